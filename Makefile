@@ -1,0 +1,39 @@
+# Everything here needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint lock clean
+
+demo: $(VENV)/.demo  ## one verification from request to callback, narrated; ARGS=--once ends after it
+	@$(BIN)/otpvoice demo $(ARGS)
+
+test: lint  ## lint, types, import contracts, tests; ARGS goes to pytest
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The locks name every package with its hash. Editable, so that a change is seen at once.
+$(VENV)/.demo: requirements/demo.txt pyproject.toml
+	@echo "Setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/demo.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo requirements/test.txt
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+lock:  ## resolve pyproject.toml anew into requirements/
+	uv pip compile -q --universal --generate-hashes --no-header -o requirements/run.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements/run.txt --extra demo -o requirements/demo.txt pyproject.toml requirements/build.in
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements/demo.txt --extra test -o requirements/test.txt pyproject.toml requirements/build.in
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
