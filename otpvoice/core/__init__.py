@@ -1,0 +1,1 @@
+"""Pure rules: no framework, no store, no wire, no clock."""

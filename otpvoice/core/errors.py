@@ -1,0 +1,116 @@
+"""Everything the service can say no with.
+
+OtpvoiceError                 with the verification it is about, if there is one
+├── RequestRefused            the request itself is at fault       (faults: what and where)
+│   ├── InvalidRequest        a member is missing, unknown or wrong
+│   ├── InvalidNumber         `to` is no phone number
+│   └── NumberNotAllowed      `to` is a number that is not called
+├── NotFound                  no such verification for this client
+├── Conflict                  the verification is not in a state for this
+│   ├── VerificationClosed
+│   └── TooLate               not enough of the code's life is left for a call
+├── RateLimited               a limit holds                        (limit, retry_after)
+└── Unavailable               try again later                      (retry_after)
+    ├── StoreUnavailable      the store did not answer: nothing is known
+    ├── OverCapacity          calls wait too long already
+    └── CallsUnavailable      nobody is there to place calls
+
+Errors carry evidence and never an HTTP status: `otpvoice.api.errors` turns them into answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otpvoice.core.verification import Verification
+
+
+class OtpvoiceError(Exception):
+    """Base of all refusals. The text is written for the one who reads the answer."""
+
+    verification: Verification | None = None
+    """The verification it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong member of a request."""
+
+    pointer: str
+    """RFC 6901; empty for the whole document."""
+    detail: str
+
+
+class RequestRefused(OtpvoiceError):
+    """The request is at fault; sent again as it is, it fails again."""
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.faults = tuple(faults)
+
+
+class InvalidRequest(RequestRefused):
+    """A member is missing, unknown or wrong."""
+
+    @classmethod
+    def at(cls, pointer: str, detail: str) -> "InvalidRequest":
+        """The refusal of the one member at ``pointer``."""
+        return cls(f"{pointer} {detail}", [Fault(pointer, detail)])
+
+
+class InvalidNumber(RequestRefused):
+    """The text is no phone number that exists."""
+
+
+class NumberNotAllowed(RequestRefused):
+    """The number exists; its region, type or prefix is not called."""
+
+
+class NotFound(OtpvoiceError):
+    """No such verification for this client: unknown, gone, or another's."""
+
+
+class Conflict(OtpvoiceError):
+    """The verification's state does not allow it."""
+
+
+class VerificationClosed(Conflict):
+    """The verification has ended."""
+
+
+class TooLate(Conflict):
+    """A call could not come in time to be of use."""
+
+
+class RateLimited(OtpvoiceError):
+    """A limit refuses. It used up nothing.
+
+    Args:
+        detail: what holds, for the reader.
+        limit: the setting's name.
+        retry_after: seconds until it would not refuse.
+    """
+
+    def __init__(self, detail: str, *, limit: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.limit = limit
+        self.retry_after = retry_after
+
+
+class Unavailable(OtpvoiceError):
+    """The service can not do it now; ``retry_after`` is in seconds."""
+
+    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(Unavailable):
+    """The store did not answer in time. Whether the request took effect is not known."""
+
+
+class OverCapacity(Unavailable):
+    """Calls that could be dialed wait too long already; nothing was queued."""
+
+
+class CallsUnavailable(Unavailable):
+    """No dialer is alive to place the call; nothing was queued."""

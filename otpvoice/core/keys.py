@@ -1,0 +1,105 @@
+"""The key ring that seals and digests codes, and the key that hides numbers in names.
+
+Each ring key gives subkeys by HKDF-SHA256 (RFC 5869), one for each use, so that no key serves two
+purposes. The first key of the ring seals and digests; all of them open, so that a key is rotated
+by adding it second, moving it first, and dropping the old one when nothing sealed with it is left.
+"""
+
+import base64
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_FORMAT: Final = b"\x01"
+_NONCE_BYTES: Final = 12
+_DIGEST_BYTES: Final = 16
+"""128 bits: enough to tell codes apart, and the key, not the length, keeps them secret."""
+
+
+class SealBroken(Exception):
+    """No key of the ring opens it: the key was dropped, or the data is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _RingKey:
+    seal: AESGCM
+    digest: bytes
+
+
+class KeyRing:
+    """Seals text at rest and makes keyed digests of codes.
+
+    Args:
+        keys: 32 bytes each; the first signs, all open.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = [
+            _RingKey(AESGCM(_subkey(key, b"seal")), _subkey(key, b"digest")) for key in keys
+        ]
+
+    def seal(self, plain: str, owner: str) -> bytes:
+        """``plain`` under AES-256-GCM, bound to the record ``owner`` it is stored in."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._keys[0].seal.encrypt(nonce, plain.encode(), owner.encode())
+        return _FORMAT + nonce + sealed
+
+    def open(self, sealed: bytes, owner: str) -> str:
+        """What :meth:`seal` was given for ``owner``.
+
+        Raises:
+            SealBroken: no key opens it for this owner.
+        """
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        if sealed[:1] == _FORMAT and len(body) > 0:
+            for key in self._keys:
+                try:
+                    return key.seal.decrypt(nonce, body, owner.encode()).decode()
+                except InvalidTag:
+                    continue
+        raise SealBroken(f"no key of the ring opens the seal of {owner}")
+
+    def digests(self, *parts: str) -> list[bytes]:
+        """One keyed digest of ``parts`` for each ring key, the signing key's first.
+
+        16 bytes of HMAC-SHA256. The parts are joined by NUL, which none of ours contains.
+        """
+        message = "\0".join(parts).encode()
+        return [hmac.digest(k.digest, message, "sha256")[:_DIGEST_BYTES] for k in self._keys]
+
+
+class NumberKey:
+    """Names numbers (and whatever else holds them) without showing them.
+
+    It stands outside the ring: it names limits and live calls, which a rotation must not forget.
+
+    Args:
+        key: 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = _subkey(key, b"number")
+        self._seen = _subkey(key, b"seen")
+
+    def name(self, number: str) -> str:
+        """22 characters that stand for ``number`` in key names and logs."""
+        return _text(hmac.digest(self._key, number.encode(), "sha256"))
+
+    def fingerprint(self, message: bytes) -> str:
+        """22 characters that stand for a whole message which holds a number."""
+        return _text(hmac.digest(self._seen, message, "sha256"))
+
+
+def _text(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest[:_DIGEST_BYTES]).rstrip(b"=").decode()
+
+
+def _subkey(key: bytes, use: bytes) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=b"otpvoice " + use).derive(key)

@@ -1,0 +1,278 @@
+"""The use cases: from a typed request to one step of the store, and what that step meant."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from otpvoice.core.code import generate_code
+from otpvoice.core.errors import (
+    CallsUnavailable,
+    InvalidRequest,
+    NotFound,
+    OtpvoiceError,
+    OverCapacity,
+    RateLimited,
+    TooLate,
+    VerificationClosed,
+)
+from otpvoice.core.flow import Flow, choose_flow
+from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.phone import NumberRules, parse_number
+from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
+from otpvoice.core.speech import clean_name
+from otpvoice.core.steps import Answer, NewCall, NewVerification, Store
+from otpvoice.core.verification import EndReason, Route, Status, Verification
+
+_CLAIM_SLACK: Final = 15
+"""Seconds that a claim may come after the last moment a call is queued for."""
+_MIN_CLAIM_MARGIN: Final = 15
+"""Seconds of life without which no call is dialed: it rings and speaks about as long."""
+_RETRY_CALLS: Final = 5
+"""Seconds after which it is worth asking again when nobody dials."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProfile:
+    """What holds for one client, its own settings over the common ones."""
+
+    rules: NumberRules
+    bridge: str
+    caller_id: str
+    default_name: str
+    flows: Mapping[str, Flow]
+    ttl: int
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRules:
+    """How codes live. Seconds."""
+
+    code_length: int
+    max_checks: int
+    min_life: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The verification of a create, and whether this request began it."""
+
+    verification: Verification
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The verification after a check, and whether this very code was accepted."""
+
+    verification: Verification
+    valid: bool
+
+
+class Verifications:
+    """What login backends and apps ask for. Knows no HTTP and no Redis.
+
+    Args:
+        store: where steps happen.
+        ring: seals and digests codes.
+        number_key: names numbers.
+        profiles: by client.
+        routes: the order in which routes are tried.
+        rules: how codes live.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        number_key: NumberKey,
+        profiles: Mapping[str, ClientProfile],
+        routes: tuple[Route, ...],
+        rules: CodeRules,
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._number_key = number_key
+        self._profiles = profiles
+        self._routes = routes
+        self._rules = rules
+
+    def number_of(self, verification: Verification) -> str:
+        """The E.164 number that is being proved.
+
+        Raises:
+            SealBroken: the ring lost the key it was sealed with.
+        """
+        return self._ring.open(verification.sealed_number, verification.id)
+
+    def create(self, client: str, request: CreateRequest) -> Created:
+        """Begins a verification and has a call queued, or finds the one under way.
+
+        Raises:
+            RequestRefused: the request is at fault.
+            RateLimited: ``call_gap``: no call could come in time.
+            Unavailable: no call can be taken on, or the store is away.
+        """
+        new = self._new_verification(client, request)
+        answer = self._store.create(new)
+        if answer.outcome in {"created", "existing"} and answer.verification:
+            return Created(answer.verification, is_new=answer.outcome == "created")
+        raise _refusal(answer)
+
+    def get(self, client: str, verification_id: str) -> Verification:
+        """The verification as it stands.
+
+        Raises:
+            NotFound: none of this client.
+            StoreUnavailable: nothing is known.
+        """
+        return _expect(self._store.get(verification_id, client), "found")
+
+    def check(self, client: str, verification_id: str, request: CheckRequest) -> Checked:
+        """Compares one code; the first right one ends the verification.
+
+        Raises:
+            NotFound, VerificationClosed: as they say.
+            InvalidRequest: not as long as the code is; costs no check.
+            StoreUnavailable: whether it was counted is not known.
+        """
+        digests = self._ring.digests("check", verification_id, request.code)
+        answer = self._store.check(verification_id, client, len(request.code), digests)
+        if answer.outcome in {"right", "wrong"} and answer.verification:
+            return Checked(answer.verification, valid=answer.outcome == "right")
+        raise _refusal(answer)
+
+    def call(self, client: str, verification_id: str, request: CallRequest) -> Verification:
+        """Makes sure that a call comes, and soon.
+
+        Raises:
+            NotFound, VerificationClosed: as they say.
+            TooLate: a call could not come in time.
+            Unavailable: no call can be taken on, or the store is away.
+        """
+        profile = self._profiles[client]
+        locale = request.locale and choose_flow(request.locale, profile.flows)[0]
+        call = NewCall(_new_id("call"), request.route, locale, profile.bridge, profile.caller_id)
+        return _expect(self._store.call(verification_id, client, call), "coming")
+
+    def cancel(self, client: str, verification_id: str) -> Verification:
+        """Ends it without proof. A placed call can not be called back.
+
+        Raises:
+            NotFound, VerificationClosed, StoreUnavailable: as they say.
+        """
+        return self._end(client, verification_id, Status.CANCELED, EndReason.REQUESTED)
+
+    def approve(self, client: str, verification_id: str) -> Verification:
+        """Ends it as proven by other means.
+
+        Raises:
+            NotFound, VerificationClosed, StoreUnavailable: as they say.
+        """
+        return self._end(client, verification_id, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+
+    def _end(
+        self, client: str, verification_id: str, status: Status, reason: EndReason
+    ) -> Verification:
+        return _expect(self._store.end(verification_id, client, status, reason), "ended")
+
+    def _new_verification(self, client: str, request: CreateRequest) -> NewVerification:
+        profile = self._profiles[client]
+        ttl = request.ttl or profile.ttl
+        queue_margin = min(self._rules.min_life, ttl / 2)
+        if request.call_after > ttl - queue_margin:
+            detail = f"must leave {queue_margin:g} of the code's {ttl} seconds for the call"
+            raise InvalidRequest.at("/call_after", detail)
+        number = parse_number(request.to, profile.rules)
+        number_name = self._number_key.name(number)
+        locale, _ = choose_flow(request.locale, profile.flows)
+        code = request.code or generate_code(self._rules.code_length)
+        verification_id = _new_id("vrf")
+        return NewVerification(
+            id=verification_id,
+            client=client,
+            number=number_name,
+            sealed_number=self._ring.seal(number, verification_id),
+            sealed_speech=seal_speech(
+                self._ring, verification_id, code, clean_name(request.name) or profile.default_name
+            ),
+            digest=self._ring.digests("check", verification_id, code)[0],
+            request_digests=self._ring.digests("create", client, number_name, code),
+            own_code=request.code is not None,
+            reference=request.reference,
+            route=request.route or self._routes[0],
+            locale=locale,
+            code_length=len(code),
+            max_checks=self._rules.max_checks,
+            call_after=request.call_after * 1000,
+            ttl=ttl * 1000,
+            keep=self._rules.keep * 1000,
+            queue_margin=int(queue_margin * 1000),
+            claim_margin=int(max(_MIN_CLAIM_MARGIN, queue_margin - _CLAIM_SLACK) * 1000),
+            call=NewCall(
+                _new_id("call"),
+                request.route,
+                request.locale and locale,
+                profile.bridge,
+                profile.caller_id,
+            ),
+        )
+
+
+def seal_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
+    """What the voice is to say, sealed into its verification."""
+    return ring.seal(f"{code} {name}", verification_id)
+
+
+def open_speech(ring: KeyRing, verification_id: str, sealed: bytes) -> tuple[str, str]:
+    """Code and name, as :func:`seal_speech` was given them.
+
+    Raises:
+        SealBroken: the ring lost the key it was sealed with.
+    """
+    code, _, name = ring.open(sealed, verification_id).partition(" ")
+    return code, name
+
+
+def _new_id(kind: str) -> str:
+    return f"{kind}_{secrets.token_hex(16)}"
+
+
+def _expect(answer: Answer, outcome: str) -> Verification:
+    if answer.outcome == outcome and answer.verification:
+        return answer.verification
+    raise _refusal(answer)
+
+
+def _refusal(answer: Answer) -> OtpvoiceError:
+    error = _REFUSALS[answer.outcome](answer)
+    error.verification = answer.verification
+    return error
+
+
+def _call_gap(answer: Answer) -> RateLimited:
+    return RateLimited(
+        "The number was called moments ago, and the next call would come too late.",
+        limit="call_gap",
+        retry_after=-(-answer.number // 1000),
+    )
+
+
+_REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
+    {
+        "not_found": lambda _: NotFound("There is no such verification."),
+        "closed": lambda _: VerificationClosed("The verification has ended."),
+        "too_late": lambda _: TooLate("The code ends before a call could speak it."),
+        "wrong_length": lambda _: InvalidRequest.at("/code", "must be as long as code_length says"),
+        "call_gap": _call_gap,
+        "over_capacity": lambda _: OverCapacity(
+            "Too many calls wait already.", retry_after=_RETRY_CALLS
+        ),
+        "calls_unavailable": lambda _: CallsUnavailable(
+            "Nobody places calls now.", retry_after=_RETRY_CALLS
+        ),
+    }
+)

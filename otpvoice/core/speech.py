@@ -1,0 +1,49 @@
+"""What reaches the voice: a name that is only a name, and a code that is read digit by digit."""
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Final
+
+MAX_NAME: Final = 40
+"""Characters of a spoken name."""
+
+_SPACES: Final = re.compile(r"\s+")
+
+
+class CodeFormat(StrEnum):
+    """How the code is written for the flow.
+
+    Plain digits in a plain ``{otp}`` are read as one number, "one hundred twenty-three thousand",
+    so that only flows which ask for digits themselves can take ``PLAIN``. Never dots: some voices
+    read "1." as "first".
+    """
+
+    COMMA = "comma"
+    SPACED = "spaced"
+    PLAIN = "plain"
+
+
+_SEPARATORS: Final = {CodeFormat.COMMA: ", ", CodeFormat.SPACED: " ", CodeFormat.PLAIN: ""}
+
+
+def spell_code(code: str, code_format: CodeFormat) -> str:
+    """``"0123"`` as the voice is to read it: ``"0, 1, 2, 3"``, ``"0 1 2 3"`` or as it is."""
+    return _SEPARATORS[code_format].join(code)
+
+
+def clean_name(name: str) -> str:
+    """What of ``name`` may be spoken, at most 40 characters; empty when nothing is left.
+
+    The name becomes input of the provider's template language and of a voice, and it is spoken
+    beside the code. So it is an allow-list: letters and marks of any script, space, ``'``, ``-``
+    and ``.``; no digit, brace or bracket (docs/provider.md, section 1).
+    """
+    composed = unicodedata.normalize("NFC", name.replace("’", "'"))
+    kept = "".join(c for c in _SPACES.sub(" ", composed) if _is_speakable(c))
+    cut = _SPACES.sub(" ", kept).strip()[:MAX_NAME].rstrip()
+    return cut if any(c.isalpha() for c in cut) else ""
+
+
+def _is_speakable(character: str) -> bool:
+    return character in " '-." or unicodedata.category(character)[0] in "LM"

@@ -1,0 +1,87 @@
+"""The steps of the store, as the service asks for them and as it is answered."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from otpvoice.core.verification import EndReason, Route, Status, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """A call to be queued. Without ``route`` or ``locale`` it takes the verification's."""
+
+    id: str
+    route: Route | None
+    locale: str | None
+    bridge: str
+    caller_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewVerification:
+    """A verification to be begun, unless one is under way. Durations in milliseconds."""
+
+    id: str
+    client: str
+    number: str
+    """The number's name."""
+    sealed_number: bytes
+    sealed_speech: bytes
+    digest: bytes
+    request_digests: list[bytes]
+    """Of client, number and code, one for each ring key: tells a repeated create."""
+    own_code: bool
+    reference: str | None
+    route: Route
+    locale: str
+    code_length: int
+    max_checks: int
+    call_after: int
+    ttl: int
+    keep: int
+    queue_margin: int
+    claim_margin: int
+    call: NewCall
+
+
+class Answer(Protocol):
+    """What a step of the store did, and the verification as it then stood."""
+
+    @property
+    def outcome(self) -> str:
+        """One of the words that the step names."""
+
+    @property
+    def verification(self) -> Verification | None:
+        """None only when there is none for this client."""
+
+    @property
+    def number(self) -> int:
+        """The figure that belongs to the outcome."""
+
+
+class Store(Protocol):
+    """Each step is atomic and happens at most once. All raise ``StoreUnavailable``."""
+
+    def create(self, new: NewVerification) -> Answer:
+        """Begins one or finds the one under way, and queues its call.
+
+        ``created``, ``existing``, ``call_gap`` (number: ms until it would be taken),
+        ``over_capacity``, ``calls_unavailable``.
+        """
+
+    def get(self, verification_id: str, client: str) -> Answer:
+        """``found``, ``not_found``. Ends what is over, changes nothing else."""
+
+    def check(self, verification_id: str, client: str, length: int, digests: list[bytes]) -> Answer:
+        """``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``."""
+
+    def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
+        """``ended`` (also: already, in this status), ``closed``, ``not_found``."""
+
+    def call(self, verification_id: str, client: str, call: NewCall) -> Answer:
+        """Queues a call or brings a delayed one forward.
+
+        ``coming``, ``closed``, ``too_late``, ``over_capacity``, ``calls_unavailable``,
+        ``not_found``.
+        """
