@@ -1,0 +1,1 @@
+"""The only part that talks to Redis: one rule, one script, one round trip."""

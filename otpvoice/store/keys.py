@@ -1,0 +1,64 @@
+"""Every key there is. All carry one tag, so that a cluster keeps them in one slot.
+
+| key                        | type | holds                                                | ends          |
+|----------------------------|------|------------------------------------------------------|---------------|
+| verification:<id>          | hash | one verification; seals and digests, never a code    | ttl + keep    |
+| call:<id>                  | hash | one call                                             | ttl + keep    |
+| pending:<client>:<n>       | text | id of the pending verification of client and number  | ttl           |
+| gap:<n>                    | hash | calls sent to the number since its last approval     | a day         |
+| line:<bridge>:<n>          | text | id of the live call of bridge and number             | with the call |
+| waiting:<bridge>:<n>       | set  | ids of queued calls that wait for that line          | with the call |
+| provider:<id>              | text | our id of the call that the provider knows by its id | keep          |
+| seen:<fingerprint>         | text | a callback that came before                          | a day         |
+| queue                      | zset | queued calls by the moment to dial them              | when empty    |
+| dialing                    | zset | claimed calls by the end of their lease              | when empty    |
+| live                       | zset | live calls by the moment when they can not be so     | when empty    |
+| expiring                   | zset | pending verifications by the end of their life       | when empty    |
+| wake                       | list | tokens that wake a blocked dialer                    | a minute      |
+| dialers                    | zset | dialers by when they were last heard of              | with the last |
+
+Each is named ``{otpvoice}:`` and then as above; ``<n>`` is the number's name
+(:class:`otpvoice.core.keys.NumberKey`), never the number. Sealed, and so unreadable without the
+key ring: ``sealed_number`` and ``sealed_speech`` (code and name) of a verification.
+"""
+
+from typing import Final
+
+TAG: Final = "{otpvoice}"
+
+
+class Keys:
+    """Names of keys under one prefix."""
+
+    def __init__(self, tag: str = TAG) -> None:
+        self.prefix = f"{tag}:"
+        self.wake = f"{tag}:wake"
+        self.shared = (
+            f"{tag}:queue",
+            f"{tag}:dialing",
+            f"{tag}:live",
+            f"{tag}:expiring",
+            self.wake,
+            f"{tag}:dialers",
+        )
+        """KEYS 1–6 of every script."""
+
+    def verification(self, verification_id: str) -> str:
+        """One verification's record."""
+        return f"{self.prefix}verification:{verification_id}"
+
+    def pending(self, client: str, number: str) -> str:
+        """The pending verification of a client and a number."""
+        return f"{self.prefix}pending:{client}:{number}"
+
+    def line(self, bridge: str, number: str) -> str:
+        """The live call of a bridge and a number."""
+        return f"{self.prefix}line:{bridge}:{number}"
+
+    def provider(self, provider_id: str) -> str:
+        """Our call behind a provider's id."""
+        return f"{self.prefix}provider:{provider_id}"
+
+    def seen(self, fingerprint: str) -> str:
+        """A callback that came before."""
+        return f"{self.prefix}seen:{fingerprint}"

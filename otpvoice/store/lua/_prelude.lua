@@ -1,0 +1,238 @@
+-- What stands before every rule. The store puts the transition table CALL_MOVES, rendered from
+-- core/verification.py, in front of it: [status] -> set of statuses it may move to.
+--
+-- KEYS 1-6 are the same for every rule (see keys.py for the whole legend):
+--   1 queue     zset  call id -> when to dial (ms)
+--   2 dialing   zset  call id -> when its lease ends (ms)
+--   3 live      zset  call id -> until when it may ring or talk (ms)
+--   4 expiring  zset  verification id -> end of its life (ms)
+--   5 wake      list  a token for each reason to look at the queue now
+--   6 dialers   zset  dialer id -> last heard (ms)
+-- ARGV 1 key prefix   ARGV 2 offset of the clock in ms: 0 but in tests, which move it
+--
+-- Errors are not caught anywhere: a rule that fails half way must be seen, never counted as done.
+
+local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS = unpack(KEYS, 1, 6)
+local PREFIX = ARGV[1]
+local time = redis.call('TIME')
+local NOW = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
+
+local function load(key)
+  local flat = redis.call('HGETALL', key)
+  if #flat == 0 then return nil end
+  local record = {}
+  for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
+  return record
+end
+
+local function call_key(id) return PREFIX .. 'call:' .. id end
+
+local function load_call(id)
+  local call = load(call_key(id))
+  if call then call.id = id end
+  return call
+end
+
+local function calls_of(verification)
+  local calls = {}
+  for id in string.gmatch(verification.calls or '', '%S+') do
+    calls[#calls + 1] = load_call(id)
+  end
+  return calls
+end
+
+local function changed(verification_id)
+  redis.call('HINCRBY', PREFIX .. 'verification:' .. verification_id, 'version', 1)
+end
+
+-- The queue ---------------------------------------------------------------------------------------
+
+local function wake()
+  redis.call('LPUSH', WAKE, '1')
+  redis.call('LTRIM', WAKE, 0, 99)
+  redis.call('PEXPIRE', WAKE, 60000)
+end
+
+-- A sleeping dialer knows the head of the queue only: a new head is told to it.
+local function enqueue(id, due)
+  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', QUEUE, due, id)
+  if due <= NOW or not head[2] or due < tonumber(head[2]) then wake() end
+end
+
+-- The gap: {until, sent, last, before} of a number -------------------------------------------------
+
+local function gap_key(number) return PREFIX .. 'gap:' .. number end
+
+local function gap_until(number)
+  return tonumber(redis.call('HGET', gap_key(number), 'until') or '0')
+end
+
+-- What was never sent leaves no gap.
+local function give_back(call)
+  if call.gap_before and redis.call('HINCRBY', gap_key(call.number), 'sent', -1) <= 0 then
+    redis.call('DEL', gap_key(call.number))
+  elseif call.gap_before then
+    redis.call('HSET', gap_key(call.number), 'until', call.gap_before)
+  end
+  redis.call('HDEL', call_key(call.id), 'sent_at', 'live_until', 'gap_before')
+  call.sent_at, call.live_until, call.gap_before = nil, nil, nil
+end
+
+-- At most one call of a bridge and number is live ---------------------------------------------------
+
+local function line_key(bridge, number) return PREFIX .. 'line:' .. bridge .. ':' .. number end
+local function waiting_key(bridge, number) return PREFIX .. 'waiting:' .. bridge .. ':' .. number end
+
+local function hold_line(call, until_ms)
+  redis.call('ZADD', LIVE, until_ms, call.id)
+  redis.call('SET', line_key(call.bridge, call.number), call.id, 'PX', until_ms - NOW + 1000)
+end
+
+-- The call that holds the line of this one, and until when; nil when nothing does.
+local function line_holder(call)
+  local id = redis.call('GET', line_key(call.bridge, call.number))
+  local until_ms = id and id ~= call.id and tonumber(redis.call('ZSCORE', LIVE, id) or '0')
+  if until_ms and until_ms > NOW then return id, until_ms end
+end
+
+local function release_line(call)
+  redis.call('ZREM', LIVE, call.id)
+  local key = line_key(call.bridge, call.number)
+  if redis.call('GET', key) == call.id then redis.call('DEL', key) end
+  local waiting = waiting_key(call.bridge, call.number)
+  for _, id in ipairs(redis.call('SMEMBERS', waiting)) do
+    if redis.call('ZSCORE', QUEUE, id) then redis.call('ZADD', QUEUE, NOW, id) end
+  end
+  redis.call('DEL', waiting)
+  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
+  if head[2] and tonumber(head[2]) <= NOW then wake() end
+end
+
+-- Calls -------------------------------------------------------------------------------------------
+
+local function has_ended(status) return next(CALL_MOVES[status]) == nil end
+
+-- Only what was never sent can go back to the queue or be called off.
+local UNSENT_ONLY = { queued = true, canceled = true, expired = true }
+
+-- Moves a call if the table allows it; `changes` are further fields. False: nothing was changed.
+local function move_call(call, status, changes)
+  if not CALL_MOVES[call.status][status] then return false end
+  if UNSENT_ONLY[status] and call.sent_at then return false end
+  call.status = status
+  local fields = { 'status', status }
+  for field, value in pairs(changes or {}) do
+    call[field] = value
+    fields[#fields + 1], fields[#fields + 2] = field, value
+  end
+  redis.call('HSET', call_key(call.id), unpack(fields))
+  redis.call('ZREM', QUEUE, call.id)
+  if status ~= 'dialing' then redis.call('ZREM', DIALING, call.id) end
+  if has_ended(status) then
+    redis.call('HSET', call_key(call.id), 'ended_at', NOW)
+    release_line(call)
+  end
+  changed(call.verification)
+  return true
+end
+
+-- Puts the call back where any dialer finds it.
+local function requeue(call, due)
+  if not move_call(call, 'queued', { due_at = due }) then return false end
+  redis.call('HDEL', call_key(call.id), 'holder')
+  release_line(call)
+  enqueue(call.id, due)
+  return true
+end
+
+local function is_live(call)
+  if call.status == 'dialing' then return true end
+  return (call.status == 'placed' or call.status == 'unknown') and tonumber(call.live_until or '0') > NOW
+end
+
+-- The call of a verification that is under way: queued, or live.
+local function call_under_way(verification)
+  for _, call in ipairs(calls_of(verification)) do
+    if call.status == 'queued' or is_live(call) then return call end
+  end
+end
+
+-- `spec`: {id, route, locale, bridge, caller_id, tried}; an empty route or locale is the verification's own.
+local function queue_call(verification, spec, due)
+  local key = call_key(spec.id)
+  redis.call('HSET', key, 'verification', verification.id, 'number', verification.number,
+    'status', 'queued', 'route', spec.route ~= '' and spec.route or verification.route,
+    'locale', spec.locale ~= '' and spec.locale or verification.locale,
+    'bridge', spec.bridge, 'caller_id', spec.caller_id, 'tried', spec.tried, 'due_at', due)
+  redis.call('PEXPIRE', key, verification.expires_at - NOW + verification.keep)
+  verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
+  redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'calls', verification.calls)
+  enqueue(spec.id, due)
+  changed(verification.id)
+end
+
+-- The last moment for which a call may be queued.
+local function last_due(verification) return verification.expires_at - verification.queue_margin end
+
+-- Why no call can be taken on, as an outcome; nil when one can. A delayed call may wait for a dialer
+-- to come back.
+local function calls_closed(delayed, heard_within, overdue_after)
+  if not delayed and redis.call('ZCOUNT', DIALERS, NOW - heard_within, '+inf') == 0 then
+    return 'calls_unavailable'
+  end
+  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
+  if head[2] and NOW - tonumber(head[2]) > tonumber(overdue_after) then return 'over_capacity' end
+end
+
+-- Verifications -----------------------------------------------------------------------------------
+
+-- Ends a pending verification: what could speak or match its code is gone with the same breath.
+local function finish(verification, status, reason, at)
+  local key = PREFIX .. 'verification:' .. verification.id
+  redis.call('HSET', key, 'status', status, 'ended_at', at)
+  if reason ~= '' then redis.call('HSET', key, 'reason', reason) end
+  redis.call('HDEL', key, 'sealed_speech', 'digest', 'request_digest', 'wrong')
+  redis.call('ZREM', EXPIRING, verification.id)
+  local pending = PREFIX .. 'pending:' .. verification.client .. ':' .. verification.number
+  if redis.call('GET', pending) == verification.id then redis.call('DEL', pending) end
+  if status == 'approved' then redis.call('DEL', gap_key(verification.number)) end
+  local unsent = status == 'expired' and 'expired' or 'canceled'
+  for _, call in ipairs(calls_of(verification)) do
+    move_call(call, unsent, { reason = 'ended_first' })
+  end
+  changed(verification.id)
+end
+
+-- The verification as it stands now: one whose life is over is ended by whoever reads it.
+local function load_verification(id)
+  local key = PREFIX .. 'verification:' .. id
+  local verification = load(key)
+  if not verification then return nil end
+  verification.id = id
+  if verification.status == 'pending' and tonumber(verification.expires_at) <= NOW then
+    finish(verification, 'expired', '', verification.expires_at)
+    verification = load(key)
+    verification.id = id
+  end
+  return verification
+end
+
+-- The same for one client; another client's is as unknown as none.
+local function load_own(id, client)
+  local verification = load_verification(id)
+  if verification and verification.client == client then return verification end
+end
+
+-- What every answer about a verification is made from:
+-- {outcome, now, number, gap_until, id, {fields}, call id, {fields}, ...}
+local function answer(outcome, verification, number)
+  if not verification then return { outcome, NOW, number or 0 } end
+  local key = PREFIX .. 'verification:' .. verification.id
+  local reply = { outcome, NOW, number or 0, gap_until(verification.number), verification.id,
+    redis.call('HGETALL', key) }
+  for id in string.gmatch(redis.call('HGET', key, 'calls') or '', '%S+') do
+    reply[#reply + 1], reply[#reply + 2] = id, redis.call('HGETALL', call_key(id))
+  end
+  return reply
+end

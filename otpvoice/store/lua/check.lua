@@ -1,0 +1,30 @@
+-- Counts, compares and consumes one code: the first right one wins, nobody wins twice.
+--
+-- KEYS 7 verification:<id>   ARGV 3 id   4 client   5 length of the code   6- its digests, one per ring key
+-- Returns answer("right" | "wrong" | "wrong_length" | "closed" | "not_found")
+
+local verification = load_own(ARGV[3], ARGV[4])
+if not verification then return answer('not_found') end
+if verification.status ~= 'pending' then return answer('closed', verification) end
+if verification.code_length ~= ARGV[5] then return answer('wrong_length', verification) end
+
+-- The wrong codes so far stand one after the other, each as long as a digest.
+local wrong, seen = verification.wrong or '', false
+for i = 6, #ARGV do
+  if ARGV[i] == verification.digest then
+    finish(verification, 'approved', '', NOW)
+    return answer('right', verification)
+  end
+  for at = 1, #wrong, #ARGV[i] do
+    seen = seen or wrong:sub(at, at + #ARGV[i] - 1) == ARGV[i]
+  end
+end
+
+if not seen then
+  redis.call('HSET', KEYS[7], 'wrong', wrong .. ARGV[6])
+  changed(verification.id)
+  if redis.call('HINCRBY', KEYS[7], 'checks_left', -1) <= 0 then
+    finish(verification, 'max_attempts_reached', '', NOW)
+  end
+end
+return answer('wrong', verification)

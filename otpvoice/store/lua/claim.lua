@@ -1,0 +1,60 @@
+-- Hands the next due call to one dialer, for the length of a lease.
+--
+-- ARGV 3 holder (new for each claim)   4 lease ms   5 live_calls: how many calls may be live at once
+-- Returns {now, ms until the queue is worth another look, or -1 when it is empty}
+--      or {now, 0, call id, {call}, verification id, {verification}}
+
+-- Many held calls at the head must not keep the server busy: the next claim goes on.
+local LOOKS = 50
+
+-- A call that must wait moves to the end of its hold, and ends when that comes too late for it.
+local function hold(call, until_ms, dial_by)
+  if until_ms > dial_by then
+    move_call(call, 'expired', { reason = 'too_late' })
+  else
+    redis.call('ZADD', QUEUE, until_ms, call.id)
+  end
+end
+
+local function may_dial(call, verification)
+  local dial_by = verification.expires_at - verification.claim_margin
+  if NOW > dial_by then return hold(call, NOW, dial_by) end
+  local gap = gap_until(verification.number)
+  if gap > NOW then
+    redis.call('HSET', call_key(call.id), 'due_at', gap)
+    return hold(call, gap, dial_by)
+  end
+  local holder, until_ms = line_holder(call)
+  if holder then
+    -- Released before the hold's end, the line may still come in time: wait to the last moment.
+    local waiting = waiting_key(call.bridge, call.number)
+    redis.call('SADD', waiting, call.id)
+    redis.call('PEXPIRE', waiting, until_ms - NOW + 60000)
+    return hold(call, math.min(until_ms, dial_by + 1), math.huge)
+  end
+  return true
+end
+
+for _ = 1, LOOKS do
+  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
+  if not head[1] then return { NOW, -1 } end
+  if tonumber(head[2]) > NOW then return { NOW, head[2] - NOW } end
+  if redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf') >= tonumber(ARGV[5]) then
+    local first = redis.call('ZRANGEBYSCORE', LIVE, '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    return { NOW, first[2] - NOW }
+  end
+  local call = load_call(head[1])
+  local verification = call and load_verification(call.verification)
+  if not verification or verification.status ~= 'pending' then
+    -- Ending a verification takes its calls out of the queue; this is what its key's end left.
+    redis.call('ZREM', QUEUE, head[1])
+  elseif may_dial(call, verification) then
+    local lease_until = NOW + ARGV[4]
+    move_call(call, 'dialing', { holder = ARGV[3], lease_until = lease_until })
+    redis.call('ZADD', DIALING, lease_until, call.id)
+    hold_line(call, lease_until)
+    return { NOW, 0, call.id, redis.call('HGETALL', call_key(call.id)), verification.id,
+      redis.call('HGETALL', PREFIX .. 'verification:' .. verification.id) }
+  end
+end
+return { NOW, 0 }

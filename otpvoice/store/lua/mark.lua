@@ -1,0 +1,29 @@
+-- The last word before a call is sent: from here on it may ring.
+--
+-- ARGV 3 call id   4 holder   5 how long the call may be live, ms   6- the gaps after the 1st, 2nd, ... call, ms
+-- Returns {"marked" | "lost", now}
+
+local DAY = 86400000
+
+local call = load_call(ARGV[3])
+if not call or call.status ~= 'dialing' or call.holder ~= ARGV[4] or call.sent_at
+  or tonumber(call.lease_until) <= NOW then
+  return { 'lost', NOW }
+end
+local verification = load_verification(call.verification)
+if not verification or verification.status ~= 'pending' then return { 'lost', NOW } end
+
+local key = gap_key(call.number)
+local gap = load(key)
+if not gap or NOW - gap.last > DAY then gap = { sent = 0, ['until'] = 0 } end
+local sent = gap.sent + 1
+local length = ARGV[math.min(5 + sent, #ARGV)]
+redis.call('HSET', key, 'sent', sent, 'last', NOW, 'until', NOW + length)
+redis.call('PEXPIRE', key, DAY)
+
+local live_until = NOW + ARGV[5]
+redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
+  'gap_before', gap['until'])
+redis.call('HINCRBY', call_key(call.id), 'requests', 1)
+hold_line(call, live_until)
+return { 'marked', NOW }

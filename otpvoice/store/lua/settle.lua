@@ -1,0 +1,63 @@
+-- Applies the provider's news to the one call they are about. Nothing here can approve.
+--
+-- KEYS 7 seen:<fingerprint of the message>
+--      8 .. 7+p   provider:<id> for each id the message carries
+--      8+p ..     line:<bridge>:<number> where the person may have been called
+-- ARGV 3 seen ms   4 our call id or ""   5 p   6 route or ""   7 start_at ms or ""   8 slack of start_at, ms
+--      9 status   10 reason or ""   11 raw or ""   12 duration in seconds or ""   13 provider's id or ""   14 keep ms
+-- Returns {"applied" | "late" | "seen" | "no_call" | "several" | "clock", now, call id, call status, verification id}
+
+if not redis.call('SET', KEYS[7], '1', 'NX', 'PX', ARGV[3]) then return { 'seen', NOW } end
+
+local known = tonumber(ARGV[5])
+
+local function by_id()
+  local call = ARGV[4] ~= '' and load_call(ARGV[4])
+  for i = 8, 7 + known do
+    local id = not call and redis.call('GET', KEYS[i])
+    call = call or id and load_call(id)
+  end
+  return call
+end
+
+-- Without an id that we know: the live calls of that source, bridge and person. One whose provider's
+-- id is known is not meant, or the message would carry that id.
+local function by_line()
+  local found = {}
+  for i = 8 + known, #KEYS do
+    local id = redis.call('GET', KEYS[i])
+    local call = id and load_call(id)
+    if call and call.sent_at and not call.provider_id and is_live(call)
+      and (ARGV[6] == '' or ARGV[6] == call.route) then
+      found[#found + 1] = call
+    end
+  end
+  return found
+end
+
+-- News of an earlier call must not be taken for news of this one. No start, no trust.
+local function started_with(call)
+  local start_at, slack = tonumber(ARGV[7]), tonumber(ARGV[8])
+  return start_at and start_at >= call.sent_at - slack and start_at <= NOW + slack
+end
+
+local call = by_id()
+if not call then
+  local found = by_line()
+  if #found == 0 then return { 'no_call', NOW } end
+  if #found > 1 then return { 'several', NOW } end
+  call = found[1]
+  if not started_with(call) then return { 'clock', NOW, call.id, call.status, call.verification } end
+end
+
+if ARGV[13] ~= '' and not call.provider_id then
+  redis.call('HSET', call_key(call.id), 'provider_id', ARGV[13])
+  redis.call('SET', PREFIX .. 'provider:' .. ARGV[13], call.id, 'PX', ARGV[14])
+end
+local changes = {}
+if ARGV[10] ~= '' then changes.reason = ARGV[10] end
+if ARGV[11] ~= '' then changes.raw = ARGV[11] end
+if ARGV[12] ~= '' then changes.duration = ARGV[12] end
+local sent = call.sent_at
+local moved = sent and move_call(call, ARGV[9], changes)
+return { moved and 'applied' or 'late', NOW, call.id, call.status, call.verification }

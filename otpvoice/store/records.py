@@ -1,0 +1,137 @@
+"""From the scripts' replies to the core's values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from otpvoice.core.verification import (
+    Call,
+    CallReason,
+    CallStatus,
+    EndReason,
+    Route,
+    Status,
+    Verification,
+)
+from otpvoice.store.values import Claim, News, Settled
+
+Fields = dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a script did, and the verification as it then stood."""
+
+    outcome: str
+    verification: Verification | None
+    number: int
+    """The figure that belongs to the outcome, if one does."""
+
+
+def read_answer(reply: Sequence[Any]) -> Answer:
+    """The reply of ``answer()`` in ``_prelude.lua``."""
+    outcome, now, number, *rest = reply
+    verification = read_verification(now, *rest) if rest else None
+    return Answer(outcome.decode(), verification, number)
+
+
+def read_verification(
+    now: int, gap_until: int, key: bytes, flat: Sequence[bytes], *calls: Any
+) -> Verification:
+    """The record as the scripts return it."""
+    fields = fields_of(flat)
+    return Verification(
+        id=key.decode(),
+        client=fields[b"client"].decode(),
+        sealed_number=fields[b"sealed_number"],
+        status=Status(fields[b"status"].decode()),
+        reason=EndReason(fields[b"reason"].decode()) if b"reason" in fields else None,
+        reference=_text(fields, b"reference"),
+        created_at=int(fields[b"created_at"]),
+        expires_at=int(fields[b"expires_at"]),
+        ended_at=_int(fields, b"ended_at"),
+        version=int(fields[b"version"]),
+        code_length=int(fields[b"code_length"]),
+        checks_left=int(fields[b"checks_left"]),
+        queue_margin=int(fields[b"queue_margin"]),
+        # A call's own key may have gone where the store was told to evict.
+        calls=tuple(
+            read_call(call, fields_of(row))
+            for call, row in zip(calls[::2], calls[1::2], strict=True)
+            if row
+        ),
+        gap_until=gap_until,
+        now=now,
+    )
+
+
+def read_call(key: bytes, fields: Fields) -> Call:
+    """One call's record."""
+    heard = fields.get(b"heard")
+    return Call(
+        id=key.decode(),
+        status=CallStatus(fields[b"status"].decode()),
+        reason=CallReason(fields[b"reason"].decode()) if b"reason" in fields else None,
+        route=Route(fields[b"route"].decode()),
+        locale=fields[b"locale"].decode(),
+        bridge=fields[b"bridge"].decode(),
+        caller_id=fields[b"caller_id"].decode(),
+        due_at=int(fields[b"due_at"]),
+        sent_at=_int(fields, b"sent_at"),
+        live_until=_int(fields, b"live_until"),
+        placed_at=_int(fields, b"placed_at"),
+        ended_at=_int(fields, b"ended_at"),
+        duration=_int(fields, b"duration"),
+        heard=None if heard is None else heard == b"1",
+        raw=_text(fields, b"raw"),
+    )
+
+
+def read_claim(
+    holder: str,
+    call_key: bytes,
+    call_flat: Sequence[bytes],
+    key: bytes,
+    flat: Sequence[bytes],
+) -> Claim:
+    """The reply of ``claim.lua`` when it hands a call over."""
+    call, verification = fields_of(call_flat), fields_of(flat)
+    return Claim(
+        call_id=call_key.decode(),
+        holder=holder,
+        verification_id=key.decode(),
+        client=verification[b"client"].decode(),
+        sealed_number=verification[b"sealed_number"],
+        sealed_speech=verification[b"sealed_speech"],
+        route=Route(call[b"route"].decode()),
+        locale=call[b"locale"].decode(),
+        bridge=call[b"bridge"].decode(),
+        tried=tuple(Route(word) for word in call[b"tried"].decode().split()),
+        requests=int(call.get(b"requests", b"0")),
+    )
+
+
+def read_settled(
+    news: bytes, call: bytes | None = None, status: bytes = b"", verification: bytes = b""
+) -> Settled:
+    """The reply of ``settle.lua``."""
+    if call is None:
+        return Settled(News(news.decode()))
+    return Settled(
+        News(news.decode()), call.decode(), CallStatus(status.decode()), verification.decode()
+    )
+
+
+def fields_of(flat: Sequence[bytes]) -> Fields:
+    """``[field, value, ...]`` as the mapping it stands for."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _text(fields: Fields, name: bytes) -> str | None:
+    value = fields.get(name)
+    return None if value is None else value.decode()
+
+
+def _int(fields: Fields, name: bytes) -> int | None:
+    value = fields.get(name)
+    return None if value is None else int(value)

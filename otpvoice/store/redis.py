@@ -1,0 +1,193 @@
+"""The store on Redis or Valkey. Every method but ``wait`` is one script and one round trip."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from otpvoice.core.steps import NewCall, NewVerification
+from otpvoice.core.verification import CallStatus, EndReason, Status
+from otpvoice.store.keys import TAG, Keys
+from otpvoice.store.records import Answer, read_answer, read_claim, read_settled
+from otpvoice.store.scripts import Argument, Script, as_unavailable
+from otpvoice.store.values import Claim, CallResult, Report, Settled
+
+TIMEOUT: Final = 0.5
+"""Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
+HEARD_WITHIN: Final = 30_000
+"""A dialer not heard of for this long (ms) is not there."""
+OVERDUE_AFTER: Final = 60_000
+"""A call that could be dialed and has waited this long (ms) says that there are too many."""
+LEASE: Final = 20_000
+"""A claim's length (ms): longer than all of a dialer's deadlines together."""
+_DAY: Final = 86_400_000
+START_SLACK: Final = 120_000
+"""How far (ms) the start that a provider names may lie from ours."""
+_SWEEP: Final = 100
+_SCRIPTS: Final = (
+    "create", "get", "check", "end", "call", "claim", "mark", "record", "settle", "sweep", "health",
+)  # fmt: skip
+
+
+class RedisStore:
+    """Where verifications, calls and the queue live.
+
+    Args:
+        redis: answers bytes; see :func:`connect`.
+        keep: how long a record is kept after its code's life, in milliseconds.
+        tag: the hash tag that all keys carry.
+        clock_offset: milliseconds added to the server's time. Tests move the clock with it.
+    """
+
+    def __init__(self, redis: Redis, *, keep: int, tag: str = TAG, clock_offset: int = 0) -> None:
+        self.clock_offset = clock_offset
+        self._redis = redis
+        self._keep = keep
+        self._keys = Keys(tag)
+        self._scripts = {name: Script(name) for name in _SCRIPTS}
+
+    # What clients ask for ------------------------------------------------------------------------
+
+    def create(self, new: NewVerification) -> Answer:
+        """See :class:`otpvoice.core.steps.Store`."""
+        keys = [self._keys.pending(new.client, new.number), self._keys.verification(new.id)]
+        fields: list[Argument] = [
+            *("sealed_number", new.sealed_number, "sealed_speech", new.sealed_speech),
+            *("digest", new.digest, "request_digest", new.request_digests[0]),
+            *("route", new.route, "locale", new.locale, "own_code", int(new.own_code)),
+            *("code_length", new.code_length, "checks_left", new.max_checks),
+            *("claim_margin", new.claim_margin),
+            *(("reference", new.reference) if new.reference is not None else ()),
+        ]
+        arguments: list[Argument] = [
+            *(new.id, new.client, new.number, int(new.own_code), new.call_after, new.ttl),
+            *(new.keep, new.queue_margin, HEARD_WITHIN, OVERDUE_AFTER, *_call(new.call)),
+            *(len(new.request_digests), *new.request_digests, *fields),
+        ]
+        return read_answer(self._run("create", keys, arguments))
+
+    def get(self, verification_id: str, client: str) -> Answer:
+        """See :class:`otpvoice.core.steps.Store`."""
+        return self._step("get", verification_id, client)
+
+    def check(self, verification_id: str, client: str, length: int, digests: list[bytes]) -> Answer:
+        """See :class:`otpvoice.core.steps.Store`."""
+        return self._step("check", verification_id, client, length, *digests)
+
+    def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
+        """See :class:`otpvoice.core.steps.Store`."""
+        return self._step("end", verification_id, client, status, reason)
+
+    def call(self, verification_id: str, client: str, call: NewCall) -> Answer:
+        """See :class:`otpvoice.core.steps.Store`."""
+        arguments = (HEARD_WITHIN, OVERDUE_AFTER, *_call(call))
+        return self._step("call", verification_id, client, *arguments)
+
+    # What the dialer does ------------------------------------------------------------------------
+
+    def claim(self, live_calls: int) -> Claim | int:
+        """The next due call, for :data:`LEASE`; or the milliseconds until it is worth asking.
+
+        -1: the queue is empty. ``live_calls``: how many calls may be live at once.
+        """
+        holder = secrets.token_hex(8)
+        _, wait, *claimed = self._run("claim", [], [holder, LEASE, live_calls])
+        return read_claim(holder, *claimed) if claimed else int(wait)
+
+    def mark(self, claim: Claim, live_for: int, gaps: Sequence[int]) -> bool:
+        """Whether the call may be sent now. From a true answer on, it may ring.
+
+        ``live_for``: how long it may be live, and ``gaps``: after the first, second and every
+        later call to a number; milliseconds.
+        """
+        outcome, _ = self._run("mark", [], [claim.call_id, claim.holder, live_for, *gaps])
+        return bool(outcome == b"marked")
+
+    def record(self, claim: Claim, result: CallResult) -> CallStatus | None:
+        """Writes down what became of a claimed call; its status then, None if it is not ours."""
+        next_id = f"call_{secrets.token_hex(16)}" if result.next_route else ""
+        tried = " ".join([*claim.tried, claim.route])
+        arguments: list[Argument] = [
+            *(claim.call_id, claim.holder, result.status, _or_empty(result.reason)),
+            *(_or_empty(result.raw), _or_empty(result.provider_id), int(result.unsent)),
+            *(result.retry_in, self._keep, next_id, _or_empty(result.next_route), tried),
+        ]
+        status, _ = self._run("record", [], arguments)
+        return None if status == b"lost" else CallStatus(status.decode())
+
+    def sweep(self, dialer: str) -> bool:
+        """Ends what is over, and says that ``dialer`` lives. True if there is more to sweep."""
+        _, swept = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
+        return bool(swept >= _SWEEP)
+
+    def wait(self, seconds: float) -> None:
+        """Returns when a call may have become due, or after ``seconds``.
+
+        Needs a client of its own, with a longer timeout than that.
+        """
+        try:
+            self._redis.blpop([self._keys.wake], timeout=seconds)
+        except RedisTimeoutError:
+            return
+        except RedisError as error:
+            raise as_unavailable(error) from error
+
+    # What the provider tells ---------------------------------------------------------------------
+
+    def settle(self, report: Report) -> Settled:
+        """Applies a report to its call, if it can be told which, and if its state may change."""
+        keys = [
+            self._keys.seen(report.fingerprint),
+            *(self._keys.provider(provider_id) for provider_id in report.provider_ids),
+            *(self._keys.line(bridge, number) for bridge, number in report.lines),
+        ]
+        provider_id = report.provider_ids[0] if report.provider_ids else None
+        arguments = [
+            *(_DAY, _or_empty(report.call_id), len(report.provider_ids)),
+            *(_or_empty(report.route), _or_empty(report.started_at), START_SLACK),
+            *(report.status, _or_empty(report.reason), _or_empty(report.raw)),
+            *(_or_empty(report.duration), _or_empty(provider_id), self._keep),
+        ]
+        news, _, *call = self._run("settle", keys, arguments)
+        return read_settled(news, *call)
+
+    def dialers(self) -> int:
+        """How many dialers are alive."""
+        _, alive = self._run("health", [], [HEARD_WITHIN])
+        return int(alive)
+
+    def _step(self, name: str, verification_id: str, client: str, *rest: Argument) -> Answer:
+        keys = [self._keys.verification(verification_id)]
+        return read_answer(self._run(name, keys, [verification_id, client, *rest]))
+
+    def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
+        keys = [*self._keys.shared, *keys]
+        arguments = [self._keys.prefix, self.clock_offset, *arguments]
+        return self._scripts[name].run(self._redis, keys, arguments)
+
+
+def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
+    """A client that gives up after ``timeout`` seconds and never repeats a command.
+
+    A command sent twice could count one check twice, or queue two calls.
+    """
+    return Redis.from_url(
+        url,
+        protocol=2,
+        socket_timeout=timeout,
+        socket_connect_timeout=min(timeout, TIMEOUT),
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _call(call: NewCall) -> tuple[Argument, ...]:
+    return (call.id, _or_empty(call.route), _or_empty(call.locale), call.bridge, call.caller_id)
+
+
+def _or_empty(value: str | int | None) -> Argument:
+    return "" if value is None else value

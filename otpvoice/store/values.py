@@ -1,0 +1,86 @@
+"""What the store is told and tells about calls. Times and durations in milliseconds."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from otpvoice.core.verification import CallReason, CallStatus, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A call that is one dialer's for the length of a lease."""
+
+    call_id: str
+    holder: str
+    verification_id: str
+    client: str
+    sealed_number: bytes
+    sealed_speech: bytes
+    route: Route
+    locale: str
+    bridge: str
+    tried: tuple[Route, ...]
+    """Routes that refused this call before."""
+    requests: int
+    """Requests sent for this very call so far."""
+
+
+class News(StrEnum):
+    """What a callback did."""
+
+    APPLIED = "applied"
+    LATE = "late"
+    """The call is in a state that this news can not change."""
+    SEEN = "seen"
+    """The same message came before."""
+    NO_CALL = "no_call"
+    SEVERAL = "several"
+    CLOCK = "clock"
+    """The one live call did not start when the message says: not its news, or a wrong time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A provider's news of a call, and all that can tell which call it was."""
+
+    fingerprint: str
+    """Stands for the whole message (:meth:`otpvoice.core.keys.NumberKey.fingerprint`)."""
+    call_id: str | None
+    """Ours, if the message carries it."""
+    provider_ids: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]
+    """Bridge and number's name: where the person may have been called."""
+    route: Route | None
+    started_at: int | None
+    status: CallStatus
+    reason: CallReason | None
+    raw: str | None
+    duration: int | None
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a report did, and to which call."""
+
+    news: News
+    call_id: str | None = None
+    call_status: CallStatus | None = None
+    verification_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What became of a claimed call."""
+
+    status: CallStatus
+    """``placed``, ``unknown``, ``failed``, or ``queued`` to be tried again."""
+    reason: CallReason | None = None
+    raw: str | None = None
+    provider_id: str | None = None
+    unsent: bool = False
+    """Provably did not ring, so that it leaves no gap."""
+    retry_in: int = 0
+    """Milliseconds until it is tried again."""
+    next_route: Route | None = None
+    """After a failed call: the route of the call that follows it at once."""
