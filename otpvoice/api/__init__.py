@@ -1,0 +1,1 @@
+"""HTTP only: reads requests, asks the core, writes answers."""

@@ -1,0 +1,112 @@
+"""Reading a request's body: strict JSON (RFC 8259, I-JSON's rules of RFC 7493), then the types."""
+
+import json
+import re
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+from flask import request
+
+from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
+from otpvoice.core.errors import Fault, InvalidRequest
+from otpvoice.core.requests import RequestBody
+
+MAX_BODY: Final = 16 * 1024
+"""Bytes."""
+
+_Body = TypeVar("_Body", bound=RequestBody)
+_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
+
+
+def read_body(kind: type[_Body]) -> _Body:
+    """The request's body as ``kind``; an empty one is an empty object.
+
+    Raises:
+        RequestEntityTooLarge: more than 16 KiB, told or found.
+        UnsupportedMediaType: there is a body, and it is not plain JSON.
+        UnreadableBody: not one JSON object in UTF-8 with each member once.
+        InvalidRequest: a member is unknown, missing or wrong.
+    """
+    raw = request.get_data(cache=False)
+    if not raw:
+        return _typed({}, kind)
+    if request.content_encoding not in {None, "identity"}:
+        raise UnsupportedMediaType("Send the body without Content-Encoding.")
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+    return _typed(parse_object(raw), kind)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """One JSON object.
+
+    Raises:
+        UnreadableBody: it is none.
+    """
+    try:
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant
+        )
+    except UnicodeError as error:
+        raise UnreadableBody("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise UnreadableBody("The body is nested too deep.") from error
+    except json.JSONDecodeError as error:
+        raise UnreadableBody(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise UnreadableBody("The body holds a number that is too large.") from error
+    if not isinstance(value, dict):
+        raise UnreadableBody("The body must be a JSON object.")
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise UnreadableBody("The body has the same member twice.")
+    for name, value in pairs:
+        name.encode()  # a lone surrogate is valid JSON and no text
+        if isinstance(value, str):
+            value.encode()
+    return members
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise UnreadableBody(f"The body is not JSON: {word} is no JSON value.")
+
+
+def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    unknown = [Fault(_pointer(name), "is unknown here") for name in members if name not in known]
+    if unknown:
+        raise _invalid(unknown)
+    try:
+        body = msgspec.convert(members, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid([_fault(str(error))]) from error
+    faults = body.faults()
+    if faults:
+        raise _invalid(faults)
+    return body
+
+
+def _invalid(faults: list[Fault]) -> InvalidRequest:
+    return InvalidRequest("; ".join(f"{f.pointer} {f.detail}" for f in faults) + ".", faults)
+
+
+def _fault(message: str) -> Fault:
+    """From msgspec's text: what it says of a value, never the value."""
+    missing = _MISSING.fullmatch(message)
+    if missing:
+        return Fault(_pointer(missing["name"]), "is missing")
+    found = _PLACE.fullmatch(message)
+    what, path = (found["what"], found["path"]) if found else (message, None)
+    return Fault(_pointer((path or ".").removeprefix(".")), what[:1].lower() + what[1:])
+
+
+def _pointer(name: str) -> str:
+    """RFC 6901."""
+    return "/" + name.replace("~", "~0").replace("/", "~1") if name else ""

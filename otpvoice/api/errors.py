@@ -1,0 +1,145 @@
+"""The one table from refusals to answers, as problem documents (RFC 9457)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
+from werkzeug.exceptions import NotFound as NoSuchPage
+
+from otpvoice.api.answers import json_answer, request_id
+from otpvoice.core import errors
+from otpvoice.core.verification import Verification
+
+_LOG = structlog.get_logger(__name__)
+
+
+class UnreadableBody(errors.OtpvoiceError):
+    """The body is not the JSON object it should be."""
+
+
+class UnsupportedMediaType(errors.OtpvoiceError):
+    """The body is of a type, or in an encoding, that is not read."""
+
+
+class Unauthorized(errors.OtpvoiceError):
+    """No credential, or none that we know."""
+
+
+class Untrusted(errors.OtpvoiceError):
+    """A callback without a secret that we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How one kind of refusal is answered."""
+
+    status: int
+    code: str
+    title: str
+
+
+_INVALID: Final = "The request is not valid"
+
+PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType({
+    UnreadableBody: Problem(400, "invalid_request", "The body is not a JSON object"),
+    Unauthorized: Problem(401, "unauthorized", "A valid API key is needed"),
+    Untrusted: Problem(401, "unauthorized", "A valid webhook secret is needed"),
+    errors.NotFound: Problem(404, "not_found", "There is no such thing here"),
+    NoSuchPage: Problem(404, "not_found", "There is no such thing here"),
+    MethodNotAllowed: Problem(405, "method_not_allowed", "This address has no such method"),
+    errors.VerificationClosed: Problem(409, "verification_closed", "The verification has ended"),
+    errors.TooLate: Problem(409, "too_late", "It is too late for a call"),
+    RequestEntityTooLarge: Problem(413, "body_too_large", "The body is too large"),
+    UnsupportedMediaType: Problem(415, "unsupported_media_type", "The body must be plain JSON"),
+    errors.InvalidRequest: Problem(422, "invalid_request", _INVALID),
+    errors.InvalidNumber: Problem(422, "invalid_number", "This is not a phone number"),
+    errors.NumberNotAllowed: Problem(422, "number_not_allowed", "This number is not called"),
+    errors.RateLimited: Problem(429, "rate_limited", "A limit is reached"),
+    errors.StoreUnavailable: Problem(503, "store_unavailable", "The store does not answer"),
+    errors.OverCapacity: Problem(503, "over_capacity", "Too many calls wait"),
+    errors.CallsUnavailable: Problem(503, "calls_unavailable", "No call can be placed"),
+})
+"""Each refusal that has an answer of its own; the documentation of errors is this table."""
+
+_BAD_REQUEST: Final = Problem(400, "invalid_request", _INVALID)
+_OUR_FAULT: Final = Problem(500, "internal_error", "Something went wrong here")
+
+
+def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> None:
+    """Makes ``app`` answer every refusal with its problem document.
+
+    ``present``: how a verification is shown, for the refusals that are about one.
+    """
+
+    def answer_refusal(error: errors.OtpvoiceError) -> Response:
+        return _answer(PROBLEMS[type(error)], str(error), evidence(error, present))
+
+    def answer_http(error: HTTPException) -> Response:
+        problem = PROBLEMS.get(type(error), _BAD_REQUEST)
+        response = _answer(problem, error.description or problem.title, {})
+        if isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        if isinstance(error, RequestEntityTooLarge):
+            response.headers["Connection"] = "close"  # else the rest of the body would be read
+        return response
+
+    def answer_fault(error: Exception) -> Response:
+        # The message may quote what was handled, so the place is logged and the text is not.
+        _LOG.error("request.failed", error=type(error).__name__, at=_origin(error))
+        detail = "It has been logged under this request's id."
+        return _answer(_OUR_FAULT, detail, {})
+
+    app.register_error_handler(errors.OtpvoiceError, answer_refusal)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(Exception, answer_fault)
+
+
+def evidence(
+    error: errors.OtpvoiceError, present: Callable[[Verification], dict[str, Any]]
+) -> dict[str, Any]:
+    """The members that a refusal adds to its problem document."""
+    members: dict[str, Any] = {}
+    if isinstance(error, errors.RequestRefused) and error.faults:
+        members["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
+    if isinstance(error, errors.RateLimited):
+        members["limit"] = error.limit
+    if isinstance(error, errors.RateLimited | errors.Unavailable):
+        members["retry_after"] = error.retry_after
+    if error.verification is not None:
+        members["verification"] = present(error.verification)
+    return members
+
+
+def _answer(problem: Problem, detail: str, members: dict[str, Any]) -> Response:
+    body = {
+        "type": f"/docs/errors#{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "instance": f"urn:request:{request_id()}",
+        "code": problem.code,
+        **members,
+    }
+    response = json_answer(body, problem.status, "application/problem+json")
+    if "retry_after" in members:
+        response.headers["Retry-After"] = str(members["retry_after"])
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _origin(error: Exception) -> list[str]:
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return frames[-5:]

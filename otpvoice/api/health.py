@@ -1,0 +1,23 @@
+"""``/healthz`` and ``/readyz``, for whoever starts, stops and balances us."""
+
+from flask import Blueprint, Response
+
+from otpvoice.api.answers import json_answer
+from otpvoice.store.redis import RedisStore
+
+
+def health(store: RedisStore) -> Blueprint:
+    """Whether this process lives, and whether it can serve."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return json_answer({"status": "ok"})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        # A dialer that is away degrades us: checks, and calls for later, still work.
+        degraded = [] if store.dialers() else ["dialer"]
+        return json_answer({"status": "ok", "degraded": degraded})
+
+    return routes

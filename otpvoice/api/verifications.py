@@ -1,0 +1,77 @@
+"""``/v1/verifications``: asking for a call and handing in its code."""
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response
+
+from otpvoice.api.answers import json_answer
+from otpvoice.api.auth import ApiKeys
+from otpvoice.api.bodies import read_body
+from otpvoice.api.present import present, url_of
+from otpvoice.core.phone import mask_number
+from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import Verification
+
+_LOG = structlog.get_logger(__name__)
+
+
+def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blueprint:
+    """The routes of a verification's life."""
+    routes = Blueprint("verifications", __name__, url_prefix="/v1/verifications")
+
+    def show(verification: Verification) -> dict[str, Any]:
+        return present(verification, service.number_of(verification), public_url)
+
+    @routes.post("")
+    def create() -> Response:
+        client = keys.authenticate()
+        created = service.create(client, read_body(CreateRequest))
+        verification = created.verification
+        shown = show(verification)
+        event = "verification.created" if created.is_new else "verification.repeated"
+        _log(event, verification, to=mask_number(shown["to"]))
+        response = json_answer(shown, 201 if created.is_new else 200)
+        response.headers["Location"] = url_of(verification, public_url)
+        return response
+
+    @routes.get("/<verification_id>")
+    def get(verification_id: str) -> Response:
+        return json_answer(show(service.get(keys.authenticate(), verification_id)))
+
+    @routes.post("/<verification_id>/checks")
+    def check(verification_id: str) -> Response:
+        client = keys.authenticate()
+        checked = service.check(client, verification_id, read_body(CheckRequest))
+        _log("verification.checked", checked.verification, valid=checked.valid)
+        return json_answer(show(checked.verification) | {"valid": checked.valid})
+
+    @routes.post("/<verification_id>/calls")
+    def call(verification_id: str) -> Response:
+        client = keys.authenticate()
+        verification = service.call(client, verification_id, read_body(CallRequest))
+        _log("verification.call_asked", verification)
+        return json_answer(show(verification), 202)
+
+    @routes.post("/<verification_id>/cancel")
+    def cancel(verification_id: str) -> Response:
+        client = keys.authenticate()
+        read_body(EmptyRequest)
+        verification = service.cancel(client, verification_id)
+        _log("verification.canceled", verification)
+        return json_answer(show(verification))
+
+    @routes.post("/<verification_id>/approve")
+    def approve(verification_id: str) -> Response:
+        client = keys.authenticate()
+        read_body(EmptyRequest)
+        verification = service.approve(client, verification_id)
+        _log("verification.approved_elsewhere", verification)
+        return json_answer(show(verification))
+
+    return routes
+
+
+def _log(event: str, verification: Verification, **details: Any) -> None:
+    _LOG.info(event, verification=verification.id, status=verification.status, **details)

@@ -1,0 +1,94 @@
+"""``/webhooks/<provider>``: the provider's callbacks. They can settle a call and approve nothing."""
+
+from collections.abc import Collection
+
+import structlog
+from flask import Blueprint, Response, request
+
+from otpvoice.api.answers import json_answer
+from otpvoice.api.errors import UnreadableBody, Untrusted
+from otpvoice.core.keys import NumberKey
+from otpvoice.providers.base import (
+    Callback,
+    CallReport,
+    Challenge,
+    Provider,
+    UnreadableCallback,
+    UntrustedCallback,
+)
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import News, Report
+
+_LOG = structlog.get_logger(__name__)
+
+
+def webhooks(
+    name: str,
+    provider: Provider,
+    store: RedisStore,
+    number_key: NumberKey,
+    bridges: Collection[str],
+) -> Blueprint:
+    """The provider's door. ``bridges``: all numbers that calls come from."""
+    routes = Blueprint("webhooks", __name__, url_prefix=f"/webhooks/{name}")
+
+    @routes.route("", methods=["POST", "PUT", "GET"])
+    @routes.route("/<path_token>", methods=["POST", "PUT", "GET"])
+    def receive(path_token: str = "") -> Response:
+        callback = Callback(
+            body=request.get_data(cache=False),
+            query=request.args.to_dict(),
+            authorization=request.headers.get("Authorization", ""),
+            path_token=path_token,
+        )
+        try:
+            news = provider.read_callback(callback)
+        except UntrustedCallback as error:
+            _LOG.warning("callback.untrusted")
+            raise Untrusted("Send the webhook's secret as Authorization: Bearer.") from error
+        except UnreadableCallback as error:
+            _LOG.warning("callback.unreadable", why=str(error))
+            raise UnreadableBody(str(error)) from error
+        if isinstance(news, Challenge):
+            _LOG.info("callback.challenge")
+            return json_answer({"challenge": news.answer})
+        fingerprint = number_key.fingerprint(callback.body + request.query_string)
+        _settle(store, to_report(news, fingerprint, number_key, bridges))
+        return json_answer({"status": "ok"})
+
+    return routes
+
+
+def to_report(
+    news: CallReport, fingerprint: str, number_key: NumberKey, bridges: Collection[str]
+) -> Report:
+    """What the store needs of a callback: ids told apart, the number by its name only."""
+    ours = [known for known in news.ids if known.startswith("call_")]
+    name = number_key.name(news.number) if news.number else None
+    lines = [news.bridge] if news.bridge else sorted(bridges)
+    return Report(
+        fingerprint=fingerprint,
+        call_id=ours[0] if ours else None,
+        provider_ids=tuple(known for known in news.ids if known not in ours),
+        lines=tuple((bridge, name) for bridge in lines) if name else (),
+        route=news.route,
+        started_at=news.started_at,
+        status=news.status,
+        reason=news.reason,
+        raw=news.raw,
+        duration=news.duration,
+    )
+
+
+def _settle(store: RedisStore, report: Report) -> None:
+    settled = store.settle(report)
+    orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
+    _LOG.log(
+        30 if orphan else 20,
+        "callback.orphan" if orphan else "callback.received",
+        news=settled.news,
+        call=settled.call_id,
+        verification=settled.verification_id,
+        status=settled.call_status,
+        raw=report.raw,
+    )

@@ -1,0 +1,108 @@
+"""The only wiring: from settings to a web application and to a dialer."""
+
+from flask import Flask
+
+from otpvoice.api import answers, errors
+from otpvoice.api.auth import ApiKeys
+from otpvoice.api.bodies import MAX_BODY
+from otpvoice.api.health import health
+from otpvoice.api.present import present
+from otpvoice.api.verifications import verifications
+from otpvoice.api.webhooks import webhooks
+from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.service import CodeRules, Verifications
+from otpvoice.dialer.dialer import Dialer, DialingRules
+from otpvoice.providers.base import Provider
+from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.settings import Settings
+from otpvoice.store.redis import RedisStore, connect
+
+_RING_AND_TALK = 60
+"""Seconds that one attempt of the provider to reach a person takes at most."""
+_NEWS = 105
+"""Seconds that the news of a call's end may take to reach us."""
+_WAITING_TIMEOUT = 3.0
+"""Seconds: longer than a dialer ever waits for a due call."""
+
+
+def create_app(settings: Settings) -> Flask:
+    """The API. It talks to Redis and never to the provider."""
+    profiles = {name: settings.client_profile(name) for name in settings.clients}
+    store = _store(settings)
+    number_key = NumberKey(settings.secrets.number_key)
+    service = Verifications(
+        store=store,
+        ring=_ring(settings),
+        number_key=number_key,
+        profiles=profiles,
+        routes=settings.provider.routes,
+        rules=CodeRules(
+            code_length=settings.verification.code_length,
+            max_checks=settings.verification.max_checks,
+            min_life=settings.verification.min_life,
+            keep=settings.verification.keep,
+        ),
+    )
+    keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
+    public_url = settings.server.public_url
+    bridges = {profile.bridge for profile in profiles.values()}
+
+    app = Flask("otpvoice", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    answers.register(app)
+    errors.register(app, lambda v: present(v, service.number_of(v), public_url))
+    app.register_blueprint(verifications(service, keys, public_url))
+    app.register_blueprint(
+        webhooks(settings.provider.name, provider(settings), store, number_key, bridges)
+    )
+    app.register_blueprint(health(store))
+    return app
+
+
+def create_dialer(settings: Settings) -> Dialer:
+    """A dialer. It talks to Redis and to the provider and never to users."""
+    rules = DialingRules(
+        threads=settings.dialer.threads,
+        live_calls=settings.limits.live_calls,
+        live_for=(_RING_AND_TALK * (1 + settings.provider.c2c_attempts) + _NEWS) * 1000,
+        gaps=[gap * 1000 for gap in settings.limits.call_gap],
+        routes=settings.provider.routes,
+        code_format=settings.provider.otp_format,
+    )
+    return Dialer(
+        store=_store(settings),
+        waiting_store=_store(settings, _WAITING_TIMEOUT),
+        provider=provider(settings),
+        ring=_ring(settings),
+        flows={name: settings.client_profile(name).flows for name in settings.clients},
+        rules=rules,
+    )
+
+
+def provider(settings: Settings) -> Provider:
+    """The telephone company that the settings name."""
+    chosen = settings.provider
+    return Mobtexting(
+        base_url=chosen.base_url,
+        token=chosen.token,
+        webhook_id=chosen.webhook_id,
+        audio=chosen.audio,
+        campaign=chosen.campaign,
+        interval=chosen.interval,
+        c2c_attempts=chosen.c2c_attempts,
+        c2c_duration=chosen.c2c_duration,
+        timezone=chosen.timezone,
+        webhook_secrets=chosen.webhook_secret,
+        path_tokens=chosen.webhook_path_token,
+        validation_key=chosen.validation_key,
+    )
+
+
+def _store(settings: Settings, timeout: float | None = None) -> RedisStore:
+    url = settings.redis.url
+    client = connect(url) if timeout is None else connect(url, timeout=timeout)
+    return RedisStore(client, keep=settings.verification.keep * 1000)
+
+
+def _ring(settings: Settings) -> KeyRing:
+    return KeyRing([named.key for named in settings.secrets.keys])

@@ -1,0 +1,1 @@
+"""Places calls: due → claim → mark → send → record. Never talks to users."""

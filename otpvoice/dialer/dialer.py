@@ -1,0 +1,204 @@
+"""The dialer: any number of them, on any number of machines, claim from the same queue.
+
+What keeps a call from ringing twice: only the holder of a claim sends, after its mark, one request,
+and a request that may have reached the provider is never repeated. What keeps it from being lost:
+a claim is a lease, and a lapsed one goes back to the queue (not marked) or to ``unknown`` (marked).
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.flow import DEFAULT, Flow
+from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.phone import mask_number
+from otpvoice.core.service import open_speech
+from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.dialer.outcomes import result_of
+from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import CallResult, Claim
+
+_LOG = structlog.get_logger(__name__)
+
+SEND_WITHIN: Final = 5.0
+"""Seconds from the claim to the first byte sent; later it is given up, unsent."""
+OVER_WITHIN: Final = 13.0
+"""Seconds from the claim to the end of the request, whatever the provider does."""
+_LONGEST_SLEEP: Final = 1.0
+"""Seconds between two looks at a quiet queue; news of a due call cuts it short."""
+_STORE_PAUSE: Final = 0.25
+"""Seconds between two tries while the store is away."""
+_RECORD_FOR: Final = 60.0
+"""Seconds that an outcome, known to nobody else, is offered to a store that is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialingRules:
+    """How calls are placed. Durations in milliseconds."""
+
+    threads: int
+    """Calls in flight in this process."""
+    live_calls: int
+    """Calls that may be live at once, over all dialers."""
+    live_for: int
+    """How long a placed call may ring or talk."""
+    gaps: Sequence[int]
+    """After the first, second and every later call to a number."""
+    routes: Sequence[Route]
+    code_format: CodeFormat
+
+
+class Dialer:
+    """Places calls until :meth:`stop`.
+
+    Args:
+        store: the queue.
+        waiting_store: the same, over a client of its own that may block longer.
+        provider: the telephone company.
+        ring: opens what is to be spoken.
+        flows: by client, by the key that the call carries.
+        rules: how calls are placed.
+    """
+
+    def __init__(
+        self,
+        store: RedisStore,
+        waiting_store: RedisStore,
+        provider: Provider,
+        ring: KeyRing,
+        flows: Mapping[str, Mapping[str, Flow]],
+        rules: DialingRules,
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self._store = store
+        self._waiting_store = waiting_store
+        self._provider = provider
+        self._ring = ring
+        self._flows = flows
+        self._rules = rules
+        self._stopping = threading.Event()
+        self._slots = threading.Semaphore(rules.threads)
+
+    def run(self) -> None:
+        """Dials until :meth:`stop`; calls in flight are finished and recorded first."""
+        _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
+        sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweeper")
+        sweeper.start()
+        with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:
+            while not self._stopping.is_set():
+                self._slots.acquire()
+                if not self._hand_over(pool):
+                    self._slots.release()
+        sweeper.join()
+        _LOG.info("dialer.stopped", dialer=self.id)
+
+    def stop(self) -> None:
+        """Claims nothing more."""
+        self._stopping.set()
+
+    def _hand_over(self, pool: ThreadPoolExecutor) -> bool:
+        """Claims the next due call for a free thread, or waits for one; whether it found one."""
+        began = time.monotonic()
+        try:
+            claim = self._store.claim(self._rules.live_calls)
+            if isinstance(claim, int):
+                self._sleep(claim)
+                return False
+        except StoreUnavailable:
+            _LOG.warning("dialer.store_unavailable")
+            self._stopping.wait(_STORE_PAUSE)
+            return False
+        pool.submit(self._work, claim, began)
+        return True
+
+    def _sleep(self, milliseconds: int) -> None:
+        longest = int(_LONGEST_SLEEP * 1000)
+        wait = longest if milliseconds < 0 else min(longest, milliseconds)
+        if wait > 0 and not self._stopping.is_set():
+            self._waiting_store.wait(wait / 1000)
+
+    def _work(self, claim: Claim, began: float) -> None:
+        try:
+            self.dial(claim, Deadlines(began + SEND_WITHIN, began + OVER_WITHIN))
+        except StoreUnavailable:
+            _LOG.warning("call.left_to_its_lease", call=claim.call_id)
+        except Exception as error:  # noqa: BLE001 - one call's fault must not end the others'
+            _LOG.error("call.fault", call=claim.call_id, error=type(error).__name__)
+        finally:
+            self._slots.release()
+
+    def dial(self, claim: Claim, deadlines: Deadlines) -> None:
+        """Places one claimed call, if it is still to be placed.
+
+        Raises:
+            StoreUnavailable: the lease decides what becomes of the call.
+        """
+        log = _LOG.bind(call=claim.call_id, verification=claim.verification_id, route=claim.route)
+        try:
+            order = self._order(claim)
+        except SealBroken:
+            log.error("call.seal_broken")
+            self._record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
+            return
+        if not self._store.mark(claim, self._rules.live_for, self._rules.gaps):
+            log.info("call.not_wanted")
+            return
+        placement = self._provider.place(order, deadlines)
+        result = result_of(placement, claim, self._rules.routes)
+        status = self._record(claim, result)
+        _report(log, placement, to=mask_number(order.number), status=status)
+
+    def _order(self, claim: Claim) -> CallOrder:
+        code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)
+        flows = self._flows[claim.client]
+        return CallOrder(
+            call_id=claim.call_id,
+            route=claim.route,
+            number=self._ring.open(claim.sealed_number, claim.verification_id),
+            bridge=claim.bridge,
+            flow_id=flows.get(claim.locale, flows[DEFAULT]).id,
+            name=name,
+            code=spell_code(code, self._rules.code_format),
+        )
+
+    def _record(self, claim: Claim, result: CallResult) -> CallStatus | None:
+        give_up = time.monotonic() + _RECORD_FOR
+        while True:
+            try:
+                return self._store.record(claim, result)
+            except StoreUnavailable:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(_STORE_PAUSE)
+
+    def _sweep_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            more = self._sweep()
+            if not more:
+                self._stopping.wait(_LONGEST_SLEEP)
+
+    def _sweep(self) -> bool:
+        try:
+            return self._store.sweep(self.id)
+        except StoreUnavailable:
+            return False
+
+
+def _report(
+    log: structlog.typing.FilteringBoundLogger, placement: Placement, **details: object
+) -> None:
+    tell: Callable[..., object] = log.info
+    if placement.outcome is Outcome.MISCONFIGURED:
+        tell = log.error
+    elif placement.outcome is not Outcome.ACCEPTED:
+        tell = log.warning
+    tell("call.sent", outcome=placement.outcome, detail=placement.detail, **details)

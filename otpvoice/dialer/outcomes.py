@@ -1,0 +1,60 @@
+"""From what the provider answered to what becomes of the call."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.providers.base import Outcome, Placement
+from otpvoice.store.values import CallResult, Claim
+
+MAX_REQUESTS: Final = 3
+"""Requests for one call, and only while provably none of them rang."""
+_BACK_OFF: Final = (1_000, 3_000)
+"""Milliseconds before the second and the third request."""
+_LONGEST_WAIT: Final = 30
+"""Seconds: a provider that asks for more is as good as one that refuses."""
+
+_REFUSALS: Final = {
+    Outcome.REFUSED: CallReason.REFUSED,
+    Outcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
+    Outcome.UNSENT: CallReason.PROVIDER_ERROR,
+    Outcome.BACK_OFF: CallReason.PROVIDER_ERROR,
+}
+
+
+def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
+    """What is written down of one request.
+
+    Accepted is ``placed``; silence after a request is ``unknown`` and never sent again. What was
+    provably not rung is tried again if the reason passes, else the call fails and the next
+    untried of ``routes`` takes over.
+    """
+    if placement.outcome is Outcome.ACCEPTED:
+        return CallResult(CallStatus.PLACED, provider_id=placement.provider_id)
+    if placement.outcome is Outcome.AMBIGUOUS:
+        return CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw=placement.detail)
+    retry_in = _retry_in(placement, claim)
+    if retry_in is not None:
+        return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
+    return CallResult(
+        CallStatus.FAILED,
+        _REFUSALS[placement.outcome],
+        raw=placement.detail,
+        unsent=True,
+        next_route=_next_route(claim, routes),
+    )
+
+
+def _retry_in(placement: Placement, claim: Claim) -> int | None:
+    sent = claim.requests + 1
+    if placement.outcome not in {Outcome.UNSENT, Outcome.BACK_OFF} or sent >= MAX_REQUESTS:
+        return None
+    asked = placement.retry_after or 0
+    if asked > _LONGEST_WAIT:
+        return None
+    return max(_BACK_OFF[sent - 1], int(asked * 1000))
+
+
+def _next_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
+    untried = [route for route in routes if route not in {claim.route, *claim.tried}]
+    return untried[0] if untried else None
