@@ -1,0 +1,151 @@
+"""How the text of a value is read, where that takes more than its type.
+
+Every reader raises ``ValueError`` with what is wrong, and never repeats what may be a secret.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+import phonenumbers
+
+from otpvoice.core.speech import clean_name
+
+
+@dataclass(frozen=True, slots=True)
+class RingKey:
+    """One key of the ring."""
+
+    id: str
+    key: bytes = field(repr=False)
+    """32 bytes."""
+
+
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read_seconds(text: str) -> int:
+    """``"90"``, ``"90s"``, ``"10m"``, ``"24h"`` or ``"7d"`` in seconds."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
+    if match is None:
+        raise ValueError("a number and one of s, m, h, d is expected")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def read_key(text: str) -> bytes:
+    """32 bytes from standard or URL-safe base64, with or without padding."""
+    try:
+        standard = text.rstrip("=").translate(str.maketrans("-_", "+/"))
+        key = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("it is not base64") from None
+    if len(key) != 32:
+        raise ValueError(f"it decodes to {len(key)} bytes")
+    return key
+
+
+def read_ring_key(text: str) -> RingKey:
+    """A :class:`RingKey` from ``<id>:<base64>``."""
+    name, colon, key = text.partition(":")
+    if not colon or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
+        raise ValueError("the id before the colon has 1 to 32 of a-z, 0-9, _ and -")
+    return RingKey(id=name, key=read_key(key))
+
+
+def _split_url(text: str) -> SplitResult:
+    """The parts of a URL. The library's own errors repeat parts of it, maybe of a password."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.port != 0 and text.startswith(f"{parts.scheme}://")
+    except ValueError:
+        sound = False
+    if not sound or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("it is not scheme://host:port/path, or the scheme is not in lower case")
+    return parts
+
+
+def read_web_url(text: str) -> str:
+    """An http or https URL without credentials, query, or a slash at its end."""
+    parts = _split_url(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("it does not begin with http:// or https:// and a host")
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        raise ValueError("user, password, query and fragment have no place in it")
+    return text.rstrip("/")
+
+
+def read_redis_url(text: str) -> str:
+    """A URL that redis-py takes for what it says."""
+    if text.startswith(("redis+sentinel://", "redis+cluster://")):
+        raise ValueError(f"{text.partition('//')[0]}// is not supported")
+    parts = _split_url(text)
+    if parts.scheme == "unix" and parts.path:
+        return text
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        raise ValueError("the scheme, the host or the path of the socket is missing or unknown")
+    # redis-py takes database 0 for one that it can not read.
+    if not re.fullmatch(r"(/[0-9]*)?", parts.path):
+        raise ValueError("the database after the host is not a number")
+    return text
+
+
+def read_bind(text: str) -> str:
+    """An address to listen on: ``host:port``, ``[::1]:port`` or ``unix:/path``."""
+    if re.fullmatch(r"unix:[!-~]+", text):
+        return text
+    match = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
+    if match is None or int(match[1]) > 65535:
+        raise ValueError("host, colon and port are expected")
+    return text
+
+
+def read_zone(text: str) -> str:
+    """The name of a zone in the time zone database."""
+    try:
+        return ZoneInfo(text).key
+    except (KeyError, OSError, ValueError):
+        raise ValueError(f"{text[:40]!r} is not in the time zone database") from None
+
+
+def read_region(text: str) -> str:
+    """ISO 3166 alpha-2 in capitals."""
+    region = text.upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{text[:40]!r} is no region with telephones")
+    return region
+
+
+NUMBER_TYPES: Final = ("mobile", "fixed_line_or_mobile", "fixed_line")
+_NEVER: Final = "premium rate, shared cost, personal, pager, VoIP, satellite and other"
+
+
+def read_number_type(text: str) -> str:
+    """A type of number that may be called at all."""
+    if text not in NUMBER_TYPES:
+        raise ValueError(f"{text[:40]!r} is not; {_NEVER} numbers are never called")
+    return text
+
+
+def read_spoken_name(text: str) -> str:
+    """What of a name may be spoken, as it is done with the names in requests."""
+    name = clean_name(text)
+    if not name:
+        raise ValueError("nothing of it may be spoken")
+    return name
+
+
+def read_flows(given: object) -> dict[str, object]:
+    """The entries of a table of flows, or of text like ``default=24,hi=25``, or of JSON."""
+    if not isinstance(given, str):
+        return msgspec.convert(given, dict[str, object])
+    if given.lstrip().startswith("{"):
+        return msgspec.json.decode(given, type=dict[str, object])
+    pairs = [pair.partition("=") for pair in re.split(r"[,\n]", given) if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError("a pair has no =")
+    return {tag.strip(): flow_id.strip() for tag, _, flow_id in pairs}

@@ -1,0 +1,89 @@
+"""What fields have to be to each other, and what production asks of them."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from otpvoice.settings.tree import Settings
+
+Violation = tuple[str, str]
+"""The dotted name of a field, and what is wrong with it."""
+
+SAMPLE: Final = "SAMPLE-REPLACE-ME"
+"""How every secret of the sample file begins; base64 of 32 bytes can be legible too."""
+SAMPLE_HASH: Final = "0" * 64
+"""The API key hash of the sample file: no known key has it."""
+
+
+def violations(settings: Settings) -> Iterator[Violation]:
+    """Every rule between fields that does not hold."""
+    yield from _repeated("secrets.keys", [key.id for key in settings.secrets.keys])
+    yield from _repeated("provider.routes", settings.provider.routes)
+    yield from _shared_keys(settings)
+    if settings.server.production:
+        yield from _unfit_for_production(settings)
+
+
+def advice(settings: Settings) -> Iterator[str]:
+    """What is allowed and yet hardly meant."""
+    if not _webhook_is_guarded(settings):
+        yield (
+            "neither provider.webhook_secret nor provider.webhook_path_token is set: "
+            "every callback will be 401"
+        )
+    if not settings.clients:
+        yield "no [clients.<name>] is set: every request will be 401"
+
+
+def _repeated(name: str, words: Sequence[str]) -> Iterator[Violation]:
+    for i, word in enumerate(words):
+        if word in words[:i]:
+            yield f"{name}[{i}]", f"{word!s} stands in the list already"
+
+
+def _shared_keys(settings: Settings) -> Iterator[Violation]:
+    owners: dict[str, str] = {}
+    for name, client in settings.clients.items():
+        for i, key_hash in enumerate(client.key_sha256):
+            owner = owners.setdefault(key_hash, name)
+            if owner != name:
+                detail = f"is a key of the client {owner} too; it must belong to one client"
+                yield f"clients.{name}.key_sha256[{i}]", detail
+
+
+def _webhook_is_guarded(settings: Settings) -> bool:
+    return bool(settings.provider.webhook_secret or settings.provider.webhook_path_token)
+
+
+def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
+    if not _webhook_is_guarded(settings):
+        yield (
+            "provider.webhook_secret",
+            "production needs it, or provider.webhook_path_token: every callback would be 401",
+        )
+    if not settings.server.public_url.startswith("https://"):
+        yield "server.public_url", "production needs an https:// URL"
+    for name, secret in _secrets(settings):
+        if secret.startswith(SAMPLE) or secret == SAMPLE_HASH:
+            yield name, "production needs a secret of its own: this is the sample's"
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The name and the text of every secret that the sample could have left behind."""
+    ring, provider = settings.secrets.keys, settings.provider
+    yield from _each("secrets.keys", [_text(key.key) for key in ring])
+    yield "secrets.number_key", _text(settings.secrets.number_key)
+    yield "provider.token", provider.token
+    yield from _each("provider.webhook_secret", provider.webhook_secret)
+    yield from _each("provider.webhook_path_token", provider.webhook_path_token)
+    yield "provider.validation_key", provider.validation_key
+    for name, client in settings.clients.items():
+        yield from _each(f"clients.{name}.key_sha256", client.key_sha256)
+
+
+def _each(name: str, secrets: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return ((f"{name}[{i}]", secret) for i, secret in enumerate(secrets))
+
+
+def _text(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).decode()

@@ -1,0 +1,208 @@
+"""The typed tree of all settings, with their defaults.
+
+``config/otpvoice.toml`` says what every field does. Durations are whole seconds here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Meta, Struct, structs
+
+from otpvoice.core.phone import NumberRules
+from otpvoice.core.service import ClientProfile
+from otpvoice.core.speech import CodeFormat
+from otpvoice.core.verification import Route
+from otpvoice.settings.kinds import (
+    BaseUrl,
+    Bind,
+    Bridge,
+    CallerId,
+    CallRoute,
+    CodeLife,
+    Count,
+    Flag,
+    Flows,
+    Interval,
+    Key,
+    KeyHash,
+    NamedKey,
+    NumberType,
+    OptionalSecret,
+    OtpFormat,
+    PathToken,
+    Prefix,
+    ProviderName,
+    RedisUrl,
+    Region,
+    Seconds,
+    Secret,
+    SpokenName,
+    Text,
+    WebUrl,
+    Zone,
+    kind_of,
+)
+
+T = TypeVar("T")
+
+_DAY = 86400
+
+Positive = Annotated[Count, Meta(ge=1)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file. Its ``repr`` masks what is secret."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(field.name, _shown(self, field)) for field in structs.fields(self)]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown})"
+
+
+class Server(Section, frozen=True, kw_only=True):
+    """``[server]``: how the API is reached."""
+
+    bind: Bind = "127.0.0.1:8000"
+    public_url: WebUrl = "http://127.0.0.1:8000"
+    """Without a slash at its end."""
+    production: Flag = False
+    threads: Positive = 16
+    workers: Positive = 1
+
+
+class Redis(Section, frozen=True, kw_only=True):
+    """``[redis]``: the store."""
+
+    url: RedisUrl = "redis://localhost:6379/0"
+
+
+class Secrets(Section, frozen=True, kw_only=True):
+    """``[secrets]``: the keys of the service itself."""
+
+    keys: Annotated[tuple[NamedKey, ...], Meta(min_length=1)]
+    """The ring: the first signs, all open."""
+    number_key: Key
+
+
+class Client(Section, frozen=True, kw_only=True):
+    """``[clients.<name>]``: a login backend. None means what ``[provider]`` or so says."""
+
+    key_sha256: Annotated[tuple[KeyHash, ...], Meta(min_length=1)]
+    bridge: Bridge | None = None
+    caller_id: CallerId | None = None
+    default_name: SpokenName | None = None
+    flows: Flows | None = None
+    regions: tuple[Region, ...] | None = None
+    ttl: CodeLife | None = None
+
+
+class Provider(Section, frozen=True, kw_only=True):
+    """``[provider]``: the telephone company."""
+
+    name: ProviderName = "mobtexting"
+    base_url: BaseUrl = "https://portal.mobtexting.com/api/v2/"
+    """With a slash at its end."""
+    token: Secret
+    bridge: Bridge
+    caller_id: CallerId = ""
+    routes: Annotated[tuple[CallRoute, ...], Meta(min_length=1)] = (Route.OBD, Route.C2C)
+    webhook_id: Text = ""
+    webhook_secret: tuple[Secret, ...] = ()
+    webhook_path_token: tuple[PathToken, ...] = ()
+    validation_key: OptionalSecret = ""
+    flows: Flows
+    """By lower-case language tag; ``default`` is among them."""
+    audio: Text = ""
+    campaign: Text = "otp"
+    interval: Interval = 0
+    """Minutes."""
+    otp_format: OtpFormat = CodeFormat.COMMA
+    default_name: SpokenName = "Customer"
+    timezone: Zone = "Asia/Kolkata"
+    c2c_attempts: Annotated[Count, Meta(ge=0, le=2)] = 0
+    c2c_duration: Positive = 1
+    """Minutes."""
+
+
+class Verification(Section, frozen=True, kw_only=True):
+    """``[verification]``: the life of a code."""
+
+    ttl: CodeLife = 300
+    code_length: Annotated[Count, Meta(ge=4, le=10)] = 6
+    max_checks: Annotated[Count, Meta(ge=1, le=10)] = 5
+    min_life: Annotated[Seconds, Meta(ge=0, le=300)] = 60
+    keep: Annotated[Seconds, Meta(ge=600, le=365 * _DAY)] = 7 * _DAY
+
+
+class Dialer(Section, frozen=True, kw_only=True):
+    """``[dialer]``: the process that places calls."""
+
+    threads: Positive = 64
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """``[limits]``: who is called, and how often."""
+
+    regions: tuple[Region, ...] = ("IN",)
+    number_types: Annotated[tuple[NumberType, ...], Meta(min_length=1)] = (
+        "mobile",
+        "fixed_line_or_mobile",
+    )
+    deny_prefixes: tuple[Prefix, ...] = ("+91140", "+91160")
+    call_gap: Annotated[tuple[Annotated[Seconds, Meta(ge=0, le=_DAY)], ...], Meta(min_length=1)] = (
+        60,
+        60,
+        300,
+    )
+    live_calls: Positive = 200
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole tree."""
+
+    server: Server
+    redis: Redis
+    secrets: Secrets
+    clients: Mapping[str, Client]
+    provider: Provider
+    verification: Verification
+    dialer: Dialer
+    limits: Limits
+
+    def for_client(self, name: str) -> ClientProfile:
+        """What holds for the client ``name``; its ``flows`` replace the common ones as a whole.
+
+        Raises:
+            KeyError: there is no such client.
+        """
+        client, provider, limits = self.clients[name], self.provider, self.limits
+        bridge = _first(client.bridge, provider.bridge)
+        return ClientProfile(
+            rules=NumberRules(
+                regions=_first(client.regions, limits.regions),
+                types=limits.number_types,
+                deny_prefixes=limits.deny_prefixes,
+            ),
+            bridge=bridge,
+            caller_id=_first(client.caller_id, provider.caller_id) or f"+{bridge}",
+            default_name=_first(client.default_name, provider.default_name),
+            flows=_first(client.flows, provider.flows),
+            ttl=_first(client.ttl, self.verification.ttl),
+        )
+
+
+SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
+    {field.name: field.type for field in structs.fields(Settings) if field.name != "clients"}
+)
+
+
+def _shown(section: Section, field: structs.FieldInfo) -> object:
+    value = getattr(section, field.name)
+    return "***" if value and kind_of(field.type).secret else value
+
+
+def _first(own: T | None, common: T) -> T:
+    return common if own is None else own

@@ -1,0 +1,117 @@
+"""Which flow speaks: RFC 4647 lookup, and what counts as a language tag."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otpvoice.core.flow import Flow, choose_flow, is_language_tag
+
+FLOWS = {
+    "default": Flow("24"),
+    "hi": Flow("25", "कोड {otp}"),
+    "pt-br": Flow("26"),
+    "zh-hant": Flow("27"),
+    "x-pirate": Flow("28"),
+}
+
+
+@pytest.mark.parametrize(
+    ("locale", "key"),
+    [
+        ("hi", "hi"),
+        ("hi-IN", "hi"),
+        ("HI-in", "hi"),
+        ("pt-BR", "pt-br"),
+        ("pt", "default"),
+        ("pt-PT", "default"),
+        ("zh-Hant-TW", "zh-hant"),
+        ("zh-Hant-CN-x-private1-private2", "zh-hant"),
+        ("hi-x-hant", "hi"),
+        ("x-pirate", "x-pirate"),
+        ("x-other", "default"),
+        ("en", "default"),
+        ("hin", "default"),
+        ("default", "default"),
+        ("*", "default"),
+        ("", "default"),
+        (None, "default"),
+    ],
+)
+def test_lookup(locale: str | None, key: str) -> None:
+    """The most exact flow speaks; subtags are dropped from the end; else default does."""
+    assert choose_flow(locale, FLOWS) == (key, FLOWS[key])
+
+
+def test_singletons_go_with_what_they_introduce() -> None:
+    """A single letter left at the end is dropped too (RFC 4647, section 3.4)."""
+    flows = {"default": Flow("1"), "en-x": Flow("2"), "en": Flow("3")}
+    assert choose_flow("en-x-a1b2", flows) == ("en", Flow("3"))
+
+
+@given(st.text(max_size=50))
+def test_lookup_always_finds(locale: str) -> None:
+    """Whatever the locale, some flow speaks."""
+    key, flow = choose_flow(locale, FLOWS)
+    assert FLOWS[key] is flow
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "hi",
+        "HI",
+        "hi-IN",
+        "hin",
+        "zh-Hant-TW",
+        "zh-cmn-Hans-CN",
+        "es-419",
+        "sl-rozaj-biske-1994",
+        "de-CH-1996",
+        "en-a-bbb-x-a-ccc",
+        "de-DE-u-co-phonebk",
+        "x-whatever",
+        "default",
+        "zh-Hant-CN-x-private1-private2",
+    ],
+)
+def test_language_tags(tag: str) -> None:
+    """Well-formed tags (RFC 5646, appendix A) are known in any case."""
+    assert is_language_tag(tag)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "",
+        "h",
+        "hi_IN",
+        "hi-",
+        "-hi",
+        "hi--IN",
+        "hi IN",
+        "hi\n",
+        "h1",
+        "*",
+        "hi-x",
+        "hi-a",
+        "x",
+        "languages9",
+        "toolonglang",
+        "de-419-DE",
+        "हि",
+        "hı",
+        "\u212ao",  # the Kelvin sign, whose lower case is an ASCII k
+        "ar-a",
+        "en-" + "-".join(["abcdefgh"] * 4),
+    ],
+)
+def test_no_language_tags(tag: str) -> None:
+    """What is malformed, longer than 35 characters or not ASCII is no tag."""
+    assert not is_language_tag(tag)
+
+
+@given(st.from_regex(r"[a-z0-9*_-]{0,40}", fullmatch=True))
+def test_tags_in_any_case(tag: str) -> None:
+    """Case makes no difference, and what has more than 35 characters never is a tag."""
+    assert is_language_tag(tag) == is_language_tag(tag.upper())
+    assert not (is_language_tag(tag) and len(tag) > 35)

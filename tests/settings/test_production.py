@@ -1,0 +1,76 @@
+"""What production stops on, and what is only warned about elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from otpvoice.settings import Loaded, SettingsError, load
+
+Start = Callable[..., Loaded]
+Refusal = Callable[..., dict[str, str]]
+
+SAMPLE = Path(__file__).parents[2] / "config" / "otpvoice.toml"
+PRODUCTION = {
+    "OTPVOICE_SERVER_PRODUCTION": "true",
+    "OTPVOICE_SERVER_PUBLIC_URL": "https://otp.example.com",
+}
+
+
+def test_fit_for_production(start: Start) -> None:
+    """With https, a guarded webhook and secrets of its own, production starts without a word."""
+    loaded = start(**PRODUCTION)
+    assert loaded.settings.server.production
+    assert loaded.warnings == ()
+
+
+def test_path_token_guards_too(start: Start) -> None:
+    """A path token alone is enough."""
+    guards = {
+        "OTPVOICE_PROVIDER_WEBHOOK_SECRET": "",
+        "OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN": "path-token",
+    }
+    assert start(**PRODUCTION, **guards).warnings == ()
+
+
+def test_unguarded_webhook(refusal: Refusal) -> None:
+    """Production stops when every callback would be refused, and names both ways out."""
+    said = refusal(**PRODUCTION, OTPVOICE_PROVIDER_WEBHOOK_SECRET="")
+    assert list(said) == ["provider.webhook_secret"]
+    assert "provider.webhook_path_token" in said["provider.webhook_secret"]
+    assert "OTPVOICE_PROVIDER_WEBHOOK_SECRET" in said["provider.webhook_secret"]
+
+
+def test_unguarded_webhook_elsewhere(start: Start) -> None:
+    """Outside production it is a warning."""
+    loaded = start(OTPVOICE_PROVIDER_WEBHOOK_SECRET=None)
+    assert any("every callback will be 401" in warning for warning in loaded.warnings)
+
+
+def test_public_url_without_tls(refusal: Refusal) -> None:
+    """Production stops on an http URL, be it only the default."""
+    said = refusal(OTPVOICE_SERVER_PRODUCTION="true")
+    assert list(said) == ["server.public_url"]
+    assert "(not set)" in said["server.public_url"]
+    assert "https://" in said["server.public_url"]
+
+
+def test_sample_in_production() -> None:
+    """Every secret that the sample left behind is refused."""
+    guarded = {"OTPVOICE_PROVIDER_WEBHOOK_SECRET": "mine"}
+    with pytest.raises(SettingsError) as refused:
+        load({"OTPVOICE_CONFIG": str(SAMPLE), **PRODUCTION, **guarded})
+    assert {wrong.name for wrong in refused.value.wrong} == {
+        "secrets.keys[0]",
+        "secrets.number_key",
+        "clients.login-backend.key_sha256[0]",
+        "provider.token",
+    }
+
+
+@pytest.mark.parametrize("field", ["webhook_secret", "webhook_path_token", "validation_key"])
+def test_placeholders_in_production(refusal: Refusal, field: str) -> None:
+    """The sample's mark is refused in every secret."""
+    variable = f"OTPVOICE_PROVIDER_{field.upper()}"
+    said = refusal(**PRODUCTION, **{variable: "SAMPLE-REPLACE-ME-too"})
+    assert [name.partition("[")[0] for name in said] == [f"provider.{field}"]

@@ -1,0 +1,74 @@
+"""Secrets: in no repr, and in no error text."""
+
+from base64 import b64encode
+from collections.abc import Callable
+
+import pytest
+
+from otpvoice.settings import Loaded
+
+Start = Callable[..., Loaded]
+Refusal = Callable[..., dict[str, str]]
+
+MARK = "s3cret"
+SECRETS = {
+    "OTPVOICE_REDIS_URL": f"redis://:{MARK}@store/0",
+    "OTPVOICE_PROVIDER_TOKEN": f"{MARK}-token",
+    "OTPVOICE_PROVIDER_WEBHOOK_SECRET": f"{MARK}-1,{MARK}-2",
+    "OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN": f"{MARK}-path",
+    "OTPVOICE_PROVIDER_VALIDATION_KEY": f"{MARK}-key",
+    "OTPVOICE_SECRETS_KEYS": "k1:" + b64encode(MARK.encode().ljust(32, b"x")).decode(),
+    "OTPVOICE_SECRETS_NUMBER_KEY": b64encode(MARK.encode().rjust(32, b"x")).decode(),
+}
+
+
+def test_masked_repr(start: Start) -> None:
+    """No repr shows a secret, be it of the whole, of a section or of one key; the rest is shown."""
+    loaded = start(**SECRETS)
+    settings = loaded.settings
+    shown = [loaded, settings, settings.redis, settings.secrets, *settings.secrets.keys]
+    for each in [*shown, settings.provider, settings.provider.__rich_repr__()]:
+        assert MARK not in repr(each)
+    assert "token='***'" in repr(settings.provider)
+    assert "bridge='918068280000'" in repr(settings.provider)
+    assert settings.provider.token == f"{MARK}-token"
+
+
+def test_unset_secrets_look_unset(start: Start) -> None:
+    """An empty secret is not masked: that it is empty is no secret, and worth seeing."""
+    assert "validation_key=''" in repr(start().settings.provider)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTPVOICE_REDIS_URL", f"redis+sentinel://:{MARK}@a:1/x"),
+        ("OTPVOICE_REDIS_URL", f"redis://:{MARK}/x@host"),  # a port, for a hasty reader
+        ("OTPVOICE_REDIS_URL", f"{MARK}@host"),
+        ("OTPVOICE_REDIS_URL", f"redis://[{MARK}@host"),
+        ("OTPVOICE_PROVIDER_BASE_URL", f"https://:{MARK}@host"),
+        ("OTPVOICE_PROVIDER_TOKEN", f"{MARK} token"),
+        ("OTPVOICE_PROVIDER_WEBHOOK_SECRET", f"a,{MARK} b"),
+        ("OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN", f"{MARK}/"),
+        ("OTPVOICE_PROVIDER_VALIDATION_KEY", f"{MARK} é"),
+        ("OTPVOICE_PROVIDER_BRIDGE", f"+{MARK}"),
+        ("OTPVOICE_PROVIDER_CALLER_ID", f"{MARK}"),
+        ("OTPVOICE_SECRETS_KEYS", f"k1:{MARK}"),
+        ("OTPVOICE_SECRETS_KEYS", MARK),
+        ("OTPVOICE_SECRETS_NUMBER_KEY", MARK),
+        ("OTPVOICE_CLIENTS_APP_KEY_SHA256", MARK),
+        ("OTPVOICE_LIMITS_DENY_PREFIXES", MARK),
+    ],
+)
+def test_errors_repeat_no_secret(refusal: Refusal, variable: str, value: str) -> None:
+    """A wrong secret, or number, is named and described, never repeated."""
+    said = refusal(**{variable: value})
+    assert len(said) == 1
+    assert variable in str(said)
+    assert MARK not in str(said)
+
+
+def test_one_number_twice_in_the_file(refusal: Refusal) -> None:
+    """Numbers of the file are not repeated either, not even those without quotes."""
+    said = refusal("[provider]\nbridge = 918068280000\n", OTPVOICE_PROVIDER_BRIDGE=None)
+    assert "918068280000" not in str(said)

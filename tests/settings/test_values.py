@@ -1,0 +1,217 @@
+"""What each field accepts, what it becomes, and what is refused."""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import pytest
+
+from otpvoice.core.flow import Flow
+from otpvoice.settings import Loaded
+
+Start = Callable[..., Loaded]
+Refusal = Callable[..., dict[str, str]]
+
+KEY = "QUFB" * 10 + "QUE="  # 32 bytes
+URL_SAFE = "-_-_" * 10 + "-_8"
+
+
+def given(field: str, literal: str) -> tuple[str, dict[str, None]]:
+    """The file that sets a field, and the variable that must not override it."""
+    *table, name = field.split(".")
+    toml = f"[{'.'.join(table)}]\n{name} = {literal}\n"
+    return toml, {"OTPVOICE_" + field.upper().replace(".", "_"): None}
+
+
+@pytest.mark.parametrize(
+    ("field", "literal", "value"),
+    [
+        ("server.bind", '"0.0.0.0:0"', "0.0.0.0:0"),
+        ("server.bind", '"[::1]:8000"', "[::1]:8000"),
+        ("server.bind", '"unix:/run/otpvoice.sock"', "unix:/run/otpvoice.sock"),
+        ("server.public_url", '"https://otp.example.com/voice/"', "https://otp.example.com/voice"),
+        ("server.production", "false", False),
+        ("server.threads", "1", 1),
+        ("redis.url", '"rediss://user:p%40ss@store:6380/3"', "rediss://user:p%40ss@store:6380/3"),
+        ("redis.url", '"redis://store"', "redis://store"),
+        ("redis.url", '"unix:///run/redis.sock?db=1"', "unix:///run/redis.sock?db=1"),
+        ("secrets.number_key", f'"{KEY}"', b"A" * 32),
+        ("secrets.number_key", f'"{URL_SAFE}"', bytes.fromhex("fbffbf" * 10 + "fbff")),
+        ("provider.base_url", '"http://127.0.0.1:8100/api/v2"', "http://127.0.0.1:8100/api/v2/"),
+        ("provider.bridge", '"1234567"', "1234567"),
+        ("provider.caller_id", '"+918068280000"', "+918068280000"),
+        ("provider.caller_id", '""', ""),
+        ("provider.routes", '["c2c"]', ("c2c",)),
+        ("provider.webhook_secret", '"one"', ("one",)),
+        ("provider.webhook_secret", '"one,with-comma"', ("one,with-comma",)),
+        ("provider.webhook_secret", '["new", "old"]', ("new", "old")),
+        ("provider.webhook_secret", '""', ()),
+        ("provider.webhook_path_token", '"a-b.c_d~e"', ("a-b.c_d~e",)),
+        ("provider.interval", "45", 45),
+        ("provider.otp_format", '"spaced"', "spaced"),
+        ("provider.default_name", '"ग्राहक"', "ग्राहक"),
+        ("provider.default_name", '"{Name} Kumar"', "Name Kumar"),
+        ("provider.timezone", '"Europe/Berlin"', "Europe/Berlin"),
+        ("provider.c2c_attempts", "2", 2),
+        ("verification.ttl", "60", 60),
+        ("verification.ttl", '"10m"', 600),
+        ("verification.ttl", '"90s"', 90),
+        ("verification.ttl", '"90"', 90),
+        ("verification.keep", '"24h"', 86400),
+        ("verification.keep", '"30d"', 2592000),
+        ("verification.code_length", "10", 10),
+        ("verification.min_life", "0", 0),
+        ("limits.regions", '["in", "De"]', ("IN", "DE")),
+        ("limits.regions", "[]", ()),
+        ("limits.number_types", '["fixed_line"]', ("fixed_line",)),
+        ("limits.deny_prefixes", "[]", ()),
+        ("limits.call_gap", '[30, "1m", "2h"]', (30, 60, 7200)),
+    ],
+)
+def test_accepted(start: Start, field: str, literal: str, value: object) -> None:
+    """A value in its bounds is read, in its normal form."""
+    toml, variables = given(field, literal)
+    settings: Any = start(toml, **variables).settings
+    assert reduce(getattr, field.split("."), settings) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "literal", "expected"),
+    [
+        ("server.bind", '"8000"', "host:port"),
+        ("server.bind", '"localhost:65536"', "host:port"),
+        ("server.public_url", '"otp.example.com"', "http:// or https://"),
+        ("server.public_url", '"ftp://otp.example.com"', "http:// or https://"),
+        ("server.public_url", '"https://"', "http:// or https://"),
+        ("server.public_url", '"https://user:pw@host"', "password"),
+        ("server.public_url", '"https://host/?a=1"', "query"),
+        ("server.public_url", '"https://host/#a"', "fragment"),
+        ("server.public_url", '"https://host:0"', "URL"),
+        ("server.public_url", '"HTTPS://host"', "lower case"),
+        ("server.public_url", '"https://ho st"', "URL"),
+        ("server.production", "1", "true or false"),
+        ("server.threads", "0", "at least 1"),
+        ("server.threads", "1.5", "whole number"),
+        ("server.threads", "true", "whole number"),
+        ("server.workers", "0", "at least 1"),
+        ("redis.url", '"redis+sentinel://a:1,b:2/main/0"', "redis+sentinel:// is not supported"),
+        ("redis.url", '"redis+cluster://a:1"', "redis+cluster:// is not supported"),
+        ("redis.url", '"http://store"', "redis://, rediss:// or unix://"),
+        ("redis.url", '"redis:///0"', "host"),
+        ("redis.url", '"unix://"', "socket"),
+        ("redis.url", '"unix:/run/redis.sock"', "scheme://"),
+        ("redis.url", '"redis://store/main"', "not a number"),
+        ("secrets.keys", "[]", "1 or more"),
+        ("secrets.keys[0]", f'["{KEY}"]', "id before the colon"),
+        ("secrets.keys[0]", f'["K1:{KEY}"]', "id before the colon"),
+        ("secrets.keys[0]", f'["{"k" * 33}:{KEY}"]', "id before the colon"),
+        ("secrets.keys[1]", f'["k1:{KEY}", "k2:QUFB"]', "3 bytes"),
+        ("secrets.keys[0]", f'["k1:{KEY[:-4]}????"]', "not base64"),
+        ("secrets.keys[0]", '[{ id = "k1", key = "QUFB" }]', "base64 of exactly 32 bytes"),
+        ("secrets.keys[1]", f'["k1:{KEY}", "k1:{URL_SAFE}"]', "k1 stands in the list already"),
+        ("secrets.number_key", f'"{"QUFB" * 11}"', "33 bytes"),
+        ("secrets.number_key", "7", "base64 of exactly 32 bytes"),
+        ("provider.name", '"othertel"', "one of mobtexting"),
+        ("provider.base_url", '"portal.mobtexting.com"', "http:// or https://"),
+        ("provider.token", '""', "visible ASCII"),
+        ("provider.token", '"two words"', "visible ASCII"),
+        ("provider.bridge", '"+918068280000"', "7 to 15 digits"),
+        ("provider.bridge", '"123456"', "7 to 15 digits"),
+        ("provider.bridge", '"1234567890123456"', "7 to 15 digits"),
+        ("provider.bridge", '"१२३४५६७८"', "7 to 15 digits"),
+        ("provider.bridge", r'"918068280000\n"', "7 to 15 digits"),
+        ("provider.bridge", "918068280000", "text of"),
+        ("provider.bridge", "2026-01-01", "text of"),
+        ("provider.caller_id", '"918068280000"', "E.164 with +"),
+        ("provider.routes", "[]", "1 or more"),
+        ("provider.routes", "{ obd = true }", "a list"),
+        ("provider.routes[1]", '["obd", "sip"]', "one of obd, c2c"),
+        ("provider.routes[2]", '["obd", "c2c", "obd"]', "obd stands in the list already"),
+        ("provider.webhook_id", "12", "text"),
+        ("provider.webhook_secret[1]", '["right", ""]', "visible ASCII"),
+        ("provider.webhook_path_token[0]", '"a/b"', "letters, digits"),
+        ("provider.interval", "7", "one of 0, 5, 15, 30, 45, 60"),
+        ("provider.otp_format", '"dots"', "one of comma, spaced, plain"),
+        ("provider.default_name", '"123"', "nothing of it may be spoken"),
+        ("provider.timezone", '"Asia/Bangalore"', "'Asia/Bangalore' is not in the time zone"),
+        ("provider.timezone", '"../etc/passwd"', "time zone"),
+        ("provider.timezone", '""', "time zone"),
+        ("provider.c2c_attempts", "3", "from 0 to 2"),
+        ("provider.c2c_attempts", "-1", "from 0 to 2"),
+        ("provider.c2c_duration", "0", "at least 1"),
+        ("verification.ttl", "59", "from 60 to 600"),
+        ("verification.ttl", '"11m"', "from 60 to 600"),
+        ("verification.ttl", '"5 min"', '"10m"'),
+        ("verification.ttl", "[300]", "seconds"),
+        ("verification.code_length", "3", "from 4 to 10"),
+        ("verification.code_length", "11", "from 4 to 10"),
+        ("verification.max_checks", "0", "from 1 to 10"),
+        ("verification.max_checks", "11", "from 1 to 10"),
+        ("verification.min_life", "301", "from 0 to 300"),
+        ("verification.keep", "0", "from 600"),
+        ("dialer.threads", "0", "at least 1"),
+        ("limits.regions[1]", '["IN", "XX"]', "'XX' is no region"),
+        ("limits.regions[0]", '["India"]', "ISO 3166"),
+        ("limits.regions[0]", "[91]", "ISO 3166"),
+        ("limits.number_types", "[]", "1 or more"),
+        ("limits.deny_prefixes[0]", '["91140"]', "with +"),
+        ("limits.deny_prefixes[0]", '["+0"]', "with +"),
+        ("limits.call_gap", "[]", "1 or more"),
+        ("limits.call_gap[1]", '["60s", "25h"]', "from 0 to 86400"),
+        ("limits.live_calls", "0", "at least 1"),
+    ],
+)
+def test_refused(refusal: Refusal, field: str, literal: str, expected: str) -> None:
+    """A wrong value stops the start: its field and its file are named, and what is expected."""
+    toml, variables = given(field.partition("[")[0], literal)
+    said = refusal(toml, **variables)
+    assert list(said) == [field]
+    assert "otpvoice.toml" in said[field]
+    assert expected in said[field]
+
+
+@pytest.mark.parametrize(
+    "number_type",
+    ["premium_rate", "shared_cost", "personal_number", "pager", "voip", "toll_free", "Mobile"],
+)
+def test_never_called_types(refusal: Refusal, number_type: str) -> None:
+    """A type that is never called is refused, named, and the reason is told."""
+    said = refusal(*given("limits.number_types", f'["mobile", "{number_type}"]')[:1])
+    assert f"'{number_type}'" in said["limits.number_types[1]"]
+    for never in ("premium rate", "shared cost", "personal", "pager", "VoIP", "satellite"):
+        assert never in said["limits.number_types[1]"]
+
+
+def test_flows(start: Start) -> None:
+    """A flow is an id or an id with its text; tags are compared without case."""
+    toml = '[provider.flows]\ndefault = "24"\nhi-IN = { id = "25", text = "कोड {otp}" }\n'
+    loaded = start(toml, OTPVOICE_PROVIDER_FLOWS=None)
+    assert loaded.settings.provider.flows == {
+        "default": Flow("24"),
+        "hi-in": Flow("25", "कोड {otp}"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("flows", "member", "expected"),
+    [
+        ('{ hi = "25" }', "default", "missing"),
+        ('{ default = "24", hi_IN = "25" }', "hi_IN", "language tag"),
+        ('{ default = "24", hi = "25", HI = "26" }', "HI", "twice"),
+        ('{ default = "" }', "default", "length >= 1"),
+        ("{ default = 24 }", "default", "as text"),
+        ('{ default = { text = "a" } }', "default", "id"),
+        ('{ default = { id = "24", voice = "a" } }', "default", "unknown field `voice`"),
+    ],
+)
+def test_wrong_flows(refusal: Refusal, flows: str, member: str, expected: str) -> None:
+    """Every wrong flow is named by its tag; default has to be there."""
+    said = refusal(f"[provider]\nflows = {flows}\n", OTPVOICE_PROVIDER_FLOWS=None)
+    assert list(said) == [f"provider.flows.{member}"]
+    assert expected in said[f"provider.flows.{member}"]
+
+
+def test_flows_that_are_no_table(refusal: Refusal) -> None:
+    """Something that is no table of flows is refused as a whole."""
+    said = refusal("[provider]\nflows = [24]\n", OTPVOICE_PROVIDER_FLOWS=None)
+    assert "must be a table" in said["provider.flows"]
