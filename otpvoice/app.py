@@ -25,10 +25,13 @@ _WAITING_TIMEOUT = 3.0
 """Seconds: longer than a dialer ever waits for a due call."""
 
 
-def create_app(settings: Settings) -> Flask:
-    """The API. It talks to Redis and never to the provider."""
-    profiles = {name: settings.client_profile(name) for name in settings.clients}
-    store = _store(settings)
+def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
+    """The API. It talks to Redis and never to the provider.
+
+    ``store``: one whose clock is moved, for tests.
+    """
+    profiles = {name: settings.for_client(name) for name in settings.clients}
+    store = store or _store(settings)
     number_key = NumberKey(settings.secrets.number_key)
     service = Verifications(
         store=store,
@@ -59,8 +62,11 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def create_dialer(settings: Settings) -> Dialer:
-    """A dialer. It talks to Redis and to the provider and never to users."""
+def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:
+    """A dialer. It talks to Redis and to the provider and never to users.
+
+    ``store``: one whose clock is moved, for tests.
+    """
     rules = DialingRules(
         threads=settings.dialer.threads,
         live_calls=settings.limits.live_calls,
@@ -70,11 +76,11 @@ def create_dialer(settings: Settings) -> Dialer:
         code_format=settings.provider.otp_format,
     )
     return Dialer(
-        store=_store(settings),
+        store=store or _store(settings),
         waiting_store=_store(settings, _WAITING_TIMEOUT),
         provider=provider(settings),
         ring=_ring(settings),
-        flows={name: settings.client_profile(name).flows for name in settings.clients},
+        flows={name: settings.for_client(name).flows for name in settings.clients},
         rules=rules,
     )
 

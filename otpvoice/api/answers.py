@@ -14,9 +14,7 @@ _LOG = structlog.get_logger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
-def json_answer(
-    body: Any, status: int = 200, content_type: str = "application/json"
-) -> Response:
+def json_answer(body: Any, status: int = 200, content_type: str = "application/json") -> Response:
     """``body`` as JSON."""
     return Response(msgspec.json.encode(body), status, content_type=content_type)
 

@@ -48,25 +48,29 @@ class Problem:
 
 _INVALID: Final = "The request is not valid"
 
-PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType({
-    UnreadableBody: Problem(400, "invalid_request", "The body is not a JSON object"),
-    Unauthorized: Problem(401, "unauthorized", "A valid API key is needed"),
-    Untrusted: Problem(401, "unauthorized", "A valid webhook secret is needed"),
-    errors.NotFound: Problem(404, "not_found", "There is no such thing here"),
-    NoSuchPage: Problem(404, "not_found", "There is no such thing here"),
-    MethodNotAllowed: Problem(405, "method_not_allowed", "This address has no such method"),
-    errors.VerificationClosed: Problem(409, "verification_closed", "The verification has ended"),
-    errors.TooLate: Problem(409, "too_late", "It is too late for a call"),
-    RequestEntityTooLarge: Problem(413, "body_too_large", "The body is too large"),
-    UnsupportedMediaType: Problem(415, "unsupported_media_type", "The body must be plain JSON"),
-    errors.InvalidRequest: Problem(422, "invalid_request", _INVALID),
-    errors.InvalidNumber: Problem(422, "invalid_number", "This is not a phone number"),
-    errors.NumberNotAllowed: Problem(422, "number_not_allowed", "This number is not called"),
-    errors.RateLimited: Problem(429, "rate_limited", "A limit is reached"),
-    errors.StoreUnavailable: Problem(503, "store_unavailable", "The store does not answer"),
-    errors.OverCapacity: Problem(503, "over_capacity", "Too many calls wait"),
-    errors.CallsUnavailable: Problem(503, "calls_unavailable", "No call can be placed"),
-})
+PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
+    {
+        UnreadableBody: Problem(400, "invalid_request", "The body is not a JSON object"),
+        Unauthorized: Problem(401, "unauthorized", "A valid API key is needed"),
+        Untrusted: Problem(401, "unauthorized", "A valid webhook secret is needed"),
+        errors.NotFound: Problem(404, "not_found", "There is no such thing here"),
+        NoSuchPage: Problem(404, "not_found", "There is no such thing here"),
+        MethodNotAllowed: Problem(405, "method_not_allowed", "This address has no such method"),
+        errors.VerificationClosed: Problem(
+            409, "verification_closed", "The verification has ended"
+        ),
+        errors.TooLate: Problem(409, "too_late", "It is too late for a call"),
+        RequestEntityTooLarge: Problem(413, "body_too_large", "The body is too large"),
+        UnsupportedMediaType: Problem(415, "unsupported_media_type", "The body must be plain JSON"),
+        errors.InvalidRequest: Problem(422, "invalid_request", _INVALID),
+        errors.InvalidNumber: Problem(422, "invalid_number", "This is not a phone number"),
+        errors.NumberNotAllowed: Problem(422, "number_not_allowed", "This number is not called"),
+        errors.RateLimited: Problem(429, "rate_limited", "A limit is reached"),
+        errors.StoreUnavailable: Problem(503, "store_unavailable", "The store does not answer"),
+        errors.OverCapacity: Problem(503, "over_capacity", "Too many calls wait"),
+        errors.CallsUnavailable: Problem(503, "calls_unavailable", "No call can be placed"),
+    }
+)
 """Each refusal that has an answer of its own; the documentation of errors is this table."""
 
 _BAD_REQUEST: Final = Problem(400, "invalid_request", _INVALID)

@@ -1,4 +1,4 @@
-"""``/webhooks/<provider>``: the provider's callbacks. They can settle a call and approve nothing."""
+"""``/webhooks/<provider>``: the provider's callbacks. They settle calls and approve nothing."""
 
 from collections.abc import Collection
 
@@ -13,8 +13,8 @@ from otpvoice.providers.base import (
     CallReport,
     Challenge,
     Provider,
-    UnreadableCallback,
-    UntrustedCallback,
+    UnreadableCallbackError,
+    UntrustedCallbackError,
 )
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import News, Report
@@ -43,10 +43,10 @@ def webhooks(
         )
         try:
             news = provider.read_callback(callback)
-        except UntrustedCallback as error:
+        except UntrustedCallbackError as error:
             _LOG.warning("callback.untrusted")
             raise Untrusted("Send the webhook's secret as Authorization: Bearer.") from error
-        except UnreadableCallback as error:
+        except UnreadableCallbackError as error:
             _LOG.warning("callback.unreadable", why=str(error))
             raise UnreadableBody(str(error)) from error
         if isinstance(news, Challenge):

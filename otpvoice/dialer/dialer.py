@@ -145,8 +145,8 @@ class Dialer:
         log = _LOG.bind(call=claim.call_id, verification=claim.verification_id, route=claim.route)
         try:
             order = self._order(claim)
-        except SealBroken:
-            log.error("call.seal_broken")
+        except SealBroken as error:
+            log.error("call.seal_broken", why=str(error))  # noqa: TRY400 - a traceback adds nothing
             self._record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
             return
         if not self._store.mark(claim, self._rules.live_for, self._rules.gaps):

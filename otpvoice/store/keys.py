@@ -1,21 +1,21 @@
 """Every key there is. All carry one tag, so that a cluster keeps them in one slot.
 
-| key                        | type | holds                                                | ends          |
-|----------------------------|------|------------------------------------------------------|---------------|
-| verification:<id>          | hash | one verification; seals and digests, never a code    | ttl + keep    |
-| call:<id>                  | hash | one call                                             | ttl + keep    |
-| pending:<client>:<n>       | text | id of the pending verification of client and number  | ttl           |
-| gap:<n>                    | hash | calls sent to the number since its last approval     | a day         |
-| line:<bridge>:<n>          | text | id of the live call of bridge and number             | with the call |
-| waiting:<bridge>:<n>       | set  | ids of queued calls that wait for that line          | with the call |
-| provider:<id>              | text | our id of the call that the provider knows by its id | keep          |
-| seen:<fingerprint>         | text | a callback that came before                          | a day         |
-| queue                      | zset | queued calls by the moment to dial them              | when empty    |
-| dialing                    | zset | claimed calls by the end of their lease              | when empty    |
-| live                       | zset | live calls by the moment when they can not be so     | when empty    |
-| expiring                   | zset | pending verifications by the end of their life       | when empty    |
-| wake                       | list | tokens that wake a blocked dialer                    | a minute      |
-| dialers                    | zset | dialers by when they were last heard of              | with the last |
+| key                  | type | holds                                      | ends          |
+|----------------------|------|--------------------------------------------|---------------|
+| verification:<id>    | hash | a verification; seals and digests, no code | ttl + keep    |
+| call:<id>            | hash | a call                                     | ttl + keep    |
+| pending:<client>:<n> | text | the pending verification of both           | ttl           |
+| gap:<n>              | hash | calls sent since the last approval         | a day         |
+| line:<bridge>:<n>    | text | the live call of both                      | with the call |
+| waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
+| provider:<id>        | text | our call that the provider calls so        | keep          |
+| seen:<fingerprint>   | text | a callback that came before                | a day         |
+| queue                | zset | queued calls by when to dial them          | when empty    |
+| dialing              | zset | claimed calls by the end of their lease    | when empty    |
+| live                 | zset | live calls by when they can not be so      | when empty    |
+| expiring             | zset | pending verifications by their end         | when empty    |
+| wake                 | list | tokens that wake a blocked dialer          | a minute      |
+| dialers              | zset | dialers by when they were last heard of    | with the last |
 
 Each is named ``{otpvoice}:`` and then as above; ``<n>`` is the number's name
 (:class:`otpvoice.core.keys.NumberKey`), never the number. Sealed, and so unreadable without the

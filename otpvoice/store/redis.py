@@ -15,7 +15,7 @@ from otpvoice.core.verification import CallStatus, EndReason, Status
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.records import Answer, read_answer, read_claim, read_settled
 from otpvoice.store.scripts import Argument, Script, as_unavailable
-from otpvoice.store.values import Claim, CallResult, Report, Settled
+from otpvoice.store.values import CallResult, Claim, Report, Settled
 
 TIMEOUT: Final = 0.5
 """Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
