@@ -32,6 +32,7 @@ $(VENV)/.test: $(VENV)/.demo requirements/test.txt
 
 lock:  ## resolve pyproject.toml anew into requirements/
 	uv pip compile -q --universal --generate-hashes --no-header -o requirements/run.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-header -o requirements/build.txt requirements/build.in
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements/run.txt --extra demo -o requirements/demo.txt pyproject.toml requirements/build.in
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements/demo.txt --extra test -o requirements/test.txt pyproject.toml requirements/build.in
 
