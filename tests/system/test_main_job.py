@@ -1,0 +1,134 @@
+"""The main job over real sockets: asked for, rung, spoken, checked once, and known as answered."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from world import BANK_KEY, Service
+
+
+def test_a_number_is_proved_by_voice(service: Service) -> None:
+    """The code that the phone speaks is accepted once, and the callback tells of the answer."""
+    verification = service.asks(name="Asha", reference="login-81")
+    assert verification["calls"][0]["status"] in {"queued", "dialing", "placed"}
+    code = service.hears_code()
+    wrong = service.checks(verification, "000000" if code != "000000" else "111111").json()
+    assert (wrong["valid"], wrong["checks_left"], wrong["status"]) == (False, 4, "pending")
+    right = service.checks(verification, code).json()
+    assert (right["valid"], right["status"], right["reason"]) == (True, "approved", None)
+    again = service.checks(verification, code)
+    assert (again.status_code, again.json()["code"]) == (409, "verification_closed")
+    assert again.json()["verification"]["status"] == "approved"
+    call = service.call_becomes(verification, "answered")
+    assert (call["route"], call["locale"], call["caller_id"]) == (
+        "obd",
+        "default",
+        "+918068280000",
+    )
+    assert call["duration"] > 0
+    (heard,) = service.phones.calls("+919876543210")
+    assert heard["spoken"].startswith("Hello Asha, your otp for login is ")
+
+
+@pytest.mark.parametrize("route", ["obd", "c2c"])
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [("answer", "answered"), ("busy", "busy"), ("no_answer", "no_answer"), ("decline", "busy")],
+)
+def test_each_end_of_a_call_becomes_known(
+    service: Service, route: str, behaviour: str, status: str
+) -> None:
+    """By either route, what happened at the phone stands in the call; the verification goes on."""
+    number = f"+9198765400{('obd', 'c2c').index(route)}{len(behaviour)}"
+    service.phones.behave(number, behaviour)
+    verification = service.asks(number, route=route)
+    call = service.call_becomes(verification, status)
+    assert call["ended_at"] is not None
+    assert service.looks(verification)["status"] == "pending"
+
+
+def test_c2c_without_an_id_is_known_by_person_and_bridge(service: Service) -> None:
+    """The reply has no callId and the callback no mid: the one live call of the pair is meant."""
+    number = "+919876540200"
+    service.phones.behave(number, "answer", c2c_reply="bare", c2c_mid="dropped")
+    verification = service.asks(number, route="c2c")
+    service.call_becomes(verification, "answered")
+
+
+def test_five_wrong_codes_end_it(service: Service) -> None:
+    """The fifth wrong code ends the verification, and then the right one is refused."""
+    number = "+919876540300"
+    verification = service.asks(number, code="123456")
+    left = [service.checks(verification, f"00000{n}").json()["checks_left"] for n in range(1, 6)]
+    assert left == [4, 3, 2, 1, 0]
+    assert service.looks(verification)["status"] == "max_attempts_reached"
+    assert service.checks(verification, "123456").status_code == 409
+
+
+def test_another_clients_verification_is_as_unknown_as_none(service: Service) -> None:
+    """Same status, same body but for the request's id."""
+    verification = service.asks("+919876540400")
+    answers = [
+        service.get(f"/v1/verifications/{name}", BANK_KEY)
+        for name in (verification["id"], "vrf_" + "0" * 32)
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    theirs, unknown = (answer.json() for answer in answers)
+    del theirs["instance"], unknown["instance"]
+    assert theirs == unknown
+
+
+def test_a_double_click_is_one_verification_and_one_call(service: Service) -> None:
+    """Twenty creates at once: one 201, all the same id, one ring; another reference begins anew."""
+    number = "+919876540500"
+
+    def create(_: int) -> tuple[int, str]:
+        answer = service.post("/v1/verifications", {"to": number})
+        return answer.status_code, answer.json()["id"]
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(create, range(20)))
+    assert len({verification_id for _, verification_id in answers}) == 1
+    assert sorted(status for status, _ in answers) == [200] * 19 + [201]
+    first = {"id": answers[0][1]}
+    service.call_becomes(first, "answered")
+    assert len(service.phones.calls(number)) == 1
+    second = service.asks(number, reference="another login")
+    old = service.looks(first)
+    assert (old["status"], old["reason"]) == ("canceled", "superseded")
+    assert service.looks(second)["status"] == "pending"
+
+
+def test_two_hundred_right_checks_at_once_win_once(service: Service) -> None:
+    """Exactly one answer says valid; all others find it closed."""
+    verification = service.asks("+919876540600", code="4711")
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: service.checks(verification, "4711"), range(200)))
+    assert [a.status_code for a in answers if a.json().get("valid")] == [200]
+    assert sum(a.status_code == 409 for a in answers) == 199
+
+
+def test_one_number_is_never_called_twice_at_a_time(service: Service) -> None:
+    """Many requests of two clients for three numbers: no two calls to a number overlap."""
+    numbers = [f"+91987654070{n}" for n in range(3)]
+
+    def ask(n: int) -> None:
+        body = {"to": numbers[n % 3], "reference": str(n)}
+        answer = service.post("/v1/verifications", body, (BANK_KEY, None)[n % 2] or BANK_KEY)
+        assert answer.status_code == 201, answer.text
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(48)))
+    for number in numbers:
+        service.until(
+            lambda number=number: len(service.phones.calls(number)) >= 2,  # type: ignore[misc]
+            "a second call to the number",
+        )
+    rung = sorted(
+        (entry["person"], attempt["started_at"], attempt["ended_at"])
+        for entry in service.phones.ledger()
+        for attempt in entry["attempts"]
+        if "+" + entry["person"] in numbers and attempt["ended_at"]
+    )
+    overlaps = [(one, two) for one, two in pairwise(rung) if one[0] == two[0] and two[1] < one[2]]
+    assert overlaps == []

@@ -1,0 +1,168 @@
+"""The words that tests speak in: phones, a desk that asks and dials, dialers that run."""
+
+import base64
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from otpvoice.core.requests import CreateRequest
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import Call, Verification
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.providers.base import Deadlines
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.store.redis import RedisStore
+
+ASHA = "+919876543210"
+LOGIN_KEY = "ovk_login-backend-of-the-tests"
+BANK_KEY = "ovk_another-client-of-the-tests"
+RING_KEY = base64.b64encode(b"ring key of the tests, 32 bytes!").decode()
+NUMBER_KEY = base64.b64encode(b"number key of the tests 32 bytes").decode()
+PROVIDER_TOKEN = "token-of-the-tests-38e896f5567031"
+BRIDGE = "918068280000"
+WEBHOOK_SECRET = "webhook-secret-of-the-tests"
+PATH_TOKEN = "path-token-of-the-tests-0123456789"
+VALIDATION_KEY = "validation-key-of-the-tests"
+
+
+class Phones:
+    """The sandbox's phones, over HTTP."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def behave(self, number: str, behaviour: str, **options: Any) -> None:
+        """Tells a phone, or the company when that phone is called, how to behave."""
+        answer = requests.put(
+            f"{self._url}/phones/{number.removeprefix('+')}",
+            json={"behaviour": behaviour, **options},
+            timeout=5,
+        )
+        assert answer.ok, answer.text
+
+    def calls(self, number: str) -> list[dict[str, Any]]:
+        """What the phone got, oldest first."""
+        answer = requests.get(f"{self._url}/phones/{number.removeprefix('+')}/calls", timeout=5)
+        calls: list[dict[str, Any]] = answer.json()
+        return calls
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every request the company got."""
+        entries: list[dict[str, Any]] = requests.get(f"{self._url}/ledger", timeout=5).json()
+        return entries
+
+
+class Desk:
+    """A client who asks, and a dialer that dials one call at a time."""
+
+    def __init__(self, service: Verifications, store: RedisStore, dialer: Dialer) -> None:
+        self._service = service
+        self._store = store
+        self._dialer = dialer
+
+    def asks(self, to: str = ASHA, client: str = "login", **members: Any) -> Verification:
+        """A verification with its call in the queue."""
+        return self._service.create(client, CreateRequest(to=to, **members)).verification
+
+    def dials(self, send_within: float = 5.0, over_within: float = 13.0) -> bool:
+        """Dials the next due call; False if none is due."""
+        claim = self._store.claim(200)
+        if isinstance(claim, int):
+            return False
+        now = time.monotonic()
+        self._dialer.dial(claim, Deadlines(now + send_within, now + over_within))
+        return True
+
+    def calls_of(self, verification: Verification) -> tuple[Call, ...]:
+        """The calls as they stand."""
+        return self._service.get(verification.client, verification.id).calls
+
+    def cancels(self, verification: Verification) -> None:
+        """The client changes its mind."""
+        self._service.cancel(verification.client, verification.id)
+
+
+@contextmanager
+def running(*dialers: Dialer) -> Iterator[None]:
+    """Runs dialers in threads until the end of the block."""
+    threads = [threading.Thread(target=dialer.run) for dialer in dialers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for dialer in dialers:
+            dialer.stop()
+        for thread in threads:
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A whole service, spoken to over HTTP as a client would."""
+
+    url: str
+    phones: Phones
+    sandbox: RunningSandbox
+    folder: Path
+    """Where the processes log."""
+
+    def post(
+        self, path: str, body: Any = None, key: str | None = LOGIN_KEY, **options: Any
+    ) -> requests.Response:
+        """One POST with an API key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return requests.post(f"{self.url}{path}", json=body, headers=headers, timeout=10, **options)
+
+    def get(self, path: str, key: str = LOGIN_KEY) -> requests.Response:
+        """One GET with an API key."""
+        headers = {"Authorization": f"Bearer {key}"}
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=10)
+
+    def asks(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
+        """A new verification."""
+        answer = self.post("/v1/verifications", {"to": to, **members})
+        assert answer.status_code == 201, answer.text
+        begun: dict[str, Any] = answer.json()
+        return begun
+
+    def checks(self, verification: dict[str, Any], code: str) -> requests.Response:
+        """One code handed in."""
+        return self.post(f"/v1/verifications/{verification['id']}/checks", {"code": code})
+
+    def looks(self, verification: dict[str, Any]) -> dict[str, Any]:
+        """The verification as it stands."""
+        found: dict[str, Any] = self.get(f"/v1/verifications/{verification['id']}").json()
+        return found
+
+    def hears_code(self, number: str = ASHA) -> str:
+        """Picks up the phone and listens: the code of its newest call."""
+        calls = self.until(
+            lambda: [c for c in self.phones.calls(number) if c["spoken"]], "a spoken code"
+        )
+        return "".join(re.findall(r"\d", calls[-1]["spoken"]))
+
+    def until(self, look: Callable[[], Any], what: str, seconds: float = 10) -> Any:
+        """What ``look`` finds, as soon as it finds something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = look()
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"waited {seconds} s for {what}")
+
+    def call_becomes(self, verification: dict[str, Any], status: str) -> dict[str, Any]:
+        """The verification's newest call, once it is in this state."""
+        call: dict[str, Any] = self.until(
+            lambda: [c for c in self.looks(verification)["calls"][-1:] if c["status"] == status],
+            f"the call to be {status}",
+        )[0]
+        return call
