@@ -20,15 +20,18 @@ local function by_id()
   return call
 end
 
--- Without an id that we know: the live calls of that source, bridge and person. One whose provider's
--- id is known is not meant, or the message would carry that id.
+-- Without an id that we know: the live calls of that source, bridge and person. Where the message
+-- carries an id, a call that has another one is not meant.
 local function by_line()
   local found = {}
+  if ARGV[4] ~= '' then return found end
   for i = 8 + known, #KEYS do
     local id = redis.call('GET', KEYS[i])
     local call = id and load_call(id)
-    if call and call.sent_at and not call.provider_id and is_live(call)
-      and (ARGV[6] == '' or ARGV[6] == call.route) then
+    local may_be_it = call and call.sent_at and is_live(call)
+      and (known == 0 or not call.provider_id)
+      and (ARGV[6] == '' or ARGV[6] == call.route)
+    if may_be_it then
       found[#found + 1] = call
     end
   end
