@@ -8,16 +8,16 @@ import pyotp
 CODE_SHAPE: Final = re.compile(r"[0-9]{4,10}", re.ASCII)
 """A code of ours or of a caller."""
 
-_UNIFORM_DIGITS: Final = 6
-"""RFC 4226 truncates to 31 bits: up to six digits the remainder's bias is below 0.05 %, at eight
-2 %, and at ten the first digit is never above 2. Longer codes are put together from two counters.
+_DIGITS: Final = 6
+"""Of one HOTP value. RFC 4226 truncates to 31 bits: up to six digits the bias of the remainder is
+below 0.05 %, at eight it is 2 %, and of ten the first is never above 2.
 """
 
 
 def generate_code(length: int) -> str:
-    """A fresh code of ``length`` digits (4–10): HOTP (RFC 4226) of a random 160-bit secret."""
-    secret = pyotp.random_base32(32)
-    if length <= _UNIFORM_DIGITS:
-        return pyotp.HOTP(secret, digits=length).at(0)
-    first = length // 2
-    return pyotp.HOTP(secret, digits=first).at(0) + pyotp.HOTP(secret, digits=length - first).at(1)
+    """A fresh code of ``length`` digits (4–10): HOTP (RFC 4226) of a random 160-bit secret.
+
+    Longer ones take digits of the next counter, so that every digit is as likely as any other.
+    """
+    hotp = pyotp.HOTP(pyotp.random_base32(32), digits=_DIGITS)
+    return (hotp.at(0) + hotp.at(1))[:length]
