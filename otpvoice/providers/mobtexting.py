@@ -1,0 +1,224 @@
+"""Mobtexting: one request to place a call, what its reply means, and who may call back.
+
+What is documented and what is only inferred about this vendor stands in docs/provider.md.
+"""
+
+import hmac
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from otpvoice.core.verification import Route
+from otpvoice.providers.base import (
+    Callback,
+    CallOrder,
+    CallReport,
+    Challenge,
+    Deadlines,
+    Outcome,
+    Placement,
+    UnreadableCallbackError,
+    UntrustedCallbackError,
+)
+from otpvoice.providers.http import HttpClient, NoReply, Reply
+from otpvoice.providers.mobtexting_callback import call_id, read_fields, read_object, report
+
+_PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
+_DETAIL_LENGTH: Final = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mobtexting:
+    """Places calls with Mobtexting and reads its callbacks: a ``Provider``.
+
+    Raises:
+        ZoneInfoNotFoundError: there is no such ``timezone``.
+    """
+
+    base_url: str
+    token: str = field(repr=False)
+    http: HttpClient = field(default_factory=HttpClient, repr=False)
+    webhook_id: str = ""
+    """The vendor's id of our webhook; empty when a subscription in its portal does the same."""
+    audio: str = ""
+    """OBD: a sound's id or public address, played instead of the flow; then no code is spoken."""
+    campaign: str = "otp"
+    interval: int = 0
+    """OBD: minutes until the vendor dials an unanswered number again; 0 is never."""
+    c2c_attempts: int = 0
+    """C2C: how often the vendor dials an unanswered number again; untold, it would be twice."""
+    c2c_duration: int = 1
+    """C2C: minutes after which the vendor ends the call."""
+    timezone: str = "Asia/Kolkata"
+    """Of the times in callbacks, which carry none."""
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    path_tokens: tuple[str, ...] = field(default=(), repr=False)
+    validation_key: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        ZoneInfo(self.timezone)  # a wrong one fails at the start, not at the first callback
+
+    def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+        """Send the one request for this call; see ``Provider.place``."""
+        url = f"{self.base_url.rstrip('/')}/{_PATHS[order.route]}"
+        headers = {
+            "Accept": "application/json",
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+        }
+        answer = self.http.post(url, headers, self._request(order), deadlines)
+        if isinstance(answer, NoReply):
+            outcome = Outcome.AMBIGUOUS if answer.sent else Outcome.UNSENT
+            return Placement(outcome, answer.why)
+        return self._placement(order, answer)
+
+    def read_callback(self, callback: Callback) -> CallReport | Challenge:
+        """Tell what a callback says; see ``Provider.read_callback``.
+
+        A challenge needs no other secret than its key, and no other secret makes up for its key.
+        """
+        trusted = self._trusts(callback)
+        if not trusted and not self.validation_key:
+            raise UntrustedCallbackError
+        try:
+            fields = read_fields(callback)
+        except UnreadableCallbackError:
+            if trusted:
+                raise
+            raise UntrustedCallbackError from None
+        if "validation_key" in fields and "challenge" in fields:
+            return self._challenge(fields)
+        if not trusted:
+            raise UntrustedCallbackError
+        return report(fields, ZoneInfo(self.timezone))
+
+    def _request(self, order: CallOrder) -> bytes:
+        """Write the JSON body (docs/provider.md, section 1): all values are strings."""
+        members = self._obd(order) if order.route is Route.OBD else self._c2c(order)
+        if self.webhook_id:
+            members["webhook_id"] = self.webhook_id
+        return json.dumps({"bridge": order.bridge, **members}).encode()
+
+    def _obd(self, order: CallOrder) -> dict[str, str]:
+        members = {"to": order.number.removeprefix("+")}
+        if self.audio:
+            members["audio"] = self.audio
+        else:
+            members |= {"flow_id": order.flow_id, **_variables(order)}
+        if self.campaign:
+            members["name"] = self.campaign
+        if self.interval:
+            members["interval"] = str(self.interval)
+        return members
+
+    def _c2c(self, order: CallOrder) -> dict[str, str]:
+        return {
+            "from": order.number.removeprefix("+"),
+            "to": f"flow:{order.flow_id}",
+            "mid": order.call_id,
+            **_variables(order),
+            # Always all three: untold, the vendor dials twice more, and a recording holds the code.
+            "record": "0",
+            "duration": str(self.c2c_duration),
+            "attempts": str(self.c2c_attempts),
+        }
+
+    def _placement(self, order: CallOrder, reply: Reply) -> Placement:
+        try:
+            said = read_object(reply.body)
+        except ValueError:
+            said = {}
+        outcome = _outcome(order.route, reply.status, said)
+        detail = self._detail(order, reply.status, said)
+        if outcome is Outcome.ACCEPTED:
+            return Placement(outcome, detail, provider_id=_provider_id(said))
+        if outcome is Outcome.BACK_OFF:
+            return Placement(outcome, detail, retry_after=reply.retry_after)
+        return Placement(outcome, detail)
+
+    def _detail(self, order: CallOrder, http_status: int, said: dict[str, Any]) -> str:
+        """Tell the vendor's own words, less everything in them that may be a secret."""
+        detail = f"HTTP {http_status}"
+        status, message = said.get("status"), said.get("message")
+        if isinstance(status, str) and re.fullmatch(r"[0-9]{3}", status):
+            detail += f", status {status}"
+        if isinstance(message, str) and message:
+            detail += f": {_masked(message, (self.token, order.name))}"
+        return detail[:_DETAIL_LENGTH]
+
+    def _trusts(self, callback: Callback) -> bool:
+        """Whether a secret of ours came with it, in the header or in the address."""
+        scheme, _, bearer = callback.authorization.partition(" ")
+        by_header = _is_one_of(bearer.strip(), self.webhook_secrets)
+        by_path = _is_one_of(callback.path_token, self.path_tokens)
+        return (by_header and scheme.lower() == "bearer") or by_path
+
+    def _challenge(self, fields: dict[str, Any]) -> Challenge:
+        key, answer = fields["validation_key"], fields["challenge"]
+        if not isinstance(key, str) or not _is_one_of(key, (self.validation_key,)):
+            raise UntrustedCallbackError
+        if not isinstance(answer, str):
+            raise UnreadableCallbackError("the challenge is not a text")
+        return Challenge(answer)
+
+
+def _variables(order: CallOrder) -> dict[str, str]:
+    """Name what the flow speaks: flat bracket keys, not an object (docs/provider.md, section 1)."""
+    return {"variables[Name]": order.name, "variables[otp]": order.code}
+
+
+def _outcome(route: Route, http_status: int, said: dict[str, Any]) -> Outcome:
+    """Judge a reply (docs/provider.md, section 2)."""
+    by_http = _by_status(http_status)
+    if by_http is not Outcome.ACCEPTED:
+        return by_http
+    status = said.get("status")
+    if not isinstance(status, str):
+        return Outcome.AMBIGUOUS
+    if status.upper() not in {"200", "OK"}:
+        return _failure(status)
+    if route is Route.OBD and not said.get("data"):
+        return Outcome.REFUSED
+    return Outcome.ACCEPTED
+
+
+def _failure(status: str) -> Outcome:
+    """Judge a body's status that is not success: a word refuses, a number means what HTTP means."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z _-]*", status):
+        return Outcome.REFUSED
+    if not re.fullmatch(r"[0-9]{3}", status) or status == "202":
+        return Outcome.AMBIGUOUS
+    return _by_status(int(status))
+
+
+def _by_status(status: int) -> Outcome:
+    if status in {200, 202}:
+        return Outcome.ACCEPTED
+    if status in {401, 402, 403} or 300 <= status < 400:
+        return Outcome.MISCONFIGURED
+    if status == 429:
+        return Outcome.BACK_OFF
+    return Outcome.REFUSED if 400 <= status < 500 else Outcome.AMBIGUOUS
+
+
+def _provider_id(said: dict[str, Any]) -> str | None:
+    match said:
+        case {"data": [{"id": told}, *_]} | {"callId": told}:
+            return call_id(told)
+    return None
+
+
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
+    """Take out the secrets, and every word with a digit: it may be a code, a number or a token."""
+    for secret in filter(None, secrets):
+        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
+    words = ("…" if any(map(str.isdigit, word)) else word for word in text.split())
+    return "".join(filter(str.isprintable, " ".join(words)))
+
+
+def _is_one_of(given: str, secrets: tuple[str, ...]) -> bool:
+    """Compare with every secret, each in a time that tells nothing; an empty one never matches."""
+    said = given.encode(errors="surrogatepass")
+    return sum(hmac.compare_digest(said, s.encode()) for s in secrets if s) > 0

@@ -1,0 +1,374 @@
+"""The HTTP client on real sockets: what it writes, when it writes nothing, what it keeps open."""
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from otpvoice.providers.base import Deadlines
+from otpvoice.providers.http import HttpClient, NoReply, Reply
+
+Answer = bytes | Callable[[socket.socket], None]
+"""Bytes to send, after which the connection stays open; or what to do, after which it is closed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came."""
+
+    head: str
+    body: bytes
+    connection: int
+    """1 for the first connection, and so on."""
+
+
+class Wire:
+    """A server on a real socket: it records what comes and answers what it is told."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._answers: Queue[Answer] = Queue()
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+        self.requests: list[Request] = []
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://localhost:{self.port}/api/v2/voice/c2c"
+
+    def will(self, *answers: Answer) -> None:
+        """Answer the next requests so, in this order."""
+        for answer in answers:
+            self._answers.put(answer)
+
+    def hang_up(self) -> None:
+        """Close every connection; on return the other sides have been told."""
+        for conn in self._open:
+            with suppress(OSError):
+                conn.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End all threads."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.hang_up()
+        self.will(*[b""] * len(self._threads))
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                conn, _ = self._listener.accept()
+                self._open.append(conn)
+                serving = threading.Thread(
+                    target=self._serve, args=(conn, len(self._open)), daemon=True
+                )
+                self._threads.append(serving)
+                serving.start()
+
+    def _serve(self, conn: socket.socket, number: int) -> None:
+        with suppress(OSError), conn, conn.makefile("rb") as stream:
+            while line := stream.readline():
+                head = (line + b"".join(iter(stream.readline, b"\r\n"))).decode("latin-1")
+                length = int(head.partition("Content-Length: ")[2].partition("\r")[0])
+                self.requests.append(Request(head, stream.read(length), number))
+                answer = self._answers.get()
+                if not isinstance(answer, bytes):
+                    answer(conn)
+                    break
+                conn.sendall(answer)
+
+
+def reply(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    """Write a whole reply."""
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def within(seconds: float) -> Deadlines:
+    """Give deadlines, both so far from now."""
+    moment = time.monotonic() + seconds
+    return Deadlines(send_by=moment, over_by=moment)
+
+
+def post(client: HttpClient, url: str, seconds: float = 5.0) -> Reply | NoReply:
+    """Post the usual request."""
+    return client.post(url, {"Authorization": "Bearer t0k3n"}, b'{"to": "91"}', within(seconds))
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server without TLS."""
+    server = Wire()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def client() -> HttpClient:
+    """The client under test."""
+    return HttpClient()
+
+
+# What is written
+
+
+def test_request_bytes(wire: Wire, client: HttpClient) -> None:
+    """Exactly the given headers go out, with the body as it is, and no compression is asked for."""
+    wire.will(reply(b"{}"))
+    assert post(client, wire.url) == Reply(200, b"{}")
+    (request,) = wire.requests
+    line, *headers = request.head.split("\r\n")
+    assert line == "POST /api/v2/voice/c2c HTTP/1.1"
+    assert sorted(filter(None, headers)) == [
+        "Accept-Encoding: identity",
+        "Authorization: Bearer t0k3n",
+        "Content-Length: 12",
+        f"Host: localhost:{wire.port}",
+        "User-Agent: otpvoice",
+    ]
+    assert request.body == b'{"to": "91"}'
+
+
+def test_environment_is_ignored(
+    wire: Wire, client: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A netrc does not replace the token, and a proxy in the environment is not used."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    wire.will(reply(b"{}"))
+    assert post(client, wire.url) == Reply(200, b"{}")
+    assert "Authorization: Bearer t0k3n\r\n" in wire.requests[0].head
+
+
+def test_no_cookies(wire: Wire, client: HttpClient) -> None:
+    """A cookie is not given back."""
+    wire.will(reply(b"{}", "200 OK", "Set-Cookie: session=1; Path=/"), reply(b"{}"))
+    post(client, wire.url)
+    post(client, wire.url)
+    assert "cookie" not in wire.requests[1].head.lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        (301, "/elsewhere"),
+        (302, "/elsewhere"),
+        (303, "/elsewhere"),
+        (307, "/elsewhere"),
+        (307, "http://[::1"),
+        (307, ""),
+        (308, "http://127.0.0.1:1/"),
+    ],
+)
+def test_redirects_are_not_followed(
+    wire: Wire, client: HttpClient, status: int, location: str
+) -> None:
+    """A redirect is a reply like any other: the code is posted nowhere else."""
+    wire.will(reply(b"gone", f"{status} Moved", f"Location: {location}"))
+    assert post(client, wire.url) == Reply(status, b"gone")
+    assert len(wire.requests) == 1
+
+
+# Unsent: not one byte of the request was written
+
+
+@contextmanager
+def deaf() -> Iterator[tuple[str, int]]:
+    """Give an address that does not answer the knock: its queue is full."""
+    with socket.socket() as listener, socket.socket() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting.connect(listener.getsockname())
+        yield listener.getsockname()
+
+
+@contextmanager
+def closed() -> Iterator[tuple[str, int]]:
+    """Give an address that refuses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+    yield address
+
+
+def test_refused(client: HttpClient) -> None:
+    """Nobody listens: unsent."""
+    with closed() as (host, port):
+        answer = post(client, f"http://{host}:{port}/")
+    assert answer == NoReply(sent=False, why="ConnectionRefusedError")
+
+
+def test_unknown_name(client: HttpClient) -> None:
+    """A name without an address is unsent, and so is one that can not be a name."""
+    for host in ("portal.mobtexting.invalid", "a" * 70 + ".example", "exa mple"):
+        answer = post(client, f"http://{host}/")
+        assert isinstance(answer, NoReply)
+        assert not answer.sent
+
+
+def test_dead_resolver(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name lookup that does not come back is given up in time: unsent."""
+    release = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        release.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    before = time.monotonic()
+    assert post(client, "http://portal.example/", 0.2) == NoReply(sent=False, why="TimeoutError")
+    assert time.monotonic() - before < 1
+    release.set()
+
+
+def test_reset_while_connecting(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reset before there is a connection is not taken for one after sending."""
+
+    def reset(*_: object, **__: object) -> list[object]:
+        raise ConnectionResetError(104, "reset")
+
+    monkeypatch.setattr(socket, "getaddrinfo", reset)
+    answer = post(client, "http://portal.example/")
+    assert answer == NoReply(sent=False, why="ConnectionResetError")
+
+
+@pytest.mark.parametrize("first", [deaf, closed])
+def test_second_address(
+    wire: Wire,
+    client: HttpClient,
+    monkeypatch: pytest.MonkeyPatch,
+    first: Callable[[], AbstractContextManager[tuple[str, int]]],
+) -> None:
+    """If the first address of a name is dead, the next one is tried, and in time."""
+    wire.will(reply(b"{}"))
+    with first() as dead:
+        tcp = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        found = [(*tcp, dead), (*tcp, ("127.0.0.1", wire.port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert post(client, "http://portal.example/", 0.4) == Reply(200, b"{}")
+
+
+def test_connect_timeout(client: HttpClient) -> None:
+    """A host that does not answer the knock: unsent, after 2 seconds or at ``send_by``."""
+    with deaf() as (host, port):
+        answer = post(client, f"http://{host}:{port}/", 0.3)
+    assert answer == NoReply(sent=False, why="TimeoutError")
+
+
+def test_late_after_connecting() -> None:
+    """The connection stands, but too late: not one byte is written."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def clock() -> float:
+            """Jump ahead as soon as a connection stands."""
+            return 100.0 if select.select([listener], [], [], 0)[0] else 0.0
+
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        late = HttpClient(clock=clock).post(url, {}, b"{}", Deadlines(send_by=50, over_by=200))
+        conn, _ = listener.accept()
+        with conn:
+            assert conn.recv(1) == b""
+    assert late == NoReply(sent=False, why="TooLateError")
+
+
+def test_late_on_a_kept_connection(wire: Wire, client: HttpClient) -> None:
+    """The gate stands before a kept connection too."""
+    wire.will(reply(b"{}"), reply(b"{}"))
+    post(client, wire.url)
+    now = time.monotonic()
+    late = client.post(wire.url, {}, b"{}", Deadlines(send_by=now - 0.001, over_by=now + 5))
+    assert late == NoReply(sent=False, why="TooLateError")
+    post(client, wire.url)
+    assert [request.connection for request in wire.requests] == [1, 2]
+
+
+def test_kept_connection_closed_meanwhile(wire: Wire, client: HttpClient) -> None:
+    """A kept connection that the server has closed is found before writing: a new one is used."""
+    wire.will(reply(b"1"), reply(b"2"))
+    assert post(client, wire.url) == Reply(200, b"1")
+    wire.hang_up()
+    assert post(client, wire.url) == Reply(200, b"2")
+    assert [request.connection for request in wire.requests] == [1, 2]
+
+
+def test_header_that_can_not_be_sent(wire: Wire, client: HttpClient) -> None:
+    """A token with a line break is unsent and not told in the reason."""
+    answer = client.post(wire.url, {"Authorization": "Bearer t0k3n\n"}, b"{}", within(5))
+    assert answer == NoReply(sent=False, why="InvalidHeader")
+
+
+# What is kept open
+
+
+def test_connection_is_kept(wire: Wire, client: HttpClient) -> None:
+    """Requests that follow each other share a connection, whatever the status and the length."""
+    answers = [reply(b"{}"), reply(b"", "500 Oh"), reply(b"x" * 65536, "404 No"), reply(b"{}")]
+    wire.will(*answers)
+    for _ in answers:
+        post(client, wire.url)
+    assert [request.connection for request in wire.requests] == [1, 1, 1, 1]
+
+
+def test_idle_connection_is_not_used_again(wire: Wire) -> None:
+    """A connection that lay idle for more than 10 seconds may be closing: a new one is used."""
+    now = 0.0
+    client = HttpClient(clock=lambda: now)
+    wire.will(*[reply(b"{}")] * 3)
+    for now in (0.0, 10.0, 20.1):  # noqa: B007 - the clock reads it
+        client.post(wire.url, {}, b"{}", Deadlines(send_by=30, over_by=30))
+    assert [request.connection for request in wire.requests] == [1, 1, 2]
+
+
+def test_reply_too_many(wire: Wire, client: HttpClient) -> None:
+    """What a server says unasked is not taken for the reply to the next request."""
+    wire.will(reply(b"1") + reply(b"stray"), reply(b"2"))
+    assert post(client, wire.url) == Reply(200, b"1")
+    assert post(client, wire.url) == Reply(200, b"2")
+
+
+def test_half_read_connection_is_not_used_again(wire: Wire, client: HttpClient) -> None:
+    """After a reply that was too slow the next request gets a new connection and its own reply."""
+
+    def dawdle(conn: socket.socket) -> None:
+        conn.sendall(reply(b"old")[:-1])
+        conn.recv(1)  # until the client has had enough
+
+    wire.will(dawdle, reply(b"new"))
+    assert isinstance(post(client, wire.url, 0.2), NoReply)
+    assert post(client, wire.url) == Reply(200, b"new")
+
+
+def test_closed_in_the_middle(wire: Wire, client: HttpClient) -> None:
+    """A kept connection that breaks after the request was written is not tried again."""
+    wire.will(reply(b"1"), lambda conn: conn.shutdown(socket.SHUT_RDWR))
+    post(client, wire.url)
+    assert post(client, wire.url) == NoReply(sent=True, why="RemoteDisconnected")
+    assert len(wire.requests) == 2
+
+
+def test_threads_share_a_client(wire: Wire, client: HttpClient) -> None:
+    """Each thread has its own deadlines: one that is late hinders nobody, and nobody helps it."""
+    wire.will(*[reply(b"{}")] * 40)
+
+    def request(number: int) -> Reply | NoReply:
+        now = time.monotonic()
+        send_by = now - 1 if number % 2 else now + 5
+        return client.post(wire.url, {}, b"{}", Deadlines(send_by, now + 5))
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(request, range(80)))
+    assert answers[::2] == [Reply(200, b"{}")] * 40
+    assert answers[1::2] == [NoReply(sent=False, why="TooLateError")] * 40
+    assert len(wire.requests) == 40
