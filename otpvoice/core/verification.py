@@ -103,6 +103,8 @@ class Call:
     bridge: str
     caller_id: str
     due_at: int
+    not_before: int
+    """It was sent and may be tried again, but not before this moment; else 0."""
     sent_at: int | None
     live_until: int | None
     placed_at: int | None
@@ -170,7 +172,8 @@ class Verification:
             return Next(allowed=False, reason="closed")
         earliest = max(self.now, self.gap_until)
         for call in self.calls:
-            waiting = call.status is CallStatus.QUEUED and call.due_at <= earliest
+            soonest = max(earliest, call.not_before)
+            waiting = call.status is CallStatus.QUEUED and call.due_at <= soonest
             if waiting or call.is_live(self.now):
                 return Next(allowed=False, reason="call_in_progress")
         if earliest > self.expires_at - self.queue_margin:

@@ -3,6 +3,7 @@
 | key                  | type | holds                                      | ends          |
 |----------------------|------|--------------------------------------------|---------------|
 | verification:<id>    | hash | a verification; seals and digests, no code | ttl + keep    |
+| speech:<id>          | text | code and name to be spoken, sealed         | ttl           |
 | call:<id>            | hash | a call                                     | ttl + keep    |
 | pending:<client>:<n> | text | the pending verification of both           | ttl           |
 | gap:<n>              | hash | calls sent since the last approval         | a day         |
@@ -19,7 +20,9 @@
 
 Each is named ``{otpvoice}:`` and then as above; ``<n>`` is the number's name
 (:class:`otpvoice.core.keys.NumberKey`), never the number. Sealed, and so unreadable without the
-key ring: ``sealed_number`` and ``sealed_speech`` (code and name) of a verification.
+key ring, are speech and the ``sealed_number`` of a verification. Speech is a key of its own: it
+is gone when the life of the code is over, even if nobody ends the verification, and records
+stay small enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).
 """
 
 from typing import Final
@@ -46,6 +49,10 @@ class Keys:
     def verification(self, verification_id: str) -> str:
         """One verification's record."""
         return f"{self.prefix}verification:{verification_id}"
+
+    def speech(self, verification_id: str) -> str:
+        """What is to be spoken, sealed."""
+        return f"{self.prefix}speech:{verification_id}"
 
     def pending(self, client: str, number: str) -> str:
         """The pending verification of a client and a number."""

@@ -77,6 +77,7 @@ def read_call(key: bytes, fields: Fields) -> Call:
         bridge=fields[b"bridge"].decode(),
         caller_id=fields[b"caller_id"].decode(),
         due_at=int(fields[b"due_at"]),
+        not_before=int(fields.get(b"not_before", b"0")),
         sent_at=_int(fields, b"sent_at"),
         live_until=_int(fields, b"live_until"),
         placed_at=_int(fields, b"placed_at"),
@@ -93,6 +94,7 @@ def read_claim(
     call_flat: Sequence[bytes],
     key: bytes,
     flat: Sequence[bytes],
+    sealed_speech: bytes,
 ) -> Claim:
     """The reply of ``claim.lua`` when it hands a call over."""
     call, verification = fields_of(call_flat), fields_of(flat)
@@ -102,7 +104,7 @@ def read_claim(
         verification_id=key.decode(),
         client=verification[b"client"].decode(),
         sealed_number=verification[b"sealed_number"],
-        sealed_speech=verification[b"sealed_speech"],
+        sealed_speech=sealed_speech,
         route=Route(call[b"route"].decode()),
         locale=call[b"locale"].decode(),
         bridge=call[b"bridge"].decode(),

@@ -55,9 +55,13 @@ class RedisStore:
 
     def create(self, new: NewVerification) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
-        keys = [self._keys.pending(new.client, new.number), self._keys.verification(new.id)]
+        keys = [
+            self._keys.pending(new.client, new.number),
+            self._keys.verification(new.id),
+            self._keys.speech(new.id),
+        ]
         fields: list[Argument] = [
-            *("sealed_number", new.sealed_number, "sealed_speech", new.sealed_speech),
+            *("sealed_number", new.sealed_number),
             *("digest", new.digest, "request_digest", new.request_digests[0]),
             *("route", new.route, "locale", new.locale, "own_code", int(new.own_code)),
             *("code_length", new.code_length, "checks_left", new.max_checks),
@@ -66,7 +70,14 @@ class RedisStore:
         ]
         arguments: list[Argument] = [
             *(new.id, new.client, new.number, int(new.own_code), new.call_after, new.ttl),
-            *(new.keep, new.queue_margin, HEARD_WITHIN, OVERDUE_AFTER, *_call(new.call)),
+            *(
+                new.keep,
+                new.queue_margin,
+                HEARD_WITHIN,
+                OVERDUE_AFTER,
+                *_call(new.call),
+                new.sealed_speech,
+            ),
             *(len(new.request_digests), *new.request_digests, *fields),
         ]
         return read_answer(self._run("create", keys, arguments))

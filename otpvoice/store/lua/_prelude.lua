@@ -41,8 +41,10 @@ local function calls_of(verification)
   return calls
 end
 
+-- A server that was told to evict may have dropped the record: it must not come back without an end.
 local function changed(verification_id)
-  redis.call('HINCRBY', PREFIX .. 'verification:' .. verification_id, 'version', 1)
+  local key = PREFIX .. 'verification:' .. verification_id
+  if redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, 'version', 1) end
 end
 
 -- The queue ---------------------------------------------------------------------------------------
@@ -60,7 +62,7 @@ local function enqueue(id, due)
   if due <= NOW or not head[2] or due < tonumber(head[2]) then wake() end
 end
 
--- The gap: {until, sent, last, before} of a number -------------------------------------------------
+-- The gap: {until, sent, last} of a number --------------------------------------------------------
 
 local function gap_key(number) return PREFIX .. 'gap:' .. number end
 
@@ -68,15 +70,15 @@ local function gap_until(number)
   return tonumber(redis.call('HGET', gap_key(number), 'until') or '0')
 end
 
--- What was never sent leaves no gap.
+-- What was never sent leaves no gap; but the gap that another call left since then stays.
 local function give_back(call)
-  if call.gap_before and redis.call('HINCRBY', gap_key(call.number), 'sent', -1) <= 0 then
-    redis.call('DEL', gap_key(call.number))
-  elseif call.gap_before then
-    redis.call('HSET', gap_key(call.number), 'until', call.gap_before)
+  local key = gap_key(call.number)
+  if call.gap_after and redis.call('HGET', key, 'until') == call.gap_after then
+    redis.call('HSET', key, 'until', call.gap_before)
+    if redis.call('HINCRBY', key, 'sent', -1) <= 0 then redis.call('DEL', key) end
   end
-  redis.call('HDEL', call_key(call.id), 'sent_at', 'live_until', 'gap_before')
-  call.sent_at, call.live_until, call.gap_before = nil, nil, nil
+  redis.call('HDEL', call_key(call.id), 'sent_at', 'live_until', 'gap_before', 'gap_after')
+  call.sent_at, call.live_until, call.gap_before, call.gap_after = nil, nil, nil, nil
 end
 
 -- At most one call of a bridge and number is live ---------------------------------------------------
@@ -117,10 +119,12 @@ local function has_ended(status) return next(CALL_MOVES[status]) == nil end
 local UNSENT_ONLY = { queued = true, canceled = true, expired = true }
 
 -- Moves a call if the table allows it; `changes` are further fields. False: nothing was changed.
+-- A reason and the provider's word belong to the state that they came with.
 local function move_call(call, status, changes)
   if not CALL_MOVES[call.status][status] then return false end
   if UNSENT_ONLY[status] and call.sent_at then return false end
-  call.status = status
+  redis.call('HDEL', call_key(call.id), 'reason', 'raw')
+  call.status, call.reason, call.raw = status, nil, nil
   local fields = { 'status', status }
   for field, value in pairs(changes or {}) do
     call[field] = value
@@ -139,11 +143,10 @@ end
 
 -- Puts the call back where any dialer finds it.
 local function requeue(call, due)
-  if not move_call(call, 'queued', { due_at = due }) then return false end
+  if not move_call(call, 'queued', { due_at = due, not_before = due }) then return end
   redis.call('HDEL', call_key(call.id), 'holder')
   release_line(call)
   enqueue(call.id, due)
-  return true
 end
 
 local function is_live(call)
@@ -187,19 +190,25 @@ end
 
 -- Verifications -----------------------------------------------------------------------------------
 
+-- How a call ends that was not sent when its verification ended.
+local function ended_first(verification)
+  return verification and verification.status == 'expired' and 'expired' or 'canceled'
+end
+
 -- Ends a pending verification: what could speak or match its code is gone with the same breath.
 local function finish(verification, status, reason, at)
   local key = PREFIX .. 'verification:' .. verification.id
   redis.call('HSET', key, 'status', status, 'ended_at', at)
   if reason ~= '' then redis.call('HSET', key, 'reason', reason) end
-  redis.call('HDEL', key, 'sealed_speech', 'digest', 'request_digest', 'wrong')
+  redis.call('HDEL', key, 'digest', 'request_digest', 'wrong')
+  redis.call('DEL', PREFIX .. 'speech:' .. verification.id)
   redis.call('ZREM', EXPIRING, verification.id)
   local pending = PREFIX .. 'pending:' .. verification.client .. ':' .. verification.number
   if redis.call('GET', pending) == verification.id then redis.call('DEL', pending) end
   if status == 'approved' then redis.call('DEL', gap_key(verification.number)) end
-  local unsent = status == 'expired' and 'expired' or 'canceled'
+  verification.status = status
   for _, call in ipairs(calls_of(verification)) do
-    move_call(call, unsent, { reason = 'ended_first' })
+    move_call(call, ended_first(verification), { reason = 'ended_first' })
   end
   changed(verification.id)
 end

@@ -12,6 +12,8 @@ if verification.status ~= 'pending' then return answer('closed', verification) e
 local due = math.max(NOW, gap_until(verification.number))
 local call = call_under_way(verification)
 if call then
+  -- A provider that asked for a pause gets it.
+  due = math.max(due, tonumber(call.not_before or '0'))
   if call.status == 'queued' and tonumber(call.due_at) > due then
     redis.call('HSET', call_key(call.id), 'due_at', due)
     enqueue(call.id, due)

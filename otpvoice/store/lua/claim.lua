@@ -2,7 +2,7 @@
 --
 -- ARGV 3 holder (new for each claim)   4 lease ms   5 live_calls: how many calls may be live at once
 -- Returns {now, ms until the queue is worth another look, or -1 when it is empty}
---      or {now, 0, call id, {call}, verification id, {verification}}
+--      or {now, 0, call id, {call}, verification id, {verification}, what is to be spoken, sealed}
 
 -- Many held calls at the head must not keep the server busy: the next claim goes on.
 local LOOKS = 50
@@ -22,6 +22,7 @@ local function may_dial(call, verification)
   local gap = gap_until(verification.number)
   if gap > NOW then
     redis.call('HSET', call_key(call.id), 'due_at', gap)
+    changed(verification.id)
     return hold(call, gap, dial_by)
   end
   local holder, until_ms = line_holder(call)
@@ -54,7 +55,8 @@ for _ = 1, LOOKS do
     redis.call('ZADD', DIALING, lease_until, call.id)
     hold_line(call, lease_until)
     return { NOW, 0, call.id, redis.call('HGETALL', call_key(call.id)), verification.id,
-      redis.call('HGETALL', PREFIX .. 'verification:' .. verification.id) }
+      redis.call('HGETALL', PREFIX .. 'verification:' .. verification.id),
+      redis.call('GET', PREFIX .. 'speech:' .. verification.id) or '' }
   end
 end
 return { NOW, 0 }

@@ -1,11 +1,12 @@
 -- Begins a verification and queues its call, or finds the one that is under way.
 --
--- KEYS 7 pending:<client>:<number>   8 verification:<new id>
+-- KEYS 7 pending:<client>:<number>   8 verification:<new id>   9 speech:<new id>
 -- ARGV  3 new id            4 client              5 number (its name)     6 "1": the caller's own code
 --       7 call_after ms     8 ttl ms              9 keep ms              10 queue_margin ms
 --      11 heard_within ms  12 overdue_after ms
 --      13-17 the call: id, route or "", locale or "", bridge, caller_id
---      18 n, then n request digests (one per ring key), then field, value, ... of the new record
+--      18 what is to be spoken, sealed
+--      19 n, then n request digests (one per ring key), then field, value, ... of the new record
 -- Returns answer("created" | "existing" | "call_gap" (number: ms until it would be taken)
 --                | "over_capacity" | "calls_unavailable")
 
@@ -13,14 +14,14 @@ local id, number, call_after, ttl = ARGV[3], ARGV[5], tonumber(ARGV[7]), tonumbe
 local own_code = ARGV[6] == '1'
 local spec = { id = ARGV[13], route = ARGV[14], locale = ARGV[15], bridge = ARGV[16],
   caller_id = ARGV[17], tried = '' }
-local digests = tonumber(ARGV[18])
-local fields = { unpack(ARGV, 19 + digests) }
+local digests = tonumber(ARGV[19])
+local fields = { unpack(ARGV, 20 + digests) }
 
 local given = {}
 for i = 1, #fields, 2 do given[fields[i]] = fields[i + 1] end
 
 local function has_code(verification)
-  for i = 19, 18 + digests do
+  for i = 20, 19 + digests do
     if verification.request_digest == ARGV[i] then return true end
   end
   return false
@@ -59,6 +60,7 @@ redis.call('HSET', KEYS[8], 'client', ARGV[4], 'number', number, 'status', 'pend
   'created_at', NOW, 'expires_at', expires_at, 'version', 0, 'keep', ARGV[9],
   'queue_margin', ARGV[10], unpack(fields))
 redis.call('PEXPIRE', KEYS[8], ttl + ARGV[9])
+redis.call('SET', KEYS[9], ARGV[18], 'PX', ttl)
 redis.call('SET', KEYS[7], id, 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
 local new = load_verification(id)

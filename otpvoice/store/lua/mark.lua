@@ -23,7 +23,7 @@ redis.call('PEXPIRE', key, DAY)
 
 local live_until = NOW + ARGV[5]
 redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
-  'gap_before', gap['until'])
+  'gap_before', gap['until'], 'gap_after', NOW + length)
 redis.call('HINCRBY', call_key(call.id), 'requests', 1)
 hold_line(call, live_until)
 return { 'marked', NOW }

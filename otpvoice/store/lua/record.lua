@@ -17,25 +17,28 @@ if ARGV[8] ~= '' then
 end
 if ARGV[9] == '1' and not has_ended(call.status) then give_back(call) end
 
--- Its lease ran out meanwhile and it stands as unknown: it is over, and was not sent.
-local status = ARGV[5]
-if status == 'queued' and call.status ~= 'dialing' then status = 'failed' end
-
-if status == 'queued' then
-  if pending then
-    requeue(call, NOW + ARGV[10])
-  else
-    move_call(call, 'canceled', { reason = 'ended_first' })
-  end
-  return { call.status, NOW }
-end
-
-local changes = {}
-if status == 'placed' then changes.placed_at = NOW end
+local status, changes = ARGV[5], {}
 if ARGV[6] ~= '' then changes.reason = ARGV[6] end
 if ARGV[7] ~= '' then changes.raw = ARGV[7] end
+if status == 'queued' and call.status ~= 'dialing' then
+  -- Its lease ran out meanwhile and it stands as unknown: it is over, and was not sent.
+  status, changes.reason = 'failed', 'provider_error'
+elseif status == 'queued' and not pending then
+  status, changes = ended_first(verification), { reason = 'ended_first' }
+elseif status == 'placed' and call.live_until and tonumber(call.live_until) <= NOW then
+  -- Nobody looks after a call any more that can not be live.
+  status, changes = 'unknown', { reason = 'no_news' }
+elseif status == 'placed' then
+  changes.placed_at = NOW
+end
+
+if status == 'queued' then
+  requeue(call, NOW + ARGV[10])
+  return { call.status, NOW }
+end
 local moved = move_call(call, status, changes)
-if moved and pending and ARGV[12] ~= '' and NOW <= last_due(verification) then
+if moved and pending and ARGV[12] ~= '' and NOW <= last_due(verification)
+  and not call_under_way(verification) then
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,
     bridge = call.bridge, caller_id = call.caller_id, tried = ARGV[14] }, NOW)
 end
