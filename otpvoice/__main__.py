@@ -1,0 +1,5 @@
+"""``python -m otpvoice``."""
+
+from otpvoice.cli import main
+
+main()

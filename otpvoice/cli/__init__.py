@@ -1,0 +1,24 @@
+"""The commands."""
+
+import click
+
+from otpvoice.cli.demo import demo
+from otpvoice.cli.doctor import doctor
+from otpvoice.cli.keys import keys
+from otpvoice.cli.processes import api, dialer, sandbox, serve
+from otpvoice.cli.verify import verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="otpvoice")
+def main() -> None:
+    """Prove a phone number by voice.
+
+    A login backend posts a number, a phone rings, a voice reads a code, and the code is accepted
+    exactly once. Settings come from the file that OTPVOICE_CONFIG names and from OTPVOICE_*
+    variables.
+    """
+
+
+for command in (demo, serve, api, dialer, sandbox, doctor, keys, verify):
+    main.add_command(command)

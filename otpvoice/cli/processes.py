@@ -1,0 +1,111 @@
+"""Commands that start a process and keep it."""
+
+import signal
+import subprocess
+import time
+from typing import Any, Final
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from otpvoice.app import create_app, create_dialer
+from otpvoice.cli.children import StopSignals, command_line, end
+from otpvoice.cli.configured import load_settings
+from otpvoice.sandbox import SandboxConfig, Webhook
+from otpvoice.sandbox import serve as serve_sandbox
+from otpvoice.settings import Settings
+
+_GRACE: Final = 15
+"""Seconds for what is in flight when a stop is asked for."""
+_DIALER_GRACE: Final = 20.0
+"""Seconds: a request that was sent is over by then, and what became of it is written down."""
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+    """The API under gunicorn, without a file of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        server = self._settings.server
+        options: dict[str, Any] = {
+            "bind": server.bind,
+            "workers": server.workers,
+            "worker_class": "gthread",
+            "threads": server.threads,
+            "graceful_timeout": _GRACE,
+            "keepalive": 5,
+            "loglevel": "warning",
+            "proc_name": "otpvoice-api",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._settings)
+
+
+@click.command()
+def api() -> None:
+    """Serve the HTTP API."""
+    _Gunicorn(load_settings()).run()
+
+
+@click.command()
+def dialer() -> None:
+    """Place the calls. Start as many as you like, on any machine that reaches the store."""
+    running = create_dialer(load_settings())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.stop())
+    running.run()
+
+
+@click.command()
+def serve() -> None:
+    """Run the API and a dialer together, for one machine. Ends when either ends."""
+    load_settings()  # once here, so that a wrong one is told once
+    stop = StopSignals()
+    children = [subprocess.Popen(command_line(name)) for name in ("api", "dialer")]
+    while not stop.came and all(child.poll() is None for child in children):
+        time.sleep(0.2)
+    asked = stop.came
+    codes = end(children, _DIALER_GRACE + _GRACE)
+    if not asked or not {*codes} <= {0, -signal.SIGTERM}:  # the latter while it was starting
+        raise click.ClickException(f"the api ended with {codes[0]}, the dialer with {codes[1]}")
+
+
+@click.command()
+@click.option("--port", default=8100, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--token",
+    default="sandbox-token",
+    envvar="SANDBOX_TOKEN",
+    show_default=True,
+    show_envvar=True,
+    help="The API token it takes.",
+)
+@click.option("--webhook", default="", help="Where callbacks go: the service's webhook address.")
+@click.option(
+    "--secret",
+    default="",
+    envvar="SANDBOX_SECRET",
+    show_envvar=True,
+    help="The webhook's secret, sent as a Bearer credential.",
+)
+@click.option("--ring", default=3.0, show_default=True, help="Seconds that a phone rings.")
+@click.option("--talk", default=6.0, show_default=True, help="Seconds of a conversation.")
+def sandbox(port: int, token: str, webhook: str, secret: str, ring: float, talk: float) -> None:
+    """Pretend to be the telephone company: no account, no money, no phone needed."""
+    hooks = {"1": Webhook(uri=webhook, secret=secret)} if webhook else {}
+    config = SandboxConfig(
+        token=token,
+        webhooks=hooks,
+        subscription="1" if hooks else None,
+        ring_seconds=ring,
+        talk_seconds=talk,
+    )
+    serve_sandbox(config, "127.0.0.1", port)

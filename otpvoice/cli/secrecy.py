@@ -1,0 +1,75 @@
+"""Whether secrets are secret: not a sample's, not used for two things, not easy to guess."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from otpvoice.settings import Settings
+from otpvoice.settings.rules import SAMPLE, SAMPLE_HASH
+
+_SHORTEST: Final = 20
+"""Characters of a secret that we hand to others; fewer hold less than 120 bits."""
+_FEWEST_BYTES: Final = 16
+"""Different ones among 32: random bytes have about 30, and never so few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one secret."""
+
+    name: str
+    """Dotted, as in ``secrets.keys[0]``."""
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    name: str
+    text: str = field(repr=False)
+    is_weak: bool = False
+    remedy: str = "replace it, otpvoice keys new CLIENT --secrets makes new ones"
+
+
+def faults_of_secrets(settings: Settings) -> Iterator[Fault]:
+    """Every fault, at most one for each secret."""
+    seen: dict[str, str] = {}
+    for secret in _all(settings):
+        twin = seen.setdefault(secret.text, secret.name)
+        if secret.text.startswith(SAMPLE) or secret.text == SAMPLE_HASH:
+            yield Fault(secret.name, f"is the sample's, which everybody knows: {secret.remedy}")
+        elif twin != secret.name:
+            yield Fault(secret.name, f"is the same as {twin}: {secret.remedy}")
+        elif secret.is_weak:
+            yield Fault(secret.name, f"is easy to guess: {secret.remedy}")
+
+
+def _all(settings: Settings) -> Iterator[_Secret]:
+    ring, provider = settings.secrets.keys, settings.provider
+    for i, named in enumerate(ring):
+        yield _key(f"secrets.keys[{i}]", named.key)
+    yield _key("secrets.number_key", settings.secrets.number_key)
+    yield _Secret("provider.token", provider.token, remedy="set the one that the provider gave you")
+    yield from _words("provider.webhook_secret", provider.webhook_secret)
+    yield from _words("provider.webhook_path_token", provider.webhook_path_token)
+    if provider.validation_key:
+        yield _word("provider.validation_key", provider.validation_key)
+    for name, client in settings.clients.items():
+        for i, key_hash in enumerate(client.key_sha256):
+            yield _Secret(
+                f"clients.{name}.key_sha256[{i}]", key_hash, remedy=f"otpvoice keys new {name}"
+            )
+
+
+def _key(name: str, key: bytes) -> _Secret:
+    is_text = all(0x20 <= byte < 0x7F for byte in key)
+    is_weak = is_text or len({*key}) < _FEWEST_BYTES
+    return _Secret(name, base64.urlsafe_b64encode(key).decode(), is_weak)
+
+
+def _words(name: str, secrets: tuple[str, ...]) -> Iterator[_Secret]:
+    return (_word(f"{name}[{i}]", secret) for i, secret in enumerate(secrets))
+
+
+def _word(name: str, secret: str) -> _Secret:
+    return _Secret(name, secret, is_weak=len(secret) < _SHORTEST)

