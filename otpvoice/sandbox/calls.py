@@ -1,0 +1,152 @@
+"""Calls and the ledger's entries. Both change only under the company's lock."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
+
+from otpvoice.sandbox.call_request import CallRequest
+from otpvoice.sandbox.config import ReplyStyle, Route
+from otpvoice.sandbox.flows import said_within, seconds_to_hear
+from otpvoice.sandbox.phones import Phone
+
+VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One moment on both clocks."""
+
+    monotonic: float
+    """Seconds; comparable between processes of one machine."""
+    wall: datetime
+
+    @classmethod
+    def now(cls) -> Self:
+        """This moment."""
+        return cls(time.monotonic(), datetime.now(UTC))
+
+    @property
+    def local(self) -> str:
+        """``YYYY-MM-DD HH:MM:SS`` as the vendor writes it, without naming its zone."""
+        return f"{self.wall.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def utc(self) -> str:
+        """ISO 8601 with microseconds and ``Z``."""
+        return f"{self.wall:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The person's line is taken once, from the first ring to the end of the talk."""
+
+    rang: bool
+    started: Moment = field(default_factory=Moment.now)
+    ended: Moment | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Times are seconds of the monotonic clock; ``ended_at`` is null while it lasts."""
+        return {
+            "rang": self.rang,
+            "started_at": self.started.monotonic,
+            "ended_at": self.ended.monotonic if self.ended else None,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call that the company accepted, from its request to its callback."""
+
+    id: str
+    request: CallRequest
+    phone: Phone
+    style: ReplyStyle
+    text: str
+    """What is spoken to whoever answers."""
+    received: Moment = field(default_factory=Moment.now)
+    status: str = "queued"
+    """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's word."""
+    attempts: list[Attempt] = field(default_factory=list)
+    spoken: str | None = None
+    """What was said into the line; None while or when nobody answered."""
+    ended: Moment | None = None
+    reported: bool = False
+    """Whether the callback was delivered for the first time, or there is none to deliver."""
+
+    @property
+    def seconds(self) -> int:
+        """Length of the conversation that is reported; 0 when nobody answered."""
+        ending, minutes = self.phone.ending, self.request.minutes
+        if ending.answered_by is None:
+            return 0
+        wanted = seconds_to_hear(self.text) if ending.seconds is None else ending.seconds
+        return wanted if minutes is None else min(wanted, minutes * 60)
+
+    @property
+    def started(self) -> Moment:
+        """When the line was first taken."""
+        return self.attempts[0].started if self.attempts else self.received
+
+    def speak(self) -> None:
+        """Somebody or something answered."""
+        self.status = "talking"
+        self.spoken = said_within(self.text, self.seconds)
+
+    def hang_up(self) -> None:
+        """The line is free again."""
+        self.attempts[-1].ended = Moment.now()
+
+    def finish(self) -> None:
+        """Nothing more comes but the callback."""
+        self.status = self.phone.ending.word
+        self.ended = Moment.now()
+
+    def as_json(self) -> dict[str, Any]:
+        """The call as the phone's owner sees it."""
+        return {
+            "id": self.id,
+            "route": self.request.route,
+            "status": self.status,
+            "spoken": self.spoken,
+            "answered_by": self.phone.ending.answered_by if self.spoken is not None else None,
+            "variables": self.request.variables,
+            "bridge": self.request.bridge,
+            "request": self.request.body,
+            "received_at": self.received.utc,
+            "attempts_rung": sum(attempt.rang for attempt in self.attempts),
+            "attempts": [attempt.as_json() for attempt in self.attempts],
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One request for a call, whatever became of it."""
+
+    route: Route
+    request: Any
+    """The JSON that was received, or the text when it was none."""
+    received: Moment = field(default_factory=Moment.now)
+    outcome: str = "received"
+    refusal: str | None = None
+    call: Call | None = None
+    """None when no phone was dialed."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as the ledger shows it; all ``…_at`` are seconds of the monotonic clock."""
+        attempts = self.call.attempts if self.call else []
+        members = self.request if isinstance(self.request, dict) else {}
+        return {
+            "received_at": self.received.monotonic,
+            "received_wall": self.received.utc,
+            "route": self.route,
+            "person": members.get("to" if self.route == "obd" else "from"),
+            "bridge": members.get("bridge"),
+            "outcome": self.outcome,
+            "refusal": self.refusal,
+            "rang": any(attempt.rang for attempt in attempts),
+            "call": self.call.id if self.call else None,
+            "attempts": [attempt.as_json() for attempt in attempts],
+            "request": self.request,
+        }

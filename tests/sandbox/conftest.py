@@ -1,0 +1,196 @@
+"""A fast sandbox, the requests of the vendor's documents, and a webhook that listens."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+
+from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
+
+PERSON = "918867135000"
+
+
+class PatientServer(ThreadingHTTPServer):
+    """The usual queue of five resets connections when many callbacks come at once."""
+
+    request_queue_size = 128
+
+
+@pytest.fixture
+def inbox() -> SimpleQueue[dict[str, Any]]:
+    """What reached the webhook: ``method``, ``path``, ``headers``, ``body`` (text)."""
+    return SimpleQueue()
+
+
+@pytest.fixture
+def answers() -> list[tuple[int, bytes]]:
+    """What the webhook answers next, in turn; then always 200."""
+    return []
+
+
+@pytest.fixture
+def webhook_uri(
+    inbox: SimpleQueue[dict[str, Any]], answers: list[tuple[int, bytes]]
+) -> Iterator[str]:
+    """A webhook on a port of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _take(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length).decode()
+            inbox.put(
+                {
+                    "method": self.command,
+                    "path": self.path,
+                    "headers": dict(self.headers),
+                    "body": body,
+                }
+            )
+            status, answer = answers.pop(0) if answers else (200, _echo(body))
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", "/moved")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PUT = _take  # noqa: N815  # the names that http.server asks for
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with PatientServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/ack/receive"
+        server.shutdown()
+        thread.join()
+
+
+def _echo(body: str) -> bytes:
+    try:
+        return json.dumps({"challenge": json.loads(body)["challenge"]}).encode()
+    except (ValueError, KeyError):
+        return b'{"status":"ok"}'
+
+
+@pytest.fixture
+def config(webhook_uri: str) -> SandboxConfig:
+    """A company whose calls take a blink; webhook 7 has a secret and the subscription."""
+    return SandboxConfig(
+        token="t0ken",
+        sounds=frozenset({"39888925-718e-43bb-a8b1-d4a300000000"}),
+        flows={"24": "Hello {Name}, your otp for login is {otp}", "220": "Code {{otp@digits}}"},
+        webhooks={
+            "7": Webhook(uri=webhook_uri, secret="s3cret"),
+            "8": Webhook(uri=f"{webhook_uri}/eight"),
+        },
+        subscription="7",
+        style=ReplyStyle(),
+        ring_seconds=0.02,
+        talk_seconds=0.02,
+        redial_seconds=0.01,
+        minute_seconds=0.004,
+        callback_retry_seconds=0.02,
+    )
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[SandboxConfig], RunningSandbox]]:
+    """Starts sandboxes, and stops them after the test."""
+    with ExitStack() as running:
+        yield lambda config: running.enter_context(RunningSandbox(config))
+
+
+@pytest.fixture
+def sandbox(
+    start: Callable[[SandboxConfig], RunningSandbox], config: SandboxConfig
+) -> RunningSandbox:
+    """The fast sandbox, running."""
+    return start(config)
+
+
+@pytest.fixture
+def obd() -> dict[str, Any]:
+    """The OBD request of the documents with a flow and variables."""
+    return {
+        "bridge": "918068280000",
+        "to": PERSON,
+        "flow_id": "24",
+        "variables[Name]": "YourName",
+        "variables[otp]": "1, 2, 3, 4, 5, 6",
+    }
+
+
+@pytest.fixture
+def c2c() -> dict[str, Any]:
+    """The C2C request of the documents, told not to redial."""
+    return {
+        "bridge": "918068280000",
+        "from": PERSON,
+        "to": "flow:220",
+        "variables[Name]": "YourName",
+        "variables[otp]": "12344",
+        "attempts": "0",
+    }
+
+
+@pytest.fixture
+def vendor() -> Iterator[Callable[..., requests.Response]]:
+    """Speaks to a sandbox's vendor API: ``vendor(sandbox, "POST", "voice/c2c", json=…)``."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = "Bearer t0ken"
+
+        def ask(sandbox: RunningSandbox, method: str, path: str, **how: Any) -> requests.Response:
+            return session.request(method, sandbox.api_url + path, timeout=10, **how)
+
+        yield ask
+
+
+@pytest.fixture
+def place(
+    vendor: Callable[..., requests.Response],
+) -> Callable[[RunningSandbox, dict[str, Any]], requests.Response]:
+    """Asks for a call by the route that the body belongs to."""
+
+    def post(sandbox: RunningSandbox, body: dict[str, Any]) -> requests.Response:
+        return vendor(
+            sandbox, "POST", "voice/c2c" if "from" in body else "outgoing/send", json=body
+        )
+
+    return post
+
+
+@pytest.fixture
+def behave(sandbox: RunningSandbox) -> Callable[..., None]:
+    """Tells the person's phone how to behave: ``behave("slow", seconds=1)``."""
+
+    def put(behaviour: str, **options: Any) -> None:
+        document = {"behaviour": behaviour, **options}
+        answer = requests.put(f"{sandbox.url}/phones/{PERSON}", json=document, timeout=5)
+        assert answer.status_code == 204, answer.text
+
+    return put
+
+
+@pytest.fixture
+def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
+    """Waits until so many calls to the person have ended and returns the phone's list."""
+
+    def wait(count: int = 1) -> list[dict[str, Any]]:
+        network = sandbox.company.network
+        ended = sandbox.company.wait_until(
+            lambda: sum(call.ended is not None for call in network.calls()) >= count, 5
+        )
+        assert ended, network.calls_to(PERSON)
+        answer = requests.get(f"{sandbox.url}/phones/{PERSON}/calls", timeout=5)
+        calls: list[dict[str, Any]] = answer.json()
+        return calls
+
+    return wait

@@ -1,0 +1,140 @@
+"""The sandbox as a server: it starts, and it ends at once and without a trace."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import requests
+
+from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
+from otpvoice.sandbox.schedule import Schedule
+
+SERVE = (
+    "from otpvoice.sandbox import SandboxConfig, serve\n"
+    "serve(SandboxConfig(ring_seconds=0.02, talk_seconds=0.02), '127.0.0.1', {port})\n"
+)
+TOKEN = {"Authorization": "Bearer sandbox-token"}
+
+
+def test_schedule_keeps_its_order() -> None:
+    """Actions happen in the order of their times, not in the order they were asked for."""
+    schedule, done, all_done = Schedule(1), [], threading.Event()
+    for seconds in (0.03, 0.01, 0.02):
+        schedule.after(seconds, lambda s=seconds: done.append(s))  # type: ignore[misc]
+    schedule.after(0.04, all_done.set)
+
+    assert all_done.wait(5)
+    schedule.close()
+    assert done == [0.01, 0.02, 0.03]
+
+
+def test_schedule_forgets_at_close() -> None:
+    """What waits is not done after close, and nobody sleeps on."""
+    schedule, done = Schedule(1), []
+    schedule.after(60, lambda: done.append(1))
+    schedule.slowly_after(60, lambda: done.append(1))
+    with ThreadPoolExecutor(1) as other:
+        sleeping = other.submit(schedule.wait, 60)
+        schedule.close()
+
+        assert sleeping.result(5) is False
+    assert done == []
+
+
+def test_a_running_sandbox_ends_with_its_threads(obd: dict[str, Any], webhook_uri: str) -> None:
+    """Leaving the context frees the port and ends every thread, hanging requests included."""
+    before = set(threading.enumerate())
+    config = SandboxConfig(
+        webhooks={"1": Webhook(uri=webhook_uri)},
+        subscription="1",
+        ring_seconds=0.01,
+        talk_seconds=0.01,
+    )
+    with RunningSandbox(config) as sandbox, ThreadPoolExecutor(1) as other:
+        document = {"behaviour": "timeout"}
+        requests.put(f"{sandbox.url}/phones/{obd['to']}", json=document, timeout=5)
+        hanging = other.submit(
+            requests.post, f"{sandbox.api_url}outgoing/send", json=obd, headers=TOKEN, timeout=10
+        )
+        assert sandbox.company.wait_until(lambda: bool(sandbox.company.courier.deliveries()), 5)
+        began = time.monotonic()
+        sandbox.company.close()
+        hanging.result(5)
+        assert time.monotonic() - began < 2
+
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(sandbox.url.rpartition(":")[2]))) != 0
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Waits for another process, of which no event tells."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_up(url: str) -> bool:
+    """Whether the server answers yet."""
+    try:
+        return requests.get(f"{url}/healthz", timeout=1).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def server(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """``serve`` in a process of its own, which never outlives the test."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE.format(port=port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        yield process
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_serve_speaks_hangs_and_ends_quickly(
+    server: subprocess.Popen[bytes], port: int, obd: dict[str, Any], ending: signal.Signals
+) -> None:
+    """Under gunicorn calls live, lost connections are lost, and a signal ends hanging requests."""
+    url = f"http://127.0.0.1:{port}"
+    wait_for(lambda: is_up(url))
+    for behaviour in ("cut", "reset", "timeout"):
+        requests.put(f"{url}/phones/{obd['to']}", json={"behaviour": behaviour}, timeout=5)
+        with pytest.raises(requests.RequestException):
+            requests.post(f"{url}/api/v2/outgoing/send", json=obd, headers=TOKEN, timeout=(1, 0.5))
+    ledger = requests.get(f"{url}/ledger", timeout=5).json()
+    assert [entry["rang"] for entry in ledger] == [True] * 3
+
+    began = time.monotonic()
+    server.send_signal(ending)
+    output, _ = server.communicate(timeout=10)
+
+    assert time.monotonic() - began < 3
+    assert server.returncode == 0
+    assert output == b""

@@ -1,0 +1,459 @@
+"""The company's push: its shapes, its credentials, its persistence."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from queue import Empty, SimpleQueue
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+
+from otpvoice.sandbox import Composition, ReplyStyle, RunningSandbox, SandboxConfig, Webhook
+
+Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+Vendor = Callable[..., requests.Response]
+Start = Callable[[SandboxConfig], RunningSandbox]
+Behave = Callable[..., None]
+Inbox = SimpleQueue[dict[str, Any]]
+Answers = list[tuple[int, bytes]]
+
+PERSON = 918867135000
+DOCUMENTED_C2C = """{"bridge":918068280000,"from":918919520000,"to":918867130000,"source":"C2C",
+"start_at":"2021-04-09 16:27:39","end_at":"2021-04-09 16:27:55","date":"2021-04-09 16:27:55",
+"unixtime":"1653455555","duration":"23","billing":"23","status":"COMPLETED","status1":"RECEIVED",
+"status2":"ANSWER","recording_url":"https://youraudiofilelocation/","hangup_by":"caller"}"""
+DOCUMENTED_OBD = [
+    "bridge",
+    "from",
+    "to",
+    "source",
+    "mid",
+    "flow_id",
+    "start_at",
+    "end_at",
+    "duration",
+    "status",
+    "recording_url",
+]
+
+
+def body_of(message: dict[str, Any]) -> dict[str, Any]:
+    """The JSON that reached the webhook."""
+    body: dict[str, Any] = json.loads(message["body"])
+    return body
+
+
+def test_c2c_callback_as_documented(
+    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], inbox: Inbox
+) -> None:
+    """An answered C2C call is reported member for member as in the vendor's sample, without id."""
+    place(sandbox, c2c | {"record": "1", "mid": "ref-1"})
+
+    message = inbox.get(timeout=5)
+
+    body, documented = body_of(message), json.loads(DOCUMENTED_C2C)
+    assert list(body) == [*documented, "webhook_id"]
+    alike = set(documented) - {"to"}  # a number in the sample; here the person talks to a flow
+    assert {name: type(body[name]) for name in alike} == {
+        name: type(documented[name]) for name in alike
+    }
+    assert (body["bridge"], body["from"], body["to"]) == (918068280000, PERSON, "flow:220")
+    fixed = ("source", "status", "status1", "status2", "hangup_by")
+    assert {name: body[name] for name in fixed} == {name: documented[name] for name in fixed}
+    assert body["recording_url"].startswith("https://")
+    assert message["method"] == "POST"
+    assert message["headers"]["Content-Type"] == "application/json"
+
+
+def test_obd_callback_as_documented(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox
+) -> None:
+    """An answered OBD call is reported with the id of our POST as ``mid`` and its flow."""
+    call_id = place(sandbox, obd).json()["data"][0]["id"]
+
+    body = body_of(inbox.get(timeout=5))
+
+    assert list(body) == DOCUMENTED_OBD
+    assert (body["bridge"], body["from"], body["to"]) == (918068280000, 918068280000, PERSON)
+    assert (body["source"], body["mid"], body["flow_id"]) == ("OBD", call_id, 24)
+    assert (body["status"], body["recording_url"]) == ("ANSWER", "")
+
+
+def test_times_are_indian_and_durations_believable(
+    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], inbox: Inbox
+) -> None:
+    """Times carry no zone and are Asia/Kolkata's; a duration is what the text takes to hear."""
+    place(sandbox, c2c)
+
+    body = body_of(inbox.get(timeout=5))
+
+    india = timezone(timedelta(hours=5, minutes=30))
+    for name in ("start_at", "end_at", "date"):
+        moment = datetime.strptime(body[name], "%Y-%m-%d %H:%M:%S").replace(tzinfo=india)
+        assert abs(datetime.now(UTC) - moment) < timedelta(seconds=10)
+    assert abs(datetime.now(UTC).timestamp() - int(body["unixtime"])) < 10
+    assert 3 <= int(body["duration"]) <= 10
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "word", "expected"),
+    [
+        ("busy", None, ("BUSY", "BUSY", "", "0")),
+        ("decline", None, ("BUSY", "BUSY", "", "0")),
+        ("no_answer", None, ("NOANSWER", "NOANSWER", "", "0")),
+        ("hang_up_early", None, ("COMPLETED", "RECEIVED", "ANSWER", "1")),
+        ("voicemail", None, ("COMPLETED", "RECEIVED", "ANSWER", "4")),
+        ("answer", "RECEIVED", ("RECEIVED", "RECEIVED", "", "4")),
+        ("answer", "MISSED", ("MISSED", "RECEIVED", "", "4")),
+        ("answer", "CANCEL", ("CANCEL", "CANCEL", "", "0")),
+        ("answer", "CONGESTION", ("CONGESTION", "CONGESTION", "", "0")),
+        ("answer", "CHANUNAVAIL", ("CHANUNAVAIL", "CHANUNAVAIL", "", "0")),
+        ("answer", "SOMETHING", ("SOMETHING", "SOMETHING", "", "0")),
+    ],
+)
+def test_every_status_word_in_c2c(
+    sandbox: RunningSandbox,
+    place: Place,
+    c2c: dict[str, Any],
+    behave: Behave,
+    inbox: Inbox,
+    behaviour: str,
+    word: str | None,
+    expected: tuple[str, ...],
+) -> None:
+    """``status1`` is the person's leg, ``status2`` the flow's; nobody talks on a failed call."""
+    behave(behaviour, **({} if word is None else {"ends": word}))
+    place(sandbox, c2c)
+
+    body = body_of(inbox.get(timeout=5))
+
+    assert tuple(body[name] for name in ("status", "status1", "status2", "duration")) == expected
+
+
+def test_obd_words_and_a_set_duration(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+) -> None:
+    """OBD reports the bare word; the length of a conversation can be set."""
+    behave("answer", duration=42)
+    place(sandbox, obd)
+    assert body_of(inbox.get(timeout=5))["duration"] == "42"
+
+    behave("no_answer")
+    place(sandbox, obd)
+    body = body_of(inbox.get(timeout=5))
+    assert (body["status"], body["duration"]) == ("NOANSWER", "0")
+
+
+def test_c2c_duration_is_capped(
+    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], behave: Behave, inbox: Inbox
+) -> None:
+    """``duration`` of a C2C request ends the conversation after so many minutes."""
+    behave("answer", duration=600)
+    place(sandbox, c2c | {"duration": "1"})
+
+    assert body_of(inbox.get(timeout=5))["duration"] == "60"
+
+
+def test_secret_is_sent_as_bearer(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox
+) -> None:
+    """The subscription's webhook gets its secret; one without secret gets no credential."""
+    place(sandbox, obd)
+    subscribed = inbox.get(timeout=5)
+    place(sandbox, obd | {"webhook_id": "8"})
+    named = inbox.get(timeout=5)
+
+    assert (subscribed["path"], named["path"]) == ("/ack/receive", "/ack/receive/eight")
+    assert subscribed["headers"]["Authorization"] == "Bearer s3cret"
+    assert "Authorization" not in named["headers"]
+
+
+def test_no_webhook_no_callback(
+    start: Start, config: SandboxConfig, place: Place, obd: dict[str, Any], inbox: Inbox
+) -> None:
+    """A call without webhook_id and without subscription is never reported."""
+    silent = start(replace(config, subscription=None))
+    place(silent, obd)
+
+    assert silent.company.wait_until(lambda: silent.company.network.calls()[0].reported, 5)
+    assert inbox.empty()
+
+
+def test_retries_until_received(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox, answers: Answers
+) -> None:
+    """Every answer but 200 and 202 is a failure, 204 too; the same bytes come again."""
+    answers += [(500, b""), (204, b""), (202, b"")]
+    place(sandbox, obd)
+
+    bodies = [inbox.get(timeout=5)["body"] for _ in range(3)]
+
+    assert len(set(bodies)) == 1
+    assert sandbox.company.wait_until(lambda: len(sandbox.company.courier.deliveries()) == 3, 5)
+    listed = requests.get(f"{sandbox.url}/callbacks", timeout=5).json()
+    assert [(entry["attempt"], entry["status"]) for entry in listed] == [
+        (1, 500),
+        (2, 204),
+        (3, 202),
+    ]
+    assert [entry["body"] for entry in listed] == bodies
+    assert listed[1]["sent_at"] - listed[0]["sent_at"] >= 0.02
+    with pytest.raises(Empty):
+        inbox.get(timeout=0.1)
+
+
+def test_gives_up_after_the_last_retry(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox, answers: Answers
+) -> None:
+    """Three retries and no more."""
+    answers += [(500, b"")] * 10
+    place(sandbox, obd)
+
+    for _ in range(4):
+        inbox.get(timeout=5)
+    with pytest.raises(Empty):
+        inbox.get(timeout=0.1)
+
+
+def test_redirects_are_failures(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox, answers: Answers
+) -> None:
+    """A redirect is not followed: the callback comes again to the webhook's own URL."""
+    answers += [(302, b""), (307, b"")]
+    place(sandbox, obd)
+
+    messages = [inbox.get(timeout=5) for _ in range(3)]
+
+    assert {(message["method"], message["path"]) for message in messages} == {
+        ("POST", "/ack/receive")
+    }
+
+
+def test_nobody_listens(
+    start: Start, config: SandboxConfig, place: Place, obd: dict[str, Any]
+) -> None:
+    """A webhook that can not be reached is tried again like one that fails."""
+    deaf = start(
+        replace(config, webhooks={"1": Webhook(uri="http://127.0.0.1:1/")}, subscription="1")
+    )
+    place(deaf, obd)
+
+    assert deaf.company.wait_until(lambda: len(deaf.company.courier.deliveries()) == 4, 5)
+    deliveries = deaf.company.courier.deliveries()
+    assert {delivery["status"] for delivery in deliveries} == {None}
+    assert {delivery["error"] for delivery in deliveries} == {"ConnectionError"}
+
+
+def test_no_callback(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+) -> None:
+    """A phone whose callback is lost: the call ends, nothing is sent."""
+    behave("no_callback")
+    place(sandbox, obd)
+
+    assert sandbox.company.wait_until(lambda: sandbox.company.network.calls()[0].reported, 5)
+    assert inbox.empty()
+
+
+def test_late_callback(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+) -> None:
+    """A late callback can arrive after that of a newer call."""
+    behave("late_callback", seconds=0.3)
+    old = place(sandbox, obd).json()["data"][0]["id"]
+    behave("answer")
+    new = place(sandbox, obd).json()["data"][0]["id"]
+
+    assert [body_of(inbox.get(timeout=5))["mid"] for _ in range(2)] == [new, old]
+
+
+def test_duplicate_callback(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+) -> None:
+    """Duplicates are equal byte for byte; there can be many."""
+    behave("duplicate_callback", copies=10)
+    place(sandbox, obd)
+
+    assert len({inbox.get(timeout=5)["body"] for _ in range(10)}) == 1
+
+
+def test_early_callback(
+    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+) -> None:
+    """The callback is there before the reply to the request."""
+    behave("early_callback")
+
+    call_id = place(sandbox, obd).json()["data"][0]["id"]
+
+    assert body_of(inbox.get_nowait())["mid"] == call_id
+
+
+def test_replay(sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox) -> None:
+    """A callback can be sent once more, byte for byte; an unknown call has none."""
+    call_id = place(sandbox, obd).json()["data"][0]["id"]
+    first = inbox.get(timeout=5)["body"]
+
+    replay = f"{sandbox.url}/callbacks/replay"
+    again = requests.post(replay, json={"call": call_id}, timeout=5)
+
+    assert again.status_code == 202
+    assert inbox.get(timeout=5)["body"] == first
+    assert requests.post(replay, json={"call": "0"}, timeout=5).status_code == 404
+
+
+def test_mid_can_be_echoed(
+    start: Start, config: SandboxConfig, place: Place, c2c: dict[str, Any], inbox: Inbox
+) -> None:
+    """A C2C callback carries our reference only with a company that echoes it."""
+    place(start(config), c2c | {"mid": "call-81"})
+    assert "mid" not in body_of(inbox.get(timeout=5))
+
+    place(start(replace(config, style=ReplyStyle(c2c_mid="echoed"))), c2c | {"mid": "call-81"})
+    assert body_of(inbox.get(timeout=5))["mid"] == "call-81"
+
+
+MEMBERS = {"call": "{{id}}", "number": "{{to}}", "result": "{{status}}", "secs": "{{duration}}"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("encoding", ["json", "form"])
+def test_composed_callback(
+    sandbox: RunningSandbox,
+    place: Place,
+    c2c: dict[str, Any],
+    inbox: Inbox,
+    webhook_uri: str,
+    method: str,
+    encoding: str,
+) -> None:
+    """A composed callback has the operator's method, headers and members, filled in."""
+    composition = {
+        "method": method,
+        "encoding": encoding,
+        "headers": {"X-Account": "otp"},
+        "members": MEMBERS,
+    }
+    webhook = {"uri": webhook_uri, "secret": "s3", "composition": composition}
+    assert requests.put(f"{sandbox.url}/webhooks/12", json=webhook, timeout=5).status_code == 204
+    call_id = place(sandbox, c2c | {"webhook_id": "12"}).json()["callId"]
+
+    message = inbox.get(timeout=5)
+
+    if encoding == "json":
+        members = json.loads(message["body"])
+    else:
+        members = {name: values[0] for name, values in parse_qs(message["body"]).items()}
+    assert members == {
+        "call": call_id,
+        "number": str(PERSON),
+        "result": "COMPLETED",
+        "secs": "4",
+    }
+    assert message["method"] == method
+    assert encoding in message["headers"]["Content-Type"]
+    assert message["headers"]["X-Account"] == "otp"
+    assert message["headers"]["Authorization"] == "Bearer s3"
+
+
+def test_composed_get(
+    start: Start,
+    config: SandboxConfig,
+    place: Place,
+    obd: dict[str, Any],
+    inbox: Inbox,
+    webhook_uri: str,
+) -> None:
+    """A composed GET carries its values in the URL."""
+    get = Webhook(
+        uri=webhook_uri + "?call={{id}}&status={{status}}&s={{duration}}",
+        composition=Composition(method="GET"),
+    )
+    call_id = place(start(replace(config, webhooks={"7": get})), obd).json()["data"][0]["id"]
+
+    message = inbox.get(timeout=5)
+
+    assert (message["method"], message["body"]) == ("GET", "")
+    path, _, query = message["path"].partition("?")
+    assert path == "/ack/receive"
+    assert parse_qs(query) == {"call": [call_id], "status": ["ANSWER"], "s": ["8"]}
+
+
+def test_wrong_webhooks_are_refused(sandbox: RunningSandbox) -> None:
+    """A typo in a webhook of the portal does not pass."""
+    for document in (
+        {"url": "http://h.example/"},
+        {"uri": "h.example"},
+        {"uri": "http://h.example/", "composition": {"method": "DELETE"}},
+        {"uri": "http://h.example/", "composition": {"members": {"id": 1}}},
+        {"uri": "http://h.example/", "composition": []},
+    ):
+        answer = requests.put(f"{sandbox.url}/webhooks/12", json=document, timeout=5)
+        assert answer.status_code == 422, document
+
+
+def test_webhook_set_up_with_challenge(
+    sandbox: RunningSandbox,
+    place: Place,
+    vendor: Vendor,
+    obd: dict[str, Any],
+    inbox: Inbox,
+    webhook_uri: str,
+) -> None:
+    """A webhook that echoes the challenge is created, and gets what it is subscribed to."""
+    document = {
+        "name": "otp",
+        "uri": webhook_uri,
+        "status": 1,
+        "secret": "n3w",
+        "token": "key/1",
+    }
+    created = vendor(sandbox, "POST", "developer/webhooks", json=document)
+
+    challenge = inbox.get(timeout=5)
+    assert challenge["path"] == "/ack/receive?token=key%2F1"
+    assert challenge["headers"]["Content-Type"] == "application/json"
+    asked = body_of(challenge)
+    assert (set(asked), asked["validation_key"]) == ({"validation_key", "challenge"}, "key/1")
+    assert created.status_code == 200
+    webhook_id = created.json()["data"]["id"]
+
+    subscription = {"event": "voice:message:out", "identity": "all", "webhook_id": webhook_id}
+    subscribed = vendor(sandbox, "POST", "developer/subscriptions", json=subscription)
+    assert subscribed.json()["status"] == 200
+    place(sandbox, obd)
+    assert inbox.get(timeout=5)["headers"]["Authorization"] == "Bearer n3w"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(200, b'{"challenge":"other"}'), (200, b"ok"), (401, b"{}"), (204, b"")],
+)
+def test_failed_challenge(
+    sandbox: RunningSandbox,
+    vendor: Vendor,
+    answers: Answers,
+    webhook_uri: str,
+    answer: tuple[int, bytes],
+) -> None:
+    """A webhook that does not echo the challenge is not created."""
+    answers.append(answer)
+    document = {"name": "otp", "uri": webhook_uri, "status": 1, "token": "key"}
+
+    refused = vendor(sandbox, "POST", "developer/webhooks", json=document)
+
+    assert refused.status_code == 422
+    assert set(sandbox.company.courier.webhooks) == {"7", "8"}
+
+
+def test_wrong_set_up_requests(sandbox: RunningSandbox, vendor: Vendor, webhook_uri: str) -> None:
+    """Unknown events, identities, webhooks and members are refused."""
+    good = {"event": "voice:message:out", "identity": "all", "webhook_id": "8"}
+    for change in ({"event": "sms:out"}, {"identity": "some"}, {"webhook_id": "9"}, {"x": "y"}):
+        refused = vendor(sandbox, "POST", "developer/subscriptions", json=good | change)
+        assert refused.status_code == 422
+    webhook = {"name": "otp", "url": webhook_uri, "token": "key"}
+    assert vendor(sandbox, "POST", "developer/webhooks", json=webhook).status_code == 422
+    assert sandbox.company.courier.subscription == "7"
