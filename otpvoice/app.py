@@ -4,7 +4,6 @@ from flask import Flask
 
 from otpvoice.api import answers, errors
 from otpvoice.api.auth import ApiKeys
-from otpvoice.api.bodies import MAX_BODY
 from otpvoice.api.health import health
 from otpvoice.api.present import present
 from otpvoice.api.verifications import verifications
@@ -51,7 +50,6 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     bridges = {profile.bridge for profile in profiles.values()}
 
     app = Flask("otpvoice", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     answers.register(app)
     errors.register(app, lambda v: present(v, service.number_of(v), public_url))
     app.register_blueprint(verifications(service, keys, public_url))

@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 from flask import request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
 from otpvoice.core.errors import Fault, InvalidRequest
@@ -15,8 +16,30 @@ MAX_BODY: Final = 16 * 1024
 """Bytes."""
 
 _Body = TypeVar("_Body", bound=RequestBody)
-_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_QUOTED: Final = re.compile(r" '.*'", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
+
+
+def read_bytes() -> bytes:
+    """The request's body as it came.
+
+    Raises:
+        RequestEntityTooLarge: more than 16 KiB, told or found.
+        UnreadableBody: it ends too early, or its chunks make no sense.
+    """
+    # At its bound werkzeug stops reading and says nothing: one byte more tells a longer body.
+    request.max_content_length = MAX_BODY + 1
+    try:
+        raw = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:  # each server has its own for broken chunks
+        raise UnreadableBody("The body's chunks can not be read.") from error
+    if len(raw) > MAX_BODY:
+        raise RequestEntityTooLarge
+    if len(raw) < (request.content_length or 0):
+        raise UnreadableBody("The body is shorter than its Content-Length.")
+    return raw
 
 
 def read_body(kind: type[_Body]) -> _Body:
@@ -28,10 +51,10 @@ def read_body(kind: type[_Body]) -> _Body:
         UnreadableBody: not one JSON object in UTF-8 with each member once.
         InvalidRequest: a member is unknown, missing or wrong.
     """
-    raw = request.get_data(cache=False)
+    raw = read_bytes()
     if not raw:
         return _typed({}, kind)
-    if request.content_encoding not in {None, "identity"}:
+    if (request.content_encoding or "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
@@ -102,11 +125,10 @@ def _fault(message: str) -> Fault:
     missing = _MISSING.fullmatch(message)
     if missing:
         return Fault(_pointer(missing["name"]), "is missing")
-    found = _PLACE.fullmatch(message)
-    what, path = (found["what"], found["path"]) if found else (message, None)
-    return Fault(_pointer((path or ".").removeprefix(".")), what[:1].lower() + what[1:])
+    what, _, name = message.removesuffix("`").rpartition(" - at `$.")
+    return Fault(_pointer(name), _QUOTED.sub("", what[:1].lower() + what[1:]))
 
 
 def _pointer(name: str) -> str:
     """RFC 6901."""
-    return "/" + name.replace("~", "~0").replace("/", "~1") if name else ""
+    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -91,8 +91,6 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
         response = _answer(problem, error.description or problem.title, {})
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-        if isinstance(error, RequestEntityTooLarge):
-            response.headers["Connection"] = "close"  # else the rest of the body would be read
         return response
 
     def answer_fault(error: Exception) -> Response:
@@ -101,6 +99,7 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
         detail = "It has been logged under this request's id."
         return _answer(_OUR_FAULT, detail, {})
 
+    app.url_map.merge_slashes = False  # another address is no such page, not a redirect
     app.register_error_handler(errors.OtpvoiceError, answer_refusal)
     app.register_error_handler(HTTPException, answer_http)
     app.register_error_handler(Exception, answer_fault)

@@ -31,7 +31,8 @@ def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blu
         verification = created.verification
         shown = show(verification)
         event = "verification.created" if created.is_new else "verification.repeated"
-        _log(event, verification, to=mask_number(shown["to"]))
+        number = shown["to"]
+        _log(event, verification, to=mask_number(number), number=service.name_of(number))
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, public_url)
         return response

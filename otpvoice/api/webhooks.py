@@ -4,8 +4,10 @@ from collections.abc import Collection
 
 import structlog
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from otpvoice.api.answers import json_answer
+from otpvoice.api.bodies import read_bytes
 from otpvoice.api.errors import UnreadableBody, Untrusted
 from otpvoice.core.keys import NumberKey
 from otpvoice.providers.base import (
@@ -35,8 +37,10 @@ def webhooks(
     @routes.route("", methods=["POST", "PUT", "GET"])
     @routes.route("/<path_token>", methods=["POST", "PUT", "GET"])
     def receive(path_token: str = "") -> Response:
+        if request.method == "HEAD":  # comes with GET unasked, and must change nothing
+            raise MethodNotAllowed(["GET", "POST", "PUT"])
         callback = Callback(
-            body=request.get_data(cache=False),
+            body=read_bytes(),
             query=request.args.to_dict(),
             authorization=request.headers.get("Authorization", ""),
             path_token=path_token,

@@ -38,7 +38,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
             "threads": server.threads,
             "graceful_timeout": _GRACE,
             "keepalive": 5,
-            "loglevel": "warning",
+            "loglevel": "error",  # at warning it quotes request lines that it can not read
             "proc_name": "otpvoice-api",
             "control_socket_disable": True,
         }

@@ -3,8 +3,9 @@
 OtpvoiceError                 with the verification it is about, if there is one
 ├── RequestRefused            the request itself is at fault       (faults: what and where)
 │   ├── InvalidRequest        a member is missing, unknown or wrong
-│   ├── InvalidNumber         `to` is no phone number
-│   └── NumberNotAllowed      `to` is a number that is not called
+│   └── NumberRefused
+│       ├── InvalidNumber     `to` is no phone number
+│       └── NumberNotAllowed  `to` is a number that is not called
 ├── NotFound                  no such verification for this client
 ├── Conflict                  the verification is not in a state for this
 │   ├── VerificationClosed
@@ -57,11 +58,18 @@ class InvalidRequest(RequestRefused):
         return cls(f"{pointer} {detail}", [Fault(pointer, detail)])
 
 
-class InvalidNumber(RequestRefused):
+class NumberRefused(RequestRefused):
+    """The member ``to`` is at fault."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, [Fault("/to", detail)])
+
+
+class InvalidNumber(NumberRefused):
     """The text is no phone number that exists."""
 
 
-class NumberNotAllowed(RequestRefused):
+class NumberNotAllowed(NumberRefused):
     """The number exists; its region, type or prefix is not called."""
 
 

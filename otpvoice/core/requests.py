@@ -27,10 +27,10 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications``."""
 
     to: str
-    name: str = ""
+    name: str | None = None
     locale: str | None = None
     code: str | None = None
-    call_after: Annotated[int, Meta(ge=0, le=300)] = 0
+    call_after: Annotated[int, Meta(ge=0, le=300)] | None = None
     ttl: Annotated[int, Meta(ge=60, le=600)] | None = None
     route: Route | None = None
     reference: Annotated[str, Meta(max_length=MAX_REFERENCE)] | None = None
@@ -42,7 +42,7 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         if self.code is not None and not CODE_SHAPE.fullmatch(self.code):
             found.append(Fault("/code", "must be a string of 4 to 10 ASCII digits"))
         if self.reference is not None and not self.reference.isprintable():
-            found.append(Fault("/reference", "must not contain control characters"))
+            found.append(Fault("/reference", "must be printable characters"))
         if self.ip is not None and not _is_address(self.ip):
             found.append(Fault("/ip", "must be an IPv4 or IPv6 address"))
         return found

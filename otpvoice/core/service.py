@@ -108,6 +108,10 @@ class Verifications:
         """
         return self._ring.open(verification.sealed_number, verification.id)
 
+    def name_of(self, number: str) -> str:
+        """What stands for ``number`` in logs, to search by: 8 characters of its name."""
+        return self._number_key.name(number)[:8]
+
     def create(self, client: str, request: CreateRequest) -> Created:
         """Begins a verification and has a call queued, or finds the one under way.
 
@@ -183,7 +187,8 @@ class Verifications:
         profile = self._profiles[client]
         ttl = request.ttl or profile.ttl
         queue_margin = min(self._rules.min_life, ttl / 2)
-        if request.call_after > ttl - queue_margin:
+        call_after = request.call_after or 0
+        if call_after > ttl - queue_margin:
             detail = f"must leave {queue_margin:g} of the code's {ttl} seconds for the call"
             raise InvalidRequest.at("/call_after", detail)
         number = parse_number(request.to, profile.rules)
@@ -197,7 +202,10 @@ class Verifications:
             number=number_name,
             sealed_number=self._ring.seal(number, verification_id),
             sealed_speech=seal_speech(
-                self._ring, verification_id, code, clean_name(request.name) or profile.default_name
+                self._ring,
+                verification_id,
+                code,
+                clean_name(request.name or "") or profile.default_name,
             ),
             digest=self._ring.digests("check", verification_id, code)[0],
             request_digests=self._ring.digests("create", client, number_name, code),
@@ -207,7 +215,7 @@ class Verifications:
             locale=locale,
             code_length=len(code),
             max_checks=self._rules.max_checks,
-            call_after=request.call_after * 1000,
+            call_after=call_after * 1000,
             ttl=ttl * 1000,
             keep=self._rules.keep * 1000,
             queue_margin=int(queue_margin * 1000),

@@ -159,7 +159,7 @@ class Mobtexting:
         key, answer = fields["validation_key"], fields["challenge"]
         if not isinstance(key, str) or not _is_one_of(key, (self.validation_key,)):
             raise UntrustedCallbackError
-        if not isinstance(answer, str):
+        if not isinstance(answer, str) or not answer.isprintable():
             raise UnreadableCallbackError("the challenge is not a text")
         return Challenge(answer)
 

@@ -41,6 +41,7 @@ _ROUTE: Final[Mapping[str, Route]] = MappingProxyType({"OBD": Route.OBD, "C2C": 
 
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _BRIDGE: Final = re.compile(r"\+?([0-9]{3,15})")
+_DIGITS: Final = re.compile(r"\d{4,}")
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
 """A longer or stranger one is none, an unfilled ``{{id}}`` among them."""
@@ -105,10 +106,16 @@ def report(fields: Mapping[str, Any], zone: tzinfo) -> CallReport:
         number=_number(fields, route, bridge),
         status=_status(word),
         reason=_REASON.get(word.upper()),
-        raw="".join(filter(str.isprintable, word))[:_RAW_LENGTH] or None,
+        raw=_raw(word),
         started_at=_moment(_text(fields, "start_at"), zone),
         duration=_duration(fields, route),
     )
+
+
+def _raw(word: str) -> str | None:
+    """Keep the word for operators; whatever has digits enough may be a number or a code."""
+    printable = "".join(filter(str.isprintable, _DIGITS.sub("…", word)))
+    return printable[:_RAW_LENGTH] or None
 
 
 def _telling_word(fields: Mapping[str, Any]) -> str:

@@ -1,0 +1,55 @@
+"""The API on a real store: in this process for what it answers, as gunicorn for what it reads."""
+
+from collections.abc import Iterator
+
+import pytest
+from api.door import Door, HandDialer
+from api.wire import Served, serving
+from flask import Flask
+from redis import Redis
+
+from otpvoice.app import create_app
+from otpvoice.settings import Settings
+from otpvoice.store.redis import RedisStore, connect
+
+
+@pytest.fixture(scope="session")
+def lasting_store(redis_url: str, settings: Settings) -> Iterator[RedisStore]:
+    """One store for all tests, because one application lives as long."""
+    client = connect(redis_url)
+    yield RedisStore(client, keep=settings.verification.keep * 1000)
+    client.close()
+
+
+@pytest.fixture
+def store(redis: Redis, lasting_store: RedisStore) -> RedisStore:
+    """The emptied store with the clock set right; ``store.clock_offset`` moves it."""
+    assert redis.dbsize() == 0
+    lasting_store.clock_offset = 0
+    return lasting_store
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, lasting_store: RedisStore) -> Flask:
+    """The application as ``otpvoice api`` wires it."""
+    return create_app(settings, lasting_store)
+
+
+@pytest.fixture
+def door(app: Flask, store: RedisStore) -> Door:
+    """The door for the client ``login``; a dialer is alive."""
+    store.sweep("a dialer")
+    return Door(app, store)
+
+
+@pytest.fixture
+def dialer(store: RedisStore) -> HandDialer:
+    """A dialer that does nothing by itself."""
+    return HandDialer(store)
+
+
+@pytest.fixture(scope="module")
+def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API as a process of its own, over real sockets."""
+    with serving(environ, tmp_path_factory.mktemp("api") / "log") as running:
+        yield running

@@ -1,0 +1,222 @@
+"""``POST /v1/verifications``: each member, what it may be, and where a wrong one is pointed at."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from api.door import VERIFICATIONS, Door, HandDialer, pointers, problem, settings_with
+from world import ASHA
+
+from otpvoice.app import create_app
+from otpvoice.store.redis import RedisStore
+
+
+def refused(door: Door, members: dict[str, Any]) -> list[str]:
+    """What is pointed at in a create that is not valid."""
+    return pointers(problem(door.creates(**members), 422, "invalid_request"))
+
+
+def test_a_create_is_answered_with_its_place(door: Door) -> None:
+    """201, JSON, and a Location that is the object's own address under the public URL."""
+    answer = door.creates()
+    shown = answer.get_json()
+    assert (answer.status_code, answer.content_type) == (201, "application/json")
+    assert answer.headers["Location"] == shown["url"]
+    assert shown["url"] == f"https://otp.example.com/v1/verifications/{shown['id']}"
+    assert door.looks(shown)["id"] == shown["id"]
+
+
+def test_an_answer_shows_no_code(door: Door, dialer: HandDialer) -> None:
+    """Neither the caller's code nor one of ours is in an answer."""
+    own = door.creates(code="94715620")
+    assert "94715620" not in own.text
+    ours = door.creates(to="+919876543211")
+    _, code, _ = [dialer.reads(dialer.claims()) for _ in range(2)][-1]
+    assert len(code) == 6
+    assert f'"{code}"' not in ours.text
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 240])
+def test_a_call_can_be_for_later(door: Door, seconds: int) -> None:
+    """It is due so many seconds after the create, and not before."""
+    shown = door.asks(call_after=seconds)
+    (call,) = shown["calls"]
+    assert call["status"] == "queued"
+    wait = _moment(call["due_at"]) - _moment(shown["created_at"])
+    assert wait == seconds
+
+
+@pytest.mark.parametrize("seconds", [-1, 301, 1.5, True, "60", [], 10**30])
+def test_call_after_is_whole_seconds_up_to_300(door: Door, seconds: Any) -> None:
+    """Everything else is a 422 that points at it."""
+    assert refused(door, {"call_after": seconds, "ttl": 600}) == ["/call_after"]
+
+
+@pytest.mark.parametrize(("ttl", "latest"), [(None, 240), (60, 30), (100, 50), (150, 90)])
+def test_a_call_must_come_within_the_codes_life(door: Door, ttl: int | None, latest: int) -> None:
+    """The last moment leaves ``min_life``, or half of a short life; later is a 422."""
+    assert refused(door, {"ttl": ttl, "call_after": latest + 1}) == ["/call_after"]
+    assert door.asks(ttl=ttl, call_after=latest)["status"] == "pending"
+
+
+def test_the_longest_wait_needs_a_long_life(door: Door) -> None:
+    """300 s are possible, with a code that lives for 600."""
+    assert door.asks(ttl=600, call_after=300)["expires_in"] == 600
+
+
+@pytest.mark.parametrize(("ttl", "life"), [(60, 60), (600, 600), (None, 300)])
+def test_the_life_of_the_code(door: Door, ttl: int | None, life: int) -> None:
+    """60 to 600 seconds, 300 when not told."""
+    shown = door.asks(ttl=ttl)
+    assert shown["expires_in"] == life
+    assert _moment(shown["expires_at"]) - _moment(shown["created_at"]) == life
+
+
+@pytest.mark.parametrize("ttl", [59, 601, 0, -60, "300", True, 300.5, {}])
+def test_a_life_that_no_code_has(door: Door, ttl: Any) -> None:
+    """It is a 422 that points at it."""
+    assert refused(door, {"ttl": ttl}) == ["/ttl"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "flow"),
+    [
+        ("hi-IN", "hi"),
+        ("hi", "hi"),
+        ("HI-in", "hi"),
+        ("hi-Deva-IN", "hi"),
+        ("ta-IN", "default"),
+        ("x-private", "default"),
+        (None, "default"),
+    ],
+)
+def test_the_call_says_which_flow_speaks(door: Door, locale: str | None, flow: str) -> None:
+    """``hi-IN`` finds ``hi``; a language that no flow speaks finds ``default``."""
+    (call,) = door.asks(locale=locale)["calls"]
+    assert call["locale"] == flow
+
+
+@pytest.mark.parametrize("locale", ["hi_IN", "", "-", "hi-", "a" * 36, "हि", "hi IN", 5, ["hi"]])
+def test_a_locale_that_is_no_language_tag(door: Door, locale: Any) -> None:
+    """Malformed is not unknown: 422."""
+    assert refused(door, {"locale": locale}) == ["/locale"]
+
+
+@pytest.mark.parametrize(("route", "taken"), [("obd", "obd"), ("c2c", "c2c"), (None, "obd")])
+def test_the_route_is_taken_first(door: Door, route: str | None, taken: str) -> None:
+    """The one that is asked for, else the first of the settings."""
+    (call,) = door.asks(route=route)["calls"]
+    assert call["route"] == taken
+
+
+@pytest.mark.parametrize("route", ["OBD", "", "sms", 1, ["obd"], "x - at `$.to`"])
+def test_a_route_that_there_is_not(door: Door, route: Any) -> None:
+    """422, pointing at it and not quoting it."""
+    answer = door.creates(route=route)
+    (fault,) = problem(answer, 422, "invalid_request")["errors"]
+    assert fault["pointer"] == "/route"
+    assert not (isinstance(route, str) and route) or route not in fault["detail"]
+
+
+@pytest.mark.parametrize("reference", ["", "login-81", "r" * 64, "लॉगिन ८१", "a/b~c\"'<>{}"])
+def test_a_reference_is_given_back_everywhere(door: Door, reference: str) -> None:
+    """In create's answer, in all later ones, and in what a problem shows of it."""
+    shown = door.asks(reference=reference, code="1234")
+    assert shown["reference"] == door.looks(shown)["reference"] == reference
+    assert door.checks(shown, "1234").get_json()["reference"] == reference
+    closed = problem(door.checks(shown, "1234"), 409, "verification_closed")
+    assert closed["verification"]["reference"] == reference
+
+
+@pytest.mark.parametrize("reference", ["r" * 65, 81, True, ["a"], "a\nb", "a\x00"])
+def test_a_reference_that_is_too_much(door: Door, reference: Any) -> None:
+    """More than 64 characters, no string, or control characters: 422."""
+    assert refused(door, {"reference": reference}) == ["/reference"]
+
+
+@pytest.mark.parametrize(
+    "ip", ["203.0.113.9", "10.0.0.1", "127.0.0.1", "0.0.0.0", "2001:db8::1", "::1", "::", None]
+)
+def test_any_address_is_taken(door: Door, ip: str | None) -> None:
+    """Public or not: a non-public one is ignored, never refused."""
+    assert door.asks(ip=ip)["status"] == "pending"
+
+
+@pytest.mark.parametrize("ip", ["", "localhost", "203.0.113.256", "203.0.113.9:80", "1", 1, "::g"])
+def test_what_is_no_address(door: Door, ip: Any) -> None:
+    """It is a 422 that points at it."""
+    assert refused(door, {"ip": ip}) == ["/ip"]
+
+
+@pytest.mark.parametrize("code", ["0000", "1234", "012345", "1234567890"])
+def test_the_callers_own_code(door: Door, dialer: HandDialer, code: str) -> None:
+    """4 to 10 digits, a string whose zeros count; it is what the voice is given."""
+    shown = door.asks(code=code)
+    assert shown["code_length"] == len(code)
+    assert dialer.reads(dialer.claims()) == (ASHA, code, "Customer")
+    assert door.checks(shown, code).get_json()["valid"] is True
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["123", "12345678901", "", "12a4", "１２３４", "१२३४", "1234\n", " 1234", 1234, ["1234"]],
+)
+def test_a_code_that_no_one_can_hear(door: Door, code: Any) -> None:
+    """It is a 422 that points at it."""
+    assert refused(door, {"code": code}) == ["/code"]
+
+
+@pytest.mark.parametrize("to", [None, 919876543210, True, [ASHA], {"number": ASHA}])
+def test_a_number_is_a_string(door: Door, to: Any) -> None:
+    """Another type is a 422 that points at it."""
+    assert refused(door, {"to": to}) == ["/to"]
+
+
+@pytest.mark.parametrize("raw", [b"{}", b""])
+def test_a_create_without_a_number(door: Door, raw: bytes) -> None:
+    """An empty object, and no body at all: 422 that points at ``to``."""
+    body = problem(door.posts(VERIFICATIONS, raw), 422, "invalid_request")
+    assert pointers(body) == ["/to"]
+
+
+def test_all_unknown_members_are_named(door: Door) -> None:
+    """Each with its pointer (RFC 6901), the empty name and the escapes included."""
+    names = ["phone", "TO", "a/b", "m~n", "", "client_token", "ऊ"]
+    body = problem(door.creates(**dict.fromkeys(names, 1)), 422, "invalid_request")
+    named = {"/phone", "/TO", "/a~1b", "/m~0n", "/", "/client_token", "/ऊ"}
+    assert sorted(pointers(body)) == sorted(named)
+
+
+def test_all_wrong_texts_are_named(door: Door) -> None:
+    """Nobody has to ask once for each fault."""
+    wrong = {"code": "12", "locale": "?", "reference": "\n", "ip": "?"}
+    assert sorted(refused(door, wrong)) == ["/code", "/ip", "/locale", "/reference"]
+
+
+def test_a_refused_create_leaves_nothing(door: Door, dialer: HandDialer) -> None:
+    """After a 422 no call is due, and the next create begins from nothing."""
+    refused(door, {"ttl": 5})
+    refused(door, {"unknown": 5})
+    assert dialer.finds_nothing()
+    assert door.asks()["version"] == 1
+
+
+def test_a_client_has_settings_of_its_own(environ: dict[str, str], store: RedisStore) -> None:
+    """Flows, bridge, caller id and life of the client go before the common ones."""
+    settings = settings_with(
+        environ,
+        clients_bank_flows="default=77,ta=78",
+        clients_bank_bridge="918011112222",
+        clients_bank_ttl="120",
+        provider_caller_id="+911234567890",
+    )
+    store.sweep("a dialer")
+    door = Door(create_app(settings, store), store)
+    ours, banks = door.asks(locale="ta"), door.bank().asks(locale="ta", to="+919876543211")
+    assert (ours["expires_in"], banks["expires_in"]) == (300, 120)
+    assert [v["calls"][0]["locale"] for v in (ours, banks)] == ["default", "ta"]
+    assert {v["calls"][0]["caller_id"] for v in (ours, banks)} == {"+911234567890"}
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

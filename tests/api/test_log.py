@@ -1,0 +1,239 @@
+"""The log of the API's process: one line for each request, and nothing secret in any."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from api.door import VERIFICATIONS, WEBHOOK
+from api.wire import Served, chunked, head, post, serving
+from redis import Redis
+from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
+
+from otpvoice.store.redis import RedisStore, connect
+
+NUMBER = "+919812345678"
+CODE = "73519046"
+CANARIES = {
+    "the number": NUMBER.removeprefix("+"),
+    "the number without its calling code": NUMBER.removeprefix("+91"),
+    "the code": CODE,
+    "a wrong code": "64208153",
+    "a malformed code": "13579-canary",
+    "the name": "Canarynamed",
+    "the address": "203.0.113.77",
+    "the reference": "canary-reference",
+    "the API key": LOGIN_KEY,
+    "a wrong API key": "canary-wrong-key",
+    "the webhook's secret": WEBHOOK_SECRET,
+    "a wrong secret": "canary-wrong-secret",
+    "the path token": PATH_TOKEN,
+    "a wrong path token": "canary-wrong-path-token",
+    "the validation key": VALIDATION_KEY,
+    "the challenge": "canary-challenge",
+    "an id in a path": "vrf_canary",
+    "a word in a path": "canary-path",
+    "a query": "canary-query",
+    "a header": "canary-header",
+    "a body": "canary-body",
+}
+ROUTES = {
+    "-",
+    "/healthz",
+    "/readyz",
+    "/v1/verifications",
+    "/v1/verifications/<verification_id>",
+    "/v1/verifications/<verification_id>/checks",
+    "/v1/verifications/<verification_id>/calls",
+    "/v1/verifications/<verification_id>/cancel",
+    "/v1/verifications/<verification_id>/approve",
+    "/webhooks/mobtexting",
+    "/webhooks/mobtexting/<path_token>",
+}
+
+
+class Talk:
+    """Everything that a client and a vendor may say, with canaries in all places."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self.answers: list[tuple[str, int]] = []
+        """Request ids and statuses."""
+
+    def says(self, method: str, target: str, body: Any = None, key: str = LOGIN_KEY) -> Any:
+        """One request; the answer's JSON."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
+        request = head(
+            f"{method} {target} HTTP/1.1",
+            f"Authorization: Bearer {key}",
+            "Content-Type: application/json",
+            "User-Agent: canary-header",
+            "Referer: https://canary-header/",
+            f"Content-Length: {len(raw)}",
+        )
+        with self._served.line() as line:
+            line.says(request, raw)
+            reply = line.hears(method)
+        self.answers.append((reply.headers["request-id"], reply.status))
+        return reply.document
+
+    def as_client(self) -> None:
+        """A verification's whole life, and every way to get it wrong."""
+        create = {
+            "to": NUMBER,
+            "code": CODE,
+            "name": "Canarynamed",
+            "ip": "203.0.113.77",
+            "reference": "canary-reference",
+        }
+        began = self.says("POST", VERIFICATIONS, create)
+        one = f"{VERIFICATIONS}/{began['id']}"
+        self.says("POST", VERIFICATIONS, create)
+        self.says("GET", f"{one}?code={CODE}&x=canary-query")
+        self.says("POST", f"{one}/checks", {"code": "64208153"})
+        self.says("POST", f"{one}/checks", {"code": "13579-canary"})
+        self.says("POST", f"{one}/checks", {"code": CODE[:6]})
+        self.says("POST", f"{one}/calls", {"route": "canary-body"})
+        self.says("POST", f"{one}/calls")
+        self.says("POST", f"{one}/checks", {"code": CODE})
+        self.says("POST", f"{one}/checks", {"code": CODE})
+        self.says("POST", f"{one}/cancel")
+        self.says("POST", f"{one}/approve")
+        for wrong in (f"{NUMBER}99", NUMBER.removeprefix("+"), f"{NUMBER};ext=canary-body"):
+            self.says("POST", VERIFICATIONS, create | {"to": wrong})
+        self.says("POST", VERIFICATIONS, create | {"canary-body": NUMBER})
+        self.says("POST", VERIFICATIONS, b'{"to": "+919812345678", canary-body')
+        self.says("POST", VERIFICATIONS, f'{{"x": "canary-body {"y" * 20_000}"}}'.encode())
+        self.says("POST", VERIFICATIONS, create, key="canary-wrong-key")
+        self.says("GET", f"{VERIFICATIONS}/vrf_canary")
+        self.says("GET", f"/{quote(CODE)}/canary-path?canary-query={NUMBER}")
+        self.says("DELETE", f"{VERIFICATIONS}/vrf_canary?canary-query")
+
+    def as_vendor(self, call_id: str) -> None:
+        """Callbacks and challenges, genuine and not, orphans among them."""
+        news = {"from": NUMBER, "to": NUMBER, "bridge": "918068280000", "source": "C2C"}
+        for path, key in [
+            (WEBHOOK, WEBHOOK_SECRET),
+            (f"{WEBHOOK}/{PATH_TOKEN}", "x"),
+            (WEBHOOK, "canary-wrong-secret"),
+            (f"{WEBHOOK}/canary-wrong-path-token", "x"),
+        ]:
+            self.says("POST", path, news | {"status": "BUSY"}, key)
+            self.says("POST", path, news | {"id": call_id, "status": "ANSWER"}, key)
+            self.says("GET", f"{path}?status=BUSY&to={NUMBER}&x=canary-query", key=key)
+            self.says("POST", path, b"{canary-body", key)
+            self.says("POST", path, {"recording_url": "https://x/canary-body"}, key)
+        for key in (VALIDATION_KEY, "canary-wrong-key"):
+            challenge = {"validation_key": key, "challenge": "canary-challenge"}
+            self.says("POST", f"{WEBHOOK}?token={key}", challenge, "canary-wrong-secret")
+
+
+@pytest.fixture(scope="module")
+def talk_and_log(
+    environ: dict[str, str], redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Talk, str]:
+    """The whole talk, and the whole log of the process that it was led with."""
+    client = connect(redis_url)
+    client.flushdb()
+    RedisStore(client, keep=0).sweep("a dialer")
+    path: Path = tmp_path_factory.mktemp("api") / "log"
+    with serving(environ, path) as served:
+        talk = Talk(served)
+        talk.as_client()
+        call_id = next(client.scan_iter("*call:call_*")).decode().rpartition(":")[2]
+        talk.as_vendor(call_id)
+        _damage(client)
+        talk.says("GET", f"{VERIFICATIONS}/{_known_id(client)}")
+    client.close()
+    return talk, path.read_text("utf-8")
+
+
+def test_no_canary_is_in_the_log(talk_and_log: tuple[Talk, str]) -> None:
+    """Not one, plain or escaped, in the whole log of the process."""
+    _, log = talk_and_log
+    assert "verification.created" in log
+    escaped = {what: quote(secret) for what, secret in CANARIES.items()}
+    found = [what for what in CANARIES if CANARIES[what] in log or escaped[what] in log]
+    assert found == []
+
+
+def test_every_answer_has_its_line(talk_and_log: tuple[Talk, str]) -> None:
+    """Method, rule, status, time and the answer's id; the rule, never the path."""
+    talk, log = talk_and_log
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    access = [line for line in lines if line["event"] == "http"]
+    assert [(line["request_id"], line["status"]) for line in access] == talk.answers
+    assert {line["route"] for line in access} <= ROUTES
+    assert all(line["ms"] >= 0 and line["timestamp"].endswith("Z") for line in access)
+    assert {line.get("client") for line in access} == {"login", None}
+    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {line["status"] for line in access}
+
+
+def test_the_log_is_json(talk_and_log: tuple[Talk, str]) -> None:
+    """Every line, so that machines can read it."""
+    _, log = talk_and_log
+    assert all(json.loads(line)["event"] for line in log.splitlines())
+
+
+def test_a_number_is_masked(talk_and_log: tuple[Talk, str]) -> None:
+    """Enough to recognise, too little to call."""
+    _, log = talk_and_log
+    created = next(line for line in log.splitlines() if "verification.created" in line)
+    assert json.loads(created)["to"] == "+91******5678"
+
+
+def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> None:
+    """Operators see that callbacks come that nobody's call fits, or without a secret."""
+    _, log = talk_and_log
+    events = {json.loads(line)["event"] for line in log.splitlines()}
+    assert {
+        "callback.orphan",
+        "callback.untrusted",
+        "callback.unreadable",
+        "callback.received",
+        "callback.challenge",
+        "request.failed",
+    } <= events
+
+
+@pytest.fixture(scope="module")
+def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The log of a process that met what is no HTTP, and a webhook composed wrongly."""
+    path: Path = tmp_path_factory.mktemp("api") / "log"
+    with serving(environ, path) as served:
+        for line in (
+            f"GET {WEBHOOK}/{PATH_TOKEN}?to={NUMBER} canary-query HTTP/1.1",
+            f"GET {WEBHOOK}/{PATH_TOKEN}?name=\xe9&x=canary-query HTTP/1.1",
+            f"GET {VERIFICATIONS}/vrf_canary",
+            f"get {VERIFICATIONS}/vrf_canary HTTP/1.1",
+        ):
+            assert served.told(head(line)).status in {400, 405}
+        broken = post("Transfer-Encoding: chunked", f"X: {CODE}\x00")
+        assert served.told(broken, chunked(b"canary-body", 3)).status == 400
+        news = {"id": "x", "status": f"BUSY {NUMBER}"}
+        Talk(served).says("POST", WEBHOOK, news, WEBHOOK_SECRET)
+    return path.read_text("utf-8")
+
+
+def test_what_is_no_http_leaves_no_words(strange_log: str) -> None:
+    """The server refuses it before the API sees it, and does not log what it could not read."""
+    servers = "\n".join(line for line in strange_log.splitlines() if line[:1] != "{")
+    assert [what for what, secret in CANARIES.items() if secret in servers] == []
+
+
+def test_a_vendors_word_is_only_a_word(strange_log: str) -> None:
+    """A webhook composed with the number in its status does not bring the number into the log."""
+    ours = "\n".join(line for line in strange_log.splitlines() if line[:1] == "{")
+    assert "callback.orphan" in ours
+    assert NUMBER.removeprefix("+") not in ours
+
+
+def _known_id(client: Redis) -> str:
+    (key,) = client.scan_iter("*verification:vrf_*")
+    return str(key.decode()).rpartition(":")[2]
+
+
+def _damage(client: Redis) -> None:
+    key = next(client.scan_iter("*verification:vrf_*"))
+    client.hset(key, "sealed_number", f"{NUMBER} {CODE} canary-body")

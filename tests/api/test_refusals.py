@@ -1,0 +1,211 @@
+"""The table of errors, and what every answer has whatever it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+from api.door import UNKNOWN, VERIFICATIONS, Door, bearer, problem, settings_with
+from redis import Redis
+from world import ASHA, BANK_KEY, LOGIN_KEY, WEBHOOK_SECRET
+
+from otpvoice.api.errors import PROBLEMS
+from otpvoice.app import create_app
+from otpvoice.store.redis import RedisStore
+
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
+OURS = re.compile(r"[0-9a-f]{32}")
+"""A Request-Id that we made."""
+EVERYWHERE = [
+    ("GET", "/healthz", 200),
+    ("GET", "/readyz", 200),
+    ("HEAD", "/healthz", 200),
+    ("OPTIONS", VERIFICATIONS, 200),
+    ("GET", "/", 404),
+    ("GET", "/v2/verifications", 404),
+    ("PUT", VERIFICATIONS, 405),
+    ("POST", VERIFICATIONS, 422),
+    ("POST", f"{VERIFICATIONS}/{UNKNOWN}/checks", 422),
+    ("GET", f"{VERIFICATIONS}/{UNKNOWN}", 404),
+    ("POST", "/webhooks/mobtexting", 401),
+]
+
+
+def test_the_documentation_tells_every_answer() -> None:
+    """Each status and code of the table is in the document, and no other but the 500."""
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", ERRORS.read_text("utf-8"), re.MULTILINE)
+    told = {(int(status), code) for status, code in rows}
+    table = {(problem.status, problem.code) for problem in PROBLEMS.values()}
+    assert told == table | {(500, "internal_error")}
+    assert len(rows) == len(told)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
+def test_every_answer_has_an_id(door: Door, method: str, path: str, status: int) -> None:
+    """One of ours, another each time; and no answer may be kept by a cache."""
+    answers = [door.client.open(path, method=method, headers=bearer(LOGIN_KEY)) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [status, status]
+    ids = [answer.headers["Request-Id"] for answer in answers]
+    assert all(OURS.fullmatch(each) for each in ids)
+    assert ids[0] != ids[1]
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+
+
+@pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
+def test_a_callers_id_is_taken_over(door: Door, method: str, path: str, status: int) -> None:
+    """Letters, digits and hyphens, up to 64: it names the answer and the problem."""
+    for given in ("a", "Login-81", "0" * 64):
+        headers = {**bearer(LOGIN_KEY), "Request-Id": given}
+        answer = door.client.open(path, method=method, headers=headers)
+        assert (answer.status_code, answer.headers["Request-Id"]) == (status, given)
+        if answer.content_type == "application/problem+json":
+            assert answer.get_json()["instance"] == f"urn:request:{given}"
+
+
+@pytest.mark.parametrize("given", ["", "0" * 65, "a b", "a_b", "ü", "१", "a,b", "<b>", "a\t"])
+def test_a_malformed_id_is_replaced(door: Door, given: str) -> None:
+    """By one of ours; the request is not refused for it."""
+    headers = {"Request-Id": given.encode().decode("latin-1")}
+    answer = door.client.get("/healthz", headers=headers)
+    assert answer.status_code == 200
+    assert OURS.fullmatch(answer.headers["Request-Id"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/verifications/",
+        "//v1//verifications",
+        "/v1//verifications",
+        f"{VERIFICATIONS}/{UNKNOWN}/",
+        f"{VERIFICATIONS}/{UNKNOWN}/receipts",
+        f"{VERIFICATIONS}/{UNKNOWN}/checks/1",
+        f"{VERIFICATIONS}/a%2Fb",
+        "/webhooks",
+        "/webhooks/",
+        "/webhooks/mobtexting/",
+        "/webhooks/other",
+        "/healthz/",
+        "/static/x",
+        "/%ff%fe",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_unknown_address(door: Door, method: str, path: str) -> None:
+    """404 as a problem with or without a key; never a page, never a redirect."""
+    answers = [door.client.open(path, method=method, headers=h) for h in (bearer(LOGIN_KEY), {})]
+    bodies = [problem(answer, 404, "not_found") | {"instance": None} for answer in answers]
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (VERIFICATIONS, {"POST", "OPTIONS"}),
+        (f"{VERIFICATIONS}/{UNKNOWN}", {"GET", "HEAD", "OPTIONS"}),
+        (f"{VERIFICATIONS}/{UNKNOWN}/checks", {"POST", "OPTIONS"}),
+        (f"{VERIFICATIONS}/{UNKNOWN}/calls", {"POST", "OPTIONS"}),
+        (f"{VERIFICATIONS}/{UNKNOWN}/cancel", {"POST", "OPTIONS"}),
+        (f"{VERIFICATIONS}/{UNKNOWN}/approve", {"POST", "OPTIONS"}),
+        ("/healthz", {"GET", "HEAD", "OPTIONS"}),
+        ("/readyz", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+def test_a_method_that_an_address_has_not(door: Door, path: str, allowed: set[str]) -> None:
+    """405 as a problem whose ``Allow`` tells the others; OPTIONS tells the same."""
+    known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"}
+    for method in known - allowed:
+        answer = door.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+        assert answer.headers.get("Allow") is not None
+        assert set(answer.headers["Allow"].split(", ")) == allowed
+        if method != "HEAD":
+            problem(answer, 405, "method_not_allowed")
+    options = door.client.options(path)
+    assert (options.status_code, options.data) == (200, b"")
+    assert set(options.headers["Allow"].split(", ")) == allowed
+
+
+def test_head_is_get_without_a_body(door: Door) -> None:
+    """The same status and headers, the problem's too."""
+    began = door.asks()
+    for name in (began["id"], UNKNOWN):
+        path = f"{VERIFICATIONS}/{name}"
+        get = door.get(path)
+        head = door.client.head(path, headers=bearer(LOGIN_KEY))
+        assert (head.status_code, head.content_type) == (get.status_code, get.content_type)
+        assert head.data == b""
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer    ",
+        LOGIN_KEY,
+        f"Basic {LOGIN_KEY}",
+        f"Token {LOGIN_KEY}",
+        f"Bearer{LOGIN_KEY}",
+        f"Bearer {LOGIN_KEY}x",
+        f"Bearer {LOGIN_KEY[:-1]}",
+        f"Bearer {LOGIN_KEY.upper()}",
+        f'Bearer "{LOGIN_KEY}"',
+        f"Bearer {LOGIN_KEY}, Bearer {BANK_KEY}",
+        f"Bearer {LOGIN_KEY} {BANK_KEY}",
+        f"Bearer {WEBHOOK_SECRET}",
+        "Bearer \xff\xfe\x80",
+        "Bearer \u00a0",
+        "\xe0\xa4\xb9 " + LOGIN_KEY,
+    ],
+)
+def test_without_a_known_key_nothing_is_told(door: Door, authorization: str | None) -> None:
+    """401 with ``WWW-Authenticate`` on every step, whether or not the id and the body are good."""
+    began = door.asks()
+    headers = {} if authorization is None else {"Authorization": authorization}
+    shown = f"{VERIFICATIONS}/{began['id']}"
+    answers = [door.client.get(f"{VERIFICATIONS}/{name}", headers=headers) for name in ("x", "y")]
+    answers += [door.client.get(shown, headers=headers)]
+    answers += [door.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})]
+    answers += [door.client.post(VERIFICATIONS, headers=headers, data=b"\xff")]
+    answers += [
+        door.client.post(f"{shown}/{step}", headers=headers)
+        for step in ("checks", "calls", "cancel", "approve")
+    ]
+    bodies = [problem(answer, 401, "unauthorized") | {"instance": None} for answer in answers]
+    assert all(body == bodies[0] for body in bodies)
+    assert door.looks(began)["version"] == began["version"]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
+def test_the_scheme_is_read_in_any_case(door: Door, scheme: str) -> None:
+    """RFC 9110, section 11.1."""
+    headers = {"Authorization": f"{scheme}{LOGIN_KEY}"}
+    answer = door.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})
+    assert answer.status_code == 201
+
+
+def test_a_client_may_have_several_keys(environ: dict[str, str], store: RedisStore) -> None:
+    """Old and new are one client, so that a key can be changed without a pause."""
+    hashes = environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"]
+    both = f"{hashes},{environ['OTPVOICE_CLIENTS_BANK_KEY_SHA256']}"
+    settings = settings_with(
+        environ, clients_login_key_sha256=both, clients_bank_key_sha256="ab" * 32
+    )
+    store.sweep("a dialer")
+    door = Door(create_app(settings, store), store)
+    began = door.asks()
+    assert door.bank().looks(began)["id"] == began["id"]
+
+
+def test_a_fault_of_ours_is_told_without_its_words(door: Door, redis: Redis) -> None:
+    """A damaged record is a 500 problem that says where to look and nothing else."""
+    began = door.asks(code="1234")
+    (key,) = redis.scan_iter("*verification:vrf_*")
+    redis.hset(key, "sealed_number", b"\x01 canary of the damage")
+    answer = door.get(f"{VERIFICATIONS}/{began['id']}")
+    body = problem(answer, 500, "internal_error")
+    assert "canary" not in answer.text
+    assert began["id"] not in body["detail"]
