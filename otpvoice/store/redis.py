@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from otpvoice.core.steps import NewCall, NewVerification
 from otpvoice.core.verification import CallStatus, EndReason, Status
+from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.records import Answer, read_answer, read_claim, read_settled
 from otpvoice.store.scripts import Argument, Script, as_unavailable
@@ -47,6 +48,7 @@ class RedisStore:
     def __init__(self, redis: Redis, *, keep: int, tag: str = TAG, clock_offset: int = 0) -> None:
         self.clock_offset = clock_offset
         self._redis = redis
+        self._gate = Gate(redis)
         self._keep = keep
         self._keys = Keys(tag)
         self._scripts = {name: Script(name) for name in _SCRIPTS}
@@ -179,7 +181,8 @@ class RedisStore:
     def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
         keys = [*self._keys.shared, *keys]
         arguments = [self._keys.prefix, self.clock_offset, *arguments]
-        return self._scripts[name].run(self._redis, keys, arguments)
+        with self._gate:
+            return self._scripts[name].run(self._redis, keys, arguments)
 
 
 def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:

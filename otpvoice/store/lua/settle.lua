@@ -61,6 +61,8 @@ local changes = {}
 if ARGV[10] ~= '' then changes.reason = ARGV[10] end
 if ARGV[11] ~= '' then changes.raw = ARGV[11] end
 if ARGV[12] ~= '' then changes.duration = ARGV[12] end
+-- It was placed, even if the provider's news overtook its answer to us.
+if not call.placed_at and call.sent_at then changes.placed_at = call.sent_at end
 local sent = call.sent_at
 local moved = sent and move_call(call, ARGV[9], changes)
 return { moved and 'applied' or 'late', NOW, call.id, call.status, call.verification }

@@ -1,0 +1,36 @@
+"""The use cases on a real store, with a dialer that was just heard of."""
+
+import pytest
+from world import BRIDGE
+
+from otpvoice.core.flow import Flow
+from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.phone import NumberRules
+from otpvoice.core.service import ClientProfile, CodeRules, Verifications
+from otpvoice.core.verification import Route
+from otpvoice.store.redis import RedisStore
+
+
+@pytest.fixture
+def ring() -> KeyRing:
+    """The key ring of the service."""
+    return KeyRing([b"the first ring key of the tests!"])
+
+
+@pytest.fixture
+def service(store: RedisStore, ring: KeyRing) -> Verifications:
+    """Two clients, alike but for their names and what they call people."""
+    store.sweep("dialer")
+    rules = NumberRules(["IN"], ["mobile"])
+    flows = {"default": Flow("24"), "hi": Flow("25")}
+    return Verifications(
+        store=store,
+        ring=ring,
+        number_key=NumberKey(b"the number key of these tests..."),
+        profiles={
+            "login": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Customer", flows, 300),
+            "bank": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Patron", flows, 60),
+        },
+        routes=(Route.C2C, Route.OBD),
+        rules=CodeRules(code_length=6, max_checks=5, min_life=60, keep=7 * 86_400),
+    )

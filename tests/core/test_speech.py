@@ -1,0 +1,129 @@
+"""What reaches the voice: names without instructions, and codes as digits."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otpvoice.core.speech import MAX_NAME, CodeFormat, clean_name, spell_code
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
+        ("Asha", "Asha"),
+        ("  Asha   Rao ", "Asha Rao"),
+        ("Jean-Luc d'Arc Jr.", "Jean-Luc d'Arc Jr."),
+        ("O’Brien", "O'Brien"),
+        ("आशा", "आशा"),
+        ("क्षितिज शर्मा", "क्षितिज शर्मा"),
+        ("ஆஷா", "ஆஷா"),
+        ("مريم", "مريم"),
+        ("Zoë", "Zoë"),
+        ("Zoe\u0308", "Zoë"),
+        ("李小龍", "李小龍"),
+    ],
+)
+def test_names_of_any_script_are_kept(name: str, spoken: str) -> None:
+    """Letters with their marks, space, apostrophe, hyphen and full stop are what names are of."""
+    assert clean_name(name) == spoken
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
+        ("{otp}", "otp"),
+        ("{{otp@digits}}", "otpdigits"),
+        ("{{x@play}}", "xplay"),
+        ("${jndi:ldap://x}", "jndildapx"),
+        ("%(otp)s", "otps"),
+        ("<break time='9s'/>Asha", "break time's'Asha"),
+        ("<speak>Asha</speak>", "speakAshaspeak"),
+        ("Asha &amp; Co", "Asha amp Co"),
+        ("https://evil.example/x.mp3", "httpsevil.examplex.mp"),
+        ("Asha\r\nX-Header: 1", "Asha X-Header"),
+        ("Asha\tRao", "Asha Rao"),
+        ("Asha\u2028Rao", "Asha Rao"),
+        ("Asha\x00\x1b[31m", "Asham"),
+        ("\u202eahsA\u202c", "ahsA"),
+        ("\u200fAsha\u200e", "Asha"),
+        ("Asha 😀👍🏽", "Asha"),
+        ("Asha 4", "Asha"),
+        ("your code is 999999", "your code is"),
+        ("१२३४५६ आशा", "आशा"),
+        ("９９９ Asha Ⅷ ⅓ ²", "Asha"),
+        ("Asha, 1, 2, 3", "Asha"),
+        ("a_b/c\\d", "abcd"),
+        ('"Asha"', "Asha"),
+        ("``Asha``", "Asha"),
+    ],
+)
+def test_instructions_and_digits_do_not_survive(name: str, spoken: str) -> None:
+    """Templates, markup, addresses, line ends, direction marks, signs and digits are dropped."""
+    assert clean_name(name) == spoken
+
+
+@pytest.mark.parametrize(
+    "name", ["", "   ", "123456", "{{}}", "😀", "...", "-'-", "\u0301", "\r\n"]
+)
+def test_nothing_speakable_is_no_name(name: str) -> None:
+    """Where no letter is left there is no name, so that the default one is spoken."""
+    assert clean_name(name) == ""
+
+
+def test_a_long_name_is_cut_and_never_refused() -> None:
+    """10 kB become at most 40 characters, without a space at the cut."""
+    assert clean_name("ab " * 3_500) == ("ab " * 14)[:MAX_NAME].rstrip()
+    assert len(clean_name("आ" * 10_000)) == MAX_NAME
+
+
+def test_composed_before_it_is_cut() -> None:
+    """A letter and its mark count as one where Unicode has one for both (NFC)."""
+    assert clean_name("e\u0301" * 50) == "é" * MAX_NAME
+
+
+def _may_be_spoken(character: str) -> bool:
+    return character in " '-." or unicodedata.category(character).startswith(("L", "M"))
+
+
+@given(
+    st.text(st.characters(), max_size=200)
+    | st.text("{}<>@%$\r\n\t 'ab1१😀\u202e\u0301", min_size=1)
+)
+def test_only_letters_marks_and_four_signs_survive(name: str) -> None:
+    """Whatever goes in, lone surrogates too: an allow-list comes out, trimmed, of 40 at most."""
+    cleaned = clean_name(name)
+    assert all(map(_may_be_spoken, cleaned))
+    assert len(cleaned) <= MAX_NAME
+    assert cleaned == cleaned.strip()
+    assert "  " not in cleaned
+    assert not any(character.isdecimal() for character in cleaned)
+
+
+@given(st.text(max_size=100))
+def test_cleaning_twice_changes_nothing(name: str) -> None:
+    """A clean name is clean."""
+    cleaned = clean_name(name)
+    assert clean_name(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("code_format", "spelled"),
+    [
+        (CodeFormat.COMMA, "0, 1, 2, 3, 4, 5"),
+        (CodeFormat.SPACED, "0 1 2 3 4 5"),
+        (CodeFormat.PLAIN, "012345"),
+    ],
+)
+def test_codes_are_spelled(code_format: CodeFormat, spelled: str) -> None:
+    """Digit by digit, leading zeros included (docs/provider.md, section 1)."""
+    assert spell_code("012345", code_format) == spelled
+
+
+@given(st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.sampled_from(CodeFormat))
+def test_the_digits_of_what_is_spoken_are_the_code(code: str, code_format: CodeFormat) -> None:
+    """Exactly these digits in this order, and never a dot, which makes ordinals of them."""
+    spoken = spell_code(code, code_format)
+    assert "".join(filter(str.isdigit, spoken)) == code
+    assert "." not in spoken

@@ -1,0 +1,187 @@
+"""The states, how they may move, and what is allowed next."""
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from otpvoice.core.verification import (
+    CALL_MOVES,
+    Call,
+    CallStatus,
+    Next,
+    Route,
+    Status,
+    Verification,
+)
+
+NOW: Final = 1_700_000_000_000
+SECOND: Final = 1_000
+ENDED: Final = {
+    CallStatus.ANSWERED,
+    CallStatus.BUSY,
+    CallStatus.NO_ANSWER,
+    CallStatus.FAILED,
+    CallStatus.CANCELED,
+    CallStatus.EXPIRED,
+}
+CALL = Call(
+    id="call_1", status=CallStatus.QUEUED, reason=None, route=Route.OBD, locale="default",
+    bridge="918068280000", caller_id="+918068280000", due_at=NOW, not_before=0, sent_at=None,
+    live_until=None, placed_at=None, ended_at=None, duration=None, heard=None, raw=None,
+)  # fmt: skip
+PENDING = Verification(
+    id="vrf_1", client="login", sealed_number=b"", status=Status.PENDING, reason=None,
+    reference=None, created_at=NOW, expires_at=NOW + 300 * SECOND, ended_at=None, version=1,
+    code_length=6, checks_left=5, queue_margin=60 * SECOND, calls=(), gap_until=0, now=NOW,
+)  # fmt: skip
+
+
+IN_PROGRESS = Next(allowed=False, reason="call_in_progress")
+
+
+def with_calls(*calls: Call, gap_until: int = 0, now: int = NOW) -> Verification:
+    """A pending verification with these calls."""
+    return replace(PENDING, calls=calls, gap_until=gap_until, now=now)
+
+
+def live(status: CallStatus, until: int | None) -> Call:
+    """A call that was sent."""
+    return replace(CALL, status=status, sent_at=NOW, live_until=until)
+
+
+# The transition table ----------------------------------------------------------------------------
+
+
+def test_every_state_has_its_row() -> None:
+    """None is forgotten."""
+    assert set(CALL_MOVES) == set(CallStatus)
+
+
+def test_ended_states_have_no_way_out_and_others_have() -> None:
+    """The first final state wins; nothing else is a dead end."""
+    assert {status for status, ways in CALL_MOVES.items() if not ways} == ENDED
+
+
+def test_every_state_can_be_reached_and_can_end() -> None:
+    """From queued; and from each there is a way to an end."""
+    reached, ending = {CallStatus.QUEUED}, set(ENDED)
+    for _ in CallStatus:
+        reached |= {to for status in reached for to in CALL_MOVES[status]}
+        ending |= {status for status, ways in CALL_MOVES.items() if ways & ending}
+    assert reached == ending == set(CallStatus)
+
+
+def test_no_state_moves_to_itself() -> None:
+    """A move is a change."""
+    assert not [status for status, ways in CALL_MOVES.items() if status in ways]
+
+
+def test_what_was_placed_never_comes_back() -> None:
+    """From placed or unknown no way leads to the queue: it may have rung, and would ring twice."""
+    for status in (CallStatus.PLACED, CallStatus.UNKNOWN):
+        assert not CALL_MOVES[status] & {
+            CallStatus.QUEUED, CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
+        }  # fmt: skip
+
+
+def test_only_a_claimed_call_is_placed() -> None:
+    """From the queue the way to a phone leads through dialing only."""
+    assert CALL_MOVES[CallStatus.QUEUED] == {
+        CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
+    }  # fmt: skip
+
+
+# Which call is live ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "is_live"),
+    [
+        (live(CallStatus.DIALING, None), True),
+        (live(CallStatus.PLACED, NOW + 1), True),
+        (live(CallStatus.PLACED, NOW), False),
+        (live(CallStatus.PLACED, None), False),
+        (live(CallStatus.UNKNOWN, NOW + 1), True),
+        (live(CallStatus.UNKNOWN, NOW), False),
+        (CALL, False),
+        *((live(status, NOW + 1), False) for status in ENDED),
+    ],
+)
+def test_live(call: Call, is_live: bool) -> None:
+    """Dialing, placed or unknown, until ended or ``live_until``."""
+    assert call.is_live(NOW) is is_live
+
+
+# What is next ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", set(Status) - {Status.PENDING})
+def test_nothing_is_next_once_it_ended(status: Status) -> None:
+    """Neither a check nor a call, whatever its calls."""
+    ended = replace(PENDING, status=status)
+    assert ended.next_check() == Next(allowed=False, reason="closed")
+    assert ended.next_call() == Next(allowed=False, reason="closed")
+    assert ended.expires_in == 0
+
+
+def test_a_pending_one_takes_codes() -> None:
+    """At any time of its life."""
+    assert PENDING.next_check() == Next(allowed=True)
+
+
+@pytest.mark.parametrize(
+    ("verification", "expected"),
+    [
+        # Nothing is under way.
+        (with_calls(), Next(allowed=True)),
+        (with_calls(live(CallStatus.BUSY, NOW + 9)), Next(allowed=True)),
+        (with_calls(live(CallStatus.PLACED, NOW)), Next(allowed=True)),
+        (with_calls(live(CallStatus.UNKNOWN, NOW)), Next(allowed=True)),
+        # A call comes already.
+        (with_calls(CALL), IN_PROGRESS),
+        (with_calls(live(CallStatus.DIALING, None)), IN_PROGRESS),
+        (with_calls(live(CallStatus.PLACED, NOW + 1)), IN_PROGRESS),
+        (with_calls(live(CallStatus.UNKNOWN, NOW + 1)), IN_PROGRESS),
+        # A delayed one can be brought forward, as far as the gap.
+        (with_calls(replace(CALL, due_at=NOW + 1)), Next(allowed=True)),
+        (
+            with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 8),
+            Next(allowed=True, reason="call_gap", at=NOW + 8),
+        ),
+        (
+            with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 9),
+            IN_PROGRESS,
+        ),
+        # One that backs off can not.
+        (with_calls(replace(CALL, due_at=NOW + 9, not_before=NOW + 9)), IN_PROGRESS),
+        # The gap schedules.
+        (with_calls(gap_until=NOW), Next(allowed=True)),
+        (with_calls(gap_until=NOW + 1), Next(allowed=True, reason="call_gap", at=NOW + 1)),
+        (
+            with_calls(gap_until=NOW + 240 * SECOND),
+            Next(allowed=True, reason="call_gap", at=NOW + 240 * SECOND),
+        ),
+        # Too late: the margin of the end is not enough.
+        (with_calls(gap_until=NOW + 240 * SECOND + 1), Next(allowed=False, reason="too_late")),
+        (with_calls(now=NOW + 240 * SECOND), Next(allowed=True)),
+        (with_calls(now=NOW + 240 * SECOND + 1), Next(allowed=False, reason="too_late")),
+    ],
+)  # fmt: skip
+def test_next_call(verification: Verification, expected: Next) -> None:
+    """Allowed exactly when asking would queue a call or bring one forward; else the reason."""
+    assert verification.next_call() == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        (NOW, 300),
+        (NOW + 1, 299),
+        (NOW + 299_001, 0),
+        (NOW + 400_000, 0),
+    ],
+)
+def test_seconds_left(now: int, left: int) -> None:
+    """Whole seconds, never more than there are and never below zero."""
+    assert replace(PENDING, now=now).expires_in == left

@@ -1,0 +1,241 @@
+"""A desk where clients ask and a dialer that dials, in single steps of a real store.
+
+Durations are in seconds as in the contract, times in milliseconds as in the store.
+"""
+
+import itertools
+import math
+import secrets
+from collections.abc import Sequence
+
+from world import ASHA, BRIDGE
+
+from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.service import seal_speech
+from otpvoice.core.steps import NewCall, NewVerification
+from otpvoice.core.verification import (
+    Call,
+    CallReason,
+    CallStatus,
+    EndReason,
+    Route,
+    Status,
+    Verification,
+)
+from otpvoice.store.records import Answer
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import CallResult, Claim, Report, Settled
+
+RAVI = "+919812345678"
+CODE = "012345"
+RING = KeyRing([b"the first ring key of the tests!"])
+NUMBERS = NumberKey(b"the number key of these tests...")
+GAPS = (60, 60, 300)
+LIVE_FOR = 165
+LEASE = 20
+PLACED = CallResult(CallStatus.PLACED)
+_messages = itertools.count()
+
+
+class Exchange:
+    """Steps with what a test does not care about filled in.
+
+    Args:
+        store: the store under test.
+        ring: the key ring of this process.
+    """
+
+    def __init__(self, store: RedisStore, ring: KeyRing = RING) -> None:
+        self.store = store
+        self.ring = ring
+        self.sweeps()
+
+    def passes(self, seconds: float, dialer: str | None = "dialer") -> None:
+        """Time passes; unless there is no ``dialer``, one is heard of and sweeps."""
+        self.store.clock_offset += round(seconds * 1000)
+        if dialer:
+            self.sweeps(dialer)
+
+    # What clients ask for ------------------------------------------------------------------------
+
+    def asks(
+        self,
+        to: str = ASHA,
+        *,
+        client: str = "login",
+        code: str = CODE,
+        own_code: bool = False,
+        reference: str | None = None,
+        call_after: float = 0,
+        ttl: float = 300,
+        keep: float = 7 * 86_400,
+        max_checks: int = 5,
+        route: Route | None = None,
+        locale: str = "default",
+        bridge: str = BRIDGE,
+        name: str = "Asha",
+    ) -> Answer:
+        """A create, whatever comes of it."""
+        new_id = f"vrf_{secrets.token_hex(16)}"
+        number = NUMBERS.name(to)
+        margin = min(60, ttl / 2)
+        new = NewVerification(
+            id=new_id,
+            client=client,
+            number=number,
+            sealed_number=self.ring.seal(to, new_id),
+            sealed_speech=seal_speech(self.ring, new_id, code, name),
+            digest=self.ring.digests("check", new_id, code)[0],
+            request_digests=self.ring.digests("create", client, number, code),
+            own_code=own_code,
+            reference=reference,
+            route=route or Route.OBD,
+            locale=locale,
+            code_length=len(code),
+            max_checks=max_checks,
+            call_after=round(call_after * 1000),
+            ttl=round(ttl * 1000),
+            keep=round(keep * 1000),
+            queue_margin=round(margin * 1000),
+            claim_margin=round(max(15, margin - 15) * 1000),
+            call=new_call(route, bridge),
+        )
+        return self.store.create(new)
+
+    def begins(
+        self,
+        to: str = ASHA,
+        *,
+        client: str = "login",
+        code: str = CODE,
+        reference: str | None = None,
+        call_after: float = 0,
+        ttl: float = 300,
+        bridge: str = BRIDGE,
+    ) -> Verification:
+        """A verification, begun."""
+        answer = self.asks(
+            to,
+            client=client,
+            code=code,
+            reference=reference,
+            call_after=call_after,
+            ttl=ttl,
+            bridge=bridge,
+        )
+        assert answer.outcome == "created"
+        assert answer.verification
+        return answer.verification
+
+    def checks(self, verification: Verification, code: str, client: str = "") -> Answer:
+        """One code handed in, with a digest for each key of the ring."""
+        digests = self.ring.digests("check", verification.id, code)
+        client = client or verification.client
+        return self.store.check(verification.id, client, len(code), digests)
+
+    def calls(
+        self, verification: Verification, route: Route | None = None, bridge: str = BRIDGE
+    ) -> Answer:
+        """A further call is wanted, or the delayed one now."""
+        return self.store.call(verification.id, verification.client, new_call(route, bridge))
+
+    def cancels(self, verification: Verification) -> Answer:
+        """The client ends it."""
+        return self.ends(verification, Status.CANCELED, EndReason.REQUESTED)
+
+    def approves(self, verification: Verification) -> Answer:
+        """The client knows it to be proven."""
+        return self.ends(verification, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+
+    def ends(self, verification: Verification, status: Status, reason: EndReason) -> Answer:
+        """The client's word, whichever."""
+        return self.store.end(verification.id, verification.client, status, reason)
+
+    def looks(self, verification: Verification) -> Verification:
+        """The verification as it stands."""
+        found = self.store.get(verification.id, verification.client).verification
+        assert found
+        return found
+
+    def call_of(self, verification: Verification) -> Call:
+        """Its newest call as it stands."""
+        return self.looks(verification).calls[-1]
+
+    # What the dialer does ------------------------------------------------------------------------
+
+    def claims(self) -> Claim:
+        """The next due call."""
+        claim = self.store.claim(200)
+        assert isinstance(claim, Claim), f"nothing is due for {claim} ms"
+        return claim
+
+    def finds_nothing(self) -> int:
+        """No call is due: the seconds until it is worth looking again, rounded up; -1 for never."""
+        wait = self.store.claim(200)
+        assert isinstance(wait, int), f"{wait} is due"
+        return wait if wait < 0 else math.ceil(wait / 1000)
+
+    def marks(self, claim: Claim, gaps: Sequence[float] = GAPS, live_for: float = LIVE_FOR) -> bool:
+        """The last word before it is sent."""
+        return self.store.mark(claim, round(live_for * 1000), [round(gap * 1000) for gap in gaps])
+
+    def sends(self) -> tuple[Verification, Claim]:
+        """A verification whose call was just sent, with its claim."""
+        begun = self.begins()
+        claim = self.claims()
+        assert self.marks(claim)
+        return begun, claim
+
+    def dials(self, result: CallResult = PLACED) -> Claim:
+        """Claims, marks and records the next due call."""
+        claim = self.claims()
+        assert self.marks(claim)
+        self.store.record(claim, result)
+        return claim
+
+    def finds_busy(self, to: str = ASHA) -> Claim:
+        """Dials the next due call, to a phone that is busy."""
+        claim = self.dials()
+        settled = self.hears(CallStatus.BUSY, call_id=claim.call_id, to=to)
+        assert settled.call_status is CallStatus.BUSY
+        return claim
+
+    def sweeps(self, dialer: str = "dialer") -> bool:
+        """One sweep."""
+        return self.store.sweep(dialer)
+
+    # What the provider tells ---------------------------------------------------------------------
+
+    def hears(
+        self,
+        status: CallStatus = CallStatus.ANSWERED,
+        *,
+        call_id: str | None = None,
+        ids: tuple[str, ...] = (),
+        to: str = ASHA,
+        bridges: tuple[str, ...] = (BRIDGE,),
+        route: Route | None = None,
+        started_at: int | None = None,
+        reason: CallReason | None = None,
+        duration: int | None = None,
+        message: str = "",
+    ) -> Settled:
+        """A callback; each is a new message unless ``message`` says which."""
+        report = Report(
+            fingerprint=message or f"message {next(_messages)}",
+            call_id=call_id,
+            provider_ids=ids,
+            lines=tuple((bridge, NUMBERS.name(to)) for bridge in bridges),
+            route=route,
+            started_at=started_at,
+            status=status,
+            reason=reason,
+            raw=status.upper(),
+            duration=duration,
+        )
+        return self.store.settle(report)
+
+
+def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
+    """A call to be queued."""
+    return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")

@@ -1,0 +1,254 @@
+"""Check: counts, compares, consumes; the first right code wins and nobody wins twice."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from store.exchange import CODE, RAVI, RING, Exchange
+
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
+from otpvoice.store.keys import Keys
+from otpvoice.store.records import Answer
+from otpvoice.store.redis import RedisStore, connect
+
+OLD, NEW = b"1" * 32, b"2" * 32
+
+
+def outcomes(answers: list[Answer]) -> Counter[str]:
+    """How often each."""
+    return Counter(answer.outcome for answer in answers)
+
+
+def left(answer: Answer) -> int:
+    """The checks left."""
+    assert answer.verification
+    return answer.verification.checks_left
+
+
+@pytest.fixture
+def at_once(
+    redis_url: str, exchange: Exchange
+) -> Callable[[Verification, list[str]], list[Answer]]:
+    """Hands in codes from 16 threads, over four stores with connections of their own."""
+
+    def check_all(verification: Verification, codes: list[str]) -> list[Answer]:
+        clients = [connect(redis_url, timeout=10) for _ in range(4)]
+        offset = exchange.store.clock_offset
+        desks = [Exchange(RedisStore(c, keep=1, clock_offset=offset)) for c in clients]
+        with ThreadPoolExecutor(16) as pool:
+            answers = pool.map(
+                lambda n: desks[n % 4].checks(verification, codes[n]), range(len(codes))
+            )
+            found = list(answers)
+        for client in clients:
+            client.close()
+        return found
+
+    return check_all
+
+
+def test_the_right_code_approves(exchange: Exchange) -> None:
+    """Once; and a queued call is called off with it."""
+    begun = exchange.begins()
+    answer = exchange.checks(begun, CODE)
+    assert answer.outcome == "right"
+    approved = answer.verification
+    assert approved
+    assert (approved.status, approved.reason) == (Status.APPROVED, None)
+    assert approved.ended_at == approved.now
+    assert approved.checks_left == 5
+    assert approved.version > begun.version
+    assert (approved.calls[0].status, approved.calls[0].reason) == (
+        CallStatus.CANCELED,
+        CallReason.ENDED_FIRST,
+    )
+    assert exchange.checks(begun, CODE).outcome == "closed"
+
+
+def test_leading_zeros_count(exchange: Exchange) -> None:
+    """Codes are texts: 12345 is not 012345, nor is any other writing of it."""
+    begun = exchange.begins(code="000123")
+    assert exchange.checks(begun, "123").outcome == "wrong_length"
+    assert exchange.checks(begun, "000124").outcome == "wrong"
+    assert exchange.checks(begun, "000123").outcome == "right"
+
+
+def test_wrong_codes_count_down_to_the_end(exchange: Exchange) -> None:
+    """The fifth wrong one ends it, and then the right one comes too late."""
+    begun = exchange.begins()
+    for n in range(1, 5):
+        answer = exchange.checks(begun, f"99999{n}")
+        assert (answer.outcome, left(answer)) == ("wrong", 5 - n)
+    last = exchange.checks(begun, "999995")
+    assert (last.outcome, left(last)) == ("wrong", 0)
+    assert last.verification
+    assert last.verification.status is Status.MAX_ATTEMPTS_REACHED
+    assert last.verification.ended_at == last.verification.now
+    assert last.verification.calls[0].status is CallStatus.CANCELED
+    assert exchange.checks(begun, CODE).outcome == "closed"
+
+
+def test_the_right_code_wins_with_the_last_check(exchange: Exchange) -> None:
+    """As long as one is left it counts."""
+    begun = exchange.begins()
+    for n in range(4):
+        exchange.checks(begun, f"99999{n}")
+    assert exchange.checks(begun, CODE).outcome == "right"
+
+
+def test_the_same_wrong_code_costs_once(exchange: Exchange) -> None:
+    """Whoever taps twice loses one check only, also with other wrong codes in between."""
+    begun = exchange.begins()
+    costs = [left(exchange.checks(begun, code)) for code in ("111111", "222222", "333333") * 3]
+    assert costs == [4, 3, 2] + [2] * 6
+    again = exchange.checks(begun, "111111")
+    assert again.outcome == "wrong"
+    assert again.verification
+    assert again.verification.version == exchange.looks(begun).version
+
+
+@pytest.mark.parametrize("code", ["1234", "12345", "1234567", "0123456789"])
+def test_another_length_costs_nothing(exchange: Exchange, code: str) -> None:
+    """It is a typing error, not a guess."""
+    begun = exchange.begins()
+    answer = exchange.checks(begun, code)
+    assert (answer.outcome, left(answer)) == ("wrong_length", 5)
+
+
+def test_another_client_sees_nothing(exchange: Exchange) -> None:
+    """As with an unknown id, nothing compared and nothing counted."""
+    begun = exchange.begins()
+    for answer in (
+        exchange.checks(begun, CODE, client="bank"),
+        exchange.store.check("vrf_unknown", "login", 6, RING.digests("check", begun.id, CODE)),
+    ):
+        assert (answer.outcome, answer.verification) == ("not_found", None)
+    assert exchange.looks(begun).checks_left == 5
+
+
+def test_a_code_is_good_for_its_own_verification_only(exchange: Exchange) -> None:
+    """The code of one on another is wrong, with digests made for either."""
+    begun, other = exchange.begins(), exchange.begins(RAVI, code="999999")
+    assert exchange.checks(other, CODE).outcome == "wrong"
+    digests = RING.digests("check", begun.id, CODE)
+    assert exchange.store.check(other.id, "login", 6, digests).outcome == "wrong"
+    assert exchange.looks(other).status is Status.PENDING
+
+
+# Proof 5: the end of its life ---------------------------------------------------------------------
+
+
+def test_just_before_its_end_a_code_is_accepted(exchange: Exchange) -> None:
+    """One second of 300 is left."""
+    begun = exchange.begins()
+    exchange.passes(299)
+    assert exchange.checks(begun, CODE).outcome == "right"
+
+
+def test_from_its_end_on_a_code_is_refused(exchange: Exchange) -> None:
+    """At the very millisecond of ``expires_at``, though nobody swept; its end is told exactly."""
+    begun = exchange.begins()
+    now = exchange.looks(begun).now
+    exchange.store.clock_offset += begun.expires_at - now
+    answer = exchange.checks(begun, CODE)
+    assert answer.outcome == "closed"
+    assert answer.verification
+    assert answer.verification.status is Status.EXPIRED
+    assert answer.verification.ended_at == begun.expires_at
+
+
+def test_after_other_ends_a_code_is_refused(exchange: Exchange) -> None:
+    """Canceled, superseded, approved elsewhere."""
+    canceled, superseded = exchange.begins(), exchange.begins(RAVI, reference="a")
+    exchange.cancels(canceled)
+    exchange.begins(RAVI, reference="b")
+    approved = exchange.begins()
+    exchange.approves(approved)
+    for ended in (canceled, superseded, approved):
+        assert exchange.checks(ended, CODE).outcome == "closed"
+
+
+# Many at once -------------------------------------------------------------------------------------
+
+
+def test_of_many_wrong_codes_at_once_five_are_compared(
+    exchange: Exchange, at_once: Callable[[Verification, list[str]], list[Answer]]
+) -> None:
+    """Proof 1: exactly ``max_checks`` of 500 different ones, then the right one is refused."""
+    begun = exchange.begins()
+    found = at_once(begun, [f"{n:06}" for n in range(500_000, 500_500)])
+    assert outcomes(found) == {"wrong": 5, "closed": 495}
+    assert sorted(left(a) for a in found if a.outcome == "wrong") == [0, 1, 2, 3, 4]
+    assert exchange.looks(begun).checks_left == 0
+    assert exchange.checks(begun, CODE).outcome == "closed"
+
+
+def test_of_many_right_codes_at_once_one_wins(
+    exchange: Exchange, at_once: Callable[[Verification, list[str]], list[Answer]]
+) -> None:
+    """Proof 3: exactly one of 200."""
+    begun = exchange.begins()
+    assert outcomes(at_once(begun, [CODE] * 200)) == {"right": 1, "closed": 199}
+    assert exchange.looks(begun).status is Status.APPROVED
+
+
+# The key ring rotates ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("creator", "checker"),
+    [([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD]), ([NEW, OLD], [OLD, NEW]), ([NEW, OLD], [NEW])],
+)
+def test_a_code_is_right_in_every_stage_of_a_rotation(
+    store: RedisStore, creator: list[bytes], checker: list[bytes]
+) -> None:
+    """The digest of any key of the ring matches, whichever made the stored one."""
+    begun = Exchange(store, KeyRing(creator)).begins()
+    desk = Exchange(store, KeyRing(checker))
+    assert desk.checks(begun, "999999").outcome == "wrong"
+    assert desk.checks(begun, CODE).outcome == "right"
+
+
+def test_a_repeated_wrong_code_is_known_after_a_rotation(store: RedisStore) -> None:
+    """It cost one check before the first key moved, and costs none after."""
+    before, after = Exchange(store, KeyRing([OLD, NEW])), Exchange(store, KeyRing([NEW, OLD]))
+    begun = before.begins()
+    assert left(before.checks(begun, "999999")) == 4
+    assert left(after.checks(begun, "999999")) == 4
+
+
+def test_a_rotation_gives_no_more_guesses(store: RedisStore) -> None:
+    """Each code that is compared costs a check, by whichever ring."""
+    desks = [Exchange(store, KeyRing(keys)) for keys in ([OLD], [OLD, NEW], [NEW, OLD])]
+    begun = desks[0].begins()
+    found = [desks[n % 3].checks(begun, f"99999{n}") for n in range(9)]
+    assert outcomes(found) == {"wrong": 5, "closed": 4}
+
+
+# What is left of a code ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["approved", "guessed", "canceled", "superseded", "expired"])
+def test_the_end_takes_the_code_with_it(exchange: Exchange, redis: Redis, end: str) -> None:
+    """Seal and digests go in the same step that ends it; the number's seal stays for receipts."""
+    begun = exchange.begins(reference="a")
+    key = Keys().verification(begun.id)
+    exchange.checks(begun, "111111")
+    secrets = {b"digest", b"request_digest", b"wrong"}
+    assert secrets < set(redis.hkeys(key))
+    assert redis.exists(Keys().speech(begun.id))
+    ends: dict[str, Callable[[], object]] = {
+        "approved": lambda: exchange.checks(begun, CODE),
+        "guessed": lambda: [exchange.checks(begun, f"22222{n}") for n in range(4)],
+        "canceled": lambda: exchange.cancels(begun),
+        "superseded": lambda: exchange.begins(reference="b"),
+        "expired": lambda: exchange.passes(300),
+    }
+    ends[end]()
+    fields = set(redis.hkeys(key))
+    assert not secrets & fields
+    assert not redis.exists(Keys().speech(begun.id))
+    assert b"sealed_number" in fields

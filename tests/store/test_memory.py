@@ -1,0 +1,233 @@
+"""What stands in the store, how much of it, and how often it is asked."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from store.exchange import CODE, NUMBERS, Exchange
+
+from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.store.keys import Keys
+from otpvoice.store.redis import RedisStore, connect
+
+PENDING = 200
+BUDGET = 1_536
+"""Bytes of memory for one pending verification."""
+
+
+# Memory ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("Customer", None),
+        ("Asha Raghunathan", "5f0c8f0e-8e1c-4c55-9d4f-2f4f3a1e7c11"),
+        ("आशा रघुनाथन", "5f0c8f0e-8e1c-4c55-9d4f-2f4f3a1e7c11"),
+    ],
+    ids=["least", "usual", "Hindi"],
+)
+def test_memory_of_a_pending_verification(
+    exchange: Exchange, redis: Redis, name: str, reference: str | None
+) -> None:
+    """At most 1.5 KiB, call and places in the indexes included, in any script."""
+    for n in range(PENDING):
+        assert exchange.asks(f"+9198123{n:05}", name=name, reference=reference).verification
+    used = sum(int(redis.memory_usage(key, samples=0) or 0) for key in redis.scan_iter())
+    print(f"{used // PENDING} bytes")
+    assert used / PENDING <= BUDGET
+
+
+def test_a_whole_life_leaves_records_only(exchange: Exchange, redis: Redis) -> None:
+    """After it: the verification, its calls, and what ends with a day. Nothing grows with time."""
+    for n in range(10):
+        begun = exchange.begins(f"+91981234567{n}", ttl=60)
+        claim = exchange.dials()
+        exchange.hears(CallStatus.ANSWERED, call_id=claim.call_id, message=f"m {n}")
+        exchange.checks(begun, CODE)
+    exchange.passes(100)
+    kinds = sorted({key.decode().split(":")[1] for key in redis.scan_iter()})
+    assert kinds == ["call", "dialers", "seen", "verification", "wake"]
+
+
+# Ends --------------------------------------------------------------------------------------------
+
+
+def test_every_key_ends_at_every_step(exchange: Exchange, redis: Redis) -> None:
+    """Promise 9, looked at after each step of two verifications with all that can happen."""
+    steps: list[Callable[[], Any]] = [
+        lambda: exchange.begins(call_after=5),
+        lambda: exchange.asks(client="bank"),
+        lambda: exchange.passes(5),
+        exchange.claims,
+        exchange.finds_nothing,
+        lambda: exchange.passes(21),
+        exchange.dials,
+        exchange.finds_nothing,
+        lambda: exchange.hears(CallStatus.BUSY, started_at=1),
+        lambda: exchange.passes(166),
+        lambda: exchange.asks(reference="newer", call_after=10),
+        lambda: exchange.passes(200),
+        lambda: exchange.passes(200),
+    ]
+    indexes = set(Keys().shared[:4])
+    for at, step in enumerate(steps):
+        step()
+        endless = {key.decode() for key in redis.scan_iter() if redis.pttl(key) < 0}
+        assert endless <= indexes, f"after step {at}"
+    assert not {key.decode() for key in redis.scan_iter()} & indexes
+
+
+# Round trips -------------------------------------------------------------------------------------
+
+
+Sent = Callable[[Callable[[], object]], list[str]]
+
+
+@pytest.fixture
+def sent(redis_url: str, redis: Redis) -> Iterator[Sent]:
+    """Tells the commands that the server gets from clients while a step runs."""
+    watching: Any = connect(redis_url, timeout=5)
+    step_is_over = "the step is over"
+
+    def watch(step: Callable[[], object]) -> list[str]:
+        commands: list[str] = []
+        with watching.monitor() as monitor:
+            step()
+            redis.echo(step_is_over)
+            for told in monitor.listen():
+                if step_is_over in told["command"]:
+                    break
+                if told["client_type"] != "lua":
+                    commands.append(told["command"].split()[0].upper())
+        return commands
+
+    yield watch
+    watching.close()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda exchange, _: exchange.asks(reference="new"),
+        lambda exchange, _: exchange.asks(),
+        lambda exchange, begun: exchange.checks(begun, "999999"),
+        lambda exchange, begun: exchange.checks(begun, CODE),
+        lambda exchange, begun: exchange.looks(begun),
+        lambda exchange, begun: exchange.calls(begun),
+        lambda exchange, begun: exchange.cancels(begun),
+        lambda exchange, _: exchange.claims(),
+        lambda exchange, _: exchange.hears(),
+        lambda exchange, _: exchange.sweeps(),
+    ],
+    ids=["new", "again", "wrong", "right", "get", "call", "end", "claim", "settle", "sweep"],
+)
+def test_each_step_is_one_round_trip(
+    exchange: Exchange, redis: Redis, sent: Sent, step: Callable[[Exchange, Verification], object]
+) -> None:
+    """One EVALSHA, and nothing before or after it."""
+    step(exchange, exchange.begins())
+    redis.flushdb()
+    exchange.sweeps()
+    begun = exchange.begins()
+    assert sent(lambda: step(exchange, begun)) == ["EVALSHA"]
+
+
+def test_forgotten_scripts_are_sent_again_and_run_once(
+    exchange: Exchange, redis: Redis, sent: Sent
+) -> None:
+    """SCRIPT FLUSH or a new server: no fault, and one wrong code costs one check."""
+    begun = exchange.begins()
+    redis.script_flush()
+    commands = sent(lambda: exchange.checks(begun, "999999"))
+    assert commands == ["EVALSHA", "EVAL"]
+    assert exchange.looks(begun).checks_left == 4
+    assert sent(lambda: exchange.checks(begun, "999998")) == ["EVALSHA"]
+    assert exchange.looks(begun).checks_left == 3
+
+
+# Proof 7: a stolen dump ---------------------------------------------------------------------------
+
+
+def stored(redis: Redis) -> bytes:
+    """All names and values there are."""
+    found = []
+    for key in redis.scan_iter():
+        kind = redis.type(key)
+        found.append(key)
+        if kind == b"hash":
+            found.extend(part for pair in redis.hgetall(key).items() for part in pair)
+        elif kind == b"string":
+            found.append(redis.get(key))
+        elif kind == b"zset":
+            found.extend(redis.zrange(key, 0, -1))
+        elif kind == b"set":
+            found.extend(redis.smembers(key))
+        else:
+            found.extend(redis.lrange(key, 0, -1))
+    return b"\0".join(found)
+
+
+def disguises(secret: str) -> set[bytes]:
+    """The forms that would give it away: plain, hex, base64 at any offset, hashes without a key."""
+    plain = secret.encode()
+    forms = {plain, plain[::-1], plain.hex().encode(), secret.encode("utf-16-le")}
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + plain)
+        forms.add(encoded[4 * bool(offset) : len(encoded) // 4 * 4 - 4])
+    for kind in ("md5", "sha1", "sha256", "sha512", "blake2b"):
+        digest = hashlib.new(kind, plain).digest()
+        forms |= {digest[:12], digest.hex()[:24].encode(), base64.b64encode(digest)[:16]}
+        forms.add(base64.urlsafe_b64encode(digest)[:16])
+    return forms
+
+
+def test_a_dump_gives_neither_codes_nor_numbers(exchange: Exchange, redis: Redis) -> None:
+    """50 live verifications, some called, some guessed at: nothing of them can be read."""
+    secrets = set()
+    for n in range(50):
+        number, code, name = f"+9198{n:02}345678", f"{n:02}71828459", f"Raghunathan{n}Swami"
+        begun = exchange.asks(number, code=code, name=name, own_code=bool(n % 2)).verification
+        assert begun
+        if n % 3 == 0:
+            claim = exchange.dials()
+            exchange.hears(CallStatus.UNKNOWN, call_id=claim.call_id, to=number)
+        exchange.checks(begun, f"{n:02}00000000")
+        secrets |= {number, number[1:], number[3:], code, name}
+    dump = stored(redis)
+    assert NUMBERS.name("+919800345678").encode() in dump
+    found = {secret for secret in secrets if any(form in dump for form in disguises(secret))}
+    assert not found
+
+
+@pytest.mark.parametrize("at", range(len(disguises("+919800345678"))))
+def test_the_search_would_find_each_disguise(redis: Redis, at: int) -> None:
+    """A secret that stood there in any of the forms would be seen."""
+    form = sorted(disguises("+919800345678"))[at]
+    redis.hset("{otpvoice}:call:x", "raw", b"some text " + form + b" and more")
+    redis.expire("{otpvoice}:call:x", 10)
+    assert form in stored(redis)
+
+
+def test_records_do_not_show_how_codes_relate(exchange: Exchange, redis: Redis) -> None:
+    """One code in two verifications stands there as different bytes."""
+    ids = [exchange.begins(f"+91981234567{n}").id for n in range(2)]
+    for field in ("digest", "request_digest", "sealed_number"):
+        first, second = (redis.hget(Keys().verification(each), field) for each in ids)
+        assert first
+        assert first != second
+    first, second = (redis.get(Keys().speech(each)) for each in ids)
+    assert first != second
+
+
+def test_stores_of_two_tags_share_nothing(exchange: Exchange, redis: Redis) -> None:
+    """Two deployments may live in one database."""
+    other = Exchange(RedisStore(redis, keep=1000, tag="{other}"))
+    begun = exchange.begins()
+    assert other.store.get(begun.id, "login").outcome == "not_found"
+    assert other.finds_nothing() == -1
+    for key in redis.scan_iter("{other}*"):
+        redis.delete(key)

