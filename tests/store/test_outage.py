@@ -129,6 +129,25 @@ def test_hung(server: ValkeyServer, client: Redis, desk: Exchange) -> None:
     assert desk.looks(begun).checks_left == left - 1
 
 
+def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: Exchange) -> None:
+    """After the first half second nobody waits any more, nothing is done, and it comes back."""
+    begun = desk.begins()
+    process = client.info("server")["process_id"]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnavailable):
+            desk.looks(begun)
+        began = time.monotonic()
+        for n in range(50):
+            with pytest.raises(StoreUnavailable):
+                desk.checks(begun, f"99{n:04}")
+        assert time.monotonic() - began < 0.25
+    finally:
+        os.kill(process, signal.SIGCONT)
+    comes_back(desk)
+    assert desk.looks(begun).checks_left == 5
+
+
 @pytest.mark.parametrize(
     ("spoils", "mends"),
     [

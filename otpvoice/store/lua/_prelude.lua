@@ -167,8 +167,9 @@ local function queue_call(verification, spec, due)
   redis.call('HSET', key, 'verification', verification.id, 'number', verification.number,
     'status', 'queued', 'route', spec.route ~= '' and spec.route or verification.route,
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
-    'bridge', spec.bridge, 'caller_id', spec.caller_id, 'tried', spec.tried, 'due_at', due)
-  redis.call('PEXPIRE', key, verification.expires_at - NOW + verification.keep)
+    'bridge', spec.bridge, 'caller_id', spec.caller_id, 'due_at', due)
+  if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
+  redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))
   verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'calls', verification.calls)
   enqueue(spec.id, due)

@@ -26,5 +26,5 @@ if due > last_due(verification) then return answer('too_late', verification) end
 local closed = calls_closed(false, ARGV[5], ARGV[6])
 if closed then return answer(closed, verification) end
 queue_call(verification, { id = ARGV[7], route = ARGV[8], locale = ARGV[9], bridge = ARGV[10],
-  caller_id = ARGV[11], tried = '' }, due)
+  caller_id = ARGV[11] }, due)
 return answer('coming', verification)

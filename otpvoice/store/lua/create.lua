@@ -13,7 +13,7 @@
 local id, number, call_after, ttl = ARGV[3], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
 local own_code = ARGV[6] == '1'
 local spec = { id = ARGV[13], route = ARGV[14], locale = ARGV[15], bridge = ARGV[16],
-  caller_id = ARGV[17], tried = '' }
+  caller_id = ARGV[17] }
 local digests = tonumber(ARGV[19])
 local fields = { unpack(ARGV, 20 + digests) }
 
@@ -57,7 +57,7 @@ if closed then return refuse(closed) end
 if old then finish(old, 'canceled', 'superseded', NOW) end
 local expires_at = NOW + ttl
 redis.call('HSET', KEYS[8], 'client', ARGV[4], 'number', number, 'status', 'pending',
-  'created_at', NOW, 'expires_at', expires_at, 'version', 0, 'keep', ARGV[9],
+  'created_at', NOW, 'expires_at', expires_at, 'version', 0,
   'queue_margin', ARGV[10], unpack(fields))
 redis.call('PEXPIRE', KEYS[8], ttl + ARGV[9])
 redis.call('SET', KEYS[9], ARGV[18], 'PX', ttl)
