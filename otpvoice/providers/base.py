@@ -1,7 +1,8 @@
 """What the rest of the house sees of a telephone company.
 
 A vendor's adapter turns a ``CallOrder`` into one request and the reply into a ``Placement``; and a
-``Callback`` into a ``CallReport`` or a ``Challenge``. No vendor's word passes this line, except as
+``Callback`` into a ``CallReport`` or a ``Challenge``; and it looks for the answer to a
+``CallInquiry``. No vendor's word passes this line, except as
 ``detail`` and ``raw``, which are for operators to read and for no rule to judge.
 """
 
@@ -86,7 +87,10 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What a callback says about a call; whatever it did not say, or not clearly, is None."""
+    """What a callback or an answer says about a call.
+
+    Whatever it did not say, or not clearly, is None.
+    """
 
     ids: tuple[str, ...]
     """The ids that may name the call, ours or the provider's, the likeliest first."""
@@ -104,6 +108,23 @@ class CallReport:
     """Milliseconds since 1970."""
     duration: int | None
     """Seconds of conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallInquiry:
+    """Which call the provider is asked about. Its repr shows no number."""
+
+    call_id: str
+    """Ours: ``call_`` and 32 hex digits."""
+    route: Route
+    number: str = field(repr=False)
+    """The person's, E.164 with ``+``."""
+    bridge: str
+    """The number the call came from, digits only."""
+    provider_id: str | None
+    """The provider's id of the call, if it ever told one."""
+    sent_at: int
+    """When its request was sent: milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +153,19 @@ class UnreadableCallbackError(CallbackError):
 
 
 class Provider(Protocol):
-    """A telephone company. Both methods may be called from any thread."""
+    """A telephone company. All methods may be called from any thread."""
 
     def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
         """Send at most one request for this call, within the deadlines; raises nothing."""
+        ...
+
+    def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:
+        """Ask how a call ended, within the deadlines; raises nothing.
+
+        None: it has not ended, or there is no answer, or none that speaks of this call for
+        certain. A report has a result, never ``unknown``; its ids are ours and, if it was told,
+        the provider's.
+        """
         ...
 
     def read_callback(self, callback: Callback) -> CallReport | Challenge:

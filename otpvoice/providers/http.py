@@ -12,6 +12,7 @@ environment, keeps no cookies and reads no body that it was not asked for.
 """
 
 import email.utils
+import logging
 import re
 import socket
 import ssl
@@ -88,6 +89,8 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        # Its lines hold whole addresses, and their query strings hold numbers.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         tls = tls or ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
         self._adapter = _Adapter(connections, tls)
         self._clock = clock
@@ -96,23 +99,26 @@ class HttpClient:
         self, url: str, headers: Mapping[str, str], body: bytes, deadlines: Deadlines
     ) -> Reply | NoReply:
         """Send one request, at most once, and tell what came of it; raises nothing."""
+        return self._send(Request("POST", url, dict(headers), data=body), deadlines)
+
+    def get(self, url: str, headers: Mapping[str, str], deadlines: Deadlines) -> Reply | NoReply:
+        """Ask, with the same care as ``post``; raises nothing."""
+        return self._send(Request("GET", url, dict(headers)), deadlines)
+
+    def _send(self, request: Request, deadlines: Deadlines) -> Reply | NoReply:
         exchange = _Exchange(deadlines, self._clock)
         token = _EXCHANGE.set(exchange)
         try:
-            return self._exchange(exchange, url, headers, body)
+            return self._exchange(exchange, request)
         except Exception as error:  # noqa: BLE001 - whatever broke: what counts is whether it was sent
             return NoReply(exchange.sent, type(_root(error)).__name__)
         finally:
             _EXCHANGE.reset(token)
 
-    def _exchange(
-        self, exchange: "_Exchange", url: str, headers: Mapping[str, str], body: bytes
-    ) -> Reply:
-        request = Request(
-            "POST", url, headers={"User-Agent": "otpvoice", **headers}, data=body
-        ).prepare()
+    def _exchange(self, exchange: "_Exchange", request: Request) -> Reply:
+        request.headers = {"User-Agent": "otpvoice", **request.headers}
         timeout = exchange.seconds_to(exchange.deadlines.over_by)
-        response = self._adapter.send(request, stream=True, timeout=timeout)
+        response = self._adapter.send(request.prepare(), stream=True, timeout=timeout)
         try:
             # Decoded, because some servers compress whatever they are asked.
             content = response.raw.read(MAX_REPLY + 1, decode_content=True)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from otpvoice.core.verification import Route
 from otpvoice.providers.base import (
     Callback,
+    CallInquiry,
     CallOrder,
     CallReport,
     Challenge,
@@ -24,6 +25,7 @@ from otpvoice.providers.base import (
 )
 from otpvoice.providers.http import HttpClient, NoReply, Reply
 from otpvoice.providers.mobtexting_callback import call_id, read_fields, read_object, report
+from otpvoice.providers.mobtexting_pull import find_call
 
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
 _DETAIL_LENGTH: Final = 120
@@ -52,7 +54,7 @@ class Mobtexting:
     c2c_duration: int = 1
     """C2C: minutes after which the vendor ends the call."""
     timezone: str = "Asia/Kolkata"
-    """Of the times in callbacks, which carry none."""
+    """Of the times in callbacks and call logs, which carry none."""
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     path_tokens: tuple[str, ...] = field(default=(), repr=False)
     validation_key: str = field(default="", repr=False)
@@ -62,17 +64,21 @@ class Mobtexting:
 
     def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
         """Send the one request for this call; see ``Provider.place``."""
-        url = f"{self.base_url.rstrip('/')}/{_PATHS[order.route]}"
-        headers = {
-            "Accept": "application/json",
-            "Authorization": f"Bearer {self.token}",
-            "Content-Type": "application/json",
-        }
+        headers = self._headers() | {"Content-Type": "application/json"}
+        url = self._url(_PATHS[order.route])
         answer = self.http.post(url, headers, self._request(order), deadlines)
         if isinstance(answer, NoReply):
             outcome = Outcome.AMBIGUOUS if answer.sent else Outcome.UNSENT
             return Placement(outcome, answer.why)
         return self._placement(order, answer)
+
+    def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:
+        """Ask how a call ended, in three requests at most; see ``Provider.ask``."""
+
+        def get(path: str) -> Reply | NoReply:
+            return self.http.get(self._url(path), self._headers(), deadlines)
+
+        return find_call(inquiry, get, ZoneInfo(self.timezone))
 
     def read_callback(self, callback: Callback) -> CallReport | Challenge:
         """Tell what a callback says; see ``Provider.read_callback``.
@@ -93,6 +99,12 @@ class Mobtexting:
         if not trusted:
             raise UntrustedCallbackError
         return report(fields, ZoneInfo(self.timezone))
+
+    def _url(self, path: str) -> str:
+        return f"{self.base_url.rstrip('/')}/{path}"
+
+    def _headers(self) -> dict[str, str]:
+        return {"Accept": "application/json", "Authorization": f"Bearer {self.token}"}
 
     def _request(self, order: CallOrder) -> bytes:
         """Write the JSON body (docs/provider.md, section 1): all values are strings."""

@@ -107,7 +107,7 @@ def report(fields: Mapping[str, Any], zone: tzinfo) -> CallReport:
         status=_status(word),
         reason=_REASON.get(word.upper()),
         raw=_raw(word),
-        started_at=_moment(_text(fields, "start_at"), zone),
+        started_at=moment(_text(fields, "start_at"), zone),
         duration=_duration(fields, route),
     )
 
@@ -152,10 +152,11 @@ def _duration(fields: Mapping[str, Any], route: Route | None) -> int | None:
     return min(told, default=None)
 
 
-def _moment(text: str, zone: tzinfo) -> int | None:
+def moment(text: str, zone: tzinfo) -> int | None:
+    """Give a time in milliseconds since 1970; without a zone of its own it is in ``zone``."""
     try:
-        moment = datetime.fromisoformat(text)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1000)
+        told = datetime.fromisoformat(text)
+        return round((told if told.tzinfo else told.replace(tzinfo=zone)).timestamp() * 1000)
     except ValueError:
         return None
 

@@ -107,15 +107,14 @@ def list_calls() -> dict[str, Any]:
     ended = [call for call in company().network.calls() if _ended_within(call, first, last)]
     ended.sort(key=lambda call: call.ended.monotonic if call.ended else 0, reverse=True)
     start = (int(page) - 1) * PAGE_SIZE
-    return {
-        "status": 200,
-        "message": "OK",
-        "data": [call_log_line(call) for call in ended[start : start + PAGE_SIZE]],
+    data = {
         "current_page": int(page),
+        "data": [call_log_line(call) for call in ended[start : start + PAGE_SIZE]],
         "last_page": max(1, -(-len(ended) // PAGE_SIZE)),
         "per_page": PAGE_SIZE,
         "total": len(ended),
     }
+    return {"status": "OK", "data": data}
 
 
 def _days(text: str) -> tuple[date, date]:

@@ -113,7 +113,8 @@ def test_a_call_under_way_is_queued(
     now = datetime.now(INDIA)
 
     assert (found["status"], found["end_at"]) == ("queued", "")
-    assert vendor(slow, "GET", "voice/calls", params=days(now, now)).json()["data"] == []
+    log = vendor(slow, "GET", "voice/calls", params=days(now, now)).json()
+    assert log["data"]["data"] == []
 
 
 def test_call_log(
@@ -131,8 +132,10 @@ def test_call_log(
     ended_calls(2)
     now = datetime.now(INDIA)
 
-    newest, oldest = vendor(sandbox, "GET", "voice/calls", params=days(now, now)).json()["data"]
+    log = vendor(sandbox, "GET", "voice/calls", params=days(now, now)).json()
 
+    assert log["status"] == "OK"
+    newest, oldest = log["data"]["data"]
     assert list(newest) == list(oldest) == LOG_MEMBERS
     assert (newest["id"], newest["service"], newest["status"]) == (call_id, "C2C", "COMPLETED")
     assert (newest["call_from"], newest["call_to"]) == (c2c["from"], "flow:220")
@@ -154,9 +157,10 @@ def test_call_log_pages_and_days(
     ended_calls(17)
     now, yesterday = datetime.now(INDIA), datetime.now(INDIA) - timedelta(days=1)
 
-    first = vendor(sandbox, "GET", "voice/calls", params=days(yesterday, now)).json()
-    second = vendor(sandbox, "GET", "voice/calls", params=days(now, now) | {"page": "2"}).json()
-    before = vendor(sandbox, "GET", "voice/calls", params=days(yesterday, yesterday)).json()
+    first = vendor(sandbox, "GET", "voice/calls", params=days(yesterday, now)).json()["data"]
+    page_two = days(now, now) | {"page": "2"}
+    second = vendor(sandbox, "GET", "voice/calls", params=page_two).json()["data"]
+    before = vendor(sandbox, "GET", "voice/calls", params=days(yesterday, yesterday)).json()["data"]
 
     assert (len(first["data"]), len(second["data"]), len(before["data"])) == (15, 2, 0)
     assert (first["current_page"], first["last_page"], first["total"]) == (1, 2, 17)

@@ -1,0 +1,118 @@
+"""What Mobtexting answers when it is asked about calls, and what it is asked."""
+
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from otpvoice.core.verification import Route
+from otpvoice.providers.base import CallInquiry
+
+CALL_ID = "call_0123456789abcdef0123456789abcdef"
+INDIA = ZoneInfo("Asia/Kolkata")
+PERSON, BRIDGE = "917619360000", "358910000000"
+
+# The documented answers, byte for byte but for the digits that the vendor crossed out.
+OLDER = b"""{
+  "status": 200,
+  "message": "OK",
+  "data": [
+    {
+      "id": "047d8cfc-77d1-4f6c-bfb5-e81f1a1343a7:1",
+      "mobile": "918919525224",
+      "caller_id": "918068287602",
+      "duration": "00:00:19",
+      "pulsing": "30",
+      "status": "ANSWER",
+      "charges": "0.1500",
+      "dtmf": null,
+      "location": "IN",
+      "provider": "RJ",
+      "start_at": "2019-07-16 18:13:44",
+      "end_at": "2019-07-16 18:14:03"
+    }
+  ]
+}"""
+NEWER = b"""{
+    "status": 200,
+    "message": "OK",
+    "data": [
+        {
+            "id": "8456bf26-1b6e-4ac1-adb9-2768258f71d0",
+            "channel": "outgoing",
+            "from": "358910000000",
+            "to": "917619360000",
+            "created_at": "2024-07-10 08:27:14",
+            "foreign_id": "",
+            "status": "ANSWER",
+            "start_at": "2024-07-10 08:27:26",
+            "end_at": "2024-07-10 08:27:29",
+            "dtmf": ""
+        }
+    ]
+}"""
+LOG = b"""{
+  "status": "OK",
+  "data": {
+    "current_page": 1,
+    "data": [
+      {
+        "id": "c839b4c4-8c0d-11e9-bb88-6c2b59c79f5a",
+        "call_from": "917989532456",
+        "call_to": "918068287601",
+        "service": "IN",
+        "bridge": "918068287601",
+        "status": "RECEIVED",
+        "duration": "00:00:12",
+        "billing": "00:00:12",
+        "pulsing": "30",
+        "charges": "0.0150",
+        "start_at": "2019-06-11 05:57:24",
+        "end_at": "2019-06-11 05:57:36",
+        "hangup_by": "caller",
+        "dtmf": null,
+        "location": "IN",
+        "region": "AP",
+        "provider": "RJ",
+        "notes": "",
+        "audio": null,
+        "name": ""
+      }
+    ],
+    "first_page_url": "{endpoint}voice/calls?page=1",
+    "from": 1,
+    "last_page": 1,
+    "last_page_url": "{endpoint}voice/calls?page=1",
+    "next_page_url": null,
+    "path": "{endpoint}voice/calls",
+    "per_page": 15,
+    "prev_page_url": null,
+    "to": 1,
+    "total": 1
+  }
+}"""
+OBD_ID, C2C_ID = "8456bf26-1b6e-4ac1-adb9-2768258f71d0", "c839b4c4-8c0d-11e9-bb88-6c2b59c79f5a"
+NO_CALLS = b'{"status":200,"message":"OK","data":[]}'
+
+
+def at(local: str) -> int:
+    """Give the moment of a time in Kolkata, in milliseconds."""
+    return round(datetime.fromisoformat(local).replace(tzinfo=INDIA).timestamp() * 1000)
+
+
+OBD = CallInquiry(CALL_ID, Route.OBD, f"+{PERSON}", BRIDGE, None, at("2024-07-10 08:27:13"))
+C2C = CallInquiry(CALL_ID, Route.C2C, f"+{PERSON}", BRIDGE, None, at("2024-07-10 08:27:13"))
+OBD_ENTRY: dict[str, Any] = json.loads(NEWER)["data"][0]
+C2C_ENTRY: dict[str, Any] = json.loads(LOG)["data"]["data"][0] | {
+    "call_from": PERSON,
+    "call_to": "flow:220",
+    "service": "C2C",
+    "bridge": BRIDGE,
+    "start_at": "2024-07-10 08:27:26",
+    "end_at": "2024-07-10 08:27:38",
+}
+
+
+def answer(*entries: dict[str, Any]) -> bytes:
+    """Write an answer with these entries, as both documents of an older kind have it."""
+    return json.dumps({"status": 200, "message": "OK", "data": entries}).encode()
