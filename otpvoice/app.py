@@ -12,9 +12,12 @@ from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.service import CodeRules, Verifications
 from otpvoice.dialer.dialer import Dialer, DialingRules
 from otpvoice.providers.base import Provider
+from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.rules import QueueRules
 
 _RING_AND_TALK = 60
 """Seconds that one attempt of the provider to reach a person takes at most."""
@@ -87,6 +90,7 @@ def provider(settings: Settings) -> Provider:
     """The telephone company that the settings name."""
     chosen = settings.provider
     return Mobtexting(
+        http=HttpClient(connections=settings.dialer.threads),
         base_url=chosen.base_url,
         token=chosen.token,
         webhook_id=chosen.webhook_id,
@@ -105,7 +109,17 @@ def provider(settings: Settings) -> Provider:
 def _store(settings: Settings, timeout: float | None = None) -> RedisStore:
     url = settings.redis.url
     client = connect(url) if timeout is None else connect(url, timeout=timeout)
-    return RedisStore(client, keep=settings.verification.keep * 1000)
+    return RedisStore(client, keep=settings.verification.keep * 1000, rules=queue_rules(settings))
+
+
+def queue_rules(settings: Settings) -> QueueRules:
+    """How calls follow each other."""
+    return QueueRules(
+        routes=settings.provider.routes,
+        redials=settings.verification.redials,
+        callback_wait=settings.verification.callback_wait * 1000,
+        calls_per_number=settings.limits.calls_per_number,
+    )
 
 
 def _ring(settings: Settings) -> KeyRing:

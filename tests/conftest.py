@@ -26,7 +26,8 @@ from world import (
 )
 
 from otpvoice.settings import Settings, load
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 
 
 def _sha256(key: str) -> str:

@@ -16,6 +16,7 @@ MAX_BODY: Final = 16 * 1024
 """Bytes."""
 
 _Body = TypeVar("_Body", bound=RequestBody)
+_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _QUOTED: Final = re.compile(r" '.*'", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
 
@@ -30,7 +31,7 @@ def read_bytes() -> bytes:
     # At its bound werkzeug stops reading and says nothing: one byte more tells a longer body.
     request.max_content_length = MAX_BODY + 1
     try:
-        raw = request.get_data(cache=False)
+        raw = request.get_data()
     except HTTPException:
         raise
     except Exception as error:  # each server has its own for broken chunks
@@ -59,6 +60,18 @@ def read_body(kind: type[_Body]) -> _Body:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
     return _typed(parse_object(raw), kind)
+
+
+def read_idempotency_key() -> str | None:
+    """The request's Idempotency-Key; None without one.
+
+    Raises:
+        InvalidRequest: not 1 to 255 visible ASCII characters.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
+        return key
+    raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

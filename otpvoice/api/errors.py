@@ -63,6 +63,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
         RequestEntityTooLarge: Problem(413, "body_too_large", "The body is too large"),
         UnsupportedMediaType: Problem(415, "unsupported_media_type", "The body must be plain JSON"),
         errors.InvalidRequest: Problem(422, "invalid_request", _INVALID),
+        errors.IdempotencyMismatch: Problem(
+            422, "idempotency_mismatch", "The key was used for another request"
+        ),
         errors.InvalidNumber: Problem(422, "invalid_number", "This is not a phone number"),
         errors.NumberNotAllowed: Problem(422, "number_not_allowed", "This number is not called"),
         errors.RateLimited: Problem(429, "rate_limited", "A limit is reached"),

@@ -16,8 +16,11 @@ def health(store: RedisStore) -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        # A dialer that is away degrades us: checks, and calls for later, still work.
-        degraded = [] if store.dialers() else ["dialer"]
+        # Neither keeps us from serving: checks, and calls for later, still work.
+        found = store.health()
+        degraded = [f"route:{route}" for route in found.closed_routes]
+        if not found.dialers:
+            degraded.append("dialer")
         return json_answer({"status": "ok", "degraded": degraded})
 
     return routes

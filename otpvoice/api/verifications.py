@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from otpvoice.api.answers import json_answer
 from otpvoice.api.auth import ApiKeys
-from otpvoice.api.bodies import read_body
+from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
 from otpvoice.api.present import present, url_of
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
@@ -27,14 +27,20 @@ def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blu
     @routes.post("")
     def create() -> Response:
         client = keys.authenticate()
-        created = service.create(client, read_body(CreateRequest))
+        body = read_body(CreateRequest)
+        key = read_idempotency_key()
+        idempotency = service.recognise(client, key, read_bytes()) if key else None
+        created = service.create(client, body, idempotency)
         verification = created.verification
         shown = show(verification)
-        event = "verification.created" if created.is_new else "verification.repeated"
+        begun = created.is_new and not created.is_replayed
+        event = "verification.created" if begun else "verification.repeated"
         number = shown["to"]
         _log(event, verification, to=mask_number(number), number=service.name_of(number))
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, public_url)
+        if created.is_replayed:
+            response.headers["Idempotent-Replayed"] = "true"
         return response
 
     @routes.get("/<verification_id>")

@@ -14,9 +14,10 @@ from otpvoice.providers.probe import Account
 from otpvoice.providers.probe import probe as probe_provider
 from otpvoice.settings import Settings, SettingsError, load
 from otpvoice.settings.rules import advice
+from otpvoice.store.address import connect
 from otpvoice.store.probe import Server
 from otpvoice.store.probe import probe as probe_server
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.redis import RedisStore
 
 _OLDEST: Final = (7, 0)
 """The version of Redis that our scripts need."""
@@ -114,7 +115,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     client = connect(settings.redis.url)
     try:
         yield from _server(probe_server(client), production=settings.server.production)
-        dialers = RedisStore(client, keep=settings.verification.keep * 1000).dialers()
+        dialers = RedisStore(client, keep=settings.verification.keep * 1000).health().dialers
         yield _dialers(dialers)
     except StoreUnavailable as error:
         yield Finding(Level.FAIL, "redis", f"start it, or correct redis.url: {error}")

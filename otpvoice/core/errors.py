@@ -3,6 +3,7 @@
 OtpvoiceError                 with the verification it is about, if there is one
 ├── RequestRefused            the request itself is at fault       (faults: what and where)
 │   ├── InvalidRequest        a member is missing, unknown or wrong
+│   ├── IdempotencyMismatch   the key came with another body before
 │   └── NumberRefused
 │       ├── InvalidNumber     `to` is no phone number
 │       └── NumberNotAllowed  `to` is a number that is not called
@@ -56,6 +57,10 @@ class InvalidRequest(RequestRefused):
     def at(cls, pointer: str, detail: str) -> "InvalidRequest":
         """The refusal of the one member at ``pointer``."""
         return cls(f"{pointer} {detail}", [Fault(pointer, detail)])
+
+
+class IdempotencyMismatch(RequestRefused):
+    """A request's idempotency key came with another body before."""
 
 
 class NumberRefused(RequestRefused):

@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import (
     CallsUnavailable,
+    IdempotencyMismatch,
     InvalidRequest,
     NotFound,
     OtpvoiceError,
@@ -22,13 +23,15 @@ from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.phone import NumberRules, parse_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
-from otpvoice.core.steps import Answer, NewCall, NewVerification, Store
+from otpvoice.core.steps import Answer, Idempotency, NewCall, NewVerification, Store
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 _CLAIM_SLACK: Final = 15
 """Seconds that a claim may come after the last moment a call is queued for."""
 _MIN_CLAIM_MARGIN: Final = 15
 """Seconds of life without which no call is dialed: it rings and speaks about as long."""
+_CREATED: Final = 201
+"""What a create that began a verification is remembered as."""
 _RETRY_CALLS: Final = 5
 """Seconds after which it is worth asking again when nobody dials."""
 
@@ -62,6 +65,8 @@ class Created:
 
     verification: Verification
     is_new: bool
+    is_replayed: bool = False
+    """Answered before, under the same idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +111,38 @@ class Verifications:
         Raises:
             SealBroken: the ring lost the key it was sealed with.
         """
-        return self._ring.open(verification.sealed_number, verification.id)
+        return open_number(self._ring, verification.id, verification.sealed_number)
 
     def name_of(self, number: str) -> str:
         """What stands for ``number`` in logs, to search by: 8 characters of its name."""
         return self._number_key.name(number)[:8]
 
-    def create(self, client: str, request: CreateRequest) -> Created:
+    def create(
+        self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
+    ) -> Created:
         """Begins a verification and has a call queued, or finds the one under way.
+
+        With ``idempotency``, what was answered to the same request before is answered again.
 
         Raises:
             RequestRefused: the request is at fault.
-            RateLimited: ``call_gap``: no call could come in time.
+            RateLimited: the number may not be called so often, or no call could come in time.
+            IdempotencyMismatch: the key came with another body before.
             Unavailable: no call can be taken on, or the store is away.
         """
-        new = self._new_verification(client, request)
+        new = replace(self._new_verification(client, request), idempotency=idempotency)
         answer = self._store.create(new)
-        if answer.outcome in {"created", "existing"} and answer.verification:
-            return Created(answer.verification, is_new=answer.outcome == "created")
+        if answer.outcome in {"created", "existing", "replayed"} and answer.verification:
+            is_new = answer.outcome == "created" or answer.number == _CREATED
+            return Created(answer.verification, is_new, is_replayed=answer.outcome == "replayed")
         raise _refusal(answer)
+
+    def recognise(self, client: str, key: str, body: bytes) -> Idempotency:
+        """What makes this request known when ``key`` comes again; neither can be read back."""
+        return Idempotency(
+            key=self._number_key.fingerprint(f"{client}\0create\0{key}".encode()),
+            body=self._number_key.fingerprint(body),
+        )
 
     def get(self, client: str, verification_id: str) -> Verification:
         """The verification as it stands.
@@ -186,7 +204,7 @@ class Verifications:
     def _new_verification(self, client: str, request: CreateRequest) -> NewVerification:
         profile = self._profiles[client]
         ttl = request.ttl or profile.ttl
-        queue_margin = min(self._rules.min_life, ttl / 2)
+        queue_margin = max(_MIN_CLAIM_MARGIN, min(self._rules.min_life, ttl / 2))
         call_after = request.call_after or 0
         if call_after > ttl - queue_margin:
             detail = f"must leave {queue_margin:g} of the code's {ttl} seconds for the call"
@@ -200,7 +218,7 @@ class Verifications:
             id=verification_id,
             client=client,
             number=number_name,
-            sealed_number=self._ring.seal(number, verification_id),
+            sealed_number=seal_number(self._ring, verification_id, number),
             sealed_speech=seal_speech(
                 self._ring,
                 verification_id,
@@ -232,7 +250,7 @@ class Verifications:
 
 def seal_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
     """What the voice is to say, sealed into its verification."""
-    return ring.seal(f"{code} {name}", verification_id)
+    return ring.seal(f"{code} {name}", f"{verification_id} speech")
 
 
 def open_speech(ring: KeyRing, verification_id: str, sealed: bytes) -> tuple[str, str]:
@@ -241,8 +259,22 @@ def open_speech(ring: KeyRing, verification_id: str, sealed: bytes) -> tuple[str
     Raises:
         SealBroken: the ring lost the key it was sealed with.
     """
-    code, _, name = ring.open(sealed, verification_id).partition(" ")
+    code, _, name = ring.open(sealed, f"{verification_id} speech").partition(" ")
     return code, name
+
+
+def seal_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
+    """The E.164 number, sealed into its verification."""
+    return ring.seal(number, f"{verification_id} number")
+
+
+def open_number(ring: KeyRing, verification_id: str, sealed: bytes) -> str:
+    """The number, as :func:`seal_number` was given it.
+
+    Raises:
+        SealBroken: the ring lost the key it was sealed with.
+    """
+    return ring.open(sealed, f"{verification_id} number")
 
 
 def _new_id(kind: str) -> str:
@@ -256,7 +288,8 @@ def _expect(answer: Answer, outcome: str) -> Verification:
 
 
 def _refusal(answer: Answer) -> OtpvoiceError:
-    error = _REFUSALS[answer.outcome](answer)
+    outcome, _, limit = answer.outcome.partition(" ")
+    error = _rate_limited(answer, limit) if limit else _REFUSALS[outcome](answer)
     error.verification = answer.verification
     return error
 
@@ -269,12 +302,20 @@ def _call_gap(answer: Answer) -> RateLimited:
     )
 
 
+def _rate_limited(answer: Answer, limit: str) -> RateLimited:
+    detail = f"The number was called as often as {limit} allows without an approval."
+    return RateLimited(detail, limit=limit, retry_after=-(-answer.number // 1000))
+
+
 _REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
     {
         "not_found": lambda _: NotFound("There is no such verification."),
         "closed": lambda _: VerificationClosed("The verification has ended."),
         "too_late": lambda _: TooLate("The code ends before a call could speak it."),
         "wrong_length": lambda _: InvalidRequest.at("/code", "must be as long as code_length says"),
+        "idempotency_mismatch": lambda _: IdempotencyMismatch(
+            "This Idempotency-Key came with another body before."
+        ),
         "call_gap": _call_gap,
         "over_capacity": lambda _: OverCapacity(
             "Too many calls wait already.", retry_after=_RETRY_CALLS

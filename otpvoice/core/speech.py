@@ -8,6 +8,10 @@ from typing import Final
 MAX_NAME: Final = 40
 """Characters of a spoken name."""
 
+_CHARACTERS_A_SECOND: Final = 15.0
+_DIGITS_A_SECOND: Final = 2.5
+_OTP: Final = re.compile(r"(\{+\s*otp\b[^}]*\}+)")
+_NAME: Final = re.compile(r"\{+\s*Name\b[^}]*\}+")
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -43,6 +47,22 @@ def clean_name(name: str) -> str:
     kept = "".join(c for c in _SPACES.sub(" ", composed) if _is_speakable(c))
     cut = _SPACES.sub(" ", kept).strip()[:MAX_NAME].rstrip()
     return cut if any(c.isalpha() for c in cut) else ""
+
+
+def seconds_until_heard(text: str, code: str, name: str) -> int:
+    """Seconds of conversation in which a flow speaks the code once.
+
+    Args:
+        text: the flow's, with ``{Name}`` and ``{otp}``, or the newer ``{{otp}}`` with filters.
+        code: as it is written for the flow.
+        name: as it is spoken.
+
+    An estimate of a voice at ordinary pace; digits that are read one by one take their time.
+    """
+    before, found, _ = _OTP.split(text, maxsplit=1) if _OTP.search(text) else (text, "", "")
+    words = _NAME.sub(name, before)
+    digits = sum(character.isdigit() for character in code) if found else 0
+    return round(len(words) / _CHARACTERS_A_SECOND + digits / _DIGITS_A_SECOND)
 
 
 def _is_speakable(character: str) -> bool:

@@ -18,6 +18,16 @@ class NewCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a request known when it comes again (Idempotency-Key)."""
+
+    key: str
+    """Stands for the client's key."""
+    body: str
+    """Stands for the body; neither can be read back."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewVerification:
     """A verification to be begun, unless one is under way. Durations in milliseconds."""
 
@@ -42,6 +52,7 @@ class NewVerification:
     queue_margin: int
     claim_margin: int
     call: NewCall
+    idempotency: Idempotency | None = None
 
 
 class Answer(Protocol):
@@ -66,8 +77,9 @@ class Store(Protocol):
     def create(self, new: NewVerification) -> Answer:
         """Begins one or finds the one under way, and queues its call.
 
-        ``created``, ``existing``, ``call_gap`` (number: ms until it would be taken),
-        ``over_capacity``, ``calls_unavailable``.
+        ``created``, ``existing``, ``replayed`` (number: the first answer's status), ``call_gap``
+        and ``rate_limited <limit>`` (number: ms until it would be taken), ``over_capacity``,
+        ``calls_unavailable``, ``idempotency_mismatch``.
         """
 
     def get(self, verification_id: str, client: str) -> Answer:
@@ -82,6 +94,6 @@ class Store(Protocol):
     def call(self, verification_id: str, client: str, call: NewCall) -> Answer:
         """Queues a call or brings a delayed one forward.
 
-        ``coming``, ``closed``, ``too_late``, ``over_capacity``, ``calls_unavailable``,
-        ``not_found``.
+        ``coming``, ``closed``, ``too_late``, ``rate_limited <limit>`` (number: ms until then),
+        ``over_capacity``, ``calls_unavailable``, ``not_found``.
         """

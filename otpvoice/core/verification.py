@@ -90,6 +90,10 @@ CALL_MOVES: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingProxyType
 """The one transition table; the store's scripts are given it. An ended call never moves."""
 
 
+REDIALED: Final = frozenset({_S.BUSY, _S.NO_ANSWER, _S.FAILED})
+"""What the provider's news is followed by another call for; and an answer that was not heard."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One phone call for a verification, as it was read."""
@@ -153,6 +157,8 @@ class Verification:
     calls: tuple[Call, ...]
     gap_until: int
     """Before this moment the number is not called again; 0 when nothing holds it."""
+    quota_until: int
+    """Before this moment ``calls_per_number`` refuses a further call; 0 when it does not."""
     now: int
 
     @property
@@ -178,6 +184,8 @@ class Verification:
                 return Next(allowed=False, reason="call_in_progress")
         if earliest > self.expires_at - self.queue_margin:
             return Next(allowed=False, reason="too_late")
+        if self.quota_until > self.now:
+            return Next(allowed=False, reason="rate_limited", at=self.quota_until)
         if earliest > self.now:
             return Next(allowed=True, reason="call_gap", at=earliest)
         return Next(allowed=True)

@@ -19,13 +19,14 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.flow import DEFAULT, Flow
 from otpvoice.core.keys import KeyRing, SealBroken
 from otpvoice.core.phone import mask_number
-from otpvoice.core.service import open_speech
-from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.core.service import open_number, open_speech
+from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.dialer.keeper import Keeper
 from otpvoice.dialer.outcomes import result_of
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
 from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.values import CallResult, Claim, Recorded
 
 _LOG = structlog.get_logger(__name__)
 
@@ -35,8 +36,6 @@ OVER_WITHIN: Final = 13.0
 """Seconds from the claim to the end of the request, whatever the provider does."""
 _LONGEST_SLEEP: Final = 0.5
 """Seconds between two looks at a quiet queue: a stop waits so long. A due call cuts it short."""
-_SWEEP_EVERY: Final = 1.0
-"""Seconds."""
 _STORE_PAUSE: Final = 0.25
 """Seconds between two tries while the store is away."""
 _RECORD_FOR: Final = 60.0
@@ -87,20 +86,21 @@ class Dialer:
         self._ring = ring
         self._flows = flows
         self._rules = rules
+        self._keeper = Keeper(self.id, store, provider, ring)
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
 
     def run(self) -> None:
         """Dials until :meth:`stop`; calls in flight are finished and recorded first."""
         _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
-        sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweeper")
-        sweeper.start()
+        keeper = threading.Thread(target=self._keeper.run, args=(self._stopping,), name="keeper")
+        keeper.start()
         with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:
             while not self._stopping.is_set():
                 self._slots.acquire()
                 if not self._hand_over(pool):
                     self._slots.release()
-        sweeper.join()
+        keeper.join()
         _LOG.info("dialer.stopped", dialer=self.id)
 
     def stop(self) -> None:
@@ -151,28 +151,39 @@ class Dialer:
             log.error("call.seal_broken", why=str(error))  # noqa: TRY400 - a traceback adds nothing
             self._record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
             return
-        if not self._store.mark(claim, self._rules.live_for, self._rules.gaps):
+        heard_after = self._heard_after(claim, order)
+        if not self._store.mark(claim, self._rules.live_for, self._rules.gaps, heard_after):
             log.info("call.not_wanted")
             return
         placement = self._provider.place(order, deadlines)
         result = result_of(placement, claim, self._rules.routes)
-        status = self._record(claim, result)
-        _report(log, placement, to=mask_number(order.number), status=status)
+        recorded = self._record(claim, result)
+        _report(log, placement, to=mask_number(order.number), status=recorded.status)
+        if recorded.route_change:
+            tell = log.error if recorded.route_change == "closed" else log.info
+            tell(f"route.{recorded.route_change}", detail=placement.detail)
 
     def _order(self, claim: Claim) -> CallOrder:
         code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)
-        flows = self._flows[claim.client]
         return CallOrder(
             call_id=claim.call_id,
             route=claim.route,
-            number=self._ring.open(claim.sealed_number, claim.verification_id),
+            number=open_number(self._ring, claim.verification_id, claim.sealed_number),
             bridge=claim.bridge,
-            flow_id=flows.get(claim.locale, flows[DEFAULT]).id,
+            flow_id=self._flow(claim).id,
             name=name,
             code=spell_code(code, self._rules.code_format),
         )
 
-    def _record(self, claim: Claim, result: CallResult) -> CallStatus | None:
+    def _heard_after(self, claim: Claim, order: CallOrder) -> int | None:
+        text = self._flow(claim).text
+        return seconds_until_heard(text, order.code, order.name) if text else None
+
+    def _flow(self, claim: Claim) -> Flow:
+        flows = self._flows[claim.client]
+        return flows.get(claim.locale, flows[DEFAULT])
+
+    def _record(self, claim: Claim, result: CallResult) -> Recorded:
         give_up = time.monotonic() + _RECORD_FOR
         while True:
             try:
@@ -181,18 +192,6 @@ class Dialer:
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(_STORE_PAUSE)
-
-    def _sweep_until_stopped(self) -> None:
-        while not self._stopping.is_set():
-            more = self._sweep()
-            if not more:
-                self._stopping.wait(_SWEEP_EVERY)
-
-    def _sweep(self) -> bool:
-        try:
-            return self._store.sweep(self.id)
-        except StoreUnavailable:
-            return False
 
 
 def _report(

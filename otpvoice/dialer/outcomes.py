@@ -1,11 +1,12 @@
 """From what the provider answered to what becomes of the call."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.providers.base import Outcome, Placement
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.values import CallResult, Claim, RouteVerdict
 
 MAX_REQUESTS: Final = 3
 """Requests for one call, and only while provably none of them rang."""
@@ -21,6 +22,15 @@ _REFUSALS: Final = {
     Outcome.BACK_OFF: CallReason.PROVIDER_ERROR,
 }
 
+_VERDICTS: Final = {
+    Outcome.ACCEPTED: RouteVerdict.GOOD,
+    Outcome.REFUSED: RouteVerdict.GOOD,  # of this call; others may well be taken
+    Outcome.BACK_OFF: RouteVerdict.NONE,
+    Outcome.UNSENT: RouteVerdict.BAD,
+    Outcome.AMBIGUOUS: RouteVerdict.BAD,
+    Outcome.MISCONFIGURED: RouteVerdict.DOWN,
+}
+
 
 def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
     """What is written down of one request.
@@ -29,6 +39,11 @@ def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> Ca
     provably not rung is tried again if the reason passes, else the call fails and the next
     untried of ``routes`` takes over.
     """
+    result = _result_of(placement, claim, routes)
+    return replace(result, verdict=_VERDICTS[placement.outcome])
+
+
+def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
     if placement.outcome is Outcome.ACCEPTED:
         return CallResult(CallStatus.PLACED, provider_id=placement.provider_id)
     if placement.outcome is Outcome.AMBIGUOUS:

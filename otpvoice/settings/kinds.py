@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 from msgspec import Meta
 
 from otpvoice.core.flow import Flow
+from otpvoice.core.limits import Quota, parse_quota
 from otpvoice.core.speech import CodeFormat
 from otpvoice.core.verification import Route
 from otpvoice.settings.readers import (
@@ -109,12 +110,20 @@ CallRoute = Annotated[Route, one_of(Route)]
 Seconds = Annotated[
     int, Kind('seconds, as a number or like "90s", "10m", "24h", "7d"', read_seconds)
 ]
+CallQuota = Annotated[Quota, Kind('count/window like "3/10m", units s, m, h or d', parse_quota)]
 CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
 
 Bind = Annotated[str, Kind('"host:port" or "unix:/path"', read_bind)]
 WebUrl = Annotated[str, Kind("an http:// or https:// URL", read_web_url)]
 BaseUrl = Annotated[str, Kind("an http:// or https:// URL", lambda url: read_web_url(url) + "/")]
-RedisUrl = Annotated[str, Kind("a redis://, rediss:// or unix:// URL", read_redis_url, secret=True)]
+RedisUrl = Annotated[
+    str,
+    Kind(
+        "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL",
+        read_redis_url,
+        secret=True,
+    ),
+]
 Zone = Annotated[str, Kind('a time zone such as "Asia/Kolkata"', read_zone)]
 
 Bridge = Annotated[

@@ -27,6 +27,8 @@ class RingKey:
 
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PLACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+"""Host and port, the host in brackets if it has colons."""
 
 
 def read_seconds(text: str) -> int:
@@ -80,9 +82,9 @@ def read_web_url(text: str) -> str:
 
 
 def read_redis_url(text: str) -> str:
-    """A URL that redis-py takes for what it says."""
-    if text.startswith(("redis+sentinel://", "redis+cluster://")):
-        raise ValueError(f"{text.partition('//')[0]}// is not supported")
+    """A URL that :func:`otpvoice.store.address.connect` takes for what it says."""
+    if text.startswith("redis+"):
+        return _read_many_servers(text)
     parts = _split_url(text)
     if parts.scheme == "unix" and parts.path:
         return text
@@ -94,11 +96,35 @@ def read_redis_url(text: str) -> str:
     return text
 
 
+def _read_many_servers(text: str) -> str:
+    """``redis+sentinel://[user:pw@]h:p,h:p/service/db`` or ``redis+cluster://[user:pw@]h:p,h:p``."""
+    parts = re.fullmatch(
+        r"redis\+(sentinel|cluster)://(?:[^:@/?]*:[^:@/?]*@)?([^@/?]*)([^@?]*)(\?.*)?", text
+    )
+    if parts is None or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("it is not redis+sentinel:// or redis+cluster:// and hosts")
+    kind, places, path, query = parts.groups()
+    if not all(map(_is_place, places.split(","))):
+        raise ValueError("hosts with ports, as in host:port,host:port, are expected")
+    if kind == "sentinel" and not re.fullmatch(r"/[^/]+(/[0-9]+)?", path):
+        raise ValueError("/service or /service/database is expected after the hosts")
+    if kind == "cluster" and path not in {"", "/"}:
+        raise ValueError("a cluster has no service and no databases")
+    if query not in {None, "?tls=true", "?tls=false"}:
+        raise ValueError("nothing but ?tls=true may follow")
+    return text
+
+
+def _is_place(text: str) -> bool:
+    match = _PLACE.fullmatch(text)
+    return match is not None and 0 < int(match[1]) <= 65535
+
+
 def read_bind(text: str) -> str:
     """An address to listen on: ``host:port``, ``[::1]:port`` or ``unix:/path``."""
     if re.fullmatch(r"unix:[!-~]+", text):
         return text
-    match = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
+    match = _PLACE.fullmatch(text)
     if match is None or int(match[1]) > 65535:
         raise ValueError("host, colon and port are expected")
     return text

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, structs
 
+from otpvoice.core.limits import parse_quota
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
@@ -18,6 +19,7 @@ from otpvoice.settings.kinds import (
     Bind,
     Bridge,
     CallerId,
+    CallQuota,
     CallRoute,
     CodeLife,
     Count,
@@ -133,6 +135,8 @@ class Verification(Section, frozen=True, kw_only=True):
     ttl: CodeLife = 300
     code_length: Annotated[Count, Meta(ge=4, le=10)] = 6
     max_checks: Annotated[Count, Meta(ge=1, le=10)] = 5
+    redials: Annotated[Count, Meta(ge=0, le=3)] = 1
+    callback_wait: Annotated[Seconds, Meta(ge=5, le=600)] = 60
     min_life: Annotated[Seconds, Meta(ge=0, le=300)] = 60
     keep: Annotated[Seconds, Meta(ge=600, le=365 * _DAY)] = 7 * _DAY
 
@@ -157,6 +161,7 @@ class Limits(Section, frozen=True, kw_only=True):
         60,
         300,
     )
+    calls_per_number: tuple[CallQuota, ...] = (parse_quota("3/10m"), parse_quota("5/24h"))
     live_calls: Positive = 200
 
 

@@ -7,14 +7,19 @@
 | call:<id>            | hash | a call                                     | ttl + keep    |
 | pending:<client>:<n> | text | the pending verification of both           | ttl           |
 | gap:<n>              | hash | calls sent since the last approval         | a day         |
+| places:<n>           | zset | calls that take a place in calls_per_number | a window      |
 | line:<bridge>:<n>    | text | the live call of both                      | with the call |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |
 | seen:<fingerprint>   | text | a callback that came before                | a day         |
+| again:<client>:<k>   | hash | the answer to an idempotency key           | a day         |
+| route:<route>        | hash | failures of a route that has some          | an hour       |
+| held                 | set  | queued calls that wait for a route         | 10 minutes    |
 | queue                | zset | queued calls by when to dial them          | when empty    |
 | dialing              | zset | claimed calls by the end of their lease    | when empty    |
 | live                 | zset | live calls by when they can not be so      | when empty    |
 | expiring             | zset | pending verifications by their end         | when empty    |
+| pull                 | zset | live calls by when to ask about them       | when empty    |
 | wake                 | list | tokens that wake a blocked dialer          | a minute      |
 | dialers              | zset | dialers by when they were last heard of    | with the last |
 
@@ -43,8 +48,9 @@ class Keys:
             f"{tag}:expiring",
             self.wake,
             f"{tag}:dialers",
+            f"{tag}:pull",
         )
-        """KEYS 1–6 of every script."""
+        """KEYS 1–7 of every script."""
 
     def verification(self, verification_id: str) -> str:
         """One verification's record."""
@@ -65,6 +71,10 @@ class Keys:
     def provider(self, provider_id: str) -> str:
         """Our call behind a provider's id."""
         return f"{self.prefix}provider:{provider_id}"
+
+    def again(self, client: str, idempotency_key: str) -> str:
+        """What was answered to a request with this idempotency key."""
+        return f"{self.prefix}again:{client}:{idempotency_key}"
 
     def seen(self, fingerprint: str) -> str:
         """A callback that came before."""

@@ -13,7 +13,7 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.values import Claim, News, Settled
+from otpvoice.store.values import Claim, News, Pull, Recorded, Settled
 
 Fields = dict[bytes, bytes]
 
@@ -36,7 +36,7 @@ def read_answer(reply: Sequence[Any]) -> Answer:
 
 
 def read_verification(
-    now: int, gap_until: int, key: bytes, flat: Sequence[bytes], *calls: Any
+    now: int, gap_until: int, quota_until: int, key: bytes, flat: Sequence[bytes], *calls: Any
 ) -> Verification:
     """The record as the scripts return it."""
     fields = fields_of(flat)
@@ -61,6 +61,7 @@ def read_verification(
             if row
         ),
         gap_until=gap_until,
+        quota_until=quota_until,
         now=now,
     )
 
@@ -110,6 +111,26 @@ def read_claim(
         bridge=call[b"bridge"].decode(),
         tried=tuple(Route(word) for word in call.get(b"tried", b"").decode().split()),
         requests=int(call.get(b"requests", b"0")),
+    )
+
+
+def read_recorded(status: bytes, route_change: bytes) -> Recorded:
+    """The reply of ``record.lua``."""
+    known = None if status == b"lost" else CallStatus(status.decode())
+    return Recorded(known, route_change.decode())
+
+
+def read_pull(key: bytes, flat: Sequence[bytes], verification: bytes, sealed_number: bytes) -> Pull:
+    """One call of ``pull.lua``'s reply."""
+    fields = fields_of(flat)
+    return Pull(
+        call_id=key.decode(),
+        route=Route(fields[b"route"].decode()),
+        bridge=fields[b"bridge"].decode(),
+        provider_id=_text(fields, b"provider_id"),
+        sent_at=int(fields[b"sent_at"]),
+        verification_id=verification.decode(),
+        sealed_number=sealed_number,
     )
 
 

@@ -5,21 +5,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
 from otpvoice.core.steps import NewCall, NewVerification
-from otpvoice.core.verification import CallStatus, EndReason, Status
+from otpvoice.core.verification import EndReason, Route, Status
 from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
-from otpvoice.store.records import Answer, read_answer, read_claim, read_settled
+from otpvoice.store.records import (
+    Answer,
+    read_answer,
+    read_claim,
+    read_pull,
+    read_recorded,
+    read_settled,
+)
+from otpvoice.store.rules import QueueRules
 from otpvoice.store.scripts import Argument, Script, as_unavailable
-from otpvoice.store.values import CallResult, Claim, Report, Settled
+from otpvoice.store.values import CallResult, Claim, Health, Pull, Recorded, Report, Settled
 
-TIMEOUT: Final = 0.5
-"""Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
 HEARD_WITHIN: Final = 30_000
 """A dialer not heard of for this long (ms) is not there."""
 OVERDUE_AFTER: Final = 60_000
@@ -29,9 +33,13 @@ LEASE: Final = 20_000
 _DAY: Final = 86_400_000
 START_SLACK: Final = 120_000
 """How far (ms) the start that a provider names may lie from ours."""
+PULL_EVERY: Final = 15_000
+"""Milliseconds between two questions about one call."""
+_PULLS: Final = 32
 _SWEEP: Final = 100
 _SCRIPTS: Final = (
-    "create", "get", "check", "end", "call", "claim", "mark", "record", "settle", "sweep", "health",
+    "create", "get", "check", "end", "call", "claim", "mark", "record", "settle", "sweep", "pull",
+    "health",
 )  # fmt: skip
 
 
@@ -39,19 +47,28 @@ class RedisStore:
     """Where verifications, calls and the queue live.
 
     Args:
-        redis: answers bytes; see :func:`connect`.
+        redis: answers bytes; see :func:`otpvoice.store.address.connect`.
         keep: how long a record is kept after its code's life, in milliseconds.
+        rules: how calls follow each other.
         tag: the hash tag that all keys carry.
         clock_offset: milliseconds added to the server's time. Tests move the clock with it.
     """
 
-    def __init__(self, redis: Redis, *, keep: int, tag: str = TAG, clock_offset: int = 0) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        keep: int,
+        rules: QueueRules | None = None,
+        tag: str = TAG,
+        clock_offset: int = 0,
+    ) -> None:
         self.clock_offset = clock_offset
         self._redis = redis
         self._gate = Gate(redis)
         self._keep = keep
         self._keys = Keys(tag)
-        self._scripts = {name: Script(name) for name in _SCRIPTS}
+        self._scripts = {name: Script(name, rules or QueueRules()) for name in _SCRIPTS}
 
     # What clients ask for ------------------------------------------------------------------------
 
@@ -61,6 +78,7 @@ class RedisStore:
             self._keys.pending(new.client, new.number),
             self._keys.verification(new.id),
             self._keys.speech(new.id),
+            self._keys.again(new.client, new.idempotency.key if new.idempotency else ""),
         ]
         fields: list[Argument] = [
             *("sealed_number", new.sealed_number),
@@ -73,14 +91,9 @@ class RedisStore:
         ]
         arguments: list[Argument] = [
             *(new.id, new.client, new.number, int(new.own_code), new.call_after, new.ttl),
-            *(
-                new.keep,
-                new.queue_margin,
-                HEARD_WITHIN,
-                OVERDUE_AFTER,
-                *_call(new.call),
-                new.sealed_speech,
-            ),
+            *(new.keep, new.queue_margin, HEARD_WITHIN, OVERDUE_AFTER),
+            *(*_call(new.call), new.sealed_speech),
+            *(new.idempotency.body if new.idempotency else "", _DAY),
             *(len(new.request_digests), *new.request_digests, *fields),
         ]
         return read_answer(self._run("create", keys, arguments))
@@ -113,31 +126,41 @@ class RedisStore:
         _, wait, *claimed = self._run("claim", [], [holder, LEASE, live_calls])
         return read_claim(holder, *claimed) if claimed else int(wait)
 
-    def mark(self, claim: Claim, live_for: int, gaps: Sequence[int]) -> bool:
+    def mark(
+        self, claim: Claim, live_for: int, gaps: Sequence[int], heard_after: int | None = None
+    ) -> bool:
         """Whether the call may be sent now. From a true answer on, it may ring.
 
         ``live_for``: how long it may be live, and ``gaps``: after the first, second and every
-        later call to a number; milliseconds.
+        later call to a number; milliseconds. ``heard_after``: seconds of conversation in which
+        the code is spoken once, if that is known.
         """
-        outcome, _ = self._run("mark", [], [claim.call_id, claim.holder, live_for, *gaps])
+        arguments = [claim.call_id, claim.holder, live_for, _or_empty(heard_after), *gaps]
+        outcome, _ = self._run("mark", [], arguments)
         return bool(outcome == b"marked")
 
-    def record(self, claim: Claim, result: CallResult) -> CallStatus | None:
-        """Writes down what became of a claimed call; its status then, None if it is not ours."""
+    def record(self, claim: Claim, result: CallResult) -> Recorded:
+        """Writes down what became of a claimed call."""
         next_id = f"call_{secrets.token_hex(16)}" if result.next_route else ""
         tried = " ".join([*claim.tried, claim.route])
         arguments: list[Argument] = [
             *(claim.call_id, claim.holder, result.status, _or_empty(result.reason)),
             *(_or_empty(result.raw), _or_empty(result.provider_id), int(result.unsent)),
             *(result.retry_in, self._keep, next_id, _or_empty(result.next_route), tried),
+            result.verdict,
         ]
-        status, _ = self._run("record", [], arguments)
-        return None if status == b"lost" else CallStatus(status.decode())
+        status, _, change = self._run("record", [], arguments)
+        return read_recorded(status, change)
 
     def sweep(self, dialer: str) -> bool:
         """Ends what is over, and says that ``dialer`` lives. True if there is more to sweep."""
         _, swept = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
         return bool(swept >= _SWEEP)
+
+    def pulls(self) -> list[Pull]:
+        """The live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
+        _, *found = self._run("pull", [], [PULL_EVERY, _PULLS])
+        return [read_pull(*found[at : at + 4]) for at in range(0, len(found), 4)]
 
     def wait(self, seconds: float) -> None:
         """Returns when a call may have become due, or after ``seconds``.
@@ -149,31 +172,36 @@ class RedisStore:
         except RedisTimeoutError:
             return
         except RedisError as error:
-            raise as_unavailable(error) from error
+            unavailable = as_unavailable(error)
+            if unavailable is None:
+                raise
+            raise unavailable from error
 
     # What the provider tells ---------------------------------------------------------------------
 
     def settle(self, report: Report) -> Settled:
         """Applies a report to its call, if it can be told which, and if its state may change."""
         keys = [
-            self._keys.seen(report.fingerprint),
+            self._keys.seen(report.fingerprint or "-"),
             *(self._keys.provider(provider_id) for provider_id in report.provider_ids),
             *(self._keys.line(bridge, number) for bridge, number in report.lines),
         ]
         provider_id = report.provider_ids[0] if report.provider_ids else None
         arguments = [
-            *(_DAY, _or_empty(report.call_id), len(report.provider_ids)),
+            *(_DAY if report.fingerprint else 0, _or_empty(report.call_id)),
+            len(report.provider_ids),
             *(_or_empty(report.route), _or_empty(report.started_at), START_SLACK),
             *(report.status, _or_empty(report.reason), _or_empty(report.raw)),
             *(_or_empty(report.duration), _or_empty(provider_id), self._keep),
+            f"call_{secrets.token_hex(16)}",
         ]
         news, _, *call = self._run("settle", keys, arguments)
         return read_settled(news, *call)
 
-    def dialers(self) -> int:
-        """How many dialers are alive."""
-        _, alive = self._run("health", [], [HEARD_WITHIN])
-        return int(alive)
+    def health(self) -> Health:
+        """Whether anybody dials, and by which routes not."""
+        _, alive, *closed = self._run("health", [], [HEARD_WITHIN])
+        return Health(int(alive), tuple(Route(route.decode()) for route in closed))
 
     def _step(self, name: str, verification_id: str, client: str, *rest: Argument) -> Answer:
         keys = [self._keys.verification(verification_id)]
@@ -184,20 +212,6 @@ class RedisStore:
         arguments = [self._keys.prefix, self.clock_offset, *arguments]
         with self._gate:
             return self._scripts[name].run(self._redis, keys, arguments)
-
-
-def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
-    """A client that gives up after ``timeout`` seconds and never repeats a command.
-
-    A command sent twice could count one check twice, or queue two calls.
-    """
-    return Redis.from_url(
-        url,
-        protocol=2,
-        socket_timeout=timeout,
-        socket_connect_timeout=min(timeout, TIMEOUT),
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 def _call(call: NewCall) -> tuple[Argument, ...]:

@@ -6,18 +6,20 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import (
+    AskError,
     ClusterDownError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.verification import CALL_MOVES
+from otpvoice.store.rules import QueueRules
 
 Argument = str | int | bytes
 
@@ -27,21 +29,15 @@ _UNAVAILABLE: Final = (
     OutOfMemoryError,
     ReadOnlyError,
     ClusterDownError,
+    AskError,
+    TryAgainError,
 )
-_UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")
+_UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED", "BUSY")
 """Replies of a server that is up and can not serve, for which the library has no class."""
 
 
-def _render_moves() -> str:
-    rows = (
-        f"  {status} = {{ {', '.join(f'{to} = true' for to in sorted(targets))} }},"
-        for status, targets in CALL_MOVES.items()
-    )
-    return "local CALL_MOVES = {\n" + "\n".join(rows) + "\n}\n"
-
-
 _LUA: Final = files("otpvoice.store") / "lua"
-_PRELUDE: Final = _render_moves() + (_LUA / "_prelude.lua").read_text("utf-8")
+_PRELUDE: Final = (_LUA / "_prelude.lua").read_text("utf-8")
 
 
 class Script:
@@ -49,10 +45,11 @@ class Script:
 
     Args:
         name: the file in ``lua/`` without its ending.
+        rules: what it is told of the settings.
     """
 
-    def __init__(self, name: str) -> None:
-        self._text = _PRELUDE + (_LUA / f"{name}.lua").read_text("utf-8")
+    def __init__(self, name: str, rules: QueueRules) -> None:
+        self._text = rules.lua() + _PRELUDE + (_LUA / f"{name}.lua").read_text("utf-8")
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def run(self, redis: Redis, keys: list[str], arguments: list[Argument]) -> Any:
@@ -70,12 +67,15 @@ class Script:
             except NoScriptError:
                 return redis.eval(self._text, len(keys), *keys, *arguments)
         except RedisError as error:
-            raise as_unavailable(error) from error
+            unavailable = as_unavailable(error)
+            if unavailable is None:
+                raise
+            raise unavailable from error
 
 
-def as_unavailable(error: RedisError) -> Exception:
-    """``StoreUnavailable`` if the server could not serve; the error itself if it is our fault."""
+def as_unavailable(error: RedisError) -> StoreUnavailable | None:
+    """What to tell if the server could not serve; None if the fault is ours."""
     said = str(error).startswith(_UNAVAILABLE_WORDS) and isinstance(error, ResponseError)
     if said or isinstance(error, _UNAVAILABLE):
         return StoreUnavailable("The store does not answer; nothing is known. Repeat the request.")
-    return error
+    return None

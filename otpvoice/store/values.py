@@ -43,8 +43,9 @@ class News(StrEnum):
 class Report:
     """A provider's news of a call, and all that can tell which call it was."""
 
-    fingerprint: str
-    """Stands for the whole message (:meth:`otpvoice.core.keys.NumberKey.fingerprint`)."""
+    fingerprint: str | None
+    """Stands for the whole message (:meth:`otpvoice.core.keys.NumberKey.fingerprint`): it is
+    known when it comes again. None for one that we asked for."""
     call_id: str | None
     """Ours, if the message carries it."""
     provider_ids: tuple[str, ...]
@@ -69,6 +70,17 @@ class Settled:
     verification_id: str | None = None
 
 
+class RouteVerdict(StrEnum):
+    """What an answer says of the route it came by."""
+
+    NONE = ""
+    GOOD = "good"
+    BAD = "bad"
+    """Several in a row close the route."""
+    DOWN = "down"
+    """Closes it at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallResult:
     """What became of a claimed call."""
@@ -84,3 +96,35 @@ class CallResult:
     """Milliseconds until it is tried again."""
     next_route: Route | None = None
     """After a failed call: the route of the call that follows it at once."""
+    verdict: RouteVerdict = RouteVerdict.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of writing a result down."""
+
+    status: CallStatus | None
+    """The call's, then; None when it was not this holder's any more."""
+    route_change: str
+    """``closed``, ``opened`` or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A live call that the provider is to be asked about."""
+
+    call_id: str
+    route: Route
+    bridge: str
+    provider_id: str | None
+    sent_at: int
+    verification_id: str
+    sealed_number: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether calls can be placed."""
+
+    dialers: int
+    closed_routes: tuple[Route, ...]

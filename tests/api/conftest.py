@@ -10,7 +10,8 @@ from redis import Redis
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from world import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY, WEBHOOK_SECRET
 
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.service import open_speech
+from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis import RedisStore
@@ -171,9 +171,10 @@ class HandDialer:
         provider_id: str | None = None,
     ) -> CallStatus | None:
         """Writes down what became of a call that was sent."""
-        return self._store.record(claim, CallResult(status, reason, provider_id=provider_id))
+        result = CallResult(status, reason, provider_id=provider_id)
+        return self._store.record(claim, result).status
 
     def reads(self, claim: Claim) -> tuple[str, str, str]:
         """Number, code and name, as they would go to the provider."""
-        number = self._ring.open(claim.sealed_number, claim.verification_id)
+        number = open_number(self._ring, claim.verification_id, claim.sealed_number)
         return (number, *open_speech(self._ring, claim.verification_id, claim.sealed_speech))

@@ -11,7 +11,8 @@ from api.wire import Served, chunked, head, post, serving
 from redis import Redis
 from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 
 NUMBER = "+919812345678"
 CODE = "73519046"

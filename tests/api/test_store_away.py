@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 
 AT_ONCE = 1.0
 """Seconds: the store's timeout of 0.5 s and some."""

@@ -252,4 +252,4 @@ def test_a_callback_over_the_wire(served: Served, store: RedisStore) -> None:
     ):
         reply = served.told(request, body)
         assert (reply.status, reply.body) == (200, b'{"status":"ok"}')
-    assert store.dialers() == 1
+    assert store.health().dialers == 1

@@ -12,8 +12,8 @@ from redis import Redis
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.providers.probe import probe as probe_provider
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
+from otpvoice.store.address import connect
 from otpvoice.store.probe import probe as probe_server
-from otpvoice.store.redis import connect
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from otpvoice.core.errors import (
 )
 from otpvoice.core.keys import KeyRing, SealBroken
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
-from otpvoice.core.service import Verifications, open_speech, seal_speech
+from otpvoice.core.service import Verifications, open_number, open_speech, seal_speech
 from otpvoice.core.verification import CallStatus, EndReason, Route, Status
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import CallResult, Claim
@@ -97,9 +97,9 @@ def test_the_number_is_sealed_and_comes_back(service: Verifications, ring: KeyRi
     begun = service.create("login", CreateRequest(to="+9109876543210")).verification
     assert service.number_of(begun) == ASHA
     assert ASHA.encode() not in begun.sealed_number
-    assert ring.open(begun.sealed_number, begun.id) == ASHA
+    assert open_number(ring, begun.id, begun.sealed_number) == ASHA
     with pytest.raises(SealBroken):
-        KeyRing([bytes(32)]).open(begun.sealed_number, begun.id)
+        open_number(KeyRing([bytes(32)]), begun.id, begun.sealed_number)
 
 
 def test_one_telephone_written_in_two_ways_is_one(service: Verifications) -> None:

@@ -42,7 +42,9 @@ def test_unset_secrets_look_unset(start: Start) -> None:
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("OTPVOICE_REDIS_URL", f"redis+sentinel://:{MARK}@a:1/x"),
+        ("OTPVOICE_REDIS_URL", f"redis+sentinel://:{MARK}@a:1"),
+        ("OTPVOICE_REDIS_URL", f"redis+cluster://{MARK}@a:1"),
+        ("OTPVOICE_REDIS_URL", f"redis+cluster://:{MARK}:x@a:1"),
         ("OTPVOICE_REDIS_URL", f"redis://:{MARK}/x@host"),  # a port, for a hasty reader
         ("OTPVOICE_REDIS_URL", f"{MARK}@host"),
         ("OTPVOICE_REDIS_URL", f"redis://[{MARK}@host"),

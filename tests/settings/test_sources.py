@@ -168,7 +168,7 @@ def test_all_faults_at_once(refusal: Refusal) -> None:
 @pytest.mark.parametrize(
     ("toml", "name"),
     [
-        ("[limits]\ncalls_per_number = ['3/10m']\n", "limits.calls_per_number"),
+        ("[limits]\ncalls_per_client = '60/1m'\n", "limits.calls_per_client"),
         ("[server]\nforwarded_allow_ips = '*'\n", "server.forwarded_allow_ips"),
         ("[clients.app]\ndeliver_only = true\n", "clients.app.deliver_only"),
         ("[events]\nurl = 'x'\n", "events"),

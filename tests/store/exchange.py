@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from world import ASHA, BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberKey
-from otpvoice.core.service import seal_speech
+from otpvoice.core.service import seal_number, seal_speech
 from otpvoice.core.steps import NewCall, NewVerification
 from otpvoice.core.verification import (
     Call,
@@ -83,7 +83,7 @@ class Exchange:
             id=new_id,
             client=client,
             number=number,
-            sealed_number=self.ring.seal(to, new_id),
+            sealed_number=seal_number(self.ring, new_id, to),
             sealed_speech=seal_speech(self.ring, new_id, code, name),
             digest=self.ring.digests("check", new_id, code)[0],
             request_digests=self.ring.digests("create", client, number, code),

@@ -10,9 +10,10 @@ from store.exchange import CODE, RAVI, RING, Exchange
 
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
+from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.records import Answer
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.redis import RedisStore
 
 OLD, NEW = b"1" * 32, b"2" * 32
 

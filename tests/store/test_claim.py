@@ -2,9 +2,9 @@
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, NUMBERS, RAVI, RING, Exchange
+from store.exchange import CODE, RAVI, RING, Exchange
 
-from otpvoice.core.service import open_speech
+from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.store.keys import Keys
 from otpvoice.store.values import Claim
@@ -38,7 +38,7 @@ def test_a_claim_carries_all_that_dialing_needs(exchange: Exchange) -> None:
     assert (claim.client, claim.route, claim.locale) == ("login", Route.C2C, "hi")
     assert (claim.tried, claim.requests) == ((), 0)
     assert open_speech(RING, begun.id, claim.sealed_speech) == (CODE, "आशा")
-    assert NUMBERS.name(RING.open(claim.sealed_number, begun.id)) == NUMBERS.name("+919876543210")
+    assert open_number(RING, begun.id, claim.sealed_number) == "+919876543210"
     assert exchange.call_of(begun).status is CallStatus.DIALING
 
 

@@ -54,10 +54,10 @@ def test_a_gap_that_leaves_time_schedules(exchange: Exchange) -> None:
 def test_without_a_dialer_nothing_is_begun(exchange: Exchange, store: RedisStore) -> None:
     """None was heard of for 30 s: nobody would place the call."""
     exchange.passes(29, dialer=None)
-    assert store.dialers() == 1
+    assert store.health().dialers == 1
     assert exchange.asks().outcome == "created"
     exchange.passes(2, dialer=None)
-    assert store.dialers() == 0
+    assert store.health().dialers == 0
     refused = exchange.asks(RAVI)
     assert (refused.outcome, refused.verification) == ("calls_unavailable", None)
 

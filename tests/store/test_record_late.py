@@ -19,7 +19,7 @@ def test_a_cancel_does_not_hide_what_was_placed(exchange: Exchange) -> None:
     """The phone rings though the verification ended."""
     begun, claim = exchange.sends()
     exchange.cancels(begun)
-    assert exchange.store.record(claim, PLACED) is CallStatus.PLACED
+    assert exchange.store.record(claim, PLACED).status is CallStatus.PLACED
     assert exchange.call_of(begun).status is CallStatus.PLACED
 
 
@@ -30,7 +30,7 @@ def test_a_callback_that_came_first_stays(exchange: Exchange, result: CallResult
     early = exchange.hears(CallStatus.ANSWERED, call_id=claim.call_id)
     assert early.news is News.APPLIED
     gap = exchange.looks(begun).gap_until
-    assert exchange.store.record(claim, result) is CallStatus.ANSWERED
+    assert exchange.store.record(claim, result).status is CallStatus.ANSWERED
     seen = exchange.looks(begun)
     assert [call.status for call in seen.calls] == [CallStatus.ANSWERED]
     assert seen.gap_until == gap
@@ -50,7 +50,7 @@ def test_accepted_after_the_lease(exchange: Exchange) -> None:
     begun, claim = exchange.sends()
     exchange.passes(30)
     assert exchange.call_of(begun).status is CallStatus.UNKNOWN
-    assert exchange.store.record(claim, PLACED) is CallStatus.PLACED
+    assert exchange.store.record(claim, PLACED).status is CallStatus.PLACED
     assert exchange.call_of(begun).status is CallStatus.PLACED
 
 
@@ -67,7 +67,7 @@ def test_refused_after_the_lease(exchange: Exchange) -> None:
     """Swept to unknown meanwhile; it did not ring, so it fails and the next route comes."""
     begun, claim = exchange.sends()
     exchange.passes(30)
-    assert exchange.store.record(claim, NEXT) is CallStatus.FAILED
+    assert exchange.store.record(claim, NEXT).status is CallStatus.FAILED
     assert [call.status for call in exchange.looks(begun).calls] == [
         CallStatus.FAILED,
         CallStatus.QUEUED,
@@ -79,7 +79,7 @@ def test_no_try_again_after_the_lease(exchange: Exchange) -> None:
     """What stood as unknown never goes back to the queue: it fails, for the provider's sake."""
     begun, claim = exchange.sends()
     exchange.passes(30)
-    assert exchange.store.record(claim, AGAIN) is CallStatus.FAILED
+    assert exchange.store.record(claim, AGAIN).status is CallStatus.FAILED
     call = exchange.call_of(begun)
     assert (call.status, call.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
     assert exchange.finds_nothing() == -1
@@ -99,7 +99,7 @@ def test_unmarked_it_can_fail(exchange: Exchange) -> None:
     begun = exchange.begins()
     claim = exchange.claims()
     failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    assert exchange.store.record(claim, failed) is CallStatus.FAILED
+    assert exchange.store.record(claim, failed).status is CallStatus.FAILED
     assert exchange.looks(begun).gap_until == 0
 
 
@@ -111,8 +111,8 @@ def test_only_the_holder_is_believed(exchange: Exchange) -> None:
     second = exchange.claims()
     exchange.marks(second)
     for stranger in (first, replace(second, holder="x"), replace(second, call_id="call_none")):
-        assert exchange.store.record(stranger, NEXT) is None
-    assert exchange.store.record(second, PLACED) is CallStatus.PLACED
+        assert exchange.store.record(stranger, NEXT).status is None
+    assert exchange.store.record(second, PLACED).status is CallStatus.PLACED
 
 
 def test_a_record_without_its_verification_leaves_no_trace(
@@ -121,5 +121,5 @@ def test_a_record_without_its_verification_leaves_no_trace(
     """Where the store was told to evict: the call moves, and no key without an end is made."""
     begun, claim = exchange.sends()
     redis.delete(Keys().verification(begun.id))
-    assert exchange.store.record(claim, NEXT) is CallStatus.FAILED
+    assert exchange.store.record(claim, NEXT).status is CallStatus.FAILED
     assert not redis.exists(Keys().verification(begun.id))

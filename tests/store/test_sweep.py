@@ -10,11 +10,12 @@ from store.exchange import PLACED, RAVI, Exchange
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallReason, CallStatus, Status
+from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore, connect
+from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import CallResult
 
-QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS = Keys().shared
+QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = Keys().shared
 
 
 def stored_status(redis: Redis, verification_id: str) -> str:
@@ -133,12 +134,12 @@ def test_indexes_go_with_their_last_member(exchange: Exchange, redis: Redis) -> 
 def test_dialers_are_counted_while_they_are_heard_of(exchange: Exchange, store: RedisStore) -> None:
     """For 30 s after their last sweep."""
     exchange.sweeps("second")
-    assert store.dialers() == 2
+    assert store.health().dialers == 2
     exchange.passes(20, dialer="second")
     exchange.passes(11, dialer=None)
-    assert store.dialers() == 1
+    assert store.health().dialers == 1
     exchange.passes(20, dialer=None)
-    assert store.dialers() == 0
+    assert store.health().dialers == 0
 
 
 def test_silent_dialers_are_forgotten(exchange: Exchange, redis: Redis) -> None:

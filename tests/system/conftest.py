@@ -6,14 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
-from redis import Redis
 from world import Phones, Service
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
+from otpvoice.store.address import connect
 
 
 def _free_port() -> int:
@@ -28,7 +29,8 @@ def service(
     redis_url: str, environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     """A running service whose callbacks come in; quick to call a number again."""
-    Redis.from_url(redis_url).flushdb()
+    with closing(connect(redis_url)) as redis:
+        redis.flushdb()
     url = f"http://127.0.0.1:{_free_port()}"
     config = SandboxConfig(
         token=environ["OTPVOICE_PROVIDER_TOKEN"],
@@ -49,6 +51,7 @@ def service(
             "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
             "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
             "OTPVOICE_LIMITS_CALL_GAP": "0",
+            "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
         }
         running = Service(url, Phones(sandbox.url), sandbox, folder)
         with _process("api", variables, folder), _process("dialer", variables, folder):

@@ -1,18 +1,21 @@
--- What stands before every rule. The store puts the transition table CALL_MOVES, rendered from
--- core/verification.py, in front of it: [status] -> set of statuses it may move to.
+-- What stands before every rule. The store puts two tables in front of it, rendered from Python:
+--   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
+--   RULES                redialed (set of statuses), routes (list), redials, callback_wait (ms),
+--                        calls_per_number (list of {name, count, window in ms}) (store/rules.py)
 --
--- KEYS 1-6 are the same for every rule (see keys.py for the whole legend):
+-- KEYS 1-7 are the same for every rule (see keys.py for the whole legend):
 --   1 queue     zset  call id -> when to dial (ms)
 --   2 dialing   zset  call id -> when its lease ends (ms)
 --   3 live      zset  call id -> until when it may ring or talk (ms)
 --   4 expiring  zset  verification id -> end of its life (ms)
 --   5 wake      list  a token for each reason to look at the queue now
 --   6 dialers   zset  dialer id -> last heard (ms)
+--   7 pull      zset  call id -> when to ask the provider about it (ms)
 -- ARGV 1 key prefix   ARGV 2 offset of the clock in ms: 0 but in tests, which move it
 --
 -- Errors are not caught anywhere: a rule that fails half way must be seen, never counted as done.
 
-local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS = unpack(KEYS, 1, 6)
+local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = unpack(KEYS, 1, 7)
 local PREFIX = ARGV[1]
 local time = redis.call('TIME')
 local NOW = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
@@ -81,6 +84,42 @@ local function give_back(call)
   call.sent_at, call.live_until, call.gap_before, call.gap_after = nil, nil, nil, nil
 end
 
+-- Places in calls_per_number: zset {call id: when it is or was due} ----------------------------------
+
+local function places_key(number) return PREFIX .. 'places:' .. number end
+
+-- The quota that is used up longest, and when a place in it is free; nil when there is room.
+-- `besides`: a call whose place does not count.
+local function quota_reached(number, besides)
+  local reached, free_at = nil, 0
+  for _, quota in ipairs(RULES.calls_per_number) do
+    local taken = {}
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', places_key(number), '(' .. NOW - quota.window, '+inf')) do
+      if id ~= besides then taken[#taken + 1] = id end
+    end
+    local first_to_go = taken[#taken - quota.count + 1]
+    local frees = first_to_go and redis.call('ZSCORE', places_key(number), first_to_go) + quota.window
+    if frees and frees > free_at then reached, free_at = quota, frees end
+  end
+  return reached, free_at
+end
+
+local function take_place(number, id, due)
+  if #RULES.calls_per_number == 0 then return end
+  redis.call('ZADD', places_key(number), due, id)
+  redis.call('PEXPIRE', places_key(number), due - NOW + RULES.longest_window)
+end
+
+local function return_place(call) redis.call('ZREM', places_key(call.number), call.id) end
+
+-- Routes: hash {failures, closings, closed_until, probe_until}; none while all is well ----------------
+
+local function route_key(route) return PREFIX .. 'route:' .. route end
+
+local function is_closed(route)
+  return tonumber(redis.call('HGET', route_key(route), 'closed_until') or '0') > NOW
+end
+
 -- At most one call of a bridge and number is live ---------------------------------------------------
 
 local function line_key(bridge, number) return PREFIX .. 'line:' .. bridge .. ':' .. number end
@@ -115,6 +154,9 @@ end
 
 local function has_ended(status) return next(CALL_MOVES[status]) == nil end
 
+-- Milliseconds from a silence to the first question about it: the provider may still be at it.
+local FIRST_PULL = 3000
+
 -- Only what was never sent can go back to the queue or be called off.
 local UNSENT_ONLY = { queued = true, canceled = true, expired = true }
 
@@ -135,7 +177,13 @@ local function move_call(call, status, changes)
   if status ~= 'dialing' then redis.call('ZREM', DIALING, call.id) end
   if has_ended(status) then
     redis.call('HSET', call_key(call.id), 'ended_at', NOW)
+    redis.call('ZREM', PULL, call.id)
+    if UNSENT_ONLY[status] then return_place(call) end
     release_line(call)
+  elseif status == 'placed' then
+    redis.call('ZADD', PULL, NOW + RULES.callback_wait, call.id)
+  elseif status == 'unknown' and tonumber(call.live_until or '0') > NOW then
+    redis.call('ZADD', PULL, NOW + FIRST_PULL, call.id)
   end
   changed(call.verification)
   return true
@@ -169,6 +217,7 @@ local function queue_call(verification, spec, due)
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
     'bridge', spec.bridge, 'caller_id', spec.caller_id, 'due_at', due)
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
+  take_place(verification.number, spec.id, due)
   redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))
   verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'calls', verification.calls)
@@ -182,9 +231,11 @@ local function last_due(verification) return verification.expires_at - verificat
 -- Why no call can be taken on, as an outcome; nil when one can. A delayed call may wait for a dialer
 -- to come back.
 local function calls_closed(delayed, heard_within, overdue_after)
-  if not delayed and redis.call('ZCOUNT', DIALERS, NOW - heard_within, '+inf') == 0 then
-    return 'calls_unavailable'
-  end
+  local alive = redis.call('ZCOUNT', DIALERS, NOW - heard_within, '+inf') > 0
+  local open = false
+  for _, route in ipairs(RULES.routes) do open = open or not is_closed(route) end
+  if not delayed and not (alive and open) then return 'calls_unavailable' end
+  if not alive then return nil end
   local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
   if head[2] and NOW - tonumber(head[2]) > tonumber(overdue_after) then return 'over_capacity' end
 end
@@ -206,7 +257,9 @@ local function finish(verification, status, reason, at)
   redis.call('ZREM', EXPIRING, verification.id)
   local pending = PREFIX .. 'pending:' .. verification.client .. ':' .. verification.number
   if redis.call('GET', pending) == verification.id then redis.call('DEL', pending) end
-  if status == 'approved' then redis.call('DEL', gap_key(verification.number)) end
+  if status == 'approved' then
+    redis.call('DEL', gap_key(verification.number), places_key(verification.number))
+  end
   verification.status = status
   for _, call in ipairs(calls_of(verification)) do
     move_call(call, ended_first(verification), { reason = 'ended_first' })
@@ -235,12 +288,13 @@ local function load_own(id, client)
 end
 
 -- What every answer about a verification is made from:
--- {outcome, now, number, gap_until, id, {fields}, call id, {fields}, ...}
+-- {outcome, now, number, gap_until, quota_until, id, {fields}, call id, {fields}, ...}
 local function answer(outcome, verification, number)
   if not verification then return { outcome, NOW, number or 0 } end
   local key = PREFIX .. 'verification:' .. verification.id
-  local reply = { outcome, NOW, number or 0, gap_until(verification.number), verification.id,
-    redis.call('HGETALL', key) }
+  local _, quota_until = quota_reached(verification.number)
+  local reply = { outcome, NOW, number or 0, gap_until(verification.number), quota_until,
+    verification.id, redis.call('HGETALL', key) }
   for id in string.gmatch(redis.call('HGET', key, 'calls') or '', '%S+') do
     reply[#reply + 1], reply[#reply + 2] = id, redis.call('HGETALL', call_key(id))
   end

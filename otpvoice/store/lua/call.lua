@@ -1,9 +1,10 @@
 -- Makes sure that a call comes for a verification, and soon: queues one or brings a delayed one forward.
 --
--- KEYS 7 verification:<id>
+-- KEYS 8 verification:<id>
 -- ARGV 3 id   4 client   5 heard_within ms   6 overdue_after ms
 --      7-11 the call: id, route or "", locale or "", bridge, caller_id
--- Returns answer("coming" | "closed" | "too_late" | "over_capacity" | "calls_unavailable" | "not_found")
+-- Returns answer("coming" | "closed" | "too_late" | "rate_limited <limit>" (number: ms until then)
+--                | "over_capacity" | "calls_unavailable" | "not_found")
 
 local verification = load_own(ARGV[3], ARGV[4])
 if not verification then return answer('not_found') end
@@ -23,6 +24,10 @@ if call then
 end
 
 if due > last_due(verification) then return answer('too_late', verification) end
+local quota, free_at = quota_reached(verification.number)
+if quota then
+  return answer('rate_limited calls_per_number ' .. quota.name, verification, free_at - NOW)
+end
 local closed = calls_closed(false, ARGV[5], ARGV[6])
 if closed then return answer(closed, verification) end
 queue_call(verification, { id = ARGV[7], route = ARGV[8], locale = ARGV[9], bridge = ARGV[10],

@@ -1,6 +1,6 @@
 -- Counts, compares and consumes one code: the first right one wins, nobody wins twice.
 --
--- KEYS 7 verification:<id>   ARGV 3 id   4 client   5 length of the code   6- its digests, one per ring key
+-- KEYS 8 verification:<id>   ARGV 3 id   4 client   5 length of the code   6- its digests, one per ring key
 -- Returns answer("right" | "wrong" | "wrong_length" | "closed" | "not_found")
 
 local verification = load_own(ARGV[3], ARGV[4])
@@ -21,9 +21,9 @@ for i = 6, #ARGV do
 end
 
 if not seen then
-  redis.call('HSET', KEYS[7], 'wrong', wrong .. ARGV[6])
+  redis.call('HSET', KEYS[8], 'wrong', wrong .. ARGV[6])
   changed(verification.id)
-  if redis.call('HINCRBY', KEYS[7], 'checks_left', -1) <= 0 then
+  if redis.call('HINCRBY', KEYS[8], 'checks_left', -1) <= 0 then
     finish(verification, 'max_attempts_reached', '', NOW)
   end
 end

@@ -16,6 +16,23 @@ local function hold(call, until_ms, dial_by)
   end
 end
 
+-- The route to dial by, and whether the call is the one that tries a closed route: its own route if
+-- that is open, else one that did not refuse it. Or nil, and when to look again.
+local function usable_route(call)
+  local candidates, soonest = { call.route }, math.huge
+  for _, route in ipairs(RULES.routes) do
+    local tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
+    if route ~= call.route and not tried then candidates[#candidates + 1] = route end
+  end
+  for _, route in ipairs(candidates) do
+    local state = load(route_key(route)) or {}
+    local look_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
+    if look_at <= NOW then return route, state.closed_until end
+    soonest = math.min(soonest, look_at)
+  end
+  return nil, soonest
+end
+
 local function may_dial(call, verification)
   local dial_by = verification.expires_at - verification.claim_margin
   if NOW > dial_by then return hold(call, NOW, dial_by) end
@@ -33,7 +50,14 @@ local function may_dial(call, verification)
     redis.call('PEXPIRE', waiting, until_ms - NOW + 60000)
     return hold(call, math.min(until_ms, dial_by + 1), math.huge)
   end
-  return true
+  local route, probes = usable_route(call)
+  if not route then
+    redis.call('SADD', PREFIX .. 'held', call.id)
+    redis.call('PEXPIRE', PREFIX .. 'held', 600000)
+    return hold(call, math.min(probes, dial_by + 1), math.huge)
+  end
+  if probes then redis.call('HSET', route_key(route), 'probe_until', NOW + ARGV[4]) end
+  return route
 end
 
 for _ = 1, LOOKS do
@@ -46,12 +70,13 @@ for _ = 1, LOOKS do
   end
   local call = load_call(head[1])
   local verification = call and load_verification(call.verification)
+  local route = verification and verification.status == 'pending' and may_dial(call, verification)
   if not verification or verification.status ~= 'pending' then
     -- Ending a verification takes its calls out of the queue; this is what its key's end left.
     redis.call('ZREM', QUEUE, head[1])
-  elseif may_dial(call, verification) then
+  elseif route then
     local lease_until = NOW + ARGV[4]
-    move_call(call, 'dialing', { holder = ARGV[3], lease_until = lease_until })
+    move_call(call, 'dialing', { holder = ARGV[3], lease_until = lease_until, route = route })
     redis.call('ZADD', DIALING, lease_until, call.id)
     hold_line(call, lease_until)
     return { NOW, 0, call.id, redis.call('HGETALL', call_key(call.id)), verification.id,

@@ -1,68 +1,97 @@
 -- Begins a verification and queues its call, or finds the one that is under way.
 --
--- KEYS 7 pending:<client>:<number>   8 verification:<new id>   9 speech:<new id>
+-- KEYS 8 pending:<client>:<number>   9 verification:<new id>   10 speech:<new id>   11 again:<idempotency key>
 -- ARGV  3 new id            4 client              5 number (its name)     6 "1": the caller's own code
 --       7 call_after ms     8 ttl ms              9 keep ms              10 queue_margin ms
 --      11 heard_within ms  12 overdue_after ms
 --      13-17 the call: id, route or "", locale or "", bridge, caller_id
 --      18 what is to be spoken, sealed
---      19 n, then n request digests (one per ring key), then field, value, ... of the new record
--- Returns answer("created" | "existing" | "call_gap" (number: ms until it would be taken)
---                | "over_capacity" | "calls_unavailable")
+--      19 the body's fingerprint if an idempotency key came with it, else ""   20 how long to know it, ms
+--      21 n, then n request digests (one per ring key), then field, value, ... of the new record
+-- Returns answer("created" | "existing" | "replayed" (number: the first answer's status)
+--                | "call_gap" (number: ms until it would be taken) | "over_capacity" | "calls_unavailable"
+--                | "rate_limited <limit>" (number: ms until then) | "idempotency_mismatch")
 
 local id, number, call_after, ttl = ARGV[3], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
 local own_code = ARGV[6] == '1'
 local spec = { id = ARGV[13], route = ARGV[14], locale = ARGV[15], bridge = ARGV[16],
   caller_id = ARGV[17] }
-local digests = tonumber(ARGV[19])
-local fields = { unpack(ARGV, 20 + digests) }
+local first_digest, digests = 22, tonumber(ARGV[21])
+local fields = { unpack(ARGV, first_digest + digests) }
 
 local given = {}
 for i = 1, #fields, 2 do given[fields[i]] = fields[i + 1] end
 
+-- Said before? Then it is said again, however the verification stands by now.
+local before = ARGV[19] ~= '' and load(KEYS[11])
+if before then
+  if before.body ~= ARGV[19] then return answer('idempotency_mismatch') end
+  local known = load_own(before.id, ARGV[4])
+  if known then return answer('replayed', known, tonumber(before.status)) end
+end
+
+local function accept(outcome, status, verification)
+  if ARGV[19] ~= '' then
+    redis.call('HSET', KEYS[11], 'body', ARGV[19], 'id', verification.id, 'status', status)
+    redis.call('PEXPIRE', KEYS[11], ARGV[20])
+  end
+  return answer(outcome, verification)
+end
+
 local function has_code(verification)
-  for i = 20, 19 + digests do
+  for i = first_digest, first_digest + digests - 1 do
     if verification.request_digest == ARGV[i] then return true end
   end
   return false
 end
 
-local pending = redis.call('GET', KEYS[7])
+local pending = redis.call('GET', KEYS[8])
 local old = pending and load_verification(pending)
 if old and old.status ~= 'pending' then old = nil end
 
+local alike = old and old.reference == given.reference
 local stale_code = old and own_code and not has_code(old)
-local same = old and not stale_code and old.reference == given.reference
+local same = alike and not stale_code
 local due = math.max(NOW + call_after, gap_until(number))
+local waiting = old and call_under_way(old)
 
--- A stale code is never spoken, even when the new one is refused.
+-- A stale code is never spoken, even when the new one is refused. Another login's verification is
+-- not shown.
 local function refuse(outcome, wait)
   if stale_code then finish(old, 'canceled', 'superseded', NOW) end
-  return answer(outcome, old, wait)
+  return answer(outcome, alike and old or nil, wait)
 end
 
-if same and call_under_way(old) then return answer('existing', old) end
-if same and due <= last_due(old) then
+local function refuse_call(besides)
+  local quota, free_at = quota_reached(number, besides)
+  if quota then return refuse('rate_limited calls_per_number ' .. quota.name, free_at - NOW) end
   local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12])
   if closed then return refuse(closed) end
+end
+
+if same and waiting then return accept('existing', 200, old) end
+if same and due <= last_due(old) then
+  local refusal = refuse_call()
+  if refusal then return refusal end
   queue_call(old, spec, due)
-  return answer('existing', old)
+  return accept('existing', 200, old)
 end
 
 local last = NOW + ttl - ARGV[10]
 if due > last then return refuse('call_gap', due - last) end
-local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12])
-if closed then return refuse(closed) end
+-- A call that was not dialed yet makes room when its verification is superseded.
+local refusal = refuse_call(waiting and waiting.status == 'queued' and waiting.id)
+if refusal then return refusal end
 
 if old then finish(old, 'canceled', 'superseded', NOW) end
 local expires_at = NOW + ttl
-redis.call('HSET', KEYS[8], 'client', ARGV[4], 'number', number, 'status', 'pending',
+redis.call('HSET', KEYS[9], 'client', ARGV[4], 'number', number, 'status', 'pending',
   'created_at', NOW, 'expires_at', expires_at, 'version', 0,
   'queue_margin', ARGV[10], unpack(fields))
-redis.call('PEXPIRE', KEYS[8], ttl + ARGV[9])
-redis.call('SET', KEYS[9], ARGV[18], 'PX', ttl)
-redis.call('SET', KEYS[7], id, 'PX', ttl)
+redis.call('PEXPIRE', KEYS[9], ttl + ARGV[9])
+redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
+redis.call('SET', KEYS[8], id, 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
 local new = load_verification(id)
 queue_call(new, spec, due)
-return answer('created', new)
+return accept('created', 201, new)

@@ -1,6 +1,6 @@
 -- Ends a verification at the client's word: cancel or approve.
 --
--- KEYS 7 verification:<id>   ARGV 3 id   4 client   5 status   6 reason
+-- KEYS 8 verification:<id>   ARGV 3 id   4 client   5 status   6 reason
 -- Returns answer("ended" (now or before, with this status) | "closed" (with another) | "not_found")
 
 local verification = load_own(ARGV[3], ARGV[4])

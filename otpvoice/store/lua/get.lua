@@ -1,6 +1,6 @@
 -- Reads a verification.
 --
--- KEYS 7 verification:<id>   ARGV 3 id   4 client
+-- KEYS 8 verification:<id>   ARGV 3 id   4 client
 -- Returns answer("found" | "not_found")
 
 local verification = load_own(ARGV[3], ARGV[4])

@@ -1,6 +1,7 @@
 -- The last word before a call is sent: from here on it may ring.
 --
--- ARGV 3 call id   4 holder   5 how long the call may be live, ms   6- the gaps after the 1st, 2nd, ... call, ms
+-- ARGV 3 call id   4 holder   5 how long the call may be live, ms   6 seconds of conversation in which the
+--        code can be heard, or ""   7- the gaps after the 1st, 2nd, ... call, ms
 -- Returns {"marked" | "lost", now}
 
 local DAY = 86400000
@@ -13,17 +14,25 @@ end
 local verification = load_verification(call.verification)
 if not verification or verification.status ~= 'pending' then return { 'lost', NOW } end
 
+-- Over another bridge the number may have been called since the claim.
+local gap_end = gap_until(call.number)
+if gap_end > NOW then
+  requeue(call, gap_end)
+  return { 'lost', NOW }
+end
+
 local key = gap_key(call.number)
 local gap = load(key)
 if not gap or NOW - gap.last > DAY then gap = { sent = 0, ['until'] = 0 } end
 local sent = gap.sent + 1
-local length = ARGV[math.min(5 + sent, #ARGV)]
+local length = ARGV[math.min(6 + sent, #ARGV)]
 redis.call('HSET', key, 'sent', sent, 'last', NOW, 'until', NOW + length)
 redis.call('PEXPIRE', key, DAY)
 
 local live_until = NOW + ARGV[5]
 redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
   'gap_before', gap['until'], 'gap_after', NOW + length)
+if ARGV[6] ~= '' then redis.call('HSET', call_key(call.id), 'heard_after', ARGV[6]) end
 redis.call('HINCRBY', call_key(call.id), 'requests', 1)
 hold_line(call, live_until)
 return { 'marked', NOW }

@@ -4,10 +4,46 @@
 --      6 reason or "" 7 raw or ""    8 provider's id or ""   9 "1": provably not rung, so it leaves no gap
 --     10 ms until it is tried again (queued)                11 keep of the provider's id, ms
 --     12-13 the next call after a failed one: id or "" (none), route   14 routes tried so far
--- Returns {status the call has now, or "lost", now}
+--     15 what the answer says of the route: good, bad (enough of them close it), down (closes it), or ""
+-- Returns {status the call has now, or "lost", now, what became of the route: "closed", "opened" or ""}
+
+local BAD_IN_A_ROW = 5
+local PAUSE, LONGEST_PAUSE = 10000, 60000
+
+local function open_route(key)
+  local was_closed = redis.call('HEXISTS', key, 'closed_until') == 1
+  redis.call('DEL', key)
+  if not was_closed then return '' end
+  for _, id in ipairs(redis.call('SMEMBERS', PREFIX .. 'held')) do
+    if redis.call('ZSCORE', QUEUE, id) then enqueue(id, NOW) end
+  end
+  redis.call('DEL', PREFIX .. 'held')
+  return 'opened'
+end
+
+-- Each closing lasts twice as long as the one before; then one call tries the route.
+local function close_route(key)
+  local closings = redis.call('HINCRBY', key, 'closings', 1)
+  local pause = math.min(PAUSE * 2 ^ (closings - 1), LONGEST_PAUSE)
+  redis.call('HSET', key, 'closed_until', NOW + pause)
+  redis.call('HDEL', key, 'probe_until')
+  return 'closed'
+end
+
+local function judge_route(route, verdict)
+  local key = route_key(route)
+  if verdict == 'good' then return open_route(key) end
+  if verdict == '' or is_closed(route) then return '' end
+  local failures = redis.call('HINCRBY', key, 'failures', 1)
+  redis.call('PEXPIRE', key, 3600000)
+  local was_closed = redis.call('HEXISTS', key, 'closed_until') == 1
+  if verdict == 'down' or was_closed or failures >= BAD_IN_A_ROW then return close_route(key) end
+  return ''
+end
 
 local call = load_call(ARGV[3])
-if not call or call.holder ~= ARGV[4] then return { 'lost', NOW } end
+if not call or call.holder ~= ARGV[4] then return { 'lost', NOW, '' } end
+local route_change = judge_route(call.route, ARGV[15])
 local verification = load_verification(call.verification)
 local pending = verification and verification.status == 'pending'
 
@@ -34,12 +70,13 @@ end
 
 if status == 'queued' then
   requeue(call, NOW + ARGV[10])
-  return { call.status, NOW }
+  return { call.status, NOW, route_change }
 end
 local moved = move_call(call, status, changes)
+if moved and ARGV[9] == '1' then return_place(call) end
 if moved and pending and ARGV[12] ~= '' and NOW <= last_due(verification)
   and not call_under_way(verification) then
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,
     bridge = call.bridge, caller_id = call.caller_id, tried = ARGV[14] }, NOW)
 end
-return { call.status, NOW }
+return { call.status, NOW, route_change }

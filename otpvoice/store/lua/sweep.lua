@@ -36,6 +36,7 @@ end)
 each_over(LIVE, function(id)
   local call = load_call(id)
   redis.call('ZREM', LIVE, id)
+  redis.call('ZREM', PULL, id)
   if call and call.status == 'placed' then move_call(call, 'unknown', { reason = 'no_news' }) end
   if call then release_line(call) end
 end)

