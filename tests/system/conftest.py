@@ -52,6 +52,7 @@ def service(
             "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
             "OTPVOICE_LIMITS_CALL_GAP": "0",
             "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
+            "OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5",
         }
         running = Service(url, Phones(sandbox.url), sandbox, folder)
         with _process("api", variables, folder), _process("dialer", variables, folder):

@@ -1,0 +1,43 @@
+"""Calls whose news are lost, late or never come: known in the end, and never placed again."""
+
+from world import Service
+
+
+def test_the_truth_is_asked_for(service: Service) -> None:
+    """No callback, by either route; or no answer to our request: pulled, and one request each."""
+    numbers = {
+        "+919876541001": ("no_callback", "obd"),
+        "+919876541002": ("no_callback", "c2c"),
+        "+919876541003": ("timeout", "obd"),
+        "+919876541004": ("timeout", "c2c"),
+    }
+    begun = {}
+    for number, (behaviour, route) in numbers.items():
+        copies = {"copies": 0} if behaviour == "timeout" else {}
+        service.phones.behave(number, behaviour, **copies)
+        begun[number] = service.asks(number, route=route)
+    for number, verification in begun.items():
+        call = service.until(
+            lambda v=verification: [  # type: ignore[misc]
+                c for c in service.looks(v)["calls"] if c["status"] == "answered"
+            ],
+            f"the end of the call to {number}",
+            seconds=40,
+        )[0]
+        assert call["route"] == numbers[number][1]
+    asked = [entry["person"] for entry in service.phones.ledger()]
+    assert all(asked.count(number.removeprefix("+")) == 1 for number in numbers)
+
+
+def test_a_phone_that_was_busy_is_called_again_by_the_next_route(service: Service) -> None:
+    """Once, with the same code, and then no more."""
+    number = "+919876541005"
+    service.phones.behave(number, "busy")
+    verification = service.asks(number, route="obd", code="4711")
+    calls = service.until(
+        lambda: [c for c in service.looks(verification)["calls"] if c["status"] == "busy"][1:],
+        "the second call",
+    )
+    assert [call["route"] for call in calls] == ["c2c"]
+    heard = [call["variables"]["otp"] for call in service.phones.calls(number)]
+    assert heard == ["4, 7, 1, 1"] * 2
