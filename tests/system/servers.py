@@ -119,6 +119,14 @@ def cluster(folder: Path) -> Iterator[Servers]:
         yield Servers(f"redis+cluster://{_places(nodes)}", primary, replica, primaries)
 
 
+def move_slot(old: Node, new: Node, other: Node) -> None:
+    """Gives our slot, which is empty, to another primary; in the order of the cluster's manual."""
+    new.says(f"CLUSTER SETSLOT {SLOT} IMPORTING {name_of(old)}")
+    old.says(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
+    for node in (new, old, other):
+        node.says(f"CLUSTER SETSLOT {SLOT} NODE {name_of(new)}")
+
+
 def name_of(node: Node) -> str:
     """What a node is called in its cluster."""
     name: bytes = node.says("CLUSTER MYID")
