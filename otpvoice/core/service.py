@@ -1,26 +1,16 @@
 """The use cases: from a typed request to one step of the store, and what that step meant."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 from otpvoice.core.code import generate_code
-from otpvoice.core.errors import (
-    CallsUnavailable,
-    IdempotencyMismatch,
-    InvalidRequest,
-    NotFound,
-    OtpvoiceError,
-    OverCapacity,
-    RateLimited,
-    TooLate,
-    VerificationClosed,
-)
+from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.phone import NumberRules, parse_number
+from otpvoice.core.refusals import refusal
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
 from otpvoice.core.steps import Answer, Idempotency, NewCall, NewVerification, Store
@@ -32,8 +22,6 @@ _MIN_CLAIM_MARGIN: Final = 15
 """Seconds of life without which no call is dialed: it rings and speaks about as long."""
 _CREATED: Final = 201
 """What a create that began a verification is remembered as."""
-_RETRY_CALLS: Final = 5
-"""Seconds after which it is worth asking again when nobody dials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +123,7 @@ class Verifications:
         if answer.outcome in {"created", "existing", "replayed"} and answer.verification:
             is_new = answer.outcome == "created" or answer.number == _CREATED
             return Created(answer.verification, is_new, is_replayed=answer.outcome == "replayed")
-        raise _refusal(answer)
+        raise refusal(answer)
 
     def recognise(self, client: str, key: str, body: bytes) -> Idempotency:
         """What makes this request known when ``key`` comes again; neither can be read back."""
@@ -165,7 +153,7 @@ class Verifications:
         answer = self._store.check(verification_id, client, len(request.code), digests)
         if answer.outcome in {"right", "wrong"} and answer.verification:
             return Checked(answer.verification, valid=answer.outcome == "right")
-        raise _refusal(answer)
+        raise refusal(answer)
 
     def call(self, client: str, verification_id: str, request: CallRequest) -> Verification:
         """Makes sure that a call comes, and soon.
@@ -284,44 +272,4 @@ def _new_id(kind: str) -> str:
 def _expect(answer: Answer, outcome: str) -> Verification:
     if answer.outcome == outcome and answer.verification:
         return answer.verification
-    raise _refusal(answer)
-
-
-def _refusal(answer: Answer) -> OtpvoiceError:
-    outcome, _, limit = answer.outcome.partition(" ")
-    error = _rate_limited(answer, limit) if limit else _REFUSALS[outcome](answer)
-    error.verification = answer.verification
-    return error
-
-
-def _call_gap(answer: Answer) -> RateLimited:
-    return RateLimited(
-        "The number was called moments ago, and the next call would come too late.",
-        limit="call_gap",
-        retry_after=-(-answer.number // 1000),
-    )
-
-
-def _rate_limited(answer: Answer, limit: str) -> RateLimited:
-    detail = f"The number was called as often as {limit} allows without an approval."
-    return RateLimited(detail, limit=limit, retry_after=-(-answer.number // 1000))
-
-
-_REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
-    {
-        "not_found": lambda _: NotFound("There is no such verification."),
-        "closed": lambda _: VerificationClosed("The verification has ended."),
-        "too_late": lambda _: TooLate("The code ends before a call could speak it."),
-        "wrong_length": lambda _: InvalidRequest.at("/code", "must be as long as code_length says"),
-        "idempotency_mismatch": lambda _: IdempotencyMismatch(
-            "This Idempotency-Key came with another body before."
-        ),
-        "call_gap": _call_gap,
-        "over_capacity": lambda _: OverCapacity(
-            "Too many calls wait already.", retry_after=_RETRY_CALLS
-        ),
-        "calls_unavailable": lambda _: CallsUnavailable(
-            "Nobody places calls now.", retry_after=_RETRY_CALLS
-        ),
-    }
-)
+    raise refusal(answer)
