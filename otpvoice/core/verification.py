@@ -177,6 +177,7 @@ class Verification:
         if self.status is not Status.PENDING:
             return Next(allowed=False, reason="closed")
         earliest = max(self.now, self.gap_until)
+        queued = any(call.status is CallStatus.QUEUED for call in self.calls)
         for call in self.calls:
             soonest = max(earliest, call.not_before)
             waiting = call.status is CallStatus.QUEUED and call.due_at <= soonest
@@ -184,7 +185,7 @@ class Verification:
                 return Next(allowed=False, reason="call_in_progress")
         if earliest > self.expires_at - self.queue_margin:
             return Next(allowed=False, reason="too_late")
-        if self.quota_until > self.now:
+        if self.quota_until > self.now and not queued:  # one that is queued has its place
             return Next(allowed=False, reason="rate_limited", at=self.quota_until)
         if earliest > self.now:
             return Next(allowed=True, reason="call_gap", at=earliest)

@@ -51,6 +51,7 @@ class Keeper:
                     more = False
                 if not more:
                     stopping.wait(_ROUND)
+            pool.shutdown(cancel_futures=True)  # another dialer asks in a while
 
     def ask(self, pull: Pull) -> None:
         """Asks the provider how one call ended, and applies what it says.

@@ -104,10 +104,13 @@ local function quota_reached(number, besides)
   return reached, free_at
 end
 
-local function take_place(number, id, due)
+-- From when it is due until it is sent, from then on from that moment.
+local function take_place(number, id, at)
   if #RULES.calls_per_number == 0 then return end
-  redis.call('ZADD', places_key(number), due, id)
-  redis.call('PEXPIRE', places_key(number), due - NOW + RULES.longest_window)
+  local key = places_key(number)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', NOW - RULES.longest_window)
+  redis.call('ZADD', key, at, id)
+  redis.call('PEXPIRE', key, math.max(at - NOW + RULES.longest_window, redis.call('PTTL', key)))
 end
 
 local function return_place(call) redis.call('ZREM', places_key(call.number), call.id) end

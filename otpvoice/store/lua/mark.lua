@@ -35,4 +35,5 @@ redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
 if ARGV[6] ~= '' then redis.call('HSET', call_key(call.id), 'heard_after', ARGV[6]) end
 redis.call('HINCRBY', call_key(call.id), 'requests', 1)
 hold_line(call, live_until)
+take_place(call.number, call.id, NOW)
 return { 'marked', NOW }
