@@ -12,6 +12,8 @@ MAX_REQUESTS: Final = 3
 """Requests for one call, and only while provably none of them rang."""
 _BACK_OFF: Final = (1_000, 3_000)
 """Milliseconds before the second and the third request."""
+_UNREACHED: Final = 10_000
+"""Milliseconds between attempts that sent nothing, once every route had its requests."""
 _LONGEST_WAIT: Final = 30
 """Seconds: a provider that asks for more is as good as one that refuses."""
 
@@ -37,7 +39,8 @@ def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> Ca
 
     Accepted is ``placed``; silence after a request is ``unknown`` and never sent again. What was
     provably not rung is tried again if the reason passes, else the call fails and the next
-    untried of ``routes`` takes over.
+    untried of ``routes`` takes over. Where nobody was reached by any route, not a byte was sent and
+    no try is used up: the call waits in the queue, as long as the code's life allows.
     """
     result = _result_of(placement, claim, routes)
     return replace(result, verdict=_VERDICTS[placement.outcome])
@@ -51,12 +54,15 @@ def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> C
     retry_in = _retry_in(placement, claim)
     if retry_in is not None:
         return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
+    next_route = _next_route(claim, routes)
+    if placement.outcome is Outcome.UNSENT and next_route is None:
+        return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED, unsent=True)
     return CallResult(
         CallStatus.FAILED,
         _REFUSALS[placement.outcome],
         raw=placement.detail,
         unsent=True,
-        next_route=_next_route(claim, routes),
+        next_route=next_route,
     )
 
 

@@ -24,8 +24,10 @@ _Page = list[_Entry] | None
 """None: not answered, or not readably."""
 
 _PAGE_SIZE: Final = 15
-_PAGES: Final = 3
-"""The newest entries seem to come first: a call that just ended is among the first or not seen."""
+_PAGES: Final = 20
+"""The newest entries seem to come first, so that asking stops at entries from before the call; a
+busier log than this hides it.
+"""
 _BEFORE: Final = 120_000
 """Milliseconds by which the vendor's clock may be behind."""
 _AFTER: Final = 300_000
@@ -69,8 +71,14 @@ def _ask_c2c(inquiry: CallInquiry, get: Get, zone: tzinfo) -> Iterator[_Page]:
         query = urlencode({"datetime[end_at]": days, "page": number})
         page = _read_page(get(f"voice/calls?{query}"))
         yield page
-        if page is None or len(page) < _PAGE_SIZE:
+        if page is None or len(page) < _PAGE_SIZE or _is_past(page, inquiry, zone):
             return
+
+
+def _is_past(page: list[_Entry], inquiry: CallInquiry, zone: tzinfo) -> bool:
+    """Tell a page of calls that all began well before ours, so that it can be on none after it."""
+    starts = [moment(str(entry.get("start_at")), zone) for entry in page]
+    return all(start is not None and start < inquiry.sent_at - _AFTER for start in starts)
 
 
 def _read_page(answer: Reply | NoReply) -> _Page:

@@ -127,22 +127,25 @@ def test_after_429_the_same_call_is_sent_again_later_at_most_three_times(
 def test_an_unreachable_provider_is_provably_not_reached(
     service: Verifications, store: RedisStore, dialer_of: Callable[..., Dialer]
 ) -> None:
-    """Refused connections are tried again, then by the next route, and leave no gap behind."""
+    """Refused connections are tried again, then by the next route, until it is too late to call.
+
+    Nothing is given up while the code lives, and no gap is left behind.
+    """
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}/api/v2/"
         desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_BASE_URL=base_url))
         verification = desk.asks()
         dialed = 0
-        while desk.dials():
-            dialed += 1
-            store.clock_offset += 4_000
-    assert dialed == 6
+        for _ in range(200):
+            dialed += desk.dials()
+            store.clock_offset += 2_000
+    assert dialed > 10
     assert [(call.route, call.status, call.reason) for call in desk.calls_of(verification)] == [
         (Route.OBD, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
-        (Route.C2C, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
+        (Route.C2C, CallStatus.EXPIRED, CallReason.TOO_LATE),
     ]
-    assert service.get("login", verification.id).next_call().reason is None
+    assert service.get("login", verification.id).gap_until == 0
 
 
 def test_a_late_dialer_sends_nothing(desk: Desk, phones: Phones) -> None:

@@ -167,10 +167,19 @@ def full_page(start: int, *entries: dict[str, Any]) -> bytes:
 
 
 def test_pages(vendor: Vendor, http: HttpClient) -> None:
-    """Full pages are turned, three at most; an entry that moved to the next page is one call."""
-    vendor.will = [(200, full_page(n, C2C_ENTRY)) for n in (0, 15, 30)]
+    """Full pages are turned; an entry that moved to the next page is one call."""
+    vendor.will = [(200, full_page(n, C2C_ENTRY)) for n in (0, 15, 30)] + [(200, answer())]
     assert ask(vendor.url, http, C2C)
-    assert [query["page"] for _, query in vendor.queries()] == [["1"], ["2"], ["3"]]
+    assert [query["page"] for _, query in vendor.queries()] == [["1"], ["2"], ["3"], ["4"]]
+
+
+def test_pages_end_before_the_call(vendor: Vendor, http: HttpClient) -> None:
+    """A page of calls that all began long before ours is the last one that is turned to."""
+    old = C2C_ENTRY | {"start_at": "2001-01-01 00:00:00", "call_from": "911111111111"}
+    past = answer(*(old | {"id": f"p{n}"} for n in range(15)))
+    vendor.will = [(200, full_page(0, C2C_ENTRY)), (200, past), (500, b"")]
+    assert ask(vendor.url, http, C2C)
+    assert [query["page"] for _, query in vendor.queries()] == [["1"], ["2"]]
 
 
 def test_two_fit_on_two_pages(vendor: Vendor, http: HttpClient) -> None:
