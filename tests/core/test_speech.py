@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otpvoice.core.speech import MAX_NAME, CodeFormat, clean_name, spell_code
+from otpvoice.core.speech import (
+    MAX_NAME,
+    CodeFormat,
+    clean_name,
+    seconds_until_heard,
+    spell_code,
+)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +133,40 @@ def test_the_digits_of_what_is_spoken_are_the_code(code: str, code_format: CodeF
     spoken = spell_code(code, code_format)
     assert "".join(filter(str.isdigit, spoken)) == code
     assert "." not in spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "name", "seconds"),
+    [
+        ("{otp}", "0, 1, 2, 3, 4, 5", "Asha", 2),
+        ("{otp}", "0123456789", "Asha", 4),
+        ("x" * 150 + "{otp}", "012345", "Asha", 12),
+        ("x" * 150 + "{otp} again {otp}" + "x" * 150, "012345", "Asha", 12),
+        ("{Name}" + "x" * 120 + "{otp}", "012345", "N" * 30, 12),
+        ("{{Name}}" + "x" * 120 + "{{ otp@digits }}", "012345", "N" * 30, 12),
+        ("x" * 150, "012345", "Asha", 10),
+        ("x" * 150 + "{otp_count}", "012345", "Asha", 11),
+    ],
+)
+def test_seconds_until_the_code_was_spoken_once(
+    text: str, code: str, name: str, seconds: int
+) -> None:
+    """Fifteen characters a second up to the first code's end, its digits two and a half."""
+    assert seconds_until_heard(text, code, name) == seconds
+
+
+@given(st.text(max_size=300), st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.text(max_size=40))
+def test_any_text_takes_a_time(text: str, code: str, name: str) -> None:
+    """Whatever the settings hold; and more words before the code never take less."""
+    seconds = seconds_until_heard(text, code, clean_name(name))
+    assert 0 <= seconds <= 60
+    assert seconds_until_heard(f"Hello, {text}", code, clean_name(name)) >= seconds
+
+
+def test_how_a_code_is_written_does_not_change_its_time() -> None:
+    """Commas and spaces are not spoken."""
+    times = {
+        seconds_until_heard("Your code is {otp}", spell_code("012345", way), "Asha")
+        for way in CodeFormat
+    }
+    assert len(times) == 1

@@ -7,12 +7,15 @@ import itertools
 import math
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
+from redis import Redis
 from world import ASHA, BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.limits import parse_quota
 from otpvoice.core.service import seal_number, seal_speech
-from otpvoice.core.steps import NewCall, NewVerification
+from otpvoice.core.steps import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -24,7 +27,8 @@ from otpvoice.core.verification import (
 )
 from otpvoice.store.records import Answer
 from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim, Report, Settled
+from otpvoice.store.rules import QueueRules
+from otpvoice.store.values import CallResult, Claim, Pull, Recorded, Report, Settled
 
 RAVI = "+919812345678"
 CODE = "012345"
@@ -33,6 +37,8 @@ NUMBERS = NumberKey(b"the number key of these tests...")
 GAPS = (60, 60, 300)
 LIVE_FOR = 165
 LEASE = 20
+KEEP = 7 * 86_400_000
+"""Milliseconds."""
 PLACED = CallResult(CallStatus.PLACED)
 _messages = itertools.count()
 
@@ -43,11 +49,15 @@ class Exchange:
     Args:
         store: the store under test.
         ring: the key ring of this process.
+        gaps: after the first, second and every later call to a number.
     """
 
-    def __init__(self, store: RedisStore, ring: KeyRing = RING) -> None:
+    def __init__(
+        self, store: RedisStore, ring: KeyRing = RING, gaps: Sequence[float] = GAPS
+    ) -> None:
         self.store = store
         self.ring = ring
+        self.gaps = gaps
         self.sweeps()
 
     def passes(self, seconds: float, dialer: str | None = "dialer") -> None:
@@ -74,6 +84,7 @@ class Exchange:
         locale: str = "default",
         bridge: str = BRIDGE,
         name: str = "Asha",
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
@@ -99,6 +110,7 @@ class Exchange:
             queue_margin=round(margin * 1000),
             claim_margin=round(max(15, margin - 15) * 1000),
             call=new_call(route, bridge),
+            idempotency=idempotency,
         )
         return self.store.create(new)
 
@@ -175,9 +187,20 @@ class Exchange:
         assert isinstance(wait, int), f"{wait} is due"
         return wait if wait < 0 else math.ceil(wait / 1000)
 
-    def marks(self, claim: Claim, gaps: Sequence[float] = GAPS, live_for: float = LIVE_FOR) -> bool:
+    def marks(
+        self,
+        claim: Claim,
+        gaps: Sequence[float] | None = None,
+        live_for: float = LIVE_FOR,
+        heard_after: int | None = None,
+    ) -> bool:
         """The last word before it is sent."""
-        return self.store.mark(claim, round(live_for * 1000), [round(gap * 1000) for gap in gaps])
+        lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
+        return self.store.mark(claim, round(live_for * 1000), lengths, heard_after)
+
+    def records(self, claim: Claim, result: CallResult) -> Recorded:
+        """Writes down what became of it."""
+        return self.store.record(claim, result)
 
     def sends(self) -> tuple[Verification, Claim]:
         """A verification whose call was just sent, with its claim."""
@@ -186,10 +209,10 @@ class Exchange:
         assert self.marks(claim)
         return begun, claim
 
-    def dials(self, result: CallResult = PLACED) -> Claim:
+    def dials(self, result: CallResult = PLACED, heard_after: int | None = None) -> Claim:
         """Claims, marks and records the next due call."""
         claim = self.claims()
-        assert self.marks(claim)
+        assert self.marks(claim, heard_after=heard_after)
         self.store.record(claim, result)
         return claim
 
@@ -203,6 +226,10 @@ class Exchange:
     def sweeps(self, dialer: str = "dialer") -> bool:
         """One sweep."""
         return self.store.sweep(dialer)
+
+    def pulls(self) -> list[Pull]:
+        """The calls to ask the provider about now."""
+        return self.store.pulls()
 
     # What the provider tells ---------------------------------------------------------------------
 
@@ -234,6 +261,20 @@ class Exchange:
             duration=duration,
         )
         return self.store.settle(report)
+
+    def learns(self, status: CallStatus, call_id: str) -> Settled:
+        """The provider's answer to a question about a call."""
+        report = Report(None, call_id, (), (), None, None, status, None, status.upper(), 7)
+        return self.store.settle(report)
+
+
+def exchange_with(
+    redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **rules: Any
+) -> Exchange:
+    """An exchange whose store has these ``calls_per_number`` and other rules."""
+    calls_per_number = tuple(parse_quota(quota) for quota in quotas)
+    queue_rules = QueueRules(calls_per_number=calls_per_number, **rules)
+    return Exchange(RedisStore(redis, keep=KEEP, rules=queue_rules), gaps=gaps)
 
 
 def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:

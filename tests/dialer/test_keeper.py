@@ -1,0 +1,165 @@
+"""The keeper: calls without news are asked about, by a dialer that lives and can stop."""
+
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+from world import ASHA, Desk, Phones, running
+
+from otpvoice.app import provider
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.dialer.keeper import Keeper
+from otpvoice.providers.base import (
+    Callback,
+    CallInquiry,
+    CallOrder,
+    CallReport,
+    Deadlines,
+    Placement,
+)
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.settings import Settings, load
+from otpvoice.store.redis import RedisStore
+
+CALLBACK_WAIT = 60_000
+
+
+class HangingProvider:
+    """A company that answers no question before it is let go; it places and tells nothing."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.questions = 0
+        self.let_go = threading.Event()
+        self._lock = threading.Lock()
+
+    def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+        """Is not what it is for."""
+        raise NotImplementedError
+
+    def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:  # noqa: ARG002
+        """Hangs, and then knows nothing."""
+        with self._lock:
+            self.questions += 1
+        self.asked.release()
+        self.let_go.wait(10)
+        return None
+
+    def read_callback(self, callback: Callback) -> NoReturn:
+        """Is not what it is for."""
+        raise NotImplementedError
+
+
+@pytest.fixture
+def ring(settings: Settings) -> KeyRing:
+    """Opens numbers."""
+    return KeyRing([named.key for named in settings.secrets.keys])
+
+
+@pytest.fixture
+def keeper(
+    environ: dict[str, str], sandbox: RunningSandbox, store: RedisStore, ring: KeyRing
+) -> Keeper:
+    """One that asks the sandbox."""
+    chosen = environ | {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
+    return Keeper("keeper", store, provider(load(chosen).settings), ring)
+
+
+def called(desk: Desk, sandbox: RunningSandbox, number: str = ASHA) -> Verification:
+    """A verification whose call has ended at the company, which told nobody."""
+    begun = desk.asks(number)
+    desk.dials()
+    assert sandbox.company.wait_until(
+        lambda: all(call.ended for call in sandbox.company.network.calls()), 3
+    )
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        ("answer", CallStatus.ANSWERED),
+        ("busy", CallStatus.BUSY),
+        ("no_answer", CallStatus.NO_ANSWER),
+    ],
+)
+def test_what_the_company_says_is_applied(
+    desk: Desk,
+    phones: Phones,
+    sandbox: RunningSandbox,
+    store: RedisStore,
+    keeper: Keeper,
+    behaviour: str,
+    status: CallStatus,
+) -> None:
+    """No callback came; asked after `callback_wait`, it tells how the call ended."""
+    phones.behave(ASHA, behaviour)
+    begun = called(desk, sandbox)
+    assert store.pulls() == []
+    store.clock_offset += CALLBACK_WAIT
+    (pull,) = store.pulls()
+    keeper.ask(pull)
+    (call,) = desk.calls_of(begun)
+    assert (call.status, call.raw is not None) == (status, True)
+
+
+def test_a_running_dialer_asks_by_itself(
+    desk: Desk, sandbox: RunningSandbox, store: RedisStore, dialer_of: Callable[..., Dialer]
+) -> None:
+    """Without anybody's doing, and it is found to live."""
+    begun = called(desk, sandbox)
+    store.clock_offset += CALLBACK_WAIT
+    store.sweep("another dialer")
+    ended = threading.Event()
+    with running(dialer_of()):
+        for _ in range(60):
+            if desk.calls_of(begun)[0].status is CallStatus.ANSWERED:
+                ended.set()
+                break
+            ended.wait(0.05)
+        assert store.health().dialers
+    assert ended.is_set()
+
+
+def test_a_stop_waits_for_the_questions_under_way_only(
+    desk: Desk, store: RedisStore, ring: KeyRing
+) -> None:
+    """With a company that hangs, those that nobody has begun to ask are left to others."""
+    for n in range(12):
+        desk.asks(f"+9198123450{n:02}")
+        desk.dials()
+    store.clock_offset += CALLBACK_WAIT
+    company = HangingProvider()
+    stopping = threading.Event()
+    keeping = threading.Thread(target=Keeper("k", store, company, ring).run, args=(stopping,))
+    keeping.start()
+    for _ in range(4):
+        assert company.asked.acquire(timeout=3)
+    stopping.set()
+    keeping.join(0.5)  # time to see the stop, while the four still hang
+    assert keeping.is_alive()
+    company.let_go.set()
+    keeping.join(10)
+    assert not keeping.is_alive()
+    assert company.questions == 4
+
+
+def test_one_lost_key_does_not_keep_it_from_the_others(
+    desk: Desk, sandbox: RunningSandbox, store: RedisStore, environ: dict[str, str]
+) -> None:
+    """A number that can not be opened any more is told in the log; the rounds go on."""
+    called(desk, sandbox)
+    store.clock_offset += CALLBACK_WAIT
+    stopping = threading.Event()
+    company = provider(load(environ).settings)
+    keeper = Keeper("k", store, company, KeyRing([b"another key than that of the seal"[:32]]))
+    keeping = threading.Thread(target=keeper.run, args=(stopping,))
+    keeping.start()
+    stopping.wait(0.2)
+    assert keeping.is_alive()
+    stopping.set()
+    keeping.join(5)
+    assert not keeping.is_alive()

@@ -1,0 +1,340 @@
+"""A small model of the store: the rules once more, without Redis, in seconds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from store.exchange import GAPS, LEASE, RAVI
+from world import ASHA
+
+from otpvoice.core.verification import CallStatus, Status
+from otpvoice.store.values import CallResult
+
+C = CallStatus
+LIVE_FOR = 180
+QUEUE_MARGIN, CLAIM_MARGIN = 60, 45
+OVERDUE = 60
+HEARD_AFTER = 5
+RESULTS = {C.ANSWERED, C.BUSY, C.NO_ANSWER, C.FAILED}
+ENDED = RESULTS | {C.CANCELED, C.EXPIRED}
+
+
+@dataclass(eq=False)
+class ModelCall:
+    """What is known of a call. Times in seconds."""
+
+    of: "ModelVerification"
+    due: float
+    score: float
+    """When the queue looks at it."""
+    not_before: float = 0
+    status: CallStatus = C.QUEUED
+    heard: bool | None = None
+    holder: str = ""
+    lease_until: float = 0
+    sent: bool = False
+    live_until: float = 0
+    gap_before: float = 0
+    gap_after: float | None = None
+    id: str = ""
+
+    def is_live(self, now: float) -> bool:
+        """Whether it may ring or talk."""
+        return self.status is C.DIALING or (
+            self.status in {C.PLACED, C.UNKNOWN} and self.live_until > now
+        )
+
+
+@dataclass(eq=False)
+class ModelVerification:
+    """What is known of a verification."""
+
+    client: str
+    to: str
+    code: str
+    reference: str | None
+    created: float
+    ttl: float
+    status: Status = Status.PENDING
+    checks_left: int = 5
+    wrong: set[str] = field(default_factory=set)
+    redials: int = 0
+    calls: list[ModelCall] = field(default_factory=list)
+
+    @property
+    def last_due(self) -> float:
+        """The last moment a call is queued for."""
+        return self.created + self.ttl - QUEUE_MARGIN
+
+    @property
+    def dial_by(self) -> float:
+        """The last moment a call is dialed at."""
+        return self.created + self.ttl - CLAIM_MARGIN
+
+    def under_way(self, now: float) -> ModelCall | None:
+        """Its call that is queued or live."""
+        found = [c for c in self.calls if c.status is C.QUEUED or c.is_live(now)]
+        return found[0] if found else None
+
+
+@dataclass
+class Line:
+    """One number, over the one bridge."""
+
+    gap_until: float = 0
+    sent: int = 0
+    holder: ModelCall | None = None
+    held_until: float = 0
+    waiting: set[ModelCall] = field(default_factory=set)
+
+
+class Model:
+    """The rules once more, without Redis: plain lists, and a search for each question."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.verifications: list[ModelVerification] = []
+        self.lines = {ASHA: Line(), RAVI: Line()}
+
+    def calls(self) -> Iterator[ModelCall]:
+        """Every call."""
+        return (call for verification in self.verifications for call in verification.calls)
+
+    def queued(self) -> list[ModelCall]:
+        """The calls in the queue."""
+        return [call for call in self.calls() if call.status is C.QUEUED]
+
+    def pending(self, client: str, to: str) -> ModelVerification | None:
+        """The one that is under way."""
+        mine = [v for v in self.verifications if (v.client, v.to) == (client, to)]
+        return next((v for v in mine if v.status is Status.PENDING), None)
+
+    def is_overdue(self) -> bool:
+        """Whether a call has waited too long."""
+        return any(self.now - call.score > OVERDUE for call in self.queued())
+
+    # Changes -------------------------------------------------------------------------------------
+
+    def release(self, call: ModelCall) -> None:
+        """The line is free, and who waited for it is due."""
+        line = self.lines[call.of.to]
+        if line.holder is call:
+            line.holder = None
+        for other in line.waiting:
+            other.score = self.now
+        line.waiting.clear()
+
+    def move(self, call: ModelCall, status: CallStatus) -> bool:
+        """One step of a call, if it may be taken."""
+        backward = {C.QUEUED, C.CANCELED, C.EXPIRED}
+        allowed = {
+            C.QUEUED: {C.DIALING, C.CANCELED, C.EXPIRED},
+            C.DIALING: {C.PLACED, C.UNKNOWN} | RESULTS | backward,
+            C.PLACED: {C.UNKNOWN} | RESULTS,
+            C.UNKNOWN: {C.PLACED} | RESULTS,
+        }
+        if status not in allowed.get(call.status, set()) or (status in backward and call.sent):
+            return False
+        call.status = status
+        if status in ENDED:
+            self.release(call)
+        return True
+
+    def queue(self, verification: ModelVerification, due: float) -> None:
+        """One more call."""
+        verification.calls.append(ModelCall(verification, due, due))
+
+    def requeue(self, call: ModelCall, due: float) -> None:
+        """Back to the queue, for anybody."""
+        if self.move(call, C.QUEUED):
+            self.release(call)
+            call.due = call.score = call.not_before = due
+            call.holder = ""
+
+    def finish(self, verification: ModelVerification, status: Status) -> None:
+        """The end, with all that was not sent."""
+        verification.status = status
+        if status is Status.APPROVED:
+            line = self.lines[verification.to]
+            line.gap_until, line.sent = 0, 0
+        for call in verification.calls:
+            self.move(call, C.EXPIRED if status is Status.EXPIRED else C.CANCELED)
+
+    def sweep(self) -> None:
+        """What time alone does."""
+        for verification in self.verifications:
+            over = verification.created + verification.ttl <= self.now
+            if verification.status is Status.PENDING and over:
+                self.finish(verification, Status.EXPIRED)
+        for call in list(self.calls()):
+            if call.status is C.DIALING and call.lease_until <= self.now:
+                if call.sent:
+                    self.move(call, C.UNKNOWN)
+                else:
+                    self.requeue(call, self.now)
+        for call in list(self.calls()):
+            if call.sent and call.live_until <= self.now and call.status in {C.PLACED, C.UNKNOWN}:
+                call.status = C.UNKNOWN
+                if self.lines[call.of.to].holder is call:
+                    self.release(call)
+
+    # Steps ---------------------------------------------------------------------------------------
+
+    def create(self, new: ModelVerification, own_code: bool, call_after: float) -> str:
+        """The outcome of a create."""
+        old = self.pending(new.client, new.to)
+        stale = old is not None and own_code and old.code != new.code
+        due = max(self.now + call_after, self.lines[new.to].gap_until)
+        refusal = "over_capacity" if self.is_overdue() else ""
+        if old and old.reference == new.reference and not stale:
+            if old.under_way(self.now):
+                return "existing"
+            if due <= old.last_due:
+                if not refusal:
+                    self.queue(old, due)
+                return refusal or "existing"
+        if due > new.last_due:
+            refusal = "call_gap"
+        if old and (stale or not refusal):
+            self.finish(old, Status.CANCELED)
+        if refusal:
+            return refusal
+        self.verifications.append(new)
+        self.queue(new, due)
+        return "created"
+
+    def call(self, verification: ModelVerification) -> str:
+        """The outcome of a wish for a call."""
+        if verification.status is not Status.PENDING:
+            return "closed"
+        due = max(self.now, self.lines[verification.to].gap_until)
+        call = verification.under_way(self.now)
+        if call:
+            due = max(due, call.not_before)
+            if call.status is C.QUEUED and call.due > due:
+                call.due = call.score = due
+            return "coming"
+        if due > verification.last_due:
+            return "too_late"
+        if self.is_overdue():
+            return "over_capacity"
+        self.queue(verification, due)
+        return "coming"
+
+    def check(self, verification: ModelVerification, code: str) -> str:
+        """The outcome of a check."""
+        if verification.status is not Status.PENDING:
+            return "closed"
+        if code == verification.code:
+            self.finish(verification, Status.APPROVED)
+            return "right"
+        if code not in verification.wrong:
+            verification.wrong.add(code)
+            verification.checks_left -= 1
+            if verification.checks_left == 0:
+                self.finish(verification, Status.MAX_ATTEMPTS_REACHED)
+        return "wrong"
+
+    def may_dial(self, call: ModelCall) -> bool:
+        """Whether a due call may be handed out."""
+        return (
+            self.now <= call.of.dial_by
+            and self.lines[call.of.to].gap_until <= self.now
+            and not self.held_by_another(call)
+        )
+
+    def held_by_another(self, call: ModelCall) -> bool:
+        """Whether the line is taken."""
+        line = self.lines[call.of.to]
+        return line.holder not in {None, call} and line.held_until > self.now
+
+    def hold(self, call: ModelCall) -> None:
+        """What becomes of a due call that may not be dialed."""
+        line = self.lines[call.of.to]
+        if self.now > call.of.dial_by:
+            self.move(call, C.EXPIRED)
+        elif line.gap_until > self.now:
+            call.due = line.gap_until
+            call.score = line.gap_until
+            if line.gap_until > call.of.dial_by:
+                self.move(call, C.EXPIRED)
+        else:
+            line.waiting.add(call)
+            call.score = min(line.held_until, call.of.dial_by)
+
+    def claim(self, call: ModelCall, holder: str) -> None:
+        """It is this dialer's."""
+        self.move(call, C.DIALING)
+        call.holder, call.lease_until = holder, self.now + LEASE
+        self.take_line(call, call.lease_until)
+
+    def take_line(self, call: ModelCall, until: float) -> None:
+        """Nobody else is called there."""
+        line = self.lines[call.of.to]
+        line.holder, line.held_until = call, until
+
+    def mark(self, call: ModelCall, holder: str) -> bool:
+        """Whether it may be sent."""
+        mine = call.status is C.DIALING and call.holder == holder and not call.sent
+        if not mine or call.lease_until <= self.now or call.of.status is not Status.PENDING:
+            return False
+        line = self.lines[call.of.to]
+        if line.gap_until > self.now:
+            self.requeue(call, line.gap_until)
+            return False
+        line.sent += 1
+        call.gap_before = line.gap_until
+        line.gap_until = call.gap_after = self.now + GAPS[min(line.sent, len(GAPS)) - 1]
+        call.sent, call.live_until = True, self.now + LIVE_FOR
+        self.take_line(call, call.live_until)
+        return True
+
+    def give_back(self, call: ModelCall) -> None:
+        """It was not sent after all."""
+        line = self.lines[call.of.to]
+        if call.gap_after is not None and line.gap_until == call.gap_after:
+            line.sent -= 1
+            line.gap_until = call.gap_before if line.sent else 0
+        call.sent, call.live_until, call.gap_after = False, 0, None
+
+    def record(self, call: ModelCall, holder: str, result: CallResult) -> CallStatus | None:
+        """The state of the call after its dialer's word."""
+        if call.holder != holder:
+            return None
+        pending = call.of.status is Status.PENDING
+        if result.unsent and call.status not in ENDED:
+            self.give_back(call)
+        status = result.status
+        if status is C.QUEUED and call.status is not C.DIALING:
+            status = C.FAILED
+        elif status is C.QUEUED and not pending:
+            status = C.EXPIRED if call.of.status is Status.EXPIRED else C.CANCELED
+        elif status is C.PLACED and call.sent and call.live_until <= self.now:
+            status = C.UNKNOWN
+        if status is C.QUEUED:
+            self.requeue(call, self.now + result.retry_in / 1000)
+            return call.status
+        moved = self.move(call, status)
+        in_time = pending and self.now <= call.of.last_due
+        if moved and result.next_route and in_time and not call.of.under_way(self.now):
+            self.queue(call.of, self.now)
+        return call.status
+
+    def settle(self, call: ModelCall, status: CallStatus, duration: int) -> bool:
+        """Whether the provider's news changed anything."""
+        if not call.sent or not self.move(call, status):
+            return False
+        if status is C.ANSWERED:
+            call.heard = duration >= HEARD_AFTER
+        verification = call.of
+        missed = status in {C.BUSY, C.NO_ANSWER, C.FAILED} or call.heard is False
+        due = max(self.now, self.lines[verification.to].gap_until)
+        if (
+            missed
+            and verification.status is Status.PENDING
+            and verification.redials < 1
+            and due <= verification.last_due
+            and not verification.under_way(self.now)
+        ):
+            verification.redials += 1
+            self.queue(verification, due)
+        return True

@@ -1,0 +1,285 @@
+"""The whole store beside a small model of it, through whatever a search can think of.
+
+Rules run on a clock that is set for each step: 0.2 s after the step before, and whole multiples of
+20 s where time passes. All durations are such multiples too (but one, 5 s away from any), so that
+no comparison depends on how fast this machine is.
+
+``OTPVOICE_TEST_EXAMPLES`` sets how many runs are tried.
+"""
+
+import os
+import time
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+from store.exchange import GAPS, RAVI, Exchange, exchange_with
+from store.model import (
+    ENDED,
+    HEARD_AFTER,
+    LIVE_FOR,
+    RESULTS,
+    C,
+    Model,
+    ModelCall,
+    ModelVerification,
+)
+from world import ASHA
+
+from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
+from otpvoice.store.keys import Keys
+from otpvoice.store.records import Answer
+from otpvoice.store.values import CallResult, Claim, News
+
+STEP = 0.2
+RETRY = CallResult(C.QUEUED, unsent=True, retry_in=20_000)
+OTHER_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
+NO_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, unsent=True)
+OUTCOMES = [CallResult(C.PLACED), CallResult(C.UNKNOWN), RETRY, OTHER_ROUTE, NO_ROUTE]
+NUMBERS = st.sampled_from([ASHA, RAVI])
+CLIENTS = st.sampled_from(["login", "bank"])
+
+
+class Machine(RuleBasedStateMachine):
+    """Both, step by step."""
+
+    redis: Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis.flushdb()
+        self.exchange: Exchange = exchange_with(self.redis, gaps=GAPS, redials=1)
+        self.model = Model()
+        self.ids: dict[ModelVerification, str] = {}
+        self.claims: list[tuple[Claim, ModelCall]] = []
+        self.marked: list[tuple[Claim, ModelCall]] = []
+        self.ended: dict[str, CallStatus] = {}
+        self.codes = iter(range(100_000, 999_999))
+        self.base = time.time()
+        self.exchange.sweeps()
+
+    def ticks(self, seconds: float = 0) -> None:
+        """Sets both clocks for the next step."""
+        self.model.now += seconds + STEP
+        offset = self.base + self.model.now - time.time()
+        self.exchange.store.clock_offset = round(offset * 1000)
+
+    def one_of(self, index: int) -> ModelVerification:
+        """Some verification, a newer one rather than an older."""
+        known = self.model.verifications
+        return known[-1 - index % len(known)]
+
+    @rule(
+        to=NUMBERS,
+        client=CLIENTS,
+        own=st.sampled_from([None, None, "111111", "222222"]),
+        reference=st.sampled_from([None, "login-81"]),
+        call_after=st.sampled_from([0, 0, 40]),
+        ttl=st.sampled_from([300, 300, 120, 600]),
+    )
+    def creates(
+        self,
+        to: str,
+        client: str,
+        own: str | None,
+        reference: str | None,
+        call_after: int,
+        ttl: int,
+    ) -> None:
+        """With a code of its own or not, for now or later."""
+        self.ticks()
+        code = own or str(next(self.codes))
+        new = ModelVerification(client, to, code, reference, self.model.now, ttl)
+        expected = self.model.create(new, own is not None, call_after)
+        answer = self.exchange.asks(
+            to,
+            client=client,
+            code=code,
+            own_code=own is not None,
+            reference=reference,
+            call_after=call_after,
+            ttl=ttl,
+        )
+        assert answer.outcome == expected
+        if expected == "created":
+            assert answer.verification
+            self.ids[new] = answer.verification.id
+
+    @precondition(lambda self: self.model.verifications)
+    @rule(index=st.integers(0, 3), code=st.sampled_from(["right", "000000", "000001", "111111"]))
+    def checks(self, index: int, code: str) -> None:
+        """The right code, or a wrong one, perhaps again."""
+        self.ticks()
+        verification = self.one_of(index)
+        given = verification.code if code == "right" else code
+        digests = self.exchange.ring.digests("check", self.ids[verification], given)
+        answer = self.exchange.store.check(
+            self.ids[verification], verification.client, len(given), digests
+        )
+        assert answer.outcome == self.model.check(verification, given)
+
+    @precondition(lambda self: self.model.verifications)
+    @rule(index=st.integers(0, 3), status=st.sampled_from([Status.CANCELED, Status.APPROVED]))
+    def ends(self, index: int, status: Status) -> None:
+        """At the client's word."""
+        self.ticks()
+        verification = self.one_of(index)
+        before = verification.status
+        real = self.look(verification)
+        answer = (
+            self.exchange.cancels(real)
+            if status is Status.CANCELED
+            else (self.exchange.approves(real))
+        )
+        assert answer.outcome == ("ended" if before in {Status.PENDING, status} else "closed")
+        if before is Status.PENDING:
+            self.model.finish(verification, status)
+
+    @precondition(lambda self: self.model.verifications)
+    @rule(index=st.integers(0, 3))
+    def calls(self, index: int) -> None:
+        """A call is wanted."""
+        self.ticks()
+        verification = self.one_of(index)
+        answer: Answer = self.exchange.calls(self.look(verification))
+        assert answer.outcome == self.model.call(verification)
+
+    @rule()
+    def claims_all(self) -> None:
+        """Every call that may be dialed is handed out, and no other."""
+        self.ticks()
+        by_id = {call.id: call for call in self.model.calls()}
+        while isinstance(claim := self.exchange.store.claim(200), Claim):
+            call = by_id[claim.call_id]
+            assert call.status is C.QUEUED
+            assert call.score <= self.model.now
+            assert self.model.may_dial(call)
+            self.model.claim(call, claim.holder)
+            self.claims.append((claim, call))
+        for call in self.model.queued():
+            if call.score <= self.model.now:
+                assert not self.model.may_dial(call)
+                self.model.hold(call)
+        scores = [call.score for call in self.model.queued()]
+        expected = (min(scores) - self.model.now) * 1000 if scores else -1
+        assert abs(claim - expected) < 1000 * STEP
+
+    @precondition(lambda self: self.claims)
+    @rule(index=st.integers(0, 3))
+    def marks(self, index: int) -> None:
+        """The last word before a call is sent."""
+        self.ticks()
+        claim, call = self.claims.pop(index % len(self.claims))
+        marked = self.exchange.marks(claim, live_for=LIVE_FOR, heard_after=HEARD_AFTER)
+        assert marked == self.model.mark(call, claim.holder)
+        if marked:
+            self.marked.append((claim, call))
+
+    @rule()
+    def sends_all(self) -> None:
+        """Every call that may be: without this a search hardly gets past the dialing."""
+        self.claims_all()
+        while self.claims:
+            self.marks(0)
+
+    @precondition(lambda self: self.marked)
+    @rule(index=st.integers(0, 3), result=st.sampled_from(OUTCOMES))
+    def records(self, index: int, result: CallResult) -> None:
+        """What the provider answered, soon or late."""
+        self.ticks()
+        claim, call = self.marked.pop(index % len(self.marked))
+        recorded = self.exchange.records(claim, result)
+        assert recorded.status == self.model.record(call, claim.holder, result)
+
+    @precondition(lambda self: any(True for _ in self.model.calls()))
+    @rule(
+        index=st.integers(0, 5),
+        status=st.sampled_from([*RESULTS, C.UNKNOWN]),
+        duration=st.sampled_from([3, 9]),
+    )
+    def settles(self, index: int, status: CallStatus, duration: int) -> None:
+        """The provider's news, true or not."""
+        self.ticks()
+        calls = list(self.model.calls())
+        call = calls[-1 - index % len(calls)]
+        settled = self.exchange.hears(status, call_id=call.id, to=call.of.to, duration=duration)
+        applied = self.model.settle(call, status, duration)
+        assert settled.news is (News.APPLIED if applied else News.LATE)
+
+    @rule(rounds=st.sampled_from([1, 1, 2, 3, 6, 12]))
+    def passes(self, rounds: int) -> None:
+        """Time, with a dialer that sweeps."""
+        self.ticks(20 * rounds)
+        self.exchange.sweeps()
+        self.model.sweep()
+
+    def members(self, index: str) -> set[str]:
+        """The calls in an index."""
+        members: Any = self.redis.zrange(index, 0, -1)
+        return {member.decode() for member in members}
+
+    def look(self, verification: ModelVerification) -> Verification:
+        """As it really stands."""
+        seen = self.exchange.store.get(self.ids[verification], verification.client).verification
+        assert seen
+        return seen
+
+    @invariant()
+    def both_say_the_same(self) -> None:
+        """Of every verification and each of its calls; what has ended stays as it is."""
+        for verification in self.model.verifications:
+            real = self.look(verification)
+            assert real.status is verification.status
+            assert real.checks_left == verification.checks_left
+            for call, seen in zip(verification.calls, real.calls, strict=True):
+                call.id = seen.id
+                assert (seen.status, seen.heard) == (call.status, call.heard)
+                assert abs(seen.due_at / 1000 - self.base - call.due) < STEP
+                assert self.ended.get(seen.id, seen.status) == seen.status
+                if seen.status in ENDED:
+                    self.ended[seen.id] = seen.status
+
+    @invariant()
+    def one_live_call_for_a_number(self) -> None:
+        """Over all clients."""
+        for to in (ASHA, RAVI):
+            mine = [v for v in self.model.verifications if v.to == to]
+            looks = [self.look(verification) for verification in mine]
+            assert sum(call.is_live(seen.now) for seen in looks for call in seen.calls) <= 1
+
+    @invariant()
+    def the_indexes_hold_what_they_name(self) -> None:
+        """The queue the queued calls, the leases those being dialed; every other key ends."""
+        queue, dialing, live, expiring, _, _, pull = Keys().shared
+        by_status = {s: {c.id for c in self.model.calls() if c.status is s} for s in C}
+        assert self.members(queue) == by_status[C.QUEUED]
+        assert self.members(dialing) == by_status[C.DIALING]
+        indexes = {queue, dialing, live, expiring, pull}
+        endless = {key.decode() for key in self.redis.scan_iter() if self.redis.pttl(key) == -1}
+        assert endless <= indexes
+
+
+def test_store_and_model_say_the_same(redis: Redis) -> None:
+    """Whatever clients, dialers, the provider and time do, in any order."""
+
+    class OnThisServer(Machine):
+        """The machine on the server under test."""
+
+    OnThisServer.redis = redis
+    run_state_machine_as_test(
+        OnThisServer,
+        settings=settings(
+            max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "60")),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,448 @@
+"""The breaker of routes: closed when they fail, tried by one call, opened by its success."""
+
+import pytest
+from redis import Redis
+from store.exchange import Exchange, exchange_with
+
+from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
+from otpvoice.store.keys import Keys
+from otpvoice.store.values import CallResult, Recorded, RouteVerdict
+
+GOOD = CallResult(CallStatus.PLACED, verdict=RouteVerdict.GOOD)
+BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, verdict=RouteVerdict.BAD)
+NO_WORD = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, verdict=RouteVerdict.GOOD)
+DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True, verdict=RouteVerdict.DOWN)
+BOTH = (Route.OBD, Route.C2C)
+FIRST_PAUSE = 10
+LEASE = 20
+
+
+class Office:
+    """Many phones that are called, each once."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._number = 0
+
+    def begins(self, route: Route = Route.OBD, ttl: float = 300) -> Verification:
+        """A verification of a number of its own."""
+        self._number += 1
+        answer = self._exchange.asks(f"+9198{self._number:08}", route=route, ttl=ttl)
+        assert answer.outcome == "created"
+        assert answer.verification
+        return answer.verification
+
+    def dials(self, result: CallResult, route: Route = Route.OBD) -> Recorded:
+        """A call by this route, with this result."""
+        self.begins(route)
+        claim = self._exchange.claims()
+        assert claim.route is route
+        assert self._exchange.marks(claim)
+        return self._exchange.records(claim, result)
+
+    def closes(self, *routes: Route) -> None:
+        """Each is down from now on."""
+        for route in routes:
+            self.begins(route)
+        for claim in [self._exchange.claims() for _ in routes]:
+            self._exchange.marks(claim)
+            assert self._exchange.records(claim, DOWN).route_change == "closed"
+
+
+@pytest.fixture
+def office(exchange: Exchange) -> Office:
+    """A busy office."""
+    return Office(exchange)
+
+
+def closed(exchange: Exchange) -> tuple[Route, ...]:
+    """The routes that are not known to be well."""
+    return exchange.store.health().closed_routes
+
+
+# Closing -----------------------------------------------------------------------------------------
+
+
+def test_a_route_that_is_down_is_closed_at_once(exchange: Exchange, office: Office) -> None:
+    """And it is said once, to the dialer that found it."""
+    assert office.dials(DOWN).route_change == "closed"
+    assert closed(exchange) == (Route.OBD,)
+
+
+def test_five_bad_answers_in_a_row_close_a_route(exchange: Exchange, office: Office) -> None:
+    """Four do not."""
+    changes = [office.dials(BAD).route_change for _ in range(5)]
+    assert changes == ["", "", "", "", "closed"]
+    assert closed(exchange) == (Route.OBD,)
+
+
+@pytest.mark.parametrize("result", [GOOD, REFUSED])
+def test_a_good_answer_starts_over(exchange: Exchange, office: Office, result: CallResult) -> None:
+    """Accepted, or refused for this one call's sake: the route works."""
+    for _ in range(2):
+        for _ in range(4):
+            assert office.dials(BAD).route_change == ""
+        assert office.dials(result).route_change == ""
+    assert closed(exchange) == ()
+
+
+def test_an_answer_that_says_nothing_of_the_route(exchange: Exchange, office: Office) -> None:
+    """429: neither one more failure nor a sign of health."""
+    for _ in range(4):
+        office.dials(BAD)
+        assert office.dials(NO_WORD).route_change == ""
+    assert office.dials(BAD).route_change == "closed"
+    assert closed(exchange) == (Route.OBD,)
+
+
+def test_each_route_for_itself(exchange: Exchange, office: Office) -> None:
+    """Bad answers of one say nothing of the other."""
+    for _ in range(4):
+        office.dials(BAD)
+        office.dials(BAD, Route.C2C)
+    assert closed(exchange) == ()
+    office.dials(BAD, Route.C2C)
+    assert closed(exchange) == (Route.C2C,)
+
+
+def test_the_word_of_who_lost_the_call_does_not_count(exchange: Exchange, office: Office) -> None:
+    """Its holder only is believed about the route."""
+    office.begins()
+    stranger = exchange.claims()
+    exchange.passes(21)
+    holder = exchange.claims()
+    assert exchange.records(stranger, DOWN) == Recorded(None, "")
+    assert closed(exchange) == ()
+    assert exchange.records(holder, DOWN).route_change == "closed"
+
+
+def test_late_bad_answers_close_it_once(exchange: Exchange, office: Office) -> None:
+    """Calls that were on their way when it closed do not lengthen the pause."""
+    claims = []
+    for _ in range(8):
+        office.begins()
+        claims.append(exchange.claims())
+    for claim in claims:
+        exchange.marks(claim)
+    changes = [exchange.records(claim, BAD).route_change for claim in claims]
+    assert changes == ["", "", "", "", "closed", "", "", ""]
+    exchange.passes(FIRST_PAUSE)
+    office.begins()
+    assert exchange.claims().route is Route.OBD
+
+
+# Going another way -------------------------------------------------------------------------------
+
+
+def test_calls_go_by_the_other_route(exchange: Exchange, office: Office) -> None:
+    """A closed route is no try: the call is the same, and has both routes before it."""
+    office.closes(Route.OBD)
+    begun = office.begins()
+    claim = exchange.claims()
+    assert (claim.route, claim.tried, claim.requests) == (Route.C2C, (), 0)
+    (call,) = exchange.looks(begun).calls
+    assert (call.id, call.route) == (claim.call_id, Route.C2C)
+
+
+def test_a_call_that_was_refused_there_waits(exchange: Exchange, office: Office) -> None:
+    """Refused by c2c it goes on by obd; while that is closed it is held, not sent back to c2c."""
+    office.closes(Route.OBD)
+    begun = office.begins()
+    claim = exchange.claims()
+    exchange.marks(claim)
+    result = CallResult(
+        CallStatus.FAILED,
+        CallReason.REFUSED,
+        unsent=True,
+        next_route=Route.OBD,
+        verdict=RouteVerdict.GOOD,
+    )
+    exchange.records(claim, result)
+    assert exchange.finds_nothing() == FIRST_PAUSE
+    exchange.passes(FIRST_PAUSE)
+    assert exchange.claims().route is Route.OBD
+    assert [call.route for call in exchange.looks(begun).calls] == [Route.C2C, Route.OBD]
+
+
+def test_a_wish_for_the_route_counts_again_when_it_is_open(
+    exchange: Exchange, office: Office
+) -> None:
+    """After the probe, calls go where they were meant to go."""
+    office.closes(Route.OBD)
+    exchange.passes(FIRST_PAUSE)
+    assert office.dials(GOOD).route_change == "opened"
+    office.begins()
+    assert exchange.claims().route is Route.OBD
+
+
+# Held --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(exchange: Exchange, office: Office) -> list[Verification]:
+    """Verifications whose calls wait for a route: all of them have just been closed."""
+    return hold(exchange, office, 5)
+
+
+def hold(exchange: Exchange, office: Office, count: int, ttl: float = 300) -> list[Verification]:
+    """So many, whose codes live that long."""
+    probes = [office.begins(route) for route in BOTH]
+    claims = [exchange.claims() for _ in probes]
+    held = [office.begins(ttl=ttl) for _ in range(count)]
+    for claim in claims:
+        exchange.marks(claim)
+        exchange.records(claim, DOWN)
+    assert closed(exchange) == BOTH
+    return held
+
+
+def fails(exchange: Exchange, result: CallResult = DOWN) -> None:
+    """One call for each route tries it, in vain."""
+    for _ in BOTH:
+        claim = exchange.claims()
+        exchange.marks(claim)
+        assert exchange.records(claim, result).route_change == "closed"
+
+
+def still_queued(exchange: Exchange, held: list[Verification]) -> int:
+    """How many of them wait, none having used up a try or a call."""
+    calls = [call for begun in held for call in exchange.looks(begun).calls]
+    assert len(calls) == len(held)
+    return sum(call.status is CallStatus.QUEUED for call in calls)
+
+
+def test_with_all_routes_closed_calls_are_held(
+    exchange: Exchange, waiting: list[Verification]
+) -> None:
+    """In the queue; a dialer is told when to look again."""
+    assert exchange.finds_nothing() == FIRST_PAUSE
+    assert still_queued(exchange, waiting) == 5
+
+
+def test_one_call_at_a_time_tries_a_route(exchange: Exchange, waiting: list[Verification]) -> None:
+    """After the pause one call for each closed route; the rest wait until it is back."""
+    exchange.finds_nothing()
+    exchange.passes(FIRST_PAUSE)
+    probes = [exchange.claims(), exchange.claims()]
+    assert {probe.route for probe in probes} == set(BOTH)
+    assert exchange.finds_nothing() == LEASE
+    assert still_queued(exchange, waiting) == 3
+
+
+def test_a_good_probe_releases_all_at_once(exchange: Exchange, waiting: list[Verification]) -> None:
+    """Without waiting for the end of their hold, and those of the other route as well."""
+    exchange.finds_nothing()
+    exchange.passes(FIRST_PAUSE)
+    probe = exchange.claims()
+    exchange.claims()
+    exchange.finds_nothing()
+    exchange.marks(probe)
+    assert exchange.records(probe, GOOD).route_change == "opened"
+    assert [exchange.claims().route for _ in range(3)] == [probe.route] * 3
+    assert still_queued(exchange, waiting) == 0
+
+
+def test_a_good_probe_wakes_a_dialer(
+    exchange: Exchange, waiting: list[Verification], redis: Redis
+) -> None:
+    """One that sleeps until the end of the hold."""
+    exchange.finds_nothing()
+    exchange.passes(FIRST_PAUSE)
+    probe = exchange.claims()
+    exchange.claims()
+    exchange.finds_nothing()
+    redis.delete(Keys().wake)
+    exchange.marks(probe)
+    exchange.records(probe, GOOD)
+    assert redis.llen(Keys().wake)
+    assert waiting
+
+
+def test_what_ended_while_it_was_held_is_not_dialed(
+    exchange: Exchange, waiting: list[Verification]
+) -> None:
+    """Canceled or proven meanwhile; the release brings the others only."""
+    exchange.finds_nothing()
+    exchange.cancels(waiting[2])
+    exchange.approves(waiting[3])
+    exchange.passes(FIRST_PAUSE)
+    probe = exchange.claims()
+    exchange.marks(probe)
+    exchange.records(probe, GOOD)
+    dialed = {probe, exchange.claims(), exchange.claims()}
+    assert {claim.verification_id for claim in dialed} == {waiting[n].id for n in (0, 1, 4)}
+    assert exchange.finds_nothing() == -1
+
+
+def test_held_to_the_end_of_the_code_it_ends_expired(exchange: Exchange, office: Office) -> None:
+    """When 15 s are left: never dialed, and its verification may still be proven."""
+    held = hold(exchange, office, 5, ttl=60)
+    for pause in (10, 20):
+        assert exchange.finds_nothing() == pause
+        exchange.passes(pause)
+        fails(exchange)
+    assert still_queued(exchange, held) == 1
+    assert exchange.finds_nothing() <= 16
+    exchange.passes(16)
+    assert exchange.finds_nothing() == -1
+    (late,) = [v for v in map(exchange.looks, held) if v.calls[0].status is CallStatus.EXPIRED]
+    assert (late.calls[0].reason, late.calls[0].sent_at) == (CallReason.TOO_LATE, None)
+    assert late.status is Status.PENDING
+
+
+def test_more_calls_than_one_look_takes(exchange: Exchange, office: Office) -> None:
+    """More than a hundred held ones: all wait, none is lost, and all are released."""
+    hold(exchange, office, 120)
+    while exchange.store.claim(200) == 0:
+        pass
+    assert exchange.finds_nothing() == FIRST_PAUSE
+    exchange.passes(FIRST_PAUSE)
+    probe = exchange.claims()
+    exchange.marks(probe)
+    exchange.records(probe, GOOD)
+    found = 0
+    while not isinstance(exchange.store.claim(200), int):
+        found += 1
+    assert found == 119
+
+
+# The probe ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("result", [DOWN, BAD])
+def test_the_pause_doubles_to_a_bound(
+    exchange: Exchange, office: Office, result: CallResult
+) -> None:
+    """10, 20, 40 and then 60 seconds, however the probe fails."""
+    hold(exchange, office, 11, ttl=600)
+    pauses = []
+    for _ in range(5):
+        pauses.append(exchange.finds_nothing())
+        exchange.passes(pauses[-1])
+        fails(exchange, result)
+    assert pauses == [10, 20, 40, 60, 60]
+
+
+def test_a_success_starts_over(exchange: Exchange, office: Office) -> None:
+    """The next pause is the first one again, and so is the count of bad answers."""
+    hold(exchange, office, 5)
+    exchange.passes(FIRST_PAUSE)
+    fails(exchange)
+    exchange.passes(20)
+    for probe in [exchange.claims() for _ in BOTH]:
+        exchange.marks(probe)
+        assert exchange.records(probe, GOOD).route_change == "opened"
+    exchange.dials(BAD)
+    assert closed(exchange) == ()
+    hold(exchange, office, 1)
+    assert exchange.finds_nothing() == FIRST_PAUSE
+
+
+def test_a_probe_whose_dialer_died_is_followed_by_another(
+    exchange: Exchange, waiting: list[Verification]
+) -> None:
+    """When its lease is over; nobody else tries before."""
+    exchange.finds_nothing()
+    exchange.passes(FIRST_PAUSE)
+    lost = [exchange.claims(), exchange.claims()]
+    exchange.passes(LEASE - 1)
+    assert exchange.finds_nothing() == 1
+    exchange.passes(1)
+    assert {exchange.claims().route for _ in lost} == set(BOTH)
+    assert waiting
+
+
+def test_a_probe_that_is_not_wanted_any_more_makes_way(exchange: Exchange, office: Office) -> None:
+    """Canceled before its mark: when its lease would be over the next call tries the route."""
+    office.closes(*BOTH)
+    exchange.passes(FIRST_PAUSE)
+    for route in BOTH:
+        unwanted = office.begins(route)
+        claim = exchange.claims()
+        exchange.cancels(unwanted)
+        assert not exchange.marks(claim)
+    office.begins()
+    assert exchange.finds_nothing() <= LEASE
+    exchange.passes(LEASE)
+    assert exchange.claims().route is Route.OBD
+
+
+def test_a_late_good_answer_opens_the_route(exchange: Exchange, office: Office) -> None:
+    """A call that was on its way when it closed shows that it works after all."""
+    office.begins()
+    slow = exchange.claims()
+    exchange.marks(slow)
+    office.closes(Route.OBD)
+    assert exchange.records(slow, GOOD).route_change == "opened"
+    assert closed(exchange) == ()
+
+
+# What clients are told ---------------------------------------------------------------------------
+
+
+def test_nothing_is_taken_on_while_all_are_closed(exchange: Exchange, office: Office) -> None:
+    """But for later, which is time enough to come back; what is under way is found."""
+    begun = office.begins()
+    exchange.claims()
+    office.closes(*BOTH)
+    assert exchange.asks().outcome == "calls_unavailable"
+    delayed = exchange.asks(call_after=30)
+    assert delayed.outcome == "created"
+    assert exchange.looks(begun).calls[0].status is CallStatus.DIALING
+
+
+def test_a_further_call_is_refused_while_all_are_closed(exchange: Exchange, office: Office) -> None:
+    """With the verification, that lives on."""
+    begun = exchange.begins()
+    exchange.finds_busy()
+    exchange.passes(60)
+    office.closes(*BOTH)
+    refused = exchange.calls(begun)
+    assert refused.outcome == "calls_unavailable"
+    assert refused.verification
+    assert refused.verification.id == begun.id
+
+
+@pytest.mark.parametrize("route", BOTH)
+def test_with_one_open_calls_are_taken(exchange: Exchange, office: Office, route: Route) -> None:
+    """By whichever."""
+    office.closes(route)
+    assert exchange.asks().outcome == "created"
+
+
+def test_after_the_pause_calls_are_taken_to_try(exchange: Exchange, office: Office) -> None:
+    """Else a closed route that nothing waits for would stay closed."""
+    office.closes(*BOTH)
+    exchange.passes(FIRST_PAUSE)
+    assert exchange.asks().outcome == "created"
+    assert closed(exchange) == BOTH
+
+
+def test_held_calls_are_no_sign_of_too_many(
+    exchange: Exchange, waiting: list[Verification]
+) -> None:
+    """However long they have waited."""
+    for pause in (10, 20):
+        exchange.passes(pause)
+        fails(exchange)
+        exchange.finds_nothing()
+    exchange.passes(39)
+    assert still_queued(exchange, waiting) == 1
+    assert exchange.asks(call_after=10).outcome == "created"
+
+
+def test_a_route_that_nobody_uses_is_forgotten(exchange: Exchange, redis: Redis) -> None:
+    """Its state ends an hour after its last failure."""
+    office = Office(exchange)
+    office.closes(Route.OBD)
+    (key,) = redis.scan_iter("*:route:*")
+    assert 3_595_000 < redis.pttl(key) <= 3_600_000
+
+
+def test_only_the_routes_of_the_settings_count(redis: Redis) -> None:
+    """With obd alone, its closing closes all."""
+    exchange = exchange_with(redis, routes=(Route.OBD,))
+    Office(exchange).closes(Route.OBD)
+    assert exchange.asks().outcome == "calls_unavailable"
+    assert closed(exchange) == (Route.OBD,)
