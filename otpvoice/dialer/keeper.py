@@ -38,6 +38,7 @@ class Keeper:
         self._store = store
         self._provider = provider
         self._ring = ring
+        self._free = threading.Semaphore(_PULLERS)
 
     def run(self, stopping: threading.Event) -> None:
         """Rounds until ``stopping`` is set; questions under way are finished."""
@@ -45,13 +46,30 @@ class Keeper:
             while not stopping.is_set():
                 try:
                     more = self._store.sweep(self._dialer)
-                    for pull in self._store.pulls():
-                        pool.submit(self._ask_quietly, pull)
+                    more = self._pull(pool) or more
                 except StoreUnavailable:
                     more = False
                 if not more:
                     stopping.wait(_ROUND)
-            pool.shutdown(cancel_futures=True)  # another dialer asks in a while
+
+    def _pull(self, pool: ThreadPoolExecutor) -> bool:
+        """Takes as many questions as there are free threads; whether there may be more of both.
+
+        No question waits in a line of ours: a provider that hangs would make it grow, and another
+        dialer may be free.
+        """
+        free = 0
+        while self._free.acquire(blocking=False):
+            free += 1
+        pulls: list[Pull] = []
+        try:
+            pulls = self._store.pulls(free) if free else []
+        finally:
+            for _ in range(free - len(pulls)):
+                self._free.release()
+        for pull in pulls:
+            pool.submit(self._ask_quietly, pull)
+        return 0 < free == len(pulls)
 
     def ask(self, pull: Pull) -> None:
         """Asks the provider how one call ended, and applies what it says.
@@ -95,3 +113,5 @@ class Keeper:
             self.ask(pull)
         except (StoreUnavailable, SealBroken) as error:
             _LOG.warning("call.not_pulled", call=pull.call_id, error=type(error).__name__)
+        finally:
+            self._free.release()

@@ -35,7 +35,6 @@ START_SLACK: Final = 120_000
 """How far (ms) the start that a provider names may lie from ours."""
 PULL_EVERY: Final = 15_000
 """Milliseconds between two questions about one call."""
-_PULLS: Final = 32
 _SWEEP: Final = 100
 _SCRIPTS: Final = (
     "create", "get", "check", "end", "call", "claim", "mark", "record", "settle", "sweep", "pull",
@@ -157,9 +156,9 @@ class RedisStore:
         _, swept = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
         return bool(swept >= _SWEEP)
 
-    def pulls(self) -> list[Pull]:
-        """The live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
-        _, *found = self._run("pull", [], [PULL_EVERY, _PULLS])
+    def pulls(self, at_most: int) -> list[Pull]:
+        """Live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
+        _, *found = self._run("pull", [], [PULL_EVERY, at_most])
         return [read_pull(*found[at : at + 4]) for at in range(0, len(found), 4)]
 
     def wait(self, seconds: float) -> None:

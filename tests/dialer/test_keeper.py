@@ -98,9 +98,9 @@ def test_what_the_company_says_is_applied(
     """No callback came; asked after `callback_wait`, it tells how the call ended."""
     phones.behave(ASHA, behaviour)
     begun = called(desk, sandbox)
-    assert store.pulls() == []
+    assert store.pulls(32) == []
     store.clock_offset += CALLBACK_WAIT
-    (pull,) = store.pulls()
+    (pull,) = store.pulls(32)
     keeper.ask(pull)
     (call,) = desk.calls_of(begun)
     assert (call.status, call.raw is not None) == (status, True)

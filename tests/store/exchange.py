@@ -229,7 +229,7 @@ class Exchange:
 
     def pulls(self) -> list[Pull]:
         """The calls to ask the provider about now."""
-        return self.store.pulls()
+        return self.store.pulls(32)
 
     # What the provider tells ---------------------------------------------------------------------
 
