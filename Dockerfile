@@ -25,7 +25,8 @@ ENV PATH=/opt/otpvoice/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     OTPVOICE_SERVER_BIND=0.0.0.0:8000
 USER otpvoice
 EXPOSE 8000
-# Lives, not ready: a store that is away must not get a healthy process killed.
+# Lives, not ready: a store that is away must not get a healthy process killed. A dialer by itself has no
+# port: run it with --no-healthcheck.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["otpvoice"]
