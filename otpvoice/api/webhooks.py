@@ -1,5 +1,6 @@
 """``/webhooks/<provider>``: the provider's callbacks. They settle calls and approve nothing."""
 
+import logging
 from collections.abc import Collection
 
 import structlog
@@ -88,7 +89,7 @@ def _settle(store: RedisStore, report: Report) -> None:
     settled = store.settle(report)
     orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
     _LOG.log(
-        30 if orphan else 20,
+        logging.WARNING if orphan else logging.INFO,
         "callback.orphan" if orphan else "callback.received",
         news=settled.news,
         call=settled.call_id,

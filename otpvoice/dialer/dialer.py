@@ -91,21 +91,37 @@ class Dialer:
         self._slots = threading.Semaphore(rules.threads)
 
     def run(self) -> None:
-        """Dials until :meth:`stop`; calls in flight are finished and recorded first."""
+        """Dials until :meth:`stop`; calls in flight are finished and recorded first.
+
+        Dialing and keeping end together: half a dialer would be heard of and call nobody, or call
+        unheard of.
+        """
         _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
-        keeper = threading.Thread(target=self._keeper.run, args=(self._stopping,), name="keeper")
-        keeper.start()
+        with ThreadPoolExecutor(1, thread_name_prefix="keeper") as keepers:
+            keeper = keepers.submit(self._keep)
+            try:
+                self._dial_until_stopped()
+            finally:
+                self.stop()
+        _LOG.info("dialer.stopped", dialer=self.id)
+        keeper.result()  # raises what ended the keeper, if anything did
+
+    def stop(self) -> None:
+        """Claims nothing more."""
+        self._stopping.set()
+
+    def _keep(self) -> None:
+        try:
+            self._keeper.run(self._stopping)
+        finally:
+            self.stop()
+
+    def _dial_until_stopped(self) -> None:
         with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:
             while not self._stopping.is_set():
                 self._slots.acquire()
                 if not self._hand_over(pool):
                     self._slots.release()
-        keeper.join()
-        _LOG.info("dialer.stopped", dialer=self.id)
-
-    def stop(self) -> None:
-        """Claims nothing more."""
-        self._stopping.set()
 
     def _hand_over(self, pool: ThreadPoolExecutor) -> bool:
         """Claims the next due call for a free thread, or waits for one; whether it found one."""
