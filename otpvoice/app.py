@@ -118,7 +118,7 @@ def queue_rules(settings: Settings) -> QueueRules:
         routes=settings.provider.routes,
         redials=settings.verification.redials,
         callback_wait=settings.verification.callback_wait * 1000,
-        calls_per_number=settings.limits.calls_per_number,
+        limits=settings.call_limits(),
     )
 
 

@@ -69,6 +69,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
         errors.InvalidNumber: Problem(422, "invalid_number", "This is not a phone number"),
         errors.NumberNotAllowed: Problem(422, "number_not_allowed", "This number is not called"),
         errors.RateLimited: Problem(429, "rate_limited", "A limit is reached"),
+        errors.TooManyWrongCodes: Problem(
+            429, "too_many_wrong_codes", "Too many codes of this number were wrong"
+        ),
         errors.StoreUnavailable: Problem(503, "store_unavailable", "The store does not answer"),
         errors.OverCapacity: Problem(503, "over_capacity", "Too many calls wait"),
         errors.CallsUnavailable: Problem(503, "calls_unavailable", "No call can be placed"),

@@ -19,6 +19,8 @@ def health(store: RedisStore) -> Blueprint:
         # Neither keeps us from serving: checks, and calls for later, still work.
         found = store.health()
         degraded = [f"route:{route}" for route in found.closed_routes]
+        # What a breaker is open for is the operators' business: otpvoice limits.
+        degraded += sorted({breaker.partition(" ")[0] for breaker in found.breakers})
         if not found.dialers:
             degraded.append("dialer")
         return json_answer({"status": "ok", "degraded": degraded})

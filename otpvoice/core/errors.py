@@ -12,6 +12,7 @@ OtpvoiceError                 with the verification it is about, if there is one
 │   ├── VerificationClosed
 │   └── TooLate               not enough of the code's life is left for a call
 ├── RateLimited               a limit holds                        (limit, retry_after)
+│   └── TooManyWrongCodes     the number's limit of guesses
 └── Unavailable               try again later                      (retry_after)
     ├── StoreUnavailable      the store did not answer: nothing is known
     ├── OverCapacity          calls wait too long already
@@ -107,6 +108,10 @@ class RateLimited(OtpvoiceError):
         super().__init__(detail)
         self.limit = limit
         self.retry_after = retry_after
+
+
+class TooManyWrongCodes(RateLimited):
+    """So many codes of this number were wrong that no further one is compared."""
 
 
 class Unavailable(OtpvoiceError):

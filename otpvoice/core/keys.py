@@ -22,6 +22,8 @@ _NONCE_BYTES: Final = 12
 _DIGEST_BYTES: Final = 16
 """128 bits: enough to tell codes apart, and the key, not the length, keeps them secret."""
 
+_SHARED_BYTES: Final = 8
+
 
 class SealBroken(Exception):
     """No key of the ring opens it: the key was dropped, or the data is not ours."""
@@ -87,10 +89,21 @@ class NumberKey:
     def __init__(self, key: bytes) -> None:
         self._key = _subkey(key, b"number")
         self._seen = _subkey(key, b"seen")
+        self._shared = _subkey(key, b"shared")
 
     def name(self, number: str) -> str:
         """22 characters that stand for ``number`` in key names and logs."""
         return _text(hmac.digest(self._key, number.encode(), "sha256"))
+
+    def shared(self, kind: str, value: str) -> str:
+        """11 characters that stand for what many numbers or people may share, as a prefix.
+
+        Nothing stands for nothing.
+        """
+        if not value:
+            return ""
+        digest = hmac.digest(self._shared, f"{kind}\0{value}".encode(), "sha256")
+        return _text(digest[:_SHARED_BYTES])
 
     def fingerprint(self, message: bytes) -> str:
         """22 characters that stand for a whole message which holds a number."""

@@ -29,12 +29,44 @@ class NumberRules:
     """E.164 beginnings that are refused, whatever their region and type."""
 
 
-def parse_number(text: str, rules: NumberRules) -> str:
-    """The canonical E.164 form of ``text``.
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A telephone's one canonical number, and what it shares with others."""
+
+    e164: str
+    region: str
+    """ISO 3166 alpha-2; ``001`` for numbers of no country."""
+    kind: str
+    """libphonenumber's type in lower case: ``mobile``, ``toll_free`` ..."""
+
+    @property
+    def prefix(self) -> str:
+        """All but the last four digits, at least six: what a number range has in common."""
+        return self.e164[: max(1 + 6, len(self.e164) - 4)]
+
+    @property
+    def area(self) -> str:
+        """All but the last six digits: too little to tell a number, enough to tell an operator."""
+        return self.e164[: max(2, len(self.e164) - 6)]
+
+
+def parse_number(text: str, rules: NumberRules) -> Number:
+    """The number behind ``text``, which may be called.
 
     Raises:
         InvalidNumber: not strict E.164, or no such number can exist.
         NumberNotAllowed: a number that ``rules`` do not call.
+    """
+    number = read_number(text)
+    _check_rules(number, rules)
+    return number
+
+
+def read_number(text: str) -> Number:
+    """The number behind ``text``, whether it is called or not.
+
+    Raises:
+        InvalidNumber: not strict E.164, or no such number can exist.
     """
     if not _E164.fullmatch(text):
         raise InvalidNumber(
@@ -47,20 +79,20 @@ def parse_number(text: str, rules: NumberRules) -> str:
         raise InvalidNumber("No such calling code.") from error
     if not phonenumbers.is_valid_number(parsed):
         raise InvalidNumber("No telephone can have this number: check its length and prefix.")
-    number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
-    _check_rules(number, parsed, rules)
-    return number
+    return Number(
+        e164=phonenumbers.format_number(parsed, PhoneNumberFormat.E164),
+        region=phonenumbers.region_code_for_number(parsed) or "unknown",
+        kind=PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower(),
+    )
 
 
-def _check_rules(number: str, parsed: phonenumbers.PhoneNumber, rules: NumberRules) -> None:
-    region = phonenumbers.region_code_for_number(parsed)
-    if region not in rules.regions:
-        raise NumberNotAllowed(f"Numbers of region {region or 'unknown'} are not called.")
-    kind = PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower()
-    if kind not in rules.types:
-        raise NumberNotAllowed(f"Numbers of type {kind} are not called.")
+def _check_rules(number: Number, rules: NumberRules) -> None:
+    if number.region not in rules.regions:
+        raise NumberNotAllowed(f"Numbers of region {number.region} are not called.")
+    if number.kind not in rules.types:
+        raise NumberNotAllowed(f"Numbers of type {number.kind} are not called.")
     for prefix in rules.deny_prefixes:
-        if number.startswith(prefix):
+        if number.e164.startswith(prefix):
             raise NumberNotAllowed(f"Numbers that begin with {prefix} are not called.")
 
 

@@ -13,8 +13,10 @@ from otpvoice.core.errors import (
     OverCapacity,
     RateLimited,
     TooLate,
+    TooManyWrongCodes,
     VerificationClosed,
 )
+from otpvoice.core.limits import WRONG_CODES, setting_of
 from otpvoice.core.steps import Answer
 
 _RETRY_CALLS: Final = 5
@@ -29,17 +31,27 @@ def refusal(answer: Answer) -> OtpvoiceError:
     return error
 
 
-def _call_gap(answer: Answer) -> RateLimited:
-    return RateLimited(
-        "The number was called moments ago, and the next call would come too late.",
-        limit="call_gap",
-        retry_after=-(-answer.number // 1000),
-    )
-
-
 def _rate_limited(answer: Answer, limit: str) -> RateLimited:
-    detail = f"The number was called as often as {limit} allows without an approval."
-    return RateLimited(detail, limit=limit, retry_after=-(-answer.number // 1000))
+    setting = setting_of(limit)
+    kind = TooManyWrongCodes if setting == WRONG_CODES else RateLimited
+    return kind(_LIMITS[setting], limit=limit, retry_after=-(-answer.number // 1000))
+
+
+_LIMITS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "call_gap": "The number was called moments ago, and the next call would come too late.",
+        "calls_per_number": "The number was called too often without an approval.",
+        "all_calls_per_number": "The number was called too often.",
+        "wrong_codes_per_number": "Too many wrong codes were handed in for the number.",
+        "unproven_per_prefix": "Too many numbers like this one were called without an approval.",
+        "calls_per_ip": "Too many calls were asked for from this address without an approval.",
+        "calls_per_client": "This client asked for too many calls in so short a time.",
+        "calls_per_day": "The day's calls are used up.",
+        "conversion_breaker": "Too few of the calls to numbers like this one led to an approval.",
+        "block": "The number is not called, at the wish of who answers there.",
+    }
+)
+"""What each limit says to the one who asked."""
 
 
 _REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
@@ -51,7 +63,7 @@ _REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxy
         "idempotency_mismatch": lambda _: IdempotencyMismatch(
             "This Idempotency-Key came with another body before."
         ),
-        "call_gap": _call_gap,
+        "call_gap": lambda answer: _rate_limited(answer, "call_gap"),
         "over_capacity": lambda _: OverCapacity(
             "Too many calls wait already.", retry_after=_RETRY_CALLS
         ),

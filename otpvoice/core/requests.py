@@ -1,6 +1,5 @@
 """The bodies of the HTTP contract, typed. What a type can say about a member is said here only."""
 
-import ipaddress
 from typing import Annotated, Final
 
 import msgspec
@@ -9,6 +8,7 @@ from msgspec import Meta
 from otpvoice.core.code import CODE_SHAPE
 from otpvoice.core.errors import Fault
 from otpvoice.core.flow import is_language_tag
+from otpvoice.core.network import public_network
 from otpvoice.core.verification import Route
 
 MAX_REFERENCE: Final = 64
@@ -83,7 +83,7 @@ def _locale_faults(locale: str | None) -> list[Fault]:
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        public_network(text)
     except ValueError:
         return False
     return True

@@ -9,11 +9,12 @@ from otpvoice.core.code import generate_code
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.network import public_network
 from otpvoice.core.phone import NumberRules, parse_number
 from otpvoice.core.refusals import refusal
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
-from otpvoice.core.steps import Answer, Idempotency, NewCall, NewVerification, Store
+from otpvoice.core.steps import Answer, Idempotency, NewCall, NewVerification, Shares, Store
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 _CLAIM_SLACK: Final = 15
@@ -35,6 +36,8 @@ class ClientProfile:
     flows: Mapping[str, Flow]
     ttl: int
     """Seconds."""
+    deliver_only: bool = False
+    """It checks codes itself and reports nothing, so that it brings its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Verifications:
 
         Raises:
             RequestRefused: the request is at fault.
-            RateLimited: the number may not be called so often, or no call could come in time.
+            RateLimited: a limit holds, or no call could come in time.
             IdempotencyMismatch: the key came with another body before.
             Unavailable: no call can be taken on, or the store is away.
         """
@@ -146,6 +149,7 @@ class Verifications:
 
         Raises:
             NotFound, VerificationClosed: as they say.
+            TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: not as long as the code is; costs no check.
             StoreUnavailable: whether it was counted is not known.
         """
@@ -161,6 +165,7 @@ class Verifications:
         Raises:
             NotFound, VerificationClosed: as they say.
             TooLate: a call could not come in time.
+            RateLimited: a limit holds.
             Unavailable: no call can be taken on, or the store is away.
         """
         profile = self._profiles[client]
@@ -197,8 +202,12 @@ class Verifications:
         if call_after > ttl - queue_margin:
             detail = f"must leave {queue_margin:g} of the code's {ttl} seconds for the call"
             raise InvalidRequest.at("/call_after", detail)
+        if profile.deliver_only and request.code is None:
+            raise InvalidRequest.at("/code", "is missing: this client brings its own codes")
         number = parse_number(request.to, profile.rules)
-        number_name = self._number_key.name(number)
+        number_key = self._number_key
+        number_name = number_key.name(number.e164)
+        network = request.ip and public_network(request.ip)
         locale, _ = choose_flow(request.locale, profile.flows)
         code = request.code or generate_code(self._rules.code_length)
         verification_id = _new_id("vrf")
@@ -206,7 +215,7 @@ class Verifications:
             id=verification_id,
             client=client,
             number=number_name,
-            sealed_number=seal_number(self._ring, verification_id, number),
+            sealed_number=seal_number(self._ring, verification_id, number.e164),
             sealed_speech=seal_speech(
                 self._ring,
                 verification_id,
@@ -232,6 +241,11 @@ class Verifications:
                 request.locale and locale,
                 profile.bridge,
                 profile.caller_id,
+            ),
+            shares=Shares(
+                *(number_key.shared("prefix", number.prefix), number.area, number.region),
+                ip=number_key.shared("ip", network) if network else None,
+                reference=number_key.shared("reference", request.reference or ""),
             ),
         )
 

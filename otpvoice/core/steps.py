@@ -28,6 +28,21 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """What a number, and who asks, have in common with others: the limits count by it."""
+
+    prefix: str
+    """Its name."""
+    area: str
+    """In clear: ``+919876``."""
+    region: str
+    ip: str | None
+    """The name of the end user's address."""
+    reference: str
+    """The name of the caller's reference, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewVerification:
     """A verification to be begun, unless one is under way. Durations in milliseconds."""
 
@@ -52,6 +67,7 @@ class NewVerification:
     queue_margin: int
     claim_margin: int
     call: NewCall
+    shares: Shares
     idempotency: Idempotency | None = None
 
 
@@ -86,7 +102,10 @@ class Store(Protocol):
         """``found``, ``not_found``. Ends what is over, changes nothing else."""
 
     def check(self, verification_id: str, client: str, length: int, digests: list[bytes]) -> Answer:
-        """``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``."""
+        """``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``.
+
+        ``rate_limited <limit>`` (number: ms until then): neither compared nor counted.
+        """
 
     def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
         """``ended`` (also: already, in this status), ``closed``, ``not_found``."""

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from otpvoice.core.limits import WRONG_CODES, setting_of
+
 
 class Route(StrEnum):
     """How a provider places a call."""
@@ -157,8 +159,12 @@ class Verification:
     calls: tuple[Call, ...]
     gap_until: int
     """Before this moment the number is not called again; 0 when nothing holds it."""
-    quota_until: int
-    """Before this moment ``calls_per_number`` refuses a further call; 0 when it does not."""
+    limit: str
+    """The limit that would refuse a further call now; empty when none would."""
+    limit_until: int
+    """Before this moment it does; 0 when none does."""
+    wrong_codes_until: int
+    """Before this moment no code is compared for the number; 0 when codes are."""
     now: int
 
     @property
@@ -168,16 +174,17 @@ class Verification:
 
     def next_check(self) -> Next:
         """Whether a code may be handed in."""
-        if self.status is Status.PENDING:
-            return Next(allowed=True)
-        return Next(allowed=False, reason="closed")
+        if self.status is not Status.PENDING:
+            return Next(allowed=False, reason="closed")
+        if self.wrong_codes_until > self.now:
+            return Next(allowed=False, reason="too_many_wrong_codes", at=self.wrong_codes_until)
+        return Next(allowed=True)
 
     def next_call(self) -> Next:
         """Whether asking for a call now would queue one or bring one forward."""
         if self.status is not Status.PENDING:
             return Next(allowed=False, reason="closed")
         earliest = max(self.now, self.gap_until)
-        queued = any(call.status is CallStatus.QUEUED for call in self.calls)
         for call in self.calls:
             soonest = max(earliest, call.not_before)
             waiting = call.status is CallStatus.QUEUED and call.due_at <= soonest
@@ -185,8 +192,10 @@ class Verification:
                 return Next(allowed=False, reason="call_in_progress")
         if earliest > self.expires_at - self.queue_margin:
             return Next(allowed=False, reason="too_late")
-        if self.quota_until > self.now and not queued:  # one that is queued has its place
-            return Next(allowed=False, reason="rate_limited", at=self.quota_until)
+        if self.limit_until > self.now:
+            guesses = setting_of(self.limit) == WRONG_CODES
+            reason = "too_many_wrong_codes" if guesses else "rate_limited"
+            return Next(allowed=False, reason=reason, at=self.limit_until)
         if earliest > self.now:
             return Next(allowed=True, reason="call_gap", at=earliest)
         return Next(allowed=True)

@@ -1,8 +1,10 @@
 """What a dialer does beside dialing: it sweeps, and asks the provider about calls without news."""
 
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -12,7 +14,7 @@ from otpvoice.core.keys import KeyRing, SealBroken
 from otpvoice.core.service import open_number
 from otpvoice.providers.base import CallInquiry, Deadlines, Provider
 from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import Pull, Report
+from otpvoice.store.values import Notice, Pull, Report
 
 _LOG = structlog.get_logger(__name__)
 
@@ -45,8 +47,10 @@ class Keeper:
         with ThreadPoolExecutor(_PULLERS, thread_name_prefix="pull") as pool:
             while not stopping.is_set():
                 try:
-                    more = self._store.sweep(self._dialer)
-                    more = self._pull(pool) or more
+                    swept = self._store.sweep(self._dialer)
+                    for notice in swept.notices:
+                        _tell(notice)
+                    more = self._pull(pool) or swept.more
                 except StoreUnavailable:
                     more = False
                 if not more:
@@ -115,3 +119,10 @@ class Keeper:
             _LOG.warning("call.not_pulled", call=pull.call_id, error=type(error).__name__)
         finally:
             self._free.release()
+
+
+def _tell(notice: Notice) -> None:
+    """Alarms are errors, for somebody has to look; what an operator did is on record."""
+    level = logging.ERROR if notice.event == "breaker.opened" else logging.INFO
+    at = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(timespec="seconds")
+    _LOG.log(level, notice.event, at=at, **notice.details)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 from msgspec import Meta
 
 from otpvoice.core.flow import Flow
-from otpvoice.core.limits import Quota, parse_quota
+from otpvoice.core.limits import Quota, Ratio, parse_quota, parse_ratio
 from otpvoice.core.speech import CodeFormat
 from otpvoice.core.verification import Route
 from otpvoice.settings.readers import (
@@ -111,6 +111,9 @@ Seconds = Annotated[
     int, Kind('seconds, as a number or like "90s", "10m", "24h", "7d"', read_seconds)
 ]
 CallQuota = Annotated[Quota, Kind('count/window like "3/10m", units s, m, h or d', parse_quota)]
+CallRatio = Annotated[
+    Ratio | None, Kind('percent/window like "15%/1h", units s, m, h or d, or "off"', parse_ratio)
+]
 CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
 
 Bind = Annotated[str, Kind('"host:port" or "unix:/path"', read_bind)]

@@ -3,7 +3,11 @@
 import base64
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
+from msgspec import structs
+
+from otpvoice.core.limits import Quota
 from otpvoice.settings.tree import Settings
 
 Violation = tuple[str, str]
@@ -20,6 +24,8 @@ def violations(settings: Settings) -> Iterator[Violation]:
     yield from _repeated("secrets.keys", [key.id for key in settings.secrets.keys])
     yield from _repeated("provider.routes", settings.provider.routes)
     yield from _shared_keys(settings)
+    yield from _same_windows(settings)
+    yield from _unbounded_clients(settings)
     if settings.server.production:
         yield from _unfit_for_production(settings)
 
@@ -51,6 +57,29 @@ def _shared_keys(settings: Settings) -> Iterator[Violation]:
                 yield f"clients.{name}.key_sha256[{i}]", detail
 
 
+def _same_windows(settings: Settings) -> Iterator[Violation]:
+    """Quotas of one window say the same thing twice, and would be counted twice."""
+    for name, section in (
+        ("limits", settings.limits),
+        *((f"clients.{name}", client) for name, client in settings.clients.items()),
+    ):
+        for setting in structs.fields(type(section)):
+            value = getattr(section, setting.name)
+            quotas = value if isinstance(value, tuple) else ()
+            windows = [quota.window for quota in quotas if isinstance(quota, Quota)]
+            for i, window in enumerate(windows):
+                if window in windows[:i]:
+                    detail = "has the window of one before it; the smaller count would hold alone"
+                    yield f"{name}.{setting.name}[{i}]", detail
+
+
+def _unbounded_clients(settings: Settings) -> Iterator[Violation]:
+    for name, client in settings.clients.items():
+        if client.deliver_only and client.calls_per_day is None:
+            detail = "a deliver_only client needs it: without approvals, little else bounds it"
+            yield f"clients.{name}.calls_per_day", detail
+
+
 def _webhook_is_guarded(settings: Settings) -> bool:
     return bool(settings.provider.webhook_secret or settings.provider.webhook_path_token)
 
@@ -63,9 +92,17 @@ def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
         )
     if not settings.server.public_url.startswith("https://"):
         yield "server.public_url", "production needs an https:// URL"
+    if not _is_private(settings.provider.base_url):
+        yield "provider.base_url", "production needs an https:// URL: codes travel over it"
     for name, secret in _secrets(settings):
         if secret.startswith(SAMPLE) or secret == SAMPLE_HASH:
             yield name, "production needs a secret of its own: this is the sample's"
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way can read it: TLS, or a sandbox on this very machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, structs
 
-from otpvoice.core.limits import parse_quota
+from otpvoice.core.limits import CallLimits, ClientLimits, parse_quota, parse_ratio
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
@@ -20,6 +20,7 @@ from otpvoice.settings.kinds import (
     Bridge,
     CallerId,
     CallQuota,
+    CallRatio,
     CallRoute,
     CodeLife,
     Count,
@@ -99,6 +100,9 @@ class Client(Section, frozen=True, kw_only=True):
     flows: Flows | None = None
     regions: tuple[Region, ...] | None = None
     ttl: CodeLife | None = None
+    calls_per_client: tuple[CallQuota, ...] | None = None
+    calls_per_day: Positive | None = None
+    deliver_only: Flag = False
 
 
 class Provider(Section, frozen=True, kw_only=True):
@@ -162,6 +166,15 @@ class Limits(Section, frozen=True, kw_only=True):
         300,
     )
     calls_per_number: tuple[CallQuota, ...] = (parse_quota("3/10m"), parse_quota("5/24h"))
+    all_calls_per_number: tuple[CallQuota, ...] = (parse_quota("20/24h"),)
+    wrong_codes_per_number: tuple[CallQuota, ...] = (parse_quota("15/24h"),)
+    approval_clears_wrong_codes: Flag = False
+    unproven_per_prefix: tuple[CallQuota, ...] = (parse_quota("5/10m"), parse_quota("20/24h"))
+    calls_per_ip: tuple[CallQuota, ...] = (parse_quota("30/1h"), parse_quota("100/24h"))
+    calls_per_client: tuple[CallQuota, ...] = (parse_quota("60/1m"),)
+    calls_per_day: Positive = 10_000
+    conversion_breaker: CallRatio = parse_ratio("15%/1h")
+    wrong_code_breaker: CallRatio = parse_ratio("60%/10m")
     live_calls: Positive = 200
 
 
@@ -196,6 +209,30 @@ class Settings(Struct, frozen=True, kw_only=True):
             default_name=_first(client.default_name, provider.default_name),
             flows=_first(client.flows, provider.flows),
             ttl=_first(client.ttl, self.verification.ttl),
+            deliver_only=client.deliver_only,
+        )
+
+    def call_limits(self) -> CallLimits:
+        """The limits of calls and guesses, with what each client has of its own."""
+        limits = self.limits
+        return CallLimits(
+            calls_per_number=limits.calls_per_number,
+            all_calls_per_number=limits.all_calls_per_number,
+            wrong_codes_per_number=limits.wrong_codes_per_number,
+            approval_clears_wrong_codes=limits.approval_clears_wrong_codes,
+            unproven_per_prefix=limits.unproven_per_prefix,
+            calls_per_ip=limits.calls_per_ip,
+            calls_per_day=limits.calls_per_day,
+            clients={
+                name: ClientLimits(
+                    calls=_first(client.calls_per_client, limits.calls_per_client),
+                    calls_per_day=client.calls_per_day,
+                    deliver_only=client.deliver_only,
+                )
+                for name, client in self.clients.items()
+            },
+            conversion_breaker=limits.conversion_breaker,
+            wrong_code_breaker=limits.wrong_code_breaker,
         )
 
 

@@ -5,9 +5,14 @@
 | verification:<id>    | hash | a verification; seals and digests, no code | ttl + keep    |
 | speech:<id>          | text | code and name to be spoken, sealed         | ttl           |
 | call:<id>            | hash | a call                                     | ttl + keep    |
-| pending:<client>:<n> | text | the pending verification of both           | ttl           |
-| gap:<n>              | hash | calls sent since the last approval         | a day         |
-| places:<n>           | zset | calls that take a place in calls_per_number | a window      |
+| number:<n>           | hash | gap, calls of a day, newest verifications  | ttl + keep    |
+| prefix:<p>           | zset | numbers of a prefix without approval       | a window      |
+| ip:<address>         | zset | calls for an address without approval      | a window      |
+| tally:<what>:<w>     | hash | how many in the slices of a window         | the window    |
+| breakers             | zset | open breakers by when they close           | with the last |
+| refusals:<n>         | list | the newest refusals of a number            | a day         |
+| reference:<r>        | text | verifications of a caller's reference      | ttl + keep    |
+| notices              | list | what the log is to be told                 | 7 days        |
 | line:<bridge>:<n>    | text | the live call of both                      | with the call |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |
@@ -23,9 +28,11 @@
 | wake                 | list | tokens that wake a blocked dialer          | a minute      |
 | dialers              | zset | dialers by when they were last heard of    | with the last |
 
-Each is named ``{otpvoice}:`` and then as above; ``<n>`` is the number's name
-(:class:`otpvoice.core.keys.NumberKey`), never the number. Sealed, and so unreadable without the
-key ring, are speech and the ``sealed_number`` of a verification. Speech is a key of its own: it
+Each is named ``{otpvoice}:`` and then as above. ``<n>``, ``<p>``, ``<address>`` and ``<r>`` are
+names (:class:`otpvoice.core.keys.NumberKey`) of a number, its prefix, an address and a reference,
+never they themselves; ``_limits.lua`` describes the fields of a number. Sealed, and so unreadable
+without the key ring, are speech and the ``sealed_number`` of a verification. Speech is a key of
+its own: it
 is gone when the life of the code is over, even if nobody ends the verification, and records
 stay small enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).
 """
@@ -60,9 +67,17 @@ class Keys:
         """What is to be spoken, sealed."""
         return f"{self.prefix}speech:{verification_id}"
 
-    def pending(self, client: str, number: str) -> str:
-        """The pending verification of a client and a number."""
-        return f"{self.prefix}pending:{client}:{number}"
+    def number(self, number: str) -> str:
+        """What is known of a number."""
+        return f"{self.prefix}number:{number}"
+
+    def reference(self, reference: str) -> str:
+        """The verifications that a caller's reference was given for."""
+        return f"{self.prefix}reference:{reference}"
+
+    def refusals(self, number: str) -> str:
+        """What was refused to a number."""
+        return f"{self.prefix}refusals:{number}"
 
     def line(self, bridge: str, number: str) -> str:
         """The live call of a bridge and a number."""

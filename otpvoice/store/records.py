@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -13,7 +15,7 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.values import Claim, News, Pull, Recorded, Settled
+from otpvoice.store.values import Claim, News, Notice, Pull, Recorded, Settled
 
 Fields = dict[bytes, bytes]
 
@@ -29,14 +31,21 @@ class Answer:
 
 
 def read_answer(reply: Sequence[Any]) -> Answer:
-    """The reply of ``answer()`` in ``_prelude.lua``."""
+    """The reply of ``answer()`` in ``_verifications.lua``."""
     outcome, now, number, *rest = reply
     verification = read_verification(now, *rest) if rest else None
     return Answer(outcome.decode(), verification, number)
 
 
 def read_verification(
-    now: int, gap_until: int, quota_until: int, key: bytes, flat: Sequence[bytes], *calls: Any
+    now: int,
+    gap_until: int,
+    limit: bytes,
+    limit_until: int,
+    wrong_codes_until: int,
+    key: bytes,
+    flat: Sequence[bytes],
+    *calls: Any,
 ) -> Verification:
     """The record as the scripts return it."""
     fields = fields_of(flat)
@@ -61,7 +70,9 @@ def read_verification(
             if row
         ),
         gap_until=gap_until,
-        quota_until=quota_until,
+        limit=limit.decode(),
+        limit_until=limit_until,
+        wrong_codes_until=wrong_codes_until,
         now=now,
     )
 
@@ -143,6 +154,12 @@ def read_settled(
     return Settled(
         News(news.decode()), call.decode(), CallStatus(status.decode()), verification.decode()
     )
+
+
+def read_notice(text: bytes) -> Notice:
+    """One of ``sweep.lua``'s notices."""
+    details = msgspec.json.decode(text)
+    return Notice(details.pop("event"), details.pop("at"), details)
 
 
 def fields_of(flat: Sequence[bytes]) -> Fields:

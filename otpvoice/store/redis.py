@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -10,22 +10,21 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.steps import NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
-from otpvoice.store.gate import Gate
-from otpvoice.store.keys import TAG, Keys
+from otpvoice.store.keys import TAG
 from otpvoice.store.records import (
     Answer,
     read_answer,
     read_claim,
+    read_notice,
     read_pull,
     read_recorded,
     read_settled,
 )
+from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.rules import QueueRules
-from otpvoice.store.scripts import Argument, Script, as_unavailable
-from otpvoice.store.values import CallResult, Claim, Health, Pull, Recorded, Report, Settled
+from otpvoice.store.scripts import Argument, as_unavailable
+from otpvoice.store.values import CallResult, Claim, Health, Pull, Recorded, Report, Settled, Swept
 
-HEARD_WITHIN: Final = 30_000
-"""A dialer not heard of for this long (ms) is not there."""
 OVERDUE_AFTER: Final = 60_000
 """A call that could be dialed and has waited this long (ms) says that there are too many."""
 LEASE: Final = 20_000
@@ -36,21 +35,14 @@ START_SLACK: Final = 120_000
 PULL_EVERY: Final = 15_000
 """Milliseconds between two questions about one call."""
 _SWEEP: Final = 100
-_SCRIPTS: Final = (
-    "create", "get", "check", "end", "call", "claim", "mark", "record", "settle", "sweep", "pull",
-    "health",
-)  # fmt: skip
 
 
-class RedisStore:
+class RedisStore(Rulebook):
     """Where verifications, calls and the queue live.
 
     Args:
-        redis: answers bytes; see :func:`otpvoice.store.address.connect`.
         keep: how long a record is kept after its code's life, in milliseconds.
-        rules: how calls follow each other.
-        tag: the hash tag that all keys carry.
-        clock_offset: milliseconds added to the server's time. Tests move the clock with it.
+        The others: see :class:`otpvoice.store.rulebook.Rulebook`.
     """
 
     def __init__(
@@ -62,22 +54,19 @@ class RedisStore:
         tag: str = TAG,
         clock_offset: int = 0,
     ) -> None:
-        self.clock_offset = clock_offset
-        self._redis = redis
-        self._gate = Gate(redis)
+        super().__init__(redis, rules=rules, tag=tag, clock_offset=clock_offset)
         self._keep = keep
-        self._keys = Keys(tag)
-        self._scripts = {name: Script(name, rules or QueueRules()) for name in _SCRIPTS}
 
     # What clients ask for ------------------------------------------------------------------------
 
     def create(self, new: NewVerification) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
         keys = [
-            self._keys.pending(new.client, new.number),
+            self._keys.number(new.number),
             self._keys.verification(new.id),
             self._keys.speech(new.id),
             self._keys.again(new.client, new.idempotency.key if new.idempotency else ""),
+            self._keys.reference(new.shares.reference),
         ]
         fields: list[Argument] = [
             *("sealed_number", new.sealed_number),
@@ -93,6 +82,8 @@ class RedisStore:
             *(new.keep, new.queue_margin, HEARD_WITHIN, OVERDUE_AFTER),
             *(*_call(new.call), new.sealed_speech),
             *(new.idempotency.body if new.idempotency else "", _DAY),
+            *(new.shares.prefix, new.shares.area, new.shares.region),
+            *(_or_empty(new.shares.ip), new.shares.reference),
             *(len(new.request_digests), *new.request_digests, *fields),
         ]
         return read_answer(self._run("create", keys, arguments))
@@ -151,10 +142,10 @@ class RedisStore:
         status, _, change = self._run("record", [], arguments)
         return read_recorded(status, change)
 
-    def sweep(self, dialer: str) -> bool:
-        """Ends what is over, and says that ``dialer`` lives. True if there is more to sweep."""
-        _, swept = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
-        return bool(swept >= _SWEEP)
+    def sweep(self, dialer: str) -> Swept:
+        """Ends what is over, says that ``dialer`` lives, and fetches what the log is to be told."""
+        _, swept, *notices = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
+        return Swept(swept >= _SWEEP, tuple(read_notice(each) for each in notices))
 
     def pulls(self, at_most: int) -> list[Pull]:
         """Live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
@@ -167,7 +158,7 @@ class RedisStore:
         Needs a client of its own, with a longer timeout than that.
         """
         try:
-            self._redis.blpop([self._keys.wake], timeout=seconds)
+            self.redis.blpop([self._keys.wake], timeout=seconds)
         except RedisTimeoutError:
             return
         except RedisError as error:
@@ -198,19 +189,17 @@ class RedisStore:
         return read_settled(news, *call)
 
     def health(self) -> Health:
-        """Whether anybody dials, and by which routes not."""
-        _, alive, *closed = self._run("health", [], [HEARD_WITHIN])
-        return Health(int(alive), tuple(Route(route.decode()) for route in closed))
+        """Whether anybody dials, by which routes not, and which breakers are open."""
+        _, alive, closed, breakers = self._run("health", [], [HEARD_WITHIN])
+        return Health(
+            dialers=int(alive),
+            closed_routes=tuple(Route(route.decode()) for route in closed),
+            breakers=tuple(breaker.decode() for breaker in breakers),
+        )
 
     def _step(self, name: str, verification_id: str, client: str, *rest: Argument) -> Answer:
         keys = [self._keys.verification(verification_id)]
         return read_answer(self._run(name, keys, [verification_id, client, *rest]))
-
-    def _run(self, name: str, keys: list[str], arguments: list[Argument]) -> Any:
-        keys = [*self._keys.shared, *keys]
-        arguments = [self._keys.prefix, self.clock_offset, *arguments]
-        with self._gate:
-            return self._scripts[name].run(self._redis, keys, arguments)
 
 
 def _call(call: NewCall) -> tuple[Argument, ...]:

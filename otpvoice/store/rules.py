@@ -1,9 +1,17 @@
 """What the scripts are told of the settings and of the core, as Lua tables."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from otpvoice.core.limits import Quota
+from otpvoice.core.limits import (
+    DAY,
+    LIMITS,
+    CallLimits,
+    Label,
+    Quota,
+    Ratio,
+    labels,
+)
 from otpvoice.core.verification import CALL_MOVES, REDIALED, Route
 
 
@@ -17,29 +25,84 @@ class QueueRules:
     """Further calls of a verification after one that did not reach the person."""
     callback_wait: int = 60_000
     """Milliseconds until the provider is asked about a placed call."""
-    calls_per_number: tuple[Quota, ...] = ()
+    limits: CallLimits = field(default_factory=CallLimits)
 
     def lua(self) -> str:
-        """``CALL_MOVES`` and ``RULES``, as ``_prelude.lua`` describes them."""
-        quotas = ", ".join(
-            f"{{ name = '{quota.name}', count = {quota.count}, window = {quota.window} }}"
-            for quota in self.calls_per_number
-        )
-        longest = max((quota.window for quota in self.calls_per_number), default=0)
+        """``CALL_MOVES`` and ``RULES``.
+
+        A quota is ``{label, count, window}``; one of a client or of the whole service, which is
+        counted in a tally, has its ``name`` besides; a breaker is ``{percent, window}`` or false.
+        """
+        moves = {str(status): _set(targets) for status, targets in CALL_MOVES.items()}
         rules: dict[str, object] = {
             "redialed": _set(REDIALED),
-            "routes": "{ " + ", ".join(f"'{route}'" for route in self.routes) + " }",
+            "routes": _list(f"'{route}'" for route in self.routes),
             "redials": self.redials,
             "callback_wait": self.callback_wait,
-            "calls_per_number": f"{{ {quotas} }}",
-            "longest_window": longest,
+            **self._limits(),
         }
-        moves = {str(status): _set(targets) for status, targets in CALL_MOVES.items()}
         return f"local CALL_MOVES = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
+
+    def _limits(self) -> dict[str, object]:
+        limits = self.limits
+        clients = {f"['{name}']": self._tallies(name) for name in limits.clients}
+        silent = {
+            f"['{name}']": "true" for name, each in limits.clients.items() if each.deliver_only
+        }
+        return {
+            **{
+                setting: _list(_quota(each) for each in labels(setting, getattr(limits, setting)))
+                for setting in (
+                    "calls_per_number",
+                    "all_calls_per_number",
+                    "wrong_codes_per_number",
+                    "unproven_per_prefix",
+                    "calls_per_ip",
+                )
+            },
+            "approval_clears_wrong_codes": str(limits.approval_clears_wrong_codes).lower(),
+            "conversion_breaker": _ratio(limits.conversion_breaker),
+            "wrong_code_breaker": _ratio(limits.wrong_code_breaker),
+            "clients": _table(clients),
+            "every_client": _list(
+                _quota(label, "name = 'day', ") for label in _a_day(limits.calls_per_day)
+            ),
+            "settings": _list(f"'{setting}'" for setting in LIMITS),
+            "deliver_only": _table(silent),
+        }
+
+    def _tallies(self, client: str) -> str:
+        """What a call of ``client`` is counted in besides what all calls are."""
+        own = self.limits.clients[client]
+        each = [
+            *((f"client {client}", label) for label in labels("calls_per_client", own.calls)),
+            *((f"day of client {client}", label) for label in _a_day(own.calls_per_day)),
+        ]
+        return _list(_quota(label, f"name = '{name}', ") for name, label in each)
+
+
+def _a_day(count: int | None) -> Iterator[Label]:
+    if count is not None:
+        yield Label("calls_per_day", Quota("", count, DAY))
+
+
+def _quota(label: Label, name: str = "") -> str:
+    quota = label.quota
+    return f"{{ {name}label = '{label.text}', count = {quota.count}, window = {quota.window} }}"
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return "false"
+    return f"{{ percent = {ratio.percent}, window = {ratio.window} }}"
 
 
 def _set(words: Iterable[str]) -> str:
-    return "{ " + ", ".join(f"{word} = true" for word in sorted(words)) + " }"
+    return _list(f"{word} = true" for word in sorted(words))
+
+
+def _list(members: Iterable[str]) -> str:
+    return "{ " + ", ".join(members) + " }"
 
 
 def _table(members: Mapping[str, object]) -> str:

@@ -37,7 +37,10 @@ _UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED",
 
 
 _LUA: Final = files("otpvoice.store") / "lua"
-_PRELUDE: Final = (_LUA / "_prelude.lua").read_text("utf-8")
+_PRELUDE: Final = "".join(
+    (_LUA / f"_{part}.lua").read_text("utf-8")
+    for part in ("base", "limits", "calls", "verifications")
+)
 
 
 class Script:

@@ -1,7 +1,9 @@
 """What the store is told and tells about calls. Times and durations in milliseconds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
 
@@ -128,3 +130,23 @@ class Health:
 
     dialers: int
     closed_routes: tuple[Route, ...]
+    breakers: tuple[str, ...]
+    """Those that are open, with what they are open for: ``conversion_breaker area +919876``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the log is to be told: an alarm, or what an operator did."""
+
+    event: str
+    at: int
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did."""
+
+    more: bool
+    """There is more to sweep."""
+    notices: tuple[Notice, ...]

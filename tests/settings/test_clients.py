@@ -154,3 +154,22 @@ def test_no_client(start: Start) -> None:
     """Without any client the start warns: nobody could ask for anything."""
     loaded = start(OTPVOICE_CLIENTS_APP_KEY_SHA256=None)
     assert any("clients" in warning for warning in loaded.warnings)
+
+
+def test_deliver_only_needs_a_bound(refusal: Refusal, start: Start) -> None:
+    """Without approvals hardly a limit holds it, so that it has to have its own for a day."""
+    client = {"OTPVOICE_CLIENTS_APP_DELIVER_ONLY": "true"}
+    said = refusal(**client)
+    assert list(said) == ["clients.app.calls_per_day"]
+    limits = start(**client, OTPVOICE_CLIENTS_APP_CALLS_PER_DAY="500").settings.call_limits()
+    assert limits.clients["app"].deliver_only
+    assert limits.clients["app"].calls_per_day == 500
+
+
+def test_quotas_of_one_window(refusal: Refusal) -> None:
+    """Two that say the same thing of one window are refused, of a client as in common."""
+    said = refusal(
+        OTPVOICE_LIMITS_CALLS_PER_IP="30/60m,100/1h",
+        OTPVOICE_CLIENTS_APP_CALLS_PER_CLIENT="1/1m,2/60s",
+    )
+    assert set(said) == {"limits.calls_per_ip[1]", "clients.app.calls_per_client[1]"}

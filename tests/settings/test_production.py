@@ -55,6 +55,13 @@ def test_public_url_without_tls(refusal: Refusal) -> None:
     assert "https://" in said["server.public_url"]
 
 
+def test_provider_without_tls(refusal: Refusal, start: Start) -> None:
+    """Production stops where the code would travel in plain; a sandbox on this machine may be."""
+    said = refusal(**PRODUCTION, OTPVOICE_PROVIDER_BASE_URL="http://portal.example.com/api/v2/")
+    assert list(said) == ["provider.base_url"]
+    assert start(**PRODUCTION, OTPVOICE_PROVIDER_BASE_URL="http://127.0.0.1:8100/api/v2/")
+
+
 def test_sample_in_production() -> None:
     """Every secret that the sample left behind is refused."""
     guarded = {"OTPVOICE_PROVIDER_WEBHOOK_SECRET": "mine"}

@@ -168,9 +168,9 @@ def test_all_faults_at_once(refusal: Refusal) -> None:
 @pytest.mark.parametrize(
     ("toml", "name"),
     [
-        ("[limits]\ncalls_per_client = '60/1m'\n", "limits.calls_per_client"),
+        ("[limits]\ncalls_per_clients = '60/1m'\n", "limits.calls_per_clients"),
         ("[server]\nforwarded_allow_ips = '*'\n", "server.forwarded_allow_ips"),
-        ("[clients.app]\ndeliver_only = true\n", "clients.app.deliver_only"),
+        ("[clients.app]\nonly_deliver = true\n", "clients.app.only_deliver"),
         ("[events]\nurl = 'x'\n", "events"),
         ("[events]\n", "events"),
         ("production = true\n", "production"),

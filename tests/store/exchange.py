@@ -6,16 +6,17 @@ Durations are in seconds as in the contract, times in milliseconds as in the sto
 import itertools
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis import Redis
 from world import ASHA, BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberKey
-from otpvoice.core.limits import parse_quota
+from otpvoice.core.limits import CallLimits, Quota, parse_quota
+from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.service import seal_number, seal_speech
-from otpvoice.core.steps import Idempotency, NewCall, NewVerification
+from otpvoice.core.steps import Idempotency, NewCall, NewVerification, Shares
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -25,10 +26,11 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
+from otpvoice.store.operations import Explanation, Operations, Telephone
 from otpvoice.store.records import Answer
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.rules import QueueRules
-from otpvoice.store.values import CallResult, Claim, Pull, Recorded, Report, Settled
+from otpvoice.store.values import CallResult, Claim, Notice, Pull, Recorded, Report, Settled
 
 RAVI = "+919812345678"
 CODE = "012345"
@@ -58,6 +60,7 @@ class Exchange:
         self.store = store
         self.ring = ring
         self.gaps = gaps
+        self.notices: list[Notice] = []
         self.sweeps()
 
     def passes(self, seconds: float, dialer: str | None = "dialer") -> None:
@@ -85,6 +88,7 @@ class Exchange:
         bridge: str = BRIDGE,
         name: str = "Asha",
         idempotency: Idempotency | None = None,
+        ip: str | None = None,
     ) -> Answer:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
@@ -110,6 +114,7 @@ class Exchange:
             queue_margin=round(margin * 1000),
             claim_margin=round(max(15, margin - 15) * 1000),
             call=new_call(route, bridge),
+            shares=shares_of(to, ip, reference),
             idempotency=idempotency,
         )
         return self.store.create(new)
@@ -225,11 +230,25 @@ class Exchange:
 
     def sweeps(self, dialer: str = "dialer") -> bool:
         """One sweep."""
-        return self.store.sweep(dialer)
+        swept = self.store.sweep(dialer)
+        self.notices.extend(swept.notices)
+        return swept.more
 
     def pulls(self) -> list[Pull]:
         """The calls to ask the provider about now."""
         return self.store.pulls(32)
+
+    # What operators ask --------------------------------------------------------------------------
+
+    @property
+    def operations(self) -> Operations:
+        """The operator's side of the same store."""
+        store = self.store
+        return Operations(store.redis, rules=store.rules, clock_offset=store.clock_offset)
+
+    def explains(self, to: str = ASHA) -> Explanation:
+        """What holds a number."""
+        return self.operations.explain(telephone(to))
 
     # What the provider tells ---------------------------------------------------------------------
 
@@ -272,11 +291,44 @@ def exchange_with(
     redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **rules: Any
 ) -> Exchange:
     """An exchange whose store has these ``calls_per_number`` and other rules."""
-    calls_per_number = tuple(parse_quota(quota) for quota in quotas)
-    queue_rules = QueueRules(calls_per_number=calls_per_number, **rules)
+    return limited(redis, calls_per_number=quotas_of(*quotas), gaps=gaps, rules=rules)
+
+
+def limited(
+    redis: Redis,
+    *,
+    gaps: Sequence[float] = GAPS,
+    rules: Mapping[str, Any] | None = None,
+    **limits: Any,
+) -> Exchange:
+    """An exchange whose store has these limits and other rules."""
+    queue_rules = QueueRules(limits=CallLimits(**limits), **(rules or {}))
     return Exchange(RedisStore(redis, keep=KEEP, rules=queue_rules), gaps=gaps)
+
+
+def quotas_of(*texts: str) -> tuple[Quota, ...]:
+    """Quotas as they are written."""
+    return tuple(parse_quota(text) for text in texts)
+
+
+def telephone(to: str) -> Telephone:
+    """A number as operators name it."""
+    shares = shares_of(to, None, None)
+    return Telephone(NUMBERS.name(to), shares.prefix, shares.area, mask_number(to))
 
 
 def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
     """A call to be queued."""
     return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")
+
+
+def shares_of(to: str, ip: str | None, reference: str | None) -> Shares:
+    """What a number of India and the one who asks have in common with others."""
+    number = Number(to, "IN", "mobile")
+    return Shares(
+        prefix=NUMBERS.shared("prefix", number.prefix),
+        area=number.area,
+        region=number.region,
+        ip=NUMBERS.shared("ip", ip) if ip else None,
+        reference=NUMBERS.shared("reference", reference) if reference else "",
+    )

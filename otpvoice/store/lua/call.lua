@@ -24,9 +24,10 @@ if call then
 end
 
 if due > last_due(verification) then return answer('too_late', verification) end
-local quota, free_at = quota_reached(verification.number)
-if quota then
-  return answer('rate_limited calls_per_number ' .. quota.name, verification, free_at - NOW)
+local limit, free_at = limit_reached(verification)
+if limit then
+  note_refusal(verification.number, limit, { client = verification.client, verification = verification.id })
+  return answer('rate_limited ' .. limit, verification, free_at - NOW)
 end
 local closed = calls_closed(false, ARGV[5], ARGV[6])
 if closed then return answer(closed, verification) end

@@ -1,17 +1,25 @@
 -- Counts, compares and consumes one code: the first right one wins, nobody wins twice.
 --
 -- KEYS 8 verification:<id>   ARGV 3 id   4 client   5 length of the code   6- its digests, one per ring key
--- Returns answer("right" | "wrong" | "wrong_length" | "closed" | "not_found")
+-- Returns answer("right" | "wrong" | "wrong_length" | "closed" | "not_found"
+--                | "rate_limited <limit>" (number: ms until then): neither compared nor counted)
 
 local verification = load_own(ARGV[3], ARGV[4])
 if not verification then return answer('not_found') end
 if verification.status ~= 'pending' then return answer('closed', verification) end
 if verification.code_length ~= ARGV[5] then return answer('wrong_length', verification) end
 
+local limit, refused_until = codes_refused(verification.number)
+if limit then
+  note_refusal(verification.number, limit, { client = verification.client, verification = verification.id })
+  return answer('rate_limited ' .. limit, verification, refused_until - NOW)
+end
+
 -- The wrong codes so far stand one after the other, each as long as a digest.
 local wrong, seen = verification.wrong or '', false
 for i = 6, #ARGV do
   if ARGV[i] == verification.digest then
+    judge_codes(false)
     finish(verification, 'approved', '', NOW)
     return answer('right', verification)
   end
@@ -21,6 +29,8 @@ for i = 6, #ARGV do
 end
 
 if not seen then
+  judge_codes(true)
+  count_wrong_code(verification.number)
   redis.call('HSET', KEYS[8], 'wrong', wrong .. ARGV[6])
   changed(verification.id)
   if redis.call('HINCRBY', KEYS[8], 'checks_left', -1) <= 0 then

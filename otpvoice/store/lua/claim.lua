@@ -36,6 +36,10 @@ end
 local function may_dial(call, verification)
   local dial_by = verification.expires_at - verification.claim_margin
   if NOW > dial_by then return hold(call, NOW, dial_by) end
+  if blocked_until(verification.number) > NOW then
+    move_call(call, 'canceled', { reason = 'refused' })
+    return nil
+  end
   local gap = gap_until(verification.number)
   if gap > NOW then
     redis.call('HSET', call_key(call.id), 'due_at', gap)

@@ -1,22 +1,26 @@
 -- Begins a verification and queues its call, or finds the one that is under way.
 --
--- KEYS 8 pending:<client>:<number>   9 verification:<new id>   10 speech:<new id>   11 again:<idempotency key>
+-- KEYS 8 number:<number>   9 verification:<new id>   10 speech:<new id>   11 again:<idempotency key>
+--     12 reference:<reference>
 -- ARGV  3 new id            4 client              5 number (its name)     6 "1": the caller's own code
 --       7 call_after ms     8 ttl ms              9 keep ms              10 queue_margin ms
 --      11 heard_within ms  12 overdue_after ms
 --      13-17 the call: id, route or "", locale or "", bridge, caller_id
 --      18 what is to be spoken, sealed
 --      19 the body's fingerprint if an idempotency key came with it, else ""   20 how long to know it, ms
---      21 n, then n request digests (one per ring key), then field, value, ... of the new record
+--      21-23 what the number shares with others: prefix, area, region
+--      24 the end user's address (its name) or ""     25 the reference (its name) or ""
+--      26 n, then n request digests (one per ring key), then field, value, ... of the new record
 -- Returns answer("created" | "existing" | "replayed" (number: the first answer's status)
 --                | "call_gap" (number: ms until it would be taken) | "over_capacity" | "calls_unavailable"
 --                | "rate_limited <limit>" (number: ms until then) | "idempotency_mismatch")
 
-local id, number, call_after, ttl = ARGV[3], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
+local id, client, number, call_after, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
 local own_code = ARGV[6] == '1'
 local spec = { id = ARGV[13], route = ARGV[14], locale = ARGV[15], bridge = ARGV[16],
   caller_id = ARGV[17] }
-local first_digest, digests = 22, tonumber(ARGV[21])
+local ip, reference = ARGV[24] ~= '' and ARGV[24] or nil, ARGV[25]
+local first_digest, digests = 27, tonumber(ARGV[26])
 local fields = { unpack(ARGV, first_digest + digests) }
 
 local given = {}
@@ -26,7 +30,7 @@ for i = 1, #fields, 2 do given[fields[i]] = fields[i + 1] end
 local before = ARGV[19] ~= '' and load(KEYS[11])
 if before then
   if before.body ~= ARGV[19] then return answer('idempotency_mismatch') end
-  local known = load_own(before.id, ARGV[4])
+  local known = load_own(before.id, client)
   if known then return answer('replayed', known, tonumber(before.status)) end
 end
 
@@ -45,7 +49,7 @@ local function has_code(verification)
   return false
 end
 
-local pending = redis.call('GET', KEYS[8])
+local pending = redis.call('HGET', KEYS[8], 'pending ' .. client)
 local old = pending and load_verification(pending)
 if old and old.status ~= 'pending' then old = nil end
 
@@ -62,36 +66,53 @@ local function refuse(outcome, wait)
   return answer(outcome, alike and old or nil, wait)
 end
 
-local function refuse_call(besides)
-  local quota, free_at = quota_reached(number, besides)
-  if quota then return refuse('rate_limited calls_per_number ' .. quota.name, free_at - NOW) end
+local function refuse_for_limit(outcome, limit, wait)
+  note_refusal(number, limit, { client = client, reference = reference })
+  return refuse(outcome, wait)
+end
+
+local function refuse_call(of, besides)
+  local limit, free_at = limit_reached(of, besides)
+  if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
   local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12])
   if closed then return refuse(closed) end
 end
 
 if same and waiting then return accept('existing', 200, old) end
 if same and due <= last_due(old) then
-  local refusal = refuse_call()
+  local refusal = refuse_call(old)
   if refusal then return refusal end
   queue_call(old, spec, due)
   return accept('existing', 200, old)
 end
 
 local last = NOW + ttl - ARGV[10]
-if due > last then return refuse('call_gap', due - last) end
+if due > last then return refuse_for_limit('call_gap', 'call_gap', due - last) end
+local shares = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
 -- A call that was not dialed yet makes room when its verification is superseded.
-local refusal = refuse_call(waiting and waiting.status == 'queued' and waiting.id)
+local refusal = refuse_call({ number = number, client = client, ip = ip, shares = shares },
+  waiting and waiting.status == 'queued' and waiting.id)
 if refusal then return refusal end
 
 if old then finish(old, 'canceled', 'superseded', NOW) end
-local expires_at = NOW + ttl
-redis.call('HSET', KEYS[9], 'client', ARGV[4], 'number', number, 'status', 'pending',
+local expires_at, keep = NOW + ttl, ttl + ARGV[9]
+redis.call('HSET', KEYS[9], 'client', client, 'number', number, 'status', 'pending',
   'created_at', NOW, 'expires_at', expires_at, 'version', 0,
   'queue_margin', ARGV[10], unpack(fields))
-redis.call('PEXPIRE', KEYS[9], ttl + ARGV[9])
+if ip then redis.call('HSET', KEYS[9], 'ip', ip) end
+if open_until('wrong_code_breaker') > NOW then
+  redis.call('HSET', KEYS[9], 'checks_left', math.min(CHECKS_IN_DOUBT, given.checks_left))
+end
+redis.call('PEXPIRE', KEYS[9], keep)
 redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
-redis.call('SET', KEYS[8], id, 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
+write_number(number, 'shares', table.concat({ shares.prefix, shares.area, shares.region }, ' '),
+  'pending ' .. client, id)
+remember_verification(number, id, keep)
+if reference ~= '' then
+  local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (NEWEST - 1) * (#id + 1))
+  redis.call('SET', KEYS[12], id .. ' ' .. others, 'PX', keep)
+end
 local new = load_verification(id)
 queue_call(new, spec, due)
 return accept('created', 201, new)

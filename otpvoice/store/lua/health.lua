@@ -1,10 +1,7 @@
--- Whether anybody dials, and by which routes.
+-- Whether anybody dials, by which routes not, and what is refusing.
 --
 -- ARGV 3 heard_within ms
--- Returns {now, dialers heard of within it, closed route, ...}
+-- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}}
 
-local reply = { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf') }
-for _, route in ipairs(RULES.routes) do
-  if redis.call('HEXISTS', route_key(route), 'closed_until') == 1 then reply[#reply + 1] = route end
-end
-return reply
+return { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
+  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf') }

@@ -4,8 +4,6 @@
 --        code can be heard, or ""   7- the gaps after the 1st, 2nd, ... call, ms
 -- Returns {"marked" | "lost", now}
 
-local DAY = 86400000
-
 local call = load_call(ARGV[3])
 if not call or call.status ~= 'dialing' or call.holder ~= ARGV[4] or call.sent_at
   or tonumber(call.lease_until) <= NOW then
@@ -21,13 +19,11 @@ if gap_end > NOW then
   return { 'lost', NOW }
 end
 
-local key = gap_key(call.number)
-local gap = load(key)
-if not gap or NOW - gap.last > DAY then gap = { sent = 0, ['until'] = 0 } end
+local gap = load(number_key(call.number)) or {}
+if not gap.last or NOW - gap.last > DAY then gap = { sent = 0, ['until'] = 0 } end
 local sent = gap.sent + 1
 local length = ARGV[math.min(6 + sent, #ARGV)]
-redis.call('HSET', key, 'sent', sent, 'last', NOW, 'until', NOW + length)
-redis.call('PEXPIRE', key, DAY)
+write_number(call.number, 'sent', sent, 'last', NOW, 'until', NOW + length)
 
 local live_until = NOW + ARGV[5]
 redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
@@ -35,5 +31,5 @@ redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
 if ARGV[6] ~= '' then redis.call('HSET', call_key(call.id), 'heard_after', ARGV[6]) end
 redis.call('HINCRBY', call_key(call.id), 'requests', 1)
 hold_line(call, live_until)
-take_place(call.number, call.id, NOW)
+take_places(verification, call, NOW)
 return { 'marked', NOW }

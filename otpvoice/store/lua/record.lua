@@ -51,7 +51,7 @@ if ARGV[8] ~= '' then
   redis.call('HSET', call_key(call.id), 'provider_id', ARGV[8])
   redis.call('SET', PREFIX .. 'provider:' .. ARGV[8], call.id, 'PX', ARGV[11])
 end
-if ARGV[9] == '1' and not has_ended(call.status) then give_back(call) end
+if ARGV[9] == '1' and not has_ended(call.status) then as_if_never_sent(call) end
 
 local status, changes = ARGV[5], {}
 if ARGV[6] ~= '' then changes.reason = ARGV[6] end
@@ -73,7 +73,7 @@ if status == 'queued' then
   return { call.status, NOW, route_change }
 end
 local moved = move_call(call, status, changes)
-if moved and not call.sent_at then return_place(call) end
+if moved and not call.sent_at then return_places(owner_of(call), call) end
 if moved and pending and ARGV[12] ~= '' and NOW <= last_due(verification)
   and not call_under_way(verification) then
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,

@@ -1,7 +1,7 @@
 -- Ends what nobody asked for, gives lapsed leases back, and says that this dialer lives.
 --
 -- ARGV 3 dialer id   4 how long a silent dialer is remembered, ms   5 how many of each kind at most
--- Returns {now, how many were swept}
+-- Returns {now, how many were swept, what the log is to be told (JSON), ...}
 
 local swept = 0
 
@@ -41,4 +41,4 @@ each_over(LIVE, function(id)
   if call then release_line(call) end
 end)
 
-return { NOW, swept }
+return { NOW, swept, unpack(redis.call('LPOP', PREFIX .. 'notices', 100) or {}) }

@@ -1,0 +1,43 @@
+-- What stands before every rule: this file, then _limits.lua, _calls.lua and _verifications.lua.
+-- The store puts two tables in front of them, rendered from Python:
+--   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
+--   RULES                how calls follow each other, and every limit (store/rules.py)
+--
+-- KEYS 1-7 are the same for every rule (see keys.py for the whole legend):
+--   1 queue     zset  call id -> when to dial (ms)
+--   2 dialing   zset  call id -> when its lease ends (ms)
+--   3 live      zset  call id -> until when it may ring or talk (ms)
+--   4 expiring  zset  verification id -> end of its life (ms)
+--   5 wake      list  a token for each reason to look at the queue now
+--   6 dialers   zset  dialer id -> last heard (ms)
+--   7 pull      zset  call id -> when to ask the provider about it (ms)
+-- ARGV 1 key prefix   ARGV 2 offset of the clock in ms: 0 but in tests, which move it
+--
+-- Errors are not caught anywhere: a rule that fails half way must be seen, never counted as done.
+
+local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = unpack(KEYS, 1, 7)
+local PREFIX = ARGV[1]
+local time = redis.call('TIME')
+local NOW = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
+local MINUTE, HOUR, DAY = 60000, 3600000, 86400000
+
+local function load(key)
+  local flat = redis.call('HGETALL', key)
+  if #flat == 0 then return nil end
+  local record = {}
+  for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
+  return record
+end
+
+-- A key lives at least so long from now; never shorter than before.
+local function keep_for(key, milliseconds)
+  if redis.call('PTTL', key) < milliseconds then redis.call('PEXPIRE', key, milliseconds) end
+end
+
+-- What the log is to be told: a dialer fetches it with its next sweep.
+local function notice(event, details)
+  details.event, details.at = event, NOW
+  redis.call('RPUSH', PREFIX .. 'notices', cjson.encode(details))
+  redis.call('LTRIM', PREFIX .. 'notices', -1000, -1)
+  redis.call('PEXPIRE', PREFIX .. 'notices', 7 * DAY)
+end

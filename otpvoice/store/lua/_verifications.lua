@@ -1,0 +1,68 @@
+-- Verifications -----------------------------------------------------------------------------------
+
+-- How a call ends that was not sent when its verification ended.
+local function ended_first(verification)
+  return verification and verification.status == 'expired' and 'expired' or 'canceled'
+end
+
+-- Ends a pending verification: what could speak or match its code is gone with the same breath.
+local function finish(verification, status, reason, at)
+  local key = PREFIX .. 'verification:' .. verification.id
+  redis.call('HSET', key, 'status', status, 'ended_at', at)
+  if reason ~= '' then redis.call('HSET', key, 'reason', reason) end
+  redis.call('HDEL', key, 'digest', 'request_digest', 'wrong')
+  redis.call('DEL', PREFIX .. 'speech:' .. verification.id)
+  redis.call('ZREM', EXPIRING, verification.id)
+  local number, pending = number_key(verification.number), 'pending ' .. verification.client
+  if redis.call('HGET', number, pending) == verification.id then redis.call('HDEL', number, pending) end
+  verification.status = status
+  if status == 'approved' then prove(verification) end
+  local answered = false
+  for _, call in ipairs(calls_of(verification)) do
+    move_call(call, ended_first(verification), { reason = 'ended_first' })
+    answered = answered or call.status == 'answered'
+  end
+  if answered then judge_conversion(verification) end
+  changed(verification.id)
+end
+
+-- The verification as it stands now: one whose life is over is ended by whoever reads it.
+local function load_verification(id)
+  local key = PREFIX .. 'verification:' .. id
+  local verification = load(key)
+  if not verification then return nil end
+  verification.id = id
+  if verification.status == 'pending' and tonumber(verification.expires_at) <= NOW then
+    finish(verification, 'expired', '', verification.expires_at)
+    verification = load(key)
+    verification.id = id
+  end
+  return verification
+end
+
+-- The same for one client; another client's is as unknown as none.
+local function load_own(id, client)
+  local verification = load_verification(id)
+  if verification and verification.client == client then return verification end
+end
+
+-- The limit that a further call would meet; a call that is under way has its place.
+local function limit_ahead(verification)
+  if verification.status ~= 'pending' or call_under_way(verification) then return nil, 0 end
+  return limit_reached(verification)
+end
+
+-- What every answer about a verification is made from:
+-- {outcome, now, number, gap_until, limit, limit_until, codes_refused_until, id, {fields}, call id, {fields}, ...}
+local function answer(outcome, verification, number)
+  if not verification then return { outcome, NOW, number or 0 } end
+  local key = PREFIX .. 'verification:' .. verification.id
+  local limit, limit_until = limit_ahead(verification)
+  local _, codes_refused_until = codes_refused(verification.number)
+  local reply = { outcome, NOW, number or 0, gap_until(verification.number), limit or '', limit_until,
+    codes_refused_until, verification.id, redis.call('HGETALL', key) }
+  for id in string.gmatch(redis.call('HGET', key, 'calls') or '', '%S+') do
+    reply[#reply + 1], reply[#reply + 2] = id, redis.call('HGETALL', call_key(id))
+  end
+  return reply
+end

@@ -1,0 +1,53 @@
+"""What every store has: a server, its keys, and the rules that run there."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis import Redis
+
+from otpvoice.store.gate import Gate
+from otpvoice.store.keys import TAG, Keys
+from otpvoice.store.rules import QueueRules
+from otpvoice.store.scripts import Argument, Script
+
+HEARD_WITHIN: Final = 30_000
+"""A dialer not heard of for this long (ms) is not there."""
+
+
+class Rulebook:
+    """Runs rules, one round trip each.
+
+    Args:
+        redis: answers bytes; see :func:`otpvoice.store.address.connect`.
+        rules: how calls follow each other, and the limits.
+        tag: the hash tag that all keys carry.
+        clock_offset: milliseconds added to the server's time. Tests move the clock with it.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        rules: QueueRules | None = None,
+        tag: str = TAG,
+        clock_offset: int = 0,
+    ) -> None:
+        self.clock_offset = clock_offset
+        self.redis = redis
+        self._gate = Gate(redis)
+        self._keys = Keys(tag)
+        self.rules = rules or QueueRules()
+        self._scripts: dict[str, Script] = {}
+
+    def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """The reply of ``lua/<name>.lua``.
+
+        Raises:
+            StoreUnavailable: no answer in time, or a server that can not serve.
+        """
+        if name not in self._scripts:
+            self._scripts[name] = Script(name, self.rules)
+        all_keys = [*self._keys.shared, *keys]
+        all_arguments = [self._keys.prefix, self.clock_offset, *arguments]
+        with self._gate:
+            return self._scripts[name].run(self.redis, all_keys, all_arguments)
