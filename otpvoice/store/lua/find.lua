@@ -1,0 +1,21 @@
+-- Finds verifications by what is known of them, for operators.
+--
+-- ARGV 3 "number", "reference" or "id"   4 its name, or the id   5 who   6 what was asked for, masked
+-- Returns {now, {verification as in answer("found")}, ...}, the newest first
+
+local ids = {}
+if ARGV[3] == 'number' then
+  ids = verifications_of(ARGV[4])
+elseif ARGV[3] == 'reference' then
+  for id in string.gmatch(redis.call('GET', PREFIX .. 'reference:' .. ARGV[4]) or '', '%S+') do ids[#ids + 1] = id end
+else
+  ids = { ARGV[4] }
+end
+
+local reply = { NOW }
+for _, id in ipairs(ids) do
+  local verification = load_verification(id)
+  if verification then reply[#reply + 1] = answer('found', verification) end
+end
+notice('operator.searched', { what = ARGV[6], found = #reply - 1, by = ARGV[5] })
+return reply

@@ -1,0 +1,23 @@
+-- What refuses, for operators.
+--
+-- ARGV 3 heard_within ms
+-- Returns {now, {{client or "", limit, used, until when or 0}, ...}, {breaker, until when, ...},
+--          {setting, refusals in the last hour, ...}, live calls, queued calls, dialers, {closed route, ...}}
+
+local held, refused = {}, {}
+local function add(client, tallies)
+  for _, each in ipairs(tallies) do
+    local full, used = tally_full_until(each.name, each, 0)
+    held[#held + 1] = { client, each.label, used, full }
+  end
+end
+
+add('', RULES.every_client)
+for client in pairs(RULES.clients) do add(client, own_tallies_of(client)) end
+for _, setting in ipairs(RULES.settings) do
+  refused[#refused + 1] = setting
+  refused[#refused + 1] = tally('refused ' .. setting, HOUR)
+end
+return { NOW, held, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
+  redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), redis.call('ZCARD', QUEUE),
+  redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes() }

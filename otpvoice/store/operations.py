@@ -1,0 +1,174 @@
+"""What operators ask of the store. What they change, the service's log is told of.
+
+Each step that changes or shows something of a person takes ``by``, who does it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from otpvoice.core.verification import Route, Verification
+from otpvoice.store.records import read_answer
+from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
+from otpvoice.store.scripts import Argument
+
+
+@dataclass(frozen=True, slots=True)
+class Telephone:
+    """A number as the store knows it."""
+
+    name: str
+    prefix: str
+    """The name of its prefix."""
+    area: str
+    masked: str
+    """For the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How far one limit is used up."""
+
+    client: str | None
+    """Whose limit it is; None for numbers and the whole service."""
+    limit: str
+    used: int
+    until: int
+    """Until when it refuses, in milliseconds since 1970; 0 when it does not."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One of the newest refusals of a number."""
+
+    at: int
+    client: str
+    limit: str
+    reference: str = ""
+    """The name of the caller's reference."""
+    verification: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What holds a number. Times in milliseconds since 1970."""
+
+    now: int
+    gap_until: int
+    blocked_until: int
+    uses: tuple[Use, ...]
+    refusals: tuple[Refusal, ...]
+    """The newest first, of a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """An open one."""
+
+    name: str
+    """With what it is open for: ``conversion_breaker area +919876``."""
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What refuses."""
+
+    now: int
+    uses: tuple[Use, ...]
+    breakers: tuple[Breaker, ...]
+    refused: dict[str, int]
+    """By setting, in the last hour."""
+    live: int
+    queued: int
+    dialers: int
+    closed_routes: tuple[Route, ...]
+
+
+class Operations(Rulebook):
+    """The operator's side of the store. All raise ``StoreUnavailable``."""
+
+    def overview(self) -> Overview:
+        """What refuses now, and how much was refused lately."""
+        now, uses, breakers, refused, live, queued, dialers, closed = self._run(
+            "overview", [], [HEARD_WITHIN]
+        )
+        return Overview(
+            now=now,
+            uses=tuple(_uses(uses)),
+            breakers=tuple(
+                Breaker(name.decode(), int(float(until))) for name, until in _pairs(breakers)
+            ),
+            refused={setting.decode(): count for setting, count in _pairs(refused)},
+            live=live,
+            queued=queued,
+            dialers=dialers,
+            closed_routes=tuple(Route(route.decode()) for route in closed),
+        )
+
+    def explain(self, telephone: Telephone) -> Explanation:
+        """Which limits hold a number, and what was refused to it."""
+        keys = [self._keys.refusals(telephone.name)]
+        arguments = [telephone.name, telephone.prefix, telephone.area]
+        now, gap_until, blocked_until, uses, refusals = self._run("explain", keys, arguments)
+        return Explanation(
+            now=now,
+            gap_until=gap_until,
+            blocked_until=blocked_until,
+            uses=tuple(_uses(uses)),
+            refusals=tuple(msgspec.json.decode(each, type=Refusal) for each in refusals),
+        )
+
+    def clear(self, telephone: Telephone, by: str) -> None:
+        """Frees a number from its own limits and from those of its prefix and area."""
+        arguments = [telephone.name, telephone.prefix, telephone.area, by, telephone.masked]
+        self._run("clear", [], arguments)
+
+    def block(self, telephone: Telephone, seconds: int, by: str) -> int:
+        """Has a number called no more for so long; how many queued calls were called off."""
+        return self._block(telephone, seconds, by)
+
+    def unblock(self, telephone: Telephone, by: str) -> None:
+        """Lets a number be called again."""
+        self._block(telephone, 0, by)
+
+    def find_by_number(self, telephone: Telephone, by: str) -> list[Verification]:
+        """The newest verifications of a number."""
+        return self._find("number", telephone.name, by, telephone.masked)
+
+    def find_by_reference(self, reference: str, by: str) -> list[Verification]:
+        """The newest verifications of a caller's reference, given by its name."""
+        return self._find("reference", reference, by, "a reference")
+
+    def find_by_id(self, verification_id: str, by: str) -> list[Verification]:
+        """The one verification, or none."""
+        return self._find("id", verification_id, by, verification_id)
+
+    def forget(self, telephone: Telephone, by: str) -> int:
+        """Erases what is known of a number; how many verifications there were.
+
+        What limits count, and a block, stay until they end.
+        """
+        keys = [self._keys.refusals(telephone.name)]
+        _, erased = self._run("forget", keys, [telephone.name, by, telephone.masked])
+        return int(erased)
+
+    def _block(self, telephone: Telephone, seconds: int, by: str) -> int:
+        arguments: list[Argument] = [telephone.name, seconds * 1000, by, telephone.masked]
+        _, called_off = self._run("block", [], arguments)
+        return int(called_off)
+
+    def _find(self, kind: str, what: str, by: str, masked: str) -> list[Verification]:
+        _, *found = self._run("find", [], [kind, what, by, masked])
+        answers = [read_answer(each) for each in found]
+        return [each.verification for each in answers if each.verification]
+
+
+def _uses(rows: Sequence[Any]) -> Iterator[Use]:
+    for client, limit, used, until in rows:
+        yield Use(client.decode() or None, limit.decode(), used, until)
+
+
+def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    return zip(flat[::2], flat[1::2], strict=True)
