@@ -31,6 +31,19 @@ WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 PATH_TOKEN = "path-token-of-the-tests-0123456789"
 VALIDATION_KEY = "validation-key-of-the-tests"
 
+WIDE_LIMITS = {
+    "OTPVOICE_LIMITS_CALL_GAP": "0",
+    "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
+    "OTPVOICE_LIMITS_ALL_CALLS_PER_NUMBER": "1000000/24h",
+    "OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER": "1000000/24h",
+    "OTPVOICE_LIMITS_UNPROVEN_PER_PREFIX": "",
+    "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "1000000/1m",
+    "OTPVOICE_LIMITS_CALLS_PER_DAY": "1000000",
+    "OTPVOICE_LIMITS_CONVERSION_BREAKER": "off",
+    "OTPVOICE_LIMITS_WRONG_CODE_BREAKER": "off",
+}
+"""Limits that are in nobody's way: few numbers are called again and again, and nobody answers."""
+
 
 class Phones:
     """The sandbox's phones, over HTTP."""

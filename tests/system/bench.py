@@ -15,7 +15,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from redis import Redis
 from system.processes import Process, sandbox_config
-from world import LOGIN_KEY, Phones, running
+from world import LOGIN_KEY, WIDE_LIMITS, Phones, running
 
 from otpvoice.app import create_app, create_dialer, queue_rules
 from otpvoice.sandbox import RunningSandbox
@@ -25,8 +25,7 @@ from otpvoice.store.redis import LEASE, RedisStore
 
 LEASE_OVER = LEASE + 1_000
 _CALM = {
-    "OTPVOICE_LIMITS_CALL_GAP": "0",
-    "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
+    **WIDE_LIMITS,
     "OTPVOICE_VERIFICATION_REDIALS": "0",
     "OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5",
     "OTPVOICE_DIALER_THREADS": "4",
@@ -96,7 +95,7 @@ class Bench:
     def passes(self, milliseconds: int) -> None:
         """Time passes, and somebody sweeps."""
         self.store.clock_offset += milliseconds
-        while self.store.sweep("a dialer that was heard of"):
+        while self.store.sweep("a dialer that was heard of").more:
             pass
 
     @contextmanager

