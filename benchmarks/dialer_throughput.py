@@ -5,7 +5,6 @@ provider takes 300 ms for each. Measured from the first tenth of the calls to th
 BENCHMARK_ROUNDS (5) rounds.
 """
 
-import logging
 import time
 from statistics import median
 
@@ -44,7 +43,7 @@ def measured(stack: Stack) -> tuple[float, float]:
 
 def main() -> None:
     """Measures and prints."""
-    logs.configure(logging.ERROR)  # of our own API, which only fills the queue
+    logs.configure("error")  # of our own API, which only fills the queue
     with Stack() as stack:
         stack.environ["OTPVOICE_DIALER_THREADS"] = str(THREADS)
         rounds = [measured(stack) for _ in range(ROUNDS)]

@@ -2,9 +2,7 @@
 
 import os
 
-from otpvoice import logs
 from otpvoice.app import create_app
-from otpvoice.settings import load
+from otpvoice.configured import load_and_log
 
-logs.configure()
-app = create_app(load(os.environ).settings)
+app = create_app(load_and_log(os.environ))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 from flask import Flask, Response
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import (
     HTTPException,
     MethodNotAllowed,
@@ -14,6 +15,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.exceptions import NotFound as NoSuchPage
 
+from otpvoice import logs
 from otpvoice.api.answers import json_answer, request_id
 from otpvoice.core import errors
 from otpvoice.core.verification import Verification
@@ -90,6 +92,8 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
     """
 
     def answer_refusal(error: errors.OtpvoiceError) -> Response:
+        if error.verification is not None:
+            bind_contextvars(verification=error.verification.id)
         return _answer(PROBLEMS[type(error)], str(error), evidence(error, present))
 
     def answer_http(error: HTTPException) -> Response:
@@ -101,7 +105,7 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
 
     def answer_fault(error: Exception) -> Response:
         # The message may quote what was handled, so the place is logged and the text is not.
-        _LOG.error("request.failed", error=type(error).__name__, at=_origin(error))
+        _LOG.error("request.failed", **logs.told(error))
         detail = "It has been logged under this request's id."
         return _answer(_OUR_FAULT, detail, {})
 
@@ -143,12 +147,3 @@ def _answer(problem: Problem, detail: str, members: dict[str, Any]) -> Response:
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def _origin(error: Exception) -> list[str]:
-    frames, trace = [], error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    return frames[-5:]

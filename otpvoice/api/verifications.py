@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response
+from structlog.contextvars import bind_contextvars
 
 from otpvoice.api.answers import json_answer
 from otpvoice.api.auth import ApiKeys
@@ -22,7 +23,12 @@ def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blu
     routes = Blueprint("verifications", __name__, url_prefix="/v1/verifications")
 
     def show(verification: Verification) -> dict[str, Any]:
-        return present(verification, service.number_of(verification), public_url)
+        number = service.number_of(verification)
+        # For every line of this request from here on, the one of its answer included.
+        bind_contextvars(
+            verification=verification.id, to=mask_number(number), number=service.name_of(number)
+        )
+        return present(verification, number, public_url)
 
     @routes.post("")
     def create() -> Response:
@@ -35,8 +41,7 @@ def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blu
         shown = show(verification)
         begun = created.is_new and not created.is_replayed
         event = "verification.created" if begun else "verification.repeated"
-        number = shown["to"]
-        _log(event, verification, to=mask_number(number), number=service.name_of(number))
+        _log(event, verification)
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, public_url)
         if created.is_replayed:
@@ -51,34 +56,38 @@ def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blu
     def check(verification_id: str) -> Response:
         client = keys.authenticate()
         checked = service.check(client, verification_id, read_body(CheckRequest))
+        shown = show(checked.verification)
         _log("verification.checked", checked.verification, valid=checked.valid)
-        return json_answer(show(checked.verification) | {"valid": checked.valid})
+        return json_answer(shown | {"valid": checked.valid})
 
     @routes.post("/<verification_id>/calls")
     def call(verification_id: str) -> Response:
         client = keys.authenticate()
         verification = service.call(client, verification_id, read_body(CallRequest))
+        shown = show(verification)
         _log("verification.call_asked", verification)
-        return json_answer(show(verification), 202)
+        return json_answer(shown, 202)
 
     @routes.post("/<verification_id>/cancel")
     def cancel(verification_id: str) -> Response:
         client = keys.authenticate()
         read_body(EmptyRequest)
         verification = service.cancel(client, verification_id)
+        shown = show(verification)
         _log("verification.canceled", verification)
-        return json_answer(show(verification))
+        return json_answer(shown)
 
     @routes.post("/<verification_id>/approve")
     def approve(verification_id: str) -> Response:
         client = keys.authenticate()
         read_body(EmptyRequest)
         verification = service.approve(client, verification_id)
+        shown = show(verification)
         _log("verification.approved_elsewhere", verification)
-        return json_answer(show(verification))
+        return json_answer(shown)
 
     return routes
 
 
 def _log(event: str, verification: Verification, **details: Any) -> None:
-    _LOG.info(event, verification=verification.id, status=verification.status, **details)
+    _LOG.info(event, status=verification.status, **details)

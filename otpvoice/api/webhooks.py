@@ -5,12 +5,14 @@ from collections.abc import Collection
 
 import structlog
 from flask import Blueprint, Response, request
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
 from otpvoice.api.answers import json_answer
 from otpvoice.api.bodies import read_bytes
 from otpvoice.api.errors import UnreadableBody, Untrusted
 from otpvoice.core.keys import NumberKey
+from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
     Callback,
     CallReport,
@@ -57,6 +59,9 @@ def webhooks(
         if isinstance(news, Challenge):
             _LOG.info("callback.challenge")
             return json_answer({"challenge": news.answer})
+        if news.number:
+            name = number_key.name(news.number)
+            bind_contextvars(to=mask_number(news.number), number=name)
         fingerprint = number_key.fingerprint(callback.body + request.query_string)
         _settle(store, to_report(news, fingerprint, number_key, bridges))
         return json_answer({"status": "ok"})
@@ -87,13 +92,14 @@ def to_report(
 
 def _settle(store: RedisStore, report: Report) -> None:
     settled = store.settle(report)
+    if settled.verification_id:
+        bind_contextvars(verification=settled.verification_id)
     orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
     _LOG.log(
         logging.WARNING if orphan else logging.INFO,
         "callback.orphan" if orphan else "callback.received",
         news=settled.news,
         call=settled.call_id,
-        verification=settled.verification_id,
         status=settled.call_status,
         raw=report.raw,
     )

@@ -3,25 +3,18 @@
 import os
 
 import click
-import structlog
 
-from otpvoice import logs
-from otpvoice.settings import Settings, SettingsError, load
-
-_LOG = structlog.get_logger(__name__)
+from otpvoice.configured import load_and_log
+from otpvoice.settings import Settings, SettingsError
 
 
 def load_settings() -> Settings:
-    """The settings of this process's environment; warnings go to the log.
+    """The settings of this process's environment; the log is as they say.
 
     Raises:
         click.ClickException: a field is wrong; the text names each.
     """
-    logs.configure()
     try:
-        loaded = load(os.environ)
+        return load_and_log(os.environ)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    for warning in loaded.warnings:
-        _LOG.warning("settings", warning=warning)
-    return loaded.settings

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from otpvoice.app import create_app, create_dialer
 from otpvoice.cli.children import StopSignals, command_line, end
@@ -20,6 +21,14 @@ _GRACE: Final = 15
 """Seconds for what is in flight when a stop is asked for."""
 _DIALER_GRACE: Final = 20.0
 """Seconds: a request that was sent is over by then, and what became of it is written down."""
+
+
+class _GunicornLog(Logger):  # type: ignore[misc] # gunicorn ships no types
+    """Says what gunicorn has to say in our log, not in one of its own."""
+
+    def setup(self, _cfg: object) -> None:
+        """Leave level and handlers as our log set them."""
+        self.error_log.propagate = True
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -38,7 +47,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
             "threads": server.threads,
             "graceful_timeout": _GRACE,
             "keepalive": 5,
-            "loglevel": "error",  # at warning it quotes request lines that it can not read
+            "logger_class": _GunicornLog,
             "proc_name": "otpvoice-api",
             "control_socket_disable": True,
             "post_worker_init": _take_interrupts_gently,

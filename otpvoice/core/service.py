@@ -8,7 +8,7 @@ from typing import Final
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
-from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.keys import KeyRing, NumberKey, short_name
 from otpvoice.core.network import public_network
 from otpvoice.core.phone import NumberRules, parse_number
 from otpvoice.core.refusals import refusal
@@ -105,8 +105,8 @@ class Verifications:
         return open_number(self._ring, verification.id, verification.sealed_number)
 
     def name_of(self, number: str) -> str:
-        """What stands for ``number`` in logs, to search by: 8 characters of its name."""
-        return self._number_key.name(number)[:8]
+        """What stands for ``number`` in logs, to search by."""
+        return short_name(self._number_key.name(number))
 
     def create(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None

@@ -15,9 +15,10 @@ from typing import Final
 
 import structlog
 
+from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.flow import DEFAULT, Flow
-from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.keys import KeyRing, SealBroken, short_name
 from otpvoice.core.phone import mask_number
 from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
@@ -148,9 +149,9 @@ class Dialer:
         try:
             self.dial(claim, Deadlines(began + SEND_WITHIN, began + OVER_WITHIN))
         except StoreUnavailable:
-            _LOG.warning("call.left_to_its_lease", call=claim.call_id)
+            _log(claim).warning("call.left_to_its_lease")
         except Exception as error:  # noqa: BLE001 - one call's fault must not end the others'
-            _LOG.error("call.fault", call=claim.call_id, error=type(error).__name__)
+            _log(claim).error("call.fault", **logs.told(error))
         finally:
             self._slots.release()
 
@@ -160,13 +161,14 @@ class Dialer:
         Raises:
             StoreUnavailable: the lease decides what becomes of the call.
         """
-        log = _LOG.bind(call=claim.call_id, verification=claim.verification_id, route=claim.route)
+        log = _log(claim)
         try:
             order = self._order(claim)
         except SealBroken as error:
             log.error("call.seal_broken", why=str(error))  # noqa: TRY400 - a traceback adds nothing
             self._record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
             return
+        log = log.bind(to=mask_number(order.number))
         heard_after = self._heard_after(claim, order)
         if not self._store.mark(claim, self._rules.live_for, self._rules.gaps, heard_after):
             log.info("call.not_wanted")
@@ -174,7 +176,7 @@ class Dialer:
         placement = self._provider.place(order, deadlines)
         result = result_of(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
-        _report(log, placement, to=mask_number(order.number), status=recorded.status)
+        _report(log, placement, status=recorded.status)
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
@@ -208,6 +210,17 @@ class Dialer:
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(_STORE_PAUSE)
+
+
+def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = _LOG.bind(
+        call=claim.call_id,
+        verification=claim.verification_id,
+        client=claim.client,
+        number=short_name(claim.number_name),
+        route=claim.route,
+    )
+    return log
 
 
 def _report(

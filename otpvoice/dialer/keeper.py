@@ -9,8 +9,10 @@ from typing import Final
 
 import structlog
 
+from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.keys import KeyRing, SealBroken, short_name
+from otpvoice.core.phone import mask_number
 from otpvoice.core.service import open_number
 from otpvoice.providers.base import CallInquiry, Deadlines, Provider
 from otpvoice.store.redis import RedisStore
@@ -82,12 +84,13 @@ class Keeper:
             StoreUnavailable: it is asked again later.
             SealBroken: the ring lost the number's key.
         """
+        number = open_number(self._ring, pull.verification_id, pull.sealed_number)
         now = time.monotonic()
         report = self._provider.ask(
             CallInquiry(
                 call_id=pull.call_id,
                 route=pull.route,
-                number=open_number(self._ring, pull.verification_id, pull.sealed_number),
+                number=number,
                 bridge=pull.bridge,
                 provider_id=pull.provider_id,
                 sent_at=pull.sent_at,
@@ -110,13 +113,19 @@ class Keeper:
                 duration=report.duration,
             )
         )
-        _LOG.info("call.pulled", call=pull.call_id, news=settled.news, status=settled.call_status)
+        _log(pull).info(
+            "call.pulled",
+            to=mask_number(number),
+            news=settled.news,
+            status=settled.call_status,
+            raw=report.raw,
+        )
 
     def _ask_quietly(self, pull: Pull) -> None:
         try:
             self.ask(pull)
         except (StoreUnavailable, SealBroken) as error:
-            _LOG.warning("call.not_pulled", call=pull.call_id, error=type(error).__name__)
+            _log(pull).warning("call.not_pulled", **logs.told(error))
         finally:
             self._free.release()
 
@@ -124,5 +133,17 @@ class Keeper:
 def _tell(notice: Notice) -> None:
     """Alarms are errors, for somebody has to look; what an operator did is on record."""
     level = logging.ERROR if notice.event == "breaker.opened" else logging.INFO
-    at = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(timespec="seconds")
-    _LOG.log(level, notice.event, at=at, **notice.details)
+    happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    number = notice.details.get("number")
+    known = {"number": short_name(number)} if number else {}
+    _LOG.log(level, notice.event, happened_at=happened_at, **{**notice.details, **known})
+
+
+def _log(pull: Pull) -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = _LOG.bind(
+        call=pull.call_id,
+        verification=pull.verification_id,
+        number=short_name(pull.number_name),
+        route=pull.route,
+    )
+    return log

@@ -41,7 +41,8 @@ _ROUTE: Final[Mapping[str, Route]] = MappingProxyType({"OBD": Route.OBD, "C2C": 
 
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _BRIDGE: Final = re.compile(r"\+?([0-9]{3,15})")
-_DIGITS: Final = re.compile(r"\d{4,}")
+_DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
+"""Four or more, with a little between them at most, as a voice would be told to spell them."""
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
 """A longer or stranger one is none, an unfilled ``{{id}}`` among them."""

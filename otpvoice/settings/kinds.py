@@ -99,12 +99,16 @@ def _bounds(meta: Meta) -> str:
 
 Vendor = Literal["mobtexting"]
 Minutes = Literal[0, 5, 15, 30, 45, 60]
+Level = Literal["debug", "info", "warning", "error"]
+Shape = Literal["auto", "json", "console"]
 
 Flag = Annotated[bool, Kind("true or false")]
 Count = Annotated[int, Kind("a whole number")]
 Text = Annotated[str, Kind("text")]
 ProviderName = Annotated[Vendor, one_of(get_args(Vendor))]
 Interval = Annotated[Minutes, one_of(get_args(Minutes))]
+LogLevel = Annotated[Level, one_of(get_args(Level))]
+LogFormat = Annotated[Shape, one_of(get_args(Shape))]
 OtpFormat = Annotated[CodeFormat, one_of(CodeFormat)]
 CallRoute = Annotated[Route, one_of(Route)]
 Seconds = Annotated[

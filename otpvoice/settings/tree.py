@@ -29,6 +29,8 @@ from otpvoice.settings.kinds import (
     Interval,
     Key,
     KeyHash,
+    LogFormat,
+    LogLevel,
     NamedKey,
     NumberType,
     OptionalSecret,
@@ -178,6 +180,13 @@ class Limits(Section, frozen=True, kw_only=True):
     live_calls: Positive = 200
 
 
+class Log(Section, frozen=True, kw_only=True):
+    """``[log]``: what the processes say of themselves."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The whole tree."""
 
@@ -189,6 +198,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     verification: Verification
     dialer: Dialer
     limits: Limits
+    log: Log
 
     def for_client(self, name: str) -> ClientProfile:
         """What holds for the client ``name``; its ``flows`` replace the common ones as a whole.

@@ -116,6 +116,7 @@ def read_claim(
         verification_id=key.decode(),
         client=verification[b"client"].decode(),
         sealed_number=verification[b"sealed_number"],
+        number_name=verification[b"number"].decode(),
         sealed_speech=sealed_speech,
         route=Route(call[b"route"].decode()),
         locale=call[b"locale"].decode(),
@@ -142,6 +143,7 @@ def read_pull(key: bytes, flat: Sequence[bytes], verification: bytes, sealed_num
         sent_at=int(fields[b"sent_at"]),
         verification_id=verification.decode(),
         sealed_number=sealed_number,
+        number_name=fields[b"number"].decode(),
     )
 
 

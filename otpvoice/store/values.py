@@ -17,6 +17,8 @@ class Claim:
     verification_id: str
     client: str
     sealed_number: bytes
+    number_name: str
+    """What the number is called in key names and logs (:class:`otpvoice.core.keys.NumberKey`)."""
     sealed_speech: bytes
     route: Route
     locale: str
@@ -122,6 +124,7 @@ class Pull:
     sent_at: int
     verification_id: str
     sealed_number: bytes
+    number_name: str
 
 
 @dataclass(frozen=True, slots=True)

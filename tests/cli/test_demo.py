@@ -71,8 +71,8 @@ def test_it_stays_up_until_it_is_stopped(temporary: Path) -> None:
         assert '"status":"queued"' in busy
         assert "mobtexting" in _paste(told, "Check this set-up")
         logs = "".join(path.read_text() for path in folder.glob("*.log"))
-        assert '"event": "call.sent"' in logs
-        assert '"event": "callback.received"' in logs
+        assert '"event":"call.sent"' in logs
+        assert '"event":"callback.received"' in logs
         for secret in _secrets(told, (folder / "otpvoice.toml").read_text()):
             assert secret not in logs
         process.send_signal(signal.SIGINT)

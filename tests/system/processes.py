@@ -121,7 +121,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process = self.starts()
@@ -129,8 +129,8 @@ class Store:
     def starts(self) -> Process:
         """A process with the same data and the same port, once it answers."""
         options = f"--port {self.port} --bind 127.0.0.1 --appendonly yes --appendfsync always"
-        command = [str(_binary.get_binary_path()), *options.split(), "--dir", str(self._folder)]
-        self.process = Process([*command, "--save", ""], self._folder / "store.log")
+        command = [str(_binary.get_binary_path()), *options.split(), "--dir", str(self.folder)]
+        self.process = Process([*command, "--save", ""], self.folder / "store.log")
         until(self.answers, "the store to answer")
         return self.process
 

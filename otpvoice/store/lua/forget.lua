@@ -20,5 +20,5 @@ for _, id in ipairs(verifications_of(number)) do
   redis.call('HDEL', number_key(number), 'verification ' .. id)
 end
 redis.call('DEL', KEYS[8])
-notice('number.forgotten', { number = number:sub(1, 8), to = ARGV[5], by = ARGV[4], verifications = erased })
+notice('number.forgotten', { number = number, to = ARGV[5], by = ARGV[4], verifications = erased })
 return { NOW, erased }

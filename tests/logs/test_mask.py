@@ -1,0 +1,321 @@
+"""The mask: what never comes through it, in whatever place, and what always does.
+
+``OTPVOICE_TEST_EXAMPLES`` is how many random events are tried.
+"""
+
+import base64
+import json
+import math
+import os
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from otpvoice.core.keys import NumberKey, short_name
+from otpvoice.core.phone import mask_number
+from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.core.verification import CallStatus
+from otpvoice.logs import Mask
+
+EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "200"))
+
+NUMBER = "+919876543210"
+DIGITS = NUMBER.removeprefix("+")
+KEY = bytes(range(7, 39))
+SECRETS = {
+    "a provider's token": 'tok-en/of+a "provider"~\\x',
+    "a ring key": base64.b64encode(KEY).decode(),
+    "a webhook's secret": "hook-secret-without-figures",
+    "a path token": "path.token~of_the_tests",
+    "a password of the store": "p%40ss-w0rd",
+}
+MASK = Mask(SECRETS.values(), clients=["bank-2026"])
+
+CODES = ["4711", "047110", "471102", "0000", "4711020815"]
+SPELLED = [
+    *("4, 7, 1, 1", "4 7 1 1 0 2", "4-7-1-1", "4.7.1.1", "47 11 02", "[4, 7, 1, 1]", "4\n7\n1\n1"),
+    *("'4', '7', '1', '1'", "४७११", "４７１１０２", "4\u00a07\u00a01\u00a01", "otp4711x", "_4711_"),
+]
+NUMBERS = [DIGITS, f"00{DIGITS}", "+91 98765 43210", "(+91) 98765-43210", quote(NUMBER)]
+CREDENTIALS = [
+    *("ovk_AbCdefGhiJkl", "ovk_login-backend-of-the-tests", "vct_abcdefgh.ijklmnop"),
+    "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhYmMifQ.c2lnbmF0dXJl",
+    *("Bearer canary", "bearer canary", "BEARER  canary", "Bearer%20canary", "Bearer: canary"),
+    *("Authorization: Basic Y2FuYXJ5", "'authorization': 'canary'", "('Authorization', 'canary')"),
+]
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64 for URLs": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
+    "without padding": lambda secret: base64.b64encode(secret.encode()).decode().rstrip("="),
+    "hex": lambda secret: secret.encode().hex(),
+    "in a URL": lambda secret: quote(secret, safe=""),
+    "in JSON": lambda secret: json.dumps(secret)[1:-1],
+}
+PLACES: dict[str, Callable[[Any], dict[Any, Any]]] = {
+    "a field": lambda value: {"detail": value},
+    "the event": lambda value: {"event": value},
+    "amid a text": lambda value: {"why": f"it said <{value}>, so"},
+    "a list": lambda value: {"why": ["x", value]},
+    "a tuple in a set": lambda value: {"why": {("x", value)}},
+    "a mapping": lambda value: {"why": MappingProxyType({"x": [{"y": value}]})},
+    "a key": lambda value: {value: True},
+    "a nested key": lambda value: {"why": {value: True}},
+    "a key of bytes": lambda value: {str(value).encode(): True},
+    "bytes": lambda value: {"why": str(value).encode()},
+    "an exception": lambda value: {"why": ValueError(value)},
+    "an object": lambda value: {"why": type("Thing", (), {"__repr__": lambda _: value})()},
+    "the client": lambda value: {"client": value},
+    "the number's name": lambda value: {"number": value},
+    "milliseconds": lambda value: {"ms": value},
+    "the request's id": lambda value: {"request_id": value},
+}
+
+
+def told(event: dict[Any, Any]) -> str:
+    """The line as it is written."""
+    return json.dumps(MASK(None, "info", event), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("secret", [*CODES, *SPELLED, *NUMBERS, *CREDENTIALS])
+def test_nothing_secret_comes_through(place: str, secret: str) -> None:
+    """No code, number or credential, wherever it stands; the line is there all the same."""
+    line = told({"event": "x", **PLACES[place](secret)})
+    assert secret not in line
+    assert "canary" not in line.lower()
+    assert "Y2FuYXJ5" not in line
+    assert sum(map(str.isdigit, line)) < 4  # what is left says how many there were
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_secret_of_the_settings_comes_through(secret: str, form: str, place: str) -> None:
+    """The very values are known, and withheld in every form that they may be written in."""
+    written = FORMS[form](SECRETS[secret])
+    line = told(PLACES[place](written))
+    assert written not in line
+    assert json.dumps(written)[1:-1] not in line
+
+
+@pytest.mark.parametrize("form", [KEY.hex(), base64.urlsafe_b64encode(KEY).decode()])
+def test_a_key_is_known_by_its_bytes(form: str) -> None:
+    """However the 32 bytes are written."""
+    assert form.rstrip("=") not in told({"why": f"key={form}"})
+
+
+@pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 471102.0, 0.471102])
+@pytest.mark.parametrize("place", ["a field", "a list", "a mapping", "a key", "the client"])
+def test_a_code_is_withheld_as_a_figure_too(place: str, code: float) -> None:
+    """A number of JSON or of Python; with a sign, or with a point."""
+    assert "47" not in told(PLACES[place](code))
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        *([4, 7, 1, 1], ["4", "7", "1", "1"], [[4], [7], [1], [1]], (4, (7, (1, (1,))))),
+        {"0": 4, "1": 7, "2": 1, "3": 1},
+    ],
+)
+def test_a_code_spelled_by_members_is_withheld(spelled: Any) -> None:
+    """One digit in each is a code in all of them together."""
+    line = told({"why": spelled})
+    assert "4" not in line.replace("4 members", "")
+    assert "7" not in line
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("code", "otp", "Code", "authorization", "Authorization", "password", "client_token"),
+        *("api_key", "X-Api-Key", "webhook_secret", "event_secret", "name", "cookie", "body"),
+    ],
+)
+@pytest.mark.parametrize("value", ["abc", 12, ["abc"], {"x": "abc"}])
+def test_what_is_named_a_secret_is_not_told(name: str, value: Any) -> None:
+    """Whatever it looks like: a code that begins with zeros is a small figure."""
+    assert MASK(None, "info", {name: value, "x": {name: value}}) == {
+        name: "[withheld]",
+        "x": {name: "[withheld]"},
+    }
+
+
+def test_a_number_is_masked() -> None:
+    """Enough to recognise, too little to call; without its + it may as well be a code."""
+    line = MASK(None, "info", {"event": f"to {NUMBER} or {DIGITS}", "to": mask_number(NUMBER)})
+    assert line == {"event": "to +91******3210 or [12 digits]", "to": "+91******3210"}
+
+
+def test_what_was_withheld_is_told() -> None:
+    """In brackets, so that an operator knows what to look for."""
+    texts = [
+        "ovk_x",
+        "vct_x",
+        "eyJabcd.x",
+        "Bearer x",
+        "authorization: x",
+        "4711",
+        b"4711",
+        "x" * 9999,
+    ]
+    told_ = MASK(None, "info", {str.join("", ["a"] * i): text for i, text in enumerate(texts, 1)})
+    assert [*told_.values()] == [
+        *("[api key]", "[client token]", "[jwt]", "[credential]", "[authorization]"),
+        *("[4 digits]", "[bytes]", "[9999 characters]"),
+    ]
+
+
+HARMLESS = {
+    "event": "verification.created",
+    "request_id": str(uuid.UUID("0a1b2c3d-1234-4567-8901-123456789012")),
+    "verification": "vrf_00000000000000000000000000004711",
+    "call": f"call_{'12345678' * 4}",
+    "dialer": "1234567890abcdef1234567890123456",
+    "client": "bank-2026",
+    "number": "aBjxcvQm",
+    "happened_at": "2026-01-01T00:00:00Z",
+    "breaker": "conversion_breaker area +919876",
+    "to": "+91******3210",
+    "status": 201,
+    "ms": 1234.5,
+    "threads": 64,
+    "retry_after": 300,
+    "route": "/v1/verifications/<verification_id>/checks",
+    "detail": "HTTP 500, status 402: Insufficient credits",
+    "at": ["flask/app.py:1511 full_dispatch_request", "api/webhooks.py:71 receive"],
+    "text": "नमस्ते, it's 100 % “fine”",
+    "valid": True,
+    "reason": None,
+    "seconds": 0.25,
+    "state": CallStatus.PLACED,
+    "phrase": HTTPStatus.OK,
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_harmless_survives(name: str) -> None:
+    """Our own ids, short figures, places in our code and the masked number are for reading."""
+    assert MASK(None, "info", {name: HARMLESS[name]}) == {name: HARMLESS[name]}
+
+
+@given(st.uuids(), st.text("0123456789abcdef", min_size=32, max_size=32))
+@settings(max_examples=EXAMPLES)
+def test_ids_survive(known: uuid.UUID, digits: str) -> None:
+    """Whatever digits there are in them."""
+    ids = {"a": f"vrf_{digits}", "b": f"call_{digits}", "c": f"{known}", "d": f"/x/vrf_{digits}?"}
+    if known.version is not None:
+        assert MASK(None, "info", ids) == ids
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
+@settings(max_examples=EXAMPLES)
+def test_names_and_masks_of_numbers_survive(number: str) -> None:
+    """Lines of one number can be searched for by the one, and recognised by the other."""
+    event = {"number": short_name(NumberKey(KEY).name(number)), "to": mask_number(number)}
+    assert MASK(None, "info", event) == event
+    assert number[1:] not in told({"to": number, "x": [number], number: number})
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    ["471102", "4-7-1-1-0-2", DIGITS, f"otp-{DIGITS}", "0" * 28 + "4711", "login-4711", "a4711b"],
+)
+def test_a_callers_request_id_is_no_way_in(request_id: str) -> None:
+    """It may be chosen to be a code or a number; then it is masked like one."""
+    line = told({"request_id": request_id})
+    assert request_id not in line
+    assert "4711" not in line
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(Decimal(471102), datetime.now(UTC), uuid.uuid4(), 10**5000, object(), str.__repr__),
+        *(math.nan, math.inf, "\ud800", "\x1b[2J", "4711" * 9999, type("S", (str,), {})("4711")),
+    ],
+    ids=lambda odd: type(odd).__name__,
+)
+def test_what_can_not_be_read_is_withheld(odd: Any) -> None:
+    """The line appears, in JSON that everybody reads, in printable characters."""
+    line = json.dumps(MASK(None, "info", {"event": "x", "why": odd}), allow_nan=False)
+    assert json.loads(line)["event"] == "x"
+    assert "4711" not in line
+    assert str(json.loads(line)["why"]).isprintable()
+
+
+def test_no_depth_and_no_circle_stops_a_line() -> None:
+    """What goes on for ever ends at five levels."""
+    circle: dict[str, Any] = {}
+    circle["x"] = [circle, "4711"]
+    line = told({"event": "x", "why": circle})
+    assert "too deep" in line
+    assert "4711" not in line
+
+
+def test_a_hostile_object_costs_its_own_value_only() -> None:
+    """One that raises whenever it is looked at."""
+
+    class Hostile(dict[str, str]):
+        def items(self) -> Any:
+            raise RecursionError("4711")
+
+    line = MASK(None, "info", {"event": "x", "why": Hostile(a="b"), "z": 1})
+    assert line == {"event": "x", "why": "[unreadable]", "z": 1}
+
+
+def test_short_secrets_and_none_do_no_harm() -> None:
+    """An empty or tiny secret would tear every line apart."""
+    event = {"event": "x of a"}
+    assert Mask(["", "a", "x of"])(None, "info", dict(event)) == event
+
+
+secrets_ = st.one_of(
+    st.text("0123456789", min_size=4, max_size=10),
+    st.builds(
+        spell_code, st.text("0123456789", min_size=4, max_size=10), st.sampled_from(CodeFormat)
+    ),
+    st.from_regex(r"\+?[1-9][0-9]{6,14}", fullmatch=True),
+    st.sampled_from([*SECRETS.values()]),
+    st.from_regex(r"(ovk|vct)_[A-Za-z0-9_-]{8,40}", fullmatch=True),
+)
+noise = st.text("ab \n\"'{}[]:;,.-_=?&%/é", max_size=6)
+
+
+@st.composite
+def nestings(draw: st.DrawFn) -> tuple[str, Any]:
+    """A secret, and something of any depth up to 4 that holds it."""
+    secret = draw(secrets_)
+    held: Any = draw(noise) + secret + draw(noise)
+    for wrap in draw(st.lists(st.sampled_from("lmkts"), max_size=3)):
+        aside = draw(st.one_of(noise, st.integers(0, 99), st.none()))
+        if wrap == "m" or (wrap in "ks" and not isinstance(held, str)):
+            held = {draw(noise) + "m": held, "aside": aside}
+        elif wrap == "k":
+            held = {held: aside}
+        elif wrap == "s":
+            held = {held, aside}
+        else:
+            held = [aside, held] if wrap == "l" else (held, aside)
+    return secret, held
+
+
+@given(nestings())
+@example(("+4711020", ["+4711020", "x"]))
+@settings(max_examples=EXAMPLES)
+def test_no_nesting_hides_a_secret(nesting: tuple[str, Any]) -> None:
+    """Random secrets in random texts in random lists, mappings, sets and keys."""
+    secret, held = nesting
+    line = told({"why": held})
+    assert secret not in line
+    assert json.dumps(secret)[1:-1] not in line

@@ -1,0 +1,355 @@
+"""A whole service at DEBUG is told secrets wherever it listens: it repeats none, and keeps none.
+
+All processes run, on a store with a password and the shipped durability. Codes have ten digits, so
+that none of them turns up by chance.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any, Final
+from urllib.parse import quote
+
+import pytest
+from redis import Redis
+from system.leaks import Leak, Scanner, everything_in
+from system.processes import Process, Stack, Store, free_port, service_running, until
+from system.talk import Talk
+from world import (
+    LOGIN_KEY,
+    NUMBER_KEY,
+    PATH_TOKEN,
+    PROVIDER_TOKEN,
+    RING_KEY,
+    VALIDATION_KEY,
+    WEBHOOK_SECRET,
+)
+
+from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.store.address import connect
+
+ASHA, RAVI, MEERA, DEVI, TARA = (f"+9198765{n}{n}{n}12" for n in range(1, 6))
+OWN_CODE: Final = "8306175294"
+WRONG_CODE: Final = "2957403861"
+SPELLED: Final = spell_code(OWN_CODE, CodeFormat.COMMA)
+STORE_PASSWORD: Final = "password-of-the-store-in-the-tests"
+VERIFICATIONS: Final = "/v1/verifications"
+WEBHOOK: Final = "/webhooks/mobtexting"
+CODES: Final = {"the client's own code": OWN_CODE, "a wrong code": WRONG_CODE}
+SECRETS: Final = {
+    "the API key": LOGIN_KEY,
+    "a wrong API key": "ovk_wrong-key-of-the-tests",
+    "a client token": "vct_wrong-token-of-the-tests",
+    "a receipt": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl",
+    "the ring key": RING_KEY.rstrip("="),
+    "the ring key's bytes": base64.b64decode(RING_KEY).decode(),
+    "the number key": NUMBER_KEY.rstrip("="),
+    "the number key's bytes": base64.b64decode(NUMBER_KEY).decode(),
+    "the provider's token": PROVIDER_TOKEN,
+    "the webhook's secret": WEBHOOK_SECRET,
+    "the path token": PATH_TOKEN,
+    "the validation key": VALIDATION_KEY,
+    "the store's password": STORE_PASSWORD,
+    "the name": "Canarynamed",
+}
+NUMBERS: Final = {
+    f"{whose} number{less}": number.removeprefix("+").removeprefix(start)
+    for whose, number in {"Asha's": ASHA, "Ravi's": RAVI, "Meera's": MEERA, "Devi's": DEVI}.items()
+    for less, start in {"": "", ", national": "91"}.items()
+}
+
+
+class Life:
+    """A service's life, led through every door, and what is left of it."""
+
+    def __init__(self, stack: Stack, store: Store, redis: Redis) -> None:
+        self.stack = stack
+        self.service = stack.service
+        self.talk = Talk(int(stack.service.url.rpartition(":")[2]))
+        self.codes = dict(CODES)
+        self._store = store
+        self._redis = redis
+
+    def proves_a_number(self) -> None:
+        """With a code of the client's own: wrong ones, the right one, and once more."""
+        body = {"to": ASHA, "code": OWN_CODE, "name": "Canarynamed", "ip": "203.0.113.77"}
+        key = f"Idempotency-Key: login-{OWN_CODE}-{ASHA}"
+        begun = self.talk.asks("POST", VERIFICATIONS, body, key).document
+        self.talk.asks("POST", VERIFICATIONS, body, key)
+        assert self.service.hears_code(ASHA) == OWN_CODE
+        self.service.call_becomes(begun, "answered")
+        one = f"{VERIFICATIONS}/{begun['id']}"
+        self.talk.asks("GET", f"{one}?code={OWN_CODE}&to={quote(ASHA)}")
+        for code in (WRONG_CODE, "१२३४", f" {OWN_CODE}", [*OWN_CODE], int(OWN_CODE), OWN_CODE):
+            self.talk.asks("POST", f"{one}/checks", {"code": code})
+        assert self.service.looks(begun)["status"] == "approved"
+        self.talk.asks("POST", f"{one}/checks", {"code": OWN_CODE})
+        self.talk.asks("POST", f"{one}/cancel", {"code": OWN_CODE}, f"X: {OWN_CODE}")
+        self.talk.asks("POST", f"{one}/approve")
+
+    def proves_numbers_with_codes_of_ours(self) -> None:
+        """By either route, one to the end and one given up; the codes are learnt at the phone."""
+        for number, route, end in ((RAVI, "obd", "checks"), (MEERA, "c2c", "cancel")):
+            begun = self.service.asks(number, route=route)
+            code = self.codes[f"{number}'s code"] = self.service.hears_code(number)
+            self.talk.asks("POST", f"{VERIFICATIONS}/{begun['id']}/{end}", {"code": code})
+
+    def proves_a_number_at_a_terminal(self) -> None:
+        """``otpvoice verify``, to which the code is typed."""
+        command = [sys.executable, "-m", "otpvoice", "verify", DEVI]
+        variables = {"OTPVOICE_URL": self.service.url, "OTPVOICE_API_KEY": LOGIN_KEY}
+        with subprocess.Popen(
+            command,
+            env=os.environ | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as terminal:
+            code = self.codes["Devi's code"] = self.service.hears_code(DEVI)
+            said, _ = terminal.communicate(f"{code}\n".encode(), timeout=20)
+        assert terminal.returncode == 0, said
+        self.talk.answers.append(("otpvoice verify", said))
+
+    def is_asked_for_nonsense(self) -> None:
+        """Secrets in every place of a request that a caller can choose."""
+        talk, body = self.talk, {"to": TARA, "code": OWN_CODE}
+        for number in (f"{ASHA}99", ASHA.removeprefix("+"), f"{ASHA};ext=1", int(ASHA), [ASHA]):
+            talk.asks("POST", VERIFICATIONS, body | {"to": number})
+        talk.asks("POST", VERIFICATIONS, body | {OWN_CODE: ASHA}, echoes=OWN_CODE)
+        talk.asks(
+            "POST", VERIFICATIONS, body | {"ttl": OWN_CODE, "route": ASHA, "locale": OWN_CODE}
+        )
+        talk.asks("POST", VERIFICATIONS, f'{{"to": "{ASHA}", {OWN_CODE}'.encode())
+        talk.asks("POST", VERIFICATIONS, f'["{OWN_CODE}", "{ASHA}"]'.encode())
+        talk.asks("POST", VERIFICATIONS, f'{{"x": "{OWN_CODE * 2000}"}}'.encode())
+        talk.asks("POST", VERIFICATIONS, body, f"Idempotency-Key: {OWN_CODE} {ASHA}")
+        talk.asks("POST", VERIFICATIONS, body, f"Content-Encoding: {OWN_CODE}")
+        for key in (
+            SECRETS["a wrong API key"],
+            SECRETS["a client token"],
+            SECRETS["a receipt"],
+            OWN_CODE,
+        ):
+            talk.asks("POST", VERIFICATIONS, body, f"User-Agent: {key}", key=key)
+        for spelled in (OWN_CODE, "-".join(OWN_CODE), ASHA.removeprefix("+"), f"otp-{OWN_CODE}"):
+            talk.asks("GET", f"{VERIFICATIONS}/x", None, f"Request-Id: {spelled}", echoes=spelled)
+        talk.asks("GET", f"/{OWN_CODE}/{quote(ASHA)}/{LOGIN_KEY}?code={OWN_CODE}&to={quote(ASHA)}")
+        talk.asks("DELETE", f"{VERIFICATIONS}/canary-path?canary-query={OWN_CODE}")
+
+    def is_asked_in_no_http(self, talk: Talk) -> None:
+        """What gunicorn refuses before the API sees it; its page repeats a part to the caller."""
+        path, spelled = f"{WEBHOOK}/{PATH_TOKEN}/canary-path", "-".join(OWN_CODE)
+        told = f"{path}?canary-query&code={OWN_CODE}&to={ASHA}&spelled={spelled}"
+        talk.says(f"GET {told} {LOGIN_KEY} HTTP/1.1\r\n\r\n".encode(), echoes=LOGIN_KEY)
+        talk.says(f"GET {told}\r\n\r\n".encode(), echoes=f"GET {told}")
+        talk.says(f"{OWN_CODE} {told} HTTP/1.1\r\n\r\n".encode(), echoes=OWN_CODE)
+        header = f"canary-header {OWN_CODE} {ASHA} {LOGIN_KEY}"
+        talk.says(f"GET / HTTP/1.1\r\n{header}: x\r\n\r\n".encode(), echoes=header)
+        talk.says(f"GET / HTTP/1.1\r\nX: {OWN_CODE * 2000}\r\n\r\n".encode())
+        talk.says(f"GET /{OWN_CODE * 2000} HTTP/1.1\r\n\r\n".encode())
+
+    def is_called_back(self) -> None:
+        """Genuine and forged news, garbage, and challenges, with secrets all over them."""
+        self.service.phones.behave(TARA, "no_callback")
+        begun = self.service.asks(TARA, code=OWN_CODE)
+        call_id = self.service.call_becomes(begun, "placed")["id"]
+        news = {"id": call_id, "to": TARA, "source": "OBD", "code": OWN_CODE, "name": "Canarynamed"}
+        for path, key in (
+            (WEBHOOK, SECRETS["a wrong API key"]),
+            (f"{WEBHOOK}/{OWN_CODE}", OWN_CODE),
+            (WEBHOOK, WEBHOOK_SECRET),
+            (f"{WEBHOOK}/{PATH_TOKEN}", "x"),
+        ):
+            for status in (SPELLED, f"{OWN_CODE} {ASHA}", WEBHOOK_SECRET, "BUSY"):
+                self.talk.asks("POST", path, news | {"status": status}, key=key)
+                self.talk.asks("GET", f"{path}?status={quote(status)}&to={quote(ASHA)}", key=key)
+            self.talk.asks("POST", path, f"{{{OWN_CODE} {ASHA}".encode(), key=key)
+            challenge = {"validation_key": VALIDATION_KEY, "challenge": "x"}
+            self.talk.asks("POST", f"{path}?token={VALIDATION_KEY}", challenge, key=key)
+        assert self.service.looks(begun)["calls"][0]["status"] == "busy"
+
+    def is_refused_by_its_provider(self) -> None:
+        """Errors that quote the request; the last of them closes the routes."""
+        message = f"no {OWN_CODE} ({SPELLED}) for {TARA} with {PROVIDER_TOKEN}, Canarynamed"
+        refusals: Sequence[tuple[str, dict[str, Any]]] = (
+            ("reply", {"status": 400, "body": {"status": 400, "message": message}}),
+            ("reply", {"status": 500, "body": message}),
+            ("error_500", {}),
+            ("garbage", {}),
+            ("reply", {"status": 401, "body": {"status": 401, "message": message}}),
+        )
+        for n, (behaviour, options) in enumerate(refusals):
+            number = f"{TARA[:-1]}{n + 3}"
+            self.service.phones.behave(number, behaviour, **options)
+            begun = self.service.asks(number, code=OWN_CODE, name="Canarynamed")
+            self.service.until(
+                lambda begun=begun: (  # type: ignore[misc]
+                    self.service.looks(begun)["calls"][0]["status"] in {"failed", "unknown"}
+                ),
+                f"the provider's {behaviour}",
+            )
+
+    def is_seen_through_another_server(self) -> None:
+        """``gunicorn otpvoice.wsgi:app``, as talkative as it can be."""
+        port = free_port()
+        options = ["--threads", "2", "--log-level", "debug", "--bind", f"127.0.0.1:{port}"]
+        command = [sys.executable, "-m", "gunicorn", *options, "otpvoice.wsgi:app"]
+        talk = Talk(port)
+        with Process(command, self.stack.folder / "wsgi.log", self.stack.variables) as gunicorn:
+            until(talk.is_heard, "gunicorn to start")
+            self.is_asked_in_no_http(talk)
+            talk.asks("GET", f"/{OWN_CODE}?{quote(ASHA)}")
+            assert gunicorn.ends() == 0
+        self.talk.answers += talk.answers
+
+    def breaks(self) -> None:
+        """Records that make no sense: an answer 500, and the end of a dialer."""
+        self._redis.delete(*self._redis.scan_iter("{otpvoice}:route:*"))  # open them again
+        begun = self.service.asks(f"{TARA[:-1]}9", code=OWN_CODE, call_after=1)
+        call = f"{{otpvoice}}:call:{begun['calls'][0]['id']}"
+        self._redis.hset(call, "requests", f"{OWN_CODE} {ASHA}")
+        assert self.stack.dialer.ended() == 1
+        key = f"{{otpvoice}}:verification:{begun['id']}"
+        self._redis.hset(key, "checks_left", f"{OWN_CODE} {ASHA}")
+        assert self.talk.asks("GET", f"{VERIFICATIONS}/{begun['id']}").status == 500
+
+    def keeps(self) -> list[tuple[str, bytes]]:
+        """All that is in the store, and in its files."""
+        files = [path for path in self._store.folder.rglob("*") if path.is_file()]
+        assert any(".aof" in path.name for path in files)
+        return [*everything_in(self._redis), *((p.name, p.read_bytes()) for p in files)]
+
+    def logs(self) -> list[tuple[str, bytes]]:
+        """All that its processes said, on stdout and stderr."""
+        return [(path.name, path.read_bytes()) for path in self.stack.folder.glob("*.log")]
+
+
+@pytest.fixture(scope="module")
+def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """The whole of it."""
+    folder = tmp_path_factory.mktemp("store")
+    store = Store(folder)
+    with store.process, closing(Redis(port=store.port)) as plain:
+        plain.config_set("requirepass", STORE_PASSWORD)
+        url = store.url.replace("//", f"//:{STORE_PASSWORD}@")
+        changes = {
+            "OTPVOICE_REDIS_URL": url,
+            "OTPVOICE_LOG_LEVEL": "debug",
+            "OTPVOICE_VERIFICATION_CODE_LENGTH": "10",
+            "OTPVOICE_NO_SUCH_SETTING": OWN_CODE,
+        }
+        running = service_running(environ | changes, tmp_path_factory.mktemp("service"))
+        with running as stack, closing(connect(url)) as redis:
+            yield Life(stack, store, redis)
+            assert stack.api.ends() == 0
+
+
+@pytest.fixture(scope="module")
+def kept(life: Life) -> list[tuple[str, bytes]]:
+    """What the store holds in the end: while there is a pending verification, and after others."""
+    life.proves_a_number()
+    life.proves_numbers_with_codes_of_ours()
+    life.proves_a_number_at_a_terminal()
+    life.is_asked_for_nonsense()
+    life.is_asked_in_no_http(life.talk)
+    life.is_called_back()
+    life.is_seen_through_another_server()
+    life.is_refused_by_its_provider()
+    kept = life.keeps()
+    life.breaks()
+    return kept
+
+
+def test_a_planted_canary_is_found() -> None:
+    """In each form, wherever it stands: so that finding none means that there is none."""
+    scanner = Scanner({"a secret": 'sec/ret+"~?'}, {"a code": OWN_CODE})
+    sha = hashlib.sha256(OWN_CODE.encode())
+    forms: tuple[str | bytes, ...] = (
+        *(OWN_CODE, OWN_CODE[::-1], SPELLED, quote(SPELLED), " ".join(OWN_CODE)),
+        *(json.dumps([*OWN_CODE]), OWN_CODE.encode().hex().upper(), sha.hexdigest(), sha.digest()),
+        base64.b64encode(sha.digest()),
+        base64.urlsafe_b64encode(sha.digest()),
+        *(base64.b64encode(b"x" * n + OWN_CODE.encode() + b"y" * n) for n in range(5)),
+        base64.b64encode(f'{{"code": "{OWN_CODE}"}}'.encode()),
+        *('sec/ret+"~?', "sec%2Fret%2B%22~%3F", json.dumps({"x": 'sec/ret+"~?'})),
+        *(hashlib.new(name, OWN_CODE.encode()).hexdigest() for name in ("md5", "sha1")),
+    )
+    for planted in forms:
+        raw = planted if isinstance(planted, bytes) else planted.encode()
+        assert scanner.scan("here", b"some " + raw + b" more"), planted
+    assert scanner.scan("here", f"some {OWN_CODE[:-1]} more".encode()) == []
+
+
+def test_a_canary_planted_in_the_store_is_found(redis: Redis) -> None:
+    """In the name of a key, and in a value of each type."""
+    redis.set(f"string:{OWN_CODE}", "x")
+    redis.hset("hash", "x", f"x{OWN_CODE}")
+    redis.hset("field", OWN_CODE, "x")
+    redis.rpush("list", SPELLED)
+    redis.sadd("set", OWN_CODE.encode().hex())
+    redis.zadd("zset", {f"x {OWN_CODE}": 1})
+    scanner = Scanner(codes={"a code": OWN_CODE})
+    found = {leak.where for where, raw in everything_in(redis) for leak in scanner.scan(where, raw)}
+    assert {"hash", "field", "list", "set", "zset", f"the name of string:{OWN_CODE}"} <= found
+
+
+def test_the_store_keeps_nothing_readable(life: Life, kept: list[tuple[str, bytes]]) -> None:
+    """No key, no value, no line of the AOF: neither codes, nor numbers, nor credentials."""
+    assert any("verification" in where for where, _ in kept)
+    assert _leaks(Scanner(SECRETS | NUMBERS, life.codes), kept) == []
+
+
+@pytest.mark.usefixtures("kept")
+def test_answers_repeat_nothing(life: Life) -> None:
+    """Nor does the terminal. The number stands in its client's answers by contract."""
+    statuses = {json.loads(said[said.index(b"}") + 1 :]).get("status") for said in _ours(life)}
+    assert {400, 401, 404, 405, 409, 413, 415, 422, 500, "approved", "ok"} <= statuses
+    assert _leaks(Scanner(SECRETS, life.codes), life.talk.answers) == []
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_logs_tell_nothing(life: Life) -> None:
+    """Of any process, at the most talkative; and they do tell what happened."""
+    logs = life.logs()
+    assert {name for name, _ in logs} == {"api.log", "dialer.log", "wsgi.log"}
+    anything = {"a path": "/canary-path", "a query": "canary-query", "a header": "canary-header"}
+    assert _leaks(Scanner(SECRETS | NUMBERS | anything, life.codes), logs) == []
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_logs_tell_what_happened(life: Life) -> None:
+    """JSON from our processes; each line with what it is about."""
+    api, dialer = (_lines(life, name) for name in ("api.log", "dialer.log"))
+    (crash,) = (line for line in dialer if line["event"] == "process.failed")
+    assert (crash["error"], crash["level"]) == ("ValueError", "critical")
+    assert any("read_claim" in place for place in crash["at"])
+    (fault,) = (line for line in api if line["event"] == "request.failed")
+    assert fault["error"] == "ValueError"
+    assert {"Invalid request", "callback.received", "http"} <= {line["event"] for line in api}
+    assert {"settings"} <= {line["event"] for line in _lines(life, "wsgi.log")}
+    about = {"verification", "client", "to", "number"}
+    for line in [*api, *dialer]:
+        if line["event"] in {"verification.created", "verification.checked", "call.sent"}:
+            assert about <= {*line}
+        if line["event"] == "callback.received" and line["news"] != "seen":
+            assert "verification" in line
+        if line["event"] == "http" and line["status"] in {200, 201, 409} and "client" in line:
+            assert "verification" in line
+
+
+def _leaks(scanner: Scanner, found: Sequence[tuple[str, bytes]]) -> list[Leak]:
+    return [leak for where, raw in found for leak in scanner.scan(where, raw)]
+
+
+def _ours(life: Life) -> Iterator[bytes]:
+    return (said for _, said in life.talk.answers if b"json" in said)
+
+
+def _lines(life: Life, name: str) -> list[dict[str, Any]]:
+    text = (life.stack.folder / name).read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
