@@ -53,7 +53,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     bridges = {profile.bridge for profile in profiles.values()}
 
     app = Flask("otpvoice", static_folder=None)
-    answers.register(app)
+    answers.register(app, public_url)
     errors.register(app, lambda v: present(v, service.number_of(v), public_url))
     app.register_blueprint(verifications(service, keys, public_url))
     app.register_blueprint(

@@ -1,8 +1,10 @@
-"""What every answer has: JSON, a request id, and one line in the log."""
+"""What every answer has: JSON, a request id, headers for browsers, and one line in the log."""
 
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +14,26 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 _LOG = structlog.get_logger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+_YEAR: Final = 365 * 86_400
+"""Seconds."""
+
+
+SAFE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        # base-uri does not fall back on default-src.
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+)
+"""What keeps a browser from doing more with an answer than reading it.
+
+OWASP ASVS 5.0, section 3.4: an answer is no page, so nothing in it is loaded, run, framed or taken
+for another type, and nobody is told where a reader came from. Nor is it kept (14.3.2), nor read by
+another origin except as CORS allows (3.5.8).
+"""
 
 
 def json_answer(body: Any, status: int = 200, content_type: str = "application/json") -> Response:
@@ -27,8 +49,16 @@ def request_id() -> str:
     return str(g.request_id)
 
 
-def register(app: Flask) -> None:
-    """Gives every answer of ``app`` its id, its headers and its line in the log."""
+def register(app: Flask, public_url: str) -> None:
+    """Gives every answer of ``app`` its id, its headers and its line in the log.
+
+    A view that sets a header itself, as a page does with a policy of its own, keeps it.
+    """
+    usual = dict(SAFE_HEADERS)
+    if public_url.startswith("https:"):
+        # ASVS 3.4.1; for this host alone, because what its subdomains speak is not ours to say.
+        usual["Strict-Transport-Security"] = f"max-age={_YEAR}"
+    by_name = {name.lower(): (name, value) for name, value in usual.items()}
 
     @app.before_request
     def begin() -> None:
@@ -39,8 +69,8 @@ def register(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["Request-Id"] = request_id()
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        own = {name.lower() for name, _ in response.headers}
+        response.headers.extend([pair for name, pair in by_name.items() if name not in own])
         # The rule, never the path: a path holds ids and the webhook's token.
         rule = request.url_rule.rule if request.url_rule else "-"
         took = round((time.perf_counter() - g.began) * 1000, 1)

@@ -10,6 +10,7 @@ from flask import Flask, Response
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import (
     HTTPException,
+    InternalServerError,
     MethodNotAllowed,
     RequestEntityTooLarge,
 )
@@ -81,8 +82,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
 )
 """Each refusal that has an answer of its own; the documentation of errors is this table."""
 
-_BAD_REQUEST: Final = Problem(400, "invalid_request", _INVALID)
-_OUR_FAULT: Final = Problem(500, "internal_error", "Something went wrong here")
+BAD_REQUEST: Final = Problem(400, "invalid_request", _INVALID)
+OUR_FAULT: Final = Problem(500, "internal_error", "Something went wrong here")
+LOGGED: Final = "It has been logged under this request's id."
 
 
 def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> None:
@@ -97,22 +99,27 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
         return _answer(PROBLEMS[type(error)], str(error), evidence(error, present))
 
     def answer_http(error: HTTPException) -> Response:
-        problem = PROBLEMS.get(type(error), _BAD_REQUEST)
+        problem = PROBLEMS.get(type(error), BAD_REQUEST)
         response = _answer(problem, error.description or problem.title, {})
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
 
-    def answer_fault(error: Exception) -> Response:
+    def answer_fault(error: BaseException) -> Response:
         # The message may quote what was handled, so the place is logged and the text is not.
         _LOG.error("request.failed", **logs.told(error))
-        detail = "It has been logged under this request's id."
-        return _answer(_OUR_FAULT, detail, {})
+        return _answer(OUR_FAULT, LOGGED, {})
+
+    def answer_failed_refusal(error: InternalServerError) -> Response:
+        return answer_fault(error.original_exception or error)
 
     app.url_map.merge_slashes = False  # another address is no such page, not a redirect
     app.register_error_handler(errors.OtpvoiceError, answer_refusal)
     app.register_error_handler(HTTPException, answer_http)
     app.register_error_handler(Exception, answer_fault)
+    # What goes wrong in the handlers above: Flask would log it too, with path and message.
+    app.register_error_handler(InternalServerError, answer_failed_refusal)
+    app.logger.disabled = True
 
 
 def evidence(
@@ -131,16 +138,23 @@ def evidence(
     return members
 
 
-def _answer(problem: Problem, detail: str, members: dict[str, Any]) -> Response:
-    body = {
+def document(problem: Problem, detail: str, asked_as: str) -> dict[str, Any]:
+    """The problem document (RFC 9457), as far as it tells no evidence.
+
+    ``asked_as``: the id of the request.
+    """
+    return {
         "type": f"/docs/errors#{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
-        "instance": f"urn:request:{request_id()}",
+        "instance": f"urn:request:{asked_as}",
         "code": problem.code,
-        **members,
     }
+
+
+def _answer(problem: Problem, detail: str, members: dict[str, Any]) -> Response:
+    body = document(problem, detail, request_id()) | members
     response = json_answer(body, problem.status, "application/problem+json")
     if "retry_after" in members:
         response.headers["Retry-After"] = str(members["retry_after"])

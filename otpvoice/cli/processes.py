@@ -13,6 +13,7 @@ from gunicorn.glogging import Logger
 from otpvoice.app import create_app, create_dialer
 from otpvoice.cli.children import StopSignals, command_line, end
 from otpvoice.cli.configured import load_settings
+from otpvoice.cli.worker import Worker
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
 from otpvoice.settings import Settings
@@ -43,7 +44,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
         options: dict[str, Any] = {
             "bind": server.bind,
             "workers": server.workers,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": server.threads,
             "graceful_timeout": _GRACE,
             "keepalive": 5,
@@ -51,6 +52,23 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
             "proc_name": "otpvoice-api",
             "control_socket_disable": True,
             "post_worker_init": _take_interrupts_gently,
+            # A stuck worker is replaced; a slow client is not one, and Redis has its own timeout.
+            "timeout": 30,
+            # Some seconds' work may wait; of more the kernel tells the clients at once.
+            "backlog": 1024,
+            # The longest address is a callback composed into a query: under 1 KiB of members.
+            "limit_request_line": 4094,
+            # A client sends ten, each proxy adds some: no more memory than 64 × 8 KiB for each.
+            "limit_request_fields": 64,
+            # What nginx takes, so that both refuse the same; a browser's cookies fit.
+            "limit_request_field_size": 8190,
+            # X_Y and X-Y are one name to an application: the first is dropped, as nginx does.
+            "header_map": "drop",
+            # No header is believed to come from a proxy: we need none of what they tell, and one
+            # that passes on its clients' headers would let them choose the path (SCRIPT_NAME).
+            "forwarder_headers": "",
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
         }
         for name, value in options.items():
             self.cfg.set(name, value)

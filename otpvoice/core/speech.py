@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +14,11 @@ _DIGITS_A_SECOND: Final = 2.5
 _OTP: Final = re.compile(r"(\{+\s*otp\b[^}]*\}+)")
 _NAME: Final = re.compile(r"\{+\s*Name\b[^}]*\}+")
 _SPACES: Final = re.compile(r"\s+")
+_MARKS_OF_A_LETTER: Final = 6
+"""More than a name needs in any script; a flood of them leaves no room for letters."""
+_CHILLUS: Final = dict(zip("ണനരലളക", "ൺൻർൽൾൿ", strict=True))
+_OLD_CHILLU: Final = re.compile("([ണനരലളക])\u0d4d\u200d")
+"""Malayalam as it was written before Unicode 5.1: only the joiner tells it from another sound."""
 
 
 class CodeFormat(StrEnum):
@@ -41,11 +47,13 @@ def clean_name(name: str) -> str:
 
     The name becomes input of the provider's template language and of a voice, and it is spoken
     beside the code. So it is an allow-list: letters and marks of any script, space, ``'``, ``-``
-    and ``.``; no digit, brace or bracket (docs/provider.md, section 1).
+    and ``.``; no digit, brace or bracket (docs/provider.md, section 1). A mark needs its letter.
+    Joiners and direction marks go without a trace: what is read are letters and marks.
     """
-    composed = unicodedata.normalize("NFC", name.replace("’", "'"))
-    kept = "".join(c for c in _SPACES.sub(" ", composed) if _is_speakable(c))
-    cut = _SPACES.sub(" ", kept).strip()[:MAX_NAME].rstrip()
+    written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], name.replace("’", "'"))
+    kept = "".join(_speakable(_SPACES.sub(" ", written)))
+    composed = unicodedata.normalize("NFC", kept)
+    cut = _SPACES.sub(" ", composed).strip()[:MAX_NAME].rstrip()
     return cut if any(c.isalpha() for c in cut) else ""
 
 
@@ -65,5 +73,17 @@ def seconds_until_heard(text: str, code: str, name: str) -> int:
     return round(len(words) / _CHARACTERS_A_SECOND + digits / _DIGITS_A_SECOND)
 
 
-def _is_speakable(character: str) -> bool:
-    return character in " '-." or unicodedata.category(character)[0] in "LM"
+def _speakable(text: str) -> Iterator[str]:
+    marks_left = 0
+    for character in text:
+        category = unicodedata.category(character)
+        if category[0] == "L":
+            marks_left = _MARKS_OF_A_LETTER
+            yield character
+        elif category[0] == "M" and marks_left:
+            marks_left -= 1
+            yield character
+        elif category != "Cf":
+            marks_left = 0
+            if character in " '-.":
+                yield character

@@ -69,6 +69,13 @@ class Line:
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, headers, body)
 
+    def hears_all(self) -> bytes:
+        """Every byte until the other side closes."""
+        heard = b""
+        while more := self._socket.recv(65_536):
+            heard += more
+        return heard
+
     def is_hung_up(self) -> bool:
         """Whether the other side closes; waits for it."""
         try:

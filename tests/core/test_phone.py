@@ -1,8 +1,12 @@
 """Which texts are numbers, which numbers are called, and how much of one is shown."""
 
+import contextlib
+
+import phonenumbers
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from otpvoice.core.errors import InvalidNumber, NumberNotAllowed, RequestRefused
 from otpvoice.core.phone import NumberRules, mask_number, parse_number
@@ -172,6 +176,79 @@ def test_the_canonical_form_is_its_own(text: str) -> None:
         assume(False)
     assert parse_number(number.e164, INDIA) == number
     assert number.e164 == "+91" + text[-10:]
+
+
+EVERYWHERE = NumberRules(
+    phonenumbers.SUPPORTED_REGIONS, ["mobile", "fixed_line", "fixed_line_or_mobile"]
+)
+
+
+TRUNKS = {
+    region: metadata.national_prefix
+    for region in phonenumbers.SUPPORTED_REGIONS
+    if (metadata := PhoneMetadata.metadata_for_region(region)) and metadata.national_prefix
+}
+"""What is dialed before a number at home, where there is such a thing."""
+
+
+@pytest.mark.parametrize("region", sorted(TRUNKS))
+@pytest.mark.parametrize("kind", [PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE])
+def test_a_trunk_prefix_makes_no_second_number(region: str, kind: int) -> None:
+    """In every region that has one: the same canonical number, or none."""
+    example = phonenumbers.example_number_for_type(region, kind)
+    if example is None:
+        pytest.skip("no such number is known there")
+    canonical = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+    assert parse_number(canonical, EVERYWHERE).e164 == canonical
+    national = phonenumbers.national_significant_number(example)
+    with contextlib.suppress(InvalidNumber):
+        dialed = parse_number(f"+{example.country_code}{TRUNKS[region]}{national}", EVERYWHERE)
+        assert dialed.e164 == canonical
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("+525512345678", "+525512345678"),  # Mexico, since 2019 without the 1 of mobiles
+        ("+5215512345678", None),
+        ("+52015512345678", None),
+        ("+5491123456789", "+5491123456789"),  # Argentina: 9 from abroad, 15 at home
+        ("+54111523456789", "+5491123456789"),
+        ("+540111523456789", "+5491123456789"),
+        ("+5511987654321", "+5511987654321"),  # Brazil: a ninth digit since 2016
+        ("+551187654321", None),
+        ("+551198765432", None),
+        ("+55011987654321", "+5511987654321"),
+        ("+550151123456789", "+551123456789"),  # with the digits of a carrier
+        ("+390212345678", "+390212345678"),  # Italy: the zero is a part of the number
+        ("+39212345678", None),
+        ("+393123456789", "+393123456789"),
+        ("+79161234567", "+79161234567"),  # Russia: 8 is the trunk prefix
+        ("+789161234567", "+79161234567"),
+        ("+12015550123", "+12015550123"),
+        ("+112015550123", "+12015550123"),
+        ("+4407400123456", "+447400123456"),
+        ("+3606201234567", "+36201234567"),  # Hungary: 06
+        ("+37780612345678", None),
+        ("+22507070707", None),  # Ivory Coast, before the eight digits became ten
+    ],
+)
+def test_what_people_add_to_a_number(written: str, canonical: str | None) -> None:
+    """What rings one telephone has one canonical form, or is refused: no limit is walked around."""
+    if canonical:
+        assert parse_number(written, EVERYWHERE).e164 == canonical
+    else:
+        with pytest.raises(InvalidNumber):
+            parse_number(written, EVERYWHERE)
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
+@settings(max_examples=500)
+def test_canonical_everywhere(text: str) -> None:
+    """In every country what parsing gave is its own canonical form."""
+    with contextlib.suppress(RequestRefused):
+        number = parse_number(text, EVERYWHERE)
+        assert parse_number(number.e164, EVERYWHERE) == number
 
 
 @given(st.text())

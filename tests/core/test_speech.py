@@ -39,6 +39,44 @@ def test_names_of_any_script_are_kept(name: str, spoken: str) -> None:
 @pytest.mark.parametrize(
     ("name", "spoken"),
     [
+        ("രാജന്\u200d", "രാജൻ"),
+        ("അനില്\u200d കുമാര്\u200d", "അനിൽ കുമാർ"),
+        ("രാജൻ", "രാജൻ"),
+        ("क्\u200dषितिज", "क्षितिज"),
+        ("राज्\u200cकुमार", "राज्कुमार"),
+        ("র\u200d্যাচেল", "র্যাচেল"),
+        ("علی\u200cرضا", "علیرضا"),
+        ("ශ්\u200dරී", "ශ්රී"),
+        ("\u2066Asha\u2069", "Asha"),
+        ("As\u00adha", "Asha"),
+        ("e\u200d\u0301", "é"),
+    ],
+)
+def test_joiners_go_and_the_name_stays(name: str, spoken: str) -> None:
+    """Letters and marks are what is read; where a joiner makes a letter of its own, it is one."""
+    assert clean_name(name) == spoken
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
+        ("Z" + "\u0335" * 60 + "algo", "Z" + "\u0335" * 6 + "algo"),
+        ("".join(letter + "\u0489\u0335\u0488" * 9 for letter in "Zal"), None),
+        ("Asha ❤\ufe0f", "Asha"),
+        ("Asha 1\ufe0f\u20e3", "Asha"),
+        ("\u0301Asha -\u0301", "Asha -"),
+        ("ম\u09cd\u09b0\u09c3\u0981", "ম\u09cd\u09b0\u09c3\u0981"),
+    ],
+)
+def test_marks_come_with_their_letter(name: str, spoken: str | None) -> None:
+    """A mark without one is nothing, and a flood of them does not push the name out."""
+    cleaned = clean_name(name)
+    assert cleaned == spoken if spoken else [c for c in cleaned if c.isalpha()] == [*"Zal"]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
         ("{otp}", "otp"),
         ("{{otp@digits}}", "otpdigits"),
         ("{{x@play}}", "xplay"),

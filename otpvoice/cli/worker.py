@@ -1,0 +1,71 @@
+"""The API's worker: gunicorn's own, except for what it can not read."""
+
+import contextlib
+import uuid
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from gunicorn.http.errors import (
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.util import write_nonblock
+from gunicorn.workers.gthread import ThreadWorker
+from structlog.contextvars import clear_contextvars
+
+from otpvoice.api.answers import SAFE_HEADERS
+from otpvoice.api.errors import BAD_REQUEST, LOGGED, OUR_FAULT, Problem, document
+
+_LOG = structlog.get_logger(__name__)
+_DETAIL: Final = "This can not be read as an HTTP request."
+_STATUS: Final = {
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,  # RFC 9112, section 3: a must
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,  # RFC 6585, section 5
+    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,  # RFC 9112, section 6.1
+}
+"""The rest is 400."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
+    """Refuses in a problem document, and once.
+
+    Gunicorn's own refusal is a page that quotes the request. And where an answer is given before
+    the body is read, and the body then turns out broken, it sends that page as a second answer: a
+    proxy that shares the connection might give it to somebody else (RFC 9112, section 11.1).
+    """
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn calls it so
+        """Refuses what did not reach the application; gunicorn then ends the connection."""
+        clear_contextvars()  # they are of the request before
+        asked_as, kind = uuid.uuid4().hex, type(exc).__name__
+        if not isinstance(exc, ParseException):
+            _LOG.error("request.failed", error=kind, request_id=asked_as)
+            _send(client, _refusal(OUR_FAULT, LOGGED, asked_as))
+        elif req is None:
+            status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
+            _LOG.warning("request.unreadable", error=kind, status=status, request_id=asked_as)
+            _send(client, _refusal(replace(BAD_REQUEST, status=status), _DETAIL, asked_as))
+
+
+def _refusal(problem: Problem, detail: str, asked_as: str) -> bytes:
+    body = msgspec.json.encode(document(problem, detail, asked_as))
+    headers = {
+        "Connection": "close",
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        "Request-Id": asked_as,
+        **SAFE_HEADERS,
+    }
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _send(client: Any, answer: bytes) -> None:
+    with contextlib.suppress(OSError):  # gone already
+        write_nonblock(client, answer)

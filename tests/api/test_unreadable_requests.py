@@ -1,0 +1,232 @@
+"""What is no HTTP, or could be read in two ways: refused once, and nothing of it happens."""
+
+import json
+from typing import Any
+
+import pytest
+from api.door import JSON, VERIFICATIONS, WEBHOOK
+from api.test_safe_headers import USUAL
+from api.wire import CREATE, Reply, Served, head, post, serving
+from redis import Redis
+from world import LOGIN_KEY, PATH_TOKEN
+
+from otpvoice.store.redis import RedisStore
+
+CHUNKED = "Transfer-Encoding: chunked"
+SIZED = f"Content-Length: {len(CREATE)}"
+ALL = b"%x\r\n%b\r\n0\r\n\r\n" % (len(CREATE), CREATE)
+"""A good create in one chunk."""
+HIDDEN = post(SIZED) + CREATE
+"""A request that a proxy would take for the body of the one before."""
+
+
+@pytest.fixture(autouse=True)
+def _dialer_is_alive(store: RedisStore) -> None:
+    """Creates would be taken."""
+    store.sweep("a dialer")
+
+
+@pytest.fixture(scope="module")
+def behind_tls(environ: dict[str, str], served: Served) -> Served:
+    """The API of these tests, whose public address is https."""
+    assert environ["OTPVOICE_SERVER_PUBLIC_URL"].startswith("https:")
+    return served
+
+
+def everything_said(served: Served, *parts: bytes) -> bytes:
+    """All that comes back until the connection is closed."""
+    with served.line() as line:
+        line.says(*parts)
+        line.ends()
+        return line.hears_all()
+
+
+def is_refused_once(said: bytes, status: int) -> bool:
+    """One problem document with all its headers, and the connection is over."""
+    assert said.count(b"HTTP/1.") == 1, said
+    top, _, body = said.partition(b"\r\n\r\n")
+    line, *fields = top.decode("ascii").split("\r\n")
+    headers = dict(field.split(": ", 1) for field in fields)
+    document = json.loads(body)
+    assert USUAL.items() <= headers.items()
+    assert (headers["Connection"], headers["Content-Type"]) == ("close", "application/problem+json")
+    assert document["instance"] == f"urn:request:{headers['Request-Id']}"
+    assert document["code"] == "invalid_request"
+    return (int(line.split()[1]), document["status"]) == (status, status)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        post(SIZED, SIZED) + CREATE,
+        post("Content-Length: 0", SIZED) + CREATE,
+        post(f"{SIZED}, {len(CREATE)}") + CREATE,
+        post(f"Content-Length: +{len(CREATE)}") + CREATE,
+        post("Content-Length: -1") + CREATE,
+        post(f"Content-Length: {len(CREATE):#x}") + CREATE,
+        post("Content-Length: 2_3") + CREATE,
+        post("Content-Length: \xb2\xb3") + CREATE,
+        post("Content-Length: " + "9" * 5000) + CREATE,
+        post("Content-Length:") + CREATE,
+        post(SIZED, CHUNKED) + ALL,
+        post(CHUNKED, SIZED) + ALL,
+        post("Content-Length: 4", CHUNKED) + ALL,
+        post(CHUNKED, CHUNKED) + ALL,
+        post("Transfer-Encoding: chunked, identity") + ALL,
+        post("Transfer-Encoding: chunked, gzip") + ALL,
+        post("Transfer-Encoding: gzip", SIZED) + CREATE,
+        post("Transfer-Encoding: identity", SIZED) + CREATE,
+        post("Transfer-Encoding: \x0bchunked", SIZED) + ALL,
+        post("Transfer-Encoding : chunked", SIZED) + ALL,
+        post("X: y\r\n Transfer-Encoding: chunked", SIZED) + ALL,
+        post(CHUNKED).replace(b"HTTP/1.1", b"HTTP/1.0") + ALL,
+    ],
+    ids=lambda request_bytes: repr(request_bytes[130:200]),
+)
+def test_where_a_body_ends_is_never_guessed(
+    behind_tls: Served, redis: Redis, request_bytes: bytes
+) -> None:
+    """400, nothing begins, and what comes behind it is not read (RFC 9112, section 11.2)."""
+    before = redis.dbsize()
+    assert is_refused_once(everything_said(behind_tls, request_bytes, HIDDEN), 400)
+    assert redis.dbsize() == before
+
+
+@pytest.mark.parametrize("coding", ["xchunked", "chunked;q=1", "cow", ""])
+def test_an_unknown_coding(behind_tls: Served, coding: str) -> None:
+    """501 (RFC 9112, section 6.1)."""
+    said = everything_said(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
+    assert is_refused_once(said, 501)
+
+
+def test_an_underscore_hides_no_coding(behind_tls: Served, redis: Redis) -> None:
+    """Transfer_Encoding is dropped: it is not the header that a proxy has judged."""
+    reply = behind_tls.told(post("Transfer_Encoding: chunked", "Content-Length: 0"))
+    assert reply.is_problem(422, "invalid_request")
+    assert not list(redis.scan_iter("*verification:*"))
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /healthz\r\n\r\n",
+        b"GET /healthz HTTP/3.0\r\nHost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /healthz HTTP/1.1\nHost: x\n\n",
+        b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        head("GET /healthz HTTP/1.1", "Host: y"),
+        head("GET /healthz HTTP/1.1", "X: a\x00b"),
+        head("GET /healthz HTTP/1.1", "X: a\rb"),
+        head("GET /healthz HTTP/1.1", "no colon"),
+        head("GET /healthz HTTP/1.1", ": no name"),
+        head("GET /healthz HTTP/1.1", "na me: x"),
+        head("GET /healthz HTTP/1.1", "Expect: 200-ok"),
+        head("get /healthz HTTP/1.1"),
+        head("GET /health z HTTP/1.1"),
+        head("GET /\xff HTTP/1.1"),
+        post("Content-Type: text/plain", SIZED) + CREATE,
+    ],
+    ids=lambda request_bytes: repr(request_bytes[:60]),
+)
+def test_what_is_no_request(behind_tls: Served, request_bytes: bytes) -> None:
+    """400, whatever version, octet or member it stumbles over."""
+    assert is_refused_once(everything_said(behind_tls, request_bytes, HIDDEN), 400)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (head("GET /" + "a" * 4100 + " HTTP/1.1"), 414),
+        (head("GET /healthz?" + "a" * 4100 + " HTTP/1.1"), 414),
+        (head("GET /healthz HTTP/1.1", "X: " + "a" * 8200), 431),
+        (head("GET /healthz HTTP/1.1", *(f"X-{n}: a" for n in range(64))), 431),
+        (head("GET /healthz HTTP/1.1", *["X_Y: a"] * 64, "X: a"), 200),
+    ],
+    ids=["line", "query", "header", "headers", "dropped headers"],
+)
+def test_too_much_of_a_head(behind_tls: Served, request_bytes: bytes, status: int) -> None:
+    """Bounded in line, header and number of headers; who goes beyond is told."""
+    said = everything_said(behind_tls, request_bytes)
+    assert is_refused_once(said, status) if status != 200 else said.startswith(b"HTTP/1.1 200")
+
+
+def test_endless_headers(behind_tls: Served) -> None:
+    """Hung up on while they still come, at half a megabyte."""
+    with behind_tls.line() as line:
+        line.says(head("GET /healthz HTTP/1.1")[:-2])
+        with pytest.raises(ConnectionError):
+            line.says(b"X: %b\r\n" % (b"a" * 8000) * 2000)
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/healthz", "/healthz#x", "/healthz?a=%00"])
+def test_an_address_in_another_form(behind_tls: Served, target: str) -> None:
+    """Absolute form is to be understood (RFC 9112, section 3.2.2); its host is not believed."""
+    reply = behind_tls.told(head(f"GET {target} HTTP/1.1"))
+    assert (reply.status, reply.document) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"zz\r\nabc\r\n0\r\n\r\n", b"5\r\nabcdefghijk\r\n", b"5;\r\n\r\n", b"0\r\nHost: x\r\n\r\n"],
+)
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), (VERIFICATIONS, 401)])
+def test_one_request_has_one_answer(
+    behind_tls: Served, path: str, status: int, broken: bytes
+) -> None:
+    """Also where the body, which nobody read before answering, turns out to be broken."""
+    said = everything_said(behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN)
+    assert said.count(b"HTTP/1.") == 1
+    assert said.startswith(b"HTTP/1.1 %d" % status)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "SCRIPT_NAME: /v1",
+        "SCRIPT_NAME: /nowhere",
+        "PATH_INFO: /healthz",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off",
+        "X-Forwarded-Host: evil.example",
+        "X-Forwarded-Prefix: /nowhere",
+        "Forwarded: host=evil.example;proto=http",
+        "X-Original-URL: /nowhere",
+        "X-HTTP-Method-Override: DELETE",
+    ],
+)
+def test_no_header_of_a_proxy_is_believed(behind_tls: Served, header: str) -> None:
+    """A neighbour's neither: the path stays the path, and addresses are those of the settings."""
+    reply: Reply = behind_tls.told(post(SIZED, header), CREATE)
+    assert reply.status in {200, 201}
+    assert reply.headers["location"].startswith("https://otp.example.com/v1/verifications/vrf_")
+    assert behind_tls.told(head("GET /nowhere HTTP/1.1", header)).status == 404
+
+
+@pytest.fixture(scope="module")
+def log_of_refusals(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
+    """What a process logs that got nothing but what it could not read."""
+    path = tmp_path_factory.mktemp("refusals") / "log"
+    with serving(environ, path) as served:
+        for request_bytes in (
+            f"GET {WEBHOOK}/{PATH_TOKEN}\r\n\r\n".encode(),
+            head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", f"Author ization: {LOGIN_KEY}"),
+            head(f"GET {WEBHOOK}/{PATH_TOKEN}?{'a' * 4100} HTTP/1.1"),
+            post(CHUNKED, path=f"{WEBHOOK}/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
+            post(CHUNKED, path=f"{WEBHOOK}x/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
+        ):
+            everything_said(served, request_bytes)
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_each_refusal_is_logged_without_its_words(log_of_refusals: list[dict[str, Any]]) -> None:
+    """What kind it is of, its status and its id; no part of what was sent."""
+    refused = [line for line in log_of_refusals if line["event"] == "request.unreadable"]
+    assert [line["status"] for line in refused] == [400, 400, 414]
+    assert all(line["error"] and line["request_id"] for line in refused)
+    whole = json.dumps(log_of_refusals)
+    assert PATH_TOKEN not in whole
+    assert LOGIN_KEY not in whole
+    assert VERIFICATIONS not in whole

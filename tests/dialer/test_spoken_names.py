@@ -1,0 +1,42 @@
+"""What of a hostile name reaches the telephone company, and that the code comes as it is."""
+
+import unicodedata
+
+import pytest
+from world import ASHA, Desk, Phones
+
+CODE = "9071"
+SPELLED = "9, 0, 7, 1"
+
+
+@pytest.mark.parametrize("route", ["obd", "c2c"])
+@pytest.mark.parametrize(
+    ("name", "reaches"),
+    [
+        ("{otp}", "otp"),
+        ("{{otp@digits}}", "otpdigits"),
+        ("{{https://evil.example/x@play}}", "httpsevil.examplexplay"),
+        ("<speak><say-as interpret-as='digits'>1</say-as></speak>", None),
+        ("Asha\r\nvariables[otp]: 6666", "Asha variablesotp"),
+        ('Asha","variables[otp]":"6666', "Ashavariablesotp"),
+        ("\u202eahsA\u202c\u200f", "ahsA"),
+        ("Asha 6666 ६६६६ ６６६６", "Asha"),
+        ("a" * 10_000, "a" * 40),
+        ("😀🎉", "Customer"),
+        ("രാജന്\u200d", "രാജൻ"),
+        ("Z" + "\u0335" * 500 + "algo", "Z" + "\u0335" * 6 + "algo"),
+    ],
+)
+def test_a_name_is_only_a_name(
+    desk: Desk, phones: Phones, name: str, reaches: str | None, route: str
+) -> None:
+    """Letters, marks and four signs, at most 40; beside it the code, whole, and no other digit."""
+    desk.asks(name=name, code=CODE, route=route)
+    assert desk.dials()
+    (call,) = phones.calls(ASHA)
+    told = call["variables"]
+    assert told == {"Name": reaches or told["Name"], "otp": SPELLED}
+    assert len(told["Name"]) <= 40
+    assert all(c in " '-." or unicodedata.category(c)[0] in "LM" for c in told["Name"])
+    (request,) = phones.ledger()
+    assert "6666" not in str(request["request"])
