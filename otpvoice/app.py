@@ -1,4 +1,4 @@
-"""The only wiring: from settings to a web application and to a dialer."""
+"""The only wiring: from settings to a web application, to a dialer, and to what operators do."""
 
 from flask import Flask
 
@@ -16,6 +16,7 @@ from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
+from otpvoice.store.operations import Operations
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.rules import QueueRules
 
@@ -84,6 +85,11 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         flows={name: settings.for_client(name).flows for name in settings.clients},
         rules=rules,
     )
+
+
+def create_operations(settings: Settings) -> Operations:
+    """The operator's side of the store, by the same rules as the others."""
+    return Operations(connect(settings.redis.url), rules=queue_rules(settings))
 
 
 def provider(settings: Settings) -> Provider:

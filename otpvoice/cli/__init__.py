@@ -4,7 +4,10 @@ import click
 
 from otpvoice.cli.demo import demo
 from otpvoice.cli.doctor import doctor
+from otpvoice.cli.find import find
+from otpvoice.cli.forget import forget
 from otpvoice.cli.keys import keys
+from otpvoice.cli.limits import limits
 from otpvoice.cli.processes import api, dialer, sandbox, serve
 from otpvoice.cli.verify import verify
 
@@ -20,5 +23,8 @@ def main() -> None:
     """
 
 
-for command in (demo, serve, api, dialer, sandbox, doctor, keys, verify):
+for command in (
+    *(demo, serve, api, dialer, sandbox, doctor, keys, verify),
+    *(limits, find, forget),
+):
     main.add_command(command)

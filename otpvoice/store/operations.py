@@ -5,14 +5,18 @@ Each step that changes or shows something of a person takes ``by``, who does it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.records import read_answer
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
-from otpvoice.store.scripts import Argument
+from otpvoice.store.scripts import Argument, faults_told
+
+_BATCH: Final = 1000
+"""Keys that are looked at in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,25 @@ class Operations(Rulebook):
     def forget(self, telephone: Telephone, by: str) -> int:
         """Erases what is known of a number; how many verifications there were.
 
-        What limits count, and a block, stay until they end.
+        What limits count, and a block, stay until they end. A number's record names its newest
+        verifications only, so that all records are looked through: some seconds for a million.
         """
         keys = [self._keys.refusals(telephone.name)]
-        _, erased = self._run("forget", keys, [telephone.name, by, telephone.masked])
+        arguments = [telephone.name, by, telephone.masked]
+        _, erased = self._run("forget", keys, [*arguments, *self._all_of(telephone.name)])
         return int(erased)
+
+    def _all_of(self, number: str) -> Iterator[str]:
+        """The ids of every verification of a number."""
+        found = self.redis.scan_iter(self._keys.verification("*"), count=_BATCH)
+        with faults_told():
+            while keys := [*islice(found, _BATCH)]:
+                owners = self.redis.pipeline(transaction=False)
+                for key in keys:
+                    owners.hget(key, "number")
+                for key, owner in zip(keys, owners.execute(), strict=True):
+                    if owner == number.encode():
+                        yield key.decode().rpartition(":")[2]
 
     def _block(self, telephone: Telephone, seconds: int, by: str) -> int:
         arguments: list[Argument] = [telephone.name, seconds * 1000, by, telephone.masked]

@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from redis import Redis
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.steps import NewCall, NewVerification
@@ -22,7 +22,7 @@ from otpvoice.store.records import (
 )
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.rules import QueueRules
-from otpvoice.store.scripts import Argument, as_unavailable
+from otpvoice.store.scripts import Argument, faults_told
 from otpvoice.store.values import CallResult, Claim, Health, Pull, Recorded, Report, Settled, Swept
 
 OVERDUE_AFTER: Final = 60_000
@@ -157,15 +157,8 @@ class RedisStore(Rulebook):
 
         Needs a client of its own, with a longer timeout than that.
         """
-        try:
+        with faults_told(), suppress(RedisTimeoutError):
             self.redis.blpop([self._keys.wake], timeout=seconds)
-        except RedisTimeoutError:
-            return
-        except RedisError as error:
-            unavailable = as_unavailable(error)
-            if unavailable is None:
-                raise
-            raise unavailable from error
 
     # What the provider tells ---------------------------------------------------------------------
 

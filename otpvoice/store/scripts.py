@@ -1,6 +1,8 @@
 """Loading and running the rules: one ``.lua`` file each, with the prelude before it."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Final
 
@@ -64,21 +66,25 @@ class Script:
         Raises:
             StoreUnavailable: no answer in time, or a server that can not serve.
         """
-        try:
+        with faults_told():
             try:
                 return redis.evalsha(self._sha, len(keys), *keys, *arguments)
             except NoScriptError:
                 return redis.eval(self._text, len(keys), *keys, *arguments)
-        except RedisError as error:
-            unavailable = as_unavailable(error)
-            if unavailable is None:
-                raise
-            raise unavailable from error
 
 
-def as_unavailable(error: RedisError) -> StoreUnavailable | None:
-    """What to tell if the server could not serve; None if the fault is ours."""
-    said = str(error).startswith(_UNAVAILABLE_WORDS) and isinstance(error, ResponseError)
-    if said or isinstance(error, _UNAVAILABLE):
-        return StoreUnavailable("The store does not answer; nothing is known. Repeat the request.")
-    return None
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """Around commands: tells a server that can not serve from a fault of ours.
+
+    Raises:
+        StoreUnavailable: no answer in time, or a server that can not serve.
+    """
+    try:
+        yield
+    except RedisError as error:
+        said = str(error).startswith(_UNAVAILABLE_WORDS) and isinstance(error, ResponseError)
+        if not said and not isinstance(error, _UNAVAILABLE):
+            raise
+        away = "The store does not answer; nothing is known. Repeat the request."
+        raise StoreUnavailable(away) from error

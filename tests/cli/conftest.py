@@ -1,11 +1,16 @@
-"""One whole service for all tests of commands."""
+"""One whole service for all tests of commands; and one in single steps for those of operators."""
 
 from collections.abc import Iterator
 
 import pytest
+from api.door import Door, HandDialer
+from redis import Redis
 
+from otpvoice.app import create_app, queue_rules
 from otpvoice.cli.backend import Backend
 from otpvoice.cli.stack import Stack, free_port
+from otpvoice.settings import Settings
+from otpvoice.store.redis import RedisStore
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +30,23 @@ def backend(stack: Stack) -> Backend:
 def access(stack: Stack) -> dict[str, str]:
     """The variables that say where the service is, and who asks."""
     return {"OTPVOICE_URL": stack.url, "OTPVOICE_API_KEY": stack.api_key}
+
+
+@pytest.fixture
+def store(redis: Redis, settings: Settings) -> RedisStore:
+    """The emptied store with the limits of ``environ``; ``store.clock_offset`` moves its clock."""
+    keep = settings.verification.keep * 1000
+    return RedisStore(redis, keep=keep, rules=queue_rules(settings))
+
+
+@pytest.fixture
+def door(settings: Settings, store: RedisStore) -> Door:
+    """The API for the client ``login``; a dialer is alive."""
+    store.sweep("a dialer")
+    return Door(create_app(settings, store), store)
+
+
+@pytest.fixture
+def dialer(store: RedisStore) -> HandDialer:
+    """A dialer that does nothing by itself."""
+    return HandDialer(store)

@@ -1,20 +1,32 @@
 """The words that the tests of commands speak in."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import structlog
+from api.door import Door, HandDialer
 from click.testing import CliRunner, Result
+from world import ASHA
 
 from otpvoice.cli import main
 from otpvoice.cli.request import Request
 from otpvoice.cli.stack import Stack
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.values import Claim, Report
+
+CODE = "482913"
+"""The caller's own, in the tests of operators: no command may ever say it."""
+OPERATOR = "meera"
+_IDS = re.compile(r"(vrf|call)_[0-9a-f]{32}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{7}")
 
 
 def hears_code(stack: Stack, number: str) -> str:
@@ -31,8 +43,54 @@ def hears_code(stack: Stack, number: str) -> str:
 
 def runs(*words: str, **environ: str) -> Result:
     """A command in this process, which sees no OTPVOICE_ variable but these."""
+    return _invoke(words, environ)
+
+
+def _invoke(words: Sequence[str], environ: Mapping[str, str], says: str = "") -> Result:
     others = {name: None for name in os.environ if name.startswith("OTPVOICE_")}
-    return CliRunner().invoke(main, [*words], env={**others, **environ})
+    logging = structlog.get_config()
+    try:
+        return CliRunner().invoke(main, [*words], input=says, env={**others, **environ})
+    finally:
+        structlog.configure(**logging)  # a command brings its own, to a stream that is gone
+
+
+def operates(environ: Mapping[str, str], *words: str, says: str = "") -> Result:
+    """A command of an operator, who types what it ``says``; shows no code and no whole number."""
+    done = _invoke(words, {**environ, "LOGNAME": OPERATOR}, says)
+    shown = _IDS.sub("", done.output)
+    assert not _WHOLE_NUMBER.search(shown), done.output
+    assert CODE not in shown, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def answers_phone(door: Door, claim: Claim) -> None:
+    """The provider's news: somebody listened for seven seconds."""
+    report = Report(
+        fingerprint=claim.call_id,
+        call_id=claim.call_id,
+        provider_ids=(),
+        lines=(),
+        route=None,
+        started_at=None,
+        status=CallStatus.ANSWERED,
+        reason=None,
+        raw="ANSWER",
+        duration=7,
+    )
+    assert door.store.settle(report).call_status is CallStatus.ANSWERED
+
+
+def is_called(door: Door, dialer: HandDialer, times: int, to: str = ASHA) -> list[dict[str, Any]]:
+    """A phone that rang and was answered, the last time a minute ago; the newest comes last."""
+    door.later(-61 * times)
+    begun = []
+    for i in range(times):
+        begun.append(door.asks(to, reference=f"login-{i}", code=CODE, ttl=600))
+        answers_phone(door, dialer.places())
+        door.later(61)
+    return begun
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def test_a_code_is_good_for_its_own_verification_only(exchange: Exchange) -> Non
     assert exchange.looks(other).status is Status.PENDING
 
 
-# Proof 5: the end of its life ---------------------------------------------------------------------
+# The end of its life ----------------------------------------------------------------------------
 
 
 def test_just_before_its_end_a_code_is_accepted(exchange: Exchange) -> None:
@@ -178,7 +178,7 @@ def test_after_other_ends_a_code_is_refused(exchange: Exchange) -> None:
 def test_of_many_wrong_codes_at_once_five_are_compared(
     exchange: Exchange, at_once: Callable[[Verification, list[str]], list[Answer]]
 ) -> None:
-    """Proof 1: exactly ``max_checks`` of 500 different ones, then the right one is refused."""
+    """Exactly ``max_checks`` of 500 different ones, then the right one is refused."""
     begun = exchange.begins()
     found = at_once(begun, [f"{n:06}" for n in range(500_000, 500_500)])
     assert outcomes(found) == {"wrong": 5, "closed": 495}
@@ -190,7 +190,7 @@ def test_of_many_wrong_codes_at_once_five_are_compared(
 def test_of_many_right_codes_at_once_one_wins(
     exchange: Exchange, at_once: Callable[[Verification, list[str]], list[Answer]]
 ) -> None:
-    """Proof 3: exactly one of 200."""
+    """Exactly one of 200."""
     begun = exchange.begins()
     assert outcomes(at_once(begun, [CODE] * 200)) == {"right": 1, "closed": 199}
     assert exchange.looks(begun).status is Status.APPROVED

@@ -150,7 +150,7 @@ def test_forgotten_scripts_are_sent_again_and_run_once(
     assert exchange.looks(begun).checks_left == 3
 
 
-# Proof 7: a stolen dump ---------------------------------------------------------------------------
+# A stolen dump -----------------------------------------------------------------------------------
 
 
 def stored(redis: Redis) -> bytes:

@@ -194,6 +194,16 @@ def sandbox_config(environ: Mapping[str, str], url: str) -> SandboxConfig:
     )
 
 
+def move_callbacks(stack: Stack, url: str) -> None:
+    """From now on the company calls this address back."""
+    webhook = {
+        "uri": f"{url}/webhooks/mobtexting",
+        "secret": stack.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
+    }
+    answer = requests.put(f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=5)
+    assert answer.ok, answer.text
+
+
 def is_ready(url: str) -> bool:
     """Whether the service says that nothing is amiss."""
     try:

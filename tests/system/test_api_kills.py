@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from system.crowd import NO_ANSWER, Answer, Line, crowd, number_of
-from system.processes import Stack, free_port, is_ready, otpvoice, service_running, until
+from system.processes import (
+    Stack,
+    free_port,
+    is_ready,
+    move_callbacks,
+    otpvoice,
+    service_running,
+    until,
+)
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))
 NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5"}
@@ -138,13 +145,3 @@ def test_a_rolling_restart_loses_nothing(environ: dict[str, str], tmp_path: Path
             assert dialer_took < 15
             assert api_took < 15
             assert (new_dialer.ends(), new_api.ends()) == (0, 0)
-
-
-def move_callbacks(stack: Stack, url: str) -> None:
-    """From now on the company calls this address back."""
-    webhook = {
-        "uri": f"{url}/webhooks/mobtexting",
-        "secret": stack.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
-    }
-    answer = requests.put(f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=5)
-    assert answer.ok, answer.text

@@ -330,7 +330,7 @@ def test_the_logs_tell_what_happened(life: Life) -> None:
     assert any("read_claim" in place for place in crash["at"])
     (fault,) = (line for line in api if line["event"] == "request.failed")
     assert fault["error"] == "ValueError"
-    assert {"Invalid request", "callback.received", "http"} <= {line["event"] for line in api}
+    assert {"request.unreadable", "callback.received", "http"} <= {line["event"] for line in api}
     assert {"settings"} <= {line["event"] for line in _lines(life, "wsgi.log")}
     about = {"verification", "client", "to", "number"}
     for line in [*api, *dialer]:

@@ -1,0 +1,65 @@
+"""``otpvoice forget``: erase what is known of a number."""
+
+from collections.abc import Iterator
+
+import click
+
+from otpvoice.cli.explanation import NumberLimits
+from otpvoice.cli.limits import look
+from otpvoice.cli.moments import when
+from otpvoice.cli.operating import operating, yes_option
+from otpvoice.cli.telephone import phone_number
+from otpvoice.core.limits import DAY, CallLimits
+from otpvoice.core.phone import Number
+
+
+@click.command()
+@click.argument("number", callback=phone_number, metavar="+91…")
+@yes_option
+@click.pass_context
+def forget(context: click.Context, number: Number, *, yes: bool) -> None:
+    """Erase what is known of a number.
+
+    What limits have counted and a block stay until they end by themselves: erasing is no way
+    around them. The status is 1 if nothing was known.
+    """
+    with operating() as operator:
+        telephone = operator.telephone(number)
+        if not yes:
+            click.echo(f"This erases what is known of {telephone.masked}, and can not be undone.")
+            click.confirm("A pending verification is canceled. Go on?", abort=True)
+        before = look(operator, telephone)
+        erased = operator.operations.forget(telephone, operator.name)
+        after = look(operator, telephone)
+    click.echo("\n".join([*_erased(before, erased), *_staying(after, operator.limits)]))
+    context.exit(0 if erased or before.refusals else 1)
+
+
+def _erased(before: NumberLimits, verifications: int) -> Iterator[str]:
+    if not verifications and not before.refusals:
+        yield f"Nothing was known of {before.masked}."
+        return
+    yield f"Erased of {before.masked}:"
+    yield f"  verifications, with their calls   {verifications}"
+    yield f"  refusals                          {len(before.refusals)}"
+
+
+def _staying(after: NumberLimits, limits: CallLimits) -> Iterator[str]:
+    """What must outlive an erasure, and until when."""
+    counted = [f"{each.limit} {each.count}" for each in after.own if each.used]
+    if counted:
+        last = when(after.now + _look_back(limits), after.now)
+        yield f"Stays until {last} at the latest: what was counted ({', '.join(counted)})."
+    if after.blocked_until:
+        yield f"Stays until {when(after.blocked_until, after.now)}: the block."
+    if not counted and not after.blocked_until:
+        yield "Nothing stays."
+
+
+def _look_back(limits: CallLimits) -> int:
+    """How long a number's limits look back, in milliseconds."""
+    quotas = (
+        *(*limits.calls_per_number, *limits.all_calls_per_number),
+        *(*limits.wrong_codes_per_number, *limits.unproven_per_prefix),
+    )
+    return max([DAY, *(quota.window for quota in quotas)])

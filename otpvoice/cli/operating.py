@@ -1,0 +1,87 @@
+"""Whoever runs a command that shows or changes what the store holds."""
+
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from otpvoice.app import create_operations
+from otpvoice.cli.configured import load_settings
+from otpvoice.cli.telephone import telephone_of
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
+from otpvoice.core.phone import Number, mask_number
+from otpvoice.core.service import open_number
+from otpvoice.core.verification import Verification
+from otpvoice.settings import Settings
+from otpvoice.store.operations import Telephone
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document, for machines."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+class Operator:
+    """Somebody at work on the store, with the settings of the service."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = login_name()
+        self.limits = settings.call_limits()
+        self.live_calls = settings.limits.live_calls
+        self.routes = settings.provider.routes
+        self.operations = create_operations(settings)
+        self._ring = KeyRing([named.key for named in settings.secrets.keys])
+        self._number_key = NumberKey(settings.secrets.number_key)
+
+    def telephone(self, number: Number) -> Telephone:
+        """The number as the store knows it."""
+        return telephone_of(number, self._number_key)
+
+    def reference(self, reference: str) -> str:
+        """The name of a caller's reference."""
+        return self._number_key.shared("reference", reference)
+
+    def masked_number(self, verification: Verification) -> str | None:
+        """The number that is proved, masked; None if the ring lost the key of its seal."""
+        try:
+            number = open_number(self._ring, verification.id, verification.sealed_number)
+        except SealBroken:
+            return None
+        return mask_number(number)
+
+
+@contextmanager
+def operating() -> Iterator[Operator]:
+    """An operator of the service that this process's environment configures.
+
+    Raises:
+        click.ClickException: the settings are wrong, or the store did not answer.
+    """
+    operator = Operator(load_settings())
+    try:
+        yield operator
+    except StoreUnavailable as error:
+        raise click.ClickException(
+            "the store does not answer, so nothing is known of it, nor whether anything was "
+            "changed; otpvoice doctor tells more"
+        ) from error
+    finally:
+        operator.operations.redis.close()
+
+
+def login_name() -> str:
+    """Who is told to have done it; the user's number where there is no name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One document, in ASCII: what others wrote can not steer the terminal."""
+    click.echo(json.dumps(document, indent=2))

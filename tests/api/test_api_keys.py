@@ -1,0 +1,63 @@
+"""API keys over restarts of the API: two while one is changed, and then the new one alone."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api.door import VERIFICATIONS
+from api.wire import Reply, Served, head, post, serving
+from redis import Redis
+from world import BANK_KEY, LOGIN_KEY
+
+NEW_KEY = "ovk_new-key-of-the-login-backend"
+CREATE = b'{"to":"+919876543210","call_after":200}'
+
+
+def hash_of(key: str) -> str:
+    """As it stands in the settings."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def creates(served: Served, key: str) -> Reply:
+    """A create with this key; it is due so late that nobody has to dial yet."""
+    return served.told(post(f"Content-Length: {len(CREATE)}", key=key), CREATE)
+
+
+def looks(served: Served, key: str, verification: dict[str, Any]) -> Reply:
+    """At a verification, with this key."""
+    path = f"{VERIFICATIONS}/{verification['id']}"
+    return served.told(head(f"GET {path} HTTP/1.1", f"Authorization: Bearer {key}"))
+
+
+@pytest.mark.parametrize("both", [[LOGIN_KEY, NEW_KEY], [NEW_KEY, LOGIN_KEY]])
+def test_a_key_is_changed_without_a_pause(
+    environ: dict[str, str], redis: Redis, tmp_path: Path, both: list[str]
+) -> None:
+    """Both are the client while both are set, in any order; the removed one is unknown after the
+    restart, and the other one goes on with what was begun. Another client's key is not touched.
+    """
+    assert redis.dbsize() == 0
+    variable = "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"
+    with serving(environ | {variable: ",".join(map(hash_of, both))}, tmp_path / "both") as served:
+        begun, same = creates(served, LOGIN_KEY), creates(served, NEW_KEY)
+        assert (begun.status, same.status) == (201, 200)
+        assert same.document["id"] == begun.document["id"]
+    with serving(environ | {variable: hash_of(NEW_KEY)}, tmp_path / "one") as served:
+        assert looks(served, LOGIN_KEY, begun.document).is_problem(401, "unauthorized")
+        assert creates(served, LOGIN_KEY).is_problem(401, "unauthorized")
+        assert looks(served, NEW_KEY, begun.document).document["id"] == begun.document["id"]
+        assert looks(served, BANK_KEY, begun.document).is_problem(404, "not_found")
+        assert creates(served, BANK_KEY).status == 201
+
+
+@pytest.mark.parametrize("change", [str, str.upper])
+def test_a_hash_is_no_key(
+    environ: dict[str, str], redis: Redis, tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    """Who can read the settings can not ask with what stands there."""
+    assert redis.dbsize() == 0
+    stored = environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"]
+    with serving(environ, tmp_path / "log") as served:
+        assert creates(served, change(stored)).is_problem(401, "unauthorized")

@@ -1,0 +1,58 @@
+"""Two logins of one number, each with a reference of its own: neither learns of the other."""
+
+from typing import Any
+
+import pytest
+from api.door import Door, HandDialer, problem
+from werkzeug.test import TestResponse
+
+STEPS = ["calls", "cancel", "approve"]
+ONE: dict[str, Any] = {"reference": "login-81", "code": "471199"}
+OTHER: dict[str, Any] = {"reference": "login-82", "code": "335577"}
+
+
+def marks_of(verification: dict[str, Any], asked: dict[str, Any]) -> set[str]:
+    """What would tell of it."""
+    calls = {call["id"] for call in verification["calls"]}
+    return {verification["id"], asked["reference"], asked["code"], *calls}
+
+
+def told_in(answers: list[TestResponse], marks: set[str]) -> set[str]:
+    """The marks that stand in an answer or its headers."""
+    texts = [answer.text + str(answer.headers) for answer in answers]
+    return {mark for mark in marks if any(mark in text for text in texts)}
+
+
+def test_neither_learns_of_the_other(door: Door, dialer: HandDialer) -> None:
+    """Whatever they ask: the newer takes the place of the older, and no code fits the other's."""
+    begun = [door.creates(**ONE)]
+    one = begun[0].get_json()
+    dialer.places()
+    newer = [door.creates(**OTHER)]
+    other = newer[0].get_json()
+    assert (begun[0].status_code, newer[0].status_code) == (201, 201)
+
+    newer += [door.checks(other, ONE["code"]), door.creates(**OTHER), door.does(other, "calls")]
+    begun += [door.checks(one, code) for code in (OTHER["code"], ONE["code"])]
+    begun += [door.does(one, step) for step in STEPS]
+    looks = [door.get(f"/v1/verifications/{each['id']}") for each in (one, other)]
+    assert [each.get_json()["status"] for each in looks] == ["canceled", "pending"]
+    assert looks[1].get_json()["checks_left"] == 4
+    newer += [looks[1], door.checks(other, OTHER["code"])]
+    begun += [looks[0]]
+    assert newer[-1].get_json()["valid"] is True
+    assert not any(answer.get_json().get("valid") for answer in [*begun, *newer[:-1]])
+
+    assert told_in(newer, marks_of(one, ONE)) == set()
+    assert told_in(begun, marks_of(other, OTHER)) == set()
+    assert told_in(newer, marks_of(other, OTHER)) == marks_of(other, OTHER) - {OTHER["code"]}
+
+
+@pytest.mark.parametrize("code", [None, "335577"])
+def test_a_refused_login_is_not_shown_the_other(door: Door, code: str | None) -> None:
+    """Nobody dials: 503 without the verification that another login has under way."""
+    one = door.asks(**ONE)
+    door.store.clock_offset += 31_000
+    refused = door.creates(reference="login-82", code=code)
+    assert "verification" not in problem(refused, 503, "calls_unavailable")
+    assert told_in([refused], marks_of(one, ONE)) == set()

@@ -1,0 +1,169 @@
+"""``otpvoice find``: what it tells is what the API knows, and neither a number nor a code."""
+
+import json
+from typing import Any
+
+import pytest
+from api.door import UNKNOWN, Door, HandDialer, problem
+from cli.words import CODE, OPERATOR, answers_phone, is_called, operates, runs
+from world import ASHA, NUMBER_KEY
+
+from otpvoice.cli.stack import free_port
+from otpvoice.core.verification import CallReason, CallStatus
+
+MASKED = "+91******3210"
+RAVI = "+919812345678"
+AS_THE_API = {"id", "status", "reason", "reference", "created_at", "expires_at", "ended_at"}
+CALL_AS_THE_API = {
+    *("id", "status", "reason", "route", "locale", "due_at", "placed_at", "ended_at"),
+    *("duration", "heard"),
+}
+
+
+def verifications(environ: dict[str, str], what: str) -> list[dict[str, Any]]:
+    """What machines are told."""
+    told: dict[str, Any] = json.loads(operates(environ, "find", what, "--json").output)
+    found: list[dict[str, Any]] = told["verifications"]
+    return found
+
+
+@pytest.fixture
+def proven(door: Door, dialer: HandDialer) -> dict[str, Any]:
+    """A verification with a reference, called and approved."""
+    begun = door.asks(reference="login-81", code=CODE)
+    answers_phone(door, dialer.places())
+    assert door.checks(begun, CODE).get_json()["valid"] is True
+    return door.looks(begun)
+
+
+@pytest.mark.parametrize("by", ["number", "id", "reference"])
+def test_a_verification_is_found_by_all_its_names(
+    environ: dict[str, str], proven: dict[str, Any], by: str
+) -> None:
+    """With everything that the API says of it and of its calls, and the provider's own word."""
+    what = {"number": ASHA, "id": proven["id"], "reference": "login-81"}[by]
+    (found,) = verifications(environ, what)
+    assert {name: found[name] for name in AS_THE_API} == {name: proven[name] for name in AS_THE_API}
+    assert (found["to"], found["client"], found["checks_left"]) == (MASKED, "login", 5)
+    (call,), (known,) = found["calls"], proven["calls"]
+    assert {name: call[name] for name in CALL_AS_THE_API} == {
+        name: known[name] for name in CALL_AS_THE_API
+    }
+    assert call["raw"] == "ANSWER"
+    assert call["sent_at"] >= call["due_at"]
+    told = operates(environ, "find", what)
+    assert told.exit_code == 0
+    for each in (
+        f"{proven['id']}  approved\n  {MASKED}, client login, reference login-81\n",
+        "checks left 5\n",
+        f"  {proven['calls'][0]['id']}  answered\n    obd default, due ",
+        ", 7 s of talk, the provider said ANSWER\n",
+    ):
+        assert each in told.output, told.output
+
+
+def test_the_newest_comes_first(door: Door, dialer: HandDialer, environ: dict[str, str]) -> None:
+    """All clients' of one number; other numbers' are not there."""
+    begun = is_called(door, dialer, 2)
+    others = door.bank().asks(ASHA)
+    door.asks(RAVI)
+    found = verifications(environ, ASHA)
+    assert [each["id"] for each in found] == [others["id"], begun[1]["id"], begun[0]["id"]]
+    assert [each["status"] for each in found] == ["pending", "pending", "canceled"]
+    assert [each["reason"] for each in found] == [None, None, "superseded"]
+    assert found[0]["client"] == "bank"
+    told = operates(environ, "find", ASHA).output
+    assert f"{begun[0]['id']}  canceled (superseded)\n" in told
+
+
+def test_a_call_that_failed_says_why(
+    door: Door, dialer: HandDialer, environ: dict[str, str]
+) -> None:
+    """Its state, its reason and its times, and none that it never had."""
+    begun = door.asks()
+    dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.REFUSED)
+    told = operates(environ, "find", begun["id"]).output
+    call_id = door.looks(begun)["calls"][0]["id"]
+    line = told.split(f"  {call_id}  failed (refused)\n")[1].splitlines()[0]
+    assert "sent " in line
+    assert "ended " in line
+    assert "placed" not in line
+    assert "heard" not in line
+
+
+def test_a_number_comes_with_what_holds_it(
+    door: Door, dialer: HandDialer, environ: dict[str, str]
+) -> None:
+    """The limit that refuses it, and what was refused to it."""
+    is_called(door, dialer, 3)
+    problem(door.creates(reference="login-9"), 429, "rate_limited")
+    told = operates(environ, "find", ASHA).output
+    assert told.startswith(f"{MASKED} is refused by calls_per_number 3/10m until ")
+    assert "Refused to it, the newest first:\n" in told
+    limits = json.loads(operates(environ, "find", ASHA, "--json").output)["limits"]
+    assert limits["held_by"] == ["calls_per_number 3/10m"]
+    assert len(limits["refusals"]) == 1
+
+
+@pytest.mark.parametrize("what", [RAVI, UNKNOWN, "login-0", "919876543210", "vrf_", "%s {x}"])
+def test_nothing_found_is_status_1(
+    environ: dict[str, str], proven: dict[str, Any], what: str
+) -> None:
+    """Said in words, and to machines as an empty list."""
+    assert proven["reference"] != what
+    told = operates(environ, "find", what)
+    assert told.exit_code == 1
+    assert "No verification was found" in told.output
+    assert verifications(environ, what) == []
+
+
+def test_a_block_alone_is_something(door: Door, environ: dict[str, str]) -> None:
+    """Status 0: a number that is blocked is known, though it has no verification."""
+    assert door.store.health().dialers == 1
+    operates(environ, "limits", "block", RAVI)
+    told = operates(environ, "find", RAVI)
+    assert told.exit_code == 0
+    assert "is refused by block until" in told.output
+
+
+def test_a_seal_that_no_key_opens_is_told(environ: dict[str, str], proven: dict[str, Any]) -> None:
+    """The ring lost its key: all but the number is still shown."""
+    rotated = environ | {"OTPVOICE_SECRETS_KEYS": f"k2:{NUMBER_KEY[::-1].strip('=')}="}
+    told = operates(rotated, "find", proven["id"])
+    assert told.exit_code == 0
+    assert "a number whose key was dropped from the ring, client login" in told.output
+    assert verifications(rotated, proven["id"])[0]["to"] is None
+
+
+def test_the_log_is_told_who_looked(
+    door: Door, environ: dict[str, str], proven: dict[str, Any]
+) -> None:
+    """For each search: who, and what for, masked; a reference is not repeated."""
+    for what in (ASHA, proven["id"], "login-81", "login-0"):
+        operates(environ, "find", what)
+    notices = door.store.sweep("a dialer").notices
+    assert [(each.event, dict(each.details)) for each in notices] == [
+        ("operator.searched", {"what": what, "found": found, "by": OPERATOR})
+        for what, found in (
+            (MASKED, 1),
+            (proven["id"], 1),
+            ("a reference", 1),
+            ("a reference", 0),
+        )
+    ]
+
+
+def test_what_begins_like_a_number_has_to_be_one(environ: dict[str, str]) -> None:
+    """Status 2, and what a number is."""
+    refused = runs("find", "+91 98123 45678", **environ)
+    assert refused.exit_code == 2
+    assert "Not an E.164 number" in refused.output
+
+
+def test_a_store_that_is_away_is_one_line(environ: dict[str, str]) -> None:
+    """Status 1, and no traceback."""
+    away = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    refused = operates(away, "find", ASHA)
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: the store does not answer")
+    assert len(refused.output.splitlines()) == 1

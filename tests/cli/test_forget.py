@@ -1,0 +1,162 @@
+"""``otpvoice forget``: what is erased is gone, and what has to stay stays."""
+
+from typing import Any
+
+import pytest
+from api.door import Door, HandDialer, problem
+from cli.words import OPERATOR, is_called, operates, runs
+from redis import Redis
+from world import ASHA, BRIDGE
+
+from otpvoice.cli.stack import free_port
+from otpvoice.core.verification import CallStatus
+
+MASKED = "+91******3210"
+RAVI = "+919812345678"
+DAY = 86_400_000
+
+
+@pytest.fixture
+def known(door: Door, dialer: HandDialer) -> list[dict[str, Any]]:
+    """Three verifications of a number, the newest pending; a further one was refused."""
+    begun = is_called(door, dialer, 3)
+    problem(door.creates(reference="login-9"), 429, "rate_limited")
+    return begun
+
+
+def keys(redis: Redis, kind: str) -> list[str]:
+    """The names of all keys of a kind."""
+    return [key.decode() for key in redis.scan_iter(f"{{otpvoice}}:{kind}:*")]
+
+
+def test_what_is_known_is_erased(
+    door: Door, redis: Redis, environ: dict[str, str], known: list[dict[str, Any]]
+) -> None:
+    """Verifications, calls, refusals and what could be spoken: nobody finds them any more."""
+    other = door.asks(RAVI)
+    done = operates(environ, "forget", ASHA, "--yes")
+    assert done.exit_code == 0
+    assert done.output.startswith(
+        f"Erased of {MASKED}:\n"
+        "  verifications, with their calls   3\n"
+        "  refusals                          1\n"
+    )
+    for each in known:
+        assert door.get(f"/v1/verifications/{each['id']}").status_code == 404
+        assert operates(environ, "find", each["id"]).exit_code == 1
+    assert keys(redis, "verification") == [f"{{otpvoice}}:verification:{other['id']}"]
+    assert keys(redis, "speech") == [f"{{otpvoice}}:speech:{other['id']}"]
+    assert keys(redis, "call") == [f"{{otpvoice}}:call:{other['calls'][0]['id']}"]
+    assert keys(redis, "refusals") == []
+
+
+def test_erasing_is_no_way_around_a_limit(
+    door: Door, environ: dict[str, str], known: list[dict[str, Any]]
+) -> None:
+    """What was counted still refuses, and the answer says what stays and until when."""
+    assert known
+    operates(environ, "limits", "block", ASHA, "--for", "7d")
+    told = operates(environ, "forget", ASHA, "--yes").output
+    counted = next(line for line in told.splitlines() if "what was counted" in line)
+    assert "(in 24 h) at the latest" in counted
+    assert "calls_per_number 3/10m 3/3" in counted
+    assert "wrong_codes" not in counted
+    block = next(line for line in told.splitlines() if "the block" in line)
+    assert "(in 7 days)" in block
+    assert problem(door.creates(reference="login-9"), 429, "rate_limited")["limit"] == "block"
+    operates(environ, "limits", "unblock", ASHA)
+    refused = problem(door.creates(reference="login-9"), 429, "rate_limited")
+    assert refused["limit"] == "calls_per_number 3/10m"
+
+
+def test_a_number_is_remembered_no_longer_than_its_limits_need(
+    redis: Redis, environ: dict[str, str], known: list[dict[str, Any]]
+) -> None:
+    """A day, instead of as long as verifications are kept; longer only for a block."""
+    assert known
+    (number,) = keys(redis, "number")
+    assert redis.pttl(number) > 2 * DAY
+    operates(environ, "limits", "block", ASHA, "--for", "2d")
+    operates(environ, "forget", ASHA, "--yes")
+    assert DAY < redis.pttl(number) <= 2 * DAY
+    operates(environ, "limits", "unblock", ASHA)
+    operates(environ, "forget", ASHA, "--yes")
+    assert 0 < redis.pttl(number) <= DAY
+
+
+def test_it_asks_first(door: Door, environ: dict[str, str], known: list[dict[str, Any]]) -> None:
+    """No, and no answer at all, erase nothing; yes does."""
+    for says in ("n\n", ""):
+        left = operates(environ, "forget", ASHA, says=says)
+        assert left.exit_code == 1
+        assert left.output.startswith(f"This erases what is known of {MASKED}")
+        assert door.looks(known[-1])["status"] == "pending"
+    assert operates(environ, "forget", ASHA, says="y\n").exit_code == 0
+    assert door.get(f"/v1/verifications/{known[-1]['id']}").status_code == 404
+
+
+def test_a_call_that_waits_is_not_dialed(
+    door: Door, dialer: HandDialer, environ: dict[str, str]
+) -> None:
+    """The verification that it belongs to is gone."""
+    door.asks()
+    operates(environ, "forget", ASHA, "--yes")
+    assert dialer.finds_nothing()
+
+
+def test_a_call_that_rings_may_end(
+    door: Door, dialer: HandDialer, redis: Redis, environ: dict[str, str]
+) -> None:
+    """Its record is gone; what dialer and provider say of it, and every sweep, bring none back."""
+    door.asks()
+    claim = dialer.sends()
+    operates(environ, "forget", ASHA, "--yes")
+    assert dialer.records(claim, CallStatus.PLACED, provider_id="mid-1") is None
+    called_back = door.calls_back(
+        **{"from": int(BRIDGE), "to": int(ASHA), "bridge": int(BRIDGE)},
+        source="OBD",
+        mid="mid-1",
+        status="ANSWER",
+        duration="7",
+    )
+    assert called_back.status_code == 200
+    assert door.store.pulls(32) == []
+    door.later(400)
+    assert keys(redis, "call") == keys(redis, "verification") == []
+    assert operates(environ, "find", ASHA).exit_code == 1
+
+
+def test_nothing_known_is_status_1(door: Door, environ: dict[str, str]) -> None:
+    """And said so, with what stays: nothing."""
+    door.asks(RAVI)
+    done = operates(environ, "forget", ASHA, "--yes")
+    assert done.exit_code == 1
+    assert done.output == f"Nothing was known of {MASKED}.\nNothing stays.\n"
+
+
+def test_the_log_is_told_who_did_it(
+    door: Door, environ: dict[str, str], known: list[dict[str, Any]]
+) -> None:
+    """With the number masked, and how much there was."""
+    operates(environ, "forget", ASHA, "--yes")
+    (notice,) = door.store.sweep("a dialer").notices
+    assert notice.event == "number.forgotten"
+    assert (notice.details["to"], notice.details["by"]) == (MASKED, OPERATOR)
+    assert notice.details["verifications"] == len(known)
+
+
+def test_what_a_number_is_gets_said(environ: dict[str, str]) -> None:
+    """Status 2; nothing is asked of the person before."""
+    refused = runs("forget", "919812345678", **environ)
+    assert refused.exit_code == 2
+    assert "Not an E.164 number" in refused.output
+    assert "919812345678" not in refused.output
+
+
+def test_a_store_that_is_away_is_one_line(environ: dict[str, str]) -> None:
+    """Status 1, and that it is not known whether anything was changed."""
+    away = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    refused = operates(away, "forget", ASHA, "--yes")
+    assert refused.exit_code == 1
+    assert "nor whether anything was changed" in refused.output
+    assert len(refused.output.splitlines()) == 1

