@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from otpvoice.core.limits import DAY
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.records import read_answer
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
@@ -96,7 +97,7 @@ class Operations(Rulebook):
     def overview(self) -> Overview:
         """What refuses now, and how much was refused lately."""
         now, uses, breakers, refused, live, queued, dialers, closed = self._run(
-            "overview", [], [HEARD_WITHIN]
+            "overview", [], [HEARD_WITHIN, *self.rules.limits.clients]
         )
         return Overview(
             now=now,
@@ -114,14 +115,14 @@ class Operations(Rulebook):
     def explain(self, telephone: Telephone) -> Explanation:
         """Which limits hold a number, and what was refused to it."""
         keys = [self._keys.refusals(telephone.name)]
-        arguments = [telephone.name, telephone.prefix, telephone.area]
+        arguments = [telephone.name, telephone.prefix, telephone.area, *self.rules.limits.clients]
         now, gap_until, blocked_until, uses, refusals = self._run("explain", keys, arguments)
         return Explanation(
             now=now,
             gap_until=gap_until,
             blocked_until=blocked_until,
             uses=tuple(_uses(uses)),
-            refusals=tuple(msgspec.json.decode(each, type=Refusal) for each in refusals),
+            refusals=tuple(_of_a_day(refusals, now)),
         )
 
     def clear(self, telephone: Telephone, by: str) -> None:
@@ -186,6 +187,14 @@ class Operations(Rulebook):
 def _uses(rows: Sequence[Any]) -> Iterator[Use]:
     for client, limit, used, until in rows:
         yield Use(client.decode() or None, limit.decode(), used, until)
+
+
+def _of_a_day(refusals: Sequence[bytes], now: int) -> Iterator[Refusal]:
+    """The list lives a day after the newest of them."""
+    for text in refusals:
+        refusal = msgspec.json.decode(text, type=Refusal)
+        if refusal.at > now - DAY:
+            yield refusal
 
 
 def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:

@@ -28,10 +28,11 @@ class QueueRules:
     limits: CallLimits = field(default_factory=CallLimits)
 
     def lua(self) -> str:
-        """``CALL_MOVES`` and ``RULES``.
+        """``CALL_MOVES``, ``RULES`` and ``CLIENT``.
 
         A quota is ``{label, count, window}``; one of a client or of the whole service, which is
         counted in a tally, has its ``name`` besides; a breaker is ``{percent, window}`` or false.
+        Clients are a function, so that a script makes the table of one and not of all.
         """
         moves = {str(status): _set(targets) for status, targets in CALL_MOVES.items()}
         rules: dict[str, object] = {
@@ -41,14 +42,21 @@ class QueueRules:
             "callback_wait": self.callback_wait,
             **self._limits(),
         }
-        return f"local CALL_MOVES = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
+        return (
+            f"local CALL_MOVES = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
+            f"local function CLIENT(name)\n{self._clients()}"
+            "  return { tallies = {}, deliver_only = false }\nend\n"
+        )
+
+    def _clients(self) -> str:
+        return "".join(
+            f"  if name == '{name}' then return {{ tallies = {self._tallies(name)}, "
+            f"deliver_only = {str(each.deliver_only).lower()} }} end\n"
+            for name, each in self.limits.clients.items()
+        )
 
     def _limits(self) -> dict[str, object]:
         limits = self.limits
-        clients = {f"['{name}']": self._tallies(name) for name in limits.clients}
-        silent = {
-            f"['{name}']": "true" for name, each in limits.clients.items() if each.deliver_only
-        }
         return {
             **{
                 setting: _list(_quota(each) for each in labels(setting, getattr(limits, setting)))
@@ -63,12 +71,10 @@ class QueueRules:
             "approval_clears_wrong_codes": str(limits.approval_clears_wrong_codes).lower(),
             "conversion_breaker": _ratio(limits.conversion_breaker),
             "wrong_code_breaker": _ratio(limits.wrong_code_breaker),
-            "clients": _table(clients),
             "every_client": _list(
                 _quota(label, "name = 'day', ") for label in _a_day(limits.calls_per_day)
             ),
             "settings": _list(f"'{setting}'" for setting in LIMITS),
-            "deliver_only": _table(silent),
         }
 
     def _tallies(self, client: str) -> str:

@@ -129,6 +129,7 @@ class Exchange:
         call_after: float = 0,
         ttl: float = 300,
         bridge: str = BRIDGE,
+        ip: str | None = None,
     ) -> Verification:
         """A verification, begun."""
         answer = self.asks(
@@ -139,6 +140,7 @@ class Exchange:
             call_after=call_after,
             ttl=ttl,
             bridge=bridge,
+            ip=ip,
         )
         assert answer.outcome == "created"
         assert answer.verification

@@ -1,10 +1,119 @@
-"""Erasing a person: all that is known of a number, and nothing of anybody else."""
+"""Forget: what is known of a number is erased, and what limits count is not."""
 
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange, telephone
+from store.exchange import CODE, RAVI, Exchange, limited, quotas_of, telephone
+from store.limit_cases import ADDRESS, GENEROUS, HOUR, NO_GAP, refusing, uses_of
 from world import ASHA
 
-from otpvoice.core.verification import CallStatus
+from otpvoice.core.limits import ClientLimits
+from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
+from otpvoice.store.values import CallResult
+
+PHONE = telephone(ASHA)
+
+
+def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
+    """Ended or pending, of every client; another number's stay."""
+    exchange = limited(redis, gaps=NO_GAP, calls_per_number=quotas_of("2/1h"))
+    exchange.begins()
+    exchange.dials(CallResult(CallStatus.PLACED, provider_id="their id"))
+    exchange.cancels(exchange.begins(client="bank"))
+    pending = exchange.begins(client="bank", call_after=100)
+    other = exchange.begins(RAVI)
+    refusing(exchange.asks(client="shop"))
+    assert exchange.operations.forget(PHONE, "root") == 3
+    kinds = ("verification", "speech", "call", "provider", "refusals")
+    left = [key for kind in kinds for key in redis.scan_iter(f"*:{kind}:*")]
+    assert len(left) == 3
+    assert exchange.looks(other).status is Status.PENDING
+    assert exchange.store.get(pending.id, "bank").outcome == "not_found"
+    assert exchange.operations.find_by_number(PHONE, "root") == []
+    assert exchange.claims().verification_id == other.id
+    exchange.sweeps()
+    [told] = [notice for notice in exchange.notices if notice.event == "number.forgotten"]
+    assert (told.details["verifications"], told.details["by"]) == (3, "root")
+
+
+def test_forget_is_no_way_around_limits(redis: Redis) -> None:
+    """Calls, guesses, gap, prefix and address count on."""
+    exchange = limited(
+        redis, **GENEROUS | {"calls_per_number": quotas_of("1/1h"), "calls_per_day": 1}
+    )
+    begun = exchange.begins(ip=ADDRESS)
+    exchange.finds_busy()
+    exchange.checks(begun, "999999")
+    before, gap_until = uses_of(exchange), exchange.explains().gap_until
+    exchange.operations.forget(PHONE, "root")
+    assert uses_of(exchange) == before
+    assert exchange.explains().gap_until == gap_until
+    assert exchange.asks(client="bank").outcome.startswith("rate_limited")
+
+
+def test_an_approval_after_forget_gives_back(redis: Redis) -> None:
+    """The number's places are its own, whoever remembers the verifications."""
+    exchange = limited(redis, gaps=NO_GAP, calls_per_number=quotas_of("2/1h"))
+    exchange.begins()
+    exchange.finds_busy()
+    exchange.operations.forget(PHONE, "root")
+    exchange.approves(exchange.begins())
+    for client in ("login", "bank"):
+        exchange.begins(client=client)
+
+
+def test_forget_cancels_what_is_pending_first(redis: Redis) -> None:
+    """Its queued call gives its places back; a call that rings can not be called back."""
+    exchange = limited(redis, gaps=NO_GAP, calls_per_number=quotas_of("2/1h"))
+    exchange.begins()
+    placed = exchange.dials()
+    exchange.begins(client="bank")
+    exchange.operations.forget(PHONE, "root")
+    assert next(use.used for use in uses_of(exchange) if use.limit == "calls_per_number") == 1
+    assert exchange.hears(CallStatus.BUSY, call_id=placed.call_id).call_id is None
+    exchange.passes(200)
+    assert exchange.finds_nothing() == -1
+
+
+def test_forget_before_the_dialers_word(redis: Redis) -> None:
+    """What was sent meanwhile is recorded nowhere, and nothing comes back."""
+    exchange = limited(redis, gaps=NO_GAP)
+    exchange.begins()
+    claim = exchange.claims()
+    assert exchange.marks(claim)
+    exchange.operations.forget(PHONE, "root")
+    assert exchange.records(claim, CallResult(CallStatus.PLACED, provider_id="id")).status is None
+    exchange.passes(200)
+    for kind in ("verification", "call", "provider"):
+        assert not list(redis.scan_iter(f"*:{kind}:*"))
+
+
+def test_the_code_of_a_forgotten_verification_is_refused(redis: Redis) -> None:
+    """Like one that never was."""
+    exchange = limited(redis, clients={"login": ClientLimits()})
+    begun = exchange.begins()
+    exchange.operations.forget(PHONE, "root")
+    assert exchange.checks(begun, CODE).outcome == "not_found"
+    assert exchange.asks().outcome == "created"
+
+
+def test_forget_twice(redis: Redis) -> None:
+    """The second time there is nothing."""
+    exchange = limited(redis)
+    begun = exchange.begins()
+    exchange.ends(begun, Status.CANCELED, EndReason.REQUESTED)
+    assert exchange.operations.forget(PHONE, "root") == 1
+    assert exchange.operations.forget(PHONE, "root") == 0
+
+
+def test_a_window_outlives_a_forgotten_number(redis: Redis) -> None:
+    """To its end, and not longer."""
+    exchange = limited(redis, gaps=NO_GAP, calls_per_number=quotas_of("1/1h"))
+    exchange.begins()
+    exchange.dials(CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
+    exchange.operations.forget(PHONE, "root")
+    exchange.passes(HOUR - 2)
+    assert refusing(exchange.asks()) == "calls_per_number"
+    exchange.passes(2)
+    assert exchange.asks().outcome == "created"
 
 
 def test_every_verification_is_erased(exchange: Exchange, redis: Redis) -> None:
@@ -15,19 +124,9 @@ def test_every_verification_is_erased(exchange: Exchange, redis: Redis) -> None:
     exchange.hears(CallStatus.ANSWERED, call_id=claim.call_id, ids=("theirs-1",))
     other = exchange.begins(RAVI)
 
-    assert exchange.operations.forget(telephone(ASHA), "asha's friend") == 25
+    assert exchange.operations.forget(PHONE, "asha's friend") == 25
     left = sorted(key.decode().split(":")[1] for key in redis.scan_iter() if b"ref" not in key)
     assert left.count("verification") == left.count("call") == left.count("speech") == 1
     assert "provider" not in left
-    assert exchange.operations.find_by_number(telephone(ASHA), "x") == []
+    assert exchange.operations.find_by_number(PHONE, "x") == []
     assert exchange.checks(other, CODE).outcome == "right"
-
-
-def test_a_call_on_its_way_is_not_sent(exchange: Exchange) -> None:
-    """Forgotten between claim and mark: nobody is called, and nothing comes back."""
-    exchange.begins()
-    claim = exchange.claims()
-    exchange.operations.forget(telephone(ASHA), "x")
-    assert not exchange.marks(claim)
-    exchange.passes(30)
-    assert exchange.finds_nothing() == -1

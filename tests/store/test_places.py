@@ -353,22 +353,10 @@ def test_a_delayed_call_keeps_its_place_through_short_windows(redis: Redis) -> N
     assert used["calls_per_number"] == 1
 
 
-def test_places_do_not_pile_up(redis: Redis) -> None:
-    """A number that is called each day for weeks leaves no more than its longest window holds."""
-    exchange = exchange_with(redis, "3/10m", "5/24h")
-    for _ in range(20):
-        begun = exchange.begins()
-        exchange.finds_busy()
-        exchange.cancels(begun)
-        exchange.passes(86_401)
-    assert sum(redis.zcard(key) for key in redis.scan_iter("*:places:*")) <= 5
-
-
-def test_without_quotas_nothing_is_counted(redis: Redis) -> None:
+def test_without_quotas_nothing_is_refused(redis: Redis) -> None:
     """An empty setting is no limit."""
     exchange = exchange_with(redis, gaps=NO_GAP)
     assert sent_in_a_row(exchange) == 20
-    assert list(redis.scan_iter("*:places:*")) == []
 
 
 # Redials and other routes ------------------------------------------------------------------------

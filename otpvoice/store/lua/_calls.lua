@@ -125,7 +125,7 @@ local function move_call(call, status, changes)
   if has_ended(status) then
     redis.call('HSET', call_key(call.id), 'ended_at', NOW)
     redis.call('ZREM', PULL, call.id)
-    if UNSENT_ONLY[status] then return_places(owner_of(call), call) end
+    if UNSENT_ONLY[status] then return_places(owner_of(call), call.id) end
     release_line(call)
   elseif status == 'placed' then
     redis.call('ZADD', PULL, NOW + RULES.callback_wait, call.id)
@@ -136,7 +136,7 @@ local function move_call(call, status, changes)
     local verification = load(PREFIX .. 'verification:' .. call.verification)
     if verification and verification.status ~= 'pending' then
       verification.id = call.verification
-      judge_conversion(verification)
+      count_answered(verification)
     end
   end
   changed(call.verification)
@@ -171,7 +171,7 @@ local function queue_call(verification, spec, due)
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
     'bridge', spec.bridge, 'caller_id', spec.caller_id, 'due_at', due)
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
-  take_places(verification, { id = spec.id }, due)
+  take_places(verification, spec.id, due)
   redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))
   verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'calls', verification.calls)

@@ -13,8 +13,8 @@ local function finish(verification, status, reason, at)
   redis.call('HDEL', key, 'digest', 'request_digest', 'wrong')
   redis.call('DEL', PREFIX .. 'speech:' .. verification.id)
   redis.call('ZREM', EXPIRING, verification.id)
-  local number, pending = number_key(verification.number), 'pending ' .. verification.client
-  if redis.call('HGET', number, pending) == verification.id then redis.call('HDEL', number, pending) end
+  local number, pending = verification.number, 'pending ' .. verification.client
+  if record_of(number)[pending] == verification.id then drop_from_number(number, pending) end
   verification.status = status
   if status == 'approved' then prove(verification) end
   local answered = false
@@ -22,7 +22,7 @@ local function finish(verification, status, reason, at)
     move_call(call, ended_first(verification), { reason = 'ended_first' })
     answered = answered or call.status == 'answered'
   end
-  if answered then judge_conversion(verification) end
+  if answered then count_answered(verification) end
   changed(verification.id)
 end
 
@@ -47,10 +47,13 @@ local function load_own(id, client)
   return load_verification(id)
 end
 
--- The limit that a further call would meet; a call that is under way has its place.
+-- The limit that a call would meet that was asked for now. One that is live is in nobody's way, and
+-- one that is queued for now has its place.
 local function limit_ahead(verification)
-  if verification.status ~= 'pending' or call_under_way(verification) then return nil, 0 end
-  return limit_reached(verification)
+  if verification.status ~= 'pending' then return nil, 0 end
+  local due, call = math.max(NOW, gap_until(verification.number)), call_under_way(verification)
+  if call and (call.status ~= 'queued' or tonumber(call.due_at) <= due) then return nil, 0 end
+  return call_refused(verification, due, call and call.id)
 end
 
 -- What every answer about a verification is made from:

@@ -6,11 +6,11 @@
 local number, length, called_off = ARGV[3], tonumber(ARGV[4]), 0
 
 if length == 0 then
-  redis.call('HDEL', number_key(number), 'blocked_until')
+  drop_from_number(number, 'blocked_until')
   notice('number.unblocked', { number = number, to = ARGV[6], by = ARGV[5] })
   return { NOW, 0 }
 end
-write_number(number, 'blocked_until', NOW + length)
+write_number(number, { blocked_until = NOW + length })
 keep_for(number_key(number), length)
 for id in pairs(calls_to(number)) do
   local call = load_call(id)

@@ -10,13 +10,23 @@ local verification = load_own(ARGV[3], ARGV[4])
 if not verification then return answer('not_found') end
 if verification.status ~= 'pending' then return answer('closed', verification) end
 
+local function refuse(due, besides)
+  local limit, free_at = call_refused(verification, due, besides)
+  if not limit then return nil end
+  note_refusal(verification.number, limit, { client = verification.client, verification = verification.id })
+  return answer('rate_limited ' .. limit, verification, free_at - NOW)
+end
+
 local due = math.max(NOW, gap_until(verification.number))
 local call = call_under_way(verification)
 if call then
   -- A provider that asked for a pause gets it.
   due = math.max(due, tonumber(call.not_before or '0'))
   if call.status == 'queued' and tonumber(call.due_at) > due then
+    local refusal = refuse(due, call.id)
+    if refusal then return refusal end
     redis.call('HSET', call_key(call.id), 'due_at', due)
+    take_places(verification, call.id, due)
     enqueue(call.id, due)
     changed(verification.id)
   end
@@ -24,11 +34,8 @@ if call then
 end
 
 if due > last_due(verification) then return answer('too_late', verification) end
-local limit, free_at = limit_reached(verification)
-if limit then
-  note_refusal(verification.number, limit, { client = verification.client, verification = verification.id })
-  return answer('rate_limited ' .. limit, verification, free_at - NOW)
-end
+local refusal = refuse(due)
+if refusal then return refusal end
 local closed = calls_closed(false, ARGV[5], ARGV[6])
 if closed then return answer(closed, verification) end
 queue_call(verification, { id = ARGV[7], route = ARGV[8], locale = ARGV[9], bridge = ARGV[10],

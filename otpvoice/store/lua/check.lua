@@ -19,7 +19,7 @@ end
 local wrong, seen = verification.wrong or '', false
 for i = 6, #ARGV do
   if ARGV[i] == verification.digest then
-    judge_codes(false)
+    count_check(false)
     finish(verification, 'approved', '', NOW)
     return answer('right', verification)
   end
@@ -29,7 +29,7 @@ for i = 6, #ARGV do
 end
 
 if not seen then
-  judge_codes(true)
+  count_check(true)
   count_wrong_code(verification.number)
   redis.call('HSET', KEYS[8], 'wrong', wrong .. ARGV[6])
   changed(verification.id)

@@ -8,11 +8,13 @@
 local LOOKS = 50
 
 -- A call that must wait moves to the end of its hold, and ends when that comes too late for it.
-local function hold(call, until_ms, dial_by)
+-- It takes its places there.
+local function hold(call, verification, until_ms, dial_by)
   if until_ms > dial_by then
     move_call(call, 'expired', { reason = 'too_late' })
   else
     redis.call('ZADD', QUEUE, until_ms, call.id)
+    take_places(verification, call.id, until_ms)
   end
 end
 
@@ -35,16 +37,19 @@ end
 
 local function may_dial(call, verification)
   local dial_by = verification.expires_at - verification.claim_margin
-  if NOW > dial_by then return hold(call, NOW, dial_by) end
+  if NOW > dial_by then return hold(call, verification, NOW, dial_by) end
   if blocked_until(verification.number) > NOW then
     move_call(call, 'canceled', { reason = 'refused' })
     return nil
   end
+  -- Nobody is called for a code that nobody could hand in.
+  local _, refused_until = codes_refused(verification.number)
+  if refused_until > NOW then return hold(call, verification, refused_until, dial_by) end
   local gap = gap_until(verification.number)
   if gap > NOW then
     redis.call('HSET', call_key(call.id), 'due_at', gap)
     changed(verification.id)
-    return hold(call, gap, dial_by)
+    return hold(call, verification, gap, dial_by)
   end
   local holder, until_ms = line_holder(call)
   if holder then
@@ -52,13 +57,16 @@ local function may_dial(call, verification)
     local waiting = waiting_key(call.bridge, call.number)
     redis.call('SADD', waiting, call.id)
     redis.call('PEXPIRE', waiting, until_ms - NOW + 60000)
-    return hold(call, math.min(until_ms, dial_by + 1), math.huge)
+    return hold(call, verification, math.min(until_ms, dial_by + 1), math.huge)
   end
+  -- It comes sooner or later than its places were taken for.
+  local _, full_until_ms = longest_of(limits_of_client(verification, NOW, call.id))
+  if full_until_ms > NOW then return hold(call, verification, full_until_ms, dial_by) end
   local route, probes = usable_route(call)
   if not route then
     redis.call('SADD', PREFIX .. 'held', call.id)
     redis.call('PEXPIRE', PREFIX .. 'held', 600000)
-    return hold(call, math.min(probes, dial_by + 1), math.huge)
+    return hold(call, verification, math.min(probes, dial_by + 1), math.huge)
   end
   if probes then redis.call('HSET', route_key(route), 'probe_until', NOW + ARGV[4]) end
   return route

@@ -49,7 +49,7 @@ local function has_code(verification)
   return false
 end
 
-local pending = redis.call('HGET', KEYS[8], 'pending ' .. client)
+local pending = record_of(number)['pending ' .. client]
 local old = pending and load_verification(pending)
 if old and old.status ~= 'pending' then old = nil end
 
@@ -71,8 +71,12 @@ local function refuse_for_limit(outcome, limit, wait)
   return refuse(outcome, wait)
 end
 
-local function refuse_call(of, besides)
-  local limit, free_at = limit_reached(of, besides)
+-- `last`: the last moment that a call may be due
+local function refuse_call(of, last, besides)
+  local limit, free_at = call_refused(of, due, besides)
+  if due > last and due - last >= free_at - NOW then
+    return refuse_for_limit('call_gap', 'call_gap', due - last)
+  end
   if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
   local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12])
   if closed then return refuse(closed) end
@@ -80,18 +84,16 @@ end
 
 if same and waiting then return accept('existing', 200, old) end
 if same and due <= last_due(old) then
-  local refusal = refuse_call(old)
+  local refusal = refuse_call(old, last_due(old))
   if refusal then return refusal end
   queue_call(old, spec, due)
   return accept('existing', 200, old)
 end
 
-local last = NOW + ttl - ARGV[10]
-if due > last then return refuse_for_limit('call_gap', 'call_gap', due - last) end
 local shares = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
 -- A call that was not dialed yet makes room when its verification is superseded.
 local refusal = refuse_call({ number = number, client = client, ip = ip, shares = shares },
-  waiting and waiting.status == 'queued' and waiting.id)
+  NOW + ttl - ARGV[10], waiting and waiting.status == 'queued' and waiting.id)
 if refusal then return refusal end
 
 if old then finish(old, 'canceled', 'superseded', NOW) end
@@ -106,8 +108,8 @@ end
 redis.call('PEXPIRE', KEYS[9], keep)
 redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
-write_number(number, 'shares', table.concat({ shares.prefix, shares.area, shares.region }, ' '),
-  'pending ' .. client, id)
+write_number(number, { ['pending ' .. client] = id,
+  shares = table.concat({ shares.prefix, shares.area, shares.region }, ' ') })
 remember_verification(number, id, keep)
 if reference ~= '' then
   local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (NEWEST - 1) * (#id + 1))

@@ -1,18 +1,18 @@
 -- Which limits hold a number, for operators.
 --
--- KEYS 8 refusals:<number>   ARGV 3 number (its name)   4 prefix (its name)   5 area
+-- KEYS 8 refusals:<number>   ARGV 3 number (its name)   4 prefix (its name)   5 area   6- clients
 -- Returns {now, gap_until, blocked_until, {{client or "", limit, used, until when or 0}, ...}, {refusal (JSON), ...}}
 
 local held, number = {}, ARGV[3]
 local shares = { prefix = ARGV[4], area = ARGV[5] }
 
-each_limit({ number = number, shares = shares }, nil, function(label, full, used)
-  held[#held + 1] = { '', label, used or 0, full }
-end)
-for client in pairs(RULES.clients) do
-  for _, each in ipairs(own_tallies_of(client)) do
-    local full, used = tally_full_until(each.name, each, 0)
-    held[#held + 1] = { client, each.label, used, full }
+for _, limit in ipairs(limits_of_call({ number = number, shares = shares }, NOW)) do
+  held[#held + 1] = { '', limit[1], limit[3], limit[2] }
+end
+for i = 6, #ARGV do
+  for _, each in ipairs(CLIENT(ARGV[i]).tallies) do
+    local full, used = tally_full_until(each.name, each, NOW)
+    held[#held + 1] = { ARGV[i], each.label, used, full }
   end
 end
 return { NOW, gap_until(number), blocked_until(number), held, redis.call('LRANGE', KEYS[8], 0, -1) }

@@ -15,7 +15,7 @@ for i = 6, #ARGV do
       redis.call('DEL', call_key(call.id))
     end
     redis.call('DEL', PREFIX .. 'verification:' .. verification.id)
-    redis.call('HDEL', number_key(number), 'verification ' .. verification.id)
+    drop_from_number(number, 'verification ' .. verification.id)
     erased = erased + 1
   end
 end

@@ -12,6 +12,10 @@ end
 local verification = load_verification(call.verification)
 if not verification or verification.status ~= 'pending' then return { 'lost', NOW } end
 
+if blocked_until(call.number) > NOW then
+  move_call(call, 'canceled', { reason = 'refused' })
+  return { 'lost', NOW }
+end
 -- Over another bridge the number may have been called since the claim.
 local gap_end = gap_until(call.number)
 if gap_end > NOW then
@@ -19,17 +23,17 @@ if gap_end > NOW then
   return { 'lost', NOW }
 end
 
-local gap = load(number_key(call.number)) or {}
+local gap = record_of(call.number)
 if not gap.last or NOW - gap.last > DAY then gap = { sent = 0, ['until'] = 0 } end
-local sent = gap.sent + 1
+local sent, gap_before = gap.sent + 1, gap['until']
 local length = ARGV[math.min(6 + sent, #ARGV)]
-write_number(call.number, 'sent', sent, 'last', NOW, 'until', NOW + length)
+write_number(call.number, { sent = sent, last = NOW, ['until'] = NOW + length })
 
 local live_until = NOW + ARGV[5]
 redis.call('HSET', call_key(call.id), 'sent_at', NOW, 'live_until', live_until,
-  'gap_before', gap['until'], 'gap_after', NOW + length)
+  'gap_before', gap_before, 'gap_after', NOW + length)
 if ARGV[6] ~= '' then redis.call('HSET', call_key(call.id), 'heard_after', ARGV[6]) end
 redis.call('HINCRBY', call_key(call.id), 'requests', 1)
 hold_line(call, live_until)
-take_places(verification, call, NOW)
+take_places(verification, call.id, NOW)
 return { 'marked', NOW }

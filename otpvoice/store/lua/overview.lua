@@ -1,22 +1,22 @@
 -- What refuses, for operators.
 --
--- ARGV 3 heard_within ms
+-- ARGV 3 heard_within ms   4- clients
 -- Returns {now, {{client or "", limit, used, until when or 0}, ...}, {breaker, until when, ...},
 --          {setting, refusals in the last hour, ...}, live calls, queued calls, dialers, {closed route, ...}}
 
 local held, refused = {}, {}
 local function add(client, tallies)
   for _, each in ipairs(tallies) do
-    local full, used = tally_full_until(each.name, each, 0)
+    local full, used = tally_full_until(each.name, each, NOW)
     held[#held + 1] = { client, each.label, used, full }
   end
 end
 
 add('', RULES.every_client)
-for client in pairs(RULES.clients) do add(client, own_tallies_of(client)) end
+for i = 4, #ARGV do add(ARGV[i], CLIENT(ARGV[i]).tallies) end
 for _, setting in ipairs(RULES.settings) do
   refused[#refused + 1] = setting
-  refused[#refused + 1] = tally('refused ' .. setting, HOUR)
+  refused[#refused + 1] = total_in('refused ' .. setting, HOUR)
 end
 return { NOW, held, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
   redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), redis.call('ZCARD', QUEUE),

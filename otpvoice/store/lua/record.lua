@@ -73,7 +73,7 @@ if status == 'queued' then
   return { call.status, NOW, route_change }
 end
 local moved = move_call(call, status, changes)
-if moved and not call.sent_at then return_places(owner_of(call), call) end
+if moved and not call.sent_at then return_places(owner_of(call), call.id) end
 if moved and pending and ARGV[12] ~= '' and NOW <= last_due(verification)
   and not call_under_way(verification) then
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,

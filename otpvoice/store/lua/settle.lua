@@ -85,7 +85,7 @@ local function redial(verification)
   local due = math.max(NOW, gap_until(call.number))
   local redialed = tonumber(verification.redialed or '0')
   if verification.status ~= 'pending' or redialed >= RULES.redials or due > last_due(verification)
-    or call_under_way(verification) or limit_reached(verification) then
+    or call_under_way(verification) or call_refused(verification, due) then
     return
   end
   redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redialed', 1)

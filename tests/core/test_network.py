@@ -1,0 +1,69 @@
+"""Which addresses count as one, and which say nothing of who asks."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, ip_addresses
+
+from otpvoice.core.network import public_network
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("8.8.8.8", "8.8.8.8"),
+        ("49.36.0.1", "49.36.0.1"),
+        ("::ffff:8.8.8.8", "8.8.8.8"),
+        ("::ffff:808:808", "8.8.8.8"),
+        ("2401:4900:1c2a:7f00::1", "2401:4900:1c2a:7f00::/64"),
+        ("2401:4900:1C2A:7F00:FFFF:ffff:ffff:ffff", "2401:4900:1c2a:7f00::/64"),
+        ("2401:4900:1c2a:7f01::1", "2401:4900:1c2a:7f01::/64"),
+    ],
+)
+def test_a_public_address_counts(address: str, network: str) -> None:
+    """An IPv4 address by itself, an IPv6 one with its /64, however it is written."""
+    assert public_network(address) == network
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::", "255.255.255.255"),
+        *("10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "169.254.1.1"),
+        *("192.0.2.1", "198.51.100.7", "203.0.113.9", "2001:db8::1", "198.18.0.1", "240.0.0.1"),
+        *(
+            "fe80::1",
+            "fe80::1%eth0",
+            "fc00::1",
+            "fd12:3456::1",
+            "::ffff:10.0.0.1",
+            "::ffff:127.0.0.1",
+        ),
+    ],
+)
+def test_an_address_of_nobody_in_particular_does_not(address: str) -> None:
+    """Loopback, private, shared, link-local, documentation, tests: many are behind it, or none."""
+    assert public_network(address) is None
+
+
+@pytest.mark.parametrize(
+    "address", ["", "localhost", "8.8.8", "8.8.8.8/32", "8.8.8.8:80", "1::2::3"]
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    """As the request is that brought it."""
+    with pytest.raises(ValueError, match="address"):
+        public_network(address)
+
+
+@given(ip_addresses(v=6, network="2401:4900::/32"), integers(0, 2**64 - 1))
+def test_all_of_a_line_count_as_one(address: IPv6Address, host: int) -> None:
+    """Whatever the last 64 bits say."""
+    other = IPv6Address(int(address) >> 64 << 64 | host)
+    assert public_network(str(other)) == public_network(str(address))
+
+
+@given(ip_addresses(v=4))
+def test_a_mapped_address_is_the_address(address: IPv4Address) -> None:
+    """``::ffff:8.8.8.8`` is nobody else than ``8.8.8.8``."""
+    assert public_network(f"::ffff:{address}") == public_network(str(address))

@@ -1,0 +1,167 @@
+"""Each limit of calls, and requests that it counts together, for tests that go through them all."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis import Redis
+from store.exchange import Exchange, limited, quotas_of
+from world import ASHA
+
+from otpvoice.core.limits import ClientLimits
+from otpvoice.core.verification import Verification
+from otpvoice.store.operations import Use
+from otpvoice.store.records import Answer
+
+HOUR, DAY = 3_600, 86_400
+NO_GAP = (0,)
+ADDRESS = "203.0.113.9"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One limit."""
+
+    setting: str
+    limits: Callable[[int], Mapping[str, Any]]
+    """The settings that allow so many."""
+    request: Callable[[int], dict[str, Any]]
+    """The n-th request that it counts, alike with the others in nothing else."""
+    window: int = HOUR
+    slice: int = 0
+    """Seconds that a place may be held longer than the window."""
+    approved_counts: bool = False
+    """Whether an approval leaves it as it is."""
+
+    def allows(self, redis: Redis, count: int = 1, **rules: Any) -> Exchange:
+        """An exchange with this one limit, without gaps."""
+        return limited(redis, gaps=NO_GAP, rules=rules, **self.limits(count))
+
+    def begins(self, exchange: Exchange, n: int = 0, **members: Any) -> Verification:
+        """The n-th request, taken."""
+        return exchange.begins(**self.request(n) | members)
+
+    def refuses(self, exchange: Exchange, n: int = 999, **members: Any) -> float:
+        """The seconds for which it refuses the n-th request."""
+        answer = exchange.asks(**self.request(n) | members)
+        assert answer.outcome == f"rate_limited {self.setting}"
+        return answer.number / 1000
+
+    def is_full(self, exchange: Exchange, n: int = 999) -> bool:
+        """Whether it refuses the n-th request, which is canceled if it does not."""
+        answer = exchange.asks(**self.request(n))
+        if answer.outcome == "created" and answer.verification:
+            exchange.cancels(answer.verification)
+            return False
+        assert answer.outcome == f"rate_limited {self.setting}"
+        return True
+
+
+def far_numbers(n: int) -> str:
+    """Numbers that share neither prefix nor area."""
+    return f"+91{9_000_000_000 + 1_000_003 * n}"
+
+
+def _quotas(setting: str) -> Callable[[int], Mapping[str, Any]]:
+    return lambda count: {setting: quotas_of(f"{count}/1h")}
+
+
+def _of_client(**limits: Callable[[int], Any]) -> Callable[[int], Mapping[str, Any]]:
+    def login(count: int) -> Mapping[str, Any]:
+        own = {setting: give(count) for setting, give in limits.items()}
+        return {"clients": {"login": ClientLimits(**own)}}
+
+    return login
+
+
+PER_NUMBER = Case(
+    "calls_per_number", _quotas("calls_per_number"), lambda n: {"client": f"client {n}"}
+)
+ALL_PER_NUMBER = Case(
+    "all_calls_per_number",
+    _quotas("all_calls_per_number"),
+    lambda n: {"client": f"client {n}"},
+    approved_counts=True,
+)
+PER_PREFIX = Case(
+    "unproven_per_prefix",
+    _quotas("unproven_per_prefix"),
+    lambda n: {"to": f"{ASHA[:-4]}{n:04}", "client": f"client {n}"},
+)
+PER_IP = Case(
+    "calls_per_ip",
+    _quotas("calls_per_ip"),
+    lambda n: {"to": far_numbers(n), "client": f"client {n}", "ip": ADDRESS},
+)
+PER_CLIENT = Case(
+    "calls_per_client",
+    _of_client(calls=lambda count: quotas_of(f"{count}/1h")),
+    lambda n: {"to": far_numbers(n)},
+    slice=HOUR // 60,
+    approved_counts=True,
+)
+PER_CLIENT_AND_DAY = Case(
+    "calls_per_day",
+    _of_client(calls_per_day=lambda count: count),
+    lambda n: {"to": far_numbers(n)},
+    window=DAY,
+    slice=DAY // 60,
+    approved_counts=True,
+)
+PER_DAY = Case(
+    "calls_per_day",
+    lambda count: {"calls_per_day": count},
+    lambda n: {"to": far_numbers(n), "client": f"client {n}"},
+    window=DAY,
+    slice=DAY // 60,
+    approved_counts=True,
+)
+CASES = {
+    "number": PER_NUMBER,
+    "every call": ALL_PER_NUMBER,
+    "prefix": PER_PREFIX,
+    "address": PER_IP,
+    "client": PER_CLIENT,
+    "client's day": PER_CLIENT_AND_DAY,
+    "day": PER_DAY,
+}
+
+GENEROUS: Final[dict[str, Any]] = {
+    "calls_per_number": quotas_of("90/10m", "95/24h"),
+    "all_calls_per_number": quotas_of("99/24h"),
+    "wrong_codes_per_number": quotas_of("99/24h"),
+    "unproven_per_prefix": quotas_of("90/10m", "95/24h"),
+    "calls_per_ip": quotas_of("90/1h", "95/24h"),
+    "calls_per_day": 99,
+    "clients": {"login": ClientLimits(quotas_of("99/1m"), 99)},
+}
+"""Every limit there is, and room in each."""
+
+
+def uses_of(exchange: Exchange, to: str = ASHA) -> list[Use]:
+    """How far each limit that holds a number, a client or all is used up."""
+    return sorted(exchange.explains(to).uses, key=lambda use: (use.client or "", use.limit))
+
+
+def stored(redis: Redis) -> dict[bytes, Any]:
+    """All that stands in the store, but for the list and the count of refusals."""
+    readers: Mapping[Any, Callable[[bytes], Any]] = {
+        b"hash": redis.hgetall,
+        b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: redis.lrange(key, 0, -1),
+        b"set": redis.smembers,
+        b"string": redis.get,
+    }
+    return {
+        key: readers[redis.type(key)](key)
+        for key in redis.scan_iter()
+        if b":refusals:" not in key and b":tally:refused " not in key
+    }
+
+
+def refusing(answer: Answer) -> str:
+    """The limit that refused."""
+    outcome, _, limit = answer.outcome.partition(" ")
+    assert outcome == "rate_limited", answer.outcome
+    assert answer.number > 0
+    return limit

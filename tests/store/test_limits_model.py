@@ -1,0 +1,300 @@
+"""The store's limits beside a small model of them: lists of places, searched for each question.
+
+Rules run on a clock that is set for each step, as in ``test_model.py``: no moment that is compared
+lies within 0.05 s of another. ``OTPVOICE_TEST_EXAMPLES`` sets how many runs are tried.
+"""
+
+import os
+import time
+from dataclasses import dataclass, field
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+from store.exchange import CODE, RAVI, limited, new_call, quotas_of
+from store.limit_cases import NO_GAP
+from world import ASHA
+
+from otpvoice.core.limits import ClientLimits
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.records import Answer
+from otpvoice.store.values import CallResult, Claim
+
+STEP, TOLERANCE = 1.02, 0.4
+WINDOW, SLICE = 1_200, 20
+LIFE, LAST_DUE, DIAL_BY = 300, 240, 255
+PER_NUMBER, ALL_PER_NUMBER, PER_CLIENT, WRONG_CODES = 2, 4, 3, 3
+NUMBERS = (ASHA, RAVI)
+CLIENTS = ("login", "bank")
+BUSY = CallResult(CallStatus.FAILED)
+
+
+@dataclass(eq=False)
+class Place:
+    """One call, or one wrong code. Times in seconds."""
+
+    to: str
+    client: str
+    at: float
+    """When the call is due; from when it was sent, that moment."""
+    sent: bool = False
+    proven: bool = False
+
+
+@dataclass(eq=False)
+class Login:
+    """A verification."""
+
+    to: str
+    client: str
+    began: float
+    id: str = ""
+    queued: Place | None = None
+    pending: bool = True
+
+
+@dataclass
+class Model:
+    """Whom the limits hold."""
+
+    now: float
+    logins: list[Login] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    wrong: list[Place] = field(default_factory=list)
+
+    def limits(self, to: str, client: str, besides: Place | None = None) -> dict[str, float]:
+        """Until when each limit refuses; 0 when it has room."""
+        calls = [place for place in self.places if place is not besides]
+        mine = [call.at for call in calls if call.to == to]
+        unproven = [call.at for call in calls if call.to == to and not call.proven]
+        theirs = [call.at for call in calls if call.client == client]
+        wrong = [code.at for code in self.wrong if code.to == to]
+        return {
+            "wrong_codes_per_number": self._tallied(wrong, WRONG_CODES),
+            "all_calls_per_number": self._until([at + WINDOW for at in mine], ALL_PER_NUMBER),
+            "calls_per_client": self._tallied(theirs, PER_CLIENT),
+            "calls_per_number": self._until([at + WINDOW for at in unproven], PER_NUMBER),
+        }
+
+    def _tallied(self, times: list[float], count: int) -> float:
+        return self._until([(at // SLICE + 1) * SLICE + WINDOW for at in times], count)
+
+    def _until(self, ends: list[float], count: int) -> float:
+        held = sorted(end for end in ends if end > self.now)
+        return held[-count] if len(held) >= count else 0
+
+    def refusal(self, to: str, client: str, besides: Place | None = None) -> tuple[str, float]:
+        """The limit that holds longest, and until when; empty when none does."""
+        limits = self.limits(to, client, besides)
+        longest = max(limits, key=lambda limit: limits[limit])
+        return (longest, limits[longest]) if limits[longest] else ("", 0)
+
+    def queue(self, login: Login, due: float) -> None:
+        """One more call."""
+        login.queued = Place(login.to, login.client, due)
+        self.places.append(login.queued)
+
+    def end(self, login: Login, approved: bool = False) -> None:
+        """The end; what was not sent leaves no place."""
+        login.pending = False
+        if login.queued:
+            self.places.remove(login.queued)
+            login.queued = None
+        for place in self.places:
+            place.proven |= approved and place.sent and place.to == login.to
+
+    def dial(self, login: Login) -> bool:
+        """Whether the due call is sent; else it comes too late, or waits for its code's sake."""
+        assert login.queued
+        wait = self.limits(login.to, login.client)["wrong_codes_per_number"]
+        if self.now < wait <= login.began + DIAL_BY:
+            login.queued.at = wait
+            return False
+        if wait or self.now > login.began + DIAL_BY:
+            self.places.remove(login.queued)
+            login.queued = None
+            return False
+        login.queued.sent, login.queued.at = True, self.now
+        login.queued = None
+        return True
+
+    def expire(self) -> None:
+        """What time alone does."""
+        for login in self.logins:
+            if login.pending and login.began + LIFE <= self.now:
+                self.end(login)
+
+
+class Machine(RuleBasedStateMachine):
+    """Both, step by step."""
+
+    redis: Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis.flushdb()
+        self.exchange = limited(
+            self.redis,
+            gaps=NO_GAP,
+            calls_per_number=quotas_of(f"{PER_NUMBER}/{WINDOW}s"),
+            all_calls_per_number=quotas_of(f"{ALL_PER_NUMBER}/{WINDOW}s"),
+            wrong_codes_per_number=quotas_of(f"{WRONG_CODES}/{WINDOW}s"),
+            clients={
+                client: ClientLimits(quotas_of(f"{PER_CLIENT}/{WINDOW}s")) for client in CLIENTS
+            },
+        )
+        self.model = Model(now=(time.time() // WINDOW + 1) * WINDOW + 0.3)
+        self.codes = iter(range(900_000, 999_999))
+        self.ticks()
+
+    def ticks(self, seconds: float = 0) -> None:
+        """Sets both clocks for the next step."""
+        self.model.now += seconds + STEP
+        self.exchange.store.clock_offset = round((self.model.now - time.time()) * 1000)
+        self.exchange.sweeps()
+        self.model.expire()
+
+    def one_of(self, index: int) -> Login:
+        """Some verification, a newer one rather than an older."""
+        return self.model.logins[-1 - index % len(self.model.logins)]
+
+    def agrees(self, answer: Answer, limit: str, until: float) -> None:
+        """The refusal names the limit that the model names, and the same moment."""
+        assert answer.outcome == f"rate_limited {limit}"
+        assert abs(answer.number / 1000 - (until - self.model.now)) < TOLERANCE
+
+    @rule(
+        to=st.sampled_from(NUMBERS),
+        client=st.sampled_from(CLIENTS),
+        call_after=st.sampled_from([0, 0, 100.1]),
+    )
+    def asks(self, to: str, client: str, call_after: float) -> None:
+        """Each time for another login, which supersedes the client's older one."""
+        self.ticks()
+        mine = [each for each in self.model.logins if (each.to, each.client) == (to, client)]
+        old = next((each for each in mine if each.pending), None)
+        limit, until = self.model.refusal(to, client, old.queued if old else None)
+        reference = f"login {len(self.model.logins)}"
+        answer = self.exchange.asks(to, client=client, reference=reference, call_after=call_after)
+        if limit:
+            self.agrees(answer, limit, until)
+            return
+        assert answer.outcome == "created"
+        assert answer.verification
+        if old:
+            self.model.end(old)
+        login = Login(to, client, self.model.now, answer.verification.id)
+        self.model.queue(login, self.model.now + call_after)
+        self.model.logins.append(login)
+
+    @precondition(lambda self: self.model.logins)
+    @rule(index=st.integers(0, 3))
+    def calls(self, index: int) -> None:
+        """A further call, or the delayed one now."""
+        self.ticks()
+        login = self.one_of(index)
+        delayed = login.queued if login.queued and login.queued.at > self.model.now else None
+        limit, until = self.model.refusal(login.to, login.client, delayed)
+        answer = self.exchange.store.call(login.id, login.client, new_call())
+        if not login.pending:
+            assert answer.outcome == "closed"
+        elif login.queued and not delayed:
+            assert answer.outcome == "coming"
+        elif delayed and not limit:
+            assert answer.outcome == "coming"
+            delayed.at = self.model.now
+        elif self.model.now > login.began + LAST_DUE:
+            assert answer.outcome == "too_late"
+        elif limit:
+            self.agrees(answer, limit, until)
+        else:
+            assert answer.outcome == "coming"
+            self.model.queue(login, self.model.now)
+
+    @precondition(lambda self: self.model.logins)
+    @rule(index=st.integers(0, 3), right=st.sampled_from([True, False, False]))
+    def checks(self, index: int, right: bool) -> None:
+        """A code that was not tried before, or the right one."""
+        self.ticks()
+        login = self.one_of(index)
+        limits = self.model.limits(login.to, login.client)
+        code = CODE if right else str(next(self.codes))
+        digests = self.exchange.ring.digests("check", login.id, code)
+        answer = self.exchange.store.check(login.id, login.client, len(code), digests)
+        if not login.pending:
+            assert answer.outcome == "closed"
+        elif limits["wrong_codes_per_number"]:
+            self.agrees(answer, "wrong_codes_per_number", limits["wrong_codes_per_number"])
+        elif right:
+            assert answer.outcome == "right"
+            self.model.end(login, approved=True)
+        else:
+            assert answer.outcome == "wrong"
+            self.model.wrong.append(Place(login.to, login.client, self.model.now))
+
+    @precondition(lambda self: self.model.logins)
+    @rule(index=st.integers(0, 3), approved=st.booleans())
+    def ends(self, index: int, approved: bool) -> None:
+        """At the client's word."""
+        self.ticks()
+        login = self.one_of(index)
+        found = self.exchange.store.get(login.id, login.client).verification
+        assert found
+        (self.exchange.approves if approved else self.exchange.cancels)(found)
+        if login.pending:
+            self.model.end(login, approved)
+
+    @rule()
+    def dials_all(self) -> None:
+        """Every call that is due; all phones are busy."""
+        self.ticks()
+        by_id = {login.id: login for login in self.model.logins}
+        while isinstance(claim := self.exchange.store.claim(200), Claim):
+            login = by_id[claim.verification_id]
+            assert self.model.dial(login)
+            assert self.exchange.marks(claim)
+            self.exchange.records(claim, BUSY)
+        for login in self.model.logins:
+            if login.queued and login.queued.at <= self.model.now:
+                assert not self.model.dial(login)
+
+    @rule(rounds=st.sampled_from([1, 1, 2, 3, 6, 12, 30, 61]))
+    def passes(self, rounds: int) -> None:
+        """Time, with a dialer that leaves nothing due."""
+        self.dials_all()
+        self.ticks(20 * rounds)
+        self.dials_all()
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        """Each number and client, until the same moment; and what is refused is not used up."""
+        for to, client in zip(NUMBERS, CLIENTS, strict=True):
+            seen = self.exchange.explains(to)
+            told = {use.limit: use.until for use in seen.uses if use.client in {None, client}}
+            for limit, until in self.model.limits(to, client).items():
+                assert abs(told[limit] / 1000 - until) < TOLERANCE, limit
+
+
+def test_store_and_model_hold_the_same(redis: Redis) -> None:
+    """Whatever is asked, dialed, guessed, approved and waited for, in any order."""
+
+    class OnThisServer(Machine):
+        """The machine on the server under test."""
+
+    OnThisServer.redis = redis
+    run_state_machine_as_test(
+        OnThisServer,
+        settings=settings(
+            max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "40")),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

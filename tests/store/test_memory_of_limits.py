@@ -1,0 +1,133 @@
+"""What limits leave in the store: bounded, however much happens, and ended with their windows.
+
+``OTPVOICE_TEST_LOGINS`` sets how many are begun for one number.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+from store.exchange import CODE, Exchange, limited, quotas_of
+from store.limit_cases import ADDRESS, DAY, GENEROUS, NO_GAP, far_numbers
+from world import ASHA
+
+from otpvoice.core.limits import ClientLimits, parse_ratio
+
+LOGINS = int(os.environ.get("OTPVOICE_TEST_LOGINS", "300"))
+SLICES = 61
+"""Sixty of a window and the one it begins in."""
+
+
+def size_of(redis: Redis, pattern: str) -> int:
+    """How many members or fields the largest of these keys has."""
+    sizes: dict[Any, Callable[[Any], int]] = {
+        b"hash": redis.hlen, b"zset": redis.zcard, b"list": redis.llen
+    }  # fmt: skip
+    found = [sizes[redis.type(key)](key) for key in redis.scan_iter(pattern)]
+    assert found
+    return max(found)
+
+
+def test_a_tally_holds_so_many_slices(redis: Redis) -> None:
+    """Two fields besides: over four minutes, full of calls, guesses and refusals."""
+    exchange = limited(
+        redis,
+        gaps=NO_GAP,
+        calls_per_day=300,
+        wrong_codes_per_number=quotas_of("900/1h"),
+        wrong_code_breaker=parse_ratio("60%/10m"),
+        clients={"login": ClientLimits(quotas_of("40/1m", "300/1h"))},
+    )
+    for n in range(400):
+        begun = exchange.asks(far_numbers(n)).verification
+        if begun:
+            exchange.checks(begun, "999999")
+            exchange.dials()
+        exchange.passes(0.6)
+        if n % 50 == 49:
+            assert size_of(redis, "*:tally:*") <= SLICES + 2
+
+
+def test_a_tally_ends_with_its_window(redis: Redis) -> None:
+    """A slice later at most."""
+    exchange = limited(redis, clients={"login": ClientLimits(quotas_of("5/1m", "5/1h"), 5)})
+    exchange.begins()
+    lives = {key.rpartition(b":")[2]: redis.pttl(key) for key in redis.scan_iter("*:tally:*")}
+    assert lives.keys() == {b"60000", b"3600000", b"86400000"}
+    for window, life in lives.items():
+        assert int(window) - 5_000 <= life <= int(window) * SLICES // 60 + 1
+
+
+def test_a_number_stays_small(redis: Redis) -> None:
+    """Two hundred logins, called or not, approved or not, of many clients, within its limits."""
+    exchange = limited(redis, gaps=NO_GAP, all_calls_per_number=quotas_of("20/24h"))
+    for n in range(200):
+        begun = exchange.asks(client=f"client {n % 3}", reference=f"{n}").verification
+        if begun and n % 2:
+            exchange.finds_busy()
+        if begun and n % 3 == 0:
+            exchange.checks(begun, CODE)
+        assert size_of(redis, "*:number:*") <= 20 + 20 + 3 + 4
+
+
+def test_many_creates_leave_one_small_number(redis: Redis) -> None:
+    """Each supersedes the one before: one call, one pending, and the newest twenty by name."""
+    exchange = limited(redis, **GENEROUS)
+    for n in range(LOGINS):
+        assert exchange.asks(reference=f"{n}", ip=ADDRESS).outcome == "created"
+    assert size_of(redis, "*:number:*") == 1 + 1 + 20 + 1
+    assert size_of(redis, "*:ip:*") == 1
+    assert size_of(redis, "*:prefix:*") == 1
+    assert size_of(redis, "*:tally:*") <= SLICES + 2
+
+
+def test_a_number_forgets_after_its_windows(redis: Redis) -> None:
+    """A year of a call a day leaves no more than a day holds."""
+    exchange = limited(redis, all_calls_per_number=quotas_of("20/24h"))
+    sizes = set()
+    for _ in range(40):
+        exchange.cancels(exchange.begins())
+        exchange.begins()
+        exchange.finds_busy()
+        exchange.passes(DAY + 1)
+        [key] = redis.scan_iter("*:number:*")
+        fields: dict[Any, Any] = redis.hgetall(key)
+        sizes.add(sum(field.startswith(b"call ") for field in fields))
+    assert sizes == {1}
+
+
+def test_prefixes_and_addresses_forget_after_their_windows(redis: Redis) -> None:
+    """Members that are too old go with the next that comes."""
+    exchange = limited(
+        redis,
+        gaps=NO_GAP,
+        unproven_per_prefix=quotas_of("9/10m"),
+        calls_per_ip=quotas_of("9/10m"),
+    )
+    for n in range(30):
+        exchange.begins(f"{ASHA[:-4]}{n:04}", ip=ADDRESS)
+        exchange.dials()
+        exchange.passes(200)
+        assert size_of(redis, "*:prefix:*") <= 3
+        assert size_of(redis, "*:ip:*") <= 3
+
+
+def test_nothing_of_limits_stays(redis: Redis) -> None:
+    """Each key ends with the longest of its windows; a number a day after its last call."""
+    exchange = limited(redis, **GENEROUS)
+    exchange.asks(ip=ADDRESS, keep=600)
+    exchange.dials()
+    for key in redis.scan_iter():
+        kind = key.split(b":")[1]
+        if kind in {b"number", b"prefix", b"ip", b"tally"}:
+            assert 0 < redis.pttl(key) <= DAY * 1000 * SLICES / 60 + 1
+
+
+def test_without_limits_nothing_is_counted(redis: Redis) -> None:
+    """But the calls of a day, which the gap and operators know the number by."""
+    exchange: Exchange = limited(redis, gaps=NO_GAP)
+    for n in range(5):
+        exchange.cancels(exchange.begins(client=f"client {n}", ip=ADDRESS))
+    for pattern in ("*:tally:*", "*:ip:*", "*:prefix:*", "*:breakers", "*:refusals:*"):
+        assert not list(redis.scan_iter(pattern))

@@ -1,0 +1,217 @@
+"""What operators see and do: explain, overview, clear and find; and that the log is told."""
+
+import pytest
+from redis import Redis
+from store.exchange import NUMBERS, RAVI, Exchange, limited, quotas_of, telephone
+from store.limit_cases import (
+    CASES,
+    GENEROUS,
+    NO_GAP,
+    Case,
+    far_numbers,
+    refusing,
+    stored,
+)
+from world import ASHA
+
+from otpvoice.core.limits import parse_ratio
+from otpvoice.core.verification import CallStatus, Route, Status
+from otpvoice.store.operations import Use
+from otpvoice.store.values import CallResult, RouteVerdict
+
+PHONE = telephone(ASHA)
+FREED = {"calls_per_number", "all_calls_per_number", "unproven_per_prefix"}
+
+
+def told(exchange: Exchange, event: str) -> list[dict[str, object]]:
+    """What the log was told of such an event."""
+    exchange.sweeps()
+    return [dict(notice.details) for notice in exchange.notices if notice.event == event]
+
+
+# Explain and overview ----------------------------------------------------------------------------
+
+
+def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
+    """How many count and, where it refuses, until when: the moment that a refusal names."""
+    exchange = limited(redis, gaps=(60,), **GENEROUS | {"calls_per_number": quotas_of("1/10m")})
+    exchange.begins()
+    exchange.finds_busy()
+    seen = exchange.explains()
+    refused = exchange.asks(client="bank")
+    uses = {(use.client, use.limit): use for use in seen.uses}
+    assert abs(uses[None, "calls_per_number"].until - seen.now - refused.number) < 5_000
+    assert {key: (use.used, bool(use.until)) for key, use in uses.items()} == {
+        (None, "calls_per_number"): (1, True),
+        (None, "all_calls_per_number"): (1, False),
+        (None, "wrong_codes_per_number"): (0, False),
+        (None, "unproven_per_prefix 90/10m"): (1, False),
+        (None, "unproven_per_prefix 95/24h"): (1, False),
+        (None, "calls_per_day"): (1, False),
+        ("login", "calls_per_client"): (1, False),
+        ("login", "calls_per_day"): (1, False),
+        (None, "conversion_breaker"): (0, False),
+        (None, "block"): (0, False),
+    }
+    assert 55_000 <= seen.gap_until - seen.now <= 60_000
+    assert seen.blocked_until == 0
+
+
+def test_explain_and_overview_change_nothing(redis: Redis) -> None:
+    """Not even for a number that nobody knows."""
+    exchange = limited(redis, **GENEROUS)
+    before = stored(redis)
+    exchange.explains()
+    exchange.operations.overview()
+    assert stored(redis) == before
+
+
+def test_overview_shows_what_many_share(redis: Redis) -> None:
+    """Clients and the day, calls and dialers, and which routes are closed."""
+    exchange = limited(redis, gaps=NO_GAP, **GENEROUS | {"calls_per_day": 3})
+    exchange.begins(far_numbers(0))
+    exchange.dials()
+    exchange.begins(far_numbers(1))
+    down = CallResult(CallStatus.UNKNOWN, verdict=RouteVerdict.DOWN)
+    exchange.dials(down)
+    exchange.begins(far_numbers(2), client="bank", call_after=100)
+    seen = exchange.operations.overview()
+    day, *others = seen.uses
+    assert (day.client, day.limit, day.used) == (None, "calls_per_day", 3)
+    assert day.until > seen.now
+    assert others == [
+        Use("login", "calls_per_client", 2, 0), Use("login", "calls_per_day", 2, 0)
+    ]  # fmt: skip
+    assert (seen.live, seen.queued, seen.dialers) == (2, 1, 1)
+    assert seen.closed_routes == (Route.OBD,)
+    assert not any(seen.refused.values())
+    assert seen.breakers == ()
+
+
+def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
+    """Each has a count, also while nothing was refused."""
+    exchange = limited(redis)
+    assert {
+        case.setting for case in CASES.values()
+    } <= exchange.operations.overview().refused.keys()
+
+
+# Clear -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_clear_frees_a_number_its_prefix_and_its_area(redis: Redis, case: Case) -> None:
+    """And from no limit that it shares with strangers: not of an address, a client or a day."""
+    exchange = case.allows(redis)
+    to = case.request(0).get("to", ASHA)
+    exchange.cancels(case.begins(exchange))
+    begun = case.begins(exchange)
+    exchange.dials()
+    exchange.hears(CallStatus.BUSY, call_id=begun.calls[0].id, to=to)
+    exchange.operations.clear(telephone(to), "root")
+    assert case.is_full(exchange) is (case.setting not in FREED)
+
+
+def test_clear_frees_from_gap_guesses_and_breaker(redis: Redis) -> None:
+    """All that could keep one person from being called."""
+    exchange = limited(
+        redis,
+        gaps=(4_000,),
+        wrong_codes_per_number=quotas_of("2/1h", "4/24h"),
+        conversion_breaker=parse_ratio("15%/1h"),
+    )
+    for n in range(20):
+        begun = exchange.begins(f"+919876{n:06}")
+        placed = exchange.dials()
+        exchange.hears(CallStatus.ANSWERED, call_id=placed.call_id)
+        if n == 19:
+            for code in ("999991", "999992"):
+                exchange.checks(begun, code)
+        exchange.cancels(begun)
+    last = f"+919876{19:06}"
+    assert exchange.asks(last).outcome == "call_gap"
+    assert refusing(exchange.asks(ASHA)) == "conversion_breaker"
+    exchange.operations.clear(telephone(last), "root")
+    freed = exchange.asks(last)
+    assert freed.outcome == "created"
+    assert exchange.explains(last).gap_until == 0
+    assert exchange.asks(ASHA).outcome == "created"
+
+
+def test_clear_leaves_what_is_under_way(redis: Redis) -> None:
+    """A call that is queued then is dialed, and takes its places anew."""
+    exchange = limited(redis, gaps=NO_GAP, calls_per_number=quotas_of("1/1h"))
+    exchange.begins()
+    exchange.operations.clear(PHONE, "root")
+    exchange.finds_busy()
+    assert refusing(exchange.asks(client="bank")) == "calls_per_number"
+
+
+def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
+    """Nothing is left by it but the word in the log."""
+    exchange = limited(redis, **GENEROUS)
+    before = stored(redis)
+    exchange.operations.clear(PHONE, "root")
+    assert stored(redis).keys() - before.keys() == {b"{otpvoice}:notices"}
+    assert told(exchange, "limits.cleared") == [
+        {"number": NUMBERS.name(ASHA), "to": "+91******3210", "by": "root"}
+    ]
+
+
+# Find --------------------------------------------------------------------------------------------
+
+
+def test_find_by_number_reference_and_id(redis: Redis) -> None:
+    """Whatever client they belong to, as they stand, the newest first; another's are not there."""
+    exchange = limited(redis, gaps=NO_GAP)
+    first = exchange.begins(reference="login-81")
+    exchange.passes(1)
+    second = exchange.begins(client="bank", reference="login-81")
+    exchange.begins(RAVI, reference="login-82")
+    exchange.approves(first)
+    operations, reference = exchange.operations, NUMBERS.shared("reference", "login-81")
+    by_number = operations.find_by_number(PHONE, "root")
+    assert [each.id for each in by_number] == [second.id, first.id]
+    assert [each.status for each in by_number] == [Status.PENDING, Status.APPROVED]
+    by_reference = operations.find_by_reference(reference, "root")
+    assert [each.id for each in by_reference] == [second.id, first.id]
+    assert [each.id for each in operations.find_by_id(first.id, "root")] == [first.id]
+
+
+def test_find_ends_what_is_over(redis: Redis) -> None:
+    """Nobody looked at it since its life was over."""
+    exchange = limited(redis)
+    begun = exchange.begins()
+    exchange.passes(301, dialer=None)
+    [found] = exchange.operations.find_by_number(PHONE, "root")
+    assert (found.id, found.status) == (begun.id, Status.EXPIRED)
+
+
+def test_find_nothing(redis: Redis) -> None:
+    """An empty list, and the log knows that somebody looked."""
+    exchange = limited(redis)
+    operations = exchange.operations
+    assert operations.find_by_number(PHONE, "root") == []
+    assert operations.find_by_reference("no such name", "root") == []
+    assert operations.find_by_id("vrf_0", "root") == []
+    searches = told(exchange, "operator.searched")
+    assert [search["what"] for search in searches] == ["+91******3210", "a reference", "vrf_0"]
+    assert all((search["found"], search["by"]) == (0, "root") for search in searches)
+
+
+def test_the_newest_twenty_are_found(redis: Redis) -> None:
+    """Of a number, and of a reference."""
+    exchange = limited(redis, gaps=NO_GAP)
+    ids = []
+    for n in range(25):
+        begun = exchange.begins(reference="one", client=f"client {n}")
+        ids.append(begun.id)
+        exchange.passes(0.01)
+    newest = ids[:4:-1]
+    operations = exchange.operations
+    reference = NUMBERS.shared("reference", "one")
+    for found in (
+        operations.find_by_number(PHONE, "root"),
+        operations.find_by_reference(reference, "root"),
+    ):
+        assert [each.id for each in found] == newest

@@ -1,0 +1,211 @@
+"""Windows slide: no stretch of time, wherever it begins, holds more than a limit allows.
+
+``OTPVOICE_TEST_EXAMPLES`` sets how many histories are tried.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from redis import Redis
+from store.exchange import CODE, Exchange, limited, quotas_of
+from store.limit_cases import ADDRESS, NO_GAP, far_numbers
+from world import ASHA
+
+from otpvoice.core.limits import ClientLimits
+from otpvoice.core.verification import Verification
+
+COUNT, WINDOW = 3, 60
+SLICE = WINDOW / 60
+STEP, TOLERANCE = 0.05, 0.5
+"""Seconds that a step takes, and may take on a busy machine."""
+QUOTA = quotas_of(f"{COUNT}/{WINDOW}s")
+_names = itertools.count()
+
+pauses = st.lists(
+    st.one_of(st.just(0.0), st.floats(0, 3), st.sampled_from([19.9, 20.1, 59.9, 60.1, 61.1])),
+    min_size=5,
+    max_size=25,
+)
+"""Seconds between each event and the one before it."""
+histories = settings(
+    max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "15")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+BOUNDARY = [58.5, 0.5, 0.5, 0.6, 0.0, 0.0, 59.0, 0.5, 0.5, 0.5]
+"""Three at the end of a minute, as many as can be at the start of the next."""
+
+
+@dataclass
+class History:
+    """What was taken, and what was refused, when."""
+
+    taken: list[tuple[float, str]] = field(default_factory=list)
+    """Seconds since 1970, and who or what took the place."""
+    refused: list[float] = field(default_factory=list)
+
+    def inside(self, begin: float, end: float) -> set[str]:
+        """Who took a place after ``begin`` and not after ``end``."""
+        return {who for at, who in self.taken if begin < at <= end}
+
+    def holds(self, slack: float = 0) -> None:
+        """Never more than allowed in a window, and none refused that had room.
+
+        ``slack``: seconds that a place may be held longer than the window.
+        """
+        for at, _ in self.taken:
+            assert len(self.inside(at - WINDOW, at)) <= COUNT
+        for at in self.refused:
+            full = self.inside(at - WINDOW - slack - TOLERANCE, at + TOLERANCE)
+            assert len(full) >= COUNT, "refused, though there was room"
+
+
+class Clock:
+    """Moves an exchange's clock to whatever moment; each example goes on where the last ended."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        # On a boundary of every window there is: what counts in fixed ones would show it.
+        self._now = (time.time() // WINDOW + 1) * WINDOW
+
+    def passes(self, seconds: float) -> float:
+        """The moment that it is then, in seconds since 1970."""
+        self._now += seconds
+        self._exchange.store.clock_offset = round((self._now - time.time()) * 1000)
+        self._exchange.sweeps()
+        return self._now
+
+
+Take = Callable[[Exchange, int], tuple[float, str] | None]
+"""One event; when it was taken and by whom, or None if it was refused."""
+
+
+def lives_through(redis: Redis, take: Take, seconds: Sequence[float], **limits: Any) -> History:
+    """What became of one event after each pause."""
+    redis.flushdb()
+    exchange = limited(redis, gaps=NO_GAP, **limits)
+    clock, history = Clock(exchange), History()
+    for n, pause in enumerate(seconds):
+        now = clock.passes(pause + STEP)
+        taken = take(exchange, n)
+        if taken:
+            history.taken.append(taken)
+        else:
+            history.refused.append(now)
+    return history
+
+
+def sends(exchange: Exchange, to: str, client: str, ip: str | None = None) -> float | None:
+    """When a call was sent for a new verification, in seconds since 1970; None if refused."""
+    begun = exchange.asks(to, client=client, ip=ip).verification
+    if not begun:
+        return None
+    claim = exchange.finds_busy(to)
+    sent_at = exchange.call_of(begun).sent_at
+    assert sent_at
+    assert claim.verification_id == begun.id
+    exchange.cancels(begun)
+    return sent_at / 1000
+
+
+def to_one_number(exchange: Exchange, _: int) -> tuple[float, str] | None:
+    """Each a call of its own."""
+    name = f"{next(_names)}"
+    at = sends(exchange, ASHA, f"client {name}")
+    return (at, name) if at else None
+
+
+def for_one_address(exchange: Exchange, _: int) -> tuple[float, str] | None:
+    """Each to another number."""
+    name = next(_names)
+    at = sends(exchange, far_numbers(name), "login", ADDRESS)
+    return (at, f"{name}") if at else None
+
+
+def into_one_prefix(exchange: Exchange, n: int) -> tuple[float, str] | None:
+    """To one of five numbers, which count once each."""
+    to = f"{ASHA[:-4]}{n * 7 % 5:04}"
+    at = sends(exchange, to, "login")
+    return (at, to) if at else None
+
+
+def by_one_client(exchange: Exchange, _: int) -> tuple[float, str] | None:
+    """Each to another number."""
+    name = next(_names)
+    at = sends(exchange, far_numbers(name), "login")
+    return (at, f"{name}") if at else None
+
+
+def wrong_code(exchange: Exchange, n: int) -> tuple[float, str] | None:
+    """Handed in for whichever verification of the number still takes one."""
+    begun = _guessed_at(exchange)
+    if not begun:
+        return None
+    at = begun.now / 1000
+    answer = exchange.checks(begun, f"{900_000 + n}")
+    assert answer.outcome in {"wrong", "rate_limited wrong_codes_per_number"}
+    return (at, f"{n}") if answer.outcome == "wrong" else None
+
+
+def _guessed_at(exchange: Exchange) -> Verification | None:
+    return exchange.asks(reference="guessed at", own_code=True, code=CODE, ttl=600).verification
+
+
+@pytest.mark.parametrize(
+    ("take", "setting"),
+    [
+        (to_one_number, "calls_per_number"),
+        (to_one_number, "all_calls_per_number"),
+        (for_one_address, "calls_per_ip"),
+        (into_one_prefix, "unproven_per_prefix"),
+    ],
+)
+def test_exact_windows(redis: Redis, take: Take, setting: str) -> None:
+    """Of numbers, prefixes and addresses: room again at the very moment the window has passed."""
+
+    @histories
+    @example(BOUNDARY)
+    @given(pauses)
+    def whatever_happens(seconds: list[float]) -> None:
+        lives_through(redis, take, seconds, **{setting: QUOTA}).holds()
+
+    whatever_happens()
+
+
+@pytest.mark.parametrize(
+    ("take", "limits"),
+    [
+        (by_one_client, {"clients": {"login": ClientLimits(QUOTA)}}),
+        (wrong_code, {"wrong_codes_per_number": QUOTA}),
+    ],
+)
+def test_tallied_windows(redis: Redis, take: Take, limits: dict[str, Any]) -> None:
+    """Of clients and wrong codes: room again a sixtieth of the window later at the latest."""
+
+    @histories
+    @example(BOUNDARY)
+    @given(pauses)
+    def whatever_happens(seconds: list[float]) -> None:
+        lives_through(redis, take, seconds, **limits).holds(slack=SLICE)
+
+    whatever_happens()
+
+
+def test_the_day_slides(redis: Redis) -> None:
+    """A day's calls come free one after the other, not all at midnight."""
+    exchange = limited(redis, gaps=NO_GAP, calls_per_day=3)
+    day = 86_400
+    clock = Clock(exchange)
+    for _ in range(3):
+        clock.passes(2 * day / 24)
+        assert by_one_client(exchange, 0)
+    for wait, taken in ((day * 19 / 24, False), (day * 2 / 24, True), (1, False)):
+        clock.passes(wait)
+        assert bool(by_one_client(exchange, 0)) is taken

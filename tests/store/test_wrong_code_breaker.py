@@ -1,0 +1,95 @@
+"""The breaker of wrong codes: many of them alarm, and new verifications get fewer checks."""
+
+import pytest
+from redis import Redis
+from store.exchange import CODE, RAVI, Exchange, limited
+from store.limit_cases import NO_GAP
+from world import ASHA
+
+from otpvoice.core.limits import parse_ratio
+from otpvoice.core.verification import Status
+from otpvoice.store.values import Notice
+
+ELSEWHERE = "+919123456789"
+
+
+def opened(exchange: Exchange) -> list[Notice]:
+    """What the log was told of opened breakers."""
+    exchange.sweeps()
+    return [notice for notice in exchange.notices if notice.event == "breaker.opened"]
+
+
+def guessed_at(redis: Redis, ratio: str = "60%/10m") -> Exchange:
+    """With nothing but the breaker."""
+    return limited(redis, gaps=NO_GAP, wrong_code_breaker=parse_ratio(ratio))
+
+
+def guesses(exchange: Exchange, right: int, wrong: int) -> None:
+    """So many codes compared, each with a number of its own or ten of one."""
+    for n in range(right):
+        assert exchange.checks(exchange.begins(f"+9190{n:08}"), CODE).outcome == "right"
+    for n in range(wrong):
+        to, tens = f"+9191{n // 4:08}", n % 4
+        begun = exchange.asks(to, own_code=True, code=CODE).verification
+        assert begun
+        assert exchange.checks(begun, f"9{tens:05}").outcome == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "alarmed"), [(0, 199, False), (80, 120, True), (81, 119, False)]
+)
+def test_many_wrong_codes_alarm(redis: Redis, right: int, wrong: int, alarmed: bool) -> None:
+    """Of two hundred and more: sixty of a hundred; the log is told once."""
+    exchange = guessed_at(redis)
+    guesses(exchange, right, wrong)
+    told = [notice.details for notice in opened(exchange)]
+    assert bool(told) is alarmed
+    if alarmed:
+        [details] = told
+        assert details == {
+            "breaker": "wrong_code_breaker", "open_for": 600, "checks": 200, "wrong": 120
+        }  # fmt: skip
+        guesses(exchange, 0, 8)
+        assert len(opened(exchange)) == 1
+
+
+def test_new_verifications_begin_with_fewer_checks(redis: Redis) -> None:
+    """Three, or fewer where fewer are allowed anyway; older ones keep theirs, until it closes."""
+    exchange = guessed_at(redis)
+    old = exchange.begins(ASHA, ttl=600)
+    guesses(exchange, 0, 200)
+    assert exchange.looks(old).checks_left == 5
+    for n, allowed, left in ((0, 5, 3), (1, 10, 3), (2, 3, 3), (3, 2, 2)):
+        begun = exchange.asks(f"+919812{n:06}", max_checks=allowed).verification
+        assert begun
+        assert begun.checks_left == left
+    begun = exchange.begins(ELSEWHERE)
+    for n in range(3):
+        exchange.checks(begun, f"9{n:05}")
+    assert exchange.looks(begun).status is Status.MAX_ATTEMPTS_REACHED
+    exchange.passes(601)
+    assert exchange.begins(RAVI).checks_left == 5
+
+
+def test_it_refuses_nobody(redis: Redis) -> None:
+    """Calls are made and codes are accepted as ever."""
+    exchange = guessed_at(redis)
+    guesses(exchange, 0, 200)
+    assert exchange.checks(exchange.begins(ASHA), CODE).outcome == "right"
+
+
+def test_a_code_handed_in_again_is_no_further_guess(redis: Redis) -> None:
+    """Someone who taps two hundred times alarms nobody."""
+    exchange = guessed_at(redis)
+    begun = exchange.begins(ASHA)
+    for _ in range(210):
+        exchange.checks(begun, "999999")
+    assert not opened(exchange)
+
+
+def test_the_breaker_of_codes_may_be_off(redis: Redis) -> None:
+    """Nothing is counted."""
+    exchange = guessed_at(redis, "off")
+    guesses(exchange, 0, 200)
+    assert not opened(exchange)
+    assert not list(redis.scan_iter("*:tally:*"))

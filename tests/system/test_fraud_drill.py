@@ -1,0 +1,255 @@
+"""A pumper at work: many numbers, 500 addresses, several references, and no code is ever typed.
+
+He earns a share of each call to his numbers and lets a login page ring them. Meanwhile honest
+people elsewhere log in, one after the other. The limits are the shipped ones but where a drill
+says so. ``OTPVOICE_TEST_FRAUD`` is how many numbers he has.
+"""
+
+import itertools
+import json
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from ipaddress import IPv4Address
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+import requests
+from system.crowd import Answer, Line, crowd
+from system.processes import Stack, service_running, until
+from world import BANK_KEY, LOGIN_KEY, Service
+
+from otpvoice.core.limits import LIMITS, Quota, Ratio, setting_of
+from otpvoice.settings.tree import Limits
+
+NUMBERS = int(os.environ.get("OTPVOICE_TEST_FRAUD", "200"))
+ADDRESSES, REFERENCES, AT_ONCE = 500, 7, 8
+BEHIND = 40
+"""So many numbers later he asks for a number again; its first call has rung by then."""
+PEOPLE = min(30, NUMBERS // 25)
+"""Honest ones meanwhile; fewer than a client's 60 calls a minute."""
+A_PLACE_FOR_ALL = {"OTPVOICE_LIMITS_CALLS_PER_CLIENT": "100000/1m"}
+"""As of an operator with very many logins, so that the limit under test has to do the work."""
+
+pytestmark = pytest.mark.timeout(120 + NUMBERS // 5)
+
+
+def written(value: object) -> str:
+    """A setting as its variable says it."""
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
+    return value.name if isinstance(value, Quota | Ratio) else str(value)
+
+
+SHIPPED = {
+    f"OTPVOICE_LIMITS_{setting.upper()}": written(getattr(Limits(), setting))
+    for setting in LIMITS
+    if setting != "block"
+}
+
+
+class Pumper:
+    """See above.
+
+    Args:
+        stack: the service that he abuses, with the login backend's key.
+        number_of: his nth number.
+    """
+
+    def __init__(self, stack: Stack, number_of: Callable[[int], str]) -> None:
+        self._phones = stack.service.phones
+        self._line = Line(stack.service.url)
+        self._number_of = number_of
+        self.numbers = {number_of(n) for n in range(NUMBERS)}
+
+    def asks(self, n: int) -> None:
+        """For his nth number, and once more for one that rang before; round and round."""
+        self._asks(n, f"login-{n % REFERENCES}")
+        if n >= BEHIND:
+            self._asks(n - BEHIND, f"again-{n % REFERENCES}")
+
+    @property
+    def has_asked_for_all(self) -> bool:
+        """Whether he is through with his numbers once."""
+        return len(self._line.book) >= 2 * NUMBERS
+
+    @property
+    def refused(self) -> list[Answer]:
+        """What was neither begun nor under way already."""
+        return [answer for answer in self._line.book if answer.status not in {200, 201}]
+
+    def refusals(self) -> Counter[str]:
+        """The limits that his refusals named, each with when to come again."""
+        for answer in self.refused:
+            assert (answer.status, answer.body["code"]) == (429, "rate_limited"), answer
+            assert setting_of(answer.body["limit"]) in LIMITS, answer
+            assert answer.body["retry_after"] > 0, answer
+        return Counter(answer.body["limit"] for answer in self.refused)
+
+    def refused_since(self, limit: str) -> list[Answer]:
+        """All that he asked for after this limit had refused him once."""
+        refused = [a.began + a.took for a in self.refused if a.body["limit"] == limit]
+        since = min(refused, default=math.inf)
+        return [answer for answer in self._line.book if answer.began > since]
+
+    def calls(self) -> Counter[str]:
+        """His numbers → requests for a call that the telephone company got."""
+        to = Counter(f"+{entry['person']}" for entry in self._phones.ledger())
+        return Counter({number: to[number] for number in self.numbers if to[number]})
+
+    def figures(self) -> str:
+        """What came of it."""
+        book = self._line.book
+        took = max(a.began + a.took for a in book) - min(a.began for a in book)
+        return (
+            f"{len(book)} requests for {NUMBERS} numbers in {took:.1f} s: "
+            f"{dict(Counter(answer.status for answer in book))}, {self.calls().total()} calls "
+            f"placed to {len(self.calls())} numbers; refused {dict(self.refusals())}"
+        )
+
+    def _asks(self, n: int, reference: str) -> None:
+        address = str(IPv4Address("49.32.0.0") + n % ADDRESSES)
+        self._line.creates(self._number_of(n % NUMBERS), reference=reference, ip=address)
+
+
+class Honest:
+    """People elsewhere who log in one after the other, and type what they hear.
+
+    Args:
+        service: calls them.
+        key: of their login backend.
+    """
+
+    def __init__(self, service: Service, key: str = LOGIN_KEY) -> None:
+        self._service = service
+        self._key = key
+        self._people = itertools.count()
+        self._took: list[float] = []
+        self._alone = 0
+
+    def _logs_in(self) -> None:
+        n = next(self._people)
+        number = f"+9199{n % 100:02}{n // 100:02}{n:04}"
+        began = time.monotonic()
+        begun = self.asks(number, reference=f"session-{n}", ip=f"103.21.58.{n % 250}")
+        self._took.append(time.monotonic() - began)
+        assert begun.status_code == 201, begun.text
+        code = {"code": self._service.hears_code(number)}
+        path = f"/v1/verifications/{begun.json()['id']}/checks"
+        checked = self._service.post(path, code, self._key)
+        assert (checked.status_code, checked.json()["valid"]) == (200, True), checked.text
+
+    def asks(self, number: str, **members: str) -> requests.Response:
+        """A create of theirs, whatever comes of it."""
+        return self._service.post("/v1/verifications", {"to": number, **members}, self._key)
+
+    def log_in_alone(self, people: int) -> None:
+        """Before anybody disturbs them."""
+        self.log_in(people)
+        self._alone = len(self._took)
+
+    def log_in_beside(self, pumper: Pumper, people: int) -> None:
+        """While he asks for all his numbers, again and again."""
+        with crowd(pumper.asks, AT_ONCE):
+            self.log_in(people)
+            until(lambda: pumper.has_asked_for_all, "the pumper to ask for all", 600)
+
+    def log_in(self, people: int) -> None:
+        """Each is called, hears the code, and is let in."""
+        for _ in range(people):
+            self._logs_in()
+
+    def figures(self) -> str:
+        """How many there were, and how long their creates took."""
+        quiet, loud = self._took[: self._alone], self._took[self._alone :]
+        before, meanwhile = median(quiet) * 1000, median(loud) * 1000
+        return (
+            f"{len(self._took)} honest ones all let in; create p50 {before:.0f} ms before, "
+            f"{meanwhile:.0f} ms meanwhile, ratio {meanwhile / before:.1f}"
+        )
+
+
+def degraded(service: Service) -> list[str]:
+    """What ``/readyz`` tells; the service serves all the while."""
+    answer = service.get("/readyz")
+    assert answer.status_code == 200
+    words: list[str] = answer.json()["degraded"]
+    return words
+
+
+def alarms(stack: Stack) -> list[dict[str, Any]]:
+    """What the dialer's log says of breakers."""
+    lines = (stack.folder / "dialer.log").read_text().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    return [line for line in told if line["event"] == "breaker.opened"]
+
+
+def shipped(
+    environ: Mapping[str, str], folder: Path, **changes: str
+) -> AbstractContextManager[Stack]:
+    """A service of two workers with the shipped limits, but for ``changes``."""
+    return service_running(environ, folder, OTPVOICE_SERVER_WORKERS="2", **(SHIPPED | changes))
+
+
+def test_a_prefix_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
+    """All numbers of one prefix: five of them ring within ten minutes, the rest is refused."""
+    with shipped(environ, tmp_path) as stack:
+        pumper = Pumper(stack, lambda n: f"+91987650{n:04}")
+        honest = Honest(stack.service)
+        honest.log_in_alone(5)
+        honest.log_in_beside(pumper, PEOPLE)
+        print(f"{pumper.figures()}\n{honest.figures()}")
+        assert set(pumper.refusals()) == {"unproven_per_prefix 5/10m"}
+        calls = pumper.calls()
+        assert len(calls) == 5
+        assert max(calls.values()) <= 3  # calls_per_number 3/10m
+        assert degraded(stack.service) == []
+
+
+def test_an_area_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
+    """Numbers of a hundred prefixes, so that no prefix is full: the area's breaker opens.
+
+    Once twenty answered calls came to nothing nobody there is called any more; the log has its
+    alarm, and the service says that it is degraded.
+    """
+    with shipped(environ, tmp_path, **A_PLACE_FOR_ALL) as stack:
+        pumper = Pumper(stack, lambda n: f"+919876{n % 100:02}{n // 100:04}")
+        honest = Honest(stack.service)
+        honest.log_in_alone(5)
+        honest.log_in_beside(pumper, PEOPLE)
+        print(f"{pumper.figures()}\n{honest.figures()}")
+        refused = pumper.refused_since("conversion_breaker")
+        assert len(refused) >= NUMBERS // 4
+        assert {(a.status, a.body["limit"]) for a in refused} == {(429, "conversion_breaker")}
+        prefixes = Counter(number[:-4] for number in pumper.calls())
+        assert max(prefixes.values()) <= 5
+        assert degraded(stack.service) == ["conversion_breaker"]
+        until(lambda: bool(alarms(stack)), "the alarm")
+        area = [a for a in alarms(stack) if a["breaker"] == "conversion_breaker area +919876"]
+        assert [(a["level"], a["approved"]) for a in area] == [("error", 0)]
+        assert area[0]["ended"] >= 20
+
+
+def test_a_stolen_key_is_held_by_its_daily_cap(environ: dict[str, str], tmp_path: Path) -> None:
+    """Numbers all over the country, by one client's key: its cap holds to the call.
+
+    Another client goes on, until the cap of the whole service is reached, which spares nobody.
+    """
+    caps = {"OTPVOICE_CLIENTS_LOGIN_CALLS_PER_DAY": "30", "OTPVOICE_LIMITS_CALLS_PER_DAY": "40"}
+    with shipped(environ, tmp_path, **A_PLACE_FOR_ALL, **caps) as stack:
+        pumper = Pumper(stack, lambda n: f"+9198{n % 100:02}{n // 100:02}{n:04}")
+        honest = Honest(stack.service, BANK_KEY)
+        honest.log_in_alone(5)
+        honest.log_in_beside(pumper, 5)
+        print(f"{pumper.figures()}\n{honest.figures()}")
+        assert set(pumper.refusals()) == {"calls_per_day"}
+        refused = honest.asks("+919111111111")
+        assert (refused.status_code, refused.json()["limit"]) == (429, "calls_per_day")
+        until(lambda: len(stack.service.phones.ledger()) >= 40, "the last calls")
+        assert pumper.calls().total() == 30
+        assert len(stack.service.phones.ledger()) == 40

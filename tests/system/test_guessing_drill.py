@@ -1,0 +1,228 @@
+"""A guesser at work: wrong codes, a new verification, again and again, for one number.
+
+Many at once, over two clients, while the key ring is rotated by processes that replace each other,
+and while workers die. What was compared is told by what all verifications have left of their
+checks, not by the limit's own count. ``OTPVOICE_TEST_GUESSES`` is how often he is refused.
+"""
+
+import base64
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from redis import Redis
+from system.crowd import NO_ANSWER, crowd
+from system.processes import Stack, free_port, is_ready, otpvoice, service_running, until
+from world import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
+
+from otpvoice.store.keys import Keys
+
+GUESSES = int(os.environ.get("OTPVOICE_TEST_GUESSES", "200"))
+ALLOWED, CHECKS = 15, 5
+"""Wrong codes of a number in 24 hours, and of one verification."""
+AT_ONCE = 3
+ASHAS_KEY, ASHAS_CODE = "ovk_the-backend-that-asha-uses", "271828"
+OLD = f"old:{RING_KEY}"
+NEW = f"new:{base64.b64encode(b'another ring key of the tests 32').decode()}"
+RAISED = {
+    "OTPVOICE_SERVER_WORKERS": "2",
+    "OTPVOICE_SECRETS_KEYS": OLD,
+    "OTPVOICE_CLIENTS_ASHAS_KEY_SHA256": sha256(ASHAS_KEY.encode()).hexdigest(),
+    "OTPVOICE_VERIFICATION_MAX_CHECKS": str(CHECKS),
+    "OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER": f"{ALLOWED}/24h",
+    "OTPVOICE_LIMITS_ALL_CALLS_PER_NUMBER": "",
+    "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "",
+    "OTPVOICE_LIMITS_CALLS_PER_DAY": "100000",
+    "OTPVOICE_LIMITS_CONVERSION_BREAKER": "off",
+}
+"""No limit of calls keeps him from new verifications."""
+
+
+class Api:
+    """The API, whose processes replace each other.
+
+    Args:
+        stack: the service as it was started.
+        processes: ends what is started besides.
+    """
+
+    def __init__(self, stack: Stack, processes: ExitStack) -> None:
+        self._stack = stack
+        self._processes = processes
+        self._serving = [(stack.service.url, stack.api)]
+
+    def asks(self, key: str, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        """Status and JSON of what one of the processes answers."""
+        url, _ = random.choice(self._serving)
+        headers = {"Authorization": f"Bearer {key}"}
+        address = f"{url}/v1/verifications{path}"
+        try:
+            answer = requests.post(address, json=body, headers=headers, timeout=10)
+        except requests.RequestException:
+            return NO_ANSWER, {}
+        return answer.status_code, answer.json()
+
+    def is_joined_by(self, *ring: str) -> None:
+        """A process with another ring serves beside the one that there is."""
+        url = f"http://127.0.0.1:{free_port()}"
+        variables = self._stack.variables | {
+            "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
+            "OTPVOICE_SECRETS_KEYS": ",".join(ring),
+        }
+        newcomer = self._processes.enter_context(otpvoice("api", variables, self._stack.folder))
+        until(lambda: is_ready(url), "the new process to serve")
+        self._serving.append((url, newcomer))
+
+    def is_left_to_the_newest(self) -> None:
+        """The old process ends as it is asked to."""
+        _, old = self._serving.pop(0)
+        assert old.ends() == 0
+
+    def loses_a_worker(self) -> None:
+        """One of the newest process, in the middle of what it does."""
+        _, newest = self._serving[-1]
+        os.kill(random.choice(newest.children()), signal.SIGKILL)
+
+
+class Guesser:
+    """See above. No code of his comes twice.
+
+    Args:
+        api: where he begins verifications and hands codes in.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._codes = iter(random.sample(range(10**6), 10**6))
+        self._newest: dict[str, str] = {}
+        self._until_wrong = 0
+        self.answers: Counter[tuple[str, int, str]] = Counter()
+        """To what, with which status, and what it said."""
+
+    def goes_on_to(self, wrong: int) -> None:
+        """Begins anew, and rests after so many wrong codes in all."""
+        self._newest = {}
+        self._until_wrong = wrong
+
+    @property
+    def rests(self) -> bool:
+        """Whether he had so many wrong codes, or is refused more."""
+        return self.wrong >= self._until_wrong or self.refused > 0
+
+    @property
+    def wrong(self) -> int:
+        """Wrong codes that he was told of."""
+        return self.answers["check", 200, "wrong"]
+
+    @property
+    def refused(self) -> int:
+        """Codes that were neither compared nor counted."""
+        return self.answers["check", 429, "too_many_wrong_codes"]
+
+    def tries(self, n: int) -> None:
+        """A new verification with one client or the other, if he gets one, and three codes."""
+        if self.wrong >= self._until_wrong:
+            return
+        key = (LOGIN_KEY, BANK_KEY)[n % 2]
+        status, said = self._api.asks(key, "", {"to": ASHA, "reference": f"attempt {n}"})
+        self.answers["create", status, said.get("code", "")] += 1
+        if status == 201:
+            self._newest[key] = said["id"]
+        for _ in range(3):
+            if key in self._newest and self.wrong < self._until_wrong:
+                self._hands_in(key, self._newest[key])
+
+    def _hands_in(self, key: str, verification: str) -> None:
+        code = f"{next(self._codes):06}"
+        status, said = self._api.asks(key, f"/{verification}/checks", {"code": code})
+        assert said.get("valid") is not True, "a right guess: one in a million"
+        word = "wrong" if status == 200 else said.get("code", "")
+        self.answers["check", status, word] += 1
+
+
+class Person:
+    """Whose number it is. She logs in with the code of an SMS, which she has."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._begun = ""
+
+    def begins(self, reference: str) -> None:
+        """Asks for a code."""
+        body = {"to": ASHA, "reference": reference, "code": ASHAS_CODE, "ttl": 600}
+        status, said = self._api.asks(ASHAS_KEY, "", body)
+        assert status == 201, said
+        self._begun = said["id"]
+
+    def hands_the_code_in(self) -> tuple[int, Any]:
+        """Status and JSON of the answer."""
+        return self._api.asks(ASHAS_KEY, f"/{self._begun}/checks", {"code": ASHAS_CODE})
+
+    def logs_in(self) -> None:
+        """As if nobody guessed."""
+        self.begins("a quiet login")
+        status, said = self.hands_the_code_in()
+        assert (status, said["valid"]) == (200, True)
+
+    def is_refused(self) -> None:
+        """Even her right code is; her verification is as it was."""
+        status, said = self.hands_the_code_in()
+        assert (status, said.get("code")) == (429, "too_many_wrong_codes"), said
+        left = said["verification"]["status"], said["verification"]["checks_left"]
+        assert left == ("pending", CHECKS)
+
+
+def compared(redis: Redis) -> int:
+    """Codes that cost a check, over all verifications that there are."""
+    records = redis.scan_iter(Keys().verification("*"))
+    return sum(CHECKS - int(redis.hget(name, "checks_left") or 0) for name in records)
+
+
+@pytest.mark.timeout(120 + GUESSES // 20)
+def test_nobody_gets_more_guesses(environ: dict[str, str], redis: Redis, tmp_path: Path) -> None:
+    """Fifteen wrong codes are compared in all, and then not even the right one.
+
+    Through old → old, new → new, old → new as the ring of processes that serve side by side while
+    they replace each other, and through the death of workers. A login that succeeds in between
+    gives no guesses back.
+    """
+    with service_running(environ, tmp_path, **RAISED) as stack, ExitStack() as processes:
+        api = Api(stack, processes)
+        guesser, asha = Guesser(api), Person(api)
+
+        def guesses_to(wrong: int) -> None:
+            guesser.goes_on_to(wrong)
+            api.loses_a_worker()
+            until(lambda: guesser.rests, f"{wrong} wrong codes")
+
+        with crowd(guesser.tries, AT_ONCE, pause=0.01):
+            guesses_to(2)
+            api.is_joined_by(OLD, NEW)
+            guesses_to(5)
+            asha.logs_in()
+            api.is_left_to_the_newest()
+            api.is_joined_by(NEW, OLD)
+            guesses_to(8)
+            api.is_left_to_the_newest()
+            asha.begins("while somebody guesses")
+            guesses_to(GUESSES)
+            asha.is_refused()
+            api.is_joined_by(NEW)
+            asha.is_refused()
+            api.is_left_to_the_newest()
+            api.loses_a_worker()
+            until(lambda: guesser.refused >= GUESSES, "enough refusals", 60)
+            asha.is_refused()
+        print(f"{compared(redis)} codes compared; {dict(guesser.answers)}")
+        assert compared(redis) == ALLOWED
+        assert guesser.wrong <= ALLOWED
+        assert {status for _, status, _ in guesser.answers} <= {NO_ANSWER, 200, 201, 409, 429}
+        assert guesser.answers["create", 429, "too_many_wrong_codes"] > 0
