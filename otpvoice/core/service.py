@@ -17,9 +17,7 @@ from otpvoice.core.speech import clean_name
 from otpvoice.core.steps import Answer, Idempotency, NewCall, NewVerification, Shares, Store
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
-_CLAIM_SLACK: Final = 15
-"""Seconds that a claim may come after the last moment a call is queued for."""
-_MIN_CLAIM_MARGIN: Final = 15
+_MIN_QUEUE_MARGIN: Final = 15
 """Seconds of life without which no call is dialed: it rings and speaks about as long."""
 _CREATED: Final = 201
 """What a create that began a verification is remembered as."""
@@ -197,7 +195,7 @@ class Verifications:
     def _new_verification(self, client: str, request: CreateRequest) -> NewVerification:
         profile = self._profiles[client]
         ttl = request.ttl or profile.ttl
-        queue_margin = max(_MIN_CLAIM_MARGIN, min(self._rules.min_life, ttl / 2))
+        queue_margin = max(_MIN_QUEUE_MARGIN, min(self._rules.min_life, ttl / 2))
         call_after = request.call_after or 0
         if call_after > ttl - queue_margin:
             detail = f"must leave {queue_margin:g} of the code's {ttl} seconds for the call"
@@ -234,7 +232,6 @@ class Verifications:
             ttl=ttl * 1000,
             keep=self._rules.keep * 1000,
             queue_margin=int(queue_margin * 1000),
-            claim_margin=int(max(_MIN_CLAIM_MARGIN, queue_margin - _CLAIM_SLACK) * 1000),
             call=NewCall(
                 _new_id("call"),
                 request.route,

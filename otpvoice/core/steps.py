@@ -65,7 +65,6 @@ class NewVerification:
     ttl: int
     keep: int
     queue_margin: int
-    claim_margin: int
     call: NewCall
     shares: Shares
     idempotency: Idempotency | None = None

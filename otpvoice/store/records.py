@@ -87,7 +87,7 @@ def read_call(key: bytes, fields: Fields) -> Call:
         route=Route(fields[b"route"].decode()),
         locale=fields[b"locale"].decode(),
         bridge=fields[b"bridge"].decode(),
-        caller_id=fields[b"caller_id"].decode(),
+        caller_id=fields.get(b"caller_id", b"+" + fields[b"bridge"]).decode(),
         due_at=int(fields[b"due_at"]),
         not_before=int(fields.get(b"not_before", b"0")),
         sent_at=_int(fields, b"sent_at"),

@@ -73,7 +73,6 @@ class RedisStore(Rulebook):
             *("digest", new.digest, "request_digest", new.request_digests[0]),
             *("route", new.route, "locale", new.locale),
             *("code_length", new.code_length, "checks_left", new.max_checks),
-            *("claim_margin", new.claim_margin),
             *(("own_code", 1) if new.own_code else ()),
             *(("reference", new.reference) if new.reference is not None else ()),
         ]

@@ -112,7 +112,6 @@ class Exchange:
             ttl=round(ttl * 1000),
             keep=round(keep * 1000),
             queue_margin=round(margin * 1000),
-            claim_margin=round(max(15, margin - 15) * 1000),
             call=new_call(route, bridge),
             shares=shares_of(to, ip, reference),
             idempotency=idempotency,

@@ -15,8 +15,8 @@ from otpvoice.store.keys import Keys
 from otpvoice.store.redis import RedisStore
 
 PENDING = 200
-BUDGET = 1_536
-"""Bytes of memory for one pending verification."""
+BUDGET, BUDGET_OF_REDIS_7 = 1_536, 1_600
+"""Bytes of memory for one pending verification; Redis 7 keeps more beside each key than Valkey."""
 
 
 # Memory ------------------------------------------------------------------------------------------
@@ -34,12 +34,13 @@ BUDGET = 1_536
 def test_memory_of_a_pending_verification(
     exchange: Exchange, redis: Redis, name: str, reference: str | None
 ) -> None:
-    """At most 1.5 KiB, call and places in the indexes included, in any script."""
+    """At most 1.5 KiB, call and indexes included, in any script; a little more on Redis 7."""
     for n in range(PENDING):
         assert exchange.asks(f"+9198123{n:05}", name=name, reference=reference).verification
     used = sum(int(redis.memory_usage(key, samples=0) or 0) for key in redis.scan_iter())
     print(f"{used // PENDING} bytes")
-    assert used / PENDING <= BUDGET
+    valkey = "valkey_version" in redis.info("server")
+    assert used / PENDING <= (BUDGET if valkey else BUDGET_OF_REDIS_7)
 
 
 def test_a_whole_life_leaves_records_only(exchange: Exchange, redis: Redis) -> None:

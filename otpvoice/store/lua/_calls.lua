@@ -169,7 +169,8 @@ local function queue_call(verification, spec, due)
   redis.call('HSET', key, 'verification', verification.id, 'number', verification.number,
     'status', 'queued', 'route', spec.route ~= '' and spec.route or verification.route,
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
-    'bridge', spec.bridge, 'caller_id', spec.caller_id, 'due_at', due)
+    'bridge', spec.bridge, 'due_at', due)
+  if spec.caller_id ~= '+' .. spec.bridge then redis.call('HSET', key, 'caller_id', spec.caller_id) end
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
   take_places(verification, spec.id, due)
   redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))

@@ -7,7 +7,7 @@
 --       pending <client>            id of the verification
 --       call <id>                   when it is or was due, or was sent; "+" before it: it takes no place
 --                                   among the calls without approval
---       verification <id>           when it began; the newest twenty
+--       verification <id>           when it began, of those that have ended; the newest twenty
 
 local NEWEST = 20
 local REMEMBERED = math.max(DAY, longest_window(RULES.calls_per_number),
@@ -86,12 +86,13 @@ local function forget_calls_before(number, moment)
   end
 end
 
--- The ids of its verifications, the newest first.
+-- The ids of its verifications: those that are pending, then those that have ended, the newest first.
 local function verifications_of(number)
   local ids, began = {}, {}
-  for field, at in pairs(record_of(number)) do
-    local id = field:match('^verification (.+)')
-    if id then ids[#ids + 1], began[id] = id, tonumber(at) end
+  for field, value in pairs(record_of(number)) do
+    local kind, word = field:match('^(%a+) (.+)')
+    local id = kind == 'pending' and value or kind == 'verification' and word
+    if id then ids[#ids + 1], began[id] = id, tonumber(value) or math.huge end
   end
   table.sort(ids, function(a, b) return began[a] > began[b] end)
   return ids
@@ -111,15 +112,17 @@ local function fade(id)
   for _, each in ipairs(keys) do redis.call('PEXPIRE', each, HOUR, 'LT') end
 end
 
-local function remember_verification(number, id, keep)
-  for i, known in ipairs(verifications_of(number)) do
-    if i >= NEWEST then
-      drop_from_number(number, 'verification ' .. known)
-      fade(known)
+-- It is pending no more.
+local function remember_ended(verification)
+  local number, pending = verification.number, 'pending ' .. verification.client
+  if record_of(number)[pending] == verification.id then drop_from_number(number, pending) end
+  write_number(number, { ['verification ' .. verification.id] = verification.created_at })
+  for i, id in ipairs(verifications_of(number)) do
+    if i > NEWEST and record_of(number)['verification ' .. id] then
+      drop_from_number(number, 'verification ' .. id)
+      fade(id)
     end
   end
-  write_number(number, { ['verification ' .. id] = NOW })
-  keep_for(number_key(number), keep)
 end
 
 -- Refusals: its newest twenty, for operators ----------------------------------------------------------

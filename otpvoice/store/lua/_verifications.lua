@@ -13,9 +13,8 @@ local function finish(verification, status, reason, at)
   redis.call('HDEL', key, 'digest', 'request_digest', 'wrong')
   redis.call('DEL', PREFIX .. 'speech:' .. verification.id)
   redis.call('ZREM', EXPIRING, verification.id)
-  local number, pending = verification.number, 'pending ' .. verification.client
-  if record_of(number)[pending] == verification.id then drop_from_number(number, pending) end
   verification.status = status
+  remember_ended(verification)
   if status == 'approved' then prove(verification) end
   local answered = false
   for _, call in ipairs(calls_of(verification)) do
@@ -57,7 +56,8 @@ local function limit_ahead(verification)
 end
 
 -- What every answer about a verification is made from:
--- {outcome, now, number, gap_until, limit, limit_until, codes_refused_until, id, {fields}, call id, {fields}, ...}
+-- {outcome, now, number, gap_until, limit, limit_until, codes_refused_until, id, {fields},
+--  call id, {fields}, ...}
 local function answer(outcome, verification, number)
   if not verification then return { outcome, NOW, number or 0 } end
   local key = PREFIX .. 'verification:' .. verification.id

@@ -35,37 +35,49 @@ local function usable_route(call)
   return nil, soonest
 end
 
+-- Until when the limits keep a call from being dialed: nobody is called for a code that nobody could
+-- hand in, and a call that comes at another moment than was meant meets its client's limits again.
+local function limited_until(call, verification)
+  local _, codes_until = codes_refused(verification.number)
+  local _, client_until = longest_of(limits_of_client(verification, NOW, call.id))
+  return math.max(codes_until, client_until)
+end
+
+-- A claim may come later than a call may be queued for, and still leaves so long to ring and speak.
+local SLACK = 15000
+
+local function last_dial(verification)
+  local margin = tonumber(verification.queue_margin)
+  return verification.expires_at - math.min(margin, math.max(SLACK, margin - SLACK))
+end
+
+-- The route to dial by; nil, and the call is moved to when it is worth another look.
 local function may_dial(call, verification)
-  local dial_by = verification.expires_at - verification.claim_margin
-  if NOW > dial_by then return hold(call, verification, NOW, dial_by) end
+  local dial_by = last_dial(verification)
   if blocked_until(verification.number) > NOW then
     move_call(call, 'canceled', { reason = 'refused' })
     return nil
   end
-  -- Nobody is called for a code that nobody could hand in.
-  local _, refused_until = codes_refused(verification.number)
-  if refused_until > NOW then return hold(call, verification, refused_until, dial_by) end
   local gap = gap_until(verification.number)
   if gap > NOW then
     redis.call('HSET', call_key(call.id), 'due_at', gap)
     changed(verification.id)
-    return hold(call, verification, gap, dial_by)
   end
+  local wait = math.max(NOW, gap, limited_until(call, verification))
+  if wait > NOW or NOW > dial_by then return hold(call, verification, wait, dial_by) end
+
+  -- What ends before it must may still come in time: wait to the last moment.
   local holder, until_ms = line_holder(call)
   if holder then
-    -- Released before the hold's end, the line may still come in time: wait to the last moment.
     local waiting = waiting_key(call.bridge, call.number)
     redis.call('SADD', waiting, call.id)
-    redis.call('PEXPIRE', waiting, until_ms - NOW + 60000)
+    redis.call('PEXPIRE', waiting, until_ms - NOW + MINUTE)
     return hold(call, verification, math.min(until_ms, dial_by + 1), math.huge)
   end
-  -- It comes sooner or later than its places were taken for.
-  local _, full_until_ms = longest_of(limits_of_client(verification, NOW, call.id))
-  if full_until_ms > NOW then return hold(call, verification, full_until_ms, dial_by) end
   local route, probes = usable_route(call)
   if not route then
     redis.call('SADD', PREFIX .. 'held', call.id)
-    redis.call('PEXPIRE', PREFIX .. 'held', 600000)
+    redis.call('PEXPIRE', PREFIX .. 'held', 10 * MINUTE)
     return hold(call, verification, math.min(probes, dial_by + 1), math.huge)
   end
   if probes then redis.call('HSET', route_key(route), 'probe_until', NOW + ARGV[4]) end

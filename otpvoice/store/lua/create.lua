@@ -110,7 +110,7 @@ redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
 write_number(number, { ['pending ' .. client] = id,
   shares = table.concat({ shares.prefix, shares.area, shares.region }, ' ') })
-remember_verification(number, id, keep)
+keep_for(KEYS[8], keep)
 if reference ~= '' then
   local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (NEWEST - 1) * (#id + 1))
   redis.call('SET', KEYS[12], id .. ' ' .. others, 'PX', keep)

@@ -1,7 +1,8 @@
 -- Which limits hold a number, for operators.
 --
 -- KEYS 8 refusals:<number>   ARGV 3 number (its name)   4 prefix (its name)   5 area   6- clients
--- Returns {now, gap_until, blocked_until, {{client or "", limit, used, until when or 0}, ...}, {refusal (JSON), ...}}
+-- Returns {now, gap_until, blocked_until, {{client or "", limit, used, until when or 0}, ...},
+--          {refusal (JSON), ...}}
 
 local held, number = {}, ARGV[3]
 local shares = { prefix = ARGV[4], area = ARGV[5] }

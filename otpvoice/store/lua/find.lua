@@ -7,7 +7,8 @@ local ids = {}
 if ARGV[3] == 'number' then
   ids = verifications_of(ARGV[4])
 elseif ARGV[3] == 'reference' then
-  for id in string.gmatch(redis.call('GET', PREFIX .. 'reference:' .. ARGV[4]) or '', '%S+') do ids[#ids + 1] = id end
+  local known = redis.call('GET', PREFIX .. 'reference:' .. ARGV[4]) or ''
+  for id in string.gmatch(known, '%S+') do ids[#ids + 1] = id end
 else
   ids = { ARGV[4] }
 end

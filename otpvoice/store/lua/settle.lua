@@ -3,10 +3,11 @@
 -- KEYS 8 seen:<fingerprint of the message>
 --      9 .. 8+p   provider:<id> for each id the message carries
 --      9+p ..     line:<bridge>:<number> where the person may have been called
--- ARGV 3 seen ms, 0: not to be known again   4 our call id or ""   5 p   6 route or ""   7 start_at ms or ""   8 slack of start_at, ms
---      9 status   10 reason or ""   11 raw or ""   12 duration in seconds or ""   13 provider's id or ""   14 keep ms
---     15 id for a further call
--- Returns {"applied" | "late" | "seen" | "no_call" | "several" | "clock", now, call id, call status, verification id}
+-- ARGV 3 seen ms, 0: not to be known again   4 our call id or ""   5 p   6 route or ""   7 start_at ms or ""
+--      8 slack of start_at, ms   9 status   10 reason or ""   11 raw or ""   12 duration in seconds or ""
+--     13 provider's id or ""   14 keep ms   15 id for a further call
+-- Returns {"applied" | "late" | "seen" | "no_call" | "several" | "clock", now, call id, call status,
+--          verification id}
 
 -- A message that was pulled has no fingerprint: it may say the same again.
 if ARGV[3] ~= '0' and not redis.call('SET', KEYS[8], '1', 'NX', 'PX', ARGV[3]) then
@@ -90,7 +91,7 @@ local function redial(verification)
   end
   redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redialed', 1)
   queue_call(verification, { id = ARGV[15], route = next_route(), locale = call.locale,
-    bridge = call.bridge, caller_id = call.caller_id }, due)
+    bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge }, due)
 end
 
 if moved and (RULES.redialed[call.status] or changes.heard == 0) then
