@@ -16,6 +16,8 @@ from otpvoice.store.records import read_answer
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.scripts import Argument, faults_told
 
+_NEWEST: Final = 20
+"""Verifications that are found at most."""
 _BATCH: Final = 1000
 """Keys that are looked at in one round trip."""
 
@@ -181,7 +183,9 @@ class Operations(Rulebook):
     def _find(self, kind: str, what: str, by: str, masked: str) -> list[Verification]:
         _, *found = self._run("find", [], [kind, what, by, masked])
         answers = [read_answer(each) for each in found]
-        return [each.verification for each in answers if each.verification]
+        verifications = [each.verification for each in answers if each.verification]
+        verifications.sort(key=lambda each: each.created_at, reverse=True)
+        return verifications[:_NEWEST]
 
 
 def _uses(rows: Sequence[Any]) -> Iterator[Use]:

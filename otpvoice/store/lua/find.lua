@@ -1,7 +1,7 @@
 -- Finds verifications by what is known of them, for operators.
 --
 -- ARGV 3 "number", "reference" or "id"   4 its name, or the id   5 who   6 what was asked for, masked
--- Returns {now, {verification as in answer("found")}, ...}, the newest first
+-- Returns {now, {verification as in answer("found")}, ...}
 
 local ids = {}
 if ARGV[3] == 'number' then
