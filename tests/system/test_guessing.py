@@ -13,6 +13,7 @@ import requests
 from redis import Redis
 from system.apis import NOBODY_DIALS, Api, api_running
 from system.crowd import Answer, Line, number_of
+from system.processes import until
 from world import BANK_KEY
 
 WORKERS = 2
@@ -23,9 +24,10 @@ ROUNDS = 25
 
 @pytest.fixture(scope="module")
 def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Several workers share the port."""
+    """Several workers share the port, and all of them are there."""
     folder = tmp_path_factory.mktemp("guessing")
     with api_running(environ, folder, OTPVOICE_SERVER_WORKERS=str(WORKERS)) as running:
+        until(lambda: len(cpu_ticks(running)) == WORKERS, "all workers")
         yield running
 
 
