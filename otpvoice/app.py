@@ -6,9 +6,11 @@ from otpvoice.api import answers, errors
 from otpvoice.api.auth import ApiKeys
 from otpvoice.api.health import health
 from otpvoice.api.present import present
+from otpvoice.api.receipts import public_keys
 from otpvoice.api.verifications import verifications
 from otpvoice.api.webhooks import webhooks
 from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.receipts import Receipts
 from otpvoice.core.service import CodeRules, Verifications
 from otpvoice.dialer.dialer import Dialer, DialingRules
 from otpvoice.providers.base import Provider
@@ -51,12 +53,14 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     )
     keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
     public_url = settings.server.public_url
+    receipts = Receipts({named.id: named.key for named in settings.secrets.keys}, public_url)
     bridges = {profile.bridge for profile in profiles.values()}
 
     app = Flask("otpvoice", static_folder=None)
     answers.register(app, public_url)
     errors.register(app, lambda v: present(v, service.number_of(v), public_url))
-    app.register_blueprint(verifications(service, keys, public_url))
+    app.register_blueprint(verifications(service, keys, receipts, public_url))
+    app.register_blueprint(public_keys(receipts))
     app.register_blueprint(
         webhooks(settings.provider.name, provider(settings), store, number_key, bridges)
     )

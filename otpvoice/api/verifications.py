@@ -11,6 +11,7 @@ from otpvoice.api.auth import ApiKeys
 from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
 from otpvoice.api.present import present, url_of
 from otpvoice.core.phone import mask_number
+from otpvoice.core.receipts import Receipts
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import Verification
@@ -18,7 +19,9 @@ from otpvoice.core.verification import Verification
 _LOG = structlog.get_logger(__name__)
 
 
-def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blueprint:
+def verifications(
+    service: Verifications, keys: ApiKeys, receipts: Receipts, public_url: str
+) -> Blueprint:
     """The routes of a verification's life."""
     routes = Blueprint("verifications", __name__, url_prefix="/v1/verifications")
 
@@ -58,7 +61,11 @@ def verifications(service: Verifications, keys: ApiKeys, public_url: str) -> Blu
         checked = service.check(client, verification_id, read_body(CheckRequest))
         shown = show(checked.verification)
         _log("verification.checked", checked.verification, valid=checked.valid)
-        return json_answer(shown | {"valid": checked.valid})
+        answer = shown | {"valid": checked.valid}
+        if checked.valid:
+            number = service.number_of(checked.verification)
+            answer["receipt"] = receipts.sign(checked.verification, number)
+        return json_answer(answer)
 
     @routes.post("/<verification_id>/calls")
     def call(verification_id: str) -> Response:

@@ -111,6 +111,11 @@ class NumberKey:
         return _text(hmac.digest(self._seen, message, "sha256"))
 
 
+def receipt_seed(key: bytes) -> bytes:
+    """What the Ed25519 key that signs receipts is made from: 32 bytes for each ring key."""
+    return _subkey(key, b"receipt")
+
+
 def short_name(name: str) -> str:
     """How a number's name stands in logs: 8 letters, enough to search by.
 

@@ -152,6 +152,8 @@ class Verification:
     expires_at: int
     ended_at: int | None
     version: int
+    own_code: bool
+    """The caller brought the code."""
     code_length: int
     checks_left: int
     queue_margin: int

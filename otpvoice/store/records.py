@@ -60,6 +60,7 @@ def read_verification(
         expires_at=int(fields[b"expires_at"]),
         ended_at=_int(fields, b"ended_at"),
         version=int(fields[b"version"]),
+        own_code=b"own_code" in fields,
         code_length=int(fields[b"code_length"]),
         checks_left=int(fields[b"checks_left"]),
         queue_margin=int(fields[b"queue_margin"]),

@@ -33,7 +33,7 @@ CALL = Call(
 PENDING = Verification(
     id="vrf_1", client="login", sealed_number=b"", status=Status.PENDING, reason=None,
     reference=None, created_at=NOW, expires_at=NOW + 300 * SECOND, ended_at=None, version=1,
-    code_length=6, checks_left=5, queue_margin=60 * SECOND, calls=(), gap_until=0,
+    own_code=False, code_length=6, checks_left=5, queue_margin=60 * SECOND, calls=(), gap_until=0,
     limit="", limit_until=0, wrong_codes_until=0, now=NOW,
 )  # fmt: skip
 

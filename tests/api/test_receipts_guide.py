@@ -1,0 +1,117 @@
+"""What docs/receipts.md tells backends to write does what it says."""
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+import pytest
+from api.door import Door, settings_with
+from api.wire import Served
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from world import ASHA, RING_KEY
+
+from otpvoice.app import create_app
+from otpvoice.core.keys import receipt_seed
+from otpvoice.core.receipts import RECEIPT_LIFE, RECEIPT_TYPE
+from otpvoice.store.redis import RedisStore
+
+GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"
+ISSUER: Final = "https://otp.example.com"
+PUBLISHED_AT: Final = f"{ISSUER}/.well-known/jwks.json"
+Reader = Callable[[str], dict[str, Any]]
+
+
+def samples(language: str) -> list[str]:
+    """The guide's samples of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def read_receipt(served: Served) -> Reader:
+    """The Python sample as it stands, but for where the keys are and who the client is."""
+    (sample,) = samples("python")
+    assert (sample.count(PUBLISHED_AT), sample.count('"login-backend"')) == (1, 1)
+    here = f"http://127.0.0.1:{served.port}/.well-known/jwks.json"
+    names: dict[str, Any] = {}
+    exec(sample.replace(PUBLISHED_AT, here).replace('"login-backend"', '"login"'), names)  # noqa: S102 - the very words that readers copy
+    reader: Reader = names["read_receipt"]
+    return reader
+
+
+def receipt_of(door: Door) -> str:
+    """The receipt of a verification that was just proved."""
+    receipt: str = door.checks(door.asks(code="1234"), "1234").get_json()["receipt"]
+    return receipt
+
+
+def test_the_python_sample_reads_a_receipt(door: Door, read_receipt: Reader) -> None:
+    """The claims of the guide's table, and no other."""
+    began = door.asks(code="1234", reference="login-81")
+    claims = read_receipt(door.checks(began, "1234").get_json()["receipt"])
+    table = GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
+    told = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
+    assert sorted(claims) == sorted(told)
+    assert (claims["sub"], claims["jti"]) == (ASHA, began["id"])
+
+
+@pytest.mark.parametrize(("age", "good"), [(-8, True), (305, True), (313, False)])
+def test_the_python_sample_allows_for_clocks(
+    door: Door, read_receipt: Reader, age: int, good: bool
+) -> None:
+    """Ten seconds either way, and not for ever."""
+    door.later(-age)
+    receipt = receipt_of(door)
+    if good:
+        assert read_receipt(receipt)["aud"] == "login"
+    else:
+        with pytest.raises(jwt.ExpiredSignatureError):
+            read_receipt(receipt)
+
+
+def test_the_python_sample_refuses_what_is_not_for_it(
+    door: Door, read_receipt: Reader, environ: dict[str, str], store: RedisStore
+) -> None:
+    """Another client's, another service's with the same keys, and one with a bit changed."""
+    elsewhere = settings_with(environ, server_public_url="https://otp.example.org")
+    genuine = receipt_of(door)
+    for receipt in (
+        receipt_of(door.bank()),
+        receipt_of(Door(create_app(elsewhere, store), store)),
+        genuine[:-10] + ("A" if genuine[-10] != "A" else "B") + genuine[-9:],
+        "",
+        "no receipt",
+    ):
+        with pytest.raises(jwt.PyJWTError):
+            read_receipt(receipt)
+
+
+def test_the_python_sample_refuses_another_kind_of_token(door: Door, read_receipt: Reader) -> None:
+    """Signed by the very key, for the very client: yet no receipt, or an incomplete one."""
+    signer = Ed25519PrivateKey.from_private_bytes(receipt_seed(base64.b64decode(RING_KEY)))
+    claims = read_receipt(receipt_of(door))
+    headers = {"kid": "k1", "typ": RECEIPT_TYPE}
+    assert read_receipt(jwt.encode(claims, signer, "EdDSA", headers)) == claims
+    with pytest.raises(jwt.InvalidTokenError, match="this is no receipt"):
+        read_receipt(jwt.encode(claims, signer, "EdDSA", headers | {"typ": "at+jwt"}))
+    for missing in ("iss", "sub", "aud", "jti", "iat", "exp"):
+        less = {name: value for name, value in claims.items() if name != missing}
+        with pytest.raises(jwt.MissingRequiredClaimError):
+            read_receipt(jwt.encode(less, signer, "EdDSA", headers))
+
+
+@pytest.mark.parametrize("language", ["python", "js", "go"])
+def test_every_sample_asks_for_the_same(language: str) -> None:
+    """Where the keys are, one algorithm, the type, the issuer and the client."""
+    (sample,) = samples(language)
+    quoted = set(re.findall(r"""["'](.+?)["']""", sample))
+    assert quoted >= {PUBLISHED_AT, ISSUER, "login-backend", "EdDSA", RECEIPT_TYPE}
+
+
+def test_the_guide_knows_how_long_a_receipt_is_good_for() -> None:
+    """Ids are to be remembered as long as the samples take it: with their leeway at both ends."""
+    guide = GUIDE.read_text("utf-8")
+    assert f"{RECEIPT_LIFE} seconds later" in guide
+    assert f"EX {RECEIPT_LIFE + 2 * 10}`" in guide

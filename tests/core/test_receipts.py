@@ -1,0 +1,204 @@
+"""A receipt says what a check approved, and says it of nothing else."""
+
+import base64
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from world import ASHA
+
+from otpvoice.core.keys import KeyRing, receipt_seed
+from otpvoice.core.receipts import Receipts
+from otpvoice.core.verification import EndReason, Status, Verification
+
+OLD, NEW = (bytes([n]) * 32 for n in (1, 2))
+ISSUER: Final = "https://otp.example.com"
+RECEIPTS: Final = Receipts({"k1": OLD}, ISSUER)
+APPROVED_AT: Final = 1_767_225_600
+"""Seconds since 1970."""
+APPROVED = Verification(
+    id="vrf_0123456789abcdef0123456789abcdef", client="login", sealed_number=b"",
+    status=Status.APPROVED, reason=None, reference="login-81", created_at=APPROVED_AT * 1000 - 9000,
+    expires_at=APPROVED_AT * 1000 + 291_000, ended_at=APPROVED_AT * 1000 + 999, version=4,
+    own_code=False, code_length=6, checks_left=5, queue_margin=60_000, calls=(), gap_until=0,
+    limit="", limit_until=0, wrong_codes_until=0, now=APPROVED_AT * 1000 + 999,
+)  # fmt: skip
+CLAIMS: Final = {
+    "iss": "https://otp.example.com",
+    "sub": "+919876543210",
+    "aud": "login",
+    "jti": "vrf_0123456789abcdef0123456789abcdef",
+    "iat": 1_767_225_600,
+    "exp": 1_767_225_900,
+    "amr": ["otp", "tel"],
+    "reference": "login-81",
+}
+
+
+def parts(receipt: str) -> list[bytes]:
+    """Header, claims and signature as they were before base64."""
+    return [base64.urlsafe_b64decode(part + "==") for part in receipt.split(".")]
+
+
+def joined(*pieces: bytes) -> str:
+    """A receipt of these: header, claims, signature."""
+    encoded = (base64.urlsafe_b64encode(part) for part in pieces)
+    return b".".join(part.rstrip(b"=") for part in encoded).decode()
+
+
+def is_genuine(receipt: str, receipts: Receipts = RECEIPTS) -> bool:
+    """Whether any of the public keys verifies it, however long ago it was signed."""
+    keys = jwt.PyJWKSet.from_dict(receipts.key_set()).keys
+    return any(_verifies(key, receipt) for key in keys)
+
+
+def _verifies(key: jwt.PyJWK, receipt: str) -> bool:
+    options: Any = {"verify_exp": False}
+    try:
+        jwt.decode(receipt, key, ["EdDSA"], options, audience="login", issuer=ISSUER)
+    except jwt.InvalidTokenError:
+        return False
+    return True
+
+
+def flipped(part: bytes) -> Iterator[bytes]:
+    """The part with one bit changed, in each byte once."""
+    for at, byte in enumerate(part):
+        yield part[:at] + bytes([byte ^ 1 << at % 8]) + part[at + 1 :]
+
+
+def test_a_receipt_says_what_was_approved() -> None:
+    """Every claim of the contract in its order, no other; whole seconds, rounded down."""
+    header, claims, _ = parts(RECEIPTS.sign(APPROVED, ASHA))
+    assert json.loads(header) == {"alg": "EdDSA", "kid": "k1", "typ": "otpvoice-receipt+jwt"}
+    assert list(json.loads(claims).items()) == list(CLAIMS.items())
+    assert is_genuine(RECEIPTS.sign(APPROVED, ASHA))
+
+
+def test_without_a_reference_none_is_claimed() -> None:
+    """An empty one is one."""
+    bare, empty = (replace(APPROVED, reference=reference) for reference in (None, ""))
+    assert "reference" not in json.loads(parts(RECEIPTS.sign(bare, ASHA))[1])
+    assert json.loads(parts(RECEIPTS.sign(empty, ASHA))[1])["reference"] == ""
+
+
+def test_an_own_code_does_not_prove_the_telephone() -> None:
+    """An SMS may have carried it as well: RFC 8176's ``tel`` is not claimed."""
+    receipt = RECEIPTS.sign(replace(APPROVED, own_code=True), ASHA)
+    assert json.loads(parts(receipt)[1]) == CLAIMS | {"amr": ["otp"]}
+
+
+def test_a_receipt_signed_again_is_the_same() -> None:
+    """By another process of the same ring, and however the verification was read meanwhile."""
+    later = replace(APPROVED, now=APPROVED.now + 86_400_000, version=9, gap_until=1)
+    assert Receipts({"k1": OLD}, ISSUER).sign(later, ASHA) == RECEIPTS.sign(APPROVED, ASHA)
+
+
+def test_receipts_and_keys_stay_what_they_are() -> None:
+    """Another release derives the same keys and writes the same bytes, or old proofs break.
+
+    HKDF-SHA256 (RFC 5869) by hand: no salt, one block.
+    """
+    seed = hmac.digest(hmac.digest(bytes(32), OLD, "sha256"), b"otpvoice receipt\x01", "sha256")
+    signer = Ed25519PrivateKey.from_private_bytes(seed)
+    raw = signer.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert RECEIPTS.key_set() == {
+        "keys": [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": base64.urlsafe_b64encode(raw).decode().rstrip("="),
+                "kid": "k1",
+                "use": "sig",
+                "alg": "EdDSA",
+            }
+        ]
+    }
+    header = b'{"alg":"EdDSA","kid":"k1","typ":"otpvoice-receipt+jwt"}'
+    claims = json.dumps(CLAIMS, separators=(",", ":")).encode()
+    signature = signer.sign(joined(header, claims).encode())
+    assert RECEIPTS.sign(APPROVED, ASHA) == joined(header, claims, signature)
+
+
+def test_the_signing_key_serves_nothing_else() -> None:
+    """It is neither the ring key nor one that seals or digests."""
+    assert receipt_seed(OLD) not in {OLD, NEW, receipt_seed(NEW)}
+    assert receipt_seed(OLD)[:16] not in KeyRing([OLD]).digests("receipt")
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_changed_bit_breaks_it(part: int) -> None:
+    """In header, claims and signature, wherever."""
+    whole = parts(RECEIPTS.sign(APPROVED, ASHA))
+    forged = [joined(*whole[:part], bad, *whole[part + 1 :]) for bad in flipped(whole[part])]
+    assert len(forged) >= 50
+    assert not [receipt for receipt in forged if is_genuine(receipt)]
+
+
+@given(st.sampled_from([*CLAIMS]), st.text(max_size=20) | st.integers() | st.none())
+def test_no_claim_can_be_swapped(name: str, value: Any) -> None:
+    """Whatever else it is made to claim, the signature is not for that."""
+    header, claims, signature = parts(RECEIPTS.sign(APPROVED, ASHA))
+    other = json.dumps(json.loads(claims) | {name: value}, separators=(",", ":")).encode()
+    assert is_genuine(joined(header, other, signature)) == (CLAIMS[name] == value)
+
+
+def test_parts_of_two_receipts_make_none() -> None:
+    """A signature is for its own claims."""
+    ours = parts(RECEIPTS.sign(APPROVED, ASHA))
+    other = parts(RECEIPTS.sign(APPROVED, "+919876543211"))
+    assert not is_genuine(joined(ours[0], other[1], ours[2]))
+    assert not is_genuine(joined(ours[0], ours[1], other[2]))
+
+
+def test_the_first_key_signs_and_all_verify() -> None:
+    """While a key is added second, moved first, and the old one dropped."""
+    rings: list[dict[str, bytes]] = [
+        {"k1": OLD},
+        {"k1": OLD, "k2": NEW},
+        {"k2": NEW, "k1": OLD},
+        {"k2": NEW},
+    ]
+    ages = [Receipts(ring, ISSUER) for ring in rings]
+    receipts = [age.sign(APPROVED, ASHA) for age in ages]
+    signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts]
+    published = [[key["kid"] for key in age.key_set()["keys"]] for age in ages]
+    believed = [[is_genuine(receipt, age) for receipt in receipts] for age in ages]
+    assert signed_by == ["k1", "k1", "k2", "k2"]
+    assert published == [["k1"], ["k1", "k2"], ["k2", "k1"], ["k2"]]
+    assert believed == [
+        [True, True, False, False],
+        [True, True, True, True],
+        [True, True, True, True],
+        [False, False, True, True],
+    ]
+
+
+@pytest.mark.parametrize("status", [each for each in Status if each is not Status.APPROVED])
+def test_only_an_approved_one_has_a_receipt(status: Status) -> None:
+    """Not one that is pending, nor one that ended otherwise."""
+    with pytest.raises(ValueError, match="no check approved vrf_0123456789abcdef"):
+        RECEIPTS.sign(replace(APPROVED, status=status), ASHA)
+
+
+def test_what_the_client_approved_has_no_receipt() -> None:
+    """We did not see it proved; and the refusal does not tell the number."""
+    elsewhere = replace(APPROVED, reason=EndReason.APPROVED_ELSEWHERE)
+    with pytest.raises(ValueError, match="no check approved") as refusal:
+        RECEIPTS.sign(elsewhere, ASHA)
+    assert "98765" not in str(refusal.value)
+
+
+def test_nothing_secret_is_published() -> None:
+    """Public members only: RFC 8037 keeps the private key in ``d``."""
+    (key,) = RECEIPTS.key_set()["keys"]
+    assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
+    assert base64.urlsafe_b64decode(key["x"] + "=") != receipt_seed(OLD)
