@@ -2,8 +2,8 @@
 
 from flask import Flask
 
-from otpvoice.api import answers, errors
-from otpvoice.api.auth import ApiKeys
+from otpvoice.api import answers, cors, errors
+from otpvoice.api.auth import Access, ApiKeys, seen
 from otpvoice.api.health import health
 from otpvoice.api.present import present
 from otpvoice.api.receipts import public_keys
@@ -12,6 +12,7 @@ from otpvoice.api.webhooks import webhooks
 from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.receipts import Receipts
 from otpvoice.core.service import CodeRules, Verifications
+from otpvoice.core.tokens import ClientTokens
 from otpvoice.dialer.dialer import Dialer, DialingRules
 from otpvoice.providers.base import Provider
 from otpvoice.providers.http import HttpClient
@@ -37,10 +38,11 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     """
     profiles = {name: settings.for_client(name) for name in settings.clients}
     store = store or _store(settings)
+    ring = _ring(settings)
     number_key = NumberKey(settings.secrets.number_key)
     service = Verifications(
         store=store,
-        ring=_ring(settings),
+        ring=ring,
         number_key=number_key,
         profiles=profiles,
         routes=settings.provider.routes,
@@ -52,14 +54,16 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         ),
     )
     keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
+    access = Access(keys, ClientTokens(ring))
     public_url = settings.server.public_url
     receipts = Receipts({named.id: named.key for named in settings.secrets.keys}, public_url)
     bridges = {profile.bridge for profile in profiles.values()}
 
     app = Flask("otpvoice", static_folder=None)
     answers.register(app, public_url)
-    errors.register(app, lambda v: present(v, service.number_of(v), public_url))
-    app.register_blueprint(verifications(service, keys, receipts, public_url))
+    cors.register(app, settings.server.cors_origins)
+    errors.register(app, lambda v: present(v, seen(service.number_of(v)), public_url))
+    app.register_blueprint(verifications(service, access, receipts, public_url))
     app.register_blueprint(public_keys(receipts))
     app.register_blueprint(
         webhooks(settings.provider.name, provider(settings), store, number_key, bridges)

@@ -23,6 +23,8 @@ SAFE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "Cache-Control": "no-store",
         # base-uri does not fall back on default-src.
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+        # Judges loads that nobody may read ("no-cors") alone: what CORS allows is not held up by it
+        # (Fetch standard, "cross-origin resource policy check").
         "Cross-Origin-Resource-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

@@ -1,13 +1,40 @@
-"""Who is asking."""
+"""Who is asking, and what they may do.
+
+A client comes with its API key and may do everything with its own verifications. An app comes with
+the client token of one verification: it may look at that one, check, call and cancel; it sees the
+number masked, and is told of no limit. Both are Bearer credentials (RFC 6750, section 2.1).
+"""
 
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from flask import request
+from flask import g, request
 from structlog.contextvars import bind_contextvars
 
-from otpvoice.api.errors import Unauthorized
+from otpvoice.core.errors import NotFound, OtpvoiceError, TokenInvalid
+from otpvoice.core.phone import mask_number
+from otpvoice.core.tokens import PREFIX, ClientTokens
+from otpvoice.core.verification import Verification
+
+
+class Unauthorized(OtpvoiceError):
+    """No credential, or none that we know."""
+
+
+class Forbidden(OtpvoiceError):
+    """Whoever asks is known, and may not do this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who is asking."""
+
+    client: str
+    verification_id: str | None = None
+    """The only one that an app may ask about; None for the client itself."""
 
 
 class ApiKeys:
@@ -21,20 +48,88 @@ class ApiKeys:
         self._hashes = [
             (client, bytes.fromhex(digest)) for client, all_ in hashes.items() for digest in all_
         ]
+        self.clients = frozenset(hashes)
 
-    def authenticate(self) -> str:
-        """The client whose key the request carries (RFC 6750, section 2.1).
+    def owner(self, key: str) -> str:
+        """The client whose key this is.
 
         Raises:
-            Unauthorized: no key, or none that we know.
+            Unauthorized: nobody's that we know.
         """
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
-        given = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).digest()
+        given = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         # All are compared, so that time does not tell which one was near.
         matches = [client for client, known in self._hashes if hmac.compare_digest(given, known)]
         if not matches:
             raise Unauthorized("This API key is not known.")
-        bind_contextvars(client=matches[0])
         return matches[0]
+
+
+class Access:
+    """Lets in who may ask; the views get the client in whose name it is done."""
+
+    def __init__(self, keys: ApiKeys, tokens: ClientTokens) -> None:
+        self._keys = keys
+        self._tokens = tokens
+
+    def client(self) -> str:
+        """The client that asks with its API key.
+
+        Raises:
+            Unauthorized, TokenRefused: nobody that we know.
+            Forbidden: an app.
+        """
+        asker = self._asker()
+        if asker.verification_id is not None:
+            raise Forbidden("This is not for apps: it needs the API key of the login backend.")
+        return asker.client
+
+    def client_of(self, verification_id: str) -> str:
+        """The client in whose name somebody asks about this verification: itself, or its app.
+
+        Raises:
+            Unauthorized, TokenRefused: nobody that we know.
+            NotFound: an app, and another verification than its own.
+        """
+        asker = self._asker()
+        if asker.verification_id not in {None, verification_id}:
+            raise NotFound
+        return asker.client
+
+    def token_for(self, verification: Verification) -> str:
+        """What an app asks about this verification with."""
+        return self._tokens.make(verification.client, verification.id, verification.expires_at)
+
+    def _asker(self) -> Asker:
+        credential = _bearer()
+        is_token = credential.startswith(PREFIX)
+        asker = self._app(credential) if is_token else Asker(self._keys.owner(credential))
+        bind_contextvars(client=asker.client)
+        g.asker = asker
+        return asker
+
+    def _app(self, credential: str) -> Asker:
+        # This process's clock, not the store's that decides elsewhere: no round trip is spent on
+        # what is over, and the minutes that a token outlives its code are more than clocks differ.
+        token = self._tokens.read(credential, time.time())
+        if token.client not in self._keys.clients:
+            raise TokenInvalid("The client of this token is not known any more.")
+        bind_contextvars(app=True)
+        return Asker(token.client, token.verification_id)
+
+
+def is_client() -> bool:
+    """Whether a client asks with its API key, and not an app, or somebody not yet known."""
+    asker: Asker | None = g.get("asker")
+    return asker is not None and asker.verification_id is None
+
+
+def seen(number: str) -> str:
+    """``number`` as whoever asks may see it."""
+    return number if is_client() else mask_number(number)
+
+
+def _bearer() -> str:
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
+    return credential.strip()

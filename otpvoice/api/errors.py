@@ -18,6 +18,7 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from otpvoice import logs
 from otpvoice.api.answers import json_answer, request_id
+from otpvoice.api.auth import Forbidden, Unauthorized, is_client
 from otpvoice.core import errors
 from otpvoice.core.verification import Verification
 
@@ -30,10 +31,6 @@ class UnreadableBody(errors.OtpvoiceError):
 
 class UnsupportedMediaType(errors.OtpvoiceError):
     """The body is of a type, or in an encoding, that is not read."""
-
-
-class Unauthorized(errors.OtpvoiceError):
-    """No credential, or none that we know."""
 
 
 class Untrusted(errors.OtpvoiceError):
@@ -55,7 +52,10 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
     {
         UnreadableBody: Problem(400, "invalid_request", "The body is not a JSON object"),
         Unauthorized: Problem(401, "unauthorized", "A valid API key is needed"),
+        errors.TokenInvalid: Problem(401, "unauthorized", "A valid client token is needed"),
+        errors.TokenExpired: Problem(401, "token_expired", "The client token has expired"),
         Untrusted: Problem(401, "unauthorized", "A valid webhook secret is needed"),
+        Forbidden: Problem(403, "forbidden", "This needs an API key"),
         errors.NotFound: Problem(404, "not_found", "There is no such thing here"),
         NoSuchPage: Problem(404, "not_found", "There is no such thing here"),
         MethodNotAllowed: Problem(405, "method_not_allowed", "This address has no such method"),
@@ -96,7 +96,8 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
     def answer_refusal(error: errors.OtpvoiceError) -> Response:
         if error.verification is not None:
             bind_contextvars(verification=error.verification.id)
-        return _answer(PROBLEMS[type(error)], str(error), evidence(error, present))
+        problem = PROBLEMS[type(error)]
+        return _answer(problem, _detail(error, problem), evidence(error, present))
 
     def answer_http(error: HTTPException) -> Response:
         problem = PROBLEMS.get(type(error), BAD_REQUEST)
@@ -129,13 +130,19 @@ def evidence(
     members: dict[str, Any] = {}
     if isinstance(error, errors.RequestRefused) and error.faults:
         members["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
-    if isinstance(error, errors.RateLimited):
+    if isinstance(error, errors.RateLimited) and is_client():
         members["limit"] = error.limit
     if isinstance(error, errors.RateLimited | errors.Unavailable):
         members["retry_after"] = error.retry_after
     if error.verification is not None:
         members["verification"] = present(error.verification)
     return members
+
+
+def _detail(error: errors.OtpvoiceError, problem: Problem) -> str:
+    """What the refusal says. An app is not told which limit holds: it could be tried out."""
+    is_secret = isinstance(error, errors.RateLimited) and not is_client()
+    return f"{problem.title}." if is_secret else str(error)
 
 
 def document(problem: Problem, detail: str, asked_as: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from flask import Blueprint, Response
 from structlog.contextvars import bind_contextvars
 
 from otpvoice.api.answers import json_answer
-from otpvoice.api.auth import ApiKeys
+from otpvoice.api.auth import Access, is_client, seen
 from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
 from otpvoice.api.present import present, url_of
+from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
 from otpvoice.core.receipts import Receipts
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
@@ -20,80 +21,99 @@ _LOG = structlog.get_logger(__name__)
 
 
 def verifications(
-    service: Verifications, keys: ApiKeys, receipts: Receipts, public_url: str
+    service: Verifications, access: Access, receipts: Receipts, public_url: str
 ) -> Blueprint:
     """The routes of a verification's life."""
+    views = _Views(service, access, receipts, public_url)
     routes = Blueprint("verifications", __name__, url_prefix="/v1/verifications")
+    routes.post("")(views.create)
+    routes.get("/<verification_id>")(views.get)
+    routes.post("/<verification_id>/checks")(views.check)
+    routes.post("/<verification_id>/calls")(views.call)
+    routes.post("/<verification_id>/cancel")(views.cancel)
+    routes.post("/<verification_id>/approve")(views.approve)
+    return routes
 
-    def show(verification: Verification) -> dict[str, Any]:
-        number = service.number_of(verification)
-        # For every line of this request from here on, the one of its answer included.
-        bind_contextvars(
-            verification=verification.id, to=mask_number(number), number=service.name_of(number)
-        )
-        return present(verification, number, public_url)
 
-    @routes.post("")
-    def create() -> Response:
-        client = keys.authenticate()
+class _Views:
+    """One method for each route: who asks, what they ask, what came of it."""
+
+    def __init__(
+        self, service: Verifications, access: Access, receipts: Receipts, public_url: str
+    ) -> None:
+        self._service = service
+        self._access = access
+        self._receipts = receipts
+        self._public_url = public_url
+
+    def create(self) -> Response:
+        client = self._access.client()
         body = read_body(CreateRequest)
         key = read_idempotency_key()
-        idempotency = service.recognise(client, key, read_bytes()) if key else None
-        created = service.create(client, body, idempotency)
+        idempotency = self._service.recognise(client, key, read_bytes()) if key else None
+        created = self._service.create(client, body, idempotency)
         verification = created.verification
-        shown = show(verification)
+        shown = self._show(verification)
         begun = created.is_new and not created.is_replayed
-        event = "verification.created" if begun else "verification.repeated"
-        _log(event, verification)
+        _log("verification.created" if begun else "verification.repeated", verification)
+        shown["client_token"] = self._access.token_for(verification)
         response = json_answer(shown, 201 if created.is_new else 200)
-        response.headers["Location"] = url_of(verification, public_url)
+        response.headers["Location"] = url_of(verification, self._public_url)
         if created.is_replayed:
             response.headers["Idempotent-Replayed"] = "true"
         return response
 
-    @routes.get("/<verification_id>")
-    def get(verification_id: str) -> Response:
-        return json_answer(show(service.get(keys.authenticate(), verification_id)))
+    def get(self, verification_id: str) -> Response:
+        client = self._access.client_of(verification_id)
+        return json_answer(self._show(self._service.get(client, verification_id)))
 
-    @routes.post("/<verification_id>/checks")
-    def check(verification_id: str) -> Response:
-        client = keys.authenticate()
-        checked = service.check(client, verification_id, read_body(CheckRequest))
-        shown = show(checked.verification)
-        _log("verification.checked", checked.verification, valid=checked.valid)
-        answer = shown | {"valid": checked.valid}
+    def check(self, verification_id: str) -> Response:
+        client = self._access.client_of(verification_id)
+        checked = self._service.check(client, verification_id, read_body(CheckRequest))
+        verification = checked.verification
+        shown = self._show(verification)
+        _log("verification.checked", verification, valid=checked.valid)
+        shown["valid"] = checked.valid
         if checked.valid:
-            number = service.number_of(checked.verification)
-            answer["receipt"] = receipts.sign(checked.verification, number)
-        return json_answer(answer)
+            number = self._service.number_of(verification)
+            shown["receipt"] = self._receipts.sign(verification, number)
+        return json_answer(shown)
 
-    @routes.post("/<verification_id>/calls")
-    def call(verification_id: str) -> Response:
-        client = keys.authenticate()
-        verification = service.call(client, verification_id, read_body(CallRequest))
-        shown = show(verification)
+    def call(self, verification_id: str) -> Response:
+        client = self._access.client_of(verification_id)
+        body = read_body(CallRequest)
+        if body.route and not is_client():
+            raise InvalidRequest.at("/route", "is not for apps to choose")
+        verification = self._service.call(client, verification_id, body)
+        shown = self._show(verification)
         _log("verification.call_asked", verification)
         return json_answer(shown, 202)
 
-    @routes.post("/<verification_id>/cancel")
-    def cancel(verification_id: str) -> Response:
-        client = keys.authenticate()
+    def cancel(self, verification_id: str) -> Response:
+        client = self._access.client_of(verification_id)
         read_body(EmptyRequest)
-        verification = service.cancel(client, verification_id)
-        shown = show(verification)
+        verification = self._service.cancel(client, verification_id)
+        shown = self._show(verification)
         _log("verification.canceled", verification)
         return json_answer(shown)
 
-    @routes.post("/<verification_id>/approve")
-    def approve(verification_id: str) -> Response:
-        client = keys.authenticate()
+    def approve(self, verification_id: str) -> Response:
+        client = self._access.client()
         read_body(EmptyRequest)
-        verification = service.approve(client, verification_id)
-        shown = show(verification)
+        verification = self._service.approve(client, verification_id)
+        shown = self._show(verification)
         _log("verification.approved_elsewhere", verification)
         return json_answer(shown)
 
-    return routes
+    def _show(self, verification: Verification) -> dict[str, Any]:
+        number = self._service.number_of(verification)
+        # For every line of this request from here on, the one of its answer included.
+        bind_contextvars(
+            verification=verification.id,
+            to=mask_number(number),
+            number=self._service.name_of(number),
+        )
+        return present(verification, seen(number), self._public_url)
 
 
 def _log(event: str, verification: Verification, **details: Any) -> None:

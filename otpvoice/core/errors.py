@@ -7,6 +7,9 @@ OtpvoiceError                 with the verification it is about, if there is one
 │   └── NumberRefused
 │       ├── InvalidNumber     `to` is no phone number
 │       └── NumberNotAllowed  `to` is a number that is not called
+├── TokenRefused              a client token opens nothing
+│   ├── TokenInvalid          none of ours, or changed on its way
+│   └── TokenExpired          its time is over
 ├── NotFound                  no such verification for this client
 ├── Conflict                  the verification is not in a state for this
 │   ├── VerificationClosed
@@ -79,8 +82,23 @@ class NumberNotAllowed(NumberRefused):
     """The number exists; its region, type or prefix is not called."""
 
 
+class TokenRefused(OtpvoiceError):
+    """A client token opens nothing."""
+
+
+class TokenInvalid(TokenRefused):
+    """It is none of ours, or it was changed on its way."""
+
+
+class TokenExpired(TokenRefused):
+    """It is ours, and its time is over."""
+
+
 class NotFound(OtpvoiceError):
     """No such verification for this client: unknown, gone, or another's."""
+
+    def __init__(self, detail: str = "There is no such verification.") -> None:
+        super().__init__(detail)
 
 
 class Conflict(OtpvoiceError):

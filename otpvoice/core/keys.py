@@ -22,6 +22,9 @@ _NONCE_BYTES: Final = 12
 _DIGEST_BYTES: Final = 16
 """128 bits: enough to tell codes apart, and the key, not the length, keeps them secret."""
 
+MAC_BYTES: Final = 16
+"""Of a client token: half of HMAC-SHA256, the least that RFC 2104, section 5, allows."""
+
 _SHARED_BYTES: Final = 8
 _LETTERS_ONLY: Final = str.maketrans("0123456789-_", "abcdefghijkl")
 
@@ -34,10 +37,11 @@ class SealBroken(Exception):
 class _RingKey:
     seal: AESGCM
     digest: bytes
+    token: bytes
 
 
 class KeyRing:
-    """Seals text at rest and makes keyed digests of codes.
+    """Seals text at rest, makes keyed digests of codes, and signs client tokens.
 
     Args:
         keys: 32 bytes each; the first signs, all open.
@@ -45,7 +49,8 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = [
-            _RingKey(AESGCM(_subkey(key, b"seal")), _subkey(key, b"digest")) for key in keys
+            _RingKey(AESGCM(_subkey(key, b"seal")), _subkey(key, b"digest"), _subkey(key, b"token"))
+            for key in keys
         ]
 
     def seal(self, plain: str, owner: str) -> bytes:
@@ -76,6 +81,16 @@ class KeyRing:
         """
         message = "\0".join(parts).encode()
         return [hmac.digest(k.digest, message, "sha256")[:_DIGEST_BYTES] for k in self._keys]
+
+    def token_mac(self, message: bytes) -> bytes:
+        """What proves that a client token is ours: 16 bytes, by the first key."""
+        return _token_mac(self._keys[0], message)
+
+    def is_token_mac(self, message: bytes, mac: bytes) -> bool:
+        """Whether any key of the ring gives ``mac`` for ``message``."""
+        # All are compared, so that time does not tell which one was near.
+        matches = [hmac.compare_digest(mac, _token_mac(key, message)) for key in self._keys]
+        return any(matches)
 
 
 class NumberKey:
@@ -122,6 +137,10 @@ def short_name(name: str) -> str:
     It has no digit, so that nothing that looks for codes and numbers ever takes it for one.
     """
     return name[:8].translate(_LETTERS_ONLY)
+
+
+def _token_mac(key: _RingKey, message: bytes) -> bytes:
+    return hmac.digest(key.token, message, "sha256")[:MAC_BYTES]
 
 
 def _text(digest: bytes) -> str:

@@ -56,7 +56,7 @@ _LIMITS: Final[Mapping[str, str]] = MappingProxyType(
 
 _REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
     {
-        "not_found": lambda _: NotFound("There is no such verification."),
+        "not_found": lambda _: NotFound(),
         "closed": lambda _: VerificationClosed("The verification has ended."),
         "too_late": lambda _: TooLate("The code ends before a call could speak it."),
         "wrong_length": lambda _: InvalidRequest.at("/code", "must be as long as code_length says"),

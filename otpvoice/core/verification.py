@@ -67,6 +67,17 @@ class CallReason(StrEnum):
     ENDED_FIRST = "ended_first"
 
 
+class NextReason(StrEnum):
+    """Why a step is not allowed next, or not at once."""
+
+    CALL_IN_PROGRESS = "call_in_progress"
+    CALL_GAP = "call_gap"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_WRONG_CODES = "too_many_wrong_codes"
+    TOO_LATE = "too_late"
+    CLOSED = "closed"
+
+
 _S = CallStatus
 _RESULTS: Final = (_S.ANSWERED, _S.BUSY, _S.NO_ANSWER, _S.FAILED)
 
@@ -134,7 +145,7 @@ class Next:
     """Whether a step is allowed now; if not or not at once, why and when."""
 
     allowed: bool
-    reason: str | None = None
+    reason: NextReason | None = None
     at: int | None = None
 
 
@@ -177,27 +188,28 @@ class Verification:
     def next_check(self) -> Next:
         """Whether a code may be handed in."""
         if self.status is not Status.PENDING:
-            return Next(allowed=False, reason="closed")
+            return Next(allowed=False, reason=NextReason.CLOSED)
         if self.wrong_codes_until > self.now:
-            return Next(allowed=False, reason="too_many_wrong_codes", at=self.wrong_codes_until)
+            reason = NextReason.TOO_MANY_WRONG_CODES
+            return Next(allowed=False, reason=reason, at=self.wrong_codes_until)
         return Next(allowed=True)
 
     def next_call(self) -> Next:
         """Whether asking for a call now would queue one or bring one forward."""
         if self.status is not Status.PENDING:
-            return Next(allowed=False, reason="closed")
+            return Next(allowed=False, reason=NextReason.CLOSED)
         earliest = max(self.now, self.gap_until)
         for call in self.calls:
             soonest = max(earliest, call.not_before)
             waiting = call.status is CallStatus.QUEUED and call.due_at <= soonest
             if waiting or call.is_live(self.now):
-                return Next(allowed=False, reason="call_in_progress")
+                return Next(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
         if earliest > self.expires_at - self.queue_margin:
-            return Next(allowed=False, reason="too_late")
+            return Next(allowed=False, reason=NextReason.TOO_LATE)
         if self.limit_until > self.now:
             guesses = setting_of(self.limit) == WRONG_CODES
-            reason = "too_many_wrong_codes" if guesses else "rate_limited"
+            reason = NextReason.TOO_MANY_WRONG_CODES if guesses else NextReason.RATE_LIMITED
             return Next(allowed=False, reason=reason, at=self.limit_until)
         if earliest > self.now:
-            return Next(allowed=True, reason="call_gap", at=earliest)
+            return Next(allowed=True, reason=NextReason.CALL_GAP, at=earliest)
         return Next(allowed=True)

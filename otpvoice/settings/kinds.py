@@ -21,6 +21,7 @@ from otpvoice.settings.readers import (
     read_bind,
     read_key,
     read_number_type,
+    read_origin,
     read_redis_url,
     read_region,
     read_ring_key,
@@ -123,6 +124,7 @@ CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
 Bind = Annotated[str, Kind('"host:port" or "unix:/path"', read_bind)]
 WebUrl = Annotated[str, Kind("an http:// or https:// URL", read_web_url)]
 BaseUrl = Annotated[str, Kind("an http:// or https:// URL", lambda url: read_web_url(url) + "/")]
+Origin = Annotated[str, Kind('an origin like "https://app.example.com"', read_origin)]
 RedisUrl = Annotated[
     str,
     Kind(

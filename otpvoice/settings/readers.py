@@ -29,6 +29,9 @@ class RingKey:
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PLACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 """Host and port, the host in brackets if it has colons."""
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
 
 
 def read_seconds(text: str) -> int:
@@ -79,6 +82,18 @@ def read_web_url(text: str) -> str:
     if "@" in parts.netloc or "?" in text or "#" in text:
         raise ValueError("user, password, query and fragment have no place in it")
     return text.rstrip("/")
+
+
+def read_origin(text: str) -> str:
+    """An origin as browsers write it (RFC 6454, section 6.2): it is compared as it stands."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None or int(match["port"] or 1) > 65535:
+        raise ValueError(
+            "scheme, host in lower case and maybe a port are expected, and no path or *"
+        )
+    if match.groups() in {("http", "80"), ("https", "443")}:
+        raise ValueError("the usual port is not written")
+    return text
 
 
 def read_redis_url(text: str) -> str:

@@ -34,6 +34,7 @@ from otpvoice.settings.kinds import (
     NamedKey,
     NumberType,
     OptionalSecret,
+    Origin,
     OtpFormat,
     PathToken,
     Prefix,
@@ -73,6 +74,7 @@ class Server(Section, frozen=True, kw_only=True):
     bind: Bind = "127.0.0.1:8000"
     public_url: WebUrl = "http://127.0.0.1:8000"
     """Without a slash at its end."""
+    cors_origins: tuple[Origin, ...] = ()
     production: Flag = False
     threads: Positive = 16
     workers: Positive = 1

@@ -28,7 +28,7 @@ def next_call(door: Door, verification: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_whole_object_of_a_new_verification(door: Door) -> None:
-    """Every member of the contract, no other, each with its type."""
+    """Every member of the contract, no other, each with its type; the token comes only here."""
     shown = door.asks(reference="login-81", locale="hi-IN", name="Asha")
     call = shown["calls"][0]
     assert re.fullmatch(r"vrf_[0-9a-f]{32}", shown["id"])
@@ -69,7 +69,9 @@ def test_the_whole_object_of_a_new_verification(door: Door) -> None:
             "check": {"allowed": True, "reason": None, **NO},
             "call": {"allowed": False, "reason": "call_in_progress", **NO},
         },
+        "client_token": shown["client_token"],
     }
+    assert door.looks(shown).keys() == shown.keys() - {"client_token"}
 
 
 def test_an_ended_one_shows_the_same_members(door: Door, dialer: HandDialer) -> None:
@@ -80,7 +82,7 @@ def test_an_ended_one_shows_the_same_members(door: Door, dialer: HandDialer) -> 
     checked = door.checks(began, "1234").get_json()
     shown = door.looks(began)
     assert checked == shown | {"valid": True, "receipt": checked["receipt"]}
-    assert shown.keys() == began.keys()
+    assert shown.keys() == began.keys() - {"client_token"}
     assert (shown["status"], shown["reason"], shown["expires_in"]) == ("approved", None, 0)
     assert shown["expires_at"] == began["expires_at"]
     assert moment(shown["ended_at"]) >= moment(shown["created_at"])

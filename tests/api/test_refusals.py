@@ -19,7 +19,7 @@ EVERYWHERE = [
     ("GET", "/healthz", 200),
     ("GET", "/readyz", 200),
     ("HEAD", "/healthz", 200),
-    ("OPTIONS", VERIFICATIONS, 200),
+    ("OPTIONS", VERIFICATIONS, 204),
     ("GET", "/", 404),
     ("GET", "/v2/verifications", 404),
     ("PUT", VERIFICATIONS, 405),
@@ -122,7 +122,7 @@ def test_a_method_that_an_address_has_not(door: Door, path: str, allowed: set[st
         if method != "HEAD":
             problem(answer, 405, "method_not_allowed")
     options = door.client.options(path)
-    assert (options.status_code, options.data) == (200, b"")
+    assert (options.status_code, options.data) == (204, b"")
     assert set(options.headers["Allow"].split(", ")) == allowed
 
 

@@ -29,7 +29,7 @@ def has_once(answer: TestResponse, headers: dict[str, str]) -> bool:
     [
         ("GET", "/healthz", 200),
         ("HEAD", "/readyz", 200),
-        ("OPTIONS", VERIFICATIONS, 200),
+        ("OPTIONS", VERIFICATIONS, 204),
         ("GET", "/nowhere", 404),
         ("PUT", VERIFICATIONS, 405),
         ("POST", VERIFICATIONS, 422),

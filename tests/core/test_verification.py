@@ -10,6 +10,7 @@ from otpvoice.core.verification import (
     Call,
     CallStatus,
     Next,
+    NextReason,
     Route,
     Status,
     Verification,
@@ -38,7 +39,8 @@ PENDING = Verification(
 )  # fmt: skip
 
 
-IN_PROGRESS = Next(allowed=False, reason="call_in_progress")
+IN_PROGRESS = Next(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
+TOO_LATE = Next(allowed=False, reason=NextReason.TOO_LATE)
 
 
 def with_calls(*calls: Call, gap_until: int = 0, now: int = NOW) -> Verification:
@@ -121,8 +123,8 @@ def test_live(call: Call, is_live: bool) -> None:
 def test_nothing_is_next_once_it_ended(status: Status) -> None:
     """Neither a check nor a call, whatever its calls."""
     ended = replace(PENDING, status=status)
-    assert ended.next_check() == Next(allowed=False, reason="closed")
-    assert ended.next_call() == Next(allowed=False, reason="closed")
+    assert ended.next_check() == Next(allowed=False, reason=NextReason.CLOSED)
+    assert ended.next_call() == Next(allowed=False, reason=NextReason.CLOSED)
     assert ended.expires_in == 0
 
 
@@ -148,7 +150,7 @@ def test_a_pending_one_takes_codes() -> None:
         (with_calls(replace(CALL, due_at=NOW + 1)), Next(allowed=True)),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 8),
-            Next(allowed=True, reason="call_gap", at=NOW + 8),
+            Next(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 8),
         ),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 9),
@@ -158,15 +160,15 @@ def test_a_pending_one_takes_codes() -> None:
         (with_calls(replace(CALL, due_at=NOW + 9, not_before=NOW + 9)), IN_PROGRESS),
         # The gap schedules.
         (with_calls(gap_until=NOW), Next(allowed=True)),
-        (with_calls(gap_until=NOW + 1), Next(allowed=True, reason="call_gap", at=NOW + 1)),
+        (with_calls(gap_until=NOW + 1), Next(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1)),
         (
             with_calls(gap_until=NOW + 240 * SECOND),
-            Next(allowed=True, reason="call_gap", at=NOW + 240 * SECOND),
+            Next(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
         ),
         # Too late: the margin of the end is not enough.
-        (with_calls(gap_until=NOW + 240 * SECOND + 1), Next(allowed=False, reason="too_late")),
+        (with_calls(gap_until=NOW + 240 * SECOND + 1), TOO_LATE),
         (with_calls(now=NOW + 240 * SECOND), Next(allowed=True)),
-        (with_calls(now=NOW + 240 * SECOND + 1), Next(allowed=False, reason="too_late")),
+        (with_calls(now=NOW + 240 * SECOND + 1), TOO_LATE),
     ],
 )  # fmt: skip
 def test_next_call(verification: Verification, expected: Next) -> None:

@@ -8,7 +8,14 @@ from store.exchange import CODE, RAVI, Exchange, limited, quotas_of
 from store.limit_cases import NO_GAP, refusing, stored, uses_of
 from world import ASHA
 
-from otpvoice.core.verification import CallReason, CallStatus, Next, Status, Verification
+from otpvoice.core.verification import (
+    CallReason,
+    CallStatus,
+    Next,
+    NextReason,
+    Status,
+    Verification,
+)
 
 LIMIT = "wrong_codes_per_number"
 HOUR = 3_600
@@ -69,7 +76,9 @@ def test_next_says_until_when(exchange: Exchange) -> None:
     seen = exchange.looks(begun)
     assert seen.now + (HOUR - 5) * 1000 <= seen.wrong_codes_until
     assert seen.wrong_codes_until <= seen.now + (HOUR + SLICE) * 1000
-    expected = Next(allowed=False, reason="too_many_wrong_codes", at=seen.wrong_codes_until)
+    expected = Next(
+        allowed=False, reason=NextReason.TOO_MANY_WRONG_CODES, at=seen.wrong_codes_until
+    )
     assert seen.next_check() == expected
     assert seen.next_call().reason == "call_in_progress"
     exchange.finds_nothing()

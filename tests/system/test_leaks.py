@@ -72,6 +72,7 @@ class Life:
         self.service = stack.service
         self.talk = Talk(int(stack.service.url.rpartition(":")[2]))
         self.codes = dict(CODES)
+        self.tokens: dict[str, str] = {}
         self._store = store
         self._redis = redis
 
@@ -96,8 +97,19 @@ class Life:
         """By either route, one to the end and one given up; the codes are learnt at the phone."""
         for number, route, end in ((RAVI, "obd", "checks"), (MEERA, "c2c", "cancel")):
             begun = self.service.asks(number, route=route)
+            self.tokens[f"{number}'s client token"] = begun["client_token"]
             code = self.codes[f"{number}'s code"] = self.service.hears_code(number)
-            self.talk.asks("POST", f"{VERIFICATIONS}/{begun['id']}/{end}", {"code": code})
+            self.is_asked_by_an_app(begun, end, code)
+
+    def is_asked_by_an_app(self, begun: dict[str, Any], end: str, code: str) -> None:
+        """With the token of its verification: all that it may do, and what it may not."""
+        one, token = f"{VERIFICATIONS}/{begun['id']}", begun["client_token"]
+        self.talk.asks("GET", f"{one}?client_token={token}", key=token)
+        self.talk.asks("POST", f"{one}/calls", {"locale": token}, key=token)
+        self.talk.asks("POST", f"{one}/approve", key=token)
+        self.talk.asks("GET", f"{VERIFICATIONS}/{token}", key=f"{token}x")
+        self.talk.asks("POST", VERIFICATIONS, {"to": token}, key=token)
+        self.talk.asks("POST", f"{one}/{end}", {"code": code}, key=token)
 
     def proves_a_number_at_a_terminal(self) -> None:
         """``otpvoice verify``, to which the code is typed."""
@@ -301,7 +313,7 @@ def test_a_canary_planted_in_the_store_is_found(redis: Redis) -> None:
 def test_the_store_keeps_nothing_readable(life: Life, kept: list[tuple[str, bytes]]) -> None:
     """No key, no value, no line of the AOF: neither codes, nor numbers, nor credentials."""
     assert any("verification" in where for where, _ in kept)
-    assert _leaks(Scanner(SECRETS | NUMBERS, life.codes), kept) == []
+    assert _leaks(Scanner(SECRETS | NUMBERS | life.tokens, life.codes), kept) == []
 
 
 @pytest.mark.usefixtures("kept")
@@ -309,7 +321,7 @@ def test_answers_repeat_nothing(life: Life) -> None:
     """Nor does the terminal. The number stands in its client's answers by contract."""
     statuses = {json.loads(said[said.index(b"}") + 1 :]).get("status") for said in _ours(life)}
     assert {400, 401, 404, 405, 409, 413, 415, 422, 500, "approved", "ok"} <= statuses
-    assert _leaks(Scanner(SECRETS, life.codes), life.talk.answers) == []
+    assert _leaks(Scanner(SECRETS | life.tokens, life.codes), life.talk.answers) == []
 
 
 @pytest.mark.usefixtures("kept")
@@ -318,7 +330,7 @@ def test_the_logs_tell_nothing(life: Life) -> None:
     logs = life.logs()
     assert {name for name, _ in logs} == {"api.log", "dialer.log", "wsgi.log"}
     anything = {"a path": "/canary-path", "a query": "canary-query", "a header": "canary-header"}
-    assert _leaks(Scanner(SECRETS | NUMBERS | anything, life.codes), logs) == []
+    assert _leaks(Scanner(SECRETS | NUMBERS | life.tokens | anything, life.codes), logs) == []
 
 
 @pytest.mark.usefixtures("kept")
@@ -332,6 +344,7 @@ def test_the_logs_tell_what_happened(life: Life) -> None:
     assert fault["error"] == "ValueError"
     assert {"request.unreadable", "callback.received", "http"} <= {line["event"] for line in api}
     assert {"settings"} <= {line["event"] for line in _lines(life, "wsgi.log")}
+    assert any(line.get("app") and line["client"] == "login" for line in api)
     about = {"verification", "client", "to", "number"}
     for line in [*api, *dialer]:
         if line["event"] in {"verification.created", "verification.checked", "call.sent"}:

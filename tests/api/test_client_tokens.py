@@ -1,0 +1,369 @@
+"""What an app may do with the client token of its one verification, and what it gets to see."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from api.door import (
+    PROBLEM_MEMBERS,
+    UNKNOWN,
+    VERIFICATIONS,
+    Door,
+    HandDialer,
+    bearer,
+    pointers,
+    problem,
+    settings_with,
+)
+from redis import Redis
+from werkzeug.test import TestResponse
+from world import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
+
+from otpvoice.app import create_app, queue_rules
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.tokens import ClientTokens
+from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.store.redis import RedisStore
+
+MASKED = "+91******3210"
+NEW_KEY = base64.b64encode(b"another ring key of these tests!").decode()
+STEPS: Mapping[str, dict[str, Any] | None] = {
+    "checks": {"code": "9999"}, "calls": None, "cancel": None
+}  # fmt: skip
+"""What an app may do besides looking, with a body that is right."""
+NOW_OR_LATER = ("expires_in", "poll_after", "next")
+"""Members that change while one looks."""
+
+Opened = Callable[..., Door]
+
+
+@pytest.fixture
+def opened(environ: dict[str, str], redis: Redis) -> Opened:
+    """Opens a door with other settings, named as in ``limits_calls_per_day="1"``."""
+
+    def open_door(**changes: str | None) -> Door:
+        settings = settings_with(environ, **{"verification_redials": "0", **changes})
+        store = RedisStore(redis, keep=600_000, rules=queue_rules(settings))
+        store.sweep("a dialer")
+        return Door(create_app(settings, store), store)
+
+    return open_door
+
+
+def app_of(verification: dict[str, Any], door: Door) -> Door:
+    """The same door for the app that was given the verification's token."""
+    return Door(door.app, door.store, verification["client_token"])
+
+
+def with_token(token: str, door: Door) -> Door:
+    """The same door for whoever has this token."""
+    return Door(door.app, door.store, token)
+
+
+def everything(app: Door, verification_id: str) -> list[TestResponse]:
+    """The answers to all that an app may ask about a verification."""
+    one = f"{VERIFICATIONS}/{verification_id}"
+    return [app.get(one), *(app.post(f"{one}/{step}", body) for step, body in STEPS.items())]
+
+
+def are_alike(bodies: list[dict[str, Any]]) -> bool:
+    """Whether the problem documents differ in the request's id at most."""
+    return all(body | {"instance": ""} == bodies[0] | {"instance": ""} for body in bodies)
+
+
+def named(limits: dict[str, str]) -> str:
+    """How a refusal names the first of these limits."""
+    ((setting, value),) = limits.items()
+    first, *others = value.split(",")
+    return setting.removeprefix("limits_") + (f" {first}" if others else "")
+
+
+# Who gets one ------------------------------------------------------------------------------------
+
+
+def test_every_answer_of_a_create_has_it(door: Door) -> None:
+    """201, 200 and replays of both: always the token of the verification that is shown."""
+    headers = {**bearer(LOGIN_KEY), "Idempotency-Key": "login-81"}
+    again = {**headers, "Idempotency-Key": "login-81-again"}
+    answers = [
+        door.client.post(VERIFICATIONS, headers=each, json={"to": ASHA})
+        for each in (headers, headers, again, again, bearer(LOGIN_KEY))
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 200, 200]
+    (token,) = {answer.get_json()["client_token"] for answer in answers}
+    assert with_token(token, door).looks(answers[0].get_json())["status"] == "pending"
+
+
+def test_no_other_answer_has_it(door: Door) -> None:
+    """Looks, checks, calls, ends and refusals: who may ask has it already, or shall not."""
+    one = door.asks(code="1234")
+    answers = [*everything(app_of(one, door), one["id"]), *everything(door, one["id"])]
+    answers += [door.does(one, "approve"), door.checks(one, "1234")]
+    assert {answer.status_code for answer in answers} == {200, 202, 409}
+    assert not any("vct_" in answer.text + str(answer.headers) for answer in answers)
+
+
+# What it opens -----------------------------------------------------------------------------------
+
+
+def test_an_app_proves_its_number(door: Door, dialer: HandDialer) -> None:
+    """It looks, hands in a wrong code and the right one, and learns how it ended."""
+    one = door.asks(code="1234")
+    app = app_of(one, door)
+    dialer.places()
+    assert app.looks(one)["calls"][0]["status"] == "placed"
+    wrong, right = app.checks(one, "4321"), app.checks(one, "1234")
+    assert (wrong.get_json()["valid"], wrong.get_json()["checks_left"]) == (False, 4)
+    assert (right.get_json()["valid"], right.get_json()["status"]) == (True, "approved")
+    assert app.looks(one)["status"] == door.looks(one)["status"] == "approved"
+
+
+def test_an_app_asks_for_a_call_in_its_language(door: Door, dialer: HandDialer) -> None:
+    """202: another call comes, after the gap; a ``route`` of null is none."""
+    one = door.asks()
+    claim = dialer.places()
+    door.calls_back(id=claim.call_id, status="BUSY")
+    answer = app_of(one, door).does(one, "calls", {"locale": "hi-IN", "route": None})
+    assert answer.status_code == 202
+    assert [call["locale"] for call in answer.get_json()["calls"]] == ["default", "hi"]
+
+
+def test_an_app_brings_a_delayed_call_forward(door: Door, dialer: HandDialer) -> None:
+    """The SMS did not come, and the person does not want to wait."""
+    one = door.asks(call_after=100)
+    assert dialer.finds_nothing()
+    assert app_of(one, door).does(one, "calls").status_code == 202
+    assert dialer.claims().verification_id == one["id"]
+
+
+@pytest.mark.parametrize("route", ["obd", "c2c"])
+def test_an_app_chooses_no_route(door: Door, route: str) -> None:
+    """422 that names ``/route``; nothing comes of it, and the client may."""
+    one = door.asks(call_after=100)
+    refused = problem(
+        app_of(one, door).does(one, "calls", {"route": route}), 422, "invalid_request"
+    )
+    assert pointers(refused) == ["/route"]
+    assert door.looks(one)["version"] == one["version"]
+    assert door.does(one, "calls", {"route": route}).status_code == 202
+
+
+def test_an_app_cancels(door: Door) -> None:
+    """Again is 200 again; the client sees it."""
+    one = door.asks()
+    app = app_of(one, door)
+    assert [app.does(one, "cancel").status_code for _ in range(2)] == [200, 200]
+    assert (door.looks(one)["status"], door.looks(one)["reason"]) == ("canceled", "requested")
+
+
+@pytest.mark.parametrize("body", [None, {"to": ASHA}, {"to": 1}])
+def test_an_app_may_not_create(door: Door, redis: Redis, body: Any) -> None:
+    """403 whatever it sends, and nothing is begun."""
+    app = app_of(door.asks(), door)
+    keys = redis.dbsize()
+    problem(app.post(VERIFICATIONS, body), 403, "forbidden")
+    assert redis.dbsize() == keys
+
+
+def test_an_app_may_not_approve(door: Door) -> None:
+    """403 for its own, for another and for an unknown one; none is approved by it."""
+    one, other = door.asks(), door.bank().asks()
+    app = app_of(one, door)
+    ids = [one["id"], other["id"], UNKNOWN]
+    answers = [app.post(f"{VERIFICATIONS}/{name}/approve") for name in ids]
+    assert are_alike([problem(answer, 403, "forbidden") for answer in answers])
+    assert door.looks(one)["version"] == one["version"]
+    assert door.bank().looks(other)["version"] == other["version"]
+
+
+# What it does not open ---------------------------------------------------------------------------
+
+
+def test_another_verification_is_like_an_unknown_one(door: Door) -> None:
+    """404 in the same words: of the same client, of another, ended, or none at all."""
+    ended = door.asks("+919812345678")
+    door.does(ended, "cancel")
+    one, other, banks = door.asks(), door.asks("+919812345678"), door.bank().asks()
+    app = app_of(one, door)
+    ids = [UNKNOWN, other["id"], banks["id"], ended["id"], "vrf_", one["id"].upper(), "x"]
+    answers = [everything(app, name) for name in ids]
+    told = [problem(answer, 404, "not_found") for same in answers for answer in same]
+    assert are_alike(told)
+    assert are_alike([told[0], problem(door.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found")])
+    assert door.looks(other)["version"] == other["version"]
+    assert door.bank().looks(banks)["version"] == banks["version"]
+
+
+def test_two_logins_of_a_number_do_not_open_each_other(door: Door) -> None:
+    """The newer takes the older's place, and neither token opens the other's verification."""
+    one = door.asks(reference="login-81")
+    other = door.asks(reference="login-82")
+    banks = door.bank().asks(reference="login-81")
+    assert len({each["client_token"] for each in (one, other, banks)}) == 3
+    for mine, theirs in [(a, b) for a in (one, other, banks) for b in (one, other, banks)]:
+        answers = everything(app_of(mine, door), theirs["id"])
+        refused = [answer.status_code == 404 for answer in answers]
+        assert refused == [mine is not theirs] * len(answers)
+
+
+def test_an_expired_token_is_told_apart(door: Door) -> None:
+    """401 ``token_expired`` for everything, its own and others'; then not even 403 or 404."""
+    one = door.asks()
+    tokens = ClientTokens(KeyRing([base64.b64decode(RING_KEY)]))
+    over = tokens.make("login", one["id"], int(time.time() - 601) * 1000)
+    app = with_token(over, door)
+    answers = [*everything(app, one["id"]), *everything(app, UNKNOWN)]
+    answers += [app.creates(), app.does(one, "approve")]
+    assert are_alike([problem(answer, 401, "token_expired") for answer in answers])
+    assert door.looks(one)["version"] == one["version"]
+    still = tokens.make("login", one["id"], int(time.time() - 540) * 1000)
+    assert with_token(still, door).looks(one)["status"] == "pending"
+
+
+def test_a_wrong_token_is_nobodys(door: Door) -> None:
+    """401 ``unauthorized`` in one form: changed, cut, of another service, or an old forgery."""
+    one = door.asks()
+    token = one["client_token"]
+    strange = ClientTokens(KeyRing([base64.b64decode(NEW_KEY)]))
+    wrong = [
+        *(token[:-1], token + "A", token[:4], f"{token}=", token.replace("vct_", "vct_A")),
+        *(f"{token[:at]}{'A' if token[at] != 'A' else 'B'}{token[at + 1 :]}" for at in (5, 20, 50)),
+        *(strange.make("login", one["id"], end) for end in (0, int(time.time() * 1000))),
+    ]
+    answers = [with_token(each, door).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
+    answers += [with_token(each, door).creates() for each in wrong]
+    told = [problem(answer, 401, "unauthorized") for answer in answers]
+    assert are_alike(told)
+    assert not any(each[5:] in answer.text for each in wrong for answer in answers if each[5:])
+
+
+def test_a_token_has_to_come_as_a_bearer(door: Door) -> None:
+    """Not in the query, not beside a key, not with another scheme."""
+    one = door.asks()
+    token, path = one["client_token"], f"{VERIFICATIONS}/{one['id']}"
+    problem(door.client.get(f"{path}?client_token={token}"), 401, "unauthorized")
+    for value in (token, f"Basic {token}", f"Token {token}", f"Bearer {token} {LOGIN_KEY}"):
+        answer = door.client.get(path, headers={"Authorization": value})
+        problem(answer, 401, "unauthorized")
+    answer = door.client.get(path, headers={"Authorization": f"bearer  {token} "})
+    assert answer.status_code == 200
+
+
+# Keys that change --------------------------------------------------------------------------------
+
+
+def test_a_token_outlives_a_rotation_until_its_key_is_dropped(opened: Opened) -> None:
+    """Added second, moved first: it opens. Dropped: 401, and the new key's tokens go on."""
+    rings = [f"k1:{RING_KEY}", f"k1:{RING_KEY},k2:{NEW_KEY}", f"k2:{NEW_KEY},k1:{RING_KEY}"]
+    doors = [opened(secrets_keys=ring) for ring in rings]
+    last = opened(secrets_keys=f"k2:{NEW_KEY}")
+    old = doors[0].asks("+919812345678")
+    new = doors[2].asks()
+    for door in doors:
+        assert app_of(old, door).looks(old)["status"] == "pending"
+    for door in (doors[1], doors[2], last):
+        assert app_of(new, door).looks(new)["status"] == "pending"
+    for answer in everything(app_of(old, last), old["id"]):
+        problem(answer, 401, "unauthorized")
+
+
+def test_a_token_ends_with_its_client(opened: Opened, environ: dict[str, str]) -> None:
+    """Taken out of the settings, its apps are nobody's. A client has its name, whatever its key:
+    with another one its apps go on, and open what is this name's only.
+    """
+    bank = environ["OTPVOICE_CLIENTS_BANK_KEY_SHA256"]
+    door = opened()
+    one = door.asks()
+    gone = opened(clients_login_key_sha256=None)
+    answers = everything(app_of(one, gone), one["id"])
+    assert are_alike([problem(answer, 401, "unauthorized") for answer in answers])
+
+    changed = opened(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
+    theirs = Door(changed.app, changed.store, BANK_KEY).asks("+919812345678")
+    problem(changed.get(f"{VERIFICATIONS}/{one['id']}"), 401, "unauthorized")
+    assert app_of(one, changed).looks(one)["status"] == "pending"
+    problem(app_of(one, changed).get(f"{VERIFICATIONS}/{theirs['id']}"), 404, "not_found")
+
+
+# What it sees ------------------------------------------------------------------------------------
+
+
+def test_an_app_sees_the_number_masked(door: Door, dialer: HandDialer) -> None:
+    """In each answer; all else is as its client sees it."""
+    one = door.asks(reference="login-81", code="1234")
+    app = app_of(one, door)
+    claim = dialer.places()
+    door.calls_back(id=claim.call_id, status="BUSY")
+    theirs, ours = app.looks(one), door.looks(one)
+    assert (theirs.pop("to"), ours.pop("to")) == (MASKED, ASHA)
+    assert theirs.keys() == ours.keys()
+    assert {name for name in ours if theirs[name] != ours[name]} <= {*NOW_OR_LATER}
+    for answer in everything(app, one["id"]):
+        assert answer.get_json()["to"] == MASKED
+        assert ASHA.removeprefix("+91") not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("step", ["checks", "calls"])
+def test_a_refusal_shows_an_app_the_number_masked(door: Door, step: str) -> None:
+    """409: the verification in the problem document too; the client sees the whole number."""
+    one = door.asks()
+    door.does(one, "cancel")
+    for asker, number in ((app_of(one, door), MASKED), (door, ASHA)):
+        refused = problem(asker.does(one, step, STEPS[step]), 409, "verification_closed")
+        assert refused["verification"]["to"] == number
+
+
+def test_too_late_shows_an_app_the_number_masked(door: Door, dialer: HandDialer) -> None:
+    """409 of another kind."""
+    one = door.asks(ttl=60)
+    claim = dialer.places()
+    door.calls_back(id=claim.call_id, status="BUSY")
+    refused = problem(app_of(one, door).does(one, "calls"), 409, "too_late")
+    assert refused["verification"]["to"] == MASKED
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"limits_calls_per_number": "1/10m"},
+        {"limits_calls_per_number": "1/10m,5/24h"},
+        {"limits_all_calls_per_number": "1/24h"},
+        {"limits_calls_per_client": "1/1h"},
+        {"limits_calls_per_day": "1"},
+    ],
+)
+def test_an_app_is_not_told_which_limit_holds(opened: Opened, limits: dict[str, str]) -> None:
+    """429 in the same words for all of them, with the wait and the masked verification; its client
+    is told.
+    """
+    door = opened(**limits)
+    one = door.asks()
+    dialer = HandDialer(door.store)
+    dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
+    app = app_of(one, door)
+    refused = problem(app.does(one, "calls"), 429, "rate_limited")
+    assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
+    assert (refused["title"], refused["detail"]) == ("A limit is reached", "A limit is reached.")
+    assert refused["verification"]["to"] == MASKED
+    assert app.looks(one)["next"]["call"]["reason"] == "rate_limited"
+    told = problem(door.does(one, "calls"), 429, "rate_limited")
+    assert (told["limit"], told["verification"]["to"]) == (named(limits), ASHA)
+    assert told["detail"] != refused["detail"]
+
+
+def test_an_app_is_told_of_wrong_codes_without_the_limit(opened: Opened) -> None:
+    """429 ``too_many_wrong_codes`` says so by its code; how many and until when stays untold."""
+    door = opened(limits_wrong_codes_per_number="1/24h")
+    one = door.asks(code="1234")
+    app = app_of(one, door)
+    dialer = HandDialer(door.store)
+    dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
+    assert app.checks(one, "9999").get_json()["valid"] is False
+    for answer in (app.checks(one, "1234"), app.does(one, "calls")):
+        refused = problem(answer, 429, "too_many_wrong_codes")
+        assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
+        assert refused["detail"] == "Too many codes of this number were wrong."
+        assert refused["verification"]["to"] == MASKED
+    assert problem(door.checks(one, "1234"), 429, "too_many_wrong_codes")["limit"]

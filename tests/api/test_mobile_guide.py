@@ -1,0 +1,62 @@
+"""The guide for apps has a sentence for each word that an app may be answered with."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.core.verification import CallStatus, NextReason, Status
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "mobile.md").read_text("utf-8")
+UNHEARD = "`answered`, `heard: false`"
+SENTENCES = re.compile(r"[A-Z][\w ,'.-]+\.", re.ASCII)
+HINDI = re.compile(r"[\u0900-\u097F][\u0900-\u097F ,-]+।([ \u0900-\u097F,-]+।)*")
+HEADINGS = re.findall(r"^\| (\w+) \| English \| हिन्दी \|$", GUIDE, re.MULTILINE)
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table whose first column has this heading."""
+    start = GUIDE.index(f"\n| {heading} | English | हिन्दी |\n|---|---|---|\n")
+    rows = GUIDE[start:].strip().partition("\n\n")[0].splitlines()[2:]
+    return [row.strip("| ").split(" | ") for row in rows]
+
+
+def quoted(words: Iterable[str]) -> set[str]:
+    """As they stand in the first column."""
+    return {f"`{word}`" for word in words}
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("status", quoted(set(Status) - {Status.PENDING})),
+        ("call", quoted(CallStatus) | {UNHEARD}),
+        ("reason", quoted(NextReason)),
+        (
+            "code",
+            quoted(problem.code for problem in (*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT)),
+        ),
+    ],
+)
+def test_every_word_has_its_sentence(heading: str, words: set[str]) -> None:
+    """Each once, and none that the service does not say."""
+    told = [row[0] for row in table(heading)]
+    assert set(told) == words
+    assert len(told) == len(words)
+
+
+@pytest.mark.parametrize("heading", ["status", "call", "reason", "code"])
+def test_every_sentence_is_there_in_both_languages(heading: str) -> None:
+    """Whole sentences for people: no word of the API, and nothing of one language in the other."""
+    for word, english, hindi in table(heading):
+        assert SENTENCES.fullmatch(english), word
+        assert HINDI.fullmatch(hindi), word
+        assert english.count(".") == hindi.count("।"), word
+        assert "_" not in english
+
+
+def test_no_table_is_left_out() -> None:
+    """What is tested above is all there is."""
+    assert sorted(HEADINGS) == ["call", "code", "reason", "status"]
