@@ -6,8 +6,15 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.backend import Backend, Refusal, Unreachable, Verification
 from otpvoice.cli.terminal import Terminal
+from otpvoice.client import (
+    ApiError,
+    Client,
+    ConnectionFailed,
+    OtpvoiceError,
+    Unavailable,
+    Verification,
+)
 
 _PHONE: Final = {
     "queued": "The phone will be called",
@@ -32,72 +39,80 @@ _LOOK_AFTER: Final = 2.0
 @click.option("--locale", help="The language to speak, such as hi-IN.")
 @click.option("--route", type=click.Choice(["obd", "c2c"]), help="How to place the call first.")
 @click.pass_context
-def verify(context: click.Context, /, number: str, **wishes: str | None) -> None:
+def verify(
+    context: click.Context, number: str, name: str | None, locale: str | None, route: str | None
+) -> None:
     """Call a phone, and check the code that is read out.
 
     OTPVOICE_URL and OTPVOICE_API_KEY say which service, and who asks. Ends with status 0 if the
     code was right, 1 if not; Ctrl-C cancels the verification.
     """
-    backend = Backend(_url(), _variable("OTPVOICE_API_KEY", "the API key of a client"))
-    given = {wish: said for wish, said in wishes.items() if said is not None}
-    verification = backend.create({"to": number, **given})
     terminal = Terminal()
-    terminal.say("Type the code that you hear, then Enter. Ctrl-C gives up.")
-    try:
-        status = _until_ended(backend, terminal, verification)["status"]
-    except (KeyboardInterrupt, EOFError):
-        with suppress(Refusal, Unreachable):  # ended meanwhile, or ends by itself
-            backend.cancel(verification)
-        status = "canceled"
+    with _client() as client:
+        try:
+            begun = client.create(number, name=name, locale=locale, route=route)
+            status = _prove(client, terminal, begun)
+        except OtpvoiceError as error:
+            raise click.ClickException(str(error)) from error
     terminal.say(f"{number} is proven." if status == "approved" else f"Not proven: {status}.")
     context.exit(0 if status == "approved" else 1)
 
 
-def _url() -> str:
+def _client() -> Client:
     url = _variable("OTPVOICE_URL", "the address of the service")
-    if not url.startswith(("http://", "https://")):
-        raise click.UsageError("OTPVOICE_URL must begin with http:// or https://")
-    return url
+    api_key = _variable("OTPVOICE_API_KEY", "the API key of a client")
+    try:
+        return Client(url, api_key)
+    except ValueError as error:
+        raise click.UsageError(f"OTPVOICE_URL and OTPVOICE_API_KEY: {error}") from error
 
 
 def _variable(name: str, meaning: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise click.UsageError(f"set {name}: {meaning}")
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise click.UsageError(f"{name} must be visible ASCII characters without spaces")
     return value
 
 
-def _until_ended(backend: Backend, terminal: Terminal, verification: Verification) -> Verification:
-    while verification["status"] == "pending":
+def _prove(client: Client, terminal: Terminal, verification: Verification) -> str:
+    """The status it ended with."""
+    terminal.say("Type the code that you hear, then Enter. Ctrl-C gives up.")
+    try:
+        return _until_ended(client, terminal, verification).status
+    except (KeyboardInterrupt, EOFError):
+        with suppress(OtpvoiceError):  # ended meanwhile, or ends by itself
+            client.cancel(verification.id)
+        return "canceled"
+
+
+def _until_ended(client: Client, terminal: Terminal, verification: Verification) -> Verification:
+    while not verification.has_ended:
         terminal.show(_phone(verification))
-        code = terminal.line(verification.get("poll_after") or _LOOK_AFTER)
+        code = terminal.line(verification.poll_after or _LOOK_AFTER)
         if code:
-            verification = _check(backend, terminal, verification, code)
+            verification = _check(client, terminal, verification, code)
         else:
-            with suppress(Unreachable):  # the next look may succeed
-                verification = backend.get(verification)
+            with suppress(ConnectionFailed, Unavailable):  # the next look may succeed
+                verification = client.get(verification.id)
     return verification
 
 
 def _check(
-    backend: Backend, terminal: Terminal, verification: Verification, code: str
+    client: Client, terminal: Terminal, verification: Verification, code: str
 ) -> Verification:
     try:
-        checked = backend.check(verification, code)
-    except Unreachable as error:
-        terminal.say(f"{error.message}; try again.")
+        checked = client.check(verification.id, code)
+    except ConnectionFailed as error:
+        terminal.say(f"{error}; try again.")
         return verification
-    except Refusal as refusal:
-        terminal.say(refusal.message)
+    except ApiError as refusal:
+        terminal.say(str(refusal))
         return refusal.verification or verification
-    if not checked["valid"]:
-        terminal.say(f"Wrong code, checks left: {checked['checks_left']}.")
-    return checked
+    if not checked:
+        terminal.say(f"Wrong code, checks left: {checked.verification.checks_left}.")
+    return checked.verification
 
 
 def _phone(verification: Verification) -> str:
-    calls = verification["calls"]
-    status = calls[-1]["status"] if calls else "queued"
+    status = verification.calls[-1].status if verification.calls else "queued"
     return _PHONE.get(status, status)

@@ -7,8 +7,8 @@ from api.door import Door, HandDialer
 from redis import Redis
 
 from otpvoice.app import create_app, queue_rules
-from otpvoice.cli.backend import Backend
 from otpvoice.cli.stack import Stack, free_port
+from otpvoice.client import Client
 from otpvoice.settings import Settings
 from otpvoice.store.redis import RedisStore
 
@@ -21,9 +21,9 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def backend(stack: Stack) -> Backend:
+def client(stack: Stack) -> Client:
     """A login backend of that service."""
-    return Backend(stack.url, stack.api_key)
+    return Client(stack.url, stack.api_key)
 
 
 @pytest.fixture

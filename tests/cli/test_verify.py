@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 import pytest
 from cli.words import answers, hears_code, runs, starts
 
-from otpvoice.cli.backend import Backend
 from otpvoice.cli.stack import Stack, free_port
+from otpvoice.client import Client
 
 
 @contextmanager
@@ -63,16 +63,16 @@ def test_a_person_at_a_terminal_proves_a_number(stack: Stack, access: dict[str, 
         assert process.wait(10) == 0
 
 
-def test_ctrl_c_cancels_the_verification(backend: Backend, access: dict[str, str]) -> None:
+def test_ctrl_c_cancels_the_verification(client: Client, access: dict[str, str]) -> None:
     """The key on the terminal ends the verification at the service too; status 1."""
     number = "+919811100002"
-    begun = backend.create({"to": number})
+    begun = client.create(number)
     with at_a_terminal("verify", number, environ=access) as (process, person):
         read_until(person, "Code: ")
         process.send_signal(signal.SIGINT)
         assert "Not proven: canceled." in read_until(person, "canceled.")
         assert process.wait(10) == 1
-    assert backend.get(begun)["status"] == "canceled"
+    assert client.get(begun.id).status == "canceled"
 
 
 def test_in_a_pipe_every_state_is_a_line(stack: Stack, access: dict[str, str]) -> None:

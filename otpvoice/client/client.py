@@ -1,0 +1,230 @@
+"""The methods of the API, one for one."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+from otpvoice.client.errors import ConnectionFailed, StillPending, Unavailable
+from otpvoice.client.http import Connection, Request
+from otpvoice.client.objects import Check, Members, Verification, read_check, read_verification
+from otpvoice.client.repeating import persist
+
+T = TypeVar("T")
+
+_LONGEST: Final = 660.0
+"""Seconds: a verification lives for ten minutes at most."""
+_POLL_AFTER: Final = 2
+"""Seconds between two looks, when the service does not say."""
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Client:
+    """An otpvoice service, as the holder of one credential meets it.
+
+    Every method repeats what was lost on the way: at most three tries, and always in a way that
+    can not make a second call or count a second check. Threads may share a client; make it after
+    a fork, not before. As a context manager it closes its connections at the end.
+
+    Args:
+        url: where the service is, as in ``https://otp.example.com``.
+        credential: an API key, or the ``client_token`` of one verification.
+        timeout: seconds for one try.
+        within: seconds for a method with all its tries and the pauses between them.
+
+    All methods raise ``ConnectionFailed``, ``UnexpectedAnswer`` and the ``ApiError`` that fits
+    (:mod:`otpvoice.client.errors`).
+
+    Raises:
+        ValueError: a wrong address, or a credential that no header can carry.
+    """
+
+    def __init__(
+        self, url: str, credential: str, *, timeout: float = 5.0, within: float = 10.0
+    ) -> None:
+        self._connection = Connection(url, credential)
+        self._url = url
+        self._timeout = timeout
+        self._within = within
+
+    def __repr__(self) -> str:
+        return f"Client({self._url!r}, …)"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections that are kept alive; the client can be used on."""
+        self._connection.close()
+
+    def create(  # noqa: PLR0913 - the members of the contract, each by its name
+        self,
+        to: str,
+        *,
+        name: str | None = None,
+        locale: str | None = None,
+        code: str | None = None,
+        call_after: int | None = None,
+        ttl: int | None = None,
+        route: str | None = None,
+        reference: str | None = None,
+        ip: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Verification:
+        """Begins a verification and has its call queued, or finds the one under way.
+
+        Args:
+            to: the number, E.164.
+            name: whom the voice greets.
+            locale: the language to speak (BCP 47).
+            code: your own, 4 to 10 digits: the one your SMS carried.
+            call_after: dial only if it has not ended after so many seconds.
+            ttl: seconds that the code lives.
+            route: ``obd`` or ``c2c`` first.
+            reference: the id of the login attempt; the same one again is the same verification.
+            ip: the person's address, for limits.
+            idempotency_key: your own name for this request, if you repeat it yourself after a
+                restart; else one is made.
+
+        Raises:
+            NumberRefused, RateLimited, InvalidRequest: as they say.
+            ValueError: an ``idempotency_key`` that is none.
+        """
+        body = {
+            "to": to,
+            "name": name,
+            "locale": locale,
+            "code": code,
+            "call_after": call_after,
+            "ttl": ttl,
+            "route": route,
+            "reference": reference,
+            "ip": ip,
+        }
+        return self._ask(_once("", body, idempotency_key), read_verification)
+
+    def get(self, verification_id: str) -> Verification:
+        """The verification as it stands."""
+        return self._look(verification_id, self._within)
+
+    def check(
+        self, verification_id: str, code: str, *, idempotency_key: str | None = None
+    ) -> Check:
+        """Hands in a code. Only ``valid`` is proof, never a status.
+
+        Raises:
+            Closed: it has ended. Proves nothing.
+            TooManyWrongCodes: neither compared nor counted.
+            InvalidRequest: no code of this verification's length; cost no check.
+            ValueError: an ``idempotency_key`` that is none.
+        """
+        path = f"{_path(verification_id)}/checks"
+        return self._ask(_once(path, {"code": code}, idempotency_key), read_check)
+
+    def call(
+        self,
+        verification_id: str,
+        *,
+        route: str | None = None,
+        locale: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Verification:
+        """Makes sure that a call comes, with the same code: another one, or a delayed one now.
+
+        Raises:
+            Closed, TooLate, RateLimited: as they say.
+            ValueError: an ``idempotency_key`` that is none.
+        """
+        path = f"{_path(verification_id)}/calls"
+        body = {"route": route, "locale": locale}
+        return self._ask(_once(path, body, idempotency_key), read_verification)
+
+    def cancel(self, verification_id: str) -> Verification:
+        """Ends it without proof. A placed call can not be called back.
+
+        Raises:
+            Closed: it has ended otherwise.
+        """
+        return self._ask(Request("POST", f"{_path(verification_id)}/cancel"), read_verification)
+
+    def approve(self, verification_id: str) -> Verification:
+        """Ends it as proven by other means, such as the SMS; a queued call is not dialed.
+
+        Raises:
+            Closed: it has ended otherwise.
+        """
+        return self._ask(Request("POST", f"{_path(verification_id)}/approve"), read_verification)
+
+    def watch(self, verification_id: str, *, within: float = _LONGEST) -> Iterator[Verification]:
+        """Looks at it as often as the service likes, until it has ended: one for every look.
+
+        A look that fails later on is passed over, and shows what was last seen.
+
+        Raises:
+            StillPending: ``within`` seconds are over.
+        """
+        over = time.monotonic() + within
+        seen = self._look(verification_id, min(within, self._within))
+        while True:
+            yield seen
+            if seen.has_ended:
+                return
+            pause = seen.poll_after or _POLL_AFTER
+            if time.monotonic() + pause >= over:
+                raise StillPending(seen)
+            time.sleep(pause)
+            with suppress(ConnectionFailed, Unavailable):  # the next look may succeed
+                seen = self._look(verification_id, min(over - time.monotonic(), self._within))
+
+    def wait(
+        self,
+        verification_id: str,
+        *,
+        until: Callable[[Verification], bool] = lambda _: False,
+        within: float = _LONGEST,
+    ) -> Verification:
+        """The verification as soon as ``until`` says so, or it has ended.
+
+        Raises:
+            StillPending: ``within`` seconds are over.
+        """
+        looks = self.watch(verification_id, within=within)
+        return next(seen for seen in looks if seen.has_ended or until(seen))
+
+    def _look(self, verification_id: str, within: float) -> Verification:
+        request = Request("GET", _path(verification_id))
+        return self._ask(request, read_verification, within)
+
+    def _ask(
+        self, request: Request, read: Callable[[Members], T], within: float | None = None
+    ) -> T:
+        return persist(
+            lambda timeout: self._connection.send(request, read, timeout),
+            self._timeout,
+            self._within if within is None else within,
+        )
+
+
+def _path(verification_id: str) -> str:
+    return f"/{quote(verification_id, safe='')}"  # it may come from a browser's form
+
+
+def _once(path: str, members: dict[str, Any], idempotency_key: str | None) -> Request:
+    """A request that takes effect once, however often it arrives."""
+    key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
+    if not _KEY.fullmatch(key):
+        raise ValueError("an idempotency_key must be 1 to 255 visible ASCII characters")
+    given = {name: said for name, said in members.items() if said is not None}
+    return Request("POST", path, given, key)

@@ -1,0 +1,40 @@
+"""The API as a process, a client of it, and a dialer moved by hand."""
+
+from collections.abc import Iterator
+
+import pytest
+from api.door import HandDialer
+from api.wire import Served, serving
+from world import LOGIN_KEY, WIDE_LIMITS
+
+from otpvoice.client import Client
+from otpvoice.store.redis import RedisStore
+
+
+@pytest.fixture(scope="session")
+def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API over real sockets; only an address may ask twice alone."""
+    limits = WIDE_LIMITS | {"OTPVOICE_LIMITS_CALLS_PER_IP": "2/1h"}
+    with serving({**environ, **limits}, tmp_path_factory.mktemp("api") / "log") as running:
+        yield running
+
+
+@pytest.fixture
+def url(served: Served) -> str:
+    """Where the API is."""
+    return f"http://127.0.0.1:{served.port}"
+
+
+@pytest.fixture
+def dialer(store: RedisStore) -> HandDialer:
+    """One that is alive, over an emptied store."""
+    store.sweep("a dialer")
+    return HandDialer(store)
+
+
+@pytest.fixture
+def client(url: str, dialer: HandDialer) -> Iterator[Client]:
+    """A login backend's; somebody is there to dial."""
+    assert dialer.finds_nothing()
+    with Client(url, LOGIN_KEY) as talking:
+        yield talking
