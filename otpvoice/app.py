@@ -1,5 +1,7 @@
 """The only wiring: from settings to a web application, to a dialer, and to what operators do."""
 
+from typing import Any
+
 from flask import Flask
 
 from otpvoice.api import answers, cors, errors
@@ -10,10 +12,13 @@ from otpvoice.api.receipts import public_keys
 from otpvoice.api.verifications import verifications
 from otpvoice.api.webhooks import webhooks
 from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.phone import mask_number
 from otpvoice.core.receipts import Receipts
-from otpvoice.core.service import CodeRules, Verifications
+from otpvoice.core.service import CodeRules, Verifications, open_number
 from otpvoice.core.tokens import ClientTokens
+from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import Dialer, DialingRules
+from otpvoice.events.courier import AT_ONCE, Courier, Receiver
 from otpvoice.providers.base import Provider
 from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
@@ -85,14 +90,36 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         routes=settings.provider.routes,
         code_format=settings.provider.otp_format,
     )
+    store = store or _store(settings)
     return Dialer(
-        store=store or _store(settings),
+        store=store,
         waiting_store=_store(settings, _WAITING_TIMEOUT),
         provider=provider(settings),
         ring=_ring(settings),
         flows={name: settings.for_client(name).flows for name in settings.clients},
         rules=rules,
+        beside=[courier(settings, store)] if told(settings) else [],
     )
+
+
+def courier(settings: Settings, store: RedisStore) -> Courier:
+    """What tells clients their events. The number is shown to nobody as a whole."""
+    ring, public_url = _ring(settings), settings.server.public_url
+
+    def show(verification: Verification) -> dict[str, Any]:
+        number = open_number(ring, verification.id, verification.sealed_number)
+        return present(verification, mask_number(number), public_url)
+
+    receivers = {
+        name: Receiver(settings.clients[name].event_url, settings.clients[name].event_secret)
+        for name in sorted(told(settings))
+    }
+    return Courier(store, receivers, show, HttpClient(connections=AT_ONCE))
+
+
+def told(settings: Settings) -> frozenset[str]:
+    """The clients that are sent events."""
+    return frozenset(name for name, client in settings.clients.items() if client.event_url)
 
 
 def create_operations(settings: Settings) -> Operations:
@@ -133,6 +160,7 @@ def queue_rules(settings: Settings) -> QueueRules:
         redials=settings.verification.redials,
         callback_wait=settings.verification.callback_wait * 1000,
         limits=settings.call_limits(),
+        told=told(settings),
     )
 
 

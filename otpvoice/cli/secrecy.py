@@ -2,16 +2,21 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from otpvoice.settings import Settings
-from otpvoice.settings.rules import SAMPLE, SAMPLE_HASH
+from otpvoice.settings.readers import WHSEC
+from otpvoice.settings.rules import SAMPLE, SAMPLE_EVENT_KEY, SAMPLE_HASH
 
 _SHORTEST: Final = 20
 """Characters of a secret that we hand to others; fewer hold less than 120 bits."""
 _FEWEST_BYTES: Final = 16
-"""Different ones among 32: random bytes have about 30, and never so few."""
+"""Different ones among 32: random bytes have about 30, and never so few; of 24 about 23."""
+_SAMPLE_KEY: Final = SAMPLE_EVENT_KEY.removeprefix(WHSEC)
+_NEW_EVENT_KEY: Final = (
+    'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def faults_of_secrets(settings: Settings) -> Iterator[Fault]:
     seen: dict[str, str] = {}
     for secret in _all(settings):
         twin = seen.setdefault(secret.text, secret.name)
-        if secret.text.startswith(SAMPLE) or secret.text == SAMPLE_HASH:
+        if secret.text.startswith((SAMPLE, _SAMPLE_KEY)) or secret.text == SAMPLE_HASH:
             yield Fault(secret.name, f"is the sample's, which everybody knows: {secret.remedy}")
         elif twin != secret.name:
             yield Fault(secret.name, f"is the same as {twin}: {secret.remedy}")
@@ -59,6 +64,9 @@ def _all(settings: Settings) -> Iterator[_Secret]:
             yield _Secret(
                 f"clients.{name}.key_sha256[{i}]", key_hash, remedy=f"otpvoice keys new {name}"
             )
+        for i, secret in enumerate(client.event_secret):
+            key = base64.b64decode(secret.removeprefix(WHSEC))
+            yield replace(_key(f"clients.{name}.event_secret[{i}]", key), remedy=_NEW_EVENT_KEY)
 
 
 def _key(name: str, key: bytes) -> _Secret:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -59,6 +59,13 @@ class DialingRules:
     code_format: CodeFormat
 
 
+class Beside(Protocol):
+    """What runs beside dialing, and ends with it."""
+
+    def run(self, stopping: threading.Event) -> None:
+        """Works until ``stopping`` is set, and finishes what is under way."""
+
+
 class Dialer:
     """Places calls until :meth:`stop`.
 
@@ -69,6 +76,7 @@ class Dialer:
         ring: opens what is to be spoken.
         flows: by client, by the key that the call carries.
         rules: how calls are placed.
+        beside: what else this process does meanwhile.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class Dialer:
         ring: KeyRing,
         flows: Mapping[str, Mapping[str, Flow]],
         rules: DialingRules,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self.id = uuid.uuid4().hex
         self._store = store
@@ -87,33 +96,33 @@ class Dialer:
         self._ring = ring
         self._flows = flows
         self._rules = rules
-        self._keeper = Keeper(self.id, store, provider, ring)
+        self._beside = (Keeper(self.id, store, provider, ring), *beside)
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
 
     def run(self) -> None:
         """Dials until :meth:`stop`; calls in flight are finished and recorded first.
 
-        Dialing and keeping end together: half a dialer would be heard of and call nobody, or call
-        unheard of.
+        All parts end together: half a dialer would be heard of and call nobody, or call unheard of.
         """
         _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
-        with ThreadPoolExecutor(1, thread_name_prefix="keeper") as keepers:
-            keeper = keepers.submit(self._keep)
+        with ThreadPoolExecutor(len(self._beside), thread_name_prefix="keeper") as pool:
+            parts = [pool.submit(self._run_beside, part) for part in self._beside]
             try:
                 self._dial_until_stopped()
             finally:
                 self.stop()
         _LOG.info("dialer.stopped", dialer=self.id)
-        keeper.result()  # raises what ended the keeper, if anything did
+        for part in parts:
+            part.result()  # raises what ended it, if anything did
 
     def stop(self) -> None:
         """Claims nothing more."""
         self._stopping.set()
 
-    def _keep(self) -> None:
+    def _run_beside(self, part: Beside) -> None:
         try:
-            self._keeper.run(self._stopping)
+            part.run(self._stopping)
         finally:
             self.stop()
 

@@ -63,6 +63,8 @@ class NoReply:
     """False: not one byte of the request was written."""
     why: str
     """The name of the error at the bottom of it, for operators."""
+    status: int | None = None
+    """What it began with, if so much came."""
 
 
 class TooLateError(TimeoutError):
@@ -111,7 +113,7 @@ class HttpClient:
         try:
             return self._exchange(exchange, request)
         except Exception as error:  # noqa: BLE001 - whatever broke: what counts is whether it was sent
-            return NoReply(exchange.sent, type(_root(error)).__name__)
+            return NoReply(exchange.sent, type(_root(error)).__name__, exchange.status)
         finally:
             _EXCHANGE.reset(token)
 
@@ -119,6 +121,7 @@ class HttpClient:
         request.headers = {"User-Agent": "otpvoice", **request.headers}
         timeout = exchange.seconds_to(exchange.deadlines.over_by)
         response = self._adapter.send(request.prepare(), stream=True, timeout=timeout)
+        exchange.status = response.status_code
         try:
             # Decoded, because some servers compress whatever they are asked.
             content = response.raw.read(MAX_REPLY + 1, decode_content=True)
@@ -137,6 +140,7 @@ class _Exchange:
     deadlines: Deadlines
     clock: Callable[[], float]
     sent: bool = False
+    status: int | None = None
 
     def seconds_to(self, moment: float) -> float:
         left = moment - self.clock()

@@ -19,6 +19,8 @@ from otpvoice.settings.readers import (
     NUMBER_TYPES,
     RingKey,
     read_bind,
+    read_event_secret,
+    read_event_url,
     read_key,
     read_number_type,
     read_origin,
@@ -158,6 +160,10 @@ PathToken = Annotated[
 ]
 KeyHash = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}\Z"), Kind("the SHA-256 of a key, 64 hex digits", str.lower)
+]
+EventUrl = Annotated[str, Kind("an http:// or https:// URL, or empty", read_event_url)]
+EventSecret = Annotated[
+    str, Kind('"whsec_<base64 of 24 to 64 bytes>"', read_event_secret, secret=True)
 ]
 Key = Annotated[bytes, Kind("base64 of exactly 32 bytes", read_key, secret=True)]
 NamedKey = Annotated[

@@ -26,6 +26,8 @@ class RingKey:
     """32 bytes."""
 
 
+WHSEC: Final = "whsec_"
+"""How a secret of events begins; base64 follows."""
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PLACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 """Host and port, the host in brackets if it has colons."""
@@ -93,6 +95,26 @@ def read_origin(text: str) -> str:
         )
     if match.groups() in {("http", "80"), ("https", "443")}:
         raise ValueError("the usual port is not written")
+    return text
+
+
+def read_event_url(text: str) -> str:
+    """Nothing, or such a URL as it is written: a slash at its end makes it another one."""
+    if text:
+        read_web_url(text)
+    return text
+
+
+def read_event_secret(text: str) -> str:
+    """``whsec_`` and base64 of 24 to 64 bytes, as Standard Webhooks has it."""
+    if not text.startswith(WHSEC):
+        raise ValueError(f"it does not begin with {WHSEC}")
+    try:
+        key = base64.b64decode(text.removeprefix(WHSEC), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"what follows {WHSEC} is not base64") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError(f"it decodes to {len(key)} bytes")
     return text
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
+from otpvoice.settings.readers import WHSEC
 from otpvoice.settings.tree import Settings
 
 Violation = tuple[str, str]
@@ -15,6 +16,8 @@ Violation = tuple[str, str]
 
 SAMPLE: Final = "SAMPLE-REPLACE-ME"
 """How every secret of the sample file begins; base64 of 32 bytes can be legible too."""
+SAMPLE_EVENT_KEY: Final = f"{WHSEC}SAMPLE"
+"""How the sample's secret of events begins."""
 SAMPLE_HASH: Final = "0" * 64
 """The API key hash of the sample file: no known key has it."""
 
@@ -26,6 +29,7 @@ def violations(settings: Settings) -> Iterator[Violation]:
     yield from _shared_keys(settings)
     yield from _same_windows(settings)
     yield from _unbounded_clients(settings)
+    yield from _half_told_clients(settings)
     if settings.server.production:
         yield from _unfit_for_production(settings)
 
@@ -80,6 +84,14 @@ def _unbounded_clients(settings: Settings) -> Iterator[Violation]:
             yield f"clients.{name}.calls_per_day", detail
 
 
+def _half_told_clients(settings: Settings) -> Iterator[Violation]:
+    for name, client in settings.clients.items():
+        if client.event_url and not client.event_secret:
+            yield f"clients.{name}.event_secret", "is missing: events to event_url are signed"
+        if client.event_secret and not client.event_url:
+            yield f"clients.{name}.event_url", "is missing: event_secret has nothing to sign"
+
+
 def _webhook_is_guarded(settings: Settings) -> bool:
     return bool(settings.provider.webhook_secret or settings.provider.webhook_path_token)
 
@@ -94,8 +106,11 @@ def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
         yield "server.public_url", "production needs an https:// URL"
     if not _is_private(settings.provider.base_url):
         yield "provider.base_url", "production needs an https:// URL: codes travel over it"
+    for name, client in settings.clients.items():
+        if client.event_url and not _is_private(client.event_url):
+            yield f"clients.{name}.event_url", "production needs an https:// URL"
     for name, secret in _secrets(settings):
-        if secret.startswith(SAMPLE) or secret == SAMPLE_HASH:
+        if secret.startswith((SAMPLE, SAMPLE_EVENT_KEY)) or secret == SAMPLE_HASH:
             yield name, "production needs a secret of its own: this is the sample's"
 
 
@@ -116,6 +131,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "provider.validation_key", provider.validation_key
     for name, client in settings.clients.items():
         yield from _each(f"clients.{name}.key_sha256", client.key_sha256)
+        yield from _each(f"clients.{name}.event_secret", client.event_secret)
 
 
 def _each(name: str, secrets: Sequence[str]) -> Iterator[tuple[str, str]]:

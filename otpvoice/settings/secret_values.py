@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from msgspec import structs
 
 from otpvoice.settings.kinds import kind_of
-from otpvoice.settings.readers import RingKey
+from otpvoice.settings.readers import WHSEC, RingKey
 from otpvoice.settings.tree import SECTIONS, Redis, Section, Settings
 
 
@@ -36,7 +36,7 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, bytes):
         yield base64.b64encode(value).decode()
     elif value is not None:
-        yield str(value)
+        yield str(value).removeprefix(WHSEC)
 
 
 def _passwords(url: str) -> Iterator[str]:

@@ -24,6 +24,8 @@ from otpvoice.settings.kinds import (
     CallRoute,
     CodeLife,
     Count,
+    EventSecret,
+    EventUrl,
     Flag,
     Flows,
     Interval,
@@ -107,6 +109,10 @@ class Client(Section, frozen=True, kw_only=True):
     calls_per_client: tuple[CallQuota, ...] | None = None
     calls_per_day: Positive | None = None
     deliver_only: Flag = False
+    event_url: EventUrl = ""
+    """Where its events are posted; empty: it gets none."""
+    event_secret: tuple[EventSecret, ...] = ()
+    """Each signs."""
 
 
 class Provider(Section, frozen=True, kw_only=True):

@@ -13,6 +13,9 @@
 | refusals:<n>         | list | the newest refusals of a number            | a day         |
 | reference:<r>        | text | verifications of a caller's reference      | ttl + keep    |
 | notices              | list | what the log is to be told                 | 7 days        |
+| events:<client>      | zset | a client's events by when to try them      | a day         |
+| event:<id>           | hash | what a client is to be told                | a day         |
+| dropped:<client>     | text | events too many, the log not told of yet   | a day         |
 | line:<bridge>:<n>    | text | the live call of both                      | with the call |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |
@@ -31,7 +34,8 @@
 Each is named ``{otpvoice}:`` and then as above. ``<n>``, ``<p>``, ``<address>`` and ``<r>`` are
 names (:class:`otpvoice.core.keys.NumberKey`) of a number, its prefix, an address and a reference,
 never they themselves; ``_limits.lua`` describes the fields of a number. Sealed, and so unreadable
-without the key ring, are speech and the ``sealed_number`` of a verification. Speech is a key of
+without the key ring, are speech and the ``sealed_number`` of a verification. An event holds what
+answers show of a verification, but for its number. Speech is a key of
 its own: it
 is gone when the life of the code is over, even if nobody ends the verification, and records
 stay small enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).

@@ -1,7 +1,7 @@
 """The store on Redis or Valkey. Every method but ``wait`` is one script and one round trip."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -10,6 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.steps import NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
+from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_taken_events
 from otpvoice.store.keys import TAG
 from otpvoice.store.records import (
     Answer,
@@ -158,6 +159,20 @@ class RedisStore(Rulebook):
         """
         with faults_told(), suppress(RedisTimeoutError):
             self.redis.blpop([self._keys.wake], timeout=seconds)
+
+    # What clients are told -----------------------------------------------------------------------
+
+    def take_events(self, at_most: Mapping[str, int]) -> TakenEvents:
+        """Due events for :data:`EVENT_LEASE`, of each client ``at_most`` so many."""
+        holder = secrets.token_hex(8)
+        wanted = [word for each in at_most.items() for word in each]
+        _, dropped, *taken = self._run("take_events", [], [holder, EVENT_LEASE, *wanted])
+        return read_taken_events(holder, dropped, taken)
+
+    def settle_event(self, event: Event, retry_in: int | None) -> None:
+        """It is over, or tried again after so many milliseconds; unless its lease was over."""
+        arguments = [event.id, event.client, event.holder, _or_empty(retry_in)]
+        self._run("settle_event", [], arguments)
 
     # What the provider tells ---------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ class QueueRules:
     callback_wait: int = 60_000
     """Milliseconds until the provider is asked about a placed call."""
     limits: CallLimits = field(default_factory=CallLimits)
+    told: frozenset[str] = frozenset()
+    """Clients of ``limits`` that are sent events."""
 
     def lua(self) -> str:
         """``CALL_MOVES``, ``RULES`` and ``CLIENT``.
@@ -45,13 +47,14 @@ class QueueRules:
         return (
             f"local CALL_MOVES = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
             f"local function CLIENT(name)\n{self._clients()}"
-            "  return { tallies = {}, deliver_only = false }\nend\n"
+            "  return { tallies = {}, deliver_only = false, told = false }\nend\n"
         )
 
     def _clients(self) -> str:
         return "".join(
             f"  if name == '{name}' then return {{ tallies = {self._tallies(name)}, "
-            f"deliver_only = {str(each.deliver_only).lower()} }} end\n"
+            f"deliver_only = {str(each.deliver_only).lower()}, "
+            f"told = {str(name in self.told).lower()} }} end\n"
             for name, each in self.limits.clients.items()
         )
 

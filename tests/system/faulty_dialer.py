@@ -19,6 +19,8 @@ from urllib3.connection import HTTPConnection
 
 from otpvoice.app import create_dialer
 from otpvoice.dialer.dialer import Dialer
+from otpvoice.events.courier import Courier
+from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
 from otpvoice.settings import load
 from otpvoice.store.redis import RedisStore
@@ -36,6 +38,10 @@ _OWNERS: Final[dict[str, type]] = {
     "pulls": RedisStore,
     "ask": Mobtexting,
     "settle": RedisStore,
+    "take_events": RedisStore,
+    "tell": Courier,
+    "post": HttpClient,  # of events, and of orders
+    "settle_event": RedisStore,
 }
 
 

@@ -1,9 +1,10 @@
 -- What stands before every rule: this file, then _tallies.lua, _numbers.lua, _breakers.lua, _limits.lua,
--- _calls.lua and _verifications.lua; each knows those before it. (Lua ends at 200 names; 140 are taken.)
+-- _calls.lua, _verifications.lua and _events.lua; each knows those before it. (Lua ends at 200 names; 150
+-- are taken.)
 -- The store puts this in front of them, rendered from Python (store/rules.py):
 --   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
 --   RULES                how calls follow each other, and the limits
---   CLIENT(name)         {tallies, deliver_only}: what a client has of its own
+--   CLIENT(name)         {tallies, deliver_only, told}: what a client has of its own
 --
 -- KEYS 1-7 are the same for every rule (see keys.py for the whole legend):
 --   1 queue     zset  call id -> when to dial (ms)

@@ -16,10 +16,15 @@ local function calls_of(verification)
   return calls
 end
 
+local tell -- in _events.lua, for it shows what only those that follow know
+
+-- `event`: what the client is told of it, if anything: "call.placed".
 -- A server that was told to evict may have dropped the record: it must not come back without an end.
-local function changed(verification_id)
+local function changed(verification_id, event)
   local key = PREFIX .. 'verification:' .. verification_id
-  if redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, 'version', 1) end
+  if redis.call('EXISTS', key) == 0 then return end
+  redis.call('HINCRBY', key, 'version', 1)
+  if event then tell(verification_id, event) end
 end
 
 -- Whose limits a call counts in: {number, client, ip}.
@@ -139,7 +144,7 @@ local function move_call(call, status, changes)
       count_answered(verification)
     end
   end
-  changed(call.verification)
+  changed(call.verification, 'call.' .. status)
   return true
 end
 

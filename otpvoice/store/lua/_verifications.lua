@@ -22,7 +22,7 @@ local function finish(verification, status, reason, at)
     answered = answered or call.status == 'answered'
   end
   if answered then count_answered(verification) end
-  changed(verification.id)
+  changed(verification.id, 'verification.' .. status)
 end
 
 -- The verification as it stands now: one whose life is over is ended by whoever reads it.

@@ -1,0 +1,170 @@
+"""A client that takes events: a real server that proves each by the library, and may misbehave."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Final, Self
+
+from standardwebhooks import Webhook
+
+NEW_SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
+OLD_SECRET = "whsec_dGhlIG9sZGVyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
+LONG: Final = 200_000
+"""Bytes: more than anybody reads of an answer."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event as it arrived, proven genuine."""
+
+    id: str
+    type: str
+    sequence: int
+    timestamp: str
+    data: dict[str, Any]
+    raw: bytes
+    headers: dict[str, str]
+    at: float
+    """Monotonic."""
+
+
+class Client:
+    """A context manager: inside of it the client listens.
+
+    ``answers`` says what it does with the next requests, in turn, and then ``usually``: a status,
+    or "hang" (nothing until :meth:`lets_go`), "slow" (the head at once, the body never), "long",
+    "close" (no answer at all), or "redirect".
+    """
+
+    def __init__(self, secret: str = NEW_SECRET, usually: int | str = 204, port: int = 0) -> None:
+        self.answers: list[int | str] = []
+        self.usually = usually
+        self.told: list[Told] = []
+        self.faults: list[Exception] = []
+        """What was no genuine event, or asked for by another path."""
+        self._webhook = Webhook(secret)
+        self._changed = threading.Condition()
+        self._let_go = threading.Event()
+        self._server = _Server(self, port)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/events"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.lets_go()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def lets_go(self) -> None:
+        """Whoever hangs gets no answer, at last."""
+        self._let_go.set()
+
+    def hears(self, many: int, within: float = 10) -> list[Told]:
+        """The first so many events, as soon as they are there."""
+        self.hears_until(lambda told: len(told) >= many, f"{many} events", within)
+        return self.told[:many]
+
+    def hears_of(self, verification_id: str, what: str, within: float = 10) -> Told:
+        """The event of this verification and type."""
+        found: list[Told] = self.hears_until(
+            lambda told: [t for t in told if t.data["id"] == verification_id and t.type == what],
+            f"{what} of {verification_id}",
+            within,
+        )
+        return found[0]
+
+    def hears_until(self, look: Callable[[list[Told]], Any], what: str, within: float = 10) -> Any:
+        """What ``look`` finds in the events so far, as soon as it finds something."""
+        give_up = time.monotonic() + within
+        with self._changed:
+            while not (found := look(self.told)):
+                left = give_up - time.monotonic()
+                heard = [(told.type, told.sequence) for told in self.told]
+                assert left > 0, f"waited {within} s for {what}; got {heard}"
+                self._changed.wait(left)
+        return found
+
+    def takes(self, path: str, headers: dict[str, str], body: bytes) -> int | str:
+        """One request, and what to do with it."""
+        with self._changed:
+            try:
+                assert path == "/events", path
+                said = self._webhook.verify(body, headers)
+                self.told.append(
+                    Told(
+                        headers["webhook-id"],
+                        **said,
+                        raw=body,
+                        headers=headers,
+                        at=time.monotonic(),
+                    )
+                )
+            except Exception as error:  # noqa: BLE001 - the test tells what was wrong
+                self.faults.append(error)
+            self._changed.notify_all()
+            return self.answers.pop(0) if self.answers else self.usually
+
+    def waits(self) -> None:
+        """Until it lets go."""
+        self._let_go.wait(60)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, client: Client, port: int) -> None:
+        self.client = client
+        super().__init__(("127.0.0.1", port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Proves, and answers as it was told to."""
+        client = self.server.client
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # the sender died
+            return
+        told = {name.lower(): value for name, value in self.headers.items()}
+        answer = client.takes(self.path, told, body)
+        self.close_connection = True
+        if answer in {"hang", "close"}:
+            if answer == "hang":
+                client.waits()
+            return
+        location = f"{client.url}/elsewhere" if answer == "redirect" else ""
+        status = {"redirect": 307, "slow": 200, "long": 200}.get(str(answer), answer)
+        self._head(int(status), LONG if answer in {"slow", "long"} else 0, location)
+        if answer == "slow":
+            client.waits()
+        elif answer == "long":
+            self.wfile.write(b"x" * LONG)
+
+    def _head(self, status: int, length: int, location: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        if location:
+            self.send_header("Location", location)
+        self.end_headers()
+        self.wfile.flush()
+
+    def handle(self) -> None:
+        """As usual; a sender that has read enough is no fault."""
+        with suppress(OSError):
+            super().handle()
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""

@@ -1,0 +1,65 @@
+"""A service of whose clients some are told what becomes of their verifications."""
+
+from events.receiver import NEW_SECRET, Client
+from redis import Redis
+
+from otpvoice.app import courier, create_app, queue_rules
+from otpvoice.settings import Settings
+from otpvoice.store.redis import RedisStore
+
+KEEP = 7 * 86_400_000
+"""Milliseconds."""
+
+
+def told_at(client: Client, name: str = "LOGIN", secret: str = NEW_SECRET) -> dict[str, str]:
+    """The variables by which the client of this name is told there; no prefix is ever full."""
+    return {
+        f"OTPVOICE_CLIENTS_{name}_EVENT_URL": client.url,
+        f"OTPVOICE_CLIENTS_{name}_EVENT_SECRET": secret,
+        "OTPVOICE_LIMITS_UNPROVEN_PER_PREFIX": "",
+    }
+
+
+class Telling:
+    """The API, time, and a courier, in single steps.
+
+    Args:
+        settings: name the clients and where they listen.
+        redis: the emptied server.
+    """
+
+    def __init__(self, settings: Settings, redis: Redis) -> None:
+        self.store = RedisStore(redis, keep=KEEP, rules=queue_rules(settings))
+        self.store.sweep("a dialer that was heard of")
+        self.courier = courier(settings, self.store)
+        self.http = create_app(settings, self.store).test_client()
+        self._clients = [name for name, c in settings.clients.items() if c.event_url]
+
+    def asks(self, key: str, to: str, **members: object) -> str:
+        """The id of a new verification."""
+        answer = self.http.post(
+            "/v1/verifications",
+            json={"to": to, **members},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        assert answer.status_code == 201, answer.text
+        return str(answer.get_json()["id"])
+
+    def ends(self, key: str, verification_id: str, how: str = "cancel") -> None:
+        """Cancels or approves it."""
+        answer = self.http.post(
+            f"/v1/verifications/{verification_id}/{how}",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        assert answer.status_code == 200, answer.text
+
+    def passes(self, seconds: float) -> None:
+        """Time passes."""
+        self.store.clock_offset += round(seconds * 1000)
+
+    def tells(self) -> int:
+        """Tries every due event once, one after the other; how many there were."""
+        taken = self.store.take_events(dict.fromkeys(self._clients, 100))
+        for event in taken.events:
+            self.courier.tell(event)
+        return len(taken.events)

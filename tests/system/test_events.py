@@ -1,0 +1,168 @@
+"""Events of the whole service: real processes, a real receiver, and dialers that are killed.
+
+``OTPVOICE_TEST_KILLS`` is how many are killed.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from events.receiver import NEW_SECRET, OLD_SECRET, Client, Told
+from events.telling import Telling, told_at
+from redis import Redis
+from system.leaks import Scanner
+from system.processes import Process, Stack, otpvoice, service_running, until
+from world import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY, WIDE_LIMITS
+
+from otpvoice.settings import load
+from otpvoice.store.events import EVENT_LEASE
+
+RAVI = "+919812345678"
+CODE = "9173640285"
+"""So long that it stands nowhere by chance."""
+MOMENTS = (
+    "before:take_events", "after:take_events", "before:tell", "before:post", "after:post",
+    "before:settle_event", "after:settle_event",
+)  # fmt: skip
+ROUNDS = -(-int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS))) // len(MOMENTS))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A client that listens, and never gets what is not for it."""
+    with Client() as listening:
+        yield listening
+        assert listening.faults == []
+
+
+@pytest.fixture(scope="module")
+def stack(
+    environ: dict[str, str], client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A service that tells the client."""
+    folder = tmp_path_factory.mktemp("told")
+    with service_running(
+        environ, folder, **told_at(client, secret=f"{OLD_SECRET},{NEW_SECRET}")
+    ) as running:
+        yield running
+
+
+def of(client: Client, verification_id: str) -> list[Told]:
+    """What was told of one verification, in the order of its changes."""
+    told = {each.sequence: each for each in client.told if each.data["id"] == verification_id}
+    return [told[sequence] for sequence in sorted(told)]
+
+
+def test_a_whole_life_is_told(stack: Stack, client: Client) -> None:
+    """From the call to the approval; each event shows its own moment, and no code."""
+    service = stack.service
+    verification = service.asks(ASHA, reference="login-81", code=CODE)
+    service.call_becomes(verification, "answered")
+    assert service.checks(verification, service.hears_code()).json()["valid"]
+    client.hears_until(lambda _: len(of(client, verification["id"])) == 3, "three events")
+    told = of(client, verification["id"])
+    assert [each.type for each in told] == [
+        *("call.placed", "call.answered", "verification.approved"),
+    ]
+    assert [each.data["status"] for each in told] == ["pending", "pending", "approved"]
+    assert [each.data["calls"][0]["status"] for each in told] == ["placed", *["answered"] * 2]
+    assert all(each.data["version"] == each.sequence for each in told)
+    assert told[-1].data == service.looks(verification) | {"to": "+91******3210"}
+
+
+def test_events_tell_no_secret(stack: Stack, client: Client) -> None:
+    """Neither code nor whole number, nor any key, in whatever form."""
+    secrets = {"number": ASHA, "digits": ASHA[3:], "API key": LOGIN_KEY, "secret": NEW_SECRET}
+    keys = {"ring": RING_KEY, "number key": NUMBER_KEY}
+    scanner = Scanner(secrets | keys, {"code": CODE})
+    verification = stack.service.asks(RAVI, code=CODE, call_after=100)
+    stack.service.checks(verification, CODE)
+    client.hears_of(verification["id"], "verification.approved")
+    for each in client.told:
+        assert scanner.scan(each.type, each.raw + str(each.headers).encode()) == []
+    assert scanner.scan("a test", f'{{"code": "{CODE}"}}'.encode())
+
+
+def test_many_right_codes_are_one_approval(stack: Stack, client: Client) -> None:
+    """Of 200 at once one wins, and one event says so."""
+    service = stack.service
+    verification = service.asks(RAVI, code="471199", call_after=100)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: service.checks(verification, "471199"), range(200)))
+    assert sum(answer.json().get("valid", False) for answer in answers) == 1
+    client.hears_of(verification["id"], "verification.approved")
+    later = service.asks(RAVI, call_after=100)
+    service.post(f"/v1/verifications/{later['id']}/cancel")
+    client.hears_of(later["id"], "verification.canceled")
+    client.hears_of(verification["id"], "call.canceled")
+    told = [each.type for each in client.told if each.data["id"] == verification["id"]]
+    assert sorted(told) == ["call.canceled", "verification.approved"]
+
+
+def test_what_happens_while_no_dialer_lives_is_told_by_the_next(
+    stack: Stack, client: Client
+) -> None:
+    """Killed before it could tell anything of it."""
+    service = stack.service
+    verification = service.asks(RAVI, code="471199", call_after=100)
+    stack.dialer.kill()
+    assert service.checks(verification, "471199").json()["valid"]
+    assert of(client, verification["id"]) == []
+    with otpvoice("dialer", stack.variables, stack.folder) as next_dialer:
+        client.hears_of(verification["id"], "verification.approved", within=20)
+        client.hears_of(verification["id"], "call.canceled")
+        assert next_dialer.ends() == 0
+
+
+@pytest.mark.timeout(60 + 40 * ROUNDS)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_killed_dialer_loses_no_event(
+    environ: dict[str, str], redis: Redis, tmp_path: Path, seed: int
+) -> None:
+    """Wherever it dies between change and delivery: told at least once, always under one id."""
+    program = str(Path(__file__).with_name("faulty_dialer.py"))
+    with Client() as client, ExitStack() as processes:
+        variables = {**environ, **WIDE_LIMITS, **told_at(client)}
+        telling = Telling(load(variables).settings, redis)
+        dialers = {
+            moment: processes.enter_context(
+                Process(
+                    [sys.executable, program, moment, str(1 + seed % 3), "SIGKILL"],
+                    tmp_path / f"{moment}.log",
+                    variables,
+                )
+            )
+            for moment in MOMENTS
+        }
+        ids: list[str] = []
+
+        def all_are_dead() -> bool:
+            ids.append(_canceled(telling, len(ids)))
+            return not any(dialer.runs for dialer in dialers.values())
+
+        until(all_are_dead, "the dialers to die", 40)
+        assert [dialer.ended() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
+        before = len(client.told)
+        telling.passes(EVENT_LEASE / 1000 + 1)
+        while telling.tells():
+            pass
+        assert client.faults == []
+        told = {each.id for each in client.told}
+        assert told == {f"evt_{each[4:]}_{version}" for each in ids for version in (2, 3)}
+        assert len({(each.id, each.raw) for each in client.told}) == len(told)
+        print(
+            f"{len(dialers)} kills, {len(told)} events: {before} told by those who died, "
+            f"{len(client.told) - len(told)} told twice"
+        )
+
+
+def _canceled(telling: Telling, n: int) -> str:
+    telling.store.sweep("a dialer that was heard of")
+    verification_id = telling.asks(LOGIN_KEY, f"+9198765{n:05}", call_after=100)
+    telling.ends(LOGIN_KEY, verification_id)
+    return verification_id
