@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from structlog.contextvars import bind_contextvars
 
 from otpvoice.api.answers import json_answer
@@ -15,6 +15,7 @@ from otpvoice.core.phone import mask_number
 from otpvoice.core.receipts import Receipts
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Verifications
+from otpvoice.core.steps import Idempotency
 from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
@@ -49,9 +50,7 @@ class _Views:
     def create(self) -> Response:
         client = self._access.client()
         body = read_body(CreateRequest)
-        key = read_idempotency_key()
-        idempotency = self._service.recognise(client, key, read_bytes()) if key else None
-        created = self._service.create(client, body, idempotency)
+        created = self._service.create(client, body, self._recognise(client))
         verification = created.verification
         shown = self._show(verification)
         begun = created.is_new and not created.is_replayed
@@ -59,9 +58,7 @@ class _Views:
         shown["client_token"] = self._access.token_for(verification)
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, self._public_url)
-        if created.is_replayed:
-            response.headers["Idempotent-Replayed"] = "true"
-        return response
+        return _replayed(response) if created.is_replayed else response
 
     def get(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
@@ -69,25 +66,31 @@ class _Views:
 
     def check(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
-        checked = self._service.check(client, verification_id, read_body(CheckRequest))
+        body = read_body(CheckRequest)
+        checked = self._service.check(client, verification_id, body, self._recognise(client))
         verification = checked.verification
         shown = self._show(verification)
-        _log("verification.checked", verification, valid=checked.valid)
+        event = "verification.repeated" if checked.is_replayed else "verification.checked"
+        _log(event, verification, valid=checked.valid)
+        # Of the verification and `valid` alone, so that a replay has all that the first answer had.
         shown["valid"] = checked.valid
         if checked.valid:
             number = self._service.number_of(verification)
             shown["receipt"] = self._receipts.sign(verification, number)
-        return json_answer(shown)
+        response = json_answer(shown)
+        return _replayed(response) if checked.is_replayed else response
 
     def call(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
         body = read_body(CallRequest)
         if body.route and not is_client():
             raise InvalidRequest.at("/route", "is not for apps to choose")
-        verification = self._service.call(client, verification_id, body)
-        shown = self._show(verification)
-        _log("verification.call_asked", verification)
-        return json_answer(shown, 202)
+        called = self._service.call(client, verification_id, body, self._recognise(client))
+        shown = self._show(called.verification)
+        event = "verification.repeated" if called.is_replayed else "verification.call_asked"
+        _log(event, called.verification)
+        response = json_answer(shown, 202)
+        return _replayed(response) if called.is_replayed else response
 
     def cancel(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
@@ -105,6 +108,13 @@ class _Views:
         _log("verification.approved_elsewhere", verification)
         return json_answer(shown)
 
+    def _recognise(self, client: str) -> Idempotency | None:
+        """What makes this request known again; an app's keys are not its client's."""
+        key = read_idempotency_key()
+        who = client if is_client() else f"{client} app"
+        asked = f"{request.method} {request.path}"
+        return self._service.recognise(who, asked, key, read_bytes()) if key else None
+
     def _show(self, verification: Verification) -> dict[str, Any]:
         number = self._service.number_of(verification)
         # For every line of this request from here on, the one of its answer included.
@@ -114,6 +124,11 @@ class _Views:
             number=self._service.name_of(number),
         )
         return present(verification, seen(number), self._public_url)
+
+
+def _replayed(response: Response) -> Response:
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _log(event: str, verification: Verification, **details: Any) -> None:

@@ -93,6 +93,9 @@ def _service(settings: Settings) -> Iterator[Finding]:
     if not server.public_url.startswith("https://"):
         detail = "is not https: everybody on the way can read codes and keys"
         yield Finding(Level.WARN, "server.public_url", detail)
+    if settings.test_numbers:
+        detail = "test numbers are set: whoever knows them gets in as them"
+        yield Finding(Level.WARN, "test_numbers", detail)
     if not settings.clients:
         detail = "there is none, so that nobody can ask: otpvoice keys new CLIENT"
         yield Finding(Level.FAIL, "clients", detail)

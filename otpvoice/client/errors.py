@@ -118,8 +118,7 @@ class NumberRefused(ApiError):
 class Closed(ApiError):
     """The verification has ended; ``verification`` tells how.
 
-    Raised by a repeated check, it does not tell whether the code was accepted: ``approved`` here
-    is no proof, because somebody else may have been first.
+    ``approved`` here is no proof: somebody else was first, or it was approved by other means.
     """
 
 

@@ -1,8 +1,8 @@
 """Phone numbers: one canonical number for one telephone, or a refusal that says why."""
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import phonenumbers
@@ -27,6 +27,8 @@ class NumberRules:
     """libphonenumber's types in lower case: ``mobile``, ``fixed_line_or_mobile`` ..."""
     deny_prefixes: Sequence[str] = ()
     """E.164 beginnings that are refused, whatever their region and type."""
+    test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """E.164 → its fixed code. Nobody is called there: the other rules do not hold for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def parse_number(text: str, rules: NumberRules) -> Number:
         NumberNotAllowed: a number that ``rules`` do not call.
     """
     number = read_number(text)
-    _check_rules(number, rules)
+    if number.e164 not in rules.test_numbers:
+        _check_rules(number, rules)
     return number
 
 

@@ -19,8 +19,6 @@ from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 _MIN_QUEUE_MARGIN: Final = 15
 """Seconds of life without which no call is dialed: it rings and speaks about as long."""
-_CREATED: Final = 201
-"""What a create that began a verification is remembered as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,17 @@ class Checked:
 
     verification: Verification
     valid: bool
+    is_replayed: bool = False
+    """Answered before, under the same idempotency key: nothing was compared now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The verification whose call comes."""
+
+    verification: Verification
+    is_replayed: bool = False
+    """Answered before, under the same idempotency key: nothing was queued now."""
 
 
 class Verifications:
@@ -121,15 +130,22 @@ class Verifications:
         """
         new = replace(self._new_verification(client, request), idempotency=idempotency)
         answer = self._store.create(new)
-        if answer.outcome in {"created", "existing", "replayed"} and answer.verification:
-            is_new = answer.outcome == "created" or answer.number == _CREATED
-            return Created(answer.verification, is_new, is_replayed=answer.outcome == "replayed")
+        if answer.outcome in {"created", "existing"} and answer.verification:
+            is_new = answer.outcome == "created"
+            return Created(answer.verification, is_new, answer.is_replayed)
         raise refusal(answer)
 
-    def recognise(self, client: str, key: str, body: bytes) -> Idempotency:
-        """What makes this request known when ``key`` comes again; neither can be read back."""
+    def recognise(self, who: str, request: str, key: str, body: bytes) -> Idempotency:
+        """What makes a request known when ``key`` comes again; nothing of it can be read back.
+
+        Args:
+            who: the holder of the credential. Keys of others are other keys.
+            request: method and path. The same key on another is another key.
+            key: Idempotency-Key.
+            body: as it came.
+        """
         return Idempotency(
-            key=self._number_key.fingerprint(f"{client}\0create\0{key}".encode()),
+            key=self._number_key.fingerprint(f"{who}\0{request}\0{key}".encode()),
             body=self._number_key.fingerprint(body),
         )
 
@@ -142,34 +158,55 @@ class Verifications:
         """
         return _expect(self._store.get(verification_id, client), "found")
 
-    def check(self, client: str, verification_id: str, request: CheckRequest) -> Checked:
+    def check(
+        self,
+        client: str,
+        verification_id: str,
+        request: CheckRequest,
+        idempotency: Idempotency | None = None,
+    ) -> Checked:
         """Compares one code; the first right one ends the verification.
+
+        With ``idempotency``, what was answered to the same request before is answered again.
 
         Raises:
             NotFound, VerificationClosed: as they say.
             TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: not as long as the code is; costs no check.
+            IdempotencyMismatch: the key came with another body before.
             StoreUnavailable: whether it was counted is not known.
         """
         digests = self._ring.digests("check", verification_id, request.code)
-        answer = self._store.check(verification_id, client, len(request.code), digests)
+        length = len(request.code)
+        answer = self._store.check(verification_id, client, length, digests, idempotency)
         if answer.outcome in {"right", "wrong"} and answer.verification:
-            return Checked(answer.verification, valid=answer.outcome == "right")
+            valid = answer.outcome == "right"
+            return Checked(answer.verification, valid, answer.is_replayed)
         raise refusal(answer)
 
-    def call(self, client: str, verification_id: str, request: CallRequest) -> Verification:
+    def call(
+        self,
+        client: str,
+        verification_id: str,
+        request: CallRequest,
+        idempotency: Idempotency | None = None,
+    ) -> Called:
         """Makes sure that a call comes, and soon.
+
+        With ``idempotency``, what was answered to the same request before is answered again.
 
         Raises:
             NotFound, VerificationClosed: as they say.
             TooLate: a call could not come in time.
             RateLimited: a limit holds.
+            IdempotencyMismatch: the key came with another body before.
             Unavailable: no call can be taken on, or the store is away.
         """
         profile = self._profiles[client]
         locale = request.locale and choose_flow(request.locale, profile.flows)[0]
         call = NewCall(_new_id("call"), request.route, locale, profile.bridge, profile.caller_id)
-        return _expect(self._store.call(verification_id, client, call), "coming")
+        answer = self._store.call(verification_id, client, call, idempotency)
+        return Called(_expect(answer, "coming"), answer.is_replayed)
 
     def cancel(self, client: str, verification_id: str) -> Verification:
         """Ends it without proof. A placed call can not be called back.
@@ -207,7 +244,8 @@ class Verifications:
         number_name = number_key.name(number.e164)
         network = request.ip and public_network(request.ip)
         locale, _ = choose_flow(request.locale, profile.flows)
-        code = request.code or generate_code(self._rules.code_length)
+        test_code = profile.rules.test_numbers.get(number.e164)
+        code = request.code or test_code or generate_code(self._rules.code_length)
         verification_id = _new_id("vrf")
         return NewVerification(
             id=verification_id,
@@ -244,6 +282,7 @@ class Verifications:
                 ip=number_key.shared("ip", network) if network else None,
                 reference=number_key.shared("reference", request.reference or ""),
             ),
+            is_test=test_code is not None,
         )
 
 

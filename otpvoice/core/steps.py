@@ -67,6 +67,8 @@ class NewVerification:
     queue_margin: int
     call: NewCall
     shares: Shares
+    is_test: bool = False
+    """Of a test number: nobody is called."""
     idempotency: Idempotency | None = None
 
 
@@ -85,6 +87,10 @@ class Answer(Protocol):
     def number(self) -> int:
         """The figure that belongs to the outcome."""
 
+    @property
+    def is_replayed(self) -> bool:
+        """Nothing was done now: the outcome is that of the same request when it came first."""
+
 
 class Store(Protocol):
     """Each step is atomic and happens at most once. All raise ``StoreUnavailable``."""
@@ -92,26 +98,39 @@ class Store(Protocol):
     def create(self, new: NewVerification) -> Answer:
         """Begins one or finds the one under way, and queues its call.
 
-        ``created``, ``existing``, ``replayed`` (number: the first answer's status), ``call_gap``
-        and ``rate_limited <limit>`` (number: ms until it would be taken), ``over_capacity``,
-        ``calls_unavailable``, ``idempotency_mismatch``.
+        ``created``, ``existing``, ``call_gap`` and ``rate_limited <limit>`` (number: ms until it
+        would be taken), ``over_capacity``, ``calls_unavailable``, ``idempotency_mismatch``.
         """
 
     def get(self, verification_id: str, client: str) -> Answer:
         """``found``, ``not_found``. Ends what is over, changes nothing else."""
 
-    def check(self, verification_id: str, client: str, length: int, digests: list[bytes]) -> Answer:
+    def check(
+        self,
+        verification_id: str,
+        client: str,
+        length: int,
+        digests: list[bytes],
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
         """``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``.
 
         ``rate_limited <limit>`` (number: ms until then): neither compared nor counted.
+        ``idempotency_mismatch``.
         """
 
     def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
         """``ended`` (also: already, in this status), ``closed``, ``not_found``."""
 
-    def call(self, verification_id: str, client: str, call: NewCall) -> Answer:
+    def call(
+        self,
+        verification_id: str,
+        client: str,
+        call: NewCall,
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
         """Queues a call or brings a delayed one forward.
 
         ``coming``, ``closed``, ``too_late``, ``rate_limited <limit>`` (number: ms until then),
-        ``over_capacity``, ``calls_unavailable``, ``not_found``.
+        ``over_capacity``, ``calls_unavailable``, ``not_found``, ``idempotency_mismatch``.
         """

@@ -25,12 +25,14 @@ NOT_SETTINGS: Final = frozenset(
 _PREFIX: Final = "OTPVOICE_"
 _TESTS_PREFIX: Final = "OTPVOICE_TEST_"
 _FILE: Final = "_FILE"
+TEST_NUMBERS: Final[Place] = ("test_numbers",)
+"""A table without fields of ours: it is one value."""
 
 _VARIABLES: Final[Mapping[str, Place]] = {
     f"{_PREFIX}{section}_{field.name}".upper(): (section, field.name)
     for section, kind in SECTIONS.items()
     for field in structs.fields(kind)
-}
+} | {f"{_PREFIX}TEST_NUMBERS": TEST_NUMBERS}
 _CLIENT_FIELDS: Final = "|".join(field.name.upper() for field in structs.fields(Client))
 # As little as possible for the name leaves as much as possible for the field.
 _CLIENT_VARIABLE: Final = re.compile(
@@ -97,11 +99,10 @@ def given_in_environment(environ: Mapping[str, str]) -> tuple[dict[Place, Given]
 
 
 def _is_ours(variable: str) -> bool:
-    return (
-        variable.startswith(_PREFIX)
-        and not variable.startswith(_TESTS_PREFIX)
-        and variable not in NOT_SETTINGS
-    )
+    """What begins like a size of our tests is one, unless it is a setting by its whole name."""
+    if variable.startswith(_TESTS_PREFIX):
+        return variable.removesuffix(_FILE) in _VARIABLES
+    return variable.startswith(_PREFIX) and variable not in NOT_SETTINGS
 
 
 def _place_of(variable: str) -> Place | None:
@@ -131,6 +132,8 @@ def _nodes(table: Mapping[str, Any], above: Place = ()) -> Iterator[tuple[Place,
 
 def is_table(place: Place) -> bool:
     """Whether fields, or tables of clients, are expected below ``place``."""
+    if place == TEST_NUMBERS:
+        return False
     return len(place) == 1 or (len(place) == 2 and place[0] == "clients")
 
 

@@ -202,8 +202,8 @@ def read_spoken_name(text: str) -> str:
     return name
 
 
-def read_flows(given: object) -> dict[str, object]:
-    """The entries of a table of flows, or of text like ``default=24,hi=25``, or of JSON."""
+def read_pairs(given: object) -> dict[str, object]:
+    """The entries of a table, or of text like ``default=24,hi=25``, or of JSON."""
     if not isinstance(given, str):
         return msgspec.convert(given, dict[str, object])
     if given.lstrip().startswith("{"):
@@ -211,4 +211,4 @@ def read_flows(given: object) -> dict[str, object]:
     pairs = [pair.partition("=") for pair in re.split(r"[,\n]", given) if pair.strip()]
     if not all(equals for _, equals, _ in pairs):
         raise ValueError("a pair has no =")
-    return {tag.strip(): flow_id.strip() for tag, _, flow_id in pairs}
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -10,9 +10,10 @@ from msgspec import structs
 
 from otpvoice.core.flow import DEFAULT, Flow, is_language_tag
 from otpvoice.settings.errors import SettingsError, WrongSetting
-from otpvoice.settings.given import Given, Place, dotted, is_table, variable_of
+from otpvoice.settings.given import TEST_NUMBERS, Given, Place, dotted, is_table, variable_of
 from otpvoice.settings.kinds import expected, is_flows, kind_of, member_type, required_type
-from otpvoice.settings.readers import read_flows
+from otpvoice.settings.numbers import read_test_numbers
+from otpvoice.settings.readers import read_pairs
 from otpvoice.settings.tree import SECTIONS, Client, Section, Settings
 
 _CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -29,12 +30,13 @@ def read(given: Mapping[Place, Given]) -> Settings:
     reader = _Reader(given)
     sections = {name: reader.fields(kind, (name,)) for name, kind in SECTIONS.items()}
     clients = {name: reader.client(name) for name in _client_names(given)}
+    test_numbers = reader.test_numbers()
     reader.refuse_misplaced()
     if reader.wrong:
         raise SettingsError(reader.wrong)
     tree: dict[str, Any] = {name: kind(**sections[name]) for name, kind in SECTIONS.items()}
     tree["clients"] = MappingProxyType({name: Client(**clients[name]) for name in clients})
-    return Settings(**tree)
+    return Settings(**tree, test_numbers=test_numbers)
 
 
 def _client_names(given: Mapping[Place, Given]) -> list[str]:
@@ -48,7 +50,7 @@ class _Reader:
     def __init__(self, given: Mapping[Place, Given]) -> None:
         self.wrong: list[WrongSetting] = []
         self._given = given
-        self._known: set[Place] = {("clients",)}
+        self._known: set[Place] = {("clients",), TEST_NUMBERS}
 
     def client(self, name: str) -> dict[str, Any]:
         place = ("clients", name)
@@ -69,6 +71,15 @@ class _Reader:
             elif field.required:
                 self._refuse(dotted(here), "not set", _missing(field.type, here))
         return values
+
+    def test_numbers(self) -> Mapping[str, str]:
+        """The table at :data:`TEST_NUMBERS`; what is wrong with it is kept with the rest."""
+        given = self._given.get(TEST_NUMBERS)
+        if given is None:
+            return MappingProxyType({})
+        found = read_test_numbers(given)
+        self.wrong.extend(found.wrong)
+        return found.codes
 
     def refuse_misplaced(self) -> None:
         """Refuse what stands where nothing, or something else, belongs."""
@@ -116,7 +127,7 @@ class _Reader:
 
     def _flows(self, annotation: Any, name: str, given: Given) -> object:
         try:
-            table = read_flows(given.value)
+            table = read_pairs(given.value)
         except ValueError as error:
             detail = f"must be {expected(annotation)}: {error}"
             return self._refuse(name, given.source, detail)

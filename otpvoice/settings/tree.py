@@ -206,6 +206,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     verification: Verification
     dialer: Dialer
     limits: Limits
+    test_numbers: Mapping[str, str]
+    """E.164 → its fixed code. Its ``repr`` shows neither."""
     log: Log
 
     def for_client(self, name: str) -> ClientProfile:
@@ -221,6 +223,7 @@ class Settings(Struct, frozen=True, kw_only=True):
                 regions=_first(client.regions, limits.regions),
                 types=limits.number_types,
                 deny_prefixes=limits.deny_prefixes,
+                test_numbers=self.test_numbers,
             ),
             bridge=bridge,
             caller_id=_first(client.caller_id, provider.caller_id) or f"+{bridge}",
@@ -255,7 +258,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
-    {field.name: field.type for field in structs.fields(Settings) if field.name != "clients"}
+    {
+        field.name: field.type
+        for field in structs.fields(Settings)
+        if field.name not in {"clients", "test_numbers"}
+    }
 )
 
 

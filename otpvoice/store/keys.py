@@ -20,7 +20,7 @@
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |
 | seen:<fingerprint>   | text | a callback that came before                | a day         |
-| again:<client>:<k>   | hash | the answer to an idempotency key           | a day         |
+| again:<client>:<k>   | hash | the outcome of a request with a key        | a day         |
 | route:<route>        | hash | failures of a route that has some          | an hour       |
 | held                 | set  | queued calls that wait for a route         | 10 minutes    |
 | queue                | zset | queued calls by when to dial them          | when empty    |

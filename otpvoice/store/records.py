@@ -28,12 +28,17 @@ class Answer:
     verification: Verification | None
     number: int
     """The figure that belongs to the outcome, if one does."""
+    is_replayed: bool = False
+    """The outcome is what it was when the same request came first."""
 
 
 def read_answer(reply: Sequence[Any]) -> Answer:
     """The reply of ``answer()`` in ``_verifications.lua``."""
     outcome, now, number, *rest = reply
     verification = read_verification(now, *rest) if rest else None
+    again, _, before = outcome.decode().partition(" ")
+    if again == "replayed":
+        return Answer(before, verification, number, is_replayed=True)
     return Answer(outcome.decode(), verification, number)
 
 
@@ -124,6 +129,7 @@ def read_claim(
         bridge=call[b"bridge"].decode(),
         tried=tuple(Route(word) for word in call.get(b"tried", b"").decode().split()),
         requests=int(call.get(b"requests", b"0")),
+        is_test=b"test" in verification,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from otpvoice.core.steps import NewCall, NewVerification
+from otpvoice.core.steps import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
 from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_taken_events
 from otpvoice.store.keys import TAG
@@ -66,7 +66,7 @@ class RedisStore(Rulebook):
             self._keys.number(new.number),
             self._keys.verification(new.id),
             self._keys.speech(new.id),
-            self._keys.again(new.client, new.idempotency.key if new.idempotency else ""),
+            self._again(new.client, new.idempotency),
             self._keys.reference(new.shares.reference),
         ]
         fields: list[Argument] = [
@@ -75,13 +75,14 @@ class RedisStore(Rulebook):
             *("route", new.route, "locale", new.locale),
             *("code_length", new.code_length, "checks_left", new.max_checks),
             *(("own_code", 1) if new.own_code else ()),
+            *(("test", 1) if new.is_test else ()),
             *(("reference", new.reference) if new.reference is not None else ()),
         ]
         arguments: list[Argument] = [
             *(new.id, new.client, new.number, int(new.own_code), new.call_after, new.ttl),
             *(new.keep, new.queue_margin, HEARD_WITHIN, OVERDUE_AFTER),
             *(*_call(new.call), new.sealed_speech),
-            *(new.idempotency.body if new.idempotency else "", _DAY),
+            *(_body(new.idempotency), _DAY),
             *(new.shares.prefix, new.shares.area, new.shares.region),
             *(_or_empty(new.shares.ip), new.shares.reference),
             *(len(new.request_digests), *new.request_digests, *fields),
@@ -92,18 +93,31 @@ class RedisStore(Rulebook):
         """See :class:`otpvoice.core.steps.Store`."""
         return self._step("get", verification_id, client)
 
-    def check(self, verification_id: str, client: str, length: int, digests: list[bytes]) -> Answer:
+    def check(
+        self,
+        verification_id: str,
+        client: str,
+        length: int,
+        digests: list[bytes],
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
-        return self._step("check", verification_id, client, length, *digests)
+        return self._once("check", verification_id, client, idempotency, length, *digests)
 
     def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
         return self._step("end", verification_id, client, status, reason)
 
-    def call(self, verification_id: str, client: str, call: NewCall) -> Answer:
+    def call(
+        self,
+        verification_id: str,
+        client: str,
+        call: NewCall,
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
         arguments = (HEARD_WITHIN, OVERDUE_AFTER, *_call(call))
-        return self._step("call", verification_id, client, *arguments)
+        return self._once("call", verification_id, client, idempotency, *arguments)
 
     # What the dialer does ------------------------------------------------------------------------
 
@@ -141,6 +155,14 @@ class RedisStore(Rulebook):
         ]
         status, _, change = self._run("record", [], arguments)
         return read_recorded(status, change)
+
+    def pretend(self, claim: Claim, duration: int) -> bool:
+        """Ends a claimed call to a test number as answered; whether it was still this holder's.
+
+        ``duration``: seconds that it would have taken.
+        """
+        outcome, _ = self._run("pretend", [], [claim.call_id, claim.holder, duration])
+        return bool(outcome == b"answered")
 
     def sweep(self, dialer: str) -> Swept:
         """Ends what is over, says that ``dialer`` lives, and fetches what the log is to be told."""
@@ -208,9 +230,29 @@ class RedisStore(Rulebook):
         keys = [self._keys.verification(verification_id)]
         return read_answer(self._run(name, keys, [verification_id, client, *rest]))
 
+    def _once(
+        self,
+        name: str,
+        verification_id: str,
+        client: str,
+        idempotency: Idempotency | None,
+        *rest: Argument,
+    ) -> Answer:
+        """A step that is done once for each idempotency key."""
+        keys = [self._keys.verification(verification_id), self._again(client, idempotency)]
+        arguments = [verification_id, client, _body(idempotency), _DAY, *rest]
+        return read_answer(self._run(name, keys, arguments))
+
+    def _again(self, client: str, idempotency: Idempotency | None) -> str:
+        return self._keys.again(client, idempotency.key if idempotency else "")
+
 
 def _call(call: NewCall) -> tuple[Argument, ...]:
     return (call.id, _or_empty(call.route), _or_empty(call.locale), call.bridge, call.caller_id)
+
+
+def _body(idempotency: Idempotency | None) -> str:
+    return idempotency.body if idempotency else ""
 
 
 def _or_empty(value: str | int | None) -> Argument:

@@ -39,13 +39,10 @@ _UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED",
 
 
 _LUA: Final = files("otpvoice.store") / "lua"
-_PRELUDE: Final = "".join(
-    (_LUA / f"_{part}.lua").read_text("utf-8")
-    for part in (
-        *("base", "tallies", "numbers", "breakers", "limits"),
-        *("calls", "verifications", "events"),
-    )
-)
+_PARTS: Final = (
+    "base", "tallies", "numbers", "breakers", "limits", "calls", "verifications", "events", "again",
+)  # fmt: skip
+_PRELUDE: Final = "".join((_LUA / f"_{part}.lua").read_text("utf-8") for part in _PARTS)
 
 
 class Script:

@@ -27,6 +27,8 @@ class Claim:
     """Routes that refused this call before."""
     requests: int
     """Requests sent for this very call so far."""
+    is_test: bool = False
+    """To a test number: nobody is to be called."""
 
 
 class News(StrEnum):

@@ -85,6 +85,28 @@ def test_a_store_that_hangs(lonely: Door, server: ValkeyServer) -> None:
     assert lonely.checks(began, "1234").get_json()["valid"] is True
 
 
+def test_what_was_asked_while_it_hung_is_repeated(lonely: Door, server: ValkeyServer) -> None:
+    """503 says that nothing is known; the repeat with its key is answered, done now or then."""
+    one, other = lonely.asks(code="1234"), lonely.asks("+919812345678", code="1234")
+    paths = [f"{VERIFICATIONS}/{begun['id']}/checks" for begun in (one, other)]
+    bodies = [b'{"code": "1234"}', b'{"code": "4321"}']
+    process_id = int(connect(server.connection_url).info("server")["process_id"])
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        for path, body in zip(paths, bodies, strict=True):
+            answer = lonely.posts(path, body, idempotency_key="k")
+            problem(answer, 503, "store_unavailable")
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+    wait_until_ready(lonely)
+    for path, body, valid in zip(paths, bodies, (True, False), strict=True):
+        for _ in range(2):
+            answer = lonely.posts(path, body, idempotency_key="k")
+            assert (answer.status_code, answer.get_json()["valid"]) == (200, valid)
+        assert answer.headers["Idempotent-Replayed"] == "true"
+    assert lonely.looks(other)["checks_left"] == 4
+
+
 def test_a_store_that_was_started_anew(lonely: Door, server: ValkeyServer) -> None:
     """An empty one on the same address: unknown is unknown, and new ones begin."""
     began = lonely.asks()

@@ -184,3 +184,11 @@ def test_the_token_is_not_carried_elsewhere() -> None:
         assert probe_provider(url, "token").status == 302
     assert asked == ["/finance/balance"]
     assert asked_elsewhere == []
+
+
+def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
+    """A warning, for whoever knows one gets in; neither number nor code is shown."""
+    checked = runs("doctor", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
+    assert checked.exit_code == 0, checked.output
+    assert "whoever knows them gets in" in advice(checked.output, "warn", "test_numbers")
+    assert not [shown for shown in ("735194", "9999900001") if shown in checked.output]

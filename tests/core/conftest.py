@@ -19,9 +19,9 @@ def ring() -> KeyRing:
 
 @pytest.fixture
 def service(store: RedisStore, ring: KeyRing) -> Verifications:
-    """Two clients, alike but for their names and what they call people."""
+    """Two clients, alike but for their names and what they call people; and a test number."""
     store.sweep("dialer")
-    rules = NumberRules(["IN"], ["mobile"])
+    rules = NumberRules(["IN"], ["mobile"], test_numbers={"+12015550199": "0042"})
     flows = {"default": Flow("24"), "hi": Flow("25")}
     return Verifications(
         store=store,

@@ -160,6 +160,19 @@ def test_a_denied_beginning_holds_for_the_canonical_form() -> None:
         parse_number("+9109876543210", NumberRules(["IN"], ["mobile"], ["+9198765"]))
 
 
+def test_no_rule_holds_for_a_test_number() -> None:
+    """Region, type and beginning do not matter where nobody is called; that it is a number does."""
+    tests = dict.fromkeys(("+919876543210", "+18002345678", "+91"), "123456")
+    rules = NumberRules([], [], ["+91"], tests)
+    assert parse_number("+919876543210", rules).e164 == "+919876543210"
+    assert parse_number("+9109876543210", rules).e164 == "+919876543210"
+    assert parse_number("+18002345678", rules).kind == "toll_free"
+    with pytest.raises(InvalidNumber):
+        parse_number("+91", rules)
+    with pytest.raises(NumberNotAllowed):
+        parse_number("+919876543211", rules)
+
+
 @pytest.mark.parametrize("rules", [NumberRules([], ["mobile"]), NumberRules(["IN"], [])])
 def test_an_empty_list_allows_nothing(rules: NumberRules) -> None:
     """Empty means none, never all."""

@@ -48,6 +48,23 @@ def calls_busy(store: RedisStore) -> None:
     store.record(claim, CallResult(CallStatus.FAILED))
 
 
+def test_a_request_is_recognised_by_all_that_it_is(service: Verifications) -> None:
+    """By who asks, for what, and with which key; another body is told apart from it."""
+    said = ("client login", "POST /v1/verifications", "key", b"body")
+    first = service.recognise(*said)
+    assert service.recognise(*said) == first
+    for other in (
+        ("client bank", *said[1:]),
+        (said[0], "POST /v1/verifications/vrf_0/checks", *said[2:]),
+        (said[0], "PUT /v1/verifications", *said[2:]),
+        (*said[:2], "kez", said[3]),
+    ):
+        again = service.recognise(*other)
+        assert (again.key == first.key, again.body == first.body) == (False, True)
+    other_body = service.recognise(*said[:3], b"bodz")
+    assert (other_body.key == first.key, other_body.body == first.body) == (True, False)
+
+
 # Create ------------------------------------------------------------------------------------------
 
 
@@ -90,6 +107,22 @@ def test_what_a_create_says_is_taken(
     assert (begun.reference, begun.code_length, begun.checks_left) == ("r", 4, 5)
     assert (begun.calls[0].route, begun.calls[0].locale) == (Route.OBD, "hi")
     assert spoken(store, ring) == ("0042", "Customer")
+
+
+@pytest.mark.parametrize(("own", "code"), [(None, "0042"), ("4711", "4711")])
+def test_a_test_number_has_its_code(
+    service: Verifications, store: RedisStore, own: str | None, code: str
+) -> None:
+    """In every verification the same, unless the client brings one; and nobody is to be called."""
+    for reference in ("one", "two"):
+        request = CreateRequest(to="+12015550199", code=own, reference=reference)
+        begun = service.create("login", request).verification
+        assert begun.code_length == len(code)
+        assert claimed(store).is_test
+        assert not service.check("login", begun.id, CheckRequest("9999")).valid
+        assert service.check("login", begun.id, CheckRequest(code)).valid
+    service.create("login", ASKS)
+    assert not claimed(store).is_test
 
 
 def test_the_number_is_sealed_and_comes_back(service: Verifications, ring: KeyRing) -> None:
@@ -263,12 +296,12 @@ def test_a_further_call_takes_its_wishes(service: Verifications, store: RedisSto
     """Route and language of the request, else those of the create; the code stays."""
     begun = service.create("login", CreateRequest(to=ASHA, locale="hi", ttl=600)).verification
     calls_busy(store)
-    again = service.call("login", begun.id, CallRequest(Route.OBD, "en")).calls[-1]
+    again = service.call("login", begun.id, CallRequest(Route.OBD, "en")).verification.calls[-1]
     assert (again.route, again.locale) == (Route.OBD, "default")
     store.clock_offset += 60_000
     store.sweep("dialer")
     calls_busy(store)
-    third = service.call("login", begun.id, CallRequest()).calls[-1]
+    third = service.call("login", begun.id, CallRequest()).verification.calls[-1]
     assert (third.route, third.locale) == (Route.C2C, "hi")
 
 

@@ -89,6 +89,7 @@ class Exchange:
         name: str = "Asha",
         idempotency: Idempotency | None = None,
         ip: str | None = None,
+        is_test: bool = False,
     ) -> Answer:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
@@ -114,6 +115,7 @@ class Exchange:
             queue_margin=round(margin * 1000),
             call=new_call(route, bridge),
             shares=shares_of(to, ip, reference),
+            is_test=is_test,
             idempotency=idempotency,
         )
         return self.store.create(new)
@@ -129,6 +131,7 @@ class Exchange:
         ttl: float = 300,
         bridge: str = BRIDGE,
         ip: str | None = None,
+        is_test: bool = False,
     ) -> Verification:
         """A verification, begun."""
         answer = self.asks(
@@ -140,22 +143,34 @@ class Exchange:
             ttl=ttl,
             bridge=bridge,
             ip=ip,
+            is_test=is_test,
         )
         assert answer.outcome == "created"
         assert answer.verification
         return answer.verification
 
-    def checks(self, verification: Verification, code: str, client: str = "") -> Answer:
+    def checks(
+        self,
+        verification: Verification,
+        code: str,
+        client: str = "",
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
         """One code handed in, with a digest for each key of the ring."""
         digests = self.ring.digests("check", verification.id, code)
         client = client or verification.client
-        return self.store.check(verification.id, client, len(code), digests)
+        return self.store.check(verification.id, client, len(code), digests, idempotency)
 
     def calls(
-        self, verification: Verification, route: Route | None = None, bridge: str = BRIDGE
+        self,
+        verification: Verification,
+        route: Route | None = None,
+        bridge: str = BRIDGE,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """A further call is wanted, or the delayed one now."""
-        return self.store.call(verification.id, verification.client, new_call(route, bridge))
+        call = new_call(route, bridge)
+        return self.store.call(verification.id, verification.client, call, idempotency)
 
     def cancels(self, verification: Verification) -> Answer:
         """The client ends it."""

@@ -9,12 +9,14 @@ import pytest
 from redis import Redis
 from store.exchange import CODE, NUMBERS, Exchange
 
+from otpvoice.core.steps import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis import RedisStore
 
 PENDING = 200
+SAID = Idempotency("one key", "one body")
 BUDGET, BUDGET_OF_REDIS_7 = 1_536, 1_600
 """Bytes of memory for one pending verification; Redis 7 keeps more beside each key than Valkey."""
 
@@ -124,8 +126,13 @@ def sent(redis_url: str, redis: Redis) -> Iterator[Sent]:
         lambda exchange, _: exchange.claims(),
         lambda exchange, _: exchange.hears(),
         lambda exchange, _: exchange.sweeps(),
+        lambda exchange, begun: exchange.checks(begun, CODE, idempotency=SAID),
+        lambda exchange, begun: exchange.calls(begun, idempotency=SAID),
     ],
-    ids=["new", "again", "wrong", "right", "get", "call", "end", "claim", "settle", "sweep"],
+    ids=[
+        *("new", "again", "wrong", "right", "get", "call", "end", "claim", "settle", "sweep"),
+        *("check with a key", "call with a key"),
+    ],
 )
 def test_each_step_is_one_round_trip(
     exchange: Exchange, redis: Redis, sent: Sent, step: Callable[[Exchange, Verification], object]

@@ -1,6 +1,6 @@
 -- What stands before every rule: this file, then _tallies.lua, _numbers.lua, _breakers.lua, _limits.lua,
--- _calls.lua, _verifications.lua and _events.lua; each knows those before it. (Lua ends at 200 names; 150
--- are taken.)
+-- _calls.lua, _verifications.lua, _events.lua and _again.lua; each knows those before it. (Lua ends at 200
+-- names; some 160 are taken.)
 -- The store puts this in front of them, rendered from Python (store/rules.py):
 --   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
 --   RULES                how calls follow each other, and the limits

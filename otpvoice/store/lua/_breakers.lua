@@ -30,10 +30,14 @@ local function count_answered_in(scope, approved)
   redis.call('DEL', tally_key('ended ' .. scope, rule.window), tally_key('approved ' .. scope, rule.window))
 end
 
--- Once for each verification that has ended and was answered, whichever came first.
+-- Once for each verification that has ended and was answered, whichever came first; but nobody answered
+-- at a test number.
 local function count_answered(verification)
   local client = verification.client
-  if not RULES.conversion_breaker or CLIENT(client).deliver_only or verification.counted then return end
+  if not RULES.conversion_breaker or CLIENT(client).deliver_only or verification.counted
+    or verification.test then
+    return
+  end
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'counted', 1)
   verification.counted = '1'
   local shares, approved = shared_by(verification.number), verification.status == 'approved'

@@ -39,13 +39,33 @@ local function limits_of_client(of, at, besides)
   return limits
 end
 
+-- A test number: nobody is called, so that calls meet no limit of numbers, addresses and clients, and
+-- take no place. One verification of it must not grow without end all the same.
+local CALLS_OF_A_TEST = 20
+
+local function test_full_until(of)
+  local _, calls = string.gsub(of.calls or '', '%S+', '')
+  return calls >= CALLS_OF_A_TEST and tonumber(of.expires_at) or 0, calls
+end
+
+-- Until when the next call to a verification's number has to wait.
+local function gap_of(verification)
+  return verification.test and 0 or gap_until(verification.number)
+end
+
 -- The same of every limit that a further call meets.
--- `of`: {number, client, ip, shares: what the number shares, if it has no record yet}
+-- `of`: {number, client, ip, test, shares: what the number shares, if it has no record yet}, or a
+--       verification
 -- `at`: when the call would be due
 local function limits_of_call(of, at, besides)
   local number, calls, shares = of.number, calls_to(of.number), of.shares or shared_by(of.number)
   local limits = limits_of_codes(number)
   local function meets(...) limits[#limits + 1] = { ... } end
+
+  if of.test then
+    meets('all_calls_per_number', test_full_until(of))
+    return limits
+  end
 
   meets('block', blocked_until(number), 0)
   for _, quota in ipairs(RULES.all_calls_per_number) do
@@ -104,6 +124,7 @@ end
 
 -- A call's places, from when it is due until it is sent, from then on from that moment.
 local function take_places(of, id, at)
+  if of.test then return end
   local before, unproven = calls_to(of.number)[id], not CLIENT(of.client).deliver_only
   if before and before.at == at then return end
   forget_calls_before(of.number, NOW - REMEMBERED)

@@ -1,10 +1,15 @@
 -- Makes sure that a call comes for a verification, and soon: queues one or brings a delayed one forward.
 --
--- KEYS 8 verification:<id>
--- ARGV 3 id   4 client   5 heard_within ms   6 overdue_after ms
---      7-11 the call: id, route or "", locale or "", bridge, caller_id
--- Returns answer("coming" | "closed" | "too_late" | "rate_limited <limit>" (number: ms until then)
---                | "over_capacity" | "calls_unavailable" | "not_found")
+-- KEYS 8 verification:<id>   9 again:<idempotency key>
+-- ARGV 3 id   4 client   5 the body's fingerprint if an idempotency key came with it, else ""
+--      6 how long to know it, ms   7 heard_within ms   8 overdue_after ms
+--      9-13 the call: id, route or "", locale or "", bridge, caller_id
+-- Returns answer("coming" | "replayed coming" | "idempotency_mismatch" | "closed" | "too_late" | "not_found"
+--                | "rate_limited <limit>" (number: ms until then) | "over_capacity" | "calls_unavailable")
+
+local said = { key = KEYS[9], body = ARGV[5], keep = ARGV[6] }
+local replay = said_before(said, ARGV[4])
+if replay then return replay end
 
 local verification = load_own(ARGV[3], ARGV[4])
 if not verification then return answer('not_found') end
@@ -17,7 +22,7 @@ local function refuse(due, besides)
   return answer('rate_limited ' .. limit, verification, free_at - NOW)
 end
 
-local due = math.max(NOW, gap_until(verification.number))
+local due = math.max(NOW, gap_of(verification))
 local call = call_under_way(verification)
 if call then
   -- A provider that asked for a pause gets it.
@@ -30,14 +35,14 @@ if call then
     enqueue(call.id, due)
     changed(verification.id)
   end
-  return answer('coming', verification)
+  return say(said, 'coming', verification)
 end
 
 if due > last_due(verification) then return answer('too_late', verification) end
 local refusal = refuse(due)
 if refusal then return refusal end
-local closed = calls_closed(false, ARGV[5], ARGV[6])
+local closed = calls_closed(false, ARGV[7], ARGV[8], verification.test)
 if closed then return answer(closed, verification) end
-queue_call(verification, { id = ARGV[7], route = ARGV[8], locale = ARGV[9], bridge = ARGV[10],
-  caller_id = ARGV[11] }, due)
-return answer('coming', verification)
+queue_call(verification, { id = ARGV[9], route = ARGV[10], locale = ARGV[11], bridge = ARGV[12],
+  caller_id = ARGV[13] }, due)
+return say(said, 'coming', verification)

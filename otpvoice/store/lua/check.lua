@@ -1,13 +1,20 @@
 -- Counts, compares and consumes one code: the first right one wins, nobody wins twice.
 --
--- KEYS 8 verification:<id>   ARGV 3 id   4 client   5 length of the code   6- its digests, one per ring key
--- Returns answer("right" | "wrong" | "wrong_length" | "closed" | "not_found"
+-- KEYS 8 verification:<id>   9 again:<idempotency key>
+-- ARGV 3 id   4 client   5 the body's fingerprint if an idempotency key came with it, else ""
+--      6 how long to know it, ms   7 length of the code   8- its digests, one per ring key
+-- Returns answer("right" | "wrong" | either after "replayed " | "idempotency_mismatch" | "wrong_length"
+--                | "closed" | "not_found"
 --                | "rate_limited <limit>" (number: ms until then): neither compared nor counted)
+
+local said = { key = KEYS[9], body = ARGV[5], keep = ARGV[6] }
+local replay = said_before(said, ARGV[4])
+if replay then return replay end
 
 local verification = load_own(ARGV[3], ARGV[4])
 if not verification then return answer('not_found') end
 if verification.status ~= 'pending' then return answer('closed', verification) end
-if verification.code_length ~= ARGV[5] then return answer('wrong_length', verification) end
+if verification.code_length ~= ARGV[7] then return answer('wrong_length', verification) end
 
 local limit, refused_until = codes_refused(verification.number)
 if limit then
@@ -17,11 +24,11 @@ end
 
 -- The wrong codes so far stand one after the other, each as long as a digest.
 local wrong, seen = verification.wrong or '', false
-for i = 6, #ARGV do
+for i = 8, #ARGV do
   if ARGV[i] == verification.digest then
-    count_check(false)
+    if not verification.test then count_check(false) end
     finish(verification, 'approved', '', NOW)
-    return answer('right', verification)
+    return say(said, 'right', verification)
   end
   for at = 1, #wrong, #ARGV[i] do
     seen = seen or wrong:sub(at, at + #ARGV[i] - 1) == ARGV[i]
@@ -29,12 +36,12 @@ for i = 6, #ARGV do
 end
 
 if not seen then
-  count_check(true)
+  if not verification.test then count_check(true) end
   count_wrong_code(verification.number)
-  redis.call('HSET', KEYS[8], 'wrong', wrong .. ARGV[6])
+  redis.call('HSET', KEYS[8], 'wrong', wrong .. ARGV[8])
   changed(verification.id)
   if redis.call('HINCRBY', KEYS[8], 'checks_left', -1) <= 0 then
     finish(verification, 'max_attempts_reached', '', NOW)
   end
 end
-return answer('wrong', verification)
+return say(said, 'wrong', verification)

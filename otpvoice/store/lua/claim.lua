@@ -51,8 +51,10 @@ local function last_dial(verification)
   return verification.expires_at - math.min(margin, math.max(SLACK, margin - SLACK))
 end
 
--- The route to dial by; nil, and the call is moved to when it is worth another look.
+-- The route to dial by; nil, and the call is moved to when it is worth another look. A test number is
+-- not dialed: it needs no line, and must not be what tries a closed route.
 local function may_dial(call, verification)
+  if verification.test then return call.route end
   local dial_by = last_dial(verification)
   if blocked_until(verification.number) > NOW then
     move_call(call, 'canceled', { reason = 'refused' })
@@ -102,7 +104,7 @@ for _ = 1, LOOKS do
     local lease_until = NOW + ARGV[4]
     move_call(call, 'dialing', { holder = ARGV[3], lease_until = lease_until, route = route })
     redis.call('ZADD', DIALING, lease_until, call.id)
-    hold_line(call, lease_until)
+    if not verification.test then hold_line(call, lease_until) end
     return { NOW, 0, call.id, redis.call('HGETALL', call_key(call.id)), verification.id,
       redis.call('HGETALL', PREFIX .. 'verification:' .. verification.id),
       redis.call('GET', PREFIX .. 'speech:' .. verification.id) or '' }

@@ -11,9 +11,9 @@
 --      21-23 what the number shares with others: prefix, area, region
 --      24 the end user's address (its name) or ""     25 the reference (its name) or ""
 --      26 n, then n request digests (one per ring key), then field, value, ... of the new record
--- Returns answer("created" | "existing" | "replayed" (number: the first answer's status)
+-- Returns answer("created" | "existing" | either after "replayed " | "idempotency_mismatch"
 --                | "call_gap" (number: ms until it would be taken) | "over_capacity" | "calls_unavailable"
---                | "rate_limited <limit>" (number: ms until then) | "idempotency_mismatch")
+--                | "rate_limited <limit>" (number: ms until then))
 
 local id, client, number, call_after, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
 local own_code = ARGV[6] == '1'
@@ -26,21 +26,9 @@ local fields = { unpack(ARGV, first_digest + digests) }
 local given = {}
 for i = 1, #fields, 2 do given[fields[i]] = fields[i + 1] end
 
--- Said before? Then it is said again, however the verification stands by now.
-local before = ARGV[19] ~= '' and load(KEYS[11])
-if before then
-  if before.body ~= ARGV[19] then return answer('idempotency_mismatch') end
-  local known = load_own(before.id, client)
-  if known then return answer('replayed', known, tonumber(before.status)) end
-end
-
-local function accept(outcome, status, verification)
-  if ARGV[19] ~= '' then
-    redis.call('HSET', KEYS[11], 'body', ARGV[19], 'id', verification.id, 'status', status)
-    redis.call('PEXPIRE', KEYS[11], ARGV[20])
-  end
-  return answer(outcome, verification)
-end
+local said = { key = KEYS[11], body = ARGV[19], keep = ARGV[20] }
+local replay = said_before(said, client)
+if replay then return replay end
 
 local function has_code(verification)
   for i = first_digest, first_digest + digests - 1 do
@@ -56,7 +44,7 @@ if old and old.status ~= 'pending' then old = nil end
 local alike = old and old.reference == given.reference
 local stale_code = old and own_code and not has_code(old)
 local same = alike and not stale_code
-local due = math.max(NOW + call_after, gap_until(number))
+local due = math.max(NOW + call_after, gap_of({ number = number, test = given.test }))
 local waiting = old and call_under_way(old)
 
 -- A stale code is never spoken, even when the new one is refused. Another login's verification is
@@ -78,22 +66,23 @@ local function refuse_call(of, last, besides)
     return refuse_for_limit('call_gap', 'call_gap', due - last)
   end
   if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
-  local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12])
+  local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12], of.test)
   if closed then return refuse(closed) end
 end
 
-if same and waiting then return accept('existing', 200, old) end
+if same and waiting then return say(said, 'existing', old) end
 if same and due <= last_due(old) then
   local refusal = refuse_call(old, last_due(old))
   if refusal then return refusal end
   queue_call(old, spec, due)
-  return accept('existing', 200, old)
+  return say(said, 'existing', old)
 end
 
 local shares = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
+local wanted = { number = number, client = client, ip = ip, shares = shares, test = given.test }
 -- A call that was not dialed yet makes room when its verification is superseded.
-local refusal = refuse_call({ number = number, client = client, ip = ip, shares = shares },
-  NOW + ttl - ARGV[10], waiting and waiting.status == 'queued' and waiting.id)
+local refusal = refuse_call(wanted, NOW + ttl - ARGV[10],
+  waiting and waiting.status == 'queued' and waiting.id)
 if refusal then return refusal end
 
 if old then finish(old, 'canceled', 'superseded', NOW) end
@@ -117,4 +106,4 @@ if reference ~= '' then
 end
 local new = load_verification(id)
 queue_call(new, spec, due)
-return accept('created', 201, new)
+return say(said, 'created', new)

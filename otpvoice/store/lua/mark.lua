@@ -11,6 +11,8 @@ if not call or call.status ~= 'dialing' or call.holder ~= ARGV[4] or call.sent_a
 end
 local verification = load_verification(call.verification)
 if not verification or verification.status ~= 'pending' then return { 'lost', NOW } end
+-- Nobody is called at a test number, whatever a dialer means to do.
+if verification.test then return { 'lost', NOW } end
 
 if blocked_until(call.number) > NOW then
   move_call(call, 'canceled', { reason = 'refused' })

@@ -1,0 +1,145 @@
+"""Test numbers in a running service: proved by their code, while no phone rings."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+from system.processes import Stack, service_running
+from world import ASHA, Service
+
+from otpvoice.cli.explanation import document, number_limits
+from otpvoice.cli.operating import Operator
+from otpvoice.core.phone import read_number
+from otpvoice.settings import load
+
+REVIEWER, CODE = "+919999900001", "735194"
+ROBOT, SHORT_CODE = "+919999900002", "0042"
+AMERICAN, GUESSED = "+12015550123", "+919999900003"
+NUMBERS = f"{REVIEWER}={CODE},{ROBOT}={SHORT_CODE},{AMERICAN}={CODE},{GUESSED}={CODE}"
+TIGHT = {
+    "OTPVOICE_LIMITS_CALL_GAP": "60s",
+    "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "1/10m",
+    "OTPVOICE_LIMITS_ALL_CALLS_PER_NUMBER": "1/24h",
+    "OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER": "6/24h",
+}
+AT_ONCE = 40
+
+
+@pytest.fixture(scope="module")
+def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A service that calls a number once a day, and never those of the tests."""
+    folder = tmp_path_factory.mktemp("service")
+    with service_running(environ, folder, OTPVOICE_TEST_NUMBERS=NUMBERS, **TIGHT) as running:
+        yield running
+        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+
+
+@pytest.fixture
+def service(stack: Stack) -> Service:
+    """The same, as clients see it."""
+    return stack.service
+
+
+def called(service: Service) -> set[str]:
+    """Everybody whom the company was ever asked to call."""
+    return {f"+{entry['person']}" for entry in service.phones.ledger()}
+
+
+def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
+    """What ``otpvoice limits explain`` tells of limits and the gap."""
+    operator = Operator(load(variables).settings)
+    with closing(operator.operations.redis):
+        telephone = operator.telephone(read_number(number))
+        explained = operator.operations.explain(telephone)
+    told = document(number_limits(explained, telephone, operator.limits))
+    return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
+
+
+def test_it_is_proved_without_a_call(stack: Stack) -> None:
+    """Queued, then answered and heard; the fixed code is right once; nobody rang."""
+    service = stack.service
+    begun = service.asks(REVIEWER, reference="review")
+    assert begun["code_length"] == len(CODE)
+    call = service.call_becomes(begun, "answered")
+    assert (call["heard"], call["reason"], call["duration"] > 5) == (True, None, True)
+    assert service.checks(begun, "000000").json()["valid"] is False
+    assert service.checks(begun, CODE).json()["valid"] is True
+    assert service.checks(begun, CODE).status_code == 409
+    assert not called(service) & {REVIEWER}
+    logged = (stack.folder / "dialer.log").read_text() + (stack.folder / "api.log").read_text()
+    assert "call.pretended" in logged
+    assert not [secret for secret in (CODE, REVIEWER[1:]) if secret in logged]
+
+
+def test_no_limit_knows_of_it(stack: Stack) -> None:
+    """Ten calls in a row where one a day is allowed: what limits tell is what they told before."""
+    service = stack.service
+    before = {number: explains(stack.variables, number) for number in (ROBOT, ASHA)}
+    for n in range(10):
+        begun = service.asks(ROBOT, reference=f"build-{n}")
+        service.call_becomes(begun, "answered")
+        assert service.looks(begun)["next"]["call"]["reason"] is None
+        assert service.checks(begun, SHORT_CODE).json()["valid"] is True
+    assert {number: explains(stack.variables, number) for number in before} == before
+
+
+def test_a_delay_is_kept(service: Service) -> None:
+    """``call_after``: queued until then, and never answered when the code came first."""
+    later = service.asks(ROBOT, reference="later", call_after=1)
+    assert later["calls"][0]["status"] == "queued"
+    call = service.call_becomes(later, "answered")
+    assert call["placed_at"] >= later["calls"][0]["due_at"]
+    never = service.asks(ROBOT, reference="never", call_after=60)
+    service.checks(never, SHORT_CODE)
+    assert service.looks(never)["calls"][0]["status"] == "canceled"
+
+
+def test_a_clients_own_code_stays(service: Service) -> None:
+    """It is the one that its SMS carried; the fixed one is wrong then."""
+    begun = service.asks(AMERICAN, code="4711")
+    service.call_becomes(begun, "answered")
+    assert service.checks(begun, SHORT_CODE).json()["valid"] is False
+    assert service.checks(begun, "4711").json()["valid"] is True
+
+
+def test_only_the_numbers_that_are_set(service: Service) -> None:
+    """A region that is not called stays so for all others, and its form is judged as everywhere."""
+    refused = service.post("/v1/verifications", {"to": "+12015550124"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "number_not_allowed")
+    refused = service.post("/v1/verifications", {"to": REVIEWER[1:]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_number")
+
+
+def test_it_is_no_hole_for_guesses(service: Service) -> None:
+    """Six wrong codes a day, over all verifications; then not even the right one is compared."""
+    first = service.asks(GUESSED)
+    for n in range(5):
+        assert service.checks(first, f"{n:06}").json()["valid"] is False
+    assert service.looks(first)["status"] == "max_attempts_reached"
+    second = service.asks(GUESSED)
+    assert service.checks(second, "000005").json()["valid"] is False
+    refused = service.checks(second, CODE)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_wrong_codes")
+    third = service.post("/v1/verifications", {"to": GUESSED, "reference": "new"})
+    assert (third.status_code, third.json()["code"]) == (429, "too_many_wrong_codes")
+
+
+def test_beside_real_numbers(service: Service) -> None:
+    """Many at once: each real number rings once, and those of the tests are answered unseen."""
+    real = [f"+9198765410{n:02}" for n in range(AT_ONCE // 2)]
+
+    def ask(n: int) -> dict[str, Any]:
+        number = real[n // 2] if n % 2 else ROBOT
+        return service.asks(number, reference=f"at-once-{n}")
+
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(ask, range(AT_ONCE)))
+    newest = [each for each in begun if service.looks(each)["status"] == "pending"]
+    for each in newest:
+        service.call_becomes(each, "answered")
+    rang = Counter(f"+{entry['person']}" for entry in service.phones.ledger())
+    assert {number: rang[number] for number in real} == dict.fromkeys(real, 1)
+    assert set(rang) == {*real}
