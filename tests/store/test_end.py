@@ -103,7 +103,7 @@ def test_ending_again_is_the_same(exchange: Exchange, status: Status, reason: En
 
 @pytest.mark.parametrize("end", ["canceled", "approved", "checked", "superseded"])
 def test_a_delayed_call_dies_with_its_verification(exchange: Exchange, end: str) -> None:
-    """Proof 18: whatever ends it before ``call_after``, nothing is ever dialed."""
+    """Whatever ends it before ``call_after``, nothing is ever dialed."""
     begun = exchange.begins(call_after=100)
     ends: dict[str, Callable[[], object]] = {
         "canceled": lambda: exchange.cancels(begun),

@@ -1,4 +1,4 @@
-"""Proof 19 in the store: many dialers, many clients, and never two live calls on one line."""
+"""Many dialers, many clients, and never two live calls on one line."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Proof 27 in the store: a server that is stopped, hung, restarted or full."""
+"""A server that is stopped, hung, restarted or full."""
 
 import os
 import signal

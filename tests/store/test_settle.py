@@ -227,7 +227,7 @@ def test_a_call_that_was_only_claimed_is_not_meant(exchange: Exchange) -> None:
     assert exchange.hears(CallStatus.BUSY, started_at=begun.now).news is News.NO_CALL
 
 
-# Proof 24: again, late, and in disorder -----------------------------------------------------------
+# Again, late, and in disorder --------------------------------------------------------------------
 
 
 def test_the_same_message_ten_times(exchange: Exchange) -> None:
