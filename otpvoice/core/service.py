@@ -10,7 +10,7 @@ from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, NumberKey, short_name
 from otpvoice.core.network import public_network
-from otpvoice.core.phone import NumberRules, parse_number
+from otpvoice.core.phone import Number, NumberRules, parse_number
 from otpvoice.core.refusals import refusal
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
@@ -204,7 +204,7 @@ class Verifications:
         """
         profile = self._profiles[client]
         locale = request.locale and choose_flow(request.locale, profile.flows)[0]
-        call = NewCall(_new_id("call"), request.route, locale, profile.bridge, profile.caller_id)
+        call = _new_call(request.route, locale, profile)
         answer = self._store.call(verification_id, client, call, idempotency)
         return Called(_expect(answer, "coming"), answer.is_replayed)
 
@@ -232,32 +232,23 @@ class Verifications:
     def _new_verification(self, client: str, request: CreateRequest) -> NewVerification:
         profile = self._profiles[client]
         ttl = request.ttl or profile.ttl
-        queue_margin = max(_MIN_QUEUE_MARGIN, min(self._rules.min_life, ttl / 2))
         call_after = request.call_after or 0
-        if call_after > ttl - queue_margin:
-            detail = f"must leave {queue_margin:g} of the code's {ttl} seconds for the call"
-            raise InvalidRequest.at("/call_after", detail)
+        queue_margin = self._queue_margin(ttl, call_after)
         if profile.deliver_only and request.code is None:
             raise InvalidRequest.at("/code", "is missing: this client brings its own codes")
         number = parse_number(request.to, profile.rules)
-        number_key = self._number_key
-        number_name = number_key.name(number.e164)
-        network = request.ip and public_network(request.ip)
+        number_name = self._number_key.name(number.e164)
         locale, _ = choose_flow(request.locale, profile.flows)
         test_code = profile.rules.test_numbers.get(number.e164)
         code = request.code or test_code or generate_code(self._rules.code_length)
+        name = clean_name(request.name or "") or profile.default_name
         verification_id = _new_id("vrf")
         return NewVerification(
             id=verification_id,
             client=client,
             number=number_name,
             sealed_number=seal_number(self._ring, verification_id, number.e164),
-            sealed_speech=seal_speech(
-                self._ring,
-                verification_id,
-                code,
-                clean_name(request.name or "") or profile.default_name,
-            ),
+            sealed_speech=seal_speech(self._ring, verification_id, code, name),
             digest=self._ring.digests("check", verification_id, code)[0],
             request_digests=self._ring.digests("create", client, number_name, code),
             own_code=request.code is not None,
@@ -270,19 +261,32 @@ class Verifications:
             ttl=ttl * 1000,
             keep=self._rules.keep * 1000,
             queue_margin=int(queue_margin * 1000),
-            call=NewCall(
-                _new_id("call"),
-                request.route,
-                request.locale and locale,
-                profile.bridge,
-                profile.caller_id,
-            ),
-            shares=Shares(
-                *(number_key.shared("prefix", number.prefix), number.area, number.region),
-                ip=number_key.shared("ip", network) if network else None,
-                reference=number_key.shared("reference", request.reference or ""),
-            ),
+            call=_new_call(request.route, request.locale and locale, profile),
+            shares=self._shares(number, request),
             is_test=test_code is not None,
+        )
+
+    def _queue_margin(self, ttl: int, call_after: int) -> float:
+        """Seconds of the code's life that a call has to leave when it is due.
+
+        Raises:
+            InvalidRequest: it would be due later.
+        """
+        margin = max(_MIN_QUEUE_MARGIN, min(self._rules.min_life, ttl / 2))
+        if call_after > ttl - margin:
+            detail = f"must leave {margin:g} of the code's {ttl} seconds for the call"
+            raise InvalidRequest.at("/call_after", detail)
+        return margin
+
+    def _shares(self, number: Number, request: CreateRequest) -> Shares:
+        network = request.ip and public_network(request.ip)
+        name = self._number_key.shared
+        return Shares(
+            prefix=name("prefix", number.prefix),
+            area=number.area,
+            region=number.region,
+            ip=name("ip", network) if network else None,
+            reference=name("reference", request.reference or ""),
         )
 
 
@@ -313,6 +317,10 @@ def open_number(ring: KeyRing, verification_id: str, sealed: bytes) -> str:
         SealBroken: the ring lost the key it was sealed with.
     """
     return ring.open(sealed, f"{verification_id} number")
+
+
+def _new_call(route: Route | None, locale: str | None, profile: ClientProfile) -> NewCall:
+    return NewCall(_new_id("call"), route, locale, profile.bridge, profile.caller_id)
 
 
 def _new_id(kind: str) -> str:
