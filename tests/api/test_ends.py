@@ -110,6 +110,17 @@ def test_a_call_is_brought_forward(door: Door, dialer: HandDialer) -> None:
     assert dialer.claims().call_id == began["calls"][0]["id"]
 
 
+def test_a_call_brought_forward_comes_as_it_is_asked_for(door: Door, dialer: HandDialer) -> None:
+    """Who asks for it names the language now; what is not named stays as it was."""
+    began = door.asks(call_after=200, route="c2c")
+    (call,) = door.does(began, "calls", {"locale": "hi-IN"}).get_json()["calls"]
+    assert (call["route"], call["locale"]) == ("c2c", "hi")
+    began = door.asks("+919812345678", call_after=200, locale="hi")
+    (call,) = door.does(began, "calls", {"route": "c2c"}).get_json()["calls"]
+    assert (call["route"], call["locale"]) == ("c2c", "hi")
+    assert dialer.claims().route == "c2c"
+
+
 def test_asking_again_adds_nothing(door: Door, dialer: HandDialer) -> None:
     """202 while a call is queued or dialing, and it stays the only one."""
     began = door.asks()

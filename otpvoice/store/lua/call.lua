@@ -1,4 +1,5 @@
--- Makes sure that a call comes for a verification, and soon: queues one or brings a delayed one forward.
+-- Makes sure that a call comes for a verification, and soon: queues one, or brings a delayed one forward,
+-- which then goes by the route and speaks the locale that are asked for now.
 --
 -- KEYS 8 verification:<id>   9 again:<idempotency key>
 -- ARGV 3 id   4 client   5 the body's fingerprint if an idempotency key came with it, else ""
@@ -30,7 +31,9 @@ if call then
   if call.status == 'queued' and tonumber(call.due_at) > due then
     local refusal = refuse(due, call.id)
     if refusal then return refusal end
-    redis.call('HSET', call_key(call.id), 'due_at', due)
+    redis.call('HSET', call_key(call.id), 'due_at', due,
+      'route', ARGV[10] ~= '' and ARGV[10] or call.route,
+      'locale', ARGV[11] ~= '' and ARGV[11] or call.locale)
     take_places(verification, call.id, due)
     enqueue(call.id, due)
     changed(verification.id)
