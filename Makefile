@@ -4,10 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint lock clean
+.PHONY: demo example-login example-sms test lint lock clean
 
 demo: $(VENV)/.demo  ## one verification from request to callback, narrated; ARGS=--once ends after it
 	@$(BIN)/otpvoice demo $(ARGS)
+
+example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, until Ctrl-C
+	@$(BIN)/python examples login $(ARGS)
+
+example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated; ARGS=--once ends after it
+	@$(BIN)/python examples sms $(ARGS)
 
 test: lint  ## lint, types, import contracts, tests; ARGS goes to pytest
 	$(BIN)/pytest $(ARGS)

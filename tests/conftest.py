@@ -31,6 +31,8 @@ from otpvoice.settings import Settings, load
 from otpvoice.store.address import connect
 from otpvoice.store.redis import RedisStore
 
+pytest_plugins = ["browser"]
+
 
 def _sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()

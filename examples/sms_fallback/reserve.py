@@ -1,0 +1,71 @@
+"""The call in reserve: what an SMS system asks of otpvoice. This is the file to copy.
+
+Nothing here ever stands in the way of the SMS: while the service is away, there is no reserve.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from otpvoice.client import Client, Closed, OtpvoiceError, Verification
+
+TTL: Final = 300
+"""Seconds that a code lives, in the SMS system and in the service."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Reserve:
+    """Calls that come when an SMS does not.
+
+    Args:
+        otpvoice: the service.
+        call_after: seconds that an SMS is given; 20 to 40 suits most.
+    """
+
+    def __init__(self, otpvoice: Client, call_after: int) -> None:
+        self._otpvoice = otpvoice
+        self._call_after = call_after
+
+    def hold(self, number: str, name: str, code: str, login_id: str) -> str | None:
+        """A call that will speak the SMS's own code; its verification's id, None if there is none.
+
+        Another ``code`` for the same number supersedes the one before: that is never spoken again.
+        """
+        verification = _attempt(
+            "hold a call",
+            lambda: self._otpvoice.create(
+                number,
+                name=name,
+                code=code,
+                call_after=self._call_after,
+                ttl=TTL,
+                reference=login_id,
+            ),
+        )
+        return verification.id if verification else None
+
+    def is_proven(self, verification_id: str) -> None:
+        """We have checked the code ourselves: no call, and the number's limits are given back."""
+        _attempt("approve", lambda: self._otpvoice.approve(verification_id))
+
+    def is_over(self, verification_id: str) -> None:
+        """The person gave up: no call."""
+        _attempt("cancel", lambda: self._otpvoice.cancel(verification_id))
+
+    def comes_now(self, verification_id: str) -> None:
+        """The person will not wait for the SMS.
+
+        Raises:
+            OtpvoiceError: this time it matters to the person that there is no call, and why.
+        """
+        self._otpvoice.call(verification_id)
+
+
+def _attempt(step: str, ask: Callable[[], Verification]) -> Verification | None:
+    try:
+        return ask()
+    except Closed:
+        return None  # it has ended already, so that nothing rings
+    except OtpvoiceError as error:
+        _LOG.warning("could not %s: %s", step, error)  # its text holds no code and no number
+        return None

@@ -1,0 +1,64 @@
+"""How the examples are started beside a demo stack: by their environment, as in production."""
+
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import requests
+
+from otpvoice.cli.request import Request
+from otpvoice.cli.stack import CLIENT, Stack
+
+_HERE: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of them."""
+
+    package: str
+    has_page: bool
+    """Whether the service has to know it: its page asks the API, and it is told events."""
+    variables: Callable[[Stack, str], Mapping[str, str]]
+    """What it is told, besides where the service is and who asks."""
+
+    def start(self, stack: Stack, origin: str) -> None:
+        """Starts it on the port of ``origin``, as a process of the stack, and waits until it is up.
+
+        Raises:
+            StackError, Stopped: as ``Stack.wait_until`` does.
+        """
+        bind = origin.removeprefix("http://")
+        options = ["--no-control-socket", *f"--bind {bind} --threads 8 --pythonpath".split()]
+        stack.start(
+            self.package,
+            [sys.executable, "-m", "gunicorn", *options, str(_HERE), f"{self.package}.wsgi:app"],
+            OTPVOICE_URL=stack.url,
+            OTPVOICE_API_KEY=stack.api_key,
+            **self.variables(stack, origin),
+        )
+        stack.wait_until(lambda: _answers(origin), f"{self.package} did not start")
+
+
+def _for_login(stack: Stack, origin: str) -> Mapping[str, str]:
+    return {
+        "OTPVOICE_CLIENT": CLIENT,
+        "OTPVOICE_EVENT_SECRET": stack.event_secret,
+        "LOGIN_ORIGIN": origin,
+        "LOGIN_DATABASE": str(stack.folder / "login.sqlite"),
+        "SESSION_SECRET": secrets.token_urlsafe(32),
+    }
+
+
+LOGIN: Final = Example("login_backend", has_page=True, variables=_for_login)
+SMS: Final = Example("sms_fallback", has_page=False, variables=lambda *_: {"CALL_AFTER": "3"})
+
+
+def _answers(origin: str) -> bool | None:
+    try:
+        return Request("GET", origin).send().status_code < 500 or None
+    except requests.RequestException:
+        return None

@@ -1,0 +1,55 @@
+"""Both examples beside one whole service, all of them processes; and a visitor with a browser."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from browser import Browsing
+from examples.people import Phone, Visitor
+
+from otpvoice.cli.stack import Stack, free_port
+from starting import LOGIN, SMS
+
+_NUMBERS = count(9_800_000_001, 1_000_003)
+"""Far enough apart to share no limit."""
+
+
+@pytest.fixture(scope="session")
+def login_url() -> str:
+    """Where the login page will be."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+def stack(login_url: str) -> Iterator[Stack]:
+    """The service, quick to call a number again, and the login beside it."""
+    with Stack(free_port(), app=login_url, seconds=0.2) as running:
+        LOGIN.start(running, login_url)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sms_url(stack: Stack) -> str:
+    """Where the SMS system is."""
+    url = f"http://127.0.0.1:{free_port()}"
+    SMS.start(stack, url)
+    return url
+
+
+@pytest.fixture
+def phones(stack: Stack) -> Iterator[Phone]:
+    """As many as are wanted; nobody has called them before."""
+    return (Phone(stack, f"+91{number}") for number in _NUMBERS)
+
+
+@pytest.fixture
+def phone(phones: Iterator[Phone]) -> Phone:
+    """One of them."""
+    return next(phones)
+
+
+@pytest.fixture
+def visitor(browsing: Browsing, stack: Stack, login_url: str) -> Visitor:
+    """Somebody who has opened the login page, in English."""
+    stack.check_health()
+    return Visitor(browsing.opens(login_url, locale="en-IN"))

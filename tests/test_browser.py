@@ -1,0 +1,34 @@
+"""The watch over pages: what it does not see, no test of a page can find."""
+
+import re
+
+import pytest
+from browser import Browsing
+from playwright.sync_api import Browser
+
+
+@pytest.mark.parametrize(
+    ("script", "fault"),
+    [
+        ("console.error('amiss')", "console: amiss"),
+        ("setTimeout(() => { throw new Error('amiss') })", "uncaught: .*amiss"),
+        (
+            "await fetch('http://example.com/').catch(() => 0)",
+            "another machine: http://example.com/",
+        ),
+        (
+            "await fetch('http://[2001:db8::1]/').catch(() => 0)",
+            "another machine: http://\\[2001:db8::1\\]/",
+        ),
+    ],
+)
+def test_what_goes_wrong_on_a_page_is_seen(script: str, fault: str, chromium: Browser) -> None:
+    """Whatever it is; what a test expects is passed over, and nothing else with it."""
+    browsing = Browsing(chromium)
+    browsing.expects("something else")
+    page = browsing.opens("data:text/html,<title>well</title>")
+    page.evaluate(f"async () => {{ {script}; await new Promise(done => setTimeout(done)) }}")
+    faults = browsing.closes()
+    assert any(re.search(fault, told) for told in faults), faults
+    browsing.expects(".")
+    assert browsing.closes() == []
