@@ -1,11 +1,10 @@
 """The only wiring: from settings to a web application, to a dialer, and to what operators do."""
 
-from typing import Any
-
 from flask import Flask
 
-from otpvoice.api import answers, cors, errors
+from otpvoice.api import answers, cors, errors, shapes
 from otpvoice.api.auth import Access, ApiKeys, seen
+from otpvoice.api.docs import docs
 from otpvoice.api.health import health
 from otpvoice.api.present import present
 from otpvoice.api.receipts import public_keys
@@ -74,6 +73,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         webhooks(settings.provider.name, provider(settings), store, number_key, bridges)
     )
     app.register_blueprint(health(store))
+    app.register_blueprint(docs(settings.provider.name))
     return app
 
 
@@ -106,7 +106,7 @@ def courier(settings: Settings, store: RedisStore) -> Courier:
     """What tells clients their events. The number is shown to nobody as a whole."""
     ring, public_url = _ring(settings), settings.server.public_url
 
-    def show(verification: Verification) -> dict[str, Any]:
+    def show(verification: Verification) -> shapes.Verification:
         number = open_number(ring, verification.id, verification.sealed_number)
         return present(verification, mask_number(number), public_url)
 

@@ -16,7 +16,7 @@ MAX_BODY: Final = 16 * 1024
 """Bytes."""
 
 _Body = TypeVar("_Body", bound=RequestBody)
-_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
+IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _QUOTED: Final = re.compile(r" '.*'", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
 
@@ -69,7 +69,7 @@ def read_idempotency_key() -> str | None:
         InvalidRequest: not 1 to 255 visible ASCII characters.
     """
     key = request.headers.get("Idempotency-Key")
-    if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
+    if key is None or IDEMPOTENCY_KEY.fullmatch(key):
         return key
     raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
 

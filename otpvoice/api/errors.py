@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+import msgspec
 import structlog
 from flask import Flask, Response
+from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import (
     HTTPException,
@@ -17,12 +19,16 @@ from werkzeug.exceptions import (
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from otpvoice import logs
+from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer, request_id
 from otpvoice.api.auth import Forbidden, Unauthorized, is_client
 from otpvoice.core import errors
 from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
+
+Show = Callable[[Verification], shapes.Verification]
+"""How a verification is shown to whoever asks."""
 
 
 class UnreadableBody(errors.OtpvoiceError):
@@ -87,21 +93,20 @@ OUR_FAULT: Final = Problem(500, "internal_error", "Something went wrong here")
 LOGGED: Final = "It has been logged under this request's id."
 
 
-def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> None:
+def register(app: Flask, present: Show) -> None:
     """Makes ``app`` answer every refusal with its problem document.
 
-    ``present``: how a verification is shown, for the refusals that are about one.
+    ``present``: for the refusals that are about a verification.
     """
 
     def answer_refusal(error: errors.OtpvoiceError) -> Response:
         if error.verification is not None:
             bind_contextvars(verification=error.verification.id)
-        problem = PROBLEMS[type(error)]
-        return _answer(problem, _detail(error, problem), evidence(error, present))
+        told = refused(error, request_id(), present)
+        return _answer(told if is_client() else for_app(told))
 
     def answer_http(error: HTTPException) -> Response:
-        problem = PROBLEMS.get(type(error), BAD_REQUEST)
-        response = _answer(problem, error.description or problem.title, {})
+        response = _answer(refused_by_http(error, request_id()))
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -109,7 +114,7 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
     def answer_fault(error: BaseException) -> Response:
         # The message may quote what was handled, so the place is logged and the text is not.
         _LOG.error("request.failed", **logs.told(error))
-        return _answer(OUR_FAULT, LOGGED, {})
+        return _answer(failed(request_id()))
 
     def answer_failed_refusal(error: InternalServerError) -> Response:
         return answer_fault(error.original_exception or error)
@@ -123,48 +128,63 @@ def register(app: Flask, present: Callable[[Verification], dict[str, Any]]) -> N
     app.logger.disabled = True
 
 
-def evidence(
-    error: errors.OtpvoiceError, present: Callable[[Verification], dict[str, Any]]
-) -> dict[str, Any]:
-    """The members that a refusal adds to its problem document."""
-    members: dict[str, Any] = {}
-    if isinstance(error, errors.RequestRefused) and error.faults:
-        members["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
-    if isinstance(error, errors.RateLimited) and is_client():
-        members["limit"] = error.limit
-    if isinstance(error, errors.RateLimited | errors.Unavailable):
-        members["retry_after"] = error.retry_after
-    if error.verification is not None:
-        members["verification"] = present(error.verification)
-    return members
-
-
-def _detail(error: errors.OtpvoiceError, problem: Problem) -> str:
-    """What the refusal says. An app is not told which limit holds: it could be tried out."""
-    is_secret = isinstance(error, errors.RateLimited) and not is_client()
-    return f"{problem.title}." if is_secret else str(error)
-
-
-def document(problem: Problem, detail: str, asked_as: str) -> dict[str, Any]:
-    """The problem document (RFC 9457), as far as it tells no evidence.
+def refused(error: errors.OtpvoiceError, asked_as: str, present: Show) -> shapes.ProblemDocument:
+    """The problem document of a refusal, with all its evidence.
 
     ``asked_as``: the id of the request.
     """
-    return {
-        "type": f"/docs/errors#{problem.code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-        "instance": f"urn:request:{asked_as}",
-        "code": problem.code,
-    }
+    evidence: dict[str, Any] = {}
+    if isinstance(error, errors.RequestRefused) and error.faults:
+        evidence["errors"] = [shapes.Fault(f.pointer, f.detail) for f in error.faults]
+    if isinstance(error, errors.RateLimited):
+        evidence["limit"] = error.limit
+    if isinstance(error, errors.RateLimited | errors.Unavailable):
+        evidence["retry_after"] = error.retry_after
+    if error.verification is not None:
+        evidence["verification"] = present(error.verification)
+    return document(PROBLEMS[type(error)], str(error), asked_as, **evidence)
 
 
-def _answer(problem: Problem, detail: str, members: dict[str, Any]) -> Response:
-    body = document(problem, detail, request_id()) | members
-    response = json_answer(body, problem.status, "application/problem+json")
-    if "retry_after" in members:
-        response.headers["Retry-After"] = str(members["retry_after"])
-    if problem.status == 401:
+def refused_by_http(error: HTTPException, asked_as: str) -> shapes.ProblemDocument:
+    """The problem document of what is no request to any of our addresses."""
+    problem = PROBLEMS.get(type(error), BAD_REQUEST)
+    return document(problem, error.description or problem.title, asked_as)
+
+
+def failed(asked_as: str) -> shapes.ProblemDocument:
+    """The problem document of a fault of ours: it tells nothing but where to look."""
+    return document(OUR_FAULT, LOGGED, asked_as)
+
+
+def for_app(told: shapes.ProblemDocument) -> shapes.ProblemDocument:
+    """The document as an app may see it: which limit holds is not told, it could be tried out."""
+    if told.limit is UNSET:
+        return told
+    return msgspec.structs.replace(told, detail=f"{told.title}.", limit=UNSET)
+
+
+def document(
+    problem: Problem, detail: str, asked_as: str, **evidence: Any
+) -> shapes.ProblemDocument:
+    """The problem document (RFC 9457).
+
+    ``asked_as``: the id of the request.
+    """
+    return shapes.ProblemDocument(
+        type=f"/docs/errors#{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        detail=detail,
+        instance=f"urn:request:{asked_as}",
+        code=problem.code,
+        **evidence,
+    )
+
+
+def _answer(told: shapes.ProblemDocument) -> Response:
+    response = json_answer(told, told.status, "application/problem+json")
+    if told.retry_after is not UNSET:
+        response.headers["Retry-After"] = str(told.retry_after)
+    if told.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response
 
+from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.store.redis import RedisStore
 
@@ -12,7 +13,7 @@ def health(store: RedisStore) -> Blueprint:
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        return json_answer({"status": "ok"})
+        return json_answer(shapes.Health(status="ok"))
 
     @routes.get("/readyz")
     def readyz() -> Response:
@@ -23,6 +24,6 @@ def health(store: RedisStore) -> Blueprint:
         degraded += sorted({breaker.partition(" ")[0] for breaker in found.breakers})
         if not found.dialers:
             degraded.append("dialer")
-        return json_answer({"status": "ok", "degraded": degraded})
+        return json_answer(shapes.Readiness(status="ok", degraded=degraded))
 
     return routes

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+import msgspec
 from flask import Blueprint, Response
 
+from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.core.receipts import Receipts
 
@@ -14,10 +16,11 @@ _FRESH: Final = 300
 def public_keys(receipts: Receipts) -> Blueprint:
     """The one answer that is the same for all and may be kept."""
     routes = Blueprint("receipts", __name__)
+    keys = msgspec.convert(receipts.key_set(), shapes.KeySet)
 
     @routes.get("/.well-known/jwks.json")
     def jwks() -> Response:
-        answer = json_answer(receipts.key_set())
+        answer = json_answer(keys)
         answer.headers["Cache-Control"] = f"public, max-age={_FRESH}"
         return answer
 

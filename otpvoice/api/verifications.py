@@ -1,15 +1,17 @@
 """``/v1/verifications``: asking for a call and handing in its code."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from flask import Blueprint, Response, request
+from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
+from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.auth import Access, is_client, seen
 from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
-from otpvoice.api.present import present, url_of
+from otpvoice.api.present import present_as, url_of
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
 from otpvoice.core.receipts import Receipts
@@ -19,6 +21,7 @@ from otpvoice.core.steps import Idempotency
 from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
+_Shape = TypeVar("_Shape", bound=shapes.Verification)
 
 
 def verifications(
@@ -52,31 +55,33 @@ class _Views:
         body = read_body(CreateRequest)
         created = self._service.create(client, body, self._recognise(client))
         verification = created.verification
-        shown = self._show(verification)
+        token = self._access.token_for(verification)
+        shown = self._show(verification, shapes.CreatedVerification, client_token=token)
         begun = created.is_new and not created.is_replayed
         _log("verification.created" if begun else "verification.repeated", verification)
-        shown["client_token"] = self._access.token_for(verification)
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, self._public_url)
         return _replayed(response) if created.is_replayed else response
 
     def get(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
-        return json_answer(self._show(self._service.get(client, verification_id)))
+        found = self._service.get(client, verification_id)
+        return json_answer(self._show(found, shapes.Verification))
 
     def check(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
         body = read_body(CheckRequest)
         checked = self._service.check(client, verification_id, body, self._recognise(client))
         verification = checked.verification
-        shown = self._show(verification)
+        # Of the verification and `valid` alone, so that a replay has all that the first answer had.
+        shown = self._show(
+            verification,
+            shapes.CheckedVerification,
+            valid=checked.valid,
+            receipt=self._receipt(verification) if checked.valid else UNSET,
+        )
         event = "verification.repeated" if checked.is_replayed else "verification.checked"
         _log(event, verification, valid=checked.valid)
-        # Of the verification and `valid` alone, so that a replay has all that the first answer had.
-        shown["valid"] = checked.valid
-        if checked.valid:
-            number = self._service.number_of(verification)
-            shown["receipt"] = self._receipts.sign(verification, number)
         response = json_answer(shown)
         return _replayed(response) if checked.is_replayed else response
 
@@ -86,7 +91,7 @@ class _Views:
         if body.route and not is_client():
             raise InvalidRequest.at("/route", "is not for apps to choose")
         called = self._service.call(client, verification_id, body, self._recognise(client))
-        shown = self._show(called.verification)
+        shown = self._show(called.verification, shapes.Verification)
         event = "verification.repeated" if called.is_replayed else "verification.call_asked"
         _log(event, called.verification)
         response = json_answer(shown, 202)
@@ -96,7 +101,7 @@ class _Views:
         client = self._access.client_of(verification_id)
         read_body(EmptyRequest)
         verification = self._service.cancel(client, verification_id)
-        shown = self._show(verification)
+        shown = self._show(verification, shapes.Verification)
         _log("verification.canceled", verification)
         return json_answer(shown)
 
@@ -104,7 +109,7 @@ class _Views:
         client = self._access.client()
         read_body(EmptyRequest)
         verification = self._service.approve(client, verification_id)
-        shown = self._show(verification)
+        shown = self._show(verification, shapes.Verification)
         _log("verification.approved_elsewhere", verification)
         return json_answer(shown)
 
@@ -115,7 +120,10 @@ class _Views:
         asked = f"{request.method} {request.path}"
         return self._service.recognise(who, asked, key, read_bytes()) if key else None
 
-    def _show(self, verification: Verification) -> dict[str, Any]:
+    def _receipt(self, verification: Verification) -> str:
+        return self._receipts.sign(verification, self._service.number_of(verification))
+
+    def _show(self, verification: Verification, shape: type[_Shape], **further: Any) -> _Shape:
         number = self._service.number_of(verification)
         # For every line of this request from here on, the one of its answer included.
         bind_contextvars(
@@ -123,7 +131,7 @@ class _Views:
             to=mask_number(number),
             number=self._service.name_of(number),
         )
-        return present(verification, seen(number), self._public_url)
+        return present_as(shape, verification, seen(number), self._public_url, **further)
 
 
 def _replayed(response: Response) -> Response:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
+from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.bodies import read_bytes
 from otpvoice.api.errors import UnreadableBody, Untrusted
@@ -58,13 +59,13 @@ def webhooks(
             raise UnreadableBody(str(error)) from error
         if isinstance(news, Challenge):
             _LOG.info("callback.challenge")
-            return json_answer({"challenge": news.answer})
+            return json_answer(shapes.ChallengeAnswer(challenge=news.answer))
         if news.number:
             name = number_key.name(news.number)
             bind_contextvars(to=mask_number(news.number), number=name)
         fingerprint = number_key.fingerprint(callback.body + request.query_string)
         _settle(store, to_report(news, fingerprint, number_key, bridges))
-        return json_answer({"status": "ok"})
+        return json_answer(shapes.Received(status="ok"))
 
     return routes
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 DEFAULT: Final = "default"
 """The key of the flow that speaks when no language fits."""
 
-_MAX_TAG: Final = 35
+MAX_TAG: Final = 35
 """RFC 5646, section 4.4.1: no well-formed tag in use needs more."""
 
 _LANGTAG: Final = re.compile(
@@ -38,7 +38,7 @@ class Flow(Struct, frozen=True, forbid_unknown_fields=True):
 
 def is_language_tag(text: str) -> bool:
     """Whether ``text`` is shaped like a BCP 47 tag (``hi``, ``zh-Hant-TW``), in any case."""
-    return len(text) <= _MAX_TAG and text.isascii() and bool(_LANGTAG.fullmatch(text.lower()))
+    return len(text) <= MAX_TAG and text.isascii() and bool(_LANGTAG.fullmatch(text.lower()))
 
 
 def choose_flow(locale: str | None, flows: Mapping[str, Flow]) -> tuple[str, Flow]:

@@ -10,7 +10,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 
 from otpvoice.core.errors import InvalidNumber, NumberNotAllowed
 
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 """ITU-T E.164: at most 15 digits with the calling code."""
 
 
@@ -71,7 +71,7 @@ def read_number(text: str) -> Number:
     Raises:
         InvalidNumber: not strict E.164, or no such number can exist.
     """
-    if not _E164.fullmatch(text):
+    if not E164.fullmatch(text):
         raise InvalidNumber(
             "Not an E.164 number: give + and 7 to 15 digits with the calling code, nothing else, "
             "as in +919876543210."

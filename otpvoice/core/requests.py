@@ -7,12 +7,25 @@ from msgspec import Meta
 
 from otpvoice.core.code import CODE_SHAPE
 from otpvoice.core.errors import Fault
-from otpvoice.core.flow import is_language_tag
+from otpvoice.core.flow import MAX_TAG, is_language_tag
 from otpvoice.core.network import public_network
+from otpvoice.core.phone import E164
 from otpvoice.core.verification import Route
 
 MAX_REFERENCE: Final = 64
 """Characters of a caller's reference."""
+
+# These JSON Schemas tell readers what `faults` and the core refuse, each in words of its own.
+_Number = Annotated[
+    str, Meta(extra_json_schema={"pattern": f"^{E164.pattern}$", "examples": ["+919876543210"]})
+]
+_Code = Annotated[
+    str, Meta(extra_json_schema={"pattern": f"^{CODE_SHAPE.pattern}$", "examples": ["471102"]})
+]
+_Locale = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TAG, "examples": ["hi-IN"]})]
+_Address = Annotated[
+    str, Meta(extra_json_schema={"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})
+]
 
 
 class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,15 +39,32 @@ class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications``."""
 
-    to: str
-    name: str | None = None
-    locale: str | None = None
-    code: str | None = None
-    call_after: Annotated[int, Meta(ge=0, le=300)] | None = None
-    ttl: Annotated[int, Meta(ge=60, le=600)] | None = None
-    route: Route | None = None
-    reference: Annotated[str, Meta(max_length=MAX_REFERENCE)] | None = None
-    ip: str | None = None
+    to: Annotated[_Number, Meta(description="The number, E.164.")]
+    name: Annotated[
+        str | None, Meta(description="The voice greets by it. It is cleaned, and cut at 40.")
+    ] = None
+    locale: Annotated[
+        _Locale | None, Meta(description="BCP 47: this language speaks, or the nearest there is.")
+    ] = None
+    code: Annotated[
+        _Code | None, Meta(description="The caller's own: the one that its SMS carried.")
+    ] = None
+    call_after: Annotated[
+        Annotated[int, Meta(ge=0, le=300)] | None,
+        Meta(description="Seconds: dial only if it has not ended by then."),
+    ] = None
+    ttl: Annotated[
+        Annotated[int, Meta(ge=60, le=600)] | None, Meta(description="Seconds that the code lives.")
+    ] = None
+    route: Annotated[Route | None, Meta(description="The one to try first.")] = None
+    reference: Annotated[
+        Annotated[str, Meta(max_length=MAX_REFERENCE)] | None,
+        Meta(
+            description="The id of the login attempt: printable, no secret. The same number and "
+            "reference again is the same verification."
+        ),
+    ] = None
+    ip: Annotated[_Address | None, Meta(description="The end user's address, for limits.")] = None
 
     def faults(self) -> list[Fault]:
         """Wrong texts: code, locale, reference, ip."""
@@ -51,7 +81,7 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications/<id>/checks``."""
 
-    code: str
+    code: Annotated[_Code, Meta(description="As it was heard; `code_length` digits.")]
 
     def faults(self) -> list[Fault]:
         """A code that is none."""
@@ -63,8 +93,10 @@ class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications/<id>/calls``."""
 
-    route: Route | None = None
-    locale: str | None = None
+    route: Annotated[Route | None, Meta(description="The one to try; not for apps to choose.")] = (
+        None
+    )
+    locale: Annotated[_Locale | None, Meta(description="BCP 47, for this call.")] = None
 
     def faults(self) -> list[Fault]:
         """A locale that is none."""

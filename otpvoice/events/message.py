@@ -1,8 +1,7 @@
 """From an event to the request that tells it (Standard Webhooks, standardwebhooks.com)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from standardwebhooks import Webhook
@@ -10,7 +9,7 @@ from standardwebhooks import Webhook
 from otpvoice.core.verification import Verification
 from otpvoice.store.events import Event
 
-Show = Callable[[Verification], Mapping[str, Any]]
+Show = Callable[[Verification], object]
 """The object of the HTTP contract, as an app may see it."""
 
 

@@ -1,0 +1,123 @@
+"""``/openapi.json``, and ``/docs``: the document as pages for people.
+
+All of it is public and the same for everybody: it tells what stands in the source, and nothing of
+who runs it. So there is no setting to switch it off; a proxy can keep any address to itself.
+Nothing is loaded from another host.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from flask import Blueprint, Response, request
+from jinja2 import Environment, FileSystemLoader
+from swagger_ui_bundle import swagger_ui_path
+from werkzeug.exceptions import NotFound
+
+from otpvoice.api.advice import ADVICE
+from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.api.openapi.document import document
+
+_PAGES: Final = Path(__file__).with_name("pages")
+_FRESH: Final = 300
+"""Seconds that a browser need not ask again."""
+
+_PAGE: Final = "text/html; charset=utf-8"
+_SHEET: Final = "text/css; charset=utf-8"
+_SCRIPT: Final = "text/javascript; charset=utf-8"
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""Swagger UI's style sheet has its icons in it, as data."""
+_OURS: Final[Mapping[str, str]] = {"docs.js": _SCRIPT, "docs.css": _SHEET}
+_SWAGGER_UI: Final[Mapping[str, str]] = {
+    "swagger-ui.css": _SHEET,
+    "swagger-ui-bundle.js": _SCRIPT,
+    "favicon-32x32.png": "image/png",
+}
+
+
+def docs(provider: str) -> Blueprint:
+    """The document and its pages. ``provider``: its name in the settings."""
+    contract, files = _contract(provider), _files()
+    pages = {"docs": _docs_page(), "errors": _errors_page()}
+    routes = Blueprint("docs", __name__)
+
+    @routes.get("/openapi.json")
+    def openapi() -> Response:
+        return contract.answer()
+
+    @routes.get("/docs")
+    def page() -> Response:
+        return pages["docs"].answer()
+
+    @routes.get("/docs/errors")
+    def errors() -> Response:
+        return pages["errors"].answer()
+
+    @routes.get("/docs/<file>")
+    def page_file(file: str) -> Response:
+        if file not in files:
+            raise NotFound
+        return files[file].answer()
+
+    return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer that is made once."""
+
+    content: bytes
+    media_type: str
+
+    def answer(self) -> Response:
+        """It, or that the reader has it already (RFC 9110, section 13.1.2)."""
+        response = Response(self.content, content_type=self.media_type)
+        response.set_etag(hashlib.sha256(self.content).hexdigest()[:32])
+        response.headers["Cache-Control"] = f"public, max-age={_FRESH}"
+        if self.media_type == _PAGE:
+            response.headers["Content-Security-Policy"] = _POLICY
+        response.make_conditional(request)
+        return response
+
+
+@cache
+def _contract(provider: str) -> _Kept:
+    return _Kept(msgspec.json.encode(document(provider)), "application/json")
+
+
+@cache
+def _files() -> Mapping[str, _Kept]:
+    found = {name: (_PAGES / name, kind) for name, kind in _OURS.items()}
+    found |= {name: (swagger_ui_path / name, kind) for name, kind in _SWAGGER_UI.items()}
+    return {name: _Kept(path.read_bytes(), kind) for name, (path, kind) in found.items()}
+
+
+@cache
+def _docs_page() -> _Kept:
+    return _Kept((_PAGES / "docs.html").read_bytes(), _PAGE)
+
+
+@cache
+def _errors_page() -> _Kept:
+    pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
+    return _Kept(pages.get_template("errors.html").render(codes=_codes()).encode(), _PAGE)
+
+
+def _codes() -> Mapping[str, Mapping[int, Any]]:
+    """By code and status: the titles it comes with, what it means and what to do."""
+    titles: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    for problem in (*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT):
+        if problem.title not in titles[problem.status, problem.code]:
+            titles[problem.status, problem.code].append(problem.title)
+    codes: defaultdict[str, dict[int, Any]] = defaultdict(dict)
+    for (status, code), said in titles.items():
+        codes[code][status] = {"titles": said, "advice": ADVICE[status, code]}
+    return codes

@@ -1,0 +1,1 @@
+"""``/openapi.json``: the HTTP contract, told by the types that keep it."""

@@ -1,0 +1,164 @@
+"""From the table of operations to an OpenAPI document (https://spec.openapis.org/oas/v3.1.1)."""
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+from werkzeug.exceptions import BadRequest, MethodNotAllowed
+
+from otpvoice.api import shapes
+from otpvoice.api.advice import ADVICE
+from otpvoice.api.openapi.operations import PAGES, SERVICE, VERIFICATIONS, callbacks
+from otpvoice.api.openapi.parts import HEADERS, INFO, PARAMETERS, SECURITY, TAGS
+from otpvoice.api.openapi.samples import PROBLEMS
+from otpvoice.api.openapi.table import JSON, Answer, Operation
+
+PROBLEM: Final = "application/problem+json"
+_ANYWHERE: Final = (BadRequest, Exception)
+"""What no request is safe from: a fault in what HTTP itself says, and a fault of ours."""
+_HEADERS_OF: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+)
+_Json = dict[str, Any]
+
+
+def document(provider: str) -> _Json:
+    """The whole document. ``provider``: its name in the settings."""
+    operations = (*VERIFICATIONS, *callbacks(provider), *SERVICE, *PAGES)
+    paths: defaultdict[str, _Json] = defaultdict(dict)
+    for operation in operations:
+        paths[operation.path][operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.1",
+        "info": INFO,
+        # Relative to where the document was found: right behind any proxy.
+        "servers": [{"url": "./"}],
+        "tags": TAGS,
+        "paths": dict(paths),
+        "components": {
+            "schemas": _schemas(operations),
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "examples": {kind.__name__: _example(told) for kind, told in PROBLEMS.items()},
+            "responses": {"MethodNotAllowed": _refusal(405, [MethodNotAllowed])},
+            "links": {operation.name: _link(operation) for operation in VERIFICATIONS},
+            "securitySchemes": SECURITY,
+        },
+    }
+
+
+def _operation(operation: Operation) -> _Json:
+    told = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.says,
+        "security": [{name: []} for name in operation.credentials],
+        "parameters": [_ref("parameters", each) for each in (*operation.parameters, "Request-Id")],
+        "requestBody": _body(operation),
+        "responses": _answers(operation.answers) | _refusals(operation.refusals),
+    }
+    empty_is_told = {"security"}  # nobody's credential is asked for
+    return {name: value for name, value in told.items() if value or name in empty_is_told}
+
+
+def _body(operation: Operation) -> _Json:
+    if operation.request is not None:
+        members = msgspec.structs.fields(operation.request)
+        return {
+            "required": any(member.required for member in members),
+            "content": {JSON: {"schema": _schema(operation.request), "example": operation.example}},
+        }
+    return {"content": {kind: {"schema": {}} for kind in operation.takes}}
+
+
+def _answers(answers: Iterable[Answer]) -> _Json:
+    return {str(answer.status): _answer(answer) for answer in answers}
+
+
+def _answer(answer: Answer) -> _Json:
+    told = {
+        "description": answer.means,
+        "headers": _headers(answer.headers),
+        "content": {kind: _content(answer) for kind in answer.media},
+        "links": {name: _ref("links", name) for name in answer.links},
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _content(answer: Answer) -> _Json:
+    if not answer.shapes:
+        return {"schema": {}}
+    schemas = [_schema(shape) for shape in answer.shapes]
+    told: _Json = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+    if answer.examples:
+        told["examples"] = {
+            f"{type(each).__name__}{at}": {"value": msgspec.to_builtins(each)}
+            for at, each in enumerate(answer.examples, start=1)
+        }
+    return told
+
+
+def _refusals(kinds: Iterable[type[Exception]]) -> _Json:
+    by_status: defaultdict[int, list[type[Exception]]] = defaultdict(list)
+    for kind in (*kinds, *_ANYWHERE):
+        by_status[PROBLEMS[kind].status].append(kind)
+    return {str(status): _refusal(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _refusal(status: int, kinds: Sequence[type[Exception]]) -> _Json:
+    codes = dict.fromkeys(PROBLEMS[kind].code for kind in kinds)
+    return {
+        "description": " ".join(f"`{code}`: {ADVICE[status, code].means}" for code in codes),
+        "headers": _headers(_HEADERS_OF.get(status, ())),
+        "content": {
+            PROBLEM: {
+                "schema": _schema(shapes.ProblemDocument),
+                "examples": {kind.__name__: _ref("examples", kind.__name__) for kind in kinds},
+            }
+        },
+    }
+
+
+def _example(problem: shapes.ProblemDocument) -> _Json:
+    advice = ADVICE[problem.status, problem.code]
+    return {
+        "summary": f"{problem.code}: {problem.title}",
+        "description": advice.what_to_do,
+        "value": msgspec.to_builtins(problem),
+    }
+
+
+def _headers(names: Iterable[str]) -> _Json:
+    return {name: _ref("headers", name) for name in ("Request-Id", *names)}
+
+
+def _link(operation: Operation) -> _Json:
+    return {
+        "operationId": operation.name,
+        "parameters": {"verification_id": "$response.body#/id"},
+        "description": operation.summary,
+    }
+
+
+def _schemas(operations: Iterable[Operation]) -> _Json:
+    told: list[type[msgspec.Struct]] = [each.request for each in operations if each.request]
+    told += [shape for each in operations for answer in each.answers for shape in answer.shapes]
+    _, schemas = msgspec.json.schema_components(
+        [*told, shapes.ProblemDocument], ref_template="#/components/schemas/{name}"
+    )
+    for schema in schemas.values():
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
+    return schemas
+
+
+def _schema(kind: type[msgspec.Struct]) -> _Json:
+    return _ref("schemas", kind.__name__)
+
+
+def _ref(section: str, name: str) -> _Json:
+    return {"$ref": f"#/components/{section}/{name}"}

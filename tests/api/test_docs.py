@@ -1,0 +1,126 @@
+"""``/docs``: pages that a browser opens without complaint, and that load nothing from elsewhere."""
+
+import re
+
+import pytest
+from api.door import Door
+from api.wire import Served
+from browser import Browsing
+from playwright.sync_api import Page, expect
+from world import LOGIN_KEY
+
+from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.store.redis import RedisStore
+
+SIZES = [{"width": 1280, "height": 900}, {"width": 390, "height": 844}]
+FILES = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+    "docs.js": "text/javascript; charset=utf-8",
+    "docs.css": "text/css; charset=utf-8",
+}
+CREATE = "#operations-verifications-create_verification"
+
+
+def url_of(served: Served, path: str) -> str:
+    """An address of the service."""
+    return f"http://127.0.0.1:{served.port}{path}"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
+def test_a_page_runs_nothing_but_our_files(door: Door, path: str) -> None:
+    """No inline script or style, nothing of other hosts, in nobody's frame; the rest as ever."""
+    answer = door.client.get(path)
+    assert answer.content_type == "text/html; charset=utf-8"
+    policy = dict(
+        each.strip().partition(" ")[::2]
+        for each in answer.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "connect-src": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert not re.search(r"<script>|<style|\son\w+=|\sstyle=|//", answer.text.lower())
+
+
+@pytest.mark.parametrize(("name", "kind"), FILES.items())
+def test_a_pages_files_are_served_here(door: Door, name: str, kind: str) -> None:
+    """Each with its type; who has it is told that it has not changed."""
+    answer = door.client.get(f"/docs/{name}")
+    assert (answer.status_code, answer.content_type) == (200, kind)
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    has = {"If-None-Match": answer.headers["ETag"]}
+    assert door.client.get(f"/docs/{name}", headers=has).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "name", ["docs.html", "errors.html", "nothing", "..%2fdocs.py", "%2e%2e", "swagger-ui.css%00"]
+)
+def test_no_other_file_is_served(door: Door, name: str) -> None:
+    """404, wherever it leads."""
+    assert door.client.get(f"/docs/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_document_is_read_in_a_browser(
+    browsing: Browsing, served: Served, size: dict[str, int]
+) -> None:
+    """All operations are there, on a screen of any width."""
+    page = browsing.opens(url_of(served, "/docs"), viewport=size)
+    expect(page.locator(".opblock")).to_have_count(19)
+    expect(page.locator("body")).not_to_contain_text("Errors")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_it_can_be_tried_out(page: Page, served: Served, store: RedisStore) -> None:
+    """With an API key typed into the page, a create is answered 201."""
+    store.sweep("a dialer")
+    page.goto(url_of(served, "/docs"))
+    page.locator("button.authorize").first.click()
+    dialog = page.locator(".auth-container").first
+    dialog.locator("input").fill(LOGIN_KEY)
+    dialog.locator("button.authorize").click()
+    page.locator("button.btn-done").first.click()
+    create = page.locator(CREATE)
+    create.locator(".opblock-summary-control").click()
+    create.locator(".try-out__btn").click()
+    create.locator(".execute").click()
+    status = create.locator(".live-responses-table .response .response-col_status")
+    expect(status).to_contain_text("201")
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [
+        0,
+        0,
+        "",
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_problems_type_leads_to_its_words(
+    browsing: Browsing, served: Served, store: RedisStore, size: dict[str, int]
+) -> None:
+    """Following ``type``, as any reader of RFC 9457 would."""
+    store.sweep("a dialer")
+    refused = served.told(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
+    page = browsing.opens(url_of(served, refused.document["type"]), viewport=size)
+    expect(page.locator("h2:target")).to_have_text("unauthorized")
+    expect(page.locator("h2:target")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_every_code_is_explained(door: Door) -> None:
+    """Each once, to be led to; with its status and all its titles."""
+    page = door.client.get("/docs/errors").text
+    told = re.findall(r'<h2 id="(\w+)">', page)
+    table = [*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT]
+    assert set(told) == {each.code for each in table}
+    assert len(told) == len(set(told))
+    assert all(each.title in page and f"<strong>{each.status}</strong>" in page for each in table)

@@ -1,0 +1,52 @@
+"""What schemathesis is told: fresh verifications to act on, and a check of refusals' codes.
+
+It reads this module itself (``SCHEMATHESIS_HOOKS``), in a process of its own.
+"""
+
+import os
+import re
+from typing import Any, Final
+
+import requests
+import schemathesis
+from schemathesis import Case, CheckContext, HookContext, Response
+from world import ASHA, LOGIN_KEY
+
+SERVICE: Final = os.environ.get("OTPVOICE_TEST_SERVICE", "")
+"""Where new verifications come from; without it none are made."""
+AS_APP: Final = "OTPVOICE_TEST_AS_APP" in os.environ
+PROBLEM: Final = "application/problem+json"
+_ID: Final = re.compile(r"vrf_[0-9a-f]{32}")
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - it is called so
+    """A well-formed id becomes that of a pending verification, which random ones never are."""
+    found = str(case.path_parameters.get("verification_id", ""))
+    if not SERVICE or not _ID.fullmatch(found):
+        return
+    began = requests.post(
+        f"{SERVICE}/v1/verifications",
+        json={"to": ASHA, "code": "471102", "ttl": 600, "call_after": 300, "reference": found},
+        headers={"Authorization": f"Bearer {LOGIN_KEY}"},
+        timeout=10,
+    ).json()
+    case.path_parameters["verification_id"] = began["id"]
+    if AS_APP:
+        case.headers["Authorization"] = f"Bearer {began['client_token']}"
+
+
+@schemathesis.check
+def code_is_documented(_context: CheckContext, response: Response, case: Case[Any]) -> None:
+    """A refusal's code is among the examples of its status, and the status is the answer's."""
+    document = case.operation.schema.raw_schema
+    methods = document["paths"][case.operation.path]
+    answers = methods.get(case.method.lower(), {}).get("responses", {})
+    answer = answers.get(str(response.status_code))
+    if answer is None or response.headers.get("content-type") != [PROBLEM]:
+        return  # schemathesis has checks of its own for what is not told of at all
+    told = response.json()
+    assert told["status"] == response.status_code
+    examples = document["components"]["examples"]
+    codes = {examples[name]["value"]["code"] for name in answer["content"][PROBLEM]["examples"]}
+    assert told["code"] in codes, f"{told['code']} is not told of beside {codes}"

@@ -1,0 +1,80 @@
+"""The document tells all that the service answers: schemathesis asks, and compares.
+
+``OTPVOICE_TEST_SCHEMA`` is the number of examples for each operation, ``OTPVOICE_TEST_SEED`` what
+they are drawn from.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from world import LOGIN_KEY, WEBHOOK_SECRET, Service
+
+TESTS: Final = Path(__file__).parents[1]
+EXAMPLES: Final = os.environ.get("OTPVOICE_TEST_SCHEMA", "3")
+SEED: Final = os.environ.get("OTPVOICE_TEST_SEED", "1")
+TIMEOUT: Final = 60 + 5 * int(EXAMPLES)
+"""Seconds."""
+UNTOLD: Final = "positive_data_acceptance"
+"""No pattern says which numbers exist, so that a well-formed one may well be refused."""
+
+
+def asks(service: Service, *options: str, credential: str = "", **variables: str) -> None:
+    """Has schemathesis ask; it ends with 0 when all that it was answered stands in the document."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json"]
+    command += ["--seed", SEED, "--max-examples", EXAMPLES, "--exclude-checks", UNTOLD]
+    command += ["--warnings", "off", "--generation-database", "none", "--no-color", *options]
+    if credential:
+        command += ["--header", f"Authorization: Bearer {credential}"]
+    known = {name: value for name, value in os.environ.items() if name[:9] != "OTPVOICE_"}
+    paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    hooks = {"SCHEMATHESIS_HOOKS": "system.contract_hooks", "PYTHONPATH": paths}
+    run = subprocess.run(
+        command,
+        env=known | hooks | variables,
+        cwd=service.folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_what_clients_are_answered_is_told(service: Service) -> None:
+    """Every operation, with an API key, well asked and ill."""
+    phases = ("--phases", "examples,coverage,fuzzing")
+    asks(service, *phases, credential=LOGIN_KEY, OTPVOICE_TEST_SERVICE=service.url)
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_what_apps_are_answered_is_told(service: Service) -> None:
+    """Each with the client token of the verification it asks about."""
+    options = ("--phases", "examples,fuzzing", "--include-path-regex", "^/v1/")
+    token = service.asks()["client_token"]
+    variables = {"OTPVOICE_TEST_SERVICE": service.url, "OTPVOICE_TEST_AS_APP": "yes"}
+    asks(service, *options, credential=token, **variables)
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_what_strangers_are_answered_is_told(service: Service) -> None:
+    """Without any credential."""
+    asks(service, "--phases", "examples,fuzzing")
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_what_the_provider_is_answered_is_told(service: Service) -> None:
+    """Callbacks of all shapes, with the webhook's secret."""
+    options = ("--phases", "fuzzing", "--include-path-regex", "^/webhooks/")
+    asks(service, *options, credential=WEBHOOK_SECRET)
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_the_links_lead_on(service: Service) -> None:
+    """From a create to its verification: looked at, checked, called, ended, and again."""
+    asks(service, "--phases", "stateful", credential=LOGIN_KEY)
