@@ -44,19 +44,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     store = store or _store(settings)
     ring = _ring(settings)
     number_key = NumberKey(settings.secrets.number_key)
-    service = Verifications(
-        store=store,
-        ring=ring,
-        number_key=number_key,
-        profiles=profiles,
-        routes=settings.provider.routes,
-        rules=CodeRules(
-            code_length=settings.verification.code_length,
-            max_checks=settings.verification.max_checks,
-            min_life=settings.verification.min_life,
-            keep=settings.verification.keep,
-        ),
-    )
+    service = create_service(settings, store)
     keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
     access = Access(keys, ClientTokens(ring))
     public_url = settings.server.public_url
@@ -70,11 +58,28 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.register_blueprint(verifications(service, access, receipts, public_url))
     app.register_blueprint(public_keys(receipts))
     app.register_blueprint(
-        webhooks(settings.provider.name, provider(settings), store, number_key, bridges)
+        webhooks(settings.provider.name, provider(settings), store, number_key, bridges, ring)
     )
     app.register_blueprint(health(store))
     app.register_blueprint(docs(settings.provider.name))
     return app
+
+
+def create_service(settings: Settings, store: RedisStore) -> Verifications:
+    """What clients ask for, without HTTP."""
+    return Verifications(
+        store=store,
+        ring=_ring(settings),
+        number_key=NumberKey(settings.secrets.number_key),
+        profiles={name: settings.for_client(name) for name in settings.clients},
+        routes=settings.provider.routes,
+        rules=CodeRules(
+            code_length=settings.verification.code_length,
+            max_checks=settings.verification.max_checks,
+            min_life=settings.verification.min_life,
+            keep=settings.verification.keep,
+        ),
+    )
 
 
 def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 
 import structlog
 from flask import Blueprint, Response, request
@@ -12,7 +13,8 @@ from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.bodies import read_bytes
 from otpvoice.api.errors import UnreadableBody, Untrusted
-from otpvoice.core.keys import NumberKey
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
     Callback,
@@ -22,8 +24,9 @@ from otpvoice.providers.base import (
     UnreadableCallbackError,
     UntrustedCallbackError,
 )
+from otpvoice.providers.overheard import OverheardCallback, seal_overheard
 from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import News, Report
+from otpvoice.store.values import News, Report, Settled
 
 _LOG = structlog.get_logger(__name__)
 
@@ -34,8 +37,12 @@ def webhooks(
     store: RedisStore,
     number_key: NumberKey,
     bridges: Collection[str],
+    ring: KeyRing,
 ) -> Blueprint:
-    """The provider's door. ``bridges``: all numbers that calls come from."""
+    """The provider's door.
+
+    ``bridges``: all numbers that calls come from; ``ring``: seals what a trial wants to know.
+    """
     routes = Blueprint("webhooks", __name__, url_prefix=f"/webhooks/{name}")
 
     @routes.route("", methods=["POST", "PUT", "GET"])
@@ -64,7 +71,9 @@ def webhooks(
             name = number_key.name(news.number)
             bind_contextvars(to=mask_number(news.number), number=name)
         fingerprint = number_key.fingerprint(callback.body + request.query_string)
-        _settle(store, to_report(news, fingerprint, number_key, bridges))
+        settled = _settle(store, to_report(news, fingerprint, number_key, bridges))
+        if settled.is_trial:
+            _keep(store, ring, settled, callback)
         return json_answer(shapes.Received(status="ok"))
 
     return routes
@@ -91,7 +100,7 @@ def to_report(
     )
 
 
-def _settle(store: RedisStore, report: Report) -> None:
+def _settle(store: RedisStore, report: Report) -> Settled:
     settled = store.settle(report)
     if settled.verification_id:
         bind_contextvars(verification=settled.verification_id)
@@ -104,3 +113,20 @@ def _settle(store: RedisStore, report: Report) -> None:
         status=settled.call_status,
         raw=report.raw,
     )
+    return settled
+
+
+def _keep(store: RedisStore, ring: KeyRing, settled: Settled, callback: Callback) -> None:
+    """What a trial is to learn of its callback. The credentials are not kept."""
+    call_id = str(settled.call_id)
+    heard = OverheardCallback(
+        method=request.method,
+        content_type=request.headers.get("Content-Type", ""),
+        scheme=callback.authorization.partition(" ")[0],
+        has_path_token=bool(callback.path_token),
+        query=request.query_string.decode("latin-1"),
+        body=callback.body,
+        news=settled.news,
+    )
+    with suppress(StoreUnavailable):  # the callback is applied; the provider must not repeat it
+        store.overhear(call_id, seal_overheard(ring, call_id, heard))

@@ -16,7 +16,7 @@ from otpvoice.client import (
     Verification,
 )
 
-_PHONE: Final = {
+PHONE: Final = {
     "queued": "The phone will be called",
     "dialing": "The phone is being called",
     "placed": "The phone should ring",
@@ -115,4 +115,4 @@ def _check(
 
 def _phone(verification: Verification) -> str:
     status = verification.calls[-1].status if verification.calls else "queued"
-    return _PHONE.get(status, status)
+    return PHONE.get(status, status)

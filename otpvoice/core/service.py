@@ -135,6 +135,17 @@ class Verifications:
             return Created(answer.verification, is_new, answer.is_replayed)
         raise refusal(answer)
 
+    def try_out(self, client: str, request: CreateRequest) -> Verification:
+        """As :meth:`create`, for a trial: one real call, without redial or next route.
+
+        No client is told of it, and what the provider says is kept for a while, sealed.
+
+        Raises:
+            RequestRefused, RateLimited, Unavailable: as they say there.
+        """
+        new = replace(self._new_verification(client, request), is_trial=True)
+        return _expect(self._store.create(new), "created")
+
     def recognise(self, who: str, request: str, key: str, body: bytes) -> Idempotency:
         """What makes a request known when ``key`` comes again; nothing of it can be read back.
 

@@ -69,6 +69,8 @@ class NewVerification:
     shares: Shares
     is_test: bool = False
     """Of a test number: nobody is called."""
+    is_trial: bool = False
+    """One real call that nothing follows, and of which what was said is kept for a while."""
     idempotency: Idempotency | None = None
 
 

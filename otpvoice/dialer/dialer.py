@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +27,7 @@ from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.keeper import Keeper
 from otpvoice.dialer.outcomes import result_of
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
+from otpvoice.providers.overheard import OverheardReply, overhearing, seal_overheard
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import CallResult, Claim, Recorded
 
@@ -188,13 +190,23 @@ class Dialer:
         if not self._store.mark(claim, self._rules.live_for, self._rules.gaps, heard_after):
             log.info("call.not_wanted")
             return
-        placement = self._provider.place(order, deadlines)
+        with overhearing() as heard:
+            placement = self._provider.place(order, deadlines)
         result = result_of(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
         _report(log, placement, status=recorded.status)
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
+        if claim.is_trial:
+            self._keep(claim, heard)
+
+    def _keep(self, claim: Claim, heard: Sequence[OverheardReply]) -> None:
+        with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
+            for reply in heard:
+                self._store.overhear(
+                    claim.call_id, seal_overheard(self._ring, claim.call_id, reply)
+                )
 
     def _order(self, claim: Claim) -> CallOrder:
         code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)

@@ -34,6 +34,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from otpvoice.providers.base import Deadlines
+from otpvoice.providers.overheard import OverheardReply, note
 
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds for the name lookup and the connection; TLS has the time that is left to ``send_by``."""
@@ -110,12 +111,16 @@ class HttpClient:
     def _send(self, request: Request, deadlines: Deadlines) -> Reply | NoReply:
         exchange = _Exchange(deadlines, self._clock)
         token = _EXCHANGE.set(exchange)
+        began = self._clock()
+        answer: Reply | NoReply
         try:
-            return self._exchange(exchange, request)
+            answer = self._exchange(exchange, request)
         except Exception as error:  # noqa: BLE001 - whatever broke: what counts is whether it was sent
-            return NoReply(exchange.sent, type(_root(error)).__name__, exchange.status)
+            answer = NoReply(exchange.sent, type(_root(error)).__name__, exchange.status)
         finally:
             _EXCHANGE.reset(token)
+        note(_heard(request, answer, self._clock() - began))
+        return answer
 
     def _exchange(self, exchange: "_Exchange", request: Request) -> Reply:
         request.headers = {"User-Agent": "otpvoice", **request.headers}
@@ -285,6 +290,11 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Do nothing: the context knows whom to trust; loading it anew takes 20 ms each time."""
+
+
+def _heard(request: Request, answer: Reply | NoReply, seconds: float) -> OverheardReply:
+    body, why = (answer.body, "") if isinstance(answer, Reply) else (b"", answer.why)
+    return OverheardReply(request.method, request.url, answer.status, body, why, seconds)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -105,7 +105,7 @@ def report(fields: Mapping[str, Any], zone: tzinfo) -> CallReport:
         route=route,
         bridge=bridge,
         number=_number(fields, route, bridge),
-        status=_status(word),
+        status=status_of(word),
         reason=_REASON.get(word.upper()),
         raw=_raw(word),
         started_at=moment(_text(fields, "start_at"), zone),
@@ -129,13 +129,14 @@ def _telling_word(fields: Mapping[str, Any]) -> str:
 
 
 def _clarity(word: str) -> int:
-    status = _status(word)
+    status = status_of(word)
     if status is CallStatus.UNKNOWN:
         return 1 if word else 0
     return 3 if status is CallStatus.ANSWERED else 2
 
 
-def _status(word: str) -> CallStatus:
+def status_of(word: str) -> CallStatus:
+    """Our word for the vendor's."""
     return _STATUS.get(word.upper(), CallStatus.UNKNOWN)
 
 

@@ -1,15 +1,24 @@
-"""Whether the telephone company can be reached and knows us. Places no call."""
+"""Whether the telephone company can be reached, knows us, and can be asked. Places no call.
+
+Only what rings no phone, changes nothing and costs nothing is asked (docs/provider.md, section 2).
+"""
 
 import re
+import time
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
+from urllib.parse import urlencode
 
-import requests
-
-from otpvoice.providers.http import CONNECT_TIMEOUT, MAX_REPLY
+from otpvoice.core.verification import Route
+from otpvoice.providers.base import Deadlines
+from otpvoice.providers.http import HttpClient, NoReply
 from otpvoice.providers.mobtexting_callback import read_object
 
-_READ_TIMEOUT: Final = 5.0
+_WITHIN: Final = 7.0
+"""Seconds for one question."""
+_NO_CALL: Final = "00000000-0000-4000-8000-000000000000"
+"""An id that no call has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +33,41 @@ class Account:
     """What is left, if it was told."""
 
 
-def probe(base_url: str, token: str) -> Account:
-    """Asks for the balance (docs/provider.md, section 2); raises nothing.
+def probe(base_url: str, token: str, http: HttpClient | None = None) -> Account:
+    """Asks for the balance; raises nothing."""
+    return _ask(base_url, token, "finance/balance", http or HttpClient(connections=1))
 
-    No redirect is followed, no netrc and no proxy of the environment is used, as with calls.
+
+def probe_asking(
+    base_url: str, token: str, route: Route, today: date, http: HttpClient | None = None
+) -> Account:
+    """Asks about calls of ``route`` as a dialer would that missed a callback; raises nothing.
+
+    About a call that never was, or for today's log, of which nothing is looked at.
     """
+    day = f"{today:%b %d, %Y}"
+    path = {
+        Route.OBD: f"outgoing/callstatus?{urlencode({'id': _NO_CALL})}",
+        Route.C2C: f"voice/calls?{urlencode({'datetime[end_at]': f'{day} - {day}'})}",
+    }[route]
+    return _ask(base_url, token, path, http or HttpClient(connections=1))
+
+
+def _ask(base_url: str, token: str, path: str, http: HttpClient) -> Account:
     headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            reply = session.get(
-                f"{base_url.rstrip('/')}/finance/balance",
-                headers=headers,
-                timeout=(CONNECT_TIMEOUT, _READ_TIMEOUT),
-                allow_redirects=False,
-                stream=True,
-            )
-            body = next(reply.iter_content(MAX_REPLY), b"")
-    except requests.RequestException as error:
-        return Account(None, type(error).__name__)
-    return _account(reply.status_code, body)
+    over_by = time.monotonic() + _WITHIN
+    url = f"{base_url.rstrip('/')}/{path}"
+    reply = http.get(url, headers, Deadlines(over_by, over_by))
+    if isinstance(reply, NoReply):
+        return Account(None, reply.why)
+    return _account(reply.status, reply.body)
 
 
 def _account(http_status: int, body: bytes) -> Account:
     try:
         said = read_object(body)
     except ValueError:
-        said = {}
+        return Account(None if http_status == 200 else http_status, f"HTTP {http_status}, no JSON")
     status = _status(http_status, said.get("status"))
     if status == 200:
         return Account(status, "knows the token", _credits(said.get("data")))

@@ -1,7 +1,7 @@
 """From the address of the store to a client: one server, one behind Sentinels, or a cluster."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
@@ -89,13 +89,16 @@ def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
     login = {"username": servers.user, "password": servers.password}
     options |= {"ssl": servers.tls, "db": servers.db, **login}
     if servers.service is None:
-        primary = Primary(_known(servers, login), ask_cluster)
+        primary = Primary(known_servers(servers), ask_cluster)
         return SlotClient.from_pool(_Pool(TAG, primary, **options))
-    primary = Primary(_known(servers, {}), ask_sentinel)
+    primary = Primary(known_servers(servers), ask_sentinel)
     return Redis.from_pool(_Pool(servers.service, primary, **options))
 
 
-def _known(servers: ManyServers, login: Mapping[str, str | None]) -> list[Redis]:
+def known_servers(servers: ManyServers) -> list[Redis]:
+    """Who can be asked for the primary, in the order of the address. Sentinels get no password."""
+    is_cluster = servers.service is None
+    login = {"username": servers.user, "password": servers.password} if is_cluster else {}
     # However many do not answer, to ask all of them takes no longer than one timeout.
     options = _once(TIMEOUT / len(servers.places)) | {"ssl": servers.tls, **login}
     return [Redis(host, port, **options) for host, port in servers.places]

@@ -16,6 +16,7 @@
 | events:<client>      | zset | a client's events by when to try them      | a day         |
 | event:<id>           | hash | what a client is to be told                | a day         |
 | dropped:<client>     | text | events too many, the log not told of yet   | a day         |
+| overheard:<call id>  | list | what was said about a trial's call, sealed | 15 minutes    |
 | line:<bridge>:<n>    | text | the live call of both                      | with the call |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |

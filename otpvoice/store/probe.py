@@ -1,16 +1,24 @@
 """What the server behind the store is, and whether it is set up for us. Changes nothing."""
 
+import statistics
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.address import known_servers, read_many
+from otpvoice.store.keys import TAG
+from otpvoice.store.primary import Place, ask_cluster, ask_sentinel
+
+_PINGS: Final = 21
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """The server as it describes itself; None for what it keeps to itself."""
 
@@ -25,8 +33,30 @@ class Server:
     appendfsync: str | None
     """``always``, ``everysec`` or ``no``."""
     maxmemory_policy: str | None
+    is_primary: bool
+    """A replica takes no writes."""
+    is_cluster_node: bool
+    replicas: int
+    """That are connected."""
+    min_replicas: int | None
+    """Without so many of them it takes no writes."""
+    memory_used: int
+    """Bytes."""
+    memory_bound: int
+    """Bytes; 0: none but the machine's."""
     clock_ahead: float
     """Seconds that its clock is ahead of ours; as exact as half a round trip."""
+    round_trip: float
+    """Seconds, the median of some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Somebody who can be asked for the primary: a Sentinel, or a node of a cluster."""
+
+    place: Place
+    primary: Place | None
+    """Whom it names; None: nobody, or it does not answer."""
 
 
 def probe(redis: Redis) -> Server:
@@ -36,9 +66,10 @@ def probe(redis: Redis) -> Server:
         StoreUnavailable: no answer, or no access; the text is the library's.
     """
     try:
-        info: dict[str, Any] = redis.info("server")
+        info: dict[str, Any] = redis.info()
         name = "valkey" if "valkey_version" in info else "redis"
         speaks = str(info["redis_version"])
+        min_replicas = _setting(redis, "min-replicas-to-write")
         return Server(
             name=name,
             version=str(info.get("valkey_version", speaks)),
@@ -46,10 +77,36 @@ def probe(redis: Redis) -> Server:
             appendonly=_setting(redis, "appendonly"),
             appendfsync=_setting(redis, "appendfsync"),
             maxmemory_policy=_setting(redis, "maxmemory-policy"),
+            is_primary=info.get("role", "master") == "master",
+            is_cluster_node=info.get("cluster_enabled") == 1,
+            replicas=int(info.get("connected_slaves", 0)),
+            min_replicas=None if min_replicas is None else int(min_replicas),
+            memory_used=int(info.get("used_memory", 0)),
+            memory_bound=int(info.get("maxmemory", 0)),
             clock_ahead=_clock_ahead(redis),
+            round_trip=_round_trip(redis),
         )
     except RedisError as error:
         raise StoreUnavailable(str(error)) from error
+
+
+def witnesses(url: str) -> Iterator[Witness]:
+    """Whom each of the servers in a ``redis+sentinel://`` or ``redis+cluster://`` address names.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    servers = read_many(url)
+    for place, client in zip(servers.places, known_servers(servers), strict=True):
+        with closing(client):
+            try:
+                if servers.service is None:
+                    named = ask_cluster(client, TAG)
+                else:
+                    named = ask_sentinel(client, servers.service)
+            except RedisError:
+                named = None
+            yield Witness(place, named)
 
 
 def _setting(redis: Redis, name: str) -> str | None:
@@ -64,3 +121,12 @@ def _clock_ahead(redis: Redis) -> float:
     began = time.time()
     seconds, microseconds = redis.time()
     return float(seconds + microseconds / 1e6) - (began + time.time()) / 2
+
+
+def _round_trip(redis: Redis) -> float:
+    took = []
+    for _ in range(_PINGS):
+        began = time.perf_counter()
+        redis.ping()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)

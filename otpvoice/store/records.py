@@ -130,6 +130,7 @@ def read_claim(
         tried=tuple(Route(word) for word in call.get(b"tried", b"").decode().split()),
         requests=int(call.get(b"requests", b"0")),
         is_test=b"test" in verification,
+        is_trial=b"trial" in verification,
     )
 
 
@@ -155,13 +156,18 @@ def read_pull(key: bytes, flat: Sequence[bytes], verification: bytes, sealed_num
 
 
 def read_settled(
-    news: bytes, call: bytes | None = None, status: bytes = b"", verification: bytes = b""
+    news: bytes,
+    call: bytes | None = None,
+    status: bytes = b"",
+    verification: bytes = b"",
+    trial: bytes = b"",
 ) -> Settled:
     """The reply of ``settle.lua``."""
     if call is None:
         return Settled(News(news.decode()))
     return Settled(
-        News(news.decode()), call.decode(), CallStatus(status.decode()), verification.decode()
+        *(News(news.decode()), call.decode(), CallStatus(status.decode()), verification.decode()),
+        is_trial=trial == b"1",
     )
 
 

@@ -36,6 +36,9 @@ START_SLACK: Final = 120_000
 PULL_EVERY: Final = 15_000
 """Milliseconds between two questions about one call."""
 _SWEEP: Final = 100
+OVERHEARD_FOR: Final = 900_000
+"""What was said about the call of a trial is kept so long (ms): somebody waits for it."""
+_OVERHEARD_AT_MOST: Final = 20
 
 
 class RedisStore(Rulebook):
@@ -76,6 +79,7 @@ class RedisStore(Rulebook):
             *("code_length", new.code_length, "checks_left", new.max_checks),
             *(("own_code", 1) if new.own_code else ()),
             *(("test", 1) if new.is_test else ()),
+            *(("trial", 1) if new.is_trial else ()),
             *(("reference", new.reference) if new.reference is not None else ()),
         ]
         arguments: list[Argument] = [
@@ -216,6 +220,15 @@ class RedisStore(Rulebook):
         ]
         news, _, *call = self._run("settle", keys, arguments)
         return read_settled(news, *call)
+
+    def overhear(self, call_id: str, sealed: bytes) -> None:
+        """Keeps what was said about the call of a trial, for :data:`OVERHEARD_FOR`."""
+        self._run("overhear", [], [call_id, sealed, OVERHEARD_FOR, _OVERHEARD_AT_MOST])
+
+    def overheard(self, call_id: str) -> list[tuple[int, bytes]]:
+        """What :meth:`overhear` was given, each with the moment when; the oldest first."""
+        _, *heard = self._run("overheard", [], [call_id])
+        return [(int(at), sealed) for at, sealed in zip(heard[::2], heard[1::2], strict=True)]
 
     def health(self) -> Health:
         """Whether anybody dials, by which routes not, and which breakers are open."""

@@ -29,6 +29,8 @@ class Claim:
     """Requests sent for this very call so far."""
     is_test: bool = False
     """To a test number: nobody is to be called."""
+    is_trial: bool = False
+    """What is said about it is kept for a while."""
 
 
 class News(StrEnum):
@@ -74,6 +76,7 @@ class Settled:
     call_id: str | None = None
     call_status: CallStatus | None = None
     verification_id: str | None = None
+    is_trial: bool = False
 
 
 class RouteVerdict(StrEnum):

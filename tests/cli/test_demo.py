@@ -69,7 +69,7 @@ def test_it_stays_up_until_it_is_stopped(temporary: Path) -> None:
         (folder,) = temporary.iterdir()
         busy = _paste(told, "Make a phone busy")
         assert '"status":"queued"' in busy
-        assert "mobtexting" in _paste(told, "Check this set-up")
+        assert "provider balance" in _paste(told, "Check this set-up")
         logs = "".join(path.read_text() for path in folder.glob("*.log"))
         assert '"event":"call.sent"' in logs
         assert '"event":"callback.received"' in logs

@@ -1,11 +1,12 @@
 """``otpvoice doctor``."""
 
 import base64
-import re
+import json
 import tomllib
 from collections.abc import Iterator
 
 import pytest
+from cli.findings import advice, findings
 from cli.words import answers, runs
 from redis import Redis
 
@@ -31,20 +32,6 @@ def secrets(stack: Stack) -> list[str]:
     return [*ring, tree["secrets"]["number_key"], provider["token"], provider["webhook_secret"]]
 
 
-def findings(output: str) -> list[tuple[str, str, str]]:
-    """Level, subject, advice of each line."""
-    lines = [re.fullmatch(r"(ok|warn|FAIL) +(\S+(?: \S+)*)  +(.+)", x) for x in output.splitlines()]
-    return [(line[1], line[2], line[3]) for line in lines if line]
-
-
-def advice(output: str, level: str, subject: str) -> str:
-    """What is said about one subject."""
-    (said,) = [
-        words for found, about, words in findings(output) if (found, about) == (level, subject)
-    ]
-    return said
-
-
 def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]) -> None:
     """Status 0, every line can be read, all that counts is ok, and no secret is shown."""
     checked = runs("doctor", **configuration)
@@ -52,12 +39,34 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
     found = findings(checked.output)
     assert len(found) == len(checked.output.splitlines())
     assert {subject for level, subject, _ in found if level == "ok"} == {
-        *("settings", "secrets", "webhook", "redis", "redis appendonly", "redis appendfsync"),
-        *("redis maxmemory-policy", "clock", "dialer", "mobtexting"),
+        *("settings", "secrets", "webhook", "limits.regions"),
+        *("limits.deny_prefixes[0]", "limits.deny_prefixes[1]"),
+        *("redis", "redis appendonly", "redis appendfsync", "redis maxmemory-policy"),
+        *("redis latency", "clock", "dialer"),
+        *("public address", "webhook address", "provider.webhook_secret[0]"),
+        *("provider address", "provider balance", "asking about obd", "asking about c2c"),
+        "provider.timezone",
+    }
+    assert {subject for level, subject, _ in found if level == "advice"} == {
+        *("provider.flows.default", "redis maxmemory", "redis replicas", "before a call"),
     }
     assert advice(checked.output, "warn", "server.public_url")
-    assert "1000.0000 credits" in advice(checked.output, "ok", "mobtexting")
+    assert "1000.0000 credits" in advice(checked.output, "ok", "provider balance")
+    assert "doctor --live" in advice(checked.output, "advice", "before a call")
     assert not [secret for secret in secrets if secret in checked.output]
+
+
+def test_machines_are_told_the_same(configuration: dict[str, str], secrets: list[str]) -> None:
+    """One document; whatever is not ok says what to do; the same status as without --json."""
+    told = runs("doctor", "--json", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
+    assert told.exit_code == 0
+    document = json.loads(told.output)
+    assert document["failed"] is False
+    assert {each["level"] for each in document["findings"]} == {"ok", "advice", "warn"}
+    assert all(bool(each["todo"]) == (each["level"] != "ok") for each in document["findings"])
+    assert not [secret for secret in [*secrets, "735194", "9999900001"] if secret in told.output]
+    failed = runs("doctor", "--json", **configuration, OTPVOICE_PROVIDER_TOKEN="wrong-token")
+    assert (failed.exit_code, json.loads(failed.output)["failed"]) == (1, True)
 
 
 def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets: list[str]) -> None:
@@ -73,16 +82,28 @@ def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets:
     checked = runs("doctor", **configuration, **wrong)
     assert checked.exit_code == 1
     assert {subject for level, subject, _ in findings(checked.output) if level == "FAIL"} == {
-        *("secrets.number_key", "provider.validation_key", "webhook", "redis", "mobtexting"),
+        *("secrets.number_key", "provider.validation_key", "webhook", "redis", "provider.token"),
     }
     assert "same as secrets.keys[0]" in advice(checked.output, "FAIL", "secrets.number_key")
-    assert "provider.token" in advice(checked.output, "FAIL", "mobtexting")
+    assert "401" in advice(checked.output, "FAIL", "provider.token")
     assert "refused" in advice(checked.output, "FAIL", "redis")
     assert "OTPVOICE_SERVER_THREAD" in advice(checked.output, "warn", "settings")
     shown = [
         s for s in (secrets[0], "wrong-token", "pass-word", "short-key") if s in checked.output
     ]
     assert not shown
+
+
+def test_an_account_without_credit_is_found(configuration: dict[str, str]) -> None:
+    """No call would be taken; its token is as good as any."""
+    with RunningSandbox(SandboxConfig(token="right", credits="0.0000")) as sandbox:
+        account = {
+            "OTPVOICE_PROVIDER_TOKEN": "right",
+            "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
+        }
+        checked = runs("doctor", **configuration, **account)
+    assert checked.exit_code == 1
+    assert "0.0000 credits" in advice(checked.output, "FAIL", "provider balance")
 
 
 def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> None:

@@ -90,6 +90,7 @@ class Exchange:
         idempotency: Idempotency | None = None,
         ip: str | None = None,
         is_test: bool = False,
+        is_trial: bool = False,
     ) -> Answer:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
@@ -116,6 +117,7 @@ class Exchange:
             call=new_call(route, bridge),
             shares=shares_of(to, ip, reference),
             is_test=is_test,
+            is_trial=is_trial,
             idempotency=idempotency,
         )
         return self.store.create(new)

@@ -176,6 +176,7 @@ local function queue_call(verification, spec, due)
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
     'bridge', spec.bridge, 'due_at', due)
   if spec.caller_id ~= '+' .. spec.bridge then redis.call('HSET', key, 'caller_id', spec.caller_id) end
+  if verification.trial then redis.call('HSET', key, 'trial', 1) end
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
   take_places(verification, spec.id, due)
   redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))

@@ -45,8 +45,8 @@ end
 function tell(verification_id, what)
   if UNTOLD[what] then return end
   local key = PREFIX .. 'verification:' .. verification_id
-  local client = redis.call('HGET', key, 'client')
-  if not CLIENT(client).told then return end
+  local client, trial = unpack(redis.call('HMGET', key, 'client', 'trial'))
+  if trial or not CLIENT(client).told then return end
   local waiting = events_key(client)
   if redis.call('ZCARD', waiting) >= MOST_WAITING then
     redis.call('INCR', dropped_key(client))

@@ -74,7 +74,7 @@ if status == 'queued' then
 end
 local moved = move_call(call, status, changes)
 if moved and not call.sent_at then return_places(owner_of(call), call.id) end
-if moved and pending and ARGV[12] ~= '' and NOW <= last_due(verification)
+if moved and pending and ARGV[12] ~= '' and not call.trial and NOW <= last_due(verification)
   and not call_under_way(verification) then
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge, tried = ARGV[14] }, NOW)

@@ -7,7 +7,7 @@
 --      8 slack of start_at, ms   9 status   10 reason or ""   11 raw or ""   12 duration in seconds or ""
 --     13 provider's id or ""   14 keep ms   15 id for a further call
 -- Returns {"applied" | "late" | "seen" | "no_call" | "several" | "clock", now, call id, call status,
---          verification id}
+--          verification id, "1" if it is the call of a trial}
 
 -- A message that was pulled has no fingerprint: it may say the same again.
 if ARGV[3] ~= '0' and not redis.call('SET', KEYS[8], '1', 'NX', 'PX', ARGV[3]) then
@@ -55,7 +55,9 @@ if not call then
   if #found == 0 then return { 'no_call', NOW } end
   if #found > 1 then return { 'several', NOW } end
   call = found[1]
-  if not started_with(call) then return { 'clock', NOW, call.id, call.status, call.verification } end
+  if not started_with(call) then
+    return { 'clock', NOW, call.id, call.status, call.verification, call.trial or '' }
+  end
 end
 
 if ARGV[13] ~= '' and not call.provider_id then
@@ -94,8 +96,8 @@ local function redial(verification)
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge }, due)
 end
 
-if moved and (RULES.redialed[call.status] or changes.heard == 0) then
+if moved and not call.trial and (RULES.redialed[call.status] or changes.heard == 0) then
   local verification = load_verification(call.verification)
   if verification then redial(verification) end
 end
-return { moved and 'applied' or 'late', NOW, call.id, call.status, call.verification }
+return { moved and 'applied' or 'late', NOW, call.id, call.status, call.verification, call.trial or '' }

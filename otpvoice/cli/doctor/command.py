@@ -1,0 +1,109 @@
+"""The command itself."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import click
+
+from otpvoice.cli.configured import load_settings
+from otpvoice.cli.doctor.checkup import examine
+from otpvoice.cli.doctor.findings import COLORS, Finding, Level
+from otpvoice.cli.doctor.live import Wish, place_live, warn_of
+from otpvoice.cli.doctor.reach import usual_authorities
+from otpvoice.cli.operating import json_option, print_json, yes_option
+from otpvoice.cli.telephone import phone_number
+from otpvoice.cli.terminal import Terminal
+from otpvoice.core.phone import Number
+from otpvoice.core.verification import Route
+from otpvoice.settings import Settings
+
+_PATIENCE: Final = 600.0
+"""Seconds to decide on a call."""
+
+
+def _live_number(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> Number | None:
+    return None if text is None else phone_number(context, parameter, text)
+
+
+@click.command()
+@json_option
+@click.option("--live", metavar="+91…", callback=_live_number, help="Place one real call instead.")
+@click.option(
+    "--route", type=click.Choice([route.value for route in Route]), help="How to place it."
+)
+@click.option("--client", help="For whom.  [default: the first client]")
+@click.option("--locale", help="The language to speak, such as hi-IN.")
+@yes_option
+@click.pass_context
+def doctor(
+    context: click.Context,
+    *,
+    as_json: bool,
+    live: Number | None,
+    route: str | None,
+    client: str | None,
+    locale: str | None,
+    yes: bool,
+) -> None:
+    """Check settings, secrets, store, dialers, webhook and provider.
+
+    Each finding is one line: ok, advice, warn or FAIL, its subject, what was found, and what to
+    do. The status is 1 if anything is FAIL. No call is placed, nothing is changed, no secret is
+    printed.
+
+    --live calls a real phone once, by the dialer and the API that run, and reports what it showed
+    of all that is uncertain about the provider. It costs what a call costs, and asks first. The
+    status is 0 if the call was answered, and the code right if one was typed.
+    """
+    if live is None:
+        if route or client or locale or yes:
+            raise click.UsageError("--route, --client, --locale and --yes belong to --live")
+        context.exit(int(_check_up(as_json=as_json)))
+    if as_json:
+        raise click.UsageError("--live talks with you: it has no --json")
+    settings = load_settings()
+    wish = Wish(live.e164, Route(route) if route else None, client, locale)
+    _refuse_senseless(settings, wish)
+    terminal = Terminal()
+    if not yes and not _agrees(terminal, warn_of(settings, wish)):
+        raise click.Abort
+    context.exit(int(not place_live(settings, wish, terminal)))
+
+
+def _check_up(*, as_json: bool) -> bool:
+    """Whether anything failed."""
+    findings = examine(os.environ, usual_authorities())
+    found = [*findings] if as_json else [*_told(findings)]
+    failed = any(each.level is Level.FAILURE for each in found)
+    if as_json:
+        print_json({"failed": failed, "findings": [each.document() for each in found]})
+    return failed
+
+
+def _told(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Each as soon as it is found."""
+    for finding in findings:
+        click.secho(str(finding), fg=COLORS[finding.level])
+        yield finding
+
+
+def _refuse_senseless(settings: Settings, wish: Wish) -> None:
+    if wish.number in settings.test_numbers:
+        raise click.UsageError("this is a test number: nobody would be called")
+    if wish.client is not None and wish.client not in settings.clients:
+        raise click.UsageError(
+            f"there is no client of this name; known: {', '.join(settings.clients)}"
+        )
+    if wish.route is not None and wish.route not in settings.provider.routes:
+        raise click.UsageError("provider.routes does not have this route")
+
+
+def _agrees(terminal: Terminal, warning: str) -> bool:
+    terminal.say(f"{warning} Place it? [y/N]")
+    try:
+        return (terminal.line(_PATIENCE) or "").lower() in {"y", "yes"}
+    except EOFError:
+        return False

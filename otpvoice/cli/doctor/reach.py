@@ -1,0 +1,116 @@
+"""Whether an address can be reached, and until when its certificate holds. Sends nothing."""
+
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from otpvoice.cli.doctor.findings import Finding, failure, ok, warning
+
+_WITHIN: Final = 5.0
+"""Seconds, for the name, the connection and TLS together."""
+_DAY: Final = 86_400
+_SOON: Final = 14 * _DAY
+"""Seconds that a certificate should have left; one of short life a sixth of it."""
+
+
+def usual_authorities() -> ssl.SSLContext:
+    """Whom requests to the provider and to clients trust."""
+    return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Seconds since 1970."""
+
+    begins: float
+    ends: float
+
+
+class Unreachable(Exception):
+    """The text says why, and holds no more of the address than host and port."""
+
+
+def reach(url: str, trusted: ssl.SSLContext, within: float = _WITHIN) -> Certificate | None:
+    """Connects and says nothing; the certificate of an https address.
+
+    Raises:
+        Unreachable: no name, no connection, no TLS, or a certificate that ``trusted`` refuses.
+    """
+    answer: Future[Certificate | None] = Future()
+
+    def connect() -> None:
+        try:
+            answer.set_result(_connect(url, trusted, within))
+        except Exception as error:  # noqa: BLE001 - it is raised again, in the thread that waits
+            answer.set_exception(error)
+
+    # A dead resolver is waited for half a minute; nobody can hurry it, and nobody has to wait.
+    threading.Thread(target=connect, name="reach", daemon=True).start()
+    try:
+        return answer.result(within)
+    except Exception as error:
+        raise Unreachable(_why(error, url, within)) from error
+
+
+def _connect(url: str, trusted: ssl.SSLContext, within: float) -> Certificate | None:
+    host, port = _place(url)
+    with closing(socket.create_connection((host, port), within)) as plain:
+        if urlsplit(url).scheme != "https":
+            return None
+        with trusted.wrap_socket(plain, server_hostname=host) as private:
+            told = private.getpeercert() or {}
+    begins, ends = (ssl.cert_time_to_seconds(str(told[name])) for name in ("notBefore", "notAfter"))
+    return Certificate(begins, ends)
+
+
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _why(error: Exception, url: str, within: float) -> str:
+    host, port = _place(url)
+    match error:
+        case socket.gaierror():
+            return f"the name {host} is not known"
+        case ssl.SSLCertVerificationError():
+            return f"the certificate of {host} is refused ({error.verify_message.rstrip('.')})"
+        case ssl.SSLError():
+            return f"{host}:{port} does not speak TLS as it should ({error.reason})"
+        case TimeoutError():
+            return f"{host}:{port} did not answer within {within:g} s"
+        case ConnectionRefusedError():
+            return f"nobody listens at {host}:{port}"
+        case _:
+            return f"{host}:{port} can not be reached ({type(error).__name__})"
+
+
+def reach_findings(
+    subject: str, url: str, trusted: ssl.SSLContext, todo: str
+) -> tuple[Finding, bool]:
+    """What is found of an address, and whether it was reached. ``todo``: if it was not."""
+    try:
+        certificate = reach(url, trusted)
+    except Unreachable as error:
+        return failure(subject, str(error), todo), False
+    return _judge(subject, url, certificate, time.time()), True
+
+
+def _judge(subject: str, url: str, certificate: Certificate | None, now: float) -> Finding:
+    host, _ = _place(url)
+    if certificate is None:
+        return ok(subject, f"{host} answers")
+    left = certificate.ends - now
+    day = time.strftime("%Y-%m-%d", time.gmtime(certificate.ends))
+    found = f"{host} answers, its certificate ends {day}, in {left / _DAY:.0f} days"
+    if left < min(_SOON, (certificate.ends - certificate.begins) / 6):
+        return warning(subject, found, "have it renewed")
+    return ok(subject, found)

@@ -1,0 +1,86 @@
+"""Whether the settings are fit for what they are used for. Talks to nobody."""
+
+from collections.abc import Iterator
+
+from msgspec import structs
+
+from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
+from otpvoice.cli.secrecy import faults_of_secrets
+from otpvoice.core.flow import Flow
+from otpvoice.core.verification import Route
+from otpvoice.settings import Settings
+from otpvoice.settings.rules import violations
+
+
+def service_findings(settings: Settings) -> Iterator[Finding]:
+    """Whether it may serve people, and whom."""
+    if not settings.server.production:
+        todo = "set it to true where real people are called"
+        yield warning("server.production", "is false: samples and plain http are let through", todo)
+        yield from _before_production(settings)
+    else:
+        yield ok("server.production", "true, and nothing stands against it")
+    if settings.test_numbers:
+        found = "test numbers are set: whoever knows them gets in as them"
+        yield warning("test_numbers", found, "take out those that nobody needs any more")
+    if not settings.clients:
+        yield failure(
+            "clients", "there is none, so that nobody can ask", "otpvoice keys new CLIENT"
+        )
+
+
+def _before_production(settings: Settings) -> Iterator[Finding]:
+    """What production would refuse, and is not told of with the secrets anyway."""
+    told = {"provider.webhook_secret", *(fault.name for fault in faults_of_secrets(settings))}
+    server = structs.replace(settings.server, production=True)
+    for name, detail in violations(structs.replace(settings, server=server)):
+        if name not in told:
+            found, _, why = detail.partition(": ")
+            reason = f" ({why})" if why else ""
+            yield warning(name, f"is not fit for production{reason}", found)
+
+
+def secret_findings(settings: Settings) -> Iterator[Finding]:
+    """Whether secrets are secret."""
+    faults = [*faults_of_secrets(settings)]
+    for fault in faults:
+        found, _, remedy = fault.advice.partition(": ")
+        yield failure(fault.name, found, remedy)
+    if not faults:
+        yield ok("secrets", "none is a sample's, used twice, or easy to guess")
+    if settings.provider.webhook_secret or settings.provider.webhook_path_token:
+        yield ok("webhook", "callbacks can prove where they come from")
+    else:
+        todo = "set provider.webhook_secret or provider.webhook_path_token"
+        yield failure("webhook", "every callback is refused, none could prove itself", todo)
+
+
+def flow_findings(settings: Settings) -> Iterator[Finding]:
+    """Whether what is spoken can be understood, and is spoken once."""
+    provider = settings.provider
+    if provider.audio and Route.OBD in provider.routes:
+        found = "a sound is played in OBD calls, which speaks no code"
+        yield failure("provider.audio", found, "leave it empty")
+    if provider.interval:
+        found = f"the provider dials again after {provider.interval} min, when the code has expired"
+        yield warning("provider.interval", found, "set it to 0")
+    if provider.c2c_attempts:
+        found = f"the provider dials an unanswered number {provider.c2c_attempts} times more"
+        yield warning("provider.c2c_attempts", found, "set it to 0: verification.redials is ours")
+    for owner, flows in _flows(settings):
+        for tag, flow in flows.items():
+            name = f"{owner}.flows.{tag}"
+            if not flow.text:
+                found = "its text is not told, so that nobody knows whether a code was heard"
+                yield advice(name, found, 'set it to { id = "…", text = "…" }')
+            elif "otp" not in flow.text:
+                yield failure(name, "its text speaks no {otp}", "mend the flow, or its text here")
+            elif flow.text.count("otp}") < 2:
+                yield advice(name, "its text speaks {otp} once", "twice is easier to write down")
+
+
+def _flows(settings: Settings) -> Iterator[tuple[str, dict[str, Flow]]]:
+    yield "provider", dict(settings.provider.flows)
+    for name, client in settings.clients.items():
+        if client.flows is not None:
+            yield f"clients.{name}", dict(client.flows)

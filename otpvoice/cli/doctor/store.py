@@ -1,0 +1,166 @@
+"""Whether the store keeps what it is given, and whether dialers are heard of."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Final
+
+from otpvoice.app import queue_rules
+from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.settings import Settings
+from otpvoice.store.address import connect
+from otpvoice.store.probe import Server, Witness, probe, witnesses
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import Health
+
+_OLDEST: Final = (7, 0)
+"""The version of Redis that our scripts need."""
+_CLOCKS_APART: Final = 2.0
+"""Seconds; more, and the times in logs and answers contradict each other."""
+_SLOW: Final = 0.01
+"""Seconds; every answer of the API waits for one round trip."""
+_FULL: Final = 0.8
+"""Of the memory: beyond it, a burst may fill the rest."""
+_MIB: Final = 1024 * 1024
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[RedisStore]:
+    """The store that the settings name, by their rules."""
+    with closing(connect(settings.redis.url)) as client:
+        keep, rules = settings.verification.keep * 1000, queue_rules(settings)
+        yield RedisStore(client, keep=keep, rules=rules)
+
+
+def store_findings(settings: Settings) -> Iterator[Finding]:
+    """All of the server, and of who works on it."""
+    with open_store(settings) as store:
+        try:
+            yield from _findings(settings, store)
+        except StoreUnavailable as error:
+            yield failure("redis", str(error), "start it, or correct redis.url")
+
+
+def _findings(settings: Settings, store: RedisStore) -> Iterator[Finding]:
+    url = settings.redis.url
+    server = probe(store.redis)
+    if url.startswith("redis+"):
+        yield witness_finding([*witnesses(url)])
+    yield from server_findings(server, production=settings.server.production, url=url)
+    yield from health_findings(store.health())
+
+
+def server_findings(server: Server, *, production: bool, url: str = "") -> Iterator[Finding]:
+    """What is judged of a server by what it tells of itself.
+
+    ``url``: its address, which is another where it is one of many.
+    """
+    known = f"{server.name} {server.version}"
+    if server.speaks >= _OLDEST:
+        yield ok("redis", f"{known} answers")
+    else:
+        yield failure("redis", f"{known} is too old", "7.0 or newer is needed")
+    if not server.is_primary:
+        yield failure("redis role", "is a replica, which takes no writes", "name its primary")
+    if server.is_cluster_node and not url.startswith("redis+cluster://"):
+        todo = "redis.url = redis+cluster://host:port,…"
+        yield failure("redis role", "is a node of a cluster, and not addressed as one", todo)
+    yield from _durability(server, production=production)
+    yield _memory(server)
+    yield _replicas(server)
+    yield _clock(server.clock_ahead)
+    yield _round_trip(server.round_trip)
+
+
+def _durability(server: Server, *, production: bool) -> Iterator[Finding]:
+    grave = failure if production else warning
+    yield _setting("appendonly", server.appendonly, "yes") or grave(
+        "redis appendonly", f"is {server.appendonly}: a restart forgets everything", "set it to yes"
+    )
+    yield _setting("appendfsync", server.appendfsync, "always") or warning(
+        "redis appendfsync",
+        f"is {server.appendfsync}: a crash can forget what was answered just before",
+        "set it to always",
+    )
+    yield _setting("maxmemory-policy", server.maxmemory_policy, "noeviction") or failure(
+        "redis maxmemory-policy",
+        f"is {server.maxmemory_policy}: a full memory drops limits, verifications and calls",
+        "set it to noeviction",
+    )
+
+
+def _setting(name: str, found: str | None, wanted: str) -> Finding | None:
+    """None where it is known to be another."""
+    if found is None:
+        return warning(f"redis {name}", "the server does not tell it", f"see that it is {wanted}")
+    return ok(f"redis {name}", found) if found == wanted else None
+
+
+def _memory(server: Server) -> Finding:
+    used = f"{server.memory_used / _MIB:.0f} MiB used"
+    if not server.memory_bound:
+        todo = "set it below the machine's memory: full, it then refuses instead of being killed"
+        return advice("redis maxmemory", f"{used}, no bound", todo)
+    found = f"{used} of {server.memory_bound / _MIB:.0f} MiB"
+    if server.memory_used > _FULL * server.memory_bound:
+        return warning("redis maxmemory", found, "raise it: a full store answers 503 to creates")
+    return ok("redis maxmemory", found)
+
+
+def _replicas(server: Server) -> Finding:
+    """Advice: one machine is what most begin with, and what a failover loses is no promise."""
+    found = f"{server.replicas} connected, min-replicas-to-write {server.min_replicas or 0}"
+    if not server.replicas:
+        todo = "the store is as safe as this one machine and its disk: add a replica"
+        return advice("redis replicas", "there is none", todo)
+    if not server.min_replicas:
+        todo = "min-replicas-to-write 1 lets a primary that is cut off refuse, and lose less"
+        return advice("redis replicas", found, todo)
+    return ok("redis replicas", found)
+
+
+def _clock(ahead: float) -> Finding:
+    found = f"this machine and redis are {abs(ahead):.1f} s apart"
+    if abs(ahead) > _CLOCKS_APART:
+        return warning("clock", found, "synchronise both (NTP)")
+    return ok("clock", found)
+
+
+def _round_trip(seconds: float) -> Finding:
+    found = f"{seconds * 1000:.1f} ms to the store and back"
+    if seconds > _SLOW:
+        return warning("redis latency", found, "bring it nearer: every answer waits for it")
+    return ok("redis latency", found)
+
+
+def witness_finding(found: Sequence[Witness]) -> Finding:
+    """Whether those that can be asked for the primary agree, and are enough."""
+    named = [each.primary for each in found if each.primary]
+    if not named:
+        return failure("redis primary", "nobody names one", "start the servers of redis.url")
+    host, port = named[0]
+    told = f"{host}:{port}, as {named.count(named[0])} of {len(found)} say"
+    if len({*named}) > 1:
+        return warning("redis primary", f"{told}: others say otherwise", "look for a failover")
+    silent = [":".join(map(str, each.place)) for each in found if not each.primary]
+    if silent:
+        return warning("redis primary", told, f"look after {', '.join(silent)}")
+    if len(found) < 2:
+        todo = "name them all: while this one is away, nobody could be asked"
+        return advice("redis primary", told, todo)
+    return ok("redis primary", told)
+
+
+def health_findings(health: Health) -> Iterator[Finding]:
+    """What ``/readyz`` calls degraded."""
+    if health.dialers:
+        yield ok("dialer", f"{health.dialers} at work")
+    else:
+        todo = "otpvoice dialer, or otpvoice serve"
+        yield warning("dialer", "none was heard of for 30 s, nobody is called", todo)
+    for route in health.closed_routes:
+        todo = "route.closed in the dialer's log says why; it is tried again within a minute"
+        yield warning(f"route {route}", "is closed, no call goes by it", todo)
+    for breaker in health.breakers:
+        kind, _, scope = breaker.partition(" ")
+        yield warning(kind, f"is open for {scope or 'all'}", "otpvoice limits tells more")

@@ -1,0 +1,58 @@
+"""``otpvoice doctor`` where the store is many servers: who is the primary, and who says so."""
+
+from pathlib import Path
+
+import pytest
+from cli.findings import examined, of
+from system.servers import cluster, sentinels
+
+from otpvoice.cli.doctor.findings import Finding, Level
+from otpvoice.cli.stack import free_port
+from otpvoice.store.probe import witnesses
+
+OK, ADVICE, WARN, FAIL = Level
+
+
+@pytest.fixture
+def given(environ: dict[str, str]) -> dict[str, str]:
+    """Settings whose provider is not there: it is not what is looked at."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    return {**environ, "OTPVOICE_PROVIDER_BASE_URL": nobody, "OTPVOICE_SERVER_PUBLIC_URL": nobody}
+
+
+def looked_at(given: dict[str, str], url: str) -> list[Finding]:
+    """What is found with this store."""
+    return examined({**given, "OTPVOICE_REDIS_URL": url})
+
+
+def test_behind_sentinels(given: dict[str, str], tmp_path: Path) -> None:
+    """All three name the primary; one that is gone is told; a replica is no store."""
+    with sentinels(tmp_path) as servers:
+        found = looked_at(given, servers.url)
+        primary = of(found, "redis primary")
+        assert (primary.level, "as 3 of 3 say" in primary.found) == (OK, True), primary
+        assert of(found, "redis replicas").level is ADVICE
+        assert "1 connected" in of(found, "redis replicas").found
+        replica = looked_at(given, f"redis://127.0.0.1:{servers.replica.port}/0")
+        assert of(replica, "redis role").level is FAIL
+        servers.others[0].process.kill()
+        servers.others[0].process.wait(10)
+        primary = of(looked_at(given, servers.url), "redis primary")
+        assert (primary.level, "as 2 of 3 say" in primary.found) == (WARN, True), primary
+        assert str(servers.others[0].port) in primary.todo
+
+
+def test_in_a_cluster(given: dict[str, str], tmp_path: Path) -> None:
+    """All nodes name the holder of our slot; to address one of them as if it were alone fails."""
+    with cluster(tmp_path) as servers:
+        found = looked_at(given, servers.url)
+        primary = of(found, "redis primary")
+        assert (primary.level, "as 4 of 4 say" in primary.found) == (OK, True), primary
+        alone = looked_at(given, f"redis://127.0.0.1:{servers.primary.port}/0")
+        assert of(alone, "redis role").level is FAIL
+
+
+def test_nobody_is_there() -> None:
+    """Each is asked, and none names anybody."""
+    url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/main/0"
+    assert [each.primary for each in witnesses(url)] == [None, None]

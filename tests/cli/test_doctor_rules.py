@@ -1,0 +1,218 @@
+"""``otpvoice doctor``: what it makes of what it is told, told once each."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from api.door import settings_with
+from cli.findings import of, sensible, worst
+
+from otpvoice.cli.doctor.findings import Level, guarded, ok
+from otpvoice.cli.doctor.numbers import number_findings
+from otpvoice.cli.doctor.provider import account_finding
+from otpvoice.cli.doctor.settings import flow_findings, service_findings
+from otpvoice.cli.doctor.store import health_findings, server_findings, witness_finding
+from otpvoice.core.verification import Route
+from otpvoice.providers.probe import Account
+from otpvoice.store.probe import Server, Witness
+from otpvoice.store.values import Health
+
+MIB = 1024 * 1024
+SOUND = Server(
+    name="valkey",
+    version="9.1.2",
+    speaks=(7, 2, 4),
+    appendonly="yes",
+    appendfsync="always",
+    maxmemory_policy="noeviction",
+    is_primary=True,
+    is_cluster_node=False,
+    replicas=1,
+    min_replicas=1,
+    memory_used=10 * MIB,
+    memory_bound=1000 * MIB,
+    clock_ahead=0.1,
+    round_trip=0.0002,
+)
+OK, ADVICE, WARN, FAIL = Level
+
+
+def test_a_sound_server_is_ok() -> None:
+    """In production too: nothing to do."""
+    found = sensible(server_findings(SOUND, production=True))
+    assert {each.level for each in found} == {OK}
+
+
+@pytest.mark.parametrize(
+    ("change", "subject", "level", "told"),
+    [
+        ({"speaks": (6, 2, 14), "version": "6.2.14"}, "redis", FAIL, "6.2.14 is too old"),
+        ({"appendonly": "no"}, "redis appendonly", FAIL, "a restart forgets"),
+        ({"appendonly": None}, "redis appendonly", WARN, "does not tell"),
+        ({"appendfsync": "everysec"}, "redis appendfsync", WARN, "a crash can forget"),
+        ({"maxmemory_policy": "allkeys-lru"}, "redis maxmemory-policy", FAIL, "drops limits"),
+        ({"is_primary": False}, "redis role", FAIL, "replica"),
+        ({"is_cluster_node": True}, "redis role", FAIL, "not addressed as one"),
+        ({"replicas": 0}, "redis replicas", ADVICE, "there is none"),
+        ({"min_replicas": 0}, "redis replicas", ADVICE, "min-replicas-to-write 0"),
+        ({"memory_bound": 0}, "redis maxmemory", ADVICE, "no bound"),
+        ({"memory_used": 900 * MIB}, "redis maxmemory", WARN, "900 MiB used of 1000 MiB"),
+        ({"clock_ahead": 2.5}, "clock", WARN, "2.5 s apart"),
+        ({"clock_ahead": -2.5}, "clock", WARN, "2.5 s apart"),
+        ({"clock_ahead": -1.9}, "clock", OK, "1.9 s apart"),
+        ({"round_trip": 0.02}, "redis latency", WARN, "20.0 ms"),
+    ],
+)
+def test_a_server_that_is_not_is_told(
+    change: dict[str, Any], subject: str, level: Level, told: str
+) -> None:
+    """One finding is worse, and the others are as they were."""
+    found = sensible(server_findings(replace(SOUND, **change), production=True))
+    only = of([each for each in found if each.level is level or level is OK], subject)
+    assert told in only.found
+    assert sum(each.level is not OK for each in found) == (level is not OK)
+
+
+def test_a_node_of_a_cluster_may_be_addressed_as_one() -> None:
+    """Then it is no fault."""
+    node = replace(SOUND, is_cluster_node=True)
+    found = server_findings(node, production=True, url="redis+cluster://one:1,two:2")
+    assert not [*worst(found)]
+
+
+ONE, TWO = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
+
+
+@pytest.mark.parametrize(
+    ("named", "level", "told"),
+    [
+        ([ONE, ONE, ONE], OK, "10.0.0.1:6379, as 3 of 3 say"),
+        ([ONE, None, ONE], WARN, "look after s1:1"),
+        ([ONE, TWO, ONE], WARN, "others say otherwise"),
+        ([None, None, None], FAIL, "nobody names one"),
+        ([ONE], ADVICE, "name them all"),
+    ],
+)
+def test_witnesses_of_the_primary_are_counted(
+    named: list[tuple[str, int] | None], level: Level, told: str
+) -> None:
+    """All agree; one is silent; they disagree; nobody knows; there is only one to ask."""
+    found = witness_finding([Witness((f"s{i}", i), each) for i, each in enumerate(named)])
+    assert found.level is level
+    assert told in str(found)
+
+
+def test_what_is_degraded_is_told() -> None:
+    """No dialer, a closed route, an open breaker; each is a warning, for calls may come back."""
+    health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",))
+    found = sensible(health_findings(health))
+    assert {(each.level, each.subject) for each in found} == {
+        (WARN, "dialer"),
+        (WARN, "route c2c"),
+        (WARN, "conversion_breaker"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("account", "subject", "level"),
+    [
+        (Account(200, "knows the token", "1000.0000"), "provider balance", OK),
+        (Account(200, "knows the token", "99.5"), "provider balance", WARN),
+        (Account(200, "knows the token", "0.0000"), "provider balance", FAIL),
+        (Account(200, "knows the token", "-1"), "provider balance", FAIL),
+        (Account(200, "knows the token", None), "provider balance", ADVICE),
+        (Account(200, "knows the token", "1.2.3"), "provider balance", ADVICE),
+        (Account(401, "HTTP 401"), "provider.token", FAIL),
+        (Account(402, "HTTP 402"), "provider balance", FAIL),
+        (Account(404, "HTTP 404"), "provider address", FAIL),
+        (Account(None, "TimeoutError"), "provider address", FAIL),
+    ],
+)
+def test_an_account_is_judged(account: Account, subject: str, level: Level) -> None:
+    """Credit, no credit, a wrong token, a wrong address, and what is not told readably."""
+    found = account_finding(account)
+    assert (found.subject, found.level) == (subject, level)
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "level", "told"),
+    [
+        ({"limits_regions": "US"}, "limits.regions", OK, "US: fixed_line_or_mobile"),
+        (
+            {"limits_regions": "GB", "limits_number_types": "fixed_line_or_mobile"},
+            "limits.regions",
+            WARN,
+            "GB: no number",
+        ),
+        ({"limits_regions": ""}, "limits.regions", FAIL, "nobody is called"),
+        ({"clients_bank_regions": "AI"}, "clients.bank.regions", OK, "AI: mobile"),
+        ({"limits_deny_prefixes": "+44"}, "limits.deny_prefixes[0]", ADVICE, "denies nobody"),
+        ({"limits_deny_prefixes": "+91"}, "limits.deny_prefixes[0]", WARN, "every number of IN"),
+        ({"limits_deny_prefixes": "+91"}, "limits.regions", WARN, "IN: no number"),
+        ({"limits_deny_prefixes": "+91140"}, "limits.deny_prefixes[0]", OK, "is denied"),
+    ],
+)
+def test_rules_of_numbers_are_tried(
+    environ: dict[str, str], changes: dict[str, str], subject: str, level: Level, told: str
+) -> None:
+    """With a sample of each region and type."""
+    found = sensible(number_findings(settings_with(environ, **changes)))
+    only = of(found, subject)
+    assert only.level is level
+    assert told in only.found
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "level"),
+    [
+        ({"provider_audio": "17"}, "provider.audio", FAIL),
+        ({"provider_interval": "5"}, "provider.interval", WARN),
+        ({"provider_c2c_attempts": "2"}, "provider.c2c_attempts", WARN),
+        ({"provider_flows": "default=24"}, "provider.flows.default", ADVICE),
+        (
+            {"provider_flows": '{"default": {"id": "24", "text": "Hello {Name}"}}'},
+            "provider.flows.default",
+            FAIL,
+        ),
+        (
+            {"provider_flows": '{"default": {"id": "24", "text": "It is {otp}"}}'},
+            "provider.flows.default",
+            ADVICE,
+        ),
+        ({"clients_bank_flows": "default=30"}, "clients.bank.flows.default", ADVICE),
+    ],
+)
+def test_what_is_spoken_is_looked_at(
+    environ: dict[str, str], changes: dict[str, str], subject: str, level: Level
+) -> None:
+    """A sound without a code, a second ring by the provider, a text with no code, or with one."""
+    found = sensible(flow_findings(settings_with(environ, **changes)))
+    assert of(found, subject).level is level
+
+
+def test_a_flow_that_speaks_twice_needs_nothing(environ: dict[str, str]) -> None:
+    """Nor do the newer braces with a filter."""
+    flows = '{"default": {"id": "24", "text": "{otp}. {{otp}}"}}'
+    assert not [*flow_findings(settings_with(environ, provider_flows=flows))]
+
+
+def test_what_production_would_refuse_is_told_before(environ: dict[str, str]) -> None:
+    """Each field by its name, as a warning."""
+    changes = {"server_public_url": "http://otp.example.com"}
+    changes |= {"provider_base_url": "http://vendor.example.com/"}
+    found = sensible(service_findings(settings_with(environ, **changes)))
+    names = {each.subject for each in found if each.level is WARN}
+    assert names == {"server.production", "server.public_url", "provider.base_url"}
+
+
+def test_a_fault_in_one_look_is_a_finding() -> None:
+    """What was found before it is told, and the caller goes on; its text is not told."""
+
+    def breaks() -> Any:
+        yield ok("one", "fine")
+        raise RuntimeError("the code is 482913")
+
+    first, second = guarded("all", breaks)
+    assert (first.level, second.level) == (OK, FAIL)
+    assert "RuntimeError" in second.found
+    assert "482913" not in str(second)

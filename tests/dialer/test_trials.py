@@ -1,0 +1,66 @@
+"""A trial's call: what the provider answers is kept, sealed."""
+
+import pytest
+from redis import Redis
+from world import ASHA, Desk, Phones
+
+from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.requests import CreateRequest
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import CallStatus
+from otpvoice.providers.overheard import OverheardReply, open_overheard
+from otpvoice.settings import Settings
+from otpvoice.store.redis import RedisStore
+
+
+@pytest.fixture
+def ring(settings: Settings) -> KeyRing:
+    """What everything is sealed with."""
+    return KeyRing([named.key for named in settings.secrets.keys])
+
+
+def test_the_reply_is_kept_word_by_word(
+    service: Verifications, desk: Desk, store: RedisStore, ring: KeyRing, redis: Redis
+) -> None:
+    """Whoever has the ring reads it; in the store there is no number and no code."""
+    call = service.try_out("login", CreateRequest(ASHA, code="482913")).calls[0]
+    assert desk.dials()
+    ((_, sealed),) = store.overheard(call.id)
+    heard = open_overheard(ring, call.id, sealed)
+    assert isinstance(heard, OverheardReply)
+    assert (heard.method, heard.status, heard.why) == ("POST", 200, "")
+    assert ASHA.removeprefix("+").encode() in heard.body
+    assert ASHA.removeprefix("+") not in repr(heard)
+    kept = b"".join(redis.dump(key) or b"" for key in redis.scan_iter("*overheard:*"))
+    assert kept
+    assert not [secret for secret in (ASHA[1:], "482913", "accepted") if secret.encode() in kept]
+
+
+def test_silence_is_kept_too(
+    service: Verifications, desk: Desk, phones: Phones, store: RedisStore, ring: KeyRing
+) -> None:
+    """With the name of what broke, and how long it took."""
+    phones.behave(ASHA, "timeout", rings=False)
+    begun = service.try_out("login", CreateRequest(ASHA))
+    assert desk.dials(over_within=0.3)
+    ((_, sealed),) = store.overheard(begun.calls[0].id)
+    heard = open_overheard(ring, begun.calls[0].id, sealed)
+    assert isinstance(heard, OverheardReply)
+    assert (heard.status, heard.body, heard.why) == (None, b"", "TimeoutError")
+    assert 0.2 < heard.seconds < 2
+    assert desk.calls_of(begun)[0].status is CallStatus.UNKNOWN
+
+
+def test_of_other_calls_nothing_is_kept(desk: Desk, redis: Redis) -> None:
+    """Numbers and codes are in no reply that is kept."""
+    desk.asks()
+    assert desk.dials()
+    assert [*redis.scan_iter("*overheard:*")] == []
+
+
+def test_it_opens_for_its_own_call_only(ring: KeyRing) -> None:
+    """A seal is bound to the call."""
+    call, other = "call_" + "a" * 32, "call_" + "b" * 32
+    sealed = ring.seal("{}", f"{call} heard")
+    with pytest.raises(SealBroken):
+        open_overheard(ring, other, sealed)

@@ -1,0 +1,223 @@
+"""What one call shows of all that is uncertain about the vendor."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from otpvoice.core.verification import CallStatus, Route
+from otpvoice.providers.mobtexting_evidence import Answer, Evidence, Verdict
+from otpvoice.providers.mobtexting_trial import answers
+from otpvoice.providers.overheard import OverheardCallback, OverheardReply
+
+ID = "70fa87e0-9df9-4327-bc80-a561c48703d8"
+CALL = "call_0123456789abcdef0123456789abcdef"
+NUMBER = "+918919525224"
+SENT_AT = 1_617_965_859_000
+"""2021-04-09 16:27:39 in India."""
+OBD = b'{"status":200,"message":"1 accepted","data":[{"id":"%s:1"}]}' % ID.encode()
+OBD_CALLBACK: dict[str, Any] = {
+    "bridge": 918068280000,
+    "from": 918068280000,
+    "to": 918919525224,
+    "source": "OBD",
+    "mid": ID,
+    "start_at": "2021-04-09 16:27:40",
+    "end_at": "2021-04-09 16:27:55",
+    "duration": "12",
+    "status": "ANSWER",
+    "recording_url": "",
+}
+C2C_CALLBACK: dict[str, Any] = {
+    **OBD_CALLBACK,
+    "from": 918919525224,
+    "to": "flow:24",
+    "source": "C2C",
+    "billing": "12",
+    "status": "COMPLETED",
+    "status1": "RECEIVED",
+}
+del C2C_CALLBACK["mid"]
+
+
+def reply(body: bytes, status: int | None = 200, why: str = "") -> OverheardReply:
+    """What a request was answered."""
+    return OverheardReply("POST", "https://…/outgoing/send", status, body, why, 0.3)
+
+
+def callback(members: dict[str, Any] | bytes, **changes: Any) -> OverheardCallback:
+    """A message on our webhook."""
+    body = members if isinstance(members, bytes) else json.dumps(members).encode()
+    heard = OverheardCallback("POST", "application/json", "Bearer", False, "", body, "applied")
+    return OverheardCallback(
+        **{name: getattr(heard, name) for name in heard.__struct_fields__} | changes
+    )
+
+
+GOOD = Evidence(
+    route=Route.OBD,
+    call_id=CALL,
+    number=NUMBER,
+    sent_at=SENT_AT,
+    zone=ZoneInfo("Asia/Kolkata"),
+    status=CallStatus.ANSWERED,
+    reply=reply(OBD),
+    callback=callback(OBD_CALLBACK),
+    callback_at=SENT_AT + 12_000,
+)
+C2C = replace(
+    GOOD,
+    route=Route.C2C,
+    reply=reply(b'{"callId":"%s","status":200}' % ID.encode()),
+    callback=callback(C2C_CALLBACK),
+)
+
+
+def answer(evidence: Evidence, name: str) -> Answer:
+    """What is said to one question."""
+    (found,) = [each for each in answers(evidence) if each.name == name]
+    return found
+
+
+def test_a_call_as_documented_differs_in_nothing() -> None:
+    """By either route."""
+    for evidence in (GOOD, C2C):
+        different = {a.name for a in answers(evidence) if a.verdict is Verdict.DIFFERENT}
+        assert different <= ({"callback.id"} if evidence is C2C else set())
+
+
+def test_every_question_is_in_the_documentation() -> None:
+    """And in the same order; the documentation has no other."""
+    text = (Path(__file__).parents[2] / "docs" / "provider.md").read_text(encoding="utf-8")
+    section = text.partition("\n## 4. ")[2]
+    documented = re.findall(r"^\| `([a-z.0-9_]+)`", section, re.MULTILINE)
+    ours = [each.name for each in answers(GOOD)]
+    assert [name for name in documented if not name.startswith("phone.")] == ours
+
+
+A, D, U = Verdict.ASSUMED, Verdict.DIFFERENT, Verdict.UNSEEN
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "verdict", "seen"),
+    [
+        ("reply.accepts", {"reply": reply(b'{"status":"OK"}')}, A, "as OBD, newer"),
+        ("reply.accepts", {"reply": reply(b"<html>")}, D, "nothing that is known"),
+        ("reply.accepts", {"reply": reply(b"", None, "TimeoutError")}, U, "TimeoutError"),
+        ("reply.accepts", {"reply": None}, U, "none was kept"),
+        ("reply.accepts", {"reply": reply(b"{}", 401)}, U, "HTTP 401"),
+        ("reply.refuses", {"reply": reply(b'{"status":401}')}, A, "status 401"),
+        ("reply.refuses", {"reply": reply(b'{"status":"no"}')}, D, "text of 2 characters"),
+        ("reply.refuses", {"reply": reply(b'{"status":401}', 401)}, U, "not refused in the body"),
+        ("reply.id", {}, A, "data[0].id"),
+        ("reply.id", {"reply": reply(b'{"status":200,"data":[{}]}')}, D, "no data[0].id"),
+        ("callback", {}, A, "POST, 12.0 s after our request"),
+        ("callback", {"callback": None, "callback_at": None}, U, "callback.untrusted"),
+        ("callback.bearer", {}, A, "Bearer"),
+        (
+            "callback.bearer",
+            {"callback": callback(OBD_CALLBACK, scheme="", has_path_token=True)},
+            D,
+            "the secret part of the address",
+        ),
+        ("callback.form", {"callback": callback(b"status=ANSWER")}, D, "a form"),
+        ("callback.form", {"callback": callback(b"", query="status=A")}, D, "the address only"),
+        ("callback.id", {}, A, "mid is the id of the reply"),
+        ("callback.id", {"callback": callback({"id": CALL})}, A, "id is ours"),
+        ("callback.id", {"callback": callback({"mid": "another"})}, D, "mid is neither"),
+        ("callback.id", {"callback": callback({"status": "ANSWER"})}, D, "there is none"),
+        ("callback.id", {"reply": reply(b"")}, U, "the reply had told none"),
+        ("callback.person", {}, A, "to is who was called"),
+        ("callback.person", {"callback": callback({"to": 918068280000})}, D, "12 digits"),
+        ("callback.person", {"callback": callback({"id": "x"})}, U, "there is no to"),
+        ("callback.status", {"callback": callback({"status": "RINGING"})}, D, "RINGING"),
+        ("callback.status", {"callback": callback({"id": "x"})}, D, "there is none"),
+        ("callback.times", {}, A, "within 2 s"),
+        ("callback.times", {"zone": ZoneInfo("UTC")}, D, "5 h 30 min after our request"),
+        ("callback.times", {"callback": callback({"id": "x"})}, U, "no start_at"),
+        ("callback.duration", {}, A, "duration, 12 s"),
+        ("callback.duration", {"callback": callback({"duration": "0:12"})}, D, "4 characters"),
+        ("callback.duration", {"status": CallStatus.BUSY}, U, "not answered"),
+        (
+            "callback.recording",
+            {"callback": callback({**OBD_CALLBACK, "recording_url": "https://…/1.mp3"})},
+            D,
+            "it holds the code",
+        ),
+        ("asking", {}, U, "it was not asked"),
+        ("asking", {"asked": [reply(b'{"status":200,"data":[]}')]}, D, "it was not found"),
+        ("asking", {"asked": [reply(b"<html>", 404)]}, U, "no answer"),
+    ],
+)
+def test_what_is_seen_is_told(
+    name: str, changes: dict[str, Any], verdict: Verdict, seen: str
+) -> None:
+    """As assumed, different, or not seen in this call; and why."""
+    found = answer(replace(GOOD, **changes), name)
+    assert (found.verdict, seen in found.seen) == (verdict, True), found
+
+
+@pytest.mark.parametrize(
+    ("status", "status1", "verdict"),
+    [("BUSY", "BUSY", A), ("NOANSWER", "BUSY", D), ("COMPLETED", "RECEIVED", U), ("X", "BUSY", U)],
+)
+def test_of_two_legs_that_disagree_it_is_told(status: str, status1: str, verdict: Verdict) -> None:
+    """Only where nobody picked up: else either proves it."""
+    members = {**C2C_CALLBACK, "status": status, "status1": status1}
+    found = answer(replace(C2C, callback=callback(members)), "callback.status1")
+    assert found.verdict is verdict, found
+    assert answer(GOOD, "callback.status1").seen == "this call went by obd"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "verdict"), [([3, 2, 1], A), ([1, 2, 3], D), ([2, 3, 1], D), ([1], U), ([1, 1], U)]
+)
+def test_the_order_of_the_log_is_told(minutes: list[int], verdict: Verdict) -> None:
+    """Only two calls that ended at different times show it."""
+    log = {"status": "OK", "data": [{"end_at": f"2021-04-09 16:0{m}:00"} for m in minutes]}
+    found = answer(replace(C2C, asked=[reply(json.dumps(log).encode())]), "asking.order")
+    assert found.verdict is verdict, found
+
+
+@pytest.mark.parametrize(("start", "verdict"), [("16:27:43", A), ("16:27:35", D), ("", U)])
+def test_what_start_at_means_is_told(start: str, verdict: Verdict) -> None:
+    """The moment of picking up, if from there to the end it is as long as the conversation."""
+    day = f"2021-04-09 {start}"
+    entry = {"id": ID, "start_at": day, "end_at": "2021-04-09 16:27:55", "status": "ANSWER"}
+    asked = [reply(json.dumps({"status": 200, "data": [entry]}).encode())]
+    assert answer(replace(GOOD, asked=asked), "asking.start_at").verdict is verdict
+
+
+HOSTILE = [
+    b"",
+    b"[]",
+    b"null",
+    b'{"status":{}}',
+    b'{"data":"x","status":[]}',
+    b"\xff{",
+    b'{"id":1e999}',
+]
+
+
+@pytest.mark.parametrize("route", [*Route])
+@pytest.mark.parametrize("body", HOSTILE)
+def test_whatever_came_nothing_breaks_and_nothing_leaks(route: Route, body: bytes) -> None:
+    """Every question is answered, and no answer holds the number."""
+    evidence = replace(
+        GOOD, route=route, reply=reply(body), callback=callback(body), asked=[reply(body)]
+    )
+    found = [*answers(evidence)]
+    assert len(found) == len([*answers(GOOD)])
+    assert NUMBER[1:] not in "".join(each.seen for each in found)
+
+
+def test_the_number_is_in_no_answer() -> None:
+    """Nor in the repr of what they are made from."""
+    assert NUMBER[3:] not in repr(GOOD)
+    for evidence in (GOOD, C2C):
+        told = "".join(f"{each}" for each in answers(evidence))
+        assert NUMBER[3:] not in told
