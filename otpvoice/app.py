@@ -1,11 +1,13 @@
 """The only wiring: from settings to a web application, to a dialer, and to what operators do."""
 
 from flask import Flask
+from prometheus_client import CollectorRegistry
 
-from otpvoice.api import answers, cors, errors, shapes
+from otpvoice.api import answers, cors, errors, metering, shapes
 from otpvoice.api.auth import Access, ApiKeys, seen
 from otpvoice.api.docs import docs
 from otpvoice.api.health import health
+from otpvoice.api.metering import metrics_page
 from otpvoice.api.present import present
 from otpvoice.api.receipts import public_keys
 from otpvoice.api.verifications import verifications
@@ -16,13 +18,20 @@ from otpvoice.core.receipts import Receipts
 from otpvoice.core.service import CodeRules, Verifications, open_number
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Verification
-from otpvoice.dialer.dialer import Dialer, DialingRules
+from otpvoice.dialer.dialer import Beside, Dialer, DialingRules
 from otpvoice.events.courier import AT_ONCE, Courier, Receiver
+from otpvoice.metrics.api import ApiMetrics
+from otpvoice.metrics.dialer import DialerMetrics
+from otpvoice.metrics.events import EventMetrics
+from otpvoice.metrics.page import Page
+from otpvoice.metrics.server import MetricsServer
+from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
 from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
+from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.operations import Operations
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.rules import QueueRules
@@ -41,7 +50,8 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     ``store``: one whose clock is moved, for tests.
     """
     profiles = {name: settings.for_client(name) for name in settings.clients}
-    store = store or _store(settings)
+    counted = CollectorRegistry()
+    store = store or _store(settings, StoreMetrics(counted, [*profiles]))
     ring = _ring(settings)
     number_key = NumberKey(settings.secrets.number_key)
     service = create_service(settings, store)
@@ -62,6 +72,8 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     )
     app.register_blueprint(health(store))
     app.register_blueprint(docs(settings.provider.name))
+    app.register_blueprint(metrics_page(_page(counted, store)))
+    metering.register(app, ApiMetrics(counted, [*profiles]))
     return app
 
 
@@ -95,19 +107,26 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         routes=settings.provider.routes,
         code_format=settings.provider.otp_format,
     )
-    store = store or _store(settings)
+    counted = CollectorRegistry()
+    store = store or _store(settings, StoreMetrics(counted, [*settings.clients]))
+    beside: list[Beside] = []
+    if told(settings):
+        beside.append(courier(settings, store, EventMetrics(counted, sorted(told(settings)))))
+    if settings.dialer.metrics_bind:
+        beside.append(MetricsServer(settings.dialer.metrics_bind, _page(counted, store)))
     return Dialer(
         store=store,
-        waiting_store=_store(settings, _WAITING_TIMEOUT),
+        waiting_store=_store(settings, store.metrics, _WAITING_TIMEOUT),
         provider=provider(settings),
         ring=_ring(settings),
         flows={name: settings.for_client(name).flows for name in settings.clients},
         rules=rules,
-        beside=[courier(settings, store)] if told(settings) else [],
+        beside=beside,
+        metrics=DialerMetrics(counted, settings.provider.routes),
     )
 
 
-def courier(settings: Settings, store: RedisStore) -> Courier:
+def courier(settings: Settings, store: RedisStore, metrics: EventMetrics | None = None) -> Courier:
     """What tells clients their events. The number is shown to nobody as a whole."""
     ring, public_url = _ring(settings), settings.server.public_url
 
@@ -119,7 +138,7 @@ def courier(settings: Settings, store: RedisStore) -> Courier:
         name: Receiver(settings.clients[name].event_url, settings.clients[name].event_secret)
         for name in sorted(told(settings))
     }
-    return Courier(store, receivers, show, HttpClient(connections=AT_ONCE))
+    return Courier(store, receivers, show, HttpClient(connections=AT_ONCE), metrics=metrics)
 
 
 def told(settings: Settings) -> frozenset[str]:
@@ -152,10 +171,16 @@ def provider(settings: Settings) -> Provider:
     )
 
 
-def _store(settings: Settings, timeout: float | None = None) -> RedisStore:
+def _store(settings: Settings, metrics: StoreMetrics, timeout: float | None = None) -> RedisStore:
     url = settings.redis.url
     client = connect(url) if timeout is None else connect(url, timeout=timeout)
-    return RedisStore(client, keep=settings.verification.keep * 1000, rules=queue_rules(settings))
+    keep = settings.verification.keep * 1000
+    return RedisStore(client, keep=keep, rules=queue_rules(settings), metrics=metrics)
+
+
+def _page(counted: CollectorRegistry, store: RedisStore) -> Page:
+    looking = Operations(store.redis, rules=store.rules, metrics=store.metrics)
+    return Page(counted, StoreGauges(looking))
 
 
 def queue_rules(settings: Settings) -> QueueRules:

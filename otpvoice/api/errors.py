@@ -22,7 +22,9 @@ from otpvoice import logs
 from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer, request_id
 from otpvoice.api.auth import Forbidden, Unauthorized, is_client
+from otpvoice.api.metering import note
 from otpvoice.core import errors
+from otpvoice.core.limits import setting_of
 from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
@@ -103,10 +105,13 @@ def register(app: Flask, present: Show) -> None:
         if error.verification is not None:
             bind_contextvars(verification=error.verification.id)
         told = refused(error, request_id(), present)
+        note(told.code, setting_of(error.limit) if isinstance(error, errors.RateLimited) else "")
         return _answer(told if is_client() else for_app(told))
 
     def answer_http(error: HTTPException) -> Response:
-        response = _answer(refused_by_http(error, request_id()))
+        told = refused_by_http(error, request_id())
+        note(told.code)
+        response = _answer(told)
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -114,6 +119,7 @@ def register(app: Flask, present: Show) -> None:
     def answer_fault(error: BaseException) -> Response:
         # The message may quote what was handled, so the place is logged and the text is not.
         _LOG.error("request.failed", **logs.told(error))
+        note(OUR_FAULT.code)
         return _answer(failed(request_id()))
 
     def answer_failed_refusal(error: InternalServerError) -> Response:

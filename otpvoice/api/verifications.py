@@ -11,6 +11,7 @@ from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.auth import Access, is_client, seen
 from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
+from otpvoice.api.metering import note
 from otpvoice.api.present import present_as, url_of
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
@@ -59,6 +60,7 @@ class _Views:
         shown = self._show(verification, shapes.CreatedVerification, client_token=token)
         begun = created.is_new and not created.is_replayed
         _log("verification.created" if begun else "verification.repeated", verification)
+        _note("created" if created.is_new else "existing", is_replayed=created.is_replayed)
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, self._public_url)
         return _replayed(response) if created.is_replayed else response
@@ -82,6 +84,7 @@ class _Views:
         )
         event = "verification.repeated" if checked.is_replayed else "verification.checked"
         _log(event, verification, valid=checked.valid)
+        _note("right" if checked.valid else "wrong", is_replayed=checked.is_replayed)
         response = json_answer(shown)
         return _replayed(response) if checked.is_replayed else response
 
@@ -94,6 +97,7 @@ class _Views:
         shown = self._show(called.verification, shapes.Verification)
         event = "verification.repeated" if called.is_replayed else "verification.call_asked"
         _log(event, called.verification)
+        _note("coming", is_replayed=called.is_replayed)
         response = json_answer(shown, 202)
         return _replayed(response) if called.is_replayed else response
 
@@ -132,6 +136,11 @@ class _Views:
             number=self._service.name_of(number),
         )
         return present_as(shape, verification, seen(number), self._public_url, **further)
+
+
+def _note(outcome: str, *, is_replayed: bool) -> None:
+    """For the metrics. What was done and answered before is not done again."""
+    note("replayed" if is_replayed else outcome)
 
 
 def _replayed(response: Response) -> Response:

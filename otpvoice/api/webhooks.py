@@ -13,6 +13,7 @@ from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.bodies import read_bytes
 from otpvoice.api.errors import UnreadableBody, Untrusted
+from otpvoice.api.metering import note
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.phone import mask_number
@@ -66,6 +67,7 @@ def webhooks(
             raise UnreadableBody(str(error)) from error
         if isinstance(news, Challenge):
             _LOG.info("callback.challenge")
+            note("challenge")
             return json_answer(shapes.ChallengeAnswer(challenge=news.answer))
         if news.number:
             name = number_key.name(news.number)
@@ -104,6 +106,7 @@ def _settle(store: RedisStore, report: Report) -> Settled:
     settled = store.settle(report)
     if settled.verification_id:
         bind_contextvars(verification=settled.verification_id)
+    note(settled.news)
     orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
     _LOG.log(
         logging.WARNING if orphan else logging.INFO,

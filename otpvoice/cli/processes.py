@@ -1,8 +1,10 @@
 """Commands that start a process and keep it."""
 
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -14,6 +16,7 @@ from otpvoice.app import create_app, create_dialer
 from otpvoice.cli.children import StopSignals, command_line, end
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.worker import Worker
+from otpvoice.metrics.sharing import share
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
 from otpvoice.settings import Settings
@@ -37,6 +40,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._counts: Path | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -51,7 +55,9 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
             "logger_class": _GunicornLog,
             "proc_name": "otpvoice-api",
             "control_socket_disable": True,
+            "when_ready": self._count_together,
             "post_worker_init": _take_interrupts_gently,
+            "on_exit": self._forget_counts,
             # A stuck worker is replaced; a slow client is not one, and Redis has its own timeout.
             "timeout": 30,
             # Some seconds' work may wait; of more the kernel tells the clients at once.
@@ -75,6 +81,15 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no type
 
     def load(self) -> Flask:
         return create_app(self._settings)
+
+    def _count_together(self, _arbiter: Any) -> None:
+        """Before there is a worker: what workers count is in a folder that they share."""
+        self._counts = share()
+
+    def _forget_counts(self, _arbiter: Any) -> None:
+        """When all workers are gone. Only the arbiter comes here."""
+        if self._counts:
+            shutil.rmtree(self._counts, ignore_errors=True)
 
 
 def _take_interrupts_gently(worker: Any) -> None:

@@ -26,6 +26,7 @@ from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.keeper import Keeper
 from otpvoice.dialer.outcomes import result_of
+from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
 from otpvoice.providers.overheard import OverheardReply, overhearing, seal_overheard
 from otpvoice.store.redis import RedisStore
@@ -81,6 +82,7 @@ class Dialer:
         flows: by client, by the key that the call carries.
         rules: how calls are placed.
         beside: what else this process does meanwhile.
+        metrics: count what it does.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Dialer:
         flows: Mapping[str, Mapping[str, Flow]],
         rules: DialingRules,
         beside: Sequence[Beside] = (),
+        metrics: DialerMetrics | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex
         self._store = store
@@ -100,7 +103,8 @@ class Dialer:
         self._ring = ring
         self._flows = flows
         self._rules = rules
-        self._beside = (Keeper(self.id, store, provider, ring), *beside)
+        self._metrics = metrics or DialerMetrics()
+        self._beside = (Keeper(self.id, store, provider, ring, self._metrics), *beside)
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
 
@@ -191,10 +195,12 @@ class Dialer:
             log.info("call.not_wanted")
             return
         with overhearing() as heard:
-            placement = self._provider.place(order, deadlines)
+            placement = self._place(order, deadlines)
         result = result_of(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
         _report(log, placement, status=recorded.status)
+        if recorded.route_change == "closed":
+            self._metrics.route_closed(claim.route)
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
@@ -207,6 +213,12 @@ class Dialer:
                 self._store.overhear(
                     claim.call_id, seal_overheard(self._ring, claim.call_id, reply)
                 )
+
+    def _place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+        began = time.monotonic()
+        placement = self._provider.place(order, deadlines)
+        self._metrics.placed(order.route, placement.outcome, time.monotonic() - began)
+        return placement
 
     def _order(self, claim: Claim) -> CallOrder:
         code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)

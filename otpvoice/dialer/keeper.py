@@ -14,6 +14,7 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, SealBroken, short_name
 from otpvoice.core.phone import mask_number
 from otpvoice.core.service import open_number
+from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallInquiry, Deadlines, Provider
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import Notice, Pull, Report
@@ -25,6 +26,8 @@ _ROUND: Final = 1.0
 _PULL_WITHIN: Final = 5.0
 """Seconds for one question and its answer."""
 _PULLERS: Final = 4
+_NOTHING: Final = "nothing"
+"""The provider told no end of the call."""
 
 
 class Keeper:
@@ -35,13 +38,22 @@ class Keeper:
         store: the queue.
         provider: is asked about calls whose callback does not come.
         ring: opens the numbers to ask about.
+        metrics: count what it does.
     """
 
-    def __init__(self, dialer: str, store: RedisStore, provider: Provider, ring: KeyRing) -> None:
+    def __init__(
+        self,
+        dialer: str,
+        store: RedisStore,
+        provider: Provider,
+        ring: KeyRing,
+        metrics: DialerMetrics | None = None,
+    ) -> None:
         self._dialer = dialer
         self._store = store
         self._provider = provider
         self._ring = ring
+        self._metrics = metrics or DialerMetrics()
         self._free = threading.Semaphore(_PULLERS)
 
     def run(self, stopping: threading.Event) -> None:
@@ -51,7 +63,7 @@ class Keeper:
                 try:
                     swept = self._store.sweep(self._dialer)
                     for notice in swept.notices:
-                        _tell(notice)
+                        self._tell(notice)
                     more = self._pull(pool) or swept.more
                 except StoreUnavailable:
                     more = False
@@ -98,6 +110,7 @@ class Keeper:
             Deadlines(now + _PULL_WITHIN, now + _PULL_WITHIN),
         )
         if report is None:
+            self._metrics.pulled(pull.route, _NOTHING)
             return
         settled = self._store.settle(
             Report(
@@ -113,6 +126,7 @@ class Keeper:
                 duration=report.duration,
             )
         )
+        self._metrics.pulled(pull.route, settled.news)
         _log(pull).info(
             "call.pulled",
             to=mask_number(number),
@@ -129,14 +143,16 @@ class Keeper:
         finally:
             self._free.release()
 
-
-def _tell(notice: Notice) -> None:
-    """Alarms are errors, for somebody has to look; what an operator did is on record."""
-    level = logging.ERROR if notice.event == "breaker.opened" else logging.INFO
-    happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    number = notice.details.get("number")
-    known = {"number": short_name(number)} if number else {}
-    _LOG.log(level, notice.event, happened_at=happened_at, **{**notice.details, **known})
+    def _tell(self, notice: Notice) -> None:
+        """Alarms are errors, for somebody has to look; what an operator did is on record."""
+        is_alarm = notice.event == "breaker.opened"
+        if is_alarm:
+            self._metrics.breaker_opened(notice.details["breaker"])
+        level = logging.ERROR if is_alarm else logging.INFO
+        happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        number = notice.details.get("number")
+        known = {"number": short_name(number)} if number else {}
+        _LOG.log(level, notice.event, happened_at=happened_at, **{**notice.details, **known})
 
 
 def _log(pull: Pull) -> structlog.typing.FilteringBoundLogger:

@@ -20,6 +20,7 @@ from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import SealBroken
 from otpvoice.events.message import Show, body_of, headers_of
+from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
 from otpvoice.providers.base import Deadlines
 from otpvoice.providers.http import HttpClient, NoReply, Reply
 from otpvoice.store.events import Event
@@ -59,6 +60,7 @@ class Courier:
         show: the object of the HTTP contract.
         http: sends.
         over_within: seconds to the end of an answer, however slowly it comes.
+        metrics: count what comes of it.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class Courier:
         show: Show,
         http: HttpClient,
         over_within: float = OVER_WITHIN,
+        metrics: EventMetrics | None = None,
     ) -> None:
         self._store = store
         self._receivers = receivers
         self._show = show
         self._http = http
         self._over_within = over_within
+        self._metrics = metrics or EventMetrics()
         self._under_way: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._freed = threading.Event()
@@ -97,6 +101,7 @@ class Courier:
             return False
         for client, many in taken.dropped.items():
             _LOG.error("event.too_many", client=client, dropped=many)
+            self._metrics.count(client, DROPPED, many)
         for event in taken.events:
             with self._lock:
                 self._under_way[event.client] += 1
@@ -126,13 +131,19 @@ class Courier:
         except SealBroken as error:
             # Forgotten for good; or sealed with a key that another process has.
             is_known = event.verification.sealed_number != b""
-            self._store.settle_event(event, _pause_after(event.tries) if is_known else None)
+            self._settle(event, _pause_after(event.tries) if is_known else None)
             _log(event).warning("event.not_told", why=type(error).__name__, tries=event.tries)
             return
         answer = self._send(event, body)
         retry_in = None if _is_over(answer.status) else _pause_after(event.tries)
-        self._store.settle_event(event, retry_in)
+        self._settle(event, retry_in, is_told=_is_told(answer.status))
         _report(event, answer, retry_in)
+
+    def _settle(self, event: Event, retry_in: int | None, *, is_told: bool = False) -> None:
+        """Writes down what came of a try."""
+        self._store.settle_event(event, retry_in)
+        missed = GIVEN_UP if retry_in is None else FAILED
+        self._metrics.count(event.client, TOLD if is_told else missed)
 
     def _send(self, event: Event, body: bytes) -> Reply | NoReply:
         """What came of it. An answer counts by its first line, however it goes on."""

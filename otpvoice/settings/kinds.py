@@ -23,6 +23,7 @@ from otpvoice.settings.readers import (
     read_event_url,
     read_key,
     read_number_type,
+    read_optional_bind,
     read_origin,
     read_redis_url,
     read_region,
@@ -124,6 +125,7 @@ CallRatio = Annotated[
 CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
 
 Bind = Annotated[str, Kind('"host:port" or "unix:/path"', read_bind)]
+OptionalBind = Annotated[str, Kind('"host:port", or empty', read_optional_bind)]
 WebUrl = Annotated[str, Kind("an http:// or https:// URL", read_web_url)]
 BaseUrl = Annotated[str, Kind("an http:// or https:// URL", lambda url: read_web_url(url) + "/")]
 Origin = Annotated[str, Kind('an origin like "https://app.example.com"', read_origin)]

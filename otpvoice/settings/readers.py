@@ -167,6 +167,13 @@ def read_bind(text: str) -> str:
     return text
 
 
+def read_optional_bind(text: str) -> str:
+    """``host:port`` or ``[::1]:port``; or empty, for nowhere."""
+    if text.startswith("unix:"):
+        raise ValueError("host, colon and port are expected")
+    return read_bind(text) if text else text
+
+
 def read_zone(text: str) -> str:
     """The name of a zone in the time zone database."""
     try:

@@ -35,6 +35,7 @@ from otpvoice.settings.kinds import (
     LogLevel,
     NamedKey,
     NumberType,
+    OptionalBind,
     OptionalSecret,
     Origin,
     OtpFormat,
@@ -159,6 +160,8 @@ class Dialer(Section, frozen=True, kw_only=True):
     """``[dialer]``: the process that places calls."""
 
     threads: Positive = 64
+    metrics_bind: OptionalBind = ""
+    """Where metrics are shown; empty: nowhere."""
 
 
 class Limits(Section, frozen=True, kw_only=True):

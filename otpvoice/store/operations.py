@@ -91,6 +91,10 @@ class Overview:
     queued: int
     dialers: int
     closed_routes: tuple[Route, ...]
+    overdue: int
+    """Milliseconds since the oldest call that waits was due; 0 when none is due."""
+    events: dict[str, int]
+    """By client: those that wait, or are told right now."""
 
 
 class Operations(Rulebook):
@@ -98,7 +102,7 @@ class Operations(Rulebook):
 
     def overview(self) -> Overview:
         """What refuses now, and how much was refused lately."""
-        now, uses, breakers, refused, live, queued, dialers, closed = self._run(
+        now, uses, breakers, refused, live, queued, dialers, closed, overdue, events = self._run(
             "overview", [], [HEARD_WITHIN, *self.rules.limits.clients]
         )
         return Overview(
@@ -112,6 +116,8 @@ class Operations(Rulebook):
             queued=queued,
             dialers=dialers,
             closed_routes=tuple(Route(route.decode()) for route in closed),
+            overdue=overdue,
+            events={client.decode(): count for client, count in _pairs(events)},
         )
 
     def explain(self, telephone: Telephone) -> Explanation:

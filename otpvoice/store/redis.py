@@ -10,6 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.steps import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
+from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_taken_events
 from otpvoice.store.keys import TAG
 from otpvoice.store.records import (
@@ -57,8 +58,9 @@ class RedisStore(Rulebook):
         rules: QueueRules | None = None,
         tag: str = TAG,
         clock_offset: int = 0,
+        metrics: StoreMetrics | None = None,
     ) -> None:
-        super().__init__(redis, rules=rules, tag=tag, clock_offset=clock_offset)
+        super().__init__(redis, rules=rules, tag=tag, clock_offset=clock_offset, metrics=metrics)
         self._keep = keep
 
     # What clients ask for ------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """What every store has: a server, its keys, and the rules that run there."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from redis import Redis
 
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.rules import QueueRules
@@ -22,6 +25,7 @@ class Rulebook:
         rules: how calls follow each other, and the limits.
         tag: the hash tag that all keys carry.
         clock_offset: milliseconds added to the server's time. Tests move the clock with it.
+        metrics: count what the rules do.
     """
 
     def __init__(
@@ -31,8 +35,10 @@ class Rulebook:
         rules: QueueRules | None = None,
         tag: str = TAG,
         clock_offset: int = 0,
+        metrics: StoreMetrics | None = None,
     ) -> None:
         self.clock_offset = clock_offset
+        self.metrics = metrics or StoreMetrics()
         self.redis = redis
         self._gate = Gate(redis)
         self._keys = Keys(tag)
@@ -49,5 +55,12 @@ class Rulebook:
             self._scripts[name] = Script(name, self.rules)
         all_keys = [*self._keys.shared, *keys]
         all_arguments = [self._keys.prefix, self.clock_offset, *arguments]
-        with self._gate:
-            return self._scripts[name].run(self.redis, all_keys, all_arguments)
+        began = time.perf_counter()
+        try:
+            with self._gate:
+                reply, changes = self._scripts[name].run(self.redis, all_keys, all_arguments)
+        except StoreUnavailable:
+            self.metrics.failed(name)
+            raise
+        self.metrics.answered(name, time.perf_counter() - began, changes)
+        return reply

@@ -44,6 +44,9 @@ _PARTS: Final = (
 )  # fmt: skip
 _PRELUDE: Final = "".join((_LUA / f"_{part}.lua").read_text("utf-8") for part in _PARTS)
 
+_RULE: Final = "local function rule()\n{}\nend\nreturn {{ rule(), COUNTED }}\n"
+"""What a rule returns, and beside it what is to be counted."""
+
 
 class Script:
     """One rule. Running it is one round trip.
@@ -54,11 +57,12 @@ class Script:
     """
 
     def __init__(self, name: str, rules: QueueRules) -> None:
-        self._text = rules.lua() + _PRELUDE + (_LUA / f"{name}.lua").read_text("utf-8")
+        rule = (_LUA / f"{name}.lua").read_text("utf-8")
+        self._text = f"{rules.lua()}{_PRELUDE}{_RULE.format(rule)}"
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def run(self, redis: Redis, keys: list[str], arguments: list[Argument]) -> Any:
-        """The script's reply.
+        """What the rule returns, and the list of what is to be counted (``_base.lua``).
 
         A server that does not know the script has run nothing, so that it is sent whole; no other
         failure is repeated, because the script may have run.

@@ -29,6 +29,8 @@ def given(field: str, literal: str) -> tuple[str, dict[str, None]]:
         ("server.bind", '"0.0.0.0:0"', "0.0.0.0:0"),
         ("server.bind", '"[::1]:8000"', "[::1]:8000"),
         ("server.bind", '"unix:/run/otpvoice.sock"', "unix:/run/otpvoice.sock"),
+        ("dialer.metrics_bind", '""', ""),
+        ("dialer.metrics_bind", '"[::1]:9464"', "[::1]:9464"),
         ("server.public_url", '"https://otp.example.com/voice/"', "https://otp.example.com/voice"),
         ("server.cors_origins", "[]", ()),
         ("server.cors_origins", '"https://app.example.com"', ("https://app.example.com",)),
@@ -99,6 +101,8 @@ def test_accepted(start: Start, field: str, literal: str, value: object) -> None
     [
         ("server.bind", '"8000"', "host:port"),
         ("server.bind", '"localhost:65536"', "host:port"),
+        ("dialer.metrics_bind", '"9464"', "host:port"),
+        ("dialer.metrics_bind", '"unix:/run/metrics.sock"', "host:port"),
         ("server.public_url", '"otp.example.com"', "http:// or https://"),
         ("server.public_url", '"ftp://otp.example.com"', "http:// or https://"),
         ("server.public_url", '"https://"', "http:// or https://"),

@@ -228,6 +228,15 @@ SERVICE: Final = (
         ),
         refusals=(StoreUnavailable,),
     ),
+    Operation(
+        name="get_metrics",
+        method="get",
+        path="/metrics",
+        tag="service",
+        summary="What was asked, called, refused and approved, for Prometheus",
+        says="For those inside: a proxy keeps others out.",
+        answers=(Answer(200, "As it stands.", media=("text/plain",)),),
+    ),
 )
 
 _PAGES: Final = (

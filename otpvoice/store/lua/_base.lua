@@ -1,6 +1,7 @@
 -- What stands before every rule: this file, then _tallies.lua, _numbers.lua, _breakers.lua, _limits.lua,
 -- _calls.lua, _verifications.lua, _events.lua and _again.lua; each knows those before it. (Lua ends at 200
--- names; some 160 are taken.)
+-- names; some 160 are taken. A rule is put into a function: names of its own are as many, and it may use
+-- sixty of those that stand before it.)
 -- The store puts this in front of them, rendered from Python (store/rules.py):
 --   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
 --   RULES                how calls follow each other, and the limits
@@ -44,3 +45,11 @@ local function notice(event, details)
   redis.call('LTRIM', PREFIX .. 'notices', -1000, -1)
   redis.call('PEXPIRE', PREFIX .. 'notices', 7 * DAY)
 end
+
+-- What the process that runs a rule is to count: words, a line for each change. They go with the rule's reply.
+--   call <route or "test"> <status> <ms since it was sent, or "">     queued, and whatever it comes to
+--   dialed <route> <ms since it was due>                              redial <route>
+--   verification <status> <ms since it began> <client>                its end
+local COUNTED = {}
+
+local function count(...) COUNTED[#COUNTED + 1] = table.concat({ ... }, ' ') end

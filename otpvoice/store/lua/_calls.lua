@@ -112,6 +112,11 @@ local FIRST_PULL = 3000
 -- Only what was never sent can go back to the queue or be called off.
 local UNSENT_ONLY = { queued = true, canceled = true, expired = true }
 
+-- Nobody places a call to a test number.
+local function count_call(call, status)
+  count('call', call.test and 'test' or call.route, status, call.sent_at and NOW - call.sent_at or '')
+end
+
 -- Moves a call if the table allows it; `changes` are further fields. False: nothing was changed.
 -- A reason and the provider's word belong to the state that they came with.
 local function move_call(call, status, changes)
@@ -145,6 +150,7 @@ local function move_call(call, status, changes)
     end
   end
   changed(call.verification, 'call.' .. status)
+  if status ~= 'queued' and status ~= 'dialing' then count_call(call, status) end
   return true
 end
 
@@ -170,20 +176,22 @@ end
 
 -- `spec`: {id, route, locale, bridge, caller_id, tried}; an empty route or locale is the verification's own.
 local function queue_call(verification, spec, due)
-  local key = call_key(spec.id)
+  local key, route = call_key(spec.id), spec.route ~= '' and spec.route or verification.route
   redis.call('HSET', key, 'verification', verification.id, 'number', verification.number,
-    'status', 'queued', 'route', spec.route ~= '' and spec.route or verification.route,
+    'status', 'queued', 'route', route,
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
     'bridge', spec.bridge, 'due_at', due)
   if spec.caller_id ~= '+' .. spec.bridge then redis.call('HSET', key, 'caller_id', spec.caller_id) end
   if verification.trial then redis.call('HSET', key, 'trial', 1) end
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
+  if verification.test then redis.call('HSET', key, 'test', 1) end
   take_places(verification, spec.id, due)
   redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))
   verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'calls', verification.calls)
   enqueue(spec.id, due)
   changed(verification.id)
+  count_call({ route = route, test = verification.test }, 'queued')
 end
 
 -- The last moment for which a call may be queued.

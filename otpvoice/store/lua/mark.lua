@@ -38,4 +38,5 @@ if ARGV[6] ~= '' then redis.call('HSET', call_key(call.id), 'heard_after', ARGV[
 redis.call('HINCRBY', call_key(call.id), 'requests', 1)
 hold_line(call, live_until)
 take_places(verification, call.id, NOW)
+count('dialed', call.route, NOW - call.due_at)
 return { 'marked', NOW }

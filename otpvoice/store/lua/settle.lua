@@ -92,8 +92,10 @@ local function redial(verification)
     return
   end
   redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redialed', 1)
-  queue_call(verification, { id = ARGV[15], route = next_route(), locale = call.locale,
+  local route = next_route()
+  queue_call(verification, { id = ARGV[15], route = route, locale = call.locale,
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge }, due)
+  count('redial', route)
 end
 
 if moved and not call.trial and (RULES.redialed[call.status] or changes.heard == 0) then

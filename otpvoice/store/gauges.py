@@ -1,0 +1,88 @@
+"""What is looked up at each scrape: the queue, what refuses, and who dials.
+
+It is of the whole service, and so the same wherever it is looked up: take the greatest of all
+processes, never their sum.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.limits import CallLimits
+from otpvoice.metrics.breakers import kind_of, kinds
+from otpvoice.store.operations import Breaker, Operations, Overview
+
+_EVERYBODY = "-"
+"""In place of a client: the limit is of the whole service."""
+
+
+class StoreGauges(Collector):
+    """One round trip for each scrape; without an answer it says only that there is none.
+
+    ``operations``: looks.
+    """
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def collect(self) -> Iterator[Metric]:
+        """What the store says now."""
+        try:
+            seen = self._operations.overview()
+        except StoreUnavailable:
+            yield _gauge("store_up", "Whether the store answers.", 0)
+            return
+        rules = self._operations.rules
+        yield _gauge("store_up", "Whether the store answers.", 1)
+        yield from _figures(seen)
+        yield _by("route_closed", "Whether no call goes by a route.", ["route"], [
+            ((route,), float(route in seen.closed_routes)) for route in rules.routes
+        ])  # fmt: skip
+        yield _breakers(seen.breakers)
+        yield _by("events_waiting", "Events that wait, or are told now.", ["client"], [
+            ((client,), float(seen.events[client])) for client in sorted(rules.told)
+        ])  # fmt: skip
+        yield _uses(seen, rules.limits)
+
+
+def _figures(seen: Overview) -> Iterator[Metric]:
+    yield _gauge("queued_calls", "Calls that wait, due or not.", seen.queued)
+    yield _gauge(
+        "queue_overdue_seconds", "Since the oldest call that waits was due.", seen.overdue / 1000
+    )
+    yield _gauge("live_calls", "Calls that may be ringing or talking.", seen.live)
+    yield _gauge("dialers", "Dialers heard of within 30 seconds.", seen.dialers)
+
+
+def _breakers(found: Iterable[Breaker]) -> Metric:
+    open_now = Counter(kind_of(breaker.name) for breaker in found)
+    return _by("breakers_open", "Breakers that are open.", ["breaker", "scope"], [
+        (each, float(open_now[each])) for each in kinds()
+    ])  # fmt: skip
+
+
+def _uses(seen: Overview, limits: CallLimits) -> Metric:
+    def allowed(client: str | None) -> int | None:
+        return limits.clients[client].calls_per_day if client else limits.calls_per_day
+
+    return _by("calls_per_day_used_ratio", "How far it is used up; 1 refuses.", ["client"], [
+        ((use.client or _EVERYBODY,), use.used / count)
+        for use in seen.uses
+        if use.limit == "calls_per_day" and (count := allowed(use.client))
+    ])  # fmt: skip
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"otpvoice_{name}", about, value)
+
+
+def _by(
+    name: str, about: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]
+) -> Metric:
+    family = GaugeMetricFamily(f"otpvoice_{name}", about, labels=labels)
+    for words, value in values:
+        family.add_metric(words, value)
+    return family

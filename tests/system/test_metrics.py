@@ -1,0 +1,297 @@
+"""What two workers and a dialer tell of themselves, against what was done to them.
+
+``OTPVOICE_TEST_METRICS`` is how many verifications there are.
+"""
+
+import os
+import re
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from events.receiver import Client
+from events.telling import told_at
+from metrics.scrape import Scrape, scrape
+from system.crowd import Answer, Line, number_of
+from system.leaks import Scanner
+from system.processes import Stack, free_port, service_running, until
+from world import LOGIN_KEY, NUMBER_KEY, PROVIDER_TOKEN, RING_KEY, WEBHOOK_SECRET
+
+MANY = int(os.environ.get("OTPVOICE_TEST_METRICS", "20"))
+CODE = "8306175294"
+"""So long that it stands nowhere by chance."""
+WRONG = "2957403861"
+IP = "203.0.113.77"
+BEHAVIOURS = ("answer", "busy", "no_answer", "decline", "answer", "duplicate_callback")
+RESULTS = {"answered", "busy", "no_answer", "failed"}
+ENDED = RESULTS | {"canceled", "expired"}
+LATER = 100
+"""Seconds of ``call_after``: it is over before its call is due."""
+
+
+@dataclass
+class Played:
+    """A service, and the books of those who used it."""
+
+    stack: Stack
+    line: "Booked"
+    client: Client
+    dialer_url: str
+    verifications: dict[int, str]
+    """n → id."""
+
+    @property
+    def url(self) -> str:
+        """The API's address."""
+        return self.stack.service.url
+
+    def scrape(self) -> Scrape:
+        """What all processes tell now."""
+        return scrape(self.url, self.dialer_url)
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Every verification as it stands."""
+        return [self.line.looks(found).body for found in self.verifications.values()]
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call as it stands."""
+        return [call for each in self.objects() for call in each["calls"]]
+
+    def answers(self, rule: str) -> Counter[str]:
+        """By status, what requests to this rule were answered."""
+        path = re.compile(re.sub("<.*?>", "[^/]+", f".*{rule}"))
+        return Counter(str(a.status) for asked, a in self.line.asked if path.fullmatch(asked))
+
+
+class Booked(Line):
+    """A line that books what was asked, too."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked: list[tuple[str, Answer]] = []
+
+    def asks(self, method: str, path: str, body: Any = None, key: str | None = None) -> Answer:
+        """See :class:`Line`."""
+        answer = super().asks(method, path, body, key)
+        self.asked.append((path, answer))
+        return answer
+
+
+def lives(played: Played, n: int) -> None:
+    """One verification: asked for thrice, and then it depends."""
+    line, number = played.line, number_of(n)
+    played.stack.service.phones.behave(number, BEHAVIOURS[n % len(BEHAVIOURS)])
+    calls_off = n % 5 == 4
+    members: dict[str, Any] = {"code": CODE, "reference": f"login-{n}", "ip": IP}
+    members |= {"call_after": LATER} if calls_off else {}
+    for key in (f"key-{n}", f"key-{n}", None):
+        played.verifications[n] = line.creates(number, key=key, **members).body["id"]
+    one = played.verifications[n]
+    line.checks(one, WRONG)
+    if calls_off:
+        line.asks("POST", f"/v1/verifications/{one}/cancel")
+        line.checks(one, CODE)
+
+
+@contextmanager
+def watched(played: Played) -> Iterator[list[Scrape]]:
+    """Meanwhile it is scraped, again and again."""
+    over, seen = threading.Event(), list[Scrape]()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            seen.append(played.scrape())
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            over.set()
+    watching.result()
+
+
+@pytest.fixture(scope="module")
+def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """A service that is used by eight at once while it is scraped; then all is quiet."""
+    bind = f"127.0.0.1:{free_port()}"
+    changes = {"OTPVOICE_SERVER_WORKERS": "2", "OTPVOICE_DIALER_METRICS_BIND": bind}
+    with ExitStack() as stack:
+        client = stack.enter_context(Client())
+        client.answers = [410, 500]
+        folder = tmp_path_factory.mktemp("metrics")
+        running = stack.enter_context(
+            service_running(environ, folder, **changes, **told_at(client))
+        )
+        line = Booked(running.service.url)
+        played = Played(running, line, client, f"http://{bind}", {})
+        with watched(played) as seen, ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: lives(played, n), range(MANY)))
+            until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60)
+        for one in played.verifications.values():
+            line.checks(one, CODE)
+        never_less(seen)
+        yield played
+        folder_of_counts = counts_of(running.api.children()[0]).parent
+        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+        assert not folder_of_counts.exists()
+
+
+def never_less(scrapes: list[Scrape]) -> None:
+    """What was counted once is told by each later scrape."""
+    before: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
+    assert len(scrapes) > 1
+    for each in scrapes:
+        now = Counter[tuple[str, frozenset[tuple[str, str]]]]()
+        for sample in each.samples:
+            if sample.name.endswith(("_total", "_count", "_bucket")):
+                now[sample.name, frozenset(sample.labels.items())] += int(sample.value)
+        assert [series for series, count in before.items() if now[series] < count] == []
+        before = dict(now)
+
+
+def counts_of(pid: int) -> Path:
+    """The file that a worker counts in (Linux, proc(5))."""
+    mapped = Path(f"/proc/{pid}/maps").read_text()
+    found = re.search(r"/\S*otpvoice-metrics-\S*/counter_\d+\.db", mapped)
+    assert found, mapped
+    return Path(found[0])
+
+
+def test_requests_are_counted_exactly(played: Played) -> None:
+    """Each of three creates, and each check, once; by route and status as they were answered."""
+    found, off = played.scrape(), sum(n % 5 == 4 for n in range(MANY))
+    assert found.by("creates_total", "client", "outcome") == {
+        ("login", "created"): MANY,
+        ("login", "replayed"): MANY,
+        ("login", "existing"): MANY,
+    }
+    assert found.by("checks_total", "client", "outcome") == {
+        ("login", "wrong"): MANY,
+        ("login", "right"): MANY - off,
+        ("login", "verification_closed"): 2 * off,
+    }
+    answered = found.by("http_requests_total", "route", "status")
+    for step in (
+        "",
+        "/<verification_id>",
+        "/<verification_id>/checks",
+        "/<verification_id>/cancel",
+    ):
+        rule = f"/v1/verifications{step}"
+        told = {status: many for (route, status), many in answered.items() if route == rule}
+        assert told == played.answers(rule), rule
+        timed = found.value("http_request_duration_seconds_count", route=rule)
+        assert timed == sum(told.values())
+
+
+def test_verifications_are_counted_exactly(played: Played) -> None:
+    """Each end once, whoever caused it, and each approval with its time."""
+    found = played.scrape()
+    ends = Counter(("login", each["status"]) for each in played.objects())
+    assert found.by("verifications_ended_total", "client", "status") == ends
+    assert found.value("approval_seconds_count") == ends["login", "approved"] > 0
+
+
+def test_calls_are_counted_exactly(played: Played) -> None:
+    """Each status by its route, as the objects and the company's ledger have it."""
+    found, calls = played.scrape(), played.calls()
+    ledger = Counter((entry["route"],) for entry in played.stack.service.phones.ledger())
+    told = found.by("calls_total", "route", "status")
+    ends = Counter((call["route"], call["status"]) for call in calls)
+    assert {key: many for key, many in told.items() if key[1] in ENDED} == ends
+    assert {status for _, status in ends} == {"answered", "busy", "no_answer", "canceled"}
+    assert sum(many for (_, status), many in told.items() if status == "queued") == len(calls)
+    redials = sum(call["route"] == "c2c" for call in calls)  # what is asked for goes by obd
+    assert found.by("redials_total", "route") == {("c2c",): redials}
+    assert found.by("call_dial_delay_seconds_count", "route") == ledger
+    assert found.by("call_result_seconds_count", "route", "status") == Counter(
+        {key: many for key, many in ends.items() if key[1] in RESULTS}
+    )
+    assert sum(many for (_, status), many in ends.items() if status in RESULTS) == ledger.total()
+
+
+def test_the_provider_is_counted_exactly(played: Played) -> None:
+    """Each request by what came of it, and each callback: the first of two is news."""
+    found, ledger = played.scrape(), played.stack.service.phones.ledger()
+    routes = Counter((entry["route"], "accepted") for entry in ledger)
+    assert found.by("provider_requests_total", "route", "outcome") == routes
+    assert found.value("provider_request_duration_seconds_count") == len(ledger)
+    twice = sum(entry["outcome"] == "duplicate_callback" for entry in ledger)
+    until(lambda: played.scrape().value("callbacks_total") == len(ledger) + twice, "callbacks")
+    told = played.scrape().by("callbacks_total", "outcome")
+    assert told == {("applied",): len(ledger), ("seen",): twice}
+
+
+def test_events_are_counted_exactly(played: Played) -> None:
+    """Told, tried again, and given up, as the client answered them."""
+    played.client.hears_until(lambda told: len({t.id for t in told}) >= MANY, "events")
+
+    def is_settled() -> bool:
+        found = played.scrape().by("events_total", "client", "outcome")
+        return found.total() == len(played.client.told)
+
+    until(is_settled, "the tries to be written down")
+    found = played.scrape().by("events_total", "client", "outcome")
+    assert (found["login", "given_up"], found["login", "failed"]) == (1, 1)
+    assert found["login", "told"] == len(played.client.told) - 2
+
+
+def test_nobody_can_be_read_from_it(played: Played) -> None:
+    """No number, code, id, reference, address or key; labels are words, and never many digits."""
+    found = played.scrape()
+    objects = played.objects()
+    ids = {each["id"] for each in objects} | {c["id"] for each in objects for c in each["calls"]}
+    secrets = {"key": LOGIN_KEY, "ring": RING_KEY, "number key": NUMBER_KEY, "address": IP}
+    secrets |= {"token": PROVIDER_TOKEN, "webhook": WEBHOOK_SECRET}
+    secrets |= {f"number {n}": number_of(n)[1:] for n in range(MANY)}
+    secrets |= {f"id {name}": name[5:] for name in ids}
+    secrets |= {f"reference {n}": f"login-{n}" for n in range(MANY)}
+    scanner = Scanner(secrets, {"code": CODE, "wrong": WRONG})
+    assert scanner.scan("metrics", found.text.encode()) == []
+    values = {v for s in found.samples for name, v in s.labels.items() if name != "le"}
+    assert {value for value in values if re.search(r"\d{4}|[^\w/<>.-]", value)} == set()
+
+
+def test_a_dialer_shows_nothing_else(played: Played) -> None:
+    """At its address there are metrics, and no other page."""
+    assert requests.get(f"{played.dialer_url}/", timeout=5).status_code == 404
+
+
+def test_a_route_that_closes_is_told(played: Played) -> None:
+    """The provider has no credit: the call fails, the route is closed, and the other is tried."""
+    number = number_of(MANY)
+    played.stack.service.phones.behave(number, "out_of_credit")
+    begun = played.stack.service.asks(number)
+    played.stack.service.call_becomes(begun, "failed")
+    until(lambda: played.scrape().value("route_closings_total") >= 2, "both to close")
+    found = played.scrape()
+    assert found.value("provider_requests_total", outcome="misconfigured") == 2
+    # Each of both processes looked it up.
+    assert found.by("route_closed", "route") == {("obd",): 2, ("c2c",): 2}
+
+
+def test_a_worker_that_ends_takes_no_counts_along(played: Played) -> None:
+    """One is killed, one asked to end: those that follow tell what they counted, and go on."""
+    counted = ("creates_total", "checks_total", "calls_total", "callbacks_total", "redials_total")
+    before = played.scrape()
+    old = played.stack.api.children()
+    assert all(counts_of(worker).read_bytes().count(b"creates") for worker in old)
+    for worker, end in zip(old, (signal.SIGKILL, signal.SIGTERM), strict=True):
+        os.kill(worker, end)
+    until(lambda: len({*played.stack.api.children()} - {*old}) == 2, "new workers")
+    until(lambda: not {*played.stack.api.children()} & {*old}, "the old ones' end")
+    until(lambda: played.line.looks("vrf_unknown").status == 404, "an answer")
+    after = played.scrape()
+    for name in counted:
+        assert after.value(name) == before.value(name) > 0, name
+    assert played.line.creates(number_of(MANY + 1), call_after=LATER).status == 201
+    assert played.scrape().value("creates_total") == before.value("creates_total") + 1

@@ -1,0 +1,37 @@
+"""Metrics under a server that is not ours to start."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from metrics.scrape import scrape
+from redis import Redis
+from system.crowd import Line, number_of
+from system.processes import Process, free_port, until
+from world import WIDE_LIMITS
+
+LATER = 100
+"""Seconds of ``call_after``: nobody has to dial."""
+
+
+def test_another_server_counts_in_the_folder_it_is_given(
+    environ: dict[str, str], redis: Redis, tmp_path: Path
+) -> None:
+    """``gunicorn otpvoice.wsgi:app`` with a folder in the environment: all workers are told of."""
+    assert redis.dbsize() == 0
+    counts, bind = tmp_path / "counts", f"127.0.0.1:{free_port()}"
+    counts.mkdir()
+    options = ["--workers", "2", "--threads", "4", "--bind", bind]
+    command = [sys.executable, "-m", "gunicorn", *options, "otpvoice.wsgi:app"]
+    variables = {**environ, **WIDE_LIMITS, "PROMETHEUS_MULTIPROC_DIR": str(counts)}
+    with (
+        Process(command, tmp_path / "wsgi.log", variables) as gunicorn,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        line = Line(f"http://{bind}")
+        until(lambda: line.looks("vrf_unknown").status == 404, "gunicorn to start")
+        until(lambda: len([*counts.glob("counter_*")]) == 2, "both workers")
+        asked = [pool.submit(line.creates, number_of(n), call_after=LATER) for n in range(24)]
+        assert {each.result().status for each in asked} == {201}
+        assert scrape(line.url).by("creates_total", "outcome") == {("created",): 24}
+        assert gunicorn.ends() == 0
