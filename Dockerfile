@@ -1,32 +1,51 @@
-# One image for every process: api, dialer, or both; the sandbox for a try-out.
+# One image for every process; the command says which: api, dialer, serve (both), sandbox.
 #
 #   docker build -t otpvoice .
-#   docker run -p 8000:8000 -v ./otpvoice.toml:/etc/otpvoice.toml:ro \
+#   docker run --read-only -p 8000:8000 -v ./otpvoice.toml:/etc/otpvoice.toml:ro \
 #     -e OTPVOICE_CONFIG=/etc/otpvoice.toml otpvoice
+#
+# All of it together, with nginx and Valkey: config/compose.yaml. The guide: docs/production.md.
 ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS builder
 WORKDIR /src
-RUN python3 -m venv /opt/otpvoice
-ENV PATH=/opt/otpvoice/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-# What it stands on changes seldom: a layer of its own.
-COPY requirements/run.txt requirements/build.txt requirements/
-RUN python -m pip install --require-hashes -r requirements/run.txt \
- && python -m venv /opt/build && /opt/build/bin/python -m pip install --require-hashes -r requirements/build.txt
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+# What is to run has no pip of its own: the one that builds installs into it.
+RUN python3 -m venv --without-pip /opt/otpvoice && python3 -m venv /opt/build
+# What it stands on changes seldom: layers of their own. Installing compiles it, too.
+COPY requirements/build.txt requirements/
+RUN /opt/build/bin/pip install --require-hashes -r requirements/build.txt
+COPY requirements/run.txt requirements/
+RUN /opt/build/bin/pip --python /opt/otpvoice/bin/python install --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY otpvoice otpvoice
-RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
- && python -m pip install --no-deps /dist/*.whl
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+ && /opt/build/bin/pip --python /opt/otpvoice/bin/python install --no-deps /dist/*.whl
 
 FROM ${BASE}
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin otpvoice
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="otpvoice" \
+      org.opencontainers.image.description="Proves a phone number by voice" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN groupadd --gid 10001 otpvoice \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin otpvoice
 COPY --from=builder /opt/otpvoice /opt/otpvoice
-ENV PATH=/opt/otpvoice/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+# TMPDIR: gunicorn's heartbeat needs a place to write, and memory never makes it wait. Every
+# container has this one, though its file system be read-only.
+ENV PATH=/opt/otpvoice/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TMPDIR=/dev/shm \
     OTPVOICE_SERVER_BIND=0.0.0.0:8000
-USER otpvoice
+# By number, so that an orchestrator sees that it is not root.
+USER 10001:10001
 EXPOSE 8000
-# Lives, not ready: a store that is away must not get a healthy process killed. A dialer by itself has no
-# port: run it with --no-healthcheck.
+STOPSIGNAL SIGTERM
+# Lives, not ready: a store that is away must not get a healthy process killed. A dialer by itself
+# has no port: run it with --no-healthcheck.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["otpvoice"]

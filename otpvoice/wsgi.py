@@ -1,4 +1,4 @@
-"""For any WSGI server: ``gunicorn --threads 16 otpvoice.wsgi:app``."""
+"""For any WSGI server: ``gunicorn -c config/gunicorn.conf.py otpvoice.wsgi:app``."""
 
 import os
 

@@ -1,0 +1,36 @@
+"""The shipped nginx before a real API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from api.wire import Served, serving
+from client.certificate import self_signed
+from deploy.programs import program
+from deploy.proxy import Proxy, proxying
+from world import WIDE_LIMITS
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that nobody trusts, with its key."""
+    return self_signed(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The API by itself."""
+    program("nginx")  # without it, an API is of no use here
+    folder = tmp_path_factory.mktemp("api")
+    with serving({**environ, **WIDE_LIMITS}, folder / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    served: Served, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    """The shipped nginx before it."""
+    folder = tmp_path_factory.mktemp("nginx")
+    with proxying(folder, certificate, served.port) as running:
+        yield running

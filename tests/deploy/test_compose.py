@@ -1,0 +1,124 @@
+"""The shipped composition: no engine is needed to see that it fits what is here."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped] # it ships no types
+from deploy.proxy import CONFIG
+
+from otpvoice.cli import main
+from otpvoice.cli.gunicorn import GRACE
+from otpvoice.cli.processes import DIALER_GRACE
+from otpvoice.settings.given import given_in_environment
+
+COMPOSE = CONFIG / "compose.yaml"
+ROOT = CONFIG.parent
+MADE_BY_THE_OPERATOR = {"tls", "acme"}
+"""Beside the shipped files; the folder of secrets is told by what is in it."""
+
+
+def composition() -> dict[str, Any]:
+    """The file as the engine reads it, with the defaults of its variables."""
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text("utf-8"))
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+WHOLE = composition()
+SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
+OURS = {name: each for name, each in SERVICES.items() if each["image"].startswith("otpvoice:")}
+
+
+def words(service: dict[str, Any]) -> list[str]:
+    """What a container of ours runs, after ``otpvoice``."""
+    if "entrypoint" not in service:
+        return list(service["command"])
+    (script,) = service["command"]
+    said = shlex.split(script.replace("$$", "$"))
+    return said[said.index("otpvoice") + 1 :]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_commands_are_ours(name: str) -> None:
+    """The command exists and takes the options it is given."""
+    command, *options = words(OURS[name])
+    known = main.commands[command]
+    taken = {spelling for option in known.params for spelling in option.opts}
+    assert {word for word in options if word.startswith("--")} <= taken
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_variables_are_settings(name: str, tmp_path: Path) -> None:
+    """Each is one, and each secret file that one names is mounted there."""
+    variables: dict[str, str] = OURS[name]["environment"]
+    secrets = {f"/run/secrets/{secret}" for secret in OURS[name]["secrets"]}
+    files = {value for variable, value in variables.items() if variable.endswith("_FILE")}
+    assert files == secrets
+    a_file = tmp_path / "secret"
+    a_file.touch()
+    as_read = {
+        name: str(a_file) if name.endswith("_FILE") else value for name, value in variables.items()
+    }
+    given, warnings = given_in_environment(as_read)
+    assert warnings == []
+    assert len(given) == len(variables) - 1  # OTPVOICE_CONFIG is none
+    assert variables["OTPVOICE_SERVER_PRODUCTION"] == "true"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_mount_has_its_source(name: str) -> None:
+    """A file that is shipped here, a folder that the operator makes, or a named volume."""
+    for mount in SERVICES[name].get("volumes", []):
+        source = mount.split(":")[0]
+        if source.startswith("./"):
+            shipped = (CONFIG / source).is_file()
+            assert shipped or source.removeprefix("./") in MADE_BY_THE_OPERATOR
+            assert mount.endswith(":ro")
+        else:
+            assert source in WHOLE["volumes"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_held_short(name: str) -> None:
+    """It can write nothing but its memory, gain no rights, and comes back after a fall."""
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] == "unless-stopped"
+    assert "healthcheck" in service or name == "api"  # whose image has one
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_secret_and_network_is_declared(name: str) -> None:
+    """What a service names stands at the end of the file."""
+    service = SERVICES[name]
+    assert {*service.get("secrets", [])} <= WHOLE["secrets"].keys()
+    assert {*service["networks"]} <= WHOLE["networks"].keys()
+    assert {*service.get("depends_on", {})} <= SERVICES.keys()
+
+
+def test_only_nginx_is_to_be_reached() -> None:
+    """Nothing else has a port; the store and the API are in inner networks alone."""
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    for name in ("valkey", "api"):
+        assert all(WHOLE["networks"][each].get("internal") for each in SERVICES[name]["networks"])
+
+
+def test_an_end_is_waited_for() -> None:
+    """Longer than our processes take to end what is in flight."""
+    assert int(OURS["api"]["stop_grace_period"].removesuffix("s")) > GRACE
+    assert int(OURS["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE
+
+
+def test_the_image_is_of_this_version() -> None:
+    """Package, label and composition say the same."""
+    (version,) = re.findall(
+        r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
+    )
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    assert f"ARG VERSION={version}\n" in dockerfile
+    assert {service["image"] for service in OURS.values()} == {f"otpvoice:{version}"}

@@ -1,0 +1,194 @@
+"""The shipped nginx: sound, refuses like the API, and tells no log what must not be told."""
+
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from api.door import VERIFICATIONS, WEBHOOK
+from api.test_safe_headers import OVER_TLS, USUAL
+from api.wire import Line, Reply, Served, chunked, head, post
+from deploy.programs import program
+from deploy.proxy import Proxy, install, proxying
+from redis import Redis
+from system.processes import free_port, until
+from world import PATH_TOKEN
+
+SECRET = f"{WEBHOOK}/{PATH_TOKEN}"
+HEADERS = USUAL | {OVER_TLS: "max-age=31536000"}
+
+
+def is_refused(reply: Reply, status: int, code: str) -> bool:
+    """A problem document with all headers of the contract, and when to come again."""
+    found = {name: reply.headers.get(name.lower()) for name in HEADERS}
+    again = (reply.headers.get("retry-after"), reply.document.get("retry_after"))
+    assert found == HEADERS
+    assert again == (("1", 1) if status in {429, 503} else (None, None))
+    return reply.is_problem(status, code)
+
+
+def test_the_shipped_file_is_sound(tmp_path: Path, certificate: Path) -> None:
+    """``nginx -t`` finds nothing to say but that it is well."""
+    conf = install(tmp_path, certificate, free_port(), free_port(), 8000)
+    tested = subprocess.run(
+        [program("nginx"), "-t", "-c", conf, "-g", f"pid {tmp_path}/pid;"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stderr
+    assert "test is successful" in tested.stderr
+    assert "[emerg]" not in tested.stderr
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (head("GET /metrics HTTP/1.1"), 404, "not_found"),
+        (head("GET /.problem HTTP/1.1"), 404, "not_found"),
+        (head("TRACE /healthz HTTP/1.1"), 405, "method_not_allowed"),
+        (post("Content-Length: 16385"), 413, "body_too_large"),
+        (post("Transfer-Encoding: chunked") + chunked(b"a" * 16_385, 9000), 413, "body_too_large"),
+        (head("GET /" + "a" * 8200 + " HTTP/1.1"), 414, "invalid_request"),
+        (head("GET /healthz HTTP/1.1", "X: " + "a" * 8200), 431, "invalid_request"),
+        (head("GET /healthz HTTP/1.1", "Host: y"), 400, "invalid_request"),
+        (post("Content-Length: 1", "Transfer-Encoding: chunked"), 400, "invalid_request"),
+        (post("Transfer-Encoding: cow"), 501, "invalid_request"),
+    ],
+    ids=lambda each: repr(each[:40]) if isinstance(each, bytes) else None,
+)
+def test_what_it_refuses_itself(proxy: Proxy, request_bytes: bytes, status: int, code: str) -> None:
+    """In the contract's shape, with the id of the request; the API hears nothing of it."""
+    reply = proxy.told(request_bytes)
+    assert is_refused(reply, status, code)
+    entry = proxy.entry(reply)
+    assert (entry["status"], entry["upstream"]) == (status, "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//metrics", "/./metrics", "/v1/../metrics", "/%6detrics", "/metrics?a", "/v1/..//metrics"],
+)
+def test_metrics_are_for_those_inside(proxy: Proxy, path: str) -> None:
+    """However it is written, the API is not asked."""
+    reply = proxy.told(head(f"GET {path} HTTP/1.1"))
+    assert is_refused(reply, 404, "not_found")
+    assert proxy.entry(reply)["upstream"] == ""
+
+
+@pytest.mark.usefixtures("redis")
+@pytest.mark.parametrize("size", [16_384, 1])
+def test_the_largest_body_comes_through(proxy: Proxy, size: int) -> None:
+    """As a whole or in the smallest chunks: the API judges it."""
+    body = b"a" * 16_384
+    replies = [
+        proxy.told(post("Content-Length: 16384"), body),
+        proxy.told(post("Transfer-Encoding: chunked"), chunked(body, size)),
+    ]
+    assert [reply.document["detail"] for reply in replies] == [
+        "The body is not JSON: Expecting value at line 1, column 1."
+    ] * 2
+
+
+def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: Proxy) -> None:
+    """The 257th that is not over is 429; another address is served as ever."""
+    unfinished = post("Content-Length: 100")
+    with ExitStack() as stack:
+        lines: list[Line] = []
+        for n in range(256):
+            lines.append(stack.enter_context(proxy.line("127.0.2.1")))
+            lines[n].says(unfinished)
+            if n % 32 == 0:  # so that the first are still there when the last has come
+                for line in lines:
+                    line.says(b"a")
+        refused = proxy.told(unfinished, source="127.0.2.1")
+        assert is_refused(refused, 429, "rate_limited")
+        assert proxy.told(head("GET /healthz HTTP/1.1")).status == 200
+
+
+def test_a_request_has_one_id_everywhere(proxy: Proxy, served: Served) -> None:
+    """The caller's, or one of nginx: in both logs and in the answer."""
+    for given, headers in (("login-81", ["Request-Id: login-81"]), ("", ["Request-Id: not so"])):
+        reply = proxy.told(head("GET /healthz HTTP/1.1", *headers))
+        asked_as = reply.headers["request-id"]
+        assert asked_as == given or (not given and len(asked_as) == 32)
+        assert proxy.entry(reply)["status"] == 200
+        assert f'"request_id":"{asked_as}"' in served.log.read_text("utf-8")
+
+
+def test_http_leads_to_https(proxy: Proxy) -> None:
+    """With the same method and path; nothing is answered before."""
+    with Line(proxy.plain_port) as line:
+        line.says(post("Content-Length: 0").replace(b"otp.example.com", b"localhost"))
+        reply = line.hears()
+    assert (reply.status, reply.headers["location"]) == (308, f"https://localhost{VERIFICATIONS}")
+
+
+def test_the_webhooks_token_is_in_no_log(proxy: Proxy) -> None:
+    """Whatever goes wrong with such a request, and however its path is written."""
+    before = len(proxy.book())
+    requests = [
+        head(f"GET {SECRET}?status=ANSWER HTTP/1.1"),
+        head(f"GET /{SECRET} HTTP/1.1"),
+        head(f"GET /%77ebhooks/mobtexting/{PATH_TOKEN} HTTP/1.1"),
+        head(f"GET /hooks/mobtexting/{PATH_TOKEN} HTTP/1.1"),
+        head(f"GET {SECRET} HTTP/1.1", f"Referer: https://otp.example.com{SECRET}"),
+        head(f"TRACE {SECRET} HTTP/1.1"),
+        head(f"GET {SECRET} HTTP/1.1", "no colon"),
+        head(f"GET {SECRET} HTTP/1.1", "Host: y"),
+        head(f"GET {SECRET} HTTP/1.1", "X: " + "a" * 8200),
+        head(f"GET {SECRET}?{'a' * 8200} HTTP/1.1"),
+        head(f"GET {SECRET}%zz HTTP/1.1"),
+        head(f"GET {SECRET} HTTP/9.9"),
+        post("Transfer-Encoding: cow", path=SECRET),
+        post("Content-Length: 16385", path=SECRET),
+        post("Transfer-Encoding: chunked", path=SECRET) + b"zz\r\n",
+    ]
+    for request_bytes in requests:
+        proxy.told(request_bytes)
+    with Line(proxy.port) as line:  # not over TLS
+        line.says(head(f"GET {SECRET} HTTP/1.1"))
+        assert line.hears("GET").status == 400
+    with Line(proxy.plain_port) as line:
+        line.says(head(f"GET {SECRET} HTTP/1.1"))
+        assert line.hears("GET").status == 308
+    until(lambda: len(proxy.book()) == before + len(requests) + 2, "the access log")
+    book = proxy.book()[before:]
+    assert {line["route"] for line in book} == {"/webhooks/mobtexting", "-"}
+    assert PATH_TOKEN not in str(book)
+    assert PATH_TOKEN not in proxy.errors()
+
+
+def test_the_api_is_away(tmp_path: Path, certificate: Path) -> None:
+    """503 that may be repeated; the error log tells of it, except where a request is a secret."""
+    with proxying(tmp_path / "nginx", certificate, free_port()) as proxy:
+        for path in (VERIFICATIONS, SECRET):
+            reply = proxy.told(post("Content-Length: 0", path=path))
+            assert is_refused(reply, 503, "service_unavailable")
+            assert proxy.entry(reply)["upstream_status"] == "502"
+        assert f"POST {VERIFICATIONS}" in proxy.errors()
+        assert WEBHOOK not in proxy.errors()
+
+
+def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path) -> None:
+    """A flood of them is 429 after the first hundreds; another address is not held for it."""
+    flood = head("GET /healthz HTTP/1.1") * 900 + head("GET / HTTP/1.1", "Connection: close")
+    with proxying(tmp_path / "nginx", certificate, free_port()) as proxy:  # which costs no API
+        with proxy.line("127.0.4.1") as line:
+            line.says(flood)
+            heard = line.hears_all()
+        assert heard.count(b"HTTP/1.1 503") >= 400
+        assert heard.count(b"HTTP/1.1 429") > 0
+        neighbour = proxy.told(head("GET /healthz HTTP/1.1"), source="127.0.4.2")
+        assert is_refused(neighbour, 503, "service_unavailable")
+
+
+def test_a_body_is_read_before_the_api_hears_of_it(
+    proxy: Proxy, served: Served, redis: Redis
+) -> None:
+    """Who says half a request and goes leaves no trace there."""
+    del redis
+    with proxy.line() as line:
+        line.says(post("Content-Length: 100", "Request-Id: half-a-body"), b"{")
+        assert proxy.told(head("GET /healthz HTTP/1.1")).status == 200
+    assert "half-a-body" not in served.log.read_text("utf-8")

