@@ -8,6 +8,7 @@ from otpvoice.cli.find import find
 from otpvoice.cli.forget import forget
 from otpvoice.cli.keys import keys
 from otpvoice.cli.limits import limits
+from otpvoice.cli.preview import preview
 from otpvoice.cli.processes import api, dialer, sandbox, serve
 from otpvoice.cli.verify import verify
 
@@ -25,6 +26,6 @@ def main() -> None:
 
 for command in (
     *(demo, serve, api, dialer, sandbox, doctor, keys, verify),
-    *(limits, find, forget),
+    *(limits, find, forget, preview),
 ):
     main.add_command(command)

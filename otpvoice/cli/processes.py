@@ -71,7 +71,10 @@ def serve() -> None:
 def sandbox(
     host: str, port: int, token: str, webhook: str, secret: str, ring: float, talk: float
 ) -> None:
-    """Pretend to be the telephone company: no account, no money, no phone needed."""
+    """Pretend to be the telephone company: no account, no money, no phone needed.
+
+    Its phones are on a page, for a browser: they ring, are answered and speak.
+    """
     hooks = {"1": Webhook(uri=webhook, secret=secret)} if webhook else {}
     config = SandboxConfig(
         token=token,

@@ -122,7 +122,8 @@ def invite(stack: Stack, narrator: Narrator) -> None:
     narrator.say("\nCheck this set-up:")
     narrator.say(f"OTPVOICE_CONFIG={stack.configuration} {otpvoice} doctor", "cyan")
     narrator.say(
-        f"\nWhat else phones can do:  {stack.sandbox_url}/\nLogs:  {stack.folder}/*.log",
+        f"\nThe phones, to see, hear and answer, in a browser:  {stack.sandbox_url}/"
+        f"\nLogs:  {stack.folder}/*.log",
     )
 
 

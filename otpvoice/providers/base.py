@@ -33,6 +33,15 @@ class CallOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRequest:
+    """The one request that places a call, less its credentials. Its repr shows no code."""
+
+    url: str
+    body: bytes = field(repr=False)
+    """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class Deadlines:
     """By when a request must be on its way and by when all must be over (``time.monotonic()``)."""
 
@@ -157,6 +166,10 @@ class Provider(Protocol):
 
     def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
         """Send at most one request for this call, within the deadlines; raises nothing."""
+        ...
+
+    def request(self, order: CallOrder) -> CallRequest:
+        """Write what ``place`` would send, for people to look at; nothing is sent."""
         ...
 
     def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:

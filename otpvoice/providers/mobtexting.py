@@ -16,6 +16,7 @@ from otpvoice.providers.base import (
     CallInquiry,
     CallOrder,
     CallReport,
+    CallRequest,
     Challenge,
     Deadlines,
     Outcome,
@@ -65,12 +66,20 @@ class Mobtexting:
     def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
         """Send the one request for this call; see ``Provider.place``."""
         headers = self._headers() | {"Content-Type": "application/json"}
-        url = self._url(_PATHS[order.route])
-        answer = self.http.post(url, headers, self._request(order), deadlines)
+        request = self.request(order)
+        answer = self.http.post(request.url, headers, request.body, deadlines)
         if isinstance(answer, NoReply):
             outcome = Outcome.AMBIGUOUS if answer.sent else Outcome.UNSENT
             return Placement(outcome, answer.why)
         return self._placement(order, answer)
+
+    def request(self, order: CallOrder) -> CallRequest:
+        """Write the JSON body (docs/provider.md, section 1): all values are strings."""
+        members = self._obd(order) if order.route is Route.OBD else self._c2c(order)
+        if self.webhook_id:
+            members["webhook_id"] = self.webhook_id
+        body = json.dumps({"bridge": order.bridge, **members}).encode()
+        return CallRequest(self._url(_PATHS[order.route]), body)
 
     def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:
         """Ask how a call ended, in three requests at most; see ``Provider.ask``."""
@@ -105,13 +114,6 @@ class Mobtexting:
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "Authorization": f"Bearer {self.token}"}
-
-    def _request(self, order: CallOrder) -> bytes:
-        """Write the JSON body (docs/provider.md, section 1): all values are strings."""
-        members = self._obd(order) if order.route is Route.OBD else self._c2c(order)
-        if self.webhook_id:
-            members["webhook_id"] = self.webhook_id
-        return json.dumps({"bridge": order.bridge, **members}).encode()
 
     def _obd(self, order: CallOrder) -> dict[str, str]:
         members = {"to": order.number.removeprefix("+")}

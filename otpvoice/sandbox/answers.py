@@ -110,7 +110,7 @@ def _cut(exchange: Exchange) -> Response:
 
 def _reset(exchange: Exchange) -> Response:
     exchange.connection.shutdown(socket.SHUT_RDWR)
-    return _empty(exchange)
+    return _stream(iter(()), 0)
 
 
 def _fixed(exchange: Exchange) -> Response:

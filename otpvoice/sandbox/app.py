@@ -6,6 +6,7 @@ from flask.json.provider import DefaultJSONProvider
 from otpvoice.sandbox.company import Company
 from otpvoice.sandbox.config import SandboxConfig
 from otpvoice.sandbox.controls import controls
+from otpvoice.sandbox.page.routes import page
 from otpvoice.sandbox.vendor_access import EXTENSION
 from otpvoice.sandbox.vendor_account import vendor_account
 from otpvoice.sandbox.vendor_calls import vendor_calls
@@ -30,6 +31,7 @@ def create_app(config: SandboxConfig) -> flask.Flask:
     app.register_blueprint(vendor_calls)
     app.register_blueprint(vendor_account(config.gets_per_minute))
     app.register_blueprint(controls)
+    app.register_blueprint(page())
     return app
 
 

@@ -3,10 +3,10 @@
 import json
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from threading import Condition
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -14,6 +14,7 @@ import requests
 
 from otpvoice.sandbox.bodies import Refused
 from otpvoice.sandbox.calls import Call, Moment
+from otpvoice.sandbox.changes import Changes
 from otpvoice.sandbox.config import Composition, SandboxConfig, Webhook
 from otpvoice.sandbox.messages import callback, status_word
 from otpvoice.sandbox.schedule import Schedule
@@ -64,11 +65,12 @@ class Delivery:
 class Courier:
     """Keeps the webhooks and delivers to them. Thread-safe."""
 
-    def __init__(self, config: SandboxConfig, schedule: Schedule, changed: Condition) -> None:
+    def __init__(self, config: SandboxConfig, schedule: Schedule, changed: Changes) -> None:
         self._config = config
         self._schedule = schedule
         self._changed = changed
         self._deliveries: list[Delivery] = []
+        self._deliveries_of: defaultdict[str, list[Delivery]] = defaultdict(list)
         self._last_messages: dict[str, Message] = {}
         self.webhooks: dict[str, Webhook] = dict(config.webhooks)
         self.subscription = config.subscription
@@ -77,6 +79,11 @@ class Courier:
         """Every delivery, oldest first."""
         with self._changed:
             return [delivery.as_json() for delivery in self._deliveries]
+
+    def deliveries_of(self, call: Call) -> list[Delivery]:
+        """Every delivery about this call, oldest first."""
+        with self._changed:
+            return [*self._deliveries_of.get(call.id, ())]
 
     def add(self, webhook: Webhook) -> str:
         """Keeps a further webhook and returns its id."""
@@ -132,7 +139,9 @@ class Courier:
             again = partial(self._deliver, message, attempt + 1)
             self._schedule.slowly_after(self._config.callback_retry_seconds, again)
         with self._changed:
-            self._deliveries.append(Delivery(message, attempt, sent, status, error))
+            delivery = Delivery(message, attempt, sent, status, error)
+            self._deliveries.append(delivery)
+            self._deliveries_of[message.call.id].append(delivery)
         self._note_reported(message.call)
 
     def _note_reported(self, call: Call) -> None:

@@ -1,7 +1,7 @@
 """Calls and the ledger's entries. Both change only under the company's lock."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from otpvoice.sandbox.call_request import CallRequest
 from otpvoice.sandbox.config import ReplyStyle, Route
 from otpvoice.sandbox.flows import said_within, seconds_to_hear
-from otpvoice.sandbox.phones import Phone
+from otpvoice.sandbox.phones import Ending, Phone
 
 VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
 
@@ -65,10 +65,15 @@ class Call:
     style: ReplyStyle
     text: str
     """What is spoken to whoever answers."""
+    ending: Ending
+    """As the phone was told, until a button is pressed."""
+    turn: int = 0
+    """How many steps of its life are done: a step that somebody else was quicker with is not."""
     received: Moment = field(default_factory=Moment.now)
     status: str = "queued"
     """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's word."""
     attempts: list[Attempt] = field(default_factory=list)
+    answered: Moment | None = None
     spoken: str | None = None
     """What was said into the line; None while or when nobody answered."""
     ended: Moment | None = None
@@ -78,7 +83,7 @@ class Call:
     @property
     def seconds(self) -> int:
         """Length of the conversation that is reported; 0 when nobody answered."""
-        ending, minutes = self.phone.ending, self.request.minutes
+        ending, minutes = self.ending, self.request.minutes
         if ending.answered_by is None:
             return 0
         wanted = seconds_to_hear(self.text) if ending.seconds is None else ending.seconds
@@ -92,6 +97,14 @@ class Call:
     def speak(self) -> None:
         """Somebody or something answered."""
         self.status = "talking"
+        self.answered = Moment.now()
+        self.spoken = said_within(self.text, self.seconds)
+
+    def cut_short(self) -> None:
+        """Whoever answered hangs up now: nothing more was said."""
+        begun = self.answered or self.received
+        seconds = int(time.monotonic() - begun.monotonic)
+        self.ending = replace(self.ending, seconds=min(seconds, self.seconds))
         self.spoken = said_within(self.text, self.seconds)
 
     def hang_up(self) -> None:
@@ -100,7 +113,7 @@ class Call:
 
     def finish(self) -> None:
         """Nothing more comes but the callback."""
-        self.status = self.phone.ending.word
+        self.status = self.ending.word
         self.ended = Moment.now()
 
     def as_json(self) -> dict[str, Any]:
@@ -110,7 +123,7 @@ class Call:
             "route": self.request.route,
             "status": self.status,
             "spoken": self.spoken,
-            "answered_by": self.phone.ending.answered_by if self.spoken is not None else None,
+            "answered_by": self.ending.answered_by if self.spoken is not None else None,
             "variables": self.request.variables,
             "bridge": self.request.bridge,
             "request": self.request.body,
@@ -118,6 +131,16 @@ class Call:
             "attempts_rung": sum(attempt.rang for attempt in self.attempts),
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request was answered."""
+
+    status: int
+    body: str | None
+    """None: in pieces, or not at all, as the phone was told."""
+    sent: Moment = field(default_factory=Moment.now)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,6 +155,8 @@ class Entry:
     refusal: str | None = None
     call: Call | None = None
     """None when no phone was dialed."""
+    reply: Reply | None = None
+    """None while it is not given."""
 
     def as_json(self) -> dict[str, Any]:
         """The entry as the ledger shows it; all ``…_at`` are seconds of the monotonic clock."""

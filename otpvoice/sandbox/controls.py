@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from otpvoice.sandbox.bodies import Member, Refused, read_members, read_object
 from otpvoice.sandbox.config import Composition, Webhook
-from otpvoice.sandbox.phones import BEHAVIOURS, read_phone
+from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, read_phone
 from otpvoice.sandbox.vendor_access import company
 
 controls: Final = Blueprint("controls", __name__)
 
 _ABOUT: Final = """\
 A pretend telephone company (Mobtexting's API) for development and tests. No phone rings anywhere.
+In a browser this address shows phones that ring, and what was said about each call.
 
 POST   /api/v2/outgoing/send            OBD
 POST   /api/v2/voice/c2c                C2C
@@ -25,6 +26,8 @@ POST   /api/v2/developer/subscriptions  event, identity, webhook_id
 
 GET    /phones/<digits>/calls           what the phone heard, oldest first
 PUT    /phones/<digits>                 {"behaviour": ...}
+POST   /phones/<digits>/press           {"button": "answer"}, or decline, ignore, voicemail;
+                                        in a conversation hang_up
 DELETE /phones/<digits>                 a new phone
 GET    /ledger                          every request for a call, in order of arrival
 GET    /callbacks                       every callback that was sent
@@ -38,6 +41,9 @@ obd_reply, c2c_reply, c2c_mid, refusals; of "reply": status, body, headers.
 Behaviours: """
 
 _REPLAY: Final = {"call": Member(r"[0-9a-f:-]+", "the id of a call", required=True)}
+_PRESS: Final = {
+    "button": Member("|".join((*BUTTONS, HANG_UP)), ", ".join((*BUTTONS, HANG_UP)), required=True)
+}
 _WEBHOOK: Final = {
     "uri": Member(r"https?://\S+", "an http or https URL", required=True),
     "secret": Member(r"[^\x00-\x1f\x7f]*", "a line of text"),
@@ -54,7 +60,6 @@ def answer_refusal(refusal: Refused) -> ResponseReturnValue:
     return {"error": refusal.message}, refusal.status
 
 
-@controls.get("/")
 def about() -> ResponseReturnValue:
     """What this is, as plain text."""
     return _ABOUT + ", ".join(BEHAVIOURS) + "\n", 200, {"Content-Type": "text/plain"}
@@ -76,6 +81,14 @@ def show_calls(number: str) -> ResponseReturnValue:
 def set_phone(number: str) -> ResponseReturnValue:
     """Tells the phone how to take its next calls."""
     company().network.set_phone(_digits(number), read_phone(_body()))
+    return "", 204
+
+
+@controls.post("/phones/<number>/press")
+def press_button(number: str) -> ResponseReturnValue:
+    """Presses a button of a phone that rings, or hangs it up."""
+    if not company().network.press(_digits(number), read_members(_body(), _PRESS)["button"]):
+        raise Refused(409, "button: there is no call that it is for")
     return "", 204
 
 

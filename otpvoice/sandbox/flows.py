@@ -8,7 +8,8 @@ from typing import Final
 
 _PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
 
-_CHARACTERS_A_SECOND: Final = 10
+CHARACTERS_A_SECOND: Final = 10
+"""Of an unhurried voice."""
 _BEFORE_HANGING_UP: Final = 2
 
 
@@ -46,9 +47,9 @@ def _fill(variables: Mapping[str, str], match: re.Match[str]) -> str:
 
 def seconds_to_hear(text: str) -> int:
     """Whole seconds until an unhurried voice is through and the person has hung up."""
-    return math.ceil(len(text) / _CHARACTERS_A_SECOND) + _BEFORE_HANGING_UP
+    return math.ceil(len(text) / CHARACTERS_A_SECOND) + _BEFORE_HANGING_UP
 
 
 def said_within(text: str, seconds: int) -> str:
     """As much of the text as is spoken in so many seconds."""
-    return text[: seconds * _CHARACTERS_A_SECOND]
+    return text[: seconds * CHARACTERS_A_SECOND]

@@ -63,13 +63,13 @@ def callback(call: Call, webhook_id: str) -> dict[str, Any]:
 
 def status_word(call: Call) -> str:
     """How the call ended; in C2C a conversation with the flow is ``COMPLETED``."""
-    word = call.phone.ending.word
+    word = call.ending.word
     return "COMPLETED" if call.request.route == "c2c" and word == "ANSWER" else word
 
 
 def _c2c_callback(call: Call) -> dict[str, Any]:
     ended = call.ended or call.received
-    ending = call.phone.ending
+    ending = call.ending
     return {
         "bridge": int(call.request.bridge),
         "from": int(call.request.person),
@@ -102,7 +102,7 @@ def _obd_callback(call: Call) -> dict[str, Any]:
         "start_at": call.started.local,
         "end_at": ended.local,
         "duration": str(call.seconds),
-        "status": call.phone.ending.word,
+        "status": call.ending.word,
         "recording_url": "",
     }
 
@@ -121,7 +121,7 @@ def call_status(call: Call) -> dict[str, Any]:
         "to": call.request.person,
         "created_at": call.received.local,
         "foreign_id": "",
-        "status": call.phone.ending.word if call.ended else "queued",
+        "status": call.ending.word if call.ended else "queued",
         "start_at": call.started.local if call.attempts else "",
         "end_at": call.ended.local if call.ended else "",
         "dtmf": "",
@@ -144,7 +144,7 @@ def call_log_line(call: Call) -> dict[str, Any]:
         "charges": _PRICE,
         "start_at": call.started.local,
         "end_at": call.ended.local if call.ended else "",
-        "hangup_by": call.phone.ending.hung_up_by,
+        "hangup_by": call.ending.hung_up_by,
         "dtmf": "",
         "provider": "sandbox",
     }

@@ -22,6 +22,8 @@ class Ending:
 
 
 ANSWERED: Final = Ending("ANSWER", answered_by="person", hung_up_by="caller")
+_DECLINED: Final = Ending("BUSY", hung_up_by="caller")
+_TO_VOICEMAIL: Final = replace(ANSWERED, answered_by="machine")
 _ENDINGS: Final = {
     ending.word: ending
     for ending in (
@@ -38,6 +40,17 @@ _ENDINGS: Final = {
 }
 
 
+BUTTONS: Final[Mapping[str, Ending]] = {
+    "answer": ANSWERED,
+    "decline": _DECLINED,
+    "ignore": _ENDINGS["NOANSWER"],
+    "voicemail": _TO_VOICEMAIL,
+}
+"""What a ringing phone has, and how the call ends when one is pressed."""
+HANG_UP: Final = "hang_up"
+"""The button of a phone in a conversation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
     """What happens when somebody asks for a call to this number."""
@@ -49,12 +62,17 @@ class Phone:
     copies: int = 1
     """How often the callback is delivered."""
     seconds: float = 0.0
-    """Of waiting: before the reply, between its bytes, or before a late callback."""
+    """Of waiting: before the reply, between its bytes, before a late callback, or for a hand."""
     status: int = 200
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     style: Mapping[str, str] = field(default_factory=dict)
     """Members of ``ReplyStyle`` in which this phone differs from the account."""
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether it rings until a button is pressed; then everything takes its real time."""
+        return self.behaviour == "by_hand"
 
     @property
     def callback_seconds(self) -> float:
@@ -73,8 +91,9 @@ BEHAVIOURS: Final[Mapping[str, Phone]] = {
         Phone(),
         Phone(behaviour="busy", ending=_ENDINGS["BUSY"]),
         Phone(behaviour="no_answer", ending=_ENDINGS["NOANSWER"]),
-        Phone(behaviour="decline", ending=Ending("BUSY", hung_up_by="caller")),
-        Phone(behaviour="voicemail", ending=replace(ANSWERED, answered_by="machine")),
+        Phone(behaviour="by_hand", ending=_ENDINGS["NOANSWER"], seconds=30.0),
+        Phone(behaviour="decline", ending=_DECLINED),
+        Phone(behaviour="voicemail", ending=_TO_VOICEMAIL),
         Phone(behaviour="hang_up_early", ending=replace(ANSWERED, seconds=1)),
         Phone(behaviour="no_callback", copies=0),
         Phone(behaviour="late_callback", seconds=120.0),

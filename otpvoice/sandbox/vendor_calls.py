@@ -9,12 +9,11 @@ from flask import Blueprint, Response, request
 from otpvoice.sandbox.answers import Exchange, answer
 from otpvoice.sandbox.bodies import Refused, read_object
 from otpvoice.sandbox.call_request import CallRequest, read_call_request
-from otpvoice.sandbox.calls import Entry
+from otpvoice.sandbox.calls import Entry, Reply
 from otpvoice.sandbox.config import Route
 from otpvoice.sandbox.vendor_access import answer_refusal, authorize, company
 
 vendor_calls: Final = Blueprint("vendor_calls", __name__, url_prefix="/api/v2")
-vendor_calls.register_error_handler(Refused, answer_refusal)
 
 
 @vendor_calls.post("/outgoing/send")
@@ -32,11 +31,13 @@ def connect_c2c() -> Response:
 def _place(route: Route) -> Response:
     entry = company().network.enter(route, _as_received())
     try:
-        call_request = _read(route)
+        response = _answer(entry, _read(route))
     except Refused as refusal:
         entry.outcome, entry.refusal = "refused", refusal.message
-        raise
-    return _answer(entry, call_request)
+        response = answer_refusal(refusal)
+    body = None if response.is_streamed else response.get_data(as_text=True)
+    company().network.answer(entry, Reply(response.status_code, body))
+    return response
 
 
 def _read(route: Route) -> CallRequest:

@@ -10,6 +10,7 @@ from otpvoice.core.speech import (
     MAX_NAME,
     CodeFormat,
     clean_name,
+    seconds_to_say,
     seconds_until_heard,
     spell_code,
 )
@@ -208,3 +209,17 @@ def test_how_a_code_is_written_does_not_change_its_time() -> None:
         for way in CodeFormat
     }
     assert len(times) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "name", "seconds"),
+    [
+        ("x" * 150 + "{otp}", "012345", "Asha", 12),
+        ("x" * 150 + "{otp}" + "x" * 150 + "{{otp@digits}}", "0, 1, 2, 3, 4, 5", "Asha", 25),
+        ("{Name}" + "x" * 120, "012345", "N" * 30, 10),
+        ("", "012345", "Asha", 0),
+    ],
+)
+def test_seconds_of_the_whole_flow(text: str, code: str, name: str, seconds: int) -> None:
+    """The same pace to the end, each time that the code is spoken counted."""
+    assert seconds_to_say(text, code, name) == seconds

@@ -40,6 +40,10 @@ class HangingProvider:
         """Is not what it is for."""
         raise NotImplementedError
 
+    def request(self, order: CallOrder) -> NoReturn:
+        """Is not what it is for."""
+        raise NotImplementedError
+
     def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:  # noqa: ARG002
         """Hangs, and then knows nothing."""
         with self._lock:

@@ -1,6 +1,7 @@
 """A fast sandbox, the requests of the vendor's documents, and a webhook that listens."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
+from otpvoice.sandbox.voice import Voice, find_voice
 
 PERSON = "918867135000"
 
@@ -194,3 +196,14 @@ def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
         return calls
 
     return wait
+
+
+@pytest.fixture
+def voice() -> Voice:
+    """The engine; where it is missing its tests are left out."""
+    found = find_voice()
+    if found is None:
+        if os.environ.get("OTPVOICE_REQUIRE") == "all":
+            pytest.fail("eSpeak NG is not installed, and nothing may be left out")
+        pytest.skip("left out: eSpeak NG is not installed (the extra otpvoice[voice])")
+    return found

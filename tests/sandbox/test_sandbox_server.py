@@ -138,3 +138,20 @@ def test_serve_speaks_hangs_and_ends_quickly(
     assert time.monotonic() - began < 3
     assert server.returncode == 0
     assert output == b""
+
+
+def test_who_watches_does_not_hold_up_the_end(server: subprocess.Popen[bytes], port: int) -> None:
+    """Browsers with an open page are let go at once."""
+    url = f"http://127.0.0.1:{port}"
+    wait_for(lambda: is_up(url))
+    watching = [requests.get(f"{url}/desk/live", stream=True, timeout=15) for _ in range(3)]
+    streams = [each.iter_lines(chunk_size=1) for each in watching]
+    for stream in streams:
+        assert next(stream).startswith(b"retry: ")
+
+    began = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    output, _ = server.communicate(timeout=10)
+
+    assert time.monotonic() - began < 3
+    assert (server.returncode, output) == (0, b"")

@@ -1,0 +1,103 @@
+"""What a flow will say, and what people would not understand of it, before anybody is called."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from otpvoice.core.speech import CodeFormat, seconds_to_say, seconds_until_heard, spell_code
+
+RING: Final = 45
+"""Seconds that a phone rings at most."""
+_SOON: Final = 1.0
+"""Seconds; a code that comes sooner is missed by who still lifts the phone to the ear."""
+
+_PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>\w+)\s*(?:@\s*(?P<filter>\w+)\s*)?\}+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A flow with everything that will fill it in."""
+
+    text: str
+    """The flow's."""
+    code: str
+    """An example, digits only."""
+    code_format: CodeFormat
+    name: str
+    """As it will be spoken."""
+    life: int
+    """Seconds that the shortest-lived code has left when it is dialed."""
+    longest: int
+    """Seconds after which the provider ends the call."""
+
+    @property
+    def written(self) -> str:
+        """The code as the flow is given it."""
+        return spell_code(self.code, self.code_format)
+
+    @property
+    def seconds(self) -> int:
+        """Of the whole flow; an estimate, like ``heard_after``."""
+        return seconds_to_say(self.text, self.written, self.name)
+
+    @property
+    def heard_after(self) -> int:
+        """Seconds until the code was spoken once."""
+        return seconds_until_heard(self.text, self.written, self.name)
+
+    @property
+    def says(self) -> str:
+        """The text as it is spoken; what nobody fills in stays, to be seen."""
+        return _PLACEHOLDER.sub(self._fill, self.text)
+
+    def warnings(self) -> Iterator[str]:
+        """What should be mended, each with how."""
+        yield from self._of_the_code()
+        yield from self._of_the_name()
+        yield from self._of_the_time()
+
+    def _fill(self, found: re.Match[str]) -> str:
+        if found["variable"] == "otp":
+            return spell_code(self.code, CodeFormat.SPACED) if found["filter"] else self.written
+        return self.name if found["variable"] == "Name" else found[0]
+
+    def _of_the_code(self) -> Iterator[str]:
+        codes = [found for found in self._placeholders() if found["variable"] == "otp"]
+        if not codes:
+            yield "The code is not spoken: write {otp} where it belongs."
+            return
+        if len(codes) == 1:
+            yield "The code is spoken once only: repeat {otp}, for whoever looked for a pen."
+        is_plain = self.code_format is CodeFormat.PLAIN
+        if is_plain and any(found["filter"] != "digits" for found in codes):
+            yield (
+                "The code will be read as a number, not digit by digit: write {{otp@digits}}, "
+                'or set provider.otp_format to "comma".'
+            )
+        before = self.text[: codes[0].start()]
+        if seconds_to_say(before, "", self.name) < _SOON:
+            yield "The code comes at once: begin with a greeting, while the phone goes to the ear."
+
+    def _of_the_name(self) -> Iterator[str]:
+        variables = {found["variable"] for found in self._placeholders()}
+        if "Name" not in variables:
+            yield "The name is not spoken: write {Name}, so that people know it is for them."
+        for variable in sorted(variables - {"Name", "otp"}):
+            yield f"{{{variable}}} is filled in by nobody: there are {{Name}} and {{otp}}."
+
+    def _of_the_time(self) -> Iterator[str]:
+        if RING + self.seconds > self.life:
+            yield (
+                f"The code can end while it is spoken: {RING} s of ringing and {self.seconds} s of "
+                f"speech, and as little as {self.life} s of life when it is dialed. Shorten the "
+                "text, or raise verification.min_life, ttl."
+            )
+        if self.seconds > self.longest:
+            yield (
+                f"The provider hangs up after {self.longest} s, before the end: shorten the text, "
+                "or raise provider.c2c_duration."
+            )
+
+    def _placeholders(self) -> list[re.Match[str]]:
+        return [*_PLACEHOLDER.finditer(self.text)]

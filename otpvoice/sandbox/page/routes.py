@@ -1,0 +1,150 @@
+"""The page's addresses. What changes something is a form's POST, and from this page only."""
+
+import re
+from collections.abc import Callable
+from threading import BoundedSemaphore
+from typing import Final
+
+from flask import (
+    Blueprint,
+    Response,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from otpvoice.sandbox.bodies import Refused
+from otpvoice.sandbox.controls import about
+from otpvoice.sandbox.page.behaviours import LABELS
+from otpvoice.sandbox.page.regions import render, stream
+from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
+from otpvoice.sandbox.vendor_access import company
+from otpvoice.sandbox.voice import Speech, find_voice
+
+_MOST_STREAMS: Final = 64
+"""Each holds a thread. A browser needs one, however many tabs it has."""
+_OWN: Final = ("script-src", "worker-src", "style-src", "img-src", "media-src", "connect-src")
+_POLICY: Final = (
+    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
+    + "; ".join(f"{kind} 'self'" for kind in _OWN)
+)
+"""Nothing from elsewhere, nothing inline."""
+
+
+def page() -> Blueprint:
+    """The page of one company."""
+    blueprint = Blueprint(
+        "page",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/desk/static",
+    )
+    blueprint.before_request(_refuse_strangers)
+    blueprint.after_request(_harden)
+    blueprint.register_error_handler(Refused, _answer_refusal)
+    blueprint.get("/")(show)
+    blueprint.get("/desk/live")(_live())
+    blueprint.post("/desk/phones")(add_phone)
+    blueprint.post("/desk/phones/<number>/behaviour")(set_behaviour)
+    blueprint.post("/desk/phones/<number>/press")(press)
+    blueprint.get("/desk/calls/<call_id>/speech")(show_speech)
+    blueprint.get("/desk/calls/<call_id>/speech.wav")(play_speech)
+    blueprint.add_app_template_filter(LABELS.__getitem__, "label")
+    blueprint.add_app_template_filter(lambda word: word.strip(",.;:।-"), "digit")
+    return blueprint
+
+
+def show() -> ResponseReturnValue:
+    """The page for browsers; for ``curl`` and scripts what it always was, a plain text."""
+    wanted = request.accept_mimetypes.best_match(["text/plain", "text/html"])
+    if wanted != "text/html":
+        return about()
+    return render_template("desk.html", regions=render(company())), {"Vary": "Accept"}
+
+
+def add_phone() -> ResponseReturnValue:
+    """Lays a phone on the desk, to be answered by hand."""
+    number = re.sub(r"[\s().+-]", "", request.form.get("number", ""))
+    if not re.fullmatch(r"[1-9][0-9]{6,14}", number):
+        raise Refused(422, "A number has a country code, as +91 98765 43210.")
+    company().network.set_phone(number, BEHAVIOURS["by_hand"])
+    return _back()
+
+
+def set_behaviour(number: str) -> ResponseReturnValue:
+    """Tells a phone how to take its next calls."""
+    chosen = BEHAVIOURS.get(request.form.get("behaviour", ""))
+    if chosen is None or not re.fullmatch(r"[0-9]{1,15}", number):
+        raise Refused(422, "There is no such phone or behaviour.")
+    company().network.set_phone(number, chosen)
+    return _back()
+
+
+def press(number: str) -> ResponseReturnValue:
+    """Presses a button of a phone."""
+    button = request.form.get("button", "")
+    if button not in {*BUTTONS, HANG_UP}:
+        raise Refused(422, "There is no such button.")
+    if not company().network.press(number, button):
+        raise Refused(409, "Too late: that call has gone on.")
+    return _back()
+
+
+def show_speech(call_id: str) -> ResponseReturnValue:
+    """When each word of a call begins, in seconds, and where its sound is."""
+    begins = _speech(call_id).begins
+    return {"begins": begins, "sound": url_for(".play_speech", call_id=call_id)}
+
+
+def play_speech(call_id: str) -> ResponseReturnValue:
+    """A call's whole text as sound."""
+    headers = {"Content-Type": "audio/wav", "Cache-Control": "no-store"}
+    return _speech(call_id).sound, headers
+
+
+def _speech(call_id: str) -> Speech:
+    voice, call = find_voice(), company().network.call(call_id)
+    if voice is None or call is None or call.answered is None:
+        raise Refused(404, "Nothing was said.")
+    return voice.say(call.text)
+
+
+def _live() -> Callable[[], ResponseReturnValue]:
+    places = BoundedSemaphore(_MOST_STREAMS)
+
+    def live() -> ResponseReturnValue:
+        """Every change, as server-sent events."""
+        if not places.acquire(blocking=False):
+            raise Refused(503, "Too many are watching.")
+        changes = stream_with_context(stream(company()))
+        response = Response(changes, content_type="text/event-stream")
+        response.call_on_close(places.release)
+        return response, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+    return live
+
+
+def _refuse_strangers() -> None:
+    """Another site's page may not press our buttons (Fetch Metadata, Sec-Fetch-Site)."""
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if request.method == "POST" and site not in {"same-origin", "none"}:
+        raise Refused(403, "Only this page may do that.")
+
+
+def _harden(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _answer_refusal(refusal: Refused) -> ResponseReturnValue:
+    return refusal.message, refusal.status, {"Content-Type": "text/plain; charset=utf-8"}
+
+
+def _back() -> ResponseReturnValue:
+    return redirect(url_for(".show"), 303)

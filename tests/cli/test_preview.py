@@ -1,0 +1,162 @@
+"""``otpvoice preview``: what it shows is what is sent, and what it warns of is wrong."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cli.words import hears_code, runs
+
+from otpvoice.cli.stack import Stack
+from otpvoice.client import Client
+
+GOOD = "Hello {Name}. The code is: {otp}. Again: {otp}."
+DOCUMENT = Path(__file__).parents[2] / "docs" / "flow-texts.md"
+SECTIONS = re.findall(
+    r"^## [^\n]+ \(`(\w+)`\).*?```text\n(.+?)\n```",
+    DOCUMENT.read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def flows(**texts: str) -> str:
+    """The variable for flows with these texts, by locale."""
+    return json.dumps({key: {"id": "24", "text": text} for key, text in texts.items()})
+
+
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    """A service whose flows are told."""
+    return environ | {"OTPVOICE_PROVIDER_FLOWS": flows(default=GOOD, hi="{Name} जी: {otp}। {otp}")}
+
+
+def previews(environ: dict[str, str], *words: str, **changes: str) -> dict[str, Any]:
+    """What the command tells machines. ``changes``: settings, less their OTPVOICE_PROVIDER_."""
+    changed = {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
+    done = runs("preview", "--client", "login", "--json", *words, **environ | changed)
+    assert done.exit_code == 0, done.output
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_it_shows_what_will_be_sent(stack: Stack, client: Client) -> None:
+    """Byte for byte the call that the dialer places, but for whom it calls."""
+    environ = {"OTPVOICE_CONFIG": str(stack.configuration)}
+    shown = json.loads(runs("preview", "--name", "Asha", "--json", **environ).stdout)
+    number = "+919876543377"
+
+    client.create(number, name="Asha", code="407113")
+
+    assert hears_code(stack, number) == "407113"
+    [call] = requests.get(f"{stack.sandbox_url}/phones/{number[1:]}/calls", timeout=5).json()
+    obd = shown["requests"]["obd"]
+    assert obd["body"] | {"to": number[1:]} == call["request"]
+    assert obd["url"] == f"{stack.sandbox_url}/api/v2/outgoing/send"
+    assert shown["requests"]["c2c"]["body"]["variables[otp]"] == "4, 0, 7, 1, 1, 3"
+
+
+def test_it_tells_people_what_a_voice_says(environ: dict[str, str]) -> None:
+    """The words, the seconds, both requests, and that all is well."""
+    done = runs("preview", "--client", "login", "--name", "Asha", **environ)
+
+    assert done.exit_code == 0, done.output
+    assert "Hello Asha. The code is: 4, 0, 7, 1, 1, 3. Again: 4, 0, 7, 1, 1, 3." in done.output
+    assert "in about 7 s, and the code is heard once after 4 s" in done.output
+    assert re.search(r"^obd  POST https://\S+/outgoing/send$", done.output, re.MULTILINE)
+    assert re.search(r"^c2c  POST https://\S+/voice/c2c$", done.output, re.MULTILINE)
+    assert re.search(r"^  variables\[Name\] +Asha$", done.output, re.MULTILINE)
+    assert done.output.endswith("Nothing to warn of.\n")
+    assert environ["OTPVOICE_PROVIDER_TOKEN"] not in done.output
+
+
+def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
+    """``hi-IN`` is spoken by the Hindi flow, and a language without one by the default, told so."""
+    hindi = previews(environ, "--locale", "hi-IN", "--name", "आशा")
+    tamil = previews(environ, "--locale", "ta")
+
+    assert hindi["flow"] == {"locale": "hi", "id": "24"}
+    assert hindi["says"] == "आशा जी: 4, 0, 7, 1, 1, 3। 4, 0, 7, 1, 1, 3"
+    assert tamil["flow"]["locale"] == "default"
+    assert "No flow speaks ta" in tamil["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "warning"),
+    [
+        ("Hello {Name}. Your code is waiting.", {}, "The code is not spoken"),
+        ("Hello {Name}. The code is {otp}.", {}, "once only"),
+        ("Hello {Name}, {otp}, {otp}", {"provider_otp_format": "plain"}, "read as a number"),
+        ("{otp}, {otp}, {Name}, good bye", {}, "comes at once"),
+        ("Hello. The code is {otp}, {otp}.", {}, "name is not spoken"),
+        ("Hello {name}, hello {Name}: {otp}, {otp}", {}, "{name} is filled in by nobody"),
+        (GOOD + " and so on" * 20, {}, "can end while it is spoken"),
+        (GOOD, {"verification_ttl": "60"}, "can end while it is spoken"),
+        (GOOD, {"verification_min_life": "0"}, "can end while it is spoken"),
+        (GOOD + " and so on" * 90, {}, "hangs up after 60 s"),
+        (GOOD, {"provider_audio": "https://sounds.example/a.mp3"}, "sound of provider.audio"),
+        ("", {}, "has no text in the settings"),
+    ],
+)
+def test_it_warns(
+    environ: dict[str, str], text: str, settings: dict[str, str], warning: str
+) -> None:
+    """Of whatever people would not understand, or not in time."""
+    told = previews(environ, "--name", "Asha", "--text", text, **settings)["warnings"]
+    assert any(warning in each for each in told), told
+
+
+@pytest.mark.parametrize(
+    ("name", "warning"),
+    [
+        ("Asha 2", "not spoken as it was given, but as Asha."),
+        ("A" * 60, "but as " + "A" * 40),
+        ("12345", "Nothing of the name can be spoken: Customer is, instead."),
+    ],
+)
+def test_it_warns_of_a_mangled_name(environ: dict[str, str], name: str, warning: str) -> None:
+    """What is left of it is told; a name that is spoken as given is not."""
+    assert warning in previews(environ, "--name", name)["warnings"][0]
+    assert previews(environ, "--name", " Asha ")["warnings"] == []
+    assert previews(environ)["warnings"] == []
+
+
+def test_a_filter_reads_plain_digits(environ: dict[str, str]) -> None:
+    """``{{otp@digits}}`` is as good as commas, and is heard as it will be."""
+    text = "Hello {{Name}}. The code is: {{otp@digits}}. Again: {{otp@digits}}."
+    told = previews(environ, "--text", text, provider_otp_format="plain")
+
+    assert told["warnings"] == []
+    assert told["says"].endswith("Again: 4 0 7 1 1 3.")
+    assert told["requests"]["obd"]["body"]["variables[otp]"] == "407113"
+
+
+@pytest.mark.parametrize("words", [("--client", "nobody"), ("--locale", "h"), ()])
+def test_what_can_not_be_shown(environ: dict[str, str], words: tuple[str, ...]) -> None:
+    """An unknown client, no language, or several clients and none named: told, with status 2."""
+    done = runs("preview", *words, **environ)
+    assert done.exit_code == 2
+    assert "Invalid value" in done.output
+
+
+@pytest.mark.parametrize(("locale", "text"), SECTIONS)
+@pytest.mark.parametrize("name", ["Asha", "Venkatanarasimharajuvaripeta Subramaniam"])
+def test_the_reference_texts_are_good(
+    environ: dict[str, str], locale: str, text: str, name: str
+) -> None:
+    """Nothing is warned of, with the longest name there is, at the settings' defaults."""
+    told = previews(
+        environ,
+        *("--locale", locale, "--name", name),
+        provider_flows=flows(default=GOOD, **{locale: text}),
+    )
+
+    assert told["warnings"] == []
+    assert told["flow"]["locale"] == locale
+    assert told["says"].count("4, 0, 7, 1, 1, 3") == 2
+
+
+def test_there_are_reference_texts() -> None:
+    """English and Hindi at least."""
+    assert {"en", "hi"} <= {locale for locale, _ in SECTIONS}

@@ -1,0 +1,271 @@
+"""The phones on the desk, seen and pressed in a real browser."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+from browser import Browsing
+from playwright.sync_api import Locator, Page, expect
+
+from otpvoice.sandbox import RunningSandbox, SandboxConfig
+
+PERSON = "918867135000"
+OTHER = "918867135001"
+
+Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+
+
+@pytest.fixture
+def config(config: SandboxConfig) -> SandboxConfig:
+    """Whose flow comes to the point."""
+    return replace(config, flows={"24": "Hello {Name}: {otp}"})
+
+
+@pytest.fixture
+def by_hand(sandbox: RunningSandbox) -> RunningSandbox:
+    """The person's phone rings until somebody presses a button."""
+    _behave(sandbox, PERSON, "by_hand")
+    return sandbox
+
+
+def _behave(sandbox: RunningSandbox, number: str, behaviour: str) -> None:
+    document = {"behaviour": behaviour}
+    assert requests.put(f"{sandbox.url}/phones/{number}", json=document, timeout=5).ok
+
+
+def phone(page: Page, number: str = PERSON) -> Locator:
+    """A phone on the desk."""
+    return page.locator(f"#phone-{number}")
+
+
+def press(within: Locator, button: str) -> None:
+    """Clicks a button by its whole name."""
+    within.get_by_role("button", name=button, exact=True).click()
+
+
+def said(within: Locator) -> Locator:
+    """The words that the voice has said so far."""
+    return within.locator('.word[data-said="yes"], .word[data-said="now"]')
+
+
+def test_it_rings_is_answered_and_speaks(
+    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+) -> None:
+    """Ring, answer, words one after the other, digits alone; then the callback in the timeline.
+
+    What is set meanwhile does not interrupt the voice.
+    """
+    page.goto(by_hand.url)
+    expect(page.get_by_text("Live")).to_be_visible()
+    place(by_hand, obd)
+    desk = phone(page)
+    expect(desk.get_by_role("status")).to_have_text("Ringing")
+    expect(desk).to_contain_text("+91 80682 80000")
+    expect(page).to_have_title(re.compile(r"^\(1\) Ringing"))
+
+    press(desk, "Answer")
+
+    expect(desk.get_by_role("status")).to_have_text("Talking")
+    expect(said(desk)).to_have_text(["Hello", "YourName:"])
+    expect(desk.get_by_role("button", name="Hang up")).to_be_focused()
+    expect(desk.locator(".aloud")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
+    assert desk.locator(".digits .word").all_text_contents() == [*"123456"]
+    assert desk.locator('.digits .word[data-said="not"]').count() == 6
+    expect(desk.locator('.digits .word[data-said="now"]')).to_have_text("1")
+    reading = desk.locator(".speech").get_attribute("data-reading")
+    press(desk, "Declines")
+    expect(desk).to_contain_text("Next call: The person declines")
+    assert desk.locator(".speech").get_attribute("data-reading") == reading
+    press(desk, "Hang up")
+    expect(desk.get_by_role("status")).to_have_text(re.compile("^Answered, "))
+    call = page.locator("#call-0")
+    expect(call.locator("summary", has_text="Callback POST: 200")).to_be_visible()
+    call.get_by_text("Callback POST: 200").click()
+    expect(call.locator(".callback pre")).to_contain_text('"status": "ANSWER"')
+    expect(page).to_have_title(re.compile("^Sandbox"))
+
+
+@pytest.mark.usefixtures("voice")
+def test_the_server_lends_its_voice(
+    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+) -> None:
+    """Where there is an engine, who answers hears it; without a hand nothing makes a sound."""
+    page.goto(by_hand.url)
+    place(by_hand, obd)
+    with page.expect_response("**/speech.wav") as fetched:
+        press(phone(page), "Answer")
+    assert fetched.value.ok
+    expect(said(phone(page)).first).to_have_text("Hello")
+
+
+@pytest.mark.parametrize(
+    ("button", "told", "word"),
+    [("Decline", "Declined", "BUSY"), ("Ignore", "Not answered", "NOANSWER")],
+)
+def test_it_is_not_answered(
+    by_hand: RunningSandbox,
+    page: Page,
+    place: Place,
+    obd: dict[str, Any],
+    button: str,
+    told: str,
+    word: str,
+) -> None:
+    """The phone says what was done, the callback the vendor's word for it; nothing is spoken."""
+    page.goto(by_hand.url)
+    place(by_hand, obd)
+
+    press(phone(page), button)
+
+    expect(phone(page).get_by_role("status")).to_have_text(told)
+    expect(page.locator("#call-0 > summary")).to_contain_text(word)
+    expect(page.locator("#call-0")).to_contain_text("Callback POST: 200")
+    assert phone(page).locator(".words").count() == 0
+
+
+def test_voicemail_listens(
+    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+) -> None:
+    """The mailbox hears it all; afterwards a person can, too, as often as they like."""
+    page.goto(by_hand.url)
+    place(by_hand, obd)
+    desk = phone(page)
+    press(desk, "Voicemail")
+
+    expect(desk.get_by_role("status")).to_have_text("Voicemail is listening")
+    expect(said(desk).first).to_have_text("Hello")
+    press(desk, "Hang up")
+    expect(desk.get_by_role("status")).to_have_text(re.compile("^Voicemail took the call"))
+
+
+def test_what_was_said_is_said_again(
+    sandbox: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+) -> None:
+    """A phone that answers by itself may be quicker than the eye: listen again, word by word."""
+    place(sandbox, obd)
+    desk = phone(page)
+    page.goto(sandbox.url)
+    expect(desk.get_by_role("status")).to_have_text(re.compile("^Answered, "))
+    page.reload()
+    press(desk, "Listen again")
+    expect(desk.locator('.word[data-said="not"]').first).to_be_attached()
+    expect(said(desk).nth(1)).to_have_text("YourName:")
+
+
+def test_a_behaviour_is_set_by_a_click(
+    sandbox: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+) -> None:
+    """The phone that was laid down is by hand, then engaged, then its callback comes twice."""
+    page.goto(sandbox.url)
+    page.get_by_label("Number").fill("+91 88671 35000")
+    press(page.locator("form.add"), "Lay on the desk")
+    desk = phone(page)
+    expect(desk.get_by_role("button", name="By hand")).to_have_attribute("aria-pressed", "true")
+
+    press(desk, "Is engaged")
+    expect(desk).to_contain_text("Next call: The person is engaged")
+    place(sandbox, obd)
+    expect(page.locator("#call-0 > summary")).to_contain_text("BUSY")
+
+    desk.get_by_text("More: callbacks and replies").click()
+    press(desk, "Comes twice")
+    expect(desk).to_contain_text("Next call: The callback comes twice")
+    expect(desk.get_by_role("button", name="Comes twice")).to_be_visible()
+    place(sandbox, obd)
+    expect(page.locator("#call-1 .callback")).to_have_count(2)
+
+
+def test_a_number_that_is_none_is_told(
+    sandbox: RunningSandbox, page: Page, browsing: Browsing
+) -> None:
+    """What is wrong stands on the page, and goes when it is mended."""
+    browsing.expects("422")
+    page.goto(sandbox.url)
+    page.get_by_label("Number").fill("98")
+    press(page.locator("form.add"), "Lay on the desk")
+    expect(page.get_by_role("alert")).to_contain_text("country code")
+    page.get_by_label("Number").fill(PERSON)
+    press(page.locator("form.add"), "Lay on the desk")
+    expect(phone(page)).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_two_phones_ring_on_their_own(
+    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+) -> None:
+    """Each has its call; the keyboard answers one while the other rings on."""
+    _behave(by_hand, OTHER, "by_hand")
+    page.goto(by_hand.url)
+    place(by_hand, obd)
+    place(by_hand, obd | {"to": OTHER, "variables[Name]": "Ravi"})
+    expect(page).to_have_title(re.compile(r"^\(2\) Ringing"))
+
+    phone(page, OTHER).get_by_role("button", name="Answer", exact=True).focus()
+    page.keyboard.press("Enter")
+
+    expect(phone(page, OTHER).locator(".aloud")).to_contain_text("Hello Ravi")
+    expect(phone(page).get_by_role("status")).to_have_text("Ringing")
+    press(phone(page), "Decline")
+    expect(phone(page).get_by_role("status")).to_have_text("Declined")
+    expect(phone(page, OTHER).get_by_role("status")).to_have_text("Talking")
+
+
+def test_every_tab_is_live(
+    by_hand: RunningSandbox, page: Page, browsing: Browsing, place: Place, obd: dict[str, Any]
+) -> None:
+    """More tabs than a browser opens connections to a host, and another browser: all see it."""
+    tabs = [page, *(page.context.new_page() for _ in range(6)), browsing.opens()]
+    for tab in tabs:
+        tab.goto(by_hand.url)
+    place(by_hand, obd)
+    for tab in tabs:
+        expect(phone(tab).get_by_role("status")).to_have_text("Ringing")
+
+    press(phone(tabs[4]), "Decline")
+
+    for tab in tabs:
+        expect(phone(tab).get_by_role("status")).to_have_text("Declined")
+
+
+def test_a_restart_of_the_sandbox_is_survived(
+    config: SandboxConfig, page: Page, browsing: Browsing, place: Place, obd: dict[str, Any]
+) -> None:
+    """The page says that it is away, comes back by itself, and shows the new company's calls."""
+    browsing.expects("ERR_|Failed to load resource")
+    with RunningSandbox(config) as sandbox:
+        page.goto(sandbox.url)
+        place(sandbox, obd)
+        expect(page.locator("#call-0")).to_contain_text("Callback POST: 200")
+    expect(page.get_by_text("The sandbox is away; trying again")).to_be_visible()
+    with RunningSandbox(config, int(sandbox.url.rpartition(":")[2])) as again:
+        expect(page.get_by_text("Live")).to_be_visible()
+        expect(page.get_by_text("Nobody asked for a call yet.")).to_be_visible()
+        place(again, obd | {"to": OTHER})
+        expect(phone(page, OTHER).get_by_role("status")).to_have_text(re.compile("^Answered, "))
+        expect(phone(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "color_scheme"), [(390, "dark"), (1280, "light")])
+def test_nothing_is_wider_than_the_window(
+    by_hand: RunningSandbox,
+    browsing: Browsing,
+    place: Place,
+    obd: dict[str, Any],
+    width: int,
+    color_scheme: str,
+) -> None:
+    """On a phone as on a desk, with messages opened; with or without motion."""
+    place(by_hand, obd | {"variables[x]": "y" * 500})
+    page = browsing.opens(
+        by_hand.url,
+        viewport={"width": width, "height": 800},
+        color_scheme=color_scheme,
+        reduced_motion="reduce",
+    )
+    page.get_by_text("POST /api/v2/outgoing/send").click()
+    press(phone(page), "Decline")
+    expect(phone(page).get_by_role("status")).to_have_text("Declined")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
