@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo example-login example-sms test lint lock clean
+.PHONY: demo example-login example-sms test bench lint lock clean
 
 demo: $(VENV)/.demo  ## one verification from request to callback, narrated; ARGS=--once ends after it
 	@$(BIN)/otpvoice demo $(ARGS)
@@ -15,8 +15,11 @@ example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, un
 example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated; ARGS=--once ends after it
 	@$(BIN)/python examples sms $(ARGS)
 
-test: lint  ## lint, types, import contracts, tests; ARGS goes to pytest
-	$(BIN)/pytest $(ARGS)
+test: lint  ## lint, types, import contracts, tests in two processes; ARGS goes to pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+bench: $(VENV)/.demo  ## speed and memory, about three minutes; ARGS="--size full --svg FILE": more of it
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

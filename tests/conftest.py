@@ -1,7 +1,8 @@
 """A real server for every test that needs a store.
 
 ``OTPVOICE_TEST_REDIS`` names another server to run against, as in
-``redis://localhost:6379/9``; its database is emptied before each test.
+``redis://localhost:6379/9``; its database is emptied before each test, so run them
+in one process then (``make test ARGS="--numprocesses 0"``).
 """
 
 import hashlib
@@ -32,6 +33,12 @@ from otpvoice.store.address import connect
 from otpvoice.store.redis import RedisStore
 
 pytest_plugins = ["browser"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One server is not shared: tests in several processes would empty it for each other."""
+    if "OTPVOICE_TEST_REDIS" in os.environ and config.getoption("numprocesses", None):
+        raise pytest.UsageError("OTPVOICE_TEST_REDIS is one server: add --numprocesses 0")
 
 
 def _sha256(key: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -115,7 +116,7 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    known = _members_of(kind)
     unknown = [Fault(_pointer(name), "is unknown here") for name in members if name not in known]
     if unknown:
         raise _invalid(unknown)
@@ -127,6 +128,11 @@ def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
     if faults:
         raise _invalid(faults)
     return body
+
+
+@cache
+def _members_of(kind: type[RequestBody]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 def _invalid(faults: list[Fault]) -> InvalidRequest:

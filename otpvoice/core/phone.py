@@ -80,12 +80,14 @@ def read_number(text: str) -> Number:
         parsed = phonenumbers.parse(text)
     except NumberParseException as error:
         raise InvalidNumber("No such calling code.") from error
-    if not phonenumbers.is_valid_number(parsed):
+    kind = phonenumbers.number_type(parsed)
+    # The library calls a number valid when it has a type; asking it both does the work twice.
+    if kind == PhoneNumberType.UNKNOWN:
         raise InvalidNumber("No telephone can have this number: check its length and prefix.")
     return Number(
         e164=phonenumbers.format_number(parsed, PhoneNumberFormat.E164),
         region=phonenumbers.region_code_for_number(parsed) or "unknown",
-        kind=PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower(),
+        kind=PhoneNumberType.to_string(kind).lower(),
     )
 
 

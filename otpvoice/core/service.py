@@ -128,8 +128,7 @@ class Verifications:
             IdempotencyMismatch: the key came with another body before.
             Unavailable: no call can be taken on, or the store is away.
         """
-        new = replace(self._new_verification(client, request), idempotency=idempotency)
-        answer = self._store.create(new)
+        answer = self._store.create(self._new_verification(client, request, idempotency))
         if answer.outcome in {"created", "existing"} and answer.verification:
             is_new = answer.outcome == "created"
             return Created(answer.verification, is_new, answer.is_replayed)
@@ -240,7 +239,9 @@ class Verifications:
     ) -> Verification:
         return _expect(self._store.end(verification_id, client, status, reason), "ended")
 
-    def _new_verification(self, client: str, request: CreateRequest) -> NewVerification:
+    def _new_verification(
+        self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
+    ) -> NewVerification:
         profile = self._profiles[client]
         ttl = request.ttl or profile.ttl
         call_after = request.call_after or 0
@@ -275,6 +276,7 @@ class Verifications:
             call=_new_call(request.route, request.locale and locale, profile),
             shares=self._shares(number, request),
             is_test=test_code is not None,
+            idempotency=idempotency,
         )
 
     def _queue_margin(self, ttl: int, call_after: int) -> float:

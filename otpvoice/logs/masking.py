@@ -60,6 +60,9 @@ _SUSPECT: Final = re.compile(
     r"\d(?:[\W_]{0,4}\d){3} | ovk_ | vct_ | eyJ | (?i:bearer|authorization)", re.VERBOSE
 )
 """Where this finds nothing, ``_FOUND`` has nothing to withhold; it is quicker."""
+_FOUR_DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3}")
+_SUSPECT_WORDS: Final = ("ovk_", "vct_", "eyj", "bearer", "authorization")
+"""``_SUSPECT`` in two parts, which are quicker still; in lower case."""
 _OURS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     {
         "happened_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
@@ -100,7 +103,7 @@ class Mask:
         if len(text) > _LONGEST:
             return f"[{len(text)} characters]"
         text = self._without_secrets(text)
-        if _SUSPECT.search(text):
+        if _is_suspect(text):
             text = _FOUND.sub(_instead, text)
         return text if text.isprintable() else repr(text)[1:-1]
 
@@ -159,6 +162,14 @@ class Mask:
 
     def _told_name(self, name: object) -> str:
         return self._name(name) if isinstance(name, str) else f"[{type(name).__name__}]"
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether ``_FOUND`` might find something. Most that is told is ASCII, and nothing is in it."""
+    if not text.isascii():  # where a letter has other cases than lower() knows
+        return bool(_SUSPECT.search(text))
+    lower = text.lower()
+    return any(map(lower.__contains__, _SUSPECT_WORDS)) or bool(_FOUR_DIGITS.search(text))
 
 
 @lru_cache(maxsize=512)

@@ -11,7 +11,7 @@ from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.rules import QueueRules
-from otpvoice.store.scripts import Argument, Script
+from otpvoice.store.scripts import Argument, Library
 
 HEARD_WITHIN: Final = 30_000
 """A dialer not heard of for this long (ms) is not there."""
@@ -43,7 +43,7 @@ class Rulebook:
         self._gate = Gate(redis)
         self._keys = Keys(tag)
         self.rules = rules or QueueRules()
-        self._scripts: dict[str, Script] = {}
+        self._library = Library(self.rules)
 
     def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The reply of ``lua/<name>.lua``.
@@ -51,14 +51,12 @@ class Rulebook:
         Raises:
             StoreUnavailable: no answer in time, or a server that can not serve.
         """
-        if name not in self._scripts:
-            self._scripts[name] = Script(name, self.rules)
         all_keys = [*self._keys.shared, *keys]
         all_arguments = [self._keys.prefix, self.clock_offset, *arguments]
         began = time.perf_counter()
         try:
             with self._gate:
-                reply, changes = self._scripts[name].run(self.redis, all_keys, all_arguments)
+                reply, changes = self._library.run(self.redis, name, all_keys, all_arguments)
         except StoreUnavailable:
             self.metrics.failed(name)
             raise

@@ -34,7 +34,6 @@ class QueueRules:
 
         A quota is ``{label, count, window}``; one of a client or of the whole service, which is
         counted in a tally, has its ``name`` besides; a breaker is ``{percent, window}`` or false.
-        Clients are a function, so that a script makes the table of one and not of all.
         """
         moves = {str(status): _set(targets) for status, targets in CALL_MOVES.items()}
         rules: dict[str, object] = {
@@ -46,17 +45,18 @@ class QueueRules:
         }
         return (
             f"local CALL_MOVES = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
-            f"local function CLIENT(name)\n{self._clients()}"
-            "  return { tallies = {}, deliver_only = false, told = false }\nend\n"
+            f"local CLIENTS = {_table(self._clients())}\n"
+            "local NOBODY = { tallies = {}, deliver_only = false, told = false }\n"
+            "local function CLIENT(name) return CLIENTS[name] or NOBODY end\n"
         )
 
-    def _clients(self) -> str:
-        return "".join(
-            f"  if name == '{name}' then return {{ tallies = {self._tallies(name)}, "
+    def _clients(self) -> dict[str, str]:
+        return {
+            f"['{name}']": f"{{ tallies = {self._tallies(name)}, "
             f"deliver_only = {str(each.deliver_only).lower()}, "
-            f"told = {str(name in self.told).lower()} }} end\n"
+            f"told = {str(name in self.told).lower()} }}"
             for name, each in self.limits.clients.items()
-        )
+        }
 
     def _limits(self) -> dict[str, object]:
         limits = self.limits
@@ -71,6 +71,7 @@ class QueueRules:
                     "calls_per_ip",
                 )
             },
+            "remembered": _remembered(limits),
             "approval_clears_wrong_codes": str(limits.approval_clears_wrong_codes).lower(),
             "conversion_breaker": _ratio(limits.conversion_breaker),
             "wrong_code_breaker": _ratio(limits.wrong_code_breaker),
@@ -88,6 +89,12 @@ class QueueRules:
             *((f"day of client {client}", label) for label in _a_day(own.calls_per_day)),
         ]
         return _list(_quota(label, f"name = '{name}', ") for name, label in each)
+
+
+def _remembered(limits: CallLimits) -> int:
+    """How long (ms) it is known of a number when it was called."""
+    counted = (limits.calls_per_number, limits.all_calls_per_number, limits.unproven_per_prefix)
+    return max([DAY, *(quota.window for quotas in counted for quota in quotas)])
 
 
 def _a_day(count: int | None) -> Iterator[Label]:

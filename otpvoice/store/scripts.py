@@ -1,8 +1,8 @@
-"""Loading and running the rules: one ``.lua`` file each, with the prelude before it."""
+"""Loading and running the rules: one ``.lua`` file each, and what they share before them."""
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import Any, Final
 
@@ -10,7 +10,6 @@ from redis import Redis
 from redis.exceptions import (
     AskError,
     ClusterDownError,
-    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -42,39 +41,81 @@ _LUA: Final = files("otpvoice.store") / "lua"
 _PARTS: Final = (
     "base", "tallies", "numbers", "breakers", "limits", "calls", "verifications", "events", "again",
 )  # fmt: skip
-_PRELUDE: Final = "".join((_LUA / f"_{part}.lua").read_text("utf-8") for part in _PARTS)
+_RULES: Final = tuple(
+    sorted(
+        name.removesuffix(".lua")
+        for name in (file.name for file in _LUA.iterdir())
+        if name.endswith(".lua") and not name.startswith("_")
+    )
+)
+_SERVED_WHEN_FULL: Final = frozenset({"get", "explain", "health", "overview"})
+"""Rules that read: a server that is at its ``maxmemory`` runs these, and refuses all others."""
+_LIBRARIES: Final = 16
+"""As many may stand in a server: those of releases and settings that were before ours."""
+_TRIES: Final = 3
 
-_RULE: Final = "local function rule()\n{}\nend\nreturn {{ rule(), COUNTED }}\n"
-"""What a rule returns, and beside it what is to be counted."""
 
+class Library:
+    """All rules as one library of functions (``FUNCTION LOAD``), each one round trip.
 
-class Script:
-    """One rule. Running it is one round trip.
+    The server reads the library once and keeps it, through a restart and on replicas; a script of
+    ``EVAL`` would make all that the rules share anew at each run. Its name says what it holds, so
+    that releases and settings stand side by side.
 
     Args:
-        name: the file in ``lua/`` without its ending.
-        rules: what it is told of the settings.
+        rules: what the rules are told of the settings.
     """
 
-    def __init__(self, name: str, rules: QueueRules) -> None:
-        rule = (_LUA / f"{name}.lua").read_text("utf-8")
-        self._text = f"{rules.lua()}{_PRELUDE}{_RULE.format(rule)}"
-        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+    def __init__(self, rules: QueueRules) -> None:
+        shared = rules.lua() + "".join(_read(f"_{part}") for part in _PARTS)
+        held = shared + "".join(_function(rule, rule) for rule in _RULES)
+        digest = hashlib.sha1(held.encode(), usedforsecurity=False).hexdigest()
+        self._name = f"otpvoice_{digest[:16]}"
+        functions = (_function(f"{self._name}_{rule}", rule) for rule in _RULES)
+        self._text = f"#!lua name={self._name}\n{shared}{''.join(functions)}"
 
-    def run(self, redis: Redis, keys: list[str], arguments: list[Argument]) -> Any:
-        """What the rule returns, and the list of what is to be counted (``_base.lua``).
+    def run(self, redis: Redis, rule: str, keys: list[str], arguments: list[Argument]) -> Any:
+        """What ``lua/<rule>.lua`` returns, and the list of what is to be counted (``_base.lua``).
 
-        A server that does not know the script has run nothing, so that it is sent whole; no other
-        failure is repeated, because the script may have run.
+        A server that does not know the function has run nothing, so that the library is loaded
+        first; no other failure is repeated, because the rule may have run.
 
         Raises:
             StoreUnavailable: no answer in time, or a server that can not serve.
         """
+        function = f"{self._name}_{rule}"
         with faults_told():
-            try:
-                return redis.evalsha(self._sha, len(keys), *keys, *arguments)
-            except NoScriptError:
-                return redis.eval(self._text, len(keys), *keys, *arguments)
+            for _ in range(_TRIES):
+                try:
+                    return redis.fcall(function, len(keys), *keys, *arguments)
+                except ResponseError as error:
+                    if not str(error).startswith("Function not found"):
+                        raise
+                self._load(redis)
+        raise StoreUnavailable("The store keeps forgetting the rules; nothing was done.")
+
+    def _load(self, redis: Redis) -> None:
+        # Nobody knows which others are in use: whoever misses one loads it again.
+        others = [each[1].decode() for each in redis.function_list("otpvoice_*")]
+        for name in others if len(others) >= _LIBRARIES else ():
+            with suppress(ResponseError):  # another process was faster
+                redis.function_delete(name)
+        redis.function_load(self._text, replace=True)
+
+
+def _read(name: str) -> str:
+    return (_LUA / f"{name}.lua").read_text("utf-8")
+
+
+def _function(name: str, rule: str) -> str:
+    """A rule as a function. Beside what it returns stands what is to be counted (``_base.lua``)."""
+    flags = "'allow-oom'" if rule in _SERVED_WHEN_FULL else ""
+    return (
+        f"do local function rule()\n{_read(rule)}\nend\n"
+        f"redis.register_function{{ function_name = '{name}', flags = {{ {flags} }},\n"
+        "callback = function(keys, arguments)\n"
+        "begin(keys, arguments)\nreturn { rule(), counted }\nend } end\n"
+    )
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def test_a_whole_life_is_told_in_its_order(told: Exchange) -> None:
     told.hears(CallStatus.ANSWERED, call_id=claim.call_id)
     told.checks(begun, WRONG)
     told.checks(begun, CODE)
-    events = taken(told)
+    events = sorted(taken(told), key=lambda event: event[1])
     assert [what for what, _ in events] == [
         *("call.placed", "call.busy", "call.placed", "call.answered", "verification.approved"),
     ]
@@ -271,9 +271,9 @@ class Counted(Redis):
 
 def test_a_change_with_an_event_is_one_round_trip(told: Exchange, redis: Redis) -> None:
     """As without: the script that changes queues what is to be told."""
-    told.checks(told.begins(), CODE)  # both scripts are known by now
+    told.checks(told.begins(), CODE)  # both rules are known by now
     told.store.redis = counted = Counted(connection_pool=redis.connection_pool)
     begun = told.begins("+919812345679")
     told.checks(begun, CODE)
-    assert counted.asked == ["EVALSHA", "EVALSHA"]
+    assert counted.asked == ["FCALL", "FCALL"]
     assert ("verification.approved", told.looks(begun).version) in taken(told)

@@ -137,24 +137,24 @@ def sent(redis_url: str, redis: Redis) -> Iterator[Sent]:
 def test_each_step_is_one_round_trip(
     exchange: Exchange, redis: Redis, sent: Sent, step: Callable[[Exchange, Verification], object]
 ) -> None:
-    """One EVALSHA, and nothing before or after it."""
+    """One FCALL, and nothing before or after it."""
     step(exchange, exchange.begins())
     redis.flushdb()
     exchange.sweeps()
     begun = exchange.begins()
-    assert sent(lambda: step(exchange, begun)) == ["EVALSHA"]
+    assert sent(lambda: step(exchange, begun)) == ["FCALL"]
 
 
-def test_forgotten_scripts_are_sent_again_and_run_once(
+def test_forgotten_rules_are_loaded_again_and_run_once(
     exchange: Exchange, redis: Redis, sent: Sent
 ) -> None:
-    """SCRIPT FLUSH or a new server: no fault, and one wrong code costs one check."""
+    """FUNCTION FLUSH or a new server: no fault, and one wrong code costs one check."""
     begun = exchange.begins()
-    redis.script_flush()
+    redis.function_flush()
     commands = sent(lambda: exchange.checks(begun, "999999"))
-    assert commands == ["EVALSHA", "EVAL"]
+    assert commands == ["FCALL", "FUNCTION", "FUNCTION", "FCALL"]
     assert exchange.looks(begun).checks_left == 4
-    assert sent(lambda: exchange.checks(begun, "999998")) == ["EVALSHA"]
+    assert sent(lambda: exchange.checks(begun, "999998")) == ["FCALL"]
     assert exchange.looks(begun).checks_left == 3
 
 

@@ -170,6 +170,15 @@ def test_up_but_not_able(client: Redis, desk: Exchange, spoils: str, mends: str)
     assert desk.checks(begun, CODE).outcome == "right"
 
 
+def test_a_full_server_still_tells(client: Redis, desk: Exchange) -> None:
+    """At its ``maxmemory`` it takes nothing on, and what is known is told."""
+    begun = desk.begins()
+    desk.looks(begun)
+    client.config_set("maxmemory", 1)
+    assert desk.looks(begun).checks_left == 5
+    assert desk.store.health().dialers == 1
+
+
 def test_nobody_there() -> None:
     """A port where nothing listens, and a name that is none."""
     for url in ("redis://127.0.0.1:1/0", "redis://store.invalid:6379/0"):

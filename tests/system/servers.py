@@ -42,11 +42,9 @@ class Node(Redis):
         return say(*command.split())
 
     def ran(self) -> int:
-        """How many scripts it was sent since it started."""
-        stats = self.info("commandstats")
-        return sum(
-            stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")
-        )
+        """How many rules it was asked to run since it started."""
+        calls: int = self.info("commandstats").get("cmdstat_fcall", {"calls": 0})["calls"]
+        return calls
 
     @contextmanager
     def hung(self) -> Iterator[None]:

@@ -140,7 +140,7 @@ def p95(answers: list[Answer]) -> float:
 
 
 def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Store) -> None:
-    """Hung, killed, or without its scripts: 503 at once or served, and soon well again."""
+    """Hung, killed, or without its rules: 503 at once or served, and soon well again."""
     line, health = Line(stack.service.url), Line(stack.service.url)
     guesser = Guesser(line)
 
@@ -155,7 +155,7 @@ def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Store
 
     def forget() -> None:
         with Redis(port=store.port, protocol=2) as client:
-            client.script_flush()
+            client.function_flush()
 
     with (
         crowd(guesser.guesses),

@@ -1,11 +1,12 @@
--- What stands before every rule: this file, then _tallies.lua, _numbers.lua, _breakers.lua, _limits.lua,
+-- What the rules share: this file, then _tallies.lua, _numbers.lua, _breakers.lua, _limits.lua,
 -- _calls.lua, _verifications.lua, _events.lua and _again.lua; each knows those before it. (Lua ends at 200
--- names; some 160 are taken. A rule is put into a function: names of its own are as many, and it may use
--- sixty of those that stand before it.)
+-- names; some 170 are taken.) Each rule is a function behind them (store/scripts.py), which may use sixty of
+-- these names.
 -- The store puts this in front of them, rendered from Python (store/rules.py):
 --   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
 --   RULES                how calls follow each other, and the limits
 --   CLIENT(name)         {tallies, deliver_only, told}: what a client has of its own
+-- None of these tables is ever changed: the server keeps them from one run to the next.
 --
 -- KEYS 1-7 are the same for every rule (see keys.py for the whole legend):
 --   1 queue     zset  call id -> when to dial (ms)
@@ -19,10 +20,21 @@
 --
 -- Errors are not caught anywhere: a rule that fails half way must be seen, never counted as done.
 
-local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = unpack(KEYS, 1, 7)
-local PREFIX = ARGV[1]
-local time = redis.call('TIME')
-local NOW = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
+-- All that belongs to one run. Whatever else stands outside of a function outlives it.
+local KEYS, ARGV, PREFIX, NOW
+local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL, BREAKERS
+local read    -- what was read of numbers: see _numbers.lua
+local counted -- see below
+
+local function begin(keys, arguments)
+  KEYS, ARGV, PREFIX = keys, arguments, arguments[1]
+  read, counted = {}, {}
+  QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = unpack(keys, 1, 7)
+  BREAKERS = PREFIX .. 'breakers'
+  local time = redis.call('TIME')
+  NOW = time[1] * 1000 + math.floor(time[2] / 1000) + arguments[2]
+end
+
 local MINUTE, HOUR, DAY = 60000, 3600000, 86400000
 
 local function load(key)
@@ -50,6 +62,4 @@ end
 --   call <route or "test"> <status> <ms since it was sent, or "">     queued, and whatever it comes to
 --   dialed <route> <ms since it was due>                              redial <route>
 --   verification <status> <ms since it began> <client>                its end
-local COUNTED = {}
-
-local function count(...) COUNTED[#COUNTED + 1] = table.concat({ ... }, ' ') end
+local function count(...) counted[#counted + 1] = table.concat({ ... }, ' ') end

@@ -1,7 +1,5 @@
 -- Breakers: zset {which: until when it is open}. What opens, the log is told of.
 
-local BREAKERS = PREFIX .. 'breakers'
-
 local function open_until(breaker) return tonumber(redis.call('ZSCORE', BREAKERS, breaker) or '0') end
 
 local function open_breaker(breaker, length, details)

@@ -127,7 +127,7 @@ local function take_places(of, id, at)
   if of.test then return end
   local before, unproven = calls_to(of.number)[id], not CLIENT(of.client).deliver_only
   if before and before.at == at then return end
-  forget_calls_before(of.number, NOW - REMEMBERED)
+  forget_calls_before(of.number, NOW - RULES.remembered)
   move_in_tallies(of.client, before and before.at, at)
   write_call(of.number, id, at, unproven and (not before or before.unproven))
   if not unproven then return end

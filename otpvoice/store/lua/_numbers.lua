@@ -1,4 +1,4 @@
--- What is known of a number: one record, read once in a script and written through.
+-- What is known of a number: one record, read once in a run and written through.
 --
 -- hash  until, sent, last           the gap: until when, after how many calls since the last approval
 --       shares                      "prefix area region": what it shares with others; the area can be
@@ -10,12 +10,7 @@
 --       verification <id>           when it began, of those that have ended; the newest twenty
 
 local NEWEST = 20
-local REMEMBERED = math.max(DAY, longest_window(RULES.calls_per_number),
-  longest_window(RULES.all_calls_per_number), longest_window(RULES.unproven_per_prefix))
-
 local function number_key(number) return PREFIX .. 'number:' .. number end
-
-local read = {}
 
 local function record_of(number)
   if not read[number] then read[number] = load(number_key(number)) or {} end
@@ -30,7 +25,7 @@ local function write_number(number, fields)
     flat[#flat + 1], flat[#flat + 2] = field, value
   end
   redis.call('HSET', number_key(number), unpack(flat))
-  keep_for(number_key(number), REMEMBERED)
+  keep_for(number_key(number), RULES.remembered)
 end
 
 local function drop_from_number(number, ...)

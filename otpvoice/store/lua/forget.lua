@@ -21,6 +21,6 @@ for i = 6, #ARGV do
 end
 redis.call('DEL', KEYS[8])
 -- Kept so long for its verifications only.
-redis.call('PEXPIRE', number_key(number), math.max(REMEMBERED, blocked_until(number) - NOW), 'LT')
+redis.call('PEXPIRE', number_key(number), math.max(RULES.remembered, blocked_until(number) - NOW), 'LT')
 notice('number.forgotten', { number = number, to = ARGV[5], by = ARGV[4], verifications = erased })
 return { NOW, erased }

@@ -1,0 +1,72 @@
+"""Measures the service and prints what it found: ``make bench``."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import answering
+import click
+import dialing
+import growth
+import providers
+import structlog
+import trips
+from figures import Section, as_json, as_svg, table
+from sizes import FULL, SHORT, SMALLEST, Sizes
+
+BENCHMARKS: Final[Mapping[str, Callable[[Sizes], list[Section]]]] = MappingProxyType(
+    {
+        "answering": answering.measure,
+        "trips": trips.measure,
+        "providers": providers.measure,
+        "dialing": dialing.measure,
+        "aof": answering.append_only,
+        "growth": growth.measure,
+    }
+)
+_SIZES: Final = {"smallest": SMALLEST, "short": SHORT, "full": FULL}
+
+
+def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
+    return tuple(int(word.replace("_", "")) for word in text.split(",") if word)
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
+@click.option("--size", type=click.Choice([*_SIZES]), default="short", show_default=True)
+@click.option("--rounds", type=int, help="Rounds of each; medians are told.")
+@click.option("--requests", type=int, help="Requests of each kind in a round.")
+@click.option("--seconds", type=int, help="Length of a steady rate.")
+@click.option("--rate", type=int, help="Creates a second.")
+@click.option("--calls", type=int, help="In the queue of a dialer.")
+@click.option("--creates", type=int, help="Whose way to the provider is timed.")
+@click.option("--pending", callback=_numbers, default="", help="As in 1000,10000.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draws it into this file.")
+@click.option("--json", "as_json_to", type=click.Path(path_type=Path), help="Writes it there.")
+def main(
+    names: tuple[str, ...], size: str, svg: Path | None, as_json_to: Path | None, **given: Any
+) -> None:
+    """Measure NAMES, or all: a table, and bars that share a scale with those of their unit."""
+    sizes = replace(_SIZES[size], **{name: each for name, each in given.items() if each})
+    # Of what runs in this process; the servers' own logs are on.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    sections: list[Section] = []
+    for name in names or BENCHMARKS:
+        began = time.monotonic()
+        found = BENCHMARKS[name](sizes)
+        sections += found
+        for section in found:
+            click.echo(table(section))
+        click.echo(f"  ({name} took {time.monotonic() - began:.0f} s)")
+    if svg:
+        svg.write_text(as_svg(sections), "utf-8")
+    if as_json_to:
+        as_json_to.write_text(as_json(sections), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What answers are compared with: ``python served.py empty`` or ``python served.py api``.
+
+Both under the service's own gunicorn settings. ``empty`` is a Flask application with one route that
+does nothing; ``api`` is the service with one route more, ``/ping``, that asks the store one PING.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+from flask import Flask, Response
+
+from otpvoice.api.answers import json_answer
+from otpvoice.app import create_app
+from otpvoice.cli.gunicorn import Gunicorn
+from otpvoice.configured import load_and_log
+from otpvoice.settings import Settings
+from otpvoice.store.address import connect
+
+
+def empty(_: Settings) -> Flask:
+    """As little as Flask can do."""
+    app = Flask("empty", static_folder=None)
+    app.get("/")(lambda: "ok")
+    return app
+
+
+def api(settings: Settings) -> Flask:
+    """The service, and a route that does nothing but one round trip."""
+    app, redis = create_app(settings), connect(settings.redis.url)
+
+    @app.get("/ping")
+    def ping() -> Response:
+        return json_answer({"pong": redis.ping()})
+
+    return app
+
+
+class Served(Gunicorn):
+    """The service's server, with another application in it."""
+
+    def __init__(self, settings: Settings, make: Callable[[Settings], Flask]) -> None:
+        self._make = make
+        self._settings_of_app = settings
+        super().__init__(settings)
+
+    def load(self) -> Flask:
+        """In each worker, as the service does."""
+        return self._make(self._settings_of_app)
+
+
+if __name__ == "__main__":
+    Served(load_and_log(os.environ), {"empty": empty, "api": api}[sys.argv[1]]).run()

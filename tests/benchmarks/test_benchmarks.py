@@ -1,0 +1,61 @@
+"""The benchmarks themselves: each runs at its smallest size and finds finite numbers."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
+QUICK = ["growth", "trips"]
+LONG = ["answering", "aof", "dialing", "providers"]
+"""They start so many processes that they take half a minute together."""
+CHOSEN = [*QUICK, *(LONG if "OTPVOICE_TEST_BENCHMARKS" in os.environ else [])]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where one run wrote what it found."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    command: list[str | Path] = [sys.executable, RUN, *CHOSEN, "--size", "smallest"]
+    command += ["--json", folder / "found.json", "--svg", folder / "found.svg"]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture
+def sections(folder: Path) -> list[dict[str, Any]]:
+    """What was found."""
+    found: list[dict[str, Any]] = json.loads((folder / "found.json").read_text())
+    return found
+
+
+def test_every_figure_is_finite(sections: list[dict[str, Any]]) -> None:
+    """Some sections with some figures each, all of them numbers."""
+    assert len(sections) >= len(CHOSEN)
+    for section in sections:
+        assert section["figures"], section["title"]
+        assert all(math.isfinite(figure["value"]) for figure in section["figures"]), section
+
+
+def test_one_request_is_one_round_trip(sections: list[dict[str, Any]]) -> None:
+    """Seen from the store, through the whole API; a callback may take two."""
+    (trips,) = [each for each in sections if each["title"] == "Round trips to the store"]
+    found = {figure["what"]: figure["value"] for figure in trips["figures"]}
+    callback = found.pop("callback")
+    assert found == {"create": 1, "get": 1, "check": 1}
+    assert 1 <= callback <= 2
+
+
+def test_the_drawing_is_an_image(folder: Path, sections: list[dict[str, Any]]) -> None:
+    """Well-formed SVG with a bar for each figure, and nothing fetched from anywhere."""
+    drawn = (folder / "found.svg").read_text()
+    image = ET.fromstring(drawn)  # noqa: S314 - our own
+    bars = [each for each in image.iter() if each.tag.endswith("rect")]
+    assert len(bars) == 1 + sum(len(section["figures"]) for section in sections)
+    assert "href" not in drawn
