@@ -40,6 +40,7 @@ def configure(
         clients: names that may stand in the field ``client``.
     """
     least = _LEVELS[level.upper()]
+    writer = structlog.WriteLogger(sys.stderr)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -51,7 +52,7 @@ def configure(
             _renderer(shape),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: writer,
         # One that spoke before the settings were known must learn what they ask.
         cache_logger_on_first_use=False,
     )

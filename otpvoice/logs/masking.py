@@ -23,6 +23,8 @@ _SHORTEST: Final = 6
 """Characters: a shorter secret would tear every line apart, and keeps nobody out."""
 _LONGEST: Final = 8192
 """Characters: a longer text is not looked through."""
+_SHORT: Final = 64
+"""Characters: what a mask found in so short a text it remembers, for most come again."""
 _DEEPEST: Final = 5
 """Levels of nesting that are looked into."""
 _STANDARD: Final = str.maketrans("-_", "+/", "=")
@@ -92,7 +94,8 @@ class Mask:
         self._forms = sorted(forms, key=len, reverse=True)
         self._shortest = min(map(len, forms), default=_LONGEST + 1)
         self._clients = frozenset(clients)
-        self._name = lru_cache(maxsize=512)(self.text)  # the same few, again and again
+        # Names of fields and events, routes, and what all lines of one request repeat.
+        self._short = lru_cache(maxsize=1024)(self.text)
 
     def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
         """The event as it may be told."""
@@ -138,7 +141,7 @@ class Mask:
         if _is_untold(name):
             return "[withheld]"
         if isinstance(value, str):
-            return self.text(str(value))
+            return self._short(str(value)) if len(value) <= _SHORT else self.text(str(value))
         if isinstance(value, int | float):
             return self._figure(value)
         return self._nested(name, value, deeper)
@@ -161,7 +164,7 @@ class Mask:
         return f"[{len(told)} members]" if _spells_code(told) else told
 
     def _told_name(self, name: object) -> str:
-        return self._name(name) if isinstance(name, str) else f"[{type(name).__name__}]"
+        return self._short(name) if isinstance(name, str) else f"[{type(name).__name__}]"
 
 
 def _is_suspect(text: str) -> bool:
