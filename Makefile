@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo example-login example-sms test bench lint lock clean
 
-demo: $(VENV)/.demo  ## one verification from request to callback, narrated; ARGS=--once ends after it
-	@$(BIN)/otpvoice demo $(ARGS)
+demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page
+	@$(BIN)/python examples demo $(ARGS)
 
 example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, until Ctrl-C
 	@$(BIN)/python examples login $(ARGS)

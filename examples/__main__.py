@@ -1,4 +1,4 @@
-"""``python examples login``, ``python examples sms``: an example, and a demo stack to go with it.
+"""``python examples demo``, ``… login``, ``… sms``: an example, and a demo stack to go with it.
 
 The stack is a whole service with a pretend telephone company; it is gone when the example ends.
 """
@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from demo import demo
 from otpvoice.cli.children import StopSignals
 from otpvoice.cli.narrator import Narrator
 from otpvoice.cli.stack import Stack, Stopped, free_port, is_free
@@ -19,6 +20,9 @@ from starting import LOGIN, SMS, Example
 @click.group()
 def main() -> None:
     """Examples that run, each with a demo stack of its own."""
+
+
+main.add_command(demo)
 
 
 @main.command()

@@ -25,8 +25,10 @@ class Example:
     variables: Callable[[Stack, str], Mapping[str, str]]
     """What it is told, besides where the service is and who asks."""
 
-    def start(self, stack: Stack, origin: str) -> None:
+    def start(self, stack: Stack, origin: str, **further: str) -> None:
         """Starts it on the port of ``origin``, as a process of the stack, and waits until it is up.
+
+        ``further``: variables of this start.
 
         Raises:
             StackError, Stopped: as ``Stack.wait_until`` does.
@@ -39,6 +41,7 @@ class Example:
             OTPVOICE_URL=stack.url,
             OTPVOICE_API_KEY=stack.api_key,
             **self.variables(stack, origin),
+            **further,
         )
         stack.wait_until(lambda: _answers(origin), f"{self.package} did not start")
 
@@ -54,6 +57,13 @@ def _for_login(stack: Stack, origin: str) -> Mapping[str, str]:
 
 
 LOGIN: Final = Example("login_backend", has_page=True, variables=_for_login)
+
+
+def _for_page(stack: Stack, _: str) -> Mapping[str, str]:
+    return {"SANDBOX_URL": stack.sandbox_url, "DEMO_FOLDER": str(stack.folder)}
+
+
+PAGE: Final = Example("demo_page", has_page=False, variables=_for_page)
 SMS: Final = Example("sms_fallback", has_page=False, variables=lambda *_: {"CALL_AFTER": "3"})
 
 

@@ -32,9 +32,10 @@ def create_app(settings: Settings) -> Flask:
         TRUSTED_HOSTS=[origin.hostname],
     )
     database = Database(settings.database)
-    browsers.guard(app, settings.origin, settings.otpvoice_url)
+    browsers.guard(app, settings)
     # One client and one reader of receipts for the whole process: they keep connections and keys.
-    app.register_blueprint(login(Client(settings.otpvoice_url, settings.api_key)))
+    client = Client(settings.otpvoice_url, settings.api_key)
+    app.register_blueprint(login(client, settings.number))
     receipts = Receipts(settings.otpvoice_url, settings.client)
     app.register_blueprint(proof(receipts, database))
     app.register_blueprint(events(settings.event_secret, database))

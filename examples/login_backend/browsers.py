@@ -4,14 +4,16 @@ from typing import Final
 
 from flask import Flask, Response, abort, request
 
+from login_backend.settings import Settings
+
 SIGNED: Final = "events.take"
 """The endpoint for other servers: they have no session, and prove themselves by a signature."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def guard(app: Flask, origin: str, otpvoice_url: str) -> None:
+def guard(app: Flask, settings: Settings) -> None:
     """Keeps other sites from using our sessions (CSRF), and our page from running their scripts."""
-    policy = _policy(otpvoice_url)
+    policy = _policy(settings)
 
     @app.before_request
     def refuse_other_sites() -> None:
@@ -19,7 +21,7 @@ def guard(app: Flask, origin: str, otpvoice_url: str) -> None:
         # it lie: so a session needs no further token beside its cookie.
         if request.method in _SAFE or request.endpoint == SIGNED:
             return
-        if request.headers.get("Origin") != origin:
+        if request.headers.get("Origin") != settings.origin:
             abort(403)
 
     @app.after_request
@@ -32,10 +34,14 @@ def guard(app: Flask, origin: str, otpvoice_url: str) -> None:
         return response
 
 
-def _policy(otpvoice_url: str) -> str:
-    """Nothing but our own files, and requests to ourselves and to the service."""
+def _policy(settings: Settings) -> str:
+    """Nothing but our own files, and requests to ourselves and to the service.
+
+    A page that could frame ours could have its buttons pressed unseen (clickjacking).
+    """
+    ancestor = settings.framed_by or "'none'"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src 'self' {otpvoice_url}; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        f"connect-src 'self' {settings.otpvoice_url}; form-action 'self'; base-uri 'none'; "
+        f"frame-ancestors {ancestor}"
     )

@@ -30,8 +30,11 @@ _TEN_DIGITS: Final = re.compile(r"0?([6-9][0-9]{9})")
 """How people in India write their mobile number."""
 
 
-def login(client: Client) -> Blueprint:
-    """``GET /``, ``POST /login``, ``POST /logout``."""
+def login(client: Client, suggested: str = "") -> Blueprint:
+    """``GET /``, ``POST /login``, ``POST /logout``.
+
+    ``suggested``: the number that the form begins with.
+    """
     blueprint = Blueprint("login", __name__)
 
     @blueprint.get("/")
@@ -43,7 +46,9 @@ def login(client: Client) -> Blueprint:
             language=language,
             languages={code: said["page"]["language"] for code, said in _SENTENCES.items()},
             sentences=_SENTENCES[language],
+            suggested=suggested,
             number=sessions.number(),
+            receipt=sessions.receipt(),
         )
 
     @blueprint.post("/login")

@@ -1,7 +1,8 @@
 """Proof that a code was right, verified without a request: see docs/receipts.md."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import jwt
 
@@ -26,6 +27,8 @@ class Receipt:
     """Of the verification."""
     number: str = field(repr=False)
     reference: str | None
+    claims: Mapping[str, object] = field(repr=False)
+    """All that it says, for the eyes of this example."""
 
 
 class Receipts:
@@ -54,9 +57,9 @@ class Receipts:
         if found["header"].get("typ") != "otpvoice-receipt+jwt":
             raise NoReceipt
         claims = found["payload"]
-        return Receipt(claims["jti"], claims["sub"], claims.get("reference"))
+        return Receipt(claims["jti"], claims["sub"], claims.get("reference"), claims)
 
-    def _decode(self, receipt: str) -> dict[str, dict[str, str]]:
+    def _decode(self, receipt: str) -> dict[str, dict[str, Any]]:
         return jwt.decode_complete(
             receipt,
             self._keys.get_signing_key_from_jwt(receipt),

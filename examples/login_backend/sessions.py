@@ -1,5 +1,7 @@
 """What a browser's session says. Flask signs it: its owner can read and nobody can change it."""
 
+from collections.abc import Mapping
+
 from flask import session
 
 from login_backend.receipts import Receipt
@@ -21,7 +23,7 @@ def enter(receipt: Receipt) -> None:
     """This browser is logged in. What it was before is gone."""
     session.clear()
     session.permanent = True
-    session.update(number=receipt.number, reference=receipt.reference)
+    session.update(number=receipt.number, reference=receipt.reference, receipt={**receipt.claims})
 
 
 def leave() -> None:
@@ -32,6 +34,12 @@ def leave() -> None:
 def number() -> str | None:
     """Whose it is; None while nobody is logged in."""
     found: str | None = session.get("number")
+    return found
+
+
+def receipt() -> Mapping[str, object] | None:
+    """What the receipt said that let it in; None while nobody is logged in."""
+    found: Mapping[str, object] | None = session.get("receipt")
     return found
 
 

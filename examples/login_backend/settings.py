@@ -26,6 +26,10 @@ class Settings:
     session_secret: str = field(repr=False)
     """Signs the sessions: at least 32 characters, made by ``openssl rand -base64 32``."""
     database: Path
+    framed_by: str = ""
+    """Origin of a page that may show ours in a frame; empty: none may."""
+    number: str = ""
+    """What the form is filled in with at first, for a demo."""
 
     def __post_init__(self) -> None:
         if len(self.session_secret) < 32:
@@ -47,4 +51,6 @@ class Settings:
             event_secret=environ["OTPVOICE_EVENT_SECRET"],
             session_secret=environ["SESSION_SECRET"],
             database=Path(environ["LOGIN_DATABASE"]),
+            framed_by=environ.get("LOGIN_FRAMED_BY", ""),
+            number=environ.get("LOGIN_NUMBER", ""),
         )

@@ -1,7 +1,8 @@
 """``otpvoice demo``: the main job with real parts, told step by step."""
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import click
@@ -27,17 +28,31 @@ def demo(*, once: bool, port: int | None) -> None:
     Real parts on this machine: an embedded Valkey, the API, a dialer. Only the telephone company
     is pretended. Ends with status 0 if the code was approved and the callback recorded.
     """
+    with running(port) as (stack, narrator):
+        narrate(stack, narrator)
+        if not once:
+            invite(stack, narrator)
+            stay(stack)
+
+
+@contextmanager
+def running(
+    port: int | None, *, app: str = "", framed_by: str = ""
+) -> Iterator[tuple[Stack, Narrator]]:
+    """A stack for a story, and its narrator; the other arguments are those of ``Stack``.
+
+    Raises:
+        click.Abort: a stop was asked for.
+        click.ClickException: the port is taken, or something did not start or last.
+    """
     stop = StopSignals()
     narrator = Narrator()
     chosen = _choose_port(port)
     click.echo("Starting Valkey, the API, a dialer, and a pretend telephone company ...")
     try:
-        with Stack(chosen, lambda: stop.came) as stack:
+        with Stack(chosen, lambda: stop.came, app=app, framed_by=framed_by) as stack:
             click.echo(f"All of them run, after {narrator.elapsed}. Logs: {stack.folder}/*.log")
-            _tell(stack, narrator)
-            if not once:
-                invite(stack, narrator)
-                _stay(stack)
+            yield stack, narrator
     except Stopped as error:
         raise click.Abort from error
 
@@ -53,7 +68,13 @@ def _choose_port(wanted: int | None) -> int:
     return chosen
 
 
-def _tell(stack: Stack, narrator: Narrator) -> None:
+def narrate(stack: Stack, narrator: Narrator) -> None:
+    """Tells the one verification.
+
+    Raises:
+        StackError: it did not go as it is told; with the end of every log.
+        Stopped: a stop was asked for.
+    """
     try:
         tell(stack, narrator)
     except StoryError as error:
@@ -61,7 +82,12 @@ def _tell(stack: Stack, narrator: Narrator) -> None:
         raise StackError(f"{error.message}\n{stack.tails()}") from error
 
 
-def _stay(stack: Stack) -> None:
+def stay(stack: Stack) -> None:
+    """Waits until a stop is asked for.
+
+    Raises:
+        StackError: a process ended before.
+    """
     with suppress(Stopped):
         while True:
             stack.check_health()

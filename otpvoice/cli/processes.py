@@ -68,8 +68,16 @@ def serve() -> None:
 )
 @click.option("--ring", default=3.0, show_default=True, help="Seconds that a phone rings.")
 @click.option("--talk", default=6.0, show_default=True, help="Seconds of a conversation.")
+@click.option("--framed-by", default="", help="Origin whose pages may show this one in a frame.")
 def sandbox(
-    host: str, port: int, token: str, webhook: str, secret: str, ring: float, talk: float
+    host: str,
+    port: int,
+    token: str,
+    webhook: str,
+    secret: str,
+    ring: float,
+    talk: float,
+    framed_by: str,
 ) -> None:
     """Pretend to be the telephone company: no account, no money, no phone needed.
 
@@ -82,5 +90,6 @@ def sandbox(
         subscription="1" if hooks else None,
         ring_seconds=ring,
         talk_seconds=talk,
+        framed_by=framed_by,
     )
     serve_sandbox(config, host, port)

@@ -87,6 +87,7 @@ class Stack:
             pages may use the API, and it is told events at ``/otpvoice-events``.
         seconds: how long a phone rings, and a conversation takes; between two calls to a number
             lie ten times as many.
+        framed_by: the origin whose pages may show the sandbox's page in a frame.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Stack:
         *,
         app: str = "",
         seconds: float = 0.5,
+        framed_by: str = "",
     ) -> None:
         sandbox_port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -104,6 +106,7 @@ class Stack:
         self.event_secret = new_event_secret()
         self._app = app
         self._seconds = seconds
+        self._framed_by = framed_by
         self._ports = {"api": port, "sandbox": sandbox_port}
         self._stop = stop
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -193,7 +196,7 @@ class Stack:
         options = ("--webhook", webhook, "--ring", seconds, "--talk", seconds)
         self.start(
             "sandbox",
-            command_line("sandbox", "--port", port, *options),
+            command_line("sandbox", "--port", port, *options, "--framed-by", self._framed_by),
             SANDBOX_TOKEN=token,
             SANDBOX_SECRET=webhook_secret,
         )

@@ -65,6 +65,8 @@ class SandboxConfig:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     subscription: str | None = None
     """The webhook of calls that name none."""
+    framed_by: str = ""
+    """Origin whose pages may show ours in a frame, as in ``http://127.0.0.1:8080``; empty: none."""
     style: ReplyStyle = field(default_factory=ReplyStyle)
 
     ring_seconds: float = 3.0

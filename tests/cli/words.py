@@ -124,7 +124,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(told)
 
 
-def left_of(process: subprocess.Popen[str]) -> list[str]:
+def left_of(process: subprocess.Popen[Any]) -> list[str]:
     """The commands that still run in the session that this process began."""
     left = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -70,6 +70,22 @@ def test_browsers_get_a_page_and_scripts_a_text(sandbox: RunningSandbox) -> None
     assert " style=" not in page.text
 
 
+@pytest.mark.parametrize(
+    ("framed_by", "ancestor"), [("", "'none'"), ("http://127.0.0.1:8080", "http://127.0.0.1:8080")]
+)
+def test_it_is_framed_by_the_one_that_it_is_told_of(
+    start: Callable[[SandboxConfig], RunningSandbox], framed_by: str, ancestor: str
+) -> None:
+    """By nobody else; and then the page around it has the head."""
+    sandbox = start(SandboxConfig(framed_by=framed_by))
+    alone = requests.get(sandbox.url, headers=BROWSER, timeout=5)
+    framed = requests.get(sandbox.url, headers=BROWSER | {"Sec-Fetch-Dest": "iframe"}, timeout=5)
+    for page in (alone, framed):
+        assert page.headers["Content-Security-Policy"].endswith(f"; frame-ancestors {ancestor}")
+    assert 'class="framed"' in framed.text
+    assert 'class="framed"' not in alone.text
+
+
 def test_only_what_changed_is_pushed(
     sandbox: RunningSandbox, watching: Watching, place: Place, obd: dict[str, Any]
 ) -> None:

@@ -27,11 +27,10 @@ from otpvoice.sandbox.voice import Speech, find_voice
 _MOST_STREAMS: Final = 64
 """Each holds a thread. A browser needs one, however many tabs it has."""
 _OWN: Final = ("script-src", "worker-src", "style-src", "img-src", "media-src", "connect-src")
-_POLICY: Final = (
-    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
-    + "; ".join(f"{kind} 'self'" for kind in _OWN)
+_POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'self'; " + "; ".join(
+    f"{kind} 'self'" for kind in _OWN
 )
-"""Nothing from elsewhere, nothing inline."""
+"""Nothing from elsewhere, nothing inline. Who may frame the page, the company is set to."""
 
 
 def page() -> Blueprint:
@@ -59,11 +58,16 @@ def page() -> Blueprint:
 
 
 def show() -> ResponseReturnValue:
-    """The page for browsers; for ``curl`` and scripts what it always was, a plain text."""
+    """The page for browsers; for ``curl`` and scripts what it always was, a plain text.
+
+    In a frame (Fetch Metadata, Sec-Fetch-Dest) its head is hidden: another page is around it.
+    """
     wanted = request.accept_mimetypes.best_match(["text/plain", "text/html"])
     if wanted != "text/html":
         return about()
-    return render_template("desk.html", regions=render(company())), {"Vary": "Accept"}
+    framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
+    headers = {"Vary": "Accept, Sec-Fetch-Dest"}
+    return render_template("desk.html", regions=render(company()), framed=framed), headers
 
 
 def add_phone() -> ResponseReturnValue:
@@ -136,7 +140,8 @@ def _refuse_strangers() -> None:
 
 
 def _harden(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _POLICY
+    ancestor = company().config.framed_by or "'none'"
+    response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {ancestor}"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -78,7 +78,7 @@ document.addEventListener("click", ({ target }) => {
   if (again) sayAgain(again.closest(".screen").querySelector(".speech"));
 });
 
-for (const use of ["pointerdown", "keydown"]) {
+for (const use of ["pointerdown", "keydown", "audible"]) {
   document.addEventListener(use, () => ($("#silent").hidden = !permit()));
 }
 

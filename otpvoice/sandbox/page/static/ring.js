@@ -6,7 +6,20 @@ let context = null;
 let bell = null;
 let isWanted = false;
 
-const isAllowed = () => navigator.userActivation?.hasBeenActive ?? true;
+function isAllowed() {
+  if (navigator.userActivation?.hasBeenActive ?? true) return true;
+  if (window === window.top) return false;
+  // A frame may be heard if the page around it was used and lets it: only a context can tell.
+  context ??= newContext();
+  context.resume();
+  return context.state === "running";
+}
+
+function newContext() {
+  const made = new AudioContext();
+  made.onstatechange = () => document.dispatchEvent(new Event("audible"));
+  return made;
+}
 
 function tone(begins, frequency) {
   const oscillator = new OscillatorNode(context, { frequency, type: "triangle" });
@@ -29,7 +42,7 @@ function strike() {
 export function ring(on) {
   isWanted = on;
   if (on && !bell && isAllowed()) {
-    context ??= new AudioContext();
+    context ??= newContext();
     context.resume();
     strike();
     bell = setInterval(strike, CADENCE);

@@ -1,0 +1,66 @@
+"""``python examples demo``, which is ``make demo``: the story, then a page to try it on."""
+
+import os
+import sys
+import webbrowser
+from typing import Final
+
+import click
+
+from otpvoice.cli.demo import demo as story
+from otpvoice.cli.demo import narrate, running, stay
+from otpvoice.cli.request import Request
+from otpvoice.cli.stack import Stack, free_port, is_free
+from otpvoice.cli.story import invite
+from starting import LOGIN, PAGE
+
+VISITOR: Final = "+919845012345"
+"""Whose phone is on the page; the story calls another one, so that no limit is used up."""
+_SPELLED: Final = "+91 98450 12345"
+_PORT: Final = 8080
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after the narrated verification, without the page.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Of the API, on 127.0.0.1.")
+@click.option("--no-browser", is_flag=True, help="Only say where the page is.")
+@click.pass_context
+def demo(context: click.Context, *, once: bool, port: int | None, no_browser: bool) -> None:
+    """See one verification, then try it: a login and its phone, side by side on a page.
+
+    Begins as ``otpvoice demo`` does, and with --once is nothing else.
+    """
+    if once:
+        context.invoke(story, once=True, port=port)
+        return
+    login, page = _origin(), _origin(_PORT)
+    with running(port, app=login, framed_by=page) as (stack, narrator):
+        set_up(stack, login, page)
+        narrate(stack, narrator)
+        invite(stack, narrator)
+        click.echo(f"\n   Log in, and answer the phone, on one page:  {_bold(f'{page}/')}\n")
+        if not no_browser and _has_desktop():
+            webbrowser.open(page)
+        stay(stack)
+
+
+def set_up(stack: Stack, login: str, page: str) -> None:
+    """The login, the page around it, and a phone that rings until the visitor answers it."""
+    LOGIN.start(stack, login, LOGIN_FRAMED_BY=page, LOGIN_NUMBER=_SPELLED)
+    PAGE.start(stack, page, LOGIN_ORIGIN=login, DEMO_NUMBER=VISITOR)
+    phone = f"{stack.sandbox_url}/phones/{VISITOR.removeprefix('+')}"
+    Request("PUT", phone, body={"behaviour": "by_hand"}).send().raise_for_status()
+
+
+def _origin(wanted: int = 0) -> str:
+    return f"http://127.0.0.1:{wanted if wanted and is_free(wanted) else free_port()}"
+
+
+def _has_desktop() -> bool:
+    """Whether somebody sits at this terminal who would see a window open."""
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.stdout.isatty() and bool(has_display or sys.platform in {"darwin", "win32"})
+
+
+def _bold(text: str) -> str:
+    return click.style(text, bold=True, underline=True)

@@ -1,0 +1,115 @@
+"""``make demo``, which is ``python examples demo``: the story, and then a page to try it on."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+from cli.words import left_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PAGE = re.compile(r"on one page:  \S*?(http://127\.0\.0\.1:\d+)/")
+
+
+@contextmanager
+def at_a_terminal(
+    *words: str, environ: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """``python examples demo <words>`` in front of somebody, and where that person reads."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(EXAMPLES), "demo", *words],
+        env={**os.environ, **environ},
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    with process:
+        try:
+            yield process, screen
+        finally:
+            process.terminate()
+            process.wait(30)
+            os.close(screen)
+
+
+def page_on(screen: int) -> tuple[str, str]:
+    """What stands there as soon as the page's address does, and that address."""
+    told = ""
+    while not (found := PAGE.search(told)):
+        told += os.read(screen, 4096).decode(errors="replace")
+    return told, found[1]
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where temporary files go; its path is short enough for a socket in it."""
+    return tmp_path_factory.mktemp("t")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Path:
+    """A file that holds the address which the desktop's browser was given, if it was given one."""
+    return tmp_path / "opened"
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, temporary: Path, opened: Path) -> dict[str, str]:
+    """The variables of a desktop and its browser."""
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
+    return {
+        "DISPLAY": ":0",
+        "WAYLAND_DISPLAY": "",
+        "BROWSER": f"{browser} %s",
+        "TMPDIR": str(temporary),
+    }
+
+
+def test_the_page_opens_after_the_story(
+    temporary: Path, desktop: dict[str, str], opened: Path
+) -> None:
+    """In the desktop's browser; a Ctrl-C ends all of it with status 0, and nothing is left."""
+    with at_a_terminal(environ=desktop) as (process, screen):
+        told, page = page_on(screen)
+        assert "Approved once, and the callback is recorded" in told
+        assert "Sandbox" in requests.get(page, timeout=10).text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert left_of(process) == []
+    assert opened.read_text() == f"{page}\n"
+    assert [*temporary.iterdir()] == []
+
+
+@pytest.mark.parametrize(("words", "display"), [(["--no-browser"], ":0"), ([], "")])
+def test_no_window_opens_where_none_is_wanted(
+    words: list[str], display: str, desktop: dict[str, str], opened: Path
+) -> None:
+    """Somebody said so, or there is no desktop: the address is told all the same."""
+    with at_a_terminal(*words, environ=desktop | {"DISPLAY": display}) as (process, screen):
+        page_on(screen)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert not opened.exists()
+
+
+def test_once_is_the_story_alone(desktop: dict[str, str], opened: Path) -> None:
+    """To its end with status 0, without a page."""
+    with at_a_terminal("--once", environ=desktop) as (process, screen):
+        told = ""
+        with suppress(OSError):  # how a terminal says that nobody writes any more
+            while True:
+                told += os.read(screen, 4096).decode(errors="replace")
+        assert process.wait(30) == 0
+    assert "Approved once, and the callback is recorded" in told
+    assert not PAGE.search(told)
+    assert not opened.exists()

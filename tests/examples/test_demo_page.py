@@ -1,0 +1,184 @@
+"""The demo's page: a visitor asks for a call, answers the phone beside it, and is logged in."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+import requests
+from browser import Browsing
+from examples.people import Phone
+from playwright.sync_api import Locator, Page, expect
+
+from demo import VISITOR, set_up
+from otpvoice.cli.stack import Stack, free_port
+
+_TELLS_OF_BELL = """
+    window.OscillatorNode = class extends OscillatorNode {
+        constructor(context, options) {
+            super(context, options)
+            console.log('bell', context.state)
+        }
+    }
+"""
+_NUMBERS = count(9_845_100_001, 1_000_003)
+"""Far enough apart to share no limit."""
+
+
+@pytest.fixture(scope="session")
+def demo_url() -> str:
+    """Where the page is."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+def stack(demo_url: str) -> Iterator[Stack]:
+    """The demo without its story, and quick to call a number again."""
+    login = f"http://127.0.0.1:{free_port()}"
+    with Stack(free_port(), app=login, seconds=0.2, framed_by=demo_url) as running:
+        set_up(running, login, demo_url)
+        yield running
+
+
+@pytest.fixture
+def visit(page: Page, demo_url: str, stack: Stack) -> "Visit":
+    """Somebody who has opened it, and hears what rings."""
+    stack.check_health()
+    page.add_init_script(_TELLS_OF_BELL)
+    page.goto(demo_url)
+    return Visit(page)
+
+
+@pytest.fixture
+def another(stack: Stack) -> Phone:
+    """A phone that nobody has called, and that rings until it is answered."""
+    phone = Phone(stack, f"+91{next(_NUMBERS)}")
+    phone.behaves("by_hand")
+    return phone
+
+
+class Visit:
+    """The page, as a visitor uses it: both frames are in sight."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._login = page.frame_locator("#login iframe").locator("body")
+        self._phones = page.frame_locator("#phone iframe").locator("body")
+
+    def asks(self, number: str = "") -> None:
+        """For a call: to the number that is filled in already, if none is given."""
+        if number:
+            self._login.get_by_label("Mobile number").fill(number)
+        self._login.get_by_label("Your name").fill("Asha")
+        _press(self._login, "Call me")
+
+    def presses(self, key: str, number: str = VISITOR) -> None:
+        """A key of a phone, as soon as it is there."""
+        _press(self._phone(number), key)
+
+    def hears(self) -> str:
+        """The code, as soon as its last digit is said."""
+        digits = self._phone(VISITOR).locator(".digits .word")
+        expect(digits.last).to_have_attribute("data-said", re.compile("now|yes"))
+        return "".join(digits.all_text_contents())
+
+    def types(self, code: str) -> None:
+        """And presses Enter."""
+        field = self._login.get_by_label("Code from the call")
+        field.fill(code)
+        field.press("Enter")
+
+    def sees(self, *sentences: str) -> None:
+        """In the login: all of them are there, or soon are."""
+        for sentence in sentences:
+            expect(self._login.get_by_text(sentence).first).to_be_visible()
+
+    def receipt(self) -> dict[str, Any]:
+        """What the login shows of it."""
+        shown = self._login.get_by_label("The receipt that let you in").text_content()
+        claims: dict[str, Any] = json.loads(shown or "")
+        return claims
+
+    def _phone(self, number: str) -> Locator:
+        return self._phones.locator(f"#phone-{number.removeprefix('+')}")
+
+
+def _press(within: Locator, button: str) -> None:
+    within.get_by_role("button", name=button, exact=True).click()
+
+
+def test_a_newcomer_is_called_and_let_in(visit: Visit, stack: Stack) -> None:
+    """Asked, rung with a sound, answered, heard, typed: then the receipt and the events are seen.
+
+    The sound comes though only the login was clicked. The page says that nobody is really called.
+    """
+    expect(visit.page.get_by_text("Sandbox", exact=True)).to_be_visible()
+    expect(visit.page.get_by_text("nobody is really called")).to_be_visible()
+    with visit.page.expect_console_message(lambda said: said.text == "bell running"):
+        visit.asks()
+    visit.sees("Please answer the call and listen for your code.")
+    visit.presses("Answer")
+    visit.types(visit.hears())
+    visit.sees("You are logged in", f"Your number {VISITOR} is verified.")
+    claims = visit.receipt()
+    assert (claims["iss"], claims["sub"]) == (stack.url, VISITOR)
+    visit.presses("Hang up")
+    visit.sees("call.placed", "verification.approved", "call.answered")
+
+
+def test_a_declined_call_comes_again(visit: Visit, another: Phone) -> None:
+    """The login says so, the phone rings anew by itself, and its code lets in."""
+    visit.asks(another.number)
+    visit.presses("Decline", another.number)
+    visit.sees("call.busy")
+    visit.presses("Answer", another.number)
+    visit.types(another.hears())
+    visit.sees("You are logged in")
+    assert len(another.calls()) == 2
+
+
+@pytest.mark.parametrize(("width", "color_scheme"), [(390, "dark"), (1280, "light")])
+@pytest.mark.usefixtures("stack")
+def test_it_fits_a_phone_and_a_desk(
+    browsing: Browsing, demo_url: str, width: int, color_scheme: str
+) -> None:
+    """Nothing sticks out sideways; each step leads to its frame, and each frame has a title."""
+    viewport = {"width": width, "height": 800}
+    page = browsing.opens(demo_url, viewport=viewport, color_scheme=color_scheme)
+    for document in page.frames:
+        assert document.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for step, title in (("Answer the phone", "phones"), ("Ask for the call", "login")):
+        page.get_by_role("link", name=step).click()
+        frame = page.get_by_title(re.compile(title))
+        expect(frame).to_be_in_viewport(ratio=0.7)
+
+
+def test_only_this_page_may_frame_the_others(visit: Visit, demo_url: str) -> None:
+    """The login and the phones name its origin; it lets itself be framed by none."""
+    for frame in visit.page.frames[1:]:
+        assert f"frame-ancestors {demo_url}" in _policy(frame.url)
+    assert "frame-ancestors 'none'" in _policy(demo_url)
+
+
+def test_every_link_leads_somewhere(visit: Visit) -> None:
+    """The API's document, the ledger, each log; the pages in the frames by themselves."""
+    for link in visit.page.locator("a:not([href^='#'])").all():
+        address = urljoin(visit.page.url, link.get_attribute("href"))
+        assert requests.get(address, timeout=10).ok, address
+
+
+def test_only_logs_are_shown(demo_url: str, stack: Stack) -> None:
+    """Whatever else lies in their folder, such as the settings with their secrets, is not."""
+    assert stack.configuration.exists()
+    assert "gunicorn" in requests.get(f"{demo_url}/logs/api", timeout=10).text
+    for name in ("otpvoice.toml", "otpvoice", "..%2Fotpvoice", "login.sqlite", ""):
+        assert requests.get(f"{demo_url}/logs/{name}", timeout=10).status_code == 404
+
+
+def _policy(url: str) -> str:
+    return requests.get(url, headers={"Accept": "text/html"}, timeout=10).headers[
+        "Content-Security-Policy"
+    ]
