@@ -1,10 +1,14 @@
 """The only wiring: from settings to a web application, to a dialer, and to what operators do."""
 
-from flask import Flask
+from flask import Blueprint, Flask
 from prometheus_client import CollectorRegistry
 
 from otpvoice.api import answers, cors, errors, metering, shapes
 from otpvoice.api.auth import Access, ApiKeys, seen
+from otpvoice.api.console.board import Price
+from otpvoice.api.console.door import Door, Guesses
+from otpvoice.api.console.routes import Console, console_pages
+from otpvoice.api.console.searching import Searcher
 from otpvoice.api.docs import docs
 from otpvoice.api.health import health
 from otpvoice.api.metering import metrics_page
@@ -31,6 +35,7 @@ from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
+from otpvoice.store.figures import Figures
 from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.operations import Operations
 from otpvoice.store.redis import RedisStore
@@ -73,6 +78,8 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.register_blueprint(health(store))
     app.register_blueprint(docs(settings.provider.name))
     app.register_blueprint(metrics_page(_page(counted, store)))
+    if settings.secrets.admin_key_sha256:
+        app.register_blueprint(_console(settings, store))
     metering.register(app, ApiMetrics(counted, [*profiles]))
     return app
 
@@ -181,6 +188,28 @@ def _store(settings: Settings, metrics: StoreMetrics, timeout: float | None = No
 def _page(counted: CollectorRegistry, store: RedisStore) -> Page:
     looking = Operations(store.redis, rules=store.rules, metrics=store.metrics)
     return Page(counted, StoreGauges(looking))
+
+
+def _console(settings: Settings, store: RedisStore) -> Blueprint:
+    """The operators' pages. They see what operators' commands see."""
+    looking = Operations(
+        store.redis, rules=store.rules, metrics=store.metrics, clock_offset=store.clock_offset
+    )
+    searcher = Searcher(
+        operations=looking,
+        ring=_ring(settings),
+        number_key=NumberKey(settings.secrets.number_key),
+        limits=settings.call_limits(),
+    )
+    console = Console(
+        searcher=searcher,
+        figures=Figures(store.redis),
+        live_calls=settings.limits.live_calls,
+        routes=settings.provider.routes,
+        price=Price(settings.console.price_per_call, settings.console.currency),
+    )
+    door = Door(settings.secrets.admin_key_sha256, settings.server.public_url, Guesses())
+    return console_pages(console, door)
 
 
 def queue_rules(settings: Settings) -> QueueRules:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from otpvoice.cli.moments import iso, when
-from otpvoice.cli.uses import CALLS_PER_DAY, HEADING, Usage, usages
+from otpvoice.cli.uses import HEADING, Usage, usages
+from otpvoice.core.allowances import CALLS_PER_DAY
 from otpvoice.core.limits import CallLimits
 from otpvoice.store.operations import Explanation, Refusal, Telephone
 

@@ -18,6 +18,11 @@ def new_api_key() -> str:
     return f"ovk_{secrets.token_urlsafe(32)}"
 
 
+def new_admin_key() -> str:
+    """``ova_`` and 43 characters of base64url: 256 random bits."""
+    return f"ova_{secrets.token_urlsafe(32)}"
+
+
 def hash_of(api_key: str) -> str:
     """What the configuration knows of an API key: the SHA-256 of its text, in hex."""
     return hashlib.sha256(api_key.encode("ascii")).hexdigest()
@@ -65,6 +70,18 @@ def _client_name(_context: click.Context, _option: click.Parameter, name: str) -
 @click.group()
 def keys() -> None:
     """Make API keys and secrets."""
+
+
+@keys.command()
+def admin() -> None:
+    """Make a key that opens the console.
+
+    The key itself is shown once, on stderr, and stored nowhere. What stdout says belongs into the
+    table [secrets] of the configuration.
+    """
+    key = new_admin_key()
+    click.echo(f'admin_key_sha256 = ["{hash_of(key)}"]')
+    click.echo(f"The admin key, shown this once; the console's password:\n\n  {key}\n", err=True)
 
 
 @keys.command()

@@ -11,14 +11,13 @@ import click
 
 from otpvoice.app import create_operations
 from otpvoice.cli.configured import load_settings
-from otpvoice.cli.telephone import telephone_of
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import Verification
 from otpvoice.settings import Settings
-from otpvoice.store.operations import Telephone
+from otpvoice.store.operations import Telephone, telephone_of
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document, for machines."

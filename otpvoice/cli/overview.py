@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from otpvoice.cli.breakers import breaker_document, meaning_of, tell_breaker
+from otpvoice.cli.breakers import breaker_document, tell_breaker
 from otpvoice.cli.moments import iso, when
 from otpvoice.cli.uses import HEADING, Usage, usages
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.verification import Route
+from otpvoice.store.meanings import meaning_of
 from otpvoice.store.operations import Overview
 
 

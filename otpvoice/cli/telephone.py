@@ -5,10 +5,8 @@ from typing import Final
 import click
 
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.keys import NumberKey
-from otpvoice.core.phone import Number, mask_number, read_number
+from otpvoice.core.phone import Number, read_number
 from otpvoice.settings.readers import read_seconds
-from otpvoice.store.operations import Telephone
 
 _LONGEST: Final = 365 * 86_400
 
@@ -47,13 +45,3 @@ def duration(_context: click.Context, _parameter: click.Parameter, text: str) ->
     if not 0 < seconds <= _LONGEST:
         raise click.BadParameter('must be seconds, or like "90s", "10m", "24h", "7d"; at most 365d')
     return seconds
-
-
-def telephone_of(number: Number, number_key: NumberKey) -> Telephone:
-    """The number as the store knows it."""
-    return Telephone(
-        name=number_key.name(number.e164),
-        prefix=number_key.shared("prefix", number.prefix),
-        area=number.area,
-        masked=mask_number(number.e164),
-    )

@@ -1,21 +1,13 @@
 """How far limits are used up, with how much each allows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from otpvoice.cli.moments import iso, when
-from otpvoice.core.limits import CallLimits, labels
+from otpvoice.core.allowances import allowances
+from otpvoice.core.limits import CallLimits
 from otpvoice.store.operations import Use
-
-CALLS_PER_DAY: Final = "calls_per_day"
-"""Of a client, or of the whole service."""
-_OF_NUMBERS: Final = (
-    "calls_per_number",
-    "all_calls_per_number",
-    "wrong_codes_per_number",
-    "unproven_per_prefix",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 
 def usages(uses: Iterable[Use], limits: CallLimits, now: int) -> list[Usage]:
     """What the store counted beside what the settings allow, client by client."""
-    allowed = dict(_allowed(limits))
+    allowed = dict(allowances(limits))
     found = []
     for use in sorted(uses, key=lambda use: use.client or ""):
         bound = allowed.get((use.client, use.limit))
@@ -70,16 +62,3 @@ def usages(uses: Iterable[Use], limits: CallLimits, now: int) -> list[Usage]:
         until = use.until if use.until > now else None
         found.append(Usage(use.client, use.limit, used, bound, until))
     return found
-
-
-def _allowed(limits: CallLimits) -> Iterator[tuple[tuple[str | None, str], int]]:
-    for setting in _OF_NUMBERS:
-        for label in labels(setting, getattr(limits, setting)):
-            yield (None, label.text), label.quota.count
-    if limits.calls_per_day is not None:
-        yield (None, CALLS_PER_DAY), limits.calls_per_day
-    for client, own in limits.clients.items():
-        for label in labels("calls_per_client", own.calls):
-            yield (client, label.text), label.quota.count
-        if own.calls_per_day is not None:
-            yield (client, CALLS_PER_DAY), own.calls_per_day

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -89,6 +90,19 @@ def read_number(text: str) -> Number:
         region=phonenumbers.region_code_for_number(parsed) or "unknown",
         kind=PhoneNumberType.to_string(kind).lower(),
     )
+
+
+def region_of_area(area: str) -> str:
+    """The region that numbers of an area are of, as far as their beginning tells; else ``?``.
+
+    Several regions share a calling code: the six digits that are missing are tried as some others.
+    """
+    for ending in ("234567", "555555", "000000"):
+        with suppress(NumberParseException):
+            region = phonenumbers.region_code_for_number(phonenumbers.parse(area + ending))
+            if region:
+                return region
+    return "?"
 
 
 def _check_rules(number: Number, rules: NumberRules) -> None:

@@ -163,6 +163,8 @@ PathToken = Annotated[
 KeyHash = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}\Z"), Kind("the SHA-256 of a key, 64 hex digits", str.lower)
 ]
+Price = Annotated[float, Meta(ge=0, le=1_000_000), Kind("a number")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z"), Kind("an ISO 4217 code of three letters")]
 EventUrl = Annotated[str, Kind("an http:// or https:// URL, or empty", read_event_url)]
 EventSecret = Annotated[
     str, Kind('"whsec_<base64 of 24 to 64 bytes>"', read_event_secret, secret=True)

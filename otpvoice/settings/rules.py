@@ -125,6 +125,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     ring, provider = settings.secrets.keys, settings.provider
     yield from _each("secrets.keys", [_text(key.key) for key in ring])
     yield "secrets.number_key", _text(settings.secrets.number_key)
+    yield from _each("secrets.admin_key_sha256", settings.secrets.admin_key_sha256)
     yield "provider.token", provider.token
     yield from _each("provider.webhook_secret", provider.webhook_secret)
     yield from _each("provider.webhook_path_token", provider.webhook_path_token)

@@ -24,6 +24,7 @@ from otpvoice.settings.kinds import (
     CallRoute,
     CodeLife,
     Count,
+    Currency,
     EventSecret,
     EventUrl,
     Flag,
@@ -41,6 +42,7 @@ from otpvoice.settings.kinds import (
     OtpFormat,
     PathToken,
     Prefix,
+    Price,
     ProviderName,
     RedisUrl,
     Region,
@@ -95,6 +97,8 @@ class Secrets(Section, frozen=True, kw_only=True):
     keys: Annotated[tuple[NamedKey, ...], Meta(min_length=1)]
     """The ring: the first signs, all open."""
     number_key: Key
+    admin_key_sha256: tuple[KeyHash, ...] = ()
+    """Operators' keys to the console; empty: there is none."""
 
 
 class Client(Section, frozen=True, kw_only=True):
@@ -191,6 +195,14 @@ class Limits(Section, frozen=True, kw_only=True):
     live_calls: Positive = 200
 
 
+class Console(Section, frozen=True, kw_only=True):
+    """``[console]``: what operators are shown."""
+
+    price_per_call: Price = 0.0
+    """Of each call that the provider took; 0: costs are not shown."""
+    currency: Currency = "INR"
+
+
 class Log(Section, frozen=True, kw_only=True):
     """``[log]``: what the processes say of themselves."""
 
@@ -209,6 +221,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     verification: Verification
     dialer: Dialer
     limits: Limits
+    console: Console
     test_numbers: Mapping[str, str]
     """E.164 → its fixed code. Its ``repr`` shows neither."""
     log: Log

@@ -10,6 +10,8 @@
 | ip:<address>         | zset | calls for an address without approval      | a window      |
 | tally:<what>:<w>     | hash | how many in the slices of a window         | the window    |
 | breakers             | zset | open breakers by when they close           | with the last |
+| figures:<bucket>     | hash | what happened in five minutes              | 26 hours      |
+| areas:<bucket>       | hash | the same by the beginnings of numbers      | 26 hours      |
 | refusals:<n>         | list | the newest refusals of a number            | a day         |
 | reference:<r>        | text | verifications of a caller's reference      | ttl + keep    |
 | notices              | list | what the log is to be told                 | 7 days        |
@@ -79,6 +81,14 @@ class Keys:
     def reference(self, reference: str) -> str:
         """The verifications that a caller's reference was given for."""
         return f"{self.prefix}reference:{reference}"
+
+    def figures(self, bucket: int) -> str:
+        """What happened in five minutes."""
+        return f"{self.prefix}figures:{bucket}"
+
+    def areas(self, bucket: int) -> str:
+        """The same by the beginnings of numbers."""
+        return f"{self.prefix}areas:{bucket}"
 
     def refusals(self, number: str) -> str:
         """What was refused to a number."""

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
+from otpvoice.core.keys import NumberKey
 from otpvoice.core.limits import DAY
+from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.records import read_answer
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
@@ -32,6 +34,16 @@ class Telephone:
     area: str
     masked: str
     """For the log."""
+
+
+def telephone_of(number: Number, number_key: NumberKey) -> Telephone:
+    """The number as the store knows it."""
+    return Telephone(
+        name=number_key.name(number.e164),
+        prefix=number_key.shared("prefix", number.prefix),
+        area=number.area,
+        masked=mask_number(number.e164),
+    )
 
 
 @dataclass(frozen=True, slots=True)

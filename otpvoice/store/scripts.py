@@ -39,7 +39,8 @@ _UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED",
 
 _LUA: Final = files("otpvoice.store") / "lua"
 _PARTS: Final = (
-    "base", "tallies", "numbers", "breakers", "limits", "calls", "verifications", "events", "again",
+    "base", "tallies", "numbers", "figures", "breakers", "limits", "calls", "verifications",
+    "events", "again",
 )  # fmt: skip
 _RULES: Final = tuple(
     sorted(

@@ -9,7 +9,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 import schemathesis
-from api.door import Door, problem
+from api.door import Door, problem, settings_with
 from flask import Flask
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from otpvoice.api.advice import ADVICE
 from otpvoice.api.bodies import IDEMPOTENCY_KEY
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.app import create_app
 from otpvoice.core.phone import E164
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
+from otpvoice.store.redis import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 PROBLEM = "application/problem+json"
@@ -73,6 +75,18 @@ def test_every_address_stands_in_it(app: Flask, document: dict[str, Any]) -> Non
     }
     told = {(path, name.upper()) for path, names in document["paths"].items() for name in names}
     assert told == rules
+
+
+def test_the_console_stands_not_in_it(
+    app: Flask, store: RedisStore, environ: dict[str, str], document: dict[str, Any]
+) -> None:
+    """Where it is on, its addresses are the only ones besides: pages for operators, no API."""
+    settings = settings_with(environ, secrets_admin_key_sha256="0" * 64)
+    rules = {rule.rule for rule in create_app(settings, store).url_map.iter_rules()}
+    further = rules - {rule.rule for rule in app.url_map.iter_rules()}
+    assert further
+    assert all(rule.startswith("/console") for rule in further)
+    assert not any(path.startswith("/console") for path in document["paths"])
 
 
 def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""``otpvoice keys new``."""
+"""``otpvoice keys new`` and ``keys admin``."""
 
 import re
 import tomllib
@@ -38,6 +38,19 @@ def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
     assert settings.secrets.keys[0].key != settings.secrets.number_key
     assert settings.provider.webhook_secret[0] != settings.provider.validation_key
     assert list(settings.clients) == ["app"]
+
+
+def test_an_admin_key_is_shown_once_and_its_hash_opens_the_console(tmp_path: Path) -> None:
+    """The key is on stderr only; what stdout says is a member of [secrets]."""
+    made = runs("keys", "admin")
+    assert made.exit_code == 0
+    (key,) = re.findall(r"ova_[A-Za-z0-9_-]{43}", made.stderr)
+    assert "ova_" not in made.stdout
+    whole = runs("keys", "new", "app", "--secrets").stdout
+    file = tmp_path / "otpvoice.toml"
+    file.write_text(whole.replace("[secrets]\n", f"[secrets]\n{made.stdout}"))
+    settings = load({"OTPVOICE_CONFIG": str(file), **PROVIDER}).settings
+    assert settings.secrets.admin_key_sha256 == (hash_of(key),)
 
 
 def test_a_second_client_can_be_appended(tmp_path: Path) -> None:

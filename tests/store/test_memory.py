@@ -54,7 +54,9 @@ def test_a_whole_life_leaves_records_only(exchange: Exchange, redis: Redis) -> N
         exchange.checks(begun, CODE)
     exchange.passes(100)
     kinds = sorted({key.decode().split(":")[1] for key in redis.scan_iter()})
-    assert kinds == ["call", "dialers", "number", "seen", "verification", "wake"]
+    assert kinds == [
+        *("areas", "call", "dialers", "figures", "number", "seen", "verification", "wake")
+    ]
 
 
 # Ends --------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from world import (
 
 from otpvoice.core.speech import CodeFormat, spell_code
 from otpvoice.store.address import connect
+from otpvoice.store.keys import TAG
 
 ASHA, RAVI, MEERA, DEVI, TARA = (f"+9198765{n}{n}{n}12" for n in range(1, 6))
 OWN_CODE: Final = "8306175294"
@@ -299,15 +300,17 @@ def test_a_planted_canary_is_found() -> None:
 
 def test_a_canary_planted_in_the_store_is_found(redis: Redis) -> None:
     """In the name of a key, and in a value of each type."""
-    redis.set(f"string:{OWN_CODE}", "x")
-    redis.hset("hash", "x", f"x{OWN_CODE}")
-    redis.hset("field", OWN_CODE, "x")
-    redis.rpush("list", SPELLED)
-    redis.sadd("set", OWN_CODE.encode().hex())
-    redis.zadd("zset", {f"x {OWN_CODE}": 1})
+    redis.set(f"{TAG}string:{OWN_CODE}", "x")
+    redis.hset(f"{TAG}hash", "x", f"x{OWN_CODE}")
+    redis.hset(f"{TAG}field", OWN_CODE, "x")
+    redis.rpush(f"{TAG}list", SPELLED)
+    redis.sadd(f"{TAG}set", OWN_CODE.encode().hex())
+    redis.zadd(f"{TAG}zset", {f"x {OWN_CODE}": 1})
     scanner = Scanner(codes={"a code": OWN_CODE})
     found = {leak.where for where, raw in everything_in(redis) for leak in scanner.scan(where, raw)}
-    assert {"hash", "field", "list", "set", "zset", f"the name of string:{OWN_CODE}"} <= found
+    kinds = ("hash", "field", "list", "set", "zset")
+    assert {f"{TAG}{kind}" for kind in kinds} <= found
+    assert f"the name of {TAG}string:{OWN_CODE}" in found
 
 
 def test_the_store_keeps_nothing_readable(life: Life, kept: list[tuple[str, bytes]]) -> None:

@@ -112,9 +112,10 @@ local FIRST_PULL = 3000
 -- Only what was never sent can go back to the queue or be called off.
 local UNSENT_ONLY = { queued = true, canceled = true, expired = true }
 
--- Nobody places a call to a test number.
-local function count_call(call, status)
+-- Nobody places a call to a test number. `taken`: the provider just told that it has the call.
+local function count_call(call, status, taken)
   count('call', call.test and 'test' or call.route, status, call.sent_at and NOW - call.sent_at or '')
+  if not call.test and status ~= 'queued' then books.call(call, status, taken) end
 end
 
 -- Moves a call if the table allows it; `changes` are further fields. False: nothing was changed.
@@ -150,7 +151,9 @@ local function move_call(call, status, changes)
     end
   end
   changed(call.verification, 'call.' .. status)
-  if status ~= 'queued' and status ~= 'dialing' then count_call(call, status) end
+  if status ~= 'queued' and status ~= 'dialing' then
+    count_call(call, status, changes and changes.placed_at)
+  end
   return true
 end
 

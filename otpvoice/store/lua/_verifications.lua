@@ -25,6 +25,7 @@ local function finish(verification, status, reason, at)
   if answered then count_answered(verification) end
   changed(verification.id, 'verification.' .. status)
   count('verification', status, NOW - verification.created_at, verification.client)
+  if not verification.test then books.ended(verification, status, reason) end
 end
 
 -- The verification as it stands now: one whose life is over is ended by whoever reads it.

@@ -106,4 +106,5 @@ if reference ~= '' then
 end
 local new = load_verification(id)
 queue_call(new, spec, due)
+if not given.test then books.began() end
 return say(said, 'created', new)

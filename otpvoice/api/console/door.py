@@ -1,0 +1,109 @@
+"""Who may see the console: holders of an admin key, by HTTP Basic (RFC 7617).
+
+The browser asks for it and keeps it until it is closed, so that there is no session to steal or to
+forget and no cookie. The password is the key; the user name is whatever the operator wants to be
+called in the log. What a browser adds unasked another site could make use of: whatever is not a
+GET has to come from a page of ours.
+"""
+
+import hashlib
+import hmac
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from flask import g, request
+from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+
+_LOG = structlog.get_logger(__name__)
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z ._@-]{0,39}", re.ASCII)
+"""What the log takes for a name; digits could be somebody's number."""
+_GUESSES: Final = 10
+_WITHIN: Final = 60.0
+"""Seconds."""
+_ADDRESSES: Final = 1000
+
+
+class Guesses:
+    """Wrong keys of late, by the address that they came from.
+
+    An address that had ten of them within a minute is compared no more until the minute is over.
+    A key is 256 random bits and can not be guessed: this keeps the noise down.
+    """
+
+    def __init__(self) -> None:
+        self._wrong: dict[str, deque[float]] = {}
+
+    def wait(self, address: str, now: float) -> int:
+        """Whole seconds until a key from there is compared; 0: at once."""
+        wrong = self._wrong.get(address, deque[float]())
+        while wrong and wrong[0] <= now - _WITHIN:
+            wrong.popleft()
+        return int(wrong[0] + _WITHIN - now) + 1 if len(wrong) >= _GUESSES else 0
+
+    def note(self, address: str, now: float) -> None:
+        """A wrong key came from there."""
+        if address not in self._wrong and len(self._wrong) >= _ADDRESSES:
+            self._wrong.pop(next(iter(self._wrong)))
+        self._wrong.setdefault(address, deque(maxlen=_GUESSES)).append(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Lets operators in.
+
+    Args:
+        hashes: SHA-256 of the admin keys, in hex. A plain hash will do: keys are 256 random bits.
+        public_url: how the outside reaches us.
+    """
+
+    hashes: Sequence[str]
+    public_url: str
+    guesses: Guesses
+
+    def admit(self) -> None:
+        """Lets whoever asks in, or not; :func:`operator` tells who it is.
+
+        Raises:
+            Unauthorized: no key that we know.
+            TooManyRequests: too many wrong ones came from there.
+            Forbidden: another site's page sent it.
+        """
+        address, now = request.remote_addr or "", time.monotonic()
+        given = request.authorization
+        key = given.password if given and given.type == "basic" else None
+        if key is None:
+            raise Unauthorized
+        if wait := self.guesses.wait(address, now):
+            raise TooManyRequests(retry_after=wait)
+        if not self._is_known(key):
+            self.guesses.note(address, now)
+            _LOG.warning("console.refused")
+            raise Unauthorized
+        if request.method not in {"GET", "HEAD"} and not self._is_ours():
+            _LOG.warning("console.cross_site")
+            raise Forbidden
+        name = given.username if given else None
+        g.operator = name if name and _NAME.fullmatch(name) else "somebody"
+
+    def _is_known(self, key: str) -> bool:
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        # All are compared, so that time does not tell which one was near.
+        matches = [hmac.compare_digest(digest, bytes.fromhex(known)) for known in self.hashes]
+        return any(matches)
+
+    def _is_ours(self) -> bool:
+        """Whether a page of this very origin sent the form: browsers always say which one did."""
+        origin = request.headers.get("Origin", "")
+        home = urlsplit(self.public_url)
+        return origin in {f"{home.scheme}://{home.netloc}", f"{request.scheme}://{request.host}"}
+
+
+def operator() -> str:
+    """Who is told to have done it."""
+    return f"console: {g.operator}"

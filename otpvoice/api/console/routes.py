@@ -1,0 +1,117 @@
+"""``/console`` and below. What is searched for travels in bodies, never in addresses."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
+
+from otpvoice.api.console.board import Price, board
+from otpvoice.api.console.door import Door, operator
+from otpvoice.api.console.pages import FILES, file, page
+from otpvoice.api.console.searching import Searcher
+from otpvoice.api.console.standing import standing
+from otpvoice.core.errors import InvalidNumber, StoreUnavailable
+from otpvoice.core.verification import Route
+from otpvoice.store.figures import Figures
+
+_LONGEST_FORM: Final = 4096
+"""Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What the console looks through, and what it needs to know of the settings."""
+
+    searcher: Searcher
+    figures: Figures
+    live_calls: int
+    routes: tuple[Route, ...]
+    price: Price
+
+
+def console_pages(console: Console, door: Door) -> Blueprint:
+    """The console, for those whom ``door`` lets in."""
+    routes = Blueprint("console", __name__, url_prefix="/console")
+    views = _Views(console)
+
+    @routes.before_request
+    def admit() -> None:
+        request.max_content_length = _LONGEST_FORM
+        door.admit()
+
+    routes.add_url_rule("", view_func=views.overview)
+    routes.add_url_rule("/search", view_func=views.search, methods=["POST"])
+    routes.add_url_rule("/limits/clear", view_func=views.clear, methods=["POST"])
+    routes.add_url_rule("/static/<name>", view_func=views.static)
+    routes.register_error_handler(Unauthorized, _ask_for_key)
+    routes.register_error_handler(TooManyRequests, _have_wait)
+    routes.register_error_handler(Forbidden, _refuse_other_sites)
+    routes.register_error_handler(InvalidNumber, _tell_no_number)
+    routes.register_error_handler(StoreUnavailable, _tell_store_is_away)
+    return routes
+
+
+class _Views:
+    """What each address shows."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def overview(self) -> Response:
+        it = self._console
+        seen = it.searcher.operations.overview()
+        shown = board(it.figures.of_a_day(seen.now), it.routes, it.price)
+        now = standing(seen, it.searcher.limits, it.live_calls, it.routes)
+        return page("overview.html", board=shown, standing=now, now=seen.now)
+
+    def search(self) -> Response:
+        what = request.form.get("what", "").strip()
+        found = self._console.searcher.search(what, operator())
+        return page("found.html", search=found)
+
+    def clear(self) -> Response:
+        searcher = self._console.searcher
+        telephone = searcher.telephone(request.form.get("number", ""))
+        before = searcher.explain(telephone)
+        searcher.operations.clear(telephone, operator())
+        return page("cleared.html", before=before, after=searcher.explain(telephone))
+
+    def static(self, name: str) -> Response:
+        if name not in FILES:
+            raise NotFound
+        return file(name)
+
+
+def _ask_for_key(_error: Exception) -> Response:
+    response = page(
+        "message.html",
+        401,
+        title="The console needs a key",
+        text="Give any name of yours for the log, and an admin key as the password.",
+    )
+    response.headers["WWW-Authenticate"] = 'Basic realm="otpvoice console", charset="UTF-8"'
+    return response
+
+
+def _have_wait(error: TooManyRequests) -> Response:
+    text = "Too many wrong keys came from your address. Wait a minute."
+    response = page("message.html", 429, title="Wait", text=text)
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _refuse_other_sites(_error: Exception) -> Response:
+    text = "This was not sent by a page of the console, so that nothing was done."
+    return page("message.html", 403, title="Not from here", text=text)
+
+
+def _tell_no_number(error: Exception) -> Response:
+    return page("message.html", 422, title="No such number", text=str(error))
+
+
+def _tell_store_is_away(_error: Exception) -> Response:
+    text = "Nothing is known of it, nor whether anything was changed. otpvoice doctor tells more."
+    response = page("message.html", 503, title="The store does not answer", text=text)
+    response.headers["Retry-After"] = "1"
+    return response

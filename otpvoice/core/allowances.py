@@ -1,0 +1,32 @@
+"""How much each limit that counts allows."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from otpvoice.core.limits import CallLimits, labels
+
+CALLS_PER_DAY: Final = "calls_per_day"
+"""Of a client, or of the whole service."""
+_OF_NUMBERS: Final = (
+    "calls_per_number",
+    "all_calls_per_number",
+    "wrong_codes_per_number",
+    "unproven_per_prefix",
+)
+
+
+def allowances(limits: CallLimits) -> Iterator[tuple[tuple[str | None, str], int]]:
+    """Whose limit and its label, as the store names them, and how much it allows.
+
+    None for whom: it is a number's, or the whole service's.
+    """
+    for setting in _OF_NUMBERS:
+        for label in labels(setting, getattr(limits, setting)):
+            yield (None, label.text), label.quota.count
+    if limits.calls_per_day is not None:
+        yield (None, CALLS_PER_DAY), limits.calls_per_day
+    for client, own in limits.clients.items():
+        for label in labels("calls_per_client", own.calls):
+            yield (client, label.text), label.quota.count
+        if own.calls_per_day is not None:
+            yield (client, CALLS_PER_DAY), own.calls_per_day

