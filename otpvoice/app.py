@@ -13,6 +13,7 @@ from otpvoice.api.docs import docs
 from otpvoice.api.health import health
 from otpvoice.api.metering import metrics_page
 from otpvoice.api.present import present
+from otpvoice.api.preview import Previewer
 from otpvoice.api.receipts import public_keys
 from otpvoice.api.verifications import verifications
 from otpvoice.api.webhooks import webhooks
@@ -207,6 +208,8 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
         live_calls=settings.limits.live_calls,
         routes=settings.provider.routes,
         price=Price(settings.console.price_per_call, settings.console.currency),
+        previewer=Previewer(settings, provider(settings)),
+        clients=tuple(sorted(settings.clients)),
     )
     door = Door(settings.secrets.admin_key_sha256, settings.server.public_url, Guesses())
     return console_pages(console, door)

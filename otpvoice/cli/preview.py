@@ -2,39 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from otpvoice.api.preview import Preview, Previewer
 from otpvoice.app import provider
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.operating import json_option, print_json
-from otpvoice.core.flow import DEFAULT, Flow, choose_flow, is_language_tag
-from otpvoice.core.preview import Rehearsal
-from otpvoice.core.service import ClientProfile
-from otpvoice.core.speech import clean_name
-from otpvoice.core.verification import Route
-from otpvoice.providers.base import CallOrder, CallRequest
+from otpvoice.core.flow import is_language_tag
 from otpvoice.settings import Settings
-
-_EXAMPLE: Final = "4071132598"
-"""No real code: its beginning is the example, with a zero in it."""
-_LEAST_LIFE: Final = 15
-"""Seconds of life without which no call is dialed."""
-_CALL_ID: Final = f"call_{'0' * 32}"
-_NUMBER: Final = "+919876543210"
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A call that is not placed."""
-
-    key: str
-    flow: Flow
-    rehearsal: Rehearsal
-    requests: dict[Route, CallRequest]
-    warnings: tuple[str, ...]
 
 
 @click.command()
@@ -53,39 +30,15 @@ def preview(
     if locale is not None and not is_language_tag(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
-    seen = look(settings, _profile(settings, client), locale, name, text)
+    previewer = Previewer(settings, provider(settings))
+    seen = previewer.look(_client(settings, client), locale, name, text)
     if as_json:
         print_json(_document(seen))
     else:
         click.echo("\n".join(_tell(seen)))
 
 
-def look(
-    settings: Settings, profile: ClientProfile, locale: str | None, name: str, text: str | None
-) -> Preview:
-    """The call that this request would lead to. ``text``: instead of the flow's own."""
-    key, flow = choose_flow(locale, profile.flows)
-    chosen, spoken = settings.provider, clean_name(name) or profile.default_name
-    verification = settings.verification
-    rehearsal = Rehearsal(
-        text=flow.text if text is None else text,
-        code=_EXAMPLE[: verification.code_length],
-        code_format=chosen.otp_format,
-        name=spoken,
-        life=max(_LEAST_LIFE, min(verification.min_life, profile.ttl // 2)),
-        longest=chosen.c2c_duration * 60,
-    )
-    warnings = (
-        *_of_the_choice(settings, locale, key),
-        *_of_the_given_name(name, spoken),
-        *_of_the_text(rehearsal, key),
-    )
-    requests = {route: _request(settings, profile, flow, rehearsal, route) for route in Route}
-    offered = {route: requests[route] for route in chosen.routes}
-    return Preview(key, flow, rehearsal, offered, warnings)
-
-
-def _profile(settings: Settings, client: str | None) -> ClientProfile:
+def _client(settings: Settings, client: str | None) -> str:
     if client is None and len(settings.clients) == 1:
         (client,) = settings.clients
     if client is None:
@@ -93,53 +46,9 @@ def _profile(settings: Settings, client: str | None) -> ClientProfile:
             f"one of {', '.join(sorted(settings.clients)) or 'none: there is no client yet'}",
             param_hint="--client",
         )
-    try:
-        return settings.for_client(client)
-    except KeyError:
-        raise click.BadParameter("there is no such client", param_hint="--client") from None
-
-
-def _request(
-    settings: Settings, profile: ClientProfile, flow: Flow, rehearsal: Rehearsal, route: Route
-) -> CallRequest:
-    order = CallOrder(
-        call_id=_CALL_ID,
-        route=route,
-        number=_NUMBER,
-        bridge=profile.bridge,
-        flow_id=flow.id,
-        name=rehearsal.name,
-        code=rehearsal.written,
-    )
-    return provider(settings).request(order)
-
-
-def _of_the_choice(settings: Settings, locale: str | None, key: str) -> Iterator[str]:
-    if locale and key == DEFAULT:
-        yield f"No flow speaks {locale}: the default one will. Add it to provider.flows."
-    if settings.provider.audio and Route.OBD in settings.provider.routes:
-        yield (
-            "By obd the sound of provider.audio is played instead of the flow: neither code nor "
-            "name is spoken. Empty it, or take obd out of provider.routes."
-        )
-
-
-def _of_the_given_name(name: str, spoken: str) -> Iterator[str]:
-    cleaned = clean_name(name)
-    if name.strip() and not cleaned:
-        yield f"Nothing of the name can be spoken: {spoken} is, instead."
-    elif cleaned != name.strip():
-        yield f"The name is not spoken as it was given, but as {cleaned}."
-
-
-def _of_the_text(rehearsal: Rehearsal, key: str) -> Iterator[str]:
-    if rehearsal.text:
-        yield from rehearsal.warnings()
-        return
-    yield (
-        f"The flow {key} has no text in the settings, so that nobody can tell what it says, and "
-        "heard stays null: copy it from the portal into provider.flows."
-    )
+    if client not in settings.clients:
+        raise click.BadParameter("there is no such client", param_hint="--client")
+    return client
 
 
 def _tell(seen: Preview) -> Iterator[str]:

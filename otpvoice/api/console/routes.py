@@ -1,5 +1,6 @@
 """``/console`` and below. What is searched for travels in bodies, never in addresses."""
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,9 @@ from otpvoice.api.console.door import Door, operator
 from otpvoice.api.console.pages import FILES, file, page
 from otpvoice.api.console.searching import Searcher
 from otpvoice.api.console.standing import standing
+from otpvoice.api.preview import Previewer
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
+from otpvoice.core.flow import is_language_tag
 from otpvoice.core.verification import Route
 from otpvoice.store.figures import Figures
 
@@ -28,6 +31,8 @@ class Console:
     live_calls: int
     routes: tuple[Route, ...]
     price: Price
+    previewer: Previewer
+    clients: tuple[str, ...]
 
 
 def console_pages(console: Console, door: Door) -> Blueprint:
@@ -43,6 +48,7 @@ def console_pages(console: Console, door: Door) -> Blueprint:
     routes.add_url_rule("", view_func=views.overview)
     routes.add_url_rule("/search", view_func=views.search, methods=["POST"])
     routes.add_url_rule("/limits/clear", view_func=views.clear, methods=["POST"])
+    routes.add_url_rule("/preview", view_func=views.preview)
     routes.add_url_rule("/static/<name>", view_func=views.static)
     routes.register_error_handler(Unauthorized, _ask_for_key)
     routes.register_error_handler(TooManyRequests, _have_wait)
@@ -77,6 +83,21 @@ class _Views:
         searcher.operations.clear(telephone, operator())
         return page("cleared.html", before=before, after=searcher.explain(telephone))
 
+    def preview(self) -> Response:
+        clients = self._console.clients
+        client = request.args.get("client", clients[0] if clients else "")
+        locale, name = (request.args.get(word, "").strip() for word in ("locale", "name"))
+        if client not in clients:
+            return _tell("There is no such client", f"There are: {', '.join(clients) or 'none'}.")
+        if locale and not is_language_tag(locale):
+            return _tell("No language", "Give a language tag, such as hi or hi-IN.")
+        seen = self._console.previewer.look(client, locale or None, name)
+        requests = {
+            route: (each.url, json.loads(each.body)) for route, each in seen.requests.items()
+        }
+        asked = {"client": client, "locale": locale, "name": name}
+        return page("preview.html", seen=seen, requests=requests, asked=asked, clients=clients)
+
     def static(self, name: str) -> Response:
         if name not in FILES:
             raise NotFound
@@ -107,7 +128,11 @@ def _refuse_other_sites(_error: Exception) -> Response:
 
 
 def _tell_no_number(error: Exception) -> Response:
-    return page("message.html", 422, title="No such number", text=str(error))
+    return _tell("No such number", str(error))
+
+
+def _tell(title: str, text: str) -> Response:
+    return page("message.html", 422, title=title, text=text)
 
 
 def _tell_store_is_away(_error: Exception) -> Response:

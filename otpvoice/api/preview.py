@@ -1,0 +1,110 @@
+"""What a call would be, before anybody is called: for the command and for the console."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from otpvoice.core.flow import DEFAULT, Flow, choose_flow
+from otpvoice.core.preview import Rehearsal
+from otpvoice.core.service import ClientProfile
+from otpvoice.core.speech import clean_name
+from otpvoice.core.verification import Route
+from otpvoice.providers.base import CallOrder, CallRequest, Provider
+from otpvoice.settings import Settings
+
+_EXAMPLE: Final = "4071132598"
+"""No real code: its beginning is the example, with a zero in it."""
+_LEAST_LIFE: Final = 15
+"""Seconds of life without which no call is dialed."""
+_CALL_ID: Final = f"call_{'0' * 32}"
+_NUMBER: Final = "+919876543210"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A call that is not placed."""
+
+    key: str
+    flow: Flow
+    rehearsal: Rehearsal
+    requests: dict[Route, CallRequest]
+    warnings: tuple[str, ...]
+
+
+class Previewer:
+    """Shows what a client's calls would be. ``provider``: nothing is asked of it."""
+
+    def __init__(self, settings: Settings, provider: Provider) -> None:
+        self._settings = settings
+        self._provider = provider
+
+    def look(self, client: str, locale: str | None, name: str, text: str | None = None) -> Preview:
+        """The call that this request would lead to. ``text``: instead of the flow's own.
+
+        Raises:
+            KeyError: there is no such client.
+        """
+        settings = self._settings
+        profile = settings.for_client(client)
+        key, flow = choose_flow(locale, profile.flows)
+        chosen, spoken = settings.provider, clean_name(name) or profile.default_name
+        verification = settings.verification
+        rehearsal = Rehearsal(
+            text=flow.text if text is None else text,
+            code=_EXAMPLE[: verification.code_length],
+            code_format=chosen.otp_format,
+            name=spoken,
+            life=max(_LEAST_LIFE, min(verification.min_life, profile.ttl // 2)),
+            longest=chosen.c2c_duration * 60,
+        )
+        warnings = (
+            *_of_the_choice(settings, locale, key),
+            *_of_the_given_name(name, spoken),
+            *_of_the_text(rehearsal, key),
+        )
+        requests = {
+            route: self._request(profile, flow, rehearsal, route) for route in chosen.routes
+        }
+        return Preview(key, flow, rehearsal, requests, warnings)
+
+    def _request(
+        self, profile: ClientProfile, flow: Flow, rehearsal: Rehearsal, route: Route
+    ) -> CallRequest:
+        order = CallOrder(
+            call_id=_CALL_ID,
+            route=route,
+            number=_NUMBER,
+            bridge=profile.bridge,
+            flow_id=flow.id,
+            name=rehearsal.name,
+            code=rehearsal.written,
+        )
+        return self._provider.request(order)
+
+
+def _of_the_choice(settings: Settings, locale: str | None, key: str) -> Iterator[str]:
+    if locale and key == DEFAULT:
+        yield f"No flow speaks {locale}: the default one will. Add it to provider.flows."
+    if settings.provider.audio and Route.OBD in settings.provider.routes:
+        yield (
+            "By obd the sound of provider.audio is played instead of the flow: neither code nor "
+            "name is spoken. Empty it, or take obd out of provider.routes."
+        )
+
+
+def _of_the_given_name(name: str, spoken: str) -> Iterator[str]:
+    cleaned = clean_name(name)
+    if name.strip() and not cleaned:
+        yield f"Nothing of the name can be spoken: {spoken} is, instead."
+    elif cleaned != name.strip():
+        yield f"The name is not spoken as it was given, but as {cleaned}."
+
+
+def _of_the_text(rehearsal: Rehearsal, key: str) -> Iterator[str]:
+    if rehearsal.text:
+        yield from rehearsal.warnings()
+        return
+    yield (
+        f"The flow {key} has no text in the settings, so that nobody can tell what it says, and "
+        "heard stays null: copy it from the portal into provider.flows."
+    )
