@@ -81,6 +81,19 @@ def test_a_move_of_the_due_moment_is_a_new_version(exchange: Exchange) -> None:
     assert moved.version > held.version
 
 
+def test_a_call_that_came_too_late_tells_when_it_was_due(exchange: Exchange) -> None:
+    """Not the end of a gap that it never came to."""
+    exchange.begins()
+    late = exchange.begins(client="bank")
+    exchange.passes(240)
+    exchange.marks(exchange.claims())
+    exchange.passes(20)
+    exchange.finds_nothing()
+    (call,) = exchange.looks(late).calls
+    assert (call.status, call.reason) == (CallStatus.EXPIRED, CallReason.TOO_LATE)
+    assert call.due_at == late.calls[0].due_at
+
+
 def test_a_gap_that_ends_too_late_ends_the_call(exchange: Exchange) -> None:
     """It could only be dialed when the code is of no use any more."""
     exchange.begins()

@@ -61,7 +61,7 @@ local function may_dial(call, verification)
     return nil
   end
   local gap = gap_until(verification.number)
-  if gap > NOW then
+  if gap > NOW and NOW <= dial_by then
     redis.call('HSET', call_key(call.id), 'due_at', gap)
     changed(verification.id)
   end
