@@ -12,11 +12,13 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from otpvoice.store.keys import TAG
-from otpvoice.store.primary import Place, Primary, SlotClient, ask_cluster, ask_sentinel
+from otpvoice.store.primary import Place, Primary, ask_cluster, ask_sentinel
 
 TIMEOUT: Final = 0.5
 """Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
 
+_NO_LIMIT: Final = 2**31
+"""Each thread has one at most, and their number is set elsewhere."""
 # The library gives it no types.
 _Pool: Final[Callable[..., ConnectionPool]] = SentinelConnectionPool
 _MANY: Final = re.compile(
@@ -89,10 +91,10 @@ def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
     login = {"username": servers.user, "password": servers.password}
     options |= {"ssl": servers.tls, "db": servers.db, **login}
     if servers.service is None:
-        primary = Primary(known_servers(servers), ask_cluster)
-        return SlotClient.from_pool(_Pool(TAG, primary, **options))
-    primary = Primary(known_servers(servers), ask_sentinel)
-    return Redis.from_pool(_Pool(servers.service, primary, **options))
+        name, primary = TAG, Primary(known_servers(servers), ask_cluster)
+    else:
+        name, primary = servers.service, Primary(known_servers(servers), ask_sentinel)
+    return Redis.from_pool(_Pool(name, primary, **options))
 
 
 def known_servers(servers: ManyServers) -> list[Redis]:
@@ -110,4 +112,5 @@ def _once(timeout: float) -> dict[str, Any]:
         "socket_timeout": timeout,
         "socket_connect_timeout": min(timeout, TIMEOUT),
         "retry": Retry(NoBackoff(), 0),
+        "max_connections": _NO_LIMIT,
     }

@@ -4,12 +4,12 @@ import threading
 from types import TracebackType
 from typing import Final
 
-from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.connections import Connections
 
 PROBE_EVERY: Final = 0.25
 """Seconds between two looks for a store that is away."""
@@ -23,8 +23,8 @@ class Gate:
     for a store that is known to be gone.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, store: Connections) -> None:
+        self._store = store
         self._closed = threading.Event()
         self._lock = threading.Lock()
 
@@ -56,7 +56,7 @@ class Gate:
         pause = threading.Event()
         while not pause.wait(PROBE_EVERY):
             try:
-                self._redis.ping()
+                self._store.ask("PING")
             except RedisError:
                 continue
             self._closed.clear()

@@ -14,9 +14,10 @@ from otpvoice.core.keys import NumberKey
 from otpvoice.core.limits import DAY
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
+from otpvoice.store.connections import Argument
 from otpvoice.store.records import read_answer
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
-from otpvoice.store.scripts import Argument, faults_told
+from otpvoice.store.scripts import faults_told
 
 _NEWEST: Final = 20
 """Verifications that are found at most."""

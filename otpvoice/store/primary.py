@@ -10,7 +10,7 @@ from typing import Any
 
 from redis import Redis
 from redis.crc import key_slot
-from redis.exceptions import ClusterDownError, MovedError, RedisError
+from redis.exceptions import RedisError
 from redis.sentinel import MasterNotFoundError
 
 Place = tuple[str, int]
@@ -72,22 +72,3 @@ def ask_cluster(node: Redis, tag: str) -> Place | None:
             asked: str = node.get_connection_kwargs()["host"]
             return (host.decode() if host else asked), port
     return None
-
-
-class SlotClient(Redis):
-    """Follows the tag's slot through a cluster.
-
-    A node that answers MOVED or CLUSTERDOWN has run nothing: the primary is looked for, and the
-    command sent once more. ASK and TRYAGAIN are not followed: they say that a slot's keys are being
-    moved one by one, and a script needs all of its keys in one place.
-    """
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        """See :class:`redis.Redis`."""
-        run: Callable[..., Any] = super().execute_command
-        try:
-            return run(*args, **options)
-        except (MovedError, ClusterDownError):
-            # Only idle ones: another thread's command may be under way.
-            self.connection_pool.disconnect(inuse_connections=False)
-            return run(*args, **options)

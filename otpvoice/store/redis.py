@@ -11,6 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from otpvoice.core.steps import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
+from otpvoice.store.connections import Argument
 from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_taken_events
 from otpvoice.store.keys import TAG
 from otpvoice.store.records import (
@@ -24,7 +25,7 @@ from otpvoice.store.records import (
 )
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.rules import QueueRules
-from otpvoice.store.scripts import Argument, faults_told
+from otpvoice.store.scripts import faults_told
 from otpvoice.store.values import CallResult, Claim, Health, Pull, Recorded, Report, Settled, Swept
 
 OVERDUE_AFTER: Final = 60_000
@@ -186,7 +187,7 @@ class RedisStore(Rulebook):
         Needs a client of its own, with a longer timeout than that.
         """
         with faults_told(), suppress(RedisTimeoutError):
-            self.redis.blpop([self._keys.wake], timeout=seconds)
+            self._connections.ask("BLPOP", self._keys.wake, str(seconds))
 
     # What clients are told -----------------------------------------------------------------------
 

