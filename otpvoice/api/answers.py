@@ -51,6 +51,11 @@ def request_id() -> str:
     return str(g.request_id)
 
 
+def tell(event: str, **details: Any) -> None:
+    """What the request being answered did, for its line in the log; else it is ``http``."""
+    g.told = (event, details)
+
+
 def register(app: Flask, public_url: str) -> None:
     """Gives every answer of ``app`` its id, its headers and its line in the log.
 
@@ -76,5 +81,7 @@ def register(app: Flask, public_url: str) -> None:
         # The rule, never the path: a path holds ids and the webhook's token.
         rule = request.url_rule.rule if request.url_rule else "-"
         took = round((time.perf_counter() - g.began) * 1000, 1)
-        _LOG.info("http", method=request.method, route=rule, status=response.status_code, ms=took)
+        answer = {"route": rule, "http_status": response.status_code, "ms": took}
+        event, details = g.get("told", ("http", {}))
+        _LOG.info(event, method=request.method, **answer, **details)
         return response

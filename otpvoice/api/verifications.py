@@ -2,13 +2,12 @@
 
 from typing import Any, TypeVar
 
-import structlog
 from flask import Blueprint, Response, request
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
 from otpvoice.api import shapes
-from otpvoice.api.answers import json_answer
+from otpvoice.api.answers import json_answer, tell
 from otpvoice.api.auth import Access, is_client, seen
 from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
 from otpvoice.api.metering import note
@@ -21,7 +20,6 @@ from otpvoice.core.service import Verifications
 from otpvoice.core.steps import Idempotency
 from otpvoice.core.verification import Verification
 
-_LOG = structlog.get_logger(__name__)
 _Shape = TypeVar("_Shape", bound=shapes.Verification)
 
 
@@ -59,7 +57,7 @@ class _Views:
         token = self._access.token_for(verification)
         shown = self._show(verification, shapes.CreatedVerification, client_token=token)
         begun = created.is_new and not created.is_replayed
-        _log("verification.created" if begun else "verification.repeated", verification)
+        _tell("verification.created" if begun else "verification.repeated", verification)
         _note("created" if created.is_new else "existing", is_replayed=created.is_replayed)
         response = json_answer(shown, 201 if created.is_new else 200)
         response.headers["Location"] = url_of(verification, self._public_url)
@@ -83,7 +81,7 @@ class _Views:
             receipt=self._receipt(verification) if checked.valid else UNSET,
         )
         event = "verification.repeated" if checked.is_replayed else "verification.checked"
-        _log(event, verification, valid=checked.valid)
+        _tell(event, verification, valid=checked.valid)
         _note("right" if checked.valid else "wrong", is_replayed=checked.is_replayed)
         response = json_answer(shown)
         return _replayed(response) if checked.is_replayed else response
@@ -96,7 +94,7 @@ class _Views:
         called = self._service.call(client, verification_id, body, self._recognise(client))
         shown = self._show(called.verification, shapes.Verification)
         event = "verification.repeated" if called.is_replayed else "verification.call_asked"
-        _log(event, called.verification)
+        _tell(event, called.verification)
         _note("coming", is_replayed=called.is_replayed)
         response = json_answer(shown, 202)
         return _replayed(response) if called.is_replayed else response
@@ -106,7 +104,7 @@ class _Views:
         read_body(EmptyRequest)
         verification = self._service.cancel(client, verification_id)
         shown = self._show(verification, shapes.Verification)
-        _log("verification.canceled", verification)
+        _tell("verification.canceled", verification)
         return json_answer(shown)
 
     def approve(self, verification_id: str) -> Response:
@@ -114,7 +112,7 @@ class _Views:
         read_body(EmptyRequest)
         verification = self._service.approve(client, verification_id)
         shown = self._show(verification, shapes.Verification)
-        _log("verification.approved_elsewhere", verification)
+        _tell("verification.approved_elsewhere", verification)
         return json_answer(shown)
 
     def _recognise(self, client: str) -> Idempotency | None:
@@ -148,5 +146,5 @@ def _replayed(response: Response) -> Response:
     return response
 
 
-def _log(event: str, verification: Verification, **details: Any) -> None:
-    _LOG.info(event, status=verification.status, **details)
+def _tell(event: str, verification: Verification, **details: Any) -> None:
+    tell(event, status=verification.status, **details)

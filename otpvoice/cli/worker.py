@@ -48,7 +48,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             _send(client, _refusal(OUR_FAULT, LOGGED, asked_as))
         elif req is None:
             status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
-            _LOG.warning("request.unreadable", error=kind, status=status, request_id=asked_as)
+            _LOG.warning("request.unreadable", error=kind, http_status=status, request_id=asked_as)
             _send(client, _refusal(replace(BAD_REQUEST, status=status), _DETAIL, asked_as))
 
 

@@ -160,15 +160,18 @@ def test_no_canary_is_in_the_log(talk_and_log: tuple[Talk, str]) -> None:
 
 
 def test_every_answer_has_its_line(talk_and_log: tuple[Talk, str]) -> None:
-    """Method, rule, status, time and the answer's id; the rule, never the path."""
+    """Method, rule, status, time and the answer's id, and what was done; never the path."""
     talk, log = talk_and_log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    access = [line for line in lines if line["event"] == "http"]
-    assert [(line["request_id"], line["status"]) for line in access] == talk.answers
+    access = [line for line in lines if "http_status" in line]
+    assert [(line["request_id"], line["http_status"]) for line in access] == talk.answers
     assert {line["route"] for line in access} <= ROUTES
     assert all(line["ms"] >= 0 and line["timestamp"].endswith("Z") for line in access)
     assert {line.get("client") for line in access} == {"login", None}
-    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {line["status"] for line in access}
+    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {line["http_status"] for line in access}
+    assert {"http", "verification.created", "verification.checked"} <= {
+        line["event"] for line in access
+    }
 
 
 def test_the_log_is_json(talk_and_log: tuple[Talk, str]) -> None:

@@ -187,7 +187,7 @@ HARMLESS = {
     "happened_at": "2026-01-01T00:00:00Z",
     "breaker": "conversion_breaker area +919876",
     "to": "+91******3210",
-    "status": 201,
+    "http_status": 201,
     "ms": 1234.5,
     "threads": 64,
     "retry_after": 300,
