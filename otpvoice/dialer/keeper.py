@@ -140,6 +140,8 @@ class Keeper:
             self.ask(pull)
         except (StoreUnavailable, SealBroken) as error:
             _log(pull).warning("call.not_pulled", **logs.told(error))
+        except Exception as error:  # noqa: BLE001 - nobody looks at what a thread of the pool raises
+            _log(pull).error("call.fault", **logs.told(error))
         finally:
             self._free.release()
 

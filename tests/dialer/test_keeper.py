@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
+from structlog.testing import capture_logs
 from world import ASHA, Desk, Phones, running
 
 from otpvoice.app import provider
@@ -28,13 +29,18 @@ CALLBACK_WAIT = 60_000
 
 
 class HangingProvider:
-    """A company that answers no question before it is let go; it places and tells nothing."""
+    """A company that answers no question before it is let go; it places and tells nothing.
 
-    def __init__(self) -> None:
+    Args:
+        fails: it then raises what nobody expects.
+    """
+
+    def __init__(self, fails: Exception | None = None) -> None:
         self.asked = threading.Semaphore(0)
         self.questions = 0
         self.let_go = threading.Event()
         self._lock = threading.Lock()
+        self._fails = fails
 
     def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
         """Is not what it is for."""
@@ -50,6 +56,8 @@ class HangingProvider:
             self.questions += 1
         self.asked.release()
         self.let_go.wait(10)
+        if self._fails:
+            raise self._fails
         return None
 
     def read_callback(self, callback: Callback) -> NoReturn:
@@ -167,3 +175,23 @@ def test_one_lost_key_does_not_keep_it_from_the_others(
     stopping.set()
     keeping.join(5)
     assert not keeping.is_alive()
+
+
+def test_a_fault_of_ours_is_told(desk: Desk, store: RedisStore, ring: KeyRing) -> None:
+    """With the call that it is about; the next questions are asked all the same."""
+    begun = [desk.asks(f"+9198123450{n:02}") for n in range(5)]
+    for _ in begun:
+        desk.dials()
+    store.clock_offset += CALLBACK_WAIT
+    company = HangingProvider(fails=LookupError("a slip of ours"))
+    company.let_go.set()
+    stopping = threading.Event()
+    with capture_logs() as lines:
+        keeping = threading.Thread(target=Keeper("k", store, company, ring).run, args=(stopping,))
+        keeping.start()
+        assert all(company.asked.acquire(timeout=3) for _ in begun)
+        stopping.set()
+        keeping.join(5)
+    faults = [line for line in lines if line["event"] == "call.fault"]
+    assert {line["verification"] for line in faults} == {each.id for each in begun}
+    assert {line["error"] for line in faults} == {"LookupError"}
