@@ -1,8 +1,8 @@
 """What every answer has: JSON, a request id, headers for browsers, and one line in the log."""
 
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -47,7 +47,7 @@ def request_id() -> str:
     """The id of the request being answered: the caller's own if it is well-formed, else ours."""
     if "request_id" not in g:
         given = request.headers.get("Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
     return str(g.request_id)
 
 

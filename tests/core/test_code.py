@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import pytest
 
-from otpvoice.core.code import CODE_SHAPE, generate_code
+from otpvoice.core.code import CODE_SHAPE, Hotp, generate_code
 
 CODES = int(os.environ.get("OTPVOICE_TEST_CODES", "10000"))
 CHANCE = 1e-8
@@ -94,3 +94,9 @@ def test_the_measure_sees_a_crooked_generator() -> None:
 def test_shapes_that_are_no_code(text: str) -> None:
     """4 to 10 ASCII digits are a code, and nothing else is."""
     assert not CODE_SHAPE.fullmatch(text)
+
+
+def test_a_code_is_the_hotp_value_of_its_secret() -> None:
+    """RFC 4226, appendix D: secret, counters from 0, and the values there."""
+    hotp = Hotp(b"12345678901234567890")
+    assert [hotp.at(count) for count in range(4)] == ["755224", "287082", "359152", "969429"]
