@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec import structs
 
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import InvalidRequest
@@ -142,7 +144,7 @@ class Verifications:
         Raises:
             RequestRefused, RateLimited, Unavailable: as they say there.
         """
-        new = replace(self._new_verification(client, request), is_trial=True)
+        new = structs.replace(self._new_verification(client, request), is_trial=True)
         return _expect(self._store.create(new), "created")
 
     def recognise(self, who: str, request: str, key: str, body: bytes) -> Idempotency:

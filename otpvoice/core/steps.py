@@ -1,13 +1,13 @@
 """The steps of the store, as the service asks for them and as it is answered."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 
-@dataclass(frozen=True, slots=True)
-class NewCall:
+class NewCall(Struct, frozen=True):
     """A call to be queued. Without ``route`` or ``locale`` it takes the verification's."""
 
     id: str
@@ -17,8 +17,7 @@ class NewCall:
     caller_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
+class Idempotency(Struct, frozen=True):
     """What makes a request known when it comes again (Idempotency-Key)."""
 
     key: str
@@ -27,8 +26,7 @@ class Idempotency:
     """Stands for the body; neither can be read back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(Struct, frozen=True):
     """What a number, and who asks, have in common with others: the limits count by it."""
 
     prefix: str
@@ -42,8 +40,7 @@ class Shares:
     """The name of the caller's reference, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewVerification:
+class NewVerification(Struct, frozen=True):
     """A verification to be begun, unless one is under way. Durations in milliseconds."""
 
     id: str

@@ -5,10 +5,11 @@ reading, so that nothing here needs a clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from otpvoice.core.limits import WRONG_CODES, setting_of
 
@@ -107,13 +108,12 @@ REDIALED: Final = frozenset({_S.BUSY, _S.NO_ANSWER, _S.FAILED})
 """What the provider's news is followed by another call for; and an answer that was not heard."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One phone call for a verification, as it was read."""
 
     id: str
     status: CallStatus
-    reason: CallReason | None
+    reason: CallReason | None = None
     route: Route
     locale: str
     """The key in ``flows``, ``default`` included."""
@@ -122,14 +122,14 @@ class Call:
     due_at: int
     not_before: int
     """It was sent and may be tried again, but not before this moment; else 0."""
-    sent_at: int | None
-    live_until: int | None
-    placed_at: int | None
-    ended_at: int | None
-    duration: int | None
+    sent_at: int | None = None
+    live_until: int | None = None
+    placed_at: int | None = None
+    ended_at: int | None = None
+    duration: int | None = None
     """Seconds of conversation."""
-    heard: bool | None
-    raw: str | None
+    heard: bool | None = None
+    raw: str | None = None
     """The provider's own word, for operators."""
 
     def is_live(self, now: int) -> bool:
@@ -140,8 +140,7 @@ class Call:
         return live and self.live_until is not None and now < self.live_until
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """Whether a step is allowed now; if not or not at once, why and when."""
 
     allowed: bool
@@ -149,21 +148,20 @@ class Next:
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True, kw_only=True):
     """One request to prove a number, with its calls, as read at ``now``."""
 
     id: str
     client: str
     sealed_number: bytes
     status: Status
-    reason: EndReason | None
-    reference: str | None
+    reason: EndReason | None = None
+    reference: str | None = None
     created_at: int
     expires_at: int
-    ended_at: int | None
+    ended_at: int | None = None
     version: int
-    own_code: bool
+    own_code: bool = False
     """The caller brought the code."""
     code_length: int
     checks_left: int

@@ -8,11 +8,8 @@ import msgspec
 
 from otpvoice.core.verification import (
     Call,
-    CallReason,
     CallStatus,
-    EndReason,
     Route,
-    Status,
     Verification,
 )
 from otpvoice.store.values import Claim, News, Notice, Pull, Recorded, Settled
@@ -54,56 +51,34 @@ def read_verification(
 ) -> Verification:
     """The record as the scripts return it."""
     fields = fields_of(flat)
-    return Verification(
-        id=key.decode(),
-        client=fields[b"client"].decode(),
-        sealed_number=fields[b"sealed_number"],
-        status=Status(fields[b"status"].decode()),
-        reason=EndReason(fields[b"reason"].decode()) if b"reason" in fields else None,
-        reference=_text(fields, b"reference"),
-        created_at=int(fields[b"created_at"]),
-        expires_at=int(fields[b"expires_at"]),
-        ended_at=_int(fields, b"ended_at"),
-        version=int(fields[b"version"]),
-        own_code=b"own_code" in fields,
-        code_length=int(fields[b"code_length"]),
-        checks_left=int(fields[b"checks_left"]),
-        queue_margin=int(fields[b"queue_margin"]),
+    read = {
+        **_texts(fields),
+        "id": key.decode(),
+        "sealed_number": fields[b"sealed_number"],
         # A call's own key may have gone where the store was told to evict.
-        calls=tuple(
+        "calls": [
             read_call(call, fields_of(row))
             for call, row in zip(calls[::2], calls[1::2], strict=True)
             if row
-        ),
-        gap_until=gap_until,
-        limit=limit.decode(),
-        limit_until=limit_until,
-        wrong_codes_until=wrong_codes_until,
-        now=now,
-    )
+        ],
+        "gap_until": gap_until,
+        "limit": limit.decode(),
+        "limit_until": limit_until,
+        "wrong_codes_until": wrong_codes_until,
+        "now": now,
+    }
+    return msgspec.convert(read, Verification, strict=False)
 
 
 def read_call(key: bytes, fields: Fields) -> Call:
     """One call's record."""
-    heard = fields.get(b"heard")
-    return Call(
-        id=key.decode(),
-        status=CallStatus(fields[b"status"].decode()),
-        reason=CallReason(fields[b"reason"].decode()) if b"reason" in fields else None,
-        route=Route(fields[b"route"].decode()),
-        locale=fields[b"locale"].decode(),
-        bridge=fields[b"bridge"].decode(),
-        caller_id=fields.get(b"caller_id", b"+" + fields[b"bridge"]).decode(),
-        due_at=int(fields[b"due_at"]),
-        not_before=int(fields.get(b"not_before", b"0")),
-        sent_at=_int(fields, b"sent_at"),
-        live_until=_int(fields, b"live_until"),
-        placed_at=_int(fields, b"placed_at"),
-        ended_at=_int(fields, b"ended_at"),
-        duration=_int(fields, b"duration"),
-        heard=None if heard is None else heard == b"1",
-        raw=_text(fields, b"raw"),
-    )
+    read = {
+        "not_before": 0,
+        "caller_id": f"+{fields[b'bridge'].decode()}",
+        **_texts(fields),
+        "id": key.decode(),
+    }
+    return msgspec.convert(read, Call, strict=False)
 
 
 def read_claim(
@@ -182,11 +157,11 @@ def fields_of(flat: Sequence[bytes]) -> Fields:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+def _texts(fields: Fields) -> dict[str, str]:
+    """What is no text, as a digest, comes out as nonsense, and is read by nobody."""
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+
+
 def _text(fields: Fields, name: bytes) -> str | None:
     value = fields.get(name)
     return None if value is None else value.decode()
-
-
-def _int(fields: Fields, name: bytes) -> int | None:
-    value = fields.get(name)
-    return None if value is None else int(value)

@@ -4,7 +4,6 @@ import base64
 import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import jwt
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from world import ASHA
 
 from otpvoice.core.keys import KeyRing, receipt_seed

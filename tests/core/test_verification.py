@@ -1,9 +1,9 @@
 """The states, how they may move, and what is allowed next."""
 
-from dataclasses import replace
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from otpvoice.core.verification import (
     CALL_MOVES,

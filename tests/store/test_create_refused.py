@@ -1,8 +1,7 @@
 """Create, refused: what holds, until when, and that only a stale code ends with it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from store.exchange import CODE, RAVI, Exchange
 
 from otpvoice.core.verification import EndReason, Status, Verification

@@ -1,11 +1,12 @@
 """Examples for the document, made by the code that makes the real answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from otpvoice.api import shapes
