@@ -291,9 +291,9 @@ def kinds(redis: Redis) -> Counter[str]:
 
 
 def used(redis: Redis) -> int:
-    """Bytes."""
-    memory: int = redis.info("memory")["used_memory"]
-    return memory
+    """Bytes, without what a server keeps for its replicas, whatever is in it."""
+    memory = redis.info("memory")
+    return int(memory["used_memory"] - memory["mem_total_replication_buffers"])
 
 
 @pytest.mark.timeout(120 + LIVES // 100)
