@@ -82,9 +82,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         UnreadableBody: it is none.
     """
     try:
-        value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant
-        )
+        value = _JSON.decode(raw.decode("utf-8"))
     except UnicodeError as error:
         raise UnreadableBody("The body is not UTF-8.") from error
     except RecursionError as error:
@@ -113,6 +111,9 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise UnreadableBody(f"The body is not JSON: {word} is no JSON value.")
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refuse_constant)
 
 
 def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
