@@ -15,7 +15,7 @@ from otpvoice.api.bodies import read_bytes
 from otpvoice.api.errors import UnreadableBody, Untrusted
 from otpvoice.api.metering import note
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.keys import KeyRing, NumberKey, short_name
 from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
     Callback,
@@ -44,11 +44,31 @@ def webhooks(
 
     ``bridges``: all numbers that calls come from; ``ring``: seals what a trial wants to know.
     """
+    receive = _Door(provider, store, number_key, bridges, ring).receive
     routes = Blueprint("webhooks", __name__, url_prefix=f"/webhooks/{name}")
+    for rule in ("", "/<path_token>"):
+        routes.add_url_rule(rule, "receive", receive, methods=["POST", "PUT", "GET"])
+    return routes
 
-    @routes.route("", methods=["POST", "PUT", "GET"])
-    @routes.route("/<path_token>", methods=["POST", "PUT", "GET"])
-    def receive(path_token: str = "") -> Response:
+
+class _Door:
+    """Reads a callback, settles the call that it tells of, and keeps what a trial asks for."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        store: RedisStore,
+        number_key: NumberKey,
+        bridges: Collection[str],
+        ring: KeyRing,
+    ) -> None:
+        self._provider = provider
+        self._store = store
+        self._number_key = number_key
+        self._bridges = bridges
+        self._ring = ring
+
+    def receive(self, path_token: str = "") -> Response:
         if request.method == "HEAD":  # comes with GET unasked, and must change nothing
             raise MethodNotAllowed(["GET", "POST", "PUT"])
         callback = Callback(
@@ -57,28 +77,61 @@ def webhooks(
             authorization=request.headers.get("Authorization", ""),
             path_token=path_token,
         )
+        news = self._read(callback)
+        if isinstance(news, Challenge):
+            _LOG.info("callback.challenge")
+            note("challenge")
+            return json_answer(shapes.ChallengeAnswer(challenge=news.answer))
+        settled = self._settle(news, callback)
+        if settled.is_trial:
+            self._keep(settled, callback)
+        return json_answer(shapes.Received(status="ok"))
+
+    def _read(self, callback: Callback) -> CallReport | Challenge:
         try:
-            news = provider.read_callback(callback)
+            return self._provider.read_callback(callback)
         except UntrustedCallbackError as error:
             _LOG.warning("callback.untrusted")
             raise Untrusted("Send the webhook's secret as Authorization: Bearer.") from error
         except UnreadableCallbackError as error:
             _LOG.warning("callback.unreadable", why=str(error))
             raise UnreadableBody(str(error)) from error
-        if isinstance(news, Challenge):
-            _LOG.info("callback.challenge")
-            note("challenge")
-            return json_answer(shapes.ChallengeAnswer(challenge=news.answer))
-        if news.number:
-            name = number_key.name(news.number)
-            bind_contextvars(to=mask_number(news.number), number=name)
-        fingerprint = number_key.fingerprint(callback.body + request.query_string)
-        settled = _settle(store, to_report(news, fingerprint, number_key, bridges))
-        if settled.is_trial:
-            _keep(store, ring, settled, callback)
-        return json_answer(shapes.Received(status="ok"))
 
-    return routes
+    def _settle(self, news: CallReport, callback: Callback) -> Settled:
+        if news.number:
+            name = self._number_key.name(news.number)
+            bind_contextvars(to=mask_number(news.number), number=short_name(name))
+        fingerprint = self._number_key.fingerprint(callback.body + request.query_string)
+        report = to_report(news, fingerprint, self._number_key, self._bridges)
+        settled = self._store.settle(report)
+        if settled.verification_id:
+            bind_contextvars(verification=settled.verification_id)
+        note(settled.news)
+        orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
+        _LOG.log(
+            logging.WARNING if orphan else logging.INFO,
+            "callback.orphan" if orphan else "callback.received",
+            news=settled.news,
+            call=settled.call_id,
+            status=settled.call_status,
+            raw=report.raw,
+        )
+        return settled
+
+    def _keep(self, settled: Settled, callback: Callback) -> None:
+        """What a trial is to learn of its callback. The credentials are not kept."""
+        call_id = str(settled.call_id)
+        heard = OverheardCallback(
+            method=request.method,
+            content_type=request.headers.get("Content-Type", ""),
+            scheme=callback.authorization.partition(" ")[0],
+            has_path_token=bool(callback.path_token),
+            query=request.query_string.decode("latin-1"),
+            body=callback.body,
+            news=settled.news,
+        )
+        with suppress(StoreUnavailable):  # the callback is applied; the provider must not repeat it
+            self._store.overhear(call_id, seal_overheard(self._ring, call_id, heard))
 
 
 def to_report(
@@ -100,36 +153,3 @@ def to_report(
         raw=news.raw,
         duration=news.duration,
     )
-
-
-def _settle(store: RedisStore, report: Report) -> Settled:
-    settled = store.settle(report)
-    if settled.verification_id:
-        bind_contextvars(verification=settled.verification_id)
-    note(settled.news)
-    orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
-    _LOG.log(
-        logging.WARNING if orphan else logging.INFO,
-        "callback.orphan" if orphan else "callback.received",
-        news=settled.news,
-        call=settled.call_id,
-        status=settled.call_status,
-        raw=report.raw,
-    )
-    return settled
-
-
-def _keep(store: RedisStore, ring: KeyRing, settled: Settled, callback: Callback) -> None:
-    """What a trial is to learn of its callback. The credentials are not kept."""
-    call_id = str(settled.call_id)
-    heard = OverheardCallback(
-        method=request.method,
-        content_type=request.headers.get("Content-Type", ""),
-        scheme=callback.authorization.partition(" ")[0],
-        has_path_token=bool(callback.path_token),
-        query=request.query_string.decode("latin-1"),
-        body=callback.body,
-        news=settled.news,
-    )
-    with suppress(StoreUnavailable):  # the callback is applied; the provider must not repeat it
-        store.overhear(call_id, seal_overheard(ring, call_id, heard))

@@ -1,6 +1,7 @@
 """The log of the API's process: one line for each request, and nothing secret in any."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -185,6 +186,16 @@ def test_a_number_is_masked(talk_and_log: tuple[Talk, str]) -> None:
     _, log = talk_and_log
     created = next(line for line in log.splitlines() if "verification.created" in line)
     assert json.loads(created)["to"] == "+91******5678"
+
+
+def test_a_number_is_searched_by_one_name(talk_and_log: tuple[Talk, str]) -> None:
+    """Whoever asked or called back: eight letters, the same in each line about it."""
+    _, log = talk_and_log
+    lines = [json.loads(line) for line in log.splitlines()]
+    about = [line for line in lines if line.get("to") == "+91******5678"]
+    assert {"verification.created", "callback.received"} <= {line["event"] for line in about}
+    (name,) = {line["number"] for line in about}
+    assert re.fullmatch(r"[A-Za-z]{8}", name)
 
 
 def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> None:
