@@ -233,6 +233,26 @@ def test_a_search_finds_by_number_id_and_reference(
     ]
 
 
+def test_an_answer_is_not_taken_for_hearing(door: Door, desk: Desk, dialer: HandDialer) -> None:
+    """Somebody or a mailbox picked up: of a flow without a text nobody knows what was heard."""
+    begun = door.asks()
+    dialer.places()
+    call = door.looks(begun)["calls"][0]["id"]
+    door.calls_back(
+        id=call, status="ANSWER", duration="7", **{"from": "918068280000", "to": ASHA[1:]}
+    )
+    shown = text_of(desk.searches(begun["id"]))
+    assert "Call 1: answered 7 s of talk, not known whether the code was heard" in shown
+
+
+def test_what_nobody_told_the_price_of_costs_nothing(
+    variables: dict[str, str], store: RedisStore
+) -> None:
+    """There is no figure for it, not even a zero."""
+    settings = settings_with(variables, console_price_per_call=None)
+    assert "Cost of a login" not in text_of(Desk(Door(create_app(settings, store), store)).looks())
+
+
 def test_a_number_says_what_holds_it(door: Door, desk: Desk, dialer: HandDialer) -> None:
     """Which limit and until when, and what was refused to it."""
     door.does(door.asks(), "cancel")

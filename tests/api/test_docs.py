@@ -7,6 +7,7 @@ import requests
 from api.door import Door
 from api.wire import Served
 from browser import Browsing
+from looks import fits_every_screen, is_legible
 from playwright.sync_api import Page, expect
 from world import LOGIN_KEY
 
@@ -116,6 +117,30 @@ def test_a_problems_type_leads_to_its_words(
     expect(page.locator("h2:target")).to_have_text("unauthorized")
     expect(page.locator("h2:target")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("path", "seen"), [("/docs", ".opblock"), ("/docs/errors", "h2")])
+def test_a_page_is_as_wide_and_as_dark_as_the_screen(
+    page: Page, served: Served, path: str, seen: str
+) -> None:
+    """By day and by night, on a small phone, a phone and a desk."""
+    page.goto(url_of(served, path))
+    expect(page.locator(seen).first).to_be_visible()
+    fits_every_screen(page)
+
+
+def test_the_document_is_dark_by_night(browsing: Browsing, served: Served) -> None:
+    """From the first moment, and no longer than night lasts."""
+    page = browsing.opens(url_of(served, "/docs"), color_scheme="dark")
+    expect(page.locator("html")).to_have_class("dark-mode")
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).not_to_have_class("dark-mode")
+
+
+def test_errors_can_be_read_everywhere(page: Page, served: Served) -> None:
+    """The one that was led to as well."""
+    page.goto(url_of(served, "/docs/errors#rate_limited"))
+    is_legible(page)
 
 
 def test_every_code_is_explained(door: Door) -> None:

@@ -4,6 +4,7 @@ import re
 
 from browser import Browsing
 from examples.people import Phone, Visitor, mistyped
+from looks import fits_every_screen, is_legible
 from playwright.sync_api import Page, Route, expect
 
 LOGGED_IN = "You are logged in"
@@ -135,20 +136,20 @@ def test_a_visitor_chooses_the_language(visitor: Visitor) -> None:
     visitor.sees("We call your phone")
 
 
-def test_it_fits_a_phone_and_a_desk(browsing: Browsing, login_url: str, phone: Phone) -> None:
-    """Nothing sticks out sideways, and every field has a name for those who do not see it."""
-    for width in (320, 390, 1280):
-        page = browsing.opens(login_url, viewport={"width": width, "height": 800})
-        _fits(page)
-    visitor = Visitor(page)
+def test_it_can_be_read_everywhere(visitor: Visitor, phone: Phone) -> None:
+    """Before, during and after; and every field has a name for those who do not see it."""
+    _is_fit(visitor.page)
     visitor.asks(phone.number)
     visitor.sees("Code from the call")
-    page.set_viewport_size({"width": 320, "height": 800})
-    _fits(page)
+    _is_fit(visitor.page)
+    visitor.types(phone.hears())
+    visitor.sees(LOGGED_IN)
+    _is_fit(visitor.page)
 
 
-def _fits(page: Page) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def _is_fit(page: Page) -> None:
+    fits_every_screen(page)
+    is_legible(page)
     for field in page.get_by_role("textbox").all():
         label = page.locator(f"label[for={field.get_attribute('id')}]")
         assert re.search(r"\w", label.inner_text())

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import requests
 from browser import Browsing
+from looks import fits_every_screen, is_legible
 from playwright.sync_api import Locator, Page, expect
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 
 PERSON = "918867135000"
 OTHER = "918867135001"
+_ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"
 
 Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 
@@ -138,7 +140,8 @@ def test_voicemail_listens(
     expect(desk.get_by_role("status")).to_have_text("Voicemail is listening")
     expect(said(desk).first).to_have_text("Hello")
     press(desk, "Hang up")
-    expect(desk.get_by_role("status")).to_have_text(re.compile("^Voicemail took the call"))
+    over = re.compile(r"^Voicemail took the call, \d s: nobody heard it$")
+    expect(desk.get_by_role("status")).to_have_text(over)
 
 
 def test_what_was_said_is_said_again(
@@ -248,24 +251,51 @@ def test_a_restart_of_the_sandbox_is_survived(
         expect(phone(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "color_scheme"), [(390, "dark"), (1280, "light")])
-def test_nothing_is_wider_than_the_window(
-    by_hand: RunningSandbox,
-    browsing: Browsing,
-    place: Place,
-    obd: dict[str, Any],
-    width: int,
-    color_scheme: str,
+def test_it_can_be_read_everywhere(
+    by_hand: RunningSandbox, browsing: Browsing, place: Place, obd: dict[str, Any]
 ) -> None:
-    """On a phone as on a desk, with messages opened; with or without motion."""
+    """On every screen, with messages opened, ringing, talking and after; without motion."""
     place(by_hand, obd | {"variables[x]": "y" * 500})
-    page = browsing.opens(
-        by_hand.url,
-        viewport={"width": width, "height": 800},
-        color_scheme=color_scheme,
-        reduced_motion="reduce",
-    )
+    page = browsing.opens(by_hand.url, reduced_motion="reduce")
     page.get_by_text("POST /api/v2/outgoing/send").click()
-    press(phone(page), "Decline")
-    expect(phone(page).get_by_role("status")).to_have_text("Declined")
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    fits_every_screen(page)
+    press(phone(page), "Answer")
+    expect(said(phone(page)).first).to_be_visible()
+    fits_every_screen(page)
+    press(phone(page), "Hang up")
+    expect(phone(page).get_by_role("status")).to_have_text(re.compile("^Answered"))
+    fits_every_screen(page)
+    is_legible(page)
+
+
+def test_the_keys_of_a_small_phone_are_side_by_side(
+    by_hand: RunningSandbox, browsing: Browsing, place: Place, obd: dict[str, Any]
+) -> None:
+    """Four keys in one row, and then six digits."""
+    place(by_hand, obd)
+    page = browsing.opens(by_hand.url, viewport={"width": 320, "height": 800})
+    keys = phone(page).locator(".keys button")
+    expect(keys).to_have_count(4)
+    assert keys.evaluate_all(_ROWS) == 1
+    press(phone(page), "Answer")
+    digits = phone(page).locator(".digits .word")
+    expect(digits).to_have_count(6)
+    assert digits.evaluate_all(_ROWS) == 1
+
+
+def test_a_phone_that_rings_comes_in_sight(
+    by_hand: RunningSandbox, browsing: Browsing, place: Place, obd: dict[str, Any]
+) -> None:
+    """Its keys are there to be pressed; but who talks is not led away by another one."""
+    numbers = [PERSON, *(f"9188671350{n:02}" for n in range(2, 5)), OTHER]
+    for number in numbers:
+        _behave(by_hand, number, "by_hand")
+    page = browsing.opens(by_hand.url, viewport={"width": 390, "height": 700})
+    expect(phone(page, OTHER)).not_to_be_in_viewport()
+    place(by_hand, obd | {"to": OTHER})
+    answer = phone(page, OTHER).get_by_role("button", name="Answer", exact=True)
+    expect(answer).to_be_in_viewport(ratio=1)
+    press(phone(page, OTHER), "Answer")
+    place(by_hand, obd)
+    expect(phone(page).get_by_role("status")).to_have_text("Ringing")
+    expect(phone(page, OTHER).get_by_role("button", name="Hang up")).to_be_in_viewport(ratio=1)

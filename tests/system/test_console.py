@@ -3,6 +3,7 @@
 ``OTPVOICE_TEST_CONSOLE`` is how many verifications there are.
 """
 
+import json
 import os
 import re
 from collections import Counter
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 import requests
 from browser import Browsing
+from looks import fits_every_screen, is_legible
 from playwright.sync_api import Page, expect
 from system.crowd import Line, number_of
 from system.leaks import Scanner, everything_in
-from system.processes import Stack, service_running, until
+from system.processes import FLOWS, Stack, service_running, until
 
 from otpvoice.cli.keys import hash_of
 from otpvoice.store.address import connect
@@ -26,7 +28,14 @@ MANY = int(os.environ.get("OTPVOICE_TEST_CONSOLE", "60"))
 KEY = "ova_admin-key-of-the-tests"
 CODE = "8306175294"
 """So long that it stands nowhere by chance."""
-BEHAVIOURS = ("answer", "busy", "no_answer", "decline", "answer", "duplicate_callback")
+BEHAVIOURS: tuple[dict[str, Any], ...] = (
+    *({"behaviour": word} for word in ("answer", "busy", "no_answer", "decline", "answer")),
+    *({"behaviour": word} for word in ("duplicate_callback", "voicemail", "hang_up_early")),
+    {"behaviour": "reply", "status": 404},
+)
+OURS = {"ANSWER": "answered", "BUSY": "busy", "NOANSWER": "no_answer"}
+"""The company's words, and the console's for them."""
+SPOKEN = {"default": {"id": "24", "text": FLOWS["24"]}}
 ENDED = {"answered", "busy", "no_answer", "failed", "canceled", "expired"}
 LATER = 100
 """Seconds of ``call_after``: it is over before its call is due."""
@@ -48,6 +57,10 @@ class Played:
     def calls(self) -> list[dict[str, Any]]:
         """Every call as it stands."""
         return [call for each in self.objects() for call in each["calls"]]
+
+    def taken(self) -> list[dict[str, Any]]:
+        """What the company dialed, by its ledger."""
+        return [entry for entry in self.stack.service.phones.ledger() if entry["call"]]
 
     def objects(self) -> list[dict[str, Any]]:
         """Every verification as it stands."""
@@ -74,8 +87,7 @@ def searched(played: Played, what: str) -> requests.Response:
 def lives(played: Played, n: int) -> None:
     """One verification, which is approved, given up or called off before its call."""
     line, number = played.line, number_of(n)
-    behaviour = BEHAVIOURS[n % len(BEHAVIOURS)]
-    played.stack.service.phones.behave(number, behaviour)
+    played.stack.service.phones.behave(number, **BEHAVIOURS[n % len(BEHAVIOURS)])
     off = n % 5 == 4
     begun = line.creates(number, code=CODE, call_after=LATER if off else 0).body
     played.ids[n] = begun["id"]
@@ -90,6 +102,7 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         "OTPVOICE_SERVER_WORKERS": "2",
         "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_of(KEY),
         "OTPVOICE_CONSOLE_PRICE_PER_CALL": "0.35",
+        "OTPVOICE_PROVIDER_FLOWS": json.dumps(SPOKEN),
     }
     folder = tmp_path_factory.mktemp("console")
     with service_running(environ, folder, **changes) as running:
@@ -98,7 +111,7 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
             list(pool.map(lambda n: lives(played, n), range(MANY)))
         until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60)
         for n, one in played.ids.items():
-            if n % 3 == 0:
+            if n % 4 == 0:
                 played.line.checks(one, CODE)
         yield played
         assert (running.dialer.ends(), running.api.ends()) == (0, 0)
@@ -113,14 +126,23 @@ def desk(played: Played, browsing: Browsing) -> Page:
 
 def test_figures_are_those_of_the_ledger(played: Played) -> None:
     """Each call by what the company did with it, and by its route; none twice, none missing."""
-    shown, ledger = played.shown(), played.stack.service.phones.ledger()
-    ends = Counter(call["status"] for call in played.calls())
-    assert {word: shown[f"day {word}"] for word in ENDED} == {word: ends[word] for word in ENDED}
-    assert ends["answered"] > 0 < ends["canceled"]
-    placed = ("answered", "busy", "no_answer", "failed", "open")
-    routes = Counter(entry["route"] for entry in ledger)
-    assert {r: sum(shown[f"day {r} {word}"] for word in placed) for r in routes} == routes
-    assert shown["day open"] == 0
+    shown, phones = played.shown(), played.stack.service.phones
+    ended = {call["id"]: call["status"] for n in played.ids for call in phones.calls(number_of(n))}
+    ledger = Counter(f"{each['route']} {OURS[ended[each['call']]]}" for each in played.taken())
+    ledger += Counter(f"{each['route']} refused" for each in phones.ledger() if not each["call"])
+    assert {figure: shown[f"day {figure}"] for figure in ledger} == ledger
+    assert all(ledger[f"obd {word}"] for word in (*OURS.values(), "refused"))
+    assert sum(shown[f"day {word}"] for word in (*OURS.values(), "refused")) == ledger.total()
+    assert shown["day failed"] == shown["day open"] == 0
+
+
+def test_figures_are_those_of_the_api(played: Played) -> None:
+    """Each call as its client sees it, those that were never dialed among them."""
+    shown, ends = played.shown(), Counter(call["status"] for call in played.calls())
+    assert ends["canceled"] > 0
+    counted = {word: shown[f"day {word}"] for word in ENDED}
+    counted["failed"] += shown["day refused"]
+    assert counted == {word: ends[word] for word in ENDED}
 
 
 def test_rates_and_costs_are_those_of_the_books(played: Played) -> None:
@@ -129,7 +151,7 @@ def test_rates_and_costs_are_those_of_the_books(played: Played) -> None:
     text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
     ends = Counter(each["status"] for each in played.objects())
     ended, approved = ends.total() - ends["pending"], ends["approved"]
-    placed = len(played.stack.service.phones.ledger())
+    placed = len(played.taken())
     assert f"of the verifications that ended: {approved} of {ended} in the day" in text
     assert f"of {placed} in the day" in text
     assert f"{0.35 * placed / approved:.2f} INR" in text
@@ -188,27 +210,52 @@ def test_a_plot_is_a_table_too(desk: Page) -> None:
     assert drawn.count() > 1  # in the legend, and at least one column
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(
-    played: Played, browsing: Browsing, width: int, color_scheme: str, scripts: bool
-) -> None:
-    """On a phone as on a desk, by day and by night; and without a script all is there."""
-    page = browsing.opens(
-        played.url,
-        http_credentials={"username": "asha", "password": KEY},
-        viewport={"width": width, "height": 800},
-        color_scheme=color_scheme,
-        java_script_enabled=scripts,
-    )
-    expect(page.get_by_role("heading", name="How it goes")).to_be_visible()
+def test_voicemail_is_answered_and_not_heard(played: Played, desk: Page, page: Page) -> None:
+    """A mailbox that hung up at once: answered, and by its seconds nobody can have heard the code.
+
+    Pressed on the phone, found in the console; and the phone is called once more.
+    """
+    number, phones = number_of(MANY + 1), played.stack.service.phones
+    phones.behave(number, "by_hand")
+    page.goto(played.stack.service.sandbox.url)
+    begun = played.line.creates(number).body
+    phone = page.locator(f"#phone-{number.removeprefix('+')}")
+    for key in ("Voicemail", "Hang up"):
+        phone.get_by_role("button", name=key, exact=True).click()
+    until(lambda: len(phones.calls(number)) == 2, "the redial")
+    first = played.line.looks(begun["id"]).body["calls"][0]
+    assert (first["status"], first["heard"]) == ("answered", False)
+    desk.get_by_label("Find").fill(begun["id"])
+    desk.keyboard.press("Enter")
+    step = desk.locator(".timeline li", has_text="Call 1: answered")
+    expect(step).to_contain_text("too short to hear the code")
+    expect(desk.get_by_text("Call 2: placed")).to_be_visible()
+    phone.get_by_role("button", name="Decline", exact=True).click()
+    until(lambda: played.line.looks(begun["id"]).body["calls"][1]["status"] == "busy", "its end")
+
+
+def test_without_a_script_all_is_there(played: Played, browsing: Browsing) -> None:
+    """The figures, the plots and the search."""
+    credentials = {"username": "asha", "password": KEY}
+    page = browsing.opens(played.url, http_credentials=credentials, java_script_enabled=False)
     expect(page.get_by_text("Calls by outcome and route")).to_be_visible()
-    box = page.locator("main").bounding_box()
-    assert box
-    assert box["width"] <= width
-    if scripts:
-        assert page.evaluate("document.documentElement.scrollWidth") == width
+    expect(page.get_by_role("img", name="Calls in the last hour")).to_be_visible()
+    page.get_by_label("Find").fill(played.ids[0])
+    page.keyboard.press("Enter")
+    expect(page.locator(".timeline li").first).to_contain_text("Asked for")
+
+
+def test_it_can_be_read_everywhere(desk: Page) -> None:
+    """The figures, also as tables, and what was found; on every screen, by day and by night."""
+    for table in desk.get_by_text("As a table").all():
+        table.click()
+    fits_every_screen(desk)
+    is_legible(desk)
+    desk.get_by_label("Find").fill(number_of(0))
+    desk.keyboard.press("Enter")
+    expect(desk.locator(".timeline li").first).to_be_visible()
+    fits_every_screen(desk)
+    is_legible(desk)
 
 
 def test_it_is_fresh_by_itself(played: Played, browsing: Browsing) -> None:

@@ -74,7 +74,7 @@ function showPhone(call) {
   const state = call.status === 'answered' && call.heard === false ? 'unheard' : call.status
   element('call').dataset.state = state
   write(element('progress'), sentences.call[state] ?? '')
-  const caller = call.caller_id.replace(/^(\+91)(\d{5})(\d{5})$/, '$1 $2 $3')
+  const caller = call.caller_id.replace(/^(\+91)(\d{5})(\d{5})$/, '$1\u00a0$2\u00a0$3') // in one line
   write(element('caller'), call.ended_at ? '' : fill(say.calling, { caller }))
 }
 

@@ -1,4 +1,8 @@
-"""Plots as SVG: where each mark is. The template draws them, and the same figures as a table."""
+"""Plots as SVG: where each mark is. The template draws them, and the same figures as a table.
+
+Drawn here and not by a plotting library, so that plots need no script, no style from elsewhere and
+no relaxation of the content security policy, follow dark and light, and can be read aloud.
+"""
 
 import math
 from collections.abc import Sequence

@@ -12,7 +12,11 @@ from otpvoice.core.service import open_number
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.operations import Operations, Refusal, Telephone, telephone_of
 
-_HEARD: Final = {True: "long enough to hear the code", False: "too short to hear the code"}
+_HEARD: Final = {
+    True: "long enough to hear the code",
+    False: "too short to hear the code",
+    None: "not known whether the code was heard",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ def _details(call: Call) -> Iterator[str]:
         yield _words(call.reason)
     if call.duration is not None:
         yield f"{call.duration} s of talk"
-    if call.heard is not None:
+    if call.status == "answered":
         yield _HEARD[call.heard]
     if call.raw:
         yield f"the provider said {call.raw}"

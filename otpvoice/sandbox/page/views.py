@@ -156,7 +156,7 @@ def _told(call: Call | None) -> str:
 
 def _ended(call: Call) -> str:
     if call.ending.answered_by == "machine":
-        return f"Voicemail took the call, {call.seconds} s"
+        return f"Voicemail took the call, {call.seconds} s: nobody heard it"
     if call.ending.word == "BUSY" and call.ending.hung_up_by:
         return "Declined"
     word = _ENDED.get(call.ending.word, call.ending.word)

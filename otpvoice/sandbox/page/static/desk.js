@@ -9,6 +9,7 @@ const TITLE = document.title;
 const $ = (selector) => document.querySelector(selector);
 const soundButton = $("#sound");
 let speaks = true;
+let wasRinging = [];
 
 // What has changed -------------------------------------------------------------------------------
 
@@ -48,9 +49,19 @@ function keepingFocus(change) {
 }
 
 function showRinging() {
-  const ringing = document.querySelectorAll('.phone[data-state="ringing"]').length;
-  document.title = ringing ? `(${ringing}) Ringing · ${TITLE}` : TITLE;
-  $("#silent").hidden = !ring(ringing > 0 && speaks && isSoundOn());
+  const ringing = [...document.querySelectorAll('.phone[data-state="ringing"]')];
+  document.title = ringing.length ? `(${ringing.length}) Ringing · ${TITLE}` : TITLE;
+  $("#silent").hidden = !ring(ringing.length > 0 && speaks && isSoundOn());
+  bringIntoSight(ringing);
+}
+
+// A phone that begins to ring; but nobody is led away from another one that is busy.
+function bringIntoSight(ringing) {
+  const fresh = ringing.find(({ id }) => !wasRinging.includes(id));
+  wasRinging = ringing.map(({ id }) => id);
+  if (fresh && ringing.length === 1 && !$(".keys [value=hang_up]")) {
+    fresh.querySelector(".shell").scrollIntoView({ block: "nearest" });
+  }
 }
 
 function tellIfNew(element, text) {
