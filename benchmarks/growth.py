@@ -78,7 +78,8 @@ class Crowd:
         self._born += len(new)
         store, spent = self._store, {}
         store.sweep("nobody")
-        spent["create"], _ = self._cost(store.create, new)
+        spent["create"], answers = self._cost(store.create, new)
+        assert {answer.outcome for answer in answers} == {"created"}, answers[0].outcome
         spent["get"], _ = self._cost(lambda each: store.get(each.id, CLIENT), new)
         spent["wrong check"], _ = self._cost(lambda each: self._check(each.id, _WRONG), new)
         spent["claim"], claims = self._cost(lambda _: self._claim(), new)
