@@ -39,15 +39,21 @@ def register(app: Flask, metrics: ApiMetrics) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        rule = request.url_rule.rule if request.url_rule else "-"
-        metrics.answered(rule, response.status_code, time.perf_counter() - g.began)
+        rule = request.url_rule
+        metrics.answered(
+            rule.rule if rule else "-", response.status_code, time.perf_counter() - g.began
+        )
         outcome = g.get("outcome")
-        if outcome and request.endpoint == _CALLBACK:
+        if rule and outcome:
+            count_outcome(rule.endpoint, outcome)
+        return response
+
+    def count_outcome(endpoint: str, outcome: str) -> None:
+        if endpoint == _CALLBACK:
             metrics.called_back(outcome)
-        elif outcome and request.endpoint in steps:
+        elif endpoint in steps:
             asker: Asker | None = g.get("asker")
             client = asker.client if asker else NOBODY
-            steps[request.endpoint](client, outcome).inc()
+            steps[endpoint](client, outcome).inc()
             if g.limit:
                 metrics.refused(client, g.limit)
-        return response

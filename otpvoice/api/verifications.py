@@ -118,9 +118,11 @@ class _Views:
     def _recognise(self, client: str) -> Idempotency | None:
         """What makes this request known again; an app's keys are not its client's."""
         key = read_idempotency_key()
+        if key is None:
+            return None
         who = client if is_client() else f"{client} app"
         asked = f"{request.method} {request.path}"
-        return self._service.recognise(who, asked, key, read_bytes()) if key else None
+        return self._service.recognise(who, asked, key, read_bytes())
 
     def _receipt(self, verification: Verification) -> str:
         return self._receipts.sign(verification, self._service.number_of(verification))
