@@ -14,8 +14,9 @@ CODE: Final = "123456"
 CLIENT: Final = "benchmark"
 _BRIDGE: Final = "918068280000"
 _NAMES: Final = NumberKey(b"n" * 32)
-_PREFIXES: Final = 200_000
-"""Numbers are spread over so many beginnings: up to there each has its own, which costs most."""
+_PREFIXES: Final = 250_000
+"""Numbers are spread over so many beginnings: up to there each has its own, which costs most, and
+a million keep to the limit of each."""
 _DAY: Final = 86_400_000
 
 

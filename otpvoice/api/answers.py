@@ -1,7 +1,5 @@
 """What every answer has: JSON, a request id, headers for browsers, and one line in the log."""
 
-import re
-import secrets
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from otpvoice.api.asked import Asked, asked
+
 _LOG = structlog.get_logger(__name__)
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _YEAR: Final = 365 * 86_400
 """Seconds."""
 
@@ -43,17 +42,10 @@ def json_answer(body: Any, status: int = 200, content_type: str = "application/j
     return Response(msgspec.json.encode(body), status, content_type=content_type)
 
 
-def request_id() -> str:
-    """The id of the request being answered: the caller's own if it is well-formed, else ours."""
-    if "request_id" not in g:
-        given = request.headers.get("Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-    return str(g.request_id)
-
-
 def tell(event: str, **details: Any) -> None:
     """What the request being answered did, for its line in the log; else it is ``http``."""
-    g.told = (event, details)
+    about = asked()
+    about.event, about.details = event, details
 
 
 def register(app: Flask, public_url: str) -> None:
@@ -66,22 +58,22 @@ def register(app: Flask, public_url: str) -> None:
         # ASVS 3.4.1; for this host alone, because what its subdomains speak is not ours to say.
         usual["Strict-Transport-Security"] = f"max-age={_YEAR}"
     by_name = {name.lower(): (name, value) for name, value in usual.items()}
+    app.request_class = Asked
 
     @app.before_request
     def begin() -> None:
-        g.began = time.perf_counter()
         clear_contextvars()
-        bind_contextvars(request_id=request_id())
+        bind_contextvars(request_id=asked().id)
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["Request-Id"] = request_id()
+        about = asked()
+        response.headers["Request-Id"] = about.id
         own = {name.lower() for name, _ in response.headers}
         response.headers.extend([pair for name, pair in by_name.items() if name not in own])
         # The rule, never the path: a path holds ids and the webhook's token.
-        rule = request.url_rule.rule if request.url_rule else "-"
-        took = round((time.perf_counter() - g.began) * 1000, 1)
+        rule = about.url_rule.rule if about.url_rule else "-"
+        took = round((time.perf_counter() - about.began) * 1000, 1)
         answer = {"route": rule, "http_status": response.status_code, "ms": took}
-        event, details = g.get("told", ("http", {}))
-        _LOG.info(event, method=request.method, **answer, **details)
+        _LOG.info(about.event, method=about.method, **answer, **about.details)
         return response

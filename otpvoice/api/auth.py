@@ -9,11 +9,10 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from flask import g, request
 from structlog.contextvars import bind_contextvars
 
+from otpvoice.api.asked import Asker, asked
 from otpvoice.core.errors import NotFound, OtpvoiceError, TokenInvalid
 from otpvoice.core.phone import mask_number
 from otpvoice.core.tokens import PREFIX, ClientTokens
@@ -26,15 +25,6 @@ class Unauthorized(OtpvoiceError):
 
 class Forbidden(OtpvoiceError):
     """Whoever asks is known, and may not do this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who is asking."""
-
-    client: str
-    verification_id: str | None = None
-    """The only one that an app may ask about; None for the client itself."""
 
 
 class ApiKeys:
@@ -104,7 +94,7 @@ class Access:
         is_token = credential.startswith(PREFIX)
         asker = self._app(credential) if is_token else Asker(self._keys.owner(credential))
         bind_contextvars(client=asker.client)
-        g.asker = asker
+        asked().asker = asker
         return asker
 
     def _app(self, credential: str) -> Asker:
@@ -119,7 +109,7 @@ class Access:
 
 def is_client() -> bool:
     """Whether a client asks with its API key, and not an app, or somebody not yet known."""
-    asker: Asker | None = g.get("asker")
+    asker = asked().asker
     return asker is not None and asker.verification_id is None
 
 
@@ -129,7 +119,7 @@ def seen(number: str) -> str:
 
 
 def _bearer() -> str:
-    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, credential = asked().headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
         raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
     return credential.strip()

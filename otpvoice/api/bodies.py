@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
-from flask import request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from otpvoice.api.asked import asked
 from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
 from otpvoice.core.errors import Fault, InvalidRequest
 from otpvoice.core.requests import RequestBody
@@ -29,17 +29,18 @@ def read_bytes() -> bytes:
         RequestEntityTooLarge: more than 16 KiB, told or found.
         UnreadableBody: it ends too early, or its chunks make no sense.
     """
+    about = asked()
     # At its bound werkzeug stops reading and says nothing: one byte more tells a longer body.
-    request.max_content_length = MAX_BODY + 1
+    about.max_content_length = MAX_BODY + 1
     try:
-        raw = request.get_data()
+        raw = about.get_data()
     except HTTPException:
         raise
     except Exception as error:  # each server has its own for broken chunks
         raise UnreadableBody("The body's chunks can not be read.") from error
     if len(raw) > MAX_BODY:
         raise RequestEntityTooLarge
-    if len(raw) < (request.content_length or 0):
+    if len(raw) < (about.content_length or 0):
         raise UnreadableBody("The body is shorter than its Content-Length.")
     return raw
 
@@ -56,9 +57,10 @@ def read_body(kind: type[_Body]) -> _Body:
     raw = read_bytes()
     if not raw:
         return _typed({}, kind)
-    if (request.content_encoding or "identity").lower() != "identity":
+    about = asked()
+    if (about.content_encoding or "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
-    if request.mimetype != "application/json":
+    if about.mimetype != "application/json":
         raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
     return _typed(parse_object(raw), kind)
 
@@ -69,7 +71,7 @@ def read_idempotency_key() -> str | None:
     Raises:
         InvalidRequest: not 1 to 255 visible ASCII characters.
     """
-    key = request.headers.get("Idempotency-Key")
+    key = asked().headers.get("Idempotency-Key")
     if key is None or IDEMPOTENCY_KEY.fullmatch(key):
         return key
     raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")

@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response
+
+from otpvoice.api.asked import asked
 
 _API: Final = "/v1/"
 _READABLE: Final = "Retry-After, Request-Id, Location, Idempotent-Replayed"
@@ -31,7 +33,7 @@ def register(app: Flask, origins: Collection[str]) -> None:
     @app.after_request
     def answer_options(response: Response) -> Response:
         # Flask answers OPTIONS by itself, before anybody asks for a credential.
-        if request.method == "OPTIONS" and response.status_code == 200:
+        if asked().method == "OPTIONS" and response.status_code == 200:
             response.status_code = 204
             del response.headers["Content-Type"]
         return response
@@ -41,13 +43,14 @@ def register(app: Flask, origins: Collection[str]) -> None:
 
     @app.after_request
     def share(response: Response) -> Response:
-        if not request.path.startswith(_API):
+        about = asked()
+        if not about.path.startswith(_API):
             return response
         response.vary.add("Origin")
-        origin = request.headers.get("Origin")
+        origin = about.headers.get("Origin")
         if origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _READABLE
-            if request.method == "OPTIONS":
+            if about.method == "OPTIONS":
                 response.headers.update(_PREFLIGHT)
         return response

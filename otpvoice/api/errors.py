@@ -20,7 +20,8 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from otpvoice import logs
 from otpvoice.api import shapes
-from otpvoice.api.answers import json_answer, request_id
+from otpvoice.api.answers import json_answer
+from otpvoice.api.asked import asked
 from otpvoice.api.auth import Forbidden, Unauthorized, is_client
 from otpvoice.api.metering import note
 from otpvoice.core import errors
@@ -104,12 +105,12 @@ def register(app: Flask, present: Show) -> None:
     def answer_refusal(error: errors.OtpvoiceError) -> Response:
         if error.verification is not None:
             bind_contextvars(verification=error.verification.id)
-        told = refused(error, request_id(), present)
+        told = refused(error, asked().id, present)
         note(told.code, setting_of(error.limit) if isinstance(error, errors.RateLimited) else "")
         return _answer(told if is_client() else for_app(told))
 
     def answer_http(error: HTTPException) -> Response:
-        told = refused_by_http(error, request_id())
+        told = refused_by_http(error, asked().id)
         note(told.code)
         response = _answer(told)
         if isinstance(error, MethodNotAllowed):
@@ -120,7 +121,7 @@ def register(app: Flask, present: Show) -> None:
         # The message may quote what was handled, so the place is logged and the text is not.
         _LOG.error("request.failed", **logs.told(error))
         note(OUR_FAULT.code)
-        return _answer(failed(request_id()))
+        return _answer(failed(asked().id))
 
     def answer_failed_refusal(error: InternalServerError) -> Response:
         return answer_fault(error.original_exception or error)

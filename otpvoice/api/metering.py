@@ -3,9 +3,9 @@
 import time
 from typing import Final
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response
 
-from otpvoice.api.auth import Asker
+from otpvoice.api.asked import asked
 from otpvoice.metrics.api import NOBODY, ApiMetrics
 from otpvoice.metrics.page import CONTENT_TYPE, Page
 
@@ -25,7 +25,8 @@ def metrics_page(page: Page) -> Blueprint:
 
 def note(outcome: str, limit: str = "") -> None:
     """What came of the request being answered, in a word; and the limit that refused it."""
-    g.outcome, g.limit = outcome, limit
+    about = asked()
+    about.outcome, about.limit = outcome, limit
 
 
 def register(app: Flask, metrics: ApiMetrics) -> None:
@@ -39,21 +40,14 @@ def register(app: Flask, metrics: ApiMetrics) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        rule = request.url_rule
-        metrics.answered(
-            rule.rule if rule else "-", response.status_code, time.perf_counter() - g.began
-        )
-        outcome = g.get("outcome")
-        if rule and outcome:
-            count_outcome(rule.endpoint, outcome)
+        about = asked()
+        rule = about.url_rule.rule if about.url_rule else "-"
+        metrics.answered(rule, response.status_code, time.perf_counter() - about.began)
+        if about.outcome and about.endpoint == _CALLBACK:
+            metrics.called_back(about.outcome)
+        elif about.outcome and about.endpoint in steps:
+            client = about.asker.client if about.asker else NOBODY
+            steps[about.endpoint](client, about.outcome).inc()
+            if about.limit:
+                metrics.refused(client, about.limit)
         return response
-
-    def count_outcome(endpoint: str, outcome: str) -> None:
-        if endpoint == _CALLBACK:
-            metrics.called_back(outcome)
-        elif endpoint in steps:
-            asker: Asker | None = g.get("asker")
-            client = asker.client if asker else NOBODY
-            steps[endpoint](client, outcome).inc()
-            if g.limit:
-                metrics.refused(client, g.limit)

@@ -2,12 +2,13 @@
 
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
 from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer, tell
+from otpvoice.api.asked import asked
 from otpvoice.api.auth import Access, is_client, seen
 from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
 from otpvoice.api.metering import note
@@ -121,8 +122,9 @@ class _Views:
         if key is None:
             return None
         who = client if is_client() else f"{client} app"
-        asked = f"{request.method} {request.path}"
-        return self._service.recognise(who, asked, key, read_bytes())
+        about = asked()
+        what = f"{about.method} {about.path}"
+        return self._service.recognise(who, what, key, read_bytes())
 
     def _receipt(self, verification: Verification) -> str:
         return self._receipts.sign(verification, self._service.number_of(verification))

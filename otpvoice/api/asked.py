@@ -1,0 +1,56 @@
+"""The request that is being answered, and what becomes known of it on the way to its answer."""
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from flask import Request, request
+from werkzeug.utils import cached_property
+
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who is asking."""
+
+    client: str
+    verification_id: str | None = None
+    """The only one that an app may ask about; None for the client itself."""
+
+
+class Asked(Request):
+    """A request, Flask's and ours: see :func:`asked`."""
+
+    asker: Asker | None = None
+    """None until it is known."""
+    event: str = "http"
+    """What the log calls it: what was done, if anything was."""
+    details: Mapping[str, Any] = {}
+    """What the log says of that."""
+    outcome: str = ""
+    """What came of it in a word, for the metrics."""
+    limit: str = ""
+    """The limit that refused it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.began = time.perf_counter()
+
+    @cached_property
+    def id(self) -> str:
+        """The caller's own if it is well-formed, else ours."""
+        given = self.headers.get("Request-Id", "")
+        return given if _ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def asked() -> Asked:
+    """The request being answered, itself.
+
+    Flask's ``request`` and ``g`` stand for it and look it up each time an attribute of theirs is
+    read, which takes longer than most of what is done with it.
+    """
+    return cast("Asked", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - werkzeug's documented way
