@@ -3,7 +3,8 @@
 from flask import Blueprint, Flask
 from prometheus_client import CollectorRegistry
 
-from otpvoice.api import answers, cors, errors, metering, shapes
+from otpvoice.api import cors, errors, metering, shapes
+from otpvoice.api.answers import Api
 from otpvoice.api.auth import Access, ApiKeys, seen
 from otpvoice.api.console.board import Price
 from otpvoice.api.console.door import Door, Guesses
@@ -67,8 +68,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     receipts = Receipts({named.id: named.key for named in settings.secrets.keys}, public_url)
     bridges = {profile.bridge for profile in profiles.values()}
 
-    app = Flask("otpvoice", static_folder=None)
-    answers.register(app, public_url)
+    app = Api(public_url)
     cors.register(app, settings.server.cors_origins)
     errors.register(app, lambda v: present(v, seen(service.number_of(v)), public_url))
     app.register_blueprint(verifications(service, access, receipts, public_url))

@@ -1,9 +1,10 @@
 """What every answer has: JSON, a request id, headers for browsers, and one line in the log."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 import structlog
@@ -48,32 +49,50 @@ def tell(event: str, **details: Any) -> None:
     about.event, about.details = event, details
 
 
-def register(app: Flask, public_url: str) -> None:
-    """Gives every answer of ``app`` its id, its headers and its line in the log.
+class Api(Flask):
+    """An application that gives every answer its id, its headers and its line in the log.
 
     A view that sets a header itself, as a page does with a policy of its own, keeps it.
     """
-    usual = dict(SAFE_HEADERS)
-    if public_url.startswith("https:"):
-        # ASVS 3.4.1; for this host alone, because what its subdomains speak is not ours to say.
-        usual["Strict-Transport-Security"] = f"max-age={_YEAR}"
-    by_name = {name.lower(): (name, value) for name, value in usual.items()}
-    app.request_class = Asked
 
-    @app.before_request
-    def begin() -> None:
-        clear_contextvars()
-        bind_contextvars(request_id=asked().id)
+    request_class = Asked
 
-    @app.after_request
-    def finish(response: Response) -> Response:
-        about = asked()
-        response.headers["Request-Id"] = about.id
-        own = {name.lower() for name, _ in response.headers}
-        response.headers.extend([pair for name, pair in by_name.items() if name not in own])
-        # The rule, never the path: a path holds ids and the webhook's token.
-        rule = about.url_rule.rule if about.url_rule else "-"
-        took = round((time.perf_counter() - about.began) * 1000, 1)
-        answer = {"route": rule, "http_status": response.status_code, "ms": took}
-        _LOG.info(about.event, method=about.method, **answer, **about.details)
-        return response
+    def __init__(self, public_url: str) -> None:
+        super().__init__("otpvoice", static_folder=None)
+        usual = dict(SAFE_HEADERS)
+        if public_url.startswith("https:"):
+            # ASVS 3.4.1; for this host alone, because what its subdomains speak is not ours to say.
+            usual["Strict-Transport-Security"] = f"max-age={_YEAR}"
+        self._usual = {name.lower(): (name, value) for name, value in usual.items()}
+        self.before_request(_begin)
+        self.after_request(_finish)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers, and adds the usual headers last, where it takes no more than a list."""
+
+        def start(status: str, headers: list[tuple[str, str]], *fault: Any) -> Any:
+            own = {name.lower() for name, _ in headers}
+            usual = [pair for name, pair in self._usual.items() if name not in own]
+            return start_response(status, headers + usual, *fault)
+
+        return super().wsgi_app(environ, start)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """``func``: nothing of ours is asynchronous, and Flask would ask each time it is called."""
+        return func
+
+
+def _begin() -> None:
+    clear_contextvars()
+    bind_contextvars(request_id=asked().id)
+
+
+def _finish(response: Response) -> Response:
+    about = asked()
+    response.headers["Request-Id"] = about.id
+    # The rule, never the path: a path holds ids and the webhook's token.
+    rule = about.url_rule.rule if about.url_rule else "-"
+    took = round((time.perf_counter() - about.began) * 1000, 1)
+    answer = {"route": rule, "http_status": response.status_code, "ms": took}
+    _LOG.info(about.event, method=about.method, **answer, **about.details)
+    return response
