@@ -25,12 +25,9 @@ do
     return string.format('%s%s:%d', PREFIX, kind, math.floor(NOW / (5 * MINUTE)))
   end
 
-  -- Whether it is the first of its kind.
   local function add(kind, field)
     local key = bucket_of(kind)
-    if redis.call('HINCRBY', key, field, 1) > 1 then return false end
-    redis.call('PEXPIRE', key, KEPT)
-    return true
+    if redis.call('HINCRBY', key, field, 1) == 1 then redis.call('PEXPIRE', key, KEPT) end
   end
 
   -- Read alone: most rules that come here have no other use for the number's record.
@@ -40,11 +37,10 @@ do
   end
 
   local function add_in_area(number, what)
-    local area = area_of(number)
-    if not add('areas', area .. ' ' .. what) or area == 'other' then return end
-    if redis.call('HLEN', bucket_of('areas')) <= MOST_AREA_FIELDS then return end
-    redis.call('HDEL', bucket_of('areas'), area .. ' ' .. what)
-    add('areas', 'other ' .. what)
+    local key, field = bucket_of('areas'), area_of(number) .. ' ' .. what
+    local full = redis.call('HLEN', key) >= MOST_AREA_FIELDS
+    if full and redis.call('HEXISTS', key, field) == 0 then field = 'other ' .. what end
+    add('areas', field)
   end
 
   -- The first of the bounds that is not less; what is longer is behind the last.
