@@ -7,6 +7,7 @@ in one process then (``make test ARGS="--numprocesses 0"``).
 
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -36,7 +37,10 @@ pytest_plugins = ["browser"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One server is not shared: tests in several processes would empty it for each other."""
+    """One server is not shared, and Ctrl-C works."""
+    # Who is started in the background by a shell has it ignored, and so have all its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests in several processes would empty it for each other.
     if "OTPVOICE_TEST_REDIS" in os.environ and config.getoption("numprocesses", None):
         raise pytest.UsageError("OTPVOICE_TEST_REDIS is one server: add --numprocesses 0")
 

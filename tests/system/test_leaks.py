@@ -344,7 +344,7 @@ def test_the_logs_tell_what_happened(life: Life) -> None:
     assert (crash["error"], crash["level"]) == ("ValueError", "critical")
     assert any("read_claim" in place for place in crash["at"])
     (fault,) = (line for line in api if line["event"] == "request.failed")
-    assert fault["error"] == "ValueError"
+    assert fault["error"] == "ValidationError"
     assert {"request.unreadable", "callback.received", "http"} <= {line["event"] for line in api}
     assert {"settings"} <= {line["event"] for line in _lines(life, "wsgi.log")}
     assert any(line.get("app") and line["client"] == "login" for line in api)
