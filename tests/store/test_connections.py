@@ -12,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from otpvoice.store.address import connect
 from otpvoice.store.connections import Connections
+from otpvoice.store.keys import TAG
 
 AT_ONCE = 150
 """More than the library's pool has connections of its own accord."""
@@ -58,7 +59,7 @@ def test_a_server_that_hung_up_is_called_again_before_anything_is_sent(
 def test_a_late_reply_is_nobody_elses(connections: Connections) -> None:
     """Who did not wait for it took its connection with it."""
     with pytest.raises(RedisTimeoutError):
-        connections.ask("BLPOP", "otpvoice{otp}:nothing", "0.5")
+        connections.ask("BLPOP", f"{TAG}:nothing", "0.5")
     assert connections.ask("ECHO", "mine") == b"mine"
 
 
