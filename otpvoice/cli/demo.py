@@ -13,6 +13,8 @@ from otpvoice.cli.stack import Stack, StackError, Stopped, free_port, is_free
 from otpvoice.cli.story import invite, tell
 
 _PORT: Final = 8000
+_SHORT, _USUAL = 0.25, 0.5
+"""Seconds that the phone rings and the conversation takes: where nobody stays, and else."""
 
 
 @click.command()
@@ -28,7 +30,7 @@ def demo(*, once: bool, port: int | None) -> None:
     Real parts on this machine: an embedded Valkey, the API, a dialer. Only the telephone company
     is pretended. Ends with status 0 if the code was approved and the callback recorded.
     """
-    with running(port) as (stack, narrator):
+    with running(port, seconds=_SHORT if once else _USUAL) as (stack, narrator):
         narrate(stack, narrator)
         if not once:
             invite(stack, narrator)
@@ -37,7 +39,7 @@ def demo(*, once: bool, port: int | None) -> None:
 
 @contextmanager
 def running(
-    port: int | None, *, app: str = "", framed_by: str = ""
+    port: int | None, *, app: str = "", framed_by: str = "", seconds: float = _USUAL
 ) -> Iterator[tuple[Stack, Narrator]]:
     """A stack for a story, and its narrator; the other arguments are those of ``Stack``.
 
@@ -50,7 +52,8 @@ def running(
     chosen = _choose_port(port)
     click.echo("Starting Valkey, the API, a dialer, and a pretend telephone company ...")
     try:
-        with Stack(chosen, lambda: stop.came, app=app, framed_by=framed_by) as stack:
+        options = {"app": app, "framed_by": framed_by}
+        with Stack(chosen, lambda: stop.came, seconds=seconds, **options) as stack:
             click.echo(f"All of them run, after {narrator.elapsed}. Logs: {stack.folder}/*.log")
             yield stack, narrator
     except Stopped as error:
