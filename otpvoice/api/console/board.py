@@ -35,8 +35,28 @@ class Price:
     currency: str
 
 
+class _Rates:
+    """What four counts come to."""
+
+    __slots__ = ()
+    placed: int
+    answered: int
+    ended: int
+    approved: int
+
+    @property
+    def answer_rate(self) -> float | None:
+        """Percent of the calls that the provider took."""
+        return rate(self.answered, self.placed)
+
+    @property
+    def approval_rate(self) -> float | None:
+        """Percent of the verifications that ended."""
+        return rate(self.approved, self.ended)
+
+
 @dataclass(frozen=True, slots=True)
-class Period:
+class Period(_Rates):
     """What happened since a moment."""
 
     title: str
@@ -53,19 +73,9 @@ class Period:
     outcomes: tuple[tuple[str, str, tuple[int, ...], int], ...]
     """Mark, name, calls by route and together."""
 
-    @property
-    def answer_rate(self) -> float | None:
-        """Percent of the calls that the provider took."""
-        return rate(self.answered, self.placed)
-
-    @property
-    def approval_rate(self) -> float | None:
-        """Percent of the verifications that ended."""
-        return rate(self.approved, self.ended)
-
 
 @dataclass(frozen=True, slots=True)
-class Area:
+class Area(_Rates):
     """Calls to numbers that begin alike."""
 
     region: str
@@ -76,16 +86,6 @@ class Area:
     approved: int
     share: float
     """Of the busiest one's calls, in percent."""
-
-    @property
-    def answer_rate(self) -> float | None:
-        """Percent of the calls that the provider took."""
-        return rate(self.answered, self.placed)
-
-    @property
-    def approval_rate(self) -> float | None:
-        """Percent of the verifications that ended."""
-        return rate(self.approved, self.ended)
 
 
 @dataclass(frozen=True, slots=True)
