@@ -96,8 +96,8 @@ def create_service(settings: Settings, store: RedisStore) -> Verifications:
         rules=CodeRules(
             code_length=settings.verification.code_length,
             max_checks=settings.verification.max_checks,
-            min_life=settings.verification.min_life,
-            keep=settings.verification.keep,
+            min_remaining_life=settings.verification.min_remaining_life,
+            keep=settings.verification.retention,
         ),
     )
 
@@ -182,7 +182,7 @@ def provider(settings: Settings) -> Provider:
 def _store(settings: Settings, metrics: StoreMetrics, timeout: float | None = None) -> RedisStore:
     url = settings.redis.url
     client = connect(url) if timeout is None else connect(url, timeout=timeout)
-    keep = settings.verification.keep * 1000
+    keep = settings.verification.retention * 1000
     return RedisStore(client, keep=keep, rules=queue_rules(settings), metrics=metrics)
 
 
@@ -219,8 +219,8 @@ def queue_rules(settings: Settings) -> QueueRules:
     """How calls follow each other."""
     return QueueRules(
         routes=settings.provider.routes,
-        redials=settings.verification.redials,
-        callback_wait=settings.verification.callback_wait * 1000,
+        max_redials=settings.verification.max_redials,
+        callback_timeout=settings.verification.callback_timeout * 1000,
         limits=settings.call_limits(),
         told=told(settings),
     )

@@ -54,7 +54,7 @@ class Previewer:
             code=_EXAMPLE[: verification.code_length],
             code_format=chosen.otp_format,
             name=spoken,
-            life=max(_LEAST_LIFE, min(verification.min_life, profile.ttl // 2)),
+            life=max(_LEAST_LIFE, min(verification.min_remaining_life, profile.ttl // 2)),
             longest=chosen.c2c_duration * 60,
         )
         warnings = (

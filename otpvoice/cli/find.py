@@ -55,6 +55,6 @@ def _tell(found: Sequence[Found], number: NumberLimits | None) -> Iterator[str]:
     if number:
         yield from (headline(number), named_in_logs(number), *tell_refusals(number), "")
     if not found:
-        yield "No verification was found; they are kept for verification.keep after their end."
+        yield "No verification was found; they are kept for verification.retention after their end."
     for each in found:
         yield from each.tell()

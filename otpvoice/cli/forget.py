@@ -60,6 +60,6 @@ def _look_back(limits: CallLimits) -> int:
     """How long a number's limits look back, in milliseconds."""
     quotas = (
         *(*limits.calls_per_number, *limits.all_calls_per_number),
-        *(*limits.wrong_codes_per_number, *limits.unproven_per_prefix),
+        *(*limits.wrong_codes_per_number, *limits.unverified_per_prefix),
     )
     return max([DAY, *(quota.window for quota in quotas)])

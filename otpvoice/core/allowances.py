@@ -11,7 +11,7 @@ _OF_NUMBERS: Final = (
     "calls_per_number",
     "all_calls_per_number",
     "wrong_codes_per_number",
-    "unproven_per_prefix",
+    "unverified_per_prefix",
 )
 
 

@@ -12,7 +12,7 @@ DAY: Final = 86_400_000
 """Milliseconds."""
 
 LIMITS: Final = (
-    "calls_per_number", "all_calls_per_number", "wrong_codes_per_number", "unproven_per_prefix",
+    "calls_per_number", "all_calls_per_number", "wrong_codes_per_number", "unverified_per_prefix",
     "calls_per_ip", "calls_per_client", "calls_per_day", "conversion_breaker", "call_gap", "block",
 )  # fmt: skip
 """Everything that refuses for a while, by the setting's name; a block is an operator's word."""
@@ -91,7 +91,7 @@ class CallLimits:
     all_calls_per_number: tuple[Quota, ...] = ()
     wrong_codes_per_number: tuple[Quota, ...] = ()
     approval_clears_wrong_codes: bool = False
-    unproven_per_prefix: tuple[Quota, ...] = ()
+    unverified_per_prefix: tuple[Quota, ...] = ()
     """Distinct numbers without an approval."""
     calls_per_ip: tuple[Quota, ...] = ()
     """Without an approval."""

@@ -91,7 +91,7 @@ class Rehearsal:
             yield (
                 f"The code can end while it is spoken: {RING} s of ringing and {self.seconds} s of "
                 f"speech, and as little as {self.life} s of life when it is dialed. Shorten the "
-                "text, or raise verification.min_life, ttl."
+                "text, or raise verification.min_remaining_life, ttl."
             )
         if self.seconds > self.longest:
             yield (

@@ -43,7 +43,7 @@ _LIMITS: Final[Mapping[str, str]] = MappingProxyType(
         "calls_per_number": "The number was called too often without an approval.",
         "all_calls_per_number": "The number was called too often.",
         "wrong_codes_per_number": "Too many wrong codes were handed in for the number.",
-        "unproven_per_prefix": "Too many numbers like this one were called without an approval.",
+        "unverified_per_prefix": "Too many numbers like this one were called without an approval.",
         "calls_per_ip": "Too many calls were asked for from this address without an approval.",
         "calls_per_client": "This client asked for too many calls in so short a time.",
         "calls_per_day": "The day's calls are used up.",

@@ -44,7 +44,7 @@ class CodeRules:
 
     code_length: int
     max_checks: int
-    min_life: int
+    min_remaining_life: int
     keep: int
 
 
@@ -287,7 +287,7 @@ class Verifications:
         Raises:
             InvalidRequest: it would be due later.
         """
-        margin = max(_MIN_QUEUE_MARGIN, min(self._rules.min_life, ttl / 2))
+        margin = max(_MIN_QUEUE_MARGIN, min(self._rules.min_remaining_life, ttl / 2))
         if call_after > ttl - margin:
             detail = f"must leave {margin:g} of the code's {ttl} seconds for the call"
             raise InvalidRequest.at("/call_after", detail)

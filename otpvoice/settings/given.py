@@ -28,11 +28,27 @@ _FILE: Final = "_FILE"
 TEST_NUMBERS: Final[Place] = ("test_numbers",)
 """A table without fields of ours: it is one value."""
 
+FORMER_NAMES: Final[Mapping[Place, Place]] = {
+    ("verification", "redials"): ("verification", "max_redials"),
+    ("verification", "callback_wait"): ("verification", "callback_timeout"),
+    ("verification", "min_life"): ("verification", "min_remaining_life"),
+    ("verification", "keep"): ("verification", "retention"),
+    ("limits", "unproven_per_prefix"): ("limits", "unverified_per_prefix"),
+}
+"""Settings that were renamed, and their present names. A former name stops the start."""
+
 _VARIABLES: Final[Mapping[str, Place]] = {
-    f"{_PREFIX}{section}_{field.name}".upper(): (section, field.name)
-    for section, kind in SECTIONS.items()
-    for field in structs.fields(kind)
-} | {f"{_PREFIX}TEST_NUMBERS": TEST_NUMBERS}
+    f"{_PREFIX}{'_'.join(place)}".upper(): place
+    for place in [
+        *(
+            (section, field.name)
+            for section in SECTIONS
+            for field in structs.fields(SECTIONS[section])
+        ),
+        *FORMER_NAMES,
+        TEST_NUMBERS,
+    ]
+}
 _CLIENT_FIELDS: Final = "|".join(field.name.upper() for field in structs.fields(Client))
 # As little as possible for the name leaves as much as possible for the field.
 _CLIENT_VARIABLE: Final = re.compile(

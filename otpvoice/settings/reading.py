@@ -10,7 +10,15 @@ from msgspec import structs
 
 from otpvoice.core.flow import DEFAULT, Flow, is_language_tag
 from otpvoice.settings.errors import SettingsError, WrongSetting
-from otpvoice.settings.given import TEST_NUMBERS, Given, Place, dotted, is_table, variable_of
+from otpvoice.settings.given import (
+    FORMER_NAMES,
+    TEST_NUMBERS,
+    Given,
+    Place,
+    dotted,
+    is_table,
+    variable_of,
+)
 from otpvoice.settings.kinds import expected, is_flows, kind_of, member_type, required_type
 from otpvoice.settings.numbers import read_test_numbers
 from otpvoice.settings.readers import read_pairs
@@ -87,6 +95,10 @@ class _Reader:
             if place in self._known:
                 if is_table(place) and not isinstance(given.value, dict):
                     self._refuse(dotted(place), given.source, "must be a table")
+            elif place in FORMER_NAMES:
+                present = FORMER_NAMES[place]
+                detail = f"was renamed: set {dotted(present)} (or {variable_of(present)}) instead"
+                self._refuse(dotted(place), given.source, detail)
             elif len(place) == 1 or place[:-1] in self._known:
                 known = sorted(each[-1] for each in self._known if each[:-1] == place[:-1])
                 detail = f"is unknown; known here: {', '.join(known)}"

@@ -154,10 +154,10 @@ class Verification(Section, frozen=True, kw_only=True):
     ttl: CodeLife = 300
     code_length: Annotated[Count, Meta(ge=4, le=10)] = 6
     max_checks: Annotated[Count, Meta(ge=1, le=10)] = 5
-    redials: Annotated[Count, Meta(ge=0, le=3)] = 1
-    callback_wait: Annotated[Seconds, Meta(ge=5, le=600)] = 60
-    min_life: Annotated[Seconds, Meta(ge=0, le=300)] = 60
-    keep: Annotated[Seconds, Meta(ge=600, le=365 * _DAY)] = 7 * _DAY
+    max_redials: Annotated[Count, Meta(ge=0, le=3)] = 1
+    callback_timeout: Annotated[Seconds, Meta(ge=5, le=600)] = 60
+    min_remaining_life: Annotated[Seconds, Meta(ge=0, le=300)] = 60
+    retention: Annotated[Seconds, Meta(ge=600, le=365 * _DAY)] = 7 * _DAY
 
 
 class Dialer(Section, frozen=True, kw_only=True):
@@ -186,7 +186,7 @@ class Limits(Section, frozen=True, kw_only=True):
     all_calls_per_number: tuple[CallQuota, ...] = (parse_quota("20/24h"),)
     wrong_codes_per_number: tuple[CallQuota, ...] = (parse_quota("15/24h"),)
     approval_clears_wrong_codes: Flag = False
-    unproven_per_prefix: tuple[CallQuota, ...] = (parse_quota("5/10m"), parse_quota("20/24h"))
+    unverified_per_prefix: tuple[CallQuota, ...] = (parse_quota("5/10m"), parse_quota("20/24h"))
     calls_per_ip: tuple[CallQuota, ...] = (parse_quota("30/1h"), parse_quota("100/24h"))
     calls_per_client: tuple[CallQuota, ...] = (parse_quota("60/1m"),)
     calls_per_day: Positive = 10_000
@@ -257,7 +257,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             all_calls_per_number=limits.all_calls_per_number,
             wrong_codes_per_number=limits.wrong_codes_per_number,
             approval_clears_wrong_codes=limits.approval_clears_wrong_codes,
-            unproven_per_prefix=limits.unproven_per_prefix,
+            unverified_per_prefix=limits.unverified_per_prefix,
             calls_per_ip=limits.calls_per_ip,
             calls_per_day=limits.calls_per_day,
             clients={

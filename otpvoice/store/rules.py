@@ -21,9 +21,9 @@ class QueueRules:
 
     routes: tuple[Route, ...] = (Route.OBD, Route.C2C)
     """In the order in which they are tried."""
-    redials: int = 0
+    max_redials: int = 0
     """Further calls of a verification after one that did not reach the person."""
-    callback_wait: int = 60_000
+    callback_timeout: int = 60_000
     """Milliseconds until the provider is asked about a placed call."""
     limits: CallLimits = field(default_factory=CallLimits)
     told: frozenset[str] = frozenset()
@@ -39,8 +39,8 @@ class QueueRules:
         rules: dict[str, object] = {
             "redialed": _set(REDIALED),
             "routes": _list(f"'{route}'" for route in self.routes),
-            "redials": self.redials,
-            "callback_wait": self.callback_wait,
+            "max_redials": self.max_redials,
+            "callback_timeout": self.callback_timeout,
             **self._limits(),
         }
         return (
@@ -67,7 +67,7 @@ class QueueRules:
                     "calls_per_number",
                     "all_calls_per_number",
                     "wrong_codes_per_number",
-                    "unproven_per_prefix",
+                    "unverified_per_prefix",
                     "calls_per_ip",
                 )
             },
@@ -93,7 +93,7 @@ class QueueRules:
 
 def _remembered(limits: CallLimits) -> int:
     """How long (ms) it is known of a number when it was called."""
-    counted = (limits.calls_per_number, limits.all_calls_per_number, limits.unproven_per_prefix)
+    counted = (limits.calls_per_number, limits.all_calls_per_number, limits.unverified_per_prefix)
     return max([DAY, *(quota.window for quotas in counted for quota in quotas)])
 
 

@@ -18,7 +18,7 @@ from otpvoice.store.redis import RedisStore
 def lasting_store(redis_url: str, settings: Settings) -> Iterator[RedisStore]:
     """One store for all tests, because one application lives as long."""
     client = connect(redis_url)
-    yield RedisStore(client, keep=settings.verification.keep * 1000)
+    yield RedisStore(client, keep=settings.verification.retention * 1000)
     client.close()
 
 

@@ -54,7 +54,7 @@ def test_call_after_is_whole_seconds_up_to_300(door: Door, seconds: Any) -> None
 
 @pytest.mark.parametrize(("ttl", "latest"), [(None, 240), (60, 30), (100, 50), (150, 90)])
 def test_a_call_must_come_within_the_codes_life(door: Door, ttl: int | None, latest: int) -> None:
-    """The last moment leaves ``min_life``, or half of a short life; later is a 422."""
+    """The last moment leaves ``min_remaining_life``, or half of a short life; later is a 422."""
     assert refused(door, {"ttl": ttl, "call_after": latest + 1}) == ["/call_after"]
     assert door.asks(ttl=ttl, call_after=latest)["status"] == "pending"
 

@@ -56,7 +56,7 @@ def answers(door: Door) -> None:
         ({"limits_calls_per_number": "1/10m"}, ASHA, "calls_per_number", 600),
         ({"limits_calls_per_number": "1/10m,5/24h"}, ASHA, "calls_per_number 1/10m", 600),
         ({"limits_all_calls_per_number": "1/24h"}, ASHA, "all_calls_per_number", 86_400),
-        ({"limits_unproven_per_prefix": "1/10m"}, NEIGHBOUR, "unproven_per_prefix", 600),
+        ({"limits_unproven_per_prefix": "1/10m"}, NEIGHBOUR, "unverified_per_prefix", 600),
         ({"limits_calls_per_ip": "1/1h"}, RAVI, "calls_per_ip", 3_600),
         ({"limits_calls_per_day": "1"}, RAVI, "calls_per_day", 86_400),
     ],

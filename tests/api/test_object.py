@@ -192,7 +192,7 @@ def test_a_delayed_call_may_be_brought_forward(door: Door) -> None:
 def test_too_late_is_when_too_little_life_is_left(
     door: Door, dialer: HandDialer, waits: int, reason: str | None
 ) -> None:
-    """With ``min_life`` to spare a call is allowed, with less it is too late: 409 then."""
+    """With ``min_remaining_life`` to spare a call is allowed, with less it is too late: 409."""
     began = door.asks()
     claim = dialer.places()
     door.calls_back(id=claim.call_id, status="BUSY")

@@ -35,7 +35,7 @@ def access(stack: Stack) -> dict[str, str]:
 @pytest.fixture
 def store(redis: Redis, settings: Settings) -> RedisStore:
     """The emptied store with the limits of ``environ``; ``store.clock_offset`` moves its clock."""
-    keep = settings.verification.keep * 1000
+    keep = settings.verification.retention * 1000
     return RedisStore(redis, keep=keep, rules=queue_rules(settings))
 
 

@@ -30,8 +30,8 @@ def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     """A service with two dialers, which redials at once and asks about a call soon."""
     folder = tmp_path_factory.mktemp("live")
     more = {
-        "OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5",
-        "OTPVOICE_VERIFICATION_REDIALS": "3",
+        "OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5",
+        "OTPVOICE_VERIFICATION_MAX_REDIALS": "3",
         "OTPVOICE_CLIENTS_BANK_DELIVER_ONLY": "true",
         "OTPVOICE_CLIENTS_BANK_CALLS_PER_DAY": "1000",
     }

@@ -153,7 +153,7 @@ def test_a_free_number_is_said_to_be_free(door: Door, environ: dict[str, str]) -
         r"calls_per_number 5/24h +1/5  -",
         r"all_calls_per_number +1/20  -",
         r"wrong_codes_per_number +0/15  -",
-        r"unproven_per_prefix 5/10m +1/5  -",
+        r"unverified_per_prefix 5/10m +1/5  -",
         r"calls_per_day +1/10000  -",
         r"conversion_breaker +-  -",
         r"login: calls_per_client +1/60  -",

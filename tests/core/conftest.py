@@ -32,5 +32,5 @@ def service(store: RedisStore, ring: KeyRing) -> Verifications:
             "bank": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Patron", flows, 60),
         },
         routes=(Route.C2C, Route.OBD),
-        rules=CodeRules(code_length=6, max_checks=5, min_life=60, keep=7 * 86_400),
+        rules=CodeRules(code_length=6, max_checks=5, min_remaining_life=60, keep=7 * 86_400),
     )

@@ -68,7 +68,7 @@ def service(store: RedisStore, settings: Settings) -> Verifications:
         number_key=NumberKey(settings.secrets.number_key),
         profiles={"login": profile, "bank": replace(profile, default_name="Patron")},
         routes=(Route.OBD, Route.C2C),
-        rules=CodeRules(code_length=6, max_checks=5, min_life=60, keep=604800),
+        rules=CodeRules(code_length=6, max_checks=5, min_remaining_life=60, keep=604800),
     )
 
 

@@ -25,7 +25,7 @@ from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis import RedisStore
 
-CALLBACK_WAIT = 60_000
+CALLBACK_TIMEOUT = 60_000
 
 
 class HangingProvider:
@@ -107,11 +107,11 @@ def test_what_the_company_says_is_applied(
     behaviour: str,
     status: CallStatus,
 ) -> None:
-    """No callback came; asked after `callback_wait`, it tells how the call ended."""
+    """No callback came; asked after `callback_timeout`, it tells how the call ended."""
     phones.behave(ASHA, behaviour)
     begun = called(desk, sandbox)
     assert store.pulls(32) == []
-    store.clock_offset += CALLBACK_WAIT
+    store.clock_offset += CALLBACK_TIMEOUT
     (pull,) = store.pulls(32)
     keeper.ask(pull)
     (call,) = desk.calls_of(begun)
@@ -123,7 +123,7 @@ def test_a_running_dialer_asks_by_itself(
 ) -> None:
     """Without anybody's doing, and it is found to live."""
     begun = called(desk, sandbox)
-    store.clock_offset += CALLBACK_WAIT
+    store.clock_offset += CALLBACK_TIMEOUT
     store.sweep("another dialer")
     ended = threading.Event()
     with running(dialer_of()):
@@ -143,7 +143,7 @@ def test_a_stop_waits_for_the_questions_under_way_only(
     for n in range(12):
         desk.asks(f"+9198123450{n:02}")
         desk.dials()
-    store.clock_offset += CALLBACK_WAIT
+    store.clock_offset += CALLBACK_TIMEOUT
     company = HangingProvider()
     stopping = threading.Event()
     keeping = threading.Thread(target=Keeper("k", store, company, ring).run, args=(stopping,))
@@ -164,7 +164,7 @@ def test_one_lost_key_does_not_keep_it_from_the_others(
 ) -> None:
     """A number that can not be opened any more is told in the log; the rounds go on."""
     called(desk, sandbox)
-    store.clock_offset += CALLBACK_WAIT
+    store.clock_offset += CALLBACK_TIMEOUT
     stopping = threading.Event()
     company = provider(load(environ).settings)
     keeper = Keeper("k", store, company, KeyRing([b"another key than that of the seal"[:32]]))
@@ -182,7 +182,7 @@ def test_a_fault_of_ours_is_told(desk: Desk, store: RedisStore, ring: KeyRing) -
     begun = [desk.asks(f"+9198123450{n:02}") for n in range(5)]
     for _ in begun:
         desk.dials()
-    store.clock_offset += CALLBACK_WAIT
+    store.clock_offset += CALLBACK_TIMEOUT
     company = HangingProvider(fails=LookupError("a slip of ours"))
     company.let_go.set()
     stopping = threading.Event()

@@ -14,7 +14,7 @@ from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis import RedisStore
 
-CALLBACK_WAIT = 60_000
+CALLBACK_TIMEOUT = 60_000
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_question_is_counted_by_what_it_brought(
     desk.dials()
     company = sandbox.company
     assert company.wait_until(lambda: all(call.ended for call in company.network.calls()), 3)
-    store.clock_offset += CALLBACK_WAIT
+    store.clock_offset += CALLBACK_TIMEOUT
     (pull,) = store.pulls(1)
     for keeper in (away, there, there):
         keeper.ask(pull)

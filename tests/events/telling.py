@@ -16,7 +16,7 @@ def told_at(client: Client, name: str = "LOGIN", secret: str = NEW_SECRET) -> di
     return {
         f"OTPVOICE_CLIENTS_{name}_EVENT_URL": client.url,
         f"OTPVOICE_CLIENTS_{name}_EVENT_SECRET": secret,
-        "OTPVOICE_LIMITS_UNPROVEN_PER_PREFIX": "",
+        "OTPVOICE_LIMITS_UNVERIFIED_PER_PREFIX": "",
     }
 
 

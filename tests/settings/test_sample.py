@@ -52,7 +52,7 @@ def test_every_field_is_explained(section: str, field: structs.FieldInfo) -> Non
     comment = _comment(section, field.name)
     assert len(comment) > 20
     for bound in re.findall(r"from (\d+) to (\d+)", expected(field.type)):
-        if section != "verification" or field.name != "keep":  # told as "10m" and "365d"
+        if section != "verification" or field.name != "retention":  # told as "10m" and "365d"
             assert f"{bound[0]} to {bound[1]}" in comment
     if expected(field.type).endswith("at least 1"):
         assert "at least 1" in comment

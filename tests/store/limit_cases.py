@@ -84,8 +84,8 @@ ALL_PER_NUMBER = Case(
     approved_counts=True,
 )
 PER_PREFIX = Case(
-    "unproven_per_prefix",
-    _quotas("unproven_per_prefix"),
+    "unverified_per_prefix",
+    _quotas("unverified_per_prefix"),
     lambda n: {"to": f"{ASHA[:-4]}{n:04}", "client": f"client {n}"},
 )
 PER_IP = Case(
@@ -130,7 +130,7 @@ GENEROUS: Final[dict[str, Any]] = {
     "calls_per_number": quotas_of("90/10m", "95/24h"),
     "all_calls_per_number": quotas_of("99/24h"),
     "wrong_codes_per_number": quotas_of("99/24h"),
-    "unproven_per_prefix": quotas_of("90/10m", "95/24h"),
+    "unverified_per_prefix": quotas_of("90/10m", "95/24h"),
     "calls_per_ip": quotas_of("90/1h", "95/24h"),
     "calls_per_day": 99,
     "clients": {"login": ClientLimits(quotas_of("99/1m"), 99)},

@@ -57,7 +57,7 @@ class ModelVerification:
     status: Status = Status.PENDING
     checks_left: int = 5
     wrong: set[str] = field(default_factory=set)
-    redials: int = 0
+    max_redials: int = 0
     calls: list[ModelCall] = field(default_factory=list)
 
     @property
@@ -331,10 +331,10 @@ class Model:
         if (
             missed
             and verification.status is Status.PENDING
-            and verification.redials < 1
+            and verification.max_redials < 1
             and due <= verification.last_due
             and not verification.under_way(self.now)
         ):
-            verification.redials += 1
+            verification.max_redials += 1
             self.queue(verification, due)
         return True

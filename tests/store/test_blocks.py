@@ -22,7 +22,7 @@ RETRY = CallResult(CallStatus.QUEUED, unsent=True, retry_in=1_000)
 def exchange(redis: Redis) -> Exchange:
     """Without limits or gaps; one client reports nothing."""
     clients = {"app": ClientLimits(deliver_only=True)}
-    return limited(redis, gaps=NO_GAP, rules={"redials": 1}, clients=clients)
+    return limited(redis, gaps=NO_GAP, rules={"max_redials": 1}, clients=clients)
 
 
 def blocks(exchange: Exchange, seconds: int = HOUR) -> int:

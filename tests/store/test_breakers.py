@@ -104,7 +104,7 @@ def test_calls_and_redials_are_refused_too(redis: Redis) -> None:
 
 def test_no_redial_into_a_refused_area(redis: Redis) -> None:
     """Silently."""
-    exchange = limited(redis, gaps=NO_GAP, rules={"redials": 1}, conversion_breaker=RATIO)
+    exchange = limited(redis, gaps=NO_GAP, rules={"max_redials": 1}, conversion_breaker=RATIO)
     waiting = exchange.begins(ASHA, ttl=600)
     placed = exchange.dials()
     ends(exchange, 20)

@@ -27,7 +27,7 @@ WRONG = "999999"
 def told(redis: Redis) -> Exchange:
     """An exchange where the client "login" is told, and "bank" is not."""
     clients = {"login": ClientLimits(), "bank": ClientLimits()}
-    return limited(redis, clients=clients, rules={"told": frozenset({"login"}), "redials": 1})
+    return limited(redis, clients=clients, rules={"told": frozenset({"login"}), "max_redials": 1})
 
 
 def due(told: Exchange, at_most: int = 100) -> list[Event]:

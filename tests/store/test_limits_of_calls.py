@@ -97,7 +97,7 @@ def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
 def test_a_wish_for_a_call_is_refused_by_a_prefix(redis: Redis) -> None:
     """Once the number has left it and others took its place; so is a redial."""
     exchange = limited(
-        redis, gaps=NO_GAP, rules={"redials": 1}, unproven_per_prefix=quotas_of("2/1m")
+        redis, gaps=NO_GAP, rules={"max_redials": 1}, unverified_per_prefix=quotas_of("2/1m")
     )
     begun = PER_PREFIX.begins(exchange, ttl=600)
     placed = exchange.dials()
@@ -106,13 +106,13 @@ def test_a_wish_for_a_call_is_refused_by_a_prefix(redis: Redis) -> None:
         PER_PREFIX.begins(exchange, n)
     exchange.hears(CallStatus.BUSY, call_id=placed.call_id)
     assert len(exchange.looks(begun).calls) == 1
-    assert refusing(exchange.calls(begun)) == "unproven_per_prefix"
+    assert refusing(exchange.calls(begun)) == "unverified_per_prefix"
 
 
 @each_but_the_prefix
 def test_a_redial_that_meets_it_does_not_happen(redis: Redis, case: Case) -> None:
     """Silently: nobody asked for it, so that no refusal is kept, and nothing is used up."""
-    exchange = case.allows(redis, 2, redials=1)
+    exchange = case.allows(redis, 2, max_redials=1)
     begun = case.begins(exchange)
     placed = exchange.dials()
     case.begins(exchange, 1)
@@ -127,7 +127,7 @@ def test_a_redial_that_meets_it_does_not_happen(redis: Redis, case: Case) -> Non
 @each_limit
 def test_a_redial_that_meets_none_takes_a_place(redis: Redis, case: Case) -> None:
     """Like any call; in a prefix the number has its place already."""
-    exchange = case.allows(redis, 2, redials=1)
+    exchange = case.allows(redis, 2, max_redials=1)
     begun = case.begins(exchange)
     exchange.finds_busy(to=case.request(0).get("to", ASHA))
     assert len(exchange.looks(begun).calls) == 2

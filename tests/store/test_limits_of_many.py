@@ -42,7 +42,7 @@ def used(exchange: Exchange, limit: str, to: str = ASHA, client: str | None = No
 
 def prefixed(redis: Redis, *quotas: str) -> Exchange:
     """Only so many numbers of a prefix."""
-    return limited(redis, gaps=NO_GAP, unproven_per_prefix=quotas_of(*quotas))
+    return limited(redis, gaps=NO_GAP, unverified_per_prefix=quotas_of(*quotas))
 
 
 def test_a_prefix_counts_numbers_not_calls(redis: Redis) -> None:
@@ -50,9 +50,9 @@ def test_a_prefix_counts_numbers_not_calls(redis: Redis) -> None:
     exchange = prefixed(redis, "2/1h")
     for n in range(10):
         exchange.cancels(dials_for(exchange, ASHA, client=f"client {n}"))
-    assert used(exchange, "unproven_per_prefix") == 1
+    assert used(exchange, "unverified_per_prefix") == 1
     dials_for(exchange, NEIGHBOUR)
-    assert refusing(exchange.asks("+919876543212")) == "unproven_per_prefix"
+    assert refusing(exchange.asks("+919876543212")) == "unverified_per_prefix"
 
 
 def test_a_number_in_a_full_prefix_is_called_further(redis: Redis) -> None:
@@ -62,7 +62,7 @@ def test_a_number_in_a_full_prefix_is_called_further(redis: Redis) -> None:
     exchange.passes(1800)
     dials_for(exchange, ASHA, client="bank")
     exchange.passes(1801)
-    assert refusing(exchange.asks(NEIGHBOUR)) == "unproven_per_prefix"
+    assert refusing(exchange.asks(NEIGHBOUR)) == "unverified_per_prefix"
     exchange.passes(1800)
     assert exchange.asks(NEIGHBOUR).outcome == "created"
 
@@ -72,7 +72,7 @@ def test_a_prefix_says_nothing_of_another(redis: Redis) -> None:
     exchange = prefixed(redis, "1/1h")
     dials_for(exchange, ASHA)
     dials_for(exchange, STRANGER)
-    assert refusing(exchange.asks(NEIGHBOUR)) == "unproven_per_prefix"
+    assert refusing(exchange.asks(NEIGHBOUR)) == "unverified_per_prefix"
 
 
 def test_an_approval_takes_the_number_out(redis: Redis) -> None:
@@ -81,11 +81,11 @@ def test_an_approval_takes_the_number_out(redis: Redis) -> None:
     exchange.cancels(dials_for(exchange, ASHA))
     begun = dials_for(exchange, ASHA, client="bank")
     dials_for(exchange, NEIGHBOUR)
-    assert refusing(exchange.asks("+919876543212")) == "unproven_per_prefix"
+    assert refusing(exchange.asks("+919876543212")) == "unverified_per_prefix"
     exchange.approves(begun)
-    assert used(exchange, "unproven_per_prefix") == 1
+    assert used(exchange, "unverified_per_prefix") == 1
     dials_for(exchange, "+919876543212")
-    assert refusing(exchange.asks(ASHA)) == "unproven_per_prefix"
+    assert refusing(exchange.asks(ASHA)) == "unverified_per_prefix"
 
 
 def test_a_returned_call_leaves_the_number_where_its_others_put_it(redis: Redis) -> None:
@@ -94,7 +94,7 @@ def test_a_returned_call_leaves_the_number_where_its_others_put_it(redis: Redis)
     dials_for(exchange, ASHA)
     exchange.passes(3000)
     exchange.cancels(exchange.begins(ASHA, client="bank"))
-    assert refusing(exchange.asks(NEIGHBOUR)) == "unproven_per_prefix"
+    assert refusing(exchange.asks(NEIGHBOUR)) == "unverified_per_prefix"
     exchange.passes(601)
     assert exchange.asks(NEIGHBOUR).outcome == "created"
 
@@ -105,7 +105,7 @@ def test_a_prefix_remembers_longer_than_a_day(redis: Redis) -> None:
     exchange.cancels(dials_for(exchange, ASHA))
     exchange.passes(3 * DAY)
     exchange.cancels(exchange.begins(ASHA))
-    assert refusing(exchange.asks(NEIGHBOUR)) == "unproven_per_prefix"
+    assert refusing(exchange.asks(NEIGHBOUR)) == "unverified_per_prefix"
 
 
 def test_a_number_needs_room_in_each_window(redis: Redis) -> None:
@@ -114,11 +114,11 @@ def test_a_number_needs_room_in_each_window(redis: Redis) -> None:
     dials_for(exchange, ASHA)
     exchange.passes(601)
     dials_for(exchange, NEIGHBOUR)
-    assert refusing(exchange.asks(ASHA, client="bank")) == "unproven_per_prefix 1/10m"
+    assert refusing(exchange.asks(ASHA, client="bank")) == "unverified_per_prefix 1/10m"
     exchange.passes(601)
     dials_for(exchange, ASHA, client="bank")
     exchange.passes(601)
-    assert refusing(exchange.asks("+919876543212")) == "unproven_per_prefix 2/24h"
+    assert refusing(exchange.asks("+919876543212")) == "unverified_per_prefix 2/24h"
 
 
 # Addresses ---------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def silent(redis: Redis, **limits: Any) -> Exchange:
     return limited(redis, gaps=NO_GAP, clients=APP, **limits)
 
 
-@pytest.mark.parametrize("setting", ["calls_per_number", "unproven_per_prefix", "calls_per_ip"])
+@pytest.mark.parametrize("setting", ["calls_per_number", "unverified_per_prefix", "calls_per_ip"])
 def test_what_is_counted_without_approval_is_not_for_them(redis: Redis, setting: str) -> None:
     """They would never give a place back: they take none, and others' keep them from nothing."""
     exchange = silent(redis, **{setting: quotas_of("1/1h")})

@@ -102,7 +102,7 @@ def test_prefixes_and_addresses_forget_after_their_windows(redis: Redis) -> None
     exchange = limited(
         redis,
         gaps=NO_GAP,
-        unproven_per_prefix=quotas_of("9/10m"),
+        unverified_per_prefix=quotas_of("9/10m"),
         calls_per_ip=quotas_of("9/10m"),
     )
     for n in range(30):

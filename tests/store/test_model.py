@@ -56,7 +56,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.redis.flushdb()
-        self.exchange: Exchange = exchange_with(self.redis, gaps=GAPS, redials=1)
+        self.exchange: Exchange = exchange_with(self.redis, gaps=GAPS, max_redials=1)
         self.model = Model()
         self.ids: dict[ModelVerification, str] = {}
         self.claims: list[tuple[Claim, ModelCall]] = []

@@ -20,7 +20,7 @@ from otpvoice.store.operations import Use
 from otpvoice.store.values import CallResult, RouteVerdict
 
 PHONE = telephone(ASHA)
-FREED = {"calls_per_number", "all_calls_per_number", "unproven_per_prefix"}
+FREED = {"calls_per_number", "all_calls_per_number", "unverified_per_prefix"}
 
 
 def told(exchange: Exchange, event: str) -> list[dict[str, object]]:
@@ -45,8 +45,8 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
         (None, "calls_per_number"): (1, True),
         (None, "all_calls_per_number"): (1, False),
         (None, "wrong_codes_per_number"): (0, False),
-        (None, "unproven_per_prefix 90/10m"): (1, False),
-        (None, "unproven_per_prefix 95/24h"): (1, False),
+        (None, "unverified_per_prefix 90/10m"): (1, False),
+        (None, "unverified_per_prefix 95/24h"): (1, False),
         (None, "calls_per_day"): (1, False),
         ("login", "calls_per_client"): (1, False),
         ("login", "calls_per_day"): (1, False),

@@ -364,7 +364,7 @@ def test_without_quotas_nothing_is_refused(redis: Redis) -> None:
 
 def test_a_redial_needs_a_place(redis: Redis) -> None:
     """Where none is free, there is none, and `next` says when one could be asked for."""
-    exchange = exchange_with(redis, ONE, redials=1)
+    exchange = exchange_with(redis, ONE, max_redials=1)
     begun = exchange.begins()
     exchange.finds_busy()
     assert len(exchange.looks(begun).calls) == 1
@@ -373,7 +373,7 @@ def test_a_redial_needs_a_place(redis: Redis) -> None:
 
 def test_a_redial_takes_a_place(redis: Redis) -> None:
     """Like any call."""
-    exchange = exchange_with(redis, "2/10m", redials=1)
+    exchange = exchange_with(redis, "2/10m", max_redials=1)
     begun = exchange.begins()
     exchange.finds_busy()
     assert exchange.call_of(begun).status is CallStatus.QUEUED

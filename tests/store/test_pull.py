@@ -28,7 +28,7 @@ def placed(exchange: Exchange) -> tuple[Verification, str]:
 
 def test_a_placed_call_after_callback_wait(redis: Redis) -> None:
     """Not before; its callback has that long to come."""
-    exchange = exchange_with(redis, callback_wait=40_000)
+    exchange = exchange_with(redis, callback_timeout=40_000)
     _, call = placed(exchange)
     exchange.passes(39.9)
     assert asked(exchange) == []
@@ -139,7 +139,7 @@ def test_not_of_a_call_that_goes_back_to_the_queue(exchange: Exchange) -> None:
 
 
 def test_a_reply_that_was_slow_to_be_recorded(exchange: Exchange) -> None:
-    """Unknown by its lease, placed after all: it has its `callback_wait` again."""
+    """Unknown by its lease, placed after all: it has its `callback_timeout` again."""
     _, claim = exchange.sends()
     exchange.passes(21)
     exchange.records(claim, CallResult(CallStatus.PLACED))

@@ -17,7 +17,7 @@ HEARD_AFTER = 5
 @pytest.fixture
 def exchange(redis: Redis) -> Exchange:
     """One redial, with the usual gaps."""
-    return exchange_with(redis, redials=1)
+    return exchange_with(redis, max_redials=1)
 
 
 def called(exchange: Exchange, **members: float) -> Verification:
@@ -160,8 +160,8 @@ def test_a_dead_dialers_call_is_not_redialed(exchange: Exchange) -> None:
 
 
 def test_at_most_so_many(redis: Redis) -> None:
-    """`redials` more; then nothing comes by itself."""
-    exchange = exchange_with(redis, redials=2, gaps=(0,))
+    """`max_redials` more; then nothing comes by itself."""
+    exchange = exchange_with(redis, max_redials=2, gaps=(0,))
     begun = exchange.begins()
     for _ in range(3):
         exchange.finds_busy()
@@ -182,15 +182,15 @@ def test_calls_asked_for_are_not_counted(exchange: Exchange) -> None:
 
 
 def test_none_without_the_setting(redis: Redis) -> None:
-    """`redials = 0`."""
-    exchange = exchange_with(redis, redials=0)
+    """`max_redials = 0`."""
+    exchange = exchange_with(redis, max_redials=0)
     begun = called(exchange)
     assert len(told(exchange, begun, CallStatus.BUSY)) == 1
 
 
 def test_routes_go_round(redis: Redis) -> None:
     """After the last of the settings' routes the first follows."""
-    exchange = exchange_with(redis, redials=3, gaps=(0,))
+    exchange = exchange_with(redis, max_redials=3, gaps=(0,))
     begun = exchange.begins(ttl=600)
     for _ in range(4):
         exchange.finds_busy()
@@ -204,7 +204,7 @@ def test_routes_go_round(redis: Redis) -> None:
 
 def test_a_single_route_is_its_own_next(redis: Redis) -> None:
     """With one route in the settings it is dialed again by that; one that is gone goes first."""
-    exchange = exchange_with(redis, redials=2, gaps=(0,), routes=(Route.C2C,))
+    exchange = exchange_with(redis, max_redials=2, gaps=(0,), routes=(Route.C2C,))
     begun = exchange.begins(ttl=600)
     exchange.finds_busy()
     exchange.finds_busy()

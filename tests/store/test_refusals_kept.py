@@ -16,7 +16,7 @@ def exchange(redis: Redis) -> Exchange:
     return limited(
         redis,
         gaps=NO_GAP,
-        rules={"redials": 1},
+        rules={"max_redials": 1},
         calls_per_number=quotas_of("1/7d"),
         wrong_codes_per_number=quotas_of("3/7d"),
     )

@@ -17,7 +17,7 @@ ADDRESS = "203.0.113.9"
 TIGHT: Mapping[str, Any] = {
     "calls_per_number": quotas_of("1/10m"),
     "all_calls_per_number": quotas_of("1/24h"),
-    "unproven_per_prefix": quotas_of("1/10m"),
+    "unverified_per_prefix": quotas_of("1/10m"),
     "calls_per_ip": quotas_of("1/1h"),
     "calls_per_day": 1,
 }

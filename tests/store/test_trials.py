@@ -17,7 +17,7 @@ REFUSED = CallResult(
 @pytest.fixture
 def exchange(redis: Redis) -> Exchange:
     """One redial, no gap that would hold it, and a client that is told of events."""
-    rules = {"redials": 1, "told": frozenset({"login"})}
+    rules = {"max_redials": 1, "told": frozenset({"login"})}
     return limited(redis, gaps=(0,), clients={"login": ClientLimits()}, rules=rules)
 
 

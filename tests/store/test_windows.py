@@ -164,7 +164,7 @@ def _guessed_at(exchange: Exchange) -> Verification | None:
         (to_one_number, "calls_per_number"),
         (to_one_number, "all_calls_per_number"),
         (for_one_address, "calls_per_ip"),
-        (into_one_prefix, "unproven_per_prefix"),
+        (into_one_prefix, "unverified_per_prefix"),
     ],
 )
 def test_exact_windows(redis: Redis, take: Take, setting: str) -> None:

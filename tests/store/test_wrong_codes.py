@@ -88,7 +88,7 @@ def test_next_says_until_when(exchange: Exchange) -> None:
 def test_no_further_call_is_queued(redis: Redis) -> None:
     """By create, by calls or as a redial: nobody could enter its code."""
     exchange = limited(
-        redis, gaps=NO_GAP, rules={"redials": 1}, wrong_codes_per_number=quotas_of("4/1h")
+        redis, gaps=NO_GAP, rules={"max_redials": 1}, wrong_codes_per_number=quotas_of("4/1h")
     )
     begun = exchange.begins()
     placed = exchange.dials()

@@ -26,8 +26,8 @@ from otpvoice.store.redis import LEASE, RedisStore
 LEASE_OVER = LEASE + 1_000
 _CALM = {
     **WIDE_LIMITS,
-    "OTPVOICE_VERIFICATION_REDIALS": "0",
-    "OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5",
+    "OTPVOICE_VERIFICATION_MAX_REDIALS": "0",
+    "OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5",
     "OTPVOICE_DIALER_THREADS": "4",
 }
 """Each verification has one call, unless its route refuses it, and no number is called twice."""
@@ -136,7 +136,7 @@ def bench(environ: Mapping[str, str], redis: Redis, folder: Path) -> Iterator[Be
     with RunningSandbox(config) as sandbox, closing(connect(environ["OTPVOICE_REDIS_URL"])) as own:
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings
-        keep = settings.verification.keep * 1000
+        keep = settings.verification.retention * 1000
         store = RedisStore(own, keep=keep, rules=queue_rules(settings))
         client = create_app(settings, store).test_client()
         yield Bench(sandbox, store, client, variables, folder)

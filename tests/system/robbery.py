@@ -78,7 +78,7 @@ class Service:
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         rules = queue_rules(settings)
-        store = RedisStore(redis, keep=settings.verification.keep * 1000, rules=rules)
+        store = RedisStore(redis, keep=settings.verification.retention * 1000, rules=rules)
         store.sweep("a dialer")
         self.redis = redis
         self.door = Door(create_app(settings, store), store)

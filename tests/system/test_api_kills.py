@@ -24,7 +24,7 @@ from system.processes import (
 )
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))
-NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_WAIT": "5"}
+NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5"}
 """Calls whose callback met nobody are asked about early."""
 
 

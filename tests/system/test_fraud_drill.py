@@ -204,7 +204,7 @@ def test_a_prefix_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None
         honest.log_in_alone(5)
         honest.log_in_beside(pumper, PEOPLE)
         print(f"{pumper.figures()}\n{honest.figures()}")
-        assert set(pumper.refusals()) == {"unproven_per_prefix 5/10m"}
+        assert set(pumper.refusals()) == {"unverified_per_prefix 5/10m"}
         calls = pumper.calls()
         assert len(calls) == 5
         assert max(calls.values()) <= 3  # calls_per_number 3/10m

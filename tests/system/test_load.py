@@ -301,7 +301,7 @@ def used(redis: Redis) -> int:
 def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
     """Every key ends: when all is over, the store holds what it held before."""
     limits = CallLimits(calls_per_number=(parse_quota("3/10m"),))
-    rules = QueueRules(redials=1, limits=limits)
+    rules = QueueRules(max_redials=1, limits=limits)
     desk = Exchange(BriefStore(redis, keep=round(_KEEP * 1000), rules=rules))
     for n in range(10):  # loads the scripts
         live(desk, n)

@@ -11,7 +11,7 @@ from world import Service
 def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that soon asks about a call without news."""
     folder = tmp_path_factory.mktemp("service")
-    with service_running(environ, folder, OTPVOICE_VERIFICATION_CALLBACK_WAIT="5") as stack:
+    with service_running(environ, folder, OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT="5") as stack:
         yield stack.service
 
 

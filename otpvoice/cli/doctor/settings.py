@@ -66,7 +66,9 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
         yield warning("provider.interval", found, "set it to 0")
     if provider.c2c_attempts:
         found = f"the provider dials an unanswered number {provider.c2c_attempts} times more"
-        yield warning("provider.c2c_attempts", found, "set it to 0: verification.redials is ours")
+        yield warning(
+            "provider.c2c_attempts", found, "set it to 0: verification.max_redials is ours"
+        )
     for owner, flows in _flows(settings):
         for tag, flow in flows.items():
             name = f"{owner}.flows.{tag}"

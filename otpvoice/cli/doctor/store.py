@@ -28,7 +28,7 @@ _MIB: Final = 1024 * 1024
 def open_store(settings: Settings) -> Iterator[RedisStore]:
     """The store that the settings name, by their rules."""
     with closing(connect(settings.redis.url)) as client:
-        keep, rules = settings.verification.keep * 1000, queue_rules(settings)
+        keep, rules = settings.verification.retention * 1000, queue_rules(settings)
         yield RedisStore(client, keep=keep, rules=rules)
 
 

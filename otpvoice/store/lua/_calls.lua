@@ -139,7 +139,7 @@ local function move_call(call, status, changes)
     if UNSENT_ONLY[status] then return_places(owner_of(call), call.id) end
     release_line(call)
   elseif status == 'placed' then
-    redis.call('ZADD', PULL, NOW + RULES.callback_wait, call.id)
+    redis.call('ZADD', PULL, NOW + RULES.callback_timeout, call.id)
   elseif status == 'unknown' and tonumber(call.live_until or '0') > NOW then
     redis.call('ZADD', PULL, NOW + FIRST_PULL, call.id)
   end

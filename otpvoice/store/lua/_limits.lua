@@ -77,7 +77,7 @@ local function limits_of_call(of, at, besides)
   for _, quota in ipairs(RULES.calls_per_number) do
     meets(quota.label, full_until(times_of(calls, besides, true), quota))
   end
-  for _, quota in ipairs(shares.prefix and RULES.unproven_per_prefix or {}) do
+  for _, quota in ipairs(shares.prefix and RULES.unverified_per_prefix or {}) do
     meets(quota.label, prefix_full_until(shares.prefix, number, quota))
   end
   for _, quota in ipairs(of.ip and RULES.calls_per_ip or {}) do
@@ -109,7 +109,7 @@ local function place_in_prefix(number)
   local prefix, times = shared_by(number).prefix, times_of(calls_to(number), nil, true)
   if not prefix then return end
   if #times == 0 then return redis.call('ZREM', prefix_key(prefix), number) end
-  put_in_window(prefix_key(prefix), number, times[#times], RULES.unproven_per_prefix)
+  put_in_window(prefix_key(prefix), number, times[#times], RULES.unverified_per_prefix)
 end
 
 -- From one moment to another; nil: from or to nowhere.

@@ -87,7 +87,7 @@ end
 local function redial(verification)
   local due = math.max(NOW, gap_until(call.number))
   local redialed = tonumber(verification.redialed or '0')
-  if verification.status ~= 'pending' or redialed >= RULES.redials or due > last_due(verification)
+  if verification.status ~= 'pending' or redialed >= RULES.max_redials or due > last_due(verification)
     or call_under_way(verification) or call_refused(verification, due) then
     return
   end

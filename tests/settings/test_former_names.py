@@ -1,0 +1,28 @@
+"""Settings that were renamed: a former name stops the start and says the present one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from otpvoice.settings.given import FORMER_NAMES, Place, dotted, variable_of
+
+Refusal = Callable[..., dict[str, str]]
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_NAMES.items(), ids=dotted)
+def test_a_former_name_in_the_file_is_refused_with_the_present_one(
+    former: Place, present: Place, refusal: Refusal
+) -> None:
+    """The error names the former setting and the one to set."""
+    said = refusal(f"[{former[0]}]\n{former[1]} = 1\n")
+    assert f"was renamed: set {dotted(present)}" in said[dotted(former)]
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_NAMES.items(), ids=dotted)
+def test_a_former_variable_is_refused_with_the_present_one(
+    former: Place, present: Place, refusal: Refusal
+) -> None:
+    """The error names both variables."""
+    said = refusal(**{variable_of(former): "1"})
+    assert variable_of(former) in said[dotted(former)]
+    assert variable_of(present) in said[dotted(former)]
