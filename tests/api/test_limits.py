@@ -23,7 +23,7 @@ def limited(environ: dict[str, str], redis: Redis) -> Limited:
     """Opens a door with other settings, named as in ``limits_calls_per_day="1"``."""
 
     def open_door(**changes: str) -> Door:
-        settings = settings_with(environ, verification_redials="0", **changes)
+        settings = settings_with(environ, verification_max_redials="0", **changes)
         store = RedisStore(redis, keep=600_000, rules=queue_rules(settings))
         store.sweep("a dialer")
         return Door(create_app(settings, store), store)
