@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import structlog
 
 from otpvoice import logs
-from otpvoice.settings import Settings, load
+from otpvoice.providers.authorities import UnusableAuthoritiesError, trusted_authorities
+from otpvoice.settings import Settings, SettingsError, WrongSetting, load
 from otpvoice.settings.secret_values import secret_values
 
 _LOG = structlog.get_logger(__name__)
@@ -19,6 +20,10 @@ def load_and_log(environ: Mapping[str, str]) -> Settings:
     """
     logs.configure()  # for whatever goes wrong before the settings are known
     loaded = load(environ)
+    try:
+        trusted_authorities(environ)
+    except UnusableAuthoritiesError as error:
+        raise SettingsError([WrongSetting(error.variable, "environment", error.detail)]) from None
     settings = loaded.settings
     log = settings.log
     logs.configure(log.level, log.format, secret_values(settings), settings.clients.keys())

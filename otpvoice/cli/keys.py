@@ -76,11 +76,11 @@ def keys() -> None:
 def admin() -> None:
     """Make a key that opens the console.
 
-    The key itself is shown once, on stderr, and stored nowhere. What stdout says belongs into the
-    table [secrets] of the configuration.
+    The key is shown once, on stderr, and stored nowhere. Add the lines printed on stdout to the
+    configuration file. If the file has a table [secrets] already, add only the second line to it.
     """
     key = new_admin_key()
-    click.echo(f'admin_key_sha256 = ["{hash_of(key)}"]')
+    click.echo(f'[secrets]\nadmin_key_sha256 = ["{hash_of(key)}"]\n')
     click.echo(f"The admin key, shown this once; the console's password:\n\n  {key}\n", err=True)
 
 

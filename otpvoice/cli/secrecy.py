@@ -54,6 +54,9 @@ def _all(settings: Settings) -> Iterator[_Secret]:
     for i, named in enumerate(ring):
         yield _key(f"secrets.keys[{i}]", named.key)
     yield _key("secrets.number_key", settings.secrets.number_key)
+    for i, key_hash in enumerate(settings.secrets.admin_key_sha256):
+        name = f"secrets.admin_key_sha256[{i}]"
+        yield _Secret(name, key_hash, remedy="replace it: otpvoice keys admin")
     yield _Secret("provider.token", provider.token, remedy="set the one that the provider gave you")
     yield from _words("provider.webhook_secret", provider.webhook_secret)
     yield from _words("provider.webhook_path_token", provider.webhook_path_token)

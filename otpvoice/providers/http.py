@@ -28,11 +28,11 @@ from typing import Any, Final
 
 from requests import Request
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
+from otpvoice.providers.authorities import trusted_authorities
 from otpvoice.providers.base import Deadlines
 from otpvoice.providers.overheard import OverheardReply, note
 
@@ -81,7 +81,7 @@ class HttpClient:
 
     Args:
         connections: how many are kept alive at most; one for each thread that uses the client.
-        tls: whom to trust; the usual authorities by default.
+        tls: whom to trust; by default what :func:`trusted_authorities` returns.
         clock: seconds, in the same time as the deadlines.
     """
 
@@ -94,7 +94,7 @@ class HttpClient:
     ) -> None:
         # Its lines hold whole addresses, and their query strings hold numbers.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-        tls = tls or ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        tls = tls or trusted_authorities()
         self._adapter = _Adapter(connections, tls)
         self._clock = clock
 

@@ -20,6 +20,7 @@ NOT_SETTINGS: Final = frozenset(
         "OTPVOICE_URL",
         "OTPVOICE_API_KEY",
         "OTPVOICE_REQUIRE",
+        "OTPVOICE_SECRETS_DIR",
     }
 )
 _PREFIX: Final = "OTPVOICE_"
@@ -111,6 +112,37 @@ def given_in_environment(environ: Mapping[str, str]) -> tuple[dict[Place, Given]
             given[place] = Given(environ[variable], variable, from_environment=True)
         else:
             given[place] = _given_in_secret_file(environ[variable], variable)
+    return given, warnings
+
+
+def given_in_secret_directory(directory: Path) -> tuple[dict[Place, Given], list[str]]:
+    """Read every file that is named like a setting, and warn of each file that is not.
+
+    A name is that of the environment variable in any case, with or without ``OTPVOICE_``:
+    ``provider_token``, ``clients_login_backend_event_secret``. Files whose names begin with a dot
+    are skipped.
+
+    Raises:
+        SettingsError: the directory cannot be listed.
+    """
+    given: dict[Place, Given] = {}
+    warnings = []
+    try:
+        names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        detail = f"cannot be listed: {error.strerror}"
+        raise SettingsError(
+            [WrongSetting("OTPVOICE_SECRETS_DIR", str(directory), detail)]
+        ) from None
+    for name in names:
+        place = _place_of(_PREFIX + name.upper().removeprefix(_PREFIX))
+        source = str(directory / name)
+        if place is None:
+            warnings.append(f"{source} is not named like a setting and has no effect")
+        elif place in given:
+            given[place] = Given(None, source, fault="has two files: keep one of them")
+        else:
+            given[place] = _given_in_secret_file(source, source)
     return given, warnings
 
 

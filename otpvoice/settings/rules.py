@@ -18,6 +18,8 @@ SAMPLE: Final = "SAMPLE-REPLACE-ME"
 """How every secret of the sample file begins; base64 of 32 bytes can be legible too."""
 SAMPLE_EVENT_KEY: Final = f"{WHSEC}SAMPLE"
 """How the sample's secret of events begins."""
+SHORTEST_CODE: Final = 5
+"""Digits of a code that production accepts. NIST SP 800-63B-4, section 3.1.3, asks for six."""
 SAMPLE_HASH: Final = "0" * 64
 """The API key hash of the sample file: no known key has it."""
 
@@ -104,8 +106,15 @@ def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
         )
     if not settings.server.public_url.startswith("https://"):
         yield "server.public_url", "production needs an https:// URL"
-    if not _is_private(settings.provider.base_url):
-        yield "provider.base_url", "production needs an https:// URL: codes travel over it"
+    if not settings.provider.base_url.startswith("https://"):
+        yield (
+            "provider.base_url",
+            (
+                "production needs an https:// URL, because codes travel over it; "
+                "to use the sandbox, set server.production = false"
+            ),
+        )
+    yield from _guessable_in_production(settings)
     for name, client in settings.clients.items():
         if client.event_url and not _is_private(client.event_url):
             yield f"clients.{name}.event_url", "production needs an https:// URL"
@@ -114,8 +123,38 @@ def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
             yield name, "production needs a secret of its own: this is the sample's"
 
 
+def _guessable_in_production(settings: Settings) -> Iterator[Violation]:
+    """Yield the settings that leave the guessing of codes or the cost of calls without a bound."""
+    limits = settings.limits
+    if settings.verification.code_length < SHORTEST_CODE:
+        yield (
+            "verification.code_length",
+            (
+                f"production needs at least {SHORTEST_CODE} digits: with fewer, "
+                "the permitted guesses of one day find one code in a few hundred"
+            ),
+        )
+    if not limits.wrong_codes_per_number:
+        yield (
+            "limits.wrong_codes_per_number",
+            (
+                "production needs a limit, because each new verification brings new guesses; "
+                'remove the line for the default or set one like ["15/1h", "50/24h"]'
+            ),
+        )
+    if limits.conversion_breaker is None and limits.wrong_code_breaker is None:
+        yield (
+            "limits.conversion_breaker",
+            (
+                "production needs this breaker or limits.wrong_code_breaker: with both "
+                "off, nothing stops a flood of calls that lead to no approval; remove the line or "
+                'set "15%/1h"'
+            ),
+        )
+
+
 def _is_private(url: str) -> bool:
-    """Whether nobody on the way can read it: TLS, or a sandbox on this very machine."""
+    """Return whether nobody on the way can read it: TLS, or an address of this very machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from otpvoice.cli.doctor.checkup import examine
 from otpvoice.cli.doctor.findings import Finding, Level
-from otpvoice.cli.doctor.reach import usual_authorities
 
 _LINE = re.compile(r"(ok|advice|warn|FAIL) +(\S+(?: \S+)*)  +(.+)")
 
@@ -27,7 +26,7 @@ def advice(output: str, level: str, subject: str) -> str:
 
 def examined(environ: Mapping[str, str], trusted: ssl.SSLContext | None = None) -> list[Finding]:
     """Everything that is found; other authorities may count."""
-    return sensible(examine(environ, trusted or usual_authorities()))
+    return sensible(examine(environ, trusted))
 
 
 def sensible(found: Iterable[Finding]) -> list[Finding]:

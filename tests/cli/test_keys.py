@@ -40,17 +40,22 @@ def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
     assert list(settings.clients) == ["app"]
 
 
-def test_an_admin_key_is_shown_once_and_its_hash_opens_the_console(tmp_path: Path) -> None:
-    """The key is on stderr only; what stdout says is a member of [secrets]."""
+def test_admin_key_is_shown_once_and_its_hash_opens_the_console(tmp_path: Path) -> None:
+    """The key is on stderr only; stdout is a table that can be appended to a file."""
     made = runs("keys", "admin")
     assert made.exit_code == 0
     (key,) = re.findall(r"ova_[A-Za-z0-9_-]{43}", made.stderr)
     assert "ova_" not in made.stdout
-    whole = runs("keys", "new", "app", "--secrets").stdout
     file = tmp_path / "otpvoice.toml"
-    file.write_text(whole.replace("[secrets]\n", f"[secrets]\n{made.stdout}"))
-    settings = load({"OTPVOICE_CONFIG": str(file), **PROVIDER}).settings
+    file.write_text(runs("keys", "new", "app").stdout + made.stdout)
+    ring = tomllib.loads(runs("keys", "new", "app", "--secrets").stdout)["secrets"]
+    secrets = {
+        "OTPVOICE_SECRETS_KEYS": ring["keys"][0],
+        "OTPVOICE_SECRETS_NUMBER_KEY": ring["number_key"],
+    }
+    settings = load({"OTPVOICE_CONFIG": str(file), **PROVIDER, **secrets}).settings
     assert settings.secrets.admin_key_sha256 == (hash_of(key),)
+    assert list(settings.clients) == ["app"]
 
 
 def test_a_second_client_can_be_appended(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from otpvoice.settings import Loaded, SettingsError, load
+from otpvoice.settings.given import variable_of
 
 Start = Callable[..., Loaded]
 Refusal = Callable[..., dict[str, str]]
@@ -56,10 +57,56 @@ def test_public_url_without_tls(refusal: Refusal) -> None:
 
 
 def test_provider_without_tls(refusal: Refusal, start: Start) -> None:
-    """Production stops where the code would travel in plain; a sandbox on this machine may be."""
-    said = refusal(**PRODUCTION, OTPVOICE_PROVIDER_BASE_URL="http://portal.example.com/api/v2/")
-    assert list(said) == ["provider.base_url"]
-    assert start(**PRODUCTION, OTPVOICE_PROVIDER_BASE_URL="http://127.0.0.1:8100/api/v2/")
+    """Production stops where the code would travel in plain, a sandbox included."""
+    for url in ("http://portal.example.com/api/v2/", "http://127.0.0.1:8100/api/v2/"):
+        said = refusal(**PRODUCTION, OTPVOICE_PROVIDER_BASE_URL=url)
+        assert list(said) == ["provider.base_url"]
+        assert "server.production = false" in said["provider.base_url"]
+        assert not start(OTPVOICE_PROVIDER_BASE_URL=url).settings.server.production
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER": ""}, "limits.wrong_codes_per_number"),
+        ({"OTPVOICE_VERIFICATION_CODE_LENGTH": "4"}, "verification.code_length"),
+        (
+            {
+                "OTPVOICE_LIMITS_CONVERSION_BREAKER": "off",
+                "OTPVOICE_LIMITS_WRONG_CODE_BREAKER": "off",
+            },
+            "limits.conversion_breaker",
+        ),
+    ],
+)
+def test_production_without_a_bound_on_guesses_or_calls_is_refused(
+    variables: dict[str, str], name: str, refusal: Refusal, start: Start
+) -> None:
+    """Each is named with what to set; outside production each is allowed."""
+    said = refusal(**PRODUCTION, **variables)
+    assert list(said) == [name]
+    assert variable_of(tuple(name.split("."))) in said[name]
+    assert start(**variables)
+
+
+@pytest.mark.parametrize("breaker", ["CONVERSION_BREAKER", "WRONG_CODE_BREAKER"])
+def test_production_with_one_breaker_starts(breaker: str, start: Start) -> None:
+    """Some services have no use for one of them, such as one that never reports approvals."""
+    assert start(**PRODUCTION, **{f"OTPVOICE_LIMITS_{breaker}": "off"})
+
+
+def test_all_production_faults_are_named_at_once(refusal: Refusal) -> None:
+    """One start names everything."""
+    said = refusal(
+        OTPVOICE_SERVER_PRODUCTION="true",
+        OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER="",
+        OTPVOICE_VERIFICATION_CODE_LENGTH="4",
+        OTPVOICE_PROVIDER_BASE_URL="http://sandbox:8100/api/v2/",
+    )
+    assert {*said} == {
+        *("server.public_url", "provider.base_url"),
+        *("limits.wrong_codes_per_number", "verification.code_length"),
+    }
 
 
 def test_sample_in_production() -> None:

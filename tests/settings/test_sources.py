@@ -134,6 +134,7 @@ def test_everything_missing_is_named() -> None:
     with pytest.raises(SettingsError) as refused:
         load({})
     assert {wrong.name for wrong in refused.value.wrong} == {
+        "OTPVOICE_CONFIG",
         "secrets.keys",
         "secrets.number_key",
         "provider.token",

@@ -10,7 +10,6 @@ from otpvoice.cli.configured import load_settings
 from otpvoice.cli.doctor.checkup import examine
 from otpvoice.cli.doctor.findings import COLORS, Finding, Level
 from otpvoice.cli.doctor.live import Wish, place_live, warn_of
-from otpvoice.cli.doctor.reach import usual_authorities
 from otpvoice.cli.operating import json_option, print_json, yes_option
 from otpvoice.cli.telephone import phone_number
 from otpvoice.cli.terminal import Terminal
@@ -75,7 +74,7 @@ def doctor(
 
 def _check_up(*, as_json: bool) -> bool:
     """Whether anything failed."""
-    findings = examine(os.environ, usual_authorities())
+    findings = examine(os.environ)
     found = [*findings] if as_json else [*_told(findings)]
     failed = any(each.level is Level.FAILURE for each in found)
     if as_json:

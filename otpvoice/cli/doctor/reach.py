@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
 from otpvoice.cli.doctor.findings import Finding, failure, ok, warning
 
 _WITHIN: Final = 5.0
@@ -19,11 +17,6 @@ _WITHIN: Final = 5.0
 _DAY: Final = 86_400
 _SOON: Final = 14 * _DAY
 """Seconds that a certificate should have left; one of short life a sixth of it."""
-
-
-def usual_authorities() -> ssl.SSLContext:
-    """Whom requests to the provider and to clients trust."""
-    return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Whether the settings are fit for what they are used for. Talks to nobody."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import structs
 
@@ -9,7 +10,10 @@ from otpvoice.cli.secrecy import faults_of_secrets
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
-from otpvoice.settings.rules import violations
+from otpvoice.settings.rules import SHORTEST_CODE, violations
+
+_ADVISED_CODE: Final = 6
+"""Digits."""
 
 
 def service_findings(settings: Settings) -> Iterator[Finding]:
@@ -20,6 +24,7 @@ def service_findings(settings: Settings) -> Iterator[Finding]:
         yield from _before_production(settings)
     else:
         yield ok("server.production", "true, and nothing stands against it")
+    yield from _guessing(settings)
     if settings.test_numbers:
         found = "test numbers are set: whoever knows them gets in as them"
         yield warning("test_numbers", found, "take out those that nobody needs any more")
@@ -27,6 +32,18 @@ def service_findings(settings: Settings) -> Iterator[Finding]:
         yield failure(
             "clients", "there is none, so that nobody can ask", "otpvoice keys new CLIENT"
         )
+
+
+def _guessing(settings: Settings) -> Iterator[Finding]:
+    """Yield what production accepts and NIST SP 800-63B-4 or experience advises against."""
+    digits, limits = settings.verification.code_length, settings.limits
+    if SHORTEST_CODE <= digits < _ADVISED_CODE:
+        todo = f"set it to {_ADVISED_CODE} (NIST SP 800-63B-4, section 3.1.3)"
+        yield warning("verification.code_length", f"is {digits}", todo)
+    for name in ("conversion_breaker", "wrong_code_breaker"):
+        is_other_on = limits.conversion_breaker or limits.wrong_code_breaker
+        if is_other_on and getattr(limits, name) is None:
+            yield warning(f"limits.{name}", "is off", "remove the line for the default")
 
 
 def _before_production(settings: Settings) -> Iterator[Finding]:

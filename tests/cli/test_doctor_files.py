@@ -1,0 +1,163 @@
+"""``otpvoice doctor``: files, the machine, and settings that expose a service."""
+
+from pathlib import Path
+
+import pytest
+from cli.certificates import Authority
+from cli.findings import examined, of, worst
+from cli.test_doctor_webhook import FORWARDED, found_at, port_of
+from client.front import fronting
+
+from otpvoice.cli.doctor.checkup import _event_address
+from otpvoice.cli.doctor.findings import Level
+from otpvoice.cli.doctor.machine import machine_findings
+from otpvoice.cli.stack import Stack
+
+OK, ADVICE, WARN, FAIL = Level
+
+
+@pytest.fixture
+def configuration(stack: Stack, tmp_path: Path) -> Path:
+    """A copy of the stack's settings, which hold secrets."""
+    tmp_path.chmod(0o755)
+    path = tmp_path / "otpvoice.toml"
+    path.write_text(stack.configuration.read_text())
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
+def test_closed_configuration_file_is_ok(mode: int, configuration: Path) -> None:
+    """A group of operators may read it."""
+    configuration.chmod(mode)
+    assert of(examined({"OTPVOICE_CONFIG": str(configuration)}), "files").level is OK
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o622, 0o620])
+def test_configuration_file_that_others_can_change_fails(mode: int, configuration: Path) -> None:
+    """The line names the file and the command that closes it."""
+    configuration.chmod(mode)
+    found = examined({"OTPVOICE_CONFIG": str(configuration)})
+    finding = next(each for each in found if each.subject == "OTPVOICE_CONFIG")
+    assert finding.level is FAIL
+    assert finding.todo == f"chmod go-w {configuration}"
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o644])
+def test_secret_that_everybody_can_read_fails(
+    mode: int, configuration: Path, tmp_path: Path
+) -> None:
+    """In the settings, in a file that a variable names, and in the directory of secrets."""
+    for parent in tmp_path.parents:  # the tests' own folders are closed
+        if parent.stat().st_uid and parent != Path("/"):
+            pytest.skip("the folders of the tests belong to another user")
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    configuration.chmod(mode)
+    token = tmp_path / "token"
+    token.write_text("a-token-of-the-provider-1")
+    token.chmod(mode)
+    directory = tmp_path / "secrets"
+    directory.mkdir(0o755)
+    (directory / "provider_campaign").write_text("otp")
+    (directory / "provider_campaign").chmod(mode)
+    environ = {
+        "OTPVOICE_CONFIG": str(configuration),
+        "OTPVOICE_PROVIDER_VALIDATION_KEY_FILE": str(token),
+        "OTPVOICE_SECRETS_DIR": str(directory),
+    }
+    toml = configuration.read_text().splitlines()
+    configuration.write_text(
+        "\n".join(line for line in toml if not line.startswith("validation_key"))
+    )
+    subjects = {*worst(examined(environ))}
+    assert {
+        "OTPVOICE_CONFIG",
+        "OTPVOICE_PROVIDER_VALIDATION_KEY_FILE",
+        "OTPVOICE_SECRETS_DIR/provider_campaign",
+    } <= subjects
+
+
+def test_readable_secret_in_a_closed_directory_is_ok(configuration: Path, tmp_path: Path) -> None:
+    """Docker's secrets are files with mode 0444 in a closed directory."""
+    directory = tmp_path / "secrets"
+    directory.mkdir(0o700)
+    (directory / "provider_campaign").write_text("otp")
+    (directory / "provider_campaign").chmod(0o444)
+    environ = {"OTPVOICE_CONFIG": str(configuration), "OTPVOICE_SECRETS_DIR": str(directory)}
+    assert of(examined(environ), "files").level is OK
+
+
+def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
+    """A login backend's key would open the console."""
+    text = configuration.read_text()
+    key_hash = text.partition('key_sha256 = ["')[2][:64]
+    environ = {
+        "OTPVOICE_CONFIG": str(configuration),
+        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": key_hash,
+    }
+    found = examined(environ)
+    assert any("is the same as secrets.admin_key_sha256[0]" in each.found for each in found)
+    assert "clients.demo.key_sha256[0]" in worst(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("http://169.254.169.254/events", "link-local"),
+        ("http://[fe80::1]/events", "link-local"),
+        ("http://224.0.0.1/events", "multicast"),
+        ("http://240.0.0.1/events", "reserved"),
+    ],
+)
+def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str) -> None:
+    """A request there could reach a cloud's metadata service."""
+    (finding,) = _event_address("clients.app.event_url", url)
+    assert finding.level is FAIL
+    assert f"a {word} address" in finding.found
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/", "http://10.0.0.5/", "https://[2001:db8::1]/"]
+)
+def test_event_url_on_an_inner_address_is_let_through(url: str) -> None:
+    """A backend may well stand in the same network."""
+    assert [*_event_address("clients.app.event_url", url)] == []
+
+
+@pytest.mark.parametrize(("value", "level"), [("1\n", OK), ("0\n", WARN), ("2\n", WARN)])
+@pytest.mark.parametrize(
+    "url", ["redis://localhost:6379/0", "redis://127.0.0.1/0", "unix:///r.sock"]
+)
+def test_overcommit_of_a_local_store_is_judged(
+    value: str, level: Level, url: str, tmp_path: Path
+) -> None:
+    """The kernel's file is read where the store is this machine's."""
+    (tmp_path / "overcommit_memory").write_text(value)
+    (finding,) = machine_findings(url, tmp_path / "overcommit_memory")
+    assert (finding.level, finding.subject) == (level, "vm.overcommit_memory")
+
+
+def test_overcommit_of_another_machine_is_not_judged(tmp_path: Path) -> None:
+    """What this machine has says nothing about that one."""
+    (tmp_path / "overcommit_memory").write_text("0")
+    assert [*machine_findings("redis://store:6379", tmp_path / "overcommit_memory")] == []
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_private_authority_of_the_environment_counts(
+    variable: str, stack: Stack, tmp_path: Path
+) -> None:
+    """As for the service itself."""
+    authority = Authority.at(tmp_path)
+    authority.trusted()
+    bundle = {variable: str(tmp_path / "authority.pem")}
+    with fronting(port_of(stack), *FORWARDED, tls=authority.server()) as front:
+        found = found_at(stack, front.url, **bundle)
+    assert of(found, "public address").level is OK
+
+
+def test_missing_authority_file_fails_by_its_variable(stack: Stack) -> None:
+    """One finding; with other authorities the rest would say little."""
+    (finding,) = found_at(stack, stack.url, SSL_CERT_FILE="/nowhere/ca.pem")
+    assert (finding.level, finding.subject) == (FAIL, "SSL_CERT_FILE")
