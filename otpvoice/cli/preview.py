@@ -41,24 +41,29 @@ def preview(
 def _client(settings: Settings, client: str | None) -> str:
     if client is None and len(settings.clients) == 1:
         (client,) = settings.clients
+    names = ", ".join(sorted(settings.clients))
+    if client is None and not names:
+        raise click.UsageError("No client is configured yet: otpvoice keys new CLIENT makes one.")
     if client is None:
-        raise click.BadParameter(
-            f"one of {', '.join(sorted(settings.clients)) or 'none: there is no client yet'}",
-            param_hint="--client",
+        raise click.UsageError(
+            f"Several clients are configured: choose one with --client ({names})."
         )
     if client not in settings.clients:
-        raise click.BadParameter("there is no such client", param_hint="--client")
+        raise click.BadParameter(f"{client!r} is not configured ({names})", param_hint="--client")
     return client
+
+
+def _when_heard(heard_after: int | None) -> str:
+    if heard_after is None:
+        return ", without the code"
+    return f", and the code is heard once after {heard_after} s"
 
 
 def _tell(seen: Preview) -> Iterator[str]:
     rehearsal = seen.rehearsal
     yield f"Flow {seen.key} ({seen.flow.id}), with an example of a code."
     if rehearsal.text:
-        yield (
-            f"It says, in about {rehearsal.seconds} s, and the code is heard once after "
-            f"{rehearsal.heard_after} s:"
-        )
+        yield f"It says, in about {rehearsal.seconds} s{_when_heard(rehearsal.heard_after)}:"
         yield f"\n  {rehearsal.says}"
     for route, request in seen.requests.items():
         yield f"\n{route}  POST {request.url}"

@@ -13,6 +13,10 @@ _SOON: Final = 1.0
 """Seconds; a code that comes sooner is missed by who still lifts the phone to the ear."""
 
 _PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>\w+)\s*(?:@\s*(?P<filter>\w+)\s*)?\}+")
+_LINK: Final = re.compile(r"(?:https?://|\bwww\.)\S+", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"\d{2,}|\d(?:[ ,.-]\d)+")
+"""Digits as a listener would write them down; a single one, as in "step 1", is none."""
+_DOTTED_CODE: Final = re.compile(r"\.{2,}\s*\{+\s*otp|\{+\s*otp\b[^}]*\}+\s*\.{2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +46,10 @@ class Rehearsal:
         return seconds_to_say(self.text, self.written, self.name)
 
     @property
-    def heard_after(self) -> int:
-        """Seconds until the code was spoken once."""
+    def heard_after(self) -> int | None:
+        """Seconds until the code was spoken once; None if the text does not speak it."""
+        if not self._codes():
+            return None
         return seconds_until_heard(self.text, self.written, self.name)
 
     @property
@@ -56,6 +62,7 @@ class Rehearsal:
         yield from self._of_the_code()
         yield from self._of_the_name()
         yield from self._of_the_time()
+        yield from self._of_the_wording()
 
     def _fill(self, found: re.Match[str]) -> str:
         if found["variable"] == "otp":
@@ -63,7 +70,7 @@ class Rehearsal:
         return self.name if found["variable"] == "Name" else found[0]
 
     def _of_the_code(self) -> Iterator[str]:
-        codes = [found for found in self._placeholders() if found["variable"] == "otp"]
+        codes = self._codes()
         if not codes:
             yield "The code is not spoken: write {otp} where it belongs."
             return
@@ -98,6 +105,21 @@ class Rehearsal:
                 f"The provider hangs up after {self.longest} s, before the end: shorten the text, "
                 "or raise provider.c2c_duration."
             )
+
+    def _of_the_wording(self) -> Iterator[str]:
+        words = _PLACEHOLDER.sub(" ", self.text)
+        if _LINK.search(words):
+            yield "A link cannot be followed from a call: leave it out."
+        if _DOTTED_CODE.search(self.text):
+            yield (
+                "Dots stand next to the code: some voices read a digit with a dot as an ordinal. "
+                "Use a comma or a new sentence."
+            )
+        if _NUMBER.search(_LINK.sub(" ", words)):
+            yield "A number in the text can be taken for the code: write it in words, or drop it."
+
+    def _codes(self) -> list[re.Match[str]]:
+        return [found for found in self._placeholders() if found["variable"] == "otp"]
 
     def _placeholders(self) -> list[re.Match[str]]:
         return [*_PLACEHOLDER.finditer(self.text)]

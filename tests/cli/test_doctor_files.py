@@ -153,7 +153,7 @@ def test_private_authority_of_the_environment_counts(
     authority.trusted()
     bundle = {variable: str(tmp_path / "authority.pem")}
     with fronting(port_of(stack), *FORWARDED, tls=authority.server()) as front:
-        found = found_at(stack, front.url, **bundle)
+        found = found_at(stack, front.url, None, **bundle)
     assert of(found, "public address").level is OK
 
 

@@ -93,7 +93,7 @@ def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
         ("Hello {name}, hello {Name}: {otp}, {otp}", {}, "{name} is filled in by nobody"),
         (GOOD + " and so on" * 20, {}, "can end while it is spoken"),
         (GOOD, {"verification_ttl": "60"}, "can end while it is spoken"),
-        (GOOD, {"verification_min_life": "0"}, "can end while it is spoken"),
+        (GOOD, {"verification_min_remaining_life": "0"}, "can end while it is spoken"),
         (GOOD + " and so on" * 90, {}, "hangs up after 60 s"),
         (GOOD, {"provider_audio": "https://sounds.example/a.mp3"}, "sound of provider.audio"),
         ("", {}, "has no text in the settings"),
@@ -132,12 +132,51 @@ def test_a_filter_reads_plain_digits(environ: dict[str, str]) -> None:
     assert told["requests"]["obd"]["body"]["variables[otp]"] == "407113"
 
 
-@pytest.mark.parametrize("words", [("--client", "nobody"), ("--locale", "h"), ()])
-def test_what_can_not_be_shown(environ: dict[str, str], words: tuple[str, ...]) -> None:
-    """An unknown client, no language, or several clients and none named: told, with status 2."""
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--client", "nobody"), "'nobody' is not configured (bank, login)"),
+        (("--locale", "h"), "must be a language tag"),
+        ((), "Several clients are configured: choose one with --client (bank, login)."),
+    ],
+)
+def test_preview_without_a_usable_choice_says_what_to_give(
+    environ: dict[str, str], words: tuple[str, ...], sentence: str
+) -> None:
+    """Status 2, and the choices are named."""
     done = runs("preview", *words, **environ)
     assert done.exit_code == 2
-    assert "Invalid value" in done.output
+    assert sentence in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("Hi {Name}, code: {otp}, {otp}. See http://x.y/ for more", "A link cannot be followed"),
+        ("Hi {Name}, code: {otp}, {otp}. See www.example.com", "A link cannot be followed"),
+        ("Hi {Name}, code: {otp}, {otp}. Ticket 123", "A number in the text"),
+        ("Hi {Name}, code: {otp}, {otp}. Call 1-8-0-0", "A number in the text"),
+        ("Hi {Name}, code: ... {otp}, {otp}", "Dots stand next to the code"),
+        ("Hi {Name}, code: {otp}... {otp}", "Dots stand next to the code"),
+    ],
+)
+def test_wording_that_confuses_listeners_is_warned_of(
+    environ: dict[str, str], text: str, warning: str
+) -> None:
+    """Each once, and nothing else."""
+    (only,) = previews(environ, "--name", "Asha", "--text", text)["warnings"]
+    assert warning in only
+
+
+@pytest.mark.parametrize("text", ["Hello {Name}, {code}", "Hello {Name}, your code waits."])
+def test_text_without_the_code_is_never_heard(environ: dict[str, str], text: str) -> None:
+    """No moment is given at which the code was heard."""
+    shown = previews(environ, "--name", "Asha", "--text", text)
+    assert shown["heard_after"] is None
+    assert any("The code is not spoken" in each for each in shown["warnings"])
+    done = runs("preview", "--client", "login", "--text", text, **environ)
+    assert "without the code" in done.output
+    assert "is heard" not in done.output
 
 
 @pytest.mark.parametrize(("locale", "text"), SECTIONS)
