@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -12,7 +13,12 @@ def program(name: str) -> str:
     """Where it is; without it the test is left out, or fails if nothing may be."""
     found = shutil.which(name, path=_PATHS)
     if found is None:
-        if os.environ.get("OTPVOICE_REQUIRE") == "all":
-            pytest.fail(f"{name} is not installed, and nothing may be left out")
-        pytest.skip(f"left out: {name} is not installed")
+        left_out(f"{name} is not installed")
     return found
+
+
+def left_out(why: str) -> NoReturn:
+    """Leave the test out, or fail it where nothing may be left out."""
+    if os.environ.get("OTPVOICE_REQUIRE") == "all":
+        pytest.fail(f"{why}, and nothing may be left out")
+    pytest.skip(f"left out: {why}")

@@ -12,7 +12,7 @@ from deploy.proxy import CONFIG
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE
 from otpvoice.cli.processes import DIALER_GRACE
-from otpvoice.settings.given import given_in_environment
+from otpvoice.settings.given import given_in_environment, given_in_secret_directory
 
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent
@@ -51,20 +51,17 @@ def test_its_commands_are_ours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_its_variables_are_settings(name: str, tmp_path: Path) -> None:
-    """Each is one, and each secret file that one names is mounted there."""
+def test_variables_and_secret_files_of_a_container_are_settings(name: str, tmp_path: Path) -> None:
+    """Each is known; the directory of secrets is where they are mounted."""
     variables: dict[str, str] = OURS[name]["environment"]
-    secrets = {f"/run/secrets/{secret}" for secret in OURS[name]["secrets"]}
-    files = {value for variable, value in variables.items() if variable.endswith("_FILE")}
-    assert files == secrets
-    a_file = tmp_path / "secret"
-    a_file.touch()
-    as_read = {
-        name: str(a_file) if name.endswith("_FILE") else value for name, value in variables.items()
-    }
-    given, warnings = given_in_environment(as_read)
-    assert warnings == []
-    assert len(given) == len(variables) - 1  # OTPVOICE_CONFIG is none
+    assert variables["OTPVOICE_SECRETS_DIR"] == "/run/secrets"
+    for secret in OURS[name]["secrets"]:
+        (tmp_path / secret).touch()
+    given, warnings = given_in_environment(variables)
+    secrets, more = given_in_secret_directory(tmp_path)
+    assert warnings == more == []
+    assert len(given) == len(variables) - 2  # OTPVOICE_CONFIG and the directory are none
+    assert len(secrets) == len(OURS[name]["secrets"]) == 5
     assert variables["OTPVOICE_SERVER_PRODUCTION"] == "true"
 
 

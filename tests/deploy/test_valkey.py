@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("valkey")
     users, port = folder / "users.acl", free_port()
     sample = (CONFIG / "valkey-users.acl").read_text("utf-8")
-    own = sample.replace("SAMPLE-REPLACE-ME", PASSWORD).rstrip()
+    own = sample.replace("SAMPLE-REPLACE-ME", sha256(PASSWORD.encode()).hexdigest()).rstrip()
     users.write_text(f"{own} +flushdb\n", "utf-8")  # the tests empty it
     command = [str(_binary.get_binary_path()), str(CONFIG / "valkey.conf"), "--port", str(port)]
     command += ["--dir", str(folder), "--aclfile", str(users)]

@@ -1,0 +1,171 @@
+"""The production guide, walked from top to bottom on an empty machine, as root.
+
+The machine is this one's root file system under a layer of its own, in namespaces of its own: what
+the guide installs, writes and starts is gone afterwards. Only systemd has a stand-in.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from deploy.programs import left_out, program
+from deploy.proxy import CONFIG
+
+ROOT = CONFIG.parent
+HERE = Path(__file__).parent / "bare_machine"
+GUIDE = (ROOT / "docs" / "production.md").read_text("utf-8")
+SOURCE = ("otpvoice", "config", "requirements", "pyproject.toml", "README.md", "LICENSE")
+TOKEN = "token-of-the-provider-5b7c0d2e91"
+SEARCHED = "/etc /opt/otpvoice /run /var /srv /home /root /tmp /usr/local"
+
+
+def blocks(part: str, *kinds: str) -> str:
+    """Return the shell blocks of these kinds, in order."""
+    found = re.findall(r"^```sh ?(\w*)\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    return "".join(text for kind, text in found if kind in kinds)
+
+
+def walk() -> tuple[str, str]:
+    """Return what is typed: first with a network of the outside, then without one."""
+    install, _, rest = GUIDE.partition("\n## 3. ")
+    rest, _, _ = rest.partition("\n## 7. ")
+    practice_begins, practice_look, practice_ends = re.findall(
+        r"^```sh practice\n(.*?)^```", rest, re.MULTILINE | re.DOTALL
+    )
+    assert practice_look.startswith("curl ")
+    optional = re.findall(r"`((?:openssl rand|echo)[^`]*> \$home/secrets/[^`]*)`", rest)
+    assert len(optional) == 2
+    event_url = 'event_url = "https://login.example.com/events"'
+    first = f"""set -eu
+cd /root/source
+{blocks(install, "systemd")}
+declare -p home store_host store > /root/variables
+exec unshare --net /bin/bash /root/source/walk-on.sh
+"""
+    second = f"""set -eu
+/usr/bin/python3 - <<'PYTHON'
+import fcntl, socket, struct
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:  # bring the loopback up: IFF_UP
+    fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 1))
+PYTHON
+cd /root/source
+. /root/variables
+exec 9>&2 < /root/source/typed 2> /root/stderr
+trap 'grep -v ovk_ /root/stderr >&9; tail -n 20 /run/started/*.log >&9' EXIT
+{blocks(rest, "", "systemd").removesuffix("otpvoice doctor" + chr(10))}
+otpvoice doctor > /root/doctor || true
+umask 077
+{chr(10).join(optional)}
+sed -i '/^.clients.login-backend.$/a {event_url}' $home/otpvoice.toml
+otpvoice keys admin >> $home/otpvoice.toml
+umask 022
+cp $home/secrets/provider_token $home/secrets/provider_token.bak
+{practice_begins}
+key=$(grep -o 'ovk_[A-Za-z0-9_-]*' /root/stderr)
+/usr/bin/python3 check.py "$key"
+{practice_look.replace("curl -s", "curl -sf")} > /dev/null
+{practice_ends}
+sleep 2
+cat /root/doctor
+echo "--- readable by others"
+cat $home/secrets/* | tr ':' '\\n' > /run/secrets-to-find
+sed 's/.*otpvoice:\\(.*\\)@.*/\\1/' $home/secrets/redis_url >> /run/secrets-to-find
+grep -v -e '^k1$' -e '^redis' /run/secrets-to-find | grep -E '.{{20,}}' > /run/long-secrets || true
+exec 3< /run/long-secrets
+cp readable.py /usr/local/lib/
+rm /run/secrets-to-find /run/long-secrets
+setpriv --reuid=65534 --regid=65534 --clear-groups \
+  /usr/bin/python3 /usr/local/lib/readable.py {SEARCHED}
+"""
+    return first, second
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What was seen on the way."""
+
+    output: str
+
+    @property
+    def doctor(self) -> dict[str, str]:
+        """Level by subject, as ``otpvoice doctor`` printed it."""
+        found = re.findall(
+            r"^(ok|advice|warn|FAIL) +(\S+(?: \S+)*)  +.+$", self.output, re.MULTILINE
+        )
+        return {subject: level for level, subject in found}
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    """The guide, walked once."""
+    for name in (
+        "unshare",
+        "nginx",
+        "redis-server",
+        "openssl",
+        "systemd-analyze",
+        "setpriv",
+        "curl",
+    ):
+        program(name)
+    if os.geteuid() != 0:
+        left_out("it needs root")
+    folder = tmp_path_factory.mktemp("machine")
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    for name in ("check.py", "readable.py"):
+        shutil.copy(HERE / name, source / name)
+    for name in ("layer", "root"):
+        (folder / name).mkdir()
+    first, second = walk()
+    (source / "walk.sh").write_text(first)
+    (source / "walk-on.sh").write_text(second)
+    (source / "typed").write_text(f"{TOKEN}\n")
+    namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
+    done = subprocess.run(
+        ["unshare", *namespaces, "/bin/bash", str(HERE / "machine.sh"), str(folder), str(source)],
+        capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    print(done.stdout, done.stderr, file=sys.stderr)
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return Walked(done.stdout)
+
+
+@pytest.mark.timeout(300)
+def test_every_line_of_the_production_guide_runs(walked: Walked) -> None:
+    """In order; at the end a number is verified through nginx, units and store."""
+    assert "verified, heard: True" in walked.output
+
+
+@pytest.mark.timeout(300)
+def test_optional_secret_files_reach_the_units(walked: Walked) -> None:
+    """The token in the webhook's address is known; a stranger is refused."""
+    assert "callback with stranger: 401" in walked.output
+    assert "callback with path token: 400" in walked.output
+
+
+@pytest.mark.timeout(300)
+def test_doctor_finds_nothing_wrong_with_the_installation(walked: Walked) -> None:
+    """Without a way to the outside only the outside is missing."""
+    levels = walked.doctor
+    for subject in ("settings", "files", "secrets", "webhook", "redis", "redis appendfsync"):
+        assert levels[subject] == "ok", walked.output
+    failed = {subject for subject, level in levels.items() if level == "FAIL"}
+    assert failed <= {"public address", "provider address"}
+
+
+@pytest.mark.timeout(300)
+def test_no_secret_is_readable_by_another_user(walked: Walked) -> None:
+    """Every file and every process is looked at as nobody."""
+    _, _, seen = walked.output.partition("--- readable by others\n")
+    *leaks, count = seen.splitlines()
+    assert leaks == []
+    assert int(count.split()[0]) > 1000
