@@ -70,5 +70,6 @@ class ApiMetrics:
                 self.checks(client, checked)
             for limit in LIMITS:
                 self._refusals(client, limit)
-        for outcome in ("applied", "late", "seen", *_ORPHANS, "unauthorized"):
+        refused = ("unauthorized", "invalid_request")
+        for outcome in ("applied", "late", "seen", "early", *_ORPHANS, *refused):
             self._callbacks(outcome)

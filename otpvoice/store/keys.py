@@ -22,7 +22,8 @@
 | line:<bridge>:<n>    | text | the live call of both                      | with the call |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |
-| seen:<fingerprint>   | text | a callback that came before                | a day         |
+| early:<id>           | hash | a result for a provider's id unknown yet   | a minute      |
+| seen:<fingerprint>   | text | a callback that was applied                | a day         |
 | again:<client>:<k>   | hash | the outcome of a request with a key        | a day         |
 | route:<route>        | hash | failures of a route that has some          | an hour       |
 | held                 | set  | queued calls that wait for a route         | 10 minutes    |
@@ -102,10 +103,14 @@ class Keys:
         """Our call behind a provider's id."""
         return f"{self.prefix}provider:{provider_id}"
 
+    def early(self, provider_id: str) -> str:
+        """Key of a result that came before this id was known to be a call's."""
+        return f"{self.prefix}early:{provider_id}"
+
     def again(self, client: str, idempotency_key: str) -> str:
         """What was answered to a request with this idempotency key."""
         return f"{self.prefix}again:{client}:{idempotency_key}"
 
     def seen(self, fingerprint: str) -> str:
-        """A callback that came before."""
+        """A callback that was applied."""
         return f"{self.prefix}seen:{fingerprint}"

@@ -210,6 +210,7 @@ class RedisStore(Rulebook):
         keys = [
             self._keys.seen(report.fingerprint or "-"),
             *(self._keys.provider(provider_id) for provider_id in report.provider_ids),
+            *(self._keys.early(provider_id) for provider_id in report.provider_ids),
             *(self._keys.line(bridge, number) for bridge, number in report.lines),
         ]
         provider_id = report.provider_ids[0] if report.provider_ids else None

@@ -38,7 +38,7 @@ _UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED",
 _LUA: Final = files("otpvoice.store") / "lua"
 _PARTS: Final = (
     "base", "tallies", "numbers", "figures", "breakers", "limits", "calls", "verifications",
-    "events", "again",
+    "events", "reports", "again",
 )  # fmt: skip
 _RULES: Final = tuple(
     sorted(

@@ -40,7 +40,10 @@ class News(StrEnum):
     LATE = "late"
     """The call is in a state that this news can not change."""
     SEEN = "seen"
-    """The same message came before."""
+    """The same message came before and was applied."""
+    EARLY = "early"
+    """It carries an id that no call has yet, while the provider's reply to a call of that person is
+    awaited: kept for a minute, and applied if the reply tells this id."""
     NO_CALL = "no_call"
     SEVERAL = "several"
     CLOCK = "clock"

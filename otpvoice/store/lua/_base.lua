@@ -1,6 +1,6 @@
 -- What the rules share: this file, then _tallies.lua, _numbers.lua, _figures.lua, _breakers.lua, _limits.lua,
--- _calls.lua, _verifications.lua, _events.lua and _again.lua; each knows those before it. (Lua ends at 200
--- names; some 170 are taken.) Each rule is a function behind them (store/scripts.py), which may use sixty of
+-- _calls.lua, _verifications.lua, _events.lua, _reports.lua and _again.lua; each knows those before it. (Lua
+-- ends at 200 names; some 170 are taken.) Each rule is a function behind them (store/scripts.py), which may use sixty of
 -- these names.
 -- The store puts this in front of them, rendered from Python (store/rules.py):
 --   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)

@@ -79,4 +79,5 @@ if moved and pending and ARGV[12] ~= '' and not call.trial and NOW <= last_due(v
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge, tried = ARGV[14] }, NOW)
 end
+if ARGV[8] ~= '' then reports.apply_early(call, ARGV[8]) end
 return { call.status, NOW, route_change }

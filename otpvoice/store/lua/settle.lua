@@ -1,20 +1,21 @@
 -- Applies the provider's news to the one call they are about. Nothing here can approve.
 --
 -- KEYS 8 seen:<fingerprint of the message>
---      9 .. 8+p   provider:<id> for each id the message carries
---      9+p ..     line:<bridge>:<number> where the person may have been called
+--      9 .. 8+p       provider:<id> for each id the message carries
+--      9+p .. 8+2p    early:<id> for each of them
+--      9+2p ..        line:<bridge>:<number> where the person may have been called
 -- ARGV 3 seen ms, 0: not to be known again   4 our call id or ""   5 p   6 route or ""   7 start_at ms or ""
 --      8 slack of start_at, ms   9 status   10 reason or ""   11 raw or ""   12 duration in seconds or ""
 --     13 provider's id or ""   14 keep ms   15 id for a further call
--- Returns {"applied" | "late" | "seen" | "no_call" | "several" | "clock", now, call id, call status,
+-- Returns {"applied" | "late" | "seen" | "early" | "no_call" | "several" | "clock", now, call id, call status,
 --          verification id, "1" if it is the call of a trial}
 
 -- A message that was pulled has no fingerprint: it may say the same again.
-if ARGV[3] ~= '0' and not redis.call('SET', KEYS[8], '1', 'NX', 'PX', ARGV[3]) then
-  return { 'seen', NOW }
-end
+local seen_for = tonumber(ARGV[3])
+if seen_for > 0 and redis.call('EXISTS', KEYS[8]) == 1 then return { 'seen', NOW } end
 
 local known = tonumber(ARGV[5])
+local report = { status = ARGV[9], reason = ARGV[10], raw = ARGV[11], duration = ARGV[12], next_id = ARGV[15] }
 
 local function by_id()
   local call = ARGV[4] ~= '' and load_call(ARGV[4])
@@ -30,7 +31,7 @@ end
 local function by_line()
   local found = {}
   if ARGV[4] ~= '' then return found end
-  for i = 9 + known, #KEYS do
+  for i = 9 + 2 * known, #KEYS do
     local id = redis.call('GET', KEYS[i])
     local call = id and load_call(id)
     local may_be_it = call and call.sent_at and is_live(call)
@@ -49,57 +50,33 @@ local function started_with(call)
   return start_at and start_at >= call.sent_at - slack and start_at <= NOW + slack
 end
 
+local function outcome_of(news, call)
+  if not call then return { news, NOW } end
+  return { news, NOW, call.id, call.status, call.verification, call.trial or '' }
+end
+
+-- The message is no call's so far. It is kept under its ids: the provider's reply to one of our requests,
+-- which tells whose they are, may not be recorded yet. `found`: the calls that it may be about.
+local function without_call(found)
+  local awaits_reply = false
+  for _, call in ipairs(found) do awaits_reply = awaits_reply or call.status == 'dialing' end
+  for i = 9 + known, 8 + 2 * known do reports.keep(KEYS[i], report) end
+  if #found == 0 then return outcome_of('no_call') end
+  local news = known > 0 and awaits_reply and 'early' or #found > 1 and 'several' or 'clock'
+  return outcome_of(news, #found == 1 and found[1])
+end
+
 local call = by_id()
 if not call then
   local found = by_line()
-  if #found == 0 then return { 'no_call', NOW } end
-  if #found > 1 then return { 'several', NOW } end
+  if #found ~= 1 or not started_with(found[1]) then return without_call(found) end
   call = found[1]
-  if not started_with(call) then
-    return { 'clock', NOW, call.id, call.status, call.verification, call.trial or '' }
-  end
 end
+-- Only now: a message that was no call's is news again when it is repeated.
+if seen_for > 0 then redis.call('SET', KEYS[8], '1', 'PX', seen_for) end
 
 if ARGV[13] ~= '' and not call.provider_id then
   redis.call('HSET', call_key(call.id), 'provider_id', ARGV[13])
   redis.call('SET', PREFIX .. 'provider:' .. ARGV[13], call.id, 'PX', ARGV[14], 'NX')
 end
-local changes = {}
-if ARGV[10] ~= '' then changes.reason = ARGV[10] end
-if ARGV[11] ~= '' then changes.raw = ARGV[11] end
-if ARGV[12] ~= '' then changes.duration = ARGV[12] end
-if ARGV[9] == 'answered' and ARGV[12] ~= '' and call.heard_after then
-  changes.heard = tonumber(ARGV[12]) >= tonumber(call.heard_after) and 1 or 0
-end
--- It was placed, even if the provider's news overtook its answer to us.
-if not call.placed_at and call.sent_at then changes.placed_at = call.sent_at end
-local sent = call.sent_at
-local moved = sent and move_call(call, ARGV[9], changes)
-
--- The route after this call's, in the order of the settings, round and round.
-local function next_route()
-  for i, route in ipairs(RULES.routes) do
-    if route == call.route then return RULES.routes[i % #RULES.routes + 1] end
-  end
-  return RULES.routes[1]
-end
-
-local function redial(verification)
-  local due = math.max(NOW, gap_until(call.number))
-  local redialed = tonumber(verification.redialed or '0')
-  if verification.status ~= 'pending' or redialed >= RULES.max_redials or due > last_due(verification)
-    or call_under_way(verification) or call_refused(verification, due) then
-    return
-  end
-  redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redialed', 1)
-  local route = next_route()
-  queue_call(verification, { id = ARGV[15], route = route, locale = call.locale,
-    bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge }, due)
-  count('redial', route)
-end
-
-if moved and not call.trial and (RULES.redialed[call.status] or changes.heard == 0) then
-  local verification = load_verification(call.verification)
-  if verification then redial(verification) end
-end
-return { moved and 'applied' or 'late', NOW, call.id, call.status, call.verification, call.trial or '' }
+return outcome_of(reports.apply(call, report) and 'applied' or 'late', call)

@@ -1,0 +1,80 @@
+"""Composed callbacks that overtake the provider's reply, between real processes."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from system.processes import Stack, service_running
+from world import Service
+
+COMPOSITION = {
+    "method": "POST",
+    "encoding": "json",
+    "members": {
+        "id": "{{id}}",
+        "to": "{{to}}",
+        "status": "{{status}}",
+        "duration": "{{duration}}",
+    },
+}
+"""The composition that docs/provider.md recommends."""
+
+
+@pytest.fixture(scope="module")
+def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A service whose provider sends composed callbacks."""
+    folder = tmp_path_factory.mktemp("service")
+    with service_running(environ, folder) as running:
+        webhook = {
+            "uri": f"{running.service.url}/webhooks/mobtexting",
+            "secret": running.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
+            "composition": COMPOSITION,
+        }
+        sandbox = running.service.sandbox.url
+        answer = requests.put(f"{sandbox}/webhooks/1", json=webhook, timeout=5)
+        assert answer.ok, answer.text
+        yield running
+
+
+@pytest.fixture
+def service(stack: Stack) -> Service:
+    """The service of that stack."""
+    return stack.service
+
+
+@pytest.mark.parametrize("route", ["obd", "c2c"])
+@pytest.mark.parametrize(
+    ("word", "status"), [("BUSY", "busy"), ("NOANSWER", "no_answer"), ("ANSWER", "answered")]
+)
+def test_early_composed_callback_call_ends(
+    service: Service, route: str, word: str, status: str
+) -> None:
+    """The callback is answered before the provider's reply names its id; both together end it."""
+    number = f"+9198765{42000 + len(service.phones.ledger())}"
+    service.phones.behave(number, "early_callback", ends=word)
+    began = service.asks(number, route=route)
+    call = service.until(
+        lambda: [c for c in service.looks(began)["calls"] if c["status"] == status][:1],
+        f"the call's end as {status}",
+        seconds=20,
+    )[0]
+    assert (call["route"], service.looks(began)["status"]) == (route, "pending")
+    sent = [
+        each
+        for each in requests.get(f"{service.sandbox.url}/callbacks", timeout=5).json()
+        if number[1:] in each["body"]
+    ]
+    assert [each["status"] for each in sent][:1] == [200]
+
+
+def test_early_composed_callback_counted_as_early(service: Service) -> None:
+    """The metric tells callbacks that waited for the reply."""
+    number = "+919876543999"
+    service.phones.behave(number, "early_callback", ends="BUSY")
+    began = service.asks(number, route="obd")
+    service.until(
+        lambda: [c for c in service.looks(began)["calls"] if c["status"] == "busy"], "the end"
+    )
+    page = requests.get(f"{service.url}/metrics", timeout=5).text
+    (count,) = [line.split()[-1] for line in page.splitlines() if 'outcome="early"' in line]
+    assert float(count) >= 1
