@@ -1,0 +1,115 @@
+"""Parse the ways in which telephone companies write a time.
+
+| written as                               | example                                  |
+|------------------------------------------|------------------------------------------|
+| year, month, day, joined by ``-./``      | ``2021-04-09 16:27:39``                  |
+| day, month, year, joined by ``-./``      | ``09/04/2021 16:27:39``                  |
+| a month by its English name              | ``09-Apr-2021``, ``Apr 09, 2021 16:27``  |
+| ISO 8601                                 | ``2021-04-09T16:27:39.054+05:30``        |
+| 12-hour clock                            | ``09/04/2021 04:27:39 PM``               |
+| a zone at the end                        | ``… +0530``, ``… Z``, ``… UTC``, ``… IST`` |
+| Unix time in seconds or milliseconds     | ``1617965859``, ``1617965859000``        |
+
+A date of three numbers that does not begin with the year is day, month, year; never month, day. A
+date without a time of day is not a moment.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone, tzinfo
+from types import MappingProxyType
+from typing import Final
+
+_UNIX: Final = re.compile(r"([0-9]{10})(?:([0-9]{3})|\.([0-9]{1,9}))?")
+"""Seconds, milliseconds, or seconds with a fraction. Fewer digits than ten are no time of a call:
+zeros stand for "none".
+"""
+_MONTH_NAMES: Final = [
+    "JAN",
+    "FEB",
+    "MAR",
+    "APR",
+    "MAY",
+    "JUN",
+    "JUL",
+    "AUG",
+    "SEP",
+    "OCT",
+    "NOV",
+    "DEC",
+]
+_MONTH: Final = rf"(?:{'|'.join(_MONTH_NAMES)})[A-Z]{{0,6}}"
+_DATES: Final = (
+    r"(?P<year>[0-9]{4})([-./])(?P<month>[0-9]{1,2})\2(?P<day>[0-9]{1,2})",
+    r"(?P<day>[0-9]{1,2})([-./])(?P<month>[0-9]{1,2})\2(?P<year>[0-9]{4})",
+    rf"(?P<day>[0-9]{{1,2}})[- /](?P<month>{_MONTH})\.?,?[- /](?P<year>[0-9]{{4}})",
+    rf"(?P<month>{_MONTH})\.? (?P<day>[0-9]{{1,2}}),? (?P<year>[0-9]{{4}})",
+)
+_TIME: Final = (
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+    r"(?: ?(?P<half>[AP])\.?M\.?)?"
+    r"(?: ?(?P<zone>[A-Z]{1,5}|[+-][0-9]{2}:?[0-9]{2}))?"
+)
+_FORMATS: Final = tuple(re.compile(rf"{date}(?:T|,? ){_TIME}") for date in _DATES)
+_INDIA: Final = timezone(timedelta(hours=5, minutes=30))
+_UTC: Final = timezone(timedelta(0))
+_ZONES: Final[Mapping[str, tzinfo]] = MappingProxyType(
+    {"Z": _UTC, "UTC": _UTC, "GMT": _UTC, "IST": _INDIA}
+)
+"""``IST`` is India's time. Another abbreviation is not guessed at: the text is not a time then."""
+
+
+def parse_timestamp(text: str, zone: tzinfo) -> int | None:
+    """Return the time in milliseconds since 1970; None if ``text`` is not one of the formats.
+
+    ``zone`` applies where the text names no zone of its own. Zeros, as in ``0000-00-00 00:00:00``
+    and ``0``, are no time.
+    """
+    text = " ".join(text.upper().split())
+    if unix := _UNIX.fullmatch(text):
+        milliseconds = unix[2] or (unix[3] or "").ljust(3, "0")[:3]
+        return int(unix[1] + milliseconds) or None
+    matches = (pattern.fullmatch(text) for pattern in _FORMATS)
+    match = next(filter(None, matches), None)
+    if match is None:
+        return None
+    try:
+        return round(_to_datetime(match.groupdict(), zone).timestamp() * 1000)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _to_datetime(parts: Mapping[str, str | None], zone: tzinfo) -> datetime:
+    """Raise ValueError or KeyError if there is no such day, time of day or zone."""
+    return datetime(
+        int(parts["year"] or ""),
+        _month(parts["month"] or ""),
+        int(parts["day"] or ""),
+        _hour(int(parts["hour"] or ""), parts["half"]),
+        int(parts["minute"] or ""),
+        int(parts["second"] or 0),
+        int((parts["fraction"] or "").ljust(6, "0")[:6]),
+        tzinfo=_zone(parts["zone"]) or zone,
+    )
+
+
+def _month(text: str) -> int:
+    return int(text) if text.isdigit() else _MONTH_NAMES.index(text[:3]) + 1
+
+
+def _hour(hour: int, half: str | None) -> int:
+    """Convert from the 12-hour clock; an hour above 12 was written on the 24-hour clock anyway."""
+    if half is None or hour > 12:
+        return hour
+    return hour % 12 + (12 if half == "P" else 0)
+
+
+def _zone(text: str | None) -> tzinfo | None:
+    if text is None:
+        return None
+    if text.isalpha():
+        return _ZONES[text]
+    hours, minutes = int(text[1:3]), int(text[-2:])
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if text[0] == "-" else offset)
