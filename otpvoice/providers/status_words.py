@@ -1,0 +1,92 @@
+"""The words in which Mobtexting, and brands that resell its API, report the end of a call.
+
+docs/provider.md, section 3, lists them with their sources.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from otpvoice.core.status_words import normalize_status_word
+from otpvoice.core.verification import CallReason, CallStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWord:
+    """What one word of the provider means."""
+
+    status: CallStatus
+    """Unknown for a word that is known and reports no result."""
+    reason: CallReason | None = None
+
+
+_MEANINGS: Final = (
+    (
+        StatusWord(CallStatus.ANSWERED),
+        ("ANSWER", "ANSWERED", "COMPLETE", "COMPLETED", "RECEIVED"),
+    ),
+    (
+        StatusWord(CallStatus.BUSY),
+        ("BUSY", "CALL REJECTED", "DECLINED", "LINE BUSY", "REJECTED", "SUBSCRIBER BUSY",
+         "USER BUSY"),
+    ),
+    (
+        StatusWord(CallStatus.NO_ANSWER),
+        ("NO ANSWER", "NO ANSWERED", "NO RESPONSE", "NO USER RESPONSE", "NOT ANSWER",
+         "NOT ANSWERED", "NOT RESPONDING", "RING TIMEOUT", "UNANSWERED"),
+    ),
+    (
+        StatusWord(CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        ("CANCEL", "CANCELED", "CANCELLED", "ORIGINATOR CANCEL"),
+    ),
+    (
+        StatusWord(CallStatus.FAILED),
+        ("CALL FAILED", "CHAN UNAVAIL", "CHANNEL UNAVAILABLE", "CONGESTION", "DND", "DND NUMBER",
+         "DO NOT DISTURB", "FAIL", "FAILED", "FAILURE", "INVALID", "INVALID NUMBER",
+         "NETWORK CONGESTION", "NETWORK ERROR", "NOT IN SERVICE", "NOT REACHABLE",
+         "NUMBER NOT REACHABLE", "OUT OF COVERAGE", "OUT OF COVERAGE AREA", "OUT OF NETWORK",
+         "OUT OF SERVICE", "SWITCH OFF", "SWITCHED OFF", "TEMPORARILY UNAVAILABLE",
+         "UNALLOCATED NUMBER", "UNAVAILABLE", "UNREACHABLE", "WRONG NUMBER"),
+    ),
+    (
+        StatusWord(CallStatus.UNKNOWN),
+        ("DIALING", "DIALLING", "IN PROGRESS", "INITIATED", "MISSED", "PENDING", "PROCESSING",
+         "QUEUED", "RINGING", "SENT", "SUBMITTED"),
+    ),
+)  # fmt: skip
+
+STATUS_WORDS: Final[Mapping[str, StatusWord]] = MappingProxyType(
+    {normalize_status_word(word): meaning for meaning, words in _MEANINGS for word in words}
+)
+"""Normalised word → what it means."""
+
+_FIRST_LEG: Final = re.compile(r"^LEG1|LEG1$")
+
+
+class StatusWords:
+    """Look words up: first those of the settings, then the table.
+
+    Args:
+        added: further words and their results, as the settings give them. A word that the table
+            has too means what is given here.
+    """
+
+    def __init__(self, added: Mapping[str, CallStatus] = MappingProxyType({})) -> None:
+        own = {normalize_status_word(word): StatusWord(status) for word, status in added.items()}
+        self._meanings = {**STATUS_WORDS, **own}
+
+    def find(self, word: str) -> StatusWord | None:
+        """Return what ``word`` means; None if it is not known.
+
+        ``LEG1`` at either end names the person's leg of a click-to-call and is ignored.
+        """
+        normalized = normalize_status_word(word)
+        found = self._meanings.get(normalized)
+        return found or self._meanings.get(_FIRST_LEG.sub("", normalized))
+
+    def status(self, word: str) -> CallStatus:
+        """Return the status of ``word``; unknown, never "not answered", if it is not known."""
+        found = self.find(word)
+        return found.status if found else CallStatus.UNKNOWN
