@@ -35,6 +35,7 @@ from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
 from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
 from otpvoice.store.figures import Figures
@@ -173,6 +174,7 @@ def provider(settings: Settings) -> Provider:
         c2c_attempts=chosen.c2c_attempts,
         c2c_duration=chosen.c2c_duration,
         timezone=chosen.timezone,
+        status_words=StatusWords(chosen.status_words),
         webhook_secrets=chosen.webhook_secret,
         path_tokens=chosen.webhook_path_token,
         validation_key=chosen.validation_key,

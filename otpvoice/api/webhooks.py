@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Final
 
 import structlog
 from flask import Blueprint, Response, request
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
 from otpvoice.api import shapes
@@ -25,11 +26,15 @@ from otpvoice.providers.base import (
     UnreadableCallbackError,
     UntrustedCallbackError,
 )
+from otpvoice.providers.outline import member_name, shape
 from otpvoice.providers.overheard import OverheardCallback, seal_overheard
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.values import News, Report, Settled
 
 _LOG = structlog.get_logger(__name__)
+_ORPHANS: Final = frozenset({News.NO_CALL, News.SEVERAL, News.CLOCK})
+_MIMETYPE_LENGTH: Final = 60
+"""Characters of a Content-Type that are logged."""
 
 
 def webhooks(
@@ -77,37 +82,49 @@ class _Door:
             authorization=request.headers.get("Authorization", ""),
             path_token=path_token,
         )
-        news = self._read(callback)
-        if isinstance(news, Challenge):
+        parsed = self._read(callback)
+        if isinstance(parsed, Challenge):
             _LOG.info("callback.challenge")
             note("challenge")
-            return json_answer(shapes.ChallengeAnswer(challenge=news.answer))
-        settled = self._settle(news, callback)
-        if settled.is_trial:
-            self._keep(settled, callback)
+            return json_answer(shapes.ChallengeAnswer(challenge=parsed.answer))
+        message = callback.body + request.query_string
+        outcomes = [
+            self._settle(each, self._fingerprint(message, index), callback)
+            for index, each in enumerate(parsed)
+        ]
+        note(next((each for each in outcomes if each in _ORPHANS), outcomes[0]))
         return json_answer(shapes.Received(status="ok"))
 
-    def _read(self, callback: Callback) -> CallReport | Challenge:
+    def _fingerprint(self, message: bytes, index: int) -> str:
+        """Identify the report at ``index`` of a message; most messages have one."""
+        return self._number_key.fingerprint(message + b"\0%d" % index if index else message)
+
+    def _read(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         try:
             return self._provider.read_callback(callback)
         except UntrustedCallbackError as error:
             _LOG.warning("callback.untrusted")
             raise Untrusted("Send the webhook's secret as Authorization: Bearer.") from error
         except UnreadableCallbackError as error:
-            _LOG.warning("callback.unreadable", why=str(error))
-            raise UnreadableBody(str(error)) from error
+            _LOG.warning(
+                "callback.unreadable",
+                why=str(error),
+                content_type=request.mimetype[:_MIMETYPE_LENGTH],
+                members=shape(callback.body),
+                query_members=[*map(member_name, callback.query)],
+            )
+            raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
-    def _settle(self, news: CallReport, callback: Callback) -> Settled:
+    def _settle(self, news: CallReport, fingerprint: str, callback: Callback) -> News:
+        unbind_contextvars("to", "number", "verification")  # of the report before it
         if news.number:
             name = self._number_key.name(news.number)
             bind_contextvars(to=mask_number(news.number), number=short_name(name))
-        fingerprint = self._number_key.fingerprint(callback.body + request.query_string)
         report = to_report(news, fingerprint, self._number_key, self._bridges)
         settled = self._store.settle(report)
         if settled.verification_id:
             bind_contextvars(verification=settled.verification_id)
-        note(settled.news)
-        orphan = settled.news in {News.NO_CALL, News.SEVERAL, News.CLOCK}
+        orphan = settled.news in _ORPHANS
         _LOG.log(
             logging.WARNING if orphan else logging.INFO,
             "callback.orphan" if orphan else "callback.received",
@@ -116,7 +133,11 @@ class _Door:
             status=settled.call_status,
             raw=report.raw,
         )
-        return settled
+        if not news.is_known_word:
+            _LOG.warning("call.unknown_status_word", call=settled.call_id, word=news.raw)
+        if settled.is_trial:
+            self._keep(settled, callback)
+        return settled.news
 
     def _keep(self, settled: Settled, callback: Callback) -> None:
         """What a trial is to learn of its callback. The credentials are not kept."""

@@ -114,9 +114,11 @@ class CallReport:
     raw: str | None
     """The word behind ``status``, at most 40 printable characters."""
     started_at: int | None
-    """Milliseconds since 1970."""
+    """Milliseconds since 1970. Of a call that nobody picked up it may be the end instead."""
     duration: int | None
     """Seconds of conversation."""
+    is_known_word: bool = True
+    """False if there is a word behind ``status`` that no table has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +183,12 @@ class Provider(Protocol):
         """
         ...
 
-    def read_callback(self, callback: Callback) -> CallReport | Challenge:
-        """Tell what a callback says.
+    def read_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
+        """Parse a callback: reports about calls, at least one and few, or a challenge.
 
         Raises:
             UntrustedCallbackError: no known secret came with it; nothing in it was believed.
-            UnreadableCallbackError: it is neither a report nor a challenge.
+            UnreadableCallbackError: a part of it is neither a report that names a call nor a
+                challenge; the text says what is missing.
         """
         ...

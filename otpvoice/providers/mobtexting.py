@@ -24,12 +24,19 @@ from otpvoice.providers.base import (
     UnreadableCallbackError,
     UntrustedCallbackError,
 )
+from otpvoice.providers.callback_body import read_object
 from otpvoice.providers.http import HttpClient, NoReply, Reply
-from otpvoice.providers.mobtexting_callback import call_id, read_fields, read_object, report
+from otpvoice.providers.mobtexting_callback import VendorFormat, call_id, report
+from otpvoice.providers.mobtexting_messages import read_messages
 from otpvoice.providers.mobtexting_pull import find_call
+from otpvoice.providers.status_words import StatusWords
 
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
 _DETAIL_LENGTH: Final = 120
+_NAMES_NO_CALL: Final = (
+    "it names no call: the call's id (id, mid or callId) is missing, or else the person's number"
+    " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,7 @@ class Mobtexting:
     """C2C: minutes after which the vendor ends the call."""
     timezone: str = "Asia/Kolkata"
     """Of the times in callbacks and call logs, which carry none."""
+    status_words: StatusWords = field(default_factory=StatusWords, repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     path_tokens: tuple[str, ...] = field(default=(), repr=False)
     validation_key: str = field(default="", repr=False)
@@ -87,10 +95,10 @@ class Mobtexting:
         def get(path: str) -> Reply | NoReply:
             return self.http.get(self._url(path), self._headers(), deadlines)
 
-        return find_call(inquiry, get, ZoneInfo(self.timezone))
+        return find_call(inquiry, get, self._format())
 
-    def read_callback(self, callback: Callback) -> CallReport | Challenge:
-        """Tell what a callback says; see ``Provider.read_callback``.
+    def read_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
+        """Parse a callback; see ``Provider.read_callback``.
 
         A challenge needs no other secret than its key, and no other secret makes up for its key.
         """
@@ -98,16 +106,22 @@ class Mobtexting:
         if not trusted and not self.validation_key:
             raise UntrustedCallbackError
         try:
-            fields = read_fields(callback)
+            messages = read_messages(callback)
         except UnreadableCallbackError:
             if trusted:
                 raise
             raise UntrustedCallbackError from None
-        if "validation_key" in fields and "challenge" in fields:
-            return self._challenge(fields)
+        if messages[0].keys() >= {"validation_key", "challenge"}:
+            return self._challenge(messages[0])
         if not trusted:
             raise UntrustedCallbackError
-        return report(fields, ZoneInfo(self.timezone))
+        reports = tuple(report(message, self._format()) for message in messages)
+        if not all(each.ids or each.number for each in reports):
+            raise UnreadableCallbackError(_NAMES_NO_CALL)
+        return reports
+
+    def _format(self) -> VendorFormat:
+        return VendorFormat(ZoneInfo(self.timezone), self.status_words)
 
     def _url(self, path: str) -> str:
         return f"{self.base_url.rstrip('/')}/{path}"

@@ -5,40 +5,24 @@ own samples disagree on integers and strings. So all members are read as text fi
 that makes no sense is taken as not told: a callback's use is to say how the call ended.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, field
+from datetime import tzinfo
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.providers.base import Callback, CallReport, UnreadableCallbackError
+from otpvoice.core.verification import CallStatus, Route
+from otpvoice.providers.base import CallReport
+from otpvoice.providers.status_words import StatusWords
+from otpvoice.providers.timestamps import parse_timestamp
 
 _RAW_LENGTH: Final = 40
 
-_STATUS: Final[Mapping[str, CallStatus]] = MappingProxyType(
-    {
-        "ANSWER": CallStatus.ANSWERED,
-        "COMPLETED": CallStatus.ANSWERED,
-        "RECEIVED": CallStatus.ANSWERED,
-        "MISSED": CallStatus.UNKNOWN,
-        "BUSY": CallStatus.BUSY,
-        "NOANSWER": CallStatus.NO_ANSWER,
-        "CANCEL": CallStatus.NO_ANSWER,
-        "CONGESTION": CallStatus.FAILED,
-        "CHANUNAVAIL": CallStatus.FAILED,
-    }
-)
-"""The vendor's words; any other is unknown, never "not answered"."""
-_REASON: Final[Mapping[str, CallReason]] = MappingProxyType(
-    {
-        "CANCEL": CallReason.HUNG_UP_BEFORE_ANSWER,
-    }
-)
 _ROUTE: Final[Mapping[str, Route]] = MappingProxyType({"OBD": Route.OBD, "C2C": Route.C2C})
 
+_END_TIMES: Final = ("end_at", "date", "unixtime")
+_NOT_PICKED_UP: Final = frozenset({CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED})
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _BRIDGE: Final = re.compile(r"\+?([0-9]{3,15})")
 _DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
@@ -46,46 +30,6 @@ _DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
 """A longer or stranger one is none, an unfilled ``{{id}}`` among them."""
-_STRING_OR_TRAILING_COMMA: Final = re.compile(
-    r'("[^"\\]*(?:\\.[^"\\]*)*"?)|,(?=\s*[}\]])', re.DOTALL
-)
-
-
-def read_fields(callback: Callback) -> dict[str, Any]:
-    """Give the members of body and query string, numbers as text; the body wins.
-
-    The body is judged by its look, not by its Content-Type, which the operator may compose.
-
-    Raises:
-        UnreadableCallbackError: neither a JSON object nor a form, or nothing at all.
-    """
-    try:
-        fields = {**callback.query, **_read_body(callback.body)}
-    except ValueError as error:
-        # Not chained: the cause holds the whole body.
-        raise UnreadableCallbackError(f"the body can not be read: {type(error).__name__}") from None
-    if not fields:
-        raise UnreadableCallbackError("there is no member in it")
-    return fields
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object as this vendor writes it: perhaps with trailing commas.
-
-    Numbers come out as text, so that 1 and "1" are one, and no number is too large. Of a repeated
-    member the last counts.
-
-    Raises:
-        ValueError: no JSON, no object, no UTF-8, or nested too deeply.
-    """
-    text = body.decode("utf-8-sig")
-    try:
-        value = _loads(text)
-    except json.JSONDecodeError:
-        value = _loads(_STRING_OR_TRAILING_COMMA.sub(r"\1", text))
-    if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - to the caller one kind of bad text
-    return value
 
 
 def call_id(told: object) -> str | None:
@@ -94,9 +38,20 @@ def call_id(told: object) -> str | None:
     return found[1] if found else None
 
 
-def report(fields: Mapping[str, Any], zone: tzinfo) -> CallReport:
-    """Put a callback's members into our words; times without a zone are in ``zone``."""
-    word = _telling_word(fields)
+@dataclass(frozen=True, slots=True)
+class VendorFormat:
+    """What the settings say of the vendor's way of writing."""
+
+    zone: tzinfo
+    """Of times that name none."""
+    words: StatusWords = field(default_factory=StatusWords)
+
+
+def report(fields: Mapping[str, Any], vendor: VendorFormat) -> CallReport:
+    """Put a callback's members into our words."""
+    word = _telling_word(fields, vendor.words)
+    found = vendor.words.find(word)
+    status = found.status if found else CallStatus.UNKNOWN
     route = _ROUTE.get(_text(fields, "source").upper())
     bridge = _found(_BRIDGE, fields, "bridge")
     ids = (call_id(fields.get(name)) for name in ("id", "mid", "callId"))
@@ -105,11 +60,12 @@ def report(fields: Mapping[str, Any], zone: tzinfo) -> CallReport:
         route=route,
         bridge=bridge,
         number=_number(fields, route, bridge),
-        status=status_of(word),
-        reason=_REASON.get(word.upper()),
+        status=status,
+        reason=found.reason if found else None,
         raw=_raw(word),
-        started_at=moment(_text(fields, "start_at"), zone),
+        started_at=_time_of_call(fields, status, vendor.zone),
         duration=_duration(fields, route),
+        is_known_word=found is not None or not word,
     )
 
 
@@ -119,25 +75,20 @@ def _raw(word: str) -> str | None:
     return printable[:_RAW_LENGTH] or None
 
 
-def _telling_word(fields: Mapping[str, Any]) -> str:
+def _telling_word(fields: Mapping[str, Any], words: StatusWords) -> str:
     """Choose between the status of the person's leg (C2C only) and that of the whole call.
 
     Either may prove that the person picked up: whoever was connected to the flow did, and a flow
     that then failed undoes nothing. Otherwise the person's leg tells more.
     """
-    return max(_text(fields, "status1"), _text(fields, "status"), key=_clarity)
 
+    def clarity(word: str) -> int:
+        status = words.status(word)
+        if status is CallStatus.UNKNOWN:
+            return 1 if word else 0
+        return 3 if status is CallStatus.ANSWERED else 2
 
-def _clarity(word: str) -> int:
-    status = status_of(word)
-    if status is CallStatus.UNKNOWN:
-        return 1 if word else 0
-    return 3 if status is CallStatus.ANSWERED else 2
-
-
-def status_of(word: str) -> CallStatus:
-    """Our word for the vendor's."""
-    return _STATUS.get(word.upper(), CallStatus.UNKNOWN)
+    return max(_text(fields, "status1"), _text(fields, "status"), key=clarity)
 
 
 def _number(fields: Mapping[str, Any], route: Route | None, bridge: str | None) -> str | None:
@@ -154,31 +105,11 @@ def _duration(fields: Mapping[str, Any], route: Route | None) -> int | None:
     return min(told, default=None)
 
 
-def moment(text: str, zone: tzinfo) -> int | None:
-    """Give a time in milliseconds since 1970; without a zone of its own it is in ``zone``."""
-    try:
-        told = datetime.fromisoformat(text)
-        return round((told if told.tzinfo else told.replace(tzinfo=zone)).timestamp() * 1000)
-    except ValueError:
-        return None
-
-
-def _read_body(body: bytes) -> dict[str, Any]:
-    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if not start:
-        return {}
-    if start in b"{[":
-        return read_object(body)
-    if b"=" not in body:
-        raise ValueError("neither JSON nor a form")
-    return dict(parse_qsl(body.decode(), max_num_fields=100))
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text, parse_int=str, parse_float=str)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def _time_of_call(fields: Mapping[str, Any], status: CallStatus, zone: tzinfo) -> int | None:
+    """Return the start of the call; for one that nobody picked up, if there is none, its end."""
+    names = ("start_at", *(_END_TIMES if status in _NOT_PICKED_UP else ()))
+    times = (parse_timestamp(_text(fields, name), zone) for name in names)
+    return next((time for time in times if time is not None), None)
 
 
 def _found(pattern: re.Pattern[str], fields: Mapping[str, Any], name: str) -> str | None:

@@ -10,8 +10,11 @@ from urllib.parse import parse_qsl
 
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.providers.base import Callback, CallReport, UnreadableCallbackError
-from otpvoice.providers.mobtexting_callback import call_id, read_fields, read_object
+from otpvoice.providers.callback_body import read_object
+from otpvoice.providers.mobtexting_callback import call_id
+from otpvoice.providers.mobtexting_messages import read_messages
 from otpvoice.providers.overheard import OverheardCallback, OverheardReply
+from otpvoice.providers.status_words import StatusWords
 
 
 class Verdict(StrEnum):
@@ -41,6 +44,7 @@ class Evidence:
     number: str = field(repr=False)
     sent_at: int
     zone: tzinfo
+    words: StatusWords = field(default_factory=StatusWords, repr=False)
     status: CallStatus
     reply: OverheardReply | None
     callback: OverheardCallback | None
@@ -63,7 +67,7 @@ class Evidence:
             return {}
         try:
             query = dict(parse_qsl(heard.query))
-            return read_fields(Callback(body=heard.body, query=query))
+            return read_messages(Callback(body=heard.body, query=query))[0]
         except UnreadableCallbackError:
             return {}
 

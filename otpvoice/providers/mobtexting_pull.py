@@ -12,10 +12,16 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import structlog
+
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.providers.base import CallInquiry, CallReport
+from otpvoice.providers.callback_body import read_object
 from otpvoice.providers.http import NoReply, Reply
-from otpvoice.providers.mobtexting_callback import call_id, moment, read_object, report
+from otpvoice.providers.mobtexting_callback import VendorFormat, call_id, report
+from otpvoice.providers.timestamps import parse_timestamp
+
+_LOG = structlog.get_logger(__name__)
 
 Get = Callable[[str], Reply | NoReply]
 """Asks for a path below the base address, query string included."""
@@ -39,14 +45,20 @@ _OTHER_SERVICES: Final = frozenset({"IN", "OBD"})
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])")
 
 
-def find_call(inquiry: CallInquiry, get: Get, zone: tzinfo) -> CallReport | None:
+def find_call(inquiry: CallInquiry, get: Get, vendor: VendorFormat) -> CallReport | None:
     """Ask until the call is found; None unless it surely is this one and surely has ended."""
-    pages = _ask_obd(inquiry, get) if inquiry.route is Route.OBD else _ask_c2c(inquiry, get, zone)
+    pages = (
+        _ask_obd(inquiry, get)
+        if inquiry.route is Route.OBD
+        else _ask_c2c(inquiry, get, vendor.zone)
+    )
     if known := call_id(inquiry.provider_id):
-        found = _named(known, pages, inquiry.route, zone)
+        found = _named(known, pages, inquiry.route, vendor)
     else:
-        found = _fitting(inquiry, pages, zone)
+        found = _fitting(inquiry, pages, vendor)
     if found is None or found.status is CallStatus.UNKNOWN:
+        if found and not found.is_known_word:
+            _LOG.warning("call.unknown_status_word", call=inquiry.call_id, word=found.raw)
         return None
     ids = (inquiry.call_id, *found.ids)
     return replace(
@@ -77,7 +89,7 @@ def _ask_c2c(inquiry: CallInquiry, get: Get, zone: tzinfo) -> Iterator[_Page]:
 
 def _is_past(page: list[_Entry], inquiry: CallInquiry, zone: tzinfo) -> bool:
     """Tell a page of calls that all began well before ours, so that it can be on none after it."""
-    starts = [moment(str(entry.get("start_at")), zone) for entry in page]
+    starts = [parse_timestamp(str(entry.get("start_at")), zone) for entry in page]
     return all(start is not None and start < inquiry.sent_at - _AFTER for start in starts)
 
 
@@ -95,21 +107,25 @@ def _read_page(answer: Reply | NoReply) -> _Page:
     return None
 
 
-def _named(known: str, pages: Iterable[_Page], route: Route, zone: tzinfo) -> CallReport | None:
+def _named(
+    known: str, pages: Iterable[_Page], route: Route, vendor: VendorFormat
+) -> CallReport | None:
     for page in pages:
-        told = [_report(entry, route, zone) for entry in page or ()]
+        told = [_report(entry, route, vendor) for entry in page or ()]
         if found := [call for call in told if known in call.ids]:
             return _only(found)
     return None
 
 
-def _fitting(inquiry: CallInquiry, pages: Iterable[_Page], zone: tzinfo) -> CallReport | None:
+def _fitting(
+    inquiry: CallInquiry, pages: Iterable[_Page], vendor: VendorFormat
+) -> CallReport | None:
     found: list[CallReport] = []
     for page in pages:
         if page is None:
             return None  # on the unread page there may be another one that fits
         candidates = (entry for entry in page if not _is_another_service(entry))
-        told = (_report(entry, inquiry.route, zone) for entry in candidates)
+        told = (_report(entry, inquiry.route, vendor) for entry in candidates)
         found += [call for call in told if _fits(call, inquiry)]
     return _only(found)
 
@@ -135,19 +151,19 @@ def _is_another_service(entry: _Entry) -> bool:
     return rang_us or str(entry.get("service")) in _OTHER_SERVICES
 
 
-def _report(entry: _Entry, route: Route, zone: tzinfo) -> CallReport:
-    members = _obd(entry, zone) if route is Route.OBD else _c2c(entry)
-    return report({**members, "id": entry.get("id"), "status": entry.get("status")}, zone)
+def _report(entry: _Entry, route: Route, vendor: VendorFormat) -> CallReport:
+    members = _obd(entry, vendor) if route is Route.OBD else _c2c(entry)
+    return report({**members, "id": entry.get("id"), "status": entry.get("status")}, vendor)
 
 
-def _obd(entry: _Entry, zone: tzinfo) -> _Entry:
+def _obd(entry: _Entry, vendor: VendorFormat) -> _Entry:
     """Put an entry of ``outgoing/callstatus`` into a callback's members; older | newer names."""
     return {
         "source": "OBD",
         "to": entry.get("mobile") or entry.get("to"),
         "bridge": entry.get("caller_id") or entry.get("from"),
-        "start_at": entry.get("start_at") or entry.get("created_at"),
-        "duration": _seconds(entry.get("duration")) or _between(entry, zone),
+        "start_at": _first_time(entry, ("start_at", "created_at"), vendor.zone),
+        "duration": _seconds(entry.get("duration")) or _between(entry, vendor),
     }
 
 
@@ -172,11 +188,18 @@ def _seconds(told: object) -> str | None:
     return str(hours * 3600 + minutes * 60 + seconds)
 
 
-def _between(entry: _Entry, zone: tzinfo) -> str | None:
+def _first_time(entry: _Entry, names: Iterable[str], zone: tzinfo) -> object:
+    """Return the first of these members that is a time; zeros are none."""
+    times = (entry.get(name) for name in names)
+    return next((time for time in times if parse_timestamp(str(time), zone) is not None), None)
+
+
+def _between(entry: _Entry, vendor: VendorFormat) -> str | None:
     """Give the seconds from ``start_at`` to ``end_at``: of talk, says the vendor's sample."""
-    if entry.get("status") != "ANSWER":
+    if vendor.words.status(str(entry.get("status"))) is not CallStatus.ANSWERED:
         return None
-    start, end = (moment(str(entry.get(name)), zone) for name in ("start_at", "end_at"))
+    times = (parse_timestamp(str(entry.get(name)), vendor.zone) for name in ("start_at", "end_at"))
+    start, end = times
     if start is None or end is None or not 0 <= end - start <= _LONGEST:
         return None
     return str((end - start) // 1000)

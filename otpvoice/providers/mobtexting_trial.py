@@ -5,16 +5,17 @@ Each question is one row of the table there. The service works whichever way an 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.mobtexting_callback import call_id, moment, report, status_of
+from otpvoice.providers.mobtexting_callback import VendorFormat, call_id, report
 from otpvoice.providers.mobtexting_evidence import Answer, Evidence, Verdict
 from otpvoice.providers.outline import kind_of_value
 from otpvoice.providers.overheard import OverheardCallback
+from otpvoice.providers.timestamps import parse_timestamp
 
 _CLOCK_ERROR: Final = 120_000
 """Milliseconds that the vendor's clock may differ from ours."""
@@ -136,12 +137,12 @@ def _word(e: Evidence) -> _Seen:
     if not words:
         return _D, "there is none: the call is unknown"
     told = ", ".join(f"{name} {_shown(word)}" for name, word in words.items())
-    known = any(status_of(str(word)) is not CallStatus.UNKNOWN for word in words.values())
+    known = any(e.words.status(str(word)) is not CallStatus.UNKNOWN for word in words.values())
     return (_A, told) if known else (_D, f"{told}: none is known, the call is unknown")
 
 
 def _legs(e: Evidence) -> _Seen:
-    whole, person = (status_of(str(e.fields.get(name, ""))) for name in ("status", "status1"))
+    whole, person = (e.words.status(str(e.fields.get(name, ""))) for name in ("status", "status1"))
     if CallStatus.ANSWERED in {whole, person}:
         return _U, "the call was answered"
     if CallStatus.UNKNOWN in {whole, person}:
@@ -153,7 +154,7 @@ def _legs(e: Evidence) -> _Seen:
 
 
 def _times(e: Evidence) -> _Seen:
-    start = moment(str(e.fields.get("start_at", "")), e.zone)
+    start = _time(e, e.fields, "start_at")
     if start is None:
         return _U, "there is no start_at that can be read"
     off = start - e.sent_at
@@ -168,7 +169,7 @@ def _duration(e: Evidence) -> _Seen:
     told = {name: e.fields[name] for name in ("duration", "billing") if name in e.fields}
     if not told or e.status is not CallStatus.ANSWERED:
         return _U, "the call was not answered" if told else "none is told"
-    read = report(e.fields, e.zone).duration
+    read = report(e.fields, VendorFormat(e.zone, e.words)).duration
     if read is None:
         return _D, ", ".join(f"{name} is {kind_of_value(value)}" for name, value in told.items())
     return _A, f"{' and '.join(told)}, {read} s"
@@ -192,8 +193,7 @@ def _asking(e: Evidence) -> _Seen:
 
 def _newest_first(e: Evidence) -> _Seen:
     ends = [
-        [end for each in page if (end := moment(str(each.get("end_at")), e.zone)) is not None]
-        for page in e.pages
+        [end for each in page if (end := _time(e, each, "end_at")) is not None] for page in e.pages
     ]
     pairs = [(one, two) for page in ends for one, two in pairwise(page) if one != two]
     if not pairs:
@@ -209,8 +209,8 @@ def _picked_up(e: Evidence) -> _Seen:
     ]
     if e.status is not CallStatus.ANSWERED or not entries:
         return _U, "no answered call was shown"
-    start, end = (moment(str(entries[0].get(name)), e.zone) for name in ("start_at", "end_at"))
-    talk = report(e.fields, e.zone).duration
+    start, end = (_time(e, entries[0], name) for name in ("start_at", "end_at"))
+    talk = report(e.fields, VendorFormat(e.zone, e.words)).duration
     if start is None or end is None or talk is None:
         return _U, "the times, or the callback's duration, are not told"
     between = round((end - start) / 1000)
@@ -236,6 +236,10 @@ _QUESTIONS: Final = (
     _Question("asking.order", "the log begins with the newest", _newest_first, Route.C2C),
     _Question("asking.start_at", "is when the call was picked up", _picked_up, Route.OBD),
 )
+
+
+def _time(e: Evidence, members: Mapping[str, object], name: str) -> int | None:
+    return parse_timestamp(str(members.get(name)), e.zone)
 
 
 def _heard(e: Evidence) -> OverheardCallback:

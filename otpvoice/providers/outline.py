@@ -6,11 +6,10 @@ that are known to hold such; of the rest it is told what kind of value it is.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-from otpvoice.providers.mobtexting_callback import read_object
+from otpvoice.providers.callback_body import decode_body
 
 _SHOWN: Final = frozenset(
     {
@@ -41,18 +40,39 @@ _MEMBER: Final = re.compile(r"[A-Za-z_][A-Za-z_\[\] -]{0,38}[0-9]?\]?")
 _DEEPEST: Final = 4
 _MOST: Final = 60
 """Members that are shown."""
+_MOST_LOGGED: Final = 20
+
+_Describe = Callable[[str, object], str]
+"""Member's path, value → what is shown of it."""
 
 
 def outline(body: bytes) -> list[str]:
     """One line for each member, as in ``data[0].mobile: text of 12 digits``."""
+    return _outline(body, _told, _MOST)
+
+
+def shape(body: bytes) -> list[str]:
+    """Return one line for each member with the type of its value, and never a value.
+
+    At most 20 lines, for the log.
+    """
+    return _outline(body, lambda _, value: kind_of_value(value), _MOST_LOGGED)
+
+
+def member_name(name: str) -> str:
+    """Return the name if it may be shown, or else what kind of text it is."""
+    return name if _MEMBER.fullmatch(name) else f"[{kind_of_value(name)}]"
+
+
+def _outline(body: bytes, describe: _Describe, most: int) -> list[str]:
     if not body:
         return ["no body"]
     try:
         value = _read(body)
     except ValueError:
         return [f"neither JSON nor a form, {len(body)} bytes"]
-    lines = [*_lines("", value, _DEEPEST)]
-    return lines if len(lines) <= _MOST else [*lines[:_MOST], "and more"]
+    lines = [*_lines("", value, _DEEPEST, describe)]
+    return lines if len(lines) <= most else [*lines[:most], "and more"]
 
 
 def kind_of_value(value: object) -> str:
@@ -72,30 +92,26 @@ def kind_of_value(value: object) -> str:
 
 def _read(body: bytes) -> Any:
     """With the types that it was written with, as far as it is written well."""
-    if body.lstrip()[:1] in {b"{", b"["}:
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
-            return read_object(body)
-    if b"=" not in body:
-        raise ValueError
-    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return decode_body(body)
 
 
-def _lines(path: str, value: Any, deeper: int) -> Iterator[str]:
+def _lines(path: str, value: Any, deeper: int, describe: _Describe) -> Iterator[str]:
     if isinstance(value, dict) and value and deeper:
         for name, member in value.items():
-            told = name if _MEMBER.fullmatch(name) else f"[{kind_of_value(name)}]"
-            yield from _lines(f"{path}.{told}" if path else told, member, deeper - 1)
+            told = member_name(name)
+            yield from _lines(f"{path}.{told}" if path else told, member, deeper - 1, describe)
     elif isinstance(value, list) and value and deeper:
-        yield from _lines(f"{path}[0]", value[0], deeper - 1)
+        yield from _lines(f"{path}[0]", value[0], deeper - 1, describe)
         if len(value) > 1:
             yield f"{path}: {len(value)} members in all"
     elif isinstance(value, dict | list):
         kind = "an object" if isinstance(value, dict) else "a list"
         yield f"{path or 'the body'}: {kind} of {len(value)}"
     else:
-        yield f"{path or 'the body'}: {_told(path, value)}"
+        yield f"{path or 'the body'}: {describe(path, value)}"
 
 
 def _told(path: str, value: object) -> str:

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from otpvoice.core.verification import Route
 from otpvoice.providers.base import Deadlines
+from otpvoice.providers.callback_body import read_object
 from otpvoice.providers.http import HttpClient, NoReply
-from otpvoice.providers.mobtexting_callback import read_object
 
 _WITHIN: Final = 7.0
 """Seconds for one question."""

@@ -14,7 +14,7 @@ from msgspec import Meta
 from otpvoice.core.flow import Flow
 from otpvoice.core.limits import Quota, Ratio, parse_quota, parse_ratio
 from otpvoice.core.speech import CodeFormat
-from otpvoice.core.verification import Route
+from otpvoice.core.verification import CallStatus, Route
 from otpvoice.settings.readers import (
     NUMBER_TYPES,
     RingKey,
@@ -71,7 +71,12 @@ def member_type(annotation: Any) -> Any:
 
 def is_flows(annotation: Any) -> bool:
     """Whether the value is a table of flows."""
-    return get_origin(base_type(annotation)) is Mapping
+    return bool(base_type(annotation) == Mapping[str, Flow])
+
+
+def is_status_words(annotation: Any) -> bool:
+    """Whether the value is a table of status words and their results."""
+    return bool(base_type(annotation) == Mapping[str, CallStatus])
 
 
 def kind_of(annotation: Any) -> Kind:
@@ -152,6 +157,10 @@ SpokenName = Annotated[str, Kind("a name with letters of any script", read_spoke
 Flows = Annotated[
     Mapping[str, Flow],
     Kind('a table like { default = "24", hi = "25" }, or text like default=24,hi=25'),
+]
+StatusWordTable = Annotated[
+    Mapping[str, CallStatus],
+    Kind('a table like { "OUT OF ZONE" = "failed" }, or text like OUT OF ZONE=failed'),
 ]
 
 _VISIBLE: Final = "visible ASCII characters without spaces"

@@ -19,9 +19,17 @@ from otpvoice.settings.given import (
     is_table,
     variable_of,
 )
-from otpvoice.settings.kinds import expected, is_flows, kind_of, member_type, required_type
+from otpvoice.settings.kinds import (
+    expected,
+    is_flows,
+    is_status_words,
+    kind_of,
+    member_type,
+    required_type,
+)
 from otpvoice.settings.numbers import read_test_numbers
 from otpvoice.settings.readers import read_pairs
+from otpvoice.settings.status_words import parse_status_words
 from otpvoice.settings.tree import SECTIONS, Client, Section, Settings
 
 _CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -110,6 +118,8 @@ class _Reader:
             return self._refuse(name, given.source, given.fault)
         if is_flows(wanted):
             return self._flows(wanted, name, given)
+        if is_status_words(wanted):
+            return self._status_words(wanted, name, given)
         if member_type(wanted) is not None:
             return self._list(wanted, name, given)
         return self._value(wanted, name, given.value, given)
@@ -154,6 +164,16 @@ class _Reader:
         if DEFAULT not in flows:
             self._refuse(f"{name}.{DEFAULT}", given.source, "is missing: some flow has to speak")
         return MappingProxyType(flows)
+
+    def _status_words(self, annotation: Any, name: str, given: Given) -> object:
+        try:
+            parsed = parse_status_words(given.value)
+        except ValueError as error:
+            detail = f"must be {expected(annotation)}: {error}"
+            return self._refuse(name, given.source, detail)
+        for word, fault in parsed.faults.items():
+            self._refuse(f"{name}.{word}", given.source, fault)
+        return MappingProxyType(parsed.words)
 
     def _flow(self, raw: object, name: str, given: Given) -> object:
         try:

@@ -49,6 +49,7 @@ from otpvoice.settings.kinds import (
     Seconds,
     Secret,
     SpokenName,
+    StatusWordTable,
     Text,
     WebUrl,
     Zone,
@@ -143,6 +144,8 @@ class Provider(Section, frozen=True, kw_only=True):
     otp_format: OtpFormat = CodeFormat.COMMA
     default_name: SpokenName = "Customer"
     timezone: Zone = "Asia/Kolkata"
+    status_words: StatusWordTable = MappingProxyType({})
+    """Further words in which the provider reports the end of a call, each with its result."""
     c2c_attempts: Annotated[Count, Meta(ge=0, le=2)] = 0
     c2c_duration: Positive = 1
     """Minutes."""

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from api.door import WEBHOOK, Door, HandDialer, bearer
 from api.samples import at_sample_time
+from callback_shapes import as_multipart
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import ASHA, BRIDGE, PATH_TOKEN, WEBHOOK_SECRET
@@ -22,11 +23,25 @@ CALL, VERIFICATION = "the call's id", "the verification's id"
 """Stand for the ids of the moment."""
 STATUSES = st.sampled_from(
     ["ANSWER", "COMPLETED", "RECEIVED", "MISSED", "BUSY", "NOANSWER", "CANCEL", "CONGESTION",
-     "CHANUNAVAIL", "answer", "approved", "canceled", "queued", "expired", "", "{{status}}"]
+     "CHANUNAVAIL", "Answered", "no answer", "CANCELLED", "Switched-Off", "BUSY_LEG1",
+     "OUT OF ZONE", "answer", "approved", "canceled", "queued", "expired", "", "{{status}}"]
 )  # fmt: skip
 NUMBERS = st.sampled_from([ASHA, ASHA[1:], int(ASHA[1:]), BRIDGE, int(BRIDGE), "flow:24", 0])
 TIMES = st.sampled_from(
-    ["2021-04-09 16:27:39", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "2021-04-09", 1e400, -1]
+    [
+        "2021-04-09 16:27:39",
+        "0001-01-01 00:00:00",
+        "9999-12-31 23:59:59",
+        "2021-04-09",
+        1e400,
+        -1,
+        None,
+        0,
+        "0000-00-00 00:00:00",
+        "09/04/2021 04:27:39 PM",
+        1617965859,
+        "1617965859000",
+    ]
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -45,6 +60,8 @@ MEANT = st.fixed_dictionaries(
         "status": STATUSES,
         "status1": STATUSES,
         "start_at": TIMES,
+        "end_at": TIMES,
+        "unixtime": TIMES,
         "duration": st.sampled_from(["23", 23, -1, "1e9", "9" * 5000, 10**400]),
         "approved": st.booleans(),
         "valid": st.booleans(),
@@ -58,7 +75,10 @@ MEMBERS = st.builds(
     st.lists(st.tuples(st.sampled_from(["id", "status", "to", "x", ""]), ANYTHING), max_size=3),
 )
 """Pairs, because a name may come twice."""
-SHAPES = st.sampled_from(["json", "comma", "form", "query", "padded", "deep", "cut"])
+SHAPES = st.sampled_from(
+    ["json", "comma", "form", "query", "padded", "deep", "cut", "multipart", "cut multipart",
+     "list", "list in data", "event and payload", "text in multipart", "twice"]
+)  # fmt: skip
 CALLBACKS = st.tuples(st.sampled_from(["POST", "PUT", "GET"]), SHAPES, MEMBERS)
 
 
@@ -71,6 +91,7 @@ def shaped(shape: str, members: list[tuple[str, Any]]) -> tuple[bytes, str]:
     """Body and query string."""
     text = as_json(members)
     query = urlencode(members, errors="replace")[:3000]
+    parts = {name: str(value) for name, value in members}
     return {
         "json": (text.encode(), ""),
         "comma": (text.replace("}", ",}").encode(), ""),
@@ -79,6 +100,13 @@ def shaped(shape: str, members: list[tuple[str, Any]]) -> tuple[bytes, str]:
         "padded": (text.encode().ljust(16 * 1024)[: 16 * 1024], query),
         "deep": (f'{{"x":{"[" * 7000}{"]" * 7000},{text[1:]}'.encode()[: 16 * 1024], ""),
         "cut": (text.encode()[:-1], ""),
+        "multipart": (as_multipart(parts), query),
+        "cut multipart": (as_multipart(parts)[: -len(query) - 9], ""),
+        "list": (f"[{text}]".encode(), query),
+        "list in data": (f'{{"status":"OK","data":[{text}]}}'.encode(), ""),
+        "event and payload": (f'{{"event":"call","payload":{text}}}'.encode(), ""),
+        "text in multipart": (as_multipart({"event": "call", "payload": text}), ""),
+        "twice": (f"[{text},{text}]".encode(), ""),
     }[shape]
 
 

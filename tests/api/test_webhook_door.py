@@ -100,10 +100,12 @@ def test_secrets_can_be_changed_without_a_pause(environ: dict[str, str], store: 
     )
     client = create_app(several, store).test_client()
     for secret in ("new-secret", WEBHOOK_SECRET):
-        answer = client.post(WEBHOOK, json={"status": "BUSY"}, headers=bearer(secret))
+        answer = client.post(WEBHOOK, json={"id": "x", "status": "BUSY"}, headers=bearer(secret))
         assert answer.status_code == 200
     for token in (PATH_TOKEN, f"new-{PATH_TOKEN}"):
-        assert client.post(f"{WEBHOOK}/{token}", json={"status": "BUSY"}).status_code == 200
+        assert (
+            client.post(f"{WEBHOOK}/{token}", json={"id": "x", "status": "BUSY"}).status_code == 200
+        )
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,11 @@ def test_secrets_can_be_changed_without_a_pause(environ: dict[str, str], store: 
         b"{",
         b"[]",
         b'[{"status":"BUSY"}]',
+        b'{"status":"BUSY"}',
+        b'{"status":"BUSY","id":"*","to":"flow:24"}',
+        b'{"event":"voice:message:out","payload":{}}',
+        b"--x\r\nContent-Disposition: form-data; name=id\r\n\r\nx",
+        b"status=BUSY&id=%7B%7Bid%7D%7D",
         b"null",
         b"5",
         b"hello",
@@ -136,21 +143,21 @@ def test_what_can_not_be_read(door: Door, raw: bytes) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b'{"status":"BUSY","duration":NaN}',
-        b'{"status":"BUSY","duration":Infinity}',
-        b'{"status":"BUSY","duration":1e400}',
-        b'{"status":"BUSY","duration":' + b"9" * 5000 + b"}",
-        b'{"status":"BUSY","start_at":"9999-99-99 99:99:99"}',
-        b'{"status":"BUSY","start_at":"0001-01-01 00:00:00"}',
-        b'{"status":"BUSY","start_at":"9999-12-31 23:59:59"}',
-        b'{"status":"BUSY","status":"ANSWER"}',
-        b'{"status":"BUSY","id":"\\ud800","mid":"\\u0000"}',
-        b'{"status":"\\ud800\\udfff"}',
-        b'{"status":["ANSWER"],"id":{"a":1},"to":[],"bridge":true}',
-        b'{"status":"BUSY","id":"*","bridge":"*","to":"{otpvoice}:queue"}',
-        b'{"status":"BUSY","x":"' + b"y" * (16 * 1024 - 25) + b'"}',
-        b"status=%ff&id=%00",
-        b"status=BUSY&" + b"a=1&" * 90,
+        b'{"callId":"other","status":"BUSY","duration":NaN}',
+        b'{"callId":"other","status":"BUSY","duration":Infinity}',
+        b'{"callId":"other","status":"BUSY","duration":1e400}',
+        b'{"callId":"other","status":"BUSY","duration":' + b"9" * 5000 + b"}",
+        b'{"callId":"other","status":"BUSY","start_at":"9999-99-99 99:99:99"}',
+        b'{"callId":"other","status":"BUSY","start_at":"0001-01-01 00:00:00"}',
+        b'{"callId":"other","status":"BUSY","start_at":"9999-12-31 23:59:59"}',
+        b'{"callId":"other","status":"BUSY","status":"ANSWER"}',
+        b'{"callId":"other","status":"BUSY","id":"\\ud800","mid":"\\u0000"}',
+        b'{"callId":"other","status":"\\ud800\\udfff"}',
+        b'{"callId":"other","status":["ANSWER"],"id":{"a":1},"to":[],"bridge":true}',
+        b'{"callId":"other","status":"BUSY","id":"*","bridge":"*","to":"{otpvoice}:queue"}',
+        b'{"callId":"other","status":"BUSY","x":"' + b"y" * (16 * 1024 - 42) + b'"}',
+        b"callId=other&status=%ff&id=%00",
+        b"callId=other&status=BUSY&" + b"a=1&" * 90,
     ],
 )
 def test_hostile_and_genuine(door: Door, dialer: HandDialer, raw: bytes) -> None:

@@ -4,6 +4,7 @@ Not a part of the suite: it runs for as long as it is let, guided by what the co
 It needs atheris (https://github.com/google/atheris) beside the service's own packages, as in::
 
     python -m venv .fuzz && .fuzz/bin/pip install atheris . && mkdir -p .fuzz/corpus
+    export PYTHONPATH=tests
     .fuzz/bin/python tests/fuzz/callbacks.py .fuzz/corpus -max_total_time=600 -max_len=16384
 
 Arguments are libFuzzer's; what is found new is kept in the folder, and a next run goes on from it.
@@ -21,6 +22,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 import atheris  # type: ignore[import-untyped] # installed only for this
+from callback_shapes import as_multipart
 
 with atheris.instrument_imports(include=["otpvoice"]):
     from otpvoice.core.verification import CallStatus
@@ -84,6 +86,9 @@ _DOCUMENTED: Final = (_C2C, _OBD, _COMPOSED, _CHALLENGE)
 _NAMES: Final = tuple({name: None for body in _DOCUMENTED for name in body} | {"callId": None})
 _VALUES: Final[tuple[Any, ...]] = (
     *{str(value): None for body in _DOCUMENTED for value in body.values()},
+    *("Answered", "NO ANSWER", "SWITCHED-OFF", "BUSY_LEG1", "OUT OF ZONE"),
+    *("09/04/2021 04:27:39 PM", "2021/04/09 16:27:39 IST", "1617965859", 1617965859000),
+    *("0000-00-00 00:00:00", '{"id":"x","status":"BUSY"}', "[" * 99),
     *("MISSED", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "{{status}}", "flow:220"),
     *("9999-12-31 23:59:59", "0001-01-01 00:00:00", "2021-W14-5", "2021-04-09T16:27:39+24:00"),
     *("", " ", "\x00", "\ud800", "१२३", "70fa87e0-9df9-4327-bc80-a561c48703d8:1"),
@@ -107,7 +112,8 @@ def read(data: bytes) -> None:
     if isinstance(news, Challenge):
         assert news.answer.isprintable()
     else:
-        _judge(news)
+        for report in news:
+            _judge(report)
 
 
 def _judge(report: CallReport) -> None:
@@ -148,6 +154,10 @@ def _write_corpus(folder: Path) -> None:
             "comma": b"\n" + as_json.replace(b"}", b" , }"),
             "form": b"\n" + as_form,
             "query": as_form,
+            "multipart": b"\n" + as_multipart(members),
+            "list": b"\n[" + as_json + b"]",
+            "envelope": b'\n{"event":"call","payload":' + as_json + b"}",
+            "data": b'\n{"status":"OK","data":[' + as_json + b"]}",
         }.items():
             (folder / f"{number}-{shape}").write_bytes(data)
     (folder / "deep").write_bytes(b"\n" + b'{"a":' * 3_000)

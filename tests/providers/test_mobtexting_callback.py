@@ -5,11 +5,14 @@ import string
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
+from callback_shapes import as_multipart
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from otpvoice.core.status_words import normalize_status_word
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.providers.base import (
     Callback,
@@ -17,12 +20,16 @@ from otpvoice.providers.base import (
     CallReport,
     UnreadableCallbackError,
 )
+from otpvoice.providers.callback_body import decode_body
 from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.providers.mobtexting_callback import VendorFormat, report
+from otpvoice.providers.status_words import _MEANINGS, STATUS_WORDS, StatusWords
 
 SECRET = "hook-secret"
 BEARER = f"Bearer {SECRET}"
 HTTP = HttpClient()
+INDIA = ZoneInfo("Asia/Kolkata")
 
 # The documented callbacks, byte for byte but for the digits that the vendor crossed out.
 C2C = b"""{
@@ -82,14 +89,22 @@ def provider(**settings: Any) -> Mobtexting:
 
 def read(body: bytes = b"", query: dict[str, str] | None = None, **settings: Any) -> CallReport:
     """Read a callback that shows the right secret."""
+    (told,) = read_all(body, query, **settings)
+    return told
+
+
+def read_all(
+    body: bytes, query: dict[str, str] | None = None, **settings: Any
+) -> tuple[CallReport, ...]:
+    """Read a callback that holds any number of messages."""
     told = provider(**settings).read_callback(Callback(body, query or {}, authorization=BEARER))
-    assert isinstance(told, CallReport)
+    assert isinstance(told, tuple)
     return told
 
 
 def says(**members: Any) -> CallReport:
-    """Read a JSON callback with these members."""
-    return read(json.dumps(members).encode())
+    """Read the members of a message, whether it names a call or not."""
+    return report(decode_body(json.dumps(members).encode()), VendorFormat(INDIA))
 
 
 # Shapes
@@ -132,8 +147,8 @@ def test_body_wins_over_query() -> None:
 
 def test_repeated_member() -> None:
     """Of a repeated member the last counts."""
-    assert read(b'{"status": "ANSWER", "status": "BUSY"}').status is CallStatus.BUSY
-    assert read(b"status=ANSWER&status=BUSY").status is CallStatus.BUSY
+    assert read(b'{"id": "x", "status": "ANSWER", "status": "BUSY"}').status is CallStatus.BUSY
+    assert read(b"id=x&status=ANSWER&status=BUSY").status is CallStatus.BUSY
 
 
 def test_missing_and_unknown_members() -> None:
@@ -166,7 +181,15 @@ def test_trailing_commas_leave_texts_alone() -> None:
         b"{}",
         b"{,}",
         b"[]",
+        b"[5]",
+        b"[{}]",
+        b'{"data": []}',
+        b'{"data": {}, "event": "ANSWER"}',
         b'[{"status": "ANSWER"}]',
+        b'{"status": "ANSWER"}',
+        b'{"status": "ANSWER", "source": "OBD", "from": "918919520000"}',
+        b'{"status": "ANSWER", "to": "918867130000", "from": "918919520000"}',
+        b"status=ANSWER&mid=%7B%7Bid%7D%7D",
         b'{"status": "ANSWER"',
         b'{"status": ANSWER}',
         b'{"status": "ANSWER",,}',
@@ -183,7 +206,7 @@ def test_trailing_commas_leave_texts_alone() -> None:
     ids=lambda body: repr(body[:12]),
 )
 def test_unreadable(body: bytes) -> None:
-    """What is neither an object nor a form, or says nothing at all, is unreadable."""
+    """What is neither an object nor a form, or names no call, is unreadable."""
     with pytest.raises(UnreadableCallbackError) as caught:
         read(body)
     assert "ANSWER" not in str(caught.value)
@@ -192,7 +215,7 @@ def test_unreadable(body: bytes) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "9" * 5_000, "-0"])
 def test_strange_numbers(number: str) -> None:
     """Numbers that are none, or too large, are not told; the rest of the callback counts."""
-    told = read(f'{{"duration": {number}, "to": {number}, "status": "BUSY"}}'.encode())
+    told = read(f'{{"id": "x", "duration": {number}, "to": {number}, "status": "BUSY"}}'.encode())
     assert (told.duration, told.number, told.status) == (None, None, CallStatus.BUSY)
 
 
@@ -213,7 +236,24 @@ def test_strange_numbers(number: str) -> None:
         ("CHANUNAVAIL", CallStatus.FAILED, None),
         ("answer", CallStatus.ANSWERED, None),
         ("HANGUP", CallStatus.UNKNOWN, None),
-        ("NO ANSWER", CallStatus.UNKNOWN, None),
+        ("ANSWERED", CallStatus.ANSWERED, None),
+        ("NO ANSWER", CallStatus.NO_ANSWER, None),
+        ("no-answer", CallStatus.NO_ANSWER, None),
+        ("No_Answered", CallStatus.NO_ANSWER, None),
+        ("CANCELLED", CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        ("canceled", CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        ("FAILED", CallStatus.FAILED, None),
+        ("DND", CallStatus.FAILED, None),
+        ("SWITCHED OFF", CallStatus.FAILED, None),
+        ("SwitchedOff", CallStatus.FAILED, None),
+        ("NOT REACHABLE", CallStatus.FAILED, None),
+        ("USER BUSY", CallStatus.BUSY, None),
+        ("BUSY_LEG1", CallStatus.BUSY, None),
+        ("LEG1-BUSY", CallStatus.BUSY, None),
+        ("CANCEL_LEG1", CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        ("ANSWERED_LEG1", CallStatus.ANSWERED, None),
+        ("BUSY_LEG2", CallStatus.UNKNOWN, None),
+        ("NOANSWER_LEG2", CallStatus.UNKNOWN, None),
         ("{{status}}", CallStatus.UNKNOWN, None),
     ],
 )
@@ -301,13 +341,19 @@ def test_number(members: dict[str, Any], number: str | None) -> None:
         ("Asia/Kolkata", "2021-04-09T10:57:39.054164Z", STARTED + 54),
         ("Asia/Kolkata", "0000-00-00 00:00:00", None),
         ("Asia/Kolkata", "2021-02-30 00:00:00", None),
-        ("Asia/Kolkata", "1653455555", None),
+        ("Asia/Kolkata", "1617965859", STARTED),
+        ("Asia/Kolkata", 1617965859000, STARTED),
+        ("Asia/Kolkata", 1617965859.0, STARTED),
+        ("Asia/Kolkata", "09/04/2021 04:27:39 PM", STARTED),
+        ("UTC", "09/04/2021 16:27:39 IST", STARTED),
         ("America/New_York", "9999-12-31 23:59:59", 253402318799_000),
     ],
 )
-def test_started_at(zone: str, text: str, moment: int | None) -> None:
+def test_started_at(zone: str, text: object, moment: int | None) -> None:
     """A time without a zone is in the set one."""
-    assert read(json.dumps({"start_at": text}).encode(), timezone=zone).started_at == moment
+    assert (
+        read(json.dumps({"id": "x", "start_at": text}).encode(), timezone=zone).started_at == moment
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,6 +375,70 @@ def test_duration(members: dict[str, Any], seconds: int | None) -> None:
     assert says(**members).duration == seconds
 
 
+@pytest.mark.parametrize("start", [None, "", "0", 0, "0000-00-00 00:00:00", "null", "-"])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"end_at": "2021-04-09 16:27:55", "date": "2020-01-01 00:00:00", "unixtime": "1653455555"},
+        {"end_at": "0000-00-00 00:00:00", "date": "2021-04-09 16:27:55"},
+        {"unixtime": 1617965875},
+        {"end_at": None, "date": "", "unixtime": "1617965875"},
+    ],
+)
+@pytest.mark.parametrize("word", ["BUSY", "NO ANSWER", "CANCEL", "CONGESTION"])
+def test_report_not_picked_up_without_start_end_counts(
+    word: str, ends: dict[str, Any], start: object
+) -> None:
+    """The first of ``end_at``, ``date`` and ``unixtime`` that is a time stands in for the start."""
+    assert says(status=word, start_at=start, **ends).started_at == STARTED + 16_000
+
+
+@pytest.mark.parametrize("word", ["ANSWER", "COMPLETED", "RECEIVED", "MISSED", "?", ""])
+def test_report_picked_up_without_start_end_does_not_count(word: str) -> None:
+    """An answer must say when the call began; so must a word without a result."""
+    ends = {"end_at": "2021-04-09 16:27:55", "date": "2021-04-09 16:27:55", "unixtime": 1617965875}
+    assert says(status=word, start_at=None, **ends).started_at is None
+
+
+def test_report_start_and_end_start_counts() -> None:
+    """A start that is there is not replaced, however far off it is."""
+    told = says(status="BUSY", start_at="2021-04-08 16:27:39", end_at="2021-04-09 16:27:55")
+    assert told.started_at == STARTED - 86_400_000
+
+
+# Further words
+
+
+def test_report_word_of_settings_is_result() -> None:
+    """Whatever its spelling; a word of the table means what the settings say."""
+    words = StatusWords({"OUT OF ZONE": CallStatus.FAILED, "Missed": CallStatus.NO_ANSWER})
+    for word, status in {
+        "out-of_zone": CallStatus.FAILED,
+        "OUTOFZONE_LEG1": CallStatus.FAILED,
+        "MISSED": CallStatus.NO_ANSWER,
+        "BUSY": CallStatus.BUSY,
+    }.items():
+        told = report({"status": word}, VendorFormat(INDIA, words))
+        assert (told.status, told.is_known_word) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_known"),
+    [("BUSY", True), ("MISSED", True), ("QUEUED", True), ("", True), ("OUT OF ZONE", False)],
+)
+def test_report_word_known_or_not(word: str, is_known: bool) -> None:
+    """Only a word that is there and in no table is reported to the operator."""
+    assert says(status=word).is_known_word is is_known
+
+
+def test_status_words_table_is_consistent() -> None:
+    """No word stands in it twice with two meanings, and none begins or ends with LEG1."""
+    spelled = [word for _, words in _MEANINGS for word in words]
+    assert len(STATUS_WORDS) == len({normalize_status_word(word) for word in spelled})
+    assert len(STATUS_WORDS) == len(spelled)
+    assert not any(word.startswith("LEG1") or word.endswith("LEG1") for word in STATUS_WORDS)
+
+
 # Anything at all
 
 NAMES = ("id", "mid", "callId", "bridge", "from", "to", "source", "start_at", "duration",
@@ -346,6 +456,9 @@ VALUES = st.recursive(
 )
 MEMBERS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), VALUES, max_size=12)
 BODIES = st.one_of(
+    MEMBERS.map(lambda members: json.dumps({"event": "x", "payload": members}).encode()),
+    st.lists(MEMBERS, max_size=3).map(lambda each: json.dumps({"data": each}).encode()),
+    st.tuples(MEMBERS, st.binary(max_size=40)).map(lambda each: as_multipart(each[0]) + each[1]),
     st.binary(max_size=200),
     st.text(string.printable, max_size=100).map(str.encode),
     MEMBERS.map(lambda members: json.dumps(members).encode()),
@@ -364,9 +477,10 @@ def test_anything(body: bytes, query: dict[str, str]) -> None:
         told = adapter.read_callback(Callback(body, query, authorization=BEARER))
     except CallbackError:
         return
-    if isinstance(told, CallReport):
-        ours = (CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED, CallStatus.UNKNOWN)
-        assert told.status in {CallStatus.ANSWERED, *ours}
-        assert told.number is None or told.number.removeprefix("+").isdecimal()
-        assert told.raw is None or (len(told.raw) <= 40 and told.raw.isprintable())
-        assert told.duration is None or 0 <= told.duration < 100_000
+    ours = (CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED, CallStatus.UNKNOWN)
+    for each in told if isinstance(told, tuple) else ():
+        assert each.status in {CallStatus.ANSWERED, *ours}
+        assert each.ids or each.number
+        assert each.number is None or each.number.removeprefix("+").isdecimal()
+        assert each.raw is None or (len(each.raw) <= 40 and each.raw.isprintable())
+        assert each.duration is None or 0 <= each.duration < 100_000

@@ -24,17 +24,20 @@ from providers.answers import (
     answer,
     at,
 )
+from structlog.testing import capture_logs
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.providers.base import CallInquiry, CallReport
 from otpvoice.providers.http import Reply
+from otpvoice.providers.mobtexting_callback import VendorFormat
 from otpvoice.providers.mobtexting_pull import find_call
+from otpvoice.providers.status_words import StatusWords
 
 
 def find(inquiry: CallInquiry, *bodies: bytes, zone: ZoneInfo = INDIA) -> CallReport | None:
     """Read these answers, one for each question; questions beyond them are not answered."""
     left = iter(bodies)
-    return find_call(inquiry, lambda _: Reply(200, next(left, b"")), zone)
+    return find_call(inquiry, lambda _: Reply(200, next(left, b"")), VendorFormat(zone))
 
 
 def status_of(report: CallReport | None) -> CallStatus | None:
@@ -123,6 +126,62 @@ def test_ends(
         assert (report.status, report.reason, report.raw) == (status, reason, word)
 
 
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("Answered", CallStatus.ANSWERED),
+        ("NO-ANSWER", CallStatus.NO_ANSWER),
+        ("switched off", CallStatus.FAILED),
+        ("BUSY_LEG1", CallStatus.BUSY),
+    ],
+)
+@pytest.mark.parametrize(("inquiry", "entry"), [(OBD, OBD_ENTRY), (C2C, C2C_ENTRY)])
+def test_find_call_white_label_word_is_result(
+    inquiry: CallInquiry, entry: dict[str, Any], word: str, status: CallStatus
+) -> None:
+    """The words of brands that resell the API mean the same as in callbacks."""
+    assert status_of(find(inquiry, answer(entry | {"status": word}))) is status
+
+
+def test_find_call_answered_spelling_duration_counted() -> None:
+    """Start and end tell the conversation of an answered call, however "answered" is spelled."""
+    report = find(OBD, answer(OBD_ENTRY | {"status": "ANSWERED"}))
+    assert report
+    assert report.duration == 3
+
+
+def test_find_call_word_of_settings_is_result() -> None:
+    """A word of the settings is one of the table's."""
+    vendor = VendorFormat(INDIA, StatusWords({"OUT OF ZONE": CallStatus.FAILED}))
+    reply = Reply(200, answer(OBD_ENTRY | {"status": "out-of-zone"}))
+    assert status_of(find_call(OBD, lambda _: reply, vendor)) is CallStatus.FAILED
+
+
+@pytest.mark.parametrize(("word", "is_logged"), [("OUT OF ZONE", True), ("queued", False)])
+def test_find_call_unknown_word_logged(word: str, is_logged: bool) -> None:
+    """An operator learns the word to add; a call under way is no news."""
+    with capture_logs() as logs:
+        assert find(OBD, answer(OBD_ENTRY | {"status": word})) is None
+    told = [(each["event"], each["call"], each["word"]) for each in logs]
+    assert told == [("call.unknown_status_word", CALL_ID, word)] * is_logged
+
+
+@pytest.mark.parametrize("start", ["0000-00-00 00:00:00", "0", None, "-"])
+def test_find_call_zeros_as_start_created_at_counts(start: str | None) -> None:
+    """Zeros are no start; ``created_at`` stands in for it."""
+    report = find(OBD, answer(OBD_ENTRY | {"start_at": start, "status": "BUSY"}))
+    assert report
+    assert report.started_at == at("2024-07-10 08:27:14")
+
+
+@pytest.mark.parametrize("start", ["10/07/2024 08:27:26", "10/07/2024 08:27:26 AM IST"])
+def test_find_call_other_time_format_fits(start: str) -> None:
+    """Times may be written as in callbacks."""
+    report = find(OBD, answer(OBD_ENTRY | {"start_at": start}))
+    assert report
+    assert report.started_at == at("2024-07-10 08:27:26")
+
+
 @pytest.mark.parametrize("word", ["MISSED", "queued", "ringing", "", None, "ANSWERED?", 7])
 @pytest.mark.parametrize(("inquiry", "entry"), [(OBD, OBD_ENTRY), (C2C, C2C_ENTRY)])
 def test_no_end(inquiry: CallInquiry, entry: dict[str, Any], word: object) -> None:
@@ -159,7 +218,7 @@ def test_two_fit(inquiry: CallInquiry, entry: dict[str, Any], other: dict[str, A
         (Route.OBD, {"from": "358910000001"}),
         (Route.OBD, {"start_at": "2024-07-10 08:25:12"}),
         (Route.OBD, {"start_at": "2024-07-10 08:32:14"}),
-        (Route.OBD, {"start_at": "", "created_at": ""}),
+        (Route.OBD, {"start_at": "", "created_at": "0000-00-00 00:00:00"}),
         (Route.C2C, {"call_from": "917619360001"}),
         (Route.C2C, {"call_from": BRIDGE, "call_to": PERSON}),
         (Route.C2C, {"bridge": "358910000001"}),

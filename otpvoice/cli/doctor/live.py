@@ -23,6 +23,7 @@ from otpvoice.providers.base import CallInquiry, CallReport, Deadlines, Provider
 from otpvoice.providers.mobtexting_evidence import Answer, Evidence, Verdict, reply_id
 from otpvoice.providers.mobtexting_trial import answers
 from otpvoice.providers.overheard import OverheardReply, overhearing
+from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
 
 _PATIENCE: Final = 120.0
@@ -112,6 +113,7 @@ def _shown(settings: Settings, number: str, trial: Trial) -> Iterator[Answer]:
             number=number,
             sent_at=_sent_at(call),
             zone=ZoneInfo(settings.provider.timezone),
+            words=StatusWords(settings.provider.status_words),
             status=call.status,
             reply=trial.reply,
             callback=callback[1] if callback else None,

@@ -1,0 +1,277 @@
+"""Callbacks in every body, envelope, word and time over HTTP, and those that are not understood."""
+
+import json
+from typing import Any
+
+import pytest
+from api.door import WEBHOOK, Door, HandDialer, bearer, problem, settings_with
+from api.samples import PERSON, at_sample_time, deliver, is_received, last_call
+from callback_shapes import WRAPPINGS, Wrap, as_form, as_json, as_multipart
+from structlog.testing import capture_logs
+from world import ASHA, WEBHOOK_SECRET
+
+from otpvoice.app import create_app
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.redis import RedisStore
+
+TYPES = ["application/json", "multipart/form-data", "application/x-www-form-urlencoded", None]
+BUSY_WITHOUT_START = {
+    "bridge": 918068280000,
+    "from": int(PERSON[1:]),
+    "to": "flow:220",
+    "source": "C2C",
+    "start_at": None,
+    "end_at": "2021-04-09 16:27:55",
+    "duration": "0",
+    "status": "BUSY",
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+@pytest.mark.parametrize("content_type", TYPES)
+def test_callback_any_wrapping_call_ends(
+    door: Door, dialer: HandDialer, wrap: Wrap, content_type: str | None
+) -> None:
+    """Whatever the operator composed and whatever its Content-Type says: the right call ends."""
+    began = door.asks()
+    claim = dialer.places("70fa87e0")
+    body = wrap({"id": "70fa87e0:1", "to": ASHA, "status": "No-Answer", "duration": "0"})
+    assert is_received(deliver(door, body, content_type=content_type))
+    assert last_call(door, began)["status"] == "no_answer"
+    assert last_call(door, began)["id"] == claim.call_id
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_callback_multipart_by_method_call_ends(
+    door: Door, dialer: HandDialer, method: str
+) -> None:
+    """As a real client writes it, with its own boundary and Content-Type."""
+    began = door.asks()
+    claim = dialer.places()
+    answer = door.client.open(
+        WEBHOOK,
+        method=method,
+        data={"id": claim.call_id, "status": "SWITCHED OFF"},
+        content_type="multipart/form-data",
+        headers=bearer(WEBHOOK_SECRET),
+    )
+    assert is_received(answer)
+    assert last_call(door, began)["status"] == "failed"
+
+
+def test_callback_several_messages_each_applied(door: Door, dialer: HandDialer) -> None:
+    """One callback ends two calls; sent again, it changes nothing."""
+    asha = door.asks()
+    hers = dialer.places()
+    person = door.asks(PERSON)
+    theirs = dialer.places()
+    body = as_json(
+        [{"id": hers.call_id, "status": "BUSY"}, {"id": theirs.call_id, "status": "CANCELLED"}]
+    )
+    for _ in range(2):
+        assert is_received(deliver(door, body))
+        assert last_call(door, asha)["status"] == "busy"
+        assert last_call(door, person)["status"] == "no_answer"
+
+
+def test_callback_several_messages_one_not_understood_nothing_applied(
+    door: Door, dialer: HandDialer
+) -> None:
+    """400 as a whole, so that the repetition is applied as a whole."""
+    began = door.asks()
+    claim = dialer.places()
+    body = as_json([{"id": claim.call_id, "status": "BUSY"}, {"status": "BUSY"}])
+    problem(deliver(door, body), 400, "invalid_request")
+    assert last_call(door, began)["status"] == "placed"
+
+
+# A call without a start
+
+
+@pytest.mark.parametrize("start", [None, "", "0000-00-00 00:00:00", 0, "-"])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"end_at": "2021-04-09 16:27:55"},
+        {"end_at": None, "date": "09/04/2021 04:27:55 PM"},
+        {"end_at": "0000-00-00 00:00:00", "unixtime": "1617965875"},
+        {"end_at": "2021-04-09T16:27:55+05:30", "unixtime": "1653455555"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("word", "status"), [("BUSY", "busy"), ("NO ANSWER", "no_answer"), ("CONGESTION", "failed")]
+)
+@pytest.mark.parametrize("provider_id", [None, "5555-6666"])
+def test_callback_without_id_and_start_end_places_it(
+    door: Door,
+    dialer: HandDialer,
+    start: object,
+    ends: dict[str, Any],
+    word: str,
+    status: str,
+    provider_id: str | None,
+) -> None:
+    """Nobody picked up, so that there is no start: the end tells that it is this call."""
+    at_sample_time(door)
+    began = door.asks(PERSON, route="c2c")
+    dialer.places(provider_id)
+    body = BUSY_WITHOUT_START | {"start_at": start, "status": word} | ends
+    assert is_received(deliver(door, as_json(body)))
+    assert last_call(door, began)["status"] == status
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"end_at": None},
+        {"end_at": "0000-00-00 00:00:00", "date": "", "unixtime": 0},
+        {"end_at": "2021-04-09 16:25:29"},
+        {"end_at": "2021-04-09 16:35:00"},
+        {"start_at": "2021-04-09 15:27:39"},
+        {"status": "ANSWER", "duration": "23"},
+        {"status": "COMPLETED", "status1": "RECEIVED"},
+        {"status": "SOMETHING"},
+        {"from": "918919525225"},
+        {"bridge": "918068280001"},
+        {"source": "OBD"},
+    ],
+)
+def test_callback_without_id_and_start_orphan(
+    door: Door, dialer: HandDialer, change: dict[str, Any]
+) -> None:
+    """No time, another time, an answer, or another call: nothing changes."""
+    at_sample_time(door)
+    began = door.asks(PERSON, route="c2c")
+    dialer.places()
+    body = {**BUSY_WITHOUT_START, "to": PERSON[1:], **change}
+    assert is_received(deliver(door, as_json(body)))
+    assert last_call(door, began)["status"] == "placed"
+
+
+def test_callback_without_start_late_copy_spares_newer_call(door: Door, dialer: HandDialer) -> None:
+    """The end of a call an hour ago is not this call's."""
+    at_sample_time(door)
+    door.asks(PERSON, route="c2c")
+    dialer.places()
+    door.later(3600)
+    newer = door.asks(PERSON, route="c2c")
+    dialer.places()
+    assert is_received(deliver(door, as_json(BUSY_WITHOUT_START)))
+    assert last_call(door, newer)["status"] == "placed"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "09/04/2021 16:27:39",
+        "2021/04/09 16:27:39",
+        "2021-04-09T10:57:39Z",
+        "09/04/2021 04:27:39 PM",
+        "2021-04-09 16:27:39 IST",
+        1617965859,
+        "1617965859",
+        1617965859000,
+        "1617965859000",
+    ],
+)
+def test_callback_start_in_any_format_places_it(
+    door: Door, dialer: HandDialer, start: object
+) -> None:
+    """Without an id the start has to be understood, also of a call that was answered."""
+    at_sample_time(door)
+    began = door.asks(PERSON, route="c2c")
+    dialer.places()
+    body = BUSY_WITHOUT_START | {"start_at": start, "status": "ANSWERED", "duration": "23"}
+    assert is_received(deliver(door, as_json(body)))
+    assert last_call(door, began)["status"] == "answered"
+
+
+# Before the provider's reply
+
+
+@pytest.mark.parametrize("word", ["BUSY", "ANSWER"])
+def test_composed_callback_before_reply_applied_with_reply(
+    door: Door, dialer: HandDialer, word: str
+) -> None:
+    """The composition that the documents recommend, faster than the reply that names its id."""
+    began = door.asks()
+    claim = dialer.sends()
+    news = {"id": "70fa87e0", "to": ASHA, "status": word, "duration": "0"}
+    assert is_received(door.calls_back(**news))
+    assert last_call(door, began)["status"] == "dialing"
+    status = {"BUSY": "busy", "ANSWER": "answered"}[word]
+    assert dialer.records(claim, CallStatus.PLACED, provider_id="70fa87e0") == status
+    assert last_call(door, began)["status"] == status
+    assert door.looks(began)["status"] == "pending"
+
+
+# Words
+
+
+def test_callback_word_of_settings_applied(
+    environ: dict[str, str], store: RedisStore, dialer: HandDialer
+) -> None:
+    """An operator adds what the log named, in any spelling."""
+    store.sweep("a dialer")
+    settings = settings_with(environ, provider_status_words="OUT OF ZONE=failed")
+    door = Door(create_app(settings, store), store)
+    began = door.asks()
+    claim = dialer.places()
+    assert is_received(door.calls_back(id=claim.call_id, status="out-of-zone"))
+    assert last_call(door, began)["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("word", "logged"),
+    [
+        ("OUT OF ZONE", "OUT OF ZONE"),
+        ("call 919876543210 lost", "call … lost"),
+        ("MISSED", None),
+        ("BUSY", None),
+        ("", None),
+    ],
+)
+def test_callback_unknown_word_logged(
+    door: Door, dialer: HandDialer, word: str, logged: str | None
+) -> None:
+    """The word, without numbers, and its call; known words and none are no news."""
+    door.asks()
+    claim = dialer.places()
+    with capture_logs() as lines:
+        door.calls_back(id=claim.call_id, status=word)
+    unknown = [line for line in lines if line["event"] == "call.unknown_status_word"]
+    assert [(line["word"], line["call"]) for line in unknown] == (
+        [(logged, claim.call_id)] if logged else []
+    )
+
+
+# Not understood
+
+
+@pytest.mark.parametrize(
+    ("body", "detail", "members"),
+    [
+        (as_json({"event": "x", "payload": {"a": 1}}), "names no call", ["payload.a: number of 1"]),
+        (as_multipart({"status": "BUSY"}), "names no call", ["status: text of 4 characters"]),
+        (as_form({"status": "BUSY"}), "names no call", ["status: text of 4 characters"]),
+        (b"[5]", "no message about a call", ["[0]: number of 1 digits"]),
+        (b"hello", "neither JSON nor a form", ["neither JSON nor a form, 5 bytes"]),
+        (b'{"to": 919876543210', "not JSON", ["neither JSON nor a form, 19 bytes"]),
+        (b"\xff", "neither JSON nor a form", ["neither JSON nor a form, 1 bytes"]),
+        (b'{"\xff": 1}', "not UTF-8", ["neither JSON nor a form, 8 bytes"]),
+    ],
+)
+def test_callback_not_understood_refused_and_logged(
+    door: Door, body: bytes, detail: str, members: list[str]
+) -> None:
+    """400 says what is missing; the log says what came, without any value of it."""
+    with capture_logs() as lines:
+        answer = deliver(door, body, query_string={"secret-looking-4711": "canary"})
+    assert detail in problem(answer, 400, "invalid_request")["detail"]
+    (line,) = [line for line in lines if line["event"] == "callback.unreadable"]
+    assert detail in line["why"]
+    assert any(each.startswith(members[0]) for each in line["members"])
+    assert line["content_type"] == "application/json"
+    assert line["query_members"] == ["[text of 19 characters]"]
+    logged = json.dumps(line)
+    assert not any(value in logged for value in ("919876543210", "BUSY", "canary", "4711"))
