@@ -3,6 +3,7 @@
 import json
 import string
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -437,6 +438,18 @@ def test_status_words_table_is_consistent() -> None:
     assert len(STATUS_WORDS) == len({normalize_status_word(word) for word in spelled})
     assert len(STATUS_WORDS) == len(spelled)
     assert not any(word.startswith("LEG1") or word.endswith("LEG1") for word in STATUS_WORDS)
+
+
+def test_status_words_documented() -> None:
+    """docs/provider.md lists every word of the table, in the row of its result."""
+    page = (Path(__file__).parents[2] / "docs" / "provider.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    for meaning, words in _MEANINGS:
+        results = [str(meaning.status), *([str(meaning.reason)] if meaning.reason else [])]
+        for word in words:
+            spellings = {f"`{word}`", f"`{normalize_status_word(word)}`"}
+            listed = [row for row in rows if any(spelling in row for spelling in spellings)]
+            assert any(all(result in row for result in results) for row in listed), word
 
 
 # Anything at all

@@ -270,6 +270,9 @@ PAGES: Final = tuple(
 )
 
 
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
 def callbacks(provider: str) -> tuple[Operation, ...]:
     """The provider's door. ``provider``: its name in the settings."""
     return tuple(
@@ -279,11 +282,12 @@ def callbacks(provider: str) -> tuple[Operation, ...]:
             path=f"/webhooks/{provider}{path}",
             tag="callbacks",
             summary="For the provider: what became of a call",
-            says="The provider's own words, in any of its shapes. Callbacks settle calls and "
-            "approve nothing.",
+            says="The provider's own words, in any of its shapes; one message or a short list, "
+            "in an envelope or not. What names no call is refused with what is missing. Callbacks "
+            "settle calls and approve nothing.",
             credentials=credentials,
             parameters=parameters,
-            takes=() if method == "get" else (JSON, "application/x-www-form-urlencoded"),
+            takes=() if method == "get" else (JSON, *_FORMS),
             answers=(
                 Answer(
                     200,
