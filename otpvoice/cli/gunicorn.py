@@ -44,7 +44,7 @@ def options(server: Server) -> Mapping[str, Any]:
         "worker_class": Worker,
         "threads": server.threads,
         "graceful_timeout": GRACE,
-        "keepalive": 5,
+        "keepalive": server.keepalive,
         "logger_class": _GunicornLog,
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,

@@ -1,8 +1,11 @@
 """The API's worker: gunicorn's own, except for what it can not read."""
 
 import contextlib
+import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -29,6 +32,8 @@ _STATUS: Final = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,  # RFC 9112, section 6.1
 }
 """The rest is 400."""
+_SETTLE: Final = 0.25
+"""Seconds within which all workers have closed their listening sockets."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
@@ -38,6 +43,47 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
     the body is read, and the body then turns out broken, it sends that page as a second answer: a
     proxy that shares the connection might give it to somebody else (RFC 9112, section 11.1).
     """
+
+    _is_stopping = False
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop in two steps: refuse new connections, then close the open ones one by one.
+
+        Gunicorn says ``Connection: close`` at once but keeps the listening sockets until the
+        worker ends. The kernel then completes connections that nobody accepts, and resets them in
+        the end: each client that reconnects as told would lose a request. So all workers first
+        close their listening sockets, and only then answer with ``Connection: close``.
+        """
+        if self.alive and not self._is_stopping:
+            self._is_stopping = True
+            self.method_queue.defer(self._close_listeners, partial(super().handle_exit, sig, frame))
+
+    def _close_listeners(self, leave: Callable[[], None]) -> None:
+        """Accept what waits in the listen queues and close them; then ``leave``."""
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            accepted = -1
+            while accepted < self.nr_conns < self.worker_connections:
+                accepted = self.nr_conns
+                self.accept(listener)
+            listener.close()
+        self.sockets = []
+        if self.nr_conns:
+            threading.Timer(_SETTLE, leave).start()
+        else:
+            leave()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Serve one request, or refuse a body with a transfer coding besides ``chunked``.
+
+        Gunicorn removes the chunks and passes on the coded bytes, which no view expects.
+        RFC 9112, section 6.1: answer 501.
+        """
+        codings = [value for name, value in req.headers if name == "TRANSFER-ENCODING"]
+        if codings and [coding.lower() for coding in codings] != ["chunked"]:
+            self.handle_error(None, conn.sock, conn.client, UnsupportedTransferCoding(codings[0]))
+            return False
+        return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn calls it so
         """Refuses what did not reach the application; gunicorn then ends the connection."""

@@ -84,6 +84,8 @@ class Server(Section, frozen=True, kw_only=True):
     production: Flag = False
     threads: Positive = 16
     workers: Positive = 1
+    keepalive: Annotated[Seconds, Meta(ge=0, le=3600)] = 5
+    """How long an idle connection stays open; 0: each request has a connection of its own."""
 
 
 class Redis(Section, frozen=True, kw_only=True):

@@ -99,6 +99,43 @@ def test_an_unknown_coding(behind_tls: Served, coding: str) -> None:
     assert is_refused_once(said, 501)
 
 
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ["gzip, chunked"],
+        ["GZip,\tCHUNKED"],
+        ["deflate, chunked"],
+        ["compress, gzip, chunked"],
+        ["identity, chunked"],
+        ["gzip", "chunked"],
+        ["identity", "chunked"],
+    ],
+)
+@pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}", "/nowhere"])
+def test_coded_body_is_refused_with_501(
+    behind_tls: Served, redis: Redis, path: str, codings: list[str]
+) -> None:
+    """No coding but ``chunked`` is removed, so the body is never read as another one."""
+    fields = [f"Transfer-Encoding: {coding}" for coding in codings]
+    before = redis.dbsize()
+    said = everything_said(behind_tls, post(*fields, path=path), ALL, HIDDEN)
+    assert is_refused_once(said, 501)
+    assert redis.dbsize() == before
+
+
+@pytest.mark.parametrize("codings", [["gzip, chunked"], ["gzip", "chunked"], ["identity, chunked"]])
+def test_coded_body_with_length_is_refused_with_400(behind_tls: Served, codings: list[str]) -> None:
+    """Two lengths come first (RFC 9112, section 6.3)."""
+    fields = [f"Transfer-Encoding: {coding}" for coding in codings]
+    said = everything_said(behind_tls, post(*fields, SIZED), ALL, HIDDEN)
+    assert is_refused_once(said, 400)
+
+
+def test_chunked_in_any_case_is_read(behind_tls: Served) -> None:
+    """The one coding that is removed."""
+    assert behind_tls.told(post("Transfer-Encoding: CHUNKed"), ALL).status in {200, 201}
+
+
 def test_an_underscore_hides_no_coding(behind_tls: Served, redis: Redis) -> None:
     """Transfer_Encoding is dropped: it is not the header that a proxy has judged."""
     reply = behind_tls.told(post("Transfer_Encoding: chunked", "Content-Length: 0"))

@@ -69,6 +69,10 @@ class Line:
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, headers, body)
 
+    def peeks(self) -> bytes:
+        """The first byte that waits to be read; waits for one."""
+        return self._socket.recv(1, socket.MSG_PEEK)
+
     def hears_all(self) -> bytes:
         """Every byte until the other side closes."""
         heard = b""
