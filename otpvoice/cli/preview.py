@@ -10,7 +10,7 @@ from otpvoice.api.preview import Preview, Previewer
 from otpvoice.app import provider
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.operating import json_option, print_json
-from otpvoice.core.flow import is_language_tag
+from otpvoice.core.flow import is_locale
 from otpvoice.settings import Settings
 
 
@@ -27,7 +27,7 @@ def preview(
 
     Nobody is called. The code is an example. Warns of what people would not understand.
     """
-    if locale is not None and not is_language_tag(locale):
+    if locale is not None and not is_locale(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
     previewer = Previewer(settings, provider(settings))

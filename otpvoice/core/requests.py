@@ -7,8 +7,8 @@ from msgspec import Meta
 
 from otpvoice.core.code import CODE_SHAPE
 from otpvoice.core.errors import Fault
-from otpvoice.core.flow import MAX_TAG, is_language_tag
-from otpvoice.core.network import public_network
+from otpvoice.core.flow import MAX_LANGUAGES, is_locale
+from otpvoice.core.network import MAX_ADDRESSES, client_network
 from otpvoice.core.phone import E164
 from otpvoice.core.verification import Route
 
@@ -22,9 +22,25 @@ _Number = Annotated[
 _Code = Annotated[
     str, Meta(extra_json_schema={"pattern": f"^{CODE_SHAPE.pattern}$", "examples": ["471102"]})
 ]
-_Locale = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TAG, "examples": ["hi-IN"]})]
+_Locale = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "pattern": r"^[A-Za-z0-9_.@=#;,*\- \t]+$",
+            "maxLength": MAX_LANGUAGES,
+            "examples": ["hi-IN", "hi_IN", "hi-IN,hi;q=0.9,en;q=0.8"],
+        }
+    ),
+]
 _Address = Annotated[
-    str, Meta(extra_json_schema={"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})
+    str,
+    Meta(
+        extra_json_schema={
+            "pattern": r'^[A-Za-z0-9_.:%,"\[\]\- \t]+$',
+            "maxLength": MAX_ADDRESSES,
+            "examples": ["203.0.113.9", "[2001:db8::1]:443", "203.0.113.9, 10.0.0.1"],
+        }
+    ),
 ]
 
 
@@ -44,7 +60,12 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="The voice greets by it. It is cleaned, and cut at 40.")
     ] = None
     locale: Annotated[
-        _Locale | None, Meta(description="BCP 47: this language speaks, or the nearest there is.")
+        _Locale | None,
+        Meta(
+            description="The languages to speak, the preferred first: a BCP 47 tag (`hi-IN` or "
+            "`hi_IN`), or the value of an `Accept-Language` header. The first that a flow speaks "
+            "is used, else the default flow."
+        ),
     ] = None
     code: Annotated[
         _Code | None, Meta(description="The caller's own: the one that its SMS carried.")
@@ -64,7 +85,14 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
             "reference again is the same verification."
         ),
     ] = None
-    ip: Annotated[_Address | None, Meta(description="The end user's address, for limits.")] = None
+    ip: Annotated[
+        _Address | None,
+        Meta(
+            description="The end user's address, for limits. A port is removed. Of a list, as in "
+            "`X-Forwarded-For`, the first public address counts, so send a list only if your own "
+            "proxy wrote it. Addresses that are not public are ignored."
+        ),
+    ] = None
 
     def faults(self) -> list[Fault]:
         """Wrong texts: code, locale, reference, ip."""
@@ -74,7 +102,7 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         if self.reference is not None and not self.reference.isprintable():
             found.append(Fault("/reference", "must be printable characters"))
         if self.ip is not None and not _is_address(self.ip):
-            found.append(Fault("/ip", "must be an IPv4 or IPv6 address"))
+            found.append(Fault("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
         return found
 
 
@@ -96,7 +124,9 @@ class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     route: Annotated[Route | None, Meta(description="The one to try; not for apps to choose.")] = (
         None
     )
-    locale: Annotated[_Locale | None, Meta(description="BCP 47, for this call.")] = None
+    locale: Annotated[
+        _Locale | None, Meta(description="The languages for this call, as in a create.")
+    ] = None
 
     def faults(self) -> list[Fault]:
         """A locale that is none."""
@@ -108,14 +138,15 @@ class EmptyRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
 
 def _locale_faults(locale: str | None) -> list[Fault]:
-    if locale is None or is_language_tag(locale):
+    if locale is None or is_locale(locale):
         return []
-    return [Fault("/locale", "must be a BCP 47 language tag such as hi or en-IN")]
+    detail = "must be a BCP 47 language tag such as hi or en-IN, or an Accept-Language list"
+    return [Fault("/locale", detail)]
 
 
 def _is_address(text: str) -> bool:
     try:
-        public_network(text)
+        client_network(text)
     except ValueError:
         return False
     return True

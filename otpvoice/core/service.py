@@ -11,7 +11,7 @@ from otpvoice.core.code import generate_code
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, NumberKey, short_name
-from otpvoice.core.network import public_network
+from otpvoice.core.network import client_network
 from otpvoice.core.phone import Number, NumberRules, parse_number
 from otpvoice.core.refusals import refusal
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
@@ -294,7 +294,7 @@ class Verifications:
         return margin
 
     def _shares(self, number: Number, request: CreateRequest) -> Shares:
-        network = request.ip and public_network(request.ip)
+        network = request.ip and client_network(request.ip)
         name = self._number_key.shared
         return Shares(
             prefix=name("prefix", number.prefix),

@@ -21,6 +21,16 @@ _OLD_CHILLU: Final = re.compile("([ണനരലളക])\u0d4d\u200d")
 """Malayalam as it was written before Unicode 5.1: only the joiner tells it from another sound."""
 
 
+_UNSET_WORDS: Final = re.compile(
+    r"(?<!\S)[-.']*(?:object (?:object|null|undefined)|null|undefined|none)[-.']*(?!\S)",
+    re.IGNORECASE,
+)
+"""What programs write for a value that is missing, also inside a joined name: ``Asha null``."""
+_UNSET_NAMES: Final = frozenset({"nan", "nil", "n.a", "n/a", "#n/a", "(n/a)"})
+"""The same, where the word stands for the whole name. ``Nan`` and ``Nil`` begin real names, and
+``Na`` is one."""
+
+
 class CodeFormat(StrEnum):
     """How the code is written for the flow.
 
@@ -48,13 +58,20 @@ def clean_name(name: str) -> str:
     The name becomes input of the provider's template language and of a voice, and it is spoken
     beside the code. So it is an allow-list: letters and marks of any script, space, ``'``, ``-``
     and ``.``; no digit, brace or bracket (docs/provider.md, section 1). A mark needs its letter.
-    Joiners and direction marks go without a trace: what is read are letters and marks.
+    Joiners and direction marks go without a trace: what is read are letters and marks. Words for a
+    missing value, such as ``null`` and ``undefined``, are not spoken either.
     """
     written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], name.replace("’", "'"))
     kept = "".join(_speakable(_SPACES.sub(" ", written)))
     composed = unicodedata.normalize("NFC", kept)
     cut = _SPACES.sub(" ", composed).strip()[:MAX_NAME].rstrip()
-    return cut if any(c.isalpha() for c in cut) else ""
+    spoken = _SPACES.sub(" ", _UNSET_WORDS.sub("", cut)).strip()
+    is_unset = bool({_bare(name), _bare(spoken)} & _UNSET_NAMES)
+    return spoken if any(c.isalpha() for c in spoken) and not is_unset else ""
+
+
+def _bare(name: str) -> str:
+    return name.strip(" -.'\"").casefold()
 
 
 def seconds_until_heard(text: str, code: str, name: str) -> int:

@@ -313,7 +313,7 @@ def test_it_previews_what_the_provider_receives(desk: Desk) -> None:
     assert "The flow default has no text in the settings" in shown
 
 
-@pytest.mark.parametrize("query", ["client=nobody", "locale=no_tag", "client=&locale=hi"])
+@pytest.mark.parametrize("query", ["client=nobody", "locale=no%20tag", "client=&locale=hi"])
 def test_what_can_not_be_previewed_is_told(desk: Desk, query: str) -> None:
     """422, with what there is."""
     answer = desk.asks("GET", f"/console/preview?{query}")

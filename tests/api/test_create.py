@@ -96,7 +96,27 @@ def test_the_call_says_which_flow_speaks(door: Door, locale: str | None, flow: s
     assert call["locale"] == flow
 
 
-@pytest.mark.parametrize("locale", ["hi_IN", "", "-", "hi-", "a" * 36, "हि", "hi IN", 5, ["hi"]])
+@pytest.mark.parametrize(
+    ("locale", "flow"),
+    [
+        ("hi_IN", "hi"),
+        ("hi-IN,hi;q=0.9,en;q=0.8", "hi"),
+        ("en-US,en;q=0.9,hi;q=0.1", "hi"),
+        ("en-US,en", "default"),
+        ("*", "default"),
+    ],
+)
+def test_locale_as_platforms_and_browsers_write_it_is_taken(
+    door: Door, locale: str, flow: str
+) -> None:
+    """Also for a further call."""
+    begun = door.asks(locale=locale)
+    assert begun["calls"][0]["locale"] == flow
+    called = door.does(begun, "calls", {"locale": locale})
+    assert (called.status_code, called.get_json()["calls"][-1]["locale"]) == (202, flow)
+
+
+@pytest.mark.parametrize("locale", ["hi__IN", "", "-", "hi-", "a" * 36, "हि", "hi IN", 5, ["hi"]])
 def test_a_locale_that_is_no_language_tag(door: Door, locale: Any) -> None:
     """Malformed is not unknown: 422."""
     assert refused(door, {"locale": locale}) == ["/locale"]
@@ -135,14 +155,20 @@ def test_a_reference_that_is_too_much(door: Door, reference: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "ip", ["203.0.113.9", "10.0.0.1", "127.0.0.1", "0.0.0.0", "2001:db8::1", "::1", "::", None]
+    "ip",
+    [
+        *("203.0.113.9", "10.0.0.1", "127.0.0.1", "0.0.0.0", "2001:db8::1", "::1", "::", None),
+        *("1.2.3.4, 10.0.0.1", "1.2.3.4:5678", "[2001:db8::1]:443", " 1.2.3.4 ", "unknown"),
+    ],
 )
 def test_any_address_is_taken(door: Door, ip: str | None) -> None:
     """Public or not: a non-public one is ignored, never refused."""
     assert door.asks(ip=ip)["status"] == "pending"
 
 
-@pytest.mark.parametrize("ip", ["", "localhost", "203.0.113.256", "203.0.113.9:80", "1", 1, "::g"])
+@pytest.mark.parametrize(
+    "ip", ["", "localhost", "203.0.113.256", "203.0.113.9:", "1", 1, "::g", "1.2.3.4, x"]
+)
 def test_what_is_no_address(door: Door, ip: Any) -> None:
     """It is a 422 that points at it."""
     assert refused(door, {"ip": ip}) == ["/ip"]

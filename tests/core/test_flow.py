@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otpvoice.core.flow import Flow, choose_flow, is_language_tag
+from otpvoice.core.flow import MAX_LANGUAGES, Flow, choose_flow, is_language_tag, parse_languages
 
 FLOWS = {
     "default": Flow("24"),
@@ -40,6 +40,76 @@ FLOWS = {
 def test_lookup(locale: str | None, key: str) -> None:
     """The most exact flow speaks; subtags are dropped from the end; else default does."""
     assert choose_flow(locale, FLOWS) == (key, FLOWS[key])
+
+
+@pytest.mark.parametrize(
+    ("locale", "key"),
+    [
+        ("hi_IN", "hi"),
+        ("HI_in", "hi"),
+        ("pt_BR", "pt-br"),
+        ("zh_Hant_TW", "zh-hant"),
+        ("hi_IN.UTF-8", "hi"),
+        ("hi_IN@calendar=gregorian", "hi"),
+        ("hi_IN_#Deva", "hi"),
+        ("hi-IN,hi;q=0.9,en;q=0.8", "hi"),
+        ("en-US,en;q=0.9,hi;q=0.8", "hi"),
+        ("en;q=0.1, hi;q=0.2", "hi"),
+        ("hi;q=0.2, pt-BR;q=0.9", "pt-br"),
+        ("pt-BR, hi", "pt-br"),
+        ("hi, pt-BR;q=1.0", "hi"),
+        ("fr,de", "default"),
+        ("hi;q=0, pt-BR;q=0.1", "pt-br"),
+        ("hi;q=0", "default"),
+        ("*", "default"),
+        ("*;q=0.5", "default"),
+        ("*, hi;q=0.5", "hi"),
+        ("fr, *;q=0.5", "default"),
+        (" hi-IN , hi ; Q=0.9", "hi"),
+        ("hi,,pt-BR", "hi"),
+    ],
+)
+def test_lookup_of_accept_language_takes_preferred_language_that_a_flow_speaks(
+    locale: str, key: str
+) -> None:
+    """Highest weight first; each language falls back on its own before the next is tried."""
+    assert choose_flow(locale, FLOWS) == (key, FLOWS[key])
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        *(
+            "",
+            " ",
+            ",",
+            ";q=1",
+            "hi;q=2",
+            "hi;q=-1",
+            "hi;q=x",
+            "hi;q=0.12345",
+            "hi;q",
+            "hi;",
+            "hi q=1",
+        ),
+        *(
+            "hi;q=1;q=1",
+            "hi;level=1",
+            "hi, not a tag",
+            "hi, <script>",
+            "hi__IN",
+            "_",
+            "_IN",
+            "en-*",
+        ),
+        *("हि", "C", "**", "hi;q=٠", "hi\n", "\0"),
+        "hi," * (MAX_LANGUAGES // 3) + "hi",
+    ],
+)
+def test_malformed_languages_raise(locale: str) -> None:
+    """Malformed is not unknown."""
+    with pytest.raises(ValueError, match="language tag"):
+        parse_languages(locale)
 
 
 def test_singletons_go_with_what_they_introduce() -> None:

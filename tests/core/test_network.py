@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, ip_addresses
 
-from otpvoice.core.network import public_network
+from otpvoice.core.network import MAX_ADDRESSES, client_network, public_network
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,49 @@ def test_all_of_a_line_count_as_one(address: IPv6Address, host: int) -> None:
 def test_a_mapped_address_is_the_address(address: IPv4Address) -> None:
     """``::ffff:8.8.8.8`` is nobody else than ``8.8.8.8``."""
     assert public_network(f"::ffff:{address}") == public_network(str(address))
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("8.8.8.8", "8.8.8.8"),
+        (" 8.8.8.8 ", "8.8.8.8"),
+        ("8.8.8.8:5678", "8.8.8.8"),
+        ("[2401:4900:1c2a:7f00::1]:443", "2401:4900:1c2a:7f00::/64"),
+        ("[2401:4900:1c2a:7f00::1]", "2401:4900:1c2a:7f00::/64"),
+        ("::ffff:8.8.8.8", "8.8.8.8"),
+        ("[::ffff:8.8.8.8]:80", "8.8.8.8"),
+        ('"[2401:4900:1c2a:7f00::1]:443"', "2401:4900:1c2a:7f00::/64"),
+        ("8.8.8.8, 10.0.0.1", "8.8.8.8"),
+        ("10.0.0.1, 8.8.8.8", "8.8.8.8"),
+        ("10.0.0.1,8.8.8.8:80,1.1.1.1", "8.8.8.8"),
+        ("unknown, 8.8.8.8", "8.8.8.8"),
+        ("_hidden, 8.8.8.8", "8.8.8.8"),
+        (", 8.8.8.8", "8.8.8.8"),
+        ("8.8.8.8, ", "8.8.8.8"),
+        ("10.0.0.1, 192.168.1.1", None),
+        ("10.0.0.1:80", None),
+        ("fe80::1%eth0", None),
+        ("unknown", None),
+    ],
+)
+def test_client_network_of_forwarded_addresses_is_first_public_one(
+    text: str, network: str | None
+) -> None:
+    """As proxies write them: with ports, in lists, quoted; private ones name nobody."""
+    assert client_network(text) == network
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", ",", '""', "8.8.8.8 1.1.1.1", "8.8.8.8;1.1.1.1", "localhost"),
+        *("8.8.8.8:", "8.8.8.8:port", "8.8.8.8:123456", "[8.8.8.8", "::1]:80", "[]:80", "[x]:80"),
+        *("8.8.8", "08.8.8.8", "8.8.8.8, garbage", "8.8.8.8/32", "for=8.8.8.8", "\u0668.8.8.8"),
+        "8.8.8.8," * (MAX_ADDRESSES // 8) + "8.8.8.8",
+    ],
+)
+def test_client_network_of_garbage_raises(text: str) -> None:
+    """One part that is no address is enough: nobody knows what the others are."""
+    with pytest.raises(ValueError, match=r"."):
+        client_network(text)

@@ -117,6 +117,59 @@ def test_nothing_speakable_is_no_name(name: str) -> None:
     assert clean_name(name) == ""
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "null",
+            "NULL",
+            "Null",
+            "(null)",
+            "<null>",
+            "'null'",
+            '"null"',
+            " null ",
+            "null.",
+            "nu1ll",
+        ),
+        *("undefined", "Undefined", "[undefined]", "None", "none", "NONE", "nil", "Nil", "NaN"),
+        *(
+            "nan",
+            "(nil)",
+            "N/A",
+            "n/a",
+            " N/A. ",
+            "n.a.",
+            "#N/A",
+            "(n/a)",
+            "-",
+            "--",
+            "[object Object]",
+        ),
+        *("[object Undefined]", "object Object", "null null", "undefined undefined", "None None"),
+        *("undefined null", "nil null", "nul\u200dl"),
+    ],
+)
+def test_word_for_missing_value_is_no_name(name: str) -> None:
+    """Programs write it where nobody gave a name; the default one is spoken instead."""
+    assert clean_name(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
+        *(("Asha null", "Asha"), ("null Rao", "Rao"), ("Asha undefined Rao", "Asha Rao")),
+        *(("Asha None", "Asha"), ("Asha [object Object]", "Asha"), ("Asha (null)", "Asha")),
+        *(("Nan Goldin", "Nan Goldin"), ("Nil Armstrong", "Nil Armstrong"), ("Na", "Na")),
+        *(("Nullah", "Nullah"), ("Nonette", "Nonette"), ("Undefinedson", "Undefinedson")),
+        *(("Object", "Object"), ("Test", "Test"), ("Nana", "Nana"), ("None-Such", "None-Such")),
+    ],
+)
+def test_name_around_a_missing_value_is_spoken(name: str, spoken: str) -> None:
+    """Only whole words go, and names that merely look like one stay."""
+    assert clean_name(name) == spoken
+
+
 def test_a_long_name_is_cut_and_never_refused() -> None:
     """10 kB become at most 40 characters, without a space at the cut."""
     assert clean_name("ab " * 3_500) == ("ab " * 14)[:MAX_NAME].rstrip()

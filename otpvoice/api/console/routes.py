@@ -14,7 +14,7 @@ from otpvoice.api.console.searching import Searcher
 from otpvoice.api.console.standing import standing
 from otpvoice.api.preview import Previewer
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
-from otpvoice.core.flow import is_language_tag
+from otpvoice.core.flow import is_locale
 from otpvoice.core.verification import Route
 from otpvoice.store.figures import Figures
 
@@ -89,7 +89,7 @@ class _Views:
         locale, name = (request.args.get(word, "").strip() for word in ("locale", "name"))
         if client not in clients:
             return _tell("There is no such client", f"There are: {', '.join(clients) or 'none'}.")
-        if locale and not is_language_tag(locale):
+        if locale and not is_locale(locale):
             return _tell("No language", "Give a language tag, such as hi or hi-IN.")
         seen = self._console.previewer.look(client, locale or None, name)
         requests = {
