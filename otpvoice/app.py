@@ -19,7 +19,7 @@ from otpvoice.api.receipts import public_keys
 from otpvoice.api.verifications import verifications
 from otpvoice.api.webhooks import webhooks
 from otpvoice.core.keys import KeyRing, NumberKey
-from otpvoice.core.phone import mask_number
+from otpvoice.core.phone import mask_number, only_region
 from otpvoice.core.receipts import Receipts
 from otpvoice.core.service import CodeRules, Verifications, open_number
 from otpvoice.core.tokens import ClientTokens
@@ -203,6 +203,7 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
         ring=_ring(settings),
         number_key=NumberKey(settings.secrets.number_key),
         limits=settings.call_limits(),
+        region=only_region(settings.limits.regions),
     )
     console = Console(
         searcher=searcher,

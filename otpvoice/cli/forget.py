@@ -8,23 +8,21 @@ from otpvoice.cli.explanation import NumberLimits
 from otpvoice.cli.limits import look
 from otpvoice.cli.moments import when
 from otpvoice.cli.operating import operating, yes_option
-from otpvoice.cli.telephone import phone_number
 from otpvoice.core.limits import DAY, CallLimits
-from otpvoice.core.phone import Number
 
 
 @click.command()
-@click.argument("number", callback=phone_number, metavar="+91…")
+@click.argument("number", metavar="NUMBER")
 @yes_option
 @click.pass_context
-def forget(context: click.Context, number: Number, *, yes: bool) -> None:
+def forget(context: click.Context, number: str, *, yes: bool) -> None:
     """Erase what is known of a number.
 
     What limits have counted and a block stay until they end by themselves: erasing is no way
     around them. The status is 1 if nothing was known.
     """
     with operating() as operator:
-        telephone = operator.telephone(number)
+        telephone = operator.number(number)
         if not yes:
             click.echo(f"This erases what is known of {telephone.masked}, and can not be undone.")
             click.confirm("A pending verification is canceled. Go on?", abort=True)

@@ -15,11 +15,10 @@ from otpvoice.cli.moments import when
 from otpvoice.cli.operating import Operator, json_option, operating, print_json, yes_option
 from otpvoice.cli.overview import document as overview_document
 from otpvoice.cli.overview import service_limits, tell
-from otpvoice.cli.telephone import duration, phone_number
-from otpvoice.core.phone import Number
+from otpvoice.cli.telephone import duration
 from otpvoice.store.operations import Telephone
 
-_number: Final = click.argument("number", callback=phone_number, metavar="+91…")
+_number: Final = click.argument("number", metavar="NUMBER")
 
 
 @click.group(invoke_without_command=True)
@@ -28,7 +27,8 @@ _number: Final = click.argument("number", callback=phone_number, metavar="+91…
 def limits(context: click.Context, *, as_json: bool) -> None:
     """Show what refuses calls, and why.
 
-    Without a command: the whole service. Times are this machine's.
+    Without a command: the whole service. Times are this machine's. A NUMBER may be written with
+    spaces and dashes, and without + if limits.regions names one region.
     """
     if context.invoked_subcommand:
         return
@@ -44,10 +44,10 @@ def limits(context: click.Context, *, as_json: bool) -> None:
 @limits.command("explain")
 @_number
 @json_option
-def explain_number(number: Number, *, as_json: bool) -> None:
+def explain_number(number: str, *, as_json: bool) -> None:
     """Tell which limit holds a number, and until when."""
     with operating() as operator:
-        found = look(operator, operator.telephone(number))
+        found = look(operator, operator.number(number))
     if as_json:
         print_json(document(found))
     else:
@@ -57,13 +57,13 @@ def explain_number(number: Number, *, as_json: bool) -> None:
 @limits.command()
 @_number
 @yes_option
-def clear(number: Number, *, yes: bool) -> None:
+def clear(number: str, *, yes: bool) -> None:
     """Free a number from its limits, and its beginning from theirs.
 
     A block stays (limits unblock), and so do the limits of clients and of the whole service.
     """
     with operating() as operator:
-        telephone = operator.telephone(number)
+        telephone = operator.number(number)
         before = look(operator, telephone)
         click.echo(headline(before))
         if not yes:
@@ -85,10 +85,10 @@ def clear(number: Number, *, yes: bool) -> None:
     show_default=True,
     help="How long: seconds, or like 90s, 10m, 24h, 7d; at most 365d.",
 )
-def block(number: Number, seconds: int) -> None:
+def block(number: str, seconds: int) -> None:
     """Have a number called no more, at the wish of who answers there."""
     with operating() as operator:
-        telephone = operator.telephone(number)
+        telephone = operator.number(number)
         called_off = operator.operations.block(telephone, seconds, operator.name)
         after = look(operator, telephone)
     until = when(after.blocked_until or after.now, after.now)
@@ -99,10 +99,10 @@ def block(number: Number, seconds: int) -> None:
 
 @limits.command()
 @_number
-def unblock(number: Number) -> None:
+def unblock(number: str) -> None:
     """Let a blocked number be called again."""
     with operating() as operator:
-        telephone = operator.telephone(number)
+        telephone = operator.number(number)
         before = look(operator, telephone)
         operator.operations.unblock(telephone, operator.name)
         after = look(operator, telephone)

@@ -11,13 +11,16 @@ import click
 
 from otpvoice.app import create_operations
 from otpvoice.cli.configured import load_settings
+from otpvoice.cli.telephone import bad_parameter
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
-from otpvoice.core.phone import Number, mask_number
+from otpvoice.core.phone import Number, mask_number, only_region, parse_written_number
+from otpvoice.core.search import Query, parse_query
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import Verification
 from otpvoice.settings import Settings
 from otpvoice.store.operations import Telephone, telephone_of
+from otpvoice.store.search import find
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document, for machines."
@@ -34,16 +37,37 @@ class Operator:
         self.live_calls = settings.limits.live_calls
         self.routes = settings.provider.routes
         self.operations = create_operations(settings)
+        self._region = only_region(settings.limits.regions)
         self._ring = KeyRing([named.key for named in settings.secrets.keys])
         self._number_key = NumberKey(settings.secrets.number_key)
+
+    def number(self, text: str) -> Telephone:
+        """Read a number as people write it, whether it is called or not.
+
+        A block may outlive the settings that called it.
+
+        Raises:
+            click.BadParameter: there is no such number.
+        """
+        with bad_parameter("NUMBER"):
+            return self.telephone(parse_written_number(text, self._region))
+
+    def query(self, text: str) -> Query:
+        """Read a search text.
+
+        Raises:
+            click.BadParameter: it is written as a number, and there is no such number.
+        """
+        with bad_parameter("WHAT"):
+            return parse_query(text, self._region)
+
+    def find(self, query: Query) -> list[Verification]:
+        """Return what matches, the newest first."""
+        return find(self.operations, query, self._number_key, self.name)
 
     def telephone(self, number: Number) -> Telephone:
         """The number as the store knows it."""
         return telephone_of(number, self._number_key)
-
-    def reference(self, reference: str) -> str:
-        """The name of a caller's reference."""
-        return self._number_key.shared("reference", reference)
 
     def masked_number(self, verification: Verification) -> str | None:
         """The number that is proved, masked; None if the ring lost the key of its seal."""

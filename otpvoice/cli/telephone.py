@@ -1,35 +1,28 @@
-"""What operators type: a phone number, a length of time, what to look for. Callbacks of click."""
+"""What operators type: phone numbers and lengths of time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
 
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.phone import Number, read_number
 from otpvoice.settings.readers import read_seconds
 
 _LONGEST: Final = 365 * 86_400
 
 
-def phone_number(_context: click.Context, _parameter: click.Parameter, text: str) -> Number:
-    """E.164, whether it is called or not: a block may outlive the settings that called it.
+@contextmanager
+def bad_parameter(name: str) -> Iterator[None]:
+    """Turn an invalid number into a usage error of the parameter ``name``.
 
     Raises:
         click.BadParameter: there is no such number; the text does not repeat it.
     """
     try:
-        return read_number(text)
+        yield
     except InvalidNumber as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def sought(context: click.Context, parameter: click.Parameter, text: str) -> Number | str:
-    """A number if it begins with +, else the text itself: an id or a reference.
-
-    Raises:
-        click.BadParameter: as for :func:`phone_number`.
-    """
-    return phone_number(context, parameter, text) if text.startswith("+") else text
+        raise click.BadParameter(str(error), param_hint=f"'{name}'") from error
 
 
 def duration(_context: click.Context, _parameter: click.Parameter, text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from otpvoice.cli.telephone import bad_parameter
 from otpvoice.cli.terminal import Terminal
 from otpvoice.client import (
     ApiError,
@@ -15,6 +16,8 @@ from otpvoice.client import (
     Unavailable,
     Verification,
 )
+from otpvoice.core.phone import only_region, parse_written_number
+from otpvoice.settings import SettingsError, load
 
 PHONE: Final = {
     "queued": "The phone will be called",
@@ -34,7 +37,7 @@ _LOOK_AFTER: Final = 2.0
 
 
 @click.command()
-@click.argument("number", metavar="+91…")
+@click.argument("number", metavar="NUMBER")
 @click.option("--name", help="Spoken at the beginning of the call.")
 @click.option("--locale", help="The language to speak, such as hi-IN.")
 @click.option("--route", type=click.Choice(["obd", "c2c"]), help="How to place the call first.")
@@ -44,9 +47,12 @@ def verify(
 ) -> None:
     """Call a phone, and check the code that is read out.
 
-    OTPVOICE_URL and OTPVOICE_API_KEY say which service, and who asks. Ends with status 0 if the
-    code was right, 1 if not; Ctrl-C cancels the verification.
+    OTPVOICE_URL and OTPVOICE_API_KEY say which service, and who asks. The number needs its + unless
+    the settings of the service are at hand and name one region. Ends with status 0 if the code was
+    right, 1 if not; Ctrl-C cancels the verification.
     """
+    with bad_parameter("NUMBER"):
+        number = parse_written_number(number, _region()).e164
     terminal = Terminal()
     with _client() as client:
         try:
@@ -56,6 +62,14 @@ def verify(
             raise click.ClickException(str(error)) from error
     terminal.say(f"{number} is proven." if status == "approved" else f"Not proven: {status}.")
     context.exit(0 if status == "approved" else 1)
+
+
+def _region() -> str | None:
+    """Return the region of numbers without +; None without settings, as on another machine."""
+    try:
+        return only_region(load(os.environ).settings.limits.regions)
+    except SettingsError:
+        return None
 
 
 def _client() -> Client:

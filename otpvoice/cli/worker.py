@@ -44,6 +44,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
     proxy that shares the connection might give it to somebody else (RFC 9112, section 11.1).
     """
 
+    sockets: list[Any]
     _is_stopping = False
 
     def handle_exit(self, sig: int, frame: Any) -> None:

@@ -1,7 +1,8 @@
 """Phone numbers: one canonical number for one telephone, or a refusal that says why."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +14,11 @@ from otpvoice.core.errors import InvalidNumber, NumberNotAllowed
 
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 """ITU-T E.164: at most 15 digits with the calling code."""
+
+_TEL: Final = re.compile(r"tel:(?://)?", re.IGNORECASE)
+"""RFC 3966."""
+_WRITTEN: Final = re.compile(r"\+?[0-9 ().\-/]{3,60}", re.ASCII)
+"""A number as people write it, once :func:`_plain` has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,99 @@ def read_number(text: str) -> Number:
         region=phonenumbers.region_code_for_number(parsed) or "unknown",
         kind=PhoneNumberType.to_string(kind).lower(),
     )
+
+
+def only_region(regions: Collection[str]) -> str | None:
+    """Return the region of numbers without calling code; None if there are several."""
+    return next(iter(regions)) if len(regions) == 1 else None
+
+
+def is_written_number(text: str) -> bool:
+    """Return whether ``text`` consists of digits and the signs that phone numbers have."""
+    return bool(_WRITTEN.fullmatch(_plain(text)))
+
+
+def is_international(text: str) -> bool:
+    """Return whether ``text`` is written with ``+``, or as a ``tel:`` URI."""
+    return _plain(text).startswith("+") or bool(_TEL.match(text.strip()))
+
+
+def parse_written_number(text: str, region: str | None) -> Number:
+    """Parse a number as people write it: with spaces and dashes, ``0091…``, ``tel:``, any digits.
+
+    Args:
+        text: what an operator typed or pasted. It may lack the calling code.
+        region: where a number without calling code belongs (ISO 3166 alpha-2); None if unknown.
+
+    Raises:
+        InvalidNumber: no such number can exist, or it could be one of two. The message says how to
+            write it and does not repeat it.
+    """
+    plain = _plain(text)
+    if not _WRITTEN.fullmatch(plain):
+        raise InvalidNumber(f"Not a phone number: {_how_to_write(region)}.")
+    found: dict[str, Number] = {}
+    reason: InvalidNumber | None = None
+    for candidate in _candidates(plain, region):
+        try:
+            number = read_number(candidate)
+        except InvalidNumber as error:
+            reason = reason or error
+        else:
+            found[number.e164] = number
+    if len(found) > 1:
+        raise InvalidNumber(
+            "This can be read as two numbers, with and without the calling code at its beginning: "
+            "write + and the calling code."
+        )
+    if not found:
+        raise reason or InvalidNumber(f"The calling code is missing: {_how_to_write(region)}.")
+    return found.popitem()[1]
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` in ASCII digits and signs, without direction marks and ``tel:``."""
+    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format(c))
+    return _TEL.sub("", "".join(map(_ascii, shown)).strip(), count=1).strip()
+
+
+def _is_format(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
+
+
+def _ascii(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    if character.isspace():
+        return " "
+    return "-" if unicodedata.category(character) == "Pd" or character == "\u2212" else character
+
+
+def _candidates(plain: str, region: str | None) -> Iterator[str]:
+    """Yield every E.164 number that ``plain`` could stand for."""
+    digits = re.sub(r"[^0-9]", "", plain)
+    if plain.startswith("+"):
+        yield _e164(plain, None)
+    elif digits.startswith("00"):
+        yield _e164(f"+{digits[2:]}", None)
+    elif region:
+        yield _e164(plain, region)
+        significant = digits.lstrip("0")
+        if significant.startswith(str(phonenumbers.country_code_for_region(region))):
+            yield _e164(f"+{significant}", None)
+
+
+def _e164(text: str, region: str | None) -> str:
+    """Format what libphonenumber reads, without judging whether the number exists."""
+    with suppress(NumberParseException):
+        return phonenumbers.format_number(phonenumbers.parse(text, region), PhoneNumberFormat.E164)
+    return text
+
+
+def _how_to_write(region: str | None) -> str:
+    code = phonenumbers.country_code_for_region(region) if region else 91
+    national = f", or a number of region {region}" if region else ""
+    return f"write + and the calling code, as in +{code}…{national}"
 
 
 def region_of_area(area: str) -> str:

@@ -160,6 +160,8 @@ def test_types_and_prefixes_are_settings(environ: dict[str, str], store: RedisSt
         ("", "Customer"),
         ("   ", "Customer"),
         ("12345", "Customer"),
+        *((name, "Customer") for name in ("null", "undefined", "None", "N/A", "[object Object]")),
+        ("Asha null", "Asha"),
         ("...---'''", "Customer"),
         ("😀🎉", "Customer"),
         ("{otp}", "otp"),

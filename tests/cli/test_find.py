@@ -22,7 +22,7 @@ CALL_AS_THE_API = {
 
 def verifications(environ: dict[str, str], what: str) -> list[dict[str, Any]]:
     """What machines are told."""
-    told: dict[str, Any] = json.loads(operates(environ, "find", what, "--json").output)
+    told: dict[str, Any] = json.loads(runs("find", what, "--json", **environ).output)
     found: list[dict[str, Any]] = told["verifications"]
     return found
 
@@ -105,7 +105,7 @@ def test_a_number_comes_with_what_holds_it(
     assert len(limits["refusals"]) == 1
 
 
-@pytest.mark.parametrize("what", [RAVI, UNKNOWN, "login-0", "919876543210", "vrf_", "%s {x}"])
+@pytest.mark.parametrize("what", [RAVI, UNKNOWN, "login-0", "919812345678", "vrf_", "%s {x}"])
 def test_nothing_found_is_status_1(
     environ: dict[str, str], proven: dict[str, Any], what: str
 ) -> None:
@@ -153,11 +153,80 @@ def test_the_log_is_told_who_looked(
     ]
 
 
-def test_what_begins_like_a_number_has_to_be_one(environ: dict[str, str]) -> None:
-    """Status 2, and what a number is."""
-    refused = runs("find", "+91 98123 45678", **environ)
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("919876543210", "9876543210", "+91 98765 43210", "098765 43210", "0091 98765-43210"),
+        *(
+            "tel:+91-98765-43210",
+            "+91 (0) 98765.43210",
+            "९८७६५४३२१०",
+            "\u202a+91 98765 43210\u202c",
+        ),
+    ],
+)
+def test_find_number_as_people_write_it_finds_it(
+    environ: dict[str, str], proven: dict[str, Any], what: str
+) -> None:
+    """With what limits it, as for the number in E.164."""
+    assert [each["id"] for each in verifications(environ, what)] == [proven["id"]]
+    assert operates(environ, "find", what).output.startswith(f"{MASKED} is not refused")
+
+
+@pytest.mark.parametrize("reference", ["12345", "9876543210", "00 12", "919812345678"])
+def test_find_reference_of_digits_finds_it(
+    door: Door, environ: dict[str, str], reference: str
+) -> None:
+    """Callers may use any number as a reference; the output says what was searched."""
+    begun = door.asks("+919811100001", reference=reference)
+    assert [each["id"] for each in verifications(environ, reference)] == [begun["id"]]
+    assert runs("find", reference, **environ).exit_code == 0
+
+
+def test_find_digits_of_number_and_reference_finds_both_once(
+    door: Door, environ: dict[str, str]
+) -> None:
+    """The number's own verification has it as its reference, too: it is listed once."""
+    both = door.asks(reference="9876543210")
+    other = door.bank().asks("+919811100001", reference="9876543210")
+    found = json.loads(runs("find", "9876543210", "--json", **environ).output)
+    assert sorted(each["id"] for each in found["verifications"]) == sorted(
+        [both["id"], other["id"]]
+    )
+    assert found["searched"] == ["number", "reference"]
+    told = runs("find", "9876543210", **environ).output
+    assert "Searched as a number and as a reference.\n" in told
+
+
+@pytest.mark.parametrize(
+    ("regions", "what", "sentence"),
+    [
+        ("IN", "12345", "Searched as a reference, not as a number: No telephone can have"),
+        ("IN,US", "9876543210", "Searched as a reference, not as a number: The calling code is"),
+        ("IN", "9812345678", "Searched as a number and as a reference."),
+        ("IN", UNKNOWN, "Searched as an id."),
+        ("IN", "login-0", "Searched as a reference.\n"),
+    ],
+)
+def test_find_without_result_says_what_was_searched(
+    environ: dict[str, str], door: Door, regions: str, what: str, sentence: str
+) -> None:
+    """And how to write a number."""
+    assert door.asks()
+    told = operates(environ | {"OTPVOICE_LIMITS_REGIONS": regions}, "find", what)
+    assert told.exit_code == 1
+    assert sentence in told.output
+
+
+@pytest.mark.parametrize("what", ["+91 98123 4567", "+91 abc", "tel:98", "+-", "＋12"])
+def test_find_invalid_international_number_is_usage_error(
+    environ: dict[str, str], what: str
+) -> None:
+    """Status 2, and how a number is written; the text is not repeated."""
+    refused = runs("find", what, **environ)
     assert refused.exit_code == 2
-    assert "Not an E.164 number" in refused.output
+    assert "number" in refused.output
+    assert what not in refused.output
 
 
 def test_a_store_that_is_away_is_one_line(environ: dict[str, str]) -> None:

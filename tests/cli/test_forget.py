@@ -145,11 +145,19 @@ def test_the_log_is_told_who_did_it(
     assert notice.details["verifications"] == len(known)
 
 
+def test_forget_number_as_people_write_it_erases_it(environ: dict[str, str], door: Door) -> None:
+    """Without calling code, in the one region of the settings."""
+    door.asks()
+    erased = operates(environ, "forget", "098765 43210", "--yes")
+    assert erased.exit_code == 0
+    assert erased.output.startswith(f"Erased of {MASKED}:")
+
+
 def test_what_a_number_is_gets_said(environ: dict[str, str]) -> None:
     """Status 2; nothing is asked of the person before."""
-    refused = runs("forget", "919812345678", **environ)
+    refused = runs("forget", "91981234", **environ)
     assert refused.exit_code == 2
-    assert "Not an E.164 number" in refused.output
+    assert "No telephone can have this number" in refused.output
     assert "919812345678" not in refused.output
 
 

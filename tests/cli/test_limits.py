@@ -263,13 +263,39 @@ def test_a_block_has_a_length(door: Door, environ: dict[str, str], length: str) 
 
 
 @pytest.mark.parametrize("command", NUMBER_COMMANDS)
-@pytest.mark.parametrize("number", ["919812345678", "+91 98123 45678", "+9198123456789", "+0"])
+@pytest.mark.parametrize("number", ["98123456", "call me", "+9198123456789", "+0"])
 def test_what_a_number_is_gets_said(environ: dict[str, str], command: str, number: str) -> None:
     """Status 2, how it is written or what is wrong with it, and never the text itself."""
     refused = runs("limits", command, number, **environ)
     assert refused.exit_code == 2
-    assert "E.164" in refused.output or "No telephone can have this number" in refused.output
+    assert "NUMBER" in refused.output
+    assert re.search("E.164|No telephone can have|Not a phone number", refused.output)
     assert number not in refused.output
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["919812345678", "9812345678", "+91 98123 45678", "0091-98123-45678", "tel:9812345678"],
+)
+def test_limits_commands_take_number_as_people_write_it(
+    environ: dict[str, str], door: Door, number: str
+) -> None:
+    """Blocked in one form, explained and unblocked in another."""
+    masked = "+91******5678"
+    assert masked in operates(environ, "limits", "block", number).output
+    assert "is refused by block" in operates(environ, "limits", "explain", RAVI).output
+    assert masked in operates(environ, "limits", "clear", number, "--yes").output
+    assert door.creates(RAVI).status_code == 429
+    assert "is blocked no more" in operates(environ, "limits", "unblock", number).output
+
+
+def test_limits_number_without_calling_code_needs_one_region(environ: dict[str, str]) -> None:
+    """With several regions the error says to write +."""
+    several = environ | {"OTPVOICE_LIMITS_REGIONS": "IN,US"}
+    refused = runs("limits", "explain", "9812345678", **several)
+    assert refused.exit_code == 2
+    assert "write + and the calling code" in " ".join(refused.output.split())
+    assert operates(several, "limits", "explain", "0091 98123 45678").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -113,10 +113,37 @@ def test_both_variables_are_needed(access: dict[str, str]) -> None:
         assert f"set {missing}" in refused.output
 
 
+@pytest.mark.parametrize("number", ["9112", "+9112", "9811100001", "call me"])
+def test_verify_invalid_number_is_usage_error(access: dict[str, str], number: str) -> None:
+    """Status 2 before anything is sent; without settings a number needs its +."""
+    refused = runs("verify", number, **access)
+    assert refused.exit_code == 2
+    assert "NUMBER" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("number", "settings"),
+    [
+        ("+91 98111 00007", {}),
+        ("0091-98111-00007", {}),
+        ("tel:+91-98111-00007", {}),
+        ("98111 00007", {"OTPVOICE_LIMITS_REGIONS": "IN"}),
+    ],
+)
+def test_verify_number_as_people_write_it_is_called(
+    environ: dict[str, str], access: dict[str, str], number: str, settings: dict[str, str]
+) -> None:
+    """With the service's settings at hand, also without calling code."""
+    known = environ | settings if settings else {}
+    unknown_key = known | access | {"OTPVOICE_API_KEY": "ovk_unknown"}
+    refused = runs("verify", number, **unknown_key)
+    assert (refused.exit_code, "This API key is not known." in refused.output) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("number", "wrong", "told"),
     [
-        ("+9112", {}, "number"),
+        ("+14155552671", {}, "Numbers of region US are not called."),
         ("+919811100006", {"OTPVOICE_API_KEY": "ovk_unknown"}, "This API key is not known."),
         ("+919811100006", {"OTPVOICE_URL": f"http://127.0.0.1:{free_port()}"}, "no answer"),
     ],

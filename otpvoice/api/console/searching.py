@@ -7,10 +7,12 @@ from typing import Final
 from otpvoice.api.console.standing import Usage, usages
 from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
 from otpvoice.core.limits import CallLimits
-from otpvoice.core.phone import mask_number, read_number
+from otpvoice.core.phone import mask_number, parse_written_number
+from otpvoice.core.search import parse_query
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.operations import Operations, Refusal, Telephone, telephone_of
+from otpvoice.store.search import find
 
 _HEARD: Final = {
     True: "long enough to hear the code",
@@ -63,6 +65,8 @@ class Search:
     """What came of a search."""
 
     found: tuple[Found, ...]
+    searched: str
+    """What was searched, in one sentence."""
     limits: NumberLimits | None = None
     """Of the number, if one was searched for."""
 
@@ -75,22 +79,21 @@ class Searcher:
     ring: KeyRing
     number_key: NumberKey
     limits: CallLimits
+    region: str | None
+    """Where numbers without calling code belong; None if unknown."""
 
     def search(self, what: str, by: str) -> Search:
-        """By number (with +), id (``vrf_…``) or the caller's reference.
+        """Find what an operator typed: see :func:`otpvoice.core.search.parse_query`.
 
         Raises:
-            InvalidNumber: it begins with + and is no number.
+            InvalidNumber: it is written as a number, and there is no such number.
             StoreUnavailable: nothing is known.
         """
-        if what.startswith("+"):
-            telephone = self.telephone(what)
-            verifications = self.operations.find_by_number(telephone, by)
-            return Search(self._told(verifications), self.explain(telephone))
-        if what.startswith("vrf_"):
-            return Search(self._told(self.operations.find_by_id(what, by)))
-        name = self.number_key.shared("reference", what)
-        return Search(self._told(self.operations.find_by_reference(name, by)))
+        query = parse_query(what, self.region)
+        found = self._told(find(self.operations, query, self.number_key, by))
+        telephone = query.number and telephone_of(query.number, self.number_key)
+        limits = self.explain(telephone) if telephone else None
+        return Search(found, query.describe(), limits)
 
     def telephone(self, text: str) -> Telephone:
         """The number behind what an operator typed.
@@ -98,7 +101,7 @@ class Searcher:
         Raises:
             InvalidNumber: there is none.
         """
-        return telephone_of(read_number("".join(text.split())), self.number_key)
+        return telephone_of(parse_written_number(text, self.region), self.number_key)
 
     def explain(self, telephone: Telephone) -> NumberLimits:
         """What holds a number now."""

@@ -11,9 +11,9 @@ from otpvoice.cli.doctor.checkup import examine
 from otpvoice.cli.doctor.findings import COLORS, Finding, Level
 from otpvoice.cli.doctor.live import Wish, place_live, warn_of
 from otpvoice.cli.operating import json_option, print_json, yes_option
-from otpvoice.cli.telephone import phone_number
+from otpvoice.cli.telephone import bad_parameter
 from otpvoice.cli.terminal import Terminal
-from otpvoice.core.phone import Number
+from otpvoice.core.phone import only_region, parse_written_number
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
 
@@ -21,15 +21,9 @@ _PATIENCE: Final = 600.0
 """Seconds to decide on a call."""
 
 
-def _live_number(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> Number | None:
-    return None if text is None else phone_number(context, parameter, text)
-
-
 @click.command()
 @json_option
-@click.option("--live", metavar="+91…", callback=_live_number, help="Place one real call instead.")
+@click.option("--live", metavar="NUMBER", help="Place one real call instead.")
 @click.option(
     "--route", type=click.Choice([route.value for route in Route]), help="How to place it."
 )
@@ -41,7 +35,7 @@ def doctor(
     context: click.Context,
     *,
     as_json: bool,
-    live: Number | None,
+    live: str | None,
     route: str | None,
     client: str | None,
     locale: str | None,
@@ -64,7 +58,9 @@ def doctor(
     if as_json:
         raise click.UsageError("--live talks with you: it has no --json")
     settings = load_settings()
-    wish = Wish(live.e164, Route(route) if route else None, client, locale)
+    with bad_parameter("--live"):
+        number = parse_written_number(live, only_region(settings.limits.regions))
+    wish = Wish(number.e164, Route(route) if route else None, client, locale)
     _refuse_senseless(settings, wish)
     terminal = Terminal()
     if not yes and not _agrees(terminal, warn_of(settings, wish)):

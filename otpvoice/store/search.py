@@ -1,0 +1,32 @@
+"""Operators' searches: every reading of the search text is looked up, the results are merged."""
+
+from otpvoice.core.keys import NumberKey
+from otpvoice.core.search import Query
+from otpvoice.core.verification import Verification
+from otpvoice.store.operations import Operations, telephone_of
+
+
+def find(
+    operations: Operations, query: Query, number_key: NumberKey, by: str
+) -> list[Verification]:
+    """Return the verifications that match, each once, the newest first.
+
+    Args:
+        operations: where to look. Each lookup is logged there.
+        query: what to look for.
+        number_key: hashes numbers and references.
+        by: who searches, for the log.
+
+    Raises:
+        StoreUnavailable: nothing is known.
+    """
+    found: list[Verification] = []
+    if query.verification_id is not None:
+        found += operations.find_by_id(query.verification_id, by)
+    if query.number is not None:
+        found += operations.find_by_number(telephone_of(query.number, number_key), by)
+    if query.reference is not None:
+        reference = number_key.shared("reference", query.reference)
+        found += operations.find_by_reference(reference, by)
+    by_id = {each.id: each for each in found}
+    return sorted(by_id.values(), key=lambda each: each.created_at, reverse=True)

@@ -1,0 +1,104 @@
+"""Numbers as operators write them: what they stand for, and what is refused."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otpvoice.core.errors import InvalidNumber
+from otpvoice.core.phone import only_region, parse_written_number, read_number
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        *((text, "IN") for text in ("919876543210", "9876543210", "+91 98765 43210")),
+        *((text, "IN") for text in ("098765 43210", "0 98765-43210", "091 98765 43210")),
+        *(
+            (text, "IN")
+            for text in ("91 098765 43210", "(98765) 43210", "98765.43210", "98765/43210")
+        ),
+        *(
+            (text, "IN")
+            for text in ("TEL:9876543210", "९८७६५४३२१०", "٩٨٧٦٥٤٣٢١٠", "９８７６５４３２１０")
+        ),
+        *((text, None) for text in ("+919876543210", "0091 98765 43210", "00919876543210")),
+        *(
+            (text, None)
+            for text in ("tel:+91-98765-43210", "tel://+919876543210", "+91 (0) 9876543210")
+        ),
+        *(
+            (text, None)
+            for text in ("+91098765 43210", "+ 91 98765 43210", "＋91\u00a098765–43210")
+        ),
+        *(
+            (text, None)
+            for text in ("\u202a+91 98765 43210\u202c", "+91\u200b9876543210", " +919876543210\n")
+        ),
+        *((text, "US") for text in ("011 91 98765 43210", "+919876543210", "00919876543210")),
+    ],
+)
+def test_number_as_people_write_it_is_parsed(text: str, region: str | None) -> None:
+    """With and without calling code, trunk and exit codes, separators, in any script's digits."""
+    assert parse_written_number(text, region).e164 == "+919876543210"
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        *((text, "IN") for text in ("", " ", "+", "12345", "98765 4321", "98765432101", "call me")),
+        *(
+            (text, "IN")
+            for text in ("+91 abc", "++919876543210", "+91+9876543210", "9876543210 x12")
+        ),
+        *((text, "IN") for text in ("9876543210;ext=5", "9876543210, 9876543211", "+" + "9" * 100)),
+        *(
+            (text, "IN")
+            for text in ("vrf_9876543210", "9876543210\x00", "nine", "²", "tel:", "0" * 60)
+        ),
+        *((text, None) for text in ("9876543210", "919876543210", "098765 43210")),
+    ],
+)
+def test_number_that_cannot_exist_or_lacks_its_code_is_refused(
+    text: str, region: str | None
+) -> None:
+    """The message says how to write one and does not repeat the text."""
+    with pytest.raises(InvalidNumber, match="number|calling code") as caught:
+        parse_written_number(text, region)
+    assert len(text.strip(" +0")) < 5 or text not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "readings"),
+    [
+        ("4963170669", "DE", ("+4963170669", "+494963170669")),
+        ("6275538507", "ID", ("+6275538507", "+626275538507")),
+        ("390204760", "IT", ("+390204760", "+39390204760")),
+    ],
+)
+def test_number_with_two_readings_is_refused(
+    text: str, region: str, readings: tuple[str, str]
+) -> None:
+    """The operator chooses; both readings exist and can be written with +."""
+    with pytest.raises(InvalidNumber, match="two numbers"):
+        parse_written_number(text, region)
+    for reading in readings:
+        assert parse_written_number(reading, region).e164 == reading
+
+
+@given(
+    st.text(max_size=80) | st.text("+0123456789 -()./tel:९", max_size=20),
+    st.sampled_from([None, "IN", "US", "DE", "IT"]),
+)
+def test_any_written_text_is_a_number_or_refused(text: str, region: str | None) -> None:
+    """Nothing else is raised, and what is found is a number for the strict parser."""
+    with suppress(InvalidNumber):
+        found = parse_written_number(text, region)
+        assert read_number(found.e164) == found
+
+
+def test_only_region_of_several_or_none_is_none() -> None:
+    """One region alone says where a number without calling code belongs."""
+    assert only_region(["IN"]) == "IN"
+    assert only_region(["IN", "US"]) is only_region([]) is None
