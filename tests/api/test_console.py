@@ -60,9 +60,19 @@ class Desk:
         """What was found."""
         return self.asks("POST", "/console/search", {"what": what}, Origin=HOME)
 
-    def frees(self, number: str, **headers: str) -> TestResponse:
-        """A number from its limits."""
-        return self.asks("POST", "/console/limits/clear", {"number": number}, **headers)
+    def form_of(self, number: str) -> dict[str, str]:
+        """The form on the number's page, before anything is typed."""
+        shown = self.searches(number).text
+        return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown))
+
+    def confirms(self, form: Mapping[str, str], number: str, **headers: str) -> TestResponse:
+        """A number typed into a form."""
+        sent = {**form, "number": number}
+        return self.asks("POST", "/console/limits/clear", sent, **({"Origin": HOME} | headers))
+
+    def frees(self, number: str) -> TestResponse:
+        """A number from its limits: searched for, typed again, confirmed."""
+        return self.confirms(self.form_of(number), number)
 
 
 @pytest.fixture
@@ -333,7 +343,7 @@ def test_neither_codes_nor_numbers_are_shown(door: Door, desk: Desk, dialer: Han
     dialer.places()
     door.checks(begun, "2957403861")
     pages = [desk.looks(), desk.searches(ASHA), desk.searches(begun["id"])]
-    pages += [desk.frees(ASHA, Origin=HOME), desk.searches(ASHA[:-1])]
+    pages += [desk.frees(ASHA), desk.searches(ASHA[:-1])]
     secrets = {"number": ASHA, "digits": ASHA[1:], "national": ASHA[3:], "key": KEY}
     scanner = Scanner(secrets, {"code": CODE, "wrong code": "2957403861"})
     for n, answer in enumerate(pages):
@@ -349,12 +359,108 @@ def test_a_number_is_freed_and_the_log_is_told(door: Door, desk: Desk, dialer: H
     door.asks()
     dialer.places()
     assert door.bank().creates().status_code == 429
-    shown = text_of(desk.frees(" +91 98765 43210 ", Origin=HOME))
+    shown = text_of(desk.frees(" 098765 43210 "))
     assert "+91******3210 was freed" in shown
     assert "calls_per_number: 1 → 0 of 1" in shown
     assert door.bank().creates().status_code == 201
     (notice,) = told(door.store, "limits.cleared")
     assert (notice.details["to"], notice.details["by"]) == ("+91******3210", "console: asha")
+
+
+OTHER = "+919876543211"
+
+
+def test_console_confirmation_of_another_number_does_nothing(
+    door: Door, desk: Desk, dialer: HandDialer
+) -> None:
+    """Neither the typed nor the shown number is freed, and a sentence says so."""
+    for number in (ASHA, OTHER):
+        door.asks(number)
+        dialer.places()
+    answer = desk.confirms(desk.form_of(ASHA), OTHER)
+    assert answer.status_code == 422
+    assert "Nothing was done" in answer.text
+    assert "+91******3211, which is not the number that the page showed" in answer.text
+    assert [door.bank().creates(number).status_code for number in (ASHA, OTHER)] == [429, 429]
+    assert not told(door.store, "limits.cleared")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"shown": ""},
+        {"shown": "x"},
+        {"shown_at": ""},
+        {"shown_at": "x"},
+        {"shown_at": "-1"},
+        {"shown_at": "٣"},
+        {"shown_at": "9" * 30},
+        {"number": ""},
+        {"number": "12"},
+    ],
+)
+def test_console_incomplete_form_does_nothing(
+    door: Door, desk: Desk, dialer: HandDialer, changed: dict[str, str]
+) -> None:
+    """Also a form that a script made: 422 and a sentence, never a fault."""
+    door.asks()
+    dialer.places()
+    form = desk.form_of(ASHA) | changed
+    answer = desk.confirms(form, changed.get("number", ASHA))
+    assert answer.status_code == 422
+    assert "<h1>" in answer.text
+    assert door.bank().creates().status_code == 429
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(590, 200), (610, 422), (-10, 422)])
+def test_console_old_page_does_nothing(door: Door, desk: Desk, seconds: int, status: int) -> None:
+    """Ten minutes after it was made its limits may have changed; a reload does not free again."""
+    door.asks()
+    form = desk.form_of(ASHA)
+    form["shown_at"] = str(int(form["shown_at"]) - seconds * 1000)
+    assert desk.confirms(form, ASHA).status_code == status
+    assert len(told(door.store, "limits.cleared")) == (status == 200)
+
+
+def test_console_two_pages_each_confirm_their_own_number(desk: Desk) -> None:
+    """Two tabs, and the back button: each form belongs to the number above it."""
+    forms = {number: desk.form_of(number) for number in (ASHA, OTHER)}
+    assert desk.confirms(forms[ASHA], OTHER).status_code == 422
+    assert desk.confirms(forms[OTHER], ASHA).status_code == 422
+    assert "+91******3210 was freed" in text_of(desk.confirms(forms[ASHA], ASHA))
+    assert "+91******3211 was freed" in text_of(desk.confirms(forms[OTHER], OTHER))
+    assert "There was nothing to free" in text_of(desk.confirms(forms[OTHER], OTHER))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("otp.example.com", "OTP.example.com", "otp.example.com.", "otp.example.com:443"),
+        *("localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"),
+    ],
+)
+def test_console_answers_to_its_own_host(desk: Desk, host: str) -> None:
+    """The public URL's, and this machine's."""
+    assert desk.asks("GET", "/console", Host=host).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8000", "otp.example.com.evil.example", "example.com"),
+        *("10.0.0.1:8000", "localhost.evil.example", "otp.example.com@evil.example", "[::2]", "[x"),
+        *("0.0.0.0", "127.0.0.1.evil.example", ":8000", " "),
+    ],
+)
+def test_console_does_not_answer_to_other_hosts(
+    desk: Desk, method: str, path: str, host: str
+) -> None:
+    """A name that resolves to this machine does not make another site's page the console's own."""
+    answer = desk.asks(method, path, Host=host, Origin=f"http://{host}")
+    assert answer.status_code in {400, 421}
+    assert "WWW-Authenticate" not in answer.headers
+    assert "Overview" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_number_that_cannot_exist_or_lacks_its_code_is_refused(
     text: str, region: str | None
 ) -> None:
     """The message says how to write one and does not repeat the text."""
-    with pytest.raises(InvalidNumber, match="number|calling code") as caught:
+    with pytest.raises(InvalidNumber, match=r"number|calling code") as caught:
         parse_written_number(text, region)
     assert len(text.strip(" +0")) < 5 or text not in str(caught.value)
 

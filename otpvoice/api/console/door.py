@@ -8,6 +8,7 @@ GET has to come from a page of ours.
 
 import hashlib
 import hmac
+import ipaddress
 import re
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import g, request
-from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 
 _LOG = structlog.get_logger(__name__)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z ._@-]{0,39}", re.ASCII)
@@ -27,6 +28,12 @@ _GUESSES: Final = 10
 _WITHIN: Final = 60.0
 """Seconds."""
 _ADDRESSES: Final = 1000
+
+
+class WrongHost(HTTPException):
+    """``Host`` is not a name of the console (RFC 9110, section 15.5.20)."""
+
+    code = 421
 
 
 class Guesses:
@@ -70,10 +77,14 @@ class Door:
         """Lets whoever asks in, or not; :func:`operator` tells who it is.
 
         Raises:
+            WrongHost: the browser was led here by another name.
             Unauthorized: no key that we know.
             TooManyRequests: too many wrong ones came from there.
             Forbidden: another site's page sent it.
         """
+        if not self._is_own_host():
+            _LOG.warning("console.wrong_host")
+            raise WrongHost
         address, now = request.remote_addr or "", time.monotonic()
         given = request.authorization
         key = given.password if given and given.type == "basic" else None
@@ -91,6 +102,15 @@ class Door:
         name = given.username if given else None
         g.operator = name if name and _NAME.fullmatch(name) else "somebody"
 
+    def _is_own_host(self) -> bool:
+        """Return whether ``Host`` names the public URL's host or this machine, on any port.
+
+        A name of an attacker that resolves to this machine (DNS rebinding) would otherwise make
+        the attacker's page one of the console's own origin.
+        """
+        host = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
+        return host in {urlsplit(self.public_url).hostname, "localhost"} or _is_loopback(host)
+
     def _is_known(self, key: str) -> bool:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         # All are compared, so that time does not tell which one was near.
@@ -102,6 +122,13 @@ class Door:
         origin = request.headers.get("Origin", "")
         home = urlsplit(self.public_url)
         return origin in {f"{home.scheme}://{home.netloc}", f"{request.scheme}://{request.host}"}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def operator() -> str:

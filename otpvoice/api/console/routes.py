@@ -8,7 +8,8 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
 from otpvoice.api.console.board import Price, board
-from otpvoice.api.console.door import Door, operator
+from otpvoice.api.console.confirmation import Confirmation, NotConfirmed
+from otpvoice.api.console.door import Door, WrongHost, operator
 from otpvoice.api.console.pages import FILES, file, page
 from otpvoice.api.console.searching import Searcher
 from otpvoice.api.console.standing import standing
@@ -53,6 +54,8 @@ def console_pages(console: Console, door: Door) -> Blueprint:
     routes.register_error_handler(Unauthorized, _ask_for_key)
     routes.register_error_handler(TooManyRequests, _have_wait)
     routes.register_error_handler(Forbidden, _refuse_other_sites)
+    routes.register_error_handler(WrongHost, _refuse_other_hosts)
+    routes.register_error_handler(NotConfirmed, _report_not_confirmed)
     routes.register_error_handler(InvalidNumber, _tell_no_number)
     routes.register_error_handler(StoreUnavailable, _tell_store_is_away)
     return routes
@@ -77,9 +80,12 @@ class _Views:
         return page("found.html", search=found)
 
     def clear(self) -> Response:
-        searcher = self._console.searcher
-        telephone = searcher.telephone(request.form.get("number", ""))
+        searcher, form = self._console.searcher, request.form
+        telephone = searcher.telephone(form.get("number", ""))
+        confirmation = Confirmation(form.get("shown", ""), form.get("shown_at", ""))
+        confirmation.check_number(telephone)
         before = searcher.explain(telephone)
+        confirmation.check_age(before.now)
         searcher.operations.clear(telephone, operator())
         return page("cleared.html", before=before, after=searcher.explain(telephone))
 
@@ -125,6 +131,18 @@ def _have_wait(error: TooManyRequests) -> Response:
 def _refuse_other_sites(_error: Exception) -> Response:
     text = "This was not sent by a page of the console, so that nothing was done."
     return page("message.html", 403, title="Not from here", text=text)
+
+
+def _refuse_other_hosts(_error: Exception) -> Response:
+    text = (
+        "The console is served only at the host of server.public_url and at this machine's own "
+        "address, such as localhost. Open it there."
+    )
+    return page("message.html", WrongHost.code, title="Another host", text=text)
+
+
+def _report_not_confirmed(error: Exception) -> Response:
+    return _tell("Nothing was done", str(error))
 
 
 def _tell_no_number(error: Exception) -> Response:

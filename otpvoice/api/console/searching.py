@@ -48,6 +48,8 @@ class NumberLimits:
 
     number: str
     """Masked."""
+    number_hash: str
+    now: int
     name_in_logs: str
     usages: tuple[Usage, ...]
     gap_until: int | None
@@ -109,6 +111,8 @@ class Searcher:
         gap = explained.gap_until
         return NumberLimits(
             number=telephone.masked,
+            number_hash=telephone.name,
+            now=explained.now,
             name_in_logs=telephone.name[:8],
             usages=tuple(usages(explained.uses, self.limits, explained.now)),
             gap_until=gap if gap > explained.now else None,
