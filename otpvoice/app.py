@@ -78,9 +78,10 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         webhooks(settings.provider.name, provider(settings), store, number_key, bridges, ring)
     )
     app.register_blueprint(health(store))
-    app.register_blueprint(docs(settings.provider.name))
+    has_console = bool(settings.secrets.admin_key_sha256)
+    app.register_blueprint(docs(settings.provider.name, has_console=has_console))
     app.register_blueprint(metrics_page(_page(counted, store)))
-    if settings.secrets.admin_key_sha256:
+    if has_console:
         app.register_blueprint(_console(settings, store))
     metering.register(app, ApiMetrics(counted, [*profiles]))
     return app

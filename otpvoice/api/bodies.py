@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import cache
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -10,6 +9,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from otpvoice.api.asked import asked
 from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
+from otpvoice.api.validation import type_faults, unknown_members
 from otpvoice.core.errors import Fault, InvalidRequest
 from otpvoice.core.requests import RequestBody
 
@@ -18,8 +18,6 @@ MAX_BODY: Final = 16 * 1024
 
 _Body = TypeVar("_Body", bound=RequestBody)
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
-_QUOTED: Final = re.compile(r" '.*'", re.DOTALL)
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
 
 
 def read_bytes() -> bytes:
@@ -119,38 +117,17 @@ _JSON: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refu
 
 
 def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
-    known = _members_of(kind)
-    unknown = [Fault(_pointer(name), "is unknown here") for name in members if name not in known]
-    if unknown:
+    if unknown := unknown_members(members, kind):
         raise _invalid(unknown)
     try:
         body = msgspec.convert(members, kind)
     except msgspec.ValidationError as error:
-        raise _invalid([_fault(str(error))]) from error
+        raise _invalid([*type_faults(members, kind)]) from error
     faults = body.faults()
     if faults:
         raise _invalid(faults)
     return body
 
 
-@cache
-def _members_of(kind: type[RequestBody]) -> frozenset[str]:
-    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
-
-
 def _invalid(faults: list[Fault]) -> InvalidRequest:
     return InvalidRequest("; ".join(f"{f.pointer} {f.detail}" for f in faults) + ".", faults)
-
-
-def _fault(message: str) -> Fault:
-    """From msgspec's text: what it says of a value, never the value."""
-    missing = _MISSING.fullmatch(message)
-    if missing:
-        return Fault(_pointer(missing["name"]), "is missing")
-    what, _, name = message.removesuffix("`").rpartition(" - at `$.")
-    return Fault(_pointer(name), _QUOTED.sub("", what[:1].lower() + what[1:]))
-
-
-def _pointer(name: str) -> str:
-    """RFC 6901."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")

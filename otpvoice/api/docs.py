@@ -1,4 +1,4 @@
-"""``/openapi.json``, and ``/docs``: the document as pages for people.
+"""``/openapi.json``, ``/docs``: the document as pages for people, and ``/``, which leads there.
 
 All of it is public and the same for everybody: it tells what stands in the source, and nothing of
 who runs it. So there is no setting to switch it off; a proxy can keep any address to itself.
@@ -28,6 +28,7 @@ _FRESH: Final = 300
 """Seconds that a browser need not ask again."""
 
 _PAGE: Final = "text/html; charset=utf-8"
+_JSON: Final = "application/json"
 _SHEET: Final = "text/css; charset=utf-8"
 _SCRIPT: Final = "text/javascript; charset=utf-8"
 _POLICY: Final = (
@@ -43,11 +44,19 @@ _SWAGGER_UI: Final[Mapping[str, str]] = {
 }
 
 
-def docs(provider: str) -> Blueprint:
+def docs(provider: str, *, has_console: bool = False) -> Blueprint:
     """The document and its pages. ``provider``: its name in the settings."""
     contract, files = _contract(provider), _files()
     pages = {"docs": _docs_page(), "errors": _errors_page()}
+    front = {_PAGE: _front_page(has_console), _JSON: _FRONT_DOCUMENT}
     routes = Blueprint("docs", __name__)
+
+    @routes.get("/")
+    def front_page() -> Response:
+        kind = request.accept_mimetypes.best_match((_JSON, "text/html"))
+        response = front[_PAGE if kind == "text/html" else _JSON].answer()
+        response.vary.add("Accept")
+        return response
 
     @routes.get("/openapi.json")
     def openapi() -> Response:
@@ -88,9 +97,29 @@ class _Kept:
         return response
 
 
+_FRONT_DOCUMENT: Final = _Kept(
+    msgspec.json.encode(
+        {
+            "service": "otpvoice",
+            "openapi": "/openapi.json",
+            "docs": "/docs",
+            "errors": "/docs/errors",
+        }
+    ),
+    _JSON,
+)
+
+
+@cache
+def _front_page(has_console: bool) -> _Kept:  # noqa: FBT001 - the key of the cache
+    pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
+    text = pages.get_template("front.html").render(has_console=has_console)
+    return _Kept(text.encode(), _PAGE)
+
+
 @cache
 def _contract(provider: str) -> _Kept:
-    return _Kept(msgspec.json.encode(document(provider)), "application/json")
+    return _Kept(msgspec.json.encode(document(provider)), _JSON)
 
 
 @cache

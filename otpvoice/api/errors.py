@@ -23,6 +23,7 @@ from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.asked import asked
 from otpvoice.api.auth import Forbidden, Unauthorized, is_client
+from otpvoice.api.hints import did_you_mean
 from otpvoice.api.metering import note
 from otpvoice.core import errors
 from otpvoice.core.limits import setting_of
@@ -92,6 +93,15 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
 """Each refusal that has an answer of its own; the documentation of errors is this table."""
 
 BAD_REQUEST: Final = Problem(400, "invalid_request", _INVALID)
+_NO_ADDRESS: Final = "There is nothing at this address."
+_UNREADABLE: Final = "The request cannot be understood. Check its address, headers and form."
+_HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = MappingProxyType(
+    {
+        NoSuchPage: f"{_NO_ADDRESS} All addresses are listed at /docs.",
+        MethodNotAllowed: "This address does not take this method. Use one that Allow lists.",
+        RequestEntityTooLarge: "The body is larger than this address takes, 16 KiB at most.",
+    }
+)
 OUR_FAULT: Final = Problem(500, "internal_error", "Something went wrong here")
 LOGGED: Final = "It has been logged under this request's id."
 
@@ -110,7 +120,7 @@ def register(app: Flask, present: Show) -> None:
         return _answer(told if is_client() else for_app(told))
 
     def answer_http(error: HTTPException) -> Response:
-        told = refused_by_http(error, asked().id)
+        told = refused_by_http(error, asked().id, _detail(app, error))
         note(told.code)
         response = _answer(told)
         if isinstance(error, MethodNotAllowed):
@@ -152,10 +162,23 @@ def refused(error: errors.OtpvoiceError, asked_as: str, present: Show) -> shapes
     return document(PROBLEMS[type(error)], str(error), asked_as, **evidence)
 
 
-def refused_by_http(error: HTTPException, asked_as: str) -> shapes.ProblemDocument:
+def refused_by_http(
+    error: HTTPException, asked_as: str, detail: str = ""
+) -> shapes.ProblemDocument:
     """The problem document of what is no request to any of our addresses."""
     problem = PROBLEMS.get(type(error), BAD_REQUEST)
-    return document(problem, error.description or problem.title, asked_as)
+    return document(problem, detail or _HTTP_DETAILS.get(type(error), _UNREADABLE), asked_as)
+
+
+def _detail(app: Flask, error: HTTPException) -> str:
+    """Say what to do instead, as far as the addresses of ``app`` show it."""
+    if isinstance(error, NoSuchPage):
+        hint = did_you_mean(asked().path, app.url_map.iter_rules())
+        return f"{_NO_ADDRESS} {hint}" if hint else ""
+    if isinstance(error, MethodNotAllowed):
+        methods = sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"})
+        return f"This address does not take this method. Use {' or '.join(methods)}."
+    return ""
 
 
 def failed(asked_as: str) -> shapes.ProblemDocument:

@@ -222,6 +222,14 @@ def test_an_address_is_taken_as_it_is(served: Served, target: str) -> None:
     assert "location" not in reply.headers
 
 
+@pytest.mark.parametrize("target", ["//v1//verifications", "/v1/verifications/", "//metrics/"])
+def test_address_with_odd_slashes_names_the_right_one(served: Served, target: str) -> None:
+    """In the detail of the 404."""
+    meant = target.replace("//", "/").rstrip("/")
+    reply = served.told(post("Content-Length: 0", path=target))
+    assert reply.document["detail"].endswith(f"Did you mean {meant}?")
+
+
 def test_head_has_no_body(served: Served) -> None:
     """The connection goes on right after its headers."""
     with served.line() as line:

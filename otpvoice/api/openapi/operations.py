@@ -240,6 +240,7 @@ SERVICE: Final = (
 )
 
 _PAGES: Final = (
+    ("get_front_page", "/", "Where to read on, as a page or as JSON", ("text/html", JSON), ()),
     ("get_document", "/openapi.json", "This document", (JSON,), ()),
     ("get_page", "/docs", "A page to read this document in, and to try it", ("text/html",), ()),
     ("get_errors_page", "/docs/errors", "What each `code` of a refusal means", ("text/html",), ()),

@@ -1,0 +1,120 @@
+"""Type errors of a request body in plain words: which member, and what it must be.
+
+msgspec decides what is wrong. Its messages name Python's types, so only the place is taken from
+them; what the place must hold is described from the JSON Schema of the body's type.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from otpvoice.core.errors import Fault
+from otpvoice.core.requests import RequestBody
+
+_AT: Final = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
+_STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_NAMED: Final = re.compile(
+    r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`"
+)
+_NAMED_DETAILS: Final = {"missing required": "is missing", "contains unknown": "is unknown"}
+_TYPES: Final = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+_Schema = Mapping[str, Any]
+
+
+def unknown_members(members: Mapping[str, Any], kind: type[RequestBody]) -> list[Fault]:
+    """Return a fault for each member that ``kind`` does not have, with the name that was meant."""
+    known = _fields(kind)
+    return [
+        Fault(pointer([name]), f"is unknown; {_meant(name, [*known])}")
+        for name in members
+        if name not in known
+    ]
+
+
+def type_faults(members: Mapping[str, Any], kind: type[RequestBody]) -> Iterator[Fault]:
+    """Yield a fault for each member of ``kind`` that is missing or of another type."""
+    for name, field in _fields(kind).items():
+        if name in members:
+            yield from _faults_of(members[name], field.type, name)
+        elif field.required:
+            yield Fault(pointer([name]), "is missing")
+
+
+def pointer(path: list[str]) -> str:
+    """Return the JSON Pointer (RFC 6901) of a path of names and indexes."""
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in path)
+
+
+@cache
+def _fields(kind: type[RequestBody]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+def _faults_of(value: Any, kind: Any, name: str) -> Iterator[Fault]:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        at = _AT.search(message)
+        path = [step["name"] or step["index"] for step in _STEP.finditer(at["path"] if at else "")]
+        named = _NAMED.fullmatch(message[: at.start()] if at else message)
+        if named:
+            yield Fault(pointer([name, *path, named["name"]]), _NAMED_DETAILS[named["what"]])
+        else:
+            yield Fault(pointer([name, *path]), f"must be {_describe(_schema_at(kind, path))}")
+
+
+def _schema_at(kind: Any, path: list[str]) -> _Schema:
+    """Return the JSON Schema of the value at ``path`` within ``kind``."""
+    whole = msgspec.json.schema(kind)
+    schema = _resolve(whole, whole)
+    for step in path:
+        inner = schema.get("properties", {}).get(step)
+        schema = _resolve(whole, inner or schema.get("items") or schema["additionalProperties"])
+    return schema
+
+
+def _resolve(whole: _Schema, schema: _Schema) -> _Schema:
+    """Follow a reference, and leave out that the value may be null."""
+    if "$ref" in schema:
+        return _resolve(whole, whole["$defs"][schema["$ref"].rpartition("/")[2]])
+    others = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    return _resolve(whole, {**schema, "anyOf": [], **others[0]}) if len(others) == 1 else schema
+
+
+def _describe(schema: _Schema) -> str:
+    if "enum" in schema:
+        return " or ".join(f'"{word}"' for word in schema["enum"] if word is not None)
+    if schema.get("anyOf"):
+        return " or ".join(_describe(each) for each in schema["anyOf"] if each["type"] != "null")
+    kind = schema["type"]
+    if kind == "string" and "maxLength" in schema:
+        return f"a string of at most {schema['maxLength']} characters"
+    return _TYPES[kind] + _range(schema.get("minimum"), schema.get("maximum"))
+
+
+def _range(least: int | None, most: int | None) -> str:
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    if least is not None:
+        return f", at least {least}"
+    return "" if most is None else f", at most {most}"
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """Say which member was probably meant, else which members there are."""
+    close = get_close_matches(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"the members are {', '.join(known)}" if known else "this request has no members"

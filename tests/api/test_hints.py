@@ -1,0 +1,120 @@
+"""``/``, and what is said to those who asked for the wrong address or with the wrong method."""
+
+import re
+
+import pytest
+from api.door import Door, problem, settings_with
+
+from otpvoice.app import create_app
+
+ID = "vrf_" + "0a" * 16
+CREATE = "/v1/verifications"
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/verifications/", CREATE),
+        ("/v1//verifications", CREATE),
+        ("/V1/Verifications", CREATE),
+        ("/v1/verification", CREATE),
+        ("/verifications", CREATE),
+        ("/api/v1/verifications", CREATE),
+        ("/v2/verifications", ""),
+        (f"/v1/verifications/{ID}/", f"{CREATE}/{{verification_id}}"),
+        (f"/v1/verifications/{ID}/check", f"{CREATE}/{{verification_id}}/checks"),
+        (f"/v1/verification/{ID}/calls/", f"{CREATE}/{{verification_id}}/calls"),
+        (f"/verifications/{ID}/cancel", f"{CREATE}/{{verification_id}}/cancel"),
+        ("/health", "/healthz"),
+        ("/readyz/", "/readyz"),
+        ("/doc", "/docs"),
+        ("/docs/", "/docs"),
+        ("/openapi.yaml", "/openapi.json"),
+        ("/webhook/mobtexting", "/webhooks/mobtexting"),
+        ("/.well-known/jwks", "/.well-known/jwks.json"),
+        ("/nowhere", ""),
+        ("/wp-login.php", ""),
+        ("/" + "a/" * 2000, ""),
+        ("/" + "v" * 4000, ""),
+        ("/%00/%ff", ""),
+    ],
+)
+def test_unknown_address_names_the_one_that_was_meant(door: Door, path: str, meant: str) -> None:
+    """Still 404; in our words, without a redirect."""
+    answer = door.get(path)
+    detail = problem(answer, 404, "not_found")["detail"]
+    hint = f"Did you mean {meant}?" if meant else "All addresses are listed at /docs."
+    assert detail == f"There is nothing at this address. {hint}"
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/webhooks/mobtexting/a-secret/x", "/webhook/mobtexting/a-secret", "/a-secret", "/consol"],
+)
+def test_hint_repeats_no_path_and_names_no_console(door: Door, path: str) -> None:
+    """A path may hold a secret, and the console is not advertised."""
+    detail = problem(door.get(path), 404, "not_found")["detail"]
+    assert "a-secret" not in detail
+    assert "console" not in detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "methods"),
+    [
+        ("GET", CREATE, "POST"),
+        ("DELETE", f"{CREATE}/{ID}", "GET"),
+        ("GET", f"{CREATE}/{ID}/checks", "POST"),
+        ("PATCH", "/webhooks/mobtexting", "GET or POST or PUT"),
+        ("POST", "/docs", "GET"),
+        ("BREW", "/healthz", "GET"),
+    ],
+)
+def test_wrong_method_names_the_right_one(door: Door, method: str, path: str, methods: str) -> None:
+    """As Allow does, in a sentence."""
+    answer = door.client.open(path, method=method)
+    assert problem(answer, 405, "method_not_allowed")["detail"].endswith(f" Use {methods}.")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("text/html", "text/html"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("application/json, text/html;q=0.5", "application/json"),
+        ("image/png", "application/json"),
+        (None, "application/json"),
+    ],
+)
+def test_front_page_is_html_for_browsers_and_json_for_others(
+    door: Door, accept: str | None, kind: str
+) -> None:
+    """By content negotiation; caches keep both."""
+    answer = door.client.get("/", headers={"Accept": accept} if accept else {})
+    assert (answer.status_code, answer.mimetype) == (200, kind)
+    assert "Accept" in answer.headers["Vary"]
+
+
+def test_front_page_links_lead_somewhere_on_this_host(door: Door) -> None:
+    """Every link of both forms is answered; nothing is loaded from elsewhere."""
+    page = door.client.get("/", headers={"Accept": "text/html"})
+    links = re.findall(r'href="([^"]*)"', page.text)
+    assert links
+    assert not any(":" in link or link.startswith("/") for link in links)
+    addresses = [f"/{link}" for link in links] + [*door.client.get("/").get_json().values()][1:]
+    assert {door.client.get(address).status_code for address in addresses} == {200}
+    assert "console" not in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_front_page_names_the_console_where_there_is_one(
+    door: Door, environ: dict[str, str]
+) -> None:
+    """It asks for a key."""
+    settings = settings_with(environ, secrets_admin_key_sha256="0" * 64)
+    app = create_app(settings, door.store)
+    page = app.test_client().get("/", headers={"Accept": "text/html"})
+    assert 'href="console"' in page.text
+    assert app.test_client().get("/console").status_code == 401
