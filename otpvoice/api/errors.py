@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from otpvoice.api import shapes
 from otpvoice.api.answers import json_answer
 from otpvoice.api.asked import asked
 from otpvoice.api.auth import Forbidden, Unauthorized, is_client
-from otpvoice.api.hints import did_you_mean
+from otpvoice.api.hints import Addresses
 from otpvoice.api.metering import note
 from otpvoice.core import errors
 from otpvoice.core.limits import setting_of
@@ -112,6 +113,10 @@ def register(app: Flask, present: Show) -> None:
     ``present``: for the refusals that are about a verification.
     """
 
+    @cache
+    def addresses() -> Addresses:
+        return Addresses(app.url_map.iter_rules())
+
     def answer_refusal(error: errors.OtpvoiceError) -> Response:
         if error.verification is not None:
             bind_contextvars(verification=error.verification.id)
@@ -120,7 +125,7 @@ def register(app: Flask, present: Show) -> None:
         return _answer(told if is_client() else for_app(told))
 
     def answer_http(error: HTTPException) -> Response:
-        told = refused_by_http(error, asked().id, _detail(app, error))
+        told = refused_by_http(error, asked().id, _detail(addresses, error))
         note(told.code)
         response = _answer(told)
         if isinstance(error, MethodNotAllowed):
@@ -170,10 +175,10 @@ def refused_by_http(
     return document(problem, detail or _HTTP_DETAILS.get(type(error), _UNREADABLE), asked_as)
 
 
-def _detail(app: Flask, error: HTTPException) -> str:
-    """Say what to do instead, as far as the addresses of ``app`` show it."""
+def _detail(addresses: Callable[[], Addresses], error: HTTPException) -> str:
+    """Say what to do instead, as far as the application's addresses show it."""
     if isinstance(error, NoSuchPage):
-        hint = did_you_mean(asked().path, app.url_map.iter_rules())
+        hint = addresses().did_you_mean(asked().path)
         return f"{_NO_ADDRESS} {hint}" if hint else ""
     if isinstance(error, MethodNotAllowed):
         methods = sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"})

@@ -4,61 +4,69 @@ Hints name routes only. They never repeat the request's path, which may hold an 
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Final
 
 from werkzeug.routing import Rule
 
-_LONGEST: Final = 64
-"""Characters of a path's segment that are compared."""
+_LONGEST: Final = 32
+"""Characters of a segment that are compared; the longest word of an address has half of them."""
 _MOST: Final = 6
 """Segments: more than any address has, with a prefix."""
 _ALIKE: Final = 0.6
-"""Least likeness of each segment: one typo in a word passes, another word does not."""
+"""Least likeness of a word to the one it stands for: a typo passes, another word does not."""
 _PRIVATE: Final = ("/console",)
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-def did_you_mean(path: str, rules: Iterable[Rule]) -> str:
-    """Return a sentence that names the nearest address to ``path``; empty if none is near.
+class Addresses:
+    """The addresses of an application, for those who asked for one that it does not have."""
 
-    Slashes at the end or doubled, upper case, typos, and a missing or further first segment
-    (``/verifications``, ``/api/v1/verifications``) are looked past.
-    """
-    readings = [*_readings(path)]
-    best, address = 0.0, ""
-    for rule in rules:
-        if rule.rule.startswith(_PRIVATE):
-            continue
-        segments = _segments(rule.rule)
-        likeness = max((_likeness(reading, segments) for reading in readings), default=0.0)
-        if likeness > best:
-            best, address = likeness, _PARAMETER.sub(r"{\1}", rule.rule)
-    return f"Did you mean {address}?" if address else ""
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        routes = [each.rule for each in rules if not each.rule.startswith(_PRIVATE)]
+        self._routes = {route: _segments(route) for route in sorted(routes)}
+        self._words = {
+            word for segments in self._routes.values() for word in segments if not _is_free(word)
+        }
+
+    def did_you_mean(self, path: str) -> str:
+        """Return a sentence that names the nearest address to ``path``; empty if none is near.
+
+        Slashes at the end or doubled, upper case, typos, and a missing or further first segment
+        (``/verifications``, ``/api/v1/verifications``) are looked past.
+        """
+        segments = _segments(path.lower())[: _MOST + 1]
+        if not segments or len(segments) > _MOST:
+            return ""
+        words = [self._nearest(segment) for segment in segments]
+        fitting = [
+            route
+            for reading in (words, ["v1", *words], words[1:])
+            for route, parts in self._routes.items()
+            if _fits(reading, parts)
+        ]
+        if not fitting:
+            return ""
+        route = min(fitting, key=lambda each: each.count("<"))
+        address = _PARAMETER.sub(r"{\1}", route)
+        return f"Did you mean {address}?"
+
+    def _nearest(self, segment: str) -> str:
+        close = get_close_matches(segment[:_LONGEST], self._words, n=1, cutoff=_ALIKE)
+        return close[0] if close else ""
 
 
-def _readings(path: str) -> Iterator[list[str]]:
-    segments = _segments(path.lower())
-    if 0 < len(segments) <= _MOST:
-        yield segments
-        yield ["v1", *segments]
-        yield segments[1:]
+def _fits(words: list[str], parts: list[str]) -> bool:
+    """Return whether each word is the route's, or stands for a parameter of it."""
+    return len(words) == len(parts) > 0 and all(
+        _is_free(part) or word == part for word, part in zip(words, parts, strict=True)
+    )
 
 
 def _segments(path: str) -> list[str]:
     return [segment for segment in path.split("/") if segment]
 
 
-def _likeness(segments: list[str], rule: list[str]) -> float:
-    """Return how alike they are on average, 0 to 1; 0 if one segment differs too much."""
-    if not rule or len(segments) != len(rule):
-        return 0.0
-    shares = [_share(mine, theirs) for mine, theirs in zip(segments, rule, strict=True)]
-    return sum(shares) / len(shares) if min(shares) >= _ALIKE else 0.0
-
-
-def _share(segment: str, part: str) -> float:
-    if part.startswith("<"):
-        return _ALIKE
-    return SequenceMatcher(None, segment[:_LONGEST], part).ratio()
+def _is_free(part: str) -> bool:
+    return part.startswith("<")
