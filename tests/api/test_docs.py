@@ -1,6 +1,10 @@
 """``/docs``: pages that a browser opens without complaint, and that load nothing from elsewhere."""
 
+import json
+import os
 import re
+import subprocess
+from typing import Any
 
 import pytest
 import requests
@@ -107,6 +111,94 @@ def test_it_can_be_tried_out(page: Page, served: Served, store: RedisStore) -> N
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_docs_authorize_takes_typed_api_key(
+    browsing: Browsing, served: Served, store: RedisStore, size: dict[str, int]
+) -> None:
+    """By keyboard: the cursor stands in the field of the API key, and Enter is enough."""
+    store.sweep("a dialer")
+    page = browsing.opens(url_of(served, "/docs"), viewport=size)
+    page.locator("button.authorize").first.click()
+    expect(page.locator(".auth-container input").first).to_be_focused()
+    expect(page.locator(".auth-container").first).to_contain_text("api_key")
+    page.keyboard.type(LOGIN_KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator(".auth-container").first).to_contain_text("Authorized")
+    page.locator(".close-modal").click()
+    create = page.locator(CREATE)
+    create.locator(".opblock-summary-control").click()
+    create.locator(".try-out__btn").click()
+    create.locator(".execute").click()
+    status = create.locator(".live-responses-table .response .response-col_status")
+    expect(status).to_contain_text("201")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_docs_open_operation_is_short_and_has_sample(
+    browsing: Browsing, served: Served, size: dict[str, int]
+) -> None:
+    """A few screens; each refusal opens on request."""
+    page = browsing.opens(url_of(served, "/docs"), viewport=size)
+    create = page.locator(CREATE)
+    create.locator(".opblock-summary-control").click()
+    expect(create.locator(".sample")).to_contain_text('curl "$OTPVOICE_URL/v1/verifications"')
+    expect(create.locator("tr.response", has_text="It has begun")).to_contain_text("client_token")
+    refusal = create.locator('tr.response[data-code="429"]')
+    expect(refusal).to_contain_text("rate_limited")
+    box = create.bounding_box()
+    assert box is not None
+    assert box["height"] < 4500
+    refusal.get_by_role("button", name="Show response 429").click()
+    expect(create.locator("tr.response", has_text="rate_limited")).to_contain_text("retry_after")
+    fits_every_screen(page)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "found"),
+    [
+        ("cancel", ["cancel_verification"]),
+        ("POST checks", ["check_code"]),
+        ("receipts verified", ["get_receipt_keys"]),
+        ("nothing of the kind", []),
+    ],
+)
+def test_docs_search_finds_operations(
+    page: Page, served: Served, phrase: str, found: list[str]
+) -> None:
+    """By method, address and words of the description."""
+    page.goto(url_of(served, "/docs"))
+    expect(page.locator(CREATE)).to_be_visible()
+    page.get_by_placeholder("Search operations").fill(phrase)
+    expect(page.locator(CREATE)).to_have_count(0)
+    shown = [each.get_attribute("id") or "" for each in page.locator(".opblock").all()]
+    assert [each.rpartition("-")[2] for each in shown] == found
+
+
+def test_docs_sample_works_as_it_is(served: Served, store: RedisStore) -> None:
+    """Pasted into a shell that has the two variables."""
+    store.sweep("a dialer")
+    document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
+    environ = {"OTPVOICE_URL": url_of(served, ""), "OTPVOICE_API_KEY": LOGIN_KEY}
+
+    def answer(path: str, method: str, **further: str) -> dict[str, Any]:
+        (sample,) = document["paths"][path][method]["x-codeSamples"]
+        done = subprocess.run(
+            ["sh", "-c", f"{sample['source']} -s"],
+            env=os.environ | environ | further,
+            capture_output=True,
+            check=True,
+        )
+        body: dict[str, Any] = json.loads(done.stdout)
+        return body
+
+    begun = answer("/v1/verifications", "post")
+    one = "/v1/verifications/{verification_id}"
+    assert answer(one, "get", VERIFICATION_ID=begun["id"])["id"] == begun["id"]
+    assert answer(f"{one}/checks", "post", VERIFICATION_ID=begun["id"])["valid"] is False
+    assert answer(f"{one}/cancel", "post", VERIFICATION_ID=begun["id"])["status"] == "canceled"
+    assert answer("/readyz", "get")["status"] == "ok"
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_a_problems_type_leads_to_its_words(
     browsing: Browsing, served: Served, store: RedisStore, size: dict[str, int]
 ) -> None:
@@ -127,6 +219,18 @@ def test_a_page_is_as_wide_and_as_dark_as_the_screen(
     page.goto(url_of(served, path))
     expect(page.locator(seen).first).to_be_visible()
     fits_every_screen(page)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_front_page_leads_to_the_docs(
+    browsing: Browsing, served: Served, size: dict[str, int]
+) -> None:
+    """A page for browsers that fits and is legible."""
+    page = browsing.opens(url_of(served, "/"), viewport=size)
+    fits_every_screen(page)
+    is_legible(page)
+    page.get_by_role("link", name="API reference").click()
+    expect(page.locator(CREATE)).to_be_visible()
 
 
 def test_the_document_is_dark_by_night(browsing: Browsing, served: Served) -> None:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed
 
 from otpvoice.api import shapes
 from otpvoice.api.advice import ADVICE
+from otpvoice.api.openapi.curl import code_samples
 from otpvoice.api.openapi.operations import PAGES, SERVICE, VERIFICATIONS, callbacks
 from otpvoice.api.openapi.parts import HEADERS, INFO, PARAMETERS, SECURITY, TAGS
 from otpvoice.api.openapi.samples import PROBLEMS
@@ -60,6 +61,7 @@ def _operation(operation: Operation) -> _Json:
         "parameters": [_ref("parameters", each) for each in (*operation.parameters, "Request-Id")],
         "requestBody": _body(operation),
         "responses": _answers(operation.answers) | _refusals(operation.refusals),
+        "x-codeSamples": code_samples(operation),
     }
     empty_is_told = {"security"}  # nobody's credential is asked for
     return {name: value for name, value in told.items() if value or name in empty_is_told}

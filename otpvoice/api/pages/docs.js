@@ -1,9 +1,80 @@
+// How the reader differs from plain Swagger UI. No request leaves the host.
+const reader = ({ React }) => ({
+  fn: {
+    // The search field: by address, summary and description instead of by tag.
+    opsFilter: (taggedOps, phrase) => {
+      const words = phrase.toLowerCase().split(/\s+/);
+      const matches = (op) => {
+        const { summary = "", description = "" } = op.get("operation").toJS();
+        const text = `${op.get("method")} ${op.get("path")} ${summary} ${description}`.toLowerCase();
+        return words.every((word) => text.includes(word));
+      };
+      return taggedOps
+        .map((tag) => tag.update("operations", (operations) => operations.filter(matches)))
+        .filter((tag) => tag.get("operations").size);
+    },
+  },
+  wrapComponents: {
+    // Each field of the dialog asks for the focus, and the last would get it: the API key is first.
+    authorizationPopup: (Original) => (props) => {
+      React.useEffect(() => document.querySelector(".auth-container input")?.focus(), []);
+      return React.createElement(Original, props);
+    },
+    FilterContainer: (Original) => (props) => {
+      React.useEffect(() => {
+        const field = document.querySelector(".operation-filter-input");
+        field?.setAttribute("placeholder", "Search operations");
+        field?.setAttribute("aria-label", "Search operations");
+      });
+      return React.createElement(Original, props);
+    },
+    // The code sample of the operation, above its parameters.
+    parameters: (Original, system) => (props) => {
+      const at = ["paths", ...props.pathMethod, "x-codeSamples", 0, "source"];
+      const sample = system.specSelectors.specJson().getIn(at);
+      return React.createElement(
+        React.Fragment,
+        null,
+        sample && React.createElement("pre", { className: "sample", tabIndex: 0 }, sample),
+        React.createElement(Original, props),
+      );
+    },
+    // The usual response is shown whole, each other one when it is asked for.
+    response: (Original, system) => (props) => {
+      const responses = system.specSelectors.specJson().getIn(["paths", props.path, props.method, "responses"]);
+      const usual = responses.keySeq().filter((code) => code.startsWith("2")).max();
+      const [isOpen, open] = React.useState(props.code === usual);
+      if (isOpen) return React.createElement(Original, props);
+      const Markdown = system.getComponent("Markdown", true);
+      return React.createElement(
+        "tr",
+        { className: "response", "data-code": props.code },
+        React.createElement("td", { className: "response-col_status" }, props.code),
+        React.createElement(
+          "td",
+          { className: "response-col_description" },
+          React.createElement(Markdown, { source: props.response.get("description") }),
+          React.createElement(
+            "button",
+            { className: "more", onClick: () => open(true), "aria-label": `Show response ${props.code}` },
+            "Show example",
+          ),
+        ),
+      );
+    },
+  },
+});
+
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",
+  plugins: [reader],
   deepLinking: true,
+  docExpansion: "list",
+  filter: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
+  requestSnippetsEnabled: true,
   persistAuthorization: false, // a key that was typed in is gone with the page
   validatorUrl: null, // else the page would show the document to another host
 });
