@@ -6,103 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from queue import Queue
 
 import pytest
+from providers.wire import Wire, post, reply, within
 from stopwatch import takes_within
 
 from otpvoice.providers.base import Deadlines
 from otpvoice.providers.http import HttpClient, NoReply, Reply
-
-Answer = bytes | Callable[[socket.socket], None]
-"""Bytes to send, after which the connection stays open; or what to do, after which it is closed."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request as it came."""
-
-    head: str
-    body: bytes
-    connection: int
-    """1 for the first connection, and so on."""
-
-
-class Wire:
-    """A server on a real socket: it records what comes and answers what it is told."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._answers: Queue[Answer] = Queue()
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
-        self.requests: list[Request] = []
-        self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://localhost:{self.port}/api/v2/voice/c2c"
-
-    def will(self, *answers: Answer) -> None:
-        """Answer the next requests so, in this order."""
-        for answer in answers:
-            self._answers.put(answer)
-
-    def hang_up(self) -> None:
-        """Close every connection; on return the other sides have been told."""
-        for conn in self._open:
-            with suppress(OSError):
-                conn.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """End all threads."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.hang_up()
-        self.will(*[b""] * len(self._threads))
-        for thread in self._threads:
-            thread.join(timeout=5)
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                conn, _ = self._listener.accept()
-                self._open.append(conn)
-                serving = threading.Thread(
-                    target=self._serve, args=(conn, len(self._open)), daemon=True
-                )
-                self._threads.append(serving)
-                serving.start()
-
-    def _serve(self, conn: socket.socket, number: int) -> None:
-        with suppress(OSError), conn, conn.makefile("rb") as stream:
-            while line := stream.readline():
-                head = (line + b"".join(iter(stream.readline, b"\r\n"))).decode("latin-1")
-                length = int(head.partition("Content-Length: ")[2].partition("\r")[0])
-                self.requests.append(Request(head, stream.read(length), number))
-                answer = self._answers.get()
-                if not isinstance(answer, bytes):
-                    answer(conn)
-                    break
-                conn.sendall(answer)
-
-
-def reply(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
-    """Write a whole reply."""
-    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def within(seconds: float) -> Deadlines:
-    """Give deadlines, both so far from now."""
-    moment = time.monotonic() + seconds
-    return Deadlines(send_by=moment, over_by=moment)
-
-
-def post(client: HttpClient, url: str, seconds: float = 5.0) -> Reply | NoReply:
-    """Post the usual request."""
-    return client.post(url, {"Authorization": "Bearer t0k3n"}, b'{"to": "91"}', within(seconds))
 
 
 @pytest.fixture

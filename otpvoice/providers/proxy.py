@@ -1,0 +1,106 @@
+"""An HTTP proxy as the only way out: a tunnel through it, opened by CONNECT.
+
+A tunnel is used for http targets too. A proxy that forwards requests would take the request before
+it connects to the target, so that nobody knew whether a byte of it had arrived there.
+"""
+
+import base64
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+_MAX_HEAD: Final = 16 * 1024
+"""Bytes of the proxy's answers to one CONNECT."""
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: |\r?\n)")
+
+
+class ProxyError(OSError):
+    """There is no tunnel; nothing was sent to the target. The text says why and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that opens tunnels."""
+
+    host: str
+    port: int
+    authorization: str = field(default="", repr=False)
+    """The value of ``Proxy-Authorization``; empty without a user."""
+
+    def connect(
+        self,
+        connect: Callable[[str, int], socket.socket],
+        host: str,
+        port: int,
+        seconds_left: Callable[[], float],
+    ) -> socket.socket:
+        """Return a socket that leads to the target.
+
+        Args:
+            connect: connects to the proxy itself.
+            host: of the target, looked up by the proxy.
+            port: of the target.
+            seconds_left: until the tunnel has to be open; raises ``TimeoutError`` when none are.
+
+        Raises:
+            ProxyError: the proxy can not be reached, or opens no tunnel.
+        """
+        sock: socket.socket | None = None
+        try:
+            sock = connect(self.host, self.port)
+            self._open_tunnel(sock, host, port, seconds_left)
+        except OSError as error:
+            if sock is not None:
+                sock.close()
+            if isinstance(error, ProxyError):
+                raise
+            raise ProxyError(f"proxy: {type(error).__name__}") from error
+        return sock
+
+    def _open_tunnel(
+        self, sock: socket.socket, host: str, port: int, seconds_left: Callable[[], float]
+    ) -> None:
+        """Ask for the tunnel (RFC 9110, section 9.3.6): any 2xx opens it."""
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: otpvoice"]
+        if self.authorization:
+            lines.append(f"Proxy-Authorization: {self.authorization}")
+        sock.settimeout(seconds_left())
+        sock.sendall("\r\n".join([*lines, "", ""]).encode())
+        status = _read_status(sock, seconds_left)
+        if not 200 <= status < 300:
+            raise ProxyError(f"proxy: CONNECT was answered {status}")
+
+
+def parse_proxy(url: str) -> Proxy | None:
+    """Parse ``http://[user:password@]host:port``; None for an empty text."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    authorization = ""
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return Proxy(parts.hostname or "", parts.port or 80, authorization)
+
+
+def _read_status(sock: socket.socket, seconds_left: Callable[[], float]) -> int:
+    """Read the final head of the answer to a CONNECT, and no byte of the tunnel behind it."""
+    budget = _MAX_HEAD
+    while True:
+        head = bytearray()
+        while not head.endswith((b"\r\n\r\n", b"\n\n")):
+            sock.settimeout(seconds_left())
+            byte = sock.recv(1)
+            budget -= 1
+            if not byte or budget < 0:
+                raise ProxyError("proxy: the answer to CONNECT is cut off or too long")
+            head += byte
+        found = _STATUS_LINE.match(head)
+        if found is None:
+            raise ProxyError("proxy: the answer to CONNECT is not HTTP")
+        if not 100 <= int(found[1]) < 200:
+            return int(found[1])
