@@ -35,6 +35,7 @@ from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
 from otpvoice.providers.http import HttpClient
 from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.providers.proxy import parse_proxy
 from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
@@ -148,7 +149,8 @@ def courier(settings: Settings, store: RedisStore, metrics: EventMetrics | None 
         name: Receiver(settings.clients[name].event_url, settings.clients[name].event_secret)
         for name in sorted(told(settings))
     }
-    return Courier(store, receivers, show, HttpClient(connections=AT_ONCE), metrics=metrics)
+    http = HttpClient(connections=AT_ONCE, proxy=parse_proxy(settings.events.proxy))
+    return Courier(store, receivers, show, http, metrics=metrics)
 
 
 def told(settings: Settings) -> frozenset[str]:
@@ -165,7 +167,7 @@ def provider(settings: Settings) -> Provider:
     """The telephone company that the settings name."""
     chosen = settings.provider
     return Mobtexting(
-        http=HttpClient(connections=settings.dialer.threads),
+        http=HttpClient(connections=settings.dialer.threads, proxy=parse_proxy(chosen.proxy)),
         base_url=chosen.base_url,
         token=chosen.token,
         webhook_id=chosen.webhook_id,

@@ -25,6 +25,7 @@ from otpvoice.settings.readers import (
     read_number_type,
     read_optional_bind,
     read_origin,
+    read_proxy_url,
     read_redis_url,
     read_region,
     read_ring_key,
@@ -45,6 +46,8 @@ class Kind:
     """From text, wherever it was given, to the value or to what msgspec converts."""
     secret: bool = False
     """Masked in every ``repr``."""
+    is_url: bool = False
+    """Of a secret value only the password is secret, in every form that it takes."""
 
 
 def one_of(words: Iterable[object]) -> Kind:
@@ -140,6 +143,16 @@ RedisUrl = Annotated[
         "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL",
         read_redis_url,
         secret=True,
+        is_url=True,
+    ),
+]
+ProxyUrl = Annotated[
+    str,
+    Kind(
+        "http://[user:password@]host:port, or empty",
+        read_proxy_url,
+        secret=True,
+        is_url=True,
     ),
 ]
 Zone = Annotated[str, Kind('a time zone such as "Asia/Kolkata"', read_zone)]

@@ -105,6 +105,18 @@ def read_event_url(text: str) -> str:
     return text
 
 
+def read_proxy_url(text: str) -> str:
+    """Check an empty text, or ``http://[user:password@]host:port`` and nothing behind it."""
+    if not text:
+        return text
+    parts = _split_url(text)
+    if parts.scheme != "http" or not parts.hostname or parts.port is None:
+        raise ValueError("it does not begin with http:// and have a host and a port")
+    if parts.path.strip("/") or "?" in text or "#" in text:
+        raise ValueError("path, query and fragment have no place in it")
+    return text
+
+
 def read_event_secret(text: str) -> str:
     """``whsec_`` and base64 of 24 to 64 bytes, as Standard Webhooks has it."""
     if not text.startswith(WHSEC):

@@ -9,22 +9,20 @@ from msgspec import structs
 
 from otpvoice.settings.kinds import kind_of
 from otpvoice.settings.readers import WHSEC, RingKey
-from otpvoice.settings.tree import SECTIONS, Redis, Section, Settings
+from otpvoice.settings.tree import SECTIONS, Section, Settings
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:
-    """Every value of a secret kind. Keys in base64; of the store's address its passwords only."""
+    """Every value of a secret kind. Keys in base64; of an address its passwords only."""
     sections = [*(getattr(settings, name) for name in SECTIONS), *settings.clients.values()]
     return tuple(text for section in sections for text in _of_section(section) if text)
 
 
 def _of_section(section: Section) -> Iterator[str]:
-    if isinstance(section, Redis):
-        yield from _passwords(section.url)
-        return
     for field in structs.fields(section):
-        if kind_of(field.type).secret:
-            yield from _texts(getattr(section, field.name))
+        kind, value = kind_of(field.type), getattr(section, field.name)
+        if kind.secret:
+            yield from _passwords(value) if kind.is_url else _texts(value)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -40,8 +38,14 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """As the address writes it, and as it is sent; redis-py takes one from the query as well."""
+    """As the address writes it, and as it is sent; redis-py takes one from the query as well.
+
+    A proxy is sent user and password together in base64.
+    """
     parts = urlsplit(url)
     written = parts.password or ""
     yield from (written, unquote(written))
+    if parts.scheme == "http" and written:
+        pair = f"{unquote(parts.username or '')}:{unquote(written)}"
+        yield base64.b64encode(pair.encode()).decode()
     yield from (text for name, text in parse_qsl(parts.query) if name == "password")

@@ -44,6 +44,7 @@ from otpvoice.settings.kinds import (
     Prefix,
     Price,
     ProviderName,
+    ProxyUrl,
     RedisUrl,
     Region,
     Seconds,
@@ -151,6 +152,15 @@ class Provider(Section, frozen=True, kw_only=True):
     c2c_attempts: Annotated[Count, Meta(ge=0, le=2)] = 0
     c2c_duration: Positive = 1
     """Minutes."""
+    proxy: ProxyUrl = ""
+    """Opens a tunnel for each connection to the provider; empty: connections are direct."""
+
+
+class Events(Section, frozen=True, kw_only=True):
+    """``[events]``: how events are delivered to clients."""
+
+    proxy: ProxyUrl = ""
+    """Opens a tunnel for each connection to an ``event_url``; empty: connections are direct."""
 
 
 class Verification(Section, frozen=True, kw_only=True):
@@ -223,6 +233,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     secrets: Secrets
     clients: Mapping[str, Client]
     provider: Provider
+    events: Events
     verification: Verification
     dialer: Dialer
     limits: Limits

@@ -6,10 +6,12 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
-from cli.findings import advice, findings
+from cli.findings import advice, examined, findings, of
 from cli.words import answers, runs
+from providers.connect_proxy import CREDENTIALS, connect_proxy
 from redis import Redis
 
+from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.providers.probe import probe as probe_provider
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
@@ -215,3 +217,32 @@ def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
     assert checked.exit_code == 0, checked.output
     assert "whoever knows them gets in" in advice(checked.output, "warn", "test_numbers")
     assert not [shown for shown in ("735194", "9999900001") if shown in checked.output]
+
+
+def test_provider_is_checked_through_the_proxy(configuration: dict[str, str]) -> None:
+    """Address, balance and questions go through ``provider.proxy``; clients by ``events.proxy``."""
+    with connect_proxy() as proxy:
+        found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": proxy.url})
+    for subject in ("provider address", "provider balance", "asking about c2c"):
+        assert of(found, subject).level is Level.OK
+    assert len(proxy.targets) >= 2
+
+
+def test_proxy_that_refuses_is_named(configuration: dict[str, str]) -> None:
+    """The finding says what the proxy answered and what to correct; the password is not shown."""
+    with connect_proxy() as proxy:
+        proxy.authorization = "Basic of-somebody-else"
+        url = proxy.url.replace("//", f"//{CREDENTIALS}@")
+        found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
+    refused = of(found, "provider address")
+    assert refused.level is Level.FAILURE
+    assert "proxy: CONNECT was answered 407" in refused.found
+    assert "provider.proxy" in refused.todo
+    assert not [each for each in found if "ss%3A" in str(each)]
+
+
+def test_proxy_that_is_away_is_named(configuration: dict[str, str]) -> None:
+    """A refused connection is the proxy's, not the provider's."""
+    url = f"http://127.0.0.1:{free_port()}"
+    found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
+    assert "proxy: ConnectionRefusedError" in of(found, "provider address").found

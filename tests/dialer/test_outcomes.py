@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from providers.connect_proxy import connect_proxy
 from world import ASHA, Desk, Phones
 
 from otpvoice.core.service import Verifications
@@ -155,3 +156,41 @@ def test_a_late_dialer_sends_nothing(desk: Desk, phones: Phones) -> None:
     (call,) = desk.calls_of(verification)
     assert call.status is CallStatus.QUEUED
     assert phones.ledger() == []
+
+
+def test_call_through_a_proxy_is_placed(
+    service: Verifications,
+    store: RedisStore,
+    phones: Phones,
+    dialer_of: Callable[..., Dialer],
+) -> None:
+    """With ``provider.proxy`` the request goes through a tunnel, and the phone rings."""
+    with connect_proxy() as proxy:
+        desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_PROXY=proxy.url))
+        verification = desk.asks()
+        desk.dials()
+    assert desk.calls_of(verification)[0].status is CallStatus.PLACED
+    assert len(phones.ledger()) == 1
+    assert bytes(proxy.relayed).startswith(b"POST /api/v2/outgoing/send")
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_call_that_the_proxy_refuses_is_unsent(
+    service: Verifications,
+    store: RedisStore,
+    phones: Phones,
+    dialer_of: Callable[..., Dialer],
+    status: int,
+) -> None:
+    """It is sent again later and leaves no gap, because the provider was sent nothing."""
+    with connect_proxy() as proxy:
+        proxy.answer = f"HTTP/1.1 {status} No\r\n\r\n".encode()
+        desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_PROXY=proxy.url))
+        verification = desk.asks()
+        desk.dials()
+        assert desk.calls_of(verification)[0].status is CallStatus.QUEUED
+        assert phones.ledger() == []
+        proxy.answer = b""
+        store.clock_offset += 1_001
+        desk.dials()
+    assert desk.calls_of(verification)[0].status is CallStatus.PLACED

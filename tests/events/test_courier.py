@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from events.receiver import NEW_SECRET, OLD_SECRET, Client
 from events.telling import Telling, told_at
+from providers.connect_proxy import connect_proxy
 from redis import Redis
 from system.processes import free_port
 from world import ASHA, BANK_KEY, LOGIN_KEY
@@ -256,3 +257,17 @@ def test_every_key_ends(telling: Telling, client: Client, redis: Redis) -> None:
     telling.passes(7)
     assert telling.tells() == 1
     assert [*redis.scan_iter("*event*")] == []
+
+
+def test_events_go_through_the_proxy(telling_of: Callable[..., Telling], client: Client) -> None:
+    """With ``events.proxy`` each is delivered through a tunnel; a refused tunnel is tried again."""
+    with connect_proxy() as proxy:
+        proxy.answer = b"HTTP/1.1 407 No\r\n\r\n"
+        telling = telling_of(**told_at(client), OTPVOICE_EVENTS_PROXY=proxy.url)
+        begins_and_ends(telling)
+        assert telling.tells() == 2
+        proxy.answer = b""
+        telling.passes(PAUSES[0] * LONGEST)
+        assert telling.tells() == 2
+        client.hears(2)
+    assert bytes(proxy.relayed).count(b"POST ") == 2

@@ -5,14 +5,14 @@ import socket
 import ssl
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from client.certificate import self_signed
-from providers.wire import Wire, post, reply
+from providers.wire import Wire, post, reply, tls_serving
 
 from otpvoice.providers.base import Deadlines
 from otpvoice.providers.http import HttpClient, NoReply, Reply
@@ -281,63 +281,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_stray_response_within_one_tls_record_is_not_taken(certificate: Path) -> None:
     """What TLS has decrypted and nobody has read is not seen by ``select``."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
     first = reply(b"x" * 8_000, "200 OK", "X: " + "y" * 120)
-
-    def serve(conn: socket.socket) -> None:
-        with context.wrap_socket(conn, server_side=True) as secure:
-            while received(secure):
-                secure.sendall(first + OLD * 20)
-
-    with server(serve) as url:
+    accepted: list[int] = []
+    with tls_serving(certificate, first + OLD * 20, accepted) as url:
         client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
-        assert post(client, url) == Reply(200, b"x" * 8_000)
-        assert post(client, url) == Reply(200, b"x" * 8_000)
+        assert [post(client, url) for _ in range(2)] == [Reply(200, b"x" * 8_000)] * 2
+    assert len(accepted) == 2
 
 
 def test_kept_tls_connection_is_used_again(certificate: Path) -> None:
     """Session tickets, which TLS 1.3 sends after the handshake, are no stray response."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
     accepted: list[int] = []
-
-    def serve(conn: socket.socket) -> None:
-        accepted.append(1)
-        with context.wrap_socket(conn, server_side=True) as secure:
-            while received(secure):
-                secure.sendall(NEW)
-
-    with server(serve) as url:
+    with tls_serving(certificate, NEW, accepted) as url:
         client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
-        answers = [post(client, url) for _ in range(3)]
-    assert answers == [Reply(200, b'{"callId":"ours"}')] * 3
+        assert [post(client, url) for _ in range(3)] == [Reply(200, b'{"callId":"ours"}')] * 3
     assert len(accepted) == 1
-
-
-def received(conn: socket.socket) -> bytes:
-    """Read one of the usual requests; empty when there is none."""
-    request = b""
-    while not request.endswith(b'"91"}') and (more := conn.recv(4096)):
-        request += more
-    return request
-
-
-@contextmanager
-def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve every connection with this function; gives the address."""
-
-    def run(conn: socket.socket) -> None:
-        with suppress(OSError), conn:
-            serve(conn)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                conn, _ = listener.accept()
-                threading.Thread(target=run, args=(conn,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"https://localhost:{listener.getsockname()[1]}/"
-        listener.shutdown(socket.SHUT_RDWR)

@@ -1,11 +1,13 @@
 """A server on a real socket that answers byte by byte as it is told, and posts to it."""
 
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Queue
 
 from otpvoice.providers.base import Deadlines
@@ -97,3 +99,54 @@ def within(seconds: float) -> Deadlines:
 def post(client: HttpClient, url: str, seconds: float = 5.0) -> Reply | NoReply:
     """Post the usual request."""
     return client.post(url, {"Authorization": "Bearer t0k3n"}, b'{"to": "91"}', within(seconds))
+
+
+@contextmanager
+def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Serve every connection to a port of this machine with this function; gives the port."""
+
+    def run(conn: socket.socket) -> None:
+        with suppress(OSError), conn:
+            serve(conn)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                conn, _ = listener.accept()
+                threading.Thread(target=run, args=(conn,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def received(conn: socket.socket) -> bytes:
+    """Read one of the usual requests; empty when there is none."""
+    request = b""
+    while not request.endswith(b'"91"}') and (more := conn.recv(4096)):
+        request += more
+    return request
+
+
+@contextmanager
+def tls_serving(certificate: Path, answer: bytes, accepted: list[int]) -> Iterator[str]:
+    """Answer each of the usual requests over TLS; gives the address.
+
+    Args:
+        certificate: of ``localhost``, with its key.
+        answer: to every request.
+        accepted: gets a member for each connection.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+
+    def serve(conn: socket.socket) -> None:
+        accepted.append(1)
+        with context.wrap_socket(conn, server_side=True) as secure:
+            while received(secure):
+                secure.sendall(answer)
+
+    with serving(serve) as port:
+        yield f"https://localhost:{port}/"

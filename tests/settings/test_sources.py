@@ -172,8 +172,8 @@ def test_all_faults_at_once(refusal: Refusal) -> None:
         ("[limits]\ncalls_per_clients = '60/1m'\n", "limits.calls_per_clients"),
         ("[server]\nforwarded_allow_ips = '*'\n", "server.forwarded_allow_ips"),
         ("[clients.app]\nonly_deliver = true\n", "clients.app.only_deliver"),
-        ("[events]\nurl = 'x'\n", "events"),
-        ("[events]\n", "events"),
+        ("[callbacks]\nurl = 'x'\n", "callbacks"),
+        ("[callbacks]\n", "callbacks"),
         ("production = true\n", "production"),
     ],
 )

@@ -83,5 +83,7 @@ def _event_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fin
         if client.event_url:
             yield from _event_address(f"clients.{name}.event_url", client.event_url)
             todo = "have the client mend it, or correct event_url: its events are kept for a day"
-            found, _ = reach_findings(f"events of {name}", client.event_url, trusted, todo)
+            found, _ = reach_findings(
+                f"events of {name}", client.event_url, trusted, todo, settings.events.proxy
+            )
             yield found

@@ -12,6 +12,7 @@ from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
 from otpvoice.providers.http import HttpClient
 from otpvoice.providers.probe import Account, probe, probe_asking
+from otpvoice.providers.proxy import parse_proxy
 from otpvoice.settings import Settings
 
 _FEW: Final = 100
@@ -22,10 +23,14 @@ def provider_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[F
     """As far as it can be known without a call."""
     provider = settings.provider
     todo = "correct provider.base_url, or let this machine out"
-    found, reached = reach_findings("provider address", provider.base_url, trusted, todo)
+    if provider.proxy:
+        todo = "correct provider.proxy or provider.base_url, or have the proxy allow it"
+    found, reached = reach_findings(
+        "provider address", provider.base_url, trusted, todo, provider.proxy
+    )
     yield found
     if reached:
-        http = HttpClient(connections=1, tls=trusted)
+        http = HttpClient(connections=1, tls=trusted, proxy=parse_proxy(provider.proxy))
         account = probe(provider.base_url, provider.token, http)
         yield account_finding(account)
         if account.status == 200:

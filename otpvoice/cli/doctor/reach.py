@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otpvoice.cli.doctor.findings import Finding, failure, ok, warning
+from otpvoice.providers.proxy import Proxy, ProxyError, parse_proxy
 
 _WITHIN: Final = 5.0
 """Seconds, for the name, the connection and TLS together."""
@@ -31,8 +32,12 @@ class Unreachable(Exception):
     """The text says why, and holds no more of the address than host and port."""
 
 
-def reach(url: str, trusted: ssl.SSLContext, within: float = _WITHIN) -> Certificate | None:
+def reach(
+    url: str, trusted: ssl.SSLContext, within: float = _WITHIN, proxy: Proxy | None = None
+) -> Certificate | None:
     """Connects and says nothing; the certificate of an https address.
+
+    ``proxy``: opens a tunnel for the connection; without one it is direct.
 
     Raises:
         Unreachable: no name, no connection, no TLS, or a certificate that ``trusted`` refuses.
@@ -41,7 +46,7 @@ def reach(url: str, trusted: ssl.SSLContext, within: float = _WITHIN) -> Certifi
 
     def connect() -> None:
         try:
-            answer.set_result(_connect(url, trusted, within))
+            answer.set_result(_connect(url, trusted, within, proxy))
         except Exception as error:  # noqa: BLE001 - it is raised again, in the thread that waits
             answer.set_exception(error)
 
@@ -49,19 +54,31 @@ def reach(url: str, trusted: ssl.SSLContext, within: float = _WITHIN) -> Certifi
     threading.Thread(target=connect, name="reach", daemon=True).start()
     try:
         return answer.result(within)
+    except ProxyError as error:
+        host, port = _place(url)
+        raise Unreachable(f"{host}:{port} is not reached ({error})") from error
     except Exception as error:
         raise Unreachable(_why(error, url, within)) from error
 
 
-def _connect(url: str, trusted: ssl.SSLContext, within: float) -> Certificate | None:
+def _connect(
+    url: str, trusted: ssl.SSLContext, within: float, proxy: Proxy | None
+) -> Certificate | None:
     host, port = _place(url)
-    with closing(socket.create_connection((host, port), within)) as plain:
+    with closing(_open(host, port, within, proxy)) as plain:
         if urlsplit(url).scheme != "https":
             return None
         with trusted.wrap_socket(plain, server_hostname=host) as private:
             told = private.getpeercert() or {}
     begins, ends = (ssl.cert_time_to_seconds(str(told[name])) for name in ("notBefore", "notAfter"))
     return Certificate(begins, ends)
+
+
+def _open(host: str, port: int, within: float, proxy: Proxy | None) -> socket.socket:
+    def connect(host: str, port: int) -> socket.socket:
+        return socket.create_connection((host, port), within)
+
+    return proxy.connect(connect, host, port, lambda: within) if proxy else connect(host, port)
 
 
 def _place(url: str) -> tuple[str, int]:
@@ -87,11 +104,14 @@ def _why(error: Exception, url: str, within: float) -> str:
 
 
 def reach_findings(
-    subject: str, url: str, trusted: ssl.SSLContext, todo: str
+    subject: str, url: str, trusted: ssl.SSLContext, todo: str, proxy: str = ""
 ) -> tuple[Finding, bool]:
-    """What is found of an address, and whether it was reached. ``todo``: if it was not."""
+    """What is found of an address, and whether it was reached. ``todo``: if it was not.
+
+    ``proxy``: the address of a proxy to go through; empty for none.
+    """
     try:
-        certificate = reach(url, trusted)
+        certificate = reach(url, trusted, proxy=parse_proxy(proxy))
     except Unreachable as error:
         return failure(subject, str(error), todo), False
     return _judge(subject, url, certificate, time.time()), True

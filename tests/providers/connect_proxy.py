@@ -1,0 +1,92 @@
+"""A small real HTTP proxy that knows nothing but CONNECT."""
+
+import base64
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from providers.wire import serving
+
+USER, PASSWORD = "otp voice", "p@ss:w/ord"
+CREDENTIALS = "otp%20voice:p%40ss%3Aw%2Ford"
+"""Both as a URL holds them."""
+AUTHORIZATION = f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+
+
+@dataclass
+class ConnectProxy:
+    """What a running proxy was asked, and how it answers.
+
+    Args:
+        port: where it listens on 127.0.0.1.
+        answer: sent in place of a tunnel; empty opens one.
+        greeting: sent before the answer that opens a tunnel.
+        authorization: the ``Proxy-Authorization`` that it wants; empty wants none.
+    """
+
+    port: int = 0
+    answer: bytes = b""
+    greeting: bytes = b""
+    authorization: str = ""
+    heads: list[str] = field(default_factory=list)
+    """Each request as it came."""
+    relayed: bytearray = field(default_factory=bytearray)
+    """What went through its tunnels to their targets."""
+
+    @property
+    def url(self) -> str:
+        """Its address without credentials."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def targets(self) -> list[str]:
+        """Where tunnels were asked to."""
+        return [head.split()[1] for head in self.heads]
+
+    def serve(self, conn: socket.socket) -> None:
+        """Serve one connection to its end."""
+        with conn.makefile("rb", buffering=0) as stream:
+            head = b"".join(iter(stream.readline, b"\r\n")).decode()
+            self.heads.append(head)
+            if self.answer:
+                conn.sendall(self.answer)
+            elif (
+                self.authorization and f"Proxy-Authorization: {self.authorization}\r\n" not in head
+            ):
+                conn.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            else:
+                self._tunnel(conn, head.split()[1])
+
+    def _tunnel(self, conn: socket.socket, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        try:
+            other = socket.create_connection((host.strip("[]"), int(port)), 5)
+        except OSError:
+            conn.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        with other:
+            conn.sendall(self.greeting + b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pipe, args=(other, conn, bytearray()), daemon=True)
+            back.start()
+            _pipe(conn, other, self.relayed)
+            back.join(5)
+
+
+def _pipe(source: socket.socket, sink: socket.socket, record: bytearray) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            record += data
+            sink.sendall(data)
+    for each in (source, sink):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def connect_proxy() -> Iterator[ConnectProxy]:
+    """Run a proxy on a port of this machine."""
+    proxy = ConnectProxy()
+    with serving(proxy.serve) as proxy.port:
+        yield proxy
