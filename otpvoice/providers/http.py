@@ -75,6 +75,7 @@ class HttpClient:
     ) -> None:
         # Its lines hold whole addresses, and their query strings hold numbers.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+        self._adapter = Adapter(connections, tls or trusted_authorities())
         self._clock = clock
         self._proxy = proxy
 

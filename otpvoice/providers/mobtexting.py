@@ -5,10 +5,11 @@ What is documented and what is only inferred about this vendor stands in docs/pr
 
 import hmac
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from otpvoice.core.verification import Route
 from otpvoice.providers.base import (
@@ -24,15 +25,16 @@ from otpvoice.providers.base import (
     UnreadableCallbackError,
     UntrustedCallbackError,
 )
-from otpvoice.providers.callback_body import read_object
 from otpvoice.providers.http import HttpClient, NoReply, Reply
-from otpvoice.providers.mobtexting_callback import VendorFormat, call_id, report
+from otpvoice.providers.mobtexting_callback import VendorFormat, report
 from otpvoice.providers.mobtexting_messages import read_messages
 from otpvoice.providers.mobtexting_pull import find_call
+from otpvoice.providers.mobtexting_reply import WrongReplyError, read_placement
 from otpvoice.providers.status_words import StatusWords
 
+_LOG = structlog.get_logger(__name__)
+
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
-_DETAIL_LENGTH: Final = 120
 _NAMES_NO_CALL: Final = (
     "it names no call: the call's id (id, mid or callId) is missing, or else the person's number"
     " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
@@ -79,7 +81,14 @@ class Mobtexting:
         if isinstance(answer, NoReply):
             outcome = Outcome.AMBIGUOUS if answer.sent else Outcome.UNSENT
             return Placement(outcome, answer.why)
-        return self._placement(order, answer)
+        try:
+            return read_placement(order, answer, self.token)
+        except WrongReplyError:
+            # Whatever mixed replies up may have mixed up those of other connections too.
+            self.http.close_kept()
+            _LOG.error("provider.wrong_reply", call=order.call_id, route=order.route)
+            detail = f"HTTP {answer.status}, the reply is about another number"
+            return Placement(Outcome.AMBIGUOUS, detail)
 
     def request(self, order: CallOrder) -> CallRequest:
         """Write the JSON body (docs/provider.md, section 1): all values are strings."""
@@ -153,29 +162,6 @@ class Mobtexting:
             "attempts": str(self.c2c_attempts),
         }
 
-    def _placement(self, order: CallOrder, reply: Reply) -> Placement:
-        try:
-            said = read_object(reply.body)
-        except ValueError:
-            said = {}
-        outcome = _outcome(order.route, reply.status, said)
-        detail = self._detail(order, reply.status, said)
-        if outcome is Outcome.ACCEPTED:
-            return Placement(outcome, detail, provider_id=_provider_id(said))
-        if outcome is Outcome.BACK_OFF:
-            return Placement(outcome, detail, retry_after=reply.retry_after)
-        return Placement(outcome, detail)
-
-    def _detail(self, order: CallOrder, http_status: int, said: dict[str, Any]) -> str:
-        """Tell the vendor's own words, less everything in them that may be a secret."""
-        detail = f"HTTP {http_status}"
-        status, message = said.get("status"), said.get("message")
-        if isinstance(status, str) and re.fullmatch(r"[0-9]{3}", status):
-            detail += f", status {status}"
-        if isinstance(message, str) and message:
-            detail += f": {_masked(message, (self.token, order.name))}"
-        return detail[:_DETAIL_LENGTH]
-
     def _trusts(self, callback: Callback) -> bool:
         """Whether a secret of ours came with it, in the header or in the address."""
         scheme, _, bearer = callback.authorization.partition(" ")
@@ -195,55 +181,6 @@ class Mobtexting:
 def _variables(order: CallOrder) -> dict[str, str]:
     """Name what the flow speaks: flat bracket keys, not an object (docs/provider.md, section 1)."""
     return {"variables[Name]": order.name, "variables[otp]": order.code}
-
-
-def _outcome(route: Route, http_status: int, said: dict[str, Any]) -> Outcome:
-    """Judge a reply (docs/provider.md, section 2)."""
-    by_http = _by_status(http_status)
-    if by_http is not Outcome.ACCEPTED:
-        return by_http
-    status = said.get("status")
-    if not isinstance(status, str):
-        return Outcome.AMBIGUOUS
-    if status.upper() not in {"200", "OK"}:
-        return _failure(status)
-    if route is Route.OBD and not said.get("data"):
-        return Outcome.REFUSED
-    return Outcome.ACCEPTED
-
-
-def _failure(status: str) -> Outcome:
-    """Judge a body's status that is not success: a word refuses, a number means what HTTP means."""
-    if re.fullmatch(r"[A-Za-z][A-Za-z _-]*", status):
-        return Outcome.REFUSED
-    if not re.fullmatch(r"[0-9]{3}", status) or status == "202":
-        return Outcome.AMBIGUOUS
-    return _by_status(int(status))
-
-
-def _by_status(status: int) -> Outcome:
-    if status in {200, 202}:
-        return Outcome.ACCEPTED
-    if status in {401, 402, 403} or 300 <= status < 400:
-        return Outcome.MISCONFIGURED
-    if status == 429:
-        return Outcome.BACK_OFF
-    return Outcome.REFUSED if 400 <= status < 500 else Outcome.AMBIGUOUS
-
-
-def _provider_id(said: dict[str, Any]) -> str | None:
-    match said:
-        case {"data": [{"id": told}, *_]} | {"callId": told}:
-            return call_id(told)
-    return None
-
-
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
-    """Take out the secrets, and every word with a digit: it may be a code, a number or a token."""
-    for secret in filter(None, secrets):
-        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
-    words = ("…" if any(map(str.isdigit, word)) else word for word in text.split())
-    return "".join(filter(str.isprintable, " ".join(words)))
 
 
 def _is_one_of(given: str, secrets: tuple[str, ...]) -> bool:

@@ -231,7 +231,7 @@ def test_unknown_timezone() -> None:
         (Route.OBD, b'{"status":"ok","data":[{"mobile":"918867135000"}]}', None),
         (Route.OBD, b'{"status":200,"data":[{"id":{"x":1}}]}', None),
         (Route.OBD, b'{"status":200,"data":["x"]}', None),
-        (Route.OBD, b'{"status":200,"data":{"id":"x"}}', None),
+        (Route.OBD, b'{"status":200,"data":{"id":"x"}}', "x"),
         (Route.C2C, C2C_ID, "26074c32-b316-4ffa-99d7-9f6a99da56d6"),
         (Route.C2C, C2C_NO_ID, None),
         (Route.C2C, b'\xef\xbb\xbf {"status":"OK","callId":"a:12",}', "a"),
@@ -247,7 +247,8 @@ def test_accepted(
 ) -> None:
     """Accepted is 200 or 202 with a status of 200, "200" or OK; the id comes without its tail."""
     vendor.status, vendor.body = http_status, body
-    placement = place(vendor, http, order(route))
+    number = "+918919525224" if body is OBD_OLD else "+918867135000"
+    placement = place(vendor, http, order(route, number=number))
     assert placement.outcome is Outcome.ACCEPTED
     assert placement.provider_id == provider_id
 
@@ -310,7 +311,9 @@ def test_200_that_does_not_accept(
         (401, Outcome.MISCONFIGURED),
         (402, Outcome.MISCONFIGURED),
         (403, Outcome.MISCONFIGURED),
-        (404, Outcome.REFUSED),
+        (404, Outcome.MISCONFIGURED),
+        (405, Outcome.MISCONFIGURED),
+        (410, Outcome.REFUSED),
         (422, Outcome.REFUSED),
         (429, Outcome.BACK_OFF),
         (500, Outcome.AMBIGUOUS),
