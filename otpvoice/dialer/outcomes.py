@@ -26,9 +26,8 @@ _REFUSALS: Final = {
 
 _VERDICTS: Final = {
     Outcome.ACCEPTED: RouteVerdict.GOOD,
-    Outcome.REFUSED: RouteVerdict.GOOD,  # of this call; others may well be taken
-    Outcome.BACK_OFF: RouteVerdict.NONE,
-    Outcome.UNSENT: RouteVerdict.BAD,
+    Outcome.REFUSED: RouteVerdict.BAD,
+    Outcome.UNSENT: RouteVerdict.UNREACHED,
     Outcome.AMBIGUOUS: RouteVerdict.BAD,
     Outcome.MISCONFIGURED: RouteVerdict.DOWN,
 }
@@ -43,7 +42,14 @@ def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> Ca
     no try is used up: the call waits in the queue, as long as the code's life allows.
     """
     result = _result_of(placement, claim, routes)
-    return replace(result, verdict=_VERDICTS[placement.outcome])
+    return replace(result, verdict=_verdict(placement, result))
+
+
+def _verdict(placement: Placement, result: CallResult) -> RouteVerdict:
+    """Judge the route. A provider that wants to be asked later has refused once the call fails."""
+    if placement.outcome is Outcome.BACK_OFF:
+        return RouteVerdict.BAD if result.status is CallStatus.FAILED else RouteVerdict.NONE
+    return _VERDICTS[placement.outcome]
 
 
 def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:

@@ -25,7 +25,8 @@
 | early:<id>           | hash | a result for a provider's id unknown yet   | a minute      |
 | seen:<fingerprint>   | text | a callback that was applied                | a day         |
 | again:<client>:<k>   | hash | the outcome of a request with a key        | a day         |
-| route:<route>        | hash | failures of a route that has some          | an hour       |
+| route:<route>        | hash | what a route did not accept, and since     | an hour       |
+|                      |      | then: when it was closed and is tried      |               |
 | held                 | set  | queued calls that wait for a route         | 10 minutes    |
 | queue                | zset | queued calls by when to dial them          | when empty    |
 | dialing              | zset | claimed calls by the end of their lease    | when empty    |

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from otpvoice.core.limits import (
     DAY,
@@ -13,6 +14,13 @@ from otpvoice.core.limits import (
     labels,
 )
 from otpvoice.core.verification import CALL_MOVES, REDIALED, Route
+
+ROUTE_FAILURES: Final = 5
+"""So many requests in a row, over different numbers, that a route did not accept close it."""
+ROUTE_PAUSE: Final = 10_000
+"""Milliseconds that a route is closed for the first time; each further time is twice as long."""
+ROUTE_LONGEST_PAUSE: Final = 60_000
+"""Milliseconds that a route is closed at most before one call tries it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,9 @@ class QueueRules:
             "routes": _list(f"'{route}'" for route in self.routes),
             "max_redials": self.max_redials,
             "callback_timeout": self.callback_timeout,
+            "route_failures": ROUTE_FAILURES,
+            "route_pause": ROUTE_PAUSE,
+            "route_longest_pause": ROUTE_LONGEST_PAUSE,
             **self._limits(),
         }
         return (

@@ -83,14 +83,18 @@ class Settled:
 
 
 class RouteVerdict(StrEnum):
-    """What an answer says of the route it came by."""
+    """What one request says of the route it went by."""
 
     NONE = ""
     GOOD = "good"
+    """A call was accepted: the row of those that were not begins anew."""
     BAD = "bad"
-    """Several in a row close the route."""
+    """Refused or silent. Enough over different numbers in a row close the route: the same number
+    again counts once, because the reason may be that number."""
+    UNREACHED = "unreached"
+    """Nothing was sent, so that no number is the reason: each counts."""
     DOWN = "down"
-    """Closes it at once."""
+    """Closes the route at once."""
 
 
 @dataclass(frozen=True, slots=True)

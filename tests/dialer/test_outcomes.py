@@ -19,9 +19,18 @@ DOWN = (CallStatus.FAILED, CallReason.ROUTE_DOWN)
 DOUBT = (CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
 
 
+LOGIN_PAGE = "<html><title>Login</title><input type='password'></html>"
+BALANCE = {"status": "ERROR", "message": "Insufficient Balance"}
+
+
 def reply(status: int, body: Any) -> dict[str, Any]:
     """A phone for which the company answers so."""
     return {"behaviour": "reply", "status": status, "body": body}
+
+
+def call(status: str, mobile: str = ASHA) -> dict[str, Any]:
+    """The body of an accepted request whose call has this status."""
+    return {"status": "OK", "data": [{"id": "7", "mobile": mobile, "status": status}]}
 
 
 def test_an_accepted_call_is_placed_and_speaks_the_code(desk: Desk, phones: Phones) -> None:
@@ -55,7 +64,16 @@ def test_c2c_connects_the_person_to_the_flow_of_the_locale(desk: Desk, phones: P
         pytest.param({"behaviour": "out_of_credit"}, DOWN, id="402"),
         pytest.param(reply(403, {"status": 403}), DOWN, id="403"),
         pytest.param(reply(302, ""), DOWN, id="302"),
-        pytest.param(reply(404, {"status": 404}), REFUSED, id="404"),
+        pytest.param(reply(404, {"status": 404}), DOWN, id="404"),
+        pytest.param(reply(405, "<html>"), DOWN, id="405"),
+        pytest.param(reply(200, LOGIN_PAGE), DOWN, id="login page"),
+        pytest.param(reply(200, BALANCE), DOWN, id="200 with a balance"),
+        pytest.param(reply(200, {"status": "ERROR"}), REFUSED, id="200 with a word"),
+        pytest.param(reply(200, call("notallowed")), REFUSED, id="200 with a call not allowed"),
+        pytest.param(reply(200, {"status": "OK", "data": [None]}), REFUSED, id="200 with [null]"),
+        pytest.param(reply(200, {"status": "OK", "data": [{}]}), REFUSED, id="200 with [{}]"),
+        pytest.param(reply(200, call("ringing")), DOUBT, id="200 with an unknown promise"),
+        pytest.param(reply(200, call("queued", "917000000000")), DOUBT, id="another number"),
         pytest.param(reply(422, {"status": 422, "message": "no"}), REFUSED, id="422"),
         pytest.param(reply(200, {"status": 401}), DOWN, id="200 with 401"),
         pytest.param(reply(200, {"status": "422"}), REFUSED, id="200 with 422"),

@@ -11,7 +11,8 @@ from otpvoice.store.values import CallResult, Recorded, RouteVerdict
 GOOD = CallResult(CallStatus.PLACED, verdict=RouteVerdict.GOOD)
 BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, verdict=RouteVerdict.BAD)
 NO_WORD = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, verdict=RouteVerdict.GOOD)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, verdict=RouteVerdict.BAD)
+UNREACHED = CallResult(CallStatus.QUEUED, retry_in=1, unsent=True, verdict=RouteVerdict.UNREACHED)
 DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True, verdict=RouteVerdict.DOWN)
 BOTH = (Route.OBD, Route.C2C)
 FIRST_PAUSE = 10
@@ -77,14 +78,84 @@ def test_five_bad_answers_in_a_row_close_a_route(exchange: Exchange, office: Off
     assert closed(exchange) == (Route.OBD,)
 
 
-@pytest.mark.parametrize("result", [GOOD, REFUSED])
-def test_a_good_answer_starts_over(exchange: Exchange, office: Office, result: CallResult) -> None:
-    """Accepted, or refused for this one call's sake: the route works."""
-    for _ in range(2):
+@pytest.mark.parametrize("result", [BAD, REFUSED])
+def test_accepted_call_starts_the_row_over(
+    exchange: Exchange, office: Office, result: CallResult
+) -> None:
+    """Several bad numbers with an accepted call between them do not close the route."""
+    for _ in range(3):
         for _ in range(4):
-            assert office.dials(BAD).route_change == ""
-        assert office.dials(result).route_change == ""
+            assert office.dials(result).route_change == ""
+        assert office.dials(GOOD).route_change == ""
     assert closed(exchange) == ()
+
+
+def test_refusals_of_different_numbers_close_the_route(exchange: Exchange, office: Office) -> None:
+    """Five in a row, none accepted between them."""
+    changes = [office.dials(REFUSED).route_change for _ in range(5)]
+    assert changes == ["", "", "", "", "closed"]
+    assert closed(exchange) == (Route.OBD,)
+
+
+def test_refusals_and_silence_stand_in_one_row(exchange: Exchange, office: Office) -> None:
+    """However the provider does not accept, it does not."""
+    results = [BAD, REFUSED, BAD, REFUSED, REFUSED]
+    assert [office.dials(result).route_change for result in results][-1] == "closed"
+    assert closed(exchange) == (Route.OBD,)
+
+
+@pytest.mark.parametrize("result", [BAD, REFUSED])
+def test_one_number_alone_does_not_close_the_route(
+    exchange: Exchange, office: Office, result: CallResult
+) -> None:
+    """Refused again and again, a number counts once; four others are still needed."""
+    for _ in range(12):
+        begun = exchange.begins()
+        claim = exchange.claims()
+        exchange.marks(claim)
+        assert exchange.records(claim, result).route_change == ""
+        exchange.cancels(begun)
+        exchange.passes(400)
+    assert closed(exchange) == ()
+    changes = [office.dials(result).route_change for _ in range(4)]
+    assert changes == ["", "", "", "closed"]
+
+
+def test_unreached_route_closes_by_one_number(exchange: Exchange) -> None:
+    """Nothing was sent, so the number can not be the reason: each request counts."""
+    exchange.begins()
+    changes = []
+    for _ in range(5):
+        claim = exchange.claims()
+        exchange.marks(claim)
+        changes.append(exchange.records(claim, UNREACHED).route_change)
+        exchange.passes(1)
+    assert changes == ["", "", "", "", "closed"]
+
+
+def test_refused_probe_closes_the_route_again(exchange: Exchange, office: Office) -> None:
+    """For twice as long; an accepted one opens it, and the row begins anew."""
+    office.closes(Route.OBD)
+    exchange.passes(FIRST_PAUSE)
+    assert office.dials(REFUSED).route_change == "closed"
+    exchange.passes(2 * FIRST_PAUSE - 1)
+    assert closed(exchange) == (Route.OBD,)
+    exchange.passes(1)
+    assert office.dials(GOOD).route_change == "opened"
+    assert [office.dials(REFUSED).route_change for _ in range(4)] == [""] * 4
+
+
+def test_row_of_a_route_holds_no_number(exchange: Exchange, office: Office, redis: Redis) -> None:
+    """Its members are keyed hashes; it ends an hour after the last of them."""
+    for _ in range(4):
+        office.dials(REFUSED)
+    (key,) = redis.scan_iter("*:route:*")
+    row = redis.hget(key, "row")
+    assert isinstance(row, bytes)
+    assert len(row.split()) == 4
+    assert b"9198" not in row
+    exchange.passes(0)
+    assert 3_595_000 < redis.pttl(key) <= 3_600_000
 
 
 def test_an_answer_that_says_nothing_of_the_route(exchange: Exchange, office: Office) -> None:
@@ -156,7 +227,7 @@ def test_a_call_that_was_refused_there_waits(exchange: Exchange, office: Office)
         CallReason.REFUSED,
         unsent=True,
         next_route=Route.OBD,
-        verdict=RouteVerdict.GOOD,
+        verdict=RouteVerdict.BAD,
     )
     exchange.records(claim, result)
     assert exchange.finds_nothing() == FIRST_PAUSE

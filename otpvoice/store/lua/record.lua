@@ -4,11 +4,9 @@
 --      6 reason or "" 7 raw or ""    8 provider's id or ""   9 "1": provably not rung, so it leaves no gap
 --     10 ms until it is tried again (queued)                11 keep of the provider's id, ms
 --     12-13 the next call after a failed one: id or "" (none), route   14 routes tried so far
---     15 what the answer says of the route: good, bad (enough of them close it), down (closes it), or ""
+--     15 what the request says of the route: good, bad (enough over different numbers in a row close it),
+--        unreached (enough of them do), down (closes it), or ""
 -- Returns {status the call has now, or "lost", now, what became of the route: "closed", "opened" or ""}
-
-local BAD_IN_A_ROW = 5
-local PAUSE, LONGEST_PAUSE = 10000, 60000
 
 local function open_route(key)
   local was_closed = redis.call('HEXISTS', key, 'closed_until') == 1
@@ -24,26 +22,41 @@ end
 -- Each closing lasts twice as long as the one before; then one call tries the route.
 local function close_route(key)
   local closings = redis.call('HINCRBY', key, 'closings', 1)
-  local pause = math.min(PAUSE * 2 ^ (closings - 1), LONGEST_PAUSE)
+  local pause = math.min(RULES.route_pause * 2 ^ (closings - 1), RULES.route_longest_pause)
   redis.call('HSET', key, 'closed_until', NOW + pause)
-  redis.call('HDEL', key, 'probe_until')
-  return 'closed'
+  redis.call('HDEL', key, 'probe_until', 'row')
 end
 
-local function judge_route(route, verdict)
-  local key = route_key(route)
+-- Adds this request to the row of those that were not accepted; returns how many are in it. A request that
+-- was sent stands in it by its number, so that one number counts once; an unsent one by its call.
+local function add_to_row(key, call, verdict)
+  local who = verdict == 'unreached' and call.id .. '/' .. (call.requests or '') or call.number
+  local row = redis.call('HGET', key, 'row') or ''
+  local length = 0
+  for each in string.gmatch(row, '%S+') do
+    if each == who then who = nil end
+    length = length + 1
+  end
+  if not who then return length end
+  redis.call('HSET', key, 'row', row .. ' ' .. who)
+  return length + 1
+end
+
+-- An open route closes when its row is long enough; one that a single call tries, at its first failure.
+local function judge_route(call, verdict)
+  local key = route_key(call.route)
   if verdict == 'good' then return open_route(key) end
-  if verdict == '' or is_closed(route) then return '' end
-  local failures = redis.call('HINCRBY', key, 'failures', 1)
+  if verdict == '' or is_closed(call.route) then return '' end
+  local is_tried = redis.call('HEXISTS', key, 'closed_until') == 1
+  local closes = verdict == 'down' or is_tried or add_to_row(key, call, verdict) >= RULES.route_failures
+  if closes then close_route(key) end
   redis.call('PEXPIRE', key, 3600000)
-  local was_closed = redis.call('HEXISTS', key, 'closed_until') == 1
-  if verdict == 'down' or was_closed or failures >= BAD_IN_A_ROW then return close_route(key) end
-  return ''
+  return closes and 'closed' or ''
 end
 
 local call = load_call(ARGV[3])
 if not call or call.holder ~= ARGV[4] then return { 'lost', NOW, '' } end
-local route_change = judge_route(call.route, ARGV[15])
+local route_change = judge_route(call, ARGV[15])
 local verification = load_verification(call.verification)
 local pending = verification and verification.status == 'pending'
 

@@ -1,0 +1,173 @@
+"""A provider that refuses every call, in each of its ways: its routes close, and come back."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from world import Desk, Phones
+
+from otpvoice.app import create_app
+from otpvoice.core.errors import CallsUnavailable
+from otpvoice.core.verification import CallStatus, Route
+from otpvoice.settings import Settings
+from otpvoice.store.redis import RedisStore
+
+LOGINS = 12
+PAUSE = 10_001
+"""Milliseconds until a closed route is tried."""
+LOGIN_PAGE = "<html><title>Login</title><form><input type='password'></form></html>"
+CALL = {"id": "7", "status": "notallowed"}
+RETRIED = {"Retry-After": "60"}
+
+
+def reply(status: int, body: Any = "", **members: Any) -> dict[str, Any]:
+    """A phone for which the company answers so."""
+    return {"behaviour": "reply", "status": status, "body": body, **members}
+
+
+AT_ONCE = {
+    "Insufficient Balance": reply(200, {"status": "ERROR", "message": "Insufficient Balance"}),
+    "invalid token": reply(200, {"status": "ERROR", "message": "Invalid token"}),
+    "422 without credit": reply(422, {"status": 422, "message": "Not enough credits"}),
+    "401": {"behaviour": "error_401"},
+    "402": {"behaviour": "out_of_credit"},
+    "403": reply(403, {"status": 403}),
+    "404": reply(404, "<html>Not Found</html>"),
+    "405": reply(405, {"message": "The POST method is not supported."}),
+    "login page": reply(200, LOGIN_PAGE),
+    "302 to a login": reply(302, "", headers={"Location": "/login"}),
+}
+IN_A_ROW = {
+    "unknown word": reply(200, {"status": "ERROR", "message": "Try later"}),
+    "422": reply(422, {"status": 422, "message": "Invalid flow"}),
+    "400": reply(400, {"message": "Bad Request"}),
+    "body 404": reply(200, {"status": 404, "message": "No such flow"}),
+    "call not allowed": reply(200, {"status": "OK", "data": [CALL]}),
+    "empty call": reply(200, {"status": 200, "data": [{}]}),
+    "null in data": reply(200, {"status": "OK", "data": [None]}),
+    "429": reply(429, {"status": 429}, headers=RETRIED),
+}
+IN_DOUBT = {
+    "HTML": {"behaviour": "garbage", "rings": False},
+    "500": {"behaviour": "error_500"},
+    "undocumented promise": reply(200, {"status": "success"}),
+    "another number": reply(200, {"status": "OK", "data": [{"mobile": "917000000000"}]}),
+    "nothing": {"behaviour": "empty", "rings": False},
+    "reset": {"behaviour": "reset", "rings": False},
+}
+
+
+def number(n: int) -> str:
+    """A number of its own for each login."""
+    return f"+91981234{n:04}"
+
+
+def refuses(phones: Phones, way: dict[str, Any], numbers: int = LOGINS) -> None:
+    """From now on the company refuses calls to all of them in this way."""
+    for n in range(numbers):
+        phones.behave(number(n), **way)
+
+
+def logs_in(desk: Desk, numbers: range) -> list[bool]:
+    """Which of these logins began a verification; each is called until nothing is due."""
+    begun = []
+    for n in numbers:
+        try:
+            desk.asks(number(n))
+        except CallsUnavailable:
+            begun.append(False)
+        else:
+            begun.append(True)
+            while desk.dials():
+                pass
+    return begun
+
+
+def degraded(settings: Settings, store: RedisStore) -> list[str]:
+    """What ``/readyz`` names."""
+    answer = create_app(settings, store).test_client().get("/readyz")
+    assert answer.status_code == 200
+    names: list[str] = answer.get_json()["degraded"]
+    return names
+
+
+@pytest.mark.parametrize(
+    ("way", "logins"),
+    [
+        *(pytest.param(way, 1, id=name) for name, way in AT_ONCE.items()),
+        *(pytest.param(way, 5, id=name) for name, way in IN_A_ROW.items()),
+        # A call that may ring is not tried by the next route, which closes later therefore.
+        *(pytest.param(way, 10, id=name) for name, way in IN_DOUBT.items()),
+    ],
+)
+def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
+    desk: Desk,
+    phones: Phones,
+    store: RedisStore,
+    settings: Settings,
+    way: dict[str, Any],
+    logins: int,
+) -> None:
+    """Creates are refused, ``/readyz`` and an error name both routes; then one call opens each."""
+    refuses(phones, way)
+    with capture_logs() as logged:
+        begun = logs_in(desk, range(LOGINS))
+    assert begun == [True] * logins + [False] * (LOGINS - logins)
+    assert degraded(settings, store) == ["route:obd", "route:c2c"]
+    closings = [line for line in logged if line["event"] == "route.closed"]
+    assert [(line["route"], line["log_level"]) for line in closings] == [
+        (Route.OBD, "error"),
+        (Route.C2C, "error"),
+    ]
+    comes_back(desk, store, settings)
+
+
+def comes_back(desk: Desk, store: RedisStore, settings: Settings) -> None:
+    """The provider accepts again: one call by each route opens it."""
+    store.clock_offset += PAUSE
+    for n in (500, 501):
+        verification = desk.asks(number(n), route=(Route.OBD, Route.C2C)[n - 500])
+        desk.dials()
+        assert desk.calls_of(verification)[0].status is CallStatus.PLACED
+    assert degraded(settings, store) == []
+
+
+def test_refused_probe_keeps_the_route_closed(
+    desk: Desk, phones: Phones, store: RedisStore, settings: Settings
+) -> None:
+    """While the provider refuses, one call at a time finds it out, after longer and longer."""
+    refuses(phones, IN_A_ROW["unknown word"], 40)
+    logs_in(desk, range(5))
+    before = len(phones.ledger())
+    for n, pause in enumerate((10, 20, 40, 60), 10):
+        store.clock_offset += pause * 1_000 + 1
+        store.sweep("a dialer that was heard of")
+        logs_in(desk, range(n, n + 1))
+        assert degraded(settings, store) == ["route:obd", "route:c2c"]
+        assert logs_in(desk, range(30, 31)) == [False]
+    assert len(phones.ledger()) == before + 8
+
+
+def test_one_person_with_a_refused_number_closes_nothing(
+    desk: Desk, phones: Phones, store: RedisStore, settings: Settings
+) -> None:
+    """However often they try."""
+    refuses(phones, IN_A_ROW["unknown word"], 1)
+    for _ in range(12):
+        assert logs_in(desk, range(1)) == [True]
+        store.clock_offset += 400_000
+        store.sweep("a dialer that was heard of")
+    assert degraded(settings, store) == []
+
+
+def test_some_refused_numbers_among_others_close_nothing(
+    desk: Desk, phones: Phones, store: RedisStore, settings: Settings
+) -> None:
+    """As long as calls are accepted between them, by each route."""
+    refuses(phones, IN_A_ROW["unknown word"], 30)
+    for n in range(6):
+        logs_in(desk, range(4 * n, 4 * n + 4))
+        for route in (Route.OBD, Route.C2C):
+            desk.asks(number(100 + 2 * n + (route is Route.C2C)), route=route)
+            assert desk.dials()
+    assert degraded(settings, store) == []
