@@ -345,6 +345,21 @@ def test_reply_about_another_number_is_in_doubt(route: Route, body: dict[str, An
         wire.close()
 
 
+def test_call_after_an_interim_reply_keeps_its_own_id() -> None:
+    """A 103 before a reply on a kept connection does not give the next call the id before it."""
+    bodies = [json.dumps({"status": 200, "callId": n}).encode() for n in ("first", "second")]
+    wire = Wire()
+    wire.will(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + reply(bodies[0]), reply(bodies[1])
+    )
+    provider = Mobtexting(base_url=wire.url, token=TOKEN, http=HttpClient())
+    try:
+        placed = [provider.place(order(Route.C2C), usual()) for _ in bodies]
+    finally:
+        wire.close()
+    assert [each.provider_id for each in placed] == ["first", "second"]
+
+
 def usual() -> Deadlines:
     """Five seconds."""
     return within(5)

@@ -1,5 +1,7 @@
 """The breaker of routes: closed when they fail, tried by one call, opened by its success."""
 
+from dataclasses import replace
+
 import pytest
 from redis import Redis
 from store.exchange import Exchange, exchange_with
@@ -244,6 +246,51 @@ def test_a_wish_for_the_route_counts_again_when_it_is_open(
     exchange.passes(FIRST_PAUSE)
     assert office.dials(GOOD).route_change == "opened"
     office.begins()
+    assert exchange.claims().route is Route.OBD
+
+
+def test_any_call_tries_a_closed_route_that_refuses(exchange: Exchange, office: Office) -> None:
+    """Once after each pause, so that a route that no call prefers comes back as well."""
+    office.closes(Route.C2C)
+    exchange.passes(FIRST_PAUSE)
+    for _ in range(2):
+        office.begins(Route.OBD)
+    probe, other = exchange.claims(), exchange.claims()
+    assert (probe.route, other.route) == (Route.C2C, Route.OBD)
+    exchange.marks(probe)
+    assert exchange.records(probe, GOOD).route_change == "opened"
+    assert closed(exchange) == ()
+
+
+def test_refused_probe_is_dialed_by_the_open_route(exchange: Exchange, office: Office) -> None:
+    """At once: the call loses a moment, and nothing else."""
+    office.closes(Route.C2C)
+    exchange.passes(FIRST_PAUSE)
+    office.begins(Route.OBD)
+    probe = exchange.claims()
+    exchange.marks(probe)
+    exchange.records(probe, replace(DOWN, next_route=Route.OBD))
+    claim = exchange.claims()
+    assert (claim.route, claim.tried) == (Route.OBD, (Route.C2C,))
+
+
+def test_silent_route_is_tried_by_its_own_calls_alone(exchange: Exchange, office: Office) -> None:
+    """A call that may ring there could not go on by the open route."""
+    for _ in range(5):
+        office.dials(BAD, Route.C2C)
+    assert closed(exchange) == (Route.C2C,)
+    exchange.passes(FIRST_PAUSE)
+    office.begins(Route.OBD)
+    assert exchange.claims().route is Route.OBD
+    office.begins(Route.C2C)
+    assert exchange.claims().route is Route.C2C
+
+
+def test_trial_call_goes_by_its_own_route(exchange: Exchange, office: Office) -> None:
+    """``otpvoice doctor --live`` asks about one route."""
+    office.closes(Route.C2C)
+    exchange.passes(FIRST_PAUSE)
+    assert exchange.asks(route=Route.OBD, is_trial=True).outcome == "created"
     assert exchange.claims().route is Route.OBD
 
 

@@ -55,8 +55,8 @@ local function enqueue(id, due)
   if due <= NOW or not head[2] or due < tonumber(head[2]) then wake() end
 end
 
--- Routes: hash {row, closings, closed_until, probe_until}; none while all is well ---------------------
--- `row`: the requests in a row that were not accepted (record.lua).
+-- Routes: hash {row, closings, closed_until, probe, probe_until}; none while all is well --------------
+-- `row`: the requests in a row that were not accepted; `probe`: which calls may try it (record.lua).
 
 local function route_key(route) return PREFIX .. 'route:' .. route end
 

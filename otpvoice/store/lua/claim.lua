@@ -19,19 +19,28 @@ local function hold(call, verification, until_ms, dial_by)
 end
 
 -- The route to dial by, and whether the call is the one that tries a closed route: its own route if
--- that is open, else one that did not refuse it. Or nil, and when to look again.
+-- that is open, else one that did not refuse it. Or nil, and when to look again. An open route is passed over
+-- for a closed one that any call may try, because a refusal there costs the call nothing but a moment;
+-- otherwise a route that calls prefer no longer would stay closed although the provider accepts again.
 local function usable_route(call)
   local candidates, soonest = { call.route }, math.huge
   for _, route in ipairs(RULES.routes) do
     local tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
     if route ~= call.route and not tried then candidates[#candidates + 1] = route end
   end
+  local open
   for _, route in ipairs(candidates) do
     local state = load(route_key(route)) or {}
     local look_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
-    if look_at <= NOW then return route, state.closed_until end
-    soonest = math.min(soonest, look_at)
+    if look_at > NOW then
+      soonest = math.min(soonest, look_at)
+    elseif not state.closed_until then
+      open = open or route
+    elseif not open or (state.probe == 'any' and not call.trial) then
+      return route, state.closed_until
+    end
   end
+  if open then return open end
   return nil, soonest
 end
 

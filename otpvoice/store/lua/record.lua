@@ -19,11 +19,12 @@ local function open_route(key)
   return 'opened'
 end
 
--- Each closing lasts twice as long as the one before; then one call tries the route.
+-- Each closing lasts twice as long as the one before; then one call tries the route. That may be any call if
+-- the request that closed it provably did not ring; else one that is meant for it or has no other way.
 local function close_route(key)
   local closings = redis.call('HINCRBY', key, 'closings', 1)
   local pause = math.min(RULES.route_pause * 2 ^ (closings - 1), RULES.route_longest_pause)
-  redis.call('HSET', key, 'closed_until', NOW + pause)
+  redis.call('HSET', key, 'closed_until', NOW + pause, 'probe', ARGV[9] == '1' and 'any' or 'own')
   redis.call('HDEL', key, 'probe_until', 'row')
 end
 

@@ -1,0 +1,54 @@
+"""The shipped alerts about routes: each fires for its outage, and for nothing less."""
+
+from pathlib import Path
+
+import pytest
+from metrics.promtool import fires
+
+ALL_CLOSED, ONE_CLOSED, REFUSED, UNCLEAR = (
+    "OtpvoiceAllRoutesClosed",
+    "OtpvoiceRouteClosed",
+    "OtpvoiceCallsRefused",
+    "OtpvoiceProviderUnclear",
+)
+CLOSED = "otpvoice_route_closed"
+REQUESTS = "otpvoice_provider_requests_total"
+
+
+def closed(obd: str, c2c: str) -> dict[str, str]:
+    """Both routes as the API and a dialer show them."""
+    return {
+        f'{CLOSED}{{route="{route}", instance="{instance}"}}': values
+        for route, values in (("obd", obd), ("c2c", c2c))
+        for instance in ("api", "dialer")
+    }
+
+
+def requests(accepted: str, **others: str) -> dict[str, str]:
+    """Requests of one dialer by obd, by their outcome."""
+    return {
+        f'{REQUESTS}{{route="obd", outcome="{outcome}"}}': values
+        for outcome, values in {"accepted": accepted, **others}.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "at", "expected"),
+    [
+        pytest.param(ALL_CLOSED, closed("1x80", "1x80"), "2m", True, id="all closed"),
+        pytest.param(ALL_CLOSED, closed("1x80", "1x80"), "30s", False, id="just closed"),
+        pytest.param(ALL_CLOSED, closed("1x80", "0x80"), "15m", False, id="one is open"),
+        pytest.param(ALL_CLOSED, closed("1x2 0x80", "1x80"), "15m", False, id="one opened again"),
+        pytest.param(ONE_CLOSED, closed("1x80", "0x80"), "4m", True, id="one closed"),
+        pytest.param(ONE_CLOSED, closed("0x80", "0x80"), "15m", False, id="all open"),
+        pytest.param(REFUSED, requests("0+1x240", refused="0+1x240"), "45m", True, id="half"),
+        pytest.param(REFUSED, requests("0+9x240", refused="0+1x240"), "45m", False, id="a tenth"),
+        pytest.param(REFUSED, requests("0x240", refused="0x20 3x220"), "45m", False, id="few"),
+        pytest.param(UNCLEAR, requests("0+1x240", ambiguous="0+1x240"), "30m", True, id="unclear"),
+    ],
+)
+def test_route_alert_fires_for_its_outage_alone(
+    tmp_path: Path, alert: str, series: dict[str, str], at: str, expected: bool
+) -> None:
+    """Judged by ``promtool test rules``, with what the processes show."""
+    assert fires(tmp_path, alert, series, at) is expected
