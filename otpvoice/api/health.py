@@ -24,6 +24,10 @@ def health(store: RedisStore) -> Blueprint:
         degraded += sorted({breaker.partition(" ")[0] for breaker in found.breakers})
         if not found.dialers:
             degraded.append("dialer")
+        if found.set_aside.quarantined:
+            degraded.append("quarantine")
+        if found.set_aside.undialable:
+            degraded.append("undialable_calls")
         return json_answer(shapes.Readiness(status="ok", degraded=degraded))
 
     return routes

@@ -14,7 +14,6 @@ from otpvoice.core.verification import (
     CallStatus,
     EndReason,
     NextReason,
-    Route,
     Status,
 )
 
@@ -36,7 +35,7 @@ class Call(Shape, frozen=True):
     id: Annotated[str, Meta(extra_json_schema={"pattern": "^call_[0-9a-f]{32}$"})]
     status: CallStatus
     reason: CallReason | None
-    route: Route
+    route: Annotated[str, Meta(description="The route of the call: `obd`, `c2c`.")]
     locale: Annotated[str, Meta(description="The language that speaks, as the operator named it.")]
     caller_id: Annotated[str, Meta(description="The number that the phone shows.")]
     due_at: Annotated[Moment, Meta(description="When it is, or was, to be dialed.")]

@@ -173,4 +173,5 @@ def to_report(
         reason=news.reason,
         raw=news.raw,
         duration=news.duration,
+        number=None if news.bridge else name,
     )

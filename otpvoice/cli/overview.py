@@ -73,6 +73,8 @@ def document(service: ServiceLimits) -> dict[str, Any]:
         "queued_calls": seen.queued,
         "dialers": seen.dialers,
         "closed_routes": [*seen.closed_routes],
+        "quarantined_records": seen.set_aside.quarantined,
+        "undialable_calls": seen.set_aside.undialable,
     }
 
 
@@ -103,3 +105,7 @@ def _figures(service: ServiceLimits) -> Iterator[str]:
     yield f"  queued calls               {seen.queued}"
     yield f"  dialers                    {seen.dialers}"
     yield f"  closed routes              {', '.join(seen.closed_routes) or 'none'}"
+    if count := seen.set_aside.quarantined:
+        yield f"  unreadable records         {count} in 15 min: otpvoice doctor"
+    if count := seen.set_aside.undialable:
+        yield f"  undialable calls           {count} in 15 min: otpvoice doctor"

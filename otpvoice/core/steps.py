@@ -8,13 +8,17 @@ from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 
 class NewCall(Struct, frozen=True):
-    """A call to be queued. Without ``route`` or ``locale`` it takes the verification's."""
+    """A call to be queued. Without ``route`` or ``locale`` it takes the verification's.
+
+    ``flow``, the provider's id of the script that speaks ``locale``, comes with it.
+    """
 
     id: str
     route: Route | None
     locale: str | None
     bridge: str
     caller_id: str
+    flow: str | None = None
 
 
 class Idempotency(Struct, frozen=True):
@@ -69,6 +73,9 @@ class NewVerification(Struct, frozen=True):
     is_trial: bool = False
     """One real call that nothing follows, and of which what was said is kept for a while."""
     idempotency: Idempotency | None = None
+    flow: str | None = None
+    """The provider's id of the script that speaks ``locale``. It is stored, so that a dialer needs
+    no settings of the client."""
 
 
 class Answer(Protocol):

@@ -23,6 +23,11 @@ class Route(StrEnum):
     """Click to call: the provider dials the person and connects them to a flow."""
 
 
+def known_route(word: str) -> str:
+    """Return the :class:`Route` of ``word``; as it is if only another release knows it."""
+    return Route(word) if word in {*Route} else word
+
+
 class Status(StrEnum):
     """The states of a verification. A call that fails never ends it."""
 
@@ -114,7 +119,8 @@ class Call(Struct, frozen=True, kw_only=True):
     id: str
     status: CallStatus
     reason: CallReason | None = None
-    route: Route
+    route: str
+    """A :class:`Route`, or the word of another release."""
     locale: str
     """The key in ``flows``, ``default`` included."""
     bridge: str

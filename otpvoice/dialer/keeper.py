@@ -14,6 +14,7 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, SealBroken, short_name
 from otpvoice.core.phone import mask_number
 from otpvoice.core.service import open_number
+from otpvoice.core.verification import Route
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallInquiry, Deadlines, Provider
 from otpvoice.store.redis import RedisStore
@@ -26,6 +27,7 @@ _ROUND: Final = 1.0
 _PULL_WITHIN: Final = 5.0
 """Seconds for one question and its answer."""
 _PULLERS: Final = 4
+_LOGGED_KINDS: Final = frozenset({"call", "verification", "number"})
 _NOTHING: Final = "nothing"
 """The provider told no end of the call."""
 
@@ -96,6 +98,9 @@ class Keeper:
             StoreUnavailable: it is asked again later.
             SealBroken: the ring lost the number's key.
         """
+        if not isinstance(pull.route, Route):
+            _log(pull).warning("call.not_pulled", why="no adapter for the route")
+            return
         number = open_number(self._ring, pull.verification_id, pull.sealed_number)
         now = time.monotonic()
         report = self._provider.ask(
@@ -147,14 +152,21 @@ class Keeper:
 
     def _tell(self, notice: Notice) -> None:
         """Alarms are errors, for somebody has to look; what an operator did is on record."""
-        is_alarm = notice.event == "breaker.opened"
+        is_alarm = "breaker" in notice.details
         if is_alarm:
             self._metrics.breaker_opened(notice.details["breaker"])
-        level = logging.ERROR if is_alarm else logging.INFO
+        level = logging.ERROR if is_alarm or "record" in notice.details else logging.INFO
         happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        number = notice.details.get("number")
-        known = {"number": short_name(number)} if number else {}
-        _LOG.log(level, notice.event, happened_at=happened_at, **{**notice.details, **known})
+        details = {**notice.details, **_record_of(notice)}
+        if "number" in details:
+            details["number"] = short_name(details["number"])
+        _LOG.log(level, notice.event, happened_at=happened_at, **details)
+
+
+def _record_of(notice: Notice) -> dict[str, str]:
+    """Name a record that was set aside by the fields of the log: ``call``, ``number``, ..."""
+    kind, _, record_id = notice.details.get("record", "").partition(":")
+    return {kind: record_id} if kind in _LOGGED_KINDS else {}
 
 
 def _log(pull: Pull) -> structlog.typing.FilteringBoundLogger:

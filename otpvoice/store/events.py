@@ -8,6 +8,7 @@ import msgspec
 
 from otpvoice.core.verification import Verification
 from otpvoice.store.records import fields_of, read_verification
+from otpvoice.store.schema import UnreadableRecord, decoding
 
 EVENT_LEASE: Final = 20_000
 """A try's length (ms): longer than the deadlines of the request."""
@@ -40,27 +41,34 @@ class TakenEvents:
     """By client: events since the last taking for which too many were waiting already."""
 
 
-def read_taken_events(holder: str, dropped: Sequence[bytes], taken: Sequence[Any]) -> TakenEvents:
-    """The reply of ``take_events.lua``."""
-    events = (_event(holder, *taken[at : at + 3]) for at in range(0, len(taken), 3))
-    counts = fields_of(dropped)
-    return TakenEvents(
-        tuple(events), {client.decode(): int(many) for client, many in counts.items()}
-    )
+def read_dropped(dropped: Sequence[bytes]) -> dict[str, int]:
+    """Decode how many events were dropped, by client."""
+    return {client.decode(): int(many) for client, many in fields_of(dropped).items()}
 
 
-def _event(holder: str, key: bytes, client: bytes, flat: Sequence[bytes]) -> Event:
-    fields = fields_of(flat)
-    said = _said(fields[b"said"])
-    said[_FIELDS] += [b"sealed_number", fields[b"sealed_number"]]
-    return Event(
-        id=key.decode(),
-        client=client.decode(),
-        type=fields[b"type"].decode(),
-        verification=read_verification(*said),
-        tries=int(fields[b"tries"]),
-        holder=holder,
-    )
+def read_event(holder: str, key: bytes, client: bytes, flat: Sequence[bytes]) -> Event:
+    """Decode one event of ``take_events.lua``.
+
+    Raises:
+        UnreadableRecord: nobody can be sent it.
+    """
+    record = f"event:{key.decode('utf-8', 'replace')}"
+    with decoding(record):
+        fields = fields_of(flat)
+        said = _said(fields[b"said"])
+        said[_FIELDS] += [b"sealed_number", fields[b"sealed_number"]]
+        try:
+            verification = read_verification(*said)
+        except UnreadableRecord as error:  # the event's copy, not the verification itself
+            raise UnreadableRecord(record, error.why) from error
+        return Event(
+            id=key.decode(),
+            client=client.decode(),
+            type=fields[b"type"].decode(),
+            verification=verification,
+            tries=int(fields[b"tries"]),
+            holder=holder,
+        )
 
 
 def _said(text: bytes) -> Any:

@@ -45,6 +45,9 @@ class StoreGauges(Collector):
         yield _by("events_waiting", "Events that wait, or are told now.", ["client"], [
             ((client,), float(seen.events[client])) for client in sorted(rules.told)
         ])  # fmt: skip
+        yield _by("events_overdue_seconds", "Since the oldest waiting event was due.", ["client"], [
+            ((client,), seen.events_overdue[client] / 1000) for client in sorted(rules.told)
+        ])  # fmt: skip
         yield _uses(seen, rules.limits)
 
 
@@ -55,6 +58,16 @@ def _figures(seen: Overview) -> Iterator[Metric]:
     )
     yield _gauge("live_calls", "Calls that may be ringing or talking.", seen.live)
     yield _gauge("dialers", "Dialers heard of within 30 seconds.", seen.dialers)
+    yield _gauge(
+        "quarantined_records",
+        "Unreadable records that were set aside in the last 15 minutes.",
+        seen.set_aside.quarantined,
+    )
+    yield _gauge(
+        "undialable_calls",
+        "Calls of the last 15 minutes that could not be placed because of a dialer's settings.",
+        seen.set_aside.undialable,
+    )
 
 
 def _breakers(found: Iterable[Breaker]) -> Metric:

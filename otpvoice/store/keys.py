@@ -19,6 +19,9 @@
 | event:<id>           | hash | what a client is to be told                | a day         |
 | dropped:<client>     | text | events too many, the log not told of yet   | a day         |
 | overheard:<call id>  | list | what was said about a trial's call, sealed | 15 minutes    |
+| quarantine           | zset | unreadable records by when they were found | 7 days        |
+| quarantined:<key>    | any  | an unreadable record as it was found       | 7 days        |
+| undialable           | zset | calls that a dialer's settings prevented   | 7 days        |
 | line:<bridge>:<n>    | text | the live call of both                      | with the call |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |

@@ -15,9 +15,11 @@ from otpvoice.core.limits import DAY
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.connections import Argument
-from otpvoice.store.records import read_answer
+from otpvoice.store.records import read_answer, read_set_aside
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
+from otpvoice.store.schema import UnreadableRecord, decoding
 from otpvoice.store.scripts import faults_told
+from otpvoice.store.values import SetAsides
 
 _NEWEST: Final = 20
 """Verifications that are found at most."""
@@ -108,6 +110,9 @@ class Overview:
     """Milliseconds since the oldest call that waits was due; 0 when none is due."""
     events: dict[str, int]
     """By client: those that wait, or are told right now."""
+    events_overdue: dict[str, int]
+    """By client: milliseconds since the oldest event that waits was due; 0 when none is due."""
+    set_aside: SetAsides
 
 
 class Operations(Rulebook):
@@ -115,9 +120,9 @@ class Operations(Rulebook):
 
     def overview(self) -> Overview:
         """What refuses now, and how much was refused lately."""
-        now, uses, breakers, refused, live, queued, dialers, closed, overdue, events = self._run(
-            "overview", [], [HEARD_WITHIN, *self.rules.limits.clients]
-        )
+        reply = self._run("overview", [], [HEARD_WITHIN, *self.rules.limits.clients])
+        now, uses, breakers, refused, live, queued, dialers, closed, overdue, *rest = reply
+        events, set_aside = rest
         return Overview(
             now=now,
             uses=tuple(_uses(uses)),
@@ -130,7 +135,9 @@ class Operations(Rulebook):
             dialers=dialers,
             closed_routes=tuple(Route(route.decode()) for route in closed),
             overdue=overdue,
-            events={client.decode(): count for client, count in _pairs(events)},
+            events={client.decode(): count for client, count, _ in events},
+            events_overdue={client.decode(): late for client, _, late in events},
+            set_aside=read_set_aside(set_aside),
         )
 
     def explain(self, telephone: Telephone) -> Explanation:
@@ -143,8 +150,18 @@ class Operations(Rulebook):
             gap_until=gap_until,
             blocked_until=blocked_until,
             uses=tuple(_uses(uses)),
-            refusals=tuple(_of_a_day(refusals, now)),
+            refusals=self._refusals(telephone.name, refusals, now),
         )
+
+    def _refusals(self, number: str, texts: Sequence[bytes], now: int) -> tuple[Refusal, ...]:
+        """Decode those of a day: the list lives a day after the newest of them."""
+        try:
+            with decoding(f"refusals:{number}"):
+                found = [msgspec.json.decode(text, type=Refusal) for text in texts]
+        except UnreadableRecord as error:
+            self.set_aside(error)
+            return ()
+        return tuple(refusal for refusal in found if refusal.at > now - DAY)
 
     def clear(self, telephone: Telephone, by: str) -> None:
         """Frees a number from its own limits and from those of its prefix and area."""
@@ -201,23 +218,24 @@ class Operations(Rulebook):
 
     def _find(self, kind: str, what: str, by: str, masked: str) -> list[Verification]:
         _, *found = self._run("find", [], [kind, what, by, masked])
-        answers = [read_answer(each) for each in found]
-        verifications = [each.verification for each in answers if each.verification]
+        verifications = [*self._found(found)]
         verifications.sort(key=lambda each: each.created_at, reverse=True)
         return verifications[:_NEWEST]
+
+    def _found(self, replies: Sequence[Sequence[Any]]) -> Iterator[Verification]:
+        for reply in replies:
+            try:
+                answer = read_answer(reply)
+            except UnreadableRecord as error:
+                self.set_aside(error)
+                continue
+            if answer.verification:
+                yield answer.verification
 
 
 def _uses(rows: Sequence[Any]) -> Iterator[Use]:
     for client, limit, used, until in rows:
         yield Use(client.decode() or None, limit.decode(), used, until)
-
-
-def _of_a_day(refusals: Sequence[bytes], now: int) -> Iterator[Refusal]:
-    """The list lives a day after the newest of them."""
-    for text in refusals:
-        refusal = msgspec.json.decode(text, type=Refusal)
-        if refusal.at > now - DAY:
-            yield refusal
 
 
 def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:

@@ -1,9 +1,9 @@
 """The store on Redis or Valkey. Every method but ``wait`` is one script and one round trip."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -12,7 +12,7 @@ from otpvoice.core.steps import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.connections import Argument
-from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_taken_events
+from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_dropped, read_event
 from otpvoice.store.keys import TAG
 from otpvoice.store.records import (
     Answer,
@@ -21,12 +21,24 @@ from otpvoice.store.records import (
     read_notice,
     read_pull,
     read_recorded,
+    read_set_aside,
     read_settled,
 )
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.rules import QueueRules
+from otpvoice.store.schema import UnreadableRecord
 from otpvoice.store.scripts import faults_told
-from otpvoice.store.values import CallResult, Claim, Health, Pull, Recorded, Report, Settled, Swept
+from otpvoice.store.values import (
+    CallResult,
+    Claim,
+    Health,
+    Notice,
+    Pull,
+    Recorded,
+    Report,
+    Settled,
+    Swept,
+)
 
 OVERDUE_AFTER: Final = 60_000
 """A call that could be dialed and has waited this long (ms) says that there are too many."""
@@ -79,10 +91,12 @@ class RedisStore(Rulebook):
             *("sealed_number", new.sealed_number),
             *("digest", new.digest, "request_digest", new.request_digests[0]),
             *("route", new.route, "locale", new.locale),
+            *(("flow", new.flow) if new.flow else ()),
             *("code_length", new.code_length, "checks_left", new.max_checks),
             *(("own_code", 1) if new.own_code else ()),
             *(("test", 1) if new.is_test else ()),
             *(("trial", 1) if new.is_trial else ()),
+            *self._facts_of(new.client),
             *(("reference", new.reference) if new.reference is not None else ()),
         ]
         arguments: list[Argument] = [
@@ -94,7 +108,7 @@ class RedisStore(Rulebook):
             *(_or_empty(new.shares.ip), new.shares.reference),
             *(len(new.request_digests), *new.request_digests, *fields),
         ]
-        return read_answer(self._run("create", keys, arguments))
+        return self._answer(self._run("create", keys, arguments))
 
     def get(self, verification_id: str, client: str) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
@@ -123,7 +137,7 @@ class RedisStore(Rulebook):
         idempotency: Idempotency | None = None,
     ) -> Answer:
         """See :class:`otpvoice.core.steps.Store`."""
-        arguments = (HEARD_WITHIN, OVERDUE_AFTER, *_call(call))
+        arguments = (HEARD_WITHIN, OVERDUE_AFTER, *_call(call), _or_empty(call.flow))
         return self._once("call", verification_id, client, idempotency, *arguments)
 
     # What the dialer does ------------------------------------------------------------------------
@@ -135,7 +149,13 @@ class RedisStore(Rulebook):
         """
         holder = secrets.token_hex(8)
         _, wait, *claimed = self._run("claim", [], [holder, LEASE, live_calls])
-        return read_claim(holder, *claimed) if claimed else int(wait)
+        if not claimed:
+            return int(wait)
+        try:
+            return read_claim(holder, *claimed)
+        except UnreadableRecord as error:
+            self.set_aside(error)
+            return 0
 
     def mark(
         self, claim: Claim, live_for: int, gaps: Sequence[int], heard_after: int | None = None
@@ -163,6 +183,10 @@ class RedisStore(Rulebook):
         status, _, change = self._run("record", [], arguments)
         return read_recorded(status, change)
 
+    def report_undialable(self, claim: Claim, why: str) -> None:
+        """Show operators that this process could not place a call because of its settings."""
+        self._run("set_aside", [], ["undialable", claim.call_id, why, ""])
+
     def pretend(self, claim: Claim, duration: int) -> bool:
         """Ends a claimed call to a test number as answered; whether it was still this holder's.
 
@@ -174,12 +198,18 @@ class RedisStore(Rulebook):
     def sweep(self, dialer: str) -> Swept:
         """Ends what is over, says that ``dialer`` lives, and fetches what the log is to be told."""
         _, swept, *notices = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
-        return Swept(swept >= _SWEEP, tuple(read_notice(each) for each in notices))
+        return Swept(swept >= _SWEEP, tuple(self._notices(notices)))
 
     def pulls(self, at_most: int) -> list[Pull]:
         """Live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
         _, *found = self._run("pull", [], [PULL_EVERY, at_most])
-        return [read_pull(*found[at : at + 4]) for at in range(0, len(found), 4)]
+        pulls: list[Pull] = []
+        for at in range(0, len(found), 4):
+            try:
+                pulls.append(read_pull(*found[at : at + 4]))
+            except UnreadableRecord as error:
+                self.set_aside(error)
+        return pulls
 
     def wait(self, seconds: float) -> None:
         """Returns when a call may have become due, or after ``seconds``.
@@ -196,7 +226,13 @@ class RedisStore(Rulebook):
         holder = secrets.token_hex(8)
         wanted = [word for each in at_most.items() for word in each]
         _, dropped, *taken = self._run("take_events", [], [holder, EVENT_LEASE, *wanted])
-        return read_taken_events(holder, dropped, taken)
+        events: list[Event] = []
+        for at in range(0, len(taken), 3):
+            try:
+                events.append(read_event(holder, *taken[at : at + 3]))
+            except UnreadableRecord as error:
+                self.set_aside(error)
+        return TakenEvents(tuple(events), read_dropped(dropped))
 
     def settle_event(self, event: Event, retry_in: int | None) -> None:
         """It is over, or tried again after so many milliseconds; unless its lease was over."""
@@ -220,7 +256,7 @@ class RedisStore(Rulebook):
             *(_or_empty(report.route), _or_empty(report.started_at), START_SLACK),
             *(report.status, _or_empty(report.reason), _or_empty(report.raw)),
             *(_or_empty(report.duration), _or_empty(provider_id), self._keep),
-            f"call_{secrets.token_hex(16)}",
+            *(f"call_{secrets.token_hex(16)}", _or_empty(report.number)),
         ]
         news, _, *call = self._run("settle", keys, arguments)
         return read_settled(news, *call)
@@ -236,16 +272,39 @@ class RedisStore(Rulebook):
 
     def health(self) -> Health:
         """Whether anybody dials, by which routes not, and which breakers are open."""
-        _, alive, closed, breakers = self._run("health", [], [HEARD_WITHIN])
+        _, alive, closed, breakers, set_aside = self._run("health", [], [HEARD_WITHIN])
         return Health(
             dialers=int(alive),
             closed_routes=tuple(Route(route.decode()) for route in closed),
             breakers=tuple(breaker.decode() for breaker in breakers),
+            set_aside=read_set_aside(set_aside),
         )
+
+    def _facts_of(self, client: str) -> Iterator[Argument]:
+        """What the record has to say of its client to processes whose settings lack it."""
+        if client in self.rules.told:
+            yield from ("events", 1)
+        if client in self.rules.limits.clients and self.rules.limits.clients[client].deliver_only:
+            yield from ("deliver_only", 1)
+
+    def _notices(self, texts: Sequence[bytes]) -> Iterator[Notice]:
+        for text in texts:
+            try:
+                yield read_notice(text)
+            except UnreadableRecord as error:
+                self.set_aside(error, text)
+
+    def _answer(self, reply: Sequence[Any]) -> Answer:
+        """Decode the reply of a step; what cannot be read is set aside and not found."""
+        try:
+            return read_answer(reply)
+        except UnreadableRecord as error:
+            self.set_aside(error)
+            return Answer("not_found", None, 0)
 
     def _step(self, name: str, verification_id: str, client: str, *rest: Argument) -> Answer:
         keys = [self._keys.verification(verification_id)]
-        return read_answer(self._run(name, keys, [verification_id, client, *rest]))
+        return self._answer(self._run(name, keys, [verification_id, client, *rest]))
 
     def _once(
         self,
@@ -258,7 +317,7 @@ class RedisStore(Rulebook):
         """A step that is done once for each idempotency key."""
         keys = [self._keys.verification(verification_id), self._again(client, idempotency)]
         arguments = [verification_id, client, _body(idempotency), _DAY, *rest]
-        return read_answer(self._run(name, keys, arguments))
+        return self._answer(self._run(name, keys, arguments))
 
     def _again(self, client: str, idempotency: Idempotency | None) -> str:
         return self._keys.again(client, idempotency.key if idempotency else "")

@@ -12,6 +12,7 @@ from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.rules import QueueRules
+from otpvoice.store.schema import UnreadableRecord
 from otpvoice.store.scripts import Library
 
 HEARD_WITHIN: Final = 30_000
@@ -46,6 +47,14 @@ class Rulebook:
         self._keys = Keys(tag)
         self.rules = rules or QueueRules()
         self._library = Library(self.rules)
+
+    def set_aside(self, error: UnreadableRecord, text: bytes | None = None) -> None:
+        """Move what ``error`` names out of the way, and report it.
+
+        ``text``: what could not be read, where it is no record of its own.
+        """
+        kind = "record" if text is None else "text"
+        self._run("set_aside", [], [kind, error.record, error.why, text or ""])
 
     def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The reply of ``lua/<name>.lua``.

@@ -14,6 +14,7 @@ from otpvoice.core.limits import (
     labels,
 )
 from otpvoice.core.verification import CALL_MOVES, REDIALED, Route
+from otpvoice.store.schema import records_lua
 
 ROUTE_FAILURES: Final = 5
 """So many requests in a row, over different numbers, that a route did not accept close it."""
@@ -90,6 +91,7 @@ class QueueRules:
                 _quota(label, "name = 'day', ") for label in _a_day(limits.calls_per_day)
             ),
             "settings": _list(f"'{setting}'" for setting in LIMITS),
+            "records": records_lua(),
         }
 
     def _tallies(self, client: str) -> str:

@@ -37,8 +37,8 @@ _UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED",
 
 _LUA: Final = files("otpvoice.store") / "lua"
 _PARTS: Final = (
-    "base", "tallies", "numbers", "figures", "breakers", "limits", "calls", "verifications",
-    "events", "reports", "again",
+    "server", "base", "records", "tallies", "numbers", "figures", "breakers", "limits", "calls",
+    "verifications", "events", "reports", "again",
 )  # fmt: skip
 _RULES: Final = tuple(
     sorted(

@@ -20,10 +20,13 @@ class Claim:
     number_name: str
     """What the number is called in key names and logs (:class:`otpvoice.core.keys.NumberKey`)."""
     sealed_speech: bytes
-    route: Route
+    route: str
+    """As stored: another release may know routes that this one does not."""
     locale: str
+    flow_id: str | None
+    """None in the record of a release that did not store it."""
     bridge: str
-    tried: tuple[Route, ...]
+    tried: tuple[str, ...]
     """Routes that refused this call before."""
     requests: int
     """Requests sent for this very call so far."""
@@ -62,13 +65,15 @@ class Report:
     provider_ids: tuple[str, ...]
     lines: tuple[tuple[str, str], ...]
     """Bridge and number's name: where the person may have been called."""
-    route: Route | None
+    route: str | None
     started_at: int | None
     status: CallStatus
     reason: CallReason | None
     raw: str | None
     duration: int | None
     """Seconds."""
+    number: str | None = None
+    """The name of the person's number, if the message names no bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class CallResult:
     """Provably did not ring, so that it leaves no gap."""
     retry_in: int = 0
     """Milliseconds until it is tried again."""
-    next_route: Route | None = None
+    next_route: str | None = None
     """After a failed call: the route of the call that follows it at once."""
     verdict: RouteVerdict = RouteVerdict.NONE
 
@@ -130,13 +135,40 @@ class Pull:
     """A live call that the provider is to be asked about."""
 
     call_id: str
-    route: Route
+    route: str
     bridge: str
     provider_id: str | None
     sent_at: int
     verification_id: str
     sealed_number: bytes
     number_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An unreadable record, or a call that a dialer's settings did not allow to place."""
+
+    record: str
+    """Its key, without the prefix."""
+    why: str
+    at: int
+
+    def __str__(self) -> str:
+        return f"{self.record} ({self.why})"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsides:
+    """What was set aside, by kind."""
+
+    quarantined: int
+    """Unreadable records of the last 15 minutes."""
+    undialable: int
+    """Calls of the last 15 minutes that could not be placed because of a dialer's settings."""
+    records: tuple[SetAside, ...]
+    """The newest unreadable records of the last 7 days, the oldest first."""
+    calls: tuple[SetAside, ...]
+    """The newest such calls of the last 7 days, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +179,7 @@ class Health:
     closed_routes: tuple[Route, ...]
     breakers: tuple[str, ...]
     """Those that are open, with what they are open for: ``conversion_breaker area +919876``."""
+    set_aside: SetAsides
 
 
 @dataclass(frozen=True, slots=True)

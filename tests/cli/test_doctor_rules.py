@@ -15,7 +15,7 @@ from otpvoice.cli.doctor.store import health_findings, server_findings, witness_
 from otpvoice.core.verification import Route
 from otpvoice.providers.probe import Account
 from otpvoice.store.probe import Server, Witness
-from otpvoice.store.values import Health
+from otpvoice.store.values import Health, SetAsides
 
 MIB = 1024 * 1024
 SOUND = Server(
@@ -104,7 +104,8 @@ def test_witnesses_of_the_primary_are_counted(
 
 def test_what_is_degraded_is_told() -> None:
     """No dialer, a closed route, an open breaker; each is a warning, for calls may come back."""
-    health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",))
+    set_aside = SetAsides(0, 0, (), ())
+    health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",), set_aside)
     found = sensible(health_findings(health))
     assert {(each.level, each.subject) for each in found} == {
         (WARN, "dialer"),

@@ -1,11 +1,8 @@
 """The running dialer: promptness, at most one live call for a number, a graceful stop."""
 
-import threading
 import time
 from collections.abc import Callable
 
-import pytest
-from redis import Redis
 from stopwatch import takes_within
 from world import ASHA, Desk, Phones, running
 
@@ -51,22 +48,3 @@ def test_a_stopping_dialer_finishes_what_it_began(
     assert call.status is CallStatus.PLACED
     later = desk.asks("+919876543211")
     assert desk.calls_of(later)[0].status is CallStatus.QUEUED
-
-
-@pytest.mark.parametrize("key", ["queue", "dialers"], ids=["dialing", "keeping"])
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_dialer_that_can_not_go_on_ends_as_a_whole(
-    redis: Redis, dialer_of: Callable[..., Dialer], key: str
-) -> None:
-    """Half of one would be heard of and dial nobody, or dial unheard of; a restart mends it."""
-    redis.delete(f"{{otpvoice}}:{key}")
-    redis.set(f"{{otpvoice}}:{key}", "not what our scripts keep here")
-    dialer = dialer_of()
-    thread = threading.Thread(target=dialer.run, daemon=True)
-    thread.start()
-    thread.join(5)
-    ended = not thread.is_alive()
-    dialer.stop()
-    thread.join(5)
-    assert ended
-    assert not [t for t in threading.enumerate() if t.name.startswith("keeper")]

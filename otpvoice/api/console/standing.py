@@ -8,6 +8,7 @@ from otpvoice.core.limits import CallLimits
 from otpvoice.core.verification import Route
 from otpvoice.store.meanings import meaning_of
 from otpvoice.store.operations import Overview, Use
+from otpvoice.store.values import SetAsides
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def standing(
     """What the store overlooks, beside what the settings allow."""
     used = tuple(usages(seen.uses, limits, seen.now))
     troubles = [*_closed(seen, routes), *_open_breakers(seen), *_full(used), *_waiting(seen)]
+    troubles += _set_aside(seen.set_aside)
     troubles.sort(key=lambda each: not each.refuses)
     return Standing(seen, tuple(troubles), used, live_calls)
 
@@ -103,3 +105,20 @@ def _waiting(seen: Overview) -> Iterator[Trouble]:
         means = f"The oldest call that could be dialed has waited {seen.overdue // 1000} s."
         to_do = "Over 60 s creates are refused (over_capacity): start another dialer."
         yield Trouble(refuses=False, title="The queue is behind", means=means, to_do=to_do)
+
+
+def _set_aside(found: SetAsides) -> Iterator[Trouble]:
+    if found.quarantined:
+        yield Trouble(
+            refuses=False,
+            title=f"{found.quarantined} unreadable records were set aside in 15 minutes",
+            means=f"The newest: {found.records[-1]}." if found.records else "",
+            to_do="otpvoice doctor lists them. Find what else writes to this store.",
+        )
+    if found.undialable:
+        yield Trouble(
+            refuses=False,
+            title=f"{found.undialable} calls of the last 15 minutes could not be dialed",
+            means=f"The newest: {found.calls[-1]}." if found.calls else "",
+            to_do="Deploy the same settings to the API and all dialers.",
+        )

@@ -108,7 +108,7 @@ def _shown(settings: Settings, number: str, trial: Trial) -> Iterator[Answer]:
         asked, found = _ask(provider(settings), _inquiry(number, trial))
     yield from answers(
         Evidence(
-            route=call.route,
+            route=Route(call.route),
             call_id=call.id,
             number=number,
             sent_at=_sent_at(call),
@@ -128,7 +128,7 @@ def _inquiry(number: str, trial: Trial) -> CallInquiry:
     call = trial.call
     return CallInquiry(
         call_id=call.id,
-        route=call.route,
+        route=Route(call.route),
         number=number,
         bridge=call.bridge,
         provider_id=reply_id(trial.reply) if trial.reply else None,

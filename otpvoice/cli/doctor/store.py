@@ -9,10 +9,13 @@ from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
+from otpvoice.store.operations import Operations, Overview
 from otpvoice.store.probe import Server, Witness, probe, witnesses
 from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import Health
+from otpvoice.store.values import Health, SetAsides
 
+_LATE: Final = 60_000
+"""Milliseconds that an event may be due before no dialer can be delivering it."""
 _OLDEST: Final = (7, 0)
 """The version of Redis that our scripts need."""
 _CLOCKS_APART: Final = 2.0
@@ -48,6 +51,7 @@ def _findings(settings: Settings, store: RedisStore) -> Iterator[Finding]:
         yield witness_finding([*witnesses(url)])
     yield from server_findings(server, production=settings.server.production, url=url)
     yield from health_findings(store.health())
+    yield from _event_findings(Operations(store.redis, rules=store.rules).overview())
 
 
 def server_findings(server: Server, *, production: bool, url: str = "") -> Iterator[Finding]:
@@ -161,6 +165,26 @@ def health_findings(health: Health) -> Iterator[Finding]:
     for route in health.closed_routes:
         todo = "route.closed in the dialer's log says why; it is tried again within a minute"
         yield warning(f"route {route}", "is closed, no call goes by it", todo)
+    yield from _set_aside_findings(health.set_aside)
     for breaker in health.breakers:
         kind, _, scope = breaker.partition(" ")
         yield warning(kind, f"is open for {scope or 'all'}", "otpvoice limits tells more")
+
+
+def _set_aside_findings(found: SetAsides) -> Iterator[Finding]:
+    """Report what the service could not read, and which calls it could not place, in 7 days."""
+    for record in found.records:
+        todo = f"{{otpvoice}}:quarantined:{record.record} has it for 7 days: find what wrote it"
+        yield warning("quarantine", f"{record} could not be read", todo)
+    for call in found.calls:
+        todo = "deploy the same settings to the API and all dialers (docs/rolling-out-settings.md)"
+        yield warning("undialable call", str(call), todo)
+
+
+def _event_findings(seen: Overview) -> Iterator[Finding]:
+    """Report clients whose due events no dialer takes."""
+    for client, late in seen.events_overdue.items():
+        if late > _LATE:
+            found = f"{seen.events[client]} wait, the oldest for {late // 1000} s"
+            todo = "deploy the client and its event_url to the dialers too: events live for a day"
+            yield warning(f"events of {client}", found, todo)

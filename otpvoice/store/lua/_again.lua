@@ -12,7 +12,7 @@ local ANSWERS = 100
 -- The answer to a request that was answered before; nil when it was not. The verification is as it now
 -- stands, and its outcome as it was.
 local function said_before(said, client)
-  local before = said.body ~= '' and load(said.key)
+  local before = said.body ~= '' and records.at('again', said.key)
   if not before then return nil end
   if before.body ~= said.body then return answer('idempotency_mismatch') end
   local known = load_own(before.id, client)

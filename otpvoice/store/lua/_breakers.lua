@@ -32,8 +32,8 @@ end
 -- at a test number.
 local function count_answered(verification)
   local client = verification.client
-  if not RULES.conversion_breaker or CLIENT(client).deliver_only or verification.counted
-    or verification.test then
+  if not RULES.conversion_breaker or CLIENT(client).deliver_only or verification.deliver_only
+    or verification.counted or verification.test then
     return
   end
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'counted', 1)

@@ -3,7 +3,7 @@
 local function call_key(id) return PREFIX .. 'call:' .. id end
 
 local function load_call(id)
-  local call = load(call_key(id))
+  local call = records.read('call', id)
   if call then call.id = id end
   return call
 end
@@ -61,7 +61,7 @@ end
 local function route_key(route) return PREFIX .. 'route:' .. route end
 
 local function is_closed(route)
-  return tonumber(redis.call('HGET', route_key(route), 'closed_until') or '0') > NOW
+  return tonumber((records.read('route', route) or {}).closed_until or '0') > NOW
 end
 
 -- Closed, or waiting for the call that tries them.
@@ -145,7 +145,7 @@ local function move_call(call, status, changes)
     redis.call('ZADD', PULL, NOW + FIRST_PULL, call.id)
   end
   if status == 'answered' then
-    local verification = load(PREFIX .. 'verification:' .. call.verification)
+    local verification = records.read('verification', call.verification)
     if verification and verification.status ~= 'pending' then
       verification.id = call.verification
       count_answered(verification)
@@ -178,13 +178,18 @@ local function call_under_way(verification)
   end
 end
 
--- `spec`: {id, route, locale, bridge, caller_id, tried}; an empty route or locale is the verification's own.
+-- `spec`: {id, route, locale, flow, bridge, caller_id, tried}; an empty route or locale is the verification's own.
+-- The flow is the provider's id of the script that speaks the locale. It is stored with the call, so that a
+-- dialer needs no settings of the client.
 local function queue_call(verification, spec, due)
   local key, route = call_key(spec.id), spec.route ~= '' and spec.route or verification.route
   redis.call('HSET', key, 'verification', verification.id, 'number', verification.number,
     'status', 'queued', 'route', route,
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
     'bridge', spec.bridge, 'due_at', due)
+  local own = spec.locale == '' or spec.locale == verification.locale
+  local flow = spec.flow and spec.flow ~= '' and spec.flow or own and verification.flow
+  if flow then redis.call('HSET', key, 'flow', flow) end
   if spec.caller_id ~= '+' .. spec.bridge then redis.call('HSET', key, 'caller_id', spec.caller_id) end
   if verification.trial then redis.call('HSET', key, 'trial', 1) end
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end

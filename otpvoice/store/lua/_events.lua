@@ -45,15 +45,17 @@ end
 function tell(verification_id, what)
   if UNTOLD[what] then return end
   local key = PREFIX .. 'verification:' .. verification_id
-  local client, trial = unpack(redis.call('HMGET', key, 'client', 'trial'))
-  if trial or not CLIENT(client).told then return end
+  local client, trial, events = unpack(redis.call('HMGET', key, 'client', 'trial', 'events'))
+  -- The settings of this process may be older than the client, or than its address for events.
+  if trial or not (events or CLIENT(client).told) then return end
+  local verification = records.read('verification', verification_id)
+  if not verification then return end
   local waiting = events_key(client)
   if redis.call('ZCARD', waiting) >= MOST_WAITING then
     redis.call('INCR', dropped_key(client))
     redis.call('PEXPIRE', dropped_key(client), TOLD_WITHIN)
     return
   end
-  local verification = load(key)
   verification.id = verification_id
   local id = verification_id:gsub('^vrf', 'evt') .. '_' .. verification.version
   redis.call('HSET', event_key(id), 'type', what, 'verification', verification_id,

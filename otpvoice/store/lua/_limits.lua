@@ -72,7 +72,7 @@ local function limits_of_call(of, at, besides)
     meets(quota.label, full_until(times_of(calls, besides), quota))
   end
   for _, limit in ipairs(limits_of_client(of, at, besides)) do meets(unpack(limit)) end
-  if CLIENT(of.client).deliver_only then return limits end
+  if CLIENT(of.client).deliver_only or of.deliver_only then return limits end
 
   for _, quota in ipairs(RULES.calls_per_number) do
     meets(quota.label, full_until(times_of(calls, besides, true), quota))
@@ -125,7 +125,8 @@ end
 -- A call's places, from when it is due until it is sent, from then on from that moment.
 local function take_places(of, id, at)
   if of.test then return end
-  local before, unproven = calls_to(of.number)[id], not CLIENT(of.client).deliver_only
+  local before = calls_to(of.number)[id]
+  local unproven = not (CLIENT(of.client).deliver_only or of.deliver_only)
   if before and before.at == at then return end
   forget_calls_before(of.number, NOW - RULES.remembered)
   move_in_tallies(of.client, before and before.at, at)

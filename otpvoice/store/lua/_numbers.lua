@@ -13,7 +13,7 @@ local NEWEST = 20
 local function number_key(number) return PREFIX .. 'number:' .. number end
 
 local function record_of(number)
-  if not read[number] then read[number] = load(number_key(number)) or {} end
+  if not read[number] then read[number] = records.read('number', number) or {} end
   return read[number]
 end
 

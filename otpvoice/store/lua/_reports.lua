@@ -27,7 +27,7 @@ local function redial(verification, call, next_id)
   end
   redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redialed', 1)
   local route = next_route(call.route)
-  queue_call(verification, { id = next_id, route = route, locale = call.locale,
+  queue_call(verification, { id = next_id, route = route, locale = call.locale, flow = call.flow,
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge }, due)
   count('redial', route)
 end

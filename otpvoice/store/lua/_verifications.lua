@@ -31,7 +31,7 @@ end
 -- The verification as it stands now: one whose life is over is ended by whoever reads it.
 local function load_verification(id)
   local key = PREFIX .. 'verification:' .. id
-  local verification = load(key)
+  local verification = records.read('verification', id)
   if not verification then return nil end
   verification.id = id
   if verification.status == 'pending' and tonumber(verification.expires_at) <= NOW then
@@ -69,7 +69,7 @@ local function answer(outcome, verification, number)
   local reply = { outcome, NOW, number or 0, gap_of(verification), limit or '', limit_until,
     codes_refused_until, verification.id, redis.call('HGETALL', key) }
   for id in string.gmatch(redis.call('HGET', key, 'calls') or '', '%S+') do
-    reply[#reply + 1], reply[#reply + 2] = id, redis.call('HGETALL', call_key(id))
+    reply[#reply + 1], reply[#reply + 2] = id, records.flat('call', id)
   end
   return reply
 end

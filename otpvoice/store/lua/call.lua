@@ -4,7 +4,7 @@
 -- KEYS 8 verification:<id>   9 again:<idempotency key>
 -- ARGV 3 id   4 client   5 the body's fingerprint if an idempotency key came with it, else ""
 --      6 how long to know it, ms   7 heard_within ms   8 overdue_after ms
---      9-13 the call: id, route or "", locale or "", bridge, caller_id
+--      9-13 the call: id, route or "", locale or "", bridge, caller_id   14 flow of that locale, or ""
 -- Returns answer("coming" | "replayed coming" | "idempotency_mismatch" | "closed" | "too_late" | "not_found"
 --                | "rate_limited <limit>" (number: ms until then) | "over_capacity" | "calls_unavailable")
 
@@ -34,6 +34,7 @@ if call then
     redis.call('HSET', call_key(call.id), 'due_at', due,
       'route', ARGV[10] ~= '' and ARGV[10] or call.route,
       'locale', ARGV[11] ~= '' and ARGV[11] or call.locale)
+    if ARGV[14] ~= '' then redis.call('HSET', call_key(call.id), 'flow', ARGV[14]) end
     take_places(verification, call.id, due)
     enqueue(call.id, due)
     changed(verification.id)
@@ -47,5 +48,5 @@ if refusal then return refusal end
 local closed = calls_closed(false, ARGV[7], ARGV[8], verification.test)
 if closed then return answer(closed, verification) end
 queue_call(verification, { id = ARGV[9], route = ARGV[10], locale = ARGV[11], bridge = ARGV[12],
-  caller_id = ARGV[13] }, due)
+  caller_id = ARGV[13], flow = ARGV[14] }, due)
 return say(said, 'coming', verification)

@@ -30,7 +30,7 @@ local function usable_route(call)
   end
   local open
   for _, route in ipairs(candidates) do
-    local state = load(route_key(route)) or {}
+    local state = records.read('route', route) or {}
     local look_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
     if look_at > NOW then
       soonest = math.min(soonest, look_at)

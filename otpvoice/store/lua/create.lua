@@ -25,6 +25,7 @@ local fields = { unpack(ARGV, first_digest + digests) }
 
 local given = {}
 for i = 1, #fields, 2 do given[fields[i]] = fields[i + 1] end
+spec.flow = spec.locale ~= '' and given.flow
 
 local said = { key = KEYS[11], body = ARGV[19], keep = ARGV[20] }
 local replay = said_before(said, client)

@@ -1,7 +1,7 @@
 -- Whether anybody dials, by which routes not, and what is refusing.
 --
 -- ARGV 3 heard_within ms
--- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}}
+-- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}, records.recent()}
 
 return { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
-  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf') }
+  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'), records.recent() }

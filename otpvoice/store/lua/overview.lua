@@ -3,7 +3,8 @@
 -- ARGV 3 heard_within ms   4- clients
 -- Returns {now, {{client or "", limit, used, until when or 0}, ...}, {breaker, until when, ...},
 --          {setting, refusals in the last hour, ...}, live calls, queued calls, dialers, {closed route, ...},
---          ms that the call at the head of the queue is overdue, or 0, {client, events waiting, ...}}
+--          ms that the call at the head of the queue is overdue, or 0, {{client, events waiting, ms that the oldest is overdue, or 0}, ...},
+--          records.recent()}
 
 local held, refused = {}, {}
 local function add(client, tallies)
@@ -16,7 +17,11 @@ end
 add('', RULES.every_client)
 for i = 4, #ARGV do add(ARGV[i], CLIENT(ARGV[i]).tallies) end
 local events = {}
-for i = 4, #ARGV do events[#events + 1], events[#events + 2] = ARGV[i], redis.call('ZCARD', events_key(ARGV[i])) end
+for i = 4, #ARGV do
+  local waiting = events_key(ARGV[i])
+  local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+  events[#events + 1] = { ARGV[i], redis.call('ZCARD', waiting), math.max(0, NOW - (first[2] or NOW)) }
+end
 local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
 for _, setting in ipairs(RULES.settings) do
   refused[#refused + 1] = setting
@@ -25,4 +30,4 @@ end
 return { NOW, held, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
   redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), redis.call('ZCARD', QUEUE),
   redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
-  math.max(0, NOW - (head[2] or NOW)), events }
+  math.max(0, NOW - (head[2] or NOW)), events, records.recent() }

@@ -90,7 +90,7 @@ local moved = move_call(call, status, changes)
 if moved and not call.sent_at then return_places(owner_of(call), call.id) end
 if moved and pending and ARGV[12] ~= '' and not call.trial and NOW <= last_due(verification)
   and not call_under_way(verification) then
-  queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale,
+  queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale, flow = call.flow,
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge, tried = ARGV[14] }, NOW)
 end
 if ARGV[8] ~= '' then reports.apply_early(call, ARGV[8]) end

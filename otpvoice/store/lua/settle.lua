@@ -7,6 +7,8 @@
 -- ARGV 3 seen ms, 0: not to be known again   4 our call id or ""   5 p   6 route or ""   7 start_at ms or ""
 --      8 slack of start_at, ms   9 status   10 reason or ""   11 raw or ""   12 duration in seconds or ""
 --     13 provider's id or ""   14 keep ms   15 id for a further call
+--     16 the person's number (its name) if the message names no bridge, or "": the call may go over a bridge that
+--        only another process's settings have
 -- Returns {"applied" | "late" | "seen" | "early" | "no_call" | "several" | "clock", now, call id, call status,
 --          verification id, "1" if it is the call of a trial}
 
@@ -31,9 +33,14 @@ end
 local function by_line()
   local found = {}
   if ARGV[4] ~= '' then return found end
+  local ids = {}
   for i = 9 + 2 * known, #KEYS do
     local id = redis.call('GET', KEYS[i])
-    local call = id and load_call(id)
+    if id then ids[id] = true end
+  end
+  for id in pairs(ARGV[16] ~= '' and calls_to(ARGV[16]) or {}) do ids[id] = true end
+  for id in pairs(ids) do
+    local call = load_call(id)
     local may_be_it = call and call.sent_at and is_live(call)
       and (known == 0 or not call.provider_id)
       and (ARGV[6] == '' or ARGV[6] == call.route)

@@ -22,7 +22,7 @@ end
 local function take_of(client, at_most)
   local waiting = events_key(client)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', NOW, 'LIMIT', 0, at_most)) do
-    if redis.call('EXISTS', event_key(id)) == 1 then take(id, client) else redis.call('ZREM', waiting, id) end
+    if records.read('event', id) then take(id, client) else redis.call('ZREM', waiting, id) end
   end
   local many = redis.call('GET', dropped_key(client))
   if many then

@@ -1,0 +1,115 @@
+-- Records that cannot be read are set aside: the rest of the service goes on.
+--
+-- quarantine        zset  {record, why} (JSON) -> when it was set aside (ms)
+-- undialable        zset  the same of calls that a dialer could not place with its settings
+-- quarantined:<key>       the record itself, as it was found, under its former name
+--
+-- Both lists are bounded and end after a week. RULES.records has the fields that each kind of record must have,
+-- and the form of the fields whose form matters (store/schema.py).
+
+do
+  local KEPT, MOST, RECENT, NEWEST_FIRST = 7 * DAY, 1000, 15 * MINUTE, 10
+
+  -- Without what could break a line of the log or a list; a value of a record is never part of it.
+  local function printable(text) return (text:gsub('[^%w_:. -]', '?'):sub(1, 96)) end
+
+  local function list(name, record, why)
+    local key = PREFIX .. name
+    redis.call('ZADD', key, NOW, cjson.encode({ record = printable(record), why = printable(why) }))
+    redis.call('ZREMRANGEBYRANK', key, 0, -MOST - 1)
+    redis.call('PEXPIRE', key, KEPT)
+  end
+
+  -- A call that ended because a dialer's settings lack what it needs.
+  function records.undialable(id, why) list('undialable', 'call:' .. id, why) end
+
+  -- Keep what is only known as text, such as a notice that cannot be decoded.
+  function records.set_text_aside(name, text, why)
+    local kept = PREFIX .. 'quarantined:' .. name
+    redis.call('LPUSH', kept, text)
+    redis.call('LTRIM', kept, 0, 99)
+    redis.call('PEXPIRE', kept, KEPT)
+    list('quarantine', name, why)
+    notice('record.set_aside', { record = printable(name), why = printable(why) })
+  end
+
+  -- Move a record away from its key and out of every index. `why` must not quote it.
+  function records.set_aside(key, why)
+    local name, id = key:sub(#PREFIX + 1), key:match('[^:]*$')
+    if redis.call('EXISTS', key) == 1 then
+      redis.call('RENAME', key, PREFIX .. 'quarantined:' .. name)
+      redis.call('PEXPIRE', PREFIX .. 'quarantined:' .. name, KEPT)
+    end
+    for _, index in ipairs({ QUEUE, DIALING, LIVE, PULL, EXPIRING }) do redis.call('ZREM', index, id) end
+    list('quarantine', name, why)
+    notice('record.set_aside', { record = printable(name), why = printable(why) })
+  end
+
+  local function has_form(value, form)
+    if type(form) == 'table' then return form[value] end
+    return #value <= 96 and value:find(form)
+  end
+
+  -- What is wrong with a record, or nil.
+  local function fault_of(kind, record)
+    local schema = RULES.records[kind]
+    for _, field in ipairs(schema.required) do
+      if not record[field] then return 'no ' .. field end
+    end
+    for field, value in pairs(record) do
+      local form = schema.forms[field] or schema.forms[field:match('^%a+ ') or '']
+      if form and not has_form(value, form) then return 'unreadable ' .. (field:match('^[%w_]+') or 'field') end
+      for _, needed in ipairs(schema.needs[field == 'status' and value or field] or {}) do
+        if not record[needed] then return 'no ' .. needed end
+      end
+    end
+  end
+
+  -- A block outlives the rest of its number's record: what cannot be read must not undo it.
+  local function keep_block(key, record)
+    local form = RULES.records.number.forms.blocked_until
+    if not (record.blocked_until and has_form(record.blocked_until, form)) then return nil end
+    redis.call('HSET', key, 'blocked_until', record.blocked_until)
+    redis.call('PEXPIRE', key, math.max(1, record.blocked_until - NOW))
+    return { blocked_until = record.blocked_until }
+  end
+
+  -- The record of a key; nil when there is none, or when it had to be set aside.
+  function records.at(kind, key)
+    local record = load(key)
+    local fault = record and fault_of(kind, record)
+    if not fault then return record end
+    records.set_aside(key, fault)
+    return kind == 'number' and keep_block(key, record) or nil
+  end
+
+  -- The same by the record's id. What has a strange id cannot be ours.
+  function records.read(kind, id)
+    local key = PREFIX .. kind .. ':' .. id
+    if id:find('^[%w_-]+$') then return records.at(kind, key) end
+    if redis.call('EXISTS', key) == 1 then records.set_aside(key, 'unreadable id') end
+  end
+
+  -- {field, value, ...} of a record; empty when it cannot be read.
+  function records.flat(kind, id)
+    local flat = {}
+    for field, value in pairs(records.read(kind, id) or {}) do
+      flat[#flat + 1], flat[#flat + 2] = field, value
+    end
+    return flat
+  end
+
+  -- Of both lists: how many entries are recent, and the newest {list, entry, when (ms), ...}.
+  function records.recent()
+    local counts, newest = {}, {}
+    for _, name in ipairs({ 'quarantine', 'undialable' }) do
+      local key = PREFIX .. name
+      counts[#counts + 1] = redis.call('ZCOUNT', key, NOW - RECENT, '+inf')
+      local found = redis.call('ZRANGE', key, -NEWEST_FIRST, -1, 'WITHSCORES')
+      for i = 1, #found, 2 do
+        newest[#newest + 1] = { name, found[i], tonumber(found[i + 1]) }
+      end
+    end
+    return { counts, newest }
+  end
+end

@@ -1,0 +1,25 @@
+-- Commands of the server. Everything behind this file calls them through this `redis`.
+--
+-- A key that holds another type of value than the library expects, or a counter that is no number, is set aside
+-- (_records.lua), and the command runs as if the key did not exist. Otherwise one such key would fail every run
+-- that meets it, and a claim or a sweep meets it again and again.
+
+local records = {} -- see _records.lua
+
+local redis = (function(library, api)
+  local server -- known once a function runs: a library that is being loaded has no commands
+
+  local function call(...)
+    server = server or api()
+    local reply = server.pcall(...)
+    local fault = type(reply) == 'table' and reply.err
+    if not fault then return reply end
+    local why = fault:find('WRONGTYPE', 1, true) and 'another type of value'
+      or fault:find('hash value is not an integer', 1, true) and 'a counter that is no number'
+    if not why then error(reply) end
+    records.set_aside(select(2, ...), why)
+    return server.call(...)
+  end
+
+  return { call = call, register_function = library.register_function }
+end)(redis, function() return redis end)

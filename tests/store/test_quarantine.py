@@ -1,0 +1,408 @@
+"""Unreadable records are set aside: each is reported once, and everything else goes on."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping
+
+import pytest
+from redis import Redis
+from store.exchange import CODE, NUMBERS, RAVI, Exchange, limited, telephone
+from world import ASHA
+
+from otpvoice.core.limits import ClientLimits
+from otpvoice.core.steps import Idempotency
+from otpvoice.core.verification import CallStatus, Route, Status, Verification
+from otpvoice.store.values import CallResult, SetAsides
+
+PREFIX = "{otpvoice}:"
+_others = (f"+9198{n:08}" for n in itertools.count())
+CALL_FIELDS: Mapping[str, str | bytes | None] = {
+    "status": "ringing",
+    "verification": None,
+    "number": None,
+    "route": b"\xff\xfe",
+    "locale": None,
+    "bridge": "",
+    "due_at": "soon",
+    "lease_until": "1e999",
+    "sent_at": "never",
+    "live_until": "9" * 18,
+    "not_before": "-1",
+    "heard": "maybe",
+    "duration": "12.5",
+}
+VERIFICATION_FIELDS: Mapping[str, str | bytes | None] = {
+    "client": None,
+    "number": None,
+    "sealed_number": None,
+    "status": "open",
+    "created_at": "yesterday",
+    "expires_at": None,
+    "version": "x",
+    "code_length": None,
+    "checks_left": "many",
+    "queue_margin": "",
+    "locale": b"\xff",
+}
+NUMBER_FIELDS: Mapping[str, str] = {
+    "until": "tomorrow",
+    "sent": "x",
+    "last": "",
+    "blocked_until": "forever",
+    "call call_strange": "now",
+    "pending login": "",
+    "verification vrf_strange": "then",
+}
+NOTICES = [
+    b"not JSON",
+    b"\xff\xfe",
+    b"[]",
+    b"{}",
+    b'{"event": "breaker.opened"}',
+    b'{"event": "breaker.opened", "at": "now", "breaker": "conversion_breaker"}',
+    b'{"event": "breaker.opened", "at": 99999999999999999, "breaker": "conversion_breaker"}',
+    b'{"event": "number.blocked", "at": 1795992042876, "number": {"a": 1}}',
+    b'{"event": "number.blocked", "at": 1795992042876, "number": 5}',
+    b'{"event": 7, "at": 1795992042876}',
+]
+
+
+def break_field(redis: Redis, key: str, field: str, value: str | bytes | None) -> None:
+    """Write ``value`` into a record; None removes the field."""
+    assert redis.exists(key), key
+    if value is None:
+        redis.hdel(key, field)
+    else:
+        redis.hset(key, field, value)
+
+
+def set_asides(exchange: Exchange) -> SetAsides:
+    """What operators are shown."""
+    return exchange.store.health().set_aside
+
+
+def dialer_runs_on(exchange: Exchange) -> None:
+    """Do all that a dialer does, and dial another person, as long as calls are due."""
+    exchange.sweeps()
+    other = exchange.begins(next(_others))
+    for _ in range(20):
+        exchange.sweeps()
+        exchange.pulls()
+        exchange.store.take_events({"login": 10})
+        claim = exchange.store.claim(200)
+        if claim == 0:
+            continue
+        if isinstance(claim, int):
+            break
+        if claim.verification_id == other.id:
+            assert exchange.marks(claim)
+            exchange.records(claim, CallResult(CallStatus.PLACED))
+    assert exchange.call_of(other).status is CallStatus.PLACED
+
+
+def assert_reported_once(exchange: Exchange, record: str) -> None:
+    """The record is listed, kept aside, counted, and logged once, however often it is met."""
+    for _ in range(3):
+        dialer_runs_on(exchange)
+        exchange.passes(70)
+    redis = exchange.store.redis
+    assert [each.record for each in set_asides(exchange).records] == [record]
+    logged = [each for each in exchange.notices if each.event == "record.set_aside"]
+    assert [each.details["record"] for each in logged] == [record]
+    assert redis.exists(f"{PREFIX}quarantined:{record}")
+    assert set_asides(exchange).quarantined == exchange.operations.overview().set_aside.quarantined
+    assert set_asides(exchange).quarantined == 1
+
+
+def assert_in_no_index(redis: Redis, record_id: str) -> None:
+    """Nothing will look for the record any more."""
+    for index in ("queue", "dialing", "live", "pull", "expiring"):
+        assert redis.zscore(PREFIX + index, record_id) is None, index
+
+
+@pytest.fixture
+def exchange(redis: Redis) -> Exchange:
+    """A service that sends events to the client ``login``, without limits of people."""
+    open_limits = {"calls_per_number": (), "all_calls_per_number": (), "unverified_per_prefix": ()}
+    rules = {"told": frozenset({"login"})}
+    clients = {"login": ClientLimits()}
+    return limited(redis, gaps=(0,), rules=rules, clients=clients, **open_limits)
+
+
+def queued(exchange: Exchange) -> Verification:
+    """A verification whose call waits."""
+    return exchange.begins()
+
+
+def claimed(exchange: Exchange) -> Verification:
+    """A verification whose call a dialer holds that will never return."""
+    begun = exchange.begins()
+    exchange.claims()
+    return begun
+
+
+def placed(exchange: Exchange) -> Verification:
+    """A verification whose call may be ringing."""
+    begun = exchange.begins()
+    exchange.dials()
+    return begun
+
+
+@pytest.mark.parametrize("stage", [queued, claimed, placed])
+@pytest.mark.parametrize(("field", "value"), CALL_FIELDS.items(), ids=[*CALL_FIELDS])
+def test_call_with_bad_field_is_set_aside(
+    exchange: Exchange,
+    redis: Redis,
+    stage: Callable[[Exchange], Verification],
+    field: str,
+    value: str | bytes | None,
+) -> None:
+    """The verification lives on without the call; a further call can be asked for."""
+    begun = stage(exchange)
+    (call,) = begun.calls
+    break_field(redis, f"{PREFIX}call:{call.id}", field, value)
+    assert_reported_once(exchange, f"call:{call.id}")
+    assert_in_no_index(redis, call.id)
+    found = exchange.looks(begun)
+    assert (found.status, found.calls) == (Status.PENDING, ())
+    assert exchange.checks(begun, CODE).outcome == "right"
+
+
+@pytest.mark.parametrize("stage", [queued, claimed, placed])
+def test_call_of_another_type_is_set_aside(
+    exchange: Exchange, redis: Redis, stage: Callable[[Exchange], Verification]
+) -> None:
+    """So is a record that is no hash at all."""
+    begun = stage(exchange)
+    redis.set(f"{PREFIX}call:{begun.calls[0].id}", "no hash", ex=1000)
+    assert_reported_once(exchange, f"call:{begun.calls[0].id}")
+    assert_in_no_index(redis, begun.calls[0].id)
+
+
+@pytest.mark.parametrize("stage", [queued, claimed, placed])
+@pytest.mark.parametrize(
+    ("field", "value"), VERIFICATION_FIELDS.items(), ids=[*VERIFICATION_FIELDS]
+)
+def test_verification_with_bad_field_is_set_aside(
+    exchange: Exchange,
+    redis: Redis,
+    stage: Callable[[Exchange], Verification],
+    field: str,
+    value: str | bytes | None,
+) -> None:
+    """Its id is unknown from then on, its calls are not dialed, and the number can ask again."""
+    begun = stage(exchange)
+    break_field(redis, f"{PREFIX}verification:{begun.id}", field, value)
+    assert exchange.store.get(begun.id, "login").outcome == "not_found"
+    assert exchange.checks(begun, CODE).outcome == "not_found"
+    dialer_runs_on(exchange)
+    exchange.passes(200)
+    dialer_runs_on(exchange)
+    assert_in_no_index(redis, begun.id)
+    assert_in_no_index(redis, begun.calls[0].id)
+    assert [each.record for each in set_asides(exchange).records] == [f"verification:{begun.id}"]
+    assert exchange.asks().outcome == "created"
+
+
+def test_verification_of_another_type_is_set_aside(exchange: Exchange, redis: Redis) -> None:
+    """The API answers not found for it, and serves all others."""
+    begun = exchange.begins()
+    redis.set(f"{PREFIX}verification:{begun.id}", "no hash", ex=1000)
+    assert exchange.store.get(begun.id, "login").outcome == "not_found"
+    assert_reported_once(exchange, f"verification:{begun.id}")
+
+
+@pytest.mark.parametrize(("field", "value"), NUMBER_FIELDS.items(), ids=[*NUMBER_FIELDS])
+def test_number_with_bad_field_is_set_aside(
+    exchange: Exchange, redis: Redis, field: str, value: str
+) -> None:
+    """The call is dialed, and the number is known anew."""
+    begun = exchange.begins()
+    break_field(redis, f"{PREFIX}number:{NUMBERS.name(ASHA)}", field, value)
+    assert exchange.claims().verification_id == begun.id
+    assert_reported_once(exchange, f"number:{NUMBERS.name(ASHA)}")
+
+
+def test_number_with_bad_field_keeps_its_block(exchange: Exchange, redis: Redis) -> None:
+    """Who does not want to be called is not called because something else cannot be read."""
+    exchange.begins()
+    exchange.operations.block(telephone(ASHA), 3600, "operator")
+    redis.hset(f"{PREFIX}number:{NUMBERS.name(ASHA)}", "until", "tomorrow")
+    assert exchange.asks(reference="another").outcome == "rate_limited block"
+    assert exchange.operations.explain(telephone(ASHA)).blocked_until > 0
+
+
+@pytest.mark.parametrize("key", ["queue", "dialers", "notices", "speech", "line", "waiting"])
+def test_key_of_another_type_is_set_aside(exchange: Exchange, redis: Redis, key: str) -> None:
+    """Indexes and what belongs to one person: the key is replaced at its next use."""
+    begun = exchange.begins()
+    name = f"{PREFIX}{key}"
+    if key == "speech":
+        name += f":{begun.id}"
+    if key in {"line", "waiting"}:
+        name += f":{begun.calls[0].bridge}:{NUMBERS.name(ASHA)}"
+    redis.delete(name)
+    redis.xadd(name, {"another": "type"})
+    redis.expire(name, 1000)
+    dialer_runs_on(exchange)
+    assert exchange.asks("+919822222222").outcome == "created"
+
+
+@pytest.mark.parametrize("notice", NOTICES)
+def test_notice_that_cannot_be_decoded_is_set_aside(
+    exchange: Exchange, redis: Redis, notice: bytes
+) -> None:
+    """The notices after it reach the log."""
+    redis.rpush(f"{PREFIX}notices", notice)
+    redis.expire(f"{PREFIX}notices", 1000)
+    exchange.operations.block(telephone(RAVI), 60, "operator")
+    exchange.sweeps()
+    exchange.sweeps()
+    assert [each.event for each in exchange.notices] == ["number.blocked", "record.set_aside"]
+    assert redis.lrange(f"{PREFIX}quarantined:notices", 0, -1) == [notice]
+    (listed,) = set_asides(exchange).records
+    assert listed.record == "notices"
+
+
+@pytest.mark.parametrize("member", ["said", "tries", "type", "verification"])
+@pytest.mark.parametrize("value", [None, b"\xff", b"{}", b"[1, 2]", b"[[[]]]"])
+def test_event_with_bad_member_is_set_aside(
+    exchange: Exchange, redis: Redis, member: str, value: bytes | None
+) -> None:
+    """The events after it are delivered."""
+    first, second = exchange.begins(reference="1"), exchange.begins(RAVI)
+    exchange.cancels(first)
+    exchange.cancels(second)
+    event = f"evt_{first.id.removeprefix('vrf_')}_{exchange.looks(first).version}"
+    break_field(redis, f"{PREFIX}event:{event}", member, value)
+    taken = exchange.store.take_events({"login": 10}).events
+    assert event not in {each.id for each in taken}
+    assert second.id in {each.verification.id for each in taken}
+    assert redis.exists(f"{PREFIX}quarantined:event:{event}")
+    assert not exchange.store.take_events({"login": 10}).events
+
+
+@pytest.mark.parametrize("member", [b"call_without_record", b"\xff\xfe", b"", b"a b:c"])
+def test_queue_member_without_record_leaves_the_queue(
+    exchange: Exchange, redis: Redis, member: bytes
+) -> None:
+    """Nothing is to be set aside."""
+    for index in ("queue", "dialing", "live", "pull", "expiring"):
+        redis.zadd(f"{PREFIX}{index}", {member: time.time() * 1000 - 100})
+    dialer_runs_on(exchange)
+    assert not redis.zscore(f"{PREFIX}queue", member)
+    assert not set_asides(exchange).records
+
+
+def test_call_with_strange_id_is_set_aside(exchange: Exchange, redis: Redis) -> None:
+    """An id in bytes that are no text reaches no log and no answer as it is."""
+    begun = exchange.begins()
+    strange = PREFIX.encode() + b"call:\xff\xfe"
+    redis.copy(f"{PREFIX}call:{begun.calls[0].id}", strange)  # type: ignore[arg-type]
+    redis.zadd(f"{PREFIX}queue", {b"\xff\xfe": time.time() * 1000 - 100})
+    dialer_runs_on(exchange)
+    assert [each.record for each in set_asides(exchange).records] == ["call:??"]
+    assert redis.exists(PREFIX.encode() + b"quarantined:call:\xff\xfe")
+
+
+@pytest.mark.parametrize("field", ["body", "id", "outcome"])
+def test_idempotent_request_with_unreadable_answer_is_done_anew(
+    exchange: Exchange, redis: Redis, field: str
+) -> None:
+    """A remembered answer that cannot be read is as good as none."""
+    key = Idempotency("a key", "a body")
+    begun = exchange.asks(idempotency=key).verification
+    assert begun
+    redis.hdel(f"{PREFIX}again:login:a key", field)
+    assert exchange.asks(idempotency=key).outcome == "existing"
+
+
+def test_operator_finds_other_verifications(exchange: Exchange, redis: Redis) -> None:
+    """A search leaves out what cannot be read."""
+    begun, other = exchange.begins(reference="1"), exchange.begins(client="bank")
+    redis.hset(f"{PREFIX}verification:{begun.id}", "status", "open")
+    assert [each.id for each in exchange.operations.find_by_number(telephone(ASHA), "op")] == [
+        other.id
+    ]
+
+
+def test_refusals_that_cannot_be_decoded_are_set_aside(exchange: Exchange, redis: Redis) -> None:
+    """What holds a number can still be explained."""
+    exchange.operations.block(telephone(ASHA), 3600, "operator")
+    assert exchange.asks().outcome == "rate_limited block"
+    redis.lpush(f"{PREFIX}refusals:{NUMBERS.name(ASHA)}", "no JSON")
+    assert exchange.explains().refusals == ()
+    assert exchange.explains().blocked_until
+    assert [each.record for each in set_asides(exchange).records] == [
+        f"refusals:{NUMBERS.name(ASHA)}"
+    ]
+
+
+def test_reason_of_another_release_is_left_out(exchange: Exchange, redis: Redis) -> None:
+    """A word that only a newer release knows is no reason to lose the record."""
+    begun = exchange.begins()
+    exchange.cancels(begun)
+    redis.hset(f"{PREFIX}verification:{begun.id}", "reason", "denied")
+    redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "reason", "voicemail")
+    found = exchange.looks(begun)
+    assert (found.status, found.reason, found.calls[0].reason) == (Status.CANCELED, None, None)
+    assert not set_asides(exchange).records
+
+
+def test_route_of_another_release_is_shown_as_it_is(exchange: Exchange, redis: Redis) -> None:
+    """The dialer decides about the call; see tests/dialer/test_undialable.py."""
+    begun = exchange.begins()
+    redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "route", "sip")
+    assert exchange.call_of(begun).route == "sip"
+    assert exchange.claims().route == "sip"
+
+
+def test_route_state_that_cannot_be_read_is_set_aside(exchange: Exchange, redis: Redis) -> None:
+    """The route counts as open."""
+    redis.hset(f"{PREFIX}route:obd", "closed_until", "soon")
+    redis.expire(f"{PREFIX}route:obd", 1000)
+    assert exchange.begins()
+    assert exchange.claims().route is Route.OBD
+    assert_reported_once(exchange, "route:obd")
+
+
+def test_quarantine_is_bounded_and_ends(exchange: Exchange, redis: Redis) -> None:
+    """A thousand entries are listed at most, and a week later nothing is left."""
+    for n in range(1100):
+        redis.set(f"{PREFIX}call:broken{n}", "x", ex=1000)
+        redis.zadd(f"{PREFIX}dialing", {f"broken{n}": 1})
+    while exchange.sweeps():
+        pass
+    assert redis.zcard(f"{PREFIX}quarantine") == 1000
+    assert len(set_asides(exchange).records) == 10
+    week = 7 * 86_400_000
+    kept = [*redis.scan_iter(f"{PREFIX}quarantine*", count=5000)]
+    assert len(kept) == 1101
+    assert all(0 < redis.pttl(key) <= week for key in kept)
+
+
+def test_no_value_of_a_record_is_reported(exchange: Exchange, redis: Redis) -> None:
+    """The broken value could be a code or a number."""
+    begun = exchange.begins()
+    redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "due_at", "code 471102")
+    redis.rpush(f"{PREFIX}notices", '{"event": "code 471102"}')
+    redis.expire(f"{PREFIX}notices", 1000)
+    dialer_runs_on(exchange)
+    exchange.sweeps()
+    reported = json.dumps([dict(each.details) for each in exchange.notices])
+    reported += str(set_asides(exchange))
+    assert "set aside" not in reported
+    assert "471102" not in reported
+    assert len(set_asides(exchange).records) == 2
+
+
+def test_recent_counts_end_after_a_quarter_of_an_hour(exchange: Exchange, redis: Redis) -> None:
+    """``/readyz`` and the metrics recover by themselves; doctor lists the record for a week."""
+    redis.set(f"{PREFIX}call:broken", "x", ex=1000)
+    redis.zadd(f"{PREFIX}queue", {"broken": 1})
+    assert exchange.finds_nothing() == -1
+    assert set_asides(exchange).quarantined == 1
+    exchange.passes(15 * 60 + 1)
+    assert set_asides(exchange).quarantined == 0
+    assert len(set_asides(exchange).records) == 1
