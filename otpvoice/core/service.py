@@ -215,8 +215,8 @@ class Verifications:
             Unavailable: no call can be taken on, or the store is away.
         """
         profile = self._profiles[client]
-        locale = request.locale and choose_flow(request.locale, profile.flows)[0]
-        call = _new_call(request.route, locale, profile)
+        chosen = choose_flow(request.locale, profile.flows) if request.locale else None
+        call = _new_call(request.route, chosen, profile)
         answer = self._store.call(verification_id, client, call, idempotency)
         return Called(_expect(answer, "coming"), answer.is_replayed)
 
@@ -252,7 +252,7 @@ class Verifications:
             raise InvalidRequest.at("/code", "is missing: this client brings its own codes")
         number = parse_number(request.to, profile.rules)
         number_name = self._number_key.name(number.e164)
-        locale, _ = choose_flow(request.locale, profile.flows)
+        locale, flow = choose_flow(request.locale, profile.flows)
         test_code = profile.rules.test_numbers.get(number.e164)
         code = request.code or test_code or generate_code(self._rules.code_length)
         name = clean_name(request.name or "") or profile.default_name
@@ -275,7 +275,8 @@ class Verifications:
             ttl=ttl * 1000,
             keep=self._rules.keep * 1000,
             queue_margin=int(queue_margin * 1000),
-            call=_new_call(request.route, request.locale and locale, profile),
+            flow=flow.id,
+            call=_new_call(request.route, (locale, flow) if request.locale else None, profile),
             shares=self._shares(number, request),
             is_test=test_code is not None,
             idempotency=idempotency,
@@ -334,8 +335,11 @@ def open_number(ring: KeyRing, verification_id: str, sealed: bytes) -> str:
     return ring.open(sealed, f"{verification_id} number")
 
 
-def _new_call(route: Route | None, locale: str | None, profile: ClientProfile) -> NewCall:
-    return NewCall(_new_id("call"), route, locale, profile.bridge, profile.caller_id)
+def _new_call(
+    route: Route | None, chosen: tuple[str, Flow] | None, profile: ClientProfile
+) -> NewCall:
+    locale, flow = (chosen[0], chosen[1].id) if chosen else (None, None)
+    return NewCall(_new_id("call"), route, locale, profile.bridge, profile.caller_id, flow)
 
 
 def _new_id(kind: str) -> str:

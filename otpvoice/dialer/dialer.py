@@ -25,7 +25,7 @@ from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.keeper import Keeper
-from otpvoice.dialer.outcomes import result_of
+from otpvoice.dialer.outcomes import next_untried, result_of
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
 from otpvoice.providers.overheard import OverheardReply, overhearing, seal_overheard
@@ -64,6 +64,10 @@ class DialingRules:
     code_format: CodeFormat
 
 
+class Undialable(Exception):
+    """A call that this process cannot place, because its settings lack what the call needs."""
+
+
 class Beside(Protocol):
     """What runs beside dialing, and ends with it."""
 
@@ -79,7 +83,8 @@ class Dialer:
         waiting_store: the same, over a client of its own that may block longer.
         provider: the telephone company.
         ring: opens what is to be spoken.
-        flows: by client, by the key that the call carries.
+        flows: by client and locale. A call's record has the id of its flow; their texts say
+            how long it takes to hear the code.
         rules: how calls are placed.
         beside: what else this process does meanwhile.
         metrics: count what it does.
@@ -102,6 +107,9 @@ class Dialer:
         self._provider = provider
         self._ring = ring
         self._flows = flows
+        self._texts = {
+            flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
+        }
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._beside = (Keeper(self.id, store, provider, ring, self._metrics), *beside)
@@ -185,12 +193,11 @@ class Dialer:
             return
         try:
             order = self._order(claim)
-        except SealBroken as error:
-            log.error("call.seal_broken", why=str(error))  # noqa: TRY400 - a traceback adds nothing
-            self._record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
+        except (SealBroken, Undialable) as error:
+            self._give_up(claim, error)
             return
         log = log.bind(to=mask_number(order.number))
-        heard_after = self._heard_after(claim, order)
+        heard_after = self._heard_after(order)
         if not self._store.mark(claim, self._rules.live_for, self._rules.gaps, heard_after):
             log.info("call.not_wanted")
             return
@@ -207,6 +214,19 @@ class Dialer:
         if claim.is_trial:
             self._keep(claim, heard)
 
+    def _give_up(self, claim: Claim, error: SealBroken | Undialable) -> None:
+        """End a call that the settings of this process do not allow to dial.
+
+        The call ends ``failed`` and does not return to the queue. The next route takes over from
+        one that this process does not know.
+        """
+        _log(claim).error("call.undialable", why=str(error))
+        is_known = isinstance(claim.route, Route)
+        next_route = None if is_known else next_untried(claim, self._rules.routes)
+        failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
+        self._record(claim, failed)
+        self._store.report_undialable(claim, str(error))
+
     def _keep(self, claim: Claim, heard: Sequence[OverheardReply]) -> None:
         with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
             for reply in heard:
@@ -221,24 +241,35 @@ class Dialer:
         return placement
 
     def _order(self, claim: Claim) -> CallOrder:
+        if not isinstance(claim.route, Route):
+            raise Undialable(f"no adapter for the route {claim.route}")
         code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)
         return CallOrder(
             call_id=claim.call_id,
             route=claim.route,
             number=open_number(self._ring, claim.verification_id, claim.sealed_number),
             bridge=claim.bridge,
-            flow_id=self._flow(claim).id,
+            flow_id=self._flow_id(claim),
             name=name,
             code=spell_code(code, self._rules.code_format),
         )
 
-    def _heard_after(self, claim: Claim, order: CallOrder) -> int | None:
-        text = self._flow(claim).text
+    def _heard_after(self, order: CallOrder) -> int | None:
+        text = self._texts.get(order.flow_id)
         return seconds_until_heard(text, order.code, order.name) if text else None
 
-    def _flow(self, claim: Claim) -> Flow:
-        flows = self._flows[claim.client]
-        return flows.get(claim.locale, flows[DEFAULT])
+    def _flow_id(self, claim: Claim) -> str:
+        """Return the stored id; look it up only for a record of a release that stored none.
+
+        Raises:
+            Undialable: the record has no flow, and the settings do not have its client.
+        """
+        if claim.flow_id:
+            return claim.flow_id
+        flows = self._flows.get(claim.client)
+        if flows is None:
+            raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
+        return flows.get(claim.locale, flows[DEFAULT]).id
 
     def _record(self, claim: Claim, result: CallResult) -> Recorded:
         give_up = time.monotonic() + _RECORD_FOR

@@ -60,7 +60,7 @@ def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> C
     retry_in = _retry_in(placement, claim)
     if retry_in is not None:
         return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
-    next_route = _next_route(claim, routes)
+    next_route = next_untried(claim, routes)
     if placement.outcome is Outcome.UNSENT and next_route is None:
         return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED, unsent=True)
     return CallResult(
@@ -82,6 +82,7 @@ def _retry_in(placement: Placement, claim: Claim) -> int | None:
     return max(_BACK_OFF[sent - 1], int(asked * 1000))
 
 
-def _next_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
+def next_untried(claim: Claim, routes: Sequence[Route]) -> Route | None:
+    """Return the first of ``routes`` that this call and those before it did not try."""
     untried = [route for route in routes if route not in {claim.route, *claim.tried}]
     return untried[0] if untried else None
