@@ -166,7 +166,8 @@ class Readiness(Shape, frozen=True):
         list[str],
         Meta(
             description="What does not work and keeps nobody from checking codes: `dialer`, "
-            "`route:obd`, the name of a breaker."
+            "`route:obd`, the name of a breaker, `quarantine` (unreadable records of the store), "
+            "`undialable_calls` (a dialer's settings lack what a call needs)."
         ),
     ]
 

@@ -283,6 +283,7 @@ class Exchange:
         reason: CallReason | None = None,
         duration: int | None = None,
         message: str = "",
+        number: str | None = None,
     ) -> Settled:
         """A callback; each is a new message unless ``message`` says which."""
         report = Report(
@@ -296,6 +297,7 @@ class Exchange:
             reason=reason,
             raw=status.upper(),
             duration=duration,
+            number=number,
         )
         return self.store.settle(report)
 

@@ -205,6 +205,16 @@ def test_verification_with_bad_field_is_set_aside(
     assert exchange.asks().outcome == "created"
 
 
+def test_line_of_a_placed_call_stays_held(exchange: Exchange, redis: Redis) -> None:
+    """The phone may be ringing: no second call is dialed before it cannot ring any more."""
+    begun = placed(exchange)
+    redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "due_at", "soon")
+    assert exchange.calls(begun).outcome == "coming"
+    assert 150 <= exchange.finds_nothing() <= 165
+    exchange.passes(166)
+    assert exchange.claims().verification_id == begun.id
+
+
 def test_verification_of_another_type_is_set_aside(exchange: Exchange, redis: Redis) -> None:
     """The API answers not found for it, and serves all others."""
     begun = exchange.begins()

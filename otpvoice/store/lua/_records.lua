@@ -33,14 +33,15 @@ do
     notice('record.set_aside', { record = printable(name), why = printable(why) })
   end
 
-  -- Move a record away from its key and out of every index. `why` must not quote it.
+  -- Move a record away from its key and out of the indexes. `why` must not quote it. A call stays in `live` to the
+  -- end of its hold: it may be ringing, so that its line is not free.
   function records.set_aside(key, why)
     local name, id = key:sub(#PREFIX + 1), key:match('[^:]*$')
     if redis.call('EXISTS', key) == 1 then
       redis.call('RENAME', key, PREFIX .. 'quarantined:' .. name)
       redis.call('PEXPIRE', PREFIX .. 'quarantined:' .. name, KEPT)
     end
-    for _, index in ipairs({ QUEUE, DIALING, LIVE, PULL, EXPIRING }) do redis.call('ZREM', index, id) end
+    for _, index in ipairs({ QUEUE, DIALING, PULL, EXPIRING }) do redis.call('ZREM', index, id) end
     list('quarantine', name, why)
     notice('record.set_aside', { record = printable(name), why = printable(why) })
   end

@@ -1,0 +1,155 @@
+"""A client is added, and the processes learn of it one after the other."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from events.receiver import Client
+from events.telling import told_at
+from redis import Redis
+from system.processes import Stack, free_port, otpvoice, service_running, until
+from world import ASHA, Service
+
+SHOP_KEY = "ovk_a-client-that-is-added"
+RAVI = "+919812345678"
+
+
+def with_shop(client: Client) -> dict[str, str]:
+    """The variables that add a client with flows, a bridge and an address of its own."""
+    return {
+        **told_at(client, "SHOP"),
+        "OTPVOICE_CLIENTS_SHOP_KEY_SHA256": hashlib.sha256(SHOP_KEY.encode()).hexdigest(),
+        "OTPVOICE_CLIENTS_SHOP_FLOWS": "default=25",
+        "OTPVOICE_CLIENTS_SHOP_BRIDGE": "918068281111",
+    }
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    """Where the new client takes its events."""
+    with Client() as listening:
+        yield listening
+        assert listening.faults == []
+
+
+@pytest.fixture
+def stack(environ: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
+    """A service that does not know the client yet."""
+    with service_running(environ, tmp_path) as running:
+        yield running
+        assert running.dialer.runs
+
+
+@contextmanager
+def api_with(stack: Stack, changes: dict[str, str], folder: Path) -> Iterator[Service]:
+    """The API restarted with other settings; callbacks still reach the old one."""
+    folder.mkdir()
+    bind = f"127.0.0.1:{free_port()}"
+    variables = stack.variables | changes | {"OTPVOICE_SERVER_BIND": bind}
+    with otpvoice("api", variables, folder):
+        there = Service(f"http://{bind}", stack.service.phones, stack.service.sandbox, folder)
+        until(lambda: _serves(there), f"the API; see {folder}")
+        yield there
+
+
+def _serves(service: Service) -> bool:
+    try:
+        return service.get("/readyz").ok
+    except OSError:
+        return False
+
+
+def asks(service: Service, to: str = ASHA) -> dict[str, object]:
+    """A create of the new client."""
+    answer = service.post("/v1/verifications", {"to": to}, SHOP_KEY)
+    assert answer.status_code == 201, answer.text
+    begun: dict[str, object] = answer.json()
+    return begun
+
+
+def status_of(service: Service, begun: dict[str, object]) -> str:
+    """What became of the only call."""
+    found = service.get(f"/v1/verifications/{begun['id']}", SHOP_KEY).json()
+    (call,) = found["calls"]
+    return str(call["status"])
+
+
+def test_client_added_to_the_api_first_is_called_and_gets_its_events(
+    stack: Stack, client: Client, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The old dialer dials, the old API takes the callback, and the events wait for a new dialer."""
+    added = with_shop(client)
+    with ExitStack() as processes:
+        new = processes.enter_context(api_with(stack, added, tmp_path / "api"))
+        begun = asks(new)
+        code = new.hears_code(ASHA)
+        until(lambda: status_of(new, begun) == "answered", "the callback")
+        checked = new.post(f"/v1/verifications/{begun['id']}/checks", {"code": code}, SHOP_KEY)
+        assert checked.json()["valid"] is True
+        assert client.told == []
+        assert 'otpvoice_events_waiting{client="shop"} 3.0' in new.get("/metrics").text
+        assert "call.undialable" not in (stack.folder / "dialer.log").read_text()
+
+        (tmp_path / "dialer").mkdir()
+        variables = stack.variables | added
+        processes.enter_context(otpvoice("dialer", variables, tmp_path / "dialer"))
+        told = client.hears(3)
+    assert {each.type for each in told} == {
+        *("call.placed", "call.answered", "verification.approved"),
+    }
+    with Redis.from_url(environ["OTPVOICE_REDIS_URL"]) as redis:
+        assert not [*redis.scan_iter("{otpvoice}:quarantine*")]
+
+
+def test_client_added_to_the_dialer_first_changes_nothing(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    """Its key is unknown to the API until that is deployed, too."""
+    (tmp_path / "dialer").mkdir()
+    with otpvoice("dialer", stack.variables | with_shop(client), tmp_path / "dialer"):
+        service = stack.service
+        assert service.post("/v1/verifications", {"to": RAVI}, SHOP_KEY).status_code == 401
+        begun = service.asks(RAVI)
+        service.call_becomes(begun, "answered")
+
+
+def test_client_removed_from_the_api_first_is_still_called(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    """Its queued calls are dialed after its key has become unknown."""
+    with api_with(stack, with_shop(client), tmp_path / "api") as new:
+        answer = new.post("/v1/verifications", {"to": ASHA, "call_after": 2}, SHOP_KEY)
+        assert answer.status_code == 201
+    assert (
+        stack.service.get(f"/v1/verifications/{answer.json()['id']}", SHOP_KEY).status_code == 401
+    )
+    assert stack.service.hears_code(ASHA)
+
+
+def test_one_unreadable_record_ends_no_process(stack: Stack, environ: dict[str, str]) -> None:
+    """It is logged once, shown by ``/readyz``, and all others are called."""
+    service = stack.service
+    poisoned = service.asks(ASHA, call_after=1)
+    call = poisoned["calls"][0]["id"]
+    with Redis.from_url(environ["OTPVOICE_REDIS_URL"]) as redis:
+        redis.hset(f"{{otpvoice}}:call:{call}", "due_at", "soon")
+        redis.rpush("{otpvoice}:notices", "not JSON")
+        until(lambda: redis.zcard("{otpvoice}:quarantine") == 2, "both records to be set aside")
+    other = service.asks(RAVI)
+    service.call_becomes(other, "answered")
+    assert service.get("/readyz").json()["degraded"] == ["quarantine"]
+    assert service.looks(poisoned)["calls"] == []
+
+    def logged() -> list[dict[str, object]]:
+        lines = (stack.folder / "dialer.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if "record.set_aside" in line]
+
+    until(lambda: len(logged()) == 2, "the lines of the log")
+    assert {str(line["record"]) for line in logged()} == {f"call:{call}", "notices"}
+    assert {line["level"] for line in logged()} == {"error"}
+    assert [line["call"] for line in logged() if "call" in line] == [call]
+    assert stack.api.runs
+    assert stack.dialer.runs
