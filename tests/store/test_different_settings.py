@@ -4,6 +4,8 @@ One row of docs/rolling-out-settings.md each. What a dialer needs is tested in
 tests/dialer/test_undialable.py.
 """
 
+from typing import Any
+
 import pytest
 from redis import Redis
 from store.exchange import NUMBERS, RAVI, Exchange, limited, quotas_of
@@ -19,13 +21,10 @@ REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_ro
 SHORT, LONG = "2/10m", "2/24h"
 
 
-def process(
-    redis: Redis, *clients: str, told: tuple[str, ...] = (), **settings: object
-) -> Exchange:
+def process(redis: Redis, *clients: str, **settings: Any) -> Exchange:
     """A process whose settings have these clients."""
-    names = ("routes", "max_redials", "callback_timeout")
+    names = ("routes", "max_redials", "callback_timeout", "told")
     rules = {name: settings.pop(name) for name in names if name in settings}
-    rules["told"] = frozenset(told)
     own = {name: ClientLimits() for name in clients}
     return limited(redis, gaps=(0,), rules=rules, **{"clients": own, **settings})
 
@@ -48,7 +47,7 @@ def old(redis: Redis) -> Exchange:
 @pytest.fixture
 def new(redis: Redis) -> Exchange:
     """A process with it, and with an address for its events."""
-    return process(redis, "login", told=("login",))
+    return process(redis, "login", told=frozenset({"login"}))
 
 
 def test_event_of_a_client_that_the_dialer_lacks_waits_for_one_that_has_it(

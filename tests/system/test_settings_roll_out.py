@@ -80,7 +80,7 @@ def status_of(service: Service, begun: dict[str, object]) -> str:
 def test_client_added_to_the_api_first_is_called_and_gets_its_events(
     stack: Stack, client: Client, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """The old dialer dials, the old API takes the callback, and the events wait for a new dialer."""
+    """The old dialer dials, the old API takes the callback, and events wait for a new dialer."""
     added = with_shop(client)
     with ExitStack() as processes:
         new = processes.enter_context(api_with(stack, added, tmp_path / "api"))
