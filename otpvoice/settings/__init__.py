@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from otpvoice.core.flow import Flow
 from otpvoice.settings.errors import SettingsError, WrongSetting
 from otpvoice.settings.given import (
     Given,
@@ -17,11 +18,11 @@ from otpvoice.settings.given import (
     given_in_file,
     given_in_secret_directory,
 )
-from otpvoice.settings.reading import read
+from otpvoice.settings.reading import read, read_flows
 from otpvoice.settings.rules import advice, violations
 from otpvoice.settings.tree import Settings
 
-__all__ = ["Loaded", "Settings", "SettingsError", "WrongSetting", "load"]
+__all__ = ["Loaded", "Settings", "SettingsError", "WrongSetting", "load", "load_flows"]
 
 
 class Loaded(Struct, frozen=True):
@@ -41,21 +42,15 @@ def load(environ: Mapping[str, str]) -> Loaded:
         SettingsError: names every field that is wrong in itself; when there is none, every field
             that does not fit another one, or production.
     """
-    variables, warnings = given_in_environment(environ)
-    directory = environ.get("OTPVOICE_SECRETS_DIR")
-    secrets, more = given_in_secret_directory(Path(directory)) if directory else ({}, [])
-    for place in secrets.keys() & variables.keys():
-        both = f"{secrets[place].source} and {variables[place].source}"
-        variables[place] = Given(None, both, fault="is given twice: set one of them, not both")
-    config = environ.get("OTPVOICE_CONFIG")
-    given = (given_in_file(Path(config)) if config else {}) | secrets | variables
+    given, warnings = _given(environ)
     try:
         settings = read(given)
     except SettingsError as error:
         is_missing = any(wrong.source == "not set" for wrong in error.wrong)
-        raise (error if config or not is_missing else _without_file(error)) from None
+        has_file = environ.get("OTPVOICE_CONFIG")
+        raise (error if has_file or not is_missing else _without_file(error)) from None
     _check(settings, given)
-    return Loaded(settings, (*warnings, *more, *advice(settings)))
+    return Loaded(settings, (*warnings, *advice(settings)))
 
 
 def _without_file(error: SettingsError) -> SettingsError:
@@ -65,6 +60,30 @@ def _without_file(error: SettingsError) -> SettingsError:
         "(`otpvoice keys new CLIENT --secrets` writes the beginning of one)"
     )
     return SettingsError([WrongSetting("OTPVOICE_CONFIG", "not set", detail), *error.wrong])
+
+
+def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
+    """Return the flows of the same file and environment, by the dotted names of their settings.
+
+    Every other setting may be missing or wrong: ``provider.flows``, ``clients.app.flows``.
+
+    Raises:
+        SettingsError: the file cannot be read, flows are wrong, or ``provider.flows`` is missing.
+    """
+    return {dotted(place): flows for place, flows in read_flows(_given(environ)[0]).items()}
+
+
+def _given(environ: Mapping[str, str]) -> tuple[dict[Place, Given], list[str]]:
+    """Return every value of file, directory of secrets and environment, and warnings."""
+    variables, warnings = given_in_environment(environ)
+    directory = environ.get("OTPVOICE_SECRETS_DIR")
+    secrets, more = given_in_secret_directory(Path(directory)) if directory else ({}, [])
+    for place in secrets.keys() & variables.keys():
+        both = f"{secrets[place].source} and {variables[place].source}"
+        variables[place] = Given(None, both, fault="is given twice: set one of them, not both")
+    config = environ.get("OTPVOICE_CONFIG")
+    from_file = given_in_file(Path(config)) if config else {}
+    return from_file | secrets | variables, [*warnings, *more]
 
 
 def _check(settings: Settings, given: Mapping[Place, Given]) -> None:

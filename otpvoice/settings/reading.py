@@ -20,6 +20,7 @@ from otpvoice.settings.given import (
     variable_of,
 )
 from otpvoice.settings.kinds import (
+    Flows,
     expected,
     is_flows,
     is_status_words,
@@ -55,6 +56,25 @@ def read(given: Mapping[Place, Given]) -> Settings:
     return Settings(**tree, test_numbers=test_numbers)
 
 
+def read_flows(given: Mapping[Place, Given]) -> Mapping[Place, Mapping[str, Flow]]:
+    """Return the flows of ``[provider]`` and of each client with flows of its own, by their place.
+
+    No other field is read, so that the others may be missing or wrong.
+
+    Raises:
+        SettingsError: flows are wrong, or ``[provider]`` has none.
+    """
+    reader = _Reader(given)
+    provider: Place = ("provider", "flows")
+    clients = [("clients", name, "flows") for name in _client_names(given)]
+    found = {place: reader.flows(place) for place in (provider, *clients) if place in given}
+    if provider not in found:
+        reader.flows(provider)
+    if reader.wrong:
+        raise SettingsError(reader.wrong)
+    return found
+
+
 def _client_names(given: Mapping[Place, Given]) -> list[str]:
     """Of file and environment, each once, in the order they were given."""
     return list(dict.fromkeys(p[1] for p in given if p[0] == "clients" and len(p) > 1))
@@ -87,6 +107,12 @@ class _Reader:
             elif field.required:
                 self._refuse(dotted(here), "not set", _missing(field.type, here))
         return values
+
+    def flows(self, place: Place) -> Any:
+        """Return the flows at ``place``; the fault is kept if they are missing or wrong."""
+        if place not in self._given:
+            return self._refuse(dotted(place), "not set", _missing(Flows, place))
+        return self._field(Flows, dotted(place), self._given[place])
 
     def test_numbers(self) -> Mapping[str, str]:
         """The table at :data:`TEST_NUMBERS`; what is wrong with it is kept with the rest."""
