@@ -4,7 +4,7 @@ As strict as the documents let us be (docs/provider.md, section 1).
 """
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ class CallRequest:
 class Account:
     """Ids of what the operator has set up in the portal."""
 
-    flows: Container[str]
+    flows: Collection[str]
     sounds: Container[str]
     webhooks: Container[str]
 
@@ -141,7 +141,8 @@ def _read_c2c(
 def _look_up(request: CallRequest, account: Account) -> None:
     if request.flow_id is not None and request.flow_id not in account.flows:
         member = "flow_id" if request.route == "obd" else "to"
-        raise Refused(422, f"{member}: no such flow")
+        known = ", ".join(sorted(account.flows, key=int)) or "none"
+        raise Refused(422, f"{member}: no such flow; this account has: {known}")
     is_link = request.audio is not None and re.fullmatch(r"https?://\S+", request.audio)
     if request.audio is not None and not is_link and request.audio not in account.sounds:
         raise Refused(422, "audio: neither an uploaded sound nor an http or https URL")

@@ -65,6 +65,8 @@ class Call:
     style: ReplyStyle
     text: str
     """What is spoken to whoever answers."""
+    language: str
+    """Language tag of the voice that speaks it."""
     ending: Ending
     """As the phone was told, until a button is pressed."""
     turn: int = 0

@@ -8,6 +8,10 @@ Route = Literal["obd", "c2c"]
 
 HELLO: Final = "Hello {Name}, your otp for login is {otp}"
 """The flow of the vendor's own example."""
+NAMASTE: Final = "नमस्ते {Name}, आपका कोड {otp} है, {otp}"
+_DEFAULT_TEXTS: Final[Mapping[str, str]] = {"hi": NAMASTE}
+"""Language → text of a flow without one; every other language has ``HELLO``."""
+_DEFAULT_FLOWS: Final[Mapping[str, str]] = {"24": HELLO, "25": NAMASTE, "220": HELLO}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +58,15 @@ class SandboxConfig:
     """One account with the pretend company.
 
     Raises:
-        ValueError: the token is empty, or the subscription names no webhook.
+        ValueError: the token is empty, the id of a flow is not a number, or the subscription names
+            no webhook.
     """
 
     token: str = field(default="sandbox-token", repr=False)
-    flows: Mapping[str, str] = field(default_factory=lambda: {"24": HELLO, "220": HELLO})
-    """Flow id → the text it speaks."""
+    flows: Mapping[str, str] = field(default_factory=lambda: _DEFAULT_FLOWS)
+    """Flow id → the text it speaks; empty: a default text in the flow's language."""
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """Flow id → the language tag of its voice; absent: the language of the text's script."""
     sounds: frozenset[str] = frozenset()
     """Ids of uploaded sounds, for ``audio``."""
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
@@ -92,5 +99,22 @@ class SandboxConfig:
     def __post_init__(self) -> None:
         if not self.token:
             raise ValueError("token: an empty one would let everybody in")
+        for flow_id in self.flows:
+            if not (flow_id.isascii() and flow_id.isdigit()):
+                raise ValueError(f"flows: the id of a flow is digits, not {flow_id!r}")
         if self.subscription is not None and self.subscription not in self.webhooks:
             raise ValueError("subscription: no such webhook")
+
+    def text_of(self, flow_id: str) -> str:
+        """Return the text of a flow, with its variables.
+
+        Raises:
+            KeyError: the account has no such flow.
+        """
+        language = primary_subtag(self.languages.get(flow_id, ""))
+        return self.flows[flow_id] or _DEFAULT_TEXTS.get(language, HELLO)
+
+
+def primary_subtag(tag: str) -> str:
+    """Return the language of a language tag in lower case: ``hi`` of ``hi-IN``."""
+    return tag.partition("-")[0].lower()

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from otpvoice.sandbox.desk import Desk
 from otpvoice.sandbox.flows import render
 from otpvoice.sandbox.phones import BUTTONS, HANG_UP, Phone
 from otpvoice.sandbox.schedule import Schedule
+from otpvoice.sandbox.speech import language_of
 
 _NEW_PHONE = Phone()
 
@@ -120,13 +121,16 @@ class Network:
     def accept(self, request: CallRequest, phone: Phone) -> Call:
         """A call with its id, not dialed yet."""
         style = phone.style_within(self._config.style)
+        text = _text(request, self._config)
+        chosen = self._config.languages.get(request.flow_id or "")
         is_old = request.route == "obd" and style.obd_reply == "older"
         return Call(
             id=f"{uuid.uuid4()}{':1' if is_old else ''}",
             request=request,
             phone=phone,
             style=style,
-            text=_text(request, self._config.flows),
+            text=text,
+            language=chosen or language_of(text),
             ending=phone.ending,
         )
 
@@ -195,7 +199,7 @@ class Network:
         self._report(call)
 
 
-def _text(request: CallRequest, flows: Mapping[str, str]) -> str:
+def _text(request: CallRequest, config: SandboxConfig) -> str:
     if request.flow_id is None:
         return f"(sound {request.audio})"
-    return render(flows[request.flow_id], request.variables)
+    return render(config.text_of(request.flow_id), request.variables)

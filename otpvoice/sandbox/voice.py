@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from threading import Lock
 from typing import Any, Final
 
+from otpvoice.sandbox.config import primary_subtag
 from otpvoice.sandbox.speech import Word, language_of, words_of
 
 try:
@@ -28,6 +29,7 @@ _RATE: Final = 1
 _WORDS_A_MINUTE: Final = 150
 _BY_CHARACTER: Final = 1
 _UTF_8: Final = 1
+_OK: Final = 0
 _END_OF_EVENTS: Final = 0
 _WORD: Final = 1
 _KEPT: Final = 16
@@ -81,17 +83,24 @@ class Voice:
         self._callback = _Callback(self._take)
         self._engine.espeak_SetSynthCallback(self._callback)
         self.say = lru_cache(_KEPT)(self._say)
-        """``say(text)``: its ``Speech``; the last ones are kept."""
+        """``say(text, language)``: its ``Speech``; the last ones are kept."""
 
-    def _say(self, text: str) -> Speech:
+    def _say(self, text: str, language: str = "") -> Speech:
+        """Speak a text with the voice of a language tag; without one, as the text's script says."""
         said = text.encode() + b"\0"
         with self._lock:
             self._samples, self._positions = bytearray(), {}
-            self._engine.espeak_SetVoiceByName(language_of(text).encode())
+            self._choose_voice(primary_subtag(language), language_of(text))
             self._engine.espeak_SetParameter(_RATE, _WORDS_A_MINUTE, 0)
             self._engine.espeak_Synth(said, len(said), 0, _BY_CHARACTER, 0, _UTF_8, None, None)
             sound = _wav(bytes(self._samples), self._hertz)
             return Speech(sound, _begins(words_of(text), self._positions))
+
+    def _choose_voice(self, *languages: str) -> None:
+        """Choose the voice of the first language that the engine has one for."""
+        for language in filter(None, languages):
+            if self._engine.espeak_SetVoiceByName(language.encode()) == _OK:
+                return
 
     def _take(self, samples: Any, count: int, events: Any) -> int:
         if samples:

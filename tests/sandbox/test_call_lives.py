@@ -188,7 +188,7 @@ def test_the_ledger_keeps_order_and_times(
     assert [entry["person"] for entry in entries] == [obd["to"]] * 3
     assert [entry["bridge"] for entry in entries] == [obd["bridge"]] * 3
     assert entries[0]["request"] == obd
-    assert entries[1]["refusal"] == "to: no such flow"
+    assert entries[1]["refusal"] == "to: no such flow; this account has: 24, 220"
     assert entries[0]["received_at"] < entries[1]["received_at"] < entries[2]["received_at"]
     [attempt] = entries[0]["attempts"]
     assert entries[0]["received_at"] <= attempt["started_at"]

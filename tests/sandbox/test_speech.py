@@ -61,3 +61,16 @@ def test_the_engine_says_when_it_says_what(voice: Voice, text: str) -> None:
 def test_a_speech_is_made_once(voice: Voice) -> None:
     """Who listens again gets the same sound."""
     assert voice.say(TEXT) is voice.say(TEXT)
+
+
+def test_voice_language_tag_chooses_its_voice(voice: Voice) -> None:
+    """The script alone cannot say which language Latin letters are."""
+    assert voice.say(TEXT, "en").begins == pytest.approx(voice.say(TEXT).begins, abs=0.05)
+    german = voice.say(TEXT, "de-AT").begins[-1]
+    assert german != pytest.approx(voice.say(TEXT).begins[-1], abs=0.05)
+
+
+def test_voice_unknown_language_falls_back_to_script(voice: Voice) -> None:
+    """A language that the engine has no voice for is spoken all the same."""
+    spoken = voice.say(TEXT, "xx-unknown").begins
+    assert spoken == pytest.approx(voice.say(TEXT).begins, abs=0.05)

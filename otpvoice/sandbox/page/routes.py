@@ -114,7 +114,7 @@ def _speech(call_id: str) -> Speech:
     voice, call = find_voice(), company().network.call(call_id)
     if voice is None or call is None or call.answered is None:
         raise Refused(404, "Nothing was said.")
-    return voice.say(call.text)
+    return voice.say(call.text, call.language)
 
 
 def _live() -> Callable[[], ResponseReturnValue]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from otpvoice.sandbox.callbacks import Delivery
 from otpvoice.sandbox.calls import Call, Entry, Moment
 from otpvoice.sandbox.company import Company
-from otpvoice.sandbox.speech import Word, language_of, words_of
+from otpvoice.sandbox.speech import Word, words_of
 
 _CALLS: Final = 20
 """The page shows so many, the newest."""
@@ -171,7 +171,7 @@ def _speech(company: Company, call: Call) -> SpeechView | None:
     return SpeechView(
         call=call.id,
         text=text,
-        language=language_of(call.text),
+        language=call.language,
         runs=tuple(tuple(run) for _, run in runs),
         began=int(call.answered.wall.timestamp() * 1000),
         cut=call.spoken != call.text,
