@@ -9,7 +9,8 @@ from otpvoice.cli.forget import forget
 from otpvoice.cli.keys import keys
 from otpvoice.cli.limits import limits
 from otpvoice.cli.preview import preview
-from otpvoice.cli.processes import api, dialer, sandbox, serve
+from otpvoice.cli.processes import api, dialer, serve
+from otpvoice.cli.sandbox import sandbox
 from otpvoice.cli.verify import verify
 
 

@@ -1,0 +1,225 @@
+"""``otpvoice sandbox``: which flows it speaks, and where they come from."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+import requests
+from cli.words import runs, starts
+from system.processes import until
+from world import Phones
+
+from otpvoice.cli.sandbox import account_flows
+from otpvoice.cli.stack import free_port
+from otpvoice.core.flow import Flow
+from otpvoice.settings import load_flows
+
+SAMPLE = Path(__file__).parents[2] / "config" / "otpvoice.toml"
+PERSON = "918867135000"
+VARIABLES = {"variables[Name]": "Asha", "variables[otp]": "4, 7, 1"}
+SETTINGS = """
+[provider]
+token = 5                     # wrong, and none of the sandbox's business
+flows.default = { id = "31", text = "Hi {Name}: {otp}" }
+flows.hi = { id = "32", text = "नमस्ते {Name}: {otp}" }
+flows.fr = { id = "33", text = "Bonjour {Name}: {otp}" }
+flows.hi-IN = "34"
+flows.de = "35"
+[clients.bank]
+flows = { default = { id = "41", text = "Your bank: {otp}" }, hi = "32" }
+"""
+TWO_TEXTS = """
+[provider]
+flows.default = { id = "1", text = "a" }
+[clients.b]
+flows.default = { id = "1", text = "b" }
+"""
+
+
+class Simulator:
+    """A sandbox that was started by its command."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._calls = 0
+
+    def is_up(self) -> bool:
+        """Return whether it answers."""
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{self._url}/healthz", timeout=1).ok
+        return False
+
+    def place(self, flow_id: str) -> requests.Response:
+        """Request a call that speaks a flow."""
+        return requests.post(
+            f"{self._url}/api/v2/outgoing/send",
+            json={"bridge": "918068280000", "to": PERSON, "flow_id": flow_id, **VARIABLES},
+            headers={"Authorization": "Bearer sandbox-token"},
+            timeout=5,
+        )
+
+    def spoken(self, flow_id: str) -> str:
+        """Return what a phone hears of a flow."""
+        assert self.place(flow_id).ok
+        self._calls += 1
+        until(lambda: self._newest() is not None, "the phone to be answered")
+        return str(self._newest())
+
+    def _newest(self) -> str | None:
+        calls = Phones(self._url).calls(PERSON)
+        return calls[-1]["spoken"] if len(calls) == self._calls else None
+
+    def page(self) -> str:
+        """Return what a browser is given."""
+        return requests.get(self._url, headers={"Accept": "text/html"}, timeout=5).text
+
+
+Start = Callable[..., Simulator]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start the command with these options and variables; it ends with the test."""
+    with ExitStack() as exits:
+
+        def run(*options: str, **environ: str) -> Simulator:
+            port = str(free_port())
+            fast = ("--port", port, "--ring", "0.01", "--talk", "5")
+            exits.enter_context(starts("sandbox", *fast, *options, environ=environ))
+            simulator = Simulator(f"http://127.0.0.1:{port}")
+            until(simulator.is_up, "the sandbox to answer")
+            return simulator
+
+        yield run
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The settings above as a file."""
+    file = tmp_path / "otpvoice.toml"
+    file.write_text(SETTINGS, encoding="utf-8")
+    return file
+
+
+def test_sandbox_without_options_speaks_flows_of_sample_settings(start: Start) -> None:
+    """The sample is tried against the sandbox as both are shipped."""
+    flows = load_flows({"OTPVOICE_CONFIG": str(SAMPLE)})["provider.flows"]
+    simulator = start()
+    assert flows["hi"].text
+    assert simulator.spoken(flows["hi"].id) == _filled(flows["hi"].text)
+    assert simulator.spoken(flows["default"].id).startswith("Hello Asha")
+
+
+def test_sandbox_with_config_speaks_configured_texts(start: Start, config: Path) -> None:
+    """Those of ``[provider]`` and of each client, though other settings are wrong."""
+    simulator = start("--config", str(config))
+    assert simulator.spoken("31") == "Hi Asha: 4, 7, 1"
+    assert simulator.spoken("32") == "नमस्ते Asha: 4, 7, 1"
+    assert simulator.spoken("41") == "Your bank: 4, 7, 1"
+
+
+def test_sandbox_flow_without_text_speaks_default_text_in_its_language(
+    start: Start, config: Path
+) -> None:
+    """Hindi for ``hi-IN``, English where there is no text in the language."""
+    simulator = start("--config", str(config))
+    assert simulator.spoken("34").startswith("नमस्ते Asha")
+    assert simulator.spoken("35").startswith("Hello Asha")
+
+
+@pytest.mark.parametrize(
+    ("flow_id", "language"), [("31", "en"), ("32", "hi"), ("33", "fr"), ("34", "hi-in")]
+)
+def test_sandbox_page_names_language_of_locale_key_or_script(
+    start: Start, config: Path, flow_id: str, language: str
+) -> None:
+    """A browser's voice and a screen reader go by it."""
+    simulator = start("--config", str(config))
+    simulator.spoken(flow_id)
+    assert f'lang="{language}"' in simulator.page()
+
+
+def test_sandbox_unknown_flow_is_refused_with_known_ids(start: Start, config: Path) -> None:
+    """The first words are the provider's; the ids say what to write into the settings."""
+    refused = start("--config", str(config)).place("24")
+    assert refused.status_code == 422
+    assert refused.json()["message"] == (
+        "flow_id: no such flow; this account has: 31, 32, 33, 34, 35, 41"
+    )
+
+
+def test_sandbox_reads_settings_that_otpvoice_config_names(start: Start, config: Path) -> None:
+    """Variables override the file, as they do for the service."""
+    simulator = start(
+        OTPVOICE_CONFIG=str(config),
+        OTPVOICE_PROVIDER_FLOWS='{"default": {"id": "51", "text": "Changed: {otp}"}}',
+    )
+    assert simulator.spoken("51") == "Changed: 4, 7, 1"
+    assert simulator.place("31").status_code == 422
+
+
+def test_sandbox_flow_option_overrides_config(start: Start, config: Path) -> None:
+    """A text of one's own, a default text, and the flows of the file that are not named."""
+    simulator = start("--config", str(config), "--flow", "31=Try {otp} = {otp}", "--flow", "99")
+    assert simulator.spoken("31") == "Try 4, 7, 1 = 4, 7, 1"
+    assert simulator.spoken("99").startswith("Hello Asha")
+    assert simulator.spoken("41") == "Your bank: 4, 7, 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[provider]\n", "provider.flows (not set): is missing"),
+        ("[provider]\nflows = { hi = '25' }", "provider.flows.default"),
+        ("[provider]\nflows = { default = 24 }", "must be the id of a flow as text"),
+        ("[provider", "is not TOML"),
+        ("[provider]\nflows = { default = 'greeting' }", "the id of a flow is digits"),
+        (
+            TWO_TEXTS,
+            "flow 1 has two texts, in provider.flows.default and clients.b.flows.default",
+        ),
+    ],
+)
+def test_sandbox_with_wrong_flows_does_not_start(tmp_path: Path, text: str, fault: str) -> None:
+    """The message names the setting; there is no traceback."""
+    file = tmp_path / "otpvoice.toml"
+    file.write_text(text, encoding="utf-8")
+    refused = runs("sandbox", "--config", str(file))
+    assert refused.exit_code in {1, 2}
+    assert fault in refused.output
+    assert isinstance(refused.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--flow", "hi=Hello"), "'hi' is not the id of a flow"),
+        (("--flow", "٢٤=Hello"), "is not the id of a flow"),
+        (("--flow", "=Hello"), "'' is not the id of a flow"),
+        (("--flow", "1=a", "--flow", "1=b"), "flow 1 is given two texts"),
+        (("--token", ""), "token: an empty one would let everybody in"),
+        (("--config", "/nonexistent.toml"), "does not exist"),
+    ],
+)
+def test_sandbox_with_wrong_options_does_not_start(options: tuple[str, ...], fault: str) -> None:
+    """Status 2, and the option is named."""
+    refused = runs("sandbox", *options)
+    assert refused.exit_code == 2
+    assert fault in refused.output
+
+
+def test_account_flows_one_id_at_several_places_keeps_its_text() -> None:
+    """A client that repeats an id needs no text; the first language tag is the flow's."""
+    texts, languages = account_flows(
+        {
+            "provider.flows": {"default": Flow("1", "a"), "en": Flow("1"), "hi": Flow("2")},
+            "clients.b.flows": {"default": Flow("2", "b"), "mr": Flow("2", "b")},
+        }
+    )
+    assert texts == {"1": "a", "2": "b"}
+    assert languages == {"1": "en", "2": "hi"}
+
+
+def _filled(text: str) -> str:
+    return text.replace("{Name}", "Asha").replace("{otp}", "4, 7, 1")
