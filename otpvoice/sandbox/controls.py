@@ -36,7 +36,7 @@ PUT    /webhooks/<id>                   uri, secret, and for a composed callback
                                         composition: method, encoding, headers, members
 GET    /healthz
 
-Options of a behaviour: seconds, ends (the vendor's word), duration, rings, copies,
+Options of a behaviour: calls, seconds, ends (the vendor's word), duration, rings, copies,
 obd_reply, c2c_reply, c2c_mid, refusals; of "reply": status, body, headers.
 Behaviours: """
 

@@ -3,6 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,16 @@ class Network:
     def phone(self, number: str) -> Phone:
         """The phone with this number; one that nobody set up answers."""
         return self._phones.get(number, _NEW_PHONE)
+
+    def phone_for_call(self, number: str) -> Phone:
+        """Return the phone that takes the next call, and count that call."""
+        with self._changed:
+            phone = self.phone(number)
+            if phone.calls == 1:
+                self._phones.pop(number, None)
+            elif phone.calls:
+                self._phones[number] = replace(phone, calls=phone.calls - 1)
+            return phone
 
     def set_phone(self, number: str, phone: Phone) -> None:
         """Tells a phone how to take its next calls; those under way go on as they began."""

@@ -59,6 +59,8 @@ class Phone:
     ending: Ending = ANSWERED
     dials: bool = True
     """Whether the request becomes a call at all, whatever the reply says."""
+    calls: int | None = None
+    """How many calls are taken so, after which the phone answers; None: all."""
     copies: int = 1
     """How often the callback is delivered."""
     seconds: float = 0.0
@@ -144,6 +146,7 @@ _OPTIONS: Final = {
     "duration": _Option("whole seconds of conversation", _is_count),
     "rings": _Option("true or false", lambda value: isinstance(value, bool)),
     "copies": _Option("how many callbacks", _is_count),
+    "calls": _Option("for how many calls, at least 1", lambda n: _is_count(n) and n > 0),
 }
 _REPLY_OPTIONS: Final = {
     "status": _Option("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
@@ -157,7 +160,8 @@ def read_phone(document: Mapping[str, Any]) -> Phone:
 
     ``seconds``, ``ends`` (the vendor's word for how the call ends), ``duration`` (seconds of
     conversation to report), ``rings`` (whether the request becomes a call), ``copies`` (of the
-    callback), the members of ``ReplyStyle``; for ``reply`` also ``status``, ``body``, ``headers``.
+    callback), ``calls`` (how many calls are taken so), the members of ``ReplyStyle``; for
+    ``reply`` also ``status``, ``body``, ``headers``.
 
     Raises:
         Refused: 422, an unknown behaviour or member, or a wrong value.

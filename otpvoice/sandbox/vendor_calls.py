@@ -48,7 +48,7 @@ def _read(route: Route) -> CallRequest:
 
 def _answer(entry: Entry, call_request: CallRequest) -> Response:
     network = company().network
-    phone = network.phone(call_request.person)
+    phone = network.phone_for_call(call_request.person)
     call = network.accept(call_request, phone)
     entry.outcome = phone.behaviour
     if phone.dials:

@@ -39,6 +39,8 @@ def test_every_promised_behaviour_exists() -> None:
         {"behaviour": "answer", "ends": 1},
         {"behaviour": "answer", "duration": 1.5},
         {"behaviour": "answer", "copies": -1},
+        {"behaviour": "busy", "calls": 0},
+        {"behaviour": "busy", "calls": True},
         {"behaviour": "answer", "obd_reply": "old"},
         {"behaviour": "answer", "refusals": ["http"]},
         {"behaviour": "answer", "status": 200},
@@ -58,6 +60,21 @@ def test_wrong_documents(sandbox: RunningSandbox, document: dict[str, Any]) -> N
 def test_phones_have_digits_only(sandbox: RunningSandbox, number: str) -> None:
     """A phone is named by the digits that the vendor sees."""
     assert requests.get(f"{sandbox.url}/phones/{number}/calls", timeout=5).status_code == 422
+
+
+def test_phone_behaviour_for_two_calls_then_answers(
+    place: Place,
+    obd: dict[str, Any],
+    sandbox: RunningSandbox,
+    behave: Behave,
+    ended_calls: EndedCalls,
+) -> None:
+    """A redial can be tried without a change between the calls."""
+    behave("busy", calls=2)
+    for count in (1, 2, 3):
+        place(sandbox, obd)
+        calls = ended_calls(count)
+    assert [call["status"] for call in calls] == ["BUSY", "BUSY", "ANSWER"]
 
 
 def test_reset(
