@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo example-login example-sms test bench lint lock clean
 
-demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page
+demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
 
 example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, until Ctrl-C
@@ -46,4 +46,4 @@ lock:  ## resolve pyproject.toml anew into requirements/
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements/demo.txt --extra test -o requirements/test.txt pyproject.toml requirements/build.in
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,14 +3,14 @@
 import os
 import sys
 import webbrowser
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from otpvoice.cli.demo import DemoSettings, choose_port, demo_options, narrate, running, stay
 from otpvoice.cli.demo import demo as story
-from otpvoice.cli.demo import narrate, running, stay
 from otpvoice.cli.request import Request
-from otpvoice.cli.stack import Stack, free_port, is_free
+from otpvoice.cli.stack import Stack
 from otpvoice.cli.story import invite
 from starting import LOGIN, PAGE
 
@@ -18,23 +18,28 @@ VISITOR: Final = "+919845012345"
 """Whose phone is on the page; the story calls another one, so that no limit is used up."""
 _SPELLED: Final = "+91 98450 12345"
 _PORT: Final = 8080
+_LOGIN_PORT: Final = 8010
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the narrated verification, without the page.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Of the API, on 127.0.0.1.")
 @click.option("--no-browser", is_flag=True, help="Only say where the page is.")
+@demo_options
 @click.pass_context
-def demo(context: click.Context, *, once: bool, port: int | None, no_browser: bool) -> None:
+def demo(context: click.Context, /, *, once: bool, no_browser: bool, **chosen: Any) -> None:
     """See one verification, then try it: a login and its phone, side by side on a page.
 
     Begins as ``otpvoice demo`` does, and with --once is nothing else.
     """
     if once:
-        context.invoke(story, once=True, port=port)
+        context.invoke(story, once=True, **chosen)
         return
-    login, page = _origin(), _origin(_PORT)
-    with running(port, app=login, framed_by=page) as (stack, narrator):
+    settings = DemoSettings(**chosen)
+    login, page = (
+        f"http://127.0.0.1:{choose_port(usual, others=settings.ports)}"
+        for usual in (_LOGIN_PORT, _PORT)
+    )
+    with running(settings, app=login, framed_by=page) as (stack, narrator):
         set_up(stack, login, page)
         narrate(stack, narrator)
         invite(stack, narrator)
@@ -50,10 +55,6 @@ def set_up(stack: Stack, login: str, page: str) -> None:
     PAGE.start(stack, page, LOGIN_ORIGIN=login, DEMO_NUMBER=VISITOR)
     phone = f"{stack.sandbox_url}/phones/{VISITOR.removeprefix('+')}"
     Request("PUT", phone, body={"behaviour": "by_hand"}).send().raise_for_status()
-
-
-def _origin(wanted: int = 0) -> str:
-    return f"http://127.0.0.1:{wanted if wanted and is_free(wanted) else free_port()}"
 
 
 def _has_desktop() -> bool:

@@ -10,7 +10,8 @@ from typing import Final
 import requests
 
 from otpvoice.cli.request import Request
-from otpvoice.cli.stack import CLIENT, Stack
+from otpvoice.cli.stack import Stack
+from otpvoice.cli.stack_settings import APP_CLIENT
 
 _HERE: Final = Path(__file__).parent
 
@@ -38,17 +39,20 @@ class Example:
         stack.start(
             self.package,
             [sys.executable, "-m", "gunicorn", *options, str(_HERE), f"{self.package}.wsgi:app"],
-            OTPVOICE_URL=stack.url,
-            OTPVOICE_API_KEY=stack.api_key,
-            **self.variables(stack, origin),
-            **further,
+            **{
+                "OTPVOICE_URL": stack.url,
+                "OTPVOICE_API_KEY": stack.api_key,
+                **self.variables(stack, origin),
+                **further,
+            },
         )
         stack.wait_until(lambda: _answers(origin), f"{self.package} did not start")
 
 
 def _for_login(stack: Stack, origin: str) -> Mapping[str, str]:
     return {
-        "OTPVOICE_CLIENT": CLIENT,
+        "OTPVOICE_API_KEY": stack.options.keys.app_api_key,
+        "OTPVOICE_CLIENT": APP_CLIENT,
         "OTPVOICE_EVENT_SECRET": stack.event_secret,
         "LOGIN_ORIGIN": origin,
         "LOGIN_DATABASE": str(stack.folder / "login.sqlite"),

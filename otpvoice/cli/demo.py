@@ -1,36 +1,115 @@
-"""``otpvoice demo``: the main job with real parts, told step by step."""
+"""``otpvoice demo``: the main job with real parts, narrated step by step."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import click
 
 from otpvoice.cli.children import StopSignals
+from otpvoice.cli.demo_folder import load_keys, write_shell_lines
 from otpvoice.cli.narrator import Narrator, StoryError
 from otpvoice.cli.stack import Stack, StackError, Stopped, free_port, is_free
+from otpvoice.cli.stack_settings import StackOptions
 from otpvoice.cli.story import invite, tell
+from otpvoice.settings.readers import read_event_url, read_origin
 
 _PORT: Final = 8000
-_SHORT, _USUAL = 0.25, 0.5
-"""Seconds that the phone rings and the conversation takes: where nobody stays, and else."""
+_SANDBOX_PORT: Final = 8100
+_SHORT, _USUAL = 0.1, 0.5
+"""Seconds that the phone rings and the conversation takes: where nobody stays, and otherwise."""
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """What is chosen by ``demo_options``."""
+
+    port: int | None = None
+    sandbox_port: int | None = None
+    cors_origin: tuple[str, ...] = ()
+    event_url: str = ""
+    console: bool = False
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The ports of API and sandbox, unless they are taken."""
+        return self.port or _PORT, self.sandbox_port or _SANDBOX_PORT
+
+
+def _checked(read: Callable[[str], str]) -> Callable[..., Any]:
+    """Return a callback of click that has ``read`` check one value, or each of several."""
+
+    def check(_context: click.Context, _option: click.Parameter, given: Any) -> Any:
+        try:
+            return tuple(map(read, given)) if isinstance(given, tuple) else read(given)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return check
+
+
+def _port(name: str, what: str, usual: int) -> Callable[[_Command], _Command]:
+    return click.option(
+        f"--{name}",
+        type=click.IntRange(1, 65535),
+        envvar=f"DEMO_{name.upper().replace('-', '_')}",
+        show_envvar=True,
+        help=f"Port of the {what} on 127.0.0.1.  [default: {usual}, or a free one]",
+    )
+
+
+_OPTIONS: Final = (
+    _port("port", "API", _PORT),
+    _port("sandbox-port", "sandbox", _SANDBOX_PORT),
+    click.option(
+        "--cors-origin",
+        multiple=True,
+        callback=_checked(read_origin),
+        envvar="DEMO_CORS_ORIGIN",
+        show_envvar=True,
+        help="Origin of your web page, which may then use the API; may be repeated.",
+    ),
+    click.option(
+        "--event-url",
+        default="",
+        callback=_checked(read_event_url),
+        envvar="DEMO_EVENT_URL",
+        show_envvar=True,
+        help="Where your backend takes signed events.",
+    ),
+    click.option(
+        "--console",
+        is_flag=True,
+        envvar="DEMO_CONSOLE",
+        show_envvar=True,
+        help="Open the operators' console, and print its key.",
+    ),
+)
+
+
+def demo_options(command: _Command) -> _Command:
+    """Give a command the options that every demo has: the members of ``DemoSettings``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the narrated verification.")
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    help=f"Port of the API on 127.0.0.1.  [default: {_PORT}, or a free one]",
-)
-def demo(*, once: bool, port: int | None) -> None:
+@demo_options
+def demo(*, once: bool, **chosen: Any) -> None:
     """See one verification from the request to the callback.
 
     Real parts on this machine: an embedded Valkey, the API, a dialer. Only the telephone company
-    is pretended. Ends with status 0 if the code was approved and the callback recorded.
+    is simulated. Ends with status 0 if the code was approved and the callback recorded.
+
+    The folder .demo keeps the keys for the next start, and lines for a shell:  . .demo/env
     """
-    with running(port, seconds=_SHORT if once else _USUAL) as (stack, narrator):
+    settings = DemoSettings(**chosen)
+    with running(settings, seconds=_SHORT if once else _USUAL) as (stack, narrator):
         narrate(stack, narrator)
         if not once:
             invite(stack, narrator)
@@ -39,33 +118,56 @@ def demo(*, once: bool, port: int | None) -> None:
 
 @contextmanager
 def running(
-    port: int | None, *, app: str = "", framed_by: str = "", seconds: float = _USUAL
+    settings: DemoSettings, *, app: str = "", framed_by: str = "", seconds: float = _USUAL
 ) -> Iterator[tuple[Stack, Narrator]]:
-    """A stack for a story, and its narrator; the other arguments are those of ``Stack``.
+    """Run a stack for a story, and give its narrator; see ``Stack`` for the other arguments.
 
     Raises:
         click.Abort: a stop was asked for.
-        click.ClickException: the port is taken, or something did not start or last.
+        click.ClickException: a port is taken, or something did not start or last.
     """
     stop = StopSignals()
     narrator = Narrator()
-    chosen = _choose_port(port)
-    click.echo("Starting Valkey, the API, a dialer, and a pretend telephone company ...")
+    port = choose_port(_PORT, settings.port, "--port")
+    options = StackOptions(
+        sandbox_port=choose_port(
+            _SANDBOX_PORT, settings.sandbox_port, "--sandbox-port", others=(port,)
+        ),
+        cors_origins=settings.cors_origin,
+        event_url=settings.event_url,
+        console=settings.console,
+        keys=load_keys(),
+    )
+    click.echo("Starting Valkey, the API, a dialer, and a simulated telephone company ...")
     try:
-        options = {"app": app, "framed_by": framed_by}
-        with Stack(chosen, lambda: stop.came, seconds=seconds, **options) as stack:
+        page = {"app": app, "framed_by": framed_by}
+        with Stack(port, lambda: stop.came, seconds=seconds, options=options, **page) as stack:
             click.echo(f"All of them run, after {narrator.elapsed}. Logs: {stack.folder}/*.log")
+            write_shell_lines(stack)
             yield stack, narrator
     except Stopped as error:
         raise click.Abort from error
 
 
-def _choose_port(wanted: int | None) -> int:
-    port = wanted or _PORT
-    if is_free(port):
+def choose_port(
+    usual: int, wanted: int | None = None, option: str = "", *, others: Collection[int] = ()
+) -> int:
+    """Return the port that was wanted, or the usual one, or a free one if that is taken.
+
+    Args:
+        usual: the port if none was wanted.
+        wanted: the port that ``option`` gave.
+        option: named in the message about a port that is taken.
+        others: ports of the same demo, which count as taken.
+
+    Raises:
+        click.ClickException: the port that was wanted is taken.
+    """
+    port = wanted or usual
+    if port not in others and is_free(port):
         return port
     if wanted:
-        raise click.ClickException(f"port {port} of 127.0.0.1 is taken; choose another --port")
+        raise click.ClickException(f"port {port} of 127.0.0.1 is taken; choose another {option}")
     chosen = free_port()
     click.echo(f"Port {port} is taken, so this one is used: {chosen}")
     return chosen

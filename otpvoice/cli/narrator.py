@@ -65,6 +65,17 @@ class Narrator:
             raise StoryError(f"the answer should have been {expected}")
         return told
 
+    def command(self, request: Request) -> None:
+        """Show a request whose answer has no body, and send it.
+
+        Raises:
+            StoryError: no answer, or a refusal.
+        """
+        self.show(request)
+        answer = self._send(request)
+        if not answer.ok:
+            raise StoryError(f"{request.url} answered {answer.status_code}")
+
     def look(self, request: Request) -> Any:
         """Sends a request without a word, and gives the answer's JSON.
 

@@ -25,7 +25,8 @@ class Request:
         unsaid = "GET" if self.body is None else "POST"
         method = [] if self.method == unsaid else [f"-X {self.method}"]
         headers = [f"-H {shlex.quote(f'{name}: {said}')}" for name, said in self._headers.items()]
-        body = [] if self.body is None else [f"-d {shlex.quote(json.dumps(self.body))}"]
+        text = json.dumps(self.body, ensure_ascii=False)  # for people to read
+        body = [] if self.body is None else [f"-d {shlex.quote(text)}"]
         return " \\\n  ".join([f"curl -sS {shlex.quote(self.url)}", *method, *headers, *body])
 
     def send(self) -> requests.Response:

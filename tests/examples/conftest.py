@@ -8,6 +8,7 @@ from browser import Browsing
 from examples.people import Phone, Visitor
 
 from otpvoice.cli.stack import Stack, free_port
+from otpvoice.cli.stack_settings import StackOptions
 from starting import LOGIN, SMS
 
 _NUMBERS = count(9_800_000_001, 1_000_003)
@@ -22,8 +23,12 @@ def login_url() -> str:
 
 @pytest.fixture(scope="session")
 def stack(login_url: str) -> Iterator[Stack]:
-    """The service, quick to call a number again, and the login beside it."""
-    with Stack(free_port(), app=login_url, seconds=0.2) as running:
+    """The service, quick to call a number again, and the login beside it.
+
+    The login also takes the events of the SMS system's client.
+    """
+    options = StackOptions(event_url=f"{login_url}/otpvoice-events")
+    with Stack(free_port(), app=login_url, seconds=0.2, options=options) as running:
         LOGIN.start(running, login_url)
         yield running
 

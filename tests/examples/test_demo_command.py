@@ -14,6 +14,8 @@ import pytest
 import requests
 from cli.words import left_of
 
+from otpvoice.cli.stack import free_port
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGE = re.compile(r"on one page:  \S*?(http://127\.0\.0\.1:\d+)/")
 
@@ -27,6 +29,7 @@ def at_a_terminal(
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES), "demo", *words],
         env={**os.environ, **environ},
+        cwd=environ["HOME"],
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
@@ -72,6 +75,9 @@ def desktop(tmp_path: Path, temporary: Path, opened: Path) -> dict[str, str]:
         "WAYLAND_DISPLAY": "",
         "BROWSER": f"{browser} %s",
         "TMPDIR": str(temporary),
+        "HOME": str(tmp_path),
+        "DEMO_PORT": str(free_port()),
+        "DEMO_SANDBOX_PORT": str(free_port()),
     }
 
 

@@ -13,7 +13,8 @@ from examples.people import Phone
 from requests.cookies import RequestsCookieJar
 
 from login_backend import Settings, create_app
-from otpvoice.cli.stack import CLIENT, Stack
+from otpvoice.cli.stack import Stack
+from otpvoice.cli.stack_settings import CLIENT
 from otpvoice.client import Client
 from otpvoice.core.keys import receipt_seed
 from otpvoice.settings import load

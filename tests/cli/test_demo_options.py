@@ -1,0 +1,201 @@
+"""The demo for developers: its options, the keys it keeps, and the README's lines against it."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from cli.shell import Shell
+from cli.words import read_until, runs, starts
+from click import ClickException
+from events.receiver import Client as EventReceiver
+from system.processes import until
+from world import Phones
+
+from otpvoice.cli.demo_folder import FOLDER, load_keys
+from otpvoice.cli.stack import free_port
+from otpvoice.cli.stack_settings import StackKeys, StackOptions, settings_file
+from otpvoice.settings import load
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ORIGINS = ("http://localhost:5173", "https://shop.example.com")
+NUMBER = "+919876543210"
+
+
+@dataclass
+class Demo:
+    """A demo that was started with every option."""
+
+    text: str
+    """What it printed."""
+    folder: Path
+    url: str
+    sandbox_url: str
+    keys: StackKeys
+    receiver: EventReceiver
+
+    def post(self, path: str, body: object, **headers: str) -> requests.Response:
+        """Send a request with the API key."""
+        access = {"Authorization": f"Bearer {self.keys.api_key}", **headers}
+        return requests.post(f"{self.url}{path}", json=body, headers=access, timeout=10)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Start it with options and variables, in a folder where a demo has been before."""
+    folder = tmp_path_factory.mktemp("d")
+    with chdir(folder):
+        keys = load_keys()
+    port, sandbox_port = free_port(), free_port()
+    with EventReceiver(keys.event_secret) as receiver:
+        options = ("--console", "--event-url", receiver.url, "--port", str(port))
+        environ = {
+            "DEMO_CORS_ORIGIN": " ".join(ORIGINS),
+            "DEMO_SANDBOX_PORT": str(sandbox_port),
+            "TMPDIR": str(folder),
+        }
+        with starts("demo", *options, environ=environ, cwd=folder) as process:
+            text = read_until(process, "Logs:  ")
+            url, sandbox_url = (f"http://127.0.0.1:{each}" for each in (port, sandbox_port))
+            yield Demo(text, folder, url, sandbox_url, keys, receiver)
+
+
+def test_demo_env_file_names_addresses_and_kept_key(demo: Demo) -> None:
+    """A shell that reads it knows where the demo is; the demo prints the same lines."""
+    lines = (demo.folder / ".demo" / "env").read_text().splitlines()
+    assert lines[:3] == [
+        f"export OTPVOICE_URL={demo.url}",
+        f"export OTPVOICE_API_KEY={demo.keys.api_key}",
+        f"export SANDBOX_URL={demo.sandbox_url}",
+    ]
+    assert set(lines) <= {line.strip() for line in demo.text.splitlines()}
+    assert demo.post("/v1/verifications", {}).status_code == 422
+
+
+def test_demo_files_are_readable_by_owner_only(demo: Demo) -> None:
+    """They hold keys."""
+    folder = demo.folder / ".demo"
+    for path in (folder, *folder.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert sorted(path.name for path in folder.iterdir()) == ["env", "keys.json"]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_demo_cors_origin_is_allowed(demo: Demo, origin: str) -> None:
+    """Each of those that the variable names, and no other."""
+    allowed = demo.post("/v1/verifications", {}, Origin=origin)
+    assert allowed.headers["Access-Control-Allow-Origin"] == origin
+    refused = demo.post("/v1/verifications", {}, Origin="http://localhost:5174")
+    assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def test_demo_event_url_takes_signed_events(demo: Demo) -> None:
+    """Of the story's own verification already; the secret stands in the env file."""
+    until(
+        lambda: "verification.approved" in [event.type for event in demo.receiver.told],
+        "an event",
+    )
+    assert demo.receiver.faults == []
+    env = (demo.folder / ".demo" / "env").read_text()
+    assert re.search(r"OTPVOICE_EVENT_SECRET='?([^'\n]*)", env)[1] == demo.keys.event_secret  # type: ignore[index]
+
+
+def test_demo_console_opens_with_printed_key(demo: Demo) -> None:
+    """Under the printed address, with any letters as the name."""
+    console = re.findall(r"console:  (\S+)", demo.text)[0]
+    key = re.findall(r"ova_[A-Za-z0-9_-]{43}", demo.text)[0]
+    assert requests.get(console, timeout=10).status_code == 401
+    assert requests.get(console, auth=("asha", key), timeout=10).ok
+
+
+def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
+    """From the request to the approval, in one shell, with a person's pauses between blocks."""
+    section = README.partition("## The whole story with curl")[2].partition("\n## ")[0]
+    create, listen, check = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    phones = Phones(demo.sandbox_url)
+    calls = len(phones.calls(NUMBER))
+    with Shell(demo.folder) as shell:
+        created = json.loads(shell.run(create))
+        until(lambda: len(phones.calls(NUMBER)) > calls, "the call")
+        until(lambda: bool(phones.calls(NUMBER)[-1]["spoken"]), "the code")
+        assert '"spoken":"Hello Asha, your otp for login is ' in shell.run(listen)
+        checked = json.loads(shell.run(check))
+    assert (created["status"], created["reference"]) == ("pending", "login-81")
+    assert (checked["valid"], checked["status"]) == (True, "approved")
+    assert checked["id"] == created["id"]
+
+
+def test_demo_keys_are_kept_per_folder(tmp_path: Path) -> None:
+    """The second start has the keys of the first one; another folder has others."""
+    (tmp_path / "other").mkdir()
+    with chdir(tmp_path):
+        first = load_keys()
+        assert load_keys() == first
+    with chdir(tmp_path / "other"):
+        assert load_keys().api_key != first.api_key
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"api_key": 1}', "\0", "[]"])
+def test_demo_keys_file_broken_is_named_with_remedy(tmp_path: Path, content: str) -> None:
+    """What is in it is not repeated, for it may be a key."""
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "keys.json").write_text(content)
+    with chdir(tmp_path), pytest.raises(ClickException, match=r"keys\.json cannot be read: .*Del"):
+        load_keys()
+
+
+def test_demo_in_folder_without_write_access_says_so(tmp_path: Path) -> None:
+    """A file in the way is refused like a folder of somebody else."""
+    (tmp_path / FOLDER).write_text("")
+    with chdir(tmp_path), pytest.raises(ClickException, match=r"keys\.json cannot be"):
+        load_keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--cors-origin", "*"), "Invalid value for '--cors-origin'"),
+        (("--cors-origin", "http://localhost:5173/"), "Invalid value for '--cors-origin'"),
+        (("--event-url", "localhost:3000/events"), "Invalid value for '--event-url'"),
+        (("--port", "0"), "Invalid value for '--port'"),
+    ],
+)
+def test_demo_wrong_option_is_refused_before_anything_starts(
+    options: tuple[str, ...], fault: str
+) -> None:
+    """Status 2, and the option is named."""
+    refused = runs("demo", "--once", *options)
+    assert refused.exit_code == 2
+    assert fault in refused.output
+
+
+def test_demo_same_port_for_api_and_sandbox_is_refused() -> None:
+    """Each listens on its own."""
+    port = str(free_port())
+    refused = runs("demo", "--once", "--port", port, "--sandbox-port", port)
+    assert refused.exit_code == 1
+    assert refused.output.endswith("is taken; choose another --sandbox-port\n")
+
+
+def test_stack_settings_with_all_options_load_without_warning(tmp_path: Path) -> None:
+    """An application of the stack is a client of its own, beside the developer's."""
+    options = StackOptions(cors_origins=ORIGINS, event_url="http://localhost:1/e", console=True)
+    app = "http://127.0.0.1:8010"
+    text = settings_file(
+        options, port=1, sandbox_url="http://h:2", socket=tmp_path / "s", app=app, gap=0
+    )
+    file = tmp_path / "otpvoice.toml"
+    file.write_text(text, encoding="utf-8")
+    loaded = load({"OTPVOICE_CONFIG": str(file)})
+    assert loaded.warnings == ()
+    settings = loaded.settings
+    assert settings.server.cors_origins == (app, *ORIGINS)
+    assert settings.clients["demo"].event_url == "http://localhost:1/e"
+    assert settings.clients["login"].event_url == f"{app}/otpvoice-events"
+    assert settings.clients["demo"].key_sha256 != settings.clients["login"].key_sha256
+    assert all(flow.text for flow in settings.provider.flows.values())
+    assert settings.provider.flows.keys() == {"default", "hi"}
