@@ -38,10 +38,11 @@ from otpvoice.providers.mobtexting import Mobtexting
 from otpvoice.providers.proxy import parse_proxy
 from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
+from otpvoice.store.address import TIMEOUT, address_of, connect
 from otpvoice.store.figures import Figures
 from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.operations import Operations
+from otpvoice.store.outages import OutageLog
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.rules import QueueRules
 
@@ -127,7 +128,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         beside.append(MetricsServer(settings.dialer.metrics_bind, _page(counted, store)))
     return Dialer(
         store=store,
-        waiting_store=_store(settings, store.metrics, _WAITING_TIMEOUT),
+        waiting_store=_store(settings, store.metrics, _WAITING_TIMEOUT, store.gate.outages),
         provider=provider(settings),
         ring=_ring(settings),
         flows={name: settings.for_client(name).flows for name in settings.clients},
@@ -160,7 +161,7 @@ def told(settings: Settings) -> frozenset[str]:
 
 def create_operations(settings: Settings) -> Operations:
     """The operator's side of the store, by the same rules as the others."""
-    return Operations(connect(settings.redis.url), rules=queue_rules(settings))
+    return Operations(connect(settings.redis.address), rules=queue_rules(settings))
 
 
 def provider(settings: Settings) -> Provider:
@@ -184,22 +185,32 @@ def provider(settings: Settings) -> Provider:
     )
 
 
-def _store(settings: Settings, metrics: StoreMetrics, timeout: float | None = None) -> RedisStore:
-    url = settings.redis.url
-    client = connect(url) if timeout is None else connect(url, timeout=timeout)
+def _store(
+    settings: Settings,
+    metrics: StoreMetrics,
+    timeout: float = TIMEOUT,
+    outages: OutageLog | None = None,
+) -> RedisStore:
+    client = connect(settings.redis.address, timeout=timeout)
     keep = settings.verification.retention * 1000
-    return RedisStore(client, keep=keep, rules=queue_rules(settings), metrics=metrics)
+    rules = queue_rules(settings)
+    outages = outages or OutageLog(address_of(client))
+    return RedisStore(client, keep=keep, rules=rules, metrics=metrics, outages=outages)
 
 
 def _page(counted: CollectorRegistry, store: RedisStore) -> Page:
-    looking = Operations(store.redis, rules=store.rules, metrics=store.metrics)
+    looking = Operations(store.redis, rules=store.rules, metrics=store.metrics, gate=store.gate)
     return Page(counted, StoreGauges(looking))
 
 
 def _console(settings: Settings, store: RedisStore) -> Blueprint:
     """The operators' pages. They see what operators' commands see."""
     looking = Operations(
-        store.redis, rules=store.rules, metrics=store.metrics, clock_offset=store.clock_offset
+        store.redis,
+        rules=store.rules,
+        metrics=store.metrics,
+        clock_offset=store.clock_offset,
+        gate=store.gate,
     )
     searcher = Searcher(
         operations=looking,
@@ -210,7 +221,7 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
     )
     console = Console(
         searcher=searcher,
-        figures=Figures(store.redis),
+        figures=Figures(store.redis, gate=store.gate),
         live_calls=settings.limits.live_calls,
         routes=settings.provider.routes,
         price=Price(settings.console.price_per_call, settings.console.currency),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from redis import Redis
 
 from otpvoice.app import create_operations
 from otpvoice.cli.configured import load_settings
@@ -19,7 +20,9 @@ from otpvoice.core.search import Query, parse_query
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import Verification
 from otpvoice.settings import Settings
+from otpvoice.store.address import address_of
 from otpvoice.store.operations import Telephone, telephone_of
+from otpvoice.store.replies import FunctionError
 from otpvoice.store.search import find
 
 json_option = click.option(
@@ -83,18 +86,36 @@ def operating() -> Iterator[Operator]:
     """An operator of the service that this process's environment configures.
 
     Raises:
-        click.ClickException: the settings are wrong, or the store did not answer.
+        click.ClickException: the settings are wrong, or the store cannot serve.
     """
     operator = Operator(load_settings())
     try:
-        yield operator
-    except StoreUnavailable as error:
-        raise click.ClickException(
-            "the store does not answer, so nothing is known of it, nor whether anything was "
-            "changed; otpvoice doctor tells more"
-        ) from error
+        with explained(operator.operations.redis):
+            yield operator
     finally:
         operator.operations.redis.close()
+
+
+@contextmanager
+def explained(redis: Redis) -> Iterator[None]:
+    """End the command with one sentence if the store fails inside the block.
+
+    Raises:
+        click.ClickException: the store cannot serve, or one of its functions failed.
+    """
+    try:
+        yield
+    except StoreUnavailable as error:
+        reply = f", {error.reply}" if error.reply else ""
+        raise click.ClickException(
+            f"the store at {address_of(redis)} cannot serve ({error.reason}{reply}); it is not "
+            "known whether anything was changed. Run otpvoice doctor for the cause."
+        ) from error
+    except FunctionError as error:
+        raise click.ClickException(
+            f"the store's function {error.function} failed ({error.word}, line {error.line}); "
+            "the change may be incomplete. Please report this as a bug."
+        ) from error
 
 
 def login_name() -> str:

@@ -17,7 +17,7 @@ OtpvoiceError                 with the verification it is about, if there is one
 ├── RateLimited               a limit holds                        (limit, retry_after)
 │   └── TooManyWrongCodes     the number's limit of guesses
 └── Unavailable               try again later                      (retry_after)
-    ├── StoreUnavailable      the store did not answer: nothing is known
+    ├── StoreUnavailable      the store cannot serve: nothing is known (reason, reply)
     ├── OverCapacity          calls wait too long already
     └── CallsUnavailable      nobody is there to place calls
 
@@ -141,7 +141,30 @@ class Unavailable(OtpvoiceError):
 
 
 class StoreUnavailable(Unavailable):
-    """The store did not answer in time. Whether the request took effect is not known."""
+    """The store cannot serve. Whether the request took effect is not known.
+
+    Args:
+        detail: for the client.
+        reason: for operators, such as ``timeout`` or ``no permission``; holds no secret.
+        reply: first word of the error reply, such as ``NOPERM``; empty if there was none.
+        is_lost: the connection failed, or what came was no reply.
+        is_partial: other functions may be served.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        reason: str = "",
+        reply: str = "",
+        is_lost: bool = False,
+        is_partial: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.reply = reply
+        self.is_lost = is_lost
+        self.is_partial = is_partial
 
 
 class OverCapacity(Unavailable):

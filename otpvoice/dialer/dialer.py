@@ -26,6 +26,7 @@ from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.keeper import Keeper
 from otpvoice.dialer.outcomes import next_untried, result_of
+from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
 from otpvoice.providers.overheard import OverheardReply, overhearing, seal_overheard
@@ -115,6 +116,7 @@ class Dialer:
         self._beside = (Keeper(self.id, store, provider, ring, self._metrics), *beside)
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
+        self._attempts = Attempts("dialer.round_failed")
 
     def run(self) -> None:
         """Dials until :meth:`stop`; calls in flight are finished and recorded first.
@@ -152,23 +154,23 @@ class Dialer:
     def _hand_over(self, pool: ThreadPoolExecutor) -> bool:
         """Claims the next due call for a free thread, or waits for one; whether it found one."""
         began = time.monotonic()
-        try:
-            claim = self._store.claim(self._rules.live_calls)
-            if isinstance(claim, int):
-                self._sleep(claim)
-                return False
-        except StoreUnavailable:
-            _LOG.warning("dialer.store_unavailable")
+        claim = self._attempts.run(lambda: self._store.claim(self._rules.live_calls), None)
+        if claim is None:
             self._stopping.wait(_STORE_PAUSE)
-            return False
-        pool.submit(self._work, claim, began)
-        return True
+        elif isinstance(claim, int):
+            self._sleep(claim)
+        else:
+            pool.submit(self._work, claim, began)
+            return True
+        return False
 
     def _sleep(self, milliseconds: int) -> None:
         longest = int(_LONGEST_SLEEP * 1000)
-        wait = longest if milliseconds < 0 else min(longest, milliseconds)
-        if wait > 0 and not self._stopping.is_set():
-            self._waiting_store.wait(wait / 1000)
+        wait = (longest if milliseconds < 0 else min(longest, milliseconds)) / 1000
+        if wait <= 0 or self._stopping.is_set():
+            return
+        if not self._attempts.run(lambda: self._waiting_store.wait(wait), otherwise=False):
+            self._stopping.wait(_STORE_PAUSE)
 
     def _work(self, claim: Claim, began: float) -> None:
         try:

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from otpvoice.core.keys import KeyRing, SealBroken, short_name
 from otpvoice.core.phone import mask_number
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import Route
+from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallInquiry, Deadlines, Provider
 from otpvoice.store.redis import RedisStore
@@ -57,20 +59,23 @@ class Keeper:
         self._ring = ring
         self._metrics = metrics or DialerMetrics()
         self._free = threading.Semaphore(_PULLERS)
+        self._attempts = Attempts("dialer.round_failed")
 
     def run(self, stopping: threading.Event) -> None:
         """Rounds until ``stopping`` is set; questions under way are finished."""
         with ThreadPoolExecutor(_PULLERS, thread_name_prefix="pull") as pool:
             while not stopping.is_set():
-                try:
-                    swept = self._store.sweep(self._dialer)
-                    for notice in swept.notices:
-                        self._tell(notice)
-                    more = self._pull(pool) or swept.more
-                except StoreUnavailable:
-                    more = False
-                if not more:
+                swept = self._attempts.run(self._sweep, otherwise=False)
+                pulled = self._attempts.run(partial(self._pull, pool), otherwise=False)
+                if not swept and not pulled:
                     stopping.wait(_ROUND)
+
+    def _sweep(self) -> bool:
+        """Send a heartbeat, end what is over and log notices; return whether there is more."""
+        swept = self._store.sweep(self._dialer)
+        for notice in swept.notices:
+            self._tell(notice)
+        return swept.more
 
     def _pull(self, pool: ThreadPoolExecutor) -> bool:
         """Takes as many questions as there are free threads; whether there may be more of both.

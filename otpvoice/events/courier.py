@@ -20,6 +20,7 @@ from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import SealBroken
 from otpvoice.events.message import Show, body_of, headers_of
+from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
 from otpvoice.providers.base import Deadlines
 from otpvoice.providers.http import HttpClient, NoReply, Reply
@@ -81,6 +82,7 @@ class Courier:
         self._under_way: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._freed = threading.Event()
+        self._attempts = Attempts("event.round_failed")
 
     def run(self, stopping: threading.Event) -> None:
         """Tells what is due until ``stopping`` is set; what is under way is finished."""
@@ -95,9 +97,8 @@ class Courier:
         """Takes what is due and can be sent at once; whether there was anything."""
         with self._lock:
             free = {client: AT_ONCE - self._under_way[client] for client in self._receivers}
-        try:
-            taken = self._store.take_events(free)
-        except StoreUnavailable:
+        taken = self._attempts.run(lambda: self._store.take_events(free), None)
+        if taken is None:
             return False
         for client, many in taken.dropped.items():
             _LOG.error("event.too_many", client=client, dropped=many)

@@ -10,8 +10,12 @@ _FRAMES: Final = 5
 
 
 def told(error: BaseException) -> dict[str, object]:
-    """``error``, the name of its class, and ``at``: see :func:`origin`."""
-    return {"error": type(error).__name__, "at": origin(error)}
+    """``error``, the name of its class, and ``at``: see :func:`origin`.
+
+    An exception may add harmless fields of its own, as its attribute ``log_fields``.
+    """
+    details: dict[str, object] = getattr(error, "log_fields", {})
+    return {"error": type(error).__name__, "at": origin(error), **details}
 
 
 def origin(error: BaseException) -> list[str]:

@@ -65,6 +65,7 @@ _SUSPECT: Final = re.compile(
 _FOUR_DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3}")
 _SUSPECT_WORDS: Final = ("ovk_", "vct_", "eyj", "bearer", "authorization")
 """``_SUSPECT`` in two parts, which are quicker still; in lower case."""
+_PLACE: Final = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 _OURS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     {
         # These four would be kept below as well, after a longer search.
@@ -73,6 +74,8 @@ _OURS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
         "request_id": re.compile(r"(?=\d*[a-f])[0-9a-f]{32}"),
         "to": re.compile(r"\+([1-9][0-9])?\*{3,9}[0-9]{4}"),
         "happened_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+        # Host and port, or the path of a socket, from the settings.
+        "address": re.compile(rf"/[!-~]+|{_PLACE}(,{_PLACE})*"),
         # An area is a number without its last six digits: it tells an operator, and no person.
         "breaker": re.compile(
             r"[a-z_]+( area \+[0-9]{1,9}| region [A-Z0-9]{2,7}| client [a-z0-9-]+)?"
@@ -80,7 +83,9 @@ _OURS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     }
 )
 """Fields whose values may look like codes, and what they look like when we made them."""
-_JUDGED: Final = frozenset({"ms", "client", *_OURS})
+_COUNTS: Final = frozenset({"failed", "failures"})
+"""Fields whose values are counts, which may have as many digits as a code."""
+_JUDGED: Final = frozenset({"ms", "client", *_COUNTS, *_OURS})
 
 
 class Mask:
@@ -128,6 +133,8 @@ class Mask:
         """Whether it is made by us and harmless, though it may have as many digits as a code."""
         if name == "ms":
             return type(value) is float and math.isfinite(value)
+        if name in _COUNTS:
+            return type(value) is int
         if name == "client":
             return isinstance(value, str) and value in self._clients
         if not isinstance(name, str) or not isinstance(value, str):

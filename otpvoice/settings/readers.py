@@ -145,6 +145,9 @@ def read_redis_url(text: str) -> str:
     return text
 
 
+_LOGIN_OPTIONS: Final = ("sentinel_username", "sentinel_password")
+
+
 def _read_many_servers(text: str) -> str:
     """``redis+sentinel://[user:pw@]h:p,h:p/service/db`` or ``redis+cluster://[user:pw@]h:p,h:p``."""
     parts = re.fullmatch(
@@ -159,8 +162,14 @@ def _read_many_servers(text: str) -> str:
         raise ValueError("/service or /service/database is expected after the hosts")
     if kind == "cluster" and path not in {"", "/"}:
         raise ValueError("a cluster has no service and no databases")
-    if query not in {None, "?tls=true", "?tls=false"}:
-        raise ValueError("nothing but ?tls=true may follow")
+    options = [pair.partition("=") for pair in query[1:].split("&")] if query else []
+    allowed = _LOGIN_OPTIONS if kind == "sentinel" else ()
+    if not all(
+        value in {"true", "false"} if name == "tls" else name in allowed and value
+        for name, _, value in options
+    ):
+        more = " and sentinel_username=…, sentinel_password=…" if allowed else ""
+        raise ValueError(f"nothing but ?tls=true{more} may follow")
     return text
 
 

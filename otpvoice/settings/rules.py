@@ -32,6 +32,7 @@ def violations(settings: Settings) -> Iterator[Violation]:
     yield from _same_windows(settings)
     yield from _unbounded_clients(settings)
     yield from _half_told_clients(settings)
+    yield from _misplaced_sentinel_login(settings)
     if settings.server.production:
         yield from _unfit_for_production(settings)
 
@@ -92,6 +93,15 @@ def _half_told_clients(settings: Settings) -> Iterator[Violation]:
             yield f"clients.{name}.event_secret", "is missing: events to event_url are signed"
         if client.event_secret and not client.event_url:
             yield f"clients.{name}.event_url", "is missing: event_secret has nothing to sign"
+
+
+def _misplaced_sentinel_login(settings: Settings) -> Iterator[Violation]:
+    redis = settings.redis
+    if redis.url.startswith("redis+sentinel://"):
+        return
+    for name in ("sentinel_username", "sentinel_password"):
+        if getattr(redis, name):
+            yield f"redis.{name}", "has no use: redis.url is not a redis+sentinel:// URL"
 
 
 def _webhook_is_guarded(settings: Settings) -> bool:

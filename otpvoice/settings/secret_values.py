@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from msgspec import structs
 
@@ -38,14 +38,16 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """As the address writes it, and as it is sent; redis-py takes one from the query as well.
+    """Yield the passwords of an address, as they are written and as they are sent.
 
     A proxy is sent user and password together in base64.
     """
     parts = urlsplit(url)
-    written = parts.password or ""
-    yield from (written, unquote(written))
-    if parts.scheme == "http" and written:
-        pair = f"{unquote(parts.username or '')}:{unquote(written)}"
+    query = [pair.partition("=") for pair in parts.query.split("&")]
+    written = [parts.password or ""]
+    written += [text for name, _, text in query if name in {"password", "sentinel_password"}]
+    for text in written:
+        yield from (text, unquote(text), unquote_plus(text))
+    if parts.scheme == "http" and parts.password:
+        pair = f"{unquote(parts.username or '')}:{unquote(parts.password)}"
         yield base64.b64encode(pair.encode()).decode()
-    yield from (text for name, text in parse_qsl(parts.query) if name == "password")

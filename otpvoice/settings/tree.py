@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct, structs
 
@@ -93,6 +94,20 @@ class Redis(Section, frozen=True, kw_only=True):
     """``[redis]``: the store."""
 
     url: RedisUrl = "redis://localhost:6379/0"
+    sentinel_username: Text = ""
+    sentinel_password: OptionalSecret = ""
+    """Of the Sentinels themselves, if they ask for one; that of the primary is in ``url``."""
+
+    @property
+    def address(self) -> str:
+        """``url`` with the credentials of the Sentinels, as the store takes it. A secret."""
+        login = {
+            "sentinel_username": self.sentinel_username,
+            "sentinel_password": self.sentinel_password,
+        }
+        given = urlencode({name: word for name, word in login.items() if word}, quote_via=quote)
+        joint = "&" if "?" in self.url else "?"
+        return f"{self.url}{joint}{given}" if given else self.url
 
 
 class Secrets(Section, frozen=True, kw_only=True):

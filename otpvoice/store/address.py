@@ -12,7 +12,7 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from otpvoice.store.keys import TAG
-from otpvoice.store.primary import Place, Primary, ask_cluster, ask_sentinel
+from otpvoice.store.primary import Place, Primary, ask_cluster, ask_sentinel, place_of
 
 TIMEOUT: Final = 0.5
 """Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
@@ -26,7 +26,7 @@ _MANY: Final = re.compile(
     r"((?P<user>[^:@/]*):(?P<password>[^:@/]*)@)?"
     r"(?P<places>[^@/?]+)"
     r"(/(?P<service>[^/?]+)(/(?P<db>[0-9]+))?)?/?"
-    r"(\?tls=(?P<tls>true|false))?"
+    r"(\?(?P<query>.*))?"
 )
 _PLACE: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
@@ -42,8 +42,11 @@ class ManyServers:
     db: int
     user: str | None
     password: str | None = field(repr=False)
-    """User and password are those of the primary and of a cluster's nodes; Sentinels get none."""
+    """User and password are those of the primary and of a cluster's nodes."""
     tls: bool
+    sentinel_user: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
+    """Sentinels take the user and password of their own configuration, or none."""
 
 
 def read_many(url: str) -> ManyServers:
@@ -58,14 +61,26 @@ def read_many(url: str) -> ManyServers:
         raise ValueError("not an address of Sentinels with a service, or of a cluster without")
     if not all(places):
         raise ValueError("a host has no port")
+    options = _read_query(address["query"])
     return ManyServers(
         places=tuple((place["host"].strip("[]"), int(place["port"])) for place in places if place),
         service=address["service"] and unquote(address["service"]),
         db=int(address["db"] or 0),
         user=unquote(address["user"] or "") or None,
         password=unquote(address["password"] or "") or None,
-        tls=address["tls"] == "true",
+        tls=options.get("tls") == "true",
+        sentinel_user=options.get("sentinel_username") or None,
+        sentinel_password=options.get("sentinel_password") or None,
     )
+
+
+def _read_query(query: str | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    options = {name: unquote(value) for name, _, value in pairs}
+    is_known = {*options} <= {"tls", "sentinel_username", "sentinel_password"}
+    if not is_known or options.get("tls", "true") not in {"true", "false"}:
+        raise ValueError("what follows the service or the port is not a known option")
+    return options
 
 
 def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
@@ -78,7 +93,8 @@ def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
         url: ``redis://``, ``rediss://``, ``unix://``,
             ``redis+sentinel://[user:password@]host:port,host:port/service[/db]`` or
             ``redis+cluster://[user:password@]host:port,host:port``; the last two with
-            ``?tls=true`` where all of them speak TLS.
+            ``?tls=true`` where all of them speak TLS. Sentinels that have a password of
+            their own take it from ``?sentinel_username=…&sentinel_password=…``, percent-encoded.
         timeout: seconds. A client that waits in ``BLPOP`` needs more than it waits.
 
     Raises:
@@ -97,10 +113,17 @@ def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
     return Redis.from_pool(_Pool(name, primary, **options))
 
 
+def address_of(redis: Redis) -> str:
+    """Return where a client connects to, without credentials, for log lines and messages."""
+    primary = getattr(redis.connection_pool, "sentinel_manager", None)
+    return ",".join(primary.places) if isinstance(primary, Primary) else place_of(redis)
+
+
 def known_servers(servers: ManyServers) -> list[Redis]:
-    """Who can be asked for the primary, in the order of the address. Sentinels get no password."""
-    is_cluster = servers.service is None
-    login = {"username": servers.user, "password": servers.password} if is_cluster else {}
+    """Return a client for each server that knows the primary, in the order of the address."""
+    login = {"username": servers.sentinel_user, "password": servers.sentinel_password}
+    if servers.service is None:
+        login = {"username": servers.user, "password": servers.password}
     # However many do not answer, to ask all of them takes no longer than one timeout.
     options = _once(TIMEOUT / len(servers.places)) | {"ssl": servers.tls, **login}
     return [Redis(host, port, **options) for host, port in servers.places]

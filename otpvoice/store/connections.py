@@ -1,16 +1,15 @@
 """Connections to the store: a command is sent once, and on one that is known to be there."""
 
 from collections import deque
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 from redis import ConnectionPool
-from redis.exceptions import ClusterDownError, MovedError, ResponseError
-from redis.exceptions import ConnectionError as RedisConnectionError
+
+from otpvoice.store.replies import is_elsewhere, keeps_connection, malformed, translate
 
 Argument = str | int | bytes
-
-_ELSEWHERE: Final = (MovedError, ClusterDownError)
-"""What a node says that is not, or not any more, the primary of our keys. It has run nothing."""
+Accept = Callable[[Any], bool]
 
 
 class Connections:
@@ -28,7 +27,7 @@ class Connections:
         self._pool: Any = pool  # the library gives its connections no types
         self._idle: deque[Any] = deque()
 
-    def ask(self, *command: Argument) -> Any:
+    def ask(self, *command: Argument, accept: Accept | None = None) -> Any:
         """The reply to one command, in bytes.
 
         It is sent once, for it may have run even where no reply came. Only what a node of a cluster
@@ -36,15 +35,25 @@ class Connections:
         are not followed: they say that a slot's keys are being moved one by one, and a rule needs
         all of its keys in one place.
 
+        ``accept``: returns whether a reply can belong to the command. Otherwise the connection is
+        closed, because its next reply may belong to another command.
+
         Raises:
-            redis.RedisError: as the server says it, or because it says nothing.
+            StoreUnavailable: the server cannot serve, or did not reply.
+            FunctionError: a fault inside a function.
+            FunctionMissing: the server does not know the function.
         """
         try:
-            return self._ask(command)
-        except _ELSEWHERE:
-            return self._ask(command)
+            try:
+                return self._ask(command, accept)
+            except Exception as error:
+                if not is_elsewhere(error):
+                    raise
+                return self._ask(command, accept)
+        except Exception as error:
+            raise translate(error) from error
 
-    def _ask(self, command: tuple[Argument, ...]) -> Any:
+    def _ask(self, command: tuple[Argument, ...], accept: Accept | None) -> Any:
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -52,11 +61,11 @@ class Connections:
         try:
             self._make_sure_of(connection)
             connection.send_command(*command)
-            return connection.read_response(disconnect_on_error=False)
+            return _read(connection, accept)
         except BaseException as error:
-            # A refusal is read to its end. After anything else a late reply may yet come, which
-            # must not be taken for the reply to the next command.
-            if not isinstance(error, ResponseError) or isinstance(error, _ELSEWHERE):
+            # An error reply is read to its end. After anything else a late reply may yet come,
+            # which must not be taken for the reply to the next command.
+            if not keeps_connection(error):
                 connection.disconnect()
             raise
         finally:
@@ -72,5 +81,12 @@ class Connections:
     def _is_good(self, connection: Any) -> bool:
         try:
             return bool(self._pool.owns_connection(connection)) and not connection.can_read()
-        except RedisConnectionError:
+        except Exception:  # noqa: BLE001 - whatever it is, a new connection answers the question
             return False
+
+
+def _read(connection: Any, accept: Accept | None) -> Any:
+    reply = connection.read_response(disconnect_on_error=False)
+    if accept is not None and not accept(reply):
+        raise malformed()
+    return reply

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otpvoice.store.rulebook import Rulebook
-from otpvoice.store.scripts import faults_told
 
 BUCKET: Final = 300_000
 """Milliseconds that are counted together."""
@@ -40,7 +39,7 @@ class Figures(Rulebook):
         between them.
 
         Raises:
-            StoreUnavailable: no answer in time.
+            StoreUnavailable: no reply in time, or a server that cannot serve.
         """
         last = now // BUCKET
         numbers = range(last - BUCKETS_OF_A_DAY + 1, last + 1)
@@ -48,8 +47,7 @@ class Figures(Rulebook):
         for number in numbers:
             asked.hgetall(self._keys.figures(number))
             asked.hgetall(self._keys.areas(number))
-        with faults_told():
-            found: Sequence[Any] = asked.execute()
+        found: Sequence[Any] = self._command("figures", lambda _: asked.execute())
         return [
             Bucket(number * BUCKET, _figures(figures), _areas(areas))
             for number, figures, areas in zip(numbers, found[::2], found[1::2], strict=True)

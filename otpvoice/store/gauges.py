@@ -14,6 +14,7 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits
 from otpvoice.metrics.breakers import kind_of, kinds
 from otpvoice.store.operations import Breaker, Operations, Overview
+from otpvoice.store.replies import FunctionError
 
 _EVERYBODY = "-"
 """In place of a client: the limit is of the whole service."""
@@ -32,7 +33,7 @@ class StoreGauges(Collector):
         """What the store says now."""
         try:
             seen = self._operations.overview()
-        except StoreUnavailable:
+        except (StoreUnavailable, FunctionError):
             yield _gauge("store_up", "Whether the store answers.", 0)
             return
         rules = self._operations.rules

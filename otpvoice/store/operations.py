@@ -18,7 +18,6 @@ from otpvoice.store.connections import Argument
 from otpvoice.store.records import read_answer, read_set_aside
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.schema import UnreadableRecord, decoding
-from otpvoice.store.scripts import faults_told
 from otpvoice.store.values import SetAsides
 
 _NEWEST: Final = 20
@@ -202,14 +201,18 @@ class Operations(Rulebook):
     def _all_of(self, number: str) -> Iterator[str]:
         """The ids of every verification of a number."""
         found = self.redis.scan_iter(self._keys.verification("*"), count=_BATCH)
-        with faults_told():
-            while keys := [*islice(found, _BATCH)]:
-                owners = self.redis.pipeline(transaction=False)
-                for key in keys:
-                    owners.hget(key, "number")
-                for key, owner in zip(keys, owners.execute(), strict=True):
-                    if owner == number.encode():
-                        yield key.decode().rpartition(":")[2]
+
+        def next_batch(_: object) -> list[tuple[bytes, bytes | None]]:
+            keys = [*islice(found, _BATCH)]
+            owners = self.redis.pipeline(transaction=False)
+            for key in keys:
+                owners.hget(key, "number")
+            return [*zip(keys, owners.execute(), strict=True)]
+
+        while batch := self._command("forget", next_batch):
+            for key, owner in batch:
+                if owner == number.encode():
+                    yield key.decode().rpartition(":")[2]
 
     def _block(self, telephone: Telephone, seconds: int, by: str) -> int:
         arguments: list[Argument] = [telephone.name, seconds * 1000, by, telephone.masked]

@@ -10,8 +10,9 @@ from typing import Any
 
 from redis import Redis
 from redis.crc import key_slot
-from redis.exceptions import RedisError
-from redis.sentinel import MasterNotFoundError
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.replies import UNKNOWN_EFFECT, translated
 
 Place = tuple[str, int]
 """Host and port."""
@@ -32,24 +33,39 @@ class Primary:
         self._answered = 0
         self._ask = ask
 
+    @property
+    def places(self) -> list[str]:
+        """Host and port of each server that can be asked."""
+        return [place_of(server) for server in self._known]
+
     def discover_master(self, name: str) -> Place:
-        """The primary as the first server that knows of one says, beginning with the last that did.
+        """Return the primary as the first server that knows one reports it.
+
+        The server that knew it last time is asked first.
 
         Raises:
-            MasterNotFoundError: none knows, or none answers; a ``ConnectionError`` of redis-py.
+            StoreUnavailable: no server knows one; ``reason`` is the last server's.
         """
         first = self._answered
-        found: Place | None = None
-        said = "none of them knows of one"
+        reason = "none of the servers knows a primary"
         for index in [*range(first, len(self._known)), *range(first)]:
+            server = self._known[index]
+            found: Place | None = None
             try:
-                found = self._ask(self._known[index], name)
-            except RedisError as error:
-                said = str(error)
+                with translated():
+                    found = self._ask(server, name)
+            except StoreUnavailable as error:
+                reason = f"no primary: {place_of(server)} {error.reason}"
             if found:
                 self._answered = index
                 return found
-        raise MasterNotFoundError(f"no primary is found: {said}")
+        raise StoreUnavailable(UNKNOWN_EFFECT, reason=reason, is_lost=True)
+
+
+def place_of(server: Redis) -> str:
+    """Return host and port of one server, without credentials."""
+    options = server.get_connection_kwargs()
+    return options.get("path") or f"{options['host']}:{options['port']}"
 
 
 def ask_sentinel(sentinel: Redis, service: str) -> Place | None:

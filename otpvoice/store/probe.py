@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.address import known_servers, read_many
+from otpvoice.store.address import ManyServers, known_servers, read_many
 from otpvoice.store.keys import TAG
 from otpvoice.store.primary import Place, ask_cluster, ask_sentinel
+from otpvoice.store.replies import translated
 
 _PINGS: Final = 21
 
@@ -56,42 +56,43 @@ class Witness:
 
     place: Place
     primary: Place | None
-    """Whom it names; None: nobody, or it does not answer."""
+    """The primary that it reports; None if it knows none, or did not reply."""
+    trouble: str = ""
+    """Why it did not reply, such as ``wrong password``."""
 
 
 def probe(redis: Redis) -> Server:
-    """The server that ``redis`` is connected to.
+    """Return what the server that ``redis`` is connected to tells about itself.
 
     Raises:
-        StoreUnavailable: no answer, or no access; the text is the library's.
+        StoreUnavailable: no reply, or no permission to ask.
     """
-    try:
+    with translated():
         info: dict[str, Any] = redis.info()
-        name = "valkey" if "valkey_version" in info else "redis"
-        speaks = str(info["redis_version"])
-        min_replicas = _setting(redis, "min-replicas-to-write")
-        return Server(
-            name=name,
-            version=str(info.get("valkey_version", speaks)),
-            speaks=tuple(int(part) for part in speaks.split(".") if part.isdigit()),
-            appendonly=_setting(redis, "appendonly"),
-            appendfsync=_setting(redis, "appendfsync"),
-            maxmemory_policy=_setting(redis, "maxmemory-policy"),
-            is_primary=info.get("role", "master") == "master",
-            is_cluster_node=info.get("cluster_enabled") == 1,
-            replicas=int(info.get("connected_slaves", 0)),
-            min_replicas=None if min_replicas is None else int(min_replicas),
-            memory_used=int(info.get("used_memory", 0)),
-            memory_bound=int(info.get("maxmemory", 0)),
-            clock_ahead=_clock_ahead(redis),
-            round_trip=_round_trip(redis),
-        )
-    except RedisError as error:
-        raise StoreUnavailable(str(error)) from error
+        clock_ahead, round_trip = _clock_ahead(redis), _round_trip(redis)
+    name = "valkey" if "valkey_version" in info else "redis"
+    speaks = str(info["redis_version"])
+    min_replicas = _setting(redis, "min-replicas-to-write")
+    return Server(
+        name=name,
+        version=str(info.get("valkey_version", speaks)),
+        speaks=tuple(int(part) for part in speaks.split(".") if part.isdigit()),
+        appendonly=_setting(redis, "appendonly"),
+        appendfsync=_setting(redis, "appendfsync"),
+        maxmemory_policy=_setting(redis, "maxmemory-policy"),
+        is_primary=info.get("role", "master") == "master",
+        is_cluster_node=info.get("cluster_enabled") == 1,
+        replicas=int(info.get("connected_slaves", 0)),
+        min_replicas=None if min_replicas is None else int(min_replicas),
+        memory_used=int(info.get("used_memory", 0)),
+        memory_bound=int(info.get("maxmemory", 0)),
+        clock_ahead=clock_ahead,
+        round_trip=round_trip,
+    )
 
 
 def witnesses(url: str) -> Iterator[Witness]:
-    """Whom each of the servers in a ``redis+sentinel://`` or ``redis+cluster://`` address names.
+    """Yield what each server of a ``redis+sentinel://`` or ``redis+cluster://`` address reports.
 
     Raises:
         ValueError: it is neither.
@@ -99,21 +100,27 @@ def witnesses(url: str) -> Iterator[Witness]:
     servers = read_many(url)
     for place, client in zip(servers.places, known_servers(servers), strict=True):
         with closing(client):
-            try:
-                if servers.service is None:
-                    named = ask_cluster(client, TAG)
-                else:
-                    named = ask_sentinel(client, servers.service)
-            except RedisError:
-                named = None
-            yield Witness(place, named)
+            yield _witness(servers, place, client)
+
+
+def _witness(servers: ManyServers, place: Place, client: Redis) -> Witness:
+    try:
+        with translated():
+            if servers.service is None:
+                return Witness(place, ask_cluster(client, TAG))
+            return Witness(place, ask_sentinel(client, servers.service))
+    except StoreUnavailable as error:
+        return Witness(place, None, error.reason)
 
 
 def _setting(redis: Redis, name: str) -> str | None:
-    """One setting of the server. Providers of a managed one may forbid to ask."""
+    """Return one setting of the server; None where a managed server forbids to ask for it."""
     try:
-        return redis.config_get(name).get(name)
-    except ResponseError:
+        with translated():
+            return redis.config_get(name).get(name)
+    except StoreUnavailable as error:
+        if error.is_lost:
+            raise
         return None
 
 

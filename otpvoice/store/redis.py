@@ -2,18 +2,19 @@
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.steps import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
-from otpvoice.store.connections import Argument
+from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_dropped, read_event
+from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG
+from otpvoice.store.outages import OutageLog
 from otpvoice.store.records import (
     Answer,
     read_answer,
@@ -24,10 +25,10 @@ from otpvoice.store.records import (
     read_set_aside,
     read_settled,
 )
+from otpvoice.store.replies import TIMEOUT
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.rules import QueueRules
 from otpvoice.store.schema import UnreadableRecord
-from otpvoice.store.scripts import faults_told
 from otpvoice.store.values import (
     CallResult,
     Claim,
@@ -72,8 +73,18 @@ class RedisStore(Rulebook):
         tag: str = TAG,
         clock_offset: int = 0,
         metrics: StoreMetrics | None = None,
+        gate: Gate | None = None,
+        outages: OutageLog | None = None,
     ) -> None:
-        super().__init__(redis, rules=rules, tag=tag, clock_offset=clock_offset, metrics=metrics)
+        super().__init__(
+            redis,
+            rules=rules,
+            tag=tag,
+            clock_offset=clock_offset,
+            metrics=metrics,
+            gate=gate,
+            outages=outages,
+        )
         self._keep = keep
 
     # What clients ask for ------------------------------------------------------------------------
@@ -211,13 +222,21 @@ class RedisStore(Rulebook):
                 self.set_aside(error)
         return pulls
 
-    def wait(self, seconds: float) -> None:
-        """Returns when a call may have become due, or after ``seconds``.
+    def wait(self, seconds: float) -> bool:
+        """Return true when a call may have become due, or after ``seconds``.
 
         Needs a client of its own, with a longer timeout than that.
         """
-        with faults_told(), suppress(RedisTimeoutError):
-            self._connections.ask("BLPOP", self._keys.wake, str(seconds))
+
+        def wait(connections: Connections) -> None:
+            try:
+                connections.ask("BLPOP", self._keys.wake, str(seconds))
+            except StoreUnavailable as error:
+                if error.reason != TIMEOUT:
+                    raise
+
+        self._command("wait", wait)
+        return True
 
     # What clients are told -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What every store has: a server, its keys, and the rules that run there."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis import Redis
@@ -11,6 +11,8 @@ from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.gate import Gate
 from otpvoice.store.keys import TAG, Keys
+from otpvoice.store.outages import OutageLog
+from otpvoice.store.replies import FunctionError, translated
 from otpvoice.store.rules import QueueRules
 from otpvoice.store.schema import UnreadableRecord
 from otpvoice.store.scripts import Library
@@ -28,6 +30,8 @@ class Rulebook:
         tag: the hash tag that all keys carry.
         clock_offset: milliseconds added to the server's time. Tests move the clock with it.
         metrics: count what the rules do.
+        gate: of another store with the same client, to share connections and circuit breaker.
+        outages: logs outages; shared by the stores of a process, so that each is logged once.
     """
 
     def __init__(
@@ -38,15 +42,16 @@ class Rulebook:
         tag: str = TAG,
         clock_offset: int = 0,
         metrics: StoreMetrics | None = None,
+        gate: Gate | None = None,
+        outages: OutageLog | None = None,
     ) -> None:
         self.clock_offset = clock_offset
         self.metrics = metrics or StoreMetrics()
         self.redis = redis
-        self._connections = Connections(redis.connection_pool)
-        self._gate = Gate(self._connections)
         self._keys = Keys(tag)
         self.rules = rules or QueueRules()
         self._library = Library(self.rules)
+        self.gate = gate or Gate(Connections(redis.connection_pool), self._probe, outages)
 
     def set_aside(self, error: UnreadableRecord, text: bytes | None = None) -> None:
         """Move what ``error`` names out of the way, and report it.
@@ -60,16 +65,40 @@ class Rulebook:
         """The reply of ``lua/<name>.lua``.
 
         Raises:
-            StoreUnavailable: no answer in time, or a server that can not serve.
+            StoreUnavailable: no reply in time, or a server that cannot serve.
+            FunctionError: the function failed.
         """
         all_keys = [*self._keys.shared, *keys]
         all_arguments = [self._keys.prefix, self.clock_offset, *arguments]
         began = time.perf_counter()
         try:
-            with self._gate:
-                reply, changes = self._library.run(self._connections, name, all_keys, all_arguments)
-        except StoreUnavailable:
+            reply, changes = self.gate.run(
+                name,
+                lambda to: self._library.run(to, name, all_keys, all_arguments),
+            )
+        except (StoreUnavailable, FunctionError):
             self.metrics.failed(name)
             raise
         self.metrics.answered(name, time.perf_counter() - began, changes)
         return reply
+
+    def _command(self, name: str, commands: Callable[[Connections], Any]) -> Any:
+        """Return what ``commands`` return, which are no functions of the library.
+
+        Raises:
+            StoreUnavailable: no reply in time, or a server that cannot serve.
+        """
+
+        def run(connections: Connections) -> Any:
+            try:
+                with translated():
+                    return commands(connections)
+            except StoreUnavailable as error:
+                error.is_partial = not error.is_lost  # functions may be served all the same
+                raise
+
+        return self.gate.run(name, run)
+
+    def _probe(self, connections: Connections) -> None:
+        arguments: list[Argument] = [self._keys.prefix, self.clock_offset, HEARD_WITHIN]
+        self._library.run(connections, "health", [*self._keys.shared], arguments)

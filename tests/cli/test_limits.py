@@ -308,7 +308,7 @@ def test_a_store_that_is_away_is_one_line(environ: dict[str, str], words: tuple[
     away = environ | {"OTPVOICE_REDIS_URL": f"redis://:pass-word@127.0.0.1:{free_port()}/0"}
     refused = operates(away, "limits", *words)
     assert refused.exit_code == 1
-    assert refused.output.startswith("Error: the store does not answer")
+    assert re.match(r"Error: the store at \S+ cannot serve \(refused\); ", refused.output)
     assert len(refused.output.splitlines()) == 1
     assert "pass-word" not in refused.output
 

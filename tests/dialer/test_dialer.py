@@ -3,12 +3,16 @@
 import time
 from collections.abc import Callable
 
+from redis import Redis
 from stopwatch import takes_within
+from structlog.testing import capture_logs
+from system.processes import until
 from world import ASHA, Desk, Phones, running
 
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox
+from otpvoice.store.redis import RedisStore
 
 
 def test_a_waiting_dialer_is_woken_at_once(
@@ -48,3 +52,32 @@ def test_a_stopping_dialer_finishes_what_it_began(
     assert call.status is CallStatus.PLACED
     later = desk.asks("+919876543211")
     assert desk.calls_of(later)[0].status is CallStatus.QUEUED
+
+
+def test_dialer_goes_on_when_functions_of_the_store_fail(
+    redis: Redis, store: RedisStore, desk: Desk, dialer_of: Callable[..., Dialer]
+) -> None:
+    """Each failed round ends and is logged; once the functions work, calls are placed."""
+    dialer = dialer_of()
+    (library,) = redis.function_list("otpvoice_*", withcode=False)
+    name, functions = library[1].decode(), [each[1].decode() for each in library[5]]
+    broken = (
+        f"redis.register_function('{each}', function() error('broken') end)" for each in functions
+    )
+    redis.function_load("\n".join([f"#!lua name={name}", *broken]), replace=True)
+    with capture_logs() as lines, running(dialer):
+        for function in ("claim", "sweep", "pull"):
+            until(lambda: any(each.get("function") == function for each in lines), function)
+        before = calls_of(redis)
+        until(lambda: calls_of(redis) >= before + 12, "further rounds")
+        redis.function_delete(name)
+        until(lambda: store.health().dialers > 0, "a heartbeat")
+        verification = desk.asks()
+        until(lambda: desk.calls_of(verification)[0].status is CallStatus.PLACED, "a call")
+    assert lines[-1]["event"] == "dialer.stopped"
+
+
+def calls_of(redis: Redis) -> int:
+    """Return how many functions the server has run."""
+    calls: int = redis.info("commandstats")["cmdstat_fcall"]["calls"]
+    return calls

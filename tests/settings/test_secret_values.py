@@ -10,6 +10,7 @@ from otpvoice.settings import Loaded
 from otpvoice.settings.kinds import kind_of
 from otpvoice.settings.secret_values import secret_values
 from otpvoice.settings.tree import SECTIONS
+from otpvoice.store.address import read_many
 
 Start = Callable[..., Loaded]
 
@@ -55,3 +56,16 @@ def test_no_secret_field_is_forgotten(start: Start) -> None:
     ]
     without_password = [("redis", "url")]
     assert len(secret_values(settings)) == len(given) - len(without_password)
+
+
+def test_password_of_sentinels_is_a_secret_wherever_it_is_set(start: Start) -> None:
+    """The setting wins over the address; both are secrets, and the store gets what it needs."""
+    loaded = start(
+        OTPVOICE_REDIS_URL="redis+sentinel://a:1/main?sentinel_password=in%2Furl",
+        OTPVOICE_REDIS_SENTINEL_USERNAME="watcher",
+        OTPVOICE_REDIS_SENTINEL_PASSWORD="in the setting".replace(" ", "&"),
+    )
+    assert {"in%2Furl", "in/url", "in&the&setting"} <= {*secret_values(loaded.settings)}
+    servers = read_many(loaded.settings.redis.address)
+    assert (servers.sentinel_user, servers.sentinel_password) == ("watcher", "in&the&setting")
+    assert "in&the&setting" not in repr(loaded.settings) + repr(servers)

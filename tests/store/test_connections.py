@@ -7,12 +7,12 @@ from threading import Barrier
 
 import pytest
 from redis import Redis
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.address import connect
 from otpvoice.store.connections import Connections
 from otpvoice.store.keys import TAG
+from otpvoice.store.replies import FunctionMissing
 
 AT_ONCE = 150
 """More than the library's pool has connections of its own accord."""
@@ -58,7 +58,7 @@ def test_a_server_that_hung_up_is_called_again_before_anything_is_sent(
 
 def test_a_late_reply_is_nobody_elses(connections: Connections) -> None:
     """Who did not wait for it took its connection with it."""
-    with pytest.raises(RedisTimeoutError):
+    with pytest.raises(StoreUnavailable):
         connections.ask("BLPOP", f"{TAG}:nothing", "0.5")
     assert connections.ask("ECHO", "mine") == b"mine"
 
@@ -66,6 +66,6 @@ def test_a_late_reply_is_nobody_elses(connections: Connections) -> None:
 def test_a_refusal_is_a_reply(connections: Connections) -> None:
     """Its connection goes on."""
     before = connections.ask("CLIENT", "ID")
-    with pytest.raises(ResponseError):
+    with pytest.raises(FunctionMissing):
         connections.ask("FCALL", "unknown", 0)
     assert connections.ask("CLIENT", "ID") == before

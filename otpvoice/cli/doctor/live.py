@@ -12,6 +12,7 @@ import click
 from otpvoice.app import create_service, provider
 from otpvoice.cli.doctor.store import open_store
 from otpvoice.cli.doctor.trial import Trial, TrialCall
+from otpvoice.cli.operating import explained
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import OtpvoiceError
@@ -63,7 +64,8 @@ def place_live(settings: Settings, wish: Wish, terminal: Terminal) -> bool:
     with open_store(settings) as store:
         calling = TrialCall(create_service(settings, store), store, ring, terminal, client)
         try:
-            trial = calling.place(_request(settings, wish, client))
+            with explained(store.redis):
+                trial = calling.place(_request(settings, wish, client))
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
     found = [*_shown(settings, wish.number, trial), *_told_by_person(trial, terminal)]

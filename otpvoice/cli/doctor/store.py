@@ -8,10 +8,12 @@ from otpvoice.app import queue_rules
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
+from otpvoice.store.address import address_of, connect
 from otpvoice.store.operations import Operations, Overview
 from otpvoice.store.probe import Server, Witness, probe, witnesses
 from otpvoice.store.redis import RedisStore
+from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
+from otpvoice.store.selftest import SelfTest
 from otpvoice.store.values import Health, SetAsides
 
 _LATE: Final = 60_000
@@ -24,34 +26,93 @@ _SLOW: Final = 0.01
 """Seconds; every answer of the API waits for one round trip."""
 _FULL: Final = 0.8
 """Of the memory: beyond it, a burst may fill the rest."""
+_ALLOW: Final = "allow what config/valkey-users.acl allows to the user of redis.url"
+_SENTINEL_LOGIN: Final = (
+    "correct their login: redis.sentinel_username and redis.sentinel_password for Sentinels, "
+    "redis.url for the nodes of a cluster"
+)
+_REMEDIES: Final = {
+    NO_PERMISSION: _ALLOW,
+    MISSING_FEATURE: "use Redis 7 or Valkey 8 or newer, with Lua, nothing renamed, and no proxy",
+    WRONG_PASSWORD: "correct user and password in redis.url",
+    "password required": "put user and password into redis.url",
+    "TLS failed": "correct the certificate, or the scheme of redis.url",
+    "out of memory": "raise maxmemory, or shorten verification.retention",
+    "read-only replica": "name the primary in redis.url",
+    "no primary": "the servers that know it are judged above",
+}
+"""By reason: what to do."""
 _MIB: Final = 1024 * 1024
 
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[RedisStore]:
     """The store that the settings name, by their rules."""
-    with closing(connect(settings.redis.url)) as client:
+    with closing(connect(settings.redis.address)) as client:
         keep, rules = settings.verification.retention * 1000, queue_rules(settings)
         yield RedisStore(client, keep=keep, rules=rules)
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:
-    """All of the server, and of who works on it."""
-    with open_store(settings) as store:
-        try:
-            yield from _findings(settings, store)
-        except StoreUnavailable as error:
-            yield failure("redis", str(error), "start it, or correct redis.url")
-
-
-def _findings(settings: Settings, store: RedisStore) -> Iterator[Finding]:
-    url = settings.redis.url
-    server = probe(store.redis)
+    """Find what is wrong with the server, with its user's permissions, and who works on it."""
+    url = settings.redis.address
     if url.startswith("redis+"):
         yield witness_finding([*witnesses(url)])
-    yield from server_findings(server, production=settings.server.production, url=url)
-    yield from health_findings(store.health())
-    yield from _event_findings(Operations(store.redis, rules=store.rules).overview())
+    with open_store(settings) as store:
+        try:
+            yield from server_findings(
+                probe(store.redis), production=settings.server.production, url=url
+            )
+        except StoreUnavailable as error:
+            yield unavailable_finding(error, address_of(store.redis))
+            if error.is_lost:
+                return
+        try:
+            yield from function_findings(SelfTest(store.redis, rules=store.rules))
+            yield from health_findings(store.health())
+            yield from _event_findings(Operations(store.redis, rules=store.rules).overview())
+        except StoreUnavailable as error:
+            yield refusal_finding("redis functions", error)
+
+
+def unavailable_finding(error: StoreUnavailable, address: str) -> Finding:
+    """Return the finding for a server that cannot be reached, or that does not describe itself."""
+    if not error.is_lost:
+        todo = "allow +info, +time and +ping to its user"
+        return warning("redis", f"{address} does not describe itself: {error.reason}", todo)
+    todo = _remedy(error, "start it, or correct redis.url")
+    return failure("redis", f"{address}: {error.reason}", todo)
+
+
+def function_findings(test: SelfTest) -> Iterator[Finding]:
+    """Find whether the functions can be loaded and run, and what of them is refused.
+
+    Raises:
+        StoreUnavailable: functions cannot be run at all.
+    """
+    for subject, attempt in (("redis library", test.load_library), ("redis wake", test.wait)):
+        try:
+            attempt()
+        except StoreUnavailable as error:
+            yield refusal_finding(subject, error)
+    refused = test.refused_commands()
+    if refused:
+        found = f"refused inside functions: {', '.join(map(str.lower, sorted(refused)))}"
+        yield failure("redis commands", f"{found} ({', '.join({*refused.values()})})", _ALLOW)
+    else:
+        yield ok("redis functions", "every command that the service needs is allowed")
+
+
+def refusal_finding(subject: str, error: StoreUnavailable) -> Finding:
+    """Return the finding for a command that the server refuses."""
+    reply = f" ({error.reply})" if error.reply else ""
+    todo = _remedy(error, "look into the log of the server")
+    return failure(subject, f"{error.reason}{reply}", todo)
+
+
+def _remedy(error: StoreUnavailable, otherwise: str) -> str:
+    matching = (todo for reason, todo in _REMEDIES.items() if error.reason.startswith(reason))
+    return next(matching, otherwise)
 
 
 def server_findings(server: Server, *, production: bool, url: str = "") -> Iterator[Finding]:
@@ -141,18 +202,26 @@ def witness_finding(found: Sequence[Witness]) -> Finding:
     """Whether those that can be asked for the primary agree, and are enough."""
     named = [each.primary for each in found if each.primary]
     if not named:
-        return failure("redis primary", "nobody names one", "start the servers of redis.url")
+        each_one = f"no server reports one: {', '.join(map(_describe, found))}"
+        if any("password" in each.trouble for each in found):
+            return failure("redis primary", each_one, _SENTINEL_LOGIN)
+        return failure("redis primary", each_one, "start the servers of redis.url")
     host, port = named[0]
     told = f"{host}:{port}, as {named.count(named[0])} of {len(found)} say"
     if len({*named}) > 1:
         return warning("redis primary", f"{told}: others say otherwise", "look for a failover")
-    silent = [":".join(map(str, each.place)) for each in found if not each.primary]
+    silent = [_describe(each) for each in found if not each.primary]
     if silent:
         return warning("redis primary", told, f"look after {', '.join(silent)}")
     if len(found) < 2:
         todo = "name them all: while this one is away, nobody could be asked"
         return advice("redis primary", told, todo)
     return ok("redis primary", told)
+
+
+def _describe(witness: Witness) -> str:
+    place = ":".join(map(str, witness.place))
+    return f"{place} ({witness.trouble})" if witness.trouble else place
 
 
 def health_findings(health: Health) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ local redis = (function(library, api)
     if not fault then return reply end
     local why = fault:find('WRONGTYPE', 1, true) and 'another type of value'
       or fault:find('hash value is not an integer', 1, true) and 'a counter that is no number'
+      or fault:find('would overflow', 1, true) and 'a counter at its end'
     if not why then error(reply) end
     records.set_aside(select(2, ...), why)
     return server.call(...)

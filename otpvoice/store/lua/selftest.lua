@@ -1,0 +1,32 @@
+-- Tries every command that the functions use, on keys of its own that are gone afterwards.
+--
+-- Returns {now, command that is refused, first word of the refusal, ...}
+
+-- By type of key: command and what follows the key.
+local COMMANDS = {
+  string = { SET = { '1' }, GET = {}, INCR = {}, EXISTS = {}, PTTL = {}, PEXPIRE = { '1000' } },
+  hash = { HSET = { 'field', '1' }, HGET = { 'field' }, HMGET = { 'field' }, HGETALL = {}, HLEN = {},
+    HEXISTS = { 'field' }, HINCRBY = { 'count', '1' }, HDEL = { 'field' } },
+  list = { LPUSH = { '1' }, RPUSH = { '1' }, LLEN = {}, LRANGE = { '0', '-1' }, LTRIM = { '0', '0' }, LPOP = { '1' } },
+  set = { SADD = { '1' }, SMEMBERS = {} },
+  zset = { ZADD = { '1', 'member' }, ZSCORE = { 'member' }, ZCARD = {}, ZCOUNT = { '-inf', '+inf' },
+    ZRANGE = { '0', '-1' }, ZRANGEBYSCORE = { '-inf', '+inf' }, ZREM = { 'member' },
+    ZREMRANGEBYSCORE = { '-inf', '+inf' } },
+}
+
+local reply = { NOW }
+local function is_refused(command, ...)
+  local result = redis.pcall(command, ...)
+  local refusal = type(result) == 'table' and result.err
+  if refusal then reply[#reply + 1], reply[#reply + 2] = command, refusal:match('%a+') or 'ERR' end
+  return refusal
+end
+
+for kind, commands in pairs(COMMANDS) do
+  local key = PREFIX .. 'selftest:' .. kind
+  -- Without it the keys would stay.
+  if is_refused('DEL', key) then return reply end
+  for command, arguments in pairs(commands) do is_refused(command, key, unpack(arguments)) end
+  redis.call('DEL', key)
+end
+return reply

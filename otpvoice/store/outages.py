@@ -1,0 +1,86 @@
+"""Log what keeps the store from serving: at once, then once a minute, and once on recovery."""
+
+import threading
+import time
+from collections import deque
+from typing import Final
+
+import structlog
+
+from otpvoice.core.errors import StoreUnavailable
+
+_LOG = structlog.get_logger(__name__)
+
+REPORT_EVERY: Final = 60.0
+"""Seconds between two lines about one outage."""
+_BURST: Final = 5
+"""Outages of a minute that are logged at once. The next ones are counted."""
+_EVERYTHING: Final = ""
+"""Stands for all functions in the set of those that fail."""
+
+
+class OutageLog:
+    """Turns failed and served commands into a few log lines.
+
+    An outage begins with a command that is not served. It ends when everything that failed is
+    served again: a full server, for example, still serves the functions that only read.
+
+    Args:
+        address: host and port of the store, without credentials.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._failing: set[str] = set()
+        self._reason = ""
+        self._began = 0.0
+        self._unreported = 0
+        self._is_reported = False
+        self._lines: deque[float] = deque(maxlen=_BURST)
+
+    def failed(self, function: str, error: StoreUnavailable) -> None:
+        """Note a command that was not served, and log it if a line is due."""
+        now = time.monotonic()
+        with self._lock:
+            is_new = not self._failing or error.reason != self._reason
+            if not self._failing:
+                self._began = now
+            self._failing.add(function if error.is_partial else _EVERYTHING)
+            self._reason = error.reason
+            self._unreported += 1
+            if not self._is_due(now, is_new=is_new):
+                return
+            self._lines.append(now)
+            self._is_reported = True
+            failed, self._unreported = self._unreported, 0
+        details = {"reply": error.reply} if error.reply else {}
+        _LOG.error(
+            "store.unavailable",
+            address=self._address,
+            reason=error.reason,
+            function=function,
+            failed=failed,
+            **details,
+        )
+
+    def served(self, function: str) -> None:
+        """Note a command that was served, and log the end of an outage that was logged."""
+        if not self._failing:
+            return
+        with self._lock:
+            self._failing -= {function, _EVERYTHING}
+            if self._failing:
+                return
+            if not self._is_reported:
+                return  # what was not logged is counted in the next line
+            self._is_reported = False
+            failed, self._unreported = self._unreported, 0
+            seconds = round(time.monotonic() - self._began, 1)
+        _LOG.info("store.recovered", address=self._address, failed=failed, seconds=seconds)
+
+    def _is_due(self, now: float, *, is_new: bool) -> bool:
+        lines = self._lines
+        if not lines or now - lines[-1] >= REPORT_EVERY:
+            return True
+        return is_new and (len(lines) < _BURST or now - lines[0] >= REPORT_EVERY)
