@@ -3,8 +3,22 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import Final
+
+import structlog
+
+_LOG = structlog.get_logger(__name__)
+
+STARTED_WITHIN: Final = 10.0
+"""Seconds: a process that exits by itself so soon after its first start cannot be started."""
+FIRST_PAUSE: Final = 1.0
+"""Seconds before the first restart. Each further pause is twice as long."""
+LONGEST_PAUSE: Final = 60.0
+_WELL_AFTER: Final = 60.0
+"""Seconds of running after which the pause is the first one again."""
 
 
 def command_line(*words: str) -> list[str]:
@@ -44,3 +58,51 @@ class StopSignals:
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.came = True
+
+
+class Supervised:
+    """One of our commands as a process that is restarted when it ends, with a growing pause.
+
+    Args:
+        name: of the command.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._pause = FIRST_PAUSE
+        self._restart_at: float | None = None
+        self._is_first = True
+        self._start()
+
+    def check(self) -> int | None:
+        """Restart the process if that is due; return the status of one that cannot be started.
+
+        A process that exits by itself right after its first start has wrong settings, or a port
+        that is taken: a restart would not help.
+        """
+        now = time.monotonic()
+        if self._restart_at is not None:
+            if now >= self._restart_at:
+                self._start()
+            return None
+        status = self.process.poll()
+        if status is None:
+            return None
+        ran = now - self._started
+        if self._is_first and status > 0 and ran < STARTED_WITHIN:
+            return status
+        if ran >= _WELL_AFTER:
+            self._pause = FIRST_PAUSE
+        _LOG.error("process.ended", process=self.name, status=status, restart_in=self._pause)
+        self._is_first, self._restart_at = False, now + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process to end."""
+        return self.process.poll() is None
+
+    def _start(self) -> None:
+        self._started, self._restart_at = time.monotonic(), None
+        self.process = subprocess.Popen(command_line(self.name))

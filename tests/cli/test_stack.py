@@ -1,11 +1,13 @@
 """The whole service on one machine, and the processes it is made of."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from cli.words import read_until, starts
+from cli.words import left_of, read_until, starts
 
 from otpvoice.cli.children import end
 from otpvoice.cli.request import Request
@@ -89,3 +91,72 @@ def _ready(url: str) -> bool | None:
         return Request("GET", f"{url}/readyz").send().ok or None
     except OSError:
         return None
+
+
+def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
+    """The log gives its exit status; the other process goes on, and SIGTERM still means 0."""
+    url = f"http://127.0.0.1:{free_port()}"
+    environ = {
+        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
+    }
+    with starts("serve", environ=environ) as process:
+        shown = read_until(process, "dialer.started")
+        stack.wait_until(lambda: _ready(url), "serve did not answer")
+        for command in ("dialer", "api"):
+            os.kill(_child_of(process.pid, command), signal.SIGKILL)
+            ended = read_until(process, "process.ended").splitlines()[-1]
+            assert f'"process":"{command}"' in ended
+            assert '"status":-9' in ended
+            assert '"restart_in":1.0' in ended
+            if command == "dialer":
+                assert _ready(url)
+                shown += read_until(process, "dialer.started")
+            else:
+                stack.wait_until(lambda: _ready(url), "the api did not come back")
+        process.terminate()
+        shown += process.communicate(timeout=30)[0]
+    assert process.returncode == 0, shown
+    assert left_of(process) == []
+
+
+def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
+    """A process that keeps ending is not started in a tight loop; a stop meanwhile means 0."""
+    environ = {
+        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
+    }
+    with starts("serve", environ=environ) as process:
+        read_until(process, "dialer.started")
+        for pause in ("1.0", "2.0"):
+            os.kill(_child_of(process.pid, "dialer"), signal.SIGKILL)
+            assert f'"restart_in":{pause}' in read_until(process, "process.ended")
+            if pause == "1.0":
+                read_until(process, "dialer.started")
+        process.send_signal(signal.SIGINT)
+        shown = process.communicate(timeout=30)[0]
+    assert process.returncode == 0, shown
+
+
+def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
+    """A port that is taken is no reason to try for ever: status 1, and nothing is left."""
+    environ = {
+        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_SERVER_BIND": stack.url.removeprefix("http://"),
+    }
+    with starts("serve", environ=environ) as process:
+        shown = process.communicate(timeout=40)[0]
+    assert process.returncode == 1, shown
+    assert "the api could not be started: it ended with 1" in shown
+    assert left_of(process) == []
+
+
+def _child_of(pid: int, command: str) -> int:
+    """Return the child of a process that runs this command of ours."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    (found,) = [
+        int(child)
+        for child in children
+        if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[3:4] == [command.encode()]
+    ]
+    return found
