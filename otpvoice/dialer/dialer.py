@@ -135,7 +135,7 @@ class Dialer:
             part.result()  # raises what ended it, if anything did
 
     def stop(self) -> None:
-        """Claims nothing more."""
+        """Claim and send nothing more; what was claimed and not sent goes back to the queue."""
         self._stopping.set()
 
     def _run_beside(self, part: Beside) -> None:
@@ -147,8 +147,8 @@ class Dialer:
     def _dial_until_stopped(self) -> None:
         with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:
             while not self._stopping.is_set():
-                self._slots.acquire()
-                if not self._hand_over(pool):
+                self._slots.acquire()  # may have waited until a call was over
+                if self._stopping.is_set() or not self._hand_over(pool):
                     self._slots.release()
 
     def _hand_over(self, pool: ThreadPoolExecutor) -> bool:
@@ -174,7 +174,10 @@ class Dialer:
 
     def _work(self, claim: Claim, began: float) -> None:
         try:
-            self.dial(claim, Deadlines(began + SEND_WITHIN, began + OVER_WITHIN))
+            if self._stopping.is_set():  # it was asked for before the stop
+                self._give_back(claim)
+            else:
+                self.dial(claim, Deadlines(began + SEND_WITHIN, began + OVER_WITHIN))
         except StoreUnavailable:
             _log(claim).warning("call.left_to_its_lease")
         except Exception as error:  # noqa: BLE001 - one call's fault must not end the others'
@@ -203,6 +206,9 @@ class Dialer:
         if not self._store.mark(claim, self._rules.live_for, self._rules.gaps, heard_after):
             log.info("call.not_wanted")
             return
+        if self._stopping.is_set():
+            self._give_back(claim)
+            return
         with overhearing() as heard:
             placement = self._place(order, deadlines)
         result = result_of(placement, claim, self._rules.routes)
@@ -228,6 +234,11 @@ class Dialer:
         failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
         self._record(claim, failed)
         self._store.report_undialable(claim, str(error))
+
+    def _give_back(self, claim: Claim) -> None:
+        """Queue a call that was not sent again at once, so that it does not wait for its lease."""
+        self._store.record(claim, CallResult(CallStatus.QUEUED, unsent=True))
+        _log(claim).info("call.given_back")
 
     def _keep(self, claim: Claim, heard: Sequence[OverheardReply]) -> None:
         with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost

@@ -90,10 +90,10 @@ class Courier:
         with ThreadPoolExecutor(threads, thread_name_prefix="event") as pool:
             while not stopping.is_set():
                 self._freed.clear()
-                if not self._hand_over(pool):
+                if not self._hand_over(pool, stopping):
                     self._freed.wait(_ROUND)
 
-    def _hand_over(self, pool: ThreadPoolExecutor) -> bool:
+    def _hand_over(self, pool: ThreadPoolExecutor, stopping: threading.Event) -> bool:
         """Takes what is due and can be sent at once; whether there was anything."""
         with self._lock:
             free = {client: AT_ONCE - self._under_way[client] for client in self._receivers}
@@ -106,12 +106,15 @@ class Courier:
         for event in taken.events:
             with self._lock:
                 self._under_way[event.client] += 1
-            pool.submit(self._work, event)
+            pool.submit(self._work, event, stopping)
         return bool(taken.events)
 
-    def _work(self, event: Event) -> None:
+    def _work(self, event: Event, stopping: threading.Event) -> None:
         try:
-            self.tell(event)
+            if stopping.is_set():  # it was asked for before the stop
+                self._store.return_event(event)
+            else:
+                self.tell(event)
         except StoreUnavailable:
             _log(event).warning("event.left_to_its_lease")
         except Exception as error:  # noqa: BLE001 - one event's fault must not end the others'

@@ -255,8 +255,12 @@ class RedisStore(Rulebook):
 
     def settle_event(self, event: Event, retry_in: int | None) -> None:
         """It is over, or tried again after so many milliseconds; unless its lease was over."""
-        arguments = [event.id, event.client, event.holder, _or_empty(retry_in)]
+        arguments = [event.id, event.client, event.holder, _or_empty(retry_in), 1]
         self._run("settle_event", [], arguments)
+
+    def return_event(self, event: Event) -> None:
+        """Make an event due again at once. It was not sent, so this is not counted as a try."""
+        self._run("settle_event", [], [event.id, event.client, event.holder, 0, 0])
 
     # What the provider tells ---------------------------------------------------------------------
 

@@ -61,13 +61,13 @@ def test_dialer_goes_on_when_functions_of_the_store_fail(
     dialer = dialer_of()
     (library,) = redis.function_list("otpvoice_*", withcode=False)
     name, functions = library[1].decode(), [each[1].decode() for each in library[5]]
-    broken = (
-        f"redis.register_function('{each}', function() error('broken') end)" for each in functions
-    )
-    redis.function_load("\n".join([f"#!lua name={name}", *broken]), replace=True)
+    failing = "redis.register_function('{}', function() error('broken') end)"
+    text = "\n".join([f"#!lua name={name}", *map(failing.format, functions)])
+    redis.function_load(text, replace=True)
     with capture_logs() as lines, running(dialer):
-        for function in ("claim", "sweep", "pull"):
-            until(lambda: any(each.get("function") == function for each in lines), function)
+        until(
+            lambda: {"claim", "sweep"} <= {each.get("function") for each in lines}, "failed rounds"
+        )
         before = calls_of(redis)
         until(lambda: calls_of(redis) >= before + 12, "further rounds")
         redis.function_delete(name)

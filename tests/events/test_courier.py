@@ -4,8 +4,9 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from events.receiver import NEW_SECRET, OLD_SECRET, Client
@@ -13,11 +14,14 @@ from events.telling import Telling, told_at
 from providers.connect_proxy import connect_proxy
 from redis import Redis
 from system.processes import free_port
+from system.store_proxy import StoreProxy
 from world import ASHA, BANK_KEY, LOGIN_KEY
 
 from otpvoice.core.verification import Verification
 from otpvoice.events.courier import AT_ONCE, PAUSES, Courier, Receiver
 from otpvoice.providers.http import HttpClient
+from otpvoice.settings import load
+from otpvoice.store.address import connect
 
 LONGEST = 1.2
 """A pause is at most so many times as long as it says."""
@@ -271,3 +275,31 @@ def test_events_go_through_the_proxy(telling_of: Callable[..., Telling], client:
         assert telling.tells() == 2
         client.hears(2)
     assert bytes(proxy.relayed).count(b"POST ") == 2
+
+
+def test_no_event_is_sent_after_the_stop(
+    environ: dict[str, str], client: Client, redis: Redis, redis_url: str
+) -> None:
+    """Events that were taken and not sent are due again at once, and no try is counted."""
+    settings = load(environ | told_at(client)).settings
+    port = urlsplit(redis_url).port
+    assert port is not None
+    with StoreProxy(port) as proxy, closing(connect(proxy.url)) as slow:
+        telling, stopping = Telling(settings, slow), threading.Event()
+        telling.ends(LOGIN_KEY, telling.asks(LOGIN_KEY, ASHA))
+        thread = threading.Thread(target=telling.courier.run, args=(stopping,))
+        with proxy.holding("take_events") as held:
+            thread.start()
+            assert held.came.wait(5)
+            stopping.set()
+            held.let_go.set()
+            thread.join(10)
+            assert not thread.is_alive()
+    assert client.told == []
+    due = redis.zrangebyscore("{otpvoice}:events:login", "-inf", time.time() * 1000)
+    assert len(due) == 2  # canceled: the call and the verification
+    assert [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "tries") for each in due] == [
+        b"0"
+    ] * 2
+    assert Telling(settings, redis).tells() == 2
+    client.hears(2)

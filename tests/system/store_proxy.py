@@ -2,8 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -55,6 +55,23 @@ class StoreProxy:
             reply if not commands or command[0].upper() in commands else None
         )
 
+    @contextmanager
+    def holding(self, function: str) -> Iterator["Held"]:
+        """Meanwhile hold the next command that runs this function until it is let go."""
+        held = Held()
+
+        def decide(command: list[bytes]) -> None:
+            if command[0] == b"FCALL" and command[1].endswith(f"_{function}".encode()):
+                held.came.set()
+                held.let_go.wait(10)
+
+        self.decide = decide
+        try:
+            yield held
+        finally:
+            held.let_go.set()
+            self.pass_on()
+
     def pass_on(self) -> None:
         """Interfere no longer."""
         self.decide = lambda _: None
@@ -96,6 +113,14 @@ class StoreProxy:
                 return
             else:
                 client.sendall(interference)
+
+
+class Held:
+    """A command that waits in the proxy."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+        self.let_go = threading.Event()
 
 
 class _Messages:

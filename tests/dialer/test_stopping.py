@@ -1,0 +1,87 @@
+"""A dialer that is told to stop: nothing new is claimed or sent, and nothing waits for a lease."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+from system.store_proxy import StoreProxy
+from world import ASHA, Desk, Phones
+
+from otpvoice.app import create_dialer
+from otpvoice.core.verification import CallStatus
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.settings import load
+from otpvoice.store.redis import RedisStore
+
+NUMBERS = [f"+91987654321{n}" for n in range(4)]
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[StoreProxy]:
+    """A proxy in front of the store, which may hold a command for a while."""
+    port = urlsplit(redis_url).port
+    assert port is not None
+    with StoreProxy(port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def dialer(environ: dict[str, str], sandbox: RunningSandbox, proxy: StoreProxy) -> Dialer:
+    """A dialer that reaches the store through the proxy, with one call at a time."""
+    changes = {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url, "OTPVOICE_DIALER_THREADS": "1"}
+    chosen = environ | changes | {"OTPVOICE_REDIS_URL": proxy.url}
+    return create_dialer(load(chosen).settings)
+
+
+@contextmanager
+def ending(dialer: Dialer) -> Iterator[None]:
+    """Run the dialer meanwhile; the block stops it."""
+    thread = threading.Thread(target=dialer.run)
+    thread.start()
+    try:
+        yield
+        thread.join(10)
+        assert not thread.is_alive()
+    finally:
+        dialer.stop()
+        thread.join(10)
+
+
+def test_busy_dialer_claims_nothing_after_the_stop(
+    dialer: Dialer, desk: Desk, phones: Phones, sandbox: RunningSandbox, store: RedisStore
+) -> None:
+    """The call that is being sent is finished and recorded; the next ones stay in the queue."""
+    phones.behave(NUMBERS[0], "slow", seconds=0.5)
+    begun = [desk.asks(number) for number in NUMBERS]
+    with ending(dialer):
+        assert sandbox.company.wait_until(lambda: bool(sandbox.company.network.ledger()), 5)
+        dialer.stop()
+    found = [desk.calls_of(each)[0].status for each in begun]
+    assert found == [CallStatus.PLACED, *[CallStatus.QUEUED] * (len(NUMBERS) - 1)]
+    assert len(phones.ledger()) == 1
+    assert not isinstance(store.claim(200), int)  # any other dialer goes on at once
+
+
+@pytest.mark.parametrize("function", ["claim", "mark"])
+def test_claim_in_hand_is_given_back_at_the_stop(
+    dialer: Dialer, desk: Desk, phones: Phones, proxy: StoreProxy, redis: Redis, function: str
+) -> None:
+    """A call that was claimed and not sent is due again at once, as if it had not been claimed."""
+    with capture_logs() as lines, proxy.holding(function) as held, ending(dialer):
+        begun = desk.asks(ASHA)
+        assert held.came.wait(5)
+        dialer.stop()
+        held.let_go.set()
+    assert phones.ledger() == []
+    (call,) = desk.calls_of(begun)
+    assert call.status is CallStatus.QUEUED
+    assert call.sent_at is None
+    assert [each["call"] for each in lines if each["event"] == "call.given_back"] == [call.id]
+    assert redis.zcard("{otpvoice}:dialing") == redis.zcard("{otpvoice}:live") == 0
+    assert desk.dials()  # neither its lease nor the gap holds it
+    assert len(phones.ledger()) == 1
