@@ -46,6 +46,8 @@ from otpvoice.store.outages import OutageLog
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.rules import QueueRules
 
+STORE = "otpvoice.store"
+"""Name of the store among the application's extensions."""
 _RING_AND_TALK = 60
 """Seconds that one attempt of the provider to reach a person takes at most."""
 _NEWS = 105
@@ -72,6 +74,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     bridges = {profile.bridge for profile in profiles.values()}
 
     app = Api(public_url)
+    app.extensions[STORE] = store
     cors.register(app, settings.server.cors_origins)
     errors.register(app, lambda v: present(v, seen(service.number_of(v)), public_url))
     app.register_blueprint(verifications(service, access, receipts, public_url))

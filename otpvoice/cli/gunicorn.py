@@ -2,15 +2,18 @@
 
 import shutil
 import signal
+import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from otpvoice.app import create_app
+from otpvoice.app import STORE, create_app
 from otpvoice.cli.worker import Worker
+from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.sharing import share, shared_folder
 from otpvoice.settings import Settings
 from otpvoice.settings.tree import Server
@@ -49,7 +52,7 @@ def options(server: Server) -> Mapping[str, Any]:
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,
         "when_ready": _count_together,
-        "post_worker_init": _take_interrupts_gently,
+        "post_worker_init": _begin_work,
         "on_exit": _forget_counts,
         # A stuck worker is replaced; a slow client is not one, and Redis has its own timeout.
         "timeout": 30,
@@ -88,6 +91,16 @@ def _forget_counts(_arbiter: Any) -> None:
     """When all workers are gone. Only the arbiter comes here."""
     if folder := shared_folder():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begin_work(worker: Any) -> None:
+    """In each worker, when its application is loaded."""
+    _take_interrupts_gently(worker)
+    # Whether the store serves is logged now, not with the first request. A thread of its own keeps
+    # a store that hangs from delaying the worker.
+    store = worker.wsgi.extensions[STORE]
+    check = partial(Attempts("store.check_failed").run, store.health, None)
+    threading.Thread(target=check, name="store check", daemon=True).start()
 
 
 def _take_interrupts_gently(worker: Any) -> None:

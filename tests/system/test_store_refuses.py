@@ -1,0 +1,164 @@
+"""A store that cannot be used: what the processes log and answer, and that none of them ends."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from redis import Redis
+from system.crowd import Line
+from system.processes import (
+    Process,
+    Stack,
+    Store,
+    free_port,
+    is_ready,
+    otpvoice,
+    service_running,
+    until,
+)
+from world import LOGIN_KEY
+
+RULES = {
+    "no FCALL": ["-fcall"],
+    "no FUNCTION LOAD": ["-function|load"],
+    "no HSET": ["-hset"],
+    "another password": ["resetpass", ">another"],
+}
+"""What an operator may do to the user of the store while the service runs. Five outages of a
+minute are logged at once, so that one service bears them all."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store of these tests' own, with a user for the service."""
+    started = Store(tmp_path_factory.mktemp("store"))
+    with started.process:
+        acl(started, *RESTORED)
+        yield started
+
+
+RESTORED = ["reset", "on", ">word", "~*", "+@all"]
+
+
+def acl(store: Store, *rules: str) -> None:
+    """Change what the service's user may do."""
+    with closing(Redis(port=store.port, protocol=2)) as admin:
+        command: Callable[..., Any] = admin.execute_command
+        command("ACL", "SETUSER", "service", *rules)
+
+
+def address(store: Store) -> str:
+    """Return the store's address for the service."""
+    return f"redis://service:word@127.0.0.1:{store.port}/0"
+
+
+@pytest.fixture(scope="module")
+def stack(
+    environ: dict[str, str], store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A service on that store. Both processes end with status 0, whatever the store did."""
+    variables = environ | {"OTPVOICE_REDIS_URL": address(store)}
+    with service_running(variables, tmp_path_factory.mktemp("service")) as running:
+        yield running
+        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+
+
+def lines_of(log: Path, event: str, after: int = 0) -> list[dict[str, Any]]:
+    """Return the log lines of one event, from the line with this index on."""
+    text = log.read_text("utf-8").splitlines()[after:]
+    lines = [json.loads(line) for line in text if line[:1] == "{" and line[-1:] == "}"]
+    return [line for line in lines if line["event"] == event]
+
+
+@pytest.mark.parametrize("harm", RULES)
+def test_service_survives_a_change_of_its_permissions(
+    stack: Stack, store: Store, harm: str
+) -> None:
+    """503 store_unavailable while it lasts, no process ends, and calls are placed again."""
+    line = Line(stack.service.url)
+    logs = {name: stack.folder / f"{name}.log" for name in ("api", "dialer")}
+    before = {name: len(log.read_text("utf-8").splitlines()) for name, log in logs.items()}
+
+    def new(name: str, event: str) -> list[dict[str, Any]]:
+        return lines_of(logs[name], event, before[name])
+
+    number = f"+91987654321{[*RULES].index(harm)}"
+    named = ["api"] if harm == "no HSET" else ["api", "dialer"]  # an idle dialer writes no hash
+    with closing(Redis(port=store.port, protocol=2)) as admin:
+        acl(store, *RULES[harm])
+        if harm in {"no FUNCTION LOAD", "another password"}:
+            admin.function_flush()
+            admin.client_kill_filter(_type="normal", skipme=True)
+        until(lambda: line.creates(number).status == 503, "the refusal")
+        refused = line.book[-1]
+        assert refused.body["code"] == "store_unavailable"
+        ready = requests.get(f"{stack.service.url}/readyz", timeout=5)
+        assert ready.status_code in ({200, 503} if harm == "no HSET" else {503})
+        assert requests.get(f"{stack.service.url}/healthz", timeout=5).status_code == 200
+        for name in named:
+            until(lambda name=name: bool(new(name, "store.unavailable")), "a line")  # type: ignore[misc]
+        assert stack.api.runs
+        assert stack.dialer.runs
+        acl(store, *RESTORED)
+    until(lambda: line.asks("GET", "/readyz").body.get("degraded") == [], "recovery", 3)
+    stack.service.asks(number)
+    assert stack.service.hears_code(number)
+    for name in named:
+        unavailable, *_ = new(name, "store.unavailable")
+        assert unavailable["address"] == f"127.0.0.1:{store.port}"
+        assert unavailable["reason"].startswith(("no permission", "wrong password"))
+        assert new(name, "store.recovered")
+    assert LOGIN_KEY not in (stack.folder / "api.log").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["api", "dialer"])
+@pytest.mark.parametrize("reason", ["refused", "wrong password"])
+def test_process_that_starts_without_its_store_says_so_once(
+    environ: dict[str, str], store: Store, tmp_path: Path, command: str, reason: str
+) -> None:
+    """One line with host, port and reason, before any request; the process stays."""
+    port = store.port if reason == "wrong password" else free_port()
+    variables = {
+        "OTPVOICE_REDIS_URL": f"redis://service:wrong-w0rd@127.0.0.1:{port}/0",
+        "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
+    }
+    with otpvoice(command, environ | variables, tmp_path) as process:
+        log = tmp_path / f"{command}.log"
+        until(lambda: bool(lines_of(log, "store.unavailable")), "a line")
+        if command == "dialer":  # which tries again and again
+            until(lambda: bool(lines_of(log, "dialer.started")), "the start")
+        assert process.runs
+        assert process.ends() == 0
+    (line,) = lines_of(log, "store.unavailable")
+    assert (line["address"], line["reason"]) == (f"127.0.0.1:{port}", reason)
+    assert "wrong-w0rd" not in log.read_text("utf-8")
+
+
+def test_service_that_starts_before_its_store_serves_as_soon_as_it_is_there(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """No order of starting is needed."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    with ExitStack() as exits:
+        late = Store.__new__(Store)
+        late.folder, late.port = folder, free_port()
+        url = f"http://127.0.0.1:{free_port()}"
+        variables = {
+            "OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{late.port}/0",
+            "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
+        }
+        processes: list[Process] = [
+            exits.enter_context(otpvoice(name, environ | variables, tmp_path))
+            for name in ("api", "dialer")
+        ]
+        for name in ("api", "dialer"):
+            log = tmp_path / f"{name}.log"
+            until(lambda log=log: bool(lines_of(log, "store.unavailable")), "a line")  # type: ignore[misc]
+        exits.enter_context(late.starts())
+        until(lambda: is_ready(url), "the service to be ready", 3)
+        assert [each.ends() for each in processes] == [0, 0]
