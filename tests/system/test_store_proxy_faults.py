@@ -1,0 +1,180 @@
+"""A store that replies with errors and garbage at random moments under load, as clients see it.
+
+``OTPVOICE_TEST_STORE_FAULTS_SECONDS`` is how long it does so.
+"""
+
+import itertools
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from redis import Redis
+from system.crowd import Line, crowd, number_of
+from system.processes import Stack, Store, service_running, until
+from system.store_proxy import CLOSE, HALF, StoreProxy
+
+SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "15"))
+FAULTS = [
+    b"-NOPERM User otpvoice has no permissions to run the 'fcall' command\r\n",
+    b"-ERR unknown command 'FCALL', with args beginning with: 'otpvoice'\r\n",
+    b"-ERR ACL failure in script: No permissions to access a key script: on @user_function:9.\r\n",
+    b"-upstream failure\r\n",
+    b"-LOADING Valkey is loading the dataset in memory\r\n",
+    b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+    b"-READONLY You can't write against a read only replica.\r\n",
+    b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+    b"-NOAUTH Authentication required.\r\n",
+    b"-MOVED elsewhere\r\n",
+    b"HTTP/1.1 502 Bad Gateway\r\n\r\n",
+    b">3\r\n+message\r\n+channel\r\n+text\r\n+OK\r\n",
+    b"+OK\r\n",
+    b"$-1\r\n",
+    b"\x00\xff\x00\xff",
+    HALF,
+    CLOSE,
+]
+RECOVERED_WITHIN = 2.0
+"""Seconds from the end of a fault to the first answer that is not 503."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of this test's own."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    started = Store(folder)
+    with started.process:
+        yield started
+
+
+@pytest.fixture
+def proxy(store: Store) -> Iterator[StoreProxy]:
+    """The proxy that stands between it and the service."""
+    with StoreProxy(store.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def stack(environ: dict[str, str], proxy: StoreProxy, tmp_path: Path) -> Iterator[Stack]:
+    """A service behind the proxy, with two workers."""
+    changes = {"OTPVOICE_REDIS_URL": proxy.url, "OTPVOICE_SERVER_WORKERS": "2"}
+    with service_running(environ | changes, tmp_path) as running:
+        yield running
+        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+
+
+class Faults:
+    """Interferes with a part of the commands, and for short times with all of them.
+
+    Args:
+        proxy: through which the commands go.
+        store: behind it, whose administrator acts up as well.
+    """
+
+    def __init__(self, proxy: StoreProxy, store: Store) -> None:
+        self.injected: Counter[bytes] = Counter()
+        self._proxy = proxy
+        self._random = random.Random(42)
+        self._lock = threading.Lock()
+        self._admin = Redis(port=store.port, protocol=2, socket_timeout=5)
+
+    def at_random(self, part: float) -> None:
+        """Interfere with this part of the commands, in any way."""
+
+        def decide(_: list[bytes]) -> bytes | None:
+            with self._lock:
+                if self._random.random() >= part:
+                    return None
+                fault = self._random.choice(FAULTS)
+                self.injected[fault] += 1
+                return fault
+
+        self._proxy.decide = decide
+
+    def act_up(self, round_: int) -> None:
+        """Do what administrators do to a store in use."""
+        acts = (
+            self._admin.function_flush,
+            lambda: self._admin.client_kill_filter(_type="normal", skipme=True),
+            lambda: self._admin.config_set("maxmemory", 1),
+            lambda: self._admin.execute_command("REPLICAOF", "127.0.0.1", "1"),  # type: ignore[no-untyped-call]
+            lambda: self._admin.execute_command("ACL", "SETUSER", "default", "-fcall"),  # type: ignore[no-untyped-call]
+            lambda: self._admin.config_set("min-replicas-to-write", 1),
+        )
+        acts[round_ % len(acts)]()
+
+    def restore(self) -> None:
+        """Let the store serve again."""
+        self._proxy.pass_on()
+        self._admin.config_set("maxmemory", 0)
+        self._admin.config_set("min-replicas-to-write", 0)
+        self._admin.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+        self._admin.execute_command("ACL", "SETUSER", "default", "+fcall")  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.timeout(180 + 3 * SECONDS)
+def test_store_that_replies_with_faults_ends_no_process(
+    stack: Stack, proxy: StoreProxy, store: Store
+) -> None:
+    """Answers are those expected or 503, no process ends, and service is back within 2 s."""
+    line, faults, back = Line(stack.service.url), Faults(proxy, store), []
+    children = stack.api.children()
+
+    def use(n: int) -> None:
+        created = line.creates(number_of(n % 99_999), code="4711", call_after=(n % 3) * 60)
+        if created.status == 201:
+            line.looks(created.body["id"])
+            line.checks(created.body["id"], "4711" if n % 2 else "9999")
+        if n % 10 == 0:
+            line.asks("GET", "/readyz")
+
+    until_ = time.monotonic() + SECONDS
+    with crowd(use, pause=0.01):
+        for round_ in itertools.count():
+            faults.at_random(0.05 if round_ % 2 else 0.6)
+            time.sleep(0.7)
+            faults.act_up(round_)
+            time.sleep(0.5)
+            faults.restore()
+            restored = time.monotonic()
+            until(lambda restored=restored: served_since(line, restored), "service", 10)  # type: ignore[misc]
+            back.append(time.monotonic() - restored)
+            if restored > until_:
+                break
+        time.sleep(RECOVERED_WITHIN)
+        mark = time.monotonic()
+        time.sleep(1)
+
+    statuses = Counter(answer.status for answer in line.book)
+    after = {answer.status for answer in line.book if answer.began > mark}
+    print(
+        f"{SECONDS:g} s: {faults.injected.total()} faults injected, answers {dict(statuses)}, "
+        f"back after {max(back):.2f} s at most"
+    )
+    assert {*statuses} <= {200, 201, 409, 503}
+    assert {a.body["code"] for a in line.book if a.status == 503} <= EXPECTED
+    assert after <= {200, 201, 409}
+    assert statuses[503] > 10
+    assert statuses[201] > 10
+    assert {*faults.injected} == {*FAULTS}
+    assert max(back) <= RECOVERED_WITHIN
+    assert stack.api.runs
+    assert stack.dialer.runs
+    assert stack.api.children() == children
+    assert requests.get(f"{stack.service.url}/healthz", timeout=5).status_code == 200
+    until(lambda: line.asks("GET", "/readyz").body["degraded"] == [], "a heartbeat")
+    assert stack.service.hears_code(number_of(0))
+
+
+EXPECTED = {"store_unavailable", "calls_unavailable", "over_capacity"}
+
+
+def served_since(line: Line, moment: float) -> bool:
+    """Return whether a request that began after this moment was served."""
+    return any(a.status in {200, 201} for a in line.book[-50:] if a.began > moment)
