@@ -30,6 +30,8 @@ _PULL_WITHIN: Final = 5.0
 """Seconds for one question and its answer."""
 _PULLERS: Final = 4
 _LOGGED_KINDS: Final = frozenset({"call", "verification", "number"})
+_ALARMS: Final = frozenset({"breaker.opened", "clock.went_back"})
+"""Notices that an operator has to act on."""
 _NOTHING: Final = "nothing"
 """The provider told no end of the call."""
 
@@ -157,10 +159,10 @@ class Keeper:
 
     def _tell(self, notice: Notice) -> None:
         """Alarms are errors, for somebody has to look; what an operator did is on record."""
-        is_alarm = "breaker" in notice.details
-        if is_alarm:
+        if notice.event == "breaker.opened":
             self._metrics.breaker_opened(notice.details["breaker"])
-        level = logging.ERROR if is_alarm or "record" in notice.details else logging.INFO
+        is_alarm = notice.event in _ALARMS or "record" in notice.details
+        level = logging.ERROR if is_alarm else logging.INFO
         happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         details = {**notice.details, **_record_of(notice)}
         if "number" in details:

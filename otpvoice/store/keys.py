@@ -38,6 +38,8 @@
 | pull                 | zset | live calls by when to ask about them       | when empty    |
 | wake                 | list | tokens that wake a blocked dialer          | a minute      |
 | dialers              | zset | dialers by when they were last heard of    | with the last |
+| clock                | text | server's time, lead of the functions (ms)  | a day         |
+| selftest:<type>      | any  | nothing; written and deleted by doctor     | at once       |
 
 Each is named ``{otpvoice}:`` and then as above. ``<n>``, ``<p>``, ``<address>`` and ``<r>`` are
 names (:class:`otpvoice.core.keys.NumberKey`) of a number, its prefix, an address and a reference,

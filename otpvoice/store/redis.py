@@ -295,12 +295,14 @@ class RedisStore(Rulebook):
 
     def health(self) -> Health:
         """Whether anybody dials, by which routes not, and which breakers are open."""
-        _, alive, closed, breakers, set_aside = self._run("health", [], [HEARD_WITHIN])
+        reply = self._run("health", [], [HEARD_WITHIN])
+        _, alive, closed, breakers, set_aside, clock_lead = reply
         return Health(
             dialers=int(alive),
             closed_routes=tuple(Route(route.decode()) for route in closed),
             breakers=tuple(breaker.decode() for breaker in breakers),
             set_aside=read_set_aside(set_aside),
+            clock_lead=int(clock_lead),
         )
 
     def _facts_of(self, client: str) -> Iterator[Argument]:

@@ -180,6 +180,8 @@ class Health:
     breakers: tuple[str, ...]
     """Those that are open, with what they are open for: ``conversion_breaker area +919876``."""
     set_aside: SetAsides
+    clock_lead: int = 0
+    """Milliseconds that the functions are ahead of the server's clock, which went back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,10 @@ def health_findings(health: Health) -> Iterator[Finding]:
     else:
         todo = "otpvoice dialer, or otpvoice serve"
         yield warning("dialer", "none was heard of for 30 s, nobody is called", todo)
+    if health.clock_lead:
+        found = f"went back; the rules keep time {health.clock_lead / 1000:.1f} s ahead of it"
+        todo = "synchronise it (NTP) without steps; the difference shrinks by a tenth of the time"
+        yield warning("redis clock", found, todo)
     for route in health.closed_routes:
         todo = "route.closed in the dialer's log says why; it is tried again within a minute"
         yield warning(f"route {route}", "is closed, no call goes by it", todo)

@@ -26,15 +26,6 @@ local QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL, BREAKERS
 local read    -- what was read of numbers: see _numbers.lua
 local counted -- see below
 
-local function begin(keys, arguments)
-  KEYS, ARGV, PREFIX = keys, arguments, arguments[1]
-  read, counted = {}, {}
-  QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = unpack(keys, 1, 7)
-  BREAKERS = PREFIX .. 'breakers'
-  local time = redis.call('TIME')
-  NOW = time[1] * 1000 + math.floor(time[2] / 1000) + arguments[2]
-end
-
 local MINUTE, HOUR, DAY = 60000, 3600000, 86400000
 
 local function load(key)
@@ -63,3 +54,49 @@ end
 --   dialed <route> <ms since it was due>                              redial <route>
 --   verification <status> <ms since it began> <client>                its end
 local function count(...) counted[#counted + 1] = table.concat({ ... }, ' ') end
+
+-- The clock ---------------------------------------------------------------------------------------
+--
+-- text clock   "<time> <lead>": the server's time when this was written, and how far ahead of it the
+--              functions were (ms)
+--
+-- A server's clock may be set back, and a promoted replica has a clock of its own. The time of the
+-- functions then goes on where it was, with a lead over the server's. The lead shrinks by a tenth of the
+-- time that passes, and at once when the clock is set forward again.
+
+local clock = { WRITTEN_EVERY = 1000, SLOWER_BY = 10, KEPT_FOR = DAY,
+  -- Dialers run functions every second: a longer step than this is a clock that was set forward.
+  LONGEST_STEP = 5000 }
+
+function clock.server_time()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
+end
+
+function clock.lead_after(passed, lead)
+  if passed < 0 then return lead - passed end
+  if passed > clock.LONGEST_STEP then return math.max(0, lead - passed) end
+  return math.max(0, lead - math.floor(passed / clock.SLOWER_BY))
+end
+
+-- Reads the time, and remembers it once a second.
+function clock.now()
+  local server_time = clock.server_time()
+  local seen, lead = string.match(redis.call('GET', PREFIX .. 'clock') or '', '^(%d+) (%d+)$')
+  local passed = seen and server_time - seen
+  lead = passed and clock.lead_after(passed, tonumber(lead)) or 0
+  NOW = server_time + lead
+  if not passed or math.abs(passed) >= clock.WRITTEN_EVERY then
+    redis.call('SET', PREFIX .. 'clock', string.format('%.0f %.0f', server_time, lead), 'PX', clock.KEPT_FOR)
+    if passed and passed < 0 then notice('clock.went_back', { seconds = math.floor(-passed / 1000) }) end
+  end
+end
+
+-- Every function begins with this.
+local function begin(keys, arguments)
+  KEYS, ARGV, PREFIX = keys, arguments, arguments[1]
+  read, counted = {}, {}
+  QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = unpack(keys, 1, 7)
+  BREAKERS = PREFIX .. 'breakers'
+  clock.now()
+end

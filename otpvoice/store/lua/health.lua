@@ -1,7 +1,8 @@
 -- Whether anybody dials, by which routes not, and what is refusing.
 --
 -- ARGV 3 heard_within ms
--- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}, records.recent()}
+-- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}, records.recent(),
+--          ms that the functions are ahead of the server's clock}
 
 return { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
-  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'), records.recent() }
+  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'), records.recent(), NOW - clock.server_time() }
