@@ -296,7 +296,7 @@ def test_no_event_is_sent_after_the_stop(
             thread.join(10)
             assert not thread.is_alive()
     assert client.told == []
-    due = redis.zrangebyscore("{otpvoice}:events:login", "-inf", time.time() * 1000)
+    due: Any = redis.zrangebyscore("{otpvoice}:events:login", "-inf", time.time() * 1000)
     assert len(due) == 2  # canceled: the call and the verification
     assert [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "tries") for each in due] == [
         b"0"

@@ -87,7 +87,7 @@ def number(n: int) -> str:
     return f"+91982345{n:04}"
 
 
-@pytest.fixture(scope="module", params=TRIED.values(), ids=TRIED)
+@pytest.fixture(scope="module", params=[*TRIED.values()], ids=[*TRIED])
 def refused(
     request: pytest.FixtureRequest,
     environ: dict[str, str],
