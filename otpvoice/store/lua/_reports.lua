@@ -6,6 +6,7 @@
 -- conversation, and the id for a further call; an empty text where nothing is known.
 
 local reports = {}
+do
 
 -- Milliseconds. The provider's reply, which names the id, is recorded within seconds of the request.
 local EARLY_FOR = MINUTE
@@ -67,4 +68,6 @@ function reports.apply_early(call, provider_id)
   if not report then return end
   redis.call('DEL', key)
   reports.apply(call, report)
+end
+
 end
