@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -35,6 +36,8 @@ _LOG = structlog.get_logger(__name__)
 _ORPHANS: Final = frozenset({News.NO_CALL, News.SEVERAL, News.CLOCK})
 _MIMETYPE_LENGTH: Final = 60
 """Characters of a Content-Type that are logged."""
+_MOST_LOGGED: Final = 20
+"""Members of a query string that are logged."""
 
 
 def webhooks(
@@ -111,7 +114,7 @@ class _Door:
                 why=str(error),
                 content_type=request.mimetype[:_MIMETYPE_LENGTH],
                 members=shape(callback.body),
-                query_members=[*map(member_name, callback.query)],
+                query_members=[*map(member_name, islice(callback.query, _MOST_LOGGED))],
             )
             raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
