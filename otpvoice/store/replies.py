@@ -88,10 +88,13 @@ class FunctionError(Exception):
     """
 
     def __init__(self, word: str, line: int, function: str = "") -> None:
-        super().__init__(f"{word} in the store's function {function or '?'}")
+        super().__init__(word, line, function)
         self.word = word
         self.line = line
         self.function = function
+
+    def __str__(self) -> str:
+        return f"{self.word} in the store's function {self.function or '?'}, line {self.line}"
 
     @property
     def log_fields(self) -> dict[str, object]:

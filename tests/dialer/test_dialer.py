@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from redis import Redis
 from stopwatch import takes_within
@@ -59,7 +60,9 @@ def test_dialer_goes_on_when_functions_of_the_store_fail(
 ) -> None:
     """Each failed round ends and is logged; once the functions work, calls are placed."""
     dialer = dialer_of()
-    (library,) = redis.function_list("otpvoice_*", withcode=False)
+    redis.function_flush()
+    assert store.health().dialers  # it loads the library
+    library: Any = redis.function_list("otpvoice_*", withcode=False)[0]
     name, functions = library[1].decode(), [each[1].decode() for each in library[5]]
     failing = "redis.register_function('{}', function() error('broken') end)"
     text = "\n".join([f"#!lua name={name}", *map(failing.format, functions)])

@@ -60,6 +60,6 @@ def test_wrong_proxy_stops_the_start(refusal: Refusal, section: str, url: str) -
 def test_proxy_password_is_masked_everywhere(start: Start, section: str) -> None:
     """In every repr; and in the log, as written, as sent, and in the header's base64."""
     settings = start(**{NAMES[section]: URL}).settings
-    assert "ssw" not in repr(settings)
+    assert not [form for form in ("p%40ss", "p@ss") if form in repr(settings)]
     header = base64.b64encode(b"user:p@ssw/rd").decode()
     assert {"p%40ssw%2Frd", "p@ssw/rd", header} <= {*secret_values(settings)}

@@ -55,7 +55,7 @@ def test_a_whole_life_leaves_records_only(exchange: Exchange, redis: Redis) -> N
     exchange.passes(100)
     kinds = sorted({key.decode().split(":")[1] for key in redis.scan_iter()})
     assert kinds == [
-        *("areas", "call", "dialers", "figures", "number", "seen", "verification", "wake")
+        *("areas", "call", "clock", "dialers", "figures", "number", "seen", "verification", "wake")
     ]
 
 

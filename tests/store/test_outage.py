@@ -190,6 +190,6 @@ def test_nobody_there() -> None:
 
 def test_a_fault_of_our_own_is_not_hidden(desk: Exchange) -> None:
     """A function that fails is seen as the defect it is, and not as an outage."""
-    with pytest.raises(Exception, match="not an integer") as fault:
+    with pytest.raises(Exception, match="ERR in the store's function pull") as fault:
         desk.store.pulls("many")  # type: ignore[arg-type]
     assert not isinstance(fault.value, StoreUnavailable)
