@@ -91,3 +91,16 @@ def test_two_candidates_are_none(
     assert is_received(deliver(door, bridged))
     assert last_call(door.bank(), banks)["status"] == "answered"
     assert last_call(door, ours)["status"] == "placed"
+
+
+def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
+    environ: dict[str, str], door: Door, store: RedisStore, dialer: HandDialer
+) -> None:
+    """The API that receives it may have older settings than the one that queued the call."""
+    settings = settings_with(environ, clients_bank_bridge="918011112222")
+    new = Door(create_app(settings, store), store).bank()
+    at_sample_time(door)
+    began = new.asks(PERSON, route="c2c")
+    dialer.places()
+    assert is_received(deliver(door, C2C_AS_INTEGERS.replace(b'"bridge":918068280000,', b"")))
+    assert last_call(new, began)["status"] == "answered"

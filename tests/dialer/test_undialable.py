@@ -80,19 +80,17 @@ def test_call_of_unknown_client_is_dialed_with_its_own_flow(old_desk: Desk, phon
     assert flow_of(phones) == "25"
 
 
-@pytest.mark.parametrize("behaviour", ["busy", "out_of_credit"], ids=["redial", "next route"])
-def test_calls_after_the_first_keep_the_flow(
-    old_desk: Desk, redis: Redis, behaviour: str, phones: Phones
+def test_call_by_the_next_route_keeps_the_flow(
+    old_desk: Desk, redis: Redis, phones: Phones
 ) -> None:
-    """A redial and the next route speak as the first call did."""
-    phones.behave(ASHA, behaviour)
+    """It speaks as the first call did."""
+    phones.behave(ASHA, "out_of_credit")
     begun = old_desk.asks(client="bank", locale="hi")
     assert old_desk.dials()
     calls = old_desk.calls_of(begun)
     flows = [redis.hget(f"{CALL}{call.id}", "flow") for call in calls]
     assert {*flows} == {b"25"}
-    if behaviour == "out_of_credit":
-        assert [call.route for call in calls] == ["obd", "c2c"]
+    assert [call.route for call in calls] == ["obd", "c2c"]
 
 
 def test_further_call_has_the_flow_of_its_locale(

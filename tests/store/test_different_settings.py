@@ -7,8 +7,9 @@ tests/dialer/test_undialable.py.
 from typing import Any
 
 import pytest
+from msgspec import structs
 from redis import Redis
-from store.exchange import NUMBERS, RAVI, Exchange, limited, quotas_of
+from store.exchange import NUMBERS, RAVI, Exchange, limited, new_call, quotas_of
 from world import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
@@ -114,8 +115,7 @@ def test_deliver_only_holds_for_what_was_begun_under_it(redis: Redis) -> None:
         dialer.hears(CallStatus.ANSWERED, call_id=claim.call_id, to=f"+9198765{n:05}")
     assert not [*redis.scan_iter("{otpvoice}:ip:*")]
     assert not [*redis.scan_iter("{otpvoice}:prefix:*")]
-    for each in (api, dialer):
-        each.passes(301)
+    dialer.passes(301)
     assert dialer.store.health().breakers == ()
 
 
@@ -127,6 +127,23 @@ def test_route_that_only_the_api_has_is_dialed(redis: Redis) -> None:
     api, dialer = process(redis), process(redis, routes=(Route.OBD,))
     api.asks(route=Route.C2C)
     assert dialer.claims().route is Route.C2C
+
+
+def test_call_that_follows_another_has_its_flow(redis: Redis) -> None:
+    """A redial and the next route, also in a language that is not the verification's."""
+    api, dialer = process(redis, max_redials=1), process(redis, max_redials=1)
+    begun = api.begins(call_after=100)
+    first = structs.replace(new_call(), locale="ta", flow="77")
+    api.store.call(begun.id, "login", first)
+    claim = dialer.claims()
+    assert dialer.marks(claim)
+    dialer.records(claim, REFUSED)
+    following = dialer.dials()
+    dialer.hears(CallStatus.BUSY, call_id=following.call_id)
+    redial = dialer.claims()
+    claims = (claim, following, redial)
+    assert [(each.locale, each.flow_id) for each in claims] == [("ta", "77")] * 3
+    assert len({each.call_id for each in claims}) == 3
 
 
 @pytest.mark.parametrize(
