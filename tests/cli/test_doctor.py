@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -337,3 +339,15 @@ def answers_ping(client: Redis) -> bool:
         return bool(client.ping())
     except RedisConnectionError:
         return False
+
+
+def test_clock_that_went_back_is_warned_about(
+    configuration: dict[str, str], redis: Redis, redis_url: str
+) -> None:
+    """The finding says by how much the rules are ahead of the server's clock."""
+    redis.set("{otpvoice}:clock", f"{round(time.time() * 1000)} 300000", px=60_000)
+    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
+    assert re.search(r"(299\.\d|300\.0) s ahead", advice(output, "warn", "redis clock"))
+    redis.delete("{otpvoice}:clock")
+    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
+    assert "redis clock" not in output

@@ -1,0 +1,48 @@
+"""The commands that doctor tries are those that the functions use, and leave nothing behind."""
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from otpvoice.store.redis import RedisStore
+from otpvoice.store.selftest import SelfTest
+
+LUA = {path.name: path.read_text("utf-8") for path in (files("otpvoice.store") / "lua").iterdir()}  # type: ignore[attr-defined]
+
+
+def test_every_command_of_the_functions_is_tried() -> None:
+    """Whoever uses a further command in a function adds it to ``selftest.lua``."""
+    used = {
+        command
+        for name, text in LUA.items()
+        if name != "selftest.lua"
+        for command in re.findall(r"redis\.p?call\('([A-Z]+)'", text)
+    }
+    tried = {*re.findall(r"([A-Z]+) = \{", LUA["selftest.lua"])} | {"DEL", "TIME"}
+    assert used <= tried
+
+
+def test_selftest_leaves_nothing_but_the_clock(store: RedisStore, redis: Redis) -> None:
+    """No command is refused to a user who may do everything, and no key stays."""
+    test = SelfTest(store.redis, rules=store.rules)
+    test.load_library()
+    assert test.refused_commands() == {}
+    test.wait()
+    assert redis.keys() == [b"{otpvoice}:clock"]
+
+
+@pytest.mark.parametrize("refused", ["zadd", "del", "hincrby", "lpop"])
+def test_selftest_names_the_command_that_is_refused(
+    store: RedisStore, redis: Redis, refused: str
+) -> None:
+    """The default user loses one permission, and gets it back."""
+    command: Callable[..., Any] = redis.execute_command
+    command("ACL", "SETUSER", "default", f"-{refused}")
+    try:
+        assert [*SelfTest(store.redis, rules=store.rules).refused_commands()] == [refused.upper()]
+    finally:
+        command("ACL", "SETUSER", "default", f"+{refused}")
