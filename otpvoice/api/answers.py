@@ -69,6 +69,7 @@ class Api(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers, and adds the usual headers last, where it takes no more than a list."""
+        environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # RFC 3986, section 6.2.3
 
         def start(status: str, headers: list[tuple[str, str]], *fault: Any) -> Any:
             own = {name.lower() for name, _ in headers}

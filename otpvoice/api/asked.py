@@ -10,6 +10,8 @@ from typing import Any, Final, cast
 from flask import Request, request
 from werkzeug.utils import cached_property
 
+_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+"""Of a request in absolute form (RFC 9112, section 3.2.2)."""
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -39,6 +41,20 @@ class Asked(Request):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.began = time.perf_counter()
+
+    @property
+    def is_spelled_as_its_route(self) -> bool:
+        """Return whether the path has its route's own words: no escapes, no further slashes.
+
+        ``//metrics`` and ``/%6detrics`` lead to ``/metrics`` as well, past a proxy that keeps that
+        address to itself. Parameters may be escaped.
+        """
+        route = self.url_rule.rule if self.url_rule else ""
+        before, _, parameter = route.partition("<")
+        after = parameter.partition(">")[2]
+        path = _AUTHORITY.sub("", self.environ.get("RAW_URI", route)).partition("?")[0] or "/"
+        path = path.partition("#")[0]
+        return (path.startswith(before) and path.endswith(after)) if parameter else path == route
 
     @cached_property
     def id(self) -> str:

@@ -141,6 +141,11 @@ def register(app: Flask, present: Show) -> None:
     def answer_failed_refusal(error: InternalServerError) -> Response:
         return answer_fault(error.original_exception or error)
 
+    @app.before_request
+    def refuse_other_spellings() -> None:
+        if asked().url_rule and not asked().is_spelled_as_its_route:
+            raise NoSuchPage
+
     app.url_map.merge_slashes = False  # another address is no such page, not a redirect
     app.register_error_handler(errors.OtpvoiceError, answer_refusal)
     app.register_error_handler(HTTPException, answer_http)

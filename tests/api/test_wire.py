@@ -222,12 +222,44 @@ def test_an_address_is_taken_as_it_is(served: Served, target: str) -> None:
     assert "location" not in reply.headers
 
 
-@pytest.mark.parametrize("target", ["//v1//verifications", "/v1/verifications/", "//metrics/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("//v1//verifications", "/v1/verifications/", "//metrics/", "//metrics", "///healthz"),
+        *("http://otp.example.com//metrics", "//metrics?a=/metrics"),
+    ],
+)
 def test_address_with_odd_slashes_names_the_right_one(served: Served, target: str) -> None:
     """In the detail of the 404."""
-    meant = target.replace("//", "/").rstrip("/")
-    reply = served.told(post("Content-Length: 0", path=target))
+    path = target.removeprefix("http://otp.example.com").partition("?")[0]
+    meant = f"/{'/'.join(filter(None, path.split('/')))}"
+    reply = served.told(head(f"GET {target} HTTP/1.1"))
+    assert reply.is_problem(404, "not_found")
     assert reply.document["detail"].endswith(f"Did you mean {meant}?")
+
+
+@pytest.mark.parametrize("target", ["/%68ealthz", "/metric%73", "/metrics%2f", "/%6D%65trics"])
+def test_escaped_address_is_unknown(served: Served, target: str) -> None:
+    """A proxy's rule for the plain address would be passed."""
+    assert served.told(head(f"GET {target} HTTP/1.1")).is_problem(404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://otp.example.com", 200),
+        ("http://otp.example.com/healthz?x=%2F#y", 200),
+        ("/?x=//y", 200),
+        (f"/webhooks/mobtexting/{PATH_TOKEN.replace('-', '%2D')}?id=x&status=BUSY", 200),
+        (f"{VERIFICATIONS}/vrf%5F{'0' * 32}", 401),
+    ],
+)
+def test_escaped_parameter_and_absolute_form_are_read(
+    served: Served, target: str, status: int
+) -> None:
+    """Only the address itself has one spelling; callers may escape an id or a token."""
+    reply = served.told(head(f"GET {target} HTTP/1.1"))
+    assert (reply.status, "location" in reply.headers) == (status, False)
 
 
 def test_head_has_no_body(served: Served) -> None:
