@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Flask:
     browsers.guard(app, settings)
     # One client and one reader of receipts for the whole process: they keep connections and keys.
     client = Client(settings.otpvoice_url, settings.api_key)
-    app.register_blueprint(login(client, settings.number))
+    app.register_blueprint(login(client, settings.region, settings.number))
     receipts = Receipts(settings.otpvoice_url, settings.client)
     app.register_blueprint(proof(receipts, database))
     app.register_blueprint(events(settings.event_secret, database))

@@ -1,7 +1,6 @@
 """The page, and the request for a call."""
 
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from login_backend import sessions
 from login_backend.bodies import texts
+from login_backend.typed import e164
 from otpvoice.client import (
     Client,
     ConnectionFailed,
@@ -26,14 +26,15 @@ _SENTENCES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     for path in sorted(Path(__file__).with_name("sentences").glob("*.json"))
 }
 """Language → what we say in it."""
-_TEN_DIGITS: Final = re.compile(r"0?([6-9][0-9]{9})")
-"""How people in India write their mobile number."""
 
 
-def login(client: Client, suggested: str = "") -> Blueprint:
+def login(client: Client, region: str, suggested: str = "") -> Blueprint:
     """``GET /``, ``POST /login``, ``POST /logout``.
 
-    ``suggested``: the number that the form begins with.
+    Args:
+        client: of the service.
+        region: whose national numbers the form takes.
+        suggested: the number that the form begins with.
     """
     blueprint = Blueprint("login", __name__)
 
@@ -62,7 +63,7 @@ def login(client: Client, suggested: str = "") -> Blueprint:
         reference = secrets.token_urlsafe(16)
         try:
             verification = client.create(
-                _e164(asked["number"]),
+                e164(asked["number"], region),
                 name=asked["name"],
                 locale=_language(),
                 reference=reference,
@@ -90,10 +91,3 @@ def _language() -> str:
     if chosen in _SENTENCES:
         return chosen
     return request.accept_languages.best_match(_SENTENCES, default="en")
-
-
-def _e164(typed: str) -> str:
-    """The number as the service takes it; whether it is one, the service knows better."""
-    number = re.sub(r"[\s().\u2010-\u2015-]", "", typed)
-    local = _TEN_DIGITS.fullmatch(number)
-    return f"+91{local[1]}" if local else number

@@ -28,6 +28,8 @@ class Settings:
     database: Path
     framed_by: str = ""
     """Origin of a page that may show ours in a frame; empty: none may."""
+    region: str = "IN"
+    """The country whose national numbers the form takes, an ISO 3166 code of two letters."""
     number: str = ""
     """What the form is filled in with at first, for a demo."""
 
@@ -52,5 +54,6 @@ class Settings:
             session_secret=environ["SESSION_SECRET"],
             database=Path(environ["LOGIN_DATABASE"]),
             framed_by=environ.get("LOGIN_FRAMED_BY", ""),
+            region=environ.get("LOGIN_REGION", "IN"),
             number=environ.get("LOGIN_NUMBER", ""),
         )

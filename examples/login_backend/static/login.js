@@ -1,6 +1,7 @@
 // The login, from the number to the receipt. The page talks to the voice service by itself, with a
 // token that opens this one verification; our backend believes nothing but the service's receipt.
 
+import { asciiDigits } from './digits.js'
 import { Verification, seconds, tellBackend } from './verification.js'
 import {
   sentenceFor, showAsk, showCodeError, showEvents, showOver, showVerification, showWrong,
@@ -39,7 +40,7 @@ on('ask', 'submit', async () => {
 
 on('prove', 'submit', async () => {
   try {
-    const checked = await current.check(document.getElementById('code').value)
+    const checked = await current.check(asciiDigits(document.getElementById('code').value))
     if (checked.valid) return await enter(checked.receipt)
     showVerification(checked)
     if (checked.status === 'pending') showWrong(checked)

@@ -64,8 +64,6 @@ function beginCall(seen) {
   only('call')
   const code = element('code')
   code.value = ''
-  code.maxLength = seen.code_length
-  code.pattern = `[0-9]{${seen.code_length}}`
   showCodeError('')
   code.focus()
 }

@@ -1,0 +1,153 @@
+"""What people type into the login page: numbers and codes as they are written, in any script."""
+
+import re
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from browser import Browsing
+from examples.people import Phone, Visitor
+from playwright.sync_api import Page
+
+from login_backend.typed import e164
+from otpvoice.cli.stack import Stack
+
+_NUMBERS = count(9_876_500_001, 1_000_003)
+"""Far enough apart to share no limit."""
+
+
+def _devanagari(digits: str) -> str:
+    return digits.translate(str.maketrans("0123456789", "०१२३४५६७८९"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+919876543210",
+        "919876543210",
+        "9876543210",
+        "09876543210",
+        "00919876543210",
+        "0091 98765 43210",
+        "+91 98765 43210",
+        "+91-98765-43210",
+        "+91 (98765) 43210",
+        "(+91) 98765.43210",
+        "+91 098765 43210",
+        "tel:+91-98765-43210",
+        "  98765\u00a043210\u200e ",
+        "\u202a+91 98765 43210\u202c",
+        "98765 – 43210",
+        "+९१ ९८७६५ ४३२१०",
+        "९८७६५४३२१०",
+        "٩٨٧٦٥٤٣٢١٠",
+        "۹۸۷۶۵۴۳۲۱۰",
+        "९876५-43210",
+        "＋９１　９８７６５　４３２１０",
+    ],
+)
+def test_e164_number_as_people_write_it_is_read(typed: str) -> None:
+    """With and without calling code, with a trunk zero, in any script."""
+    assert e164(typed, "IN") == "+919876543210"
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "number"),
+    [
+        ("07911 123456", "GB", "+447911123456"),
+        ("+44 7911 123456", "IN", "+447911123456"),
+        ("0044 7911 123456", "IN", "+447911123456"),
+        ("4915112345678", "IN", "+4915112345678"),
+        ("011 91 98765 43210", "US", "+919876543210"),
+        ("(415) 555-2671", "US", "+14155552671"),
+    ],
+)
+def test_e164_number_of_another_region_is_read(typed: str, region: str, number: str) -> None:
+    """National numbers belong to the page's region, all others to their calling code."""
+    assert e164(typed, region) == number
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "hello", "98765ABCDE", "12345", "+91 98765 43210 ext. 5", "+", "९" * 40]
+)
+def test_e164_text_that_is_no_number_is_left_to_the_service(typed: str) -> None:
+    """It is refused there, as it was typed: nothing is guessed."""
+    assert e164(typed, "IN") == typed
+
+
+@pytest.fixture
+def phone(stack: Stack) -> Phone:
+    """A phone whose number libphonenumber takes for a mobile one."""
+    return Phone(stack, f"+91{next(_NUMBERS)}")
+
+
+def test_login_number_in_devanagari_and_code_with_space_let_in(
+    visitor: Visitor, phone: Phone
+) -> None:
+    """The number without +, the code in groups of three."""
+    visitor.asks(_devanagari(phone.number.removeprefix("+")))
+    code = phone.hears()
+    visitor.types(f"{code[:3]} {code[3:]}")
+    visitor.sees("You are logged in", f"Your number {phone.number} is verified.")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        _devanagari,
+        lambda code: code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+        lambda code: code.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
+        "-".join,
+        lambda code: f" {', '.join(code)}. ",
+        lambda code: f"({code[:3]}) {code[3:]}\u200f",
+    ],
+    ids=["devanagari", "arabic-indic", "fullwidth", "dashes", "commas", "parentheses"],
+)
+def test_login_code_as_people_write_it_lets_in(
+    visitor: Visitor, phone: Phone, write: Callable[[str], str]
+) -> None:
+    """The API is sent ASCII digits only."""
+    visitor.asks(phone.number)
+    code = phone.hears()
+    with visitor.page.expect_request("**/checks") as sent:
+        visitor.types(write(code))
+    assert sent.value.post_data_json == {"code": code}
+    visitor.sees("You are logged in")
+
+
+def test_login_code_that_is_too_short_is_refused_without_costing_a_try(
+    visitor: Visitor, phone: Phone, browsing: Browsing
+) -> None:
+    """The service says so; the next one may be right."""
+    browsing.expects("422")
+    visitor.asks(phone.number)
+    code = phone.hears()
+    visitor.types(code[:4])
+    visitor.sees("Please check what you entered and try again.")
+    visitor.types(code)
+    visitor.sees("You are logged in")
+
+
+def test_ascii_digits_every_script_of_unicode_is_read(visitor: Visitor) -> None:
+    """Against the table of the Python that runs the tests: each decimal digit has its value."""
+    visitor.page.wait_for_load_state()
+    wrong = _wrong_digits(visitor.page)
+    assert wrong == []
+
+
+def _wrong_digits(page: Page) -> list[str]:
+    digits = {chr(point): str(value) for point in range(0x11FFF) if (value := _decimal(point)) >= 0}
+    return list(
+        page.evaluate(
+            """async (digits) => {
+              const { asciiDigits } = await import('/static/digits.js')
+              return Object.keys(digits).filter((digit) => asciiDigits(digit) !== digits[digit])
+            }""",
+            digits,
+        )
+    )
+
+
+def _decimal(point: int) -> int:
+    character = chr(point)
+    return int(character) if re.fullmatch(r"\d", character) else -1
