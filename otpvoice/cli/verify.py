@@ -8,6 +8,7 @@ import click
 
 from otpvoice.cli.telephone import bad_parameter
 from otpvoice.cli.terminal import Terminal
+from otpvoice.cli.typed import typed_code, typed_number
 from otpvoice.client import (
     ApiError,
     Client,
@@ -56,7 +57,7 @@ def verify(
     terminal = Terminal()
     with _client() as client:
         try:
-            begun = client.create(number, name=name, locale=locale, route=route)
+            begun = client.create(typed_number(number), name=name, locale=locale, route=route)
             status = _prove(client, terminal, begun)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
@@ -102,7 +103,7 @@ def _prove(client: Client, terminal: Terminal, verification: Verification) -> st
 def _until_ended(client: Client, terminal: Terminal, verification: Verification) -> Verification:
     while not verification.has_ended:
         terminal.show(_phone(verification))
-        code = terminal.line(verification.poll_after or _LOOK_AFTER)
+        code = typed_code(terminal.line(verification.poll_after or _LOOK_AFTER) or "")
         if code:
             verification = _check(client, terminal, verification, code)
         else:

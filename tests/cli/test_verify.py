@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from cli.words import answers, hears_code, runs, starts
 
 from otpvoice.cli.stack import Stack, free_port
+from otpvoice.cli.typed import typed_code, typed_number
 from otpvoice.client import Client
 
 
@@ -88,6 +90,36 @@ def test_in_a_pipe_every_state_is_a_line(stack: Stack, access: dict[str, str]) -
     assert "checks left: 4" in told
     assert told.endswith("Not proven: canceled.\n")
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "separator"),
+    [
+        ("+91 98111 00007", "0123456789", " "),
+        ("0091-98111-00008", "०१२३४५६७८९", "-"),
+        ("+९१ ९८१११ ००००९", "０１２３４５６７８９", ", "),
+        ("(+91) 98111.00010", "٠١٢٣٤٥٦٧٨٩", "\u200f"),
+    ],
+)
+def test_verify_number_and_code_as_people_write_them_are_read(
+    stack: Stack, access: dict[str, str], number: str, digits: str, separator: str
+) -> None:
+    """The API is given E.164 and ASCII digits."""
+    e164 = typed_number(number)
+    assert re.fullmatch(r"\+9198111000(07|08|09|10)", e164)
+    with starts("verify", number, environ=access, stdin=subprocess.PIPE) as process:
+        code = hears_code(stack, e164)
+        typed = separator.join(code.translate(str.maketrans("0123456789", digits)))
+        told, _ = process.communicate(f"{typed}\n", timeout=10)
+    assert told.endswith(f"{number} is proven.\n")
+    assert process.returncode == 0
+
+
+def test_typed_code_letters_and_signs_are_kept_for_refusal() -> None:
+    """Dropping them would count a code that nobody meant."""
+    assert typed_code(" 47a1+5 ") == "47a1+5"
+    assert typed_code("#471-102*") == "471102"
+    assert typed_code(" \u200e ") == ""
 
 
 def test_too_many_wrong_codes_end_it(stack: Stack, access: dict[str, str]) -> None:

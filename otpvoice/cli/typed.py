@@ -1,0 +1,30 @@
+"""Numbers and codes that a person types for the API, which takes E.164 and ASCII digits only."""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+_BETWEEN: Final = ("Z", "P", "Cf")
+"""Categories of Unicode that stand between digits: spaces, punctuation, direction marks."""
+_MINUS: Final = "\u2212"
+
+
+def typed_code(text: str) -> str:
+    """Return the digits of any script as ASCII digits, without what stands between them.
+
+    Letters and other signs stay, so that the API refuses the text without counting a try.
+    """
+    return "".join(_digits(text))
+
+
+def typed_number(text: str) -> str:
+    """Return a number with its calling code, after ``+`` or ``00``, in E.164."""
+    digits = typed_code(text)
+    return f"+{digits.removeprefix('00')}" if digits.startswith("00") else digits
+
+
+def _digits(text: str) -> Iterator[str]:
+    for character in unicodedata.normalize("NFKC", text):
+        if character != _MINUS and not unicodedata.category(character).startswith(_BETWEEN):
+            value = unicodedata.decimal(character, None)
+            yield character if value is None else str(value)
