@@ -215,6 +215,41 @@ def test_its_buttons_are_forms(
     assert submit(f"/{PERSON}/press", button="answer") == 409
 
 
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("+91 88671 35000", PERSON),
+        (PERSON, PERSON),
+        ("0091-88671-35000", PERSON),
+        ("088671 35000", PERSON),
+        ("88671.35000", PERSON),
+        ("+९१ ८८६७१ ३५०००", PERSON),
+        ("٨٨٦٧١٣٥٠٠٠", PERSON),
+        ("（＋９１）８８６７１３５０００\u200e", PERSON),
+        ("+1 (415) 555-2671", "14155552671"),
+        ("4915112345678", "4915112345678"),
+        ("91 1234567890", "911234567890"),
+    ],
+)
+def test_phone_number_as_people_write_it_is_laid_on_desk(
+    sandbox: RunningSandbox, typed: str, number: str
+) -> None:
+    """National numbers are India's, as the provider is; any other sequence of digits is taken."""
+    url = f"{sandbox.url}/desk/phones"
+    answer = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
+    assert answer.ok, answer.text
+    assert sandbox.company.network.desk.numbers == [number]
+
+
+@pytest.mark.parametrize("typed", ["", "12", "hello", "88671abc", "1" * 16, "+"])
+def test_phone_number_that_is_none_is_refused(sandbox: RunningSandbox, typed: str) -> None:
+    """With an example of a number."""
+    url = f"{sandbox.url}/desk/phones"
+    answer = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
+    assert answer.status_code == 422
+    assert "+91 98765 43210" in answer.text
+
+
 def test_other_sites_press_no_button(sandbox: RunningSandbox) -> None:
     """A form on a page from elsewhere is refused."""
     url = f"{sandbox.url}/desk/phones"

@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from otpvoice.sandbox.bodies import Refused
 from otpvoice.sandbox.controls import about
 from otpvoice.sandbox.page.behaviours import LABELS
+from otpvoice.sandbox.page.numbers import read_number
 from otpvoice.sandbox.page.regions import render, stream
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
 from otpvoice.sandbox.vendor_access import company
@@ -72,7 +73,7 @@ def show() -> ResponseReturnValue:
 
 def add_phone() -> ResponseReturnValue:
     """Lays a phone on the desk, to be answered by hand."""
-    number = re.sub(r"[\s().+-]", "", request.form.get("number", ""))
+    number = read_number(request.form.get("number", ""))
     if not re.fullmatch(r"[1-9][0-9]{6,14}", number):
         raise Refused(422, "A number has a country code, as +91 98765 43210.")
     company().network.set_phone(number, BEHAVIOURS["by_hand"])
