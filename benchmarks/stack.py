@@ -225,6 +225,8 @@ def settings(api_port: int, store_port: int) -> dict[str, str]:
         # All limits are counted as shipped; these alone would refuse so many calls of one client.
         "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "100000000/1m",
         "OTPVOICE_LIMITS_CALLS_PER_DAY": "100000000",
+        "OTPVOICE_LIMITS_CREATES_PER_IP": "",
+        "OTPVOICE_LIMITS_CREATES_PER_CLIENT": "",
         "OTPVOICE_LIMITS_LIVE_CALLS": "1000000",
     }
 

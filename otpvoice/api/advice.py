@@ -44,6 +44,11 @@ ADVICE: Final[Mapping[tuple[int, str], Advice]] = MappingProxyType(
             "It ended: `verification.status` and `reason` say how.",
             "Begin a new one.",
         ),
+        (409, "no_call_yet"): Advice(
+            "The code was generated here and no call was sent yet, so nobody can know it. The "
+            "check was neither compared nor counted.",
+            "Wait until a call is `placed`, then check.",
+        ),
         (409, "too_late"): Advice(
             "Too little of the code's life is left for another call.",
             "Begin a new one.",
@@ -87,7 +92,7 @@ ADVICE: Final[Mapping[tuple[int, str], Advice]] = MappingProxyType(
             "Repeat it; look before you trust.",
         ),
         (503, "over_capacity"): Advice(
-            "Calls wait more than a minute already.",
+            "Calls of this client have waited for more than a minute already.",
             "Try again later; add dialers.",
         ),
         (503, "calls_unavailable"): Advice(

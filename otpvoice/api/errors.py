@@ -73,6 +73,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = MappingProxyType(
         errors.VerificationClosed: Problem(
             409, "verification_closed", "The verification has ended"
         ),
+        errors.NoCallYet: Problem(409, "no_call_yet", "No call was sent yet"),
         errors.TooLate: Problem(409, "too_late", "It is too late for a call"),
         RequestEntityTooLarge: Problem(413, "body_too_large", "The body is too large"),
         UnsupportedMediaType: Problem(415, "unsupported_media_type", "The body must be plain JSON"),

@@ -126,6 +126,7 @@ class Client:
 
         Raises:
             Closed: it has ended. Proves nothing.
+            NoCallYet: no call was sent yet; neither compared nor counted.
             TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: no code of this verification's length; cost no check.
             ValueError: an ``idempotency_key`` that is none.

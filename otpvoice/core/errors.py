@@ -13,6 +13,7 @@ OtpvoiceError                 with the verification it is about, if there is one
 ├── NotFound                  no such verification for this client
 ├── Conflict                  the verification is not in a state for this
 │   ├── VerificationClosed
+│   ├── NoCallYet             no call was sent, so that nobody can know the generated code
 │   └── TooLate               not enough of the code's life is left for a call
 ├── RateLimited               a limit holds                        (limit, retry_after)
 │   └── TooManyWrongCodes     the number's limit of guesses
@@ -107,6 +108,10 @@ class Conflict(OtpvoiceError):
 
 class VerificationClosed(Conflict):
     """The verification has ended."""
+
+
+class NoCallYet(Conflict):
+    """A generated code was checked before a call was sent; neither compared nor counted."""
 
 
 class TooLate(Conflict):

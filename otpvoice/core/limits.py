@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 _QUOTA: Final = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})([smhd])", re.ASCII)
@@ -11,11 +12,29 @@ _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DAY: Final = 86_400_000
 """Milliseconds."""
 
-LIMITS: Final = (
-    "calls_per_number", "all_calls_per_number", "wrong_codes_per_number", "unverified_per_prefix",
-    "calls_per_ip", "calls_per_client", "calls_per_day", "conversion_breaker", "call_gap", "block",
-)  # fmt: skip
-"""Everything that refuses for a while, by the setting's name; a block is an operator's word."""
+LIMITS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "calls_per_number": "The number was called too often without an approval.",
+        "all_calls_per_number": "The number was called too often.",
+        "wrong_codes_per_number": "Too many wrong codes were handed in for the number.",
+        "unverified_per_prefix": "Too many numbers like this one were called without an approval.",
+        "calls_per_ip": "Too many calls were asked for from this address without an approval.",
+        "calls_per_client": "This client asked for too many calls in so short a time.",
+        "calls_per_day": "The day's calls are used up.",
+        "creates_per_ip": "Too many verifications were created for this address.",
+        "creates_per_client": "This client created too many verifications.",
+        "pending_per_number": (
+            "Too many verifications of this number are pending. Calls were sent for all of them."
+        ),
+        "attempts_per_verification": "This verification has used up its call attempts.",
+        "conversion_breaker": "Too few of the calls to numbers like this one led to an approval.",
+        "call_gap": "The number was called moments ago, and the next call would come too late.",
+        "block": "The number is not called, at the wish of who answers there.",
+    }
+)
+"""Each limit that refuses for a while, by its setting's name, with the text of its refusal.
+
+``block`` has no setting: operators set it."""
 
 WRONG_CODES: Final = "wrong_codes_per_number"
 """The one limit of guesses; the others are of calls."""
@@ -96,6 +115,13 @@ class CallLimits:
     calls_per_ip: tuple[Quota, ...] = ()
     """Without an approval."""
     calls_per_day: int | None = None
+    creates_per_ip: tuple[Quota, ...] = ()
+    creates_per_client: tuple[Quota, ...] = ()
+    """Verifications that begin, whatever becomes of them; the same for each client."""
+    pending_per_number: int | None = None
+    """Of one client."""
+    attempts_per_verification: int | None = None
+    """Call records of one verification, refused ones and next routes included."""
     clients: Mapping[str, ClientLimits] = field(default_factory=dict)
     conversion_breaker: Ratio | None = None
     """Fewer of the answered approved: the area is refused."""

@@ -8,6 +8,7 @@ from otpvoice.core.errors import (
     CallsUnavailable,
     IdempotencyMismatch,
     InvalidRequest,
+    NoCallYet,
     NotFound,
     OtpvoiceError,
     OverCapacity,
@@ -16,7 +17,7 @@ from otpvoice.core.errors import (
     TooManyWrongCodes,
     VerificationClosed,
 )
-from otpvoice.core.limits import WRONG_CODES, setting_of
+from otpvoice.core.limits import LIMITS, WRONG_CODES, setting_of
 from otpvoice.core.steps import Answer
 
 _RETRY_CALLS: Final = 5
@@ -34,30 +35,16 @@ def refusal(answer: Answer) -> OtpvoiceError:
 def _rate_limited(answer: Answer, limit: str) -> RateLimited:
     setting = setting_of(limit)
     kind = TooManyWrongCodes if setting == WRONG_CODES else RateLimited
-    return kind(_LIMITS[setting], limit=limit, retry_after=-(-answer.number // 1000))
-
-
-_LIMITS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "call_gap": "The number was called moments ago, and the next call would come too late.",
-        "calls_per_number": "The number was called too often without an approval.",
-        "all_calls_per_number": "The number was called too often.",
-        "wrong_codes_per_number": "Too many wrong codes were handed in for the number.",
-        "unverified_per_prefix": "Too many numbers like this one were called without an approval.",
-        "calls_per_ip": "Too many calls were asked for from this address without an approval.",
-        "calls_per_client": "This client asked for too many calls in so short a time.",
-        "calls_per_day": "The day's calls are used up.",
-        "conversion_breaker": "Too few of the calls to numbers like this one led to an approval.",
-        "block": "The number is not called, at the wish of who answers there.",
-    }
-)
-"""What each limit says to the one who asked."""
+    return kind(LIMITS[setting], limit=limit, retry_after=-(-answer.number // 1000))
 
 
 _REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
     {
         "not_found": lambda _: NotFound(),
         "closed": lambda _: VerificationClosed("The verification has ended."),
+        "no_call_yet": lambda _: NoCallYet(
+            "No call was sent for this verification yet, so its code cannot be known."
+        ),
         "too_late": lambda _: TooLate("The code ends before a call could speak it."),
         "wrong_length": lambda _: InvalidRequest.at("/code", "must be as long as code_length says"),
         "idempotency_mismatch": lambda _: IdempotencyMismatch(

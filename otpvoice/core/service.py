@@ -183,6 +183,7 @@ class Verifications:
 
         Raises:
             NotFound, VerificationClosed: as they say.
+            NoCallYet: the code was generated and no call was sent; neither compared nor counted.
             TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: not as long as the code is; costs no check.
             IdempotencyMismatch: the key came with another body before.

@@ -119,8 +119,9 @@ class Store(Protocol):
         digests: list[bytes],
         idempotency: Idempotency | None = None,
     ) -> Answer:
-        """``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``.
+        """``right``, ``wrong``, ``wrong_length``, ``closed``, ``no_call_yet``, ``not_found``.
 
+        ``no_call_yet``: the code was generated and no call was sent; neither compared nor counted.
         ``rate_limited <limit>`` (number: ms until then): neither compared nor counted.
         ``idempotency_mismatch``.
         """

@@ -42,7 +42,9 @@ def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> Ca
     no try is used up: the call waits in the queue, as long as the code's life allows.
     """
     result = _result_of(placement, claim, routes)
-    return replace(result, verdict=_verdict(placement, result))
+    # Whatever answered without taking the call has had its request: the number's gap holds.
+    refused = result.unsent and placement.outcome is not Outcome.UNSENT
+    return replace(result, verdict=_verdict(placement, result), refused=refused)
 
 
 def _verdict(placement: Placement, result: CallResult) -> RouteVerdict:

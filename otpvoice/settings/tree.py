@@ -214,7 +214,11 @@ class Limits(Section, frozen=True, kw_only=True):
     )
     calls_per_number: tuple[CallQuota, ...] = (parse_quota("3/10m"), parse_quota("5/24h"))
     all_calls_per_number: tuple[CallQuota, ...] = (parse_quota("20/24h"),)
-    wrong_codes_per_number: tuple[CallQuota, ...] = (parse_quota("15/24h"),)
+    pending_per_number: Annotated[Count, Meta(ge=1, le=50)] = 5
+    creates_per_ip: tuple[CallQuota, ...] = (parse_quota("60/1h"),)
+    creates_per_client: tuple[CallQuota, ...] = (parse_quota("600/1m"),)
+    attempts_per_verification: Annotated[Count, Meta(ge=1, le=50)] = 6
+    wrong_codes_per_number: tuple[CallQuota, ...] = (parse_quota("15/1h"), parse_quota("50/24h"))
     approval_clears_wrong_codes: Flag = False
     unverified_per_prefix: tuple[CallQuota, ...] = (parse_quota("5/10m"), parse_quota("20/24h"))
     calls_per_ip: tuple[CallQuota, ...] = (parse_quota("30/1h"), parse_quota("100/24h"))
@@ -291,6 +295,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             unverified_per_prefix=limits.unverified_per_prefix,
             calls_per_ip=limits.calls_per_ip,
             calls_per_day=limits.calls_per_day,
+            creates_per_ip=limits.creates_per_ip,
+            creates_per_client=limits.creates_per_client,
+            pending_per_number=limits.pending_per_number,
+            attempts_per_verification=limits.attempts_per_verification,
             clients={
                 name: ClientLimits(
                     calls=_first(client.calls_per_client, limits.calls_per_client),

@@ -31,15 +31,21 @@
 | route:<route>        | hash | what a route did not accept, and since     | an hour       |
 |                      |      | then: when it was closed and is tried      |               |
 | held                 | set  | queued calls that wait for a route         | 10 minutes    |
-| queue                | zset | queued calls by when to dial them          | when empty    |
+| queue                | zset | clients by when to dial their first call   | when empty    |
+| queue:<client>       | zset | a client's queued calls by when to dial    | an hour       |
 | dialing              | zset | claimed calls by the end of their lease    | when empty    |
 | live                 | zset | live calls by when they can not be so      | when empty    |
+| live:<client>        | zset | the same of one client                     | an hour       |
 | expiring             | zset | pending verifications by their end         | when empty    |
 | pull                 | zset | live calls by when to ask about them       | when empty    |
 | wake                 | list | tokens that wake a blocked dialer          | a minute      |
 | dialers              | zset | dialers by when they were last heard of    | with the last |
 | clock                | text | server's time, lead of the functions (ms)  | a day         |
 | selftest:<type>      | any  | nothing; written and deleted by doctor     | at once       |
+
+A verification that ends without a call that was sent and without an approval keeps its records
+(``verification``, ``call``, and the ``reference`` and ``again`` that only it has) for an hour.
+``number:<n>`` is kept with the verifications that were called or approved, else for a day.
 
 Each is named ``{otpvoice}:`` and then as above. ``<n>``, ``<p>``, ``<address>`` and ``<r>`` are
 names (:class:`otpvoice.core.keys.NumberKey`) of a number, its prefix, an address and a reference,

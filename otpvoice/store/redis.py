@@ -8,7 +8,7 @@ from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.steps import Idempotency, NewCall, NewVerification
-from otpvoice.core.verification import EndReason, Route, Status
+from otpvoice.core.verification import CallReason, EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_dropped, read_event
@@ -187,7 +187,7 @@ class RedisStore(Rulebook):
         tried = " ".join([*claim.tried, claim.route])
         arguments: list[Argument] = [
             *(claim.call_id, claim.holder, result.status, _or_empty(result.reason)),
-            *(_or_empty(result.raw), _or_empty(result.provider_id), int(result.unsent)),
+            *(_or_empty(result.raw), _or_empty(result.provider_id), _unsent(result)),
             *(result.retry_in, self._keep, next_id, _or_empty(result.next_route), tried),
             result.verdict,
         ]
@@ -350,6 +350,13 @@ class RedisStore(Rulebook):
 
 def _call(call: NewCall) -> tuple[Argument, ...]:
     return (call.id, _or_empty(call.route), _or_empty(call.locale), call.bridge, call.caller_id)
+
+
+def _unsent(result: CallResult) -> str:
+    """Return the word of ``record.lua`` for a call that provably did not ring."""
+    if not result.unsent:
+        return ""
+    return "refused" if result.refused or result.reason is CallReason.REFUSED else "unsent"
 
 
 def _body(idempotency: Idempotency | None) -> str:

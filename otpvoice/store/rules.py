@@ -1,5 +1,6 @@
 """What the scripts are told of the settings and of the core, as Lua tables."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -81,8 +82,12 @@ class QueueRules:
                     "wrong_codes_per_number",
                     "unverified_per_prefix",
                     "calls_per_ip",
+                    "creates_per_ip",
+                    "creates_per_client",
                 )
             },
+            "pending_per_number": _count(limits.pending_per_number),
+            "attempts_per_verification": _count(limits.attempts_per_verification),
             "remembered": _remembered(limits),
             "approval_clears_wrong_codes": str(limits.approval_clears_wrong_codes).lower(),
             "conversion_breaker": _ratio(limits.conversion_breaker),
@@ -118,6 +123,11 @@ def _a_day(count: int | None) -> Iterator[Label]:
 def _quota(label: Label, name: str = "") -> str:
     quota = label.quota
     return f"{{ {name}label = '{label.text}', count = {quota.count}, window = {quota.window} }}"
+
+
+def _count(count: int | None) -> int:
+    """Return the bound, or one that nothing reaches (the library is loaded without ``math``)."""
+    return sys.maxsize if count is None else count
 
 
 def _ratio(ratio: Ratio | None) -> str:

@@ -80,13 +80,16 @@ _GAP: Final = ("until", "sent", "last")
 
 _RECORDS: Final[Mapping[str, _Record]] = {
     "call": _Record(
-        required=("verification", "number", "status", "route", "locale", "bridge", "due_at"),
+        required=(
+            *("verification", "number", "client", "status", "route", "locale", "bridge"),
+            "due_at",
+        ),
         forms={
             "status": [*CallStatus],
-            **_all(_WORD, "verification", "number", "route", "locale", "bridge"),
+            **_all(_WORD, "verification", "number", "client", "route", "locale", "bridge"),
             **_all(_WHOLE, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
             **_all(_WHOLE, "placed_at", "ended_at", "duration", "heard_after", "requests"),
-            **_all(_WHOLE, "gap_before", "gap_after"),
+            **_all(_WHOLE, "gap_before", "gap_after", "own_gap"),
             **_all(_FLAG, "heard", "test", "trial"),
         },
         needs={

@@ -113,6 +113,8 @@ class CallResult:
     provider_id: str | None = None
     unsent: bool = False
     """Provably did not ring, so that it leaves no gap."""
+    refused: bool = False
+    """The provider answered and took no call: the number's gap holds although nothing rang."""
     retry_in: int = 0
     """Milliseconds until it is tried again."""
     next_route: str | None = None

@@ -199,8 +199,8 @@ def test_approving_what_a_check_approved_changes_nothing(door: Door) -> None:
 
 def test_a_superseded_one_is_canceled_already(door: Door) -> None:
     """Cancel is 200 and leaves the reason as it is."""
-    began = door.asks(reference="a")
-    door.asks(reference="b")
+    began = door.asks(code="1234")
+    door.asks(code="4321")
     answer = door.does(began, "cancel")
     assert (answer.status_code, answer.get_json()["reason"]) == (200, "superseded")
 

@@ -56,7 +56,7 @@ def answers(door: Door) -> None:
         ({"limits_calls_per_number": "1/10m"}, ASHA, "calls_per_number", 600),
         ({"limits_calls_per_number": "1/10m,5/24h"}, ASHA, "calls_per_number 1/10m", 600),
         ({"limits_all_calls_per_number": "1/24h"}, ASHA, "all_calls_per_number", 86_400),
-        ({"limits_unproven_per_prefix": "1/10m"}, NEIGHBOUR, "unverified_per_prefix", 600),
+        ({"limits_unverified_per_prefix": "1/10m"}, NEIGHBOUR, "unverified_per_prefix", 600),
         ({"limits_calls_per_ip": "1/1h"}, RAVI, "calls_per_ip", 3_600),
         ({"limits_calls_per_day": "1"}, RAVI, "calls_per_day", 86_400),
     ],
@@ -207,7 +207,7 @@ def test_its_calls_leave_the_others_theirs(limited: Limited) -> None:
 
 def test_an_area_that_is_refused(limited: Limited) -> None:
     """429 under the setting's name; readiness tells that it is open and not where."""
-    door = limited(limits_unproven_per_prefix="99/1h", limits_calls_per_client="99/1m")
+    door = limited(limits_unverified_per_prefix="99/1h", limits_calls_per_client="99/1m")
     for n in range(20):
         begun = door.asks(f"+919876{540_000 + n}")
         answers(door)

@@ -10,6 +10,7 @@ from otpvoice.core.errors import (
     Fault,
     InvalidNumber,
     InvalidRequest,
+    NoCallYet,
     NotFound,
     NumberNotAllowed,
     OverCapacity,
@@ -36,8 +37,9 @@ def claimed(store: RedisStore) -> Claim:
 
 
 def spoken(store: RedisStore, ring: KeyRing) -> tuple[str, str]:
-    """Code and name of the next due call, as its dialer reads them."""
+    """Code and name of the next due call, as its dialer reads them before it sends the call."""
     claim = claimed(store)
+    assert store.mark(claim, 165_000, GAPS)
     return open_speech(ring, claim.verification_id, claim.sealed_speech)
 
 
@@ -142,13 +144,27 @@ def test_one_telephone_written_in_two_ways_is_one(service: Verifications) -> Non
     assert (again.is_new, again.verification.id) == (False, begun.verification.id)
 
 
-def test_two_sessions_never_share_one(service: Verifications) -> None:
-    """Another reference, another verification; the older is superseded."""
+def test_create_with_another_reference_begins_another_verification(
+    service: Verifications,
+) -> None:
+    """Both stay pending, each for its own login session."""
     first = service.create("login", CreateRequest(to=ASHA, reference="a")).verification
     second = service.create("login", CreateRequest(to=ASHA, reference="b"))
     assert second.is_new
-    ended = service.get("login", first.id)
-    assert (ended.status, ended.reason) == (Status.CANCELED, EndReason.SUPERSEDED)
+    assert service.get("login", first.id).status is Status.PENDING
+
+
+def test_check_before_a_call_was_sent_raises_no_call_yet(
+    service: Verifications, store: RedisStore
+) -> None:
+    """With the verification as it stands. A call that was sent makes the code worth comparing."""
+    begun = service.create("login", ASKS).verification
+    with pytest.raises(NoCallYet) as refusal:
+        service.check("login", begun.id, CheckRequest("123456"))
+    assert refusal.value.verification
+    assert refusal.value.verification.id == begun.id
+    assert store.mark(claimed(store), 165_000, GAPS)
+    service.check("login", begun.id, CheckRequest("123456"))
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,9 @@ def test_the_queue_is_looked_up(counting_of: Callable[..., Counting], store: Red
     assert before.value("calls_per_day_used_ratio", client="-") == pytest.approx(0.1)
     assert before.value("calls_per_day_used_ratio", client="login") == pytest.approx(0.25)
     store.sweep("a dialer")
-    store.redis.zadd("{otpvoice}:queue", {call: time.time() * 1000 - 20_000})
+    due = time.time() * 1000 - 20_000
+    store.redis.zadd("{otpvoice}:queue:login", {call: due})
+    store.redis.zadd("{otpvoice}:queue", {"login": due})
     after = counting.scrape()
     assert after.value("dialers") == 1
     assert after.value("queued_calls") == 1

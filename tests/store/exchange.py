@@ -134,6 +134,7 @@ class Exchange:
         bridge: str = BRIDGE,
         ip: str | None = None,
         is_test: bool = False,
+        own_code: bool = False,
     ) -> Verification:
         """A verification, begun."""
         answer = self.asks(
@@ -146,6 +147,7 @@ class Exchange:
             bridge=bridge,
             ip=ip,
             is_test=is_test,
+            own_code=own_code,
         )
         assert answer.outcome == "created"
         assert answer.verification
@@ -225,12 +227,20 @@ class Exchange:
         """Writes down what became of it."""
         return self.store.record(claim, result)
 
-    def sends(self) -> tuple[Verification, Claim]:
+    def sends(self, to: str = ASHA, **members: Any) -> tuple[Verification, Claim]:
         """A verification whose call was just sent, with its claim."""
-        begun = self.begins()
+        begun = self.begins(to, **members)
         claim = self.claims()
+        assert claim.verification_id == begun.id
         assert self.marks(claim)
         return begun, claim
+
+    def called(self, to: str = ASHA, **members: Any) -> Verification:
+        """Begin a verification and have its call answered, so that its code is compared."""
+        begun, claim = self.sends(to, **members)
+        self.records(claim, PLACED)
+        self.hears(call_id=claim.call_id, to=to)
+        return begun
 
     def dials(self, result: CallResult = PLACED, heard_after: int | None = None) -> Claim:
         """Claims, marks and records the next due call."""

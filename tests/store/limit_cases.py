@@ -133,6 +133,10 @@ GENEROUS: Final[dict[str, Any]] = {
     "unverified_per_prefix": quotas_of("90/10m", "95/24h"),
     "calls_per_ip": quotas_of("90/1h", "95/24h"),
     "calls_per_day": 99,
+    "creates_per_ip": quotas_of("999/1h"),
+    "creates_per_client": quotas_of("999/1h"),
+    "pending_per_number": 5,
+    "attempts_per_verification": 6,
     "clients": {"login": ClientLimits(quotas_of("99/1m"), 99)},
 }
 """Every limit there is, and room in each."""

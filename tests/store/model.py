@@ -1,12 +1,13 @@
 """A small model of the store: the rules once more, without Redis, in seconds."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from store.exchange import GAPS, LEASE, RAVI
 from world import ASHA
 
-from otpvoice.core.verification import CallStatus, Status
+from otpvoice.core.verification import CallReason, CallStatus, Status
 from otpvoice.store.values import CallResult
 
 C = CallStatus
@@ -14,6 +15,7 @@ LIVE_FOR = 180
 QUEUE_MARGIN, CLAIM_MARGIN = 60, 45
 OVERDUE = 60
 HEARD_AFTER = 5
+PENDING_PER_NUMBER, ATTEMPTS = 2, 3
 RESULTS = {C.ANSWERED, C.BUSY, C.NO_ANSWER, C.FAILED}
 ENDED = RESULTS | {C.CANCELED, C.EXPIRED}
 
@@ -35,6 +37,8 @@ class ModelCall:
     live_until: float = 0
     gap_before: float = 0
     gap_after: float | None = None
+    own_gap: float | None = None
+    """The gap that this attempt left itself, and that does not hold it."""
     id: str = ""
 
     def is_live(self, now: float) -> bool:
@@ -57,6 +61,8 @@ class ModelVerification:
     status: Status = Status.PENDING
     checks_left: int = 5
     wrong: set[str] = field(default_factory=set)
+    ip: str | None = None
+    own_code: bool = False
     max_redials: int = 0
     calls: list[ModelCall] = field(default_factory=list)
 
@@ -103,14 +109,32 @@ class Model:
         """The calls in the queue."""
         return [call for call in self.calls() if call.status is C.QUEUED]
 
-    def pending(self, client: str, to: str) -> ModelVerification | None:
-        """The one that is under way."""
+    def pending(self, client: str, to: str) -> list[ModelVerification]:
+        """Those that are pending, the oldest first."""
         mine = [v for v in self.verifications if (v.client, v.to) == (client, to)]
-        return next((v for v in mine if v.status is Status.PENDING), None)
+        return [v for v in mine if v.status is Status.PENDING]
 
-    def is_overdue(self) -> bool:
-        """Whether a call has waited too long."""
-        return any(self.now - call.score > OVERDUE for call in self.queued())
+    def is_overdue(self, client: str) -> bool:
+        """Whether a call of this client has waited too long."""
+        mine = [call for call in self.queued() if call.of.client == client]
+        return any(self.now - call.score > OVERDUE for call in mine)
+
+    def make_room(
+        self, pending: list[ModelVerification], ip: str | None
+    ) -> tuple[ModelVerification | None, float]:
+        """Which is superseded for one more, or until when there is no room."""
+        if len(pending) < PENDING_PER_NUMBER:
+            return None, 0
+        unsent = [v for v in pending if not any(call.sent for call in v.calls)]
+        if not unsent:
+            return None, min(v.created + v.ttl for v in pending)
+        held = Counter(v.ip for v in unsent)
+        return max(unsent, key=lambda v: (held[v.ip], v.ip == ip, -v.created)), 0
+
+    def gap_of(self, call: ModelCall) -> float:
+        """Until when the gap holds a call."""
+        gap = self.lines[call.of.to].gap_until
+        return 0 if gap == call.own_gap else gap
 
     # Changes -------------------------------------------------------------------------------------
 
@@ -179,23 +203,29 @@ class Model:
 
     # Steps ---------------------------------------------------------------------------------------
 
-    def create(self, new: ModelVerification, own_code: bool, call_after: float) -> str:
+    def create(self, new: ModelVerification, call_after: float) -> str:
         """The outcome of a create."""
-        old = self.pending(new.client, new.to)
-        stale = old is not None and own_code and old.code != new.code
+        pending = self.pending(new.client, new.to)
+        old = next((v for v in pending if v.reference == new.reference), None)
+        stale = old is not None and new.own_code and old.code != new.code
         due = max(self.now + call_after, self.lines[new.to].gap_until)
-        refusal = "over_capacity" if self.is_overdue() else ""
-        if old and old.reference == new.reference and not stale:
+        refusal = "over_capacity" if self.is_overdue(new.client) else ""
+        if old and not stale:
             if old.under_way(self.now):
                 return "existing"
             if due <= old.last_due:
+                if len(old.calls) >= ATTEMPTS:
+                    return "rate_limited attempts_per_verification"
                 if not refusal:
                     self.queue(old, due)
                 return refusal or "existing"
-        if due > new.last_due:
+        superseded, full_until = (old, 0.0) if old else self.make_room(pending, new.ip)
+        if full_until:
+            refusal = "rate_limited pending_per_number"
+        if due > new.last_due and due - new.last_due >= full_until - self.now:
             refusal = "call_gap"
-        if old and (stale or not refusal):
-            self.finish(old, Status.CANCELED)
+        if superseded and (stale or not refusal):
+            self.finish(superseded, Status.CANCELED)
         if refusal:
             return refusal
         self.verifications.append(new)
@@ -215,7 +245,9 @@ class Model:
             return "coming"
         if due > verification.last_due:
             return "too_late"
-        if self.is_overdue():
+        if len(verification.calls) >= ATTEMPTS:
+            return "rate_limited attempts_per_verification"
+        if self.is_overdue(verification.client):
             return "over_capacity"
         self.queue(verification, due)
         return "coming"
@@ -224,6 +256,8 @@ class Model:
         """The outcome of a check."""
         if verification.status is not Status.PENDING:
             return "closed"
+        if not verification.own_code and not any(call.sent for call in verification.calls):
+            return "no_call_yet"
         if code == verification.code:
             self.finish(verification, Status.APPROVED)
             return "right"
@@ -238,7 +272,7 @@ class Model:
         """Whether a due call may be handed out."""
         return (
             self.now <= call.of.dial_by
-            and self.lines[call.of.to].gap_until <= self.now
+            and self.gap_of(call) <= self.now
             and not self.held_by_another(call)
         )
 
@@ -249,13 +283,12 @@ class Model:
 
     def hold(self, call: ModelCall) -> None:
         """What becomes of a due call that may not be dialed."""
-        line = self.lines[call.of.to]
+        line, gap = self.lines[call.of.to], self.gap_of(call)
         if self.now > call.of.dial_by:
             self.move(call, C.EXPIRED)
-        elif line.gap_until > self.now:
-            call.due = line.gap_until
-            call.score = line.gap_until
-            if line.gap_until > call.of.dial_by:
+        elif gap > self.now:
+            call.due = call.score = gap
+            if gap > call.of.dial_by:
                 self.move(call, C.EXPIRED)
         else:
             line.waiting.add(call)
@@ -278,7 +311,7 @@ class Model:
         if not mine or call.lease_until <= self.now or call.of.status is not Status.PENDING:
             return False
         line = self.lines[call.of.to]
-        if line.gap_until > self.now:
+        if self.gap_of(call) > self.now:
             self.requeue(call, line.gap_until)
             return False
         line.sent += 1
@@ -288,12 +321,15 @@ class Model:
         self.take_line(call, call.live_until)
         return True
 
-    def give_back(self, call: ModelCall) -> None:
-        """It was not sent after all."""
+    def give_back(self, call: ModelCall, refused: bool) -> None:
+        """It was not sent after all. A provider that refused it leaves the gap."""
         line = self.lines[call.of.to]
         if call.gap_after is not None and line.gap_until == call.gap_after:
             line.sent -= 1
-            line.gap_until = call.gap_before if line.sent else 0
+            if not refused:
+                line.gap_until = call.gap_before if line.sent else 0
+        if call.gap_after is not None and refused:
+            call.own_gap = call.gap_after
         call.sent, call.live_until, call.gap_after = False, 0, None
 
     def record(self, call: ModelCall, holder: str, result: CallResult) -> CallStatus | None:
@@ -302,7 +338,7 @@ class Model:
             return None
         pending = call.of.status is Status.PENDING
         if result.unsent and call.status not in ENDED:
-            self.give_back(call)
+            self.give_back(call, result.refused or result.reason is CallReason.REFUSED)
         status = result.status
         if status is C.QUEUED and call.status is not C.DIALING:
             status = C.FAILED
@@ -315,8 +351,10 @@ class Model:
             return call.status
         moved = self.move(call, status)
         in_time = pending and self.now <= call.of.last_due
-        if moved and result.next_route and in_time and not call.of.under_way(self.now):
+        free = not call.of.under_way(self.now) and len(call.of.calls) < ATTEMPTS
+        if moved and result.next_route and in_time and free:
             self.queue(call.of, self.now)
+            call.of.calls[-1].own_gap = call.own_gap
         return call.status
 
     def settle(self, call: ModelCall, status: CallStatus, duration: int) -> bool:
@@ -334,6 +372,7 @@ class Model:
             and verification.max_redials < 1
             and due <= verification.last_due
             and not verification.under_way(self.now)
+            and len(verification.calls) < ATTEMPTS
         ):
             verification.max_redials += 1
             self.queue(verification, due)

@@ -57,7 +57,8 @@ def test_it_says_nothing_of_another_number(exchange: Exchange) -> None:
 
 def test_queued_calls_are_called_off(exchange: Exchange) -> None:
     """Of all clients, now or later; their verifications live on, for they may be approved."""
-    now, later = exchange.begins(), exchange.begins(client="bank", call_after=60)
+    now = exchange.begins(own_code=True)
+    later = exchange.begins(client="bank", call_after=60, own_code=True)
     other = exchange.begins(RAVI)
     assert blocks(exchange) == 2
     for begun in (now, later):

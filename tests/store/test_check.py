@@ -9,12 +9,16 @@ from redis import Redis
 from store.exchange import CODE, RAVI, RING, Exchange
 
 from otpvoice.core.keys import KeyRing
+from otpvoice.core.steps import Idempotency
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
 from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.records import Answer
 from otpvoice.store.redis import RedisStore
+from otpvoice.store.values import CallResult
 
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True)
+RETRY = CallResult(CallStatus.QUEUED, unsent=True, retry_in=1000)
 OLD, NEW = b"1" * 32, b"2" * 32
 
 
@@ -53,7 +57,7 @@ def at_once(
 
 def test_the_right_code_approves(exchange: Exchange) -> None:
     """Once; and a queued call is called off with it."""
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     answer = exchange.checks(begun, CODE)
     assert answer.outcome == "right"
     approved = answer.verification
@@ -71,7 +75,7 @@ def test_the_right_code_approves(exchange: Exchange) -> None:
 
 def test_leading_zeros_count(exchange: Exchange) -> None:
     """Codes are texts: 12345 is not 012345, nor is any other writing of it."""
-    begun = exchange.begins(code="000123")
+    begun = exchange.called(code="000123")
     assert exchange.checks(begun, "123").outcome == "wrong_length"
     assert exchange.checks(begun, "000124").outcome == "wrong"
     assert exchange.checks(begun, "000123").outcome == "right"
@@ -79,7 +83,7 @@ def test_leading_zeros_count(exchange: Exchange) -> None:
 
 def test_wrong_codes_count_down_to_the_end(exchange: Exchange) -> None:
     """The fifth wrong one ends it, and then the right one comes too late."""
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     for n in range(1, 5):
         answer = exchange.checks(begun, f"99999{n}")
         assert (answer.outcome, left(answer)) == ("wrong", 5 - n)
@@ -94,7 +98,7 @@ def test_wrong_codes_count_down_to_the_end(exchange: Exchange) -> None:
 
 def test_the_right_code_wins_with_the_last_check(exchange: Exchange) -> None:
     """As long as one is left it counts."""
-    begun = exchange.begins()
+    begun = exchange.called()
     for n in range(4):
         exchange.checks(begun, f"99999{n}")
     assert exchange.checks(begun, CODE).outcome == "right"
@@ -102,7 +106,7 @@ def test_the_right_code_wins_with_the_last_check(exchange: Exchange) -> None:
 
 def test_the_same_wrong_code_costs_once(exchange: Exchange) -> None:
     """Whoever taps twice loses one check only, also with other wrong codes in between."""
-    begun = exchange.begins()
+    begun = exchange.called()
     costs = [left(exchange.checks(begun, code)) for code in ("111111", "222222", "333333") * 3]
     assert costs == [4, 3, 2] + [2] * 6
     again = exchange.checks(begun, "111111")
@@ -132,11 +136,71 @@ def test_another_client_sees_nothing(exchange: Exchange) -> None:
 
 def test_a_code_is_good_for_its_own_verification_only(exchange: Exchange) -> None:
     """The code of one on another is wrong, with digests made for either."""
-    begun, other = exchange.begins(), exchange.begins(RAVI, code="999999")
+    begun, other = exchange.called(), exchange.called(RAVI, code="999999")
     assert exchange.checks(other, CODE).outcome == "wrong"
     digests = RING.digests("check", begun.id, CODE)
     assert exchange.store.check(other.id, "login", 6, digests).outcome == "wrong"
     assert exchange.looks(other).status is Status.PENDING
+
+
+# Before a call was sent --------------------------------------------------------------------------
+
+
+def test_check_of_generated_code_before_a_call_returns_no_call_yet(exchange: Exchange) -> None:
+    """Neither the right code nor a wrong one is compared or counted before the mark."""
+    begun = exchange.begins(call_after=10)
+    before = exchange.looks(begun)
+    steps: list[Callable[[], object]] = [
+        lambda: None, lambda: exchange.passes(10), exchange.claims
+    ]  # fmt: skip
+    for step in steps:
+        step()
+        for code in (CODE, "999999"):
+            answer = exchange.checks(begun, code)
+            assert (answer.outcome, left(answer)) == ("no_call_yet", 5)
+            assert answer.verification
+            assert answer.verification.next_check() == before.next_check()
+
+
+def test_check_of_generated_code_after_the_mark_is_compared(exchange: Exchange) -> None:
+    """From the mark on the phone may ring, whatever the provider's reply will be."""
+    begun, _ = exchange.sends()
+    assert exchange.checks(begun, "999999").outcome == "wrong"
+    assert exchange.checks(begun, CODE).outcome == "right"
+
+
+@pytest.mark.parametrize("result", [REFUSED, RETRY], ids=["refused", "to be tried again"])
+def test_check_after_a_call_that_provably_did_not_ring_returns_no_call_yet(
+    exchange: Exchange, result: CallResult
+) -> None:
+    """Nobody heard the code by that call."""
+    begun = exchange.begins()
+    exchange.dials(result)
+    assert exchange.checks(begun, CODE).outcome == "no_call_yet"
+    exchange.passes(60)
+    exchange.calls(begun)
+    exchange.dials()
+    assert exchange.checks(begun, CODE).outcome == "right"
+
+
+@pytest.mark.parametrize("known", [{"own_code": True}, {"is_test": True}], ids=["own", "test"])
+def test_check_of_known_code_before_a_call_is_compared(
+    exchange: Exchange, known: dict[str, bool]
+) -> None:
+    """The SMS carried it, or the settings hold it."""
+    begun = exchange.begins(call_after=60, **known)
+    assert exchange.checks(begun, "999999").outcome == "wrong"
+    assert exchange.checks(begun, CODE).outcome == "right"
+
+
+def test_no_call_yet_is_not_remembered_under_an_idempotency_key(exchange: Exchange) -> None:
+    """The same request is compared once a call was sent."""
+    begun = exchange.begins()
+    key = Idempotency("one key", "one body")
+    assert exchange.checks(begun, CODE, idempotency=key).outcome == "no_call_yet"
+    exchange.dials()
+    answer = exchange.checks(begun, CODE, idempotency=key)
+    assert (answer.outcome, answer.is_replayed) == ("right", False)
 
 
 # The end of its life ----------------------------------------------------------------------------
@@ -144,7 +208,7 @@ def test_a_code_is_good_for_its_own_verification_only(exchange: Exchange) -> Non
 
 def test_just_before_its_end_a_code_is_accepted(exchange: Exchange) -> None:
     """One second of 300 is left."""
-    begun = exchange.begins()
+    begun = exchange.called()
     exchange.passes(299)
     assert exchange.checks(begun, CODE).outcome == "right"
 
@@ -165,7 +229,7 @@ def test_after_other_ends_a_code_is_refused(exchange: Exchange) -> None:
     """Canceled, superseded, approved elsewhere."""
     canceled, superseded = exchange.begins(), exchange.begins(RAVI, reference="a")
     exchange.cancels(canceled)
-    exchange.begins(RAVI, reference="b")
+    exchange.asks(RAVI, code="654321", own_code=True, reference="a")
     approved = exchange.begins()
     exchange.approves(approved)
     for ended in (canceled, superseded, approved):
@@ -179,7 +243,7 @@ def test_of_many_wrong_codes_at_once_five_are_compared(
     exchange: Exchange, at_once: Callable[[Verification, list[str]], list[Answer]]
 ) -> None:
     """Exactly ``max_checks`` of 500 different ones, then the right one is refused."""
-    begun = exchange.begins()
+    begun = exchange.called()
     found = at_once(begun, [f"{n:06}" for n in range(500_000, 500_500)])
     assert outcomes(found) == {"wrong": 5, "closed": 495}
     assert sorted(left(a) for a in found if a.outcome == "wrong") == [0, 1, 2, 3, 4]
@@ -191,7 +255,7 @@ def test_of_many_right_codes_at_once_one_wins(
     exchange: Exchange, at_once: Callable[[Verification, list[str]], list[Answer]]
 ) -> None:
     """Exactly one of 200."""
-    begun = exchange.begins()
+    begun = exchange.called()
     assert outcomes(at_once(begun, [CODE] * 200)) == {"right": 1, "closed": 199}
     assert exchange.looks(begun).status is Status.APPROVED
 
@@ -207,7 +271,7 @@ def test_a_code_is_right_in_every_stage_of_a_rotation(
     store: RedisStore, creator: list[bytes], checker: list[bytes]
 ) -> None:
     """The digest of any key of the ring matches, whichever made the stored one."""
-    begun = Exchange(store, KeyRing(creator)).begins()
+    begun = Exchange(store, KeyRing(creator)).called()
     desk = Exchange(store, KeyRing(checker))
     assert desk.checks(begun, "999999").outcome == "wrong"
     assert desk.checks(begun, CODE).outcome == "right"
@@ -216,7 +280,7 @@ def test_a_code_is_right_in_every_stage_of_a_rotation(
 def test_a_repeated_wrong_code_is_known_after_a_rotation(store: RedisStore) -> None:
     """It cost one check before the first key moved, and costs none after."""
     before, after = Exchange(store, KeyRing([OLD, NEW])), Exchange(store, KeyRing([NEW, OLD]))
-    begun = before.begins()
+    begun = before.called()
     assert left(before.checks(begun, "999999")) == 4
     assert left(after.checks(begun, "999999")) == 4
 
@@ -224,7 +288,7 @@ def test_a_repeated_wrong_code_is_known_after_a_rotation(store: RedisStore) -> N
 def test_a_rotation_gives_no_more_guesses(store: RedisStore) -> None:
     """Each code that is compared costs a check, by whichever ring."""
     desks = [Exchange(store, KeyRing(keys)) for keys in ([OLD], [OLD, NEW], [NEW, OLD])]
-    begun = desks[0].begins()
+    begun = desks[0].called()
     found = [desks[n % 3].checks(begun, f"99999{n}") for n in range(9)]
     assert outcomes(found) == {"wrong": 5, "closed": 4}
 
@@ -235,7 +299,7 @@ def test_a_rotation_gives_no_more_guesses(store: RedisStore) -> None:
 @pytest.mark.parametrize("end", ["approved", "guessed", "canceled", "superseded", "expired"])
 def test_the_end_takes_the_code_with_it(exchange: Exchange, redis: Redis, end: str) -> None:
     """Seal and digests go in the same step that ends it; the number's seal stays for receipts."""
-    begun = exchange.begins(reference="a")
+    begun = exchange.called(reference="a")
     key = Keys().verification(begun.id)
     exchange.checks(begun, "111111")
     secrets = {b"digest", b"request_digest", b"wrong"}
@@ -245,7 +309,7 @@ def test_the_end_takes_the_code_with_it(exchange: Exchange, redis: Redis, end: s
         "approved": lambda: exchange.checks(begun, CODE),
         "guessed": lambda: [exchange.checks(begun, f"22222{n}") for n in range(4)],
         "canceled": lambda: exchange.cancels(begun),
-        "superseded": lambda: exchange.begins(reference="b"),
+        "superseded": lambda: exchange.asks(code="654321", own_code=True, reference="a"),
         "expired": lambda: exchange.passes(300),
     }
     ends[end]()

@@ -240,7 +240,7 @@ def test_in_the_last_moment_it_is_claimed(exchange: Exchange) -> None:
 
 def test_after_the_last_moment_it_is_not(exchange: Exchange) -> None:
     """It ends expired and never rings; its verification stays pending."""
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     exchange.passes(256)
     assert exchange.finds_nothing() == -1
     call = exchange.call_of(begun)

@@ -7,7 +7,6 @@ from store.exchange import CODE, RAVI, Exchange
 from world import BRIDGE
 
 from otpvoice.core.verification import (
-    CallReason,
     CallStatus,
     EndReason,
     Route,
@@ -67,20 +66,37 @@ def test_the_same_reference_is_the_same_verification(
 @pytest.mark.parametrize(
     ("first", "second"), [(None, "b"), ("a", None), ("a", "b"), (None, ""), ("", None)]
 )
-def test_another_reference_is_another_verification(
+def test_create_with_another_reference_leaves_the_first_pending(
     exchange: Exchange, first: str | None, second: str | None
 ) -> None:
-    """The old one is superseded: two login sessions never share one."""
-    old = exchange.begins(reference=first)
-    new = exchange.asks(reference=second)
-    assert new.outcome == "created"
-    ended = exchange.looks(old)
-    assert (ended.status, ended.reason) == (Status.CANCELED, EndReason.SUPERSEDED)
-    assert ended.ended_at == given(new).created_at
-    assert ended.calls[0].status is CallStatus.CANCELED
-    assert ended.calls[0].reason is CallReason.ENDED_FIRST
-    assert exchange.claims().verification_id == given(new).id
-    assert exchange.finds_nothing() == -1
+    """Two login sessions: each has its own code, guesses and call, and neither sees the other."""
+    one = exchange.begins(reference=first, code="111111", own_code=True)
+    answer = exchange.asks(reference=second, code="222222", own_code=True)
+    two = given(answer)
+    assert (answer.outcome, two.id != one.id) == ("created", True)
+    assert exchange.checks(one, "222222").outcome == "wrong"
+    assert (exchange.looks(one).checks_left, exchange.looks(two).checks_left) == (4, 5)
+    exchange.cancels(two)
+    assert exchange.checks(one, "111111").outcome == "right"
+
+
+def test_create_with_another_reference_waits_its_turn(exchange: Exchange) -> None:
+    """One call is live for a number, and the gap holds over all its verifications."""
+    one, two = exchange.begins(reference="a"), exchange.begins(reference="b")
+    first = exchange.dials()
+    assert exchange.finds_nothing() == 60
+    exchange.passes(60)
+    assert exchange.finds_nothing() == 105
+    exchange.hears(CallStatus.NO_ANSWER, call_id=first.call_id)
+    assert {first.verification_id, exchange.claims().verification_id} == {one.id, two.id}
+
+
+def test_create_again_with_either_reference_finds_its_own(exchange: Exchange) -> None:
+    """The pending one of the reference is found, whatever others are pending."""
+    begun = {reference: exchange.begins(reference=reference).id for reference in ("a", "b", "c")}
+    for reference, its_id in begun.items():
+        answer = exchange.asks(reference=reference)
+        assert (answer.outcome, given(answer).id) == ("existing", its_id)
 
 
 def test_another_client_or_number_is_another_verification(exchange: Exchange) -> None:
@@ -119,7 +135,7 @@ def test_another_code_of_the_callers_own_supersedes(exchange: Exchange, first_is
 @pytest.mark.parametrize("end", ["approved", "canceled", "expired"])
 def test_an_ended_one_is_not_found_again(exchange: Exchange, end: str) -> None:
     """The next create begins a new one."""
-    old = exchange.begins()
+    old = exchange.begins(own_code=True)
     ends: dict[str, Callable[[], object]] = {
         "approved": lambda: exchange.checks(old, CODE),
         "canceled": lambda: exchange.cancels(old),

@@ -61,9 +61,10 @@ def test_whoever_reads_it_after_its_life_sees_it_expired(exchange: Exchange) -> 
 
 
 def test_ended_ones_are_kept_and_then_gone(exchange: Exchange, redis: Redis) -> None:
-    """For ``keep`` after their life, calls and all."""
+    """For ``keep`` after their life, calls and all, where a call was sent."""
     begun = exchange.asks(ttl=60, keep=3_600).verification
     assert begun
+    exchange.dials()
     exchange.cancels(begun)
     for key in (Keys().verification(begun.id), f"{Keys().prefix}call:{begun.calls[0].id}"):
         assert 3_650_000 < redis.pttl(key) <= 3_660_000
@@ -104,12 +105,12 @@ def test_ending_again_is_the_same(exchange: Exchange, status: Status, reason: En
 @pytest.mark.parametrize("end", ["canceled", "approved", "checked", "superseded"])
 def test_a_delayed_call_dies_with_its_verification(exchange: Exchange, end: str) -> None:
     """Whatever ends it before ``call_after``, nothing is ever dialed."""
-    begun = exchange.begins(call_after=100)
+    begun = exchange.begins(call_after=100, own_code=True)
     ends: dict[str, Callable[[], object]] = {
         "canceled": lambda: exchange.cancels(begun),
         "approved": lambda: exchange.approves(begun),
         "checked": lambda: exchange.checks(begun, CODE),
-        "superseded": lambda: exchange.begins(reference="newer", call_after=200),
+        "superseded": lambda: exchange.begins(code="654321", own_code=True, call_after=200),
     }
     ends[end]()
     exchange.passes(101)
@@ -137,7 +138,7 @@ def test_ended_otherwise_is_closed(exchange: Exchange) -> None:
 
 def test_approving_what_a_check_approved_changes_nothing(exchange: Exchange) -> None:
     """It is 200 by the contract: proven is proven, and the reason stays as it was."""
-    begun = exchange.begins()
+    begun = exchange.called()
     exchange.checks(begun, CODE)
     before = exchange.looks(begun)
     answer = exchange.approves(begun)

@@ -99,8 +99,8 @@ def test_a_call_that_the_provider_refused_was_not_placed(exchange: Exchange) -> 
 
 def test_what_was_never_dialed_is_told_apart(exchange: Exchange) -> None:
     """Canceled with its verification; and superseded ones are no failures."""
-    exchange.begins(reference="one", call_after=100)
-    newer = exchange.begins(reference="two", call_after=100)
+    exchange.begins(call_after=100)
+    newer = exchange.begins(code="654321", own_code=True, call_after=100)
     exchange.cancels(newer)
     assert booked(exchange) == {
         "began": 2,
@@ -159,7 +159,7 @@ def test_areas_are_bounded(redis: Redis) -> None:
 
 def test_a_number_stands_nowhere_in_it(exchange: Exchange) -> None:
     """Only its beginning, all but the last six digits."""
-    exchange.checks(exchange.begins(), CODE)
+    exchange.checks(exchange.called(), CODE)
     now = buckets(exchange)[-1]
     found = " ".join([*now.figures, *now.areas])
     assert AREA in found

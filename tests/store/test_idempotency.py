@@ -52,6 +52,7 @@ def test_what_found_one_under_way_says_so_again(exchange: Exchange) -> None:
 
 def test_after_its_end(exchange: Exchange, begun: Verification) -> None:
     """Approved: no second verification, and no second proof."""
+    exchange.dials()
     exchange.checks(begun, CODE)
     assert replayed(exchange.asks(idempotency=SAID), begun).status is Status.APPROVED
     exchange.finds_nothing()
@@ -65,7 +66,7 @@ def test_after_its_life(exchange: Exchange, begun: Verification) -> None:
 
 def test_after_it_was_superseded(exchange: Exchange, begun: Verification) -> None:
     """The older request does not end the newer verification."""
-    newer = exchange.begins(reference="newer")
+    newer = exchange.begins(code="654321", own_code=True)
     assert replayed(exchange.asks(idempotency=SAID), begun).status is Status.CANCELED
     assert exchange.looks(newer).status is Status.PENDING
 

@@ -41,7 +41,7 @@ def replayed(answer: Answer) -> str:
 @each_step
 def test_the_same_request_again(exchange: Exchange, outcome: str, step: Step) -> None:
     """The same outcome, however often; after the first time nothing moves."""
-    begun = exchange.begins()
+    begun = exchange.called()
     answer = step(exchange, begun, SAID)
     assert first(answer) == outcome
     for _ in range(3):
@@ -55,7 +55,7 @@ def test_the_same_request_again(exchange: Exchange, outcome: str, step: Step) ->
 @each_step
 def test_after_its_end(exchange: Exchange, outcome: str, step: Step) -> None:
     """The same outcome still, with the object as it now stands; without the key it is closed."""
-    begun = exchange.begins()
+    begun = exchange.called()
     step(exchange, begun, SAID)
     exchange.cancels(begun)
     again = step(exchange, begun, SAID)
@@ -69,7 +69,7 @@ def test_after_its_end(exchange: Exchange, outcome: str, step: Step) -> None:
 @each_step
 def test_after_its_life(exchange: Exchange, outcome: str, step: Step) -> None:
     """Expired and not swept: the replay stands."""
-    begun = exchange.begins()
+    begun = exchange.called()
     step(exchange, begun, SAID)
     exchange.passes(301, dialer=None)
     assert replayed(step(exchange, begun, SAID)) == outcome
@@ -77,7 +77,7 @@ def test_after_its_life(exchange: Exchange, outcome: str, step: Step) -> None:
 
 def test_a_wrong_code_costs_one_check(exchange: Exchange) -> None:
     """However often it comes with its key, between others too, and after the last was used up."""
-    begun = exchange.begins()
+    begun = exchange.called()
     said = {code: Idempotency(f"key {code}", code) for code in WRONG}
     for n, code in enumerate(WRONG, start=1):
         assert first(exchange.checks(begun, code, idempotency=said[code])) == "wrong"
@@ -91,7 +91,7 @@ def test_a_wrong_code_costs_one_check(exchange: Exchange) -> None:
 def test_a_replay_meets_no_limit(redis: Redis) -> None:
     """Where no further code of the number is compared, what was answered is said again."""
     exchange = limited(redis, wrong_codes_per_number=quotas_of("1/24h"))
-    begun = exchange.begins()
+    begun = exchange.called()
     exchange.checks(begun, WRONG[0], idempotency=SAID)
     assert exchange.checks(begun, CODE).outcome == "rate_limited wrong_codes_per_number"
     assert replayed(exchange.checks(begun, WRONG[0], idempotency=SAID)) == "wrong"
@@ -99,7 +99,7 @@ def test_a_replay_meets_no_limit(redis: Redis) -> None:
 
 def test_a_key_is_no_free_guess(exchange: Exchange) -> None:
     """Another code under a known key is not compared, not counted, and shows nothing."""
-    begun = exchange.begins()
+    begun = exchange.called()
     exchange.checks(begun, WRONG[0], idempotency=SAID)
     for code in (CODE, *WRONG[1:]):
         answer = exchange.checks(begun, code, idempotency=Idempotency(SAID.key, code))
@@ -131,7 +131,7 @@ def test_another_client(exchange: Exchange) -> None:
 
 def test_a_refusal_is_not_remembered(exchange: Exchange) -> None:
     """Wrong length, then the right code under the same key: it is compared."""
-    begun = exchange.begins()
+    begun = exchange.called()
     assert exchange.checks(begun, "1234", idempotency=SAID).outcome == "wrong_length"
     assert first(exchange.checks(begun, CODE, idempotency=SAID)) == "right"
 
@@ -139,7 +139,7 @@ def test_a_refusal_is_not_remembered(exchange: Exchange) -> None:
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_it_is_known_for_a_day(exchange: Exchange, redis: Redis, step: Step) -> None:
     """From the first answer on: a replay prolongs nothing."""
-    begun = exchange.begins()
+    begun = exchange.called()
     step(exchange, begun, SAID)
     (key,) = redis.scan_iter("*:again:*")
     assert DAY - 5 <= redis.ttl(key) <= DAY
@@ -153,7 +153,7 @@ def test_it_is_known_for_a_day(exchange: Exchange, redis: Redis, step: Step) -> 
 @each_step
 def test_fifty_at_once(exchange: Exchange, outcome: str, step: Step) -> None:
     """One is done, and all are answered as it was."""
-    begun = exchange.begins()
+    begun = exchange.called()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: step(exchange, begun, SAID), range(50)))
     assert Counter((each.is_replayed, each.outcome) for each in answers) == {
@@ -165,7 +165,7 @@ def test_fifty_at_once(exchange: Exchange, outcome: str, step: Step) -> None:
 
 def test_new_keys_without_end_fill_no_memory(exchange: Exchange, redis: Redis) -> None:
     """What a verification has remembered is bounded; beyond that the answers are the same."""
-    begun = exchange.begins()
+    begun = exchange.called()
     for n in range(REMEMBERED + 20):
         said = Idempotency(f"key {n}", "body")
         assert first(exchange.checks(begun, WRONG[0], idempotency=said)) == "wrong"

@@ -45,7 +45,7 @@ def test_nothing_of_one_run_is_known_in_the_next(redis: Redis) -> None:
 def test_libraries_do_not_pile_up(redis: Redis) -> None:
     """However many settings and releases there were; the first one still serves."""
     first = with_limit(redis, 1_000)
-    begun = first.begins()
+    begun = first.called()
     for calls in range(1_001, 1_001 + 2 * MOST):
         assert with_limit(redis, calls).looks(begun).checks_left == 5
         assert libraries(redis) <= MOST

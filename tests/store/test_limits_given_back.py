@@ -10,6 +10,7 @@ from store.limit_cases import (
     CASES,
     GENEROUS,
     NO_GAP,
+    PER_IP,
     PER_NUMBER,
     PER_PREFIX,
     Case,
@@ -36,7 +37,7 @@ def approved(exchange: Exchange, begun: Verification) -> None:
 def guessed_at(exchange: Exchange, begun: Verification) -> None:
     """Too many wrong codes, before it was dialed."""
     for n in range(5):
-        exchange.checks(begun, f"99999{n}")
+        assert exchange.checks(begun, f"99999{n}").outcome == "wrong"
 
 
 def expired(exchange: Exchange, _: Verification) -> None:
@@ -96,40 +97,72 @@ def retried_and_canceled(exchange: Exchange, begun: Verification) -> None:
     exchange.cancels(begun)
 
 
-ENDS = [
-    *(canceled, approved, guessed_at, expired, never_dialed, claimed_and_canceled),
-    *(lapsed_and_canceled, unsent, unsent_after_its_lease, unsealed, retried_after_the_end),
+UNREACHED = [
+    *(approved, expired, never_dialed, unsent, unsent_after_its_lease, unsealed),
+]
+"""Approved, or the service did not get to the provider: all places are given back."""
+CALLED_OFF = [
+    *(canceled, guessed_at, claimed_and_canceled, lapsed_and_canceled, retried_after_the_end),
     retried_and_canceled,
 ]
+"""Ended by a request: the places of address and prefix stay taken."""
 
 
 @each_limit
-@pytest.mark.parametrize("end", ENDS)
-def test_what_was_never_sent_gives_its_place_back(
+@pytest.mark.parametrize("end", UNREACHED + CALLED_OFF)
+def test_call_that_was_never_sent_gives_its_places_back(
     redis: Redis, case: Case, end: Callable[[Exchange, Verification], None]
 ) -> None:
-    """In this limit as in all others, and once: there is room for one more and not for two."""
+    """In each limit once: there is room for one more and not for two."""
     exchange = case.allows(redis, 1)
-    end(exchange, case.begins(exchange))
+    end(exchange, case.begins(exchange, own_code=True))
+    if end in CALLED_OFF and case in {PER_IP, PER_PREFIX}:
+        case.refuses(exchange, 1)
+        return
     case.begins(exchange, 1)
     case.refuses(exchange, 2)
 
 
-@pytest.mark.parametrize("end", ENDS)
-def test_all_places_come_back_together(
+@pytest.mark.parametrize("end", UNREACHED + CALLED_OFF)
+def test_places_of_a_call_in_every_limit_come_back_together(
     redis: Redis, end: Callable[[Exchange, Verification], None]
 ) -> None:
-    """Of a call that is counted in every limit."""
+    """All of them, but for those of address and prefix where a request ended it."""
     exchange = limited(redis, gaps=NO_GAP, **GENEROUS)
-    begun = exchange.begins(ip=ADDRESS)
+    begun = exchange.begins(ip=ADDRESS, own_code=True)
     used = {use.limit: use.used for use in uses_of(exchange)}
     assert set(used) - {limit for limit, count in used.items() if count} == {
         "block", "conversion_breaker", "wrong_codes_per_number"
     }  # fmt: skip
     end(exchange, begun)
-    calls = [use for use in uses_of(exchange) if use.limit != "wrong_codes_per_number"]
-    assert not any(use.used for use in calls)
-    assert not list(redis.scan_iter("*:ip:*")) + list(redis.scan_iter("*:prefix:*"))
+    kept = {use.limit for use in uses_of(exchange) if use.used}
+    shared = {key.decode().split(":")[1] for key in redis.scan_iter()} & {"ip", "prefix"}
+    of_prefix = {"unverified_per_prefix 90/10m", "unverified_per_prefix 95/24h"}
+    called_off = end in CALLED_OFF
+    assert kept - {"wrong_codes_per_number", "creates_per_client"} == (
+        of_prefix if called_off else set()
+    )
+    assert shared == ({"ip", "prefix"} if called_off else set())
+
+
+def test_approval_gives_back_the_places_of_calls_that_were_called_off(redis: Redis) -> None:
+    """Its own in the address; in the prefix all that the number took."""
+    exchange = limited(redis, gaps=NO_GAP, **GENEROUS)
+    exchange.cancels(exchange.begins(ip=ADDRESS))
+    exchange.approves(exchange.begins(ip=ADDRESS))
+    assert not list(redis.scan_iter("*:prefix:*"))
+    [address] = redis.scan_iter("*:ip:*")
+    assert redis.zcard(address) == 1
+
+
+@pytest.mark.parametrize("case", [PER_IP, PER_PREFIX], ids=["address", "prefix"])
+def test_place_of_a_call_that_was_called_off_ends_with_its_window(redis: Redis, case: Case) -> None:
+    """As if it had been sent at the moment it was due."""
+    exchange = case.allows(redis, 1)
+    exchange.cancels(case.begins(exchange))
+    assert case.window - 5 <= case.refuses(exchange) <= case.window
+    exchange.passes(case.window + 1)
+    case.begins(exchange, 1)
 
 
 @each_limit
@@ -145,16 +178,17 @@ def test_what_may_have_rung_keeps_its_place(redis: Redis, case: Case) -> None:
 
 
 @each_limit
-def test_a_superseded_call_makes_room_for_its_successor(redis: Redis, case: Case) -> None:
-    """If it was not dialed yet: one place for both, and none for a third."""
-    exchange = case.allows(redis, 1)
-    old = case.begins(exchange, reference="one")
-    new = case.begins(exchange, reference="two")
+def test_superseded_call_makes_room_for_its_successor(redis: Redis, case: Case) -> None:
+    """If it was not dialed yet: one place for both, none for a third; two of the address."""
+    count = 2 if case is PER_IP else 1
+    exchange = case.allows(redis, count)
+    old = case.begins(exchange)
+    new = case.begins(exchange, code="654321", own_code=True)
     assert exchange.call_of(old).status is CallStatus.CANCELED
     assert exchange.call_of(new).status is CallStatus.QUEUED
     case.refuses(exchange)
     exchange.cancels(new)
-    case.begins(exchange, 1)
+    assert case.is_full(exchange, 1) is (case in {PER_IP, PER_PREFIX})
 
 
 @pytest.mark.parametrize("case", [case for case in CASES.values() if case is not PER_PREFIX])
@@ -176,13 +210,13 @@ def test_the_next_route_takes_over_the_place(redis: Redis, case: Case) -> None:
         CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
     )
     assert [call.route for call in exchange.looks(begun).calls] == [Route.OBD, Route.C2C]
-    second = case.begins(exchange, 1)
-    case.refuses(exchange, 2)
-    exchange.cancels(second)
-    exchange.dials(DOWN)
     case.begins(exchange, 1)
-    case.begins(exchange, 2)
-    case.refuses(exchange, 3)
+    case.refuses(exchange, 2)
+    exchange.dials(DOWN)
+    exchange.dials(DOWN)
+    case.begins(exchange, 3)
+    case.begins(exchange, 4)
+    case.refuses(exchange, 5)
 
 
 @each_limit

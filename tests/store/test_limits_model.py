@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from store.exchange import CODE, RAVI, limited, new_call, quotas_of
+from store.exchange import RAVI, limited, new_call, quotas_of
 from store.limit_cases import NO_GAP
 from world import ASHA
 
@@ -60,6 +60,8 @@ class Login:
     to: str
     client: str
     began: float
+    reference: str = ""
+    code: str = ""
     id: str = ""
     queued: Place | None = None
     pending: bool = True
@@ -168,7 +170,7 @@ class Machine(RuleBasedStateMachine):
             },
         )
         self.model = Model(now=(time.time() // WINDOW + 1) * WINDOW + 0.3)
-        self.codes = iter(range(900_000, 999_999))
+        self.codes = (str(code) for code in range(900_000, 999_999))
         self.ticks()
 
     def ticks(self, seconds: float = 0) -> None:
@@ -191,23 +193,32 @@ class Machine(RuleBasedStateMachine):
         to=st.sampled_from(NUMBERS),
         client=st.sampled_from(CLIENTS),
         call_after=st.sampled_from([0, 0, 100.1]),
+        newer_code=st.booleans(),
     )
-    def asks(self, to: str, client: str, call_after: float) -> None:
-        """Each time for another login, which supersedes the client's older one."""
+    def asks(self, to: str, client: str, call_after: float, newer_code: bool) -> None:
+        """For another login session, or with a newer code for one, which supersedes the older."""
         self.ticks()
         mine = [each for each in self.model.logins if (each.to, each.client) == (to, client)]
-        old = next((each for each in mine if each.pending), None)
+        old = next((each for each in mine if each.pending), None) if newer_code else None
         limit, until = self.model.refusal(to, client, old.queued if old else None, call_after)
-        reference = f"login {len(self.model.logins)}"
-        answer = self.exchange.asks(to, client=client, reference=reference, call_after=call_after)
+        login = Login(to, client, self.model.now, code=next(self.codes))
+        login.reference = old.reference if old else f"login {login.code}"
+        answer = self.exchange.asks(
+            to,
+            client=client,
+            reference=login.reference,
+            code=login.code,
+            own_code=True,
+            call_after=call_after,
+        )
+        if old:
+            self.model.end(old)
         if limit:
             self.agrees(answer, limit, until)
             return
         assert answer.outcome == "created"
         assert answer.verification
-        if old:
-            self.model.end(old)
-        login = Login(to, client, self.model.now, answer.verification.id)
+        login.id = answer.verification.id
         self.model.queue(login, self.model.now + call_after)
         self.model.logins.append(login)
 
@@ -242,7 +253,7 @@ class Machine(RuleBasedStateMachine):
         self.ticks()
         login = self.one_of(index)
         limits = self.model.limits(login.to, login.client)
-        code = CODE if right else str(next(self.codes))
+        code = login.code if right else next(self.codes)
         digests = self.exchange.ring.digests("check", login.id, code)
         answer = self.exchange.store.check(login.id, login.client, len(code), digests)
         if not login.pending:

@@ -17,11 +17,14 @@ from store.limit_cases import (
 from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.core.verification import CallReason, CallStatus, Verification
+from otpvoice.store.values import CallResult
 
 NEIGHBOUR, STRANGER = "+919876543211", "+919876553211"
 """One of Asha's prefix, and one of her area but not of her prefix."""
 APP = {"app": ClientLimits(deliver_only=True, calls_per_day=90)}
+
+DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True)
 
 
 def dials_for(exchange: Exchange, to: str, **members: Any) -> Verification:
@@ -93,7 +96,8 @@ def test_a_returned_call_leaves_the_number_where_its_others_put_it(redis: Redis)
     exchange = prefixed(redis, "1/1h")
     dials_for(exchange, ASHA)
     exchange.passes(3000)
-    exchange.cancels(exchange.begins(ASHA, client="bank"))
+    exchange.begins(ASHA, client="bank")
+    exchange.dials(DOWN)
     assert refusing(exchange.asks(NEIGHBOUR)) == "unverified_per_prefix"
     exchange.passes(601)
     assert exchange.asks(NEIGHBOUR).outcome == "created"

@@ -118,7 +118,7 @@ def test_each_step_is_one_round_trip(
     step(exchange, exchange.begins())
     redis.flushdb()
     exchange.sweeps()
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     assert sent(lambda: step(exchange, begun)) == ["FCALL"]
 
 
@@ -126,7 +126,7 @@ def test_forgotten_rules_are_loaded_again_and_run_once(
     exchange: Exchange, redis: Redis, sent: Sent
 ) -> None:
     """FUNCTION FLUSH or a new server: no fault, and one wrong code costs one check."""
-    begun = exchange.begins()
+    begun = exchange.called()
     redis.function_flush()
     commands = sent(lambda: exchange.checks(begun, "999999"))
     assert commands == ["FCALL", "FUNCTION", "FUNCTION", "FCALL"]

@@ -21,11 +21,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from store.exchange import GAPS, RAVI, Exchange, exchange_with
+from store.exchange import GAPS, RAVI, Exchange, limited
 from store.model import (
+    ATTEMPTS,
     ENDED,
     HEARD_AFTER,
     LIVE_FOR,
+    PENDING_PER_NUMBER,
     RESULTS,
     C,
     Model,
@@ -41,11 +43,18 @@ from otpvoice.store.values import CallResult, Claim, News
 
 STEP = 0.2
 RETRY = CallResult(C.QUEUED, unsent=True, retry_in=20_000)
+BACK_OFF = CallResult(C.QUEUED, unsent=True, refused=True, retry_in=20_000)
+UNREACHED = CallResult(C.FAILED, CallReason.PROVIDER_ERROR, unsent=True, next_route=Route.C2C)
 OTHER_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
 NO_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, unsent=True)
-OUTCOMES = [CallResult(C.PLACED), CallResult(C.UNKNOWN), RETRY, OTHER_ROUTE, NO_ROUTE]
-NUMBERS = st.sampled_from([ASHA, RAVI])
-CLIENTS = st.sampled_from(["login", "bank"])
+OUTCOMES = [
+    *(CallResult(C.PLACED), CallResult(C.UNKNOWN), RETRY, BACK_OFF),
+    *(OTHER_ROUTE, NO_ROUTE, UNREACHED),
+]
+NUMBERS = st.sampled_from([ASHA, ASHA, RAVI])
+CLIENTS = st.sampled_from(["login", "login", "bank"])
+REFERENCES = [None, "login-81", "login-82", "login-83"]
+ADDRESSES = st.sampled_from([None, "203.0.113.1", "203.0.113.2"])
 
 
 class Machine(RuleBasedStateMachine):
@@ -56,7 +65,13 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.redis.flushdb()
-        self.exchange: Exchange = exchange_with(self.redis, gaps=GAPS, max_redials=1)
+        self.exchange: Exchange = limited(
+            self.redis,
+            gaps=GAPS,
+            rules={"max_redials": 1},
+            pending_per_number=PENDING_PER_NUMBER,
+            attempts_per_verification=ATTEMPTS,
+        )
         self.model = Model()
         self.ids: dict[ModelVerification, str] = {}
         self.claims: list[tuple[Claim, ModelCall]] = []
@@ -81,7 +96,8 @@ class Machine(RuleBasedStateMachine):
         to=NUMBERS,
         client=CLIENTS,
         own=st.sampled_from([None, None, "111111", "222222"]),
-        reference=st.sampled_from([None, "login-81"]),
+        reference=st.sampled_from(REFERENCES),
+        ip=ADDRESSES,
         call_after=st.sampled_from([0, 0, 40]),
         ttl=st.sampled_from([300, 300, 120, 600]),
     )
@@ -91,20 +107,23 @@ class Machine(RuleBasedStateMachine):
         client: str,
         own: str | None,
         reference: str | None,
+        ip: str | None,
         call_after: int,
         ttl: int,
     ) -> None:
-        """With a code of its own or not, for now or later."""
+        """With a code of its own or not, of some login session, for now or later."""
         self.ticks()
         code = own or str(next(self.codes))
         new = ModelVerification(client, to, code, reference, self.model.now, ttl)
-        expected = self.model.create(new, own is not None, call_after)
+        new.ip, new.own_code = ip, own is not None
+        expected = self.model.create(new, call_after)
         answer = self.exchange.asks(
             to,
             client=client,
             code=code,
             own_code=own is not None,
             reference=reference,
+            ip=ip,
             call_after=call_after,
             ttl=ttl,
         )
@@ -112,6 +131,25 @@ class Machine(RuleBasedStateMachine):
         if expected == "created":
             assert answer.verification
             self.ids[new] = answer.verification.id
+
+    @rule(
+        to=NUMBERS,
+        client=CLIENTS,
+        references=st.permutations(REFERENCES),
+        addresses=st.lists(ADDRESSES, min_size=3, max_size=3),
+        call_after=st.sampled_from([0, 40]),
+    )
+    def creates_for_three_sessions(
+        self,
+        to: str,
+        client: str,
+        references: list[str | None],
+        addresses: list[str | None],
+        call_after: int,
+    ) -> None:
+        """One more than are pending at once."""
+        for reference, ip in zip(references, addresses, strict=False):
+            self.creates(to, client, None, reference, ip, call_after, 300)
 
     @precondition(lambda self: self.model.verifications)
     @rule(index=st.integers(0, 3), code=st.sampled_from(["right", "000000", "000001", "111111"]))
@@ -226,6 +264,12 @@ class Machine(RuleBasedStateMachine):
         members: Any = self.redis.zrange(index, 0, -1)
         return {member.decode() for member in members}
 
+    def each_client_is_indexed_by_its_first_call(self, queue: str) -> None:
+        """The moment of the first call of each queue stands in the queue of clients."""
+        for client, due in self.redis.zrange(queue, 0, -1, withscores=True):
+            [(_, first)] = self.redis.zrange(f"{queue}:{client.decode()}", 0, 0, withscores=True)
+            assert due == first
+
     def look(self, verification: ModelVerification) -> Verification:
         """As it really stands."""
         seen = self.exchange.store.get(self.ids[verification], verification.client).verification
@@ -260,8 +304,11 @@ class Machine(RuleBasedStateMachine):
         """The queue the queued calls, the leases those being dialed; every other key ends."""
         queue, dialing, live, expiring, _, _, pull = Keys().shared
         by_status = {s: {c.id for c in self.model.calls() if c.status is s} for s in C}
-        assert self.members(queue) == by_status[C.QUEUED]
+        waiting = {client: self.members(f"{queue}:{client}") for client in ("login", "bank")}
+        assert waiting["login"] | waiting["bank"] == by_status[C.QUEUED]
+        assert self.members(queue) == {client for client in waiting if waiting[client]}
         assert self.members(dialing) == by_status[C.DIALING]
+        self.each_client_is_indexed_by_its_first_call(queue)
         indexes = {queue, dialing, live, expiring, pull}
         endless = {key.decode() for key in self.redis.scan_iter() if self.redis.pttl(key) == -1}
         assert endless <= indexes

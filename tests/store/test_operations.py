@@ -14,7 +14,7 @@ from store.limit_cases import (
 )
 from world import ASHA
 
-from otpvoice.core.limits import parse_ratio
+from otpvoice.core.limits import LIMITS, parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status
 from otpvoice.store.operations import Use
 from otpvoice.store.values import CallResult, RouteVerdict
@@ -49,6 +49,7 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
         (None, "unverified_per_prefix 95/24h"): (1, False),
         (None, "calls_per_day"): (1, False),
         ("login", "calls_per_client"): (1, False),
+        ("login", "creates_per_client"): (1, False),
         ("login", "calls_per_day"): (1, False),
         (None, "conversion_breaker"): (0, False),
         (None, "block"): (0, False),
@@ -80,8 +81,10 @@ def test_overview_shows_what_many_share(redis: Redis) -> None:
     assert (day.client, day.limit, day.used) == (None, "calls_per_day", 3)
     assert day.until > seen.now
     assert others == [
-        Use("login", "calls_per_client", 2, 0), Use("login", "calls_per_day", 2, 0)
-    ]  # fmt: skip
+        Use("login", "calls_per_client", 2, 0),
+        Use("login", "calls_per_day", 2, 0),
+        Use("login", "creates_per_client", 2, 0),
+    ]
     assert (seen.live, seen.queued, seen.dialers) == (2, 1, 1)
     assert seen.closed_routes == (Route.OBD,)
     assert not any(seen.refused.values())
@@ -91,9 +94,7 @@ def test_overview_shows_what_many_share(redis: Redis) -> None:
 def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
     """Each has a count, also while nothing was refused."""
     exchange = limited(redis)
-    assert {
-        case.setting for case in CASES.values()
-    } <= exchange.operations.overview().refused.keys()
+    assert exchange.operations.overview().refused.keys() == LIMITS.keys()
 
 
 # Clear -------------------------------------------------------------------------------------------
@@ -104,7 +105,6 @@ def test_clear_frees_a_number_its_prefix_and_its_area(redis: Redis, case: Case) 
     """And from no limit that it shares with strangers: not of an address, a client or a day."""
     exchange = case.allows(redis)
     to = case.request(0).get("to", ASHA)
-    exchange.cancels(case.begins(exchange))
     begun = case.begins(exchange)
     exchange.dials()
     exchange.hears(CallStatus.BUSY, call_id=begun.calls[0].id, to=to)

@@ -81,7 +81,7 @@ def comes_back(desk: Exchange) -> None:
 
 def test_stopped_and_started(server: ValkeyServer, desk: Exchange) -> None:
     """Refused while it is away; the same store works again as soon as it is back."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     port = server.port
     server.stop()
     assert_all_refuse(desk, begun)
@@ -93,7 +93,7 @@ def test_stopped_and_started(server: ValkeyServer, desk: Exchange) -> None:
 
 def test_killed(server: ValkeyServer, desk: Exchange) -> None:
     """What was answered is still there after ``kill -9``: nothing lost, no used code revived."""
-    pending, approved = desk.begins(), desk.begins(RAVI)
+    pending, approved = desk.begins(own_code=True), desk.begins(RAVI, own_code=True)
     desk.checks(approved, CODE)
     desk.checks(pending, "999999")
     port = server.port
@@ -107,7 +107,7 @@ def test_killed(server: ValkeyServer, desk: Exchange) -> None:
 
 def test_hung(server: ValkeyServer, client: Redis, desk: Exchange) -> None:
     """No answer within half a second is refused; and what was sent meanwhile runs at most once."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     assert server.is_running()
     process = client.info("server")["process_id"]
     os.kill(process, signal.SIGSTOP)
@@ -129,7 +129,7 @@ def test_hung(server: ValkeyServer, client: Redis, desk: Exchange) -> None:
 
 def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: Exchange) -> None:
     """After the first half second nobody waits any more, nothing is done, and it comes back."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     process = client.info("server")["process_id"]
     os.kill(process, signal.SIGSTOP)
     try:
@@ -156,7 +156,7 @@ def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: Exchange) -> N
 )
 def test_up_but_not_able(client: Redis, desk: Exchange, spoils: str, mends: str) -> None:
     """A server that may not write: refused, nothing half done, and well again by itself."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     command: Callable[..., object] = client.execute_command
     command(*spoils.split())
     keys = client.dbsize()

@@ -11,6 +11,7 @@ OTHER_BRIDGE = "918068280001"
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw="read timeout")
 AGAIN = CallResult(CallStatus.QUEUED, retry_in=3_000, unsent=True)
 REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, raw="404", unsent=True)
+UNREACHED = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
 NEXT = replace(REFUSED, next_route=Route.C2C)
 
 
@@ -57,7 +58,7 @@ def test_what_did_not_ring_leaves_no_gap(exchange: Exchange) -> None:
     """The next call may come at once, and the gap after it is that of a first call."""
     begun, claim = exchange.sends()
     assert exchange.looks(begun).gap_until > begun.now
-    exchange.store.record(claim, REFUSED)
+    exchange.store.record(claim, UNREACHED)
     assert exchange.looks(begun).gap_until == 0
     assert exchange.calls(begun).outcome == "coming"
     exchange.finds_busy()
@@ -73,7 +74,7 @@ def test_what_did_not_ring_brings_back_the_gap_before_it(exchange: Exchange) -> 
     exchange.passes(60)
     before = exchange.looks(begun).gap_until
     exchange.calls(begun)
-    exchange.dials(REFUSED)
+    exchange.dials(UNREACHED)
     assert exchange.looks(begun).gap_until == before
     exchange.calls(begun)
     exchange.finds_busy()

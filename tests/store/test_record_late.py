@@ -72,7 +72,7 @@ def test_refused_after_the_lease(exchange: Exchange) -> None:
         CallStatus.FAILED,
         CallStatus.QUEUED,
     ]
-    assert exchange.looks(begun).gap_until == 0
+    assert exchange.claims().call_id == exchange.call_of(begun).id
 
 
 def test_no_try_again_after_the_lease(exchange: Exchange) -> None:

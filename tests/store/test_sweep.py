@@ -45,7 +45,8 @@ def test_a_sweep_ends_what_is_over(exchange: Exchange, redis: Redis) -> None:
         CallReason.ENDED_FIRST,
     )
     assert redis.zrange(EXPIRING, 0, -1) == [kept.id.encode()]
-    assert redis.zrange(QUEUE, 0, -1) == [kept.calls[0].id.encode()]
+    assert redis.zrange(QUEUE, 0, -1) == [b"login"]
+    assert redis.zrange(f"{QUEUE}:login", 0, -1) == [kept.calls[0].id.encode()]
 
 
 def test_a_lapsed_claim_goes_back_to_the_queue(exchange: Exchange) -> None:

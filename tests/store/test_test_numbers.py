@@ -21,7 +21,7 @@ TIGHT: Mapping[str, Any] = {
     "calls_per_ip": quotas_of("1/1h"),
     "calls_per_day": 1,
 }
-MANY = 20
+MANY = 6
 """Calls of one verification."""
 WRONG = ["111111", "222222", "333333", "444444", "555555"]
 
@@ -151,15 +151,16 @@ def test_its_codes_move_no_breaker(redis: Redis) -> None:
     assert exchange.notices == []
 
 
-def test_one_verification_does_not_grow_without_end(exchange: Exchange) -> None:
-    """Its calls are bounded, a new one's begin anew."""
+def test_calls_of_a_test_number_are_bounded_per_verification(redis: Redis) -> None:
+    """The other limits of calls do not hold for it."""
+    exchange = limited(redis, attempts_per_verification=MANY)
     begun = begins(exchange)
     for _ in range(MANY - 1):
         answers(exchange)
         assert exchange.calls(begun).outcome == "coming"
     answers(exchange)
     refused = exchange.calls(begun)
-    assert refused.outcome == "rate_limited all_calls_per_number"
+    assert refused.outcome == "rate_limited attempts_per_verification"
     assert refused.verification
     assert refused.number == begun.expires_at - refused.verification.now
     assert refused.verification.next_call().reason == "rate_limited"

@@ -27,7 +27,9 @@ def guessed_at(redis: Redis, ratio: str = "60%/10m") -> Exchange:
 def guesses(exchange: Exchange, right: int, wrong: int) -> None:
     """So many codes compared, each with a number of its own or ten of one."""
     for n in range(right):
-        assert exchange.checks(exchange.begins(f"+9190{n:08}"), CODE).outcome == "right"
+        assert (
+            exchange.checks(exchange.begins(f"+9190{n:08}", own_code=True), CODE).outcome == "right"
+        )
     for n in range(wrong):
         to, tens = f"+9191{n // 4:08}", n % 4
         begun = exchange.asks(to, own_code=True, code=CODE).verification
@@ -63,7 +65,7 @@ def test_new_verifications_begin_with_fewer_checks(redis: Redis) -> None:
         begun = exchange.asks(f"+919812{n:06}", max_checks=allowed).verification
         assert begun
         assert begun.checks_left == left
-    begun = exchange.begins(ELSEWHERE)
+    begun = exchange.begins(ELSEWHERE, own_code=True)
     for n in range(3):
         exchange.checks(begun, f"9{n:05}")
     assert exchange.looks(begun).status is Status.MAX_ATTEMPTS_REACHED
@@ -75,13 +77,13 @@ def test_it_refuses_nobody(redis: Redis) -> None:
     """Calls are made and codes are accepted as ever."""
     exchange = guessed_at(redis)
     guesses(exchange, 0, 200)
-    assert exchange.checks(exchange.begins(ASHA), CODE).outcome == "right"
+    assert exchange.checks(exchange.begins(ASHA, own_code=True), CODE).outcome == "right"
 
 
 def test_a_code_handed_in_again_is_no_further_guess(redis: Redis) -> None:
     """Someone who taps two hundred times alarms nobody."""
     exchange = guessed_at(redis)
-    begun = exchange.begins(ASHA)
+    begun = exchange.called(ASHA)
     for _ in range(210):
         exchange.checks(begun, "999999")
     assert not opened(exchange)

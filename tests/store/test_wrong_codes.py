@@ -16,6 +16,7 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
+from otpvoice.store.values import Claim
 
 LIMIT = "wrong_codes_per_number"
 HOUR = 3_600
@@ -41,7 +42,7 @@ def wrong_codes(exchange: Exchange, to: str = ASHA) -> int:
 
 def used_up(exchange: Exchange, **members: float) -> Verification:
     """A pending verification of a number whose wrong codes are used up."""
-    begun = exchange.begins(**members)  # type: ignore[arg-type]
+    begun = exchange.begins(own_code=True, **members)  # type: ignore[arg-type]
     misses(exchange, begun, 4)
     return begun
 
@@ -49,12 +50,12 @@ def used_up(exchange: Exchange, **members: float) -> Verification:
 def test_it_counts_over_verifications_and_clients(exchange: Exchange) -> None:
     """A new code, a new login and another client start no new count; another number does."""
     for client, reference in (("login", "one"), ("login", "two"), ("bank", "one")):
-        misses(exchange, exchange.begins(client=client, reference=reference), 1)
+        misses(exchange, exchange.called(client=client, reference=reference), 1)
     assert wrong_codes(exchange) == 3
-    last = exchange.begins(client="bank", reference="two")
+    last = exchange.called(client="bank", reference="two")
     misses(exchange, last, 1)
     assert refusing(exchange.checks(last, CODE)) == LIMIT
-    misses(exchange, exchange.begins(RAVI), 4)
+    misses(exchange, exchange.called(RAVI), 4)
 
 
 def test_at_the_limit_nothing_is_compared_or_counted(exchange: Exchange, redis: Redis) -> None:
@@ -119,11 +120,11 @@ def test_a_call_waits_until_codes_are_compared(redis: Redis) -> None:
 
 def test_the_same_wrong_code_again_costs_nothing(exchange: Exchange) -> None:
     """In one verification; in another it is a guess like any."""
-    begun = exchange.begins(reference="one")
+    begun = exchange.called(reference="one")
     for _ in range(9):
         exchange.checks(begun, "999999")
     assert wrong_codes(exchange) == 1
-    exchange.checks(exchange.begins(reference="two"), "999999")
+    exchange.checks(exchange.called(reference="two"), "999999")
     assert wrong_codes(exchange) == 2
 
 
@@ -165,7 +166,7 @@ def test_an_approval_clears_them_only_if_set_so(redis: Redis, clears: bool, left
         wrong_codes_per_number=quotas_of("4/1h", "9/24h"),
         approval_clears_wrong_codes=clears,
     )
-    begun = exchange.begins()
+    begun = exchange.called()
     misses(exchange, begun, 3)
     assert exchange.checks(begun, CODE).outcome == "right"
     uses = [use.used for use in uses_of(exchange) if use.limit.startswith(LIMIT)]
@@ -182,7 +183,11 @@ def test_no_cleverness_gets_more_guesses(exchange: Exchange) -> None:
     """Whatever codes, logins and clients are tried for a day: at most four compared an hour."""
     begun, compared = exchange.begins(), []
     for n, client in zip(range(1, 150), _clients(), strict=False):
-        answer = exchange.asks(client=client, reference=f"{n // 3}", code="555555")
+        answer = exchange.asks(
+            client=client, reference=f"{n // 3}", code="555555", own_code=bool(n % 2)
+        )
+        if n % 4 == 0 and isinstance(claim := exchange.store.claim(200), Claim):
+            exchange.marks(claim)
         begun = answer.verification or begun
         if exchange.checks(begun, f"{n:06}").outcome == "wrong":
             compared.append(exchange.looks(begun).now)

@@ -106,11 +106,11 @@ def keyspace(redis: Redis) -> dict[bytes, list[bytes]]:
 
 def loots(space: Mapping[bytes, Sequence[bytes]]) -> dict[str, Loot]:
     """By id: all that stands in the records that name a verification or are named by it."""
-    indexes = {key.encode() for key in Keys().shared}
+    indexes = tuple(key.encode() for key in Keys().shared)
     found: dict[bytes, set[bytes]] = defaultdict(set)
     for key, values in space.items():
         for name in {*_ID.findall(key), *(v for v in values if _ID.fullmatch(v))}:
-            if key not in indexes:
+            if not key.startswith(indexes):
                 found[name] |= {key, *key.split(b":"), *values}
     return {name.decode(): Loot(frozenset(values)) for name, values in found.items()}
 

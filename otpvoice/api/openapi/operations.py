@@ -22,6 +22,7 @@ from otpvoice.core.errors import (
     IdempotencyMismatch,
     InvalidNumber,
     InvalidRequest,
+    NoCallYet,
     NotFound,
     NumberNotAllowed,
     OverCapacity,
@@ -84,6 +85,7 @@ VERIFICATIONS: Final = (
             Forbidden,
             *_NO_BODY,
             InvalidNumber,
+            NoCallYet,
             NumberNotAllowed,
             IdempotencyMismatch,
             *_NO_CALL,
@@ -108,7 +110,8 @@ VERIFICATIONS: Final = (
         tag="verifications",
         summary="Hand a code in",
         says="The first right one ends the verification. A wrong one is 200 with `valid: false` "
-        "and costs one of `checks_left`; the same wrong one again costs nothing.",
+        "and costs one of `checks_left`; the same wrong one again costs nothing. A code that was "
+        "generated here is compared once a call was sent.",
         credentials=_ANYBODY,
         parameters=("verification_id", "Idempotency-Key"),
         request=CheckRequest,
@@ -128,6 +131,7 @@ VERIFICATIONS: Final = (
             *_NO_BODY,
             IdempotencyMismatch,
             VerificationClosed,
+            NoCallYet,
             TooManyWrongCodes,
         ),
     ),

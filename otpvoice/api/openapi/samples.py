@@ -75,6 +75,9 @@ _PENDING: Final = Verification(
     wrong_codes_until=0,
     now=_BEGAN + 13_000,
 )
+_QUEUED: Final = replace(
+    _CALL, status=CallStatus.QUEUED, sent_at=None, live_until=None, placed_at=None
+)
 _HEARD: Final = replace(
     _CALL, status=CallStatus.ANSWERED, ended_at=_BEGAN + 40_000, duration=31, heard=True
 )
@@ -146,6 +149,7 @@ _REFUSED: Final = (
         (
             _StoreAnswer("not_found"),
             _StoreAnswer("closed", _APPROVED),
+            _StoreAnswer("no_call_yet", replace(_PENDING, calls=(_QUEUED,))),
             _StoreAnswer("too_late", replace(_PENDING, now=_BEGAN + 290_000)),
             _StoreAnswer("idempotency_mismatch"),
             _StoreAnswer("rate_limited calls_per_number 3/10m"),

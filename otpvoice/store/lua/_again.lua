@@ -25,6 +25,8 @@ local function say(said, outcome, verification)
   if said.body ~= '' and redis.call('HINCRBY', key, 'remembered', 1) <= ANSWERS then
     redis.call('HSET', said.key, 'body', said.body, 'id', verification.id, 'outcome', outcome)
     redis.call('PEXPIRE', said.key, said.keep)
+    -- It is forgotten with its verification (_numbers.lua).
+    if outcome == 'created' then redis.call('HSET', key, 'again', said.key:sub(#PREFIX + #'again:' + 1)) end
   end
   return answer(outcome, verification)
 end

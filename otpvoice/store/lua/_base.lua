@@ -9,7 +9,7 @@
 -- None of these tables is ever changed: the server keeps them from one run to the next.
 --
 -- KEYS 1-7 are the same for every rule (see keys.py for the whole legend):
---   1 queue     zset  call id -> when to dial (ms)
+--   1 queue     zset  client -> when to dial its first call (ms)
 --   2 dialing   zset  call id -> when its lease ends (ms)
 --   3 live      zset  call id -> until when it may ring or talk (ms)
 --   4 expiring  zset  verification id -> end of its life (ms)

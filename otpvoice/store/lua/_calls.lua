@@ -27,20 +27,71 @@ local function changed(verification_id, event)
   if event then tell(verification_id, event) end
 end
 
--- Whose limits a call counts in: {number, client, ip}.
+-- Whose limits a call counts in: {number, client, ip, is_approved}.
 local function owner_of(call)
   local key = PREFIX .. 'verification:' .. call.verification
-  local client, ip = unpack(redis.call('HMGET', key, 'client', 'ip'))
-  return { number = call.number, client = client, ip = ip }
+  local client, ip, status = unpack(redis.call('HMGET', key, 'client', 'ip', 'status'))
+  return { number = call.number, client = client, ip = ip, is_approved = status == 'approved' }
 end
 
-local function as_if_never_sent(call)
-  if call.gap_after then return_gap(call.number, call.gap_before, call.gap_after) end
+-- Undo the mark of a call that provably did not ring. `refused`: the provider answered and took no call. Then
+-- the gap holds all the same, so that nobody has a number's calls requested in a loop; only this attempt goes
+-- on within it, by its next request or route.
+local function as_if_never_sent(call, refused)
+  if call.gap_after and refused then
+    gaps.keep(call.number, call.gap_after)
+    call.own_gap = call.gap_after
+    redis.call('HSET', call_key(call.id), 'own_gap', call.own_gap)
+  elseif call.gap_after then
+    return_gap(call.number, call.gap_before, call.gap_after)
+  end
   redis.call('HDEL', call_key(call.id), 'sent_at', 'live_until', 'gap_before', 'gap_after')
   call.sent_at, call.live_until, call.gap_before, call.gap_after = nil, nil, nil, nil
 end
 
 -- The queue ---------------------------------------------------------------------------------------
+
+-- Each client has a queue of its own, so that no backlog stands before another client's call:
+--   queue           zset  client -> when to dial its first call (ms)
+--   queue:<client>  zset  call id -> when to dial it (ms)
+--   live:<client>   zset  call id -> until when it may ring or talk (ms), as in `live`
+local queues = {}
+
+function queues.of(client) return PREFIX .. 'queue:' .. (client or '') end
+function queues.live(client) return PREFIX .. 'live:' .. (client or '') end
+
+-- Return the id of a client's first call and when to dial it, or nil.
+function queues.first(client)
+  local first = redis.call('ZRANGE', queues.of(client), 0, 0, 'WITHSCORES')
+  return first[1], tonumber(first[2])
+end
+
+-- Return when to dial the first call of all, or nil.
+function queues.head() return tonumber(redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')[2]) end
+
+function queues.index(client)
+  local _, due = queues.first(client)
+  if due then redis.call('ZADD', QUEUE, due, client) else redis.call('ZREM', QUEUE, client) end
+end
+
+-- Queue a call, or move it within the queue.
+function queues.put(id, client, due)
+  redis.call('ZADD', queues.of(client), due, id)
+  redis.call('PEXPIRE', queues.of(client), HOUR)
+  queues.index(client)
+end
+
+function queues.remove(id, client)
+  if redis.call('ZREM', queues.of(client), id) == 1 then queues.index(client) end
+end
+
+-- Make calls due now that are still queued.
+function queues.bring_forward(ids)
+  for _, id in ipairs(ids) do
+    local client = redis.call('HGET', call_key(id), 'client')
+    if client and redis.call('ZSCORE', queues.of(client), id) then queues.put(id, client, NOW) end
+  end
+end
 
 local function wake()
   redis.call('LPUSH', WAKE, '1')
@@ -49,10 +100,10 @@ local function wake()
 end
 
 -- A sleeping dialer knows the head of the queue only: a new head is told to it.
-local function enqueue(id, due)
-  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
-  redis.call('ZADD', QUEUE, due, id)
-  if due <= NOW or not head[2] or due < tonumber(head[2]) then wake() end
+local function enqueue(id, client, due)
+  local head = queues.head()
+  queues.put(id, client, due)
+  if due <= NOW or not head or due < head then wake() end
 end
 
 -- Routes: hash {row, closings, closed_until, probe, probe_until}; none while all is well --------------
@@ -79,7 +130,11 @@ local function line_key(bridge, number) return PREFIX .. 'line:' .. bridge .. ':
 local function waiting_key(bridge, number) return PREFIX .. 'waiting:' .. bridge .. ':' .. number end
 
 local function hold_line(call, until_ms)
+  local own = queues.live(call.client)
   redis.call('ZADD', LIVE, until_ms, call.id)
+  redis.call('ZREMRANGEBYSCORE', own, '-inf', NOW)
+  redis.call('ZADD', own, until_ms, call.id)
+  redis.call('PEXPIRE', own, HOUR)
   redis.call('SET', line_key(call.bridge, call.number), call.id, 'PX', until_ms - NOW + 1000)
 end
 
@@ -92,15 +147,13 @@ end
 
 local function release_line(call)
   redis.call('ZREM', LIVE, call.id)
+  redis.call('ZREM', queues.live(call.client), call.id)
   local key = line_key(call.bridge, call.number)
   if redis.call('GET', key) == call.id then redis.call('DEL', key) end
   local waiting = waiting_key(call.bridge, call.number)
-  for _, id in ipairs(redis.call('SMEMBERS', waiting)) do
-    if redis.call('ZSCORE', QUEUE, id) then redis.call('ZADD', QUEUE, NOW, id) end
-  end
+  queues.bring_forward(redis.call('SMEMBERS', waiting))
   redis.call('DEL', waiting)
-  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
-  if head[2] and tonumber(head[2]) <= NOW then wake() end
+  if (queues.head() or math.huge) <= NOW then wake() end
 end
 
 -- Calls -------------------------------------------------------------------------------------------
@@ -132,12 +185,15 @@ local function move_call(call, status, changes)
     fields[#fields + 1], fields[#fields + 2] = field, value
   end
   redis.call('HSET', call_key(call.id), unpack(fields))
-  redis.call('ZREM', QUEUE, call.id)
+  queues.remove(call.id, call.client)
   if status ~= 'dialing' then redis.call('ZREM', DIALING, call.id) end
   if has_ended(status) then
     redis.call('HSET', call_key(call.id), 'ended_at', NOW)
     redis.call('ZREM', PULL, call.id)
-    if UNSENT_ONLY[status] then return_places(owner_of(call), call.id) end
+    if UNSENT_ONLY[status] then
+      local owner = owner_of(call)
+      return_places(owner, call.id, status == 'canceled' and not owner.is_approved)
+    end
     release_line(call)
   elseif status == 'placed' then
     redis.call('ZADD', PULL, NOW + RULES.callback_timeout, call.id)
@@ -163,7 +219,7 @@ local function requeue(call, due)
   if not move_call(call, 'queued', { due_at = due, not_before = due }) then return end
   redis.call('HDEL', call_key(call.id), 'holder')
   release_line(call)
-  enqueue(call.id, due)
+  enqueue(call.id, call.client, due)
 end
 
 local function is_live(call)
@@ -178,12 +234,18 @@ local function call_under_way(verification)
   end
 end
 
--- `spec`: {id, route, locale, flow, bridge, caller_id, tried}; an empty route or locale is the verification's own.
--- The flow is the provider's id of the script that speaks the locale. It is stored with the call, so that a
--- dialer needs no settings of the client.
+-- Return until when the gap of its number holds a call. A gap that its own attempt left does not.
+function gaps.of_call(call)
+  local until_ms = gap_until(call.number)
+  return until_ms == tonumber(call.own_gap or '-1') and 0 or until_ms
+end
+
+-- `spec`: {id, route, locale, flow, bridge, caller_id, tried, own_gap}; an empty route or locale is the
+-- verification's own. The flow is the provider's id of the script that speaks the locale. It is stored with the
+-- call, so that a dialer needs no settings of the client.
 local function queue_call(verification, spec, due)
   local key, route = call_key(spec.id), spec.route ~= '' and spec.route or verification.route
-  redis.call('HSET', key, 'verification', verification.id, 'number', verification.number,
+  redis.call('HSET', key, 'verification', verification.id, 'number', verification.number, 'client', verification.client,
     'status', 'queued', 'route', route,
     'locale', spec.locale ~= '' and spec.locale or verification.locale,
     'bridge', spec.bridge, 'due_at', due)
@@ -193,12 +255,13 @@ local function queue_call(verification, spec, due)
   if spec.caller_id ~= '+' .. spec.bridge then redis.call('HSET', key, 'caller_id', spec.caller_id) end
   if verification.trial then redis.call('HSET', key, 'trial', 1) end
   if spec.tried then redis.call('HSET', key, 'tried', spec.tried) end
+  if spec.own_gap then redis.call('HSET', key, 'own_gap', spec.own_gap) end
   if verification.test then redis.call('HSET', key, 'test', 1) end
   take_places(verification, spec.id, due)
   redis.call('PEXPIRE', key, redis.call('PTTL', PREFIX .. 'verification:' .. verification.id))
   verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
   redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'calls', verification.calls)
-  enqueue(spec.id, due)
+  enqueue(spec.id, verification.client, due)
   changed(verification.id)
   count_call({ route = route, test = verification.test }, 'queued')
 end
@@ -208,12 +271,13 @@ local function last_due(verification) return verification.expires_at - verificat
 
 -- Why no call can be taken on, as an outcome; nil when one can. A delayed call may wait for a dialer
 -- to come back, and a test number needs no route.
-local function calls_closed(delayed, heard_within, overdue_after, test)
+-- `of`: {client, test}
+local function calls_closed(of, delayed, heard_within, overdue_after)
   local alive = redis.call('ZCOUNT', DIALERS, NOW - heard_within, '+inf') > 0
-  local open = test ~= nil
+  local open = of.test ~= nil
   for _, route in ipairs(RULES.routes) do open = open or not is_closed(route) end
   if not delayed and not (alive and open) then return 'calls_unavailable' end
   if not alive then return nil end
-  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
-  if head[2] and NOW - tonumber(head[2]) > tonumber(overdue_after) then return 'over_capacity' end
+  local _, due = queues.first(of.client)
+  if due and NOW - due > tonumber(overdue_after) then return 'over_capacity' end
 end

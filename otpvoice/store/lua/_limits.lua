@@ -1,5 +1,6 @@
--- Who may be called, and guess, how often. A call takes its places when it is queued, and gives them
--- back if it is never sent; a refusal takes none.
+-- Who may be called, and guess, how often. A call takes its places when it is queued; a refusal takes none.
+-- A call that is never sent gives its places back. Only those of its address and prefix stay taken when it
+-- was called off and nobody was approved: else creating and canceling would meet no limit.
 
 -- What a call is counted in besides its number's, its prefix's and its address's windows.
 local function tallies_of(client)
@@ -39,13 +40,46 @@ local function limits_of_client(of, at, besides)
   return limits
 end
 
--- A test number: nobody is called, so that calls meet no limit of numbers, addresses and clients, and
--- take no place. One verification of it must not grow without end all the same.
-local CALLS_OF_A_TEST = 20
+-- Attempts: the call records of one verification, whatever became of them.
+local attempts = {}
 
-local function test_full_until(of)
-  local _, calls = string.gsub(of.calls or '', '%S+', '')
-  return calls >= CALLS_OF_A_TEST and tonumber(of.expires_at) or 0, calls
+-- Return {label, until when or 0, how many}: refuses until the end of the verification.
+-- `queued`: id of its call that is queued and needs no further record, if that is meant
+function attempts.limit(of, queued)
+  local _, made = string.gsub(of.calls or '', '%S+', '')
+  local full = made - (queued and 1 or 0) >= RULES.attempts_per_verification
+  return { 'attempts_per_verification', full and tonumber(of.expires_at) or 0, made }
+end
+
+function attempts.exhausted(of) return attempts.limit(of)[2] > 0 end
+
+-- Creates: every one that begins a verification counts, whatever becomes of it.
+local creates = {}
+
+-- Return the quotas that a create of {client, ip} is counted in, each with the name of its tally.
+function creates.quotas(of)
+  local all = {}
+  local function add(quotas, name)
+    for _, quota in ipairs(quotas) do
+      all[#all + 1] = { label = quota.label, count = quota.count, window = quota.window, name = name }
+    end
+  end
+  if of.ip then add(RULES.creates_per_ip, 'creates ip ' .. of.ip) end
+  add(RULES.creates_per_client, 'creates client ' .. of.client)
+  return all
+end
+
+function creates.count(of)
+  for _, quota in ipairs(creates.quotas(of)) do add_to(quota.name, quota.window, NOW) end
+end
+
+-- Return {{label, until when it refuses or 0, how many are in it}, ...}.
+function creates.limits(of)
+  local limits = {}
+  for _, quota in ipairs(creates.quotas(of)) do
+    limits[#limits + 1] = { quota.label, tally_full_until(quota.name, quota, NOW) }
+  end
+  return limits
 end
 
 -- Until when the next call to a verification's number has to wait.
@@ -54,28 +88,28 @@ local function gap_of(verification)
 end
 
 -- The same of every limit that a further call meets.
--- `of`: {number, client, ip, test, shares: what the number shares, if it has no record yet}, or a
---       verification
+-- `of`: {number, client, ip, test, shares: what the number shares, if it has no record yet,
+--       replaces: id of a call that is called off for this one}, or a verification
 -- `at`: when the call would be due
+-- `besides`: id of the call that is itself meant
 local function limits_of_call(of, at, besides)
   local number, calls, shares = of.number, calls_to(of.number), of.shares or shared_by(of.number)
+  local freed = besides or of.replaces
   local limits = limits_of_codes(number)
   local function meets(...) limits[#limits + 1] = { ... } end
 
-  if of.test then
-    meets('all_calls_per_number', test_full_until(of))
-    return limits
-  end
+  if of.calls then meets(unpack(attempts.limit(of, besides))) end
+  if of.test then return limits end
 
   meets('block', blocked_until(number), 0)
   for _, quota in ipairs(RULES.all_calls_per_number) do
-    meets(quota.label, full_until(times_of(calls, besides), quota))
+    meets(quota.label, full_until(times_of(calls, freed), quota))
   end
-  for _, limit in ipairs(limits_of_client(of, at, besides)) do meets(unpack(limit)) end
+  for _, limit in ipairs(limits_of_client(of, at, freed)) do meets(unpack(limit)) end
   if CLIENT(of.client).deliver_only or of.deliver_only then return limits end
 
   for _, quota in ipairs(RULES.calls_per_number) do
-    meets(quota.label, full_until(times_of(calls, besides, true), quota))
+    meets(quota.label, full_until(times_of(calls, freed, true), quota))
   end
   for _, quota in ipairs(shares.prefix and RULES.unverified_per_prefix or {}) do
     meets(quota.label, prefix_full_until(shares.prefix, number, quota))
@@ -108,8 +142,9 @@ end
 local function place_in_prefix(number)
   local prefix, times = shared_by(number).prefix, times_of(calls_to(number), nil, true)
   if not prefix then return end
-  if #times == 0 then return redis.call('ZREM', prefix_key(prefix), number) end
-  put_in_window(prefix_key(prefix), number, times[#times], RULES.unverified_per_prefix)
+  local newest = math.max(times[#times] or 0, tonumber(record_of(number).called_off or '0'))
+  if newest == 0 then return redis.call('ZREM', prefix_key(prefix), number) end
+  put_in_window(prefix_key(prefix), number, newest, RULES.unverified_per_prefix)
 end
 
 -- From one moment to another; nil: from or to nowhere.
@@ -136,19 +171,23 @@ local function take_places(of, id, at)
   if of.ip then put_in_window(ip_key(of.ip), id, at, RULES.calls_per_ip) end
 end
 
-local function return_places(of, id)
+-- `called_off`: its verification was ended by a request, so that its address and prefix keep their places
+local function return_places(of, id, called_off)
   local before = calls_to(of.number)[id]
   if not before then return end
   move_in_tallies(of.client, before.at, nil)
   drop_from_number(of.number, 'call ' .. id)
+  if called_off and before.unproven then
+    write_number(of.number, { called_off = math.max(before.at, tonumber(record_of(of.number).called_off or '0')) })
+  end
   place_in_prefix(of.number)
-  if of.ip then redis.call('ZREM', ip_key(of.ip), id) end
+  if of.ip and not called_off then redis.call('ZREM', ip_key(of.ip), id) end
 end
 
 -- The number is proven: calls without approval take no place any more, but for those still to be sent.
 local function prove(verification)
   local number, ip = verification.number, verification.ip
-  drop_from_number(number, 'until', 'sent', 'last')
+  drop_from_number(number, 'until', 'sent', 'last', 'called_off')
   for id, call in pairs(calls_to(number)) do
     local status, sent_at = unpack(redis.call('HMGET', PREFIX .. 'call:' .. id, 'status', 'sent_at'))
     if sent_at or not status then write_call(number, id, call.at, false) end

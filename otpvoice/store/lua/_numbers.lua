@@ -4,7 +4,10 @@
 --       shares                      "prefix area region": what it shares with others; the area can be
 --                                   read, the prefix not
 --       blocked_until               at the wish of who answers there
---       pending <client>            id of the verification
+--       pending <client> <slot>     id of the verification; the slot is its reference's hash, "-" without a
+--                                   reference and "=" for an empty one
+--       called_off                  when a call to it that was never sent would have been due, unless the
+--                                   verification was approved: the number keeps its place in its prefix
 --       call <id>                   when it is or was due, or was sent; "+" before it: it takes no place
 --                                   among the calls without approval
 --       verification <id>           when it began, of those that have ended; the newest twenty
@@ -50,6 +53,14 @@ local function return_gap(number, before, after)
   write_number(number, { ['until'] = before, sent = record.sent - 1 })
 end
 
+local gaps = {}
+
+-- Keep the gap that a call left which did not ring. The next gap is no longer for it.
+function gaps.keep(number, after)
+  local record = record_of(number)
+  if record['until'] == after and tonumber(record.sent) > 0 then write_number(number, { sent = record.sent - 1 }) end
+end
+
 -- Calls: {id: {at, unproven}}
 local function calls_to(number)
   local calls = {}
@@ -93,29 +104,66 @@ local function verifications_of(number)
   return ids
 end
 
--- A number's older verifications need no long memory where nobody was called: it would cost memory to
--- ask again and again.
-local function fade(id)
-  local key = PREFIX .. 'verification:' .. id
-  local calls, status = unpack(redis.call('HMGET', key, 'calls', 'status'))
-  if not status or status == 'pending' then return end
-  local keys = { key }
-  for call in string.gmatch(calls or '', '%S+') do
-    keys[#keys + 1] = PREFIX .. 'call:' .. call
-    if redis.call('HEXISTS', keys[#keys], 'sent_at') == 1 then return end
+-- Verifications of a number. Of a client, at most one is pending for each reference.
+local verifications = {}
+
+-- Return the field of a reference, given as it came (nil for none) and as its hash.
+function verifications.pending_field(client, reference, hash)
+  return 'pending ' .. client .. ' ' .. (hash ~= '' and hash or reference and '=' or '-')
+end
+
+-- Return {field: id} of one client.
+function verifications.pending(number, client)
+  local fields, start = {}, 'pending ' .. client .. ' '
+  for field, id in pairs(record_of(number)) do
+    if field:sub(1, #start) == start then fields[field] = id end
   end
+  return fields
+end
+
+-- Remove a verification that has ended. Return the hash of its reference, or nil.
+function verifications.remove_pending(verification)
+  for field, id in pairs(verifications.pending(verification.number, verification.client)) do
+    if id == verification.id then
+      drop_from_number(verification.number, field)
+      local slot = field:match('%S+$')
+      return #slot > 1 and slot or nil
+    end
+  end
+end
+
+-- Report whether a call of the verification may have rung: it was sent and not taken back since.
+function verifications.was_called(verification)
+  for call in string.gmatch(verification.calls or '', '%S+') do
+    if redis.call('HEXISTS', PREFIX .. 'call:' .. call, 'sent_at') == 1 then return true end
+  end
+  return false
+end
+
+-- Set how long the records of an ended verification are kept. Without a call and without an approval that
+-- is an hour, so that endless creates do not fill the memory. The number's record stays as long as the
+-- others, so that operators find them by number.
+function verifications.retain(verification, reference)
+  local key = PREFIX .. 'verification:' .. verification.id
+  if verification.status == 'approved' or verifications.was_called(verification) then
+    return keep_for(number_key(verification.number), redis.call('PTTL', key))
+  end
+  local keys = { key }
+  if verification.again then keys[2] = PREFIX .. 'again:' .. verification.again end
+  for call in string.gmatch(verification.calls or '', '%S+') do keys[#keys + 1] = PREFIX .. 'call:' .. call end
+  local known = reference and PREFIX .. 'reference:' .. reference
+  if known and redis.call('GET', known) == verification.id .. ' ' then keys[#keys + 1] = known end
   for _, each in ipairs(keys) do redis.call('PEXPIRE', each, HOUR, 'LT') end
 end
 
--- It is pending no more.
+-- Index a verification that has ended among the number's newest.
 local function remember_ended(verification)
-  local number, pending = verification.number, 'pending ' .. verification.client
-  if record_of(number)[pending] == verification.id then drop_from_number(number, pending) end
+  local number = verification.number
+  verifications.retain(verification, verifications.remove_pending(verification))
   write_number(number, { ['verification ' .. verification.id] = verification.created_at })
   for i, id in ipairs(verifications_of(number)) do
     if i > NEWEST and record_of(number)['verification ' .. id] then
       drop_from_number(number, 'verification ' .. id)
-      fade(id)
     end
   end
 end

@@ -41,7 +41,10 @@ do
       redis.call('RENAME', key, PREFIX .. 'quarantined:' .. name)
       redis.call('PEXPIRE', PREFIX .. 'quarantined:' .. name, KEPT)
     end
-    for _, index in ipairs({ QUEUE, DIALING, PULL, EXPIRING }) do redis.call('ZREM', index, id) end
+    for _, index in ipairs({ DIALING, PULL, EXPIRING }) do redis.call('ZREM', index, id) end
+    for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do
+      redis.call('ZREM', PREFIX .. 'queue:' .. client, id) -- a claim corrects the head of this queue
+    end
     list('quarantine', name, why)
     notice('record.set_aside', { record = printable(name), why = printable(why) })
   end

@@ -49,6 +49,43 @@ local function load_own(id, client)
   return load_verification(id)
 end
 
+-- Find room for one more pending verification of {number, client, ip}.
+-- Return the verification to supersede for it, or nil, and {label, until when it refuses or 0, how many}.
+-- Superseded is the oldest of the address that has the most, among those for which no call was sent: nobody
+-- voids a code that its owner may have heard. Where two addresses have as many, it is the newcomer's own.
+function verifications.make_room(of)
+  local most, ids = RULES.pending_per_number, verifications.pending(of.number, of.client)
+  local held, open, addresses, soonest = 0, {}, {}, math.huge
+  for _ in pairs(ids) do held = held + 1 end
+  if held < most then return nil, { 'pending_per_number', 0, held } end
+
+  held = 0
+  for field, id in pairs(ids) do
+    local each = load_verification(id)
+    if not each then
+      drop_from_number(of.number, field)
+    elseif each.status == 'pending' then
+      held, soonest = held + 1, math.min(soonest, each.expires_at)
+      each.address = each.ip or ''
+      if not verifications.was_called(each) then
+        open[#open + 1] = each
+        addresses[each.address] = (addresses[each.address] or 0) + 1
+      end
+    end
+  end
+  if held < most then return nil, { 'pending_per_number', 0, held } end
+
+  local function goes_first(a, b)
+    local more = addresses[a.address] - addresses[b.address]
+    if more ~= 0 then return more > 0 end
+    local a_is_own, b_is_own = a.address == (of.ip or ''), b.address == (of.ip or '')
+    if a_is_own ~= b_is_own then return a_is_own end
+    return tonumber(a.created_at) < tonumber(b.created_at)
+  end
+  table.sort(open, goes_first)
+  return open[1], { 'pending_per_number', open[1] and 0 or soonest, held }
+end
+
 -- The limit that a call would meet that was asked for now. One that is live is in nobody's way, and
 -- one that is queued for now has its place.
 local function limit_ahead(verification)

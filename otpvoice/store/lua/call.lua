@@ -36,7 +36,7 @@ if call then
       'locale', ARGV[11] ~= '' and ARGV[11] or call.locale)
     if ARGV[14] ~= '' then redis.call('HSET', call_key(call.id), 'flow', ARGV[14]) end
     take_places(verification, call.id, due)
-    enqueue(call.id, due)
+    enqueue(call.id, verification.client, due)
     changed(verification.id)
   end
   return say(said, 'coming', verification)
@@ -45,7 +45,7 @@ end
 if due > last_due(verification) then return answer('too_late', verification) end
 local refusal = refuse(due)
 if refusal then return refusal end
-local closed = calls_closed(false, ARGV[7], ARGV[8], verification.test)
+local closed = calls_closed(verification, false, ARGV[7], ARGV[8])
 if closed then return answer(closed, verification) end
 queue_call(verification, { id = ARGV[9], route = ARGV[10], locale = ARGV[11], bridge = ARGV[12],
   caller_id = ARGV[13], flow = ARGV[14] }, due)

@@ -4,7 +4,7 @@
 -- ARGV 3 id   4 client   5 the body's fingerprint if an idempotency key came with it, else ""
 --      6 how long to know it, ms   7 length of the code   8- its digests, one per ring key
 -- Returns answer("right" | "wrong" | either after "replayed " | "idempotency_mismatch" | "wrong_length"
---                | "closed" | "not_found"
+--                | "closed" | "no_call_yet" | "not_found"
 --                | "rate_limited <limit>" (number: ms until then): neither compared nor counted)
 
 local said = { key = KEYS[9], body = ARGV[5], keep = ARGV[6] }
@@ -20,6 +20,11 @@ local limit, refused_until = codes_refused(verification.number)
 if limit then
   note_refusal(verification.number, limit, { client = verification.client, verification = verification.id })
   return answer('rate_limited ' .. limit, verification, refused_until - NOW)
+end
+
+-- Nobody can know a generated code before a call was sent.
+if not verification.own_code and not verification.test and not verifications.was_called(verification) then
+  return answer('no_call_yet', verification)
 end
 
 -- The wrong codes so far stand one after the other, each as long as a digest.

@@ -4,7 +4,7 @@
 -- Returns {now, ms until the queue is worth another look, or -1 when it is empty}
 --      or {now, 0, call id, {call}, verification id, {verification}, what is to be spoken, sealed}
 
--- Many held calls at the head must not keep the server busy: the next claim goes on.
+-- Many held calls at the head, or many clients, must not keep the server busy: the next claim goes on.
 local LOOKS = 50
 
 -- A call that must wait moves to the end of its hold, and ends when that comes too late for it.
@@ -13,7 +13,7 @@ local function hold(call, verification, until_ms, dial_by)
   if until_ms > dial_by then
     move_call(call, 'expired', { reason = 'too_late' })
   else
-    redis.call('ZADD', QUEUE, until_ms, call.id)
+    queues.put(call.id, verification.client, until_ms)
     take_places(verification, call.id, until_ms)
   end
 end
@@ -69,7 +69,7 @@ local function may_dial(call, verification)
     move_call(call, 'canceled', { reason = 'refused' })
     return nil
   end
-  local gap = gap_until(verification.number)
+  local gap = gaps.of_call(call)
   if gap > NOW and NOW <= dial_by then
     redis.call('HSET', call_key(call.id), 'due_at', gap)
     changed(verification.id)
@@ -95,20 +95,42 @@ local function may_dial(call, verification)
   return route
 end
 
+-- Due calls are handed out to the client with the fewest live calls, and among its own by when they are due.
+-- So one client may use all that is idle, and no backlog of it stands before the others' calls.
+local live = {}
+
+-- Return the id of the due call whose turn it is and its client, or nil.
+local function next_due()
+  local id, whose, oldest
+  for _, client in ipairs(redis.call('ZRANGEBYSCORE', QUEUE, '-inf', NOW, 'LIMIT', 0, LOOKS)) do
+    local first, due = queues.first(client)
+    live[client] = live[client] or redis.call('ZCOUNT', queues.live(client), '(' .. NOW, '+inf')
+    local fewer = id and live[whose] - live[client] or 1
+    if not first then
+      redis.call('ZREM', QUEUE, client)
+    elseif fewer > 0 or (fewer == 0 and due < oldest) then
+      id, whose, oldest = first, client, due
+    end
+  end
+  return id, whose
+end
+
 for _ = 1, LOOKS do
-  local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
-  if not head[1] then return { NOW, -1 } end
-  if tonumber(head[2]) > NOW then return { NOW, head[2] - NOW } end
+  local id, client = next_due()
+  if not id then
+    local head = queues.head()
+    return { NOW, head and math.max(0, head - NOW) or -1 }
+  end
   if redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf') >= tonumber(ARGV[5]) then
     local first = redis.call('ZRANGEBYSCORE', LIVE, '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     return { NOW, first[2] - NOW }
   end
-  local call = load_call(head[1])
-  local verification = call and load_verification(call.verification)
+  local call = load_call(id)
+  local verification = call and call.status == 'queued' and load_verification(call.verification)
   local route = verification and verification.status == 'pending' and may_dial(call, verification)
   if not verification or verification.status ~= 'pending' then
     -- Ending a verification takes its calls out of the queue; this is what its key's end left.
-    redis.call('ZREM', QUEUE, head[1])
+    queues.remove(id, client)
   elseif route then
     local lease_until = NOW + ARGV[4]
     move_call(call, 'dialing', { holder = ARGV[3], lease_until = lease_until, route = route })

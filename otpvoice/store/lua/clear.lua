@@ -6,7 +6,7 @@
 
 local number = ARGV[3]
 
-drop_from_number(number, 'until', 'sent', 'last')
+drop_from_number(number, 'until', 'sent', 'last', 'called_off')
 for id, place in pairs(calls_to(number)) do
   local call = load_call(id)
   if not call or has_ended(call.status) then

@@ -1,4 +1,5 @@
--- Begins a verification and queues its call, or finds the one that is under way.
+-- Begins a verification and queues its call, or finds the one that is pending for the same reference.
+-- Verifications of other references stay as they are, up to pending_per_number.
 --
 -- KEYS 8 number:<number>   9 verification:<new id>   10 speech:<new id>   11 again:<idempotency key>
 --     12 reference:<reference>
@@ -38,21 +39,19 @@ local function has_code(verification)
   return false
 end
 
-local pending = record_of(number)['pending ' .. client]
-local old = pending and load_verification(pending)
+local slot = verifications.pending_field(client, given.reference, reference)
+local old = record_of(number)[slot] and load_verification(record_of(number)[slot])
 if old and old.status ~= 'pending' then old = nil end
 
-local alike = old and old.reference == given.reference
 local stale_code = old and own_code and not has_code(old)
-local same = alike and not stale_code
+local same = old and not stale_code
 local due = math.max(NOW + call_after, gap_of({ number = number, test = given.test }))
 local waiting = old and call_under_way(old)
 
--- A stale code is never spoken, even when the new one is refused. Another login's verification is
--- not shown.
+-- A stale code is never spoken, even when the new one is refused.
 local function refuse(outcome, wait)
   if stale_code then finish(old, 'canceled', 'superseded', NOW) end
-  return answer(outcome, alike and old or nil, wait)
+  return answer(outcome, old, wait)
 end
 
 local function refuse_for_limit(outcome, limit, wait)
@@ -60,20 +59,22 @@ local function refuse_for_limit(outcome, limit, wait)
   return refuse(outcome, wait)
 end
 
--- `last`: the last moment that a call may be due
-local function refuse_call(of, last, besides)
-  local limit, free_at = call_refused(of, due, besides)
+-- `last`: the last moment that a call may be due   `further`: limits that are not of calls
+local function refuse_call(of, last, further)
+  local limits = limits_of_call(of, due)
+  for _, each in ipairs(further) do limits[#limits + 1] = each end
+  local limit, free_at = longest_of(limits)
   if due > last and due - last >= free_at - NOW then
     return refuse_for_limit('call_gap', 'call_gap', due - last)
   end
   if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
-  local closed = calls_closed(call_after > 0, ARGV[11], ARGV[12], of.test)
+  local closed = calls_closed(of, call_after > 0, ARGV[11], ARGV[12])
   if closed then return refuse(closed) end
 end
 
 if same and waiting then return say(said, 'existing', old) end
 if same and due <= last_due(old) then
-  local refusal = refuse_call(old, last_due(old))
+  local refusal = refuse_call(old, last_due(old), {})
   if refusal then return refusal end
   queue_call(old, spec, due)
   return say(said, 'existing', old)
@@ -81,12 +82,16 @@ end
 
 local shares = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
 local wanted = { number = number, client = client, ip = ip, shares = shares, test = given.test }
--- A call that was not dialed yet makes room when its verification is superseded.
-local refusal = refuse_call(wanted, NOW + ttl - ARGV[10],
-  waiting and waiting.status == 'queued' and waiting.id)
+-- A superseded verification goes where no call was sent for it, or its own client sent a newer code.
+local superseded, further = old, creates.limits(wanted)
+if not old then superseded, further[#further + 1] = verifications.make_room(wanted) end
+local call_to_go = superseded and call_under_way(superseded)
+wanted.replaces = call_to_go and call_to_go.status == 'queued' and call_to_go.id
+local refusal = refuse_call(wanted, NOW + ttl - ARGV[10], further)
 if refusal then return refusal end
 
-if old then finish(old, 'canceled', 'superseded', NOW) end
+if superseded then finish(superseded, 'canceled', 'superseded', NOW) end
+creates.count(wanted)
 local expires_at, keep = NOW + ttl, ttl + ARGV[9]
 redis.call('HSET', KEYS[9], 'client', client, 'number', number, 'status', 'pending',
   'created_at', NOW, 'expires_at', expires_at, 'version', 0,
@@ -98,9 +103,7 @@ end
 redis.call('PEXPIRE', KEYS[9], keep)
 redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
-write_number(number, { ['pending ' .. client] = id,
-  shares = table.concat({ shares.prefix, shares.area, shares.region }, ' ') })
-keep_for(KEYS[8], keep)
+write_number(number, { [slot] = id, shares = table.concat({ shares.prefix, shares.area, shares.region }, ' ') })
 if reference ~= '' then
   local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (NEWEST - 1) * (#id + 1))
   redis.call('SET', KEYS[12], id .. ' ' .. others, 'PX', keep)

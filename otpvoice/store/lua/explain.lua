@@ -15,5 +15,8 @@ for i = 6, #ARGV do
     local full, used = tally_full_until(each.name, each, NOW)
     held[#held + 1] = { ARGV[i], each.label, used, full }
   end
+  for _, limit in ipairs(creates.limits({ client = ARGV[i] })) do
+    held[#held + 1] = { ARGV[i], limit[1], limit[3], limit[2] }
+  end
 end
 return { NOW, gap_until(number), blocked_until(number), held, redis.call('LRANGE', KEYS[8], 0, -1) }

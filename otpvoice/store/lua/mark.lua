@@ -19,7 +19,7 @@ if blocked_until(call.number) > NOW then
   return { 'lost', NOW }
 end
 -- Over another bridge the number may have been called since the claim.
-local gap_end = gap_until(call.number)
+local gap_end = gaps.of_call(call)
 if gap_end > NOW then
   requeue(call, gap_end)
   return { 'lost', NOW }

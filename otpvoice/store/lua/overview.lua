@@ -15,19 +15,23 @@ local function add(client, tallies)
 end
 
 add('', RULES.every_client)
-for i = 4, #ARGV do add(ARGV[i], CLIENT(ARGV[i]).tallies) end
+for i = 4, #ARGV do
+  add(ARGV[i], CLIENT(ARGV[i]).tallies)
+  add(ARGV[i], creates.quotas({ client = ARGV[i] }))
+end
 local events = {}
 for i = 4, #ARGV do
   local waiting = events_key(ARGV[i])
   local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
   events[#events + 1] = { ARGV[i], redis.call('ZCARD', waiting), math.max(0, NOW - (first[2] or NOW)) }
 end
-local head = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
+local queued = 0
+for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do queued = queued + redis.call('ZCARD', queues.of(client)) end
 for _, setting in ipairs(RULES.settings) do
   refused[#refused + 1] = setting
   refused[#refused + 1] = total_in('refused ' .. setting, HOUR)
 end
 return { NOW, held, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
-  redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), redis.call('ZCARD', QUEUE),
+  redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), queued,
   redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
-  math.max(0, NOW - (head[2] or NOW)), events, records.recent() }
+  math.max(0, NOW - (queues.head() or NOW)), events, records.recent() }

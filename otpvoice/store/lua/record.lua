@@ -1,7 +1,8 @@
 -- What became of a claimed call: accepted from its holder whatever the lease, for nobody else knows.
 --
 -- ARGV 3 call id      4 holder       5 status: placed, unknown, failed or queued (to be tried again)
---      6 reason or "" 7 raw or ""    8 provider's id or ""   9 "1": provably not rung, so it leaves no gap
+--      6 reason or "" 7 raw or ""    8 provider's id or ""   9 "unsent": provably not rung; "refused": nor rung,
+--        but the provider answered, so that the gap holds; else ""
 --     10 ms until it is tried again (queued)                11 keep of the provider's id, ms
 --     12-13 the next call after a failed one: id or "" (none), route   14 routes tried so far
 --     15 what the request says of the route: good, bad (enough over different numbers in a row close it),
@@ -12,9 +13,8 @@ local function open_route(key)
   local was_closed = redis.call('HEXISTS', key, 'closed_until') == 1
   redis.call('DEL', key)
   if not was_closed then return '' end
-  for _, id in ipairs(redis.call('SMEMBERS', PREFIX .. 'held')) do
-    if redis.call('ZSCORE', QUEUE, id) then enqueue(id, NOW) end
-  end
+  queues.bring_forward(redis.call('SMEMBERS', PREFIX .. 'held'))
+  wake()
   redis.call('DEL', PREFIX .. 'held')
   return 'opened'
 end
@@ -24,7 +24,7 @@ end
 local function close_route(key)
   local closings = redis.call('HINCRBY', key, 'closings', 1)
   local pause = math.min(RULES.route_pause * 2 ^ (closings - 1), RULES.route_longest_pause)
-  redis.call('HSET', key, 'closed_until', NOW + pause, 'probe', ARGV[9] == '1' and 'any' or 'own')
+  redis.call('HSET', key, 'closed_until', NOW + pause, 'probe', ARGV[9] ~= '' and 'any' or 'own')
   redis.call('HDEL', key, 'probe_until', 'row')
 end
 
@@ -65,7 +65,7 @@ if ARGV[8] ~= '' then
   redis.call('HSET', call_key(call.id), 'provider_id', ARGV[8])
   redis.call('SET', PREFIX .. 'provider:' .. ARGV[8], call.id, 'PX', ARGV[11])
 end
-if ARGV[9] == '1' and not has_ended(call.status) then as_if_never_sent(call) end
+if ARGV[9] ~= '' and not has_ended(call.status) then as_if_never_sent(call, ARGV[9] == 'refused') end
 
 local status, changes = ARGV[5], {}
 if ARGV[6] ~= '' then changes.reason = ARGV[6] end
@@ -89,9 +89,10 @@ end
 local moved = move_call(call, status, changes)
 if moved and not call.sent_at then return_places(owner_of(call), call.id) end
 if moved and pending and ARGV[12] ~= '' and not call.trial and NOW <= last_due(verification)
-  and not call_under_way(verification) then
+  and not call_under_way(verification) and not attempts.exhausted(verification) then
   queue_call(verification, { id = ARGV[12], route = ARGV[13], locale = call.locale, flow = call.flow,
-    bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge, tried = ARGV[14] }, NOW)
+    bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge, tried = ARGV[14],
+    own_gap = call.own_gap }, NOW)
 end
 if ARGV[8] ~= '' then reports.apply_early(call, ARGV[8]) end
 return { call.status, NOW, route_change }

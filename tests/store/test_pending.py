@@ -1,0 +1,147 @@
+"""Pending verifications of one client and number: one for each reference, and so many at most."""
+
+import pytest
+from redis import Redis
+from store.exchange import CODE, RAVI, Exchange, limited, quotas_of
+from store.limit_cases import NO_GAP
+
+from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status, Verification
+from otpvoice.store.values import CallResult
+
+MOST = 3
+HERE, THERE, ELSEWHERE = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+UNSENT = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
+
+
+@pytest.fixture
+def exchange(redis: Redis) -> Exchange:
+    """Three pending verifications of a client and number."""
+    return limited(redis, gaps=NO_GAP, pending_per_number=MOST)
+
+
+def begins(exchange: Exchange, *addresses: str | None) -> list[Verification]:
+    """One verification for each address, each of its own login session, a second apart."""
+    begun = []
+    for address in addresses:
+        exchange.passes(1)
+        reference = f"session at {exchange.store.clock_offset}"
+        begun.append(exchange.begins(reference=reference, ip=address, call_after=100))
+    return begun
+
+
+def superseded(exchange: Exchange, begun: list[Verification]) -> list[int]:
+    """Return the positions of those that were superseded, and expect all others to be pending."""
+    seen = [exchange.looks(each) for each in begun]
+    gone = [n for n, each in enumerate(seen) if each.status is not Status.PENDING]
+    assert all(seen[n].reason is EndReason.SUPERSEDED for n in gone)
+    return gone
+
+
+@pytest.mark.parametrize(
+    ("pending", "newcomer", "gone"),
+    [
+        ([HERE, HERE, THERE], HERE, 0),
+        ([THERE, HERE, HERE], THERE, 1),
+        ([THERE, HERE, HERE], ELSEWHERE, 1),
+        ([None, HERE, None], HERE, 0),
+        ([HERE, None, None], THERE, 1),
+        ([HERE, THERE, ELSEWHERE], ELSEWHERE, 2),
+        ([HERE, THERE, None], None, 2),
+        ([HERE, THERE, None], ELSEWHERE, 0),
+    ],
+)
+def test_one_more_supersedes_the_oldest_of_the_address_with_most(
+    exchange: Exchange, pending: list[str | None], newcomer: str | None, gone: int
+) -> None:
+    """Without an address is an address of its own. Of equal ones the newcomer's own goes first."""
+    begun = begins(exchange, *pending)
+    begins(exchange, newcomer)
+    assert superseded(exchange, begun) == [gone]
+    call = exchange.call_of(begun[gone])
+    assert (call.status, call.reason) == (CallStatus.CANCELED, CallReason.ENDED_FIRST)
+
+
+def test_verification_whose_call_was_sent_is_never_superseded_by_others(
+    exchange: Exchange,
+) -> None:
+    """However many come, and from the same address: its owner may have heard the code."""
+    owner = exchange.called(reference="owner", ip=HERE)
+    storm = begins(exchange, *[HERE] * 20)
+    assert superseded(exchange, storm) == list(range(18))
+    assert exchange.checks(owner, CODE).outcome == "right"
+
+
+def test_create_is_refused_when_calls_were_sent_for_all(exchange: Exchange) -> None:
+    """Until the first of them ends. Nothing of the others is shown, and none is lost."""
+    begun = [exchange.called(reference=f"{n}") for n in range(MOST)]
+    refused = exchange.asks(reference="one more")
+    assert (refused.outcome, refused.verification) == ("rate_limited pending_per_number", None)
+    assert refused.number == begun[0].expires_at - exchange.looks(begun[0]).now
+    assert superseded(exchange, begun) == []
+    exchange.passes(refused.number / 1000)
+    assert exchange.asks(reference="one more").outcome == "created"
+
+
+def test_call_that_did_not_ring_does_not_protect_its_verification(exchange: Exchange) -> None:
+    """Nobody heard its code."""
+    unheard = exchange.begins(reference="unheard")
+    exchange.dials(UNSENT)
+    begins(exchange, HERE, THERE, ELSEWHERE)
+    assert exchange.looks(unheard).reason is EndReason.SUPERSEDED
+
+
+@pytest.mark.parametrize("end", ["approved", "canceled", "expired", "forgotten by the server"])
+def test_verification_that_ended_leaves_its_place_to_another(
+    exchange: Exchange, redis: Redis, end: str
+) -> None:
+    """However it ended, also where nobody swept."""
+    first, *others = begins(exchange, HERE, THERE, ELSEWHERE)
+    if end == "approved":
+        exchange.approves(first)
+    elif end == "canceled":
+        exchange.cancels(first)
+    elif end == "expired":
+        exchange.store.clock_offset += first.expires_at - exchange.looks(first).now
+    else:
+        redis.delete(f"{{otpvoice}}:verification:{first.id}")
+    exchange.begins(reference="one more", call_after=90)
+    assert superseded(exchange, others) == []
+
+
+def test_other_clients_and_numbers_have_their_own_places(exchange: Exchange) -> None:
+    """A client that fills its places takes none of another's."""
+    begun = begins(exchange, HERE, HERE, HERE)
+    exchange.begins(client="bank", reference="a", call_after=90)
+    exchange.begins(RAVI, reference="a", call_after=90)
+    assert superseded(exchange, begun) == []
+
+
+def test_newer_own_code_needs_no_further_place(exchange: Exchange) -> None:
+    """It takes that of the code that it supersedes."""
+    others = begins(exchange, HERE, HERE)
+    old = exchange.begins(reference="sms", call_after=90)
+    newer = exchange.asks(reference="sms", code="654321", own_code=True, call_after=90)
+    assert newer.outcome == "created"
+    assert exchange.looks(old).reason is EndReason.SUPERSEDED
+    assert superseded(exchange, others) == []
+
+
+def test_refused_create_supersedes_nothing(exchange: Exchange) -> None:
+    """No dialer is alive: the pending ones stay as they are."""
+    begun = begins(exchange, HERE, HERE, HERE)
+    exchange.passes(31, dialer=None)
+    assert exchange.asks(reference="one more").outcome == "calls_unavailable"
+    assert superseded(exchange, begun) == []
+
+
+def test_guesses_count_over_all_pending_verifications(redis: Redis) -> None:
+    """More references give no more guesses: the number's limit holds for each of them."""
+    exchange = limited(
+        redis, gaps=NO_GAP, pending_per_number=5, wrong_codes_per_number=quotas_of("7/1h")
+    )
+    begun = [exchange.called(reference=f"{n}") for n in range(5)]
+    outcomes = [
+        exchange.checks(each, f"9{guess:05}").outcome for guess in range(4) for each in begun
+    ]
+    assert outcomes == ["wrong"] * 7 + ["rate_limited wrong_codes_per_number"] * 13
+    assert exchange.checks(begun[0], CODE).outcome == "rate_limited wrong_codes_per_number"
