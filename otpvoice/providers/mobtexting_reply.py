@@ -96,7 +96,7 @@ def _outcome(
 
 
 def _with_reason(outcome: Outcome, text: str) -> Outcome:
-    """Tell a refusal of the account from one of this call."""
+    """Distinguish a refusal of the account from one of this call."""
     is_refusal = outcome in {Outcome.REFUSED, Outcome.BACK_OFF}
     return Outcome.MISCONFIGURED if is_refusal and names_account(text) else outcome
 

@@ -46,7 +46,7 @@ class Proxy:
             seconds_left: until the tunnel has to be open; raises ``TimeoutError`` when none are.
 
         Raises:
-            ProxyError: the proxy can not be reached, or opens no tunnel.
+            ProxyError: the proxy cannot be reached, or opens no tunnel.
         """
         sock: socket.socket | None = None
         try:

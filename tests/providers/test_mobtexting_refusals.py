@@ -224,7 +224,7 @@ def test_refusal_of_one_call_does_not_close_the_route(message: Any) -> None:
 
 
 def test_name_in_a_message_is_not_judged() -> None:
-    """A person who calls themselves so can not close a route."""
+    """A person who uses such a name cannot close a route."""
     message = {"status": "ERROR", "message": "Cannot speak 'Low Balance Token'"}
     assert judged(Route.OBD, message, name="Low Balance Token").outcome is REFUSED
 

@@ -1,4 +1,4 @@
-"""A server on a real socket that answers byte by byte as it is told, and posts to it."""
+"""A server on a real socket that answers byte by byte as a test scripts it, and posts to it."""
 
 import socket
 import ssl
@@ -28,7 +28,7 @@ class Request:
 
 
 class Wire:
-    """A server on a real socket: it records what comes and answers what it is told."""
+    """A server on a real socket: it records what comes and answers what a test scripts."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -46,7 +46,7 @@ class Wire:
             self._answers.put(answer)
 
     def hang_up(self) -> None:
-        """Close every connection; on return the other sides have been told."""
+        """Close every connection; on return the other sides know it."""
         for conn in self._open:
             with suppress(OSError):
                 conn.shutdown(socket.SHUT_RDWR)

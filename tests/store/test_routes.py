@@ -124,7 +124,7 @@ def test_one_number_alone_does_not_close_the_route(
 
 
 def test_unreached_route_closes_by_one_number(exchange: Exchange) -> None:
-    """Nothing was sent, so the number can not be the reason: each request counts."""
+    """Nothing was sent, so the number cannot be the reason: each request counts."""
     exchange.begins()
     changes = []
     for _ in range(5):
