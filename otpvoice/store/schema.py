@@ -115,7 +115,7 @@ _RECORDS: Final[Mapping[str, _Record]] = {
     "number": _Record(
         required=(),
         forms={
-            **_all(_WHOLE, *_GAP, "blocked_until", "verification "),
+            **_all(_WHOLE, *_GAP, "blocked_until", "called_off", "verification "),
             "pending ": _WORD,
             "call ": _WHOLE.replace("^", "^%+?"),
         },

@@ -36,7 +36,7 @@ def now(exchange: Exchange) -> int:
 
 def test_due_call_is_dialed_after_the_clock_went_back(exchange: Exchange) -> None:
     """A call that is due stays due, and one for later comes when it was meant."""
-    due, later = exchange.begins(), exchange.begins(RAVI, call_after=30)
+    due, later = exchange.begins(own_code=True), exchange.begins(RAVI, call_after=30)
     set_back(exchange)
     runs(exchange, 2)
     assert exchange.dials().verification_id == due.id
@@ -114,7 +114,7 @@ def test_another_server_with_an_older_clock_keeps_the_time(
 
 def test_a_full_server_still_keeps_the_time(exchange: Exchange, redis: Redis) -> None:
     """Functions that only read remember the time too, also at ``maxmemory``."""
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     exchange.looks(begun)
     redis.config_set("maxmemory", 1)
     try:
@@ -134,7 +134,7 @@ def test_memory_that_is_damaged_is_replaced(exchange: Exchange, redis: Redis) ->
 
 def test_dialer_goes_on_when_the_clock_went_back(exchange: Exchange) -> None:
     """A placed call is asked about, and ends, when it was meant to."""
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     exchange.dials()
     set_back(exchange)
     runs(exchange, 70)

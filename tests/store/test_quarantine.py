@@ -117,7 +117,7 @@ def assert_reported_once(exchange: Exchange, record: str) -> None:
 
 def assert_in_no_index(redis: Redis, record_id: str) -> None:
     """Nothing will look for the record any more."""
-    for index in ("queue", "dialing", "live", "pull", "expiring"):
+    for index in ("queue:login", "dialing", "live", "pull", "expiring"):
         assert redis.zscore(PREFIX + index, record_id) is None, index
 
 
@@ -243,7 +243,9 @@ def test_number_with_bad_field_keeps_its_block(exchange: Exchange, redis: Redis)
     assert exchange.operations.explain(telephone(ASHA)).blocked_until > 0
 
 
-@pytest.mark.parametrize("key", ["queue", "dialers", "notices", "speech", "line", "waiting"])
+@pytest.mark.parametrize(
+    "key", ["queue", "queue:login", "live:login", "dialers", "notices", "speech", "line", "waiting"]
+)
 def test_key_of_another_type_is_set_aside(exchange: Exchange, redis: Redis, key: str) -> None:
     """Indexes and what belongs to one person: the key is replaced at its next use."""
     begun = exchange.begins()
@@ -298,10 +300,11 @@ def test_queue_member_without_record_leaves_the_queue(
     exchange: Exchange, redis: Redis, member: bytes
 ) -> None:
     """Nothing is to be set aside."""
-    for index in ("queue", "dialing", "live", "pull", "expiring"):
+    for index in ("queue", "queue:login", "dialing", "live", "pull", "expiring"):
         redis.zadd(f"{PREFIX}{index}", {member: time.time() * 1000 - 100})
     dialer_runs_on(exchange)
-    assert not redis.zscore(f"{PREFIX}queue", member)
+    for index in ("queue", "queue:login"):
+        assert not redis.zscore(f"{PREFIX}{index}", member)
     assert not set_asides(exchange).records
 
 
@@ -310,7 +313,7 @@ def test_call_with_strange_id_is_set_aside(exchange: Exchange, redis: Redis) -> 
     begun = exchange.begins()
     strange = PREFIX.encode() + b"call:\xff\xfe"
     redis.copy(f"{PREFIX}call:{begun.calls[0].id}", strange)  # type: ignore[arg-type]
-    redis.zadd(f"{PREFIX}queue", {b"\xff\xfe": time.time() * 1000 - 100})
+    redis.zadd(f"{PREFIX}queue:login", {b"\xff\xfe": time.time() * 1000 - 100})
     dialer_runs_on(exchange)
     assert [each.record for each in set_asides(exchange).records] == ["call:??"]
     assert redis.exists(PREFIX.encode() + b"quarantined:call:\xff\xfe")
@@ -410,7 +413,8 @@ def test_no_value_of_a_record_is_reported(exchange: Exchange, redis: Redis) -> N
 def test_recent_counts_end_after_a_quarter_of_an_hour(exchange: Exchange, redis: Redis) -> None:
     """``/readyz`` and the metrics recover by themselves; doctor lists the record for a week."""
     redis.set(f"{PREFIX}call:broken", "x", ex=1000)
-    redis.zadd(f"{PREFIX}queue", {"broken": 1})
+    for index, member in (("queue", "login"), ("queue:login", "broken")):
+        redis.zadd(f"{PREFIX}{index}", {member: 1})
     assert exchange.finds_nothing() == -1
     assert set_asides(exchange).quarantined == 1
     exchange.passes(15 * 60 + 1)

@@ -93,7 +93,7 @@ def test_error_reply_from_outside_a_function_is_unavailable(
     desk: Exchange, proxy: StoreProxy, reason: str, reply: bytes
 ) -> None:
     """Each refusal says that the store cannot serve, and why; the next command is served."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     proxy.reply_always(reply)
     with pytest.raises(StoreUnavailable) as refusal:
         desk.asks(RAVI)
@@ -108,7 +108,7 @@ def test_malformed_reply_is_unavailable_and_closes_the_connection(
     desk: Exchange, proxy: StoreProxy, reply: str
 ) -> None:
     """What no function returns is refused, and no later reply is taken for another command's."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     with closing(connect(proxy.url)) as client:
         before = desk.store.gate.run("test", lambda to: to.ask("CLIENT", "ID"))
         proxy.reply_always(MALFORMED[reply], b"FCALL")
@@ -136,7 +136,7 @@ def test_acl_refusal_is_unavailable(redis: Redis, redis_url: str, rule: str, rea
     restricted = user_of(redis, redis_url, "+@all", "~*")
     with closing(connect(restricted)) as client:
         desk = Exchange(RedisStore(client, keep=KEEP))
-        begun = desk.begins()
+        begun = desk.begins(own_code=True)
         acl(redis, rule)
         with pytest.raises(StoreUnavailable) as refusal:
             desk.asks(RAVI)
@@ -173,7 +173,7 @@ def test_forgotten_library_is_loaded_again(
     redis: Redis, exchange: Exchange, *, loads: bool
 ) -> None:
     """FUNCTION FLUSH and FUNCTION DELETE are not noticed."""
-    begun = exchange.begins()
+    begun = exchange.begins(own_code=True)
     if loads:
         for library in redis.function_list("otpvoice_*"):
             redis.function_delete(library[1])
@@ -186,7 +186,7 @@ def test_slow_function_that_is_killed_is_unavailable(server: ValkeyServer) -> No
     """While the server is busy with somebody's function, and after it was killed: refused."""
     with closing(connect(server.connection_url)) as client:
         desk = Exchange(RedisStore(client, keep=KEEP))
-        begun = desk.begins()
+        begun = desk.begins(own_code=True)
         client.config_set("busy-reply-threshold", 1)
         client.function_load(
             "#!lua name=slow\nredis.register_function('slow', function() while true do end end)"

@@ -132,10 +132,12 @@ function verifications.remove_pending(verification)
   end
 end
 
--- Report whether a call of the verification may have rung: it was sent and not taken back since.
+-- Report whether a call of the verification may have rung: it was sent and not taken back since. What a record
+-- that was set aside would say is not known.
 function verifications.was_called(verification)
   for call in string.gmatch(verification.calls or '', '%S+') do
-    if redis.call('HEXISTS', PREFIX .. 'call:' .. call, 'sent_at') == 1 then return true end
+    local key = PREFIX .. 'call:' .. call
+    if redis.call('HEXISTS', key, 'sent_at') == 1 or redis.call('EXISTS', key) == 0 then return true end
   end
   return false
 end

@@ -22,5 +22,11 @@ local redis = (function(library, api)
     return server.call(...)
   end
 
-  return { call = call, register_function = library.register_function }
+  -- For those who want to see the refusal of a command.
+  local function pcall(...)
+    server = server or api()
+    return server.pcall(...)
+  end
+
+  return { call = call, pcall = pcall, register_function = library.register_function }
 end)(redis, function() return redis end)

@@ -11,7 +11,7 @@ local COMMANDS = {
   set = { SADD = { '1' }, SMEMBERS = {} },
   zset = { ZADD = { '1', 'member' }, ZSCORE = { 'member' }, ZCARD = {}, ZCOUNT = { '-inf', '+inf' },
     ZRANGE = { '0', '-1' }, ZRANGEBYSCORE = { '-inf', '+inf' }, ZREM = { 'member' },
-    ZREMRANGEBYSCORE = { '-inf', '+inf' } },
+    ZREMRANGEBYSCORE = { '-inf', '+inf' }, ZREMRANGEBYRANK = { '1', '1' } },
 }
 
 local reply = { NOW }
@@ -27,6 +27,7 @@ for kind, commands in pairs(COMMANDS) do
   -- Without it the keys would stay.
   if is_refused('DEL', key) then return reply end
   for command, arguments in pairs(commands) do is_refused(command, key, unpack(arguments)) end
+  if kind == 'string' then is_refused('RENAME', key, key) end
   redis.call('DEL', key)
 end
 return reply
