@@ -13,7 +13,7 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.address import ManyServers, known_servers, read_many
 from otpvoice.store.keys import TAG
 from otpvoice.store.primary import Place, ask_cluster, ask_sentinel
-from otpvoice.store.replies import translated
+from otpvoice.store.replies import malformed, translated
 
 _PINGS: Final = 21
 
@@ -70,6 +70,8 @@ def probe(redis: Redis) -> Server:
     with translated():
         info: dict[str, Any] = redis.info()
         clock_ahead, round_trip = _clock_ahead(redis), _round_trip(redis)
+    if "redis_version" not in info:
+        raise malformed()
     name = "valkey" if "valkey_version" in info else "redis"
     speaks = str(info["redis_version"])
     min_replicas = _setting(redis, "min-replicas-to-write")

@@ -230,7 +230,7 @@ class RedisStore(Rulebook):
 
         def wait(connections: Connections) -> None:
             try:
-                connections.ask("BLPOP", self._keys.wake, str(seconds))
+                connections.ask("BLPOP", self._keys.wake, str(seconds), accept=_is_token)
             except StoreUnavailable as error:
                 if error.reason != TIMEOUT:
                     raise
@@ -346,6 +346,11 @@ class RedisStore(Rulebook):
 
     def _again(self, client: str, idempotency: Idempotency | None) -> str:
         return self._keys.again(client, idempotency.key if idempotency else "")
+
+
+def _is_token(reply: object) -> bool:
+    """Return whether this can be the reply to ``BLPOP``. Anything else must not end a wait."""
+    return reply is None or isinstance(reply, list)
 
 
 def _call(call: NewCall) -> tuple[Argument, ...]:

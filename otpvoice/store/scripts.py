@@ -81,7 +81,10 @@ class Library:
             StoreUnavailable: the server cannot load it.
         """
         self._make_room(store)
-        store.ask("FUNCTION", "LOAD", "REPLACE", self._text)
+        store.ask("FUNCTION", "LOAD", "REPLACE", self._text, accept=self._is_loaded)
+
+    def _is_loaded(self, reply: Any) -> bool:
+        return bool(reply == self._name.encode())
 
     def _make_room(self, store: Connections) -> None:
         """Delete the other libraries if there are too many. A process that misses one reloads it.
@@ -89,12 +92,19 @@ class Library:
         A user without permission for this can still load, so an error reply is no failure.
         """
         try:
-            listed = store.ask("FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*")
+            listed = store.ask("FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*", accept=_is_listing)
             for each in listed if len(listed) >= _LIBRARIES else ():
                 store.ask("FUNCTION", "DELETE", each[1])
         except StoreUnavailable as error:
             if error.is_lost:
                 raise
+
+
+def _is_listing(reply: Any) -> bool:
+    """Return whether this can be the reply to ``FUNCTION LIST``: pairs of names and values."""
+    return isinstance(reply, list) and all(
+        isinstance(each, list) and len(each) > 1 for each in reply
+    )
 
 
 def _is_reply(reply: Any) -> bool:

@@ -48,7 +48,8 @@ def test_due_call_is_dialed_after_the_clock_went_back(exchange: Exchange) -> Non
 
 def test_code_lives_no_longer_after_the_clock_went_back(exchange: Exchange) -> None:
     """A code of 60 s ends after 60 s of the rules' time, which is a tenth more of the server's."""
-    begun, other = exchange.begins(ttl=60), exchange.begins(RAVI, ttl=60)
+    begun = exchange.begins(ttl=60, own_code=True)
+    other = exchange.begins(RAVI, ttl=60)
     set_back(exchange)
     runs(exchange, 59)
     assert exchange.checks(begun, CODE).outcome == "right"

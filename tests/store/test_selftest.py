@@ -11,7 +11,7 @@ from redis import Redis
 from otpvoice.store.redis import RedisStore
 from otpvoice.store.selftest import SelfTest
 
-LUA = {path.name: path.read_text("utf-8") for path in (files("otpvoice.store") / "lua").iterdir()}  # type: ignore[attr-defined]
+LUA = {path.name: path.read_text("utf-8") for path in (files("otpvoice.store") / "lua").iterdir()}
 
 
 def test_every_command_of_the_functions_is_tried() -> None:
