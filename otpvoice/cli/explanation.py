@@ -52,7 +52,7 @@ def number_limits(
         blocked_until=explanation.blocked_until if explanation.blocked_until > now else None,
         usages=tuple(usages(explanation.uses, limits, now)),
         refusals=explanation.refusals,
-        by_address=bool(limits.calls_per_ip),
+        by_address=bool(limits.calls_per_ip or limits.creates_per_ip),
     )
 
 
@@ -81,7 +81,7 @@ def explain(number: NumberLimits) -> Iterator[str]:
     gap = Usage(None, "call_gap", None, None, number.gap_until).row(number.now)
     yield f"{gap}; a call waits for it" if number.gap_until else gap
     if number.by_address:
-        yield "  calls_per_ip is counted by address: this number can not tell it."
+        yield "  calls_per_ip and creates_per_ip are counted by address: a number does not show them."
     yield ""
     yield from tell_refusals(number)
 

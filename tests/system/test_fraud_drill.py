@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 import requests
 from system.crowd import Answer, Line, crowd
+from system.limits import SHIPPED
 from system.processes import Stack, service_running, until
 from world import BANK_KEY, LOGIN_KEY, Service
 
-from otpvoice.core.limits import LIMITS, Quota, Ratio, setting_of
-from otpvoice.settings.tree import Limits
+from otpvoice.core.limits import LIMITS, setting_of
 
 NUMBERS = int(os.environ.get("OTPVOICE_TEST_FRAUD", "200"))
 ADDRESSES, REFERENCES, AT_ONCE = 500, 7, 8
@@ -37,20 +37,6 @@ A_PLACE_FOR_ALL = {"OTPVOICE_LIMITS_CALLS_PER_CLIENT": "100000/1m"}
 """As of an operator with very many logins, so that the limit under test has to do the work."""
 
 pytestmark = pytest.mark.timeout(120 + NUMBERS // 5)
-
-
-def written(value: object) -> str:
-    """A setting as its variable says it."""
-    if isinstance(value, tuple):
-        return ",".join(map(written, value))
-    return value.name if isinstance(value, Quota | Ratio) else str(value)
-
-
-SHIPPED = {
-    f"OTPVOICE_LIMITS_{setting.upper()}": written(getattr(Limits(), setting))
-    for setting in LIMITS
-    if setting != "block"
-}
 
 
 class Pumper:

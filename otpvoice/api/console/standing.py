@@ -103,7 +103,7 @@ def _full(used: Iterable[Usage]) -> Iterator[Trouble]:
 def _waiting(seen: Overview) -> Iterator[Trouble]:
     if seen.overdue > 15_000:
         means = f"The oldest call that could be dialed has waited {seen.overdue // 1000} s."
-        to_do = "Over 60 s creates are refused (over_capacity): start another dialer."
+        to_do = "Over 60 s its client's creates are refused (over_capacity): start another dialer."
         yield Trouble(refuses=False, title="The queue is behind", means=means, to_do=to_do)
 
 

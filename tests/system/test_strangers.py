@@ -1,0 +1,173 @@
+"""Strangers start logins for a number whose owner is called, and loop where calls are refused.
+
+The limits are the shipped ones but where a test says so. ``OTPVOICE_TEST_STRANGERS`` is how many
+creates a storm has, ``OTPVOICE_TEST_LOOP`` for how many seconds tokens loop.
+"""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+from system.crowd import crowd
+from system.limits import SHIPPED
+from system.processes import Stack, service_running, until
+from world import ASHA, Service
+
+from otpvoice.store.address import connect
+
+STORM = int(os.environ.get("OTPVOICE_TEST_STRANGERS", "200"))
+LOOP = int(os.environ.get("OTPVOICE_TEST_LOOP", "4"))
+TOKENS, ATTEMPTS = 20, 6
+ONE_ADDRESS = "49.36.0.1"
+
+
+def address(n: int) -> str:
+    """The nth of many public addresses."""
+    return f"49.37.{n // 250}.{n % 250 + 1}"
+
+
+@pytest.fixture
+def shipped(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the shipped limits, but no limit of wrong codes that a storm uses up."""
+    with service_running(environ, tmp_path_factory.mktemp("shipped"), **SHIPPED) as stack:
+        yield stack.service
+
+
+def asks_as(service: Service, token: str, method: str, path: str, body: Any = None) -> Any:
+    """One request of an app, with its client token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.request(method, f"{service.url}{path}", json=body, headers=headers, timeout=20)
+
+
+class Stranger:
+    """Starts logins for a number, and does with each all that its client token allows.
+
+    Args:
+        service: the service, with the login backend's key.
+        owner: the verification that is not the stranger's.
+        cancels: whether each login is canceled at once.
+    """
+
+    def __init__(self, service: Service, owner: dict[str, Any], cancels: bool) -> None:
+        self._service = service
+        self._owner = owner
+        self._cancels = cancels
+        self.refused: Counter[str] = Counter()
+        self.begun: list[dict[str, Any]] = []
+
+    def storms(self, address_of: Callable[[int], str]) -> None:
+        """So many creates, a few at a time, each of a login session of its own."""
+        with ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(lambda n: self._creates(n, address_of(n)), range(STORM)):
+                pass
+
+    def _creates(self, n: int, ip: str) -> None:
+        members = {"to": ASHA, "reference": f"stranger {n}", "ip": ip}
+        answer = self._service.post("/v1/verifications", members)
+        body = answer.json()
+        assert self._owner["id"] not in answer.text
+        assert self._owner["reference"] not in answer.text
+        if answer.status_code == 429:
+            self.refused[body["limit"]] += 1
+            return
+        assert answer.status_code == 201, answer.text
+        self.begun.append(body)
+        own, other = f"/v1/verifications/{body['id']}", f"/v1/verifications/{self._owner['id']}"
+        token = body["client_token"]
+        for method, path in (
+            ("GET", other),
+            ("POST", f"{other}/cancel"),
+            ("POST", f"{other}/calls"),
+        ):
+            assert asks_as(self._service, token, method, path).status_code == 404
+        guess = asks_as(self._service, token, "POST", f"{own}/checks", {"code": "000000"}).json()
+        assert guess.get("code") in {"no_call_yet", "verification_closed"}
+        if self._cancels:
+            assert asks_as(self._service, token, "POST", f"{own}/cancel").status_code in {200, 409}
+
+
+@pytest.mark.parametrize("cancels", [False, True], ids=["left pending", "canceled at once"])
+@pytest.mark.parametrize("addresses", ["one address", "many addresses"])
+def test_code_that_was_heard_stays_valid_in_a_storm_of_creates(
+    shipped: Service, addresses: str, cancels: bool
+) -> None:
+    """No stranger voids it, uses up its checks, or learns of it; one address meets its limit."""
+    owner = shipped.asks(ASHA, reference="the owner", ip="103.21.124.1")
+    code = shipped.hears_code(ASHA)
+    shipped.call_becomes(owner, "answered")
+    stranger = Stranger(shipped, owner, cancels)
+    of_one = addresses == "one address"
+    stranger.storms(lambda n: ONE_ADDRESS if of_one else address(n))
+
+    seen = shipped.looks(owner)
+    assert (seen["status"], seen["checks_left"], len(seen["calls"])) == ("pending", 5, 1)
+    for begun in stranger.begun[-3:]:
+        answer = shipped.checks(begun, code)
+        assert answer.status_code == 409, answer.text
+    assert shipped.checks(owner, code).json()["valid"] is True
+
+    calls = Counter(entry["person"] for entry in shipped.phones.ledger())
+    assert calls[ASHA.removeprefix("+")] <= 3
+    print(f"{addresses}, cancels={cancels}: {len(stranger.begun)} begun, {stranger.refused}")
+    assert set(stranger.refused) <= {"calls_per_number 3/10m", "calls_per_ip 30/1h"}
+    if not cancels:
+        assert len(stranger.begun) <= 3
+    elif of_one:
+        assert stranger.refused["calls_per_ip 30/1h"]
+        assert len(stranger.begun) <= 30
+    else:
+        assert not stranger.refused["calls_per_ip 30/1h"]
+
+
+# A provider that refuses --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Wide limits but for the gap and the attempts. The provider refuses each call with 422."""
+    changes = {
+        "OTPVOICE_LIMITS_CALL_GAP": SHIPPED["OTPVOICE_LIMITS_CALL_GAP"],
+        "OTPVOICE_LIMITS_ATTEMPTS_PER_VERIFICATION": str(ATTEMPTS),
+        "OTPVOICE_SERVER_WORKERS": "2",
+    }
+    with service_running(environ, tmp_path_factory.mktemp("refused"), **changes) as stack:
+        body = json.dumps({"message": "The bridge field is invalid."})
+        stack.service.phones.behave(ASHA, "reply", status=422, body=body)
+        yield stack
+
+
+def test_loop_of_call_requests_makes_few_provider_requests(refused: Stack) -> None:
+    """Twenty tokens ask for calls all the time. The gap lets one attempt of both routes through."""
+    service = refused.service
+    begun = [
+        service.asks(ASHA, reference=f"session {n}", ttl=600, ip=address(n)) for n in range(TOKENS)
+    ]
+    until(lambda: len(service.phones.ledger()) >= 2, "both routes to refuse")
+    answers: Counter[tuple[int, str]] = Counter()
+
+    def asks(n: int) -> None:
+        mine = begun[n % TOKENS]
+        path = f"/v1/verifications/{mine['id']}/calls"
+        answer = asks_as(service, mine["client_token"], "POST", path)
+        answers[answer.status_code, answer.json().get("code", "")] += 1
+
+    with connect(refused.variables["OTPVOICE_REDIS_URL"]) as redis:
+        redis.config_resetstat()
+        with crowd(asks, threads=8):
+            time.sleep(LOOP)  # as long as the loop lasts
+        stats = redis.info("commandstats")["cmdstat_fcall"]
+    requests_made = Counter(entry["person"] for entry in service.phones.ledger())
+    print(f"{sum(answers.values())} asked in {LOOP} s: {answers}; {requests_made}; {stats}")
+    assert sum(answers.values()) > TOKENS
+    assert requests_made == {ASHA.removeprefix("+"): 2}
+    assert stats["usec_per_call"] < 2_000
+    for each in begun:
+        shown = service.get(f"/v1/verifications/{each['id']}")
+        assert len(shown.json()["calls"]) <= ATTEMPTS
+        assert len(shown.content) < 4_096
