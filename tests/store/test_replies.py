@@ -176,6 +176,37 @@ def test_malformed_reply_while_loading_is_unavailable(
         _until(store.health)
 
 
+def test_circuit_breaker_opens_again_where_ping_is_refused(
+    desk: Exchange, proxy: StoreProxy
+) -> None:
+    """A user who may run functions needs no PING: the breaker probes with a function."""
+    begun = desk.begins()
+    refusal = b"-NOPERM User u has no permissions to run the 'ping' command\r\n"
+    proxy.decide = lambda command: refusal if command[0] == b"PING" else CLOSE
+    with pytest.raises(StoreUnavailable):
+        desk.looks(begun)
+    proxy.reply_always(refusal, b"PING")
+    comes_back(desk)
+    assert desk.looks(begun).checks_left == 5
+
+
+def test_circuit_breaker_stays_closed_while_only_ping_is_served(
+    desk: Exchange, proxy: StoreProxy
+) -> None:
+    """A proxy may reply to PING by itself while the store behind it is away."""
+    begun = desk.begins()
+    proxy.decide = lambda command: b"+PONG\r\n" if command[0] == b"PING" else CLOSE
+    with pytest.raises(StoreUnavailable):
+        desk.looks(begun)
+    time.sleep(0.6)
+    sent = len(proxy.commands)
+    with pytest.raises(StoreUnavailable, match="Nothing was done"):
+        desk.looks(begun)
+    assert len(proxy.commands) - sent <= 1  # a probe, perhaps
+    proxy.pass_on()
+    comes_back(desk)
+
+
 @pytest.mark.parametrize("reply", [b"+OK\r\n", b":1\r\n", b"$2\r\nok\r\n"])
 def test_malformed_reply_ends_no_wait_and_describes_no_server(
     proxy: StoreProxy, reply: bytes
