@@ -1,6 +1,6 @@
 """The voice of the page's phones: eSpeak NG, where it is installed; else the browser lends its own.
 
-The library comes with the system (Debian's ``libespeak-ng1``) or in a wheel (``otpvoice[voice]``).
+The library comes with the system (Debian's ``libespeak-ng1``) or in a wheel (the extra ``voice``).
 It is spoken to as its header ``speak_lib.h`` says.
 """
 

@@ -5,9 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from cli.words import left_of
+
 
 class Shell:
     """A context manager: a shell in which lines are pasted, one block after the other.
+
+    It has job control, as at a terminal: ``kill %1``, and jobs that do not ignore Ctrl-C.
 
     Args:
         folder: where it starts.
@@ -19,9 +23,10 @@ class Shell:
     def __init__(self, folder: Path, **environ: str) -> None:
         others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
         self._process = subprocess.Popen(
-            ["sh"],
+            ["bash", "--norc"],
             cwd=folder,
             env=others | environ,
+            start_new_session=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -29,11 +34,19 @@ class Shell:
         )
 
     def __enter__(self) -> Self:
+        self.run("set -m")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.communicate()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()  # not read to its end: jobs of the shell may still hold it
+        self._process.wait()
+
+    def left(self) -> list[str]:
+        """Return the commands that were started in it and still run."""
+        return [name for name in left_of(self._process) if name != "bash"]
 
     def run(self, block: str) -> str:
         """Return what a block of lines prints."""

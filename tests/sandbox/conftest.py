@@ -205,5 +205,5 @@ def voice() -> Voice:
     if found is None:
         if os.environ.get("OTPVOICE_REQUIRE") == "all":
             pytest.fail("eSpeak NG is not installed, and nothing may be left out")
-        pytest.skip("left out: eSpeak NG is not installed (the extra otpvoice[voice])")
+        pytest.skip("left out: eSpeak NG is not installed (the extra voice)")
     return found

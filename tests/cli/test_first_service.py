@@ -1,0 +1,109 @@
+"""The page "Your first service": its lines, pasted from top to bottom."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.shell import Shell
+from system.processes import until
+from world import Phones
+
+from otpvoice.cli.stack import free_port
+
+SOURCE = Path(__file__).parents[2]
+PAGE = (SOURCE / "docs" / "first-service.md").read_text(encoding="utf-8")
+INSTALL, CONFIGURE, START, CREATE, LISTEN, END = re.findall(
+    r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE
+)
+FRESH = os.environ.get("OTPVOICE_TEST_FRESH_VENV") == "1"
+"""Whether the first block is run as well: it installs all packages, which takes a minute."""
+
+
+@pytest.mark.timeout(600 if FRESH else 120)
+def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
+    """With the installed packages of the tests, or with ``OTPVOICE_TEST_FRESH_VENV=1`` new ones.
+
+    Only the ports differ from the page.
+    """
+    folder = tmp_path / "source"
+    api, sandbox, store = (str(free_port()) for _ in range(3))
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OTPVOICE_SERVER_BIND": f"127.0.0.1:{api}",
+        "OTPVOICE_SERVER_PUBLIC_URL": f"http://127.0.0.1:{api}",
+        "OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{store}/0",
+    }
+
+    def here(lines: str) -> str:
+        moved = {":8000/": f":{api}/", ":8100/": f":{sandbox}/", "6379": store}
+        moved["otpvoice sandbox"] = f"otpvoice sandbox --port {sandbox}"
+        for usual, ours in moved.items():
+            lines = lines.replace(usual, ours)
+        return lines
+
+    _copy_source(folder)
+    phones = Phones(f"http://127.0.0.1:{sandbox}")
+    with Shell(folder, **environ) as shell:
+        if FRESH:
+            shell.run(INSTALL)
+            assert shell.run("command -v otpvoice").startswith(str(folder))
+        assert shell.run(here(CONFIGURE)).strip() == ""
+        try:
+            assert '"status":"ok"' in shell.run(here(START))
+            printed = shell.run(here(CREATE))  # with lines of the log in between
+            assert re.search(r"^ok +webhook ", printed, re.MULTILINE)
+            assert not re.search(r"^FAIL", printed, re.MULTILINE), printed
+            assert re.search(r'^\{"id":"vrf_.*"status":"pending"', printed, re.MULTILINE), printed
+            until(lambda: bool(phones.calls("+919876543210")[-1:]), "the call")
+            until(lambda: phones.calls("+919876543210")[-1]["status"] == "ANSWER", "its end")
+            (calls,) = re.findall(r"^\[.*\]$", shell.run(here(LISTEN)), re.MULTILINE)
+            (call,) = json.loads(calls)
+            assert re.fullmatch(
+                r"Hello Asha\. Your code is (\d(, \d){5})\. Again, your code is \1\.",
+                call["spoken"],
+            )
+        finally:
+            shell.run(END)
+        until(lambda: shell.left() == [], "all to end")
+    assert (folder / "otpvoice.toml").stat().st_mode & 0o077 == 0
+    assert "ovk_" not in (folder / "otpvoice.toml").read_text()
+
+
+def test_first_service_install_line_names_extras_that_exist(tmp_path: Path) -> None:
+    """Pip only warns of an unknown extra, and the lines after it would fail."""
+    (source,) = re.findall(r"pip install '(\S+)'", INSTALL)
+    folder = tmp_path / "source"
+    _copy_source(folder)
+    options = ("--dry-run", "--no-deps", "--no-build-isolation", "--no-index")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, source],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Would install otpvoice-" in done.stdout
+    assert "does not provide the extra" not in done.stderr + done.stdout
+
+
+def test_documents_install_otpvoice_from_source_only() -> None:
+    """The name is published on no package index: whoever registered it there would be run."""
+    texts = [*SOURCE.glob("*.md"), *(SOURCE / "docs").glob("*.md"), SOURCE / "Makefile"]
+    texts += [*(SOURCE / "otpvoice").rglob("*.py"), *(SOURCE / "examples").rglob("*.md")]
+    by_name = re.compile(r"pip[^\n]* install [^\n]*(?<![./\w-])otpvoice(\[|\b(?![-./]))")
+    found = [path for path in texts if by_name.search(path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def _copy_source(folder: Path) -> None:
+    """Copy what a checkout has, as far as a package is built from it."""
+    folder.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(SOURCE / name, folder)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SOURCE / "otpvoice", folder / "otpvoice", ignore=ignored)
