@@ -6,17 +6,40 @@ too far away. The scripts set it aside before they use it (``_records.lua``).
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from otpvoice.core.verification import CallStatus, Status
 
-_WHOLE: Final = "^%d%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?$"
-"""A number of at most 14 digits: a time in milliseconds, a duration, or a count."""
-_WORD: Final = "^[%w_. -]+$"
-_FLAG: Final = "^[01]$"
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A form of text, quick to check in Lua."""
+
+    forbidden: str
+    """A Lua class of the characters that it does not have."""
+    longest: int
+
+    def lua(self) -> str:
+        return f"{{ forbidden = '{self.forbidden}', longest = {self.longest} }}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """One of some words."""
+
+    words: Iterable[str]
+
+    def lua(self) -> str:
+        return "{ words = { " + ", ".join(f"{word} = true" for word in sorted(self.words)) + " } }"
+
+
+_WHOLE: Final = _Text("%D", 14)
+"""A time in milliseconds, a duration, or a count."""
+_WORD: Final = _Text("[^%w_. -]", 96)
+_FLAG: Final = _Text("[^01]", 1)
 
 
 class UnreadableRecord(Exception):
@@ -48,31 +71,37 @@ def decoding(record: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    required: tuple[str, ...]
-    forms: Mapping[str, str | Iterable[str]]
-    """A Lua pattern, or the words that the field may hold. A name that ends in a space stands for
-    all fields that begin so."""
-    needs: Mapping[str, tuple[str, ...]]
+    """The form of one kind of record. Fields without a form may hold anything."""
+
+    required: tuple[str, ...] = ()
+    forms: Mapping[str, _Text | _Words] = field(default_factory=dict)
+    families: Mapping[str, _Text | _Words] = field(default_factory=dict)
+    """The same for all fields whose name begins so, up to a space."""
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Field or status → the fields that have to come with it."""
 
     def lua(self) -> str:
-        forms = ", ".join(f"['{name}'] = {_form(form)}" for name, form in self.forms.items())
-        needs = ", ".join(f"['{name}'] = {_texts(fields)}" for name, fields in self.needs.items())
-        required = _texts(self.required)
-        return f"{{ required = {required}, forms = {{ {forms} }}, needs = {{ {needs} }} }}"
+        members = {"required": _list(self.required), "forms": _forms(self.forms)}
+        if self.families:
+            members["families"] = _forms(self.families)
+        if self.needs:
+            members["needs"] = _table({name: _list(each) for name, each in self.needs.items()})
+        return _table(members)
 
 
-def _texts(words: Iterable[str]) -> str:
+def _forms(forms: Mapping[str, _Text | _Words]) -> str:
+    return _table({name: form.lua() for name, form in forms.items()})
+
+
+def _list(words: Iterable[str]) -> str:
     return "{ " + ", ".join(f"'{word}'" for word in words) + " }"
 
 
-def _form(form: str | Iterable[str]) -> str:
-    if isinstance(form, str):
-        return f"'{form}'"
-    return "{ " + ", ".join(f"{word} = true" for word in sorted(form)) + " }"
+def _table(members: Mapping[str, str]) -> str:
+    return "{ " + ", ".join(f"['{name}'] = {value}" for name, value in members.items()) + " }"
 
 
-def _all(form: str, *names: str) -> dict[str, str]:
+def _all(form: _Text, *names: str) -> dict[str, _Text | _Words]:
     return dict.fromkeys(names, form)
 
 
@@ -85,7 +114,7 @@ _RECORDS: Final[Mapping[str, _Record]] = {
             "due_at",
         ),
         forms={
-            "status": [*CallStatus],
+            "status": _Words(CallStatus),
             **_all(_WORD, "verification", "number", "client", "route", "locale", "bridge"),
             **_all(_WHOLE, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
             **_all(_WHOLE, "placed_at", "ended_at", "duration", "heard_after", "requests"),
@@ -104,34 +133,32 @@ _RECORDS: Final[Mapping[str, _Record]] = {
             *("version", "code_length", "checks_left", "queue_margin", "route", "locale"),
         ),
         forms={
-            "status": [*Status],
+            "status": _Words(Status),
             **_all(_WORD, "client", "number", "route", "locale"),
             **_all(_WHOLE, "created_at", "expires_at", "ended_at", "version", "code_length"),
             **_all(_WHOLE, "checks_left", "queue_margin", "redialed", "remembered"),
             **_all(_FLAG, "own_code", "test", "trial", "counted", "events", "deliver_only"),
         },
-        needs={},
     ),
     "number": _Record(
-        required=(),
-        forms={
-            **_all(_WHOLE, *_GAP, "blocked_until", "called_off", "verification "),
-            "pending ": _WORD,
-            "call ": _WHOLE.replace("^", "^%+?"),
+        forms=_all(_WHOLE, *_GAP, "blocked_until", "called_off"),
+        families={
+            **_all(_WHOLE, "verification "),
+            **_all(_WORD, "pending "),
+            **_all(_Text("[^%d+]", 15), "call "),
         },
         needs=dict.fromkeys(_GAP, _GAP),
     ),
-    "route": _Record(
-        required=(),
-        forms=_all(_WHOLE, "failures", "closings", "closed_until", "probe_until"),
-        needs={},
-    ),
+    "route": _Record(forms=_all(_WHOLE, "failures", "closings", "closed_until", "probe_until")),
     "event": _Record(
         required=("type", "verification", "said", "tries"),
-        forms={"type": r"^[a-z_]+%.[a-z_]+$", "verification": _WORD, "tries": _WHOLE},
-        needs={},
+        forms={
+            **_all(_Text("[^a-z_.]", 40), "type"),
+            **_all(_WORD, "verification"),
+            **_all(_WHOLE, "tries"),
+        },
     ),
-    "again": _Record(required=("body", "id", "outcome"), forms={"id": _WORD}, needs={}),
+    "again": _Record(required=("body", "id", "outcome"), forms=_all(_WORD, "id")),
 }
 
 

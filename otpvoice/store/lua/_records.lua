@@ -49,24 +49,31 @@ do
     notice('record.set_aside', { record = printable(name), why = printable(why) })
   end
 
+  -- Every claim and every answer judges records, so that this creates no tables.
   local function has_form(value, form)
-    if type(form) == 'table' then return form[value] end
-    return #value <= 96 and value:find(form)
+    if form.words then return form.words[value] end
+    return #value <= form.longest and value ~= '' and not value:find(form.forbidden)
+  end
+
+  local function missing(record, fields)
+    for i = 1, #fields do
+      if not record[fields[i]] then return 'no ' .. fields[i] end
+    end
   end
 
   -- What is wrong with a record, or nil.
   local function fault_of(kind, record)
     local schema = RULES.records[kind]
-    for _, field in ipairs(schema.required) do
-      if not record[field] then return 'no ' .. field end
-    end
+    local forms, families, needs = schema.forms, schema.families, schema.needs
+    local fault = missing(record, schema.required)
     for field, value in pairs(record) do
-      local form = schema.forms[field] or schema.forms[field:match('^%a+ ') or '']
+      if fault then return fault end
+      local form = forms[field] or families and families[field:match('^%a+ ')]
       if form and not has_form(value, form) then return 'unreadable ' .. (field:match('^[%w_]+') or 'field') end
-      for _, needed in ipairs(schema.needs[field == 'status' and value or field] or {}) do
-        if not record[needed] then return 'no ' .. needed end
-      end
+      local needed = needs and needs[field == 'status' and value or field]
+      fault = needed and missing(record, needed)
     end
+    return fault
   end
 
   -- A block outlives the rest of its number's record: what cannot be read must not undo it.
@@ -78,11 +85,15 @@ do
     return { blocked_until = record.blocked_until }
   end
 
-  -- The record of a key; nil when there is none, or when it had to be set aside.
+  -- The record of a key; nil when there is none, or when it had to be set aside. Once in a run it is judged.
   function records.at(kind, key)
     local record = load(key)
-    local fault = record and fault_of(kind, record)
-    if not fault then return record end
+    if not record or read[key] then return record end
+    local fault = fault_of(kind, record)
+    if not fault then
+      read[key] = true
+      return record
+    end
     records.set_aside(key, fault)
     return kind == 'number' and keep_block(key, record) or nil
   end
@@ -96,11 +107,8 @@ do
 
   -- {field, value, ...} of a record; empty when it cannot be read.
   function records.flat(kind, id)
-    local flat = {}
-    for field, value in pairs(records.read(kind, id) or {}) do
-      flat[#flat + 1], flat[#flat + 2] = field, value
-    end
-    return flat
+    local key = PREFIX .. kind .. ':' .. id
+    return (read[key] or records.read(kind, id)) and redis.call('HGETALL', key) or {}
   end
 
   -- Of both lists: how many entries are recent, and the newest {list, entry, when (ms), ...}.

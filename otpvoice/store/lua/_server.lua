@@ -7,19 +7,20 @@
 local records = {} -- see _records.lua
 
 local redis = (function(library, api)
-  local server -- known once a function runs: a library that is being loaded has no commands
+  local run -- known once a function runs: a library that is being loaded has no commands
 
   local function call(...)
-    server = server or api()
-    local reply = server.pcall(...)
-    local fault = type(reply) == 'table' and reply.err
+    run = run or api().pcall
+    local reply = run(...)
+    if type(reply) ~= 'table' then return reply end
+    local fault = reply.err
     if not fault then return reply end
     local why = fault:find('WRONGTYPE', 1, true) and 'another type of value'
       or fault:find('hash value is not an integer', 1, true) and 'a counter that is no number'
       or fault:find('would overflow', 1, true) and 'a counter at its end'
     if not why then error(reply) end
     records.set_aside(select(2, ...), why)
-    return server.call(...)
+    return api().call(...)
   end
 
   -- For those who want to see the refusal of a command.
