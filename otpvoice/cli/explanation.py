@@ -7,6 +7,7 @@ from typing import Any
 from otpvoice.cli.moments import iso, when
 from otpvoice.cli.uses import HEADING, Usage, usages
 from otpvoice.core.allowances import CALLS_PER_DAY
+from otpvoice.core.keys import LogId
 from otpvoice.core.limits import CallLimits
 from otpvoice.store.operations import Explanation, Refusal, Telephone
 
@@ -16,7 +17,7 @@ class NumberLimits:
     """One number's limits as they stand."""
 
     masked: str
-    name_in_logs: str
+    name_in_logs: LogId
     now: int
     gap_until: int | None
     """None when no gap holds it."""
@@ -46,7 +47,7 @@ def number_limits(
     now = explanation.now
     return NumberLimits(
         masked=telephone.masked,
-        name_in_logs=telephone.name[:8],
+        name_in_logs=telephone.log_id,
         now=now,
         gap_until=explanation.gap_until if explanation.gap_until > now else None,
         blocked_until=explanation.blocked_until if explanation.blocked_until > now else None,

@@ -29,6 +29,16 @@ _SHARED_BYTES: Final = 8
 _LETTERS_ONLY: Final = str.maketrans("0123456789-_", "abcdefghijkl")
 
 
+class LogId(str):
+    """A phone number's short id in logs: eight letters, which :func:`short_name` makes.
+
+    The console and the commands print the same id, so that operators can search the log for it.
+    It is a type of its own because a log line refuses any other text in its place.
+    """
+
+    __slots__ = ()
+
+
 class SealBroken(Exception):
     """No key of the ring opens it: the key was dropped, or the data is not ours."""
 
@@ -131,12 +141,12 @@ def receipt_seed(key: bytes) -> bytes:
     return _subkey(key, b"receipt")
 
 
-def short_name(name: str) -> str:
-    """How a number's name stands in logs: 8 letters, enough to search by.
+def short_name(name: str) -> LogId:
+    """Shorten a number's keyed hash to its id in logs: eight letters, enough to search by.
 
-    It has no digit, so that nothing that looks for codes and numbers ever takes it for one.
+    It has no digit, so that no redaction takes it for a code or for a part of a number.
     """
-    return name[:8].translate(_LETTERS_ONLY)
+    return LogId(name[:8].translate(_LETTERS_ONLY))
 
 
 def _token_mac(key: _RingKey, message: bytes) -> bytes:

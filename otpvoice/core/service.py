@@ -10,7 +10,7 @@ from msgspec import structs
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
-from otpvoice.core.keys import KeyRing, NumberKey, short_name
+from otpvoice.core.keys import KeyRing, LogId, NumberKey, short_name
 from otpvoice.core.network import client_network
 from otpvoice.core.phone import Number, NumberRules, parse_number
 from otpvoice.core.refusals import refusal
@@ -113,7 +113,7 @@ class Verifications:
         """
         return open_number(self._ring, verification.id, verification.sealed_number)
 
-    def name_of(self, number: str) -> str:
+    def name_of(self, number: str) -> LogId:
         """What stands for ``number`` in logs, to search by."""
         return short_name(self._number_key.name(number))
 

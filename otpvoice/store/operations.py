@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otpvoice.core.keys import NumberKey
+from otpvoice.core.keys import LogId, NumberKey, short_name
 from otpvoice.core.limits import DAY
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
@@ -36,6 +36,11 @@ class Telephone:
     area: str
     masked: str
     """For the log."""
+
+    @property
+    def log_id(self) -> LogId:
+        """The id by which log lines name the number."""
+        return short_name(self.name)
 
 
 def telephone_of(number: Number, number_key: NumberKey) -> Telephone:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.api.console.standing import Usage, usages
-from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
+from otpvoice.core.keys import KeyRing, LogId, NumberKey, SealBroken
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import mask_number, parse_written_number
 from otpvoice.core.search import parse_query
@@ -50,7 +50,7 @@ class NumberLimits:
     """Masked."""
     number_hash: str
     now: int
-    name_in_logs: str
+    name_in_logs: LogId
     usages: tuple[Usage, ...]
     gap_until: int | None
     refusals: tuple[Refusal, ...]
@@ -113,7 +113,7 @@ class Searcher:
             number=telephone.masked,
             number_hash=telephone.name,
             now=explained.now,
-            name_in_logs=telephone.name[:8],
+            name_in_logs=telephone.log_id,
             usages=tuple(usages(explained.uses, self.limits, explained.now)),
             gap_until=gap if gap > explained.now else None,
             refusals=explained.refusals,

@@ -1,0 +1,74 @@
+"""A number has one short id, and every place that prints it prints the one that log lines carry."""
+
+import json
+import re
+from pathlib import Path
+
+import requests
+from cli.words import runs
+from hypothesis import given
+from hypothesis import strategies as st
+from system.processes import service_running
+
+from otpvoice.cli.explanation import document, number_limits
+from otpvoice.cli.keys import hash_of
+from otpvoice.core.keys import LogId, NumberKey, short_name
+from otpvoice.core.limits import CallLimits
+from otpvoice.core.phone import read_number
+from otpvoice.store.operations import Explanation, telephone_of
+
+ADMIN_KEY = "ova_admin-key-of-the-tests"
+NUMBERS = [f"+9198765432{n}0" for n in range(8)]
+_SHOWN = re.compile(r"The log names it <code>([^<]*)</code>")
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(7_000_000_000, 9_999_999_999))
+def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
+    key: bytes, digits: int
+) -> None:
+    """For any number and any key: the command's document, the log's short name, one type."""
+    number, number_key = read_number(f"+91{digits}"), NumberKey(key)
+    expected = short_name(number_key.name(number.e164))
+    telephone = telephone_of(number, number_key)
+    nothing = Explanation(now=0, gap_until=0, blocked_until=0, uses=(), refusals=())
+    printed = document(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]
+    assert re.fullmatch(r"[A-Za-z]{8}", expected)
+    assert telephone.log_id == printed == expected
+    assert isinstance(expected, LogId)
+
+
+def test_log_id_printed_by_command_and_console_is_found_in_the_log(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """In the log of a real run, for several numbers: four of five differed when forms differed."""
+    admin = {"OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_of(ADMIN_KEY)}
+    with service_running(environ, tmp_path, **admin) as stack:
+        begun = {number: stack.service.asks(number)["id"] for number in NUMBERS}
+        console = {number: _console_id(stack.service.url, number) for number in NUMBERS}
+        command = {number: _command_id(stack.variables, number) for number in NUMBERS}
+        for number in NUMBERS:
+            stack.service.hears_code(number)
+        assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
+    for name in ("api.log", "dialer.log"):
+        logged = {}
+        for line in map(json.loads, (tmp_path / name).read_text("utf-8").splitlines()):
+            if "number" in line and "verification" in line:
+                logged[line["verification"]] = line["number"]
+        assert {number: logged[known] for number, known in begun.items()} == console == command
+
+
+def _console_id(url: str, number: str) -> str:
+    answer = requests.post(
+        f"{url}/console/search",
+        data={"what": number},
+        auth=("asha", ADMIN_KEY),
+        headers={"Origin": url},
+        timeout=5,
+    )
+    (shown,) = _SHOWN.findall(answer.text)
+    return str(shown)
+
+
+def _command_id(variables: dict[str, str], number: str) -> str:
+    explained = runs("limits", "explain", number, "--json", **variables).output
+    return str(json.loads(explained)["name_in_logs"])
