@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
 
 from otpvoice.app import STORE, create_app
+from otpvoice.cli.gunicorn_log import GunicornLog
 from otpvoice.cli.worker import Worker
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.sharing import share, shared_folder
@@ -48,7 +48,7 @@ def options(server: Server) -> Mapping[str, Any]:
         "threads": server.threads,
         "graceful_timeout": GRACE,
         "keepalive": server.keepalive,
-        "logger_class": _GunicornLog,
+        "logger_class": GunicornLog,
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,
         "when_ready": _count_together,
@@ -72,14 +72,6 @@ def options(server: Server) -> Mapping[str, Any]:
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
     }
-
-
-class _GunicornLog(Logger):  # type: ignore[misc] # gunicorn ships no types
-    """Says what gunicorn has to say in our log, not in one of its own."""
-
-    def setup(self, _cfg: object) -> None:
-        """Leave level and handlers as our log set them."""
-        self.error_log.propagate = True
 
 
 def _count_together(_arbiter: Any) -> None:

@@ -1,28 +1,32 @@
-"""One line for each thing that happened: JSON for machines, columns on a terminal.
+"""One line for each event: JSON for machines, columns on a terminal.
 
-All that our processes say goes through one mask, which lets no code, no secret and no whole phone
-number through: see :mod:`otpvoice.logs.masking`.
+Lines of our own hold declared fields (:mod:`otpvoice.logs.events`), and what libraries log passes
+a pattern mask (:mod:`otpvoice.logs.masking`): no code, no secret and no whole phone number is in
+any line.
 """
 
 import logging
 import sys
-from collections.abc import Collection, Iterable
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
 from otpvoice.logs.exceptions import origin, told
-from otpvoice.logs.masking import Mask
+from otpvoice.logs.redactor import Redactor
 from otpvoice.logs.routing import route_everything
 
-__all__ = ["Level", "Mask", "Shape", "configure", "origin", "told"]
+__all__ = ["Level", "Redactor", "Shape", "configure", "origin", "told"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Shape = Literal["auto", "json", "console"]
 
 _LEVELS: Final = logging.getLevelNamesMapping()
+_SYNONYMS: Final = MappingProxyType({"exception": "error", "warn": "warning"})
 
 
 def configure(
@@ -31,47 +35,49 @@ def configure(
     secrets: Iterable[str] = (),
     clients: Collection[str] = (),
 ) -> None:
-    """Sends everything that this process says to stderr, masked. May be called again.
+    """Send everything that this process logs to stderr, redacted. May be called again.
 
     Args:
-        level: the least that is told.
+        level: the least level that is logged.
         shape: ``auto`` is ``console`` on a terminal, else ``json``.
-        secrets: their values, to be withheld wherever they turn up.
+        secrets: values that are redacted wherever they turn up.
         clients: names that may stand in the field ``client``.
     """
     least = _LEVELS[level.upper()]
+    redactor, render = Redactor(secrets, clients), _renderer(shape)
     writer = structlog.WriteLogger(sys.stderr)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            _tell_exception,
-            Mask(secrets, clients),
-            # From here on all is ours.
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _renderer(shape),
+            _describe_exception,
+            redactor,
+            # From here on everything is redacted.
+            _stamp,
+            render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=lambda *_: writer,
-        # One that spoke before the settings were known must learn what they ask.
+        # A logger that was used before the settings were known must follow them.
         cache_logger_on_first_use=False,
     )
     route_everything(least)
 
 
-def _renderer(shape: Shape) -> Processor:
+def _renderer(shape: Shape) -> Callable[[Any, str, EventDict], str]:
     is_terminal = sys.stderr.isatty()
     if shape == "console" or (shape == "auto" and is_terminal):
-        return structlog.dev.ConsoleRenderer(colors=is_terminal)
-    return structlog.processors.JSONRenderer(serializer=_json)
+        columns: Processor = structlog.dev.ConsoleRenderer(colors=is_terminal)
+        return lambda *event: str(columns(*event))
+    return lambda _logger, _method, event: msgspec.json.encode(event).decode()
 
 
-def _json(event: EventDict, **_: object) -> str:
-    return msgspec.json.encode(event).decode()
+def _stamp(_logger: object, method: str, event: EventDict) -> EventDict:
+    now = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    return {"timestamp": f"{now}Z", "level": _SYNONYMS.get(method, method), **event}
 
 
-def _tell_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """``exc_info``, in any of its forms, by kind and place."""
+def _describe_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Replace ``exc_info``, in any of its forms, by the exception's class and place."""
     given = event.pop("exc_info", None)
     error = given if isinstance(given, BaseException) else sys.exception() if given else None
     return {**event, **told(error)} if error else event

@@ -1,7 +1,4 @@
-"""An exception as a line may tell it: its kind and its place.
-
-Its message stays untold: it may quote what was handled.
-"""
+"""Exceptions in log lines: class, place, and text if the text is ours."""
 
 from pathlib import Path
 from typing import Final
@@ -10,12 +7,15 @@ _FRAMES: Final = 5
 
 
 def told(error: BaseException) -> dict[str, object]:
-    """``error``, the name of its class, and ``at``: see :func:`origin`.
+    """Describe an exception: ``error``, its class; ``at``, see :func:`origin`; ``why``, our text.
 
-    An exception may add harmless fields of its own, as its attribute ``log_fields``.
+    The text is given for exceptions of otpvoice only. Another library's may quote its input. An
+    exception may add fields of its own, as its attribute ``log_fields``.
     """
-    details: dict[str, object] = getattr(error, "log_fields", {})
-    return {"error": type(error).__name__, "at": origin(error), **details}
+    described: dict[str, object] = {"error": type(error).__name__, "at": origin(error)}
+    if type(error).__module__.startswith("otpvoice.") and str(error):
+        described["why"] = str(error)
+    return described | getattr(error, "log_fields", {})
 
 
 def origin(error: BaseException) -> list[str]:

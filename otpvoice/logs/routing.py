@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from otpvoice.logs.exceptions import told
+from otpvoice.logs.redactor import ForeignText
 
 _LOG = structlog.get_logger(__name__)
 
@@ -25,7 +26,7 @@ class Bridge(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         details: Mapping[str, object] = told(error) if error else {}
         level = min(max(record.levelno // 10, 1), 5) * 10  # ours knows no levels between
-        _LOG.log(level, _text(record), logger=record.name, **details)
+        _LOG.log(level, ForeignText(_text(record)), logger=record.name, **details)
 
 
 def route_everything(level: int) -> None:

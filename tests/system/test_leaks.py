@@ -339,6 +339,7 @@ def test_the_logs_tell_nothing(life: Life) -> None:
 @pytest.mark.usefixtures("kept")
 def test_the_logs_tell_what_happened(life: Life) -> None:
     """JSON from our processes; each line with what it is about."""
+    assert not [name for name, text in life.logs() if b"[redacted]" in text]
     api, dialer = (_lines(life, name) for name in ("api.log", "dialer.log"))
     (crash,) = (line for line in dialer if line["event"] == "process.failed")
     assert (crash["error"], crash["level"]) == ("ValueError", "critical")

@@ -1,0 +1,115 @@
+# ruff: noqa: E501 - an event is one line
+"""The events that otpvoice logs, each with its level, its fields and its meaning.
+
+A new log call needs one line here, and one in :data:`otpvoice.logs.fields.FIELDS` for each new
+field. A test compares every call in the package with this table, and docs/logs.md is made from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+COMMON: Final = ("request_id", "client", "app", "verification", "to", "number")
+"""Fields that any line may carry: they are bound to the request in whose course it is logged."""
+EXCEPTION: Final = ("error", "at", "why")
+"""Fields of an exception, which any line may carry as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of log line.
+
+    Args:
+        source: the process that logs it: ``api``, ``dialer``, ``server`` (gunicorn's processes, of
+            the API and the sandbox), or ``any``.
+        level: its level, or several.
+        fields: names of its own fields, separated by spaces.
+        meaning: what happened, for the documentation.
+    """
+
+    source: str
+    level: str
+    fields: str
+    meaning: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its own fields."""
+        return tuple(self.fields.split())
+
+
+_API, _DIALER, _SERVER, _ANY = "api", "dialer", "server", "any"
+_ANSWER: Final = "method route http_status ms"
+_CALL: Final = "call verification client number route"
+_DELIVERY: Final = "client verification sequence type tries status"
+
+EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
+    {
+        # Requests
+        "http": Event(_API, "info", _ANSWER, "A response. `route` is the rule, never the path; `verification`, `to` and `number` are there if it is about one."),
+        "verification.created": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: a verification began."),
+        "verification.repeated": Event(_API, "info", f"{_ANSWER} status valid", "In place of `http`: it was pending already, or the request was answered before under the same `Idempotency-Key`."),
+        "verification.checked": Event(_API, "info", f"{_ANSWER} status valid", "In place of `http`: a code was handed in, right or wrong."),
+        "verification.call_asked": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: a further call was requested."),
+        "verification.canceled": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: the client canceled."),
+        "verification.approved_elsewhere": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: the client proved the number by other means."),
+        "request.failed": Event(_API, "error", "", "An internal error, answered 500 under `request_id`. Report it."),
+        "request.unreadable": Event(_API, "warning", "http_status", "Not an HTTP request; `error` names the violation."),
+        # Callbacks
+        "callback.received": Event(_API, "info", "news call status raw", "The provider's callback. `raw` is its word; `news` is `applied`, `late` or `seen`."),
+        "callback.orphan": Event(_API, "warning", "news call status raw", "A callback that fits no call. `news` is `no_call`, `several`, or `clock` (check `provider.timezone`)."),
+        "callback.untrusted": Event(_API, "warning", "", "A callback with a wrong credential."),
+        "callback.unreadable": Event(_API, "warning", "", "Not a callback; `why` says what is wrong with it."),
+        "callback.challenge": Event(_API, "info", "", "The provider tried a new webhook."),
+        # The console
+        "console.refused": Event(_API, "warning", "", "A wrong admin key."),
+        "console.cross_site": Event(_API, "warning", "", "A page of another site sent a form to the console."),
+        # Calls
+        "call.sent": Event(_DIALER, "info, warning or error", f"{_CALL} outcome detail status", "The request to the provider and its result. `detail` is the HTTP status and the provider's words."),
+        "call.pretended": Event(_DIALER, "info", _CALL, "A call to a test number: recorded as answered, not placed."),
+        "call.not_wanted": Event(_DIALER, "info", _CALL, "Given up unsent: the verification ended, or the gap holds the call."),
+        "call.pulled": Event(_DIALER, "info", "call verification number route news status raw", "The provider was asked for the call's status."),
+        "call.not_pulled": Event(_DIALER, "warning", "call verification number route", "The provider could not be asked."),
+        "call.seal_broken": Event(_DIALER, "error", _CALL, "No key of the ring opens the record: a key was dropped too early."),
+        "call.left_to_its_lease": Event(_DIALER, "warning", _CALL, "The store became unavailable while the call was placed; the lease decides."),
+        "call.fault": Event(_DIALER, "error", _CALL, "An internal error. Report it."),
+        "route.closed": Event(_DIALER, "error", f"{_CALL} detail", "The route places no calls for a while; `detail` is the response that closed it."),
+        "route.opened": Event(_DIALER, "info", f"{_CALL} detail", "The route places calls again."),
+        "breaker.opened": Event(_DIALER, "error", "happened_at breaker open_for ended approved checks wrong", "A breaker opened, with what it counted."),
+        # Events to clients
+        "event.told": Event(_DIALER, "info", _DELIVERY, "An event was delivered to the client."),
+        "event.not_told": Event(_DIALER, "warning", _DELIVERY, "A delivery failed; it is tried again."),
+        "event.given_up": Event(_DIALER, "error", _DELIVERY, "The last delivery failed, or the client refused events for good."),
+        "event.too_many": Event(_DIALER, "error", "client dropped", "Too many events waited for the client; further ones were dropped."),
+        "event.left_to_its_lease": Event(_DIALER, "warning", _DELIVERY, "The store became unavailable during a delivery; it may be repeated."),
+        "event.fault": Event(_DIALER, "error", _DELIVERY, "An internal error. Report it."),
+        # Operators, on record
+        "limits.cleared": Event(_DIALER, "info", "happened_at by number to", "An operator freed a number from its limits."),
+        "number.blocked": Event(_DIALER, "info", "happened_at by number to seconds", "An operator blocked a number."),
+        "number.unblocked": Event(_DIALER, "info", "happened_at by number to", "An operator ended a block."),
+        "number.forgotten": Event(_DIALER, "info", "happened_at by number to verifications", "An operator erased a number's verifications."),
+        "operator.searched": Event(_DIALER, "info", "happened_at by what found", "An operator searched: `what` is the masked number, the id, or `a reference`."),
+        # Processes
+        "settings": Event(_ANY, "warning", "warning", "A setting is allowed but probably unintended."),
+        "dialer.started": Event(_DIALER, "info", "dialer threads", "The dialer claims calls."),
+        "dialer.stopped": Event(_DIALER, "info", "dialer", "The dialer ended; calls in flight are recorded."),
+        "dialer.store_unavailable": Event(_DIALER, "warning", "", "The store does not respond."),
+        "server.starting": Event(_SERVER, "info", "version workers threads", "Gunicorn starts; `version` is gunicorn's."),
+        "server.listening": Event(_SERVER, "info", "address pid", "Requests are accepted."),
+        "server.address_in_use": Event(_SERVER, "error", "address", "Another process listens there; `server.bind` chooses another address."),
+        "server.bind_failed": Event(_SERVER, "error", "address reason", "The address cannot be listened on."),
+        "server.signal": Event(_SERVER, "info", "signal", "The server received a signal."),
+        "server.stopped": Event(_SERVER, "info or error", "", "The server ended."),
+        "worker.started": Event(_SERVER, "info", "pid", "A worker process started."),
+        "worker.stopping": Event(_SERVER, "info", "pid", "A worker process ends."),
+        "worker.timed_out": Event(_SERVER, "critical", "pid", "A worker did not respond and is replaced."),
+        "worker.exited": Event(_SERVER, "error", "pid exit_status", "A worker process ended with an error."),
+        "worker.killed": Event(_SERVER, "info, warning or error", "pid signal", "A worker process was ended by a signal; SIGKILL may mean that memory ran out."),
+        "process.failed": Event(_ANY, "critical", "", "An exception ended the process. Report it."),
+        "thread.failed": Event(_ANY, "critical", "", "An exception ended a thread. Report it."),
+        "cleanup.failed": Event(_ANY, "error", "", "An exception in a destructor."),
+        "log.lines_dropped": Event(_ANY, "warning", "lines", "So many lines of this process could not be written, because the log was full, slow or closed."),
+    }
+)  # fmt: skip
+"""Every event by its name."""

@@ -1,0 +1,242 @@
+"""The types of log fields. A value that does not fit the type of its field is redacted.
+
+Types make leaks impossible by construction: no code, whole phone number, key or token fits a type
+that is written as it is. Only ``TEXT`` and its kin take free text, and they pass it through the
+pattern mask of :mod:`otpvoice.logs.masking`.
+"""
+
+import re
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from otpvoice.core.keys import LogId
+
+REDACTED: Final = "[redacted]"
+"""Stands in place of every value that does not fit the type of its field."""
+
+
+class Context(Protocol):
+    """What a type needs to know of this process to judge a value."""
+
+    @property
+    def clients(self) -> AbstractSet[str]:
+        """Names of the configured clients."""
+
+    def mask(self, text: str) -> str:
+        """Return ``text`` without anything that looks like a secret."""
+
+    def is_secret(self, text: str) -> bool:
+        """Report whether ``text`` is exactly a form of a secret of the settings."""
+
+    def holds_secret(self, text: str) -> bool:
+        """Report whether a form of a secret of the settings is in ``text``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """A kind of value.
+
+    Args:
+        shape: what its values look like, for the documentation.
+        render: from the context and a value to the value's form in the line, which is plain JSON;
+            or ``REDACTED``.
+        takes_few: its values come again and again, so what is rendered may be remembered.
+    """
+
+    shape: str
+    render: Callable[[Context, Any], Any]
+    takes_few: bool = False
+
+
+def _id(prefix: str) -> FieldType:
+    length = len(prefix) + 32
+
+    def render(context: Context, value: Any) -> Any:
+        if isinstance(value, str) and len(value) == length and value.startswith(prefix):
+            digits = value[-32:]
+            if not digits.strip("0123456789abcdef") and not context.is_secret(digits):
+                return _plain(value)
+        return REDACTED
+
+    return FieldType(f"`{prefix}` and 32 hex digits" if prefix else "32 hex digits", render)
+
+
+def _pattern(shape: str, pattern: str) -> FieldType:
+    """Text of a fixed form that takes many values."""
+    fits = re.compile(pattern, re.ASCII).fullmatch
+
+    def render(context: Context, value: Any) -> Any:
+        if isinstance(value, str) and fits(value) and not context.is_secret(value):
+            return _plain(value)
+        return REDACTED
+
+    return FieldType(shape, render)
+
+
+def _choice(shape: str, pattern: str) -> FieldType:
+    """Text of a fixed form that takes few values; one that holds a secret is redacted."""
+    shaped = _pattern(shape, pattern)
+
+    def render(context: Context, value: Any) -> Any:
+        rendered = shaped.render(context, value)
+        return REDACTED if context.holds_secret(rendered) else rendered
+
+    return FieldType(shape, render, takes_few=True)
+
+
+def _whole(shape: str, least: int, most: int, *, is_exact: bool = True) -> FieldType:
+    """A whole number within bounds; neither a truth value nor text."""
+
+    def render(_context: Context, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return int(value) if is_exact else _rounded(int(value))
+        return REDACTED
+
+    return FieldType(shape, render)
+
+
+def one_of(first: FieldType, second: FieldType) -> FieldType:
+    """A value of the first type, else of the second."""
+
+    def render(context: Context, value: Any) -> Any:
+        rendered = first.render(context, value)
+        return second.render(context, value) if rendered == REDACTED else rendered
+
+    return FieldType(f"{first.shape}; or {second.shape}", render, first.takes_few)
+
+
+def _plain(text: str) -> str:
+    """Return the very characters, whatever a subclass claims to be."""
+    return text if type(text) is str else str.__str__(text)
+
+
+def _rounded(number: int) -> int:
+    """Keep two significant digits from 1000 on: enough to read, and no code can be read in it."""
+    return number if number < 1000 else round(number, 2 - len(str(number)))
+
+
+def _seconds(_context: Context, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        return REDACTED
+    if isinstance(value, float) and not value.is_integer():
+        return round(value, 2) if value < 1000 else _rounded(round(value))
+    return int(value) if value % 60 == 0 else _rounded(int(value))
+
+
+def _milliseconds(context: Context, value: Any) -> Any:
+    if type(value) is float and 0 <= value < 1e6 and not (value.is_integer() and value >= 1000):
+        return round(value, 1)
+    return COUNT.render(context, int(value) if isinstance(value, float) else value)
+
+
+def _word(context: Context, value: Any) -> Any:
+    """An enumeration's member, or a word that looks like one."""
+    text = value.value if isinstance(value, Enum) else value
+    if isinstance(text, str) and _is_word(text) and not context.holds_secret(text):
+        return _plain(text)
+    return REDACTED
+
+
+def _method(_context: Context, value: Any) -> Any:
+    """A stranger may send any token as a method."""
+    if isinstance(value, str):
+        return _plain(value) if value in _METHODS else "_OTHER"
+    return REDACTED
+
+
+def _flag(_context: Context, value: Any) -> Any:
+    return value if isinstance(value, bool) else REDACTED
+
+
+def _text(context: Context, value: Any) -> Any:
+    return context.mask(_plain(value)) if isinstance(value, str) else REDACTED
+
+
+def _client(context: Context, value: Any) -> Any:
+    if isinstance(value, str) and value in context.clients:
+        return _plain(value)
+    return _text(context, value)
+
+
+def _log_id(context: Context, value: Any) -> Any:
+    if type(value) is LogId and len(value) == 8 and value.isalpha() and value.isascii():
+        return REDACTED if context.is_secret(value) else _plain(value)
+    return REDACTED
+
+
+def _places(_context: Context, value: Any) -> Any:
+    if isinstance(value, list | tuple) and all(isinstance(at, str) for at in value):
+        return [at if _is_place(at) else REDACTED for at in value]
+    return REDACTED
+
+
+def _text_or(exact: FieldType, shape: str) -> FieldType:
+    return one_of(exact, FieldType(shape, _text))
+
+
+_METHODS: Final = frozenset(
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
+)
+_FEW_DIGITS: Final = r"(?!.*[0-9].{0,4}[0-9])"
+"""No two digits near each other: digits of a code would be."""
+_NOT_A_KEY: Final = r"(?!ov[ak]_|vct_)"
+"""No API key, admin key or client token."""
+_is_word = re.compile(rf"{_NOT_A_KEY}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}").fullmatch
+_is_place = re.compile(r"(?:[\w.<>+-]{1,80}/)?[\w.<> -]{1,80}:[0-9]{1,5} [\w.<>]{1,80}").fullmatch
+_IP: Final = r"\[?[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:.]{1,20}\]?|[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_HOST: Final = rf"(?:{_IP}|(?=[^:]*[A-Za-z])[A-Za-z0-9._-]{{1,253}})"
+_LISTENER: Final = rf"(?:(?:https?://)?{_HOST}:[0-9]{{1,5}}|unix:/[\w./-]{{1,107}})"
+_MASKED_NUMBER: Final = r"\+([1-9][0-9])?\*{3,9}[0-9]{4}"
+
+VERIFICATION_ID: Final = _id("vrf_")
+CALL_ID: Final = _id("call_")
+DIALER_ID: Final = _id("")
+TEXT: Final = FieldType("text, masked by patterns", _text)
+VENDOR_TEXT: Final = FieldType("text of the provider, masked by patterns", _text)
+REQUEST_ID: Final = _text_or(
+    _pattern("32 hex digits", r"(?=\d*[a-f])[0-9a-f]{32}"),
+    "the caller's own `Request-Id`, masked by patterns",
+)
+MASKED_NUMBER: Final = _pattern("as in `+91******3210`", _MASKED_NUMBER)
+LOG_ID: Final = FieldType("eight letters, see `limits explain`", _log_id)
+CLIENT: Final = FieldType("a client's name in the settings", _client, takes_few=True)
+WORD: Final = FieldType("a word in lower case", _word, takes_few=True)
+FLAG: Final = FieldType("`true` or `false`", _flag)
+COUNT: Final = _whole("a whole number; of 1000 and more two digits", 0, 10**9, is_exact=False)
+EXACT_COUNT: Final = _whole("a whole number", 0, 10**12)
+SECONDS: Final = FieldType("seconds; of 1000 and more whole minutes, or two digits", _seconds)
+MILLISECONDS: Final = FieldType("milliseconds", _milliseconds)
+HTTP_STATUS: Final = _whole("100 to 599", 100, 599)
+METHOD: Final = FieldType("a method of RFC 9110 or 5789, else `_OTHER`", _method, takes_few=True)
+ROUTE: Final = _choice("a route's name", rf"{_NOT_A_KEY}{_FEW_DIGITS}[a-z][a-z0-9_-]{{0,31}}")
+PATH_RULE: Final = _choice(
+    "a path's rule, never the path", rf"-|{_FEW_DIGITS}/[A-Za-z0-9_<>:/.-]{{0,120}}"
+)
+CLASS_NAME: Final = _choice("a class's name", r"(?!\w*\d{4})[A-Za-z_]\w{0,79}")
+LOGGER: Final = _choice("a logger's name", r"(?!.*\d{4})[A-Za-z_][\w.]{0,99}")
+PLACES: Final = FieldType("a list, as in `flask/app.py:917 dispatch_request`", _places)
+MOMENT: Final = _pattern("as in `2026-01-01T00:00:00Z`", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+PORT: Final = _whole("1 to 65535", 1, 65_535)
+PID: Final = _whole("a process id", 1, 2**22)
+EXIT_CODE: Final = _whole("an exit status", -255, 255)
+SIGNAL: Final = _choice("a signal's name", r"(?:SIG)?[A-Za-z]{2,10}[0-9+-]{0,3}")
+VERSION: Final = _choice(
+    "a release", r"[0-9]{1,2}(?:\.[0-9]{1,2}){1,2}(?:\.?[a-z]{1,4}[0-9]{0,2})?"
+)
+HOST: Final = _choice("a host name or an IP address", _HOST)
+ADDRESS: Final = _choice("where a server listens", rf"{_LISTENER}(?:,{_LISTENER}){{0,9}}")
+BREAKER: Final = _choice(
+    "a breaker and its scope",
+    # An area is a number without its last six digits: it identifies no person.
+    r"[a-z_]+(?: area \+[0-9]{1,9}| region [A-Z0-9]{2,7}| client [a-z0-9-]+)?",
+)
+OPERATOR: Final = _text_or(
+    _choice("a login name", r"uid [0-9]{1,10}"), "`console: ` and a name, masked by patterns"
+)
+SEARCHED: Final = one_of(
+    one_of(_pattern("a masked number", _MASKED_NUMBER), VERIFICATION_ID),
+    FieldType("`a reference`", _text),
+)

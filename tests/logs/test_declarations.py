@@ -1,0 +1,216 @@
+"""Every log call in the package, and every notice of the store's scripts, against the declarations.
+
+A call that this test cannot read is an error, too: write the event's name as a literal.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+from logs.reference import DOCUMENT, rendered_document
+
+from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = ROOT / "otpvoice"
+LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception"}
+LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
+NO_LOGS: Final = {"client", "sandbox"}
+"""Packages that do not log."""
+DYNAMIC: Final = {
+    "api/answers.py",  # the event that a view set with tell(), which is read where the view calls
+    "api/verifications.py",  # its _tell() hands the event on
+    "dialer/keeper.py",  # the notices of the scripts, which are read below
+    "logs/routing.py",  # text of libraries, which is masked
+    "cli/gunicorn_log.py",  # a table, which is read below
+}
+"""Modules that may hold a call whose event is no literal."""
+ANYWHERE: Final = {*COMMON, *EXCEPTION}
+
+
+@dataclass(frozen=True)
+class LogCall:
+    """One call that logs, or that sets what is logged."""
+
+    place: str
+    events: frozenset[str]
+    fields: frozenset[str]
+
+
+def _is_logger(node: ast.expr) -> bool:
+    """``_LOG``, ``log``, ``_log(claim)``, or one of them after ``.bind(…)``."""
+    if isinstance(node, ast.Name):
+        return node.id in LOGGERS
+    if isinstance(node, ast.Call):
+        inner = node.func
+        if isinstance(inner, ast.Attribute):
+            return inner.attr in {"bind", "new"} and _is_logger(inner.value)
+        return _is_logger(inner)
+    return False
+
+
+def _names(node: ast.expr, scope: ast.AST) -> set[str]:
+    """Every text that an expression may be; empty if that cannot be seen."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return {node.value}
+    if isinstance(node, ast.IfExp):
+        return _names(node.body, scope) | _names(node.orelse, scope)
+    if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+        start = str(node.values[0].value)
+        return {name for name in EVENTS if name.startswith(start)}
+    if isinstance(node, ast.Name):
+        found: set[str] = set()
+        for each in ast.walk(scope):
+            if isinstance(each, ast.Assign) and any(
+                isinstance(target, ast.Name) and target.id == node.id for target in each.targets
+            ):
+                found |= _names(each.value, scope)
+        return found
+    return set()
+
+
+def _keywords(call: ast.Call) -> set[str]:
+    return {keyword.arg for keyword in call.keywords if keyword.arg}
+
+
+def _log_calls(module: str, source: str) -> Iterator[LogCall]:
+    tree = ast.parse(source)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    bound = set().union(*(_keywords(call) for call in calls if _is_bind(call)))
+    scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for call in calls:
+        position = _event_position(module, call)
+        if position is None or len(call.args) <= position:
+            continue
+        scope = next((s for s in reversed(scopes) if call in {*ast.walk(s)}), tree)
+        events = _names(call.args[position], scope)
+        fields = _keywords(call) | (set() if _is_unbound(call) else bound)
+        yield LogCall(f"{module}:{call.lineno}", frozenset(events), frozenset(fields))
+
+
+def _is_bind(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "bind"
+
+
+def _is_unbound(call: ast.Call) -> bool:
+    """Whether it logs with the module's own logger, to which nothing is bound."""
+    is_method = isinstance(call.func, ast.Attribute)
+    return is_method and ast.unparse(call.func).startswith("_LOG.")
+
+
+def _event_position(module: str, call: ast.Call) -> int | None:
+    """Where the event stands among the arguments of a call that logs."""
+    if isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
+        return 0 if call.func.attr in LEVELS else 1 if call.func.attr == "log" else None
+    is_setter = isinstance(call.func, ast.Name) and call.func.id in {"tell", "_tell"}
+    return 0 if is_setter and re.match(r"(api|dialer)/\w+\.py", module) else None
+
+
+def log_calls() -> list[LogCall]:
+    """Of the whole package."""
+    modules = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
+    return [
+        call
+        for module, path in modules.items()
+        if module.partition("/")[0] not in NO_LOGS
+        for call in _log_calls(module, path.read_text("utf-8"))
+    ]
+
+
+def faults_of(call: LogCall) -> list[str]:
+    """What is not declared of it."""
+    if not call.events and call.place.partition(":")[0] not in DYNAMIC:
+        return [f"{call.place}: the event is no literal"]
+    faults = []
+    for event in sorted(call.events):
+        if event not in EVENTS:
+            faults.append(f"{call.place}: the event {event} is not declared")
+        elif undeclared := call.fields - {*EVENTS[event].names} - ANYWHERE:
+            faults.append(f"{call.place}: {event} has no field {', '.join(sorted(undeclared))}")
+    return faults
+
+
+def test_event_of_every_log_call_is_declared_with_its_fields() -> None:
+    """In otpvoice/logs/events.py: one line for each event."""
+    calls = log_calls()
+    assert len(calls) > 30
+    assert [fault for call in calls for fault in faults_of(call)] == []
+
+
+def test_every_declared_event_is_logged_somewhere() -> None:
+    """So that the table and the documentation hold no event that is gone."""
+    logged = {event for call in log_calls() for event in call.events}
+    logged |= {event for event, _ in notices()} | gunicorn_events()
+    logged |= {"http", "log.lines_dropped"}  # the default of a request; the line writer's report
+    assert {*EVENTS} - logged == set()
+
+
+def test_fields_bound_to_a_request_are_common() -> None:
+    """``bind_contextvars``: they stand on every further line of the request."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "bind_contextvars":
+                assert _keywords(node) <= {*COMMON}, path
+
+
+_NOTICE: Final = re.compile(r"notice\('([a-z_.]+)', (?:\{([^}]*)\}|(\w+))\)")
+
+
+def notices() -> Iterator[tuple[str, set[str]]]:
+    """What the store's scripts hand to the log: event and fields."""
+    for path in sorted((PACKAGE / "store/lua").glob("*.lua")):
+        for event, members, _variable in _NOTICE.findall(path.read_text("utf-8")):
+            yield event, set(re.findall(r"(\w+) =", members))
+
+
+def test_notice_of_every_script_is_declared_with_its_fields() -> None:
+    """They are logged by the dialer that sweeps them up."""
+    found = list(notices())
+    assert len(found) >= 6
+    for event, fields in found:
+        assert event in EVENTS
+        assert fields <= {*EVENTS[event].names, *COMMON}, event
+    calls = sum(
+        len(re.findall(r"\bnotice\('", path.read_text("utf-8")))
+        for path in (PACKAGE / "store/lua").glob("*.lua")
+    )
+    assert len(found) == calls
+
+
+def gunicorn_events() -> set[str]:
+    """The events of the table in cli/gunicorn_log.py."""
+    text = (PACKAGE / "cli/gunicorn_log.py").read_text("utf-8")
+    return set(re.findall(r'"((?:server|worker)\.\w+)"', text))
+
+
+def test_events_for_gunicorns_messages_are_declared() -> None:
+    """They stand in a table."""
+    assert gunicorn_events() <= {*EVENTS}
+    assert "server.listening" in gunicorn_events()
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ('_LOG.info("no.such_event")', "the event no.such_event is not declared"),
+        ('_LOG.info("http", detail="x")', "http has no field detail"),
+        ('log = _LOG.bind(code="x")\nlog.info("call.sent")', "call.sent has no field code"),
+        ('_log(1).warning("call.fault", price=1)', "call.fault has no field price"),
+        ("_LOG.log(20, name)", "the event is no literal"),
+        ('_LOG.info("a.a" if x else "http")', "the event a.a is not declared"),
+        ('tell("http", code="x")', "http has no field code"),
+    ],
+)
+def test_undeclared_event_or_field_is_found(source: str, fault: str) -> None:
+    """Wherever the event and the field are written."""
+    (call,) = _log_calls("api/module.py", source)
+    assert faults_of(call) == [f"{call.place}: {fault}"]
+
+
+def test_document_of_the_log_is_made_from_the_declarations() -> None:
+    """Run ``python tests/logs/reference.py`` to write docs/logs.md anew."""
+    assert DOCUMENT.read_text("utf-8") == rendered_document()

@@ -1,0 +1,172 @@
+"""Declared fields: what fits a type is written, and no code, number or credential fits any."""
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from logs.test_mask import CODES, CREDENTIALS, FORMS, NUMBERS, SECRETS, SPELLED
+
+from otpvoice.core.keys import NumberKey, short_name
+from otpvoice.core.phone import mask_number
+from otpvoice.core.verification import CallStatus
+from otpvoice.logs import Redactor
+from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION
+from otpvoice.logs.field_types import REDACTED
+from otpvoice.logs.fields import FIELDS
+
+HEX_SECRET: Final = "00112233445566778899aabbccddeeff"
+"""A secret of 16 bytes, as long as the digits of an id."""
+REDACTOR: Final = Redactor([*SECRETS.values(), HEX_SECRET], clients=["bank-2026"])
+PLACES: Final = sorted({(name, field) for name, event in EVENTS.items() for field in event.names})
+PROCESS_FIELDS: Final = {"pid", "port", "lines", "host"}
+"""Fields whose numbers may have as many digits as a code."""
+PROCESS_EVENTS: Final = {"server", "worker", "log", "dialer"}
+"""The only kinds of events that may carry them: they are logged where no code is at hand."""
+
+
+def rendered(event: str, field: str, value: Any) -> Any:
+    """One field's value in the line."""
+    return REDACTOR(None, "info", {"event": event, field: value})[field]
+
+
+def test_fields_of_every_event_are_declared() -> None:
+    """Each with its type."""
+    used = {field for event in EVENTS.values() for field in event.names}
+    assert used | {*COMMON, *EXCEPTION} <= {*FIELDS}
+    assert all(event.meaning.endswith(".") and event.level for event in EVENTS.values())
+
+
+def test_fields_with_long_numbers_are_declared_for_processes_only() -> None:
+    """So that a code cannot stand where a process id may."""
+    with_them = {name for name, field in PLACES if field in PROCESS_FIELDS}
+    assert {name.partition(".")[0] for name in with_them} <= PROCESS_EVENTS
+    assert not PROCESS_FIELDS & {*COMMON, *EXCEPTION}
+
+
+@pytest.mark.parametrize(("event", "field"), [*PLACES, *(("http", field) for field in COMMON)])
+def test_secret_in_any_declared_field_is_redacted(event: str, field: str) -> None:
+    """As text, bytes, list, mapping, exception; in every spelling."""
+    texts = [*CODES, *SPELLED, *NUMBERS, *CREDENTIALS, HEX_SECRET]
+    texts += [form(secret) for form in FORMS.values() for secret in SECRETS.values()]
+    for text in texts:
+        for value in (text, f"x {text}", text.encode(), [text], {"x": text}, ValueError(text)):
+            line = json.dumps(rendered(event, field, value), ensure_ascii=False)
+            assert text not in line, value
+            assert json.dumps(text)[1:-1] not in line, value
+
+
+@pytest.mark.parametrize(("event", "field"), PLACES)
+@pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 4711.0, 471102.0, 0.471102])
+def test_code_as_number_is_not_readable(event: str, field: str, code: float) -> None:
+    """Of a whole number of four digits and more, two are shown at most."""
+    if field not in PROCESS_FIELDS:
+        assert "471" not in json.dumps(rendered(event, field, code))
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS))
+@pytest.mark.parametrize(
+    "odd",
+    [b"x", object(), {"x": 1}, {1}, ["x"], 10**5000, float("nan"), 1j],
+    ids=lambda odd: type(odd).__name__,
+)
+def test_value_of_another_kind_is_redacted_visibly(field: str, odd: Any) -> None:
+    """The line is written all the same, as JSON that everybody reads."""
+    event = next((name for name, known in PLACES if known == field), "http")
+    assert json.dumps(rendered(event, field, odd), allow_nan=False) in {
+        json.dumps(REDACTED),
+        json.dumps([REDACTED]),  # places, one by one
+    }
+
+
+def test_truth_value_is_no_count_and_count_no_truth_value() -> None:
+    """Python takes one for the other."""
+    assert rendered("event.told", "tries", True) == REDACTED
+    assert rendered("verification.checked", "valid", 1) == REDACTED
+
+
+def test_text_is_no_log_id_even_if_it_looks_like_one() -> None:
+    """Only what the one function made is an id: a password may have eight letters."""
+    assert rendered("http", "number", "aBjxcvQm") == REDACTED
+
+
+class _Word(StrEnum):
+    SOME = "some_word"
+
+
+FITTING: Final[list[tuple[str, str, Any, Any]]] = [
+    ("http", "request_id", "0a1b2c3d456789010a1b2c3d45678901", None),
+    ("http", "request_id", "login-7", None),
+    ("http", "verification", "vrf_00000000000000000000000000004711", None),
+    ("http", "to", "+91******3210", None),
+    ("http", "number", short_name(NumberKey(bytes(32)).name("+919876543210")), None),
+    ("http", "client", "bank-2026", None),
+    ("http", "app", True, None),
+    ("http", "method", "POST", None),
+    ("http", "method", "SECRET", "_OTHER"),
+    ("http", "route", "/v1/verifications/<verification_id>/checks", None),
+    ("http", "route", "/.well-known/jwks.json", None),
+    ("http", "route", "-", None),
+    ("http", "http_status", 503, None),
+    ("http", "ms", 12345.6, None),
+    ("http", "error", "ConnectionResetError", None),
+    ("http", "at", ["flask/app.py:1511 dispatch", "<string>:5 <lambda>"], None),
+    ("call.sent", "call", f"call_{'12345678' * 4}", None),
+    ("call.sent", "route", "obd", None),
+    ("call.sent", "status", CallStatus.PLACED, "placed"),
+    ("call.sent", "status", None, None),
+    ("call.sent", "outcome", _Word.SOME, "some_word"),
+    ("call.sent", "detail", "HTTP 500, status 402: Insufficient credits", None),
+    ("callback.received", "raw", "NOANSWER_LEG1", None),
+    ("event.told", "status", 204, None),
+    ("event.told", "type", "verification.approved", None),
+    ("event.told", "tries", 3, None),
+    ("event.too_many", "dropped", 999, None),
+    ("event.too_many", "dropped", 12_345, 12_000),
+    ("dialer.started", "dialer", "1234567890abcdef1234567890123456", None),
+    ("dialer.started", "threads", 64, None),
+    ("breaker.opened", "breaker", "conversion_breaker area +919876", None),
+    ("breaker.opened", "breaker", "wrong_code_breaker", None),
+    ("breaker.opened", "open_for", 1800, None),
+    ("number.blocked", "seconds", 31_536_000, None),
+    ("number.blocked", "happened_at", "2026-01-01T00:00:00Z", None),
+    ("number.blocked", "by", "console: asha", None),
+    ("number.blocked", "by", "uid 10001", None),
+    ("operator.searched", "what", "a reference", None),
+    ("operator.searched", "what", "+91******3210", None),
+    ("server.starting", "version", "27.0.1", None),
+    ("server.listening", "address", "http://127.0.0.1:18000", None),
+    ("server.listening", "address", "http://[::1]:8000,unix:/run/otpvoice.sock", None),
+    ("server.listening", "pid", 4_194_303, None),
+    ("worker.exited", "exit_status", -9, None),
+    ("worker.killed", "signal", "SIGKILL", None),
+    ("log.lines_dropped", "lines", 123_456, None),
+]
+
+
+@pytest.mark.parametrize(("event", "field", "value", "shown"), FITTING)
+def test_fitting_value_is_written_as_it_is(event: str, field: str, value: Any, shown: Any) -> None:
+    """Ids, addresses, counts and words are for reading."""
+    assert rendered(event, field, value) == (value if shown is None else shown)
+
+
+@given(st.floats(0, 999_999), st.integers(0, 999), st.datetimes(timezones=st.just(UTC)))
+def test_measurements_survive(ms: float, few: int, moment: datetime) -> None:
+    """To a tenth of a millisecond; small counts and moments as they are."""
+    shown = rendered("http", "ms", ms)
+    assert abs(shown - ms) <= 0.1 or (ms.is_integer() and abs(shown - ms) < 0.06 * ms)
+    assert rendered("event.told", "tries", few) == few
+    text = moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+    assert rendered("number.blocked", "happened_at", text) == text
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
+def test_ids_and_masked_numbers_survive_for_any_number(number: str) -> None:
+    """Short numbers as well."""
+    key = NumberKey(bytes(range(32)))
+    assert rendered("http", "to", mask_number(number)) == mask_number(number)
+    assert rendered("http", "number", short_name(key.name(number))) != REDACTED
+    assert rendered("http", "to", number) == REDACTED

@@ -1,0 +1,105 @@
+"""The API's start and end in its log: address, port, process ids and counts are readable."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from system.processes import Process, free_port, otpvoice, until
+
+
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """Every line so far."""
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+
+
+def events_of(log: Path, event: str) -> list[dict[str, Any]]:
+    """The lines of one kind."""
+    return [line for line in lines_of(log) if line["event"] == event]
+
+
+def start(environ: dict[str, str], folder: Path, bind: str) -> Process:
+    """``otpvoice api`` with two workers on this address."""
+    folder.mkdir(exist_ok=True)
+    return otpvoice(
+        "api",
+        {**environ, "OTPVOICE_SERVER_BIND": bind, "OTPVOICE_SERVER_WORKERS": "2"},
+        folder,
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_api_logs_address_and_process_ids_whole(
+    environ: dict[str, str], tmp_path: Path, host: str
+) -> None:
+    """From the first line to the last, and no figure is taken for a code."""
+    port = free_port()
+    with start(environ, tmp_path, f"{host}:{port}") as api:
+        until(lambda: _responds(host, port), "the API to start")
+        workers = api.children()
+        assert api.ends() == 0
+    log = tmp_path / "api.log"
+    (starting,) = events_of(log, "server.starting")
+    (listening,) = events_of(log, "server.listening")
+    assert starting["version"].count(".") >= 1
+    assert starting["workers"] == 2
+    assert starting["threads"] >= 1
+    assert listening["address"].startswith("http://")
+    assert listening["address"].endswith(f":{port}")
+    assert listening["pid"] == api.pid
+    assert {line["pid"] for line in events_of(log, "worker.started")} == {*workers}
+    assert {line["pid"] for line in events_of(log, "worker.stopping")} == {*workers}
+    assert events_of(log, "server.signal")[0]["signal"] == "term"
+    assert events_of(log, "server.stopped")
+    assert not [word for word in ("digits]", "[redacted]") if word in log.read_text("utf-8")]
+
+
+def test_api_on_port_in_use_logs_the_address_and_fails(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Gunicorn tries five times, a second apart."""
+    port = free_port()
+    with start(environ, tmp_path / "first", f"127.0.0.1:{port}"):
+        until(lambda: _responds("127.0.0.1", port), "the API to start")
+        with start(environ, tmp_path / "second", f"127.0.0.1:{port}") as second:
+            assert second.ended() == 1
+    in_use = events_of(tmp_path / "second/api.log", "server.address_in_use")
+    assert {line["address"] for line in in_use} == {f"127.0.0.1:{port}"}
+    assert {line["level"] for line in in_use} == {"error"}
+
+
+def test_api_on_foreign_address_logs_it_with_the_reason(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """An address of no interface (RFC 5737)."""
+    port = free_port()
+    with start(environ, tmp_path, f"192.0.2.1:{port}") as api:
+        assert api.ended() == 1
+    (failed, *_) = events_of(tmp_path / "api.log", "server.bind_failed")
+    assert failed["address"] == f"192.0.2.1:{port}"
+    assert "assign" in failed["reason"]
+
+
+def test_killed_worker_is_logged_with_its_id_and_signal(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """It may have run out of memory."""
+    port = free_port()
+    with start(environ, tmp_path, f"127.0.0.1:{port}") as api:
+        until(lambda: len(api.children()) == 2, "two workers")
+        until(lambda: _responds("127.0.0.1", port), "the API to start")
+        victim = api.children()[0]
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: bool(events_of(tmp_path / "api.log", "worker.killed")), "the line")
+    (killed,) = events_of(tmp_path / "api.log", "worker.killed")
+    assert (killed["pid"], killed["signal"], killed["level"]) == (victim, "SIGKILL", "error")
+
+
+def _responds(host: str, port: int) -> bool:
+    try:
+        return requests.get(f"http://{host}:{port}/healthz", timeout=1).ok
+    except requests.RequestException:
+        return False
