@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 from prometheus_client import CollectorRegistry
 
+from otpvoice import logs
 from otpvoice.api import cors, errors, metering, shapes
 from otpvoice.api.answers import Api
 from otpvoice.api.auth import Access, ApiKeys, seen
@@ -29,6 +30,7 @@ from otpvoice.events.courier import AT_ONCE, Courier, Receiver
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.metrics.events import EventMetrics
+from otpvoice.metrics.logs import LogMetrics
 from otpvoice.metrics.page import Page
 from otpvoice.metrics.server import MetricsServer
 from otpvoice.metrics.store import StoreMetrics
@@ -62,7 +64,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     ``store``: one whose clock is moved, for tests.
     """
     profiles = {name: settings.for_client(name) for name in settings.clients}
-    counted = CollectorRegistry()
+    counted = _registry()
     store = store or _store(settings, StoreMetrics(counted, [*profiles]))
     ring = _ring(settings)
     number_key = NumberKey(settings.secrets.number_key)
@@ -122,7 +124,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         routes=settings.provider.routes,
         code_format=settings.provider.otp_format,
     )
-    counted = CollectorRegistry()
+    counted = _registry()
     store = store or _store(settings, StoreMetrics(counted, [*settings.clients]))
     beside: list[Beside] = []
     if told(settings):
@@ -199,6 +201,13 @@ def _store(
     rules = queue_rules(settings)
     outages = outages or OutageLog(address_of(client))
     return RedisStore(client, keep=keep, rules=rules, metrics=metrics, outages=outages)
+
+
+def _registry() -> CollectorRegistry:
+    """A registry for this process's metrics, with that of its log."""
+    registry = CollectorRegistry()
+    logs.DROPPED.subscribe(LogMetrics(registry).dropped)
+    return registry
 
 
 def _page(counted: CollectorRegistry, store: RedisStore) -> Page:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from otpvoice import logs
+from otpvoice.cli.gunicorn_log import GunicornLog
 from otpvoice.core.flow import DEFAULT, Flow
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
@@ -96,7 +98,8 @@ def sandbox(
         raise click.UsageError(str(error)) from error
     known = ", ".join(sorted(sandbox_config.flows, key=int))
     click.echo(f"The sandbox speaks the flows {known}; its page: http://{host}:{port}/", err=True)
-    serve_sandbox(sandbox_config, host, port)
+    logs.configure("warning")
+    serve_sandbox(sandbox_config, host, port, GunicornLog)
 
 
 def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 Lines of our own hold declared fields (:mod:`otpvoice.logs.events`), and what libraries log passes
 a pattern mask (:mod:`otpvoice.logs.masking`): no code, no secret and no whole phone number is in
-any line.
+any line. A log that cannot be written delays and ends nothing (:mod:`otpvoice.logs.line_writer`).
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -17,16 +19,18 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from otpvoice.logs.exceptions import origin, told
+from otpvoice.logs.line_writer import DROPPED, writer_of
 from otpvoice.logs.redactor import Redactor
 from otpvoice.logs.routing import route_everything
 
-__all__ = ["Level", "Redactor", "Shape", "configure", "origin", "told"]
+__all__ = ["DROPPED", "Level", "Redactor", "Shape", "configure", "origin", "told"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Shape = Literal["auto", "json", "console"]
 
 _LEVELS: Final = logging.getLevelNamesMapping()
 _SYNONYMS: Final = MappingProxyType({"exception": "error", "warn": "warning"})
+_STDERR: Final = 2
 
 
 def configure(
@@ -45,7 +49,7 @@ def configure(
     """
     least = _LEVELS[level.upper()]
     redactor, render = Redactor(secrets, clients), _renderer(shape)
-    writer = structlog.WriteLogger(sys.stderr)
+    writer = _writer(lambda lines: render(None, "warning", _dropped(lines, redactor)))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -63,12 +67,63 @@ def configure(
     route_everything(least)
 
 
-def _renderer(shape: Shape) -> Callable[[Any, str, EventDict], str]:
-    is_terminal = sys.stderr.isatty()
+class _StreamWriter:
+    """A stream in memory that someone put in the place of stderr; it never blocks."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        self._stream.write(line.decode())
+
+    debug = info = warning = error = critical = write
+
+
+def _writer(report: Callable[[int], bytes]) -> Any:
+    descriptor = _descriptor()
+    if descriptor is None:
+        return _StreamWriter(sys.stderr)
+    writer = writer_of(descriptor)
+    writer.report = report
+    return writer
+
+
+def _descriptor() -> int | None:
+    """Return where stderr is written, -1 if it was closed, None for a stream in memory."""
+    if sys.stderr is None:
+        _reserve_stderr()
+        return -1
+    with suppress(OSError, ValueError, AttributeError):
+        return sys.stderr.fileno()
+    return None
+
+
+def _reserve_stderr() -> None:
+    """Keep number 2 from going to the next file or socket that is opened.
+
+    A write to it still fails, as it does to a closed one, in child processes too.
+    """
+    try:
+        os.fstat(_STDERR)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDONLY)
+        if opened != _STDERR:
+            os.dup2(opened, _STDERR)
+            os.close(opened)
+        os.set_inheritable(_STDERR, True)  # noqa: FBT003 - a positional argument in C
+
+
+def _dropped(lines: int, redactor: Redactor) -> EventDict:
+    event: EventDict = {"event": "log.lines_dropped", "lines": lines}
+    return _stamp(None, "warning", redactor(None, "warning", event))
+
+
+def _renderer(shape: Shape) -> Callable[[Any, str, EventDict], bytes]:
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
     if shape == "console" or (shape == "auto" and is_terminal):
         columns: Processor = structlog.dev.ConsoleRenderer(colors=is_terminal)
-        return lambda *event: str(columns(*event))
-    return lambda _logger, _method, event: msgspec.json.encode(event).decode()
+        return lambda *event: f"{columns(*event)!s}\n".encode()
+    return lambda _logger, _method, event: msgspec.json.encode(event) + b"\n"
 
 
 def _stamp(_logger: object, method: str, event: EventDict) -> EventDict:

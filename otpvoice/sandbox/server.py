@@ -95,10 +95,11 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]  # as above
         return create_app(self._sandbox)
 
 
-def serve(config: SandboxConfig, host: str, port: int) -> None:
+def serve(config: SandboxConfig, host: str, port: int, logger_class: type | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then raises SystemExit.
 
-    One process, because the company lives in its memory.
+    One process, because the company lives in its memory. ``logger_class``: for gunicorn, which
+    writes to stderr itself if there is none.
     """
     options = {
         "bind": f"{host}:{port}",
@@ -108,5 +109,6 @@ def serve(config: SandboxConfig, host: str, port: int) -> None:
         "graceful_timeout": _GRACE,
         "loglevel": "warning",
         "control_socket_disable": True,
+        **({"logger_class": logger_class} if logger_class else {}),
     }
     _Gunicorn(config, options).run()

@@ -19,6 +19,7 @@ from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
+from otpvoice.metrics.logs import LogMetrics
 from otpvoice.metrics.page import Page
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Outcome
@@ -53,6 +54,7 @@ def everything(environ: dict[str, str], redis: Redis) -> Scrape:
     dialer.pulled("obd", "nothing")
     dialer.route_closed("obd")
     EventMetrics(registry).count("login", "told")
+    LogMetrics(registry).dropped(1)
     store = StoreMetrics(registry)
     changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd")
     store.answered("settle", 0.001, [*changes, b"verification approved 5 login"])

@@ -1,0 +1,196 @@
+"""Write log lines in a thread of their own, so that no caller ever waits for a reader or a disk.
+
+A log may be a full disk, a pipe whose reader sleeps or is gone, or no open file at all. None of
+that may delay or end a request, a call or a process. A line that cannot be written is dropped and
+counted, and the next line that can be written is preceded by one that reports how many were lost.
+"""
+
+import atexit
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from queue import Empty, SimpleQueue
+from typing import Final
+
+_CAPACITY: Final = 4096
+"""Lines that wait in memory: some seconds' worth of a busy process."""
+_REST: Final = 0.005
+"""Seconds between two writes: under load many lines share one wake-up of the thread."""
+_PATIENCE: Final = 0.5
+"""Seconds for what waits when the process ends, or when a non-blocking descriptor is full."""
+_PAUSE_PATIENCE: Final = 0.1
+"""Seconds that a fork waits for the thread."""
+
+
+class DropCounter:
+    """The number of log lines that this process could not write."""
+
+    def __init__(self) -> None:
+        self._subscriber: Callable[[int], object] = lambda _: None
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self.total = 0
+        # Reentrant: a destructor or a signal handler may log while this thread holds the lock.
+        self._lock = threading.RLock()
+
+    def add(self, lines: int) -> None:
+        """Count lines that were dropped."""
+        with self._lock:
+            self.total += lines
+        self._subscriber(lines)
+
+    def subscribe(self, subscriber: Callable[[int], object]) -> None:
+        """Call ``subscriber`` with every number that is counted, and now with the total so far."""
+        self._subscriber = subscriber
+        subscriber(self.total)
+
+
+DROPPED: Final = DropCounter()
+"""All lines that this process dropped; a forked process starts at 0."""
+
+
+class LineWriter:
+    """One file descriptor, written to by one thread that starts with the first line.
+
+    Args:
+        descriptor: an open file, or -1 where there is none.
+        report: render the line that says how many lines were dropped.
+        capacity: lines that wait in memory; a further one is dropped.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        report: Callable[[int], bytes] = lambda lines: b"%d log lines were dropped\n" % lines,
+        capacity: int = _CAPACITY,
+    ) -> None:
+        self._descriptor = descriptor
+        self._capacity = capacity
+        self.report = report
+        self._reset()
+        # Threads do not survive a fork, and lines that wait are the parent's to write.
+        os.register_at_fork(before=self._pause, after_in_child=self._reset)
+        atexit.register(self.close)
+
+    def _reset(self) -> None:
+        # Its put() is reentrant, so destructors and signal handlers may log.
+        self._waiting: SimpleQueue[bytes | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_running = False
+        self._starting = threading.RLock()
+        self._reported = 0
+        self._is_torn = False
+
+    def write(self, line: bytes) -> None:
+        """Hand over one line, which ends in a newline. Returns at once and raises nothing."""
+        if self._waiting.qsize() < self._capacity:
+            self._waiting.put(line)
+            if not self._is_running:
+                self._start()
+        else:
+            DROPPED.add(1)
+
+    # The names by which structlog calls it, one for each level.
+    debug = info = warning = error = critical = write
+
+    def close(self, patience: float = _PATIENCE) -> None:
+        """Write what waits, for ``patience`` seconds at most."""
+        thread = self._thread
+        if self._is_running and thread is not None:
+            self._waiting.put(None)
+            thread.join(patience)
+
+    def _pause(self) -> None:
+        self.close(_PAUSE_PATIENCE)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._is_running:
+                return
+            self._is_running = True
+        thread = threading.Thread(target=self._run, name="log", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread can be started: the process is ending, or at its limit
+            self._is_running = False
+        else:
+            self._thread = thread
+
+    def _run(self) -> None:
+        goes_on = True
+        while goes_on:
+            lines, goes_on = self._take()
+            self._write_lines(lines)
+            if goes_on:
+                time.sleep(_REST)
+        self._is_running = False
+        if not self._waiting.empty():  # it came in just before that
+            self._start()
+
+    def _take(self) -> tuple[list[bytes], bool]:
+        """Wait for a line; return it with those behind it, and whether to go on afterwards."""
+        lines: list[bytes] = []
+        line = self._waiting.get()
+        while line is not None:
+            lines.append(line)
+            try:
+                line = self._waiting.get_nowait()
+            except Empty:
+                return lines, True
+        return lines, False
+
+    def _write_lines(self, lines: Sequence[bytes]) -> None:
+        for chunk in _chunks(lines):
+            unreported = DROPPED.total - self._reported
+            if unreported and self._put([self.report(unreported)]) == 0:
+                self._reported += unreported
+            if lost := self._put(chunk):
+                DROPPED.add(lost)
+
+    def _put(self, lines: Sequence[bytes]) -> int:
+        """Write lines; return how many could not be written whole."""
+        closing_torn = b"\n" * self._is_torn
+        data = closing_torn + b"".join(lines)
+        written = 0
+        with suppress(OSError):
+            while written < len(data) and (count := self._write_some(data[written:])):
+                written += count
+        if written:
+            self._is_torn = data[written - 1 : written] != b"\n"
+        complete = data[:written].count(b"\n") - len(closing_torn)
+        return len(lines) - max(complete, 0)
+
+    def _write_some(self, data: bytes) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:  # another process that shares the file made it non-blocking
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLOUT)
+            is_writable = poll.poll(_PATIENCE * 1000)
+            return os.write(self._descriptor, data) if is_writable else 0
+
+
+@cache
+def writer_of(descriptor: int) -> LineWriter:
+    """Return the one writer of a descriptor: lines of two would run into each other."""
+    return LineWriter(descriptor)
+
+
+def _chunks(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Group lines so that a pipe takes each group whole, whatever other processes write (POSIX)."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if chunk and size + len(line) > select.PIPE_BUF:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk

@@ -1,0 +1,257 @@
+"""A log that cannot be written delays and ends nothing, and what was lost is counted and reported.
+
+``OTPVOICE_TEST_LOG_REQUESTS`` is how many requests are timed against a reader that sleeps.
+"""
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+import pytest
+import requests
+from system.processes import free_port, is_ready, sandbox_config, until
+from world import LOGIN_KEY, WIDE_LIMITS, Phones
+
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.store.address import connect
+
+REQUESTS = int(os.environ.get("OTPVOICE_TEST_LOG_REQUESTS", "300"))
+NUMBERS = [f"+9198765{n}4321" for n in range(6)]
+_DROPPED = re.compile(r"^otpvoice_log_lines_dropped_total (\S+)$", re.MULTILINE)
+_PIPE_BYTES = 4096
+
+
+class Log:
+    """A place for stderr, and the end of it that a test holds."""
+
+    def __init__(self, descriptor: int | None, reader: int | None = None) -> None:
+        self.descriptor = descriptor
+        """None: closed when the process starts."""
+        self.reader = reader
+
+    def close(self) -> None:
+        for each in (self.descriptor, self.reader):
+            if each is not None:
+                os.close(each)
+
+    def loses_its_reader(self) -> None:
+        assert self.reader is not None
+        os.close(self.reader)
+        self.reader = None
+
+    def read(self) -> list[dict[str, object]]:
+        """Every line that is in the pipe now, and that comes within a moment of the last one."""
+        assert self.reader is not None
+        os.set_blocking(self.reader, False)
+        raw, last = b"", time.monotonic()
+        while time.monotonic() < last + 0.5:
+            try:
+                if some := os.read(self.reader, 65_536):
+                    raw, last = raw + some, time.monotonic()
+                    continue
+            except BlockingIOError:
+                pass
+            time.sleep(0.01)
+        return [json.loads(line) for line in raw.splitlines() if line.startswith(b"{")]
+
+
+def pipe() -> Log:
+    """A pipe that is full after a few lines, unless its reader reads."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return Log(writer, reader)
+
+
+def pipe_without_reader() -> Log:
+    """A pipe that nobody will ever read."""
+    log = pipe()
+    log.loses_its_reader()
+    return log
+
+
+UNWRITABLE: dict[str, Callable[[], Log]] = {
+    "a full disk": lambda: Log(os.open("/dev/full", os.O_WRONLY)),
+    "a pipe without a reader": pipe_without_reader,
+    "a pipe whose reader sleeps": pipe,
+    "closed at the start": lambda: Log(None),
+    "only readable": lambda: Log(os.open(os.devnull, os.O_RDONLY)),
+}
+
+
+@contextmanager
+def run(
+    words: list[str], variables: Mapping[str, str], log: Log
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``otpvoice <words>`` with this log as stderr."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
+    command = [sys.executable, "-m", "otpvoice", *words]
+    if log.descriptor is None:
+        command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
+    process = subprocess.Popen(
+        command,
+        env=environ | dict(variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if log.descriptor is None else log.descriptor,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+@dataclass
+class Served:
+    """A running ``otpvoice serve``."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    phones: Phones
+    log: Log
+    dialer_metrics: str
+
+    def create(self, number: str) -> requests.Response:
+        return requests.post(
+            f"{self.url}/v1/verifications",
+            json={"to": number},
+            headers={"Authorization": f"Bearer {LOGIN_KEY}"},
+            timeout=5,
+        )
+
+    def is_called(self, number: str) -> bool:
+        return any(call["spoken"] for call in self.phones.calls(number))
+
+    def dropped(self, url: str | None = None) -> float:
+        found = _DROPPED.search(requests.get(f"{url or self.url}/metrics", timeout=5).text)
+        assert found is not None
+        return float(found[1])
+
+
+@contextmanager
+def serving(environ: Mapping[str, str], log: Log) -> Iterator[Served]:
+    """``otpvoice serve`` on an emptied store, with this log as its stderr."""
+    with closing(connect(environ["OTPVOICE_REDIS_URL"])) as redis:
+        redis.flushdb()
+    url, metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    with ExitStack() as exits:
+        sandbox = exits.enter_context(RunningSandbox(sandbox_config(environ, f"http://{url}")))
+        variables = {
+            **environ,
+            **WIDE_LIMITS,
+            "OTPVOICE_SERVER_BIND": url,
+            "OTPVOICE_DIALER_METRICS_BIND": metrics,
+            "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
+        }
+        process = exits.enter_context(run(["serve"], variables, log))
+        until(lambda: is_ready(f"http://{url}"), "the service to start")
+        yield Served(f"http://{url}", process, Phones(sandbox.url), log, f"http://{metrics}")
+
+
+@pytest.mark.parametrize("place", UNWRITABLE)
+def test_serve_with_unwritable_log_answers_and_dials_every_create(
+    environ: dict[str, str], place: str
+) -> None:
+    """Six of six; API and dialer count the lost lines; and SIGTERM ends it with status 0."""
+    with closing(UNWRITABLE[place]()) as log, serving(environ, log) as served:
+        assert [served.create(number).status_code for number in NUMBERS] == [201] * len(NUMBERS)
+        for number in NUMBERS:
+            until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
+        if "sleeps" not in place:  # there it takes more lines than these
+            until(lambda: served.dropped() > 0, "the API to count")
+            until(lambda: served.dropped(served.dialer_metrics) > 0, "the dialer to count")
+        served.process.terminate()
+        assert served.process.wait(40) == 0
+
+
+def test_serve_whose_log_reader_goes_away_goes_on(environ: dict[str, str]) -> None:
+    """In the middle of its work; what was written before is whole."""
+    with closing(pipe()) as log, serving(environ, log) as served:
+        assert {line["event"] for line in log.read()} >= {"server.listening", "dialer.started"}
+        log.loses_its_reader()
+        for number in NUMBERS:
+            assert served.create(number).status_code == 201
+            until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
+        until(lambda: served.dropped() > 0, "the API to count")
+        served.process.terminate()
+        assert served.process.wait(40) == 0
+
+
+def test_serve_with_sleeping_log_reader_is_as_fast_as_without_log(environ: dict[str, str]) -> None:
+    """Its pipe is full after some lines; p99 stays, and lines of all requests are accounted for."""
+    with closing(Log(os.open(os.devnull, os.O_WRONLY))) as log, serving(environ, log) as served:
+        usual = _p99(served.url)
+    with closing(pipe()) as log, serving(environ, log) as served:
+        slept = _p99(served.url)
+        print(f"p99 {usual * 1000:.1f} ms with a log, {slept * 1000:.1f} ms with a sleeping reader")
+        assert slept < 3 * usual + 0.1
+
+
+def test_api_reports_lost_lines_when_the_log_is_writable_again(environ: dict[str, str]) -> None:
+    """Lines written and lines reported as lost add up to the requests, and metric and log agree."""
+    port, many = free_port(), 5000
+    variables = {
+        **environ,
+        "OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}",
+        "OTPVOICE_SERVER_WORKERS": "1",
+    }
+    url = f"http://127.0.0.1:{port}"
+    with closing(pipe()) as log, run(["api"], variables, log) as process:
+        until(lambda: _listens(port), "the API to start")
+        before = log.read()
+        with requests.Session() as session:
+            for _ in range(many):
+                assert session.get(f"{url}/v1/verifications/vrf_x", timeout=5).status_code == 401
+            metric = float(_DROPPED.findall(session.get(f"{url}/metrics", timeout=5).text)[0])
+        lines = log.read()
+        process.terminate()
+        lines += log.read()
+        assert process.wait(20) == 0
+    answered = [line for line in lines if line.get("http_status") == 401]
+    reported = sum(
+        int(str(line["lines"])) for line in lines if line["event"] == "log.lines_dropped"
+    )
+    assert before
+    assert metric > 0
+    own = reported - metric  # the line of the scrape itself, if it was lost as well
+    assert 0 <= own <= 1
+    assert len(answered) + metric == many
+
+
+def test_sandbox_with_unwritable_log_serves_and_ends_well(environ: dict[str, str]) -> None:
+    """Its server's lines go the same way."""
+    for place in ("a full disk", "a pipe whose reader sleeps", "closed at the start"):
+        port = free_port()
+        with (
+            closing(UNWRITABLE[place]()) as log,
+            run(["sandbox", "--port", str(port)], environ, log) as process,
+        ):
+            until(lambda port=port: _listens(port), "the sandbox to start")  # type: ignore[misc]
+            for _ in range(50):
+                assert requests.get(f"http://127.0.0.1:{port}/ledger", timeout=5).ok
+            process.terminate()
+            assert process.wait(20) == 0, place
+
+
+def _listens(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=1).status_code > 0
+    except requests.RequestException:
+        return False
+
+
+def _p99(url: str) -> float:
+    """Seconds that one in a hundred of many requests takes longer than."""
+    took = []
+    with requests.Session() as session:
+        for _ in range(REQUESTS):
+            began = time.perf_counter()
+            assert session.get(f"{url}/v1/verifications/vrf_x", timeout=10).status_code == 401
+            took.append(time.perf_counter() - began)
+    return sorted(took)[int(REQUESTS * 0.99)]
