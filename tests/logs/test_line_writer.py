@@ -51,6 +51,33 @@ writer.write(b"end\\n")
     assert sorted(lines) == sorted([*(f"parent {n}" for n in range(5)), *expected, "end"])
 
 
+def test_process_forked_while_the_log_hangs_writes_its_own_lines_only(tmp_path: Path) -> None:
+    """The thread of the parent cannot end before the fork, and does not exist after it."""
+    program = """
+reader, full = os.pipe()
+hanging = LineWriter(full, report=lambda _: b"")
+for n in range(2000): hanging.write(b"parent %04d %s\\n" % (n, b"x" * 90))
+child = os.fork()
+if child == 0:
+    os.close(reader)
+    hanging.write(b"child\\n")
+    hanging.close(20)
+    os._exit(0)
+import threading
+def take():
+    while some := os.read(reader, 65536):
+        os.write(fd, some)
+taking = threading.Thread(target=take)
+taking.start()
+assert os.waitpid(child, 0)[1] == 0
+hanging.close(20)
+os.close(full)
+taking.join()
+"""
+    lines = run(program, tmp_path / "log").splitlines()
+    assert sorted(lines) == sorted(["child", *(f"parent {n:04} {'x' * 90}" for n in range(2000))])
+
+
 def test_line_torn_by_a_full_disk_is_closed_and_counted(tmp_path: Path) -> None:
     """What follows it is whole, and begins with the number of those that are lost."""
     program = """
