@@ -93,7 +93,7 @@ class Supervised:
             return status
         if ran >= _WELL_AFTER:
             self._pause = FIRST_PAUSE
-        _LOG.error("process.ended", process=self.name, status=status, restart_in=self._pause)
+        _LOG.error("process.ended", process=self.name, exit_status=status, restart_in=self._pause)
         self._is_first, self._restart_at = False, now + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return None

@@ -82,7 +82,7 @@ def explain(number: NumberLimits) -> Iterator[str]:
     gap = Usage(None, "call_gap", None, None, number.gap_until).row(number.now)
     yield f"{gap}; a call waits for it" if number.gap_until else gap
     if number.by_address:
-        yield "  calls_per_ip and creates_per_ip count addresses, so they are not shown for a number."
+        yield "  calls_per_ip and creates_per_ip count addresses: they are not shown here."
     yield ""
     yield from tell_refusals(number)
 

@@ -42,6 +42,7 @@ class Event:
 _API, _DIALER, _SERVER, _ANY = "api", "dialer", "server", "any"
 _ANSWER: Final = "method route http_status ms"
 _CALL: Final = "call verification client number route"
+_FAILURE: Final = "failures function reply line"
 _DELIVERY: Final = "client verification sequence type tries status"
 
 EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
@@ -57,13 +58,15 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "request.failed": Event(_API, "error", "", "An internal error, answered 500 under `request_id`. Report it."),
         "request.unreadable": Event(_API, "warning", "http_status", "Not an HTTP request; `error` names the violation."),
         # Callbacks
-        "callback.received": Event(_API, "info", "news call status raw", "The provider's callback. `raw` is its word; `news` is `applied`, `late` or `seen`."),
+        "callback.received": Event(_API, "info", "news call status raw", "The provider's callback. `raw` is its word; `news` is `applied`, `late`, `seen`, or `early` (kept until the provider's reply says which call it was)."),
         "callback.orphan": Event(_API, "warning", "news call status raw", "A callback that fits no call. `news` is `no_call`, `several`, or `clock` (check `provider.timezone`)."),
         "callback.untrusted": Event(_API, "warning", "", "A callback with a wrong credential."),
-        "callback.unreadable": Event(_API, "warning", "", "Not a callback; `why` says what is wrong with it."),
+        "callback.unreadable": Event(_API, "warning", "content_type members query_members", "A callback with a right credential that was not understood and was answered 400. `why` says what is missing, `members` names its members and their types. Compare with provider.md, section 3."),
+        "call.unknown_status_word": Event(_ANY, "warning", "call word", "The provider ended the call with a word that no table has. Find out what it means and add it to `provider.status_words`."),
         "callback.challenge": Event(_API, "info", "", "The provider tried a new webhook."),
         # The console
         "console.refused": Event(_API, "warning", "", "A wrong admin key."),
+        "console.wrong_host": Event(_API, "warning", "", "A request for the console named another host than that of `server.public_url`."),
         "console.cross_site": Event(_API, "warning", "", "A page of another site sent a form to the console."),
         # Calls
         "call.sent": Event(_DIALER, "info, warning or error", f"{_CALL} outcome detail status", "The request to the provider and its result. `detail` is the HTTP status and the provider's words."),
@@ -71,7 +74,9 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "call.not_wanted": Event(_DIALER, "info", _CALL, "Given up unsent: the verification ended, or the gap holds the call."),
         "call.pulled": Event(_DIALER, "info", "call verification number route news status raw", "The provider was asked for the call's status."),
         "call.not_pulled": Event(_DIALER, "warning", "call verification number route", "The provider could not be asked."),
-        "call.seal_broken": Event(_DIALER, "error", _CALL, "No key of the ring opens the record: a key was dropped too early."),
+        "call.undialable": Event(_DIALER, "error", _CALL, "The settings of this dialer lack what the call needs. `why` names it: no key of the ring opens the record, no adapter for the route, or no flow."),
+        "call.given_back": Event(_DIALER, "info", _CALL, "The dialer was stopped before it sent this call, which is due again at once."),
+        "provider.wrong_reply": Event(_DIALER, "error", "call route", "A reply was about another number than the one to call. The call is `unknown`, and all kept connections were closed."),
         "call.left_to_its_lease": Event(_DIALER, "warning", _CALL, "The store became unavailable while the call was placed; the lease decides."),
         "call.fault": Event(_DIALER, "error", _CALL, "An internal error. Report it."),
         "route.closed": Event(_DIALER, "error", f"{_CALL} detail", "The route places no calls for a while; `detail` is the response that closed it."),
@@ -94,7 +99,14 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "settings": Event(_ANY, "warning", "warning", "A setting is allowed but probably unintended."),
         "dialer.started": Event(_DIALER, "info", "dialer threads", "The dialer claims calls."),
         "dialer.stopped": Event(_DIALER, "info", "dialer", "The dialer ended; calls in flight are recorded."),
-        "dialer.store_unavailable": Event(_DIALER, "warning", "", "The store does not respond."),
+        "dialer.round_failed": Event(_DIALER, "error", _FAILURE, "One round of a loop failed; the loop goes on. `function` and `reply` name a function of the store that failed. Logged at once, then once a minute with the number of failures. Report it."),
+        "event.round_failed": Event(_DIALER, "error", _FAILURE, "The same in the loop that delivers events."),
+        "store.check_failed": Event(_API, "error", _FAILURE, "The check of the store at the start of the API failed. Report it."),
+        "store.unavailable": Event(_ANY, "error", "address reason reply function failed", "The store cannot serve: `reason` says why, `reply` is the first word of an error reply. Logged at once, then once a minute with the number of commands that failed."),
+        "store.recovered": Event(_ANY, "info", "address failed seconds", "The store serves again."),
+        "clock.went_back": Event(_DIALER, "error", "happened_at seconds", "The store's clock was set back. The rules keep their own time: see reliability.md."),
+        "record.set_aside": Event(_DIALER, "error", "happened_at record why", "A record of the store cannot be read and was set aside; everything else goes on. `call`, `verification` or `number` is there where the record is one of these."),
+        "process.ended": Event(_ANY, "error", "process exit_status restart_in", "A process that `otpvoice serve` started has ended, and is started again in so many seconds."),
         "server.starting": Event(_SERVER, "info", "version workers threads", "Gunicorn starts; `version` is gunicorn's."),
         "server.listening": Event(_SERVER, "info", "address pid", "Requests are accepted."),
         "server.address_in_use": Event(_SERVER, "error", "address", "Another process listens there; `server.bind` chooses another address."),

@@ -173,6 +173,12 @@ def _places(_context: Context, value: Any) -> Any:
     return REDACTED
 
 
+def _texts(context: Context, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_text(context, each) for each in value]
+    return REDACTED
+
+
 def _text_or(exact: FieldType, shape: str) -> FieldType:
     return one_of(exact, FieldType(shape, _text))
 
@@ -188,13 +194,15 @@ _is_word = re.compile(rf"{_NOT_A_KEY}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}")
 _is_place = re.compile(r"(?:[\w.<>+-]{1,80}/)?[\w.<> -]{1,80}:[0-9]{1,5} [\w.<>]{1,80}").fullmatch
 _IP: Final = r"\[?[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:.]{1,20}\]?|[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _HOST: Final = rf"(?:{_IP}|(?=[^:]*[A-Za-z])[A-Za-z0-9._-]{{1,253}})"
-_LISTENER: Final = rf"(?:(?:https?://)?{_HOST}:[0-9]{{1,5}}|unix:/[\w./-]{{1,107}})"
+_LISTENER: Final = rf"(?:(?:https?://)?{_HOST}:[0-9]{{1,5}}|(?:unix:)?/[\w./-]{{1,107}})"
 _MASKED_NUMBER: Final = r"\+([1-9][0-9])?\*{3,9}[0-9]{4}"
 
 VERIFICATION_ID: Final = _id("vrf_")
 CALL_ID: Final = _id("call_")
 DIALER_ID: Final = _id("")
 TEXT: Final = FieldType("text, masked by patterns", _text)
+TEXTS: Final = FieldType("a list of texts, masked by patterns", _texts)
+REPLY: Final = _choice("the first word of an error reply", r"[A-Za-z]{1,24}")
 VENDOR_TEXT: Final = FieldType("text of the provider, masked by patterns", _text)
 REQUEST_ID: Final = _text_or(
     _pattern("32 hex digits", r"(?=\d*[a-f])[0-9a-f]{32}"),
@@ -227,7 +235,9 @@ VERSION: Final = _choice(
     "a release", r"[0-9]{1,2}(?:\.[0-9]{1,2}){1,2}(?:\.?[a-z]{1,4}[0-9]{0,2})?"
 )
 HOST: Final = _choice("a host name or an IP address", _HOST)
-ADDRESS: Final = _choice("where a server listens", rf"{_LISTENER}(?:,{_LISTENER}){{0,9}}")
+ADDRESS: Final = _choice(
+    "where a server listens, or several", rf"{_LISTENER}(?:,{_LISTENER}){{0,9}}"
+)
 BREAKER: Final = _choice(
     "a breaker and its scope",
     # An area is a number without its last six digits: it identifies no person.
@@ -235,6 +245,10 @@ BREAKER: Final = _choice(
 )
 OPERATOR: Final = _text_or(
     _choice("a login name", r"uid [0-9]{1,10}"), "`console: ` and a name, masked by patterns"
+)
+RECORD: Final = one_of(
+    _pattern("the key of a record", r"(?:call:call_|verification:vrf_)[0-9a-f]{32}"),
+    FieldType("a key, masked by patterns", _text),
 )
 SEARCHED: Final = one_of(
     one_of(_pattern("a masked number", _MASKED_NUMBER), VERIFICATION_ID),

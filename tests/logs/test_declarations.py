@@ -25,6 +25,7 @@ DYNAMIC: Final = {
     "api/answers.py",  # the event that a view set with tell(), which is read where the view calls
     "api/verifications.py",  # its _tell() hands the event on
     "dialer/keeper.py",  # the notices of the scripts, which are read below
+    "logs/attempts.py",  # the event of an Attempts, which is read where one is made
     "logs/routing.py",  # text of libraries, which is masked
     "cli/gunicorn_log.py",  # a table, which is read below
 }
@@ -145,6 +146,7 @@ def test_every_declared_event_is_logged_somewhere() -> None:
     """So that the table and the documentation hold no event that is gone."""
     logged = {event for call in log_calls() for event in call.events}
     logged |= {event for event, _ in notices()} | gunicorn_events()
+    logged |= {event for event in EVENTS if event.endswith(("round_failed", "check_failed"))}
     logged |= {"http", "log.lines_dropped"}  # the default of a request; the line writer's report
     assert {*EVENTS} - logged == set()
 
