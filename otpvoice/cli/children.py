@@ -12,7 +12,7 @@ import structlog
 
 _LOG = structlog.get_logger(__name__)
 
-STARTED_WITHIN: Final = 10.0
+STARTED_WITHIN: Final = 30.0
 """Seconds: a process that exits by itself so soon after its first start cannot be started."""
 FIRST_PAUSE: Final = 1.0
 """Seconds before the first restart. Each further pause is twice as long."""

@@ -45,7 +45,7 @@ def serve() -> None:
     """Run the API and a dialer together, for one machine.
 
     A process that ends is restarted after 1 second, then 2, up to 60, and the log says so with its
-    exit status. One that exits by itself within 10 seconds of its first start cannot be started,
+    exit status. One that exits by itself within 30 seconds of its first start cannot be started,
     for example because its port is taken: then both end, with status 1. SIGTERM and Ctrl-C end
     both, with status 0.
     """

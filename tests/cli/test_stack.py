@@ -145,7 +145,7 @@ def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
         "OTPVOICE_SERVER_BIND": stack.url.removeprefix("http://"),
     }
     with starts("serve", environ=environ) as process:
-        shown = process.communicate(timeout=40)[0]
+        shown = process.communicate(timeout=60)[0]
     assert process.returncode == 1, shown
     assert "the api could not be started: it ended with 1" in shown
     assert left_of(process) == []
