@@ -77,7 +77,8 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
         "provider.timezone",
     }
     assert {subject for level, subject, _ in found if level == "advice"} == {
-        *("provider.flows.default", "redis maxmemory", "redis replicas", "before a call"),
+        *("provider.flows.default", "provider.flows.hi"),
+        *("redis maxmemory", "redis replicas", "before a call"),
     }
     assert advice(checked.output, "warn", "server.public_url")
     assert "1000.0000 credits" in advice(checked.output, "ok", "provider balance")
