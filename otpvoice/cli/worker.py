@@ -32,7 +32,7 @@ _STATUS: Final = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,  # RFC 9112, section 6.1
 }
 """The rest is 400."""
-_SETTLE: Final = 0.25
+_SETTLE: Final = 0.5
 """Seconds within which all workers have closed their listening sockets."""
 
 
@@ -63,16 +63,26 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
         """Accept what waits in the listen queues and close them; then ``leave``."""
         self.set_accept_enabled(False)
         for listener in self.sockets:
-            accepted = -1
-            while accepted < self.nr_conns < self.worker_connections:
-                accepted = self.nr_conns
-                self.accept(listener)
+            with contextlib.suppress(OSError):  # no descriptors left, for example
+                self._accept_all(listener)
             listener.close()
         self.sockets = []
         if self.nr_conns:
             threading.Timer(_SETTLE, leave).start()
         else:
             leave()
+
+    def _accept_all(self, listener: Any) -> None:
+        """Return when nothing waits to be accepted.
+
+        Other threads may run while ``accept`` looks for a connection, and meanwhile one may come.
+        They cannot while the length of the queue is read, so the caller closes it empty.
+        """
+        while self.nr_conns < self.worker_connections:
+            before = self.nr_conns
+            self.accept(listener)
+            if self.nr_conns == before and listener.get_backlog() <= 0:
+                return
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve one request, or refuse a body with a transfer coding besides ``chunked``.
