@@ -52,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
 
         Gunicorn says ``Connection: close`` at once but keeps the listening sockets until the
         worker ends. The kernel then completes connections that nobody accepts, and resets them in
-        the end: each client that reconnects as told would lose a request. So all workers first
+        the end: each client that reconnects as requested would lose a request. So all workers first
         close their listening sockets, and only then answer with ``Connection: close``.
         """
         if self.alive and not self._is_stopping:
@@ -85,7 +85,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
                 return
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Serve one request, or refuse a body with a transfer coding besides ``chunked``.
+        """Serve one request, or refuse a body with a transfer coding other than ``chunked``.
 
         Gunicorn removes the chunks and passes on the coded bytes, which no view expects.
         RFC 9112, section 6.1: answer 501.
