@@ -282,7 +282,7 @@ def test_wrong_codes_with_another_window_count_for_themselves(redis: Redis) -> N
     """While both run, guesses are bounded by the sum of both settings."""
     one = process(redis, wrong_codes_per_number=quotas_of("2/1h"))
     other = process(redis, wrong_codes_per_number=quotas_of("1/24h"))
-    begun = one.begins()
+    begun = one.begins(own_code=True)
     assert other.checks(begun, "000000").outcome == "wrong"
     assert other.checks(begun, "000001").outcome == "rate_limited wrong_codes_per_number"
     assert one.checks(begun, "000001").outcome == "wrong"

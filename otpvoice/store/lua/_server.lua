@@ -24,10 +24,7 @@ local redis = (function(library, api)
   end
 
   -- For those who want to see the refusal of a command.
-  local function pcall(...)
-    server = server or api()
-    return server.pcall(...)
-  end
+  local function pcall(...) return api().pcall(...) end
 
   return { call = call, pcall = pcall, register_function = library.register_function }
 end)(redis, function() return redis end)
