@@ -7,7 +7,6 @@ from typing import Any
 from otpvoice.cli.moments import iso, when
 from otpvoice.cli.uses import HEADING, Usage, usages
 from otpvoice.core.allowances import CALLS_PER_DAY
-from otpvoice.core.keys import LogId
 from otpvoice.core.limits import CallLimits
 from otpvoice.store.operations import Explanation, Refusal, Telephone
 
@@ -17,7 +16,7 @@ class NumberLimits:
     """One number's limits as they stand."""
 
     masked: str
-    name_in_logs: LogId
+    name_in_logs: str
     now: int
     gap_until: int | None
     """None when no gap holds it."""
@@ -47,7 +46,7 @@ def number_limits(
     now = explanation.now
     return NumberLimits(
         masked=telephone.masked,
-        name_in_logs=telephone.log_id,
+        name_in_logs=telephone.name[:8],
         now=now,
         gap_until=explanation.gap_until if explanation.gap_until > now else None,
         blocked_until=explanation.blocked_until if explanation.blocked_until > now else None,
@@ -82,7 +81,7 @@ def explain(number: NumberLimits) -> Iterator[str]:
     gap = Usage(None, "call_gap", None, None, number.gap_until).row(number.now)
     yield f"{gap}; a call waits for it" if number.gap_until else gap
     if number.by_address:
-        yield "  calls_per_ip and creates_per_ip count addresses: they are not shown here."
+        yield "  calls_per_ip and creates_per_ip count by address: a number does not show them."
     yield ""
     yield from tell_refusals(number)
 

@@ -68,13 +68,14 @@ def test_the_newest_comes_first(door: Door, dialer: HandDialer, environ: dict[st
     begun = is_called(door, dialer, 2)
     others = door.bank().asks(ASHA)
     door.asks(RAVI)
+    door.does(begun[0], "cancel")
     found = verifications(environ, ASHA)
     assert [each["id"] for each in found] == [others["id"], begun[1]["id"], begun[0]["id"]]
     assert [each["status"] for each in found] == ["pending", "pending", "canceled"]
-    assert [each["reason"] for each in found] == [None, None, "superseded"]
+    assert [each["reason"] for each in found] == [None, None, "requested"]
     assert found[0]["client"] == "bank"
     told = operates(environ, "find", ASHA).output
-    assert f"{begun[0]['id']}  canceled (superseded)\n" in told
+    assert f"{begun[0]['id']}  canceled (requested)\n" in told
 
 
 def test_a_call_that_failed_says_why(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -185,7 +186,7 @@ def test_check_after_a_call_that_provably_did_not_ring_returns_no_call_yet(
 
 @pytest.mark.parametrize("known", [{"own_code": True}, {"is_test": True}], ids=["own", "test"])
 def test_check_of_known_code_before_a_call_is_compared(
-    exchange: Exchange, known: dict[str, bool]
+    exchange: Exchange, known: dict[str, Any]
 ) -> None:
     """The SMS carried it, or the settings hold it."""
     begun = exchange.begins(call_after=60, **known)

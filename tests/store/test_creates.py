@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -28,7 +29,8 @@ ENDINGS: list[Ending] = [
 
 def counted(redis: Redis, setting: str) -> Exchange:
     """One limit of creates, and no other limit."""
-    return limited(redis, gaps=NO_GAP, **{setting: quotas_of(LIMITS[setting])})
+    limits: dict[str, Any] = {setting: quotas_of(LIMITS[setting])}
+    return limited(redis, gaps=NO_GAP, **limits)
 
 
 @pytest.mark.parametrize("setting", LIMITS)
@@ -70,11 +72,11 @@ def test_creates_of_others_have_their_own_count(
 ) -> None:
     """Another address, or another client, is not refused."""
     exchange = counted(redis, setting)
-    members = {"ip": ADDRESS, "client": "login"}
+    members: dict[str, Any] = {"ip": ADDRESS, "client": "login"}
     for n in range(3):
-        exchange.asks(far_numbers(n), **members)  # type: ignore[arg-type]
-    assert refusing(exchange.asks(far_numbers(4), **members)) == setting  # type: ignore[arg-type]
-    assert exchange.asks(far_numbers(4), **members | others).outcome == "created"  # type: ignore[arg-type]
+        exchange.asks(far_numbers(n), **members)
+    assert refusing(exchange.asks(far_numbers(4), **members)) == setting
+    assert exchange.asks(far_numbers(4), **members | others).outcome == "created"
 
 
 def test_creates_without_an_address_meet_no_limit_of_addresses(redis: Redis) -> None:

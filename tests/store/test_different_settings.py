@@ -305,7 +305,7 @@ def test_open_breaker_refuses_at_processes_that_have_it_off(redis: Redis) -> Non
 
 def test_life_of_a_code_is_that_of_the_process_that_began_it(old: Exchange, new: Exchange) -> None:
     """Its length, checks, life and retention stand in the record."""
-    begun = new.asks(ttl=120, max_checks=2, code="0123").verification
+    begun = new.asks(ttl=120, max_checks=2, code="0123", own_code=True).verification
     assert begun
     found = old.looks(begun)
     assert found.expires_at - found.created_at == 120_000

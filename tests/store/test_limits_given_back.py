@@ -109,7 +109,7 @@ CALLED_OFF = [
 
 
 @each_limit
-@pytest.mark.parametrize("end", UNREACHED + CALLED_OFF)
+@pytest.mark.parametrize("end", [*UNREACHED, *CALLED_OFF])
 def test_call_that_was_never_sent_gives_its_places_back(
     redis: Redis, case: Case, end: Callable[[Exchange, Verification], None]
 ) -> None:
@@ -123,7 +123,7 @@ def test_call_that_was_never_sent_gives_its_places_back(
     case.refuses(exchange, 2)
 
 
-@pytest.mark.parametrize("end", UNREACHED + CALLED_OFF)
+@pytest.mark.parametrize("end", [*UNREACHED, *CALLED_OFF])
 def test_places_of_a_call_in_every_limit_come_back_together(
     redis: Redis, end: Callable[[Exchange, Verification], None]
 ) -> None:

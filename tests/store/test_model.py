@@ -266,9 +266,10 @@ class Machine(RuleBasedStateMachine):
 
     def each_client_is_indexed_by_its_first_call(self, queue: str) -> None:
         """The moment of the first call of each queue stands in the queue of clients."""
-        for client, due in self.redis.zrange(queue, 0, -1, withscores=True):
-            [(_, first)] = self.redis.zrange(f"{queue}:{client.decode()}", 0, 0, withscores=True)
-            assert due == first
+        clients: Any = self.redis.zrange(queue, 0, -1, withscores=True)
+        for client, due in clients:
+            first: Any = self.redis.zrange(f"{queue}:{client.decode()}", 0, 0, withscores=True)
+            assert [score for _, score in first] == [due]
 
     def look(self, verification: ModelVerification) -> Verification:
         """As it really stands."""

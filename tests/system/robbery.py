@@ -84,6 +84,8 @@ class Service:
         self.door = Door(create_app(settings, store), store)
         self.dialer = HandDialer(store)
         self.ring = KeyRing([named.key for named in settings.secrets.keys])
+        self.generated: dict[str, int] = {}
+        """The positions in ``Robbery.short`` of codes that no call has spoken yet."""
 
     def begins(self, n: int, number: str, robbery: Robbery) -> None:
         """One of three kinds: with a long code, with a short one, or with one that we make."""
@@ -97,22 +99,36 @@ class Service:
         else:
             answer = self.door.creates(number, name=NAME)
         assert answer.status_code == 201, answer.text
-        robbery.short.append(self.tries(answer.get_json()["id"], number, own_code=n % 3 == 1))
+        verification_id = answer.get_json()["id"]
+        if n % 3 == 1:
+            robbery.short.append(self.tries(verification_id, number, own_code=True))
+        else:
+            self.generated[verification_id] = len(robbery.short)
+            code = self.code_of(verification_id)
+            robbery.short.append(Short(verification_id, number, code, False, frozenset({code})))
+
+    def code_of(self, verification_id: str) -> str:
+        """Open what is to be spoken."""
+        sealed: Any = self.redis.get(Keys().speech(verification_id))
+        return open_speech(self.ring, verification_id, sealed)[0]
 
     def tries(self, verification_id: str, number: str, own_code: bool) -> Short:
         """Two wrong codes are handed in."""
-        sealed: Any = self.redis.get(Keys().speech(verification_id))
-        code, _ = open_speech(self.ring, verification_id, sealed)
+        code = self.code_of(verification_id)
         wrong = {f"{(int(code) + more) % 10_000:04}" for more in (1, 5_000)}
         for each in wrong:
             answer = self.door.checks({"id": verification_id}, each)
             assert answer.get_json()["valid"] is False
         return Short(verification_id, number, code, own_code, frozenset({code, *wrong}))
 
-    def dials(self, n: int) -> None:
+    def dials(self, n: int, robbery: Robbery) -> None:
         """A call is placed, and every other time the provider tells what became of it."""
         claim = self.dialer.places(provider_id=f"theirs-{n}")
         number, _, _ = self.dialer.reads(claim)
+        position = self.generated.get(claim.verification_id)
+        if position is not None:
+            tried = self.tries(claim.verification_id, robbery.short[position].number, False)
+            robbery.short[position] = tried
         if n % 2:
             report = {"from": int(number), "bridge": int(BRIDGE), "mid": claim.call_id}
             told = self.door.calls_back(**report, source="C2C", status="ANSWER", duration="23")

@@ -48,7 +48,7 @@ def robbery(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         for n, number in enumerate(robbery.numbers):
             service.begins(n, number, robbery)
         for n in range(CALLED):
-            service.dials(n)
+            service.dials(n, robbery)
         robbery.steal(redis, folder)
     return robbery
 
