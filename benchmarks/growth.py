@@ -81,10 +81,10 @@ class Crowd:
         spent["create"], answers = self._cost(store.create, new)
         assert {answer.outcome for answer in answers} == {"created"}, answers[0].outcome
         spent["get"], _ = self._cost(lambda each: store.get(each.id, CLIENT), new)
-        spent["wrong check"], _ = self._cost(lambda each: self._check(each.id, _WRONG), new)
         spent["claim"], claims = self._cost(lambda _: self._claim(), new)
         spent["mark"], _ = self._cost(self._mark, claims)
         spent["record"], _ = self._cost(lambda claim: store.record(claim, _PLACED), claims)
+        spent["wrong check"], _ = self._cost(lambda each: self._check(each.id, _WRONG), new)
         spent["callback"], _ = self._cost(lambda claim: store.settle(_answered(claim)), claims)
         spent["right check"], _ = self._cost(lambda each: self._check(each.id, CODE), new)
         return spent

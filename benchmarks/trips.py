@@ -15,7 +15,7 @@ def measure(_: Sizes) -> list[Section]:
     with Stack() as stack, stack.served("api") as api:
         stack.begins_anew()
         client, provider = Connection(api.port), Connection(api.port, WEBHOOK_SECRET)
-        begun = client.ask("POST", "/v1/verifications", {"to": number(0)})[1]
+        begun = client.ask("POST", "/v1/verifications", {"to": number(0), "code": "471102"})[1]
         path = f"/v1/verifications/{begun['id']}"
         callback = {"id": "call-1", "status": "ANSWER", "to": number(0), "duration": "9"}
         asked: dict[str, tuple[Callable[[], Any], Budget]] = {

@@ -56,7 +56,7 @@ def test_what_clients_are_answered_is_told(service: Service) -> None:
 def test_what_apps_are_answered_is_told(service: Service) -> None:
     """Each with the client token of the verification it asks about."""
     options = ("--phases", "examples,fuzzing", "--include-path-regex", "^/v1/")
-    token = service.asks()["client_token"]
+    token = service.asks(reference="an app")["client_token"]
     variables = {"OTPVOICE_TEST_SERVICE": service.url, "OTPVOICE_TEST_AS_APP": "yes"}
     asks(service, *options, credential=token, **variables)
 
