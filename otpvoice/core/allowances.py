@@ -26,6 +26,8 @@ def allowances(limits: CallLimits) -> Iterator[tuple[tuple[str | None, str], int
     if limits.calls_per_day is not None:
         yield (None, CALLS_PER_DAY), limits.calls_per_day
     for client, own in limits.clients.items():
+        if limits.pending_per_number is not None:
+            yield (client, "pending_per_number"), limits.pending_per_number
         for label in labels("creates_per_client", limits.creates_per_client):
             yield (client, label.text), label.quota.count
         for label in labels("calls_per_client", own.calls):

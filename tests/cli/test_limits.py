@@ -155,6 +155,7 @@ def test_a_free_number_is_said_to_be_free(door: Door, environ: dict[str, str]) -
         r"wrong_codes_per_number 15/1h +0/15  -",
         r"wrong_codes_per_number 50/24h +0/50  -",
         r"login: creates_per_client +1/600  -",
+        r"login: pending_per_number +1/5  -",
         r"unverified_per_prefix 5/10m +1/5  -",
         r"calls_per_day +1/10000  -",
         r"conversion_breaker +-  -",

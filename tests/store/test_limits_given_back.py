@@ -139,7 +139,7 @@ def test_places_of_a_call_in_every_limit_come_back_together(
     shared = {key.decode().split(":")[1] for key in redis.scan_iter()} & {"ip", "prefix"}
     of_prefix = {"unverified_per_prefix 90/10m", "unverified_per_prefix 95/24h"}
     called_off = end in CALLED_OFF
-    assert kept - {"wrong_codes_per_number", "creates_per_client"} == (
+    assert kept - {"wrong_codes_per_number", "creates_per_client", "pending_per_number"} == (
         of_prefix if called_off else set()
     )
     assert shared == ({"ip", "prefix"} if called_off else set())

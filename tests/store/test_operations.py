@@ -50,6 +50,7 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
         (None, "calls_per_day"): (1, False),
         ("login", "calls_per_client"): (1, False),
         ("login", "creates_per_client"): (1, False),
+        ("login", "pending_per_number"): (1, False),
         ("login", "calls_per_day"): (1, False),
         (None, "conversion_breaker"): (0, False),
         (None, "block"): (0, False),

@@ -15,6 +15,9 @@ for i = 6, #ARGV do
     local full, used = tally_full_until(each.name, each, NOW)
     held[#held + 1] = { ARGV[i], each.label, used, full }
   end
+  local pending = 0
+  for _ in pairs(verifications.pending(number, ARGV[i])) do pending = pending + 1 end
+  held[#held + 1] = { ARGV[i], 'pending_per_number', pending, 0 }
   for _, limit in ipairs(creates.limits({ client = ARGV[i] })) do
     held[#held + 1] = { ARGV[i], limit[1], limit[3], limit[2] }
   end
