@@ -57,7 +57,7 @@ def desk(client: Redis) -> Exchange:
 
 def test_one_verification(servers: Servers, desk: Exchange) -> None:
     """From the request to the approval, and all of it where the primary is."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     claim = desk.dials()
     assert desk.hears(call_id=claim.call_id).call_status is CallStatus.ANSWERED
     assert desk.checks(begun, "999999").outcome == "wrong"
@@ -87,7 +87,7 @@ def test_the_doctor_sees_the_primary(client: Redis) -> None:
 
 def test_what_may_have_run_is_not_repeated(servers: Servers, desk: Exchange) -> None:
     """No answer in time: refused, and when the server goes on, it finds the script once."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     desk.checks(begun, "999999")  # the script is known from now on
     client = connect(servers.url, timeout=0.1)
     impatient = RedisStore(client, keep=KEEP)
@@ -115,7 +115,7 @@ def test_the_slot_moves(servers: Servers, desk: Exchange) -> None:
     new, other = servers.others
     move_slot(servers.primary, new, other)
     desk.sweeps()
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     assert desk.checks(begun, CODE).outcome == "right"
     assert new.dbsize() > 0
     new.flushdb()
@@ -127,7 +127,7 @@ def test_the_slot_moves(servers: Servers, desk: Exchange) -> None:
 @IN_A_CLUSTER
 def test_a_slot_in_pieces_is_an_outage(servers: Servers, desk: Exchange) -> None:
     """While its keys are moved one by one, no script has all of them: refused, and nothing done."""
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     new, *_ = servers.others
     try:
         servers.primary.says(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
@@ -212,7 +212,7 @@ def test_the_primary_is_killed(servers: Servers, client: Redis, desk: Exchange) 
 
     Replication is asynchronous: what was answered in the last moment may be lost. It is measured.
     """
-    begun = desk.begins()
+    begun = desk.begins(own_code=True)
     desk.checks(begun, "999999")
     servers.replicates()
     load = Load(Exchange(RedisStore(client, keep=KEEP)))

@@ -185,12 +185,13 @@ def knows(line: Line, kept: list[tuple[str, str]]) -> None:
 
 
 def is_called_twice(service: Service) -> str:
-    """The watched number gets two calls; when its gap ends, in which the third one waits."""
+    """The watched number gets two calls; when its gap ends, in which a third one would wait."""
     for _ in range(2):
         verification = service.asks(WATCHED, reference=next(_references))
         service.call_becomes(verification, "answered")
         assert service.post(f"/v1/verifications/{verification['id']}/cancel").ok
     waiting = service.asks(WATCHED, reference=next(_references), ttl=600)
+    assert service.post(f"/v1/verifications/{waiting['id']}/cancel").ok
     gap_end: str = waiting["calls"][0]["due_at"]
     return gap_end
 
@@ -202,6 +203,8 @@ def remembers_limits(deploy: Deploy, service: Service, gap_end: str) -> None:
     there = Service(deploy.line.url, service.phones, service.sandbox, deploy.folder)
     fourth = there.post("/v1/verifications", {"to": WATCHED, "ttl": 600}, BANK_KEY)
     assert (fourth.status_code, fourth.json()["limit"]) == (429, "calls_per_number")
+    canceled = deploy.line.asks("POST", f"/v1/verifications/{third.body['id']}/cancel")
+    assert canceled.status == 200
 
 
 @pytest.mark.timeout(180 + PROOFS)
