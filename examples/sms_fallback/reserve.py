@@ -29,7 +29,7 @@ class Reserve:
     def hold(self, number: str, name: str, code: str, login_id: str) -> str | None:
         """A call that will speak the SMS's own code; its verification's id, None if there is none.
 
-        Another ``code`` for the same number supersedes the one before: that is never spoken again.
+        Another ``code`` for the same login supersedes the one before: that is never spoken again.
         """
         verification = _attempt(
             "hold a call",

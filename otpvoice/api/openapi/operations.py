@@ -57,7 +57,8 @@ VERIFICATIONS: Final = (
         tag="verifications",
         summary="Ask for a call that speaks a code",
         says="The same number and `reference` again is the same verification, and makes sure that "
-        "a call comes. Any other create for the number begins a new one and ends the old.",
+        "a call comes. Another `code` with the same `reference` begins a new one and ends the old. "
+        "Another `reference` is another login session: its verification is pending as well.",
         credentials=(BACKEND,),
         parameters=("Idempotency-Key",),
         request=CreateRequest,
