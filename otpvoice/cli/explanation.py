@@ -46,7 +46,7 @@ def number_limits(
     now = explanation.now
     return NumberLimits(
         masked=telephone.masked,
-        name_in_logs=telephone.name[:8],
+        name_in_logs=telephone.log_id,
         now=now,
         gap_until=explanation.gap_until if explanation.gap_until > now else None,
         blocked_until=explanation.blocked_until if explanation.blocked_until > now else None,

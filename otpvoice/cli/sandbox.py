@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def sandbox(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     known = ", ".join(sorted(sandbox_config.flows, key=int))
-    click.echo(f"The sandbox speaks the flows {known}; its page: http://{host}:{port}/", err=True)
+    with suppress(OSError):  # as with a log line, a terminal that is gone must not end it
+        page = f"its page: http://{host}:{port}/"
+        click.echo(f"The sandbox speaks the flows {known}; {page}", err=True)
     logs.configure("warning")
     serve_sandbox(sandbox_config, host, port, GunicornLog)
 

@@ -1,4 +1,4 @@
-"""Numbers and codes that a person types for the API, which takes E.164 and ASCII digits only."""
+"""Codes that a person types for the API, which takes ASCII digits only."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -15,12 +15,6 @@ def typed_code(text: str) -> str:
     Letters and other signs stay, so that the API refuses the text without counting a try.
     """
     return "".join(_digits(text))
-
-
-def typed_number(text: str) -> str:
-    """Return a number with its calling code, after ``+`` or ``00``, in E.164."""
-    digits = typed_code(text)
-    return f"+{digits.removeprefix('00')}" if digits.startswith("00") else digits
 
 
 def _digits(text: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import click
 
 from otpvoice.cli.telephone import bad_parameter
 from otpvoice.cli.terminal import Terminal
-from otpvoice.cli.typed import typed_code, typed_number
+from otpvoice.cli.typed import typed_code
 from otpvoice.client import (
     ApiError,
     Client,
@@ -57,7 +57,7 @@ def verify(
     terminal = Terminal()
     with _client() as client:
         try:
-            begun = client.create(typed_number(number), name=name, locale=locale, route=route)
+            begun = client.create(number, name=name, locale=locale, route=route)
             status = _prove(client, terminal, begun)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error

@@ -17,6 +17,7 @@ E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 
 _TEL: Final = re.compile(r"tel:(?://)?", re.IGNORECASE)
 """RFC 3966."""
+_CALLING_CODE_IN_BRACKETS: Final = re.compile(r"^\((\+[0-9]{1,3})\)")
 _WRITTEN: Final = re.compile(r"\+?[0-9 ().\-/]{3,60}", re.ASCII)
 """A number as people write it, once :func:`_plain` has read it."""
 
@@ -149,7 +150,8 @@ def parse_written_number(text: str, region: str | None) -> Number:
 def _plain(text: str) -> str:
     """Return ``text`` in ASCII digits and signs, without direction marks and ``tel:``."""
     shown = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format(c))
-    return _TEL.sub("", "".join(map(_ascii, shown)).strip(), count=1).strip()
+    without_scheme = _TEL.sub("", "".join(map(_ascii, shown)).strip(), count=1).strip()
+    return _CALLING_CODE_IN_BRACKETS.sub(r"\1", without_scheme)
 
 
 def _is_format(character: str) -> bool:

@@ -105,7 +105,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "store.unavailable": Event(_ANY, "error", "address reason reply function failed", "The store cannot serve: `reason` says why, `reply` is the first word of an error reply. Logged at once, then once a minute with the number of commands that failed."),
         "store.recovered": Event(_ANY, "info", "address failed seconds", "The store serves again."),
         "clock.went_back": Event(_DIALER, "error", "happened_at seconds", "The store's clock was set back. The rules keep their own time: see reliability.md."),
-        "record.set_aside": Event(_DIALER, "error", "happened_at record why", "A record of the store cannot be read and was set aside; everything else goes on. `call`, `verification` or `number` is there where the record is one of these."),
+        "record.set_aside": Event(_DIALER, "error", "happened_at record why call", "A record of the store cannot be read and was set aside; everything else goes on. `call`, `verification` or `number` is there where the record is one of these."),
         "process.ended": Event(_ANY, "error", "process exit_status restart_in", "A process that `otpvoice serve` started has ended, and is started again in so many seconds."),
         "server.starting": Event(_SERVER, "info", "version workers threads", "Gunicorn starts; `version` is gunicorn's."),
         "server.listening": Event(_SERVER, "info", "address pid", "Requests are accepted."),

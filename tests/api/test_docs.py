@@ -193,7 +193,7 @@ def test_docs_sample_works_as_it_is(served: Served, store: RedisStore) -> None:
     begun = answer("/v1/verifications", "post")
     one = "/v1/verifications/{verification_id}"
     assert answer(one, "get", VERIFICATION_ID=begun["id"])["id"] == begun["id"]
-    assert answer(f"{one}/checks", "post", VERIFICATION_ID=begun["id"])["valid"] is False
+    assert answer(f"{one}/checks", "post", VERIFICATION_ID=begun["id"])["code"] == "no_call_yet"
     assert answer(f"{one}/cancel", "post", VERIFICATION_ID=begun["id"])["status"] == "canceled"
     assert answer("/readyz", "get")["status"] == "ok"
 

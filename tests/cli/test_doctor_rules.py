@@ -89,7 +89,7 @@ ONE, TWO = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
         ([ONE, ONE, ONE], OK, "10.0.0.1:6379, as 3 of 3 say"),
         ([ONE, None, ONE], WARN, "look after s1:1"),
         ([ONE, TWO, ONE], WARN, "others say otherwise"),
-        ([None, None, None], FAIL, "nobody names one"),
+        ([None, None, None], FAIL, "no server reports one"),
         ([ONE], ADVICE, "name them all"),
     ],
 )

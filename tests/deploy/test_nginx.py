@@ -113,7 +113,8 @@ def test_a_request_has_one_id_everywhere(proxy: Proxy, served: Served) -> None:
         asked_as = reply.headers["request-id"]
         assert asked_as == given or (not given and len(asked_as) == 32)
         assert proxy.entry(reply)["status"] == 200
-        assert f'"request_id":"{asked_as}"' in served.log.read_text("utf-8")
+        logged = f'"request_id":"{asked_as}"'
+        until(lambda: logged in served.log.read_text("utf-8"), "the log of the API")  # noqa: B023
 
 
 def test_http_leads_to_https(proxy: Proxy) -> None:

@@ -76,7 +76,8 @@ def test_create_is_refused_when_calls_were_sent_for_all(exchange: Exchange) -> N
     begun = [exchange.called(reference=f"{n}") for n in range(MOST)]
     refused = exchange.asks(reference="one more")
     assert (refused.outcome, refused.verification) == ("rate_limited pending_per_number", None)
-    assert refused.number == begun[0].expires_at - exchange.looks(begun[0]).now
+    left = begun[0].expires_at - exchange.looks(begun[0]).now
+    assert 0 <= refused.number - left < 5_000  # the milliseconds between the two readings
     assert superseded(exchange, begun) == []
     exchange.passes(refused.number / 1000)
     assert exchange.asks(reference="one more").outcome == "created"

@@ -39,6 +39,7 @@ def test_api_logs_address_and_process_ids_whole(
     port = free_port()
     with start(environ, tmp_path, f"{host}:{port}") as api:
         until(lambda: _responds(host, port), "the API to start")
+        until(lambda: len(api.children()) == 2, "both workers")
         workers = api.children()
         assert api.ends() == 0
     log = tmp_path / "api.log"
