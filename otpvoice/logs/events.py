@@ -12,8 +12,11 @@ from typing import Final
 
 COMMON: Final = ("request_id", "client", "app", "verification", "to", "number")
 """Fields that any line may carry: they are bound to the request in whose course it is logged."""
-EXCEPTION: Final = ("error", "at", "why")
-"""Fields of an exception, which any line may carry as well."""
+EXCEPTION: Final = ("error", "at", "why", "function", "reply", "line")
+"""Fields of an exception, which any line may carry as well.
+
+The last three are those of a function of the store that failed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Event:
 _API, _DIALER, _SERVER, _ANY = "api", "dialer", "server", "any"
 _ANSWER: Final = "method route http_status ms"
 _CALL: Final = "call verification client number route"
-_FAILURE: Final = "failures function reply line"
+_FAILURE: Final = "failures"
 _DELIVERY: Final = "client verification sequence type tries status"
 
 EVENTS: Final[Mapping[str, Event]] = MappingProxyType(

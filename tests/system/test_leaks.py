@@ -221,15 +221,33 @@ class Life:
         self.talk.answers += talk.answers
 
     def breaks(self) -> None:
-        """Records that make no sense: an answer 500, and the end of a dialer."""
+        """Records that hold canaries where figures belong: they are set aside and reported."""
         self._redis.delete(*self._redis.scan_iter("{otpvoice}:route:*"))  # open them again
         begun = self.service.asks(f"{TARA[:-1]}9", code=OWN_CODE, call_after=1)
         call = f"{{otpvoice}}:call:{begun['calls'][0]['id']}"
         self._redis.hset(call, "requests", f"{OWN_CODE} {ASHA}")
-        assert self.stack.dialer.ended() == 1
+        until(lambda: b"record.set_aside" in dict(self.logs())["dialer.log"], "the report")
         key = f"{{otpvoice}}:verification:{begun['id']}"
         self._redis.hset(key, "checks_left", f"{OWN_CODE} {ASHA}")
-        assert self.talk.asks("GET", f"{VERIFICATIONS}/{begun['id']}").status == 500
+        assert self.talk.asks("GET", f"{VERIFICATIONS}/{begun['id']}").status == 404
+        self.breaks_functions(begun["id"])
+
+    def breaks_functions(self, verification: str) -> None:
+        """Functions that fail with a text that holds canaries: an answer 500, and failed rounds."""
+        functions: list[Any] = self._redis.function_list("otpvoice_*", withcode=False)  # type: ignore[assignment] # it gives a list
+        for library in functions:
+            names = [each[1].decode() for each in library[5]]
+            failing = "redis.register_function('{}', function() error('{} {}') end)"
+            text = [failing.format(name, OWN_CODE, ASHA) for name in names]
+            library_name = library[1].decode()
+            self._redis.function_load(
+                "\n".join([f"#!lua name={library_name}", *text]), replace=True
+            )
+        assert self.talk.asks("GET", f"{VERIFICATIONS}/{verification}").status == 500
+        until(lambda: b"dialer.round_failed" in dict(self.logs())["dialer.log"], "failed rounds")
+        for library in functions:
+            self._redis.function_delete(library[1])
+        until(lambda: self.service.get("/readyz").ok, "the service to recover")
 
     def keeps(self) -> list[tuple[str, bytes]]:
         """All that is in the store, and in its files."""
@@ -259,7 +277,7 @@ def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
         running = service_running(environ | changes, tmp_path_factory.mktemp("service"))
         with running as stack, closing(connect(url)) as redis:
             yield Life(stack, store, redis)
-            assert stack.api.ends() == 0
+            assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -341,11 +359,10 @@ def test_the_logs_tell_what_happened(life: Life) -> None:
     """JSON from our processes; each line with what it is about."""
     assert not [name for name, text in life.logs() if b"[redacted]" in text]
     api, dialer = (_lines(life, name) for name in ("api.log", "dialer.log"))
-    (crash,) = (line for line in dialer if line["event"] == "process.failed")
-    assert (crash["error"], crash["level"]) == ("ValueError", "critical")
-    assert any("read_claim" in place for place in crash["at"])
+    rounds = [line for line in dialer if line["event"] == "dialer.round_failed"]
+    assert {line["error"] for line in rounds} == {"FunctionError"}
     (fault,) = (line for line in api if line["event"] == "request.failed")
-    assert fault["error"] == "ValidationError"
+    assert fault["error"] == "FunctionError"
     assert {"request.unreadable", "callback.received", "http"} <= {line["event"] for line in api}
     assert {"settings"} <= {line["event"] for line in _lines(life, "wsgi.log")}
     assert any(line.get("app") and line["client"] == "login" for line in api)

@@ -241,7 +241,7 @@ _LONGEST = 26 * 3_600_000
 _TTL = 1.5
 _KEEP = 1.0
 _LIVE_FOR = 0.5
-_LASTING = {"number", "seen", "dialers", "wake", "figures", "areas"}
+_LASTING = {"number", "seen", "dialers", "wake", "figures", "areas", "clock"}
 """What ends later than a verification's record."""
 
 
