@@ -234,7 +234,7 @@ class Life:
 
     def breaks_functions(self, verification: str) -> None:
         """Functions that fail with a text that holds canaries: an answer 500, and failed rounds."""
-        functions: list[Any] = self._redis.function_list("otpvoice_*", withcode=False)  # type: ignore[assignment] # it gives a list
+        functions: list[Any] = self._redis.function_list("otpvoice_*", withcode=False)
         for library in functions:
             names = [each[1].decode() for each in library[5]]
             failing = "redis.register_function('{}', function() error('{} {}') end)"
