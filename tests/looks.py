@@ -22,6 +22,12 @@ _FOLLOWED: Final = """
 })
 """
 """A frame of another origin is told of it a little later."""
+_SETTLE: Final = """
+for (const animation of document.getAnimations()) {
+  try { animation.finish() } catch { animation.cancel() }  // one without an end cannot be finished
+}
+"""
+"""End transitions at once: a color on its way is neither the old one nor the new one."""
 _STICKS_OUT: Final = "document.documentElement.scrollWidth > innerWidth"
 _SCRIPT: Final = """
 (() => {
@@ -96,6 +102,7 @@ def _looks(page: Page) -> Iterator[tuple[Frame, str]]:
         page.emulate_media(color_scheme=scheme)
         for frame in page.frames:
             frame.evaluate(_FOLLOWED, [_width_of(frame, width), scheme])
+            frame.evaluate(f"() => {{ {_SETTLE} }}")
             yield frame, f"{frame.url} at {width} px, {scheme}"
 
 

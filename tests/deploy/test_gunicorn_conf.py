@@ -49,6 +49,7 @@ def test_it_is_the_same_api(port: int, log: Path) -> None:
             line.says(head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", broken))
             reply = line.hears("GET")
         assert reply.is_problem(431 if len(broken) > 8 else 400, "invalid_request")
+    until(lambda: "request.unreadable" in log.read_text("utf-8"), "the last line of the log")
     said = log.read_text("utf-8")
     assert {"http", "request.unreadable"} <= {json.loads(row)["event"] for row in said.splitlines()}
     assert PATH_TOKEN not in said

@@ -229,6 +229,8 @@ def test_it_can_be_read_everywhere(page: Page, demo_url: str) -> None:
 def test_each_step_leads_to_its_frame(browsing: Browsing, demo_url: str, width: int) -> None:
     """And each frame has a title."""
     page = browsing.opens(demo_url, viewport={"width": width, "height": 800})
+    for place, shown in (("#login", "#number"), ("#phone", "text=Live")):  # nothing moves any more
+        expect(page.frame_locator(f"{place} iframe").locator(shown).first).to_be_visible()
     for step, title in (("Answer the phone", "phones"), ("Ask for the call", "login")):
         page.get_by_role("link", name=step).click()
         frame = page.get_by_title(re.compile(title))
