@@ -16,7 +16,7 @@ example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated
 	@$(BIN)/python examples sms $(ARGS)
 
 test: lint  ## lint, types, import contracts, tests in two processes; ARGS goes to pytest
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.demo  ## speed and memory, about three minutes; ARGS="--size full --svg FILE": more of it
 	@$(BIN)/python benchmarks/run.py $(ARGS)

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -43,6 +44,21 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests in several processes would empty it for each other.
     if "OTPVOICE_TEST_REDIS" in os.environ and config.getoption("numprocesses", None):
         raise pytest.UsageError("OTPVOICE_TEST_REDIS is one server: add --numprocesses 0")
+
+
+_LONGEST_FIRST = ("system", "deploy", "examples", "cli", "client", "sandbox", "benchmarks")
+"""Folders whose tests wait for processes. The others fill the time that is left."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process has one left at the end."""
+
+    def position(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        is_long = folder in _LONGEST_FIRST
+        return _LONGEST_FIRST.index(folder) if is_long else len(_LONGEST_FIRST)
+
+    items.sort(key=position)
 
 
 def _sha256(key: str) -> str:
