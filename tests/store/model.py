@@ -327,7 +327,8 @@ class Model:
         if call.gap_after is not None and line.gap_until == call.gap_after:
             line.sent -= 1
             if not refused:
-                line.gap_until = call.gap_before if line.sent else 0
+                holds = line.sent or call.gap_before > self.now
+                line.gap_until = call.gap_before if holds else 0
         if call.gap_after is not None and refused:
             call.own_gap = call.gap_after
         call.sent, call.live_until, call.gap_after = False, 0, None

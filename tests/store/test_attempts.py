@@ -102,6 +102,18 @@ def test_gap_holds_after_a_call_that_the_provider_refused(
     assert exchange.finds_nothing() == 60
 
 
+def test_gap_after_a_refusal_holds_when_the_next_route_is_not_reached(exchange: Exchange) -> None:
+    """The provider answered the first request, and the second one changes nothing about that."""
+    begun, refused = exchange.sends()
+    gap = exchange.looks(begun).gap_until
+    exchange.records(refused, C2C_NEXT)
+    exchange.passes(5)
+    exchange.dials(UNREACHED)
+    assert exchange.looks(begun).gap_until == gap
+    exchange.begins(client="bank")
+    assert exchange.finds_nothing() == 55
+
+
 def test_gap_ends_at_once_after_a_call_that_did_not_reach_the_provider(
     exchange: Exchange,
 ) -> None:

@@ -45,11 +45,14 @@ local function shared_by(number)
   return { prefix = prefix, area = area, region = region }
 end
 
--- What was never sent leaves no gap; but the gap that another call left since then stays.
+-- What was never sent leaves no gap; but the gap that another call left since then stays, and so does the one
+-- that held before, such as that of a request which the provider refused.
 local function return_gap(number, before, after)
   local record = record_of(number)
   if record['until'] ~= after then return end
-  if tonumber(record.sent) <= 1 then return drop_from_number(number, 'until', 'sent', 'last') end
+  if tonumber(record.sent) <= 1 and tonumber(before or '0') <= NOW then
+    return drop_from_number(number, 'until', 'sent', 'last')
+  end
   write_number(number, { ['until'] = before, sent = record.sent - 1 })
 end
 
