@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from redis import Redis
-from store.exchange import LIVE_FOR, Exchange, limited
+from store.exchange import LIVE_FOR, RAVI, Exchange, limited
 from store.limit_cases import NO_GAP, far_numbers
 
 from otpvoice.core.verification import CallStatus
@@ -147,3 +147,14 @@ def test_claim_of_many_clients_costs_no_more_than_a_few_commands_each(
     for n in range(30):
         exchange.begins(far_numbers(2000 + n), client=f"client {n}", call_after=100)
     assert cost_of_a_claim() <= few + 3
+
+
+def test_call_not_due_stays_in_the_queue_when_the_one_before_it_was_set_aside(
+    exchange: Exchange, redis: Redis
+) -> None:
+    """A damaged record leaves the queue, and the next call of its client is not dialed early."""
+    damaged, later = exchange.begins(), exchange.begins(RAVI, call_after=100)
+    redis.hset(f"{{otpvoice}}:call:{exchange.call_of(damaged).id}", "status", "ringing")
+    assert exchange.finds_nothing() == 100
+    exchange.passes(100)
+    assert exchange.claims().verification_id == later.id

@@ -106,8 +106,8 @@ local function next_due()
     local first, due = queues.first(client)
     live[client] = live[client] or redis.call('ZCOUNT', queues.live(client), '(' .. NOW, '+inf')
     local fewer = id and live[whose] - live[client] or 1
-    if not first then
-      redis.call('ZREM', QUEUE, client)
+    if not first or due > NOW then
+      queues.index(client) -- the call that it was indexed by has expired or was set aside
     elseif fewer > 0 or (fewer == 0 and due < oldest) then
       id, whose, oldest = first, client, due
     end
