@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from redis import Redis
-from store.exchange import Exchange, exchange_with
+from store.exchange import Exchange, exchange_with, limited
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.keys import Keys
@@ -272,6 +272,29 @@ def test_refused_probe_is_dialed_by_the_open_route(exchange: Exchange, office: O
     exchange.records(probe, replace(DOWN, next_route=Route.OBD))
     claim = exchange.claims()
     assert (claim.route, claim.tried) == (Route.OBD, (Route.C2C,))
+
+
+def test_last_attempt_of_a_verification_does_not_try_another_route(redis: Redis) -> None:
+    """After a refusal there, no further call could go on by the open route."""
+    exchange = limited(redis, attempts_per_verification=2)
+    office = Office(exchange)
+    begun = office.begins(Route.OBD)
+    exchange.dials(NO_WORD)
+    office.closes(Route.C2C)
+    exchange.passes(FIRST_PAUSE)
+    assert exchange.calls(begun).outcome == "coming"
+    assert exchange.claims().route is Route.OBD
+
+
+def test_call_at_its_last_moment_does_not_try_another_route(
+    exchange: Exchange, office: Office
+) -> None:
+    """A refusal there would come too late for the next call."""
+    office.closes(Route.C2C)
+    begun = office.begins(Route.OBD, ttl=120)
+    exchange.passes(60)
+    assert exchange.claims().route is Route.OBD
+    assert exchange.looks(begun).calls[-1].status is CallStatus.DIALING
 
 
 def test_silent_route_is_tried_by_its_own_calls_alone(exchange: Exchange, office: Office) -> None:

@@ -18,11 +18,16 @@ local function hold(call, verification, until_ms, dial_by)
   end
 end
 
+-- Report whether a refusal costs a call nothing but a moment: there would be a next call, and in time.
+local function may_be_refused(call, verification)
+  return not call.trial and not attempts.exhausted(verification) and NOW + ARGV[4] <= last_due(verification)
+end
+
 -- The route to dial by, and whether the call is the one that tries a closed route: its own route if
 -- that is open, else one that did not refuse it. Or nil, and when to look again. An open route is passed over
--- for a closed one that any call may try, because a refusal there costs the call nothing but a moment;
--- otherwise a route that calls prefer no longer would stay closed although the provider accepts again.
-local function usable_route(call)
+-- for a closed one that any call may try, if the call may be refused there; otherwise a route that calls prefer
+-- no longer would stay closed although the provider accepts again.
+local function usable_route(call, verification)
   local candidates, soonest = { call.route }, math.huge
   for _, route in ipairs(RULES.routes) do
     local tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
@@ -36,7 +41,7 @@ local function usable_route(call)
       soonest = math.min(soonest, look_at)
     elseif not state.closed_until then
       open = open or route
-    elseif not open or (state.probe == 'any' and not call.trial) then
+    elseif not open or (state.probe == 'any' and may_be_refused(call, verification)) then
       return route, state.closed_until
     end
   end
@@ -85,7 +90,7 @@ local function may_dial(call, verification)
     redis.call('PEXPIRE', waiting, until_ms - NOW + MINUTE)
     return hold(call, verification, math.min(until_ms, dial_by + 1), math.huge)
   end
-  local route, probes = usable_route(call)
+  local route, probes = usable_route(call, verification)
   if not route then
     redis.call('SADD', PREFIX .. 'held', call.id)
     redis.call('PEXPIRE', PREFIX .. 'held', 10 * MINUTE)
