@@ -22,7 +22,8 @@
 | quarantine           | zset | unreadable records by when they were found | 7 days        |
 | quarantined:<key>    | any  | an unreadable record as it was found       | 7 days        |
 | undialable           | zset | calls that a dialer's settings prevented   | 7 days        |
-| line:<bridge>:<n>    | text | the live call of both                      | with the call |
+| line:<bridge>:<n>    | text | the live call of both; counts while it is  | with the call |
+|                      |      | in ``live``                                | or in a day   |
 | waiting:<bridge>:<n> | set  | queued calls that wait for that line       | with the call |
 | provider:<id>        | text | our call that the provider calls so        | keep          |
 | early:<id>           | hash | a result for a provider's id unknown yet   | a minute      |

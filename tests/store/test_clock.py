@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange
+from store.exchange import CODE, LIVE_FOR, RAVI, Exchange
 
 from otpvoice.core.limits import DAY
 from otpvoice.core.verification import CallStatus
@@ -142,3 +142,25 @@ def test_dialer_goes_on_when_the_clock_went_back(exchange: Exchange) -> None:
     assert [each.verification_id for each in exchange.store.pulls(5)] == [begun.id]
     runs(exchange, 140)
     assert exchange.looks(begun).calls[0].status is CallStatus.UNKNOWN
+
+
+def set_server(exchange: Exchange, redis: Redis, seconds: float) -> None:
+    """Set the server's clock, by which keys end as well: what it passes over ends now."""
+    exchange.store.clock_offset += round(seconds * 1000)
+    for key in redis.scan_iter():
+        ends = redis.pttl(key)
+        if ends > 0:
+            redis.pexpire(key, ends - round(seconds * 1000))
+
+
+def test_live_call_holds_the_line_after_the_clock_was_set_back_and_forward(
+    exchange: Exchange, redis: Redis
+) -> None:
+    """The time of the rules stands still meanwhile, so that no second call rings before."""
+    set_server(exchange, redis, -BACK)
+    exchange.sweeps()
+    exchange.sends()
+    set_server(exchange, redis, BACK)
+    exchange.passes(61)
+    exchange.begins(client="bank")
+    assert exchange.finds_nothing() == LIVE_FOR - 61

@@ -129,13 +129,14 @@ end
 local function line_key(bridge, number) return PREFIX .. 'line:' .. bridge .. ':' .. number end
 local function waiting_key(bridge, number) return PREFIX .. 'waiting:' .. bridge .. ':' .. number end
 
+-- The line's key outlives the hold, because keys end by the server's clock and `live` by NOW, which may be ahead.
 local function hold_line(call, until_ms)
   local own = queues.live(call.client)
   redis.call('ZADD', LIVE, until_ms, call.id)
   redis.call('ZREMRANGEBYSCORE', own, '-inf', NOW)
   redis.call('ZADD', own, until_ms, call.id)
   redis.call('PEXPIRE', own, HOUR)
-  redis.call('SET', line_key(call.bridge, call.number), call.id, 'PX', until_ms - NOW + 1000)
+  redis.call('SET', line_key(call.bridge, call.number), call.id, 'PX', DAY)
 end
 
 -- The call that holds the line of this one, and until when; nil when nothing does.
