@@ -15,6 +15,7 @@ BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, verdict=RouteVer
 NO_WORD = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
 REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, verdict=RouteVerdict.BAD)
 UNREACHED = CallResult(CallStatus.QUEUED, retry_in=1, unsent=True, verdict=RouteVerdict.UNREACHED)
+GIVEN_BACK = CallResult(CallStatus.QUEUED, unsent=True)
 DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True, verdict=RouteVerdict.DOWN)
 BOTH = (Route.OBD, Route.C2C)
 FIRST_PAUSE = 10
@@ -492,6 +493,39 @@ def test_a_probe_whose_dialer_died_is_followed_by_another(
     exchange.passes(1)
     assert {exchange.claims().route for _ in lost} == set(BOTH)
     assert waiting
+
+
+def test_probe_that_was_given_back_is_claimed_again_at_once(
+    exchange: Exchange, waiting: list[Verification]
+) -> None:
+    """A dialer that stops sent nothing, so that nobody has to wait for its lease."""
+    exchange.finds_nothing()
+    exchange.passes(FIRST_PAUSE)
+    first, second = exchange.claims(), exchange.claims()
+    assert exchange.records(first, GIVEN_BACK).status is CallStatus.QUEUED
+    again = exchange.claims()
+    assert again.route is first.route
+    assert exchange.finds_nothing() == LEASE
+    exchange.marks(second)
+    exchange.records(second, GIVEN_BACK)
+    assert exchange.claims().route is second.route
+    assert waiting
+
+
+def test_held_call_that_backs_off_is_not_brought_forward(
+    exchange: Exchange, waiting: list[Verification]
+) -> None:
+    """The route opens meanwhile, and the pause that the provider asked for this call holds."""
+    exchange.finds_nothing()
+    exchange.passes(FIRST_PAUSE)
+    backs_off, good = exchange.claims(), exchange.claims()
+    exchange.marks(backs_off)
+    exchange.records(backs_off, replace(GIVEN_BACK, refused=True, retry_in=30_000))
+    exchange.marks(good)
+    assert exchange.records(good, GOOD).route_change == "opened"
+    claimed = {exchange.claims().call_id for _ in waiting[2:]}
+    assert backs_off.call_id not in claimed
+    assert exchange.finds_nothing() == 30
 
 
 def test_a_probe_that_is_not_wanted_any_more_makes_way(exchange: Exchange, office: Office) -> None:

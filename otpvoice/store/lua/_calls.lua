@@ -85,11 +85,13 @@ function queues.remove(id, client)
   if redis.call('ZREM', queues.of(client), id) == 1 then queues.index(client) end
 end
 
--- Make calls due now that are still queued.
+-- Make calls that are still queued due now, or when the pause ends that the provider asked for.
 function queues.bring_forward(ids)
   for _, id in ipairs(ids) do
-    local client = redis.call('HGET', call_key(id), 'client')
-    if client and redis.call('ZSCORE', queues.of(client), id) then queues.put(id, client, NOW) end
+    local client, not_before = unpack(redis.call('HMGET', call_key(id), 'client', 'not_before'))
+    if client and redis.call('ZSCORE', queues.of(client), id) then
+      queues.put(id, client, math.max(NOW, tonumber(not_before or '') or NOW))
+    end
   end
 end
 
@@ -106,8 +108,9 @@ local function enqueue(id, client, due)
   if due <= NOW or not head or due < head then wake() end
 end
 
--- Routes: hash {row, closings, closed_until, probe, probe_until}; none while all is well --------------
--- `row`: the requests in a row that were not accepted; `probe`: which calls may try it (record.lua).
+-- Routes: hash {row, closings, closed_until, probe, probe_until, probe_call}; none while all is well ---
+-- `row`: the requests in a row that were not accepted; `probe`: which calls may try it (record.lua);
+-- `probe_call`: the call that tries it until `probe_until`.
 
 local function route_key(route) return PREFIX .. 'route:' .. route end
 

@@ -96,7 +96,7 @@ local function may_dial(call, verification)
     redis.call('PEXPIRE', PREFIX .. 'held', 10 * MINUTE)
     return hold(call, verification, math.min(probes, dial_by + 1), math.huge)
   end
-  if probes then redis.call('HSET', route_key(route), 'probe_until', NOW + ARGV[4]) end
+  if probes then redis.call('HSET', route_key(route), 'probe_until', NOW + ARGV[4], 'probe_call', call.id) end
   return route
 end
 

@@ -25,7 +25,12 @@ local function close_route(key)
   local closings = redis.call('HINCRBY', key, 'closings', 1)
   local pause = math.min(RULES.route_pause * 2 ^ (closings - 1), RULES.route_longest_pause)
   redis.call('HSET', key, 'closed_until', NOW + pause, 'probe', ARGV[9] ~= '' and 'any' or 'own')
-  redis.call('HDEL', key, 'probe_until', 'row')
+  redis.call('HDEL', key, 'probe_until', 'probe_call', 'row')
+end
+
+-- Let another call try the route: the one that was to try it was given back, and no request was made.
+local function give_probe_back(key, call)
+  if redis.call('HGET', key, 'probe_call') == call.id then redis.call('HDEL', key, 'probe_until', 'probe_call') end
 end
 
 -- Adds this request to the row of those that were not accepted; returns how many are in it. A request that
@@ -47,6 +52,7 @@ end
 local function judge_route(call, verdict)
   local key = route_key(call.route)
   if verdict == 'good' then return open_route(key) end
+  if verdict == '' and ARGV[9] == 'unsent' then give_probe_back(key, call) end
   if verdict == '' or is_closed(call.route) then return '' end
   local is_tried = redis.call('HEXISTS', key, 'closed_until') == 1
   local closes = verdict == 'down' or is_tried or add_to_row(key, call, verdict) >= RULES.route_failures
