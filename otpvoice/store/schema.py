@@ -39,6 +39,8 @@ class _Words:
 _WHOLE: Final = _Text("%D", 14)
 """A time in milliseconds, a duration, or a count."""
 _WORD: Final = _Text("[^%w_. -]", 96)
+_ROUTE: Final = _Text("[^%w_.-]", 96)
+"""Functions report what they count as words with spaces between them, so that it has none."""
 _FLAG: Final = _Text("[^01]", 1)
 
 
@@ -115,7 +117,8 @@ _RECORDS: Final[Mapping[str, _Record]] = {
         ),
         forms={
             "status": _Words(CallStatus),
-            **_all(_WORD, "verification", "number", "client", "route", "locale", "bridge"),
+            **_all(_WORD, "verification", "number", "client", "locale", "bridge"),
+            "route": _ROUTE,
             **_all(_WHOLE, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
             **_all(_WHOLE, "placed_at", "ended_at", "duration", "heard_after", "requests"),
             **_all(_WHOLE, "gap_before", "gap_after", "own_gap"),
@@ -134,7 +137,8 @@ _RECORDS: Final[Mapping[str, _Record]] = {
         ),
         forms={
             "status": _Words(Status),
-            **_all(_WORD, "client", "number", "route", "locale"),
+            **_all(_WORD, "client", "number", "locale"),
+            "route": _ROUTE,
             **_all(_WHOLE, "created_at", "expires_at", "ended_at", "version", "code_length"),
             **_all(_WHOLE, "checks_left", "queue_margin", "redialed", "remembered"),
             **_all(_FLAG, "own_code", "test", "trial", "counted", "events", "deliver_only"),

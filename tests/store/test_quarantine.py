@@ -234,6 +234,48 @@ def test_number_with_bad_field_is_set_aside(
     assert_reported_once(exchange, f"number:{NUMBERS.name(ASHA)}")
 
 
+def test_call_by_a_route_of_two_words_is_set_aside(exchange: Exchange, redis: Redis) -> None:
+    """It is not marked as sent: what is counted of it could not be read."""
+    begun = exchange.begins()
+    claim = exchange.claims()
+    break_field(redis, f"{PREFIX}call:{claim.call_id}", "route", "two words")
+    assert not exchange.marks(claim)
+    assert_reported_once(exchange, f"call:{claim.call_id}")
+    assert exchange.looks(begun).calls == ()
+
+
+@pytest.mark.parametrize("value", ["+", "1+2", "++1"])
+def test_number_with_call_at_no_time_does_without_that_call(
+    exchange: Exchange, redis: Redis, value: str
+) -> None:
+    """Its form is that of a time, as far as one look at its characters tells."""
+    begun = exchange.begins()
+    redis.hset(f"{PREFIX}number:{NUMBERS.name(ASHA)}", "call call_strange", value)
+    exchange.dials()
+    assert exchange.calls(begun).outcome == "coming"
+    assert exchange.asks(reference="another").outcome == "created"
+    dialer_runs_on(exchange)
+
+
+@pytest.mark.parametrize("field", ["total", "first", "slice"])
+@pytest.mark.parametrize("value", [None, "", "+", "1.5", "many", b"\xff"])
+def test_tally_with_bad_field_is_counted_anew(
+    redis: Redis, field: str, value: str | bytes | None
+) -> None:
+    """Calls of everybody are counted in the tally of a day, so that it must stop nobody's."""
+    exchange = limited(redis, gaps=(0,), calls_per_day=1000)
+    begun = exchange.begins()
+    key = next(redis.scan_iter(f"{PREFIX}tally:day:*")).decode()
+    if field == "slice":
+        field = next(name.decode() for name, _ in redis.hscan_iter(key) if name.isdigit())
+    break_field(redis, key, field, value)
+    assert exchange.dials().verification_id == begun.id
+    for _ in range(3):
+        dialer_runs_on(exchange)
+        exchange.passes(70)
+    assert exchange.operations.overview().uses[0].used >= 2
+
+
 def test_number_with_bad_field_keeps_its_block(exchange: Exchange, redis: Redis) -> None:
     """Who does not want to be called is not called because something else cannot be read."""
     exchange.begins()

@@ -70,7 +70,7 @@ local function calls_to(number)
   for field, value in pairs(record_of(number)) do
     local id = field:match('^call (.+)')
     local plus, at = value:match('^(%+?)(%d+)$')
-    if id then calls[id] = { at = tonumber(at), unproven = plus == '' } end
+    if id and at then calls[id] = { at = tonumber(at), unproven = plus == '' } end
   end
   return calls
 end

@@ -26,10 +26,17 @@ local function slices_of(key, window)
   return slices
 end
 
+local function is_whole(text) return text and text:find('^%d+$') end
+
 local function total_in(name, window)
   local key = tally_key(name, window)
   local total, first = unpack(redis.call('HMGET', key, 'total', 'first'))
-  if not total or tonumber(first) >= slice_of(NOW - window, window) then return tonumber(total or '0') end
+  if not (total or first) then return 0 end
+  if not (is_whole(total) and is_whole(first)) then
+    records.set_aside(key, 'unreadable count')
+    return 0
+  end
+  if tonumber(first) >= slice_of(NOW - window, window) then return tonumber(total) end
   local left, soonest = 0, nil
   local slices = slices_of(key, window)
   for slice, many in pairs(slices) do
@@ -57,7 +64,7 @@ end
 local function take_from(name, window, at)
   local key, slice = tally_key(name, window), slice_of(at, window)
   total_in(name, window)
-  if tonumber(redis.call('HGET', key, slice) or '0') > 0 then
+  if (tonumber(redis.call('HGET', key, slice) or '0') or 0) > 0 then
     redis.call('HINCRBY', key, slice, -1)
     redis.call('HINCRBY', key, 'total', -1)
   end
