@@ -287,6 +287,21 @@ def test_last_attempt_of_a_verification_does_not_try_another_route(redis: Redis)
     assert exchange.claims().route is Route.OBD
 
 
+@pytest.mark.parametrize(("closes", "goes_by"), [((Route.OBD,), Route.C2C), (BOTH, Route.OBD)])
+def test_last_attempt_of_a_verification_tries_its_own_route_if_none_is_open(
+    redis: Redis, closes: tuple[Route, ...], goes_by: Route
+) -> None:
+    """Else it goes by the open one, where it is not refused."""
+    exchange = limited(redis, attempts_per_verification=2)
+    office = Office(exchange)
+    begun = office.begins(Route.OBD)
+    exchange.dials(NO_WORD)
+    office.closes(*closes)
+    exchange.passes(FIRST_PAUSE)
+    assert exchange.calls(begun).outcome == "coming"
+    assert exchange.claims().route is goes_by
+
+
 def test_call_at_its_last_moment_does_not_try_another_route(
     exchange: Exchange, office: Office
 ) -> None:

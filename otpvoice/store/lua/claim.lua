@@ -20,20 +20,21 @@ end
 
 -- Report whether a refusal costs a call nothing but a moment: there would be a next call, and in time.
 local function may_be_refused(call, verification)
-  return not call.trial and not attempts.exhausted(verification) and NOW + ARGV[4] <= last_due(verification)
+  return not attempts.exhausted(verification) and NOW + ARGV[4] <= last_due(verification)
 end
 
 -- The route to dial by, and whether the call is the one that tries a closed route: its own route if
 -- that is open, else one that did not refuse it. Or nil, and when to look again. An open route is passed over
 -- for a closed one that any call may try, if the call may be refused there; otherwise a route that calls prefer
--- no longer would stay closed although the provider accepts again.
+-- no longer would stay closed although the provider accepts again. A call that may not be refused tries a
+-- route only if none is open, and a trial tries no other route than its own while that is open.
 local function usable_route(call, verification)
   local candidates, soonest = { call.route }, math.huge
   for _, route in ipairs(RULES.routes) do
     local tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
     if route ~= call.route and not tried then candidates[#candidates + 1] = route end
   end
-  local open
+  local open, closed, closed_until
   for _, route in ipairs(candidates) do
     local state = records.read('route', route) or {}
     local look_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
@@ -41,10 +42,11 @@ local function usable_route(call, verification)
       soonest = math.min(soonest, look_at)
     elseif not state.closed_until then
       open = open or route
-    elseif not open or (state.probe == 'any' and may_be_refused(call, verification)) then
-      return route, state.closed_until
+    elseif not closed and (not open or (state.probe == 'any' and not call.trial)) then
+      closed, closed_until = route, state.closed_until
     end
   end
+  if closed and (not open or call.trial or may_be_refused(call, verification)) then return closed, closed_until end
   if open then return open end
   return nil, soonest
 end
