@@ -14,6 +14,7 @@ from flask import Flask
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from otpvoice import store as store_package
 from otpvoice.api.advice import ADVICE
 from otpvoice.api.bodies import IDEMPOTENCY_KEY
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
@@ -24,6 +25,14 @@ from otpvoice.store.redis import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 PROBLEM = "application/problem+json"
+LUA = Path(store_package.__file__).parent / "lua"
+OF_A_FUNCTION = {
+    *("closed", "no_call_yet", "too_late", "idempotency_mismatch"),
+    *("rate_limited", "over_capacity", "calls_unavailable"),
+}
+"""Outcomes of a function that are a refusal of some steps only."""
+OUTCOMES = {"verification_closed": "closed", "too_many_wrong_codes": "rate_limited"}
+"""Codes that have another name than their outcome."""
 UNASKED = {"HEAD", "OPTIONS"}
 """Methods that Flask adds, and the document's introduction tells."""
 
@@ -115,6 +124,31 @@ def test_every_refusal_stands_in_it(document: dict[str, Any]) -> None:
     told = {(each["status"], each["code"], each["title"]) for each in examples}
     table = {*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT}
     assert told == {(each.status, each.code, each.title) for each in table}
+
+
+@pytest.mark.parametrize(
+    ("operation", "function"),
+    [
+        ("create_verification", "create"),
+        ("check_code", "check"),
+        ("ask_for_call", "call"),
+        ("cancel_verification", "end"),
+        ("approve_verification", "end"),
+    ],
+)
+def test_refusals_of_a_step_are_those_of_its_function(
+    document: dict[str, Any], operation: str, function: str
+) -> None:
+    """The head of each Lua function lists its outcomes."""
+    head = (LUA / f"{function}.lua").read_text("utf-8").partition("-- Returns ")[2]
+    returned = {*re.findall(r'"(\w+)', head.partition("\n\n")[0])} & OF_A_FUNCTION
+    (found,) = [each for each in operations(document) if each["operationId"] == operation]
+    told = {
+        resolved(document, named)["value"]["code"]
+        for answer in found["responses"].values()
+        for named in answer.get("content", {}).get(PROBLEM, {"examples": {}})["examples"].values()
+    }
+    assert {OUTCOMES.get(code, code) for code in told} & OF_A_FUNCTION == returned
 
 
 def test_refusals_stand_under_their_status(document: dict[str, Any]) -> None:

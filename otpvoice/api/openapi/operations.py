@@ -86,7 +86,6 @@ VERIFICATIONS: Final = (
             Forbidden,
             *_NO_BODY,
             InvalidNumber,
-            NoCallYet,
             NumberNotAllowed,
             IdempotencyMismatch,
             *_NO_CALL,
