@@ -163,6 +163,17 @@ def test_a_wrong_code_fails(service: Stack) -> None:
     assert "canceled (requested)" in runs("find", number, **service.variables).output
 
 
+def test_live_call_leaves_pending_verification_of_the_number(service: Stack) -> None:
+    """A login of the person who tries the service out goes on."""
+    number = "+919812000016"
+    login = service.service.asks(number, reference="login-81", call_after=200)
+    _, warned = live(service, number)
+    assert "pending" not in warned
+    status, told = live(service, number, "--yes")
+    assert status == 0, told
+    assert service.service.looks(login)["status"] == "pending"
+
+
 def test_ctrl_c_gives_up(service: Stack) -> None:
     """Status 1; the verification is ended, and the next login begins anew."""
     number = "+919812000015"

@@ -79,8 +79,7 @@ def warn_of(settings: Settings, wish: Wish) -> str:
     route = wish.route or settings.provider.routes[0]
     return (
         f"One real call to {mask_number(wish.number)} by {route}, for the client {client}. "
-        "It costs what a call costs, counts in the limits, and ends what is pending for this "
-        "number and client."
+        "It costs what a call costs and counts in the limits."
     )
 
 
