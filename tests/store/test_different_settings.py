@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 from redis import Redis
-from store.exchange import NUMBERS, RAVI, Exchange, limited, new_call, quotas_of
+from store.exchange import CODE, NUMBERS, RAVI, Exchange, limited, new_call, quotas_of
 from world import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
@@ -288,6 +288,57 @@ def test_wrong_codes_with_another_window_count_for_themselves(redis: Redis) -> N
     assert one.checks(begun, "000001").outcome == "wrong"
     assert one.checks(begun, "000002").outcome == "wrong"
     assert one.checks(begun, "000003").outcome == "rate_limited wrong_codes_per_number"
+
+
+@pytest.mark.parametrize("setting", ["creates_per_ip", "creates_per_client"])
+@pytest.mark.parametrize(("smaller", "outcome"), [("1/1h", "rate_limited {}"), ("1/2h", "created")])
+def test_limit_of_creates_shares_its_counter_only_within_one_window(
+    redis: Redis, setting: str, smaller: str, outcome: str
+) -> None:
+    """As for the other counters: another count is shared, another window begins at 0."""
+    one = process(redis, "login", **{setting: quotas_of("9/1h")})
+    other = process(redis, "login", **{setting: quotas_of(smaller)})
+    one.asks(ip="10.0.0.1")
+    assert other.asks(RAVI, ip="10.0.0.1").outcome == outcome.format(setting)
+
+
+def test_pending_per_number_is_that_of_the_process_that_creates(redis: Redis) -> None:
+    """The smaller bound supersedes, the larger one leaves all pending."""
+    small, large = (process(redis, "login", pending_per_number=most) for most in (1, 5))
+    first = large.begins(reference="1", call_after=100)
+    for each in (large, small):
+        each.passes(1)
+    large.begins(reference="2", call_after=100)
+    assert large.looks(first).status == "pending"
+    small.begins(reference="3", call_after=100)
+    assert large.looks(first).status == "canceled"
+
+
+def test_attempts_per_verification_is_that_of_the_process_that_queues_the_call(
+    redis: Redis,
+) -> None:
+    """A further call is refused where it is asked for; a queued one is dialed by any dialer."""
+    small, large = (process(redis, attempts_per_verification=most) for most in (1, 2))
+    begun = large.begins()
+    large.finds_busy()
+    assert small.calls(begun).outcome == "rate_limited attempts_per_verification"
+    assert large.calls(begun).outcome == "coming"
+    assert small.dials().verification_id == begun.id
+
+
+def test_approval_clears_wrong_codes_where_the_process_that_checks_is_set_so(
+    redis: Redis,
+) -> None:
+    """The counter is shared."""
+    limit = {"wrong_codes_per_number": quotas_of("3/1h")}
+    keeps = process(redis, **limit)
+    clears = process(redis, approval_clears_wrong_codes=True, **limit)
+    for each, left in ((keeps, 1), (clears, 0)):
+        begun = each.begins(reference=f"{left}", own_code=True)
+        if left:
+            each.checks(begun, "000000")
+        assert each.checks(begun, CODE).outcome == "right"
+        assert len([*redis.scan_iter("{otpvoice}:tally:wrong *")]) == left
 
 
 def test_open_breaker_refuses_at_processes_that_have_it_off(redis: Redis) -> None:
