@@ -115,7 +115,8 @@ PARAMETERS: Final[_Json] = {
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Makes a repeated request the same request, for 24 hours.",
+        "description": "Makes a repeated request the same request, for 24 hours or as long as the "
+        "verification is kept, whichever is shorter.",
         "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"},
     },
     "Request-Id": {
