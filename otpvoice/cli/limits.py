@@ -45,7 +45,7 @@ def limits(context: click.Context, *, as_json: bool) -> None:
 @_number
 @json_option
 def explain_number(number: str, *, as_json: bool) -> None:
-    """Tell which limit holds a number, and until when."""
+    """Show which limit holds a number, and until when."""
     with operating() as operator:
         found = look(operator, operator.number(number))
     if as_json:
@@ -86,7 +86,7 @@ def clear(number: str, *, yes: bool) -> None:
     help="How long: seconds, or like 90s, 10m, 24h, 7d; at most 365d.",
 )
 def block(number: str, seconds: int) -> None:
-    """Have a number called no more, at the wish of who answers there."""
+    """Block a number: no call is placed to it, for any client, until the block ends."""
     with operating() as operator:
         telephone = operator.number(number)
         called_off = operator.operations.block(telephone, seconds, operator.name)
@@ -106,7 +106,7 @@ def unblock(number: str) -> None:
         before = look(operator, telephone)
         operator.operations.unblock(telephone, operator.name)
         after = look(operator, telephone)
-    was = "is blocked no more" if before.blocked_until else "was not blocked"
+    was = "is no longer blocked" if before.blocked_until else "was not blocked"
     click.echo(f"{telephone.masked} {was}.")
     click.echo(headline(after))
 

@@ -248,7 +248,7 @@ def test_a_blocked_number_is_not_called(door: Door, environ: dict[str, str]) -> 
     assert (call["status"], call["reason"]) == ("canceled", "refused")
     assert problem(door.creates(reference="login-9"), 429, "rate_limited")["limit"] == "block"
     told = operates(environ, "limits", "unblock", ASHA).output
-    assert told == f"{MASKED} is blocked no more.\n{MASKED} is not refused.\n"
+    assert told == f"{MASKED} is no longer blocked.\n{MASKED} is not refused.\n"
     assert door.creates(reference="login-9").status_code == 201
     assert "was not blocked" in operates(environ, "limits", "unblock", ASHA).output
 
@@ -289,7 +289,7 @@ def test_limits_commands_take_number_as_people_write_it(
     assert "is refused by block" in operates(environ, "limits", "explain", RAVI).output
     assert masked in operates(environ, "limits", "clear", number, "--yes").output
     assert door.creates(RAVI).status_code == 429
-    assert "is blocked no more" in operates(environ, "limits", "unblock", number).output
+    assert "is no longer blocked" in operates(environ, "limits", "unblock", number).output
 
 
 def test_limits_number_without_calling_code_needs_one_region(environ: dict[str, str]) -> None:
