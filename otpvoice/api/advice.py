@@ -18,7 +18,7 @@ ADVICE: Final[Mapping[tuple[int, str], Advice]] = MappingProxyType(
     {
         (400, "invalid_request"): Advice(
             "The body is not one JSON object in UTF-8 with each member once.",
-            "Mend the client.",
+            "Correct the client.",
         ),
         (401, "unauthorized"): Advice(
             "No API key or client token, or one that is not known.",
@@ -38,7 +38,7 @@ ADVICE: Final[Mapping[tuple[int, str], Advice]] = MappingProxyType(
         ),
         (405, "method_not_allowed"): Advice(
             "The address has other methods: see `Allow`.",
-            "Mend the client.",
+            "Correct the client.",
         ),
         (409, "verification_closed"): Advice(
             "It ended: `verification.status` and `reason` say how.",
@@ -55,7 +55,7 @@ ADVICE: Final[Mapping[tuple[int, str], Advice]] = MappingProxyType(
         ),
         (413, "body_too_large"): Advice(
             "More than 16 KiB.",
-            "Mend the client.",
+            "Correct the client.",
         ),
         (415, "unsupported_media_type"): Advice(
             "The body is not plain JSON.",
@@ -63,7 +63,7 @@ ADVICE: Final[Mapping[tuple[int, str], Advice]] = MappingProxyType(
         ),
         (422, "invalid_request"): Advice(
             "A member is missing, unknown or wrong: see `errors`. Costs no check.",
-            "Mend the request.",
+            "Correct the request.",
         ),
         (422, "idempotency_mismatch"): Advice(
             "The `Idempotency-Key` came with another body before.",

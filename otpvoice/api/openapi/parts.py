@@ -20,8 +20,8 @@ members and words: ignore those that you do not know.
 - Times are RFC 3339 in UTC, whole seconds.
 - Every refusal is a problem document (RFC 9457) with a stable `code`: [what each means]\
 (docs/errors).
-- After a 503 `store_unavailable` it is not known whether the request took effect, after another 503 \
-it did not. Repeat it in both cases, with the same `Idempotency-Key`.
+- After a 503 `store_unavailable` it is not known whether the request took effect; after any other \
+503 it did not. Repeat it with the same `Idempotency-Key`.
 - Every `GET` answers `HEAD` too, but for callbacks, which it would change; every address answers \
 `OPTIONS`. Other methods are 405.
 - What can not be read as HTTP is refused with 400, 414, 431 or 501, code `invalid_request`.
