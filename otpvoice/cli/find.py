@@ -1,6 +1,7 @@
 """``otpvoice find``: verifications and their calls, by number, id or reference."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import click
 
@@ -10,6 +11,11 @@ from otpvoice.cli.found import Found
 from otpvoice.cli.limits import look
 from otpvoice.cli.operating import json_option, operating, print_json
 from otpvoice.core.search import Query
+
+_KEPT: Final = (
+    "They are kept for verification.retention after their end, "
+    "and for an hour if no call was sent and nothing was approved."
+)
 
 
 @click.command()
@@ -45,7 +51,7 @@ def _lines(query: Query, found: Sequence[Found], number: NumberLimits | None) ->
     if number:
         yield from (headline(number), named_in_logs(number), *tell_refusals(number), "")
     if not found:
-        yield "No verification was found; they are kept for verification.retention after their end."
+        yield f"No verification was found. {_KEPT}"
     if not found or len(query.searched) > 1:
         yield query.describe()
     for each in found:

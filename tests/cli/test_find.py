@@ -116,6 +116,7 @@ def test_nothing_found_is_status_1(
     told = operates(environ, "find", what)
     assert told.exit_code == 1
     assert "No verification was found" in told.output
+    assert "an hour if no call was sent" in told.output
     assert verifications(environ, what) == []
 
 
