@@ -108,6 +108,10 @@ class Keys:
         """What was refused to a number."""
         return f"{self.prefix}refusals:{number}"
 
+    def set_aside(self, record: str) -> str:
+        """An unreadable record as it was found; ``record`` is its former key without prefix."""
+        return f"{self.prefix}quarantined:{record}"
+
     def line(self, bridge: str, number: str) -> str:
         """The live call of a bridge and a number."""
         return f"{self.prefix}line:{bridge}:{number}"

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from otpvoice.core.keys import LogId, NumberKey, short_name
 from otpvoice.core.limits import DAY
@@ -198,26 +199,34 @@ class Operations(Rulebook):
         What limits count, and a block, stay until they end. A number's record names its newest
         verifications only, so that all records are looked through: some seconds for a million.
         """
-        keys = [self._keys.refusals(telephone.name)]
-        arguments = [telephone.name, by, telephone.masked]
-        _, erased = self._run("forget", keys, [*arguments, *self._all_of(telephone.name)])
+        number = telephone.name
+        keys = [self._keys.refusals(number)]
+        verifications = self._records_of(number, self._keys.verification("*"))
+        set_aside = self._records_of(number, self._keys.set_aside("*"))
+        ids = [key.rpartition(":")[2] for key in verifications]
+        arguments: list[Argument] = [number, by, telephone.masked, len(ids), *ids, *set_aside]
+        _, erased = self._run("forget", keys, arguments)
         return int(erased)
 
-    def _all_of(self, number: str) -> Iterator[str]:
-        """The ids of every verification of a number."""
-        found = self.redis.scan_iter(self._keys.verification("*"), count=_BATCH)
+    def _records_of(self, number: str, pattern: str) -> Iterator[str]:
+        """Yield the keys that belong to a number, by their name or their field ``number``."""
+        found = self.redis.scan_iter(pattern, count=_BATCH)
 
-        def next_batch(_: object) -> list[tuple[bytes, bytes | None]]:
-            keys = [*islice(found, _BATCH)]
+        def next_batch(_: object) -> list[tuple[str, object]]:
+            keys = [key.decode() for key in islice(found, _BATCH)]
             owners = self.redis.pipeline(transaction=False)
             for key in keys:
                 owners.hget(key, "number")
-            return [*zip(keys, owners.execute(), strict=True)]
+            numbers = owners.execute(raise_on_error=False)
+            for each in numbers:
+                if isinstance(each, ResponseError) and not str(each).startswith("WRONGTYPE"):
+                    raise each
+            return [*zip(keys, numbers, strict=True)]
 
         while batch := self._command("forget", next_batch):
             for key, owner in batch:
-                if owner == number.encode():
-                    yield key.decode().rpartition(":")[2]
+                if owner == number.encode() or key.endswith(f":{number}"):
+                    yield key
 
     def _block(self, telephone: Telephone, seconds: int, by: str) -> int:
         arguments: list[Argument] = [telephone.name, seconds * 1000, by, telephone.masked]

@@ -1,7 +1,8 @@
 """Forget: what is known of a number is erased, and what limits count is not."""
 
+import pytest
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange, limited, quotas_of, telephone
+from store.exchange import CODE, NUMBERS, RAVI, Exchange, limited, quotas_of, telephone
 from store.limit_cases import ADDRESS, GENEROUS, HOUR, NO_GAP, refusing, uses_of
 from world import ASHA
 
@@ -136,3 +137,35 @@ def test_every_verification_is_erased(exchange: Exchange, redis: Redis) -> None:
     assert "provider" not in left
     assert exchange.operations.find_by_number(PHONE, "x") == []
     assert exchange.checks(other, CODE).outcome == "right"
+
+
+@pytest.mark.parametrize("broken", ["verification", "call", "number"])
+def test_set_aside_records_of_the_number_are_erased(
+    exchange: Exchange, redis: Redis, broken: str
+) -> None:
+    """They hold its hash and its sealed number, and would stay for a week."""
+    begun = exchange.begins()
+    exchange.begins(RAVI)
+    bad = {"verification": "expires_at", "call": "due_at", "number": "until"}[broken]
+    for to in (ASHA, RAVI):
+        [found] = exchange.operations.find_by_number(telephone(to), "root")
+        ids = {"verification": found.id, "call": found.calls[0].id, "number": NUMBERS.name(to)}
+        redis.hset(f"{{otpvoice}}:{broken}:{ids[broken]}", bad, "soon")
+        exchange.store.get(found.id, "login")
+    assert len([*redis.scan_iter("*:quarantined:*")]) == 2
+    assert exchange.operations.forget(PHONE, "root") == 1
+    [left] = redis.scan_iter("*:quarantined:*")
+    assert NUMBERS.name(RAVI).encode() in (redis.hget(left, "number") or left)
+    assert not redis.exists(f"{{otpvoice}}:call:{begun.calls[0].id}")
+
+
+@pytest.mark.parametrize("where", ["verification:vrf_bad", "quarantined:verification:vrf_bad"])
+def test_forget_passes_over_a_record_of_another_type(
+    exchange: Exchange, redis: Redis, where: str
+) -> None:
+    """Nobody's erasure fails because of another program's key."""
+    redis.lpush(f"{{otpvoice}}:quarantined:refusals:{PHONE.name}", "no JSON")
+    exchange.begins()
+    redis.set(f"{{otpvoice}}:{where}", "no hash", ex=1000)
+    assert exchange.operations.forget(PHONE, "root") == 1
+    assert not redis.exists(f"{{otpvoice}}:quarantined:refusals:{PHONE.name}")
