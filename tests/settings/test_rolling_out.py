@@ -11,7 +11,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "rolling-out-settings.md").read_tex
 TABLES, _, _ = PAGE.partition("## Releases")
 FIELDS = {
     "test_numbers",
-    *(field.name for kind in (*SECTIONS.values(), Client) for field in structs.fields(kind)),
+    *(field.name for kind in SECTIONS.values() for field in structs.fields(kind)),
+    *(field.name for field in structs.fields(Client)),
 }
 OF_REQUESTS = {"locale", "route", "clients.<name>", "off"}
 """What the first column names besides settings."""
