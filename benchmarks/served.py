@@ -11,16 +11,19 @@ from collections.abc import Callable
 from flask import Flask, Response
 
 from otpvoice.api.answers import json_answer
-from otpvoice.app import create_app
+from otpvoice.app import STORE, create_app, queue_rules
 from otpvoice.cli.gunicorn import Gunicorn
 from otpvoice.configured import load_and_log
 from otpvoice.settings import Settings
 from otpvoice.store.address import connect
+from otpvoice.store.redis import RedisStore
 
 
-def empty(_: Settings) -> Flask:
-    """As little as Flask can do."""
+def empty(settings: Settings) -> Flask:
+    """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
     app = Flask("empty", static_folder=None)
+    keep, rules = settings.verification.retention * 1000, queue_rules(settings)
+    app.extensions[STORE] = RedisStore(connect(settings.redis.address), keep=keep, rules=rules)
     app.get("/")(lambda: "ok")
     return app
 

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
-QUICK = ["growth", "trips"]
-LONG = ["answering", "aof", "dialing", "providers"]
+QUICK = ["growth", "trips", "answering"]
+LONG = ["aof", "dialing", "providers"]
 """They start so many processes that they take half a minute together."""
 CHOSEN = [*QUICK, *(LONG if "OTPVOICE_TEST_BENCHMARKS" in os.environ else [])]
 
