@@ -29,8 +29,8 @@
 | early:<id>           | hash | a result for a provider's id unknown yet   | a minute      |
 | seen:<fingerprint>   | text | a callback that was applied                | a day         |
 | again:<client>:<k>   | hash | the outcome of a request with a key        | a day         |
-| route:<route>        | hash | what a route did not accept, and since     | an hour       |
-|                      |      | then: when it was closed and is tried      |               |
+| route:<route>        | hash | what a route did not accept, from whom;    | an hour       |
+|                      |      | when it was closed and is tried            |               |
 | held                 | set  | queued calls that wait for a route         | 10 minutes    |
 | queue                | zset | clients by when to dial their first call   | when empty    |
 | queue:<client>       | zset | a client's queued calls by when to dial    | an hour       |

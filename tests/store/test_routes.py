@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 from store.exchange import Exchange, exchange_with, limited
+from world import BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.keys import Keys
@@ -29,17 +30,20 @@ class Office:
         self._exchange = exchange
         self._number = 0
 
-    def begins(self, route: Route = Route.OBD, ttl: float = 300) -> Verification:
+    def begins(
+        self, route: Route = Route.OBD, ttl: float = 300, bridge: str = BRIDGE
+    ) -> Verification:
         """A verification of a number of its own."""
         self._number += 1
-        answer = self._exchange.asks(f"+9198{self._number:08}", route=route, ttl=ttl)
+        number = f"+9198{self._number:08}"
+        answer = self._exchange.asks(number, route=route, ttl=ttl, bridge=bridge)
         assert answer.outcome == "created"
         assert answer.verification
         return answer.verification
 
-    def dials(self, result: CallResult, route: Route = Route.OBD) -> Recorded:
+    def dials(self, result: CallResult, route: Route = Route.OBD, bridge: str = BRIDGE) -> Recorded:
         """A call by this route, with this result."""
-        self.begins(route)
+        self.begins(route, bridge=bridge)
         claim = self._exchange.claims()
         assert claim.route is route
         assert self._exchange.marks(claim)
@@ -146,6 +150,71 @@ def test_refused_probe_closes_the_route_again(exchange: Exchange, office: Office
     exchange.passes(1)
     assert office.dials(GOOD).route_change == "opened"
     assert [office.dials(REFUSED).route_change for _ in range(4)] == [""] * 4
+
+
+ANSWERED_NO = replace(REFUSED, refused=True)
+"""The provider's own refusal, of this call with its bridge and flow."""
+OTHER_BRIDGE = "918068289999"
+
+
+def test_refusals_of_one_sender_leave_the_route_open_for_others(
+    exchange: Exchange, office: Office
+) -> None:
+    """A client with a wrong flow or bridge stops its own calls only."""
+    changes = [office.dials(ANSWERED_NO).route_change for _ in range(5)]
+    assert changes == ["", "", "", "", "closed"]
+    for bridge in (BRIDGE, OTHER_BRIDGE):
+        office.begins(bridge=bridge)
+    claims = [exchange.claims() for _ in range(2)]
+    found = {claim.bridge: claim.route for claim in claims}
+    assert found == {BRIDGE: Route.C2C, OTHER_BRIDGE: Route.OBD}
+    assert closed(exchange) == (Route.OBD,)
+
+
+def test_sender_is_not_called_for_while_only_others_are_accepted(
+    exchange: Exchange, office: Office
+) -> None:
+    """What one sender is accepted with says nothing of the refused one."""
+    for route in BOTH:
+        for _ in range(5):
+            office.dials(ANSWERED_NO, route)
+    exchange.begins("+917000000001", bridge=OTHER_BRIDGE)
+    claim = exchange.claims()
+    exchange.marks(claim)
+    assert exchange.records(claim, GOOD).route_change == ""
+    assert exchange.asks("+917000000002").outcome == "calls_unavailable"
+    assert exchange.asks("+917000000003", bridge=OTHER_BRIDGE).outcome == "created"
+
+
+def test_refusals_of_every_sender_close_the_route_for_each(
+    exchange: Exchange, office: Office
+) -> None:
+    """A second sender needs a row of its own; then both probe."""
+    for bridge in (BRIDGE, OTHER_BRIDGE):
+        changes = [office.dials(ANSWERED_NO, bridge=bridge).route_change for _ in range(5)]
+        assert changes == ["", "", "", "", "closed"]
+    for bridge in (BRIDGE, OTHER_BRIDGE):
+        office.begins(bridge=bridge)
+        assert exchange.claims().route is Route.C2C
+
+
+def test_refused_probe_of_one_sender_frees_the_calls_of_others(
+    exchange: Exchange, office: Office
+) -> None:
+    """A sender that is never accepted does not keep the route closed for the others."""
+    office.closes(*BOTH)
+    exchange.passes(FIRST_PAUSE)
+    office.begins()
+    for _ in range(3):
+        office.begins(bridge=OTHER_BRIDGE)
+    probes = [exchange.claims() for _ in BOTH]
+    assert exchange.store.claim(200) > 0  # the others wait
+    exchange.marks(probes[0])
+    assert exchange.records(probes[0], ANSWERED_NO).route_change == "closed"
+    bridge = OTHER_BRIDGE if probes[0].bridge == BRIDGE else BRIDGE
+    office.begins(bridge=bridge)
+    claim = exchange.claims()
+    assert (claim.bridge, claim.route) == (bridge, probes[0].route)
 
 
 def test_row_of_a_route_holds_no_number(exchange: Exchange, office: Office, redis: Redis) -> None:

@@ -108,14 +108,32 @@ local function enqueue(id, client, due)
   if due <= NOW or not head or due < head then wake() end
 end
 
--- Routes: hash {row, closings, closed_until, probe, probe_until, probe_call}; none while all is well ---
+-- Routes: hash {row, closings, closed_until, probe, probe_until, probe_call, refused}; none while all is well
 -- `row`: the requests in a row that were not accepted; `probe`: which calls may try it (record.lua);
 -- `probe_call`: the call that tries it until `probe_until`.
+-- `refused`: the senders that a route is closed for because it refused them; without it, it is closed for all.
+-- A sender is what the settings of a client choose for a call: its bridge and its flow.
 
 local function route_key(route) return PREFIX .. 'route:' .. route end
 
-local function is_closed(route)
-  return tonumber((records.read('route', route) or {}).closed_until or '0') > NOW
+local routes = {}
+
+-- `of`: {bridge, flow}, a call
+function routes.sender(of)
+  return (((of.bridge or '') .. '/' .. (of.flow or '')):gsub('[%s|]', '_'))
+end
+
+-- Return the state of a route as a call of this sender finds it: without `closed_until` if it is open for it.
+function routes.state(route, sender)
+  local state = records.read('route', route) or {}
+  if state.refused and not (' ' .. state.refused .. ' '):find(' ' .. sender .. ' ', 1, true) then
+    state.closed_until, state.probe_until = nil, nil
+  end
+  return state
+end
+
+local function is_closed(route, sender)
+  return tonumber(routes.state(route, sender).closed_until or '0') > NOW
 end
 
 -- Closed, or waiting for the call that tries them.
@@ -275,11 +293,11 @@ local function last_due(verification) return verification.expires_at - verificat
 
 -- Why no call can be taken on, as an outcome; nil when one can. A delayed call may wait for a dialer
 -- to come back, and a test number needs no route.
--- `of`: {client, test}
-local function calls_closed(of, delayed, heard_within, overdue_after)
+-- `of`: {client, test}   `sender`: of the call
+local function calls_closed(of, sender, delayed, heard_within, overdue_after)
   local alive = redis.call('ZCOUNT', DIALERS, NOW - heard_within, '+inf') > 0
   local open = of.test ~= nil
-  for _, route in ipairs(RULES.routes) do open = open or not is_closed(route) end
+  for _, route in ipairs(RULES.routes) do open = open or not is_closed(route, sender) end
   if not delayed and not (alive and open) then return 'calls_unavailable' end
   if not alive then return nil end
   local _, due = queues.first(of.client)

@@ -45,7 +45,8 @@ end
 if due > last_due(verification) then return answer('too_late', verification) end
 local refusal = refuse(due)
 if refusal then return refusal end
-local closed = calls_closed(verification, false, ARGV[7], ARGV[8])
+local sender = routes.sender({ bridge = ARGV[12], flow = ARGV[14] ~= '' and ARGV[14] or verification.flow })
+local closed = calls_closed(verification, sender, false, ARGV[7], ARGV[8])
 if closed then return answer(closed, verification) end
 queue_call(verification, { id = ARGV[9], route = ARGV[10], locale = ARGV[11], bridge = ARGV[12],
   caller_id = ARGV[13], flow = ARGV[14] }, due)

@@ -29,14 +29,14 @@ end
 -- no longer would stay closed although the provider accepts again. A call that may not be refused tries a
 -- route only if none is open, and a trial tries no other route than its own while that is open.
 local function usable_route(call, verification)
-  local candidates, soonest = { call.route }, math.huge
+  local candidates, soonest, sender = { call.route }, math.huge, routes.sender(call)
   for _, route in ipairs(RULES.routes) do
     local tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
     if route ~= call.route and not tried then candidates[#candidates + 1] = route end
   end
   local open, closed, closed_until
   for _, route in ipairs(candidates) do
-    local state = records.read('route', route) or {}
+    local state = routes.state(route, sender)
     local look_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
     if look_at > NOW then
       soonest = math.min(soonest, look_at)

@@ -68,7 +68,8 @@ local function refuse_call(of, last, further)
     return refuse_for_limit('call_gap', 'call_gap', due - last)
   end
   if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
-  local closed = calls_closed(of, call_after > 0, ARGV[11], ARGV[12])
+  local sender = routes.sender({ bridge = spec.bridge, flow = spec.flow or of.flow or given.flow })
+  local closed = calls_closed(of, sender, call_after > 0, ARGV[11], ARGV[12])
   if closed then return refuse(closed) end
 end
 

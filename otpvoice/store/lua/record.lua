@@ -9,23 +9,33 @@
 --        unreached (enough of them do), down (closes it), or ""
 -- Returns {status the call has now, or "lost", now, what became of the route: "closed", "opened" or ""}
 
-local function open_route(key)
-  local was_closed = redis.call('HEXISTS', key, 'closed_until') == 1
-  redis.call('DEL', key)
-  if not was_closed then return '' end
+local function dial_held()
   queues.bring_forward(redis.call('SMEMBERS', PREFIX .. 'held'))
   wake()
   redis.call('DEL', PREFIX .. 'held')
+end
+
+-- `state`: as the sender of the accepted call found the route. Its row ends; what it refuses to others stays.
+local function open_route(key, state)
+  if not state.closed_until and state.refused then
+    redis.call('HDEL', key, 'row')
+    return ''
+  end
+  redis.call('DEL', key)
+  if not state.closed_until then return '' end
+  dial_held()
   return 'opened'
 end
 
 -- Each closing lasts twice as long as the one before; then one call tries the route. That may be any call if
 -- the request that closed it provably did not ring; else one that is meant for it or has no other way.
-local function close_route(key)
+-- `refused`: the senders that it is closed for; nil, all.
+local function close_route(key, refused)
   local closings = redis.call('HINCRBY', key, 'closings', 1)
   local pause = math.min(RULES.route_pause * 2 ^ (closings - 1), RULES.route_longest_pause)
   redis.call('HSET', key, 'closed_until', NOW + pause, 'probe', ARGV[9] ~= '' and 'any' or 'own')
-  redis.call('HDEL', key, 'probe_until', 'probe_call', 'row')
+  redis.call('HDEL', key, 'probe_until', 'probe_call', 'row', 'refused')
+  if refused then redis.call('HSET', key, 'refused', refused) end
 end
 
 -- Let another call try the route: the one that was to try it was given back, and no request was made.
@@ -33,30 +43,51 @@ local function give_probe_back(key, call)
   if redis.call('HGET', key, 'probe_call') == call.id then redis.call('HDEL', key, 'probe_until', 'probe_call') end
 end
 
--- Adds this request to the row of those that were not accepted; returns how many are in it. A request that
--- was sent stands in it by its number, so that one number counts once; an unsent one by its call.
+-- Adds this request to the row of those that were not accepted; returns how many are in it, and their senders
+-- if each was refused. A request that was sent stands in it by its number, so that one number counts once; an
+-- unsent one by its call.
 local function add_to_row(key, call, verdict)
   local who = verdict == 'unreached' and call.id .. '/' .. (call.requests or '') or call.number
-  local row = redis.call('HGET', key, 'row') or ''
-  local length = 0
-  for each in string.gmatch(row, '%S+') do
-    if each == who then who = nil end
-    length = length + 1
+  local row, known = redis.call('HGET', key, 'row') or '', false
+  for each in string.gmatch(row, '[^%s|]+|%S*') do known = known or each:match('^[^|]+') == who end
+  if not known then
+    row = row .. ' ' .. who .. '|' .. (ARGV[9] == 'refused' and routes.sender(call) or '')
+    redis.call('HSET', key, 'row', row)
   end
-  if not who then return length end
-  redis.call('HSET', key, 'row', row .. ' ' .. who)
-  return length + 1
+  local length, senders, all_refused = 0, {}, true
+  for sender in string.gmatch(row, '|(%S*)') do
+    length, senders[sender], all_refused = length + 1, true, all_refused and sender ~= ''
+  end
+  return length, all_refused and senders
+end
+
+-- Return a list of senders as text: those of `state.refused` and `senders`.
+local function join_senders(state, senders)
+  for sender in string.gmatch(state.refused or '', '%S+') do senders[sender] = true end
+  local list = {}
+  for sender in pairs(senders) do list[#list + 1] = sender end
+  table.sort(list)
+  return table.concat(list, ' ')
 end
 
 -- An open route closes when its row is long enough; one that a single call tries, at its first failure.
+-- A refusal speaks for its sender alone: the settings of one client must not stop the calls of the others.
 local function judge_route(call, verdict)
-  local key = route_key(call.route)
-  if verdict == 'good' then return open_route(key) end
+  local key, sender = route_key(call.route), routes.sender(call)
+  local state = routes.state(call.route, sender)
+  if verdict == 'good' then return open_route(key, state) end
   if verdict == '' and ARGV[9] == 'unsent' then give_probe_back(key, call) end
-  if verdict == '' or is_closed(call.route) then return '' end
-  local is_tried = redis.call('HEXISTS', key, 'closed_until') == 1
-  local closes = verdict == 'down' or is_tried or add_to_row(key, call, verdict) >= RULES.route_failures
-  if closes then close_route(key) end
+  if verdict == '' or is_closed(call.route, sender) then return '' end
+  local closes, refused = verdict == 'down', nil
+  if state.closed_until then
+    closes, refused = true, verdict == 'bad' and ARGV[9] == 'refused' and { [sender] = true }
+  elseif not closes then
+    local length
+    length, refused = add_to_row(key, call, verdict)
+    closes = length >= RULES.route_failures
+  end
+  if closes then close_route(key, refused and join_senders(state, refused)) end
+  if closes and state.closed_until and refused and not state.refused then dial_held() end
   redis.call('PEXPIRE', key, 3600000)
   return closes and 'closed' or ''
 end
