@@ -183,6 +183,7 @@ def provider(settings: Settings) -> Provider:
         c2c_attempts=chosen.c2c_attempts,
         c2c_duration=chosen.c2c_duration,
         timezone=chosen.timezone,
+        region=only_region(settings.limits.regions),
         status_words=StatusWords(chosen.status_words),
         webhook_secrets=chosen.webhook_secret,
         path_tokens=chosen.webhook_path_token,

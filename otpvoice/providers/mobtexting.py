@@ -65,6 +65,8 @@ class Mobtexting:
     """C2C: minutes after which the vendor ends the call."""
     timezone: str = "Asia/Kolkata"
     """Of the times in callbacks and call logs, which carry none."""
+    region: str | None = None
+    """Of numbers in callbacks that lack the calling code; None if there could be several."""
     status_words: StatusWords = field(default_factory=StatusWords, repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     path_tokens: tuple[str, ...] = field(default=(), repr=False)
@@ -130,7 +132,7 @@ class Mobtexting:
         return reports
 
     def _format(self) -> VendorFormat:
-        return VendorFormat(ZoneInfo(self.timezone), self.status_words)
+        return VendorFormat(ZoneInfo(self.timezone), self.status_words, self.region)
 
     def _url(self, path: str) -> str:
         return f"{self.base_url.rstrip('/')}/{path}"

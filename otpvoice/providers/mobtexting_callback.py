@@ -12,6 +12,8 @@ from datetime import tzinfo
 from types import MappingProxyType
 from typing import Any, Final
 
+from otpvoice.core.errors import InvalidNumber
+from otpvoice.core.phone import parse_written_number
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.providers.base import CallReport
 from otpvoice.providers.status_words import StatusWords
@@ -45,6 +47,8 @@ class VendorFormat:
     zone: tzinfo
     """Of times that name none."""
     words: StatusWords = field(default_factory=StatusWords)
+    region: str | None = None
+    """Of numbers without calling code (ISO 3166 alpha-2); None if there could be several."""
 
 
 def report(fields: Mapping[str, Any], vendor: VendorFormat) -> CallReport:
@@ -59,7 +63,7 @@ def report(fields: Mapping[str, Any], vendor: VendorFormat) -> CallReport:
         ids=tuple(dict.fromkeys(filter(None, ids))),
         route=route,
         bridge=bridge,
-        number=_number(fields, route, bridge),
+        number=_number(fields, route, bridge, vendor.region),
         status=status,
         reason=found.reason if found else None,
         raw=_raw(word),
@@ -91,11 +95,26 @@ def _telling_word(fields: Mapping[str, Any], words: StatusWords) -> str:
     return max(_text(fields, "status1"), _text(fields, "status"), key=clarity)
 
 
-def _number(fields: Mapping[str, Any], route: Route | None, bridge: str | None) -> str | None:
+def _number(
+    fields: Mapping[str, Any], route: Route | None, bridge: str | None, region: str | None
+) -> str | None:
     """Find the person: ``to`` in OBD, ``from`` in C2C; if untold, the one beside the bridge."""
     names = {Route.OBD: ("to",), Route.C2C: ("from",), None: ("to", "from")}[route]
-    found = {_found(_NUMBER, fields, name) for name in names} - {None, bridge}
-    return f"+{found.pop()}" if len(found) == 1 else None
+    found = {_e164(_text(fields, name), region) for name in names}
+    found -= {None, _e164(bridge or "", region)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _e164(text: str, region: str | None) -> str | None:
+    """Read a number with or without ``+``, calling code, spaces and leading zeros.
+
+    Digits that are no number of any country are taken to begin with a calling code.
+    """
+    try:
+        return parse_written_number(text, region).e164
+    except InvalidNumber:
+        digits = _NUMBER.fullmatch(text)
+        return f"+{digits[1]}" if digits else None
 
 
 def _duration(fields: Mapping[str, Any], route: Route | None) -> int | None:

@@ -497,3 +497,39 @@ def test_anything(body: bytes, query: dict[str, str]) -> None:
         assert each.number is None or each.number.removeprefix("+").isdecimal()
         assert each.raw is None or (len(each.raw) <= 40 and each.raw.isprintable())
         assert each.duration is None or 0 <= each.duration < 100_000
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "919876543210",
+        "+919876543210",
+        "+91 98765 43210",
+        "+91-9876543210",
+        "9876543210",
+        "09876543210",
+        "98765 43210",
+        "00919876543210",
+        9876543210,
+    ],
+)
+@pytest.mark.parametrize(("name", "source"), [("to", "OBD"), ("from", "C2C"), ("to", "")])
+def test_number_written_as_in_its_country_is_the_person(
+    written: str | int, name: str, source: str
+) -> None:
+    """A callback without an id finds its call by the number, however the vendor writes it."""
+    members = {name: written, "source": source, "status": "BUSY"}
+    fields = decode_body(json.dumps(members).encode())
+    assert report(fields, VendorFormat(INDIA, region="IN")).number == "+919876543210"
+
+
+def test_number_of_a_service_for_several_regions_has_its_calling_code() -> None:
+    """Ten digits could belong to any of them."""
+    assert report({"to": "14155550123"}, VendorFormat(INDIA)).number == "+14155550123"
+    assert report({"to": "09876543210"}, VendorFormat(INDIA)).number is None
+
+
+def test_bridge_written_otherwise_than_in_its_member_is_not_the_person() -> None:
+    """One of both may lack the calling code."""
+    fields = {"bridge": "918068280000", "from": "08068280000", "to": "9876543210"}
+    assert report(fields, VendorFormat(INDIA, region="IN")).number == "+919876543210"
