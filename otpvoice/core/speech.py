@@ -26,6 +26,10 @@ _UNSET_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 """What programs write for a value that is missing, also inside a joined name: ``Asha null``."""
+_UNFILLED: Final = re.compile(
+    r"[$#%]?\{{1,3} ?[\w.]{0,30}name ?\}{1,3}|%\(\w{0,30}name\)s|(?<!\S)%[s@](?!\S)", re.IGNORECASE
+)
+"""A place of a template that nobody filled: ``{{name}}``, ``${user.firstName}``, ``%s``."""
 _UNSET_NAMES: Final = frozenset({"nan", "nil", "n.a", "n/a", "#n/a", "(n/a)"})
 """The same, where the word stands for the whole name. ``Nan`` and ``Nil`` begin real names, and
 ``Na`` is one."""
@@ -59,9 +63,11 @@ def clean_name(name: str) -> str:
     beside the code. So it is an allow-list: letters and marks of any script, space, ``'``, ``-``
     and ``.``; no digit, brace or bracket (docs/provider.md, section 1). A mark needs its letter.
     Joiners and direction marks go without a trace: what is read are letters and marks. Words for a
-    missing value, such as ``null`` and ``undefined``, are not spoken either.
+    missing value, such as ``null`` and ``undefined``, and unfilled places of a template are not
+    spoken either.
     """
-    written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], name.replace("’", "'"))
+    filled = _UNFILLED.sub(" ", name)
+    written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], filled.replace("’", "'"))
     kept = "".join(_speakable(_SPACES.sub(" ", written)))
     composed = unicodedata.normalize("NFC", kept)
     cut = _SPACES.sub(" ", composed).strip()[:MAX_NAME].rstrip()

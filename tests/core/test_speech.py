@@ -110,6 +110,25 @@ def test_instructions_and_digits_do_not_survive(name: str, spoken: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
+        *(
+            (name, "")
+            for name in ("{{name}}", "{{ name }}", "{name}", "${name}", "${user.firstName}")
+        ),
+        *((name, "") for name in ("#{first_name}", "%{Name}", "%(name)s", "%s", "%@", "%s %s")),
+        ("Asha {{last_name}}", "Asha"),
+        ("{{Asha}}", "Asha"),
+        ("name", "name"),
+        ("{" * 8_000, ""),
+    ],
+)
+def test_unfilled_place_of_a_template_is_not_spoken(name: str, spoken: str) -> None:
+    """An app whose template found no value sends the template."""
+    assert clean_name(name) == spoken
+
+
+@pytest.mark.parametrize(
     "name", ["", "   ", "123456", "{{}}", "😀", "...", "-'-", "\u0301", "\r\n"]
 )
 def test_nothing_speakable_is_no_name(name: str) -> None:
