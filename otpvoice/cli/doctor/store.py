@@ -237,7 +237,7 @@ def health_findings(health: Health) -> Iterator[Finding]:
         yield warning("redis clock", found, todo)
     for route in health.closed_routes:
         todo = "route.closed in the dialer's log says why; it is tried again within a minute"
-        yield warning(f"route {route}", "is closed, no call goes by it", todo)
+        yield warning(f"route {route}", "is closed, for all or for the flows refused", todo)
     yield from _set_aside_findings(health.set_aside)
     for breaker in health.breakers:
         kind, _, scope = breaker.partition(" ")
