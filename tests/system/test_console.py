@@ -31,7 +31,7 @@ CODE = "8306175294"
 BEHAVIOURS: tuple[dict[str, Any], ...] = (
     *({"behaviour": word} for word in ("answer", "busy", "no_answer", "decline", "answer")),
     *({"behaviour": word} for word in ("duplicate_callback", "voicemail", "hang_up_early")),
-    {"behaviour": "reply", "status": 404},
+    {"behaviour": "reply", "status": 422},
 )
 OURS = {"ANSWER": "answered", "BUSY": "busy", "NOANSWER": "no_answer"}
 """The company's words, and the console's for them."""
