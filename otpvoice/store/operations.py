@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from otpvoice.core.keys import LogId, NumberKey, short_name
 from otpvoice.core.limits import DAY
@@ -17,6 +16,7 @@ from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.connections import Argument
 from otpvoice.store.records import read_answer, read_set_aside
+from otpvoice.store.replies import is_wrong_type
 from otpvoice.store.rulebook import HEARD_WITHIN, Rulebook
 from otpvoice.store.schema import UnreadableRecord, decoding
 from otpvoice.store.values import SetAsides
@@ -219,7 +219,7 @@ class Operations(Rulebook):
                 owners.hget(key, "number")
             numbers = owners.execute(raise_on_error=False)
             for each in numbers:
-                if isinstance(each, ResponseError) and not str(each).startswith("WRONGTYPE"):
+                if isinstance(each, Exception) and not is_wrong_type(each):
                     raise each
             return [*zip(keys, numbers, strict=True)]
 

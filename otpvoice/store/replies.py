@@ -140,6 +140,11 @@ def keeps_connection(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and not isinstance(error, _DEMOTED)
 
 
+def is_wrong_type(error: Exception) -> bool:
+    """Whether a key is of another type than the command that read it."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+
+
 def malformed() -> StoreUnavailable:
     """Return the error for a reply that no function of the library returns."""
     return StoreUnavailable(UNKNOWN_EFFECT, reason=MALFORMED, is_lost=True)
