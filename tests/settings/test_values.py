@@ -76,7 +76,7 @@ def given(field: str, literal: str) -> tuple[str, dict[str, None]]:
         ("provider.interval", "45", 45),
         ("provider.otp_format", '"spaced"', "spaced"),
         ("provider.default_name", '"ग्राहक"', "ग्राहक"),
-        ("provider.default_name", '"{Name} Kumar"', "Name Kumar"),
+        ("provider.default_name", '"{Name} Kumar"', "Kumar"),
         ("provider.timezone", '"Europe/Berlin"', "Europe/Berlin"),
         ("provider.c2c_attempts", "2", 2),
         ("verification.ttl", "60", 60),
