@@ -153,9 +153,10 @@ def test_the_webhooks_token_is_in_no_log(proxy: Proxy) -> None:
     with Line(proxy.plain_port) as line:
         line.says(head(f"GET {SECRET} HTTP/1.1"))
         assert line.hears("GET").status == 308
-    until(lambda: len(proxy.book()) == before + len(requests) + 2, "the access log")
+    # More if an earlier test's last line was still to be written.
+    until(lambda: len(proxy.book()) >= before + len(requests) + 2, "the access log")
     book = proxy.book()[before:]
-    assert {line["route"] for line in book} == {"/webhooks/mobtexting", "-"}
+    assert {line["route"] for line in book} >= {"/webhooks/mobtexting", "-"}
     assert PATH_TOKEN not in str(book)
     assert PATH_TOKEN not in proxy.errors()
 
