@@ -325,7 +325,7 @@ def test_store_and_model_say_the_same(redis: Redis) -> None:
     run_state_machine_as_test(
         OnThisServer,
         settings=settings(
-            max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "60")),
+            max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "40")),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -20,7 +20,7 @@ from system.crowd import Answer, Line, crowd, number_of
 from system.processes import Stack, Store, service_running, until
 from system.store_proxy import CLOSE, HALF, StoreProxy
 
-SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "15"))
+SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "8"))
 FAULTS = [
     b"-NOPERM User otpvoice has no permissions to run the 'fcall' command\r\n",
     b"-ERR unknown command 'FCALL', with args beginning with: 'otpvoice'\r\n",
