@@ -32,6 +32,8 @@ _UTF_8: Final = 1
 _OK: Final = 0
 _END_OF_EVENTS: Final = 0
 _WORD: Final = 1
+_LOADING: Final = Lock()
+"""The engine loads its data into variables of the process: two threads at once corrupt them."""
 _KEPT: Final = 16
 """Speeches; one of ten seconds takes half a megabyte."""
 
@@ -113,9 +115,14 @@ class Voice:
         return 0
 
 
-@cache
 def find_voice() -> Voice | None:
-    """The engine of this process, or none."""
+    """The engine of this process, or none. Thread-safe."""
+    with _LOADING:
+        return _voice()
+
+
+@cache
+def _voice() -> Voice | None:
     try:
         return Voice()
     except OSError:
