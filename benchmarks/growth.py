@@ -18,8 +18,8 @@ from sizes import Sizes
 from stack import RING, rules, store_server, wait_until
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim, Report
+from otpvoice.store.models import CallResult, Claim, Report
+from otpvoice.store.redis_store import RedisStore
 
 _WRONG: Final = "654321"
 _HOUR, _DAY = 3_600_000, 86_400_000

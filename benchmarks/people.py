@@ -7,7 +7,7 @@ from stack import RING
 
 from otpvoice.core.keys import NumberKey
 from otpvoice.core.service import seal_number, seal_speech
-from otpvoice.core.steps import NewCall, NewVerification, Shares
+from otpvoice.core.store_port import NewCall, NewVerification, Shares
 from otpvoice.core.verification import Route
 
 CODE: Final = "123456"

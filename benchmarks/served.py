@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from flask import Flask, Response
 
-from otpvoice.api.answers import json_answer
+from otpvoice.api.responses import json_answer
 from otpvoice.app import STORE, create_app, queue_rules
+from otpvoice.bootstrap import load_and_log
 from otpvoice.cli.gunicorn import Gunicorn
-from otpvoice.configured import load_and_log
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 
 def empty(settings: Settings) -> Flask:

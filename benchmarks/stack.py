@@ -24,10 +24,10 @@ from otpvoice.app import queue_rules
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.service import open_speech
 from otpvoice.settings import load
-from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.rules import QueueRules
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
+from otpvoice.store.url import connect
 
 API_KEY = "ovk_benchmark"
 WEBHOOK_SECRET = "benchmark"  # noqa: S105 - of a service that lives for a minute

@@ -4,19 +4,19 @@ from flask import Blueprint, Flask
 from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
-from otpvoice.api import cors, errors, metering, shapes
-from otpvoice.api.answers import Api
+from otpvoice.api import cors, errors, instrumentation, schemas
 from otpvoice.api.auth import Access, ApiKeys, seen
-from otpvoice.api.console.board import Price
-from otpvoice.api.console.door import Door, Guesses
+from otpvoice.api.console.auth import Door, Guesses
+from otpvoice.api.console.dashboard import Price
 from otpvoice.api.console.routes import Console, console_pages
-from otpvoice.api.console.searching import Searcher
+from otpvoice.api.console.search import Searcher
 from otpvoice.api.docs import docs
 from otpvoice.api.health import health
-from otpvoice.api.metering import metrics_page
-from otpvoice.api.present import present
+from otpvoice.api.instrumentation import metrics_page
+from otpvoice.api.jwks import public_keys
 from otpvoice.api.preview import Previewer
-from otpvoice.api.receipts import public_keys
+from otpvoice.api.responses import Api
+from otpvoice.api.serializers import present
 from otpvoice.api.verifications import verifications
 from otpvoice.api.webhooks import webhooks
 from otpvoice.core.keys import KeyRing, NumberKey
@@ -26,27 +26,27 @@ from otpvoice.core.service import CodeRules, Verifications, open_number
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import Beside, Dialer, DialingRules
-from otpvoice.events.courier import AT_ONCE, Courier, Receiver
+from otpvoice.events.dispatcher import AT_ONCE, Courier, Receiver
+from otpvoice.http_client.client import HttpClient
+from otpvoice.http_client.proxy import parse_proxy
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.metrics.events import EventMetrics
+from otpvoice.metrics.exposition import Page
 from otpvoice.metrics.logs import LogMetrics
-from otpvoice.metrics.page import Page
 from otpvoice.metrics.server import MetricsServer
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.mobtexting import Mobtexting
-from otpvoice.providers.proxy import parse_proxy
+from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
-from otpvoice.store.address import TIMEOUT, address_of, connect
-from otpvoice.store.figures import Figures
+from otpvoice.store.admin import Operations
 from otpvoice.store.gauges import StoreGauges
-from otpvoice.store.operations import Operations
 from otpvoice.store.outages import OutageLog
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.rules import QueueRules
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
+from otpvoice.store.stats import Figures
+from otpvoice.store.url import TIMEOUT, address_of, connect
 
 STORE = "otpvoice.store"
 """Name of the store among the application's extensions."""
@@ -90,7 +90,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.register_blueprint(metrics_page(_page(counted, store)))
     if has_console:
         app.register_blueprint(_console(settings, store))
-    metering.register(app, ApiMetrics(counted, [*profiles]))
+    instrumentation.register(app, ApiMetrics(counted, [*profiles]))
     return app
 
 
@@ -147,7 +147,7 @@ def courier(settings: Settings, store: RedisStore, metrics: EventMetrics | None 
     """What tells clients their events. The number is shown to nobody as a whole."""
     ring, public_url = _ring(settings), settings.server.public_url
 
-    def show(verification: Verification) -> shapes.Verification:
+    def show(verification: Verification) -> schemas.Verification:
         number = open_number(ring, verification.id, verification.sealed_number)
         return present(verification, mask_number(number), public_url)
 

@@ -3,6 +3,6 @@
 import os
 
 from otpvoice.app import create_app
-from otpvoice.configured import load_and_log
+from otpvoice.bootstrap import load_and_log
 
 app = create_app(load_and_log(os.environ))

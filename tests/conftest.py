@@ -31,8 +31,8 @@ from world import (
 )
 
 from otpvoice.settings import Settings, load
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 pytest_plugins = ["browser"]
 

@@ -18,7 +18,7 @@ from otpvoice.core.verification import Call, Verification
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.providers.base import Deadlines
 from otpvoice.sandbox import RunningSandbox
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 ASHA = "+919876543210"
 LOGIN_KEY = "ovk_login-backend-of-the-tests"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from structlog.contextvars import bind_contextvars
 
-from otpvoice.api.asked import Asker, asked
+from otpvoice.api.request import Asker, asked
 from otpvoice.core.errors import NotFound, OtpvoiceError, TokenInvalid
 from otpvoice.core.phone import mask_number
 from otpvoice.core.tokens import PREFIX, ClientTokens

@@ -10,7 +10,7 @@ from typing import Final
 
 from flask import Flask, Response
 
-from otpvoice.api.asked import asked
+from otpvoice.api.request import asked
 
 _API: Final = "/v1/"
 _READABLE: Final = "Retry-After, Request-Id, Location, Idempotent-Replayed"

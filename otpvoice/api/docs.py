@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader
 from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import NotFound
 
-from otpvoice.api.advice import ADVICE
+from otpvoice.api.error_catalog import ADVICE
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
 from otpvoice.api.openapi.document import document
 

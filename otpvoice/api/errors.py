@@ -20,19 +20,19 @@ from werkzeug.exceptions import (
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from otpvoice import logs
-from otpvoice.api import shapes
-from otpvoice.api.answers import json_answer
-from otpvoice.api.asked import asked
+from otpvoice.api import schemas
 from otpvoice.api.auth import Forbidden, Unauthorized, is_client
 from otpvoice.api.hints import Addresses
-from otpvoice.api.metering import note
+from otpvoice.api.instrumentation import note
+from otpvoice.api.request import asked
+from otpvoice.api.responses import json_answer
 from otpvoice.core import errors
 from otpvoice.core.limits import setting_of
 from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
 
-Show = Callable[[Verification], shapes.Verification]
+Show = Callable[[Verification], schemas.Verification]
 """How a verification is shown to whoever asks."""
 
 
@@ -156,14 +156,14 @@ def register(app: Flask, present: Show) -> None:
     app.logger.disabled = True
 
 
-def refused(error: errors.OtpvoiceError, asked_as: str, present: Show) -> shapes.ProblemDocument:
+def refused(error: errors.OtpvoiceError, asked_as: str, present: Show) -> schemas.ProblemDocument:
     """The problem document of a refusal, with all its evidence.
 
     ``asked_as``: the id of the request.
     """
     evidence: dict[str, Any] = {}
     if isinstance(error, errors.RequestRefused) and error.faults:
-        evidence["errors"] = [shapes.Fault(f.pointer, f.detail) for f in error.faults]
+        evidence["errors"] = [schemas.Fault(f.pointer, f.detail) for f in error.faults]
     if isinstance(error, errors.RateLimited):
         evidence["limit"] = error.limit
     if isinstance(error, errors.RateLimited | errors.Unavailable):
@@ -175,7 +175,7 @@ def refused(error: errors.OtpvoiceError, asked_as: str, present: Show) -> shapes
 
 def refused_by_http(
     error: HTTPException, asked_as: str, detail: str = ""
-) -> shapes.ProblemDocument:
+) -> schemas.ProblemDocument:
     """The problem document of what is no request to any of our addresses."""
     problem = PROBLEMS.get(type(error), BAD_REQUEST)
     return document(problem, detail or _HTTP_DETAILS.get(type(error), _UNREADABLE), asked_as)
@@ -192,12 +192,12 @@ def _detail(addresses: Callable[[], Addresses], error: HTTPException) -> str:
     return ""
 
 
-def failed(asked_as: str) -> shapes.ProblemDocument:
+def failed(asked_as: str) -> schemas.ProblemDocument:
     """The problem document of a fault of ours: it tells nothing but where to look."""
     return document(OUR_FAULT, LOGGED, asked_as)
 
 
-def for_app(told: shapes.ProblemDocument) -> shapes.ProblemDocument:
+def for_app(told: schemas.ProblemDocument) -> schemas.ProblemDocument:
     """The document as an app may see it: which limit holds is not told, it could be tried out."""
     if told.limit is UNSET:
         return told
@@ -206,12 +206,12 @@ def for_app(told: shapes.ProblemDocument) -> shapes.ProblemDocument:
 
 def document(
     problem: Problem, detail: str, asked_as: str, **evidence: Any
-) -> shapes.ProblemDocument:
+) -> schemas.ProblemDocument:
     """The problem document (RFC 9457).
 
     ``asked_as``: the id of the request.
     """
-    return shapes.ProblemDocument(
+    return schemas.ProblemDocument(
         type=f"/docs/errors#{problem.code}",
         title=problem.title,
         status=problem.status,
@@ -222,7 +222,7 @@ def document(
     )
 
 
-def _answer(told: shapes.ProblemDocument) -> Response:
+def _answer(told: schemas.ProblemDocument) -> Response:
     response = json_answer(told, told.status, "application/problem+json")
     if told.retry_after is not UNSET:
         response.headers["Retry-After"] = str(told.retry_after)

@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response
 
-from otpvoice.api import shapes
-from otpvoice.api.answers import json_answer
-from otpvoice.store.redis import RedisStore
+from otpvoice.api import schemas
+from otpvoice.api.responses import json_answer
+from otpvoice.store.redis_store import RedisStore
 
 
 def health(store: RedisStore) -> Blueprint:
@@ -13,7 +13,7 @@ def health(store: RedisStore) -> Blueprint:
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        return json_answer(shapes.Health(status="ok"))
+        return json_answer(schemas.Health(status="ok"))
 
     @routes.get("/readyz")
     def readyz() -> Response:
@@ -28,6 +28,6 @@ def health(store: RedisStore) -> Blueprint:
             degraded.append("quarantine")
         if found.set_aside.undialable:
             degraded.append("undialable_calls")
-        return json_answer(shapes.Readiness(status="ok", degraded=degraded))
+        return json_answer(schemas.Readiness(status="ok", degraded=degraded))
 
     return routes

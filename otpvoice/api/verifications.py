@@ -6,22 +6,22 @@ from flask import Blueprint, Response
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
-from otpvoice.api import shapes
-from otpvoice.api.answers import json_answer, tell
-from otpvoice.api.asked import asked
+from otpvoice.api import schemas
 from otpvoice.api.auth import Access, is_client, seen
-from otpvoice.api.bodies import read_body, read_bytes, read_idempotency_key
-from otpvoice.api.metering import note
-from otpvoice.api.present import present_as, url_of
+from otpvoice.api.instrumentation import note
+from otpvoice.api.request import asked
+from otpvoice.api.request_body import read_body, read_bytes, read_idempotency_key
+from otpvoice.api.responses import json_answer, tell
+from otpvoice.api.serializers import present_as, url_of
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
 from otpvoice.core.receipts import Receipts
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Verifications
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import Verification
 
-_Shape = TypeVar("_Shape", bound=shapes.Verification)
+_Shape = TypeVar("_Shape", bound=schemas.Verification)
 
 
 def verifications(
@@ -56,7 +56,7 @@ class _Views:
         created = self._service.create(client, body, self._recognise(client))
         verification = created.verification
         token = self._access.token_for(verification)
-        shown = self._show(verification, shapes.CreatedVerification, client_token=token)
+        shown = self._show(verification, schemas.CreatedVerification, client_token=token)
         begun = created.is_new and not created.is_replayed
         _tell("verification.created" if begun else "verification.repeated", verification)
         _note("created" if created.is_new else "existing", is_replayed=created.is_replayed)
@@ -67,7 +67,7 @@ class _Views:
     def get(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
         found = self._service.get(client, verification_id)
-        return json_answer(self._show(found, shapes.Verification))
+        return json_answer(self._show(found, schemas.Verification))
 
     def check(self, verification_id: str) -> Response:
         client = self._access.client_of(verification_id)
@@ -77,7 +77,7 @@ class _Views:
         # Of the verification and `valid` alone, so that a replay has all that the first answer had.
         shown = self._show(
             verification,
-            shapes.CheckedVerification,
+            schemas.CheckedVerification,
             valid=checked.valid,
             receipt=self._receipt(verification) if checked.valid else UNSET,
         )
@@ -93,7 +93,7 @@ class _Views:
         if body.route and not is_client():
             raise InvalidRequest.at("/route", "is not for apps to choose")
         called = self._service.call(client, verification_id, body, self._recognise(client))
-        shown = self._show(called.verification, shapes.Verification)
+        shown = self._show(called.verification, schemas.Verification)
         event = "verification.repeated" if called.is_replayed else "verification.call_asked"
         _tell(event, called.verification)
         _note("coming", is_replayed=called.is_replayed)
@@ -104,7 +104,7 @@ class _Views:
         client = self._access.client_of(verification_id)
         read_body(EmptyRequest)
         verification = self._service.cancel(client, verification_id)
-        shown = self._show(verification, shapes.Verification)
+        shown = self._show(verification, schemas.Verification)
         _tell("verification.canceled", verification)
         return json_answer(shown)
 
@@ -112,7 +112,7 @@ class _Views:
         client = self._access.client()
         read_body(EmptyRequest)
         verification = self._service.approve(client, verification_id)
-        shown = self._show(verification, shapes.Verification)
+        shown = self._show(verification, schemas.Verification)
         _tell("verification.approved_elsewhere", verification)
         return json_answer(shown)
 

@@ -11,11 +11,11 @@ from flask import Blueprint, Response, request
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
-from otpvoice.api import shapes
-from otpvoice.api.answers import json_answer
-from otpvoice.api.bodies import read_bytes
+from otpvoice.api import schemas
 from otpvoice.api.errors import UnreadableBody, Untrusted
-from otpvoice.api.metering import note
+from otpvoice.api.instrumentation import note
+from otpvoice.api.request_body import read_bytes
+from otpvoice.api.responses import json_answer
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, NumberKey, short_name
 from otpvoice.core.phone import mask_number
@@ -27,10 +27,10 @@ from otpvoice.providers.base import (
     UnreadableCallbackError,
     UntrustedCallbackError,
 )
-from otpvoice.providers.outline import member_name, shape
-from otpvoice.providers.overheard import OverheardCallback, seal_overheard
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import News, Report, Settled
+from otpvoice.providers.exchange_capture import OverheardCallback, seal_overheard
+from otpvoice.providers.message_shape import member_name, shape
+from otpvoice.store.models import News, Report, Settled
+from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
 _ORPHANS: Final = frozenset({News.NO_CALL, News.SEVERAL, News.CLOCK})
@@ -89,14 +89,14 @@ class _Door:
         if isinstance(parsed, Challenge):
             _LOG.info("callback.challenge")
             note("challenge")
-            return json_answer(shapes.ChallengeAnswer(challenge=parsed.answer))
+            return json_answer(schemas.ChallengeAnswer(challenge=parsed.answer))
         message = callback.body + request.query_string
         outcomes = [
             self._settle(each, self._fingerprint(message, index), callback)
             for index, each in enumerate(parsed)
         ]
         note(next((each for each in outcomes if each in _ORPHANS), outcomes[0]))
-        return json_answer(shapes.Received(status="ok"))
+        return json_answer(schemas.Received(status="ok"))
 
     def _fingerprint(self, message: bytes, index: int) -> str:
         """Identify the report at ``index`` of a message; most messages have one."""

@@ -3,8 +3,8 @@
 from typing import Any
 
 from otpvoice.cli.moments import iso, when
-from otpvoice.store.meanings import meaning_of
-from otpvoice.store.operations import Breaker
+from otpvoice.store.admin import Breaker
+from otpvoice.store.breaker_help import meaning_of
 
 
 def tell_breaker(breaker: Breaker, now: int) -> list[str]:

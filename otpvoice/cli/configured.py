@@ -4,7 +4,7 @@ import os
 
 import click
 
-from otpvoice.configured import load_and_log
+from otpvoice.bootstrap import load_and_log
 from otpvoice.settings import Settings, SettingsError
 
 

@@ -14,7 +14,7 @@ from otpvoice.cli.narrator import Narrator, StoryError
 from otpvoice.cli.stack import Stack, StackError, Stopped, free_port, is_free
 from otpvoice.cli.stack_settings import StackOptions
 from otpvoice.cli.story import invite, tell
-from otpvoice.settings.readers import read_event_url, read_origin
+from otpvoice.settings.parsers import read_event_url, read_origin
 
 _PORT: Final = 8000
 _SANDBOX_PORT: Final = 8100

@@ -8,7 +8,7 @@ from otpvoice.cli.moments import iso, when
 from otpvoice.cli.uses import HEADING, Usage, usages
 from otpvoice.core.allowances import CALLS_PER_DAY
 from otpvoice.core.limits import CallLimits
-from otpvoice.store.operations import Explanation, Refusal, Telephone
+from otpvoice.store.admin import Explanation, Refusal, Telephone
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from otpvoice.app import STORE, create_app
 from otpvoice.cli.gunicorn_log import GunicornLog
 from otpvoice.cli.worker import Worker
 from otpvoice.logs.attempts import Attempts
-from otpvoice.metrics.sharing import share, shared_folder
+from otpvoice.metrics.multiprocess import share, shared_folder
 from otpvoice.settings import Settings
-from otpvoice.settings.tree import Server
+from otpvoice.settings.schema import Server
 
 GRACE: Final = 15
 """Seconds for what is in flight when a stop is asked for."""

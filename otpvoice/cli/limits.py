@@ -16,7 +16,7 @@ from otpvoice.cli.operating import Operator, json_option, operating, print_json,
 from otpvoice.cli.overview import document as overview_document
 from otpvoice.cli.overview import service_limits, tell
 from otpvoice.cli.telephone import duration
-from otpvoice.store.operations import Telephone
+from otpvoice.store.admin import Telephone
 
 _number: Final = click.argument("number", metavar="NUMBER")
 

@@ -20,10 +20,10 @@ from otpvoice.core.search import Query, parse_query
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import Verification
 from otpvoice.settings import Settings
-from otpvoice.store.address import address_of
-from otpvoice.store.operations import Telephone, telephone_of
+from otpvoice.store.admin import Telephone, telephone_of
 from otpvoice.store.replies import FunctionError
 from otpvoice.store.search import find
+from otpvoice.store.url import address_of
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document, for machines."

@@ -9,8 +9,8 @@ from otpvoice.cli.moments import iso, when
 from otpvoice.cli.uses import HEADING, Usage, usages
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.verification import Route
-from otpvoice.store.meanings import meaning_of
-from otpvoice.store.operations import Overview
+from otpvoice.store.admin import Overview
+from otpvoice.store.breaker_help import meaning_of
 
 
 @dataclass(frozen=True, slots=True)

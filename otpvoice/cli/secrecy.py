@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from otpvoice.settings import Settings
-from otpvoice.settings.readers import WHSEC
-from otpvoice.settings.rules import SAMPLE, SAMPLE_EVENT_KEY, SAMPLE_HASH
+from otpvoice.settings.parsers import WHSEC
+from otpvoice.settings.validation import SAMPLE, SAMPLE_EVENT_KEY, SAMPLE_HASH
 
 _SHORTEST: Final = 20
 """Characters of a secret that we hand to others; fewer hold less than 120 bits."""

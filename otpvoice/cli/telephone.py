@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.settings.readers import read_seconds
+from otpvoice.settings.parsers import read_seconds
 
 _LONGEST: Final = 365 * 86_400
 

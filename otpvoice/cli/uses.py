@@ -7,7 +7,7 @@ from typing import Any, Final
 from otpvoice.cli.moments import iso, when
 from otpvoice.core.allowances import allowances
 from otpvoice.core.limits import CallLimits
-from otpvoice.store.operations import Use
+from otpvoice.store.admin import Use
 
 
 @dataclass(frozen=True, slots=True)

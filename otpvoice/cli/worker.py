@@ -21,8 +21,8 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 from structlog.contextvars import clear_contextvars
 
-from otpvoice.api.answers import SAFE_HEADERS
 from otpvoice.api.errors import BAD_REQUEST, LOGGED, OUR_FAULT, Problem, document
+from otpvoice.api.responses import SAFE_HEADERS
 
 _LOG = structlog.get_logger(__name__)
 _DETAIL: Final = "This can not be read as an HTTP request."

@@ -12,11 +12,11 @@ from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, LogId, NumberKey, short_name
 from otpvoice.core.network import client_network
+from otpvoice.core.outcome_errors import refusal
 from otpvoice.core.phone import Number, NumberRules, parse_number
-from otpvoice.core.refusals import refusal
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
-from otpvoice.core.steps import Answer, Idempotency, NewCall, NewVerification, Shares, Store
+from otpvoice.core.store_port import Answer, Idempotency, NewCall, NewVerification, Shares, Store
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 _MIN_QUEUE_MARGIN: Final = 15

@@ -24,14 +24,14 @@ from otpvoice.core.phone import mask_number
 from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.dialer.keeper import Keeper
-from otpvoice.dialer.outcomes import next_untried, result_of
+from otpvoice.dialer.maintenance import Keeper
+from otpvoice.dialer.placement import next_untried, result_of
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
-from otpvoice.providers.overheard import OverheardReply, overhearing, seal_overheard
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim, Recorded
+from otpvoice.providers.exchange_capture import OverheardReply, overhearing, seal_overheard
+from otpvoice.store.models import CallResult, Claim, Recorded
+from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
 

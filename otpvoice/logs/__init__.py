@@ -1,7 +1,7 @@
 """One line for each event: JSON for machines, columns on a terminal.
 
 Lines of our own hold declared fields (:mod:`otpvoice.logs.events`), and what libraries log passes
-a pattern mask (:mod:`otpvoice.logs.masking`): no code, no secret and no whole phone number is in
+a pattern mask (:mod:`otpvoice.logs.redaction`): no code, no secret and no whole phone number is in
 any line. A log that cannot be written delays and ends nothing (:mod:`otpvoice.logs.line_writer`).
 """
 
@@ -18,10 +18,10 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
+from otpvoice.logs.capture import route_everything
 from otpvoice.logs.exceptions import origin, told
 from otpvoice.logs.line_writer import DROPPED, writer_of
 from otpvoice.logs.redactor import Redactor
-from otpvoice.logs.routing import route_everything
 
 __all__ = ["DROPPED", "Level", "Redactor", "Shape", "configure", "origin", "told"]
 

@@ -2,7 +2,7 @@
 
 Types make leaks impossible by construction: no code, whole phone number, key or token fits a type
 that is written as it is. Only ``TEXT`` and its kin take free text, and they pass it through the
-pattern mask of :mod:`otpvoice.logs.masking`.
+pattern mask of :mod:`otpvoice.logs.redaction`.
 """
 
 import re

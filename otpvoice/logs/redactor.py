@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION
 from otpvoice.logs.field_types import REDACTED, FieldType
 from otpvoice.logs.fields import FIELDS
-from otpvoice.logs.masking import Mask
+from otpvoice.logs.redaction import Mask
 
 _Renderers = Mapping[str, Callable[[Any], Any]]
 

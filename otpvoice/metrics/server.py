@@ -7,7 +7,7 @@ from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from otpvoice.metrics.page import CONTENT_TYPE, Page
+from otpvoice.metrics.exposition import CONTENT_TYPE, Page
 
 _PATIENCE: Final = 5.0
 """Seconds that a scrape may take to send its request."""

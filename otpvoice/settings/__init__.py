@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from otpvoice.core.flow import Flow
 from otpvoice.settings.errors import SettingsError, WrongSetting
-from otpvoice.settings.given import (
+from otpvoice.settings.loader import read, read_flows
+from otpvoice.settings.schema import Settings
+from otpvoice.settings.sources import (
     Given,
     Place,
     dotted,
@@ -18,9 +20,7 @@ from otpvoice.settings.given import (
     given_in_file,
     given_in_secret_directory,
 )
-from otpvoice.settings.reading import read, read_flows
-from otpvoice.settings.rules import advice, violations
-from otpvoice.settings.tree import Settings
+from otpvoice.settings.validation import advice, violations
 
 __all__ = ["Loaded", "Settings", "SettingsError", "WrongSetting", "load", "load_flows"]
 

@@ -7,9 +7,9 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from msgspec import structs
 
-from otpvoice.settings.kinds import kind_of
-from otpvoice.settings.readers import WHSEC, RingKey
-from otpvoice.settings.tree import SECTIONS, Section, Settings
+from otpvoice.settings.parsers import WHSEC, RingKey
+from otpvoice.settings.schema import SECTIONS, Section, Settings
+from otpvoice.settings.types import kind_of
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:

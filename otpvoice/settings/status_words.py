@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from otpvoice.core.status_words import normalize_status_word
 from otpvoice.core.verification import CallStatus
-from otpvoice.settings.readers import read_pairs
+from otpvoice.settings.parsers import read_pairs
 
 _RESULTS: Final = (
     CallStatus.ANSWERED,

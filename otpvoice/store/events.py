@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from otpvoice.core.verification import Verification
-from otpvoice.store.records import fields_of, read_verification
+from otpvoice.store.decoding import fields_of, read_verification
 from otpvoice.store.schema import UnreadableRecord, decoding
 
 EVENT_LEASE: Final = 20_000

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits
 from otpvoice.metrics.breakers import kind_of, kinds
-from otpvoice.store.operations import Breaker, Operations, Overview
+from otpvoice.store.admin import Breaker, Operations, Overview
 from otpvoice.store.replies import FunctionError
 
 _EVERYBODY = "-"

@@ -3,7 +3,7 @@
 from otpvoice.core.keys import NumberKey
 from otpvoice.core.search import Query
 from otpvoice.core.verification import Verification
-from otpvoice.store.operations import Operations, telephone_of
+from otpvoice.store.admin import Operations, telephone_of
 
 
 def find(

@@ -1,7 +1,7 @@
 """Try what a user of the store needs: to load the functions, to run them, and to be woken."""
 
+from otpvoice.store.base import Rulebook
 from otpvoice.store.connections import Connections
-from otpvoice.store.rulebook import Rulebook
 
 
 class SelfTest(Rulebook):

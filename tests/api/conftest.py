@@ -10,8 +10,8 @@ from redis import Redis
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.settings import Settings, load
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.models import CallResult, Claim
+from otpvoice.store.redis_store import RedisStore
 
 VERIFICATIONS: Final = "/v1/verifications"
 WEBHOOK: Final = "/webhooks/mobtexting"

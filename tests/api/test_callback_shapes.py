@@ -12,7 +12,7 @@ from world import ASHA, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 TYPES = ["application/json", "multipart/form-data", "application/x-www-form-urlencoded", None]
 BUSY_WITHOUT_START = {

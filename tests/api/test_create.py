@@ -8,7 +8,7 @@ from api.door import VERIFICATIONS, Door, HandDialer, pointers, problem, setting
 from world import ASHA
 
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 def refused(door: Door, members: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from world import LOGIN_KEY
 
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 SIZES = [{"width": 1280, "height": 900}, {"width": 390, "height": 844}]
 FILES = {

@@ -7,7 +7,7 @@ from redis import Redis
 
 from otpvoice.api.errors import UnreadableBody
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 def test_evidence_that_can_not_be_opened(door: Door, redis: Redis) -> None:

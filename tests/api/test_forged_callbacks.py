@@ -15,8 +15,8 @@ from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 METHODS = ("POST", "PUT", "GET")
 CREDENTIALS: list[tuple[str, str | None]] = [

@@ -9,8 +9,8 @@ from world import ASHA
 
 from otpvoice.app import create_app, queue_rules
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
+from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
 NEIGHBOUR = "+919876543211"

@@ -12,8 +12,8 @@ from api.wire import Served, chunked, head, post, serving
 from redis import Redis
 from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 NUMBER = "+919812345678"
 CODE = "73519046"

@@ -11,7 +11,7 @@ from api.wire import Reply, Served, post
 from redis import Redis
 from world import ASHA
 
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 KEY = "Idempotency-Key: one-of-a-lost-answer"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from world import ASHA
 
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 NO_NUMBERS = [
     "",

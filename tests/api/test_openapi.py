@@ -15,13 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otpvoice import store as store_package
-from otpvoice.api.advice import ADVICE
-from otpvoice.api.bodies import IDEMPOTENCY_KEY
+from otpvoice.api.error_catalog import ADVICE
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.api.request_body import IDEMPOTENCY_KEY
 from otpvoice.app import create_app
 from otpvoice.core.phone import E164
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 PROBLEM = "application/problem+json"

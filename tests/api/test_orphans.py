@@ -13,7 +13,7 @@ from api.samples import (
 )
 
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.mark.parametrize(

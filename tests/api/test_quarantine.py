@@ -9,7 +9,7 @@ from redis import Redis
 from world import ASHA
 
 from otpvoice.app import create_app, queue_rules
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
 PREFIX = "{otpvoice}:"

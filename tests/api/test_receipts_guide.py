@@ -16,7 +16,7 @@ from world import ASHA, RING_KEY
 from otpvoice.app import create_app
 from otpvoice.core.keys import receipt_seed
 from otpvoice.core.receipts import RECEIPT_LIFE, RECEIPT_TYPE
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"
 ISSUER: Final = "https://otp.example.com"

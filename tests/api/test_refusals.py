@@ -10,7 +10,7 @@ from world import ASHA, BANK_KEY, LOGIN_KEY, WEBHOOK_SECRET
 
 from otpvoice.api.errors import PROBLEMS
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 OURS = re.compile(r"[0-9a-f]{32}")

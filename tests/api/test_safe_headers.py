@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 from world import LOGIN_KEY
 
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 USUAL = {
     "Cache-Control": "no-store",

@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 AT_ONCE = 1.0
 """Seconds: the store's timeout of 0.5 s and some."""

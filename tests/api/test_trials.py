@@ -11,7 +11,7 @@ from otpvoice.app import create_service
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call
-from otpvoice.providers.overheard import OverheardCallback, open_overheard
+from otpvoice.providers.exchange_capture import OverheardCallback, open_overheard
 from otpvoice.settings import Settings
 
 RING = KeyRing([base64.b64decode(RING_KEY)])

@@ -10,7 +10,7 @@ from api.wire import CREATE, Reply, Served, head, post, serving
 from redis import Redis
 from world import LOGIN_KEY, PATH_TOKEN
 
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 CHUNKED = "Transfer-Encoding: chunked"
 SIZED = f"Content-Length: {len(CREATE)}"

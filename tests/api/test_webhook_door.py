@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from world import LOGIN_KEY, PATH_TOKEN, PROVIDER_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 MESSAGES = st.recursive(
     st.none()

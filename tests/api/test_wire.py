@@ -10,7 +10,7 @@ from redis import Redis
 from stopwatch import takes_within
 from world import LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRET
 
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 KIB = 1024
 BOUND = 16 * KIB

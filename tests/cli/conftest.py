@@ -10,7 +10,7 @@ from otpvoice.app import create_app, queue_rules
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.client import Client
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture(scope="session")

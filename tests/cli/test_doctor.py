@@ -21,10 +21,10 @@ from world import ASHA
 
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
-from otpvoice.providers.probe import probe as probe_provider
+from otpvoice.providers.mobtexting.account import probe as probe_provider
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
-from otpvoice.store.address import connect
-from otpvoice.store.probe import probe as probe_server
+from otpvoice.store.server_info import probe as probe_server
+from otpvoice.store.url import connect
 
 Restricted = Callable[[str], str]
 """Rules of an ACL → the address of the store for a user with all permissions but these."""

@@ -8,7 +8,7 @@ from system.servers import cluster, sentinels
 
 from otpvoice.cli.doctor.findings import Finding, Level
 from otpvoice.cli.stack import free_port
-from otpvoice.store.probe import witnesses
+from otpvoice.store.server_info import witnesses
 
 OK, ADVICE, WARN, FAIL = Level
 

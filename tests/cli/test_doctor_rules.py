@@ -13,9 +13,9 @@ from otpvoice.cli.doctor.provider import account_finding
 from otpvoice.cli.doctor.settings import flow_findings, service_findings
 from otpvoice.cli.doctor.store import health_findings, server_findings, witness_finding
 from otpvoice.core.verification import Route
-from otpvoice.providers.probe import Account
-from otpvoice.store.probe import Server, Witness
-from otpvoice.store.values import Health, SetAsides
+from otpvoice.providers.mobtexting.account import Account
+from otpvoice.store.models import Health, SetAsides
+from otpvoice.store.server_info import Server, Witness
 
 MIB = 1024 * 1024
 SOUND = Server(

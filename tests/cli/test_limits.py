@@ -13,7 +13,7 @@ from world import ASHA
 
 from otpvoice.app import create_app, queue_rules
 from otpvoice.cli.stack import Stack, free_port
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 MASKED = "+91******3210"
 RAVI = "+919812345678"

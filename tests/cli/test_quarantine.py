@@ -10,7 +10,7 @@ from redis import Redis
 from otpvoice.app import queue_rules
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.doctor.store import store_findings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
 

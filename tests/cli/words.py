@@ -20,7 +20,7 @@ from otpvoice.cli import main
 from otpvoice.cli.request import Request
 from otpvoice.cli.stack import Stack
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.values import Claim, Report
+from otpvoice.store.models import Claim, Report
 
 CODE = "482913"
 """The caller's own, in the tests of operators: no command may ever say it."""

@@ -8,7 +8,7 @@ from api.wire import Served, serving
 from world import LOGIN_KEY, WIDE_LIMITS
 
 from otpvoice.client import Client
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile, CodeRules, Verifications
 from otpvoice.core.verification import Route
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from otpvoice.core.limits import CallLimits, Quota, parse_quota
 from otpvoice.core.requests import CallRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.rules import QueueRules
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.models import CallResult, Claim
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
 
 
 @pytest.fixture

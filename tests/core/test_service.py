@@ -22,8 +22,8 @@ from otpvoice.core.keys import KeyRing, SealBroken
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications, open_number, open_speech, seal_speech
 from otpvoice.core.verification import CallStatus, EndReason, Route, Status
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.models import CallResult, Claim
+from otpvoice.store.redis_store import RedisStore
 
 ASKS = CreateRequest(to=ASHA)
 GAPS = [60_000, 60_000, 300_000]

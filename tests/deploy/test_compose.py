@@ -12,7 +12,7 @@ from deploy.proxy import CONFIG
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE
 from otpvoice.cli.processes import DIALER_GRACE
-from otpvoice.settings.given import given_in_environment, given_in_secret_directory
+from otpvoice.settings.sources import given_in_environment, given_in_secret_directory
 
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent

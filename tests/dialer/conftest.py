@@ -15,7 +15,7 @@ from otpvoice.core.verification import Route
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 from otpvoice.settings import Settings, load
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
 MEERA = "+919812345679"

@@ -13,7 +13,7 @@ from world import ASHA, Desk, Phones, running
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 def test_a_waiting_dialer_is_woken_at_once(

@@ -12,7 +12,7 @@ from otpvoice.app import provider
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.dialer.keeper import Keeper
+from otpvoice.dialer.maintenance import Keeper
 from otpvoice.providers.base import (
     Callback,
     CallInquiry,
@@ -23,7 +23,7 @@ from otpvoice.providers.base import (
 )
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 CALLBACK_TIMEOUT = 60_000
 

@@ -12,7 +12,7 @@ from world import ASHA, Desk, Phones
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 REFUSED = (CallStatus.FAILED, CallReason.REFUSED)
 DOWN = (CallStatus.FAILED, CallReason.ROUTE_DOWN)

@@ -8,11 +8,11 @@ from world import ASHA, Desk
 
 from otpvoice.app import provider
 from otpvoice.core.keys import KeyRing
-from otpvoice.dialer.keeper import Keeper
+from otpvoice.dialer.maintenance import Keeper
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 CALLBACK_TIMEOUT = 60_000
 

@@ -10,7 +10,7 @@ from otpvoice.app import create_app
 from otpvoice.core.errors import CallsUnavailable
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 LOGINS = 12
 PAUSE = 10_001

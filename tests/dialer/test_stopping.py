@@ -16,7 +16,7 @@ from otpvoice.core.verification import CallStatus
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 NUMBERS = [f"+91987654321{n}" for n in range(4)]
 

@@ -8,9 +8,9 @@ from otpvoice.core.keys import KeyRing, SealBroken
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.overheard import OverheardReply, open_overheard
+from otpvoice.providers.exchange_capture import OverheardReply, open_overheard
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture

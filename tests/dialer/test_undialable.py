@@ -14,7 +14,7 @@ from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 OTHER_KEY = base64.b64encode(b"another ring key of these tests!").decode()
 CALL = "{otpvoice}:call:"

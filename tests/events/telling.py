@@ -5,7 +5,7 @@ from redis import Redis
 
 from otpvoice.app import courier, create_app, queue_rules
 from otpvoice.settings import Settings
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 KEEP = 7 * 86_400_000
 """Milliseconds."""

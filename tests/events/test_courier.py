@@ -18,10 +18,10 @@ from system.store_proxy import StoreProxy
 from world import ASHA, BANK_KEY, LOGIN_KEY
 
 from otpvoice.core.verification import Verification
-from otpvoice.events.courier import AT_ONCE, PAUSES, Courier, Receiver
-from otpvoice.providers.http import HttpClient
+from otpvoice.events.dispatcher import AT_ONCE, PAUSES, Courier, Receiver
+from otpvoice.http_client.client import HttpClient
 from otpvoice.settings import load
-from otpvoice.store.address import connect
+from otpvoice.store.url import connect
 
 LONGEST = 1.2
 """A pause is at most so many times as long as it says."""

@@ -27,7 +27,7 @@ from callback_shapes import as_multipart
 with atheris.instrument_imports(include=["otpvoice"]):
     from otpvoice.core.verification import CallStatus
     from otpvoice.providers.base import Callback, CallbackError, CallReport, Challenge
-    from otpvoice.providers.mobtexting import Mobtexting
+    from otpvoice.providers.mobtexting.provider import Mobtexting
 
 _SECRET: Final = "hook-secret"
 _KEY: Final = "validation-key"

@@ -22,11 +22,11 @@ LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
 NO_LOGS: Final = {"client", "sandbox"}
 """Packages that do not log."""
 DYNAMIC: Final = {
-    "api/answers.py",  # the event that a view set with tell(), which is read where the view calls
+    "api/responses.py",  # the event that a view set with tell(), which is read where the view calls
     "api/verifications.py",  # its _tell() hands the event on
-    "dialer/keeper.py",  # the notices of the scripts, which are read below
+    "dialer/maintenance.py",  # the notices of the scripts, which are read below
     "logs/attempts.py",  # the event of an Attempts, which is read where one is made
-    "logs/routing.py",  # text of libraries, which is masked
+    "logs/capture.py",  # text of libraries, which is masked
     "cli/gunicorn_log.py",  # a table, which is read below
 }
 """Modules that may hold a call whose event is no literal."""

@@ -15,8 +15,8 @@ from system.processes import Store, free_port
 from world import ASHA, LOGIN_KEY, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 CODE = "471102"
 DUE_LATER = 100

@@ -15,7 +15,7 @@ from system.processes import free_port, until
 from world import running
 
 from otpvoice.app import create_dialer
-from otpvoice.metrics.page import Page
+from otpvoice.metrics.exposition import Page
 from otpvoice.metrics.server import MetricsServer
 
 EVENTS = {

@@ -19,13 +19,13 @@ from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
+from otpvoice.metrics.exposition import Page
 from otpvoice.metrics.logs import LogMetrics
-from otpvoice.metrics.page import Page
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Outcome
+from otpvoice.store.admin import Operations
 from otpvoice.store.gauges import StoreGauges
-from otpvoice.store.operations import Operations
-from otpvoice.store.values import News
+from otpvoice.store.models import News
 
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = {"instance", "job", "le"}

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from cli.certificates import Authority
 
-from otpvoice.providers.authorities import (
+from otpvoice.http_client.certificates import (
     CA_VARIABLES,
     UnusableAuthoritiesError,
     trusted_authorities,
 )
+from otpvoice.http_client.client import HttpClient, NoReply, Reply
 from otpvoice.providers.base import Deadlines
-from otpvoice.providers.http import HttpClient, NoReply, Reply
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from otpvoice.providers.base import (
     Challenge,
     UnreadableCallbackError,
 )
-from otpvoice.providers.mobtexting import Mobtexting
-from otpvoice.providers.mobtexting_messages import MAX_MESSAGES
-from otpvoice.providers.outline import shape
+from otpvoice.providers.message_shape import shape
+from otpvoice.providers.mobtexting.messages import MAX_MESSAGES
+from otpvoice.providers.mobtexting.provider import Mobtexting
 
 SECRET = "hook-secret"
 ADAPTER = Mobtexting(

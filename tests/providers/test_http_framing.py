@@ -14,8 +14,8 @@ import pytest
 from client.certificate import self_signed
 from providers.wire import Wire, post, reply, tls_serving
 
+from otpvoice.http_client.client import HttpClient, NoReply, Reply
 from otpvoice.providers.base import Deadlines
-from otpvoice.providers.http import HttpClient, NoReply, Reply
 
 OLD = reply(b'{"callId":"somebody-else"}')
 NEW = reply(b'{"callId":"ours"}')

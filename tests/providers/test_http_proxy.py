@@ -15,8 +15,8 @@ from providers.connect_proxy import (
 )
 from providers.wire import Wire, post, reply, tls_serving
 
-from otpvoice.providers.http import HttpClient, NoReply, Reply
-from otpvoice.providers.proxy import Proxy, parse_proxy
+from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.proxy import Proxy, parse_proxy
 
 
 @pytest.fixture

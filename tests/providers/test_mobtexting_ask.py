@@ -28,9 +28,9 @@ from providers.answers import (
 )
 
 from otpvoice.core.verification import CallStatus, Route
+from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import CallInquiry, CallOrder, CallReport, Deadlines
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
 TOKEN = "38e896f55670311982434e929559bxxxx"

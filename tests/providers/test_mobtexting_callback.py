@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from otpvoice.core.status_words import normalize_status_word
 from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import (
     Callback,
     CallbackError,
@@ -22,9 +23,8 @@ from otpvoice.providers.base import (
     UnreadableCallbackError,
 )
 from otpvoice.providers.callback_body import decode_body
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.mobtexting import Mobtexting
-from otpvoice.providers.mobtexting_callback import VendorFormat, report
+from otpvoice.providers.mobtexting.callback import VendorFormat, report
+from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.status_words import _MEANINGS, STATUS_WORDS, StatusWords
 
 SECRET = "hook-secret"

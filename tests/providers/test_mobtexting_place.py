@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfoNotFoundError
 import pytest
 
 from otpvoice.core.verification import Route
+from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.providers.mobtexting.provider import Mobtexting
 
 TOKEN = "38e896f55670311982434e929559bxxxx"
 CALL_ID = "call_0123456789abcdef0123456789abcdef"

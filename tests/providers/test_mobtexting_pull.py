@@ -27,10 +27,10 @@ from providers.answers import (
 from structlog.testing import capture_logs
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.http_client.client import Reply
 from otpvoice.providers.base import CallInquiry, CallReport
-from otpvoice.providers.http import Reply
-from otpvoice.providers.mobtexting_callback import VendorFormat
-from otpvoice.providers.mobtexting_pull import find_call
+from otpvoice.providers.mobtexting.callback import VendorFormat
+from otpvoice.providers.mobtexting.status_query import find_call
 from otpvoice.providers.status_words import StatusWords
 
 

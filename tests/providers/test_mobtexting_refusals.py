@@ -8,10 +8,10 @@ from providers.wire import Wire, reply, within
 from structlog.testing import capture_logs
 
 from otpvoice.core.verification import Route
+from otpvoice.http_client.client import HttpClient, Reply
 from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement
-from otpvoice.providers.http import HttpClient, Reply
-from otpvoice.providers.mobtexting import Mobtexting
-from otpvoice.providers.mobtexting_reply import read_placement
+from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.providers.mobtexting.reply import read_placement
 
 ACCEPTED, REFUSED = Outcome.ACCEPTED, Outcome.REFUSED
 DOUBT, DOWN, LATER = Outcome.AMBIGUOUS, Outcome.MISCONFIGURED, Outcome.BACK_OFF

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.mobtexting_evidence import Answer, Evidence, Verdict
-from otpvoice.providers.mobtexting_trial import answers
-from otpvoice.providers.overheard import OverheardCallback, OverheardReply
+from otpvoice.providers.exchange_capture import OverheardCallback, OverheardReply
+from otpvoice.providers.mobtexting.conformance import answers
+from otpvoice.providers.mobtexting.evidence import Answer, Evidence, Verdict
 
 ID = "70fa87e0-9df9-4327-bc80-a561c48703d8"
 CALL = "call_0123456789abcdef0123456789abcdef"

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import (
     Callback,
     Challenge,
     UnreadableCallbackError,
     UntrustedCallbackError,
 )
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.providers.mobtexting.provider import Mobtexting
 
 SECRET = "hook-secret"
 BEARER = f"Bearer {SECRET}"

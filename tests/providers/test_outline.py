@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from otpvoice.providers.outline import outline
+from otpvoice.providers.message_shape import outline
 
 NUMBER, CODE = "919876543210", "482913"
 

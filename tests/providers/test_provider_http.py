@@ -13,8 +13,8 @@ import pytest
 from providers.wire import Wire, post, reply, within
 from stopwatch import takes_within
 
+from otpvoice.http_client.client import HttpClient, NoReply, Reply
 from otpvoice.providers.base import Deadlines
-from otpvoice.providers.http import HttpClient, NoReply, Reply
 
 
 @pytest.fixture

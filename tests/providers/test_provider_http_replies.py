@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from client.certificate import self_signed
 
+from otpvoice.http_client.client import MAX_REPLY, HttpClient, NoReply, Reply
 from otpvoice.providers.base import Deadlines
-from otpvoice.providers.http import MAX_REPLY, HttpClient, NoReply, Reply
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
+from otpvoice.http_client.client import HttpClient, NoReply, Reply
 from otpvoice.providers.base import Deadlines
-from otpvoice.providers.http import HttpClient, NoReply, Reply
 
 Answer = bytes | Callable[[socket.socket], None]
 """Bytes to send, after which the connection stays open; or what to do, after which it is closed."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.settings.given import FORMER_NAMES, Place, dotted, variable_of
+from otpvoice.settings.sources import FORMER_NAMES, Place, dotted, variable_of
 
 Refusal = Callable[..., dict[str, str]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from otpvoice.settings import Loaded, SettingsError, load
-from otpvoice.settings.given import variable_of
+from otpvoice.settings.sources import variable_of
 
 Start = Callable[..., Loaded]
 Refusal = Callable[..., dict[str, str]]

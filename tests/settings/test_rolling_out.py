@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from otpvoice.settings.tree import SECTIONS, Client
+from otpvoice.settings.schema import SECTIONS, Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rolling-out-settings.md").read_text("utf-8")
 TABLES, _, _ = PAGE.partition("## Releases")

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from otpvoice.settings import Settings, load
-from otpvoice.settings.kinds import expected, required_type
-from otpvoice.settings.tree import SECTIONS, Client, Section
+from otpvoice.settings.schema import SECTIONS, Client, Section
+from otpvoice.settings.types import expected, required_type
 
 SAMPLE = Path(__file__).parents[2] / "config" / "otpvoice.toml"
 FIELDS = [(name, field) for name, kind in SECTIONS.items() for field in structs.fields(kind)]

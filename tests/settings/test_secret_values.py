@@ -7,10 +7,10 @@ import pytest
 from msgspec import structs
 
 from otpvoice.settings import Loaded
-from otpvoice.settings.kinds import kind_of
+from otpvoice.settings.schema import SECTIONS
 from otpvoice.settings.secret_values import secret_values
-from otpvoice.settings.tree import SECTIONS
-from otpvoice.store.address import read_many
+from otpvoice.settings.types import kind_of
+from otpvoice.store.url import read_many
 
 Start = Callable[..., Loaded]
 

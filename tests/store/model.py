@@ -8,7 +8,7 @@ from store.exchange import GAPS, LEASE, RAVI
 from world import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus, Status
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 C = CallStatus
 LIVE_FOR = 180

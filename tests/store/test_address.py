@@ -4,8 +4,8 @@ import pytest
 from stopwatch import takes_within
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.address import connect, read_many
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect, read_many
 
 
 def test_sentinels() -> None:

@@ -6,7 +6,7 @@ from store.exchange import PLACED, Exchange, exchange_with, limited
 from store.limit_cases import NO_GAP
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.models import CallResult, Claim
 
 MOST = 6
 OTHER_BRIDGE = "918068280001"

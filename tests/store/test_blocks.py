@@ -10,7 +10,7 @@ from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 PHONE = telephone(ASHA)
 HOUR = 3_600

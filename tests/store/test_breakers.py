@@ -11,7 +11,7 @@ from world import ASHA
 
 from otpvoice.core.limits import ClientLimits, Ratio, parse_ratio
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.values import Notice
+from otpvoice.store.models import Notice
 
 AREA = "conversion_breaker area +919876"
 ELSEWHERE = "+919123456789"

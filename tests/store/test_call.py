@@ -3,8 +3,8 @@
 from store.exchange import RAVI, Exchange, new_call
 
 from otpvoice.core.verification import CallStatus, Route, Verification
-from otpvoice.store.records import Answer
-from otpvoice.store.values import CallResult
+from otpvoice.store.decoding import Answer
+from otpvoice.store.models import CallResult
 
 
 def calls_in(answer: Answer) -> list[CallStatus]:

@@ -10,13 +10,13 @@ from redis import Redis
 from store.exchange import CODE, RAVI, RING, Exchange
 
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
-from otpvoice.store.address import connect
+from otpvoice.store.decoding import Answer
 from otpvoice.store.keys import Keys
-from otpvoice.store.records import Answer
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True)
 RETRY = CallResult(CallStatus.QUEUED, unsent=True, retry_in=1000)

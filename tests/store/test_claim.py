@@ -7,7 +7,7 @@ from store.exchange import CODE, RAVI, RING, Exchange
 from otpvoice.core.service import open_number, open_speech
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.store.keys import Keys
-from otpvoice.store.values import Claim
+from otpvoice.store.models import Claim
 
 OTHER_BRIDGE = "918068280001"
 NO_GAPS = (0,)

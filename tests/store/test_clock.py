@@ -11,7 +11,7 @@ from store.exchange import CODE, LIVE_FOR, RAVI, Exchange
 
 from otpvoice.core.limits import DAY
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 CLOCK = "{otpvoice}:clock"
 BACK = 300

@@ -13,8 +13,8 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.records import Answer
-from otpvoice.store.values import CallResult
+from otpvoice.store.decoding import Answer
+from otpvoice.store.models import CallResult
 
 
 def given(answer: Answer) -> Verification:

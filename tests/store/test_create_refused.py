@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from store.exchange import CODE, RAVI, Exchange
 
 from otpvoice.core.verification import EndReason, Status, Verification
-from otpvoice.store.records import Answer
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.decoding import Answer
+from otpvoice.store.redis_store import RedisStore
 
 
 def given(answer: Answer) -> Verification:

@@ -13,7 +13,7 @@ from store.exchange import CODE, RAVI, Exchange, limited, quotas_of
 from store.limit_cases import ADDRESS, HOUR, NO_GAP, far_numbers, refusing
 from world import ASHA
 
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import Verification
 
 CREATES = int(os.environ.get("OTPVOICE_TEST_CREATES", "1000"))

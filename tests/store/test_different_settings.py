@@ -14,7 +14,7 @@ from world import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.store.values import CallResult, News
+from otpvoice.store.models import CallResult, News
 
 DAY_MS = 86_400_000
 OTHER_BRIDGE = "918068289999"

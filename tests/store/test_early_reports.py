@@ -12,8 +12,8 @@ from store.exchange import RAVI, Exchange, exchange_with
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult, Claim, News
+from otpvoice.store.models import CallResult, Claim, News
+from otpvoice.store.redis_store import RedisStore
 
 RACES = int(os.environ.get("OTPVOICE_TEST_RACES", "40"))
 ID, OTHER_ID = "70fa87e0", "26074c32"

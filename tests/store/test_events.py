@@ -15,7 +15,7 @@ from otpvoice.core.limits import ClientLimits
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
 from otpvoice.store.events import EVENT_LEASE, Event
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 MOST_WAITING = 10_000
 BUDGET = 2_048

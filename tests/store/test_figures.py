@@ -8,9 +8,9 @@ from store.exchange import CODE, RAVI, Exchange, exchange_with
 from world import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.store.figures import BUCKET, BUCKETS_OF_A_DAY, Bucket, Figures
 from otpvoice.store.keys import Keys
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
+from otpvoice.store.stats import BUCKET, BUCKETS_OF_A_DAY, Bucket, Figures
 
 DAY = 86_400
 AREA = "+919876"

@@ -8,8 +8,8 @@ from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
-from otpvoice.store.operations import Use
-from otpvoice.store.values import CallResult
+from otpvoice.store.admin import Use
+from otpvoice.store.models import CallResult
 
 PHONE = telephone(ASHA)
 

@@ -6,11 +6,11 @@ import pytest
 from redis import Redis
 from store.exchange import CODE, RAVI, Exchange, exchange_with
 
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Status, Verification
+from otpvoice.store.decoding import Answer
 from otpvoice.store.keys import Keys
-from otpvoice.store.records import Answer
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 SAID = Idempotency("one key", "one body")
 DAY = 86_400

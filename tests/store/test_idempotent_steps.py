@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 from store.exchange import CODE, GAPS, Exchange, limited, quotas_of
 
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Status, Verification
-from otpvoice.store.records import Answer
+from otpvoice.store.decoding import Answer
 
 SAID = Idempotency("one key", "one body")
 DAY = 86_400

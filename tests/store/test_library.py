@@ -5,8 +5,8 @@ from redis import Redis
 from store.exchange import CODE, KEEP, RAVI, Exchange
 
 from otpvoice.core.limits import CallLimits, parse_quota
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.rules import QueueRules
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
 
 MOST = 16
 

@@ -18,7 +18,7 @@ from store.limit_cases import (
 )
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True)
 each_limit = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -24,8 +24,8 @@ from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.records import Answer
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.decoding import Answer
+from otpvoice.store.models import CallResult, Claim
 
 STEP, TOLERANCE = 1.02, 0.4
 WINDOW, SLICE, SLICES = 1_200, 20, 60

@@ -18,7 +18,7 @@ from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, Verification
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 NEIGHBOUR, STRANGER = "+919876543211", "+919876553211"
 """One of Asha's prefix, and one of her area but not of her prefix."""

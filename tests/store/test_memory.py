@@ -10,10 +10,10 @@ from redis import Redis
 from store.conftest import Sent
 from store.exchange import CODE, NUMBERS, Exchange
 
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 PENDING = 200
 SAID = Idempotency("one key", "one body")

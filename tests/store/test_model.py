@@ -37,9 +37,9 @@ from store.model import (
 from world import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
+from otpvoice.store.decoding import Answer
 from otpvoice.store.keys import Keys
-from otpvoice.store.records import Answer
-from otpvoice.store.values import CallResult, Claim, News
+from otpvoice.store.models import CallResult, Claim, News
 
 STEP = 0.2
 RETRY = CallResult(C.QUEUED, unsent=True, retry_in=20_000)

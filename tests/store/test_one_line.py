@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from store.exchange import PLACED, Exchange
 
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import Claim
+from otpvoice.store.models import Claim
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 NUMBERS = [f"+91981234567{n}" for n in range(4)]
 BRIDGES = ["918068280000", "918068280001"]

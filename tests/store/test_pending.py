@@ -6,7 +6,7 @@ from store.exchange import CODE, RAVI, Exchange, limited, quotas_of
 from store.limit_cases import NO_GAP
 
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status, Verification
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 MOST = 3
 HERE, THERE, ELSEWHERE = "203.0.113.1", "203.0.113.2", "203.0.113.3"

@@ -8,8 +8,8 @@ from redis import Redis
 from store.exchange import CODE, RAVI, Exchange, exchange_with
 
 from otpvoice.core.verification import CallReason, CallStatus, Next, NextReason, Route, Verification
-from otpvoice.store.records import Answer
-from otpvoice.store.values import CallResult
+from otpvoice.store.decoding import Answer
+from otpvoice.store.models import CallResult
 
 ONE = "1/10m"
 LIMIT = "rate_limited calls_per_number"

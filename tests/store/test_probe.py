@@ -5,8 +5,8 @@ from redis import Redis
 from stopwatch import takes_within
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.address import connect
-from otpvoice.store.probe import probe
+from otpvoice.store.server_info import probe
+from otpvoice.store.url import connect
 
 
 def test_a_server_describes_itself(redis: Redis) -> None:

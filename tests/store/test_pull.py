@@ -9,7 +9,7 @@ from world import ASHA, BRIDGE
 
 from otpvoice.core.service import open_number
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
-from otpvoice.store.values import CallResult, News
+from otpvoice.store.models import CallResult, News
 
 SILENCE = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
 MOMENT = 0.01

@@ -11,9 +11,9 @@ from store.exchange import CODE, NUMBERS, RAVI, Exchange, limited, telephone
 from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.steps import Idempotency
+from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Route, Status, Verification
-from otpvoice.store.values import CallResult, SetAsides
+from otpvoice.store.models import CallResult, SetAsides
 
 PREFIX = "{otpvoice}:"
 _others = (f"+9198{n:08}" for n in itertools.count())

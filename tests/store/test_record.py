@@ -5,7 +5,7 @@ from dataclasses import replace
 from store.exchange import PLACED, Exchange
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 OTHER_BRIDGE = "918068280001"
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw="read timeout")

@@ -8,7 +8,7 @@ from store.exchange import PLACED, Exchange
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.store.keys import Keys
-from otpvoice.store.values import CallResult, News
+from otpvoice.store.models import CallResult, News
 
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw="read timeout")
 AGAIN = CallResult(CallStatus.QUEUED, retry_in=3_000, unsent=True)

@@ -8,7 +8,7 @@ from store.exchange import CODE, RING, Exchange, exchange_with
 
 from otpvoice.core.service import open_speech
 from otpvoice.core.verification import Call, CallReason, CallStatus, Route, Verification
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
 
 MISSED = [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED]
 HEARD_AFTER = 5

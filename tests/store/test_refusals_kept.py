@@ -7,7 +7,7 @@ from store.limit_cases import DAY, NO_GAP
 from world import ASHA
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.operations import Refusal
+from otpvoice.store.admin import Refusal
 
 
 @pytest.fixture

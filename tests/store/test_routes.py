@@ -9,7 +9,7 @@ from world import BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.keys import Keys
-from otpvoice.store.values import CallResult, Recorded, RouteVerdict
+from otpvoice.store.models import CallResult, Recorded, RouteVerdict
 
 GOOD = CallResult(CallStatus.PLACED, verdict=RouteVerdict.GOOD)
 BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, verdict=RouteVerdict.BAD)

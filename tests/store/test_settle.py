@@ -6,7 +6,7 @@ from store.exchange import RAVI, Exchange
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.keys import Keys
-from otpvoice.store.values import CallResult, Claim, News
+from otpvoice.store.models import CallResult, Claim, News
 
 OTHER_BRIDGE = "918068280001"
 RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED]

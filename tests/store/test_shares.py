@@ -8,7 +8,7 @@ from store.exchange import LIVE_FOR, RAVI, Exchange, limited
 from store.limit_cases import NO_GAP, far_numbers
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.values import CallResult, Claim
+from otpvoice.store.models import CallResult, Claim
 
 CAP = 6
 

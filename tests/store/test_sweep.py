@@ -11,10 +11,10 @@ from store.exchange import PLACED, RAVI, Exchange
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallReason, CallStatus, Status
-from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = Keys().shared
 

@@ -10,7 +10,7 @@ from world import ASHA
 
 from otpvoice.core.limits import parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status, Verification
-from otpvoice.store.values import CallResult, Claim, RouteVerdict
+from otpvoice.store.models import CallResult, Claim, RouteVerdict
 
 TESTER = "+919999900001"
 ADDRESS = "203.0.113.9"

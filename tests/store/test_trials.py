@@ -6,8 +6,8 @@ from store.exchange import Exchange, limited
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
-from otpvoice.store.redis import OVERHEARD_FOR
-from otpvoice.store.values import CallResult, News
+from otpvoice.store.models import CallResult, News
+from otpvoice.store.redis_store import OVERHEARD_FOR
 
 REFUSED = CallResult(
     CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True, next_route=Route.C2C, raw="HTTP 401"

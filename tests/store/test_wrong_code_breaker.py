@@ -8,7 +8,7 @@ from world import ASHA
 
 from otpvoice.core.limits import parse_ratio
 from otpvoice.core.verification import Status
-from otpvoice.store.values import Notice
+from otpvoice.store.models import Notice
 
 ELSEWHERE = "+919123456789"
 

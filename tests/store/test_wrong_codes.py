@@ -16,7 +16,7 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.values import Claim
+from otpvoice.store.models import Claim
 
 LIMIT = "wrong_codes_per_number"
 HOUR = 3_600

@@ -20,8 +20,8 @@ from world import LOGIN_KEY, WIDE_LIMITS, Phones, running
 from otpvoice.app import create_app, create_dialer, queue_rules
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
-from otpvoice.store.address import connect
-from otpvoice.store.redis import LEASE, RedisStore
+from otpvoice.store.redis_store import LEASE, RedisStore
+from otpvoice.store.url import connect
 
 LEASE_OVER = LEASE + 1_000
 _CALM = {

@@ -19,11 +19,11 @@ from urllib3.connection import HTTPConnection
 
 from otpvoice.app import create_dialer
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.events.courier import Courier
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.mobtexting import Mobtexting
+from otpvoice.events.dispatcher import Courier
+from otpvoice.http_client.client import HttpClient
+from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import load
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
 
 _OWNERS: Final[dict[str, type]] = {
     "claim": RedisStore,

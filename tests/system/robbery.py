@@ -19,9 +19,9 @@ from otpvoice.app import create_app, queue_rules
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.service import open_speech
 from otpvoice.settings import Settings
-from otpvoice.store.address import connect
 from otpvoice.store.keys import Keys
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
 
 NAME = "Meenakshi Sundaram"
 

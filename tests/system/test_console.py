@@ -22,7 +22,7 @@ from system.leaks import Scanner, everything_in
 from system.processes import FLOWS, Stack, service_running, until
 
 from otpvoice.cli.keys import hash_of
-from otpvoice.store.address import connect
+from otpvoice.store.url import connect
 
 MANY = int(os.environ.get("OTPVOICE_TEST_CONSOLE", "60"))
 KEY = "ova_admin-key-of-the-tests"

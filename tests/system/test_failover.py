@@ -16,9 +16,9 @@ from system.servers import SLOT, Servers, cluster, move_slot, name_of, sentinels
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.address import connect
-from otpvoice.store.probe import probe
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.server_info import probe
+from otpvoice.store.url import connect
 
 KEEP = 60_000
 AT_ONCE = 1.15

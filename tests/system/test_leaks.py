@@ -31,8 +31,8 @@ from world import (
 )
 
 from otpvoice.core.speech import CodeFormat, spell_code
-from otpvoice.store.address import connect
 from otpvoice.store.keys import TAG
+from otpvoice.store.url import connect
 
 ASHA, RAVI, MEERA, DEVI, TARA = (f"+9198765{n}{n}{n}12" for n in range(1, 6))
 OWN_CODE: Final = "8306175294"

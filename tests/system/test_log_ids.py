@@ -15,7 +15,7 @@ from otpvoice.cli.keys import hash_of
 from otpvoice.core.keys import LogId, NumberKey, short_name
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import read_number
-from otpvoice.store.operations import Explanation, telephone_of
+from otpvoice.store.admin import Explanation, telephone_of
 
 ADMIN_KEY = "ova_admin-key-of-the-tests"
 NUMBERS = [f"+9198765432{n}0" for n in range(8)]

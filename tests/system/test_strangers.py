@@ -19,7 +19,7 @@ from system.limits import SHIPPED
 from system.processes import Stack, service_running, until
 from world import ASHA, Service
 
-from otpvoice.store.address import connect
+from otpvoice.store.url import connect
 
 STORM = int(os.environ.get("OTPVOICE_TEST_STRANGERS", "200"))
 LOOP = int(os.environ.get("OTPVOICE_TEST_LOOP", "4"))

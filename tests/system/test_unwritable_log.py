@@ -21,7 +21,7 @@ from system.processes import free_port, is_ready, sandbox_config, until
 from world import LOGIN_KEY, WIDE_LIMITS, Phones
 
 from otpvoice.sandbox import RunningSandbox
-from otpvoice.store.address import connect
+from otpvoice.store.url import connect
 
 REQUESTS = int(os.environ.get("OTPVOICE_TEST_LOG_REQUESTS", "300"))
 NUMBERS = [f"+9198765{n}4321" for n in range(6)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.store.operations import Telephone
+from otpvoice.store.admin import Telephone
 
 _VALID_FOR: Final = 600_000
 """Milliseconds. An older page may show limits that have long changed."""

@@ -7,17 +7,17 @@ from typing import Final
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
-from otpvoice.api.console.board import Price, board
+from otpvoice.api.console.auth import Door, WrongHost, operator
 from otpvoice.api.console.confirmation import Confirmation, NotConfirmed
-from otpvoice.api.console.door import Door, WrongHost, operator
-from otpvoice.api.console.pages import FILES, file, page
-from otpvoice.api.console.searching import Searcher
-from otpvoice.api.console.standing import standing
+from otpvoice.api.console.dashboard import Price, board
+from otpvoice.api.console.rendering import FILES, file, page
+from otpvoice.api.console.search import Searcher
+from otpvoice.api.console.status import standing
 from otpvoice.api.preview import Previewer
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.flow import is_locale
 from otpvoice.core.verification import Route
-from otpvoice.store.figures import Figures
+from otpvoice.store.stats import Figures
 
 _LONGEST_FORM: Final = 4096
 """Bytes."""

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from otpvoice.api.openapi.table import APP, BACKEND, JSON, PROVIDER, Operation
+from otpvoice.api.openapi.model import APP, BACKEND, JSON, PROVIDER, Operation
 
 _CREDENTIALS = {
     BACKEND: "$OTPVOICE_API_KEY",

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from werkzeug.exceptions import BadRequest, MethodNotAllowed
 
-from otpvoice.api import shapes
-from otpvoice.api.advice import ADVICE
+from otpvoice.api import schemas
+from otpvoice.api.error_catalog import ADVICE
+from otpvoice.api.openapi.components import HEADERS, INFO, PARAMETERS, SECURITY, TAGS
 from otpvoice.api.openapi.curl import code_samples
+from otpvoice.api.openapi.examples import PROBLEMS
+from otpvoice.api.openapi.model import JSON, Answer, Operation
 from otpvoice.api.openapi.operations import PAGES, SERVICE, VERIFICATIONS, callbacks
-from otpvoice.api.openapi.parts import HEADERS, INFO, PARAMETERS, SECURITY, TAGS
-from otpvoice.api.openapi.samples import PROBLEMS
-from otpvoice.api.openapi.table import JSON, Answer, Operation
 
 PROBLEM: Final = "application/problem+json"
 _ANYWHERE: Final = (BadRequest, Exception)
@@ -118,14 +118,14 @@ def _refusal(status: int, kinds: Sequence[type[Exception]]) -> _Json:
         "headers": _headers(_HEADERS_OF.get(status, ())),
         "content": {
             PROBLEM: {
-                "schema": _schema(shapes.ProblemDocument),
+                "schema": _schema(schemas.ProblemDocument),
                 "examples": {kind.__name__: _ref("examples", kind.__name__) for kind in kinds},
             }
         },
     }
 
 
-def _example(problem: shapes.ProblemDocument) -> _Json:
+def _example(problem: schemas.ProblemDocument) -> _Json:
     advice = ADVICE[problem.status, problem.code]
     return {
         "summary": f"{problem.code}: {problem.title}",
@@ -150,7 +150,7 @@ def _schemas(operations: Iterable[Operation]) -> _Json:
     told: list[type[msgspec.Struct]] = [each.request for each in operations if each.request]
     told += [shape for each in operations for answer in each.answers for shape in answer.shapes]
     _, schemas = msgspec.json.schema_components(
-        [*told, shapes.ProblemDocument], ref_template="#/components/schemas/{name}"
+        [*told, schemas.ProblemDocument], ref_template="#/components/schemas/{name}"
     )
     for schema in schemas.values():
         if "description" in schema:

@@ -5,11 +5,11 @@ from typing import Final
 from werkzeug.exceptions import NotFound as NoSuchPage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from otpvoice.api import shapes
+from otpvoice.api import schemas
 from otpvoice.api.auth import Forbidden, Unauthorized
 from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType, Untrusted
-from otpvoice.api.openapi import samples
-from otpvoice.api.openapi.table import (
+from otpvoice.api.openapi import examples
+from otpvoice.api.openapi.model import (
     APP,
     BACKEND,
     JSON,
@@ -67,16 +67,16 @@ VERIFICATIONS: Final = (
             Answer(
                 201,
                 "It has begun, and its call is queued.",
-                (shapes.CreatedVerification,),
-                (samples.CREATED,),
+                (schemas.CreatedVerification,),
+                (examples.CREATED,),
                 ("Location", "Idempotent-Replayed"),
                 links=(*_STEPS, "approve_verification"),
             ),
             Answer(
                 200,
                 "It is under way already.",
-                (shapes.CreatedVerification,),
-                (samples.CREATED,),
+                (schemas.CreatedVerification,),
+                (examples.CREATED,),
                 ("Location", "Idempotent-Replayed"),
                 links=(*_STEPS, "approve_verification"),
             ),
@@ -100,7 +100,7 @@ VERIFICATIONS: Final = (
         says="Its status is no proof, whoever reads it: proof is `valid: true`, or the receipt.",
         credentials=_ANYBODY,
         parameters=("verification_id",),
-        answers=(Answer(200, "As it stands.", (shapes.Verification,), (samples.VERIFICATION,)),),
+        answers=(Answer(200, "As it stands.", (schemas.Verification,), (examples.VERIFICATION,)),),
         refusals=(*_NO_CREDENTIAL, NotFound),
     ),
     Operation(
@@ -120,8 +120,8 @@ VERIFICATIONS: Final = (
             Answer(
                 200,
                 "It was compared.",
-                (shapes.CheckedVerification,),
-                (samples.RIGHT, samples.WRONG),
+                (schemas.CheckedVerification,),
+                (examples.RIGHT, examples.WRONG),
                 ("Idempotent-Replayed",),
             ),
         ),
@@ -150,8 +150,8 @@ VERIFICATIONS: Final = (
             Answer(
                 202,
                 "A call comes.",
-                (shapes.Verification,),
-                (samples.VERIFICATION,),
+                (schemas.Verification,),
+                (examples.VERIFICATION,),
                 ("Idempotent-Replayed",),
             ),
         ),
@@ -175,7 +175,7 @@ VERIFICATIONS: Final = (
         credentials=_ANYBODY,
         parameters=("verification_id",),
         request=EmptyRequest,
-        answers=(Answer(200, "It is canceled.", (shapes.Verification,), (samples.CANCELED,)),),
+        answers=(Answer(200, "It is canceled.", (schemas.Verification,), (examples.CANCELED,)),),
         refusals=(*_NO_CREDENTIAL, NotFound, *_NO_BODY, VerificationClosed),
     ),
     Operation(
@@ -189,7 +189,7 @@ VERIFICATIONS: Final = (
         parameters=("verification_id",),
         request=EmptyRequest,
         answers=(
-            Answer(200, "It is approved.", (shapes.Verification,), (samples.APPROVED_ELSEWHERE,)),
+            Answer(200, "It is approved.", (schemas.Verification,), (examples.APPROVED_ELSEWHERE,)),
         ),
         refusals=(*_NO_CREDENTIAL, Forbidden, NotFound, *_NO_BODY, VerificationClosed),
     ),
@@ -204,7 +204,11 @@ SERVICE: Final = (
         summary="The keys that receipts are verified with",
         answers=(
             Answer(
-                200, "A JWK Set (RFC 7517).", (shapes.KeySet,), (samples.KEYS,), ("Cache-Control",)
+                200,
+                "A JWK Set (RFC 7517).",
+                (schemas.KeySet,),
+                (examples.KEYS,),
+                ("Cache-Control",),
             ),
         ),
     ),
@@ -214,7 +218,7 @@ SERVICE: Final = (
         path="/healthz",
         tag="service",
         summary="Whether this process lives",
-        answers=(Answer(200, "It does.", (shapes.Health,), (shapes.Health(status="ok"),)),),
+        answers=(Answer(200, "It does.", (schemas.Health,), (schemas.Health(status="ok"),)),),
     ),
     Operation(
         name="is_ready",
@@ -226,8 +230,8 @@ SERVICE: Final = (
             Answer(
                 200,
                 "It can, though not everything may work.",
-                (shapes.Readiness,),
-                (shapes.Readiness(status="ok", degraded=["route:obd"]),),
+                (schemas.Readiness,),
+                (schemas.Readiness(status="ok", degraded=["route:obd"]),),
             ),
         ),
         refusals=(StoreUnavailable,),
@@ -297,8 +301,8 @@ def callbacks(provider: str) -> tuple[Operation, ...]:
                 Answer(
                     200,
                     "It was taken; or the challenge of a new webhook is answered.",
-                    (shapes.Received, shapes.ChallengeAnswer),
-                    (shapes.Received(status="ok"), shapes.ChallengeAnswer(challenge="a234qwe")),
+                    (schemas.Received, schemas.ChallengeAnswer),
+                    (schemas.Received(status="ok"), schemas.ChallengeAnswer(challenge="a234qwe")),
                 ),
             ),
             refusals=(UnreadableBody, Untrusted, RequestEntityTooLarge, StoreUnavailable),

@@ -16,9 +16,9 @@ from otpvoice.cli.doctor.reach import reach_findings
 from otpvoice.cli.doctor.settings import flow_findings, secret_findings, service_findings
 from otpvoice.cli.doctor.store import store_findings
 from otpvoice.cli.doctor.webhook import webhook_findings
-from otpvoice.providers.authorities import UnusableAuthoritiesError, trusted_authorities
+from otpvoice.http_client.certificates import UnusableAuthoritiesError, trusted_authorities
 from otpvoice.settings import Settings, SettingsError, load
-from otpvoice.settings.rules import advice as hardly_meant
+from otpvoice.settings.validation import advice as hardly_meant
 
 
 def examine(environ: Mapping[str, str], trusted: ssl.SSLContext | None = None) -> Iterator[Finding]:

@@ -21,9 +21,9 @@ from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call, CallStatus, Route
 from otpvoice.providers.base import CallInquiry, CallReport, Deadlines, Provider
-from otpvoice.providers.mobtexting_evidence import Answer, Evidence, Verdict, reply_id
-from otpvoice.providers.mobtexting_trial import answers
-from otpvoice.providers.overheard import OverheardReply, overhearing
+from otpvoice.providers.exchange_capture import OverheardReply, overhearing
+from otpvoice.providers.mobtexting.conformance import answers
+from otpvoice.providers.mobtexting.evidence import Answer, Evidence, Verdict, reply_id
 from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
 

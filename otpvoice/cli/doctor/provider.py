@@ -10,9 +10,9 @@ from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.cli.doctor.reach import reach_findings
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
-from otpvoice.providers.http import HttpClient
-from otpvoice.providers.probe import Account, probe, probe_asking
-from otpvoice.providers.proxy import parse_proxy
+from otpvoice.http_client.client import HttpClient
+from otpvoice.http_client.proxy import parse_proxy
+from otpvoice.providers.mobtexting.account import Account, probe, probe_asking
 from otpvoice.settings import Settings
 
 _FEW: Final = 100

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otpvoice.cli.doctor.findings import Finding, failure, ok, warning
-from otpvoice.providers.proxy import Proxy, ProxyError, parse_proxy
+from otpvoice.http_client.proxy import Proxy, ProxyError, parse_proxy
 
 _WITHIN: Final = 5.0
 """Seconds, for the name, the connection and TLS together."""

@@ -10,7 +10,7 @@ from otpvoice.cli.secrecy import faults_of_secrets
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
-from otpvoice.settings.rules import SHORTEST_CODE, violations
+from otpvoice.settings.validation import SHORTEST_CODE, violations
 
 _ADVISED_CODE: Final = 6
 """Digits."""

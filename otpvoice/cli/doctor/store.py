@@ -8,13 +8,13 @@ from otpvoice.app import queue_rules
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
-from otpvoice.store.address import address_of, connect
-from otpvoice.store.operations import Operations, Overview
-from otpvoice.store.probe import Server, Witness, probe, witnesses
-from otpvoice.store.redis import RedisStore
+from otpvoice.store.admin import Operations, Overview
+from otpvoice.store.models import Health, SetAsides
+from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
 from otpvoice.store.selftest import SelfTest
-from otpvoice.store.values import Health, SetAsides
+from otpvoice.store.server_info import Server, Witness, probe, witnesses
+from otpvoice.store.url import address_of, connect
 
 _LATE: Final = 60_000
 """Milliseconds that an event may be due before no dialer can be delivering it."""

@@ -13,14 +13,14 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CALL_MOVES, Call, CallStatus, Status, Verification
-from otpvoice.providers.outline import outline
-from otpvoice.providers.overheard import (
+from otpvoice.providers.exchange_capture import (
     Overheard,
     OverheardCallback,
     OverheardReply,
     open_overheard,
 )
-from otpvoice.store.redis import RedisStore
+from otpvoice.providers.message_shape import outline
+from otpvoice.store.redis_store import RedisStore
 
 _ROUND: Final = 0.25
 """Seconds between two looks."""

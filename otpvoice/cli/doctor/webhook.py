@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok
 from otpvoice.cli.doctor.reach import reach_findings
+from otpvoice.http_client.client import HttpClient, NoReply
 from otpvoice.providers.base import Deadlines
-from otpvoice.providers.http import HttpClient, NoReply
 from otpvoice.settings import Settings
 
 _WITHIN: Final = 5.0

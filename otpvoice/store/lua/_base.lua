@@ -1,8 +1,8 @@
 -- What the rules share: this file, then _tallies.lua, _numbers.lua, _figures.lua, _breakers.lua, _limits.lua,
 -- _calls.lua, _verifications.lua, _events.lua, _reports.lua and _again.lua; each knows those before it. (Lua
--- ends at 200 names; some 170 are taken.) Each rule is a function behind them (store/scripts.py), which may use sixty of
+-- ends at 200 names; some 170 are taken.) Each rule is a function behind them (store/functions.py), which may use sixty of
 -- these names.
--- The store puts this in front of them, rendered from Python (store/rules.py):
+-- The store puts this in front of them, rendered from Python (store/script_config.py):
 --   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
 --   RULES                how calls follow each other, and the limits
 --   CLIENT(name)         {tallies, deliver_only, told}: what a client has of its own

@@ -5,7 +5,7 @@
 --                         call <route> <status>   calls that came into it; "placed": each once that the provider
 --                                                 took, and "refused": failed before that
 --                         and behind "approved" and "answered" how long it took: the number of the first
---                         bound (store/figures.py) that is not less
+--                         bound (store/stats.py) that is not less
 -- hash areas:<bucket>     <area> <what>           placed, answered, approved, unapproved
 --
 -- <bucket>: how many there were since 1970. Verifications and calls of test numbers are in none.
@@ -18,7 +18,7 @@ do
   -- Fields of areas in one bucket: 64 areas with all they have. Further ones are "other", so that whoever
   -- calls all over the world does not fill the memory.
   local MOST_AREA_FIELDS = 256
-  -- Seconds; see store/figures.py.
+  -- Seconds; see store/stats.py.
   local TO_ANSWER, TO_APPROVAL = { 5, 10, 15, 20, 30, 45, 60 }, { 15, 30, 45, 60, 90, 120, 180, 300 }
 
   local function bucket_of(kind)

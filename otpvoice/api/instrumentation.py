@@ -1,0 +1,53 @@
+"""Counts what is asked, where every answer passes; and ``/metrics``, which shows it."""
+
+import time
+from typing import Final
+
+from flask import Blueprint, Flask, Response
+
+from otpvoice.api.request import asked
+from otpvoice.metrics.api import NOBODY, ApiMetrics
+from otpvoice.metrics.exposition import CONTENT_TYPE, Page
+
+_CALLBACK: Final = "webhooks.receive"
+
+
+def metrics_page(page: Page) -> Blueprint:
+    """``/metrics``. Like ``/healthz`` it is for those inside: a proxy keeps others out."""
+    routes = Blueprint("metrics", __name__)
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return Response(page.text(), content_type=CONTENT_TYPE)
+
+    return routes
+
+
+def note(outcome: str, limit: str = "") -> None:
+    """What came of the request being answered, in a word; and the limit that refused it."""
+    about = asked()
+    about.outcome, about.limit = outcome, limit
+
+
+def register(app: Flask, metrics: ApiMetrics) -> None:
+    """Counts every answer of ``app``. Registered last: its routes are all there."""
+    steps = {
+        "verifications.create": metrics.creates,
+        "verifications.check": metrics.checks,
+        "verifications.call": metrics.call_requests,
+    }
+    metrics.show_routes(rule.rule for rule in app.url_map.iter_rules())
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        about = asked()
+        rule = about.url_rule.rule if about.url_rule else "-"
+        metrics.answered(rule, response.status_code, time.perf_counter() - about.began)
+        if about.outcome and about.endpoint == _CALLBACK:
+            metrics.called_back(about.outcome)
+        elif about.outcome and about.endpoint in steps:
+            client = about.asker.client if about.asker else NOBODY
+            steps[about.endpoint](client, about.outcome).inc()
+            if about.limit:
+                metrics.refused(client, about.limit)
+        return response

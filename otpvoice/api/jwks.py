@@ -1,0 +1,27 @@
+"""``/.well-known/jwks.json``: the public keys that receipts are verified with."""
+
+from typing import Final
+
+import msgspec
+from flask import Blueprint, Response
+
+from otpvoice.api import schemas
+from otpvoice.api.responses import json_answer
+from otpvoice.core.receipts import Receipts
+
+_FRESH: Final = 300
+"""Seconds that the keys may be kept: as long as a receipt is good for."""
+
+
+def public_keys(receipts: Receipts) -> Blueprint:
+    """The one answer that is the same for all and may be kept."""
+    routes = Blueprint("receipts", __name__)
+    keys = msgspec.convert(receipts.key_set(), schemas.KeySet)
+
+    @routes.get("/.well-known/jwks.json")
+    def jwks() -> Response:
+        answer = json_answer(keys)
+        answer.headers["Cache-Control"] = f"public, max-age={_FRESH}"
+        return answer
+
+    return routes

@@ -1,0 +1,55 @@
+"""What an operation is, as the table of operations tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from otpvoice.api.schemas import Shape
+from otpvoice.core.requests import RequestBody
+
+JSON: Final = "application/json"
+BACKEND: Final = "api_key"
+APP: Final = "client_token"
+PROVIDER: Final = "webhook_secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer that is no refusal."""
+
+    status: int
+    means: str
+    shapes: tuple[type[Shape], ...] = ()
+    """The types that a body of JSON may have."""
+    examples: tuple[Shape, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Beside Request-Id."""
+    media: tuple[str, ...] = (JSON,)
+    """Without any there is no body."""
+    links: tuple[str, ...] = ()
+    """Operations that go on from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method does at one address."""
+
+    name: str
+    """Unique: generated clients call it so."""
+    method: str
+    path: str
+    tag: str
+    summary: str
+    answers: tuple[Answer, ...]
+    refusals: tuple[type[Exception], ...] = ()
+    """Beside what can happen anywhere."""
+    says: str = ""
+    credentials: tuple[str, ...] = ()
+    """Any one of them will do."""
+    parameters: tuple[str, ...] = ()
+    """Beside Request-Id."""
+    request: type[RequestBody] | None = None
+    example: Mapping[str, str] = field(default_factory=dict)
+    """A body of it."""
+    takes: tuple[str, ...] = ()
+    """Media types of a body that is not described."""

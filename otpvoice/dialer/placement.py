@@ -1,0 +1,90 @@
+"""From what the provider answered to what becomes of the call."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.providers.base import Outcome, Placement
+from otpvoice.store.models import CallResult, Claim, RouteVerdict
+
+MAX_REQUESTS: Final = 3
+"""Requests for one call, and only while provably none of them rang."""
+_BACK_OFF: Final = (1_000, 3_000)
+"""Milliseconds before the second and the third request."""
+_UNREACHED: Final = 10_000
+"""Milliseconds between attempts that sent nothing, once every route had its requests."""
+_LONGEST_WAIT: Final = 30
+"""Seconds: a provider that asks for more is as good as one that refuses."""
+
+_REFUSALS: Final = {
+    Outcome.REFUSED: CallReason.REFUSED,
+    Outcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
+    Outcome.UNSENT: CallReason.PROVIDER_ERROR,
+    Outcome.BACK_OFF: CallReason.PROVIDER_ERROR,
+}
+
+_VERDICTS: Final = {
+    Outcome.ACCEPTED: RouteVerdict.GOOD,
+    Outcome.REFUSED: RouteVerdict.BAD,
+    Outcome.UNSENT: RouteVerdict.UNREACHED,
+    Outcome.AMBIGUOUS: RouteVerdict.BAD,
+    Outcome.MISCONFIGURED: RouteVerdict.DOWN,
+}
+
+
+def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
+    """What is written down of one request.
+
+    Accepted is ``placed``; silence after a request is ``unknown`` and never sent again. What was
+    provably not rung is tried again if the reason passes, else the call fails and the next
+    untried of ``routes`` takes over. Where nobody was reached by any route, not a byte was sent and
+    no try is used up: the call waits in the queue, as long as the code's life allows.
+    """
+    result = _result_of(placement, claim, routes)
+    # Whatever answered without taking the call has had its request: the number's gap holds.
+    refused = result.unsent and placement.outcome is not Outcome.UNSENT
+    return replace(result, verdict=_verdict(placement, result), refused=refused)
+
+
+def _verdict(placement: Placement, result: CallResult) -> RouteVerdict:
+    """Judge the route. A provider that wants to be asked later has refused once the call fails."""
+    if placement.outcome is Outcome.BACK_OFF:
+        return RouteVerdict.BAD if result.status is CallStatus.FAILED else RouteVerdict.NONE
+    return _VERDICTS[placement.outcome]
+
+
+def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
+    if placement.outcome is Outcome.ACCEPTED:
+        return CallResult(CallStatus.PLACED, provider_id=placement.provider_id)
+    if placement.outcome is Outcome.AMBIGUOUS:
+        return CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw=placement.detail)
+    retry_in = _retry_in(placement, claim)
+    if retry_in is not None:
+        return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
+    next_route = next_untried(claim, routes)
+    if placement.outcome is Outcome.UNSENT and next_route is None:
+        return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED, unsent=True)
+    return CallResult(
+        CallStatus.FAILED,
+        _REFUSALS[placement.outcome],
+        raw=placement.detail,
+        unsent=True,
+        next_route=next_route,
+    )
+
+
+def _retry_in(placement: Placement, claim: Claim) -> int | None:
+    sent = claim.requests + 1
+    if placement.outcome not in {Outcome.UNSENT, Outcome.BACK_OFF} or sent >= MAX_REQUESTS:
+        return None
+    asked = placement.retry_after or 0
+    if asked > _LONGEST_WAIT:
+        return None
+    return max(_BACK_OFF[sent - 1], int(asked * 1000))
+
+
+def next_untried(claim: Claim, routes: Sequence[Route]) -> Route | None:
+    """Return the first of ``routes`` that this call and those before it did not try."""
+    untried = [route for route in routes if route not in {claim.route, *claim.tried}]
+    return untried[0] if untried else None

@@ -1,0 +1,45 @@
+"""What a scrape is answered."""
+
+from importlib.metadata import version
+from typing import Final
+
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from otpvoice.metrics.multiprocess import shared_folder
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Page(CollectorRegistry):
+    """All that is known at the moment of a scrape.
+
+    Args:
+        counted: the instruments of this process; of all that count in the same folder, if they do.
+        gauges: what is looked up for each scrape.
+    """
+
+    def __init__(self, counted: CollectorRegistry, gauges: Collector) -> None:
+        super().__init__()
+        # Three lines for one, and the shared folder has none.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
+        folder = shared_folder()
+        self.register(_Build())
+        self.register(MultiProcessCollector(None, folder) if folder else counted)  # type: ignore[no-untyped-call] # it has no types
+        self.register(gauges)
+
+    def text(self) -> bytes:
+        """In Prometheus's text format, version 0.0.4."""
+        return generate_latest(self)
+
+
+class _Build(Collector):
+    """Which release this is."""
+
+    def collect(self) -> list[Metric]:
+        build = GaugeMetricFamily("otpvoice_build_info", "The release.", labels=["version"])
+        build.add_metric([version("otpvoice")], 1)
+        return [build]

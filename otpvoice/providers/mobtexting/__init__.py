@@ -1,0 +1,1 @@
+"""Mobtexting, the first provider: calls, replies, callbacks and account."""
