@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from otpvoice.api import schemas
-from otpvoice.core.verification import Call, Next, Status, Verification
+from otpvoice.core.verification import Call, NextActions, Status, Verification
 
 _POLL_AFTER: Final = 2
 """Seconds between two looks at a pending verification."""
@@ -68,7 +68,7 @@ def _call(call: Call) -> schemas.Call:
     )
 
 
-def _step(step: Next, now: int) -> schemas.Step:
+def _step(step: NextActions, now: int) -> schemas.Step:
     if step.at is None:
         return schemas.Step(allowed=step.allowed, reason=step.reason, at=None, retry_after=None)
     # Rounded up: who comes at the second we named must not be early.

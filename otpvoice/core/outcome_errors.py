@@ -18,13 +18,13 @@ from otpvoice.core.errors import (
     VerificationClosed,
 )
 from otpvoice.core.limits import LIMITS, WRONG_CODES, setting_of
-from otpvoice.core.store_port import Answer
+from otpvoice.core.store_port import StoreResult
 
 _RETRY_CALLS: Final = 5
 """Seconds after which it is worth asking again when nobody dials."""
 
 
-def refusal(answer: Answer) -> OtpvoiceError:
+def refusal(answer: StoreResult) -> OtpvoiceError:
     """The error that says what ``answer.outcome`` means to the one who asked."""
     outcome, _, limit = answer.outcome.partition(" ")
     error = _rate_limited(answer, limit) if limit else _REFUSALS[outcome](answer)
@@ -32,13 +32,13 @@ def refusal(answer: Answer) -> OtpvoiceError:
     return error
 
 
-def _rate_limited(answer: Answer, limit: str) -> RateLimited:
+def _rate_limited(answer: StoreResult, limit: str) -> RateLimited:
     setting = setting_of(limit)
     kind = TooManyWrongCodes if setting == WRONG_CODES else RateLimited
     return kind(LIMITS[setting], limit=limit, retry_after=-(-answer.number // 1000))
 
 
-_REFUSALS: Final[Mapping[str, Callable[[Answer], OtpvoiceError]]] = MappingProxyType(
+_REFUSALS: Final[Mapping[str, Callable[[StoreResult], OtpvoiceError]]] = MappingProxyType(
     {
         "not_found": lambda _: NotFound(),
         "closed": lambda _: VerificationClosed("The verification has ended."),

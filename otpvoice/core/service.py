@@ -16,7 +16,14 @@ from otpvoice.core.outcome_errors import refusal
 from otpvoice.core.phone import Number, NumberRules, parse_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
-from otpvoice.core.store_port import Answer, Idempotency, NewCall, NewVerification, Shares, Store
+from otpvoice.core.store_port import (
+    Idempotency,
+    NewCall,
+    NewVerification,
+    Shares,
+    Store,
+    StoreResult,
+)
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 _MIN_QUEUE_MARGIN: Final = 15
@@ -347,7 +354,7 @@ def _new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(16)}"
 
 
-def _expect(answer: Answer, outcome: str) -> Verification:
+def _expect(answer: StoreResult, outcome: str) -> Verification:
     if answer.outcome == outcome and answer.verification:
         return answer.verification
     raise refusal(answer)

@@ -78,7 +78,7 @@ class NewVerification(Struct, frozen=True):
     no settings of the client."""
 
 
-class Answer(Protocol):
+class StoreResult(Protocol):
     """What a step of the store did, and the verification as it then stood."""
 
     @property
@@ -101,14 +101,14 @@ class Answer(Protocol):
 class Store(Protocol):
     """Each step is atomic and happens at most once. All raise ``StoreUnavailable``."""
 
-    def create(self, new: NewVerification) -> Answer:
+    def create(self, new: NewVerification) -> StoreResult:
         """Begins one or finds the one under way, and queues its call.
 
         ``created``, ``existing``, ``call_gap`` and ``rate_limited <limit>`` (number: ms until it
         would be taken), ``over_capacity``, ``calls_unavailable``, ``idempotency_mismatch``.
         """
 
-    def get(self, verification_id: str, client: str) -> Answer:
+    def get(self, verification_id: str, client: str) -> StoreResult:
         """``found``, ``not_found``. Ends what is over, changes nothing else."""
 
     def check(
@@ -118,7 +118,7 @@ class Store(Protocol):
         length: int,
         digests: list[bytes],
         idempotency: Idempotency | None = None,
-    ) -> Answer:
+    ) -> StoreResult:
         """``right``, ``wrong``, ``wrong_length``, ``closed``, ``no_call_yet``, ``not_found``.
 
         ``no_call_yet``: the code was generated and no call was sent; neither compared nor counted.
@@ -126,7 +126,9 @@ class Store(Protocol):
         ``idempotency_mismatch``.
         """
 
-    def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
+    def end(
+        self, verification_id: str, client: str, status: Status, reason: EndReason
+    ) -> StoreResult:
         """``ended`` (also: already, in this status), ``closed``, ``not_found``."""
 
     def call(
@@ -135,7 +137,7 @@ class Store(Protocol):
         client: str,
         call: NewCall,
         idempotency: Idempotency | None = None,
-    ) -> Answer:
+    ) -> StoreResult:
         """Queues a call or brings a delayed one forward.
 
         ``coming``, ``closed``, ``too_late``, ``rate_limited <limit>`` (number: ms until then),

@@ -146,7 +146,7 @@ class Call(Struct, frozen=True, kw_only=True):
         return live and self.live_until is not None and now < self.live_until
 
 
-class Next(Struct, frozen=True):
+class NextActions(Struct, frozen=True):
     """Whether a step is allowed now; if not or not at once, why and when."""
 
     allowed: bool
@@ -189,31 +189,31 @@ class Verification(Struct, frozen=True, kw_only=True):
         """Whole seconds of life left; 0 when ended."""
         return max(0, self.expires_at - self.now) // 1000 if self.status is Status.PENDING else 0
 
-    def next_check(self) -> Next:
+    def next_check(self) -> NextActions:
         """Whether a code may be handed in."""
         if self.status is not Status.PENDING:
-            return Next(allowed=False, reason=NextReason.CLOSED)
+            return NextActions(allowed=False, reason=NextReason.CLOSED)
         if self.wrong_codes_until > self.now:
             reason = NextReason.TOO_MANY_WRONG_CODES
-            return Next(allowed=False, reason=reason, at=self.wrong_codes_until)
-        return Next(allowed=True)
+            return NextActions(allowed=False, reason=reason, at=self.wrong_codes_until)
+        return NextActions(allowed=True)
 
-    def next_call(self) -> Next:
+    def next_call(self) -> NextActions:
         """Whether asking for a call now would queue one or bring one forward."""
         if self.status is not Status.PENDING:
-            return Next(allowed=False, reason=NextReason.CLOSED)
+            return NextActions(allowed=False, reason=NextReason.CLOSED)
         earliest = max(self.now, self.gap_until)
         for call in self.calls:
             soonest = max(earliest, call.not_before)
             waiting = call.status is CallStatus.QUEUED and call.due_at <= soonest
             if waiting or call.is_live(self.now):
-                return Next(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
+                return NextActions(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
         if earliest > self.expires_at - self.queue_margin:
-            return Next(allowed=False, reason=NextReason.TOO_LATE)
+            return NextActions(allowed=False, reason=NextReason.TOO_LATE)
         if self.limit_until > self.now:
             guesses = setting_of(self.limit) == WRONG_CODES
             reason = NextReason.TOO_MANY_WRONG_CODES if guesses else NextReason.RATE_LIMITED
-            return Next(allowed=False, reason=reason, at=self.limit_until)
+            return NextActions(allowed=False, reason=reason, at=self.limit_until)
         if earliest > self.now:
-            return Next(allowed=True, reason=NextReason.CALL_GAP, at=earliest)
-        return Next(allowed=True)
+            return NextActions(allowed=True, reason=NextReason.CALL_GAP, at=earliest)
+        return NextActions(allowed=True)

@@ -8,7 +8,7 @@ from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics.store import StoreMetrics
-from otpvoice.store.circuit_breaker import Gate
+from otpvoice.store.circuit_breaker import CircuitBreaker
 from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.functions import Library
 from otpvoice.store.keys import TAG, Keys
@@ -42,7 +42,7 @@ class Rulebook:
         tag: str = TAG,
         clock_offset: int = 0,
         metrics: StoreMetrics | None = None,
-        gate: Gate | None = None,
+        gate: CircuitBreaker | None = None,
         outages: OutageLog | None = None,
     ) -> None:
         self.clock_offset = clock_offset
@@ -51,7 +51,7 @@ class Rulebook:
         self._keys = Keys(tag)
         self.rules = rules or QueueRules()
         self._library = Library(self.rules)
-        self.gate = gate or Gate(Connections(redis.connection_pool), self._probe, outages)
+        self.gate = gate or CircuitBreaker(Connections(redis.connection_pool), self._probe, outages)
 
     def set_aside(self, error: UnreadableRecord, text: bytes | None = None) -> None:
         """Move what ``error`` names out of the way, and report it.

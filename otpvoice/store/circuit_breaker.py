@@ -14,7 +14,7 @@ PROBE_EVERY: Final = 0.25
 _NOT_SENT: Final = "The store cannot serve the request at the moment. Nothing was done: repeat it."
 
 
-class Gate:
+class CircuitBreaker:
     """Closed from the first lost connection until a probe gets a reply.
 
     Without it every thread would wait its own half second for a store that is known to be gone.

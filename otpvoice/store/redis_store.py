@@ -11,7 +11,7 @@ from otpvoice.core.store_port import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import CallReason, EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.base import HEARD_WITHIN, Rulebook
-from otpvoice.store.circuit_breaker import Gate
+from otpvoice.store.circuit_breaker import CircuitBreaker
 from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.decoding import (
     Answer,
@@ -73,7 +73,7 @@ class RedisStore(Rulebook):
         tag: str = TAG,
         clock_offset: int = 0,
         metrics: StoreMetrics | None = None,
-        gate: Gate | None = None,
+        gate: CircuitBreaker | None = None,
         outages: OutageLog | None = None,
     ) -> None:
         super().__init__(

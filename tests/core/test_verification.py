@@ -9,7 +9,7 @@ from otpvoice.core.verification import (
     CALL_MOVES,
     Call,
     CallStatus,
-    Next,
+    NextActions,
     NextReason,
     Route,
     Status,
@@ -39,8 +39,8 @@ PENDING = Verification(
 )  # fmt: skip
 
 
-IN_PROGRESS = Next(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
-TOO_LATE = Next(allowed=False, reason=NextReason.TOO_LATE)
+IN_PROGRESS = NextActions(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
+TOO_LATE = NextActions(allowed=False, reason=NextReason.TOO_LATE)
 
 
 def with_calls(*calls: Call, gap_until: int = 0, now: int = NOW) -> Verification:
@@ -123,34 +123,34 @@ def test_live(call: Call, is_live: bool) -> None:
 def test_nothing_is_next_once_it_ended(status: Status) -> None:
     """Neither a check nor a call, whatever its calls."""
     ended = replace(PENDING, status=status)
-    assert ended.next_check() == Next(allowed=False, reason=NextReason.CLOSED)
-    assert ended.next_call() == Next(allowed=False, reason=NextReason.CLOSED)
+    assert ended.next_check() == NextActions(allowed=False, reason=NextReason.CLOSED)
+    assert ended.next_call() == NextActions(allowed=False, reason=NextReason.CLOSED)
     assert ended.expires_in == 0
 
 
 def test_a_pending_one_takes_codes() -> None:
     """At any time of its life."""
-    assert PENDING.next_check() == Next(allowed=True)
+    assert PENDING.next_check() == NextActions(allowed=True)
 
 
 @pytest.mark.parametrize(
     ("verification", "expected"),
     [
         # Nothing is under way.
-        (with_calls(), Next(allowed=True)),
-        (with_calls(live(CallStatus.BUSY, NOW + 9)), Next(allowed=True)),
-        (with_calls(live(CallStatus.PLACED, NOW)), Next(allowed=True)),
-        (with_calls(live(CallStatus.UNKNOWN, NOW)), Next(allowed=True)),
+        (with_calls(), NextActions(allowed=True)),
+        (with_calls(live(CallStatus.BUSY, NOW + 9)), NextActions(allowed=True)),
+        (with_calls(live(CallStatus.PLACED, NOW)), NextActions(allowed=True)),
+        (with_calls(live(CallStatus.UNKNOWN, NOW)), NextActions(allowed=True)),
         # A call comes already.
         (with_calls(CALL), IN_PROGRESS),
         (with_calls(live(CallStatus.DIALING, None)), IN_PROGRESS),
         (with_calls(live(CallStatus.PLACED, NOW + 1)), IN_PROGRESS),
         (with_calls(live(CallStatus.UNKNOWN, NOW + 1)), IN_PROGRESS),
         # A delayed one can be brought forward, as far as the gap.
-        (with_calls(replace(CALL, due_at=NOW + 1)), Next(allowed=True)),
+        (with_calls(replace(CALL, due_at=NOW + 1)), NextActions(allowed=True)),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 8),
-            Next(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 8),
+            NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 8),
         ),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 9),
@@ -159,19 +159,19 @@ def test_a_pending_one_takes_codes() -> None:
         # One that backs off can not.
         (with_calls(replace(CALL, due_at=NOW + 9, not_before=NOW + 9)), IN_PROGRESS),
         # The gap schedules.
-        (with_calls(gap_until=NOW), Next(allowed=True)),
-        (with_calls(gap_until=NOW + 1), Next(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1)),
+        (with_calls(gap_until=NOW), NextActions(allowed=True)),
+        (with_calls(gap_until=NOW + 1), NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1)),
         (
             with_calls(gap_until=NOW + 240 * SECOND),
-            Next(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
+            NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
         ),
         # Too late: the margin of the end is not enough.
         (with_calls(gap_until=NOW + 240 * SECOND + 1), TOO_LATE),
-        (with_calls(now=NOW + 240 * SECOND), Next(allowed=True)),
+        (with_calls(now=NOW + 240 * SECOND), NextActions(allowed=True)),
         (with_calls(now=NOW + 240 * SECOND + 1), TOO_LATE),
     ],
 )  # fmt: skip
-def test_next_call(verification: Verification, expected: Next) -> None:
+def test_next_call(verification: Verification, expected: NextActions) -> None:
     """Allowed exactly when asking would queue a call or bring one forward; else the reason."""
     assert verification.next_call() == expected
 

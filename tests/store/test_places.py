@@ -7,7 +7,14 @@ import pytest
 from redis import Redis
 from store.exchange import CODE, RAVI, Exchange, exchange_with
 
-from otpvoice.core.verification import CallReason, CallStatus, Next, NextReason, Route, Verification
+from otpvoice.core.verification import (
+    CallReason,
+    CallStatus,
+    NextActions,
+    NextReason,
+    Route,
+    Verification,
+)
 from otpvoice.store.decoding import Answer
 from otpvoice.store.models import CallResult
 
@@ -79,7 +86,7 @@ def test_next_says_when_there_is_room(exchange: Exchange) -> None:
     exchange.finds_busy()
     seen = exchange.looks(begun)
     step = seen.next_call()
-    assert step == Next(allowed=False, reason=NextReason.RATE_LIMITED, at=seen.limit_until)
+    assert step == NextActions(allowed=False, reason=NextReason.RATE_LIMITED, at=seen.limit_until)
     assert step.at
     exchange.passes((step.at - seen.now) / 1000)
     assert exchange.looks(begun).next_call().allowed

@@ -11,7 +11,7 @@ from world import ASHA
 from otpvoice.core.verification import (
     CallReason,
     CallStatus,
-    Next,
+    NextActions,
     NextReason,
     Status,
     Verification,
@@ -77,7 +77,7 @@ def test_next_says_until_when(exchange: Exchange) -> None:
     seen = exchange.looks(begun)
     assert seen.now + (HOUR - 5) * 1000 <= seen.wrong_codes_until
     assert seen.wrong_codes_until <= seen.now + (HOUR + SLICE) * 1000
-    expected = Next(
+    expected = NextActions(
         allowed=False, reason=NextReason.TOO_MANY_WRONG_CODES, at=seen.wrong_codes_until
     )
     assert seen.next_check() == expected
@@ -153,7 +153,7 @@ def test_the_right_code_is_taken_when_there_is_room_again(redis: Redis) -> None:
     assert refusing(exchange.checks(begun, CODE)) == LIMIT
     seen = exchange.looks(begun)
     exchange.passes((seen.wrong_codes_until - seen.now) / 1000)
-    assert exchange.looks(begun).next_check() == Next(allowed=True)
+    assert exchange.looks(begun).next_check() == NextActions(allowed=True)
     assert exchange.checks(begun, CODE).outcome == "right"
 
 

@@ -149,13 +149,13 @@ def _link(operation: Operation) -> _Json:
 def _schemas(operations: Iterable[Operation]) -> _Json:
     told: list[type[msgspec.Struct]] = [each.request for each in operations if each.request]
     told += [shape for each in operations for answer in each.answers for shape in answer.shapes]
-    _, schemas = msgspec.json.schema_components(
+    _, components = msgspec.json.schema_components(
         [*told, schemas.ProblemDocument], ref_template="#/components/schemas/{name}"
     )
-    for schema in schemas.values():
+    for schema in components.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])
-    return schemas
+    return components
 
 
 def _schema(kind: type[msgspec.Struct]) -> _Json:
