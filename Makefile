@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo example-login example-sms test bench lint lock clean
+.PHONY: demo example-login example-sms test bench lint map lock clean
 
 demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
@@ -26,6 +26,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+map: $(VENV)/.test  ## draw the modules and their imports into docs/architecture.md
+	$(BIN)/python scripts/module_map.py
 
 # The locks name every package with its hash. Editable, so that a change is seen at once.
 $(VENV)/.demo: requirements/demo.txt pyproject.toml

@@ -114,7 +114,7 @@ def test_demo_console_opens_with_printed_key(demo: Demo) -> None:
 
 def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
     """From the request to the approval, in one shell, with a person's pauses between blocks."""
-    section = README.partition("## The whole story with curl")[2].partition("\n## ")[0]
+    section = README.partition("## Quick start")[2].partition("\n## ")[0]
     create, listen, check = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     phones = Phones(demo.sandbox_url)
     calls = len(phones.calls(NUMBER))

@@ -160,7 +160,10 @@ def test_a_pending_one_takes_codes() -> None:
         (with_calls(replace(CALL, due_at=NOW + 9, not_before=NOW + 9)), IN_PROGRESS),
         # The gap schedules.
         (with_calls(gap_until=NOW), NextActions(allowed=True)),
-        (with_calls(gap_until=NOW + 1), NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1)),
+        (
+            with_calls(gap_until=NOW + 1),
+            NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1),
+        ),
         (
             with_calls(gap_until=NOW + 240 * SECOND),
             NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
