@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry
 from otpvoice import logs
 from otpvoice.api import cors, errors, instrumentation, schemas
 from otpvoice.api.auth import Access, ApiKeys, seen
-from otpvoice.api.console.auth import Door, Guesses
-from otpvoice.api.console.dashboard import Price
-from otpvoice.api.console.routes import Console, console_pages
-from otpvoice.api.console.search import Searcher
+from otpvoice.api.console.auth import AdminAuth, LoginThrottle
+from otpvoice.api.console.dashboard import CallPrice
+from otpvoice.api.console.routes import ConsoleContext, console_blueprint
+from otpvoice.api.console.search import SearchService
 from otpvoice.api.docs import docs
 from otpvoice.api.health import health
 from otpvoice.api.instrumentation import metrics_page
@@ -225,24 +225,24 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
         clock_offset=store.clock_offset,
         gate=store.gate,
     )
-    searcher = Searcher(
+    searcher = SearchService(
         operations=looking,
         ring=_ring(settings),
         number_key=NumberKey(settings.secrets.number_key),
         limits=settings.call_limits(),
         region=only_region(settings.limits.regions),
     )
-    console = Console(
-        searcher=searcher,
-        figures=Figures(store.redis, gate=store.gate),
-        live_calls=settings.limits.live_calls,
+    console = ConsoleContext(
+        search_service=searcher,
+        stats=Figures(store.redis, gate=store.gate),
+        max_live_calls=settings.limits.live_calls,
         routes=settings.provider.routes,
-        price=Price(settings.console.price_per_call, settings.console.currency),
+        price=CallPrice(settings.console.price_per_call, settings.console.currency),
         previewer=Previewer(settings, provider(settings)),
         clients=tuple(sorted(settings.clients)),
     )
-    door = Door(settings.secrets.admin_key_sha256, settings.server.public_url, Guesses())
-    return console_pages(console, door)
+    door = AdminAuth(settings.secrets.admin_key_sha256, settings.server.public_url, LoginThrottle())
+    return console_blueprint(console, door)
 
 
 def queue_rules(settings: Settings) -> QueueRules:

@@ -28,7 +28,7 @@ from playwright.sync_api import (
 )
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-PATIENCE: Final = 15_000
+TIMEOUT_MS: Final = 15_000
 """Milliseconds to wait for something on a page."""
 _OPTIONS: Final = (
     "--no-sandbox",  # tests may run as root, where Chromium has none
@@ -44,7 +44,7 @@ _OPTIONS: Final = (
 )
 
 
-class Browsing:
+class BrowserSession:
     """Pages of one test, which watch each other's manners.
 
     Args:
@@ -57,27 +57,27 @@ class Browsing:
         self._expected: list[str] = []
         self._faults: list[str] = []
 
-    def opens(self, url: str = "", **options: Any) -> Page:
+    def open(self, url: str = "", **options: Any) -> Page:
         """A page in a profile of its own, at ``url`` if one is given.
 
         ``options``: of Playwright's ``new_context``, such as ``viewport``, ``color_scheme``.
         """
         context = self._chromium.new_context(**options)
         self._contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        context.on("console", self._hears)
-        context.on("weberror", self._catches)
-        context.on("request", self._sees)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on("console", self._on_console)
+        context.on("weberror", self._on_error)
+        context.on("request", self._on_request)
         page = context.new_page()
         if url:
             page.goto(url)
         return page
 
-    def expects(self, fault: str) -> None:
+    def expect_fault(self, fault: str) -> None:
         """A pattern of what the console may say: the browser tells it of each refused request."""
         self._expected.append(fault)
 
-    def closes(self) -> list[str]:
+    def close(self) -> list[str]:
         """Ends all pages; what went wrong in them."""
         for context in self._contexts:
             context.close()
@@ -86,14 +86,14 @@ class Browsing:
     def _is_expected(self, fault: str) -> bool:
         return any(re.search(pattern, fault) for pattern in self._expected)
 
-    def _hears(self, message: ConsoleMessage) -> None:
+    def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self._faults.append(f"console: {message.text} ({message.location.get('url')})")
 
-    def _catches(self, error: WebError) -> None:
+    def _on_error(self, error: WebError) -> None:
         self._faults.append(f"uncaught: {error.error}")
 
-    def _sees(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in {"data", "blob"} and address.hostname not in LOOPBACK:
             self._faults.append(f"request to another machine: {request.url}")
@@ -107,7 +107,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("OTPVOICE_REQUIRE") == "all":
             pytest.fail("chromium is not installed, and nothing may be left out")
         pytest.skip("left out: chromium is not installed (Debian's package chromium)")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT_MS)
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program, args=[*_OPTIONS]) as browser,
@@ -116,14 +116,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browsing(chromium: Browser) -> Iterator[Browsing]:
+def browsing(chromium: Browser) -> Iterator[BrowserSession]:
     """What opens pages, and says at the end what went wrong in them."""
-    pages = Browsing(chromium)
+    pages = BrowserSession(chromium)
     yield pages
-    assert pages.closes() == []
+    assert pages.close() == []
 
 
 @pytest.fixture
-def page(browsing: Browsing) -> Page:
+def page(browsing: BrowserSession) -> Page:
     """A fresh page."""
-    return browsing.opens()
+    return browsing.open()

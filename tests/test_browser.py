@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import Browsing
+from browser import BrowserSession
 from playwright.sync_api import Browser
 
 
@@ -24,11 +24,11 @@ from playwright.sync_api import Browser
 )
 def test_what_goes_wrong_on_a_page_is_seen(script: str, fault: str, chromium: Browser) -> None:
     """Whatever it is; what a test expects is passed over, and nothing else with it."""
-    browsing = Browsing(chromium)
-    browsing.expects("something else")
-    page = browsing.opens("data:text/html,<title>well</title>")
+    browsing = BrowserSession(chromium)
+    browsing.expect_fault("something else")
+    page = browsing.open("data:text/html,<title>well</title>")
     page.evaluate(f"async () => {{ {script}; await new Promise(done => setTimeout(done)) }}")
-    faults = browsing.closes()
+    faults = browsing.close()
     assert any(re.search(fault, told) for told in faults), faults
-    browsing.expects(".")
-    assert browsing.closes() == []
+    browsing.expect_fault(".")
+    assert browsing.close() == []

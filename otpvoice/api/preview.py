@@ -5,28 +5,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.core.flow import DEFAULT, Flow, choose_flow
-from otpvoice.core.preview import Rehearsal
+from otpvoice.core.preview import FlowPreview
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import clean_name
 from otpvoice.core.verification import Route
 from otpvoice.providers.base import CallOrder, CallRequest, Provider
 from otpvoice.settings import Settings
 
-_EXAMPLE: Final = "4071132598"
+_EXAMPLE_CODE: Final = "4071132598"
 """No real code: its beginning is the example, with a zero in it."""
-_LEAST_LIFE: Final = 15
+_MIN_LIFE_S: Final = 15
 """Seconds of life without which no call is dialed."""
 _CALL_ID: Final = f"call_{'0' * 32}"
 _NUMBER: Final = "+919876543210"
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class CallPreview:
     """A call that is not placed."""
 
-    key: str
+    flow_key: str
     flow: Flow
-    rehearsal: Rehearsal
+    speech: FlowPreview
     requests: dict[Route, CallRequest]
     warnings: tuple[str, ...]
 
@@ -38,7 +38,9 @@ class Previewer:
         self._settings = settings
         self._provider = provider
 
-    def look(self, client: str, locale: str | None, name: str, text: str | None = None) -> Preview:
+    def preview(
+        self, client: str, locale: str | None, name: str, text: str | None = None
+    ) -> CallPreview:
         """The call that this request would lead to. ``text``: instead of the flow's own.
 
         Raises:
@@ -49,26 +51,26 @@ class Previewer:
         key, flow = choose_flow(locale, profile.flows)
         chosen, spoken = settings.provider, clean_name(name) or profile.default_name
         verification = settings.verification
-        rehearsal = Rehearsal(
+        speech = FlowPreview(
             text=flow.text if text is None else text,
-            code=_EXAMPLE[: verification.code_length],
+            code=_EXAMPLE_CODE[: verification.code_length],
             code_format=chosen.otp_format,
             name=spoken,
-            life=max(_LEAST_LIFE, min(verification.min_remaining_life, profile.ttl // 2)),
-            longest=chosen.c2c_duration * 60,
+            min_life_s=max(_MIN_LIFE_S, min(verification.min_remaining_life, profile.ttl // 2)),
+            max_duration_s=chosen.c2c_duration * 60,
         )
         warnings = (
-            *_of_the_choice(settings, locale, key),
-            *_of_the_given_name(name, spoken),
-            *_of_the_text(rehearsal, key),
+            *_flow_warnings(settings, locale, key),
+            *_name_warnings(name, spoken),
+            *_text_warnings(speech, key),
         )
         requests = {
-            route: self._request(profile, flow, rehearsal, route) for route in chosen.routes
+            route: self._preview_request(profile, flow, speech, route) for route in chosen.routes
         }
-        return Preview(key, flow, rehearsal, requests, warnings)
+        return CallPreview(key, flow, speech, requests, warnings)
 
-    def _request(
-        self, profile: ClientProfile, flow: Flow, rehearsal: Rehearsal, route: Route
+    def _preview_request(
+        self, profile: ClientProfile, flow: Flow, speech: FlowPreview, route: Route
     ) -> CallRequest:
         order = CallOrder(
             call_id=_CALL_ID,
@@ -76,13 +78,13 @@ class Previewer:
             number=_NUMBER,
             bridge=profile.bridge,
             flow_id=flow.id,
-            name=rehearsal.name,
-            code=rehearsal.written,
+            name=speech.name,
+            code=speech.code_text,
         )
         return self._provider.request(order)
 
 
-def _of_the_choice(settings: Settings, locale: str | None, key: str) -> Iterator[str]:
+def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:
     if locale and key == DEFAULT:
         yield f"No flow speaks {locale}: the default one will. Add it to provider.flows."
     if settings.provider.audio and Route.OBD in settings.provider.routes:
@@ -92,7 +94,7 @@ def _of_the_choice(settings: Settings, locale: str | None, key: str) -> Iterator
         )
 
 
-def _of_the_given_name(name: str, spoken: str) -> Iterator[str]:
+def _name_warnings(name: str, spoken: str) -> Iterator[str]:
     cleaned = clean_name(name)
     if name.strip() and not cleaned:
         yield f"Nothing of the name can be spoken: {spoken} is, instead."
@@ -100,9 +102,9 @@ def _of_the_given_name(name: str, spoken: str) -> Iterator[str]:
         yield f"The name is not spoken as it was given, but as {cleaned}."
 
 
-def _of_the_text(rehearsal: Rehearsal, key: str) -> Iterator[str]:
-    if rehearsal.text:
-        yield from rehearsal.warnings()
+def _text_warnings(speech: FlowPreview, key: str) -> Iterator[str]:
+    if speech.text:
+        yield from speech.warnings()
         return
     yield (
         f"The flow {key} has no text in the settings, so that nobody can tell what it says, and "

@@ -2,25 +2,25 @@
 
 from typing import Any
 
-from otpvoice.cli.moments import iso, when
+from otpvoice.cli.moments import format_time, format_utc
 from otpvoice.store.admin import Breaker
 from otpvoice.store.breaker_help import meaning_of
 
 
-def tell_breaker(breaker: Breaker, now: int) -> list[str]:
+def render_breaker(breaker: Breaker, now: int) -> list[str]:
     """Which, until when, what it means and what to do."""
     meaning = meaning_of(breaker)
     return [
-        f"  {breaker.name} until {when(breaker.until, now)}",
+        f"  {breaker.name} until {format_time(breaker.until, now)}",
         f"    {meaning.means}",
         f"    {meaning.to_do}",
     ]
 
 
-def breaker_document(breaker: Breaker) -> dict[str, Any]:
+def serialize_breaker(breaker: Breaker) -> dict[str, Any]:
     """The same for machines."""
     return {
         "name": breaker.name,
-        "until": iso(breaker.until),
+        "until": format_utc(breaker.until),
         "refuses": meaning_of(breaker).refuses,
     }

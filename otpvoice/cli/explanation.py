@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from otpvoice.cli.moments import iso, when
-from otpvoice.cli.uses import HEADING, Usage, usages
+from otpvoice.cli.moments import format_time, format_utc
+from otpvoice.cli.uses import HEADING, LimitStatus, limit_statuses
 from otpvoice.core.allowances import CALLS_PER_DAY
 from otpvoice.core.limits import CallLimits
 from otpvoice.store.admin import Explanation, Refusal, Telephone
@@ -15,28 +15,28 @@ from otpvoice.store.admin import Explanation, Refusal, Telephone
 class NumberLimits:
     """One number's limits as they stand."""
 
-    masked: str
-    name_in_logs: str
-    now: int
-    gap_until: int | None
+    masked_number: str
+    log_id: str
+    now_ms: int
+    gap_until_ms: int | None
     """None when no gap holds it."""
-    blocked_until: int | None
-    usages: tuple[Usage, ...]
+    blocked_until_ms: int | None
+    limits: tuple[LimitStatus, ...]
     """Of all limits that a call to it meets, the block and the breaker included."""
     refusals: tuple[Refusal, ...]
-    by_address: bool
+    has_address_limits: bool
     """Calls are counted by address too, which no number tells."""
 
     @property
-    def own(self) -> list[Usage]:
+    def own_limits(self) -> list[LimitStatus]:
         """Those of the number itself and of its beginning."""
-        return [each for each in self.usages if each.limit != CALLS_PER_DAY and not each.client]
+        return [each for each in self.limits if each.limit != CALLS_PER_DAY and not each.client]
 
     @property
-    def holding(self) -> list[Usage]:
+    def refusing(self) -> list[LimitStatus]:
         """Those that refuse: whoever asks before one client only, and the longest first."""
-        full = [each for each in self.usages if each.until]
-        return sorted(full, key=lambda each: (each.client or "", -(each.until or 0)))
+        full = [each for each in self.limits if each.until_ms]
+        return sorted(full, key=lambda each: (each.client or "", -(each.until_ms or 0)))
 
 
 def number_limits(
@@ -45,70 +45,73 @@ def number_limits(
     """What the store explained, beside what the settings allow."""
     now = explanation.now
     return NumberLimits(
-        masked=telephone.masked,
-        name_in_logs=telephone.log_id,
-        now=now,
-        gap_until=explanation.gap_until if explanation.gap_until > now else None,
-        blocked_until=explanation.blocked_until if explanation.blocked_until > now else None,
-        usages=tuple(usages(explanation.uses, limits, now)),
+        masked_number=telephone.masked,
+        log_id=telephone.log_id,
+        now_ms=now,
+        gap_until_ms=explanation.gap_until if explanation.gap_until > now else None,
+        blocked_until_ms=explanation.blocked_until if explanation.blocked_until > now else None,
+        limits=tuple(limit_statuses(explanation.uses, limits, now)),
         refusals=explanation.refusals,
-        by_address=bool(limits.calls_per_ip or limits.creates_per_ip),
+        has_address_limits=bool(limits.calls_per_ip or limits.creates_per_ip),
     )
 
 
-def headline(number: NumberLimits) -> str:
+def render_headline(number: NumberLimits) -> str:
     """What holds it longest, in one line."""
-    if number.holding:
-        longest = number.holding[0]
+    if number.refusing:
+        longest = number.refusing[0]
         asked_by = f" to {longest.client}" if longest.client else ""
-        until = when(longest.until or 0, number.now)
-        return f"{number.masked} is refused{asked_by} by {longest.limit} until {until}."
-    if number.gap_until:
-        return f"{number.masked} is not refused; its next call waits for the end of call_gap."
-    return f"{number.masked} is not refused."
+        until = format_time(longest.until_ms or 0, number.now_ms)
+        return f"{number.masked_number} is refused{asked_by} by {longest.limit} until {until}."
+    if number.gap_until_ms:
+        return (
+            f"{number.masked_number} is not refused; its next call waits for the end of call_gap."
+        )
+    return f"{number.masked_number} is not refused."
 
 
-def named_in_logs(number: NumberLimits) -> str:
+def render_log_id(number: NumberLimits) -> str:
     """How the service's log names it, to search by."""
-    return f'The log names it "number": "{number.name_in_logs}".'
+    return f'The log names it "number": "{number.log_id}".'
 
 
-def explain(number: NumberLimits) -> Iterator[str]:
+def render_limits(number: NumberLimits) -> Iterator[str]:
     """Every line of the answer."""
-    yield from (headline(number), named_in_logs(number), "", HEADING)
-    for each in number.usages:
-        yield each.row(number.now)
-    gap = Usage(None, "call_gap", None, None, number.gap_until).row(number.now)
-    yield f"{gap}; a call waits for it" if number.gap_until else gap
-    if number.by_address:
+    yield from (render_headline(number), render_log_id(number), "", HEADING)
+    for each in number.limits:
+        yield each.render(number.now_ms)
+    gap = LimitStatus(None, "call_gap", None, None, number.gap_until_ms).render(number.now_ms)
+    yield f"{gap}; a call waits for it" if number.gap_until_ms else gap
+    if number.has_address_limits:
         yield "  calls_per_ip and creates_per_ip count by address: a number does not show them."
     yield ""
-    yield from tell_refusals(number)
+    yield from render_refusals(number)
 
 
-def tell_refusals(number: NumberLimits) -> Iterator[str]:
+def render_refusals(number: NumberLimits) -> Iterator[str]:
     """The newest refusals, a line each."""
     if not number.refusals:
         yield "Nothing was refused to it within a day."
         return
     yield "Refused to it, the newest first:"
     for each in number.refusals:
-        yield f"  {when(each.at, number.now)}  {each.client}: {each.limit}  {_cause(each)}".rstrip()
+        time = format_time(each.at, number.now_ms)
+        yield f"  {time}  {each.client}: {each.limit}  {_render_cause(each)}".rstrip()
 
 
-def document(number: NumberLimits) -> dict[str, Any]:
+def serialize_limits(number: NumberLimits) -> dict[str, Any]:
     """The same for machines."""
     return {
-        "number": number.masked,
-        "name_in_logs": number.name_in_logs,
-        "now": iso(number.now),
-        "held_by": [each.title for each in number.holding],
-        "blocked_until": iso(number.blocked_until),
-        "call_gap_until": iso(number.gap_until),
-        "limits": [each.document() for each in number.usages],
+        "number": number.masked_number,
+        "name_in_logs": number.log_id,
+        "now": format_utc(number.now_ms),
+        "held_by": [each.title for each in number.refusing],
+        "blocked_until": format_utc(number.blocked_until_ms),
+        "call_gap_until": format_utc(number.gap_until_ms),
+        "limits": [each.serialize() for each in number.limits],
         "refusals": [
             {
-                "at": iso(each.at),
+                "at": format_utc(each.at),
                 "client": each.client,
                 "limit": each.limit,
                 "reference_name": each.reference or None,
@@ -119,7 +122,7 @@ def document(number: NumberLimits) -> dict[str, Any]:
     }
 
 
-def _cause(refusal: Refusal) -> str:
+def _render_cause(refusal: Refusal) -> str:
     if refusal.verification:
         return refusal.verification
     return f"a reference named {refusal.reference}" if refusal.reference else ""

@@ -5,24 +5,24 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.explanation import NumberLimits, headline, named_in_logs, tell_refusals
-from otpvoice.cli.explanation import document as limits_document
-from otpvoice.cli.found import Found
-from otpvoice.cli.limits import look
-from otpvoice.cli.operating import json_option, operating, print_json
+from otpvoice.cli.explanation import NumberLimits, render_headline, render_log_id, render_refusals
+from otpvoice.cli.explanation import serialize_limits as limits_document
+from otpvoice.cli.found import FoundVerification
+from otpvoice.cli.limits import load_number_limits
+from otpvoice.cli.operating import json_option, open_operator_context, print_json
 from otpvoice.core.search import Query
 
-_KEPT: Final = (
+_RETENTION_NOTE: Final = (
     "They are kept for verification.retention after their end, "
     "and for an hour if no call was sent and nothing was approved."
 )
 
 
 @click.command()
-@click.argument("what", metavar="NUMBER|vrf_…|REFERENCE")
+@click.argument("text", metavar="NUMBER|vrf_…|REFERENCE")
 @json_option
 @click.pass_context
-def find(context: click.Context, what: str, *, as_json: bool) -> None:
+def find(context: click.Context, text: str, *, as_json: bool) -> None:
     """Show verifications with their calls, the newest first, at most twenty of each kind.
 
     What begins with + is a number and with vrf_ an id. Other digits are searched as a number, if
@@ -30,29 +30,35 @@ def find(context: click.Context, what: str, *, as_json: bool) -> None:
     as a reference. Numbers are masked, codes never shown; the service's log records the search.
     The status is 1 if nothing was found.
     """
-    with operating() as operator:
-        query = operator.query(what)
-        found = [Found(each, operator.masked_number(each)) for each in operator.find(query)]
-        number = look(operator, operator.telephone(query.number)) if query.number else None
+    with open_operator_context() as operator:
+        query = operator.parse_query(text)
+        found = [
+            FoundVerification(each, operator.mask_number(each)) for each in operator.find(query)
+        ]
+        number = (
+            load_number_limits(operator, operator.telephone(query.number)) if query.number else None
+        )
     if as_json:
         document = {
             "searched": query.searched,
-            "verifications": [each.document() for each in found],
+            "verifications": [each.serialize() for each in found],
             "limits": limits_document(number) if number else None,
         }
         print_json(document)
     else:
-        click.echo("\n".join(_lines(query, found, number)))
-    known = found or (number and (number.refusals or number.blocked_until))
+        click.echo("\n".join(_render(query, found, number)))
+    known = found or (number and (number.refusals or number.blocked_until_ms))
     context.exit(0 if known else 1)
 
 
-def _lines(query: Query, found: Sequence[Found], number: NumberLimits | None) -> Iterator[str]:
+def _render(
+    query: Query, found: Sequence[FoundVerification], number: NumberLimits | None
+) -> Iterator[str]:
     if number:
-        yield from (headline(number), named_in_logs(number), *tell_refusals(number), "")
+        yield from (render_headline(number), render_log_id(number), *render_refusals(number), "")
     if not found:
-        yield f"No verification was found. {_KEPT}"
+        yield f"No verification was found. {_RETENTION_NOTE}"
     if not found or len(query.searched) > 1:
         yield query.describe()
     for each in found:
-        yield from each.tell()
+        yield from each.render()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import click
 
 from otpvoice.cli.explanation import NumberLimits
-from otpvoice.cli.limits import look
-from otpvoice.cli.moments import when
-from otpvoice.cli.operating import operating, yes_option
+from otpvoice.cli.limits import load_number_limits
+from otpvoice.cli.moments import format_time
+from otpvoice.cli.operating import open_operator_context, yes_option
 from otpvoice.core.limits import DAY, CallLimits
 
 
@@ -21,40 +21,40 @@ def forget(context: click.Context, number: str, *, yes: bool) -> None:
     What limits have counted and a block stay until they end by themselves: erasing is no way
     around them. The status is 1 if nothing was known.
     """
-    with operating() as operator:
-        telephone = operator.number(number)
+    with open_operator_context() as operator:
+        telephone = operator.parse_number(number)
         if not yes:
             click.echo(f"This erases what is known of {telephone.masked}, and can not be undone.")
             click.confirm("A pending verification is canceled. Go on?", abort=True)
-        before = look(operator, telephone)
+        before = load_number_limits(operator, telephone)
         erased = operator.operations.forget(telephone, operator.name)
-        after = look(operator, telephone)
-    click.echo("\n".join([*_erased(before, erased), *_staying(after, operator.limits)]))
+        after = load_number_limits(operator, telephone)
+    click.echo("\n".join([*_render_erased(before, erased), *_render_kept(after, operator.limits)]))
     context.exit(0 if erased or before.refusals else 1)
 
 
-def _erased(before: NumberLimits, verifications: int) -> Iterator[str]:
+def _render_erased(before: NumberLimits, verifications: int) -> Iterator[str]:
     if not verifications and not before.refusals:
-        yield f"Nothing was known of {before.masked}."
+        yield f"Nothing was known of {before.masked_number}."
         return
-    yield f"Erased of {before.masked}:"
+    yield f"Erased of {before.masked_number}:"
     yield f"  verifications, with their calls   {verifications}"
     yield f"  refusals                          {len(before.refusals)}"
 
 
-def _staying(after: NumberLimits, limits: CallLimits) -> Iterator[str]:
+def _render_kept(after: NumberLimits, limits: CallLimits) -> Iterator[str]:
     """What must outlive an erasure, and until when."""
-    counted = [f"{each.limit} {each.count}" for each in after.own if each.used]
+    counted = [f"{each.limit} {each.count}" for each in after.own_limits if each.used]
     if counted:
-        last = when(after.now + _look_back(limits), after.now)
+        last = format_time(after.now_ms + _longest_window_ms(limits), after.now_ms)
         yield f"Stays until {last} at the latest: what was counted ({', '.join(counted)})."
-    if after.blocked_until:
-        yield f"Stays until {when(after.blocked_until, after.now)}: the block."
-    if not counted and not after.blocked_until:
+    if after.blocked_until_ms:
+        yield f"Stays until {format_time(after.blocked_until_ms, after.now_ms)}: the block."
+    if not counted and not after.blocked_until_ms:
         yield "Nothing stays."
 
 
-def _look_back(limits: CallLimits) -> int:
+def _longest_window_ms(limits: CallLimits) -> int:
     """How long a number's limits look back, in milliseconds."""
     quotas = (
         *(*limits.calls_per_number, *limits.all_calls_per_number),

@@ -11,14 +11,14 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from otpvoice.app import STORE, create_app
-from otpvoice.cli.gunicorn_log import GunicornLog
+from otpvoice.cli.gunicorn_log import GunicornLogger
 from otpvoice.cli.worker import Worker
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.multiprocess import share, shared_folder
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import Server
 
-GRACE: Final = 15
+GRACE_S: Final = 15
 """Seconds for what is in flight when a stop is asked for."""
 
 
@@ -46,14 +46,14 @@ def options(server: Server) -> Mapping[str, Any]:
         "workers": server.workers,
         "worker_class": Worker,
         "threads": server.threads,
-        "graceful_timeout": GRACE,
+        "graceful_timeout": GRACE_S,
         "keepalive": server.keepalive,
-        "logger_class": GunicornLog,
+        "logger_class": GunicornLogger,
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,
-        "when_ready": _count_together,
-        "post_worker_init": _begin_work,
-        "on_exit": _forget_counts,
+        "when_ready": _enable_multiprocess_metrics,
+        "post_worker_init": _start_worker,
+        "on_exit": _remove_metrics_folder,
         # A stuck worker is replaced; a slow client is not one, and Redis has its own timeout.
         "timeout": 30,
         # Some seconds' work may wait; of more the kernel tells the clients at once.
@@ -74,20 +74,20 @@ def options(server: Server) -> Mapping[str, Any]:
     }
 
 
-def _count_together(_arbiter: Any) -> None:
+def _enable_multiprocess_metrics(_arbiter: Any) -> None:
     """Before there is a worker: what workers count is in a folder that they share."""
     share()
 
 
-def _forget_counts(_arbiter: Any) -> None:
+def _remove_metrics_folder(_arbiter: Any) -> None:
     """When all workers are gone. Only the arbiter comes here."""
     if folder := shared_folder():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begin_work(worker: Any) -> None:
+def _start_worker(worker: Any) -> None:
     """In each worker, when its application is loaded."""
-    _take_interrupts_gently(worker)
+    _handle_sigint_as_sigterm(worker)
     # Whether the store serves is logged now, not with the first request. A thread of its own keeps
     # a store that hangs from delaying the worker.
     store = worker.wsgi.extensions[STORE]
@@ -95,7 +95,7 @@ def _begin_work(worker: Any) -> None:
     threading.Thread(target=check, name="store check", daemon=True).start()
 
 
-def _take_interrupts_gently(worker: Any) -> None:
+def _handle_sigint_as_sigterm(worker: Any) -> None:
     """Makes Ctrl-C end a worker as SIGTERM does.
 
     Gunicorn's own handler shuts the thread pool down, whose lock the same thread may hold.

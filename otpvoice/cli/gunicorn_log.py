@@ -18,7 +18,7 @@ _LOG = structlog.get_logger(__name__)
 _BIND_FAILED: Final = re.compile(r"connection to (?P<address>.*) failed: (?P<reason>.*)", re.DOTALL)
 
 
-def _address(text: object) -> str:
+def _format_address(text: object) -> str:
     """``('127.0.0.1', 8000)``, as gunicorn writes it, as ``127.0.0.1:8000``."""
     try:
         host, port = ast.literal_eval(str(text))[:2]
@@ -38,7 +38,7 @@ _EVENTS: Final[Mapping[str, tuple[str, _Fields]]] = MappingProxyType(
         ),
         "Connection in use: %s": (
             "server.address_in_use",
-            lambda address: {"address": _address(address)},
+            lambda address: {"address": _format_address(address)},
         ),
         "Handling signal: %s": ("server.signal", lambda signal: {"signal": signal}),
         "Shutting down: %s": ("server.stopped", lambda _name: {}),
@@ -62,7 +62,7 @@ _EVENTS: Final[Mapping[str, tuple[str, _Fields]]] = MappingProxyType(
 """Gunicorn's message → our event, and its fields from the message's arguments."""
 
 
-class GunicornLog(Logger):  # type: ignore[misc] # gunicorn ships no types
+class GunicornLogger(Logger):  # type: ignore[misc] # gunicorn ships no types
     """A logger class for gunicorn that writes into our log."""
 
     def setup(self, cfg: Any) -> None:
@@ -74,7 +74,7 @@ class GunicornLog(Logger):  # type: ignore[misc] # gunicorn ships no types
     def _is_foreign(self, record: logging.LogRecord) -> bool:
         """Log the record as an event of ours if it is known; else leave it to the mask."""
         try:
-            known = self._event(record)
+            known = self._event_for(record)
         except Exception:  # noqa: BLE001 - another release's arguments: the record is masked
             return True
         if known is not None:
@@ -82,10 +82,10 @@ class GunicornLog(Logger):  # type: ignore[misc] # gunicorn ships no types
             _LOG.log(record.levelno, event, **fields)
         return known is None
 
-    def _event(self, record: logging.LogRecord) -> tuple[str, Mapping[str, Any]] | None:
+    def _event_for(self, record: logging.LogRecord) -> tuple[str, Mapping[str, Any]] | None:
         message = str(record.msg)
         if failed := _BIND_FAILED.fullmatch(message):
-            address, reason = _address(failed["address"]), _without_number(failed["reason"])
+            address, reason = _format_address(failed["address"]), _strip_errno(failed["reason"])
             return "server.bind_failed", {"address": address, "reason": reason}
         if message not in _EVENTS:
             return None
@@ -94,6 +94,6 @@ class GunicornLog(Logger):  # type: ignore[misc] # gunicorn ships no types
         return event, {**values, **self._sizes} if event == "server.starting" else values
 
 
-def _without_number(reason: str) -> str:
+def _strip_errno(reason: str) -> str:
     """``[Errno 98] Address already in use`` without its number."""
     return re.sub(r"^\[Errno \d+\] ", "", reason)

@@ -23,14 +23,14 @@ def new_admin_key() -> str:
     return f"ova_{secrets.token_urlsafe(32)}"
 
 
-def hash_of(api_key: str) -> str:
+def hash_key(key: str) -> str:
     """What the configuration knows of an API key: the SHA-256 of its text, in hex."""
-    return hashlib.sha256(api_key.encode("ascii")).hexdigest()
+    return hashlib.sha256(key.encode("ascii")).hexdigest()
 
 
 def client_table(client: str, api_key: str) -> str:
     """The table of a client in the configuration, TOML."""
-    return f'[clients.{client}]\nkey_sha256 = ["{hash_of(api_key)}"]\n'
+    return f'[clients.{client}]\nkey_sha256 = ["{hash_key(api_key)}"]\n'
 
 
 def secrets_table() -> str:
@@ -58,7 +58,7 @@ def _new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _client_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
+def _validate_client_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
     if not _CLIENT_NAME.fullmatch(name):
         raise click.BadParameter(
             f"{name!r} is no name for a client: 1 to 64 of a-z, 0-9 and -, "
@@ -80,12 +80,12 @@ def admin() -> None:
     configuration file. If the file has a table [secrets] already, add only the second line to it.
     """
     key = new_admin_key()
-    click.echo(f'[secrets]\nadmin_key_sha256 = ["{hash_of(key)}"]\n')
+    click.echo(f'[secrets]\nadmin_key_sha256 = ["{hash_key(key)}"]\n')
     click.echo(f"The admin key, shown this once; the console's password:\n\n  {key}\n", err=True)
 
 
 @keys.command()
-@click.argument("client", callback=_client_name)
+@click.argument("client", callback=_validate_client_name)
 @click.option(
     "--secrets", "with_secrets", is_flag=True, help="Also write fresh secrets of the service."
 )

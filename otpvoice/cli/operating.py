@@ -12,7 +12,7 @@ from redis import Redis
 
 from otpvoice.app import create_operations
 from otpvoice.cli.configured import load_settings
-from otpvoice.cli.telephone import bad_parameter
+from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
 from otpvoice.core.phone import Number, mask_number, only_region, parse_written_number
@@ -31,20 +31,20 @@ json_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-class Operator:
+class OperatorContext:
     """Somebody at work on the store, with the settings of the service."""
 
     def __init__(self, settings: Settings) -> None:
         self.name = login_name()
         self.limits = settings.call_limits()
-        self.live_calls = settings.limits.live_calls
+        self.max_live_calls = settings.limits.live_calls
         self.routes = settings.provider.routes
         self.operations = create_operations(settings)
         self._region = only_region(settings.limits.regions)
         self._ring = KeyRing([named.key for named in settings.secrets.keys])
         self._number_key = NumberKey(settings.secrets.number_key)
 
-    def number(self, text: str) -> Telephone:
+    def parse_number(self, text: str) -> Telephone:
         """Read a number as people write it, whether it is called or not.
 
         A block may outlive the settings that called it.
@@ -52,16 +52,16 @@ class Operator:
         Raises:
             click.BadParameter: there is no such number.
         """
-        with bad_parameter("NUMBER"):
+        with report_invalid_number("NUMBER"):
             return self.telephone(parse_written_number(text, self._region))
 
-    def query(self, text: str) -> Query:
+    def parse_query(self, text: str) -> Query:
         """Read a search text.
 
         Raises:
             click.BadParameter: it is written as a number, and there is no such number.
         """
-        with bad_parameter("WHAT"):
+        with report_invalid_number("WHAT"):
             return parse_query(text, self._region)
 
     def find(self, query: Query) -> list[Verification]:
@@ -72,7 +72,7 @@ class Operator:
         """The number as the store knows it."""
         return telephone_of(number, self._number_key)
 
-    def masked_number(self, verification: Verification) -> str | None:
+    def mask_number(self, verification: Verification) -> str | None:
         """The number that is proved, masked; None if the ring lost the key of its seal."""
         try:
             number = open_number(self._ring, verification.id, verification.sealed_number)
@@ -82,22 +82,22 @@ class Operator:
 
 
 @contextmanager
-def operating() -> Iterator[Operator]:
+def open_operator_context() -> Iterator[OperatorContext]:
     """An operator of the service that this process's environment configures.
 
     Raises:
         click.ClickException: the settings are wrong, or the store cannot serve.
     """
-    operator = Operator(load_settings())
+    operator = OperatorContext(load_settings())
     try:
-        with explained(operator.operations.redis):
+        with report_store_errors(operator.operations.redis):
             yield operator
     finally:
         operator.operations.redis.close()
 
 
 @contextmanager
-def explained(redis: Redis) -> Iterator[None]:
+def report_store_errors(redis: Redis) -> Iterator[None]:
     """End the command with one sentence if the store fails inside the block.
 
     Raises:

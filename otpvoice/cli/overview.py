@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from otpvoice.cli.breakers import breaker_document, tell_breaker
-from otpvoice.cli.moments import iso, when
-from otpvoice.cli.uses import HEADING, Usage, usages
+from otpvoice.cli.breakers import render_breaker, serialize_breaker
+from otpvoice.cli.moments import format_time, format_utc
+from otpvoice.cli.uses import HEADING, LimitStatus, limit_statuses
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.verification import Route
 from otpvoice.store.admin import Overview
@@ -14,13 +14,13 @@ from otpvoice.store.breaker_help import meaning_of
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceLimits:
+class ServiceStatus:
     """The whole service as it stands, beside what its settings allow."""
 
-    seen: Overview
-    usages: tuple[Usage, ...]
+    overview: Overview
+    limits: tuple[LimitStatus, ...]
     """Of clients and of the day."""
-    live_calls: int
+    max_live_calls: int
     """So many may be live."""
     routes: tuple[Route, ...]
 
@@ -28,9 +28,9 @@ class ServiceLimits:
     def unavailable(self) -> list[str]:
         """Why no call is taken on at all."""
         reasons = []
-        if not self.seen.dialers:
+        if not self.overview.dialers:
             reasons.append("no dialer was heard of for 30 s: otpvoice dialer, or otpvoice serve")
-        if {*self.routes} <= {*self.seen.closed_routes}:
+        if {*self.routes} <= {*self.overview.closed_routes}:
             reasons.append(
                 "all routes are closed, and tried again within a minute: route.closed "
                 "in the dialer's log says why"
@@ -38,38 +38,40 @@ class ServiceLimits:
         return reasons
 
 
-def service_limits(
-    seen: Overview, limits: CallLimits, live_calls: int, routes: tuple[Route, ...]
-) -> ServiceLimits:
+def service_status(
+    overview: Overview, limits: CallLimits, max_live_calls: int, routes: tuple[Route, ...]
+) -> ServiceStatus:
     """What the store overlooks, beside what the settings allow."""
-    return ServiceLimits(seen, tuple(usages(seen.uses, limits, seen.now)), live_calls, routes)
+    return ServiceStatus(
+        overview, tuple(limit_statuses(overview.uses, limits, overview.now)), max_live_calls, routes
+    )
 
 
-def tell(service: ServiceLimits) -> Iterator[str]:
+def render_status(service: ServiceStatus) -> Iterator[str]:
     """What refuses and what to do about it in front, then the figures."""
-    refusing, alarms = [*_refusing(service)], [*_alarms(service)]
+    refusing, alarms = [*_render_refusing(service)], [*_render_alarms(service)]
     yield "Refusing now:" if refusing else "Nothing refuses."
     yield from refusing
     if alarms:
         yield from ("", "Alarms:", *alarms)
     yield from ("", HEADING)
-    for each in service.usages:
-        yield each.row(service.seen.now)
+    for each in service.limits:
+        yield each.render(service.overview.now)
     yield ""
-    yield from _figures(service)
+    yield from _render_stats(service)
 
 
-def document(service: ServiceLimits) -> dict[str, Any]:
+def serialize_status(service: ServiceStatus) -> dict[str, Any]:
     """The same for machines."""
-    seen = service.seen
+    seen = service.overview
     return {
-        "now": iso(seen.now),
-        "refuses": any(_refusing(service)),
+        "now": format_utc(seen.now),
+        "refuses": any(_render_refusing(service)),
         "unavailable": service.unavailable,
-        "breakers": [breaker_document(each) for each in seen.breakers],
-        "limits": [each.document() for each in service.usages],
+        "breakers": [serialize_breaker(each) for each in seen.breakers],
+        "limits": [each.serialize() for each in service.limits],
         "refused_last_hour": seen.refused,
-        "live_calls": {"used": seen.live, "allowed": service.live_calls},
+        "live_calls": {"used": seen.live, "allowed": service.max_live_calls},
         "queued_calls": seen.queued,
         "dialers": seen.dialers,
         "closed_routes": [*seen.closed_routes],
@@ -78,30 +80,30 @@ def document(service: ServiceLimits) -> dict[str, Any]:
     }
 
 
-def _refusing(service: ServiceLimits) -> Iterator[str]:
-    now = service.seen.now
+def _render_refusing(service: ServiceStatus) -> Iterator[str]:
+    now = service.overview.now
     for reason in service.unavailable:
         yield f"  every call: {reason}"
-    for breaker in service.seen.breakers:
+    for breaker in service.overview.breakers:
         if meaning_of(breaker).refuses:
-            yield from tell_breaker(breaker, now)
-    for each in service.usages:
-        if each.until:
-            yield f"  {each.title} {each.count} until {when(each.until, now)}"
+            yield from render_breaker(breaker, now)
+    for each in service.limits:
+        if each.until_ms:
+            yield f"  {each.title} {each.count} until {format_time(each.until_ms, now)}"
 
 
-def _alarms(service: ServiceLimits) -> Iterator[str]:
-    for breaker in service.seen.breakers:
+def _render_alarms(service: ServiceStatus) -> Iterator[str]:
+    for breaker in service.overview.breakers:
         if not meaning_of(breaker).refuses:
-            yield from tell_breaker(breaker, service.seen.now)
+            yield from render_breaker(breaker, service.overview.now)
 
 
-def _figures(service: ServiceLimits) -> Iterator[str]:
-    seen = service.seen
+def _render_stats(service: ServiceStatus) -> Iterator[str]:
+    seen = service.overview
     refused = [f"{setting} {count}" for setting, count in seen.refused.items() if count]
-    full = ": further calls wait in the queue" if seen.live >= service.live_calls else ""
+    full = ": further calls wait in the queue" if seen.live >= service.max_live_calls else ""
     yield f"  refused in the last hour   {', '.join(refused) or 'nothing'}"
-    yield f"  live_calls                 {seen.live}/{service.live_calls}{full}"
+    yield f"  live_calls                 {seen.live}/{service.max_live_calls}{full}"
     yield f"  queued calls               {seen.queued}"
     yield f"  dialers                    {seen.dialers}"
     yield f"  closed routes              {', '.join(seen.closed_routes) or 'none'}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otpvoice.api.preview import Preview, Previewer
+from otpvoice.api.preview import CallPreview, Previewer
 from otpvoice.app import provider
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.operating import json_option, print_json
@@ -31,14 +31,14 @@ def preview(
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
     previewer = Previewer(settings, provider(settings))
-    seen = previewer.look(_client(settings, client), locale, name, text)
+    shown = previewer.preview(_choose_client(settings, client), locale, name, text)
     if as_json:
-        print_json(_document(seen))
+        print_json(_serialize(shown))
     else:
-        click.echo("\n".join(_tell(seen)))
+        click.echo("\n".join(_render(shown)))
 
 
-def _client(settings: Settings, client: str | None) -> str:
+def _choose_client(settings: Settings, client: str | None) -> str:
     if client is None and len(settings.clients) == 1:
         (client,) = settings.clients
     names = ", ".join(sorted(settings.clients))
@@ -53,36 +53,37 @@ def _client(settings: Settings, client: str | None) -> str:
     return client
 
 
-def _when_heard(heard_after: int | None) -> str:
+def _render_code_time(heard_after: int | None) -> str:
     if heard_after is None:
         return ", without the code"
     return f", and the code is heard once after {heard_after} s"
 
 
-def _tell(seen: Preview) -> Iterator[str]:
-    rehearsal = seen.rehearsal
-    yield f"Flow {seen.key} ({seen.flow.id}), with an example of a code."
-    if rehearsal.text:
-        yield f"It says, in about {rehearsal.seconds} s{_when_heard(rehearsal.heard_after)}:"
-        yield f"\n  {rehearsal.says}"
-    for route, request in seen.requests.items():
+def _render(shown: CallPreview) -> Iterator[str]:
+    speech = shown.speech
+    yield f"Flow {shown.flow_key} ({shown.flow.id}), with an example of a code."
+    if speech.text:
+        code_time = _render_code_time(speech.code_spoken_after_s)
+        yield f"It says, in about {speech.duration_s} s{code_time}:"
+        yield f"\n  {speech.spoken_text}"
+    for route, request in shown.requests.items():
         yield f"\n{route}  POST {request.url}"
         members = json.loads(request.body)
         yield from (f"  {name:16}  {value}" for name, value in members.items())
-    yield "\nWarnings:" if seen.warnings else "\nNothing to warn of."
-    yield from (f"  {warning}" for warning in seen.warnings)
+    yield "\nWarnings:" if shown.warnings else "\nNothing to warn of."
+    yield from (f"  {warning}" for warning in shown.warnings)
 
 
-def _document(seen: Preview) -> dict[str, Any]:
-    rehearsal, has_text = seen.rehearsal, bool(seen.rehearsal.text)
+def _serialize(shown: CallPreview) -> dict[str, Any]:
+    speech, has_text = shown.speech, bool(shown.speech.text)
     return {
-        "flow": {"locale": seen.key, "id": seen.flow.id},
-        "says": rehearsal.says if has_text else None,
-        "seconds": rehearsal.seconds if has_text else None,
-        "heard_after": rehearsal.heard_after if has_text else None,
+        "flow": {"locale": shown.flow_key, "id": shown.flow.id},
+        "says": speech.spoken_text if has_text else None,
+        "seconds": speech.duration_s if has_text else None,
+        "heard_after": speech.code_spoken_after_s if has_text else None,
         "requests": {
             route: {"url": request.url, "body": json.loads(request.body)}
-            for route, request in seen.requests.items()
+            for route, request in shown.requests.items()
         },
-        "warnings": list(seen.warnings),
+        "warnings": list(shown.warnings),
     }

@@ -11,9 +11,9 @@ import click
 from otpvoice.app import create_dialer
 from otpvoice.cli.children import StopSignals, Supervised, end
 from otpvoice.cli.configured import load_settings
-from otpvoice.cli.gunicorn import GRACE, Gunicorn
+from otpvoice.cli.gunicorn import GRACE_S, Gunicorn
 
-DIALER_GRACE: Final = 20.0
+DIALER_GRACE_S: Final = 20.0
 """Seconds: a request that was sent is over by then, and what became of it is written down."""
 
 
@@ -58,7 +58,7 @@ def serve() -> None:
         statuses = {child.name: child.check() for child in children if not stop.came}
         failed = {name: status for name, status in statuses.items() if status is not None}
     running = [child for child in children if child.is_running]
-    codes = end([child.process for child in running], DIALER_GRACE + GRACE)
+    codes = end([child.process for child in running], DIALER_GRACE_S + GRACE_S)
     for name, status in failed.items():
         raise click.ClickException(f"the {name} could not be started: it ended with {status}")
     if not {*codes} <= {0, -signal.SIGTERM}:  # the latter while it was starting

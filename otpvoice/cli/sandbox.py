@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from otpvoice import logs
-from otpvoice.cli.gunicorn_log import GunicornLog
+from otpvoice.cli.gunicorn_log import GunicornLogger
 from otpvoice.core.flow import DEFAULT, Flow
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
@@ -102,7 +102,7 @@ def sandbox(
         page = f"its page: http://{host}:{port}/"
         click.echo(f"The sandbox speaks the flows {known}; {page}", err=True)
     logs.configure("warning")
-    serve_sandbox(sandbox_config, host, port, GunicornLog)
+    serve_sandbox(sandbox_config, host, port, GunicornLogger)
 
 
 def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from otpvoice.cli.keys import (
     client_table,
-    hash_of,
+    hash_key,
     new_admin_key,
     new_api_key,
     new_event_secret,
@@ -105,7 +105,7 @@ def settings_file(
         gap: seconds between two calls to a number.
     """
     keys = options.keys
-    admin = f'admin_key_sha256 = ["{hash_of(keys.console_key)}"]\n' if options.console else ""
+    admin = f'admin_key_sha256 = ["{hash_key(keys.console_key)}"]\n' if options.console else ""
     return _SETTINGS.format(
         port=port,
         origins=json.dumps([*dict.fromkeys(filter(None, (app, *options.cors_origins)))]),

@@ -9,11 +9,11 @@ import click
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.settings.parsers import read_seconds
 
-_LONGEST: Final = 365 * 86_400
+_MAX_DURATION_S: Final = 365 * 86_400
 
 
 @contextmanager
-def bad_parameter(name: str) -> Iterator[None]:
+def report_invalid_number(name: str) -> Iterator[None]:
     """Turn an invalid number into a usage error of the parameter ``name``.
 
     Raises:
@@ -25,7 +25,7 @@ def bad_parameter(name: str) -> Iterator[None]:
         raise click.BadParameter(str(error), param_hint=f"'{name}'") from error
 
 
-def duration(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+def parse_duration(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
     """Seconds, written as in the settings; up to a year.
 
     Raises:
@@ -35,6 +35,6 @@ def duration(_context: click.Context, _parameter: click.Parameter, text: str) ->
         seconds = read_seconds(text)
     except ValueError:
         seconds = 0
-    if not 0 < seconds <= _LONGEST:
+    if not 0 < seconds <= _MAX_DURATION_S:
         raise click.BadParameter('must be seconds, or like "90s", "10m", "24h", "7d"; at most 365d')
     return seconds

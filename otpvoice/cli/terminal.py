@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-_REWRITE: Final = "\r\x1b[K"
+_CLEAR_LINE: Final = "\r\x1b[K"
 """Back to the start of the line, and wipe it."""
 
 
@@ -19,27 +19,27 @@ class Terminal:
         self._shown = ""
         self._typed = b""
 
-    def show(self, state: str) -> None:
+    def show_state(self, state: str) -> None:
         """How things stand: in place of how they stood on a terminal, else a line for each."""
         if state != self._shown:
             self._shown = state
             click.echo(
-                f"{_REWRITE}{state}. Code: " if self._is_live else state, nl=not self._is_live
+                f"{_CLEAR_LINE}{state}. Code: " if self._is_live else state, nl=not self._is_live
             )
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """One line that stays."""
         self._shown = ""
-        click.echo(f"{_REWRITE}{text}" if self._is_live else text)
+        click.echo(f"{_CLEAR_LINE}{text}" if self._is_live else text)
 
-    def line(self, within: float) -> str | None:
+    def read_line(self, timeout_s: float) -> str | None:
         """What was typed, None if that took longer than ``within`` seconds.
 
         Raises:
             EOFError: nothing more will be typed.
         """
         while b"\n" not in self._typed:
-            ready, _, _ = select.select([sys.stdin], [], [], within)
+            ready, _, _ = select.select([sys.stdin], [], [], timeout_s)
             if not ready:
                 return None
             some = os.read(sys.stdin.fileno(), 1024)

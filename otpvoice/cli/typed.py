@@ -4,12 +4,12 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-_BETWEEN: Final = ("Z", "P", "Cf")
+_SEPARATORS: Final = ("Z", "P", "Cf")
 """Categories of Unicode that stand between digits: spaces, punctuation, direction marks."""
 _MINUS: Final = "\u2212"
 
 
-def typed_code(text: str) -> str:
+def normalize_code(text: str) -> str:
     """Return the digits of any script as ASCII digits, without what stands between them.
 
     Letters and other signs stay, so that the API refuses the text without counting a try.
@@ -19,6 +19,6 @@ def typed_code(text: str) -> str:
 
 def _digits(text: str) -> Iterator[str]:
     for character in unicodedata.normalize("NFKC", text):
-        if character != _MINUS and not unicodedata.category(character).startswith(_BETWEEN):
+        if character != _MINUS and not unicodedata.category(character).startswith(_SEPARATORS):
             value = unicodedata.decimal(character, None)
             yield character if value is None else str(value)

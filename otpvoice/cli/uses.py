@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otpvoice.cli.moments import iso, when
+from otpvoice.cli.moments import format_time, format_utc
 from otpvoice.core.allowances import allowances
 from otpvoice.core.limits import CallLimits
 from otpvoice.store.admin import Use
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class LimitStatus:
     """One limit as it stands."""
 
     client: str | None
@@ -20,7 +20,7 @@ class Usage:
     used: int | None
     allowed: int | None
     """Both None for what does not count, as a block."""
-    until: int | None
+    until_ms: int | None
     """Until when it refuses; None when it does not."""
 
     @property
@@ -33,18 +33,19 @@ class Usage:
         """``3/5``."""
         return "-" if self.allowed is None else f"{self.used}/{self.allowed}"
 
-    def row(self, now: int) -> str:
+    def render(self, now_ms: int) -> str:
         """A line of a table."""
-        return f"  {self.title:30} {self.count:>12}  {when(self.until, now) if self.until else '-'}"
+        until = format_time(self.until_ms, now_ms) if self.until_ms else "-"
+        return f"  {self.title:30} {self.count:>12}  {until}"
 
-    def document(self) -> dict[str, Any]:
+    def serialize(self) -> dict[str, Any]:
         """For machines."""
         return {
             "client": self.client,
             "limit": self.limit,
             "used": self.used,
             "allowed": self.allowed,
-            "until": iso(self.until),
+            "until": format_utc(self.until_ms),
         }
 
 
@@ -52,13 +53,13 @@ HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 """Stands over rows."""
 
 
-def usages(uses: Iterable[Use], limits: CallLimits, now: int) -> list[Usage]:
+def limit_statuses(uses: Iterable[Use], limits: CallLimits, now_ms: int) -> list[LimitStatus]:
     """What the store counted beside what the settings allow, client by client."""
     allowed = dict(allowances(limits))
     found = []
     for use in sorted(uses, key=lambda use: use.client or ""):
         bound = allowed.get((use.client, use.limit))
         used = None if bound is None else use.used
-        until = use.until if use.until > now else None
-        found.append(Usage(use.client, use.limit, used, bound, until))
+        until = use.until if use.until > now_ms else None
+        found.append(LimitStatus(use.client, use.limit, used, bound, until))
     return found

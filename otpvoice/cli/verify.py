@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.telephone import bad_parameter
+from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.cli.terminal import Terminal
-from otpvoice.cli.typed import typed_code
+from otpvoice.cli.typed import normalize_code
 from otpvoice.client import (
     ApiError,
     Client,
@@ -20,7 +20,7 @@ from otpvoice.client import (
 from otpvoice.core.phone import only_region, parse_written_number
 from otpvoice.settings import SettingsError, load
 
-PHONE: Final = {
+CALL_STATES: Final = {
     "queued": "The phone will be called",
     "dialing": "The phone is being called",
     "placed": "The phone should ring",
@@ -33,7 +33,7 @@ PHONE: Final = {
     "expired": "There was no time for the call",
 }
 """The state of the newest call, in words; a word that we do not know is shown as it is."""
-_LOOK_AFTER: Final = 2.0
+_POLL_INTERVAL_S: Final = 2.0
 """Seconds between two looks, when the service does not say."""
 
 
@@ -52,7 +52,7 @@ def verify(
     the settings of the service are at hand and name one region. Ends with status 0 if the code was
     right, 1 if not; Ctrl-C cancels the verification.
     """
-    with bad_parameter("NUMBER"):
+    with report_invalid_number("NUMBER"):
         number = parse_written_number(number, _region()).e164
     terminal = Terminal()
     with _client() as client:
@@ -61,7 +61,7 @@ def verify(
             status = _prove(client, terminal, begun)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
-    terminal.say(f"{number} is proven." if status == "approved" else f"Not proven: {status}.")
+    terminal.print(f"{number} is proven." if status == "approved" else f"Not proven: {status}.")
     context.exit(0 if status == "approved" else 1)
 
 
@@ -91,7 +91,7 @@ def _variable(name: str, meaning: str) -> str:
 
 def _prove(client: Client, terminal: Terminal, verification: Verification) -> str:
     """The status it ended with."""
-    terminal.say("Type the code that you hear, then Enter. Ctrl-C gives up.")
+    terminal.print("Type the code that you hear, then Enter. Ctrl-C gives up.")
     try:
         return _until_ended(client, terminal, verification).status
     except (KeyboardInterrupt, EOFError):
@@ -102,8 +102,8 @@ def _prove(client: Client, terminal: Terminal, verification: Verification) -> st
 
 def _until_ended(client: Client, terminal: Terminal, verification: Verification) -> Verification:
     while not verification.has_ended:
-        terminal.show(_phone(verification))
-        code = typed_code(terminal.line(verification.poll_after or _LOOK_AFTER) or "")
+        terminal.show_state(_render_call_state(verification))
+        code = normalize_code(terminal.read_line(verification.poll_after or _POLL_INTERVAL_S) or "")
         if code:
             verification = _check(client, terminal, verification, code)
         else:
@@ -118,16 +118,16 @@ def _check(
     try:
         checked = client.check(verification.id, code)
     except ConnectionFailed as error:
-        terminal.say(f"{error}; try again.")
+        terminal.print(f"{error}; try again.")
         return verification
     except ApiError as refusal:
-        terminal.say(str(refusal))
+        terminal.print(str(refusal))
         return refusal.verification or verification
     if not checked:
-        terminal.say(f"Wrong code, checks left: {checked.verification.checks_left}.")
+        terminal.print(f"Wrong code, checks left: {checked.verification.checks_left}.")
     return checked.verification
 
 
-def _phone(verification: Verification) -> str:
+def _render_call_state(verification: Verification) -> str:
     status = verification.calls[-1].status if verification.calls else "queued"
-    return PHONE.get(status, status)
+    return CALL_STATES.get(status, status)

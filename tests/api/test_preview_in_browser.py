@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from api.wire import Served, serving
-from browser import Browsing
-from cli.words import runs
-from looks import fits_every_screen, is_legible
+from browser import BrowserSession
+from cli.cli_runner import run_command
 from playwright.sync_api import Locator, Page, expect
+from visual_checks import assert_fits_every_screen, assert_legible
 
-from otpvoice.cli.keys import hash_of
+from otpvoice.cli.keys import hash_key
 
 KEY = "ova_admin-key-of-the-tests"
 FLOWS = {
@@ -26,7 +26,7 @@ PHONE = {"width": 390, "height": 844}
 def variables(environ: dict[str, str]) -> dict[str, str]:
     """A console, a good flow and a bad one."""
     return environ | {
-        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_of(KEY),
+        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(KEY),
         "OTPVOICE_PROVIDER_FLOWS": json.dumps(FLOWS),
         "OTPVOICE_PROVIDER_OTP_FORMAT": "plain",
     }
@@ -41,16 +41,16 @@ def console(
         yield running
 
 
-def opened(browsing: Browsing, console: Served, **options: Any) -> Page:
+def open_preview(browsing: BrowserSession, console: Served, **options: Any) -> Page:
     """The preview, reached from the console's first page."""
     credentials = {"username": "asha", "password": KEY}
     url = f"http://127.0.0.1:{console.port}/console"
-    page = browsing.opens(url, http_credentials=credentials, **options)
+    page = browsing.open(url, http_credentials=credentials, **options)
     page.get_by_role("link", name="Preview").click()
     return page
 
 
-def asks(page: Page, locale: str, name: str) -> None:
+def submit_preview(page: Page, locale: str, name: str) -> None:
     """For the call that this request of the client ``login`` would lead to, by keyboard."""
     page.get_by_label("Client").select_option("login")
     page.get_by_label("Locale").fill(locale)
@@ -58,10 +58,10 @@ def asks(page: Page, locale: str, name: str) -> None:
     page.keyboard.press("Enter")
 
 
-def told(variables: dict[str, str], locale: str, name: str) -> dict[str, Any]:
+def preview_of_command(variables: dict[str, str], locale: str, name: str) -> dict[str, Any]:
     """What the command says of it."""
     asked = ("--client", "login", "--locale", locale, "--name", name)
-    done = runs("preview", *asked, "--json", **variables)
+    done = run_command("preview", *asked, "--json", **variables)
     assert done.exit_code == 0, done.output
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
@@ -77,7 +77,7 @@ def members(section: Locator) -> dict[str, str]:
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize(("locale", "name"), [("hi-IN", "आशा"), ("ta", "Asha 2")])
 def test_it_shows_what_the_command_tells(
-    browsing: Browsing,
+    browsing: BrowserSession,
     console: Served,
     variables: dict[str, str],
     size: dict[str, int],
@@ -86,27 +86,27 @@ def test_it_shows_what_the_command_tells(
     scripts: bool,
 ) -> None:
     """The words, the seconds, every member of both requests, and each warning; all in sight."""
-    seen = told(variables, locale, name)
-    page = opened(browsing, console, viewport=size, java_script_enabled=scripts)
-    asks(page, locale, name)
+    seen = preview_of_command(variables, locale, name)
+    page = open_preview(browsing, console, viewport=size, java_script_enabled=scripts)
+    submit_preview(page, locale, name)
     expect(page.locator("blockquote")).to_have_text(seen["says"])
     expect(page.get_by_text(f"About {seen['seconds']} s;")).to_be_visible()
-    expect(page.get_by_text(f"heard once after {seen['heard_after']} s")).to_be_visible()
+    expect(page.get_by_text(f"spoken once after {seen['heard_after']} s")).to_be_visible()
     assert seen["requests"].keys() == {"obd", "c2c"}
     for route, request in seen["requests"].items():
-        section = page.get_by_role("region", name=f"What the provider receives by {route}")
+        section = page.get_by_role("region", name=f"Request to the provider by route {route}")
         expect(section.get_by_text(f"POST {request['url']}")).to_be_visible()
         assert members(section) == {key: str(value) for key, value in request["body"].items()}
     warnings = page.get_by_role("group", name="Warnings").get_by_role("paragraph")
-    expect(warnings).to_have_text([f"Look {each}" for each in seen["warnings"]])
+    expect(warnings).to_have_text([f"Warning {each}" for each in seen["warnings"]])
 
 
 def test_it_warns_of_all_that_people_would_not_understand(
-    browsing: Browsing, console: Served
+    browsing: BrowserSession, console: Served
 ) -> None:
     """Digits read as a number, no repetition, no greeting, the name, the time, the language."""
-    page = opened(browsing, console)
-    asks(page, "ta", "Asha 2")
+    page = open_preview(browsing, console)
+    submit_preview(page, "ta", "Asha 2")
     warnings = page.get_by_role("group", name="Warnings")
     for warning in (
         "No flow speaks ta",
@@ -116,15 +116,15 @@ def test_it_warns_of_all_that_people_would_not_understand(
         "comes at once",
         "The name is not spoken",
         "{name} is filled in by nobody",
-        "can end while it is spoken",
+        "can expire while it is spoken",
     ):
         expect(warnings).to_contain_text(warning)
 
 
-def test_a_preview_can_be_read_everywhere(browsing: Browsing, console: Served) -> None:
+def test_a_preview_can_be_read_everywhere(browsing: BrowserSession, console: Served) -> None:
     """On every screen, by day and by night."""
-    page = opened(browsing, console)
-    asks(page, "ta", "Asha 2")
+    page = open_preview(browsing, console)
+    submit_preview(page, "ta", "Asha 2")
     expect(page.get_by_text("spoken once only")).to_be_visible()
-    fits_every_screen(page)
-    is_legible(page)
+    assert_fits_every_screen(page)
+    assert_legible(page)

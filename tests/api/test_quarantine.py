@@ -40,7 +40,7 @@ def console(door: Door, search: str | None = None) -> str:
     else:
         origin = {"Origin": "https://otp.example.com"}
         answer = door.client.post(
-            "/console/search", data={"what": search}, auth=credentials, headers=origin
+            "/console/search", data={"query": search}, auth=credentials, headers=origin
         )
     assert answer.status_code == 200, answer.text
     return " ".join(re.sub(r"<[^>]*>", " ", answer.text).split())

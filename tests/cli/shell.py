@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from cli.words import left_of
+from cli.cli_runner import running_commands
 
 
 class Shell:
@@ -44,9 +44,9 @@ class Shell:
                 stream.close()  # not read to its end: jobs of the shell may still hold it
         self._process.wait()
 
-    def left(self) -> list[str]:
+    def running(self) -> list[str]:
         """Return the commands that were started in it and still run."""
-        return [name for name in left_of(self._process) if name != "bash"]
+        return [name for name in running_commands(self._process) if name != "bash"]
 
     def run(self, block: str) -> str:
         """Return what a block of lines prints."""

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from cli.words import left_of, read_until, runs, starts
+from cli.cli_runner import read_until, run_command, running_commands, start_command
 
 from otpvoice.cli.stack import free_port
 
@@ -50,7 +50,7 @@ def start(tmp_path: Path, temporary: Path) -> Start:
             "DEMO_SANDBOX_PORT": str(free_port()),
             **environ,
         }
-        return starts("demo", *options, environ=variables, cwd=tmp_path)
+        return start_command("demo", *options, environ=variables, cwd=tmp_path)
 
     return run
 
@@ -87,7 +87,7 @@ def test_one_verification_is_told_from_the_request_to_the_callback(
     assert '"valid": true' in hindi
     assert all("curl -sS http://127.0.0.1:" in chapter for chapter in chapters)
     assert "\x1b" not in told
-    assert left_of(process) == []
+    assert running_commands(process) == []
     assert [*temporary.iterdir()] == []
 
 
@@ -107,7 +107,7 @@ def test_it_stays_up_until_it_is_stopped(start: Start, temporary: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 0
-    assert left_of(process) == []
+    assert running_commands(process) == []
     assert [*temporary.iterdir()] == []
 
 
@@ -118,7 +118,7 @@ def test_a_stop_while_it_starts_leaves_nothing(start: Start, temporary: Path) ->
         process.terminate()
         process.communicate(timeout=30)
     assert process.returncode == 1
-    assert left_of(process) == []
+    assert running_commands(process) == []
     assert [*temporary.iterdir()] == []
 
 
@@ -126,7 +126,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_told() -> None:
     """Status 1, before anything is started."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        refused = runs("demo", "--once", "--port", str(port))
+        refused = run_command("demo", "--once", "--port", str(port))
     assert refused.exit_code == 1
     assert refused.output == f"Error: port {port} of 127.0.0.1 is taken; choose another --port\n"
 

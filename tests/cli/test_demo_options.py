@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from cli.cli_runner import read_until, run_command, start_command
 from cli.shell import Shell
-from cli.words import read_until, runs, starts
 from click import ClickException
 from events.receiver import Client as EventReceiver
 from system.processes import until
@@ -58,7 +58,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             "DEMO_SANDBOX_PORT": str(sandbox_port),
             "TMPDIR": str(folder),
         }
-        with starts("demo", *options, environ=environ, cwd=folder) as process:
+        with start_command("demo", *options, environ=environ, cwd=folder) as process:
             text = read_until(process, "Logs:  ")
             url, sandbox_url = (f"http://127.0.0.1:{each}" for each in (port, sandbox_port))
             yield Demo(text, folder, url, sandbox_url, keys, receiver)
@@ -168,7 +168,7 @@ def test_demo_wrong_option_is_refused_before_anything_starts(
     options: tuple[str, ...], fault: str
 ) -> None:
     """Status 2, and the option is named."""
-    refused = runs("demo", "--once", *options)
+    refused = run_command("demo", "--once", *options)
     assert refused.exit_code == 2
     assert fault in refused.output
 
@@ -176,7 +176,7 @@ def test_demo_wrong_option_is_refused_before_anything_starts(
 def test_demo_same_port_for_api_and_sandbox_is_refused() -> None:
     """Each listens on its own."""
     port = str(free_port())
-    refused = runs("demo", "--once", "--port", port, "--sandbox-port", port)
+    refused = run_command("demo", "--once", "--port", port, "--sandbox-port", port)
     assert refused.exit_code == 1
     assert refused.output.endswith("is taken; choose another --sandbox-port\n")
 

@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cli.cli_runner import run_command, serve_response
 from cli.findings import advice, examined, findings, of
-from cli.words import answers, runs
 from providers.connect_proxy import CREDENTIALS, connect_proxy
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -62,7 +62,7 @@ def secrets(stack: Stack) -> list[str]:
 
 def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]) -> None:
     """Status 0, every line can be read, all that counts is ok, and no secret is shown."""
-    checked = runs("doctor", **configuration)
+    checked = run_command("doctor", **configuration)
     assert checked.exit_code == 0, checked.output
     found = findings(checked.output)
     assert len(found) == len(checked.output.splitlines())
@@ -88,14 +88,16 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
 
 def test_machines_are_told_the_same(configuration: dict[str, str], secrets: list[str]) -> None:
     """One document; whatever is not ok says what to do; the same status as without --json."""
-    told = runs("doctor", "--json", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
+    told = run_command(
+        "doctor", "--json", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194"
+    )
     assert told.exit_code == 0
     document = json.loads(told.output)
     assert document["failed"] is False
     assert {each["level"] for each in document["findings"]} == {"ok", "advice", "warn"}
     assert all(bool(each["todo"]) == (each["level"] != "ok") for each in document["findings"])
     assert not [secret for secret in [*secrets, "735194", "9999900001"] if secret in told.output]
-    failed = runs("doctor", "--json", **configuration, OTPVOICE_PROVIDER_TOKEN="wrong-token")
+    failed = run_command("doctor", "--json", **configuration, OTPVOICE_PROVIDER_TOKEN="wrong-token")
     assert (failed.exit_code, json.loads(failed.output)["failed"]) == (1, True)
 
 
@@ -109,7 +111,7 @@ def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets:
         "OTPVOICE_PROVIDER_VALIDATION_KEY": "short-key",
         "OTPVOICE_SERVER_THREAD": "8",
     }
-    checked = runs("doctor", **configuration, **wrong)
+    checked = run_command("doctor", **configuration, **wrong)
     assert checked.exit_code == 1
     assert {subject for level, subject, _ in findings(checked.output) if level == "FAIL"} == {
         *("secrets.number_key", "provider.validation_key", "webhook", "redis", "provider.token"),
@@ -131,7 +133,7 @@ def test_an_account_without_credit_is_found(configuration: dict[str, str]) -> No
             "OTPVOICE_PROVIDER_TOKEN": "right",
             "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
         }
-        checked = runs("doctor", **configuration, **account)
+        checked = run_command("doctor", **configuration, **account)
     assert checked.exit_code == 1
     assert "0.0000 credits" in advice(checked.output, "FAIL", "provider balance")
 
@@ -142,7 +144,7 @@ def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> 
         "OTPVOICE_SECRETS_KEYS": "k1:SAMPLE-REPLACE-ME-with-32-random-bytes-here",
         "OTPVOICE_CLIENTS_DEMO_KEY_SHA256": "0" * 64,
     }
-    output = runs("doctor", **configuration, **samples).output
+    output = run_command("doctor", **configuration, **samples).output
     for name in ("secrets.keys[0]", "clients.demo.key_sha256[0]"):
         assert "the sample's" in advice(output, "FAIL", name)
 
@@ -151,14 +153,14 @@ def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> 
 def test_a_key_that_is_not_random_is_named(configuration: dict[str, str], key: bytes) -> None:
     """One byte repeated, or a text of 32 letters, is easy to guess."""
     number_key = base64.b64encode(key).decode()
-    output = runs("doctor", **configuration, OTPVOICE_SECRETS_NUMBER_KEY=number_key).output
+    output = run_command("doctor", **configuration, OTPVOICE_SECRETS_NUMBER_KEY=number_key).output
     assert "easy to guess" in advice(output, "FAIL", "secrets.number_key")
     assert number_key not in output
 
 
 def test_settings_that_can_not_be_read_are_named() -> None:
     """Each missing field is one line, and nothing else is looked at."""
-    checked = runs("doctor")
+    checked = run_command("doctor")
     assert checked.exit_code == 1
     assert {(level, subject) for level, subject, _ in findings(checked.output)} == {
         ("FAIL", f"{section}.{field}")
@@ -187,7 +189,7 @@ def test_a_store_that_forgets_is_found(
 ) -> None:
     """Eviction drops limits: FAIL. No log on disk is FAIL in production only. No dialer: warn."""
     assert careless.ping()
-    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
+    output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
     assert "noeviction" in advice(output, "FAIL", "redis maxmemory-policy")
     assert advice(output, "warn", "redis appendonly")
     assert advice(output, "warn", "redis appendfsync")
@@ -197,7 +199,9 @@ def test_a_store_that_forgets_is_found(
         "OTPVOICE_SERVER_PUBLIC_URL": "https://otp.example.com",
         "OTPVOICE_PROVIDER_BASE_URL": f"https://127.0.0.1:{free_port()}/",
     }
-    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url, **production).output
+    output = run_command(
+        "doctor", **configuration, OTPVOICE_REDIS_URL=redis_url, **production
+    ).output
     assert advice(output, "FAIL", "redis appendonly")
 
 
@@ -230,8 +234,8 @@ def test_a_refused_token_is_told_from_a_dead_provider(refusals: str) -> None:
 def test_the_token_is_not_carried_elsewhere() -> None:
     """A redirect is told, and not followed."""
     with (
-        answers(200, b"{}") as (elsewhere, asked_elsewhere),
-        answers(302, b"", Location=elsewhere) as (url, asked),
+        serve_response(200, b"{}") as (elsewhere, asked_elsewhere),
+        serve_response(302, b"", Location=elsewhere) as (url, asked),
     ):
         assert probe_provider(url, "token").status == 302
     assert asked == ["/finance/balance"]
@@ -240,7 +244,7 @@ def test_the_token_is_not_carried_elsewhere() -> None:
 
 def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
     """A warning, for whoever knows one gets in; neither number nor code is shown."""
-    checked = runs("doctor", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
+    checked = run_command("doctor", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
     assert checked.exit_code == 0, checked.output
     assert "whoever knows them gets in" in advice(checked.output, "warn", "test_numbers")
     assert not [shown for shown in ("735194", "9999900001") if shown in checked.output]
@@ -291,7 +295,7 @@ def test_missing_permission_is_named(
     configuration: dict[str, str], restricted: Restricted, rule: str, subject: str, found: str
 ) -> None:
     """The finding names the command that the store's user may not use, and what to do."""
-    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=restricted(rule)).output
+    output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=restricted(rule)).output
     assert found in advice(output, "FAIL", subject)
     assert "config/valkey-users.acl" in advice(output, "FAIL", subject)
     assert "report this" not in output
@@ -301,7 +305,7 @@ def test_user_without_info_is_warned_about(
     configuration: dict[str, str], restricted: Restricted
 ) -> None:
     """A server that does not describe itself can still be all right."""
-    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=restricted("-info")).output
+    output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=restricted("-info")).output
     assert "no permission for info" in advice(output, "warn", "redis")
     assert advice(output, "ok", "redis functions")
 
@@ -311,7 +315,7 @@ def test_command_ends_in_a_sentence_where_the_store_refuses(
     configuration: dict[str, str], restricted: Restricted, words: tuple[str, ...]
 ) -> None:
     """One line with the reason and the reply's first word, and status 1."""
-    refused = runs(*words, **configuration, OTPVOICE_REDIS_URL=restricted("-fcall"))
+    refused = run_command(*words, **configuration, OTPVOICE_REDIS_URL=restricted("-fcall"))
     (line,) = refused.output.splitlines()
     assert refused.exit_code == 1
     assert line.startswith("Error: the store at 127.0.0.1:")
@@ -327,10 +331,10 @@ def test_server_without_functions_is_a_missing_feature(
     url = f"redis://127.0.0.1:{port}/0"
     with Process(command, tmp_path / "log"), closing(connect(url)) as client:
         until(lambda: answers_ping(client), "the server to answer")
-        output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=url).output
+        output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=url).output
         assert "missing feature for fcall" in advice(output, "FAIL", "redis functions")
         assert "Redis 7 or Valkey 8" in advice(output, "FAIL", "redis functions")
-        limits = runs("limits", **configuration, OTPVOICE_REDIS_URL=url)
+        limits = run_command("limits", **configuration, OTPVOICE_REDIS_URL=url)
         assert "cannot serve (missing feature for fcall, ERR)" in limits.output
 
 
@@ -347,8 +351,8 @@ def test_clock_that_went_back_is_warned_about(
 ) -> None:
     """The finding says by how much the rules are ahead of the server's clock."""
     redis.set("{otpvoice}:clock", f"{round(time.time() * 1000)} 300000", px=60_000)
-    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
+    output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
     assert re.search(r"(299\.\d|300\.0) s ahead", advice(output, "warn", "redis clock"))
     redis.delete("{otpvoice}:clock")
-    output = runs("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
+    output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
     assert "redis clock" not in output

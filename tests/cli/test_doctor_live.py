@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cli.cli_runner import read_until, run_command, start_command
 from cli.findings import examined, of
-from cli.words import read_until, runs, starts
 from system.processes import Stack, otpvoice, service_running
 
 from otpvoice.cli.doctor.findings import Level
@@ -130,7 +130,7 @@ def test_a_person_types_what_is_heard(service: Stack) -> None:
     """The code is right, the phone rang once; the verification is approved, and no code shown."""
     number = "+919812000010"
     words = ("doctor", "--live", number, "--route", "c2c")
-    with starts(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
+    with start_command(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
         assert process.stdin
         warned = read_until(process, "Place it? [y/N]")
         assert requests_for(service, number) == 0
@@ -160,7 +160,7 @@ def test_a_wrong_code_fails(service: Stack) -> None:
     assert status == 1
     assert verdicts(told)["phone.code"] == "different"
     assert "The code is wrong." in told
-    assert "canceled (requested)" in runs("find", number, **service.variables).output
+    assert "canceled (requested)" in run_command("find", number, **service.variables).output
 
 
 def test_live_call_leaves_pending_verification_of_the_number(service: Stack) -> None:
@@ -178,11 +178,11 @@ def test_ctrl_c_gives_up(service: Stack) -> None:
     """Status 1; the verification is ended, and the next login begins anew."""
     number = "+919812000015"
     words = ("doctor", "--live", number, "--yes")
-    with starts(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
+    with start_command(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
         read_until(process, "A callback came")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 1
-    assert "canceled (requested)" in runs("find", number, **service.variables).output
+    assert "canceled (requested)" in run_command("find", number, **service.variables).output
     assert requests_for(service, number) == 1
 
 
@@ -209,7 +209,7 @@ def test_it_asks_first(service: Stack, says: str) -> None:
 )
 def test_what_makes_no_sense_is_refused(service: Stack, words: tuple[str, ...], told: str) -> None:
     """Status 2, before anything is done."""
-    refused = runs(
+    refused = run_command(
         "doctor", *words, **service.variables, OTPVOICE_TEST_NUMBERS="+919999900001=735194"
     )
     assert (refused.exit_code, told in refused.output) == (2, True), refused.output
@@ -217,7 +217,7 @@ def test_what_makes_no_sense_is_refused(service: Stack, words: tuple[str, ...], 
 
 def test_the_rules_of_numbers_hold(service: Stack) -> None:
     """A number that no client could have called is not called for a trial either."""
-    refused = runs("doctor", "--live", "+12015550123", "--yes", **service.variables)
+    refused = run_command("doctor", "--live", "+12015550123", "--yes", **service.variables)
     assert (refused.exit_code, "region US are not called" in refused.output) == (1, True)
 
 

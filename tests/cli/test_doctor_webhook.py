@@ -6,8 +6,8 @@ import time
 import pytest
 from api.wire import Line
 from cli.certificates import Authority
+from cli.cli_runner import serve_response
 from cli.findings import examined, of
-from cli.words import answers
 from client.front import Exchange, Fate, fronting, waits
 
 from otpvoice.cli.doctor.findings import Finding, Level
@@ -158,7 +158,10 @@ def test_secrets_that_the_running_service_does_not_know_are_found(stack: Stack) 
 )
 def test_somebody_else_at_the_address_is_found(stack: Stack, status: int, told: str) -> None:
     """A 401 of another's, too; and then no secret is sent there."""
-    with answers(status, b'{"error": "no"}', Location="http://elsewhere.example") as (url, asked):
+    with serve_response(status, b'{"error": "no"}', Location="http://elsewhere.example") as (
+        url,
+        asked,
+    ):
         found = found_at(stack, url, OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN=TOKEN)
     only = of(found, "webhook address")
     assert (only.level, told in only.found) == (FAIL, True), only

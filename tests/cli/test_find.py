@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 from api.door import UNKNOWN, Door, HandDialer, problem
-from cli.words import CODE, OPERATOR, answers_phone, is_called, operates, runs
+from cli.cli_runner import (
+    CODE,
+    OPERATOR,
+    call_number,
+    report_answered,
+    run_as_operator,
+    run_command,
+)
 from world import ASHA, NUMBER_KEY
 
 from otpvoice.cli.stack import free_port
@@ -23,7 +30,7 @@ CALL_AS_THE_API = {
 
 def verifications(environ: dict[str, str], what: str) -> list[dict[str, Any]]:
     """What machines are told."""
-    told: dict[str, Any] = json.loads(runs("find", what, "--json", **environ).output)
+    told: dict[str, Any] = json.loads(run_command("find", what, "--json", **environ).output)
     found: list[dict[str, Any]] = told["verifications"]
     return found
 
@@ -32,7 +39,7 @@ def verifications(environ: dict[str, str], what: str) -> list[dict[str, Any]]:
 def proven(door: Door, dialer: HandDialer) -> dict[str, Any]:
     """A verification with a reference, called and approved."""
     begun = door.asks(reference="login-81", code=CODE)
-    answers_phone(door, dialer.places())
+    report_answered(door, dialer.places())
     assert door.checks(begun, CODE).get_json()["valid"] is True
     return door.looks(begun)
 
@@ -52,7 +59,7 @@ def test_a_verification_is_found_by_all_its_names(
     }
     assert call["raw"] == "ANSWER"
     assert call["sent_at"] >= call["due_at"]
-    told = operates(environ, "find", what)
+    told = run_as_operator(environ, "find", what)
     assert told.exit_code == 0
     for each in (
         f"{proven['id']}  approved\n  {MASKED}, client login, reference login-81\n",
@@ -65,7 +72,7 @@ def test_a_verification_is_found_by_all_its_names(
 
 def test_the_newest_comes_first(door: Door, dialer: HandDialer, environ: dict[str, str]) -> None:
     """All clients' of one number; other numbers' are not there."""
-    begun = is_called(door, dialer, 2)
+    begun = call_number(door, dialer, 2)
     others = door.bank().asks(ASHA)
     door.asks(RAVI)
     door.does(begun[0], "cancel")
@@ -74,7 +81,7 @@ def test_the_newest_comes_first(door: Door, dialer: HandDialer, environ: dict[st
     assert [each["status"] for each in found] == ["pending", "pending", "canceled"]
     assert [each["reason"] for each in found] == [None, None, "requested"]
     assert found[0]["client"] == "bank"
-    told = operates(environ, "find", ASHA).output
+    told = run_as_operator(environ, "find", ASHA).output
     assert f"{begun[0]['id']}  canceled (requested)\n" in told
 
 
@@ -84,7 +91,7 @@ def test_a_call_that_failed_says_why(
     """Its state, its reason and its times, and none that it never had."""
     begun = door.asks()
     dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.REFUSED)
-    told = operates(environ, "find", begun["id"]).output
+    told = run_as_operator(environ, "find", begun["id"]).output
     call_id = door.looks(begun)["calls"][0]["id"]
     line = told.split(f"  {call_id}  failed (refused)\n")[1].splitlines()[0]
     assert "sent " in line
@@ -97,12 +104,12 @@ def test_a_number_comes_with_what_holds_it(
     door: Door, dialer: HandDialer, environ: dict[str, str]
 ) -> None:
     """The limit that refuses it, and what was refused to it."""
-    is_called(door, dialer, 3)
+    call_number(door, dialer, 3)
     problem(door.creates(reference="login-9"), 429, "rate_limited")
-    told = operates(environ, "find", ASHA).output
+    told = run_as_operator(environ, "find", ASHA).output
     assert told.startswith(f"{MASKED} is refused by calls_per_number 3/10m until ")
     assert "Refused to it, the newest first:\n" in told
-    limits = json.loads(operates(environ, "find", ASHA, "--json").output)["limits"]
+    limits = json.loads(run_as_operator(environ, "find", ASHA, "--json").output)["limits"]
     assert limits["held_by"] == ["calls_per_number 3/10m"]
     assert len(limits["refusals"]) == 1
 
@@ -113,7 +120,7 @@ def test_nothing_found_is_status_1(
 ) -> None:
     """Said in words, and to machines as an empty list."""
     assert proven["reference"] != what
-    told = operates(environ, "find", what)
+    told = run_as_operator(environ, "find", what)
     assert told.exit_code == 1
     assert "No verification was found" in told.output
     assert "an hour if no call was sent" in told.output
@@ -123,8 +130,8 @@ def test_nothing_found_is_status_1(
 def test_a_block_alone_is_something(door: Door, environ: dict[str, str]) -> None:
     """Status 0: a number that is blocked is known, though it has no verification."""
     assert door.store.health().dialers == 1
-    operates(environ, "limits", "block", RAVI)
-    told = operates(environ, "find", RAVI)
+    run_as_operator(environ, "limits", "block", RAVI)
+    told = run_as_operator(environ, "find", RAVI)
     assert told.exit_code == 0
     assert "is refused by block until" in told.output
 
@@ -132,7 +139,7 @@ def test_a_block_alone_is_something(door: Door, environ: dict[str, str]) -> None
 def test_a_seal_that_no_key_opens_is_told(environ: dict[str, str], proven: dict[str, Any]) -> None:
     """The ring lost its key: all but the number is still shown."""
     rotated = environ | {"OTPVOICE_SECRETS_KEYS": f"k2:{NUMBER_KEY[::-1].strip('=')}="}
-    told = operates(rotated, "find", proven["id"])
+    told = run_as_operator(rotated, "find", proven["id"])
     assert told.exit_code == 0
     assert "a number whose key was dropped from the ring, client login" in told.output
     assert verifications(rotated, proven["id"])[0]["to"] is None
@@ -143,7 +150,7 @@ def test_the_log_is_told_who_looked(
 ) -> None:
     """For each search: who, and what for, masked; a reference is not repeated."""
     for what in (ASHA, proven["id"], "login-81", "login-0"):
-        operates(environ, "find", what)
+        run_as_operator(environ, "find", what)
     notices = door.store.sweep("a dialer").notices
     assert [(each.event, dict(each.details)) for each in notices] == [
         ("operator.searched", {"what": what, "found": found, "by": OPERATOR})
@@ -173,7 +180,7 @@ def test_find_number_as_people_write_it_finds_it(
 ) -> None:
     """With what limits it, as for the number in E.164."""
     assert [each["id"] for each in verifications(environ, what)] == [proven["id"]]
-    assert operates(environ, "find", what).output.startswith(f"{MASKED} is not refused")
+    assert run_as_operator(environ, "find", what).output.startswith(f"{MASKED} is not refused")
 
 
 @pytest.mark.parametrize("reference", ["12345", "9876543210", "00 12", "919812345678"])
@@ -183,7 +190,7 @@ def test_find_reference_of_digits_finds_it(
     """Callers may use any number as a reference; the output says what was searched."""
     begun = door.asks("+919811100001", reference=reference)
     assert [each["id"] for each in verifications(environ, reference)] == [begun["id"]]
-    assert runs("find", reference, **environ).exit_code == 0
+    assert run_command("find", reference, **environ).exit_code == 0
 
 
 def test_find_digits_of_number_and_reference_finds_both_once(
@@ -192,12 +199,12 @@ def test_find_digits_of_number_and_reference_finds_both_once(
     """The number's own verification has it as its reference, too: it is listed once."""
     both = door.asks(reference="9876543210")
     other = door.bank().asks("+919811100001", reference="9876543210")
-    found = json.loads(runs("find", "9876543210", "--json", **environ).output)
+    found = json.loads(run_command("find", "9876543210", "--json", **environ).output)
     assert sorted(each["id"] for each in found["verifications"]) == sorted(
         [both["id"], other["id"]]
     )
     assert found["searched"] == ["number", "reference"]
-    told = runs("find", "9876543210", **environ).output
+    told = run_command("find", "9876543210", **environ).output
     assert "Searched as a number and as a reference.\n" in told
 
 
@@ -216,7 +223,7 @@ def test_find_without_result_says_what_was_searched(
 ) -> None:
     """And how to write a number."""
     assert door.asks()
-    told = operates(environ | {"OTPVOICE_LIMITS_REGIONS": regions}, "find", what)
+    told = run_as_operator(environ | {"OTPVOICE_LIMITS_REGIONS": regions}, "find", what)
     assert told.exit_code == 1
     assert sentence in told.output
 
@@ -226,7 +233,7 @@ def test_find_invalid_international_number_is_usage_error(
     environ: dict[str, str], what: str
 ) -> None:
     """Status 2, and how a number is written; the text is not repeated."""
-    refused = runs("find", what, **environ)
+    refused = run_command("find", what, **environ)
     assert refused.exit_code == 2
     assert "number" in refused.output
     assert what not in refused.output
@@ -235,7 +242,7 @@ def test_find_invalid_international_number_is_usage_error(
 def test_a_store_that_is_away_is_one_line(environ: dict[str, str]) -> None:
     """Status 1, and no traceback."""
     away = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
-    refused = operates(away, "find", ASHA)
+    refused = run_as_operator(away, "find", ASHA)
     assert refused.exit_code == 1
     assert re.match(r"Error: the store at \S+ cannot serve \(refused\); ", refused.output)
     assert len(refused.output.splitlines()) == 1

@@ -69,7 +69,7 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
             )
         finally:
             shell.run(END)
-        until(lambda: shell.left() == [], "all to end")
+        until(lambda: shell.running() == [], "all to end")
     assert (folder / "otpvoice.toml").stat().st_mode & 0o077 == 0
     assert "ovk_" not in (folder / "otpvoice.toml").read_text()
 

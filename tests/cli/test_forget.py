@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from api.door import Door, HandDialer, problem
-from cli.words import OPERATOR, is_called, operates, runs
+from cli.cli_runner import OPERATOR, call_number, run_as_operator, run_command
 from redis import Redis
 from world import ASHA, BRIDGE
 
@@ -19,7 +19,7 @@ DAY = 86_400_000
 @pytest.fixture
 def known(door: Door, dialer: HandDialer) -> list[dict[str, Any]]:
     """Three verifications of a number, the newest pending; a further one was refused."""
-    begun = is_called(door, dialer, 3)
+    begun = call_number(door, dialer, 3)
     problem(door.creates(reference="login-9"), 429, "rate_limited")
     return begun
 
@@ -34,7 +34,7 @@ def test_what_is_known_is_erased(
 ) -> None:
     """Verifications, calls, refusals and what could be spoken: nobody finds them any more."""
     other = door.asks(RAVI)
-    done = operates(environ, "forget", ASHA, "--yes")
+    done = run_as_operator(environ, "forget", ASHA, "--yes")
     assert done.exit_code == 0
     assert done.output.startswith(
         f"Erased of {MASKED}:\n"
@@ -43,7 +43,7 @@ def test_what_is_known_is_erased(
     )
     for each in known:
         assert door.get(f"/v1/verifications/{each['id']}").status_code == 404
-        assert operates(environ, "find", each["id"]).exit_code == 1
+        assert run_as_operator(environ, "find", each["id"]).exit_code == 1
     assert keys(redis, "verification") == [f"{{otpvoice}}:verification:{other['id']}"]
     assert keys(redis, "speech") == [f"{{otpvoice}}:speech:{other['id']}"]
     assert keys(redis, "call") == [f"{{otpvoice}}:call:{other['calls'][0]['id']}"]
@@ -55,8 +55,8 @@ def test_erasing_is_no_way_around_a_limit(
 ) -> None:
     """What was counted still refuses, and the answer says what stays and until when."""
     assert known
-    operates(environ, "limits", "block", ASHA, "--for", "7d")
-    told = operates(environ, "forget", ASHA, "--yes").output
+    run_as_operator(environ, "limits", "block", ASHA, "--for", "7d")
+    told = run_as_operator(environ, "forget", ASHA, "--yes").output
     counted = next(line for line in told.splitlines() if "what was counted" in line)
     assert "(in 24 h) at the latest" in counted
     assert "calls_per_number 3/10m 3/3" in counted
@@ -64,7 +64,7 @@ def test_erasing_is_no_way_around_a_limit(
     block = next(line for line in told.splitlines() if "the block" in line)
     assert "(in 7 days)" in block
     assert problem(door.creates(reference="login-9"), 429, "rate_limited")["limit"] == "block"
-    operates(environ, "limits", "unblock", ASHA)
+    run_as_operator(environ, "limits", "unblock", ASHA)
     refused = problem(door.creates(reference="login-9"), 429, "rate_limited")
     assert refused["limit"] == "calls_per_number 3/10m"
 
@@ -77,22 +77,22 @@ def test_a_number_is_remembered_no_longer_than_its_limits_need(
         door.does(each, "cancel")
     (number,) = keys(redis, "number")
     assert redis.pttl(number) > 2 * DAY
-    operates(environ, "limits", "block", ASHA, "--for", "2d")
-    operates(environ, "forget", ASHA, "--yes")
+    run_as_operator(environ, "limits", "block", ASHA, "--for", "2d")
+    run_as_operator(environ, "forget", ASHA, "--yes")
     assert DAY < redis.pttl(number) <= 2 * DAY
-    operates(environ, "limits", "unblock", ASHA)
-    operates(environ, "forget", ASHA, "--yes")
+    run_as_operator(environ, "limits", "unblock", ASHA)
+    run_as_operator(environ, "forget", ASHA, "--yes")
     assert 0 < redis.pttl(number) <= DAY
 
 
 def test_it_asks_first(door: Door, environ: dict[str, str], known: list[dict[str, Any]]) -> None:
     """No, and no answer at all, erase nothing; yes does."""
     for says in ("n\n", ""):
-        left = operates(environ, "forget", ASHA, says=says)
+        left = run_as_operator(environ, "forget", ASHA, stdin=says)
         assert left.exit_code == 1
         assert left.output.startswith(f"This erases what is known of {MASKED}")
         assert door.looks(known[-1])["status"] == "pending"
-    assert operates(environ, "forget", ASHA, says="y\n").exit_code == 0
+    assert run_as_operator(environ, "forget", ASHA, stdin="y\n").exit_code == 0
     assert door.get(f"/v1/verifications/{known[-1]['id']}").status_code == 404
 
 
@@ -101,7 +101,7 @@ def test_a_call_that_waits_is_not_dialed(
 ) -> None:
     """The verification that it belongs to is gone."""
     door.asks()
-    operates(environ, "forget", ASHA, "--yes")
+    run_as_operator(environ, "forget", ASHA, "--yes")
     assert dialer.finds_nothing()
 
 
@@ -111,7 +111,7 @@ def test_a_call_that_rings_may_end(
     """Its record is gone; what dialer and provider say of it, and every sweep, bring none back."""
     door.asks()
     claim = dialer.sends()
-    operates(environ, "forget", ASHA, "--yes")
+    run_as_operator(environ, "forget", ASHA, "--yes")
     assert dialer.records(claim, CallStatus.PLACED, provider_id="mid-1") is None
     called_back = door.calls_back(
         **{"from": int(BRIDGE), "to": int(ASHA), "bridge": int(BRIDGE)},
@@ -124,13 +124,13 @@ def test_a_call_that_rings_may_end(
     assert door.store.pulls(32) == []
     door.later(400)
     assert keys(redis, "call") == keys(redis, "verification") == []
-    assert operates(environ, "find", ASHA).exit_code == 1
+    assert run_as_operator(environ, "find", ASHA).exit_code == 1
 
 
 def test_nothing_known_is_status_1(door: Door, environ: dict[str, str]) -> None:
     """And said so, with what stays: nothing."""
     door.asks(RAVI)
-    done = operates(environ, "forget", ASHA, "--yes")
+    done = run_as_operator(environ, "forget", ASHA, "--yes")
     assert done.exit_code == 1
     assert done.output == f"Nothing was known of {MASKED}.\nNothing stays.\n"
 
@@ -139,7 +139,7 @@ def test_the_log_is_told_who_did_it(
     door: Door, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
     """With the number masked, and how much there was."""
-    operates(environ, "forget", ASHA, "--yes")
+    run_as_operator(environ, "forget", ASHA, "--yes")
     (notice,) = door.store.sweep("a dialer").notices
     assert notice.event == "number.forgotten"
     assert (notice.details["to"], notice.details["by"]) == (MASKED, OPERATOR)
@@ -149,14 +149,14 @@ def test_the_log_is_told_who_did_it(
 def test_forget_number_as_people_write_it_erases_it(environ: dict[str, str], door: Door) -> None:
     """Without calling code, in the one region of the settings."""
     door.asks()
-    erased = operates(environ, "forget", "098765 43210", "--yes")
+    erased = run_as_operator(environ, "forget", "098765 43210", "--yes")
     assert erased.exit_code == 0
     assert erased.output.startswith(f"Erased of {MASKED}:")
 
 
 def test_what_a_number_is_gets_said(environ: dict[str, str]) -> None:
     """Status 2; nothing is asked of the person before."""
-    refused = runs("forget", "91981234", **environ)
+    refused = run_command("forget", "91981234", **environ)
     assert refused.exit_code == 2
     assert "No telephone can have this number" in refused.output
     assert "919812345678" not in refused.output
@@ -165,7 +165,7 @@ def test_what_a_number_is_gets_said(environ: dict[str, str]) -> None:
 def test_a_store_that_is_away_is_one_line(environ: dict[str, str]) -> None:
     """Status 1, and that it is not known whether anything was changed."""
     away = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
-    refused = operates(away, "forget", ASHA, "--yes")
+    refused = run_as_operator(away, "forget", ASHA, "--yes")
     assert refused.exit_code == 1
     assert "not known whether anything was changed" in refused.output
     assert len(refused.output.splitlines()) == 1

@@ -5,9 +5,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli.words import runs
+from cli.cli_runner import run_command
 
-from otpvoice.cli.keys import hash_of
+from otpvoice.cli.keys import hash_key
 from otpvoice.settings import load
 
 API_KEY = re.compile(r"ovk_[A-Za-z0-9_-]{43}")
@@ -20,18 +20,18 @@ PROVIDER = {
 
 def test_the_key_is_shown_once_and_its_hash_belongs_into_the_configuration() -> None:
     """The key is on stderr only, so that ``>> otpvoice.toml`` never stores it."""
-    made = runs("keys", "new", "login-backend")
+    made = run_command("keys", "new", "login-backend")
     assert made.exit_code == 0
     (api_key,) = API_KEY.findall(made.stderr)
     assert "ovk_" not in made.stdout
     client = tomllib.loads(made.stdout)["clients"]["login-backend"]
-    assert client == {"key_sha256": [hash_of(api_key)]}
+    assert client == {"key_sha256": [hash_key(api_key)]}
 
 
 def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
     """With the provider's own members it is a whole configuration, without a warning."""
     file = tmp_path / "otpvoice.toml"
-    file.write_text(runs("keys", "new", "app", "--secrets").stdout)
+    file.write_text(run_command("keys", "new", "app", "--secrets").stdout)
     loaded = load({"OTPVOICE_CONFIG": str(file), **PROVIDER})
     settings = loaded.settings
     assert loaded.warnings == ()
@@ -42,34 +42,34 @@ def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
 
 def test_admin_key_is_shown_once_and_its_hash_opens_the_console(tmp_path: Path) -> None:
     """The key is on stderr only; stdout is a table that can be appended to a file."""
-    made = runs("keys", "admin")
+    made = run_command("keys", "admin")
     assert made.exit_code == 0
     (key,) = re.findall(r"ova_[A-Za-z0-9_-]{43}", made.stderr)
     assert "ova_" not in made.stdout
     file = tmp_path / "otpvoice.toml"
-    file.write_text(runs("keys", "new", "app").stdout + made.stdout)
-    ring = tomllib.loads(runs("keys", "new", "app", "--secrets").stdout)["secrets"]
+    file.write_text(run_command("keys", "new", "app").stdout + made.stdout)
+    ring = tomllib.loads(run_command("keys", "new", "app", "--secrets").stdout)["secrets"]
     secrets = {
         "OTPVOICE_SECRETS_KEYS": ring["keys"][0],
         "OTPVOICE_SECRETS_NUMBER_KEY": ring["number_key"],
     }
     settings = load({"OTPVOICE_CONFIG": str(file), **PROVIDER, **secrets}).settings
-    assert settings.secrets.admin_key_sha256 == (hash_of(key),)
+    assert settings.secrets.admin_key_sha256 == (hash_key(key),)
     assert list(settings.clients) == ["app"]
 
 
 def test_a_second_client_can_be_appended(tmp_path: Path) -> None:
     """The output stands behind another one in the same file."""
     file = tmp_path / "otpvoice.toml"
-    first = runs("keys", "new", "app", "--secrets").stdout
-    file.write_text(first + runs("keys", "new", "web").stdout)
+    first = run_command("keys", "new", "app", "--secrets").stdout
+    file.write_text(first + run_command("keys", "new", "web").stdout)
     clients = load({"OTPVOICE_CONFIG": str(file), **PROVIDER}).settings.clients
     assert clients["app"].key_sha256 != clients["web"].key_sha256
 
 
 def test_nothing_is_made_twice() -> None:
     """Two runs have no secret in common."""
-    runs_ = [runs("keys", "new", "app", "--secrets").output for _ in range(2)]
+    runs_ = [run_command("keys", "new", "app", "--secrets").output for _ in range(2)]
     first, second = (set(re.findall(r"[A-Za-z0-9+/_-]{40,}", output)) for output in runs_)
     assert len(first) == 6  # an API key, its hash, two keys, two secrets
     assert not first & second
@@ -78,7 +78,7 @@ def test_nothing_is_made_twice() -> None:
 @pytest.mark.parametrize("name", ["Login", "a_b", "-a", "a.b", "", "a" * 65, "ü", "a\n"])
 def test_a_name_that_the_settings_would_refuse_is_refused(name: str) -> None:
     """Status 2, with the rule; no key is made."""
-    refused = runs("keys", "new", "--", name)
+    refused = run_command("keys", "new", "--", name)
     assert refused.exit_code == 2
     assert "1 to 64 of a-z, 0-9 and -" in refused.output
     assert not API_KEY.search(refused.output)

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 from api.door import Door, HandDialer, problem, settings_with
-from cli.words import CODE, OPERATOR, answers_phone, is_called, operates, runs
+from cli.cli_runner import (
+    CODE,
+    OPERATOR,
+    call_number,
+    report_answered,
+    run_as_operator,
+    run_command,
+)
 from redis import Redis
 from world import ASHA
 
@@ -21,9 +28,9 @@ _PAINT = re.compile(r"\x1b\[[0-9;]*m")
 NUMBER_COMMANDS = ["explain", "clear", "block", "unblock"]
 
 
-def document(environ: dict[str, str], *words: str) -> dict[str, Any]:
+def run_json(environ: dict[str, str], *words: str) -> dict[str, Any]:
     """What a command tells machines."""
-    told: dict[str, Any] = json.loads(operates(environ, *words, "--json").output)
+    told: dict[str, Any] = json.loads(run_as_operator(environ, *words, "--json").output)
     return told
 
 
@@ -54,7 +61,7 @@ def door_with(redis: Redis, environ: dict[str, str], **changes: str) -> tuple[Do
 def test_a_quiet_service_is_told_in_one_line(door: Door, environ: dict[str, str]) -> None:
     """Nothing refuses, says the first line; the figures follow, and they are true."""
     door.asks()
-    told = operates(environ, "limits").output
+    told = run_as_operator(environ, "limits").output
     assert told.startswith("Nothing refuses.\n")
     for figure in (
         r"calls_per_day +1/10000  -",
@@ -67,7 +74,7 @@ def test_a_quiet_service_is_told_in_one_line(door: Door, environ: dict[str, str]
         r"closed routes +none",
     ):
         assert re.search(rf"^  {figure}$", told, re.MULTILINE), figure
-    assert document(environ, "limits")["refuses"] is False
+    assert run_json(environ, "limits")["refuses"] is False
 
 
 def test_a_full_limit_of_a_client_stands_in_front(redis: Redis, environ: dict[str, str]) -> None:
@@ -76,26 +83,26 @@ def test_a_full_limit_of_a_client_stands_in_front(redis: Redis, environ: dict[st
     door.asks()
     door.asks(RAVI)
     refused = problem(door.creates("+919811100003"), 429, "rate_limited")
-    told = operates(chosen, "limits").output
+    told = run_as_operator(chosen, "limits").output
     assert told.startswith("Refusing now:\n  login: calls_per_client 2/2 until ")
     assert "refused in the last hour   calls_per_client 1\n" in told
-    seen = document(chosen, "limits")
+    seen = run_json(chosen, "limits")
     assert seen["refuses"] is True
     row = limit_named(seen, "calls_per_client", "login")
     assert (row["used"], row["allowed"]) == (2, 2)
     assert abs(seconds_until(seen, row["until"]) - refused["retry_after"]) <= 3
     assert limit_named(seen, "calls_per_client", "bank")["until"] is None
-    told = operates(chosen, "limits", "explain", "+919811100003").output
+    told = run_as_operator(chosen, "limits", "explain", "+919811100003").output
     assert told.startswith("+91******0003 is refused to login by calls_per_client until ")
-    assert operates(chosen, "find", "+919811100004").exit_code == 1
+    assert run_as_operator(chosen, "find", "+919811100004").exit_code == 1
 
 
 def test_a_service_that_calls_nobody_says_why(redis: Redis, environ: dict[str, str]) -> None:
     """No dialer: every call is refused, and the first lines say what to start."""
     assert redis.dbsize() == 0
-    told = operates(environ, "limits").output
+    told = run_as_operator(environ, "limits").output
     assert told.startswith("Refusing now:\n  every call: no dialer was heard of for 30 s")
-    assert document(environ, "limits")["dialers"] == 0
+    assert run_json(environ, "limits")["dialers"] == 0
 
 
 def test_open_breakers_say_what_they_mean(
@@ -108,12 +115,12 @@ def test_open_breakers_say_what_they_mean(
     numbers = [f"+919876{i:02}3210" for i in range(40)]
     begun = [door.asks(number, code=CODE) for number in numbers]
     for _ in begun:
-        answers_phone(door, dialer.places())
+        report_answered(door, dialer.places())
     for each in begun:
         for wrong in range(5):
             assert door.checks(each, f"{wrong:06}").get_json()["valid"] is False
 
-    told = operates(environ, "limits").output
+    told = run_as_operator(environ, "limits").output
     refusing, alarms = told.split("\nAlarms:\n")
     assert refusing.startswith("Refusing now:\n  conversion_breaker area +919876 until ")
     assert "(in 30 min)" in refusing
@@ -121,7 +128,7 @@ def test_open_breakers_say_what_they_mean(
     for alarm in ("region IN", "client login"):
         assert f"  conversion_breaker {alarm} until " in alarms
     assert "  wrong_code_breaker until " in alarms
-    seen = document(environ, "limits")
+    seen = run_json(environ, "limits")
     assert {each["name"]: each["refuses"] for each in seen["breakers"]} == {
         "conversion_breaker area +919876": True,
         "conversion_breaker region IN": False,
@@ -131,12 +138,12 @@ def test_open_breakers_say_what_they_mean(
 
     newcomer = "+919876993210"
     assert problem(door.creates(newcomer), 429, "rate_limited")["limit"] == "conversion_breaker"
-    held = operates(environ, "limits", "explain", newcomer).output
+    held = run_as_operator(environ, "limits", "explain", newcomer).output
     assert held.startswith(f"{MASKED} is refused by conversion_breaker until ")
-    freed = operates(environ, "limits", "clear", newcomer, "--yes").output
+    freed = run_as_operator(environ, "limits", "clear", newcomer, "--yes").output
     assert "Freed: conversion_breaker." in freed
     assert door.creates(newcomer).status_code == 201
-    assert "conversion_breaker area" not in operates(environ, "limits").output
+    assert "conversion_breaker area" not in run_as_operator(environ, "limits").output
 
 
 # One number ------------------------------------------------------------------------------------
@@ -145,7 +152,7 @@ def test_open_breakers_say_what_they_mean(
 def test_a_free_number_is_said_to_be_free(door: Door, environ: dict[str, str]) -> None:
     """With every limit that could hold it, and what it used of each."""
     door.asks()
-    told = operates(environ, "limits", "explain", ASHA).output
+    told = run_as_operator(environ, "limits", "explain", ASHA).output
     assert told.startswith(f"{MASKED} is not refused.\n")
     for row in (
         r"block +-  -",
@@ -171,24 +178,24 @@ def test_explain_names_the_number_as_the_log_does(
 ) -> None:
     """So that what the log tells of it can be found."""
     door.asks()
-    named = document(environ, "limits", "explain", ASHA)["name_in_logs"]
+    named = run_json(environ, "limits", "explain", ASHA)["name_in_logs"]
     assert f"number={named} " in _PAINT.sub("", capsys.readouterr().out)
-    assert f'"number": "{named}"' in operates(environ, "limits", "explain", ASHA).output
+    assert f'"number": "{named}"' in run_as_operator(environ, "limits", "explain", ASHA).output
 
 
 def test_explain_names_the_limit_and_its_end(
     door: Door, dialer: HandDialer, environ: dict[str, str]
 ) -> None:
     """The one that refuses, until the moment that the refusal named; and what was refused."""
-    newest = is_called(door, dialer, 3)[-1]
+    newest = call_number(door, dialer, 3)[-1]
     refused = problem(door.creates(reference="login-9"), 429, "rate_limited")
     problem(door.does(newest, "calls"), 429, "rate_limited")
     assert refused["limit"] == "calls_per_number 3/10m"
 
-    told = operates(environ, "limits", "explain", ASHA).output
+    told = run_as_operator(environ, "limits", "explain", ASHA).output
     assert told.startswith(f"{MASKED} is refused by calls_per_number 3/10m until ")
     assert re.search(r"^  call_gap +-  .* \(in \d+ min\); a call waits for it$", told, re.MULTILINE)
-    seen = document(environ, "limits", "explain", ASHA)
+    seen = run_json(environ, "limits", "explain", ASHA)
     assert seen["held_by"] == ["calls_per_number 3/10m"]
     row = limit_named(seen, "calls_per_number 3/10m")
     assert (row["used"], row["allowed"]) == (3, 3)
@@ -206,9 +213,9 @@ def test_clear_frees_a_number_and_says_of_what(
     door: Door, dialer: HandDialer, environ: dict[str, str]
 ) -> None:
     """Before, after, and what still holds: a block does."""
-    is_called(door, dialer, 3)
-    operates(environ, "limits", "block", ASHA, "--for", "2h")
-    told = operates(environ, "limits", "clear", ASHA, "--yes").output
+    call_number(door, dialer, 3)
+    run_as_operator(environ, "limits", "block", ASHA, "--for", "2h")
+    told = run_as_operator(environ, "limits", "clear", ASHA, "--yes").output
     (freed,) = [line for line in told.splitlines() if line.startswith("Freed: ")]
     for each in (
         "calls_per_number 3/10m 3/3 → 0/3",
@@ -219,44 +226,44 @@ def test_clear_frees_a_number_and_says_of_what(
     assert "calls_per_day" not in freed
     assert told.splitlines()[-1].startswith(f"{MASKED} is refused by block until ")
     assert told.endswith("(in 2 h).\n")
-    operates(environ, "limits", "unblock", ASHA)
+    run_as_operator(environ, "limits", "unblock", ASHA)
     assert door.creates(reference="login-9").status_code == 201
-    again = operates(environ, "limits", "clear", RAVI, "--yes").output
+    again = run_as_operator(environ, "limits", "clear", RAVI, "--yes").output
     assert "There was nothing to free." in again
 
 
 def test_clear_asks_first(door: Door, dialer: HandDialer, environ: dict[str, str]) -> None:
     """No, and no answer at all, change nothing; yes does."""
-    is_called(door, dialer, 3)
+    call_number(door, dialer, 3)
     for says in ("n\n", ""):
-        left = operates(environ, "limits", "clear", ASHA, says=says)
+        left = run_as_operator(environ, "limits", "clear", ASHA, stdin=says)
         assert left.exit_code == 1
         assert left.output.startswith(f"{MASKED} is refused by calls_per_number 3/10m until ")
     problem(door.creates(reference="login-9"), 429, "rate_limited")
-    assert operates(environ, "limits", "clear", ASHA, says="y\n").exit_code == 0
+    assert run_as_operator(environ, "limits", "clear", ASHA, stdin="y\n").exit_code == 0
     assert door.creates(reference="login-9").status_code == 201
 
 
 def test_a_blocked_number_is_not_called(door: Door, environ: dict[str, str]) -> None:
     """For thirty days unless said otherwise; what waited is called off; unblocked, it is called."""
     begun = door.asks()
-    told = operates(environ, "limits", "block", ASHA).output
+    told = run_as_operator(environ, "limits", "block", ASHA).output
     assert told.startswith(f"{MASKED} is not called until ")
     assert "(in 30 days)." in told
     assert "called off: 1." in told
     (call,) = door.looks(begun)["calls"]
     assert (call["status"], call["reason"]) == ("canceled", "refused")
     assert problem(door.creates(reference="login-9"), 429, "rate_limited")["limit"] == "block"
-    told = operates(environ, "limits", "unblock", ASHA).output
+    told = run_as_operator(environ, "limits", "unblock", ASHA).output
     assert told == f"{MASKED} is no longer blocked.\n{MASKED} is not refused.\n"
     assert door.creates(reference="login-9").status_code == 201
-    assert "was not blocked" in operates(environ, "limits", "unblock", ASHA).output
+    assert "was not blocked" in run_as_operator(environ, "limits", "unblock", ASHA).output
 
 
 @pytest.mark.parametrize("length", ["0", "366d", "1w", "-1", "soon", ""])
 def test_a_block_has_a_length(door: Door, environ: dict[str, str], length: str) -> None:
     """From a second to a year; else a usage error says how it is written."""
-    refused = operates(environ, "limits", "block", ASHA, "--for", length)
+    refused = run_as_operator(environ, "limits", "block", ASHA, "--for", length)
     assert refused.exit_code == 2
     assert '"90s", "10m", "24h", "7d"; at most 365d' in refused.output
     assert door.creates().status_code == 201
@@ -269,7 +276,7 @@ def test_a_block_has_a_length(door: Door, environ: dict[str, str], length: str) 
 @pytest.mark.parametrize("number", ["98123456", "call me", "+9198123456789", "+0"])
 def test_what_a_number_is_gets_said(environ: dict[str, str], command: str, number: str) -> None:
     """Status 2, how it is written or what is wrong with it, and never the text itself."""
-    refused = runs("limits", command, number, **environ)
+    refused = run_command("limits", command, number, **environ)
     assert refused.exit_code == 2
     assert "NUMBER" in refused.output
     assert re.search("E.164|No telephone can have|Not a phone number", refused.output)
@@ -285,20 +292,20 @@ def test_limits_commands_take_number_as_people_write_it(
 ) -> None:
     """Blocked in one form, explained and unblocked in another."""
     masked = "+91******5678"
-    assert masked in operates(environ, "limits", "block", number).output
-    assert "is refused by block" in operates(environ, "limits", "explain", RAVI).output
-    assert masked in operates(environ, "limits", "clear", number, "--yes").output
+    assert masked in run_as_operator(environ, "limits", "block", number).output
+    assert "is refused by block" in run_as_operator(environ, "limits", "explain", RAVI).output
+    assert masked in run_as_operator(environ, "limits", "clear", number, "--yes").output
     assert door.creates(RAVI).status_code == 429
-    assert "is no longer blocked" in operates(environ, "limits", "unblock", number).output
+    assert "is no longer blocked" in run_as_operator(environ, "limits", "unblock", number).output
 
 
 def test_limits_number_without_calling_code_needs_one_region(environ: dict[str, str]) -> None:
     """With several regions the error says to write +."""
     several = environ | {"OTPVOICE_LIMITS_REGIONS": "IN,US"}
-    refused = runs("limits", "explain", "9812345678", **several)
+    refused = run_command("limits", "explain", "9812345678", **several)
     assert refused.exit_code == 2
     assert "write + and the calling code" in " ".join(refused.output.split())
-    assert operates(several, "limits", "explain", "0091 98123 45678").exit_code == 0
+    assert run_as_operator(several, "limits", "explain", "0091 98123 45678").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -309,7 +316,7 @@ def test_limits_number_without_calling_code_needs_one_region(environ: dict[str, 
 def test_a_store_that_is_away_is_one_line(environ: dict[str, str], words: tuple[str, ...]) -> None:
     """Status 1, no traceback, and no address of the store."""
     away = environ | {"OTPVOICE_REDIS_URL": f"redis://:pass-word@127.0.0.1:{free_port()}/0"}
-    refused = operates(away, "limits", *words)
+    refused = run_as_operator(away, "limits", *words)
     assert refused.exit_code == 1
     assert re.match(r"Error: the store at \S+ cannot serve \(refused\); ", refused.output)
     assert len(refused.output.splitlines()) == 1
@@ -323,9 +330,9 @@ def test_the_log_of_a_dialer_tells_who_did_it(stack: Stack) -> None:
     """A line for each change, of a real dialer: when, who, and the number masked."""
     environ = {"OTPVOICE_CONFIG": str(stack.configuration)}
     number = "+919811100009"
-    operates(environ, "limits", "block", number, "--for", "90s")
-    operates(environ, "limits", "unblock", number)
-    operates(environ, "limits", "clear", number, "--yes")
+    run_as_operator(environ, "limits", "block", number, "--for", "90s")
+    run_as_operator(environ, "limits", "unblock", number)
+    run_as_operator(environ, "limits", "clear", number, "--yes")
 
     def told() -> list[dict[str, Any]] | None:
         lines = stack.log_of("dialer").read_text().splitlines()
@@ -357,6 +364,6 @@ def now() -> datetime:
 
 def test_the_commands_are_told_by_help() -> None:
     """All that belongs to limits, with a line of what it does."""
-    told = runs("limits", "--help").output
+    told = run_command("limits", "--help").output
     for command in NUMBER_COMMANDS:
         assert re.search(rf"^  {command} +\S", told, re.MULTILINE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from cli.words import hears_code, runs
+from cli.cli_runner import listen_for_code, run_command
 
 from otpvoice.cli.stack import Stack
 from otpvoice.client import Client
@@ -32,10 +32,10 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
     return environ | {"OTPVOICE_PROVIDER_FLOWS": flows(default=GOOD, hi="{Name} जी: {otp}। {otp}")}
 
 
-def previews(environ: dict[str, str], *words: str, **changes: str) -> dict[str, Any]:
+def preview(environ: dict[str, str], *words: str, **changes: str) -> dict[str, Any]:
     """What the command tells machines. ``changes``: settings, less their OTPVOICE_PROVIDER_."""
     changed = {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
-    done = runs("preview", "--client", "login", "--json", *words, **environ | changed)
+    done = run_command("preview", "--client", "login", "--json", *words, **environ | changed)
     assert done.exit_code == 0, done.output
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -44,12 +44,12 @@ def previews(environ: dict[str, str], *words: str, **changes: str) -> dict[str, 
 def test_it_shows_what_will_be_sent(stack: Stack, client: Client) -> None:
     """Byte for byte the call that the dialer places, but for whom it calls."""
     environ = {"OTPVOICE_CONFIG": str(stack.configuration)}
-    shown = json.loads(runs("preview", "--name", "Asha", "--json", **environ).stdout)
+    shown = json.loads(run_command("preview", "--name", "Asha", "--json", **environ).stdout)
     number = "+919876543377"
 
     client.create(number, name="Asha", code="407113")
 
-    assert hears_code(stack, number) == "407113"
+    assert listen_for_code(stack, number) == "407113"
     [call] = requests.get(f"{stack.sandbox_url}/phones/{number[1:]}/calls", timeout=5).json()
     obd = shown["requests"]["obd"]
     assert obd["body"] | {"to": number[1:]} == call["request"]
@@ -59,7 +59,7 @@ def test_it_shows_what_will_be_sent(stack: Stack, client: Client) -> None:
 
 def test_it_tells_people_what_a_voice_says(environ: dict[str, str]) -> None:
     """The words, the seconds, both requests, and that all is well."""
-    done = runs("preview", "--client", "login", "--name", "Asha", **environ)
+    done = run_command("preview", "--client", "login", "--name", "Asha", **environ)
 
     assert done.exit_code == 0, done.output
     assert "Hello Asha. The code is: 4, 0, 7, 1, 1, 3. Again: 4, 0, 7, 1, 1, 3." in done.output
@@ -73,8 +73,8 @@ def test_it_tells_people_what_a_voice_says(environ: dict[str, str]) -> None:
 
 def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
     """``hi-IN`` is spoken by the Hindi flow, and a language without one by the default, told so."""
-    hindi = previews(environ, "--locale", "hi-IN", "--name", "आशा")
-    tamil = previews(environ, "--locale", "ta")
+    hindi = preview(environ, "--locale", "hi-IN", "--name", "आशा")
+    tamil = preview(environ, "--locale", "ta")
 
     assert hindi["flow"] == {"locale": "hi", "id": "24"}
     assert hindi["says"] == "आशा जी: 4, 0, 7, 1, 1, 3। 4, 0, 7, 1, 1, 3"
@@ -91,9 +91,9 @@ def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
         ("{otp}, {otp}, {Name}, good bye", {}, "comes at once"),
         ("Hello. The code is {otp}, {otp}.", {}, "name is not spoken"),
         ("Hello {name}, hello {Name}: {otp}, {otp}", {}, "{name} is filled in by nobody"),
-        (GOOD + " and so on" * 20, {}, "can end while it is spoken"),
-        (GOOD, {"verification_ttl": "60"}, "can end while it is spoken"),
-        (GOOD, {"verification_min_remaining_life": "0"}, "can end while it is spoken"),
+        (GOOD + " and so on" * 20, {}, "can expire while it is spoken"),
+        (GOOD, {"verification_ttl": "60"}, "can expire while it is spoken"),
+        (GOOD, {"verification_min_remaining_life": "0"}, "can expire while it is spoken"),
         (GOOD + " and so on" * 90, {}, "hangs up after 60 s"),
         (GOOD, {"provider_audio": "https://sounds.example/a.mp3"}, "sound of provider.audio"),
         ("", {}, "has no text in the settings"),
@@ -103,7 +103,7 @@ def test_it_warns(
     environ: dict[str, str], text: str, settings: dict[str, str], warning: str
 ) -> None:
     """Of whatever people would not understand, or not in time."""
-    told = previews(environ, "--name", "Asha", "--text", text, **settings)["warnings"]
+    told = preview(environ, "--name", "Asha", "--text", text, **settings)["warnings"]
     assert any(warning in each for each in told), told
 
 
@@ -117,15 +117,15 @@ def test_it_warns(
 )
 def test_it_warns_of_a_mangled_name(environ: dict[str, str], name: str, warning: str) -> None:
     """What is left of it is told; a name that is spoken as given is not."""
-    assert warning in previews(environ, "--name", name)["warnings"][0]
-    assert previews(environ, "--name", " Asha ")["warnings"] == []
-    assert previews(environ)["warnings"] == []
+    assert warning in preview(environ, "--name", name)["warnings"][0]
+    assert preview(environ, "--name", " Asha ")["warnings"] == []
+    assert preview(environ)["warnings"] == []
 
 
 def test_a_filter_reads_plain_digits(environ: dict[str, str]) -> None:
     """``{{otp@digits}}`` is as good as commas, and is heard as it will be."""
     text = "Hello {{Name}}. The code is: {{otp@digits}}. Again: {{otp@digits}}."
-    told = previews(environ, "--text", text, provider_otp_format="plain")
+    told = preview(environ, "--text", text, provider_otp_format="plain")
 
     assert told["warnings"] == []
     assert told["says"].endswith("Again: 4 0 7 1 1 3.")
@@ -144,7 +144,7 @@ def test_preview_without_a_usable_choice_says_what_to_give(
     environ: dict[str, str], words: tuple[str, ...], sentence: str
 ) -> None:
     """Status 2, and the choices are named."""
-    done = runs("preview", *words, **environ)
+    done = run_command("preview", *words, **environ)
     assert done.exit_code == 2
     assert sentence in " ".join(done.output.split())
 
@@ -164,17 +164,17 @@ def test_wording_that_confuses_listeners_is_warned_of(
     environ: dict[str, str], text: str, warning: str
 ) -> None:
     """Each once, and nothing else."""
-    (only,) = previews(environ, "--name", "Asha", "--text", text)["warnings"]
+    (only,) = preview(environ, "--name", "Asha", "--text", text)["warnings"]
     assert warning in only
 
 
 @pytest.mark.parametrize("text", ["Hello {Name}, {code}", "Hello {Name}, your code waits."])
 def test_text_without_the_code_is_never_heard(environ: dict[str, str], text: str) -> None:
     """No moment is given at which the code was heard."""
-    shown = previews(environ, "--name", "Asha", "--text", text)
+    shown = preview(environ, "--name", "Asha", "--text", text)
     assert shown["heard_after"] is None
     assert any("The code is not spoken" in each for each in shown["warnings"])
-    done = runs("preview", "--client", "login", "--text", text, **environ)
+    done = run_command("preview", "--client", "login", "--text", text, **environ)
     assert "without the code" in done.output
     assert "is heard" not in done.output
 
@@ -185,7 +185,7 @@ def test_the_reference_texts_are_good(
     environ: dict[str, str], locale: str, text: str, name: str
 ) -> None:
     """Nothing is warned of, with the longest name there is, at the settings' defaults."""
-    told = previews(
+    told = preview(
         environ,
         *("--locale", locale, "--name", name),
         provider_flows=flows(default=GOOD, **{locale: text}),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from api.door import Door, HandDialer, settings_with
-from cli.words import operates
+from cli.cli_runner import run_as_operator
 from redis import Redis
 
 from otpvoice.app import queue_rules
@@ -62,14 +62,14 @@ def test_doctor_reports_events_that_no_dialer_takes(
 
 def test_limits_counts_both(environ: dict[str, str], door: Door, dialer: HandDialer) -> None:
     """For people and for machines; people are told nothing where there is nothing."""
-    assert "unreadable" not in operates(environ, "limits").output
+    assert "unreadable" not in run_as_operator(environ, "limits").output
     door.asks()
     claim = dialer.claims()
     door.store.report_undialable(claim, "no adapter for the route sip")
     door.store.redis.hset(f"{{otpvoice}}:call:{claim.call_id}", "due_at", "soon")
     door.get(f"/v1/verifications/{claim.verification_id}")
-    told = operates(environ, "limits").output
+    told = run_as_operator(environ, "limits").output
     assert "unreadable records         1 in 15 min" in told
     assert "undialable calls           1 in 15 min" in told
-    document = json.loads(operates(environ, "limits", "--json").output)
+    document = json.loads(run_as_operator(environ, "limits", "--json").output)
     assert (document["quarantined_records"], document["undialable_calls"]) == (1, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from cli.words import runs, starts
+from cli.cli_runner import run_command, start_command
 from system.processes import until
 from world import Phones
 
@@ -86,7 +86,7 @@ def start() -> Iterator[Start]:
         def run(*options: str, **environ: str) -> Simulator:
             port = str(free_port())
             fast = ("--port", port, "--ring", "0.01", "--talk", "5")
-            exits.enter_context(starts("sandbox", *fast, *options, environ=environ))
+            exits.enter_context(start_command("sandbox", *fast, *options, environ=environ))
             simulator = Simulator(f"http://127.0.0.1:{port}")
             until(simulator.is_up, "the sandbox to answer")
             return simulator
@@ -185,7 +185,7 @@ def test_sandbox_with_wrong_flows_does_not_start(tmp_path: Path, text: str, faul
     """The message names the setting; there is no traceback."""
     file = tmp_path / "otpvoice.toml"
     file.write_text(text, encoding="utf-8")
-    refused = runs("sandbox", "--config", str(file))
+    refused = run_command("sandbox", "--config", str(file))
     assert refused.exit_code in {1, 2}
     assert fault in refused.output
     assert isinstance(refused.exception, SystemExit)
@@ -204,7 +204,7 @@ def test_sandbox_with_wrong_flows_does_not_start(tmp_path: Path, text: str, faul
 )
 def test_sandbox_with_wrong_options_does_not_start(options: tuple[str, ...], fault: str) -> None:
     """Status 2, and the option is named."""
-    refused = runs("sandbox", *options)
+    refused = run_command("sandbox", *options)
     assert refused.exit_code == 2
     assert fault in refused.output
 

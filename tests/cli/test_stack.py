@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.words import left_of, read_until, starts
+from cli.cli_runner import read_until, running_commands, start_command
 
 from otpvoice.cli.children import end
 from otpvoice.cli.request import Request
@@ -77,7 +77,7 @@ def test_serve_runs_both_and_stops_both(stack: Stack) -> None:
         "OTPVOICE_CONFIG": str(stack.configuration),
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
-    with starts("serve", environ=environ) as process:
+    with start_command("serve", environ=environ) as process:
         told = read_until(process, "dialer.started")
         stack.wait_until(lambda: _ready(url), "serve did not answer")
         process.terminate()
@@ -100,7 +100,7 @@ def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
         "OTPVOICE_CONFIG": str(stack.configuration),
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
-    with starts("serve", environ=environ) as process:
+    with start_command("serve", environ=environ) as process:
         shown = read_until(process, "dialer.started")
         stack.wait_until(lambda: _ready(url), "serve did not answer")
         for command in ("dialer", "api"):
@@ -117,7 +117,7 @@ def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
         process.terminate()
         shown += process.communicate(timeout=30)[0]
     assert process.returncode == 0, shown
-    assert left_of(process) == []
+    assert running_commands(process) == []
 
 
 def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
@@ -126,7 +126,7 @@ def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
         "OTPVOICE_CONFIG": str(stack.configuration),
         "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
     }
-    with starts("serve", environ=environ) as process:
+    with start_command("serve", environ=environ) as process:
         read_until(process, "dialer.started")
         for pause in ("1", "2"):
             os.kill(_child_of(process.pid, "dialer"), signal.SIGKILL)
@@ -144,11 +144,11 @@ def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
         "OTPVOICE_CONFIG": str(stack.configuration),
         "OTPVOICE_SERVER_BIND": stack.url.removeprefix("http://"),
     }
-    with starts("serve", environ=environ) as process:
+    with start_command("serve", environ=environ) as process:
         shown = process.communicate(timeout=60)[0]
     assert process.returncode == 1, shown
     assert "the api could not be started: it ended with 1" in shown
-    assert left_of(process) == []
+    assert running_commands(process) == []
 
 
 def _child_of(pid: int, command: str) -> int:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from cli.words import answers, hears_code, runs, starts
+from cli.cli_runner import listen_for_code, run_command, serve_response, start_command
 
 from otpvoice.cli.stack import Stack, free_port
-from otpvoice.cli.typed import typed_code
+from otpvoice.cli.typed import normalize_code
 from otpvoice.client import Client
 
 
@@ -55,7 +55,7 @@ def test_a_person_at_a_terminal_proves_a_number(stack: Stack, access: dict[str, 
     """One live line follows the call; a wrong code leads to a new prompt; the right one to 0."""
     number = "+919811100001"
     with at_a_terminal("verify", number, "--name", "Asha", environ=access) as (process, person):
-        code = hears_code(stack, number)
+        code = listen_for_code(stack, number)
         read_until(person, "Code: ")
         os.write(person, f"{_wrong(code)}\n".encode())
         assert "checks left: 4" in read_until(person, "checks left: 4")
@@ -81,8 +81,8 @@ def test_ctrl_c_cancels_the_verification(client: Client, access: dict[str, str])
 def test_in_a_pipe_every_state_is_a_line(stack: Stack, access: dict[str, str]) -> None:
     """No control characters; the end of the input gives up, with status 1."""
     number = "+919811100003"
-    with starts("verify", number, environ=access, stdin=subprocess.PIPE) as process:
-        code = hears_code(stack, number)
+    with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
+        code = listen_for_code(stack, number)
         told, _ = process.communicate(f"12\n\n{_wrong(code)}\n", timeout=10)
     assert "\x1b" not in told
     assert "4 to 10 ASCII digits" in told
@@ -104,8 +104,8 @@ def test_verify_number_and_code_as_people_write_them_are_read(
     stack: Stack, access: dict[str, str], number: str, e164: str, digits: str, separator: str
 ) -> None:
     """The API is given E.164 and ASCII digits."""
-    with starts("verify", number, environ=access, stdin=subprocess.PIPE) as process:
-        code = hears_code(stack, e164)
+    with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
+        code = listen_for_code(stack, e164)
         typed = separator.join(code.translate(str.maketrans("0123456789", digits)))
         told, _ = process.communicate(f"{typed}\n", timeout=10)
     assert told.endswith(f"{e164} is proven.\n")
@@ -114,9 +114,9 @@ def test_verify_number_and_code_as_people_write_them_are_read(
 
 def test_typed_code_letters_and_signs_are_kept_for_refusal() -> None:
     """Dropping them would count a code that nobody meant."""
-    assert typed_code(" 47a1+5 ") == "47a1+5"
-    assert typed_code("#471-102*") == "471102"
-    assert typed_code(" \u200e ") == ""
+    assert normalize_code(" 47a1+5 ") == "47a1+5"
+    assert normalize_code("#471-102*") == "471102"
+    assert normalize_code(" \u200e ") == ""
 
 
 def test_too_many_wrong_codes_end_it(stack: Stack, access: dict[str, str]) -> None:
@@ -125,8 +125,8 @@ def test_too_many_wrong_codes_end_it(stack: Stack, access: dict[str, str]) -> No
     The last line is not ended, as by ``printf %s``.
     """
     number = "+919811100005"
-    with starts("verify", number, environ=access, stdin=subprocess.PIPE) as process:
-        code = int(hears_code(stack, number))
+    with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
+        code = int(listen_for_code(stack, number))
         wrong = "\n".join(f"{(code + i) % 1_000_000:06}" for i in range(1, 6))
         told, _ = process.communicate(wrong, timeout=10)
     assert told.endswith("Not proven: max_attempts_reached.\n")
@@ -137,7 +137,7 @@ def test_both_variables_are_needed(access: dict[str, str]) -> None:
     """Status 2, and the missing one is named."""
     for missing in access:
         given = {name: value for name, value in access.items() if name != missing}
-        refused = runs("verify", "+919811100006", **given)
+        refused = run_command("verify", "+919811100006", **given)
         assert refused.exit_code == 2
         assert f"set {missing}" in refused.output
 
@@ -145,7 +145,7 @@ def test_both_variables_are_needed(access: dict[str, str]) -> None:
 @pytest.mark.parametrize("number", ["9112", "+9112", "9811100001", "call me"])
 def test_verify_invalid_number_is_usage_error(access: dict[str, str], number: str) -> None:
     """Status 2 before anything is sent; without settings a number needs its +."""
-    refused = runs("verify", number, **access)
+    refused = run_command("verify", number, **access)
     assert refused.exit_code == 2
     assert "NUMBER" in refused.output
 
@@ -165,7 +165,7 @@ def test_verify_number_as_people_write_it_is_called(
     """With the service's settings at hand, also without calling code."""
     known = environ | settings if settings else {}
     unknown_key = known | access | {"OTPVOICE_API_KEY": "ovk_unknown"}
-    refused = runs("verify", number, **unknown_key)
+    refused = run_command("verify", number, **unknown_key)
     assert (refused.exit_code, "This API key is not known." in refused.output) == (1, True)
 
 
@@ -181,7 +181,7 @@ def test_a_refusal_is_told_in_words(
     access: dict[str, str], number: str, wrong: dict[str, str], told: str
 ) -> None:
     """The detail of the problem document, or that nobody answered; status 1, no traceback."""
-    refused = runs("verify", number, **(access | wrong))
+    refused = run_command("verify", number, **(access | wrong))
     assert refused.exit_code == 1
     assert refused.output.startswith("Error: ")
     assert told in refused.output
@@ -190,8 +190,8 @@ def test_a_refusal_is_told_in_words(
 
 def test_what_is_no_otpvoice_is_told() -> None:
     """A page of something else is neither a verification nor a traceback."""
-    with answers(200, b"<html>") as (url, _):
-        refused = runs("verify", "+919811100006", OTPVOICE_URL=url, OTPVOICE_API_KEY="ovk_x")
+    with serve_response(200, b"<html>") as (url, _):
+        refused = run_command("verify", "+919811100006", OTPVOICE_URL=url, OTPVOICE_API_KEY="ovk_x")
     assert refused.exit_code == 1
     assert "is this an otpvoice service?" in refused.output
 

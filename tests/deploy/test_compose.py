@@ -10,8 +10,8 @@ import yaml  # type: ignore[import-untyped] # it ships no types
 from deploy.proxy import CONFIG
 
 from otpvoice.cli import main
-from otpvoice.cli.gunicorn import GRACE
-from otpvoice.cli.processes import DIALER_GRACE
+from otpvoice.cli.gunicorn import GRACE_S
+from otpvoice.cli.processes import DIALER_GRACE_S
 from otpvoice.settings.sources import given_in_environment, given_in_secret_directory
 
 COMPOSE = CONFIG / "compose.yaml"
@@ -107,8 +107,8 @@ def test_only_nginx_is_to_be_reached() -> None:
 
 def test_an_end_is_waited_for() -> None:
     """Longer than our processes take to end what is in flight."""
-    assert int(OURS["api"]["stop_grace_period"].removesuffix("s")) > GRACE
-    assert int(OURS["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE
+    assert int(OURS["api"]["stop_grace_period"].removesuffix("s")) > GRACE_S
+    assert int(OURS["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE_S
 
 
 def test_the_image_is_of_this_version() -> None:

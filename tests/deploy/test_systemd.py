@@ -9,10 +9,10 @@ from deploy.programs import program
 from deploy.proxy import CONFIG
 
 from otpvoice.cli import main
-from otpvoice.cli.gunicorn import GRACE
-from otpvoice.cli.processes import DIALER_GRACE
+from otpvoice.cli.gunicorn import GRACE_S
+from otpvoice.cli.processes import DIALER_GRACE_S
 
-UNITS = {"api": GRACE, "dialer": DIALER_GRACE}
+UNITS = {"api": GRACE_S, "dialer": DIALER_GRACE_S}
 PROGRAM = "/opt/otpvoice/bin/otpvoice"
 
 

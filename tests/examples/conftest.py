@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from browser import Browsing
+from browser import BrowserSession
 from examples.people import Phone, Visitor
 
 from otpvoice.cli.stack import Stack, free_port
@@ -54,7 +54,7 @@ def phone(phones: Iterator[Phone]) -> Phone:
 
 
 @pytest.fixture
-def visitor(browsing: Browsing, stack: Stack, login_url: str) -> Visitor:
+def visitor(browsing: BrowserSession, stack: Stack, login_url: str) -> Visitor:
     """Somebody who has opened the login page, in English."""
     stack.check_health()
-    return Visitor(browsing.opens(login_url, locale="en-IN"))
+    return Visitor(browsing.open(login_url, locale="en-IN"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from cli.words import left_of
+from cli.cli_runner import running_commands
 
 from otpvoice.cli.stack import free_port
 
@@ -91,7 +91,7 @@ def test_the_page_opens_after_the_story(
         assert "Sandbox" in requests.get(page, timeout=10).text
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-        assert left_of(process) == []
+        assert running_commands(process) == []
     assert opened.read_text() == f"{page}\n"
     assert [*temporary.iterdir()] == []
 

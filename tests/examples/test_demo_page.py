@@ -9,10 +9,10 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
-from browser import Browsing
+from browser import BrowserSession
 from examples.people import Phone
-from looks import fits_every_screen, is_legible
 from playwright.sync_api import Locator, Page, expect
+from visual_checks import assert_fits_every_screen, assert_legible
 
 from demo import VISITOR, set_up
 from otpvoice.cli.stack import Stack, free_port
@@ -220,15 +220,15 @@ def test_it_can_be_read_everywhere(page: Page, demo_url: str) -> None:
     """On every screen, by day and by night, and so can what is in the frames."""
     page.goto(demo_url)
     expect(page.frame_locator("#phone iframe").get_by_text("Live", exact=True)).to_be_visible()
-    fits_every_screen(page)
-    is_legible(page)
+    assert_fits_every_screen(page)
+    assert_legible(page)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.usefixtures("stack")
-def test_each_step_leads_to_its_frame(browsing: Browsing, demo_url: str, width: int) -> None:
+def test_each_step_leads_to_its_frame(browsing: BrowserSession, demo_url: str, width: int) -> None:
     """And each frame has a title."""
-    page = browsing.opens(demo_url, viewport={"width": width, "height": 800})
+    page = browsing.open(demo_url, viewport={"width": width, "height": 800})
     for place, shown in (("#login", "#number"), ("#phone", "text=Live")):  # nothing moves any more
         expect(page.frame_locator(f"{place} iframe").locator(shown).first).to_be_visible()
     for step, title in (("Answer the phone", "phones"), ("Ask for the call", "login")):

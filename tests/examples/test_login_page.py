@@ -2,10 +2,10 @@
 
 import re
 
-from browser import Browsing
+from browser import BrowserSession
 from examples.people import Phone, Visitor, mistyped
-from looks import fits_every_screen, is_legible
 from playwright.sync_api import Page, Route, expect
+from visual_checks import assert_fits_every_screen, assert_legible
 
 LOGGED_IN = "You are logged in"
 
@@ -47,7 +47,7 @@ def test_a_wrong_code_opens_nothing_and_the_right_one_still_does(
 
 
 def test_a_lost_answer_is_asked_for_again(
-    visitor: Visitor, phone: Phone, browsing: Browsing
+    visitor: Visitor, phone: Phone, browsing: BrowserSession
 ) -> None:
     """The code has counted at the first try; the next one brings the same receipt."""
     lost: list[str] = []
@@ -58,7 +58,7 @@ def test_a_lost_answer_is_asked_for_again(
         lost.append(route.fetch().text())
         return route.abort()
 
-    browsing.expects("ERR_FAILED")
+    browsing.expect_fault("ERR_FAILED")
     visitor.page.route("**/checks", lose_first)
     visitor.asks(phone.number)
     visitor.types(phone.hears())
@@ -66,9 +66,11 @@ def test_a_lost_answer_is_asked_for_again(
     assert '"valid":true' in lost[0].replace(" ", "")
 
 
-def test_a_busy_phone_is_called_again(browsing: Browsing, login_url: str, phone: Phone) -> None:
+def test_a_busy_phone_is_called_again(
+    browsing: BrowserSession, login_url: str, phone: Phone
+) -> None:
     """By itself, then when asked to, with the same code; in Hindi, as the browser would like."""
-    visitor = Visitor(browsing.opens(login_url, locale="hi-IN"))
+    visitor = Visitor(browsing.open(login_url, locale="hi-IN"))
     expect(visitor.page.locator("html")).to_have_attribute("lang", "hi")
     phone.behaves("busy")
     visitor.asks(phone.number, "आशा", call_me="मुझे कॉल करें")
@@ -118,9 +120,11 @@ def test_too_many_wrong_codes_end_it(visitor: Visitor, phone: Phone) -> None:
     visitor.sees("The code was wrong too many times. Please ask for a new call.")
 
 
-def test_a_refused_number_is_told_where_it_was_typed(visitor: Visitor, browsing: Browsing) -> None:
+def test_a_refused_number_is_told_where_it_was_typed(
+    visitor: Visitor, browsing: BrowserSession
+) -> None:
     """In words for people, and the form stays."""
-    browsing.expects("status of 422")
+    browsing.expect_fault("status of 422")
     visitor.asks("+91 12345")
     visitor.sees("This phone number does not look right. Please check it.")
     visitor.asks("+1 212 555 0123")
@@ -148,8 +152,8 @@ def test_it_can_be_read_everywhere(visitor: Visitor, phone: Phone) -> None:
 
 
 def _is_fit(page: Page) -> None:
-    fits_every_screen(page)
-    is_legible(page)
+    assert_fits_every_screen(page)
+    assert_legible(page)
     for field in page.get_by_role("textbox").all():
         label = page.locator(f"label[for={field.get_attribute('id')}]")
         assert re.search(r"\w", label.inner_text())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from cli.words import left_of, read_until
+from cli.cli_runner import read_until, running_commands
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -49,7 +49,7 @@ def test_the_login_runs_until_it_is_stopped(tmp_path_factory: pytest.TempPathFac
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
     assert process.returncode == 0
-    assert left_of(process) == []
+    assert running_commands(process) == []
     assert [*temporary.iterdir()] == []
 
 
@@ -64,5 +64,5 @@ def test_the_sms_story_is_told_to_its_end(tmp_path_factory: pytest.TempPathFacto
     assert f'{{"code": "{spoken}"}}' in lost
     assert '"logged_in": true' in lost
     assert ledger.count('"rang": true') == 1
-    assert left_of(process) == []
+    assert running_commands(process) == []
     assert [*temporary.iterdir()] == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from browser import Browsing
+from browser import BrowserSession
 from examples.people import Phone, Visitor
 from playwright.sync_api import Page
 
@@ -116,10 +116,10 @@ def test_login_code_as_people_write_it_lets_in(
 
 
 def test_login_code_that_is_too_short_is_refused_without_costing_a_try(
-    visitor: Visitor, phone: Phone, browsing: Browsing
+    visitor: Visitor, phone: Phone, browsing: BrowserSession
 ) -> None:
     """The service says so; the next one may be right."""
-    browsing.expects("422")
+    browsing.expect_fault("422")
     visitor.asks(phone.number)
     code = phone.hears()
     visitor.types(code[:4])

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import requests
-from browser import Browsing
-from looks import fits_every_screen, is_legible
+from browser import BrowserSession
 from playwright.sync_api import Locator, Page, expect
+from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 
@@ -182,10 +182,10 @@ def test_a_behaviour_is_set_by_a_click(
 
 
 def test_a_number_that_is_none_is_told(
-    sandbox: RunningSandbox, page: Page, browsing: Browsing
+    sandbox: RunningSandbox, page: Page, browsing: BrowserSession
 ) -> None:
     """What is wrong stands on the page, and goes when it is mended."""
-    browsing.expects("422")
+    browsing.expect_fault("422")
     page.goto(sandbox.url)
     page.get_by_label("Number").fill("98")
     press(page.locator("form.add"), "Lay on the desk")
@@ -217,10 +217,10 @@ def test_two_phones_ring_on_their_own(
 
 
 def test_every_tab_is_live(
-    by_hand: RunningSandbox, page: Page, browsing: Browsing, place: Place, obd: dict[str, Any]
+    by_hand: RunningSandbox, page: Page, browsing: BrowserSession, place: Place, obd: dict[str, Any]
 ) -> None:
     """More tabs than a browser opens connections to a host, and another browser: all see it."""
-    tabs = [page, *(page.context.new_page() for _ in range(6)), browsing.opens()]
+    tabs = [page, *(page.context.new_page() for _ in range(6)), browsing.open()]
     for tab in tabs:
         tab.goto(by_hand.url)
     place(by_hand, obd)
@@ -234,10 +234,10 @@ def test_every_tab_is_live(
 
 
 def test_a_restart_of_the_sandbox_is_survived(
-    config: SandboxConfig, page: Page, browsing: Browsing, place: Place, obd: dict[str, Any]
+    config: SandboxConfig, page: Page, browsing: BrowserSession, place: Place, obd: dict[str, Any]
 ) -> None:
     """The page says that it is away, comes back by itself, and shows the new company's calls."""
-    browsing.expects("ERR_|Failed to load resource")
+    browsing.expect_fault("ERR_|Failed to load resource")
     with RunningSandbox(config) as sandbox:
         page.goto(sandbox.url)
         place(sandbox, obd)
@@ -252,28 +252,28 @@ def test_a_restart_of_the_sandbox_is_survived(
 
 
 def test_it_can_be_read_everywhere(
-    by_hand: RunningSandbox, browsing: Browsing, place: Place, obd: dict[str, Any]
+    by_hand: RunningSandbox, browsing: BrowserSession, place: Place, obd: dict[str, Any]
 ) -> None:
     """On every screen, with messages opened, ringing, talking and after; without motion."""
     place(by_hand, obd | {"variables[x]": "y" * 500})
-    page = browsing.opens(by_hand.url, reduced_motion="reduce")
+    page = browsing.open(by_hand.url, reduced_motion="reduce")
     page.get_by_text("POST /api/v2/outgoing/send").click()
-    fits_every_screen(page)
+    assert_fits_every_screen(page)
     press(phone(page), "Answer")
     expect(said(phone(page)).first).to_be_visible()
-    fits_every_screen(page)
+    assert_fits_every_screen(page)
     press(phone(page), "Hang up")
     expect(phone(page).get_by_role("status")).to_have_text(re.compile("^Answered"))
-    fits_every_screen(page)
-    is_legible(page)
+    assert_fits_every_screen(page)
+    assert_legible(page)
 
 
 def test_the_keys_of_a_small_phone_are_side_by_side(
-    by_hand: RunningSandbox, browsing: Browsing, place: Place, obd: dict[str, Any]
+    by_hand: RunningSandbox, browsing: BrowserSession, place: Place, obd: dict[str, Any]
 ) -> None:
     """Four keys in one row, and then six digits."""
     place(by_hand, obd)
-    page = browsing.opens(by_hand.url, viewport={"width": 320, "height": 800})
+    page = browsing.open(by_hand.url, viewport={"width": 320, "height": 800})
     keys = phone(page).locator(".keys button")
     expect(keys).to_have_count(4)
     assert keys.evaluate_all(_ROWS) == 1
@@ -284,13 +284,13 @@ def test_the_keys_of_a_small_phone_are_side_by_side(
 
 
 def test_a_phone_that_rings_comes_in_sight(
-    by_hand: RunningSandbox, browsing: Browsing, place: Place, obd: dict[str, Any]
+    by_hand: RunningSandbox, browsing: BrowserSession, place: Place, obd: dict[str, Any]
 ) -> None:
     """Its keys are there to be pressed; but who talks is not led away by another one."""
     numbers = [PERSON, *(f"9188671350{n:02}" for n in range(2, 5)), OTHER]
     for number in numbers:
         _behave(by_hand, number, "by_hand")
-    page = browsing.opens(by_hand.url, viewport={"width": 390, "height": 700})
+    page = browsing.open(by_hand.url, viewport={"width": 390, "height": 700})
     expect(phone(page, OTHER)).not_to_be_in_viewport()
     place(by_hand, obd | {"to": OTHER})
     answer = phone(page, OTHER).get_by_role("button", name="Answer", exact=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.cli.secrecy import faults_of_secrets
+from otpvoice.cli.secrecy import find_weak_secrets
 from otpvoice.settings import Loaded
 from otpvoice.settings.secret_values import secret_values
 
@@ -113,6 +113,6 @@ def test_the_secret_is_masked(start: Start) -> None:
 def test_the_doctor_finds_poor_secrets(start: Start, secret: str, why: str) -> None:
     """A sample's, one that is no secret, and one that serves two purposes."""
     settings = start(**{URL: HERE, SECRET: f"{ONE},{secret}"}).settings
-    said = {fault.name: fault.advice for fault in faults_of_secrets(settings)}
+    said = {fault.name: fault.remedy for fault in find_weak_secrets(settings)}
     assert why in said["clients.app.event_secret[1]"]
     assert "clients.app.event_secret[0]" not in said

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 import requests
-from browser import Browsing
-from looks import fits_every_screen, is_legible
+from browser import BrowserSession
 from playwright.sync_api import Page, expect
 from system.crowd import Line, number_of
 from system.leaks import Scanner, everything_in
 from system.processes import FLOWS, Stack, service_running, until
+from visual_checks import assert_fits_every_screen, assert_legible
 
-from otpvoice.cli.keys import hash_of
+from otpvoice.cli.keys import hash_key
 from otpvoice.store.url import connect
 
 MANY = int(os.environ.get("OTPVOICE_TEST_CONSOLE", "60"))
@@ -71,8 +71,7 @@ class Played:
         answer = requests.get(self.url, auth=("asha", KEY), timeout=5)
         assert answer.ok, answer.text
         return {
-            what: int(many)
-            for what, many in re.findall(r'data-figure="([^"]+)">(\d+)<', answer.text)
+            what: int(many) for what, many in re.findall(r'data-stat="([^"]+)">(\d+)<', answer.text)
         }
 
 
@@ -80,7 +79,7 @@ def searched(played: Played, what: str) -> requests.Response:
     """The page that a search leads to."""
     origin = {"Origin": played.stack.service.url}
     return requests.post(
-        f"{played.url}/search", {"what": what}, headers=origin, auth=("asha", KEY), timeout=5
+        f"{played.url}/search", {"query": what}, headers=origin, auth=("asha", KEY), timeout=5
     )
 
 
@@ -100,7 +99,7 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     """A service with a console that is used by eight at once; then all is quiet."""
     changes = {
         "OTPVOICE_SERVER_WORKERS": "2",
-        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_of(KEY),
+        "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(KEY),
         "OTPVOICE_CONSOLE_PRICE_PER_CALL": "0.35",
         "OTPVOICE_PROVIDER_FLOWS": json.dumps(SPOKEN),
     }
@@ -118,10 +117,10 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def desk(played: Played, browsing: Browsing) -> Page:
+def desk(played: Played, browsing: BrowserSession) -> Page:
     """An operator's browser at the console."""
     credentials = {"username": "asha", "password": KEY}
-    return browsing.opens(played.url, http_credentials=credentials, timezone_id="Asia/Kolkata")
+    return browsing.open(played.url, http_credentials=credentials, timezone_id="Asia/Kolkata")
 
 
 def test_figures_are_those_of_the_ledger(played: Played) -> None:
@@ -152,7 +151,7 @@ def test_rates_and_costs_are_those_of_the_books(played: Played) -> None:
     ends = Counter(each["status"] for each in played.objects())
     ended, approved = ends.total() - ends["pending"], ends["approved"]
     placed = len(played.taken())
-    assert f"of the verifications that ended: {approved} of {ended} in the day" in text
+    assert f"of ended verifications: {approved} of {ended} in the day" in text
     assert f"of {placed} in the day" in text
     assert f"{0.35 * placed / approved:.2f} INR" in text
     assert re.search(rf"IN \+919876… {placed} ", text)
@@ -183,8 +182,8 @@ def test_somebody_is_found_and_freed(played: Played, desk: Page) -> None:
     assert number not in desk.content()
     desk.get_by_label("To confirm, type the whole number again").fill(number)
     desk.keyboard.press("Enter")
-    expect(desk.get_by_role("heading", name="was freed")).to_be_visible()
-    expect(desk.get_by_text("It is not refused.")).to_be_visible()
+    expect(desk.get_by_role("heading", name="were cleared")).to_be_visible()
+    expect(desk.get_by_text("The number is not refused.")).to_be_visible()
     log = played.stack.folder / "dialer.log"
     until(lambda: b"limits.cleared" in log.read_bytes(), "the log to be told")
     assert b"console: asha" in log.read_bytes()
@@ -202,8 +201,8 @@ def test_times_are_the_readers(desk: Page) -> None:
 def test_a_plot_is_a_table_too(desk: Page) -> None:
     """What is drawn can be read: a name, a sentence, and the same figures in rows."""
     plot = desk.get_by_role("img", name="Calls in the last hour")
-    expect(plot).to_have_attribute("aria-describedby", "hour-about")
-    expect(desk.locator("#hour-about")).to_contain_text("answered")
+    expect(plot).to_have_attribute("aria-describedby", "hour-description")
+    expect(desk.locator("#hour-description")).to_contain_text("answered")
     desk.locator("#hour-table summary").click()
     expect(desk.locator("#hour-table tbody tr")).to_have_count(12)
     drawn = desk.locator("figure", has=desk.locator("#hour-title")).locator("rect.mark.answered")
@@ -234,10 +233,10 @@ def test_voicemail_is_answered_and_not_heard(played: Played, desk: Page, page: P
     until(lambda: played.line.looks(begun["id"]).body["calls"][1]["status"] == "busy", "its end")
 
 
-def test_without_a_script_all_is_there(played: Played, browsing: Browsing) -> None:
+def test_without_a_script_all_is_there(played: Played, browsing: BrowserSession) -> None:
     """The figures, the plots and the search."""
     credentials = {"username": "asha", "password": KEY}
-    page = browsing.opens(played.url, http_credentials=credentials, java_script_enabled=False)
+    page = browsing.open(played.url, http_credentials=credentials, java_script_enabled=False)
     expect(page.get_by_text("Calls by outcome and route")).to_be_visible()
     expect(page.get_by_role("img", name="Calls in the last hour")).to_be_visible()
     page.get_by_label("Find").fill(played.ids[0])
@@ -249,18 +248,18 @@ def test_it_can_be_read_everywhere(desk: Page) -> None:
     """The figures, also as tables, and what was found; on every screen, by day and by night."""
     for table in desk.get_by_text("As a table").all():
         table.click()
-    fits_every_screen(desk)
-    is_legible(desk)
+    assert_fits_every_screen(desk)
+    assert_legible(desk)
     desk.get_by_label("Find").fill(number_of(0))
     desk.keyboard.press("Enter")
     expect(desk.locator(".timeline li").first).to_be_visible()
-    fits_every_screen(desk)
-    is_legible(desk)
+    assert_fits_every_screen(desk)
+    assert_legible(desk)
 
 
-def test_it_is_fresh_by_itself(played: Played, browsing: Browsing) -> None:
+def test_it_is_fresh_by_itself(played: Played, browsing: BrowserSession) -> None:
     """A figure that changed is shown half a minute later; what was opened stays open."""
-    page = browsing.opens(http_credentials={"username": "asha", "password": KEY})
+    page = browsing.open(http_credentials={"username": "asha", "password": KEY})
     page.clock.install()
     page.goto(played.url)
     before = played.shown()["day canceled"]
@@ -270,5 +269,5 @@ def test_it_is_fresh_by_itself(played: Played, browsing: Browsing) -> None:
     played.ids[MANY] = begun["id"]
     played.line.asks("POST", f"/v1/verifications/{begun['id']}/cancel")
     page.clock.run_for(31_000)
-    expect(page.locator('[data-figure="day canceled"]')).to_have_text(str(before + 1))
+    expect(page.locator('[data-stat="day canceled"]')).to_have_text(str(before + 1))
     expect(page.locator("#hour-table")).to_have_attribute("open", "")

@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 import requests
-from cli.words import runs
+from cli.cli_runner import run_command
 from hypothesis import given
 from hypothesis import strategies as st
 from system.processes import service_running
 
-from otpvoice.cli.explanation import document, number_limits
-from otpvoice.cli.keys import hash_of
+from otpvoice.cli.explanation import number_limits, serialize_limits
+from otpvoice.cli.keys import hash_key
 from otpvoice.core.keys import LogId, NumberKey, short_name
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import read_number
@@ -31,7 +31,7 @@ def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
     expected = short_name(number_key.name(number.e164))
     telephone = telephone_of(number, number_key)
     nothing = Explanation(now=0, gap_until=0, blocked_until=0, uses=(), refusals=())
-    printed = document(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]
+    printed = serialize_limits(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]
     assert re.fullmatch(r"[A-Za-z]{8}", expected)
     assert telephone.log_id == printed == expected
     assert isinstance(expected, LogId)
@@ -41,7 +41,7 @@ def test_log_id_printed_by_command_and_console_is_found_in_the_log(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     """In the log of a real run, for several numbers: four of five differed when forms differed."""
-    admin = {"OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_of(ADMIN_KEY)}
+    admin = {"OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(ADMIN_KEY)}
     with service_running(environ, tmp_path, **admin) as stack:
         begun = {number: stack.service.asks(number)["id"] for number in NUMBERS}
         console = {number: _console_id(stack.service.url, number) for number in NUMBERS}
@@ -60,7 +60,7 @@ def test_log_id_printed_by_command_and_console_is_found_in_the_log(
 def _console_id(url: str, number: str) -> str:
     answer = requests.post(
         f"{url}/console/search",
-        data={"what": number},
+        data={"query": number},
         auth=("asha", ADMIN_KEY),
         headers={"Origin": url},
         timeout=5,
@@ -70,5 +70,5 @@ def _console_id(url: str, number: str) -> str:
 
 
 def _command_id(variables: dict[str, str], number: str) -> str:
-    explained = runs("limits", "explain", number, "--json", **variables).output
+    explained = run_command("limits", "explain", number, "--json", **variables).output
     return str(json.loads(explained)["name_in_logs"])

@@ -10,8 +10,8 @@ import pytest
 from system.processes import Stack, service_running
 from world import ASHA, Service
 
-from otpvoice.cli.explanation import document, number_limits
-from otpvoice.cli.operating import Operator
+from otpvoice.cli.explanation import number_limits, serialize_limits
+from otpvoice.cli.operating import OperatorContext
 from otpvoice.core.phone import read_number
 from otpvoice.settings import load
 
@@ -50,11 +50,11 @@ def called(service: Service) -> set[str]:
 
 def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
     """What ``otpvoice limits explain`` tells of limits and the gap."""
-    operator = Operator(load(variables).settings)
+    operator = OperatorContext(load(variables).settings)
     with closing(operator.operations.redis):
         telephone = operator.telephone(read_number(number))
         explained = operator.operations.explain(telephone)
-    told = document(number_limits(explained, telephone, operator.limits))
+    told = serialize_limits(number_limits(explained, telephone, operator.limits))
     return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
 
 

@@ -22,12 +22,12 @@ from flask import g, request
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 
 _LOG = structlog.get_logger(__name__)
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z ._@-]{0,39}", re.ASCII)
+_OPERATOR_NAME: Final = re.compile(r"[A-Za-z][A-Za-z ._@-]{0,39}", re.ASCII)
 """What the log takes for a name; digits could be somebody's number."""
-_GUESSES: Final = 10
-_WITHIN: Final = 60.0
+_MAX_FAILURES: Final = 10
+_WINDOW_S: Final = 60.0
 """Seconds."""
-_ADDRESSES: Final = 1000
+_MAX_ADDRESSES: Final = 1000
 
 
 class WrongHost(HTTPException):
@@ -36,7 +36,7 @@ class WrongHost(HTTPException):
     code = 421
 
 
-class Guesses:
+class LoginThrottle:
     """Wrong keys of late, by the address that they came from.
 
     An address that had ten of them within a minute is compared no more until the minute is over.
@@ -44,24 +44,24 @@ class Guesses:
     """
 
     def __init__(self) -> None:
-        self._wrong: dict[str, deque[float]] = {}
+        self._failures: dict[str, deque[float]] = {}
 
-    def wait(self, address: str, now: float) -> int:
+    def retry_after(self, address: str, now: float) -> int:
         """Whole seconds until a key from there is compared; 0: at once."""
-        wrong = self._wrong.get(address, deque[float]())
-        while wrong and wrong[0] <= now - _WITHIN:
-            wrong.popleft()
-        return int(wrong[0] + _WITHIN - now) + 1 if len(wrong) >= _GUESSES else 0
+        failures = self._failures.get(address, deque[float]())
+        while failures and failures[0] <= now - _WINDOW_S:
+            failures.popleft()
+        return int(failures[0] + _WINDOW_S - now) + 1 if len(failures) >= _MAX_FAILURES else 0
 
-    def note(self, address: str, now: float) -> None:
+    def record_failure(self, address: str, now: float) -> None:
         """A wrong key came from there."""
-        if address not in self._wrong and len(self._wrong) >= _ADDRESSES:
-            self._wrong.pop(next(iter(self._wrong)))
-        self._wrong.setdefault(address, deque(maxlen=_GUESSES)).append(now)
+        if address not in self._failures and len(self._failures) >= _MAX_ADDRESSES:
+            self._failures.pop(next(iter(self._failures)))
+        self._failures.setdefault(address, deque(maxlen=_MAX_FAILURES)).append(now)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AdminAuth:
     """Lets operators in.
 
     Args:
@@ -69,11 +69,11 @@ class Door:
         public_url: how the outside reaches us.
     """
 
-    hashes: Sequence[str]
+    key_hashes: Sequence[str]
     public_url: str
-    guesses: Guesses
+    throttle: LoginThrottle
 
-    def admit(self) -> None:
+    def authenticate(self) -> None:
         """Lets whoever asks in, or not; :func:`operator` tells who it is.
 
         Raises:
@@ -86,21 +86,21 @@ class Door:
             _LOG.warning("console.wrong_host")
             raise WrongHost
         address, now = request.remote_addr or "", time.monotonic()
-        given = request.authorization
-        key = given.password if given and given.type == "basic" else None
+        credentials = request.authorization
+        key = credentials.password if credentials and credentials.type == "basic" else None
         if key is None:
             raise Unauthorized
-        if wait := self.guesses.wait(address, now):
+        if wait := self.throttle.retry_after(address, now):
             raise TooManyRequests(retry_after=wait)
-        if not self._is_known(key):
-            self.guesses.note(address, now)
+        if not self._is_valid_key(key):
+            self.throttle.record_failure(address, now)
             _LOG.warning("console.refused")
             raise Unauthorized
-        if request.method not in {"GET", "HEAD"} and not self._is_ours():
+        if request.method not in {"GET", "HEAD"} and not self._is_same_origin():
             _LOG.warning("console.cross_site")
             raise Forbidden
-        name = given.username if given else None
-        g.operator = name if name and _NAME.fullmatch(name) else "somebody"
+        name = credentials.username if credentials else None
+        g.operator = name if name and _OPERATOR_NAME.fullmatch(name) else "somebody"
 
     def _is_own_host(self) -> bool:
         """Return whether ``Host`` names the public URL's host or this machine, on any port.
@@ -111,13 +111,13 @@ class Door:
         host = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
         return host in {urlsplit(self.public_url).hostname, "localhost"} or _is_loopback(host)
 
-    def _is_known(self, key: str) -> bool:
+    def _is_valid_key(self, key: str) -> bool:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         # All are compared, so that time does not tell which one was near.
-        matches = [hmac.compare_digest(digest, bytes.fromhex(known)) for known in self.hashes]
+        matches = [hmac.compare_digest(digest, bytes.fromhex(known)) for known in self.key_hashes]
         return any(matches)
 
-    def _is_ours(self) -> bool:
+    def _is_same_origin(self) -> bool:
         """Whether a page of this very origin sent the form: browsers always say which one did."""
         origin = request.headers.get("Origin", "")
         home = urlsplit(self.public_url)
@@ -131,6 +131,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def operator() -> str:
+def operator_name() -> str:
     """Who is told to have done it."""
     return f"console: {g.operator}"

@@ -5,7 +5,7 @@ from typing import Final
 
 from otpvoice.store.admin import Telephone
 
-_VALID_FOR: Final = 600_000
+_VALID_FOR_MS: Final = 600_000
 """Milliseconds. An older page may show limits that have long changed."""
 
 
@@ -17,9 +17,9 @@ class NotConfirmed(Exception):
 class Confirmation:
     """What a form says about the page that it stands on."""
 
-    shown: str
+    number_hash: str
     """The hash of the number on that page."""
-    shown_at: str
+    rendered_at_ms: str
     """When the page was made, in milliseconds of the store's clock."""
 
     def check_number(self, typed: Telephone) -> None:
@@ -28,20 +28,24 @@ class Confirmation:
         Raises:
             NotConfirmed: they differ, or the form names none.
         """
-        if self.shown != typed.name:
+        if self.number_hash != typed.name:
             raise NotConfirmed(
                 f"You typed {typed.masked}, which is not the number that the page showed. "
                 "Search for the number that you mean and confirm it there."
             )
 
-    def check_age(self, now: int) -> None:
+    def check_age(self, now_ms: int) -> None:
         """Refuse a page that was left open, and a result page that is loaded again.
 
         Raises:
             NotConfirmed: the page is older than ten minutes.
         """
-        shown_at = int(self.shown_at) if self.shown_at.isascii() and self.shown_at.isdigit() else 0
-        if not 0 <= now - shown_at <= _VALID_FOR:
+        shown_at = (
+            int(self.rendered_at_ms)
+            if self.rendered_at_ms.isascii() and self.rendered_at_ms.isdigit()
+            else 0
+        )
+        if not 0 <= now_ms - shown_at <= _VALID_FOR_MS:
             raise NotConfirmed(
                 "The page is older than ten minutes. Search again to see how the limits are now."
             )

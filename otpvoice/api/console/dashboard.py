@@ -5,15 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.api.console.charts import Plot, Series, shares, stacked
+from otpvoice.api.console.charts import Chart, Series, percentage_lines, stacked_columns
 from otpvoice.core.phone import region_of_area
 from otpvoice.core.verification import Route
 from otpvoice.store.stats import ANSWER_BOUNDS, APPROVAL_BOUNDS, Bucket
 
-_HOUR: Final = 12
+_BUCKETS_PER_HOUR: Final = 12
 """Buckets."""
-_HALF_HOUR: Final = 6
-_RESULTS: Final = ("answered", "busy", "no_answer", "failed")
+_BUCKETS_PER_HALF_HOUR: Final = 6
+_FINAL_STATUSES: Final = ("answered", "busy", "no_answer", "failed")
 OUTCOMES: Final = (
     ("answered", "answered"),
     ("busy", "busy"),
@@ -28,7 +28,7 @@ OUTCOMES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class CallPrice:
     """Of one call that the provider took."""
 
     per_call: float
@@ -47,21 +47,21 @@ class _Rates:
     @property
     def answer_rate(self) -> float | None:
         """Percent of the calls that the provider took."""
-        return rate(self.answered, self.placed)
+        return percentage(self.answered, self.placed)
 
     @property
     def approval_rate(self) -> float | None:
         """Percent of the verifications that ended."""
-        return rate(self.approved, self.ended)
+        return percentage(self.approved, self.ended)
 
 
 @dataclass(frozen=True, slots=True)
-class Period(_Rates):
+class PeriodStats(_Rates):
     """What happened since a moment."""
 
     title: str
     since: int
-    began: int
+    created: int
     placed: int
     answered: int
     ended: int
@@ -75,7 +75,7 @@ class Period(_Rates):
 
 
 @dataclass(frozen=True, slots=True)
-class Area(_Rates):
+class AreaStats(_Rates):
     """Calls to numbers that begin alike."""
 
     region: str
@@ -89,41 +89,45 @@ class Area(_Rates):
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Dashboard:
     """All that the page shows of the day."""
 
-    periods: tuple[Period, ...]
-    plots: tuple[Plot, ...]
-    areas: tuple[Area, ...]
+    periods: tuple[PeriodStats, ...]
+    charts: tuple[Chart, ...]
+    areas: tuple[AreaStats, ...]
     routes: tuple[Route, ...]
 
 
-def board(buckets: Sequence[Bucket], routes: tuple[Route, ...], price: Price) -> Board:
+def build_dashboard(
+    buckets: Sequence[Bucket], routes: tuple[Route, ...], price: CallPrice
+) -> Dashboard:
     """``buckets``: of a day, the oldest first. ``routes``: of the settings."""
-    hour = buckets[-_HOUR:]
-    return Board(
+    hour = buckets[-_BUCKETS_PER_HOUR:]
+    return Dashboard(
         periods=(
-            _period("Last hour", hour, routes, price),
-            _period("Last day", buckets, routes, price),
+            _summarize("Last hour", hour, routes, price),
+            _summarize("Last day", buckets, routes, price),
         ),
-        plots=(
-            _calls("hour", "Calls in the last hour, by five minutes", hour, 1),
-            _calls("day", "Calls in the last day, by half hours", buckets, _HALF_HOUR),
-            _rates(buckets),
+        charts=(
+            _calls_chart("hour", "Calls in the last hour, by five minutes", hour, 1),
+            _calls_chart(
+                "day", "Calls in the last day, by half hours", buckets, _BUCKETS_PER_HALF_HOUR
+            ),
+            _rates_chart(buckets),
         ),
-        areas=_areas(buckets),
+        areas=_rank_areas(buckets),
         routes=routes,
     )
 
 
-def rate(some: int, all_: int) -> float | None:
+def percentage(part: int, whole: int) -> float | None:
     """Percent, at most 100: what began before a period may end in it."""
-    return min(100.0, 100 * some / all_) if all_ else None
+    return min(100.0, 100 * part / whole) if whole else None
 
 
-def median(counts: Counter[str], kind: str, bounds: Sequence[int]) -> str:
+def median_range(counts: Counter[str], prefix: str, bounds: Sequence[int]) -> str:
     """``"10-15 s"``: within which bounds half of them were; ``-`` if there were none."""
-    many = [counts[f"{kind} {slot}"] for slot in range(1, len(bounds) + 2)]
+    many = [counts[f"{prefix} {slot}"] for slot in range(1, len(bounds) + 2)]
     below, half = 0, sum(many) / 2
     for slot, count in enumerate(many):
         below += count
@@ -133,65 +137,67 @@ def median(counts: Counter[str], kind: str, bounds: Sequence[int]) -> str:
     return "–"
 
 
-def outcomes(counts: Counter[str], route: str) -> dict[str, int]:
+def count_outcomes(counts: Counter[str], route: str) -> dict[str, int]:
     """What became of the calls of a route; ``open``: the provider took them, no end is known."""
     found = {name: counts[f"call {route} {name}"] for name, _ in OUTCOMES}
-    found["open"] = max(0, counts[f"call {route} placed"] - sum(found[end] for end in _RESULTS))
+    found["open"] = max(
+        0, counts[f"call {route} placed"] - sum(found[end] for end in _FINAL_STATUSES)
+    )
     return found
 
 
-def _total(buckets: Iterable[Bucket]) -> Counter[str]:
+def _sum_buckets(buckets: Iterable[Bucket]) -> Counter[str]:
     total: Counter[str] = Counter()
     for bucket in buckets:
         total.update(bucket.figures)
     return total
 
 
-def _of(counts: Counter[str], status: str) -> int:
+def _count_calls(counts: Counter[str], status: str) -> int:
     return sum(counts[f"call {route} {status}"] for route in Route)
 
 
-def _ended(counts: Counter[str]) -> int:
+def _count_ended(counts: Counter[str]) -> int:
     """Those that were superseded go on as others."""
     found = sum(many for field, many in counts.items() if field.startswith("verification "))
     return found - counts["verification superseded"]
 
 
-def _period(
-    title: str, buckets: Sequence[Bucket], routes: tuple[Route, ...], price: Price
-) -> Period:
-    counts = _total(buckets)
-    by_route = [outcomes(counts, route) for route in routes]
-    placed, approved = _of(counts, "placed"), counts["verification approved"]
+def _summarize(
+    title: str, buckets: Sequence[Bucket], routes: tuple[Route, ...], price: CallPrice
+) -> PeriodStats:
+    counts = _sum_buckets(buckets)
+    by_route = [count_outcomes(counts, route) for route in routes]
+    placed, approved = _count_calls(counts, "placed"), counts["verification approved"]
     rows = [(mark, name, tuple(each[mark] for each in by_route)) for mark, name in OUTCOMES]
-    return Period(
+    return PeriodStats(
         title=title,
         since=buckets[0].start,
-        began=counts["began"],
+        created=counts["began"],
         placed=placed,
-        answered=_of(counts, "answered"),
-        ended=_ended(counts),
+        answered=_count_calls(counts, "answered"),
+        ended=_count_ended(counts),
         approved=approved,
-        answer_median=median(counts, "answer", ANSWER_BOUNDS),
-        approval_median=median(counts, "approval", APPROVAL_BOUNDS),
-        cost=_cost(price, placed, approved),
+        answer_median=median_range(counts, "answer", ANSWER_BOUNDS),
+        approval_median=median_range(counts, "approval", APPROVAL_BOUNDS),
+        cost=_cost_per_approval(price, placed, approved),
         outcomes=tuple((mark, name, each, sum(each)) for mark, name, each in rows),
     )
 
 
-def _cost(price: Price, placed: int, approved: int) -> str | None:
+def _cost_per_approval(price: CallPrice, placed: int, approved: int) -> str | None:
     if not (price.per_call and approved):
         return None
     return f"{price.per_call * placed / approved:.2f} {price.currency}"
 
 
-def _grouped(buckets: Sequence[Bucket], size: int) -> list[Sequence[Bucket]]:
+def _group(buckets: Sequence[Bucket], size: int) -> list[Sequence[Bucket]]:
     return [buckets[i : i + size] for i in range(0, len(buckets), size)]
 
 
-def _calls(name: str, title: str, buckets: Sequence[Bucket], size: int) -> Plot:
-    groups = _grouped(buckets, size)
-    found = [[outcomes(_total(group), route) for route in Route] for group in groups]
+def _calls_chart(name: str, title: str, buckets: Sequence[Bucket], size: int) -> Chart:
+    groups = _group(buckets, size)
+    found = [[count_outcomes(_sum_buckets(group), route) for route in Route] for group in groups]
     series = [
         Series(label, mark, tuple(float(sum(each[mark] for each in group)) for group in found))
         for mark, label in OUTCOMES
@@ -200,37 +206,41 @@ def _calls(name: str, title: str, buckets: Sequence[Bucket], size: int) -> Plot:
     seen = [each for each in series if any(each.values)]
     told = ", ".join(f"{each.name} {sum(v or 0 for v in each.values):g}" for each in seen)
     about = f"Calls by what became of them: {told or 'none'}."
-    return stacked(name, title, about, [group[0].start for group in groups], seen)
+    return stacked_columns(name, title, about, [group[0].start for group in groups], seen)
 
 
-def _rates(buckets: Sequence[Bucket]) -> Plot:
-    groups = _grouped(buckets, _HALF_HOUR)
-    totals = [_total(group) for group in groups]
-    answered = tuple(rate(_of(each, "answered"), _of(each, "placed")) for each in totals)
-    approved = tuple(rate(each["verification approved"], _ended(each)) for each in totals)
+def _rates_chart(buckets: Sequence[Bucket]) -> Chart:
+    groups = _group(buckets, _BUCKETS_PER_HALF_HOUR)
+    totals = [_sum_buckets(group) for group in groups]
+    answered = tuple(
+        percentage(_count_calls(each, "answered"), _count_calls(each, "placed")) for each in totals
+    )
+    approved = tuple(
+        percentage(each["verification approved"], _count_ended(each)) for each in totals
+    )
     series = [
         Series("calls answered", "answered", answered),
         Series("verifications approved", "approved", approved),
     ]
     about = "How many calls were answered, and how many verifications approved, in percent."
     title = "Answered and approved in the last day, by half hours"
-    return shares("rates", title, about, [group[0].start for group in groups], series)
+    return percentage_lines("rates", title, about, [group[0].start for group in groups], series)
 
 
-def _areas(buckets: Sequence[Bucket]) -> tuple[Area, ...]:
+def _rank_areas(buckets: Sequence[Bucket]) -> tuple[AreaStats, ...]:
     counts: Counter[str] = Counter()
     for bucket in buckets:
         counts.update(bucket.areas)
     names = {field.rpartition(" ")[0] for field in counts}
     busiest = max((counts[f"{name} placed"] for name in names), default=0)
-    found = [_area(name, counts, busiest) for name in names]
+    found = [_summarize_area(name, counts, busiest) for name in names]
     return tuple(sorted(found, key=lambda area: (-area.placed, -area.ended, area.prefix)))
 
 
-def _area(name: str, counts: Counter[str], busiest: int) -> Area:
+def _summarize_area(name: str, counts: Counter[str], busiest: int) -> AreaStats:
     placed, answered, ended, approved = (
         counts[f"{name} {what}"] for what in ("placed", "answered", "ended", "approved")
     )
     region = "" if name == "other" else region_of_area(name)
-    share = rate(placed, busiest) or 0.0
-    return Area(region, name, placed, answered, ended, approved, share)
+    share = percentage(placed, busiest) or 0.0
+    return AreaStats(region, name, placed, answered, ended, approved, share)

@@ -9,22 +9,22 @@ from flask import Response
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-_HERE: Final = Path(__file__).parent
+_FOLDER: Final = Path(__file__).parent
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-FILES: Final = {
+STATIC_FILES: Final = {
     "console.css": "text/css; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
 }
 DASH: Final = "–"
 
 
-def page(name: str, status: int = 200, **shown: Any) -> Response:
+def render_page(template: str, http_status: int = 200, **context: Any) -> Response:
     """A page. It tells its own origin where a form comes from, and others nothing."""
-    text = _templates().get_template(name).render(**shown)
-    response = Response(text, status, content_type="text/html; charset=utf-8")
+    text = _templates().get_template(template).render(**context)
+    response = Response(text, http_status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
     # With the API's no-referrer a browser would say "Origin: null" of our own forms, too
     # (Fetch standard, "append a request Origin header").
@@ -32,9 +32,9 @@ def page(name: str, status: int = 200, **shown: Any) -> Response:
     return response
 
 
-def file(name: str) -> Response:
+def static_file(name: str) -> Response:
     """One of :data:`FILES`."""
-    response = Response((_HERE / "static" / name).read_bytes(), content_type=FILES[name])
+    response = Response((_FOLDER / "static" / name).read_bytes(), content_type=STATIC_FILES[name])
     response.headers["Cache-Control"] = "private, max-age=300"
     return response
 
@@ -42,44 +42,42 @@ def file(name: str) -> Response:
 @cache
 def _templates() -> Environment:
     templates = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+        loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(moment=moment, short=short, percent=percent, figure=figure)
+    templates.filters.update(
+        time=format_time, clock=format_clock, percent=format_percent, value=format_value
+    )
     return templates
 
 
-def moment(at: int) -> Markup:
-    """``at`` with its day, in UTC; the page's script shows it in the reader's zone."""
-    return _time(at, "%d %b %H:%M:%S", "day")
+def format_time(time_ms: int) -> Markup:
+    """Render a ``<time>`` element in UTC. The page's script shows it in the reader's zone."""
+    text = _utc(time_ms).strftime("%d %b %H:%M:%S")
+    return Markup('<time datetime="{}">{}</time>').format(format_utc(time_ms), text)
 
 
-def short(at: int) -> str:
-    """``13:45``, in UTC."""
-    return _utc(at).strftime("%H:%M")
+def format_clock(time_ms: int) -> str:
+    """Format a time as ``13:45``, in UTC."""
+    return _utc(time_ms).strftime("%H:%M")
 
 
-def percent(value: float | None) -> str:
-    """``84 %``."""
+def format_percent(value: float | None) -> str:
+    """Format a percentage as ``84 %``."""
     return DASH if value is None else f"{value:.0f} %"
 
 
-def figure(value: float | None) -> str:
-    """A value of a plot."""
+def format_value(value: float | None) -> str:
+    """Format a value of a chart's table."""
     return DASH if value is None else f"{value:.0f}"
 
 
-def iso(at: int) -> str:
-    """``2026-01-01T00:00:00Z``."""
-    return _utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+def format_utc(time_ms: int) -> str:
+    """Format a time as ``2026-01-01T00:00:00Z``."""
+    return _utc(time_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _time(at: int, form: str, kind: str) -> Markup:
-    text = _utc(at).strftime(form)
-    return Markup('<time datetime="{}" data-form="{}">{}</time>').format(iso(at), kind, text)
-
-
-def _utc(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)
+def _utc(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, UTC)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.api.console.status import Usage, usages
+from otpvoice.api.console.status import LimitStatus, limit_statuses
 from otpvoice.core.keys import KeyRing, LogId, NumberKey, SealBroken
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import mask_number, parse_written_number
@@ -14,7 +14,7 @@ from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import Operations, Refusal, Telephone, telephone_of
 from otpvoice.store.search import find
 
-_HEARD: Final = {
+_CODE_SPOKEN: Final = {
     True: "long enough to hear the code",
     False: "too short to hear the code",
     None: "not known whether the code was heard",
@@ -22,59 +22,59 @@ _HEARD: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimelineEntry:
     """Something that happened, or will."""
 
-    at: int
-    kind: str
+    time_ms: int
+    css_class: str
     """How it is painted: ``good``, ``bad``, ``plain`` or ``ahead``."""
     title: str
     details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundVerification:
     """One verification."""
 
-    it: Verification
-    number: str
+    verification: Verification
+    masked_number: str
     """Masked."""
-    steps: tuple[Step, ...]
+    timeline: tuple[TimelineEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NumberLimits:
     """What holds a number."""
 
-    number: str
+    masked_number: str
     """Masked."""
     number_hash: str
-    now: int
-    name_in_logs: LogId
-    usages: tuple[Usage, ...]
-    gap_until: int | None
+    now_ms: int
+    log_id: LogId
+    limits: tuple[LimitStatus, ...]
+    gap_until_ms: int | None
     refusals: tuple[Refusal, ...]
 
     @property
-    def holding(self) -> tuple[Usage, ...]:
+    def refusing(self) -> tuple[LimitStatus, ...]:
         """What refuses it, the longest first."""
-        full = [each for each in self.usages if each.until]
-        return tuple(sorted(full, key=lambda each: -(each.until or 0)))
+        full = [each for each in self.limits if each.until_ms]
+        return tuple(sorted(full, key=lambda each: -(each.until_ms or 0)))
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchResult:
     """What came of a search."""
 
-    found: tuple[Found, ...]
-    searched: str
+    verifications: tuple[FoundVerification, ...]
+    description: str
     """What was searched, in one sentence."""
     limits: NumberLimits | None = None
     """Of the number, if one was searched for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Searcher:
+class SearchService:
     """Looks into the store as ``otpvoice find`` does."""
 
     operations: Operations
@@ -84,20 +84,20 @@ class Searcher:
     region: str | None
     """Where numbers without calling code belong; None if unknown."""
 
-    def search(self, what: str, by: str) -> Search:
+    def search(self, text: str, by: str) -> SearchResult:
         """Find what an operator typed: see :func:`otpvoice.core.search.parse_query`.
 
         Raises:
             InvalidNumber: it is written as a number, and there is no such number.
             StoreUnavailable: nothing is known.
         """
-        query = parse_query(what, self.region)
-        found = self._told(find(self.operations, query, self.number_key, by))
+        query = parse_query(text, self.region)
+        found = self._with_timelines(find(self.operations, query, self.number_key, by))
         telephone = query.number and telephone_of(query.number, self.number_key)
         limits = self.explain(telephone) if telephone else None
-        return Search(found, query.describe(), limits)
+        return SearchResult(found, query.describe(), limits)
 
-    def telephone(self, text: str) -> Telephone:
+    def parse_number(self, text: str) -> Telephone:
         """The number behind what an operator typed.
 
         Raises:
@@ -110,19 +110,21 @@ class Searcher:
         explained = self.operations.explain(telephone)
         gap = explained.gap_until
         return NumberLimits(
-            number=telephone.masked,
+            masked_number=telephone.masked,
             number_hash=telephone.name,
-            now=explained.now,
-            name_in_logs=telephone.log_id,
-            usages=tuple(usages(explained.uses, self.limits, explained.now)),
-            gap_until=gap if gap > explained.now else None,
+            now_ms=explained.now,
+            log_id=telephone.log_id,
+            limits=tuple(limit_statuses(explained.uses, self.limits, explained.now)),
+            gap_until_ms=gap if gap > explained.now else None,
             refusals=explained.refusals,
         )
 
-    def _told(self, verifications: list[Verification]) -> tuple[Found, ...]:
-        return tuple(Found(it, self._masked(it), timeline(it)) for it in verifications)
+    def _with_timelines(self, verifications: list[Verification]) -> tuple[FoundVerification, ...]:
+        return tuple(
+            FoundVerification(it, self._mask_number(it), build_timeline(it)) for it in verifications
+        )
 
-    def _masked(self, verification: Verification) -> str:
+    def _mask_number(self, verification: Verification) -> str:
         try:
             number = open_number(self.ring, verification.id, verification.sealed_number)
         except SealBroken:
@@ -130,46 +132,57 @@ class Searcher:
         return mask_number(number)
 
 
-def timeline(it: Verification) -> tuple[Step, ...]:
+def build_timeline(verification: Verification) -> tuple[TimelineEntry, ...]:
     """What happened to a verification and its calls, in order."""
-    steps = [Step(it.created_at, "plain", "Asked for", f"by {it.client}")]
-    for number, call in enumerate(it.calls, 1):
-        steps += _steps_of(call, f"Call {number}")
-    if it.ended_at is None:
-        steps.append(Step(it.expires_at, "ahead", "Expires"))
+    steps = [
+        TimelineEntry(verification.created_at, "plain", "Asked for", f"by {verification.client}")
+    ]
+    for number, call in enumerate(verification.calls, 1):
+        steps += _call_entries(call, f"Call {number}")
+    if verification.ended_at is None:
+        steps.append(TimelineEntry(verification.expires_at, "ahead", "Expires"))
     else:
-        kind = "good" if it.status == "approved" else "bad"
+        kind = "good" if verification.status == "approved" else "bad"
         steps.append(
-            Step(it.ended_at, kind, _words(it.status).capitalize(), _words(it.reason or ""))
+            TimelineEntry(
+                verification.ended_at,
+                kind,
+                _spaced(verification.status).capitalize(),
+                _spaced(verification.reason or ""),
+            )
         )
-    return tuple(sorted(steps, key=lambda step: step.at))
+    return tuple(sorted(steps, key=lambda step: step.time_ms))
 
 
-def _steps_of(call: Call, name: str) -> Iterator[Step]:
+def _call_entries(call: Call, name: str) -> Iterator[TimelineEntry]:
     way = f"by {call.route}, flow for {call.locale}"
-    yield Step(call.due_at, "ahead" if call.status == "queued" else "plain", f"{name}: due", way)
+    yield TimelineEntry(
+        call.due_at, "ahead" if call.status == "queued" else "plain", f"{name}: due", way
+    )
     if call.sent_at is not None:
-        yield Step(call.sent_at, "plain", f"{name}: sent to the provider")
+        yield TimelineEntry(call.sent_at, "plain", f"{name}: sent to the provider")
     if call.placed_at is not None:
-        yield Step(call.placed_at, "plain", f"{name}: placed", "the provider took it")
+        yield TimelineEntry(call.placed_at, "plain", f"{name}: placed", "the provider took it")
     if call.ended_at is not None:
         kind = "good" if call.status == "answered" else "bad"
-        yield Step(call.ended_at, kind, f"{name}: {_words(call.status)}", ", ".join(_details(call)))
+        yield TimelineEntry(
+            call.ended_at, kind, f"{name}: {_spaced(call.status)}", ", ".join(_call_details(call))
+        )
     elif call.status == "unknown":
         at = call.sent_at or call.due_at
-        yield Step(at, "bad", f"{name}: unknown", ", ".join(_details(call)))
+        yield TimelineEntry(at, "bad", f"{name}: unknown", ", ".join(_call_details(call)))
 
 
-def _details(call: Call) -> Iterator[str]:
+def _call_details(call: Call) -> Iterator[str]:
     if call.reason:
-        yield _words(call.reason)
+        yield _spaced(call.reason)
     if call.duration is not None:
         yield f"{call.duration} s of talk"
     if call.status == "answered":
-        yield _HEARD[call.heard]
+        yield _CODE_SPOKEN[call.heard]
     if call.raw:
         yield f"the provider said {call.raw}"
 
 
-def _words(word: str) -> str:
+def _spaced(word: str) -> str:
     return word.replace("_", " ")

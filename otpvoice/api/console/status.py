@@ -12,113 +12,118 @@ from otpvoice.store.models import SetAsides
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Alert:
     """Something that refuses, or that somebody should look at."""
 
     refuses: bool
     title: str
-    until: int | None = None
-    means: str = ""
-    to_do: str = ""
+    until_ms: int | None = None
+    meaning: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class LimitStatus:
     """How far one limit is used up."""
 
     title: str
     used: int
     allowed: int | None
     """None for what does not count, as a block."""
-    until: int | None
+    until_ms: int | None
     """Until when it refuses; None when it does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceStatus:
     """The whole service now."""
 
-    seen: Overview
-    troubles: tuple[Trouble, ...]
-    usages: tuple[Usage, ...]
-    live_calls: int
+    overview: Overview
+    alerts: tuple[Alert, ...]
+    limits: tuple[LimitStatus, ...]
+    max_live_calls: int
     """So many may be live."""
 
     @property
     def refused(self) -> dict[str, int]:
         """By limit, in the last hour; only those that refused."""
-        return {setting: many for setting, many in self.seen.refused.items() if many}
+        return {setting: many for setting, many in self.overview.refused.items() if many}
 
 
-def standing(
-    seen: Overview, limits: CallLimits, live_calls: int, routes: tuple[Route, ...]
-) -> Standing:
+def service_status(
+    overview: Overview, limits: CallLimits, max_live_calls: int, routes: tuple[Route, ...]
+) -> ServiceStatus:
     """What the store overlooks, beside what the settings allow."""
-    used = tuple(usages(seen.uses, limits, seen.now))
-    troubles = [*_closed(seen, routes), *_open_breakers(seen), *_full(used), *_waiting(seen)]
-    troubles += _set_aside(seen.set_aside)
+    used = tuple(limit_statuses(overview.uses, limits, overview.now))
+    troubles = [
+        *_unavailable_alerts(overview, routes),
+        *_breaker_alerts(overview),
+        *_exhausted_limit_alerts(used),
+        *_queue_alerts(overview),
+    ]
+    troubles += _quarantine_alerts(overview.set_aside)
     troubles.sort(key=lambda each: not each.refuses)
-    return Standing(seen, tuple(troubles), used, live_calls)
+    return ServiceStatus(overview, tuple(troubles), used, max_live_calls)
 
 
-def usages(uses: Iterable[Use], limits: CallLimits, now: int) -> Iterator[Usage]:
+def limit_statuses(uses: Iterable[Use], limits: CallLimits, now_ms: int) -> Iterator[LimitStatus]:
     """What the store counted beside what the settings allow."""
     allowed = dict(allowances(limits))
     for use in uses:
         title = f"{use.client}: {use.limit}" if use.client else use.limit
-        until = use.until if use.until > now else None
-        yield Usage(title, use.used, allowed.get((use.client, use.limit)), until)
+        until = use.until if use.until > now_ms else None
+        yield LimitStatus(title, use.used, allowed.get((use.client, use.limit)), until)
 
 
-def _closed(seen: Overview, routes: tuple[Route, ...]) -> Iterator[Trouble]:
-    if not seen.dialers:
-        yield Trouble(
+def _unavailable_alerts(overview: Overview, routes: tuple[Route, ...]) -> Iterator[Alert]:
+    if not overview.dialers:
+        yield Alert(
             refuses=True,
             title="No dialer",
-            means="None was heard of for 30 s: no call is dialed, and none is taken on.",
-            to_do="Start one: otpvoice dialer, or otpvoice serve.",
+            meaning="None was heard of for 30 s: no call is dialed, and none is taken on.",
+            remedy="Start one: otpvoice dialer, or otpvoice serve.",
         )
-    for route in seen.closed_routes:
-        yield Trouble(
-            refuses={*routes} <= {*seen.closed_routes},
+    for route in overview.closed_routes:
+        yield Alert(
+            refuses={*routes} <= {*overview.closed_routes},
             title=f"Route {route} is closed",
-            means="The provider failed by it; one call tries it again within minutes.",
-            to_do="route.closed in the dialer's log says why.",
+            meaning="The provider failed by it; one call tries it again within minutes.",
+            remedy="route.closed in the dialer's log says why.",
         )
 
 
-def _open_breakers(seen: Overview) -> Iterator[Trouble]:
-    for breaker in seen.breakers:
+def _breaker_alerts(overview: Overview) -> Iterator[Alert]:
+    for breaker in overview.breakers:
         found = meaning_of(breaker)
-        yield Trouble(found.refuses, breaker.name, breaker.until, found.means, found.to_do)
+        yield Alert(found.refuses, breaker.name, breaker.until, found.means, found.to_do)
 
 
-def _full(used: Iterable[Usage]) -> Iterator[Trouble]:
+def _exhausted_limit_alerts(used: Iterable[LimitStatus]) -> Iterator[Alert]:
     for each in used:
-        if each.until:
+        if each.until_ms:
             told = f"{each.used} of {each.allowed} are used up: further calls are refused."
-            yield Trouble(refuses=True, title=each.title, until=each.until, means=told)
+            yield Alert(refuses=True, title=each.title, until_ms=each.until_ms, meaning=told)
 
 
-def _waiting(seen: Overview) -> Iterator[Trouble]:
-    if seen.overdue > 15_000:
-        means = f"The oldest call that could be dialed has waited {seen.overdue // 1000} s."
+def _queue_alerts(overview: Overview) -> Iterator[Alert]:
+    if overview.overdue > 15_000:
+        means = f"The oldest call that could be dialed has waited {overview.overdue // 1000} s."
         to_do = "Over 60 s its client's creates are refused (over_capacity): start another dialer."
-        yield Trouble(refuses=False, title="The queue is behind", means=means, to_do=to_do)
+        yield Alert(refuses=False, title="The queue is behind", meaning=means, remedy=to_do)
 
 
-def _set_aside(found: SetAsides) -> Iterator[Trouble]:
+def _quarantine_alerts(found: SetAsides) -> Iterator[Alert]:
     if found.quarantined:
-        yield Trouble(
+        yield Alert(
             refuses=False,
             title=f"{found.quarantined} unreadable records were set aside in 15 minutes",
-            means=f"The newest: {found.records[-1]}." if found.records else "",
-            to_do="otpvoice doctor lists them. Find what else writes to this store.",
+            meaning=f"The newest: {found.records[-1]}." if found.records else "",
+            remedy="otpvoice doctor lists them. Find what else writes to this store.",
         )
     if found.undialable:
-        yield Trouble(
+        yield Alert(
             refuses=False,
             title=f"{found.undialable} calls of the last 15 minutes could not be dialed",
-            means=f"The newest: {found.calls[-1]}." if found.calls else "",
-            to_do="Deploy the same settings to the API and all dialers.",
+            meaning=f"The newest: {found.calls[-1]}." if found.calls else "",
+            remedy="Deploy the same settings to the API and all dialers.",
         )

@@ -11,7 +11,7 @@ from otpvoice.cli.doctor.checkup import examine
 from otpvoice.cli.doctor.findings import COLORS, Finding, Level
 from otpvoice.cli.doctor.live import Wish, place_live, warn_of
 from otpvoice.cli.operating import json_option, print_json, yes_option
-from otpvoice.cli.telephone import bad_parameter
+from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.phone import only_region, parse_written_number
 from otpvoice.core.verification import Route
@@ -58,7 +58,7 @@ def doctor(
     if as_json:
         raise click.UsageError("--live talks with you: it has no --json")
     settings = load_settings()
-    with bad_parameter("--live"):
+    with report_invalid_number("--live"):
         number = parse_written_number(live, only_region(settings.limits.regions))
     wish = Wish(number.e164, Route(route) if route else None, client, locale)
     _refuse_senseless(settings, wish)
@@ -97,8 +97,8 @@ def _refuse_senseless(settings: Settings, wish: Wish) -> None:
 
 
 def _agrees(terminal: Terminal, warning: str) -> bool:
-    terminal.say(f"{warning} Place it? [y/N]")
+    terminal.print(f"{warning} Place it? [y/N]")
     try:
-        return (terminal.line(_PATIENCE) or "").lower() in {"y", "yes"}
+        return (terminal.read_line(_PATIENCE) or "").lower() in {"y", "yes"}
     except EOFError:
         return False

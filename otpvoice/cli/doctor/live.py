@@ -12,7 +12,7 @@ import click
 from otpvoice.app import create_service, provider
 from otpvoice.cli.doctor.store import open_store
 from otpvoice.cli.doctor.trial import Trial, TrialCall
-from otpvoice.cli.operating import explained
+from otpvoice.cli.operating import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import OtpvoiceError
@@ -64,7 +64,7 @@ def place_live(settings: Settings, wish: Wish, terminal: Terminal) -> bool:
     with open_store(settings) as store:
         calling = TrialCall(create_service(settings, store), store, ring, terminal, client)
         try:
-            with explained(store.redis):
+            with report_store_errors(store.redis):
                 trial = calling.place(_request(settings, wish, client))
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
@@ -171,9 +171,9 @@ def _told_by_person(trial: Trial, terminal: Terminal) -> Iterator[Answer]:
 
 
 def _ask_person(terminal: Terminal, question: str) -> bool | None:
-    terminal.say(f"{question} y, n, or Enter if you do not know.")
+    terminal.print(f"{question} y, n, or Enter if you do not know.")
     try:
-        said = terminal.line(_PATIENCE)
+        said = terminal.read_line(_PATIENCE)
     except EOFError:
         return None
     return {"y": True, "yes": True, "n": False, "no": False}.get((said or "").lower())

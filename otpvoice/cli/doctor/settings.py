@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
-from otpvoice.cli.secrecy import faults_of_secrets
+from otpvoice.cli.secrecy import find_weak_secrets
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
@@ -48,7 +48,7 @@ def _guessing(settings: Settings) -> Iterator[Finding]:
 
 def _before_production(settings: Settings) -> Iterator[Finding]:
     """What production would refuse, and is not told of with the secrets anyway."""
-    told = {"provider.webhook_secret", *(fault.name for fault in faults_of_secrets(settings))}
+    told = {"provider.webhook_secret", *(fault.name for fault in find_weak_secrets(settings))}
     server = structs.replace(settings.server, production=True)
     for name, detail in violations(structs.replace(settings, server=server)):
         if name not in told:
@@ -59,9 +59,9 @@ def _before_production(settings: Settings) -> Iterator[Finding]:
 
 def secret_findings(settings: Settings) -> Iterator[Finding]:
     """Whether secrets are secret."""
-    faults = [*faults_of_secrets(settings)]
+    faults = [*find_weak_secrets(settings)]
     for fault in faults:
-        found, _, remedy = fault.advice.partition(": ")
+        found, _, remedy = fault.remedy.partition(": ")
         yield failure(fault.name, found, remedy)
     if not faults:
         yield ok("secrets", "none is a sample's, used twice, or easy to guess")

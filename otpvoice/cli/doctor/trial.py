@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.cli.terminal import Terminal
-from otpvoice.cli.verify import PHONE
+from otpvoice.cli.verify import CALL_STATES
 from otpvoice.core.errors import OtpvoiceError
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CheckRequest, CreateRequest
@@ -93,7 +93,7 @@ class TrialCall:
             OtpvoiceError: it was refused, or the store went away.
         """
         begun = self._service.try_out(self._client, request)
-        self._terminal.say("Type the code that you hear, then Enter. Enter alone: none is heard.")
+        self._terminal.print("Type the code that you hear, then Enter. Enter alone: none is heard.")
         try:
             verification = self._until_over(begun)
         finally:
@@ -135,7 +135,7 @@ class TrialCall:
             time.sleep(_ROUND)
             return
         try:
-            typed = self._terminal.line(_ROUND)
+            typed = self._terminal.read_line(_ROUND)
         except EOFError:
             self._person_is_there = False
             return
@@ -148,20 +148,20 @@ class TrialCall:
         try:
             checked = self._service.check(self._client, verification.id, CheckRequest(code))
         except OtpvoiceError as refusal:
-            self._terminal.say(str(refusal))
+            self._terminal.print(str(refusal))
             return
         self._right_code = checked.valid
-        self._terminal.say("The code is right." if checked.valid else "The code is wrong.")
+        self._terminal.print("The code is right." if checked.valid else "The code is wrong.")
 
     def _tell(self, call: Call) -> None:
         known = len(self._heard)
         for at, sealed in self._store.overheard(call.id)[known:]:
             heard = open_overheard(self._ring, call.id, sealed)
             self._heard.append((at, heard))
-            self._terminal.say(_headline(heard))
+            self._terminal.print(_headline(heard))
             for line in outline(heard.body):
-                self._terminal.say(f"    {line}")
-        self._terminal.show(PHONE.get(call.status, call.status))
+                self._terminal.print(f"    {line}")
+        self._terminal.show_state(CALL_STATES.get(call.status, call.status))
 
 
 def _headline(heard: Overheard) -> str:

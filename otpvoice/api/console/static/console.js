@@ -1,44 +1,43 @@
-// Times in the reader's zone, and a fresh page every half minute. The page tells all without it.
+// Shows times in the reader's time zone and refreshes the overview every 30 seconds.
+// The pages work without this script.
 "use strict";
 
-const EVERY = 30000;
+const REFRESH_INTERVAL_MS = 30000;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const FORMS = {
-  day: { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
-  short: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+const FORMATS = {
+  full: { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+  clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
 };
 
-function told(moment, form) {
-  return new Intl.DateTimeFormat("en-GB", { ...FORMS[form], timeZone: zone }).format(moment);
+function formatTime(time, format) {
+  return new Intl.DateTimeFormat("en-GB", { ...FORMATS[format], timeZone: zone }).format(time);
 }
 
 function localize(root) {
   for (const each of root.querySelectorAll("time")) {
     each.title = each.dateTime;
-    each.textContent = told(new Date(each.dateTime), each.dataset.form).replace(",", "");
+    each.textContent = formatTime(new Date(each.dateTime), "full").replace(",", "");
   }
-  for (const each of root.querySelectorAll("[data-at]")) {
-    each.textContent = told(new Date(Number(each.dataset.at)), "short");
+  for (const each of root.querySelectorAll("[data-time]")) {
+    each.textContent = formatTime(new Date(Number(each.dataset.time)), "clock");
   }
-  for (const each of root.querySelectorAll(".stripe > title")) {
-    each.textContent = each.textContent.replace(/^\d\d:\d\d UTC/, "");
-    const text = each.closest("svg").querySelectorAll(".stripe");
-    const row = [...text].indexOf(each.parentNode);
-    const at = each.closest("figure").querySelectorAll("tbody [data-at]")[row];
-    each.textContent = at.textContent + each.textContent;
+  for (const title of root.querySelectorAll(".stripe > title")) {
+    const stripes = [...title.closest("svg").querySelectorAll(".stripe")];
+    const cells = title.closest("figure").querySelectorAll("tbody [data-time]");
+    const clock = cells[stripes.indexOf(title.parentNode)].textContent;
+    title.textContent = title.textContent.replace(/^\d\d:\d\d UTC/, clock);
   }
   document.getElementById("zone").textContent = zone;
 }
 
-// What the reader opened stays open, and what the keyboard is on stays focused.
+// Keeps open tables open, and skips the refresh while the keyboard focus is inside the content.
 async function refresh() {
   if (document.hidden) return;
   const main = document.getElementById("main");
-  const fresh = document.getElementById("fresh");
   try {
-    const answer = await fetch("/console", { cache: "no-store" });
-    if (!answer.ok) throw new Error(String(answer.status));
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch("/console", { cache: "no-store" });
+    if (!response.ok) throw new Error(String(response.status));
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (main.contains(document.activeElement) && document.activeElement !== main) return;
     const open = [...main.querySelectorAll("details[open]")].map((each) => each.id);
     main.replaceChildren(...document.adoptNode(page.getElementById("main")).childNodes);
@@ -46,9 +45,9 @@ async function refresh() {
     document.title = page.title;
     localize(main);
   } catch {
-    fresh.textContent = ", and no newer figures came";
+    document.getElementById("refresh").textContent = ", and the last refresh failed";
   }
 }
 
 localize(document);
-if (document.getElementById("fresh")) setInterval(refresh, EVERY);
+if (document.getElementById("refresh")) setInterval(refresh, REFRESH_INTERVAL_MS);

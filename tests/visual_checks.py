@@ -9,7 +9,7 @@ from playwright.sync_api import Frame, Page
 WIDTHS: Final = (320, 390, 1280)
 """Pixels of a small phone, a phone and a desk."""
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-_FOLLOWED: Final = """
+_WAIT_FOR_MEDIA: Final = """
 ([width, scheme]) => new Promise((followed, late) => {
   const end = Date.now() + 10000
   const look = () => {
@@ -28,7 +28,7 @@ for (const animation of document.getAnimations()) {
 }
 """
 """End transitions at once: a color on its way is neither the old one nor the new one."""
-_STICKS_OUT: Final = "document.documentElement.scrollWidth > innerWidth"
+_OVERFLOWS: Final = "document.documentElement.scrollWidth > innerWidth"
 _SCRIPT: Final = """
 (() => {
   const parts = (color) => {
@@ -82,26 +82,26 @@ _SCRIPT: Final = """
 """
 
 
-def fits_every_screen(page: Page) -> None:
+def assert_fits_every_screen(page: Page) -> None:
     """Nothing sticks out sideways, and all of it is dark where the reader's system is."""
-    for frame, look in _looks(page):
-        assert not frame.evaluate(_STICKS_OUT), f"wider than the window: {look}"
+    for frame, look in _each_screen(page):
+        assert not frame.evaluate(_OVERFLOWS), f"wider than the window: {look}"
         assert frame.evaluate(f"{_SCRIPT}.isDark()") == ("dark" in look), look
 
 
-def is_legible(page: Page) -> None:
+def assert_legible(page: Page) -> None:
     """Text stands out from its ground, 4.5 to 1 and large text 3 to 1 (WCAG 2.2, 1.4.3)."""
-    for frame, look in _looks(page):
+    for frame, look in _each_screen(page):
         assert frame.evaluate(f"{_SCRIPT}.pale()") == [], look
 
 
-def _looks(page: Page) -> Iterator[tuple[Frame, str]]:
+def _each_screen(page: Page) -> Iterator[tuple[Frame, str]]:
     """Each frame of the page as each screen shows it, and how that is called."""
     for width, scheme in product(WIDTHS, SCHEMES):
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
         for frame in page.frames:
-            frame.evaluate(_FOLLOWED, [_width_of(frame, width), scheme])
+            frame.evaluate(_WAIT_FOR_MEDIA, [_width_of(frame, width), scheme])
             frame.evaluate(f"() => {{ {_SETTLE} }}")
             yield frame, f"{frame.url} at {width} px, {scheme}"
 

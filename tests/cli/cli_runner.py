@@ -29,7 +29,7 @@ _IDS = re.compile(r"(vrf|call)_[0-9a-f]{32}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{7}")
 
 
-def hears_code(stack: Stack, number: str) -> str:
+def listen_for_code(stack: Stack, number: str) -> str:
     """Picks up the phone and listens."""
     request = Request("GET", f"{stack.sandbox_url}/phones/{number.removeprefix('+')}/calls")
 
@@ -41,23 +41,23 @@ def hears_code(stack: Stack, number: str) -> str:
     return "".join(filter(str.isdigit, heard))
 
 
-def runs(*words: str, **environ: str) -> Result:
+def run_command(*words: str, **environ: str) -> Result:
     """A command in this process, which sees no OTPVOICE_ variable but these."""
     return _invoke(words, environ)
 
 
-def _invoke(words: Sequence[str], environ: Mapping[str, str], says: str = "") -> Result:
+def _invoke(words: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> Result:
     others = {name: None for name in os.environ if name.startswith("OTPVOICE_")}
     logging = structlog.get_config()
     try:
-        return CliRunner().invoke(main, [*words], input=says, env={**others, **environ})
+        return CliRunner().invoke(main, [*words], input=stdin, env={**others, **environ})
     finally:
         structlog.configure(**logging)  # a command brings its own, to a stream that is gone
 
 
-def operates(environ: Mapping[str, str], *words: str, says: str = "") -> Result:
+def run_as_operator(environ: Mapping[str, str], *words: str, stdin: str = "") -> Result:
     """A command of an operator, who types what it ``says``; shows no code and no whole number."""
-    done = _invoke(words, {**environ, "LOGNAME": OPERATOR}, says)
+    done = _invoke(words, {**environ, "LOGNAME": OPERATOR}, stdin)
     shown = _IDS.sub("", done.output)
     assert not _WHOLE_NUMBER.search(shown), done.output
     assert CODE not in shown, done.output
@@ -65,7 +65,7 @@ def operates(environ: Mapping[str, str], *words: str, says: str = "") -> Result:
     return done
 
 
-def answers_phone(door: Door, claim: Claim) -> None:
+def report_answered(door: Door, claim: Claim) -> None:
     """The provider's news: somebody listened for seven seconds."""
     report = Report(
         fingerprint=claim.call_id,
@@ -82,19 +82,19 @@ def answers_phone(door: Door, claim: Claim) -> None:
     assert door.store.settle(report).call_status is CallStatus.ANSWERED
 
 
-def is_called(door: Door, dialer: HandDialer, times: int, to: str = ASHA) -> list[dict[str, Any]]:
+def call_number(door: Door, dialer: HandDialer, times: int, to: str = ASHA) -> list[dict[str, Any]]:
     """A phone that rang and was answered, the last time a minute ago; the newest comes last."""
     door.later(-61 * times)
     begun = []
     for i in range(times):
         begun.append(door.asks(to, reference=f"login-{i}", code=CODE, ttl=600))
-        answers_phone(door, dialer.places())
+        report_answered(door, dialer.places())
         door.later(61)
     return begun
 
 
 @contextmanager
-def starts(
+def start_command(
     *words: str, environ: Mapping[str, str], **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """A command as a process in a session of its own, which is over at the end of the block."""
@@ -124,7 +124,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(told)
 
 
-def left_of(process: subprocess.Popen[Any]) -> list[str]:
+def running_commands(process: subprocess.Popen[Any]) -> list[str]:
     """The commands that still run in the session that this process began."""
     left = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -137,7 +137,7 @@ def left_of(process: subprocess.Popen[Any]) -> list[str]:
 
 
 @contextmanager
-def answers(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, list[str]]]:
+def serve_response(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, list[str]]]:
     """A server with one answer to every request: its URL, and the paths it was asked for."""
     asked: list[str] = []
 
