@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from otpvoice import logs
-from otpvoice.http_client.certificates import UnusableAuthoritiesError, trusted_authorities
+from otpvoice.http_client.certificates import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, WrongSetting, load
 from otpvoice.settings.secret_values import secret_values
 
@@ -21,8 +21,8 @@ def load_and_log(environ: Mapping[str, str]) -> Settings:
     logs.configure()  # for whatever goes wrong before the settings are known
     loaded = load(environ)
     try:
-        trusted_authorities(environ)
-    except UnusableAuthoritiesError as error:
+        create_tls_context(environ)
+    except InvalidCaBundleError as error:
         raise SettingsError([WrongSetting(error.variable, "environment", error.detail)]) from None
     settings = loaded.settings
     log = settings.log

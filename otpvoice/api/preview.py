@@ -9,7 +9,7 @@ from otpvoice.core.preview import FlowPreview
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import clean_name
 from otpvoice.core.verification import Route
-from otpvoice.providers.base import CallOrder, CallRequest, Provider
+from otpvoice.providers.base import HttpRequestSpec, OutboundCall, Provider
 from otpvoice.settings import Settings
 
 _EXAMPLE_CODE: Final = "4071132598"
@@ -27,7 +27,7 @@ class CallPreview:
     flow_key: str
     flow: Flow
     speech: FlowPreview
-    requests: dict[Route, CallRequest]
+    requests: dict[Route, HttpRequestSpec]
     warnings: tuple[str, ...]
 
 
@@ -71,8 +71,8 @@ class Previewer:
 
     def _preview_request(
         self, profile: ClientProfile, flow: Flow, speech: FlowPreview, route: Route
-    ) -> CallRequest:
-        order = CallOrder(
+    ) -> HttpRequestSpec:
+        order = OutboundCall(
             call_id=_CALL_ID,
             route=route,
             number=_NUMBER,
@@ -81,7 +81,7 @@ class Previewer:
             name=speech.name,
             code=speech.code_text,
         )
-        return self._provider.request(order)
+        return self._provider.preview_request(order)
 
 
 def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:

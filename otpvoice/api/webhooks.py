@@ -21,14 +21,14 @@ from otpvoice.core.keys import KeyRing, NumberKey, short_name
 from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
     Callback,
+    CallbackAuthError,
+    CallbackParseError,
     CallReport,
     Challenge,
     Provider,
-    UnreadableCallbackError,
-    UntrustedCallbackError,
 )
-from otpvoice.providers.exchange_capture import OverheardCallback, seal_overheard
-from otpvoice.providers.message_shape import member_name, shape
+from otpvoice.providers.exchange_capture import CapturedCallback, encrypt_exchange
+from otpvoice.providers.message_shape import describe_types, safe_name
 from otpvoice.store.models import News, Report, Settled
 from otpvoice.store.redis_store import RedisStore
 
@@ -89,7 +89,7 @@ class _Door:
         if isinstance(parsed, Challenge):
             _LOG.info("callback.challenge")
             note("challenge")
-            return json_answer(schemas.ChallengeAnswer(challenge=parsed.answer))
+            return json_answer(schemas.ChallengeAnswer(challenge=parsed.response))
         message = callback.body + request.query_string
         outcomes = [
             self._settle(each, self._fingerprint(message, index), callback)
@@ -104,17 +104,17 @@ class _Door:
 
     def _read(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         try:
-            return self._provider.read_callback(callback)
-        except UntrustedCallbackError as error:
+            return self._provider.parse_callback(callback)
+        except CallbackAuthError as error:
             _LOG.warning("callback.untrusted")
             raise Untrusted("Send the webhook's secret as Authorization: Bearer.") from error
-        except UnreadableCallbackError as error:
+        except CallbackParseError as error:
             _LOG.warning(
                 "callback.unreadable",
                 why=str(error),
                 content_type=request.mimetype[:_MIMETYPE_LENGTH],
-                members=shape(callback.body),
-                query_members=[*map(member_name, islice(callback.query, _MOST_LOGGED))],
+                members=describe_types(callback.body),
+                query_members=[*map(safe_name, islice(callback.query, _MOST_LOGGED))],
             )
             raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
@@ -136,7 +136,7 @@ class _Door:
             status=settled.call_status,
             raw=report.raw,
         )
-        if not news.is_known_word:
+        if not news.is_known_status:
             _LOG.warning("call.unknown_status_word", call=settled.call_id, word=news.raw)
         if settled.is_trial:
             self._keep(settled, callback)
@@ -145,17 +145,17 @@ class _Door:
     def _keep(self, settled: Settled, callback: Callback) -> None:
         """What a trial is to learn of its callback. The credentials are not kept."""
         call_id = str(settled.call_id)
-        heard = OverheardCallback(
+        heard = CapturedCallback(
             method=request.method,
             content_type=request.headers.get("Content-Type", ""),
             scheme=callback.authorization.partition(" ")[0],
             has_path_token=bool(callback.path_token),
             query=request.query_string.decode("latin-1"),
             body=callback.body,
-            news=settled.news,
+            match=settled.news,
         )
         with suppress(StoreUnavailable):  # the callback is applied; the provider must not repeat it
-            self._store.overhear(call_id, seal_overheard(self._ring, call_id, heard))
+            self._store.overhear(call_id, encrypt_exchange(self._ring, call_id, heard))
 
 
 def to_report(
@@ -171,10 +171,10 @@ def to_report(
         provider_ids=tuple(known for known in news.ids if known not in ours),
         lines=tuple((bridge, name) for bridge in lines) if name else (),
         route=news.route,
-        started_at=news.started_at,
+        started_at=news.started_at_ms,
         status=news.status,
         reason=news.reason,
         raw=news.raw,
-        duration=news.duration,
+        duration=news.duration_s,
         number=None if news.bridge else name,
     )

@@ -28,8 +28,18 @@ from otpvoice.dialer.maintenance import Keeper
 from otpvoice.dialer.placement import next_untried, result_of
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
-from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement, Provider
-from otpvoice.providers.exchange_capture import OverheardReply, overhearing, seal_overheard
+from otpvoice.providers.base import (
+    Deadlines,
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
+    Provider,
+)
+from otpvoice.providers.exchange_capture import (
+    CapturedResponse,
+    capture_exchanges,
+    encrypt_exchange,
+)
 from otpvoice.store.models import CallResult, Claim, Recorded
 from otpvoice.store.redis_store import RedisStore
 
@@ -209,7 +219,7 @@ class Dialer:
         if self._stopping.is_set():
             self._give_back(claim)
             return
-        with overhearing() as heard:
+        with capture_exchanges() as heard:
             placement = self._place(order, deadlines)
         result = result_of(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
@@ -240,24 +250,24 @@ class Dialer:
         self._store.record(claim, CallResult(CallStatus.QUEUED, unsent=True))
         _log(claim).info("call.given_back")
 
-    def _keep(self, claim: Claim, heard: Sequence[OverheardReply]) -> None:
+    def _keep(self, claim: Claim, heard: Sequence[CapturedResponse]) -> None:
         with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
             for reply in heard:
                 self._store.overhear(
-                    claim.call_id, seal_overheard(self._ring, claim.call_id, reply)
+                    claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply)
                 )
 
-    def _place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+    def _place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()
         placement = self._provider.place(order, deadlines)
         self._metrics.placed(order.route, placement.outcome, time.monotonic() - began)
         return placement
 
-    def _order(self, claim: Claim) -> CallOrder:
+    def _order(self, claim: Claim) -> OutboundCall:
         if not isinstance(claim.route, Route):
             raise Undialable(f"no adapter for the route {claim.route}")
         code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)
-        return CallOrder(
+        return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
             number=open_number(self._ring, claim.verification_id, claim.sealed_number),
@@ -267,7 +277,7 @@ class Dialer:
             code=spell_code(code, self._rules.code_format),
         )
 
-    def _heard_after(self, order: CallOrder) -> int | None:
+    def _heard_after(self, order: OutboundCall) -> int | None:
         text = self._texts.get(order.flow_id)
         return seconds_until_heard(text, order.code, order.name) if text else None
 
@@ -307,11 +317,11 @@ def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
 
 
 def _report(
-    log: structlog.typing.FilteringBoundLogger, placement: Placement, **details: object
+    log: structlog.typing.FilteringBoundLogger, placement: PlacementResult, **details: object
 ) -> None:
     tell: Callable[..., object] = log.info
-    if placement.outcome is Outcome.MISCONFIGURED:
+    if placement.outcome is PlacementOutcome.MISCONFIGURED:
         tell = log.error
-    elif placement.outcome is not Outcome.ACCEPTED:
+    elif placement.outcome is not PlacementOutcome.ACCEPTED:
         tell = log.warning
     tell("call.sent", outcome=placement.outcome, detail=placement.detail, **details)

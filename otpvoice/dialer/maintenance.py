@@ -18,7 +18,7 @@ from otpvoice.core.service import open_number
 from otpvoice.core.verification import Route
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
-from otpvoice.providers.base import CallInquiry, Deadlines, Provider
+from otpvoice.providers.base import CallQuery, Deadlines, Provider
 from otpvoice.store.models import Notice, Pull, Report
 from otpvoice.store.redis_store import RedisStore
 
@@ -110,14 +110,14 @@ class Keeper:
             return
         number = open_number(self._ring, pull.verification_id, pull.sealed_number)
         now = time.monotonic()
-        report = self._provider.ask(
-            CallInquiry(
+        report = self._provider.fetch_status(
+            CallQuery(
                 call_id=pull.call_id,
                 route=pull.route,
                 number=number,
                 bridge=pull.bridge,
                 provider_id=pull.provider_id,
-                sent_at=pull.sent_at,
+                sent_at_ms=pull.sent_at,
             ),
             Deadlines(now + _PULL_WITHIN, now + _PULL_WITHIN),
         )
@@ -131,11 +131,11 @@ class Keeper:
                 provider_ids=tuple(known for known in report.ids if known != pull.call_id),
                 lines=(),
                 route=pull.route,
-                started_at=report.started_at,
+                started_at=report.started_at_ms,
                 status=report.status,
                 reason=report.reason,
                 raw=report.raw,
-                duration=report.duration,
+                duration=report.duration_s,
             )
         )
         self._metrics.pulled(pull.route, settled.news)

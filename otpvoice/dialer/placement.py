@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.providers.base import Outcome, Placement
+from otpvoice.providers.base import PlacementOutcome, PlacementResult
 from otpvoice.store.models import CallResult, Claim, RouteVerdict
 
 MAX_REQUESTS: Final = 3
@@ -18,22 +18,22 @@ _LONGEST_WAIT: Final = 30
 """Seconds: a provider that asks for more is as good as one that refuses."""
 
 _REFUSALS: Final = {
-    Outcome.REFUSED: CallReason.REFUSED,
-    Outcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
-    Outcome.UNSENT: CallReason.PROVIDER_ERROR,
-    Outcome.BACK_OFF: CallReason.PROVIDER_ERROR,
+    PlacementOutcome.REFUSED: CallReason.REFUSED,
+    PlacementOutcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
+    PlacementOutcome.UNSENT: CallReason.PROVIDER_ERROR,
+    PlacementOutcome.BACK_OFF: CallReason.PROVIDER_ERROR,
 }
 
 _VERDICTS: Final = {
-    Outcome.ACCEPTED: RouteVerdict.GOOD,
-    Outcome.REFUSED: RouteVerdict.BAD,
-    Outcome.UNSENT: RouteVerdict.UNREACHED,
-    Outcome.AMBIGUOUS: RouteVerdict.BAD,
-    Outcome.MISCONFIGURED: RouteVerdict.DOWN,
+    PlacementOutcome.ACCEPTED: RouteVerdict.GOOD,
+    PlacementOutcome.REFUSED: RouteVerdict.BAD,
+    PlacementOutcome.UNSENT: RouteVerdict.UNREACHED,
+    PlacementOutcome.AMBIGUOUS: RouteVerdict.BAD,
+    PlacementOutcome.MISCONFIGURED: RouteVerdict.DOWN,
 }
 
 
-def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
+def result_of(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
     """What is written down of one request.
 
     Accepted is ``placed``; silence after a request is ``unknown`` and never sent again. What was
@@ -43,27 +43,27 @@ def result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> Ca
     """
     result = _result_of(placement, claim, routes)
     # Whatever answered without taking the call has had its request: the number's gap holds.
-    refused = result.unsent and placement.outcome is not Outcome.UNSENT
+    refused = result.unsent and placement.outcome is not PlacementOutcome.UNSENT
     return replace(result, verdict=_verdict(placement, result), refused=refused)
 
 
-def _verdict(placement: Placement, result: CallResult) -> RouteVerdict:
+def _verdict(placement: PlacementResult, result: CallResult) -> RouteVerdict:
     """Judge the route. A provider that wants to be asked later has refused once the call fails."""
-    if placement.outcome is Outcome.BACK_OFF:
+    if placement.outcome is PlacementOutcome.BACK_OFF:
         return RouteVerdict.BAD if result.status is CallStatus.FAILED else RouteVerdict.NONE
     return _VERDICTS[placement.outcome]
 
 
-def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> CallResult:
-    if placement.outcome is Outcome.ACCEPTED:
+def _result_of(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
+    if placement.outcome is PlacementOutcome.ACCEPTED:
         return CallResult(CallStatus.PLACED, provider_id=placement.provider_id)
-    if placement.outcome is Outcome.AMBIGUOUS:
+    if placement.outcome is PlacementOutcome.AMBIGUOUS:
         return CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw=placement.detail)
     retry_in = _retry_in(placement, claim)
     if retry_in is not None:
         return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
     next_route = next_untried(claim, routes)
-    if placement.outcome is Outcome.UNSENT and next_route is None:
+    if placement.outcome is PlacementOutcome.UNSENT and next_route is None:
         return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED, unsent=True)
     return CallResult(
         CallStatus.FAILED,
@@ -74,11 +74,14 @@ def _result_of(placement: Placement, claim: Claim, routes: Sequence[Route]) -> C
     )
 
 
-def _retry_in(placement: Placement, claim: Claim) -> int | None:
+def _retry_in(placement: PlacementResult, claim: Claim) -> int | None:
     sent = claim.requests + 1
-    if placement.outcome not in {Outcome.UNSENT, Outcome.BACK_OFF} or sent >= MAX_REQUESTS:
+    if (
+        placement.outcome not in {PlacementOutcome.UNSENT, PlacementOutcome.BACK_OFF}
+        or sent >= MAX_REQUESTS
+    ):
         return None
-    asked = placement.retry_after or 0
+    asked = placement.retry_after_s or 0
     if asked > _LONGEST_WAIT:
         return None
     return max(_BACK_OFF[sent - 1], int(asked * 1000))

@@ -20,7 +20,7 @@ from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import SealBroken
 from otpvoice.events.payload import Show, body_of, headers_of
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
 from otpvoice.providers.base import Deadlines
@@ -149,7 +149,7 @@ class Courier:
         missed = GIVEN_UP if retry_in is None else FAILED
         self._metrics.count(event.client, TOLD if is_told else missed)
 
-    def _send(self, event: Event, body: bytes) -> Reply | NoReply:
+    def _send(self, event: Event, body: bytes) -> HttpResponse | RequestFailed:
         """What came of it. An answer counts by its first line, however it goes on."""
         receiver, now = self._receivers[event.client], time.monotonic()
         return self._http.post(
@@ -176,12 +176,12 @@ def _pause_after(tries: int) -> int | None:
     return int(PAUSES[tries - 1] * random.uniform(1, _JITTER) * 1000)
 
 
-def _report(event: Event, answer: Reply | NoReply, retry_in: int | None) -> None:
+def _report(event: Event, answer: HttpResponse | RequestFailed, retry_in: int | None) -> None:
     log = _log(event).bind(tries=event.tries, status=answer.status)
     if _is_told(answer.status):
         log.info("event.told")
         return
-    why = answer.why if isinstance(answer, NoReply) else "refused"
+    why = answer.reason if isinstance(answer, RequestFailed) else "refused"
     if retry_in is None:
         log.error("event.given_up", why=why)
     else:

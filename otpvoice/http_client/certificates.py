@@ -8,14 +8,19 @@ from typing import Final
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+CA_BUNDLE_VARIABLES: Final = (
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
 """Environment variables that name a file or a directory of authorities; the first one set counts.
 
 The first two are those of requests, the others those of OpenSSL.
 """
 
 
-class UnusableAuthoritiesError(Exception):
+class InvalidCaBundleError(Exception):
     """A variable names authorities that cannot be loaded.
 
     Args:
@@ -29,14 +34,14 @@ class UnusableAuthoritiesError(Exception):
         self.detail = detail
 
 
-def trusted_authorities(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+def create_tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
     """Return a client context that verifies certificates and host names.
 
     Raises:
-        UnusableAuthoritiesError: the variable's file or directory is missing or holds no
+        InvalidCaBundleError: the variable's file or directory is missing or holds no
             certificate.
     """
-    variable = next((name for name in CA_VARIABLES if environ.get(name)), None)
+    variable = next((name for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
     if variable is None:
         return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     path = Path(environ[variable])
@@ -46,7 +51,7 @@ def trusted_authorities(environ: Mapping[str, str] = os.environ) -> ssl.SSLConte
         return ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
         detail = f"names {path}, which has no certificate"
-        raise UnusableAuthoritiesError(variable, detail) from None
+        raise InvalidCaBundleError(variable, detail) from None
     except OSError as error:
         detail = f"names {path}, which cannot be read: {error.strerror}"
-        raise UnusableAuthoritiesError(variable, detail) from None
+        raise InvalidCaBundleError(variable, detail) from None

@@ -26,18 +26,18 @@ from otpvoice.http_client.proxy import Proxy
 from otpvoice.http_client.response import BoundedResponse
 from otpvoice.providers.base import Deadlines
 
-CONNECT_TIMEOUT: Final = 2.0
+CONNECT_TIMEOUT_S: Final = 2.0
 """Seconds for the name lookup and the connection; TLS and a proxy have the time that is left to
 ``send_by``."""
-MAX_IDLE: Final = 10.0
+MAX_IDLE_S: Final = 10.0
 """Seconds after which a kept connection is not used again: the other side may be closing it."""
 
 
-class TooLateError(TimeoutError):
+class DeadlineExceededError(TimeoutError):
     """A deadline had passed."""
 
 
-class SpokeFirstError(ConnectionError):
+class UnexpectedDataError(ConnectionError):
     """The server sent something before the request, or has closed the connection."""
 
 
@@ -57,22 +57,22 @@ class Exchange:
         """Return the seconds to a moment.
 
         Raises:
-            TooLateError: it has passed.
+            DeadlineExceededError: it has passed.
         """
         left = moment - self.clock()
         if left <= 0:
-            raise TooLateError
+            raise DeadlineExceededError
         return left
 
     def seconds_to_end(self) -> float:
         """Return the seconds that are left of the whole exchange."""
-        return self.seconds_to(self.deadlines.over_by)
+        return self.seconds_to(self.deadlines.finish_by)
 
     def report_unread(self) -> None:
         """Have the connection closed after this exchange."""
         self.has_unread = True
 
-    def open_gate(self) -> None:
+    def begin_send(self) -> None:
         """From here on something may have been sent; refused when it is too late for that."""
         self.seconds_to(self.deadlines.send_by)
         self.sent = True
@@ -87,8 +87,8 @@ class Exchange:
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """Connect to one of the host's addresses, each getting its share of the time."""
-        limit = min(self.deadlines.send_by, self.clock() + CONNECT_TIMEOUT)
-        addresses = _look_up(host, port, self.seconds_to(limit))
+        limit = min(self.deadlines.send_by, self.clock() + CONNECT_TIMEOUT_S)
+        addresses = _resolve(host, port, self.seconds_to(limit))
         for untried in range(len(addresses), 0, -1):
             try:
                 sock = _connect(addresses[-untried], self.seconds_to(limit) / untried)
@@ -109,18 +109,18 @@ _Address = tuple[Any, ...]
 """As ``socket.getaddrinfo`` gives it."""
 
 
-def _look_up(host: str, port: int, timeout: float) -> list[_Address]:
+def _resolve(host: str, port: int, timeout: float) -> list[_Address]:
     """Look a name up, but wait only so long: a dead resolver is waited for half a minute."""
-    answer: Future[list[_Address]] = Future()
+    addresses: Future[list[_Address]] = Future()
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
-            answer.set_result([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+            addresses.set_result([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
         except (OSError, UnicodeError) as error:
-            answer.set_exception(error)
+            addresses.set_exception(error)
 
-    threading.Thread(target=ask, name="name lookup", daemon=True).start()
-    return answer.result(timeout)
+    threading.Thread(target=resolve, name="name lookup", daemon=True).start()
+    return addresses.result(timeout)
 
 
 def _connect(address: _Address, timeout: float) -> socket.socket:
@@ -145,19 +145,19 @@ class _Connection(HTTPConnection):
     """A connection with a gate in front of the first byte."""
 
     response_class = _Response
-    _used_at = 0.0
+    _last_used_at = 0.0
 
     @property
     def is_connected(self) -> bool:
         """Asked by the pool before it uses a kept connection again."""
-        if self.sock is None or CURRENT_EXCHANGE.get().clock() - self._used_at > MAX_IDLE:
+        if self.sock is None or CURRENT_EXCHANGE.get().clock() - self._last_used_at > MAX_IDLE_S:
             return False
-        return _is_quiet(self.sock)
+        return _is_idle(self.sock)
 
     @property
     def is_clean(self) -> bool:
         """Whether the response that was just read was all that came."""
-        return self.sock is None or (not CURRENT_EXCHANGE.get().has_unread and _is_quiet(self.sock))
+        return self.sock is None or (not CURRENT_EXCHANGE.get().has_unread and _is_idle(self.sock))
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -172,12 +172,12 @@ class _Connection(HTTPConnection):
         if not exchange.sent:
             if self.sock is None:
                 self.connect()
-            if self.sock is None or not _is_quiet(self.sock):
-                raise SpokeFirstError
-            exchange.open_gate()
-            self._used_at = exchange.clock()
+            if self.sock is None or not _is_idle(self.sock):
+                raise UnexpectedDataError
+            exchange.begin_send()
+            self._last_used_at = exchange.clock()
         if self.sock is not None:
-            self.sock.settimeout(exchange.seconds_to(exchange.deadlines.over_by))
+            self.sock.settimeout(exchange.seconds_to(exchange.deadlines.finish_by))
         super().send(data)
 
 
@@ -215,7 +215,7 @@ class Adapter(HTTPAdapter):
         """Do nothing: the context knows whom to trust; loading it anew takes 20 ms each time."""
 
 
-def _is_quiet(sock: socket.socket) -> bool:
+def _is_idle(sock: socket.socket) -> bool:
     """Whether the other side has neither sent a byte that was not read, nor closed.
 
     One read without waiting, because ``select`` neither sees what TLS holds decrypted, nor tells

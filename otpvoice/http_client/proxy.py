@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-_MAX_HEAD: Final = 16 * 1024
+_MAX_HEAD_BYTES: Final = 16 * 1024
 """Bytes of the proxy's answers to one CONNECT."""
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: |\r?\n)")
 
@@ -89,7 +89,7 @@ def parse_proxy(url: str) -> Proxy | None:
 
 def _read_status(sock: socket.socket, seconds_left: Callable[[], float]) -> int:
     """Read the final head of the answer to a CONNECT, and no byte of the tunnel behind it."""
-    budget = _MAX_HEAD
+    budget = _MAX_HEAD_BYTES
     while True:
         head = bytearray()
         while not head.endswith((b"\r\n\r\n", b"\n\n")):

@@ -11,14 +11,14 @@ from http.client import HTTPException, HTTPResponse, parse_headers
 from io import BufferedReader, RawIOBase
 from typing import Any, Final, Protocol
 
-MAX_HEAD: Final = 64 * 1024
+MAX_HEAD_BYTES: Final = 64 * 1024
 """Bytes before the body: status line and headers, those of interim responses included."""
-_MAX_ENCODED: Final = 512 * 1024
+_MAX_ENCODED_BODY_BYTES: Final = 512 * 1024
 """Bytes after the head as they are sent: of 64 KiB in chunks of one byte, and trailers."""
 _SWITCHING_PROTOCOLS: Final = 101
 
 
-class TooLargeError(Exception):
+class ResponseTooLargeError(Exception):
     """The response is longer than its bounds."""
 
 
@@ -45,7 +45,7 @@ class _BoundedReader(RawIOBase):
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
         self._seconds_left = seconds_left
-        self._bytes_left = MAX_HEAD
+        self._bytes_left = MAX_HEAD_BYTES
         self._is_detached = False
 
     def readable(self) -> bool:
@@ -55,7 +55,7 @@ class _BoundedReader(RawIOBase):
         if self._is_detached:
             return 0
         if self._bytes_left <= 0:
-            raise TooLargeError
+            raise ResponseTooLargeError
         self._sock.settimeout(self._seconds_left())
         count = self._raw.readinto(memoryview(buffer)[: self._bytes_left])
         self._bytes_left -= count or 0
@@ -63,7 +63,7 @@ class _BoundedReader(RawIOBase):
 
     def allow_body(self) -> None:
         """Allow the bytes of a body; until then those of a head are allowed."""
-        self._bytes_left += _MAX_ENCODED
+        self._bytes_left += _MAX_ENCODED_BODY_BYTES
 
     def detach_socket(self) -> None:
         """Read no further byte: what is buffered by then is all."""
@@ -103,7 +103,7 @@ class BoundedResponse(HTTPResponse):
         """Read status line and headers.
 
         Raises:
-            TooLargeError: they are longer than :data:`MAX_HEAD`.
+            ResponseTooLargeError: they are longer than :data:`MAX_HEAD_BYTES`.
             UnexpectedUpgradeError: the status is 101.
         """
         super().begin()

@@ -1,8 +1,8 @@
 """What the rest of the house sees of a telephone company.
 
-A vendor's adapter turns a ``CallOrder`` into one request and the reply into a ``Placement``; and a
-``Callback`` into a ``CallReport`` or a ``Challenge``; and it looks for the answer to a
-``CallInquiry``. No vendor's word passes this line, except as
+A vendor's adapter turns an ``OutboundCall`` into one request and the reply into a
+``PlacementResult``, a ``Callback`` into a ``CallReport`` or a ``Challenge``, and a ``CallQuery``
+into a ``CallReport``. No vendor's word passes this line, except as
 ``detail`` and ``raw``, which are for operators to read and for no rule to judge.
 """
 
@@ -15,7 +15,7 @@ from otpvoice.core.verification import CallReason, CallStatus, Route
 
 
 @dataclass(frozen=True, slots=True)
-class CallOrder:
+class OutboundCall:
     """Everything needed to place one call. Its repr shows no number, name or code."""
 
     call_id: str
@@ -33,7 +33,7 @@ class CallOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRequest:
+class HttpRequestSpec:
     """The one request that places a call, less its credentials. Its repr shows no code."""
 
     url: str
@@ -47,11 +47,11 @@ class Deadlines:
 
     send_by: float
     """The first byte is written before this moment, or never."""
-    over_by: float
+    finish_by: float
     """Whatever the other side does, the answer is given by then."""
 
 
-class Outcome(StrEnum):
+class PlacementOutcome(StrEnum):
     """What became of the attempt to place a call."""
 
     ACCEPTED = "accepted"
@@ -69,15 +69,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class PlacementResult:
     """The outcome of one attempt to place a call."""
 
-    outcome: Outcome
+    outcome: PlacementOutcome
     detail: str
     """For the log and the call's record, at most 120 characters: never a code, number or token."""
     provider_id: str | None = None
     """The provider's id of an accepted call, if it told one."""
-    retry_after: float | None = None
+    retry_after_s: float | None = None
     """Seconds the provider asked us to wait, if it did."""
 
 
@@ -113,16 +113,16 @@ class CallReport:
     reason: CallReason | None
     raw: str | None
     """The word behind ``status``, at most 40 printable characters."""
-    started_at: int | None
+    started_at_ms: int | None
     """Milliseconds since 1970. Of a call that nobody picked up it may be the end instead."""
-    duration: int | None
+    duration_s: int | None
     """Seconds of conversation."""
-    is_known_word: bool = True
+    is_known_status: bool = True
     """False if there is a word behind ``status`` that no table has."""
 
 
 @dataclass(frozen=True, slots=True)
-class CallInquiry:
+class CallQuery:
     """Which call the provider is asked about. Its repr shows no number."""
 
     call_id: str
@@ -134,7 +134,7 @@ class CallInquiry:
     """The number the call came from, digits only."""
     provider_id: str | None
     """The provider's id of the call, if it ever told one."""
-    sent_at: int
+    sent_at_ms: int
     """When its request was sent: milliseconds since 1970."""
 
 
@@ -142,7 +142,7 @@ class CallInquiry:
 class Challenge:
     """The provider asks whether this webhook is ours; its key was right."""
 
-    answer: str
+    response: str
     """To be given back as ``{"challenge": answer}``."""
 
 
@@ -150,31 +150,31 @@ class CallbackError(Exception):
     """A callback that tells us nothing.
 
     CallbackError
-    ├── UntrustedCallbackError     it does not show a secret that we know
-    └── UnreadableCallbackError    it does, and makes no sense; the text says why
+    ├── CallbackAuthError     it does not show a secret that we know
+    └── CallbackParseError    it does, and makes no sense; the text says why
     """
 
 
-class UntrustedCallbackError(CallbackError):
+class CallbackAuthError(CallbackError):
     """The callback does not show a secret that we know."""
 
 
-class UnreadableCallbackError(CallbackError):
+class CallbackParseError(CallbackError):
     """The callback shows a right secret and makes no sense."""
 
 
 class Provider(Protocol):
     """A telephone company. All methods may be called from any thread."""
 
-    def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+    def place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         """Send at most one request for this call, within the deadlines; raises nothing."""
         ...
 
-    def request(self, order: CallOrder) -> CallRequest:
+    def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Write what ``place`` would send, for people to look at; nothing is sent."""
         ...
 
-    def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:
+    def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Ask how a call ended, within the deadlines; raises nothing.
 
         None: it has not ended, or there is no answer, or none that speaks of this call for
@@ -183,12 +183,12 @@ class Provider(Protocol):
         """
         ...
 
-    def read_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
+    def parse_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         """Parse a callback: reports about calls, at least one and few, or a challenge.
 
         Raises:
-            UntrustedCallbackError: no known secret came with it; nothing in it was believed.
-            UnreadableCallbackError: a part of it is neither a report that names a call nor a
+            CallbackAuthError: no known secret came with it; nothing in it was believed.
+            CallbackParseError: a part of it is neither a report that names a call nor a
                 challenge; the text says what is missing.
         """
         ...

@@ -58,7 +58,7 @@ def decode_json(text: bytes) -> Any:
         return _loads(_STRING_OR_TRAILING_COMMA.sub(r"\1", decoded))
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def decode_object(body: bytes) -> dict[str, Any]:
     """Return a JSON object as :func:`decode_json` reads it: 1 and "1" are one.
 
     Raises:
@@ -72,7 +72,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 def _decode_multipart(body: bytes, boundary: str) -> dict[str, str]:
     parser = FormDataParser(
-        stream_factory=_in_memory,
+        stream_factory=_discard_file,
         max_form_memory_size=len(body),
         max_form_parts=_MAX_MEMBERS,
         silent=False,
@@ -86,7 +86,7 @@ def _decode_multipart(body: bytes, boundary: str) -> dict[str, str]:
     return {name: values[-1] for name, values in form.lists() if isinstance(name, str)}
 
 
-def _in_memory(*_: object, **__: object) -> BytesIO:
+def _discard_file(*_: object, **__: object) -> BytesIO:
     """Hold a file that nobody reads; nothing is written to disk."""
     return BytesIO()
 

@@ -12,16 +12,16 @@ import msgspec
 
 from otpvoice.core.keys import KeyRing
 
-_LONGEST: Final = 16 * 1024
+_MAX_BODY_BYTES: Final = 16 * 1024
 """Bytes of a body; of a longer one this is what is kept."""
 
 
-class _Overheard(msgspec.Struct, frozen=True):
+class _Captured(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
 
 
-class OverheardReply(_Overheard, frozen=True, tag="reply"):
+class CapturedResponse(_Captured, frozen=True, tag="reply"):
     """One request of ours, and what came back."""
 
     method: str
@@ -29,12 +29,12 @@ class OverheardReply(_Overheard, frozen=True, tag="reply"):
     status: int | None
     """None: no reply."""
     body: bytes
-    why: str
+    error: str
     """The name of the error, without a whole reply."""
-    seconds: float
+    duration_s: float
 
 
-class OverheardCallback(_Overheard, frozen=True, tag="callback"):
+class CapturedCallback(_Captured, frozen=True, tag="callback"):
     """One message on our webhook, less its credentials."""
 
     method: str
@@ -44,49 +44,49 @@ class OverheardCallback(_Overheard, frozen=True, tag="callback"):
     has_path_token: bool
     query: str
     body: bytes
-    news: str
+    match: str
     """What it did: a word of :class:`otpvoice.store.models.News`."""
 
 
-Overheard = OverheardReply | OverheardCallback
+CapturedExchange = CapturedResponse | CapturedCallback
 
-_HEARD: Final[msgspec.json.Decoder[Overheard]] = msgspec.json.Decoder(Overheard)
+_DECODER: Final[msgspec.json.Decoder[CapturedExchange]] = msgspec.json.Decoder(CapturedExchange)
 
-_EAR: Final[ContextVar[list[OverheardReply] | None]] = ContextVar("ear", default=None)
+_ACTIVE_CAPTURE: Final[ContextVar[list[CapturedResponse] | None]] = ContextVar("ear", default=None)
 
 
 @contextmanager
-def overhearing() -> Iterator[list[OverheardReply]]:
+def capture_exchanges() -> Iterator[list[CapturedResponse]]:
     """Within it, what this thread's requests were answered is in the list."""
-    heard: list[OverheardReply] = []
-    token = _EAR.set(heard)
+    responses: list[CapturedResponse] = []
+    token = _ACTIVE_CAPTURE.set(responses)
     try:
-        yield heard
+        yield responses
     finally:
-        _EAR.reset(token)
+        _ACTIVE_CAPTURE.reset(token)
 
 
-def note(reply: OverheardReply) -> None:
+def record_exchange(response: CapturedResponse) -> None:
     """Tells whoever listens; usually nobody does."""
-    heard = _EAR.get()
-    if heard is not None:
-        heard.append(reply)
+    responses = _ACTIVE_CAPTURE.get()
+    if responses is not None:
+        responses.append(response)
 
 
-def seal_overheard(ring: KeyRing, call_id: str, heard: Overheard) -> bytes:
+def encrypt_exchange(ring: KeyRing, call_id: str, exchange: CapturedExchange) -> bytes:
     """What may be kept in the store for a while; only this call's trial opens it."""
-    kept = msgspec.structs.replace(heard, body=heard.body[:_LONGEST])
-    return ring.seal(msgspec.json.encode(kept).decode(), _owner(call_id))
+    truncated = msgspec.structs.replace(exchange, body=exchange.body[:_MAX_BODY_BYTES])
+    return ring.seal(msgspec.json.encode(truncated).decode(), _associated_data(call_id))
 
 
-def open_overheard(ring: KeyRing, call_id: str, sealed: bytes) -> Overheard:
-    """As :func:`seal_overheard` was given it.
+def decrypt_exchange(ring: KeyRing, call_id: str, sealed: bytes) -> CapturedExchange:
+    """As :func:`encrypt_exchange` was given it.
 
     Raises:
         SealBroken: the ring lost the key it was sealed with.
     """
-    return _HEARD.decode(ring.open(sealed, _owner(call_id)))
+    return _DECODER.decode(ring.open(sealed, _associated_data(call_id)))
 
 
-def _owner(call_id: str) -> str:
+def _associated_data(call_id: str) -> str:
     return f"{call_id} heard"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from otpvoice.providers.callback_body import decode_body
 
-_SHOWN: Final = frozenset(
+_SAFE_MEMBERS: Final = frozenset(
     {
         *(
             "status",
@@ -27,7 +27,7 @@ _SHOWN: Final = frozenset(
         *("charges", "credits", "billsec"),
     }
 )
-_HARMLESS: Final = re.compile(
+_SAFE_VALUE: Final = re.compile(
     r"""
       [A-Za-z][A-Za-z_ -]{0,29} [0-9]? [A-Za-z]?
     | [0-9]{1,3} (?: \.[0-9]{1,6} )?
@@ -36,46 +36,46 @@ _HARMLESS: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_MEMBER: Final = re.compile(r"[A-Za-z_][A-Za-z_\[\] -]{0,38}[0-9]?\]?")
-_DEEPEST: Final = 4
-_MOST: Final = 60
+_SAFE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_\[\] -]{0,38}[0-9]?\]?")
+_MAX_DEPTH: Final = 4
+_MAX_LINES: Final = 60
 """Members that are shown."""
-_MOST_LOGGED: Final = 20
+_MAX_LOGGED_LINES: Final = 20
 
 _Describe = Callable[[str, object], str]
 """Member's path, value → what is shown of it."""
 
 
-def outline(body: bytes) -> list[str]:
+def describe_values(body: bytes) -> list[str]:
     """One line for each member, as in ``data[0].mobile: text of 12 digits``."""
-    return _outline(body, _told, _MOST)
+    return _describe_body(body, _describe_value, _MAX_LINES)
 
 
-def shape(body: bytes) -> list[str]:
+def describe_types(body: bytes) -> list[str]:
     """Return one line for each member with the type of its value, and never a value.
 
     At most 20 lines, for the log.
     """
-    return _outline(body, lambda _, value: kind_of_value(value), _MOST_LOGGED)
+    return _describe_body(body, lambda _, value: type_name(value), _MAX_LOGGED_LINES)
 
 
-def member_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return the name if it may be shown, or else what kind of text it is."""
-    return name if _MEMBER.fullmatch(name) else f"[{kind_of_value(name)}]"
+    return name if _SAFE_NAME.fullmatch(name) else f"[{type_name(name)}]"
 
 
-def _outline(body: bytes, describe: _Describe, most: int) -> list[str]:
+def _describe_body(body: bytes, describe: _Describe, max_lines: int) -> list[str]:
     if not body:
         return ["no body"]
     try:
-        value = _read(body)
+        value = _decode(body)
     except ValueError:
         return [f"neither JSON nor a form, {len(body)} bytes"]
-    lines = [*_lines("", value, _DEEPEST, describe)]
-    return lines if len(lines) <= most else [*lines[:most], "and more"]
+    lines = [*_lines("", value, _MAX_DEPTH, describe)]
+    return lines if len(lines) <= max_lines else [*lines[:max_lines], "and more"]
 
 
-def kind_of_value(value: object) -> str:
+def type_name(value: object) -> str:
     """What kind of value it is, without the value."""
     if value is None:
         return "null"
@@ -84,13 +84,13 @@ def kind_of_value(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     sign, digits = ("a + and ", text[1:]) if text.startswith("+") else ("", text)
     if digits.isascii() and digits.isdigit():
-        told = f"{sign}{len(digits)} digits"
+        size = f"{sign}{len(digits)} digits"
     else:
-        told = f"{len(text)} characters" if text else "nothing"
-    return f"{'text' if isinstance(value, str) else 'number'} of {told}"
+        size = f"{len(text)} characters" if text else "nothing"
+    return f"{'text' if isinstance(value, str) else 'number'} of {size}"
 
 
-def _read(body: bytes) -> Any:
+def _decode(body: bytes) -> Any:
     """With the types that it was written with, as far as it is written well."""
     try:
         return json.loads(body)
@@ -98,25 +98,29 @@ def _read(body: bytes) -> Any:
         return decode_body(body)
 
 
-def _lines(path: str, value: Any, deeper: int, describe: _Describe) -> Iterator[str]:
-    if isinstance(value, dict) and value and deeper:
+def _lines(path: str, value: Any, depth: int, describe: _Describe) -> Iterator[str]:
+    if isinstance(value, dict) and value and depth:
         for name, member in value.items():
-            told = member_name(name)
-            yield from _lines(f"{path}.{told}" if path else told, member, deeper - 1, describe)
-    elif isinstance(value, list) and value and deeper:
-        yield from _lines(f"{path}[0]", value[0], deeper - 1, describe)
+            shown = safe_name(name)
+            yield from _lines(f"{path}.{shown}" if path else shown, member, depth - 1, describe)
+    elif isinstance(value, list) and value and depth:
+        yield from _lines(f"{path}[0]", value[0], depth - 1, describe)
         if len(value) > 1:
             yield f"{path}: {len(value)} members in all"
     elif isinstance(value, dict | list):
-        kind = "an object" if isinstance(value, dict) else "a list"
-        yield f"{path or 'the body'}: {kind} of {len(value)}"
+        container = "an object" if isinstance(value, dict) else "a list"
+        yield f"{path or 'the body'}: {container} of {len(value)}"
     else:
         yield f"{path or 'the body'}: {describe(path, value)}"
 
 
-def _told(path: str, value: object) -> str:
+def _describe_value(path: str, value: object) -> str:
     name = path.rpartition(".")[2]
-    kind = kind_of_value(value)
-    if name in _SHOWN and isinstance(value, str | int | float) and _HARMLESS.fullmatch(str(value)):
-        return f"{kind.partition(' ')[0]} {value}"
-    return kind
+    described = type_name(value)
+    if (
+        name in _SAFE_MEMBERS
+        and isinstance(value, str | int | float)
+        and _SAFE_VALUE.fullmatch(str(value))
+    ):
+        return f"{described.partition(' ')[0]} {value}"
+    return described

@@ -14,7 +14,7 @@ from otpvoice.core.verification import CallReason, CallStatus
 
 
 @dataclass(frozen=True, slots=True)
-class StatusWord:
+class StatusMeaning:
     """What one word of the provider means."""
 
     status: CallStatus
@@ -24,25 +24,25 @@ class StatusWord:
 
 _MEANINGS: Final = (
     (
-        StatusWord(CallStatus.ANSWERED),
+        StatusMeaning(CallStatus.ANSWERED),
         ("ANSWER", "ANSWERED", "COMPLETE", "COMPLETED", "RECEIVED"),
     ),
     (
-        StatusWord(CallStatus.BUSY),
+        StatusMeaning(CallStatus.BUSY),
         ("BUSY", "CALL REJECTED", "DECLINED", "LINE BUSY", "REJECTED", "SUBSCRIBER BUSY",
          "USER BUSY"),
     ),
     (
-        StatusWord(CallStatus.NO_ANSWER),
+        StatusMeaning(CallStatus.NO_ANSWER),
         ("NO ANSWER", "NO ANSWERED", "NO RESPONSE", "NO USER RESPONSE", "NOT ANSWER",
          "NOT ANSWERED", "NOT RESPONDING", "RING TIMEOUT", "UNANSWERED"),
     ),
     (
-        StatusWord(CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        StatusMeaning(CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
         ("CANCEL", "CANCELED", "CANCELLED", "ORIGINATOR CANCEL"),
     ),
     (
-        StatusWord(CallStatus.FAILED),
+        StatusMeaning(CallStatus.FAILED),
         ("CALL FAILED", "CHAN UNAVAIL", "CHANNEL UNAVAILABLE", "CONGESTION", "DND", "DND NUMBER",
          "DO NOT DISTURB", "FAIL", "FAILED", "FAILURE", "INVALID", "INVALID NUMBER",
          "NETWORK CONGESTION", "NETWORK ERROR", "NOT IN SERVICE", "NOT REACHABLE",
@@ -51,18 +51,18 @@ _MEANINGS: Final = (
          "UNALLOCATED NUMBER", "UNAVAILABLE", "UNREACHABLE", "WRONG NUMBER"),
     ),
     (
-        StatusWord(CallStatus.UNKNOWN),
+        StatusMeaning(CallStatus.UNKNOWN),
         ("DIALING", "DIALLING", "IN PROGRESS", "INITIATED", "MISSED", "PENDING", "PROCESSING",
          "QUEUED", "RINGING", "SENT", "SUBMITTED"),
     ),
 )  # fmt: skip
 
-STATUS_WORDS: Final[Mapping[str, StatusWord]] = MappingProxyType(
+STATUS_WORDS: Final[Mapping[str, StatusMeaning]] = MappingProxyType(
     {normalize_status_word(word): meaning for meaning, words in _MEANINGS for word in words}
 )
 """Normalised word → what it means."""
 
-_FIRST_LEG: Final = re.compile(r"^LEG1|LEG1$")
+_LEG_MARK: Final = re.compile(r"^LEG1|LEG1$")
 
 
 class StatusWords:
@@ -73,20 +73,22 @@ class StatusWords:
             has too means what is given here.
     """
 
-    def __init__(self, added: Mapping[str, CallStatus] = MappingProxyType({})) -> None:
-        own = {normalize_status_word(word): StatusWord(status) for word, status in added.items()}
-        self._meanings = {**STATUS_WORDS, **own}
+    def __init__(self, overrides: Mapping[str, CallStatus] = MappingProxyType({})) -> None:
+        custom = {
+            normalize_status_word(word): StatusMeaning(status) for word, status in overrides.items()
+        }
+        self._meanings = {**STATUS_WORDS, **custom}
 
-    def find(self, word: str) -> StatusWord | None:
+    def meaning_of(self, word: str) -> StatusMeaning | None:
         """Return what ``word`` means; None if it is not known.
 
         ``LEG1`` at either end names the person's leg of a click-to-call and is ignored.
         """
         normalized = normalize_status_word(word)
-        found = self._meanings.get(normalized)
-        return found or self._meanings.get(_FIRST_LEG.sub("", normalized))
+        meaning = self._meanings.get(normalized)
+        return meaning or self._meanings.get(_LEG_MARK.sub("", normalized))
 
-    def status(self, word: str) -> CallStatus:
+    def status_of(self, word: str) -> CallStatus:
         """Return the status of ``word``; unknown, never "not answered", if it is not known."""
-        found = self.find(word)
-        return found.status if found else CallStatus.UNKNOWN
+        meaning = self.meaning_of(word)
+        return meaning.status if meaning else CallStatus.UNKNOWN

@@ -98,11 +98,11 @@ def _month(text: str) -> int:
     return int(text) if text.isdigit() else _MONTH_NAMES.index(text[:3]) + 1
 
 
-def _hour(hour: int, half: str | None) -> int:
+def _hour(hour: int, meridiem: str | None) -> int:
     """Convert from the 12-hour clock; an hour above 12 was written on the 24-hour clock anyway."""
-    if half is None or hour > 12:
+    if meridiem is None or hour > 12:
         return hour
-    return hour % 12 + (12 if half == "P" else 0)
+    return hour % 12 + (12 if meridiem == "P" else 0)
 
 
 def _zone(text: str | None) -> tzinfo | None:

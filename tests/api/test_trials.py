@@ -11,7 +11,7 @@ from otpvoice.app import create_service
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call
-from otpvoice.providers.exchange_capture import OverheardCallback, open_overheard
+from otpvoice.providers.exchange_capture import CapturedCallback, decrypt_exchange
 from otpvoice.settings import Settings
 
 RING = KeyRing([base64.b64decode(RING_KEY)])
@@ -25,10 +25,10 @@ def call(door: Door, dialer: HandDialer, settings: Settings) -> Call:
     return begun.calls[0]
 
 
-def heard(door: Door, call: Call) -> list[OverheardCallback]:
+def heard(door: Door, call: Call) -> list[CapturedCallback]:
     """What is kept of callbacks."""
-    kept = [open_overheard(RING, call.id, sealed) for _, sealed in door.store.overheard(call.id)]
-    return [each for each in kept if isinstance(each, OverheardCallback)]
+    kept = [decrypt_exchange(RING, call.id, sealed) for _, sealed in door.store.overheard(call.id)]
+    return [each for each in kept if isinstance(each, CapturedCallback)]
 
 
 def test_a_callback_is_kept_word_by_word(door: Door, call: Call) -> None:
@@ -37,7 +37,7 @@ def test_a_callback_is_kept_word_by_word(door: Door, call: Call) -> None:
     assert door.calls_back(**members).status_code == 200
     (only,) = heard(door, call)
     assert (only.method, only.content_type, only.scheme) == ("POST", "application/json", "Bearer")
-    assert (only.has_path_token, only.query, only.news) == (False, "", "applied")
+    assert (only.has_path_token, only.query, only.match) == (False, "", "applied")
     assert ASHA[1:].encode() in only.body
     assert WEBHOOK_SECRET not in _all_of(only)
 
@@ -56,7 +56,7 @@ def test_the_wrong_time_zone_is_kept(door: Door, call: Call) -> None:
     """A callback that is nobody's because of its time is just what a trial wants to know."""
     members = {"bridge": BRIDGE, "to": ASHA, "start_at": "2001-01-01 00:00:00", "status": "ANSWER"}
     assert door.calls_back(**members).status_code == 200
-    assert [each.news for each in heard(door, call)] == ["clock"]
+    assert [each.match for each in heard(door, call)] == ["clock"]
 
 
 def test_nothing_else_is_kept(door: Door, dialer: HandDialer, redis: Redis) -> None:
@@ -74,5 +74,5 @@ def test_no_client_can_ask_for_a_trial(door: Door) -> None:
     assert door.creates(is_trial=True).status_code == 422
 
 
-def _all_of(callback: OverheardCallback) -> str:
+def _all_of(callback: CapturedCallback) -> str:
     return "".join(str(getattr(callback, name)) for name in callback.__struct_fields__)

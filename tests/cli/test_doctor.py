@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli.cli_runner import run_command, serve_response
-from cli.findings import advice, examined, findings, of
+from cli.findings import doctor_findings, finding_about, finding_text, parse_findings
 from providers.connect_proxy import CREDENTIALS, connect_proxy
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,7 +21,7 @@ from world import ASHA
 
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
-from otpvoice.providers.mobtexting.account import probe as probe_provider
+from otpvoice.providers.mobtexting.account import fetch_balance as probe_provider
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 from otpvoice.store.server_info import probe as probe_server
 from otpvoice.store.url import connect
@@ -64,7 +64,7 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
     """Status 0, every line can be read, all that counts is ok, and no secret is shown."""
     checked = run_command("doctor", **configuration)
     assert checked.exit_code == 0, checked.output
-    found = findings(checked.output)
+    found = parse_findings(checked.output)
     assert len(found) == len(checked.output.splitlines())
     sound = {subject for level, subject, _ in found if level == "ok"}
     assert sound - {"vm.overcommit_memory"} == {  # the machine's own matter
@@ -80,9 +80,9 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
         *("provider.flows.default", "provider.flows.hi"),
         *("redis maxmemory", "redis replicas", "before a call"),
     }
-    assert advice(checked.output, "warn", "server.public_url")
-    assert "1000.0000 credits" in advice(checked.output, "ok", "provider balance")
-    assert "doctor --live" in advice(checked.output, "advice", "before a call")
+    assert finding_text(checked.output, "warn", "server.public_url")
+    assert "1000.0000 credits" in finding_text(checked.output, "ok", "provider balance")
+    assert "doctor --live" in finding_text(checked.output, "advice", "before a call")
     assert not [secret for secret in secrets if secret in checked.output]
 
 
@@ -113,13 +113,13 @@ def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets:
     }
     checked = run_command("doctor", **configuration, **wrong)
     assert checked.exit_code == 1
-    assert {subject for level, subject, _ in findings(checked.output) if level == "FAIL"} == {
+    assert {subject for level, subject, _ in parse_findings(checked.output) if level == "FAIL"} == {
         *("secrets.number_key", "provider.validation_key", "webhook", "redis", "provider.token"),
     }
-    assert "same as secrets.keys[0]" in advice(checked.output, "FAIL", "secrets.number_key")
-    assert "401" in advice(checked.output, "FAIL", "provider.token")
-    assert "refused" in advice(checked.output, "FAIL", "redis")
-    assert "OTPVOICE_SERVER_THREAD" in advice(checked.output, "warn", "settings")
+    assert "same as secrets.keys[0]" in finding_text(checked.output, "FAIL", "secrets.number_key")
+    assert "401" in finding_text(checked.output, "FAIL", "provider.token")
+    assert "refused" in finding_text(checked.output, "FAIL", "redis")
+    assert "OTPVOICE_SERVER_THREAD" in finding_text(checked.output, "warn", "settings")
     shown = [
         s for s in (secrets[0], "wrong-token", "pass-word", "short-key") if s in checked.output
     ]
@@ -135,7 +135,7 @@ def test_an_account_without_credit_is_found(configuration: dict[str, str]) -> No
         }
         checked = run_command("doctor", **configuration, **account)
     assert checked.exit_code == 1
-    assert "0.0000 credits" in advice(checked.output, "FAIL", "provider balance")
+    assert "0.0000 credits" in finding_text(checked.output, "FAIL", "provider balance")
 
 
 def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> None:
@@ -146,7 +146,7 @@ def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> 
     }
     output = run_command("doctor", **configuration, **samples).output
     for name in ("secrets.keys[0]", "clients.demo.key_sha256[0]"):
-        assert "the sample's" in advice(output, "FAIL", name)
+        assert "the sample's" in finding_text(output, "FAIL", name)
 
 
 @pytest.mark.parametrize("key", [b"k" * 32, b"correct horse battery staple, 32"])
@@ -154,7 +154,7 @@ def test_a_key_that_is_not_random_is_named(configuration: dict[str, str], key: b
     """One byte repeated, or a text of 32 letters, is easy to guess."""
     number_key = base64.b64encode(key).decode()
     output = run_command("doctor", **configuration, OTPVOICE_SECRETS_NUMBER_KEY=number_key).output
-    assert "easy to guess" in advice(output, "FAIL", "secrets.number_key")
+    assert "easy to guess" in finding_text(output, "FAIL", "secrets.number_key")
     assert number_key not in output
 
 
@@ -162,7 +162,7 @@ def test_settings_that_can_not_be_read_are_named() -> None:
     """Each missing field is one line, and nothing else is looked at."""
     checked = run_command("doctor")
     assert checked.exit_code == 1
-    assert {(level, subject) for level, subject, _ in findings(checked.output)} == {
+    assert {(level, subject) for level, subject, _ in parse_findings(checked.output)} == {
         ("FAIL", f"{section}.{field}")
         for section, fields in {
             "secrets": ("keys", "number_key"),
@@ -190,10 +190,10 @@ def test_a_store_that_forgets_is_found(
     """Eviction drops limits: FAIL. No log on disk is FAIL in production only. No dialer: warn."""
     assert careless.ping()
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
-    assert "noeviction" in advice(output, "FAIL", "redis maxmemory-policy")
-    assert advice(output, "warn", "redis appendonly")
-    assert advice(output, "warn", "redis appendfsync")
-    assert advice(output, "warn", "dialer")
+    assert "noeviction" in finding_text(output, "FAIL", "redis maxmemory-policy")
+    assert finding_text(output, "warn", "redis appendonly")
+    assert finding_text(output, "warn", "redis appendfsync")
+    assert finding_text(output, "warn", "dialer")
     production = {
         "OTPVOICE_SERVER_PRODUCTION": "true",
         "OTPVOICE_SERVER_PUBLIC_URL": "https://otp.example.com",
@@ -202,7 +202,7 @@ def test_a_store_that_forgets_is_found(
     output = run_command(
         "doctor", **configuration, OTPVOICE_REDIS_URL=redis_url, **production
     ).output
-    assert advice(output, "FAIL", "redis appendonly")
+    assert finding_text(output, "FAIL", "redis appendonly")
 
 
 def test_a_server_that_tells_nothing_is_no_fault(redis: Redis, redis_url: str) -> None:
@@ -246,16 +246,16 @@ def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
     """A warning, for whoever knows one gets in; neither number nor code is shown."""
     checked = run_command("doctor", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
     assert checked.exit_code == 0, checked.output
-    assert "whoever knows them gets in" in advice(checked.output, "warn", "test_numbers")
+    assert "whoever knows them gets in" in finding_text(checked.output, "warn", "test_numbers")
     assert not [shown for shown in ("735194", "9999900001") if shown in checked.output]
 
 
 def test_provider_is_checked_through_the_proxy(configuration: dict[str, str]) -> None:
     """Address, balance and questions go through ``provider.proxy``; clients by ``events.proxy``."""
     with connect_proxy() as proxy:
-        found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": proxy.url})
+        found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": proxy.url})
     for subject in ("provider address", "provider balance", "asking about c2c"):
-        assert of(found, subject).level is Level.OK
+        assert finding_about(found, subject).level is Level.OK
     assert len(proxy.targets) >= 2
 
 
@@ -264,8 +264,8 @@ def test_proxy_that_refuses_is_named(configuration: dict[str, str]) -> None:
     with connect_proxy() as proxy:
         proxy.authorization = "Basic of-somebody-else"
         url = proxy.url.replace("//", f"//{CREDENTIALS}@")
-        found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
-    refused = of(found, "provider address")
+        found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
+    refused = finding_about(found, "provider address")
     assert refused.level is Level.FAILURE
     assert "proxy: CONNECT was answered 407" in refused.found
     assert "provider.proxy" in refused.todo
@@ -275,8 +275,8 @@ def test_proxy_that_refuses_is_named(configuration: dict[str, str]) -> None:
 def test_proxy_that_is_away_is_named(configuration: dict[str, str]) -> None:
     """A refused connection is the proxy's, not the provider's."""
     url = f"http://127.0.0.1:{free_port()}"
-    found = examined(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
-    assert "proxy: ConnectionRefusedError" in of(found, "provider address").found
+    found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
+    assert "proxy: ConnectionRefusedError" in finding_about(found, "provider address").found
 
 
 @pytest.mark.parametrize(
@@ -296,8 +296,8 @@ def test_missing_permission_is_named(
 ) -> None:
     """The finding names the command that the store's user may not use, and what to do."""
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=restricted(rule)).output
-    assert found in advice(output, "FAIL", subject)
-    assert "config/valkey-users.acl" in advice(output, "FAIL", subject)
+    assert found in finding_text(output, "FAIL", subject)
+    assert "config/valkey-users.acl" in finding_text(output, "FAIL", subject)
     assert "report this" not in output
 
 
@@ -306,8 +306,8 @@ def test_user_without_info_is_warned_about(
 ) -> None:
     """A server that does not describe itself can still be all right."""
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=restricted("-info")).output
-    assert "no permission for info" in advice(output, "warn", "redis")
-    assert advice(output, "ok", "redis functions")
+    assert "no permission for info" in finding_text(output, "warn", "redis")
+    assert finding_text(output, "ok", "redis functions")
 
 
 @pytest.mark.parametrize("words", [("limits",), ("find", ASHA), ("forget", ASHA, "--yes")])
@@ -332,8 +332,8 @@ def test_server_without_functions_is_a_missing_feature(
     with Process(command, tmp_path / "log"), closing(connect(url)) as client:
         until(lambda: answers_ping(client), "the server to answer")
         output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=url).output
-        assert "missing feature for fcall" in advice(output, "FAIL", "redis functions")
-        assert "Redis 7 or Valkey 8" in advice(output, "FAIL", "redis functions")
+        assert "missing feature for fcall" in finding_text(output, "FAIL", "redis functions")
+        assert "Redis 7 or Valkey 8" in finding_text(output, "FAIL", "redis functions")
         limits = run_command("limits", **configuration, OTPVOICE_REDIS_URL=url)
         assert "cannot serve (missing feature for fcall, ERR)" in limits.output
 
@@ -352,7 +352,7 @@ def test_clock_that_went_back_is_warned_about(
     """The finding says by how much the rules are ahead of the server's clock."""
     redis.set("{otpvoice}:clock", f"{round(time.time() * 1000)} 300000", px=60_000)
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
-    assert re.search(r"(299\.\d|300\.0) s ahead", advice(output, "warn", "redis clock"))
+    assert re.search(r"(299\.\d|300\.0) s ahead", finding_text(output, "warn", "redis clock"))
     redis.delete("{otpvoice}:clock")
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
     assert "redis clock" not in output

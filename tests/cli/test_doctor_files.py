@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from cli.certificates import Authority
-from cli.findings import examined, of, worst
-from cli.test_doctor_webhook import FORWARDED, found_at, port_of
+from cli.findings import doctor_findings, failed_subjects, finding_about
+from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.front import fronting
-from deploy.programs import left_out
+from deploy.programs import skip_or_fail
 
-from otpvoice.cli.doctor.checkup import _event_address
+from otpvoice.cli.doctor.checks import _event_url_address
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.doctor.machine import machine_findings
 from otpvoice.cli.stack import Stack
@@ -31,14 +31,16 @@ def configuration(stack: Stack, tmp_path: Path) -> Path:
 def test_closed_configuration_file_is_ok(mode: int, configuration: Path) -> None:
     """A group of operators may read it."""
     configuration.chmod(mode)
-    assert of(examined({"OTPVOICE_CONFIG": str(configuration)}), "files").level is OK
+    assert (
+        finding_about(doctor_findings({"OTPVOICE_CONFIG": str(configuration)}), "files").level is OK
+    )
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o622, 0o620])
 def test_configuration_file_that_others_can_change_fails(mode: int, configuration: Path) -> None:
     """The line names the file and the command that closes it."""
     configuration.chmod(mode)
-    found = examined({"OTPVOICE_CONFIG": str(configuration)})
+    found = doctor_findings({"OTPVOICE_CONFIG": str(configuration)})
     finding = next(each for each in found if each.subject == "OTPVOICE_CONFIG")
     assert finding.level is FAIL
     assert finding.todo == f"chmod go-w {configuration}"
@@ -53,7 +55,7 @@ def test_secret_that_everybody_can_read_fails(
         if "pytest-of-" in str(parent):  # closed by pytest
             parent.chmod(parent.stat().st_mode | 0o011)
         elif not parent.stat().st_mode & 0o001:
-            left_out(f"{parent} is closed to other users; set TMPDIR to an open directory")
+            skip_or_fail(f"{parent} is closed to other users; set TMPDIR to an open directory")
     configuration.chmod(mode)
     token = tmp_path / "token"
     token.write_text("a-token-of-the-provider-1")
@@ -71,7 +73,7 @@ def test_secret_that_everybody_can_read_fails(
     configuration.write_text(
         "\n".join(line for line in toml if not line.startswith("validation_key"))
     )
-    subjects = {*worst(examined(environ))}
+    subjects = {*failed_subjects(doctor_findings(environ))}
     assert {
         "OTPVOICE_CONFIG",
         "OTPVOICE_PROVIDER_VALIDATION_KEY_FILE",
@@ -86,7 +88,7 @@ def test_readable_secret_in_a_closed_directory_is_ok(configuration: Path, tmp_pa
     (directory / "provider_campaign").write_text("otp")
     (directory / "provider_campaign").chmod(0o444)
     environ = {"OTPVOICE_CONFIG": str(configuration), "OTPVOICE_SECRETS_DIR": str(directory)}
-    assert of(examined(environ), "files").level is OK
+    assert finding_about(doctor_findings(environ), "files").level is OK
 
 
 def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
@@ -97,9 +99,9 @@ def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
         "OTPVOICE_CONFIG": str(configuration),
         "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": key_hash,
     }
-    found = examined(environ)
+    found = doctor_findings(environ)
     assert any("is the same as secrets.admin_key_sha256[0]" in each.found for each in found)
-    assert "clients.demo.key_sha256[0]" in worst(found)
+    assert "clients.demo.key_sha256[0]" in failed_subjects(found)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
 )
 def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str) -> None:
     """A request there could reach a cloud's metadata service."""
-    (finding,) = _event_address("clients.app.event_url", url)
+    (finding,) = _event_url_address("clients.app.event_url", url)
     assert finding.level is FAIL
     assert f"a {word} address" in finding.found
 
@@ -123,7 +125,7 @@ def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str
 )
 def test_event_url_on_an_inner_address_is_let_through(url: str) -> None:
     """A backend may well stand in the same network."""
-    assert [*_event_address("clients.app.event_url", url)] == []
+    assert [*_event_url_address("clients.app.event_url", url)] == []
 
 
 @pytest.mark.parametrize(("value", "level"), [("1\n", OK), ("0\n", WARN), ("2\n", WARN)])
@@ -154,11 +156,11 @@ def test_private_authority_of_the_environment_counts(
     authority.trusted()
     bundle = {variable: str(tmp_path / "authority.pem")}
     with fronting(port_of(stack), *FORWARDED, tls=authority.server()) as front:
-        found = found_at(stack, front.url, None, **bundle)
-    assert of(found, "public address").level is OK
+        found = findings_at(stack, front.url, None, **bundle)
+    assert finding_about(found, "public address").level is OK
 
 
 def test_missing_authority_file_fails_by_its_variable(stack: Stack) -> None:
     """One finding; with other authorities the rest would say little."""
-    (finding,) = found_at(stack, stack.url, SSL_CERT_FILE="/nowhere/ca.pem")
+    (finding,) = findings_at(stack, stack.url, SSL_CERT_FILE="/nowhere/ca.pem")
     assert (finding.level, finding.subject) == (FAIL, "SSL_CERT_FILE")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cli.cli_runner import read_until, run_command, start_command
-from cli.findings import examined, of
+from cli.findings import doctor_findings, finding_about
 from system.processes import Stack, otpvoice, service_running
 
 from otpvoice.cli.doctor.findings import Level
@@ -42,7 +42,7 @@ def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         yield stack
 
 
-def live(service: Stack, number: str, *words: str, says: str = "") -> tuple[int, str]:
+def run_live(service: Stack, number: str, *words: str, says: str = "") -> tuple[int, str]:
     """The status and the words of a trial; what a person ``says``, line by line."""
     done = subprocess.run(
         [sys.executable, "-m", "otpvoice", "doctor", "--live", number, *words],
@@ -58,7 +58,7 @@ def live(service: Stack, number: str, *words: str, says: str = "") -> tuple[int,
     return done.returncode, told
 
 
-def verdicts(told: str) -> dict[str, str]:
+def check_results(told: str) -> dict[str, str]:
     """By question, what the call showed."""
     found = [_VERDICT.fullmatch(line) for line in told.splitlines()]
     return {line[2]: line[1] for line in found if line}
@@ -71,21 +71,21 @@ def requests_for(service: Stack, number: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def trials(service: Stack) -> dict[str, tuple[int, str]]:
+def live_calls(service: Stack) -> dict[str, tuple[int, str]]:
     """One of each behaviour, all at once: most of the time they wait."""
     for behaviour, number in NUMBERS.items():
         service.service.phones.behave(number, behaviour)
     with ThreadPoolExecutor(len(NUMBERS)) as pool:
-        done = pool.map(lambda number: live(service, number, "--yes"), NUMBERS.values())
+        done = pool.map(lambda number: run_live(service, number, "--yes"), NUMBERS.values())
         return dict(zip(NUMBERS, done, strict=True))
 
 
 @pytest.mark.parametrize("behaviour", NUMBERS)
 def test_one_request_and_no_more(
-    service: Stack, trials: dict[str, tuple[int, str]], behaviour: str
+    service: Stack, live_calls: dict[str, tuple[int, str]], behaviour: str
 ) -> None:
     """Whatever becomes of it; two dialers stand by, and other calls would be redialed at once."""
-    assert trials[behaviour]
+    assert live_calls[behaviour]
     assert requests_for(service, NUMBERS[behaviour]) == 1
 
 
@@ -100,25 +100,25 @@ def test_one_request_and_no_more(
     ],
 )
 def test_what_it_showed_is_told(
-    trials: dict[str, tuple[int, str]],
+    live_calls: dict[str, tuple[int, str]],
     behaviour: str,
     status: int,
     ended: str,
     shown: dict[str, str],
 ) -> None:
     """Status 0 if it was answered; every question has its verdict; nobody was asked anything."""
-    code, told = trials[behaviour]
+    code, told = live_calls[behaviour]
     assert code == status, told
     assert f"The call: {ended}" in told
-    found = verdicts(told)
+    found = check_results(told)
     assert len(found) == 20, told
     assert found | shown == found, told
     assert found["phone.code"] == "not seen"
 
 
-def test_what_came_is_shown_without_what_is_secret(trials: dict[str, tuple[int, str]]) -> None:
+def test_what_came_is_shown_without_what_is_secret(live_calls: dict[str, tuple[int, str]]) -> None:
     """Member by member, with the kinds of the values; of no call the number or the code."""
-    _, told = trials["answer"]
+    _, told = live_calls["answer"]
     assert "The provider answered after" in told
     assert "    data[0].mobile: text of 12 digits" in told
     assert "A callback came: POST, application/json, applied" in told
@@ -140,7 +140,7 @@ def test_a_person_types_what_is_heard(service: Stack) -> None:
         told, _ = process.communicate(f"{code}\ny\nn\n\n", timeout=20)
     assert "+91******0010 by c2c, for the client" in warned
     assert process.returncode == 0, told
-    found = verdicts(told)
+    found = check_results(told)
     assert [found[f"phone.{name}"] for name in ("code", "rings", "digits", "keys")] == [
         *("as assumed", "as assumed", "different", "not seen"),
     ]
@@ -156,9 +156,9 @@ def test_a_wrong_code_fails(service: Stack) -> None:
     """
     number = "+919812000011"
     words = ("--yes", "--client", "bank")
-    status, told = live(service, number, *words, says="12\n0000\n000000\n\n")
+    status, told = run_live(service, number, *words, says="12\n0000\n000000\n\n")
     assert status == 1
-    assert verdicts(told)["phone.code"] == "different"
+    assert check_results(told)["phone.code"] == "different"
     assert "The code is wrong." in told
     assert "canceled (requested)" in run_command("find", number, **service.variables).output
 
@@ -167,9 +167,9 @@ def test_live_call_leaves_pending_verification_of_the_number(service: Stack) -> 
     """A login of the person who tries the service out goes on."""
     number = "+919812000016"
     login = service.service.asks(number, reference="login-81", call_after=200)
-    _, warned = live(service, number)
+    _, warned = run_live(service, number)
     assert "pending" not in warned
-    status, told = live(service, number, "--yes")
+    status, told = run_live(service, number, "--yes")
     assert status == 0, told
     assert service.service.looks(login)["status"] == "pending"
 
@@ -190,7 +190,7 @@ def test_ctrl_c_gives_up(service: Stack) -> None:
 def test_it_asks_first(service: Stack, says: str) -> None:
     """Everything but a yes is a no; nobody is called."""
     number = "+919812000012"
-    status, told = live(service, number, says=says)
+    status, told = run_live(service, number, says=says)
     assert status == 1
     assert "It costs what a call costs" in told
     assert requests_for(service, number) == 0
@@ -224,19 +224,19 @@ def test_the_rules_of_numbers_hold(service: Stack) -> None:
 def test_the_whole_service_is_sound(service: Stack) -> None:
     """It knows both of its webhook's secrets, and that both dialers are at work."""
     public = {"OTPVOICE_SERVER_PUBLIC_URL": service.service.url}
-    found = examined({**service.variables, **public})
+    found = doctor_findings({**service.variables, **public})
     for subject in ("provider.webhook_secret[0]", "provider.webhook_path_token[0]", "dialer"):
-        assert of(found, subject).level is Level.OK
-    assert of(found, "dialer").found == "2 at work"
+        assert finding_about(found, subject).level is Level.OK
+    assert finding_about(found, "dialer").found == "2 at work"
 
 
 def test_a_refusal_is_told_and_not_tried_elsewhere(service: Stack) -> None:
     """401: one request, though there is another route. Last, for it closes the route."""
     number = "+919812000099"
     service.service.phones.behave(number, "error_401")
-    status, told = live(service, number, "--yes")
+    status, told = run_live(service, number, "--yes")
     assert status == 1
     assert "The call: failed, route_down, HTTP 401" in told
-    assert verdicts(told)["reply.accepts"] == "not seen"
-    assert verdicts(told)["asking"] == "not seen"
+    assert check_results(told)["reply.accepts"] == "not seen"
+    assert check_results(told)["asking"] == "not seen"
     assert requests_for(service, number) == 1

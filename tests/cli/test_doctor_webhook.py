@@ -7,7 +7,7 @@ import pytest
 from api.wire import Line
 from cli.certificates import Authority
 from cli.cli_runner import serve_response
-from cli.findings import examined, of
+from cli.findings import doctor_findings, finding_about
 from client.front import Exchange, Fate, fronting, waits
 
 from otpvoice.cli.doctor.findings import Finding, Level
@@ -29,12 +29,12 @@ def trusted(authority: Authority) -> ssl.SSLContext:
     return authority.trusted()
 
 
-def passes(exchange: Exchange) -> None:
+def forward_unchanged(exchange: Exchange) -> None:
     """A proxy that changes nothing."""
     _forward(exchange, exchange.request)
 
 
-def drops_authorization(exchange: Exchange) -> None:
+def strip_authorization(exchange: Exchange) -> None:
     """A proxy that keeps credentials to itself."""
     lines = exchange.request.split(b"\r\n")
     kept = [line for line in lines if not line.lower().startswith(b"authorization")]
@@ -52,7 +52,7 @@ def port_of(stack: Stack) -> int:
     return int(stack.url.rpartition(":")[2])
 
 
-def found_at(
+def findings_at(
     stack: Stack, url: str, trusted: ssl.SSLContext | None = None, **changes: str
 ) -> list[Finding]:
     """What is found with another ``public_url``."""
@@ -63,20 +63,20 @@ def found_at(
         "OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{free_port()}",
         **changes,
     }
-    return examined(given, trusted)
+    return doctor_findings(given, trusted)
 
 
-FORWARDED: list[Fate] = [passes] * 9
+FORWARDED: list[Fate] = [forward_unchanged] * 9
 
 
 def test_a_sound_address_is_ok(stack: Stack, authority: Authority, trusted: ssl.SSLContext) -> None:
     """Its certificate's end is told; the service refuses strangers and knows the secret."""
     with fronting(port_of(stack), *FORWARDED, tls=authority.server()) as front:
-        found = found_at(stack, front.url, trusted)
-    assert of(found, "public address").level is OK
-    assert "in 89 days" in of(found, "public address").found
-    assert of(found, "webhook address").level is OK
-    assert of(found, "provider.webhook_secret[0]").level is OK
+        found = findings_at(stack, front.url, trusted)
+    assert finding_about(found, "public address").level is OK
+    assert "in 89 days" in finding_about(found, "public address").found
+    assert finding_about(found, "webhook address").level is OK
+    assert finding_about(found, "provider.webhook_secret[0]").level is OK
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_a_certificate_that_does_not_hold_is_told(
 ) -> None:
     """Expired, not begun, or another name's; and not one byte is sent there."""
     with fronting(port_of(stack), tls=authority.server(name, days)) as front:
-        found = found_at(stack, front.url, trusted)
-    only = of(found, "public address")
+        found = findings_at(stack, front.url, trusted)
+    only = finding_about(found, "public address")
     assert (only.level, told in only.found) == (FAIL, True), only
     assert front.heard == []
     assert not [each for each in found if each.subject == "webhook address"]
@@ -107,7 +107,7 @@ def test_a_certificate_that_does_not_hold_is_told(
 def test_an_authority_that_nobody_knows_is_told(stack: Stack, authority: Authority) -> None:
     """The provider would not trust it either."""
     with fronting(port_of(stack), tls=authority.server()) as front:
-        only = of(found_at(stack, front.url), "public address")
+        only = finding_about(findings_at(stack, front.url), "public address")
     assert (only.level, "certificate of localhost is refused" in only.found) == (FAIL, True), only
 
 
@@ -123,7 +123,7 @@ def test_a_certificate_that_ends_soon_is_a_warning(
 ) -> None:
     """Within fourteen days; one of a few days, in the last sixth of its life."""
     with fronting(port_of(stack), *FORWARDED, tls=authority.server(days=days)) as front:
-        only = of(found_at(stack, front.url, trusted), "public address")
+        only = finding_about(findings_at(stack, front.url, trusted), "public address")
     assert only.level is level, only
 
 
@@ -131,24 +131,24 @@ def test_a_proxy_that_drops_authorization_is_found(
     stack: Stack, authority: Authority, trusted: ssl.SSLContext
 ) -> None:
     """The service answers, and every callback would be refused."""
-    fates = [drops_authorization] * 9
+    fates = [strip_authorization] * 9
     with fronting(port_of(stack), *fates, tls=authority.server()) as front:
-        found = found_at(stack, front.url, trusted)
-    assert of(found, "webhook address").level is OK
-    only = of(found, "provider.webhook_secret[0]")
+        found = findings_at(stack, front.url, trusted)
+    assert finding_about(found, "webhook address").level is OK
+    only = finding_about(found, "provider.webhook_secret[0]")
     assert (only.level, "401" in only.found) == (FAIL, True), only
 
 
 def test_secrets_that_the_running_service_does_not_know_are_found(stack: Stack) -> None:
     """Deployed here and not there: each is told by its name, and none is shown."""
-    found = found_at(
+    found = findings_at(
         stack,
         stack.url,
         OTPVOICE_PROVIDER_WEBHOOK_SECRET=SECRET,
         OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN=TOKEN,
     )
     for subject in ("provider.webhook_secret[0]", "provider.webhook_path_token[0]"):
-        assert of(found, subject).level is FAIL
+        assert finding_about(found, subject).level is FAIL
     assert not [s for s in (SECRET, TOKEN) if s in "".join(map(str, found))]
     assert TOKEN not in stack.log_of("api").read_text()
 
@@ -162,8 +162,8 @@ def test_somebody_else_at_the_address_is_found(stack: Stack, status: int, told: 
         url,
         asked,
     ):
-        found = found_at(stack, url, OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN=TOKEN)
-    only = of(found, "webhook address")
+        found = findings_at(stack, url, OTPVOICE_PROVIDER_WEBHOOK_PATH_TOKEN=TOKEN)
+    only = finding_about(found, "webhook address")
     assert (only.level, told in only.found) == (FAIL, True), only
     assert asked == ["/webhooks/mobtexting"]
 
@@ -171,14 +171,14 @@ def test_somebody_else_at_the_address_is_found(stack: Stack, status: int, told: 
 def test_an_address_that_is_not_there_is_told(stack: Stack) -> None:
     """Nobody listens; no such name; and silence is waited for so long, and no longer."""
     port = free_port()
-    gone = of(found_at(stack, f"http://127.0.0.1:{port}"), "public address")
+    gone = finding_about(findings_at(stack, f"http://127.0.0.1:{port}"), "public address")
     assert gone.found == f"nobody listens at 127.0.0.1:{port}"
-    unknown = of(found_at(stack, "https://otp.invalid"), "public address")
+    unknown = finding_about(findings_at(stack, "https://otp.invalid"), "public address")
     assert unknown.level is FAIL
     began = time.monotonic()
     with fronting(port_of(stack), waits) as front:
-        found = found_at(stack, front.url)
-    assert "TimeoutError" in of(found, "webhook address").found
+        found = findings_at(stack, front.url)
+    assert "TimeoutError" in finding_about(found, "webhook address").found
     assert time.monotonic() - began < 10
 
 
@@ -191,13 +191,13 @@ def test_events_are_only_knocked_for(
     }
     with fronting(port_of(stack), tls=authority.server()) as front:
         url = f"{front.url}/path-with-a-secret"
-        found = found_at(stack, stack.url, trusted, **given, OTPVOICE_CLIENTS_DEMO_EVENT_URL=url)
-    only = of(found, "events of demo")
+        found = findings_at(stack, stack.url, trusted, **given, OTPVOICE_CLIENTS_DEMO_EVENT_URL=url)
+    only = finding_about(found, "events of demo")
     assert (only.level, "in 89 days" in only.found) == (OK, True), only
     assert front.heard == []
     nobody = f"https://127.0.0.1:{free_port()}/path-with-a-secret"
-    found = found_at(stack, stack.url, trusted, **given, OTPVOICE_CLIENTS_DEMO_EVENT_URL=nobody)
-    assert of(found, "events of demo").level is FAIL
+    found = findings_at(stack, stack.url, trusted, **given, OTPVOICE_CLIENTS_DEMO_EVENT_URL=nobody)
+    assert finding_about(found, "events of demo").level is FAIL
     assert "path-with-a-secret" not in "".join(map(str, found))
 
 
@@ -206,7 +206,7 @@ def test_the_provider_is_looked_at_in_steps(
 ) -> None:
     """Its certificate before its answer: with an expired one the token never leaves."""
     with fronting(port_of(stack), tls=authority.server(days=(-90, -1))) as front:
-        found = found_at(stack, stack.url, trusted, OTPVOICE_PROVIDER_BASE_URL=front.url)
-    only = of(found, "provider address")
+        found = findings_at(stack, stack.url, trusted, OTPVOICE_PROVIDER_BASE_URL=front.url)
+    only = finding_about(found, "provider address")
     assert (only.level, "expired" in only.found) == (FAIL, True), only
     assert front.heard == []

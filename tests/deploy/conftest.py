@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from api.wire import Served, serving
 from client.certificate import self_signed
-from deploy.programs import program
-from deploy.proxy import Proxy, proxying
+from deploy.programs import find_program
+from deploy.proxy import NginxProxy, run_nginx
 from world import WIDE_LIMITS
 
 
@@ -20,7 +20,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The API by itself."""
-    program("nginx")  # without it, an API is of no use here
+    find_program("nginx")  # without it, an API is of no use here
     folder = tmp_path_factory.mktemp("api")
     with serving({**environ, **WIDE_LIMITS}, folder / "log") as running:
         yield running
@@ -29,8 +29,8 @@ def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def proxy(
     served: Served, certificate: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Proxy]:
+) -> Iterator[NginxProxy]:
     """The shipped nginx before it."""
     folder = tmp_path_factory.mktemp("nginx")
-    with proxying(folder, certificate, served.port) as running:
+    with run_nginx(folder, certificate, served.port) as running:
         yield running

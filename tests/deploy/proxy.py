@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from api.wire import Line, Reply
-from deploy.programs import program
+from deploy.programs import find_program
 from system.processes import Process, free_port, until
 
 CONFIG = Path(__file__).parents[2] / "config"
 
-_ANYBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-_ANYBODY.check_hostname, _ANYBODY.verify_mode = False, ssl.CERT_NONE
+_UNVERIFIED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_UNVERIFIED_TLS.check_hostname, _UNVERIFIED_TLS.verify_mode = False, ssl.CERT_NONE
 
 
 class TlsLine(Line):
@@ -30,7 +30,7 @@ class TlsLine(Line):
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         there = ("127.0.0.1", port)
         plain = socket.create_connection(there, timeout=10, source_address=(source, 0))
-        self._socket = _ANYBODY.wrap_socket(plain)
+        self._socket = _UNVERIFIED_TLS.wrap_socket(plain)
 
     def close(self) -> None:
         """Hangs up."""
@@ -38,7 +38,7 @@ class TlsLine(Line):
 
 
 @dataclass(frozen=True)
-class Proxy:
+class NginxProxy:
     """A running nginx."""
 
     process: Process
@@ -56,24 +56,24 @@ class Proxy:
         """A new connection."""
         return TlsLine(self.port, source)
 
-    def told(self, *parts: bytes, source: str = "127.0.0.1") -> Reply:
+    def send(self, *parts: bytes, source: str = "127.0.0.1") -> Reply:
         """The answer to one request on a connection of its own."""
         with self.line(source) as line:
             line.says(*parts)
             return line.hears()
 
-    def book(self) -> list[dict[str, Any]]:
+    def access_log(self) -> list[dict[str, Any]]:
         """The access log."""
         lines = (self.folder / "access.log").read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
-    def entry(self, reply: Reply) -> dict[str, Any]:
+    def access_log_entry(self, reply: Reply) -> dict[str, Any]:
         """What the access log says of the request with this answer: it is written afterwards."""
         asked_as = reply.headers["request-id"]
-        until(lambda: asked_as in str(self.book()), "the access log")
-        return next(line for line in self.book() if line["request_id"] == asked_as)
+        until(lambda: asked_as in str(self.access_log()), "the access log")
+        return next(line for line in self.access_log() if line["request_id"] == asked_as)
 
-    def errors(self) -> str:
+    def error_log(self) -> str:
         """The error log."""
         return (self.folder / "error.log").read_text("utf-8")
 
@@ -103,19 +103,19 @@ def install(folder: Path, certificate: Path, port: int, plain_port: int, *apis: 
 
 
 @contextmanager
-def proxying(folder: Path, certificate: Path, *apis: int) -> Iterator[Proxy]:
+def run_nginx(folder: Path, certificate: Path, *apis: int) -> Iterator[NginxProxy]:
     """The shipped nginx before APIs on these ports, until the end of the block."""
-    nginx, port, plain_port = program("nginx"), free_port(), free_port()
+    nginx, port, plain_port = find_program("nginx"), free_port(), free_port()
     conf = install(folder, certificate, port, plain_port, *apis)
     command = [nginx, "-c", str(conf), "-g", f"daemon off; pid {folder}/pid;"]
     with Process(command, folder / "start.log") as process:
-        proxy = Proxy(process, port, plain_port, folder)
-        until(lambda: _answers(proxy), f"nginx to start; see {folder}")
+        proxy = NginxProxy(process, port, plain_port, folder)
+        until(lambda: _accepts_connections(proxy), f"nginx to start; see {folder}")
         yield proxy
         assert process.ends() == 0
 
 
-def _answers(proxy: Proxy) -> bool:
+def _accepts_connections(proxy: NginxProxy) -> bool:
     assert proxy.process.runs, (proxy.folder / "start.log").read_text("utf-8")
     try:
         with proxy.line():

@@ -16,7 +16,7 @@ from otpvoice.settings.sources import given_in_environment, given_in_secret_dire
 
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent
-MADE_BY_THE_OPERATOR = {"tls", "acme"}
+CREATED_BY_OPERATOR = {"tls", "acme"}
 """Beside the shipped files; the folder of secrets is told by what is in it."""
 
 
@@ -27,12 +27,14 @@ def composition() -> dict[str, Any]:
     return found
 
 
-WHOLE = composition()
-SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
-OURS = {name: each for name, each in SERVICES.items() if each["image"].startswith("otpvoice:")}
+COMPOSE_FILE = composition()
+SERVICES: dict[str, dict[str, Any]] = COMPOSE_FILE["services"]
+OTPVOICE_SERVICES = {
+    name: each for name, each in SERVICES.items() if each["image"].startswith("otpvoice:")
+}
 
 
-def words(service: dict[str, Any]) -> list[str]:
+def command_of(service: dict[str, Any]) -> list[str]:
     """What a container of ours runs, after ``otpvoice``."""
     if "entrypoint" not in service:
         return list(service["command"])
@@ -41,27 +43,27 @@ def words(service: dict[str, Any]) -> list[str]:
     return said[said.index("otpvoice") + 1 :]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OTPVOICE_SERVICES)
 def test_its_commands_are_ours(name: str) -> None:
     """The command exists and takes the options it is given."""
-    command, *options = words(OURS[name])
+    command, *options = command_of(OTPVOICE_SERVICES[name])
     known = main.commands[command]
     taken = {spelling for option in known.params for spelling in option.opts}
     assert {word for word in options if word.startswith("--")} <= taken
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OTPVOICE_SERVICES)
 def test_variables_and_secret_files_of_a_container_are_settings(name: str, tmp_path: Path) -> None:
     """Each is known; the directory of secrets is where they are mounted."""
-    variables: dict[str, str] = OURS[name]["environment"]
+    variables: dict[str, str] = OTPVOICE_SERVICES[name]["environment"]
     assert variables["OTPVOICE_SECRETS_DIR"] == "/run/secrets"
-    for secret in OURS[name]["secrets"]:
+    for secret in OTPVOICE_SERVICES[name]["secrets"]:
         (tmp_path / secret).touch()
     given, warnings = given_in_environment(variables)
     secrets, more = given_in_secret_directory(tmp_path)
     assert warnings == more == []
     assert len(given) == len(variables) - 2  # OTPVOICE_CONFIG and the directory are none
-    assert len(secrets) == len(OURS[name]["secrets"]) == 5
+    assert len(secrets) == len(OTPVOICE_SERVICES[name]["secrets"]) == 5
     assert variables["OTPVOICE_SERVER_PRODUCTION"] == "true"
 
 
@@ -72,10 +74,10 @@ def test_every_mount_has_its_source(name: str) -> None:
         source = mount.split(":")[0]
         if source.startswith("./"):
             shipped = (CONFIG / source).is_file()
-            assert shipped or source.removeprefix("./") in MADE_BY_THE_OPERATOR
+            assert shipped or source.removeprefix("./") in CREATED_BY_OPERATOR
             assert mount.endswith(":ro")
         else:
-            assert source in WHOLE["volumes"]
+            assert source in COMPOSE_FILE["volumes"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -93,8 +95,8 @@ def test_every_container_is_held_short(name: str) -> None:
 def test_every_secret_and_network_is_declared(name: str) -> None:
     """What a service names stands at the end of the file."""
     service = SERVICES[name]
-    assert {*service.get("secrets", [])} <= WHOLE["secrets"].keys()
-    assert {*service["networks"]} <= WHOLE["networks"].keys()
+    assert {*service.get("secrets", [])} <= COMPOSE_FILE["secrets"].keys()
+    assert {*service["networks"]} <= COMPOSE_FILE["networks"].keys()
     assert {*service.get("depends_on", {})} <= SERVICES.keys()
 
 
@@ -102,13 +104,15 @@ def test_only_nginx_is_to_be_reached() -> None:
     """Nothing else has a port; the store and the API are in inner networks alone."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
     for name in ("valkey", "api"):
-        assert all(WHOLE["networks"][each].get("internal") for each in SERVICES[name]["networks"])
+        assert all(
+            COMPOSE_FILE["networks"][each].get("internal") for each in SERVICES[name]["networks"]
+        )
 
 
 def test_an_end_is_waited_for() -> None:
     """Longer than our processes take to end what is in flight."""
-    assert int(OURS["api"]["stop_grace_period"].removesuffix("s")) > GRACE_S
-    assert int(OURS["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE_S
+    assert int(OTPVOICE_SERVICES["api"]["stop_grace_period"].removesuffix("s")) > GRACE_S
+    assert int(OTPVOICE_SERVICES["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE_S
 
 
 def test_the_image_is_of_this_version() -> None:
@@ -118,4 +122,4 @@ def test_the_image_is_of_this_version() -> None:
     )
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     assert f"ARG VERSION={version}\n" in dockerfile
-    assert {service["image"] for service in OURS.values()} == {f"otpvoice:{version}"}
+    assert {service["image"] for service in OTPVOICE_SERVICES.values()} == {f"otpvoice:{version}"}

@@ -8,8 +8,8 @@ import pytest
 from api.door import VERIFICATIONS, WEBHOOK
 from api.test_safe_headers import OVER_TLS, USUAL
 from api.wire import Line, Reply, Served, chunked, head, post
-from deploy.programs import program
-from deploy.proxy import Proxy, install, proxying
+from deploy.programs import find_program
+from deploy.proxy import NginxProxy, install, run_nginx
 from redis import Redis
 from system.processes import free_port, until
 from world import PATH_TOKEN
@@ -31,7 +31,7 @@ def test_the_shipped_file_is_sound(tmp_path: Path, certificate: Path) -> None:
     """``nginx -t`` finds nothing to say but that it is well."""
     conf = install(tmp_path, certificate, free_port(), free_port(), 8000)
     tested = subprocess.run(
-        [program("nginx"), "-t", "-c", conf, "-g", f"pid {tmp_path}/pid;"],
+        [find_program("nginx"), "-t", "-c", conf, "-g", f"pid {tmp_path}/pid;"],
         capture_output=True,
         text=True,
         check=False,
@@ -57,11 +57,13 @@ def test_the_shipped_file_is_sound(tmp_path: Path, certificate: Path) -> None:
     ],
     ids=lambda each: repr(each[:40]) if isinstance(each, bytes) else None,
 )
-def test_what_it_refuses_itself(proxy: Proxy, request_bytes: bytes, status: int, code: str) -> None:
+def test_what_it_refuses_itself(
+    proxy: NginxProxy, request_bytes: bytes, status: int, code: str
+) -> None:
     """In the contract's shape, with the id of the request; the API hears nothing of it."""
-    reply = proxy.told(request_bytes)
+    reply = proxy.send(request_bytes)
     assert is_refused(reply, status, code)
-    entry = proxy.entry(reply)
+    entry = proxy.access_log_entry(reply)
     assert (entry["status"], entry["upstream"]) == (status, "")
 
 
@@ -69,28 +71,28 @@ def test_what_it_refuses_itself(proxy: Proxy, request_bytes: bytes, status: int,
     "path",
     ["//metrics", "/./metrics", "/v1/../metrics", "/%6detrics", "/metrics?a", "/v1/..//metrics"],
 )
-def test_metrics_are_for_those_inside(proxy: Proxy, path: str) -> None:
+def test_metrics_are_for_those_inside(proxy: NginxProxy, path: str) -> None:
     """However it is written, the API is not asked."""
-    reply = proxy.told(head(f"GET {path} HTTP/1.1"))
+    reply = proxy.send(head(f"GET {path} HTTP/1.1"))
     assert is_refused(reply, 404, "not_found")
-    assert proxy.entry(reply)["upstream"] == ""
+    assert proxy.access_log_entry(reply)["upstream"] == ""
 
 
 @pytest.mark.usefixtures("redis")
 @pytest.mark.parametrize("size", [16_384, 1])
-def test_the_largest_body_comes_through(proxy: Proxy, size: int) -> None:
+def test_the_largest_body_comes_through(proxy: NginxProxy, size: int) -> None:
     """As a whole or in the smallest chunks: the API judges it."""
     body = b"a" * 16_384
     replies = [
-        proxy.told(post("Content-Length: 16384"), body),
-        proxy.told(post("Transfer-Encoding: chunked"), chunked(body, size)),
+        proxy.send(post("Content-Length: 16384"), body),
+        proxy.send(post("Transfer-Encoding: chunked"), chunked(body, size)),
     ]
     assert [reply.document["detail"] for reply in replies] == [
         "The body is not JSON: Expecting value at line 1, column 1."
     ] * 2
 
 
-def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: Proxy) -> None:
+def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: NginxProxy) -> None:
     """The 257th that is not over is 429; another address is served as ever."""
     unfinished = post("Content-Length: 100")
     with ExitStack() as stack:
@@ -101,23 +103,23 @@ def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: Proxy) -> Non
             if n % 32 == 0:  # so that the first are still there when the last has come
                 for line in lines:
                     line.says(b"a")
-        refused = proxy.told(unfinished, source="127.0.2.1")
+        refused = proxy.send(unfinished, source="127.0.2.1")
         assert is_refused(refused, 429, "rate_limited")
-        assert proxy.told(head("GET /healthz HTTP/1.1")).status == 200
+        assert proxy.send(head("GET /healthz HTTP/1.1")).status == 200
 
 
-def test_a_request_has_one_id_everywhere(proxy: Proxy, served: Served) -> None:
+def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: Served) -> None:
     """The caller's, or one of nginx: in both logs and in the answer."""
     for given, headers in (("login-81", ["Request-Id: login-81"]), ("", ["Request-Id: not so"])):
-        reply = proxy.told(head("GET /healthz HTTP/1.1", *headers))
+        reply = proxy.send(head("GET /healthz HTTP/1.1", *headers))
         asked_as = reply.headers["request-id"]
         assert asked_as == given or (not given and len(asked_as) == 32)
-        assert proxy.entry(reply)["status"] == 200
+        assert proxy.access_log_entry(reply)["status"] == 200
         logged = f'"request_id":"{asked_as}"'
         until(lambda: logged in served.log.read_text("utf-8"), "the log of the API")  # noqa: B023
 
 
-def test_http_leads_to_https(proxy: Proxy) -> None:
+def test_http_leads_to_https(proxy: NginxProxy) -> None:
     """With the same method and path; nothing is answered before."""
     with Line(proxy.plain_port) as line:
         line.says(post("Content-Length: 0").replace(b"otp.example.com", b"localhost"))
@@ -125,9 +127,9 @@ def test_http_leads_to_https(proxy: Proxy) -> None:
     assert (reply.status, reply.headers["location"]) == (308, f"https://localhost{VERIFICATIONS}")
 
 
-def test_the_webhooks_token_is_in_no_log(proxy: Proxy) -> None:
+def test_the_webhooks_token_is_in_no_log(proxy: NginxProxy) -> None:
     """Whatever goes wrong with such a request, and however its path is written."""
-    before = len(proxy.book())
+    before = len(proxy.access_log())
     requests = [
         head(f"GET {SECRET}?status=ANSWER HTTP/1.1"),
         head(f"GET /{SECRET} HTTP/1.1"),
@@ -146,7 +148,7 @@ def test_the_webhooks_token_is_in_no_log(proxy: Proxy) -> None:
         post("Transfer-Encoding: chunked", path=SECRET) + b"zz\r\n",
     ]
     for request_bytes in requests:
-        proxy.told(request_bytes)
+        proxy.send(request_bytes)
     with Line(proxy.port) as line:  # not over TLS
         line.says(head(f"GET {SECRET} HTTP/1.1"))
         assert line.hears("GET").status == 400
@@ -154,22 +156,22 @@ def test_the_webhooks_token_is_in_no_log(proxy: Proxy) -> None:
         line.says(head(f"GET {SECRET} HTTP/1.1"))
         assert line.hears("GET").status == 308
     # More if an earlier test's last line was still to be written.
-    until(lambda: len(proxy.book()) >= before + len(requests) + 2, "the access log")
-    book = proxy.book()[before:]
+    until(lambda: len(proxy.access_log()) >= before + len(requests) + 2, "the access log")
+    book = proxy.access_log()[before:]
     assert {line["route"] for line in book} >= {"/webhooks/mobtexting", "-"}
     assert PATH_TOKEN not in str(book)
-    assert PATH_TOKEN not in proxy.errors()
+    assert PATH_TOKEN not in proxy.error_log()
 
 
 def test_the_api_is_away(tmp_path: Path, certificate: Path) -> None:
     """503 that may be repeated; the access log names the API that failed."""
-    with proxying(tmp_path / "nginx", certificate, free_port()) as proxy:
+    with run_nginx(tmp_path / "nginx", certificate, free_port()) as proxy:
         for path in (VERIFICATIONS, SECRET):
-            reply = proxy.told(post("Content-Length: 0", path=path))
+            reply = proxy.send(post("Content-Length: 0", path=path))
             assert is_refused(reply, 503, "service_unavailable")
-            assert proxy.entry(reply)["upstream_status"] == "502"
-            assert proxy.entry(reply)["upstream"]
-        assert proxy.errors() == ""
+            assert proxy.access_log_entry(reply)["upstream_status"] == "502"
+            assert proxy.access_log_entry(reply)["upstream"]
+        assert proxy.error_log() == ""
 
 
 CANARY = "vrf_ca4a94ca4a94ca4a94ca4a94ca4a94ca"
@@ -193,34 +195,34 @@ CANARY = "vrf_ca4a94ca4a94ca4a94ca4a94ca4a94ca"
     ],
     ids=lambda each: repr(each[:60]),
 )
-def test_refused_request_is_quoted_in_no_log(proxy: Proxy, request_bytes: bytes) -> None:
+def test_refused_request_is_quoted_in_no_log(proxy: NginxProxy, request_bytes: bytes) -> None:
     """Paths hold ids of logins, whatever else is wrong with the request."""
-    reply = proxy.told(request_bytes)
+    reply = proxy.send(request_bytes)
     assert reply.status >= 400
-    proxy.entry(reply)
-    assert CANARY not in str(proxy.book())
-    assert proxy.errors() == ""
+    proxy.access_log_entry(reply)
+    assert CANARY not in str(proxy.access_log())
+    assert proxy.error_log() == ""
 
 
 def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path) -> None:
     """A flood of them is 429 after the first hundreds; another address is not held for it."""
     flood = head("GET /healthz HTTP/1.1") * 900 + head("GET / HTTP/1.1", "Connection: close")
-    with proxying(tmp_path / "nginx", certificate, free_port()) as proxy:  # which costs no API
+    with run_nginx(tmp_path / "nginx", certificate, free_port()) as proxy:  # which costs no API
         with proxy.line("127.0.4.1") as line:
             line.says(flood)
             heard = line.hears_all()
         assert heard.count(b"HTTP/1.1 503") >= 400
         assert heard.count(b"HTTP/1.1 429") > 0
-        neighbour = proxy.told(head("GET /healthz HTTP/1.1"), source="127.0.4.2")
+        neighbour = proxy.send(head("GET /healthz HTTP/1.1"), source="127.0.4.2")
         assert is_refused(neighbour, 503, "service_unavailable")
 
 
 def test_a_body_is_read_before_the_api_hears_of_it(
-    proxy: Proxy, served: Served, redis: Redis
+    proxy: NginxProxy, served: Served, redis: Redis
 ) -> None:
     """Who says half a request and goes leaves no trace there."""
     del redis
     with proxy.line() as line:
         line.says(post("Content-Length: 100", "Request-Id: half-a-body"), b"{")
-        assert proxy.told(head("GET /healthz HTTP/1.1")).status == 200
+        assert proxy.send(head("GET /healthz HTTP/1.1")).status == 200
     assert "half-a-body" not in served.log.read_text("utf-8")

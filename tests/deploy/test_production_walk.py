@@ -1,4 +1,4 @@
-"""The production guide, walked from top to bottom on an empty machine, as root.
+"""The production guide, walkthrough from top to bottom on an empty machine, as root.
 
 The machine is this one's root file system under a layer of its own, in namespaces of its own: what
 the guide installs, writes and starts is gone afterwards. Only systemd has a stand-in.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from deploy.programs import left_out, program
+from deploy.programs import find_program, skip_or_fail
 from deploy.proxy import CONFIG
 
 ROOT = CONFIG.parent
@@ -30,7 +30,7 @@ def blocks(part: str, *kinds: str) -> str:
     return "".join(text for kind, text in found if kind in kinds)
 
 
-def walk() -> tuple[str, str]:
+def guide_commands() -> tuple[str, str]:
     """Return what is typed: first with a network of the outside, then without one."""
     install, _, rest = GUIDE.partition("\n## 3. ")
     rest, _, _ = rest.partition("\n## 7. ")
@@ -86,7 +86,7 @@ setpriv --reuid=65534 --regid=65534 --clear-groups \
 
 
 @dataclass(frozen=True)
-class Walked:
+class Walkthrough:
     """What was seen on the way."""
 
     output: str
@@ -101,8 +101,8 @@ class Walked:
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
-    """The guide, walked once."""
+def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Walkthrough:
+    """The guide, walkthrough once."""
     for name in (
         "unshare",
         "nginx",
@@ -112,9 +112,9 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
         "setpriv",
         "curl",
     ):
-        program(name)
+        find_program(name)
     if os.geteuid() != 0:
-        left_out("it needs root")
+        skip_or_fail("it needs root")
     folder = tmp_path_factory.mktemp("machine")
     source = folder / "source"
     source.mkdir()
@@ -125,7 +125,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
         shutil.copy(HERE / name, source / name)
     for name in ("layer", "root"):
         (folder / name).mkdir()
-    first, second = walk()
+    first, second = guide_commands()
     (source / "walk.sh").write_text(first)
     (source / "walk-on.sh").write_text(second)
     (source / "typed").write_text(f"{TOKEN}\n")
@@ -136,36 +136,36 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     )  # fmt: skip
     print(done.stdout, done.stderr, file=sys.stderr)
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return Walked(done.stdout)
+    return Walkthrough(done.stdout)
 
 
 @pytest.mark.timeout(300)
-def test_every_line_of_the_production_guide_runs(walked: Walked) -> None:
+def test_every_line_of_the_production_guide_runs(walkthrough: Walkthrough) -> None:
     """In order; at the end a number is verified through nginx, units and store."""
-    assert "verified, heard: True" in walked.output
+    assert "verified, heard: True" in walkthrough.output
 
 
 @pytest.mark.timeout(300)
-def test_optional_secret_files_reach_the_units(walked: Walked) -> None:
+def test_optional_secret_files_reach_the_units(walkthrough: Walkthrough) -> None:
     """The token in the webhook's address is known; a stranger is refused."""
-    assert "callback with stranger: 401" in walked.output
-    assert "callback with path token: 400" in walked.output
+    assert "callback with stranger: 401" in walkthrough.output
+    assert "callback with path token: 400" in walkthrough.output
 
 
 @pytest.mark.timeout(300)
-def test_doctor_finds_nothing_wrong_with_the_installation(walked: Walked) -> None:
+def test_doctor_finds_nothing_wrong_with_the_installation(walkthrough: Walkthrough) -> None:
     """Without a way to the outside only the outside is missing."""
-    levels = walked.doctor
+    levels = walkthrough.doctor
     for subject in ("settings", "files", "secrets", "webhook", "redis", "redis appendfsync"):
-        assert levels[subject] == "ok", walked.output
+        assert levels[subject] == "ok", walkthrough.output
     failed = {subject for subject, level in levels.items() if level == "FAIL"}
     assert failed <= {"public address", "provider address"}
 
 
 @pytest.mark.timeout(300)
-def test_no_secret_is_readable_by_another_user(walked: Walked) -> None:
+def test_no_secret_is_readable_by_another_user(walkthrough: Walkthrough) -> None:
     """Every file and every process is looked at as nobody."""
-    _, _, seen = walked.output.partition("--- readable by others\n")
+    _, _, seen = walkthrough.output.partition("--- readable by others\n")
     *leaks, count = seen.splitlines()
     assert leaks == []
     assert int(count.split()[0]) > 1000

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.programs import program
-from deploy.proxy import Proxy, proxying
+from deploy.programs import find_program
+from deploy.proxy import NginxProxy, run_nginx
 from system.apis import NOBODY_DIALS, Api, is_alive
 from system.crowd import Line, crowd, number_of
 from system.processes import free_port, otpvoice, until
@@ -25,16 +25,17 @@ def start(variables: Mapping[str, str], folder: Path, port: int, exits: ExitStac
     return api
 
 
-def serves(proxy: Proxy, api: Api) -> None:
+def serves(proxy: NginxProxy, api: Api) -> None:
     """Waits until nginx, which leaves one that refused alone for a while, asks it again."""
-    before = len(proxy.book())
+    before = len(proxy.access_log())
     asked = {"upstream": f"127.0.0.1:{api.port}", "status": 201}
     until(
-        lambda: any(asked.items() <= entry.items() for entry in proxy.book()[before:]), "its turn"
+        lambda: any(asked.items() <= entry.items() for entry in proxy.access_log()[before:]),
+        "its turn",
     )
 
 
-def was_given_up(entry: dict[str, Any]) -> bool:
+def was_aborted(entry: dict[str, Any]) -> bool:
     """Whether a read ended without an answer of any API; its own 503 (the store) is one."""
     last = entry["upstream_status"].rpartition(", ")[2]
     return bool(entry["method"] == "GET" and entry["status"] == 503 and last != "503")
@@ -51,13 +52,13 @@ def test_a_rolling_restart_fails_nobody(
     """Every read is answered by an API. A create is, or it is a 503 that says when to come again;
     then it is with its Idempotency-Key, and not done twice.
     """
-    program("nginx")
+    find_program("nginx")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     made: dict[str, str] = {}
     with ExitStack() as exits:
         apis = [start(environ, tmp_path, free_port(), exits) for _ in range(2)]
         proxy = exits.enter_context(
-            proxying(tmp_path / "proxy", certificate, *(api.port for api in apis))
+            run_nginx(tmp_path / "proxy", certificate, *(api.port for api in apis))
         )
         line = Line(proxy.url)
 
@@ -80,5 +81,5 @@ def test_a_rolling_restart_fails_nobody(
         print(f"{len(made)} made and looked at; answers {dict(book)}")
         assert {each.status for each in line.book} <= {200, 201, 503}
         assert all(each.body["retry_after"] for each in line.book if each.status == 503)
-        assert [entry for entry in proxy.book() if was_given_up(entry)] == []
+        assert [entry for entry in proxy.access_log() if was_aborted(entry)] == []
         assert len(made) == len(set(made.values()))

@@ -11,19 +11,19 @@ from contextlib import contextmanager
 
 import pytest
 from api.wire import head, post
-from deploy.proxy import Proxy
+from deploy.proxy import NginxProxy
 
-SLOW = int(os.environ.get("OTPVOICE_TEST_SLOW_CLIENTS", "150"))
-LOOKS = 100
+SLOW_CLIENTS = int(os.environ.get("OTPVOICE_TEST_SLOW_CLIENTS", "150"))
+REQUESTS = 100
 """Of somebody who is in a hurry, in one round, while all the slow ones are there."""
 ROUNDS = 3
 """At most: who is held up by slow clients is in each; who shares a busy machine is not."""
-PATIENCE = 0.2
+MAX_LATENCY_S = 0.2
 """Seconds that 99 of 100 answers may take, with the connection for each."""
-PAUSE = 0.5
+DRIP_INTERVAL_S = 0.5
 """Seconds between two bytes of a slow client."""
 
-KINDS = {
+BEGINNINGS = {
     "head": head("GET /readyz HTTP/1.1", "X-Slow: a")[:-4],
     "body": post("Content-Length: 16000"),
     # Far more answers than fit into what lies between, and none of them is read.
@@ -34,7 +34,7 @@ KINDS = {
 class SlowClient:
     """Says its beginning, then a byte now and then; comes again when it is hung up on."""
 
-    def __init__(self, proxy: Proxy, n: int, beginning: bytes) -> None:
+    def __init__(self, proxy: NginxProxy, n: int, beginning: bytes) -> None:
         self._proxy = proxy
         # Fifty share an address: each has its bounds, which are not what is tested.
         self._address = f"127.0.3.{1 + n // 50}"
@@ -59,16 +59,16 @@ class SlowClient:
 
 
 @contextmanager
-def slow_clients(proxy: Proxy) -> Iterator[None]:
+def slow_clients(proxy: NginxProxy) -> Iterator[None]:
     """Meanwhile all of them are there."""
     over = threading.Event()
     clients = {
-        kind: [SlowClient(proxy, n, beginning) for n in range(SLOW)]
-        for kind, beginning in KINDS.items()
+        kind: [SlowClient(proxy, n, beginning) for n in range(SLOW_CLIENTS)]
+        for kind, beginning in BEGINNINGS.items()
     }
 
     def drip() -> None:
-        while not over.wait(PAUSE):
+        while not over.wait(DRIP_INTERVAL_S):
             for client in (*clients["head"], *clients["body"]):
                 client.goes_on()
 
@@ -84,26 +84,26 @@ def slow_clients(proxy: Proxy) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("redis")
-@pytest.mark.timeout(120 + SLOW)
-def test_slow_clients_slow_nobody_else(proxy: Proxy) -> None:
+@pytest.mark.timeout(120 + SLOW_CLIENTS)
+def test_slow_clients_slow_nobody_else(proxy: NginxProxy) -> None:
     """Many times as many as the API has threads say their heads, say their bodies or read their
     answers slowly; ``/readyz`` is answered as fast as ever.
     """
     with slow_clients(proxy):
         for _ in range(ROUNDS):
-            took = looks(proxy)
-            p50, p99 = took[LOOKS // 2], took[LOOKS * 99 // 100]
-            print(f"{SLOW} slow clients of each kind: p50 {p50:.3f} s, p99 {p99:.3f} s")
-            if p99 < PATIENCE:
+            took = request_latencies(proxy)
+            p50, p99 = took[REQUESTS // 2], took[REQUESTS * 99 // 100]
+            print(f"{SLOW_CLIENTS} slow clients of each kind: p50 {p50:.3f} s, p99 {p99:.3f} s")
+            if p99 < MAX_LATENCY_S:
                 break
-    assert p99 < PATIENCE
+    assert p99 < MAX_LATENCY_S
 
 
-def looks(proxy: Proxy) -> list[float]:
+def request_latencies(proxy: NginxProxy) -> list[float]:
     """How many seconds each look took, in order of size."""
     took = []
-    for _ in range(LOOKS):
+    for _ in range(REQUESTS):
         began = time.monotonic()
-        assert proxy.told(head("GET /readyz HTTP/1.1")).status == 200
+        assert proxy.send(head("GET /readyz HTTP/1.1")).status == 200
         took.append(time.monotonic() - began)
     return sorted(took)

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from deploy.programs import program
+from deploy.programs import find_program
 from deploy.proxy import CONFIG
 
 from otpvoice.cli import main
@@ -21,7 +21,7 @@ def unit(name: str) -> str:
     return (CONFIG / "systemd" / f"otpvoice-{name}.service").read_text("utf-8")
 
 
-def said(name: str, option: str) -> list[str]:
+def option_values(name: str, option: str) -> list[str]:
     """Every value that a unit gives to an option."""
     return re.findall(rf"^{option}=(.*)$", unit(name), re.MULTILINE)
 
@@ -29,29 +29,29 @@ def said(name: str, option: str) -> list[str]:
 @pytest.mark.parametrize("name", UNITS)
 def test_it_starts_a_command_of_ours(name: str) -> None:
     """And waits for its end longer than that takes."""
-    (start,) = said(name, "ExecStart")
+    (start,) = option_values(name, "ExecStart")
     assert start == f"{PROGRAM} {name}"
     assert name in main.commands
-    (patience,) = said(name, "TimeoutStopSec")
+    (patience,) = option_values(name, "TimeoutStopSec")
     assert int(patience) > UNITS[name]
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_unit_reads_secrets_from_its_credentials(name: str) -> None:
     """The whole directory is loaded under a prefix that the settings know."""
-    pairs = [pair for line in said(name, "Environment") for pair in line.split()]
+    pairs = [pair for line in option_values(name, "Environment") for pair in line.split()]
     variables = dict(pair.split("=", 1) for pair in pairs if pair.startswith("OTPVOICE_"))
     assert variables == {
         "OTPVOICE_CONFIG": "/etc/otpvoice/otpvoice.toml",
         "OTPVOICE_SECRETS_DIR": "%d",
     }
-    assert said(name, "LoadCredential") == ["otpvoice:/etc/otpvoice/secrets"]
+    assert option_values(name, "LoadCredential") == ["otpvoice:/etc/otpvoice/secrets"]
 
 
 @pytest.mark.parametrize("name", [*UNITS, "sandbox"])
 def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
     """Nothing in it is unknown or wrong, and it is let do little."""
-    analyze = program("systemd-analyze")
+    analyze = find_program("systemd-analyze")
     here = tmp_path / f"otpvoice-{name}.service"
     here.write_text(unit(name).replace(PROGRAM, "/bin/true"), "utf-8")
     verified = subprocess.run(

@@ -1,4 +1,4 @@
-"""The shipped store: started as it is shipped, it is what the promises stand on."""
+"""The valkey store: started as it is valkey, it is what the promises stand on."""
 
 import os
 import re
@@ -25,8 +25,8 @@ PASSWORD = "password-of-the-tests-5f0a1c"
 
 
 @dataclass(frozen=True)
-class Store:
-    """A running Valkey with the shipped files."""
+class ValkeyServer:
+    """A running Valkey with the valkey files."""
 
     port: int
 
@@ -35,14 +35,14 @@ class Store:
         """For ``redis.url``."""
         return f"redis://otpvoice:{PASSWORD}@127.0.0.1:{self.port}/0"
 
-    def asked_by(self, user: str | None, password: str | None = None) -> Redis:
+    def client_for(self, user: str | None, password: str | None = None) -> Redis:
         """A connection of this user."""
         once = Retry(NoBackoff(), 0)
         return Redis(port=self.port, username=user, password=password, protocol=2, retry=once)
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """Only port and folder are others than shipped; the users are those that it recommends."""
     folder = tmp_path_factory.mktemp("valkey")
     users, port = folder / "users.acl", free_port()
@@ -51,21 +51,21 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     users.write_text(f"{own} +flushdb\n", "utf-8")  # the tests empty it
     command = [str(_binary.get_binary_path()), str(CONFIG / "valkey.conf"), "--port", str(port)]
     command += ["--dir", str(folder), "--aclfile", str(users)]
-    store = Store(port)
+    store = ValkeyServer(port)
     with Process(command, folder / "log") as process:
-        with closing(store.asked_by("health", "any")) as health:
-            until(lambda: process.runs and _answers(health), f"the store; see {folder}")
+        with closing(store.client_for("health", "any")) as health:
+            until(lambda: process.runs and _responds(health), f"the store; see {folder}")
         yield store
 
 
-def _answers(redis: Redis) -> bool:
+def _responds(redis: Redis) -> bool:
     try:
         return bool(redis.ping())
     except RedisConnectionError:
         return False
 
 
-def typed(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def run_command(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     """``otpvoice <words>`` at an operator's terminal."""
     command = [sys.executable, "-m", "otpvoice", *words]
     environ = {**os.environ, **variables}
@@ -73,44 +73,46 @@ def typed(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess
 
 
 @pytest.mark.timeout(240)  # it starts eight processes
-def test_a_verification_runs_on_it(shipped: Store, environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_verification_runs_on_it(
+    valkey: ValkeyServer, environ: dict[str, str], tmp_path: Path
+) -> None:
     """Asked for, called, checked, and known as answered; doctor has nothing to say against it."""
-    there = environ | {"OTPVOICE_REDIS_URL": shipped.url}
+    there = environ | {"OTPVOICE_REDIS_URL": valkey.url}
     with service_running(there, tmp_path) as stack:
         verification = stack.service.asks()
         code = stack.service.hears_code(ASHA)
         assert stack.service.checks(verification, code).json()["valid"] is True
         stack.service.call_becomes(verification, "answered")
         for words in ("limits", f"find {ASHA}", f"limits block {ASHA}", f"forget {ASHA} --yes"):
-            done = typed(stack.variables, *words.split())
+            done = run_command(stack.variables, *words.split())
             assert done.returncode == 0, done.stderr
-        found = typed(stack.variables, "doctor").stdout
+        found = run_command(stack.variables, "doctor").stdout
     of_the_store = re.findall(r"^(ok|warn|FAIL) +redis.*", found, re.MULTILINE)
     assert len(of_the_store) >= 4
     assert set(of_the_store) == {"ok"}
 
 
-def test_its_user_can_do_nothing_else(shipped: Store) -> None:
+def test_its_user_can_do_nothing_else(valkey: ValkeyServer) -> None:
     """Other keys, other settings and the whole database are not its business."""
-    with closing(shipped.asked_by("otpvoice", PASSWORD)) as redis:
+    with closing(valkey.client_for("otpvoice", PASSWORD)) as redis:
         for words in ("GET other", "FLUSHALL", "KEYS *", "CONFIG SET appendonly no", "SHUTDOWN"):
             with pytest.raises(NoPermissionError):
                 redis.execute_command(*words.split())  # type: ignore[no-untyped-call] # has no types
 
 
-def test_nobody_else_gets_in(shipped: Store) -> None:
+def test_nobody_else_gets_in(valkey: ValkeyServer) -> None:
     """Without a password nothing is answered; "health" may ask whether it lives, and no more."""
-    with closing(shipped.asked_by(None)) as stranger, pytest.raises(AuthenticationError):
+    with closing(valkey.client_for(None)) as stranger, pytest.raises(AuthenticationError):
         stranger.ping()
-    with closing(shipped.asked_by("health", "any")) as health:
+    with closing(valkey.client_for("health", "any")) as health:
         assert health.ping()
         with pytest.raises(NoPermissionError):
             health.get("{otpvoice}:x")
 
 
-def test_it_keeps_what_it_acknowledged(shipped: Store) -> None:
+def test_it_keeps_what_it_acknowledged(valkey: ValkeyServer) -> None:
     """The settings that the promises name, as the running server tells them."""
-    with closing(shipped.asked_by("otpvoice", PASSWORD)) as redis:
+    with closing(valkey.client_for("otpvoice", PASSWORD)) as redis:
         told = (
             redis.config_get("append*") | redis.config_get("maxmemory*") | redis.config_get("save")
         )

@@ -15,11 +15,11 @@ from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.maintenance import Keeper
 from otpvoice.providers.base import (
     Callback,
-    CallInquiry,
-    CallOrder,
+    CallQuery,
     CallReport,
     Deadlines,
-    Placement,
+    OutboundCall,
+    PlacementResult,
 )
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
@@ -42,15 +42,15 @@ class HangingProvider:
         self._lock = threading.Lock()
         self._fails = fails
 
-    def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+    def place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         """Is not what it is for."""
         raise NotImplementedError
 
-    def request(self, order: CallOrder) -> NoReturn:
+    def preview_request(self, call: OutboundCall) -> NoReturn:
         """Is not what it is for."""
         raise NotImplementedError
 
-    def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:  # noqa: ARG002
+    def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:  # noqa: ARG002
         """Hangs, and then knows nothing."""
         with self._lock:
             self.questions += 1
@@ -60,7 +60,7 @@ class HangingProvider:
             raise self._fails
         return None
 
-    def read_callback(self, callback: Callback) -> NoReturn:
+    def parse_callback(self, callback: Callback) -> NoReturn:
         """Is not what it is for."""
         raise NotImplementedError
 

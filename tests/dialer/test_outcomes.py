@@ -202,13 +202,13 @@ def test_call_that_the_proxy_refuses_is_unsent(
 ) -> None:
     """It is sent again later and leaves no gap, because the provider was sent nothing."""
     with connect_proxy() as proxy:
-        proxy.answer = f"HTTP/1.1 {status} No\r\n\r\n".encode()
+        proxy.response = f"HTTP/1.1 {status} No\r\n\r\n".encode()
         desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_PROXY=proxy.url))
         verification = desk.asks()
         desk.dials()
         assert desk.calls_of(verification)[0].status is CallStatus.QUEUED
         assert phones.ledger() == []
-        proxy.answer = b""
+        proxy.response = b""
         store.clock_offset += 1_001
         desk.dials()
     assert desk.calls_of(verification)[0].status is CallStatus.PLACED

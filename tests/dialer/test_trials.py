@@ -8,7 +8,7 @@ from otpvoice.core.keys import KeyRing, SealBroken
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.exchange_capture import OverheardReply, open_overheard
+from otpvoice.providers.exchange_capture import CapturedResponse, decrypt_exchange
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 
@@ -26,9 +26,9 @@ def test_the_reply_is_kept_word_by_word(
     call = service.try_out("login", CreateRequest(ASHA, code="482913")).calls[0]
     assert desk.dials()
     ((_, sealed),) = store.overheard(call.id)
-    heard = open_overheard(ring, call.id, sealed)
-    assert isinstance(heard, OverheardReply)
-    assert (heard.method, heard.status, heard.why) == ("POST", 200, "")
+    heard = decrypt_exchange(ring, call.id, sealed)
+    assert isinstance(heard, CapturedResponse)
+    assert (heard.method, heard.status, heard.error) == ("POST", 200, "")
     assert ASHA.removeprefix("+").encode() in heard.body
     assert ASHA.removeprefix("+") not in repr(heard)
     kept = b"".join(redis.dump(key) or b"" for key in redis.scan_iter("*overheard:*"))
@@ -44,10 +44,10 @@ def test_silence_is_kept_too(
     begun = service.try_out("login", CreateRequest(ASHA))
     assert desk.dials(over_within=0.3)
     ((_, sealed),) = store.overheard(begun.calls[0].id)
-    heard = open_overheard(ring, begun.calls[0].id, sealed)
-    assert isinstance(heard, OverheardReply)
-    assert (heard.status, heard.body, heard.why) == (None, b"", "TimeoutError")
-    assert 0.2 < heard.seconds < 2
+    heard = decrypt_exchange(ring, begun.calls[0].id, sealed)
+    assert isinstance(heard, CapturedResponse)
+    assert (heard.status, heard.body, heard.error) == (None, b"", "TimeoutError")
+    assert 0.2 < heard.duration_s < 2
     assert desk.calls_of(begun)[0].status is CallStatus.UNKNOWN
 
 
@@ -63,4 +63,4 @@ def test_it_opens_for_its_own_call_only(ring: KeyRing) -> None:
     call, other = "call_" + "a" * 32, "call_" + "b" * 32
     sealed = ring.seal("{}", f"{call} heard")
     with pytest.raises(SealBroken):
-        open_overheard(ring, other, sealed)
+        decrypt_exchange(ring, other, sealed)

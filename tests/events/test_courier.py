@@ -266,11 +266,11 @@ def test_every_key_ends(telling: Telling, client: Client, redis: Redis) -> None:
 def test_events_go_through_the_proxy(telling_of: Callable[..., Telling], client: Client) -> None:
     """With ``events.proxy`` each is delivered through a tunnel; a refused tunnel is tried again."""
     with connect_proxy() as proxy:
-        proxy.answer = b"HTTP/1.1 407 No\r\n\r\n"
+        proxy.response = b"HTTP/1.1 407 No\r\n\r\n"
         telling = telling_of(**told_at(client), OTPVOICE_EVENTS_PROXY=proxy.url)
         begins_and_ends(telling)
         assert telling.tells() == 2
-        proxy.answer = b""
+        proxy.response = b""
         telling.passes(PAUSES[0] * LONGEST)
         assert telling.tells() == 2
         client.hears(2)

@@ -1,4 +1,4 @@
-"""Searches for a callback that ``Mobtexting.read_callback`` does not take as it promises.
+"""Searches for a callback that ``Mobtexting.parse_callback`` does not take as it promises.
 
 Not a part of the suite: it runs for as long as it is let, guided by what the code has covered.
 It needs atheris (https://github.com/google/atheris) beside the service's own packages, as in::
@@ -9,7 +9,8 @@ It needs atheris (https://github.com/google/atheris) beside the service's own pa
 
 Arguments are libFuzzer's; what is found new is kept in the folder, and a next run goes on from it.
 An input is a query string and, after the first line end, a body. Each comes with a right secret,
-because without one nothing is read; ``tests/providers/test_mobtexting_trust.py`` has that door.
+because without one nothing is read, which ``tests/providers/test_mobtexting_callback_auth.py``
+covers.
 """
 
 import json
@@ -106,11 +107,11 @@ def read(data: bytes) -> None:
     told = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
     callback = Callback(body[:_MAX_BODY], told, authorization=f"Bearer {_SECRET}")
     try:
-        news = _ADAPTER.read_callback(callback)
+        news = _ADAPTER.parse_callback(callback)
     except CallbackError:
         return
     if isinstance(news, Challenge):
-        assert news.answer.isprintable()
+        assert news.response.isprintable()
     else:
         for report in news:
             _judge(report)
@@ -122,8 +123,8 @@ def _judge(report: CallReport) -> None:
     assert report.number is None or _is_number(report.number.removeprefix("+"), 7)
     assert report.bridge is None or _is_number(report.bridge, 3)
     assert report.raw is None or (len(report.raw) <= 40 and report.raw.isprintable())
-    assert report.duration is None or 0 <= report.duration < 100_000
-    started_at = report.started_at
+    assert report.duration_s is None or 0 <= report.duration_s < 100_000
+    started_at = report.started_at_ms
     assert started_at is None or _YEAR_1 <= started_at <= _YEAR_10000
 
 

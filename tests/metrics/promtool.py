@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped] # it ships no types
-from deploy.programs import program
+from deploy.programs import find_program
 
 ALERTS = Path(__file__).parents[2] / "config" / "alerts.yaml"
 
@@ -31,7 +31,7 @@ def fires(folder: Path, alert: str, series: Mapping[str, str], at: str) -> bool:
     file.write_text(
         yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": [test]})
     )
-    command = [program("promtool"), "test", "rules", str(file)]
+    command = [find_program("promtool"), "test", "rules", str(file)]
     judged = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if judged.returncode:
         assert "got: nil" in judged.stdout + judged.stderr, judged.stdout + judged.stderr

@@ -22,7 +22,7 @@ from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetric
 from otpvoice.metrics.exposition import Page
 from otpvoice.metrics.logs import LogMetrics
 from otpvoice.metrics.store import StoreMetrics
-from otpvoice.providers.base import Outcome
+from otpvoice.providers.base import PlacementOutcome
 from otpvoice.store.admin import Operations
 from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.models import News
@@ -33,7 +33,7 @@ EVERYWHERE = {"instance", "job", "le"}
 WORDS = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
-        *(*Outcome, *News, TOLD, FAILED, GIVEN_UP, DROPPED),
+        *(*PlacementOutcome, *News, TOLD, FAILED, GIVEN_UP, DROPPED),
         *(problem.code for problem in (*PROBLEMS.values(), OUR_FAULT)),
     },
 }

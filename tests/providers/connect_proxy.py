@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from providers.wire import serving
+from providers.scripted_server import serve_connections
 
 USER, PASSWORD = "otp voice", "p@ss:w/ord"
 CREDENTIALS = "otp%20voice:p%40ss%3Aw%2Ford"
@@ -27,10 +27,10 @@ class ConnectProxy:
     """
 
     port: int = 0
-    answer: bytes = b""
-    greeting: bytes = b""
+    response: bytes = b""
+    interim: bytes = b""
     authorization: str = ""
-    heads: list[str] = field(default_factory=list)
+    request_heads: list[str] = field(default_factory=list)
     """Each request as it came."""
     relayed: bytearray = field(default_factory=bytearray)
     """What went through its tunnels to their targets."""
@@ -43,15 +43,15 @@ class ConnectProxy:
     @property
     def targets(self) -> list[str]:
         """Where tunnels were asked to."""
-        return [head.split()[1] for head in self.heads]
+        return [head.split()[1] for head in self.request_heads]
 
     def serve(self, conn: socket.socket) -> None:
         """Serve one connection to its end."""
         with conn.makefile("rb", buffering=0) as stream:
             head = b"".join(iter(stream.readline, b"\r\n")).decode()
-            self.heads.append(head)
-            if self.answer:
-                conn.sendall(self.answer)
+            self.request_heads.append(head)
+            if self.response:
+                conn.sendall(self.response)
             elif (
                 self.authorization and f"Proxy-Authorization: {self.authorization}\r\n" not in head
             ):
@@ -67,7 +67,7 @@ class ConnectProxy:
             conn.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             return
         with other:
-            conn.sendall(self.greeting + b"HTTP/1.1 200 Connection established\r\n\r\n")
+            conn.sendall(self.interim + b"HTTP/1.1 200 Connection established\r\n\r\n")
             back = threading.Thread(target=_pipe, args=(other, conn, bytearray()), daemon=True)
             back.start()
             _pipe(conn, other, self.relayed)
@@ -88,5 +88,5 @@ def _pipe(source: socket.socket, sink: socket.socket, record: bytearray) -> None
 def connect_proxy() -> Iterator[ConnectProxy]:
     """Run a proxy on a port of this machine."""
     proxy = ConnectProxy()
-    with serving(proxy.serve) as proxy.port:
+    with serve_connections(proxy.serve) as proxy.port:
         yield proxy

@@ -9,11 +9,11 @@ from callback_shapes import BOUNDARY, WRAPPINGS, Wrap, as_json, as_multipart
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.providers.base import (
     Callback,
+    CallbackParseError,
     CallReport,
     Challenge,
-    UnreadableCallbackError,
 )
-from otpvoice.providers.message_shape import shape
+from otpvoice.providers.message_shape import describe_types
 from otpvoice.providers.mobtexting.messages import MAX_MESSAGES
 from otpvoice.providers.mobtexting.provider import Mobtexting
 
@@ -35,21 +35,21 @@ C2C = {
 }
 
 
-def read(body: bytes, query: dict[str, str] | None = None) -> tuple[CallReport, ...] | Challenge:
+def parse(body: bytes, query: dict[str, str] | None = None) -> tuple[CallReport, ...] | Challenge:
     """Parse a callback with the right secret."""
-    return ADAPTER.read_callback(Callback(body, query or {}, authorization=f"Bearer {SECRET}"))
+    return ADAPTER.parse_callback(Callback(body, query or {}, authorization=f"Bearer {SECRET}"))
 
 
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
 def test_read_callback_any_wrapping_same_report(wrap: Wrap) -> None:
     """Whatever it is written in or wrapped in, the same is reported."""
-    (composed,) = expect_reports(read(wrap(COMPOSED)))
+    (composed,) = expect_reports(parse(wrap(COMPOSED)))
     assert (composed.ids, composed.number) == (("70fa-87",), "+918867130000")
     assert (composed.status, composed.raw) == (CallStatus.NO_ANSWER, "NO ANSWER")
-    (c2c,) = expect_reports(read(wrap(C2C)))
+    (c2c,) = expect_reports(parse(wrap(C2C)))
     assert (c2c.ids, c2c.route, c2c.number) == ((), Route.C2C, "+918919520000")
-    assert (c2c.bridge, c2c.started_at) == ("918068280000", 1617965859_000)
-    assert (c2c.status, c2c.duration) == (CallStatus.ANSWERED, 23)
+    assert (c2c.bridge, c2c.started_at_ms) == ("918068280000", 1617965859_000)
+    assert (c2c.status, c2c.duration_s) == (CallStatus.ANSWERED, 23)
 
 
 def expect_reports(read: tuple[CallReport, ...] | Challenge) -> tuple[CallReport, ...]:
@@ -61,7 +61,7 @@ def expect_reports(read: tuple[CallReport, ...] | Challenge) -> tuple[CallReport
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
 def test_read_callback_challenge_in_any_wrapping_answered(wrap: Wrap) -> None:
     """The challenge of a new webhook may be wrapped as callbacks are."""
-    assert read(wrap({"validation_key": "key", "challenge": "a234qwe"})) == Challenge("a234qwe")
+    assert parse(wrap({"validation_key": "key", "challenge": "a234qwe"})) == Challenge("a234qwe")
 
 
 @pytest.mark.parametrize(
@@ -76,17 +76,17 @@ def test_read_callback_challenge_in_any_wrapping_answered(wrap: Wrap) -> None:
 )
 def test_read_callback_several_messages_each_reported(wrapped: object) -> None:
     """One callback may report several calls, in their order."""
-    reports = expect_reports(read(as_json(wrapped)))
+    reports = expect_reports(parse(as_json(wrapped)))
     assert [each.number for each in reports] == ["+918867130000", "+918919520000"]
 
 
 def test_read_callback_query_belongs_to_every_message() -> None:
     """What the address says holds for each, and a message's own member wins."""
     reports = expect_reports(
-        read(as_json([COMPOSED, C2C]), {"id": "from-the-query", "source": "C2C", "token": "x"})
+        parse(as_json([COMPOSED, C2C]), {"id": "from-the-query", "source": "C2C", "token": "x"})
     )
     assert [each.ids for each in reports] == [("70fa-87",), ("from-the-query",)]
-    (split,) = expect_reports(read(b'{"status": "BUSY"}', {"id": "from-the-query"}))
+    (split,) = expect_reports(parse(b'{"status": "BUSY"}', {"id": "from-the-query"}))
     assert (split.ids, split.status) == (("from-the-query",), CallStatus.BUSY)
 
 
@@ -111,8 +111,8 @@ def test_read_callback_query_belongs_to_every_message() -> None:
 )
 def test_read_callback_not_understood_refused(wrapped: object) -> None:
     """Too many, too deep, ambiguous or incomplete: all of the callback is refused, nothing half."""
-    with pytest.raises(UnreadableCallbackError) as caught:
-        read(as_json(wrapped))
+    with pytest.raises(CallbackParseError) as caught:
+        parse(as_json(wrapped))
     assert "70fa" not in str(caught.value)
 
 
@@ -134,8 +134,8 @@ def test_read_callback_not_understood_refused(wrapped: object) -> None:
 )
 def test_read_callback_broken_multipart_refused(body: bytes) -> None:
     """Parts without an end or a name, only files, or too many: unreadable, never half of it."""
-    with pytest.raises(UnreadableCallbackError):
-        read(body)
+    with pytest.raises(CallbackParseError):
+        parse(body)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_read_callback_no_call_named_says_what_is_missing(
     members: dict[str, Any], missing: str
 ) -> None:
     """The provider's operator reads what to add."""
-    with pytest.raises(UnreadableCallbackError, match=missing):
-        read(as_json(members))
+    with pytest.raises(CallbackParseError, match=missing):
+        parse(as_json(members))
 
 
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
 def test_shape_any_wrapping_no_values(wrap: Wrap) -> None:
     """Names and types of members, no value of any: not a number, id, time or word."""
-    shown = "\n".join(shape(wrap(COMPOSED)) + shape(wrap(C2C)))
+    shown = "\n".join(describe_types(wrap(COMPOSED)) + describe_types(wrap(C2C)))
     assert "status" in shown or "payload" in shown
     for value in [*COMPOSED.values(), *C2C.values()]:
         assert value is None or str(value) == "0" or str(value) not in shown
@@ -165,6 +165,6 @@ def test_shape_any_wrapping_no_values(wrap: Wrap) -> None:
 
 def test_shape_many_members_bounded() -> None:
     """A log line is not as long as a body may be."""
-    lines = shape(as_json({f"a{n % 10}" * (n // 10 + 1): n for n in range(200)}))
+    lines = describe_types(as_json({f"a{n % 10}" * (n // 10 + 1): n for n in range(200)}))
     assert len(lines) == 21
     assert lines[-1] == "and more"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from client.certificate import self_signed
-from providers.wire import Wire, post, reply, tls_serving
+from providers.scripted_server import ScriptedServer, http_response, post, serve_tls
 
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import Deadlines
 
-OLD = reply(b'{"callId":"somebody-else"}')
-NEW = reply(b'{"callId":"ours"}')
+OLD = http_response(b'{"callId":"somebody-else"}')
+NEW = http_response(b'{"callId":"ours"}')
 INTERIM = {
     "100": b"HTTP/1.1 100 Continue\r\n\r\n",
     "102": b"HTTP/1.1 102 Processing\r\n\r\n",
@@ -29,9 +29,9 @@ INTERIM = {
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
+def server() -> Iterator[ScriptedServer]:
     """A server without TLS."""
-    server = Wire()
+    server = ScriptedServer()
     yield server
     server.close()
 
@@ -42,9 +42,9 @@ def client() -> HttpClient:
     return HttpClient()
 
 
-def connections(wire: Wire) -> list[int]:
+def connections(server: ScriptedServer) -> list[int]:
     """On which connection each request came."""
-    return [request.connection for request in wire.requests]
+    return [request.connection for request in server.requests]
 
 
 # Interim responses
@@ -52,17 +52,17 @@ def connections(wire: Wire) -> list[int]:
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 def test_request_after_interim_responses_gets_its_own_response(
-    wire: Wire, client: HttpClient, interim: bytes
+    server: ScriptedServer, client: HttpClient, interim: bytes
 ) -> None:
     """A 1xx before the response is skipped, and the connection is used again."""
-    wire.will(interim + OLD, NEW)
-    assert post(client, wire.url) == Reply(200, b'{"callId":"somebody-else"}')
-    assert post(client, wire.url) == Reply(200, b'{"callId":"ours"}')
-    assert connections(wire) == [1, 1]
+    server.respond(interim + OLD, NEW)
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"somebody-else"}')
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"ours"}')
+    assert connections(server) == [1, 1]
 
 
 def test_endless_interim_responses_are_given_up_by_their_size(
-    wire: Wire, client: HttpClient
+    server: ScriptedServer, client: HttpClient
 ) -> None:
     """A stream of 1xx ends long before the deadline; the request may have been accepted."""
 
@@ -70,26 +70,26 @@ def test_endless_interim_responses_are_given_up_by_their_size(
         while True:
             conn.sendall(INTERIM["103"])
 
-    wire.will(pour)
-    assert post(client, wire.url, 60) == NoReply(sent=True, why="TooLargeError")
+    server.respond(pour)
+    assert post(client, server.url, 60) == RequestFailed(sent=True, reason="ResponseTooLargeError")
 
 
-def test_switching_protocols_is_no_response(wire: Wire, client: HttpClient) -> None:
+def test_switching_protocols_is_no_response(server: ScriptedServer, client: HttpClient) -> None:
     """101 without a request to switch: what follows is unknown, and the connection is closed."""
-    wire.will(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + OLD, NEW)
-    assert post(client, wire.url) == NoReply(sent=True, why="UnexpectedUpgradeError")
-    assert post(client, wire.url) == Reply(200, b'{"callId":"ours"}')
-    assert connections(wire) == [1, 2]
+    server.respond(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + OLD, NEW)
+    assert post(client, server.url) == RequestFailed(sent=True, reason="UnexpectedUpgradeError")
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"ours"}')
+    assert connections(server) == [1, 2]
 
 
 # Bytes behind a response
 
 
 BEHIND = {
-    "second response": (reply(b"1") + OLD, b"1"),
-    "first byte of a response": (reply(b"1") + b"H", b"1"),
-    "first half of a response": (reply(b"1") + OLD[:30], b"1"),
-    "body longer than its length": (reply(b"1") + b"23", b"1"),
+    "second response": (http_response(b"1") + OLD, b"1"),
+    "first byte of a response": (http_response(b"1") + b"H", b"1"),
+    "first half of a response": (http_response(b"1") + OLD[:30], b"1"),
+    "body longer than its length": (http_response(b"1") + b"23", b"1"),
     "body of a 204": (b"HTTP/1.1 204 No Content\r\n\r\n" + OLD, b""),
     "body of a 304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n{}", b""),
     "after chunks": (
@@ -100,44 +100,48 @@ BEHIND = {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\nX: y\r\n\r\n" + OLD,
         b"1",
     ),
-    "empty line": (reply(b"1") + b"\r\n", b"1"),
+    "empty line": (http_response(b"1") + b"\r\n", b"1"),
 }
 
 
 @pytest.mark.parametrize(("sent", "body"), BEHIND.values(), ids=BEHIND)
 def test_connection_with_unread_bytes_is_closed(
-    wire: Wire, client: HttpClient, sent: bytes, body: bytes
+    server: ScriptedServer, client: HttpClient, sent: bytes, body: bytes
 ) -> None:
     """Whatever stands behind a response, the next request goes over a new connection."""
-    wire.will(sent, NEW)
-    first = post(client, wire.url)
-    assert isinstance(first, Reply)
+    server.respond(sent, NEW)
+    first = post(client, server.url)
+    assert isinstance(first, HttpResponse)
     assert first.body == body
-    assert post(client, wire.url) == Reply(200, b'{"callId":"ours"}')
-    assert connections(wire) == [1, 2]
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"ours"}')
+    assert connections(server) == [1, 2]
 
 
 @pytest.mark.parametrize("cut", [1, 20, 40])
-def test_rest_of_a_stray_response_is_not_read(wire: Wire, client: HttpClient, cut: int) -> None:
+def test_rest_of_a_stray_response_is_not_read(
+    server: ScriptedServer, client: HttpClient, cut: int
+) -> None:
     """A second response that arrives in two halves, one before and one after the next request."""
-    wire.will(reply(b"1") + OLD[:cut], OLD[cut:] + NEW)
-    assert post(client, wire.url) == Reply(200, b"1")
-    assert post(client, wire.url) != Reply(200, b'{"callId":"somebody-else"}')
-    assert connections(wire) == [1, 2]
+    server.respond(http_response(b"1") + OLD[:cut], OLD[cut:] + NEW)
+    assert post(client, server.url) == HttpResponse(200, b"1")
+    assert post(client, server.url) != HttpResponse(200, b'{"callId":"somebody-else"}')
+    assert connections(server) == [1, 2]
 
 
-def test_connection_is_closed_at_once_when_bytes_are_left(wire: Wire, client: HttpClient) -> None:
+def test_connection_is_closed_at_once_when_bytes_are_left(
+    server: ScriptedServer, client: HttpClient
+) -> None:
     """It is not kept until the next request finds out."""
     closed = threading.Event()
 
     def serve(conn: socket.socket) -> None:
-        conn.sendall(reply(b"1") + OLD)
+        conn.sendall(http_response(b"1") + OLD)
         conn.settimeout(5)
         assert conn.recv(1) == b""
         closed.set()
 
-    wire.will(serve)
-    post(client, wire.url)
+    server.respond(serve)
+    post(client, server.url)
     assert closed.wait(5)
 
 
@@ -155,64 +159,70 @@ def test_response_before_the_request_is_not_taken() -> None:
             return 0.0
 
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        answer = HttpClient(clock=clock).post(url, {}, b"{}", Deadlines(send_by=5, over_by=5))
+        answer = HttpClient(clock=clock).post(url, {}, b"{}", Deadlines(send_by=5, finish_by=5))
         with accepted[0] as conn, suppress(ConnectionResetError):
             assert conn.recv(1) == b""
-    assert answer == NoReply(sent=False, why="SpokeFirstError")
+    assert answer == RequestFailed(sent=False, reason="UnexpectedDataError")
 
 
-def test_response_before_the_next_request_is_not_taken(wire: Wire, client: HttpClient) -> None:
+def test_response_before_the_next_request_is_not_taken(
+    server: ScriptedServer, client: HttpClient
+) -> None:
     """On a kept connection a stray response comes while nothing is asked."""
     go, done = threading.Event(), threading.Event()
 
     def serve(conn: socket.socket) -> None:
-        conn.sendall(reply(b"1"))
+        conn.sendall(http_response(b"1"))
         go.wait(5)
         conn.sendall(OLD)
         done.set()
         conn.recv(1)
 
-    wire.will(serve, NEW)
-    assert post(client, wire.url) == Reply(200, b"1")
+    server.respond(serve, NEW)
+    assert post(client, server.url) == HttpResponse(200, b"1")
     go.set()
     assert done.wait(5)
-    assert post(client, wire.url) == Reply(200, b'{"callId":"ours"}')
-    assert connections(wire) == [1, 2]
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"ours"}')
+    assert connections(server) == [1, 2]
 
 
 # Ends of a response
 
 
 ENDS = {
-    "no reason": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}", Reply(200, b"{}"), [1, 1]),
-    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\n\r\n{}", Reply(200, b"{}"), [1, 2]),
-    "Connection: close": (reply(b"{}", "200 OK", "Connection: close"), Reply(200, b"{}"), [1, 2]),
+    "no reason": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}", HttpResponse(200, b"{}"), [1, 1]),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\n\r\n{}", HttpResponse(200, b"{}"), [1, 2]),
+    "Connection: close": (
+        http_response(b"{}", "200 OK", "Connection: close"),
+        HttpResponse(200, b"{}"),
+        [1, 2],
+    ),
     "trailers": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: y\r\n\r\n",
-        Reply(200, b"{}"),
+        HttpResponse(200, b"{}"),
         [1, 1],
     ),
-    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", Reply(204, b""), [1, 1]),
-    "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", Reply(304, b""), [1, 1]),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", HttpResponse(204, b""), [1, 1]),
+    "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", HttpResponse(304, b""), [1, 1]),
 }
 
 
 @pytest.mark.parametrize(("sent", "expected", "kept"), ENDS.values(), ids=ENDS)
 def test_response_ends_where_http_says(
-    wire: Wire, client: HttpClient, sent: bytes, expected: Reply, kept: list[int]
+    server: ScriptedServer, client: HttpClient, sent: bytes, expected: HttpResponse, kept: list[int]
 ) -> None:
     """Each way to end is read whole; the next request gets its own response."""
     closes = kept[1] == 2
-    wire.will((lambda conn: conn.sendall(sent)) if closes else sent, NEW)
-    assert post(client, wire.url) == expected
-    assert post(client, wire.url) == Reply(200, b'{"callId":"ours"}')
-    assert connections(wire) == kept
+    server.respond((lambda conn: conn.sendall(sent)) if closes else sent, NEW)
+    assert post(client, server.url) == expected
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"ours"}')
+    assert connections(server) == kept
 
 
 BROKEN = {
     "HTTP/0.9": b"<html>hello</html>",
     "HTTP/2": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-    "two lengths": reply(b"12345678", "200 OK", "Content-Length: 1"),
+    "two lengths": http_response(b"12345678", "200 OK", "Content-Length: 1"),
     "status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
     "status 99": b"HTTP/1.1 99 OK\r\n\r\n",
     "interim response alone": INTERIM["103"],
@@ -229,26 +239,30 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
-def test_broken_response_is_no_response(wire: Wire, client: HttpClient, sent: bytes) -> None:
+def test_broken_response_is_no_response(
+    server: ScriptedServer, client: HttpClient, sent: bytes
+) -> None:
     """The call may ring; nothing of it is left for the next request."""
-    wire.will(lambda conn: conn.sendall(sent), NEW)
-    first = post(client, wire.url)
-    assert isinstance(first, NoReply)
+    server.respond(lambda conn: conn.sendall(sent), NEW)
+    first = post(client, server.url)
+    assert isinstance(first, RequestFailed)
     assert first.sent
-    assert post(client, wire.url) == Reply(200, b'{"callId":"ours"}')
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"ours"}')
 
 
-def test_largest_body_in_the_smallest_chunks_is_read(wire: Wire, client: HttpClient) -> None:
+def test_largest_body_in_the_smallest_chunks_is_read(
+    server: ScriptedServer, client: HttpClient
+) -> None:
     """64 KiB in chunks of one byte are within the bounds."""
     chunks = b"1\r\nx\r\n" * 65536 + b"0\r\n\r\n"
-    wire.will(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
-    assert post(client, wire.url) == Reply(200, b"x" * 65536)
+    server.respond(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert post(client, server.url) == HttpResponse(200, b"x" * 65536)
 
 
 # Memory
 
 
-def test_memory_is_flat_whatever_headers_come(wire: Wire) -> None:
+def test_memory_is_flat_whatever_headers_come(server: ScriptedServer) -> None:
     """Twenty replies at once of 1 000 headers of 60 kB each: little is read, less is kept."""
     line = b"X: " + b"y" * 60_000 + b"\r\n"
 
@@ -257,16 +271,16 @@ def test_memory_is_flat_whatever_headers_come(wire: Wire) -> None:
         for _ in range(1_000):
             conn.sendall(line)
 
-    wire.will(*[pour] * 20)
+    server.respond(*[pour] * 20)
     client = HttpClient()
     tracemalloc.start()
     try:
         with ThreadPoolExecutor(20) as pool:
-            answers = [*pool.map(lambda _: post(client, wire.url), range(20))]
+            answers = [*pool.map(lambda _: post(client, server.url), range(20))]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert answers == [NoReply(sent=True, why="TooLargeError")] * 20
+    assert answers == [RequestFailed(sent=True, reason="ResponseTooLargeError")] * 20
     assert peak < 20 * 400_000
 
 
@@ -281,18 +295,20 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_stray_response_within_one_tls_record_is_not_taken(certificate: Path) -> None:
     """What TLS has decrypted and nobody has read is not seen by ``select``."""
-    first = reply(b"x" * 8_000, "200 OK", "X: " + "y" * 120)
+    first = http_response(b"x" * 8_000, "200 OK", "X: " + "y" * 120)
     accepted: list[int] = []
-    with tls_serving(certificate, first + OLD * 20, accepted) as url:
+    with serve_tls(certificate, first + OLD * 20, accepted) as url:
         client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
-        assert [post(client, url) for _ in range(2)] == [Reply(200, b"x" * 8_000)] * 2
+        assert [post(client, url) for _ in range(2)] == [HttpResponse(200, b"x" * 8_000)] * 2
     assert len(accepted) == 2
 
 
 def test_kept_tls_connection_is_used_again(certificate: Path) -> None:
     """Session tickets, which TLS 1.3 sends after the handshake, are no stray response."""
     accepted: list[int] = []
-    with tls_serving(certificate, NEW, accepted) as url:
+    with serve_tls(certificate, NEW, accepted) as url:
         client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
-        assert [post(client, url) for _ in range(3)] == [Reply(200, b'{"callId":"ours"}')] * 3
+        assert [post(client, url) for _ in range(3)] == [
+            HttpResponse(200, b'{"callId":"ours"}')
+        ] * 3
     assert len(accepted) == 1

@@ -13,16 +13,16 @@ from providers.connect_proxy import (
     ConnectProxy,
     connect_proxy,
 )
-from providers.wire import Wire, post, reply, tls_serving
+from providers.scripted_server import ScriptedServer, http_response, post, serve_tls
 
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.http_client.proxy import Proxy, parse_proxy
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
+def server() -> Iterator[ScriptedServer]:
     """The target, without TLS."""
-    server = Wire()
+    server = ScriptedServer()
     yield server
     server.close()
 
@@ -39,17 +39,20 @@ def client_of(url: str, tls: ssl.SSLContext | None = None) -> HttpClient:
     return HttpClient(proxy=parse_proxy(url), tls=tls)
 
 
-def test_http_target_is_reached_by_a_tunnel(wire: Wire, proxy: ConnectProxy) -> None:
+def test_http_target_is_reached_by_a_tunnel(server: ScriptedServer, proxy: ConnectProxy) -> None:
     """Never by a request that the proxy forwards; a tunnel is kept for the next request."""
-    wire.will(reply(b"1"), reply(b"2"))
+    server.respond(http_response(b"1"), http_response(b"2"))
     client = client_of(proxy.url)
-    assert [post(client, wire.url), post(client, wire.url)] == [Reply(200, b"1"), Reply(200, b"2")]
-    target = f"localhost:{wire.port}"
-    assert proxy.heads == [
+    assert [post(client, server.url), post(client, server.url)] == [
+        HttpResponse(200, b"1"),
+        HttpResponse(200, b"2"),
+    ]
+    target = f"localhost:{server.port}"
+    assert proxy.request_heads == [
         f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: otpvoice\r\n"
     ]
-    assert wire.requests[0].head.startswith("POST /api/v2/voice/c2c HTTP/1.1\r\n")
-    assert "proxy" not in wire.requests[0].head.lower()
+    assert server.requests[0].head.startswith("POST /api/v2/voice/c2c HTTP/1.1\r\n")
+    assert "proxy" not in server.requests[0].head.lower()
 
 
 def test_https_target_is_reached_by_a_tunnel(
@@ -58,30 +61,32 @@ def test_https_target_is_reached_by_a_tunnel(
     """TLS is spoken with the target and its certificate is judged; the proxy reads nothing."""
     certificate = self_signed(tmp_path_factory.mktemp("tls"))
     trusting = client_of(proxy.url, ssl.create_default_context(cafile=certificate))
-    with tls_serving(certificate, reply(b"{}"), []) as url:
-        assert post(trusting, url) == Reply(200, b"{}")
-        unsent = NoReply(sent=False, why="SSLCertVerificationError")
+    with serve_tls(certificate, http_response(b"{}"), []) as url:
+        assert post(trusting, url) == HttpResponse(200, b"{}")
+        unsent = RequestFailed(sent=False, reason="SSLCertVerificationError")
         assert post(client_of(proxy.url), url) == unsent
     assert b"t0k3n" not in proxy.relayed
     assert b"CONNECT" not in proxy.relayed
 
 
-def test_credentials_go_to_the_proxy_alone(wire: Wire, proxy: ConnectProxy) -> None:
+def test_credentials_go_to_the_proxy_alone(server: ScriptedServer, proxy: ConnectProxy) -> None:
     """User and password are decoded from the URL; the target is sent the token and not them."""
     proxy.authorization = AUTHORIZATION
-    wire.will(reply(b"{}"))
+    server.respond(http_response(b"{}"))
     url = f"http://{CREDENTIALS}@127.0.0.1:{proxy.port}"
-    assert post(client_of(url), wire.url) == Reply(200, b"{}")
-    assert "t0k3n" not in "".join(proxy.heads)
-    assert AUTHORIZATION not in wire.requests[0].head
+    assert post(client_of(url), server.url) == HttpResponse(200, b"{}")
+    assert "t0k3n" not in "".join(proxy.request_heads)
+    assert AUTHORIZATION not in server.requests[0].head
     assert PASSWORD not in repr(parse_proxy(url))
 
 
-def test_interim_responses_of_the_proxy_are_skipped(wire: Wire, proxy: ConnectProxy) -> None:
+def test_interim_responses_of_the_proxy_are_skipped(
+    server: ScriptedServer, proxy: ConnectProxy
+) -> None:
     """RFC 9110, section 15.2, holds for a proxy as well."""
-    proxy.greeting = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"
-    wire.will(reply(b"{}"))
-    assert post(client_of(proxy.url), wire.url) == Reply(200, b"{}")
+    proxy.interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"
+    server.respond(http_response(b"{}"))
+    assert post(client_of(proxy.url), server.url) == HttpResponse(200, b"{}")
 
 
 @pytest.mark.parametrize(
@@ -98,37 +103,39 @@ def test_interim_responses_of_the_proxy_are_skipped(wire: Wire, proxy: ConnectPr
         (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5_000, "is cut off or too long"),
     ],
 )
-def test_refused_tunnel_is_unsent(wire: Wire, proxy: ConnectProxy, answer: bytes, why: str) -> None:
+def test_refused_tunnel_is_unsent(
+    server: ScriptedServer, proxy: ConnectProxy, answer: bytes, why: str
+) -> None:
     """The target is sent nothing, so the request may be repeated; the reason is the proxy's."""
-    proxy.answer = answer
-    refused = post(client_of(proxy.url), wire.url)
+    proxy.response = answer
+    refused = post(client_of(proxy.url), server.url)
     word = "proxy: CONNECT" if "answered" in why else "proxy: the answer to CONNECT"
-    assert refused == NoReply(sent=False, why=f"{word} {why}")
-    assert wire.requests == []
+    assert refused == RequestFailed(sent=False, reason=f"{word} {why}")
+    assert server.requests == []
 
 
 def test_target_that_the_proxy_cannot_reach_is_unsent(proxy: ConnectProxy) -> None:
     """The proxy says 502, or looks the name up in vain: this machine looks up no name."""
     answer = post(client_of(proxy.url), "http://portal.mobtexting.invalid/")
-    assert answer == NoReply(sent=False, why="proxy: CONNECT was answered 502")
+    assert answer == RequestFailed(sent=False, reason="proxy: CONNECT was answered 502")
     assert proxy.targets == ["portal.mobtexting.invalid:80"]
 
 
-def test_proxy_that_is_away_is_unsent(wire: Wire) -> None:
+def test_proxy_that_is_away_is_unsent(server: ScriptedServer) -> None:
     """Nobody listens there; the target is never reached another way."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    answer = post(client_of(f"http://127.0.0.1:{port}"), wire.url)
-    assert answer == NoReply(sent=False, why="proxy: ConnectionRefusedError")
-    assert wire.requests == []
+    answer = post(client_of(f"http://127.0.0.1:{port}"), server.url)
+    assert answer == RequestFailed(sent=False, reason="proxy: ConnectionRefusedError")
+    assert server.requests == []
 
 
-def test_silent_proxy_is_left_at_the_deadline(wire: Wire) -> None:
+def test_silent_proxy_is_left_at_the_deadline(server: ScriptedServer) -> None:
     """A tunnel that is not open by ``send_by`` is given up, unsent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        answer = post(client_of(f"http://127.0.0.1:{listener.getsockname()[1]}"), wire.url, 0.3)
-    assert answer == NoReply(sent=False, why="proxy: TimeoutError")
-    assert wire.requests == []
+        answer = post(client_of(f"http://127.0.0.1:{listener.getsockname()[1]}"), server.url, 0.3)
+    assert answer == RequestFailed(sent=False, reason="proxy: TimeoutError")
+    assert server.requests == []
 
 
 def test_ipv6_target_is_written_in_brackets(proxy: ConnectProxy) -> None:

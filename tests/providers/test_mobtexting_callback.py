@@ -19,11 +19,11 @@ from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import (
     Callback,
     CallbackError,
+    CallbackParseError,
     CallReport,
-    UnreadableCallbackError,
 )
 from otpvoice.providers.callback_body import decode_body
-from otpvoice.providers.mobtexting.callback import VendorFormat, report
+from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_report
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.status_words import _MEANINGS, STATUS_WORDS, StatusWords
 
@@ -65,8 +65,8 @@ C2C_REPORT = CallReport(
     status=CallStatus.ANSWERED,
     reason=None,
     raw="RECEIVED",
-    started_at=STARTED,
-    duration=23,
+    started_at_ms=STARTED,
+    duration_s=23,
 )
 OBD_REPORT = CallReport(
     ids=("1234-1333-XXXXX",),
@@ -76,8 +76,8 @@ OBD_REPORT = CallReport(
     status=CallStatus.ANSWERED,
     reason=None,
     raw="ANSWER",
-    started_at=STARTED,
-    duration=23,
+    started_at_ms=STARTED,
+    duration_s=23,
 )
 NOTHING = CallReport((), None, None, None, CallStatus.UNKNOWN, None, None, None, None)
 
@@ -88,24 +88,26 @@ def provider(**settings: Any) -> Mobtexting:
     return Mobtexting(**{**usual, **settings})
 
 
-def read(body: bytes = b"", query: dict[str, str] | None = None, **settings: Any) -> CallReport:
+def parse_one(
+    body: bytes = b"", query: dict[str, str] | None = None, **settings: Any
+) -> CallReport:
     """Read a callback that shows the right secret."""
-    (told,) = read_all(body, query, **settings)
+    (told,) = parse_all(body, query, **settings)
     return told
 
 
-def read_all(
+def parse_all(
     body: bytes, query: dict[str, str] | None = None, **settings: Any
 ) -> tuple[CallReport, ...]:
     """Read a callback that holds any number of messages."""
-    told = provider(**settings).read_callback(Callback(body, query or {}, authorization=BEARER))
+    told = provider(**settings).parse_callback(Callback(body, query or {}, authorization=BEARER))
     assert isinstance(told, tuple)
     return told
 
 
-def says(**members: Any) -> CallReport:
+def report_of(**members: Any) -> CallReport:
     """Read the members of a message, whether it names a call or not."""
-    return report(decode_body(json.dumps(members).encode()), VendorFormat(INDIA))
+    return parse_report(decode_body(json.dumps(members).encode()), CallbackFormat(INDIA))
 
 
 # Shapes
@@ -113,12 +115,12 @@ def says(**members: Any) -> CallReport:
 
 def test_c2c_as_documented() -> None:
     """C2C: the person is ``from``, and picked up."""
-    assert read(C2C) == C2C_REPORT
+    assert parse_one(C2C) == C2C_REPORT
 
 
 def test_obd_as_documented() -> None:
     """OBD: the person is ``to``, and ``mid`` names the call."""
-    assert read(OBD) == OBD_REPORT
+    assert parse_one(OBD) == OBD_REPORT
 
 
 @pytest.mark.parametrize(("body", "report"), [(C2C, C2C_REPORT), (OBD, OBD_REPORT)])
@@ -128,40 +130,40 @@ def test_same_in_every_shape(body: bytes, report: CallReport) -> None:
     plus = {**members, "bridge": f"+{members['bridge']}", "from": f"+{members['from']}"}
     spaced = {name: f" {value} " for name, value in members.items()}
     for told in (members, plus, spaced):
-        assert read(json.dumps(told).encode()) == report
-        assert read(urlencode(told).encode()) == report
-        assert read(query=told) == report
-    assert read(b"\xef\xbb\xbf\n " + body) == report
-    assert read(body.replace(b"\n}", b",\n}").replace(b"null}", b"null , }")) == report
+        assert parse_one(json.dumps(told).encode()) == report
+        assert parse_one(urlencode(told).encode()) == report
+        assert parse_one(query=told) == report
+    assert parse_one(b"\xef\xbb\xbf\n " + body) == report
+    assert parse_one(body.replace(b"\n}", b",\n}").replace(b"null}", b"null , }")) == report
 
 
 def test_unencoded_plus_in_a_form() -> None:
     """A + that a form did not encode comes as a space and is no harm."""
-    assert read(b"source=OBD&to=+918867130000&").number == "+918867130000"
+    assert parse_one(b"source=OBD&to=+918867130000&").number == "+918867130000"
 
 
 def test_body_wins_over_query() -> None:
     """What body and query string both tell is taken from the body."""
-    told = read(b'{"status": "BUSY"}', {"status": "ANSWER", "id": "abc"})
+    told = parse_one(b'{"status": "BUSY"}', {"status": "ANSWER", "id": "abc"})
     assert (told.status, told.ids) == (CallStatus.BUSY, ("abc",))
 
 
 def test_repeated_member() -> None:
     """Of a repeated member the last counts."""
-    assert read(b'{"id": "x", "status": "ANSWER", "status": "BUSY"}').status is CallStatus.BUSY
-    assert read(b"id=x&status=ANSWER&status=BUSY").status is CallStatus.BUSY
+    assert parse_one(b'{"id": "x", "status": "ANSWER", "status": "BUSY"}').status is CallStatus.BUSY
+    assert parse_one(b"id=x&status=ANSWER&status=BUSY").status is CallStatus.BUSY
 
 
 def test_missing_and_unknown_members() -> None:
     """What is missing is not told, and what is unknown is passed over."""
-    assert says(hello="world", webhook_id=7) == NOTHING
+    assert report_of(hello="world", webhook_id=7) == NOTHING
 
 
 @pytest.mark.parametrize("value", [None, True, [], {}, ["x"], {"x": 1}, "", "?", 1e300, -1])
 def test_members_that_make_no_sense(value: object) -> None:
     """A member that makes no sense is not told; the others are."""
     names = ("bridge", "from", "to", "source", "mid", "start_at", "duration", "billing")
-    told = says(**dict.fromkeys(names, value), status="BUSY")
+    told = report_of(**dict.fromkeys(names, value), status="BUSY")
     assert asdict(told) | {"ids": ()} == asdict(NOTHING) | {
         "status": CallStatus.BUSY,
         "raw": "BUSY",
@@ -170,7 +172,7 @@ def test_members_that_make_no_sense(value: object) -> None:
 
 def test_trailing_commas_leave_texts_alone() -> None:
     """Only commas outside of texts are taken for trailing ones."""
-    told = read(rb'{"id": "a", "x": ["b,]", ",}", "\",}",], "status": ",} ,]" , }')
+    told = parse_one(rb'{"id": "a", "x": ["b,]", ",}", "\",}",], "status": ",} ,]" , }')
     assert told.raw == ",} ,]"
 
 
@@ -208,16 +210,18 @@ def test_trailing_commas_leave_texts_alone() -> None:
 )
 def test_unreadable(body: bytes) -> None:
     """What is neither an object nor a form, or names no call, is unreadable."""
-    with pytest.raises(UnreadableCallbackError) as caught:
-        read(body)
+    with pytest.raises(CallbackParseError) as caught:
+        parse_one(body)
     assert "ANSWER" not in str(caught.value)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "9" * 5_000, "-0"])
 def test_strange_numbers(number: str) -> None:
     """Numbers that are none, or too large, are not told; the rest of the callback counts."""
-    told = read(f'{{"id": "x", "duration": {number}, "to": {number}, "status": "BUSY"}}'.encode())
-    assert (told.duration, told.number, told.status) == (None, None, CallStatus.BUSY)
+    told = parse_one(
+        f'{{"id": "x", "duration": {number}, "to": {number}, "status": "BUSY"}}'.encode()
+    )
+    assert (told.duration_s, told.number, told.status) == (None, None, CallStatus.BUSY)
 
 
 # Words
@@ -263,14 +267,14 @@ def test_status(
     source: str | None, word: str, status: CallStatus, reason: CallReason | None
 ) -> None:
     """Each word means what the table says, on every route; the word itself is kept."""
-    told = says(source=source, status=word)
+    told = report_of(source=source, status=word)
     assert (told.status, told.reason, told.raw) == (status, reason, word)
 
 
 @pytest.mark.parametrize("members", [{}, {"status": None}, {"status": ""}, {"status": ["BUSY"]}])
 def test_no_status(members: dict[str, Any]) -> None:
     """No word is unknown, never "not answered"."""
-    told = says(source="OBD", **members)
+    told = report_of(source="OBD", **members)
     assert (told.status, told.raw) == (CallStatus.UNKNOWN, None)
 
 
@@ -292,13 +296,13 @@ def test_no_status(members: dict[str, Any]) -> None:
 )
 def test_two_legs(status1: str | None, status: str | None, ours: CallStatus, raw: str) -> None:
     """Either word may prove that the person picked up; else their own leg tells more."""
-    told = says(source="C2C", status1=status1, status=status, status2="CHANUNAVAIL")
+    told = report_of(source="C2C", status1=status1, status=status, status2="CHANUNAVAIL")
     assert (told.status, told.raw) == (ours, raw)
 
 
 def test_raw_is_short_and_printable() -> None:
     """The kept word has at most 40 characters, and none that could forge a log line."""
-    assert says(status="A\nB\x1b[31m\u202e\ud800C" + "x" * 99).raw == "AB[31mC" + "x" * 33
+    assert report_of(status="A\nB\x1b[31m\u202e\ud800C" + "x" * 99).raw == "AB[31mC" + "x" * 33
 
 
 # Which call, whose, when, how long
@@ -306,9 +310,12 @@ def test_raw_is_short_and_printable() -> None:
 
 def test_ids() -> None:
     """A composed id comes first, then theirs; tails are cut, repeats dropped, strange ones too."""
-    assert says(id="call_0a", mid="70fa-87:1", callId="70fa-87:12").ids == ("call_0a", "70fa-87")
-    assert says(id=71, mid="{{id}}", callId="x" * 65).ids == ("71",)
-    assert says(id="a b", mid=":1", callId="a:b").ids == ()
+    assert report_of(id="call_0a", mid="70fa-87:1", callId="70fa-87:12").ids == (
+        "call_0a",
+        "70fa-87",
+    )
+    assert report_of(id=71, mid="{{id}}", callId="x" * 65).ids == ("71",)
+    assert report_of(id="a b", mid=":1", callId="a:b").ids == ()
 
 
 @pytest.mark.parametrize(
@@ -330,7 +337,7 @@ def test_ids() -> None:
 )
 def test_number(members: dict[str, Any], number: str | None) -> None:
     """Without a source it is the one number beside the bridge; of two, neither."""
-    assert says(**members).number == number
+    assert report_of(**members).number == number
 
 
 @pytest.mark.parametrize(
@@ -353,7 +360,8 @@ def test_number(members: dict[str, Any], number: str | None) -> None:
 def test_started_at(zone: str, text: object, moment: int | None) -> None:
     """A time without a zone is in the set one."""
     assert (
-        read(json.dumps({"id": "x", "start_at": text}).encode(), timezone=zone).started_at == moment
+        parse_one(json.dumps({"id": "x", "start_at": text}).encode(), timezone=zone).started_at_ms
+        == moment
     )
 
 
@@ -373,7 +381,7 @@ def test_started_at(zone: str, text: object, moment: int | None) -> None:
 )
 def test_duration(members: dict[str, Any], seconds: int | None) -> None:
     """In C2C the shorter leg is the conversation: both have to be there."""
-    assert says(**members).duration == seconds
+    assert report_of(**members).duration_s == seconds
 
 
 @pytest.mark.parametrize("start", [None, "", "0", 0, "0000-00-00 00:00:00", "null", "-"])
@@ -391,20 +399,20 @@ def test_report_not_picked_up_without_start_end_counts(
     word: str, ends: dict[str, Any], start: object
 ) -> None:
     """The first of ``end_at``, ``date`` and ``unixtime`` that is a time stands in for the start."""
-    assert says(status=word, start_at=start, **ends).started_at == STARTED + 16_000
+    assert report_of(status=word, start_at=start, **ends).started_at_ms == STARTED + 16_000
 
 
 @pytest.mark.parametrize("word", ["ANSWER", "COMPLETED", "RECEIVED", "MISSED", "?", ""])
 def test_report_picked_up_without_start_end_does_not_count(word: str) -> None:
     """An answer must say when the call began; so must a word without a result."""
     ends = {"end_at": "2021-04-09 16:27:55", "date": "2021-04-09 16:27:55", "unixtime": 1617965875}
-    assert says(status=word, start_at=None, **ends).started_at is None
+    assert report_of(status=word, start_at=None, **ends).started_at_ms is None
 
 
 def test_report_start_and_end_start_counts() -> None:
     """A start that is there is not replaced, however far off it is."""
-    told = says(status="BUSY", start_at="2021-04-08 16:27:39", end_at="2021-04-09 16:27:55")
-    assert told.started_at == STARTED - 86_400_000
+    told = report_of(status="BUSY", start_at="2021-04-08 16:27:39", end_at="2021-04-09 16:27:55")
+    assert told.started_at_ms == STARTED - 86_400_000
 
 
 # Further words
@@ -419,8 +427,8 @@ def test_report_word_of_settings_is_result() -> None:
         "MISSED": CallStatus.NO_ANSWER,
         "BUSY": CallStatus.BUSY,
     }.items():
-        told = report({"status": word}, VendorFormat(INDIA, words))
-        assert (told.status, told.is_known_word) == (status, True)
+        told = parse_report({"status": word}, CallbackFormat(INDIA, words))
+        assert (told.status, told.is_known_status) == (status, True)
 
 
 @pytest.mark.parametrize(
@@ -429,7 +437,7 @@ def test_report_word_of_settings_is_result() -> None:
 )
 def test_report_word_known_or_not(word: str, is_known: bool) -> None:
     """Only a word that is there and in no table is reported to the operator."""
-    assert says(status=word).is_known_word is is_known
+    assert report_of(status=word).is_known_status is is_known
 
 
 def test_status_words_table_is_consistent() -> None:
@@ -487,7 +495,7 @@ def test_anything(body: bytes, query: dict[str, str]) -> None:
     """Whatever comes, it is a report in our words, a challenge, or refused as a callback."""
     adapter = provider(validation_key="key", timezone="America/New_York")
     try:
-        told = adapter.read_callback(Callback(body, query, authorization=BEARER))
+        told = adapter.parse_callback(Callback(body, query, authorization=BEARER))
     except CallbackError:
         return
     ours = (CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED, CallStatus.UNKNOWN)
@@ -496,7 +504,7 @@ def test_anything(body: bytes, query: dict[str, str]) -> None:
         assert each.ids or each.number
         assert each.number is None or each.number.removeprefix("+").isdecimal()
         assert each.raw is None or (len(each.raw) <= 40 and each.raw.isprintable())
-        assert each.duration is None or 0 <= each.duration < 100_000
+        assert each.duration_s is None or 0 <= each.duration_s < 100_000
 
 
 @pytest.mark.parametrize(
@@ -520,16 +528,16 @@ def test_number_written_as_in_its_country_is_the_person(
     """A callback without an id finds its call by the number, however the vendor writes it."""
     members = {name: written, "source": source, "status": "BUSY"}
     fields = decode_body(json.dumps(members).encode())
-    assert report(fields, VendorFormat(INDIA, region="IN")).number == "+919876543210"
+    assert parse_report(fields, CallbackFormat(INDIA, region="IN")).number == "+919876543210"
 
 
 def test_number_of_a_service_for_several_regions_has_its_calling_code() -> None:
     """Ten digits could belong to any of them."""
-    assert report({"to": "14155550123"}, VendorFormat(INDIA)).number == "+14155550123"
-    assert report({"to": "09876543210"}, VendorFormat(INDIA)).number is None
+    assert parse_report({"to": "14155550123"}, CallbackFormat(INDIA)).number == "+14155550123"
+    assert parse_report({"to": "09876543210"}, CallbackFormat(INDIA)).number is None
 
 
 def test_bridge_written_otherwise_than_in_its_member_is_not_the_person() -> None:
     """One of both may lack the calling code."""
     fields = {"bridge": "918068280000", "from": "08068280000", "to": "9876543210"}
-    assert report(fields, VendorFormat(INDIA, region="IN")).number == "+919876543210"
+    assert parse_report(fields, CallbackFormat(INDIA, region="IN")).number == "+919876543210"

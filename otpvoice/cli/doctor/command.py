@@ -7,9 +7,9 @@ from typing import Final
 import click
 
 from otpvoice.cli.configured import load_settings
-from otpvoice.cli.doctor.checkup import examine
+from otpvoice.cli.doctor.checks import run_checks
 from otpvoice.cli.doctor.findings import COLORS, Finding, Level
-from otpvoice.cli.doctor.live import Wish, place_live, warn_of
+from otpvoice.cli.doctor.live import LiveCallOptions, cost_warning, run_live_call
 from otpvoice.cli.operating import json_option, print_json, yes_option
 from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.cli.terminal import Terminal
@@ -17,7 +17,7 @@ from otpvoice.core.phone import only_region, parse_written_number
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
 
-_PATIENCE: Final = 600.0
+_CONFIRM_TIMEOUT_S: Final = 600.0
 """Seconds to decide on a call."""
 
 
@@ -54,51 +54,51 @@ def doctor(
     if live is None:
         if route or client or locale or yes:
             raise click.UsageError("--route, --client, --locale and --yes belong to --live")
-        context.exit(int(_check_up(as_json=as_json)))
+        context.exit(int(_report_checks(as_json=as_json)))
     if as_json:
         raise click.UsageError("--live talks with you: it has no --json")
     settings = load_settings()
     with report_invalid_number("--live"):
         number = parse_written_number(live, only_region(settings.limits.regions))
-    wish = Wish(number.e164, Route(route) if route else None, client, locale)
-    _refuse_senseless(settings, wish)
+    options = LiveCallOptions(number.e164, Route(route) if route else None, client, locale)
+    _validate_options(settings, options)
     terminal = Terminal()
-    if not yes and not _agrees(terminal, warn_of(settings, wish)):
+    if not yes and not _confirms(terminal, cost_warning(settings, options)):
         raise click.Abort
-    context.exit(int(not place_live(settings, wish, terminal)))
+    context.exit(int(not run_live_call(settings, options, terminal)))
 
 
-def _check_up(*, as_json: bool) -> bool:
+def _report_checks(*, as_json: bool) -> bool:
     """Whether anything failed."""
-    findings = examine(os.environ)
-    found = [*findings] if as_json else [*_told(findings)]
-    failed = any(each.level is Level.FAILURE for each in found)
+    findings = run_checks(os.environ)
+    results = [*findings] if as_json else [*_print_findings(findings)]
+    failed = any(each.level is Level.FAILURE for each in results)
     if as_json:
-        print_json({"failed": failed, "findings": [each.document() for each in found]})
+        print_json({"failed": failed, "findings": [each.as_dict() for each in results]})
     return failed
 
 
-def _told(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _print_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Each as soon as it is found."""
     for finding in findings:
         click.secho(str(finding), fg=COLORS[finding.level])
         yield finding
 
 
-def _refuse_senseless(settings: Settings, wish: Wish) -> None:
-    if wish.number in settings.test_numbers:
+def _validate_options(settings: Settings, options: LiveCallOptions) -> None:
+    if options.number in settings.test_numbers:
         raise click.UsageError("this is a test number: nobody would be called")
-    if wish.client is not None and wish.client not in settings.clients:
+    if options.client is not None and options.client not in settings.clients:
         raise click.UsageError(
             f"there is no client of this name; known: {', '.join(settings.clients)}"
         )
-    if wish.route is not None and wish.route not in settings.provider.routes:
+    if options.route is not None and options.route not in settings.provider.routes:
         raise click.UsageError("provider.routes does not have this route")
 
 
-def _agrees(terminal: Terminal, warning: str) -> bool:
+def _confirms(terminal: Terminal, warning: str) -> bool:
     terminal.print(f"{warning} Place it? [y/N]")
     try:
-        return (terminal.read_line(_PATIENCE) or "").lower() in {"y", "yes"}
+        return (terminal.read_line(_CONFIRM_TIMEOUT_S) or "").lower() in {"y", "yes"}
     except EOFError:
         return False

@@ -42,7 +42,7 @@ class Finding:
         told = f"{self.found}: {self.todo}" if self.todo else self.found
         return f"{self.level:6}  {self.subject:26}  {' '.join(told.split())}"
 
-    def document(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str]:
         """For machines."""
         return {
             "level": self.level.lower(),
@@ -72,10 +72,10 @@ def failure(subject: str, found: str, todo: str) -> Finding:
     return Finding(Level.FAILURE, subject, found, todo)
 
 
-def guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def run_check(subject: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """What ``look`` finds; a fault in looking is a finding too, and the other looks go on."""
     try:
-        yield from look()
+        yield from check()
     except Exception as error:  # noqa: BLE001 - one look that fails must not keep the others from it
         *_, place = logs.origin(error)
         found = f"could not be looked at ({type(error).__name__}, {place})"

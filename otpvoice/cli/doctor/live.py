@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from otpvoice.app import create_service, provider
+from otpvoice.cli.doctor.live_call import LiveCall, LiveCallResult
 from otpvoice.cli.doctor.store import open_store
-from otpvoice.cli.doctor.trial import Trial, TrialCall
 from otpvoice.cli.operating import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.code import generate_code
@@ -20,20 +20,29 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call, CallStatus, Route
-from otpvoice.providers.base import CallInquiry, CallReport, Deadlines, Provider
-from otpvoice.providers.exchange_capture import OverheardReply, overhearing
-from otpvoice.providers.mobtexting.conformance import answers
-from otpvoice.providers.mobtexting.evidence import Answer, Evidence, Verdict, reply_id
+from otpvoice.providers.base import CallQuery, CallReport, Deadlines, Provider
+from otpvoice.providers.exchange_capture import CapturedResponse, capture_exchanges
+from otpvoice.providers.mobtexting.conformance import check_conformance
+from otpvoice.providers.mobtexting.evidence import (
+    CapturedEvidence,
+    CheckResult,
+    CheckStatus,
+    parse_reply_id,
+)
 from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
 
-_PATIENCE: Final = 120.0
+_ANSWER_TIMEOUT_S: Final = 120.0
 """Seconds that somebody may think before answering a question."""
-_ASK_WITHIN: Final = 10.0
+_QUERY_TIMEOUT_S: Final = 10.0
 """Seconds."""
-_ASK_AGAIN: Final = 2.0
+_QUERY_RETRY_S: Final = 2.0
 """Seconds until the provider's own records may have a call that has just ended."""
-_COLORS: Final = {Verdict.ASSUMED: "green", Verdict.DIFFERENT: "yellow", Verdict.UNSEEN: None}
+_COLORS: Final = {
+    CheckStatus.CONFIRMED: "green",
+    CheckStatus.DIFFERENT: "yellow",
+    CheckStatus.NOT_OBSERVED: None,
+}
 _QUESTIONS: Final = (
     ("phone.rings", "rings once", "Did the phone ring exactly once?"),
     ("phone.digits", "the code is read digit by digit", "Was the code read digit by digit?"),
@@ -42,7 +51,7 @@ _QUESTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class LiveCallOptions:
     """What call is to be placed."""
 
     number: str
@@ -53,87 +62,92 @@ class Wish:
     locale: str | None
 
 
-def place_live(settings: Settings, wish: Wish, terminal: Terminal) -> bool:
+def run_live_call(settings: Settings, options: LiveCallOptions, terminal: Terminal) -> bool:
     """Places the call and reports; whether it was answered, and the code right if one was typed.
 
     Raises:
         click.ClickException: it can not be placed, or nothing is known of it any more.
     """
-    client = wish.client or _any_client(settings)
+    client = options.client or _default_client(settings)
     ring = KeyRing([named.key for named in settings.secrets.keys])
     with open_store(settings) as store:
-        calling = TrialCall(create_service(settings, store), store, ring, terminal, client)
+        live_call = LiveCall(create_service(settings, store), store, ring, terminal, client)
         try:
             with report_store_errors(store.redis):
-                trial = calling.place(_request(settings, wish, client))
+                result = live_call.place(_request(settings, options, client))
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
-    found = [*_shown(settings, wish.number, trial), *_told_by_person(trial, terminal)]
-    _report(trial, found)
-    return trial.call.status is CallStatus.ANSWERED and trial.right_code is not False
+    checks = [
+        *_conformance_checks(settings, options.number, result),
+        *_user_answers(result, terminal),
+    ]
+    _print_report(result, checks)
+    return result.call.status is CallStatus.ANSWERED and result.code_correct is not False
 
 
-def warn_of(settings: Settings, wish: Wish) -> str:
+def cost_warning(settings: Settings, options: LiveCallOptions) -> str:
     """What is about to happen, for whoever pays for it."""
-    client = wish.client or _any_client(settings)
-    route = wish.route or settings.provider.routes[0]
+    client = options.client or _default_client(settings)
+    route = options.route or settings.provider.routes[0]
     return (
-        f"One real call to {mask_number(wish.number)} by {route}, for the client {client}. "
+        f"One real call to {mask_number(options.number)} by {route}, for the client {client}. "
         "It costs what a call costs and counts in the limits."
     )
 
 
-def _any_client(settings: Settings) -> str:
+def _default_client(settings: Settings) -> str:
     for name in settings.clients:
         return name
     raise click.ClickException("there is no client to call for: otpvoice keys new CLIENT")
 
 
-def _request(settings: Settings, wish: Wish, client: str) -> CreateRequest:
+def _request(settings: Settings, options: LiveCallOptions, client: str) -> CreateRequest:
     own_code = settings.clients[client].deliver_only
     return CreateRequest(
-        to=wish.number,
-        route=wish.route,
-        locale=wish.locale,
+        to=options.number,
+        route=options.route,
+        locale=options.locale,
         code=generate_code(settings.verification.code_length) if own_code else None,
         reference=f"otpvoice doctor {secrets.token_hex(4)}",
     )
 
 
-def _shown(settings: Settings, number: str, trial: Trial) -> Iterator[Answer]:
+def _conformance_checks(
+    settings: Settings, number: str, result: LiveCallResult
+) -> Iterator[CheckResult]:
     """What the call showed by itself."""
-    call, callback = trial.call, trial.callback
-    asked: list[OverheardReply] = []
-    found = None
+    call, callback = result.call, result.callback
+    responses: list[CapturedResponse] = []
+    report = None
     if call.sent_at is not None:
-        asked, found = _ask(provider(settings), _inquiry(number, trial))
-    yield from answers(
-        Evidence(
+        responses, report = _fetch_status(provider(settings), _status_query(number, result))
+    yield from check_conformance(
+        CapturedEvidence(
             route=Route(call.route),
             call_id=call.id,
             number=number,
-            sent_at=_sent_at(call),
-            zone=ZoneInfo(settings.provider.timezone),
-            words=StatusWords(settings.provider.status_words),
+            sent_at_ms=_sent_at(call),
+            timezone=ZoneInfo(settings.provider.timezone),
+            status_words=StatusWords(settings.provider.status_words),
             status=call.status,
-            reply=trial.reply,
+            reply=result.reply,
             callback=callback[1] if callback else None,
-            callback_at=callback[0] if callback else None,
-            asked=asked,
-            found=found,
+            callback_at_ms=callback[0] if callback else None,
+            query_responses=responses,
+            query_report=report,
         )
     )
 
 
-def _inquiry(number: str, trial: Trial) -> CallInquiry:
-    call = trial.call
-    return CallInquiry(
+def _status_query(number: str, result: LiveCallResult) -> CallQuery:
+    call = result.call
+    return CallQuery(
         call_id=call.id,
         route=Route(call.route),
         number=number,
         bridge=call.bridge,
-        provider_id=reply_id(trial.reply) if trial.reply else None,
-        sent_at=_sent_at(call),
+        provider_id=parse_reply_id(result.reply) if result.reply else None,
+        sent_at_ms=_sent_at(call),
     )
 
 
@@ -142,47 +156,53 @@ def _sent_at(call: Call) -> int:
     return call.sent_at or call.due_at
 
 
-def _ask(company: Provider, inquiry: CallInquiry) -> tuple[list[OverheardReply], CallReport | None]:
+def _fetch_status(
+    provider: Provider, query: CallQuery
+) -> tuple[list[CapturedResponse], CallReport | None]:
     """As a dialer asks that missed the callback: it rings nothing and costs nothing."""
-    for pause in (0.0, _ASK_AGAIN):
+    for pause in (0.0, _QUERY_RETRY_S):
         time.sleep(pause)
-        over_by = time.monotonic() + _ASK_WITHIN
-        with overhearing() as heard:
-            found = company.ask(inquiry, Deadlines(over_by, over_by))
-        if found:
+        finish_by = time.monotonic() + _QUERY_TIMEOUT_S
+        with capture_exchanges() as responses:
+            report = provider.fetch_status(query, Deadlines(finish_by, finish_by))
+        if report:
             break
-    return heard, found
+    return responses, report
 
 
-def _told_by_person(trial: Trial, terminal: Terminal) -> Iterator[Answer]:
+def _user_answers(result: LiveCallResult, terminal: Terminal) -> Iterator[CheckResult]:
     """What only somebody with the phone at the ear can tell."""
-    heard: Mapping[bool | None, tuple[Verdict, str]] = {
-        True: (Verdict.ASSUMED, "it was approved by it"),
-        False: (Verdict.DIFFERENT, "what was typed is not the code"),
-        None: (Verdict.UNSEEN, "nobody typed one"),
+    code_results: Mapping[bool | None, tuple[CheckStatus, str]] = {
+        True: (CheckStatus.CONFIRMED, "it was approved by it"),
+        False: (CheckStatus.DIFFERENT, "what was typed is not the code"),
+        None: (CheckStatus.NOT_OBSERVED, "nobody typed one"),
     }
-    yield Answer("phone.code", "what is heard is the code", *heard[trial.right_code])
-    asks = trial.person_is_there and trial.call.status is CallStatus.ANSWERED
+    yield CheckResult("phone.code", "what is heard is the code", *code_results[result.code_correct])
+    asks = result.user_present and result.call.status is CallStatus.ANSWERED
     for name, assumed, question in _QUESTIONS:
-        said = _ask_person(terminal, question) if asks else None
-        verdict = {True: Verdict.ASSUMED, False: Verdict.DIFFERENT, None: Verdict.UNSEEN}[said]
+        said = _ask_user(terminal, question) if asks else None
+        verdict = {
+            True: CheckStatus.CONFIRMED,
+            False: CheckStatus.DIFFERENT,
+            None: CheckStatus.NOT_OBSERVED,
+        }[said]
         seen = {True: "yes", False: "no", None: "nobody told"}[said]
-        yield Answer(name, assumed, verdict, seen)
+        yield CheckResult(name, assumed, verdict, seen)
 
 
-def _ask_person(terminal: Terminal, question: str) -> bool | None:
+def _ask_user(terminal: Terminal, question: str) -> bool | None:
     terminal.print(f"{question} y, n, or Enter if you do not know.")
     try:
-        said = terminal.read_line(_PATIENCE)
+        answer = terminal.read_line(_ANSWER_TIMEOUT_S)
     except EOFError:
         return None
-    return {"y": True, "yes": True, "n": False, "no": False}.get((said or "").lower())
+    return {"y": True, "yes": True, "n": False, "no": False}.get((answer or "").lower())
 
 
-def _report(trial: Trial, found: Iterable[Answer]) -> None:
-    call = trial.call
-    told = ", ".join(filter(None, (call.status, call.reason, call.raw)))
-    click.echo(f"\nThe call: {told}.\nWhat it showed of docs/provider.md, section 4:")
-    for each in found:
-        line = f"{each.verdict:10}  {each.name:18}  {each.assumed}: {each.seen}"
-        click.secho(line, fg=_COLORS[each.verdict])
+def _print_report(result: LiveCallResult, checks: Iterable[CheckResult]) -> None:
+    call = result.call
+    summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
+    click.echo(f"\nThe call: {summary}.\nWhat it showed of docs/provider.md, section 4:")
+    for each in checks:
+        line = f"{each.status:10}  {each.name:18}  {each.expectation}: {each.observation}"
+        click.secho(line, fg=_COLORS[each.status])

@@ -11,7 +11,7 @@ from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_number
 from otpvoice.settings import Settings
 
-_TYPES: Final = {
+_NUMBER_TYPES: Final = {
     "mobile": PhoneNumberType.MOBILE,
     "fixed_line_or_mobile": PhoneNumberType.FIXED_LINE_OR_MOBILE,
     "fixed_line": PhoneNumberType.FIXED_LINE,
@@ -21,20 +21,22 @@ _TYPES: Final = {
 def number_findings(settings: Settings) -> Iterator[Finding]:
     """Of the common rules, and of each client that has regions of its own."""
     limits = settings.limits
-    yield from _regions("limits.regions", limits.regions, settings)
+    yield from _check_regions("limits.regions", limits.regions, settings)
     for name, client in settings.clients.items():
         if client.regions is not None:
-            yield from _regions(f"clients.{name}.regions", client.regions, settings)
-    called = {*limits.regions, *(r for c in settings.clients.values() for r in c.regions or ())}
+            yield from _check_regions(f"clients.{name}.regions", client.regions, settings)
+    regions = {*limits.regions, *(r for c in settings.clients.values() for r in c.regions or ())}
     for i, prefix in enumerate(limits.deny_prefixes):
-        yield from _prefix(f"limits.deny_prefixes[{i}]", prefix, called)
+        yield from _check_prefix(f"limits.deny_prefixes[{i}]", prefix, regions)
 
 
-def _regions(name: str, regions: Sequence[str], settings: Settings) -> Iterator[Finding]:
+def _check_regions(name: str, regions: Sequence[str], settings: Settings) -> Iterator[Finding]:
     if not regions:
         yield failure(name, "is empty, so that nobody is called", "name the regions to call")
     for region in regions:
-        kinds = [kind for kind in settings.limits.number_types if _calls(region, kind, settings)]
+        kinds = [
+            kind for kind in settings.limits.number_types if _is_allowed(region, kind, settings)
+        ]
         if kinds:
             yield ok(name, f"{region}: {', '.join(kinds)} numbers are called")
         else:
@@ -44,13 +46,13 @@ def _regions(name: str, regions: Sequence[str], settings: Settings) -> Iterator[
             yield warning(name, found, todo)
 
 
-def _calls(region: str, kind: str, settings: Settings) -> bool:
+def _is_allowed(region: str, number_type: str, settings: Settings) -> bool:
     """Whether the region's sample of this very kind passes."""
-    sample = phonenumbers.example_number_for_type(region, _TYPES[kind])
+    sample = phonenumbers.example_number_for_type(region, _NUMBER_TYPES[number_type])
     if sample is None:
         return False
     limits = settings.limits
-    rules = NumberRules([region], [kind], limits.deny_prefixes)
+    rules = NumberRules([region], [number_type], limits.deny_prefixes)
     try:
         parse_number(phonenumbers.format_number(sample, PhoneNumberFormat.E164), rules)
     except RequestRefused:
@@ -58,7 +60,7 @@ def _calls(region: str, kind: str, settings: Settings) -> bool:
     return True
 
 
-def _prefix(name: str, prefix: str, regions: set[str]) -> Iterator[Finding]:
+def _check_prefix(name: str, prefix: str, regions: set[str]) -> Iterator[Finding]:
     """A prefix that denies nobody, or everybody, is hardly meant."""
     codes = {region: f"+{phonenumbers.country_code_for_region(region)}" for region in regions}
     wholly = sorted(region for region, code in codes.items() if code.startswith(prefix))

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from otpvoice.cli.doctor.connectivity import connectivity_finding
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
-from otpvoice.cli.doctor.reach import reach_findings
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
 from otpvoice.http_client.client import HttpClient
 from otpvoice.http_client.proxy import parse_proxy
-from otpvoice.providers.mobtexting.account import Account, probe, probe_asking
+from otpvoice.providers.mobtexting.account import AccountStatus, fetch_balance, try_status_query
 from otpvoice.settings import Settings
 
-_FEW: Final = 100
+_LOW_CREDITS: Final = 100
 """Credits: a call costs about half of one, or one."""
 
 
@@ -25,21 +25,21 @@ def provider_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[F
     todo = "correct provider.base_url, or let this machine out"
     if provider.proxy:
         todo = "correct provider.proxy or provider.base_url, or have the proxy allow it"
-    found, reached = reach_findings(
+    found, reached = connectivity_finding(
         "provider address", provider.base_url, trusted, todo, provider.proxy
     )
     yield found
     if reached:
         http = HttpClient(connections=1, tls=trusted, proxy=parse_proxy(provider.proxy))
-        account = probe(provider.base_url, provider.token, http)
+        account = fetch_balance(provider.base_url, provider.token, http)
         yield account_finding(account)
         if account.status == 200:
-            yield from _asking(settings, http)
+            yield from _check_status_queries(settings, http)
     yield _time_zone(provider.timezone)
-    yield before_a_call(settings)
+    yield unverified_finding(settings)
 
 
-def account_finding(account: Account) -> Finding:
+def account_finding(account: AccountStatus) -> Finding:
     """What the answer to the question for the balance says."""
     subject, detail = "provider.token", account.detail
     if account.status == 200:
@@ -55,7 +55,7 @@ def account_finding(account: Account) -> Finding:
     return failure("provider address", f"answers strangely ({detail})", todo)
 
 
-def _balance(account: Account) -> Finding:
+def _balance(account: AccountStatus) -> Finding:
     subject = "provider balance"
     try:
         left = float(account.credits or "")
@@ -65,30 +65,30 @@ def _balance(account: Account) -> Finding:
     found = f"the token is known, {account.credits} credits left"
     if left <= 0:
         return failure(subject, found, "top the account up: no call is taken")
-    if left < _FEW:
+    if left < _LOW_CREDITS:
         return warning(subject, found, "top the account up")
     return ok(subject, found)
 
 
-def _asking(settings: Settings, http: HttpClient) -> Iterator[Finding]:
+def _check_status_queries(settings: Settings, http: HttpClient) -> Iterator[Finding]:
     """How a call ended is asked when no callback comes."""
     provider = settings.provider
     today = datetime.now(ZoneInfo(provider.timezone)).date()
     for route in provider.routes:
         subject = f"asking about {route}"
-        answer = probe_asking(provider.base_url, provider.token, route, today, http)
-        if answer.status == 200:
+        account = try_status_query(provider.base_url, provider.token, route, today, http)
+        if account.status == 200:
             yield ok(subject, "calls can be asked about where no callback comes")
-        elif answer.status == 404 and route is Route.OBD:
-            found = f"an unknown call is {answer.detail}: a known one may be told"
-            yield advice(subject, found, _LIVE)
+        elif account.status == 404 and route is Route.OBD:
+            found = f"an unknown call is {account.detail}: a known one may be told"
+            yield advice(subject, found, _LIVE_REMEDY)
         else:
-            found = f"calls can not be asked about ({answer.detail})"
+            found = f"calls can not be asked about ({account.detail})"
             todo = "have the token allowed to: without a callback, calls stay unknown"
             yield warning(subject, found, todo)
 
 
-_LIVE: Final = "can not be known before a call: otpvoice doctor --live +91…"
+_LIVE_REMEDY: Final = "can not be known before a call: otpvoice doctor --live +91…"
 
 
 def _time_zone(zone: str) -> Finding:
@@ -96,11 +96,11 @@ def _time_zone(zone: str) -> Finding:
     return ok("provider.timezone", f"{zone}, where it is {now:%H:%M} now")
 
 
-def before_a_call(settings: Settings) -> Finding:
+def unverified_finding(settings: Settings) -> Finding:
     """What the provider tells nobody who does not call."""
     provider = settings.provider
     flows = ", ".join(dict.fromkeys(flow.id for flow in provider.flows.values()))
     webhook = "webhook_id" if provider.webhook_id else "the subscription of a webhook"
     bridge = mask_number(f"+{provider.bridge}")
     found = f"whether flow {flows}, bridge {bridge}, {webhook} and provider.timezone are right"
-    return advice("before a call", found, _LIVE)
+    return advice("before a call", found, _LIVE_REMEDY)

@@ -12,7 +12,7 @@ from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
 from otpvoice.settings.validation import SHORTEST_CODE, violations
 
-_ADVISED_CODE: Final = 6
+_RECOMMENDED_CODE_LENGTH: Final = 6
 """Digits."""
 
 
@@ -21,10 +21,10 @@ def service_findings(settings: Settings) -> Iterator[Finding]:
     if not settings.server.production:
         todo = "set it to true where real people are called"
         yield warning("server.production", "is false: samples and plain http are let through", todo)
-        yield from _before_production(settings)
+        yield from _production_findings(settings)
     else:
         yield ok("server.production", "true, and nothing stands against it")
-    yield from _guessing(settings)
+    yield from _guessing_findings(settings)
     if settings.test_numbers:
         found = "test numbers are set: whoever knows them gets in as them"
         yield warning("test_numbers", found, "take out those that nobody needs any more")
@@ -34,11 +34,11 @@ def service_findings(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _guessing(settings: Settings) -> Iterator[Finding]:
+def _guessing_findings(settings: Settings) -> Iterator[Finding]:
     """Yield what production accepts and NIST SP 800-63B-4 or experience advises against."""
     digits, limits = settings.verification.code_length, settings.limits
-    if SHORTEST_CODE <= digits < _ADVISED_CODE:
-        todo = f"set it to {_ADVISED_CODE} (NIST SP 800-63B-4, section 3.1.3)"
+    if SHORTEST_CODE <= digits < _RECOMMENDED_CODE_LENGTH:
+        todo = f"set it to {_RECOMMENDED_CODE_LENGTH} (NIST SP 800-63B-4, section 3.1.3)"
         yield warning("verification.code_length", f"is {digits}", todo)
     for name in ("conversion_breaker", "wrong_code_breaker"):
         is_other_on = limits.conversion_breaker or limits.wrong_code_breaker
@@ -46,12 +46,12 @@ def _guessing(settings: Settings) -> Iterator[Finding]:
             yield warning(f"limits.{name}", "is off", "remove the line for the default")
 
 
-def _before_production(settings: Settings) -> Iterator[Finding]:
+def _production_findings(settings: Settings) -> Iterator[Finding]:
     """What production would refuse, and is not told of with the secrets anyway."""
-    told = {"provider.webhook_secret", *(fault.name for fault in find_weak_secrets(settings))}
+    reported = {"provider.webhook_secret", *(fault.name for fault in find_weak_secrets(settings))}
     server = structs.replace(settings.server, production=True)
     for name, detail in violations(structs.replace(settings, server=server)):
-        if name not in told:
+        if name not in reported:
             found, _, why = detail.partition(": ")
             reason = f" ({why})" if why else ""
             yield warning(name, f"is not fit for production{reason}", found)
@@ -86,7 +86,7 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "provider.c2c_attempts", found, "set it to 0: verification.max_redials is ours"
         )
-    for owner, flows in _flows(settings):
+    for owner, flows in _flows_by_owner(settings):
         for tag, flow in flows.items():
             name = f"{owner}.flows.{tag}"
             if not flow.text:
@@ -98,7 +98,7 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
                 yield advice(name, "its text speaks {otp} once", "twice is easier to write down")
 
 
-def _flows(settings: Settings) -> Iterator[tuple[str, dict[str, Flow]]]:
+def _flows_by_owner(settings: Settings) -> Iterator[tuple[str, dict[str, Flow]]]:
     yield "provider", dict(settings.provider.flows)
     for name, client in settings.clients.items():
         if client.flows is not None:

@@ -16,23 +16,23 @@ from otpvoice.store.selftest import SelfTest
 from otpvoice.store.server_info import Server, Witness, probe, witnesses
 from otpvoice.store.url import address_of, connect
 
-_LATE: Final = 60_000
+_EVENT_OVERDUE_MS: Final = 60_000
 """Milliseconds that an event may be due before no dialer can be delivering it."""
-_OLDEST: Final = (7, 0)
+_MIN_REDIS_VERSION: Final = (7, 0)
 """The version of Redis that our scripts need."""
-_CLOCKS_APART: Final = 2.0
+_MAX_CLOCK_SKEW_S: Final = 2.0
 """Seconds; more, and the times in logs and answers contradict each other."""
-_SLOW: Final = 0.01
+_SLOW_ROUND_TRIP_S: Final = 0.01
 """Seconds; every answer of the API waits for one round trip."""
-_FULL: Final = 0.8
+_MEMORY_WARNING_SHARE: Final = 0.8
 """Of the memory: beyond it, a burst may fill the rest."""
-_ALLOW: Final = "allow what config/valkey-users.acl allows to the user of redis.url"
-_SENTINEL_LOGIN: Final = (
+_ACL_REMEDY: Final = "allow what config/valkey-users.acl allows to the user of redis.url"
+_SENTINEL_LOGIN_REMEDY: Final = (
     "correct their login: redis.sentinel_username and redis.sentinel_password for Sentinels, "
     "redis.url for the nodes of a cluster"
 )
 _REMEDIES: Final = {
-    NO_PERMISSION: _ALLOW,
+    NO_PERMISSION: _ACL_REMEDY,
     MISSING_FEATURE: "use Redis 7 or Valkey 8 or newer, with Lua, nothing renamed, and no proxy",
     WRONG_PASSWORD: "correct user and password in redis.url",
     "password required": "put user and password into redis.url",
@@ -57,7 +57,7 @@ def store_findings(settings: Settings) -> Iterator[Finding]:
     """Find what is wrong with the server, with its user's permissions, and who works on it."""
     url = settings.redis.address
     if url.startswith("redis+"):
-        yield witness_finding([*witnesses(url)])
+        yield discovery_finding([*witnesses(url)])
     with open_store(settings) as store:
         try:
             yield from server_findings(
@@ -98,7 +98,7 @@ def function_findings(test: SelfTest) -> Iterator[Finding]:
     refused = test.refused_commands()
     if refused:
         found = f"refused inside functions: {', '.join(map(str.lower, sorted(refused)))}"
-        yield failure("redis commands", f"{found} ({', '.join({*refused.values()})})", _ALLOW)
+        yield failure("redis commands", f"{found} ({', '.join({*refused.values()})})", _ACL_REMEDY)
     else:
         yield ok("redis functions", "every command that the service needs is allowed")
 
@@ -121,7 +121,7 @@ def server_findings(server: Server, *, production: bool, url: str = "") -> Itera
     ``url``: its address, which is another where it is one of many.
     """
     known = f"{server.name} {server.version}"
-    if server.speaks >= _OLDEST:
+    if server.speaks >= _MIN_REDIS_VERSION:
         yield ok("redis", f"{known} answers")
     else:
         yield failure("redis", f"{known} is too old", "7.0 or newer is needed")
@@ -138,8 +138,8 @@ def server_findings(server: Server, *, production: bool, url: str = "") -> Itera
 
 
 def _durability(server: Server, *, production: bool) -> Iterator[Finding]:
-    grave = failure if production else warning
-    yield _setting("appendonly", server.appendonly, "yes") or grave(
+    severe = failure if production else warning
+    yield _setting("appendonly", server.appendonly, "yes") or severe(
         "redis appendonly", f"is {server.appendonly}: a restart forgets everything", "set it to yes"
     )
     yield _setting("appendfsync", server.appendfsync, "always") or warning(
@@ -154,11 +154,11 @@ def _durability(server: Server, *, production: bool) -> Iterator[Finding]:
     )
 
 
-def _setting(name: str, found: str | None, wanted: str) -> Finding | None:
+def _setting(name: str, value: str | None, expected: str) -> Finding | None:
     """None where it is known to be another."""
-    if found is None:
-        return warning(f"redis {name}", "the server does not tell it", f"see that it is {wanted}")
-    return ok(f"redis {name}", found) if found == wanted else None
+    if value is None:
+        return warning(f"redis {name}", "the server does not tell it", f"see that it is {expected}")
+    return ok(f"redis {name}", value) if value == expected else None
 
 
 def _memory(server: Server) -> Finding:
@@ -167,7 +167,7 @@ def _memory(server: Server) -> Finding:
         todo = "set it below the machine's memory: full, it then refuses instead of being killed"
         return advice("redis maxmemory", f"{used}, no bound", todo)
     found = f"{used} of {server.memory_bound / _MIB:.0f} MiB"
-    if server.memory_used > _FULL * server.memory_bound:
+    if server.memory_used > _MEMORY_WARNING_SHARE * server.memory_bound:
         return warning("redis maxmemory", found, "raise it: a full store answers 503 to creates")
     return ok("redis maxmemory", found)
 
@@ -184,44 +184,44 @@ def _replicas(server: Server) -> Finding:
     return ok("redis replicas", found)
 
 
-def _clock(ahead: float) -> Finding:
-    found = f"this machine and redis are {abs(ahead):.1f} s apart"
-    if abs(ahead) > _CLOCKS_APART:
+def _clock(skew_s: float) -> Finding:
+    found = f"this machine and redis are {abs(skew_s):.1f} s apart"
+    if abs(skew_s) > _MAX_CLOCK_SKEW_S:
         return warning("clock", found, "synchronise both (NTP)")
     return ok("clock", found)
 
 
 def _round_trip(seconds: float) -> Finding:
     found = f"{seconds * 1000:.1f} ms to the store and back"
-    if seconds > _SLOW:
+    if seconds > _SLOW_ROUND_TRIP_S:
         return warning("redis latency", found, "bring it nearer: every answer waits for it")
     return ok("redis latency", found)
 
 
-def witness_finding(found: Sequence[Witness]) -> Finding:
+def discovery_finding(nodes: Sequence[Witness]) -> Finding:
     """Whether those that can be asked for the primary agree, and are enough."""
-    named = [each.primary for each in found if each.primary]
-    if not named:
-        each_one = f"no server reports one: {', '.join(map(_describe, found))}"
-        if any("password" in each.trouble for each in found):
-            return failure("redis primary", each_one, _SENTINEL_LOGIN)
-        return failure("redis primary", each_one, "start the servers of redis.url")
-    host, port = named[0]
-    told = f"{host}:{port}, as {named.count(named[0])} of {len(found)} say"
-    if len({*named}) > 1:
-        return warning("redis primary", f"{told}: others say otherwise", "look for a failover")
-    silent = [_describe(each) for each in found if not each.primary]
+    primaries = [each.primary for each in nodes if each.primary]
+    if not primaries:
+        details = f"no server reports one: {', '.join(map(_describe, nodes))}"
+        if any("password" in each.trouble for each in nodes):
+            return failure("redis primary", details, _SENTINEL_LOGIN_REMEDY)
+        return failure("redis primary", details, "start the servers of redis.url")
+    host, port = primaries[0]
+    summary = f"{host}:{port}, as {primaries.count(primaries[0])} of {len(nodes)} say"
+    if len({*primaries}) > 1:
+        return warning("redis primary", f"{summary}: others say otherwise", "look for a failover")
+    silent = [_describe(each) for each in nodes if not each.primary]
     if silent:
-        return warning("redis primary", told, f"look after {', '.join(silent)}")
-    if len(found) < 2:
+        return warning("redis primary", summary, f"look after {', '.join(silent)}")
+    if len(nodes) < 2:
         todo = "name them all: while this one is away, nobody could be asked"
-        return advice("redis primary", told, todo)
-    return ok("redis primary", told)
+        return advice("redis primary", summary, todo)
+    return ok("redis primary", summary)
 
 
-def _describe(witness: Witness) -> str:
-    place = ":".join(map(str, witness.place))
-    return f"{place} ({witness.trouble})" if witness.trouble else place
+def _describe(node: Witness) -> str:
+    address = ":".join(map(str, node.place))
+    return f"{address} ({node.trouble})" if node.trouble else address
 
 
 def health_findings(health: Health) -> Iterator[Finding]:
@@ -238,26 +238,26 @@ def health_findings(health: Health) -> Iterator[Finding]:
     for route in health.closed_routes:
         todo = "route.closed in the dialer's log says why; it is tried again within a minute"
         yield warning(f"route {route}", "is closed, for all or for the flows refused", todo)
-    yield from _set_aside_findings(health.set_aside)
+    yield from _quarantine_findings(health.set_aside)
     for breaker in health.breakers:
         kind, _, scope = breaker.partition(" ")
         yield warning(kind, f"is open for {scope or 'all'}", "otpvoice limits tells more")
 
 
-def _set_aside_findings(found: SetAsides) -> Iterator[Finding]:
+def _quarantine_findings(quarantined: SetAsides) -> Iterator[Finding]:
     """Report what the service could not read, and which calls it could not place, in 7 days."""
-    for record in found.records:
+    for record in quarantined.records:
         todo = f"{{otpvoice}}:quarantined:{record.record} has it for 7 days: find what wrote it"
         yield warning("quarantine", f"{record} could not be read", todo)
-    for call in found.calls:
+    for call in quarantined.calls:
         todo = "deploy the same settings to the API and all dialers (docs/rolling-out-settings.md)"
         yield warning("undialable call", str(call), todo)
 
 
-def _event_findings(seen: Overview) -> Iterator[Finding]:
+def _event_findings(overview: Overview) -> Iterator[Finding]:
     """Report clients whose due events no dialer takes."""
-    for client, late in seen.events_overdue.items():
-        if late > _LATE:
-            found = f"{seen.events[client]} wait, the oldest for {late // 1000} s"
+    for client, overdue_ms in overview.events_overdue.items():
+        if overdue_ms > _EVENT_OVERDUE_MS:
+            found = f"{overview.events[client]} wait, the oldest for {overdue_ms // 1000} s"
             todo = "deploy the client and its event_url to the dialers too: events live for a day"
             yield warning(f"events of {client}", found, todo)

@@ -12,30 +12,30 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
     Callback,
-    CallInquiry,
-    CallOrder,
+    CallbackAuthError,
+    CallbackParseError,
+    CallQuery,
     CallReport,
-    CallRequest,
     Challenge,
     Deadlines,
-    Outcome,
-    Placement,
-    UnreadableCallbackError,
-    UntrustedCallbackError,
+    HttpRequestSpec,
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
 )
-from otpvoice.providers.mobtexting.callback import VendorFormat, report
-from otpvoice.providers.mobtexting.messages import read_messages
-from otpvoice.providers.mobtexting.reply import WrongReplyError, read_placement
-from otpvoice.providers.mobtexting.status_query import find_call
+from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_report
+from otpvoice.providers.mobtexting.messages import extract_messages
+from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
+from otpvoice.providers.mobtexting.status_query import fetch_report
 from otpvoice.providers.status_words import StatusWords
 
 _LOG = structlog.get_logger(__name__)
 
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
-_NAMES_NO_CALL: Final = (
+_NO_CALL_NAMED: Final = (
     "it names no call: the call's id (id, mid or callId) is missing, or else the person's number"
     " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
 )
@@ -75,64 +75,64 @@ class Mobtexting:
     def __post_init__(self) -> None:
         ZoneInfo(self.timezone)  # a wrong one fails at the start, not at the first callback
 
-    def place(self, order: CallOrder, deadlines: Deadlines) -> Placement:
+    def place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         """Send the one request for this call; see ``Provider.place``."""
         headers = self._headers() | {"Content-Type": "application/json"}
-        request = self.request(order)
-        answer = self.http.post(request.url, headers, request.body, deadlines)
-        if isinstance(answer, NoReply):
-            outcome = Outcome.AMBIGUOUS if answer.sent else Outcome.UNSENT
-            return Placement(outcome, answer.why)
+        request = self.preview_request(call)
+        response = self.http.post(request.url, headers, request.body, deadlines)
+        if isinstance(response, RequestFailed):
+            outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
+            return PlacementResult(outcome, response.reason)
         try:
-            return read_placement(order, answer, self.token)
-        except WrongReplyError:
+            return parse_placement(call, response, self.token)
+        except MismatchedReplyError:
             # Whatever mixed replies up may have mixed up those of other connections too.
-            self.http.close_kept()
-            _LOG.error("provider.wrong_reply", call=order.call_id, route=order.route)
-            detail = f"HTTP {answer.status}, the reply is about another number"
-            return Placement(Outcome.AMBIGUOUS, detail)
+            self.http.close_idle()
+            _LOG.error("provider.wrong_reply", call=call.call_id, route=call.route)
+            detail = f"HTTP {response.status}, the reply is about another number"
+            return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
 
-    def request(self, order: CallOrder) -> CallRequest:
+    def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Write the JSON body (docs/provider.md, section 1): all values are strings."""
-        members = self._obd(order) if order.route is Route.OBD else self._c2c(order)
+        members = self._obd_members(call) if call.route is Route.OBD else self._c2c_members(call)
         if self.webhook_id:
             members["webhook_id"] = self.webhook_id
-        body = json.dumps({"bridge": order.bridge, **members}).encode()
-        return CallRequest(self._url(_PATHS[order.route]), body)
+        body = json.dumps({"bridge": call.bridge, **members}).encode()
+        return HttpRequestSpec(self._url(_PATHS[call.route]), body)
 
-    def ask(self, inquiry: CallInquiry, deadlines: Deadlines) -> CallReport | None:
+    def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Ask how a call ended, in three requests at most; see ``Provider.ask``."""
 
-        def get(path: str) -> Reply | NoReply:
+        def get(path: str) -> HttpResponse | RequestFailed:
             return self.http.get(self._url(path), self._headers(), deadlines)
 
-        return find_call(inquiry, get, self._format())
+        return fetch_report(query, get, self._format())
 
-    def read_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
-        """Parse a callback; see ``Provider.read_callback``.
+    def parse_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
+        """Parse a callback; see ``Provider.parse_callback``.
 
         A challenge needs no other secret than its key, and no other secret makes up for its key.
         """
-        trusted = self._trusts(callback)
-        if not trusted and not self.validation_key:
-            raise UntrustedCallbackError
+        is_authentic = self._is_authentic(callback)
+        if not is_authentic and not self.validation_key:
+            raise CallbackAuthError
         try:
-            messages = read_messages(callback)
-        except UnreadableCallbackError:
-            if trusted:
+            messages = extract_messages(callback)
+        except CallbackParseError:
+            if is_authentic:
                 raise
-            raise UntrustedCallbackError from None
+            raise CallbackAuthError from None
         if messages[0].keys() >= {"validation_key", "challenge"}:
-            return self._challenge(messages[0])
-        if not trusted:
-            raise UntrustedCallbackError
-        reports = tuple(report(message, self._format()) for message in messages)
+            return self._parse_challenge(messages[0])
+        if not is_authentic:
+            raise CallbackAuthError
+        reports = tuple(parse_report(message, self._format()) for message in messages)
         if not all(each.ids or each.number for each in reports):
-            raise UnreadableCallbackError(_NAMES_NO_CALL)
+            raise CallbackParseError(_NO_CALL_NAMED)
         return reports
 
-    def _format(self) -> VendorFormat:
-        return VendorFormat(ZoneInfo(self.timezone), self.status_words, self.region)
+    def _format(self) -> CallbackFormat:
+        return CallbackFormat(ZoneInfo(self.timezone), self.status_words, self.region)
 
     def _url(self, path: str) -> str:
         return f"{self.base_url.rstrip('/')}/{path}"
@@ -140,52 +140,52 @@ class Mobtexting:
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "Authorization": f"Bearer {self.token}"}
 
-    def _obd(self, order: CallOrder) -> dict[str, str]:
-        members = {"to": order.number.removeprefix("+")}
+    def _obd_members(self, call: OutboundCall) -> dict[str, str]:
+        members = {"to": call.number.removeprefix("+")}
         if self.audio:
             members["audio"] = self.audio
         else:
-            members |= {"flow_id": order.flow_id, **_variables(order)}
+            members |= {"flow_id": call.flow_id, **_variables(call)}
         if self.campaign:
             members["name"] = self.campaign
         if self.interval:
             members["interval"] = str(self.interval)
         return members
 
-    def _c2c(self, order: CallOrder) -> dict[str, str]:
+    def _c2c_members(self, call: OutboundCall) -> dict[str, str]:
         return {
-            "from": order.number.removeprefix("+"),
-            "to": f"flow:{order.flow_id}",
-            "mid": order.call_id,
-            **_variables(order),
+            "from": call.number.removeprefix("+"),
+            "to": f"flow:{call.flow_id}",
+            "mid": call.call_id,
+            **_variables(call),
             # Always all three: untold, the vendor dials twice more, and a recording holds the code.
             "record": "0",
             "duration": str(self.c2c_duration),
             "attempts": str(self.c2c_attempts),
         }
 
-    def _trusts(self, callback: Callback) -> bool:
+    def _is_authentic(self, callback: Callback) -> bool:
         """Whether a secret of ours came with it, in the header or in the address."""
         scheme, _, bearer = callback.authorization.partition(" ")
-        by_header = _is_one_of(bearer.strip(), self.webhook_secrets)
-        by_path = _is_one_of(callback.path_token, self.path_tokens)
+        by_header = _matches_any(bearer.strip(), self.webhook_secrets)
+        by_path = _matches_any(callback.path_token, self.path_tokens)
         return (by_header and scheme.lower() == "bearer") or by_path
 
-    def _challenge(self, fields: dict[str, Any]) -> Challenge:
-        key, answer = fields["validation_key"], fields["challenge"]
-        if not isinstance(key, str) or not _is_one_of(key, (self.validation_key,)):
-            raise UntrustedCallbackError
-        if not isinstance(answer, str) or not answer.isprintable():
-            raise UnreadableCallbackError("the challenge is not a text")
-        return Challenge(answer)
+    def _parse_challenge(self, fields: dict[str, Any]) -> Challenge:
+        key, response = fields["validation_key"], fields["challenge"]
+        if not isinstance(key, str) or not _matches_any(key, (self.validation_key,)):
+            raise CallbackAuthError
+        if not isinstance(response, str) or not response.isprintable():
+            raise CallbackParseError("the challenge is not a text")
+        return Challenge(response)
 
 
-def _variables(order: CallOrder) -> dict[str, str]:
+def _variables(call: OutboundCall) -> dict[str, str]:
     """Name what the flow speaks: flat bracket keys, not an object (docs/provider.md, section 1)."""
-    return {"variables[Name]": order.name, "variables[otp]": order.code}
+    return {"variables[Name]": call.name, "variables[otp]": call.code}
 
 
-def _is_one_of(given: str, secrets: tuple[str, ...]) -> bool:
+def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
     """Compare with every secret, each in a time that tells nothing; an empty one never matches."""
-    said = given.encode(errors="surrogatepass")
-    return sum(hmac.compare_digest(said, s.encode()) for s in secrets if s) > 0
+    encoded = value.encode(errors="surrogatepass")
+    return sum(hmac.compare_digest(encoded, s.encode()) for s in secrets if s) > 0

@@ -29,7 +29,7 @@ class _Proxy(http.client.HTTPSConnection):
         self.sock = self._trusted.wrap_socket(self.sock, server_hostname="otp.example.com")
 
 
-def ask(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+def request(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
     """Send one request through nginx; the status and the JSON of its answer."""
     proxy = _Proxy()
     sent = {"Content-Type": "application/json", "Host": "otp.example.com", **headers}
@@ -46,7 +46,7 @@ def phone_calls() -> list[dict[str, Any]]:
     return found
 
 
-def until(what: str, look: Any) -> Any:
+def wait_for(what: str, look: Any) -> Any:
     """Return what ``look`` finds, as soon as it finds something."""
     give_up = time.monotonic() + 30
     last: Any = None
@@ -63,26 +63,27 @@ def until(what: str, look: Any) -> Any:
 def main() -> None:
     """Verify a number, and try every secret that a callback may bring."""
     bearer = f"Bearer {sys.argv[1]}"
-    until("readiness", lambda: ask("GET", "/readyz") == (200, {"status": "ok", "degraded": []}))
-    status, begun = ask("POST", "/v1/verifications", {"to": f"+{NUMBER}"}, Authorization=bearer)
+    ready = (200, {"status": "ok", "degraded": []})
+    wait_for("readiness", lambda: request("GET", "/readyz") == ready)
+    status, begun = request("POST", "/v1/verifications", {"to": f"+{NUMBER}"}, Authorization=bearer)
     assert status == 201, begun
-    spoken = until("a call", lambda: [c["spoken"] for c in phone_calls() if c["spoken"]])
+    spoken = wait_for("a call", lambda: [c["spoken"] for c in phone_calls() if c["spoken"]])
     code = "".join(re.findall(r"\d", spoken[-1]))[:6]
     path = f"/v1/verifications/{begun['id']}"
-    status, checked = ask("POST", f"{path}/checks", {"code": code}, Authorization=bearer)
+    status, checked = request("POST", f"{path}/checks", {"code": code}, Authorization=bearer)
     assert (status, checked["valid"]) == (200, True), checked
-    ended = until(
+    ended = wait_for(
         "the callback",
         lambda: [
             call
-            for call in ask("GET", path, Authorization=bearer)[1]["calls"]
+            for call in request("GET", path, Authorization=bearer)[1]["calls"]
             if call["status"] == "answered"
         ],
     )
     print("verified, heard:", ended[0]["heard"])
     token = (SECRETS / "provider_webhook_path_token").read_text().strip()
-    print("callback with stranger:", ask("POST", "/webhooks/mobtexting", {})[0])
-    print("callback with path token:", ask("POST", f"/webhooks/mobtexting/{token}", {})[0])
+    print("callback with stranger:", request("POST", "/webhooks/mobtexting", {})[0])
+    print("callback with path token:", request("POST", f"/webhooks/mobtexting/{token}", {})[0])
 
 
 main()

@@ -6,14 +6,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from otpvoice.core.verification import Route
-from otpvoice.providers.base import CallInquiry
+from otpvoice.providers.base import CallQuery
 
 CALL_ID = "call_0123456789abcdef0123456789abcdef"
 INDIA = ZoneInfo("Asia/Kolkata")
-PERSON, BRIDGE = "917619360000", "358910000000"
+RECIPIENT, BRIDGE = "917619360000", "358910000000"
 
 # The documented answers, byte for byte but for the digits that the vendor crossed out.
-OLDER = b"""{
+OLDER_STATUS = b"""{
   "status": 200,
   "message": "OK",
   "data": [
@@ -33,7 +33,7 @@ OLDER = b"""{
     }
   ]
 }"""
-NEWER = b"""{
+NEWER_STATUS = b"""{
     "status": 200,
     "message": "OK",
     "data": [
@@ -51,7 +51,7 @@ NEWER = b"""{
         }
     ]
 }"""
-LOG = b"""{
+CALL_LOG = b"""{
   "status": "OK",
   "data": {
     "current_page": 1,
@@ -95,16 +95,20 @@ OBD_ID, C2C_ID = "8456bf26-1b6e-4ac1-adb9-2768258f71d0", "c839b4c4-8c0d-11e9-bb8
 NO_CALLS = b'{"status":200,"message":"OK","data":[]}'
 
 
-def at(local: str) -> int:
+def kolkata_ms(local: str) -> int:
     """Give the moment of a time in Kolkata, in milliseconds."""
     return round(datetime.fromisoformat(local).replace(tzinfo=INDIA).timestamp() * 1000)
 
 
-OBD = CallInquiry(CALL_ID, Route.OBD, f"+{PERSON}", BRIDGE, None, at("2024-07-10 08:27:13"))
-C2C = CallInquiry(CALL_ID, Route.C2C, f"+{PERSON}", BRIDGE, None, at("2024-07-10 08:27:13"))
-OBD_ENTRY: dict[str, Any] = json.loads(NEWER)["data"][0]
-C2C_ENTRY: dict[str, Any] = json.loads(LOG)["data"]["data"][0] | {
-    "call_from": PERSON,
+OBD_QUERY = CallQuery(
+    CALL_ID, Route.OBD, f"+{RECIPIENT}", BRIDGE, None, kolkata_ms("2024-07-10 08:27:13")
+)
+C2C_QUERY = CallQuery(
+    CALL_ID, Route.C2C, f"+{RECIPIENT}", BRIDGE, None, kolkata_ms("2024-07-10 08:27:13")
+)
+OBD_ENTRY: dict[str, Any] = json.loads(NEWER_STATUS)["data"][0]
+C2C_ENTRY: dict[str, Any] = json.loads(CALL_LOG)["data"]["data"][0] | {
+    "call_from": RECIPIENT,
     "call_to": "flow:220",
     "service": "C2C",
     "bridge": BRIDGE,
@@ -113,6 +117,6 @@ C2C_ENTRY: dict[str, Any] = json.loads(LOG)["data"]["data"][0] | {
 }
 
 
-def answer(*entries: dict[str, Any]) -> bytes:
+def calls_response(*entries: dict[str, Any]) -> bytes:
     """Write an answer with these entries, as both documents of an older kind have it."""
     return json.dumps({"status": 200, "message": "OK", "data": entries}).encode()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from client.certificate import self_signed
 
-from otpvoice.http_client.client import MAX_REPLY, HttpClient, NoReply, Reply
+from otpvoice.http_client.client import MAX_BODY_BYTES, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import Deadlines
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -63,7 +63,9 @@ def listen(conn: socket.socket) -> None:
         pass
 
 
-def post(url: str, seconds: float = 5.0, client: HttpClient | None = None) -> Reply | NoReply:
+def post(
+    url: str, seconds: float = 5.0, client: HttpClient | None = None
+) -> HttpResponse | RequestFailed:
     """Post the usual request; the answer comes in time, whatever happens."""
     moment = time.monotonic() + seconds
     answer = (client or HttpClient()).post(url, {}, b"{}", Deadlines(moment, moment))
@@ -71,7 +73,9 @@ def post(url: str, seconds: float = 5.0, client: HttpClient | None = None) -> Re
     return answer
 
 
-def reply_to(*parts: bytes, seconds: float = 5.0, every: float = 0.0) -> Reply | NoReply:
+def reply_to(
+    *parts: bytes, seconds: float = 5.0, every: float = 0.0
+) -> HttpResponse | RequestFailed:
     """Post to a server that answers with these parts."""
     with server(answering(*parts, every=every)) as address:
         return post(f"http://{address}/", seconds)
@@ -94,22 +98,22 @@ TRICKLE = [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n
     ],
 )
 def test_trickle(parts: list[bytes]) -> None:
-    """A server that keeps sending a little can not hold us longer than ``over_by``."""
+    """A server that keeps sending a little can not hold us longer than ``finish_by``."""
     answer = reply_to(*parts, seconds=0.3, every=0.04)
-    assert isinstance(answer, NoReply)
+    assert isinstance(answer, RequestFailed)
     assert answer.sent
 
 
 def test_silence() -> None:
-    """A server that takes the request and says nothing is left at ``over_by``: it may ring."""
+    """A server that takes the request and says nothing is left at ``finish_by``: it may ring."""
     with server(listen) as address:
-        assert post(f"http://{address}/", 0.3) == NoReply(sent=True, why="TimeoutError")
+        assert post(f"http://{address}/", 0.3) == RequestFailed(sent=True, reason="TimeoutError")
 
 
 def test_slow_but_in_time() -> None:
-    """A reply that arrives in pieces before ``over_by`` is a reply."""
+    """A reply that arrives in pieces before ``finish_by`` is a reply."""
     parts = [OK, b"Content-", b"Length: 2\r\n\r", b"\n{", b"}"]
-    assert reply_to(*parts, every=0.02) == Reply(200, b"{}")
+    assert reply_to(*parts, every=0.02) == HttpResponse(200, b"{}")
 
 
 # Broken
@@ -132,7 +136,7 @@ def test_slow_but_in_time() -> None:
 def test_broken_reply(parts: list[bytes]) -> None:
     """Whatever is wrong with a reply, it is told and raises nothing: the call may ring."""
     answer = reply_to(*parts)
-    assert isinstance(answer, NoReply)
+    assert isinstance(answer, RequestFailed)
     assert answer.sent
 
 
@@ -144,7 +148,7 @@ def test_reset() -> None:
         conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     with server(reset) as address:
-        assert post(f"http://{address}/") == NoReply(sent=True, why="ConnectionResetError")
+        assert post(f"http://{address}/") == RequestFailed(sent=True, reason="ConnectionResetError")
 
 
 def test_reset_in_the_middle_of_the_request() -> None:
@@ -156,7 +160,7 @@ def test_reset_in_the_middle_of_the_request() -> None:
 
     with server(reset) as address:
         answer = post(f"http://{address}/")
-    assert isinstance(answer, NoReply)
+    assert isinstance(answer, RequestFailed)
     assert answer.sent
 
 
@@ -178,14 +182,16 @@ def test_ten_megabytes(head: bytes) -> None:
             sent += conn.send(b"x" * 65536)
 
     with server(pour) as address:
-        assert post(f"http://{address}/") == NoReply(sent=True, why="TooLargeError", status=200)
+        assert post(f"http://{address}/") == RequestFailed(
+            sent=True, reason="ResponseTooLargeError", status=200
+        )
     assert sent < 10 * 1024 * 1024
 
 
 def test_largest_reply() -> None:
     """64 KiB are not too many."""
-    body = b"x" * MAX_REPLY
-    assert reply_to(OK, b"Content-Length: 65536\r\n\r\n", body) == Reply(200, body)
+    body = b"x" * MAX_BODY_BYTES
+    assert reply_to(OK, b"Content-Length: 65536\r\n\r\n", body) == HttpResponse(200, body)
 
 
 # Whole
@@ -210,15 +216,15 @@ def test_largest_reply() -> None:
 )
 def test_whole_reply(parts: list[bytes], body: bytes) -> None:
     """A reply is whole in any of HTTP's ways to end it."""
-    assert reply_to(*parts) == Reply(200, body)
+    assert reply_to(*parts) == HttpResponse(200, body)
 
 
 def test_gzip_bomb() -> None:
     """A small reply that unpacks to megabytes is too large."""
     bomb = gzip.compress(b"x" * 20_000_000)
-    assert len(bomb) < MAX_REPLY
+    assert len(bomb) < MAX_BODY_BYTES
     answer = reply_to(GZIPPED + bomb)
-    assert answer == NoReply(sent=True, why="TooLargeError", status=200)
+    assert answer == RequestFailed(sent=True, reason="ResponseTooLargeError", status=200)
 
 
 @pytest.mark.parametrize(
@@ -237,9 +243,9 @@ def test_retry_after(header: str, low: float, high: float) -> None:
     if header == "in 90 seconds":
         header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     answer = reply_to(f"HTTP/1.1 429 No\r\nRetry-After: {header}\r\n\r\n".encode())
-    assert isinstance(answer, Reply)
-    assert answer.retry_after is not None
-    assert low <= answer.retry_after <= high
+    assert isinstance(answer, HttpResponse)
+    assert answer.retry_after_s is not None
+    assert low <= answer.retry_after_s <= high
 
 
 @pytest.mark.parametrize(
@@ -249,7 +255,7 @@ def test_retry_after(header: str, low: float, high: float) -> None:
 def test_unreadable_retry_after(header: str) -> None:
     """A Retry-After that makes no sense is none."""
     answer = reply_to(b"HTTP/1.1 429 No\r\nRetry-After: " + header.encode() + b"\r\n\r\n")
-    assert answer == Reply(429, b"", None)
+    assert answer == HttpResponse(429, b"", None)
 
 
 # TLS
@@ -278,13 +284,15 @@ def test_tls(over_tls: Callable[[socket.socket], None], certificate: Path) -> No
     """With a certificate that we trust, TLS works."""
     client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
     with server(over_tls, "localhost") as address:
-        assert post(f"https://{address}/", client=client) == Reply(200, b"{}")
+        assert post(f"https://{address}/", client=client) == HttpResponse(200, b"{}")
 
 
 def test_untrusted_certificate(over_tls: Callable[[socket.socket], None]) -> None:
     """Nothing is sent to a server that the usual authorities do not know."""
     with server(over_tls, "localhost") as address:
-        assert post(f"https://{address}/") == NoReply(sent=False, why="SSLCertVerificationError")
+        assert post(f"https://{address}/") == RequestFailed(
+            sent=False, reason="SSLCertVerificationError"
+        )
 
 
 def test_certificate_of_another(
@@ -293,8 +301,8 @@ def test_certificate_of_another(
     """Nothing is sent to a server with a trusted certificate for another name."""
     client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
     with server(over_tls, "127.0.0.1") as address:
-        assert post(f"https://{address}/", client=client) == NoReply(
-            sent=False, why="SSLCertVerificationError"
+        assert post(f"https://{address}/", client=client) == RequestFailed(
+            sent=False, reason="SSLCertVerificationError"
         )
 
 
@@ -302,7 +310,7 @@ def test_tls_to_a_plain_port() -> None:
     """A server that does not speak TLS gets no request."""
     with server(lambda conn: conn.sendall(OK + b"\r\n")) as address:
         answer = post(f"https://{address}/")
-    assert isinstance(answer, NoReply)
+    assert isinstance(answer, RequestFailed)
     assert not answer.sent
 
 
@@ -310,5 +318,5 @@ def test_tls_handshake_without_end() -> None:
     """A server that never answers the handshake is left at ``send_by``, with nothing sent."""
     with server(listen) as address:
         answer = post(f"https://{address}/", 0.3)
-    assert isinstance(answer, NoReply)
+    assert isinstance(answer, RequestFailed)
     assert not answer.sent

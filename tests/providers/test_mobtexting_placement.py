@@ -13,7 +13,7 @@ import pytest
 
 from otpvoice.core.verification import Route
 from otpvoice.http_client.client import HttpClient
-from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement
+from otpvoice.providers.base import Deadlines, OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.mobtexting.provider import Mobtexting
 
 TOKEN = "38e896f55670311982434e929559bxxxx"
@@ -39,7 +39,7 @@ C2C_ID = (
 C2C_NO_ID = b'{\n"status": 200,\n"message": "Call initiated successfully"\n}'
 
 
-class Vendor(ThreadingHTTPServer):
+class ProviderStub(ThreadingHTTPServer):
     """Records every request and gives the same reply to all."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Vendor(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Vendor
+    server: ProviderStub
 
     def do_POST(self) -> None:
         """Record and reply."""
@@ -76,9 +76,9 @@ def http() -> HttpClient:
 
 
 @pytest.fixture
-def vendor() -> Iterator[Vendor]:
-    """A vendor on a real socket."""
-    with Vendor() as server:
+def stub() -> Iterator[ProviderStub]:
+    """A stub on a real socket."""
+    with ProviderStub() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -86,7 +86,7 @@ def vendor() -> Iterator[Vendor]:
         thread.join()
 
 
-def order(route: Route = Route.OBD, **changes: Any) -> CallOrder:
+def outbound_call(route: Route = Route.OBD, **changes: Any) -> OutboundCall:
     """Order the usual call."""
     usual: dict[str, Any] = {
         "call_id": CALL_ID,
@@ -97,19 +97,21 @@ def order(route: Route = Route.OBD, **changes: Any) -> CallOrder:
         "name": "Asha Rao",
         "code": "1, 2, 3, 4, 5, 6",
     }
-    return CallOrder(**{**usual, **changes})
+    return OutboundCall(**{**usual, **changes})
 
 
-def place(vendor: Vendor, http: HttpClient, call: CallOrder, **settings: Any) -> Placement:
-    """Place a call with the vendor."""
+def place(
+    stub: ProviderStub, http: HttpClient, call: OutboundCall, **settings: Any
+) -> PlacementResult:
+    """Place a call with the stub."""
     now = time.monotonic()
-    provider = Mobtexting(base_url=vendor.url, token=TOKEN, http=http, **settings)
-    return provider.place(call, Deadlines(send_by=now + 5, over_by=now + 5))
+    provider = Mobtexting(base_url=stub.url, token=TOKEN, http=http, **settings)
+    return provider.place(call, Deadlines(send_by=now + 5, finish_by=now + 5))
 
 
-def sent(vendor: Vendor) -> dict[str, Any]:
+def sent(stub: ProviderStub) -> dict[str, Any]:
     """Give the JSON body of the one request."""
-    ((_, _, body),) = vendor.requests
+    ((_, _, body),) = stub.requests
     members = json.loads(body)
     assert isinstance(members, dict)
     return members
@@ -118,13 +120,13 @@ def sent(vendor: Vendor) -> dict[str, Any]:
 # Section 1
 
 
-def test_obd_request(vendor: Vendor, http: HttpClient) -> None:
+def test_obd_request(stub: ProviderStub, http: HttpClient) -> None:
     """OBD posts flat bracket keys, all strings, the number without +, the token in the header."""
-    place(vendor, http, order())
-    ((line, headers, body),) = vendor.requests
+    place(stub, http, outbound_call())
+    ((line, headers, body),) = stub.requests
     assert line == "POST /api/v2/outgoing/send HTTP/1.1"
     assert headers == {
-        "Host": f"127.0.0.1:{vendor.server_port}",
+        "Host": f"127.0.0.1:{stub.server_port}",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Authorization": f"Bearer {TOKEN}",
@@ -138,11 +140,11 @@ def test_obd_request(vendor: Vendor, http: HttpClient) -> None:
     )
 
 
-def test_c2c_request(vendor: Vendor, http: HttpClient) -> None:
+def test_c2c_request(stub: ProviderStub, http: HttpClient) -> None:
     """C2C calls the person (``from``), then the flow; never records, never redials unasked."""
-    vendor.body = C2C_ID
-    place(vendor, http, order(Route.C2C, flow_id="220"))
-    ((line, headers, body),) = vendor.requests
+    stub.body = C2C_ID
+    place(stub, http, outbound_call(Route.C2C, flow_id="220"))
+    ((line, headers, body),) = stub.requests
     assert line == "POST /api/v2/voice/c2c HTTP/1.1"
     assert headers["Authorization"] == f"Bearer {TOKEN}"
     assert body == (
@@ -153,19 +155,19 @@ def test_c2c_request(vendor: Vendor, http: HttpClient) -> None:
     )
 
 
-def test_obd_options(vendor: Vendor, http: HttpClient) -> None:
+def test_obd_options(stub: ProviderStub, http: HttpClient) -> None:
     """Interval and webhook are sent only if set, a campaign always but when emptied."""
-    place(vendor, http, order(), interval=15, webhook_id="w-7", campaign="")
-    members = sent(vendor)
+    place(stub, http, outbound_call(), interval=15, webhook_id="w-7", campaign="")
+    members = sent(stub)
     assert (members["interval"], members["webhook_id"]) == ("15", "w-7")
     assert "name" not in members
 
 
-def test_c2c_options(vendor: Vendor, http: HttpClient) -> None:
+def test_c2c_options(stub: ProviderStub, http: HttpClient) -> None:
     """C2C sends its own options and webhook, and nothing that belongs to OBD."""
     options = {"c2c_attempts": 2, "c2c_duration": 3, "audio": "a-1", "interval": 15}
-    place(vendor, http, order(Route.C2C), webhook_id="w-7", **options)
-    members = sent(vendor)
+    place(stub, http, outbound_call(Route.C2C), webhook_id="w-7", **options)
+    members = sent(stub)
     assert (members["attempts"], members["duration"], members["record"]) == ("2", "3", "0")
     assert members["webhook_id"] == "w-7"
     assert not {"audio", "interval", "name", "flow_id"} & members.keys()
@@ -174,10 +176,10 @@ def test_c2c_options(vendor: Vendor, http: HttpClient) -> None:
 @pytest.mark.parametrize(
     "audio", ["39888925-718e-43bb-a8b1-d4a3XXXXX", "http://youraudiofilelocation.mp3"]
 )
-def test_obd_audio(vendor: Vendor, http: HttpClient, audio: str) -> None:
+def test_obd_audio(stub: ProviderStub, http: HttpClient, audio: str) -> None:
     """With a sound there is no flow, and neither code nor name is sent."""
-    place(vendor, http, order(), audio=audio)
-    assert sent(vendor) == {
+    place(stub, http, outbound_call(), audio=audio)
+    assert sent(stub) == {
         "bridge": "918068280000",
         "to": "918867135000",
         "audio": audio,
@@ -185,18 +187,18 @@ def test_obd_audio(vendor: Vendor, http: HttpClient, audio: str) -> None:
     }
 
 
-def test_name_in_any_script(vendor: Vendor, http: HttpClient) -> None:
+def test_name_in_any_script(stub: ProviderStub, http: HttpClient) -> None:
     """A name arrives as it is, in any script."""
-    place(vendor, http, order(name="आशा D'Souza"))
-    assert sent(vendor)["variables[Name]"] == "आशा D'Souza"
+    place(stub, http, outbound_call(name="आशा D'Souza"))
+    assert sent(stub)["variables[Name]"] == "आशा D'Souza"
 
 
 @pytest.mark.parametrize("end", ["", "/", "//"])
-def test_base_url(vendor: Vendor, http: HttpClient, end: str) -> None:
+def test_base_url(stub: ProviderStub, http: HttpClient, end: str) -> None:
     """The base address may end in a slash or not, and may be another brand's."""
-    vendor.url = f"http://127.0.0.1:{vendor.server_port}/other/brand{end}"
-    place(vendor, http, order())
-    assert vendor.requests[0][0] == "POST /other/brand/outgoing/send HTTP/1.1"
+    stub.url = f"http://127.0.0.1:{stub.server_port}/other/brand{end}"
+    place(stub, http, outbound_call())
+    assert stub.requests[0][0] == "POST /other/brand/outgoing/send HTTP/1.1"
 
 
 def test_nothing_secret_in_texts() -> None:
@@ -208,7 +210,7 @@ def test_nothing_secret_in_texts() -> None:
         path_tokens=("hush-2",),
         validation_key="hush-3",
     )
-    text = repr(order()) + repr(provider)
+    text = repr(outbound_call()) + repr(provider)
     assert not [s for s in ("8867135000", "Asha", "1, 2", TOKEN, "hush") if s in text]
 
 
@@ -238,7 +240,7 @@ def test_unknown_timezone() -> None:
     ],
 )
 def test_accepted(
-    vendor: Vendor,
+    stub: ProviderStub,
     http: HttpClient,
     http_status: int,
     route: Route,
@@ -246,106 +248,106 @@ def test_accepted(
     provider_id: str | None,
 ) -> None:
     """Accepted is 200 or 202 with a status of 200, "200" or OK; the id comes without its tail."""
-    vendor.status, vendor.body = http_status, body
+    stub.status, stub.body = http_status, body
     number = "+918919525224" if body is OBD_OLD else "+918867135000"
-    placement = place(vendor, http, order(route, number=number))
-    assert placement.outcome is Outcome.ACCEPTED
+    placement = place(stub, http, outbound_call(route, number=number))
+    assert placement.outcome is PlacementOutcome.ACCEPTED
     assert placement.provider_id == provider_id
 
 
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        (b'{"status":200,"data":[]}', Outcome.REFUSED),
-        (b'{"status":"OK"}', Outcome.REFUSED),
-        (b'{"status":"OK","data":null}', Outcome.REFUSED),
-        (b'{"status":401,"message":"Unauthenticated."}', Outcome.MISCONFIGURED),
-        (b'{"status":"402"}', Outcome.MISCONFIGURED),
-        (b'{"status":403}', Outcome.MISCONFIGURED),
-        (b'{"status":302}', Outcome.MISCONFIGURED),
-        (b'{"status":422,"message":"Invalid flow"}', Outcome.REFUSED),
-        (b'{"status":"404"}', Outcome.REFUSED),
-        (b'{"status":429}', Outcome.BACK_OFF),
-        (b'{"status":500}', Outcome.AMBIGUOUS),
-        (b'{"status":"ERROR"}', Outcome.REFUSED),
-        (b'{"status":"failed"}', Outcome.REFUSED),
-        (b'{"status":"Not OK"}', Outcome.REFUSED),
+        (b'{"status":200,"data":[]}', PlacementOutcome.REFUSED),
+        (b'{"status":"OK"}', PlacementOutcome.REFUSED),
+        (b'{"status":"OK","data":null}', PlacementOutcome.REFUSED),
+        (b'{"status":401,"message":"Unauthenticated."}', PlacementOutcome.MISCONFIGURED),
+        (b'{"status":"402"}', PlacementOutcome.MISCONFIGURED),
+        (b'{"status":403}', PlacementOutcome.MISCONFIGURED),
+        (b'{"status":302}', PlacementOutcome.MISCONFIGURED),
+        (b'{"status":422,"message":"Invalid flow"}', PlacementOutcome.REFUSED),
+        (b'{"status":"404"}', PlacementOutcome.REFUSED),
+        (b'{"status":429}', PlacementOutcome.BACK_OFF),
+        (b'{"status":500}', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":"ERROR"}', PlacementOutcome.REFUSED),
+        (b'{"status":"failed"}', PlacementOutcome.REFUSED),
+        (b'{"status":"Not OK"}', PlacementOutcome.REFUSED),
         # Not success, and nothing that HTTP calls a failure.
-        (b'{"status":202}', Outcome.AMBIGUOUS),
-        (b'{"status":0}', Outcome.AMBIGUOUS),
-        (b'{"status":-1}', Outcome.AMBIGUOUS),
-        (b'{"status":1e400}', Outcome.AMBIGUOUS),
-        (b'{"status":""}', Outcome.AMBIGUOUS),
-        (b'{"status":true}', Outcome.AMBIGUOUS),
-        (b'{"message":"hello"}', Outcome.AMBIGUOUS),
+        (b'{"status":202}', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":0}', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":-1}', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":1e400}', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":""}', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":true}', PlacementOutcome.AMBIGUOUS),
+        (b'{"message":"hello"}', PlacementOutcome.AMBIGUOUS),
         # No readable JSON.
-        (b"", Outcome.AMBIGUOUS),
-        (b"<html>OK</html>", Outcome.AMBIGUOUS),
-        (b"[]", Outcome.AMBIGUOUS),
-        (b"200", Outcome.AMBIGUOUS),
-        (b'{"status":200,"data":[{"id":"7', Outcome.AMBIGUOUS),
-        (b'{"status":200,"data":"\xff"}', Outcome.AMBIGUOUS),
-        (b'{"a":' * 10_000, Outcome.AMBIGUOUS),
-        (b'{"status":' + b"9" * 5_000 + b"}", Outcome.AMBIGUOUS),
-        (b" " * 70_000, Outcome.AMBIGUOUS),
+        (b"", PlacementOutcome.AMBIGUOUS),
+        (b"<html>OK</html>", PlacementOutcome.AMBIGUOUS),
+        (b"[]", PlacementOutcome.AMBIGUOUS),
+        (b"200", PlacementOutcome.AMBIGUOUS),
+        (b'{"status":200,"data":[{"id":"7', PlacementOutcome.AMBIGUOUS),
+        (b'{"status":200,"data":"\xff"}', PlacementOutcome.AMBIGUOUS),
+        (b'{"a":' * 10_000, PlacementOutcome.AMBIGUOUS),
+        (b'{"status":' + b"9" * 5_000 + b"}", PlacementOutcome.AMBIGUOUS),
+        (b" " * 70_000, PlacementOutcome.AMBIGUOUS),
     ],
 )
 def test_200_that_does_not_accept(
-    vendor: Vendor, http: HttpClient, body: bytes, outcome: Outcome
+    stub: ProviderStub, http: HttpClient, body: bytes, outcome: PlacementOutcome
 ) -> None:
     """A 200 means what its body's status says; if that is not clear, the phone may ring."""
-    vendor.body = body
-    assert place(vendor, http, order()).outcome is outcome
+    stub.body = body
+    assert place(stub, http, outbound_call()).outcome is outcome
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", OBD_OLD, b'{"status":200,"data":[1]}'])
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (201, Outcome.AMBIGUOUS),
-        (204, Outcome.AMBIGUOUS),
-        (301, Outcome.MISCONFIGURED),
-        (302, Outcome.MISCONFIGURED),
-        (307, Outcome.MISCONFIGURED),
-        (400, Outcome.REFUSED),
-        (401, Outcome.MISCONFIGURED),
-        (402, Outcome.MISCONFIGURED),
-        (403, Outcome.MISCONFIGURED),
-        (404, Outcome.MISCONFIGURED),
-        (405, Outcome.MISCONFIGURED),
-        (410, Outcome.REFUSED),
-        (422, Outcome.REFUSED),
-        (429, Outcome.BACK_OFF),
-        (500, Outcome.AMBIGUOUS),
-        (502, Outcome.AMBIGUOUS),
-        (504, Outcome.AMBIGUOUS),
+        (201, PlacementOutcome.AMBIGUOUS),
+        (204, PlacementOutcome.AMBIGUOUS),
+        (301, PlacementOutcome.MISCONFIGURED),
+        (302, PlacementOutcome.MISCONFIGURED),
+        (307, PlacementOutcome.MISCONFIGURED),
+        (400, PlacementOutcome.REFUSED),
+        (401, PlacementOutcome.MISCONFIGURED),
+        (402, PlacementOutcome.MISCONFIGURED),
+        (403, PlacementOutcome.MISCONFIGURED),
+        (404, PlacementOutcome.MISCONFIGURED),
+        (405, PlacementOutcome.MISCONFIGURED),
+        (410, PlacementOutcome.REFUSED),
+        (422, PlacementOutcome.REFUSED),
+        (429, PlacementOutcome.BACK_OFF),
+        (500, PlacementOutcome.AMBIGUOUS),
+        (502, PlacementOutcome.AMBIGUOUS),
+        (504, PlacementOutcome.AMBIGUOUS),
     ],
 )
 def test_other_statuses(
-    vendor: Vendor, http: HttpClient, status: int, outcome: Outcome, body: bytes
+    stub: ProviderStub, http: HttpClient, status: int, outcome: PlacementOutcome, body: bytes
 ) -> None:
     """Any other HTTP status decides alone, whatever the body says."""
-    vendor.status, vendor.body = status, b"" if status == 204 else body
-    placement = place(vendor, http, order())
+    stub.status, stub.body = status, b"" if status == 204 else body
+    placement = place(stub, http, outbound_call())
     assert placement.outcome is outcome
     assert placement.detail.startswith(f"HTTP {status}")
     assert placement.provider_id is None
 
 
-def test_redirect_is_not_followed(vendor: Vendor, http: HttpClient) -> None:
+def test_redirect_is_not_followed(stub: ProviderStub, http: HttpClient) -> None:
     """A 307 is a wrong address in the settings: the code is posted once."""
-    vendor.status, vendor.headers = 307, {"Location": "/api/v2/outgoing/send"}
-    assert place(vendor, http, order()).outcome is Outcome.MISCONFIGURED
-    assert len(vendor.requests) == 1
+    stub.status, stub.headers = 307, {"Location": "/api/v2/outgoing/send"}
+    assert place(stub, http, outbound_call()).outcome is PlacementOutcome.MISCONFIGURED
+    assert len(stub.requests) == 1
 
 
 @pytest.mark.parametrize(("status", "body"), [(429, b""), (200, b'{"status":"429"}')])
-def test_back_off(vendor: Vendor, http: HttpClient, status: int, body: bytes) -> None:
-    """A back-off tells how long, if the vendor did."""
-    vendor.status, vendor.body = status, body
-    assert place(vendor, http, order()).retry_after is None
-    vendor.headers = {"Retry-After": "7"}
-    assert place(vendor, http, order()).retry_after == 7
+def test_back_off(stub: ProviderStub, http: HttpClient, status: int, body: bytes) -> None:
+    """A back-off tells how long, if the stub did."""
+    stub.status, stub.body = status, body
+    assert place(stub, http, outbound_call()).retry_after_s is None
+    stub.headers = {"Retry-After": "7"}
+    assert place(stub, http, outbound_call()).retry_after_s == 7
 
 
 def test_nobody_there(http: HttpClient) -> None:
@@ -354,8 +356,8 @@ def test_nobody_there(http: HttpClient) -> None:
         port = listener.getsockname()[1]
     provider = Mobtexting(base_url=f"http://127.0.0.1:{port}/", token=TOKEN, http=http)
     now = time.monotonic()
-    placement = provider.place(order(), Deadlines(now + 5, now + 5))
-    assert placement == Placement(Outcome.UNSENT, "ConnectionRefusedError")
+    placement = provider.place(outbound_call(), Deadlines(now + 5, now + 5))
+    assert placement == PlacementResult(PlacementOutcome.UNSENT, "ConnectionRefusedError")
 
 
 def test_no_reply(http: HttpClient) -> None:
@@ -364,8 +366,8 @@ def test_no_reply(http: HttpClient) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         provider = Mobtexting(base_url=url, token=TOKEN, http=http)
         now = time.monotonic()
-        placement = provider.place(order(), Deadlines(now + 5, now + 0.2))
-    assert placement == Placement(Outcome.AMBIGUOUS, "TimeoutError")
+        placement = provider.place(outbound_call(), Deadlines(now + 5, now + 0.2))
+    assert placement == PlacementResult(PlacementOutcome.AMBIGUOUS, "TimeoutError")
 
 
 @pytest.mark.parametrize(
@@ -381,13 +383,13 @@ def test_no_reply(http: HttpClient) -> None:
         ("१२३ देखो", "HTTP 200, status 401: … देखो"),
     ],
 )
-def test_detail(vendor: Vendor, http: HttpClient, message: object, detail: str) -> None:
+def test_detail(stub: ProviderStub, http: HttpClient, message: object, detail: str) -> None:
     """Operators read the vendor's words, less the token, the name and every word with a digit."""
-    vendor.body = json.dumps({"status": 401, "message": message}).encode()
-    assert place(vendor, http, order()).detail == detail
+    stub.body = json.dumps({"status": 401, "message": message}).encode()
+    assert place(stub, http, outbound_call()).detail == detail
 
 
-def test_long_detail(vendor: Vendor, http: HttpClient) -> None:
+def test_long_detail(stub: ProviderStub, http: HttpClient) -> None:
     """A detail has at most 120 characters, however long the vendor's words, and takes no time."""
-    vendor.body = json.dumps({"status": 422, "message": "x" * 60_000}).encode()
-    assert len(place(vendor, http, order()).detail) == 120
+    stub.body = json.dumps({"status": 422, "message": "x" * 60_000}).encode()
+    assert len(place(stub, http, outbound_call()).detail) == 120

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from otpvoice.providers.message_shape import outline
+from otpvoice.providers.message_shape import describe_values
 
 NUMBER, CODE = "919876543210", "482913"
 
@@ -16,7 +16,7 @@ def test_the_shape_is_told() -> None:
         b' "from": "+919876543210", "start_at": "2021-04-09 16:27:39", "dtmf": null, "ok": true,'
         b' "data": [{"id": "70fa87e0-9df9-4327-bc80-a561c48703d8:1"}, {}], "options": {}}'
     )
-    assert outline(body) == [
+    assert describe_values(body) == [
         "status: number 200",
         "status1: text BUSY",
         "source: text C2C",
@@ -41,7 +41,7 @@ def test_no_number_and_no_code_is_shown(member: str, value: object) -> None:
     bodies = [json.dumps({member: value, str(value): 1, "in": [{member: value}]}).encode()]
     bodies.append(f"{member}={value}&{value}=1".encode())
     for body in bodies:
-        shown = "\n".join(outline(body))
+        shown = "\n".join(describe_values(body))
         digits = "".join(filter(str.isdigit, shown))
         assert NUMBER not in shown
         assert NUMBER[-6:] not in digits
@@ -62,10 +62,10 @@ def test_no_number_and_no_code_is_shown(member: str, value: object) -> None:
 )
 def test_whatever_came_is_told(body: bytes, told: list[str]) -> None:
     """Nothing, a page, a form, a trailing comma, an empty list, a deep one."""
-    assert outline(body) == told
+    assert describe_values(body) == told
 
 
 def test_a_flood_is_cut() -> None:
     """Sixty lines say enough."""
     flood = json.dumps({f"member{n}": n for n in range(1000)}).encode()
-    assert len(outline(flood)) == 61
+    assert len(describe_values(flood)) == 61

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from otpvoice.cli.doctor.findings import Finding, failure, ok, warning
 from otpvoice.http_client.proxy import Proxy, ProxyError, parse_proxy
 
-_WITHIN: Final = 5.0
+_TIMEOUT_S: Final = 5.0
 """Seconds, for the name, the connection and TLS together."""
-_DAY: Final = 86_400
-_SOON: Final = 14 * _DAY
+_DAY_S: Final = 86_400
+_EXPIRY_WARNING_S: Final = 14 * _DAY_S
 """Seconds that a certificate should have left; one of short life a sixth of it."""
 
 
@@ -24,70 +24,72 @@ _SOON: Final = 14 * _DAY
 class Certificate:
     """Seconds since 1970."""
 
-    begins: float
-    ends: float
+    not_before: float
+    not_after: float
 
 
-class Unreachable(Exception):
+class ConnectivityError(Exception):
     """The text says why, and holds no more of the address than host and port."""
 
 
-def reach(
-    url: str, trusted: ssl.SSLContext, within: float = _WITHIN, proxy: Proxy | None = None
+def probe_connection(
+    url: str, trusted: ssl.SSLContext, timeout_s: float = _TIMEOUT_S, proxy: Proxy | None = None
 ) -> Certificate | None:
     """Connects and says nothing; the certificate of an https address.
 
     ``proxy``: opens a tunnel for the connection; without one it is direct.
 
     Raises:
-        Unreachable: no name, no connection, no TLS, or a certificate that ``trusted`` refuses.
+        ConnectivityError: no name, connection or TLS, or a certificate that ``trusted`` refuses.
     """
-    answer: Future[Certificate | None] = Future()
+    result: Future[Certificate | None] = Future()
 
     def connect() -> None:
         try:
-            answer.set_result(_connect(url, trusted, within, proxy))
+            result.set_result(_connect(url, trusted, timeout_s, proxy))
         except Exception as error:  # noqa: BLE001 - it is raised again, in the thread that waits
-            answer.set_exception(error)
+            result.set_exception(error)
 
     # A dead resolver is waited for half a minute; nobody can hurry it, and nobody has to wait.
     threading.Thread(target=connect, name="reach", daemon=True).start()
     try:
-        return answer.result(within)
+        return result.result(timeout_s)
     except ProxyError as error:
-        host, port = _place(url)
-        raise Unreachable(f"{host}:{port} is not reached ({error})") from error
+        host, port = _host_and_port(url)
+        raise ConnectivityError(f"{host}:{port} is not reached ({error})") from error
     except Exception as error:
-        raise Unreachable(_why(error, url, within)) from error
+        raise ConnectivityError(_failure_reason(error, url, timeout_s)) from error
 
 
 def _connect(
-    url: str, trusted: ssl.SSLContext, within: float, proxy: Proxy | None
+    url: str, trusted: ssl.SSLContext, timeout_s: float, proxy: Proxy | None
 ) -> Certificate | None:
-    host, port = _place(url)
-    with closing(_open(host, port, within, proxy)) as plain:
+    host, port = _host_and_port(url)
+    with closing(_open(host, port, timeout_s, proxy)) as plain:
         if urlsplit(url).scheme != "https":
             return None
-        with trusted.wrap_socket(plain, server_hostname=host) as private:
-            told = private.getpeercert() or {}
-    begins, ends = (ssl.cert_time_to_seconds(str(told[name])) for name in ("notBefore", "notAfter"))
+        with trusted.wrap_socket(plain, server_hostname=host) as encrypted:
+            certificate = encrypted.getpeercert() or {}
+    begins, ends = (
+        ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter")
+    )
     return Certificate(begins, ends)
 
 
-def _open(host: str, port: int, within: float, proxy: Proxy | None) -> socket.socket:
+def _open(host: str, port: int, timeout_s: float, proxy: Proxy | None) -> socket.socket:
     def connect(host: str, port: int) -> socket.socket:
-        return socket.create_connection((host, port), within)
+        return socket.create_connection((host, port), timeout_s)
 
-    return proxy.connect(connect, host, port, lambda: within) if proxy else connect(host, port)
+    return proxy.connect(connect, host, port, lambda: timeout_s) if proxy else connect(host, port)
 
 
-def _place(url: str) -> tuple[str, int]:
+def _host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _why(error: Exception, url: str, within: float) -> str:
-    host, port = _place(url)
+def _failure_reason(error: Exception, url: str, timeout_s: float) -> str:
+    host, port = _host_and_port(url)
     match error:
         case socket.gaierror():
             return f"the name {host} is not known"
@@ -96,14 +98,14 @@ def _why(error: Exception, url: str, within: float) -> str:
         case ssl.SSLError():
             return f"{host}:{port} does not speak TLS as it should ({error.reason})"
         case TimeoutError():
-            return f"{host}:{port} did not answer within {within:g} s"
+            return f"{host}:{port} did not answer within {timeout_s:g} s"
         case ConnectionRefusedError():
             return f"nobody listens at {host}:{port}"
         case _:
             return f"{host}:{port} can not be reached ({type(error).__name__})"
 
 
-def reach_findings(
+def connectivity_finding(
     subject: str, url: str, trusted: ssl.SSLContext, todo: str, proxy: str = ""
 ) -> tuple[Finding, bool]:
     """What is found of an address, and whether it was reached. ``todo``: if it was not.
@@ -111,19 +113,21 @@ def reach_findings(
     ``proxy``: the address of a proxy to go through; empty for none.
     """
     try:
-        certificate = reach(url, trusted, proxy=parse_proxy(proxy))
-    except Unreachable as error:
+        certificate = probe_connection(url, trusted, proxy=parse_proxy(proxy))
+    except ConnectivityError as error:
         return failure(subject, str(error), todo), False
-    return _judge(subject, url, certificate, time.time()), True
+    return _reachable_finding(subject, url, certificate, time.time()), True
 
 
-def _judge(subject: str, url: str, certificate: Certificate | None, now: float) -> Finding:
-    host, _ = _place(url)
+def _reachable_finding(
+    subject: str, url: str, certificate: Certificate | None, now: float
+) -> Finding:
+    host, _ = _host_and_port(url)
     if certificate is None:
         return ok(subject, f"{host} answers")
-    left = certificate.ends - now
-    day = time.strftime("%Y-%m-%d", time.gmtime(certificate.ends))
-    found = f"{host} answers, its certificate ends {day}, in {left / _DAY:.0f} days"
-    if left < min(_SOON, (certificate.ends - certificate.begins) / 6):
+    left = certificate.not_after - now
+    day = time.strftime("%Y-%m-%d", time.gmtime(certificate.not_after))
+    found = f"{host} answers, its certificate ends {day}, in {left / _DAY_S:.0f} days"
+    if left < min(_EXPIRY_WARNING_S, (certificate.not_after - certificate.not_before) / 6):
         return warning(subject, found, "have it renewed")
     return ok(subject, found)

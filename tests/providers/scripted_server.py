@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import Deadlines
 
-Answer = bytes | Callable[[socket.socket], None]
+ScriptedResponse = bytes | Callable[[socket.socket], None]
 """Bytes to send, after which the connection stays open; or what to do, after which it is closed."""
 
 
@@ -27,12 +27,12 @@ class Request:
     """1 for the first connection, and so on."""
 
 
-class Wire:
+class ScriptedServer:
     """A server on a real socket: it records what comes and answers what a test scripts."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._answers: Queue[Answer] = Queue()
+        self._responses: Queue[ScriptedResponse] = Queue()
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -40,12 +40,12 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://localhost:{self.port}/api/v2/voice/c2c"
 
-    def will(self, *answers: Answer) -> None:
+    def respond(self, *answers: ScriptedResponse) -> None:
         """Answer the next requests so, in this order."""
         for answer in answers:
-            self._answers.put(answer)
+            self._responses.put(answer)
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close every connection; on return the other sides know it."""
         for conn in self._open:
             with suppress(OSError):
@@ -55,8 +55,8 @@ class Wire:
         """End all threads."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.hang_up()
-        self.will(*[b""] * len(self._threads))
+        self.disconnect()
+        self.respond(*[b""] * len(self._threads))
         for thread in self._threads:
             thread.join(timeout=5)
 
@@ -77,32 +77,34 @@ class Wire:
                 head = (line + b"".join(iter(stream.readline, b"\r\n"))).decode("latin-1")
                 length = int(head.partition("Content-Length: ")[2].partition("\r")[0])
                 self.requests.append(Request(head, stream.read(length), number))
-                answer = self._answers.get()
+                answer = self._responses.get()
                 if not isinstance(answer, bytes):
                     answer(conn)
                     break
                 conn.sendall(answer)
 
 
-def reply(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+def http_response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     """Write a whole reply."""
     lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def within(seconds: float) -> Deadlines:
+def deadlines_in(seconds: float) -> Deadlines:
     """Give deadlines, both so far from now."""
     moment = time.monotonic() + seconds
-    return Deadlines(send_by=moment, over_by=moment)
+    return Deadlines(send_by=moment, finish_by=moment)
 
 
-def post(client: HttpClient, url: str, seconds: float = 5.0) -> Reply | NoReply:
+def post(client: HttpClient, url: str, seconds: float = 5.0) -> HttpResponse | RequestFailed:
     """Post the usual request."""
-    return client.post(url, {"Authorization": "Bearer t0k3n"}, b'{"to": "91"}', within(seconds))
+    return client.post(
+        url, {"Authorization": "Bearer t0k3n"}, b'{"to": "91"}', deadlines_in(seconds)
+    )
 
 
 @contextmanager
-def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def serve_connections(serve: Callable[[socket.socket], None]) -> Iterator[int]:
     """Serve every connection to a port of this machine with this function; gives the port."""
 
     def run(conn: socket.socket) -> None:
@@ -122,7 +124,7 @@ def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
 
 
-def received(conn: socket.socket) -> bytes:
+def read_request(conn: socket.socket) -> bytes:
     """Read one of the usual requests; empty when there is none."""
     request = b""
     while not request.endswith(b'"91"}') and (more := conn.recv(4096)):
@@ -131,7 +133,7 @@ def received(conn: socket.socket) -> bytes:
 
 
 @contextmanager
-def tls_serving(certificate: Path, answer: bytes, accepted: list[int]) -> Iterator[str]:
+def serve_tls(certificate: Path, answer: bytes, accepted: list[int]) -> Iterator[str]:
     """Answer each of the usual requests over TLS; gives the address.
 
     Args:
@@ -145,8 +147,8 @@ def tls_serving(certificate: Path, answer: bytes, accepted: list[int]) -> Iterat
     def serve(conn: socket.socket) -> None:
         accepted.append(1)
         with context.wrap_socket(conn, server_side=True) as secure:
-            while received(secure):
+            while read_request(secure):
                 secure.sendall(answer)
 
-    with serving(serve) as port:
+    with serve_connections(serve) as port:
         yield f"https://localhost:{port}/"

@@ -4,32 +4,36 @@ import json
 from typing import Any
 
 import pytest
-from providers.wire import Wire, reply, within
+from providers.scripted_server import ScriptedServer, deadlines_in, http_response
 from structlog.testing import capture_logs
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client.client import HttpClient, Reply
-from otpvoice.providers.base import CallOrder, Deadlines, Outcome, Placement
+from otpvoice.http_client.client import HttpClient, HttpResponse
+from otpvoice.providers.base import Deadlines, OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.mobtexting.provider import Mobtexting
-from otpvoice.providers.mobtexting.reply import read_placement
+from otpvoice.providers.mobtexting.reply import parse_placement
 
-ACCEPTED, REFUSED = Outcome.ACCEPTED, Outcome.REFUSED
-DOUBT, DOWN, LATER = Outcome.AMBIGUOUS, Outcome.MISCONFIGURED, Outcome.BACK_OFF
+ACCEPTED, REFUSED = PlacementOutcome.ACCEPTED, PlacementOutcome.REFUSED
+DOUBT, DOWN, LATER = (
+    PlacementOutcome.AMBIGUOUS,
+    PlacementOutcome.MISCONFIGURED,
+    PlacementOutcome.BACK_OFF,
+)
 ROUTES = (Route.OBD, Route.C2C)
 TOKEN = "38e896f55670311982434e929559bxxxx"
 NUMBER = "918867135000"
 
 
-def order(route: Route, name: str = "Asha Rao") -> CallOrder:
+def outbound_call(route: Route, name: str = "Asha Rao") -> OutboundCall:
     """A call to the usual number."""
     call_id = "call_0123456789abcdef0123456789abcdef"
-    return CallOrder(call_id, route, f"+{NUMBER}", "918068280000", "24", name, "1, 2, 3, 4")
+    return OutboundCall(call_id, route, f"+{NUMBER}", "918068280000", "24", name, "1, 2, 3, 4")
 
 
-def judged(route: Route, body: Any, status: int = 200, name: str = "Asha Rao") -> Placement:
+def parse(route: Route, body: Any, status: int = 200, name: str = "Asha Rao") -> PlacementResult:
     """What a reply with this body means."""
     text = body if isinstance(body, str) else json.dumps(body)
-    return read_placement(order(route, name), Reply(status, text.encode()), TOKEN)
+    return parse_placement(outbound_call(route, name), HttpResponse(status, text.encode()), TOKEN)
 
 
 def with_call(**members: Any) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def with_call(**members: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("word", ["queued", "Queued", " SENT ", "accepted", "initiated", "200"])
 def test_call_that_is_under_way_is_accepted(route: Route, word: str) -> None:
     """Compared without case and spaces; the id is the call's."""
-    placement = judged(route, with_call(id="7", status=word))
+    placement = parse(route, with_call(id="7", status=word))
     assert (placement.outcome, placement.provider_id) == (ACCEPTED, "7")
 
 
@@ -58,7 +62,7 @@ def test_call_that_is_under_way_is_accepted(route: Route, word: str) -> None:
 )
 def test_call_with_any_other_word_is_refused(route: Route, word: str) -> None:
     """Although the whole reply is OK; the id of a refused call is not kept."""
-    placement = judged(route, with_call(id="7", status=word))
+    placement = parse(route, with_call(id="7", status=word))
     assert (placement.outcome, placement.provider_id) == (REFUSED, None)
 
 
@@ -68,12 +72,12 @@ def test_call_with_any_other_word_is_refused(route: Route, word: str) -> None:
 )
 def test_call_with_an_undocumented_promise_is_in_doubt(route: Route, word: Any) -> None:
     """It may ring: neither placed, nor called by another route."""
-    assert judged(route, with_call(id="7", status=word)).outcome is DOUBT
+    assert parse(route, with_call(id="7", status=word)).outcome is DOUBT
 
 
 def test_word_of_a_refused_call_is_told() -> None:
     """Operators see which word it was."""
-    assert judged(Route.OBD, with_call(status="notallowed")).detail == (
+    assert parse(Route.OBD, with_call(status="notallowed")).detail == (
         "HTTP 200, status OK, call notallowed: Calls queued successfully"
     )
 
@@ -102,17 +106,17 @@ def test_word_of_a_refused_call_is_told() -> None:
         ([{"status": 500}], DOUBT, DOUBT),
     ],
 )
-def test_data_of_any_shape_is_read(data: Any, obd: Outcome, c2c: Outcome) -> None:
+def test_data_of_any_shape_is_read(data: Any, obd: PlacementOutcome, c2c: PlacementOutcome) -> None:
     """One object, a list, a list of several, or nothing; C2C's documented replies have none."""
     body = {"status": 200, "message": "OK", "data": data}
-    assert (judged(Route.OBD, body).outcome, judged(Route.C2C, body).outcome) == (obd, c2c)
+    assert (parse(Route.OBD, body).outcome, parse(Route.C2C, body).outcome) == (obd, c2c)
 
 
 def test_id_is_that_of_the_accepted_call() -> None:
     """Of several entries not simply the first."""
     data = [{"id": "1", "status": "failed"}, {"id": "2:1", "status": "queued"}]
-    assert judged(Route.OBD, {"status": "OK", "data": data}).provider_id == "2"
-    assert judged(Route.C2C, {"status": 200, "callId": "9", "data": [{}]}).provider_id == "9"
+    assert parse(Route.OBD, {"status": "OK", "data": data}).provider_id == "2"
+    assert parse(Route.C2C, {"status": 200, "callId": "9", "data": [{}]}).provider_id == "9"
 
 
 # The status of the whole reply
@@ -145,10 +149,10 @@ def test_id_is_that_of_the_accepted_call() -> None:
     ],
 )
 def test_status_of_the_reply_is_a_word_of_the_table(
-    route: Route, status: Any, outcome: Outcome
+    route: Route, status: Any, outcome: PlacementOutcome
 ) -> None:
     """A word that sounds like acceptance and is not documented leaves the call in doubt."""
-    assert judged(route, {"status": status, "data": [{"id": "7"}]}).outcome is outcome
+    assert parse(route, {"status": status, "data": [{"id": "7"}]}).outcome is outcome
 
 
 # What a refusal says
@@ -184,7 +188,7 @@ def test_refusal_of_the_account_closes_the_route(
     route: Route, message: str, status: int, body: dict[str, Any]
 ) -> None:
     """Balance, credit, token, login: no call can be placed until an operator acts."""
-    assert judged(route, body | {"message": message}, status).outcome is DOWN
+    assert parse(route, body | {"message": message}, status).outcome is DOWN
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_refusal_of_the_account_closes_the_route(
 )
 def test_reason_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
     """In the message, in an error of any depth, or with the call."""
-    assert judged(Route.OBD, body).outcome is DOWN
+    assert parse(Route.OBD, body).outcome is DOWN
 
 
 @pytest.mark.parametrize(
@@ -220,13 +224,13 @@ def test_reason_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
 )
 def test_refusal_of_one_call_does_not_close_the_route(message: Any) -> None:
     """Otherwise one person's number could close it for all."""
-    assert judged(Route.OBD, {"status": "ERROR", "message": message}).outcome is REFUSED
+    assert parse(Route.OBD, {"status": "ERROR", "message": message}).outcome is REFUSED
 
 
 def test_name_in_a_message_is_not_judged() -> None:
     """A person who uses such a name cannot close a route."""
     message = {"status": "ERROR", "message": "Cannot speak 'Low Balance Token'"}
-    assert judged(Route.OBD, message, name="Low Balance Token").outcome is REFUSED
+    assert parse(Route.OBD, message, name="Low Balance Token").outcome is REFUSED
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -236,20 +240,20 @@ def test_name_in_a_message_is_not_judged() -> None:
 def test_accepted_call_stays_accepted_whatever_the_balance(route: Route, message: str) -> None:
     """It rings: it must not be called by another route as well."""
     body = with_call(id="7", status="queued") | {"message": message}
-    assert judged(route, body).outcome is ACCEPTED
-    assert judged(route, {"status": 200, "callId": "7", "message": message}).outcome is ACCEPTED
+    assert parse(route, body).outcome is ACCEPTED
+    assert parse(route, {"status": 200, "callId": "7", "message": message}).outcome is ACCEPTED
 
 
 @pytest.mark.parametrize("message", ["Invalid DID", "Call failed", "Number not allowed"])
 def test_acceptance_that_contradicts_itself_is_in_doubt(message: str) -> None:
     """200 without a call's id, and a text that says no."""
-    assert judged(Route.C2C, {"status": 200, "message": message}).outcome is DOUBT
+    assert parse(Route.C2C, {"status": 200, "message": message}).outcome is DOUBT
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_server_error_stays_in_doubt_whatever_it_says(status: int) -> None:
     """It may ring all the same."""
-    assert judged(Route.OBD, {"message": "Invalid token"}, status).outcome is DOUBT
+    assert parse(Route.OBD, {"message": "Invalid token"}, status).outcome is DOUBT
 
 
 @pytest.mark.parametrize(
@@ -266,21 +270,21 @@ def test_server_error_stays_in_doubt_whatever_it_says(status: int) -> None:
         ("<input " * 9_000, DOUBT),
     ],
 )
-def test_login_page_closes_the_route(page: str, outcome: Outcome) -> None:
+def test_login_page_closes_the_route(page: str, outcome: PlacementOutcome) -> None:
     """HTML with 200: the request met the portal's login, so no call was placed."""
-    assert judged(Route.OBD, page).outcome is outcome
+    assert parse(Route.OBD, page).outcome is outcome
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 404, 405])
 def test_wrong_address_closes_the_route(status: int) -> None:
     """A redirect to a login, or what is not the API at all."""
-    assert judged(Route.OBD, "<html>", status).outcome is DOWN
+    assert parse(Route.OBD, "<html>", status).outcome is DOWN
 
 
 def test_deeply_nested_reply_is_judged() -> None:
     """Neither too deep for the reader, nor for those who look for its words."""
     text = '{"status":"ERROR","message":' + "[" * 300 + '"balance"' + "]" * 300 + "}"
-    assert judged(Route.OBD, text).outcome is DOWN
+    assert parse(Route.OBD, text).outcome is DOWN
 
 
 # The number that a reply is about
@@ -299,20 +303,20 @@ def test_number_of_the_call_is_known_however_written(
 ) -> None:
     """With or without country code, signs and zeros; a masked one is none."""
     for name in (member, "mobile"):
-        assert judged(route, with_call(id="7", **{name: written})).outcome is ACCEPTED
-        assert judged(route, with_call(id="7") | {name: written}).outcome is ACCEPTED
+        assert parse(route, with_call(id="7", **{name: written})).outcome is ACCEPTED
+        assert parse(route, with_call(id="7") | {name: written}).outcome is ACCEPTED
 
 
 def test_bridge_and_flow_are_not_the_person() -> None:
     """C2C's ``to`` is the flow; ``from`` may be the bridge."""
     for members in ({"from": "918068280000", "to": "220"}, {"to": "flow:220"}):
-        assert judged(Route.C2C, with_call(id="7", **members)).outcome is ACCEPTED
+        assert parse(Route.C2C, with_call(id="7", **members)).outcome is ACCEPTED
 
 
 def test_entry_about_the_call_counts_among_others() -> None:
     """Of a list about several numbers."""
     data = [{"id": "1", "mobile": "919000000001"}, {"id": "2", "mobile": NUMBER}]
-    assert judged(Route.OBD, {"status": "OK", "data": data}).provider_id == "2"
+    assert parse(Route.OBD, {"status": "OK", "data": data}).provider_id == "2"
 
 
 @pytest.mark.parametrize(
@@ -327,19 +331,19 @@ def test_entry_about_the_call_counts_among_others() -> None:
 )
 def test_reply_about_another_number_is_in_doubt(route: Route, body: dict[str, Any]) -> None:
     """Its id is not kept, an error is logged, and the next request uses a new connection."""
-    wire = Wire()
+    wire = ScriptedServer()
     good = json.dumps(with_call(id="8", status="queued")).encode()
-    wire.will(reply(json.dumps(body).encode()), reply(good))
+    wire.respond(http_response(json.dumps(body).encode()), http_response(good))
     provider = Mobtexting(base_url=wire.url, token=TOKEN, http=HttpClient())
     try:
         with capture_logs() as logged:
-            placement = provider.place(order(route), usual())
-        assert placement == Placement(DOUBT, "HTTP 200, the reply is about another number")
+            placement = provider.place(outbound_call(route), default_deadlines())
+        assert placement == PlacementResult(DOUBT, "HTTP 200, the reply is about another number")
         assert [(line["event"], line["log_level"]) for line in logged] == [
             ("provider.wrong_reply", "error")
         ]
         assert NUMBER not in str(logged)
-        assert provider.place(order(route), usual()).provider_id == "8"
+        assert provider.place(outbound_call(route), default_deadlines()).provider_id == "8"
         assert [request.connection for request in wire.requests] == [1, 2]
     finally:
         wire.close()
@@ -348,18 +352,19 @@ def test_reply_about_another_number_is_in_doubt(route: Route, body: dict[str, An
 def test_call_after_an_interim_reply_keeps_its_own_id() -> None:
     """A 103 before a reply on a kept connection does not give the next call the id before it."""
     bodies = [json.dumps({"status": 200, "callId": n}).encode() for n in ("first", "second")]
-    wire = Wire()
-    wire.will(
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + reply(bodies[0]), reply(bodies[1])
+    wire = ScriptedServer()
+    wire.respond(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http_response(bodies[0]),
+        http_response(bodies[1]),
     )
     provider = Mobtexting(base_url=wire.url, token=TOKEN, http=HttpClient())
     try:
-        placed = [provider.place(order(Route.C2C), usual()) for _ in bodies]
+        placed = [provider.place(outbound_call(Route.C2C), default_deadlines()) for _ in bodies]
     finally:
         wire.close()
     assert [each.provider_id for each in placed] == ["first", "second"]
 
 
-def usual() -> Deadlines:
+def default_deadlines() -> Deadlines:
     """Five seconds."""
-    return within(5)
+    return deadlines_in(5)

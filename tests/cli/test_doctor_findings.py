@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 from api.door import settings_with
-from cli.findings import of, sensible, worst
+from cli.findings import failed_subjects, finding_about, with_remedies
 
-from otpvoice.cli.doctor.findings import Level, guarded, ok
+from otpvoice.cli.doctor.findings import Level, ok, run_check
 from otpvoice.cli.doctor.numbers import number_findings
 from otpvoice.cli.doctor.provider import account_finding
 from otpvoice.cli.doctor.settings import flow_findings, service_findings
-from otpvoice.cli.doctor.store import health_findings, server_findings, witness_finding
+from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
 from otpvoice.core.verification import Route
-from otpvoice.providers.mobtexting.account import Account
+from otpvoice.providers.mobtexting.account import AccountStatus
 from otpvoice.store.models import Health, SetAsides
 from otpvoice.store.server_info import Server, Witness
 
 MIB = 1024 * 1024
-SOUND = Server(
+HEALTHY_SERVER = Server(
     name="valkey",
     version="9.1.2",
     speaks=(7, 2, 4),
@@ -39,7 +39,7 @@ OK, ADVICE, WARN, FAIL = Level
 
 def test_a_sound_server_is_ok() -> None:
     """In production too: nothing to do."""
-    found = sensible(server_findings(SOUND, production=True))
+    found = with_remedies(server_findings(HEALTHY_SERVER, production=True))
     assert {each.level for each in found} == {OK}
 
 
@@ -67,17 +67,17 @@ def test_a_server_that_is_not_is_told(
     change: dict[str, Any], subject: str, level: Level, told: str
 ) -> None:
     """One finding is worse, and the others are as they were."""
-    found = sensible(server_findings(replace(SOUND, **change), production=True))
-    only = of([each for each in found if each.level is level or level is OK], subject)
+    found = with_remedies(server_findings(replace(HEALTHY_SERVER, **change), production=True))
+    only = finding_about([each for each in found if each.level is level or level is OK], subject)
     assert told in only.found
     assert sum(each.level is not OK for each in found) == (level is not OK)
 
 
 def test_a_node_of_a_cluster_may_be_addressed_as_one() -> None:
     """Then it is no fault."""
-    node = replace(SOUND, is_cluster_node=True)
+    node = replace(HEALTHY_SERVER, is_cluster_node=True)
     found = server_findings(node, production=True, url="redis+cluster://one:1,two:2")
-    assert not [*worst(found)]
+    assert not [*failed_subjects(found)]
 
 
 ONE, TWO = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
@@ -97,7 +97,7 @@ def test_witnesses_of_the_primary_are_counted(
     named: list[tuple[str, int] | None], level: Level, told: str
 ) -> None:
     """All agree; one is silent; they disagree; nobody knows; there is only one to ask."""
-    found = witness_finding([Witness((f"s{i}", i), each) for i, each in enumerate(named)])
+    found = discovery_finding([Witness((f"s{i}", i), each) for i, each in enumerate(named)])
     assert found.level is level
     assert told in str(found)
 
@@ -106,7 +106,7 @@ def test_what_is_degraded_is_told() -> None:
     """No dialer, a closed route, an open breaker; each is a warning, for calls may come back."""
     set_aside = SetAsides(0, 0, (), ())
     health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",), set_aside)
-    found = sensible(health_findings(health))
+    found = with_remedies(health_findings(health))
     assert {(each.level, each.subject) for each in found} == {
         (WARN, "dialer"),
         (WARN, "route c2c"),
@@ -117,19 +117,19 @@ def test_what_is_degraded_is_told() -> None:
 @pytest.mark.parametrize(
     ("account", "subject", "level"),
     [
-        (Account(200, "knows the token", "1000.0000"), "provider balance", OK),
-        (Account(200, "knows the token", "99.5"), "provider balance", WARN),
-        (Account(200, "knows the token", "0.0000"), "provider balance", FAIL),
-        (Account(200, "knows the token", "-1"), "provider balance", FAIL),
-        (Account(200, "knows the token", None), "provider balance", ADVICE),
-        (Account(200, "knows the token", "1.2.3"), "provider balance", ADVICE),
-        (Account(401, "HTTP 401"), "provider.token", FAIL),
-        (Account(402, "HTTP 402"), "provider balance", FAIL),
-        (Account(404, "HTTP 404"), "provider address", FAIL),
-        (Account(None, "TimeoutError"), "provider address", FAIL),
+        (AccountStatus(200, "knows the token", "1000.0000"), "provider balance", OK),
+        (AccountStatus(200, "knows the token", "99.5"), "provider balance", WARN),
+        (AccountStatus(200, "knows the token", "0.0000"), "provider balance", FAIL),
+        (AccountStatus(200, "knows the token", "-1"), "provider balance", FAIL),
+        (AccountStatus(200, "knows the token", None), "provider balance", ADVICE),
+        (AccountStatus(200, "knows the token", "1.2.3"), "provider balance", ADVICE),
+        (AccountStatus(401, "HTTP 401"), "provider.token", FAIL),
+        (AccountStatus(402, "HTTP 402"), "provider balance", FAIL),
+        (AccountStatus(404, "HTTP 404"), "provider address", FAIL),
+        (AccountStatus(None, "TimeoutError"), "provider address", FAIL),
     ],
 )
-def test_an_account_is_judged(account: Account, subject: str, level: Level) -> None:
+def test_an_account_is_judged(account: AccountStatus, subject: str, level: Level) -> None:
     """Credit, no credit, a wrong token, a wrong address, and what is not told readably."""
     found = account_finding(account)
     assert (found.subject, found.level) == (subject, level)
@@ -157,8 +157,8 @@ def test_rules_of_numbers_are_tried(
     environ: dict[str, str], changes: dict[str, str], subject: str, level: Level, told: str
 ) -> None:
     """With a sample of each region and type."""
-    found = sensible(number_findings(settings_with(environ, **changes)))
-    only = of(found, subject)
+    found = with_remedies(number_findings(settings_with(environ, **changes)))
+    only = finding_about(found, subject)
     assert only.level is level
     assert told in only.found
 
@@ -187,8 +187,8 @@ def test_what_is_spoken_is_looked_at(
     environ: dict[str, str], changes: dict[str, str], subject: str, level: Level
 ) -> None:
     """A sound without a code, a second ring by the provider, a text with no code, or with one."""
-    found = sensible(flow_findings(settings_with(environ, **changes)))
-    assert of(found, subject).level is level
+    found = with_remedies(flow_findings(settings_with(environ, **changes)))
+    assert finding_about(found, subject).level is level
 
 
 def test_a_flow_that_speaks_twice_needs_nothing(environ: dict[str, str]) -> None:
@@ -201,7 +201,7 @@ def test_what_production_would_refuse_is_told_before(environ: dict[str, str]) ->
     """Each field by its name, as a warning."""
     changes = {"server_public_url": "http://otp.example.com"}
     changes |= {"provider_base_url": "http://vendor.example.com/"}
-    found = sensible(service_findings(settings_with(environ, **changes)))
+    found = with_remedies(service_findings(settings_with(environ, **changes)))
     names = {each.subject for each in found if each.level is WARN}
     assert names == {"server.production", "server.public_url", "provider.base_url"}
 
@@ -213,7 +213,7 @@ def test_a_fault_in_one_look_is_a_finding() -> None:
         yield ok("one", "fine")
         raise RuntimeError("the code is 482913")
 
-    first, second = guarded("all", breaks)
+    first, second = run_check("all", breaks)
     assert (first.level, second.level) == (OK, FAIL)
     assert "RuntimeError" in second.found
     assert "482913" not in str(second)

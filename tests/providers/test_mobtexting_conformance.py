@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.exchange_capture import OverheardCallback, OverheardReply
-from otpvoice.providers.mobtexting.conformance import answers
-from otpvoice.providers.mobtexting.evidence import Answer, Evidence, Verdict
+from otpvoice.providers.exchange_capture import CapturedCallback, CapturedResponse
+from otpvoice.providers.mobtexting.conformance import check_conformance
+from otpvoice.providers.mobtexting.evidence import CapturedEvidence, CheckResult, CheckStatus
 
 ID = "70fa87e0-9df9-4327-bc80-a561c48703d8"
 CALL = "call_0123456789abcdef0123456789abcdef"
@@ -44,49 +44,51 @@ C2C_CALLBACK: dict[str, Any] = {
 del C2C_CALLBACK["mid"]
 
 
-def reply(body: bytes, status: int | None = 200, why: str = "") -> OverheardReply:
+def reply(body: bytes, status: int | None = 200, why: str = "") -> CapturedResponse:
     """What a request was answered."""
-    return OverheardReply("POST", "https://…/outgoing/send", status, body, why, 0.3)
+    return CapturedResponse("POST", "https://…/outgoing/send", status, body, why, 0.3)
 
 
-def callback(members: dict[str, Any] | bytes, **changes: Any) -> OverheardCallback:
+def callback(members: dict[str, Any] | bytes, **changes: Any) -> CapturedCallback:
     """A message on our webhook."""
     body = members if isinstance(members, bytes) else json.dumps(members).encode()
-    heard = OverheardCallback("POST", "application/json", "Bearer", False, "", body, "applied")
-    return OverheardCallback(
+    heard = CapturedCallback("POST", "application/json", "Bearer", False, "", body, "applied")
+    return CapturedCallback(
         **{name: getattr(heard, name) for name in heard.__struct_fields__} | changes
     )
 
 
-GOOD = Evidence(
+DOCUMENTED = CapturedEvidence(
     route=Route.OBD,
     call_id=CALL,
     number=NUMBER,
-    sent_at=SENT_AT,
-    zone=ZoneInfo("Asia/Kolkata"),
+    sent_at_ms=SENT_AT,
+    timezone=ZoneInfo("Asia/Kolkata"),
     status=CallStatus.ANSWERED,
     reply=reply(OBD),
     callback=callback(OBD_CALLBACK),
-    callback_at=SENT_AT + 12_000,
+    callback_at_ms=SENT_AT + 12_000,
 )
 C2C = replace(
-    GOOD,
+    DOCUMENTED,
     route=Route.C2C,
     reply=reply(b'{"callId":"%s","status":200}' % ID.encode()),
     callback=callback(C2C_CALLBACK),
 )
 
 
-def answer(evidence: Evidence, name: str) -> Answer:
+def result_of(evidence: CapturedEvidence, name: str) -> CheckResult:
     """What is said to one question."""
-    (found,) = [each for each in answers(evidence) if each.name == name]
+    (found,) = [each for each in check_conformance(evidence) if each.name == name]
     return found
 
 
 def test_a_call_as_documented_differs_in_nothing() -> None:
     """By either route."""
-    for evidence in (GOOD, C2C):
-        different = {a.name for a in answers(evidence) if a.verdict is Verdict.DIFFERENT}
+    for evidence in (DOCUMENTED, C2C):
+        different = {
+            a.name for a in check_conformance(evidence) if a.status is CheckStatus.DIFFERENT
+        }
         assert different <= ({"callback.id"} if evidence is C2C else set())
 
 
@@ -95,11 +97,11 @@ def test_every_question_is_in_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "provider.md").read_text(encoding="utf-8")
     section = text.partition("\n## 4. ")[2]
     documented = re.findall(r"^\| `([a-z.0-9_]+)`", section, re.MULTILINE)
-    ours = [each.name for each in answers(GOOD)]
+    ours = [each.name for each in check_conformance(DOCUMENTED)]
     assert [name for name in documented if not name.startswith("phone.")] == ours
 
 
-A, D, U = Verdict.ASSUMED, Verdict.DIFFERENT, Verdict.UNSEEN
+A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
 
 
 @pytest.mark.parametrize(
@@ -154,42 +156,48 @@ A, D, U = Verdict.ASSUMED, Verdict.DIFFERENT, Verdict.UNSEEN
     ],
 )
 def test_what_is_seen_is_told(
-    name: str, changes: dict[str, Any], verdict: Verdict, seen: str
+    name: str, changes: dict[str, Any], verdict: CheckStatus, seen: str
 ) -> None:
     """As assumed, different, or not seen in this call; and why."""
-    found = answer(replace(GOOD, **changes), name)
-    assert (found.verdict, seen in found.seen) == (verdict, True), found
+    found = result_of(replace(DOCUMENTED, **changes), name)
+    assert (found.status, seen in found.observation) == (verdict, True), found
 
 
 @pytest.mark.parametrize(
     ("status", "status1", "verdict"),
     [("BUSY", "BUSY", A), ("NOANSWER", "BUSY", D), ("COMPLETED", "RECEIVED", U), ("X", "BUSY", U)],
 )
-def test_of_two_legs_that_disagree_it_is_told(status: str, status1: str, verdict: Verdict) -> None:
+def test_of_two_legs_that_disagree_it_is_told(
+    status: str, status1: str, verdict: CheckStatus
+) -> None:
     """Only where nobody picked up: else either proves it."""
     members = {**C2C_CALLBACK, "status": status, "status1": status1}
-    found = answer(replace(C2C, callback=callback(members)), "callback.status1")
-    assert found.verdict is verdict, found
-    assert answer(GOOD, "callback.status1").seen == "this call went by obd"
+    found = result_of(replace(C2C, callback=callback(members)), "callback.status1")
+    assert found.status is verdict, found
+    assert result_of(DOCUMENTED, "callback.status1").observation == "this call went by obd"
 
 
 @pytest.mark.parametrize(
     ("minutes", "verdict"), [([3, 2, 1], A), ([1, 2, 3], D), ([2, 3, 1], D), ([1], U), ([1, 1], U)]
 )
-def test_the_order_of_the_log_is_told(minutes: list[int], verdict: Verdict) -> None:
+def test_the_order_of_the_log_is_told(minutes: list[int], verdict: CheckStatus) -> None:
     """Only two calls that ended at different times show it."""
     log = {"status": "OK", "data": [{"end_at": f"2021-04-09 16:0{m}:00"} for m in minutes]}
-    found = answer(replace(C2C, asked=[reply(json.dumps(log).encode())]), "asking.order")
-    assert found.verdict is verdict, found
+    found = result_of(
+        replace(C2C, query_responses=[reply(json.dumps(log).encode())]), "asking.order"
+    )
+    assert found.status is verdict, found
 
 
 @pytest.mark.parametrize(("start", "verdict"), [("16:27:43", A), ("16:27:35", D), ("", U)])
-def test_what_start_at_means_is_told(start: str, verdict: Verdict) -> None:
+def test_what_start_at_means_is_told(start: str, verdict: CheckStatus) -> None:
     """The moment of picking up, if from there to the end it is as long as the conversation."""
     day = f"2021-04-09 {start}"
     entry = {"id": ID, "start_at": day, "end_at": "2021-04-09 16:27:55", "status": "ANSWER"}
     asked = [reply(json.dumps({"status": 200, "data": [entry]}).encode())]
-    assert answer(replace(GOOD, asked=asked), "asking.start_at").verdict is verdict
+    assert (
+        result_of(replace(DOCUMENTED, query_responses=asked), "asking.start_at").status is verdict
+    )
 
 
 HOSTILE = [
@@ -208,16 +216,20 @@ HOSTILE = [
 def test_whatever_came_nothing_breaks_and_nothing_leaks(route: Route, body: bytes) -> None:
     """Every question is answered, and no answer holds the number."""
     evidence = replace(
-        GOOD, route=route, reply=reply(body), callback=callback(body), asked=[reply(body)]
+        DOCUMENTED,
+        route=route,
+        reply=reply(body),
+        callback=callback(body),
+        query_responses=[reply(body)],
     )
-    found = [*answers(evidence)]
-    assert len(found) == len([*answers(GOOD)])
-    assert NUMBER[1:] not in "".join(each.seen for each in found)
+    found = [*check_conformance(evidence)]
+    assert len(found) == len([*check_conformance(DOCUMENTED)])
+    assert NUMBER[1:] not in "".join(each.observation for each in found)
 
 
 def test_the_number_is_in_no_answer() -> None:
     """Nor in the repr of what they are made from."""
-    assert NUMBER[3:] not in repr(GOOD)
-    for evidence in (GOOD, C2C):
-        told = "".join(f"{each}" for each in answers(evidence))
+    assert NUMBER[3:] not in repr(DOCUMENTED)
+    for evidence in (DOCUMENTED, C2C):
+        told = "".join(f"{each}" for each in check_conformance(evidence))
         assert NUMBER[3:] not in told

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli.findings import examined, of
+from cli.findings import doctor_findings, finding_about
 from system.servers import cluster, sentinels
 
 from otpvoice.cli.doctor.findings import Finding, Level
@@ -14,42 +14,44 @@ OK, ADVICE, WARN, FAIL = Level
 
 
 @pytest.fixture
-def given(environ: dict[str, str]) -> dict[str, str]:
+def settings_environ(environ: dict[str, str]) -> dict[str, str]:
     """Settings whose provider is not there: it is not what is looked at."""
     nobody = f"http://127.0.0.1:{free_port()}"
     return {**environ, "OTPVOICE_PROVIDER_BASE_URL": nobody, "OTPVOICE_SERVER_PUBLIC_URL": nobody}
 
 
-def looked_at(given: dict[str, str], url: str) -> list[Finding]:
+def findings_with_store(settings_environ: dict[str, str], url: str) -> list[Finding]:
     """What is found with this store."""
-    return examined({**given, "OTPVOICE_REDIS_URL": url})
+    return doctor_findings({**settings_environ, "OTPVOICE_REDIS_URL": url})
 
 
-def test_behind_sentinels(given: dict[str, str], tmp_path: Path) -> None:
+def test_behind_sentinels(settings_environ: dict[str, str], tmp_path: Path) -> None:
     """All three name the primary; one that is gone is told; a replica is no store."""
     with sentinels(tmp_path) as servers:
-        found = looked_at(given, servers.url)
-        primary = of(found, "redis primary")
+        found = findings_with_store(settings_environ, servers.url)
+        primary = finding_about(found, "redis primary")
         assert (primary.level, "as 3 of 3 say" in primary.found) == (OK, True), primary
-        assert of(found, "redis replicas").level is ADVICE
-        assert "1 connected" in of(found, "redis replicas").found
-        replica = looked_at(given, f"redis://127.0.0.1:{servers.replica.port}/0")
-        assert of(replica, "redis role").level is FAIL
+        assert finding_about(found, "redis replicas").level is ADVICE
+        assert "1 connected" in finding_about(found, "redis replicas").found
+        replica = findings_with_store(
+            settings_environ, f"redis://127.0.0.1:{servers.replica.port}/0"
+        )
+        assert finding_about(replica, "redis role").level is FAIL
         servers.others[0].process.kill()
         servers.others[0].process.wait(10)
-        primary = of(looked_at(given, servers.url), "redis primary")
+        primary = finding_about(findings_with_store(settings_environ, servers.url), "redis primary")
         assert (primary.level, "as 2 of 3 say" in primary.found) == (WARN, True), primary
         assert str(servers.others[0].port) in primary.todo
 
 
-def test_in_a_cluster(given: dict[str, str], tmp_path: Path) -> None:
+def test_in_a_cluster(settings_environ: dict[str, str], tmp_path: Path) -> None:
     """All nodes name the holder of our slot; to address one of them as if it were alone fails."""
     with cluster(tmp_path) as servers:
-        found = looked_at(given, servers.url)
-        primary = of(found, "redis primary")
+        found = findings_with_store(settings_environ, servers.url)
+        primary = finding_about(found, "redis primary")
         assert (primary.level, "as 4 of 4 say" in primary.found) == (OK, True), primary
-        alone = looked_at(given, f"redis://127.0.0.1:{servers.primary.port}/0")
-        assert of(alone, "redis role").level is FAIL
+        alone = findings_with_store(settings_environ, f"redis://127.0.0.1:{servers.primary.port}/0")
+        assert finding_about(alone, "redis role").level is FAIL
 
 
 def test_nobody_is_there() -> None:
@@ -58,7 +60,9 @@ def test_nobody_is_there() -> None:
     assert [each.primary for each in witnesses(url)] == [None, None]
 
 
-def test_sentinels_with_a_password_of_their_own(given: dict[str, str], tmp_path: Path) -> None:
+def test_sentinels_with_a_password_of_their_own(
+    settings_environ: dict[str, str], tmp_path: Path
+) -> None:
     """A refused login names the server that refused: a Sentinel, or the primary."""
     with sentinels(tmp_path) as servers:
         for node, word in [
@@ -70,23 +74,30 @@ def test_sentinels_with_a_password_of_their_own(given: dict[str, str], tmp_path:
         url = f"redis+sentinel://default:main@{places}/main/0"
         right = {"OTPVOICE_REDIS_SENTINEL_PASSWORD": "watch"}
 
-        refused = of(looked_at(given, url), "redis primary")
+        refused = finding_about(findings_with_store(settings_environ, url), "redis primary")
         assert refused.level is FAIL
         assert f"127.0.0.1:{servers.others[0].port} (password required)" in refused.found
         assert "redis.sentinel_password" in refused.todo
 
-        wrong = of(looked_at({**given, "OTPVOICE_REDIS_SENTINEL_PASSWORD": "x"}, url), "redis")
+        wrong = finding_about(
+            findings_with_store({**settings_environ, "OTPVOICE_REDIS_SENTINEL_PASSWORD": "x"}, url),
+            "redis",
+        )
         assert "no primary" in wrong.found
         assert "wrong password" in wrong.found
 
         for found in (
-            looked_at(given | right, url),
-            looked_at(given, f"{url}?sentinel_username=default&sentinel_password=watch"),
+            findings_with_store(settings_environ | right, url),
+            findings_with_store(
+                settings_environ, f"{url}?sentinel_username=default&sentinel_password=watch"
+            ),
         ):
-            assert of(found, "redis primary").level is OK
-            assert of(found, "redis functions").level is OK
+            assert finding_about(found, "redis primary").level is OK
+            assert finding_about(found, "redis functions").level is OK
 
-        primary = looked_at(given | right, url.replace("default:main@", "default:no@"))
-        assert of(primary, "redis primary").level is OK
-        assert of(primary, "redis").found.endswith("wrong password")
-        assert "redis.url" in of(primary, "redis").todo
+        primary = findings_with_store(
+            settings_environ | right, url.replace("default:main@", "default:no@")
+        )
+        assert finding_about(primary, "redis primary").level is OK
+        assert finding_about(primary, "redis").found.endswith("wrong password")
+        assert "redis.url" in finding_about(primary, "redis").todo

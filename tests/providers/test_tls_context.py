@@ -12,11 +12,11 @@ import pytest
 from cli.certificates import Authority
 
 from otpvoice.http_client.certificates import (
-    CA_VARIABLES,
-    UnusableAuthoritiesError,
-    trusted_authorities,
+    CA_BUNDLE_VARIABLES,
+    InvalidCaBundleError,
+    create_tls_context,
 )
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import Deadlines
 
 
@@ -54,39 +54,39 @@ def _https_server(authority: Authority) -> Iterator[str]:
         thread.join()
 
 
-def _post(url: str, tls: ssl.SSLContext) -> Reply | NoReply:
-    over_by = time.monotonic() + 5
-    return HttpClient(connections=1, tls=tls).post(url, {}, b"", Deadlines(over_by, over_by))
+def _post(url: str, tls: ssl.SSLContext) -> HttpResponse | RequestFailed:
+    finish_by = time.monotonic() + 5
+    return HttpClient(connections=1, tls=tls).post(url, {}, b"", Deadlines(finish_by, finish_by))
 
 
-@pytest.mark.parametrize("variable", CA_VARIABLES[:3])
+@pytest.mark.parametrize("variable", CA_BUNDLE_VARIABLES[:3])
 def test_private_authority_named_by_a_variable_is_trusted(
     variable: str, authority: Authority, bundle: Path
 ) -> None:
     """The provider or a client's server may stand behind a company's own authority."""
     with _https_server(authority) as url:
-        assert isinstance(_post(url, trusted_authorities({variable: str(bundle)})), Reply)
+        assert isinstance(_post(url, create_tls_context({variable: str(bundle)})), HttpResponse)
 
 
 def test_unknown_authority_is_refused_by_default(authority: Authority) -> None:
     """Without a variable certifi's bundle counts."""
     with _https_server(authority) as url:
-        reply = _post(url, trusted_authorities({}))
-    assert isinstance(reply, NoReply)
+        reply = _post(url, create_tls_context({}))
+    assert isinstance(reply, RequestFailed)
     assert not reply.sent
 
 
-@pytest.mark.parametrize("variable", CA_VARIABLES)
+@pytest.mark.parametrize("variable", CA_BUNDLE_VARIABLES)
 def test_missing_bundle_is_an_error_that_names_the_variable(variable: str, tmp_path: Path) -> None:
     """A typo must not fall back to other authorities."""
     nowhere = tmp_path / "nowhere.pem"
-    with pytest.raises(UnusableAuthoritiesError, match=f"{variable} names .*nowhere.pem"):
-        trusted_authorities({variable: str(nowhere)})
+    with pytest.raises(InvalidCaBundleError, match=f"{variable} names .*nowhere.pem"):
+        create_tls_context({variable: str(nowhere)})
 
 
 def test_bundle_without_a_certificate_is_an_error(tmp_path: Path) -> None:
     """As an empty file is."""
     empty = tmp_path / "empty.pem"
     empty.touch()
-    with pytest.raises(UnusableAuthoritiesError, match="has no certificate"):
-        trusted_authorities({"SSL_CERT_FILE": str(empty)})
+    with pytest.raises(InvalidCaBundleError, match="has no certificate"):
+        create_tls_context({"SSL_CERT_FILE": str(empty)})

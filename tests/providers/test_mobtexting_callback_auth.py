@@ -8,9 +8,9 @@ import pytest
 from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import (
     Callback,
+    CallbackAuthError,
+    CallbackParseError,
     Challenge,
-    UnreadableCallbackError,
-    UntrustedCallbackError,
 )
 from otpvoice.providers.mobtexting.provider import Mobtexting
 
@@ -25,14 +25,14 @@ def provider(**settings: Any) -> Mobtexting:
     return Mobtexting(**{**usual, **settings})
 
 
-def trusted(adapter: Mobtexting, authorization: str = "", path_token: str = "") -> bool:
+def is_authenticated(adapter: Mobtexting, authorization: str = "", path_token: str = "") -> bool:
     """Tell whether a callback with these credentials is read."""
     callback = Callback(
         b'{"id": "x", "status": "BUSY"}', {}, authorization=authorization, path_token=path_token
     )
     try:
-        return isinstance(adapter.read_callback(callback), tuple)
-    except UntrustedCallbackError:
+        return isinstance(adapter.parse_callback(callback), tuple)
+    except CallbackAuthError:
         return False
 
 
@@ -40,9 +40,9 @@ def trusted(adapter: Mobtexting, authorization: str = "", path_token: str = "") 
 def test_known_secrets(known: str) -> None:
     """Any known secret opens: in the header as Bearer, or a path token in the address."""
     secrets = ("", "first", "second", "geheimnüß")
-    assert trusted(provider(webhook_secrets=secrets), f"Bearer {known}")
-    assert trusted(provider(webhook_secrets=secrets), f"bearer  {known} ")
-    assert trusted(provider(webhook_secrets=(), path_tokens=secrets), "", known)
+    assert is_authenticated(provider(webhook_secrets=secrets), f"Bearer {known}")
+    assert is_authenticated(provider(webhook_secrets=secrets), f"bearer  {known} ")
+    assert is_authenticated(provider(webhook_secrets=(), path_tokens=secrets), "", known)
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_wrong_secrets(authorization: str, path_token: str) -> None:
     """Anything else is not trusted, and a header's secret does not open in the address."""
     for known in ((SECRET,), ("",), ()):
         adapter = provider(webhook_secrets=known, path_tokens=("", "other"))
-        assert not trusted(adapter, authorization, path_token)
+        assert not is_authenticated(adapter, authorization, path_token)
 
 
 def test_untrusted_is_not_read() -> None:
     """Without a known secret even an unreadable callback is only untrusted."""
     for settings in ({}, {"validation_key": "key"}):
-        with pytest.raises(UntrustedCallbackError):
-            provider(**settings).read_callback(Callback(b"{", {}))
+        with pytest.raises(CallbackAuthError):
+            provider(**settings).parse_callback(Callback(b"{", {}))
 
 
 def challenge(adapter: Mobtexting, key: object, answer: object = "a234qwe") -> object:
     """Send the documented challenge."""
     body = json.dumps({"validation_key": key, "challenge": answer}).encode()
-    return adapter.read_callback(Callback(body, {"token": str(key)}))
+    return adapter.parse_callback(Callback(body, {"token": str(key)}))
 
 
 def test_challenge() -> None:
@@ -84,18 +84,18 @@ def test_challenge() -> None:
 def test_wrong_challenge(ours: str, theirs: object, authorization: str) -> None:
     """A challenge with another key is not answered, not even with a right secret."""
     body = json.dumps({"validation_key": theirs, "challenge": "a234qwe"}).encode()
-    with pytest.raises(UntrustedCallbackError):
-        provider(validation_key=ours).read_callback(Callback(body, {}, authorization))
+    with pytest.raises(CallbackAuthError):
+        provider(validation_key=ours).parse_callback(Callback(body, {}, authorization))
 
 
 def test_challenge_without_a_text() -> None:
     """A challenge that is no text can not be answered."""
-    with pytest.raises(UnreadableCallbackError):
+    with pytest.raises(CallbackParseError):
         challenge(provider(validation_key="key"), "key", ["a234qwe"])
 
 
 def test_report_needs_a_secret_beside_the_validation_key() -> None:
     """The validation key opens for a challenge only."""
     members = {"validation_key": "key", "status": "ANSWER"}
-    with pytest.raises(UntrustedCallbackError):
-        provider(validation_key="key").read_callback(Callback(json.dumps(members).encode(), {}))
+    with pytest.raises(CallbackAuthError):
+        provider(validation_key="key").parse_callback(Callback(json.dumps(members).encode(), {}))

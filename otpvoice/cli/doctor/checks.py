@@ -7,21 +7,23 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from otpvoice.cli.doctor.connectivity import connectivity_finding
 from otpvoice.cli.doctor.files import file_findings
-from otpvoice.cli.doctor.findings import Finding, failure, guarded, ok, warning
+from otpvoice.cli.doctor.findings import Finding, failure, ok, run_check, warning
 from otpvoice.cli.doctor.machine import machine_findings
 from otpvoice.cli.doctor.numbers import number_findings
 from otpvoice.cli.doctor.provider import provider_findings
-from otpvoice.cli.doctor.reach import reach_findings
 from otpvoice.cli.doctor.settings import flow_findings, secret_findings, service_findings
 from otpvoice.cli.doctor.store import store_findings
 from otpvoice.cli.doctor.webhook import webhook_findings
-from otpvoice.http_client.certificates import UnusableAuthoritiesError, trusted_authorities
+from otpvoice.http_client.certificates import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load
 from otpvoice.settings.validation import advice as hardly_meant
 
 
-def examine(environ: Mapping[str, str], trusted: ssl.SSLContext | None = None) -> Iterator[Finding]:
+def run_checks(
+    environ: Mapping[str, str], trusted: ssl.SSLContext | None = None
+) -> Iterator[Finding]:
     """Yield everything that is found, as soon as it is; unreadable settings end it.
 
     Args:
@@ -30,12 +32,12 @@ def examine(environ: Mapping[str, str], trusted: ssl.SSLContext | None = None) -
     """
     try:
         loaded = load(environ)
-        trusted = trusted or trusted_authorities(environ)
+        trusted = trusted or create_tls_context(environ)
     except SettingsError as error:
         for wrong in error.wrong:
             yield failure(wrong.name, wrong.detail, f"correct it ({wrong.source})")
         return
-    except UnusableAuthoritiesError as error:
+    except InvalidCaBundleError as error:
         yield failure(error.variable, error.detail, "correct or unset the variable")
         return
     settings = loaded.settings
@@ -55,13 +57,13 @@ def examine(environ: Mapping[str, str], trusted: ssl.SSLContext | None = None) -
         ("events", partial(_event_findings, settings, trusted)),
         ("provider", partial(provider_findings, settings, trusted)),
     ):
-        yield from guarded(subject, look)
+        yield from run_check(subject, look)
 
 
-def _event_address(name: str, url: str) -> Iterator[Finding]:
+def _event_url_address(name: str, url: str) -> Iterator[Finding]:
     """Yield a failure for an address that only this machine or its cloud has a use for."""
     kinds = {"is_link_local": "link-local", "is_multicast": "multicast", "is_reserved": "reserved"}
-    for address in _addresses(urlsplit(url).hostname or ""):
+    for address in _resolve(urlsplit(url).hostname or ""):
         for kind, word in kinds.items():
             if getattr(address, kind):
                 found = f"leads to {address}, a {word} address (cloud metadata services have such)"
@@ -69,7 +71,7 @@ def _event_address(name: str, url: str) -> Iterator[Finding]:
                 return
 
 
-def _addresses(host: str) -> list[IPv4Address | IPv6Address]:
+def _resolve(host: str) -> list[IPv4Address | IPv6Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -81,9 +83,9 @@ def _event_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fin
     """Whether clients can be told; nothing is."""
     for name, client in settings.clients.items():
         if client.event_url:
-            yield from _event_address(f"clients.{name}.event_url", client.event_url)
+            yield from _event_url_address(f"clients.{name}.event_url", client.event_url)
             todo = "have the client mend it, or correct event_url: its events are kept for a day"
-            found, _ = reach_findings(
+            found, _ = connectivity_finding(
                 f"events of {name}", client.event_url, trusted, todo, settings.events.proxy
             )
             yield found

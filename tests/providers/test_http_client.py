@@ -10,17 +10,17 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from providers.wire import Wire, post, reply, within
+from providers.scripted_server import ScriptedServer, deadlines_in, http_response, post
 from stopwatch import takes_within
 
-from otpvoice.http_client.client import HttpClient, NoReply, Reply
+from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import Deadlines
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
+def server() -> Iterator[ScriptedServer]:
     """A server without TLS."""
-    server = Wire()
+    server = ScriptedServer()
     yield server
     server.close()
 
@@ -34,25 +34,25 @@ def client() -> HttpClient:
 # What is written
 
 
-def test_request_bytes(wire: Wire, client: HttpClient) -> None:
+def test_request_bytes(server: ScriptedServer, client: HttpClient) -> None:
     """Exactly the given headers go out, with the body as it is, and no compression is asked for."""
-    wire.will(reply(b"{}"))
-    assert post(client, wire.url) == Reply(200, b"{}")
-    (request,) = wire.requests
+    server.respond(http_response(b"{}"))
+    assert post(client, server.url) == HttpResponse(200, b"{}")
+    (request,) = server.requests
     line, *headers = request.head.split("\r\n")
     assert line == "POST /api/v2/voice/c2c HTTP/1.1"
     assert sorted(filter(None, headers)) == [
         "Accept-Encoding: identity",
         "Authorization: Bearer t0k3n",
         "Content-Length: 12",
-        f"Host: localhost:{wire.port}",
+        f"Host: localhost:{server.port}",
         "User-Agent: otpvoice",
     ]
     assert request.body == b'{"to": "91"}'
 
 
 def test_environment_is_ignored(
-    wire: Wire, client: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A netrc does not replace the token, and a proxy in the environment is not used."""
     netrc = tmp_path / "netrc"
@@ -61,17 +61,19 @@ def test_environment_is_ignored(
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
-    wire.will(reply(b"{}"))
-    assert post(client, wire.url) == Reply(200, b"{}")
-    assert "Authorization: Bearer t0k3n\r\n" in wire.requests[0].head
+    server.respond(http_response(b"{}"))
+    assert post(client, server.url) == HttpResponse(200, b"{}")
+    assert "Authorization: Bearer t0k3n\r\n" in server.requests[0].head
 
 
-def test_no_cookies(wire: Wire, client: HttpClient) -> None:
+def test_no_cookies(server: ScriptedServer, client: HttpClient) -> None:
     """A cookie is not given back."""
-    wire.will(reply(b"{}", "200 OK", "Set-Cookie: session=1; Path=/"), reply(b"{}"))
-    post(client, wire.url)
-    post(client, wire.url)
-    assert "cookie" not in wire.requests[1].head.lower()
+    server.respond(
+        http_response(b"{}", "200 OK", "Set-Cookie: session=1; Path=/"), http_response(b"{}")
+    )
+    post(client, server.url)
+    post(client, server.url)
+    assert "cookie" not in server.requests[1].head.lower()
 
 
 @pytest.mark.parametrize(
@@ -87,12 +89,12 @@ def test_no_cookies(wire: Wire, client: HttpClient) -> None:
     ],
 )
 def test_redirects_are_not_followed(
-    wire: Wire, client: HttpClient, status: int, location: str
+    server: ScriptedServer, client: HttpClient, status: int, location: str
 ) -> None:
     """A redirect is a reply like any other: the code is posted nowhere else."""
-    wire.will(reply(b"gone", f"{status} Moved", f"Location: {location}"))
-    assert post(client, wire.url) == Reply(status, b"gone")
-    assert len(wire.requests) == 1
+    server.respond(http_response(b"gone", f"{status} Moved", f"Location: {location}"))
+    assert post(client, server.url) == HttpResponse(status, b"gone")
+    assert len(server.requests) == 1
 
 
 # Unsent: not one byte of the request was written
@@ -120,14 +122,14 @@ def test_refused(client: HttpClient) -> None:
     """Nobody listens: unsent."""
     with closed() as (host, port):
         answer = post(client, f"http://{host}:{port}/")
-    assert answer == NoReply(sent=False, why="ConnectionRefusedError")
+    assert answer == RequestFailed(sent=False, reason="ConnectionRefusedError")
 
 
 def test_unknown_name(client: HttpClient) -> None:
     """A name without an address is unsent, and so is one that can not be a name."""
     for host in ("portal.mobtexting.invalid", "a" * 70 + ".example", "exa mple"):
         answer = post(client, f"http://{host}/")
-        assert isinstance(answer, NoReply)
+        assert isinstance(answer, RequestFailed)
         assert not answer.sent
 
 
@@ -142,7 +144,7 @@ def test_dead_resolver(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with takes_within(1):
         reply = post(client, "http://portal.example/", 0.2)
-    assert reply == NoReply(sent=False, why="TimeoutError")
+    assert reply == RequestFailed(sent=False, reason="TimeoutError")
     release.set()
 
 
@@ -154,30 +156,30 @@ def test_reset_while_connecting(client: HttpClient, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(socket, "getaddrinfo", reset)
     answer = post(client, "http://portal.example/")
-    assert answer == NoReply(sent=False, why="ConnectionResetError")
+    assert answer == RequestFailed(sent=False, reason="ConnectionResetError")
 
 
 @pytest.mark.parametrize("first", [deaf, closed])
 def test_second_address(
-    wire: Wire,
+    server: ScriptedServer,
     client: HttpClient,
     monkeypatch: pytest.MonkeyPatch,
     first: Callable[[], AbstractContextManager[tuple[str, int]]],
 ) -> None:
     """If the first address of a name is dead, the next one is tried, and in time."""
-    wire.will(reply(b"{}"))
+    server.respond(http_response(b"{}"))
     with first() as dead:
         tcp = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-        found = [(*tcp, dead), (*tcp, ("127.0.0.1", wire.port))]
+        found = [(*tcp, dead), (*tcp, ("127.0.0.1", server.port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        assert post(client, "http://portal.example/", 0.4) == Reply(200, b"{}")
+        assert post(client, "http://portal.example/", 0.4) == HttpResponse(200, b"{}")
 
 
 def test_connect_timeout(client: HttpClient) -> None:
     """A host that does not answer the knock: unsent, after 2 seconds or at ``send_by``."""
     with deaf() as (host, port):
         answer = post(client, f"http://{host}:{port}/", 0.3)
-    assert answer == NoReply(sent=False, why="TimeoutError")
+    assert answer == RequestFailed(sent=False, reason="TimeoutError")
 
 
 def test_late_after_connecting() -> None:
@@ -189,99 +191,104 @@ def test_late_after_connecting() -> None:
             return 100.0 if select.select([listener], [], [], 0)[0] else 0.0
 
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        late = HttpClient(clock=clock).post(url, {}, b"{}", Deadlines(send_by=50, over_by=200))
+        late = HttpClient(clock=clock).post(url, {}, b"{}", Deadlines(send_by=50, finish_by=200))
         conn, _ = listener.accept()
         with conn:
             assert conn.recv(1) == b""
-    assert late == NoReply(sent=False, why="TooLateError")
+    assert late == RequestFailed(sent=False, reason="DeadlineExceededError")
 
 
-def test_late_on_a_kept_connection(wire: Wire, client: HttpClient) -> None:
+def test_late_on_a_kept_connection(server: ScriptedServer, client: HttpClient) -> None:
     """The gate stands before a kept connection too."""
-    wire.will(reply(b"{}"), reply(b"{}"))
-    post(client, wire.url)
+    server.respond(http_response(b"{}"), http_response(b"{}"))
+    post(client, server.url)
     now = time.monotonic()
-    late = client.post(wire.url, {}, b"{}", Deadlines(send_by=now - 0.001, over_by=now + 5))
-    assert late == NoReply(sent=False, why="TooLateError")
-    post(client, wire.url)
-    assert [request.connection for request in wire.requests] == [1, 2]
+    late = client.post(server.url, {}, b"{}", Deadlines(send_by=now - 0.001, finish_by=now + 5))
+    assert late == RequestFailed(sent=False, reason="DeadlineExceededError")
+    post(client, server.url)
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
-def test_kept_connection_closed_meanwhile(wire: Wire, client: HttpClient) -> None:
+def test_kept_connection_closed_meanwhile(server: ScriptedServer, client: HttpClient) -> None:
     """A kept connection that the server has closed is found before writing: a new one is used."""
-    wire.will(reply(b"1"), reply(b"2"))
-    assert post(client, wire.url) == Reply(200, b"1")
-    wire.hang_up()
-    assert post(client, wire.url) == Reply(200, b"2")
-    assert [request.connection for request in wire.requests] == [1, 2]
+    server.respond(http_response(b"1"), http_response(b"2"))
+    assert post(client, server.url) == HttpResponse(200, b"1")
+    server.disconnect()
+    assert post(client, server.url) == HttpResponse(200, b"2")
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
-def test_header_that_can_not_be_sent(wire: Wire, client: HttpClient) -> None:
+def test_header_that_can_not_be_sent(server: ScriptedServer, client: HttpClient) -> None:
     """A token with a line break is unsent and not told in the reason."""
-    answer = client.post(wire.url, {"Authorization": "Bearer t0k3n\n"}, b"{}", within(5))
-    assert answer == NoReply(sent=False, why="InvalidHeader")
+    answer = client.post(server.url, {"Authorization": "Bearer t0k3n\n"}, b"{}", deadlines_in(5))
+    assert answer == RequestFailed(sent=False, reason="InvalidHeader")
 
 
 # What is kept open
 
 
-def test_connection_is_kept(wire: Wire, client: HttpClient) -> None:
+def test_connection_is_kept(server: ScriptedServer, client: HttpClient) -> None:
     """Requests that follow each other share a connection, whatever the status and the length."""
-    answers = [reply(b"{}"), reply(b"", "500 Oh"), reply(b"x" * 65536, "404 No"), reply(b"{}")]
-    wire.will(*answers)
+    answers = [
+        http_response(b"{}"),
+        http_response(b"", "500 Oh"),
+        http_response(b"x" * 65536, "404 No"),
+        http_response(b"{}"),
+    ]
+    server.respond(*answers)
     for _ in answers:
-        post(client, wire.url)
-    assert [request.connection for request in wire.requests] == [1, 1, 1, 1]
+        post(client, server.url)
+    assert [request.connection for request in server.requests] == [1, 1, 1, 1]
 
 
-def test_idle_connection_is_not_used_again(wire: Wire) -> None:
+def test_idle_connection_is_not_used_again(server: ScriptedServer) -> None:
     """A connection that lay idle for more than 10 seconds may be closing: a new one is used."""
     now = 0.0
     client = HttpClient(clock=lambda: now)
-    wire.will(*[reply(b"{}")] * 3)
+    server.respond(*[http_response(b"{}")] * 3)
     for now in (0.0, 10.0, 20.1):  # noqa: B007 - the clock reads it
-        client.post(wire.url, {}, b"{}", Deadlines(send_by=30, over_by=30))
-    assert [request.connection for request in wire.requests] == [1, 1, 2]
+        client.post(server.url, {}, b"{}", Deadlines(send_by=30, finish_by=30))
+    assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
-def test_reply_too_many(wire: Wire, client: HttpClient) -> None:
+def test_reply_too_many(server: ScriptedServer, client: HttpClient) -> None:
     """What a server says unasked is not taken for the reply to the next request."""
-    wire.will(reply(b"1") + reply(b"stray"), reply(b"2"))
-    assert post(client, wire.url) == Reply(200, b"1")
-    assert post(client, wire.url) == Reply(200, b"2")
+    server.respond(http_response(b"1") + http_response(b"stray"), http_response(b"2"))
+    assert post(client, server.url) == HttpResponse(200, b"1")
+    assert post(client, server.url) == HttpResponse(200, b"2")
 
 
-def test_half_read_connection_is_not_used_again(wire: Wire, client: HttpClient) -> None:
+def test_half_read_connection_is_not_used_again(server: ScriptedServer, client: HttpClient) -> None:
     """After a reply that was too slow the next request gets a new connection and its own reply."""
 
     def dawdle(conn: socket.socket) -> None:
-        conn.sendall(reply(b"old")[:-1])
+        conn.sendall(http_response(b"old")[:-1])
         conn.recv(1)  # until the client has had enough
 
-    wire.will(dawdle, reply(b"new"))
-    assert isinstance(post(client, wire.url, 0.2), NoReply)
-    assert post(client, wire.url) == Reply(200, b"new")
+    server.respond(dawdle, http_response(b"new"))
+    assert isinstance(post(client, server.url, 0.2), RequestFailed)
+    assert post(client, server.url) == HttpResponse(200, b"new")
 
 
-def test_closed_in_the_middle(wire: Wire, client: HttpClient) -> None:
+def test_closed_in_the_middle(server: ScriptedServer, client: HttpClient) -> None:
     """A kept connection that breaks after the request was written is not tried again."""
-    wire.will(reply(b"1"), lambda conn: conn.shutdown(socket.SHUT_RDWR))
-    post(client, wire.url)
-    assert post(client, wire.url) == NoReply(sent=True, why="RemoteDisconnected")
-    assert len(wire.requests) == 2
+    server.respond(http_response(b"1"), lambda conn: conn.shutdown(socket.SHUT_RDWR))
+    post(client, server.url)
+    assert post(client, server.url) == RequestFailed(sent=True, reason="RemoteDisconnected")
+    assert len(server.requests) == 2
 
 
-def test_threads_share_a_client(wire: Wire, client: HttpClient) -> None:
+def test_threads_share_a_client(server: ScriptedServer, client: HttpClient) -> None:
     """Each thread has its own deadlines: one that is late hinders nobody, and nobody helps it."""
-    wire.will(*[reply(b"{}")] * 40)
+    server.respond(*[http_response(b"{}")] * 40)
 
-    def request(number: int) -> Reply | NoReply:
+    def request(number: int) -> HttpResponse | RequestFailed:
         now = time.monotonic()
         send_by = now - 1 if number % 2 else now + 5
-        return client.post(wire.url, {}, b"{}", Deadlines(send_by, now + 5))
+        return client.post(server.url, {}, b"{}", Deadlines(send_by, now + 5))
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(request, range(80)))
-    assert answers[::2] == [Reply(200, b"{}")] * 40
-    assert answers[1::2] == [NoReply(sent=False, why="TooLateError")] * 40
-    assert len(wire.requests) == 40
+    assert answers[::2] == [HttpResponse(200, b"{}")] * 40
+    assert answers[1::2] == [RequestFailed(sent=False, reason="DeadlineExceededError")] * 40
+    assert len(server.requests) == 40
