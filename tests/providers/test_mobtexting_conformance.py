@@ -118,7 +118,7 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
         ("reply.id", {}, A, "data[0].id"),
         ("reply.id", {"reply": reply(b'{"status":200,"data":[{}]}')}, D, "no data[0].id"),
         ("callback", {}, A, "POST, 12.0 s after our request"),
-        ("callback", {"callback": None, "callback_at": None}, U, "callback.untrusted"),
+        ("callback", {"callback": None, "callback_at_ms": None}, U, "callback.untrusted"),
         ("callback.bearer", {}, A, "Bearer"),
         (
             "callback.bearer",
@@ -139,7 +139,7 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
         ("callback.status", {"callback": callback({"status": "RINGING"})}, D, "RINGING"),
         ("callback.status", {"callback": callback({"id": "x"})}, D, "there is none"),
         ("callback.times", {}, A, "within 2 s"),
-        ("callback.times", {"zone": ZoneInfo("UTC")}, D, "5 h 30 min after our request"),
+        ("callback.times", {"timezone": ZoneInfo("UTC")}, D, "5 h 30 min after our request"),
         ("callback.times", {"callback": callback({"id": "x"})}, U, "no start_at"),
         ("callback.duration", {}, A, "duration, 12 s"),
         ("callback.duration", {"callback": callback({"duration": "0:12"})}, D, "4 characters"),
@@ -151,8 +151,13 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
             "it holds the code",
         ),
         ("asking", {}, U, "it was not asked"),
-        ("asking", {"asked": [reply(b'{"status":200,"data":[]}')]}, D, "it was not found"),
-        ("asking", {"asked": [reply(b"<html>", 404)]}, U, "no answer"),
+        (
+            "asking",
+            {"query_responses": [reply(b'{"status":200,"data":[]}')]},
+            D,
+            "it was not found",
+        ),
+        ("asking", {"query_responses": [reply(b"<html>", 404)]}, U, "no answer"),
     ],
 )
 def test_what_is_seen_is_told(
