@@ -1,11 +1,12 @@
-"""A real browser for tests: one Chromium for all of them, and for each one a profile of its own.
+"""Fixtures for browser tests: one Chromium for all tests, and fresh profiles for each test.
 
-Fixtures: ``page`` is a fresh page; ``browsing`` opens more of them, smaller, darker or in Hindi. At
-the test's end, what went wrong in any of them fails the test: an error in the console, an exception
-that nobody caught, a request to another machine.
+``page`` is a fresh page. ``browsing`` opens further pages with options such as a viewport, a colour
+scheme or a locale. Animations and transitions are off in all pages, so that a test never measures
+an intermediate state. A test fails at its end if a page logged an error, threw an uncaught
+exception, or sent a request to another machine.
 
-Chromium is the system's: Debian's package ``chromium``. Where it is missing these tests are left
-out, unless ``OTPVOICE_REQUIRE=all``.
+Chromium comes from the system (Debian's package ``chromium``). Where it is missing, browser tests
+are skipped, unless ``OTPVOICE_REQUIRE=all`` is set.
 """
 
 import os
@@ -29,9 +30,9 @@ from playwright.sync_api import (
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 TIMEOUT_MS: Final = 15_000
-"""Milliseconds to wait for something on a page."""
+"""How long actions and assertions on a page wait."""
 _OPTIONS: Final = (
-    "--no-sandbox",  # tests may run as root, where Chromium has none
+    "--no-sandbox",  # tests may run as root, where Chromium has no sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -39,16 +40,23 @@ _OPTIONS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Other machines have no address: a page that wants one does not get it, and is told of below.
+    # Other hosts do not resolve. Requests to them also fail the test, see below.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+_NO_MOTION: Final = """
+const sheet = new CSSStyleSheet()
+sheet.replaceSync(`*, *::before, *::after { animation: none !important;
+  transition: none !important; scroll-behavior: auto !important }`)
+document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
+"""
+"""A constructed style sheet, because the pages' content security policy blocks inline styles."""
 
 
 class BrowserSession:
-    """Pages of one test, which watch each other's manners.
+    """Pages of one test, and the faults that occurred in them.
 
     Args:
-        chromium: the browser; the pages share a profile of their own in it.
+        chromium: the browser. Each page has a profile of its own in it.
     """
 
     def __init__(self, chromium: Browser) -> None:
@@ -58,13 +66,14 @@ class BrowserSession:
         self._faults: list[str] = []
 
     def open(self, url: str = "", **options: Any) -> Page:
-        """A page in a profile of its own, at ``url`` if one is given.
+        """Open a page in a new profile, at ``url`` if one is given.
 
-        ``options``: of Playwright's ``new_context``, such as ``viewport``, ``color_scheme``.
+        ``options``: of Playwright's ``new_context``, such as ``viewport`` and ``color_scheme``.
         """
-        context = self._chromium.new_context(**options)
+        context = self._chromium.new_context(**{"reduced_motion": "reduce"} | options)
         self._contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
+        context.add_init_script(_NO_MOTION)
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
         context.on("request", self._on_request)
@@ -73,12 +82,12 @@ class BrowserSession:
             page.goto(url)
         return page
 
-    def expect_fault(self, fault: str) -> None:
-        """A pattern of what the console may say: the browser tells it of each refused request."""
-        self._expected.append(fault)
+    def expect_fault(self, pattern: str) -> None:
+        """Accept faults that match, such as the browser's message about a refused request."""
+        self._expected.append(pattern)
 
     def close(self) -> list[str]:
-        """Ends all pages; what went wrong in them."""
+        """Close all pages and return the unexpected faults."""
         for context in self._contexts:
             context.close()
         return [fault for fault in self._faults if not self._is_expected(fault)]
@@ -101,12 +110,12 @@ class BrowserSession:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The system's browser, without a window."""
+    """Start the system's browser without a window."""
     program = shutil.which("chromium")
     if program is None:
         if os.environ.get("OTPVOICE_REQUIRE") == "all":
-            pytest.fail("chromium is not installed, and nothing may be left out")
-        pytest.skip("left out: chromium is not installed (Debian's package chromium)")
+            pytest.fail("chromium is not installed, and OTPVOICE_REQUIRE=all forbids to skip")
+        pytest.skip("chromium is not installed (Debian's package chromium)")
     expect.set_options(timeout=TIMEOUT_MS)
     with (
         sync_playwright() as playwright,
@@ -117,13 +126,13 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browsing(chromium: Browser) -> Iterator[BrowserSession]:
-    """What opens pages, and says at the end what went wrong in them."""
-    pages = BrowserSession(chromium)
-    yield pages
-    assert pages.close() == []
+    """Open pages for one test, and fail it for unexpected faults in them."""
+    session = BrowserSession(chromium)
+    yield session
+    assert session.close() == []
 
 
 @pytest.fixture
 def page(browsing: BrowserSession) -> Page:
-    """A fresh page."""
+    """Open a fresh page."""
     return browsing.open()

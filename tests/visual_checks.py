@@ -1,4 +1,4 @@
-"""What every page promises to the eye: it fits the screen, by day and by night, and is legible."""
+"""Visual checks for every page: it fits the screen, follows the colour scheme, and is legible."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -7,27 +7,13 @@ from typing import Final, Literal
 from playwright.sync_api import Frame, Page
 
 WIDTHS: Final = (320, 390, 1280)
-"""Pixels of a small phone, a phone and a desk."""
+"""Pixels of a small phone, a phone and a desktop screen."""
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-_WAIT_FOR_MEDIA: Final = """
-([width, scheme]) => new Promise((followed, late) => {
-  const end = Date.now() + 10000
-  const look = () => {
-    const isDone = matchMedia(`(prefers-color-scheme: ${scheme})`).matches
-    if (isDone && Math.abs(innerWidth - width) <= 1) followed()
-    else if (Date.now() > end) late(new Error('the page does not follow the screen'))
-    else setTimeout(look, 10)
-  }
-  look()
-})
+_HAS_APPLIED: Final = """
+([width, scheme]) =>
+  matchMedia(`(prefers-color-scheme: ${scheme})`).matches && Math.abs(innerWidth - width) <= 1
 """
-"""A frame of another origin is told of it a little later."""
-_SETTLE: Final = """
-for (const animation of document.getAnimations()) {
-  try { animation.finish() } catch { animation.cancel() }  // one without an end cannot be finished
-}
-"""
-"""End transitions at once: a color on its way is neither the old one nor the new one."""
+"""A frame of another origin learns the new width and colour scheme a little later."""
 _OVERFLOWS: Final = "document.documentElement.scrollWidth > innerWidth"
 _SCRIPT: Final = """
 (() => {
@@ -47,8 +33,8 @@ _SCRIPT: Final = """
     for (let each = element; each; each = each.parentElement) found.push(getComputedStyle(each))
     return found
   }
-  // The nearest ground that covers; null: a picture or a glaze, of which styles do not tell enough.
-  const groundOf = (styles) => {
+  // The nearest opaque background, or null for images and translucent colours.
+  const backgroundOf = (styles) => {
     for (const { backgroundColor, backgroundImage } of styles) {
       const { rgb, alpha } = parts(backgroundColor)
       if (backgroundImage !== 'none' || (alpha > 0 && alpha < 1)) return null
@@ -58,12 +44,12 @@ _SCRIPT: Final = """
   }
   const contrast = (element) => {
     const styles = ancestors(element)
-    const ground = groundOf(styles)
-    if (!ground) return Infinity
+    const background = backgroundOf(styles)
+    if (!background) return Infinity
     const { rgb, alpha } = parts(styles[0].color)
-    const cover = styles.reduce((left, { opacity }) => left * Number(opacity), alpha)
-    const seen = rgb.map((value, at) => value * cover + ground[at] * (1 - cover))
-    const [less, more] = [luminance(seen), luminance(ground)].sort((one, other) => one - other)
+    const opacity = styles.reduce((product, style) => product * Number(style.opacity), alpha)
+    const seen = rgb.map((value, at) => value * opacity + background[at] * (1 - opacity))
+    const [less, more] = [luminance(seen), luminance(background)].sort((one, other) => one - other)
     return (more + 0.05) / (less + 0.05)
   }
   const needed = ({ fontSize, fontWeight }) => {
@@ -72,37 +58,36 @@ _SCRIPT: Final = """
   }
   const hasText = ({ childNodes }) =>
     [...childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())
-  const pale = () => [...document.body.querySelectorAll('*:not(svg *, :disabled, script)')]
+  const illegible = () => [...document.body.querySelectorAll('*:not(svg *, :disabled, script)')]
     .filter((each) => hasText(each) && each.checkVisibility())
     .filter((each) => contrast(each) < needed(getComputedStyle(each)))
     .map((each) => `${each.textContent.trim().slice(0, 40)}: ${contrast(each).toFixed(2)}`)
-  const isDark = () => luminance(groundOf(ancestors(document.body)) ?? [255, 255, 255]) < 0.2
-  return { pale, isDark }
+  const isDark = () => luminance(backgroundOf(ancestors(document.body)) ?? [255, 255, 255]) < 0.2
+  return { illegible, isDark }
 })()
 """
 
 
 def assert_fits_every_screen(page: Page) -> None:
-    """Nothing sticks out sideways, and all of it is dark where the reader's system is."""
-    for frame, look in _each_screen(page):
-        assert not frame.evaluate(_OVERFLOWS), f"wider than the window: {look}"
-        assert frame.evaluate(f"{_SCRIPT}.isDark()") == ("dark" in look), look
+    """Assert that nothing overflows sideways and that the page follows the colour scheme."""
+    for frame, screen in _each_screen(page):
+        assert not frame.evaluate(_OVERFLOWS), f"wider than the window: {screen}"
+        assert frame.evaluate(f"{_SCRIPT}.isDark()") == ("dark" in screen), screen
 
 
 def assert_legible(page: Page) -> None:
-    """Text stands out from its ground, 4.5 to 1 and large text 3 to 1 (WCAG 2.2, 1.4.3)."""
-    for frame, look in _each_screen(page):
-        assert frame.evaluate(f"{_SCRIPT}.pale()") == [], look
+    """Assert a contrast of 4.5 to 1, and 3 to 1 for large text (WCAG 2.2, 1.4.3)."""
+    for frame, screen in _each_screen(page):
+        assert frame.evaluate(f"{_SCRIPT}.illegible()") == [], screen
 
 
 def _each_screen(page: Page) -> Iterator[tuple[Frame, str]]:
-    """Each frame of the page as each screen shows it, and how that is called."""
+    """Yield each frame of the page on each screen, with a description of both."""
     for width, scheme in product(WIDTHS, SCHEMES):
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
         for frame in page.frames:
-            frame.evaluate(_WAIT_FOR_MEDIA, [_width_of(frame, width), scheme])
-            frame.evaluate(f"() => {{ {_SETTLE} }}")
+            frame.wait_for_function(_HAS_APPLIED, arg=[_width_of(frame, width), scheme])
             yield frame, f"{frame.url} at {width} px, {scheme}"
 
 
