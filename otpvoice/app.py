@@ -19,10 +19,10 @@ from otpvoice.api.responses import Api
 from otpvoice.api.serializers import present
 from otpvoice.api.verifications import verifications
 from otpvoice.api.webhooks import webhooks
-from otpvoice.core.keys import KeyRing, NumberKey
-from otpvoice.core.phone import mask_number, only_region
-from otpvoice.core.receipts import Receipts
-from otpvoice.core.service import CodeRules, Verifications, open_number
+from otpvoice.core.keys import KeyRing, NumberHasher
+from otpvoice.core.phone import mask_number, single_region
+from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.service import CodePolicy, Verifications, decrypt_number
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import Beside, Dialer, DialingRules
@@ -63,22 +63,22 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
 
     ``store``: one whose clock is moved, for tests.
     """
-    profiles = {name: settings.for_client(name) for name in settings.clients}
+    profiles = {name: settings.client_profile(name) for name in settings.clients}
     counted = _registry()
     store = store or _store(settings, StoreMetrics(counted, [*profiles]))
     ring = _ring(settings)
-    number_key = NumberKey(settings.secrets.number_key)
+    number_key = NumberHasher(settings.secrets.number_key)
     service = create_service(settings, store)
     keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
     access = Access(keys, ClientTokens(ring))
     public_url = settings.server.public_url
-    receipts = Receipts({named.id: named.key for named in settings.secrets.keys}, public_url)
+    receipts = ReceiptSigner({named.id: named.key for named in settings.secrets.keys}, public_url)
     bridges = {profile.bridge for profile in profiles.values()}
 
     app = Api(public_url)
     app.extensions[STORE] = store
     cors.register(app, settings.server.cors_origins)
-    errors.register(app, lambda v: present(v, seen(service.number_of(v)), public_url))
+    errors.register(app, lambda v: present(v, seen(service.decrypt_number(v)), public_url))
     app.register_blueprint(verifications(service, access, receipts, public_url))
     app.register_blueprint(public_keys(receipts))
     app.register_blueprint(
@@ -99,14 +99,14 @@ def create_service(settings: Settings, store: RedisStore) -> Verifications:
     return Verifications(
         store=store,
         ring=_ring(settings),
-        number_key=NumberKey(settings.secrets.number_key),
-        profiles={name: settings.for_client(name) for name in settings.clients},
+        number_hasher=NumberHasher(settings.secrets.number_key),
+        profiles={name: settings.client_profile(name) for name in settings.clients},
         routes=settings.provider.routes,
-        rules=CodeRules(
+        policy=CodePolicy(
             code_length=settings.verification.code_length,
             max_checks=settings.verification.max_checks,
-            min_remaining_life=settings.verification.min_remaining_life,
-            keep=settings.verification.retention,
+            min_remaining_life_s=settings.verification.min_remaining_life,
+            retention_s=settings.verification.retention,
         ),
     )
 
@@ -136,7 +136,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         waiting_store=_store(settings, store.metrics, _WAITING_TIMEOUT, store.gate.outages),
         provider=provider(settings),
         ring=_ring(settings),
-        flows={name: settings.for_client(name).flows for name in settings.clients},
+        flows={name: settings.client_profile(name).flows for name in settings.clients},
         rules=rules,
         beside=beside,
         metrics=DialerMetrics(counted, settings.provider.routes),
@@ -148,7 +148,7 @@ def courier(settings: Settings, store: RedisStore, metrics: EventMetrics | None 
     ring, public_url = _ring(settings), settings.server.public_url
 
     def show(verification: Verification) -> schemas.Verification:
-        number = open_number(ring, verification.id, verification.sealed_number)
+        number = decrypt_number(ring, verification.id, verification.encrypted_number)
         return present(verification, mask_number(number), public_url)
 
     receivers = {
@@ -166,7 +166,7 @@ def told(settings: Settings) -> frozenset[str]:
 
 def create_operations(settings: Settings) -> Operations:
     """The operator's side of the store, by the same rules as the others."""
-    return Operations(connect(settings.redis.address), rules=queue_rules(settings))
+    return Operations(connect(settings.redis.full_url), rules=queue_rules(settings))
 
 
 def provider(settings: Settings) -> Provider:
@@ -183,7 +183,7 @@ def provider(settings: Settings) -> Provider:
         c2c_attempts=chosen.c2c_attempts,
         c2c_duration=chosen.c2c_duration,
         timezone=chosen.timezone,
-        region=only_region(settings.limits.regions),
+        region=single_region(settings.limits.regions),
         status_words=StatusWords(chosen.status_words),
         webhook_secrets=chosen.webhook_secret,
         path_tokens=chosen.webhook_path_token,
@@ -197,7 +197,7 @@ def _store(
     timeout: float = TIMEOUT,
     outages: OutageLog | None = None,
 ) -> RedisStore:
-    client = connect(settings.redis.address, timeout=timeout)
+    client = connect(settings.redis.full_url, timeout=timeout)
     keep = settings.verification.retention * 1000
     rules = queue_rules(settings)
     outages = outages or OutageLog(address_of(client))
@@ -228,9 +228,9 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
     searcher = SearchService(
         operations=looking,
         ring=_ring(settings),
-        number_key=NumberKey(settings.secrets.number_key),
+        number_key=NumberHasher(settings.secrets.number_key),
         limits=settings.call_limits(),
-        region=only_region(settings.limits.regions),
+        region=single_region(settings.limits.regions),
     )
     console = ConsoleContext(
         search_service=searcher,

@@ -6,7 +6,7 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.http_client.certificates import InvalidCaBundleError, create_tls_context
-from otpvoice.settings import Settings, SettingsError, WrongSetting, load
+from otpvoice.settings import InvalidSetting, Settings, SettingsError, load
 from otpvoice.settings.secret_values import secret_values
 
 _LOG = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ def load_and_log(environ: Mapping[str, str]) -> Settings:
     try:
         create_tls_context(environ)
     except InvalidCaBundleError as error:
-        raise SettingsError([WrongSetting(error.variable, "environment", error.detail)]) from None
+        raise SettingsError([InvalidSetting(error.variable, "environment", error.detail)]) from None
     settings = loaded.settings
     log = settings.log
     logs.configure(log.level, log.format, secret_values(settings), settings.clients.keys())

@@ -87,7 +87,7 @@ class Access:
 
     def token_for(self, verification: Verification) -> str:
         """What an app asks about this verification with."""
-        return self._tokens.make(verification.client, verification.id, verification.expires_at)
+        return self._tokens.issue(verification.client, verification.id, verification.expires_at)
 
     def _asker(self) -> Asker:
         credential = _bearer()
@@ -100,7 +100,7 @@ class Access:
     def _app(self, credential: str) -> Asker:
         # This process's clock, not the store's that decides elsewhere: no round trip is spent on
         # what is over, and the minutes that a token outlives its code are more than clocks differ.
-        token = self._tokens.read(credential, time.time())
+        token = self._tokens.verify(credential, time.time())
         if token.client not in self._keys.clients:
             raise TokenInvalid("The client of this token is not known any more.")
         bind_contextvars(app=True)

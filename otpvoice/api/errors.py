@@ -27,7 +27,7 @@ from otpvoice.api.instrumentation import note
 from otpvoice.api.request import asked
 from otpvoice.api.responses import json_answer
 from otpvoice.core import errors
-from otpvoice.core.limits import setting_of
+from otpvoice.core.limits import setting_name
 from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ def register(app: Flask, present: Show) -> None:
         if error.verification is not None:
             bind_contextvars(verification=error.verification.id)
         told = refused(error, asked().id, present)
-        note(told.code, setting_of(error.limit) if isinstance(error, errors.RateLimited) else "")
+        note(told.code, setting_name(error.limit) if isinstance(error, errors.RateLimited) else "")
         return _answer(told if is_client() else for_app(told))
 
     def answer_http(error: HTTPException) -> Response:
@@ -162,8 +162,8 @@ def refused(error: errors.OtpvoiceError, asked_as: str, present: Show) -> schema
     ``asked_as``: the id of the request.
     """
     evidence: dict[str, Any] = {}
-    if isinstance(error, errors.RequestRefused) and error.faults:
-        evidence["errors"] = [schemas.Fault(f.pointer, f.detail) for f in error.faults]
+    if isinstance(error, errors.RequestRefused) and error.field_errors:
+        evidence["errors"] = [schemas.Fault(f.pointer, f.detail) for f in error.field_errors]
     if isinstance(error, errors.RateLimited):
         evidence["limit"] = error.limit
     if isinstance(error, errors.RateLimited | errors.Unavailable):

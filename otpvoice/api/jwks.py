@@ -7,16 +7,16 @@ from flask import Blueprint, Response
 
 from otpvoice.api import schemas
 from otpvoice.api.responses import json_answer
-from otpvoice.core.receipts import Receipts
+from otpvoice.core.receipts import ReceiptSigner
 
 _FRESH: Final = 300
 """Seconds that the keys may be kept: as long as a receipt is good for."""
 
 
-def public_keys(receipts: Receipts) -> Blueprint:
+def public_keys(receipts: ReceiptSigner) -> Blueprint:
     """The one answer that is the same for all and may be kept."""
     routes = Blueprint("receipts", __name__)
-    keys = msgspec.convert(receipts.key_set(), schemas.KeySet)
+    keys = msgspec.convert(receipts.jwk_set(), schemas.KeySet)
 
     @routes.get("/.well-known/jwks.json")
     def jwks() -> Response:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.core.flow import DEFAULT, Flow, choose_flow
+from otpvoice.core.flow import DEFAULT_FLOW, Flow, choose_flow
 from otpvoice.core.preview import FlowPreview
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import clean_name
@@ -47,7 +47,7 @@ class Previewer:
             KeyError: there is no such client.
         """
         settings = self._settings
-        profile = settings.for_client(client)
+        profile = settings.client_profile(client)
         key, flow = choose_flow(locale, profile.flows)
         chosen, spoken = settings.provider, clean_name(name) or profile.default_name
         verification = settings.verification
@@ -56,7 +56,7 @@ class Previewer:
             code=_EXAMPLE_CODE[: verification.code_length],
             code_format=chosen.otp_format,
             name=spoken,
-            min_life_s=max(_MIN_LIFE_S, min(verification.min_remaining_life, profile.ttl // 2)),
+            min_life_s=max(_MIN_LIFE_S, min(verification.min_remaining_life, profile.ttl_s // 2)),
             max_duration_s=chosen.c2c_duration * 60,
         )
         warnings = (
@@ -85,7 +85,7 @@ class Previewer:
 
 
 def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:
-    if locale and key == DEFAULT:
+    if locale and key == DEFAULT_FLOW:
         yield f"No flow speaks {locale}: the default one will. Add it to provider.flows."
     if settings.provider.audio and Route.OBD in settings.provider.routes:
         yield (

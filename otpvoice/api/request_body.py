@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
 from otpvoice.api.request import asked
 from otpvoice.api.validation import type_faults, unknown_members
-from otpvoice.core.errors import Fault, InvalidRequest
+from otpvoice.core.errors import FieldError, InvalidRequest
 from otpvoice.core.requests import RequestBody
 
 MAX_BODY: Final = 16 * 1024
@@ -123,11 +123,11 @@ def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
         body = msgspec.convert(members, kind)
     except msgspec.ValidationError as error:
         raise _invalid([*type_faults(members, kind)]) from error
-    faults = body.faults()
+    faults = body.field_errors()
     if faults:
         raise _invalid(faults)
     return body
 
 
-def _invalid(faults: list[Fault]) -> InvalidRequest:
+def _invalid(faults: list[FieldError]) -> InvalidRequest:
     return InvalidRequest("; ".join(f"{f.pointer} {f.detail}" for f in faults) + ".", faults)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otpvoice.core.errors import Fault
+from otpvoice.core.errors import FieldError
 from otpvoice.core.requests import RequestBody
 
 _AT: Final = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
@@ -32,23 +32,23 @@ _TYPES: Final = {
 _Schema = Mapping[str, Any]
 
 
-def unknown_members(members: Mapping[str, Any], kind: type[RequestBody]) -> list[Fault]:
+def unknown_members(members: Mapping[str, Any], kind: type[RequestBody]) -> list[FieldError]:
     """Return a fault for each member that ``kind`` does not have, with the name that was meant."""
     known = _fields(kind)
     return [
-        Fault(pointer([name]), f"is unknown; {_meant(name, [*known])}")
+        FieldError(pointer([name]), f"is unknown; {_meant(name, [*known])}")
         for name in members
         if name not in known
     ]
 
 
-def type_faults(members: Mapping[str, Any], kind: type[RequestBody]) -> Iterator[Fault]:
+def type_faults(members: Mapping[str, Any], kind: type[RequestBody]) -> Iterator[FieldError]:
     """Yield a fault for each member of ``kind`` that is missing or of another type."""
     for name, field in _fields(kind).items():
         if name in members:
             yield from _faults_of(members[name], field.type, name)
         elif field.required:
-            yield Fault(pointer([name]), "is missing")
+            yield FieldError(pointer([name]), "is missing")
 
 
 def pointer(path: list[str]) -> str:
@@ -61,7 +61,7 @@ def _fields(kind: type[RequestBody]) -> Mapping[str, msgspec.structs.FieldInfo]:
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
-def _faults_of(value: Any, kind: Any, name: str) -> Iterator[Fault]:
+def _faults_of(value: Any, kind: Any, name: str) -> Iterator[FieldError]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -70,9 +70,9 @@ def _faults_of(value: Any, kind: Any, name: str) -> Iterator[Fault]:
         path = [step["name"] or step["index"] for step in _STEP.finditer(at["path"] if at else "")]
         named = _NAMED.fullmatch(message[: at.start()] if at else message)
         if named:
-            yield Fault(pointer([name, *path, named["name"]]), _NAMED_DETAILS[named["what"]])
+            yield FieldError(pointer([name, *path, named["name"]]), _NAMED_DETAILS[named["what"]])
         else:
-            yield Fault(pointer([name, *path]), f"must be {_describe(_schema_at(kind, path))}")
+            yield FieldError(pointer([name, *path]), f"must be {_describe(_schema_at(kind, path))}")
 
 
 def _schema_at(kind: Any, path: list[str]) -> _Schema:

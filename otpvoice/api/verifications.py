@@ -15,7 +15,7 @@ from otpvoice.api.responses import json_answer, tell
 from otpvoice.api.serializers import present_as, url_of
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
-from otpvoice.core.receipts import Receipts
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.store_port import Idempotency
@@ -25,7 +25,7 @@ _Shape = TypeVar("_Shape", bound=schemas.Verification)
 
 
 def verifications(
-    service: Verifications, access: Access, receipts: Receipts, public_url: str
+    service: Verifications, access: Access, receipts: ReceiptSigner, public_url: str
 ) -> Blueprint:
     """The routes of a verification's life."""
     views = _Views(service, access, receipts, public_url)
@@ -43,7 +43,7 @@ class _Views:
     """One method for each route: who asks, what they ask, what came of it."""
 
     def __init__(
-        self, service: Verifications, access: Access, receipts: Receipts, public_url: str
+        self, service: Verifications, access: Access, receipts: ReceiptSigner, public_url: str
     ) -> None:
         self._service = service
         self._access = access
@@ -91,8 +91,8 @@ class _Views:
         client = self._access.client_of(verification_id)
         body = read_body(CallRequest)
         if body.route and not is_client():
-            raise InvalidRequest.at("/route", "is not for apps to choose")
-        called = self._service.call(client, verification_id, body, self._recognise(client))
+            raise InvalidRequest.for_field("/route", "is not for apps to choose")
+        called = self._service.request_call(client, verification_id, body, self._recognise(client))
         shown = self._show(called.verification, schemas.Verification)
         event = "verification.repeated" if called.is_replayed else "verification.call_asked"
         _tell(event, called.verification)
@@ -124,18 +124,18 @@ class _Views:
         who = client if is_client() else f"{client} app"
         about = asked()
         what = f"{about.method} {about.path}"
-        return self._service.recognise(who, what, key, read_bytes())
+        return self._service.request_fingerprint(who, what, key, read_bytes())
 
     def _receipt(self, verification: Verification) -> str:
-        return self._receipts.sign(verification, self._service.number_of(verification))
+        return self._receipts.sign(verification, self._service.decrypt_number(verification))
 
     def _show(self, verification: Verification, shape: type[_Shape], **further: Any) -> _Shape:
-        number = self._service.number_of(verification)
+        number = self._service.decrypt_number(verification)
         # For every line of this request from here on, the one of its answer included.
         bind_contextvars(
             verification=verification.id,
             to=mask_number(number),
-            number=self._service.name_of(number),
+            number=self._service.log_id(number),
         )
         return present_as(shape, verification, seen(number), self._public_url, **further)
 

@@ -17,7 +17,7 @@ from otpvoice.api.instrumentation import note
 from otpvoice.api.request_body import read_bytes
 from otpvoice.api.responses import json_answer
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, NumberKey, short_name
+from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
     Callback,
@@ -44,7 +44,7 @@ def webhooks(
     name: str,
     provider: Provider,
     store: RedisStore,
-    number_key: NumberKey,
+    number_key: NumberHasher,
     bridges: Collection[str],
     ring: KeyRing,
 ) -> Blueprint:
@@ -66,7 +66,7 @@ class _Door:
         self,
         provider: Provider,
         store: RedisStore,
-        number_key: NumberKey,
+        number_key: NumberHasher,
         bridges: Collection[str],
         ring: KeyRing,
     ) -> None:
@@ -121,8 +121,8 @@ class _Door:
     def _settle(self, news: CallReport, fingerprint: str, callback: Callback) -> News:
         unbind_contextvars("to", "number", "verification")  # of the report before it
         if news.number:
-            name = self._number_key.name(news.number)
-            bind_contextvars(to=mask_number(news.number), number=short_name(name))
+            name = self._number_key.hash(news.number)
+            bind_contextvars(to=mask_number(news.number), number=LogId.from_hash(name))
         report = to_report(news, fingerprint, self._number_key, self._bridges)
         settled = self._store.settle(report)
         if settled.verification_id:
@@ -159,11 +159,11 @@ class _Door:
 
 
 def to_report(
-    news: CallReport, fingerprint: str, number_key: NumberKey, bridges: Collection[str]
+    news: CallReport, fingerprint: str, number_key: NumberHasher, bridges: Collection[str]
 ) -> Report:
     """What the store needs of a callback: ids told apart, the number by its name only."""
     ours = [known for known in news.ids if known.startswith("call_")]
-    name = number_key.name(news.number) if news.number else None
+    name = number_key.hash(news.number) if news.number else None
     lines = [news.bridge] if news.bridge else sorted(bridges)
     return Report(
         fingerprint=fingerprint,

@@ -14,7 +14,7 @@ from otpvoice.cli.narrator import Narrator, StoryError
 from otpvoice.cli.stack import Stack, StackError, Stopped, free_port, is_free
 from otpvoice.cli.stack_settings import StackOptions
 from otpvoice.cli.story import invite, tell
-from otpvoice.settings.parsers import read_event_url, read_origin
+from otpvoice.settings.parsers import parse_event_url, parse_origin
 
 _PORT: Final = 8000
 _SANDBOX_PORT: Final = 8100
@@ -67,7 +67,7 @@ _OPTIONS: Final = (
     click.option(
         "--cors-origin",
         multiple=True,
-        callback=_checked(read_origin),
+        callback=_checked(parse_origin),
         envvar="DEMO_CORS_ORIGIN",
         show_envvar=True,
         help="Origin of your web page, which may then use the API; may be repeated.",
@@ -75,7 +75,7 @@ _OPTIONS: Final = (
     click.option(
         "--event-url",
         default="",
-        callback=_checked(read_event_url),
+        callback=_checked(parse_event_url),
         envvar="DEMO_EVENT_URL",
         show_envvar=True,
         help="Where your backend takes signed events.",

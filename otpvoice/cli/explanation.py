@@ -6,8 +6,7 @@ from typing import Any
 
 from otpvoice.cli.moments import format_time, format_utc
 from otpvoice.cli.uses import HEADING, LimitStatus, limit_statuses
-from otpvoice.core.allowances import CALLS_PER_DAY
-from otpvoice.core.limits import CallLimits
+from otpvoice.core.limits import CALLS_PER_DAY, CallLimits
 from otpvoice.store.admin import Explanation, Refusal, Telephone
 
 

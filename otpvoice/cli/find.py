@@ -40,7 +40,7 @@ def find(context: click.Context, text: str, *, as_json: bool) -> None:
         )
     if as_json:
         document = {
-            "searched": query.searched,
+            "searched": query.searched_fields,
             "verifications": [each.serialize() for each in found],
             "limits": limits_document(number) if number else None,
         }
@@ -58,7 +58,7 @@ def _render(
         yield from (render_headline(number), render_log_id(number), *render_refusals(number), "")
     if not found:
         yield f"No verification was found. {_RETENTION_NOTE}"
-    if not found or len(query.searched) > 1:
+    if not found or len(query.searched_fields) > 1:
         yield query.describe()
     for each in found:
         yield from each.render()

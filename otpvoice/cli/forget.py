@@ -8,7 +8,7 @@ from otpvoice.cli.explanation import NumberLimits
 from otpvoice.cli.limits import load_number_limits
 from otpvoice.cli.moments import format_time
 from otpvoice.cli.operating import open_operator_context, yes_option
-from otpvoice.core.limits import DAY, CallLimits
+from otpvoice.core.limits import DAY_MS, CallLimits
 
 
 @click.command()
@@ -60,4 +60,4 @@ def _longest_window_ms(limits: CallLimits) -> int:
         *(*limits.calls_per_number, *limits.all_calls_per_number),
         *(*limits.wrong_codes_per_number, *limits.unverified_per_prefix),
     )
-    return max([DAY, *(quota.window for quota in quotas)])
+    return max([DAY_MS, *(quota.window_ms for quota in quotas)])

@@ -14,10 +14,10 @@ from otpvoice.app import create_operations
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, NumberKey, SealBroken
-from otpvoice.core.phone import Number, mask_number, only_region, parse_written_number
+from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher
+from otpvoice.core.phone import Number, mask_number, parse_written_number, single_region
 from otpvoice.core.search import Query, parse_query
-from otpvoice.core.service import open_number
+from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Verification
 from otpvoice.settings import Settings
 from otpvoice.store.admin import Telephone, telephone_of
@@ -40,9 +40,9 @@ class OperatorContext:
         self.max_live_calls = settings.limits.live_calls
         self.routes = settings.provider.routes
         self.operations = create_operations(settings)
-        self._region = only_region(settings.limits.regions)
+        self._region = single_region(settings.limits.regions)
         self._ring = KeyRing([named.key for named in settings.secrets.keys])
-        self._number_key = NumberKey(settings.secrets.number_key)
+        self._number_key = NumberHasher(settings.secrets.number_key)
 
     def parse_number(self, text: str) -> Telephone:
         """Read a number as people write it, whether it is called or not.
@@ -75,8 +75,8 @@ class OperatorContext:
     def mask_number(self, verification: Verification) -> str | None:
         """The number that is proved, masked; None if the ring lost the key of its seal."""
         try:
-            number = open_number(self._ring, verification.id, verification.sealed_number)
-        except SealBroken:
+            number = decrypt_number(self._ring, verification.id, verification.encrypted_number)
+        except DecryptionError:
             return None
         return mask_number(number)
 

@@ -10,7 +10,7 @@ import click
 
 from otpvoice import logs
 from otpvoice.cli.gunicorn_log import GunicornLogger
-from otpvoice.core.flow import DEFAULT, Flow
+from otpvoice.core.flow import DEFAULT_FLOW, Flow
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
 from otpvoice.settings import SettingsError, load_flows
@@ -143,7 +143,7 @@ def account_flows(
         if flow.text:
             sources.setdefault(flow.id, name)
         texts[flow.id] = texts.get(flow.id) or flow.text
-        if key != DEFAULT:
+        if key != DEFAULT_FLOW:
             languages.setdefault(flow.id, key)
     return texts, languages
 

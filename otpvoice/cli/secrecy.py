@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from otpvoice.settings import Settings
-from otpvoice.settings.parsers import WHSEC
+from otpvoice.settings.parsers import WHSEC_PREFIX
 from otpvoice.settings.validation import SAMPLE, SAMPLE_EVENT_KEY, SAMPLE_HASH
 
 _MIN_CHARACTERS: Final = 20
 """Characters of a secret that we hand to others; fewer hold less than 120 bits."""
 _MIN_DISTINCT_BYTES: Final = 16
 """Different ones among 32: random bytes have about 30, and never so few; of 24 about 23."""
-_SAMPLE_KEY: Final = SAMPLE_EVENT_KEY.removeprefix(WHSEC)
+_SAMPLE_KEY: Final = SAMPLE_EVENT_KEY.removeprefix(WHSEC_PREFIX)
 _NEW_EVENT_KEY: Final = (
     'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
 )
@@ -70,7 +70,7 @@ def _all_secrets(settings: Settings) -> Iterator[_Secret]:
                 f"clients.{name}.key_sha256[{i}]", key_hash, remedy=f"otpvoice keys new {name}"
             )
         for i, secret in enumerate(client.event_secret):
-            key = base64.b64decode(secret.removeprefix(WHSEC))
+            key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
             yield replace(
                 _binary_secret(f"clients.{name}.event_secret[{i}]", key), remedy=_NEW_EVENT_KEY
             )

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.settings.parsers import read_seconds
+from otpvoice.settings.parsers import parse_seconds
 
 _MAX_DURATION_S: Final = 365 * 86_400
 
@@ -32,7 +32,7 @@ def parse_duration(_context: click.Context, _parameter: click.Parameter, text: s
         click.BadParameter: not written so, none at all, or longer.
     """
     try:
-        seconds = read_seconds(text)
+        seconds = parse_seconds(text)
     except ValueError:
         seconds = 0
     if not 0 < seconds <= _MAX_DURATION_S:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otpvoice.cli.moments import format_time, format_utc
-from otpvoice.core.allowances import allowances
-from otpvoice.core.limits import CallLimits
+from otpvoice.core.limits import CallLimits, limit_capacities
 from otpvoice.store.admin import Use
 
 
@@ -55,7 +54,7 @@ HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 
 def limit_statuses(uses: Iterable[Use], limits: CallLimits, now_ms: int) -> list[LimitStatus]:
     """What the store counted beside what the settings allow, client by client."""
-    allowed = dict(allowances(limits))
+    allowed = dict(limit_capacities(limits))
     found = []
     for use in sorted(uses, key=lambda use: use.client or ""):
         bound = allowed.get((use.client, use.limit))

@@ -17,7 +17,7 @@ from otpvoice.client import (
     Unavailable,
     Verification,
 )
-from otpvoice.core.phone import only_region, parse_written_number
+from otpvoice.core.phone import parse_written_number, single_region
 from otpvoice.settings import SettingsError, load
 
 CALL_STATES: Final = {
@@ -68,7 +68,7 @@ def verify(
 def _region() -> str | None:
     """Return the region of numbers without +; None without settings, as on another machine."""
     try:
-        return only_region(load(os.environ).settings.limits.regions)
+        return single_region(load(os.environ).settings.limits.regions)
     except SettingsError:
         return None
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pyotp
 
-CODE_SHAPE: Final = re.compile(r"[0-9]{4,10}", re.ASCII)
+CODE_PATTERN: Final = re.compile(r"[0-9]{4,10}", re.ASCII)
 """A code of ours or of a caller."""
 
 _SECRET_BYTES: Final = 20

@@ -39,7 +39,7 @@ class OtpvoiceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One wrong member of a request."""
 
     pointer: str
@@ -50,18 +50,18 @@ class Fault:
 class RequestRefused(OtpvoiceError):
     """The request is at fault; sent again as it is, it fails again."""
 
-    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+    def __init__(self, detail: str, field_errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
-        self.faults = tuple(faults)
+        self.field_errors = tuple(field_errors)
 
 
 class InvalidRequest(RequestRefused):
     """A member is missing, unknown or wrong."""
 
     @classmethod
-    def at(cls, pointer: str, detail: str) -> "InvalidRequest":
+    def for_field(cls, pointer: str, detail: str) -> "InvalidRequest":
         """The refusal of the one member at ``pointer``."""
-        return cls(f"{pointer} {detail}", [Fault(pointer, detail)])
+        return cls(f"{pointer} {detail}", [FieldError(pointer, detail)])
 
 
 class IdempotencyMismatch(RequestRefused):
@@ -72,7 +72,7 @@ class NumberRefused(RequestRefused):
     """The member ``to`` is at fault."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(detail, [Fault("/to", detail)])
+        super().__init__(detail, [FieldError("/to", detail)])
 
 
 class InvalidNumber(NumberRefused):

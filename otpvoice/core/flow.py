@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-DEFAULT: Final = "default"
+DEFAULT_FLOW: Final = "default"
 """The key of the flow that speaks when no language fits."""
 
 MAX_TAG: Final = 35
@@ -75,12 +75,12 @@ def parse_languages(text: str) -> tuple[str, ...]:
     entries = [entry for part in text.split(",") if (entry := part.strip(" \t"))]
     if not entries or len(text) > MAX_LANGUAGES:
         raise ValueError("no language tag, or too many")
-    weighted = [_weighted(entry) for entry in entries]
+    weighted = [_parse_weighted(entry) for entry in entries]
     ranked = sorted(weighted, key=lambda each: -each[1])  # stable: equal weights keep their order
     return tuple(tag for tag, weight in ranked if weight and tag != _ANY)
 
 
-def _weighted(entry: str) -> tuple[str, float]:
+def _parse_weighted(entry: str) -> tuple[str, float]:
     tag, separator, _ = entry.partition(";")
     weight = _WEIGHT.fullmatch(entry[len(tag.rstrip(" \t")) :]) if separator else None
     tag = _PLATFORM_SUFFIX.sub("", tag.strip(" \t")).replace("_", "-").lower()
@@ -102,13 +102,13 @@ def choose_flow(locale: str | None, flows: Mapping[str, Flow]) -> tuple[str, Flo
     """
     with suppress(ValueError):
         for language in parse_languages(locale or ""):
-            key = _look_up(language, flows)
+            key = _lookup(language, flows)
             if key is not None:
                 return key, flows[key]
-    return DEFAULT, flows[DEFAULT]
+    return DEFAULT_FLOW, flows[DEFAULT_FLOW]
 
 
-def _look_up(language: str, flows: Mapping[str, Flow]) -> str | None:
+def _lookup(language: str, flows: Mapping[str, Flow]) -> str | None:
     subtags = language.split("-")
     while subtags:
         key = "-".join(subtags)

@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,29 +25,34 @@ _DIGEST_BYTES: Final = 16
 MAC_BYTES: Final = 16
 """Of a client token: half of HMAC-SHA256, the least that RFC 2104, section 5, allows."""
 
-_SHARED_BYTES: Final = 8
+_ATTRIBUTE_HASH_BYTES: Final = 8
 _LETTERS_ONLY: Final = str.maketrans("0123456789-_", "abcdefghijkl")
 
 
 class LogId(str):
-    """A phone number's short id in logs: eight letters, which :func:`short_name` makes.
+    """A phone number's short id in logs: eight letters.
 
-    The console and the commands print the same id, so that operators can search the log for it.
-    It is a type of its own because a log line refuses any other text in its place.
+    The console and the commands print the same id, so operators can search the log for it.
+    It is its own type because the log writer rejects any other text in this field.
     """
 
     __slots__ = ()
 
+    @classmethod
+    def from_hash(cls, number_hash: str) -> Self:
+        """Shorten a number hash. The id has no digit, so redaction does not match it."""
+        return cls(number_hash[:8].translate(_LETTERS_ONLY))
 
-class SealBroken(Exception):
+
+class DecryptionError(Exception):
     """No key of the ring opens it: the key was dropped, or the data is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class _RingKey:
-    seal: AESGCM
-    digest: bytes
-    token: bytes
+    cipher: AESGCM
+    digest_key: bytes
+    token_key: bytes
 
 
 class KeyRing:
@@ -59,30 +64,32 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = [
-            _RingKey(AESGCM(_subkey(key, b"seal")), _subkey(key, b"digest"), _subkey(key, b"token"))
+            _RingKey(
+                AESGCM(_subkey(key, b"encryption")), _subkey(key, b"digest"), _subkey(key, b"token")
+            )
             for key in keys
         ]
 
-    def seal(self, plain: str, owner: str) -> bytes:
+    def encrypt(self, plaintext: str, context: str) -> bytes:
         """``plain`` under AES-256-GCM, bound to the record ``owner`` it is stored in."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._keys[0].seal.encrypt(nonce, plain.encode(), owner.encode())
+        sealed = self._keys[0].cipher.encrypt(nonce, plaintext.encode(), context.encode())
         return _FORMAT + nonce + sealed
 
-    def open(self, sealed: bytes, owner: str) -> str:
+    def decrypt(self, ciphertext: bytes, context: str) -> str:
         """What :meth:`seal` was given for ``owner``.
 
         Raises:
-            SealBroken: no key opens it for this owner.
+            DecryptionError: no key opens it for this owner.
         """
-        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if sealed[:1] == _FORMAT and len(body) > 0:
+        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        if ciphertext[:1] == _FORMAT and len(body) > 0:
             for key in self._keys:
                 try:
-                    return key.seal.decrypt(nonce, body, owner.encode()).decode()
+                    return key.cipher.decrypt(nonce, body, context.encode()).decode()
                 except InvalidTag:
                     continue
-        raise SealBroken(f"no key of the ring opens the seal of {owner}")
+        raise DecryptionError(f"no key of the ring opens the seal of {context}")
 
     def digests(self, *parts: str) -> list[bytes]:
         """One keyed digest of ``parts`` for each ring key, the signing key's first.
@@ -90,7 +97,7 @@ class KeyRing:
         16 bytes of HMAC-SHA256. The parts are joined by NUL, which none of ours contains.
         """
         message = "\0".join(parts).encode()
-        return [hmac.digest(k.digest, message, "sha256")[:_DIGEST_BYTES] for k in self._keys]
+        return [hmac.digest(k.digest_key, message, "sha256")[:_DIGEST_BYTES] for k in self._keys]
 
     def token_mac(self, message: bytes) -> bytes:
         """What proves that a client token is ours: 16 bytes, by the first key."""
@@ -103,7 +110,7 @@ class KeyRing:
         return any(matches)
 
 
-class NumberKey:
+class NumberHasher:
     """Names numbers (and whatever else holds them) without showing them.
 
     It stands outside the ring: it names limits and live calls, which a rotation must not forget.
@@ -113,49 +120,41 @@ class NumberKey:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._key = _subkey(key, b"number")
-        self._seen = _subkey(key, b"seen")
-        self._shared = _subkey(key, b"shared")
+        self._number_key = _subkey(key, b"number")
+        self._fingerprint_key = _subkey(key, b"fingerprint")
+        self._attribute_key = _subkey(key, b"attribute")
 
-    def name(self, number: str) -> str:
+    def hash(self, number: str) -> str:
         """22 characters that stand for ``number`` in key names and logs."""
-        return _text(hmac.digest(self._key, number.encode(), "sha256"))
+        return _encode(hmac.digest(self._number_key, number.encode(), "sha256"))
 
-    def shared(self, kind: str, value: str) -> str:
+    def hash_attribute(self, attribute: str, value: str) -> str:
         """11 characters that stand for what many numbers or people may share, as a prefix.
 
         Nothing stands for nothing.
         """
         if not value:
             return ""
-        digest = hmac.digest(self._shared, f"{kind}\0{value}".encode(), "sha256")
-        return _text(digest[:_SHARED_BYTES])
+        digest = hmac.digest(self._attribute_key, f"{attribute}\0{value}".encode(), "sha256")
+        return _encode(digest[:_ATTRIBUTE_HASH_BYTES])
 
     def fingerprint(self, message: bytes) -> str:
         """22 characters that stand for a whole message which holds a number."""
-        return _text(hmac.digest(self._seen, message, "sha256"))
+        return _encode(hmac.digest(self._fingerprint_key, message, "sha256"))
 
 
-def receipt_seed(key: bytes) -> bytes:
+def derive_receipt_key(key: bytes) -> bytes:
     """What the Ed25519 key that signs receipts is made from: 32 bytes for each ring key."""
     return _subkey(key, b"receipt")
 
 
-def short_name(name: str) -> LogId:
-    """Shorten a number's keyed hash to its id in logs: eight letters, enough to search by.
-
-    It has no digit, so that no redaction takes it for a code or for a part of a number.
-    """
-    return LogId(name[:8].translate(_LETTERS_ONLY))
-
-
 def _token_mac(key: _RingKey, message: bytes) -> bytes:
-    return hmac.digest(key.token, message, "sha256")[:MAC_BYTES]
+    return hmac.digest(key.token_key, message, "sha256")[:MAC_BYTES]
 
 
-def _text(digest: bytes) -> str:
+def _encode(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest[:_DIGEST_BYTES]).rstrip(b"=").decode()
 
 
-def _subkey(key: bytes, use: bytes) -> bytes:
-    return HKDF(SHA256(), length=32, salt=None, info=b"otpvoice " + use).derive(key)
+def _subkey(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=b"otpvoice " + purpose).derive(key)

@@ -9,10 +9,10 @@ from typing import Final
 _QUOTA: Final = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _RATIO: Final = re.compile(r"([1-9][0-9]?|100)%/([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-DAY: Final = 86_400_000
+DAY_MS: Final = 86_400_000
 """Milliseconds."""
 
-LIMITS: Final[Mapping[str, str]] = MappingProxyType(
+LIMIT_MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "calls_per_number": "The number was called too often without an approval.",
         "all_calls_per_number": "The number was called too often.",
@@ -44,10 +44,10 @@ WRONG_CODES: Final = "wrong_codes_per_number"
 class Quota:
     """So many within a window that slides."""
 
-    name: str
+    text: str
     """As it was written: ``3/10m``."""
     count: int
-    window: int
+    window_ms: int
     """Milliseconds."""
 
 
@@ -55,10 +55,10 @@ class Quota:
 class Ratio:
     """A share of what happened within a window that slides."""
 
-    name: str
+    text: str
     """As it was written: ``15%/1h``."""
     percent: int
-    window: int
+    window_ms: int
     """Milliseconds."""
 
 
@@ -130,19 +130,50 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class LabeledQuota:
     """A limit as refusals name it, and its quota."""
 
-    text: str
+    label: str
     quota: Quota
 
 
-def labels(setting: str, quotas: tuple[Quota, ...]) -> Iterator[Label]:
+def labeled_quotas(setting: str, quotas: tuple[Quota, ...]) -> Iterator[LabeledQuota]:
     """Each quota under the setting's name, with its window where there are several."""
     for quota in quotas:
-        yield Label(setting if len(quotas) == 1 else f"{setting} {quota.name}", quota)
+        yield LabeledQuota(setting if len(quotas) == 1 else f"{setting} {quota.text}", quota)
 
 
-def setting_of(label: str) -> str:
+def setting_name(label: str) -> str:
     """The setting behind a label: ``calls_per_number 3/10m`` → ``calls_per_number``."""
     return label.partition(" ")[0]
+
+
+CALLS_PER_DAY: Final = "calls_per_day"
+"""Of a client, or of the whole service."""
+_NUMBER_LIMITS: Final = (
+    "calls_per_number",
+    "all_calls_per_number",
+    "wrong_codes_per_number",
+    "unverified_per_prefix",
+)
+
+
+def limit_capacities(limits: CallLimits) -> Iterator[tuple[tuple[str | None, str], int]]:
+    """Whose limit and its label, as the store names them, and how much it allows.
+
+    None for whom: it is a number's, or the whole service's.
+    """
+    for setting in _NUMBER_LIMITS:
+        for label in labeled_quotas(setting, getattr(limits, setting)):
+            yield (None, label.label), label.quota.count
+    if limits.calls_per_day is not None:
+        yield (None, CALLS_PER_DAY), limits.calls_per_day
+    for client, own in limits.clients.items():
+        if limits.pending_per_number is not None:
+            yield (client, "pending_per_number"), limits.pending_per_number
+        for label in labeled_quotas("creates_per_client", limits.creates_per_client):
+            yield (client, label.label), label.quota.count
+        for label in labeled_quotas("calls_per_client", own.calls):
+            yield (client, label.label), label.quota.count
+        if own.calls_per_day is not None:
+            yield (client, CALLS_PER_DAY), own.calls_per_day

@@ -15,7 +15,7 @@ _WITH_PORT: Final = re.compile(
     r"(?P<v4>[0-9.]+)(?::[0-9]{1,5})? | \[(?P<v6>[^\]]+)\](?::[0-9]{1,5})?", re.VERBOSE | re.ASCII
 )
 """RFC 3986, section 3.2.2: brackets keep the colons of IPv6 and of the port apart."""
-_HIDDEN: Final = re.compile(r"unknown|_[A-Za-z0-9._-]+", re.ASCII | re.IGNORECASE)
+_OBFUSCATED: Final = re.compile(r"unknown|_[A-Za-z0-9._-]+", re.ASCII | re.IGNORECASE)
 """RFC 7239, section 6: a proxy that does not name its client."""
 
 
@@ -35,7 +35,9 @@ def client_network(text: str) -> str | None:
     if not entries:
         raise ValueError("no address")
     networks = [
-        public_network(_without_port(entry)) for entry in entries if not _HIDDEN.fullmatch(entry)
+        public_network(_without_port(entry))
+        for entry in entries
+        if not _OBFUSCATED.fullmatch(entry)
     ]
     return next((network for network in networks if network), None)
 
@@ -56,7 +58,7 @@ def public_network(address: str) -> str | None:
     """
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = _inner(parsed)
+        parsed = _embedded_ipv4(parsed)
     if not parsed.is_global or parsed.is_multicast:
         return None
     if isinstance(parsed, ipaddress.IPv4Address):
@@ -64,7 +66,7 @@ def public_network(address: str) -> str | None:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """The IPv4 address that it stands for, if it stands for one."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -18,8 +18,8 @@ E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _TEL: Final = re.compile(r"tel:(?://)?", re.IGNORECASE)
 """RFC 3966."""
 _CALLING_CODE_IN_BRACKETS: Final = re.compile(r"^\((\+[0-9]{1,3})\)")
-_WRITTEN: Final = re.compile(r"\+?[0-9 ().\-/]{3,60}", re.ASCII)
-"""A number as people write it, once :func:`_plain` has read it."""
+_NUMBER_CHARACTERS: Final = re.compile(r"\+?[0-9 ().\-/]{3,60}", re.ASCII)
+"""A number as people write it, once :func:`_normalize` has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Number:
     e164: str
     region: str
     """ISO 3166 alpha-2; ``001`` for numbers of no country."""
-    kind: str
+    number_type: str
     """libphonenumber's type in lower case: ``mobile``, ``toll_free`` ..."""
 
     @property
@@ -60,20 +60,20 @@ class Number:
         return self.e164[: max(2, len(self.e164) - 6)]
 
 
-def parse_number(text: str, rules: NumberRules) -> Number:
+def parse_allowed_number(text: str, rules: NumberRules) -> Number:
     """The number behind ``text``, which may be called.
 
     Raises:
         InvalidNumber: not strict E.164, or no such number can exist.
         NumberNotAllowed: a number that ``rules`` do not call.
     """
-    number = read_number(text)
+    number = parse_number(text)
     if number.e164 not in rules.test_numbers:
         _check_rules(number, rules)
     return number
 
 
-def read_number(text: str) -> Number:
+def parse_number(text: str) -> Number:
     """The number behind ``text``, whether it is called or not.
 
     Raises:
@@ -95,23 +95,23 @@ def read_number(text: str) -> Number:
     return Number(
         e164=phonenumbers.format_number(parsed, PhoneNumberFormat.E164),
         region=phonenumbers.region_code_for_number(parsed) or "unknown",
-        kind=PhoneNumberType.to_string(kind).lower(),
+        number_type=PhoneNumberType.to_string(kind).lower(),
     )
 
 
-def only_region(regions: Collection[str]) -> str | None:
+def single_region(regions: Collection[str]) -> str | None:
     """Return the region of numbers without calling code; None if there are several."""
     return next(iter(regions)) if len(regions) == 1 else None
 
 
-def is_written_number(text: str) -> bool:
+def is_number_like(text: str) -> bool:
     """Return whether ``text`` consists of digits and the signs that phone numbers have."""
-    return bool(_WRITTEN.fullmatch(_plain(text)))
+    return bool(_NUMBER_CHARACTERS.fullmatch(_normalize(text)))
 
 
 def is_international(text: str) -> bool:
     """Return whether ``text`` is written with ``+``, or as a ``tel:`` URI."""
-    return _plain(text).startswith("+") or bool(_TEL.match(text.strip()))
+    return _normalize(text).startswith("+") or bool(_TEL.match(text.strip()))
 
 
 def parse_written_number(text: str, region: str | None) -> Number:
@@ -125,14 +125,14 @@ def parse_written_number(text: str, region: str | None) -> Number:
         InvalidNumber: no such number can exist, or it could be one of two. The message says how to
             write it and does not repeat it.
     """
-    plain = _plain(text)
-    if not _WRITTEN.fullmatch(plain):
-        raise InvalidNumber(f"Not a phone number: {_how_to_write(region)}.")
+    plain = _normalize(text)
+    if not _NUMBER_CHARACTERS.fullmatch(plain):
+        raise InvalidNumber(f"Not a phone number: {_format_hint(region)}.")
     found: dict[str, Number] = {}
     reason: InvalidNumber | None = None
     for candidate in _candidates(plain, region):
         try:
-            number = read_number(candidate)
+            number = parse_number(candidate)
         except InvalidNumber as error:
             reason = reason or error
         else:
@@ -143,22 +143,22 @@ def parse_written_number(text: str, region: str | None) -> Number:
             "write + and the calling code."
         )
     if not found:
-        raise reason or InvalidNumber(f"The calling code is missing: {_how_to_write(region)}.")
+        raise reason or InvalidNumber(f"The calling code is missing: {_format_hint(region)}.")
     return found.popitem()[1]
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     """Return ``text`` in ASCII digits and signs, without direction marks and ``tel:``."""
-    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format(c))
-    without_scheme = _TEL.sub("", "".join(map(_ascii, shown)).strip(), count=1).strip()
+    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format_character(c))
+    without_scheme = _TEL.sub("", "".join(map(_to_ascii, shown)).strip(), count=1).strip()
     return _CALLING_CODE_IN_BRACKETS.sub(r"\1", without_scheme)
 
 
-def _is_format(character: str) -> bool:
+def _is_format_character(character: str) -> bool:
     return unicodedata.category(character) == "Cf"
 
 
-def _ascii(character: str) -> str:
+def _to_ascii(character: str) -> str:
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     if character.isspace():
@@ -187,7 +187,7 @@ def _e164(text: str, region: str | None) -> str:
     return text
 
 
-def _how_to_write(region: str | None) -> str:
+def _format_hint(region: str | None) -> str:
     code = phonenumbers.country_code_for_region(region) if region else 91
     national = f", or a number of region {region}" if region else ""
     return f"write + and the calling code, as in +{code}…{national}"
@@ -209,8 +209,8 @@ def region_of_area(area: str) -> str:
 def _check_rules(number: Number, rules: NumberRules) -> None:
     if number.region not in rules.regions:
         raise NumberNotAllowed(f"Numbers of region {number.region} are not called.")
-    if number.kind not in rules.types:
-        raise NumberNotAllowed(f"Numbers of type {number.kind} are not called.")
+    if number.number_type not in rules.types:
+        raise NumberNotAllowed(f"Numbers of type {number.number_type} are not called.")
     for prefix in rules.deny_prefixes:
         if number.e164.startswith(prefix):
             raise NumberNotAllowed(f"Numbers that begin with {prefix} are not called.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.core.speech import CodeFormat, seconds_to_say, seconds_until_heard, spell_code
+from otpvoice.core.speech import CodeFormat, format_code, seconds_until_code, speech_seconds
 
 RING_S: Final = 45
 """Seconds that a phone rings at most."""
@@ -38,19 +38,19 @@ class FlowPreview:
     @property
     def code_text(self) -> str:
         """The code as the flow is given it."""
-        return spell_code(self.code, self.code_format)
+        return format_code(self.code, self.code_format)
 
     @property
     def duration_s(self) -> int:
         """Of the whole flow; an estimate, like ``heard_after``."""
-        return seconds_to_say(self.text, self.code_text, self.name)
+        return speech_seconds(self.text, self.code_text, self.name)
 
     @property
     def code_spoken_after_s(self) -> int | None:
         """Seconds until the code was spoken once; None if the text does not speak it."""
         if not self._codes():
             return None
-        return seconds_until_heard(self.text, self.code_text, self.name)
+        return seconds_until_code(self.text, self.code_text, self.name)
 
     @property
     def spoken_text(self) -> str:
@@ -66,7 +66,7 @@ class FlowPreview:
 
     def _fill(self, found: re.Match[str]) -> str:
         if found["variable"] == "otp":
-            return spell_code(self.code, CodeFormat.SPACED) if found["filter"] else self.code_text
+            return format_code(self.code, CodeFormat.SPACED) if found["filter"] else self.code_text
         return self.name if found["variable"] == "Name" else found[0]
 
     def _code_warnings(self) -> Iterator[str]:
@@ -83,7 +83,7 @@ class FlowPreview:
                 'or set provider.otp_format to "comma".'
             )
         before = self.text[: codes[0].start()]
-        if seconds_to_say(before, "", self.name) < _MIN_GREETING_S:
+        if speech_seconds(before, "", self.name) < _MIN_GREETING_S:
             yield "The code comes at once: begin with a greeting, while the phone goes to the ear."
 
     def _name_warnings(self) -> Iterator[str]:

@@ -12,20 +12,20 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from otpvoice.core.keys import receipt_seed
+from otpvoice.core.keys import derive_receipt_key
 from otpvoice.core.verification import Status, Verification
 
 RECEIPT_TYPE: Final = "otpvoice-receipt+jwt"
 """Tells a receipt from any other JWT (RFC 8725, section 3.11)."""
-RECEIPT_LIFE: Final = 300
+RECEIPT_LIFETIME_S: Final = 300
 """Seconds from the approval."""
 _ALGORITHM: Final = "EdDSA"
-_BY_VOICE: Final = ("otp", "tel")
-_BY_OWN_CODE: Final = ("otp",)
+_AMR_VOICE: Final = ("otp", "tel")
+_AMR_OWN_CODE: Final = ("otp",)
 """Words of RFC 8176. An own code may have come by SMS as well: no call proves that it did not."""
 
 
-class Receipts:
+class ReceiptSigner:
     """Signs what a check approved.
 
     Args:
@@ -35,7 +35,7 @@ class Receipts:
 
     def __init__(self, keys: Mapping[str, bytes], issuer: str) -> None:
         signers = {
-            key_id: Ed25519PrivateKey.from_private_bytes(receipt_seed(key))
+            key_id: Ed25519PrivateKey.from_private_bytes(derive_receipt_key(key))
             for key_id, key in keys.items()
         }
         self._issuer = issuer
@@ -55,15 +55,15 @@ class Receipts:
             "aud": verification.client,
             "jti": verification.id,
             "iat": approved_at,
-            "exp": approved_at + RECEIPT_LIFE,
-            "amr": _BY_OWN_CODE if verification.own_code else _BY_VOICE,
+            "exp": approved_at + RECEIPT_LIFETIME_S,
+            "amr": _AMR_OWN_CODE if verification.own_code else _AMR_VOICE,
         }
         if verification.reference is not None:
             claims["reference"] = verification.reference
         headers = {"typ": RECEIPT_TYPE, "kid": self._key_id}
         return jwt.encode(claims, self._signer, _ALGORITHM, headers)
 
-    def key_set(self) -> dict[str, Any]:
+    def jwk_set(self) -> dict[str, Any]:
         """The public keys of the whole ring, as a JWK Set (RFC 7517, section 5)."""
         return {"keys": self._public_keys}
 

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from otpvoice.core.code import CODE_SHAPE
-from otpvoice.core.errors import Fault
+from otpvoice.core.code import CODE_PATTERN
+from otpvoice.core.errors import FieldError
 from otpvoice.core.flow import MAX_LANGUAGES, is_locale
 from otpvoice.core.network import MAX_ADDRESSES, client_network
 from otpvoice.core.phone import E164
@@ -20,7 +20,7 @@ _Number = Annotated[
     str, Meta(extra_json_schema={"pattern": f"^{E164.pattern}$", "examples": ["+919876543210"]})
 ]
 _Code = Annotated[
-    str, Meta(extra_json_schema={"pattern": f"^{CODE_SHAPE.pattern}$", "examples": ["471102"]})
+    str, Meta(extra_json_schema={"pattern": f"^{CODE_PATTERN.pattern}$", "examples": ["471102"]})
 ]
 _Locale = Annotated[
     str,
@@ -47,7 +47,7 @@ _Address = Annotated[
 class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request's JSON object. Unknown members are refused: a typo must not pass in silence."""
 
-    def faults(self) -> list[Fault]:
+    def field_errors(self) -> list[FieldError]:
         """What is wrong beyond the types."""
         return []
 
@@ -94,15 +94,15 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
 
-    def faults(self) -> list[Fault]:
+    def field_errors(self) -> list[FieldError]:
         """Wrong texts: code, locale, reference, ip."""
-        found = _locale_faults(self.locale)
-        if self.code is not None and not CODE_SHAPE.fullmatch(self.code):
-            found.append(Fault("/code", "must be a string of 4 to 10 ASCII digits"))
+        found = _locale_errors(self.locale)
+        if self.code is not None and not CODE_PATTERN.fullmatch(self.code):
+            found.append(FieldError("/code", "must be a string of 4 to 10 ASCII digits"))
         if self.reference is not None and not self.reference.isprintable():
-            found.append(Fault("/reference", "must be printable characters"))
+            found.append(FieldError("/reference", "must be printable characters"))
         if self.ip is not None and not _is_address(self.ip):
-            found.append(Fault("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
+            found.append(FieldError("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
         return found
 
 
@@ -111,11 +111,11 @@ class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
     code: Annotated[_Code, Meta(description="As it was heard; `code_length` digits.")]
 
-    def faults(self) -> list[Fault]:
+    def field_errors(self) -> list[FieldError]:
         """A code that is none."""
-        if CODE_SHAPE.fullmatch(self.code):
+        if CODE_PATTERN.fullmatch(self.code):
             return []
-        return [Fault("/code", "must be a string of 4 to 10 ASCII digits")]
+        return [FieldError("/code", "must be a string of 4 to 10 ASCII digits")]
 
 
 class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -128,20 +128,20 @@ class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         _Locale | None, Meta(description="The languages for this call, as in a create.")
     ] = None
 
-    def faults(self) -> list[Fault]:
+    def field_errors(self) -> list[FieldError]:
         """A locale that is none."""
-        return _locale_faults(self.locale)
+        return _locale_errors(self.locale)
 
 
 class EmptyRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST …/cancel`` and ``…/approve``: nothing to say."""
 
 
-def _locale_faults(locale: str | None) -> list[Fault]:
+def _locale_errors(locale: str | None) -> list[FieldError]:
     if locale is None or is_locale(locale):
         return []
     detail = "must be a BCP 47 language tag such as hi or en-IN, or an Accept-Language list"
-    return [Fault("/locale", detail)]
+    return [FieldError("/locale", detail)]
 
 
 def _is_address(text: str) -> bool:

@@ -6,7 +6,7 @@ from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.phone import (
     Number,
     is_international,
-    is_written_number,
+    is_number_like,
     parse_written_number,
 )
 
@@ -20,11 +20,11 @@ class Query:
     verification_id: str | None = None
     number: Number | None = None
     reference: str | None = None
-    not_a_number: str = ""
+    number_error: str = ""
     """Why digits are searched as a reference only."""
 
     @property
-    def searched(self) -> list[str]:
+    def searched_fields(self) -> list[str]:
         """The readings by name, in the order in which they are searched."""
         readings = {
             "id": self.verification_id,
@@ -35,8 +35,8 @@ class Query:
 
     def describe(self) -> str:
         """Return one sentence that says what was searched, without repeating it."""
-        names = [f"an {name}" if name == "id" else f"a {name}" for name in self.searched]
-        reason = f", not as a number: {self.not_a_number}" if self.not_a_number else "."
+        names = [f"an {name}" if name == "id" else f"a {name}" for name in self.searched_fields]
+        reason = f", not as a number: {self.number_error}" if self.number_error else "."
         return f"Searched as {' and as '.join(names)}{reason}"
 
 
@@ -58,9 +58,9 @@ def parse_query(text: str, region: str | None) -> Query:
         return Query(verification_id=text)
     if is_international(text):
         return Query(number=parse_written_number(text, region))
-    if not is_written_number(text):
+    if not is_number_like(text):
         return Query(reference=text)
     try:
         return Query(number=parse_written_number(text, region), reference=text)
     except InvalidNumber as error:
-        return Query(reference=text, not_a_number=str(error))
+        return Query(reference=text, number_error=str(error))

@@ -10,23 +10,23 @@ from msgspec import structs
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.flow import Flow, choose_flow
-from otpvoice.core.keys import KeyRing, LogId, NumberKey, short_name
+from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.network import client_network
-from otpvoice.core.outcome_errors import refusal
-from otpvoice.core.phone import Number, NumberRules, parse_number
+from otpvoice.core.outcome_errors import error_for
+from otpvoice.core.phone import Number, NumberRules, parse_allowed_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
 from otpvoice.core.store_port import (
     Idempotency,
+    LimitKeys,
     NewCall,
     NewVerification,
-    Shares,
     Store,
     StoreResult,
 )
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
-_MIN_QUEUE_MARGIN: Final = 15
+_MIN_QUEUE_MARGIN_S: Final = 15
 """Seconds of life without which no call is dialed: it rings and speaks about as long."""
 
 
@@ -34,25 +34,25 @@ _MIN_QUEUE_MARGIN: Final = 15
 class ClientProfile:
     """What holds for one client, its own settings over the common ones."""
 
-    rules: NumberRules
+    number_rules: NumberRules
     bridge: str
     caller_id: str
     default_name: str
     flows: Mapping[str, Flow]
-    ttl: int
+    ttl_s: int
     """Seconds."""
     deliver_only: bool = False
     """It checks codes itself and reports nothing, so that it brings its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class CodeRules:
+class CodePolicy:
     """How codes live. Seconds."""
 
     code_length: int
     max_checks: int
-    min_remaining_life: int
-    keep: int
+    min_remaining_life_s: int
+    retention_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallRequested:
     """The verification whose call comes."""
 
     verification: Verification
@@ -100,29 +100,29 @@ class Verifications:
         self,
         store: Store,
         ring: KeyRing,
-        number_key: NumberKey,
+        number_hasher: NumberHasher,
         profiles: Mapping[str, ClientProfile],
         routes: tuple[Route, ...],
-        rules: CodeRules,
+        policy: CodePolicy,
     ) -> None:
         self._store = store
         self._ring = ring
-        self._number_key = number_key
+        self._number_hasher = number_hasher
         self._profiles = profiles
         self._routes = routes
-        self._rules = rules
+        self._policy = policy
 
-    def number_of(self, verification: Verification) -> str:
+    def decrypt_number(self, verification: Verification) -> str:
         """The E.164 number that is being proved.
 
         Raises:
-            SealBroken: the ring lost the key it was sealed with.
+            DecryptionError: the ring lost the key it was sealed with.
         """
-        return open_number(self._ring, verification.id, verification.sealed_number)
+        return decrypt_number(self._ring, verification.id, verification.encrypted_number)
 
-    def name_of(self, number: str) -> LogId:
+    def log_id(self, number: str) -> LogId:
         """What stands for ``number`` in logs, to search by."""
-        return short_name(self._number_key.name(number))
+        return LogId.from_hash(self._number_hasher.hash(number))
 
     def create(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
@@ -141,9 +141,9 @@ class Verifications:
         if answer.outcome in {"created", "existing"} and answer.verification:
             is_new = answer.outcome == "created"
             return Created(answer.verification, is_new, answer.is_replayed)
-        raise refusal(answer)
+        raise error_for(answer)
 
-    def try_out(self, client: str, request: CreateRequest) -> Verification:
+    def create_live_test(self, client: str, request: CreateRequest) -> Verification:
         """As :meth:`create`, for a trial: one real call, without redial or next route.
 
         No client is told of it, and what the provider says is kept for a while, sealed.
@@ -151,21 +151,23 @@ class Verifications:
         Raises:
             RequestRefused, RateLimited, Unavailable: as they say there.
         """
-        new = structs.replace(self._new_verification(client, request), is_trial=True)
+        new = structs.replace(self._new_verification(client, request), is_live_test=True)
         return _expect(self._store.create(new), "created")
 
-    def recognise(self, who: str, request: str, key: str, body: bytes) -> Idempotency:
+    def request_fingerprint(
+        self, credential: str, operation: str, key: str, body: bytes
+    ) -> Idempotency:
         """What makes a request known when ``key`` comes again; nothing of it can be read back.
 
         Args:
-            who: the holder of the credential. Keys of others are other keys.
-            request: method and path. The same key on another is another key.
+            credential: the credential's holder. Each holder has its own keys.
+            operation: method and path. Each operation has its own keys.
             key: Idempotency-Key.
             body: as it came.
         """
         return Idempotency(
-            key=self._number_key.fingerprint(f"{who}\0{request}\0{key}".encode()),
-            body=self._number_key.fingerprint(body),
+            key_hash=self._number_hasher.fingerprint(f"{credential}\0{operation}\0{key}".encode()),
+            body_hash=self._number_hasher.fingerprint(body),
         )
 
     def get(self, client: str, verification_id: str) -> Verification:
@@ -202,15 +204,15 @@ class Verifications:
         if answer.outcome in {"right", "wrong"} and answer.verification:
             valid = answer.outcome == "right"
             return Checked(answer.verification, valid, answer.is_replayed)
-        raise refusal(answer)
+        raise error_for(answer)
 
-    def call(
+    def request_call(
         self,
         client: str,
         verification_id: str,
         request: CallRequest,
         idempotency: Idempotency | None = None,
-    ) -> Called:
+    ) -> CallRequested:
         """Makes sure that a call comes, and soon.
 
         With ``idempotency``, what was answered to the same request before is answered again.
@@ -225,8 +227,8 @@ class Verifications:
         profile = self._profiles[client]
         chosen = choose_flow(request.locale, profile.flows) if request.locale else None
         call = _new_call(request.route, chosen, profile)
-        answer = self._store.call(verification_id, client, call, idempotency)
-        return Called(_expect(answer, "coming"), answer.is_replayed)
+        answer = self._store.request_call(verification_id, client, call, idempotency)
+        return CallRequested(_expect(answer, "coming"), answer.is_replayed)
 
     def cancel(self, client: str, verification_id: str) -> Verification:
         """Ends it without proof. A placed call can not be called back.
@@ -234,7 +236,7 @@ class Verifications:
         Raises:
             NotFound, VerificationClosed, StoreUnavailable: as they say.
         """
-        return self._end(client, verification_id, Status.CANCELED, EndReason.REQUESTED)
+        return self._close(client, verification_id, Status.CANCELED, EndReason.REQUESTED)
 
     def approve(self, client: str, verification_id: str) -> Verification:
         """Ends it as proven by other means.
@@ -242,51 +244,53 @@ class Verifications:
         Raises:
             NotFound, VerificationClosed, StoreUnavailable: as they say.
         """
-        return self._end(client, verification_id, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+        return self._close(client, verification_id, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
 
-    def _end(
+    def _close(
         self, client: str, verification_id: str, status: Status, reason: EndReason
     ) -> Verification:
-        return _expect(self._store.end(verification_id, client, status, reason), "ended")
+        return _expect(
+            self._store.close_verification(verification_id, client, status, reason), "ended"
+        )
 
     def _new_verification(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
     ) -> NewVerification:
         profile = self._profiles[client]
-        ttl = request.ttl or profile.ttl
+        ttl = request.ttl or profile.ttl_s
         call_after = request.call_after or 0
         queue_margin = self._queue_margin(ttl, call_after)
         if profile.deliver_only and request.code is None:
-            raise InvalidRequest.at("/code", "is missing: this client brings its own codes")
-        number = parse_number(request.to, profile.rules)
-        number_name = self._number_key.name(number.e164)
+            raise InvalidRequest.for_field("/code", "is missing: this client brings its own codes")
+        number = parse_allowed_number(request.to, profile.number_rules)
+        number_name = self._number_hasher.hash(number.e164)
         locale, flow = choose_flow(request.locale, profile.flows)
-        test_code = profile.rules.test_numbers.get(number.e164)
-        code = request.code or test_code or generate_code(self._rules.code_length)
+        test_code = profile.number_rules.test_numbers.get(number.e164)
+        code = request.code or test_code or generate_code(self._policy.code_length)
         name = clean_name(request.name or "") or profile.default_name
         verification_id = _new_id("vrf")
         return NewVerification(
             id=verification_id,
             client=client,
-            number=number_name,
-            sealed_number=seal_number(self._ring, verification_id, number.e164),
-            sealed_speech=seal_speech(self._ring, verification_id, code, name),
-            digest=self._ring.digests("check", verification_id, code)[0],
+            number_hash=number_name,
+            encrypted_number=encrypt_number(self._ring, verification_id, number.e164),
+            encrypted_speech=encrypt_speech(self._ring, verification_id, code, name),
+            code_digest=self._ring.digests("check", verification_id, code)[0],
             request_digests=self._ring.digests("create", client, number_name, code),
             own_code=request.code is not None,
             reference=request.reference,
             route=request.route or self._routes[0],
             locale=locale,
             code_length=len(code),
-            max_checks=self._rules.max_checks,
-            call_after=call_after * 1000,
-            ttl=ttl * 1000,
-            keep=self._rules.keep * 1000,
-            queue_margin=int(queue_margin * 1000),
+            max_checks=self._policy.max_checks,
+            call_after_ms=call_after * 1000,
+            ttl_ms=ttl * 1000,
+            retention_ms=self._policy.retention_s * 1000,
+            queue_margin_ms=int(queue_margin * 1000),
             flow=flow.id,
             call=_new_call(request.route, (locale, flow) if request.locale else None, profile),
-            shares=self._shares(number, request),
-            is_test=test_code is not None,
+            limit_keys=self._limit_keys(number, request),
+            is_test_number=test_code is not None,
             idempotency=idempotency,
         )
 
@@ -296,51 +300,51 @@ class Verifications:
         Raises:
             InvalidRequest: it would be due later.
         """
-        margin = max(_MIN_QUEUE_MARGIN, min(self._rules.min_remaining_life, ttl / 2))
+        margin = max(_MIN_QUEUE_MARGIN_S, min(self._policy.min_remaining_life_s, ttl / 2))
         if call_after > ttl - margin:
             detail = f"must leave {margin:g} of the code's {ttl} seconds for the call"
-            raise InvalidRequest.at("/call_after", detail)
+            raise InvalidRequest.for_field("/call_after", detail)
         return margin
 
-    def _shares(self, number: Number, request: CreateRequest) -> Shares:
+    def _limit_keys(self, number: Number, request: CreateRequest) -> LimitKeys:
         network = request.ip and client_network(request.ip)
-        name = self._number_key.shared
-        return Shares(
-            prefix=name("prefix", number.prefix),
+        name = self._number_hasher.hash_attribute
+        return LimitKeys(
+            prefix_hash=name("prefix", number.prefix),
             area=number.area,
             region=number.region,
-            ip=name("ip", network) if network else None,
-            reference=name("reference", request.reference or ""),
+            address_hash=name("ip", network) if network else None,
+            reference_hash=name("reference", request.reference or ""),
         )
 
 
-def seal_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
+def encrypt_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
     """What the voice is to say, sealed into its verification."""
-    return ring.seal(f"{code} {name}", f"{verification_id} speech")
+    return ring.encrypt(f"{code} {name}", f"{verification_id} speech")
 
 
-def open_speech(ring: KeyRing, verification_id: str, sealed: bytes) -> tuple[str, str]:
-    """Code and name, as :func:`seal_speech` was given them.
+def decrypt_speech(ring: KeyRing, verification_id: str, encrypted: bytes) -> tuple[str, str]:
+    """Code and name, as :func:`encrypt_speech` was given them.
 
     Raises:
-        SealBroken: the ring lost the key it was sealed with.
+        DecryptionError: the ring lost the key it was sealed with.
     """
-    code, _, name = ring.open(sealed, f"{verification_id} speech").partition(" ")
+    code, _, name = ring.decrypt(encrypted, f"{verification_id} speech").partition(" ")
     return code, name
 
 
-def seal_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
+def encrypt_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
     """The E.164 number, sealed into its verification."""
-    return ring.seal(number, f"{verification_id} number")
+    return ring.encrypt(number, f"{verification_id} number")
 
 
-def open_number(ring: KeyRing, verification_id: str, sealed: bytes) -> str:
-    """The number, as :func:`seal_number` was given it.
+def decrypt_number(ring: KeyRing, verification_id: str, encrypted: bytes) -> str:
+    """The number, as :func:`encrypt_number` was given it.
 
     Raises:
-        SealBroken: the ring lost the key it was sealed with.
+        DecryptionError: the ring lost the key it was sealed with.
     """
-    return ring.open(sealed, f"{verification_id} number")
+    return ring.decrypt(encrypted, f"{verification_id} number")
 
 
 def _new_call(
@@ -350,11 +354,11 @@ def _new_call(
     return NewCall(_new_id("call"), route, locale, profile.bridge, profile.caller_id, flow)
 
 
-def _new_id(kind: str) -> str:
-    return f"{kind}_{secrets.token_hex(16)}"
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(16)}"
 
 
-def _expect(answer: StoreResult, outcome: str) -> Verification:
-    if answer.outcome == outcome and answer.verification:
-        return answer.verification
-    raise refusal(answer)
+def _expect(result: StoreResult, outcome: str) -> Verification:
+    if result.outcome == outcome and result.verification:
+        return result.verification
+    raise error_for(result)

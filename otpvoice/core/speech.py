@@ -9,12 +9,12 @@ from typing import Final
 MAX_NAME: Final = 40
 """Characters of a spoken name."""
 
-_CHARACTERS_A_SECOND: Final = 15.0
-_DIGITS_A_SECOND: Final = 2.5
+_CHARACTERS_PER_SECOND: Final = 15.0
+_DIGITS_PER_SECOND: Final = 2.5
 _OTP: Final = re.compile(r"(\{+\s*otp\b[^}]*\}+)")
 _NAME: Final = re.compile(r"\{+\s*Name\b[^}]*\}+")
 _SPACES: Final = re.compile(r"\s+")
-_MARKS_OF_A_LETTER: Final = 6
+_MAX_MARKS_PER_LETTER: Final = 6
 """More than a name needs in any script; a flood of them leaves no room for letters."""
 _CHILLUS: Final = dict(zip("ണനരലളക", "ൺൻർൽൾൿ", strict=True))
 _OLD_CHILLU: Final = re.compile("([ണനരലളക])\u0d4d\u200d")
@@ -26,7 +26,7 @@ _UNSET_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 """What programs write for a value that is missing, also inside a joined name: ``Asha null``."""
-_UNFILLED: Final = re.compile(
+_UNFILLED_PLACEHOLDER: Final = re.compile(
     r"[$#%]?\{{1,3} ?[\w.]{0,30}name ?\}{1,3}|%\(\w{0,30}name\)s|(?<!\S)%[s@](?!\S)", re.IGNORECASE
 )
 """A place of a template that nobody filled: ``{{name}}``, ``${user.firstName}``, ``%s``."""
@@ -51,7 +51,7 @@ class CodeFormat(StrEnum):
 _SEPARATORS: Final = {CodeFormat.COMMA: ", ", CodeFormat.SPACED: " ", CodeFormat.PLAIN: ""}
 
 
-def spell_code(code: str, code_format: CodeFormat) -> str:
+def format_code(code: str, code_format: CodeFormat) -> str:
     """``"0123"`` as the voice is to read it: ``"0, 1, 2, 3"``, ``"0 1 2 3"`` or as it is."""
     return _SEPARATORS[code_format].join(code)
 
@@ -66,21 +66,21 @@ def clean_name(name: str) -> str:
     missing value, such as ``null`` and ``undefined``, and unfilled places of a template are not
     spoken either.
     """
-    filled = _UNFILLED.sub(" ", name)
+    filled = _UNFILLED_PLACEHOLDER.sub(" ", name)
     written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], filled.replace("’", "'"))
     kept = "".join(_speakable(_SPACES.sub(" ", written)))
     composed = unicodedata.normalize("NFC", kept)
     cut = _SPACES.sub(" ", composed).strip()[:MAX_NAME].rstrip()
     spoken = _SPACES.sub(" ", _UNSET_WORDS.sub("", cut)).strip()
-    is_unset = bool({_bare(name), _bare(spoken)} & _UNSET_NAMES)
+    is_unset = bool({_strip_punctuation(name), _strip_punctuation(spoken)} & _UNSET_NAMES)
     return spoken if any(c.isalpha() for c in spoken) and not is_unset else ""
 
 
-def _bare(name: str) -> str:
+def _strip_punctuation(name: str) -> str:
     return name.strip(" -.'\"").casefold()
 
 
-def seconds_until_heard(text: str, code: str, name: str) -> int:
+def seconds_until_code(text: str, code: str, name: str) -> int:
     """Seconds of conversation in which a flow speaks the code once.
 
     Args:
@@ -93,14 +93,14 @@ def seconds_until_heard(text: str, code: str, name: str) -> int:
     before, found, _ = _OTP.split(text, maxsplit=1) if _OTP.search(text) else (text, "", "")
     words = _NAME.sub(name, before)
     digits = sum(character.isdigit() for character in code) if found else 0
-    return round(len(words) / _CHARACTERS_A_SECOND + digits / _DIGITS_A_SECOND)
+    return round(len(words) / _CHARACTERS_PER_SECOND + digits / _DIGITS_PER_SECOND)
 
 
-def seconds_to_say(text: str, code: str, name: str) -> int:
+def speech_seconds(text: str, code: str, name: str) -> int:
     """Seconds of conversation that a flow takes as a whole; for the arguments see the one above."""
     words = _NAME.sub(name, _OTP.sub("", text))
     digits = len(_OTP.findall(text)) * sum(character.isdigit() for character in code)
-    return round(len(words) / _CHARACTERS_A_SECOND + digits / _DIGITS_A_SECOND)
+    return round(len(words) / _CHARACTERS_PER_SECOND + digits / _DIGITS_PER_SECOND)
 
 
 def _speakable(text: str) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _speakable(text: str) -> Iterator[str]:
     for character in text:
         category = unicodedata.category(character)
         if category[0] == "L":
-            marks_left = _MARKS_OF_A_LETTER
+            marks_left = _MAX_MARKS_PER_LETTER
             yield character
         elif category[0] == "M" and marks_left:
             marks_left -= 1

@@ -24,23 +24,23 @@ class NewCall(Struct, frozen=True):
 class Idempotency(Struct, frozen=True):
     """What makes a request known when it comes again (Idempotency-Key)."""
 
-    key: str
+    key_hash: str
     """Stands for the client's key."""
-    body: str
+    body_hash: str
     """Stands for the body; neither can be read back."""
 
 
-class Shares(Struct, frozen=True):
+class LimitKeys(Struct, frozen=True):
     """What a number, and who asks, have in common with others: the limits count by it."""
 
-    prefix: str
+    prefix_hash: str
     """Its name."""
     area: str
     """In clear: ``+919876``."""
     region: str
-    ip: str | None
+    address_hash: str | None
     """The name of the end user's address."""
-    reference: str
+    reference_hash: str
     """The name of the caller's reference, or empty."""
 
 
@@ -49,11 +49,11 @@ class NewVerification(Struct, frozen=True):
 
     id: str
     client: str
-    number: str
+    number_hash: str
     """The number's name."""
-    sealed_number: bytes
-    sealed_speech: bytes
-    digest: bytes
+    encrypted_number: bytes
+    encrypted_speech: bytes
+    code_digest: bytes
     request_digests: list[bytes]
     """Of client, number and code, one for each ring key: tells a repeated create."""
     own_code: bool
@@ -62,15 +62,15 @@ class NewVerification(Struct, frozen=True):
     locale: str
     code_length: int
     max_checks: int
-    call_after: int
-    ttl: int
-    keep: int
-    queue_margin: int
+    call_after_ms: int
+    ttl_ms: int
+    retention_ms: int
+    queue_margin_ms: int
     call: NewCall
-    shares: Shares
-    is_test: bool = False
+    limit_keys: LimitKeys
+    is_test_number: bool = False
     """Of a test number: nobody is called."""
-    is_trial: bool = False
+    is_live_test: bool = False
     """One real call that nothing follows, and of which what was said is kept for a while."""
     idempotency: Idempotency | None = None
     flow: str | None = None
@@ -90,7 +90,7 @@ class StoreResult(Protocol):
         """None only when there is none for this client."""
 
     @property
-    def number(self) -> int:
+    def retry_after_ms(self) -> int:
         """The figure that belongs to the outcome."""
 
     @property
@@ -126,12 +126,12 @@ class Store(Protocol):
         ``idempotency_mismatch``.
         """
 
-    def end(
+    def close_verification(
         self, verification_id: str, client: str, status: Status, reason: EndReason
     ) -> StoreResult:
         """``ended`` (also: already, in this status), ``closed``, ``not_found``."""
 
-    def call(
+    def request_call(
         self,
         verification_id: str,
         client: str,

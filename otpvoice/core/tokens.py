@@ -22,7 +22,7 @@ from otpvoice.core.keys import MAC_BYTES, KeyRing
 
 PREFIX: Final = "vct_"
 """How every client token begins, and no API key."""
-OUTLIVES: Final = 600
+GRACE_S: Final = 600
 """Seconds that a token is good for beyond its code: the app learns how it ended."""
 
 _FORMAT: Final = 1
@@ -35,7 +35,7 @@ class ClientToken:
 
     client: str
     verification_id: str
-    ends_at: int
+    expires_at: int
     """Seconds since 1970: the first second in which it opens nothing."""
 
 
@@ -45,14 +45,14 @@ class ClientTokens:
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
-    def make(self, client: str, verification_id: str, expires_at: int) -> str:
+    def issue(self, client: str, verification_id: str, expires_at: int) -> str:
         """The token of a verification whose code ends at ``expires_at`` (ms since 1970)."""
-        ends_at = -(-expires_at // 1000) + OUTLIVES
+        ends_at = -(-expires_at // 1000) + GRACE_S
         number = bytes.fromhex(verification_id.removeprefix("vrf_"))
         told = _HEAD.pack(_FORMAT, ends_at, number) + client.encode()
         return PREFIX + _encode(told + self._ring.token_mac(told))
 
-    def read(self, token: str, now: float) -> ClientToken:
+    def verify(self, token: str, now: float) -> ClientToken:
         """What ``token`` opens at ``now`` (seconds since 1970).
 
         Raises:

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from otpvoice.core.limits import WRONG_CODES, setting_of
+from otpvoice.core.limits import WRONG_CODES, setting_name
 
 
 class Route(StrEnum):
@@ -23,7 +23,7 @@ class Route(StrEnum):
     """Click to call: the provider dials the person and connects them to a flow."""
 
 
-def known_route(word: str) -> str:
+def parse_route(word: str) -> str:
     """Return the :class:`Route` of ``word``; as it is if only another release knows it."""
     return Route(word) if word in {*Route} else word
 
@@ -87,7 +87,7 @@ class NextReason(StrEnum):
 _S = CallStatus
 _RESULTS: Final = (_S.ANSWERED, _S.BUSY, _S.NO_ANSWER, _S.FAILED)
 
-CALL_MOVES: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingProxyType(
+CALL_TRANSITIONS: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingProxyType(
     {
         _S.QUEUED: frozenset({_S.DIALING, _S.CANCELED, _S.EXPIRED}),
         # Back to queued, or to canceled and expired, only while nothing was sent. A result may come
@@ -109,7 +109,7 @@ CALL_MOVES: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingProxyType
 """The one transition table; the store's scripts are given it. An ended call never moves."""
 
 
-REDIALED: Final = frozenset({_S.BUSY, _S.NO_ANSWER, _S.FAILED})
+REDIAL_STATUSES: Final = frozenset({_S.BUSY, _S.NO_ANSWER, _S.FAILED})
 """What the provider's news is followed by another call for; and an answer that was not heard."""
 
 
@@ -159,7 +159,7 @@ class Verification(Struct, frozen=True, kw_only=True):
 
     id: str
     client: str
-    sealed_number: bytes
+    encrypted_number: bytes
     status: Status
     reason: EndReason | None = None
     reference: str | None = None
@@ -211,7 +211,7 @@ class Verification(Struct, frozen=True, kw_only=True):
         if earliest > self.expires_at - self.queue_margin:
             return NextActions(allowed=False, reason=NextReason.TOO_LATE)
         if self.limit_until > self.now:
-            guesses = setting_of(self.limit) == WRONG_CODES
+            guesses = setting_name(self.limit) == WRONG_CODES
             reason = NextReason.TOO_MANY_WRONG_CODES if guesses else NextReason.RATE_LIMITED
             return NextActions(allowed=False, reason=reason, at=self.limit_until)
         if earliest > self.now:

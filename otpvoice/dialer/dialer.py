@@ -18,11 +18,11 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.flow import DEFAULT, Flow
-from otpvoice.core.keys import KeyRing, SealBroken, short_name
+from otpvoice.core.flow import DEFAULT_FLOW, Flow
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId
 from otpvoice.core.phone import mask_number
-from otpvoice.core.service import open_number, open_speech
-from otpvoice.core.speech import CodeFormat, seconds_until_heard, spell_code
+from otpvoice.core.service import decrypt_number, decrypt_speech
+from otpvoice.core.speech import CodeFormat, format_code, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import Keeper
 from otpvoice.dialer.placement import next_untried, result_of
@@ -208,7 +208,7 @@ class Dialer:
             return
         try:
             order = self._order(claim)
-        except (SealBroken, Undialable) as error:
+        except (DecryptionError, Undialable) as error:
             self._give_up(claim, error)
             return
         log = log.bind(to=mask_number(order.number))
@@ -232,7 +232,7 @@ class Dialer:
         if claim.is_trial:
             self._keep(claim, heard)
 
-    def _give_up(self, claim: Claim, error: SealBroken | Undialable) -> None:
+    def _give_up(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call that the settings of this process do not allow to dial.
 
         The call ends ``failed`` and does not return to the queue. The next route takes over from
@@ -266,20 +266,20 @@ class Dialer:
     def _order(self, claim: Claim) -> OutboundCall:
         if not isinstance(claim.route, Route):
             raise Undialable(f"no adapter for the route {claim.route}")
-        code, name = open_speech(self._ring, claim.verification_id, claim.sealed_speech)
+        code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
-            number=open_number(self._ring, claim.verification_id, claim.sealed_number),
+            number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
             bridge=claim.bridge,
             flow_id=self._flow_id(claim),
             name=name,
-            code=spell_code(code, self._rules.code_format),
+            code=format_code(code, self._rules.code_format),
         )
 
     def _heard_after(self, order: OutboundCall) -> int | None:
         text = self._texts.get(order.flow_id)
-        return seconds_until_heard(text, order.code, order.name) if text else None
+        return seconds_until_code(text, order.code, order.name) if text else None
 
     def _flow_id(self, claim: Claim) -> str:
         """Return the stored id; look it up only for a record of a release that stored none.
@@ -292,7 +292,7 @@ class Dialer:
         flows = self._flows.get(claim.client)
         if flows is None:
             raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
-        return flows.get(claim.locale, flows[DEFAULT]).id
+        return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
     def _record(self, claim: Claim, result: CallResult) -> Recorded:
         give_up = time.monotonic() + _RECORD_FOR
@@ -310,7 +310,7 @@ def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
         call=claim.call_id,
         verification=claim.verification_id,
         client=claim.client,
-        number=short_name(claim.number_name),
+        number=LogId.from_hash(claim.number_name),
         route=claim.route,
     )
     return log

@@ -12,9 +12,9 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, SealBroken, short_name
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId
 from otpvoice.core.phone import mask_number
-from otpvoice.core.service import open_number
+from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Route
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
@@ -103,12 +103,12 @@ class Keeper:
 
         Raises:
             StoreUnavailable: it is asked again later.
-            SealBroken: the ring lost the number's key.
+            DecryptionError: the ring lost the number's key.
         """
         if not isinstance(pull.route, Route):
             _log(pull).warning("call.not_pulled", why="no adapter for the route")
             return
-        number = open_number(self._ring, pull.verification_id, pull.sealed_number)
+        number = decrypt_number(self._ring, pull.verification_id, pull.encrypted_number)
         now = time.monotonic()
         report = self._provider.fetch_status(
             CallQuery(
@@ -150,7 +150,7 @@ class Keeper:
     def _ask_quietly(self, pull: Pull) -> None:
         try:
             self.ask(pull)
-        except (StoreUnavailable, SealBroken) as error:
+        except (StoreUnavailable, DecryptionError) as error:
             _log(pull).warning("call.not_pulled", **logs.told(error))
         except Exception as error:  # noqa: BLE001 - nobody looks at what a thread of the pool raises
             _log(pull).error("call.fault", **logs.told(error))
@@ -166,7 +166,7 @@ class Keeper:
         happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         details = {**notice.details, **_record_of(notice)}
         if "number" in details:
-            details["number"] = short_name(details["number"])
+            details["number"] = LogId.from_hash(details["number"])
         _LOG.log(level, notice.event, happened_at=happened_at, **details)
 
 
@@ -180,7 +180,7 @@ def _log(pull: Pull) -> structlog.typing.FilteringBoundLogger:
     log: structlog.typing.FilteringBoundLogger = _LOG.bind(
         call=pull.call_id,
         verification=pull.verification_id,
-        number=short_name(pull.number_name),
+        number=LogId.from_hash(pull.number_name),
         route=pull.route,
     )
     return log

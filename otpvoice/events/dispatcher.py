@@ -18,7 +18,7 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import SealBroken
+from otpvoice.core.keys import DecryptionError
 from otpvoice.events.payload import Show, body_of, headers_of
 from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs.attempts import Attempts
@@ -132,9 +132,9 @@ class Courier:
         """
         try:
             body = body_of(event, self._show)
-        except SealBroken as error:
+        except DecryptionError as error:
             # Forgotten for good; or sealed with a key that another process has.
-            is_known = event.verification.sealed_number != b""
+            is_known = event.verification.encrypted_number != b""
             self._settle(event, _pause_after(event.tries) if is_known else None)
             _log(event).warning("event.not_told", why=type(error).__name__, tries=event.tries)
             return

@@ -17,7 +17,7 @@ def body_of(event: Event, show: Show) -> bytes:
     """What is told, the same at every try, but that it is signed anew.
 
     Raises:
-        SealBroken: the number is forgotten, or the ring lost the key it was sealed with.
+        DecryptionError: the number is forgotten, or the ring lost the key it was sealed with.
     """
     changed = event.verification
     happened_at = datetime.fromtimestamp(changed.now // 1000, UTC)

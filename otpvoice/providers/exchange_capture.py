@@ -76,16 +76,16 @@ def record_exchange(response: CapturedResponse) -> None:
 def encrypt_exchange(ring: KeyRing, call_id: str, exchange: CapturedExchange) -> bytes:
     """What may be kept in the store for a while; only this call's trial opens it."""
     truncated = msgspec.structs.replace(exchange, body=exchange.body[:_MAX_BODY_BYTES])
-    return ring.seal(msgspec.json.encode(truncated).decode(), _associated_data(call_id))
+    return ring.encrypt(msgspec.json.encode(truncated).decode(), _associated_data(call_id))
 
 
 def decrypt_exchange(ring: KeyRing, call_id: str, sealed: bytes) -> CapturedExchange:
     """As :func:`encrypt_exchange` was given it.
 
     Raises:
-        SealBroken: the ring lost the key it was sealed with.
+        DecryptionError: the ring lost the key it was sealed with.
     """
-    return _DECODER.decode(ring.open(sealed, _associated_data(call_id)))
+    return _DECODER.decode(ring.decrypt(sealed, _associated_data(call_id)))
 
 
 def _associated_data(call_id: str) -> str:

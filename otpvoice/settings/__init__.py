@@ -9,30 +9,30 @@ from pathlib import Path
 from msgspec import Struct
 
 from otpvoice.core.flow import Flow
-from otpvoice.settings.errors import SettingsError, WrongSetting
-from otpvoice.settings.loader import read, read_flows
+from otpvoice.settings.errors import InvalidSetting, SettingsError
+from otpvoice.settings.loader import build_flows, build_settings
 from otpvoice.settings.schema import Settings
 from otpvoice.settings.sources import (
-    Given,
-    Place,
-    dotted,
-    given_in_environment,
-    given_in_file,
-    given_in_secret_directory,
+    RawValue,
+    SettingPath,
+    dotted_name,
+    values_from_environment,
+    values_from_file,
+    values_from_secrets_directory,
 )
-from otpvoice.settings.validation import advice, violations
+from otpvoice.settings.validation import cross_field_errors, setting_warnings
 
-__all__ = ["Loaded", "Settings", "SettingsError", "WrongSetting", "load", "load_flows"]
+__all__ = ["InvalidSetting", "LoadedSettings", "Settings", "SettingsError", "load", "load_flows"]
 
 
-class Loaded(Struct, frozen=True):
+class LoadedSettings(Struct, frozen=True):
     """The settings, and what the operator should be told about them."""
 
     settings: Settings
     warnings: tuple[str, ...]
 
 
-def load(environ: Mapping[str, str]) -> Loaded:
+def load(environ: Mapping[str, str]) -> LoadedSettings:
     """Read the settings from a file, a directory of secrets and the environment.
 
     ``OTPVOICE_CONFIG`` names the file and ``OTPVOICE_SECRETS_DIR`` the directory, if there are any.
@@ -42,15 +42,15 @@ def load(environ: Mapping[str, str]) -> Loaded:
         SettingsError: names every field that is wrong in itself; when there is none, every field
             that does not fit another one, or production.
     """
-    given, warnings = _given(environ)
+    given, warnings = _raw_values(environ)
     try:
-        settings = read(given)
+        settings = build_settings(given)
     except SettingsError as error:
-        is_missing = any(wrong.source == "not set" for wrong in error.wrong)
+        is_missing = any(wrong.source == "not set" for wrong in error.invalid)
         has_file = environ.get("OTPVOICE_CONFIG")
         raise (error if has_file or not is_missing else _without_file(error)) from None
     _check(settings, given)
-    return Loaded(settings, (*warnings, *advice(settings)))
+    return LoadedSettings(settings, (*warnings, *setting_warnings(settings)))
 
 
 def _without_file(error: SettingsError) -> SettingsError:
@@ -59,7 +59,7 @@ def _without_file(error: SettingsError) -> SettingsError:
         "names no file, so only variables were read; set it to the path of your otpvoice.toml "
         "(`otpvoice keys new CLIENT --secrets` writes the beginning of one)"
     )
-    return SettingsError([WrongSetting("OTPVOICE_CONFIG", "not set", detail), *error.wrong])
+    return SettingsError([InvalidSetting("OTPVOICE_CONFIG", "not set", detail), *error.invalid])
 
 
 def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
@@ -70,27 +70,29 @@ def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
     Raises:
         SettingsError: the file cannot be read, flows are wrong, or ``provider.flows`` is missing.
     """
-    return {dotted(place): flows for place, flows in read_flows(_given(environ)[0]).items()}
+    return {
+        dotted_name(place): flows for place, flows in build_flows(_raw_values(environ)[0]).items()
+    }
 
 
-def _given(environ: Mapping[str, str]) -> tuple[dict[Place, Given], list[str]]:
+def _raw_values(environ: Mapping[str, str]) -> tuple[dict[SettingPath, RawValue], list[str]]:
     """Return every value of file, directory of secrets and environment, and warnings."""
-    variables, warnings = given_in_environment(environ)
+    variables, warnings = values_from_environment(environ)
     directory = environ.get("OTPVOICE_SECRETS_DIR")
-    secrets, more = given_in_secret_directory(Path(directory)) if directory else ({}, [])
+    secrets, more = values_from_secrets_directory(Path(directory)) if directory else ({}, [])
     for place in secrets.keys() & variables.keys():
         both = f"{secrets[place].source} and {variables[place].source}"
-        variables[place] = Given(None, both, fault="is given twice: set one of them, not both")
+        variables[place] = RawValue(None, both, error="is given twice: set one of them, not both")
     config = environ.get("OTPVOICE_CONFIG")
-    from_file = given_in_file(Path(config)) if config else {}
+    from_file = values_from_file(Path(config)) if config else {}
     return from_file | secrets | variables, [*warnings, *more]
 
 
-def _check(settings: Settings, given: Mapping[Place, Given]) -> None:
-    sources = {dotted(place): each.source for place, each in given.items()}
+def _check(settings: Settings, given: Mapping[SettingPath, RawValue]) -> None:
+    sources = {dotted_name(place): each.source for place, each in given.items()}
     wrong = [
-        WrongSetting(name, sources.get(name.partition("[")[0], "not set"), detail)
-        for name, detail in violations(settings)
+        InvalidSetting(name, sources.get(name.partition("[")[0], "not set"), detail)
+        for name, detail in cross_field_errors(settings)
     ]
     if wrong:
         raise SettingsError(wrong)

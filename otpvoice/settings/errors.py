@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class WrongSetting:
+class InvalidSetting:
     """One field that stops the start. Its text never repeats a secret."""
 
     name: str
@@ -21,6 +21,6 @@ class WrongSetting:
 class SettingsError(Exception):
     """The settings can not be used; ``wrong`` names every field that was found wrong."""
 
-    def __init__(self, wrong: Sequence[WrongSetting]) -> None:
-        super().__init__("\n  ".join(["The settings are wrong:", *map(str, wrong)]))
-        self.wrong = tuple(wrong)
+    def __init__(self, invalid: Sequence[InvalidSetting]) -> None:
+        super().__init__("\n  ".join(["The settings are wrong:", *map(str, invalid)]))
+        self.invalid = tuple(invalid)

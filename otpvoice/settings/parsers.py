@@ -26,17 +26,17 @@ class RingKey:
     """32 bytes."""
 
 
-WHSEC: Final = "whsec_"
+WHSEC_PREFIX: Final = "whsec_"
 """How a secret of events begins; base64 follows."""
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_PLACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+_HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 """Host and port, the host in brackets if it has colons."""
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
 
 
-def read_seconds(text: str) -> int:
+def parse_seconds(text: str) -> int:
     """``"90"``, ``"90s"``, ``"10m"``, ``"24h"`` or ``"7d"`` in seconds."""
     match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
     if match is None:
@@ -44,7 +44,7 @@ def read_seconds(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def read_key(text: str) -> bytes:
+def parse_key(text: str) -> bytes:
     """32 bytes from standard or URL-safe base64, with or without padding."""
     try:
         standard = text.rstrip("=").translate(str.maketrans("-_", "+/"))
@@ -56,12 +56,12 @@ def read_key(text: str) -> bytes:
     return key
 
 
-def read_ring_key(text: str) -> RingKey:
+def parse_ring_key(text: str) -> RingKey:
     """A :class:`RingKey` from ``<id>:<base64>``."""
     name, colon, key = text.partition(":")
     if not colon or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
         raise ValueError("the id before the colon has 1 to 32 of a-z, 0-9, _ and -")
-    return RingKey(id=name, key=read_key(key))
+    return RingKey(id=name, key=parse_key(key))
 
 
 def _split_url(text: str) -> SplitResult:
@@ -76,7 +76,7 @@ def _split_url(text: str) -> SplitResult:
     return parts
 
 
-def read_web_url(text: str) -> str:
+def parse_web_url(text: str) -> str:
     """An http or https URL without credentials, query, or a slash at its end."""
     parts = _split_url(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -86,7 +86,7 @@ def read_web_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def read_origin(text: str) -> str:
+def parse_origin(text: str) -> str:
     """An origin as browsers write it (RFC 6454, section 6.2): it is compared as it stands."""
     match = _ORIGIN.fullmatch(text)
     if match is None or int(match["port"] or 1) > 65535:
@@ -98,14 +98,14 @@ def read_origin(text: str) -> str:
     return text
 
 
-def read_event_url(text: str) -> str:
+def parse_event_url(text: str) -> str:
     """Nothing, or such a URL as it is written: a slash at its end makes it another one."""
     if text:
-        read_web_url(text)
+        parse_web_url(text)
     return text
 
 
-def read_proxy_url(text: str) -> str:
+def parse_proxy_url(text: str) -> str:
     """Check an empty text, or ``http://[user:password@]host:port`` and nothing behind it."""
     if not text:
         return text
@@ -117,23 +117,23 @@ def read_proxy_url(text: str) -> str:
     return text
 
 
-def read_event_secret(text: str) -> str:
+def parse_event_secret(text: str) -> str:
     """``whsec_`` and base64 of 24 to 64 bytes, as Standard Webhooks has it."""
-    if not text.startswith(WHSEC):
-        raise ValueError(f"it does not begin with {WHSEC}")
+    if not text.startswith(WHSEC_PREFIX):
+        raise ValueError(f"it does not begin with {WHSEC_PREFIX}")
     try:
-        key = base64.b64decode(text.removeprefix(WHSEC), validate=True)
+        key = base64.b64decode(text.removeprefix(WHSEC_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"what follows {WHSEC} is not base64") from None
+        raise ValueError(f"what follows {WHSEC_PREFIX} is not base64") from None
     if not 24 <= len(key) <= 64:
         raise ValueError(f"it decodes to {len(key)} bytes")
     return text
 
 
-def read_redis_url(text: str) -> str:
+def parse_redis_url(text: str) -> str:
     """A URL that :func:`otpvoice.store.url.connect` takes for what it says."""
     if text.startswith("redis+"):
-        return _read_many_servers(text)
+        return _parse_ha_url(text)
     parts = _split_url(text)
     if parts.scheme == "unix" and parts.path:
         return text
@@ -148,7 +148,7 @@ def read_redis_url(text: str) -> str:
 _LOGIN_OPTIONS: Final = ("sentinel_username", "sentinel_password")
 
 
-def _read_many_servers(text: str) -> str:
+def _parse_ha_url(text: str) -> str:
     """``redis+sentinel://[user:pw@]h:p,h:p/service/db`` or ``redis+cluster://[user:pw@]h:p,h:p``."""
     parts = re.fullmatch(
         r"redis\+(sentinel|cluster)://(?:[^:@/?]*:[^:@/?]*@)?([^@/?]*)([^@?]*)(\?.*)?", text
@@ -156,7 +156,7 @@ def _read_many_servers(text: str) -> str:
     if parts is None or not re.fullmatch(r"[!-~]+", text):
         raise ValueError("it is not redis+sentinel:// or redis+cluster:// and hosts")
     kind, places, path, query = parts.groups()
-    if not all(map(_is_place, places.split(","))):
+    if not all(map(_is_host_and_port, places.split(","))):
         raise ValueError("hosts with ports, as in host:port,host:port, are expected")
     if kind == "sentinel" and not re.fullmatch(r"/[^/]+(/[0-9]+)?", path):
         raise ValueError("/service or /service/database is expected after the hosts")
@@ -173,29 +173,29 @@ def _read_many_servers(text: str) -> str:
     return text
 
 
-def _is_place(text: str) -> bool:
-    match = _PLACE.fullmatch(text)
+def _is_host_and_port(text: str) -> bool:
+    match = _HOST_AND_PORT.fullmatch(text)
     return match is not None and 0 < int(match[1]) <= 65535
 
 
-def read_bind(text: str) -> str:
+def parse_bind(text: str) -> str:
     """An address to listen on: ``host:port``, ``[::1]:port`` or ``unix:/path``."""
     if re.fullmatch(r"unix:[!-~]+", text):
         return text
-    match = _PLACE.fullmatch(text)
+    match = _HOST_AND_PORT.fullmatch(text)
     if match is None or int(match[1]) > 65535:
         raise ValueError("host, colon and port are expected")
     return text
 
 
-def read_optional_bind(text: str) -> str:
+def parse_optional_bind(text: str) -> str:
     """``host:port`` or ``[::1]:port``; or empty, for nowhere."""
     if text.startswith("unix:"):
         raise ValueError("host, colon and port are expected")
-    return read_bind(text) if text else text
+    return parse_bind(text) if text else text
 
 
-def read_zone(text: str) -> str:
+def parse_zone(text: str) -> str:
     """The name of a zone in the time zone database."""
     try:
         return ZoneInfo(text).key
@@ -203,7 +203,7 @@ def read_zone(text: str) -> str:
         raise ValueError(f"{text[:40]!r} is not in the time zone database") from None
 
 
-def read_region(text: str) -> str:
+def parse_region(text: str) -> str:
     """ISO 3166 alpha-2 in capitals."""
     region = text.upper()
     if region not in phonenumbers.SUPPORTED_REGIONS:
@@ -215,14 +215,14 @@ NUMBER_TYPES: Final = ("mobile", "fixed_line_or_mobile", "fixed_line")
 _NEVER: Final = "premium rate, shared cost, personal, pager, VoIP, satellite and other"
 
 
-def read_number_type(text: str) -> str:
+def parse_number_type(text: str) -> str:
     """A type of number that may be called at all."""
     if text not in NUMBER_TYPES:
         raise ValueError(f"{text[:40]!r} is not; {_NEVER} numbers are never called")
     return text
 
 
-def read_spoken_name(text: str) -> str:
+def parse_spoken_name(text: str) -> str:
     """What of a name may be spoken, as it is done with the names in requests."""
     name = clean_name(text)
     if not name:
@@ -230,13 +230,13 @@ def read_spoken_name(text: str) -> str:
     return name
 
 
-def read_pairs(given: object) -> dict[str, object]:
+def parse_pairs(value: object) -> dict[str, object]:
     """The entries of a table, or of text like ``default=24,hi=25``, or of JSON."""
-    if not isinstance(given, str):
-        return msgspec.convert(given, dict[str, object])
-    if given.lstrip().startswith("{"):
-        return msgspec.json.decode(given, type=dict[str, object])
-    pairs = [pair.partition("=") for pair in re.split(r"[,\n]", given) if pair.strip()]
+    if not isinstance(value, str):
+        return msgspec.convert(value, dict[str, object])
+    if value.lstrip().startswith("{"):
+        return msgspec.json.decode(value, type=dict[str, object])
+    pairs = [pair.partition("=") for pair in re.split(r"[,\n]", value) if pair.strip()]
     if not all(equals for _, equals, _ in pairs):
         raise ValueError("a pair has no =")
     return {name.strip(): value.strip() for name, _, value in pairs}

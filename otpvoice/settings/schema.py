@@ -55,7 +55,7 @@ from otpvoice.settings.types import (
     Text,
     WebUrl,
     Zone,
-    kind_of,
+    field_type,
 )
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file. Its ``repr`` masks what is secret."""
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(field.name, _shown(self, field)) for field in structs.fields(self)]
+        return [(field.name, _masked(self, field)) for field in structs.fields(self)]
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
@@ -99,7 +99,7 @@ class Redis(Section, frozen=True, kw_only=True):
     """Of the Sentinels themselves, if they ask for one; that of the primary is in ``url``."""
 
     @property
-    def address(self) -> str:
+    def full_url(self) -> str:
         """``url`` with the credentials of the Sentinels, as the store takes it. A secret."""
         login = {
             "sentinel_username": self.sentinel_username,
@@ -261,26 +261,26 @@ class Settings(Struct, frozen=True, kw_only=True):
     """E.164 → its fixed code. Its ``repr`` shows neither."""
     log: Log
 
-    def for_client(self, name: str) -> ClientProfile:
+    def client_profile(self, name: str) -> ClientProfile:
         """What holds for the client ``name``; its ``flows`` replace the common ones as a whole.
 
         Raises:
             KeyError: there is no such client.
         """
         client, provider, limits = self.clients[name], self.provider, self.limits
-        bridge = _first(client.bridge, provider.bridge)
+        bridge = _override(client.bridge, provider.bridge)
         return ClientProfile(
-            rules=NumberRules(
-                regions=_first(client.regions, limits.regions),
+            number_rules=NumberRules(
+                regions=_override(client.regions, limits.regions),
                 types=limits.number_types,
                 deny_prefixes=limits.deny_prefixes,
                 test_numbers=self.test_numbers,
             ),
             bridge=bridge,
-            caller_id=_first(client.caller_id, provider.caller_id) or f"+{bridge}",
-            default_name=_first(client.default_name, provider.default_name),
-            flows=_first(client.flows, provider.flows),
-            ttl=_first(client.ttl, self.verification.ttl),
+            caller_id=_override(client.caller_id, provider.caller_id) or f"+{bridge}",
+            default_name=_override(client.default_name, provider.default_name),
+            flows=_override(client.flows, provider.flows),
+            ttl_s=_override(client.ttl, self.verification.ttl),
             deliver_only=client.deliver_only,
         )
 
@@ -301,7 +301,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             attempts_per_verification=limits.attempts_per_verification,
             clients={
                 name: ClientLimits(
-                    calls=_first(client.calls_per_client, limits.calls_per_client),
+                    calls=_override(client.calls_per_client, limits.calls_per_client),
                     calls_per_day=client.calls_per_day,
                     deliver_only=client.deliver_only,
                 )
@@ -321,10 +321,10 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
 )
 
 
-def _shown(section: Section, field: structs.FieldInfo) -> object:
+def _masked(section: Section, field: structs.FieldInfo) -> object:
     value = getattr(section, field.name)
-    return "***" if value and kind_of(field.type).secret else value
+    return "***" if value and field_type(field.type).is_secret else value
 
 
-def _first(own: T | None, common: T) -> T:
+def _override(own: T | None, common: T) -> T:
     return common if own is None else own

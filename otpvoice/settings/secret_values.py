@@ -7,9 +7,9 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from msgspec import structs
 
-from otpvoice.settings.parsers import WHSEC, RingKey
+from otpvoice.settings.parsers import WHSEC_PREFIX, RingKey
 from otpvoice.settings.schema import SECTIONS, Section, Settings
-from otpvoice.settings.types import kind_of
+from otpvoice.settings.types import field_type
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:
@@ -20,8 +20,8 @@ def secret_values(settings: Settings) -> tuple[str, ...]:
 
 def _of_section(section: Section) -> Iterator[str]:
     for field in structs.fields(section):
-        kind, value = kind_of(field.type), getattr(section, field.name)
-        if kind.secret:
+        kind, value = field_type(field.type), getattr(section, field.name)
+        if kind.is_secret:
             yield from _passwords(value) if kind.is_url else _texts(value)
 
 
@@ -34,7 +34,7 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, bytes):
         yield base64.b64encode(value).decode()
     elif value is not None:
-        yield str(value).removeprefix(WHSEC)
+        yield str(value).removeprefix(WHSEC_PREFIX)
 
 
 def _passwords(url: str) -> Iterator[str]:

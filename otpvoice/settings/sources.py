@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
-from otpvoice.settings.errors import SettingsError, WrongSetting
+from otpvoice.settings.errors import InvalidSetting, SettingsError
 from otpvoice.settings.schema import SECTIONS, Client
 
-Place = tuple[str, ...]
+SettingPath = tuple[str, ...]
 """Where a value belongs: ``("provider", "token")``, ``("clients", "login-backend", "ttl")``."""
 
 NOT_SETTINGS: Final = frozenset(
@@ -26,10 +26,10 @@ NOT_SETTINGS: Final = frozenset(
 _PREFIX: Final = "OTPVOICE_"
 _TESTS_PREFIX: Final = "OTPVOICE_TEST_"
 _FILE: Final = "_FILE"
-TEST_NUMBERS: Final[Place] = ("test_numbers",)
+TEST_NUMBERS: Final[SettingPath] = ("test_numbers",)
 """A table without fields of ours: it is one value."""
 
-FORMER_NAMES: Final[Mapping[Place, Place]] = {
+FORMER_NAMES: Final[Mapping[SettingPath, SettingPath]] = {
     ("verification", "redials"): ("verification", "max_redials"),
     ("verification", "callback_wait"): ("verification", "callback_timeout"),
     ("verification", "min_life"): ("verification", "min_remaining_life"),
@@ -38,7 +38,7 @@ FORMER_NAMES: Final[Mapping[Place, Place]] = {
 }
 """Settings that were renamed, and their present names. A former name stops the start."""
 
-_VARIABLES: Final[Mapping[str, Place]] = {
+_VARIABLES: Final[Mapping[str, SettingPath]] = {
     f"{_PREFIX}{'_'.join(place)}".upper(): place
     for place in [
         *(
@@ -57,7 +57,7 @@ _CLIENT_VARIABLE: Final = re.compile(
 )
 
 
-class Given(NamedTuple):
+class RawValue(NamedTuple):
     """One value as it was given."""
 
     value: object
@@ -65,21 +65,21 @@ class Given(NamedTuple):
     """The file or the variable."""
     from_environment: bool = False
     """Then it is text, whatever it shall become."""
-    fault: str | None = None
+    error: str | None = None
     """Why there is no value to judge."""
 
 
-def dotted(place: Place) -> str:
+def dotted_name(path: SettingPath) -> str:
     """The name of a place in messages: ``provider.token``."""
-    return ".".join(place)
+    return ".".join(path)
 
 
-def variable_of(place: Place) -> str:
+def variable_name(path: SettingPath) -> str:
     """The environment variable that overrides a place."""
-    return _PREFIX + "_".join(place).upper().replace("-", "_")
+    return _PREFIX + "_".join(path).upper().replace("-", "_")
 
 
-def given_in_file(path: Path) -> dict[Place, Given]:
+def values_from_file(path: Path) -> dict[SettingPath, RawValue]:
     """Every table and every value of a TOML file.
 
     Raises:
@@ -93,29 +93,31 @@ def given_in_file(path: Path) -> dict[Place, Given]:
         raise _unusable(path, "is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise _unusable(path, f"is not TOML: {error}") from None
-    return {place: Given(value, str(path)) for place, value in _nodes(tree)}
+    return {place: RawValue(value, str(path)) for place, value in _nodes(tree)}
 
 
-def given_in_environment(environ: Mapping[str, str]) -> tuple[dict[Place, Given], list[str]]:
+def values_from_environment(
+    environ: Mapping[str, str],
+) -> tuple[dict[SettingPath, RawValue], list[str]]:
     """Every setting among the variables, and a warning for each variable that is none."""
-    given: dict[Place, Given] = {}
+    given: dict[SettingPath, RawValue] = {}
     warnings = []
-    for variable in sorted(filter(_is_ours, environ)):  # X comes before X_FILE
+    for variable in sorted(filter(_is_setting_variable, environ)):  # X comes before X_FILE
         setting = variable.removesuffix(_FILE)
-        place = _place_of(setting)
+        place = _path_of(setting)
         if place is None:
             warnings.append(f"{variable} is no setting of this version and has no effect")
         elif place in given:
             both = f"{setting} and {variable}"
-            given[place] = Given(None, both, fault="is given twice: set one of them, not both")
+            given[place] = RawValue(None, both, error="is given twice: set one of them, not both")
         elif variable == setting:
-            given[place] = Given(environ[variable], variable, from_environment=True)
+            given[place] = RawValue(environ[variable], variable, from_environment=True)
         else:
-            given[place] = _given_in_secret_file(environ[variable], variable)
+            given[place] = _value_from_secret_file(environ[variable], variable)
     return given, warnings
 
 
-def given_in_secret_directory(directory: Path) -> tuple[dict[Place, Given], list[str]]:
+def values_from_secrets_directory(directory: Path) -> tuple[dict[SettingPath, RawValue], list[str]]:
     """Read every file that is named like a setting, and warn of each file that is not.
 
     A name is that of the environment variable in any case, with or without ``OTPVOICE_``:
@@ -125,65 +127,67 @@ def given_in_secret_directory(directory: Path) -> tuple[dict[Place, Given], list
     Raises:
         SettingsError: the directory cannot be listed.
     """
-    given: dict[Place, Given] = {}
+    given: dict[SettingPath, RawValue] = {}
     warnings = []
     try:
         names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
     except OSError as error:
         detail = f"cannot be listed: {error.strerror}"
         raise SettingsError(
-            [WrongSetting("OTPVOICE_SECRETS_DIR", str(directory), detail)]
+            [InvalidSetting("OTPVOICE_SECRETS_DIR", str(directory), detail)]
         ) from None
     for name in names:
-        place = _place_of(_PREFIX + name.upper().removeprefix(_PREFIX))
+        place = _path_of(_PREFIX + name.upper().removeprefix(_PREFIX))
         source = str(directory / name)
         if place is None:
             warnings.append(f"{source} is not named like a setting and has no effect")
         elif place in given:
-            given[place] = Given(None, source, fault="has two files: keep one of them")
+            given[place] = RawValue(None, source, error="has two files: keep one of them")
         else:
-            given[place] = _given_in_secret_file(source, source)
+            given[place] = _value_from_secret_file(source, source)
     return given, warnings
 
 
-def _is_ours(variable: str) -> bool:
+def _is_setting_variable(variable: str) -> bool:
     """What begins like a size of our tests is one, unless it is a setting by its whole name."""
     if variable.startswith(_TESTS_PREFIX):
         return variable.removesuffix(_FILE) in _VARIABLES
     return variable.startswith(_PREFIX) and variable not in NOT_SETTINGS
 
 
-def _place_of(variable: str) -> Place | None:
+def _path_of(variable: str) -> SettingPath | None:
     if match := _CLIENT_VARIABLE.fullmatch(variable):
         return ("clients", match[1].lower().replace("_", "-"), match[2].lower())
     return _VARIABLES.get(variable)
 
 
-def _given_in_secret_file(path: str, variable: str) -> Given:
+def _value_from_secret_file(path: str, variable: str) -> RawValue:
     """The text of the file. Its path is not repeated: it may be the secret itself by mistake."""
     try:
         text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        return Given(None, variable, fault=f"its file can not be read: {error.strerror}")
+        return RawValue(None, variable, error=f"its file can not be read: {error.strerror}")
     except ValueError:
-        return Given(None, variable, fault="its file is not UTF-8 text")
-    return Given(text, variable, from_environment=True)
+        return RawValue(None, variable, error="its file is not UTF-8 text")
+    return RawValue(text, variable, from_environment=True)
 
 
-def _nodes(table: Mapping[str, Any], above: Place = ()) -> Iterator[tuple[Place, object]]:
+def _nodes(
+    table: Mapping[str, Any], parent: SettingPath = ()
+) -> Iterator[tuple[SettingPath, object]]:
     for name, value in table.items():
-        place = (*above, name)
+        place = (*parent, name)
         yield place, value
         if isinstance(value, dict) and is_table(place):
             yield from _nodes(value, place)
 
 
-def is_table(place: Place) -> bool:
+def is_table(path: SettingPath) -> bool:
     """Whether fields, or tables of clients, are expected below ``place``."""
-    if place == TEST_NUMBERS:
+    if path == TEST_NUMBERS:
         return False
-    return len(place) == 1 or (len(place) == 2 and place[0] == "clients")
+    return len(path) == 1 or (len(path) == 2 and path[0] == "clients")
 
 
 def _unusable(path: Path, detail: str) -> SettingsError:
-    return SettingsError([WrongSetting("OTPVOICE_CONFIG", str(path), detail)])
+    return SettingsError([InvalidSetting("OTPVOICE_CONFIG", str(path), detail)])

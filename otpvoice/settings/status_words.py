@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from otpvoice.core.status_words import normalize_status_word
 from otpvoice.core.verification import CallStatus
-from otpvoice.settings.parsers import read_pairs
+from otpvoice.settings.parsers import parse_pairs
 
 _RESULTS: Final = (
     CallStatus.ANSWERED,
@@ -12,7 +12,7 @@ _RESULTS: Final = (
     CallStatus.NO_ANSWER,
     CallStatus.FAILED,
 )
-_LONGEST: Final = 40
+_MAX_WORD_LENGTH: Final = 40
 """Characters of a word, as in the record of a call."""
 
 
@@ -20,7 +20,7 @@ class ParsedStatusWords(NamedTuple):
     """What was given."""
 
     words: dict[str, CallStatus]
-    faults: dict[str, str]
+    errors: dict[str, str]
     """Word → what is wrong with it."""
 
 
@@ -33,18 +33,18 @@ def parse_status_words(given: object) -> ParsedStatusWords:
     words: dict[str, CallStatus] = {}
     faults: dict[str, str] = {}
     spellings: dict[str, str] = {}
-    for word, status in read_pairs(given).items():
+    for word, status in parse_pairs(given).items():
         first = spellings.setdefault(normalize_status_word(word), word)
-        if fault := _fault(word, status, first):
+        if fault := _error(word, status, first):
             faults[word] = fault
         else:
             words[word] = CallStatus(str(status))
     return ParsedStatusWords(words, faults)
 
 
-def _fault(word: str, status: object, first: str) -> str | None:
-    if not 0 < len(normalize_status_word(word)) <= _LONGEST or not word.isprintable():
-        return f"is not a word of 1 to {_LONGEST} printable characters"
+def _error(word: str, status: object, first: str) -> str | None:
+    if not 0 < len(normalize_status_word(word)) <= _MAX_WORD_LENGTH or not word.isprintable():
+        return f"is not a word of 1 to {_MAX_WORD_LENGTH} printable characters"
     if status not in _RESULTS:
         return f"must be one of {', '.join(_RESULTS)}"
     if first != word:

@@ -8,38 +8,38 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
-from otpvoice.settings.parsers import WHSEC
+from otpvoice.settings.parsers import WHSEC_PREFIX
 from otpvoice.settings.schema import Settings
 
-Violation = tuple[str, str]
+FieldProblem = tuple[str, str]
 """The dotted name of a field, and what is wrong with it."""
 
 SAMPLE: Final = "SAMPLE-REPLACE-ME"
 """How every secret of the sample file begins; base64 of 32 bytes can be legible too."""
-SAMPLE_EVENT_KEY: Final = f"{WHSEC}SAMPLE"
+SAMPLE_EVENT_KEY: Final = f"{WHSEC_PREFIX}SAMPLE"
 """How the sample's secret of events begins."""
-SHORTEST_CODE: Final = 5
+MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """Digits of a code that production accepts. NIST SP 800-63B-4, section 3.1.3, asks for six."""
 SAMPLE_HASH: Final = "0" * 64
 """The API key hash of the sample file: no known key has it."""
 
 
-def violations(settings: Settings) -> Iterator[Violation]:
+def cross_field_errors(settings: Settings) -> Iterator[FieldProblem]:
     """Every rule between fields that does not hold."""
     yield from _repeated("secrets.keys", [key.id for key in settings.secrets.keys])
     yield from _repeated("provider.routes", settings.provider.routes)
-    yield from _shared_keys(settings)
-    yield from _same_windows(settings)
+    yield from _reused_client_keys(settings)
+    yield from _duplicate_windows(settings)
     yield from _unbounded_clients(settings)
-    yield from _half_told_clients(settings)
+    yield from _incomplete_event_settings(settings)
     yield from _misplaced_sentinel_login(settings)
     if settings.server.production:
-        yield from _unfit_for_production(settings)
+        yield from _production_errors(settings)
 
 
-def advice(settings: Settings) -> Iterator[str]:
+def setting_warnings(settings: Settings) -> Iterator[str]:
     """What is allowed and yet hardly meant."""
-    if not _webhook_is_guarded(settings):
+    if not _has_webhook_secret(settings):
         yield (
             "neither provider.webhook_secret nor provider.webhook_path_token is set: "
             "every callback will be 401"
@@ -48,13 +48,13 @@ def advice(settings: Settings) -> Iterator[str]:
         yield "no [clients.<name>] is set: every request will be 401"
 
 
-def _repeated(name: str, words: Sequence[str]) -> Iterator[Violation]:
+def _repeated(name: str, words: Sequence[str]) -> Iterator[FieldProblem]:
     for i, word in enumerate(words):
         if word in words[:i]:
             yield f"{name}[{i}]", f"{word!s} stands in the list already"
 
 
-def _shared_keys(settings: Settings) -> Iterator[Violation]:
+def _reused_client_keys(settings: Settings) -> Iterator[FieldProblem]:
     owners: dict[str, str] = {}
     for name, client in settings.clients.items():
         for i, key_hash in enumerate(client.key_sha256):
@@ -64,7 +64,7 @@ def _shared_keys(settings: Settings) -> Iterator[Violation]:
                 yield f"clients.{name}.key_sha256[{i}]", detail
 
 
-def _same_windows(settings: Settings) -> Iterator[Violation]:
+def _duplicate_windows(settings: Settings) -> Iterator[FieldProblem]:
     """Quotas of one window say the same thing twice, and would be counted twice."""
     for name, section in (
         ("limits", settings.limits),
@@ -73,21 +73,21 @@ def _same_windows(settings: Settings) -> Iterator[Violation]:
         for setting in structs.fields(type(section)):
             value = getattr(section, setting.name)
             quotas = value if isinstance(value, tuple) else ()
-            windows = [quota.window for quota in quotas if isinstance(quota, Quota)]
+            windows = [quota.window_ms for quota in quotas if isinstance(quota, Quota)]
             for i, window in enumerate(windows):
                 if window in windows[:i]:
                     detail = "has the window of one before it; the smaller count would hold alone"
                     yield f"{name}.{setting.name}[{i}]", detail
 
 
-def _unbounded_clients(settings: Settings) -> Iterator[Violation]:
+def _unbounded_clients(settings: Settings) -> Iterator[FieldProblem]:
     for name, client in settings.clients.items():
         if client.deliver_only and client.calls_per_day is None:
             detail = "a deliver_only client needs it: without approvals, little else bounds it"
             yield f"clients.{name}.calls_per_day", detail
 
 
-def _half_told_clients(settings: Settings) -> Iterator[Violation]:
+def _incomplete_event_settings(settings: Settings) -> Iterator[FieldProblem]:
     for name, client in settings.clients.items():
         if client.event_url and not client.event_secret:
             yield f"clients.{name}.event_secret", "is missing: events to event_url are signed"
@@ -95,7 +95,7 @@ def _half_told_clients(settings: Settings) -> Iterator[Violation]:
             yield f"clients.{name}.event_url", "is missing: event_secret has nothing to sign"
 
 
-def _misplaced_sentinel_login(settings: Settings) -> Iterator[Violation]:
+def _misplaced_sentinel_login(settings: Settings) -> Iterator[FieldProblem]:
     redis = settings.redis
     if redis.url.startswith("redis+sentinel://"):
         return
@@ -104,12 +104,12 @@ def _misplaced_sentinel_login(settings: Settings) -> Iterator[Violation]:
             yield f"redis.{name}", "has no use: redis.url is not a redis+sentinel:// URL"
 
 
-def _webhook_is_guarded(settings: Settings) -> bool:
+def _has_webhook_secret(settings: Settings) -> bool:
     return bool(settings.provider.webhook_secret or settings.provider.webhook_path_token)
 
 
-def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
-    if not _webhook_is_guarded(settings):
+def _production_errors(settings: Settings) -> Iterator[FieldProblem]:
+    if not _has_webhook_secret(settings):
         yield (
             "provider.webhook_secret",
             "production needs it, or provider.webhook_path_token: every callback would be 401",
@@ -124,7 +124,7 @@ def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
                 "to use the sandbox, set server.production = false"
             ),
         )
-    yield from _guessable_in_production(settings)
+    yield from _guessing_errors(settings)
     for name, client in settings.clients.items():
         if client.event_url and not _is_private(client.event_url):
             yield f"clients.{name}.event_url", "production needs an https:// URL"
@@ -133,14 +133,14 @@ def _unfit_for_production(settings: Settings) -> Iterator[Violation]:
             yield name, "production needs a secret of its own: this is the sample's"
 
 
-def _guessable_in_production(settings: Settings) -> Iterator[Violation]:
+def _guessing_errors(settings: Settings) -> Iterator[FieldProblem]:
     """Yield the settings that leave the guessing of codes or the cost of calls without a bound."""
     limits = settings.limits
-    if settings.verification.code_length < SHORTEST_CODE:
+    if settings.verification.code_length < MIN_PRODUCTION_CODE_LENGTH:
         yield (
             "verification.code_length",
             (
-                f"production needs at least {SHORTEST_CODE} digits: with fewer, "
+                f"production needs at least {MIN_PRODUCTION_CODE_LENGTH} digits: with fewer, "
                 "the permitted guesses of one day find one code in a few hundred"
             ),
         )
@@ -172,19 +172,19 @@ def _is_private(url: str) -> bool:
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     """The name and the text of every secret that the sample could have left behind."""
     ring, provider = settings.secrets.keys, settings.provider
-    yield from _each("secrets.keys", [_text(key.key) for key in ring])
+    yield from _indexed("secrets.keys", [_text(key.key) for key in ring])
     yield "secrets.number_key", _text(settings.secrets.number_key)
-    yield from _each("secrets.admin_key_sha256", settings.secrets.admin_key_sha256)
+    yield from _indexed("secrets.admin_key_sha256", settings.secrets.admin_key_sha256)
     yield "provider.token", provider.token
-    yield from _each("provider.webhook_secret", provider.webhook_secret)
-    yield from _each("provider.webhook_path_token", provider.webhook_path_token)
+    yield from _indexed("provider.webhook_secret", provider.webhook_secret)
+    yield from _indexed("provider.webhook_path_token", provider.webhook_path_token)
     yield "provider.validation_key", provider.validation_key
     for name, client in settings.clients.items():
-        yield from _each(f"clients.{name}.key_sha256", client.key_sha256)
-        yield from _each(f"clients.{name}.event_secret", client.event_secret)
+        yield from _indexed(f"clients.{name}.key_sha256", client.key_sha256)
+        yield from _indexed(f"clients.{name}.event_secret", client.event_secret)
 
 
-def _each(name: str, secrets: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _indexed(name: str, secrets: Sequence[str]) -> Iterator[tuple[str, str]]:
     return ((f"{name}[{i}]", secret) for i, secret in enumerate(secrets))
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from otpvoice.core.keys import LogId, NumberKey, short_name
-from otpvoice.core.limits import DAY
+from otpvoice.core.keys import LogId, NumberHasher
+from otpvoice.core.limits import DAY_MS
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.base import HEARD_WITHIN, Rulebook
@@ -41,14 +41,14 @@ class Telephone:
     @property
     def log_id(self) -> LogId:
         """The id by which log lines name the number."""
-        return short_name(self.name)
+        return LogId.from_hash(self.name)
 
 
-def telephone_of(number: Number, number_key: NumberKey) -> Telephone:
+def telephone_of(number: Number, number_key: NumberHasher) -> Telephone:
     """The number as the store knows it."""
     return Telephone(
-        name=number_key.name(number.e164),
-        prefix=number_key.shared("prefix", number.prefix),
+        name=number_key.hash(number.e164),
+        prefix=number_key.hash_attribute("prefix", number.prefix),
         area=number.area,
         masked=mask_number(number.e164),
     )
@@ -166,7 +166,7 @@ class Operations(Rulebook):
         except UnreadableRecord as error:
             self.set_aside(error)
             return ()
-        return tuple(refusal for refusal in found if refusal.at > now - DAY)
+        return tuple(refusal for refusal in found if refusal.at > now - DAY_MS)
 
     def clear(self, telephone: Telephone, by: str) -> None:
         """Frees a number from its own limits and from those of its prefix and area."""

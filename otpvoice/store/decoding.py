@@ -14,7 +14,7 @@ from otpvoice.core.verification import (
     CallStatus,
     EndReason,
     Verification,
-    known_route,
+    parse_route,
 )
 from otpvoice.store.models import (
     Claim,
@@ -61,7 +61,7 @@ class Answer:
 
     outcome: str
     verification: Verification | None
-    number: int
+    retry_after_ms: int
     """The figure that belongs to the outcome, if one does."""
     is_replayed: bool = False
     """The outcome is what it was when the same request came first."""
@@ -100,7 +100,7 @@ def read_verification(
         read = {
             **_known_reason(_texts(fields), EndReason),
             "id": key.decode(),
-            "sealed_number": fields[b"sealed_number"],
+            "encrypted_number": fields[b"encrypted_number"],
             "calls": found,
             "gap_until": gap_until,
             "limit": limit.decode(),
@@ -123,7 +123,7 @@ def read_call(key: bytes, fields: Fields) -> Call:
             "caller_id": f"+{fields[b'bridge'].decode()}",
             **_known_reason(_texts(fields), CallReason),
             "id": key.decode(),
-            "route": known_route(fields[b"route"].decode()),
+            "route": parse_route(fields[b"route"].decode()),
         }
         return msgspec.convert(read, Call, strict=False)
 
@@ -134,7 +134,7 @@ def read_claim(
     call_flat: Sequence[bytes],
     key: bytes,
     flat: Sequence[bytes],
-    sealed_speech: bytes,
+    encrypted_speech: bytes,
 ) -> Claim:
     """The reply of ``claim.lua`` when it hands a call over.
 
@@ -148,10 +148,10 @@ def read_claim(
             holder=holder,
             verification_id=key.decode(),
             client=verification[b"client"].decode(),
-            sealed_number=verification[b"sealed_number"],
+            encrypted_number=verification[b"encrypted_number"],
             number_name=verification[b"number"].decode(),
-            sealed_speech=sealed_speech,
-            route=known_route(call[b"route"].decode()),
+            encrypted_speech=encrypted_speech,
+            route=parse_route(call[b"route"].decode()),
             locale=call[b"locale"].decode(),
             flow_id=_text(call, b"flow"),
             bridge=call[b"bridge"].decode(),
@@ -168,7 +168,9 @@ def read_recorded(status: bytes, route_change: bytes) -> Recorded:
     return Recorded(known, route_change.decode())
 
 
-def read_pull(key: bytes, flat: Sequence[bytes], verification: bytes, sealed_number: bytes) -> Pull:
+def read_pull(
+    key: bytes, flat: Sequence[bytes], verification: bytes, encrypted_number: bytes
+) -> Pull:
     """One call of ``pull.lua``'s reply.
 
     Raises:
@@ -178,12 +180,12 @@ def read_pull(key: bytes, flat: Sequence[bytes], verification: bytes, sealed_num
         fields = fields_of(flat)
         return Pull(
             call_id=key.decode(),
-            route=known_route(fields[b"route"].decode()),
+            route=parse_route(fields[b"route"].decode()),
             bridge=fields[b"bridge"].decode(),
             provider_id=_text(fields, b"provider_id"),
             sent_at=int(fields[b"sent_at"]),
             verification_id=verification.decode(),
-            sealed_number=sealed_number,
+            encrypted_number=encrypted_number,
             number_name=fields[b"number"].decode(),
         )
 

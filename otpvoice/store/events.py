@@ -56,7 +56,7 @@ def read_event(holder: str, key: bytes, client: bytes, flat: Sequence[bytes]) ->
     with decoding(record):
         fields = fields_of(flat)
         said = _said(fields[b"said"])
-        said[_FIELDS] += [b"sealed_number", fields[b"sealed_number"]]
+        said[_FIELDS] += [b"encrypted_number", fields[b"encrypted_number"]]
         try:
             verification = read_verification(*said)
         except UnreadableRecord as error:  # the event's copy, not the verification itself

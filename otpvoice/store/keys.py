@@ -49,13 +49,12 @@ A verification that ends without a call that was sent and without an approval ke
 ``number:<n>`` is kept with the verifications that were called or approved, else for a day.
 
 Each is named ``{otpvoice}:`` and then as above. ``<n>``, ``<p>``, ``<address>`` and ``<r>`` are
-names (:class:`otpvoice.core.keys.NumberKey`) of a number, its prefix, an address and a reference,
-never they themselves; ``_limits.lua`` describes the fields of a number. Sealed, and so unreadable
-without the key ring, are speech and the ``sealed_number`` of a verification. An event holds what
-answers show of a verification, but for its number. Speech is a key of
-its own: it
-is gone when the life of the code is over, even if nobody ends the verification, and records
-stay small enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).
+names (:class:`otpvoice.core.keys.NumberHasher`) of a number, its prefix, an address and a
+reference, never they themselves; ``_limits.lua`` describes the fields of a number. Sealed, and so
+unreadable without the key ring, are speech and the ``encrypted_number`` of a verification. An event
+holds what answers show of a verification, but for its number. Speech is a key of its own: it is
+gone when the life of the code is over, even if nobody ends the verification, and records stay small
+enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).
 """
 
 from typing import Final

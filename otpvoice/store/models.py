@@ -16,10 +16,10 @@ class Claim:
     holder: str
     verification_id: str
     client: str
-    sealed_number: bytes
+    encrypted_number: bytes
     number_name: str
-    """What the number is called in key names and logs (:class:`otpvoice.core.keys.NumberKey`)."""
-    sealed_speech: bytes
+    """The number hash (:class:`otpvoice.core.keys.NumberHasher`)."""
+    encrypted_speech: bytes
     route: str
     """As stored: another release may know routes that this one does not."""
     locale: str
@@ -58,7 +58,7 @@ class Report:
     """A provider's news of a call, and all that can tell which call it was."""
 
     fingerprint: str | None
-    """Stands for the whole message (:meth:`otpvoice.core.keys.NumberKey.fingerprint`): it is
+    """Stands for the whole message (:meth:`otpvoice.core.keys.NumberHasher.fingerprint`): it is
     known when it comes again. None for one that we asked for."""
     call_id: str | None
     """Ours, if the message carries it."""
@@ -142,7 +142,7 @@ class Pull:
     provider_id: str | None
     sent_at: int
     verification_id: str
-    sealed_number: bytes
+    encrypted_number: bytes
     number_name: str
 
 

@@ -92,31 +92,38 @@ class RedisStore(Rulebook):
     def create(self, new: NewVerification) -> Answer:
         """See :class:`otpvoice.core.store_port.Store`."""
         keys = [
-            self._keys.number(new.number),
+            self._keys.number(new.number_hash),
             self._keys.verification(new.id),
             self._keys.speech(new.id),
             self._again(new.client, new.idempotency),
-            self._keys.reference(new.shares.reference),
+            self._keys.reference(new.limit_keys.reference_hash),
         ]
         fields: list[Argument] = [
-            *("sealed_number", new.sealed_number),
-            *("digest", new.digest, "request_digest", new.request_digests[0]),
+            *("encrypted_number", new.encrypted_number),
+            *("digest", new.code_digest, "request_digest", new.request_digests[0]),
             *("route", new.route, "locale", new.locale),
             *(("flow", new.flow) if new.flow else ()),
             *("code_length", new.code_length, "checks_left", new.max_checks),
             *(("own_code", 1) if new.own_code else ()),
-            *(("test", 1) if new.is_test else ()),
-            *(("trial", 1) if new.is_trial else ()),
+            *(("test", 1) if new.is_test_number else ()),
+            *(("trial", 1) if new.is_live_test else ()),
             *self._facts_of(new.client),
             *(("reference", new.reference) if new.reference is not None else ()),
         ]
         arguments: list[Argument] = [
-            *(new.id, new.client, new.number, int(new.own_code), new.call_after, new.ttl),
-            *(new.keep, new.queue_margin, HEARD_WITHIN, OVERDUE_AFTER),
-            *(*_call(new.call), new.sealed_speech),
+            *(
+                new.id,
+                new.client,
+                new.number_hash,
+                int(new.own_code),
+                new.call_after_ms,
+                new.ttl_ms,
+            ),
+            *(new.retention_ms, new.queue_margin_ms, HEARD_WITHIN, OVERDUE_AFTER),
+            *(*_call(new.call), new.encrypted_speech),
             *(_body(new.idempotency), _DAY),
-            *(new.shares.prefix, new.shares.area, new.shares.region),
-            *(_or_empty(new.shares.ip), new.shares.reference),
+            *(new.limit_keys.prefix_hash, new.limit_keys.area, new.limit_keys.region),
+            *(_or_empty(new.limit_keys.address_hash), new.limit_keys.reference_hash),
             *(len(new.request_digests), *new.request_digests, *fields),
         ]
         return self._answer(self._run("create", keys, arguments))
@@ -136,11 +143,13 @@ class RedisStore(Rulebook):
         """See :class:`otpvoice.core.store_port.Store`."""
         return self._once("check", verification_id, client, idempotency, length, *digests)
 
-    def end(self, verification_id: str, client: str, status: Status, reason: EndReason) -> Answer:
+    def close_verification(
+        self, verification_id: str, client: str, status: Status, reason: EndReason
+    ) -> Answer:
         """See :class:`otpvoice.core.store_port.Store`."""
         return self._step("end", verification_id, client, status, reason)
 
-    def call(
+    def request_call(
         self,
         verification_id: str,
         client: str,
@@ -345,7 +354,7 @@ class RedisStore(Rulebook):
         return self._answer(self._run(name, keys, arguments))
 
     def _again(self, client: str, idempotency: Idempotency | None) -> str:
-        return self._keys.again(client, idempotency.key if idempotency else "")
+        return self._keys.again(client, idempotency.key_hash if idempotency else "")
 
 
 def _is_token(reply: object) -> bool:
@@ -365,7 +374,7 @@ def _unsent(result: CallResult) -> str:
 
 
 def _body(idempotency: Idempotency | None) -> str:
-    return idempotency.body if idempotency else ""
+    return idempotency.body_hash if idempotency else ""
 
 
 def _or_empty(value: str | int | None) -> Argument:

@@ -132,7 +132,7 @@ _RECORDS: Final[Mapping[str, _Record]] = {
     ),
     "verification": _Record(
         required=(
-            *("client", "number", "sealed_number", "status", "created_at", "expires_at"),
+            *("client", "number", "encrypted_number", "status", "created_at", "expires_at"),
             *("version", "code_length", "checks_left", "queue_margin", "route", "locale"),
         ),
         forms={

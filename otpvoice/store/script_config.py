@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from otpvoice.core.limits import (
-    DAY,
-    LIMITS,
+    DAY_MS,
+    LIMIT_MESSAGES,
     CallLimits,
-    Label,
+    LabeledQuota,
     Quota,
     Ratio,
-    labels,
+    labeled_quotas,
 )
-from otpvoice.core.verification import CALL_MOVES, REDIALED, Route
+from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, Route
 from otpvoice.store.schema import records_lua
 
 ROUTE_FAILURES: Final = 5
@@ -40,14 +40,14 @@ class QueueRules:
     """Clients of ``limits`` that are sent events."""
 
     def lua(self) -> str:
-        """``CALL_MOVES``, ``RULES`` and ``CLIENT``.
+        """``CALL_TRANSITIONS``, ``RULES`` and ``CLIENT``.
 
         A quota is ``{label, count, window}``; one of a client or of the whole service, which is
         counted in a tally, has its ``name`` besides; a breaker is ``{percent, window}`` or false.
         """
-        moves = {str(status): _set(targets) for status, targets in CALL_MOVES.items()}
+        moves = {str(status): _set(targets) for status, targets in CALL_TRANSITIONS.items()}
         rules: dict[str, object] = {
-            "redialed": _set(REDIALED),
+            "redialed": _set(REDIAL_STATUSES),
             "routes": _list(f"'{route}'" for route in self.routes),
             "max_redials": self.max_redials,
             "callback_timeout": self.callback_timeout,
@@ -57,7 +57,7 @@ class QueueRules:
             **self._limits(),
         }
         return (
-            f"local CALL_MOVES = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
+            f"local CALL_TRANSITIONS = {_table(moves)}\nlocal RULES = {_table(rules)}\n"
             f"local CLIENTS = {_table(self._clients())}\n"
             "local NOBODY = { tallies = {}, deliver_only = false, told = false }\n"
             "local function CLIENT(name) return CLIENTS[name] or NOBODY end\n"
@@ -75,7 +75,9 @@ class QueueRules:
         limits = self.limits
         return {
             **{
-                setting: _list(_quota(each) for each in labels(setting, getattr(limits, setting)))
+                setting: _list(
+                    _quota(each) for each in labeled_quotas(setting, getattr(limits, setting))
+                )
                 for setting in (
                     "calls_per_number",
                     "all_calls_per_number",
@@ -95,7 +97,7 @@ class QueueRules:
             "every_client": _list(
                 _quota(label, "name = 'day', ") for label in _a_day(limits.calls_per_day)
             ),
-            "settings": _list(f"'{setting}'" for setting in LIMITS),
+            "settings": _list(f"'{setting}'" for setting in LIMIT_MESSAGES),
             "records": records_lua(),
         }
 
@@ -103,7 +105,10 @@ class QueueRules:
         """What a call of ``client`` is counted in besides what all calls are."""
         own = self.limits.clients[client]
         each = [
-            *((f"client {client}", label) for label in labels("calls_per_client", own.calls)),
+            *(
+                (f"client {client}", label)
+                for label in labeled_quotas("calls_per_client", own.calls)
+            ),
             *((f"day of client {client}", label) for label in _a_day(own.calls_per_day)),
         ]
         return _list(_quota(label, f"name = '{name}', ") for name, label in each)
@@ -112,17 +117,17 @@ class QueueRules:
 def _remembered(limits: CallLimits) -> int:
     """How long (ms) it is known of a number when it was called."""
     counted = (limits.calls_per_number, limits.all_calls_per_number, limits.unverified_per_prefix)
-    return max([DAY, *(quota.window for quotas in counted for quota in quotas)])
+    return max([DAY_MS, *(quota.window_ms for quotas in counted for quota in quotas)])
 
 
-def _a_day(count: int | None) -> Iterator[Label]:
+def _a_day(count: int | None) -> Iterator[LabeledQuota]:
     if count is not None:
-        yield Label("calls_per_day", Quota("", count, DAY))
+        yield LabeledQuota("calls_per_day", Quota("", count, DAY_MS))
 
 
-def _quota(label: Label, name: str = "") -> str:
+def _quota(label: LabeledQuota, name: str = "") -> str:
     quota = label.quota
-    return f"{{ {name}label = '{label.text}', count = {quota.count}, window = {quota.window} }}"
+    return f"{{ {name}label = '{label.label}', count = {quota.count}, window = {quota.window_ms} }}"
 
 
 def _count(count: int | None) -> int:
@@ -133,7 +138,7 @@ def _count(count: int | None) -> int:
 def _ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return "false"
-    return f"{{ percent = {ratio.percent}, window = {ratio.window} }}"
+    return f"{{ percent = {ratio.percent}, window = {ratio.window_ms} }}"
 
 
 def _set(words: Iterable[str]) -> str:

@@ -1,13 +1,13 @@
 """Operators' searches: every reading of the search text is looked up, the results are merged."""
 
-from otpvoice.core.keys import NumberKey
+from otpvoice.core.keys import NumberHasher
 from otpvoice.core.search import Query
 from otpvoice.core.verification import Verification
 from otpvoice.store.admin import Operations, telephone_of
 
 
 def find(
-    operations: Operations, query: Query, number_key: NumberKey, by: str
+    operations: Operations, query: Query, number_key: NumberHasher, by: str
 ) -> list[Verification]:
     """Return the verifications that match, each once, the newest first.
 
@@ -26,7 +26,7 @@ def find(
     if query.number is not None:
         found += operations.find_by_number(telephone_of(query.number, number_key), by)
     if query.reference is not None:
-        reference = number_key.shared("reference", query.reference)
+        reference = number_key.hash_attribute("reference", query.reference)
         found += operations.find_by_reference(reference, by)
     by_id = {each.id: each for each in found}
     return sorted(by_id.values(), key=lambda each: each.created_at, reverse=True)

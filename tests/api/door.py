@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from world import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY, WEBHOOK_SECRET
 
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.service import open_number, open_speech
+from otpvoice.core.service import decrypt_number, decrypt_speech
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.settings import Settings, load
 from otpvoice.store.models import CallResult, Claim
@@ -182,5 +182,5 @@ class HandDialer:
 
     def reads(self, claim: Claim) -> tuple[str, str, str]:
         """Number, code and name, as they would go to the provider."""
-        number = open_number(self._ring, claim.verification_id, claim.sealed_number)
-        return (number, *open_speech(self._ring, claim.verification_id, claim.sealed_speech))
+        number = decrypt_number(self._ring, claim.verification_id, claim.encrypted_number)
+        return (number, *decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech))

@@ -212,13 +212,13 @@ def test_an_expired_token_is_told_apart(door: Door) -> None:
     """401 ``token_expired`` for everything, its own and others'; then not even 403 or 404."""
     one = door.asks()
     tokens = ClientTokens(KeyRing([base64.b64decode(RING_KEY)]))
-    over = tokens.make("login", one["id"], int(time.time() - 601) * 1000)
+    over = tokens.issue("login", one["id"], int(time.time() - 601) * 1000)
     app = with_token(over, door)
     answers = [*everything(app, one["id"]), *everything(app, UNKNOWN)]
     answers += [app.creates(), app.does(one, "approve")]
     assert are_alike([problem(answer, 401, "token_expired") for answer in answers])
     assert door.looks(one)["version"] == one["version"]
-    still = tokens.make("login", one["id"], int(time.time() - 540) * 1000)
+    still = tokens.issue("login", one["id"], int(time.time() - 540) * 1000)
     assert with_token(still, door).looks(one)["status"] == "pending"
 
 
@@ -230,7 +230,7 @@ def test_a_wrong_token_is_nobodys(door: Door) -> None:
     wrong = [
         *(token[:-1], token + "A", token[:4], f"{token}=", token.replace("vct_", "vct_A")),
         *(f"{token[:at]}{'A' if token[at] != 'A' else 'B'}{token[at + 1 :]}" for at in (5, 20, 50)),
-        *(strange.make("login", one["id"], end) for end in (0, int(time.time() * 1000))),
+        *(strange.issue("login", one["id"], end) for end in (0, int(time.time() * 1000))),
     ]
     answers = [with_token(each, door).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
     answers += [with_token(each, door).creates() for each in wrong]

@@ -15,7 +15,7 @@ def test_evidence_that_can_not_be_opened(door: Door, redis: Redis) -> None:
     began = door.asks()
     door.does(began, "cancel")
     (key,) = redis.scan_iter("*verification:vrf_*")
-    redis.hset(key, "sealed_number", "damaged")
+    redis.hset(key, "encrypted_number", "damaged")
     problem(door.does(began, "approve"), 500, "internal_error")
 
 

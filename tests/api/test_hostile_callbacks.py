@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import ASHA, BRIDGE, PATH_TOKEN, WEBHOOK_SECRET
 
-from otpvoice.core.verification import CALL_MOVES, CallStatus
+from otpvoice.core.verification import CALL_TRANSITIONS, CallStatus
 
 EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "30"))
 CODE = "4711"
@@ -159,4 +159,4 @@ def assert_moved_as_allowed(before: dict[str, Any], after: dict[str, Any]) -> No
     ]
     for old, new in zip(before["calls"], after["calls"], strict=False):
         was, now = CallStatus(old["status"]), CallStatus(new["status"])
-        assert now is was or now in CALL_MOVES[was], (was, now)
+        assert now is was or now in CALL_TRANSITIONS[was], (was, now)

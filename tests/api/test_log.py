@@ -251,4 +251,4 @@ def _known_id(client: Redis) -> str:
 
 def _damage(client: Redis) -> None:
     key = next(client.scan_iter("*verification:vrf_*"))
-    client.hset(key, "sealed_number", f"{NUMBER} {CODE} canary-body")
+    client.hset(key, "encrypted_number", f"{NUMBER} {CODE} canary-body")

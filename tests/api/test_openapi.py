@@ -208,9 +208,9 @@ codes = st.from_regex(r"[0-9]{3,11}", fullmatch=True) | st.text(max_size=12)
 @example("١٢٣٤")
 def test_a_code_is_what_the_document_says(document: dict[str, Any], text: str) -> None:
     """The pattern takes exactly what is taken, of checks and of own codes."""
-    is_taken = not CheckRequest(code=text).faults()
+    is_taken = not CheckRequest(code=text).field_errors()
     assert member_of(document, "CheckRequest", "code").is_valid(text) == is_taken
-    is_taken = not CreateRequest(to="", code=text).faults()
+    is_taken = not CreateRequest(to="", code=text).field_errors()
     assert member_of(document, "CreateRequest", "code").is_valid(text) == is_taken
 
 

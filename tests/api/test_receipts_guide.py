@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from world import ASHA, RING_KEY
 
 from otpvoice.app import create_app
-from otpvoice.core.keys import receipt_seed
-from otpvoice.core.receipts import RECEIPT_LIFE, RECEIPT_TYPE
+from otpvoice.core.keys import derive_receipt_key
+from otpvoice.core.receipts import RECEIPT_LIFETIME_S, RECEIPT_TYPE
 from otpvoice.store.redis_store import RedisStore
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"
@@ -90,7 +90,7 @@ def test_the_python_sample_refuses_what_is_not_for_it(
 
 def test_the_python_sample_refuses_another_kind_of_token(door: Door, read_receipt: Reader) -> None:
     """Signed by the very key, for the very client: yet no receipt, or an incomplete one."""
-    signer = Ed25519PrivateKey.from_private_bytes(receipt_seed(base64.b64decode(RING_KEY)))
+    signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(base64.b64decode(RING_KEY)))
     claims = read_receipt(receipt_of(door))
     headers = {"kid": "k1", "typ": RECEIPT_TYPE}
     assert read_receipt(jwt.encode(claims, signer, "EdDSA", headers)) == claims
@@ -113,5 +113,5 @@ def test_every_sample_asks_for_the_same(language: str) -> None:
 def test_the_guide_knows_how_long_a_receipt_is_good_for() -> None:
     """Ids are to be remembered as long as the samples take it: with their leeway at both ends."""
     guide = GUIDE.read_text("utf-8")
-    assert f"{RECEIPT_LIFE} seconds later" in guide
-    assert f"EX {RECEIPT_LIFE + 2 * 10}`" in guide
+    assert f"{RECEIPT_LIFETIME_S} seconds later" in guide
+    assert f"EX {RECEIPT_LIFETIME_S + 2 * 10}`" in guide

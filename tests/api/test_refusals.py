@@ -221,7 +221,7 @@ def test_a_fault_of_ours_is_told_without_its_words(door: Door, redis: Redis) -> 
     """A damaged record is a 500 problem that says where to look and nothing else."""
     began = door.asks(code="1234")
     (key,) = redis.scan_iter("*verification:vrf_*")
-    redis.hset(key, "sealed_number", b"\x01 canary of the damage")
+    redis.hset(key, "encrypted_number", b"\x01 canary of the damage")
     answer = door.get(f"{VERIFICATIONS}/{began['id']}")
     body = problem(answer, 500, "internal_error")
     assert "canary" not in answer.text

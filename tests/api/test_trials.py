@@ -20,7 +20,7 @@ RING = KeyRing([base64.b64decode(RING_KEY)])
 @pytest.fixture
 def call(door: Door, dialer: HandDialer, settings: Settings) -> Call:
     """A trial's, that the provider took."""
-    begun = create_service(settings, door.store).try_out("login", CreateRequest(ASHA))
+    begun = create_service(settings, door.store).create_live_test("login", CreateRequest(ASHA))
     dialer.places(provider_id="their-id")
     return begun.calls[0]
 

@@ -4,9 +4,9 @@ import pytest
 from world import BRIDGE
 
 from otpvoice.core.flow import Flow
-from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
-from otpvoice.core.service import ClientProfile, CodeRules, Verifications
+from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.verification import Route
 from otpvoice.store.redis_store import RedisStore
 
@@ -26,11 +26,13 @@ def service(store: RedisStore, ring: KeyRing) -> Verifications:
     return Verifications(
         store=store,
         ring=ring,
-        number_key=NumberKey(b"the number key of these tests..."),
+        number_hasher=NumberHasher(b"the number key of these tests..."),
         profiles={
             "login": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Customer", flows, 300),
             "bank": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Patron", flows, 60),
         },
         routes=(Route.C2C, Route.OBD),
-        rules=CodeRules(code_length=6, max_checks=5, min_remaining_life=60, keep=7 * 86_400),
+        policy=CodePolicy(
+            code_length=6, max_checks=5, min_remaining_life_s=60, retention_s=7 * 86_400
+        ),
     )

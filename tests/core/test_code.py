@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import pytest
 
-from otpvoice.core.code import CODE_SHAPE, Hotp, generate_code
+from otpvoice.core.code import CODE_PATTERN, Hotp, generate_code
 
 CODES = int(os.environ.get("OTPVOICE_TEST_CODES", "10000"))
 CHANCE = 1e-8
@@ -45,7 +45,7 @@ def test_codes_have_the_shape_that_a_check_wants(length: int) -> None:
     """As many ASCII digits as asked for, as a string."""
     for _ in range(200):
         code = generate_code(length)
-        assert CODE_SHAPE.fullmatch(code)
+        assert CODE_PATTERN.fullmatch(code)
         assert len(code) == length
 
 
@@ -93,7 +93,7 @@ def test_the_measure_sees_a_crooked_generator() -> None:
 )
 def test_shapes_that_are_no_code(text: str) -> None:
     """4 to 10 ASCII digits are a code, and nothing else is."""
-    assert not CODE_SHAPE.fullmatch(text)
+    assert not CODE_PATTERN.fullmatch(text)
 
 
 def test_a_code_is_the_hotp_value_of_its_secret() -> None:

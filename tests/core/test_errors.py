@@ -6,7 +6,7 @@ import re
 import pytest
 
 from otpvoice.core import errors
-from otpvoice.core.errors import Fault, InvalidRequest, OtpvoiceError
+from otpvoice.core.errors import FieldError, InvalidRequest, OtpvoiceError
 
 CLASSES = {
     name: kind for name, kind in inspect.getmembers(errors, inspect.isclass)
@@ -43,6 +43,6 @@ def test_no_error_knows_http(kind: type[OtpvoiceError]) -> None:
 
 def test_a_refused_member_is_pointed_at() -> None:
     """The pointer stands in the text and in the evidence (RFC 6901)."""
-    refusal = InvalidRequest.at("/code", "must be a string")
+    refusal = InvalidRequest.for_field("/code", "must be a string")
     assert str(refusal) == "/code must be a string"
-    assert refusal.faults == (Fault("/code", "must be a string"),)
+    assert refusal.field_errors == (FieldError("/code", "must be a string"),)

@@ -85,7 +85,7 @@ def test_a_refusal_names_the_limit_and_the_wait(service: Verifications, store: R
     assert store.mark(claim, 165_000, [0])
     store.record(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
     with pytest.raises(RateLimited) as refused:
-        service.call("login", begun.id, CallRequest())
+        service.request_call("login", begun.id, CallRequest())
     assert (refused.value.limit, refused.value.retry_after) == ("calls_per_number", 600)
     assert refused.value.verification
     assert refused.value.verification.id == begun.id

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from world import ASHA
 
-from otpvoice.core.keys import KeyRing, receipt_seed
-from otpvoice.core.receipts import Receipts
+from otpvoice.core.keys import KeyRing, derive_receipt_key
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.verification import EndReason, Status, Verification
 
 OLD, NEW = (bytes([n]) * 32 for n in (1, 2))
 ISSUER: Final = "https://otp.example.com"
-RECEIPTS: Final = Receipts({"k1": OLD}, ISSUER)
+RECEIPTS: Final = ReceiptSigner({"k1": OLD}, ISSUER)
 APPROVED_AT: Final = 1_767_225_600
 """Seconds since 1970."""
 APPROVED = Verification(
-    id="vrf_0123456789abcdef0123456789abcdef", client="login", sealed_number=b"",
+    id="vrf_0123456789abcdef0123456789abcdef", client="login", encrypted_number=b"",
     status=Status.APPROVED, reason=None, reference="login-81", created_at=APPROVED_AT * 1000 - 9000,
     expires_at=APPROVED_AT * 1000 + 291_000, ended_at=APPROVED_AT * 1000 + 999, version=4,
     own_code=False, code_length=6, checks_left=5, queue_margin=60_000, calls=(), gap_until=0,
@@ -54,9 +54,9 @@ def joined(*pieces: bytes) -> str:
     return b".".join(part.rstrip(b"=") for part in encoded).decode()
 
 
-def is_genuine(receipt: str, receipts: Receipts = RECEIPTS) -> bool:
+def is_genuine(receipt: str, receipts: ReceiptSigner = RECEIPTS) -> bool:
     """Whether any of the public keys verifies it, however long ago it was signed."""
-    keys = jwt.PyJWKSet.from_dict(receipts.key_set()).keys
+    keys = jwt.PyJWKSet.from_dict(receipts.jwk_set()).keys
     return any(_verifies(key, receipt) for key in keys)
 
 
@@ -99,7 +99,7 @@ def test_an_own_code_does_not_prove_the_telephone() -> None:
 def test_a_receipt_signed_again_is_the_same() -> None:
     """By another process of the same ring, and however the verification was read meanwhile."""
     later = replace(APPROVED, now=APPROVED.now + 86_400_000, version=9, gap_until=1)
-    assert Receipts({"k1": OLD}, ISSUER).sign(later, ASHA) == RECEIPTS.sign(APPROVED, ASHA)
+    assert ReceiptSigner({"k1": OLD}, ISSUER).sign(later, ASHA) == RECEIPTS.sign(APPROVED, ASHA)
 
 
 def test_receipts_and_keys_stay_what_they_are() -> None:
@@ -110,7 +110,7 @@ def test_receipts_and_keys_stay_what_they_are() -> None:
     seed = hmac.digest(hmac.digest(bytes(32), OLD, "sha256"), b"otpvoice receipt\x01", "sha256")
     signer = Ed25519PrivateKey.from_private_bytes(seed)
     raw = signer.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    assert RECEIPTS.key_set() == {
+    assert RECEIPTS.jwk_set() == {
         "keys": [
             {
                 "kty": "OKP",
@@ -130,8 +130,8 @@ def test_receipts_and_keys_stay_what_they_are() -> None:
 
 def test_the_signing_key_serves_nothing_else() -> None:
     """It is neither the ring key nor one that seals or digests."""
-    assert receipt_seed(OLD) not in {OLD, NEW, receipt_seed(NEW)}
-    assert receipt_seed(OLD)[:16] not in KeyRing([OLD]).digests("receipt")
+    assert derive_receipt_key(OLD) not in {OLD, NEW, derive_receipt_key(NEW)}
+    assert derive_receipt_key(OLD)[:16] not in KeyRing([OLD]).digests("receipt")
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -167,10 +167,10 @@ def test_the_first_key_signs_and_all_verify() -> None:
         {"k2": NEW, "k1": OLD},
         {"k2": NEW},
     ]
-    ages = [Receipts(ring, ISSUER) for ring in rings]
+    ages = [ReceiptSigner(ring, ISSUER) for ring in rings]
     receipts = [age.sign(APPROVED, ASHA) for age in ages]
     signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts]
-    published = [[key["kid"] for key in age.key_set()["keys"]] for age in ages]
+    published = [[key["kid"] for key in age.jwk_set()["keys"]] for age in ages]
     believed = [[is_genuine(receipt, age) for receipt in receipts] for age in ages]
     assert signed_by == ["k1", "k1", "k2", "k2"]
     assert published == [["k1"], ["k1", "k2"], ["k2", "k1"], ["k2"]]
@@ -199,6 +199,6 @@ def test_what_the_client_approved_has_no_receipt() -> None:
 
 def test_nothing_secret_is_published() -> None:
     """Public members only: RFC 8037 keeps the private key in ``d``."""
-    (key,) = RECEIPTS.key_set()["keys"]
+    (key,) = RECEIPTS.jwk_set()["keys"]
     assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
-    assert base64.urlsafe_b64decode(key["x"] + "=") != receipt_seed(OLD)
+    assert base64.urlsafe_b64decode(key["x"] + "=") != derive_receipt_key(OLD)

@@ -26,14 +26,14 @@ def read(kind: type[Body], members: object) -> Body:
 
 def faulty(body: RequestBody) -> list[str]:
     """The pointers of what is wrong with it."""
-    return [fault.pointer for fault in body.faults()]
+    return [fault.pointer for fault in body.field_errors()]
 
 
 def test_the_least_and_the_most_that_a_create_says() -> None:
     """Only ``to`` is needed; all members of the contract are known."""
     least = read(CreateRequest, {"to": ASHA})
     assert least == CreateRequest(to=ASHA)
-    assert not least.faults()
+    assert not least.field_errors()
     most = {
         "to": ASHA, "name": "Asha", "locale": "hi-IN", "code": "0123", "call_after": 300,
         "ttl": 600, "route": "c2c", "reference": "r" * 64, "ip": "2001:db8::1",
@@ -41,7 +41,7 @@ def test_the_least_and_the_most_that_a_create_says() -> None:
     body = read(CreateRequest, most)
     assert msgspec.to_builtins(body) == most
     assert body.route is Route.C2C
-    assert not body.faults()
+    assert not body.field_errors()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_all_faults_are_told_at_once() -> None:
 @pytest.mark.parametrize("code", ["1234", "0000", "0123456789"])
 def test_codes_that_can_be_handed_in(code: str) -> None:
     """4 to 10 digits, leading zeros included."""
-    assert not read(CheckRequest, {"code": code}).faults()
+    assert not read(CheckRequest, {"code": code}).field_errors()
 
 
 @pytest.mark.parametrize("code", ["१२३४५६", "１２３４５６", "123456\n", " 123456", "12" * 6, ""])
@@ -150,6 +150,6 @@ def test_a_call_request_may_say_nothing() -> None:
 
 def test_cancel_and_approve_say_nothing() -> None:
     """A member is a mistake of the caller's."""
-    assert not read(EmptyRequest, {}).faults()
+    assert not read(EmptyRequest, {}).field_errors()
     with pytest.raises(msgspec.DecodeError):
         read(EmptyRequest, {"reason": "x"})

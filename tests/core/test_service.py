@@ -7,7 +7,7 @@ from world import ASHA, BRIDGE
 
 from otpvoice.core.errors import (
     CallsUnavailable,
-    Fault,
+    FieldError,
     InvalidNumber,
     InvalidRequest,
     NoCallYet,
@@ -18,9 +18,9 @@ from otpvoice.core.errors import (
     TooLate,
     VerificationClosed,
 )
-from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
-from otpvoice.core.service import Verifications, open_number, open_speech, seal_speech
+from otpvoice.core.service import Verifications, decrypt_number, decrypt_speech, encrypt_speech
 from otpvoice.core.verification import CallStatus, EndReason, Route, Status
 from otpvoice.store.models import CallResult, Claim
 from otpvoice.store.redis_store import RedisStore
@@ -40,7 +40,7 @@ def spoken(store: RedisStore, ring: KeyRing) -> tuple[str, str]:
     """Code and name of the next due call, as its dialer reads them before it sends the call."""
     claim = claimed(store)
     assert store.mark(claim, 165_000, GAPS)
-    return open_speech(ring, claim.verification_id, claim.sealed_speech)
+    return decrypt_speech(ring, claim.verification_id, claim.encrypted_speech)
 
 
 def calls_busy(store: RedisStore) -> None:
@@ -53,18 +53,24 @@ def calls_busy(store: RedisStore) -> None:
 def test_a_request_is_recognised_by_all_that_it_is(service: Verifications) -> None:
     """By who asks, for what, and with which key; another body is told apart from it."""
     said = ("client login", "POST /v1/verifications", "key", b"body")
-    first = service.recognise(*said)
-    assert service.recognise(*said) == first
+    first = service.request_fingerprint(*said)
+    assert service.request_fingerprint(*said) == first
     for other in (
         ("client bank", *said[1:]),
         (said[0], "POST /v1/verifications/vrf_0/checks", *said[2:]),
         (said[0], "PUT /v1/verifications", *said[2:]),
         (*said[:2], "kez", said[3]),
     ):
-        again = service.recognise(*other)
-        assert (again.key == first.key, again.body == first.body) == (False, True)
-    other_body = service.recognise(*said[:3], b"bodz")
-    assert (other_body.key == first.key, other_body.body == first.body) == (True, False)
+        again = service.request_fingerprint(*other)
+        assert (again.key_hash == first.key_hash, again.body_hash == first.body_hash) == (
+            False,
+            True,
+        )
+    other_body = service.request_fingerprint(*said[:3], b"bodz")
+    assert (other_body.key_hash == first.key_hash, other_body.body_hash == first.body_hash) == (
+        True,
+        False,
+    )
 
 
 # Create ------------------------------------------------------------------------------------------
@@ -130,11 +136,11 @@ def test_a_test_number_has_its_code(
 def test_the_number_is_sealed_and_comes_back(service: Verifications, ring: KeyRing) -> None:
     """In its canonical form, for the holder of the ring only."""
     begun = service.create("login", CreateRequest(to="+9109876543210")).verification
-    assert service.number_of(begun) == ASHA
-    assert ASHA.encode() not in begun.sealed_number
-    assert open_number(ring, begun.id, begun.sealed_number) == ASHA
-    with pytest.raises(SealBroken):
-        open_number(KeyRing([bytes(32)]), begun.id, begun.sealed_number)
+    assert service.decrypt_number(begun) == ASHA
+    assert ASHA.encode() not in begun.encrypted_number
+    assert decrypt_number(ring, begun.id, begun.encrypted_number) == ASHA
+    with pytest.raises(DecryptionError):
+        decrypt_number(KeyRing([bytes(32)]), begun.id, begun.encrypted_number)
 
 
 def test_one_telephone_written_in_two_ways_is_one(service: Verifications) -> None:
@@ -192,7 +198,7 @@ def test_a_delay_leaves_time_for_the_call(service: Verifications, ttl: int, late
     if latest < 300:
         with pytest.raises(InvalidRequest) as refusal:
             service.create("login", CreateRequest(to=ASHA, ttl=ttl, call_after=latest + 1))
-        assert [fault.pointer for fault in refusal.value.faults] == ["/call_after"]
+        assert [fault.pointer for fault in refusal.value.field_errors] == ["/call_after"]
 
 
 def test_the_gap_refuses_with_what_holds_and_how_long(
@@ -221,7 +227,7 @@ def test_nobody_dials(service: Verifications, store: RedisStore) -> None:
     store.clock_offset += 61_000
     for refused in (
         lambda: service.create("login", ASKS),
-        lambda: service.call("login", begun.id, CallRequest()),
+        lambda: service.request_call("login", begun.id, CallRequest()),
     ):
         with pytest.raises(CallsUnavailable) as refusal:
             refused()
@@ -256,8 +262,8 @@ def test_a_code_of_another_length_is_refused(service: Verifications) -> None:
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
     with pytest.raises(InvalidRequest) as refusal:
         service.check("login", begun.id, CheckRequest("1234"))
-    assert [fault.pointer for fault in refusal.value.faults] == ["/code"]
-    assert isinstance(refusal.value.faults[0], Fault)
+    assert [fault.pointer for fault in refusal.value.field_errors] == ["/code"]
+    assert isinstance(refusal.value.field_errors[0], FieldError)
     assert "1234" not in str(refusal.value)
     assert service.get("login", begun.id).checks_left == 5
 
@@ -270,7 +276,7 @@ def test_another_clients_verification_does_not_exist(service: Verifications) -> 
         for step in (
             service.get,
             lambda c, v: service.check(c, v, CheckRequest("123456")),
-            lambda c, v: service.call(c, v, CallRequest()),
+            lambda c, v: service.request_call(c, v, CallRequest()),
             service.cancel,
             service.approve,
         ):
@@ -288,7 +294,7 @@ def test_what_has_ended_is_closed(service: Verifications) -> None:
     assert service.cancel("login", begun.id).reason is EndReason.REQUESTED
     for step in (
         lambda: service.check("login", begun.id, CheckRequest("123456")),
-        lambda: service.call("login", begun.id, CallRequest()),
+        lambda: service.request_call("login", begun.id, CallRequest()),
         lambda: service.approve("login", begun.id),
     ):
         with pytest.raises(VerificationClosed) as refusal:
@@ -312,12 +318,14 @@ def test_a_further_call_takes_its_wishes(service: Verifications, store: RedisSto
     """Route and language of the request, else those of the create; the code stays."""
     begun = service.create("login", CreateRequest(to=ASHA, locale="hi", ttl=600)).verification
     calls_busy(store)
-    again = service.call("login", begun.id, CallRequest(Route.OBD, "en")).verification.calls[-1]
+    again = service.request_call(
+        "login", begun.id, CallRequest(Route.OBD, "en")
+    ).verification.calls[-1]
     assert (again.route, again.locale) == (Route.OBD, "default")
     store.clock_offset += 60_000
     store.sweep("dialer")
     calls_busy(store)
-    third = service.call("login", begun.id, CallRequest()).verification.calls[-1]
+    third = service.request_call("login", begun.id, CallRequest()).verification.calls[-1]
     assert (third.route, third.locale) == (Route.C2C, "hi")
 
 
@@ -327,14 +335,14 @@ def test_too_late_for_a_further_call(service: Verifications, store: RedisStore) 
     calls_busy(store)
     store.clock_offset += 250_000
     with pytest.raises(TooLate):
-        service.call("login", begun.id, CallRequest())
+        service.request_call("login", begun.id, CallRequest())
     assert service.check("login", begun.id, CheckRequest("123456")).valid
 
 
 @pytest.mark.parametrize("name", ["Asha", "Asha Rao", "", "आशा राव"])
 def test_speech_is_sealed_with_its_verification(ring: KeyRing, name: str) -> None:
     """Code and name come back apart, names with spaces too; another verification opens nothing."""
-    sealed = seal_speech(ring, "vrf_1", "0123", name)
-    assert open_speech(ring, "vrf_1", sealed) == ("0123", name)
-    with pytest.raises(SealBroken):
-        open_speech(ring, "vrf_2", sealed)
+    sealed = encrypt_speech(ring, "vrf_1", "0123", name)
+    assert decrypt_speech(ring, "vrf_1", sealed) == ("0123", name)
+    with pytest.raises(DecryptionError):
+        decrypt_speech(ring, "vrf_2", sealed)

@@ -10,9 +10,9 @@ from otpvoice.core.speech import (
     MAX_NAME,
     CodeFormat,
     clean_name,
-    seconds_to_say,
-    seconds_until_heard,
-    spell_code,
+    format_code,
+    seconds_until_code,
+    speech_seconds,
 )
 
 
@@ -235,13 +235,13 @@ def test_cleaning_twice_changes_nothing(name: str) -> None:
 )
 def test_codes_are_spelled(code_format: CodeFormat, spelled: str) -> None:
     """Digit by digit, leading zeros included (docs/provider.md, section 1)."""
-    assert spell_code("012345", code_format) == spelled
+    assert format_code("012345", code_format) == spelled
 
 
 @given(st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.sampled_from(CodeFormat))
 def test_the_digits_of_what_is_spoken_are_the_code(code: str, code_format: CodeFormat) -> None:
     """Exactly these digits in this order, and never a dot, which makes ordinals of them."""
-    spoken = spell_code(code, code_format)
+    spoken = format_code(code, code_format)
     assert "".join(filter(str.isdigit, spoken)) == code
     assert "." not in spoken
 
@@ -263,21 +263,21 @@ def test_seconds_until_the_code_was_spoken_once(
     text: str, code: str, name: str, seconds: int
 ) -> None:
     """Fifteen characters a second up to the first code's end, its digits two and a half."""
-    assert seconds_until_heard(text, code, name) == seconds
+    assert seconds_until_code(text, code, name) == seconds
 
 
 @given(st.text(max_size=300), st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.text(max_size=40))
 def test_any_text_takes_a_time(text: str, code: str, name: str) -> None:
     """Whatever the settings hold; and more words before the code never take less."""
-    seconds = seconds_until_heard(text, code, clean_name(name))
+    seconds = seconds_until_code(text, code, clean_name(name))
     assert 0 <= seconds <= 60
-    assert seconds_until_heard(f"Hello, {text}", code, clean_name(name)) >= seconds
+    assert seconds_until_code(f"Hello, {text}", code, clean_name(name)) >= seconds
 
 
 def test_how_a_code_is_written_does_not_change_its_time() -> None:
     """Commas and spaces are not spoken."""
     times = {
-        seconds_until_heard("Your code is {otp}", spell_code("012345", way), "Asha")
+        seconds_until_code("Your code is {otp}", format_code("012345", way), "Asha")
         for way in CodeFormat
     }
     assert len(times) == 1
@@ -294,4 +294,4 @@ def test_how_a_code_is_written_does_not_change_its_time() -> None:
 )
 def test_seconds_of_the_whole_flow(text: str, code: str, name: str, seconds: int) -> None:
     """The same pace to the end, each time that the code is spoken counted."""
-    assert seconds_to_say(text, code, name) == seconds
+    assert speech_seconds(text, code, name) == seconds

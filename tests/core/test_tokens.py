@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from otpvoice.core.errors import OtpvoiceError, TokenExpired, TokenInvalid
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.tokens import OUTLIVES, PREFIX, ClientToken, ClientTokens
+from otpvoice.core.tokens import GRACE_S, PREFIX, ClientToken, ClientTokens
 
 OLD, NEW = (bytes([n]) * 32 for n in (1, 2))
 TOKENS = ClientTokens(KeyRing([OLD]))
@@ -17,13 +17,13 @@ ONE, OTHER = ("vrf_" + digit * 32 for digit in "0f")
 EXPIRES_AT = 1_767_225_900
 """Seconds."""
 ENDS_AT = EXPIRES_AT + 600
-TOKEN = TOKENS.make("login-backend", ONE, EXPIRES_AT * 1000)
+TOKEN = TOKENS.issue("login-backend", ONE, EXPIRES_AT * 1000)
 
 
 def refuses(token: str, tokens: ClientTokens = TOKENS) -> bool:
     """Whether it is none of ours; the refusal quotes nothing of it."""
     with pytest.raises(TokenInvalid) as refusal:
-        tokens.read(token, EXPIRES_AT)
+        tokens.verify(token, EXPIRES_AT)
     assert str(refusal.value) == "This client token is not known."
     return True
 
@@ -35,35 +35,35 @@ def refuses(token: str, tokens: ClientTokens = TOKENS) -> bool:
 )
 def test_a_token_tells_what_it_was_made_for(client: str, verification: str, end: int) -> None:
     """Client, verification and end; it ends ten minutes after the code."""
-    read = TOKENS.read(TOKENS.make(client, verification, end * 1000), end)
+    read = TOKENS.verify(TOKENS.issue(client, verification, end * 1000), end)
     assert read == ClientToken(client, verification, end + 600)
 
 
 def test_a_token_is_short_and_fit_for_a_header() -> None:
     """Its mark, then base64url without padding: a hundred characters will do."""
     assert re.fullmatch(r"vct_[A-Za-z0-9_-]{60,90}", TOKEN)
-    assert TOKENS.make("login-backend", ONE, EXPIRES_AT * 1000) == TOKEN
-    assert OUTLIVES == 600
+    assert TOKENS.issue("login-backend", ONE, EXPIRES_AT * 1000) == TOKEN
+    assert GRACE_S == 600
 
 
 @pytest.mark.parametrize("milliseconds", [1, 999])
 def test_no_part_of_a_second_is_lost(milliseconds: int) -> None:
     """A code that ends within a second has a token that ends with that second."""
-    token = TOKENS.make("login", ONE, EXPIRES_AT * 1000 + milliseconds)
-    assert TOKENS.read(token, EXPIRES_AT).ends_at == ENDS_AT + 1
+    token = TOKENS.issue("login", ONE, EXPIRES_AT * 1000 + milliseconds)
+    assert TOKENS.verify(token, EXPIRES_AT).expires_at == ENDS_AT + 1
 
 
 @pytest.mark.parametrize("before", [600.0, 1.0, 0.001])
 def test_a_token_opens_until_its_last_moment(before: float) -> None:
     """To the end of the second before."""
-    assert TOKENS.read(TOKEN, ENDS_AT - before).verification_id == ONE
+    assert TOKENS.verify(TOKEN, ENDS_AT - before).verification_id == ONE
 
 
 @pytest.mark.parametrize("after", [0.0, 0.001, 1.0, 86_400.0])
 def test_an_expired_token_is_told_apart(after: float) -> None:
     """From its end on: another refusal than for a wrong one."""
     with pytest.raises(TokenExpired):
-        TOKENS.read(TOKEN, ENDS_AT + after)
+        TOKENS.verify(TOKEN, ENDS_AT + after)
 
 
 @pytest.mark.parametrize("at", range(len(TOKEN)))
@@ -115,9 +115,9 @@ def test_whatever_comes_is_refused(text: str, raw: bytes) -> None:
 def test_parts_of_two_tokens_make_none() -> None:
     """A later end, another verification, another client: the MAC is over all of them at once."""
     others = [
-        TOKENS.make("login-backend", OTHER, EXPIRES_AT * 1000),
-        TOKENS.make("login-backend", ONE, EXPIRES_AT * 1000 + 60_000),
-        TOKENS.make("another-login", ONE, EXPIRES_AT * 1000),
+        TOKENS.issue("login-backend", OTHER, EXPIRES_AT * 1000),
+        TOKENS.issue("login-backend", ONE, EXPIRES_AT * 1000 + 60_000),
+        TOKENS.issue("another-login", ONE, EXPIRES_AT * 1000),
     ]
     for other in others:
         for at in range(4, len(TOKEN)):
@@ -127,7 +127,7 @@ def test_parts_of_two_tokens_make_none() -> None:
 
 def test_a_forged_token_is_not_told_its_age() -> None:
     """Wrong and old is wrong: nothing in a token is believed before its MAC."""
-    forged = ClientTokens(KeyRing([NEW])).make("login", ONE, 0)
+    forged = ClientTokens(KeyRing([NEW])).issue("login", ONE, 0)
     assert refuses(forged)
 
 
@@ -137,17 +137,17 @@ def test_any_key_of_the_ring_is_known() -> None:
     made = [ClientTokens(KeyRing(ring)) for ring in rings]
     for older, newer in ((0, 1), (1, 2)):
         for maker, reader in ((older, newer), (newer, older)):
-            token = made[maker].make("login", ONE, EXPIRES_AT * 1000)
-            assert made[reader].read(token, EXPIRES_AT).verification_id == ONE
+            token = made[maker].issue("login", ONE, EXPIRES_AT * 1000)
+            assert made[reader].verify(token, EXPIRES_AT).verification_id == ONE
 
 
 def test_the_first_key_signs_and_a_dropped_key_opens_nothing() -> None:
     """What the old key signed ends with it; its follower's tokens live on."""
     both, left = ClientTokens(KeyRing([NEW, OLD])), ClientTokens(KeyRing([NEW]))
-    token = both.make("login", ONE, EXPIRES_AT * 1000)
-    assert left.read(token, EXPIRES_AT) == both.read(token, EXPIRES_AT)
+    token = both.issue("login", ONE, EXPIRES_AT * 1000)
+    assert left.verify(token, EXPIRES_AT) == both.verify(token, EXPIRES_AT)
     assert refuses(TOKEN, left)
-    assert both.read(TOKEN, EXPIRES_AT).client == "login-backend"
+    assert both.verify(TOKEN, EXPIRES_AT).client == "login-backend"
 
 
 def test_a_token_has_a_key_of_its_own() -> None:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from otpvoice.core.verification import (
-    CALL_MOVES,
+    CALL_TRANSITIONS,
     Call,
     CallStatus,
     NextActions,
@@ -32,7 +32,7 @@ CALL = Call(
     live_until=None, placed_at=None, ended_at=None, duration=None, heard=None, raw=None,
 )  # fmt: skip
 PENDING = Verification(
-    id="vrf_1", client="login", sealed_number=b"", status=Status.PENDING, reason=None,
+    id="vrf_1", client="login", encrypted_number=b"", status=Status.PENDING, reason=None,
     reference=None, created_at=NOW, expires_at=NOW + 300 * SECOND, ended_at=None, version=1,
     own_code=False, code_length=6, checks_left=5, queue_margin=60 * SECOND, calls=(), gap_until=0,
     limit="", limit_until=0, wrong_codes_until=0, now=NOW,
@@ -58,39 +58,39 @@ def live(status: CallStatus, until: int | None) -> Call:
 
 def test_every_state_has_its_row() -> None:
     """None is forgotten."""
-    assert set(CALL_MOVES) == set(CallStatus)
+    assert set(CALL_TRANSITIONS) == set(CallStatus)
 
 
 def test_ended_states_have_no_way_out_and_others_have() -> None:
     """The first final state wins; nothing else is a dead end."""
-    assert {status for status, ways in CALL_MOVES.items() if not ways} == ENDED
+    assert {status for status, ways in CALL_TRANSITIONS.items() if not ways} == ENDED
 
 
 def test_every_state_can_be_reached_and_can_end() -> None:
     """From queued; and from each there is a way to an end."""
     reached, ending = {CallStatus.QUEUED}, set(ENDED)
     for _ in CallStatus:
-        reached |= {to for status in reached for to in CALL_MOVES[status]}
-        ending |= {status for status, ways in CALL_MOVES.items() if ways & ending}
+        reached |= {to for status in reached for to in CALL_TRANSITIONS[status]}
+        ending |= {status for status, ways in CALL_TRANSITIONS.items() if ways & ending}
     assert reached == ending == set(CallStatus)
 
 
 def test_no_state_moves_to_itself() -> None:
     """A move is a change."""
-    assert not [status for status, ways in CALL_MOVES.items() if status in ways]
+    assert not [status for status, ways in CALL_TRANSITIONS.items() if status in ways]
 
 
 def test_what_was_placed_never_comes_back() -> None:
     """From placed or unknown no way leads to the queue: it may have rung, and would ring twice."""
     for status in (CallStatus.PLACED, CallStatus.UNKNOWN):
-        assert not CALL_MOVES[status] & {
+        assert not CALL_TRANSITIONS[status] & {
             CallStatus.QUEUED, CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
         }  # fmt: skip
 
 
 def test_only_a_claimed_call_is_placed() -> None:
     """From the queue the way to a phone leads through dialing only."""
-    assert CALL_MOVES[CallStatus.QUEUED] == {
+    assert CALL_TRANSITIONS[CallStatus.QUEUED] == {
         CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.phone import only_region, parse_written_number, read_number
+from otpvoice.core.phone import parse_number, parse_written_number, single_region
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_any_written_text_is_a_number_or_refused(text: str, region: str | None) 
     """Nothing else is raised, and what is found is a number for the strict parser."""
     with suppress(InvalidNumber):
         found = parse_written_number(text, region)
-        assert read_number(found.e164) == found
+        assert parse_number(found.e164) == found
 
 
 def test_only_region_of_several_or_none_is_none() -> None:
     """One region alone says where a number without calling code belongs."""
-    assert only_region(["IN"]) == "IN"
-    assert only_region(["IN", "US"]) is only_region([]) is None
+    assert single_region(["IN"]) == "IN"
+    assert single_region(["IN", "US"]) is single_region([]) is None

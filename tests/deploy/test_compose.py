@@ -12,7 +12,7 @@ from deploy.proxy import CONFIG
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S
 from otpvoice.cli.processes import DIALER_GRACE_S
-from otpvoice.settings.sources import given_in_environment, given_in_secret_directory
+from otpvoice.settings.sources import values_from_environment, values_from_secrets_directory
 
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent
@@ -59,8 +59,8 @@ def test_variables_and_secret_files_of_a_container_are_settings(name: str, tmp_p
     assert variables["OTPVOICE_SECRETS_DIR"] == "/run/secrets"
     for secret in OTPVOICE_SERVICES[name]["secrets"]:
         (tmp_path / secret).touch()
-    given, warnings = given_in_environment(variables)
-    secrets, more = given_in_secret_directory(tmp_path)
+    given, warnings = values_from_environment(variables)
+    secrets, more = values_from_secrets_directory(tmp_path)
     assert warnings == more == []
     assert len(given) == len(variables) - 2  # OTPVOICE_CONFIG and the directory are none
     assert len(secrets) == len(OTPVOICE_SERVICES[name]["secrets"]) == 5

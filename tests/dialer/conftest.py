@@ -8,9 +8,9 @@ from world import Desk, Phones
 
 from otpvoice.app import create_dialer
 from otpvoice.core.flow import Flow
-from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
-from otpvoice.core.service import ClientProfile, CodeRules, Verifications
+from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.verification import Route
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
@@ -55,20 +55,20 @@ def dialer_of(
 def service(store: RedisStore, settings: Settings) -> Verifications:
     """The use cases, for several clients."""
     profile = ClientProfile(
-        rules=NumberRules(["IN"], ["mobile"]),
+        number_rules=NumberRules(["IN"], ["mobile"]),
         bridge=settings.provider.bridge,
         caller_id=f"+{settings.provider.bridge}",
         default_name="Customer",
         flows={"default": Flow("24"), "hi": Flow("25")},
-        ttl=300,
+        ttl_s=300,
     )
     return Verifications(
         store=store,
         ring=KeyRing([named.key for named in settings.secrets.keys]),
-        number_key=NumberKey(settings.secrets.number_key),
+        number_hasher=NumberHasher(settings.secrets.number_key),
         profiles={"login": profile, "bank": replace(profile, default_name="Patron")},
         routes=(Route.OBD, Route.C2C),
-        rules=CodeRules(code_length=6, max_checks=5, min_remaining_life=60, keep=604800),
+        policy=CodePolicy(code_length=6, max_checks=5, min_remaining_life_s=60, retention_s=604800),
     )
 
 

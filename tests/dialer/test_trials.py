@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from world import ASHA, Desk, Phones
 
-from otpvoice.core.keys import KeyRing, SealBroken
+from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallStatus
@@ -23,7 +23,7 @@ def test_the_reply_is_kept_word_by_word(
     service: Verifications, desk: Desk, store: RedisStore, ring: KeyRing, redis: Redis
 ) -> None:
     """Whoever has the ring reads it; in the store there is no number and no code."""
-    call = service.try_out("login", CreateRequest(ASHA, code="482913")).calls[0]
+    call = service.create_live_test("login", CreateRequest(ASHA, code="482913")).calls[0]
     assert desk.dials()
     ((_, sealed),) = store.overheard(call.id)
     heard = decrypt_exchange(ring, call.id, sealed)
@@ -41,7 +41,7 @@ def test_silence_is_kept_too(
 ) -> None:
     """With the name of what broke, and how long it took."""
     phones.behave(ASHA, "timeout", rings=False)
-    begun = service.try_out("login", CreateRequest(ASHA))
+    begun = service.create_live_test("login", CreateRequest(ASHA))
     assert desk.dials(over_within=0.3)
     ((_, sealed),) = store.overheard(begun.calls[0].id)
     heard = decrypt_exchange(ring, begun.calls[0].id, sealed)
@@ -61,6 +61,6 @@ def test_of_other_calls_nothing_is_kept(desk: Desk, redis: Redis) -> None:
 def test_it_opens_for_its_own_call_only(ring: KeyRing) -> None:
     """A seal is bound to the call."""
     call, other = "call_" + "a" * 32, "call_" + "b" * 32
-    sealed = ring.seal("{}", f"{call} heard")
-    with pytest.raises(SealBroken):
+    sealed = ring.encrypt("{}", f"{call} heard")
+    with pytest.raises(DecryptionError):
         decrypt_exchange(ring, other, sealed)

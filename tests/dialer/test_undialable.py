@@ -99,10 +99,10 @@ def test_further_call_has_the_flow_of_its_locale(
     """Asked for in another language, or without one: then it is that of the verification."""
     begun = old_desk.asks(client="bank", locale="hi", call_after=100)
     (call,) = begun.calls
-    service.call("bank", begun.id, CallRequest())
+    service.request_call("bank", begun.id, CallRequest())
     assert redis.hmget(f"{CALL}{call.id}", "locale", "flow") == [b"hi", b"25"]
     later = old_desk.asks("+919812345678", client="bank", call_after=100)
-    service.call("bank", later.id, CallRequest(locale="hi"))
+    service.request_call("bank", later.id, CallRequest(locale="hi"))
     assert redis.hmget(f"{CALL}{later.calls[0].id}", "locale", "flow") == [b"hi", b"25"]
 
 

@@ -16,7 +16,7 @@ from login_backend import Settings, create_app
 from otpvoice.cli.stack import Stack
 from otpvoice.cli.stack_settings import CLIENT
 from otpvoice.client import Client
-from otpvoice.core.keys import receipt_seed
+from otpvoice.core.keys import derive_receipt_key
 from otpvoice.settings import load
 
 SECRET = "a-session-secret-of-the-tests, 32 characters and more"
@@ -102,7 +102,7 @@ def test_a_receipt_is_for_the_login_that_it_names(
 def resigned(stack: Stack) -> Callable[..., str]:
     """A receipt with changes, signed by the service's own key."""
     (ring_key,) = load({"OTPVOICE_CONFIG": str(stack.configuration)}).settings.secrets.keys
-    signer = Ed25519PrivateKey.from_private_bytes(receipt_seed(ring_key.key))
+    signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(ring_key.key))
 
     def resign(receipt: str, typ: str = "otpvoice-receipt+jwt", **changes: Any) -> str:
         claims = jwt.decode(receipt, options={"verify_signature": False})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logs.test_mask import CODES, CREDENTIALS, FORMS, NUMBERS, SECRETS, SPELLED
 
-from otpvoice.core.keys import NumberKey, short_name
+from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import CallStatus
 from otpvoice.logs import Redactor
@@ -104,7 +104,7 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
     ("http", "request_id", "login-7", None),
     ("http", "verification", "vrf_00000000000000000000000000004711", None),
     ("http", "to", "+91******3210", None),
-    ("http", "number", short_name(NumberKey(bytes(32)).name("+919876543210")), None),
+    ("http", "number", LogId.from_hash(NumberHasher(bytes(32)).hash("+919876543210")), None),
     ("http", "client", "bank-2026", None),
     ("http", "app", True, None),
     ("http", "method", "POST", None),
@@ -168,7 +168,7 @@ def test_measurements_survive(ms: float, few: int, moment: datetime) -> None:
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
 def test_ids_and_masked_numbers_survive_for_any_number(number: str) -> None:
     """Short numbers as well."""
-    key = NumberKey(bytes(range(32)))
+    key = NumberHasher(bytes(range(32)))
     assert rendered("http", "to", mask_number(number)) == mask_number(number)
-    assert rendered("http", "number", short_name(key.name(number))) != REDACTED
+    assert rendered("http", "number", LogId.from_hash(key.hash(number))) != REDACTED
     assert rendered("http", "to", number) == REDACTED

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otpvoice.core.keys import NumberKey, short_name
+from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
-from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.logs import Redactor
 from otpvoice.logs.redactor import ForeignText
 
@@ -212,7 +212,7 @@ def test_ids_survive(known: uuid.UUID, digits: str) -> None:
 @settings(max_examples=EXAMPLES)
 def test_names_and_masks_of_numbers_survive(number: str) -> None:
     """Lines of one number can be searched for by the one, and recognised by the other."""
-    known = {"number": short_name(NumberKey(KEY).name(number)), "to": mask_number(number)}
+    known = {"number": LogId.from_hash(NumberHasher(KEY).hash(number)), "to": mask_number(number)}
     event = {"event": "http", **known}
     assert MASK(None, "info", dict(event)) == event
     assert number[1:] not in told({"to": number, "x": [number], number: number})
@@ -277,7 +277,7 @@ def test_short_secrets_and_none_do_no_harm() -> None:
 secrets_ = st.one_of(
     st.text("0123456789", min_size=4, max_size=10),
     st.builds(
-        spell_code, st.text("0123456789", min_size=4, max_size=10), st.sampled_from(CodeFormat)
+        format_code, st.text("0123456789", min_size=4, max_size=10), st.sampled_from(CodeFormat)
     ),
     st.from_regex(r"\+?[1-9][0-9]{6,14}", fullmatch=True),
     st.sampled_from([*SECRETS.values()]),

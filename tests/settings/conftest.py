@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.settings import Loaded, SettingsError, load
+from otpvoice.settings import LoadedSettings, SettingsError, load
 
 REQUIRED = {
     "OTPVOICE_SECRETS_KEYS": "k1:" + b64encode(b"r" * 32).decode(),
@@ -21,13 +21,13 @@ REQUIRED = {
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., Loaded]:
+def start(tmp_path: Path) -> Callable[..., LoadedSettings]:
     """Loads what is required, by variables, with a file and variables of the test's own.
 
     A variable given as None is not set.
     """
 
-    def _start(toml: str = "", **variables: str | None) -> Loaded:
+    def _start(toml: str = "", **variables: str | None) -> LoadedSettings:
         config = tmp_path / "otpvoice.toml"
         config.write_text(toml, encoding="utf-8")
         given = REQUIRED | {"OTPVOICE_CONFIG": str(config)} | variables
@@ -37,13 +37,13 @@ def start(tmp_path: Path) -> Callable[..., Loaded]:
 
 
 @pytest.fixture
-def refusal(start: Callable[..., Loaded]) -> Callable[..., dict[str, str]]:
+def refusal(start: Callable[..., LoadedSettings]) -> Callable[..., dict[str, str]]:
     """Starts in vain; gives what is said of each field, by its name."""
 
     def _refusal(toml: str = "", **variables: str | None) -> dict[str, str]:
         with pytest.raises(SettingsError) as refused:
             start(toml, **variables)
-        said = {wrong.name: str(wrong) for wrong in refused.value.wrong}
+        said = {wrong.name: str(wrong) for wrong in refused.value.invalid}
         assert all(line in str(refused.value) for line in said.values())
         return said
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from otpvoice.core.flow import Flow
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 
 ONE, TWO = "1a" * 32, "2b" * 32
@@ -16,13 +16,13 @@ ONE, TWO = "1a" * 32, "2b" * 32
 def test_client_without_wishes(start: Start) -> None:
     """A client that sets nothing gets what the provider, limits and verification say."""
     toml = '[provider]\ndefault_name = "Friend"\n[limits]\nregions = ["DE"]\n'
-    profile = start(toml, OTPVOICE_VERIFICATION_TTL="120").settings.for_client("app")
+    profile = start(toml, OTPVOICE_VERIFICATION_TTL="120").settings.client_profile("app")
     assert profile.bridge == "918068280000"
     assert profile.caller_id == "+918068280000"
     assert profile.default_name == "Friend"
     assert profile.flows == {"default": Flow("24")}
-    assert profile.rules.regions == ("DE",)
-    assert profile.ttl == 120
+    assert profile.number_rules.regions == ("DE",)
+    assert profile.ttl_s == 120
 
 
 def test_client_with_wishes(start: Start) -> None:
@@ -40,13 +40,13 @@ def test_client_with_wishes(start: Start) -> None:
         ttl = "2m"
     """
     loaded = start(toml, OTPVOICE_PROVIDER_FLOWS="default=24,hi=25")
-    profile = loaded.settings.for_client("bank")
+    profile = loaded.settings.client_profile("bank")
     assert profile.bridge == "918068281111"
     assert profile.caller_id == "+912222222222"
     assert profile.default_name == "Member"
     assert profile.flows == {"default": Flow("40")}
-    assert profile.rules.regions == ("IN", "AE")
-    assert profile.ttl == 120
+    assert profile.number_rules.regions == ("IN", "AE")
+    assert profile.ttl_s == 120
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_caller_id(start: Start, own: str, caller_id: str) -> None:
         bridge = "918068281111"
         {own}
     """
-    assert start(toml).settings.for_client("bank").caller_id == caller_id
+    assert start(toml).settings.client_profile("bank").caller_id == caller_id
 
 
 def test_no_regions_is_a_wish(start: Start) -> None:
     """A client with an empty list of regions may call nobody; it does not get the common list."""
     loaded = start(OTPVOICE_CLIENTS_APP_REGIONS="")
-    assert loaded.settings.for_client("app").rules.regions == ()
+    assert loaded.settings.client_profile("app").number_rules.regions == ()
 
 
 def test_unknown_client(start: Start) -> None:
     """Nobody gets a profile without being a client."""
     with pytest.raises(KeyError, match="stranger"):
-        start().settings.for_client("stranger")
+        start().settings.client_profile("stranger")
 
 
 def test_variables_for_a_client_of_the_file(start: Start) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from otpvoice.cli.secrecy import find_weak_secrets
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 from otpvoice.settings.secret_values import secret_values
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 
 URL, SECRET = "OTPVOICE_CLIENTS_APP_EVENT_URL", "OTPVOICE_CLIENTS_APP_EVENT_SECRET"

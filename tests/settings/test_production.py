@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.settings import Loaded, SettingsError, load
-from otpvoice.settings.sources import variable_of
+from otpvoice.settings import LoadedSettings, SettingsError, load
+from otpvoice.settings.sources import variable_name
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 
 SAMPLE = Path(__file__).parents[2] / "config" / "otpvoice.toml"
@@ -85,7 +85,7 @@ def test_production_without_a_bound_on_guesses_or_calls_is_refused(
     """Each is named with what to set; outside production each is allowed."""
     said = refusal(**PRODUCTION, **variables)
     assert list(said) == [name]
-    assert variable_of(tuple(name.split("."))) in said[name]
+    assert variable_name(tuple(name.split("."))) in said[name]
     assert start(**variables)
 
 
@@ -114,7 +114,7 @@ def test_sample_in_production() -> None:
     guarded = {"OTPVOICE_PROVIDER_WEBHOOK_SECRET": "mine"}
     with pytest.raises(SettingsError) as refused:
         load({"OTPVOICE_CONFIG": str(SAMPLE), **PRODUCTION, **guarded})
-    assert {wrong.name for wrong in refused.value.wrong} == {
+    assert {wrong.name for wrong in refused.value.invalid} == {
         "secrets.keys[0]",
         "secrets.number_key",
         "clients.login-backend.key_sha256[0]",

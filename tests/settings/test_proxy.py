@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 from otpvoice.settings.secret_values import secret_values
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 
 NAMES = {"provider": "OTPVOICE_PROVIDER_PROXY", "events": "OTPVOICE_EVENTS_PROXY"}

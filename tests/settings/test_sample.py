@@ -9,7 +9,7 @@ from msgspec import structs
 
 from otpvoice.settings import Settings, load
 from otpvoice.settings.schema import SECTIONS, Client, Section
-from otpvoice.settings.types import expected, required_type
+from otpvoice.settings.types import expected_format, required_type
 
 SAMPLE = Path(__file__).parents[2] / "config" / "otpvoice.toml"
 FIELDS = [(name, field) for name, kind in SECTIONS.items() for field in structs.fields(kind)]
@@ -51,10 +51,10 @@ def test_every_field_is_explained(section: str, field: structs.FieldInfo) -> Non
     """Every field has a comment of its own, with its bounds where it has any."""
     comment = _comment(section, field.name)
     assert len(comment) > 20
-    for bound in re.findall(r"from (\d+) to (\d+)", expected(field.type)):
+    for bound in re.findall(r"from (\d+) to (\d+)", expected_format(field.type)):
         if section != "verification" or field.name != "retention":  # told as "10m" and "365d"
             assert f"{bound[0]} to {bound[1]}" in comment
-    if expected(field.type).endswith("at least 1"):
+    if expected_format(field.type).endswith("at least 1"):
         assert "at least 1" in comment
 
 
@@ -79,7 +79,7 @@ def test_commented_fields_of_a_client_load(tmp_path: Path) -> None:
 def test_every_field_can_tell_what_it_expects(kind: type[Section]) -> None:
     """Whatever is wrong, there are words for what would be right."""
     for field in structs.fields(kind):
-        assert expected(required_type(field.type))
+        assert expected_format(required_type(field.type))
 
 
 def _comment(section: str, field: str) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 
 MARK = "s3cret"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 from msgspec import structs
 
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 from otpvoice.settings.schema import SECTIONS
 from otpvoice.settings.secret_values import secret_values
-from otpvoice.settings.types import kind_of
+from otpvoice.settings.types import field_type
 from otpvoice.store.url import read_many
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 
 
 def test_every_secret_is_known(start: Start) -> None:
@@ -52,7 +52,7 @@ def test_no_secret_field_is_forgotten(start: Start) -> None:
         (name, field.name)
         for name, section in SECTIONS.items()
         for field in structs.fields(section)
-        if kind_of(field.type).secret and getattr(getattr(settings, name), field.name)
+        if field_type(field.type).is_secret and getattr(getattr(settings, name), field.name)
     ]
     without_password = [("redis", "url")]
     assert len(secret_values(settings)) == len(given) - len(without_password)
@@ -66,6 +66,6 @@ def test_password_of_sentinels_is_a_secret_wherever_it_is_set(start: Start) -> N
         OTPVOICE_REDIS_SENTINEL_PASSWORD="in the setting".replace(" ", "&"),
     )
     assert {"in%2Furl", "in/url", "in&the&setting"} <= {*secret_values(loaded.settings)}
-    servers = read_many(loaded.settings.redis.address)
+    servers = read_many(loaded.settings.redis.full_url)
     assert (servers.sentinel_user, servers.sentinel_password) == ("watcher", "in&the&setting")
     assert "in&the&setting" not in repr(loaded.settings) + repr(servers)

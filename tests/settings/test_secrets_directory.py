@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.settings import Loaded, SettingsError
+from otpvoice.settings import LoadedSettings, SettingsError
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 EVENT_SECRET = "whsec_" + "QUFB" * 10 + "QUE="
 

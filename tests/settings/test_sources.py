@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from otpvoice.core.flow import Flow
-from otpvoice.settings import Loaded, SettingsError, load
+from otpvoice.settings import LoadedSettings, SettingsError, load
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 SecretFile = Callable[[bytes], str]
 
@@ -133,7 +133,7 @@ def test_everything_missing_is_named() -> None:
     """With nothing given, every required field is named with the variable that would set it."""
     with pytest.raises(SettingsError) as refused:
         load({})
-    assert {wrong.name for wrong in refused.value.wrong} == {
+    assert {wrong.name for wrong in refused.value.invalid} == {
         "OTPVOICE_CONFIG",
         "secrets.keys",
         "secrets.number_key",

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 SecretFile = Callable[[bytes], str]
 
@@ -55,8 +55,8 @@ def test_environment_wins(start: Start) -> None:
 
 def test_every_client_has_them(start: Start) -> None:
     """They stand in the rules by which each client's numbers are judged."""
-    profile = start(TABLE).settings.for_client("app")
-    assert profile.rules.test_numbers == NUMBERS
+    profile = start(TABLE).settings.client_profile("app")
+    assert profile.number_rules.test_numbers == NUMBERS
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_given_twice(refusal: Refusal, secret_file: SecretFile) -> None:
 def test_no_repr_shows_them(start: Start) -> None:
     """Neither of the whole nor of a client's rules; how many there are is shown."""
     settings = start(TABLE).settings
-    shown = repr([settings, settings.test_numbers, settings.for_client("app")])
+    shown = repr([settings, settings.test_numbers, settings.client_profile("app")])
     assert "2 test numbers" in shown
     for secret in (*NUMBERS, *NUMBERS.values()):
         assert secret not in shown

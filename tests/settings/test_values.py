@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from otpvoice.core.flow import Flow
-from otpvoice.settings import Loaded
+from otpvoice.settings import LoadedSettings
 
-Start = Callable[..., Loaded]
+Start = Callable[..., LoadedSettings]
 Refusal = Callable[..., dict[str, str]]
 
 KEY = "QUFB" * 10 + "QUE="  # 32 bytes

@@ -12,11 +12,11 @@ from typing import Any
 from redis import Redis
 from world import ASHA, BRIDGE
 
-from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.limits import CallLimits, Quota, parse_quota
 from otpvoice.core.phone import Number, mask_number
-from otpvoice.core.service import seal_number, seal_speech
-from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, Shares
+from otpvoice.core.service import encrypt_number, encrypt_speech
+from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -35,7 +35,7 @@ from otpvoice.store.script_config import QueueRules
 RAVI = "+919812345678"
 CODE = "012345"
 RING = KeyRing([b"the first ring key of the tests!"])
-NUMBERS = NumberKey(b"the number key of these tests...")
+NUMBERS = NumberHasher(b"the number key of these tests...")
 GAPS = (60, 60, 300)
 LIVE_FOR = 165
 LEASE = 20
@@ -94,15 +94,15 @@ class Exchange:
     ) -> Answer:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
-        number = NUMBERS.name(to)
+        number = NUMBERS.hash(to)
         margin = min(60, ttl / 2)
         new = NewVerification(
             id=new_id,
             client=client,
-            number=number,
-            sealed_number=seal_number(self.ring, new_id, to),
-            sealed_speech=seal_speech(self.ring, new_id, code, name),
-            digest=self.ring.digests("check", new_id, code)[0],
+            number_hash=number,
+            encrypted_number=encrypt_number(self.ring, new_id, to),
+            encrypted_speech=encrypt_speech(self.ring, new_id, code, name),
+            code_digest=self.ring.digests("check", new_id, code)[0],
             request_digests=self.ring.digests("create", client, number, code),
             own_code=own_code,
             reference=reference,
@@ -110,14 +110,14 @@ class Exchange:
             locale=locale,
             code_length=len(code),
             max_checks=max_checks,
-            call_after=round(call_after * 1000),
-            ttl=round(ttl * 1000),
-            keep=round(keep * 1000),
-            queue_margin=round(margin * 1000),
+            call_after_ms=round(call_after * 1000),
+            ttl_ms=round(ttl * 1000),
+            retention_ms=round(keep * 1000),
+            queue_margin_ms=round(margin * 1000),
             call=new_call(route, bridge),
-            shares=shares_of(to, ip, reference),
-            is_test=is_test,
-            is_trial=is_trial,
+            limit_keys=shares_of(to, ip, reference),
+            is_test_number=is_test,
+            is_live_test=is_trial,
             idempotency=idempotency,
         )
         return self.store.create(new)
@@ -174,7 +174,7 @@ class Exchange:
     ) -> Answer:
         """A further call is wanted, or the delayed one now."""
         call = new_call(route, bridge)
-        return self.store.call(verification.id, verification.client, call, idempotency)
+        return self.store.request_call(verification.id, verification.client, call, idempotency)
 
     def cancels(self, verification: Verification) -> Answer:
         """The client ends it."""
@@ -186,7 +186,7 @@ class Exchange:
 
     def ends(self, verification: Verification, status: Status, reason: EndReason) -> Answer:
         """The client's word, whichever."""
-        return self.store.end(verification.id, verification.client, status, reason)
+        return self.store.close_verification(verification.id, verification.client, status, reason)
 
     def looks(self, verification: Verification) -> Verification:
         """The verification as it stands."""
@@ -300,7 +300,7 @@ class Exchange:
             fingerprint=message or f"message {next(_messages)}",
             call_id=call_id,
             provider_ids=ids,
-            lines=tuple((bridge, NUMBERS.name(to)) for bridge in bridges),
+            lines=tuple((bridge, NUMBERS.hash(to)) for bridge in bridges),
             route=route,
             started_at=started_at,
             status=status,
@@ -344,7 +344,7 @@ def quotas_of(*texts: str) -> tuple[Quota, ...]:
 def telephone(to: str) -> Telephone:
     """A number as operators name it."""
     shares = shares_of(to, None, None)
-    return Telephone(NUMBERS.name(to), shares.prefix, shares.area, mask_number(to))
+    return Telephone(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
 
 
 def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
@@ -352,13 +352,13 @@ def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
     return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")
 
 
-def shares_of(to: str, ip: str | None, reference: str | None) -> Shares:
+def shares_of(to: str, ip: str | None, reference: str | None) -> LimitKeys:
     """What a number of India and the one who asks have in common with others."""
     number = Number(to, "IN", "mobile")
-    return Shares(
-        prefix=NUMBERS.shared("prefix", number.prefix),
+    return LimitKeys(
+        prefix_hash=NUMBERS.hash_attribute("prefix", number.prefix),
         area=number.area,
         region=number.region,
-        ip=NUMBERS.shared("ip", ip) if ip else None,
-        reference=NUMBERS.shared("reference", reference) if reference else "",
+        address_hash=NUMBERS.hash_attribute("ip", ip) if ip else None,
+        reference_hash=NUMBERS.hash_attribute("reference", reference) if reference else "",
     )

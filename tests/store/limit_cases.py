@@ -45,7 +45,7 @@ class Case:
         """The seconds for which it refuses the n-th request."""
         answer = exchange.asks(**self.request(n) | members)
         assert answer.outcome == f"rate_limited {self.setting}"
-        return answer.number / 1000
+        return answer.retry_after_ms / 1000
 
     def is_full(self, exchange: Exchange, n: int = 999) -> bool:
         """Whether it refuses the n-th request, which is canceled if it does not."""
@@ -167,5 +167,5 @@ def refusing(answer: Answer) -> str:
     """The limit that refused."""
     outcome, _, limit = answer.outcome.partition(" ")
     assert outcome == "rate_limited", answer.outcome
-    assert answer.number > 0
+    assert answer.retry_after_ms > 0
     return limit

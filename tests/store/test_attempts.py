@@ -47,7 +47,7 @@ def test_further_call_beyond_the_attempts_is_refused_until_the_end(
         assert refused.outcome == LIMIT
         assert refused.verification
         assert refused.verification.id == begun.id
-        assert refused.number == begun.expires_at - refused.verification.now
+        assert refused.retry_after_ms == begun.expires_at - refused.verification.now
     seen = exchange.looks(begun)
     assert (seen.next_call().reason, seen.next_call().at) == ("rate_limited", begun.expires_at)
     assert len(seen.calls) == MOST

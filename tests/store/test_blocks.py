@@ -39,7 +39,7 @@ def test_nobody_calls_a_blocked_number(exchange: Exchange) -> None:
     for client in ("login", "bank", "app"):
         answer = exchange.asks(client=client, reference="another")
         assert refusing(answer) == "block"
-        assert 295_000 <= answer.number <= 300_000
+        assert 295_000 <= answer.retry_after_ms <= 300_000
     assert refusing(exchange.calls(begun)) == "block"
     assert exchange.looks(begun).next_call().reason == "rate_limited"
     exchange.passes(298)

@@ -86,7 +86,7 @@ def test_it_says_until_when_and_is_told_once(redis: Redis) -> None:
     ends(exchange, 20, approved=1)
     for begun in waiting:
         exchange.cancels(begun)
-    assert 1_795_000 <= exchange.asks(ASHA).number <= HALF_AN_HOUR * 1000
+    assert 1_795_000 <= exchange.asks(ASHA).retry_after_ms <= HALF_AN_HOUR * 1000
     [told] = [each for each in opened(exchange) if each.details["breaker"] == AREA]
     assert told.details == {"breaker": AREA, "open_for": HALF_AN_HOUR, "ended": 20, "approved": 1}
 

@@ -132,7 +132,7 @@ def test_no_call_for_another_client(exchange: Exchange) -> None:
     """As with an unknown id."""
     begun = called_once(exchange)
     for verification_id, client in ((begun.id, "bank"), ("vrf_unknown", "login")):
-        answer = exchange.store.call(verification_id, client, new_call())
+        answer = exchange.store.request_call(verification_id, client, new_call())
         assert (answer.outcome, answer.verification) == ("not_found", None)
     assert exchange.finds_nothing() == -1
 

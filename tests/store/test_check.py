@@ -317,4 +317,4 @@ def test_the_end_takes_the_code_with_it(exchange: Exchange, redis: Redis, end: s
     fields = set(redis.hkeys(key))
     assert not secrets & fields
     assert not redis.exists(Keys().speech(begun.id))
-    assert b"sealed_number" in fields
+    assert b"encrypted_number" in fields

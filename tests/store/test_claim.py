@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from store.exchange import CODE, RAVI, RING, Exchange
 
-from otpvoice.core.service import open_number, open_speech
+from otpvoice.core.service import decrypt_number, decrypt_speech
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import Claim
@@ -37,8 +37,8 @@ def test_a_claim_carries_all_that_dialing_needs(exchange: Exchange) -> None:
     assert (claim.call_id, claim.verification_id) == (begun.calls[0].id, begun.id)
     assert (claim.client, claim.route, claim.locale) == ("login", Route.C2C, "hi")
     assert (claim.tried, claim.requests) == ((), 0)
-    assert open_speech(RING, begun.id, claim.sealed_speech) == (CODE, "आशा")
-    assert open_number(RING, begun.id, claim.sealed_number) == "+919876543210"
+    assert decrypt_speech(RING, begun.id, claim.encrypted_speech) == (CODE, "आशा")
+    assert decrypt_number(RING, begun.id, claim.encrypted_number) == "+919876543210"
     assert exchange.call_of(begun).status is CallStatus.DIALING
 
 

@@ -134,7 +134,7 @@ def test_call_that_follows_another_has_its_flow(redis: Redis) -> None:
     api, dialer = process(redis, max_redials=1), process(redis, max_redials=1)
     begun = api.begins(call_after=100)
     first = structs.replace(new_call(), locale="ta", flow="77")
-    api.store.call(begun.id, "login", first)
+    api.store.request_call(begun.id, "login", first)
     claim = dialer.claims()
     assert dialer.marks(claim)
     dialer.records(claim, REFUSED)
@@ -387,7 +387,7 @@ def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
     new.dials()
     sent_at = new.call_of(begun).sent_at
     settled = old.hears(
-        CallStatus.BUSY, bridges=bridges, number=NUMBERS.name(ASHA), started_at=sent_at
+        CallStatus.BUSY, bridges=bridges, number=NUMBERS.hash(ASHA), started_at=sent_at
     )
     assert settled.news is News.APPLIED
     assert new.call_of(begun).status is CallStatus.BUSY
@@ -399,7 +399,7 @@ def test_callback_without_bridge_means_no_call_that_is_over(old: Exchange, new: 
     claim = new.dials()
     new.hears(CallStatus.BUSY, call_id=claim.call_id)
     settled = old.hears(
-        CallStatus.ANSWERED, number=NUMBERS.name(ASHA), started_at=new.call_of(begun).sent_at
+        CallStatus.ANSWERED, number=NUMBERS.hash(ASHA), started_at=new.call_of(begun).sent_at
     )
     assert settled.news is News.NO_CALL
 

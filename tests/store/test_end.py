@@ -38,8 +38,8 @@ def test_anothers_is_as_unknown_as_none(
     store = exchange.store
     for answer in (
         store.get(wanted, client),
-        store.end(wanted, client, Status.CANCELED, EndReason.REQUESTED),
-        store.end(wanted, client, Status.APPROVED, EndReason.APPROVED_ELSEWHERE),
+        store.close_verification(wanted, client, Status.CANCELED, EndReason.REQUESTED),
+        store.close_verification(wanted, client, Status.APPROVED, EndReason.APPROVED_ELSEWHERE),
     ):
         assert (answer.outcome, answer.verification) == ("not_found", None)
     assert exchange.looks(begun).status is Status.PENDING

@@ -12,7 +12,7 @@ from store.exchange import CODE, NUMBERS, RING, Exchange, limited, telephone
 from world import ASHA
 
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.service import open_number
+from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
 from otpvoice.store.events import EVENT_LEASE, Event
 from otpvoice.store.models import CallResult
@@ -132,7 +132,7 @@ def test_an_event_shows_the_moment_of_its_change(told: Exchange) -> None:
     assert approved.status is Status.APPROVED
     assert approved.ended_at == approved.now
     assert approved.reference == "login-81 अ"
-    assert open_number(RING, begun.id, approved.sealed_number) == ASHA
+    assert decrypt_number(RING, begun.id, approved.encrypted_number) == ASHA
 
 
 def test_the_object_is_the_one_that_answers_show(told: Exchange) -> None:
@@ -168,9 +168,9 @@ def test_nothing_secret_waits(told: Exchange, redis: Redis) -> None:
         fields = redis.hgetall(key)
         text = repr(fields).encode()
         said = json.loads(redis.hget(key, "said") or "")
-        assert b"sealed_number" not in text
+        assert b"encrypted_number" not in text
         digests = RING.digests("check", begun.id, CODE)
-        for secret in (ASHA, f"'{CODE}'", NUMBERS.name(ASHA), *map(repr, digests)):
+        for secret in (ASHA, f"'{CODE}'", NUMBERS.hash(ASHA), *map(repr, digests)):
             assert secret.encode() not in text
         assert not {"digest", "request_digest", "wrong", "number", "ip"} & {*said[6]}
 
@@ -224,7 +224,7 @@ def test_forgotten_verifications_have_no_number_left(told: Exchange) -> None:
     told.operations.forget(telephone(ASHA), by="operator")
     events = due(told)
     assert [event.type for event in events] == ["call.canceled", "verification.canceled"]
-    assert all(event.verification.sealed_number == b"" for event in events)
+    assert all(event.verification.encrypted_number == b"" for event in events)
 
 
 # Bounds ------------------------------------------------------------------------------------------

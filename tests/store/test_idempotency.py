@@ -73,7 +73,7 @@ def test_after_it_was_superseded(exchange: Exchange, begun: Verification) -> Non
 
 def test_another_body(exchange: Exchange, begun: Verification) -> None:
     """Refused, with nothing shown and nothing changed, whatever it asks for."""
-    other = Idempotency(SAID.key, "another body")
+    other = Idempotency(SAID.key_hash, "another body")
     for to in (RAVI, "+919876543210"):
         answer = exchange.asks(to, idempotency=other, code="99999", own_code=True)
         assert (answer.outcome, answer.verification) == ("idempotency_mismatch", None)
@@ -92,7 +92,7 @@ def test_another_clients_key(exchange: Exchange, begun: Verification) -> None:
 
 def test_another_key(exchange: Exchange, begun: Verification) -> None:
     """It is another request: here the same verification by its own rule, with its own outcome."""
-    other = Idempotency("another key", SAID.body)
+    other = Idempotency("another key", SAID.body_hash)
     assert exchange.asks(idempotency=other).outcome == "existing"
     replayed(exchange.asks(idempotency=other), begun, "existing")
     replayed(exchange.asks(idempotency=SAID), begun, "created")

@@ -102,7 +102,7 @@ def test_a_key_is_no_free_guess(exchange: Exchange) -> None:
     begun = exchange.called()
     exchange.checks(begun, WRONG[0], idempotency=SAID)
     for code in (CODE, *WRONG[1:]):
-        answer = exchange.checks(begun, code, idempotency=Idempotency(SAID.key, code))
+        answer = exchange.checks(begun, code, idempotency=Idempotency(SAID.key_hash, code))
         assert (answer.outcome, answer.verification) == ("idempotency_mismatch", None)
     assert exchange.looks(begun).checks_left == 4
 
@@ -117,7 +117,7 @@ def test_a_call_is_brought_once(exchange: Exchange) -> None:
     exchange.passes(GAPS[1])
     assert replayed(exchange.calls(begun, idempotency=SAID)) == "coming"
     exchange.finds_nothing()
-    exchange.calls(begun, idempotency=Idempotency("another key", SAID.body))
+    exchange.calls(begun, idempotency=Idempotency("another key", SAID.body_hash))
     assert exchange.call_of(begun).status is CallStatus.QUEUED
 
 

@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
     def agrees(self, answer: Answer, limit: str, until: float) -> None:
         """The refusal names the limit that the model names, and the same moment."""
         assert answer.outcome == f"rate_limited {limit}"
-        assert abs(answer.number / 1000 - (until - self.model.now)) < TOLERANCE
+        assert abs(answer.retry_after_ms / 1000 - (until - self.model.now)) < TOLERANCE
 
     @rule(
         to=st.sampled_from(NUMBERS),
@@ -230,7 +230,7 @@ class Machine(RuleBasedStateMachine):
         login = self.one_of(index)
         delayed = login.queued if login.queued and login.queued.at > self.model.now else None
         limit, until = self.model.refusal(login.to, login.client, delayed)
-        answer = self.exchange.store.call(login.id, login.client, new_call())
+        answer = self.exchange.store.request_call(login.id, login.client, new_call())
         if not login.pending:
             assert answer.outcome == "closed"
         elif login.queued and not delayed:

@@ -90,7 +90,7 @@ def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
     assert step == NextActions(
         allowed=False, reason=NextReason.RATE_LIMITED, at=answer.verification.limit_until
     )
-    assert step.at == answer.verification.now + answer.number
+    assert step.at == answer.verification.now + answer.retry_after_ms
     assert exchange.checks(begun, CODE).outcome == "right"
 
 

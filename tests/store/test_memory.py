@@ -184,7 +184,7 @@ def test_a_dump_gives_neither_codes_nor_numbers(exchange: Exchange, redis: Redis
         exchange.checks(begun, f"{n:02}00000000")
         secrets |= {number, number[1:], number[3:], code, name}
     dump = stored(redis)
-    assert NUMBERS.name("+919800345678").encode() in dump
+    assert NUMBERS.hash("+919800345678").encode() in dump
     found = {secret for secret in secrets if any(form in dump for form in disguises(secret))}
     assert not found
 
@@ -201,7 +201,7 @@ def test_the_search_would_find_each_disguise(redis: Redis, at: int) -> None:
 def test_records_do_not_show_how_codes_relate(exchange: Exchange, redis: Redis) -> None:
     """One code in two verifications stands there as different bytes."""
     ids = [exchange.begins(f"+91981234567{n}").id for n in range(2)]
-    for field in ("digest", "request_digest", "sealed_number"):
+    for field in ("digest", "request_digest", "encrypted_number"):
         first, second = (redis.hget(Keys().verification(each), field) for each in ids)
         assert first
         assert first != second

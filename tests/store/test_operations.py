@@ -14,7 +14,7 @@ from store.limit_cases import (
 )
 from world import ASHA
 
-from otpvoice.core.limits import LIMITS, parse_ratio
+from otpvoice.core.limits import LIMIT_MESSAGES, parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status
 from otpvoice.store.admin import Use
 from otpvoice.store.models import CallResult, RouteVerdict
@@ -40,7 +40,7 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
     seen = exchange.explains()
     refused = exchange.asks(client="bank")
     uses = {(use.client, use.limit): use for use in seen.uses}
-    assert abs(uses[None, "calls_per_number"].until - seen.now - refused.number) < 5_000
+    assert abs(uses[None, "calls_per_number"].until - seen.now - refused.retry_after_ms) < 5_000
     assert {key: (use.used, bool(use.until)) for key, use in uses.items()} == {
         (None, "calls_per_number"): (1, True),
         (None, "all_calls_per_number"): (1, False),
@@ -95,7 +95,7 @@ def test_overview_shows_what_many_share(redis: Redis) -> None:
 def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
     """Each has a count, also while nothing was refused."""
     exchange = limited(redis)
-    assert exchange.operations.overview().refused.keys() == LIMITS.keys()
+    assert exchange.operations.overview().refused.keys() == LIMIT_MESSAGES.keys()
 
 
 # Clear -------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
     exchange.operations.clear(PHONE, "root")
     assert stored(redis).keys() - before.keys() == {b"{otpvoice}:notices"}
     assert told(exchange, "limits.cleared") == [
-        {"number": NUMBERS.name(ASHA), "to": "+91******3210", "by": "root"}
+        {"number": NUMBERS.hash(ASHA), "to": "+91******3210", "by": "root"}
     ]
 
 
@@ -170,7 +170,7 @@ def test_find_by_number_reference_and_id(redis: Redis) -> None:
     second = exchange.begins(client="bank", reference="login-81")
     exchange.begins(RAVI, reference="login-82")
     exchange.approves(first)
-    operations, reference = exchange.operations, NUMBERS.shared("reference", "login-81")
+    operations, reference = exchange.operations, NUMBERS.hash_attribute("reference", "login-81")
     by_number = operations.find_by_number(PHONE, "root")
     assert [each.id for each in by_number] == [second.id, first.id]
     assert [each.status for each in by_number] == [Status.PENDING, Status.APPROVED]
@@ -210,7 +210,7 @@ def test_the_newest_twenty_are_found(redis: Redis) -> None:
         exchange.passes(0.01)
     newest = ids[:4:-1]
     operations = exchange.operations
-    reference = NUMBERS.shared("reference", "one")
+    reference = NUMBERS.hash_attribute("reference", "one")
     for found in (
         operations.find_by_number(PHONE, "root"),
         operations.find_by_reference(reference, "root"),

@@ -77,9 +77,9 @@ def test_create_is_refused_when_calls_were_sent_for_all(exchange: Exchange) -> N
     refused = exchange.asks(reference="one more")
     assert (refused.outcome, refused.verification) == ("rate_limited pending_per_number", None)
     left = begun[0].expires_at - exchange.looks(begun[0]).now
-    assert 0 <= refused.number - left < 5_000  # the milliseconds between the two readings
+    assert 0 <= refused.retry_after_ms - left < 5_000  # the milliseconds between the two readings
     assert superseded(exchange, begun) == []
-    exchange.passes(refused.number / 1000)
+    exchange.passes(refused.retry_after_ms / 1000)
     assert exchange.asks(reference="one more").outcome == "created"
 
 

@@ -7,7 +7,7 @@ from redis import Redis
 from store.exchange import RING, Exchange, exchange_with
 from world import ASHA, BRIDGE
 
-from otpvoice.core.service import open_number
+from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 from otpvoice.store.models import CallResult, News
 
@@ -44,7 +44,7 @@ def test_all_that_the_question_needs(exchange: Exchange) -> None:
     call = exchange.call_of(begun)
     assert (pull.call_id, pull.provider_id, pull.bridge) == (call_id, "70fa87e0", BRIDGE)
     assert (pull.route, pull.sent_at) == (Route.OBD, call.sent_at)
-    assert open_number(RING, pull.verification_id, pull.sealed_number) == ASHA
+    assert decrypt_number(RING, pull.verification_id, pull.encrypted_number) == ASHA
 
 
 def test_a_call_in_doubt_soon(exchange: Exchange) -> None:

@@ -35,7 +35,7 @@ CALL_FIELDS: Mapping[str, str | bytes | None] = {
 VERIFICATION_FIELDS: Mapping[str, str | bytes | None] = {
     "client": None,
     "number": None,
-    "sealed_number": None,
+    "encrypted_number": None,
     "status": "open",
     "created_at": "yesterday",
     "expires_at": None,
@@ -229,9 +229,9 @@ def test_number_with_bad_field_is_set_aside(
 ) -> None:
     """The call is dialed, and the number is known anew."""
     begun = exchange.begins()
-    break_field(redis, f"{PREFIX}number:{NUMBERS.name(ASHA)}", field, value)
+    break_field(redis, f"{PREFIX}number:{NUMBERS.hash(ASHA)}", field, value)
     assert exchange.claims().verification_id == begun.id
-    assert_reported_once(exchange, f"number:{NUMBERS.name(ASHA)}")
+    assert_reported_once(exchange, f"number:{NUMBERS.hash(ASHA)}")
 
 
 def test_call_by_a_route_of_two_words_is_set_aside(exchange: Exchange, redis: Redis) -> None:
@@ -250,7 +250,7 @@ def test_number_with_call_at_no_time_does_without_that_call(
 ) -> None:
     """Its form is that of a time, as far as one look at its characters tells."""
     begun = exchange.begins()
-    redis.hset(f"{PREFIX}number:{NUMBERS.name(ASHA)}", "call call_strange", value)
+    redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "call call_strange", value)
     exchange.dials()
     assert exchange.calls(begun).outcome == "coming"
     assert exchange.asks(reference="another").outcome == "created"
@@ -280,7 +280,7 @@ def test_number_with_bad_field_keeps_its_block(exchange: Exchange, redis: Redis)
     """Who does not want to be called is not called because something else cannot be read."""
     exchange.begins()
     exchange.operations.block(telephone(ASHA), 3600, "operator")
-    redis.hset(f"{PREFIX}number:{NUMBERS.name(ASHA)}", "until", "tomorrow")
+    redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "until", "tomorrow")
     assert exchange.asks(reference="another").outcome == "rate_limited block"
     assert exchange.operations.explain(telephone(ASHA)).blocked_until > 0
 
@@ -295,7 +295,7 @@ def test_key_of_another_type_is_set_aside(exchange: Exchange, redis: Redis, key:
     if key == "speech":
         name += f":{begun.id}"
     if key in {"line", "waiting"}:
-        name += f":{begun.calls[0].bridge}:{NUMBERS.name(ASHA)}"
+        name += f":{begun.calls[0].bridge}:{NUMBERS.hash(ASHA)}"
     redis.delete(name)
     redis.xadd(name, {"another": "type"})
     redis.expire(name, 1000)
@@ -386,11 +386,11 @@ def test_refusals_that_cannot_be_decoded_are_set_aside(exchange: Exchange, redis
     """What holds a number can still be explained."""
     exchange.operations.block(telephone(ASHA), 3600, "operator")
     assert exchange.asks().outcome == "rate_limited block"
-    redis.lpush(f"{PREFIX}refusals:{NUMBERS.name(ASHA)}", "no JSON")
+    redis.lpush(f"{PREFIX}refusals:{NUMBERS.hash(ASHA)}", "no JSON")
     assert exchange.explains().refusals == ()
     assert exchange.explains().blocked_until
     assert [each.record for each in set_asides(exchange).records] == [
-        f"refusals:{NUMBERS.name(ASHA)}"
+        f"refusals:{NUMBERS.hash(ASHA)}"
     ]
 
 

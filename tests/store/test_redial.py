@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from store.exchange import CODE, RING, Exchange, exchange_with
 
-from otpvoice.core.service import open_speech
+from otpvoice.core.service import decrypt_speech
 from otpvoice.core.verification import Call, CallReason, CallStatus, Route, Verification
 from otpvoice.store.models import CallResult
 
@@ -87,8 +87,8 @@ def test_the_same_code_is_spoken(exchange: Exchange) -> None:
     exchange.passes(60)
     second = exchange.dials()
     assert second.call_id != first.call_id
-    assert second.sealed_speech == first.sealed_speech
-    assert open_speech(RING, begun.id, second.sealed_speech)[0] == CODE
+    assert second.encrypted_speech == first.encrypted_speech
+    assert decrypt_speech(RING, begun.id, second.encrypted_speech)[0] == CODE
     assert exchange.checks(begun, CODE).outcome == "right"
 
 

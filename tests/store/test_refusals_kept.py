@@ -36,7 +36,7 @@ def test_a_refused_create_is_kept(exchange: Exchange) -> None:
         at=kept.at,
         client="bank",
         limit="calls_per_number",
-        reference=NUMBERS.shared("reference", "login-81"),
+        reference=NUMBERS.hash_attribute("reference", "login-81"),
     )
     assert abs(kept.at - exchange.explains().now) < 5_000
     operations = exchange.operations

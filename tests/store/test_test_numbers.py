@@ -162,7 +162,7 @@ def test_calls_of_a_test_number_are_bounded_per_verification(redis: Redis) -> No
     refused = exchange.calls(begun)
     assert refused.outcome == "rate_limited attempts_per_verification"
     assert refused.verification
-    assert refused.number == begun.expires_at - refused.verification.now
+    assert refused.retry_after_ms == begun.expires_at - refused.verification.now
     assert refused.verification.next_call().reason == "rate_limited"
     begins(exchange, reference="another")
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from redis import Redis
 
-from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.core.speech import CodeFormat, format_code
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _forms(secret: str) -> Iterator[tuple[str, bytes]]:
 
 def _forms_of_a_code(code: str) -> Iterator[tuple[str, bytes]]:
     for shape in (CodeFormat.COMMA, CodeFormat.SPACED):
-        spelled = spell_code(code, shape)
+        spelled = format_code(code, shape)
         yield shape, spelled.encode()
         yield f"{shape}, quoted", quote(spelled).encode()
         yield from _coded(shape, spelled.encode())

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from otpvoice.core.limits import LIMITS, Quota, Ratio
+from otpvoice.core.limits import LIMIT_MESSAGES, Quota, Ratio
 from otpvoice.settings.schema import Limits
 
 
@@ -10,11 +10,11 @@ def _written(value: object) -> str:
     """Return a setting as its variable holds it."""
     if isinstance(value, tuple):
         return ",".join(map(_written, value))
-    return value.name if isinstance(value, Quota | Ratio) else str(value)
+    return value.text if isinstance(value, Quota | Ratio) else str(value)
 
 
 SHIPPED: Final = {
     f"OTPVOICE_LIMITS_{setting.upper()}": _written(getattr(Limits(), setting))
-    for setting in LIMITS
+    for setting in LIMIT_MESSAGES
     if setting != "block"
 }

@@ -17,7 +17,7 @@ from world import BRIDGE
 
 from otpvoice.app import create_app, queue_rules
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.service import open_speech
+from otpvoice.core.service import decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
@@ -110,7 +110,7 @@ class Service:
     def code_of(self, verification_id: str) -> str:
         """Open what is to be spoken."""
         sealed: Any = self.redis.get(Keys().speech(verification_id))
-        return open_speech(self.ring, verification_id, sealed)[0]
+        return decrypt_speech(self.ring, verification_id, sealed)[0]
 
     def tries(self, verification_id: str, number: str, own_code: bool) -> Short:
         """Two wrong codes are handed in."""

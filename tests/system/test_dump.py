@@ -28,7 +28,7 @@ from system.loot import (
 from system.robbery import NAME, Robbery, Service, Short, body_of, robbable
 from world import BRIDGE, NUMBER_KEY, RING_KEY, WIDE_LIMITS
 
-from otpvoice.core.keys import KeyRing, NumberKey
+from otpvoice.core.keys import KeyRing, NumberHasher
 
 TRIED = int(os.environ.get("OTPVOICE_TEST_DUMP", "0"))
 LIVE = 1000
@@ -119,14 +119,14 @@ def test_no_code_is_found_in_a_remembered_request(robbery: Robbery) -> None:
     short = next(each for each in robbery.short if each.own_code)
     digests = loots(robbery.space)[short.id].digests
 
-    def found_with(key: NumberKey) -> set[str]:
+    def found_with(key: NumberHasher) -> set[str]:
         def fingerprint(code: str) -> list[bytes]:
             return [raw(key.fingerprint(body_of(short.number, code).encode()))]
 
         return tried(ALL_CODES, fingerprint, digests)
 
-    assert found_with(NumberKey(NOBODYS_KEY)) == set()
-    assert found_with(NumberKey(base64.b64decode(NUMBER_KEY))) == {short.code}
+    assert found_with(NumberHasher(NOBODYS_KEY)) == set()
+    assert found_with(NumberHasher(base64.b64decode(NUMBER_KEY))) == {short.code}
 
 
 @pytest.mark.timeout(120 + 15 * TRIED)
@@ -138,13 +138,13 @@ def test_no_number_is_found_by_trying_a_range(robbery: Robbery) -> None:
     numbers = {*robbery.numbers, *others[: (1 + TRIED) * 10_000]}
     names = names_in(robbery.space)
 
-    def found_with(key: NumberKey) -> set[str]:
-        return tried(numbers, lambda number: [raw(key.name(number))], names)
+    def found_with(key: NumberHasher) -> set[str]:
+        return tried(numbers, lambda number: [raw(key.hash(number))], names)
 
     public = Loot(frozenset([b"login", b"bank", BRIDGE.encode()]))
     guesses = guessed_digests(public, lambda number: [number.removeprefix("+")])
     assert tried(numbers, guesses, names) == set()
-    assert found_with(NumberKey(NOBODYS_KEY)) == set()
-    found = found_with(NumberKey(base64.b64decode(NUMBER_KEY)))
+    assert found_with(NumberHasher(NOBODYS_KEY)) == set()
+    found = found_with(NumberHasher(base64.b64decode(NUMBER_KEY)))
     assert found == set(robbery.numbers)
     print(f"{len(numbers)} numbers against {len(names)} names: 0; with the key {len(found)}")

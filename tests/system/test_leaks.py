@@ -30,14 +30,14 @@ from world import (
     WEBHOOK_SECRET,
 )
 
-from otpvoice.core.speech import CodeFormat, spell_code
+from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.store.keys import TAG
 from otpvoice.store.url import connect
 
 ASHA, RAVI, MEERA, DEVI, TARA = (f"+9198765{n}{n}{n}12" for n in range(1, 6))
 OWN_CODE: Final = "8306175294"
 WRONG_CODE: Final = "2957403861"
-SPELLED: Final = spell_code(OWN_CODE, CodeFormat.COMMA)
+SPELLED: Final = format_code(OWN_CODE, CodeFormat.COMMA)
 STORE_PASSWORD: Final = "password-of-the-store-in-the-tests"
 VERIFICATIONS: Final = "/v1/verifications"
 WEBHOOK: Final = "/webhooks/mobtexting"

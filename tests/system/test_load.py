@@ -250,7 +250,7 @@ class BriefStore(RedisStore):
 
     def create(self, new: NewVerification) -> Answer:
         """See :class:`RedisStore`."""
-        return super().create(replace(new, queue_margin=0))
+        return super().create(replace(new, queue_margin_ms=0))
 
 
 def live(desk: Exchange, n: int) -> None:

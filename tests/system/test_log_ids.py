@@ -12,9 +12,9 @@ from system.processes import service_running
 
 from otpvoice.cli.explanation import number_limits, serialize_limits
 from otpvoice.cli.keys import hash_key
-from otpvoice.core.keys import LogId, NumberKey, short_name
+from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.limits import CallLimits
-from otpvoice.core.phone import read_number
+from otpvoice.core.phone import parse_number
 from otpvoice.store.admin import Explanation, telephone_of
 
 ADMIN_KEY = "ova_admin-key-of-the-tests"
@@ -27,8 +27,8 @@ def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
     key: bytes, digits: int
 ) -> None:
     """For any number and any key: the command's document, the log's short name, one type."""
-    number, number_key = read_number(f"+91{digits}"), NumberKey(key)
-    expected = short_name(number_key.name(number.e164))
+    number, number_key = parse_number(f"+91{digits}"), NumberHasher(key)
+    expected = LogId.from_hash(number_key.hash(number.e164))
     telephone = telephone_of(number, number_key)
     nothing = Explanation(now=0, gap_until=0, blocked_until=0, uses=(), refusals=())
     printed = serialize_limits(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]

@@ -12,7 +12,7 @@ from world import ASHA, Service
 
 from otpvoice.cli.explanation import number_limits, serialize_limits
 from otpvoice.cli.operating import OperatorContext
-from otpvoice.core.phone import read_number
+from otpvoice.core.phone import parse_number
 from otpvoice.settings import load
 
 REVIEWER, CODE = "+919999900001", "735194"
@@ -52,7 +52,7 @@ def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
     """What ``otpvoice limits explain`` tells of limits and the gap."""
     operator = OperatorContext(load(variables).settings)
     with closing(operator.operations.redis):
-        telephone = operator.telephone(read_number(number))
+        telephone = operator.telephone(parse_number(number))
         explained = operator.operations.explain(telephone)
     told = serialize_limits(number_limits(explained, telephone, operator.limits))
     return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}

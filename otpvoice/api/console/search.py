@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.api.console.status import LimitStatus, limit_statuses
-from otpvoice.core.keys import KeyRing, LogId, NumberKey, SealBroken
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId, NumberHasher
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import mask_number, parse_written_number
 from otpvoice.core.search import parse_query
-from otpvoice.core.service import open_number
+from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import Operations, Refusal, Telephone, telephone_of
 from otpvoice.store.search import find
@@ -79,7 +79,7 @@ class SearchService:
 
     operations: Operations
     ring: KeyRing
-    number_key: NumberKey
+    number_key: NumberHasher
     limits: CallLimits
     region: str | None
     """Where numbers without calling code belong; None if unknown."""
@@ -126,8 +126,8 @@ class SearchService:
 
     def _mask_number(self, verification: Verification) -> str:
         try:
-            number = open_number(self.ring, verification.id, verification.sealed_number)
-        except SealBroken:
+            number = decrypt_number(self.ring, verification.id, verification.encrypted_number)
+        except DecryptionError:
             return "a number whose key was dropped from the ring"
         return mask_number(number)
 

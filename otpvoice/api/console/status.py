@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from otpvoice.core.allowances import allowances
-from otpvoice.core.limits import CallLimits
+from otpvoice.core.limits import CallLimits, limit_capacities
 from otpvoice.core.verification import Route
 from otpvoice.store.admin import Overview, Use
 from otpvoice.store.breaker_help import meaning_of
@@ -68,7 +67,7 @@ def service_status(
 
 def limit_statuses(uses: Iterable[Use], limits: CallLimits, now_ms: int) -> Iterator[LimitStatus]:
     """What the store counted beside what the settings allow."""
-    allowed = dict(allowances(limits))
+    allowed = dict(limit_capacities(limits))
     for use in uses:
         title = f"{use.client}: {use.limit}" if use.client else use.limit
         until = use.until if use.until > now_ms else None

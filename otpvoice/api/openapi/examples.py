@@ -22,8 +22,8 @@ from otpvoice.api.errors import (
 from otpvoice.api.serializers import present, present_as
 from otpvoice.core import errors
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.outcome_errors import refusal
-from otpvoice.core.receipts import Receipts
+from otpvoice.core.outcome_errors import error_for
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Call, CallStatus, EndReason, Route, Status, Verification
 
@@ -31,7 +31,7 @@ _NUMBER: Final = "+919876543210"
 _PUBLIC_URL: Final = "https://otp.example.com"
 _ASKED_AS: Final = "4f0c2a7be1d94d5f9a3c5e8b7a6d1c20"
 _KEY: Final = bytes(32)
-_RECEIPTS: Final = Receipts({"k1": _KEY}, _PUBLIC_URL)
+_RECEIPTS: Final = ReceiptSigner({"k1": _KEY}, _PUBLIC_URL)
 _BEGAN: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z, in milliseconds."""
 
@@ -56,7 +56,7 @@ _CALL: Final = Call(
 _PENDING: Final = Verification(
     id="vrf_" + "0a" * 16,
     client="login-backend",
-    sealed_number=b"",
+    encrypted_number=b"",
     status=Status.PENDING,
     reason=None,
     reference="login-81",
@@ -92,7 +92,7 @@ class _StoreAnswer:
 
     outcome: str
     verification: Verification | None = None
-    number: int = 37_000
+    retry_after_ms: int = 37_000
     is_replayed: bool = False
 
 
@@ -107,7 +107,7 @@ CREATED: Final = present_as(
     _PENDING,
     _NUMBER,
     _PUBLIC_URL,
-    client_token=ClientTokens(KeyRing([_KEY])).make(
+    client_token=ClientTokens(KeyRing([_KEY])).issue(
         _PENDING.client, _PENDING.id, _PENDING.expires_at
     ),
 )
@@ -129,7 +129,7 @@ WRONG: Final = present_as(
 CANCELED: Final = show(
     replace(_APPROVED, status=Status.CANCELED, reason=EndReason.REQUESTED, calls=())
 )
-KEYS: Final = msgspec.convert(_RECEIPTS.key_set(), schemas.KeySet)
+KEYS: Final = msgspec.convert(_RECEIPTS.jwk_set(), schemas.KeySet)
 APPROVED_ELSEWHERE: Final = show(replace(_APPROVED, reason=EndReason.APPROVED_ELSEWHERE))
 
 _REFUSED: Final = (
@@ -140,12 +140,12 @@ _REFUSED: Final = (
     Untrusted("Send the webhook's secret as Authorization: Bearer."),
     Forbidden("This is not for apps: it needs the API key of the login backend."),
     UnsupportedMediaType("Send the body as Content-Type: application/json."),
-    errors.InvalidRequest.at("/code", "must be a string of 4 to 10 ASCII digits"),
+    errors.InvalidRequest.for_field("/code", "must be a string of 4 to 10 ASCII digits"),
     errors.InvalidNumber("No telephone can have this number: check its length and prefix."),
     errors.NumberNotAllowed("Numbers of region US are not called."),
     errors.StoreUnavailable("The store does not answer; nothing was done."),
     *map(
-        refusal,
+        error_for,
         (
             _StoreAnswer("not_found"),
             _StoreAnswer("closed", _APPROVED),

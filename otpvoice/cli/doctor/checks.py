@@ -18,7 +18,7 @@ from otpvoice.cli.doctor.store import store_findings
 from otpvoice.cli.doctor.webhook import webhook_findings
 from otpvoice.http_client.certificates import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load
-from otpvoice.settings.validation import advice as hardly_meant
+from otpvoice.settings.validation import setting_warnings as hardly_meant
 
 
 def run_checks(
@@ -34,7 +34,7 @@ def run_checks(
         loaded = load(environ)
         trusted = trusted or create_tls_context(environ)
     except SettingsError as error:
-        for wrong in error.wrong:
+        for wrong in error.invalid:
             yield failure(wrong.name, wrong.detail, f"correct it ({wrong.source})")
         return
     except InvalidCaBundleError as error:

@@ -13,7 +13,7 @@ from otpvoice.cli.doctor.live import LiveCallOptions, cost_warning, run_live_cal
 from otpvoice.cli.operating import json_option, print_json, yes_option
 from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.cli.terminal import Terminal
-from otpvoice.core.phone import only_region, parse_written_number
+from otpvoice.core.phone import parse_written_number, single_region
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
 
@@ -59,7 +59,7 @@ def doctor(
         raise click.UsageError("--live talks with you: it has no --json")
     settings = load_settings()
     with report_invalid_number("--live"):
-        number = parse_written_number(live, only_region(settings.limits.regions))
+        number = parse_written_number(live, single_region(settings.limits.regions))
     options = LiveCallOptions(number.e164, Route(route) if route else None, client, locale)
     _validate_options(settings, options)
     terminal = Terminal()

@@ -12,7 +12,7 @@ from otpvoice.core.errors import OtpvoiceError
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
-from otpvoice.core.verification import CALL_MOVES, Call, CallStatus, Status, Verification
+from otpvoice.core.verification import CALL_TRANSITIONS, Call, CallStatus, Status, Verification
 from otpvoice.providers.exchange_capture import (
     CapturedCallback,
     CapturedExchange,
@@ -92,7 +92,7 @@ class LiveCall:
         Raises:
             OtpvoiceError: it was refused, or the store went away.
         """
-        verification = self._service.try_out(self._client, request)
+        verification = self._service.create_live_test(self._client, request)
         self._terminal.print("Type the code that you hear, then Enter. Enter alone: none is heard.")
         try:
             verification = self._until_over(verification)
@@ -112,7 +112,7 @@ class LiveCall:
 
     def _is_over(self, verification: Verification) -> bool:
         call, now = verification.calls[0], verification.now
-        if CALL_MOVES[call.status]:
+        if CALL_TRANSITIONS[call.status]:
             return call.status is CallStatus.UNKNOWN and not call.is_live(now)
         has_callback = (
             self._has_captured(CapturedCallback) or now > (call.ended_at or 0) + _CALLBACK_GRACE_MS

@@ -8,7 +8,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import RequestRefused
-from otpvoice.core.phone import NumberRules, parse_number
+from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.settings import Settings
 
 _NUMBER_TYPES: Final = {
@@ -54,7 +54,7 @@ def _is_allowed(region: str, number_type: str, settings: Settings) -> bool:
     limits = settings.limits
     rules = NumberRules([region], [number_type], limits.deny_prefixes)
     try:
-        parse_number(phonenumbers.format_number(sample, PhoneNumberFormat.E164), rules)
+        parse_allowed_number(phonenumbers.format_number(sample, PhoneNumberFormat.E164), rules)
     except RequestRefused:
         return False
     return True

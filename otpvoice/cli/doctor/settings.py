@@ -10,7 +10,7 @@ from otpvoice.cli.secrecy import find_weak_secrets
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
-from otpvoice.settings.validation import SHORTEST_CODE, violations
+from otpvoice.settings.validation import MIN_PRODUCTION_CODE_LENGTH, cross_field_errors
 
 _RECOMMENDED_CODE_LENGTH: Final = 6
 """Digits."""
@@ -37,7 +37,7 @@ def service_findings(settings: Settings) -> Iterator[Finding]:
 def _guessing_findings(settings: Settings) -> Iterator[Finding]:
     """Yield what production accepts and NIST SP 800-63B-4 or experience advises against."""
     digits, limits = settings.verification.code_length, settings.limits
-    if SHORTEST_CODE <= digits < _RECOMMENDED_CODE_LENGTH:
+    if MIN_PRODUCTION_CODE_LENGTH <= digits < _RECOMMENDED_CODE_LENGTH:
         todo = f"set it to {_RECOMMENDED_CODE_LENGTH} (NIST SP 800-63B-4, section 3.1.3)"
         yield warning("verification.code_length", f"is {digits}", todo)
     for name in ("conversion_breaker", "wrong_code_breaker"):
@@ -50,7 +50,7 @@ def _production_findings(settings: Settings) -> Iterator[Finding]:
     """What production would refuse, and is not told of with the secrets anyway."""
     reported = {"provider.webhook_secret", *(fault.name for fault in find_weak_secrets(settings))}
     server = structs.replace(settings.server, production=True)
-    for name, detail in violations(structs.replace(settings, server=server)):
+    for name, detail in cross_field_errors(structs.replace(settings, server=server)):
         if name not in reported:
             found, _, why = detail.partition(": ")
             reason = f" ({why})" if why else ""

@@ -48,14 +48,14 @@ _MIB: Final = 1024 * 1024
 @contextmanager
 def open_store(settings: Settings) -> Iterator[RedisStore]:
     """The store that the settings name, by their rules."""
-    with closing(connect(settings.redis.address)) as client:
+    with closing(connect(settings.redis.full_url)) as client:
         keep, rules = settings.verification.retention * 1000, queue_rules(settings)
         yield RedisStore(client, keep=keep, rules=rules)
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:
     """Find what is wrong with the server, with its user's permissions, and who works on it."""
-    url = settings.redis.address
+    url = settings.redis.full_url
     if url.startswith("redis+"):
         yield discovery_finding([*witnesses(url)])
     with open_store(settings) as store:

@@ -3,7 +3,7 @@
 -- ends at 200 names; some 170 are taken.) Each rule is a function behind them (store/functions.py), which may use sixty of
 -- these names.
 -- The store puts this in front of them, rendered from Python (store/script_config.py):
---   CALL_MOVES[status]   set of the statuses it may move to (core/verification.py)
+--   CALL_TRANSITIONS[status]   set of the statuses it may move to (core/verification.py)
 --   RULES                how calls follow each other, and the limits
 --   CLIENT(name)         {tallies, deliver_only, told}: what a client has of its own
 -- None of these tables is ever changed: the server keeps them from one run to the next.

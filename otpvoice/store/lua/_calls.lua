@@ -180,7 +180,7 @@ end
 
 -- Calls -------------------------------------------------------------------------------------------
 
-local function has_ended(status) return next(CALL_MOVES[status]) == nil end
+local function has_ended(status) return next(CALL_TRANSITIONS[status]) == nil end
 
 -- Milliseconds from a silence to the first question about it: the provider may still be at it.
 local FIRST_PULL = 3000
@@ -197,7 +197,7 @@ end
 -- Moves a call if the table allows it; `changes` are further fields. False: nothing was changed.
 -- A reason and the provider's word belong to the state that they came with.
 local function move_call(call, status, changes)
-  if not CALL_MOVES[call.status][status] then return false end
+  if not CALL_TRANSITIONS[call.status][status] then return false end
   if UNSENT_ONLY[status] and call.sent_at then return false end
   redis.call('HDEL', call_key(call.id), 'reason', 'raw')
   call.status, call.reason, call.raw = status, nil, nil

@@ -6,7 +6,7 @@
 local reply = { NOW }
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', PULL, '-inf', NOW, 'LIMIT', 0, ARGV[4])) do
   local call = load_call(id)
-  local number = call and redis.call('HGET', PREFIX .. 'verification:' .. call.verification, 'sealed_number')
+  local number = call and redis.call('HGET', PREFIX .. 'verification:' .. call.verification, 'encrypted_number')
   if not number or not is_live(call) then
     redis.call('ZREM', PULL, id)
   else

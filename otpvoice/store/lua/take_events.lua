@@ -2,7 +2,7 @@
 --
 -- ARGV 3 holder (new for each taking)   4 lease ms   5- client, how many of its events at most, ...
 -- Returns {now, {client, how many were dropped since the last taking, ...}, event id, client, {event}, ...}
---         each event with the sealed_number of its verification: "" when that is forgotten
+--         each event with the encrypted_number of its verification: "" when that is forgotten
 
 local dropped = {}
 local reply = { NOW, dropped }
@@ -14,8 +14,8 @@ local function take(id, client)
   redis.call('ZADD', events_key(client), NOW + ARGV[4], id)
   local verification = redis.call('HGET', key, 'verification')
   local event = redis.call('HGETALL', key)
-  event[#event + 1] = 'sealed_number'
-  event[#event + 1] = redis.call('HGET', PREFIX .. 'verification:' .. verification, 'sealed_number') or ''
+  event[#event + 1] = 'encrypted_number'
+  event[#event + 1] = redis.call('HGET', PREFIX .. 'verification:' .. verification, 'encrypted_number') or ''
   reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = id, client, event
 end
 
