@@ -19,7 +19,7 @@ from otpvoice.store.admin import Explanation, telephone_of
 
 ADMIN_KEY = "ova_admin-key-of-the-tests"
 NUMBERS = [f"+9198765432{n}0" for n in range(8)]
-_SHOWN = re.compile(r"The log names it <code>([^<]*)</code>")
+_SHOWN = re.compile(r"Its id in the log is <code>([^<]*)</code>")
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(7_000_000_000, 9_999_999_999))
