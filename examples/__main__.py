@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 import click
 
 from demo import demo
-from otpvoice.cli.children import StopSignals
-from otpvoice.cli.narrator import Narrator
-from otpvoice.cli.stack import Stack, Stopped, free_port, is_free
-from sms_fallback import story
-from starting import LOGIN, SMS, Example
+from launcher import LOGIN, SMS, Example
+from otpvoice.cli.narrator import Printer
+from otpvoice.cli.stack import Stack, StopRequested, free_port, is_free
+from otpvoice.cli.subprocesses import StopSignals
+from sms_fallback import scenario
 
 
 @click.group()
@@ -29,7 +29,7 @@ main.add_command(demo)
 @click.option("--port", default=8010, show_default=True, help="Of the page, on 127.0.0.1.")
 def login(port: int) -> None:
     """A login page: be called, type the code, be let in."""
-    with _running(LOGIN, port, seconds=3) as (stack, origin):
+    with _running_example(LOGIN, port, call_seconds=3) as (stack, origin):
         phones = f"{stack.sandbox_url}/phones"
         click.echo(
             f"\n  Log in:            {origin}/\n"
@@ -39,7 +39,7 @@ def login(port: int) -> None:
             f"curl -X PUT {phones}/919876543210 -H 'Content-Type: application/json'"
             """ -d '{"behaviour": "busy"}'\n"""
         )
-        _stay(stack)
+        _wait_for_stop(stack)
 
 
 @main.command()
@@ -47,32 +47,36 @@ def login(port: int) -> None:
 @click.option("--once", is_flag=True, help="End after the narrated story.")
 def sms(port: int, *, once: bool) -> None:
     """An SMS system that falls back to a call, told step by step."""
-    with _running(SMS, port, seconds=0.5) as (stack, origin):
-        narrator = Narrator()
-        story.tell(stack, origin, narrator)
+    with _running_example(SMS, port, call_seconds=0.5) as (stack, origin):
+        narrator = Printer()
+        scenario.run_scenario(stack, origin, narrator)
         if not once:
-            story.invite(stack, origin, narrator)
-            _stay(stack)
+            scenario.print_next_steps(stack, origin, narrator)
+            _wait_for_stop(stack)
 
 
 @contextmanager
-def _running(example: Example, port: int, seconds: float) -> Iterator[tuple[Stack, str]]:
+def _running_example(
+    example: Example, port: int, call_seconds: float
+) -> Iterator[tuple[Stack, str]]:
     """``seconds``: how long a phone rings, and how long somebody listens."""
     stop = StopSignals()
     origin = f"http://127.0.0.1:{port if is_free(port) else free_port()}"
     click.echo("Starting the service, a pretend telephone company, and the example ...")
     try:
         app = origin if example.has_page else ""
-        with Stack(free_port(), lambda: stop.came, app=app, seconds=seconds) as stack:
-            example.start(stack, origin)
+        with Stack(
+            free_port(), lambda: stop.received, app_origin=app, call_seconds=call_seconds
+        ) as stack:
+            example.launch(stack, origin)
             yield stack, origin
-    except Stopped as error:
+    except StopRequested as error:
         raise click.Abort from error
 
 
-def _stay(stack: Stack) -> None:
+def _wait_for_stop(stack: Stack) -> None:
     click.echo(f"  Logs:              {stack.folder}/*.log\n\nAll of it runs until Ctrl-C.")
-    with suppress(Stopped):
+    with suppress(StopRequested):
         while True:
             stack.check_health()
             time.sleep(0.1)

@@ -7,16 +7,23 @@ from typing import Any, Final
 
 import click
 
-from otpvoice.cli.demo import DemoSettings, choose_port, demo_options, narrate, running, stay
+from launcher import LOGIN, PAGE
+from otpvoice.cli.demo import (
+    DemoOptions,
+    choose_port,
+    demo_options,
+    narrate_scenario,
+    running_stack,
+    wait_for_stop,
+)
 from otpvoice.cli.demo import demo as story
-from otpvoice.cli.request import Request
+from otpvoice.cli.request import HttpRequest
 from otpvoice.cli.stack import Stack
-from otpvoice.cli.story import invite
-from starting import LOGIN, PAGE
+from otpvoice.cli.story import print_next_steps
 
-VISITOR: Final = "+919845012345"
+VISITOR_NUMBER: Final = "+919845012345"
 """Whose phone is on the page; the story calls another one, so that no limit is used up."""
-_SPELLED: Final = "+91 98450 12345"
+_FORMATTED_NUMBER: Final = "+91 98450 12345"
 _PORT: Final = 8080
 _LOGIN_PORT: Final = 8010
 
@@ -34,27 +41,27 @@ def demo(context: click.Context, /, *, once: bool, no_browser: bool, **chosen: A
     if once:
         context.invoke(story, once=True, **chosen)
         return
-    settings = DemoSettings(**chosen)
+    settings = DemoOptions(**chosen)
     login, page = (
         f"http://127.0.0.1:{choose_port(usual, others=settings.ports)}"
         for usual in (_LOGIN_PORT, _PORT)
     )
-    with running(settings, app=login, framed_by=page) as (stack, narrator):
-        set_up(stack, login, page)
-        narrate(stack, narrator)
-        invite(stack, narrator)
+    with running_stack(settings, app=login, framed_by=page) as (stack, narrator):
+        start_pages(stack, login, page)
+        narrate_scenario(stack, narrator)
+        print_next_steps(stack, narrator)
         click.echo(f"\n   Log in, and answer the phone, on one page:  {_bold(f'{page}/')}\n")
         if not no_browser and _has_desktop():
             webbrowser.open(page)
-        stay(stack)
+        wait_for_stop(stack)
 
 
-def set_up(stack: Stack, login: str, page: str) -> None:
+def start_pages(stack: Stack, login: str, page: str) -> None:
     """The login, the page around it, and a phone that rings until the visitor answers it."""
-    LOGIN.start(stack, login, LOGIN_FRAMED_BY=page, LOGIN_NUMBER=_SPELLED)
-    PAGE.start(stack, page, LOGIN_ORIGIN=login, DEMO_NUMBER=VISITOR)
-    phone = f"{stack.sandbox_url}/phones/{VISITOR.removeprefix('+')}"
-    Request("PUT", phone, body={"behaviour": "by_hand"}).send().raise_for_status()
+    LOGIN.launch(stack, login, LOGIN_FRAMED_BY=page, LOGIN_NUMBER=_FORMATTED_NUMBER)
+    PAGE.launch(stack, page, LOGIN_ORIGIN=login, DEMO_NUMBER=VISITOR_NUMBER)
+    phone = f"{stack.sandbox_url}/phones/{VISITOR_NUMBER.removeprefix('+')}"
+    HttpRequest("PUT", phone, body={"behaviour": "by_hand"}).send().raise_for_status()
 
 
 def _has_desktop() -> bool:

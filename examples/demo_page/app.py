@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flask import Flask, Response, render_template, send_from_directory
 
 from demo_page.settings import Settings
-from otpvoice.cli.request import Request
+from otpvoice.cli.request import HttpRequest
 
 
 def create_app(settings: Settings) -> Flask:
@@ -15,18 +15,18 @@ def create_app(settings: Settings) -> Flask:
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; "
         "base-uri 'none'; form-action 'none'; "
-        f"frame-src {settings.login} {settings.phones}; frame-ancestors 'none'"
+        f"frame-src {settings.login_origin} {settings.sandbox_url}; frame-ancestors 'none'"
     )
 
     @app.get("/")
     def page() -> str:
-        logs = sorted(path.stem for path in settings.folder.glob("*.log"))
-        requests = [request.curl() for request in _requests(settings)]
+        logs = sorted(path.stem for path in settings.log_folder.glob("*.log"))
+        requests = [request.curl() for request in _example_requests(settings)]
         return render_template("page.html", settings=settings, logs=logs, requests=requests)
 
     @app.get("/logs/<name>")
     def log(name: str) -> Response:
-        return send_from_directory(settings.folder, f"{name}.log", mimetype="text/plain")
+        return send_from_directory(settings.log_folder, f"{name}.log", mimetype="text/plain")
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -39,8 +39,10 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _requests(settings: Settings) -> Iterator[Request]:
+def _example_requests(settings: Settings) -> Iterator[HttpRequest]:
     """The same call without the login, for a shell: asked for, and what the phone heard."""
     body = {"to": settings.number, "name": "Asha"}
-    yield Request("POST", f"{settings.service}/v1/verifications", settings.api_key, body)
-    yield Request("GET", f"{settings.phones}/phones/{settings.number.removeprefix('+')}/calls")
+    yield HttpRequest("POST", f"{settings.service_url}/v1/verifications", settings.api_key, body)
+    yield HttpRequest(
+        "GET", f"{settings.sandbox_url}/phones/{settings.number.removeprefix('+')}/calls"
+    )

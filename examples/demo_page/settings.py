@@ -10,31 +10,31 @@ from typing import Self
 class Settings:
     """All of them."""
 
-    login: str
+    login_origin: str
     """Origin of the login, which lets this page frame it."""
-    phones: str
+    sandbox_url: str
     """Of the sandbox, which lets it, too."""
-    service: str
+    service_url: str
     """URL of the API."""
     api_key: str = field(repr=False)
     """Shown on the page: it opens this demo and ends with it."""
     number: str
     """Of the phone that is answered by hand."""
-    folder: Path
+    log_folder: Path
     """Where the logs are."""
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Self:
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Those of the environment.
 
         Raises:
             KeyError: the variable of this name is missing.
         """
         return cls(
-            login=environ["LOGIN_ORIGIN"],
-            phones=environ["SANDBOX_URL"],
-            service=environ["OTPVOICE_URL"],
+            login_origin=environ["LOGIN_ORIGIN"],
+            sandbox_url=environ["SANDBOX_URL"],
+            service_url=environ["OTPVOICE_URL"],
             api_key=environ["OTPVOICE_API_KEY"],
             number=environ["DEMO_NUMBER"],
-            folder=Path(environ["DEMO_FOLDER"]),
+            log_folder=Path(environ["DEMO_FOLDER"]),
         )

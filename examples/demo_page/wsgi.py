@@ -6,4 +6,4 @@ from typing import Final
 from demo_page.app import create_app
 from demo_page.settings import Settings
 
-app: Final = create_app(Settings.of(os.environ))
+app: Final = create_app(Settings.from_environ(os.environ))

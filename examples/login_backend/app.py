@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from login_backend import browsers
+from login_backend import browser_security
 from login_backend.database import Database
 from login_backend.events import events
 from login_backend.login import login
-from login_backend.proof import proof
-from login_backend.receipts import Receipts
+from login_backend.receipt_login import proof
+from login_backend.receipts import ReceiptVerifier
 from login_backend.settings import Settings
 from otpvoice.client import Client
 
@@ -32,11 +32,11 @@ def create_app(settings: Settings) -> Flask:
         TRUSTED_HOSTS=[origin.hostname],
     )
     database = Database(settings.database)
-    browsers.guard(app, settings)
+    browser_security.protect(app, settings)
     # One client and one reader of receipts for the whole process: they keep connections and keys.
     client = Client(settings.otpvoice_url, settings.api_key)
-    app.register_blueprint(login(client, settings.region, settings.number))
-    receipts = Receipts(settings.otpvoice_url, settings.client)
+    app.register_blueprint(login(client, settings.region, settings.suggested_number))
+    receipts = ReceiptVerifier(settings.otpvoice_url, settings.client)
     app.register_blueprint(proof(receipts, database))
     app.register_blueprint(events(settings.event_secret, database))
     return app

@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from login_backend.receipts import LIFE
+from login_backend.receipts import VALIDITY_S
 
-_A_DAY: Final = 86_400
-_TAKE: Final = """
+_DAY_S: Final = 86_400
+_INSERT_EVENT: Final = """
     INSERT INTO events VALUES (:webhook_id, :reference, :type, :sequence, :timestamp, :now)
     ON CONFLICT DO NOTHING
 """
-_KEEP_IF_NEWER: Final = """
+_UPDATE_VERIFICATION: Final = """
     INSERT INTO verifications VALUES (:verification_id, :reference, :sequence, :status, :call, :now)
     ON CONFLICT (id) DO UPDATE SET (sequence, status, call, told_at) =
         (excluded.sequence, excluded.status, excluded.call, excluded.told_at)
     WHERE excluded.sequence > sequence
 """
-_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_SCHEMA_FILE: Final = Path(__file__).with_name("schema.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._open() as database:
-            database.executescript(_SCHEMA.read_text(encoding="utf-8"))
+            database.executescript(_SCHEMA_FILE.read_text(encoding="utf-8"))
 
-    def use(self, verification_id: str) -> bool:
+    def mark_receipt_used(self, verification_id: str) -> bool:
         """Whether its receipt is used for the first time. Of many who ask at once, one hears so."""
         now = time.time()
         with self._open() as database:
-            database.execute("DELETE FROM used_receipts WHERE used_at < ?", [now - LIFE])
+            database.execute("DELETE FROM used_receipts WHERE used_at < ?", [now - VALIDITY_S])
             # Looking first and writing then would let two in at once.
             done = database.execute(
                 "INSERT INTO used_receipts VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -62,18 +62,18 @@ class Database:
             )
             return done.rowcount == 1
 
-    def take(self, event: Event) -> None:
+    def store_event(self, event: Event) -> None:
         """Writes an event down: once, however often it comes, and in whatever order."""
         now = time.time()
         told = asdict(event) | {"now": now}
         with self._open() as database:
-            database.execute("DELETE FROM events WHERE told_at < ?", [now - _A_DAY])
-            database.execute("DELETE FROM verifications WHERE told_at < ?", [now - _A_DAY])
-            if database.execute(_TAKE, told).rowcount == 0:
+            database.execute("DELETE FROM events WHERE told_at < ?", [now - _DAY_S])
+            database.execute("DELETE FROM verifications WHERE told_at < ?", [now - _DAY_S])
+            if database.execute(_INSERT_EVENT, told).rowcount == 0:
                 return  # a copy: whoever sends a mail for each event stops here
-            database.execute(_KEEP_IF_NEWER, told)
+            database.execute(_UPDATE_VERIFICATION, told)
 
-    def told_of(self, reference: str) -> dict[str, object]:
+    def events_of(self, reference: str) -> dict[str, object]:
         """The events of a login, and how its newest verification stands."""
         with self._open() as database:
             events = database.execute(

@@ -27,18 +27,18 @@ def events(secret: str, database: Database) -> Blueprint:
         except (WebhookVerificationError, ValueError):  # ValueError: not even in the shape of one
             return "", 401
         if told["data"]["reference"] is not None:  # else it is of no login of ours
-            database.take(_event(request.headers["Webhook-Id"], told))
+            database.store_event(_parse_event(request.headers["Webhook-Id"], told))
         return "", 204
 
     @blueprint.get("/login/events")
     def told() -> ResponseReturnValue:
         """What we were told of this browser's login. For the eyes of this example."""
-        return database.told_of(sessions.reference())
+        return database.events_of(sessions.reference())
 
     return blueprint
 
 
-def _event(webhook_id: str, told: dict[str, Any]) -> Event:
+def _parse_event(webhook_id: str, told: dict[str, Any]) -> Event:
     verification = told["data"]
     return Event(
         webhook_id=webhook_id,

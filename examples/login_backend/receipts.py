@@ -6,16 +6,16 @@ from typing import Any, Final
 
 import jwt
 
-LIFE: Final = 320
+VALIDITY_S: Final = 320
 """Seconds for which a receipt could be shown again: its life, and the leeway at both ends."""
-_LEEWAY: Final = 10
+_LEEWAY_S: Final = 10
 
 
-class NoReceipt(Exception):
+class InvalidReceipt(Exception):
     """It is not genuine, not for us, or over."""
 
 
-class KeysAway(Exception):
+class KeysUnavailable(Exception):
     """The keys could not be fetched: nothing is known about the receipt."""
 
 
@@ -31,7 +31,7 @@ class Receipt:
     """All that it says, for the eyes of this example."""
 
 
-class Receipts:
+class ReceiptVerifier:
     """Reads receipts of one service for one of its clients.
 
     The service's keys are fetched for the first receipt, and kept for five minutes.
@@ -42,7 +42,7 @@ class Receipts:
         self._client = client
         self._keys = jwt.PyJWKClient(f"{otpvoice_url}/.well-known/jwks.json", timeout=5)
 
-    def read(self, receipt: str) -> Receipt:
+    def verify(self, receipt: str) -> Receipt:
         """What it says. Whether it fits this login, and is new, is for the caller to see.
 
         Raises:
@@ -51,11 +51,11 @@ class Receipts:
         try:
             found = self._decode(receipt)
         except jwt.PyJWKClientConnectionError as error:
-            raise KeysAway from error
+            raise KeysUnavailable from error
         except jwt.PyJWTError as error:
-            raise NoReceipt from error
+            raise InvalidReceipt from error
         if found["header"].get("typ") != "otpvoice-receipt+jwt":
-            raise NoReceipt
+            raise InvalidReceipt
         claims = found["payload"]
         return Receipt(claims["jti"], claims["sub"], claims.get("reference"), claims)
 
@@ -66,6 +66,6 @@ class Receipts:
             algorithms=["EdDSA"],  # whatever the receipt itself would like
             issuer=self._issuer,
             audience=self._client,
-            leeway=_LEEWAY,
+            leeway=_LEEWAY_S,
             options={"require": ["iss", "sub", "aud", "jti", "iat", "exp"]},
         )

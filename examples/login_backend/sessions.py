@@ -7,31 +7,31 @@ from flask import session
 from login_backend.receipts import Receipt
 
 
-def begin(number: str, reference: str) -> None:
+def start_login(number: str, reference: str) -> None:
     """From now on, this login is the one that a receipt has to be for."""
     session.clear()
     session.update(asked=number, reference=reference)
 
 
-def is_for(receipt: Receipt) -> bool:
+def matches(receipt: Receipt) -> bool:
     """Whether the receipt is for the login that this browser began, and for its number."""
     begun = (session.get("asked"), session.get("reference"))
     return (receipt.number, receipt.reference) == begun
 
 
-def enter(receipt: Receipt) -> None:
+def log_in(receipt: Receipt) -> None:
     """This browser is logged in. What it was before is gone."""
     session.clear()
     session.permanent = True
     session.update(number=receipt.number, reference=receipt.reference, receipt={**receipt.claims})
 
 
-def leave() -> None:
+def log_out() -> None:
     """Forgets who it is."""
     session.clear()
 
 
-def number() -> str | None:
+def logged_in_number() -> str | None:
     """Whose it is; None while nobody is logged in."""
     found: str | None = session.get("number")
     return found

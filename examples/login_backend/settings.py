@@ -30,7 +30,7 @@ class Settings:
     """Origin of a page that may show ours in a frame; empty: none may."""
     region: str = "IN"
     """The country whose national numbers the form takes, an ISO 3166 code of two letters."""
-    number: str = ""
+    suggested_number: str = ""
     """What the form is filled in with at first, for a demo."""
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class Settings:
             raise ValueError("SESSION_SECRET must have at least 32 characters")
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Self:
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Those of the environment.
 
         Raises:
@@ -55,5 +55,5 @@ class Settings:
             database=Path(environ["LOGIN_DATABASE"]),
             framed_by=environ.get("LOGIN_FRAMED_BY", ""),
             region=environ.get("LOGIN_REGION", "IN"),
-            number=environ.get("LOGIN_NUMBER", ""),
+            suggested_number=environ.get("LOGIN_NUMBER", ""),
         )

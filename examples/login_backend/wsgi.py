@@ -6,4 +6,4 @@ from typing import Final
 from login_backend.app import create_app
 from login_backend.settings import Settings
 
-app: Final = create_app(Settings.of(os.environ))
+app: Final = create_app(Settings.from_environ(os.environ))

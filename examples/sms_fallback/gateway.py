@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 
 
-class Gateway:
+class SmsGateway:
     """Threads may share it."""
 
     def __init__(self) -> None:
@@ -18,12 +18,12 @@ class Gateway:
             if number not in self._unreachable:
                 self._inboxes[number].append(text)
 
-    def lose(self, number: str) -> None:
+    def drop_messages(self, number: str) -> None:
         """From now on no message reaches this phone."""
         with self._lock:
             self._unreachable.add(number)
 
-    def deliver(self, number: str) -> None:
+    def deliver_messages(self, number: str) -> None:
         """From now on messages reach this phone."""
         with self._lock:
             self._unreachable.discard(number)

@@ -8,23 +8,23 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from otpvoice.cli.children import StopSignals
-from otpvoice.cli.demo_folder import load_keys, write_shell_lines
-from otpvoice.cli.narrator import Narrator, StoryError
-from otpvoice.cli.stack import Stack, StackError, Stopped, free_port, is_free
+from otpvoice.cli.demo_folder import load_keys, write_shell_exports
+from otpvoice.cli.narrator import Printer, ScenarioError
+from otpvoice.cli.stack import Stack, StackError, StopRequested, free_port, is_free
 from otpvoice.cli.stack_settings import StackOptions
-from otpvoice.cli.story import invite, tell
+from otpvoice.cli.story import print_next_steps, run_scenario
+from otpvoice.cli.subprocesses import StopSignals
 from otpvoice.settings.parsers import parse_event_url, parse_origin
 
 _PORT: Final = 8000
 _SANDBOX_PORT: Final = 8100
-_SHORT, _USUAL = 0.1, 0.5
+_SHORT_CALL_S, _CALL_S = 0.1, 0.5
 """Seconds that the phone rings and the conversation takes: where nobody stays, and otherwise."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoSettings:
+class DemoOptions:
     """What is chosen by ``demo_options``."""
 
     port: int | None = None
@@ -39,7 +39,7 @@ class DemoSettings:
         return self.port or _PORT, self.sandbox_port or _SANDBOX_PORT
 
 
-def _checked(read: Callable[[str], str]) -> Callable[..., Any]:
+def _validator(read: Callable[[str], str]) -> Callable[..., Any]:
     """Return a callback of click that has ``read`` check one value, or each of several."""
 
     def check(_context: click.Context, _option: click.Parameter, given: Any) -> Any:
@@ -67,7 +67,7 @@ _OPTIONS: Final = (
     click.option(
         "--cors-origin",
         multiple=True,
-        callback=_checked(parse_origin),
+        callback=_validator(parse_origin),
         envvar="DEMO_CORS_ORIGIN",
         show_envvar=True,
         help="Origin of your web page, which may then use the API; may be repeated.",
@@ -75,7 +75,7 @@ _OPTIONS: Final = (
     click.option(
         "--event-url",
         default="",
-        callback=_checked(parse_event_url),
+        callback=_validator(parse_event_url),
         envvar="DEMO_EVENT_URL",
         show_envvar=True,
         help="Where your backend takes signed events.",
@@ -108,18 +108,18 @@ def demo(*, once: bool, **chosen: Any) -> None:
 
     The folder .demo keeps the keys for the next start, and lines for a shell:  . .demo/env
     """
-    settings = DemoSettings(**chosen)
-    with running(settings, seconds=_SHORT if once else _USUAL) as (stack, narrator):
-        narrate(stack, narrator)
+    settings = DemoOptions(**chosen)
+    with running_stack(settings, seconds=_SHORT_CALL_S if once else _CALL_S) as (stack, narrator):
+        narrate_scenario(stack, narrator)
         if not once:
-            invite(stack, narrator)
-            stay(stack)
+            print_next_steps(stack, narrator)
+            wait_for_stop(stack)
 
 
 @contextmanager
-def running(
-    settings: DemoSettings, *, app: str = "", framed_by: str = "", seconds: float = _USUAL
-) -> Iterator[tuple[Stack, Narrator]]:
+def running_stack(
+    settings: DemoOptions, *, app: str = "", framed_by: str = "", seconds: float = _CALL_S
+) -> Iterator[tuple[Stack, Printer]]:
     """Run a stack for a story, and give its narrator; see ``Stack`` for the other arguments.
 
     Raises:
@@ -127,7 +127,7 @@ def running(
         click.ClickException: a port is taken, or something did not start or last.
     """
     stop = StopSignals()
-    narrator = Narrator()
+    narrator = Printer()
     port = choose_port(_PORT, settings.port, "--port")
     options = StackOptions(
         sandbox_port=choose_port(
@@ -140,40 +140,42 @@ def running(
     )
     click.echo("Starting Valkey, the API, a dialer, and a simulated telephone company ...")
     try:
-        page = {"app": app, "framed_by": framed_by}
-        with Stack(port, lambda: stop.came, seconds=seconds, options=options, **page) as stack:
+        page = {"app_origin": app, "frame_ancestor": framed_by}
+        with Stack(
+            port, lambda: stop.received, call_seconds=seconds, options=options, **page
+        ) as stack:
             click.echo(f"All of them run, after {narrator.elapsed}. Logs: {stack.folder}/*.log")
-            write_shell_lines(stack)
+            write_shell_exports(stack)
             yield stack, narrator
-    except Stopped as error:
+    except StopRequested as error:
         raise click.Abort from error
 
 
 def choose_port(
-    usual: int, wanted: int | None = None, option: str = "", *, others: Collection[int] = ()
+    default: int, requested: int | None = None, option: str = "", *, others: Collection[int] = ()
 ) -> int:
     """Return the port that was wanted, or the usual one, or a free one if that is taken.
 
     Args:
-        usual: the port if none was wanted.
-        wanted: the port that ``option`` gave.
+        default: the port if none was requested.
+        requested: the port that ``option`` gave.
         option: named in the message about a port that is taken.
         others: ports of the same demo, which count as taken.
 
     Raises:
         click.ClickException: the port that was wanted is taken.
     """
-    port = wanted or usual
+    port = requested or default
     if port not in others and is_free(port):
         return port
-    if wanted:
+    if requested:
         raise click.ClickException(f"port {port} of 127.0.0.1 is taken; choose another {option}")
     chosen = free_port()
     click.echo(f"Port {port} is taken, so this one is used: {chosen}")
     return chosen
 
 
-def narrate(stack: Stack, narrator: Narrator) -> None:
+def narrate_scenario(stack: Stack, narrator: Printer) -> None:
     """Tells the one verification.
 
     Raises:
@@ -181,19 +183,19 @@ def narrate(stack: Stack, narrator: Narrator) -> None:
         Stopped: a stop was asked for.
     """
     try:
-        tell(stack, narrator)
-    except StoryError as error:
+        run_scenario(stack, narrator)
+    except ScenarioError as error:
         stack.check_health()  # a process that has ended explains it better
-        raise StackError(f"{error.message}\n{stack.tails()}") from error
+        raise StackError(f"{error.message}\n{stack.log_tails()}") from error
 
 
-def stay(stack: Stack) -> None:
+def wait_for_stop(stack: Stack) -> None:
     """Waits until a stop is asked for.
 
     Raises:
         StackError: a process ended before.
     """
-    with suppress(Stopped):
+    with suppress(StopRequested):
         while True:
             stack.check_health()
             time.sleep(0.1)

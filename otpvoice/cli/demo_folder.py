@@ -30,7 +30,7 @@ def load_keys() -> StackKeys:
     try:
         return msgspec.json.decode(file.read_bytes(), type=StackKeys)
     except FileNotFoundError:
-        keys = StackKeys.fresh()
+        keys = StackKeys.generate()
         _write(file, msgspec.json.format(msgspec.json.encode(keys)).decode() + "\n")
         return keys
     except (OSError, msgspec.DecodeError) as error:
@@ -39,7 +39,7 @@ def load_keys() -> StackKeys:
         ) from error
 
 
-def shell_lines(stack: Stack) -> list[str]:
+def shell_exports(stack: Stack) -> list[str]:
     """Return the lines with which a shell learns where a demo runs."""
     variables = {
         "OTPVOICE_URL": stack.url,
@@ -51,13 +51,13 @@ def shell_lines(stack: Stack) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def write_shell_lines(stack: Stack) -> None:
+def write_shell_exports(stack: Stack) -> None:
     """Write these lines into ``env``.
 
     Raises:
         click.ClickException: it cannot be written.
     """
-    _write(FOLDER / "env", "\n".join([*shell_lines(stack), ""]))
+    _write(FOLDER / "env", "\n".join([*shell_exports(stack), ""]))
 
 
 def _write(file: Path, text: str) -> None:

@@ -9,9 +9,9 @@ from typing import Final
 import click
 
 from otpvoice.app import create_dialer
-from otpvoice.cli.children import StopSignals, Supervised, end
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.gunicorn import GRACE_S, Gunicorn
+from otpvoice.cli.subprocesses import StopSignals, SupervisedProcess, terminate
 
 DIALER_GRACE_S: Final = 20.0
 """Seconds: a request that was sent is over by then, and what became of it is written down."""
@@ -51,14 +51,14 @@ def serve() -> None:
     """
     load_settings()  # once here, so that wrong settings are reported once
     stop = StopSignals()
-    children = [Supervised(name) for name in ("api", "dialer")]
+    children = [SupervisedProcess(name) for name in ("api", "dialer")]
     failed: dict[str, int] = {}
-    while not stop.came and not failed:
+    while not stop.received and not failed:
         time.sleep(0.2)
-        statuses = {child.name: child.check() for child in children if not stop.came}
+        statuses = {child.name: child.check() for child in children if not stop.received}
         failed = {name: status for name, status in statuses.items() if status is not None}
     running = [child for child in children if child.is_running]
-    codes = end([child.process for child in running], DIALER_GRACE_S + GRACE_S)
+    codes = terminate([child.process for child in running], DIALER_GRACE_S + GRACE_S)
     for name, status in failed.items():
         raise click.ClickException(f"the {name} could not be started: it ended with {status}")
     if not {*codes} <= {0, -signal.SIGTERM}:  # the latter while it was starting

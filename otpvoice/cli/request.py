@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import requests
 
-_TIMEOUT: Final = 5.0
+_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """Method, address, API key, JSON body."""
 
     method: str
@@ -38,7 +38,7 @@ class Request:
         with requests.Session() as session:
             session.trust_env = False  # no proxy stands between us and this machine
             return session.request(
-                self.method, self.url, headers=self._headers, json=self.body, timeout=_TIMEOUT
+                self.method, self.url, headers=self._headers, json=self.body, timeout=_TIMEOUT_S
             )
 
     @property

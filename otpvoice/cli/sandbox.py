@@ -16,7 +16,7 @@ from otpvoice.sandbox import serve as serve_sandbox
 from otpvoice.settings import SettingsError, load_flows
 
 
-def _flow_texts(
+def _parse_flow_texts(
     _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, str]:
     """Read each ``ID=TEXT``; the default text is spoken where ``=TEXT`` is left out."""
@@ -62,7 +62,7 @@ def _flow_texts(
     "texts",
     metavar="ID[=TEXT]",
     multiple=True,
-    callback=_flow_texts,
+    callback=_parse_flow_texts,
     help="Speak this text as flow ID; may be repeated, and overrides --config.",
 )
 @click.option(
@@ -113,11 +113,11 @@ def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:
         configured = load_flows({**os.environ, "OTPVOICE_CONFIG": str(config)})
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    flows, languages = account_flows(configured)
+    flows, languages = merge_flows(configured)
     return {"flows": flows | texts, "languages": languages}
 
 
-def account_flows(
+def merge_flows(
     configured: Mapping[str, Mapping[str, Flow]],
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return what the provider's account has for these settings: texts and languages by flow id.
@@ -134,7 +134,7 @@ def account_flows(
     texts: dict[str, str] = {}
     languages: dict[str, str] = {}
     sources: dict[str, str] = {}
-    for name, key, flow in _each(configured):
+    for name, key, flow in _iterate_flows(configured):
         if flow.text and texts.get(flow.id, "") not in {"", flow.text}:
             raise click.ClickException(
                 f"flow {flow.id} has two texts, in {sources[flow.id]} and {name}: in the "
@@ -148,7 +148,7 @@ def account_flows(
     return texts, languages
 
 
-def _each(configured: Mapping[str, Mapping[str, Flow]]) -> Iterator[tuple[str, str, Flow]]:
+def _iterate_flows(configured: Mapping[str, Mapping[str, Flow]]) -> Iterator[tuple[str, str, Flow]]:
     for setting, flows in configured.items():
         for key, flow in flows.items():
             yield f"{setting}.{key}", key, flow

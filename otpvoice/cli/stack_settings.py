@@ -18,7 +18,7 @@ from otpvoice.cli.keys import (
     secrets_table,
 )
 
-CLIENT: Final = "demo"
+DEMO_CLIENT: Final = "demo"
 """The client of the story, and of whoever tries the API."""
 APP_CLIENT: Final = "login"
 """The client of an application that is started with the stack."""
@@ -63,7 +63,7 @@ class StackKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[secrets]`` of the settings, TOML."""
 
     @classmethod
-    def fresh(cls) -> Self:
+    def generate(cls) -> Self:
         """Make new keys."""
         return cls(
             api_key=new_api_key(),
@@ -88,10 +88,10 @@ class StackOptions:
     """Where events of the client ``demo`` are posted; empty: there are none."""
     console: bool = False
     """Whether operators' pages can be opened, with the console key."""
-    keys: StackKeys = field(default_factory=StackKeys.fresh)
+    keys: StackKeys = field(default_factory=StackKeys.generate)
 
 
-def settings_file(
+def render_settings(
     options: StackOptions, *, port: int, sandbox_url: str, socket: Path, app: str, gap: int
 ) -> str:
     """Return the settings of a stack, TOML.
@@ -111,7 +111,7 @@ def settings_file(
         origins=json.dumps([*dict.fromkeys(filter(None, (app, *options.cors_origins)))]),
         socket=socket,
         secrets=keys.secrets_table + admin,
-        clients="\n".join(_clients(options, app)),
+        clients="\n".join(_client_tables(options, app)),
         sandbox_url=sandbox_url,
         token=keys.provider_token,
         webhook_secret=keys.webhook_secret,
@@ -119,13 +119,15 @@ def settings_file(
     )
 
 
-def _clients(options: StackOptions, app: str) -> Iterator[str]:
+def _client_tables(options: StackOptions, app: str) -> Iterator[str]:
     keys = options.keys
-    yield client_table(CLIENT, keys.api_key) + _events(options.event_url, keys.event_secret)
+    yield client_table(DEMO_CLIENT, keys.api_key) + _event_settings(
+        options.event_url, keys.event_secret
+    )
     if app:
         table = client_table(APP_CLIENT, keys.app_api_key)
-        yield table + _events(f"{app}/otpvoice-events", keys.event_secret)
+        yield table + _event_settings(f"{app}/otpvoice-events", keys.event_secret)
 
 
-def _events(url: str, secret: str) -> str:
+def _event_settings(url: str, secret: str) -> str:
     return f"event_url = {json.dumps(url)}\nevent_secret = {json.dumps(secret)}\n" if url else ""

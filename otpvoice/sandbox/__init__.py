@@ -6,11 +6,11 @@ the wire.
 """
 
 from otpvoice.sandbox.app import create_app
-from otpvoice.sandbox.config import Composition, ReplyStyle, SandboxConfig, Webhook
+from otpvoice.sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
 from otpvoice.sandbox.server import RunningSandbox, serve
 
 __all__ = [
-    "Composition",
+    "CallbackTemplate",
     "ReplyStyle",
     "RunningSandbox",
     "SandboxConfig",

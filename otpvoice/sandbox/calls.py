@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 from otpvoice.sandbox.call_request import CallRequest
 from otpvoice.sandbox.config import ReplyStyle, Route
-from otpvoice.sandbox.flows import said_within, seconds_to_hear
-from otpvoice.sandbox.phones import Ending, Phone
+from otpvoice.sandbox.flows import speech_seconds, spoken_within
+from otpvoice.sandbox.phones import CallOutcome, Phone
 
 VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Timestamp:
     """One moment on both clocks."""
 
     monotonic: float
@@ -28,12 +28,12 @@ class Moment:
         return cls(time.monotonic(), datetime.now(UTC))
 
     @property
-    def local(self) -> str:
+    def local_text(self) -> str:
         """``YYYY-MM-DD HH:MM:SS`` as the vendor writes it, without naming its zone."""
         return f"{self.wall.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"
 
     @property
-    def utc(self) -> str:
+    def utc_text(self) -> str:
         """ISO 8601 with microseconds and ``Z``."""
         return f"{self.wall:%Y-%m-%dT%H:%M:%S.%f}Z"
 
@@ -43,15 +43,15 @@ class Attempt:
     """The person's line is taken once, from the first ring to the end of the talk."""
 
     rang: bool
-    started: Moment = field(default_factory=Moment.now)
-    ended: Moment | None = None
+    started_at: Timestamp = field(default_factory=Timestamp.now)
+    ended_at: Timestamp | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Times are seconds of the monotonic clock; ``ended_at`` is null while it lasts."""
         return {
             "rang": self.rang,
-            "started_at": self.started.monotonic,
-            "ended_at": self.ended.monotonic if self.ended else None,
+            "started_at": self.started_at.monotonic,
+            "ended_at": self.ended_at.monotonic if self.ended_at else None,
         }
 
 
@@ -62,61 +62,61 @@ class Call:
     id: str
     request: CallRequest
     phone: Phone
-    style: ReplyStyle
+    reply_style: ReplyStyle
     text: str
     """What is spoken to whoever answers."""
     language: str
     """Language tag of the voice that speaks it."""
-    ending: Ending
+    outcome: CallOutcome
     """As the phone was told, until a button is pressed."""
-    turn: int = 0
+    step: int = 0
     """How many steps of its life are done: a step that somebody else was quicker with is not."""
-    received: Moment = field(default_factory=Moment.now)
+    received_at: Timestamp = field(default_factory=Timestamp.now)
     status: str = "queued"
     """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's word."""
     attempts: list[Attempt] = field(default_factory=list)
-    answered: Moment | None = None
-    spoken: str | None = None
+    answered_at: Timestamp | None = None
+    spoken_text: str | None = None
     """What was said into the line; None while or when nobody answered."""
-    ended: Moment | None = None
-    reported: bool = False
+    ended_at: Timestamp | None = None
+    callback_sent: bool = False
     """Whether the callback was delivered for the first time, or there is none to deliver."""
 
     @property
-    def seconds(self) -> int:
+    def talk_seconds(self) -> int:
         """Length of the conversation that is reported; 0 when nobody answered."""
-        ending, minutes = self.ending, self.request.minutes
+        ending, minutes = self.outcome, self.request.max_minutes
         if ending.answered_by is None:
             return 0
-        wanted = seconds_to_hear(self.text) if ending.seconds is None else ending.seconds
+        wanted = speech_seconds(self.text) if ending.talk_seconds is None else ending.talk_seconds
         return wanted if minutes is None else min(wanted, minutes * 60)
 
     @property
-    def started(self) -> Moment:
+    def started_at(self) -> Timestamp:
         """When the line was first taken."""
-        return self.attempts[0].started if self.attempts else self.received
+        return self.attempts[0].started_at if self.attempts else self.received_at
 
-    def speak(self) -> None:
+    def answer(self) -> None:
         """Somebody or something answered."""
         self.status = "talking"
-        self.answered = Moment.now()
-        self.spoken = said_within(self.text, self.seconds)
+        self.answered_at = Timestamp.now()
+        self.spoken_text = spoken_within(self.text, self.talk_seconds)
 
-    def cut_short(self) -> None:
+    def hang_up_early(self) -> None:
         """Whoever answered hangs up now: nothing more was said."""
-        begun = self.answered or self.received
+        begun = self.answered_at or self.received_at
         seconds = int(time.monotonic() - begun.monotonic)
-        self.ending = replace(self.ending, seconds=min(seconds, self.seconds))
-        self.spoken = said_within(self.text, self.seconds)
+        self.outcome = replace(self.outcome, talk_seconds=min(seconds, self.talk_seconds))
+        self.spoken_text = spoken_within(self.text, self.talk_seconds)
 
-    def hang_up(self) -> None:
+    def end_attempt(self) -> None:
         """The line is free again."""
-        self.attempts[-1].ended = Moment.now()
+        self.attempts[-1].ended_at = Timestamp.now()
 
-    def finish(self) -> None:
+    def end(self) -> None:
         """Nothing more comes but the callback."""
-        self.status = self.ending.word
-        self.ended = Moment.now()
+        self.status = self.outcome.status
+        self.ended_at = Timestamp.now()
 
     def as_json(self) -> dict[str, Any]:
         """The call as the phone's owner sees it."""
@@ -124,12 +124,12 @@ class Call:
             "id": self.id,
             "route": self.request.route,
             "status": self.status,
-            "spoken": self.spoken,
-            "answered_by": self.ending.answered_by if self.spoken is not None else None,
+            "spoken": self.spoken_text,
+            "answered_by": self.outcome.answered_by if self.spoken_text is not None else None,
             "variables": self.request.variables,
             "bridge": self.request.bridge,
             "request": self.request.body,
-            "received_at": self.received.utc,
+            "received_at": self.received_at.utc_text,
             "attempts_rung": sum(attempt.rang for attempt in self.attempts),
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }
@@ -142,19 +142,19 @@ class Reply:
     status: int
     body: str | None
     """None: in pieces, or not at all, as the phone was told."""
-    sent: Moment = field(default_factory=Moment.now)
+    sent_at: Timestamp = field(default_factory=Timestamp.now)
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
+class RequestLogEntry:
     """One request for a call, whatever became of it."""
 
     route: Route
     request: Any
     """The JSON that was received, or the text when it was none."""
-    received: Moment = field(default_factory=Moment.now)
+    received_at: Timestamp = field(default_factory=Timestamp.now)
     outcome: str = "received"
-    refusal: str | None = None
+    rejection: str | None = None
     call: Call | None = None
     """None when no phone was dialed."""
     reply: Reply | None = None
@@ -165,13 +165,13 @@ class Entry:
         attempts = self.call.attempts if self.call else []
         members = self.request if isinstance(self.request, dict) else {}
         return {
-            "received_at": self.received.monotonic,
-            "received_wall": self.received.utc,
+            "received_at": self.received_at.monotonic,
+            "received_wall": self.received_at.utc_text,
             "route": self.route,
             "person": members.get("to" if self.route == "obd" else "from"),
             "bridge": members.get("bridge"),
             "outcome": self.outcome,
-            "refusal": self.refusal,
+            "refusal": self.rejection,
             "rang": any(attempt.rang for attempt in attempts),
             "call": self.call.id if self.call else None,
             "attempts": [attempt.as_json() for attempt in attempts],

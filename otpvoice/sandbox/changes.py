@@ -3,7 +3,7 @@
 from threading import Condition
 
 
-class Changes(Condition):
+class ChangeCondition(Condition):
     """A condition that counts its notices, so that who looks now and then misses none."""
 
     def __init__(self) -> None:

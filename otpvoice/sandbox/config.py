@@ -6,12 +6,16 @@ from typing import Final, Literal
 
 Route = Literal["obd", "c2c"]
 
-HELLO: Final = "Hello {Name}, your otp for login is {otp}"
+ENGLISH_TEXT: Final = "Hello {Name}, your otp for login is {otp}"
 """The flow of the vendor's own example."""
-NAMASTE: Final = "नमस्ते {Name}, आपका कोड {otp} है, {otp}"
-_DEFAULT_TEXTS: Final[Mapping[str, str]] = {"hi": NAMASTE}
+HINDI_TEXT: Final = "नमस्ते {Name}, आपका कोड {otp} है, {otp}"
+_DEFAULT_TEXTS: Final[Mapping[str, str]] = {"hi": HINDI_TEXT}
 """Language → text of a flow without one; every other language has ``HELLO``."""
-_DEFAULT_FLOWS: Final[Mapping[str, str]] = {"24": HELLO, "25": NAMASTE, "220": HELLO}
+_DEFAULT_FLOWS: Final[Mapping[str, str]] = {
+    "24": ENGLISH_TEXT,
+    "25": HINDI_TEXT,
+    "220": ENGLISH_TEXT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class ReplyStyle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composition:
+class CallbackTemplate:
     """A callback composed by the operator (docs/provider.md, section 3).
 
     ``{{id}}``, ``{{to}}`` (the person), ``{{status}}`` and ``{{duration}}`` are filled in, in
@@ -50,7 +54,7 @@ class Webhook:
     uri: str = field(repr=False)
     secret: str = field(default="", repr=False)
     """Sent as ``Authorization: Bearer``; empty: no such header."""
-    composition: Composition | None = None
+    template: CallbackTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ class SandboxConfig:
     """The webhook of calls that name none."""
     framed_by: str = ""
     """Origin whose pages may show ours in a frame, as in ``http://127.0.0.1:8080``; empty: none."""
-    style: ReplyStyle = field(default_factory=ReplyStyle)
+    reply_style: ReplyStyle = field(default_factory=ReplyStyle)
 
     ring_seconds: float = 3.0
     """How long a phone rings, whether it is then answered or not."""
@@ -105,14 +109,14 @@ class SandboxConfig:
         if self.subscription is not None and self.subscription not in self.webhooks:
             raise ValueError("subscription: no such webhook")
 
-    def text_of(self, flow_id: str) -> str:
+    def flow_text(self, flow_id: str) -> str:
         """Return the text of a flow, with its variables.
 
         Raises:
             KeyError: the account has no such flow.
         """
         language = primary_subtag(self.languages.get(flow_id, ""))
-        return self.flows[flow_id] or _DEFAULT_TEXTS.get(language, HELLO)
+        return self.flows[flow_id] or _DEFAULT_TEXTS.get(language, ENGLISH_TEXT)
 
 
 def primary_subtag(tag: str) -> str:

@@ -5,14 +5,14 @@ from typing import Any, Final
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from otpvoice.sandbox.bodies import Member, Refused, read_members, read_object
-from otpvoice.sandbox.config import Composition, Webhook
-from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, read_phone
-from otpvoice.sandbox.vendor_access import company
+from otpvoice.sandbox.bodies import FieldRule, RequestRejected, parse_fields, parse_json_object
+from otpvoice.sandbox.config import CallbackTemplate, Webhook
+from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, parse_phone
+from otpvoice.sandbox.vendor_access import current_sandbox
 
-controls: Final = Blueprint("controls", __name__)
+control_api: Final = Blueprint("controls", __name__)
 
-_ABOUT: Final = """\
+_USAGE: Final = """\
 A pretend telephone company (Mobtexting's API) for development and tests. No phone rings anywhere.
 In a browser this address shows phones that ring, and what was said about each call.
 
@@ -40,118 +40,126 @@ Options of a behaviour: calls, seconds, ends (the vendor's word), duration, ring
 obd_reply, c2c_reply, c2c_mid, refusals; of "reply": status, body, headers.
 Behaviours: """
 
-_REPLAY: Final = {"call": Member(r"[0-9a-f:-]+", "the id of a call", required=True)}
-_PRESS: Final = {
-    "button": Member("|".join((*BUTTONS, HANG_UP)), ", ".join((*BUTTONS, HANG_UP)), required=True)
+_REPLAY_FIELDS: Final = {"call": FieldRule(r"[0-9a-f:-]+", "the id of a call", required=True)}
+_PRESS_FIELDS: Final = {
+    "button": FieldRule(
+        "|".join((*BUTTONS, HANG_UP)), ", ".join((*BUTTONS, HANG_UP)), required=True
+    )
 }
-_WEBHOOK: Final = {
-    "uri": Member(r"https?://\S+", "an http or https URL", required=True),
-    "secret": Member(r"[^\x00-\x1f\x7f]*", "a line of text"),
+_WEBHOOK_FIELDS: Final = {
+    "uri": FieldRule(r"https?://\S+", "an http or https URL", required=True),
+    "secret": FieldRule(r"[^\x00-\x1f\x7f]*", "a line of text"),
 }
-_COMPOSITION: Final = {
-    "method": Member(r"GET|POST|PUT", "GET, POST or PUT"),
-    "encoding": Member(r"json|form", "json or form"),
+_TEMPLATE_FIELDS: Final = {
+    "method": FieldRule(r"GET|POST|PUT", "GET, POST or PUT"),
+    "encoding": FieldRule(r"json|form", "json or form"),
 }
 
 
-@controls.errorhandler(Refused)
-def answer_refusal(refusal: Refused) -> ResponseReturnValue:
+@control_api.errorhandler(RequestRejected)
+def handle_rejection(refusal: RequestRejected) -> ResponseReturnValue:
     """A mistake in using the sandbox itself."""
     return {"error": refusal.message}, refusal.status
 
 
-def about() -> ResponseReturnValue:
+def usage() -> ResponseReturnValue:
     """What this is, as plain text."""
-    return _ABOUT + ", ".join(BEHAVIOURS) + "\n", 200, {"Content-Type": "text/plain"}
+    return _USAGE + ", ".join(BEHAVIOURS) + "\n", 200, {"Content-Type": "text/plain"}
 
 
-@controls.get("/healthz")
+@control_api.get("/healthz")
 def healthz() -> ResponseReturnValue:
     """The server lives."""
     return {"status": "ok"}
 
 
-@controls.get("/phones/<number>/calls")
-def show_calls(number: str) -> ResponseReturnValue:
+@control_api.get("/phones/<number>/calls")
+def list_phone_calls(number: str) -> ResponseReturnValue:
     """The calls that came to this phone, oldest first."""
-    return company().network.calls_to(_digits(number))
+    return current_sandbox().network.phone_calls(_require_digits(number))
 
 
-@controls.put("/phones/<number>")
+@control_api.put("/phones/<number>")
 def set_phone(number: str) -> ResponseReturnValue:
     """Tells the phone how to take its next calls."""
-    company().network.set_phone(_digits(number), read_phone(_body()))
+    current_sandbox().network.set_phone(_require_digits(number), parse_phone(_json_body()))
     return "", 204
 
 
-@controls.post("/phones/<number>/press")
+@control_api.post("/phones/<number>/press")
 def press_button(number: str) -> ResponseReturnValue:
     """Presses a button of a phone that rings, or hangs it up."""
-    if not company().network.press(_digits(number), read_members(_body(), _PRESS)["button"]):
-        raise Refused(409, "button: there is no call that it is for")
+    if not current_sandbox().network.press_button(
+        _require_digits(number), parse_fields(_json_body(), _PRESS_FIELDS)["button"]
+    ):
+        raise RequestRejected(409, "button: there is no call that it is for")
     return "", 204
 
 
-@controls.delete("/phones/<number>")
+@control_api.delete("/phones/<number>")
 def reset_phone(number: str) -> ResponseReturnValue:
     """Makes it a new phone: it answers, and no call came yet."""
-    company().network.reset_phone(_digits(number))
+    current_sandbox().network.reset_phone(_require_digits(number))
     return "", 204
 
 
-@controls.get("/ledger")
-def show_ledger() -> ResponseReturnValue:
+@control_api.get("/ledger")
+def list_requests() -> ResponseReturnValue:
     """Every request for a call."""
-    return company().network.ledger()
+    return current_sandbox().network.request_log()
 
 
-@controls.get("/callbacks")
-def show_callbacks() -> ResponseReturnValue:
+@control_api.get("/callbacks")
+def list_callbacks() -> ResponseReturnValue:
     """Every callback that was sent, with the status of its answer."""
-    return company().courier.deliveries()
+    return current_sandbox().callbacks.deliveries()
 
 
-@controls.post("/callbacks/replay")
+@control_api.post("/callbacks/replay")
 def replay_callback() -> ResponseReturnValue:
     """Sends a call's callback once more."""
-    if not company().courier.replay(read_members(_body(), _REPLAY)["call"]):
-        raise Refused(404, "call: sent no callback yet")
+    if not current_sandbox().callbacks.replay(parse_fields(_json_body(), _REPLAY_FIELDS)["call"]):
+        raise RequestRejected(404, "call: sent no callback yet")
     return "", 202
 
 
-@controls.put("/webhooks/<int:webhook_id>")
+@control_api.put("/webhooks/<int:webhook_id>")
 def put_webhook(webhook_id: int) -> ResponseReturnValue:
     """Writes a webhook as in the portal: without a challenge, composed if wanted."""
-    company().courier.webhooks[str(webhook_id)] = _webhook(_body())
+    current_sandbox().callbacks.webhooks[str(webhook_id)] = _parse_webhook(_json_body())
     return "", 204
 
 
-def _webhook(body: dict[str, Any]) -> Webhook:
+def _parse_webhook(body: dict[str, Any]) -> Webhook:
     composed = body.pop("composition", None)
-    plain = read_members(body, _WEBHOOK)
-    composition = None if composed is None else _composition(composed)
-    return Webhook(uri=plain["uri"], secret=plain.get("secret", ""), composition=composition)
+    plain = parse_fields(body, _WEBHOOK_FIELDS)
+    composition = None if composed is None else _parse_template(composed)
+    return Webhook(uri=plain["uri"], secret=plain.get("secret", ""), template=composition)
 
 
-def _composition(body: object) -> Composition:
+def _parse_template(body: object) -> CallbackTemplate:
     if not isinstance(body, dict):
-        raise Refused(422, "composition: must be an object")
-    texts = {name: _texts(body.pop(name), name) for name in ("headers", "members") if name in body}
-    chosen: dict[str, Any] = texts | read_members(body, _COMPOSITION)
-    return Composition(**chosen)
+        raise RequestRejected(422, "composition: must be an object")
+    texts = {
+        name: _parse_strings(body.pop(name), name)
+        for name in ("headers", "members")
+        if name in body
+    }
+    chosen: dict[str, Any] = texts | parse_fields(body, _TEMPLATE_FIELDS)
+    return CallbackTemplate(**chosen)
 
 
-def _texts(value: object, name: str) -> dict[str, str]:
+def _parse_strings(value: object, name: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise Refused(422, f"{name}: must be an object of strings")
+        raise RequestRejected(422, f"{name}: must be an object of strings")
     return value
 
 
-def _body() -> dict[str, Any]:
-    return read_object(request.mimetype, request.get_data())
+def _json_body() -> dict[str, Any]:
+    return parse_json_object(request.mimetype, request.get_data())
 
 
-def _digits(number: str) -> str:
+def _require_digits(number: str) -> str:
     if not (number.isascii() and number.isdigit()):
-        raise Refused(422, "the phone: digits with country code, without +")
+        raise RequestRejected(422, "the phone: digits with country code, without +")
     return number

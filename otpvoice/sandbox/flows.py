@@ -8,23 +8,23 @@ from typing import Final
 
 _PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
 
-CHARACTERS_A_SECOND: Final = 10
+CHARACTERS_PER_SECOND: Final = 10
 """Of an unhurried voice."""
-_BEFORE_HANGING_UP: Final = 2
+_HANG_UP_SECONDS: Final = 2
 
 
-def _digits(value: str) -> str:
+def _spell_digits(value: str) -> str:
     return " ".join(character for character in value if character.isalnum())
 
 
-def _play(value: str) -> str:
+def _play_sound(value: str) -> str:
     return f"(sound {value})"
 
 
 _FILTERS: Final[Mapping[str | None, Callable[[str], str]]] = {
     None: str,
-    "digits": _digits,
-    "play": _play,
+    "digits": _spell_digits,
+    "play": _play_sound,
 }
 
 
@@ -45,11 +45,11 @@ def _fill(variables: Mapping[str, str], match: re.Match[str]) -> str:
     return match[0] if value is None or write is None else write(value)
 
 
-def seconds_to_hear(text: str) -> int:
+def speech_seconds(text: str) -> int:
     """Whole seconds until an unhurried voice is through and the person has hung up."""
-    return math.ceil(len(text) / CHARACTERS_A_SECOND) + _BEFORE_HANGING_UP
+    return math.ceil(len(text) / CHARACTERS_PER_SECOND) + _HANG_UP_SECONDS
 
 
-def said_within(text: str, seconds: int) -> str:
+def spoken_within(text: str, seconds: int) -> str:
     """As much of the text as is spoken in so many seconds."""
-    return text[: seconds * CHARACTERS_A_SECOND]
+    return text[: seconds * CHARACTERS_PER_SECOND]

@@ -11,15 +11,17 @@ _PRICE: Final = "0.5000"
 _REACHED_FLOW: Final = frozenset({"ANSWER", "COMPLETED"})
 
 
-def accepted(call: Call) -> dict[str, Any]:
+def accepted_reply(call: Call) -> dict[str, Any]:
     """The reply to a request for a call, in the style that the call's phone asks for."""
     if call.request.route == "c2c":
         return _accepted_c2c(call)
-    return _accepted_obd_newer(call) if call.style.obd_reply == "newer" else _accepted_obd(call)
+    return (
+        _accepted_obd_newer(call) if call.reply_style.obd_reply == "newer" else _accepted_obd(call)
+    )
 
 
 def _accepted_c2c(call: Call) -> dict[str, Any]:
-    if call.style.c2c_reply == "bare":
+    if call.reply_style.c2c_reply == "bare":
         return {"status": 200, "message": "Call initiated successfully"}
     return {"callId": call.id, "message": "call initiated successfully", "status": 200}
 
@@ -27,12 +29,12 @@ def _accepted_c2c(call: Call) -> dict[str, Any]:
 def _accepted_obd(call: Call) -> dict[str, Any]:
     number = {
         "id": call.id,
-        "mobile": call.request.person,
+        "mobile": call.request.callee,
         "charges": _PRICE,
         "customid": "",
         "customid1": "",
         "iso_code": None,
-        "submitted_at": call.received.local,
+        "submitted_at": call.received_at.local_text,
     }
     return {"status": 200, "message": "1 numbers accepted for delivery.", "data": [number]}
 
@@ -42,10 +44,10 @@ def _accepted_obd_newer(call: Call) -> dict[str, Any]:
         "id": call.id,
         "channel": "outgoing",
         "caller_id": call.request.bridge,
-        "mobile": call.request.person,
+        "mobile": call.request.callee,
         "flow_id": call.request.flow_id,
         "credits": 1,
-        "created_at": call.received.utc,
+        "created_at": call.received_at.utc_text,
         "foreign_id": None,
         "options": None,
         "status": "queued",
@@ -53,103 +55,103 @@ def _accepted_obd_newer(call: Call) -> dict[str, Any]:
     return {"status": "OK", "message": "Calls queued successfully", "data": [number]}
 
 
-def callback(call: Call, webhook_id: str) -> dict[str, Any]:
+def callback_body(call: Call, webhook_id: str) -> dict[str, Any]:
     """What is pushed when the call has ended. ``duration`` counts seconds of conversation."""
     if call.request.route == "obd":
         return _obd_callback(call)
     body = _c2c_callback(call) | {"webhook_id": webhook_id}
-    return body | {"mid": call.request.mid} if call.style.c2c_mid == "echoed" else body
+    return body | {"mid": call.request.mid} if call.reply_style.c2c_mid == "echoed" else body
 
 
-def status_word(call: Call) -> str:
+def vendor_status(call: Call) -> str:
     """How the call ended; in C2C a conversation with the flow is ``COMPLETED``."""
-    word = call.ending.word
+    word = call.outcome.status
     return "COMPLETED" if call.request.route == "c2c" and word == "ANSWER" else word
 
 
 def _c2c_callback(call: Call) -> dict[str, Any]:
-    ended = call.ended or call.received
-    ending = call.ending
+    ended = call.ended_at or call.received_at
+    ending = call.outcome
     return {
         "bridge": int(call.request.bridge),
-        "from": int(call.request.person),
+        "from": int(call.request.callee),
         "to": call.request.body["to"],
         "source": "C2C",
-        "start_at": call.started.local,
-        "end_at": ended.local,
-        "date": ended.local,
+        "start_at": call.started_at.local_text,
+        "end_at": ended.local_text,
+        "date": ended.local_text,
         "unixtime": str(int(ended.wall.timestamp())),
-        "duration": str(call.seconds),
-        "billing": str(call.seconds),
-        "status": status_word(call),
-        "status1": "RECEIVED" if ending.answered_by else ending.word,
-        "status2": "ANSWER" if ending.word in _REACHED_FLOW else "",
+        "duration": str(call.talk_seconds),
+        "billing": str(call.talk_seconds),
+        "status": vendor_status(call),
+        "status1": "RECEIVED" if ending.answered_by else ending.status,
+        "status2": "ANSWER" if ending.status in _REACHED_FLOW else "",
         "recording_url": _recording(call),
         "hangup_by": ending.hung_up_by,
     }
 
 
 def _obd_callback(call: Call) -> dict[str, Any]:
-    ended = call.ended or call.received
+    ended = call.ended_at or call.received_at
     flow = {} if call.request.flow_id is None else {"flow_id": int(call.request.flow_id)}
     return {
         "bridge": int(call.request.bridge),
         "from": int(call.request.bridge),
-        "to": int(call.request.person),
+        "to": int(call.request.callee),
         "source": "OBD",
         "mid": call.id,
         **flow,
-        "start_at": call.started.local,
-        "end_at": ended.local,
-        "duration": str(call.seconds),
-        "status": call.ending.word,
+        "start_at": call.started_at.local_text,
+        "end_at": ended.local_text,
+        "duration": str(call.talk_seconds),
+        "status": call.outcome.status,
         "recording_url": "",
     }
 
 
 def _recording(call: Call) -> str:
-    recorded = call.request.record and call.spoken is not None
+    recorded = call.request.record and call.spoken_text is not None
     return f"https://recordings.example/{call.id}.mp3" if recorded else ""
 
 
-def call_status(call: Call) -> dict[str, Any]:
+def call_status_item(call: Call) -> dict[str, Any]:
     """One OBD call in the answer of ``outgoing/callstatus``."""
     return {
         "id": call.id,
         "channel": "outgoing",
         "from": call.request.bridge,
-        "to": call.request.person,
-        "created_at": call.received.local,
+        "to": call.request.callee,
+        "created_at": call.received_at.local_text,
         "foreign_id": "",
-        "status": call.ending.word if call.ended else "queued",
-        "start_at": call.started.local if call.attempts else "",
-        "end_at": call.ended.local if call.ended else "",
+        "status": call.outcome.status if call.ended_at else "queued",
+        "start_at": call.started_at.local_text if call.attempts else "",
+        "end_at": call.ended_at.local_text if call.ended_at else "",
         "dtmf": "",
     }
 
 
-def call_log_line(call: Call) -> dict[str, Any]:
+def call_log_item(call: Call) -> dict[str, Any]:
     """One ended call in the answer of ``voice/calls``."""
     is_obd = call.request.route == "obd"
-    length = _clock(call.seconds)
+    length = _format_duration(call.talk_seconds)
     return {
         "id": call.id,
-        "call_from": call.request.bridge if is_obd else call.request.person,
-        "call_to": call.request.person if is_obd else call.request.body["to"],
+        "call_from": call.request.bridge if is_obd else call.request.callee,
+        "call_to": call.request.callee if is_obd else call.request.body["to"],
         "service": call.request.route.upper(),
         "bridge": call.request.bridge,
-        "status": status_word(call),
+        "status": vendor_status(call),
         "duration": length,
         "billing": length,
         "charges": _PRICE,
-        "start_at": call.started.local,
-        "end_at": call.ended.local if call.ended else "",
-        "hangup_by": call.ending.hung_up_by,
+        "start_at": call.started_at.local_text,
+        "end_at": call.ended_at.local_text if call.ended_at else "",
+        "hangup_by": call.outcome.hung_up_by,
         "dtmf": "",
         "provider": "sandbox",
     }
 
 
-def _clock(seconds: int) -> str:
+def _format_duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"

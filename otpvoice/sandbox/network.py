@@ -8,46 +8,46 @@ from functools import partial
 from typing import Any
 
 from otpvoice.sandbox.call_request import CallRequest
-from otpvoice.sandbox.calls import Attempt, Call, Entry, Reply
-from otpvoice.sandbox.changes import Changes
+from otpvoice.sandbox.calls import Attempt, Call, Reply, RequestLogEntry
+from otpvoice.sandbox.changes import ChangeCondition
 from otpvoice.sandbox.config import Route, SandboxConfig
-from otpvoice.sandbox.desk import Desk
+from otpvoice.sandbox.desk import PhoneList
 from otpvoice.sandbox.flows import render
 from otpvoice.sandbox.phones import BUTTONS, HANG_UP, Phone
-from otpvoice.sandbox.schedule import Schedule
-from otpvoice.sandbox.speech import language_of
+from otpvoice.sandbox.schedule import Scheduler
+from otpvoice.sandbox.speech import detect_language
 
-_NEW_PHONE = Phone()
+_DEFAULT_PHONE = Phone()
 
 
-class Network:
+class PhoneNetwork:
     """Dials, rings and talks. Thread-safe; ``changed`` guards all and is notified of every step."""
 
     def __init__(
         self,
         config: SandboxConfig,
-        schedule: Schedule,
-        changed: Changes,
-        report: Callable[[Call], None],
+        scheduler: Scheduler,
+        changes: ChangeCondition,
+        on_call_ended: Callable[[Call], None],
     ) -> None:
         self._config = config
-        self._schedule = schedule
-        self._changed = changed
-        self._report = report
+        self._scheduler = scheduler
+        self._changes = changes
+        self._on_call_ended = on_call_ended
         self._phones: dict[str, Phone] = {}
-        self._calls_of: defaultdict[str, list[Call]] = defaultdict(list)
+        self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
         self._calls: dict[str, Call] = {}
-        self._ledger: list[Entry] = []
-        self.desk = Desk()
+        self._request_log: list[RequestLogEntry] = []
+        self.phone_list = PhoneList()
 
-    def phone(self, number: str) -> Phone:
+    def get_phone(self, number: str) -> Phone:
         """The phone with this number; one that nobody set up answers."""
-        return self._phones.get(number, _NEW_PHONE)
+        return self._phones.get(number, _DEFAULT_PHONE)
 
-    def phone_for_call(self, number: str) -> Phone:
+    def take_phone(self, number: str) -> Phone:
         """Return the phone that takes the next call, and count that call."""
-        with self._changed:
-            phone = self.phone(number)
+        with self._changes:
+            phone = self.get_phone(number)
             if phone.calls == 1:
                 self._phones.pop(number, None)
             elif phone.calls:
@@ -56,161 +56,161 @@ class Network:
 
     def set_phone(self, number: str, phone: Phone) -> None:
         """Tells a phone how to take its next calls; those under way go on as they began."""
-        with self._changed:
+        with self._changes:
             self._phones[number] = phone
-            self.desk.lay(number)
-            self._changed.notify_all()
+            self.phone_list.add(number)
+            self._changes.notify_all()
 
     def reset_phone(self, number: str) -> None:
         """Makes it a new phone without calls. The ledger and the call log forget nothing."""
-        with self._changed:
+        with self._changes:
             self._phones.pop(number, None)
-            self._calls_of.pop(number, None)
-            self.desk.take_away(number)
-            self._changed.notify_all()
+            self._calls_by_number.pop(number, None)
+            self.phone_list.remove(number)
+            self._changes.notify_all()
 
-    def press(self, number: str, button: str) -> bool:
+    def press_button(self, number: str, button: str) -> bool:
         """Presses one of ``BUTTONS`` or ``HANG_UP``; whether there is a call that it is for."""
-        with self._changed:
-            call = self.call_at(number)
+        with self._changes:
+            call = self.current_call(number)
             if call is None or call.status != ("talking" if button == HANG_UP else "ringing"):
                 return False
-            call.turn += 1
+            call.step += 1
             if button == HANG_UP:
-                call.cut_short()
-                self._finish(call)
+                call.hang_up_early()
+                self._end(call)
             else:
-                call.ending = BUTTONS[button]
+                call.outcome = BUTTONS[button]
                 self._end_ringing(call)
             return True
 
-    def call_at(self, number: str) -> Call | None:
+    def current_call(self, number: str) -> Call | None:
         """The call that the phone rings or talks with, the oldest if several; else its last."""
-        calls = self._calls_of.get(number, [])
+        calls = self._calls_by_number.get(number, [])
         busy = (call for call in calls if call.status in {"ringing", "talking"})
         return next(busy, calls[-1] if calls else None)
 
-    def call(self, call_id: str) -> Call | None:
+    def get_call(self, call_id: str) -> Call | None:
         """The call with this id."""
         return self._calls.get(call_id)
 
-    def calls(self) -> list[Call]:
+    def list_calls(self) -> list[Call]:
         """Every call, oldest first."""
-        with self._changed:
+        with self._changes:
             return list(self._calls.values())
 
-    def calls_to(self, number: str) -> list[dict[str, Any]]:
+    def phone_calls(self, number: str) -> list[dict[str, Any]]:
         """What the phone's owner sees, oldest first."""
-        with self._changed:
-            return [call.as_json() for call in self._calls_of.get(number, ())]
+        with self._changes:
+            return [call.as_json() for call in self._calls_by_number.get(number, ())]
 
-    def ledger(self) -> list[dict[str, Any]]:
+    def request_log(self) -> list[dict[str, Any]]:
         """Every request for a call in the order of arrival."""
-        with self._changed:
-            return [entry.as_json() for entry in self._ledger]
+        with self._changes:
+            return [entry.as_json() for entry in self._request_log]
 
-    def enter(self, route: Route, request: Any) -> Entry:
+    def log_request(self, route: Route, request: Any) -> RequestLogEntry:
         """Writes a request into the ledger, before anything else is done about it."""
-        entry = Entry(route=route, request=request)
-        with self._changed:
-            self._ledger.append(entry)
-            self._changed.notify_all()
+        entry = RequestLogEntry(route=route, request=request)
+        with self._changes:
+            self._request_log.append(entry)
+            self._changes.notify_all()
         return entry
 
-    def answer(self, entry: Entry, reply: Reply) -> None:
+    def log_reply(self, entry: RequestLogEntry, reply: Reply) -> None:
         """Writes beside a request what it was answered."""
-        with self._changed:
+        with self._changes:
             entry.reply = reply
-            self._changed.notify_all()
+            self._changes.notify_all()
 
-    def newest(self, count: int) -> list[tuple[int, Entry]]:
+    def last_requests(self, count: int) -> list[tuple[int, RequestLogEntry]]:
         """The last requests, the newest first, each with its place in the ledger."""
-        with self._changed:
-            first = max(0, len(self._ledger) - count)
-            return [*enumerate(self._ledger[first:], first)][::-1]
+        with self._changes:
+            first = max(0, len(self._request_log) - count)
+            return [*enumerate(self._request_log[first:], first)][::-1]
 
-    def accept(self, request: CallRequest, phone: Phone) -> Call:
+    def create_call(self, request: CallRequest, phone: Phone) -> Call:
         """A call with its id, not dialed yet."""
-        style = phone.style_within(self._config.style)
-        text = _text(request, self._config)
+        style = phone.reply_style_for(self._config.reply_style)
+        text = _spoken_text(request, self._config)
         chosen = self._config.languages.get(request.flow_id or "")
         is_old = request.route == "obd" and style.obd_reply == "older"
         return Call(
             id=f"{uuid.uuid4()}{':1' if is_old else ''}",
             request=request,
             phone=phone,
-            style=style,
+            reply_style=style,
             text=text,
-            language=chosen or language_of(text),
-            ending=phone.ending,
+            language=chosen or detect_language(text),
+            outcome=phone.outcome,
         )
 
-    def dial(self, entry: Entry, call: Call) -> None:
+    def dial(self, entry: RequestLogEntry, call: Call) -> None:
         """Begins the call's life. It is in the ledger before the phone can ring."""
-        with self._changed:
+        with self._changes:
             entry.call = call
             self._calls[call.id] = call
-            self._calls_of[call.request.person].append(call)
-            self.desk.lay(call.request.person)
+            self._calls_by_number[call.request.callee].append(call)
+            self.phone_list.add(call.request.callee)
         self._ring(call)
 
     def _ring(self, call: Call) -> None:
-        with self._changed:
-            call.ending = call.phone.ending
-            call.status = "ringing" if call.ending.rings else "dialing"
-            call.attempts.append(Attempt(rang=call.ending.rings))
-            by_hand = call.phone.is_by_hand
+        with self._changes:
+            call.outcome = call.phone.outcome
+            call.status = "ringing" if call.outcome.rings else "dialing"
+            call.attempts.append(Attempt(rang=call.outcome.rings))
+            by_hand = call.phone.is_manual
             rings = call.phone.seconds if by_hand else self._config.ring_seconds
-            self._later(rings, self._end_ringing, call)
-            self._changed.notify_all()
+            self._schedule_step(rings, self._end_ringing, call)
+            self._changes.notify_all()
 
-    def _later(self, seconds: float, step: Callable[[Call], None], call: Call) -> None:
+    def _schedule_step(self, seconds: float, step: Callable[[Call], None], call: Call) -> None:
         """The call's next step, in so many seconds, unless a button is pressed before.
 
         Asked for and taken under the lock, so that a call is never in two steps at once.
         """
-        self._schedule.after(seconds, partial(self._take, step, call, call.turn))
+        self._scheduler.run_later(seconds, partial(self._run_step, step, call, call.step))
 
-    def _take(self, step: Callable[[Call], None], call: Call, turn: int) -> None:
-        with self._changed:
-            if call.turn == turn:
-                call.turn += 1
+    def _run_step(self, step: Callable[[Call], None], call: Call, scheduled_at_step: int) -> None:
+        with self._changes:
+            if call.step == scheduled_at_step:
+                call.step += 1
                 step(call)
 
     def _end_ringing(self, call: Call) -> None:
-        if call.ending.answered_by is not None:
-            self._pick_up(call)
-        elif len(call.attempts) <= call.request.redials:
-            self._dial_again(call)
+        if call.outcome.answered_by is not None:
+            self._answer(call)
+        elif len(call.attempts) <= call.request.max_redials:
+            self._redial(call)
         else:
-            self._finish(call)
+            self._end(call)
 
-    def _pick_up(self, call: Call) -> None:
-        call.speak()
-        by_hand = call.phone.is_by_hand
-        talk = call.seconds if by_hand else min(self._config.talk_seconds, call.seconds)
-        self._later(talk, self._finish, call)
-        self._changed.notify_all()
+    def _answer(self, call: Call) -> None:
+        call.answer()
+        by_hand = call.phone.is_manual
+        talk = call.talk_seconds if by_hand else min(self._config.talk_seconds, call.talk_seconds)
+        self._schedule_step(talk, self._end, call)
+        self._changes.notify_all()
 
-    def _dial_again(self, call: Call) -> None:
-        call.hang_up()
+    def _redial(self, call: Call) -> None:
+        call.end_attempt()
         call.status = "queued"
-        self._later(self._pause(call.request), self._ring, call)
-        self._changed.notify_all()
+        self._schedule_step(self._redial_delay(call.request), self._ring, call)
+        self._changes.notify_all()
 
-    def _pause(self, request: CallRequest) -> float:
+    def _redial_delay(self, request: CallRequest) -> float:
         if request.route == "obd":
-            return request.interval * self._config.minute_seconds
+            return request.interval_minutes * self._config.minute_seconds
         return self._config.redial_seconds
 
-    def _finish(self, call: Call) -> None:
-        call.hang_up()
-        call.finish()
-        self._changed.notify_all()
-        self._report(call)
+    def _end(self, call: Call) -> None:
+        call.end_attempt()
+        call.end()
+        self._changes.notify_all()
+        self._on_call_ended(call)
 
 
-def _text(request: CallRequest, config: SandboxConfig) -> str:
+def _spoken_text(request: CallRequest, config: SandboxConfig) -> str:
     if request.flow_id is None:
         return f"(sound {request.audio})"
-    return render(config.text_of(request.flow_id), request.variables)
+    return render(config.flow_text(request.flow_id), request.variables)

@@ -4,46 +4,46 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
-from otpvoice.sandbox.bodies import Refused
+from otpvoice.sandbox.bodies import RequestRejected
 from otpvoice.sandbox.config import ReplyStyle
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class CallOutcome:
     """How a call ends, in the vendor's word (docs/provider.md, section 3)."""
 
-    word: str
+    status: str
     rings: bool = True
     """Whether the phone makes a sound: an engaged or unreachable one does not."""
     answered_by: Literal["person", "machine"] | None = None
-    seconds: int | None = None
+    talk_seconds: int | None = None
     """Length of the conversation; None: as long as the text needs."""
     hung_up_by: Literal["", "caller", "agent"] = ""
 
 
-ANSWERED: Final = Ending("ANSWER", answered_by="person", hung_up_by="caller")
-_DECLINED: Final = Ending("BUSY", hung_up_by="caller")
+ANSWERED: Final = CallOutcome("ANSWER", answered_by="person", hung_up_by="caller")
+_DECLINED: Final = CallOutcome("BUSY", hung_up_by="caller")
 _TO_VOICEMAIL: Final = replace(ANSWERED, answered_by="machine")
-_ENDINGS: Final = {
-    ending.word: ending
+_OUTCOMES: Final = {
+    ending.status: ending
     for ending in (
         ANSWERED,
-        replace(ANSWERED, word="COMPLETED"),
-        replace(ANSWERED, word="RECEIVED"),
-        replace(ANSWERED, word="MISSED"),
-        Ending("BUSY", rings=False),
-        Ending("NOANSWER"),
-        Ending("CANCEL"),
-        Ending("CONGESTION", rings=False),
-        Ending("CHANUNAVAIL", rings=False),
+        replace(ANSWERED, status="COMPLETED"),
+        replace(ANSWERED, status="RECEIVED"),
+        replace(ANSWERED, status="MISSED"),
+        CallOutcome("BUSY", rings=False),
+        CallOutcome("NOANSWER"),
+        CallOutcome("CANCEL"),
+        CallOutcome("CONGESTION", rings=False),
+        CallOutcome("CHANUNAVAIL", rings=False),
     )
 }
 
 
-BUTTONS: Final[Mapping[str, Ending]] = {
+BUTTONS: Final[Mapping[str, CallOutcome]] = {
     "answer": ANSWERED,
     "decline": _DECLINED,
-    "ignore": _ENDINGS["NOANSWER"],
+    "ignore": _OUTCOMES["NOANSWER"],
     "voicemail": _TO_VOICEMAIL,
 }
 """What a ringing phone has, and how the call ends when one is pressed."""
@@ -56,8 +56,8 @@ class Phone:
     """What happens when somebody asks for a call to this number."""
 
     behaviour: str = "answer"
-    ending: Ending = ANSWERED
-    dials: bool = True
+    outcome: CallOutcome = ANSWERED
+    places_call: bool = True
     """Whether the request becomes a call at all, whatever the reply says."""
     calls: int | None = None
     """How many calls are taken so, after which the phone answers; None: all."""
@@ -68,22 +68,22 @@ class Phone:
     status: int = 200
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    style: Mapping[str, str] = field(default_factory=dict)
+    reply_style: Mapping[str, str] = field(default_factory=dict)
     """Members of ``ReplyStyle`` in which this phone differs from the account."""
 
     @property
-    def is_by_hand(self) -> bool:
+    def is_manual(self) -> bool:
         """Whether it rings until a button is pressed; then everything takes its real time."""
         return self.behaviour == "by_hand"
 
     @property
-    def callback_seconds(self) -> float:
+    def callback_delay_seconds(self) -> float:
         """How much later than usual the callback comes."""
         return self.seconds if self.behaviour == "late_callback" else 0.0
 
-    def style_within(self, account: ReplyStyle) -> ReplyStyle:
+    def reply_style_for(self, account: ReplyStyle) -> ReplyStyle:
         """The account's style with this phone's differences."""
-        chosen: dict[str, Any] = dict(self.style)
+        chosen: dict[str, Any] = dict(self.reply_style)
         return replace(account, **chosen)
 
 
@@ -91,12 +91,12 @@ BEHAVIOURS: Final[Mapping[str, Phone]] = {
     phone.behaviour: phone
     for phone in (
         Phone(),
-        Phone(behaviour="busy", ending=_ENDINGS["BUSY"]),
-        Phone(behaviour="no_answer", ending=_ENDINGS["NOANSWER"]),
-        Phone(behaviour="by_hand", ending=_ENDINGS["NOANSWER"], seconds=30.0),
-        Phone(behaviour="decline", ending=_DECLINED),
-        Phone(behaviour="voicemail", ending=_TO_VOICEMAIL),
-        Phone(behaviour="hang_up_early", ending=replace(ANSWERED, seconds=1)),
+        Phone(behaviour="busy", outcome=_OUTCOMES["BUSY"]),
+        Phone(behaviour="no_answer", outcome=_OUTCOMES["NOANSWER"]),
+        Phone(behaviour="by_hand", outcome=_OUTCOMES["NOANSWER"], seconds=30.0),
+        Phone(behaviour="decline", outcome=_DECLINED),
+        Phone(behaviour="voicemail", outcome=_TO_VOICEMAIL),
+        Phone(behaviour="hang_up_early", outcome=replace(ANSWERED, talk_seconds=1)),
         Phone(behaviour="no_callback", copies=0),
         Phone(behaviour="late_callback", seconds=120.0),
         Phone(behaviour="duplicate_callback", copies=2),
@@ -109,10 +109,10 @@ BEHAVIOURS: Final[Mapping[str, Phone]] = {
         Phone(behaviour="empty"),
         Phone(behaviour="cut"),
         Phone(behaviour="reset"),
-        Phone(behaviour="error_500", dials=False),
-        Phone(behaviour="error_401", dials=False),
-        Phone(behaviour="out_of_credit", dials=False),
-        Phone(behaviour="reply", dials=False),
+        Phone(behaviour="error_500", places_call=False),
+        Phone(behaviour="error_401", places_call=False),
+        Phone(behaviour="out_of_credit", places_call=False),
+        Phone(behaviour="reply", places_call=False),
     )
 }
 """Replies that leave a client in doubt come with a call that rings, the worse of the two cases;
@@ -121,8 +121,8 @@ the option ``rings`` chooses the other."""
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    rule: str
-    allows: Callable[[Any], bool]
+    expected: str
+    is_valid: Callable[[Any], bool]
 
 
 def _is_count(value: object) -> bool:
@@ -139,7 +139,7 @@ def _is_headers(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
 
 
-_CHOICES: Final = {style.name: get_args(style.type) for style in fields(ReplyStyle)}
+_REPLY_STYLES: Final = {style.name: get_args(style.type) for style in fields(ReplyStyle)}
 _OPTIONS: Final = {
     "seconds": _Option("0 to 86400 seconds", _is_seconds),
     "ends": _Option("a status word of the vendor", lambda word: isinstance(word, str)),
@@ -155,7 +155,7 @@ _REPLY_OPTIONS: Final = {
 }
 
 
-def read_phone(document: Mapping[str, Any]) -> Phone:
+def parse_phone(document: Mapping[str, Any]) -> Phone:
     """The phone that ``{"behaviour": …}`` describes; the options are further members.
 
     ``seconds``, ``ends`` (the vendor's word for how the call ends), ``duration`` (seconds of
@@ -169,31 +169,31 @@ def read_phone(document: Mapping[str, Any]) -> Phone:
     chosen = dict(document)
     behaviour = chosen.pop("behaviour", None)
     if not isinstance(behaviour, str) or behaviour not in BEHAVIOURS:
-        raise Refused(422, f"behaviour: one of {', '.join(BEHAVIOURS)}")
-    style = {name: chosen.pop(name) for name in _CHOICES if name in chosen}
-    _judge(chosen, style, _OPTIONS | (_REPLY_OPTIONS if behaviour == "reply" else {}))
-    return _adjusted(BEHAVIOURS[behaviour], chosen, style)
+        raise RequestRejected(422, f"behaviour: one of {', '.join(BEHAVIOURS)}")
+    style = {name: chosen.pop(name) for name in _REPLY_STYLES if name in chosen}
+    _validate(chosen, style, _OPTIONS | (_REPLY_OPTIONS if behaviour == "reply" else {}))
+    return _apply_options(BEHAVIOURS[behaviour], chosen, style)
 
 
-def _judge(
+def _validate(
     chosen: Mapping[str, Any], style: Mapping[str, Any], options: Mapping[str, _Option]
 ) -> None:
     for name, value in style.items():
-        if value not in _CHOICES[name]:
-            raise Refused(422, f"{name}: one of {', '.join(_CHOICES[name])}")
+        if value not in _REPLY_STYLES[name]:
+            raise RequestRejected(422, f"{name}: one of {', '.join(_REPLY_STYLES[name])}")
     for name, value in chosen.items():
         if name not in options:
-            raise Refused(422, f"{name}: unknown member")
-        if not options[name].allows(value):
-            raise Refused(422, f"{name}: {options[name].rule}")
+            raise RequestRejected(422, f"{name}: unknown member")
+        if not options[name].is_valid(value):
+            raise RequestRejected(422, f"{name}: {options[name].expected}")
 
 
-def _adjusted(phone: Phone, chosen: dict[str, Any], style: Mapping[str, str]) -> Phone:
-    ending = phone.ending
+def _apply_options(phone: Phone, chosen: dict[str, Any], style: Mapping[str, str]) -> Phone:
+    outcome = phone.outcome
     if "ends" in chosen:
         word = chosen.pop("ends")
-        ending = _ENDINGS.get(word, Ending(word))
+        outcome = _OUTCOMES.get(word, CallOutcome(word))
     if "duration" in chosen:
-        ending = replace(ending, seconds=chosen.pop("duration"))
-    dials = chosen.pop("rings", phone.dials)
-    return replace(phone, ending=ending, dials=dials, style=style, **chosen)
+        outcome = replace(outcome, talk_seconds=chosen.pop("duration"))
+    places_call = chosen.pop("rings", phone.places_call)
+    return replace(phone, outcome=outcome, places_call=places_call, reply_style=style, **chosen)

@@ -11,11 +11,11 @@ from functools import partial
 Action = Callable[[], object]
 
 
-class Schedule:
+class Scheduler:
     """Hundreds of calls need no thread each: they wait here in one heap. Thread-safe."""
 
     def __init__(self, slow_threads: int) -> None:
-        self._waiting: list[tuple[float, int, Action]] = []
+        self._queue: list[tuple[float, int, Action]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -23,18 +23,18 @@ class Schedule:
         self._thread = threading.Thread(target=self._run, name="sandbox-schedule", daemon=True)
         self._thread.start()
 
-    def after(self, seconds: float, action: Action) -> None:
+    def run_later(self, seconds: float, action: Action) -> None:
         """Does something brief, in so many seconds; never after ``stop``."""
         due = time.monotonic() + seconds
         with self._changed:
-            heapq.heappush(self._waiting, (due, next(self._order), action))
+            heapq.heappush(self._queue, (due, next(self._order), action))
             self._changed.notify()
 
-    def slowly_after(self, seconds: float, action: Action) -> None:
+    def submit_later(self, seconds: float, action: Action) -> None:
         """The same for what may block, such as a request to somebody."""
-        self.after(seconds, partial(self._pool.submit, action))
+        self.run_later(seconds, partial(self._pool.submit, action))
 
-    def wait(self, seconds: float) -> bool:
+    def sleep(self, seconds: float) -> bool:
         """Sleeps, but not beyond ``stop``; whether the time was slept to its end."""
         return not self._closing.wait(seconds)
 
@@ -58,7 +58,7 @@ class Schedule:
         with self._changed:
             while not self._closing.is_set():
                 now = time.monotonic()
-                if self._waiting and self._waiting[0][0] <= now:
-                    return heapq.heappop(self._waiting)[2]
-                self._changed.wait(self._waiting[0][0] - now if self._waiting else None)
+                if self._queue and self._queue[0][0] <= now:
+                    return heapq.heappop(self._queue)[2]
+                self._changed.wait(self._queue[0][0] - now if self._queue else None)
         return None

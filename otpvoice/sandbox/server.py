@@ -9,13 +9,13 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from otpvoice.sandbox.app import company_of, create_app
-from otpvoice.sandbox.company import Company
+from otpvoice.sandbox.app import create_app, get_sandbox
+from otpvoice.sandbox.company import Sandbox
 from otpvoice.sandbox.config import SandboxConfig
 
 _THREADS: Final = 256
 """Behaviours that hang hold one each."""
-_GRACE: Final = 5
+_GRACE_S: Final = 5
 """Seconds to end in; it hardly takes one."""
 
 
@@ -33,7 +33,7 @@ class RunningSandbox:
 
     def __init__(self, config: SandboxConfig, port: int = 0) -> None:
         app = create_app(config)
-        self.company: Company = company_of(app)
+        self.state: Sandbox = get_sandbox(app)
         self._server = make_server(
             "127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler
         )
@@ -57,7 +57,7 @@ class RunningSandbox:
         traceback: TracebackType | None,
     ) -> None:
         self._server.shutdown()
-        self.company.close()
+        self.state.close()
         self._server.server_close()
         self._thread.join()
 
@@ -69,7 +69,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """SIGTERM."""
         app: flask.Flask | None = self.app.callable
         if app is not None:
-            company_of(app).stop()
+            get_sandbox(app).stop()
         super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
@@ -83,7 +83,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]  # as above
     def __init__(self, config: SandboxConfig, options: dict[str, Any]) -> None:
-        self._sandbox = config
+        self._config = config
         self._options = options
         super().__init__()
 
@@ -92,7 +92,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]  # as above
             self.cfg.set(name, value)
 
     def load(self) -> flask.Flask:
-        return create_app(self._sandbox)
+        return create_app(self._config)
 
 
 def serve(config: SandboxConfig, host: str, port: int, logger_class: type | None = None) -> None:
@@ -106,7 +106,7 @@ def serve(config: SandboxConfig, host: str, port: int, logger_class: type | None
         "workers": 1,
         "worker_class": _Worker,
         "threads": _THREADS,
-        "graceful_timeout": _GRACE,
+        "graceful_timeout": _GRACE_S,
         "loglevel": "warning",
         "control_socket_disable": True,
         **({"logger_class": logger_class} if logger_class else {}),

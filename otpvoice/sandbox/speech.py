@@ -5,10 +5,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.sandbox.flows import CHARACTERS_A_SECOND
+from otpvoice.sandbox.flows import CHARACTERS_PER_SECOND
 
 _WORD: Final = re.compile(r"\S+")
-_A_DIGIT: Final = 0.45
+_DIGIT_SECONDS: Final = 0.45
 """Seconds that a digit takes which stands alone."""
 _LANGUAGES: Final = {
     "BENGALI": "bn",
@@ -29,24 +29,24 @@ class Word:
     text: str
     position: int
     """Characters from the beginning of the whole text."""
-    begins: float
+    start_seconds: float
     """Seconds from the beginning of the speech, at an ordinary pace."""
     is_digit: bool
     """Whether it is a single digit: a voice says it as one."""
 
 
-def words_of(text: str) -> tuple[Word, ...]:
+def split_words(text: str) -> tuple[Word, ...]:
     """The words in order."""
     words, begins = [], 0.0
     for found in _WORD.finditer(text):
         spoken = "".join(filter(str.isalnum, found[0]))
         is_digit = len(spoken) == 1 and spoken.isdigit()
         words.append(Word(found[0], found.start(), round(begins, 2), is_digit))
-        begins += _A_DIGIT if is_digit else (len(found[0]) + 1) / CHARACTERS_A_SECOND
+        begins += _DIGIT_SECONDS if is_digit else (len(found[0]) + 1) / CHARACTERS_PER_SECOND
     return tuple(words)
 
 
-def language_of(text: str) -> str:
+def detect_language(text: str) -> str:
     """The language that a voice should have, by the text's first letter; of many scripts, one.
 
     Devanagari is taken for Hindi.

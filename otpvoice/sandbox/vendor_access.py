@@ -5,32 +5,32 @@ from typing import Final
 
 from flask import Response, current_app, request
 
-from otpvoice.sandbox.answers import refuse
-from otpvoice.sandbox.bodies import Refused
-from otpvoice.sandbox.company import Company
+from otpvoice.sandbox.answers import error_reply
+from otpvoice.sandbox.bodies import RequestRejected
+from otpvoice.sandbox.company import Sandbox
 
 EXTENSION: Final = "otpvoice.sandbox"
 """Where an app keeps its company."""
 
 
-def company() -> Company:
+def current_sandbox() -> Sandbox:
     """The company whose app answers this request."""
-    found: Company = current_app.extensions[EXTENSION]
+    found: Sandbox = current_app.extensions[EXTENSION]
     return found
 
 
-def authorize() -> None:
+def authenticate() -> None:
     """Lets only the account's token pass, and only in the header: URLs end up in logs.
 
     Raises:
         Refused: 401.
     """
-    expected = f"Bearer {company().config.token}"
+    expected = f"Bearer {current_sandbox().config.token}"
     offered = request.headers.get("Authorization", "")
     if not hmac.compare_digest(offered.encode(), expected.encode()):
-        raise Refused(401, "Unauthenticated")
+        raise RequestRejected(401, "Unauthenticated")
 
 
-def answer_refusal(refusal: Refused) -> Response:
+def handle_rejection(refusal: RequestRejected) -> Response:
     """Error handler of the vendor's API."""
-    return refuse(company().config.style, refusal.status, refusal.message)
+    return error_reply(current_sandbox().config.reply_style, refusal.status, refusal.message)

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, Final
 
 from otpvoice.sandbox.config import primary_subtag
-from otpvoice.sandbox.speech import Word, language_of, words_of
+from otpvoice.sandbox.speech import Word, detect_language, split_words
 
 try:
     import espeakng_loader
@@ -92,11 +92,11 @@ class Voice:
         said = text.encode() + b"\0"
         with self._lock:
             self._samples, self._positions = bytearray(), {}
-            self._choose_voice(primary_subtag(language), language_of(text))
+            self._choose_voice(primary_subtag(language), detect_language(text))
             self._engine.espeak_SetParameter(_RATE, _WORDS_A_MINUTE, 0)
             self._engine.espeak_Synth(said, len(said), 0, _BY_CHARACTER, 0, _UTF_8, None, None)
             sound = _wav(bytes(self._samples), self._hertz)
-            return Speech(sound, _begins(words_of(text), self._positions))
+            return Speech(sound, _begins(split_words(text), self._positions))
 
     def _choose_voice(self, *languages: str) -> None:
         """Choose the voice of the first language that the engine has one for."""

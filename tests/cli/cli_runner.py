@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from world import ASHA
 
 from otpvoice.cli import main
-from otpvoice.cli.request import Request
+from otpvoice.cli.request import HttpRequest
 from otpvoice.cli.stack import Stack
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import Claim, Report
@@ -31,7 +31,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{7}")
 
 def listen_for_code(stack: Stack, number: str) -> str:
     """Picks up the phone and listens."""
-    request = Request("GET", f"{stack.sandbox_url}/phones/{number.removeprefix('+')}/calls")
+    request = HttpRequest("GET", f"{stack.sandbox_url}/phones/{number.removeprefix('+')}/calls")
 
     def spoken() -> str | None:
         calls = request.send().json()

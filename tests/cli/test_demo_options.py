@@ -18,7 +18,7 @@ from world import Phones
 
 from otpvoice.cli.demo_folder import FOLDER, load_keys
 from otpvoice.cli.stack import free_port
-from otpvoice.cli.stack_settings import StackKeys, StackOptions, settings_file
+from otpvoice.cli.stack_settings import StackKeys, StackOptions, render_settings
 from otpvoice.settings import load
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -185,7 +185,7 @@ def test_stack_settings_with_all_options_load_without_warning(tmp_path: Path) ->
     """An application of the stack is a client of its own, beside the developer's."""
     options = StackOptions(cors_origins=ORIGINS, event_url="http://localhost:1/e", console=True)
     app = "http://127.0.0.1:8010"
-    text = settings_file(
+    text = render_settings(
         options, port=1, sandbox_url="http://h:2", socket=tmp_path / "s", app=app, gap=0
     )
     file = tmp_path / "otpvoice.toml"

@@ -48,13 +48,13 @@ def restricted(redis: Redis, redis_url: str) -> Iterator[Restricted]:
 @pytest.fixture
 def configuration(stack: Stack) -> dict[str, str]:
     """The variable that names the stack's settings."""
-    return {"OTPVOICE_CONFIG": str(stack.configuration)}
+    return {"OTPVOICE_CONFIG": str(stack.config_path)}
 
 
 @pytest.fixture
 def secrets(stack: Stack) -> list[str]:
     """Every secret in the stack's settings; the ring's key comes first."""
-    tree = tomllib.loads(stack.configuration.read_text())
+    tree = tomllib.loads(stack.config_path.read_text())
     ring = [key.partition(":")[2] for key in tree["secrets"]["keys"]]
     provider = tree["provider"]
     return [*ring, tree["secrets"]["number_key"], provider["token"], provider["webhook_secret"]]
@@ -225,7 +225,7 @@ def test_a_server_that_tells_nothing_is_no_fault(redis: Redis, redis_url: str) -
 def test_a_refused_token_is_told_from_a_dead_provider(refusals: str) -> None:
     """401, whether it is said by HTTP or in the body of a 200; None if nobody answers."""
     style = ReplyStyle(refusals="http" if refusals == "http" else "in_body")
-    with RunningSandbox(SandboxConfig(token="right", style=style)) as sandbox:
+    with RunningSandbox(SandboxConfig(token="right", reply_style=style)) as sandbox:
         assert probe_provider(sandbox.api_url, "right").credits == "1000.0000"
         assert probe_provider(sandbox.api_url, "wrong").status == 401
     assert probe_provider(sandbox.api_url, "right").status is None

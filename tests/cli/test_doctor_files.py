@@ -22,7 +22,7 @@ def configuration(stack: Stack, tmp_path: Path) -> Path:
     """A copy of the stack's settings, which hold secrets."""
     tmp_path.chmod(0o755)
     path = tmp_path / "otpvoice.toml"
-    path.write_text(stack.configuration.read_text())
+    path.write_text(stack.config_path.read_text())
     path.chmod(0o600)
     return path
 

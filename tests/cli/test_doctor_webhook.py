@@ -57,7 +57,7 @@ def findings_at(
 ) -> list[Finding]:
     """What is found with another ``public_url``."""
     given = {
-        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_CONFIG": str(stack.config_path),
         "OTPVOICE_SERVER_PUBLIC_URL": url,
         # Nobody there: what is found of it is about something else.
         "OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{free_port()}",
@@ -150,7 +150,7 @@ def test_secrets_that_the_running_service_does_not_know_are_found(stack: Stack) 
     for subject in ("provider.webhook_secret[0]", "provider.webhook_path_token[0]"):
         assert finding_about(found, subject).level is FAIL
     assert not [s for s in (SECRET, TOKEN) if s in "".join(map(str, found))]
-    assert TOKEN not in stack.log_of("api").read_text()
+    assert TOKEN not in stack.log_path("api").read_text()
 
 
 @pytest.mark.parametrize(

@@ -328,14 +328,14 @@ def test_a_store_that_is_away_is_one_line(environ: dict[str, str], words: tuple[
 
 def test_the_log_of_a_dialer_tells_who_did_it(stack: Stack) -> None:
     """A line for each change, of a real dialer: when, who, and the number masked."""
-    environ = {"OTPVOICE_CONFIG": str(stack.configuration)}
+    environ = {"OTPVOICE_CONFIG": str(stack.config_path)}
     number = "+919811100009"
     run_as_operator(environ, "limits", "block", number, "--for", "90s")
     run_as_operator(environ, "limits", "unblock", number)
     run_as_operator(environ, "limits", "clear", number, "--yes")
 
     def told() -> list[dict[str, Any]] | None:
-        lines = stack.log_of("dialer").read_text().splitlines()
+        lines = stack.log_path("dialer").read_text().splitlines()
         ours = [json.loads(line) for line in lines if f'"{OPERATOR}"' in line]
         return ours if len(ours) == 3 else None
 
@@ -354,7 +354,7 @@ def test_the_log_of_a_dialer_tells_who_did_it(stack: Stack) -> None:
         for line in lines
         for line in lines
     )
-    assert number.removeprefix("+") not in stack.log_of("dialer").read_text()
+    assert number.removeprefix("+") not in stack.log_path("dialer").read_text()
 
 
 def now() -> datetime:

@@ -43,7 +43,7 @@ def preview(environ: dict[str, str], *words: str, **changes: str) -> dict[str, A
 
 def test_it_shows_what_will_be_sent(stack: Stack, client: Client) -> None:
     """Byte for byte the call that the dialer places, but for whom it calls."""
-    environ = {"OTPVOICE_CONFIG": str(stack.configuration)}
+    environ = {"OTPVOICE_CONFIG": str(stack.config_path)}
     shown = json.loads(run_command("preview", "--name", "Asha", "--json", **environ).stdout)
     number = "+919876543377"
 

@@ -10,7 +10,7 @@ from cli.cli_runner import run_command, start_command
 from system.processes import until
 from world import Phones
 
-from otpvoice.cli.sandbox import account_flows
+from otpvoice.cli.sandbox import merge_flows
 from otpvoice.cli.stack import free_port
 from otpvoice.core.flow import Flow
 from otpvoice.settings import load_flows
@@ -211,7 +211,7 @@ def test_sandbox_with_wrong_options_does_not_start(options: tuple[str, ...], fau
 
 def test_account_flows_one_id_at_several_places_keeps_its_text() -> None:
     """A client that repeats an id needs no text; the first language tag is the flow's."""
-    texts, languages = account_flows(
+    texts, languages = merge_flows(
         {
             "provider.flows": {"default": Flow("1", "a"), "en": Flow("1"), "hi": Flow("2")},
             "clients.b.flows": {"default": Flow("2", "b"), "mr": Flow("2", "b")},

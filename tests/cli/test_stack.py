@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cli.cli_runner import read_until, running_commands, start_command
 
-from otpvoice.cli.children import end
-from otpvoice.cli.request import Request
-from otpvoice.cli.stack import Stack, StackError, Stopped, free_port, is_free
+from otpvoice.cli.request import HttpRequest
+from otpvoice.cli.stack import Stack, StackError, StopRequested, free_port, is_free
+from otpvoice.cli.subprocesses import terminate
 
 
 def test_a_process_that_ends_is_noticed() -> None:
@@ -28,14 +28,14 @@ def test_a_process_that_ends_is_noticed() -> None:
 def test_a_wait_ends_in_time(stack: Stack) -> None:
     """What did not happen is told, with the end of every log."""
     with pytest.raises(StackError, match=r"no such thing within 0\.1 s") as raised:
-        stack.wait_until(lambda: None, "no such thing", within=0.1)
+        stack.wait_until(lambda: None, "no such thing", timeout_s=0.1)
     assert all(f"{name}.log" in raised.value.message for name in ("api", "dialer", "sandbox"))
 
 
 def test_a_stop_ends_every_wait() -> None:
     """Also the first one, for readiness; nothing is left."""
     stopped = Stack(free_port(), lambda: True)
-    with pytest.raises(Stopped), stopped:
+    with pytest.raises(StopRequested), stopped:
         pytest.fail("it was entered")
     assert not stopped.folder.exists()
     assert all(process.returncode is not None for process in stopped.processes.values())
@@ -43,7 +43,7 @@ def test_a_stop_ends_every_wait() -> None:
 
 def test_only_its_owner_reads_its_settings(stack: Stack) -> None:
     """They are full of keys."""
-    assert stack.configuration.stat().st_mode & 0o077 == 0
+    assert stack.config_path.stat().st_mode & 0o077 == 0
     assert stack.folder.stat().st_mode & 0o077 == 0
 
 
@@ -67,14 +67,14 @@ def test_a_stubborn_process_is_killed() -> None:
         assert child.stdout
         assert child.stdout.readline()
         child.stdout.close()
-    assert end(children, 0.1) == [-signal.SIGKILL, -signal.SIGTERM]
+    assert terminate(children, 0.1) == [-signal.SIGKILL, -signal.SIGTERM]
 
 
 def test_serve_runs_both_and_stops_both(stack: Stack) -> None:
     """It answers, it dials, and SIGTERM ends it with status 0."""
     url = f"http://127.0.0.1:{free_port()}"
     environ = {
-        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_CONFIG": str(stack.config_path),
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
     with start_command("serve", environ=environ) as process:
@@ -88,7 +88,7 @@ def test_serve_runs_both_and_stops_both(stack: Stack) -> None:
 
 def _ready(url: str) -> bool | None:
     try:
-        return Request("GET", f"{url}/readyz").send().ok or None
+        return HttpRequest("GET", f"{url}/readyz").send().ok or None
     except OSError:
         return None
 
@@ -97,7 +97,7 @@ def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
     """The log gives its exit status; the other process goes on, and SIGTERM still means 0."""
     url = f"http://127.0.0.1:{free_port()}"
     environ = {
-        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_CONFIG": str(stack.config_path),
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
     with start_command("serve", environ=environ) as process:
@@ -123,7 +123,7 @@ def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
 def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
     """A process that keeps ending is not started in a tight loop; a stop meanwhile means 0."""
     environ = {
-        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_CONFIG": str(stack.config_path),
         "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
     }
     with start_command("serve", environ=environ) as process:
@@ -141,7 +141,7 @@ def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
 def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
     """A port that is taken is no reason to try for ever: status 1, and nothing is left."""
     environ = {
-        "OTPVOICE_CONFIG": str(stack.configuration),
+        "OTPVOICE_CONFIG": str(stack.config_path),
         "OTPVOICE_SERVER_BIND": stack.url.removeprefix("http://"),
     }
     with start_command("serve", environ=environ) as process:

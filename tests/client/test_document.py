@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.cli.request import Request
+from otpvoice.cli.request import HttpRequest
 from otpvoice.cli.stack import Stack, free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "python-client.md"
@@ -43,5 +43,5 @@ def heard(stack: Stack, number: str) -> str:
 
 def calls_of(stack: Stack, number: str) -> list[str]:
     """What was spoken into a phone, oldest first."""
-    answer = Request("GET", f"{stack.sandbox_url}/phones/{number}/calls").send()
+    answer = HttpRequest("GET", f"{stack.sandbox_url}/phones/{number}/calls").send()
     return [call["spoken"] for call in answer.json()]

@@ -138,7 +138,7 @@ def test_a_running_dialer_comes_back_by_itself(
     desk.dials()
     with running(dialer_of()):
         store.clock_offset += PAUSE
-        assert sandbox.company.wait_until(
-            lambda: len(sandbox.company.network.ledger()) == 3, seconds=3
+        assert sandbox.state.wait_until(
+            lambda: len(sandbox.state.network.request_log()) == 3, timeout_s=3
         )
     assert desk.calls_of(waiting)[0].status is CallStatus.PLACED

@@ -25,8 +25,8 @@ def test_a_waiting_dialer_is_woken_at_once(
         for n in range(5):
             with takes_within(0.5):
                 desk.asks(f"+91987654321{n}")
-                assert sandbox.company.wait_until(
-                    lambda n=n: len(sandbox.company.network.ledger()) > n,  # type: ignore[misc]
+                assert sandbox.state.wait_until(
+                    lambda n=n: len(sandbox.state.network.request_log()) > n,  # type: ignore[misc]
                     5,
                 )
 
@@ -48,7 +48,7 @@ def test_a_stopping_dialer_finishes_what_it_began(
     phones.behave(ASHA, "slow", seconds=0.5)
     begun = desk.asks(ASHA)
     with running(dialer_of()):
-        assert sandbox.company.wait_until(lambda: bool(sandbox.company.network.ledger()), 2)
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 2)
     (call,) = desk.calls_of(begun)
     assert call.status is CallStatus.PLACED
     later = desk.asks("+919876543211")

@@ -84,8 +84,8 @@ def called(desk: Desk, sandbox: RunningSandbox, number: str = ASHA) -> Verificat
     """A verification whose call has ended at the company, which told nobody."""
     begun = desk.asks(number)
     desk.dials()
-    assert sandbox.company.wait_until(
-        lambda: all(call.ended for call in sandbox.company.network.calls()), 3
+    assert sandbox.state.wait_until(
+        lambda: all(call.ended_at for call in sandbox.state.network.list_calls()), 3
     )
     return begun
 

@@ -58,8 +58,10 @@ def test_a_question_is_counted_by_what_it_brought(
     )
     desk.asks(ASHA)
     desk.dials()
-    company = sandbox.company
-    assert company.wait_until(lambda: all(call.ended for call in company.network.calls()), 3)
+    company = sandbox.state
+    assert company.wait_until(
+        lambda: all(call.ended_at for call in company.network.list_calls()), 3
+    )
     store.clock_offset += CALLBACK_TIMEOUT
     (pull,) = store.pulls(1)
     for keeper in (away, there, there):

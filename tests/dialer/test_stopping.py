@@ -59,7 +59,7 @@ def test_busy_dialer_claims_nothing_after_the_stop(
     phones.behave(NUMBERS[0], "slow", seconds=0.5)
     begun = [desk.asks(number) for number in NUMBERS]
     with ending(dialer):
-        assert sandbox.company.wait_until(lambda: bool(sandbox.company.network.ledger()), 5)
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 5)
         dialer.stop()
     found = [desk.calls_of(each)[0].status for each in begun]
     assert found == [CallStatus.PLACED, *[CallStatus.QUEUED] * (len(NUMBERS) - 1)]

@@ -5,11 +5,11 @@ from itertools import count
 
 import pytest
 from browser import BrowserSession
-from examples.people import Phone, Visitor
+from examples.browser_users import Phone, Visitor
 
+from launcher import LOGIN, SMS
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.cli.stack_settings import StackOptions
-from starting import LOGIN, SMS
 
 _NUMBERS = count(9_800_000_001, 1_000_003)
 """Far enough apart to share no limit."""
@@ -28,8 +28,8 @@ def stack(login_url: str) -> Iterator[Stack]:
     The login also takes the events of the SMS system's client.
     """
     options = StackOptions(event_url=f"{login_url}/otpvoice-events")
-    with Stack(free_port(), app=login_url, seconds=0.2, options=options) as running:
-        LOGIN.start(running, login_url)
+    with Stack(free_port(), app_origin=login_url, call_seconds=0.2, options=options) as running:
+        LOGIN.launch(running, login_url)
         yield running
 
 
@@ -37,7 +37,7 @@ def stack(login_url: str) -> Iterator[Stack]:
 def sms_url(stack: Stack) -> str:
     """Where the SMS system is."""
     url = f"http://127.0.0.1:{free_port()}"
-    SMS.start(stack, url)
+    SMS.launch(stack, url)
     return url
 
 

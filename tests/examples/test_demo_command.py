@@ -21,7 +21,7 @@ PAGE = re.compile(r"on one page:  \S*?(http://127\.0\.0\.1:\d+)/")
 
 
 @contextmanager
-def at_a_terminal(
+def demo_in_terminal(
     *words: str, environ: Mapping[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """``python examples demo <words>`` in front of somebody, and where that person reads."""
@@ -44,7 +44,7 @@ def at_a_terminal(
             os.close(screen)
 
 
-def page_on(screen: int) -> tuple[str, str]:
+def read_page_url(screen: int) -> tuple[str, str]:
     """What stands there as soon as the page's address does, and that address."""
     told = ""
     while not (found := PAGE.search(told)):
@@ -85,8 +85,8 @@ def test_the_page_opens_after_the_story(
     temporary: Path, desktop: dict[str, str], opened: Path
 ) -> None:
     """In the desktop's browser; a Ctrl-C ends all of it with status 0, and nothing is left."""
-    with at_a_terminal(environ=desktop) as (process, screen):
-        told, page = page_on(screen)
+    with demo_in_terminal(environ=desktop) as (process, screen):
+        told, page = read_page_url(screen)
         assert "Approved once, and the callback is recorded" in told
         assert "Sandbox" in requests.get(page, timeout=10).text
         process.send_signal(signal.SIGINT)
@@ -101,8 +101,8 @@ def test_no_window_opens_where_none_is_wanted(
     words: list[str], display: str, desktop: dict[str, str], opened: Path
 ) -> None:
     """Somebody said so, or there is no desktop: the address is told all the same."""
-    with at_a_terminal(*words, environ=desktop | {"DISPLAY": display}) as (process, screen):
-        page_on(screen)
+    with demo_in_terminal(*words, environ=desktop | {"DISPLAY": display}) as (process, screen):
+        read_page_url(screen)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     assert not opened.exists()
@@ -110,7 +110,7 @@ def test_no_window_opens_where_none_is_wanted(
 
 def test_once_is_the_story_alone(desktop: dict[str, str], opened: Path) -> None:
     """To its end with status 0, without a page."""
-    with at_a_terminal("--once", environ=desktop) as (process, screen):
+    with demo_in_terminal("--once", environ=desktop) as (process, screen):
         told = ""
         with suppress(OSError):  # how a terminal says that nobody writes any more
             while True:

@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 import pytest
 import requests
 from browser import BrowserSession
-from examples.people import Phone
+from examples.browser_users import Phone
 from playwright.sync_api import Locator, Page, expect
 from visual_checks import assert_fits_every_screen, assert_legible
 
-from demo import VISITOR, set_up
+from demo import VISITOR_NUMBER, start_pages
 from otpvoice.cli.stack import Stack, free_port
 
 _TELLS_OF_BELL = """
@@ -39,8 +39,8 @@ def demo_url() -> str:
 def stack(demo_url: str) -> Iterator[Stack]:
     """The demo without its story, and quick to call a number again."""
     login = f"http://127.0.0.1:{free_port()}"
-    with Stack(free_port(), app=login, seconds=0.2, framed_by=demo_url) as running:
-        set_up(running, login, demo_url)
+    with Stack(free_port(), app_origin=login, call_seconds=0.2, frame_ancestor=demo_url) as running:
+        start_pages(running, login, demo_url)
         yield running
 
 
@@ -57,7 +57,7 @@ def visit(page: Page, demo_url: str, stack: Stack) -> "Visit":
 def another(stack: Stack) -> Phone:
     """A phone that nobody has called, and that rings until it is answered."""
     phone = Phone(stack, f"+91{next(_NUMBERS)}")
-    phone.behaves("by_hand")
+    phone.set_behaviour("by_hand")
     return phone
 
 
@@ -69,7 +69,7 @@ class Visit:
         self._login = page.frame_locator("#login iframe").locator("body")
         self._phones = page.frame_locator("#phone iframe").locator("body")
 
-    def asks(self, number: str = "") -> str:
+    def request_call(self, number: str = "") -> str:
         """For a call: to the number that is filled in already, if none is given.
 
         Where the API has the verification.
@@ -81,41 +81,41 @@ class Visit:
             _press(self._login, "Call me")
         return str(answer.value.json()["url"])
 
-    def asks_again(self) -> None:
+    def request_another_call(self) -> None:
         """For another call."""
         _press(self._login, "Call me again")
 
-    def presses(self, key: str, number: str = VISITOR) -> None:
+    def press(self, key: str, number: str = VISITOR_NUMBER) -> None:
         """A key of a phone, as soon as it is there."""
         _press(self._phone(number), key)
 
-    def is_shown(self, told: str, number: str = VISITOR) -> None:
+    def expect_state(self, told: str, number: str = VISITOR_NUMBER) -> None:
         """On a phone: how its call goes, or soon does."""
         expect(self._phone(number).get_by_role("status")).to_have_text(re.compile(told))
 
-    def hears(self) -> str:
+    def wait_for_code(self) -> str:
         """The code, as soon as its last digit is said."""
-        digits = self._phone(VISITOR).locator(".digits .word")
+        digits = self._phone(VISITOR_NUMBER).locator(".digits .word")
         expect(digits.last).to_have_attribute("data-said", re.compile("now|yes"))
         return "".join(digits.all_text_contents())
 
-    def types(self, code: str) -> None:
+    def enter_code(self, code: str) -> None:
         """And presses Enter."""
         field = self._login.get_by_label("Code from the call")
         field.fill(code)
         field.press("Enter")
 
-    def sees(self, *sentences: str) -> None:
+    def expect_text(self, *sentences: str) -> None:
         """In the login: all of them are there, or soon are."""
         for sentence in sentences:
             expect(self._login.get_by_text(sentence).first).to_be_visible()
 
-    def sees_none_of(self, *sentences: str) -> None:
+    def expect_no_text(self, *sentences: str) -> None:
         """In the login, which shows something else already."""
         for sentence in sentences:
             expect(self._login.get_by_text(sentence)).to_have_count(0)
 
-    def chooses(self, language: str) -> None:
+    def choose_language(self, language: str) -> None:
         """Choose a language of the login."""
         self._login.get_by_role("link", name=language).click()
         chosen = self._login.get_by_role("link", name=language)
@@ -143,24 +143,24 @@ def test_a_newcomer_is_called_and_let_in(visit: Visit, stack: Stack) -> None:
     expect(visit.page.get_by_text("Sandbox", exact=True)).to_be_visible()
     expect(visit.page.get_by_text("nobody is really called")).to_be_visible()
     with visit.page.expect_console_message(lambda said: said.text == "bell running"):
-        visit.asks()
-    visit.sees("Please answer the call and listen for your code.")
-    visit.presses("Answer")
-    visit.types(visit.hears())
-    visit.sees("You are logged in", f"Your number {VISITOR} is verified.")
+        visit.request_call()
+    visit.expect_text("Please answer the call and listen for your code.")
+    visit.press("Answer")
+    visit.enter_code(visit.wait_for_code())
+    visit.expect_text("You are logged in", f"Your number {VISITOR_NUMBER} is verified.")
     claims = visit.receipt()
-    assert (claims["iss"], claims["sub"]) == (stack.url, VISITOR)
-    visit.sees("call.placed", "verification.approved", "call.answered")
+    assert (claims["iss"], claims["sub"]) == (stack.url, VISITOR_NUMBER)
+    visit.expect_text("call.placed", "verification.approved", "call.answered")
 
 
 def test_a_declined_call_comes_again(visit: Visit, another: Phone) -> None:
     """The login says so, the phone rings anew by itself, and its code lets in."""
-    visit.asks(another.number)
-    visit.presses("Decline", another.number)
-    visit.sees("call.busy")
-    visit.presses("Answer", another.number)
-    visit.types(another.hears())
-    visit.sees("You are logged in")
+    visit.request_call(another.number)
+    visit.press("Decline", another.number)
+    visit.expect_text("call.busy")
+    visit.press("Answer", another.number)
+    visit.enter_code(another.wait_for_code())
+    visit.expect_text("You are logged in")
     assert len(another.calls()) == 2
 
 
@@ -172,47 +172,47 @@ def test_voicemail_counts_as_heard_and_lets_nobody_in(
     The company says "answered", and the mailbox listened long enough for the code, so
     that ``heard`` is true (docs/how-it-works.md).
     """
-    verification = visit.asks(another.number)
-    visit.presses("Voicemail", another.number)
-    visit.is_shown("^Voicemail is listening$", another.number)
-    visit.is_shown("^Voicemail took the call, [0-9]+ s: nobody heard it$", another.number)
-    visit.sees("call.answered", "Please enter the code you heard on the call.")
-    visit.sees_none_of("verification.approved", "You are logged in")
+    verification = visit.request_call(another.number)
+    visit.press("Voicemail", another.number)
+    visit.expect_state("^Voicemail is listening$", another.number)
+    visit.expect_state("^Voicemail took the call, [0-9]+ s: nobody heard it$", another.number)
+    visit.expect_text("call.answered", "Please enter the code you heard on the call.")
+    visit.expect_no_text("verification.approved", "You are logged in")
     access = {"Authorization": f"Bearer {stack.options.keys.app_api_key}"}
     (call,) = requests.get(verification, headers=access, timeout=10).json()["calls"]
     assert (call["status"], call["heard"]) == ("answered", True)
-    visit.asks_again()
-    visit.presses("Answer", another.number)
-    visit.types(another.hears())
-    visit.sees("You are logged in")
+    visit.request_another_call()
+    visit.press("Answer", another.number)
+    visit.enter_code(another.wait_for_code())
+    visit.expect_text("You are logged in")
 
 
 def test_call_hung_up_before_code_is_placed_again(visit: Visit, another: Phone) -> None:
     """Without a request for it; the second call speaks the code."""
-    visit.asks(another.number)
-    visit.presses("Answer", another.number)
-    visit.presses("Hang up", another.number)
-    visit.sees("call.answered")
-    visit.presses("Answer", another.number)
-    visit.types(another.hears())
-    visit.sees("You are logged in")
-    visit.presses("Hang up", another.number)
+    visit.request_call(another.number)
+    visit.press("Answer", another.number)
+    visit.press("Hang up", another.number)
+    visit.expect_text("call.answered")
+    visit.press("Answer", another.number)
+    visit.enter_code(another.wait_for_code())
+    visit.expect_text("You are logged in")
+    visit.press("Hang up", another.number)
     assert len(another.calls()) == 2
 
 
 def test_hindi_login_is_called_in_hindi(visit: Visit, another: Phone) -> None:
     """The flow, its words and the voice of the phone are Hindi."""
-    visit.chooses("हिन्दी")
+    visit.choose_language("हिन्दी")
     visit.page.frame_locator("#login iframe").locator("#number").fill(another.number)
     visit.page.frame_locator("#login iframe").locator("#name").fill("आशा")
     visit.page.frame_locator("#login iframe").get_by_role("button", name="मुझे कॉल करें").click()
-    visit.presses("Answer", another.number)
+    visit.press("Answer", another.number)
     number = another.number.removeprefix("+")
     speech = visit.page.frame_locator("#phone iframe").locator(f"#phone-{number} .speech")
     expect(speech).to_have_attribute("lang", "hi")
     expect(speech.locator(".aloud")).to_contain_text("नमस्ते आशा")
-    visit.presses("Hang up", another.number)
-    visit.is_shown("^Answered", another.number)
+    visit.press("Hang up", another.number)
+    visit.expect_state("^Answered", another.number)
 
 
 @pytest.mark.usefixtures("stack")
@@ -253,7 +253,7 @@ def test_every_link_leads_somewhere(visit: Visit) -> None:
 
 def test_only_logs_are_shown(demo_url: str, stack: Stack) -> None:
     """Whatever else lies in their folder, such as the settings with their secrets, is not."""
-    assert stack.configuration.exists()
+    assert stack.config_path.exists()
     assert "gunicorn" in requests.get(f"{demo_url}/logs/api", timeout=10).text
     for name in ("otpvoice.toml", "otpvoice", "..%2Fotpvoice", "login.sqlite", ""):
         assert requests.get(f"{demo_url}/logs/{name}", timeout=10).status_code == 404

@@ -92,8 +92,8 @@ def event(sequence: int, call: str, **changes: Any) -> Event:
 def test_an_event_that_comes_late_changes_nothing_back(database: Database) -> None:
     """The greatest sequence tells how it stands; the list has all of them in order."""
     for late in (event(3, "placed"), event(5, "answered"), event(4, "unknown")):
-        database.take(late)
-    told: Any = database.told_of("login-1")
+        database.store_event(late)
+    told: Any = database.events_of("login-1")
     assert told["verification"] == {"status": "pending", "call": "answered"}
     assert [e["sequence"] for e in told["events"]] == [3, 4, 5]
 
@@ -101,13 +101,13 @@ def test_an_event_that_comes_late_changes_nothing_back(database: Database) -> No
 def test_an_event_that_comes_twice_is_one(database: Database) -> None:
     """By its webhook-id."""
     for _ in range(2):
-        database.take(event(3, "placed"))
-    told: Any = database.told_of("login-1")
+        database.store_event(event(3, "placed"))
+    told: Any = database.events_of("login-1")
     assert len(told["events"]) == 1
 
 
 def test_events_are_shown_to_their_own_login(database: Database) -> None:
     """And to no other."""
-    database.take(event(3, "placed"))
-    assert database.told_of("login-2") == {"events": [], "verification": None}
-    assert database.told_of("") == {"events": [], "verification": None}
+    database.store_event(event(3, "placed"))
+    assert database.events_of("login-2") == {"events": [], "verification": None}
+    assert database.events_of("") == {"events": [], "verification": None}

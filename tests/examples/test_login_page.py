@@ -3,7 +3,7 @@
 import re
 
 from browser import BrowserSession
-from examples.people import Phone, Visitor, mistyped
+from examples.browser_users import Phone, Visitor, mistyped
 from playwright.sync_api import Page, Route, expect
 from visual_checks import assert_fits_every_screen, assert_legible
 
@@ -17,16 +17,16 @@ def test_a_number_becomes_a_login(visitor: Visitor, phone: Phone) -> None:
     """
     local = phone.number.removeprefix("+91")
     with visitor.page.expect_response("**/login") as answer:
-        visitor.asks(f"{local[:5]} {local[5:]}")
+        visitor.request_call(f"{local[:5]} {local[5:]}")
     told = answer.value.json()
     assert told.keys() == {"url", "client_token"}
     assert told["client_token"].startswith("vct_")
-    visitor.sees("We are calling you from +91 80682 80000.", "The code is good for 4:5")
-    visitor.types(phone.hears())
-    visitor.sees(LOGGED_IN, f"Your number {phone.number} is verified.")
-    visitor.sees("call.placed", "call.answered", "verification.approved")
-    visitor.presses("Log out")
-    visitor.sees("We call your phone")
+    visitor.expect_text("We are calling you from +91 80682 80000.", "The code is good for 4:5")
+    visitor.enter_code(phone.wait_for_code())
+    visitor.expect_text(LOGGED_IN, f"Your number {phone.number} is verified.")
+    visitor.expect_text("call.placed", "call.answered", "verification.approved")
+    visitor.press("Log out")
+    visitor.expect_text("We call your phone")
     expect(visitor.page.get_by_text(LOGGED_IN)).to_have_count(0)
 
 
@@ -34,16 +34,16 @@ def test_a_wrong_code_opens_nothing_and_the_right_one_still_does(
     visitor: Visitor, phone: Phone
 ) -> None:
     """The person is told, the field is ready for another try, and few tries are counted."""
-    visitor.asks(phone.number)
-    code = phone.hears()
+    visitor.request_call(phone.number)
+    code = phone.wait_for_code()
     wrong = code
     for _ in range(2):
         wrong = mistyped(wrong)
-        visitor.types(wrong)
-        visitor.sees("This code is not right. Please try again.")
-    visitor.sees("Tries left: 3.")
-    visitor.types(code)
-    visitor.sees(LOGGED_IN)
+        visitor.enter_code(wrong)
+        visitor.expect_text("This code is not right. Please try again.")
+    visitor.expect_text("Tries left: 3.")
+    visitor.enter_code(code)
+    visitor.expect_text(LOGGED_IN)
 
 
 def test_a_lost_answer_is_asked_for_again(
@@ -60,9 +60,9 @@ def test_a_lost_answer_is_asked_for_again(
 
     browsing.expect_fault("ERR_FAILED")
     visitor.page.route("**/checks", lose_first)
-    visitor.asks(phone.number)
-    visitor.types(phone.hears())
-    visitor.sees(LOGGED_IN)
+    visitor.request_call(phone.number)
+    visitor.enter_code(phone.wait_for_code())
+    visitor.expect_text(LOGGED_IN)
     assert '"valid":true' in lost[0].replace(" ", "")
 
 
@@ -72,52 +72,52 @@ def test_a_busy_phone_is_called_again(
     """By itself, then when asked to, with the same code; in Hindi, as the browser would like."""
     visitor = Visitor(browsing.open(login_url, locale="hi-IN"))
     expect(visitor.page.locator("html")).to_have_attribute("lang", "hi")
-    phone.behaves("busy")
-    visitor.asks(phone.number, "आशा", call_me="मुझे कॉल करें")
+    phone.set_behaviour("busy")
+    visitor.request_call(phone.number, "आशा", call_me="मुझे कॉल करें")
     expect(visitor.page.get_by_text("call.busy")).to_have_count(2)  # redialed, on the other route
-    visitor.sees("आपका फ़ोन व्यस्त था।")
+    visitor.expect_text("आपका फ़ोन व्यस्त था।")
     assert [call["route"] for call in phone.calls()] == ["obd", "c2c"]
-    phone.behaves("answer")
-    visitor.presses("मुझे फिर से कॉल करें")
-    visitor.types(phone.hears())
-    visitor.sees("आप लॉग इन हैं")
+    phone.set_behaviour("answer")
+    visitor.press("मुझे फिर से कॉल करें")
+    visitor.enter_code(phone.wait_for_code())
+    visitor.expect_text("आप लॉग इन हैं")
 
 
 def test_call_me_again_calls_again(visitor: Visitor, phone: Phone) -> None:
     """Not while a call is under way; then once more, after the gap, and the code is the same."""
-    visitor.asks(phone.number)
+    visitor.request_call(phone.number)
     again = visitor.page.get_by_role("button", name="Call me again")
     expect(again).to_be_disabled()
-    visitor.sees("A call is already on its way to you.")
-    first = phone.hears()
-    visitor.sees("Please enter the code you heard on the call.")
-    visitor.presses("Call me again")
+    visitor.expect_text("A call is already on its way to you.")
+    first = phone.wait_for_code()
+    visitor.expect_text("Please enter the code you heard on the call.")
+    visitor.press("Call me again")
     expect(visitor.page.get_by_text("call.answered")).to_have_count(2)
-    assert phone.hears() == first
+    assert phone.wait_for_code() == first
     assert len(phone.calls()) == 2
-    visitor.types(first)
-    visitor.sees(LOGGED_IN)
+    visitor.enter_code(first)
+    visitor.expect_text(LOGGED_IN)
 
 
 def test_who_gives_up_may_start_again(visitor: Visitor, phone: Phone) -> None:
     """The verification is canceled, and the way back leads to the first form."""
-    visitor.asks(phone.number)
-    visitor.presses("Cancel")
-    visitor.sees("This verification was cancelled.", "verification.canceled")
-    visitor.presses("Start again")
+    visitor.request_call(phone.number)
+    visitor.press("Cancel")
+    visitor.expect_text("This verification was cancelled.", "verification.canceled")
+    visitor.press("Start again")
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 
 def test_too_many_wrong_codes_end_it(visitor: Visitor, phone: Phone) -> None:
     """And the person is told how it goes on."""
-    visitor.asks(phone.number)
-    wrong = phone.hears()
+    visitor.request_call(phone.number)
+    wrong = phone.wait_for_code()
     for left in (4, 3, 2, 1, 0):
         wrong = mistyped(wrong)
         with visitor.page.expect_response("**/checks") as answer:
-            visitor.types(wrong)
+            visitor.enter_code(wrong)
         assert answer.value.json()["checks_left"] == left
-    visitor.sees("The code was wrong too many times. Please ask for a new call.")
+    visitor.expect_text("The code was wrong too many times. Please ask for a new call.")
 
 
 def test_a_refused_number_is_told_where_it_was_typed(
@@ -125,29 +125,29 @@ def test_a_refused_number_is_told_where_it_was_typed(
 ) -> None:
     """In words for people, and the form stays."""
     browsing.expect_fault("status of 422")
-    visitor.asks("+91 12345")
-    visitor.sees("This phone number does not look right. Please check it.")
-    visitor.asks("+1 212 555 0123")
-    visitor.sees("We can not call this number. Please use another number.")
+    visitor.request_call("+91 12345")
+    visitor.expect_text("This phone number does not look right. Please check it.")
+    visitor.request_call("+1 212 555 0123")
+    visitor.expect_text("We can not call this number. Please use another number.")
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 
 def test_a_visitor_chooses_the_language(visitor: Visitor) -> None:
     """Whatever the browser prefers."""
     visitor.page.get_by_role("link", name="हिन्दी").click()
-    visitor.sees("हम आपके फ़ोन पर कॉल करेंगे")
+    visitor.expect_text("हम आपके फ़ोन पर कॉल करेंगे")
     visitor.page.get_by_role("link", name="English").click()
-    visitor.sees("We call your phone")
+    visitor.expect_text("We call your phone")
 
 
 def test_it_can_be_read_everywhere(visitor: Visitor, phone: Phone) -> None:
     """Before, during and after; and every field has a name for those who do not see it."""
     _is_fit(visitor.page)
-    visitor.asks(phone.number)
-    visitor.sees("Code from the call")
+    visitor.request_call(phone.number)
+    visitor.expect_text("Code from the call")
     _is_fit(visitor.page)
-    visitor.types(phone.hears())
-    visitor.sees(LOGGED_IN)
+    visitor.enter_code(phone.wait_for_code())
+    visitor.expect_text(LOGGED_IN)
     _is_fit(visitor.page)
 
 

@@ -9,12 +9,12 @@ import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from examples.people import Phone
+from examples.browser_users import Phone
 from requests.cookies import RequestsCookieJar
 
 from login_backend import Settings, create_app
 from otpvoice.cli.stack import Stack
-from otpvoice.cli.stack_settings import CLIENT
+from otpvoice.cli.stack_settings import DEMO_CLIENT
 from otpvoice.client import Client
 from otpvoice.core.keys import derive_receipt_key
 from otpvoice.settings import load
@@ -31,30 +31,30 @@ class App:
         self._browser = requests.Session()
         self._browser.headers["Origin"] = url
 
-    def posts(self, path: str, body: Any, **headers: str) -> requests.Response:
+    def post(self, path: str, body: Any, **headers: str) -> requests.Response:
         """To the backend."""
         return self._browser.post(f"{self._url}{path}", json=body, headers=headers, timeout=10)
 
-    def begins(self, phone: Phone) -> dict[str, Any]:
+    def start_login(self, phone: Phone) -> dict[str, Any]:
         """A login; the answer for the page."""
-        answer = self.posts("/login", {"number": phone.number, "name": "Asha"})
+        answer = self.post("/login", {"number": phone.number, "name": "Asha"})
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()
         return told
 
-    def proves(self, phone: Phone) -> str:
+    def obtain_receipt(self, phone: Phone) -> str:
         """Begins, listens, checks: a genuine receipt."""
-        begun = self.begins(phone)
+        begun = self.start_login(phone)
         with Client(self._stack.url, begun["client_token"]) as service:
-            checked = service.check(begun["url"].rpartition("/")[2], phone.hears())
+            checked = service.check(begun["url"].rpartition("/")[2], phone.wait_for_code())
         assert checked.receipt
         return checked.receipt
 
-    def shows(self, receipt: str) -> int:
+    def submit_receipt(self, receipt: str) -> int:
         """The status of the answer."""
-        return self.posts("/login/receipt", {"receipt": receipt}).status_code
+        return self.post("/login/receipt", {"receipt": receipt}).status_code
 
-    def is_in(self) -> bool:
+    def is_logged_in(self) -> bool:
         """Whether the page says so."""
         return 'id="proven"' in self._browser.get(self._url, timeout=10).text
 
@@ -76,32 +76,32 @@ def app(login_url: str, stack: Stack) -> App:
 
 def test_a_receipt_lets_in_once(app: App, phone: Phone) -> None:
     """Not twice, and not with the cookie of before it was used."""
-    receipt = app.proves(phone)
+    receipt = app.obtain_receipt(phone)
     before = app.session
-    assert app.shows(receipt) == 204
-    assert app.is_in()
-    assert app.shows(receipt) == 403
+    assert app.submit_receipt(receipt) == 204
+    assert app.is_logged_in()
+    assert app.submit_receipt(receipt) == 403
     app.session = before
-    assert app.shows(receipt) == 403
-    assert not app.is_in()
+    assert app.submit_receipt(receipt) == 403
+    assert not app.is_logged_in()
 
 
 def test_a_receipt_is_for_the_login_that_it_names(
     app: App, login_url: str, stack: Stack, phone: Phone
 ) -> None:
     """A genuine one of another login lets nobody in, though it names the same number."""
-    receipt = app.proves(phone)
+    receipt = app.obtain_receipt(phone)
     thief = App(login_url, stack)
-    thief.begins(phone)
-    assert thief.shows(receipt) == 403
-    assert App(login_url, stack).shows(receipt) == 403
-    assert app.shows(receipt) == 204
+    thief.start_login(phone)
+    assert thief.submit_receipt(receipt) == 403
+    assert App(login_url, stack).submit_receipt(receipt) == 403
+    assert app.submit_receipt(receipt) == 204
 
 
 @pytest.fixture
 def resigned(stack: Stack) -> Callable[..., str]:
     """A receipt with changes, signed by the service's own key."""
-    (ring_key,) = load({"OTPVOICE_CONFIG": str(stack.configuration)}).settings.secrets.keys
+    (ring_key,) = load({"OTPVOICE_CONFIG": str(stack.config_path)}).settings.secrets.keys
     signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(ring_key.key))
 
     def resign(receipt: str, typ: str = "otpvoice-receipt+jwt", **changes: Any) -> str:
@@ -130,32 +130,32 @@ def test_a_receipt_has_to_say_the_right_things(
     changes: dict[str, Any], app: App, phone: Phone, resigned: Callable[..., str]
 ) -> None:
     """All of them, though the service itself has signed it; and with them it is good."""
-    receipt = app.proves(phone)
-    assert app.shows(resigned(receipt, **changes)) == 403
-    assert not app.is_in()
-    assert app.shows(resigned(receipt)) == 204
+    receipt = app.obtain_receipt(phone)
+    assert app.submit_receipt(resigned(receipt, **changes)) == 403
+    assert not app.is_logged_in()
+    assert app.submit_receipt(resigned(receipt)) == 204
 
 
 def test_a_receipt_has_to_be_genuine(app: App, phone: Phone) -> None:
     """Signed by another key, without a signature, changed, or no receipt at all: nobody is in."""
-    genuine = app.proves(phone)
+    genuine = app.obtain_receipt(phone)
     claims = jwt.decode(genuine, options={"verify_signature": False})
     header = {"typ": "otpvoice-receipt+jwt", "kid": jwt.get_unverified_header(genuine)["kid"]}
     forged = jwt.encode(claims, Ed25519PrivateKey.generate(), algorithm="EdDSA", headers=header)
     unsigned = jwt.encode(claims, "", algorithm="none", headers=header)
     for receipt in (forged, unsigned, genuine[:-8] + "AAAAAAAA", "receipt", ""):
-        assert app.shows(receipt) == 403
-    assert not app.is_in()
-    assert app.shows(genuine) == 204
+        assert app.submit_receipt(receipt) == 403
+    assert not app.is_logged_in()
+    assert app.submit_receipt(genuine) == 204
 
 
 def test_other_sites_can_do_nothing_with_the_session(app: App, phone: Phone) -> None:
     """Whoever asks for a change has to name our own origin, as browsers do."""
-    receipt = app.proves(phone)
+    receipt = app.obtain_receipt(phone)
     for origin in ("https://evil.example", "null", ""):
         for path in ("/login", "/login/receipt", "/logout"):
-            assert app.posts(path, {"receipt": receipt}, Origin=origin).status_code == 403
-    assert app.shows(receipt) == 204
+            assert app.post(path, {"receipt": receipt}, Origin=origin).status_code == 403
+    assert app.submit_receipt(receipt) == 204
 
 
 def test_the_page_is_held_to_its_own_files(login_url: str, stack: Stack) -> None:
@@ -187,7 +187,7 @@ def test_the_session_cookie_is_guarded(
             origin=origin,
             otpvoice_url=stack.url,
             api_key=stack.api_key,
-            client=CLIENT,
+            client=DEMO_CLIENT,
             event_secret=stack.event_secret,
             session_secret=SECRET,
             database=tmp_path / "login.sqlite",

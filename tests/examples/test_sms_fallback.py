@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from examples.people import Phone, digits, mistyped
+from examples.browser_users import Phone, digits, mistyped
 from world import ASHA
 
 from login_backend.database import Database
@@ -58,7 +58,7 @@ def test_a_call_comes_only_when_nobody_was_faster(sms_url: str, phones: Iterator
     messages_are("lost", sms_url, lost)
     fourth = SmsLogin(sms_url, lost)
     assert fourth.sms() == []
-    assert fourth.enters(lost.hears())
+    assert fourth.enters(lost.wait_for_code())
     assert [len(phone.calls()) for phone in called] == [0, 0, 0, 1]
     for login in (first, second, third, fourth):
         login.asks("POST", f"{login.path}/code", {"code": "123456"}, status=404)
@@ -68,7 +68,7 @@ def test_the_call_speaks_the_code_of_the_sms(sms_url: str, phone: Phone) -> None
     """And comes at once if the person does not like to wait; it stays one call."""
     login = SmsLogin(sms_url, phone)
     login.asks("POST", f"{login.path}/call")
-    assert phone.hears() == login.sms()[0]
+    assert phone.wait_for_code() == login.sms()[0]
     assert login.enters(login.sms()[0])
     assert len(phone.calls()) == 1
 
@@ -79,7 +79,7 @@ def test_a_newer_sms_supersedes_the_older_one(sms_url: str, phone: Phone) -> Non
     messages_are("lost", sms_url, phone)
     login.asks("POST", f"{login.path}/sms")
     (older,) = login.sms()
-    newer = phone.hears()
+    newer = phone.wait_for_code()
     assert newer != older
     assert not login.enters(older)
     assert login.enters(newer)
@@ -98,7 +98,7 @@ def test_the_service_is_told_what_came_of_it(
     news = Database(stack.folder / "login.sqlite")
 
     def told() -> bool | None:
-        verification: Any = news.told_of(login.path.rpartition("/")[2])["verification"]
+        verification: Any = news.events_of(login.path.rpartition("/")[2])["verification"]
         return True if verification and verification["status"] == status else None
 
     assert stack.wait_until(told, f"it was not {status}")

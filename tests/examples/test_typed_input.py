@@ -6,10 +6,10 @@ from itertools import count
 
 import pytest
 from browser import BrowserSession
-from examples.people import Phone, Visitor
+from examples.browser_users import Phone, Visitor
 from playwright.sync_api import Page
 
-from login_backend.typed import e164
+from login_backend.phone_numbers import to_e164
 from otpvoice.cli.stack import Stack
 
 _NUMBERS = count(9_876_500_001, 1_000_003)
@@ -48,7 +48,7 @@ def _devanagari(digits: str) -> str:
 )
 def test_e164_number_as_people_write_it_is_read(typed: str) -> None:
     """With and without calling code, with a trunk zero, in any script."""
-    assert e164(typed, "IN") == "+919876543210"
+    assert to_e164(typed, "IN") == "+919876543210"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_e164_number_as_people_write_it_is_read(typed: str) -> None:
 )
 def test_e164_number_of_another_region_is_read(typed: str, region: str, number: str) -> None:
     """National numbers belong to the page's region, all others to their calling code."""
-    assert e164(typed, region) == number
+    assert to_e164(typed, region) == number
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_e164_number_of_another_region_is_read(typed: str, region: str, number: 
 )
 def test_e164_text_that_is_no_number_is_left_to_the_service(typed: str) -> None:
     """It is refused there, as it was typed: nothing is guessed."""
-    assert e164(typed, "IN") == typed
+    assert to_e164(typed, "IN") == typed
 
 
 @pytest.fixture
@@ -85,10 +85,10 @@ def test_login_number_in_devanagari_and_code_with_space_let_in(
     visitor: Visitor, phone: Phone
 ) -> None:
     """The number without +, the code in groups of three."""
-    visitor.asks(_devanagari(phone.number.removeprefix("+")))
-    code = phone.hears()
-    visitor.types(f"{code[:3]} {code[3:]}")
-    visitor.sees("You are logged in", f"Your number {phone.number} is verified.")
+    visitor.request_call(_devanagari(phone.number.removeprefix("+")))
+    code = phone.wait_for_code()
+    visitor.enter_code(f"{code[:3]} {code[3:]}")
+    visitor.expect_text("You are logged in", f"Your number {phone.number} is verified.")
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_login_code_as_people_write_it_lets_in(
     visitor: Visitor, phone: Phone, write: Callable[[str], str]
 ) -> None:
     """The API is sent ASCII digits only."""
-    visitor.asks(phone.number)
-    code = phone.hears()
+    visitor.request_call(phone.number)
+    code = phone.wait_for_code()
     with visitor.page.expect_request("**/checks") as sent:
-        visitor.types(write(code))
+        visitor.enter_code(write(code))
     assert sent.value.post_data_json == {"code": code}
-    visitor.sees("You are logged in")
+    visitor.expect_text("You are logged in")
 
 
 def test_login_code_that_is_too_short_is_refused_without_costing_a_try(
@@ -120,12 +120,12 @@ def test_login_code_that_is_too_short_is_refused_without_costing_a_try(
 ) -> None:
     """The service says so; the next one may be right."""
     browsing.expect_fault("422")
-    visitor.asks(phone.number)
-    code = phone.hears()
-    visitor.types(code[:4])
-    visitor.sees("Please check what you entered and try again.")
-    visitor.types(code)
-    visitor.sees("You are logged in")
+    visitor.request_call(phone.number)
+    code = phone.wait_for_code()
+    visitor.enter_code(code[:4])
+    visitor.expect_text("Please check what you entered and try again.")
+    visitor.enter_code(code)
+    visitor.expect_text("You are logged in")
 
 
 def test_ascii_digits_every_script_of_unicode_is_read(visitor: Visitor) -> None:

@@ -271,7 +271,10 @@ def run_sandbox() -> Iterator[Callable[..., RunningSandbox]]:
 
     def start(ring_seconds: float = 0.01, **style: Any) -> RunningSandbox:
         config = SandboxConfig(
-            token=TOKEN, style=ReplyStyle(**style), ring_seconds=ring_seconds, talk_seconds=0.01
+            token=TOKEN,
+            reply_style=ReplyStyle(**style),
+            ring_seconds=ring_seconds,
+            talk_seconds=0.01,
         )
         running.append(RunningSandbox(config).__enter__())
         return running[0]
@@ -320,8 +323,8 @@ def test_placed_ended_asked(
     behave = {"behaviour": behaviour}
     assert requests.put(f"{sandbox.url}/phones/{RECIPIENT}", json=behave, timeout=5).ok
     inquiry = placed(sandbox, http, route)
-    calls = sandbox.company.network.calls
-    assert sandbox.company.wait_until(lambda: all(call.ended for call in calls()), 5)
+    calls = sandbox.state.network.list_calls
+    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in calls()), 5)
     [call] = calls()
 
     told = [
@@ -343,6 +346,6 @@ def test_while_it_rings(
     """A call that rings has no result, whether its id is known or not."""
     sandbox = run_sandbox(ring_seconds=60)
     inquiry = placed(sandbox, http, route)
-    assert [call.status for call in sandbox.company.network.calls()] == ["ringing"]
+    assert [call.status for call in sandbox.state.network.list_calls()] == ["ringing"]
     assert fetch_status(sandbox.api_url, http, inquiry) is None
     assert fetch_status(sandbox.api_url, http, replace(inquiry, provider_id=None)) is None

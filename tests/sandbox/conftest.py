@@ -94,7 +94,7 @@ def config(webhook_uri: str) -> SandboxConfig:
             "8": Webhook(uri=f"{webhook_uri}/eight"),
         },
         subscription="7",
-        style=ReplyStyle(),
+        reply_style=ReplyStyle(),
         ring_seconds=0.02,
         talk_seconds=0.02,
         redial_seconds=0.01,
@@ -186,11 +186,11 @@ def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
     """Waits until so many calls to the person have ended and returns the phone's list."""
 
     def wait(count: int = 1) -> list[dict[str, Any]]:
-        network = sandbox.company.network
-        ended = sandbox.company.wait_until(
-            lambda: sum(call.ended is not None for call in network.calls()) >= count, 5
+        network = sandbox.state.network
+        ended = sandbox.state.wait_until(
+            lambda: sum(call.ended_at is not None for call in network.list_calls()) >= count, 5
         )
-        assert ended, network.calls_to(PERSON)
+        assert ended, network.phone_calls(PERSON)
         answer = requests.get(f"{sandbox.url}/phones/{PERSON}/calls", timeout=5)
         calls: list[dict[str, Any]] = answer.json()
         return calls

@@ -26,13 +26,13 @@ def press(sandbox: RunningSandbox, button: str) -> int:
 
 def becomes(sandbox: RunningSandbox, status: str, attempts: int = 1) -> None:
     """Waits until the person's call is in this state."""
-    network = sandbox.company.network
+    network = sandbox.state.network
 
     def is_so() -> bool:
-        call = network.call_at(PERSON)
+        call = network.current_call(PERSON)
         return bool(call and call.status == status and len(call.attempts) == attempts)
 
-    assert sandbox.company.wait_until(is_so, 5), network.calls_to(PERSON)
+    assert sandbox.state.wait_until(is_so, 5), network.phone_calls(PERSON)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_button_decides(
     behave("by_hand")
     place(sandbox, obd)
     becomes(sandbox, "ringing")
-    assert not sandbox.company.wait_until(lambda: not inbox.empty(), 0.1)
+    assert not sandbox.state.wait_until(lambda: not inbox.empty(), 0.1)
 
     status, answered_by = ending
     assert press(sandbox, button) == 204
@@ -106,12 +106,12 @@ def test_a_conversation_by_hand_lasts_as_long_as_it_takes(
     becomes(sandbox, "ringing")
     press(sandbox, "answer")
     becomes(sandbox, "talking")
-    call = sandbox.company.network.call_at(PERSON)
+    call = sandbox.state.network.current_call(PERSON)
     assert call
-    answered = call.answered
-    assert call.spoken == HELLO
-    assert not sandbox.company.wait_until(lambda: not inbox.empty(), 1.1)
-    assert (call.status, call.answered) == ("talking", answered)
+    answered = call.answered_at
+    assert call.spoken_text == HELLO
+    assert not sandbox.state.wait_until(lambda: not inbox.empty(), 1.1)
+    assert (call.status, call.answered_at) == ("talking", answered)
     assert press(sandbox, "answer") == 409
 
     assert press(sandbox, "hang_up") == 204
@@ -177,6 +177,6 @@ def test_phones_that_answer_by_themselves_have_buttons_too(
     place(sandbox, obd)
     becomes(sandbox, "ringing")
     assert press(sandbox, "decline") == 204
-    network = sandbox.company.network
-    assert sandbox.company.wait_until(lambda: all(c.ended for c in network.calls()), 5)
-    assert [call["status"] for call in network.calls_to(PERSON)] == ["BUSY"]
+    network = sandbox.state.network
+    assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.list_calls()), 5)
+    assert [call["status"] for call in network.phone_calls(PERSON)] == ["BUSY"]

@@ -113,7 +113,7 @@ def test_refusing_behaviours_ring_nowhere(
     assert reply.json()["status"] == reply.status_code
     [entry] = ledger(sandbox)
     assert (entry["outcome"], entry["rang"], entry["call"]) == (behaviour, False, None)
-    assert sandbox.company.network.calls_to(obd["to"]) == []
+    assert sandbox.state.network.phone_calls(obd["to"]) == []
 
 
 @pytest.mark.parametrize(("attempts", "rings"), [(None, 3), ("0", 1), ("1", 2), ("2", 3)])
@@ -218,10 +218,10 @@ def test_a_call_under_way_is_seen(
     """A ringing phone is in the ledger with an open end before its request is answered."""
     with ThreadPoolExecutor(1) as other:
         reply = other.submit(place, sandbox, obd)
-        rung = sandbox.company.wait_until(
-            lambda: any(entry["rang"] for entry in sandbox.company.network.ledger()), 5
+        rung = sandbox.state.wait_until(
+            lambda: any(entry["rang"] for entry in sandbox.state.network.request_log()), 5
         )
-        seen = sandbox.company.network.ledger()[0]
+        seen = sandbox.state.network.request_log()[0]
         reply.result()
 
     assert rung
@@ -240,7 +240,7 @@ def test_many_calls_at_once(
 
     assert replies == [200] * 200
     assert len({entry["person"] for entry in ledger(sandbox) if entry["rang"]}) == 200
-    assert sandbox.company.wait_until(
-        lambda: all(call.reported for call in sandbox.company.network.calls()), 10
+    assert sandbox.state.wait_until(
+        lambda: all(call.callback_sent for call in sandbox.state.network.list_calls()), 10
     )
-    assert {delivery["status"] for delivery in sandbox.company.courier.deliveries()} == {200}
+    assert {delivery["status"] for delivery in sandbox.state.callbacks.deliveries()} == {200}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otpvoice.sandbox.flows import render, said_within, seconds_to_hear
+from otpvoice.sandbox.flows import render, speech_seconds, spoken_within
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_time_to_hear() -> None:
     """Hearing takes longer the longer the text is; a short talk holds only its beginning."""
     text = "Hello Asha, your otp for login is 1, 2, 3, 4, 5, 6"
 
-    assert seconds_to_hear("Hi") < seconds_to_hear(text) <= 10
-    assert said_within(text, seconds_to_hear(text)) == text
-    assert said_within(text, 1) == "Hello Asha"
-    assert said_within(text, 0) == ""
+    assert speech_seconds("Hi") < speech_seconds(text) <= 10
+    assert spoken_within(text, speech_seconds(text)) == text
+    assert spoken_within(text, 1) == "Hello Asha"
+    assert spoken_within(text, 0) == ""

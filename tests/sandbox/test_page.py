@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.desk import Desk
+from otpvoice.sandbox.desk import PhoneList
 
 PERSON = "918867135000"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -90,7 +90,7 @@ def test_only_what_changed_is_pushed(
     sandbox: RunningSandbox, watching: Watching, place: Place, obd: dict[str, Any]
 ) -> None:
     """At first everything; then the one phone and its call; the other phone stays as it is."""
-    sandbox.company.network.set_phone("918867135001", sandbox.company.network.phone(PERSON))
+    sandbox.state.network.set_phone("918867135001", sandbox.state.network.get_phone(PERSON))
     assert [*watching.until("88671 35001")["changed"]] == ["phone-918867135001"]
 
     place(sandbox, obd)
@@ -158,8 +158,8 @@ def test_the_page_is_bounded(sandbox: RunningSandbox, place: Place, obd: dict[st
     """However many numbers are called: eight phones, twenty calls, and messages of some pages."""
     for n in range(30):
         place(sandbox, obd | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
-    network = sandbox.company.network
-    assert sandbox.company.wait_until(lambda: all(call.ended for call in network.calls()), 5)
+    network = sandbox.state.network
+    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in network.list_calls()), 5)
 
     page = page_of(sandbox)
 
@@ -177,7 +177,7 @@ def test_who_goes_away_makes_room(sandbox: RunningSandbox) -> None:
         each.close()
 
     for turn in range(100):
-        sandbox.company.network.set_phone(str(turn), sandbox.company.network.phone(PERSON))
+        sandbox.state.network.set_phone(str(turn), sandbox.state.network.get_phone(PERSON))
         with requests.get(live, stream=True, timeout=15) as answer:
             if answer.ok:
                 return
@@ -186,9 +186,9 @@ def test_who_goes_away_makes_room(sandbox: RunningSandbox) -> None:
 
 def test_the_phone_longest_unused_makes_room() -> None:
     """One that is used again keeps its place, so that nothing jumps under the finger."""
-    desk = Desk(room=2)
+    desk = PhoneList(capacity=2)
     for number in ("1", "2", "1", "3"):
-        desk.lay(number)
+        desk.add(number)
     assert desk.numbers == ["1", "3"]
 
 
@@ -208,7 +208,7 @@ def test_its_buttons_are_forms(
     assert submit(f"/{PERSON}/press", button="decline") == 303
     assert ended_calls()[0]["status"] == "BUSY"
     assert submit(f"/{PERSON}/behaviour", behaviour="busy") == 303
-    assert sandbox.company.network.phone(PERSON).behaviour == "busy"
+    assert sandbox.state.network.get_phone(PERSON).behaviour == "busy"
     assert submit("", number="12") == 422
     assert submit(f"/{PERSON}/behaviour", behaviour="reply?") == 422
     assert submit(f"/{PERSON}/press", button="smash") == 422
@@ -238,7 +238,7 @@ def test_phone_number_as_people_write_it_is_laid_on_desk(
     url = f"{sandbox.url}/desk/phones"
     answer = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
     assert answer.ok, answer.text
-    assert sandbox.company.network.desk.numbers == [number]
+    assert sandbox.state.network.phone_list.numbers == [number]
 
 
 @pytest.mark.parametrize("typed", ["", "12", "hello", "88671abc", "1" * 16, "+"])
@@ -257,7 +257,7 @@ def test_other_sites_press_no_button(sandbox: RunningSandbox) -> None:
     answer = requests.post(url, data={"number": PERSON}, headers=headers, timeout=5)
 
     assert answer.status_code == 403
-    assert sandbox.company.network.desk.numbers == []
+    assert sandbox.state.network.phone_list.numbers == []
 
 
 def test_nothing_is_said_of_unanswered_calls(

@@ -114,7 +114,7 @@ def test_phones_do_not_share_behaviour(
     [mine] = ended_calls(2)
 
     assert mine["status"] == "BUSY"
-    [other] = sandbox.company.network.calls_to("918867135001")
+    [other] = sandbox.state.network.phone_calls("918867135001")
     assert other["status"] == "ANSWER"
 
 

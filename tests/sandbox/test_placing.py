@@ -51,7 +51,7 @@ def test_newer_obd_reply(
         '"2024-07-10T06:09:43.054164Z","foreign_id":null,"options":null,"status":"queued"}]}'
     )
 
-    newer = start(replace(config, style=ReplyStyle(obd_reply="newer")))
+    newer = start(replace(config, reply_style=ReplyStyle(obd_reply="newer")))
 
     assert masked(place(newer, obd).text) == masked(documented)
 
@@ -152,7 +152,7 @@ def test_wrong_obd_members(
     assert member.partition("[")[0] in reply.json()["message"]
     assert "123456" not in reply.text
     assert "8867135000" not in reply.text
-    assert sandbox.company.network.calls() == []
+    assert sandbox.state.network.list_calls() == []
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_wrong_c2c_members(
 
     assert (reply.status_code, reply.json()["status"]) == (422, 422)
     assert member in reply.json()["message"]
-    assert sandbox.company.network.calls() == []
+    assert sandbox.state.network.list_calls() == []
 
 
 def test_a_c2c_body_for_obd(sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]) -> None:
@@ -265,7 +265,7 @@ def test_refusals_within_http_200(
     start: Start, config: SandboxConfig, place: Place, vendor: Vendor, obd: dict[str, Any]
 ) -> None:
     """A company can refuse with HTTP 200 and the status in the body only."""
-    polite = start(replace(config, style=ReplyStyle(refusals="in_body")))
+    polite = start(replace(config, reply_style=ReplyStyle(refusals="in_body")))
 
     invalid = place(polite, obd | {"to": "+1"})
     unknown = vendor(polite, "GET", "finance/balance", headers={"Authorization": "Bearer no"})

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.schedule import Schedule
+from otpvoice.sandbox.schedule import Scheduler
 
 SERVE = (
     "from otpvoice.sandbox import SandboxConfig, serve\n"
@@ -27,10 +27,10 @@ TOKEN = {"Authorization": "Bearer sandbox-token"}
 
 def test_schedule_keeps_its_order() -> None:
     """Actions happen in the order of their times, not in the order they were asked for."""
-    schedule, done, all_done = Schedule(1), [], threading.Event()
+    schedule, done, all_done = Scheduler(1), [], threading.Event()
     for seconds in (0.03, 0.01, 0.02):
-        schedule.after(seconds, lambda s=seconds: done.append(s))  # type: ignore[misc]
-    schedule.after(0.04, all_done.set)
+        schedule.run_later(seconds, lambda s=seconds: done.append(s))  # type: ignore[misc]
+    schedule.run_later(0.04, all_done.set)
 
     assert all_done.wait(5)
     schedule.close()
@@ -39,11 +39,11 @@ def test_schedule_keeps_its_order() -> None:
 
 def test_schedule_forgets_at_close() -> None:
     """What waits is not done after close, and nobody sleeps on."""
-    schedule, done = Schedule(1), []
-    schedule.after(60, lambda: done.append(1))
-    schedule.slowly_after(60, lambda: done.append(1))
+    schedule, done = Scheduler(1), []
+    schedule.run_later(60, lambda: done.append(1))
+    schedule.submit_later(60, lambda: done.append(1))
     with ThreadPoolExecutor(1) as other:
-        sleeping = other.submit(schedule.wait, 60)
+        sleeping = other.submit(schedule.sleep, 60)
         schedule.close()
 
         assert sleeping.result(5) is False
@@ -65,9 +65,9 @@ def test_a_running_sandbox_ends_with_its_threads(obd: dict[str, Any], webhook_ur
         hanging = other.submit(
             requests.post, f"{sandbox.api_url}outgoing/send", json=obd, headers=TOKEN, timeout=10
         )
-        assert sandbox.company.wait_until(lambda: bool(sandbox.company.courier.deliveries()), 5)
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.callbacks.deliveries()), 5)
         began = time.monotonic()
-        sandbox.company.close()
+        sandbox.state.close()
         hanging.result(5)
         assert time.monotonic() - began < 2
 

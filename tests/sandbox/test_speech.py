@@ -5,7 +5,7 @@ import wave
 
 import pytest
 
-from otpvoice.sandbox.speech import language_of, words_of
+from otpvoice.sandbox.speech import detect_language, split_words
 from otpvoice.sandbox.voice import Voice
 
 TEXT = "Hello Asha. Your code is 4, 7, 1, 1. Goodbye."
@@ -13,10 +13,10 @@ TEXT = "Hello Asha. Your code is 4, 7, 1, 1. Goodbye."
 
 def test_words_come_one_after_the_other() -> None:
     """Each begins later than the one before; a digit that stands alone takes its time."""
-    words = words_of(TEXT)
+    words = split_words(TEXT)
 
     assert [word.text for word in words if word.is_digit] == ["4,", "7,", "1,", "1."]
-    begins = [word.begins for word in words]
+    begins = [word.start_seconds for word in words]
     assert begins == sorted(set(begins))
     assert begins[6] - begins[5] == pytest.approx(0.45)
     assert [TEXT[word.position :].startswith(word.text) for word in words] == [True] * len(words)
@@ -24,7 +24,7 @@ def test_words_come_one_after_the_other() -> None:
 
 def test_a_number_is_one_word() -> None:
     """Digits that are not apart are read as a number, and are shown as one."""
-    assert [word.is_digit for word in words_of("code 471102")] == [False, False]
+    assert [word.is_digit for word in split_words("code 471102")] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_number_is_one_word() -> None:
 )
 def test_the_first_letter_tells_the_language(text: str, language: str) -> None:
     """The voices that India needs; English for all others."""
-    assert language_of(text) == language
+    assert detect_language(text) == language
 
 
 @pytest.mark.parametrize("text", [TEXT, "नमस्ते आशा, आपका कोड 4, 7, 1 है।"])
@@ -53,7 +53,7 @@ def test_the_engine_says_when_it_says_what(voice: Voice, text: str) -> None:
         seconds = sound.getnframes() / sound.getframerate()
         assert any(sound.readframes(sound.getnframes()))
     assert 2 < seconds < 12
-    assert len(speech.begins) == len(words_of(text))
+    assert len(speech.begins) == len(split_words(text))
     assert list(speech.begins) == sorted(set(speech.begins))
     assert speech.begins[-1] < seconds
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 
-from otpvoice.sandbox import Composition, ReplyStyle, RunningSandbox, SandboxConfig, Webhook
+from otpvoice.sandbox import CallbackTemplate, ReplyStyle, RunningSandbox, SandboxConfig, Webhook
 
 Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 Vendor = Callable[..., requests.Response]
@@ -178,7 +178,7 @@ def test_no_webhook_no_callback(
     silent = start(replace(config, subscription=None))
     place(silent, obd)
 
-    assert silent.company.wait_until(lambda: silent.company.network.calls()[0].reported, 5)
+    assert silent.state.wait_until(lambda: silent.state.network.list_calls()[0].callback_sent, 5)
     assert inbox.empty()
 
 
@@ -192,7 +192,7 @@ def test_retries_until_received(
     bodies = [inbox.get(timeout=5)["body"] for _ in range(3)]
 
     assert len(set(bodies)) == 1
-    assert sandbox.company.wait_until(lambda: len(sandbox.company.courier.deliveries()) == 3, 5)
+    assert sandbox.state.wait_until(lambda: len(sandbox.state.callbacks.deliveries()) == 3, 5)
     listed = requests.get(f"{sandbox.url}/callbacks", timeout=5).json()
     assert [(entry["attempt"], entry["status"]) for entry in listed] == [
         (1, 500),
@@ -241,8 +241,8 @@ def test_nobody_listens(
     )
     place(deaf, obd)
 
-    assert deaf.company.wait_until(lambda: len(deaf.company.courier.deliveries()) == 4, 5)
-    deliveries = deaf.company.courier.deliveries()
+    assert deaf.state.wait_until(lambda: len(deaf.state.callbacks.deliveries()) == 4, 5)
+    deliveries = deaf.state.callbacks.deliveries()
     assert {delivery["status"] for delivery in deliveries} == {None}
     assert {delivery["error"] for delivery in deliveries} == {"ConnectionError"}
 
@@ -254,7 +254,7 @@ def test_no_callback(
     behave("no_callback")
     place(sandbox, obd)
 
-    assert sandbox.company.wait_until(lambda: sandbox.company.network.calls()[0].reported, 5)
+    assert sandbox.state.wait_until(lambda: sandbox.state.network.list_calls()[0].callback_sent, 5)
     assert inbox.empty()
 
 
@@ -311,7 +311,8 @@ def test_mid_can_be_echoed(
     place(start(config), c2c | {"mid": "call-81"})
     assert "mid" not in body_of(inbox.get(timeout=5))
 
-    place(start(replace(config, style=ReplyStyle(c2c_mid="echoed"))), c2c | {"mid": "call-81"})
+    echoing = start(replace(config, reply_style=ReplyStyle(c2c_mid="echoed")))
+    place(echoing, c2c | {"mid": "call-81"})
     assert body_of(inbox.get(timeout=5))["mid"] == "call-81"
 
 
@@ -369,7 +370,7 @@ def test_composed_get(
     """A composed GET carries its values in the URL."""
     get = Webhook(
         uri=webhook_uri + "?call={{id}}&status={{status}}&s={{duration}}",
-        composition=Composition(method="GET"),
+        template=CallbackTemplate(method="GET"),
     )
     call_id = place(start(replace(config, webhooks={"7": get})), obd).json()["data"][0]["id"]
 
@@ -445,7 +446,7 @@ def test_failed_challenge(
     refused = vendor(sandbox, "POST", "developer/webhooks", json=document)
 
     assert refused.status_code == 422
-    assert set(sandbox.company.courier.webhooks) == {"7", "8"}
+    assert set(sandbox.state.callbacks.webhooks) == {"7", "8"}
 
 
 def test_wrong_set_up_requests(sandbox: RunningSandbox, vendor: Vendor, webhook_uri: str) -> None:
@@ -456,4 +457,4 @@ def test_wrong_set_up_requests(sandbox: RunningSandbox, vendor: Vendor, webhook_
         assert refused.status_code == 422
     webhook = {"name": "otp", "url": webhook_uri, "token": "key"}
     assert vendor(sandbox, "POST", "developer/webhooks", json=webhook).status_code == 422
-    assert sandbox.company.courier.subscription == "7"
+    assert sandbox.state.callbacks.subscription == "7"

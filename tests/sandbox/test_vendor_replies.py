@@ -123,7 +123,7 @@ def test_doubtful_replies_ring(
         assert behaviour in {"cut", "reset"}
 
     assert ended_calls()[0]["status"] == "ANSWER"
-    assert sandbox.company.network.ledger()[0]["rang"]
+    assert sandbox.state.network.request_log()[0]["rang"]
 
 
 def test_doubtful_replies_need_not_ring(
@@ -140,7 +140,7 @@ def test_doubtful_replies_need_not_ring(
     assert place(sandbox, obd).status_code == 500
     ended_calls()
 
-    assert [entry["rang"] for entry in sandbox.company.network.ledger()] == [False, True]
+    assert [entry["rang"] for entry in sandbox.state.network.request_log()] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -193,4 +193,4 @@ def test_any_reply(
     assert reply.headers["Content-Type"].startswith(media_type)
     for name, value in options.get("headers", {}).items():
         assert reply.headers[name] == value
-    assert sandbox.company.network.calls() == []
+    assert sandbox.state.network.list_calls() == []

@@ -5,7 +5,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BehaviourChoice:
     """One behaviour, in words."""
 
     behaviour: str
@@ -13,57 +13,57 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class BehaviourGroup:
     """Behaviours of one kind."""
 
     title: str
-    choices: tuple[Choice, ...]
+    choices: tuple[BehaviourChoice, ...]
 
 
-GROUPS: Final = (
-    Group(
+BEHAVIOUR_GROUPS: Final = (
+    BehaviourGroup(
         "The person",
         (
-            Choice("by_hand", "By hand"),
-            Choice("answer", "Answers"),
-            Choice("decline", "Declines"),
-            Choice("no_answer", "Does not answer"),
-            Choice("busy", "Is engaged"),
-            Choice("voicemail", "Has voicemail"),
-            Choice("hang_up_early", "Hangs up early"),
+            BehaviourChoice("by_hand", "By hand"),
+            BehaviourChoice("answer", "Answers"),
+            BehaviourChoice("decline", "Declines"),
+            BehaviourChoice("no_answer", "Does not answer"),
+            BehaviourChoice("busy", "Is engaged"),
+            BehaviourChoice("voicemail", "Has voicemail"),
+            BehaviourChoice("hang_up_early", "Hangs up early"),
         ),
     ),
-    Group(
+    BehaviourGroup(
         "The callback",
         (
-            Choice("no_callback", "Is lost"),
-            Choice("late_callback", "Comes late"),
-            Choice("duplicate_callback", "Comes twice"),
-            Choice("early_callback", "Overtakes the reply"),
+            BehaviourChoice("no_callback", "Is lost"),
+            BehaviourChoice("late_callback", "Comes late"),
+            BehaviourChoice("duplicate_callback", "Comes twice"),
+            BehaviourChoice("early_callback", "Overtakes the reply"),
         ),
     ),
-    Group(
+    BehaviourGroup(
         "The reply",
         (
-            Choice("slow", "Takes 5 s"),
-            Choice("timeout", "Never comes"),
-            Choice("trickle", "Trickles"),
-            Choice("garbage", "Is not JSON"),
-            Choice("empty", "Is empty"),
-            Choice("huge", "Is huge"),
-            Choice("cut", "Is cut off"),
-            Choice("reset", "Is a reset"),
-            Choice("error_500", "500"),
-            Choice("error_401", "401"),
-            Choice("out_of_credit", "402, no credit"),
+            BehaviourChoice("slow", "Takes 5 s"),
+            BehaviourChoice("timeout", "Never comes"),
+            BehaviourChoice("trickle", "Trickles"),
+            BehaviourChoice("garbage", "Is not JSON"),
+            BehaviourChoice("empty", "Is empty"),
+            BehaviourChoice("huge", "Is huge"),
+            BehaviourChoice("cut", "Is cut off"),
+            BehaviourChoice("reset", "Is a reset"),
+            BehaviourChoice("error_500", "500"),
+            BehaviourChoice("error_401", "401"),
+            BehaviourChoice("out_of_credit", "402, no credit"),
         ),
     ),
 )
 """All but ``reply``, which needs to be told what."""
 
-LABELS: Final = {
+BEHAVIOUR_LABELS: Final = {
     choice.behaviour: f"{group.title} {choice.label[0].lower()}{choice.label[1:]}"
-    for group in GROUPS
+    for group in BEHAVIOUR_GROUPS
     for choice in group.choices
 } | {"by_hand": "By hand", "reply": "A reply of your own"}
 """Behaviour → what it does, in a sentence."""

@@ -16,25 +16,32 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from otpvoice.sandbox.bodies import Refused
-from otpvoice.sandbox.controls import about
-from otpvoice.sandbox.page.behaviours import LABELS
-from otpvoice.sandbox.page.numbers import read_number
-from otpvoice.sandbox.page.regions import render, stream
+from otpvoice.sandbox.bodies import RequestRejected
+from otpvoice.sandbox.controls import usage
+from otpvoice.sandbox.page.behaviours import BEHAVIOUR_LABELS
+from otpvoice.sandbox.page.numbers import normalize_number
+from otpvoice.sandbox.page.regions import event_stream, render_regions
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
-from otpvoice.sandbox.vendor_access import company
+from otpvoice.sandbox.vendor_access import current_sandbox
 from otpvoice.sandbox.voice import Speech, find_voice
 
-_MOST_STREAMS: Final = 64
+_MAX_STREAMS: Final = 64
 """Each holds a thread. A browser needs one, however many tabs it has."""
-_OWN: Final = ("script-src", "worker-src", "style-src", "img-src", "media-src", "connect-src")
+_SELF_DIRECTIVES: Final = (
+    "script-src",
+    "worker-src",
+    "style-src",
+    "img-src",
+    "media-src",
+    "connect-src",
+)
 _POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'self'; " + "; ".join(
-    f"{kind} 'self'" for kind in _OWN
+    f"{kind} 'self'" for kind in _SELF_DIRECTIVES
 )
 """Nothing from elsewhere, nothing inline. Who may frame the page, the company is set to."""
 
 
-def page() -> Blueprint:
+def create_page() -> Blueprint:
     """The page of one company."""
     blueprint = Blueprint(
         "page",
@@ -43,60 +50,62 @@ def page() -> Blueprint:
         static_folder="static",
         static_url_path="/desk/static",
     )
-    blueprint.before_request(_refuse_strangers)
-    blueprint.after_request(_harden)
-    blueprint.register_error_handler(Refused, _answer_refusal)
-    blueprint.get("/")(show)
-    blueprint.get("/desk/live")(_live())
+    blueprint.before_request(_reject_cross_site)
+    blueprint.after_request(_set_security_headers)
+    blueprint.register_error_handler(RequestRejected, _handle_rejection)
+    blueprint.get("/")(index)
+    blueprint.get("/desk/live")(_live_view())
     blueprint.post("/desk/phones")(add_phone)
     blueprint.post("/desk/phones/<number>/behaviour")(set_behaviour)
-    blueprint.post("/desk/phones/<number>/press")(press)
+    blueprint.post("/desk/phones/<number>/press")(press_button)
     blueprint.get("/desk/calls/<call_id>/speech")(show_speech)
     blueprint.get("/desk/calls/<call_id>/speech.wav")(play_speech)
-    blueprint.add_app_template_filter(LABELS.__getitem__, "label")
+    blueprint.add_app_template_filter(BEHAVIOUR_LABELS.__getitem__, "label")
     blueprint.add_app_template_filter(lambda word: word.strip(",.;:।-"), "digit")
     return blueprint
 
 
-def show() -> ResponseReturnValue:
+def index() -> ResponseReturnValue:
     """The page for browsers; for ``curl`` and scripts what it always was, a plain text.
 
     In a frame (Fetch Metadata, Sec-Fetch-Dest) its head is hidden: another page is around it.
     """
     wanted = request.accept_mimetypes.best_match(["text/plain", "text/html"])
     if wanted != "text/html":
-        return about()
+        return usage()
     framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
     headers = {"Vary": "Accept, Sec-Fetch-Dest"}
-    return render_template("desk.html", regions=render(company()), framed=framed), headers
+    return render_template(
+        "desk.html", regions=render_regions(current_sandbox()), framed=framed
+    ), headers
 
 
 def add_phone() -> ResponseReturnValue:
     """Lays a phone on the desk, to be answered by hand."""
-    number = read_number(request.form.get("number", ""))
+    number = normalize_number(request.form.get("number", ""))
     if not re.fullmatch(r"[1-9][0-9]{6,14}", number):
-        raise Refused(422, "A number has a country code, as +91 98765 43210.")
-    company().network.set_phone(number, BEHAVIOURS["by_hand"])
-    return _back()
+        raise RequestRejected(422, "A number has a country code, as +91 98765 43210.")
+    current_sandbox().network.set_phone(number, BEHAVIOURS["by_hand"])
+    return _redirect_to_page()
 
 
 def set_behaviour(number: str) -> ResponseReturnValue:
     """Tells a phone how to take its next calls."""
     chosen = BEHAVIOURS.get(request.form.get("behaviour", ""))
     if chosen is None or not re.fullmatch(r"[0-9]{1,15}", number):
-        raise Refused(422, "There is no such phone or behaviour.")
-    company().network.set_phone(number, chosen)
-    return _back()
+        raise RequestRejected(422, "There is no such phone or behaviour.")
+    current_sandbox().network.set_phone(number, chosen)
+    return _redirect_to_page()
 
 
-def press(number: str) -> ResponseReturnValue:
+def press_button(number: str) -> ResponseReturnValue:
     """Presses a button of a phone."""
     button = request.form.get("button", "")
     if button not in {*BUTTONS, HANG_UP}:
-        raise Refused(422, "There is no such button.")
-    if not company().network.press(number, button):
-        raise Refused(409, "Too late: that call has gone on.")
-    return _back()
+        raise RequestRejected(422, "There is no such button.")
+    if not current_sandbox().network.press_button(number, button):
+        raise RequestRejected(409, "Too late: that call has gone on.")
+    return _redirect_to_page()
 
 
 def show_speech(call_id: str) -> ResponseReturnValue:
@@ -112,20 +121,20 @@ def play_speech(call_id: str) -> ResponseReturnValue:
 
 
 def _speech(call_id: str) -> Speech:
-    voice, call = find_voice(), company().network.call(call_id)
-    if voice is None or call is None or call.answered is None:
-        raise Refused(404, "Nothing was said.")
+    voice, call = find_voice(), current_sandbox().network.get_call(call_id)
+    if voice is None or call is None or call.answered_at is None:
+        raise RequestRejected(404, "Nothing was said.")
     return voice.say(call.text, call.language)
 
 
-def _live() -> Callable[[], ResponseReturnValue]:
-    places = BoundedSemaphore(_MOST_STREAMS)
+def _live_view() -> Callable[[], ResponseReturnValue]:
+    places = BoundedSemaphore(_MAX_STREAMS)
 
     def live() -> ResponseReturnValue:
         """Every change, as server-sent events."""
         if not places.acquire(blocking=False):
-            raise Refused(503, "Too many are watching.")
-        changes = stream_with_context(stream(company()))
+            raise RequestRejected(503, "Too many are watching.")
+        changes = stream_with_context(event_stream(current_sandbox()))
         response = Response(changes, content_type="text/event-stream")
         response.call_on_close(places.release)
         return response, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -133,24 +142,24 @@ def _live() -> Callable[[], ResponseReturnValue]:
     return live
 
 
-def _refuse_strangers() -> None:
+def _reject_cross_site() -> None:
     """Another site's page may not press our buttons (Fetch Metadata, Sec-Fetch-Site)."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     if request.method == "POST" and site not in {"same-origin", "none"}:
-        raise Refused(403, "Only this page may do that.")
+        raise RequestRejected(403, "Only this page may do that.")
 
 
-def _harden(response: Response) -> Response:
-    ancestor = company().config.framed_by or "'none'"
+def _set_security_headers(response: Response) -> Response:
+    ancestor = current_sandbox().config.framed_by or "'none'"
     response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {ancestor}"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def _answer_refusal(refusal: Refused) -> ResponseReturnValue:
+def _handle_rejection(refusal: RequestRejected) -> ResponseReturnValue:
     return refusal.message, refusal.status, {"Content-Type": "text/plain; charset=utf-8"}
 
 
-def _back() -> ResponseReturnValue:
-    return redirect(url_for(".show"), 303)
+def _redirect_to_page() -> ResponseReturnValue:
+    return redirect(url_for(".index"), 303)

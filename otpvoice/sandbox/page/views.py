@@ -6,16 +6,16 @@ from itertools import groupby
 from typing import Any, Final
 
 from otpvoice.sandbox.callbacks import Delivery
-from otpvoice.sandbox.calls import Call, Entry, Moment
-from otpvoice.sandbox.company import Company
-from otpvoice.sandbox.speech import Word, words_of
+from otpvoice.sandbox.calls import Call, RequestLogEntry, Timestamp
+from otpvoice.sandbox.company import Sandbox
+from otpvoice.sandbox.speech import Word, split_words
 
-_CALLS: Final = 20
+_MAX_CALLS: Final = 20
 """The page shows so many, the newest."""
-_LONGEST: Final = 4096
+_MAX_MESSAGE_CHARACTERS: Final = 4096
 """Characters of a message; more belongs to a test of bodies, and is not for reading."""
-_HIDDEN: Final = "•••"
-_ENDED: Final = {
+_MASK: Final = "•••"
+_OUTCOME_TEXTS: Final = {
     "ANSWER": "Answered",
     "BUSY": "Busy",
     "NOANSWER": "Not answered",
@@ -28,14 +28,14 @@ _PATHS: Final = {"obd": "outgoing/send", "c2c": "voice/c2c"}
 class SpeechView:
     """What is spoken into the line, word by word."""
 
-    call: str
+    call_id: str
     text: str
     language: str
     runs: tuple[tuple[Word, ...], ...]
     """Digits that follow each other, and the words between them."""
-    began: int
+    started_at_ms: int
     """Milliseconds since 1970."""
-    cut: bool
+    is_cut_off: bool
     """Whether somebody hung up before the end."""
 
 
@@ -44,14 +44,14 @@ class PhoneView:
     """A phone on the desk."""
 
     number: str
-    shown: str
+    formatted_number: str
     """The number as people write it."""
     behaviour: str
     state: str
     """``idle``, ``ringing``, ``engaged``, ``waiting`` (to be dialed again), ``talking``, ``ended``
     or ``voicemail`` (while it listens)."""
     caller: str
-    told: str
+    state_text: str
     """The state in words."""
     speech: SpeechView | None
 
@@ -62,13 +62,13 @@ class PhoneView:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimelineEntry:
     """One thing that happened to a call."""
 
     kind: str
     """``request``, ``reply``, ``ring``, ``answer``, ``end`` or ``callback``."""
     title: str
-    after: str
+    elapsed: str
     """Since the request: ``+1.2 s``."""
     message: str = ""
     """As it was received or sent."""
@@ -78,71 +78,73 @@ class Step:
 class CallView:
     """A request for a call and all that came of it."""
 
-    place: int
+    index: int
     route: str
-    person: str
-    at: str
+    callee: str
+    received_at: str
     """The server's clock: ``14:03:59``."""
     state: str
     """As the vendor calls it; ``refused`` for a request that became no call."""
-    steps: tuple[Step, ...]
+    timeline: tuple[TimelineEntry, ...]
 
     @property
     def id(self) -> str:
         """Of its element."""
-        return f"call-{self.place}"
+        return f"call-{self.index}"
 
 
-def phones(company: Company) -> list[PhoneView]:
+def phone_views(company: Sandbox) -> list[PhoneView]:
     """The phones on the desk, in the order of their places."""
-    return company.look(lambda: [_phone(company, n) for n in company.network.desk.numbers])
+    return company.read(
+        lambda: [_phone_view(company, n) for n in company.network.phone_list.numbers]
+    )
 
 
-def calls(company: Company) -> list[CallView]:
+def call_views(company: Sandbox) -> list[CallView]:
     """The last requests for a call, the newest first."""
-    newest = company.network.newest
-    return company.look(lambda: [_call(company, *entry) for entry in newest(_CALLS)])
+    newest = company.network.last_requests
+    return company.read(lambda: [_call_view(company, *entry) for entry in newest(_MAX_CALLS)])
 
 
-def spelled(number: str) -> str:
+def format_number(number: str) -> str:
     """``+91 98765 43210``; of other countries in threes."""
     if number.startswith("91") and len(number) == 12:
         return f"+91 {number[2:7]} {number[7:]}"
     return "+" + " ".join(number[at : at + 3] for at in range(0, len(number), 3))
 
 
-def veiled(company: Company, text: str) -> str:
+def mask_secrets(company: Sandbox, text: str) -> str:
     """The text without the secrets that account and webhooks know."""
-    webhooks = company.courier.webhooks.values()
+    webhooks = company.callbacks.webhooks.values()
     for secret in filter(None, (company.config.token, *(hook.secret for hook in webhooks))):
-        text = text.replace(secret, _HIDDEN)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+        text = text.replace(secret, _MASK)
+    return text if len(text) <= _MAX_MESSAGE_CHARACTERS else f"{text[:_MAX_MESSAGE_CHARACTERS]} …"
 
 
-def _phone(company: Company, number: str) -> PhoneView:
-    call = company.network.call_at(number)
+def _phone_view(company: Sandbox, number: str) -> PhoneView:
+    call = company.network.current_call(number)
     return PhoneView(
         number=number,
-        shown=spelled(number),
-        behaviour=company.network.phone(number).behaviour,
+        formatted_number=format_number(number),
+        behaviour=company.network.get_phone(number).behaviour,
         state=_state(call),
-        caller=spelled(call.request.bridge) if call else "",
-        told=_told(call),
-        speech=_speech(company, call) if call else None,
+        caller=format_number(call.request.bridge) if call else "",
+        state_text=_state_text(call),
+        speech=_speech_view(company, call) if call else None,
     )
 
 
 def _state(call: Call | None) -> str:
     if call is None:
         return "idle"
-    if call.ended:
+    if call.ended_at:
         return "ended"
-    if call.status == "talking" and call.ending.answered_by == "machine":
+    if call.status == "talking" and call.outcome.answered_by == "machine":
         return "voicemail"
     return {"dialing": "engaged", "queued": "waiting"}.get(call.status, call.status)
 
 
-def _told(call: Call | None) -> str:
+def _state_text(call: Call | None) -> str:
     if call is None:
         return "No call yet"
     return {
@@ -151,94 +153,99 @@ def _told(call: Call | None) -> str:
         "waiting": "Waiting to be dialed again",
         "talking": "Talking",
         "voicemail": "Voicemail is listening",
-    }.get(_state(call)) or _ended(call)
+    }.get(_state(call)) or _outcome_text(call)
 
 
-def _ended(call: Call) -> str:
-    if call.ending.answered_by == "machine":
-        return f"Voicemail took the call, {call.seconds} s: nobody heard it"
-    if call.ending.word == "BUSY" and call.ending.hung_up_by:
+def _outcome_text(call: Call) -> str:
+    if call.outcome.answered_by == "machine":
+        return f"Voicemail took the call, {call.talk_seconds} s: nobody heard it"
+    if call.outcome.status == "BUSY" and call.outcome.hung_up_by:
         return "Declined"
-    word = _ENDED.get(call.ending.word, call.ending.word)
-    return f"{word}, {call.seconds} s" if call.seconds else word
+    word = _OUTCOME_TEXTS.get(call.outcome.status, call.outcome.status)
+    return f"{word}, {call.talk_seconds} s" if call.talk_seconds else word
 
 
-def _speech(company: Company, call: Call) -> SpeechView | None:
-    if call.spoken is None or call.answered is None:
+def _speech_view(company: Sandbox, call: Call) -> SpeechView | None:
+    if call.spoken_text is None or call.answered_at is None:
         return None
-    text = veiled(company, call.spoken)
-    runs = groupby(words_of(text), lambda word: word.is_digit)
+    text = mask_secrets(company, call.spoken_text)
+    runs = groupby(split_words(text), lambda word: word.is_digit)
     return SpeechView(
-        call=call.id,
+        call_id=call.id,
         text=text,
         language=call.language,
         runs=tuple(tuple(run) for _, run in runs),
-        began=int(call.answered.wall.timestamp() * 1000),
-        cut=call.spoken != call.text,
+        started_at_ms=int(call.answered_at.wall.timestamp() * 1000),
+        is_cut_off=call.spoken_text != call.text,
     )
 
 
-def _call(company: Company, place: int, entry: Entry) -> CallView:
+def _call_view(company: Sandbox, place: int, entry: RequestLogEntry) -> CallView:
     members = entry.request if isinstance(entry.request, dict) else {}
     person = str(members.get("to" if entry.route == "obd" else "from", ""))
     call = entry.call
     return CallView(
-        place=place,
+        index=place,
         route=entry.route,
-        person=spelled(person) if person.isdecimal() else "no number",
-        at=f"{entry.received.wall.astimezone():%H:%M:%S}",
+        callee=format_number(person) if person.isdecimal() else "no number",
+        received_at=f"{entry.received_at.wall.astimezone():%H:%M:%S}",
         state=call.status if call else entry.outcome,
-        steps=_steps(company, entry),
+        timeline=_timeline(company, entry),
     )
 
 
-def _steps(company: Company, entry: Entry) -> tuple[Step, ...]:
-    began = entry.received.monotonic
-    found: list[tuple[Moment, str, str, str]] = [
-        (entry.received, "request", f"POST /api/v2/{_PATHS[entry.route]}", _json(entry.request))
+def _timeline(company: Sandbox, entry: RequestLogEntry) -> tuple[TimelineEntry, ...]:
+    began = entry.received_at.monotonic
+    found: list[tuple[Timestamp, str, str, str]] = [
+        (
+            entry.received_at,
+            "request",
+            f"POST /api/v2/{_PATHS[entry.route]}",
+            _format_json(entry.request),
+        )
     ]
     if entry.reply:
-        body = _written(entry.reply.body, entry.outcome)
-        found.append((entry.reply.sent, "reply", f"Replied {entry.reply.status}", body))
+        body = _format_body(entry.reply.body, entry.outcome)
+        found.append((entry.reply.sent_at, "reply", f"Replied {entry.reply.status}", body))
     if entry.call:
-        found += _life(entry.call)
-        found += map(_callback, company.courier.deliveries_of(entry.call))
+        found += _call_timeline(entry.call)
+        found += map(_callback_entry, company.callbacks.deliveries_for(entry.call))
     found.sort(key=lambda step: step[0].monotonic)
     return tuple(
-        Step(kind, title, f"+{at.monotonic - began:.1f} s", veiled(company, message))
+        TimelineEntry(kind, title, f"+{at.monotonic - began:.1f} s", mask_secrets(company, message))
         for at, kind, title, message in found
     )
 
 
-def _life(call: Call) -> list[tuple[Moment, str, str, str]]:
+def _call_timeline(call: Call) -> list[tuple[Timestamp, str, str, str]]:
     steps = [
-        (attempt.started, "ring", "Rings" if attempt.rang else "Dialed; it does not ring", "")
+        (attempt.started_at, "ring", "Rings" if attempt.rang else "Dialed; it does not ring", "")
         for attempt in call.attempts
     ]
-    if call.answered:
-        by = "Voicemail answers" if call.ending.answered_by == "machine" else "Answered"
-        steps.append((call.answered, "answer", by, ""))
-    if call.ended:
-        steps.append((call.ended, "end", f"Over: {_ended(call)}", ""))
+    if call.answered_at:
+        by = "Voicemail answers" if call.outcome.answered_by == "machine" else "Answered"
+        steps.append((call.answered_at, "answer", by, ""))
+    if call.ended_at:
+        steps.append((call.ended_at, "end", f"Over: {_outcome_text(call)}", ""))
     return steps
 
 
-def _callback(delivery: Delivery) -> tuple[Moment, str, str, str]:
+def _callback_entry(delivery: Delivery) -> tuple[Timestamp, str, str, str]:
     message = delivery.message
     answered = delivery.status or f"no answer ({delivery.error})"
     again = f", attempt {delivery.attempt}" if delivery.attempt > 1 else ""
     title = f"Callback {message.method}{again}: {answered}"
-    return delivery.sent, "callback", title, _written(message.body.decode(), "")
+    return delivery.sent_at, "callback", title, _format_body(message.body.decode(), "")
 
 
-def _written(body: str | None, outcome: str) -> str:
+def _format_body(body: str | None, outcome: str) -> str:
     if body is None:
         return f"(not in one piece: {outcome})"
     try:
-        return _json(json.loads(body))
+        return _format_json(json.loads(body))
     except (ValueError, RecursionError):
         return body
 
 
-def _json(value: Any) -> str:
+def _format_json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

@@ -12,28 +12,28 @@ import structlog
 
 _LOG = structlog.get_logger(__name__)
 
-STARTED_WITHIN: Final = 30.0
+STARTUP_S: Final = 30.0
 """Seconds: a process that exits by itself so soon after its first start cannot be started."""
-FIRST_PAUSE: Final = 1.0
+MIN_RESTART_DELAY_S: Final = 1.0
 """Seconds before the first restart. Each further pause is twice as long."""
-LONGEST_PAUSE: Final = 60.0
-_WELL_AFTER: Final = 60.0
+MAX_RESTART_DELAY_S: Final = 60.0
+_STABLE_AFTER_S: Final = 60.0
 """Seconds of running after which the pause is the first one again."""
 
 
-def command_line(*words: str) -> list[str]:
+def otpvoice_command(*arguments: str) -> list[str]:
     """``otpvoice <words>``, under this very Python."""
-    return [sys.executable, "-m", "otpvoice", *words]
+    return [sys.executable, "-m", "otpvoice", *arguments]
 
 
-def end(children: Sequence[subprocess.Popen[bytes]], grace: float) -> list[int]:
+def terminate(processes: Sequence[subprocess.Popen[bytes]], grace_s: float) -> list[int]:
     """Asks all of them to end, then waits for each; their exit statuses, in that order.
 
     ``grace``: seconds, after which a child is killed.
     """
-    for child in children:
+    for child in processes:
         child.terminate()
-    return [_wait(child, grace) for child in children]
+    return [_wait(child, grace_s) for child in processes]
 
 
 def _wait(child: subprocess.Popen[bytes], grace: float) -> int:
@@ -52,15 +52,15 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.received = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._note)
+            signal.signal(number, self._handle)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.came = True
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.received = True
 
 
-class Supervised:
+class SupervisedProcess:
     """One of our commands as a process that is restarted when it ends, with a growing pause.
 
     Args:
@@ -69,7 +69,7 @@ class Supervised:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._pause = FIRST_PAUSE
+        self._restart_delay = MIN_RESTART_DELAY_S
         self._restart_at: float | None = None
         self._is_first = True
         self._start()
@@ -89,13 +89,15 @@ class Supervised:
         if status is None:
             return None
         ran = now - self._started
-        if self._is_first and status > 0 and ran < STARTED_WITHIN:
+        if self._is_first and status > 0 and ran < STARTUP_S:
             return status
-        if ran >= _WELL_AFTER:
-            self._pause = FIRST_PAUSE
-        _LOG.error("process.ended", process=self.name, exit_status=status, restart_in=self._pause)
-        self._is_first, self._restart_at = False, now + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        if ran >= _STABLE_AFTER_S:
+            self._restart_delay = MIN_RESTART_DELAY_S
+        _LOG.error(
+            "process.ended", process=self.name, exit_status=status, restart_in=self._restart_delay
+        )
+        self._is_first, self._restart_at = False, now + self._restart_delay
+        self._restart_delay = min(2 * self._restart_delay, MAX_RESTART_DELAY_S)
         return None
 
     @property
@@ -105,4 +107,4 @@ class Supervised:
 
     def _start(self) -> None:
         self._started, self._restart_at = time.monotonic(), None
-        self.process = subprocess.Popen(command_line(self.name))
+        self.process = subprocess.Popen(otpvoice_command(self.name))

@@ -4,12 +4,12 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from login_backend import sessions
-from login_backend.bodies import texts
 from login_backend.database import Database
-from login_backend.receipts import KeysAway, NoReceipt, Receipts
+from login_backend.receipts import InvalidReceipt, KeysUnavailable, ReceiptVerifier
+from login_backend.request_body import body_strings
 
 
-def proof(receipts: Receipts, database: Database) -> Blueprint:
+def proof(receipts: ReceiptVerifier, database: Database) -> Blueprint:
     """``POST /login/receipt``."""
     blueprint = Blueprint("proof", __name__)
 
@@ -17,15 +17,15 @@ def proof(receipts: Receipts, database: Database) -> Blueprint:
     def prove() -> ResponseReturnValue:
         """``{"receipt"}`` → 204, and the session is logged in."""
         try:
-            receipt = receipts.read(texts("receipt")["receipt"])
-        except KeysAway:
+            receipt = receipts.verify(body_strings("receipt")["receipt"])
+        except KeysUnavailable:
             return {"code": "store_unavailable"}, 503
-        except NoReceipt:
+        except InvalidReceipt:
             return {"code": "unauthorized"}, 403
         # A receipt for somebody's own phone is genuine, and no proof about anybody else's.
-        if not sessions.is_for(receipt) or not database.use(receipt.id):
+        if not sessions.matches(receipt) or not database.mark_receipt_used(receipt.id):
             return {"code": "unauthorized"}, 403
-        sessions.enter(receipt)
+        sessions.log_in(receipt)
         return "", 204
 
     return blueprint

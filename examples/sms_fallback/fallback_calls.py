@@ -9,12 +9,12 @@ from typing import Final
 
 from otpvoice.client import Client, Closed, OtpvoiceError, Verification
 
-TTL: Final = 300
+TTL_S: Final = 300
 """Seconds that a code lives, in the SMS system and in the service."""
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Reserve:
+class FallbackCalls:
     """Calls that come when an SMS does not.
 
     Args:
@@ -22,37 +22,37 @@ class Reserve:
         call_after: seconds that an SMS is given; 20 to 40 suits most.
     """
 
-    def __init__(self, otpvoice: Client, call_after: int) -> None:
+    def __init__(self, otpvoice: Client, call_after_s: int) -> None:
         self._otpvoice = otpvoice
-        self._call_after = call_after
+        self._call_after_s = call_after_s
 
-    def hold(self, number: str, name: str, code: str, login_id: str) -> str | None:
+    def schedule(self, number: str, name: str, code: str, login_id: str) -> str | None:
         """A call that will speak the SMS's own code; its verification's id, None if there is none.
 
         Another ``code`` for the same login supersedes the one before: that is never spoken again.
         """
-        verification = _attempt(
+        verification = _try(
             "hold a call",
             lambda: self._otpvoice.create(
                 number,
                 name=name,
                 code=code,
-                call_after=self._call_after,
-                ttl=TTL,
+                call_after=self._call_after_s,
+                ttl=TTL_S,
                 reference=login_id,
             ),
         )
         return verification.id if verification else None
 
-    def is_proven(self, verification_id: str) -> None:
+    def approve(self, verification_id: str) -> None:
         """We have checked the code ourselves: no call, and the number's limits are given back."""
-        _attempt("approve", lambda: self._otpvoice.approve(verification_id))
+        _try("approve", lambda: self._otpvoice.approve(verification_id))
 
-    def is_over(self, verification_id: str) -> None:
+    def cancel(self, verification_id: str) -> None:
         """The person gave up: no call."""
-        _attempt("cancel", lambda: self._otpvoice.cancel(verification_id))
+        _try("cancel", lambda: self._otpvoice.cancel(verification_id))
 
-    def comes_now(self, verification_id: str) -> None:
+    def call_now(self, verification_id: str) -> None:
         """The person will not wait for the SMS.
 
         Raises:
@@ -61,11 +61,11 @@ class Reserve:
         self._otpvoice.call(verification_id)
 
 
-def _attempt(step: str, ask: Callable[[], Verification]) -> Verification | None:
+def _try(action: str, request: Callable[[], Verification]) -> Verification | None:
     try:
-        return ask()
+        return request()
     except Closed:
         return None  # it has ended already, so that nothing rings
     except OtpvoiceError as error:
-        _LOG.warning("could not %s: %s", step, error)  # its text holds no code and no number
+        _LOG.warning("could not %s: %s", action, error)  # its text holds no code and no number
         return None

@@ -9,7 +9,7 @@ from typing import Final
 
 import requests
 
-from otpvoice.cli.request import Request
+from otpvoice.cli.request import HttpRequest
 from otpvoice.cli.stack import Stack
 from otpvoice.cli.stack_settings import APP_CLIENT
 
@@ -23,10 +23,10 @@ class Example:
     package: str
     has_page: bool
     """Whether the service has to know it: its page asks the API, and it is told events."""
-    variables: Callable[[Stack, str], Mapping[str, str]]
+    environment: Callable[[Stack, str], Mapping[str, str]]
     """What it is told, besides where the service is and who asks."""
 
-    def start(self, stack: Stack, origin: str, **further: str) -> None:
+    def launch(self, stack: Stack, origin: str, **overrides: str) -> None:
         """Starts it on the port of ``origin``, as a process of the stack, and waits until it is up.
 
         ``further``: variables of this start.
@@ -36,20 +36,20 @@ class Example:
         """
         bind = origin.removeprefix("http://")
         options = ["--no-control-socket", *f"--bind {bind} --threads 8 --pythonpath".split()]
-        stack.start(
+        stack.start_process(
             self.package,
             [sys.executable, "-m", "gunicorn", *options, str(_HERE), f"{self.package}.wsgi:app"],
             **{
                 "OTPVOICE_URL": stack.url,
                 "OTPVOICE_API_KEY": stack.api_key,
-                **self.variables(stack, origin),
-                **further,
+                **self.environment(stack, origin),
+                **overrides,
             },
         )
-        stack.wait_until(lambda: _answers(origin), f"{self.package} did not start")
+        stack.wait_until(lambda: _is_reachable(origin), f"{self.package} did not start")
 
 
-def _for_login(stack: Stack, origin: str) -> Mapping[str, str]:
+def _login_environment(stack: Stack, origin: str) -> Mapping[str, str]:
     return {
         "OTPVOICE_API_KEY": stack.options.keys.app_api_key,
         "OTPVOICE_CLIENT": APP_CLIENT,
@@ -60,19 +60,19 @@ def _for_login(stack: Stack, origin: str) -> Mapping[str, str]:
     }
 
 
-LOGIN: Final = Example("login_backend", has_page=True, variables=_for_login)
+LOGIN: Final = Example("login_backend", has_page=True, environment=_login_environment)
 
 
-def _for_page(stack: Stack, _: str) -> Mapping[str, str]:
+def _page_environment(stack: Stack, _: str) -> Mapping[str, str]:
     return {"SANDBOX_URL": stack.sandbox_url, "DEMO_FOLDER": str(stack.folder)}
 
 
-PAGE: Final = Example("demo_page", has_page=False, variables=_for_page)
-SMS: Final = Example("sms_fallback", has_page=False, variables=lambda *_: {"CALL_AFTER": "3"})
+PAGE: Final = Example("demo_page", has_page=False, environment=_page_environment)
+SMS: Final = Example("sms_fallback", has_page=False, environment=lambda *_: {"CALL_AFTER": "3"})
 
 
-def _answers(origin: str) -> bool | None:
+def _is_reachable(origin: str) -> bool | None:
     try:
-        return Request("GET", origin).send().status_code < 500 or None
+        return HttpRequest("GET", origin).send().status_code < 500 or None
     except requests.RequestException:
         return None

@@ -6,20 +6,20 @@ from flask import Flask, Response, abort, request
 
 from login_backend.settings import Settings
 
-SIGNED: Final = "events.take"
+SIGNED_ENDPOINT: Final = "events.take"
 """The endpoint for other servers: they have no session, and prove themselves by a signature."""
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def guard(app: Flask, settings: Settings) -> None:
+def protect(app: Flask, settings: Settings) -> None:
     """Keeps other sites from using our sessions (CSRF), and our page from running their scripts."""
-    policy = _policy(settings)
+    policy = _content_security_policy(settings)
 
     @app.before_request
     def refuse_other_sites() -> None:
         # Every browser names the origin of a request that changes something, and no page can make
         # it lie: so a session needs no further token beside its cookie.
-        if request.method in _SAFE or request.endpoint == SIGNED:
+        if request.method in _SAFE_METHODS or request.endpoint == SIGNED_ENDPOINT:
             return
         if request.headers.get("Origin") != settings.origin:
             abort(403)
@@ -34,7 +34,7 @@ def guard(app: Flask, settings: Settings) -> None:
         return response
 
 
-def _policy(settings: Settings) -> str:
+def _content_security_policy(settings: Settings) -> str:
     """Nothing but our own files, and requests to ourselves and to the service.
 
     A page that could frame ours could have its buttons pressed unseen (clickjacking).

@@ -17,11 +17,11 @@ class Phone:
         self._stack = stack
         self._phones = Phones(stack.sandbox_url)
 
-    def behaves(self, behaviour: str) -> None:
+    def set_behaviour(self, behaviour: str) -> None:
         """From the next call on."""
         self._phones.behave(self.number, behaviour)
 
-    def hears(self) -> str:
+    def wait_for_code(self) -> str:
         """The digits of the newest call, as soon as they are spoken."""
 
         def spoken() -> str | None:
@@ -41,24 +41,24 @@ class Visitor:
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    def asks(self, number: str, name: str = "Asha", call_me: str = "Call me") -> None:
+    def request_call(self, number: str, name: str = "Asha", call_me: str = "Call me") -> None:
         """Fills in the first form."""
         self.page.locator("#number").fill(number)
         self.page.locator("#name").fill(name)
         self.page.get_by_role("button", name=call_me, exact=True).click()
 
-    def types(self, code: str) -> None:
+    def enter_code(self, code: str) -> None:
         """Into the field that has the focus already, and then Enter."""
         field = self.page.get_by_role("textbox")
         expect(field).to_be_focused()
         field.fill(code)
         self.page.keyboard.press("Enter")
 
-    def presses(self, button: str) -> None:
+    def press(self, button: str) -> None:
         """A button by its words, as soon as it may be pressed."""
         self.page.get_by_role("button", name=button, exact=True).click()
 
-    def sees(self, *sentences: str) -> None:
+    def expect_text(self, *sentences: str) -> None:
         """All of them are there, or soon are."""
         for sentence in sentences:
             expect(self.page.get_by_text(sentence).first).to_be_visible()

@@ -11,7 +11,7 @@ _INVISIBLE: Final = "Cf"
 """Unicode's category of direction marks and the like, which come along with a copied number."""
 
 
-def e164(typed: str, region: str) -> str:
+def to_e164(typed: str, region: str) -> str:
     """Return the number that was typed, in E.164, or the text itself if it is no number.
 
     Digits of any script are read, with spaces, dashes, dots and parentheses. A number with ``+`` or
@@ -26,13 +26,13 @@ def e164(typed: str, region: str) -> str:
     text = "".join(c for c in wide if unicodedata.category(c) != _INVISIBLE).strip()
     if any(map(str.isalpha, text.removeprefix("tel:"))):
         return typed  # letters and extensions: nothing is guessed
-    found = [*_readings(text, region), *_readings(f"+{text}", region)]
+    found = [*_interpretations(text, region), *_interpretations(f"+{text}", region)]
     for is_one in (phonenumbers.is_valid_number, phonenumbers.is_possible_number):
         for number in filter(is_one, found):
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return typed
 
 
-def _readings(text: str, region: str) -> Iterator[phonenumbers.PhoneNumber]:
+def _interpretations(text: str, region: str) -> Iterator[phonenumbers.PhoneNumber]:
     with suppress(phonenumbers.NumberParseException):
         yield phonenumbers.parse(text, region)

@@ -5,7 +5,7 @@ from typing import Any
 from flask import request
 
 
-def texts(*names: str) -> dict[str, str]:
+def body_strings(*names: str) -> dict[str, str]:
     """These members of the JSON body; an absent one is empty."""
     body: Any = request.get_json()
     told = body if isinstance(body, dict) else {}
