@@ -5,9 +5,18 @@ import time
 from statistics import median
 from typing import Final
 
-from figures import Figure, Section, at_least, at_most
-from sizes import Sizes
-from stack import API_KEY, Connection, Provider, Stack, cpu_seconds, number, percentile, wait_until
+from report import Measurement, Section, at_least, at_most
+from run_sizes import Sizes
+from stack import (
+    API_KEY,
+    Connection,
+    ProviderProcess,
+    Stack,
+    cpu_seconds,
+    number,
+    percentile,
+    wait_until,
+)
 
 from otpvoice.app import create_app
 from otpvoice.settings import load
@@ -29,15 +38,15 @@ def _busy(sizes: Sizes) -> Section:
     return Section(
         f"One dialer, {_THREADS} threads, a provider that takes {_ANSWERS_AFTER * 1000:.0f} ms",
         [
-            Figure("calls", median(rates), "/s", at_least(200)),
-            Figure("CPU of a call", median(costs), "ms", at_most(3)),
+            Measurement("calls", median(rates), "/s", at_least(200)),
+            Measurement("CPU of a call", median(costs), "ms", at_most(3)),
         ],
     )
 
 
 def _fill_queue(stack: Stack, calls: int) -> None:
     """Calls that are due when the dialer starts; a delayed one is taken without any dialer."""
-    stack.begins_anew()
+    stack.reset()
     client = create_app(load(stack.environ).settings).test_client()
     headers = {"Authorization": f"Bearer {API_KEY}"}
     for n in range(calls):
@@ -62,7 +71,7 @@ def _dials(stack: Stack, calls: int) -> tuple[float, float]:
 def _idle(sizes: Sizes) -> Section:
     with (
         Stack() as stack,
-        stack.served("api"),
+        stack.server("api"),
         stack.provider(0) as provider,
         stack.dialer(provider),
     ):
@@ -74,17 +83,19 @@ def _idle(sizes: Sizes) -> Section:
     return Section(
         "From the 201 to the provider's request, idle",
         [
-            Figure("p50", percentile(delays, 50), "ms", at_most(20)),
-            Figure("p99", percentile(delays, 99), "ms", at_most(100)),
+            Measurement("p50", percentile(delays, 50), "ms", at_most(20)),
+            Measurement("p99", percentile(delays, 99), "ms", at_most(100)),
         ],
     )
 
 
-def _delays(connection: Connection, provider: Provider, turn: int, creates: int) -> list[float]:
+def _delays(
+    connection: Connection, provider: ProviderProcess, turn: int, creates: int
+) -> list[float]:
     """Milliseconds from each 201 to the request for its call; one before the answer is negative."""
     answered = {}
     for n in range(turn * creates, (turn + 1) * creates):
-        status = connection.creates(number(n))
+        status = connection.create(number(n))
         answered[number(n).removeprefix("+")] = time.monotonic()
         assert status == 201, status
         time.sleep(random.uniform(0.02, 0.08))  # so that the dialer sleeps, for any time

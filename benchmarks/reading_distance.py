@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from figures import Budget, Figure, Section, at_most
-from sizes import Sizes
+from report import Budget, Measurement, Section, at_most
+from run_sizes import Sizes
 from stack import API_KEY, Stack, number
 
 import otpvoice
@@ -29,7 +29,7 @@ _BUDGETS: Final[dict[str, tuple[Budget, Budget]]] = {
 def measure(_: Sizes) -> list[Section]:
     """Functions and files of the service that a create and a check run through."""
     with Stack() as stack:
-        stack.begins_anew()
+        stack.reset()
         app = create_app(load_and_log({**os.environ, **stack.environ}))
         client = app.test_client()
         headers = {"Authorization": f"Bearer {API_KEY}"}
@@ -58,9 +58,9 @@ def measure(_: Sizes) -> list[Section]:
             functions, files, moves = distance(request)
             of_functions, of_files = _BUDGETS[kind]
             figures += [
-                Figure(f"{kind}, functions", functions, "functions", of_functions),
-                Figure(f"{kind}, files", files, "files", of_files),
-                Figure(f"{kind}, moves between files", moves, "moves"),
+                Measurement(f"{kind}, functions", functions, "functions", of_functions),
+                Measurement(f"{kind}, files", files, "files", of_files),
+                Measurement(f"{kind}, moves between files", moves, "moves"),
             ]
     return [Section("Reading distance of a request", figures)]
 

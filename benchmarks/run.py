@@ -8,24 +8,24 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import answering
+import api_throughput
 import click
 import dialing
-import growth
-import providers
+import memory_growth
+import provider_latency
+import round_trips
 import structlog
-import trips
-from figures import Section, as_json, as_svg, table
-from sizes import FULL, SHORT, SMALLEST, Sizes
+from report import Section, as_json, as_svg, table
+from run_sizes import FULL, SHORT, SMALLEST, Sizes
 
 BENCHMARKS: Final[Mapping[str, Callable[[Sizes], list[Section]]]] = MappingProxyType(
     {
-        "answering": answering.measure,
-        "trips": trips.measure,
-        "providers": providers.measure,
+        "api_throughput": api_throughput.measure,
+        "round_trips": round_trips.measure,
+        "provider_latency": provider_latency.measure,
         "dialing": dialing.measure,
-        "aof": answering.append_only,
-        "growth": growth.measure,
+        "aof": api_throughput.append_only,
+        "memory_growth": memory_growth.measure,
     }
 )
 _SIZES: Final = {"smallest": SMALLEST, "short": SHORT, "full": FULL}

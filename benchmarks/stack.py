@@ -37,8 +37,8 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Provider:
-    """A running ``provider.py``."""
+class ProviderProcess:
+    """A running ``slow_provider.py``."""
 
     port: int
 
@@ -49,18 +49,18 @@ class Provider:
 
     def arrivals(self) -> dict[str, float]:
         """When each person's call was asked for: digits → seconds of the monotonic clock."""
-        found: dict[str, float] = Connection(self.port).ask("GET", "/arrivals")[1]
+        found: dict[str, float] = Connection(self.port).request("GET", "/arrivals")[1]
         return found
 
     def count(self) -> int:
         """How many persons were to be called."""
-        found: int = Connection(self.port).ask("GET", "/count")[1]
+        found: int = Connection(self.port).request("GET", "/count")[1]
         return found
 
 
 @dataclass(frozen=True)
-class Served:
-    """A running ``served.py``."""
+class ServerProcess:
+    """A running ``baseline_server.py``."""
 
     port: int
     pid: int
@@ -78,16 +78,16 @@ class Connection:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self._key = key
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and JSON of the answer."""
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         self._http.request(method, path, json.dumps(body) if body else None, headers)
         answer = self._http.getresponse()
         return answer.status, json.load(answer)
 
-    def creates(self, number: str) -> int:
+    def create(self, number: str) -> int:
         """The status that a verification of ``number`` is answered with."""
-        return self.ask("POST", "/v1/verifications", {"to": number})[0]
+        return self.request("POST", "/v1/verifications", {"to": number})[0]
 
 
 class Stack:
@@ -128,7 +128,7 @@ class Stack:
         """A client of the store."""
         return connect(self.environ["OTPVOICE_REDIS_URL"], timeout=60)
 
-    def begins_anew(self) -> None:
+    def reset(self) -> None:
         """Empties the store; a dialer is heard of, which dials nothing."""
         redis = self.redis()
         redis.flushdb()
@@ -142,25 +142,25 @@ class Stack:
         return [decrypt_speech(RING, each, speech)[0] for each, speech in pairs]
 
     @contextmanager
-    def provider(self, seconds: float) -> Iterator[Provider]:
+    def provider(self, seconds: float) -> Iterator[ProviderProcess]:
         """One that answers after so long."""
         port = free_port()
-        with self._process(str(_HERE / "provider.py"), str(port), str(seconds)):
+        with self._process(str(_HERE / "slow_provider.py"), str(port), str(seconds)):
             wait_until(lambda: _listens(port), "the provider")
-            yield Provider(port)
+            yield ProviderProcess(port)
 
     @contextmanager
-    def served(self, kind: str) -> Iterator[Served]:
-        """What ``served.py`` serves under this name, measured."""
+    def server(self, kind: str) -> Iterator[ServerProcess]:
+        """What ``baseline_server.py`` serves under this name, measured."""
         port = self.api_port if kind == "api" else free_port()
         bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
-        with self._process(str(_HERE / "served.py"), kind, **bind) as process:
+        with self._process(str(_HERE / "baseline_server.py"), kind, **bind) as process:
             os.sched_setaffinity(process.pid, self._measured_on)
             wait_until(lambda: _listens(port), f"the {kind} server")
-            yield Served(port, process.pid)
+            yield ServerProcess(port, process.pid)
 
     @contextmanager
-    def dialer(self, provider: Provider) -> Iterator[subprocess.Popen[bytes]]:
+    def dialer(self, provider: ProviderProcess) -> Iterator[subprocess.Popen[bytes]]:
         """One dialer that calls by this provider. Killed in the end: nobody waits for its calls."""
         address = {"OTPVOICE_PROVIDER_BASE_URL": provider.base_url}
         with self._process("-m", "otpvoice", "dialer", **address) as process:
@@ -168,7 +168,7 @@ class Stack:
 
     def is_ready(self) -> bool:
         """Whether a dialer is heard of."""
-        status, state = Connection(self.api_port).ask("GET", "/readyz")
+        status, state = Connection(self.api_port).request("GET", "/readyz")
         return status == 200 and state["degraded"] == []
 
     @contextmanager

@@ -25,8 +25,8 @@ from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.service import CodePolicy, Verifications, decrypt_number
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Verification
-from otpvoice.dialer.dialer import Beside, Dialer, DialingRules
-from otpvoice.events.dispatcher import AT_ONCE, Courier, Receiver
+from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
+from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client.client import HttpClient
 from otpvoice.http_client.proxy import parse_proxy
 from otpvoice.metrics.api import ApiMetrics
@@ -118,32 +118,34 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
     """
     rules = DialingRules(
         threads=settings.dialer.threads,
-        live_calls=settings.limits.live_calls,
-        live_for=(_RING_AND_TALK * (1 + settings.provider.c2c_attempts) + _NEWS) * 1000,
-        gaps=[gap * 1000 for gap in settings.limits.call_gap],
+        max_live_calls=settings.limits.live_calls,
+        live_for_ms=(_RING_AND_TALK * (1 + settings.provider.c2c_attempts) + _NEWS) * 1000,
+        call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
         routes=settings.provider.routes,
         code_format=settings.provider.otp_format,
     )
     counted = _registry()
     store = store or _store(settings, StoreMetrics(counted, [*settings.clients]))
-    beside: list[Beside] = []
+    beside: list[BackgroundTask] = []
     if told(settings):
         beside.append(courier(settings, store, EventMetrics(counted, sorted(told(settings)))))
     if settings.dialer.metrics_bind:
         beside.append(MetricsServer(settings.dialer.metrics_bind, _page(counted, store)))
     return Dialer(
         store=store,
-        waiting_store=_store(settings, store.metrics, _WAITING_TIMEOUT, store.gate.outages),
+        blocking_store=_store(settings, store.metrics, _WAITING_TIMEOUT, store.gate.outages),
         provider=provider(settings),
         ring=_ring(settings),
         flows={name: settings.client_profile(name).flows for name in settings.clients},
         rules=rules,
-        beside=beside,
+        background_tasks=beside,
         metrics=DialerMetrics(counted, settings.provider.routes),
     )
 
 
-def courier(settings: Settings, store: RedisStore, metrics: EventMetrics | None = None) -> Courier:
+def courier(
+    settings: Settings, store: RedisStore, metrics: EventMetrics | None = None
+) -> EventDispatcher:
     """What tells clients their events. The number is shown to nobody as a whole."""
     ring, public_url = _ring(settings), settings.server.public_url
 
@@ -152,11 +154,11 @@ def courier(settings: Settings, store: RedisStore, metrics: EventMetrics | None 
         return present(verification, mask_number(number), public_url)
 
     receivers = {
-        name: Receiver(settings.clients[name].event_url, settings.clients[name].event_secret)
+        name: Endpoint(settings.clients[name].event_url, settings.clients[name].event_secret)
         for name in sorted(told(settings))
     }
-    http = HttpClient(connections=AT_ONCE, proxy=parse_proxy(settings.events.proxy))
-    return Courier(store, receivers, show, http, metrics=metrics)
+    http = HttpClient(connections=MAX_IN_FLIGHT, proxy=parse_proxy(settings.events.proxy))
+    return EventDispatcher(store, receivers, show, http, metrics=metrics)
 
 
 def told(settings: Settings) -> frozenset[str]:

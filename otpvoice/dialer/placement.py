@@ -10,21 +10,21 @@ from otpvoice.store.models import CallResult, Claim, RouteVerdict
 
 MAX_REQUESTS: Final = 3
 """Requests for one call, and only while provably none of them rang."""
-_BACK_OFF: Final = (1_000, 3_000)
+_RETRY_DELAYS_MS: Final = (1_000, 3_000)
 """Milliseconds before the second and the third request."""
-_UNREACHED: Final = 10_000
+_UNREACHED_RETRY_MS: Final = 10_000
 """Milliseconds between attempts that sent nothing, once every route had its requests."""
-_LONGEST_WAIT: Final = 30
+_MAX_RETRY_AFTER_S: Final = 30
 """Seconds: a provider that asks for more is as good as one that refuses."""
 
-_REFUSALS: Final = {
+_FAILURE_REASONS: Final = {
     PlacementOutcome.REFUSED: CallReason.REFUSED,
     PlacementOutcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
     PlacementOutcome.UNSENT: CallReason.PROVIDER_ERROR,
     PlacementOutcome.BACK_OFF: CallReason.PROVIDER_ERROR,
 }
 
-_VERDICTS: Final = {
+_ROUTE_HEALTH: Final = {
     PlacementOutcome.ACCEPTED: RouteVerdict.GOOD,
     PlacementOutcome.REFUSED: RouteVerdict.BAD,
     PlacementOutcome.UNSENT: RouteVerdict.UNREACHED,
@@ -33,7 +33,9 @@ _VERDICTS: Final = {
 }
 
 
-def result_of(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
+def placement_result(
+    placement: PlacementResult, claim: Claim, routes: Sequence[Route]
+) -> CallResult:
     """What is written down of one request.
 
     Accepted is ``placed``; silence after a request is ``unknown`` and never sent again. What was
@@ -41,53 +43,53 @@ def result_of(placement: PlacementResult, claim: Claim, routes: Sequence[Route])
     untried of ``routes`` takes over. Where nobody was reached by any route, not a byte was sent and
     no try is used up: the call waits in the queue, as long as the code's life allows.
     """
-    result = _result_of(placement, claim, routes)
+    result = _call_result(placement, claim, routes)
     # Whatever answered without taking the call has had its request: the number's gap holds.
     refused = result.unsent and placement.outcome is not PlacementOutcome.UNSENT
-    return replace(result, verdict=_verdict(placement, result), refused=refused)
+    return replace(result, verdict=_route_health(placement, result), refused=refused)
 
 
-def _verdict(placement: PlacementResult, result: CallResult) -> RouteVerdict:
+def _route_health(placement: PlacementResult, result: CallResult) -> RouteVerdict:
     """Judge the route. A provider that wants to be asked later has refused once the call fails."""
     if placement.outcome is PlacementOutcome.BACK_OFF:
         return RouteVerdict.BAD if result.status is CallStatus.FAILED else RouteVerdict.NONE
-    return _VERDICTS[placement.outcome]
+    return _ROUTE_HEALTH[placement.outcome]
 
 
-def _result_of(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
+def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
     if placement.outcome is PlacementOutcome.ACCEPTED:
         return CallResult(CallStatus.PLACED, provider_id=placement.provider_id)
     if placement.outcome is PlacementOutcome.AMBIGUOUS:
         return CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw=placement.detail)
-    retry_in = _retry_in(placement, claim)
+    retry_in = _retry_delay_ms(placement, claim)
     if retry_in is not None:
         return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
-    next_route = next_untried(claim, routes)
+    next_route = next_untried_route(claim, routes)
     if placement.outcome is PlacementOutcome.UNSENT and next_route is None:
-        return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED, unsent=True)
+        return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED_RETRY_MS, unsent=True)
     return CallResult(
         CallStatus.FAILED,
-        _REFUSALS[placement.outcome],
+        _FAILURE_REASONS[placement.outcome],
         raw=placement.detail,
         unsent=True,
         next_route=next_route,
     )
 
 
-def _retry_in(placement: PlacementResult, claim: Claim) -> int | None:
+def _retry_delay_ms(placement: PlacementResult, claim: Claim) -> int | None:
     sent = claim.requests + 1
     if (
         placement.outcome not in {PlacementOutcome.UNSENT, PlacementOutcome.BACK_OFF}
         or sent >= MAX_REQUESTS
     ):
         return None
-    asked = placement.retry_after_s or 0
-    if asked > _LONGEST_WAIT:
+    retry_after = placement.retry_after_s or 0
+    if retry_after > _MAX_RETRY_AFTER_S:
         return None
-    return max(_BACK_OFF[sent - 1], int(asked * 1000))
+    return max(_RETRY_DELAYS_MS[sent - 1], int(retry_after * 1000))
 
 
-def next_untried(claim: Claim, routes: Sequence[Route]) -> Route | None:
+def next_untried_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
     """Return the first of ``routes`` that this call and those before it did not try."""
     untried = [route for route in routes if route not in {claim.route, *claim.tried}]
     return untried[0] if untried else None

@@ -9,29 +9,31 @@ from standardwebhooks import Webhook
 from otpvoice.core.verification import Verification
 from otpvoice.store.events import Event
 
-Show = Callable[[Verification], object]
+Serialize = Callable[[Verification], object]
 """The object of the HTTP contract, as an app may see it."""
 
 
-def body_of(event: Event, show: Show) -> bytes:
+def build_body(event: Event, serialize: Serialize) -> bytes:
     """What is told, the same at every try, but that it is signed anew.
 
     Raises:
         DecryptionError: the number is forgotten, or the ring lost the key it was sealed with.
     """
-    changed = event.verification
-    happened_at = datetime.fromtimestamp(changed.now // 1000, UTC)
+    verification = event.verification
+    happened_at = datetime.fromtimestamp(verification.now // 1000, UTC)
     return msgspec.json.encode(
         {
             "type": event.type,
             "timestamp": happened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "sequence": changed.version,
-            "data": show(changed),
+            "sequence": verification.version,
+            "data": serialize(verification),
         }
     )
 
 
-def headers_of(event_id: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
+def sign_headers(
+    event_id: str, body: bytes, secrets: Sequence[str], now: datetime
+) -> dict[str, str]:
     """The headers that prove the body ours, with a signature for each of the ``secrets``.
 
     ``now``: of this try, for receivers take nothing that was signed long ago.

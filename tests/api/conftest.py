@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from api.door import Door, HandDialer
-from api.wire import Served, serving
+from api.api_client import ApiClient, ManualDialer
 from flask import Flask
 from redis import Redis
+from support.raw_http import ServedApi, serving_api
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
@@ -37,20 +37,22 @@ def app(settings: Settings, lasting_store: RedisStore) -> Flask:
 
 
 @pytest.fixture
-def door(app: Flask, store: RedisStore) -> Door:
+def api(app: Flask, store: RedisStore) -> ApiClient:
     """The door for the client ``login``; a dialer is alive."""
     store.sweep("a dialer")
-    return Door(app, store)
+    return ApiClient(app, store)
 
 
 @pytest.fixture
-def dialer(store: RedisStore) -> HandDialer:
+def dialer(store: RedisStore) -> ManualDialer:
     """A dialer that does nothing by itself."""
-    return HandDialer(store)
+    return ManualDialer(store)
 
 
 @pytest.fixture(scope="module")
-def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedApi]:
     """The API as a process of its own, over real sockets."""
-    with serving(environ, tmp_path_factory.mktemp("api") / "log") as running:
+    with serving_api(environ, tmp_path_factory.mktemp("api") / "log") as running:
         yield running

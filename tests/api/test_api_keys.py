@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api.door import VERIFICATIONS
-from api.wire import Reply, Served, head, post, serving
+from api.api_client import VERIFICATIONS
 from redis import Redis
-from world import BANK_KEY, LOGIN_KEY
+from support.raw_http import RawResponse, ServedApi, head, post, serving_api
+from support.service import BANK_KEY, LOGIN_KEY
 
 NEW_KEY = "ovk_new-key-of-the-login-backend"
 CREATE = b'{"to":"+919876543210","call_after":200}'
@@ -20,15 +20,15 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def creates(served: Served, key: str) -> Reply:
+def creates(served: ServedApi, key: str) -> RawResponse:
     """A create with this key; it is due so late that nobody has to dial yet."""
-    return served.told(post(f"Content-Length: {len(CREATE)}", key=key), CREATE)
+    return served.send(post(f"Content-Length: {len(CREATE)}", key=key), CREATE)
 
 
-def looks(served: Served, key: str, verification: dict[str, Any]) -> Reply:
+def looks(served: ServedApi, key: str, verification: dict[str, Any]) -> RawResponse:
     """At a verification, with this key."""
     path = f"{VERIFICATIONS}/{verification['id']}"
-    return served.told(head(f"GET {path} HTTP/1.1", f"Authorization: Bearer {key}"))
+    return served.send(head(f"GET {path} HTTP/1.1", f"Authorization: Bearer {key}"))
 
 
 @pytest.mark.parametrize("both", [[LOGIN_KEY, NEW_KEY], [NEW_KEY, LOGIN_KEY]])
@@ -40,11 +40,13 @@ def test_a_key_is_changed_without_a_pause(
     """
     assert redis.dbsize() == 0
     variable = "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"
-    with serving(environ | {variable: ",".join(map(hash_of, both))}, tmp_path / "both") as served:
+    with serving_api(
+        environ | {variable: ",".join(map(hash_of, both))}, tmp_path / "both"
+    ) as served:
         begun, same = creates(served, LOGIN_KEY), creates(served, NEW_KEY)
         assert (begun.status, same.status) == (201, 200)
         assert same.document["id"] == begun.document["id"]
-    with serving(environ | {variable: hash_of(NEW_KEY)}, tmp_path / "one") as served:
+    with serving_api(environ | {variable: hash_of(NEW_KEY)}, tmp_path / "one") as served:
         assert looks(served, LOGIN_KEY, begun.document).is_problem(401, "unauthorized")
         assert creates(served, LOGIN_KEY).is_problem(401, "unauthorized")
         assert looks(served, NEW_KEY, begun.document).document["id"] == begun.document["id"]
@@ -59,5 +61,5 @@ def test_a_hash_is_no_key(
     """Who can read the settings can not ask with what stands there."""
     assert redis.dbsize() == 0
     stored = environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"]
-    with serving(environ, tmp_path / "log") as served:
+    with serving_api(environ, tmp_path / "log") as served:
         assert creates(served, change(stored)).is_problem(401, "unauthorized")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from api.door import VERIFICATIONS, Door, pointers, problem
+from api.api_client import VERIFICATIONS, ApiClient, assert_problem, pointers
 
 CREATE = b'{"to": "+919876543210"}'
 
@@ -47,10 +47,10 @@ def of_size(size: int) -> bytes:
         b'{"to": "+919876543210" /* why */}',
     ],
 )
-def test_what_is_no_json_object(door: Door, raw: bytes) -> None:
+def test_what_is_no_json_object(api: ApiClient, raw: bytes) -> None:
     """400, and nothing is begun."""
-    problem(door.posts(VERIFICATIONS, raw), 400, "invalid_request")
-    assert door.asks()["version"] == 1
+    assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
+    assert api.create()["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_what_is_no_json_object(door: Door, raw: bytes) -> None:
         b"\xef\xbb\xbf" + CREATE,
     ],
 )
-def test_what_is_not_utf8(door: Door, raw: bytes) -> None:
+def test_what_is_not_utf8(api: ApiClient, raw: bytes) -> None:
     """400, as is a byte order mark (RFC 8259, section 8.1)."""
-    problem(door.posts(VERIFICATIONS, raw), 400, "invalid_request")
+    assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_what_is_not_utf8(door: Door, raw: bytes) -> None:
         b'{"to": "+919876543210", "reference": "\\ud83d"}',
     ],
 )
-def test_half_a_character_is_no_text(door: Door, raw: bytes) -> None:
+def test_half_a_character_is_no_text(api: ApiClient, raw: bytes) -> None:
     """A lone surrogate (RFC 7493, section 2.1) is 400, in a name as in a value."""
-    problem(door.posts(VERIFICATIONS, raw), 400, "invalid_request")
+    assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
 
 
-def test_a_whole_character_is_text(door: Door) -> None:
+def test_a_whole_character_is_text(api: ApiClient) -> None:
     """A pair of escapes is one character."""
     raw = b'{"to": "+919876543210", "reference": "\\ud83d\\ude00"}'
-    assert door.posts(VERIFICATIONS, raw).get_json()["reference"] == "😀"
+    assert api.post_raw(VERIFICATIONS, raw).get_json()["reference"] == "😀"
 
 
 @pytest.mark.parametrize(
@@ -103,32 +103,34 @@ def test_a_whole_character_is_text(door: Door) -> None:
         b'{"to": "+919876543210", "x": [{"a": 1, "a": 1}]}',
     ],
 )
-def test_a_member_stands_once(door: Door, raw: bytes) -> None:
+def test_a_member_stands_once(api: ApiClient, raw: bytes) -> None:
     """The same name twice is 400, whatever is between the quotes and however deep."""
-    problem(door.posts(VERIFICATIONS, raw), 400, "invalid_request")
+    assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"":'])
-def test_a_deep_body(door: Door, opening: bytes) -> None:
+def test_a_deep_body(api: ApiClient, opening: bytes) -> None:
     """As deep as 16 KiB can be: 400, and the process serves on."""
     depth = 15_000 // len(opening)
     for raw in (b'{"to":' + opening * depth, b'{"to":' + opening * depth + b"1"):
-        problem(door.posts(VERIFICATIONS, raw), 400, "invalid_request")
+        assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
     closed = b'{"to":' + b"[" * 7000 + b"]" * 7000 + b"}"
-    problem(door.posts(VERIFICATIONS, closed), 400, "invalid_request")
-    assert door.asks()
+    assert_problem(api.post_raw(VERIFICATIONS, closed), 400, "invalid_request")
+    assert api.create()
 
 
-def test_depth_beyond_the_bound(door: Door) -> None:
+def test_depth_beyond_the_bound(api: ApiClient) -> None:
     """100 000 levels do not fit into 16 KiB."""
-    problem(door.posts(VERIFICATIONS, b"[" * 100_000), 413, "body_too_large")
+    assert_problem(api.post_raw(VERIFICATIONS, b"[" * 100_000), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e308", "1e-400", "300.5", "9" * 300])
-def test_a_number_beyond_all_bounds(door: Door, number: str) -> None:
+def test_a_number_beyond_all_bounds(api: ApiClient, number: str) -> None:
     """JSON's grammar allows it, the member does not: 422."""
     raw = f'{{"to": "+919876543210", "ttl": {number}}}'.encode()
-    assert pointers(problem(door.posts(VERIFICATIONS, raw), 422, "invalid_request")) == ["/ttl"]
+    assert pointers(assert_problem(api.post_raw(VERIFICATIONS, raw), 422, "invalid_request")) == [
+        "/ttl"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +144,9 @@ def test_a_number_beyond_all_bounds(door: Door, number: str) -> None:
         "application/json;",
     ],
 )
-def test_json_by_its_names(door: Door, content_type: str) -> None:
+def test_json_by_its_names(api: ApiClient, content_type: str) -> None:
     """In any case and with parameters."""
-    assert door.posts(VERIFICATIONS, CREATE, content_type).status_code == 201
+    assert api.post_raw(VERIFICATIONS, CREATE, content_type).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -163,52 +165,54 @@ def test_json_by_its_names(door: Door, content_type: str) -> None:
         "*/*",
     ],
 )
-def test_another_type(door: Door, content_type: str | None) -> None:
+def test_another_type(api: ApiClient, content_type: str | None) -> None:
     """415, whatever the bytes are."""
-    answer = door.posts(VERIFICATIONS, CREATE, content_type)
-    problem(answer, 415, "unsupported_media_type")
+    answer = api.post_raw(VERIFICATIONS, CREATE, content_type)
+    assert_problem(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("step", ["checks", "calls", "cancel", "approve"])
-def test_the_type_is_judged_where_there_is_a_body(door: Door, step: str) -> None:
+def test_the_type_is_judged_where_there_is_a_body(api: ApiClient, step: str) -> None:
     """415 with a body on each step, and nothing happens."""
-    began = door.asks(code="1234", call_after=60)
+    began = api.create(code="1234", call_after=60)
     path = f"{VERIFICATIONS}/{began['id']}/{step}"
-    problem(door.posts(path, b'{"code": "1234"}', "text/plain"), 415, "unsupported_media_type")
-    problem(door.posts(path, b"{}", None), 415, "unsupported_media_type")
-    assert door.looks(began)["version"] == began["version"]
+    assert_problem(
+        api.post_raw(path, b'{"code": "1234"}', "text/plain"), 415, "unsupported_media_type"
+    )
+    assert_problem(api.post_raw(path, b"{}", None), 415, "unsupported_media_type")
+    assert api.get_verification(began)["version"] == began["version"]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x-unknown"])
-def test_an_encoded_body(door: Door, coding: str) -> None:
+def test_an_encoded_body(api: ApiClient, coding: str) -> None:
     """415: nothing is unpacked, so nothing can burst."""
-    answer = door.posts(VERIFICATIONS, CREATE, content_encoding=coding)
-    problem(answer, 415, "unsupported_media_type")
+    answer = api.post_raw(VERIFICATIONS, CREATE, content_encoding=coding)
+    assert_problem(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", ""])
-def test_a_body_as_it_is(door: Door, coding: str) -> None:
+def test_a_body_as_it_is(api: ApiClient, coding: str) -> None:
     """To say that it is not encoded is allowed (RFC 9110, section 8.4.1: in any case)."""
-    assert door.posts(VERIFICATIONS, CREATE, content_encoding=coding).status_code == 201
+    assert api.post_raw(VERIFICATIONS, CREATE, content_encoding=coding).status_code == 201
 
 
 @pytest.mark.parametrize("size", [16 * 1024 - 1, 16 * 1024])
-def test_a_body_within_the_bound(door: Door, size: int) -> None:
+def test_a_body_within_the_bound(api: ApiClient, size: int) -> None:
     """Up to 16 KiB is read."""
-    assert door.posts(VERIFICATIONS, of_size(size)).status_code == 201
+    assert api.post_raw(VERIFICATIONS, of_size(size)).status_code == 201
 
 
 @pytest.mark.parametrize("size", [16 * 1024 + 1, 16 * 1024 + 2, 1024 * 1024])
-def test_a_body_beyond_the_bound(door: Door, size: int) -> None:
+def test_a_body_beyond_the_bound(api: ApiClient, size: int) -> None:
     """One byte more is 413, and nothing is begun."""
-    problem(door.posts(VERIFICATIONS, of_size(size)), 413, "body_too_large")
-    assert door.asks()["version"] == 1
+    assert_problem(api.post_raw(VERIFICATIONS, of_size(size)), 413, "body_too_large")
+    assert api.create()["version"] == 1
 
 
-def test_many_unknown_members_are_all_named(door: Door) -> None:
+def test_many_unknown_members_are_all_named(api: ApiClient) -> None:
     """A full body of them is answered, each once."""
     names = [f"m{n}" for n in range(1500)]
     raw = json.dumps(dict.fromkeys(names, 0), separators=(",", ":")).encode()
     assert len(raw) <= 16 * 1024
-    body = problem(door.posts(VERIFICATIONS, raw), 422, "invalid_request")
+    body = assert_problem(api.post_raw(VERIFICATIONS, raw), 422, "invalid_request")
     assert pointers(body) == [f"/{name}" for name in names]

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from api.door import WEBHOOK, Door, HandDialer, bearer, problem, settings_with
-from api.samples import PERSON, at_sample_time, deliver, is_received, last_call
-from callback_shapes import WRAPPINGS, Wrap, as_form, as_json, as_multipart
+from api.api_client import WEBHOOK, ApiClient, ManualDialer, assert_problem, bearer, settings_with
+from api.callback_samples import PERSON, at_sample_time, deliver, is_received, last_call
 from structlog.testing import capture_logs
-from world import ASHA, WEBHOOK_SECRET
+from support.callback_bodies import ENCODINGS, Encode, as_form, as_json, as_multipart
+from support.service import ASHA, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
 from otpvoice.core.verification import CallStatus
@@ -27,28 +27,28 @@ BUSY_WITHOUT_START = {
 }
 
 
-@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+@pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)
 @pytest.mark.parametrize("content_type", TYPES)
 def test_callback_any_wrapping_call_ends(
-    door: Door, dialer: HandDialer, wrap: Wrap, content_type: str | None
+    api: ApiClient, dialer: ManualDialer, wrap: Encode, content_type: str | None
 ) -> None:
     """Whatever the operator composed and whatever its Content-Type says: the right call ends."""
-    began = door.asks()
-    claim = dialer.places("70fa87e0")
+    began = api.create()
+    claim = dialer.place("70fa87e0")
     body = wrap({"id": "70fa87e0:1", "to": ASHA, "status": "No-Answer", "duration": "0"})
-    assert is_received(deliver(door, body, content_type=content_type))
-    assert last_call(door, began)["status"] == "no_answer"
-    assert last_call(door, began)["id"] == claim.call_id
+    assert is_received(deliver(api, body, content_type=content_type))
+    assert last_call(api, began)["status"] == "no_answer"
+    assert last_call(api, began)["id"] == claim.call_id
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_callback_multipart_by_method_call_ends(
-    door: Door, dialer: HandDialer, method: str
+    api: ApiClient, dialer: ManualDialer, method: str
 ) -> None:
     """As a real client writes it, with its own boundary and Content-Type."""
-    began = door.asks()
-    claim = dialer.places()
-    answer = door.client.open(
+    began = api.create()
+    claim = dialer.place()
+    answer = api.client.open(
         WEBHOOK,
         method=method,
         data={"id": claim.call_id, "status": "SWITCHED OFF"},
@@ -56,33 +56,33 @@ def test_callback_multipart_by_method_call_ends(
         headers=bearer(WEBHOOK_SECRET),
     )
     assert is_received(answer)
-    assert last_call(door, began)["status"] == "failed"
+    assert last_call(api, began)["status"] == "failed"
 
 
-def test_callback_several_messages_each_applied(door: Door, dialer: HandDialer) -> None:
+def test_callback_several_messages_each_applied(api: ApiClient, dialer: ManualDialer) -> None:
     """One callback ends two calls; sent again, it changes nothing."""
-    asha = door.asks()
-    hers = dialer.places()
-    person = door.asks(PERSON)
-    theirs = dialer.places()
+    asha = api.create()
+    hers = dialer.place()
+    person = api.create(PERSON)
+    theirs = dialer.place()
     body = as_json(
         [{"id": hers.call_id, "status": "BUSY"}, {"id": theirs.call_id, "status": "CANCELLED"}]
     )
     for _ in range(2):
-        assert is_received(deliver(door, body))
-        assert last_call(door, asha)["status"] == "busy"
-        assert last_call(door, person)["status"] == "no_answer"
+        assert is_received(deliver(api, body))
+        assert last_call(api, asha)["status"] == "busy"
+        assert last_call(api, person)["status"] == "no_answer"
 
 
 def test_callback_several_messages_one_not_understood_nothing_applied(
-    door: Door, dialer: HandDialer
+    api: ApiClient, dialer: ManualDialer
 ) -> None:
     """400 as a whole, so that the repetition is applied as a whole."""
-    began = door.asks()
-    claim = dialer.places()
+    began = api.create()
+    claim = dialer.place()
     body = as_json([{"id": claim.call_id, "status": "BUSY"}, {"status": "BUSY"}])
-    problem(deliver(door, body), 400, "invalid_request")
-    assert last_call(door, began)["status"] == "placed"
+    assert_problem(deliver(api, body), 400, "invalid_request")
+    assert last_call(api, began)["status"] == "placed"
 
 
 # A call without a start
@@ -103,8 +103,8 @@ def test_callback_several_messages_one_not_understood_nothing_applied(
 )
 @pytest.mark.parametrize("provider_id", [None, "5555-6666"])
 def test_callback_without_id_and_start_end_places_it(
-    door: Door,
-    dialer: HandDialer,
+    api: ApiClient,
+    dialer: ManualDialer,
     start: object,
     ends: dict[str, Any],
     word: str,
@@ -112,12 +112,12 @@ def test_callback_without_id_and_start_end_places_it(
     provider_id: str | None,
 ) -> None:
     """Nobody picked up, so that there is no start: the end tells that it is this call."""
-    at_sample_time(door)
-    began = door.asks(PERSON, route="c2c")
-    dialer.places(provider_id)
+    at_sample_time(api)
+    began = api.create(PERSON, route="c2c")
+    dialer.place(provider_id)
     body = BUSY_WITHOUT_START | {"start_at": start, "status": word} | ends
-    assert is_received(deliver(door, as_json(body)))
-    assert last_call(door, began)["status"] == status
+    assert is_received(deliver(api, as_json(body)))
+    assert last_call(api, began)["status"] == status
 
 
 @pytest.mark.parametrize(
@@ -137,27 +137,29 @@ def test_callback_without_id_and_start_end_places_it(
     ],
 )
 def test_callback_without_id_and_start_orphan(
-    door: Door, dialer: HandDialer, change: dict[str, Any]
+    api: ApiClient, dialer: ManualDialer, change: dict[str, Any]
 ) -> None:
     """No time, another time, an answer, or another call: nothing changes."""
-    at_sample_time(door)
-    began = door.asks(PERSON, route="c2c")
-    dialer.places()
+    at_sample_time(api)
+    began = api.create(PERSON, route="c2c")
+    dialer.place()
     body = {**BUSY_WITHOUT_START, "to": PERSON[1:], **change}
-    assert is_received(deliver(door, as_json(body)))
-    assert last_call(door, began)["status"] == "placed"
+    assert is_received(deliver(api, as_json(body)))
+    assert last_call(api, began)["status"] == "placed"
 
 
-def test_callback_without_start_late_copy_spares_newer_call(door: Door, dialer: HandDialer) -> None:
+def test_callback_without_start_late_copy_spares_newer_call(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
     """The end of a call an hour ago is not this call's."""
-    at_sample_time(door)
-    door.asks(PERSON, route="c2c")
-    dialer.places()
-    door.later(3600)
-    newer = door.asks(PERSON, route="c2c")
-    dialer.places()
-    assert is_received(deliver(door, as_json(BUSY_WITHOUT_START)))
-    assert last_call(door, newer)["status"] == "placed"
+    at_sample_time(api)
+    api.create(PERSON, route="c2c")
+    dialer.place()
+    api.advance_time(3600)
+    newer = api.create(PERSON, route="c2c")
+    dialer.place()
+    assert is_received(deliver(api, as_json(BUSY_WITHOUT_START)))
+    assert last_call(api, newer)["status"] == "placed"
 
 
 @pytest.mark.parametrize(
@@ -175,15 +177,15 @@ def test_callback_without_start_late_copy_spares_newer_call(door: Door, dialer: 
     ],
 )
 def test_callback_start_in_any_format_places_it(
-    door: Door, dialer: HandDialer, start: object
+    api: ApiClient, dialer: ManualDialer, start: object
 ) -> None:
     """Without an id the start has to be understood, also of a call that was answered."""
-    at_sample_time(door)
-    began = door.asks(PERSON, route="c2c")
-    dialer.places()
+    at_sample_time(api)
+    began = api.create(PERSON, route="c2c")
+    dialer.place()
     body = BUSY_WITHOUT_START | {"start_at": start, "status": "ANSWERED", "duration": "23"}
-    assert is_received(deliver(door, as_json(body)))
-    assert last_call(door, began)["status"] == "answered"
+    assert is_received(deliver(api, as_json(body)))
+    assert last_call(api, began)["status"] == "answered"
 
 
 # Before the provider's reply
@@ -191,34 +193,34 @@ def test_callback_start_in_any_format_places_it(
 
 @pytest.mark.parametrize("word", ["BUSY", "ANSWER"])
 def test_composed_callback_before_reply_applied_with_reply(
-    door: Door, dialer: HandDialer, word: str
+    api: ApiClient, dialer: ManualDialer, word: str
 ) -> None:
     """The composition that the documents recommend, faster than the reply that names its id."""
-    began = door.asks()
-    claim = dialer.sends()
+    began = api.create()
+    claim = dialer.send()
     news = {"id": "70fa87e0", "to": ASHA, "status": word, "duration": "0"}
-    assert is_received(door.calls_back(**news))
-    assert last_call(door, began)["status"] == "dialing"
+    assert is_received(api.send_callback(**news))
+    assert last_call(api, began)["status"] == "dialing"
     status = {"BUSY": "busy", "ANSWER": "answered"}[word]
-    assert dialer.records(claim, CallStatus.PLACED, provider_id="70fa87e0") == status
-    assert last_call(door, began)["status"] == status
-    assert door.looks(began)["status"] == "pending"
+    assert dialer.record(claim, CallStatus.PLACED, provider_id="70fa87e0") == status
+    assert last_call(api, began)["status"] == status
+    assert api.get_verification(began)["status"] == "pending"
 
 
 # Words
 
 
 def test_callback_word_of_settings_applied(
-    environ: dict[str, str], store: RedisStore, dialer: HandDialer
+    environ: dict[str, str], store: RedisStore, dialer: ManualDialer
 ) -> None:
     """An operator adds what the log named, in any spelling."""
     store.sweep("a dialer")
     settings = settings_with(environ, provider_status_words="OUT OF ZONE=failed")
-    door = Door(create_app(settings, store), store)
-    began = door.asks()
-    claim = dialer.places()
-    assert is_received(door.calls_back(id=claim.call_id, status="out-of-zone"))
-    assert last_call(door, began)["status"] == "failed"
+    api = ApiClient(create_app(settings, store), store)
+    began = api.create()
+    claim = dialer.place()
+    assert is_received(api.send_callback(id=claim.call_id, status="out-of-zone"))
+    assert last_call(api, began)["status"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -232,13 +234,13 @@ def test_callback_word_of_settings_applied(
     ],
 )
 def test_callback_unknown_word_logged(
-    door: Door, dialer: HandDialer, word: str, logged: str | None
+    api: ApiClient, dialer: ManualDialer, word: str, logged: str | None
 ) -> None:
     """The word, without numbers, and its call; known words and none are no news."""
-    door.asks()
-    claim = dialer.places()
+    api.create()
+    claim = dialer.place()
     with capture_logs() as lines:
-        door.calls_back(id=claim.call_id, status=word)
+        api.send_callback(id=claim.call_id, status=word)
     unknown = [line for line in lines if line["event"] == "call.unknown_status_word"]
     assert [(line["word"], line["call"]) for line in unknown] == (
         [(logged, claim.call_id)] if logged else []
@@ -262,12 +264,12 @@ def test_callback_unknown_word_logged(
     ],
 )
 def test_callback_not_understood_refused_and_logged(
-    door: Door, body: bytes, detail: str, members: list[str]
+    api: ApiClient, body: bytes, detail: str, members: list[str]
 ) -> None:
     """400 says what is missing; the log says what came, without any value of it."""
     with capture_logs() as lines:
-        answer = deliver(door, body, query_string={"secret-looking-4711": "canary"})
-    assert detail in problem(answer, 400, "invalid_request")["detail"]
+        answer = deliver(api, body, query_string={"secret-looking-4711": "canary"})
+    assert detail in assert_problem(answer, 400, "invalid_request")["detail"]
     (line,) = [line for line in lines if line["event"] == "callback.unreadable"]
     assert detail in line["why"]
     assert any(each.startswith(members[0]) for each in line["members"])

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from api.door import UNKNOWN, VERIFICATIONS, Door, HandDialer, pointers, problem
+from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, ManualDialer, assert_problem, pointers
 
 NOT_CODES = [
     "१२३४५६",
@@ -30,82 +30,82 @@ NOT_CODES = [
 ]
 
 
-def left(door: Door, verification: dict[str, Any]) -> int:
+def left(api: ApiClient, verification: dict[str, Any]) -> int:
     """How many checks it has left."""
-    found: int = door.looks(verification)["checks_left"]
+    found: int = api.get_verification(verification)["checks_left"]
     return found
 
 
-def test_the_right_code_is_accepted_once(door: Door) -> None:
+def test_the_right_code_is_accepted_once(api: ApiClient) -> None:
     """200 with ``valid: true`` and the approved object; again: 409 with that object."""
-    began = door.asks(code="0123")
-    answer = door.checks(began, "0123")
+    began = api.create(code="0123")
+    answer = api.check(began, "0123")
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     shown = answer.get_json()
     assert shown["valid"] is True
     assert (shown["status"], shown["reason"], shown["checks_left"]) == ("approved", None, 5)
-    again = problem(door.checks(began, "0123"), 409, "verification_closed")
+    again = assert_problem(api.check(began, "0123"), 409, "verification_closed")
     assert again["verification"] == {
         k: v for k, v in shown.items() if k not in {"valid", "receipt"}
     }
 
 
-def test_a_generated_code_is_accepted(door: Door, dialer: HandDialer) -> None:
+def test_a_generated_code_is_accepted(api: ApiClient, dialer: ManualDialer) -> None:
     """What the voice was given is what is right."""
-    began = door.asks()
-    _, code, _ = dialer.reads(dialer.places())
-    assert door.checks(began, code).get_json()["valid"] is True
+    began = api.create()
+    _, code, _ = dialer.decrypt(dialer.place())
+    assert api.check(began, code).get_json()["valid"] is True
 
 
-def test_a_wrong_code_costs_one_check(door: Door) -> None:
+def test_a_wrong_code_costs_one_check(api: ApiClient) -> None:
     """200 with ``valid: false``; the verification goes on."""
-    began = door.asks(code="123456")
-    answer = door.checks(began, "000000")
+    began = api.create(code="123456")
+    answer = api.check(began, "000000")
     shown = answer.get_json()
     assert (answer.status_code, shown["valid"], shown["status"]) == (200, False, "pending")
-    assert (shown["checks_left"], left(door, began)) == (4, 4)
+    assert (shown["checks_left"], left(api, began)) == (4, 4)
     assert shown["next"]["check"]["allowed"] is True
 
 
-def test_the_same_wrong_code_costs_once(door: Door) -> None:
+def test_the_same_wrong_code_costs_once(api: ApiClient) -> None:
     """A double click is no second guess, even with another between."""
-    began = door.asks(code="123456")
-    costs = [door.checks(began, code).get_json() for code in ("000000", "000000", "111111")]
-    costs.append(door.checks(began, "000000").get_json())
+    began = api.create(code="123456")
+    costs = [api.check(began, code).get_json() for code in ("000000", "000000", "111111")]
+    costs.append(api.check(began, "000000").get_json())
     assert [shown["checks_left"] for shown in costs] == [4, 4, 3, 3]
     assert not any(shown["valid"] for shown in costs)
 
 
-def test_the_last_wrong_code_ends_it(door: Door, dialer: HandDialer) -> None:
+def test_the_last_wrong_code_ends_it(api: ApiClient, dialer: ManualDialer) -> None:
     """At 0 it is ``max_attempts_reached``: the right code is refused and no call comes."""
-    began = door.asks(code="123456")
-    shown = [door.checks(began, f"00000{n}").get_json() for n in range(5)]
+    began = api.create(code="123456")
+    shown = [api.check(began, f"00000{n}").get_json() for n in range(5)]
     assert [each["checks_left"] for each in shown] == [4, 3, 2, 1, 0]
     ended = shown[-1]
     assert (ended["status"], ended["reason"]) == ("max_attempts_reached", None)
     assert ended["valid"] is False
     assert ended["ended_at"] is not None
     for code in ("123456", "000004"):
-        body = problem(door.checks(began, code), 409, "verification_closed")
+        body = assert_problem(api.check(began, code), 409, "verification_closed")
         assert body["verification"]["status"] == "max_attempts_reached"
-    assert dialer.finds_nothing()
+    assert dialer.has_nothing_due()
 
 
 @pytest.mark.parametrize("code", NOT_CODES)
-def test_what_is_no_code_costs_nothing(door: Door, code: Any) -> None:
+def test_what_is_no_code_costs_nothing(api: ApiClient, code: Any) -> None:
     """422 that points at it; no check is used and the right code stays right."""
-    began = door.asks(code="123456")
-    body = problem(door.checks(began, code), 422, "invalid_request")
+    began = api.create(code="123456")
+    body = assert_problem(api.check(began, code), 422, "invalid_request")
     assert pointers(body) == ["/code"]
-    assert left(door, began) == 5
-    assert door.checks(began, "123456").get_json()["valid"] is True
+    assert left(api, began) == 5
+    assert api.check(began, "123456").get_json()["valid"] is True
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "1234", "0123456789"])
-def test_a_code_of_another_length_costs_nothing(door: Door, code: str) -> None:
+def test_a_code_of_another_length_costs_nothing(api: ApiClient, code: str) -> None:
     """422 that points at it and shows the verification, whose ``code_length`` tells."""
-    began = door.asks(code="123456")
-    body = problem(door.checks(began, code), 422, "invalid_request")
+    began = api.create(code="123456")
+    body = assert_problem(api.check(began, code), 422, "invalid_request")
     assert pointers(body) == ["/code"]
     assert (body["verification"]["checks_left"], body["verification"]["code_length"]) == (5, 6)
 
@@ -118,73 +118,73 @@ def test_a_code_of_another_length_costs_nothing(door: Door, code: str) -> None:
         ({"code": "123456", "valid": True}, "/valid"),
     ],
 )
-def test_a_check_has_one_member(door: Door, members: dict[str, Any], pointer: str) -> None:
+def test_a_check_has_one_member(api: ApiClient, members: dict[str, Any], pointer: str) -> None:
     """Without a code, and with anything beside it: 422 and no check used."""
-    began = door.asks(code="123456")
-    body = problem(door.does(began, "checks", members), 422, "invalid_request")
+    began = api.create(code="123456")
+    body = assert_problem(api.act(began, "checks", members), 422, "invalid_request")
     assert pointers(body) == [pointer]
-    assert left(door, began) == 5
+    assert left(api, began) == 5
 
 
-def test_a_check_without_a_body(door: Door) -> None:
+def test_a_check_without_a_body(api: ApiClient) -> None:
     """It is an empty object: the code is missing."""
-    began = door.asks()
-    answer = door.post(f"{VERIFICATIONS}/{began['id']}/checks")
-    assert pointers(problem(answer, 422, "invalid_request")) == ["/code"]
+    began = api.create()
+    answer = api.post(f"{VERIFICATIONS}/{began['id']}/checks")
+    assert pointers(assert_problem(answer, 422, "invalid_request")) == ["/code"]
 
 
-def test_the_end_is_the_end(door: Door) -> None:
+def test_the_end_is_the_end(api: ApiClient) -> None:
     """Accepted a moment before the end of its life, refused at the end."""
-    late, early = door.asks(code="1234"), door.asks("+919876543211", code="1234")
-    door.later(299)
-    assert door.checks(early, "1234").get_json()["valid"] is True
-    door.later(1)
-    body = problem(door.checks(late, "1234"), 409, "verification_closed")
+    late, early = api.create(code="1234"), api.create("+919876543211", code="1234")
+    api.advance_time(299)
+    assert api.check(early, "1234").get_json()["valid"] is True
+    api.advance_time(1)
+    body = assert_problem(api.check(late, "1234"), 409, "verification_closed")
     assert body["verification"]["status"] == "expired"
 
 
-def test_a_canceled_one_takes_no_code(door: Door) -> None:
+def test_a_canceled_one_takes_no_code(api: ApiClient) -> None:
     """409 with the canceled object."""
-    began = door.asks(code="1234")
-    door.does(began, "cancel")
-    body = problem(door.checks(began, "1234"), 409, "verification_closed")
+    began = api.create(code="1234")
+    api.act(began, "cancel")
+    body = assert_problem(api.check(began, "1234"), 409, "verification_closed")
     assert (body["verification"]["status"], body["verification"]["reason"]) == (
         "canceled",
         "requested",
     )
 
 
-def test_a_code_is_for_its_own_verification(door: Door) -> None:
+def test_a_code_is_for_its_own_verification(api: ApiClient) -> None:
     """A's code on B is one wrong code more, whoever's B is."""
-    a = door.asks(code="111111")
-    b = door.asks("+919876543211", code="222222")
-    answer = door.checks(b, "111111").get_json()
+    a = api.create(code="111111")
+    b = api.create("+919876543211", code="222222")
+    answer = api.check(b, "111111").get_json()
     assert (answer["valid"], answer["checks_left"]) == (False, 4)
-    assert left(door, a) == 5
+    assert left(api, a) == 5
 
 
-def test_two_clients_with_one_number_do_not_share(door: Door) -> None:
+def test_two_clients_with_one_number_do_not_share(api: ApiClient) -> None:
     """Same number, same code: each approves its own and only that."""
-    ours, banks = door.asks(code="1234"), door.bank().asks(code="1234")
-    problem(door.bank().checks(ours, "1234"), 404, "not_found")
-    assert door.checks(ours, "1234").get_json()["valid"] is True
-    assert door.bank().looks(banks)["status"] == "pending"
+    ours, banks = api.create(code="1234"), api.as_bank().create(code="1234")
+    assert_problem(api.as_bank().check(ours, "1234"), 404, "not_found")
+    assert api.check(ours, "1234").get_json()["valid"] is True
+    assert api.as_bank().get_verification(banks)["status"] == "pending"
 
 
-def test_approval_needs_no_call(door: Door, dialer: HandDialer) -> None:
+def test_approval_needs_no_call(api: ApiClient, dialer: ManualDialer) -> None:
     """The SMS came after all: the delayed call is called off."""
-    began = door.asks(code="1234", call_after=30)
-    shown = door.checks(began, "1234").get_json()
+    began = api.create(code="1234", call_after=30)
+    shown = api.check(began, "1234").get_json()
     assert [(c["status"], c["reason"]) for c in shown["calls"]] == [("canceled", "ended_first")]
-    door.later(31)
-    assert dialer.finds_nothing()
+    api.advance_time(31)
+    assert dialer.has_nothing_due()
 
 
-def test_a_malformed_code_tells_nothing_of_whose_it_is(door: Door) -> None:
+def test_a_malformed_code_tells_nothing_of_whose_it_is(api: ApiClient) -> None:
     """The same 422 for an own, another's and no verification at all."""
-    began = door.bank().asks(code="123456")
+    began = api.as_bank().create(code="123456")
     bodies = []
     for name in (began["id"], UNKNOWN):
-        answer = door.post(f"{VERIFICATIONS}/{name}/checks", {"code": "१२३४५६"})
-        bodies.append(problem(answer, 422, "invalid_request") | {"instance": None})
+        answer = api.post(f"{VERIFICATIONS}/{name}/checks", {"code": "१२३४५६"})
+        bodies.append(assert_problem(answer, 422, "invalid_request") | {"instance": None})
     assert bodies[0] == bodies[1]

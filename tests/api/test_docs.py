@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import requests
-from api.door import Door
-from api.wire import Served
+from api.api_client import ApiClient
 from browser import BrowserSession
 from playwright.sync_api import Page, expect
+from support.raw_http import ServedApi
+from support.service import LOGIN_KEY
 from visual_checks import assert_fits_every_screen, assert_legible
-from world import LOGIN_KEY
 
 from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
 from otpvoice.store.redis_store import RedisStore
@@ -29,15 +29,15 @@ FILES = {
 CREATE = "#operations-verifications-create_verification"
 
 
-def url_of(served: Served, path: str) -> str:
+def url_of(served: ServedApi, path: str) -> str:
     """An address of the service."""
     return f"http://127.0.0.1:{served.port}{path}"
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
-def test_a_page_runs_nothing_but_our_files(door: Door, path: str) -> None:
+def test_a_page_runs_nothing_but_our_files(api: ApiClient, path: str) -> None:
     """No inline script or style, nothing of other hosts, in nobody's frame; the rest as ever."""
-    answer = door.client.get(path)
+    answer = api.client.get(path)
     assert answer.content_type == "text/html; charset=utf-8"
     policy = dict(
         each.strip().partition(" ")[::2]
@@ -59,26 +59,26 @@ def test_a_page_runs_nothing_but_our_files(door: Door, path: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), FILES.items())
-def test_a_pages_files_are_served_here(door: Door, name: str, kind: str) -> None:
+def test_a_pages_files_are_served_here(api: ApiClient, name: str, kind: str) -> None:
     """Each with its type; who has it is told that it has not changed."""
-    answer = door.client.get(f"/docs/{name}")
+    answer = api.client.get(f"/docs/{name}")
     assert (answer.status_code, answer.content_type) == (200, kind)
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     has = {"If-None-Match": answer.headers["ETag"]}
-    assert door.client.get(f"/docs/{name}", headers=has).status_code == 304
+    assert api.client.get(f"/docs/{name}", headers=has).status_code == 304
 
 
 @pytest.mark.parametrize(
     "name", ["docs.html", "errors.html", "nothing", "..%2fdocs.py", "%2e%2e", "swagger-ui.css%00"]
 )
-def test_no_other_file_is_served(door: Door, name: str) -> None:
+def test_no_other_file_is_served(api: ApiClient, name: str) -> None:
     """404, wherever it leads."""
-    assert door.client.get(f"/docs/{name}").status_code == 404
+    assert api.client.get(f"/docs/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_document_is_read_in_a_browser(
-    browsing: BrowserSession, served: Served, size: dict[str, int]
+    browsing: BrowserSession, served: ServedApi, size: dict[str, int]
 ) -> None:
     """All operations are there, on a screen of any width."""
     paths = requests.get(url_of(served, "/openapi.json"), timeout=10).json()["paths"]
@@ -88,7 +88,7 @@ def test_the_document_is_read_in_a_browser(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_it_can_be_tried_out(page: Page, served: Served, store: RedisStore) -> None:
+def test_it_can_be_tried_out(page: Page, served: ServedApi, store: RedisStore) -> None:
     """With an API key typed into the page, a create is answered 201."""
     store.sweep("a dialer")
     page.goto(url_of(served, "/docs"))
@@ -112,7 +112,7 @@ def test_it_can_be_tried_out(page: Page, served: Served, store: RedisStore) -> N
 
 @pytest.mark.parametrize("size", SIZES)
 def test_docs_authorize_takes_typed_api_key(
-    browsing: BrowserSession, served: Served, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: ServedApi, store: RedisStore, size: dict[str, int]
 ) -> None:
     """By keyboard: the cursor stands in the field of the API key, and Enter is enough."""
     store.sweep("a dialer")
@@ -134,7 +134,7 @@ def test_docs_authorize_takes_typed_api_key(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_docs_open_operation_is_short_and_has_sample(
-    browsing: BrowserSession, served: Served, size: dict[str, int]
+    browsing: BrowserSession, served: ServedApi, size: dict[str, int]
 ) -> None:
     """A few screens; each refusal opens on request."""
     page = browsing.open(url_of(served, "/docs"), viewport=size)
@@ -162,7 +162,7 @@ def test_docs_open_operation_is_short_and_has_sample(
     ],
 )
 def test_docs_search_finds_operations(
-    page: Page, served: Served, phrase: str, found: list[str]
+    page: Page, served: ServedApi, phrase: str, found: list[str]
 ) -> None:
     """By method, address and words of the description."""
     page.goto(url_of(served, "/docs"))
@@ -173,7 +173,7 @@ def test_docs_search_finds_operations(
     assert [each.rpartition("-")[2] for each in shown] == found
 
 
-def test_docs_sample_works_as_it_is(served: Served, store: RedisStore) -> None:
+def test_docs_sample_works_as_it_is(served: ServedApi, store: RedisStore) -> None:
     """Pasted into a shell that has the two variables."""
     store.sweep("a dialer")
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
@@ -200,11 +200,11 @@ def test_docs_sample_works_as_it_is(served: Served, store: RedisStore) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_problems_type_leads_to_its_words(
-    browsing: BrowserSession, served: Served, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: ServedApi, store: RedisStore, size: dict[str, int]
 ) -> None:
     """Following ``type``, as any reader of RFC 9457 would."""
     store.sweep("a dialer")
-    refused = served.told(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
+    refused = served.send(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
     page = browsing.open(url_of(served, refused.document["type"]), viewport=size)
     expect(page.locator("h2:target")).to_have_text("unauthorized")
     expect(page.locator("h2:target")).to_be_in_viewport()
@@ -213,7 +213,7 @@ def test_a_problems_type_leads_to_its_words(
 
 @pytest.mark.parametrize(("path", "seen"), [("/docs", ".opblock"), ("/docs/errors", "h2")])
 def test_a_page_is_as_wide_and_as_dark_as_the_screen(
-    page: Page, served: Served, path: str, seen: str
+    page: Page, served: ServedApi, path: str, seen: str
 ) -> None:
     """By day and by night, on a small phone, a phone and a desk."""
     page.goto(url_of(served, path))
@@ -223,7 +223,7 @@ def test_a_page_is_as_wide_and_as_dark_as_the_screen(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_front_page_leads_to_the_docs(
-    browsing: BrowserSession, served: Served, size: dict[str, int]
+    browsing: BrowserSession, served: ServedApi, size: dict[str, int]
 ) -> None:
     """A page for browsers that fits and is legible."""
     page = browsing.open(url_of(served, "/"), viewport=size)
@@ -233,7 +233,7 @@ def test_front_page_leads_to_the_docs(
     expect(page.locator(CREATE)).to_be_visible()
 
 
-def test_the_document_is_dark_by_night(browsing: BrowserSession, served: Served) -> None:
+def test_the_document_is_dark_by_night(browsing: BrowserSession, served: ServedApi) -> None:
     """From the first moment, and no longer than night lasts."""
     page = browsing.open(url_of(served, "/docs"), color_scheme="dark")
     expect(page.locator("html")).to_have_class("dark-mode")
@@ -241,15 +241,15 @@ def test_the_document_is_dark_by_night(browsing: BrowserSession, served: Served)
     expect(page.locator("html")).not_to_have_class("dark-mode")
 
 
-def test_errors_can_be_read_everywhere(page: Page, served: Served) -> None:
+def test_errors_can_be_read_everywhere(page: Page, served: ServedApi) -> None:
     """The one that was led to as well."""
     page.goto(url_of(served, "/docs/errors#rate_limited"))
     assert_legible(page)
 
 
-def test_every_code_is_explained(door: Door) -> None:
+def test_every_code_is_explained(api: ApiClient) -> None:
     """Each once, to be led to; with its status and all its titles."""
-    page = door.client.get("/docs/errors").text
+    page = api.client.get("/docs/errors").text
     told = re.findall(r'<h2 id="(\w+)">', page)
     table = [*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT]
     assert set(told) == {each.code for each in table}

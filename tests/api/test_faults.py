@@ -1,7 +1,7 @@
 """A fault of ours while a refusal is written down: still a 500, and still nothing in the log."""
 
 import pytest
-from api.door import Door, problem, settings_with
+from api.api_client import ApiClient, assert_problem, settings_with
 from flask import Response
 from redis import Redis
 
@@ -10,13 +10,13 @@ from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
 
 
-def test_evidence_that_can_not_be_opened(door: Door, redis: Redis) -> None:
+def test_evidence_that_can_not_be_opened(api: ApiClient, redis: Redis) -> None:
     """A 409 shows the verification; when its number can not be read, that is our fault."""
-    began = door.asks()
-    door.does(began, "cancel")
+    began = api.create()
+    api.act(began, "cancel")
     (key,) = redis.scan_iter("*verification:vrf_*")
     redis.hset(key, "encrypted_number", "damaged")
-    problem(door.does(began, "approve"), 500, "internal_error")
+    assert_problem(api.act(began, "approve"), 500, "internal_error")
 
 
 def test_a_failing_refusal_leaks_no_path(
@@ -33,7 +33,7 @@ def test_a_failing_refusal_leaks_no_path(
         raise UnreadableBody(f"{secret} \ud800")
 
     answer = app.test_client().get("/fails/canary?canary=1")
-    body = problem(answer, 500, "internal_error")
+    body = assert_problem(answer, 500, "internal_error")
     assert "canary" not in answer.text
     printed = "".join(capfd.readouterr())
     assert "canary" not in printed + caplog.text

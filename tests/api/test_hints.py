@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from api.door import Door, problem, settings_with
+from api.api_client import ApiClient, assert_problem, settings_with
 
 from otpvoice.app import create_app
 
@@ -39,10 +39,12 @@ CREATE = "/v1/verifications"
         ("/%00/%ff", ""),
     ],
 )
-def test_unknown_address_names_the_one_that_was_meant(door: Door, path: str, meant: str) -> None:
+def test_unknown_address_names_the_one_that_was_meant(
+    api: ApiClient, path: str, meant: str
+) -> None:
     """Still 404; in our words, without a redirect."""
-    answer = door.get(path)
-    detail = problem(answer, 404, "not_found")["detail"]
+    answer = api.get(path)
+    detail = assert_problem(answer, 404, "not_found")["detail"]
     hint = f"Did you mean {meant}?" if meant else "All addresses are listed at /docs."
     assert detail == f"There is nothing at this address. {hint}"
     assert "Location" not in answer.headers
@@ -52,9 +54,9 @@ def test_unknown_address_names_the_one_that_was_meant(door: Door, path: str, mea
     "path",
     ["/webhooks/mobtexting/a-secret/x", "/webhook/mobtexting/a-secret", "/a-secret", "/consol"],
 )
-def test_hint_repeats_no_path_and_names_no_console(door: Door, path: str) -> None:
+def test_hint_repeats_no_path_and_names_no_console(api: ApiClient, path: str) -> None:
     """A path may hold a secret, and the console is not advertised."""
-    detail = problem(door.get(path), 404, "not_found")["detail"]
+    detail = assert_problem(api.get(path), 404, "not_found")["detail"]
     assert "a-secret" not in detail
     assert "console" not in detail
 
@@ -70,10 +72,12 @@ def test_hint_repeats_no_path_and_names_no_console(door: Door, path: str) -> Non
         ("BREW", "/healthz", "GET"),
     ],
 )
-def test_wrong_method_names_the_right_one(door: Door, method: str, path: str, methods: str) -> None:
+def test_wrong_method_names_the_right_one(
+    api: ApiClient, method: str, path: str, methods: str
+) -> None:
     """As Allow does, in a sentence."""
-    answer = door.client.open(path, method=method)
-    assert problem(answer, 405, "method_not_allowed")["detail"].endswith(f" Use {methods}.")
+    answer = api.client.open(path, method=method)
+    assert assert_problem(answer, 405, "method_not_allowed")["detail"].endswith(f" Use {methods}.")
 
 
 @pytest.mark.parametrize(
@@ -89,32 +93,32 @@ def test_wrong_method_names_the_right_one(door: Door, method: str, path: str, me
     ],
 )
 def test_front_page_is_html_for_browsers_and_json_for_others(
-    door: Door, accept: str | None, kind: str
+    api: ApiClient, accept: str | None, kind: str
 ) -> None:
     """By content negotiation; caches keep both."""
-    answer = door.client.get("/", headers={"Accept": accept} if accept else {})
+    answer = api.client.get("/", headers={"Accept": accept} if accept else {})
     assert (answer.status_code, answer.mimetype) == (200, kind)
     assert "Accept" in answer.headers["Vary"]
 
 
-def test_front_page_links_lead_somewhere_on_this_host(door: Door) -> None:
+def test_front_page_links_lead_somewhere_on_this_host(api: ApiClient) -> None:
     """Every link of both forms is answered; nothing is loaded from elsewhere."""
-    page = door.client.get("/", headers={"Accept": "text/html"})
+    page = api.client.get("/", headers={"Accept": "text/html"})
     links = re.findall(r'href="([^"]*)"', page.text)
     assert links
     assert not any(":" in link or link.startswith("/") for link in links)
-    addresses = [f"/{link}" for link in links] + [*door.client.get("/").get_json().values()][1:]
-    assert {door.client.get(address).status_code for address in addresses} == {200}
+    addresses = [f"/{link}" for link in links] + [*api.client.get("/").get_json().values()][1:]
+    assert {api.client.get(address).status_code for address in addresses} == {200}
     assert "console" not in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
 def test_front_page_names_the_console_where_there_is_one(
-    door: Door, environ: dict[str, str]
+    api: ApiClient, environ: dict[str, str]
 ) -> None:
     """It asks for a key."""
     settings = settings_with(environ, secrets_admin_key_sha256="0" * 64)
-    app = create_app(settings, door.store)
+    app = create_app(settings, api.store)
     page = app.test_client().get("/", headers={"Accept": "text/html"})
     assert 'href="console"' in page.text
     assert app.test_client().get("/console").status_code == 401

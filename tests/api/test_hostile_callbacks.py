@@ -8,12 +8,12 @@ import os
 from typing import Any
 from urllib.parse import urlencode
 
-from api.door import WEBHOOK, Door, HandDialer, bearer
-from api.samples import at_sample_time
-from callback_shapes import as_multipart
+from api.api_client import WEBHOOK, ApiClient, ManualDialer, bearer
+from api.callback_samples import at_sample_time
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from world import ASHA, BRIDGE, PATH_TOKEN, WEBHOOK_SECRET
+from support.callback_bodies import as_multipart
+from support.service import ASHA, BRIDGE, PATH_TOKEN, WEBHOOK_SECRET
 
 from otpvoice.core.verification import CALL_TRANSITIONS, CallStatus
 
@@ -121,20 +121,20 @@ def shaped(shape: str, members: list[tuple[str, Any]]) -> tuple[bytes, str]:
 @example([("GET", "query", [("id", CALL), ("status", "MISSED")])] * 2, 3)
 @example([("PUT", "form", [("id", CALL), ("status", "ANSWER")])], 1)
 def test_whatever_comes_calls_move_forward_and_nothing_is_proved(
-    door: Door, dialer: HandDialer, callbacks: list[tuple[str, str, Any]], state: int
+    api: ApiClient, dialer: ManualDialer, callbacks: list[tuple[str, str, Any]], state: int
 ) -> None:
     """200 or 400; a call moves only as the transition table allows; only the code approves."""
-    at_sample_time(door)
-    began = door.asks(code=CODE)
+    at_sample_time(api)
+    began = api.create(code=CODE)
     call_id = began["calls"][0]["id"]
-    for step in (dialer.claims, dialer.sends, dialer.places)[state - 1 : state] if state else ():
+    for step in (dialer.claim, dialer.send, dialer.place)[state - 1 : state] if state else ():
         step()
-    before = door.looks(began)
+    before = api.get_verification(began)
     ids = {CALL: call_id, VERIFICATION: began["id"]}
     for method, shape, members in callbacks:
         told = [(name, ids.get(v, v) if isinstance(v, str) else v) for name, v in members]
         body, query = shaped(shape, told)
-        answer = door.client.open(
+        answer = api.client.open(
             f"{WEBHOOK}/{PATH_TOKEN}" if len(members) % 2 else WEBHOOK,
             method=method,
             data=body,
@@ -142,12 +142,12 @@ def test_whatever_comes_calls_move_forward_and_nothing_is_proved(
             headers=bearer(WEBHOOK_SECRET),
         )
         assert answer.status_code in {200, 400}, answer.text
-        after = door.looks(began)
+        after = api.get_verification(began)
         assert_moved_as_allowed(before, after)
         assert state >= 2 or after["calls"] == before["calls"], "nothing was sent yet"
         before = after
-    assert door.checks(began, CODE).get_json()["valid"] is True
-    door.later(7200)
+    assert api.check(began, CODE).get_json()["valid"] is True
+    api.advance_time(7200)
 
 
 def assert_moved_as_allowed(before: dict[str, Any], after: dict[str, Any]) -> None:

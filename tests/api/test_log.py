@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from api.door import VERIFICATIONS, WEBHOOK
-from api.wire import Served, chunked, head, post, serving
+from api.api_client import VERIFICATIONS, WEBHOOK
 from redis import Redis
-from world import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
+from support.raw_http import ServedApi, chunked, head, post, serving_api
+from support.service import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import connect
@@ -58,7 +58,7 @@ ROUTES = {
 class Talk:
     """Everything that a client and a vendor may say, with canaries in all places."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServedApi) -> None:
         self._served = served
         self.answers: list[tuple[str, int]] = []
         """Request ids and statuses."""
@@ -74,9 +74,9 @@ class Talk:
             "Referer: https://canary-header/",
             f"Content-Length: {len(raw)}",
         )
-        with self._served.line() as line:
-            line.says(request, raw)
-            reply = line.hears(method)
+        with self._served.connect() as line:
+            line.send(request, raw)
+            reply = line.read_response(method)
         self.answers.append((reply.headers["request-id"], reply.status))
         return reply.document
 
@@ -140,7 +140,7 @@ def talk_and_log(
     client.flushdb()
     RedisStore(client, keep=0).sweep("a dialer")
     path: Path = tmp_path_factory.mktemp("api") / "log"
-    with serving(environ, path) as served:
+    with serving_api(environ, path) as served:
         talk = Talk(served)
         talk.as_client()
         call_id = next(client.scan_iter("*call:call_*")).decode().rpartition(":")[2]
@@ -216,16 +216,16 @@ def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> No
 def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The log of a process that met what is no HTTP, and a webhook composed wrongly."""
     path: Path = tmp_path_factory.mktemp("api") / "log"
-    with serving(environ, path) as served:
+    with serving_api(environ, path) as served:
         for line in (
             f"GET {WEBHOOK}/{PATH_TOKEN}?to={NUMBER} canary-query HTTP/1.1",
             f"GET {WEBHOOK}/{PATH_TOKEN}?name=\xe9&x=canary-query HTTP/1.1",
             f"GET {VERIFICATIONS}/vrf_canary",
             f"get {VERIFICATIONS}/vrf_canary HTTP/1.1",
         ):
-            assert served.told(head(line)).status in {400, 405}
+            assert served.send(head(line)).status in {400, 405}
         broken = post("Transfer-Encoding: chunked", f"X: {CODE}\x00")
-        assert served.told(broken, chunked(b"canary-body", 3)).status == 400
+        assert served.send(broken, chunked(b"canary-body", 3)).status == 400
         news = {"id": "x", "status": f"BUSY {NUMBER}"}
         Talk(served).says("POST", WEBHOOK, news, WEBHOOK_SECRET)
     return path.read_text("utf-8")

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from api.door import VERIFICATIONS
-from api.wire import Reply, Served, post
+from api.api_client import VERIFICATIONS
 from redis import Redis
-from world import ASHA
+from support.raw_http import RawResponse, ServedApi, post
+from support.service import ASHA
 
 from otpvoice.store.redis_store import RedisStore
 
@@ -17,7 +17,7 @@ KEY = "Idempotency-Key: one-of-a-lost-answer"
 
 
 @pytest.fixture
-def line(served: Served, store: RedisStore) -> Served:
+def line(served: ServedApi, store: RedisStore) -> ServedApi:
     """The running API on the emptied store; a dialer is alive."""
     store.sweep("a dialer")
     return served
@@ -29,10 +29,10 @@ def request(path: str, body: Any, *headers: str) -> bytes:
     return post(f"Content-Length: {len(raw)}", *headers, path=path) + raw
 
 
-def loses_answer(line: Served, sent: bytes, is_done: Callable[[], bool]) -> None:
+def loses_answer(line: ServedApi, sent: bytes, is_done: Callable[[], bool]) -> None:
     """Sends a request, hangs up, and waits until it was done all the same."""
-    with line.line() as connection:
-        connection.says(sent)
+    with line.connect() as connection:
+        connection.send(sent)
     deadline = time.monotonic() + 5
     while not is_done():
         assert time.monotonic() < deadline, "the request was not done"
@@ -45,53 +45,53 @@ def remembers(redis: Redis) -> Callable[[], bool]:
     return lambda: len(list(redis.scan_iter("*:again:*"))) > before
 
 
-def begins(line: Served, code: str) -> str:
+def begins(line: ServedApi, code: str) -> str:
     """The path of a new verification."""
-    begun = line.told(request(VERIFICATIONS, {"to": ASHA, "code": code}))
+    begun = line.send(request(VERIFICATIONS, {"to": ASHA, "code": code}))
     assert begun.status == 201
     return f"{VERIFICATIONS}/{begun.document['id']}"
 
 
-def is_replay(reply: Reply) -> bool:
+def is_replay(reply: RawResponse) -> bool:
     """Whether it says so."""
     return reply.headers.get("idempotent-replayed") == "true"
 
 
-def test_a_lost_create(line: Served, redis: Redis) -> None:
+def test_a_lost_create(line: ServedApi, redis: Redis) -> None:
     """The repeat is 201 and names the verification that was begun; there is no other."""
     sent = request(VERIFICATIONS, {"to": ASHA}, KEY)
     loses_answer(line, sent, remembers(redis))
-    again = line.told(sent)
+    again = line.send(sent)
     assert (again.status, is_replay(again)) == (201, True)
     assert len(list(redis.scan_iter("*:verification:*"))) == 1
 
 
-def test_a_lost_approval(line: Served, redis: Redis) -> None:
+def test_a_lost_approval(line: ServedApi, redis: Redis) -> None:
     """The code was right and used up unseen: its repeat says so, and without the key nothing."""
     path = begins(line, "1234")
     sent = request(f"{path}/checks", {"code": "1234"}, KEY)
     loses_answer(line, sent, remembers(redis))
-    again = line.told(sent)
+    again = line.send(sent)
     assert (again.status, is_replay(again)) == (200, True)
     assert (again.document["valid"], again.document["status"]) == (True, "approved")
-    assert line.told(request(f"{path}/checks", {"code": "1234"})).status == 409
+    assert line.send(request(f"{path}/checks", {"code": "1234"})).status == 409
 
 
-def test_a_lost_refusal_of_a_code(line: Served, redis: Redis) -> None:
+def test_a_lost_refusal_of_a_code(line: ServedApi, redis: Redis) -> None:
     """The code was wrong: its repeat costs no further check."""
     path = begins(line, "1234")
     sent = request(f"{path}/checks", {"code": "4321"}, KEY)
     loses_answer(line, sent, remembers(redis))
-    again = line.told(sent)
+    again = line.send(sent)
     assert (again.status, is_replay(again)) == (200, True)
     assert (again.document["valid"], again.document["checks_left"]) == (False, 4)
 
 
-def test_a_lost_call(line: Served, redis: Redis) -> None:
+def test_a_lost_call(line: ServedApi, redis: Redis) -> None:
     """The repeat is 202, with the one call that comes."""
     path = begins(line, "1234")
     sent = request(f"{path}/calls", {}, KEY)
     loses_answer(line, sent, remembers(redis))
-    again = line.told(sent)
+    again = line.send(sent)
     assert (again.status, is_replay(again)) == (202, True)
     assert len(again.document["calls"]) == 1

@@ -3,10 +3,10 @@
 import unicodedata
 
 import pytest
-from api.door import Door, HandDialer, pointers, problem, settings_with
+from api.api_client import ApiClient, ManualDialer, assert_problem, pointers, settings_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
@@ -69,34 +69,34 @@ NOT_CALLED = [
 """They exist, and are in no allowed region, of no allowed type or under a denied prefix."""
 
 
-def test_a_number_is_shown_as_it_is_called(door: Door, dialer: HandDialer) -> None:
+def test_a_number_is_shown_as_it_is_called(api: ApiClient, dialer: ManualDialer) -> None:
     """Canonical E.164 in the answer and at the provider."""
-    assert door.asks(ASHA)["to"] == ASHA
-    assert dialer.reads(dialer.claims())[0] == ASHA
+    assert api.create(ASHA)["to"] == ASHA
+    assert dialer.decrypt(dialer.claim())[0] == ASHA
 
 
 @pytest.mark.parametrize("to", NO_NUMBERS)
-def test_what_is_no_number(door: Door, dialer: HandDialer, to: str) -> None:
+def test_what_is_no_number(api: ApiClient, dialer: ManualDialer, to: str) -> None:
     """422 ``invalid_number``; nothing is dialed."""
-    problem(door.creates(to), 422, "invalid_number")
-    assert dialer.finds_nothing()
+    assert_problem(api.create_response(to), 422, "invalid_number")
+    assert dialer.has_nothing_due()
 
 
 @pytest.mark.parametrize("to", NOT_CALLED)
-def test_a_number_that_is_not_called(door: Door, dialer: HandDialer, to: str) -> None:
+def test_a_number_that_is_not_called(api: ApiClient, dialer: ManualDialer, to: str) -> None:
     """422 ``number_not_allowed``; nothing is dialed, and the number is not repeated."""
-    answer = door.creates(to)
-    problem(answer, 422, "number_not_allowed")
+    answer = api.create_response(to)
+    assert_problem(answer, 422, "number_not_allowed")
     assert to not in answer.text
-    assert dialer.finds_nothing()
+    assert dialer.has_nothing_due()
 
 
 @pytest.mark.parametrize(
     ("to", "code"), [("+91987", "invalid_number"), ("+14155552671", "number_not_allowed")]
 )
-def test_a_refused_number_is_pointed_at(door: Door, to: str, code: str) -> None:
+def test_a_refused_number_is_pointed_at(api: ApiClient, to: str, code: str) -> None:
     """``to`` is the member at fault, and ``errors`` names it as for every other member."""
-    body = problem(door.creates(to), 422, code)
+    body = assert_problem(api.create_response(to), 422, code)
     assert pointers(body | {"errors": body.get("errors", [])}) == ["/to"]
 
 
@@ -120,21 +120,21 @@ def test_the_region_decides_not_the_calling_code(
 ) -> None:
     """+1 264 is Anguilla and +44 7781 Guernsey; no region means no number at all."""
     store.sweep("a dialer")
-    door = Door(create_app(settings_with(environ, limits_regions=regions), store), store)
+    api = ApiClient(create_app(settings_with(environ, limits_regions=regions), store), store)
     if code is None:
-        assert door.asks(to)["to"] == to
+        assert api.create(to)["to"] == to
     else:
-        problem(door.creates(to), 422, code)
+        assert_problem(api.create_response(to), 422, code)
 
 
 def test_a_client_has_regions_of_its_own(environ: dict[str, str], store: RedisStore) -> None:
     """They replace the common ones."""
     store.sweep("a dialer")
     app = create_app(settings_with(environ, clients_bank_regions="US"), store)
-    door = Door(app, store)
-    assert door.bank().asks("+14155552671")
-    problem(door.bank().creates(ASHA), 422, "number_not_allowed")
-    problem(door.creates("+14155552671"), 422, "number_not_allowed")
+    api = ApiClient(app, store)
+    assert api.as_bank().create("+14155552671")
+    assert_problem(api.as_bank().create_response(ASHA), 422, "number_not_allowed")
+    assert_problem(api.create_response("+14155552671"), 422, "number_not_allowed")
 
 
 def test_types_and_prefixes_are_settings(environ: dict[str, str], store: RedisStore) -> None:
@@ -143,10 +143,10 @@ def test_types_and_prefixes_are_settings(environ: dict[str, str], store: RedisSt
     changed = settings_with(
         environ, limits_number_types="fixed_line,mobile", limits_deny_prefixes="+9198765"
     )
-    door = Door(create_app(changed, store), store)
-    assert door.asks("+911123456789")
-    problem(door.creates(ASHA), 422, "number_not_allowed")
-    assert door.asks("+919812345678")
+    api = ApiClient(create_app(changed, store), store)
+    assert api.create("+911123456789")
+    assert_problem(api.create_response(ASHA), 422, "number_not_allowed")
+    assert api.create("+919812345678")
 
 
 @pytest.mark.parametrize(
@@ -177,28 +177,30 @@ def test_types_and_prefixes_are_settings(environ: dict[str, str], store: RedisSt
         ("\x00\x1b[31mAsha", "mAsha"),
     ],
 )
-def test_what_is_spoken_of_a_name(door: Door, dialer: HandDialer, name: str, spoken: str) -> None:
+def test_what_is_spoken_of_a_name(
+    api: ApiClient, dialer: ManualDialer, name: str, spoken: str
+) -> None:
     """Never refused: letters, marks, space, ``'``, ``-`` and ``.``, ≤ 40; the code whole."""
-    door.asks(name=name, code="0123456789")
-    assert dialer.reads(dialer.claims()) == (ASHA, "0123456789", spoken)
+    api.create(name=name, code="0123456789")
+    assert dialer.decrypt(dialer.claim()) == (ASHA, "0123456789", spoken)
 
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
-def test_no_name_is_ever_refused(door: Door, dialer: HandDialer, name: str) -> None:
+def test_no_name_is_ever_refused(api: ApiClient, dialer: ManualDialer, name: str) -> None:
     """Any text is taken, and what is left of it is a name."""
-    began = door.asks(name=name, code="1234")
-    _, code, spoken = dialer.reads(dialer.claims())
-    door.does(began, "cancel")
+    began = api.create(name=name, code="1234")
+    _, code, spoken = dialer.decrypt(dialer.claim())
+    api.act(began, "cancel")
     assert code == "1234"
     assert 1 <= len(spoken) <= 40
     assert all(c in " '-." or unicodedata.category(c)[0] in "LM" for c in spoken)
 
 
 @pytest.mark.parametrize("name", [5, True, ["Asha"], {"first": "Asha"}])
-def test_a_name_is_a_string(door: Door, name: object) -> None:
+def test_a_name_is_a_string(api: ApiClient, name: object) -> None:
     """Another type is a 422 that points at it."""
-    body = problem(door.creates(name=name), 422, "invalid_request")
+    body = assert_problem(api.create_response(name=name), 422, "invalid_request")
     assert pointers(body) == ["/name"]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from api.door import Door, HandDialer, problem
+from api.api_client import ApiClient, ManualDialer, assert_problem
 
 from otpvoice.core.verification import CallStatus
 
@@ -21,15 +21,15 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def next_call(door: Door, verification: dict[str, Any]) -> dict[str, Any]:
+def next_call(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:
     """What the verification says of a further call."""
-    step: dict[str, Any] = door.looks(verification)["next"]["call"]
+    step: dict[str, Any] = api.get_verification(verification)["next"]["call"]
     return step
 
 
-def test_the_whole_object_of_a_new_verification(door: Door) -> None:
+def test_the_whole_object_of_a_new_verification(api: ApiClient) -> None:
     """Every member of the contract, no other, each with its type; the token comes only here."""
-    shown = door.asks(reference="login-81", locale="hi-IN", name="Asha")
+    shown = api.create(reference="login-81", locale="hi-IN", name="Asha")
     call = shown["calls"][0]
     assert re.fullmatch(r"vrf_[0-9a-f]{32}", shown["id"])
     assert re.fullmatch(r"call_[0-9a-f]{32}", call["id"])
@@ -71,16 +71,16 @@ def test_the_whole_object_of_a_new_verification(door: Door) -> None:
         },
         "client_token": shown["client_token"],
     }
-    assert door.looks(shown).keys() == shown.keys() - {"client_token"}
+    assert api.get_verification(shown).keys() == shown.keys() - {"client_token"}
 
 
-def test_an_ended_one_shows_the_same_members(door: Door, dialer: HandDialer) -> None:
+def test_an_ended_one_shows_the_same_members(api: ApiClient, dialer: ManualDialer) -> None:
     """Placed, answered, approved: the same members tell when, and nothing may be done next."""
-    began = door.asks(code="1234")
-    claim = dialer.places()
-    assert door.calls_back(id=claim.call_id, status="ANSWER", duration="23").status_code == 200
-    checked = door.checks(began, "1234").get_json()
-    shown = door.looks(began)
+    began = api.create(code="1234")
+    claim = dialer.place()
+    assert api.send_callback(id=claim.call_id, status="ANSWER", duration="23").status_code == 200
+    checked = api.check(began, "1234").get_json()
+    shown = api.get_verification(began)
     assert checked == shown | {"valid": True, "receipt": checked["receipt"]}
     assert shown.keys() == began.keys() - {"client_token"}
     assert (shown["status"], shown["reason"], shown["expires_in"]) == ("approved", None, 0)
@@ -94,132 +94,132 @@ def test_an_ended_one_shows_the_same_members(door: Door, dialer: HandDialer) -> 
     assert shown["next"] == {"check": closed, "call": closed}
 
 
-def test_the_version_counts_what_happened(door: Door, dialer: HandDialer) -> None:
+def test_the_version_counts_what_happened(api: ApiClient, dialer: ManualDialer) -> None:
     """It grows with each change of the object and stands still when it is only looked at."""
-    began = door.asks(code="1234")
-    versions = [began["version"], door.looks(began)["version"]]
-    door.checks(began, "9999")
-    versions.append(door.looks(began)["version"])
-    claim = dialer.places()
-    versions.append(door.looks(began)["version"])
-    door.calls_back(id=claim.call_id, status="BUSY")
-    versions.append(door.looks(began)["version"])
-    door.does(began, "cancel")
-    versions.append(door.looks(began)["version"])
+    began = api.create(code="1234")
+    versions = [began["version"], api.get_verification(began)["version"]]
+    api.check(began, "9999")
+    versions.append(api.get_verification(began)["version"])
+    claim = dialer.place()
+    versions.append(api.get_verification(began)["version"])
+    api.send_callback(id=claim.call_id, status="BUSY")
+    versions.append(api.get_verification(began)["version"])
+    api.act(began, "cancel")
+    versions.append(api.get_verification(began)["version"])
     assert versions[0] == versions[1]
     assert versions[1:] == sorted(set(versions[1:]))
 
 
-def test_the_life_left_counts_down_to_nothing(door: Door) -> None:
+def test_the_life_left_counts_down_to_nothing(api: ApiClient) -> None:
     """``expires_in`` is rounded down; at the end it is 0 and the state says so."""
-    began = door.asks()
-    door.later(100)
-    assert door.looks(began)["expires_in"] in {199, 200}
-    door.later(200)
-    ended = door.looks(began)
+    began = api.create()
+    api.advance_time(100)
+    assert api.get_verification(began)["expires_in"] in {199, 200}
+    api.advance_time(200)
+    ended = api.get_verification(began)
     assert (ended["status"], ended["reason"], ended["expires_in"]) == ("expired", None, 0)
     assert ended["ended_at"] == ended["expires_at"] == began["expires_at"]
     assert [(c["status"], c["reason"]) for c in ended["calls"]] == [("expired", "ended_first")]
 
 
-def test_a_call_under_way_is_not_added_to(door: Door, dialer: HandDialer) -> None:
+def test_a_call_under_way_is_not_added_to(api: ApiClient, dialer: ManualDialer) -> None:
     """Queued, dialing, sent, placed and unknown-but-maybe-ringing: ``call_in_progress``."""
-    began = door.asks()
+    began = api.create()
     in_progress = {"allowed": False, "reason": "call_in_progress", **NO}
-    assert next_call(door, began) == in_progress
-    claim = dialer.claims()
-    assert door.looks(began)["calls"][0]["status"] == "dialing"
-    assert next_call(door, began) == in_progress
-    assert door.store.mark(claim, 165_000, [60_000])
-    assert next_call(door, began) == in_progress
-    dialer.records(claim, CallStatus.PLACED)
-    assert next_call(door, began) == in_progress
-    door.calls_back(id=claim.call_id, status="MISSED")
-    assert door.looks(began)["calls"][0]["status"] == "unknown"
-    assert next_call(door, began) == in_progress
+    assert next_call(api, began) == in_progress
+    claim = dialer.claim()
+    assert api.get_verification(began)["calls"][0]["status"] == "dialing"
+    assert next_call(api, began) == in_progress
+    assert api.store.mark(claim, 165_000, [60_000])
+    assert next_call(api, began) == in_progress
+    dialer.record(claim, CallStatus.PLACED)
+    assert next_call(api, began) == in_progress
+    api.send_callback(id=claim.call_id, status="MISSED")
+    assert api.get_verification(began)["calls"][0]["status"] == "unknown"
+    assert next_call(api, began) == in_progress
 
 
-def test_an_unknown_call_holds_until_it_can_not_ring(door: Door, dialer: HandDialer) -> None:
+def test_an_unknown_call_holds_until_it_can_not_ring(api: ApiClient, dialer: ManualDialer) -> None:
     """After ``live_until`` a further call is allowed, though the end never became known."""
-    began = door.asks(ttl=600)
-    dialer.places()
-    door.later(166)
-    assert door.looks(began)["calls"][0]["status"] == "unknown"
-    assert door.looks(began)["calls"][0]["reason"] == "no_news"
-    assert next_call(door, began) == {"allowed": True, "reason": None, **NO}
+    began = api.create(ttl=600)
+    dialer.place()
+    api.advance_time(166)
+    assert api.get_verification(began)["calls"][0]["status"] == "unknown"
+    assert api.get_verification(began)["calls"][0]["reason"] == "no_news"
+    assert next_call(api, began) == {"allowed": True, "reason": None, **NO}
 
 
-def test_the_gap_lets_a_call_be_asked_for(door: Door, dialer: HandDialer) -> None:
+def test_the_gap_lets_a_call_be_asked_for(api: ApiClient, dialer: ManualDialer) -> None:
     """``call_gap`` is allowed: ``at`` says when the call would be dialed, and so it is."""
-    began = door.asks(ttl=600)
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="BUSY")
-    shown = door.looks(began)
+    began = api.create(ttl=600)
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="BUSY")
+    shown = api.get_verification(began)
     step = shown["next"]["call"]
     assert (step["allowed"], step["reason"]) == (True, "call_gap")
     assert step["retry_after"] in {59, 60}
     sent = moment(shown["calls"][0]["placed_at"])
     assert timedelta(seconds=59) <= moment(step["at"]) - sent <= timedelta(seconds=61)
-    answer = door.does(began, "calls")
+    answer = api.act(began, "calls")
     assert answer.status_code == 202
     queued = answer.get_json()["calls"][1]
     assert timedelta(0) <= moment(step["at"]) - moment(queued["due_at"]) <= timedelta(seconds=1)
-    door.later(50)
-    assert dialer.finds_nothing()
-    door.later(11)
-    assert dialer.claims().call_id == queued["id"]
+    api.advance_time(50)
+    assert dialer.has_nothing_due()
+    api.advance_time(11)
+    assert dialer.claim().call_id == queued["id"]
 
 
-def test_after_the_gap_a_call_is_simply_allowed(door: Door, dialer: HandDialer) -> None:
+def test_after_the_gap_a_call_is_simply_allowed(api: ApiClient, dialer: ManualDialer) -> None:
     """No reason and no time: it would be dialed now."""
-    began = door.asks(ttl=600)
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="NOANSWER")
-    door.later(61)
-    assert next_call(door, began) == {"allowed": True, "reason": None, **NO}
+    began = api.create(ttl=600)
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="NOANSWER")
+    api.advance_time(61)
+    assert next_call(api, began) == {"allowed": True, "reason": None, **NO}
 
 
-def test_a_delayed_call_may_be_brought_forward(door: Door) -> None:
+def test_a_delayed_call_may_be_brought_forward(api: ApiClient) -> None:
     """Allowed while it waits; asked for, it is in progress."""
-    began = door.asks(call_after=100)
+    began = api.create(call_after=100)
     assert began["next"]["call"] == {"allowed": True, "reason": None, **NO}
-    asked = door.does(began, "calls").get_json()
+    asked = api.act(began, "calls").get_json()
     assert asked["next"]["call"] == {"allowed": False, "reason": "call_in_progress", **NO}
     assert len(asked["calls"]) == 1
 
 
 @pytest.mark.parametrize(("waits", "reason"), [(235, None), (241, "too_late")])
 def test_too_late_is_when_too_little_life_is_left(
-    door: Door, dialer: HandDialer, waits: int, reason: str | None
+    api: ApiClient, dialer: ManualDialer, waits: int, reason: str | None
 ) -> None:
     """With ``min_remaining_life`` to spare a call is allowed, with less it is too late: 409."""
-    began = door.asks()
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="BUSY")
-    door.later(waits)
-    assert next_call(door, began) == {"allowed": reason is None, "reason": reason, **NO}
-    answer = door.does(began, "calls")
+    began = api.create()
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="BUSY")
+    api.advance_time(waits)
+    assert next_call(api, began) == {"allowed": reason is None, "reason": reason, **NO}
+    answer = api.act(began, "calls")
     assert answer.status_code == (409 if reason else 202)
     if reason:
-        assert problem(answer, 409, "too_late")["verification"]["id"] == began["id"]
+        assert assert_problem(answer, 409, "too_late")["verification"]["id"] == began["id"]
 
 
-def test_a_gap_that_ends_too_late_is_too_late(door: Door, dialer: HandDialer) -> None:
+def test_a_gap_that_ends_too_late_is_too_late(api: ApiClient, dialer: ManualDialer) -> None:
     """A code of 60 s can not wait for a gap of 60 s."""
-    began = door.asks(ttl=60)
-    claim = dialer.places()
-    door.calls_back(id=claim.call_id, status="BUSY")
-    assert next_call(door, began) == {"allowed": False, "reason": "too_late", **NO}
-    problem(door.does(began, "calls"), 409, "too_late")
+    began = api.create(ttl=60)
+    claim = dialer.place()
+    api.send_callback(id=claim.call_id, status="BUSY")
+    assert next_call(api, began) == {"allowed": False, "reason": "too_late", **NO}
+    assert_problem(api.act(began, "calls"), 409, "too_late")
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
-def test_nothing_is_next_for_an_ended_one(door: Door, end: str) -> None:
+def test_nothing_is_next_for_an_ended_one(api: ApiClient, end: str) -> None:
     """``closed`` for both steps, and 409 to both."""
-    began = door.asks(code="1234")
-    ended = door.does(began, end).get_json()
+    began = api.create(code="1234")
+    ended = api.act(began, end).get_json()
     closed = {"allowed": False, "reason": "closed", **NO}
     assert ended["next"] == {"check": closed, "call": closed}
-    for answer in (door.checks(began, "1234"), door.does(began, "calls")):
-        shown = problem(answer, 409, "verification_closed")["verification"]
-        assert shown == door.looks(began)
+    for answer in (api.check(began, "1234"), api.act(began, "calls")):
+        shown = assert_problem(answer, 409, "verification_closed")["verification"]
+        assert shown == api.get_verification(began)

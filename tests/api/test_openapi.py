@@ -9,7 +9,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 import schemathesis
-from api.door import Door, problem, settings_with
+from api.api_client import ApiClient, assert_problem, settings_with
 from flask import Flask
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -245,16 +245,16 @@ def test_an_idempotency_key_is_what_the_document_says(document: dict[str, Any], 
     ],
 )
 def test_bounds_are_those_that_hold(
-    door: Door, document: dict[str, Any], member: str, good: list[Any], bad: list[Any]
+    api: ApiClient, document: dict[str, Any], member: str, good: list[Any], bad: list[Any]
 ) -> None:
     """What the schema takes is taken, what it refuses is refused, at each side of the bound."""
     told = member_of(document, "CreateRequest", member)
     for value in good:
         assert told.is_valid(value)
-        assert door.creates(**{member: value}).status_code in {200, 201}, value
+        assert api.create_response(**{member: value}).status_code in {200, 201}, value
     for value in bad:
         assert not told.is_valid(value)
-        problem(door.creates(**{member: value}), 422, "invalid_request")
+        assert_problem(api.create_response(**{member: value}), 422, "invalid_request")
 
 
 @pytest.mark.parametrize("kind", [CreateRequest, CheckRequest, CallRequest])
@@ -267,15 +267,19 @@ def test_unknown_members_are_refused_by_both(document: dict[str, Any], kind: typ
     }
 
 
-def test_answers_are_as_the_document_says(door: Door, document: dict[str, Any]) -> None:
+def test_answers_are_as_the_document_says(api: ApiClient, document: dict[str, Any]) -> None:
     """A create, a look, a wrong and a right check, and a refusal, on the wire."""
-    began = door.creates(code="1234")
+    began = api.create_response(code="1234")
     vrf = began.get_json()
     answers = {
         "CreatedVerification": [began],
-        "Verification": [door.get(f"/v1/verifications/{vrf['id']}")],
-        "CheckedVerification": [door.checks(vrf, "9999"), door.checks(vrf, "1234")],
-        "ProblemDocument": [door.checks(vrf, "1234"), door.creates("+1"), door.post("/nowhere")],
+        "Verification": [api.get(f"/v1/verifications/{vrf['id']}")],
+        "CheckedVerification": [api.check(vrf, "9999"), api.check(vrf, "1234")],
+        "ProblemDocument": [
+            api.check(vrf, "1234"),
+            api.create_response("+1"),
+            api.post("/nowhere"),
+        ],
     }
     for name, given_answers in answers.items():
         schema = {"$ref": f"#/components/schemas/{name}"}
@@ -285,12 +289,12 @@ def test_answers_are_as_the_document_says(door: Door, document: dict[str, Any]) 
             assert list(answer.get_json()) == [each for each in known if each in answer.get_json()]
 
 
-def test_it_is_made_once_and_kept(door: Door) -> None:
+def test_it_is_made_once_and_kept(api: ApiClient) -> None:
     """Anybody may have it; who has it already is told so."""
-    first = door.client.get("/openapi.json")
+    first = api.client.get("/openapi.json")
     assert first.content_type == "application/json"
     assert first.headers["Cache-Control"] == "public, max-age=300"
-    again = door.client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    again = api.client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
-    other = door.client.get("/openapi.json", headers={"If-None-Match": '"other"'})
+    other = api.client.get("/openapi.json", headers={"If-None-Match": '"other"'})
     assert (other.status_code, other.data) == (200, first.data)

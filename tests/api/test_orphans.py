@@ -1,8 +1,8 @@
 """Callbacks that do not say which call they are about: the one live call, or none."""
 
 import pytest
-from api.door import Door, HandDialer, settings_with
-from api.samples import (
+from api.api_client import ApiClient, ManualDialer, settings_with
+from api.callback_samples import (
     AN_HOUR_OFF,
     C2C_AS_INTEGERS,
     PERSON,
@@ -27,80 +27,80 @@ from otpvoice.store.redis_store import RedisStore
         C2C_AS_INTEGERS.replace(b'"source":"C2C"', b'"source":"OBD"'),
     ],
 )
-def test_an_orphan_changes_nothing(door: Door, dialer: HandDialer, raw: bytes) -> None:
+def test_an_orphan_changes_nothing(api: ApiClient, dialer: ManualDialer, raw: bytes) -> None:
     """Another time, person, bridge or route, and no id: received, and nobody's."""
-    at_sample_time(door)
-    began = door.asks(PERSON, route="c2c")
-    dialer.places()
-    before = door.looks(began)
-    assert is_received(deliver(door, raw))
-    assert door.looks(began)["version"] == before["version"]
+    at_sample_time(api)
+    began = api.create(PERSON, route="c2c")
+    dialer.place()
+    before = api.get_verification(began)
+    assert is_received(deliver(api, raw))
+    assert api.get_verification(began)["version"] == before["version"]
 
 
-def test_ninety_minutes_late_with_a_newer_call(door: Door, dialer: HandDialer) -> None:
+def test_ninety_minutes_late_with_a_newer_call(api: ApiClient, dialer: ManualDialer) -> None:
     """The old call's news settles the old call by its id; without one it is nobody's."""
-    at_sample_time(door)
-    old = door.asks(PERSON, route="c2c")
-    claim = dialer.places()
-    door.later(90 * 60)
-    newer = door.asks(PERSON, route="c2c")
-    dialer.places()
-    assert is_received(deliver(door, C2C_AS_INTEGERS))
-    assert last_call(door, newer)["status"] == "placed"
-    assert is_received(door.calls_back(id=claim.call_id, status="NOANSWER"))
-    assert last_call(door, old)["status"] == "no_answer"
-    assert last_call(door, newer)["status"] == "placed"
+    at_sample_time(api)
+    old = api.create(PERSON, route="c2c")
+    claim = dialer.place()
+    api.advance_time(90 * 60)
+    newer = api.create(PERSON, route="c2c")
+    dialer.place()
+    assert is_received(deliver(api, C2C_AS_INTEGERS))
+    assert last_call(api, newer)["status"] == "placed"
+    assert is_received(api.send_callback(id=claim.call_id, status="NOANSWER"))
+    assert last_call(api, old)["status"] == "no_answer"
+    assert last_call(api, newer)["status"] == "placed"
 
 
-def test_no_id_at_all_means_the_live_call(door: Door, dialer: HandDialer) -> None:
+def test_no_id_at_all_means_the_live_call(api: ApiClient, dialer: ManualDialer) -> None:
     """The documented C2C body names no id, though the reply to our POST did."""
-    at_sample_time(door)
-    began = door.asks(PERSON, route="c2c")
-    dialer.places("5555-6666")
-    assert is_received(deliver(door, C2C_AS_INTEGERS))
-    assert last_call(door, began)["status"] == "answered"
+    at_sample_time(api)
+    began = api.create(PERSON, route="c2c")
+    dialer.place("5555-6666")
+    assert is_received(deliver(api, C2C_AS_INTEGERS))
+    assert last_call(api, began)["status"] == "answered"
 
 
-def test_another_id_means_another_call(door: Door, dialer: HandDialer) -> None:
+def test_another_id_means_another_call(api: ApiClient, dialer: ManualDialer) -> None:
     """A live call whose provider's id is known is not meant by a message with another one."""
-    at_sample_time(door)
-    began = door.asks(PERSON, route="c2c")
-    dialer.places("5555-6666")
-    assert is_received(deliver(door, C2C_AS_INTEGERS[:-1] + b',"id":"7777-8888"}'))
-    assert last_call(door, began)["status"] == "placed"
+    at_sample_time(api)
+    began = api.create(PERSON, route="c2c")
+    dialer.place("5555-6666")
+    assert is_received(deliver(api, C2C_AS_INTEGERS[:-1] + b',"id":"7777-8888"}'))
+    assert last_call(api, began)["status"] == "placed"
 
 
 def test_two_candidates_are_none(
-    environ: dict[str, str], store: RedisStore, dialer: HandDialer
+    environ: dict[str, str], store: RedisStore, dialer: ManualDialer
 ) -> None:
     """No id, no bridge, and a live call of each of two bridges: neither is touched."""
     store.sweep("a dialer")
     settings = settings_with(environ, clients_bank_bridge="918011112222")
-    door = Door(create_app(settings, store), store)
-    at_sample_time(door)
-    ours = door.asks(PERSON, route="c2c")
-    dialer.places()
-    door.later(61)
-    banks = door.bank().asks(PERSON, route="c2c")
-    dialer.places()
+    api = ApiClient(create_app(settings, store), store)
+    at_sample_time(api)
+    ours = api.create(PERSON, route="c2c")
+    dialer.place()
+    api.advance_time(61)
+    banks = api.as_bank().create(PERSON, route="c2c")
+    dialer.place()
     unbridged = C2C_AS_INTEGERS.replace(b'"bridge":918068280000,', b"")
-    assert is_received(deliver(door, unbridged))
-    assert last_call(door, ours)["status"] == "placed"
-    assert last_call(door.bank(), banks)["status"] == "placed"
+    assert is_received(deliver(api, unbridged))
+    assert last_call(api, ours)["status"] == "placed"
+    assert last_call(api.as_bank(), banks)["status"] == "placed"
     bridged = C2C_AS_INTEGERS.replace(b"918068280000", b"918011112222")
-    assert is_received(deliver(door, bridged))
-    assert last_call(door.bank(), banks)["status"] == "answered"
-    assert last_call(door, ours)["status"] == "placed"
+    assert is_received(deliver(api, bridged))
+    assert last_call(api.as_bank(), banks)["status"] == "answered"
+    assert last_call(api, ours)["status"] == "placed"
 
 
 def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
-    environ: dict[str, str], door: Door, store: RedisStore, dialer: HandDialer
+    environ: dict[str, str], api: ApiClient, store: RedisStore, dialer: ManualDialer
 ) -> None:
     """The API that receives it may have older settings than the one that queued the call."""
     settings = settings_with(environ, clients_bank_bridge="918011112222")
-    new = Door(create_app(settings, store), store).bank()
-    at_sample_time(door)
-    began = new.asks(PERSON, route="c2c")
-    dialer.places()
-    assert is_received(deliver(door, C2C_AS_INTEGERS.replace(b'"bridge":918068280000,', b"")))
+    new = ApiClient(create_app(settings, store), store).as_bank()
+    at_sample_time(api)
+    began = new.create(PERSON, route="c2c")
+    dialer.place()
+    assert is_received(deliver(api, C2C_AS_INTEGERS.replace(b'"bridge":918068280000,', b"")))
     assert last_call(new, began)["status"] == "answered"

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api.wire import Served, serving
 from browser import BrowserSession
 from cli.cli_runner import run_command
 from playwright.sync_api import Locator, Page, expect
+from support.raw_http import ServedApi, serving_api
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.cli.keys import hash_key
@@ -35,13 +35,13 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def console(
     variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
+) -> Iterator[ServedApi]:
     """The API with its console, as a process."""
-    with serving(variables, tmp_path_factory.mktemp("api") / "log") as running:
+    with serving_api(variables, tmp_path_factory.mktemp("api") / "log") as running:
         yield running
 
 
-def open_preview(browsing: BrowserSession, console: Served, **options: Any) -> Page:
+def open_preview(browsing: BrowserSession, console: ServedApi, **options: Any) -> Page:
     """The preview, reached from the console's first page."""
     credentials = {"username": "asha", "password": KEY}
     url = f"http://127.0.0.1:{console.port}/console"
@@ -78,7 +78,7 @@ def members(section: Locator) -> dict[str, str]:
 @pytest.mark.parametrize(("locale", "name"), [("hi-IN", "आशा"), ("ta", "Asha 2")])
 def test_it_shows_what_the_command_tells(
     browsing: BrowserSession,
-    console: Served,
+    console: ServedApi,
     variables: dict[str, str],
     size: dict[str, int],
     locale: str,
@@ -102,7 +102,7 @@ def test_it_shows_what_the_command_tells(
 
 
 def test_it_warns_of_all_that_people_would_not_understand(
-    browsing: BrowserSession, console: Served
+    browsing: BrowserSession, console: ServedApi
 ) -> None:
     """Digits read as a number, no repetition, no greeting, the name, the time, the language."""
     page = open_preview(browsing, console)
@@ -121,7 +121,7 @@ def test_it_warns_of_all_that_people_would_not_understand(
         expect(warnings).to_contain_text(warning)
 
 
-def test_a_preview_can_be_read_everywhere(browsing: BrowserSession, console: Served) -> None:
+def test_a_preview_can_be_read_everywhere(browsing: BrowserSession, console: ServedApi) -> None:
     """On every screen, by day and by night."""
     page = open_preview(browsing, console)
     submit_preview(page, "ta", "Asha 2")

@@ -11,9 +11,16 @@ from typing import Any, Final
 import jwt
 import pytest
 import requests
-from api.door import VERIFICATIONS, Door, HandDialer, bearer, problem, settings_with
-from api.wire import Served, serving
-from world import ASHA, LOGIN_KEY, RING_KEY
+from api.api_client import (
+    VERIFICATIONS,
+    ApiClient,
+    ManualDialer,
+    assert_problem,
+    bearer,
+    settings_with,
+)
+from support.raw_http import ServedApi, serving_api
+from support.service import ASHA, LOGIN_KEY, RING_KEY
 
 from otpvoice.app import create_app
 
@@ -44,14 +51,14 @@ class Backend:
 
 
 @pytest.fixture(scope="module")
-def backend(served: Served) -> Backend:
+def backend(served: ServedApi) -> Backend:
     """It fetches the keys from a process that signed none of the receipts it is shown."""
     return Backend(f"http://127.0.0.1:{served.port}")
 
 
-def receipt_of(door: Door, **members: Any) -> str:
+def receipt_of(api: ApiClient, **members: Any) -> str:
     """The receipt of a new verification whose own code was checked."""
-    answer = door.checks(door.asks(code=CODE, **members), CODE).get_json()
+    answer = api.check(api.create(code=CODE, **members), CODE).get_json()
     receipt: str = answer["receipt"]
     return receipt
 
@@ -70,11 +77,13 @@ def _base64(raw: bytes) -> str:
 # What it says ------------------------------------------------------------------------------------
 
 
-def test_the_right_code_brings_a_receipt(door: Door, dialer: HandDialer, backend: Backend) -> None:
+def test_the_right_code_brings_a_receipt(
+    api: ApiClient, dialer: ManualDialer, backend: Backend
+) -> None:
     """The claims tell what the answer tells: number, client, verification and its end."""
-    began = door.asks(reference="login-81")
-    _, code, _ = dialer.reads(dialer.places())
-    answer = door.checks(began, code).get_json()
+    began = api.create(reference="login-81")
+    _, code, _ = dialer.decrypt(dialer.place())
+    answer = api.check(began, code).get_json()
     ended_at = int(datetime.fromisoformat(answer["ended_at"]).timestamp())
     assert backend.reads(answer["receipt"]) == {
         "iss": ISSUER,
@@ -88,31 +97,31 @@ def test_the_right_code_brings_a_receipt(door: Door, dialer: HandDialer, backend
     }
 
 
-def test_an_own_code_proves_less(door: Door, backend: Backend) -> None:
+def test_an_own_code_proves_less(api: ApiClient, backend: Backend) -> None:
     """The SMS may have carried it too, so the call is not claimed."""
-    claims = backend.reads(receipt_of(door))
+    claims = backend.reads(receipt_of(api))
     assert claims["amr"] == ["otp"]
     assert "reference" not in claims
 
 
-def test_no_other_answer_has_one(door: Door) -> None:
+def test_no_other_answer_has_one(api: ApiClient) -> None:
     """Not a create, a look, a wrong code, an approval by the client; not the 409 of a repeat."""
-    began = door.asks(code=CODE)
-    proved = door.asks("+919876543211", code=CODE)
+    began = api.create(code=CODE)
+    proved = api.create("+919876543211", code=CODE)
     answers = [
-        door.creates(code=CODE),
-        door.checks(began, "000000"),
-        door.does(began, "approve"),
-        door.does(began, "approve"),
-        door.get(f"{VERIFICATIONS}/{began['id']}"),
+        api.create_response(code=CODE),
+        api.check(began, "000000"),
+        api.act(began, "approve"),
+        api.act(began, "approve"),
+        api.get(f"{VERIFICATIONS}/{began['id']}"),
     ]
-    assert "receipt" in door.checks(proved, CODE).get_json()
-    again = door.checks(proved, CODE)
-    problem(again, 409, "verification_closed")
+    assert "receipt" in api.check(proved, CODE).get_json()
+    again = api.check(proved, CODE)
+    assert_problem(again, 409, "verification_closed")
     answers += [
         again,
-        door.does(proved, "approve"),
-        door.get(f"{VERIFICATIONS}/{proved['id']}"),
+        api.act(proved, "approve"),
+        api.get(f"{VERIFICATIONS}/{proved['id']}"),
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 200, 409, 200, 200]
     assert not [answer.text for answer in answers if "receipt" in answer.text]
@@ -122,9 +131,9 @@ def test_no_other_answer_has_one(door: Door) -> None:
 # What it is refused for --------------------------------------------------------------------------
 
 
-def test_a_receipt_is_for_its_client_and_from_its_issuer(door: Door, backend: Backend) -> None:
+def test_a_receipt_is_for_its_client_and_from_its_issuer(api: ApiClient, backend: Backend) -> None:
     """Another client's backend does not take it, nor does ours take another's."""
-    ours, banks = receipt_of(door), receipt_of(door.bank())
+    ours, banks = receipt_of(api), receipt_of(api.as_bank())
     assert backend.reads(banks, audience="bank")["aud"] == "bank"
     for receipt, audience in ((ours, "bank"), (banks, "login")):
         with pytest.raises(jwt.InvalidAudienceError):
@@ -134,10 +143,10 @@ def test_a_receipt_is_for_its_client_and_from_its_issuer(door: Door, backend: Ba
 
 
 @pytest.mark.parametrize(("age", "good"), [(295, True), (303, False)])
-def test_a_receipt_has_its_time(door: Door, backend: Backend, age: int, good: bool) -> None:
+def test_a_receipt_has_its_time(api: ApiClient, backend: Backend, age: int, good: bool) -> None:
     """Five minutes from the approval."""
-    door.later(-age)
-    receipt = receipt_of(door)
+    api.advance_time(-age)
+    receipt = receipt_of(api)
     if good:
         assert backend.reads(receipt)["aud"] == "login"
     else:
@@ -146,9 +155,9 @@ def test_a_receipt_has_its_time(door: Door, backend: Backend, age: int, good: bo
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_an_altered_receipt_is_refused(door: Door, backend: Backend, part: int) -> None:
+def test_an_altered_receipt_is_refused(api: ApiClient, backend: Backend, part: int) -> None:
     """Every tenth character of header, claims and signature."""
-    whole = receipt_of(door).split(".")
+    whole = receipt_of(api).split(".")
     for at in range(0, len(whole[part]) - 1, 10):
         text = whole[part]
         other = "A" if text[at] != "A" else "B"
@@ -158,12 +167,12 @@ def test_an_altered_receipt_is_refused(door: Door, backend: Backend, part: int) 
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256"])
-def test_another_algorithm_is_no_way_in(door: Door, backend: Backend, algorithm: str) -> None:
+def test_another_algorithm_is_no_way_in(api: ApiClient, backend: Backend, algorithm: str) -> None:
     """Unsigned, and signed with the public key as if it were a secret: raw or as text.
 
     Even by a reader who names no algorithm: the published key is for one only.
     """
-    genuine = receipt_of(door)
+    genuine = receipt_of(api)
     header = jwt.get_unverified_header(genuine) | {"alg": algorithm}
     claims = backend.reads(genuine) | {"sub": "+919876543211"}
     key = backend.public_key()
@@ -179,7 +188,7 @@ def test_another_algorithm_is_no_way_in(door: Door, backend: Backend, algorithm:
 # The keys ----------------------------------------------------------------------------------------
 
 
-def test_the_keys_are_for_everybody(served: Served) -> None:
+def test_the_keys_are_for_everybody(served: ServedApi) -> None:
     """No credential, no cookie; kept by whoever fetched them, as no other answer may be."""
     answer = requests.get(f"http://127.0.0.1:{served.port}{KEYS}", timeout=5)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -198,18 +207,20 @@ def test_the_keys_need_no_store(environ: dict[str, str]) -> None:
     assert (answer.status_code, len(answer.get_json()["keys"])) == (200, 1)
 
 
-def test_keys_can_not_be_written(door: Door) -> None:
+def test_keys_can_not_be_written(api: ApiClient) -> None:
     """They come from the settings alone."""
-    problem(door.post(KEYS, {"keys": []}), 405, "method_not_allowed")
+    assert_problem(api.post(KEYS, {"keys": []}), 405, "method_not_allowed")
 
 
-def test_a_rotation_breaks_no_receipt(environ: dict[str, str], door: Door, tmp_path: Path) -> None:
+def test_a_rotation_breaks_no_receipt(
+    environ: dict[str, str], api: ApiClient, tmp_path: Path
+) -> None:
     """A process whose ring begins with the new key and one whose ring ends with it.
 
     Either believes what the other signs; when the old key is dropped, only the new one's.
     """
     doors = {
-        ring: Door(create_app(settings_with(environ, secrets_keys=ring), door.store), door.store)
+        ring: ApiClient(create_app(settings_with(environ, secrets_keys=ring), api.store), api.store)
         for ring in (f"{OLD},{NEW}", f"{NEW},{OLD}", NEW)
     }
     receipts = {ring: receipt_of(each) for ring, each in doors.items()}
@@ -217,7 +228,7 @@ def test_a_rotation_breaks_no_receipt(environ: dict[str, str], door: Door, tmp_p
     assert signed_by == ["k1", "k2", "k2"]
     believed = {}
     for n, ring in enumerate(doors):
-        with serving(environ | {"OTPVOICE_SECRETS_KEYS": ring}, tmp_path / f"{n}") as process:
+        with serving_api(environ | {"OTPVOICE_SECRETS_KEYS": ring}, tmp_path / f"{n}") as process:
             there = Backend(f"http://127.0.0.1:{process.port}")
             believed[ring] = [_believes(there, receipt) for receipt in receipts.values()]
     assert [*believed.values()] == [[True] * 3, [True] * 3, [False, True, True]]
@@ -234,10 +245,10 @@ def _believes(backend: Backend, receipt: str) -> bool:
 # Where it must not be ----------------------------------------------------------------------------
 
 
-def test_the_log_has_no_receipt(environ: dict[str, str], door: Door, tmp_path: Path) -> None:
+def test_the_log_has_no_receipt(environ: dict[str, str], api: ApiClient, tmp_path: Path) -> None:
     """At DEBUG: no part of it, and not even the mask had one to withhold."""
-    log, began = tmp_path / "log", door.asks(code=CODE)
-    with serving(environ | {"OTPVOICE_LOG_LEVEL": "debug"}, log) as process:
+    log, began = tmp_path / "log", api.create(code=CODE)
+    with serving_api(environ | {"OTPVOICE_LOG_LEVEL": "debug"}, log) as process:
         url = f"http://127.0.0.1:{process.port}"
         check = f"{url}{VERIFICATIONS}/{began['id']}/checks"
         answers = [

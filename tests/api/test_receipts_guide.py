@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import jwt
 import pytest
-from api.door import Door, settings_with
-from api.wire import Served
+from api.api_client import ApiClient, settings_with
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from world import ASHA, RING_KEY
+from support.raw_http import ServedApi
+from support.service import ASHA, RING_KEY
 
 from otpvoice.app import create_app
 from otpvoice.core.keys import derive_receipt_key
@@ -30,7 +30,7 @@ def samples(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def read_receipt(served: Served) -> Reader:
+def read_receipt(served: ServedApi) -> Reader:
     """The Python sample as it stands, but for where the keys are and who the client is."""
     (sample,) = samples("python")
     assert (sample.count(PUBLISHED_AT), sample.count('"login-backend"')) == (1, 1)
@@ -41,16 +41,16 @@ def read_receipt(served: Served) -> Reader:
     return reader
 
 
-def receipt_of(door: Door) -> str:
+def receipt_of(api: ApiClient) -> str:
     """The receipt of a verification that was just proved."""
-    receipt: str = door.checks(door.asks(code="1234"), "1234").get_json()["receipt"]
+    receipt: str = api.check(api.create(code="1234"), "1234").get_json()["receipt"]
     return receipt
 
 
-def test_the_python_sample_reads_a_receipt(door: Door, read_receipt: Reader) -> None:
+def test_the_python_sample_reads_a_receipt(api: ApiClient, read_receipt: Reader) -> None:
     """The claims of the guide's table, and no other."""
-    began = door.asks(code="1234", reference="login-81")
-    claims = read_receipt(door.checks(began, "1234").get_json()["receipt"])
+    began = api.create(code="1234", reference="login-81")
+    claims = read_receipt(api.check(began, "1234").get_json()["receipt"])
     table = GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
     told = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
     assert sorted(claims) == sorted(told)
@@ -59,11 +59,11 @@ def test_the_python_sample_reads_a_receipt(door: Door, read_receipt: Reader) -> 
 
 @pytest.mark.parametrize(("age", "good"), [(-8, True), (305, True), (313, False)])
 def test_the_python_sample_allows_for_clocks(
-    door: Door, read_receipt: Reader, age: int, good: bool
+    api: ApiClient, read_receipt: Reader, age: int, good: bool
 ) -> None:
     """Ten seconds either way, and not for ever."""
-    door.later(-age)
-    receipt = receipt_of(door)
+    api.advance_time(-age)
+    receipt = receipt_of(api)
     if good:
         assert read_receipt(receipt)["aud"] == "login"
     else:
@@ -72,14 +72,14 @@ def test_the_python_sample_allows_for_clocks(
 
 
 def test_the_python_sample_refuses_what_is_not_for_it(
-    door: Door, read_receipt: Reader, environ: dict[str, str], store: RedisStore
+    api: ApiClient, read_receipt: Reader, environ: dict[str, str], store: RedisStore
 ) -> None:
     """Another client's, another service's with the same keys, and one with a bit changed."""
     elsewhere = settings_with(environ, server_public_url="https://otp.example.org")
-    genuine = receipt_of(door)
+    genuine = receipt_of(api)
     for receipt in (
-        receipt_of(door.bank()),
-        receipt_of(Door(create_app(elsewhere, store), store)),
+        receipt_of(api.as_bank()),
+        receipt_of(ApiClient(create_app(elsewhere, store), store)),
         genuine[:-10] + ("A" if genuine[-10] != "A" else "B") + genuine[-9:],
         "",
         "no receipt",
@@ -88,10 +88,12 @@ def test_the_python_sample_refuses_what_is_not_for_it(
             read_receipt(receipt)
 
 
-def test_the_python_sample_refuses_another_kind_of_token(door: Door, read_receipt: Reader) -> None:
+def test_the_python_sample_refuses_another_kind_of_token(
+    api: ApiClient, read_receipt: Reader
+) -> None:
     """Signed by the very key, for the very client: yet no receipt, or an incomplete one."""
     signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(base64.b64decode(RING_KEY)))
-    claims = read_receipt(receipt_of(door))
+    claims = read_receipt(receipt_of(api))
     headers = {"kid": "k1", "typ": RECEIPT_TYPE}
     assert read_receipt(jwt.encode(claims, signer, "EdDSA", headers)) == claims
     with pytest.raises(jwt.InvalidTokenError, match="this is no receipt"):

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from api.door import UNKNOWN, VERIFICATIONS, Door, bearer, problem, settings_with
+from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, assert_problem, bearer, settings_with
 from redis import Redis
-from world import ASHA, BANK_KEY, LOGIN_KEY, WEBHOOK_SECRET
+from support.service import ASHA, BANK_KEY, LOGIN_KEY, WEBHOOK_SECRET
 
 from otpvoice.api.errors import PROBLEMS
 from otpvoice.app import create_app
@@ -40,9 +40,9 @@ def test_the_documentation_tells_every_answer() -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
-def test_every_answer_has_an_id(door: Door, method: str, path: str, status: int) -> None:
+def test_every_answer_has_an_id(api: ApiClient, method: str, path: str, status: int) -> None:
     """One of ours, another each time; and no answer may be kept by a cache."""
-    answers = [door.client.open(path, method=method, headers=bearer(LOGIN_KEY)) for _ in range(2)]
+    answers = [api.client.open(path, method=method, headers=bearer(LOGIN_KEY)) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [status, status]
     ids = [answer.headers["Request-Id"] for answer in answers]
     assert all(OURS.fullmatch(each) for each in ids)
@@ -51,21 +51,21 @@ def test_every_answer_has_an_id(door: Door, method: str, path: str, status: int)
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
-def test_a_callers_id_is_taken_over(door: Door, method: str, path: str, status: int) -> None:
+def test_a_callers_id_is_taken_over(api: ApiClient, method: str, path: str, status: int) -> None:
     """Letters, digits and hyphens, up to 64: it names the answer and the problem."""
     for given in ("a", "Login-81", "0" * 64):
         headers = {**bearer(LOGIN_KEY), "Request-Id": given}
-        answer = door.client.open(path, method=method, headers=headers)
+        answer = api.client.open(path, method=method, headers=headers)
         assert (answer.status_code, answer.headers["Request-Id"]) == (status, given)
         if answer.content_type == "application/problem+json":
             assert answer.get_json()["instance"] == f"urn:request:{given}"
 
 
 @pytest.mark.parametrize("given", ["", "0" * 65, "a b", "a_b", "ü", "१", "a,b", "<b>", "a\t"])
-def test_a_malformed_id_is_replaced(door: Door, given: str) -> None:
+def test_a_malformed_id_is_replaced(api: ApiClient, given: str) -> None:
     """By one of ours; the request is not refused for it."""
     headers = {"Request-Id": given.encode().decode("latin-1")}
-    answer = door.client.get("/healthz", headers=headers)
+    answer = api.client.get("/healthz", headers=headers)
     assert answer.status_code == 200
     assert OURS.fullmatch(answer.headers["Request-Id"])
 
@@ -90,10 +90,10 @@ def test_a_malformed_id_is_replaced(door: Door, given: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_an_unknown_address(door: Door, method: str, path: str) -> None:
+def test_an_unknown_address(api: ApiClient, method: str, path: str) -> None:
     """404 as a problem with or without a key; never a page, never a redirect."""
-    answers = [door.client.open(path, method=method, headers=h) for h in (bearer(LOGIN_KEY), {})]
-    bodies = [problem(answer, 404, "not_found") | {"instance": None} for answer in answers]
+    answers = [api.client.open(path, method=method, headers=h) for h in (bearer(LOGIN_KEY), {})]
+    bodies = [assert_problem(answer, 404, "not_found") | {"instance": None} for answer in answers]
     assert bodies[0] == bodies[1]
 
 
@@ -110,10 +110,10 @@ def test_an_unknown_address(door: Door, method: str, path: str) -> None:
         ("POST", "/%77ebhooks/mobtexting"),
     ],
 )
-def test_escaped_address_is_unknown(door: Door, method: str, path: str) -> None:
+def test_escaped_address_is_unknown(api: ApiClient, method: str, path: str) -> None:
     """An address has one spelling, so that a proxy's rule for it cannot be passed."""
-    answer = door.client.open(path, method=method, headers=bearer(LOGIN_KEY))
-    problem(answer, 404, "not_found")
+    answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+    assert_problem(answer, 404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -129,27 +129,27 @@ def test_escaped_address_is_unknown(door: Door, method: str, path: str) -> None:
         ("/readyz", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-def test_a_method_that_an_address_has_not(door: Door, path: str, allowed: set[str]) -> None:
+def test_a_method_that_an_address_has_not(api: ApiClient, path: str, allowed: set[str]) -> None:
     """405 as a problem whose ``Allow`` tells the others; OPTIONS tells the same."""
     known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"}
     for method in known - allowed:
-        answer = door.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+        answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
         assert answer.headers.get("Allow") is not None
         assert set(answer.headers["Allow"].split(", ")) == allowed
         if method != "HEAD":
-            problem(answer, 405, "method_not_allowed")
-    options = door.client.options(path)
+            assert_problem(answer, 405, "method_not_allowed")
+    options = api.client.options(path)
     assert (options.status_code, options.data) == (204, b"")
     assert set(options.headers["Allow"].split(", ")) == allowed
 
 
-def test_head_is_get_without_a_body(door: Door) -> None:
+def test_head_is_get_without_a_body(api: ApiClient) -> None:
     """The same status and headers, the problem's too."""
-    began = door.asks()
+    began = api.create()
     for name in (began["id"], UNKNOWN):
         path = f"{VERIFICATIONS}/{name}"
-        get = door.get(path)
-        head = door.client.head(path, headers=bearer(LOGIN_KEY))
+        get = api.get(path)
+        head = api.client.head(path, headers=bearer(LOGIN_KEY))
         assert (head.status_code, head.content_type) == (get.status_code, get.content_type)
         assert head.data == b""
 
@@ -178,29 +178,31 @@ def test_head_is_get_without_a_body(door: Door) -> None:
         "\xe0\xa4\xb9 " + LOGIN_KEY,
     ],
 )
-def test_without_a_known_key_nothing_is_told(door: Door, authorization: str | None) -> None:
+def test_without_a_known_key_nothing_is_told(api: ApiClient, authorization: str | None) -> None:
     """401 with ``WWW-Authenticate`` on every step, whether or not the id and the body are good."""
-    began = door.asks()
+    began = api.create()
     headers = {} if authorization is None else {"Authorization": authorization}
     shown = f"{VERIFICATIONS}/{began['id']}"
-    answers = [door.client.get(f"{VERIFICATIONS}/{name}", headers=headers) for name in ("x", "y")]
-    answers += [door.client.get(shown, headers=headers)]
-    answers += [door.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})]
-    answers += [door.client.post(VERIFICATIONS, headers=headers, data=b"\xff")]
+    answers = [api.client.get(f"{VERIFICATIONS}/{name}", headers=headers) for name in ("x", "y")]
+    answers += [api.client.get(shown, headers=headers)]
+    answers += [api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})]
+    answers += [api.client.post(VERIFICATIONS, headers=headers, data=b"\xff")]
     answers += [
-        door.client.post(f"{shown}/{step}", headers=headers)
+        api.client.post(f"{shown}/{step}", headers=headers)
         for step in ("checks", "calls", "cancel", "approve")
     ]
-    bodies = [problem(answer, 401, "unauthorized") | {"instance": None} for answer in answers]
+    bodies = [
+        assert_problem(answer, 401, "unauthorized") | {"instance": None} for answer in answers
+    ]
     assert all(body == bodies[0] for body in bodies)
-    assert door.looks(began)["version"] == began["version"]
+    assert api.get_verification(began)["version"] == began["version"]
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
-def test_the_scheme_is_read_in_any_case(door: Door, scheme: str) -> None:
+def test_the_scheme_is_read_in_any_case(api: ApiClient, scheme: str) -> None:
     """RFC 9110, section 11.1."""
     headers = {"Authorization": f"{scheme}{LOGIN_KEY}"}
-    answer = door.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})
+    answer = api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})
     assert answer.status_code == 201
 
 
@@ -212,17 +214,17 @@ def test_a_client_may_have_several_keys(environ: dict[str, str], store: RedisSto
         environ, clients_login_key_sha256=both, clients_bank_key_sha256="ab" * 32
     )
     store.sweep("a dialer")
-    door = Door(create_app(settings, store), store)
-    began = door.asks()
-    assert door.bank().looks(began)["id"] == began["id"]
+    api = ApiClient(create_app(settings, store), store)
+    began = api.create()
+    assert api.as_bank().get_verification(began)["id"] == began["id"]
 
 
-def test_a_fault_of_ours_is_told_without_its_words(door: Door, redis: Redis) -> None:
+def test_a_fault_of_ours_is_told_without_its_words(api: ApiClient, redis: Redis) -> None:
     """A damaged record is a 500 problem that says where to look and nothing else."""
-    began = door.asks(code="1234")
+    began = api.create(code="1234")
     (key,) = redis.scan_iter("*verification:vrf_*")
     redis.hset(key, "encrypted_number", b"\x01 canary of the damage")
-    answer = door.get(f"{VERIFICATIONS}/{began['id']}")
-    body = problem(answer, 500, "internal_error")
+    answer = api.get(f"{VERIFICATIONS}/{began['id']}")
+    body = assert_problem(answer, 500, "internal_error")
     assert "canary" not in answer.text
     assert began["id"] not in body["detail"]

@@ -1,10 +1,10 @@
 """What every answer tells a browser: OWASP ASVS 5.0, section 3.4."""
 
 import pytest
-from api.door import VERIFICATIONS, WEBHOOK, Door, bearer, settings_with
+from api.api_client import VERIFICATIONS, WEBHOOK, ApiClient, bearer, settings_with
 from flask import Response
+from support.service import LOGIN_KEY
 from werkzeug.test import TestResponse
-from world import LOGIN_KEY
 
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
@@ -36,9 +36,9 @@ def has_once(answer: TestResponse, headers: dict[str, str]) -> bool:
         ("POST", WEBHOOK, 401),
     ],
 )
-def test_every_answer_is_safe_to_open(door: Door, method: str, path: str, status: int) -> None:
+def test_every_answer_is_safe_to_open(api: ApiClient, method: str, path: str, status: int) -> None:
     """Refusals too; and whoever came over TLS stays on it for a year."""
-    answer = door.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+    answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
     assert answer.status_code == status
     assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
 

@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from api.door import WEBHOOK, Door, HandDialer, bearer
+from api.api_client import WEBHOOK, ApiClient, ManualDialer, bearer
 from redis import Redis
-from world import ASHA, BRIDGE, PATH_TOKEN, RING_KEY, WEBHOOK_SECRET
+from support.service import ASHA, BRIDGE, PATH_TOKEN, RING_KEY, WEBHOOK_SECRET
 
 from otpvoice.app import create_service
 from otpvoice.core.keys import KeyRing
@@ -18,60 +18,60 @@ RING = KeyRing([base64.b64decode(RING_KEY)])
 
 
 @pytest.fixture
-def call(door: Door, dialer: HandDialer, settings: Settings) -> Call:
+def call(api: ApiClient, dialer: ManualDialer, settings: Settings) -> Call:
     """A trial's, that the provider took."""
-    begun = create_service(settings, door.store).create_live_test("login", CreateRequest(ASHA))
-    dialer.places(provider_id="their-id")
+    begun = create_service(settings, api.store).create_live_test("login", CreateRequest(ASHA))
+    dialer.place(provider_id="their-id")
     return begun.calls[0]
 
 
-def heard(door: Door, call: Call) -> list[CapturedCallback]:
+def heard(api: ApiClient, call: Call) -> list[CapturedCallback]:
     """What is kept of callbacks."""
-    kept = [decrypt_exchange(RING, call.id, sealed) for _, sealed in door.store.overheard(call.id)]
+    kept = [decrypt_exchange(RING, call.id, sealed) for _, sealed in api.store.overheard(call.id)]
     return [each for each in kept if isinstance(each, CapturedCallback)]
 
 
-def test_a_callback_is_kept_word_by_word(door: Door, call: Call) -> None:
+def test_a_callback_is_kept_word_by_word(api: ApiClient, call: Call) -> None:
     """Method, type, scheme, query and body; with what it did."""
     members = {"mid": "their-id", "status": "ANSWER", "to": int(ASHA[1:])}
-    assert door.calls_back(**members).status_code == 200
-    (only,) = heard(door, call)
+    assert api.send_callback(**members).status_code == 200
+    (only,) = heard(api, call)
     assert (only.method, only.content_type, only.scheme) == ("POST", "application/json", "Bearer")
     assert (only.has_path_token, only.query, only.match) == (False, "", "applied")
     assert ASHA[1:].encode() in only.body
     assert WEBHOOK_SECRET not in _all_of(only)
 
 
-def test_by_path_and_query_too(door: Door, call: Call) -> None:
+def test_by_path_and_query_too(api: ApiClient, call: Call) -> None:
     """That a secret was in the address is kept, and not the secret."""
     url = f"{WEBHOOK}/{PATH_TOKEN}?id=their-id&status=BUSY"
-    assert door.client.get(url).status_code == 200
-    (only,) = heard(door, call)
+    assert api.client.get(url).status_code == 200
+    (only,) = heard(api, call)
     assert (only.method, only.scheme, only.has_path_token) == ("GET", "", True)
     assert only.query == "id=their-id&status=BUSY"
     assert PATH_TOKEN not in _all_of(only)
 
 
-def test_the_wrong_time_zone_is_kept(door: Door, call: Call) -> None:
+def test_the_wrong_time_zone_is_kept(api: ApiClient, call: Call) -> None:
     """A callback that is nobody's because of its time is just what a trial wants to know."""
     members = {"bridge": BRIDGE, "to": ASHA, "start_at": "2001-01-01 00:00:00", "status": "ANSWER"}
-    assert door.calls_back(**members).status_code == 200
-    assert [each.match for each in heard(door, call)] == ["clock"]
+    assert api.send_callback(**members).status_code == 200
+    assert [each.match for each in heard(api, call)] == ["clock"]
 
 
-def test_nothing_else_is_kept(door: Door, dialer: HandDialer, redis: Redis) -> None:
+def test_nothing_else_is_kept(api: ApiClient, dialer: ManualDialer, redis: Redis) -> None:
     """Neither of another call, nor of a stranger's message."""
-    door.asks()
-    dialer.places(provider_id="their-id")
-    assert door.calls_back(id="their-id", status="ANSWER").status_code == 200
-    assert door.client.post(WEBHOOK, json={"id": "x"}, headers=bearer("x")).status_code == 401
+    api.create()
+    dialer.place(provider_id="their-id")
+    assert api.send_callback(id="their-id", status="ANSWER").status_code == 200
+    assert api.client.post(WEBHOOK, json={"id": "x"}, headers=bearer("x")).status_code == 401
     assert [*redis.scan_iter("*overheard:*")] == []
 
 
-def test_no_client_can_ask_for_a_trial(door: Door) -> None:
+def test_no_client_can_ask_for_a_trial(api: ApiClient) -> None:
     """It is the operator's: the contract knows no such member."""
-    assert door.creates(trial=True).status_code == 422
-    assert door.creates(is_trial=True).status_code == 422
+    assert api.create_response(trial=True).status_code == 422
+    assert api.create_response(is_trial=True).status_code == 422
 
 
 def _all_of(callback: CapturedCallback) -> str:

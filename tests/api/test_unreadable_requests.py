@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from api.door import JSON, VERIFICATIONS, WEBHOOK
+from api.api_client import JSON, VERIFICATIONS, WEBHOOK
 from api.test_safe_headers import USUAL
-from api.wire import CREATE, Reply, Served, head, post, serving
 from redis import Redis
-from world import LOGIN_KEY, PATH_TOKEN
+from support.raw_http import CREATE, RawResponse, ServedApi, head, post, serving_api
+from support.service import LOGIN_KEY, PATH_TOKEN
 
 from otpvoice.store.redis_store import RedisStore
 
@@ -27,18 +27,18 @@ def _dialer_is_alive(store: RedisStore) -> None:
 
 
 @pytest.fixture(scope="module")
-def behind_tls(environ: dict[str, str], served: Served) -> Served:
+def behind_tls(environ: dict[str, str], served: ServedApi) -> ServedApi:
     """The API of these tests, whose public address is https."""
     assert environ["OTPVOICE_SERVER_PUBLIC_URL"].startswith("https:")
     return served
 
 
-def everything_said(served: Served, *parts: bytes) -> bytes:
+def everything_said(served: ServedApi, *parts: bytes) -> bytes:
     """All that comes back until the connection is closed."""
-    with served.line() as line:
-        line.says(*parts)
-        line.ends()
-        return line.hears_all()
+    with served.connect() as line:
+        line.send(*parts)
+        line.shutdown_write()
+        return line.read_all()
 
 
 def is_refused_once(said: bytes, status: int) -> bool:
@@ -84,7 +84,7 @@ def is_refused_once(said: bytes, status: int) -> bool:
     ids=lambda request_bytes: repr(request_bytes[130:200]),
 )
 def test_where_a_body_ends_is_never_guessed(
-    behind_tls: Served, redis: Redis, request_bytes: bytes
+    behind_tls: ServedApi, redis: Redis, request_bytes: bytes
 ) -> None:
     """400, nothing begins, and what comes behind it is not read (RFC 9112, section 11.2)."""
     before = redis.dbsize()
@@ -93,7 +93,7 @@ def test_where_a_body_ends_is_never_guessed(
 
 
 @pytest.mark.parametrize("coding", ["xchunked", "chunked;q=1", "cow", ""])
-def test_an_unknown_coding(behind_tls: Served, coding: str) -> None:
+def test_an_unknown_coding(behind_tls: ServedApi, coding: str) -> None:
     """501 (RFC 9112, section 6.1)."""
     said = everything_said(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
     assert is_refused_once(said, 501)
@@ -113,7 +113,7 @@ def test_an_unknown_coding(behind_tls: Served, coding: str) -> None:
 )
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}", "/nowhere"])
 def test_coded_body_is_refused_with_501(
-    behind_tls: Served, redis: Redis, path: str, codings: list[str]
+    behind_tls: ServedApi, redis: Redis, path: str, codings: list[str]
 ) -> None:
     """No coding but ``chunked`` is removed, so the body is never read as another one."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
@@ -124,21 +124,23 @@ def test_coded_body_is_refused_with_501(
 
 
 @pytest.mark.parametrize("codings", [["gzip, chunked"], ["gzip", "chunked"], ["identity, chunked"]])
-def test_coded_body_with_length_is_refused_with_400(behind_tls: Served, codings: list[str]) -> None:
+def test_coded_body_with_length_is_refused_with_400(
+    behind_tls: ServedApi, codings: list[str]
+) -> None:
     """Two lengths come first (RFC 9112, section 6.3)."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
     said = everything_said(behind_tls, post(*fields, SIZED), ALL, HIDDEN)
     assert is_refused_once(said, 400)
 
 
-def test_chunked_in_any_case_is_read(behind_tls: Served) -> None:
+def test_chunked_in_any_case_is_read(behind_tls: ServedApi) -> None:
     """The one coding that is removed."""
-    assert behind_tls.told(post("Transfer-Encoding: CHUNKed"), ALL).status in {200, 201}
+    assert behind_tls.send(post("Transfer-Encoding: CHUNKed"), ALL).status in {200, 201}
 
 
-def test_an_underscore_hides_no_coding(behind_tls: Served, redis: Redis) -> None:
+def test_an_underscore_hides_no_coding(behind_tls: ServedApi, redis: Redis) -> None:
     """Transfer_Encoding is dropped: it is not the header that a proxy has judged."""
-    reply = behind_tls.told(post("Transfer_Encoding: chunked", "Content-Length: 0"))
+    reply = behind_tls.send(post("Transfer_Encoding: chunked", "Content-Length: 0"))
     assert reply.is_problem(422, "invalid_request")
     assert not list(redis.scan_iter("*verification:*"))
 
@@ -166,7 +168,7 @@ def test_an_underscore_hides_no_coding(behind_tls: Served, redis: Redis) -> None
     ],
     ids=lambda request_bytes: repr(request_bytes[:60]),
 )
-def test_what_is_no_request(behind_tls: Served, request_bytes: bytes) -> None:
+def test_what_is_no_request(behind_tls: ServedApi, request_bytes: bytes) -> None:
     """400, whatever version, octet or member it stumbles over."""
     assert is_refused_once(everything_said(behind_tls, request_bytes, HIDDEN), 400)
 
@@ -182,24 +184,24 @@ def test_what_is_no_request(behind_tls: Served, request_bytes: bytes) -> None:
     ],
     ids=["line", "query", "header", "headers", "dropped headers"],
 )
-def test_too_much_of_a_head(behind_tls: Served, request_bytes: bytes, status: int) -> None:
+def test_too_much_of_a_head(behind_tls: ServedApi, request_bytes: bytes, status: int) -> None:
     """Bounded in line, header and number of headers; who goes beyond is told."""
     said = everything_said(behind_tls, request_bytes)
     assert is_refused_once(said, status) if status != 200 else said.startswith(b"HTTP/1.1 200")
 
 
-def test_endless_headers(behind_tls: Served) -> None:
+def test_endless_headers(behind_tls: ServedApi) -> None:
     """Hung up on while they still come, at half a megabyte."""
-    with behind_tls.line() as line:
-        line.says(head("GET /healthz HTTP/1.1")[:-2])
+    with behind_tls.connect() as line:
+        line.send(head("GET /healthz HTTP/1.1")[:-2])
         with pytest.raises(ConnectionError):
-            line.says(b"X: %b\r\n" % (b"a" * 8000) * 2000)
+            line.send(b"X: %b\r\n" % (b"a" * 8000) * 2000)
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/healthz", "/healthz#x", "/healthz?a=%00"])
-def test_an_address_in_another_form(behind_tls: Served, target: str) -> None:
+def test_an_address_in_another_form(behind_tls: ServedApi, target: str) -> None:
     """Absolute form is to be understood (RFC 9112, section 3.2.2); its host is not believed."""
-    reply = behind_tls.told(head(f"GET {target} HTTP/1.1"))
+    reply = behind_tls.send(head(f"GET {target} HTTP/1.1"))
     assert (reply.status, reply.document) == (200, {"status": "ok"})
 
 
@@ -209,7 +211,7 @@ def test_an_address_in_another_form(behind_tls: Served, target: str) -> None:
 )
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), (VERIFICATIONS, 401)])
 def test_one_request_has_one_answer(
-    behind_tls: Served, path: str, status: int, broken: bytes
+    behind_tls: ServedApi, path: str, status: int, broken: bytes
 ) -> None:
     """Also where the body, which nobody read before answering, turns out to be broken."""
     said = everything_said(behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN)
@@ -232,12 +234,12 @@ def test_one_request_has_one_answer(
         "X-HTTP-Method-Override: DELETE",
     ],
 )
-def test_no_header_of_a_proxy_is_believed(behind_tls: Served, header: str) -> None:
+def test_no_header_of_a_proxy_is_believed(behind_tls: ServedApi, header: str) -> None:
     """A neighbour's neither: the path stays the path, and addresses are those of the settings."""
-    reply: Reply = behind_tls.told(post(SIZED, header), CREATE)
+    reply: RawResponse = behind_tls.send(post(SIZED, header), CREATE)
     assert reply.status in {200, 201}
     assert reply.headers["location"].startswith("https://otp.example.com/v1/verifications/vrf_")
-    assert behind_tls.told(head("GET /nowhere HTTP/1.1", header)).status == 404
+    assert behind_tls.send(head("GET /nowhere HTTP/1.1", header)).status == 404
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +248,7 @@ def log_of_refusals(
 ) -> list[dict[str, Any]]:
     """What a process logs that got nothing but what it could not read."""
     path = tmp_path_factory.mktemp("refusals") / "log"
-    with serving(environ, path) as served:
+    with serving_api(environ, path) as served:
         for request_bytes in (
             f"GET {WEBHOOK}/{PATH_TOKEN}\r\n\r\n".encode(),
             head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", f"Author ization: {LOGIN_KEY}"),

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from api.door import Door, problem
+from api.api_client import ApiClient, assert_problem
 from msgspec import Meta, Struct
 
 from otpvoice.api.validation import type_faults, unknown_members
@@ -12,9 +12,9 @@ from otpvoice.core.requests import RequestBody
 UNKNOWN = "vrf_" + "0" * 32
 
 
-def faults(door: Door, path: str, members: Any) -> dict[str, str]:
+def faults(api: ApiClient, path: str, members: Any) -> dict[str, str]:
     """What is said of each member, by its pointer."""
-    body = problem(door.post(path, members), 422, "invalid_request")
+    body = assert_problem(api.post(path, members), 422, "invalid_request")
     assert (
         body["detail"] == "; ".join(f"{e['pointer']} {e['detail']}" for e in body["errors"]) + "."
     )
@@ -28,9 +28,11 @@ STRINGS = ("name", "code")
 
 @pytest.mark.parametrize("member", STRINGS)
 @pytest.mark.parametrize("value", [471102, 1.5, True, [], ["471102"], {}, {"a": "b"}])
-def test_member_that_is_no_string_is_said_to_be_one(door: Door, member: str, value: Any) -> None:
+def test_member_that_is_no_string_is_said_to_be_one(
+    api: ApiClient, member: str, value: Any
+) -> None:
     """Not "expected `str | null`"."""
-    found = faults(door, "/v1/verifications", {"to": "+919876543210", member: value})
+    found = faults(api, "/v1/verifications", {"to": "+919876543210", member: value})
     assert found == {f"/{member}": "must be a string"}
 
 
@@ -54,16 +56,16 @@ def test_member_that_is_no_string_is_said_to_be_one(door: Door, member: str, val
     ],
 )
 def test_wrong_member_says_what_it_must_be(
-    door: Door, member: str, value: Any, detail: str
+    api: ApiClient, member: str, value: Any, detail: str
 ) -> None:
     """With its range and its words; the value is not repeated."""
-    found = faults(door, "/v1/verifications", {"to": "+919876543210"} | {member: value})
+    found = faults(api, "/v1/verifications", {"to": "+919876543210"} | {member: value})
     assert found == {f"/{member}": detail}
 
 
-def test_all_wrong_types_are_reported_at_once(door: Door) -> None:
+def test_all_wrong_types_are_reported_at_once(api: ApiClient) -> None:
     """One request is enough to find them all."""
-    found = faults(door, "/v1/verifications", {"ttl": "x", "route": 5, "name": [], "code": 471102})
+    found = faults(api, "/v1/verifications", {"ttl": "x", "route": 5, "name": [], "code": 471102})
     assert found == {
         "/to": "is missing",
         "/ttl": "must be a whole number from 60 to 600",
@@ -86,10 +88,10 @@ def test_all_wrong_types_are_reported_at_once(door: Door) -> None:
     ],
 )
 def test_steps_say_it_in_the_same_words(
-    door: Door, step: str, members: Any, expected: dict[str, str]
+    api: ApiClient, step: str, members: Any, expected: dict[str, str]
 ) -> None:
     """Each body is read by the same mechanism."""
-    assert faults(door, f"/v1/verifications/{door.asks()['id']}/{step}", members) == expected
+    assert faults(api, f"/v1/verifications/{api.create()['id']}/{step}", members) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,9 @@ def test_steps_say_it_in_the_same_words(
         ("call-after", "call_after"),
     ],
 )
-def test_unknown_member_names_the_one_that_was_meant(door: Door, name: str, meant: str) -> None:
+def test_unknown_member_names_the_one_that_was_meant(api: ApiClient, name: str, meant: str) -> None:
     """A typo and another spelling."""
-    found = faults(door, "/v1/verifications", {"to": "+919876543210", name: 1})
+    found = faults(api, "/v1/verifications", {"to": "+919876543210", name: 1})
     assert found == {f"/{name}": f"is unknown; did you mean {meant}?"}
 
 

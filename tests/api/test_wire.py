@@ -4,11 +4,11 @@ import gzip
 import json
 
 import pytest
-from api.door import UNKNOWN, VERIFICATIONS, WEBHOOK
-from api.wire import CREATE, Reply, Served, chunked, head, post
+from api.api_client import UNKNOWN, VERIFICATIONS, WEBHOOK
 from redis import Redis
-from stopwatch import takes_within
-from world import LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRET
+from support.raw_http import CREATE, RawResponse, ServedApi, chunked, head, post
+from support.service import LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRET
+from support.timing import finishes_within
 
 from otpvoice.store.redis_store import RedisStore
 
@@ -29,49 +29,49 @@ def of_size(size: int) -> bytes:
     return CREATE + b" " * (size - len(CREATE))
 
 
-def is_created(reply: Reply) -> bool:
+def is_created(reply: RawResponse) -> bool:
     """Whether a verification began."""
     return reply.status == 201 and reply.document["status"] == "pending"
 
 
-def test_a_told_length(served: Served) -> None:
+def test_a_told_length(served: ServedApi) -> None:
     """The plain case; the bound itself is within it."""
-    assert is_created(served.told(post(f"Content-Length: {BOUND}"), of_size(BOUND)))
+    assert is_created(served.send(post(f"Content-Length: {BOUND}"), of_size(BOUND)))
 
 
-def test_one_byte_too_much(served: Served) -> None:
+def test_one_byte_too_much(served: ServedApi) -> None:
     """413."""
-    reply = served.told(post(f"Content-Length: {BOUND + 1}"), of_size(BOUND + 1))
+    reply = served.send(post(f"Content-Length: {BOUND + 1}"), of_size(BOUND + 1))
     assert reply.is_problem(413, "body_too_large")
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, BOUND])
-def test_chunks_within_the_bound(served: Served, size: int) -> None:
+def test_chunks_within_the_bound(served: ServedApi, size: int) -> None:
     """Read whole, however it is cut."""
-    assert is_created(served.told(post(CHUNKED), chunked(of_size(BOUND), size)))
+    assert is_created(served.send(post(CHUNKED), chunked(of_size(BOUND), size)))
 
 
 @pytest.mark.parametrize("size", [BOUND + 1, BOUND + 2, 2 * BOUND, 300 * KIB])
-def test_chunks_beyond_the_bound(served: Served, redis: Redis, size: int) -> None:
+def test_chunks_beyond_the_bound(served: ServedApi, redis: Redis, size: int) -> None:
     """413 though what was read up to the bound would be a good create; nothing is begun."""
-    with served.line() as line:
-        line.says(post(CHUNKED), chunked(of_size(size), 4096))
-        assert line.hears().is_problem(413, "body_too_large")
+    with served.connect() as line:
+        line.send(post(CHUNKED), chunked(of_size(size), 4096))
+        assert line.read_response().is_problem(413, "body_too_large")
     assert not list(redis.scan_iter("*verification:*"))
 
 
-def test_endless_chunks(served: Served) -> None:
+def test_endless_chunks(served: ServedApi) -> None:
     """Answered while they still come, and hung up on."""
-    with served.line() as line:
-        line.says(post(CHUNKED), *[b"%x\r\n%b\r\n" % (KIB, b" " * KIB)] * 200)
-        assert line.hears().is_problem(413, "body_too_large")
-        assert line.is_hung_up()
+    with served.connect() as line:
+        line.send(post(CHUNKED), *[b"%x\r\n%b\r\n" % (KIB, b" " * KIB)] * 200)
+        assert line.read_response().is_problem(413, "body_too_large")
+        assert line.is_closed()
 
 
 @pytest.mark.parametrize("ending", [b"0\r\n\r\n", b"0\r\nX-Checksum: x\r\n\r\n"])
-def test_no_chunk_is_no_body(served: Served, ending: bytes) -> None:
+def test_no_chunk_is_no_body(served: ServedApi, ending: bytes) -> None:
     """An empty body has no type to judge: the member is missing."""
-    reply = served.told(post(CHUNKED, content_type="text/plain"), ending)
+    reply = served.send(post(CHUNKED, content_type="text/plain"), ending)
     assert reply.is_problem(422, "invalid_request")
     assert reply.document["errors"][0]["pointer"] == "/to"
 
@@ -87,13 +87,13 @@ def test_no_chunk_is_no_body(served: Served, ending: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}"])
-def test_broken_chunks(served: Served, path: str, body: bytes) -> None:
+def test_broken_chunks(served: ServedApi, path: str, body: bytes) -> None:
     """400, never 500, and the connection ends: nobody knows where the next request begins."""
-    with served.line() as line:
-        line.says(post(CHUNKED, path=path), body)
-        line.ends()
-        assert line.hears().is_problem(400, "invalid_request")
-        assert line.is_hung_up()
+    with served.connect() as line:
+        line.send(post(CHUNKED, path=path), body)
+        line.shutdown_write()
+        assert line.read_response().is_problem(400, "invalid_request")
+        assert line.is_closed()
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_broken_chunks(served: Served, path: str, body: bytes) -> None:
         ("Content-Length: 10", b""),
     ],
 )
-def test_a_body_that_is_cut_off(served: Served, redis: Redis, header: str, body: bytes) -> None:
+def test_a_body_that_is_cut_off(served: ServedApi, redis: Redis, header: str, body: bytes) -> None:
     """400 and nothing is begun: what came is not what was meant (RFC 9112, section 8)."""
-    with served.line() as line:
-        line.says(post(header), body)
-        line.ends()
-        assert line.hears().is_problem(400, "invalid_request")
+    with served.connect() as line:
+        line.send(post(header), body)
+        line.shutdown_write()
+        assert line.read_response().is_problem(400, "invalid_request")
     assert not list(redis.scan_iter("*verification:*"))
 
 
@@ -126,35 +126,35 @@ def test_a_body_that_is_cut_off(served: Served, redis: Redis, header: str, body:
         (post(GIGABYTE, path="/nowhere"), 404),
     ],
 )
-def test_a_gigabyte_that_never_comes(served: Served, request_head: bytes, status: int) -> None:
+def test_a_gigabyte_that_never_comes(served: ServedApi, request_head: bytes, status: int) -> None:
     """Answered at once: nobody waits for it."""
-    with takes_within(1):
-        assert served.told(request_head).status == status
+    with finishes_within(1):
+        assert served.send(request_head).status == status
 
 
-def test_a_gigabyte_is_not_waited_for(served: Served) -> None:
+def test_a_gigabyte_is_not_waited_for(served: ServedApi) -> None:
     """Who keeps the connection open without sending it is hung up on within seconds."""
-    with served.line() as line:
-        line.says(post(GIGABYTE))
-        assert line.hears().is_problem(413, "body_too_large")
-        with served.line() as other:
-            other.says(head("GET /healthz HTTP/1.1"))
-            assert other.hears("GET").status == 200
-        assert line.is_hung_up()
+    with served.connect() as line:
+        line.send(post(GIGABYTE))
+        assert line.read_response().is_problem(413, "body_too_large")
+        with served.connect() as other:
+            other.send(head("GET /healthz HTTP/1.1"))
+            assert other.read_response("GET").status == 200
+        assert line.is_closed()
 
 
-def test_a_gzip_bomb_is_not_unpacked(served: Served) -> None:
+def test_a_gzip_bomb_is_not_unpacked(served: ServedApi) -> None:
     """415: 10 MiB of blanks in 10 KiB are not looked at."""
     bomb = gzip.compress(CREATE + b" " * 10 * KIB * KIB)
     assert len(bomb) < BOUND
-    reply = served.told(post(f"Content-Length: {len(bomb)}", "Content-Encoding: gzip"), bomb)
+    reply = served.send(post(f"Content-Length: {len(bomb)}", "Content-Encoding: gzip"), bomb)
     assert reply.is_problem(415, "unsupported_media_type")
 
 
-def test_a_connection_is_kept(served: Served) -> None:
+def test_a_connection_is_kept(served: ServedApi) -> None:
     """One request after the other, the refused ones with an unread body among them."""
     unread = b"x" * 5000
-    with served.line() as line:
+    with served.connect() as line:
         for request, status in [
             (post(f"Content-Length: {len(CREATE)}") + CREATE, 201),
             (post(f"Content-Length: {len(unread)}", key="unknown") + unread, 401),
@@ -163,16 +163,16 @@ def test_a_connection_is_kept(served: Served) -> None:
             (post(CHUNKED) + chunked(CREATE, 3), 200),
             (post("Content-Length: 0"), 422),
         ]:
-            line.says(request)
-            assert line.hears().status == status
+            line.send(request)
+            assert line.read_response().status == status
 
 
-def test_a_get_may_have_a_body(served: Served) -> None:
+def test_a_get_may_have_a_body(served: ServedApi) -> None:
     """Nothing reads it, and the next request is not taken for it."""
-    with served.line() as line:
+    with served.connect() as line:
         for _ in range(2):
-            line.says(head("GET /healthz HTTP/1.1", "Content-Length: 9"), b"GET / HTT")
-            assert line.hears("GET").document == {"status": "ok"}
+            line.send(head("GET /healthz HTTP/1.1", "Content-Length: 9"), b"GET / HTT")
+            assert line.read_response("GET").document == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_a_get_may_have_a_body(served: Served) -> None:
         ([], 401),
     ],
 )
-def test_the_key_as_it_is_sent(served: Served, headers: list[str], status: int) -> None:
+def test_the_key_as_it_is_sent(served: ServedApi, headers: list[str], status: int) -> None:
     """Any bytes, case and blanks; two of them are none."""
-    reply = served.told(head(f"GET {VERIFICATIONS}/{UNKNOWN} HTTP/1.1", *headers))
+    reply = served.send(head(f"GET {VERIFICATIONS}/{UNKNOWN} HTTP/1.1", *headers))
     assert reply.status == status
     assert ("www-authenticate" in reply.headers) == (status == 401)
 
@@ -204,10 +204,10 @@ def test_the_key_as_it_is_sent(served: Served, headers: list[str], status: int) 
         ([], None),
     ],
 )
-def test_a_request_id_over_the_wire(served: Served, sent: list[str], kept: str | None) -> None:
+def test_a_request_id_over_the_wire(served: ServedApi, sent: list[str], kept: str | None) -> None:
     """Taken over once and well-formed, else ours."""
     for target in ("/healthz", "/nowhere", f"{VERIFICATIONS}/{UNKNOWN}"):
-        found = served.told(head(f"GET {target} HTTP/1.1", *sent)).headers["request-id"]
+        found = served.send(head(f"GET {target} HTTP/1.1", *sent)).headers["request-id"]
         assert found == kept if kept else len(found) == 32
 
 
@@ -215,9 +215,9 @@ def test_a_request_id_over_the_wire(served: Served, sent: list[str], kept: str |
     "target",
     ["//v1//verifications", "/v1/verifications/", "/v1/../v1/verifications", "/v1/./verifications"],
 )
-def test_an_address_is_taken_as_it_is(served: Served, target: str) -> None:
+def test_an_address_is_taken_as_it_is(served: ServedApi, target: str) -> None:
     """404: nothing is mended, nobody is sent elsewhere."""
-    reply = served.told(post("Content-Length: 0", path=target))
+    reply = served.send(post("Content-Length: 0", path=target))
     assert reply.is_problem(404, "not_found")
     assert "location" not in reply.headers
 
@@ -229,19 +229,19 @@ def test_an_address_is_taken_as_it_is(served: Served, target: str) -> None:
         *("http://otp.example.com//metrics", "//metrics?a=/metrics"),
     ],
 )
-def test_address_with_odd_slashes_names_the_right_one(served: Served, target: str) -> None:
+def test_address_with_odd_slashes_names_the_right_one(served: ServedApi, target: str) -> None:
     """In the detail of the 404."""
     path = target.removeprefix("http://otp.example.com").partition("?")[0]
     meant = f"/{'/'.join(filter(None, path.split('/')))}"
-    reply = served.told(head(f"GET {target} HTTP/1.1"))
+    reply = served.send(head(f"GET {target} HTTP/1.1"))
     assert reply.is_problem(404, "not_found")
     assert reply.document["detail"].endswith(f"Did you mean {meant}?")
 
 
 @pytest.mark.parametrize("target", ["/%68ealthz", "/metric%73", "/metrics%2f", "/%6D%65trics"])
-def test_escaped_address_is_unknown(served: Served, target: str) -> None:
+def test_escaped_address_is_unknown(served: ServedApi, target: str) -> None:
     """A proxy's rule for the plain address would be passed."""
-    assert served.told(head(f"GET {target} HTTP/1.1")).is_problem(404, "not_found")
+    assert served.send(head(f"GET {target} HTTP/1.1")).is_problem(404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -255,40 +255,40 @@ def test_escaped_address_is_unknown(served: Served, target: str) -> None:
     ],
 )
 def test_escaped_parameter_and_absolute_form_are_read(
-    served: Served, target: str, status: int
+    served: ServedApi, target: str, status: int
 ) -> None:
     """Only the address itself has one spelling; callers may escape an id or a token."""
-    reply = served.told(head(f"GET {target} HTTP/1.1"))
+    reply = served.send(head(f"GET {target} HTTP/1.1"))
     assert (reply.status, "location" in reply.headers) == (status, False)
 
 
-def test_head_has_no_body(served: Served) -> None:
+def test_head_has_no_body(served: ServedApi) -> None:
     """The connection goes on right after its headers."""
-    with served.line() as line:
+    with served.connect() as line:
         for target, status in [("/readyz", 200), ("/nowhere", 404)]:
-            line.says(head(f"HEAD {target} HTTP/1.1"))
-            reply = line.hears("HEAD")
+            line.send(head(f"HEAD {target} HTTP/1.1"))
+            reply = line.read_response("HEAD")
             assert (reply.status, reply.body) == (status, b"")
             assert int(reply.headers["content-length"]) > 0
-        line.says(head("GET /healthz HTTP/1.1"))
-        assert line.hears("GET").status == 200
+        line.send(head("GET /healthz HTTP/1.1"))
+        assert line.read_response("GET").status == 200
 
 
-def test_expecting_to_continue(served: Served) -> None:
+def test_expecting_to_continue(served: ServedApi) -> None:
     """The body is asked for, and read."""
-    with served.line() as line:
-        line.says(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
-        line.says(CREATE)
-        assert is_created(line.hears())
+    with served.connect() as line:
+        line.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
+        line.send(CREATE)
+        assert is_created(line.read_response())
 
 
-def test_a_callback_over_the_wire(served: Served, store: RedisStore) -> None:
+def test_a_callback_over_the_wire(served: ServedApi, store: RedisStore) -> None:
     """Chunked, with the secret in any of its two places, as some vendors send it."""
     body = chunked(json.dumps({"id": "call_x", "status": "BUSY"}).encode(), 5)
     for request in (
         post(CHUNKED, path=f"{WEBHOOK}/{PATH_TOKEN}", key="x"),
         post(CHUNKED, path=WEBHOOK, key=WEBHOOK_SECRET, content_type="text/plain"),
     ):
-        reply = served.told(request, body)
+        reply = served.send(request, body)
         assert (reply.status, reply.body) == (200, b'{"status":"ok"}')
     assert store.health().dialers == 1

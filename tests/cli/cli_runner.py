@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from api.door import Door, HandDialer
+from api.api_client import ApiClient, ManualDialer
 from click.testing import CliRunner, Result
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.cli import main
 from otpvoice.cli.request import HttpRequest
@@ -65,7 +65,7 @@ def run_as_operator(environ: Mapping[str, str], *words: str, stdin: str = "") ->
     return done
 
 
-def report_answered(door: Door, claim: Claim) -> None:
+def report_answered(api: ApiClient, claim: Claim) -> None:
     """The provider's news: somebody listened for seven seconds."""
     report = Report(
         fingerprint=claim.call_id,
@@ -79,17 +79,19 @@ def report_answered(door: Door, claim: Claim) -> None:
         raw="ANSWER",
         duration=7,
     )
-    assert door.store.settle(report).call_status is CallStatus.ANSWERED
+    assert api.store.settle(report).call_status is CallStatus.ANSWERED
 
 
-def call_number(door: Door, dialer: HandDialer, times: int, to: str = ASHA) -> list[dict[str, Any]]:
+def call_number(
+    api: ApiClient, dialer: ManualDialer, times: int, to: str = ASHA
+) -> list[dict[str, Any]]:
     """A phone that rang and was answered, the last time a minute ago; the newest comes last."""
-    door.later(-61 * times)
+    api.advance_time(-61 * times)
     begun = []
     for i in range(times):
-        begun.append(door.asks(to, reference=f"login-{i}", code=CODE, ttl=600))
-        report_answered(door, dialer.places())
-        door.later(61)
+        begun.append(api.create(to, reference=f"login-{i}", code=CODE, ttl=600))
+        report_answered(api, dialer.place())
+        api.advance_time(61)
     return begun
 
 

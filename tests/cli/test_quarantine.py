@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from api.door import Door, HandDialer, settings_with
+from api.api_client import ApiClient, ManualDialer, settings_with
 from cli.cli_runner import run_as_operator
 from redis import Redis
 
@@ -21,22 +21,22 @@ def warnings(environ: dict[str, str]) -> dict[str, str]:
     return {each.subject: str(each) for each in found if each.level is Level.WARNING}
 
 
-def test_doctor_lists_unreadable_records(environ: dict[str, str], door: Door) -> None:
+def test_doctor_lists_unreadable_records(environ: dict[str, str], api: ApiClient) -> None:
     """Which one, what is wrong, and where it is kept."""
-    call = door.asks()["calls"][0]["id"]
-    door.store.redis.hset(f"{{otpvoice}}:call:{call}", "due_at", "soon")
-    door.store.claim(200)
+    call = api.create()["calls"][0]["id"]
+    api.store.redis.hset(f"{{otpvoice}}:call:{call}", "due_at", "soon")
+    api.store.claim(200)
     told = warnings(environ)["quarantine"]
     assert f"call:{call} (unreadable due_at)" in told
     assert f"{{otpvoice}}:quarantined:call:{call}" in told
 
 
 def test_doctor_lists_undialable_calls(
-    environ: dict[str, str], door: Door, dialer: HandDialer
+    environ: dict[str, str], api: ApiClient, dialer: ManualDialer
 ) -> None:
     """Which one, what is missing, and what to do."""
-    call = door.asks()["calls"][0]["id"]
-    door.store.report_undialable(dialer.claims(), "no adapter for the route sip")
+    call = api.create()["calls"][0]["id"]
+    api.store.report_undialable(dialer.claim(), "no adapter for the route sip")
     told = warnings(environ)["undialable call"]
     assert f"call:{call} (no adapter for the route sip)" in told
     assert "settings" in told
@@ -60,14 +60,14 @@ def test_doctor_reports_events_that_no_dialer_takes(
     assert ("events of login" in warnings(environ | told)) is late
 
 
-def test_limits_counts_both(environ: dict[str, str], door: Door, dialer: HandDialer) -> None:
+def test_limits_counts_both(environ: dict[str, str], api: ApiClient, dialer: ManualDialer) -> None:
     """For people and for machines; people are told nothing where there is nothing."""
     assert "unreadable" not in run_as_operator(environ, "limits").output
-    door.asks()
-    claim = dialer.claims()
-    door.store.report_undialable(claim, "no adapter for the route sip")
-    door.store.redis.hset(f"{{otpvoice}}:call:{claim.call_id}", "due_at", "soon")
-    door.get(f"/v1/verifications/{claim.verification_id}")
+    api.create()
+    claim = dialer.claim()
+    api.store.report_undialable(claim, "no adapter for the route sip")
+    api.store.redis.hset(f"{{otpvoice}}:call:{claim.call_id}", "due_at", "soon")
+    api.get(f"/v1/verifications/{claim.verification_id}")
     told = run_as_operator(environ, "limits").output
     assert "unreadable records         1 in 15 min" in told
     assert "undialable calls           1 in 15 min" in told

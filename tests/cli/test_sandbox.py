@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 from cli.cli_runner import run_command, start_command
-from system.processes import until
-from world import Phones
+from support.processes import wait_until
+from support.service import SandboxPhones
 
 from otpvoice.cli.sandbox import merge_flows
 from otpvoice.cli.stack import free_port
@@ -63,11 +63,11 @@ class Simulator:
         """Return what a phone hears of a flow."""
         assert self.place(flow_id).ok
         self._calls += 1
-        until(lambda: self._newest() is not None, "the phone to be answered")
+        wait_until(lambda: self._newest() is not None, "the phone to be answered")
         return str(self._newest())
 
     def _newest(self) -> str | None:
-        calls = Phones(self._url).calls(PERSON)
+        calls = SandboxPhones(self._url).calls(PERSON)
         return calls[-1]["spoken"] if len(calls) == self._calls else None
 
     def page(self) -> str:
@@ -88,7 +88,7 @@ def start() -> Iterator[Start]:
             fast = ("--port", port, "--ring", "0.01", "--talk", "5")
             exits.enter_context(start_command("sandbox", *fast, *options, environ=environ))
             simulator = Simulator(f"http://127.0.0.1:{port}")
-            until(simulator.is_up, "the sandbox to answer")
+            wait_until(simulator.is_up, "the sandbox to answer")
             return simulator
 
         yield run

@@ -3,38 +3,40 @@
 from collections.abc import Iterator
 
 import pytest
-from api.door import HandDialer
-from api.wire import Served, serving
-from world import LOGIN_KEY, WIDE_LIMITS
+from api.api_client import ManualDialer
+from support.raw_http import ServedApi, serving_api
+from support.service import LOGIN_KEY, WIDE_LIMITS
 
 from otpvoice.client import Client
 from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture(scope="session")
-def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedApi]:
     """The API over real sockets; only an address may ask twice alone."""
     limits = WIDE_LIMITS | {"OTPVOICE_LIMITS_CALLS_PER_IP": "2/1h"}
-    with serving({**environ, **limits}, tmp_path_factory.mktemp("api") / "log") as running:
+    with serving_api({**environ, **limits}, tmp_path_factory.mktemp("api") / "log") as running:
         yield running
 
 
 @pytest.fixture
-def url(served: Served) -> str:
+def url(served: ServedApi) -> str:
     """Where the API is."""
     return f"http://127.0.0.1:{served.port}"
 
 
 @pytest.fixture
-def dialer(store: RedisStore) -> HandDialer:
+def dialer(store: RedisStore) -> ManualDialer:
     """One that is alive, over an emptied store."""
     store.sweep("a dialer")
-    return HandDialer(store)
+    return ManualDialer(store)
 
 
 @pytest.fixture
-def client(url: str, dialer: HandDialer) -> Iterator[Client]:
+def client(url: str, dialer: ManualDialer) -> Iterator[Client]:
     """A login backend's; somebody is there to dial."""
-    assert dialer.finds_nothing()
+    assert dialer.has_nothing_due()
     with Client(url, LOGIN_KEY) as talking:
         yield talking

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from world import ASHA
+from support.service import ASHA
 
 NOWHERE = 1
 """A port, for tests in which nothing is forwarded."""

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client.front import Fate, fronting, loses, refuses, says, swallows
+from client.faulty_proxy import (
+    Fault,
+    drop_reply,
+    drop_request,
+    reply_problem,
+    reply_with,
+    running_proxy,
+)
 from client.samples import ALLOWED, ENDED, NOWHERE, PENDING
-from world import ASHA, LOGIN_KEY
+from support.service import ASHA, LOGIN_KEY
 
 from otpvoice.client import (
     ApiError,
@@ -32,13 +39,13 @@ from otpvoice.client import (
 CODE = "482913"
 
 
-def asked(*fates: Fate) -> Verification:
+def asked(*fates: Fault) -> Verification:
     """What ``get`` returns when its tries meet these."""
-    with fronting(NOWHERE, *fates) as front, Client(front.url, LOGIN_KEY) as client:
+    with running_proxy(NOWHERE, *fates) as front, Client(front.url, LOGIN_KEY) as client:
         return client.get("vrf_01")
 
 
-def refused(fate: Fate) -> ApiError:
+def refused(fate: Fault) -> ApiError:
     """The error of an answer, which is the same at every try."""
     with pytest.raises(ApiError) as error:
         asked(*[fate] * 3)
@@ -47,14 +54,14 @@ def refused(fate: Fate) -> ApiError:
 
 def test_every_member_is_read() -> None:
     """Times know their zone, calls and steps are typed."""
-    seen = asked(says(200, PENDING))
+    seen = asked(reply_with(200, PENDING))
     assert seen.created_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert seen.expires_in == 287
     (call,) = seen.calls
     assert (call.heard, call.duration) == (True, 12)
     assert call.ended_at == datetime(2026, 1, 1, 0, 0, 20, tzinfo=UTC)
     assert seen.next.call.reason == "call_gap"
-    assert (seen.has_ended, asked(says(200, ENDED)).has_ended) == (False, True)
+    assert (seen.has_ended, asked(reply_with(200, ENDED)).has_ended) == (False, True)
 
 
 def test_a_newer_service_says_more() -> None:
@@ -64,7 +71,7 @@ def test_a_newer_service_says_more() -> None:
     newer["calls"][0] |= {"status": "whispering", "reason": "new_word", "quality": 5}
     newer["next"] |= {"sing": ALLOWED}
     newer["next"]["call"] |= {"reason": "new_word", "since": "yesterday"}
-    seen = asked(says(200, newer))
+    seen = asked(reply_with(200, newer))
     assert (seen.status, seen.channel, seen.has_ended) == ("resting", "flashcall", False)
     assert (seen.calls[0].status, seen.calls[0].reason) == ("whispering", "new_word")
     assert seen.next.call.reason == "new_word"
@@ -72,16 +79,16 @@ def test_a_newer_service_says_more() -> None:
 
 def test_tokens_and_receipts_are_handed_on() -> None:
     """By the answers that have them; None by those that have none."""
-    with fronting(
+    with running_proxy(
         NOWHERE,
-        says(201, PENDING | {"client_token": "vct_01"}),
-        says(200, ENDED | {"valid": True, "receipt": "ey.J.x"}),
-        says(200, PENDING | {"valid": False}),
+        reply_with(201, PENDING | {"client_token": "vct_01"}),
+        reply_with(200, ENDED | {"valid": True, "receipt": "ey.J.x"}),
+        reply_with(200, PENDING | {"valid": False}),
     ) as front:
         client = Client(front.url, LOGIN_KEY)
         begun = client.create(ASHA)
         right, wrong = client.check("vrf_01", CODE), client.check("vrf_01", CODE)
-    assert (begun.client_token, asked(says(200, PENDING)).client_token) == ("vct_01", None)
+    assert (begun.client_token, asked(reply_with(200, PENDING)).client_token) == ("vct_01", None)
     assert (right.valid, right.receipt) == (True, "ey.J.x")
     assert (wrong.valid, wrong.receipt) == (False, None)
 
@@ -89,7 +96,7 @@ def test_tokens_and_receipts_are_handed_on() -> None:
 @pytest.mark.parametrize("valid", ["true", "false", 1, None, {}])
 def test_only_true_is_proof(valid: Any) -> None:
     """Whatever else is true in Python is not."""
-    with fronting(NOWHERE, says(200, ENDED | {"valid": valid})) as front:
+    with running_proxy(NOWHERE, reply_with(200, ENDED | {"valid": valid})) as front:
         assert not Client(front.url, LOGIN_KEY).check("vrf_01", CODE)
 
 
@@ -108,7 +115,7 @@ def test_refusals_of_a_newer_service() -> None:
         (503, "new_word"): Unavailable,
     }
     for (status, code), kind in known.items():
-        error = refused(refuses(status, code, mood="new"))
+        error = refused(reply_problem(status, code, mood="new"))
         assert type(error) is kind
         assert (error.code, error.status, error.request_id) == (code, status, "r-1")
 
@@ -117,54 +124,58 @@ def test_all_evidence_is_read() -> None:
     """And the same in the problem as on the error."""
     fault = {"pointer": "/ttl", "detail": "is wrong", "hint": "new"}
     told = {"errors": [fault], "limit": "calls_per_ip 2/1h", "retry_after": 7}
-    error = refused(refuses(429, "rate_limited", verification=PENDING, **told))
+    error = refused(reply_problem(429, "rate_limited", verification=PENDING, **told))
     assert (error.limit, error.retry_after, error.detail) == ("calls_per_ip 2/1h", 7, "No.")
     assert [(each.pointer, each.detail) for each in error.errors] == [("/ttl", "is wrong")]
-    assert error.verification == asked(says(200, PENDING))
+    assert error.verification == asked(reply_with(200, PENDING))
     assert error.problem.limit == error.limit
 
 
 @pytest.mark.parametrize(
     "fate",
     [
-        says(200, b"<html>", "text/html"),
-        says(200, [PENDING]),
-        says(200, {}),
-        says(200, PENDING | {"calls": None}),
-        says(200, PENDING | {"created_at": "yesterday"}),
-        says(200, PENDING | {"next": {}}),
-        says(404, b"<html>", "text/html"),
-        says(403, {"message": "a firewall"}),
-        says(400, {"title": "another service's"}, "application/problem+json"),
-        says(500, b"", "text/plain"),
+        reply_with(200, b"<html>", "text/html"),
+        reply_with(200, [PENDING]),
+        reply_with(200, {}),
+        reply_with(200, PENDING | {"calls": None}),
+        reply_with(200, PENDING | {"created_at": "yesterday"}),
+        reply_with(200, PENDING | {"next": {}}),
+        reply_with(404, b"<html>", "text/html"),
+        reply_with(403, {"message": "a firewall"}),
+        reply_with(400, {"title": "another service's"}, "application/problem+json"),
+        reply_with(500, b"", "text/plain"),
     ],
 )
-def test_what_is_not_ours(fate: Fate) -> None:
+def test_what_is_not_ours(fate: Fault) -> None:
     """Told as what it is, after one try."""
     with (
-        fronting(NOWHERE, fate) as front,
+        running_proxy(NOWHERE, fate) as front,
         pytest.raises(UnexpectedAnswer, match="is this an otpvoice service"),
     ):
         Client(front.url, LOGIN_KEY).get("vrf_01")
-    assert len(front.heard) == 1
+    assert len(front.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_no_redirect_is_followed(status: int) -> None:
     """Neither code nor key are sent where an answer says."""
-    with fronting(NOWHERE) as elsewhere:
-        redirect = says(status, b"", "text/plain", location=f"{elsewhere.url}/v1/verifications")
-        with fronting(NOWHERE, redirect) as front, pytest.raises(UnexpectedAnswer):
+    with running_proxy(NOWHERE) as elsewhere:
+        redirect = reply_with(
+            status, b"", "text/plain", location=f"{elsewhere.url}/v1/verifications"
+        )
+        with running_proxy(NOWHERE, redirect) as front, pytest.raises(UnexpectedAnswer):
             Client(front.url, LOGIN_KEY).check("vrf_01", CODE)
-    assert (len(front.heard), elsewhere.heard) == (1, [])
+    assert (len(front.requests), elsewhere.requests) == (1, [])
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in every backend that may not reach the network by itself."""
-    with fronting(NOWHERE, says(200, PENDING)) as proxy:
+    with running_proxy(NOWHERE, reply_with(200, PENDING)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         Client("http://otp.example.test", LOGIN_KEY).get("vrf_01")
-    assert proxy.heard[0].line == ("GET http://otp.example.test/v1/verifications/vrf_01 HTTP/1.1")
+    assert proxy.requests[0].line == (
+        "GET http://otp.example.test/v1/verifications/vrf_01 HTTP/1.1"
+    )
 
 
 def test_the_key_comes_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,18 +183,23 @@ def test_the_key_comes_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_pa
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with fronting(NOWHERE, says(200, PENDING)) as front:
+    with running_proxy(NOWHERE, reply_with(200, PENDING)) as front:
         Client(front.url, LOGIN_KEY).get("vrf_01")
-    assert front.heard[0].headers["Authorization"] == f"Bearer {LOGIN_KEY}"
+    assert front.requests[0].headers["Authorization"] == f"Bearer {LOGIN_KEY}"
 
 
 @pytest.mark.parametrize(
     "fate",
-    [swallows, loses, says(200, b"{"), refuses(409, "verification_closed", verification=ENDED)],
+    [
+        drop_request,
+        drop_reply,
+        reply_with(200, b"{"),
+        reply_problem(409, "verification_closed", verification=ENDED),
+    ],
 )
-def test_nothing_secret_in_errors(fate: Fate) -> None:
+def test_nothing_secret_in_errors(fate: Fault) -> None:
     """Neither key nor code nor number, in text, repr, traceback or what they are chained to."""
-    with fronting(NOWHERE, fate, fate, fate) as front, pytest.raises(OtpvoiceError) as raised:
+    with running_proxy(NOWHERE, fate, fate, fate) as front, pytest.raises(OtpvoiceError) as raised:
         Client(front.url, LOGIN_KEY).check("vrf_01", CODE)
     shown = [repr(raised.value), str(raised.value), *traceback.format_exception(raised.value)]
     for secret in (LOGIN_KEY, CODE, ASHA):
@@ -193,10 +209,10 @@ def test_nothing_secret_in_errors(fate: Fate) -> None:
 
 def test_nothing_secret_in_reprs() -> None:
     """A backend's log may hold the repr of anything."""
-    with fronting(
+    with running_proxy(
         NOWHERE,
-        says(201, PENDING | {"client_token": "vct_01"}),
-        says(200, ENDED | {"valid": True, "receipt": "ey.J.x"}),
+        reply_with(201, PENDING | {"client_token": "vct_01"}),
+        reply_with(200, ENDED | {"valid": True, "receipt": "ey.J.x"}),
     ) as front:
         client = Client(front.url, LOGIN_KEY)
         shown = f"{client!r} {client.create(ASHA)!r} {client.check('vrf_01', CODE)!r}"
@@ -207,9 +223,9 @@ def test_nothing_secret_in_reprs() -> None:
 
 def test_errors_go_through_queues() -> None:
     """A worker's errors are pickled, and arrive as they were."""
-    pending = asked(says(200, PENDING))
+    pending = asked(reply_with(200, PENDING))
     errors = [
-        refused(refuses(429, "rate_limited", limit="calls_per_ip", verification=PENDING)),
+        refused(reply_problem(429, "rate_limited", limit="calls_per_ip", verification=PENDING)),
         ConnectionFailed("no answer", 3),
         StillPending(pending),
         UnexpectedAnswer("HTTP 301"),

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from api.door import UNKNOWN, HandDialer
-from client.front import fronting
+from api.api_client import UNKNOWN, ManualDialer
+from client.faulty_proxy import running_proxy
 from redis import Redis
-from world import ASHA, BANK_KEY, LOGIN_KEY
+from support.service import ASHA, BANK_KEY, LOGIN_KEY
 
 from otpvoice.client import (
     ApiError,
@@ -39,20 +39,23 @@ def test_a_created_verification_is_whole(client: Client) -> None:
     assert client.get(begun.id) == begun
 
 
-def test_what_was_given_arrives(client: Client, dialer: HandDialer) -> None:
+def test_what_was_given_arrives(client: Client, dialer: ManualDialer) -> None:
     """Number, code, name and route are those that are dialed."""
     client.create(ASHA, name="Asha", code=CODE, route="c2c", call_after=0, ip="203.0.113.9")
-    claim = dialer.claims()
-    assert dialer.reads(claim) == (ASHA, CODE, "Asha")
+    claim = dialer.claim()
+    assert dialer.decrypt(claim) == (ASHA, CODE, "Asha")
     assert claim.route == "c2c"
 
 
 def test_only_what_was_given_is_sent(client: Client, url: str) -> None:
     """What is not said is the service's to choose."""
-    with fronting(int(url.rpartition(":")[2])) as front, Client(front.url, LOGIN_KEY) as fronted:
+    with (
+        running_proxy(int(url.rpartition(":")[2])) as front,
+        Client(front.url, LOGIN_KEY) as fronted,
+    ):
         begun = fronted.create(ASHA, call_after=0)
         fronted.call(begun.id)
-    assert [exchange.body for exchange in front.heard] == [{"to": ASHA, "call_after": 0}, {}]
+    assert [proxied.body for proxied in front.requests] == [{"to": ASHA, "call_after": 0}, {}]
     assert client.get(begun.id).to == ASHA
 
 
@@ -75,7 +78,7 @@ def test_a_delayed_call_is_brought_forward(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("end", "status"), [("cancel", "canceled"), ("approve", "approved")])
-def test_ends(client: Client, dialer: HandDialer, end: str, status: str) -> None:
+def test_ends(client: Client, dialer: ManualDialer, end: str, status: str) -> None:
     """Ended as asked, again and again, and not the other way; nobody is called any more."""
     begun = client.create(ASHA)
     step: Callable[[str], object] = getattr(client, end)
@@ -85,7 +88,7 @@ def test_ends(client: Client, dialer: HandDialer, end: str, status: str) -> None
     with pytest.raises(Closed) as closed:
         other(begun.id)
     assert closed.value.verification == client.get(begun.id)
-    assert dialer.finds_nothing()
+    assert dialer.has_nothing_due()
 
 
 def test_every_refusal_has_its_class(client: Client, url: str) -> None:

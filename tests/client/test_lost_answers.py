@@ -4,42 +4,42 @@ import time
 from typing import Any
 
 import pytest
-from api.wire import Served
-from client.front import (
-    Exchange,
-    Fate,
-    fronting,
-    halves,
-    hangs,
-    loses,
-    passes,
-    refuses,
-    says,
-    swallows,
-    takes_effect_and,
-    trickles,
+from client.faulty_proxy import (
+    Fault,
+    ProxiedRequest,
+    cut_reply,
+    drop_reply,
+    drop_request,
+    forward_and_hang,
+    forward_then,
+    pass_through,
+    reply_problem,
+    reply_with,
+    running_proxy,
+    trickle_reply,
 )
 from redis import Redis
-from world import ASHA, LOGIN_KEY
+from support.raw_http import ServedApi
+from support.service import ASHA, LOGIN_KEY
 
 from otpvoice.client import Client, Closed, ConnectionFailed, OtpvoiceError, Unavailable
 
 CODE = "482913"
-UNKNOWN_EFFECT: dict[str, Fate] = {
-    "cut off": loses,
-    "half an answer": halves,
-    "silence": hangs,
-    "one byte after the other": trickles,
-    "503 of the service": takes_effect_and(refuses(503, "store_unavailable", retry_after=0)),
-    "502 of a proxy": takes_effect_and(says(502, b"<html>", "text/html")),
-    "504 of a proxy": takes_effect_and(says(504, b"", "text/plain")),
-    "409, it is still being answered": takes_effect_and(refuses(409, "idempotency_in_progress")),
+UNKNOWN_EFFECT: dict[str, Fault] = {
+    "cut off": drop_reply,
+    "half an answer": cut_reply,
+    "silence": forward_and_hang,
+    "one byte after the other": trickle_reply,
+    "503 of the service": forward_then(reply_problem(503, "store_unavailable", retry_after=0)),
+    "502 of a proxy": forward_then(reply_with(502, b"<html>", "text/html")),
+    "504 of a proxy": forward_then(reply_with(504, b"", "text/plain")),
+    "409, it is still being answered": forward_then(reply_problem(409, "idempotency_in_progress")),
 }
 """The request took effect, and the client does not know."""
 
 
 @pytest.fixture(params=UNKNOWN_EFFECT)
-def lost(request: pytest.FixtureRequest) -> Fate:
+def lost(request: pytest.FixtureRequest) -> Fault:
     """One way to lose an answer."""
     return UNKNOWN_EFFECT[request.param]
 
@@ -49,99 +49,101 @@ def hasty(url: str, **patience: float) -> Client:
     return Client(url, LOGIN_KEY, **{"timeout": 0.5, "within": 8, **patience})
 
 
-def keys_of(heard: list[Exchange]) -> set[Any]:
+def keys_of(heard: list[ProxiedRequest]) -> set[Any]:
     """The idempotency keys that came."""
-    return {exchange.headers["Idempotency-Key"] for exchange in heard}
+    return {proxied.headers["Idempotency-Key"] for proxied in heard}
 
 
 def test_a_repeated_create_makes_no_second_call(
-    client: Client, served: Served, redis: Redis, lost: Fate
+    client: Client, served: ServedApi, redis: Redis, lost: Fault
 ) -> None:
     """One call is queued, whatever became of the first answer."""
-    with fronting(served.port, lost) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, lost) as front, hasty(front.url) as fronted:
         begun = fronted.create(ASHA)
-    assert len(front.heard) >= 2
+    assert len(front.requests) >= 2
     assert client.get(begun.id) == begun
     assert redis.zcard("{otpvoice}:queue") == 1
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
 
 
 def test_not_even_when_it_has_ended_meanwhile(
-    client: Client, served: Served, redis: Redis, lost: Fate
+    client: Client, served: ServedApi, redis: Redis, lost: Fault
 ) -> None:
     """The verification of the first try is the answer to the second, canceled as it is."""
 
-    def cancels_before(exchange: Exchange) -> None:
-        begun = client.create(ASHA, idempotency_key=exchange.headers["Idempotency-Key"])
+    def cancels_before(proxied: ProxiedRequest) -> None:
+        begun = client.create(ASHA, idempotency_key=proxied.headers["Idempotency-Key"])
         client.cancel(begun.id)
-        lost(exchange)
+        lost(proxied)
 
-    with fronting(served.port, cancels_before) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, cancels_before) as front, hasty(front.url) as fronted:
         begun = fronted.create(ASHA)
     assert begun.status == "canceled"
     assert redis.zcard("{otpvoice}:queue") == 0
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
 
 
-def test_a_repeated_check_counts_once(client: Client, served: Served, lost: Fate) -> None:
+def test_a_repeated_check_counts_once(client: Client, served: ServedApi, lost: Fault) -> None:
     """The same wrong code costs one of the checks."""
     begun = client.create(ASHA, code=CODE)
-    with fronting(served.port, lost) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, lost) as front, hasty(front.url) as fronted:
         checked = fronted.check(begun.id, "000000")
     assert (checked.valid, checked.verification.checks_left) == (False, 4)
-    assert len(front.heard) >= 2
+    assert len(front.requests) >= 2
 
 
-def test_a_repeated_call_adds_no_second_one(client: Client, served: Served, redis: Redis) -> None:
+def test_a_repeated_call_adds_no_second_one(
+    client: Client, served: ServedApi, redis: Redis
+) -> None:
     """A call that comes is enough."""
     begun = client.create(ASHA, code=CODE, call_after=200)
-    with fronting(served.port, loses) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_reply) as front, hasty(front.url) as fronted:
         coming = fronted.call(begun.id)
     assert len(coming.calls) == 1
     assert redis.zcard("{otpvoice}:queue") == 1
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
-def test_a_repeated_end_is_the_same_end(client: Client, served: Served, end: str) -> None:
+def test_a_repeated_end_is_the_same_end(client: Client, served: ServedApi, end: str) -> None:
     """200 again."""
     begun = client.create(ASHA)
-    with fronting(served.port, loses) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_reply) as front, hasty(front.url) as fronted:
         ended = getattr(fronted, end)(begun.id)
     assert ended == client.get(begun.id)
     assert ended.has_ended
 
 
-def test_every_try_of_a_request_has_its_key(client: Client, served: Served) -> None:
+def test_every_try_of_a_request_has_its_key(client: Client, served: ServedApi) -> None:
     """One key for all tries of one request, another for the next; what needs none has none."""
     begun = client.create(ASHA, code=CODE)
-    fates = [loses, passes] * 5
-    with fronting(served.port, *fates) as front, Client(front.url, LOGIN_KEY) as fronted:
+    fates = [drop_reply, pass_through] * 5
+    with running_proxy(served.port, *fates) as front, Client(front.url, LOGIN_KEY) as fronted:
         fronted.create(ASHA, code=CODE)
         fronted.check(begun.id, "000000")
         fronted.call(begun.id)
         fronted.get(begun.id)
         fronted.cancel(begun.id)
-    assert len(front.heard) == 10
-    keys = [keys_of(front.heard[at : at + 2]) for at in range(0, 10, 2)]
+    assert len(front.requests) == 10
+    keys = [keys_of(front.requests[at : at + 2]) for at in range(0, 10, 2)]
     assert [len(of_request) for of_request in keys] == [1] * 5
     assert keys[3:] == [{None}] * 2
     assert len(set.union(*keys) - {None}) == 3
 
 
-def test_a_key_of_ones_own_is_kept(served: Served, client: Client) -> None:
+def test_a_key_of_ones_own_is_kept(served: ServedApi, client: Client) -> None:
     """On all three that take one."""
     begun = client.create(ASHA, code=CODE)
-    with fronting(served.port, loses) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_reply) as front, hasty(front.url) as fronted:
         fronted.create(ASHA, code=CODE, idempotency_key="mine")
         fronted.check(begun.id, "000000", idempotency_key="mine")
         fronted.call(begun.id, idempotency_key="mine")
-    assert keys_of(front.heard) == {"mine"}
+    assert keys_of(front.requests) == {"mine"}
 
 
-def test_closed_by_an_answer_that_was_lost(client: Client, served: Served) -> None:
+def test_closed_by_an_answer_that_was_lost(client: Client, served: ServedApi) -> None:
     """Whose check approved it is not known, so it is no proof: refused, and shown as it is."""
     begun = client.create(ASHA, code=CODE)
-    with fronting(served.port, swallows) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_request) as front, hasty(front.url) as fronted:
         client.check(begun.id, CODE)
         with pytest.raises(Closed) as closed:
             fronted.check(begun.id, CODE)
@@ -149,23 +151,25 @@ def test_closed_by_an_answer_that_was_lost(client: Client, served: Served) -> No
 
 
 @pytest.mark.usefixtures("client")
-def test_three_tries_at_most(served: Served) -> None:
+def test_three_tries_at_most(served: ServedApi) -> None:
     """Then it is told that nothing is known."""
     with (
-        fronting(served.port, *[swallows] * 9) as front,
+        running_proxy(served.port, *[drop_request] * 9) as front,
         hasty(front.url) as fronted,
         pytest.raises(ConnectionFailed, match="no answer") as raised,
     ):
         fronted.create(ASHA)
     assert raised.value.is_repeatable
-    assert len(front.heard) == 3
+    assert len(front.requests) == 3
 
 
-@pytest.mark.parametrize("fate", [hangs, trickles], ids=["silence", "a byte now and then"])
-def test_the_time_is_kept(client: Client, served: Served, fate: Fate) -> None:
+@pytest.mark.parametrize(
+    "fate", [forward_and_hang, trickle_reply], ids=["silence", "a byte now and then"]
+)
+def test_the_time_is_kept(client: Client, served: ServedApi, fate: Fault) -> None:
     """No try, and not all of them together, take longer than they may."""
     begun = client.create(ASHA)
-    with fronting(served.port, *[fate] * 9) as front:
+    with running_proxy(served.port, *[fate] * 9) as front:
         for patience in ({"within": 0.9}, {"timeout": 5, "within": 0.5}):
             began = time.monotonic()
             with hasty(front.url, **patience) as fronted, pytest.raises(ConnectionFailed):
@@ -173,34 +177,34 @@ def test_the_time_is_kept(client: Client, served: Served, fate: Fate) -> None:
             assert time.monotonic() - began < 2.5
 
 
-def test_a_wait_that_is_asked_for_is_kept(client: Client, served: Served) -> None:
+def test_a_wait_that_is_asked_for_is_kept(client: Client, served: ServedApi) -> None:
     """The next try comes when the service said; or not at all, if that is too late."""
     begun = client.create(ASHA)
-    busy = refuses(503, "store_unavailable", retry_after=1)
+    busy = reply_problem(503, "store_unavailable", retry_after=1)
     began = time.monotonic()
-    with fronting(served.port, busy) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, busy) as front, hasty(front.url) as fronted:
         assert fronted.get(begun.id) == begun
     assert time.monotonic() - began >= 1
     with (
-        fronting(served.port, busy) as front,
+        running_proxy(served.port, busy) as front,
         hasty(front.url, within=0.9) as fronted,
         pytest.raises(Unavailable) as error,
     ):
         fronted.get(begun.id)
-    assert (error.value.retry_after, len(front.heard)) == (1, 1)
+    assert (error.value.retry_after, len(front.requests)) == (1, 1)
 
 
-def test_a_proxys_wait_is_kept_too(served: Served, client: Client) -> None:
+def test_a_proxys_wait_is_kept_too(served: ServedApi, client: Client) -> None:
     """From its header, because it writes no document."""
     begun = client.create(ASHA)
-    away = says(503, b"", "text/html", retry_after="30")
+    away = reply_with(503, b"", "text/html", retry_after="30")
     with (
-        fronting(served.port, away) as front,
+        running_proxy(served.port, away) as front,
         hasty(front.url) as fronted,
         pytest.raises(ConnectionFailed) as error,
     ):
         fronted.get(begun.id)
-    assert (error.value.retry_after, len(front.heard)) == (30, 1)
+    assert (error.value.retry_after, len(front.requests)) == (30, 1)
 
 
 @pytest.mark.parametrize(
@@ -218,13 +222,13 @@ def test_a_proxys_wait_is_kept_too(served: Served, client: Client) -> None:
         (500, "internal_error"),
     ],
 )
-def test_a_refusal_is_not_repeated(served: Served, status: int, code: str) -> None:
+def test_a_refusal_is_not_repeated(served: ServedApi, status: int, code: str) -> None:
     """It would be refused again."""
-    fate = refuses(status, code, retry_after=0)
+    fate = reply_problem(status, code, retry_after=0)
     with (
-        fronting(served.port, fate) as front,
+        running_proxy(served.port, fate) as front,
         hasty(front.url) as fronted,
         pytest.raises(OtpvoiceError),
     ):
         fronted.create(ASHA)
-    assert len(front.heard) == 1
+    assert len(front.requests) == 1

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from api.door import UNKNOWN
-from api.wire import Served
+from api.api_client import UNKNOWN
 from client.certificate import self_signed
-from client.front import fronting, says, trickles
+from client.faulty_proxy import reply_with, running_proxy, trickle_reply
 from client.samples import NOWHERE, PENDING
-from world import LOGIN_KEY
+from support.raw_http import ServedApi
+from support.service import LOGIN_KEY
 
 from otpvoice.client import Client, ConnectionFailed
 
@@ -34,26 +34,26 @@ def test_an_authority_of_the_environment_is_trusted(
 ) -> None:
     """As ``requests`` has it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    with fronting(NOWHERE, says(200, PENDING), tls=tls) as front:
+    with running_proxy(NOWHERE, reply_with(200, PENDING), tls=tls) as front:
         assert Client(front.url, LOGIN_KEY).get("vrf_01").version == 3
 
 
 def test_nobody_else_is_trusted(tls: ssl.SSLContext) -> None:
     """Not a byte of the request is sent."""
     with (
-        fronting(NOWHERE, says(200, PENDING), tls=tls) as front,
+        running_proxy(NOWHERE, reply_with(200, PENDING), tls=tls) as front,
         pytest.raises(ConnectionFailed, match="SSLError"),
     ):
         Client(front.url, LOGIN_KEY).get("vrf_01")
-    assert not front.heard
+    assert not front.requests
 
 
 def test_the_time_is_kept(
-    served: Served, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    served: ServedApi, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though a byte comes now and then."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    with fronting(served.port, *[trickles] * 3, tls=tls) as front:
+    with running_proxy(served.port, *[trickle_reply] * 3, tls=tls) as front:
         client = Client(front.url, LOGIN_KEY, within=0.5)
         began = time.monotonic()
         with pytest.raises(ConnectionFailed):

@@ -1,7 +1,7 @@
 """The use cases on a real store, with a dialer that was just heard of."""
 
 import pytest
-from world import BRIDGE
+from support.service import BRIDGE
 
 from otpvoice.core.flow import Flow
 from otpvoice.core.keys import KeyRing, NumberHasher

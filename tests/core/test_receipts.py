@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.keys import KeyRing, derive_receipt_key
 from otpvoice.core.receipts import ReceiptSigner

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from world import ASHA, BRIDGE
+from support.service import ASHA, BRIDGE
 
 from otpvoice.core.errors import (
     CallsUnavailable,

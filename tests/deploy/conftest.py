@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api.wire import Served, serving
 from client.certificate import self_signed
-from deploy.programs import find_program
-from deploy.proxy import NginxProxy, run_nginx
-from world import WIDE_LIMITS
+from deploy.nginx_proxy import NginxProxy, run_nginx
+from support.programs import find_program
+from support.raw_http import ServedApi, serving_api
+from support.service import WIDE_LIMITS
 
 
 @pytest.fixture(scope="session")
@@ -18,17 +18,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedApi]:
     """The API by itself."""
     find_program("nginx")  # without it, an API is of no use here
     folder = tmp_path_factory.mktemp("api")
-    with serving({**environ, **WIDE_LIMITS}, folder / "log") as running:
+    with serving_api({**environ, **WIDE_LIMITS}, folder / "log") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def proxy(
-    served: Served, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+    served: ServedApi, certificate: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NginxProxy]:
     """The shipped nginx before it."""
     folder = tmp_path_factory.mktemp("nginx")

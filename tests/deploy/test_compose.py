@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped] # it ships no types
-from deploy.proxy import CONFIG
+from deploy.nginx_proxy import CONFIG
 
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api.door import WEBHOOK
-from api.wire import Line, head
-from deploy.proxy import CONFIG
-from system.processes import Process, free_port, until
-from world import PATH_TOKEN
+from api.api_client import WEBHOOK
+from deploy.nginx_proxy import CONFIG
+from support.processes import Process, free_port, wait_until
+from support.raw_http import RawConnection, head
+from support.service import PATH_TOKEN
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def port(environ: dict[str, str], log: Path) -> Iterator[int]:
     variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{chosen}"}
     command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIG / "gunicorn.conf.py")]
     with Process([*command, "otpvoice.wsgi:app"], log, variables) as process:
-        until(lambda: _listens(chosen), f"gunicorn to start; see {log}")
+        wait_until(lambda: _listens(chosen), f"gunicorn to start; see {log}")
         yield chosen
-        assert process.ends() == 0
+        assert process.terminate() == 0
 
 
 def _listens(port: int) -> bool:
     try:
-        with Line(port):
+        with RawConnection(port):
             return True
     except OSError:
         return False
@@ -41,15 +41,15 @@ def _listens(port: int) -> bool:
 
 def test_it_is_the_same_api(port: int, log: Path) -> None:
     """Refuses in the same words what can not be read, and logs JSON that quotes no request."""
-    with Line(port) as line:
-        line.says(head("GET /healthz HTTP/1.1"))
-        assert line.hears("GET").status == 200
+    with RawConnection(port) as line:
+        line.send(head("GET /healthz HTTP/1.1"))
+        assert line.read_response("GET").status == 200
     for broken in ("no colon", "X: " + "a" * 8200):
-        with Line(port) as line:
-            line.says(head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", broken))
-            reply = line.hears("GET")
+        with RawConnection(port) as line:
+            line.send(head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", broken))
+            reply = line.read_response("GET")
         assert reply.is_problem(431 if len(broken) > 8 else 400, "invalid_request")
-    until(lambda: "request.unreadable" in log.read_text("utf-8"), "the last line of the log")
+    wait_until(lambda: "request.unreadable" in log.read_text("utf-8"), "the last line of the log")
     said = log.read_text("utf-8")
     assert {"http", "request.unreadable"} <= {json.loads(row)["event"] for row in said.splitlines()}
     assert PATH_TOKEN not in said

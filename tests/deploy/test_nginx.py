@@ -5,20 +5,20 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from api.door import VERIFICATIONS, WEBHOOK
+from api.api_client import VERIFICATIONS, WEBHOOK
 from api.test_safe_headers import OVER_TLS, USUAL
-from api.wire import Line, Reply, Served, chunked, head, post
-from deploy.programs import find_program
-from deploy.proxy import NginxProxy, install, run_nginx
+from deploy.nginx_proxy import NginxProxy, install, run_nginx
 from redis import Redis
-from system.processes import free_port, until
-from world import PATH_TOKEN
+from support.processes import free_port, wait_until
+from support.programs import find_program
+from support.raw_http import RawConnection, RawResponse, ServedApi, chunked, head, post
+from support.service import PATH_TOKEN
 
 SECRET = f"{WEBHOOK}/{PATH_TOKEN}"
 HEADERS = USUAL | {OVER_TLS: "max-age=31536000"}
 
 
-def is_refused(reply: Reply, status: int, code: str) -> bool:
+def is_refused(reply: RawResponse, status: int, code: str) -> bool:
     """A problem document with all headers of the contract, and when to come again."""
     found = {name: reply.headers.get(name.lower()) for name in HEADERS}
     again = (reply.headers.get("retry-after"), reply.document.get("retry_after"))
@@ -96,19 +96,19 @@ def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: NginxProxy) -
     """The 257th that is not over is 429; another address is served as ever."""
     unfinished = post("Content-Length: 100")
     with ExitStack() as stack:
-        lines: list[Line] = []
+        lines: list[RawConnection] = []
         for n in range(256):
-            lines.append(stack.enter_context(proxy.line("127.0.2.1")))
-            lines[n].says(unfinished)
+            lines.append(stack.enter_context(proxy.connect("127.0.2.1")))
+            lines[n].send(unfinished)
             if n % 32 == 0:  # so that the first are still there when the last has come
                 for line in lines:
-                    line.says(b"a")
+                    line.send(b"a")
         refused = proxy.send(unfinished, source="127.0.2.1")
         assert is_refused(refused, 429, "rate_limited")
         assert proxy.send(head("GET /healthz HTTP/1.1")).status == 200
 
 
-def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: Served) -> None:
+def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: ServedApi) -> None:
     """The caller's, or one of nginx: in both logs and in the answer."""
     for given, headers in (("login-81", ["Request-Id: login-81"]), ("", ["Request-Id: not so"])):
         reply = proxy.send(head("GET /healthz HTTP/1.1", *headers))
@@ -116,14 +116,14 @@ def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: Served) -> N
         assert asked_as == given or (not given and len(asked_as) == 32)
         assert proxy.access_log_entry(reply)["status"] == 200
         logged = f'"request_id":"{asked_as}"'
-        until(lambda: logged in served.log.read_text("utf-8"), "the log of the API")  # noqa: B023
+        wait_until(lambda: logged in served.log.read_text("utf-8"), "the log of the API")  # noqa: B023
 
 
 def test_http_leads_to_https(proxy: NginxProxy) -> None:
     """With the same method and path; nothing is answered before."""
-    with Line(proxy.plain_port) as line:
-        line.says(post("Content-Length: 0").replace(b"otp.example.com", b"localhost"))
-        reply = line.hears()
+    with RawConnection(proxy.plain_port) as line:
+        line.send(post("Content-Length: 0").replace(b"otp.example.com", b"localhost"))
+        reply = line.read_response()
     assert (reply.status, reply.headers["location"]) == (308, f"https://localhost{VERIFICATIONS}")
 
 
@@ -149,14 +149,14 @@ def test_the_webhooks_token_is_in_no_log(proxy: NginxProxy) -> None:
     ]
     for request_bytes in requests:
         proxy.send(request_bytes)
-    with Line(proxy.port) as line:  # not over TLS
-        line.says(head(f"GET {SECRET} HTTP/1.1"))
-        assert line.hears("GET").status == 400
-    with Line(proxy.plain_port) as line:
-        line.says(head(f"GET {SECRET} HTTP/1.1"))
-        assert line.hears("GET").status == 308
+    with RawConnection(proxy.port) as line:  # not over TLS
+        line.send(head(f"GET {SECRET} HTTP/1.1"))
+        assert line.read_response("GET").status == 400
+    with RawConnection(proxy.plain_port) as line:
+        line.send(head(f"GET {SECRET} HTTP/1.1"))
+        assert line.read_response("GET").status == 308
     # More if an earlier test's last line was still to be written.
-    until(lambda: len(proxy.access_log()) >= before + len(requests) + 2, "the access log")
+    wait_until(lambda: len(proxy.access_log()) >= before + len(requests) + 2, "the access log")
     book = proxy.access_log()[before:]
     assert {line["route"] for line in book} >= {"/webhooks/mobtexting", "-"}
     assert PATH_TOKEN not in str(book)
@@ -208,9 +208,9 @@ def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path)
     """A flood of them is 429 after the first hundreds; another address is not held for it."""
     flood = head("GET /healthz HTTP/1.1") * 900 + head("GET / HTTP/1.1", "Connection: close")
     with run_nginx(tmp_path / "nginx", certificate, free_port()) as proxy:  # which costs no API
-        with proxy.line("127.0.4.1") as line:
-            line.says(flood)
-            heard = line.hears_all()
+        with proxy.connect("127.0.4.1") as line:
+            line.send(flood)
+            heard = line.read_all()
         assert heard.count(b"HTTP/1.1 503") >= 400
         assert heard.count(b"HTTP/1.1 429") > 0
         neighbour = proxy.send(head("GET /healthz HTTP/1.1"), source="127.0.4.2")
@@ -218,11 +218,11 @@ def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path)
 
 
 def test_a_body_is_read_before_the_api_hears_of_it(
-    proxy: NginxProxy, served: Served, redis: Redis
+    proxy: NginxProxy, served: ServedApi, redis: Redis
 ) -> None:
     """Who says half a request and goes leaves no trace there."""
     del redis
-    with proxy.line() as line:
-        line.says(post("Content-Length: 100", "Request-Id: half-a-body"), b"{")
+    with proxy.connect() as line:
+        line.send(post("Content-Length: 100", "Request-Id: half-a-body"), b"{")
         assert proxy.send(head("GET /healthz HTTP/1.1")).status == 200
     assert "half-a-body" not in served.log.read_text("utf-8")

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from deploy.proxy import CONFIG
+from deploy.nginx_proxy import CONFIG
 
 from otpvoice.cli.keys import client_table
 from otpvoice.settings import load

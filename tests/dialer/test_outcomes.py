@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from providers.connect_proxy import connect_proxy
-from world import ASHA, Desk, Phones
+from support.service import ASHA, ClientAndDialer, SandboxPhones
 
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus, Route
@@ -33,23 +33,27 @@ def call(status: str, mobile: str = ASHA) -> dict[str, Any]:
     return {"status": "OK", "data": [{"id": "7", "mobile": mobile, "status": status}]}
 
 
-def test_an_accepted_call_is_placed_and_speaks_the_code(desk: Desk, phones: Phones) -> None:
+def test_an_accepted_call_is_placed_and_speaks_the_code(
+    harness: ClientAndDialer, phones: SandboxPhones
+) -> None:
     """The phone rings once, and the voice says the name and the code digit by digit."""
-    verification = desk.asks(name="Asha", code="0123")
-    assert desk.dials()
-    (call,) = desk.calls_of(verification)
+    verification = harness.create(name="Asha", code="0123")
+    assert harness.dial_next()
+    (call,) = harness.calls_of(verification)
     assert (call.status, call.route, call.reason) == (CallStatus.PLACED, Route.OBD, None)
     assert call.placed_at is not None
     (heard,) = phones.calls(ASHA)
     assert heard["variables"] == {"Name": "Asha", "otp": "0, 1, 2, 3"}
-    assert not desk.dials()
+    assert not harness.dial_next()
 
 
-def test_c2c_connects_the_person_to_the_flow_of_the_locale(desk: Desk, phones: Phones) -> None:
+def test_c2c_connects_the_person_to_the_flow_of_the_locale(
+    harness: ClientAndDialer, phones: SandboxPhones
+) -> None:
     """With the route c2c the same words are spoken by the flow of the language asked for."""
-    verification = desk.asks(name="आशा", code="123456", route=Route.C2C, locale="hi-IN")
-    desk.dials()
-    (call,) = desk.calls_of(verification)
+    verification = harness.create(name="आशा", code="123456", route=Route.C2C, locale="hi-IN")
+    harness.dial_next()
+    (call,) = harness.calls_of(verification)
     assert (call.status, call.route, call.locale) == (CallStatus.PLACED, Route.C2C, "hi")
     (heard,) = phones.calls(ASHA)
     assert heard["request"]["to"] == "flow:25"
@@ -90,33 +94,35 @@ def test_c2c_connects_the_person_to_the_flow_of_the_locale(desk: Desk, phones: P
     ],
 )
 def test_no_bad_answer_is_taken_for_acceptance(
-    desk: Desk,
-    phones: Phones,
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
     behaviour: dict[str, Any],
     expected: tuple[CallStatus, CallReason],
 ) -> None:
     """Each is in its class, never placed, over by the deadline, and never repeated on its route."""
-    phones.behave(ASHA, **behaviour)
-    verification = desk.asks()
+    phones.set_behaviour(ASHA, **behaviour)
+    verification = harness.create()
     began = time.monotonic()
-    desk.dials(send_within=1.0, over_within=1.5)
+    harness.dial_next(send_within=1.0, end_within=1.5)
     assert time.monotonic() - began < 2.5
-    first, *others = desk.calls_of(verification)
+    first, *others = harness.calls_of(verification)
     assert (first.status, first.reason) == expected
     assert [entry["route"] for entry in phones.ledger()] == ["obd"]
     if first.status is CallStatus.UNKNOWN:
         assert others == []
-        assert not desk.dials()
+        assert not harness.dial_next()
     else:
         assert [(call.status, call.route) for call in others] == [(CallStatus.QUEUED, Route.C2C)]
 
 
-def test_a_refused_call_goes_on_by_the_next_route_at_once(desk: Desk, phones: Phones) -> None:
+def test_a_refused_call_goes_on_by_the_next_route_at_once(
+    harness: ClientAndDialer, phones: SandboxPhones
+) -> None:
     """Without a gap, with the same code; when that refuses too, nothing more is tried."""
-    phones.behave(ASHA, "reply", status=422, body={"status": 422})
-    verification = desk.asks(code="123456")
-    assert [desk.dials(), desk.dials(), desk.dials()] == [True, True, False]
-    assert [(call.route, call.status) for call in desk.calls_of(verification)] == [
+    phones.set_behaviour(ASHA, "reply", status=422, body={"status": 422})
+    verification = harness.create(code="123456")
+    assert [harness.dial_next(), harness.dial_next(), harness.dial_next()] == [True, True, False]
+    assert [(call.route, call.status) for call in harness.calls_of(verification)] == [
         (Route.OBD, CallStatus.FAILED),
         (Route.C2C, CallStatus.FAILED),
     ]
@@ -125,26 +131,28 @@ def test_a_refused_call_goes_on_by_the_next_route_at_once(desk: Desk, phones: Ph
 
 
 def test_after_429_the_same_call_is_sent_again_later_at_most_three_times(
-    desk: Desk, phones: Phones, store: RedisStore
+    harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
     """It waits in the queue in between, leaves no gap, and then makes room for the next route."""
-    phones.behave(ASHA, "reply", status=429, body={"status": 429}, headers={"Retry-After": "5"})
-    verification = desk.asks()
+    phones.set_behaviour(
+        ASHA, "reply", status=429, body={"status": 429}, headers={"Retry-After": "5"}
+    )
+    verification = harness.create()
     for _ in range(2):
-        assert desk.dials()
-        (call,) = desk.calls_of(verification)
+        assert harness.dial_next()
+        (call,) = harness.calls_of(verification)
         assert call.status is CallStatus.QUEUED
-        assert not desk.dials()
+        assert not harness.dial_next()
         store.clock_offset += 5_001
-    assert desk.dials()
-    first, second = desk.calls_of(verification)
+    assert harness.dial_next()
+    first, second = harness.calls_of(verification)
     assert (first.status, first.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
     assert (second.status, second.route) == (CallStatus.QUEUED, Route.C2C)
     assert [entry["route"] for entry in phones.ledger()] == ["obd", "obd", "obd"]
 
 
 def test_an_unreachable_provider_is_provably_not_reached(
-    service: Verifications, store: RedisStore, dialer_of: Callable[..., Dialer]
+    service: Verifications, store: RedisStore, make_dialer: Callable[..., Dialer]
 ) -> None:
     """Refused connections are tried again, then by the next route, until it is too late to call.
 
@@ -153,25 +161,25 @@ def test_an_unreachable_provider_is_provably_not_reached(
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}/api/v2/"
-        desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_BASE_URL=base_url))
-        verification = desk.asks()
+        harness = ClientAndDialer(service, store, make_dialer(OTPVOICE_PROVIDER_BASE_URL=base_url))
+        verification = harness.create()
         dialed = 0
         for _ in range(200):
-            dialed += desk.dials()
+            dialed += harness.dial_next()
             store.clock_offset += 2_000
     assert dialed > 10
-    assert [(call.route, call.status, call.reason) for call in desk.calls_of(verification)] == [
+    assert [(call.route, call.status, call.reason) for call in harness.calls_of(verification)] == [
         (Route.OBD, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
         (Route.C2C, CallStatus.EXPIRED, CallReason.TOO_LATE),
     ]
     assert service.get("login", verification.id).gap_until == 0
 
 
-def test_a_late_dialer_sends_nothing(desk: Desk, phones: Phones) -> None:
+def test_a_late_dialer_sends_nothing(harness: ClientAndDialer, phones: SandboxPhones) -> None:
     """Past the moment to send by, the call goes back to the queue and no request is made."""
-    verification = desk.asks()
-    desk.dials(send_within=-0.001)
-    (call,) = desk.calls_of(verification)
+    verification = harness.create()
+    harness.dial_next(send_within=-0.001)
+    (call,) = harness.calls_of(verification)
     assert call.status is CallStatus.QUEUED
     assert phones.ledger() == []
 
@@ -179,15 +187,15 @@ def test_a_late_dialer_sends_nothing(desk: Desk, phones: Phones) -> None:
 def test_call_through_a_proxy_is_placed(
     service: Verifications,
     store: RedisStore,
-    phones: Phones,
-    dialer_of: Callable[..., Dialer],
+    phones: SandboxPhones,
+    make_dialer: Callable[..., Dialer],
 ) -> None:
     """With ``provider.proxy`` the request goes through a tunnel, and the phone rings."""
     with connect_proxy() as proxy:
-        desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_PROXY=proxy.url))
-        verification = desk.asks()
-        desk.dials()
-    assert desk.calls_of(verification)[0].status is CallStatus.PLACED
+        harness = ClientAndDialer(service, store, make_dialer(OTPVOICE_PROVIDER_PROXY=proxy.url))
+        verification = harness.create()
+        harness.dial_next()
+    assert harness.calls_of(verification)[0].status is CallStatus.PLACED
     assert len(phones.ledger()) == 1
     assert bytes(proxy.relayed).startswith(b"POST /api/v2/outgoing/send")
 
@@ -196,19 +204,19 @@ def test_call_through_a_proxy_is_placed(
 def test_call_that_the_proxy_refuses_is_unsent(
     service: Verifications,
     store: RedisStore,
-    phones: Phones,
-    dialer_of: Callable[..., Dialer],
+    phones: SandboxPhones,
+    make_dialer: Callable[..., Dialer],
     status: int,
 ) -> None:
     """It is sent again later and leaves no gap, because the provider was sent nothing."""
     with connect_proxy() as proxy:
         proxy.response = f"HTTP/1.1 {status} No\r\n\r\n".encode()
-        desk = Desk(service, store, dialer_of(OTPVOICE_PROVIDER_PROXY=proxy.url))
-        verification = desk.asks()
-        desk.dials()
-        assert desk.calls_of(verification)[0].status is CallStatus.QUEUED
+        harness = ClientAndDialer(service, store, make_dialer(OTPVOICE_PROVIDER_PROXY=proxy.url))
+        verification = harness.create()
+        harness.dial_next()
+        assert harness.calls_of(verification)[0].status is CallStatus.QUEUED
         assert phones.ledger() == []
         proxy.response = b""
         store.clock_offset += 1_001
-        desk.dials()
-    assert desk.calls_of(verification)[0].status is CallStatus.PLACED
+        harness.dial_next()
+    assert harness.calls_of(verification)[0].status is CallStatus.PLACED

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from world import Desk, Phones
+from support.service import ClientAndDialer, SandboxPhones
 
 from otpvoice.app import create_app
 from otpvoice.core.errors import CallsUnavailable
@@ -62,23 +62,23 @@ def number(n: int) -> str:
     return f"+91981234{n:04}"
 
 
-def refuses(phones: Phones, way: dict[str, Any], numbers: int = LOGINS) -> None:
+def refuses(phones: SandboxPhones, way: dict[str, Any], numbers: int = LOGINS) -> None:
     """From now on the company refuses calls to all of them in this way."""
     for n in range(numbers):
-        phones.behave(number(n), **way)
+        phones.set_behaviour(number(n), **way)
 
 
-def logs_in(desk: Desk, numbers: range) -> list[bool]:
+def logs_in(harness: ClientAndDialer, numbers: range) -> list[bool]:
     """Which of these logins began a verification; each is called until nothing is due."""
     begun = []
     for n in numbers:
         try:
-            desk.asks(number(n))
+            harness.create(number(n))
         except CallsUnavailable:
             begun.append(False)
         else:
             begun.append(True)
-            while desk.dials():
+            while harness.dial_next():
                 pass
     return begun
 
@@ -101,8 +101,8 @@ def degraded(settings: Settings, store: RedisStore) -> list[str]:
     ],
 )
 def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
-    desk: Desk,
-    phones: Phones,
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
     store: RedisStore,
     settings: Settings,
     way: dict[str, Any],
@@ -111,7 +111,7 @@ def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
     """Creates are refused, ``/readyz`` and an error name both routes; then one call opens each."""
     refuses(phones, way)
     with capture_logs() as logged:
-        begun = logs_in(desk, range(LOGINS))
+        begun = logs_in(harness, range(LOGINS))
     assert begun == [True] * logins + [False] * (LOGINS - logins)
     assert degraded(settings, store) == ["route:obd", "route:c2c"]
     closings = [line for line in logged if line["event"] == "route.closed"]
@@ -119,55 +119,55 @@ def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
         (Route.OBD, "error"),
         (Route.C2C, "error"),
     ]
-    comes_back(desk, store, settings)
+    comes_back(harness, store, settings)
 
 
-def comes_back(desk: Desk, store: RedisStore, settings: Settings) -> None:
+def comes_back(harness: ClientAndDialer, store: RedisStore, settings: Settings) -> None:
     """The provider accepts again: one call by each route opens it."""
     store.clock_offset += PAUSE
     for n in (500, 501):
-        verification = desk.asks(number(n), route=(Route.OBD, Route.C2C)[n - 500])
-        desk.dials()
-        assert desk.calls_of(verification)[0].status is CallStatus.PLACED
+        verification = harness.create(number(n), route=(Route.OBD, Route.C2C)[n - 500])
+        harness.dial_next()
+        assert harness.calls_of(verification)[0].status is CallStatus.PLACED
     assert degraded(settings, store) == []
 
 
 def test_refused_probe_keeps_the_route_closed(
-    desk: Desk, phones: Phones, store: RedisStore, settings: Settings
+    harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore, settings: Settings
 ) -> None:
     """While the provider refuses, one call at a time finds it out, after longer and longer."""
     refuses(phones, IN_A_ROW["unknown word"], 40)
-    logs_in(desk, range(5))
+    logs_in(harness, range(5))
     before = len(phones.ledger())
     for n, pause in enumerate((10, 20, 40, 60), 10):
         store.clock_offset += pause * 1_000 + 1
         store.sweep("a dialer that was heard of")
-        logs_in(desk, range(n, n + 1))
+        logs_in(harness, range(n, n + 1))
         assert degraded(settings, store) == ["route:obd", "route:c2c"]
-        assert logs_in(desk, range(30, 31)) == [False]
+        assert logs_in(harness, range(30, 31)) == [False]
     assert len(phones.ledger()) == before + 8
 
 
 def test_one_person_with_a_refused_number_closes_nothing(
-    desk: Desk, phones: Phones, store: RedisStore, settings: Settings
+    harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore, settings: Settings
 ) -> None:
     """However often they try."""
     refuses(phones, IN_A_ROW["unknown word"], 1)
     for _ in range(12):
-        assert logs_in(desk, range(1)) == [True]
+        assert logs_in(harness, range(1)) == [True]
         store.clock_offset += 400_000
         store.sweep("a dialer that was heard of")
     assert degraded(settings, store) == []
 
 
 def test_some_refused_numbers_among_others_close_nothing(
-    desk: Desk, phones: Phones, store: RedisStore, settings: Settings
+    harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore, settings: Settings
 ) -> None:
     """As long as calls are accepted between them, by each route."""
     refuses(phones, IN_A_ROW["unknown word"], 30)
     for n in range(6):
-        logs_in(desk, range(4 * n, 4 * n + 4))
+        logs_in(harness, range(4 * n, 4 * n + 4))
         for route in (Route.OBD, Route.C2C):
-            desk.asks(number(100 + 2 * n + (route is Route.C2C)), route=route)
-            assert desk.dials()
+            harness.create(number(100 + 2 * n + (route is Route.C2C)), route=route)
+            assert harness.dial_next()
     assert degraded(settings, store) == []

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from world import ASHA, Desk, Phones
+from support.service import ASHA, ClientAndDialer, SandboxPhones
 
 CODE = "9071"
 SPELLED = "9, 0, 7, 1"
@@ -28,11 +28,11 @@ SPELLED = "9, 0, 7, 1"
     ],
 )
 def test_a_name_is_only_a_name(
-    desk: Desk, phones: Phones, name: str, reaches: str | None, route: str
+    harness: ClientAndDialer, phones: SandboxPhones, name: str, reaches: str | None, route: str
 ) -> None:
     """Letters, marks and four signs, at most 40; beside it the code, whole, and no other digit."""
-    desk.asks(name=name, code=CODE, route=route)
-    assert desk.dials()
+    harness.create(name=name, code=CODE, route=route)
+    assert harness.dial_next()
     (call,) = phones.calls(ASHA)
     told = call["variables"]
     assert told == {"Name": reaches or told["Name"], "otp": SPELLED}

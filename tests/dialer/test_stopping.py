@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from redis import Redis
 from structlog.testing import capture_logs
+from support.service import ASHA, ClientAndDialer, SandboxPhones
 from system.store_proxy import StoreProxy
-from world import ASHA, Desk, Phones
 
 from otpvoice.app import create_dialer
 from otpvoice.core.verification import CallStatus
@@ -53,15 +53,19 @@ def ending(dialer: Dialer) -> Iterator[None]:
 
 
 def test_busy_dialer_claims_nothing_after_the_stop(
-    dialer: Dialer, desk: Desk, phones: Phones, sandbox: RunningSandbox, store: RedisStore
+    dialer: Dialer,
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
+    sandbox: RunningSandbox,
+    store: RedisStore,
 ) -> None:
     """The call that is being sent is finished and recorded; the next ones stay in the queue."""
-    phones.behave(NUMBERS[0], "slow", seconds=0.5)
-    begun = [desk.asks(number) for number in NUMBERS]
+    phones.set_behaviour(NUMBERS[0], "slow", seconds=0.5)
+    begun = [harness.create(number) for number in NUMBERS]
     with ending(dialer):
         assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 5)
         dialer.stop()
-    found = [desk.calls_of(each)[0].status for each in begun]
+    found = [harness.calls_of(each)[0].status for each in begun]
     assert found == [CallStatus.PLACED, *[CallStatus.QUEUED] * (len(NUMBERS) - 1)]
     assert len(phones.ledger()) == 1
     assert not isinstance(store.claim(200), int)  # any other dialer goes on at once
@@ -69,19 +73,26 @@ def test_busy_dialer_claims_nothing_after_the_stop(
 
 @pytest.mark.parametrize("function", ["claim", "mark"])
 def test_claim_in_hand_is_given_back_at_the_stop(
-    dialer: Dialer, desk: Desk, phones: Phones, proxy: StoreProxy, redis: Redis, function: str
+    dialer: Dialer,
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
+    proxy: StoreProxy,
+    redis: Redis,
+    function: str,
 ) -> None:
     """A call that was claimed and not sent is due again at once, as if it had not been claimed."""
     with capture_logs() as lines, proxy.holding(function) as held, ending(dialer):
-        begun = desk.asks(ASHA)
+        begun = harness.create(ASHA)
         assert held.came.wait(5)
         dialer.stop()
         held.let_go.set()
     assert phones.ledger() == []
-    (call,) = desk.calls_of(begun)
+    (call,) = harness.calls_of(begun)
     assert call.status is CallStatus.QUEUED
     assert call.sent_at is None
-    assert [each["call"] for each in lines if each["event"] == "call.given_back"] == [call.id]
+    assert [each["call"] for each in lines if each["event"] == "call.returned_to_queue"] == [
+        call.id
+    ]
     assert redis.zcard("{otpvoice}:dialing") == redis.zcard("{otpvoice}:live") == 0
-    assert desk.dials()  # neither its lease nor the gap holds it
+    assert harness.dial_next()  # neither its lease nor the gap holds it
     assert len(phones.ledger()) == 1

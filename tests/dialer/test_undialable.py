@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from structlog.testing import capture_logs
-from world import ASHA, RING_KEY, Desk, Phones
+from support.service import ASHA, RING_KEY, ClientAndDialer, SandboxPhones
 
 from otpvoice.core.requests import CallRequest
 from otpvoice.core.service import Verifications
@@ -25,42 +25,44 @@ NO_GAP = {"OTPVOICE_LIMITS_CALL_GAP": "0"}
 def old_dialer_of(
     environ: dict[str, str],
     settings: Settings,
-    dialer_of: Callable[..., Dialer],
+    make_dialer: Callable[..., Dialer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Dialer]:
     """Makes dialers whose settings have no client ``bank``."""
     assert "bank" in settings.clients
     monkeypatch.delitem(environ, "OTPVOICE_CLIENTS_BANK_KEY_SHA256")
-    return dialer_of
+    return make_dialer
 
 
 @pytest.fixture
 def old_desk(
     service: Verifications, store: RedisStore, old_dialer_of: Callable[..., Dialer]
-) -> Desk:
+) -> ClientAndDialer:
     """The API knows the client ``bank``, the dialer does not."""
-    return Desk(service, store, old_dialer_of(**NO_GAP))
+    return ClientAndDialer(service, store, old_dialer_of(**NO_GAP))
 
 
-def desk_with(service: Verifications, store: RedisStore, dialer: Dialer) -> Desk:
+def desk_with(service: Verifications, store: RedisStore, dialer: Dialer) -> ClientAndDialer:
     """A client, and a dialer with settings of its own."""
-    return Desk(service, store, dialer)
+    return ClientAndDialer(service, store, dialer)
 
 
-def flow_of(phones: Phones) -> str:
+def flow_of(phones: SandboxPhones) -> str:
     """The provider's script that the only request names."""
     (request,) = phones.ledger()
     found = request["request"]
     return str(found.get("flow_id", found["to"])).removeprefix("flow:")
 
 
-def assert_undialable(desk: Desk, store: RedisStore, begun: Verification, *, calls: int) -> None:
+def assert_undialable(
+    harness: ClientAndDialer, store: RedisStore, begun: Verification, *, calls: int
+) -> None:
     """One try, one line of the log at level error, shown to operators, and nothing loops."""
     with capture_logs() as logged:
-        assert desk.dials()
+        assert harness.dial_next()
     (line,) = [each for each in logged if each["event"] == "call.undialable"]
-    assert (line["log_level"], line["call"]) == ("error", desk.calls_of(begun)[0].id)
-    found = desk.calls_of(begun)
+    assert (line["log_level"], line["call"]) == ("error", harness.calls_of(begun)[0].id)
+    found = harness.calls_of(begun)
     assert len(found) == calls
     assert (found[0].status, found[0].reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
     shown = store.health().set_aside
@@ -68,25 +70,27 @@ def assert_undialable(desk: Desk, store: RedisStore, begun: Verification, *, cal
     assert shown.undialable == 1
     store.clock_offset += 40_000
     store.sweep("dialer")
-    assert desk.calls_of(begun)[0].status is CallStatus.FAILED
+    assert harness.calls_of(begun)[0].status is CallStatus.FAILED
 
 
-def test_call_of_unknown_client_is_dialed_with_its_own_flow(old_desk: Desk, phones: Phones) -> None:
+def test_call_of_unknown_client_is_dialed_with_its_own_flow(
+    old_desk: ClientAndDialer, phones: SandboxPhones
+) -> None:
     """The flow comes from the call's record, in the language that the client asked for."""
-    begun = old_desk.asks(client="bank", locale="hi")
-    assert old_desk.dials()
+    begun = old_desk.create(client="bank", locale="hi")
+    assert old_desk.dial_next()
     (call,) = old_desk.calls_of(begun)
     assert call.status is CallStatus.PLACED
     assert flow_of(phones) == "25"
 
 
 def test_call_by_the_next_route_keeps_the_flow(
-    old_desk: Desk, redis: Redis, phones: Phones
+    old_desk: ClientAndDialer, redis: Redis, phones: SandboxPhones
 ) -> None:
     """It speaks as the first call did."""
-    phones.behave(ASHA, "out_of_credit")
-    begun = old_desk.asks(client="bank", locale="hi")
-    assert old_desk.dials()
+    phones.set_behaviour(ASHA, "out_of_credit")
+    begun = old_desk.create(client="bank", locale="hi")
+    assert old_desk.dial_next()
     calls = old_desk.calls_of(begun)
     flows = [redis.hget(f"{CALL}{call.id}", "flow") for call in calls]
     assert {*flows} == {b"25"}
@@ -94,22 +98,24 @@ def test_call_by_the_next_route_keeps_the_flow(
 
 
 def test_further_call_has_the_flow_of_its_locale(
-    service: Verifications, old_desk: Desk, redis: Redis
+    service: Verifications, old_desk: ClientAndDialer, redis: Redis
 ) -> None:
     """Asked for in another language, or without one: then it is that of the verification."""
-    begun = old_desk.asks(client="bank", locale="hi", call_after=100)
+    begun = old_desk.create(client="bank", locale="hi", call_after=100)
     (call,) = begun.calls
     service.request_call("bank", begun.id, CallRequest())
     assert redis.hmget(f"{CALL}{call.id}", "locale", "flow") == [b"hi", b"25"]
-    later = old_desk.asks("+919812345678", client="bank", call_after=100)
+    later = old_desk.create("+919812345678", client="bank", call_after=100)
     service.request_call("bank", later.id, CallRequest(locale="hi"))
     assert redis.hmget(f"{CALL}{later.calls[0].id}", "locale", "flow") == [b"hi", b"25"]
 
 
-def test_heard_is_null_for_a_flow_without_known_text(old_desk: Desk, redis: Redis) -> None:
+def test_heard_is_null_for_a_flow_without_known_text(
+    old_desk: ClientAndDialer, redis: Redis
+) -> None:
     """Texts are not stored; a dialer that has none does not guess."""
-    begun = old_desk.asks(client="bank")
-    assert old_desk.dials()
+    begun = old_desk.create(client="bank")
+    assert old_desk.dial_next()
     assert not redis.hexists(f"{CALL}{begun.calls[0].id}", "heard_after")
 
 
@@ -124,27 +130,27 @@ def test_text_of_a_flow_is_found_by_its_id(
         OTPVOICE_PROVIDER_FLOWS="default=1",
         OTPVOICE_CLIENTS_LOGIN_FLOWS='{"default": {"id": "24", "text": "Your code is {otp}."}}',
     )
-    desk = desk_with(service, store, dialer)
-    begun = desk.asks(client="bank")
-    assert desk.dials()
+    harness = desk_with(service, store, dialer)
+    begun = harness.create(client="bank")
+    assert harness.dial_next()
     assert redis.hexists(f"{CALL}{begun.calls[0].id}", "heard_after")
 
 
 def test_call_without_stored_flow_is_dialed_by_the_settings(
-    desk: Desk, redis: Redis, phones: Phones
+    harness: ClientAndDialer, redis: Redis, phones: SandboxPhones
 ) -> None:
     """A release before this one stored none."""
-    begun = desk.asks(locale="hi")
+    begun = harness.create(locale="hi")
     redis.hdel(f"{CALL}{begun.calls[0].id}", "flow")
-    assert desk.dials()
+    assert harness.dial_next()
     assert flow_of(phones) == "25"
 
 
 def test_call_without_stored_flow_of_unknown_client_ends_failed(
-    old_desk: Desk, store: RedisStore, redis: Redis, phones: Phones
+    old_desk: ClientAndDialer, store: RedisStore, redis: Redis, phones: SandboxPhones
 ) -> None:
     """Nothing says what to speak."""
-    begun = old_desk.asks(client="bank")
+    begun = old_desk.create(client="bank")
     redis.hdel(f"{CALL}{begun.calls[0].id}", "flow")
     assert_undialable(old_desk, store, begun, calls=1)
     assert phones.ledger() == []
@@ -154,25 +160,25 @@ def test_call_sealed_with_unknown_key_ends_failed(
     service: Verifications,
     store: RedisStore,
     old_dialer_of: Callable[..., Dialer],
-    phones: Phones,
+    phones: SandboxPhones,
 ) -> None:
     """The API was deployed with a new ring before the dialers."""
-    desk = desk_with(service, store, old_dialer_of(OTPVOICE_SECRETS_KEYS=f"k2:{OTHER_KEY}"))
-    begun = desk.asks()
-    assert_undialable(desk, store, begun, calls=1)
+    harness = desk_with(service, store, old_dialer_of(OTPVOICE_SECRETS_KEYS=f"k2:{OTHER_KEY}"))
+    begun = harness.create()
+    assert_undialable(harness, store, begun, calls=1)
     assert phones.ledger() == []
 
 
 def test_call_by_unknown_route_is_followed_by_a_known_one(
-    desk: Desk, store: RedisStore, redis: Redis, phones: Phones
+    harness: ClientAndDialer, store: RedisStore, redis: Redis, phones: SandboxPhones
 ) -> None:
     """A newer API chose a route that this dialer has no adapter for: the person is called."""
-    begun = desk.asks(locale="hi")
+    begun = harness.create(locale="hi")
     redis.hset(f"{CALL}{begun.calls[0].id}", "route", "sip")
-    assert_undialable(desk, store, begun, calls=2)
-    assert desk.calls_of(begun)[1].route is Route.OBD
-    assert desk.dials()
-    assert desk.calls_of(begun)[1].status is CallStatus.PLACED
+    assert_undialable(harness, store, begun, calls=2)
+    assert harness.calls_of(begun)[1].route is Route.OBD
+    assert harness.dial_next()
+    assert harness.calls_of(begun)[1].status is CallStatus.PLACED
     assert flow_of(phones) == "25"
 
 
@@ -200,14 +206,14 @@ def test_call_is_dialed_as_the_api_decided(
     service: Verifications,
     store: RedisStore,
     old_dialer_of: Callable[..., Dialer],
-    phones: Phones,
+    phones: SandboxPhones,
     changes: dict[str, Any],
 ) -> None:
     """What the dialer's own settings say of it does not matter."""
-    desk = desk_with(service, store, old_dialer_of(**changes))
-    begun = desk.asks(client="bank", route=Route.C2C, locale="hi")
-    assert desk.dials()
-    (call,) = desk.calls_of(begun)
+    harness = desk_with(service, store, old_dialer_of(**changes))
+    begun = harness.create(client="bank", route=Route.C2C, locale="hi")
+    assert harness.dial_next()
+    (call,) = harness.calls_of(begun)
     assert (call.status, call.route, call.locale) == (CallStatus.PLACED, Route.C2C, "hi")
     assert flow_of(phones) == "25"
     assert begun.calls[0].bridge in str(phones.ledger())

@@ -3,31 +3,31 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from events.receiver import Client
-from events.telling import Telling, told_at
+from events.event_harness import EventHarness, endpoint_settings
+from events.receiver import EventReceiver
 from redis import Redis
 
 from otpvoice.settings import load
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
+def receiver() -> Iterator[EventReceiver]:
     """A client that listens."""
-    with Client() as listening:
+    with EventReceiver() as listening:
         yield listening
 
 
 @pytest.fixture
-def telling_of(environ: dict[str, str], redis: Redis) -> Callable[..., Telling]:
+def make_harness(environ: dict[str, str], redis: Redis) -> Callable[..., EventHarness]:
     """Makes a service with settings of the test's own."""
 
-    def make(**changes: str) -> Telling:
-        return Telling(load(environ | changes).settings, redis)
+    def make(**changes: str) -> EventHarness:
+        return EventHarness(load(environ | changes).settings, redis)
 
     return make
 
 
 @pytest.fixture
-def telling(telling_of: Callable[..., Telling], client: Client) -> Telling:
+def harness(make_harness: Callable[..., EventHarness], receiver: EventReceiver) -> EventHarness:
     """A service that tells the client."""
-    return telling_of(**told_at(client))
+    return make_harness(**endpoint_settings(receiver))

@@ -18,7 +18,7 @@ LONG: Final = 200_000
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedEvent:
     """One event as it arrived, proven genuine."""
 
     id: str
@@ -32,7 +32,7 @@ class Told:
     """Monotonic."""
 
 
-class Client:
+class EventReceiver:
     """A context manager: inside of it the client listens.
 
     ``answers`` says what it does with the next requests, in turn, and then ``usually``: a status,
@@ -40,15 +40,17 @@ class Client:
     "close" (no answer at all), or "redirect".
     """
 
-    def __init__(self, secret: str = NEW_SECRET, usually: int | str = 204, port: int = 0) -> None:
-        self.answers: list[int | str] = []
-        self.usually = usually
-        self.told: list[Told] = []
+    def __init__(
+        self, secret: str = NEW_SECRET, default_response: int | str = 204, port: int = 0
+    ) -> None:
+        self.next_responses: list[int | str] = []
+        self.default_response = default_response
+        self.events: list[ReceivedEvent] = []
         self.faults: list[Exception] = []
         """What was no genuine event, or asked for by another path."""
         self._webhook = Webhook(secret)
         self._changed = threading.Condition()
-        self._let_go = threading.Event()
+        self._released = threading.Event()
         self._server = _Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/events"
 
@@ -62,47 +64,53 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.lets_go()
+        self.release()
         self._server.shutdown()
         self._server.server_close()
 
-    def lets_go(self) -> None:
+    def release(self) -> None:
         """Whoever hangs gets no answer, at last."""
-        self._let_go.set()
+        self._released.set()
 
-    def hears(self, many: int, within: float = 10) -> list[Told]:
+    def wait_for_events(self, many: int, timeout_s: float = 10) -> list[ReceivedEvent]:
         """The first so many events, as soon as they are there."""
-        self.hears_until(lambda told: len(told) >= many, f"{many} events", within)
-        return self.told[:many]
+        self.wait_for(lambda told: len(told) >= many, f"{many} events", timeout_s)
+        return self.events[:many]
 
-    def hears_of(self, verification_id: str, what: str, within: float = 10) -> Told:
+    def wait_for_event(
+        self, verification_id: str, event_type: str, timeout_s: float = 10
+    ) -> ReceivedEvent:
         """The event of this verification and type."""
-        found: list[Told] = self.hears_until(
-            lambda told: [t for t in told if t.data["id"] == verification_id and t.type == what],
-            f"{what} of {verification_id}",
-            within,
+        found: list[ReceivedEvent] = self.wait_for(
+            lambda told: [
+                t for t in told if t.data["id"] == verification_id and t.type == event_type
+            ],
+            f"{event_type} of {verification_id}",
+            timeout_s,
         )
         return found[0]
 
-    def hears_until(self, look: Callable[[list[Told]], Any], what: str, within: float = 10) -> Any:
+    def wait_for(
+        self, condition: Callable[[list[ReceivedEvent]], Any], what: str, timeout_s: float = 10
+    ) -> Any:
         """What ``look`` finds in the events so far, as soon as it finds something."""
-        give_up = time.monotonic() + within
+        give_up = time.monotonic() + timeout_s
         with self._changed:
-            while not (found := look(self.told)):
+            while not (found := condition(self.events)):
                 left = give_up - time.monotonic()
-                heard = [(told.type, told.sequence) for told in self.told]
-                assert left > 0, f"waited {within} s for {what}; got {heard}"
+                heard = [(told.type, told.sequence) for told in self.events]
+                assert left > 0, f"waited {timeout_s} s for {what}; got {heard}"
                 self._changed.wait(left)
         return found
 
-    def takes(self, path: str, headers: dict[str, str], body: bytes) -> int | str:
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> int | str:
         """One request, and what to do with it."""
         with self._changed:
             try:
                 assert path == "/events", path
                 said = self._webhook.verify(body, headers)
-                self.told.append(
-                    Told(
+                self.events.append(
+                    ReceivedEvent(
                         headers["webhook-id"],
                         **said,
                         raw=body,
@@ -113,17 +121,17 @@ class Client:
             except Exception as error:  # noqa: BLE001 - the test tells what was wrong
                 self.faults.append(error)
             self._changed.notify_all()
-            return self.answers.pop(0) if self.answers else self.usually
+            return self.next_responses.pop(0) if self.next_responses else self.default_response
 
-    def waits(self) -> None:
+    def wait_for_release(self) -> None:
         """Until it lets go."""
-        self._let_go.wait(60)
+        self._released.wait(60)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, client: Client, port: int) -> None:
+    def __init__(self, client: EventReceiver, port: int) -> None:
         self.client = client
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -139,17 +147,17 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:  # the sender died
             return
         told = {name.lower(): value for name, value in self.headers.items()}
-        answer = client.takes(self.path, told, body)
+        answer = client.receive(self.path, told, body)
         self.close_connection = True
         if answer in {"hang", "close"}:
             if answer == "hang":
-                client.waits()
+                client.wait_for_release()
             return
         location = f"{client.url}/elsewhere" if answer == "redirect" else ""
         status = {"redirect": 307, "slow": 200, "long": 200}.get(str(answer), answer)
         self._head(int(status), LONG if answer in {"slow", "long"} else 0, location)
         if answer == "slow":
-            client.waits()
+            client.wait_for_release()
         elif answer == "long":
             self.wfile.write(b"x" * LONG)
 

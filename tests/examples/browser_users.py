@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from playwright.sync_api import Page, expect
-from world import Phones
+from support.service import SandboxPhones
 
 from otpvoice.cli.stack import Stack
 
@@ -15,11 +15,11 @@ class Phone:
     def __init__(self, stack: Stack, number: str) -> None:
         self.number = number
         self._stack = stack
-        self._phones = Phones(stack.sandbox_url)
+        self._phones = SandboxPhones(stack.sandbox_url)
 
     def set_behaviour(self, behaviour: str) -> None:
         """From the next call on."""
-        self._phones.behave(self.number, behaviour)
+        self._phones.set_behaviour(self.number, behaviour)
 
     def wait_for_code(self) -> str:
         """The digits of the newest call, as soon as they are spoken."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 from examples.browser_users import Phone, digits, mistyped
-from world import ASHA
+from support.service import ASHA
 
 from login_backend.database import Database
 from otpvoice.cli.stack import Stack, free_port

@@ -23,7 +23,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 import atheris  # type: ignore[import-untyped] # installed only for this
-from callback_shapes import as_multipart
+from support.callback_bodies import as_multipart
 
 with atheris.instrument_imports(include=["otpvoice"]):
     from otpvoice.core.verification import CallStatus

@@ -201,7 +201,10 @@ def test_events_for_gunicorns_messages_are_declared() -> None:
         ('_LOG.info("no.such_event")', "the event no.such_event is not declared"),
         ('_LOG.info("http", detail="x")', "http has no field detail"),
         ('log = _LOG.bind(code="x")\nlog.info("call.sent")', "call.sent has no field code"),
-        ('_log(1).warning("call.fault", price=1)', "call.fault has no field price"),
+        (
+            '_log(1).warning("call.failed_unexpectedly", price=1)',
+            "call.failed_unexpectedly has no field price",
+        ),
         ("_LOG.log(20, name)", "the event is no literal"),
         ('_LOG.info("a.a" if x else "http")', "the event a.a is not declared"),
         ('tell("http", code="x")', "http has no field code"),

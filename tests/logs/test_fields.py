@@ -86,7 +86,7 @@ def test_value_of_another_kind_is_redacted_visibly(field: str, odd: Any) -> None
 
 def test_truth_value_is_no_count_and_count_no_truth_value() -> None:
     """Python takes one for the other."""
-    assert rendered("event.told", "tries", True) == REDACTED
+    assert rendered("event.delivered", "tries", True) == REDACTED
     assert rendered("verification.checked", "valid", 1) == REDACTED
 
 
@@ -123,11 +123,11 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
     ("call.sent", "outcome", _Word.SOME, "some_word"),
     ("call.sent", "detail", "HTTP 500, status 402: Insufficient credits", None),
     ("callback.received", "raw", "NOANSWER_LEG1", None),
-    ("event.told", "status", 204, None),
-    ("event.told", "type", "verification.approved", None),
-    ("event.told", "tries", 3, None),
-    ("event.too_many", "dropped", 999, None),
-    ("event.too_many", "dropped", 12_345, 12_000),
+    ("event.delivered", "status", 204, None),
+    ("event.delivered", "type", "verification.approved", None),
+    ("event.delivered", "tries", 3, None),
+    ("event.dropped", "dropped", 999, None),
+    ("event.dropped", "dropped", 12_345, 12_000),
     ("dialer.started", "dialer", "1234567890abcdef1234567890123456", None),
     ("dialer.started", "threads", 64, None),
     ("breaker.opened", "breaker", "conversion_breaker area +919876", None),
@@ -160,7 +160,7 @@ def test_measurements_survive(ms: float, few: int, moment: datetime) -> None:
     """To a tenth of a millisecond; small counts and moments as they are."""
     shown = rendered("http", "ms", ms)
     assert abs(shown - ms) <= 0.1 or (ms.is_integer() and abs(shown - ms) < 0.06 * ms)
-    assert rendered("event.told", "tries", few) == few
+    assert rendered("event.delivered", "tries", few) == few
     text = moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
     assert rendered("number.blocked", "happened_at", text) == text
 

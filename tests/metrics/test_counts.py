@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api.door import UNKNOWN, VERIFICATIONS, WEBHOOK, bearer, settings_with
+from api.api_client import UNKNOWN, VERIFICATIONS, WEBHOOK, bearer, settings_with
 from flask.testing import FlaskClient
 from metrics.scrape import Scrape
 from redis import Redis
-from system.processes import Store, free_port
-from world import ASHA, LOGIN_KEY, WEBHOOK_SECRET
+from support.processes import ValkeyProcess, free_port
+from support.service import ASHA, LOGIN_KEY, WEBHOOK_SECRET
 
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
@@ -220,7 +220,7 @@ def test_a_scrape_without_the_store_tells_what_the_process_knows(
 
 def test_counting_costs_no_round_trip(counting_of: Callable[..., Counting], tmp_path: Path) -> None:
     """Create, check and get are one each, whatever is counted of them; and so is a scrape."""
-    own = Store(tmp_path)
+    own = ValkeyProcess(tmp_path)
     with own.process, closing(connect(own.url)) as redis:
         counting = counting_of(redis_url=own.url)
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from api.door import settings_with
+from api.api_client import settings_with
 from metrics.scrape import Scrape, scrape
 from prometheus_client import CollectorRegistry
 from redis import Redis
-from system.processes import free_port, until
-from world import running
+from support.processes import free_port, wait_until
+from support.service import running_dialers
 
 from otpvoice.app import create_dialer
 from otpvoice.metrics.exposition import Page
@@ -29,8 +29,8 @@ def dialing(environ: dict[str, str], **changes: str) -> Iterator[str]:
     """A dialer at work, and the address at which it is scraped."""
     bind = f"127.0.0.1:{free_port()}"
     dialer = create_dialer(settings_with(environ, dialer_metrics_bind=bind, **changes))
-    with running(dialer):
-        until(lambda: is_heard(f"http://{bind}"), "the dialer")
+    with running_dialers(dialer):
+        wait_until(lambda: is_heard(f"http://{bind}"), "the dialer")
         yield f"http://{bind}"
 
 
@@ -50,7 +50,7 @@ def until_counted(url: str, name: str, **labels: str) -> Scrape:
         found[:] = [scrape(url)]
         return found[0].value(name, **labels) > 0
 
-    until(look, name)
+    wait_until(look, name)
     return found[0]
 
 
@@ -83,7 +83,7 @@ def test_each_kind_of_address_is_listened_on(host: str) -> None:
     stopping = threading.Event()
     serving = threading.Thread(target=server.run, args=(stopping,))
     serving.start()
-    until(lambda: answers(bind) == 404, "the server")
+    wait_until(lambda: answers(bind) == 404, "the server")
     assert scrape(f"http://{bind}").value("build_info") == 1
     stopping.set()
     serving.join(5)
@@ -101,7 +101,7 @@ def answers(bind: str) -> int:
 def test_without_an_address_nothing_listens(environ: dict[str, str], redis: Redis) -> None:  # noqa: ARG001 - empties the store
     """Metrics are shown to nobody unless the settings say where."""
     before = threading.active_count()
-    with running(create_dialer(settings_with(environ))):
+    with running_dialers(create_dialer(settings_with(environ))):
         assert not any(thread.name == "metrics" for thread in threading.enumerate())
     assert threading.active_count() == before
 

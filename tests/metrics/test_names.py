@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped] # it ships no types
-from api.door import settings_with
+from api.api_client import settings_with
 from metrics.scrape import Scrape
 from prometheus_client import CollectorRegistry
 from redis import Redis

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from callback_shapes import BOUNDARY, WRAPPINGS, Wrap, as_json, as_multipart
+from support.callback_bodies import BOUNDARY, ENCODINGS, Encode, as_json, as_multipart
 
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.providers.base import (
@@ -40,8 +40,8 @@ def parse(body: bytes, query: dict[str, str] | None = None) -> tuple[CallReport,
     return ADAPTER.parse_callback(Callback(body, query or {}, authorization=f"Bearer {SECRET}"))
 
 
-@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
-def test_read_callback_any_wrapping_same_report(wrap: Wrap) -> None:
+@pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)
+def test_read_callback_any_wrapping_same_report(wrap: Encode) -> None:
     """Whatever it is written in or wrapped in, the same is reported."""
     (composed,) = expect_reports(parse(wrap(COMPOSED)))
     assert (composed.ids, composed.number) == (("70fa-87",), "+918867130000")
@@ -58,8 +58,8 @@ def expect_reports(read: tuple[CallReport, ...] | Challenge) -> tuple[CallReport
     return read
 
 
-@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
-def test_read_callback_challenge_in_any_wrapping_answered(wrap: Wrap) -> None:
+@pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)
+def test_read_callback_challenge_in_any_wrapping_answered(wrap: Encode) -> None:
     """The challenge of a new webhook may be wrapped as callbacks are."""
     assert parse(wrap({"validation_key": "key", "challenge": "a234qwe"})) == Challenge("a234qwe")
 
@@ -154,8 +154,8 @@ def test_read_callback_no_call_named_says_what_is_missing(
         parse(as_json(members))
 
 
-@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
-def test_shape_any_wrapping_no_values(wrap: Wrap) -> None:
+@pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)
+def test_shape_any_wrapping_no_values(wrap: Encode) -> None:
     """Names and types of members, no value of any: not a number, id, time or word."""
     shown = "\n".join(describe_types(wrap(COMPOSED)) + describe_types(wrap(C2C)))
     assert "status" in shown or "payload" in shown

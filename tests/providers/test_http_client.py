@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from providers.scripted_server import ScriptedServer, deadlines_in, http_response, post
-from stopwatch import takes_within
+from support.timing import finishes_within
 
 from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import Deadlines
@@ -142,7 +142,7 @@ def test_dead_resolver(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> N
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    with takes_within(1):
+    with finishes_within(1):
         reply = post(client, "http://portal.example/", 0.2)
     assert reply == RequestFailed(sent=False, reason="TimeoutError")
     release.set()

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
-from callback_shapes import as_multipart
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.callback_bodies import as_multipart
 
 from otpvoice.core.status_words import normalize_status_word
 from otpvoice.core.verification import CallReason, CallStatus, Route

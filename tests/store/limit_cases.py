@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
-from store.exchange import Exchange, limited, quotas_of
-from world import ASHA
+from store.driver import StoreDriver, driver_with_limits, parse_quotas
+from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import Verification
@@ -33,25 +33,25 @@ class Case:
     approved_counts: bool = False
     """Whether an approval leaves it as it is."""
 
-    def allows(self, redis: Redis, count: int = 1, **rules: Any) -> Exchange:
+    def allows(self, redis: Redis, count: int = 1, **rules: Any) -> StoreDriver:
         """An exchange with this one limit, without gaps."""
-        return limited(redis, gaps=NO_GAP, rules=rules, **self.limits(count))
+        return driver_with_limits(redis, gaps=NO_GAP, rules=rules, **self.limits(count))
 
-    def begins(self, exchange: Exchange, n: int = 0, **members: Any) -> Verification:
+    def create(self, driver: StoreDriver, n: int = 0, **members: Any) -> Verification:
         """The n-th request, taken."""
-        return exchange.begins(**self.request(n) | members)
+        return driver.create(**self.request(n) | members)
 
-    def refuses(self, exchange: Exchange, n: int = 999, **members: Any) -> float:
+    def refuses(self, driver: StoreDriver, n: int = 999, **members: Any) -> float:
         """The seconds for which it refuses the n-th request."""
-        answer = exchange.asks(**self.request(n) | members)
+        answer = driver.try_create(**self.request(n) | members)
         assert answer.outcome == f"rate_limited {self.setting}"
         return answer.retry_after_ms / 1000
 
-    def is_full(self, exchange: Exchange, n: int = 999) -> bool:
+    def is_full(self, driver: StoreDriver, n: int = 999) -> bool:
         """Whether it refuses the n-th request, which is canceled if it does not."""
-        answer = exchange.asks(**self.request(n))
+        answer = driver.try_create(**self.request(n))
         if answer.outcome == "created" and answer.verification:
-            exchange.cancels(answer.verification)
+            driver.cancel(answer.verification)
             return False
         assert answer.outcome == f"rate_limited {self.setting}"
         return True
@@ -63,7 +63,7 @@ def far_numbers(n: int) -> str:
 
 
 def _quotas(setting: str) -> Callable[[int], Mapping[str, Any]]:
-    return lambda count: {setting: quotas_of(f"{count}/1h")}
+    return lambda count: {setting: parse_quotas(f"{count}/1h")}
 
 
 def _of_client(**limits: Callable[[int], Any]) -> Callable[[int], Mapping[str, Any]]:
@@ -95,7 +95,7 @@ PER_IP = Case(
 )
 PER_CLIENT = Case(
     "calls_per_client",
-    _of_client(calls=lambda count: quotas_of(f"{count}/1h")),
+    _of_client(calls=lambda count: parse_quotas(f"{count}/1h")),
     lambda n: {"to": far_numbers(n)},
     slice=HOUR // 60,
     approved_counts=True,
@@ -127,24 +127,24 @@ CASES = {
 }
 
 GENEROUS: Final[dict[str, Any]] = {
-    "calls_per_number": quotas_of("90/10m", "95/24h"),
-    "all_calls_per_number": quotas_of("99/24h"),
-    "wrong_codes_per_number": quotas_of("99/24h"),
-    "unverified_per_prefix": quotas_of("90/10m", "95/24h"),
-    "calls_per_ip": quotas_of("90/1h", "95/24h"),
+    "calls_per_number": parse_quotas("90/10m", "95/24h"),
+    "all_calls_per_number": parse_quotas("99/24h"),
+    "wrong_codes_per_number": parse_quotas("99/24h"),
+    "unverified_per_prefix": parse_quotas("90/10m", "95/24h"),
+    "calls_per_ip": parse_quotas("90/1h", "95/24h"),
     "calls_per_day": 99,
-    "creates_per_ip": quotas_of("999/1h"),
-    "creates_per_client": quotas_of("999/1h"),
+    "creates_per_ip": parse_quotas("999/1h"),
+    "creates_per_client": parse_quotas("999/1h"),
     "pending_per_number": 5,
     "attempts_per_verification": 6,
-    "clients": {"login": ClientLimits(quotas_of("99/1m"), 99)},
+    "clients": {"login": ClientLimits(parse_quotas("99/1m"), 99)},
 }
 """Every limit there is, and room in each."""
 
 
-def uses_of(exchange: Exchange, to: str = ASHA) -> list[Use]:
+def limit_usage(driver: StoreDriver, to: str = ASHA) -> list[Use]:
     """How far each limit that holds a number, a client or all is used up."""
-    return sorted(exchange.explains(to).uses, key=lambda use: (use.client or "", use.limit))
+    return sorted(driver.explain(to).uses, key=lambda use: (use.client or "", use.limit))
 
 
 def stored(redis: Redis) -> dict[bytes, Any]:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from store.exchange import GAPS, LEASE, RAVI
-from world import ASHA
+from store.driver import GAPS, LEASE, RAVI
+from support.service import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus, Status
 from otpvoice.store.models import CallResult

@@ -1,7 +1,7 @@
 """How the address of the store is read."""
 
 import pytest
-from stopwatch import takes_within
+from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.redis_store import RedisStore
@@ -66,6 +66,6 @@ def test_a_password_is_not_shown() -> None:
 def test_nobody_there(url: str) -> None:
     """To connect is to wait for nobody; the first command says that the store is away."""
     client = connect(url)
-    with takes_within(0.65), pytest.raises(StoreUnavailable):
+    with finishes_within(0.65), pytest.raises(StoreUnavailable):
         RedisStore(client, keep=1).get("vrf_1", "login")
     client.close()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange, limited
-from store.limit_cases import NO_GAP, refusing, stored, uses_of
-from world import ASHA
+from store.driver import CODE, RAVI, StoreDriver, driver_with_limits
+from store.limit_cases import NO_GAP, limit_usage, refusing, stored
+from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits, Ratio, parse_ratio
 from otpvoice.core.verification import CallStatus, Verification
@@ -25,42 +25,42 @@ def numbers(count: int) -> Iterable[str]:
     return (f"+919876{n:06}" for n in range(count))
 
 
-def opened(exchange: Exchange) -> list[Notice]:
+def opened(driver: StoreDriver) -> list[Notice]:
     """What the log was told of opened breakers."""
-    while exchange.sweeps():
+    while driver.sweep():
         pass
-    return [notice for notice in exchange.notices if notice.event == "breaker.opened"]
+    return [notice for notice in driver.notices if notice.event == "breaker.opened"]
 
 
-def open_breakers(exchange: Exchange) -> set[str]:
+def open_breakers(driver: StoreDriver) -> set[str]:
     """Those that operators see."""
-    return {breaker.name for breaker in exchange.operations.overview().breakers}
+    return {breaker.name for breaker in driver.admin.overview().breakers}
 
 
 # Conversion --------------------------------------------------------------------------------------
 
 
-def converting(redis: Redis, ratio: Ratio | None = RATIO, **limits: Any) -> Exchange:
+def converting(redis: Redis, ratio: Ratio | None = RATIO, **limits: Any) -> StoreDriver:
     """With nothing but the breaker."""
-    return limited(redis, gaps=NO_GAP, conversion_breaker=ratio, **limits)
+    return driver_with_limits(redis, gaps=NO_GAP, conversion_breaker=ratio, **limits)
 
 
-def answered(exchange: Exchange, to: str, client: str = "login") -> Verification:
+def answered(driver: StoreDriver, to: str, client: str = "login") -> Verification:
     """A pending verification whose call was answered."""
-    begun = exchange.begins(to, client=client)
-    placed = exchange.dials()
-    exchange.hears(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
+    begun = driver.create(to, client=client)
+    placed = driver.dial()
+    driver.apply_callback(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
     return begun
 
 
-def ends(exchange: Exchange, count: int, approved: int = 0, client: str = "login") -> None:
+def ends(driver: StoreDriver, count: int, approved: int = 0, client: str = "login") -> None:
     """So many answered and ended, the first of them approved."""
     for n, to in enumerate(numbers(count)):
-        begun = answered(exchange, to, client)
+        begun = answered(driver, to, client)
         if n < approved:
-            exchange.approves(begun)
+            driver.approve(begun)
         else:
-            exchange.cancels(begun)
+            driver.cancel(begun)
 
 
 @pytest.mark.parametrize(
@@ -71,196 +71,198 @@ def test_too_few_approved_close_an_area(
     redis: Redis, ended: int, approved: int, refused: bool
 ) -> None:
     """Of twenty and more that were answered and ended: fewer than 15 of a hundred."""
-    exchange = converting(redis)
-    ends(exchange, ended, approved)
-    answer = exchange.asks(ASHA)
+    driver = converting(redis)
+    ends(driver, ended, approved)
+    answer = driver.try_create(ASHA)
     assert answer.outcome == ("rate_limited conversion_breaker" if refused else "created")
-    assert (AREA in open_breakers(exchange)) is refused
-    assert exchange.asks(ELSEWHERE).outcome == "created"
+    assert (AREA in open_breakers(driver)) is refused
+    assert driver.try_create(ELSEWHERE).outcome == "created"
 
 
 def test_it_says_until_when_and_is_told_once(redis: Redis) -> None:
     """Half an hour; the log hears how many, however many end after that."""
-    exchange = converting(redis)
-    waiting = [answered(exchange, f"+919876{999_900 + n}") for n in range(25)]
-    ends(exchange, 20, approved=1)
+    driver = converting(redis)
+    waiting = [answered(driver, f"+919876{999_900 + n}") for n in range(25)]
+    ends(driver, 20, approved=1)
     for begun in waiting:
-        exchange.cancels(begun)
-    assert 1_795_000 <= exchange.asks(ASHA).retry_after_ms <= HALF_AN_HOUR * 1000
-    [told] = [each for each in opened(exchange) if each.details["breaker"] == AREA]
+        driver.cancel(begun)
+    assert 1_795_000 <= driver.try_create(ASHA).retry_after_ms <= HALF_AN_HOUR * 1000
+    [told] = [each for each in opened(driver) if each.details["breaker"] == AREA]
     assert told.details == {"breaker": AREA, "open_for": HALF_AN_HOUR, "ended": 20, "approved": 1}
 
 
 def test_calls_and_redials_are_refused_too(redis: Redis) -> None:
     """A verification that is under way gets no further call, and can still be approved."""
-    exchange = converting(redis)
-    waiting = exchange.begins(ASHA, ttl=600)
-    exchange.finds_busy()
-    ends(exchange, 20)
-    assert refusing(exchange.calls(waiting)) == "conversion_breaker"
-    assert exchange.looks(waiting).next_call().reason == "rate_limited"
-    assert exchange.checks(waiting, CODE).outcome == "right"
+    driver = converting(redis)
+    waiting = driver.create(ASHA, ttl=600)
+    driver.dial_busy()
+    ends(driver, 20)
+    assert refusing(driver.request_call(waiting)) == "conversion_breaker"
+    assert driver.get(waiting).next_call().reason == "rate_limited"
+    assert driver.check(waiting, CODE).outcome == "right"
 
 
 def test_no_redial_into_a_refused_area(redis: Redis) -> None:
     """Silently."""
-    exchange = limited(redis, gaps=NO_GAP, rules={"max_redials": 1}, conversion_breaker=RATIO)
-    waiting = exchange.begins(ASHA, ttl=600)
-    placed = exchange.dials()
-    ends(exchange, 20)
-    exchange.hears(CallStatus.BUSY, call_id=placed.call_id)
-    assert len(exchange.looks(waiting).calls) == 1
+    driver = driver_with_limits(
+        redis, gaps=NO_GAP, rules={"max_redials": 1}, conversion_breaker=RATIO
+    )
+    waiting = driver.create(ASHA, ttl=600)
+    placed = driver.dial()
+    ends(driver, 20)
+    driver.apply_callback(CallStatus.BUSY, call_id=placed.call_id)
+    assert len(driver.get(waiting).calls) == 1
 
 
 def test_a_refusal_of_an_area_leaves_no_trace(redis: Redis) -> None:
     """As any."""
-    exchange = converting(redis)
-    ends(exchange, 20)
+    driver = converting(redis)
+    ends(driver, 20)
     before = stored(redis)
-    assert refusing(exchange.asks(ASHA)) == "conversion_breaker"
+    assert refusing(driver.try_create(ASHA)) == "conversion_breaker"
     assert stored(redis) == before
 
 
 def test_after_half_an_hour_it_judges_anew(redis: Redis) -> None:
     """Twenty more that lead to nothing close the area again; nineteen do not."""
-    exchange = converting(redis)
-    ends(exchange, 20)
-    exchange.passes(HALF_AN_HOUR - 2)
-    assert refusing(exchange.asks(ASHA)) == "conversion_breaker"
-    exchange.passes(2)
-    ends(exchange, 19)
-    assert AREA not in open_breakers(exchange)
-    answered_last = answered(exchange, ASHA)
-    exchange.cancels(answered_last)
-    assert AREA in open_breakers(exchange)
+    driver = converting(redis)
+    ends(driver, 20)
+    driver.advance_time(HALF_AN_HOUR - 2)
+    assert refusing(driver.try_create(ASHA)) == "conversion_breaker"
+    driver.advance_time(2)
+    ends(driver, 19)
+    assert AREA not in open_breakers(driver)
+    answered_last = answered(driver, ASHA)
+    driver.cancel(answered_last)
+    assert AREA in open_breakers(driver)
 
 
 def test_what_ends_while_it_is_open_is_not_held_against_it(redis: Redis) -> None:
     """Those were called before: when it closes, the first honest login does not open it again."""
-    exchange = converting(redis)
-    waiting = [answered(exchange, to) for to in numbers(39)]
+    driver = converting(redis)
+    waiting = [answered(driver, to) for to in numbers(39)]
     for begun in waiting:
-        exchange.cancels(begun)
-    exchange.passes(HALF_AN_HOUR + 1)
-    exchange.approves(answered(exchange, ASHA))
-    assert AREA not in open_breakers(exchange)
-    assert exchange.asks(ASHA).outcome == "created"
+        driver.cancel(begun)
+    driver.advance_time(HALF_AN_HOUR + 1)
+    driver.approve(answered(driver, ASHA))
+    assert AREA not in open_breakers(driver)
+    assert driver.try_create(ASHA).outcome == "created"
 
 
 def test_the_window_slides(redis: Redis) -> None:
     """What ended an hour ago is not counted with what ends now."""
-    exchange = converting(redis)
-    ends(exchange, 19)
-    exchange.passes(3_661)
-    ends(exchange, 19)
-    assert AREA not in open_breakers(exchange)
+    driver = converting(redis)
+    ends(driver, 19)
+    driver.advance_time(3_661)
+    ends(driver, 19)
+    assert AREA not in open_breakers(driver)
 
 
-def unanswered(exchange: Exchange, to: str) -> Verification:
+def unanswered(driver: StoreDriver, to: str) -> Verification:
     """Busy, and so no sign of anything."""
-    begun = exchange.begins(to)
-    exchange.finds_busy(to)
+    begun = driver.create(to)
+    driver.dial_busy(to)
     return begun
 
 
-def undialed(exchange: Exchange, to: str) -> Verification:
+def undialed(driver: StoreDriver, to: str) -> Verification:
     """Canceled in the queue."""
-    return exchange.begins(to)
+    return driver.create(to)
 
 
-def silent(exchange: Exchange, to: str) -> Verification:
+def silent(driver: StoreDriver, to: str) -> Verification:
     """Placed, and never heard of."""
-    begun = exchange.begins(to)
-    exchange.dials()
+    begun = driver.create(to)
+    driver.dial()
     return begun
 
 
 @pytest.mark.parametrize("begin", [unanswered, undialed, silent])
 def test_who_did_not_answer_does_not_count(
-    redis: Redis, begin: Callable[[Exchange, str], Verification]
+    redis: Redis, begin: Callable[[StoreDriver, str], Verification]
 ) -> None:
     """Only who heard a code could enter it."""
-    exchange = converting(redis)
+    driver = converting(redis)
     for to in numbers(25):
-        exchange.cancels(begin(exchange, to))
-    assert not open_breakers(exchange)
+        driver.cancel(begin(driver, to))
+    assert not open_breakers(driver)
 
 
 @pytest.mark.parametrize("callback_first", [True, False])
 def test_each_counts_once_in_either_order(redis: Redis, callback_first: bool) -> None:
     """Answered and then ended, or ended and then answered: nineteen are nineteen, twenty twenty."""
-    exchange = converting(redis)
+    driver = converting(redis)
     for n, to in enumerate(numbers(20)):
-        assert not open_breakers(exchange), f"after {n}"
-        begun = exchange.begins(to)
-        placed = exchange.dials()
+        assert not open_breakers(driver), f"after {n}"
+        begun = driver.create(to)
+        placed = driver.dial()
         if not callback_first:
-            exchange.cancels(begun)
+            driver.cancel(begun)
         for _ in range(2):
-            exchange.hears(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
-        exchange.cancels(begun)
-        exchange.cancels(begun)
-    assert AREA in open_breakers(exchange)
+            driver.apply_callback(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
+        driver.cancel(begun)
+        driver.cancel(begun)
+    assert AREA in open_breakers(driver)
 
 
 def test_two_answered_calls_of_one_verification_count_once(redis: Redis) -> None:
     """Of ten verifications with two calls each, ten count."""
-    exchange = converting(redis)
+    driver = converting(redis)
     for to in numbers(10):
-        begun = answered(exchange, to)
-        exchange.calls(begun)
-        placed = exchange.dials()
-        exchange.cancels(begun)
-        exchange.hears(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
-    assert not open_breakers(exchange)
+        begun = answered(driver, to)
+        driver.request_call(begun)
+        placed = driver.dial()
+        driver.cancel(begun)
+        driver.apply_callback(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
+    assert not open_breakers(driver)
 
 
 def test_a_life_that_is_over_counts(redis: Redis) -> None:
     """Whoever heard a code and let it pass."""
-    exchange = converting(redis)
+    driver = converting(redis)
     for to in numbers(20):
-        answered(exchange, to)
-    assert not open_breakers(exchange)
-    exchange.passes(301)
-    assert AREA in open_breakers(exchange)
+        answered(driver, to)
+    assert not open_breakers(driver)
+    driver.advance_time(301)
+    assert AREA in open_breakers(driver)
 
 
 def test_a_region_and_a_client_only_alarm(redis: Redis) -> None:
     """Ten each of two areas: neither area is refused, the log is told of the other two."""
-    exchange = converting(redis)
+    driver = converting(redis)
     for n in range(10):
         for to in (f"+919876{n:06}", f"+919812{n:06}"):
-            exchange.cancels(answered(exchange, to))
+            driver.cancel(answered(driver, to))
     names = {"conversion_breaker region IN", "conversion_breaker client login"}
-    assert open_breakers(exchange) == names
-    assert {notice.details["breaker"] for notice in opened(exchange)} == names
+    assert open_breakers(driver) == names
+    assert {notice.details["breaker"] for notice in opened(driver)} == names
     for to in (ASHA, RAVI, ELSEWHERE):
-        assert exchange.asks(to).outcome == "created"
+        assert driver.try_create(to).outcome == "created"
 
 
 def test_off_is_off(redis: Redis) -> None:
     """Nothing is counted either."""
-    exchange = converting(redis, parse_ratio("off"))
-    ends(exchange, 25)
-    assert not open_breakers(exchange)
+    driver = converting(redis, parse_ratio("off"))
+    ends(driver, 25)
+    assert not open_breakers(driver)
     assert not list(redis.scan_iter("*:tally:*"))
 
 
 def test_clients_that_report_nothing_do_not_count(redis: Redis) -> None:
     """Nor are they refused: their approvals are known to themselves only."""
-    exchange = converting(redis, clients={"app": ClientLimits(deliver_only=True)})
-    ends(exchange, 25, client="app")
-    assert not open_breakers(exchange)
-    ends(exchange, 20)
-    assert refusing(exchange.asks(ASHA)) == "conversion_breaker"
-    assert exchange.asks(ASHA, client="app").outcome == "created"
+    driver = converting(redis, clients={"app": ClientLimits(deliver_only=True)})
+    ends(driver, 25, client="app")
+    assert not open_breakers(driver)
+    ends(driver, 20)
+    assert refusing(driver.try_create(ASHA)) == "conversion_breaker"
+    assert driver.try_create(ASHA, client="app").outcome == "created"
 
 
 def test_a_number_shows_what_holds_its_area(redis: Redis) -> None:
     """To operators; and the day's count of refusals grows."""
-    exchange = converting(redis)
-    ends(exchange, 20)
-    exchange.asks(ASHA)
-    [use] = [use for use in uses_of(exchange) if use.limit == "conversion_breaker"]
-    assert use.until > exchange.explains().now
-    assert exchange.operations.overview().refused["conversion_breaker"] == 1
+    driver = converting(redis)
+    ends(driver, 20)
+    driver.try_create(ASHA)
+    [use] = [use for use in limit_usage(driver) if use.limit == "conversion_breaker"]
+    assert use.until > driver.explain().now
+    assert driver.admin.overview().refused["conversion_breaker"] == 1

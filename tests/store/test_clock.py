@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 from redis import Redis
-from store.exchange import CODE, LIVE_FOR, RAVI, Exchange
+from store.driver import CODE, LIVE_FOR, RAVI, StoreDriver
 
 from otpvoice.core.limits import DAY_MS
 from otpvoice.core.verification import CallStatus
@@ -17,136 +17,136 @@ CLOCK = "{otpvoice}:clock"
 BACK = 300
 
 
-def set_back(exchange: Exchange, seconds: float = BACK) -> None:
+def set_back(driver: StoreDriver, seconds: float = BACK) -> None:
     """Set the server's clock back."""
-    exchange.store.clock_offset -= round(seconds * 1000)
+    driver.store.clock_offset -= round(seconds * 1000)
 
 
-def runs(exchange: Exchange, seconds: int) -> None:
+def runs(driver: StoreDriver, seconds: int) -> None:
     """Let the server's clock run, with a dialer that is heard of every second."""
     for _ in range(seconds):
-        exchange.passes(1)
+        driver.advance_time(1)
 
 
-def now(exchange: Exchange) -> int:
+def now(driver: StoreDriver) -> int:
     """Return the time of the rules in milliseconds."""
-    lead = exchange.store.health().clock_lead
-    return round(time.time() * 1000) + exchange.store.clock_offset + lead
+    lead = driver.store.health().clock_lead
+    return round(time.time() * 1000) + driver.store.clock_offset + lead
 
 
-def test_due_call_is_dialed_after_the_clock_went_back(exchange: Exchange) -> None:
+def test_due_call_is_dialed_after_the_clock_went_back(driver: StoreDriver) -> None:
     """A call that is due stays due, and one for later comes when it was meant."""
-    due, later = exchange.begins(own_code=True), exchange.begins(RAVI, call_after=30)
-    set_back(exchange)
-    runs(exchange, 2)
-    assert exchange.dials().verification_id == due.id
-    runs(exchange, 25)
-    assert isinstance(exchange.store.claim(200), int)
-    runs(exchange, 10)
-    assert exchange.claims().verification_id == later.id
+    due, later = driver.create(own_code=True), driver.create(RAVI, call_after=30)
+    set_back(driver)
+    runs(driver, 2)
+    assert driver.dial().verification_id == due.id
+    runs(driver, 25)
+    assert isinstance(driver.store.claim(200), int)
+    runs(driver, 10)
+    assert driver.claim().verification_id == later.id
 
 
-def test_code_lives_no_longer_after_the_clock_went_back(exchange: Exchange) -> None:
+def test_code_lives_no_longer_after_the_clock_went_back(driver: StoreDriver) -> None:
     """A code of 60 s ends after 60 s of the rules' time, which is a tenth more of the server's."""
-    begun = exchange.begins(ttl=60, own_code=True)
-    other = exchange.begins(RAVI, ttl=60)
-    set_back(exchange)
-    runs(exchange, 59)
-    assert exchange.checks(begun, CODE).outcome == "right"
-    runs(exchange, 9)
-    assert exchange.checks(other, CODE).outcome == "closed"
+    begun = driver.create(ttl=60, own_code=True)
+    other = driver.create(RAVI, ttl=60)
+    set_back(driver)
+    runs(driver, 59)
+    assert driver.check(begun, CODE).outcome == "right"
+    runs(driver, 9)
+    assert driver.check(other, CODE).outcome == "closed"
 
 
-def test_time_never_runs_back(exchange: Exchange, redis: Redis) -> None:
+def test_time_never_runs_back(driver: StoreDriver, redis: Redis) -> None:
     """Not by more than the second between two memories, however often and far the clock is set."""
-    latest = now(exchange)
+    latest = now(driver)
     for step in (-1.5, 0.2, -300, 0.9, 1.1, -86_400, 4, -0.5, 3, -7, 6, 400, -10, 90_000, -1):
-        exchange.passes(step)
-        assert now(exchange) >= latest - 1000
-        latest = max(latest, now(exchange))
+        driver.advance_time(step)
+        assert now(driver) >= latest - 1000
+        latest = max(latest, now(driver))
     assert 0 < redis.pttl(CLOCK) <= DAY_MS
 
 
-def test_lead_is_gone_when_the_clock_is_right_again(exchange: Exchange) -> None:
+def test_lead_is_gone_when_the_clock_is_right_again(driver: StoreDriver) -> None:
     """A clock that was set back by mistake and forward again leaves nothing behind."""
-    set_back(exchange)
-    exchange.sweeps()
-    assert 299_000 <= exchange.store.health().clock_lead <= 300_000
-    exchange.passes(BACK)
-    assert exchange.store.health().clock_lead <= 1000
-    assert abs(now(exchange) - time.time() * 1000) < 2000
+    set_back(driver)
+    driver.sweep()
+    assert 299_000 <= driver.store.health().clock_lead <= 300_000
+    driver.advance_time(BACK)
+    assert driver.store.health().clock_lead <= 1000
+    assert abs(now(driver) - time.time() * 1000) < 2000
 
 
-def test_lead_shrinks_by_a_tenth_of_the_time(exchange: Exchange) -> None:
+def test_lead_shrinks_by_a_tenth_of_the_time(driver: StoreDriver) -> None:
     """A clock that was ahead and is right now is met again, without a jump."""
-    set_back(exchange, 10)
-    exchange.sweeps()
+    set_back(driver, 10)
+    driver.sweep()
     leads = []
     for _ in range(25):
-        exchange.passes(4)
-        leads.append(exchange.store.health().clock_lead)
+        driver.advance_time(4)
+        leads.append(driver.store.health().clock_lead)
     assert all(200 <= a - b <= 600 for a, b in pairwise(leads[:20]))
     assert leads[-1] == 0
 
 
-def test_a_clock_that_went_back_is_logged(exchange: Exchange) -> None:
+def test_a_clock_that_went_back_is_logged(driver: StoreDriver) -> None:
     """Once, with the seconds; a small correction is not worth a line."""
-    exchange.notices.clear()
-    set_back(exchange, 0.5)
-    exchange.sweeps()
-    assert exchange.notices == []
-    set_back(exchange)
-    exchange.sweeps()
-    exchange.passes(2)
-    (notice,) = exchange.notices
+    driver.notices.clear()
+    set_back(driver, 0.5)
+    driver.sweep()
+    assert driver.notices == []
+    set_back(driver)
+    driver.sweep()
+    driver.advance_time(2)
+    (notice,) = driver.notices
     assert notice.event == "clock.went_back"
     assert 299 <= notice.details["seconds"] <= 301
 
 
 def test_another_server_with_an_older_clock_keeps_the_time(
-    exchange: Exchange, redis: Redis
+    driver: StoreDriver, redis: Redis
 ) -> None:
     """A replica that is promoted has a clock of its own: the memory came with the data."""
-    begun = exchange.begins(call_after=100)
-    exchange.passes(101)
-    other = Exchange(RedisStore(redis, keep=60_000, clock_offset=-5_000))
-    assert other.claims().verification_id == begun.id
+    begun = driver.create(call_after=100)
+    driver.advance_time(101)
+    other = StoreDriver(RedisStore(redis, keep=60_000, clock_offset=-5_000))
+    assert other.claim().verification_id == begun.id
 
 
-def test_a_full_server_still_keeps_the_time(exchange: Exchange, redis: Redis) -> None:
+def test_a_full_server_still_keeps_the_time(driver: StoreDriver, redis: Redis) -> None:
     """Functions that only read remember the time too, also at ``maxmemory``."""
-    begun = exchange.begins(own_code=True)
-    exchange.looks(begun)
+    begun = driver.create(own_code=True)
+    driver.get(begun)
     redis.config_set("maxmemory", 1)
     try:
-        set_back(exchange)
-        assert exchange.looks(begun).checks_left == 5
-        assert 299_000 <= exchange.store.health().clock_lead <= 300_000
+        set_back(driver)
+        assert driver.get(begun).checks_left == 5
+        assert 299_000 <= driver.store.health().clock_lead <= 300_000
     finally:
         redis.config_set("maxmemory", 0)
 
 
-def test_memory_that_is_damaged_is_replaced(exchange: Exchange, redis: Redis) -> None:
+def test_memory_that_is_damaged_is_replaced(driver: StoreDriver, redis: Redis) -> None:
     """Whatever stands there as text is not taken for a time."""
     for text in ("", "x", "1 -2", "1e99 3", "9" * 40):
         redis.set(CLOCK, text, px=60_000)
-        assert abs(now(exchange) - time.time() * 1000) < 2000
+        assert abs(now(driver) - time.time() * 1000) < 2000
 
 
-def test_dialer_goes_on_when_the_clock_went_back(exchange: Exchange) -> None:
+def test_dialer_goes_on_when_the_clock_went_back(driver: StoreDriver) -> None:
     """A placed call is asked about, and ends, when it was meant to."""
-    begun = exchange.begins(own_code=True)
-    exchange.dials()
-    set_back(exchange)
-    runs(exchange, 70)
-    assert [each.verification_id for each in exchange.store.pulls(5)] == [begun.id]
-    runs(exchange, 140)
-    assert exchange.looks(begun).calls[0].status is CallStatus.UNKNOWN
+    begun = driver.create(own_code=True)
+    driver.dial()
+    set_back(driver)
+    runs(driver, 70)
+    assert [each.verification_id for each in driver.store.pulls(5)] == [begun.id]
+    runs(driver, 140)
+    assert driver.get(begun).calls[0].status is CallStatus.UNKNOWN
 
 
-def set_server(exchange: Exchange, redis: Redis, seconds: float) -> None:
+def set_server(driver: StoreDriver, redis: Redis, seconds: float) -> None:
     """Set the server's clock, by which keys end as well: what it passes over ends now."""
-    exchange.store.clock_offset += round(seconds * 1000)
+    driver.store.clock_offset += round(seconds * 1000)
     for key in redis.scan_iter():
         ends = redis.pttl(key)
         if ends > 0:
@@ -154,13 +154,13 @@ def set_server(exchange: Exchange, redis: Redis, seconds: float) -> None:
 
 
 def test_live_call_holds_the_line_after_the_clock_was_set_back_and_forward(
-    exchange: Exchange, redis: Redis
+    driver: StoreDriver, redis: Redis
 ) -> None:
     """The time of the rules stands still meanwhile, so that no second call rings before."""
-    set_server(exchange, redis, -BACK)
-    exchange.sweeps()
-    exchange.sends()
-    set_server(exchange, redis, BACK)
-    exchange.passes(61)
-    exchange.begins(client="bank")
-    assert exchange.finds_nothing() == LIVE_FOR - 61
+    set_server(driver, redis, -BACK)
+    driver.sweep()
+    driver.send()
+    set_server(driver, redis, BACK)
+    driver.advance_time(61)
+    driver.create(client="bank")
+    assert driver.seconds_until_due() == LIVE_FOR - 61

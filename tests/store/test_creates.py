@@ -9,28 +9,28 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange, limited, quotas_of
+from store.driver import CODE, RAVI, StoreDriver, driver_with_limits, parse_quotas
 from store.limit_cases import ADDRESS, HOUR, NO_GAP, far_numbers, refusing
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import Verification
 
 CREATES = int(os.environ.get("OTPVOICE_TEST_CREATES", "1000"))
 LIMITS = {"creates_per_ip": "3/1h", "creates_per_client": "3/1m"}
-Ending = Callable[[Exchange, Verification], object]
+Ending = Callable[[StoreDriver, Verification], object]
 ENDINGS: list[Ending] = [
-    Exchange.cancels,
-    Exchange.approves,
-    lambda exchange, begun: exchange.checks(begun, CODE),
-    lambda exchange, _: exchange.dials(),
+    StoreDriver.cancel,
+    StoreDriver.approve,
+    lambda driver, begun: driver.check(begun, CODE),
+    lambda driver, _: driver.dial(),
 ]
 
 
-def counted(redis: Redis, setting: str) -> Exchange:
+def counted(redis: Redis, setting: str) -> StoreDriver:
     """One limit of creates, and no other limit."""
-    limits: dict[str, Any] = {setting: quotas_of(LIMITS[setting])}
-    return limited(redis, gaps=NO_GAP, **limits)
+    limits: dict[str, Any] = {setting: parse_quotas(LIMITS[setting])}
+    return driver_with_limits(redis, gaps=NO_GAP, **limits)
 
 
 @pytest.mark.parametrize("setting", LIMITS)
@@ -39,14 +39,14 @@ def test_every_create_that_begins_a_verification_counts(
     redis: Redis, setting: str, end: Ending
 ) -> None:
     """Whatever becomes of it. A refusal says when the next is taken, and counts nothing."""
-    exchange = counted(redis, setting)
+    driver = counted(redis, setting)
     for n in range(3):
-        end(exchange, exchange.begins(far_numbers(n), ip=ADDRESS, own_code=True))
+        end(driver, driver.create(far_numbers(n), ip=ADDRESS, own_code=True))
     for _ in range(3):
-        refused = exchange.asks(far_numbers(9), ip=ADDRESS)
+        refused = driver.try_create(far_numbers(9), ip=ADDRESS)
         assert refusing(refused) == setting
-    exchange.passes(refused.retry_after_ms / 1000)
-    exchange.begins(far_numbers(9), ip=ADDRESS)
+    driver.advance_time(refused.retry_after_ms / 1000)
+    driver.create(far_numbers(9), ip=ADDRESS)
 
 
 @pytest.mark.parametrize("setting", LIMITS)
@@ -54,13 +54,13 @@ def test_create_that_finds_the_pending_verification_does_not_count(
     redis: Redis, setting: str
 ) -> None:
     """Nothing begins: neither with the same reference nor with the same idempotency key."""
-    exchange = counted(redis, setting)
+    driver = counted(redis, setting)
     key = Idempotency("one key", "one body")
-    exchange.asks(ip=ADDRESS, idempotency=key)
+    driver.try_create(ip=ADDRESS, idempotency=key)
     for _ in range(9):
-        assert exchange.asks(ip=ADDRESS).outcome == "existing"
-        assert exchange.asks(ip=ADDRESS, idempotency=key).is_replayed
-    exchange.begins(RAVI, ip=ADDRESS)
+        assert driver.try_create(ip=ADDRESS).outcome == "existing"
+        assert driver.try_create(ip=ADDRESS, idempotency=key).is_replayed
+    driver.create(RAVI, ip=ADDRESS)
 
 
 @pytest.mark.parametrize(
@@ -71,46 +71,46 @@ def test_creates_of_others_have_their_own_count(
     redis: Redis, setting: str, others: dict[str, str]
 ) -> None:
     """Another address, or another client, is not refused."""
-    exchange = counted(redis, setting)
+    driver = counted(redis, setting)
     members: dict[str, Any] = {"ip": ADDRESS, "client": "login"}
     for n in range(3):
-        exchange.asks(far_numbers(n), **members)
-    assert refusing(exchange.asks(far_numbers(4), **members)) == setting
-    assert exchange.asks(far_numbers(4), **members | others).outcome == "created"
+        driver.try_create(far_numbers(n), **members)
+    assert refusing(driver.try_create(far_numbers(4), **members)) == setting
+    assert driver.try_create(far_numbers(4), **members | others).outcome == "created"
 
 
 def test_creates_without_an_address_meet_no_limit_of_addresses(redis: Redis) -> None:
     """They have none in common."""
-    exchange = counted(redis, "creates_per_ip")
+    driver = counted(redis, "creates_per_ip")
     for n in range(9):
-        exchange.begins(far_numbers(n))
+        driver.create(far_numbers(n))
 
 
 def test_creates_limit_never_holds_a_number(redis: Redis) -> None:
     """Its owner, from another address, is not locked out by a stranger's storm."""
-    exchange = counted(redis, "creates_per_ip")
+    driver = counted(redis, "creates_per_ip")
     for n in range(9):
-        begun = exchange.asks(reference=f"{n}", ip=ADDRESS).verification
+        begun = driver.try_create(reference=f"{n}", ip=ADDRESS).verification
         if begun:
-            exchange.cancels(begun)
-    assert exchange.asks(reference="owner", ip="203.0.113.10").outcome == "created"
+            driver.cancel(begun)
+    assert driver.try_create(reference="owner", ip="203.0.113.10").outcome == "created"
 
 
 def test_storm_of_creates_and_cancels_leaves_the_owner_the_number_s_limits(redis: Redis) -> None:
     """No call was sent, so the number's places are free. Those of the address are not."""
-    exchange = limited(
+    driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
-        calls_per_number=quotas_of("3/10m"),
-        all_calls_per_number=quotas_of("5/24h"),
-        calls_per_ip=quotas_of("6/1h"),
-        unverified_per_prefix=quotas_of("1/10m"),
+        calls_per_number=parse_quotas("3/10m"),
+        all_calls_per_number=parse_quotas("5/24h"),
+        calls_per_ip=parse_quotas("6/1h"),
+        unverified_per_prefix=parse_quotas("1/10m"),
     )
     for n in range(6):
-        exchange.cancels(exchange.begins(reference=f"{n}", ip=ADDRESS))
-    assert refusing(exchange.asks(reference="7", ip=ADDRESS)) == "calls_per_ip"
+        driver.cancel(driver.create(reference=f"{n}", ip=ADDRESS))
+    assert refusing(driver.try_create(reference="7", ip=ADDRESS)) == "calls_per_ip"
     for n in range(3):
-        exchange.begins(client=f"client {n}", ip="203.0.113.10")
+        driver.create(client=f"client {n}", ip="203.0.113.10")
 
 
 # What they leave ---------------------------------------------------------------------------------
@@ -125,21 +125,21 @@ def life_of(redis: Redis, pattern: str) -> int:
 @pytest.mark.parametrize(
     ("end", "kept"),
     [
-        (lambda exchange, begun: exchange.cancels(begun), False),
-        (lambda exchange, _: exchange.passes(301), False),
-        (lambda exchange, _: exchange.asks(reference="r", code="99999", own_code=True), False),
-        (lambda exchange, begun: exchange.approves(begun), True),
-        (lambda exchange, begun: (exchange.dials(), exchange.cancels(begun)), True),
+        (lambda driver, begun: driver.cancels(begun), False),
+        (lambda driver, _: driver.passes(301), False),
+        (lambda driver, _: driver.asks(reference="r", code="99999", own_code=True), False),
+        (lambda driver, begun: driver.approves(begun), True),
+        (lambda driver, begun: (driver.dials(), driver.cancels(begun)), True),
     ],
     ids=["canceled", "expired", "superseded", "approved", "called and canceled"],
 )
 def test_records_of_an_ended_verification_are_kept_for_the_retention_or_an_hour(
-    exchange: Exchange, redis: Redis, end: Ending, kept: bool
+    driver: StoreDriver, redis: Redis, end: Ending, kept: bool
 ) -> None:
     """The retention where a call was sent or it was approved, the day of the key included."""
-    begun = exchange.asks(reference="r", idempotency=Idempotency("key", "body")).verification
+    begun = driver.try_create(reference="r", idempotency=Idempotency("key", "body")).verification
     assert begun
-    end(exchange, begun)
+    end(driver, begun)
     patterns = [f"*:verification:{begun.id}", f"*:call:{begun.calls[0].id}", "*:again:*"]
     lives = [life_of(redis, pattern) for pattern in patterns]
     assert min(lives) > 23 * HOUR if kept else max(lives) <= HOUR
@@ -147,20 +147,20 @@ def test_records_of_an_ended_verification_are_kept_for_the_retention_or_an_hour(
 
 
 def test_reference_of_a_canceled_verification_is_kept_for_an_hour(
-    exchange: Exchange, redis: Redis
+    driver: StoreDriver, redis: Redis
 ) -> None:
     """If it names no other verification."""
-    exchange.cancels(exchange.begins(reference="r"))
+    driver.cancel(driver.create(reference="r"))
     assert life_of(redis, "*:reference:*") <= HOUR
 
 
 def test_reference_of_a_called_verification_outlives_a_canceled_one(
-    exchange: Exchange, redis: Redis
+    driver: StoreDriver, redis: Redis
 ) -> None:
     """It names both, so that operators find the one that was called."""
-    called = exchange.called(reference="r")
-    exchange.approves(called)
-    exchange.cancels(exchange.begins(reference="r"))
+    called = driver.create_answered(reference="r")
+    driver.approve(called)
+    driver.cancel(driver.create(reference="r"))
     assert life_of(redis, "*:reference:*") > 24 * HOUR
 
 
@@ -169,14 +169,14 @@ def test_memory_of_creates_that_were_canceled_is_gone_after_an_hour(
     redis: Redis, numbers: str
 ) -> None:
     """But for what counts. Print how much 1 000 such creates take at first and after the hour."""
-    exchange = limited(redis, gaps=NO_GAP, pending_per_number=5)
+    driver = driver_with_limits(redis, gaps=NO_GAP, pending_per_number=5)
     before = _used(redis)
     for n in range(CREATES):
         to = ASHA if numbers == "one number" else far_numbers(n)
         key = Idempotency(f"key {n}", "one body")
-        begun = exchange.asks(to, reference=f"session {n}", ip=ADDRESS, idempotency=key)
+        begun = driver.try_create(to, reference=f"session {n}", ip=ADDRESS, idempotency=key)
         assert begun.verification
-        exchange.cancels(begun.verification)
+        driver.cancel(begun.verification)
     at_first = (_used(redis) - before) / CREATES
     for each in redis.scan_iter():
         life = redis.pttl(each)
@@ -194,7 +194,7 @@ def _used(redis: Redis) -> int:
 
 def test_cost_of_a_create_does_not_grow_with_those_that_ended(redis: Redis) -> None:
     """The server runs as many commands for the last as for the first after a hundred."""
-    exchange = limited(redis, gaps=NO_GAP, pending_per_number=5)
+    driver = driver_with_limits(redis, gaps=NO_GAP, pending_per_number=5)
 
     def commands() -> int:
         return sum(each["calls"] for each in redis.info("commandstats").values())
@@ -202,23 +202,23 @@ def test_cost_of_a_create_does_not_grow_with_those_that_ended(redis: Redis) -> N
     costs = []
     for n in range(400):
         before = commands()
-        begun = exchange.asks(reference=f"{n}").verification
+        begun = driver.try_create(reference=f"{n}").verification
         costs.append(commands() - before)
         assert begun
-        exchange.cancels(begun)
+        driver.cancel(begun)
     assert max(costs[-100:]) <= max(costs[100:200])
 
 
 def test_verification_without_a_call_is_unknown_after_an_hour(
-    exchange: Exchange, redis: Redis
+    driver: StoreDriver, redis: Redis
 ) -> None:
     """Its idempotency key begins anew."""
     key = Idempotency("one key", "one body")
-    begun = exchange.asks(idempotency=key).verification
+    begun = driver.try_create(idempotency=key).verification
     assert begun
-    exchange.cancels(begun)
+    driver.cancel(begun)
     for each in redis.scan_iter():
         if 0 <= redis.ttl(each) <= HOUR and b"dialers" not in each:
             redis.delete(each)
-    assert exchange.store.get(begun.id, "login").outcome == "not_found"
-    assert exchange.asks(idempotency=key).outcome == "created"
+    assert driver.store.get(begun.id, "login").outcome == "not_found"
+    assert driver.try_create(idempotency=key).outcome == "created"

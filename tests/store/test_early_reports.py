@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from redis import Redis
-from store.exchange import RAVI, Exchange, exchange_with
+from store.driver import RAVI, StoreDriver, driver_with_quotas
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
 from otpvoice.store.keys import Keys
@@ -25,232 +25,235 @@ RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatu
 
 
 @pytest.mark.parametrize("status", RESULTS)
-def test_record_after_early_report_applies_it(exchange: Exchange, status: CallStatus) -> None:
+def test_record_after_early_report_applies_it(driver: StoreDriver, status: CallStatus) -> None:
     """The composed callback names an id and no start; the reply then says whose id it is."""
-    begun, claim = exchange.sends()
-    early = exchange.hears(status, ids=(ID,), duration=9)
+    begun, claim = driver.send()
+    early = driver.apply_callback(status, ids=(ID,), duration=9)
     assert (early.news, early.call_id) == (News.EARLY, claim.call_id)
-    assert exchange.call_of(begun).status is CallStatus.DIALING
-    assert exchange.records(claim, PLACED).status is status
-    call = exchange.call_of(begun)
+    assert driver.last_call(begun).status is CallStatus.DIALING
+    assert driver.record(claim, PLACED).status is status
+    call = driver.last_call(begun)
     assert (call.status, call.raw, call.duration) == (status, status.upper(), 9)
     assert call.placed_at
     assert call.ended_at
-    assert exchange.looks(begun).status is Status.PENDING
+    assert driver.get(begun).status is Status.PENDING
 
 
-def test_record_after_early_report_keeps_reason(exchange: Exchange) -> None:
+def test_record_after_early_report_keeps_reason(driver: StoreDriver) -> None:
     """Hung up before pick-up."""
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.NO_ANSWER, ids=(ID,), reason=CallReason.HUNG_UP_BEFORE_ANSWER)
-    exchange.records(claim, PLACED)
-    assert exchange.call_of(begun).reason is CallReason.HUNG_UP_BEFORE_ANSWER
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.NO_ANSWER, ids=(ID,), reason=CallReason.HUNG_UP_BEFORE_ANSWER)
+    driver.record(claim, PLACED)
+    assert driver.last_call(begun).reason is CallReason.HUNG_UP_BEFORE_ANSWER
 
 
 def test_record_after_early_report_redials(redis: Redis) -> None:
     """A busy phone is called again, once, by the next route and after the gap."""
-    exchange = exchange_with(redis, max_redials=1)
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=(ID,))
-    exchange.records(claim, PLACED)
-    first, second = exchange.looks(begun).calls
+    driver = driver_with_quotas(redis, max_redials=1)
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.record(claim, PLACED)
+    first, second = driver.get(begun).calls
     assert (first.status, second.status) == (CallStatus.BUSY, CallStatus.QUEUED)
     assert second.route is Route.C2C
-    assert exchange.hears(CallStatus.BUSY, ids=(ID,)).news is News.LATE
-    assert len(exchange.looks(begun).calls) == 2
+    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.LATE
+    assert len(driver.get(begun).calls) == 2
 
 
 def test_record_after_early_answer_too_short_redials(redis: Redis) -> None:
     """An early answer is judged as any other: the code was not heard."""
-    exchange = exchange_with(redis, max_redials=1)
-    begun = exchange.begins()
-    claim = exchange.claims()
-    exchange.marks(claim, heard_after=5)
-    exchange.hears(CallStatus.ANSWERED, ids=(ID,), duration=2)
-    exchange.records(claim, PLACED)
-    first, second = exchange.looks(begun).calls
+    driver = driver_with_quotas(redis, max_redials=1)
+    begun = driver.create()
+    claim = driver.claim()
+    driver.mark_sent(claim, heard_after=5)
+    driver.apply_callback(CallStatus.ANSWERED, ids=(ID,), duration=2)
+    driver.record(claim, PLACED)
+    first, second = driver.get(begun).calls
     assert (first.status, first.heard) == (CallStatus.ANSWERED, False)
     assert second.status is CallStatus.QUEUED
 
 
 @pytest.mark.parametrize("ids", [(ID,), (OTHER_ID, ID), (ID, OTHER_ID)])
-def test_early_report_any_of_its_ids_decides(exchange: Exchange, ids: tuple[str, ...]) -> None:
+def test_early_report_any_of_its_ids_decides(driver: StoreDriver, ids: tuple[str, ...]) -> None:
     """A message may carry several ids."""
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=ids)
-    exchange.records(claim, PLACED)
-    assert exchange.call_of(begun).status is CallStatus.BUSY
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=ids)
+    driver.record(claim, PLACED)
+    assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_repeated_is_news(exchange: Exchange, redis: Redis) -> None:
+def test_early_report_repeated_is_news(driver: StoreDriver, redis: Redis) -> None:
     """It was no call's yet, so that the repetition is not taken for seen."""
-    begun, claim = exchange.sends()
-    news = [exchange.hears(CallStatus.BUSY, ids=(ID,), message="m").news for _ in range(3)]
+    begun, claim = driver.send()
+    news = [driver.apply_callback(CallStatus.BUSY, ids=(ID,), message="m").news for _ in range(3)]
     assert news == [News.EARLY] * 3
     redis.delete(Keys().early(ID))  # as after a minute
-    exchange.records(claim, PLACED)
-    assert exchange.call_of(begun).status is CallStatus.PLACED
-    news = [exchange.hears(CallStatus.BUSY, ids=(ID,), message="m").news for _ in range(2)]
+    driver.record(claim, PLACED)
+    assert driver.last_call(begun).status is CallStatus.PLACED
+    news = [driver.apply_callback(CallStatus.BUSY, ids=(ID,), message="m").news for _ in range(2)]
     assert news == [News.APPLIED, News.SEEN]
 
 
 @pytest.mark.parametrize("started_at", [None, 1])
-def test_orphan_repeated_is_news(exchange: Exchange, started_at: int | None) -> None:
+def test_orphan_repeated_is_news(driver: StoreDriver, started_at: int | None) -> None:
     """Without an id as well: what was not applied can still come."""
-    begun, claim = exchange.sends()
+    begun, claim = driver.send()
     for _ in range(2):
-        settled = exchange.hears(CallStatus.BUSY, started_at=started_at, message="m")
+        settled = driver.apply_callback(CallStatus.BUSY, started_at=started_at, message="m")
         assert settled.news is News.CLOCK
-    assert exchange.hears(CallStatus.BUSY, call_id=claim.call_id, message="m").news is News.APPLIED
-    assert exchange.call_of(begun).status is CallStatus.BUSY
+    assert (
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").news
+        is News.APPLIED
+    )
+    assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_reports_first_result_stands(exchange: Exchange) -> None:
+def test_early_reports_first_result_stands(driver: StoreDriver) -> None:
     """As for a call whose id is known; a word without a result is not kept."""
-    begun, claim = exchange.sends()
+    begun, claim = driver.send()
     for status in (CallStatus.UNKNOWN, CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.UNKNOWN):
-        assert exchange.hears(status, ids=(ID,)).news is News.EARLY
-    exchange.records(claim, PLACED)
-    assert exchange.call_of(begun).status is CallStatus.BUSY
+        assert driver.apply_callback(status, ids=(ID,)).news is News.EARLY
+    driver.record(claim, PLACED)
+    assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_after_lapsed_lease_applied(exchange: Exchange) -> None:
+def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
     """The reply was slow to be recorded: the call stands as unknown until then."""
-    begun, claim = exchange.sends()
-    exchange.passes(21)
-    assert exchange.call_of(begun).status is CallStatus.UNKNOWN
-    assert exchange.hears(CallStatus.BUSY, ids=(ID,)).news is News.CLOCK
-    assert exchange.records(claim, PLACED).status is CallStatus.BUSY
-    assert exchange.call_of(begun).status is CallStatus.BUSY
+    begun, claim = driver.send()
+    driver.advance_time(21)
+    assert driver.last_call(begun).status is CallStatus.UNKNOWN
+    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.CLOCK
+    assert driver.record(claim, PLACED).status is CallStatus.BUSY
+    assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_without_number_applied(exchange: Exchange) -> None:
+def test_early_report_without_number_applied(driver: StoreDriver) -> None:
     """The id alone decides; which person it is about need not be said."""
-    begun, claim = exchange.sends()
-    assert exchange.hears(CallStatus.BUSY, ids=(ID,), bridges=()).news is News.NO_CALL
-    exchange.records(claim, PLACED)
-    assert exchange.call_of(begun).status is CallStatus.BUSY
+    begun, claim = driver.send()
+    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,), bridges=()).news is News.NO_CALL
+    driver.record(claim, PLACED)
+    assert driver.last_call(begun).status is CallStatus.BUSY
 
 
 def test_early_report_verification_over_no_redial(redis: Redis) -> None:
     """The person typed the code meanwhile, or the client canceled: the call ends, none follows."""
-    exchange = exchange_with(redis, max_redials=1)
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=(ID,))
-    exchange.checks(begun, "012345")
-    exchange.records(claim, PLACED)
-    assert [call.status for call in exchange.looks(begun).calls] == [CallStatus.BUSY]
+    driver = driver_with_quotas(redis, max_redials=1)
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.check(begun, "012345")
+    driver.record(claim, PLACED)
+    assert [call.status for call in driver.get(begun).calls] == [CallStatus.BUSY]
 
 
 # None, another, two
 
 
-def test_early_report_no_call_changes_nothing(exchange: Exchange, redis: Redis) -> None:
+def test_early_report_no_call_changes_nothing(driver: StoreDriver, redis: Redis) -> None:
     """An orphan; what is kept of it is gone after a minute."""
-    assert exchange.hears(CallStatus.BUSY, ids=(ID,)).news is News.NO_CALL
+    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.NO_CALL
     assert 59_000 < redis.pttl(Keys().early(ID)) <= 60_000
 
 
-def test_early_report_other_id_in_reply_changes_nothing(exchange: Exchange) -> None:
+def test_early_report_other_id_in_reply_changes_nothing(driver: StoreDriver) -> None:
     """Another call's report, as of one placed by other software, ends none of ours."""
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=(OTHER_ID,))
-    assert exchange.records(claim, PLACED).status is CallStatus.PLACED
-    assert exchange.call_of(begun).status is CallStatus.PLACED
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=(OTHER_ID,))
+    assert driver.record(claim, PLACED).status is CallStatus.PLACED
+    assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_early_report_reply_without_id_changes_nothing(exchange: Exchange) -> None:
+def test_early_report_reply_without_id_changes_nothing(driver: StoreDriver) -> None:
     """Nothing then says whose report it was: a pull has to find out."""
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=(ID,))
-    exchange.records(claim, CallResult(CallStatus.PLACED))
-    assert exchange.call_of(begun).status is CallStatus.PLACED
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.record(claim, CallResult(CallStatus.PLACED))
+    assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_early_report_late_copy_of_old_call_spares_newer(exchange: Exchange) -> None:
+def test_early_report_late_copy_of_old_call_spares_newer(driver: StoreDriver) -> None:
     """The reply to the old call told no id: its late report must not end the newer call."""
-    old = exchange.begins()
-    exchange.dials(CallResult(CallStatus.PLACED))
-    exchange.passes(400)
-    newer, claim = exchange.sends()
-    assert exchange.hears(CallStatus.BUSY, ids=(OTHER_ID,)).news is News.EARLY
-    exchange.records(claim, PLACED)
-    assert exchange.call_of(newer).status is CallStatus.PLACED
-    assert exchange.call_of(old).status is CallStatus.UNKNOWN
+    old = driver.create()
+    driver.dial(CallResult(CallStatus.PLACED))
+    driver.advance_time(400)
+    newer, claim = driver.send()
+    assert driver.apply_callback(CallStatus.BUSY, ids=(OTHER_ID,)).news is News.EARLY
+    driver.record(claim, PLACED)
+    assert driver.last_call(newer).status is CallStatus.PLACED
+    assert driver.last_call(old).status is CallStatus.UNKNOWN
 
 
-def test_early_report_two_candidates_id_decides(exchange: Exchange) -> None:
+def test_early_report_two_candidates_id_decides(driver: StoreDriver) -> None:
     """The same person is being called over two bridges, and the report names none."""
     bridges = ("918068280000", "918068280001")
     begun = [
-        exchange.begins(client=client, bridge=bridge)
+        driver.create(client=client, bridge=bridge)
         for client, bridge in zip(("login", "bank"), bridges, strict=True)
     ]
-    claims = [exchange.claims(), exchange.claims()]
-    assert all(exchange.marks(claim, gaps=(0,)) for claim in claims)
-    settled = exchange.hears(CallStatus.BUSY, ids=(ID,), bridges=bridges)
+    claims = [driver.claim(), driver.claim()]
+    assert all(driver.mark_sent(claim, gaps=(0,)) for claim in claims)
+    settled = driver.apply_callback(CallStatus.BUSY, ids=(ID,), bridges=bridges)
     assert (settled.news, settled.call_id) == (News.EARLY, None)
     by_call = {claim.call_id: claim for claim in claims}
     second, first = (by_call[verification.calls[0].id] for verification in begun)
-    exchange.records(first, CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
-    exchange.records(second, PLACED)
-    assert exchange.call_of(begun[1]).status is CallStatus.PLACED
-    assert exchange.call_of(begun[0]).status is CallStatus.BUSY
+    driver.record(first, CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
+    driver.record(second, PLACED)
+    assert driver.last_call(begun[1]).status is CallStatus.PLACED
+    assert driver.last_call(begun[0]).status is CallStatus.BUSY
 
 
-def test_early_reports_of_two_persons_not_mixed(exchange: Exchange) -> None:
+def test_early_reports_of_two_persons_not_mixed(driver: StoreDriver) -> None:
     """Each id is one call's."""
-    asha, ravi = exchange.begins(), exchange.begins(RAVI)
-    claims = {claim.call_id: claim for claim in (exchange.claims(), exchange.claims())}
-    assert all(exchange.marks(claim) for claim in claims.values())
-    exchange.hears(CallStatus.BUSY, ids=(ID,))
-    exchange.hears(CallStatus.FAILED, ids=(OTHER_ID,), to=RAVI)
-    exchange.records(claims[ravi.calls[0].id], CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
-    exchange.records(claims[asha.calls[0].id], PLACED)
-    assert exchange.call_of(asha).status is CallStatus.BUSY
-    assert exchange.call_of(ravi).status is CallStatus.FAILED
+    asha, ravi = driver.create(), driver.create(RAVI)
+    claims = {claim.call_id: claim for claim in (driver.claim(), driver.claim())}
+    assert all(driver.mark_sent(claim) for claim in claims.values())
+    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.apply_callback(CallStatus.FAILED, ids=(OTHER_ID,), to=RAVI)
+    driver.record(claims[ravi.calls[0].id], CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
+    driver.record(claims[asha.calls[0].id], PLACED)
+    assert driver.last_call(asha).status is CallStatus.BUSY
+    assert driver.last_call(ravi).status is CallStatus.FAILED
 
 
-def test_early_report_claimed_call_not_sent_waits_for_nothing(exchange: Exchange) -> None:
+def test_early_report_claimed_call_not_sent_waits_for_nothing(driver: StoreDriver) -> None:
     """Nothing was sent, so that no reply is awaited."""
-    exchange.begins()
-    exchange.claims()
-    assert exchange.hears(CallStatus.BUSY, ids=(ID,)).news is News.NO_CALL
+    driver.create()
+    driver.claim()
+    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.NO_CALL
 
 
 @pytest.mark.parametrize("status", [*RESULTS, CallStatus.UNKNOWN])
-def test_early_report_any_status_approves_nothing(exchange: Exchange, status: CallStatus) -> None:
+def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: CallStatus) -> None:
     """Promise 6, for what is kept as well."""
-    begun, claim = exchange.sends()
-    exchange.hears(status, ids=(ID, begun.id), duration=600)
-    exchange.records(claim, PLACED)
-    verification = exchange.looks(begun)
+    begun, claim = driver.send()
+    driver.apply_callback(status, ids=(ID, begun.id), duration=600)
+    driver.record(claim, PLACED)
+    verification = driver.get(begun)
     assert (verification.status, verification.checks_left) == (Status.PENDING, 5)
 
 
 # Kills and races
 
 
-def test_early_report_dialer_killed_before_recording_pull_settles(exchange: Exchange) -> None:
+def test_early_report_dialer_killed_before_recording_pull_settles(driver: StoreDriver) -> None:
     """The reply is lost: the lease ends, the call is unknown, and the provider is asked."""
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=(ID,))
-    exchange.passes(21)
-    exchange.passes(4)
-    assert [pull.call_id for pull in exchange.pulls()] == [claim.call_id]
-    exchange.learns(CallStatus.BUSY, claim.call_id)
-    assert exchange.call_of(begun).status is CallStatus.BUSY
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.advance_time(21)
+    driver.advance_time(4)
+    assert [pull.call_id for pull in driver.due_status_queries()] == [claim.call_id]
+    driver.apply_queried_status(CallStatus.BUSY, claim.call_id)
+    assert driver.last_call(begun).status is CallStatus.BUSY
 
 
 def test_early_report_record_twice_applied_once(redis: Redis) -> None:
     """A dialer records again when the store's first reply was lost."""
-    exchange = exchange_with(redis, max_redials=2)
-    begun, claim = exchange.sends()
-    exchange.hears(CallStatus.BUSY, ids=(ID,))
+    driver = driver_with_quotas(redis, max_redials=2)
+    begun, claim = driver.send()
+    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
     for _ in range(2):
-        assert exchange.records(claim, PLACED).status is CallStatus.BUSY
+        assert driver.record(claim, PLACED).status is CallStatus.BUSY
         assert not redis.exists(Keys().early(ID))
-    assert len(exchange.looks(begun).calls) == 2
+    assert len(driver.get(begun).calls) == 2
 
 
 def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
@@ -259,9 +262,9 @@ def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
     start = threading.Barrier(2)
 
     def report() -> None:
-        reporting = Exchange(stores[0])
+        reporting = StoreDriver(stores[0])
         start.wait()
-        reporting.hears(CallStatus.BUSY, ids=(ID,))
+        reporting.apply_callback(CallStatus.BUSY, ids=(ID,))
 
     def record() -> None:
         start.wait()
@@ -274,12 +277,12 @@ def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
         thread.join()
 
 
-def test_early_report_races_reply_never_lost(exchange: Exchange, redis: Redis) -> None:
+def test_early_report_races_reply_never_lost(driver: StoreDriver, redis: Redis) -> None:
     """Whichever comes first, report or reply: the call ends."""
     for _ in range(RACES):
-        begun, claim = exchange.sends()
-        race(redis, claim, exchange.store.clock_offset)
-        assert exchange.call_of(begun).status is CallStatus.BUSY
-        exchange.cancels(begun)
+        begun, claim = driver.send()
+        race(redis, claim, driver.store.clock_offset)
+        assert driver.last_call(begun).status is CallStatus.BUSY
+        driver.cancel(begun)
         redis.delete(Keys().provider(ID))
-        exchange.passes(400)
+        driver.advance_time(400)

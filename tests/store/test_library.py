@@ -2,7 +2,7 @@
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, KEEP, RAVI, Exchange
+from store.driver import CODE, KEEP, RAVI, StoreDriver
 
 from otpvoice.core.limits import CallLimits, parse_quota
 from otpvoice.store.redis_store import RedisStore
@@ -11,10 +11,10 @@ from otpvoice.store.script_config import QueueRules
 MOST = 16
 
 
-def with_limit(redis: Redis, calls: int) -> Exchange:
+def with_limit(redis: Redis, calls: int) -> StoreDriver:
     """A desk whose settings allow so many calls to one number."""
     limits = CallLimits(calls_per_number=(parse_quota(f"{calls}/10m"),))
-    return Exchange(RedisStore(redis, keep=KEEP, rules=QueueRules(limits=limits)))
+    return StoreDriver(RedisStore(redis, keep=KEEP, rules=QueueRules(limits=limits)))
 
 
 def libraries(redis: Redis) -> int:
@@ -25,31 +25,31 @@ def libraries(redis: Redis) -> int:
 def test_two_settings_side_by_side(redis: Redis) -> None:
     """During a deployment each process lives by its own settings, whoever asked last."""
     strict, loose = with_limit(redis, 1), with_limit(redis, 3)
-    begun = strict.begins(reference="1")
-    strict.dials()
+    begun = strict.create(reference="1")
+    strict.dial()
     for _ in range(3):
-        assert strict.asks(reference="2").outcome == "rate_limited calls_per_number"
-        assert loose.looks(begun).checks_left == 5
-    assert loose.asks(reference="2").outcome == "created"
+        assert strict.try_create(reference="2").outcome == "rate_limited calls_per_number"
+        assert loose.get(begun).checks_left == 5
+    assert loose.try_create(reference="2").outcome == "created"
 
 
 def test_nothing_of_one_run_is_known_in_the_next(redis: Redis) -> None:
     """What was read of a number is read anew: somebody else may have changed it."""
     desk = with_limit(redis, 1)
-    assert desk.asks().outcome == "created"
+    assert desk.try_create().outcome == "created"
     redis.flushdb()
-    desk.sweeps()
-    assert desk.asks().outcome == "created"
+    desk.sweep()
+    assert desk.try_create().outcome == "created"
 
 
 def test_libraries_do_not_pile_up(redis: Redis) -> None:
     """However many settings and releases there were; the first one still serves."""
     first = with_limit(redis, 1_000)
-    begun = first.called()
+    begun = first.create_answered()
     for calls in range(1_001, 1_001 + 2 * MOST):
-        assert with_limit(redis, calls).looks(begun).checks_left == 5
+        assert with_limit(redis, calls).get(begun).checks_left == 5
         assert libraries(redis) <= MOST
-    assert first.checks(begun, CODE).outcome == "right"
+    assert first.check(begun, CODE).outcome == "right"
 
 
 def test_a_fault_is_not_taken_for_a_missing_library(redis: Redis) -> None:
@@ -65,7 +65,7 @@ def test_a_fault_is_not_taken_for_a_missing_library(redis: Redis) -> None:
 
 def test_memory_of_a_library(redis: Redis) -> None:
     """Under 256 KiB: a few beside each other are no matter."""
-    with_limit(redis, 2).asks(RAVI)
+    with_limit(redis, 2).try_create(RAVI)
     stats = redis.memory_stats()
     used = stats.get("functions.caches", 0)
     print(f"{used} bytes of {libraries(redis)} libraries")

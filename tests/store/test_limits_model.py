@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from store.exchange import RAVI, limited, new_call, quotas_of
+from store.driver import RAVI, driver_with_limits, new_call, parse_quotas
 from store.limit_cases import NO_GAP
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallStatus
@@ -159,14 +159,14 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.redis.flushdb()
-        self.exchange = limited(
+        self.driver = driver_with_limits(
             self.redis,
             gaps=NO_GAP,
-            calls_per_number=quotas_of(f"{PER_NUMBER}/{WINDOW}s"),
-            all_calls_per_number=quotas_of(f"{ALL_PER_NUMBER}/{WINDOW}s"),
-            wrong_codes_per_number=quotas_of(f"{WRONG_CODES}/{WINDOW}s"),
+            calls_per_number=parse_quotas(f"{PER_NUMBER}/{WINDOW}s"),
+            all_calls_per_number=parse_quotas(f"{ALL_PER_NUMBER}/{WINDOW}s"),
+            wrong_codes_per_number=parse_quotas(f"{WRONG_CODES}/{WINDOW}s"),
             clients={
-                client: ClientLimits(quotas_of(f"{PER_CLIENT}/{WINDOW}s")) for client in CLIENTS
+                client: ClientLimits(parse_quotas(f"{PER_CLIENT}/{WINDOW}s")) for client in CLIENTS
             },
         )
         self.model = Model(now=(time.time() // WINDOW + 1) * WINDOW + 0.3)
@@ -176,8 +176,8 @@ class Machine(RuleBasedStateMachine):
     def ticks(self, seconds: float = 0) -> None:
         """Sets both clocks for the next step."""
         self.model.now += seconds + STEP
-        self.exchange.store.clock_offset = round((self.model.now - time.time()) * 1000)
-        self.exchange.sweeps()
+        self.driver.store.clock_offset = round((self.model.now - time.time()) * 1000)
+        self.driver.sweep()
         self.model.expire()
 
     def one_of(self, index: int) -> Login:
@@ -203,7 +203,7 @@ class Machine(RuleBasedStateMachine):
         limit, until = self.model.refusal(to, client, old.queued if old else None, call_after)
         login = Login(to, client, self.model.now, code=next(self.codes))
         login.reference = old.reference if old else f"login {login.code}"
-        answer = self.exchange.asks(
+        answer = self.driver.try_create(
             to,
             client=client,
             reference=login.reference,
@@ -230,7 +230,7 @@ class Machine(RuleBasedStateMachine):
         login = self.one_of(index)
         delayed = login.queued if login.queued and login.queued.at > self.model.now else None
         limit, until = self.model.refusal(login.to, login.client, delayed)
-        answer = self.exchange.store.request_call(login.id, login.client, new_call())
+        answer = self.driver.store.request_call(login.id, login.client, new_call())
         if not login.pending:
             assert answer.outcome == "closed"
         elif login.queued and not delayed:
@@ -254,8 +254,8 @@ class Machine(RuleBasedStateMachine):
         login = self.one_of(index)
         limits = self.model.limits(login.to, login.client)
         code = login.code if right else next(self.codes)
-        digests = self.exchange.ring.digests("check", login.id, code)
-        answer = self.exchange.store.check(login.id, login.client, len(code), digests)
+        digests = self.driver.ring.digests("check", login.id, code)
+        answer = self.driver.store.check(login.id, login.client, len(code), digests)
         if not login.pending:
             assert answer.outcome == "closed"
         elif limits["wrong_codes_per_number"]:
@@ -273,9 +273,9 @@ class Machine(RuleBasedStateMachine):
         """At the client's word."""
         self.ticks()
         login = self.one_of(index)
-        found = self.exchange.store.get(login.id, login.client).verification
+        found = self.driver.store.get(login.id, login.client).verification
         assert found
-        (self.exchange.approves if approved else self.exchange.cancels)(found)
+        (self.driver.approve if approved else self.driver.cancel)(found)
         if login.pending:
             self.model.end(login, approved)
 
@@ -284,11 +284,11 @@ class Machine(RuleBasedStateMachine):
         """Every call that is due; all phones are busy."""
         self.ticks()
         by_id = {login.id: login for login in self.model.logins}
-        while isinstance(claim := self.exchange.store.claim(200), Claim):
+        while isinstance(claim := self.driver.store.claim(200), Claim):
             login = by_id[claim.verification_id]
             assert self.model.dial(login)
-            assert self.exchange.marks(claim)
-            self.exchange.records(claim, BUSY)
+            assert self.driver.mark_sent(claim)
+            self.driver.record(claim, BUSY)
         for login in self.model.logins:
             if login.queued and login.queued.at <= self.model.now:
                 assert not self.model.dial(login)
@@ -304,7 +304,7 @@ class Machine(RuleBasedStateMachine):
     def both_hold_the_same(self) -> None:
         """Each number and client, until the same moment; and what is refused is not used up."""
         for to, client in zip(NUMBERS, CLIENTS, strict=True):
-            seen = self.exchange.explains(to)
+            seen = self.driver.explain(to)
             told = {use.limit: use.until for use in seen.uses if use.client in {None, client}}
             for limit, until in self.model.limits(to, client).items():
                 assert abs(told[limit] / 1000 - until) < TOLERANCE, limit

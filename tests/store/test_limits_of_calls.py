@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, Exchange, limited, quotas_of
+from store.driver import CODE, StoreDriver, driver_with_limits, parse_quotas
 from store.limit_cases import (
     ADDRESS,
     CASES,
@@ -15,11 +15,11 @@ from store.limit_cases import (
     PER_NUMBER,
     PER_PREFIX,
     Case,
+    limit_usage,
     refusing,
     stored,
-    uses_of,
 )
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallStatus, NextActions, NextReason
@@ -37,53 +37,53 @@ each_but_the_prefix = pytest.mark.parametrize(
 @each_limit
 def test_it_refuses_at_its_count(redis: Redis, case: Case) -> None:
     """Three are taken, the fourth is refused under the setting's name, for about the window."""
-    exchange = case.allows(redis, 3)
+    driver = case.allows(redis, 3)
     for n in range(3):
-        case.begins(exchange, n)
-    wait = case.refuses(exchange)
+        case.create(driver, n)
+    wait = case.refuses(driver)
     assert case.window - 5 <= wait <= case.window + case.slice
 
 
 @pytest.mark.parametrize(
     ("case", "limits"),
     [
-        (case, {case.setting: quotas_of("1/1h", "5/24h")})
+        (case, {case.setting: parse_quotas("1/1h", "5/24h")})
         for case in (PER_NUMBER, CASES["every call"], PER_PREFIX, PER_IP)
     ]
-    + [(CASES["client"], {"clients": {"login": ClientLimits(quotas_of("1/1h", "5/24h"))}})],
+    + [(CASES["client"], {"clients": {"login": ClientLimits(parse_quotas("1/1h", "5/24h"))}})],
 )
 def test_it_names_its_window_where_it_has_several(
     redis: Redis, case: Case, limits: Mapping[str, Any]
 ) -> None:
     """The one that refuses, as it is written."""
-    exchange = limited(redis, gaps=NO_GAP, **limits)
-    case.begins(exchange)
-    answer = exchange.asks(**case.request(1))
+    driver = driver_with_limits(redis, gaps=NO_GAP, **limits)
+    case.create(driver)
+    answer = driver.try_create(**case.request(1))
     assert refusing(answer) == f"{case.setting} 1/1h"
 
 
 @each_limit
 def test_it_ends_when_it_says(redis: Redis, case: Case) -> None:
     """A second before it still refuses, from that moment on it takes one, and no more than one."""
-    exchange = case.allows(redis, 2)
+    driver = case.allows(redis, 2)
     for n in range(2):
-        case.begins(exchange, n)
-        exchange.finds_busy(to=case.request(n).get("to", ASHA))
-        exchange.passes(2 * case.slice + 10)
-    exchange.passes(case.refuses(exchange) - 1)
-    exchange.passes(case.refuses(exchange))
-    case.begins(exchange, 2)
-    case.refuses(exchange)
+        case.create(driver, n)
+        driver.dial_busy(to=case.request(n).get("to", ASHA))
+        driver.advance_time(2 * case.slice + 10)
+    driver.advance_time(case.refuses(driver) - 1)
+    driver.advance_time(case.refuses(driver))
+    case.create(driver, 2)
+    case.refuses(driver)
 
 
 @each_but_the_prefix
 def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
     """With the verification, which lives on; `next` says why and until when."""
-    exchange = case.allows(redis, 2)
-    begun = case.begins(exchange, ttl=600)
-    exchange.finds_busy(to=case.request(0).get("to", ASHA))
-    case.begins(exchange, 1)
-    answer = exchange.calls(begun)
+    driver = case.allows(redis, 2)
+    begun = case.create(driver, ttl=600)
+    driver.dial_busy(to=case.request(0).get("to", ASHA))
+    case.create(driver, 1)
+    answer = driver.request_call(begun)
     assert refusing(answer) == case.setting
     assert answer.verification
     step = answer.verification.next_call()
@@ -91,85 +91,85 @@ def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
         allowed=False, reason=NextReason.RATE_LIMITED, at=answer.verification.limit_until
     )
     assert step.at == answer.verification.now + answer.retry_after_ms
-    assert exchange.checks(begun, CODE).outcome == "right"
+    assert driver.check(begun, CODE).outcome == "right"
 
 
 def test_a_wish_for_a_call_is_refused_by_a_prefix(redis: Redis) -> None:
     """Once the number has left it and others took its place; so is a redial."""
-    exchange = limited(
-        redis, gaps=NO_GAP, rules={"max_redials": 1}, unverified_per_prefix=quotas_of("2/1m")
+    driver = driver_with_limits(
+        redis, gaps=NO_GAP, rules={"max_redials": 1}, unverified_per_prefix=parse_quotas("2/1m")
     )
-    begun = PER_PREFIX.begins(exchange, ttl=600)
-    placed = exchange.dials()
-    exchange.passes(61)
+    begun = PER_PREFIX.create(driver, ttl=600)
+    placed = driver.dial()
+    driver.advance_time(61)
     for n in (1, 2):
-        PER_PREFIX.begins(exchange, n)
-    exchange.hears(CallStatus.BUSY, call_id=placed.call_id)
-    assert len(exchange.looks(begun).calls) == 1
-    assert refusing(exchange.calls(begun)) == "unverified_per_prefix"
+        PER_PREFIX.create(driver, n)
+    driver.apply_callback(CallStatus.BUSY, call_id=placed.call_id)
+    assert len(driver.get(begun).calls) == 1
+    assert refusing(driver.request_call(begun)) == "unverified_per_prefix"
 
 
 @each_but_the_prefix
 def test_a_redial_that_meets_it_does_not_happen(redis: Redis, case: Case) -> None:
     """Silently: nobody asked for it, so that no refusal is kept, and nothing is used up."""
-    exchange = case.allows(redis, 2, max_redials=1)
-    begun = case.begins(exchange)
-    placed = exchange.dials()
-    case.begins(exchange, 1)
+    driver = case.allows(redis, 2, max_redials=1)
+    begun = case.create(driver)
+    placed = driver.dial()
+    case.create(driver, 1)
     to = case.request(0).get("to", ASHA)
-    before = uses_of(exchange, to)
-    exchange.hears(CallStatus.BUSY, call_id=placed.call_id, to=to)
-    assert len(exchange.looks(begun).calls) == 1
-    assert uses_of(exchange, to) == before
-    assert not exchange.explains(to).refusals
+    before = limit_usage(driver, to)
+    driver.apply_callback(CallStatus.BUSY, call_id=placed.call_id, to=to)
+    assert len(driver.get(begun).calls) == 1
+    assert limit_usage(driver, to) == before
+    assert not driver.explain(to).refusals
 
 
 @each_limit
 def test_a_redial_that_meets_none_takes_a_place(redis: Redis, case: Case) -> None:
     """Like any call; in a prefix the number has its place already."""
-    exchange = case.allows(redis, 2, max_redials=1)
-    begun = case.begins(exchange)
-    exchange.finds_busy(to=case.request(0).get("to", ASHA))
-    assert len(exchange.looks(begun).calls) == 2
-    assert case.is_full(exchange) is (case is not PER_PREFIX)
+    driver = case.allows(redis, 2, max_redials=1)
+    begun = case.create(driver)
+    driver.dial_busy(to=case.request(0).get("to", ASHA))
+    assert len(driver.get(begun).calls) == 2
+    assert case.is_full(driver) is (case is not PER_PREFIX)
 
 
 # All or none -------------------------------------------------------------------------------------
 
 
-def with_room_elsewhere(redis: Redis, case: Case) -> Exchange:
+def with_room_elsewhere(redis: Redis, case: Case) -> StoreDriver:
     """One place in this limit, and every other limit with room to count in."""
-    return limited(redis, gaps=NO_GAP, **GENEROUS | dict(case.limits(1)))
+    return driver_with_limits(redis, gaps=NO_GAP, **GENEROUS | dict(case.limits(1)))
 
 
 @each_limit
 def test_a_refused_create_leaves_no_trace(redis: Redis, case: Case) -> None:
     """Not in any other limit, nor anywhere else in the store but among the refusals."""
-    exchange = with_room_elsewhere(redis, case)
-    case.begins(exchange)
+    driver = with_room_elsewhere(redis, case)
+    case.create(driver)
     before = stored(redis)
     for n in (1, 2):
-        case.refuses(exchange, n, ip=ADDRESS, reference="login-81")
+        case.refuses(driver, n, ip=ADDRESS, reference="login-81")
     assert stored(redis) == before
 
 
 @each_but_the_prefix
 def test_a_refused_wish_for_a_call_leaves_no_trace(redis: Redis, case: Case) -> None:
     """Nor does a redial that was not to be."""
-    exchange = with_room_elsewhere(redis, case)
-    begun = case.begins(exchange)
-    exchange.finds_busy(to=case.request(0).get("to", ASHA))
+    driver = with_room_elsewhere(redis, case)
+    begun = case.create(driver)
+    driver.dial_busy(to=case.request(0).get("to", ASHA))
     before = stored(redis)
-    assert refusing(exchange.calls(begun)) == case.setting
+    assert refusing(driver.request_call(begun)) == case.setting
     assert stored(redis) == before
 
 
 @each_limit
 def test_what_is_already_under_way_takes_no_second_place(redis: Redis, case: Case) -> None:
     """The same create, and a wish for the call that comes anyway."""
-    exchange = with_room_elsewhere(redis, case)
-    begun = case.begins(exchange)
-    before = uses_of(exchange)
-    assert exchange.asks(**case.request(0)).outcome == "existing"
-    assert exchange.calls(begun).outcome == "coming"
-    assert uses_of(exchange) == before
+    driver = with_room_elsewhere(redis, case)
+    begun = case.create(driver)
+    before = limit_usage(driver)
+    assert driver.try_create(**case.request(0)).outcome == "existing"
+    assert driver.request_call(begun).outcome == "coming"
+    assert limit_usage(driver) == before

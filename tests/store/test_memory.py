@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.conftest import Sent
-from store.exchange import CODE, NUMBERS, Exchange
+from store.driver import CODE, NUMBERS, StoreDriver
 
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
@@ -34,25 +34,25 @@ BUDGET, BUDGET_OF_REDIS_7 = 1_536, 1_600
     ids=["least", "usual", "Hindi"],
 )
 def test_memory_of_a_pending_verification(
-    exchange: Exchange, redis: Redis, name: str, reference: str | None
+    driver: StoreDriver, redis: Redis, name: str, reference: str | None
 ) -> None:
     """At most 1.5 KiB, call and indexes included, in any script; a little more on Redis 7."""
     for n in range(PENDING):
-        assert exchange.asks(f"+9198123{n:05}", name=name, reference=reference).verification
+        assert driver.try_create(f"+9198123{n:05}", name=name, reference=reference).verification
     used = sum(int(redis.memory_usage(key, samples=0) or 0) for key in redis.scan_iter())
     print(f"{used // PENDING} bytes")
     valkey = "valkey_version" in redis.info("server")
     assert used / PENDING <= (BUDGET if valkey else BUDGET_OF_REDIS_7)
 
 
-def test_a_whole_life_leaves_records_only(exchange: Exchange, redis: Redis) -> None:
+def test_a_whole_life_leaves_records_only(driver: StoreDriver, redis: Redis) -> None:
     """After it: the verification, its calls, and what ends with a day. Nothing grows with time."""
     for n in range(10):
-        begun = exchange.begins(f"+91981234567{n}", ttl=60)
-        claim = exchange.dials()
-        exchange.hears(CallStatus.ANSWERED, call_id=claim.call_id, message=f"m {n}")
-        exchange.checks(begun, CODE)
-    exchange.passes(100)
+        begun = driver.create(f"+91981234567{n}", ttl=60)
+        claim = driver.dial()
+        driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, message=f"m {n}")
+        driver.check(begun, CODE)
+    driver.advance_time(100)
     kinds = sorted({key.decode().split(":")[1] for key in redis.scan_iter()})
     assert kinds == [
         *("areas", "call", "clock", "dialers", "figures", "number", "seen", "verification", "wake")
@@ -62,22 +62,22 @@ def test_a_whole_life_leaves_records_only(exchange: Exchange, redis: Redis) -> N
 # Ends --------------------------------------------------------------------------------------------
 
 
-def test_every_key_ends_at_every_step(exchange: Exchange, redis: Redis) -> None:
+def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None:
     """Promise 9, looked at after each step of two verifications with all that can happen."""
     steps: list[Callable[[], Any]] = [
-        lambda: exchange.begins(call_after=5),
-        lambda: exchange.asks(client="bank"),
-        lambda: exchange.passes(5),
-        exchange.claims,
-        exchange.finds_nothing,
-        lambda: exchange.passes(21),
-        exchange.dials,
-        exchange.finds_nothing,
-        lambda: exchange.hears(CallStatus.BUSY, started_at=1),
-        lambda: exchange.passes(166),
-        lambda: exchange.asks(reference="newer", call_after=10),
-        lambda: exchange.passes(200),
-        lambda: exchange.passes(200),
+        lambda: driver.create(call_after=5),
+        lambda: driver.try_create(client="bank"),
+        lambda: driver.advance_time(5),
+        driver.claim,
+        driver.seconds_until_due,
+        lambda: driver.advance_time(21),
+        driver.dial,
+        driver.seconds_until_due,
+        lambda: driver.apply_callback(CallStatus.BUSY, started_at=1),
+        lambda: driver.advance_time(166),
+        lambda: driver.try_create(reference="newer", call_after=10),
+        lambda: driver.advance_time(200),
+        lambda: driver.advance_time(200),
     ]
     indexes = {*Keys().shared[:4], Keys().shared[6]}
     for at, step in enumerate(steps):
@@ -93,18 +93,18 @@ def test_every_key_ends_at_every_step(exchange: Exchange, redis: Redis) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        lambda exchange, _: exchange.asks(reference="new"),
-        lambda exchange, _: exchange.asks(),
-        lambda exchange, begun: exchange.checks(begun, "999999"),
-        lambda exchange, begun: exchange.checks(begun, CODE),
-        lambda exchange, begun: exchange.looks(begun),
-        lambda exchange, begun: exchange.calls(begun),
-        lambda exchange, begun: exchange.cancels(begun),
-        lambda exchange, _: exchange.claims(),
-        lambda exchange, _: exchange.hears(),
-        lambda exchange, _: exchange.sweeps(),
-        lambda exchange, begun: exchange.checks(begun, CODE, idempotency=SAID),
-        lambda exchange, begun: exchange.calls(begun, idempotency=SAID),
+        lambda driver, _: driver.asks(reference="new"),
+        lambda driver, _: driver.asks(),
+        lambda driver, begun: driver.checks(begun, "999999"),
+        lambda driver, begun: driver.checks(begun, CODE),
+        lambda driver, begun: driver.looks(begun),
+        lambda driver, begun: driver.calls(begun),
+        lambda driver, begun: driver.cancels(begun),
+        lambda driver, _: driver.claims(),
+        lambda driver, _: driver.hears(),
+        lambda driver, _: driver.sweeps(),
+        lambda driver, begun: driver.checks(begun, CODE, idempotency=SAID),
+        lambda driver, begun: driver.calls(begun, idempotency=SAID),
     ],
     ids=[
         *("new", "again", "wrong", "right", "get", "call", "end", "claim", "settle", "sweep"),
@@ -112,27 +112,30 @@ def test_every_key_ends_at_every_step(exchange: Exchange, redis: Redis) -> None:
     ],
 )
 def test_each_step_is_one_round_trip(
-    exchange: Exchange, redis: Redis, sent: Sent, step: Callable[[Exchange, Verification], object]
+    driver: StoreDriver,
+    redis: Redis,
+    sent: Sent,
+    step: Callable[[StoreDriver, Verification], object],
 ) -> None:
     """One FCALL, and nothing before or after it."""
-    step(exchange, exchange.begins())
+    step(driver, driver.create())
     redis.flushdb()
-    exchange.sweeps()
-    begun = exchange.begins(own_code=True)
-    assert sent(lambda: step(exchange, begun)) == ["FCALL"]
+    driver.sweep()
+    begun = driver.create(own_code=True)
+    assert sent(lambda: step(driver, begun)) == ["FCALL"]
 
 
 def test_forgotten_rules_are_loaded_again_and_run_once(
-    exchange: Exchange, redis: Redis, sent: Sent
+    driver: StoreDriver, redis: Redis, sent: Sent
 ) -> None:
     """FUNCTION FLUSH or a new server: no fault, and one wrong code costs one check."""
-    begun = exchange.called()
+    begun = driver.create_answered()
     redis.function_flush()
-    commands = sent(lambda: exchange.checks(begun, "999999"))
+    commands = sent(lambda: driver.check(begun, "999999"))
     assert commands == ["FCALL", "FUNCTION", "FUNCTION", "FCALL"]
-    assert exchange.looks(begun).checks_left == 4
-    assert sent(lambda: exchange.checks(begun, "999998")) == ["FCALL"]
-    assert exchange.looks(begun).checks_left == 3
+    assert driver.get(begun).checks_left == 4
+    assert sent(lambda: driver.check(begun, "999998")) == ["FCALL"]
+    assert driver.get(begun).checks_left == 3
 
 
 # A stolen dump -----------------------------------------------------------------------------------
@@ -171,17 +174,17 @@ def disguises(secret: str) -> set[bytes]:
     return forms
 
 
-def test_a_dump_gives_neither_codes_nor_numbers(exchange: Exchange, redis: Redis) -> None:
+def test_a_dump_gives_neither_codes_nor_numbers(driver: StoreDriver, redis: Redis) -> None:
     """50 live verifications, some called, some guessed at: nothing of them can be read."""
     secrets = set()
     for n in range(50):
         number, code, name = f"+9198{n:02}345678", f"{n:02}71828459", f"Raghunathan{n}Swami"
-        begun = exchange.asks(number, code=code, name=name, own_code=bool(n % 2)).verification
+        begun = driver.try_create(number, code=code, name=name, own_code=bool(n % 2)).verification
         assert begun
         if n % 3 == 0:
-            claim = exchange.dials()
-            exchange.hears(CallStatus.UNKNOWN, call_id=claim.call_id, to=number)
-        exchange.checks(begun, f"{n:02}00000000")
+            claim = driver.dial()
+            driver.apply_callback(CallStatus.UNKNOWN, call_id=claim.call_id, to=number)
+        driver.check(begun, f"{n:02}00000000")
         secrets |= {number, number[1:], number[3:], code, name}
     dump = stored(redis)
     assert NUMBERS.hash("+919800345678").encode() in dump
@@ -198,9 +201,9 @@ def test_the_search_would_find_each_disguise(redis: Redis, at: int) -> None:
     assert form in stored(redis)
 
 
-def test_records_do_not_show_how_codes_relate(exchange: Exchange, redis: Redis) -> None:
+def test_records_do_not_show_how_codes_relate(driver: StoreDriver, redis: Redis) -> None:
     """One code in two verifications stands there as different bytes."""
-    ids = [exchange.begins(f"+91981234567{n}").id for n in range(2)]
+    ids = [driver.create(f"+91981234567{n}").id for n in range(2)]
     for field in ("digest", "request_digest", "encrypted_number"):
         first, second = (redis.hget(Keys().verification(each), field) for each in ids)
         assert first
@@ -209,11 +212,11 @@ def test_records_do_not_show_how_codes_relate(exchange: Exchange, redis: Redis) 
     assert first != second
 
 
-def test_stores_of_two_tags_share_nothing(exchange: Exchange, redis: Redis) -> None:
+def test_stores_of_two_tags_share_nothing(driver: StoreDriver, redis: Redis) -> None:
     """Two deployments may live in one database."""
-    other = Exchange(RedisStore(redis, keep=1000, tag="{other}"))
-    begun = exchange.begins()
+    other = StoreDriver(RedisStore(redis, keep=1000, tag="{other}"))
+    begun = driver.create()
     assert other.store.get(begun.id, "login").outcome == "not_found"
-    assert other.finds_nothing() == -1
+    assert other.seconds_until_due() == -1
     for key in redis.scan_iter("{other}*"):
         redis.delete(key)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
-from store.exchange import CODE, Exchange, limited, quotas_of
+from store.driver import CODE, StoreDriver, driver_with_limits, parse_quotas
 from store.limit_cases import ADDRESS, DAY, GENEROUS, NO_GAP, far_numbers
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
 
@@ -32,28 +32,30 @@ def size_of(redis: Redis, pattern: str) -> int:
 
 def test_a_tally_holds_so_many_slices(redis: Redis) -> None:
     """Two fields besides: over four minutes, full of calls, guesses and refusals."""
-    exchange = limited(
+    driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
         calls_per_day=300,
-        wrong_codes_per_number=quotas_of("900/1h"),
+        wrong_codes_per_number=parse_quotas("900/1h"),
         wrong_code_breaker=parse_ratio("60%/10m"),
-        clients={"login": ClientLimits(quotas_of("40/1m", "300/1h"))},
+        clients={"login": ClientLimits(parse_quotas("40/1m", "300/1h"))},
     )
     for n in range(400):
-        begun = exchange.asks(far_numbers(n)).verification
+        begun = driver.try_create(far_numbers(n)).verification
         if begun:
-            exchange.checks(begun, "999999")
-            exchange.dials()
-        exchange.passes(0.6)
+            driver.check(begun, "999999")
+            driver.dial()
+        driver.advance_time(0.6)
         if n % 50 == 49:
             assert size_of(redis, "*:tally:*") <= SLICES + 2
 
 
 def test_a_tally_ends_with_its_window(redis: Redis) -> None:
     """A slice later at most."""
-    exchange = limited(redis, clients={"login": ClientLimits(quotas_of("5/1m", "5/1h"), 5)})
-    exchange.begins()
+    driver = driver_with_limits(
+        redis, clients={"login": ClientLimits(parse_quotas("5/1m", "5/1h"), 5)}
+    )
+    driver.create()
     lives = {key.rpartition(b":")[2]: redis.pttl(key) for key in redis.scan_iter("*:tally:*")}
     assert lives.keys() == {b"60000", b"3600000", b"86400000"}
     for window, life in lives.items():
@@ -62,20 +64,22 @@ def test_a_tally_ends_with_its_window(redis: Redis) -> None:
 
 def test_a_number_stays_small(redis: Redis) -> None:
     """Two hundred logins, called or not, approved or not, of many clients, within its limits."""
-    exchange = limited(redis, gaps=NO_GAP, all_calls_per_number=quotas_of("20/24h"))
+    driver = driver_with_limits(redis, gaps=NO_GAP, all_calls_per_number=parse_quotas("20/24h"))
     for n in range(200):
-        begun = exchange.asks(client=f"client {n % 3}", reference=f"{n}").verification
+        begun = driver.try_create(client=f"client {n % 3}", reference=f"{n}").verification
         if begun and n % 2:
-            exchange.finds_busy()
+            driver.dial_busy()
         if begun and n % 3 == 0:
-            exchange.checks(begun, CODE)
+            driver.check(begun, CODE)
         assert size_of(redis, "*:number:*") <= 20 + 20 + 3 + 4
 
 
 def test_many_creates_leave_one_small_number(redis: Redis) -> None:
     """Five are pending, each with a call. With the newest that ended, twenty or so are named."""
-    exchange = limited(redis, **GENEROUS)
-    outcomes = Counter(exchange.asks(reference=f"{n}", ip=ADDRESS).outcome for n in range(LOGINS))
+    driver = driver_with_limits(redis, **GENEROUS)
+    outcomes = Counter(
+        driver.try_create(reference=f"{n}", ip=ADDRESS).outcome for n in range(LOGINS)
+    )
     assert outcomes == {"created": 90, "rate_limited calls_per_ip 90/1h": LOGINS - 90}
     assert size_of(redis, "*:number:*") == 5 + 5 + 16 + len(["shares", "called_off"])
     assert size_of(redis, "*:ip:*") == 90
@@ -85,13 +89,13 @@ def test_many_creates_leave_one_small_number(redis: Redis) -> None:
 
 def test_a_number_forgets_after_its_windows(redis: Redis) -> None:
     """A year of a call a day leaves no more than a day holds."""
-    exchange = limited(redis, all_calls_per_number=quotas_of("20/24h"))
+    driver = driver_with_limits(redis, all_calls_per_number=parse_quotas("20/24h"))
     sizes = set()
     for _ in range(40):
-        exchange.cancels(exchange.begins())
-        exchange.begins()
-        exchange.finds_busy()
-        exchange.passes(DAY + 1)
+        driver.cancel(driver.create())
+        driver.create()
+        driver.dial_busy()
+        driver.advance_time(DAY + 1)
         [key] = redis.scan_iter("*:number:*")
         fields: dict[Any, Any] = redis.hgetall(key)
         sizes.add(sum(field.startswith(b"call ") for field in fields))
@@ -100,25 +104,25 @@ def test_a_number_forgets_after_its_windows(redis: Redis) -> None:
 
 def test_prefixes_and_addresses_forget_after_their_windows(redis: Redis) -> None:
     """Members that are too old go with the next that comes."""
-    exchange = limited(
+    driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
-        unverified_per_prefix=quotas_of("9/10m"),
-        calls_per_ip=quotas_of("9/10m"),
+        unverified_per_prefix=parse_quotas("9/10m"),
+        calls_per_ip=parse_quotas("9/10m"),
     )
     for n in range(30):
-        exchange.begins(f"{ASHA[:-4]}{n:04}", ip=ADDRESS)
-        exchange.dials()
-        exchange.passes(200)
+        driver.create(f"{ASHA[:-4]}{n:04}", ip=ADDRESS)
+        driver.dial()
+        driver.advance_time(200)
         assert size_of(redis, "*:prefix:*") <= 3
         assert size_of(redis, "*:ip:*") <= 3
 
 
 def test_nothing_of_limits_stays(redis: Redis) -> None:
     """Each key ends with the longest of its windows; a number a day after its last call."""
-    exchange = limited(redis, **GENEROUS)
-    exchange.asks(ip=ADDRESS, keep=600)
-    exchange.dials()
+    driver = driver_with_limits(redis, **GENEROUS)
+    driver.try_create(ip=ADDRESS, keep=600)
+    driver.dial()
     for key in redis.scan_iter():
         kind = key.split(b":")[1]
         if kind in {b"number", b"prefix", b"ip", b"tally"}:
@@ -127,8 +131,8 @@ def test_nothing_of_limits_stays(redis: Redis) -> None:
 
 def test_without_limits_nothing_is_counted(redis: Redis) -> None:
     """But the calls of a day, which the gap and operators know the number by."""
-    exchange: Exchange = limited(redis, gaps=NO_GAP)
+    driver: StoreDriver = driver_with_limits(redis, gaps=NO_GAP)
     for n in range(5):
-        exchange.cancels(exchange.begins(client=f"client {n}", ip=ADDRESS))
+        driver.cancel(driver.create(client=f"client {n}", ip=ADDRESS))
     for pattern in ("*:tally:*", "*:ip:*", "*:prefix:*", "*:breakers", "*:refusals:*"):
         assert not list(redis.scan_iter(pattern))

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from store.exchange import GAPS, RAVI, Exchange, limited
+from store.driver import GAPS, RAVI, StoreDriver, driver_with_limits
 from store.model import (
     ATTEMPTS,
     ENDED,
@@ -34,7 +34,7 @@ from store.model import (
     ModelCall,
     ModelVerification,
 )
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.decoding import Answer
@@ -65,7 +65,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.redis.flushdb()
-        self.exchange: Exchange = limited(
+        self.driver: StoreDriver = driver_with_limits(
             self.redis,
             gaps=GAPS,
             rules={"max_redials": 1},
@@ -79,13 +79,13 @@ class Machine(RuleBasedStateMachine):
         self.ended: dict[str, CallStatus] = {}
         self.codes = iter(range(100_000, 999_999))
         self.base = time.time()
-        self.exchange.sweeps()
+        self.driver.sweep()
 
     def ticks(self, seconds: float = 0) -> None:
         """Sets both clocks for the next step."""
         self.model.now += seconds + STEP
         offset = self.base + self.model.now - time.time()
-        self.exchange.store.clock_offset = round(offset * 1000)
+        self.driver.store.clock_offset = round(offset * 1000)
 
     def one_of(self, index: int) -> ModelVerification:
         """Some verification, a newer one rather than an older."""
@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
         new = ModelVerification(client, to, code, reference, self.model.now, ttl)
         new.ip, new.own_code = ip, own is not None
         expected = self.model.create(new, call_after)
-        answer = self.exchange.asks(
+        answer = self.driver.try_create(
             to,
             client=client,
             code=code,
@@ -158,8 +158,8 @@ class Machine(RuleBasedStateMachine):
         self.ticks()
         verification = self.one_of(index)
         given = verification.code if code == "right" else code
-        digests = self.exchange.ring.digests("check", self.ids[verification], given)
-        answer = self.exchange.store.check(
+        digests = self.driver.ring.digests("check", self.ids[verification], given)
+        answer = self.driver.store.check(
             self.ids[verification], verification.client, len(given), digests
         )
         assert answer.outcome == self.model.check(verification, given)
@@ -173,9 +173,7 @@ class Machine(RuleBasedStateMachine):
         before = verification.status
         real = self.look(verification)
         answer = (
-            self.exchange.cancels(real)
-            if status is Status.CANCELED
-            else (self.exchange.approves(real))
+            self.driver.cancel(real) if status is Status.CANCELED else (self.driver.approve(real))
         )
         assert answer.outcome == ("ended" if before in {Status.PENDING, status} else "closed")
         if before is Status.PENDING:
@@ -187,7 +185,7 @@ class Machine(RuleBasedStateMachine):
         """A call is wanted."""
         self.ticks()
         verification = self.one_of(index)
-        answer: Answer = self.exchange.calls(self.look(verification))
+        answer: Answer = self.driver.request_call(self.look(verification))
         assert answer.outcome == self.model.call(verification)
 
     @rule()
@@ -195,7 +193,7 @@ class Machine(RuleBasedStateMachine):
         """Every call that may be dialed is handed out, and no other."""
         self.ticks()
         by_id = {call.id: call for call in self.model.calls()}
-        while isinstance(claim := self.exchange.store.claim(200), Claim):
+        while isinstance(claim := self.driver.store.claim(200), Claim):
             call = by_id[claim.call_id]
             assert call.status is C.QUEUED
             assert call.score <= self.model.now
@@ -216,7 +214,7 @@ class Machine(RuleBasedStateMachine):
         """The last word before a call is sent."""
         self.ticks()
         claim, call = self.claims.pop(index % len(self.claims))
-        marked = self.exchange.marks(claim, live_for=LIVE_FOR, heard_after=HEARD_AFTER)
+        marked = self.driver.mark_sent(claim, live_for=LIVE_FOR, heard_after=HEARD_AFTER)
         assert marked == self.model.mark(call, claim.holder)
         if marked:
             self.marked.append((claim, call))
@@ -234,7 +232,7 @@ class Machine(RuleBasedStateMachine):
         """What the provider answered, soon or late."""
         self.ticks()
         claim, call = self.marked.pop(index % len(self.marked))
-        recorded = self.exchange.records(claim, result)
+        recorded = self.driver.record(claim, result)
         assert recorded.status == self.model.record(call, claim.holder, result)
 
     @precondition(lambda self: any(True for _ in self.model.calls()))
@@ -248,7 +246,9 @@ class Machine(RuleBasedStateMachine):
         self.ticks()
         calls = list(self.model.calls())
         call = calls[-1 - index % len(calls)]
-        settled = self.exchange.hears(status, call_id=call.id, to=call.of.to, duration=duration)
+        settled = self.driver.apply_callback(
+            status, call_id=call.id, to=call.of.to, duration=duration
+        )
         applied = self.model.settle(call, status, duration)
         assert settled.news is (News.APPLIED if applied else News.LATE)
 
@@ -256,7 +256,7 @@ class Machine(RuleBasedStateMachine):
     def passes(self, rounds: int) -> None:
         """Time, with a dialer that sweeps."""
         self.ticks(20 * rounds)
-        self.exchange.sweeps()
+        self.driver.sweep()
         self.model.sweep()
 
     def members(self, index: str) -> set[str]:
@@ -273,7 +273,7 @@ class Machine(RuleBasedStateMachine):
 
     def look(self, verification: ModelVerification) -> Verification:
         """As it really stands."""
-        seen = self.exchange.store.get(self.ids[verification], verification.client).verification
+        seen = self.driver.store.get(self.ids[verification], verification.client).verification
         assert seen
         return seen
 

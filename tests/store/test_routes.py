@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from redis import Redis
-from store.exchange import Exchange, exchange_with, limited
-from world import BRIDGE
+from store.driver import StoreDriver, driver_with_limits, driver_with_quotas
+from support.service import BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.keys import Keys
@@ -26,8 +26,8 @@ LEASE = 20
 class Office:
     """Many phones that are called, each once."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, driver: StoreDriver) -> None:
+        self._exchange = driver
         self._number = 0
 
     def begins(
@@ -36,7 +36,7 @@ class Office:
         """A verification of a number of its own."""
         self._number += 1
         number = f"+9198{self._number:08}"
-        answer = self._exchange.asks(number, route=route, ttl=ttl, bridge=bridge)
+        answer = self._exchange.try_create(number, route=route, ttl=ttl, bridge=bridge)
         assert answer.outcome == "created"
         assert answer.verification
         return answer.verification
@@ -44,110 +44,110 @@ class Office:
     def dials(self, result: CallResult, route: Route = Route.OBD, bridge: str = BRIDGE) -> Recorded:
         """A call by this route, with this result."""
         self.begins(route, bridge=bridge)
-        claim = self._exchange.claims()
+        claim = self._exchange.claim()
         assert claim.route is route
-        assert self._exchange.marks(claim)
-        return self._exchange.records(claim, result)
+        assert self._exchange.mark_sent(claim)
+        return self._exchange.record(claim, result)
 
     def closes(self, *routes: Route) -> None:
         """Each is down from now on."""
         for route in routes:
             self.begins(route)
-        for claim in [self._exchange.claims() for _ in routes]:
-            self._exchange.marks(claim)
-            assert self._exchange.records(claim, DOWN).route_change == "closed"
+        for claim in [self._exchange.claim() for _ in routes]:
+            self._exchange.mark_sent(claim)
+            assert self._exchange.record(claim, DOWN).route_change == "closed"
 
 
 @pytest.fixture
-def office(exchange: Exchange) -> Office:
+def office(driver: StoreDriver) -> Office:
     """A busy office."""
-    return Office(exchange)
+    return Office(driver)
 
 
-def closed(exchange: Exchange) -> tuple[Route, ...]:
+def closed(driver: StoreDriver) -> tuple[Route, ...]:
     """The routes that are not known to be well."""
-    return exchange.store.health().closed_routes
+    return driver.store.health().closed_routes
 
 
 # Closing -----------------------------------------------------------------------------------------
 
 
-def test_a_route_that_is_down_is_closed_at_once(exchange: Exchange, office: Office) -> None:
+def test_a_route_that_is_down_is_closed_at_once(driver: StoreDriver, office: Office) -> None:
     """And it is said once, to the dialer that found it."""
     assert office.dials(DOWN).route_change == "closed"
-    assert closed(exchange) == (Route.OBD,)
+    assert closed(driver) == (Route.OBD,)
 
 
-def test_five_bad_answers_in_a_row_close_a_route(exchange: Exchange, office: Office) -> None:
+def test_five_bad_answers_in_a_row_close_a_route(driver: StoreDriver, office: Office) -> None:
     """Four do not."""
     changes = [office.dials(BAD).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
-    assert closed(exchange) == (Route.OBD,)
+    assert closed(driver) == (Route.OBD,)
 
 
 @pytest.mark.parametrize("result", [BAD, REFUSED])
 def test_accepted_call_starts_the_row_over(
-    exchange: Exchange, office: Office, result: CallResult
+    driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
     """Several bad numbers with an accepted call between them do not close the route."""
     for _ in range(3):
         for _ in range(4):
             assert office.dials(result).route_change == ""
         assert office.dials(GOOD).route_change == ""
-    assert closed(exchange) == ()
+    assert closed(driver) == ()
 
 
-def test_refusals_of_different_numbers_close_the_route(exchange: Exchange, office: Office) -> None:
+def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, office: Office) -> None:
     """Five in a row, none accepted between them."""
     changes = [office.dials(REFUSED).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
-    assert closed(exchange) == (Route.OBD,)
+    assert closed(driver) == (Route.OBD,)
 
 
-def test_refusals_and_silence_stand_in_one_row(exchange: Exchange, office: Office) -> None:
+def test_refusals_and_silence_stand_in_one_row(driver: StoreDriver, office: Office) -> None:
     """However the provider does not accept, it does not."""
     results = [BAD, REFUSED, BAD, REFUSED, REFUSED]
     assert [office.dials(result).route_change for result in results][-1] == "closed"
-    assert closed(exchange) == (Route.OBD,)
+    assert closed(driver) == (Route.OBD,)
 
 
 @pytest.mark.parametrize("result", [BAD, REFUSED])
 def test_one_number_alone_does_not_close_the_route(
-    exchange: Exchange, office: Office, result: CallResult
+    driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
     """Refused again and again, a number counts once; four others are still needed."""
     for _ in range(12):
-        begun = exchange.begins()
-        claim = exchange.claims()
-        exchange.marks(claim)
-        assert exchange.records(claim, result).route_change == ""
-        exchange.cancels(begun)
-        exchange.passes(400)
-    assert closed(exchange) == ()
+        begun = driver.create()
+        claim = driver.claim()
+        driver.mark_sent(claim)
+        assert driver.record(claim, result).route_change == ""
+        driver.cancel(begun)
+        driver.advance_time(400)
+    assert closed(driver) == ()
     changes = [office.dials(result).route_change for _ in range(4)]
     assert changes == ["", "", "", "closed"]
 
 
-def test_unreached_route_closes_by_one_number(exchange: Exchange) -> None:
+def test_unreached_route_closes_by_one_number(driver: StoreDriver) -> None:
     """Nothing was sent, so the number cannot be the reason: each request counts."""
-    exchange.begins()
+    driver.create()
     changes = []
     for _ in range(5):
-        claim = exchange.claims()
-        exchange.marks(claim)
-        changes.append(exchange.records(claim, UNREACHED).route_change)
-        exchange.passes(1)
+        claim = driver.claim()
+        driver.mark_sent(claim)
+        changes.append(driver.record(claim, UNREACHED).route_change)
+        driver.advance_time(1)
     assert changes == ["", "", "", "", "closed"]
 
 
-def test_refused_probe_closes_the_route_again(exchange: Exchange, office: Office) -> None:
+def test_refused_probe_closes_the_route_again(driver: StoreDriver, office: Office) -> None:
     """For twice as long; an accepted one opens it, and the row begins anew."""
     office.closes(Route.OBD)
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     assert office.dials(REFUSED).route_change == "closed"
-    exchange.passes(2 * FIRST_PAUSE - 1)
-    assert closed(exchange) == (Route.OBD,)
-    exchange.passes(1)
+    driver.advance_time(2 * FIRST_PAUSE - 1)
+    assert closed(driver) == (Route.OBD,)
+    driver.advance_time(1)
     assert office.dials(GOOD).route_change == "opened"
     assert [office.dials(REFUSED).route_change for _ in range(4)] == [""] * 4
 
@@ -158,36 +158,36 @@ OTHER_BRIDGE = "918068289999"
 
 
 def test_refusals_of_one_sender_leave_the_route_open_for_others(
-    exchange: Exchange, office: Office
+    driver: StoreDriver, office: Office
 ) -> None:
     """A client with a wrong flow or bridge stops its own calls only."""
     changes = [office.dials(ANSWERED_NO).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
     for bridge in (BRIDGE, OTHER_BRIDGE):
         office.begins(bridge=bridge)
-    claims = [exchange.claims() for _ in range(2)]
+    claims = [driver.claim() for _ in range(2)]
     found = {claim.bridge: claim.route for claim in claims}
     assert found == {BRIDGE: Route.C2C, OTHER_BRIDGE: Route.OBD}
-    assert closed(exchange) == (Route.OBD,)
+    assert closed(driver) == (Route.OBD,)
 
 
 def test_sender_is_not_called_for_while_only_others_are_accepted(
-    exchange: Exchange, office: Office
+    driver: StoreDriver, office: Office
 ) -> None:
     """What one sender is accepted with says nothing of the refused one."""
     for route in BOTH:
         for _ in range(5):
             office.dials(ANSWERED_NO, route)
-    exchange.begins("+917000000001", bridge=OTHER_BRIDGE)
-    claim = exchange.claims()
-    exchange.marks(claim)
-    assert exchange.records(claim, GOOD).route_change == ""
-    assert exchange.asks("+917000000002").outcome == "calls_unavailable"
-    assert exchange.asks("+917000000003", bridge=OTHER_BRIDGE).outcome == "created"
+    driver.create("+917000000001", bridge=OTHER_BRIDGE)
+    claim = driver.claim()
+    driver.mark_sent(claim)
+    assert driver.record(claim, GOOD).route_change == ""
+    assert driver.try_create("+917000000002").outcome == "calls_unavailable"
+    assert driver.try_create("+917000000003", bridge=OTHER_BRIDGE).outcome == "created"
 
 
 def test_refusals_of_every_sender_close_the_route_for_each(
-    exchange: Exchange, office: Office
+    driver: StoreDriver, office: Office
 ) -> None:
     """A second sender needs a row of its own; then both probe."""
     for bridge in (BRIDGE, OTHER_BRIDGE):
@@ -195,29 +195,29 @@ def test_refusals_of_every_sender_close_the_route_for_each(
         assert changes == ["", "", "", "", "closed"]
     for bridge in (BRIDGE, OTHER_BRIDGE):
         office.begins(bridge=bridge)
-        assert exchange.claims().route is Route.C2C
+        assert driver.claim().route is Route.C2C
 
 
 def test_refused_probe_of_one_sender_frees_the_calls_of_others(
-    exchange: Exchange, office: Office
+    driver: StoreDriver, office: Office
 ) -> None:
     """A sender that is never accepted does not keep the route closed for the others."""
     office.closes(*BOTH)
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     office.begins()
     for _ in range(3):
         office.begins(bridge=OTHER_BRIDGE)
-    probes = [exchange.claims() for _ in BOTH]
-    assert isinstance(exchange.store.claim(200), int)  # the others wait
-    exchange.marks(probes[0])
-    assert exchange.records(probes[0], ANSWERED_NO).route_change == "closed"
+    probes = [driver.claim() for _ in BOTH]
+    assert isinstance(driver.store.claim(200), int)  # the others wait
+    driver.mark_sent(probes[0])
+    assert driver.record(probes[0], ANSWERED_NO).route_change == "closed"
     bridge = OTHER_BRIDGE if probes[0].bridge == BRIDGE else BRIDGE
     office.begins(bridge=bridge)
-    claim = exchange.claims()
+    claim = driver.claim()
     assert (claim.bridge, claim.route) == (bridge, probes[0].route)
 
 
-def test_row_of_a_route_holds_no_number(exchange: Exchange, office: Office, redis: Redis) -> None:
+def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, redis: Redis) -> None:
     """Its members are keyed hashes; it ends an hour after the last of them."""
     for _ in range(4):
         office.dials(REFUSED)
@@ -226,74 +226,74 @@ def test_row_of_a_route_holds_no_number(exchange: Exchange, office: Office, redi
     assert isinstance(row, bytes)
     assert len(row.split()) == 4
     assert b"9198" not in row
-    exchange.passes(0)
+    driver.advance_time(0)
     assert 3_595_000 < redis.pttl(key) <= 3_600_000
 
 
-def test_an_answer_that_says_nothing_of_the_route(exchange: Exchange, office: Office) -> None:
+def test_an_answer_that_says_nothing_of_the_route(driver: StoreDriver, office: Office) -> None:
     """429: neither one more failure nor a sign of health."""
     for _ in range(4):
         office.dials(BAD)
         assert office.dials(NO_WORD).route_change == ""
     assert office.dials(BAD).route_change == "closed"
-    assert closed(exchange) == (Route.OBD,)
+    assert closed(driver) == (Route.OBD,)
 
 
-def test_each_route_for_itself(exchange: Exchange, office: Office) -> None:
+def test_each_route_for_itself(driver: StoreDriver, office: Office) -> None:
     """Bad answers of one say nothing of the other."""
     for _ in range(4):
         office.dials(BAD)
         office.dials(BAD, Route.C2C)
-    assert closed(exchange) == ()
+    assert closed(driver) == ()
     office.dials(BAD, Route.C2C)
-    assert closed(exchange) == (Route.C2C,)
+    assert closed(driver) == (Route.C2C,)
 
 
-def test_the_word_of_who_lost_the_call_does_not_count(exchange: Exchange, office: Office) -> None:
+def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, office: Office) -> None:
     """Its holder only is believed about the route."""
     office.begins()
-    stranger = exchange.claims()
-    exchange.passes(21)
-    holder = exchange.claims()
-    assert exchange.records(stranger, DOWN) == Recorded(None, "")
-    assert closed(exchange) == ()
-    assert exchange.records(holder, DOWN).route_change == "closed"
+    stranger = driver.claim()
+    driver.advance_time(21)
+    holder = driver.claim()
+    assert driver.record(stranger, DOWN) == Recorded(None, "")
+    assert closed(driver) == ()
+    assert driver.record(holder, DOWN).route_change == "closed"
 
 
-def test_late_bad_answers_close_it_once(exchange: Exchange, office: Office) -> None:
+def test_late_bad_answers_close_it_once(driver: StoreDriver, office: Office) -> None:
     """Calls that were on their way when it closed do not lengthen the pause."""
     claims = []
     for _ in range(8):
         office.begins()
-        claims.append(exchange.claims())
+        claims.append(driver.claim())
     for claim in claims:
-        exchange.marks(claim)
-    changes = [exchange.records(claim, BAD).route_change for claim in claims]
+        driver.mark_sent(claim)
+    changes = [driver.record(claim, BAD).route_change for claim in claims]
     assert changes == ["", "", "", "", "closed", "", "", ""]
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     office.begins()
-    assert exchange.claims().route is Route.OBD
+    assert driver.claim().route is Route.OBD
 
 
 # Going another way -------------------------------------------------------------------------------
 
 
-def test_calls_go_by_the_other_route(exchange: Exchange, office: Office) -> None:
+def test_calls_go_by_the_other_route(driver: StoreDriver, office: Office) -> None:
     """A closed route is no try: the call is the same, and has both routes before it."""
     office.closes(Route.OBD)
     begun = office.begins()
-    claim = exchange.claims()
+    claim = driver.claim()
     assert (claim.route, claim.tried, claim.requests) == (Route.C2C, (), 0)
-    (call,) = exchange.looks(begun).calls
+    (call,) = driver.get(begun).calls
     assert (call.id, call.route) == (claim.call_id, Route.C2C)
 
 
-def test_a_call_that_was_refused_there_waits(exchange: Exchange, office: Office) -> None:
+def test_a_call_that_was_refused_there_waits(driver: StoreDriver, office: Office) -> None:
     """Refused by c2c it goes on by obd; while that is closed it is held, not sent back to c2c."""
     office.closes(Route.OBD)
     begun = office.begins()
-    claim = exchange.claims()
-    exchange.marks(claim)
+    claim = driver.claim()
+    driver.mark_sent(claim)
     result = CallResult(
         CallStatus.FAILED,
         CallReason.REFUSED,
@@ -301,59 +301,59 @@ def test_a_call_that_was_refused_there_waits(exchange: Exchange, office: Office)
         next_route=Route.OBD,
         verdict=RouteVerdict.BAD,
     )
-    exchange.records(claim, result)
-    assert exchange.finds_nothing() == FIRST_PAUSE
-    exchange.passes(FIRST_PAUSE)
-    assert exchange.claims().route is Route.OBD
-    assert [call.route for call in exchange.looks(begun).calls] == [Route.C2C, Route.OBD]
+    driver.record(claim, result)
+    assert driver.seconds_until_due() == FIRST_PAUSE
+    driver.advance_time(FIRST_PAUSE)
+    assert driver.claim().route is Route.OBD
+    assert [call.route for call in driver.get(begun).calls] == [Route.C2C, Route.OBD]
 
 
 def test_a_wish_for_the_route_counts_again_when_it_is_open(
-    exchange: Exchange, office: Office
+    driver: StoreDriver, office: Office
 ) -> None:
     """After the probe, calls go where they were meant to go."""
     office.closes(Route.OBD)
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     assert office.dials(GOOD).route_change == "opened"
     office.begins()
-    assert exchange.claims().route is Route.OBD
+    assert driver.claim().route is Route.OBD
 
 
-def test_any_call_tries_a_closed_route_that_refuses(exchange: Exchange, office: Office) -> None:
+def test_any_call_tries_a_closed_route_that_refuses(driver: StoreDriver, office: Office) -> None:
     """Once after each pause, so that a route that no call prefers comes back as well."""
     office.closes(Route.C2C)
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     for _ in range(2):
         office.begins(Route.OBD)
-    probe, other = exchange.claims(), exchange.claims()
+    probe, other = driver.claim(), driver.claim()
     assert (probe.route, other.route) == (Route.C2C, Route.OBD)
-    exchange.marks(probe)
-    assert exchange.records(probe, GOOD).route_change == "opened"
-    assert closed(exchange) == ()
+    driver.mark_sent(probe)
+    assert driver.record(probe, GOOD).route_change == "opened"
+    assert closed(driver) == ()
 
 
-def test_refused_probe_is_dialed_by_the_open_route(exchange: Exchange, office: Office) -> None:
+def test_refused_probe_is_dialed_by_the_open_route(driver: StoreDriver, office: Office) -> None:
     """At once: the call loses a moment, and nothing else."""
     office.closes(Route.C2C)
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     office.begins(Route.OBD)
-    probe = exchange.claims()
-    exchange.marks(probe)
-    exchange.records(probe, replace(DOWN, next_route=Route.OBD))
-    claim = exchange.claims()
+    probe = driver.claim()
+    driver.mark_sent(probe)
+    driver.record(probe, replace(DOWN, next_route=Route.OBD))
+    claim = driver.claim()
     assert (claim.route, claim.tried) == (Route.OBD, (Route.C2C,))
 
 
 def test_last_attempt_of_a_verification_does_not_try_another_route(redis: Redis) -> None:
     """After a refusal there, no further call could go on by the open route."""
-    exchange = limited(redis, attempts_per_verification=2)
-    office = Office(exchange)
+    driver = driver_with_limits(redis, attempts_per_verification=2)
+    office = Office(driver)
     begun = office.begins(Route.OBD)
-    exchange.dials(NO_WORD)
+    driver.dial(NO_WORD)
     office.closes(Route.C2C)
-    exchange.passes(FIRST_PAUSE)
-    assert exchange.calls(begun).outcome == "coming"
-    assert exchange.claims().route is Route.OBD
+    driver.advance_time(FIRST_PAUSE)
+    assert driver.request_call(begun).outcome == "coming"
+    assert driver.claim().route is Route.OBD
 
 
 @pytest.mark.parametrize(("closes", "goes_by"), [((Route.OBD,), Route.C2C), (BOTH, Route.OBD)])
@@ -361,174 +361,176 @@ def test_last_attempt_of_a_verification_tries_its_own_route_if_none_is_open(
     redis: Redis, closes: tuple[Route, ...], goes_by: Route
 ) -> None:
     """Else it goes by the open one, where it is not refused."""
-    exchange = limited(redis, attempts_per_verification=2)
-    office = Office(exchange)
+    driver = driver_with_limits(redis, attempts_per_verification=2)
+    office = Office(driver)
     begun = office.begins(Route.OBD)
-    exchange.dials(NO_WORD)
+    driver.dial(NO_WORD)
     office.closes(*closes)
-    exchange.passes(FIRST_PAUSE)
-    assert exchange.calls(begun).outcome == "coming"
-    assert exchange.claims().route is goes_by
+    driver.advance_time(FIRST_PAUSE)
+    assert driver.request_call(begun).outcome == "coming"
+    assert driver.claim().route is goes_by
 
 
 def test_call_at_its_last_moment_does_not_try_another_route(
-    exchange: Exchange, office: Office
+    driver: StoreDriver, office: Office
 ) -> None:
     """A refusal there would come too late for the next call."""
     office.closes(Route.C2C)
     begun = office.begins(Route.OBD, ttl=120)
-    exchange.passes(60)
-    assert exchange.claims().route is Route.OBD
-    assert exchange.looks(begun).calls[-1].status is CallStatus.DIALING
+    driver.advance_time(60)
+    assert driver.claim().route is Route.OBD
+    assert driver.get(begun).calls[-1].status is CallStatus.DIALING
 
 
-def test_silent_route_is_tried_by_its_own_calls_alone(exchange: Exchange, office: Office) -> None:
+def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, office: Office) -> None:
     """A call that may ring there could not go on by the open route."""
     for _ in range(5):
         office.dials(BAD, Route.C2C)
-    assert closed(exchange) == (Route.C2C,)
-    exchange.passes(FIRST_PAUSE)
+    assert closed(driver) == (Route.C2C,)
+    driver.advance_time(FIRST_PAUSE)
     office.begins(Route.OBD)
-    assert exchange.claims().route is Route.OBD
+    assert driver.claim().route is Route.OBD
     office.begins(Route.C2C)
-    assert exchange.claims().route is Route.C2C
+    assert driver.claim().route is Route.C2C
 
 
-def test_trial_call_goes_by_its_own_route(exchange: Exchange, office: Office) -> None:
+def test_trial_call_goes_by_its_own_route(driver: StoreDriver, office: Office) -> None:
     """``otpvoice doctor --live`` asks about one route."""
     office.closes(Route.C2C)
-    exchange.passes(FIRST_PAUSE)
-    assert exchange.asks(route=Route.OBD, is_trial=True).outcome == "created"
-    assert exchange.claims().route is Route.OBD
+    driver.advance_time(FIRST_PAUSE)
+    assert driver.try_create(route=Route.OBD, is_trial=True).outcome == "created"
+    assert driver.claim().route is Route.OBD
 
 
 # Held --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def waiting(exchange: Exchange, office: Office) -> list[Verification]:
+def waiting(driver: StoreDriver, office: Office) -> list[Verification]:
     """Verifications whose calls wait for a route: all of them have just been closed."""
-    return hold(exchange, office, 5)
+    return hold(driver, office, 5)
 
 
-def hold(exchange: Exchange, office: Office, count: int, ttl: float = 300) -> list[Verification]:
+def hold(driver: StoreDriver, office: Office, count: int, ttl: float = 300) -> list[Verification]:
     """So many, whose codes live that long."""
     probes = [office.begins(route) for route in BOTH]
-    claims = [exchange.claims() for _ in probes]
+    claims = [driver.claim() for _ in probes]
     held = [office.begins(ttl=ttl) for _ in range(count)]
     for claim in claims:
-        exchange.marks(claim)
-        exchange.records(claim, DOWN)
-    assert closed(exchange) == BOTH
+        driver.mark_sent(claim)
+        driver.record(claim, DOWN)
+    assert closed(driver) == BOTH
     return held
 
 
-def fails(exchange: Exchange, result: CallResult = DOWN) -> None:
+def fails(driver: StoreDriver, result: CallResult = DOWN) -> None:
     """One call for each route tries it, in vain."""
     for _ in BOTH:
-        claim = exchange.claims()
-        exchange.marks(claim)
-        assert exchange.records(claim, result).route_change == "closed"
+        claim = driver.claim()
+        driver.mark_sent(claim)
+        assert driver.record(claim, result).route_change == "closed"
 
 
-def still_queued(exchange: Exchange, held: list[Verification]) -> int:
+def still_queued(driver: StoreDriver, held: list[Verification]) -> int:
     """How many of them wait, none having used up a try or a call."""
-    calls = [call for begun in held for call in exchange.looks(begun).calls]
+    calls = [call for begun in held for call in driver.get(begun).calls]
     assert len(calls) == len(held)
     return sum(call.status is CallStatus.QUEUED for call in calls)
 
 
 def test_with_all_routes_closed_calls_are_held(
-    exchange: Exchange, waiting: list[Verification]
+    driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """In the queue; a dialer is told when to look again."""
-    assert exchange.finds_nothing() == FIRST_PAUSE
-    assert still_queued(exchange, waiting) == 5
+    assert driver.seconds_until_due() == FIRST_PAUSE
+    assert still_queued(driver, waiting) == 5
 
 
-def test_one_call_at_a_time_tries_a_route(exchange: Exchange, waiting: list[Verification]) -> None:
+def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Verification]) -> None:
     """After the pause one call for each closed route; the rest wait until it is back."""
-    exchange.finds_nothing()
-    exchange.passes(FIRST_PAUSE)
-    probes = [exchange.claims(), exchange.claims()]
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    probes = [driver.claim(), driver.claim()]
     assert {probe.route for probe in probes} == set(BOTH)
-    assert exchange.finds_nothing() == LEASE
-    assert still_queued(exchange, waiting) == 3
+    assert driver.seconds_until_due() == LEASE
+    assert still_queued(driver, waiting) == 3
 
 
-def test_a_good_probe_releases_all_at_once(exchange: Exchange, waiting: list[Verification]) -> None:
+def test_a_good_probe_releases_all_at_once(
+    driver: StoreDriver, waiting: list[Verification]
+) -> None:
     """Without waiting for the end of their hold, and those of the other route as well."""
-    exchange.finds_nothing()
-    exchange.passes(FIRST_PAUSE)
-    probe = exchange.claims()
-    exchange.claims()
-    exchange.finds_nothing()
-    exchange.marks(probe)
-    assert exchange.records(probe, GOOD).route_change == "opened"
-    assert [exchange.claims().route for _ in range(3)] == [probe.route] * 3
-    assert still_queued(exchange, waiting) == 0
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    probe = driver.claim()
+    driver.claim()
+    driver.seconds_until_due()
+    driver.mark_sent(probe)
+    assert driver.record(probe, GOOD).route_change == "opened"
+    assert [driver.claim().route for _ in range(3)] == [probe.route] * 3
+    assert still_queued(driver, waiting) == 0
 
 
 def test_a_good_probe_wakes_a_dialer(
-    exchange: Exchange, waiting: list[Verification], redis: Redis
+    driver: StoreDriver, waiting: list[Verification], redis: Redis
 ) -> None:
     """One that sleeps until the end of the hold."""
-    exchange.finds_nothing()
-    exchange.passes(FIRST_PAUSE)
-    probe = exchange.claims()
-    exchange.claims()
-    exchange.finds_nothing()
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    probe = driver.claim()
+    driver.claim()
+    driver.seconds_until_due()
     redis.delete(Keys().wake)
-    exchange.marks(probe)
-    exchange.records(probe, GOOD)
+    driver.mark_sent(probe)
+    driver.record(probe, GOOD)
     assert redis.llen(Keys().wake)
     assert waiting
 
 
 def test_what_ended_while_it_was_held_is_not_dialed(
-    exchange: Exchange, waiting: list[Verification]
+    driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """Canceled or proven meanwhile; the release brings the others only."""
-    exchange.finds_nothing()
-    exchange.cancels(waiting[2])
-    exchange.approves(waiting[3])
-    exchange.passes(FIRST_PAUSE)
-    probe = exchange.claims()
-    exchange.marks(probe)
-    exchange.records(probe, GOOD)
-    dialed = {probe, exchange.claims(), exchange.claims()}
+    driver.seconds_until_due()
+    driver.cancel(waiting[2])
+    driver.approve(waiting[3])
+    driver.advance_time(FIRST_PAUSE)
+    probe = driver.claim()
+    driver.mark_sent(probe)
+    driver.record(probe, GOOD)
+    dialed = {probe, driver.claim(), driver.claim()}
     assert {claim.verification_id for claim in dialed} == {waiting[n].id for n in (0, 1, 4)}
-    assert exchange.finds_nothing() == -1
+    assert driver.seconds_until_due() == -1
 
 
-def test_held_to_the_end_of_the_code_it_ends_expired(exchange: Exchange, office: Office) -> None:
+def test_held_to_the_end_of_the_code_it_ends_expired(driver: StoreDriver, office: Office) -> None:
     """When 15 s are left: never dialed, and its verification may still be proven."""
-    held = hold(exchange, office, 5, ttl=60)
+    held = hold(driver, office, 5, ttl=60)
     for pause in (10, 20):
-        assert exchange.finds_nothing() == pause
-        exchange.passes(pause)
-        fails(exchange)
-    assert still_queued(exchange, held) == 1
-    assert exchange.finds_nothing() <= 16
-    exchange.passes(16)
-    assert exchange.finds_nothing() == -1
-    (late,) = [v for v in map(exchange.looks, held) if v.calls[0].status is CallStatus.EXPIRED]
+        assert driver.seconds_until_due() == pause
+        driver.advance_time(pause)
+        fails(driver)
+    assert still_queued(driver, held) == 1
+    assert driver.seconds_until_due() <= 16
+    driver.advance_time(16)
+    assert driver.seconds_until_due() == -1
+    (late,) = [v for v in map(driver.get, held) if v.calls[0].status is CallStatus.EXPIRED]
     assert (late.calls[0].reason, late.calls[0].sent_at) == (CallReason.TOO_LATE, None)
     assert late.status is Status.PENDING
 
 
-def test_more_calls_than_one_look_takes(exchange: Exchange, office: Office) -> None:
+def test_more_calls_than_one_look_takes(driver: StoreDriver, office: Office) -> None:
     """More than a hundred held ones: all wait, none is lost, and all are released."""
-    hold(exchange, office, 120)
-    while exchange.store.claim(200) == 0:
+    hold(driver, office, 120)
+    while driver.store.claim(200) == 0:
         pass
-    assert exchange.finds_nothing() == FIRST_PAUSE
-    exchange.passes(FIRST_PAUSE)
-    probe = exchange.claims()
-    exchange.marks(probe)
-    exchange.records(probe, GOOD)
+    assert driver.seconds_until_due() == FIRST_PAUSE
+    driver.advance_time(FIRST_PAUSE)
+    probe = driver.claim()
+    driver.mark_sent(probe)
+    driver.record(probe, GOOD)
     found = 0
-    while not isinstance(exchange.store.claim(200), int):
+    while not isinstance(driver.store.claim(200), int):
         found += 1
     assert found == 119
 
@@ -538,162 +540,164 @@ def test_more_calls_than_one_look_takes(exchange: Exchange, office: Office) -> N
 
 @pytest.mark.parametrize("result", [DOWN, BAD])
 def test_the_pause_doubles_to_a_bound(
-    exchange: Exchange, office: Office, result: CallResult
+    driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
     """10, 20, 40 and then 60 seconds, however the probe fails."""
-    hold(exchange, office, 11, ttl=600)
+    hold(driver, office, 11, ttl=600)
     pauses = []
     for _ in range(5):
-        pauses.append(exchange.finds_nothing())
-        exchange.passes(pauses[-1])
-        fails(exchange, result)
+        pauses.append(driver.seconds_until_due())
+        driver.advance_time(pauses[-1])
+        fails(driver, result)
     assert pauses == [10, 20, 40, 60, 60]
 
 
-def test_a_success_starts_over(exchange: Exchange, office: Office) -> None:
+def test_a_success_starts_over(driver: StoreDriver, office: Office) -> None:
     """The next pause is the first one again, and so is the count of bad answers."""
-    hold(exchange, office, 5)
-    exchange.passes(FIRST_PAUSE)
-    fails(exchange)
-    exchange.passes(20)
-    for probe in [exchange.claims() for _ in BOTH]:
-        exchange.marks(probe)
-        assert exchange.records(probe, GOOD).route_change == "opened"
-    exchange.dials(BAD)
-    assert closed(exchange) == ()
-    hold(exchange, office, 1)
-    assert exchange.finds_nothing() == FIRST_PAUSE
+    hold(driver, office, 5)
+    driver.advance_time(FIRST_PAUSE)
+    fails(driver)
+    driver.advance_time(20)
+    for probe in [driver.claim() for _ in BOTH]:
+        driver.mark_sent(probe)
+        assert driver.record(probe, GOOD).route_change == "opened"
+    driver.dial(BAD)
+    assert closed(driver) == ()
+    hold(driver, office, 1)
+    assert driver.seconds_until_due() == FIRST_PAUSE
 
 
 def test_a_probe_whose_dialer_died_is_followed_by_another(
-    exchange: Exchange, waiting: list[Verification]
+    driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """When its lease is over; nobody else tries before."""
-    exchange.finds_nothing()
-    exchange.passes(FIRST_PAUSE)
-    lost = [exchange.claims(), exchange.claims()]
-    exchange.passes(LEASE - 1)
-    assert exchange.finds_nothing() == 1
-    exchange.passes(1)
-    assert {exchange.claims().route for _ in lost} == set(BOTH)
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    lost = [driver.claim(), driver.claim()]
+    driver.advance_time(LEASE - 1)
+    assert driver.seconds_until_due() == 1
+    driver.advance_time(1)
+    assert {driver.claim().route for _ in lost} == set(BOTH)
     assert waiting
 
 
 def test_probe_that_was_given_back_is_claimed_again_at_once(
-    exchange: Exchange, waiting: list[Verification]
+    driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """A dialer that stops sent nothing, so that nobody has to wait for its lease."""
-    exchange.finds_nothing()
-    exchange.passes(FIRST_PAUSE)
-    first, second = exchange.claims(), exchange.claims()
-    assert exchange.records(first, GIVEN_BACK).status is CallStatus.QUEUED
-    again = exchange.claims()
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    first, second = driver.claim(), driver.claim()
+    assert driver.record(first, GIVEN_BACK).status is CallStatus.QUEUED
+    again = driver.claim()
     assert again.route is first.route
-    assert exchange.finds_nothing() == LEASE
-    exchange.marks(second)
-    exchange.records(second, GIVEN_BACK)
-    assert exchange.claims().route is second.route
+    assert driver.seconds_until_due() == LEASE
+    driver.mark_sent(second)
+    driver.record(second, GIVEN_BACK)
+    assert driver.claim().route is second.route
     assert waiting
 
 
 def test_held_call_that_backs_off_is_not_brought_forward(
-    exchange: Exchange, waiting: list[Verification]
+    driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """The route opens meanwhile, and the pause that the provider asked for this call holds."""
-    exchange.finds_nothing()
-    exchange.passes(FIRST_PAUSE)
-    backs_off, good = exchange.claims(), exchange.claims()
-    exchange.marks(backs_off)
-    exchange.records(backs_off, replace(GIVEN_BACK, refused=True, retry_in=30_000))
-    exchange.marks(good)
-    assert exchange.records(good, GOOD).route_change == "opened"
-    claimed = {exchange.claims().call_id for _ in waiting[2:]}
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    backs_off, good = driver.claim(), driver.claim()
+    driver.mark_sent(backs_off)
+    driver.record(backs_off, replace(GIVEN_BACK, refused=True, retry_in=30_000))
+    driver.mark_sent(good)
+    assert driver.record(good, GOOD).route_change == "opened"
+    claimed = {driver.claim().call_id for _ in waiting[2:]}
     assert backs_off.call_id not in claimed
-    assert exchange.finds_nothing() == 30
+    assert driver.seconds_until_due() == 30
 
 
-def test_a_probe_that_is_not_wanted_any_more_makes_way(exchange: Exchange, office: Office) -> None:
+def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, office: Office) -> None:
     """Canceled before its mark: when its lease would be over the next call tries the route."""
     office.closes(*BOTH)
-    exchange.passes(FIRST_PAUSE)
+    driver.advance_time(FIRST_PAUSE)
     for route in BOTH:
         unwanted = office.begins(route)
-        claim = exchange.claims()
-        exchange.cancels(unwanted)
-        assert not exchange.marks(claim)
+        claim = driver.claim()
+        driver.cancel(unwanted)
+        assert not driver.mark_sent(claim)
     office.begins()
-    assert exchange.finds_nothing() <= LEASE
-    exchange.passes(LEASE)
-    assert exchange.claims().route is Route.OBD
+    assert driver.seconds_until_due() <= LEASE
+    driver.advance_time(LEASE)
+    assert driver.claim().route is Route.OBD
 
 
-def test_a_late_good_answer_opens_the_route(exchange: Exchange, office: Office) -> None:
+def test_a_late_good_answer_opens_the_route(driver: StoreDriver, office: Office) -> None:
     """A call that was on its way when it closed shows that it works after all."""
     office.begins()
-    slow = exchange.claims()
-    exchange.marks(slow)
+    slow = driver.claim()
+    driver.mark_sent(slow)
     office.closes(Route.OBD)
-    assert exchange.records(slow, GOOD).route_change == "opened"
-    assert closed(exchange) == ()
+    assert driver.record(slow, GOOD).route_change == "opened"
+    assert closed(driver) == ()
 
 
 # What clients are told ---------------------------------------------------------------------------
 
 
-def test_nothing_is_taken_on_while_all_are_closed(exchange: Exchange, office: Office) -> None:
+def test_nothing_is_taken_on_while_all_are_closed(driver: StoreDriver, office: Office) -> None:
     """But for later, which is time enough to come back; what is under way is found."""
     begun = office.begins()
-    exchange.claims()
+    driver.claim()
     office.closes(*BOTH)
-    assert exchange.asks().outcome == "calls_unavailable"
-    delayed = exchange.asks(call_after=30)
+    assert driver.try_create().outcome == "calls_unavailable"
+    delayed = driver.try_create(call_after=30)
     assert delayed.outcome == "created"
-    assert exchange.looks(begun).calls[0].status is CallStatus.DIALING
+    assert driver.get(begun).calls[0].status is CallStatus.DIALING
 
 
-def test_a_further_call_is_refused_while_all_are_closed(exchange: Exchange, office: Office) -> None:
+def test_a_further_call_is_refused_while_all_are_closed(
+    driver: StoreDriver, office: Office
+) -> None:
     """With the verification, that lives on."""
-    begun = exchange.begins()
-    exchange.finds_busy()
-    exchange.passes(60)
+    begun = driver.create()
+    driver.dial_busy()
+    driver.advance_time(60)
     office.closes(*BOTH)
-    refused = exchange.calls(begun)
+    refused = driver.request_call(begun)
     assert refused.outcome == "calls_unavailable"
     assert refused.verification
     assert refused.verification.id == begun.id
 
 
 @pytest.mark.parametrize("route", BOTH)
-def test_with_one_open_calls_are_taken(exchange: Exchange, office: Office, route: Route) -> None:
+def test_with_one_open_calls_are_taken(driver: StoreDriver, office: Office, route: Route) -> None:
     """By whichever."""
     office.closes(route)
-    assert exchange.asks().outcome == "created"
+    assert driver.try_create().outcome == "created"
 
 
-def test_after_the_pause_calls_are_taken_to_try(exchange: Exchange, office: Office) -> None:
+def test_after_the_pause_calls_are_taken_to_try(driver: StoreDriver, office: Office) -> None:
     """Else a closed route that nothing waits for would stay closed."""
     office.closes(*BOTH)
-    exchange.passes(FIRST_PAUSE)
-    assert exchange.asks().outcome == "created"
-    assert closed(exchange) == BOTH
+    driver.advance_time(FIRST_PAUSE)
+    assert driver.try_create().outcome == "created"
+    assert closed(driver) == BOTH
 
 
 def test_held_calls_are_no_sign_of_too_many(
-    exchange: Exchange, waiting: list[Verification]
+    driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """However long they have waited."""
     for pause in (10, 20):
-        exchange.passes(pause)
-        fails(exchange)
-        exchange.finds_nothing()
-    exchange.passes(39)
-    assert still_queued(exchange, waiting) == 1
-    assert exchange.asks(call_after=10).outcome == "created"
+        driver.advance_time(pause)
+        fails(driver)
+        driver.seconds_until_due()
+    driver.advance_time(39)
+    assert still_queued(driver, waiting) == 1
+    assert driver.try_create(call_after=10).outcome == "created"
 
 
-def test_a_route_that_nobody_uses_is_forgotten(exchange: Exchange, redis: Redis) -> None:
+def test_a_route_that_nobody_uses_is_forgotten(driver: StoreDriver, redis: Redis) -> None:
     """Its state ends an hour after its last failure."""
-    office = Office(exchange)
+    office = Office(driver)
     office.closes(Route.OBD)
     (key,) = redis.scan_iter("*:route:*")
     assert 3_595_000 < redis.pttl(key) <= 3_600_000
@@ -701,7 +705,7 @@ def test_a_route_that_nobody_uses_is_forgotten(exchange: Exchange, redis: Redis)
 
 def test_only_the_routes_of_the_settings_count(redis: Redis) -> None:
     """With obd alone, its closing closes all."""
-    exchange = exchange_with(redis, routes=(Route.OBD,))
-    Office(exchange).closes(Route.OBD)
-    assert exchange.asks().outcome == "calls_unavailable"
-    assert closed(exchange) == (Route.OBD,)
+    driver = driver_with_quotas(redis, routes=(Route.OBD,))
+    Office(driver).closes(Route.OBD)
+    assert driver.try_create().outcome == "calls_unavailable"
+    assert closed(driver) == (Route.OBD,)

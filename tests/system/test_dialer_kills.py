@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from system.bench import LEASE_OVER, Bench, bench
-from system.processes import Process, until
+from support.processes import Process, wait_until
+from system.dialer_faults import AFTER_LEASE_MS, DialerFaultBench, dialer_fault_bench
 
 MOMENTS = (
     "before:claim", "before:dial", "before:mark", "after:mark", "after:connect", "before:send",
@@ -30,39 +30,41 @@ ROUNDS = -(-KILLS // len(MOMENTS))
 
 
 @pytest.fixture
-def site(environ: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[Bench]:
+def site(environ: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[DialerFaultBench]:
     """A bench with an empty store."""
-    with bench(environ, redis, tmp_path) as ready:
+    with dialer_fault_bench(environ, redis, tmp_path) as ready:
         yield ready
 
 
-def keeps_asking(site: Bench, dialers: dict[str, Process]) -> None:
+def keeps_asking(site: DialerFaultBench, dialers: dict[str, Process]) -> None:
     """Asks for calls until all dialers are dead.
 
     Some phones let the request hang for a while, some break the reply off.
     """
 
     def alive() -> list[str]:
-        return [moment for moment, dialer in dialers.items() if dialer.runs]
+        return [moment for moment, dialer in dialers.items() if dialer.is_running]
 
-    until(lambda: site.store.health().dialers > len(alive()), "the dialers to start", 60)
+    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start", 60)
     deadline = time.monotonic() + 40
     while left := alive():
         assert time.monotonic() < deadline, f"never came to {left}"
-        n = len(site.begun)
+        n = len(site.verification_ids)
         if n < IN_THE_LOG:
             number = f"+9198765{n:05}"
             if n % 3 == 0:
-                site.phones.behave(number, "slow", seconds=0.2)
+                site.phones.set_behaviour(number, "slow", seconds=0.2)
             elif n % 7 == 1:
-                site.phones.behave(number, "reset")
-            site.asks(number, "c2c" if n % 4 == 1 else "obd")
+                site.phones.set_behaviour(number, "reset")
+            site.create(number, "c2c" if n % 4 == 1 else "obd")
         time.sleep(0.1)
 
 
 @pytest.mark.timeout(120 + 40 * ROUNDS)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(site: Bench, seed: int) -> None:
+def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(
+    site: DialerFaultBench, seed: int
+) -> None:
     """Wherever it dies: no number rings twice, no call stays, and what we say is what happened."""
     chance = random.Random(seed)
     with ExitStack() as stack:
@@ -71,11 +73,11 @@ def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(site: Bench, seed:
             for moment in MOMENTS
         }
         keeps_asking(site, dialers)
-        assert [dialer.ended() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
+        assert [dialer.wait() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
     before = Counter(call["status"] for calls in site.calls().values() for call in calls)
-    site.heals()
+    site.recover()
 
-    calls, rang = site.calls(), site.rang()
+    calls, rang = site.calls(), site.ring_counts()
     after = Counter(call["status"] for listed in calls.values() for call in listed)
     doubles = [number for number in calls if rang[number] > 1]
     told = {number: Counter(call["status"] for call in listed) for number, listed in calls.items()}
@@ -96,7 +98,7 @@ PAUSES = {"before:mark": 1, "after:mark": 0, "after:connect": 0, "before:send": 
 """Where a dialer stands still past its lease, and how often the phone rings in the end."""
 
 
-def test_a_paused_dialer_sends_nothing_late(site: Bench) -> None:
+def test_a_paused_dialer_sends_nothing_late(site: DialerFaultBench) -> None:
     """Not marked: another dialer calls, and this one does not. Marked: nobody does.
 
     The one window stands between the test of the clock and the first byte: who is paused there
@@ -107,19 +109,19 @@ def test_a_paused_dialer_sends_nothing_late(site: Bench) -> None:
         dialers = []
         for moment, number in numbers.items():
             dialer = stack.enter_context(site.faulty_dialer(moment, 1, "SIGSTOP"))
-            site.asks(number)
-            dialer.is_paused()
+            site.create(number)
+            dialer.wait_until_stopped()
             dialers.append(dialer)
         stood = time.monotonic()
-        assert site.rang() == Counter()
-        site.passes(LEASE_OVER)
+        assert site.ring_counts() == Counter()
+        site.advance_time(AFTER_LEASE_MS)
         with site.healthy_dialer():
             time.sleep(5.1)  # longer than SEND_WITHIN, which runs on while a process stands still
             for dialer in dialers:
                 dialer.signal(signal.SIGCONT)
-            assert [dialer.ends() for dialer in dialers] == [0] * len(dialers)
-    site.heals()
-    rang = site.rang()
+            assert [dialer.terminate() for dialer in dialers] == [0] * len(dialers)
+    site.recover()
+    rang = site.ring_counts()
     assert {moment: rang[number] for moment, number in numbers.items()} == PAUSES
     ended = {moment: site.calls()[number][-1] for moment, number in numbers.items()}
     print({moment: (call["status"], call["reason"]) for moment, call in ended.items()})

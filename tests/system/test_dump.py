@@ -12,21 +12,28 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from api.door import settings_with
-from system.crowd import number_of
-from system.loot import (
-    Loot,
+from api.api_client import settings_with
+from support.service import BRIDGE, NUMBER_KEY, RING_KEY, WIDE_LIMITS
+from system.concurrency import nth_number
+from system.dump_forensics import (
+    StolenRecord,
     forms,
     found_in,
     guessed_digests,
-    loots,
+    matching_digests,
     names_in,
     plain_digests,
     raw,
-    tried,
+    stolen_records,
 )
-from system.robbery import NAME, Robbery, Service, Short, body_of, robbable
-from world import BRIDGE, NUMBER_KEY, RING_KEY, WIDE_LIMITS
+from system.stolen_store import (
+    NAME,
+    ShortCode,
+    StolenStore,
+    TargetService,
+    create_body,
+    unencrypted_store,
+)
 
 from otpvoice.core.keys import KeyRing, NumberHasher
 
@@ -39,16 +46,16 @@ NOBODYS_KEY = bytes(32)
 
 
 @pytest.fixture(scope="module")
-def robbery(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Robbery:
+def robbery(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> StolenStore:
     """1 000 live verifications, some called and some answered; and then the thief comes."""
     settings = settings_with({**environ, **WIDE_LIMITS}, verification_code_length="4")
-    robbery = Robbery(numbers=[number_of(n) for n in random.sample(RANGE, LIVE)])
-    with robbable(tmp_path_factory.mktemp("robbed")) as (redis, folder):
-        service = Service(settings, redis)
+    robbery = StolenStore(numbers=[nth_number(n) for n in random.sample(RANGE, LIVE)])
+    with unencrypted_store(tmp_path_factory.mktemp("robbed")) as (redis, folder):
+        service = TargetService(settings, redis)
         for n, number in enumerate(robbery.numbers):
-            service.begins(n, number, robbery)
+            service.create(n, number, robbery)
         for n in range(CALLED):
-            service.dials(n, robbery)
+            service.dial(n, robbery)
         robbery.steal(redis, folder)
     return robbery
 
@@ -59,7 +66,7 @@ def secrets_of(numbers: list[str], codes: list[str]) -> list[str]:
     return [*numbers, *digits, *(each.removeprefix("91") for each in digits), *codes, NAME]
 
 
-def test_no_file_holds_a_code_or_a_number(robbery: Robbery) -> None:
+def test_no_file_holds_a_code_or_a_number(robbery: StolenStore) -> None:
     """Nor a name; written, spelled, as an integer, digested, in hex or base64."""
     secrets = secrets_of(robbery.numbers, robbery.long_codes)
     sizes = {name: len(data) for name, data in robbery.files.items()}
@@ -72,8 +79,8 @@ def test_no_file_holds_a_code_or_a_number(robbery: Robbery) -> None:
 @pytest.mark.parametrize("secret", ["+919876512345", "919876512345", "9876512345", "5000000017"])
 def test_the_search_finds_what_is_there(tmp_path: Path, secret: str) -> None:
     """Every form in every file, alone or in the middle of something."""
-    hidden = Robbery()
-    with robbable(tmp_path) as (redis, folder):
+    hidden = StolenStore()
+    with unencrypted_store(tmp_path) as (redis, folder):
         for n, form in enumerate(forms(secret)):
             redis.hset(
                 f"planted {n}", mapping={b"alone": form, b"within": b"\x01" + form + b"\x02"}
@@ -86,64 +93,70 @@ def test_the_search_finds_what_is_there(tmp_path: Path, secret: str) -> None:
     assert found_in(hidden.files["dump.rdb"], [secret]) == set(forms(secret))
 
 
-def messages(short: Short, code: str) -> list[str]:
+def messages(short: ShortCode, code: str) -> list[str]:
     """In which its code may have been digested."""
-    return [f"check\0{short.id}\0{code}", f"{short.id}{code}", body_of(short.number, code)]
+    return [f"check\0{short.id}\0{code}", f"{short.id}{code}", create_body(short.number, code)]
 
 
 @pytest.mark.timeout(120 + 15 * TRIED)
-def test_no_code_is_found_by_trying_all(robbery: Robbery) -> None:
+def test_no_code_is_found_by_trying_all(robbery: StolenStore) -> None:
     """Digested plainly, and with every value of its own record as the salt or the key: none of ten
     thousand is in it. With the ring key the same search finds what was handed in.
     """
     everything = {value for item in robbery.space.items() for value in (item[0], *item[1])}
-    digests = Loot(frozenset(everything)).digests
-    assert tried(ALL_CODES, plain_digests, digests) == set()
+    digests = StolenRecord(frozenset(everything)).digests
+    assert matching_digests(ALL_CODES, plain_digests, digests) == set()
     ring, nobodys = KeyRing([base64.b64decode(RING_KEY)]), KeyRing([NOBODYS_KEY])
-    stolen = loots(robbery.space)
-    for n, short in enumerate(robbery.short):
-        loot, codes = stolen[short.id], ALL_CODES if n < TRIED else short.handed_in
-        assert not {code.encode() for code in short.handed_in} & loot.values
-        assert tried(codes, guessed_digests(loot, partial(messages, short)), loot.digests) == set()
-        assert tried(codes, partial(nobodys.digests, "check", short.id), loot.digests) == set()
-        found = tried(codes, partial(ring.digests, "check", short.id), loot.digests)
-        assert found == short.handed_in
+    stolen = stolen_records(robbery.space)
+    for n, short in enumerate(robbery.short_codes):
+        loot, codes = stolen[short.id], ALL_CODES if n < TRIED else short.submitted
+        assert not {code.encode() for code in short.submitted} & loot.values
+        assert (
+            matching_digests(codes, guessed_digests(loot, partial(messages, short)), loot.digests)
+            == set()
+        )
+        assert (
+            matching_digests(codes, partial(nobodys.digests, "check", short.id), loot.digests)
+            == set()
+        )
+        found = matching_digests(codes, partial(ring.digests, "check", short.id), loot.digests)
+        assert found == short.submitted
     print(
-        f"{len(robbery.short)} codes of four digits against {len(digests)} possible digests; "
+        f"{len(robbery.short_codes)} codes of four digits against {len(digests)} possible digests; "
         f"all codes with all that is known, for {TRIED} of them"
     )
 
 
-def test_no_code_is_found_in_a_remembered_request(robbery: Robbery) -> None:
+def test_no_code_is_found_in_a_remembered_request(robbery: StolenStore) -> None:
     """A body that came with an Idempotency-Key holds the code; the number key alone finds it."""
-    short = next(each for each in robbery.short if each.own_code)
-    digests = loots(robbery.space)[short.id].digests
+    short = next(each for each in robbery.short_codes if each.own_code)
+    digests = stolen_records(robbery.space)[short.id].digests
 
     def found_with(key: NumberHasher) -> set[str]:
         def fingerprint(code: str) -> list[bytes]:
-            return [raw(key.fingerprint(body_of(short.number, code).encode()))]
+            return [raw(key.fingerprint(create_body(short.number, code).encode()))]
 
-        return tried(ALL_CODES, fingerprint, digests)
+        return matching_digests(ALL_CODES, fingerprint, digests)
 
     assert found_with(NumberHasher(NOBODYS_KEY)) == set()
     assert found_with(NumberHasher(base64.b64decode(NUMBER_KEY))) == {short.code}
 
 
 @pytest.mark.timeout(120 + 15 * TRIED)
-def test_no_number_is_found_by_trying_a_range(robbery: Robbery) -> None:
+def test_no_number_is_found_by_trying_a_range(robbery: StolenStore) -> None:
     """All numbers of a range, digested plainly or with what anybody can guess: none. With the
     number key the same search finds the true ones and no other.
     """
-    others = [number_of(n) for n in RANGE]
+    others = [nth_number(n) for n in RANGE]
     numbers = {*robbery.numbers, *others[: (1 + TRIED) * 10_000]}
     names = names_in(robbery.space)
 
     def found_with(key: NumberHasher) -> set[str]:
-        return tried(numbers, lambda number: [raw(key.hash(number))], names)
+        return matching_digests(numbers, lambda number: [raw(key.hash(number))], names)
 
-    public = Loot(frozenset([b"login", b"bank", BRIDGE.encode()]))
+    public = StolenRecord(frozenset([b"login", b"bank", BRIDGE.encode()]))
     guesses = guessed_digests(public, lambda number: [number.removeprefix("+")])
-    assert tried(numbers, guesses, names) == set()
+    assert matching_digests(numbers, guesses, names) == set()
     assert found_with(NumberHasher(NOBODYS_KEY)) == set()
     found = found_with(NumberHasher(base64.b64decode(NUMBER_KEY)))
     assert found == set(robbery.numbers)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from system.processes import Stack, service_running
-from world import Service
+from support.processes import Stack, running_service
+from support.service import RunningService
 
 COMPOSITION = {
     "method": "POST",
@@ -24,7 +24,7 @@ COMPOSITION = {
 def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A service whose provider sends composed callbacks."""
     folder = tmp_path_factory.mktemp("service")
-    with service_running(environ, folder) as running:
+    with running_service(environ, folder) as running:
         webhook = {
             "uri": f"{running.service.url}/webhooks/mobtexting",
             "secret": running.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
@@ -37,7 +37,7 @@ def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def service(stack: Stack) -> Service:
+def service(stack: Stack) -> RunningService:
     """The service of that stack."""
     return stack.service
 
@@ -47,18 +47,18 @@ def service(stack: Stack) -> Service:
     ("word", "status"), [("BUSY", "busy"), ("NOANSWER", "no_answer"), ("ANSWER", "answered")]
 )
 def test_early_composed_callback_call_ends(
-    service: Service, route: str, word: str, status: str
+    service: RunningService, route: str, word: str, status: str
 ) -> None:
     """The callback is answered before the provider's reply names its id; both together end it."""
     number = f"+9198765{42000 + len(service.phones.ledger())}"
-    service.phones.behave(number, "early_callback", ends=word)
-    began = service.asks(number, route=route)
-    call = service.until(
-        lambda: [c for c in service.looks(began)["calls"] if c["status"] == status][:1],
+    service.phones.set_behaviour(number, "early_callback", ends=word)
+    began = service.create(number, route=route)
+    call = service.wait_for(
+        lambda: [c for c in service.get_verification(began)["calls"] if c["status"] == status][:1],
         f"the call's end as {status}",
-        seconds=20,
+        timeout_s=20,
     )[0]
-    assert (call["route"], service.looks(began)["status"]) == (route, "pending")
+    assert (call["route"], service.get_verification(began)["status"]) == (route, "pending")
     sent = [
         each
         for each in requests.get(f"{service.sandbox.url}/callbacks", timeout=5).json()
@@ -67,13 +67,14 @@ def test_early_composed_callback_call_ends(
     assert [each["status"] for each in sent][:1] == [200]
 
 
-def test_early_composed_callback_counted_as_early(service: Service) -> None:
+def test_early_composed_callback_counted_as_early(service: RunningService) -> None:
     """The metric tells callbacks that waited for the reply."""
     number = "+919876543999"
-    service.phones.behave(number, "early_callback", ends="BUSY")
-    began = service.asks(number, route="obd")
-    service.until(
-        lambda: [c for c in service.looks(began)["calls"] if c["status"] == "busy"], "the end"
+    service.phones.set_behaviour(number, "early_callback", ends="BUSY")
+    began = service.create(number, route="obd")
+    service.wait_for(
+        lambda: [c for c in service.get_verification(began)["calls"] if c["status"] == "busy"],
+        "the end",
     )
     page = requests.get(f"{service.url}/metrics", timeout=5).text
     (count,) = [line.split()[-1] for line in page.splitlines() if 'outcome="early"' in line]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
-from stopwatch import Witness
-from store.exchange import CODE, Exchange
+from store.driver import CODE, StoreDriver
+from support.timing import DelayMonitor
 from system.servers import SLOT, Servers, cluster, move_slot, name_of, sentinels
 
 from otpvoice.core.errors import StoreUnavailable
@@ -50,27 +50,27 @@ def client(servers: Servers) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def desk(client: Redis) -> Exchange:
+def desk(client: Redis) -> StoreDriver:
     """A desk that works on it."""
-    return Exchange(RedisStore(client, keep=KEEP))
+    return StoreDriver(RedisStore(client, keep=KEEP))
 
 
-def test_one_verification(servers: Servers, desk: Exchange) -> None:
+def test_one_verification(servers: Servers, desk: StoreDriver) -> None:
     """From the request to the approval, and all of it where the primary is."""
-    begun = desk.begins(own_code=True)
-    claim = desk.dials()
-    assert desk.hears(call_id=claim.call_id).call_status is CallStatus.ANSWERED
-    assert desk.checks(begun, "999999").outcome == "wrong"
-    assert desk.checks(begun, CODE).outcome == "right"
+    begun = desk.create(own_code=True)
+    claim = desk.dial()
+    assert desk.apply_callback(call_id=claim.call_id).call_status is CallStatus.ANSWERED
+    assert desk.check(begun, "999999").outcome == "wrong"
+    assert desk.check(begun, CODE).outcome == "right"
     assert servers.primary.dbsize() > 0
     assert servers.primary.ran() > 0
     assert servers.replica.ran() == 0
 
 
-def test_a_dialer_is_woken(servers: Servers, desk: Exchange) -> None:
+def test_a_dialer_is_woken(servers: Servers, desk: StoreDriver) -> None:
     """A create ends the wait of a dialer on the other side of the servers."""
     client = connect(servers.url, timeout=5)
-    create = threading.Timer(0.1, desk.begins)
+    create = threading.Timer(0.1, desk.create)
     create.start()
     began = time.monotonic()
     RedisStore(client, keep=KEEP).wait(4)
@@ -85,17 +85,17 @@ def test_the_doctor_sees_the_primary(client: Redis) -> None:
     assert (server.name, server.appendonly, server.appendfsync) == ("valkey", "yes", "always")
 
 
-def test_what_may_have_run_is_not_repeated(servers: Servers, desk: Exchange) -> None:
+def test_what_may_have_run_is_not_repeated(servers: Servers, desk: StoreDriver) -> None:
     """No answer in time: refused, and when the server goes on, it finds the script once."""
-    begun = desk.begins(own_code=True)
-    desk.checks(begun, "999999")  # the script is known from now on
+    begun = desk.create(own_code=True)
+    desk.check(begun, "999999")  # the script is known from now on
     client = connect(servers.url, timeout=0.1)
     impatient = RedisStore(client, keep=KEEP)
     impatient.health()
     with servers.primary.hung(), pytest.raises(StoreUnavailable):
         impatient.check(begun.id, begun.client, len(CODE), [b"wrong"])
     comes_back(impatient)
-    assert desk.looks(begun).checks_left == 3
+    assert desk.get(begun).checks_left == 3
     client.close()
 
 
@@ -108,34 +108,34 @@ def test_keys_without_the_tag_are_refused(client: Redis) -> None:
 
 
 @IN_A_CLUSTER
-def test_the_slot_moves(servers: Servers, desk: Exchange) -> None:
+def test_the_slot_moves(servers: Servers, desk: StoreDriver) -> None:
     """The node that answers MOVED ran nothing: nobody notices that the slot is elsewhere now."""
-    desk.begins()
+    desk.create()
     servers.primary.flushdb()  # only an empty slot can be moved at once
     new, other = servers.others
     move_slot(servers.primary, new, other)
-    desk.sweeps()
-    begun = desk.begins(own_code=True)
-    assert desk.checks(begun, CODE).outcome == "right"
+    desk.sweep()
+    begun = desk.create(own_code=True)
+    assert desk.check(begun, CODE).outcome == "right"
     assert new.dbsize() > 0
     new.flushdb()
     move_slot(new, servers.primary, other)
-    desk.sweeps()
+    desk.sweep()
     assert servers.primary.dbsize() > 0
 
 
 @IN_A_CLUSTER
-def test_a_slot_in_pieces_is_an_outage(servers: Servers, desk: Exchange) -> None:
+def test_a_slot_in_pieces_is_an_outage(servers: Servers, desk: StoreDriver) -> None:
     """While its keys are moved one by one, no script has all of them: refused, and nothing done."""
-    begun = desk.begins(own_code=True)
+    begun = desk.create(own_code=True)
     new, *_ = servers.others
     try:
-        servers.primary.says(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
+        servers.primary.output(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
         with pytest.raises(StoreUnavailable):
-            desk.begins("+919812345678")
+            desk.create("+919812345678")
     finally:
-        servers.primary.says(f"CLUSTER SETSLOT {SLOT} STABLE")
-    assert desk.checks(begun, CODE).outcome == "right"
+        servers.primary.output(f"CLUSTER SETSLOT {SLOT} STABLE")
+    assert desk.check(begun, CODE).outcome == "right"
 
 
 class Load(threading.Thread):
@@ -145,7 +145,7 @@ class Load(threading.Thread):
     request again would begin nothing. And each is for later, so that no dialer need be heard of.
     """
 
-    def __init__(self, desk: Exchange) -> None:
+    def __init__(self, desk: StoreDriver) -> None:
         super().__init__()
         self.acknowledged: list[Verification] = []
         self.slowest = 0.0
@@ -155,7 +155,7 @@ class Load(threading.Thread):
         self.refused = threading.Event()
         self.served_again = threading.Event()
         self.fault: Exception | None = None
-        self.witness = Witness()
+        self.witness = DelayMonitor()
         """Of how late the machine lets a thread be."""
         self._desk = desk
         self._numbers = (f"+9198{n:08}" for n in itertools.count())
@@ -168,7 +168,7 @@ class Load(threading.Thread):
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                self.acknowledged.append(self._desk.begins(next(self._numbers), call_after=60))
+                self.acknowledged.append(self._desk.create(next(self._numbers), call_after=60))
             except StoreUnavailable:
                 self.refused.set()
                 self._stopped.wait(0.01)
@@ -207,15 +207,15 @@ def comes_back(store: RedisStore) -> None:
             return
 
 
-def test_the_primary_is_killed(servers: Servers, client: Redis, desk: Exchange) -> None:
+def test_the_primary_is_killed(servers: Servers, client: Redis, desk: StoreDriver) -> None:
     """Refused at once, then served by the promoted replica; and no check is counted twice.
 
     Replication is asynchronous: what was answered in the last moment may be lost. It is measured.
     """
-    begun = desk.begins(own_code=True)
-    desk.checks(begun, "999999")
+    begun = desk.create(own_code=True)
+    desk.check(begun, "999999")
     servers.replicates()
-    load = Load(Exchange(RedisStore(client, keep=KEEP)))
+    load = Load(StoreDriver(RedisStore(client, keep=KEEP)))
     load.start()
     time.sleep(0.5)  # so long is the load steady
     load.forgets()
@@ -224,13 +224,13 @@ def test_the_primary_is_killed(servers: Servers, client: Redis, desk: Exchange) 
     back = load.served_again.wait(PATIENCE)
     load.stop()
     assert load.fault is None
-    assert back, servers.told()
+    assert back, servers.sentinel_state()
     assert load.slowest < AT_ONCE + load.witness.late
     assert servers.replica.ran() > 0
     answers = [desk.store.get(made.id, made.client) for made in load.acknowledged]
     lost = sum(answer.outcome == "not_found" for answer in answers)
     print(f"away for {load.away:.1f} s; lost {lost} of {len(load.acknowledged)} acknowledged")
-    assert desk.looks(begun).checks_left == 4
-    desk.checks(begun, "999998")
-    assert desk.looks(begun).checks_left == 3
-    assert desk.checks(begun, CODE).outcome == "right"
+    assert desk.get(begun).checks_left == 4
+    desk.check(begun, "999998")
+    assert desk.get(begun).checks_left == 3
+    assert desk.check(begun, CODE).outcome == "right"

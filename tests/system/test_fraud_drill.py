@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 import requests
-from system.crowd import Answer, Line, crowd
-from system.limits import SHIPPED
-from system.processes import Stack, service_running, until
-from world import BANK_KEY, LOGIN_KEY, Service
+from support.processes import Stack, running_service, wait_until
+from support.service import BANK_KEY, LOGIN_KEY, RunningService
+from system.concurrency import RecordingClient, TimedResponse, concurrently
+from system.shipped_limits import SHIPPED
 
 from otpvoice.core.limits import LIMIT_MESSAGES, setting_name
 
@@ -49,7 +49,7 @@ class Pumper:
 
     def __init__(self, stack: Stack, number_of: Callable[[int], str]) -> None:
         self._phones = stack.service.phones
-        self._line = Line(stack.service.url)
+        self._line = RecordingClient(stack.service.url)
         self._number_of = number_of
         self.numbers = {number_of(n) for n in range(NUMBERS)}
 
@@ -62,12 +62,12 @@ class Pumper:
     @property
     def has_asked_for_all(self) -> bool:
         """Whether he is through with his numbers once."""
-        return len(self._line.book) >= 2 * NUMBERS
+        return len(self._line.responses) >= 2 * NUMBERS
 
     @property
-    def refused(self) -> list[Answer]:
+    def refused(self) -> list[TimedResponse]:
         """What was neither begun nor under way already."""
-        return [answer for answer in self._line.book if answer.status not in {200, 201}]
+        return [answer for answer in self._line.responses if answer.status not in {200, 201}]
 
     def refusals(self) -> Counter[str]:
         """The limits that his refusals named, each with when to come again."""
@@ -77,11 +77,11 @@ class Pumper:
             assert answer.body["retry_after"] > 0, answer
         return Counter(answer.body["limit"] for answer in self.refused)
 
-    def refused_since(self, limit: str) -> list[Answer]:
+    def refused_since(self, limit: str) -> list[TimedResponse]:
         """All that he asked for after this limit had refused him once."""
         refused = [a.began + a.took for a in self.refused if a.body["limit"] == limit]
         since = min(refused, default=math.inf)
-        return [answer for answer in self._line.book if answer.began > since]
+        return [answer for answer in self._line.responses if answer.began > since]
 
     def calls(self) -> Counter[str]:
         """His numbers → requests for a call that the telephone company got."""
@@ -90,7 +90,7 @@ class Pumper:
 
     def figures(self) -> str:
         """What came of it."""
-        book = self._line.book
+        book = self._line.responses
         took = max(a.began + a.took for a in book) - min(a.began for a in book)
         return (
             f"{len(book)} requests for {NUMBERS} numbers in {took:.1f} s: "
@@ -101,7 +101,7 @@ class Pumper:
     def _asks(self, n: int, code: str) -> None:
         address = str(IPv4Address("49.32.0.0") + n % ADDRESSES)
         members = {"reference": f"login-{n % REFERENCES}", "ip": address, "code": code}
-        self._line.creates(self._number_of(n % NUMBERS), **members)
+        self._line.create(self._number_of(n % NUMBERS), **members)
 
 
 class Honest:
@@ -112,7 +112,7 @@ class Honest:
         key: of their login backend.
     """
 
-    def __init__(self, service: Service, key: str = LOGIN_KEY) -> None:
+    def __init__(self, service: RunningService, key: str = LOGIN_KEY) -> None:
         self._service = service
         self._key = key
         self._people = itertools.count()
@@ -126,7 +126,7 @@ class Honest:
         begun = self.asks(number, reference=f"session-{n}", ip=f"103.21.58.{n % 250}")
         self._took.append(time.monotonic() - began)
         assert begun.status_code == 201, begun.text
-        code = {"code": self._service.hears_code(number)}
+        code = {"code": self._service.wait_for_code(number)}
         path = f"/v1/verifications/{begun.json()['id']}/checks"
         checked = self._service.post(path, code, self._key)
         assert (checked.status_code, checked.json()["valid"]) == (200, True), checked.text
@@ -142,9 +142,9 @@ class Honest:
 
     def log_in_beside(self, pumper: Pumper, people: int) -> None:
         """While he asks for all his numbers, again and again."""
-        with crowd(pumper.asks, AT_ONCE):
+        with concurrently(pumper.asks, AT_ONCE):
             self.log_in(people)
-            until(lambda: pumper.has_asked_for_all, "the pumper to ask for all", 600)
+            wait_until(lambda: pumper.has_asked_for_all, "the pumper to ask for all", 600)
 
     def log_in(self, people: int) -> None:
         """Each is called, hears the code, and is let in."""
@@ -161,7 +161,7 @@ class Honest:
         )
 
 
-def degraded(service: Service) -> list[str]:
+def degraded(service: RunningService) -> list[str]:
     """What ``/readyz`` tells; the service serves all the while."""
     answer = service.get("/readyz")
     assert answer.status_code == 200
@@ -180,7 +180,7 @@ def shipped(
     environ: Mapping[str, str], folder: Path, **changes: str
 ) -> AbstractContextManager[Stack]:
     """A service of two workers with the shipped limits, but for ``changes``."""
-    return service_running(environ, folder, OTPVOICE_SERVER_WORKERS="2", **(SHIPPED | changes))
+    return running_service(environ, folder, OTPVOICE_SERVER_WORKERS="2", **(SHIPPED | changes))
 
 
 def test_a_prefix_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_an_area_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
         prefixes = Counter(number[:-4] for number in pumper.calls())
         assert max(prefixes.values()) <= 5
         assert degraded(stack.service) == ["conversion_breaker"]
-        until(lambda: bool(alarms(stack)), "the alarm")
+        wait_until(lambda: bool(alarms(stack)), "the alarm")
         area = [a for a in alarms(stack) if a["breaker"] == "conversion_breaker area +919876"]
         assert [(a["level"], a["approved"]) for a in area] == [("error", 0)]
         assert area[0]["ended"] >= 20
@@ -238,6 +238,6 @@ def test_a_stolen_key_is_held_by_its_daily_cap(environ: dict[str, str], tmp_path
         assert set(pumper.refusals()) == {"calls_per_day"}
         refused = honest.asks("+919111111111")
         assert (refused.status_code, refused.json()["limit"]) == (429, "calls_per_day")
-        until(lambda: len(stack.service.phones.ledger()) >= 40, "the last calls")
+        wait_until(lambda: len(stack.service.phones.ledger()) >= 40, "the last calls")
         assert pumper.calls().total() == 30
         assert len(stack.service.phones.ledger()) == 40

@@ -7,14 +7,15 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 import requests
-from api.wire import CREATE, Line, head, post
-from system.apis import Api, api_running
-from system.processes import until
+from support.processes import wait_until
+from support.raw_http import CREATE, RawConnection, head, post
+from system.api_processes import ApiProcess, running_api
 
 STOPS = int(os.environ.get("OTPVOICE_TEST_STOPS", "1"))
 CLIENTS = 8
@@ -24,7 +25,7 @@ PING = head("GET /healthz HTTP/1.1")
 class Busy:
     """A client that sends one request after the other until the server is gone."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ApiProcess) -> None:
         self.api = api
         self.answered = 0
         self.lost: list[str] = []
@@ -39,7 +40,7 @@ class Busy:
         """Sends over one raw connection after the other; a new one after ``Connection: close``."""
         while True:
             try:
-                line = Line(self.api.port)
+                line = RawConnection(self.api.port)
             except ConnectionRefusedError:
                 return
             with line:
@@ -55,10 +56,10 @@ class Busy:
         assert sender.get(f"{self.api.url}/healthz", timeout=10).status_code == 200  # type: ignore[attr-defined]
         self.answered += 1
 
-    def _use(self, line: Line) -> None:
+    def _use(self, line: RawConnection) -> None:
         while True:
-            line.says(PING)
-            reply = line.hears("GET")
+            line.send(PING)
+            reply = line.read_response("GET")
             assert reply.status == 200
             self.answered += 1
             if reply.headers.get("connection") == "close":
@@ -75,6 +76,10 @@ class Busy:
         return True
 
 
+def _all_answered(clients: list[Busy]) -> bool:
+    return all(client.answered > 20 for client in clients)
+
+
 @pytest.mark.parametrize("workers", ["1", "3"])
 @pytest.mark.parametrize("kind", ["with_session", "with_socket", "with_new_connections"])
 @pytest.mark.usefixtures("redis")
@@ -84,22 +89,22 @@ def test_stop_with_busy_clients_loses_no_request(
     """Each request on an open connection is answered; later connections are refused at once."""
     for n in range(STOPS):
         with (
-            api_running(environ, tmp_path / str(n), OTPVOICE_SERVER_WORKERS=workers) as api,
+            running_api(environ, tmp_path / str(n), OTPVOICE_SERVER_WORKERS=workers) as api,
             ThreadPoolExecutor(CLIENTS) as pool,
         ):
             clients = [Busy(api) for _ in range(CLIENTS)]
             running = [pool.submit(getattr(each, kind)) for each in clients]
-            until(lambda: all(each.answered > 20 for each in clients), "the clients to be busy")  # noqa: B023 - called at once
-            assert api.process.ends() == 0
+            wait_until(partial(_all_answered, clients), "the clients to be busy")
+            assert api.process.terminate() == 0
             for each in running:
                 each.result()
             assert [each.lost for each in clients] == [[]] * CLIENTS
 
 
-def refuses(api: Api) -> bool:
+def refuses(api: ApiProcess) -> bool:
     """Whether new connections are refused."""
     try:
-        Line(api.port).__exit__()
+        RawConnection(api.port).__exit__()
     except ConnectionRefusedError:
         return True
     return False
@@ -110,14 +115,14 @@ def test_request_on_idle_connection_during_stop_is_answered_and_closed(
     environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     """The client sent it before it could know."""
-    with api_running(environ, tmp_path) as api, Line(api.port) as line:
-        line.says(PING)
-        assert line.hears("GET").headers.get("connection") == "keep-alive"
+    with running_api(environ, tmp_path) as api, RawConnection(api.port) as line:
+        line.send(PING)
+        assert line.read_response("GET").headers.get("connection") == "keep-alive"
         api.process.signal(signal.SIGTERM)
-        until(lambda: refuses(api), "the stop")
-        line.says(PING)
-        reply = line.hears("GET")
-        assert (reply.status, line.is_hung_up()) == (200, True)
+        wait_until(lambda: refuses(api), "the stop")
+        line.send(PING)
+        reply = line.read_response("GET")
+        assert (reply.status, line.is_closed()) == (200, True)
 
 
 @pytest.mark.usefixtures("redis")
@@ -125,13 +130,13 @@ def test_request_with_late_body_during_stop_is_answered(
     environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     """The head came before the signal, the body after it."""
-    with api_running(environ, tmp_path) as api, Line(api.port) as line:
-        line.says(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
-        until(lambda: line.peeks() == b"H", "the API to ask for the body")
+    with running_api(environ, tmp_path) as api, RawConnection(api.port) as line:
+        line.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
+        wait_until(lambda: line.peek() == b"H", "the API to ask for the body")
         api.process.signal(signal.SIGTERM)
-        until(lambda: refuses(api), "the stop")
-        line.says(CREATE)
-        assert line.hears().is_problem(503, "calls_unavailable")  # no dialer runs
+        wait_until(lambda: refuses(api), "the stop")
+        line.send(CREATE)
+        assert line.read_response().is_problem(503, "calls_unavailable")  # no dialer runs
 
 
 @pytest.mark.parametrize(("keepalive", "connection"), [("0", "close"), ("1", "keep-alive")])
@@ -141,9 +146,9 @@ def test_idle_connection_is_closed_after_keepalive_seconds(
 ) -> None:
     """As the setting says; 0 keeps none."""
     with (
-        api_running(environ, tmp_path, OTPVOICE_SERVER_KEEPALIVE=keepalive) as api,
-        Line(api.port) as line,
+        running_api(environ, tmp_path, OTPVOICE_SERVER_KEEPALIVE=keepalive) as api,
+        RawConnection(api.port) as line,
     ):
-        line.says(PING)
-        assert line.hears("GET").headers.get("connection") == connection
-        assert line.is_hung_up()
+        line.send(PING)
+        assert line.read_response("GET").headers.get("connection") == connection
+        assert line.is_closed()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from system.apis import NOBODY_DIALS, Api, api_running
-from system.crowd import Answer, Line, number_of
-from system.processes import until
-from world import BANK_KEY
+from support.processes import wait_until
+from support.service import BANK_KEY
+from system.api_processes import CALL_DELAY_S, ApiProcess, running_api
+from system.concurrency import RecordingClient, TimedResponse, nth_number
 
 WORKERS = 2
 AT_ONCE = 16
@@ -23,57 +23,59 @@ ROUNDS = 25
 
 
 @pytest.fixture(scope="module")
-def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """Several workers share the port, and all of them are there."""
     folder = tmp_path_factory.mktemp("guessing")
-    with api_running(environ, folder, OTPVOICE_SERVER_WORKERS=str(WORKERS)) as running:
-        until(lambda: len(cpu_ticks(running)) == WORKERS, "all workers")
+    with running_api(environ, folder, OTPVOICE_SERVER_WORKERS=str(WORKERS)) as running:
+        wait_until(lambda: len(cpu_ticks(running)) == WORKERS, "all workers")
         yield running
 
 
 @pytest.fixture
-def line(api: Api, redis: Redis) -> Line:
+def line(api: ApiProcess, redis: Redis) -> RecordingClient:
     """Requests to it, on an emptied store; each may meet another worker."""
     assert redis.dbsize() == 0
-    return Line(api.url)
+    return RecordingClient(api.url)
 
 
-def begins(line: Line, n: int = 0) -> str:
+def begins(line: RecordingClient, n: int = 0) -> str:
     """The id of a new verification whose code is the right one."""
-    created = line.creates(number_of(n), code=RIGHT, call_after=NOBODY_DIALS)
+    created = line.create(nth_number(n), code=RIGHT, call_after=CALL_DELAY_S)
     assert created.status == 201, created
     verification_id: str = created.body["id"]
     return verification_id
 
 
-def at_once(line: Line, verification_id: str, codes: list[str]) -> list[Answer]:
+def at_once(line: RecordingClient, verification_id: str, codes: list[str]) -> list[TimedResponse]:
     """Hands them in from many threads, the first ones at the same moment."""
     start = Barrier(min(AT_ONCE, len(codes)))
 
-    def check(n: int) -> Answer:
+    def check(n: int) -> TimedResponse:
         if n < start.parties:
             start.wait(10)
-        return line.checks(verification_id, codes[n])
+        return line.check(verification_id, codes[n])
 
     with ThreadPoolExecutor(start.parties) as pool:
         return list(pool.map(check, range(len(codes))))
 
 
-def kinds(answers: list[Answer]) -> Counter[tuple[int, Any]]:
+def kinds(answers: list[TimedResponse]) -> Counter[tuple[int, Any]]:
     """How often each status, with what it says of the code or why there is no such word."""
     return Counter((a.status, a.body.get("valid", a.body.get("code"))) for a in answers)
 
 
-def cpu_ticks(api: Api) -> list[int]:
+def cpu_ticks(api: ApiProcess) -> list[int]:
     """What each worker has computed so far (Linux, proc(5): utime)."""
-    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in api.process.children()]
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in api.process.child_pids()]
     return [int(stat.rpartition(")")[2].split()[11]) for stat in stats]
 
 
 WRONG, VALID, CLOSED = (200, False), (200, True), (409, "verification_closed")
 
 
-def test_of_many_wrong_codes_at_once_five_are_compared(api: Api, line: Line) -> None:
+def test_of_many_wrong_codes_at_once_five_are_compared(
+    api: ApiProcess, line: RecordingClient
+) -> None:
     """Of 500 different ones exactly ``max_checks``, by all workers together; then the right one is
     refused.
     """
@@ -82,8 +84,8 @@ def test_of_many_wrong_codes_at_once_five_are_compared(api: Api, line: Line) -> 
     assert kinds(answers) == {WRONG: 5, CLOSED: 495}
     left = sorted(a.body["checks_left"] for a in answers if a.status == 200)
     assert left == [0, 1, 2, 3, 4]
-    assert kinds([line.checks(verification_id, RIGHT)]) == {CLOSED: 1}
-    ended = line.looks(verification_id).body
+    assert kinds([line.check(verification_id, RIGHT)]) == {CLOSED: 1}
+    ended = line.get_verification(verification_id).body
     assert (ended["status"], ended["checks_left"]) == ("max_attempts_reached", 0)
     busy = [now - then for now, then in zip(cpu_ticks(api), before, strict=True)]
     print(f"500 wrong codes at once: {kinds(answers)}; ticks of each worker {busy}")
@@ -91,13 +93,13 @@ def test_of_many_wrong_codes_at_once_five_are_compared(api: Api, line: Line) -> 
     assert min(busy) > 0
 
 
-def test_of_many_right_codes_at_once_one_wins(line: Line) -> None:
+def test_of_many_right_codes_at_once_one_wins(line: RecordingClient) -> None:
     """Exactly one answer of 200 says valid; all others find it closed."""
     answers = at_once(line, begins(line), [RIGHT] * 200)
     assert kinds(answers) == {VALID: 1, CLOSED: 199}
 
 
-def test_right_and_wrong_codes_at_once(line: Line) -> None:
+def test_right_and_wrong_codes_at_once(line: RecordingClient) -> None:
     """Whichever comes first: the right one wins after at most four wrong ones, or is refused after
     five; never both.
     """
@@ -107,7 +109,7 @@ def test_right_and_wrong_codes_at_once(line: Line) -> None:
         random.shuffle(codes)
         verification_id = begins(line, n)
         found = kinds(at_once(line, verification_id, codes))
-        ended = line.looks(verification_id).body
+        ended = line.get_verification(verification_id).body
         ends[ended["status"]] += 1
         if ended["status"] == "approved":
             assert found[VALID] == 1
@@ -130,7 +132,7 @@ STEPS: list[tuple[str, dict[str, str] | None]] = [
 
 @pytest.mark.parametrize(("step", "body"), STEPS)
 def test_anothers_verification_looks_like_none(
-    line: Line, step: str, body: dict[str, str] | None
+    line: RecordingClient, step: str, body: dict[str, str] | None
 ) -> None:
     """The same 404 but for the request's id: the same headers in the same order, the same bytes."""
     theirs = begins(line)
@@ -147,5 +149,5 @@ def test_anothers_verification_looks_like_none(
     known, unknown = asks(theirs), asks("vrf_" + "0" * 32)
     assert known[0] == 404
     assert known == unknown
-    left = line.looks(theirs).body
+    left = line.get_verification(theirs).body
     assert (left["status"], left["checks_left"], left["version"]) == ("pending", 5, 1)

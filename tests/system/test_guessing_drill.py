@@ -19,9 +19,16 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from system.crowd import NO_ANSWER, crowd
-from system.processes import Stack, free_port, is_ready, otpvoice, service_running, until
-from world import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
+from support.processes import (
+    Stack,
+    free_port,
+    is_ready,
+    otpvoice_process,
+    running_service,
+    wait_until,
+)
+from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
+from system.concurrency import NO_RESPONSE, concurrently
 
 from otpvoice.store.keys import Keys
 
@@ -67,7 +74,7 @@ class Api:
         try:
             answer = requests.post(address, json=body, headers=headers, timeout=10)
         except requests.RequestException:
-            return NO_ANSWER, {}
+            return NO_RESPONSE, {}
         return answer.status_code, answer.json()
 
     def is_joined_by(self, *ring: str) -> None:
@@ -77,19 +84,21 @@ class Api:
             "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
             "OTPVOICE_SECRETS_KEYS": ",".join(ring),
         }
-        newcomer = self._processes.enter_context(otpvoice("api", variables, self._stack.folder))
-        until(lambda: is_ready(url), "the new process to serve")
+        newcomer = self._processes.enter_context(
+            otpvoice_process("api", variables, self._stack.folder)
+        )
+        wait_until(lambda: is_ready(url), "the new process to serve")
         self._serving.append((url, newcomer))
 
     def is_left_to_the_newest(self) -> None:
         """The old process ends as it is asked to."""
         _, old = self._serving.pop(0)
-        assert old.ends() == 0
+        assert old.terminate() == 0
 
     def loses_a_worker(self) -> None:
         """One of the newest process, in the middle of what it does."""
         _, newest = self._serving[-1]
-        os.kill(random.choice(newest.children()), signal.SIGKILL)
+        os.kill(random.choice(newest.child_pids()), signal.SIGKILL)
 
 
 class Guesser:
@@ -196,16 +205,16 @@ def test_nobody_gets_more_guesses(environ: dict[str, str], redis: Redis, tmp_pat
     they replace each other, and through the death of workers. A login that succeeds in between
     gives no guesses back.
     """
-    with service_running(environ, tmp_path, **RAISED) as stack, ExitStack() as processes:
+    with running_service(environ, tmp_path, **RAISED) as stack, ExitStack() as processes:
         api = Api(stack, processes)
         guesser, asha = Guesser(api), Person(api)
 
         def guesses_to(wrong: int) -> None:
             guesser.goes_on_to(wrong)
             api.loses_a_worker()
-            until(lambda: guesser.rests, f"{wrong} wrong codes")
+            wait_until(lambda: guesser.rests, f"{wrong} wrong codes")
 
-        with crowd(guesser.tries, AT_ONCE, pause=0.01):
+        with concurrently(guesser.tries, AT_ONCE, pause=0.01):
             guesses_to(2)
             api.is_joined_by(OLD, NEW)
             guesses_to(5)
@@ -221,10 +230,10 @@ def test_nobody_gets_more_guesses(environ: dict[str, str], redis: Redis, tmp_pat
             asha.is_refused()
             api.is_left_to_the_newest()
             api.loses_a_worker()
-            until(lambda: guesser.refused >= GUESSES, "enough refusals", 60)
+            wait_until(lambda: guesser.refused >= GUESSES, "enough refusals", 60)
             asha.is_refused()
         print(f"{compared(redis)} codes compared; {dict(guesser.answers)}")
         assert compared(redis) == ALLOWED
         assert guesser.wrong <= ALLOWED
-        assert {status for _, status, _ in guesser.answers} <= {NO_ANSWER, 200, 201, 409, 429}
+        assert {status for _, status, _ in guesser.answers} <= {NO_RESPONSE, 200, 201, 409, 429}
         assert guesser.answers["create", 429, "too_many_wrong_codes"] > 0

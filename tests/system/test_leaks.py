@@ -17,10 +17,8 @@ from urllib.parse import quote
 
 import pytest
 from redis import Redis
-from system.leaks import Leak, Scanner, everything_in
-from system.processes import Process, Stack, Store, free_port, service_running, until
-from system.talk import Talk
-from world import (
+from support.processes import Process, Stack, ValkeyProcess, free_port, running_service, wait_until
+from support.service import (
     LOGIN_KEY,
     NUMBER_KEY,
     PATH_TOKEN,
@@ -29,6 +27,8 @@ from world import (
     VALIDATION_KEY,
     WEBHOOK_SECRET,
 )
+from system.leaks import Leak, Scanner, everything_in
+from system.recording_http import RecordingHttpClient
 
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.store.keys import TAG
@@ -68,10 +68,10 @@ NUMBERS: Final = {
 class Life:
     """A service's life, led through every door, and what is left of it."""
 
-    def __init__(self, stack: Stack, store: Store, redis: Redis) -> None:
+    def __init__(self, stack: Stack, store: ValkeyProcess, redis: Redis) -> None:
         self.stack = stack
         self.service = stack.service
-        self.talk = Talk(int(stack.service.url.rpartition(":")[2]))
+        self.talk = RecordingHttpClient(int(stack.service.url.rpartition(":")[2]))
         self.codes = dict(CODES)
         self.tokens: dict[str, str] = {}
         self._store = store
@@ -81,36 +81,36 @@ class Life:
         """With a code of the client's own: wrong ones, the right one, and once more."""
         body = {"to": ASHA, "code": OWN_CODE, "name": "Canarynamed", "ip": "203.0.113.77"}
         key = f"Idempotency-Key: login-{OWN_CODE}-{ASHA}"
-        begun = self.talk.asks("POST", VERIFICATIONS, body, key).document
-        self.talk.asks("POST", VERIFICATIONS, body, key)
-        assert self.service.hears_code(ASHA) == OWN_CODE
-        self.service.call_becomes(begun, "answered")
+        begun = self.talk.request("POST", VERIFICATIONS, body, key).document
+        self.talk.request("POST", VERIFICATIONS, body, key)
+        assert self.service.wait_for_code(ASHA) == OWN_CODE
+        self.service.wait_for_call(begun, "answered")
         one = f"{VERIFICATIONS}/{begun['id']}"
-        self.talk.asks("GET", f"{one}?code={OWN_CODE}&to={quote(ASHA)}")
+        self.talk.request("GET", f"{one}?code={OWN_CODE}&to={quote(ASHA)}")
         for code in (WRONG_CODE, "१२३४", f" {OWN_CODE}", [*OWN_CODE], int(OWN_CODE), OWN_CODE):
-            self.talk.asks("POST", f"{one}/checks", {"code": code})
-        assert self.service.looks(begun)["status"] == "approved"
-        self.talk.asks("POST", f"{one}/checks", {"code": OWN_CODE})
-        self.talk.asks("POST", f"{one}/cancel", {"code": OWN_CODE}, f"X: {OWN_CODE}")
-        self.talk.asks("POST", f"{one}/approve")
+            self.talk.request("POST", f"{one}/checks", {"code": code})
+        assert self.service.get_verification(begun)["status"] == "approved"
+        self.talk.request("POST", f"{one}/checks", {"code": OWN_CODE})
+        self.talk.request("POST", f"{one}/cancel", {"code": OWN_CODE}, f"X: {OWN_CODE}")
+        self.talk.request("POST", f"{one}/approve")
 
     def proves_numbers_with_codes_of_ours(self) -> None:
         """By either route, one to the end and one given up; the codes are learnt at the phone."""
         for number, route, end in ((RAVI, "obd", "checks"), (MEERA, "c2c", "cancel")):
-            begun = self.service.asks(number, route=route)
+            begun = self.service.create(number, route=route)
             self.tokens[f"{number}'s client token"] = begun["client_token"]
-            code = self.codes[f"{number}'s code"] = self.service.hears_code(number)
+            code = self.codes[f"{number}'s code"] = self.service.wait_for_code(number)
             self.is_asked_by_an_app(begun, end, code)
 
     def is_asked_by_an_app(self, begun: dict[str, Any], end: str, code: str) -> None:
         """With the token of its verification: all that it may do, and what it may not."""
         one, token = f"{VERIFICATIONS}/{begun['id']}", begun["client_token"]
-        self.talk.asks("GET", f"{one}?client_token={token}", key=token)
-        self.talk.asks("POST", f"{one}/calls", {"locale": token}, key=token)
-        self.talk.asks("POST", f"{one}/approve", key=token)
-        self.talk.asks("GET", f"{VERIFICATIONS}/{token}", key=f"{token}x")
-        self.talk.asks("POST", VERIFICATIONS, {"to": token}, key=token)
-        self.talk.asks("POST", f"{one}/{end}", {"code": code}, key=token)
+        self.talk.request("GET", f"{one}?client_token={token}", key=token)
+        self.talk.request("POST", f"{one}/calls", {"locale": token}, key=token)
+        self.talk.request("POST", f"{one}/approve", key=token)
+        self.talk.request("GET", f"{VERIFICATIONS}/{token}", key=f"{token}x")
+        self.talk.request("POST", VERIFICATIONS, {"to": token}, key=token)
+        self.talk.request("POST", f"{one}/{end}", {"code": code}, key=token)
 
     def proves_a_number_at_a_terminal(self) -> None:
         """``otpvoice verify``, to which the code is typed."""
@@ -123,54 +123,58 @@ class Life:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ) as terminal:
-            code = self.codes["Devi's code"] = self.service.hears_code(DEVI)
+            code = self.codes["Devi's code"] = self.service.wait_for_code(DEVI)
             said, _ = terminal.communicate(f"{code}\n".encode(), timeout=20)
         assert terminal.returncode == 0, said
-        self.talk.answers.append(("otpvoice verify", said))
+        self.talk.responses.append(("otpvoice verify", said))
 
     def is_asked_for_nonsense(self) -> None:
         """Secrets in every place of a request that a caller can choose."""
         talk, body = self.talk, {"to": TARA, "code": OWN_CODE}
         for number in (f"{ASHA}99", ASHA.removeprefix("+"), f"{ASHA};ext=1", int(ASHA), [ASHA]):
-            talk.asks("POST", VERIFICATIONS, body | {"to": number})
-        talk.asks("POST", VERIFICATIONS, body | {OWN_CODE: ASHA}, echoes=OWN_CODE)
-        talk.asks(
+            talk.request("POST", VERIFICATIONS, body | {"to": number})
+        talk.request("POST", VERIFICATIONS, body | {OWN_CODE: ASHA}, echoes=OWN_CODE)
+        talk.request(
             "POST", VERIFICATIONS, body | {"ttl": OWN_CODE, "route": ASHA, "locale": OWN_CODE}
         )
-        talk.asks("POST", VERIFICATIONS, f'{{"to": "{ASHA}", {OWN_CODE}'.encode())
-        talk.asks("POST", VERIFICATIONS, f'["{OWN_CODE}", "{ASHA}"]'.encode())
-        talk.asks("POST", VERIFICATIONS, f'{{"x": "{OWN_CODE * 2000}"}}'.encode())
-        talk.asks("POST", VERIFICATIONS, body, f"Idempotency-Key: {OWN_CODE} {ASHA}")
-        talk.asks("POST", VERIFICATIONS, body, f"Content-Encoding: {OWN_CODE}")
+        talk.request("POST", VERIFICATIONS, f'{{"to": "{ASHA}", {OWN_CODE}'.encode())
+        talk.request("POST", VERIFICATIONS, f'["{OWN_CODE}", "{ASHA}"]'.encode())
+        talk.request("POST", VERIFICATIONS, f'{{"x": "{OWN_CODE * 2000}"}}'.encode())
+        talk.request("POST", VERIFICATIONS, body, f"Idempotency-Key: {OWN_CODE} {ASHA}")
+        talk.request("POST", VERIFICATIONS, body, f"Content-Encoding: {OWN_CODE}")
         for key in (
             SECRETS["a wrong API key"],
             SECRETS["a client token"],
             SECRETS["a receipt"],
             OWN_CODE,
         ):
-            talk.asks("POST", VERIFICATIONS, body, f"User-Agent: {key}", key=key)
+            talk.request("POST", VERIFICATIONS, body, f"User-Agent: {key}", key=key)
         for spelled in (OWN_CODE, "-".join(OWN_CODE), ASHA.removeprefix("+"), f"otp-{OWN_CODE}"):
-            talk.asks("GET", f"{VERIFICATIONS}/x", None, f"Request-Id: {spelled}", echoes=spelled)
-        talk.asks("GET", f"/{OWN_CODE}/{quote(ASHA)}/{LOGIN_KEY}?code={OWN_CODE}&to={quote(ASHA)}")
-        talk.asks("DELETE", f"{VERIFICATIONS}/canary-path?canary-query={OWN_CODE}")
+            talk.request(
+                "GET", f"{VERIFICATIONS}/x", None, f"Request-Id: {spelled}", echoes=spelled
+            )
+        talk.request(
+            "GET", f"/{OWN_CODE}/{quote(ASHA)}/{LOGIN_KEY}?code={OWN_CODE}&to={quote(ASHA)}"
+        )
+        talk.request("DELETE", f"{VERIFICATIONS}/canary-path?canary-query={OWN_CODE}")
 
-    def is_asked_in_no_http(self, talk: Talk) -> None:
+    def is_asked_in_no_http(self, talk: RecordingHttpClient) -> None:
         """What gunicorn refuses before the API sees it; its page repeats a part to the caller."""
         path, spelled = f"{WEBHOOK}/{PATH_TOKEN}/canary-path", "-".join(OWN_CODE)
         told = f"{path}?canary-query&code={OWN_CODE}&to={ASHA}&spelled={spelled}"
-        talk.says(f"GET {told} {LOGIN_KEY} HTTP/1.1\r\n\r\n".encode(), echoes=LOGIN_KEY)
-        talk.says(f"GET {told}\r\n\r\n".encode(), echoes=f"GET {told}")
-        talk.says(f"{OWN_CODE} {told} HTTP/1.1\r\n\r\n".encode(), echoes=OWN_CODE)
+        talk.send_raw(f"GET {told} {LOGIN_KEY} HTTP/1.1\r\n\r\n".encode(), echoes=LOGIN_KEY)
+        talk.send_raw(f"GET {told}\r\n\r\n".encode(), echoes=f"GET {told}")
+        talk.send_raw(f"{OWN_CODE} {told} HTTP/1.1\r\n\r\n".encode(), echoes=OWN_CODE)
         header = f"canary-header {OWN_CODE} {ASHA} {LOGIN_KEY}"
-        talk.says(f"GET / HTTP/1.1\r\n{header}: x\r\n\r\n".encode(), echoes=header)
-        talk.says(f"GET / HTTP/1.1\r\nX: {OWN_CODE * 2000}\r\n\r\n".encode())
-        talk.says(f"GET /{OWN_CODE * 2000} HTTP/1.1\r\n\r\n".encode())
+        talk.send_raw(f"GET / HTTP/1.1\r\n{header}: x\r\n\r\n".encode(), echoes=header)
+        talk.send_raw(f"GET / HTTP/1.1\r\nX: {OWN_CODE * 2000}\r\n\r\n".encode())
+        talk.send_raw(f"GET /{OWN_CODE * 2000} HTTP/1.1\r\n\r\n".encode())
 
     def is_called_back(self) -> None:
         """Genuine and forged news, garbage, and challenges, with secrets all over them."""
-        self.service.phones.behave(TARA, "no_callback")
-        begun = self.service.asks(TARA, code=OWN_CODE)
-        call_id = self.service.call_becomes(begun, "placed")["id"]
+        self.service.phones.set_behaviour(TARA, "no_callback")
+        begun = self.service.create(TARA, code=OWN_CODE)
+        call_id = self.service.wait_for_call(begun, "placed")["id"]
         news = {"id": call_id, "to": TARA, "source": "OBD", "code": OWN_CODE, "name": "Canarynamed"}
         for path, key in (
             (WEBHOOK, SECRETS["a wrong API key"]),
@@ -179,12 +183,12 @@ class Life:
             (f"{WEBHOOK}/{PATH_TOKEN}", "x"),
         ):
             for status in (SPELLED, f"{OWN_CODE} {ASHA}", WEBHOOK_SECRET, "BUSY"):
-                self.talk.asks("POST", path, news | {"status": status}, key=key)
-                self.talk.asks("GET", f"{path}?status={quote(status)}&to={quote(ASHA)}", key=key)
-            self.talk.asks("POST", path, f"{{{OWN_CODE} {ASHA}".encode(), key=key)
+                self.talk.request("POST", path, news | {"status": status}, key=key)
+                self.talk.request("GET", f"{path}?status={quote(status)}&to={quote(ASHA)}", key=key)
+            self.talk.request("POST", path, f"{{{OWN_CODE} {ASHA}".encode(), key=key)
             challenge = {"validation_key": VALIDATION_KEY, "challenge": "x"}
-            self.talk.asks("POST", f"{path}?token={VALIDATION_KEY}", challenge, key=key)
-        assert self.service.looks(begun)["calls"][0]["status"] == "busy"
+            self.talk.request("POST", f"{path}?token={VALIDATION_KEY}", challenge, key=key)
+        assert self.service.get_verification(begun)["calls"][0]["status"] == "busy"
 
     def is_refused_by_its_provider(self) -> None:
         """Errors that quote the request; the last of them closes the routes."""
@@ -198,11 +202,12 @@ class Life:
         )
         for n, (behaviour, options) in enumerate(refusals):
             number = f"{TARA[:-1]}{n + 3}"
-            self.service.phones.behave(number, behaviour, **options)
-            begun = self.service.asks(number, code=OWN_CODE, name="Canarynamed")
-            self.service.until(
+            self.service.phones.set_behaviour(number, behaviour, **options)
+            begun = self.service.create(number, code=OWN_CODE, name="Canarynamed")
+            self.service.wait_for(
                 lambda begun=begun: (  # type: ignore[misc]
-                    self.service.looks(begun)["calls"][0]["status"] in {"failed", "unknown"}
+                    self.service.get_verification(begun)["calls"][0]["status"]
+                    in {"failed", "unknown"}
                 ),
                 f"the provider's {behaviour}",
             )
@@ -212,24 +217,24 @@ class Life:
         port = free_port()
         options = ["--threads", "2", "--log-level", "debug", "--bind", f"127.0.0.1:{port}"]
         command = [sys.executable, "-m", "gunicorn", *options, "otpvoice.wsgi:app"]
-        talk = Talk(port)
+        talk = RecordingHttpClient(port)
         with Process(command, self.stack.folder / "wsgi.log", self.stack.variables) as gunicorn:
-            until(talk.is_heard, "gunicorn to start")
+            wait_until(talk.is_listening, "gunicorn to start")
             self.is_asked_in_no_http(talk)
-            talk.asks("GET", f"/{OWN_CODE}?{quote(ASHA)}")
-            assert gunicorn.ends() == 0
-        self.talk.answers += talk.answers
+            talk.request("GET", f"/{OWN_CODE}?{quote(ASHA)}")
+            assert gunicorn.terminate() == 0
+        self.talk.responses += talk.responses
 
     def breaks(self) -> None:
         """Records that hold canaries where figures belong: they are set aside and reported."""
         self._redis.delete(*self._redis.scan_iter("{otpvoice}:route:*"))  # open them again
-        begun = self.service.asks(f"{TARA[:-1]}9", code=OWN_CODE, call_after=1)
+        begun = self.service.create(f"{TARA[:-1]}9", code=OWN_CODE, call_after=1)
         call = f"{{otpvoice}}:call:{begun['calls'][0]['id']}"
         self._redis.hset(call, "requests", f"{OWN_CODE} {ASHA}")
-        until(lambda: b"record.set_aside" in dict(self.logs())["dialer.log"], "the report")
+        wait_until(lambda: b"record.set_aside" in dict(self.logs())["dialer.log"], "the report")
         key = f"{{otpvoice}}:verification:{begun['id']}"
         self._redis.hset(key, "checks_left", f"{OWN_CODE} {ASHA}")
-        assert self.talk.asks("GET", f"{VERIFICATIONS}/{begun['id']}").status == 404
+        assert self.talk.request("GET", f"{VERIFICATIONS}/{begun['id']}").status == 404
         self.breaks_functions(begun["id"])
 
     def breaks_functions(self, verification: str) -> None:
@@ -243,11 +248,13 @@ class Life:
             self._redis.function_load(
                 "\n".join([f"#!lua name={library_name}", *text]), replace=True
             )
-        assert self.talk.asks("GET", f"{VERIFICATIONS}/{verification}").status == 500
-        until(lambda: b"dialer.round_failed" in dict(self.logs())["dialer.log"], "failed rounds")
+        assert self.talk.request("GET", f"{VERIFICATIONS}/{verification}").status == 500
+        wait_until(
+            lambda: b"dialer.round_failed" in dict(self.logs())["dialer.log"], "failed rounds"
+        )
         for library in functions:
             self._redis.function_delete(library[1])
-        until(lambda: self.service.get("/readyz").ok, "the service to recover")
+        wait_until(lambda: self.service.get("/readyz").ok, "the service to recover")
 
     def keeps(self) -> list[tuple[str, bytes]]:
         """All that is in the store, and in its files."""
@@ -264,7 +271,7 @@ class Life:
 def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """The whole of it."""
     folder = tmp_path_factory.mktemp("store")
-    store = Store(folder)
+    store = ValkeyProcess(folder)
     with store.process, closing(Redis(port=store.port)) as plain:
         plain.config_set("requirepass", STORE_PASSWORD)
         url = store.url.replace("//", f"//:{STORE_PASSWORD}@")
@@ -274,10 +281,10 @@ def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
             "OTPVOICE_VERIFICATION_CODE_LENGTH": "10",
             "OTPVOICE_NO_SUCH_SETTING": OWN_CODE,
         }
-        running = service_running(environ | changes, tmp_path_factory.mktemp("service"))
+        running = running_service(environ | changes, tmp_path_factory.mktemp("service"))
         with running as stack, closing(connect(url)) as redis:
             yield Life(stack, store, redis)
-            assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
+            assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -342,7 +349,7 @@ def test_answers_repeat_nothing(life: Life) -> None:
     """Nor does the terminal. The number stands in its client's answers by contract."""
     statuses = {json.loads(said[said.index(b"}") + 1 :]).get("status") for said in _ours(life)}
     assert {400, 401, 404, 405, 409, 413, 415, 422, 500, "approved", "ok"} <= statuses
-    assert _leaks(Scanner(SECRETS | life.tokens, life.codes), life.talk.answers) == []
+    assert _leaks(Scanner(SECRETS | life.tokens, life.codes), life.talk.responses) == []
 
 
 @pytest.mark.usefixtures("kept")
@@ -381,7 +388,7 @@ def _leaks(scanner: Scanner, found: Sequence[tuple[str, bytes]]) -> list[Leak]:
 
 
 def _ours(life: Life) -> Iterator[bytes]:
-    return (said for _, said in life.talk.answers if b"json" in said)
+    return (said for _, said in life.talk.responses if b"json" in said)
 
 
 def _lines(life: Life, name: str) -> list[dict[str, Any]]:

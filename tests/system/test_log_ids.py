@@ -8,7 +8,7 @@ import requests
 from cli.cli_runner import run_command
 from hypothesis import given
 from hypothesis import strategies as st
-from system.processes import service_running
+from support.processes import running_service
 
 from otpvoice.cli.explanation import number_limits, serialize_limits
 from otpvoice.cli.keys import hash_key
@@ -42,13 +42,13 @@ def test_log_id_printed_by_command_and_console_is_found_in_the_log(
 ) -> None:
     """In the log of a real run, for several numbers: four of five differed when forms differed."""
     admin = {"OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(ADMIN_KEY)}
-    with service_running(environ, tmp_path, **admin) as stack:
-        begun = {number: stack.service.asks(number)["id"] for number in NUMBERS}
+    with running_service(environ, tmp_path, **admin) as stack:
+        begun = {number: stack.service.create(number)["id"] for number in NUMBERS}
         console = {number: _console_id(stack.service.url, number) for number in NUMBERS}
         command = {number: _command_id(stack.variables, number) for number in NUMBERS}
         for number in NUMBERS:
-            stack.service.hears_code(number)
-        assert (stack.dialer.ends(), stack.api.ends()) == (0, 0)
+            stack.service.wait_for_code(number)
+        assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)
     for name in ("api.log", "dialer.log"):
         logged = {}
         for line in map(json.loads, (tmp_path / name).read_text("utf-8").splitlines()):

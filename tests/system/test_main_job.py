@@ -4,22 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
-from world import BANK_KEY, LOGIN_KEY, Service
+from support.service import BANK_KEY, LOGIN_KEY, RunningService
 
 
-def test_a_number_is_proved_by_voice(service: Service) -> None:
+def test_a_number_is_proved_by_voice(service: RunningService) -> None:
     """The code that the phone speaks is accepted once, and the callback tells of the answer."""
-    verification = service.asks(name="Asha", reference="login-81")
+    verification = service.create(name="Asha", reference="login-81")
     assert verification["calls"][0]["status"] in {"queued", "dialing", "placed"}
-    code = service.hears_code()
-    wrong = service.checks(verification, "000000" if code != "000000" else "111111").json()
+    code = service.wait_for_code()
+    wrong = service.check(verification, "000000" if code != "000000" else "111111").json()
     assert (wrong["valid"], wrong["checks_left"], wrong["status"]) == (False, 4, "pending")
-    right = service.checks(verification, code).json()
+    right = service.check(verification, code).json()
     assert (right["valid"], right["status"], right["reason"]) == (True, "approved", None)
-    again = service.checks(verification, code)
+    again = service.check(verification, code)
     assert (again.status_code, again.json()["code"]) == (409, "verification_closed")
     assert again.json()["verification"]["status"] == "approved"
-    call = service.call_becomes(verification, "answered")
+    call = service.wait_for_call(verification, "answered")
     assert (call["route"], call["locale"], call["caller_id"]) == (
         "obd",
         "default",
@@ -36,39 +36,39 @@ def test_a_number_is_proved_by_voice(service: Service) -> None:
     [("answer", "answered"), ("busy", "busy"), ("no_answer", "no_answer"), ("decline", "busy")],
 )
 def test_each_end_of_a_call_becomes_known(
-    service: Service, route: str, behaviour: str, status: str
+    service: RunningService, route: str, behaviour: str, status: str
 ) -> None:
     """By either route, what happened at the phone stands in the call; the verification goes on."""
     number = f"+9198765400{('obd', 'c2c').index(route)}{len(behaviour)}"
-    service.phones.behave(number, behaviour)
-    verification = service.asks(number, route=route)
-    call = service.call_becomes(verification, status)
+    service.phones.set_behaviour(number, behaviour)
+    verification = service.create(number, route=route)
+    call = service.wait_for_call(verification, status)
     assert call["ended_at"] is not None
-    assert service.looks(verification)["status"] == "pending"
+    assert service.get_verification(verification)["status"] == "pending"
 
 
-def test_c2c_without_an_id_is_known_by_person_and_bridge(service: Service) -> None:
+def test_c2c_without_an_id_is_known_by_person_and_bridge(service: RunningService) -> None:
     """The reply has no callId and the callback no mid: the one live call of the pair is meant."""
     number = "+919876540200"
-    service.phones.behave(number, "answer", c2c_reply="bare", c2c_mid="dropped")
-    verification = service.asks(number, route="c2c")
-    service.call_becomes(verification, "answered")
+    service.phones.set_behaviour(number, "answer", c2c_reply="bare", c2c_mid="dropped")
+    verification = service.create(number, route="c2c")
+    service.wait_for_call(verification, "answered")
 
 
-def test_five_wrong_codes_end_it(service: Service) -> None:
+def test_five_wrong_codes_end_it(service: RunningService) -> None:
     """The fifth wrong code ends the verification, and then the right one is refused."""
     number = "+919876540300"
-    verification = service.asks(number, code="123456")
-    left = [service.checks(verification, f"00000{n}").json()["checks_left"] for n in range(1, 6)]
+    verification = service.create(number, code="123456")
+    left = [service.check(verification, f"00000{n}").json()["checks_left"] for n in range(1, 6)]
     assert left == [4, 3, 2, 1, 0]
-    assert service.looks(verification)["status"] == "max_attempts_reached"
-    assert service.checks(verification, "123456").status_code == 409
+    assert service.get_verification(verification)["status"] == "max_attempts_reached"
+    assert service.check(verification, "123456").status_code == 409
 
 
-def test_a_double_click_is_one_verification_and_one_call(service: Service) -> None:
+def test_a_double_click_is_one_verification_and_one_call(service: RunningService) -> None:
     """Twenty creates at once: one 201, all the same id, one ring; another reference begins anew."""
     number = "+919876540500"
-    service.phones.behave(number, "by_hand")  # it rings for as long as they ask
+    service.phones.set_behaviour(number, "by_hand")  # it rings for as long as they ask
 
     def create(_: int) -> tuple[int, str]:
         answer = service.post("/v1/verifications", {"to": number})
@@ -79,14 +79,17 @@ def test_a_double_click_is_one_verification_and_one_call(service: Service) -> No
     assert len({verification_id for _, verification_id in answers}) == 1
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
     first = {"id": answers[0][1]}
-    service.call_becomes(first, "placed")
+    service.wait_for_call(first, "placed")
     assert len(service.phones.calls(number)) == 1
-    second = service.asks(number, reference="another login")
-    assert [service.looks(each)["status"] for each in (first, second)] == ["pending", "pending"]
+    second = service.create(number, reference="another login")
+    assert [service.get_verification(each)["status"] for each in (first, second)] == [
+        "pending",
+        "pending",
+    ]
     assert len(service.phones.calls(number)) == 1
 
 
-def test_one_number_is_never_called_twice_at_a_time(service: Service) -> None:
+def test_one_number_is_never_called_twice_at_a_time(service: RunningService) -> None:
     """Many requests of two clients for three numbers: no two calls to a number overlap."""
     numbers = [f"+91987654070{n}" for n in range(3)]
 
@@ -98,7 +101,7 @@ def test_one_number_is_never_called_twice_at_a_time(service: Service) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(48)))
     for number in numbers:
-        service.until(
+        service.wait_for(
             lambda number=number: len(service.phones.calls(number)) >= 2,  # type: ignore[misc]
             "a second call to the number",
         )

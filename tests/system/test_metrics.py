@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 import requests
-from events.receiver import Client
-from events.telling import told_at
+from events.event_harness import endpoint_settings
+from events.receiver import EventReceiver
 from metrics.scrape import Scrape, scrape
-from system.crowd import Answer, Line, number_of
+from support.processes import Stack, free_port, running_service, wait_until
+from support.service import LOGIN_KEY, NUMBER_KEY, PROVIDER_TOKEN, RING_KEY, WEBHOOK_SECRET
+from system.concurrency import RecordingClient, TimedResponse, nth_number
 from system.leaks import Scanner
-from system.processes import Stack, free_port, service_running, until
-from world import LOGIN_KEY, NUMBER_KEY, PROVIDER_TOKEN, RING_KEY, WEBHOOK_SECRET
 
 MANY = int(os.environ.get("OTPVOICE_TEST_METRICS", "20"))
 CODE = "8306175294"
@@ -43,7 +43,7 @@ class Played:
 
     stack: Stack
     line: "Booked"
-    client: Client
+    client: EventReceiver
     dialer_url: str
     verifications: dict[int, str]
     """n → id."""
@@ -59,7 +59,7 @@ class Played:
 
     def objects(self) -> list[dict[str, Any]]:
         """Every verification as it stands."""
-        return [self.line.looks(found).body for found in self.verifications.values()]
+        return [self.line.get_verification(found).body for found in self.verifications.values()]
 
     def calls(self) -> list[dict[str, Any]]:
         """Every call as it stands."""
@@ -71,34 +71,36 @@ class Played:
         return Counter(str(a.status) for asked, a in self.line.asked if path.fullmatch(asked))
 
 
-class Booked(Line):
+class Booked(RecordingClient):
     """A line that books what was asked, too."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.asked: list[tuple[str, Answer]] = []
+        self.asked: list[tuple[str, TimedResponse]] = []
 
-    def asks(self, method: str, path: str, body: Any = None, key: str | None = None) -> Answer:
+    def asks(
+        self, method: str, path: str, body: Any = None, key: str | None = None
+    ) -> TimedResponse:
         """See :class:`Line`."""
-        answer = super().asks(method, path, body, key)
+        answer = super().request(method, path, body, key)
         self.asked.append((path, answer))
         return answer
 
 
 def lives(played: Played, n: int) -> None:
     """One verification: asked for thrice, and then it depends."""
-    line, number = played.line, number_of(n)
-    played.stack.service.phones.behave(number, BEHAVIOURS[n % len(BEHAVIOURS)])
+    line, number = played.line, nth_number(n)
+    played.stack.service.phones.set_behaviour(number, BEHAVIOURS[n % len(BEHAVIOURS)])
     calls_off = n % 5 == 4
     members: dict[str, Any] = {"code": CODE, "reference": f"login-{n}", "ip": IP}
     members |= {"call_after": LATER} if calls_off else {}
     for key in (f"key-{n}", f"key-{n}", None):
-        played.verifications[n] = line.creates(number, key=key, **members).body["id"]
+        played.verifications[n] = line.create(number, key=key, **members).body["id"]
     one = played.verifications[n]
-    line.checks(one, WRONG)
+    line.check(one, WRONG)
     if calls_off:
         line.asks("POST", f"/v1/verifications/{one}/cancel")
-        line.checks(one, CODE)
+        line.check(one, CODE)
 
 
 @contextmanager
@@ -125,23 +127,25 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     bind = f"127.0.0.1:{free_port()}"
     changes = {"OTPVOICE_SERVER_WORKERS": "2", "OTPVOICE_DIALER_METRICS_BIND": bind}
     with ExitStack() as stack:
-        client = stack.enter_context(Client())
-        client.answers = [410, 500]
+        client = stack.enter_context(EventReceiver())
+        client.next_responses = [410, 500]
         folder = tmp_path_factory.mktemp("metrics")
         running = stack.enter_context(
-            service_running(environ, folder, **changes, **told_at(client))
+            running_service(environ, folder, **changes, **endpoint_settings(client))
         )
         line = Booked(running.service.url)
         played = Played(running, line, client, f"http://{bind}", {})
         with watched(played) as seen, ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda n: lives(played, n), range(MANY)))
-            until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60)
+            wait_until(
+                lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60
+            )
         for one in played.verifications.values():
-            line.checks(one, CODE)
+            line.check(one, CODE)
         never_less(seen)
         yield played
-        folder_of_counts = counts_of(running.api.children()[0]).parent
-        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+        folder_of_counts = counts_of(running.api.child_pids()[0]).parent
+        assert (running.dialer.terminate(), running.api.terminate()) == (0, 0)
         assert not folder_of_counts.exists()
 
 
@@ -226,23 +230,23 @@ def test_the_provider_is_counted_exactly(played: Played) -> None:
     assert found.by("provider_requests_total", "route", "outcome") == routes
     assert found.value("provider_request_duration_seconds_count") == len(ledger)
     twice = sum(entry["outcome"] == "duplicate_callback" for entry in ledger)
-    until(lambda: played.scrape().value("callbacks_total") == len(ledger) + twice, "callbacks")
+    wait_until(lambda: played.scrape().value("callbacks_total") == len(ledger) + twice, "callbacks")
     told = played.scrape().by("callbacks_total", "outcome")
     assert told == {("applied",): len(ledger), ("seen",): twice}
 
 
 def test_events_are_counted_exactly(played: Played) -> None:
     """Told, tried again, and given up, as the client answered them."""
-    played.client.hears_until(lambda told: len({t.id for t in told}) >= MANY, "events")
+    played.client.wait_for(lambda told: len({t.id for t in told}) >= MANY, "events")
 
     def is_settled() -> bool:
         found = played.scrape().by("events_total", "client", "outcome")
-        return found.total() == len(played.client.told)
+        return found.total() == len(played.client.events)
 
-    until(is_settled, "the tries to be written down")
+    wait_until(is_settled, "the tries to be written down")
     found = played.scrape().by("events_total", "client", "outcome")
     assert (found["login", "given_up"], found["login", "failed"]) == (1, 1)
-    assert found["login", "told"] == len(played.client.told) - 2
+    assert found["login", "told"] == len(played.client.events) - 2
 
 
 def test_nobody_can_be_read_from_it(played: Played) -> None:
@@ -252,7 +256,7 @@ def test_nobody_can_be_read_from_it(played: Played) -> None:
     ids = {each["id"] for each in objects} | {c["id"] for each in objects for c in each["calls"]}
     secrets = {"key": LOGIN_KEY, "ring": RING_KEY, "number key": NUMBER_KEY, "address": IP}
     secrets |= {"token": PROVIDER_TOKEN, "webhook": WEBHOOK_SECRET}
-    secrets |= {f"number {n}": number_of(n)[1:] for n in range(MANY)}
+    secrets |= {f"number {n}": nth_number(n)[1:] for n in range(MANY)}
     secrets |= {f"id {name}": name[5:] for name in ids}
     secrets |= {f"reference {n}": f"login-{n}" for n in range(MANY)}
     scanner = Scanner(secrets, {"code": CODE, "wrong": WRONG})
@@ -268,11 +272,11 @@ def test_a_dialer_shows_nothing_else(played: Played) -> None:
 
 def test_a_route_that_closes_is_told(played: Played) -> None:
     """The provider has no credit: the call fails, the route is closed, and the other is tried."""
-    number = number_of(MANY)
-    played.stack.service.phones.behave(number, "out_of_credit")
-    begun = played.stack.service.asks(number)
-    played.stack.service.call_becomes(begun, "failed")
-    until(lambda: played.scrape().value("route_closings_total") >= 2, "both to close")
+    number = nth_number(MANY)
+    played.stack.service.phones.set_behaviour(number, "out_of_credit")
+    begun = played.stack.service.create(number)
+    played.stack.service.wait_for_call(begun, "failed")
+    wait_until(lambda: played.scrape().value("route_closings_total") >= 2, "both to close")
     found = played.scrape()
     assert found.value("provider_requests_total", outcome="misconfigured") == 2
     # Each of both processes looked it up.
@@ -283,15 +287,15 @@ def test_a_worker_that_ends_takes_no_counts_along(played: Played) -> None:
     """One is killed, one asked to end: those that follow tell what they counted, and go on."""
     counted = ("creates_total", "checks_total", "calls_total", "callbacks_total", "redials_total")
     before = played.scrape()
-    old = played.stack.api.children()
+    old = played.stack.api.child_pids()
     assert all(counts_of(worker).read_bytes().count(b"creates") for worker in old)
     for worker, end in zip(old, (signal.SIGKILL, signal.SIGTERM), strict=True):
         os.kill(worker, end)
-    until(lambda: len({*played.stack.api.children()} - {*old}) == 2, "new workers")
-    until(lambda: not {*played.stack.api.children()} & {*old}, "the old ones' end")
-    until(lambda: played.line.looks("vrf_unknown").status == 404, "an answer")
+    wait_until(lambda: len({*played.stack.api.child_pids()} - {*old}) == 2, "new workers")
+    wait_until(lambda: not {*played.stack.api.child_pids()} & {*old}, "the old ones' end")
+    wait_until(lambda: played.line.get_verification("vrf_unknown").status == 404, "an answer")
     after = played.scrape()
     for name in counted:
         assert after.value(name) == before.value(name) > 0, name
-    assert played.line.creates(number_of(MANY + 1), call_after=LATER).status == 201
+    assert played.line.create(nth_number(MANY + 1), call_after=LATER).status == 201
     assert played.scrape().value("creates_total") == before.value("creates_total") + 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from metrics.scrape import scrape
 from redis import Redis
-from system.crowd import Line, number_of
-from system.processes import Process, free_port, until
-from world import WIDE_LIMITS
+from support.processes import Process, free_port, wait_until
+from support.service import WIDE_LIMITS
+from system.concurrency import RecordingClient, nth_number
 
 LATER = 100
 """Seconds of ``call_after``: nobody has to dial."""
@@ -28,10 +28,10 @@ def test_another_server_counts_in_the_folder_it_is_given(
         Process(command, tmp_path / "wsgi.log", variables) as gunicorn,
         ThreadPoolExecutor(8) as pool,
     ):
-        line = Line(f"http://{bind}")
-        until(lambda: line.looks("vrf_unknown").status == 404, "gunicorn to start")
-        until(lambda: len([*counts.glob("counter_*")]) == 2, "both workers")
-        asked = [pool.submit(line.creates, number_of(n), call_after=LATER) for n in range(24)]
+        line = RecordingClient(f"http://{bind}")
+        wait_until(lambda: line.get_verification("vrf_unknown").status == 404, "gunicorn to start")
+        wait_until(lambda: len([*counts.glob("counter_*")]) == 2, "both workers")
+        asked = [pool.submit(line.create, nth_number(n), call_after=LATER) for n in range(24)]
         assert {each.result().status for each in asked} == {201}
         assert scrape(line.url).by("creates_total", "outcome") == {("created",): 24}
-        assert gunicorn.ends() == 0
+        assert gunicorn.terminate() == 0

@@ -13,7 +13,7 @@ import pytest
 import requests
 from metrics.promtool import fires
 from metrics.scrape import Scrape, scrape
-from system.processes import Stack, free_port, service_running, until
+from support.processes import Stack, free_port, running_service, wait_until
 
 LOGINS = 25
 TOLD_BY = 10
@@ -54,18 +54,18 @@ class Refused:
         self.service = stack.service
         self.dialer_url = dialer_url
         for n in range(LOGINS):
-            self.service.phones.behave(number(n), **way)
+            self.service.phones.set_behaviour(number(n), **way)
 
     def logs_in(self, n: int) -> requests.Response:
         """The answer to the create of one login, once its calls were tried."""
         answer = self.service.post("/v1/verifications", {"to": number(n)})
         if answer.status_code == 201:
-            until(lambda: self._is_tried(answer.json()), "the calls to be tried")
+            wait_until(lambda: self._is_tried(answer.json()), "the calls to be tried")
         return answer
 
     def _is_tried(self, begun: dict[str, Any]) -> bool:
         """Whether no call can be dialed now: each has failed, or waits for a closed route."""
-        calls = self.service.looks(begun)["calls"]
+        calls = self.service.get_verification(begun)["calls"]
         if calls[-1]["status"] == "queued":
             return len(self.degraded()) == 2
         return len(calls) == 2 and calls[-1]["status"] not in {"queued", "dialing"}
@@ -96,7 +96,7 @@ def refused(
     """A service of which all logins but the last test's are refused."""
     bind = f"127.0.0.1:{free_port()}"
     folder = tmp_path_factory.mktemp("refused")
-    with service_running(environ, folder, OTPVOICE_DIALER_METRICS_BIND=bind) as stack:
+    with running_service(environ, folder, OTPVOICE_DIALER_METRICS_BIND=bind) as stack:
         yield Refused(stack, f"http://{bind}", request.param)
 
 
@@ -134,7 +134,7 @@ def test_no_refused_call_stands_as_placed(
 ) -> None:
     """Each says truly what became of it, and no phone rang."""
     begun = [answer.json() for answer in answers if answer.status_code == 201]
-    calls = [call for each in begun for call in refused.service.looks(each)["calls"]]
+    calls = [call for each in begun for call in refused.service.get_verification(each)["calls"]]
     assert {call["status"] for call in calls} <= {"failed", "queued"}
     assert {call["reason"] for call in calls} <= {"refused", "route_down", None}
     assert not any(entry["rang"] for entry in refused.service.phones.ledger())
@@ -171,7 +171,7 @@ def test_service_comes_back_when_the_provider_accepts(
     assert answers
     service = refused.service
     for n in range(LOGINS):
-        service.phones.behave(number(n), "answer")
+        service.phones.set_behaviour(number(n), "answer")
     newcomers = iter(range(LOGINS, 10_000))
 
     def logs_in() -> bool:
@@ -179,7 +179,7 @@ def test_service_comes_back_when_the_provider_accepts(
         service.post("/v1/verifications", {"to": number(next(newcomers))})
         return refused.degraded() == []
 
-    until(logs_in, "the routes to open", 40)
-    begun = service.asks(number(next(newcomers)))
-    service.call_becomes(begun, "answered")
+    wait_until(logs_in, "the routes to open", 40)
+    begun = service.create(number(next(newcomers)))
+    service.wait_for_call(begun, "answered")
     assert refused.scrape().by("route_closed", "route") == {}

@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from system.crowd import Line, crowd, number_of
-from system.processes import (
+from support.processes import (
     Process,
     Stack,
     free_port,
     is_ready,
     move_callbacks,
-    otpvoice,
-    service_running,
-    until,
+    otpvoice_process,
+    running_service,
+    wait_until,
 )
-from world import BANK_KEY, RING_KEY, WIDE_LIMITS, Service
+from support.service import BANK_KEY, RING_KEY, WIDE_LIMITS, RunningService
+from system.concurrency import RecordingClient, concurrently, nth_number
 
 PROOFS = int(os.environ.get("OTPVOICE_TEST_ROTATION", "20"))
 KEPT = 8
@@ -61,7 +61,7 @@ class Deploy:
     """The processes with one ring."""
 
     ring: str
-    line: Line
+    line: RecordingClient
     api: Process
     dialer: Process
     folder: Path
@@ -77,7 +77,7 @@ class Deploy:
 
     def ends(self) -> None:
         """As an operator ends it; it never met a seal that it could not open."""
-        assert (self.dialer.ends(), self.api.ends()) == (0, 0)
+        assert (self.dialer.terminate(), self.api.terminate()) == (0, 0)
         logs = [(self.folder / f"{name}.log").read_text() for name in ("api", "dialer")]
         assert not any("DecryptionError" in log or "call.undialable" in log for log in logs)
 
@@ -90,18 +90,18 @@ def deployed(stack: Stack, ring: str, folder: Path) -> Iterator[Deploy]:
     changes = {"OTPVOICE_SECRETS_KEYS": ring, "OTPVOICE_SERVER_BIND": bind}
     variables = stack.variables | changes
     with (
-        otpvoice("api", variables, folder) as api,
-        otpvoice("dialer", variables, folder) as dialer,
+        otpvoice_process("api", variables, folder) as api,
+        otpvoice_process("dialer", variables, folder) as dialer,
     ):
-        until(lambda: is_ready(f"http://{bind}"), f"the deploy; see {folder}")
+        wait_until(lambda: is_ready(f"http://{bind}"), f"the deploy; see {folder}")
         move_callbacks(stack, f"http://{bind}")
-        yield Deploy(ring, Line(f"http://{bind}"), api, dialer, folder)
+        yield Deploy(ring, RecordingClient(f"http://{bind}"), api, dialer, folder)
 
 
 class Load:
     """People who prove their numbers, each step at any of the deploys that run."""
 
-    def __init__(self, service: Service, first: Deploy) -> None:
+    def __init__(self, service: RunningService, first: Deploy) -> None:
         self.made: dict[str, Deploy] = {}
         """Verification → who began it, once it is approved."""
         self.faults: list[BaseException] = []
@@ -119,7 +119,9 @@ class Load:
         """It is not used any more; waits for whoever still does."""
         with self._lock:
             self._deploys = tuple(each for each in self._deploys if each is not deploy)
-        until(lambda: all(deploy not in used for used in [*self._under_way.values()]), "the last")
+        wait_until(
+            lambda: all(deploy not in used for used in [*self._under_way.values()]), "the last"
+        )
 
     def step(self, n: int) -> None:
         """One number is proved."""
@@ -140,70 +142,70 @@ class Load:
 
     def _proves(self, n: int, maker: Deploy, taker: Deploy) -> None:
         """Every fourth with a code of the caller's own."""
-        number, reference = number_of(n), next(_references)
+        number, reference = nth_number(n), next(_references)
         own = {} if n % 4 else {"code": OWN_CODE}
         made, again = (
-            each.line.creates(number, reference, reference=reference, **own)
+            each.line.create(number, reference, reference=reference, **own)
             for each in (maker, taker)
         )
         assert (made.status, again.status, again.replayed) == (201, 201, True), again
-        alike = taker.line.creates(number, reference=reference, **own)
+        alike = taker.line.create(number, reference=reference, **own)
         assert (alike.status, alike.body["id"]) == (200, made.body["id"]), alike
-        name, code = made.body["id"], self._service.hears_code(number)
+        name, code = made.body["id"], self._service.wait_for_code(number)
         assert code == own.get("code", code)
         wrong = str(int(code) + 1)[-len(code) :].zfill(len(code))
-        left = [each.line.checks(name, wrong).body["checks_left"] for each in (maker, taker)]
+        left = [each.line.check(name, wrong).body["checks_left"] for each in (maker, taker)]
         assert left == [4, 4]
-        right = taker.line.checks(name, code)
+        right = taker.line.check(name, code)
         assert right.body.get("valid"), right
-        assert maker.line.checks(name, code).status == 409
+        assert maker.line.check(name, code).status == 409
         self.made[name] = maker
 
 
-def keeps(line: Line) -> list[tuple[str, str]]:
+def keeps(line: RecordingClient) -> list[tuple[str, str]]:
     """Verifications with one wrong code so far: references and ids."""
     kept = []
     for n in range(KEPT):
         reference = next(_references)
-        made = line.creates(number_of(99_000 + n), reference, reference=reference, code=OWN_CODE)
+        made = line.create(nth_number(99_000 + n), reference, reference=reference, code=OWN_CODE)
         assert made.status == 201, made
-        assert line.checks(made.body["id"], WRONG).body["checks_left"] == 4
+        assert line.check(made.body["id"], WRONG).body["checks_left"] == 4
         kept.append((reference, made.body["id"]))
     return kept
 
 
-def knows(line: Line, kept: list[tuple[str, str]]) -> None:
+def knows(line: RecordingClient, kept: list[tuple[str, str]]) -> None:
     """They are recognised by key and by code, the wrong code costs nothing, the right is right."""
     for n, (reference, name) in enumerate(kept):
         members = {"reference": reference, "code": OWN_CODE}
-        replayed = line.creates(number_of(99_000 + n), reference, **members)
-        alike = line.creates(number_of(99_000 + n), **members)
+        replayed = line.create(nth_number(99_000 + n), reference, **members)
+        alike = line.create(nth_number(99_000 + n), **members)
         assert (replayed.status, replayed.replayed, replayed.body["id"]) == (201, True, name)
         assert (alike.status, alike.body["id"]) == (200, name)
-        assert line.checks(name, WRONG).body["checks_left"] == 4
-        assert line.checks(name, OWN_CODE).body["valid"] is True
+        assert line.check(name, WRONG).body["checks_left"] == 4
+        assert line.check(name, OWN_CODE).body["valid"] is True
 
 
-def is_called_twice(service: Service) -> str:
+def is_called_twice(service: RunningService) -> str:
     """The watched number gets two calls; when its gap ends, in which a third one would wait."""
     for _ in range(2):
-        verification = service.asks(WATCHED, reference=next(_references))
-        service.call_becomes(verification, "answered")
+        verification = service.create(WATCHED, reference=next(_references))
+        service.wait_for_call(verification, "answered")
         assert service.post(f"/v1/verifications/{verification['id']}/cancel").ok
-    waiting = service.asks(WATCHED, reference=next(_references), ttl=600)
+    waiting = service.create(WATCHED, reference=next(_references), ttl=600)
     assert service.post(f"/v1/verifications/{waiting['id']}/cancel").ok
     gap_end: str = waiting["calls"][0]["due_at"]
     return gap_end
 
 
-def remembers_limits(deploy: Deploy, service: Service, gap_end: str) -> None:
+def remembers_limits(deploy: Deploy, service: RunningService, gap_end: str) -> None:
     """The third call waits for the end of the gap, and for a fourth there is no place."""
-    third = deploy.line.creates(WATCHED, reference=next(_references), ttl=600)
+    third = deploy.line.create(WATCHED, reference=next(_references), ttl=600)
     assert (third.status, third.body["calls"][0]["due_at"]) == (201, gap_end)
-    there = Service(deploy.line.url, service.phones, service.sandbox, deploy.folder)
+    there = RunningService(deploy.line.url, service.phones, service.sandbox, deploy.folder)
     fourth = there.post("/v1/verifications", {"to": WATCHED, "ttl": 600}, BANK_KEY)
     assert (fourth.status_code, fourth.json()["limit"]) == (429, "calls_per_number")
-    canceled = deploy.line.asks("POST", f"/v1/verifications/{third.body['id']}/cancel")
+    canceled = deploy.line.request("POST", f"/v1/verifications/{third.body['id']}/cancel")
     assert canceled.status == 200
 
 
@@ -212,13 +214,13 @@ def test_the_ring_rotates_under_load(environ: dict[str, str], tmp_path: Path) ->
     """In three deploys: no right code fails, no limit is forgotten, a repeated create is the same
     one, dialers of either age speak the codes of either, and nobody misses the key that is dropped.
     """
-    with service_running(environ, tmp_path, **RULES) as stack, ExitStack() as processes:
+    with running_service(environ, tmp_path, **RULES) as stack, ExitStack() as processes:
         service = stack.service
-        old = Deploy(RINGS[0], Line(service.url), stack.api, stack.dialer, stack.folder)
+        old = Deploy(RINGS[0], RecordingClient(service.url), stack.api, stack.dialer, stack.folder)
         deploys = [old]
         gap_end = is_called_twice(service)
         load = Load(service, old)
-        with crowd(load.step, threads=4):
+        with concurrently(load.step, threads=4):
             for ring in RINGS[1:]:
                 are_over(load, old.line, ring)
                 kept = keeps(old.line)
@@ -239,30 +241,30 @@ def test_the_ring_rotates_under_load(environ: dict[str, str], tmp_path: Path) ->
         tell(load, deploys)
 
 
-def are_over(load: Load, line: Line, ring: str) -> None:
+def are_over(load: Load, line: RecordingClient, ring: str) -> None:
     """Waits until nobody needs what ``ring`` can not open: its calls may still be asked about."""
     left = {name for name, maker in load.made.items() if not maker.is_opened_by(ring)}
 
     def look() -> bool:
         for name in [*left]:
-            if line.looks(name).body["calls"][-1]["status"] in OVER:
+            if line.get_verification(name).body["calls"][-1]["status"] in OVER:
                 left.discard(name)
         return left == set()
 
-    until(look, "the last calls", 60 + PROOFS)
+    wait_until(look, "the last calls", 60 + PROOFS)
 
 
 def work_together(load: Load, deploys: tuple[Deploy, Deploy]) -> None:
     """Until enough is proved, and each dialer has spoken codes of each API."""
     enough, pairs = len(load.made) + PROOFS, set(itertools.product(deploys, repeat=2))
-    until(lambda: load.faults != [] or len(load.made) >= enough, "proofs", 20 + PROOFS)
+    wait_until(lambda: load.faults != [] or len(load.made) >= enough, "proofs", 20 + PROOFS)
     assert load.faults == []
-    until(lambda: load.spoken(deploys) >= pairs, "each to speak codes of each", 60)
+    wait_until(lambda: load.spoken(deploys) >= pairs, "each to speak codes of each", 60)
 
 
 def tell(load: Load, deploys: list[Deploy]) -> None:
     """Prints the figures; no answer was a fault of ours."""
-    book = [answer for deploy in deploys for answer in deploy.line.book]
+    book = [answer for deploy in deploys for answer in deploy.line.responses]
     found = Counter(answer.status for answer in book)
     checks = sum("valid" in answer.body for answer in book)
     print(

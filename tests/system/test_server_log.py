@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from system.processes import Process, free_port, otpvoice, until
+from support.processes import Process, free_port, otpvoice_process, wait_until
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def events_of(log: Path, event: str) -> list[dict[str, Any]]:
 def start(environ: dict[str, str], folder: Path, bind: str) -> Process:
     """``otpvoice api`` with two workers on this address."""
     folder.mkdir(exist_ok=True)
-    return otpvoice(
+    return otpvoice_process(
         "api",
         {**environ, "OTPVOICE_SERVER_BIND": bind, "OTPVOICE_SERVER_WORKERS": "2"},
         folder,
@@ -38,10 +38,10 @@ def test_api_logs_address_and_process_ids_whole(
     """From the first line to the last, and no figure is taken for a code."""
     port = free_port()
     with start(environ, tmp_path, f"{host}:{port}") as api:
-        until(lambda: _responds(host, port), "the API to start")
-        until(lambda: len(api.children()) == 2, "both workers")
-        workers = api.children()
-        assert api.ends() == 0
+        wait_until(lambda: _responds(host, port), "the API to start")
+        wait_until(lambda: len(api.child_pids()) == 2, "both workers")
+        workers = api.child_pids()
+        assert api.terminate() == 0
     log = tmp_path / "api.log"
     (starting,) = events_of(log, "server.starting")
     (listening,) = events_of(log, "server.listening")
@@ -64,9 +64,9 @@ def test_api_on_port_in_use_logs_the_address_and_fails(
     """Gunicorn tries five times, a second apart."""
     port = free_port()
     with start(environ, tmp_path / "first", f"127.0.0.1:{port}"):
-        until(lambda: _responds("127.0.0.1", port), "the API to start")
+        wait_until(lambda: _responds("127.0.0.1", port), "the API to start")
         with start(environ, tmp_path / "second", f"127.0.0.1:{port}") as second:
-            assert second.ended() == 1
+            assert second.wait() == 1
     in_use = events_of(tmp_path / "second/api.log", "server.address_in_use")
     assert {line["address"] for line in in_use} == {f"127.0.0.1:{port}"}
     assert {line["level"] for line in in_use} == {"error"}
@@ -78,7 +78,7 @@ def test_api_on_foreign_address_logs_it_with_the_reason(
     """An address of no interface (RFC 5737)."""
     port = free_port()
     with start(environ, tmp_path, f"192.0.2.1:{port}") as api:
-        assert api.ended() == 1
+        assert api.wait() == 1
     (failed, *_) = events_of(tmp_path / "api.log", "server.bind_failed")
     assert failed["address"] == f"192.0.2.1:{port}"
     assert "assign" in failed["reason"]
@@ -90,11 +90,11 @@ def test_killed_worker_is_logged_with_its_id_and_signal(
     """It may have run out of memory."""
     port = free_port()
     with start(environ, tmp_path, f"127.0.0.1:{port}") as api:
-        until(lambda: len(api.children()) == 2, "two workers")
-        until(lambda: _responds("127.0.0.1", port), "the API to start")
-        victim = api.children()[0]
+        wait_until(lambda: len(api.child_pids()) == 2, "two workers")
+        wait_until(lambda: _responds("127.0.0.1", port), "the API to start")
+        victim = api.child_pids()[0]
         os.kill(victim, signal.SIGKILL)
-        until(lambda: bool(events_of(tmp_path / "api.log", "worker.killed")), "the line")
+        wait_until(lambda: bool(events_of(tmp_path / "api.log", "worker.killed")), "the line")
     (killed,) = events_of(tmp_path / "api.log", "worker.killed")
     assert (killed["pid"], killed["signal"], killed["level"]) == (victim, "SIGKILL", "error")
 

@@ -7,20 +7,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from events.receiver import Client
-from events.telling import told_at
+from events.event_harness import endpoint_settings
+from events.receiver import EventReceiver
 from redis import Redis
-from system.processes import Stack, free_port, otpvoice, service_running, until
-from world import ASHA, Service
+from support.processes import Stack, free_port, otpvoice_process, running_service, wait_until
+from support.service import ASHA, RunningService
 
 SHOP_KEY = "ovk_a-client-that-is-added"
 RAVI = "+919812345678"
 
 
-def with_shop(client: Client) -> dict[str, str]:
+def with_shop(client: EventReceiver) -> dict[str, str]:
     """The variables that add a client with flows, a bridge and an address of its own."""
     return {
-        **told_at(client, "SHOP"),
+        **endpoint_settings(client, "SHOP"),
         "OTPVOICE_CLIENTS_SHOP_KEY_SHA256": hashlib.sha256(SHOP_KEY.encode()).hexdigest(),
         "OTPVOICE_CLIENTS_SHOP_FLOWS": "default=25",
         "OTPVOICE_CLIENTS_SHOP_BRIDGE": "918068281111",
@@ -28,9 +28,9 @@ def with_shop(client: Client) -> dict[str, str]:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
+def client() -> Iterator[EventReceiver]:
     """Where the new client takes its events."""
-    with Client() as listening:
+    with EventReceiver() as listening:
         yield listening
         assert listening.faults == []
 
@@ -38,31 +38,33 @@ def client() -> Iterator[Client]:
 @pytest.fixture
 def stack(environ: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
     """A service that does not know the client yet."""
-    with service_running(environ, tmp_path) as running:
+    with running_service(environ, tmp_path) as running:
         yield running
-        assert running.dialer.runs
+        assert running.dialer.is_running
 
 
 @contextmanager
-def api_with(stack: Stack, changes: dict[str, str], folder: Path) -> Iterator[Service]:
+def api_with(stack: Stack, changes: dict[str, str], folder: Path) -> Iterator[RunningService]:
     """The API restarted with other settings; callbacks still reach the old one."""
     folder.mkdir()
     bind = f"127.0.0.1:{free_port()}"
     variables = stack.variables | changes | {"OTPVOICE_SERVER_BIND": bind}
-    with otpvoice("api", variables, folder):
-        there = Service(f"http://{bind}", stack.service.phones, stack.service.sandbox, folder)
-        until(lambda: _serves(there), f"the API; see {folder}")
+    with otpvoice_process("api", variables, folder):
+        there = RunningService(
+            f"http://{bind}", stack.service.phones, stack.service.sandbox, folder
+        )
+        wait_until(lambda: _serves(there), f"the API; see {folder}")
         yield there
 
 
-def _serves(service: Service) -> bool:
+def _serves(service: RunningService) -> bool:
     try:
         return service.get("/readyz").ok
     except OSError:
         return False
 
 
-def asks(service: Service, to: str = ASHA) -> dict[str, object]:
+def asks(service: RunningService, to: str = ASHA) -> dict[str, object]:
     """A create of the new client."""
     answer = service.post("/v1/verifications", {"to": to}, SHOP_KEY)
     assert answer.status_code == 201, answer.text
@@ -70,7 +72,7 @@ def asks(service: Service, to: str = ASHA) -> dict[str, object]:
     return begun
 
 
-def status_of(service: Service, begun: dict[str, object]) -> str:
+def status_of(service: RunningService, begun: dict[str, object]) -> str:
     """What became of the only call."""
     found = service.get(f"/v1/verifications/{begun['id']}", SHOP_KEY).json()
     (call,) = found["calls"]
@@ -78,25 +80,25 @@ def status_of(service: Service, begun: dict[str, object]) -> str:
 
 
 def test_client_added_to_the_api_first_is_called_and_gets_its_events(
-    stack: Stack, client: Client, environ: dict[str, str], tmp_path: Path
+    stack: Stack, client: EventReceiver, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """The old dialer dials, the old API takes the callback, and events wait for a new dialer."""
     added = with_shop(client)
     with ExitStack() as processes:
         new = processes.enter_context(api_with(stack, added, tmp_path / "api"))
         begun = asks(new)
-        code = new.hears_code(ASHA)
-        until(lambda: status_of(new, begun) == "answered", "the callback")
+        code = new.wait_for_code(ASHA)
+        wait_until(lambda: status_of(new, begun) == "answered", "the callback")
         checked = new.post(f"/v1/verifications/{begun['id']}/checks", {"code": code}, SHOP_KEY)
         assert checked.json()["valid"] is True
-        assert client.told == []
+        assert client.events == []
         assert 'otpvoice_events_waiting{client="shop"} 3.0' in new.get("/metrics").text
         assert "call.undialable" not in (stack.folder / "dialer.log").read_text()
 
         (tmp_path / "dialer").mkdir()
         variables = stack.variables | added
-        processes.enter_context(otpvoice("dialer", variables, tmp_path / "dialer"))
-        told = client.hears(3)
+        processes.enter_context(otpvoice_process("dialer", variables, tmp_path / "dialer"))
+        told = client.wait_for_events(3)
     assert {each.type for each in told} == {
         *("call.placed", "call.answered", "verification.approved"),
     }
@@ -105,19 +107,19 @@ def test_client_added_to_the_api_first_is_called_and_gets_its_events(
 
 
 def test_client_added_to_the_dialer_first_changes_nothing(
-    stack: Stack, client: Client, tmp_path: Path
+    stack: Stack, client: EventReceiver, tmp_path: Path
 ) -> None:
     """Its key is unknown to the API until that is deployed, too."""
     (tmp_path / "dialer").mkdir()
-    with otpvoice("dialer", stack.variables | with_shop(client), tmp_path / "dialer"):
+    with otpvoice_process("dialer", stack.variables | with_shop(client), tmp_path / "dialer"):
         service = stack.service
         assert service.post("/v1/verifications", {"to": RAVI}, SHOP_KEY).status_code == 401
-        begun = service.asks(RAVI)
-        service.call_becomes(begun, "answered")
+        begun = service.create(RAVI)
+        service.wait_for_call(begun, "answered")
 
 
 def test_client_removed_from_the_api_first_is_still_called(
-    stack: Stack, client: Client, tmp_path: Path
+    stack: Stack, client: EventReceiver, tmp_path: Path
 ) -> None:
     """Its queued calls are dialed after its key has become unknown."""
     with api_with(stack, with_shop(client), tmp_path / "api") as new:
@@ -126,30 +128,32 @@ def test_client_removed_from_the_api_first_is_still_called(
     assert (
         stack.service.get(f"/v1/verifications/{answer.json()['id']}", SHOP_KEY).status_code == 401
     )
-    assert stack.service.hears_code(ASHA)
+    assert stack.service.wait_for_code(ASHA)
 
 
 def test_one_unreadable_record_ends_no_process(stack: Stack, environ: dict[str, str]) -> None:
     """It is logged once, shown by ``/readyz``, and all others are called."""
     service = stack.service
-    poisoned = service.asks(ASHA, call_after=1)
+    poisoned = service.create(ASHA, call_after=1)
     call = poisoned["calls"][0]["id"]
     with Redis.from_url(environ["OTPVOICE_REDIS_URL"]) as redis:
         redis.hset(f"{{otpvoice}}:call:{call}", "due_at", "soon")
         redis.rpush("{otpvoice}:notices", "not JSON")
-        until(lambda: redis.zcard("{otpvoice}:quarantine") == 2, "both records to be set aside")
-    other = service.asks(RAVI)
-    service.call_becomes(other, "answered")
+        wait_until(
+            lambda: redis.zcard("{otpvoice}:quarantine") == 2, "both records to be set aside"
+        )
+    other = service.create(RAVI)
+    service.wait_for_call(other, "answered")
     assert service.get("/readyz").json()["degraded"] == ["quarantine"]
-    assert service.looks(poisoned)["calls"] == []
+    assert service.get_verification(poisoned)["calls"] == []
 
     def logged() -> list[dict[str, object]]:
         lines = (stack.folder / "dialer.log").read_text().splitlines()
         return [json.loads(line) for line in lines if "record.set_aside" in line]
 
-    until(lambda: len(logged()) == 2, "the lines of the log")
+    wait_until(lambda: len(logged()) == 2, "the lines of the log")
     assert {str(line["record"]) for line in logged()} == {f"call:{call}", "notices"}
     assert {line["level"] for line in logged()} == {"error"}
     assert [line["call"] for line in logged() if "call" in line] == [call]
-    assert stack.api.runs
-    assert stack.dialer.runs
+    assert stack.api.is_running
+    assert stack.dialer.is_running

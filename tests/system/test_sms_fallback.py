@@ -6,7 +6,7 @@ A phone that rings needlessly costs money and trust, so that the company's own l
 import time
 from typing import Any
 
-from world import Service
+from support.service import RunningService
 
 SMS_CODE = "471102"
 DELAY = 2
@@ -14,28 +14,28 @@ DELAY = 2
 _SURELY_OVER = DELAY + 1.5
 
 
-def sends_sms(service: Service, number: str, **members: Any) -> dict[str, Any]:
+def sends_sms(service: RunningService, number: str, **members: Any) -> dict[str, Any]:
     """The SMS is on its way; a call is asked for in case it does not arrive."""
-    return service.asks(number, code=SMS_CODE, call_after=DELAY, **members)
+    return service.create(number, code=SMS_CODE, call_after=DELAY, **members)
 
 
-def rang(service: Service, number: str) -> int:
+def rang(service: RunningService, number: str) -> int:
     """Requests that made the phone ring."""
     return sum(1 for e in service.phones.ledger() if e["rang"] and f"+{e['person']}" == number)
 
 
-def checked(service: Service, begun: dict[str, Any]) -> None:
+def checked(service: RunningService, begun: dict[str, Any]) -> None:
     """The person types the code of the SMS, and we compare it."""
-    assert service.checks(begun, SMS_CODE).json()["valid"]
+    assert service.check(begun, SMS_CODE).json()["valid"]
 
 
-def approved(service: Service, begun: dict[str, Any]) -> None:
+def approved(service: RunningService, begun: dict[str, Any]) -> None:
     """The SMS system compared the code itself, and says so."""
     answer = service.post(f"/v1/verifications/{begun['id']}/approve")
     assert answer.json()["reason"] == "approved_elsewhere"
 
 
-def canceled(service: Service, begun: dict[str, Any]) -> None:
+def canceled(service: RunningService, begun: dict[str, Any]) -> None:
     """The person gave up."""
     assert service.post(f"/v1/verifications/{begun['id']}/cancel").status_code == 200
 
@@ -43,32 +43,32 @@ def canceled(service: Service, begun: dict[str, Any]) -> None:
 FASTER = {"+919876550001": checked, "+919876550002": approved, "+919876550003": canceled}
 
 
-def test_who_was_faster_than_the_call_is_not_called(service: Service) -> None:
+def test_who_was_faster_than_the_call_is_not_called(service: RunningService) -> None:
     """The call is canceled, unsent, and nothing rings when it would have been due."""
     for number, end in FASTER.items():
         begun = sends_sms(service, number)
         end(service, begun)
-        call = service.call_becomes(begun, "canceled")
+        call = service.wait_for_call(begun, "canceled")
         assert (call["reason"], call["placed_at"]) == ("ended_first", None)
     time.sleep(_SURELY_OVER)
     assert [rang(service, number) for number in FASTER] == [0, 0, 0]
 
 
-def test_where_no_sms_arrives_the_call_speaks_its_code(service: Service) -> None:
+def test_where_no_sms_arrives_the_call_speaks_its_code(service: RunningService) -> None:
     """Not before its time, the same digits, and they are accepted."""
     number = "+919876550011"
     began = time.monotonic()
     begun = sends_sms(service, number, name="Asha")
-    assert service.hears_code(number) == SMS_CODE
+    assert service.wait_for_code(number) == SMS_CODE
     assert time.monotonic() - began >= DELAY - 0.1
     checked(service, begun)
     assert rang(service, number) == 1
 
 
-def test_the_person_need_not_wait(service: Service) -> None:
+def test_the_person_need_not_wait(service: RunningService) -> None:
     """*Call me now* brings the call forward; it stays one call."""
     number = "+919876550021"
-    begun = service.asks(number, code=SMS_CODE, call_after=200)
+    begun = service.create(number, code=SMS_CODE, call_after=200)
     assert begun["next"]["call"] == {
         "allowed": True,
         "reason": None,
@@ -77,29 +77,29 @@ def test_the_person_need_not_wait(service: Service) -> None:
     }
     answer = service.post(f"/v1/verifications/{begun['id']}/calls")
     assert answer.status_code == 202
-    assert service.hears_code(number) == SMS_CODE
-    service.call_becomes(begun, "answered")
+    assert service.wait_for_code(number) == SMS_CODE
+    service.wait_for_call(begun, "answered")
     assert rang(service, number) == 1
 
 
-def test_the_newest_sms_wins(service: Service) -> None:
+def test_the_newest_sms_wins(service: RunningService) -> None:
     """A second SMS with another code ends the first verification; only its own code is spoken."""
     number = "+919876550031"
     first = sends_sms(service, number, reference="login-1")
-    second = service.asks(number, code="998877", call_after=DELAY, reference="login-1")
-    assert service.looks(first)["reason"] == "superseded"
-    assert service.hears_code(number) == "998877"
-    assert service.checks(first, SMS_CODE).status_code == 409
-    assert service.checks(second, "998877").json()["valid"]
+    second = service.create(number, code="998877", call_after=DELAY, reference="login-1")
+    assert service.get_verification(first)["reason"] == "superseded"
+    assert service.wait_for_code(number) == "998877"
+    assert service.check(first, SMS_CODE).status_code == 409
+    assert service.check(second, "998877").json()["valid"]
     assert rang(service, number) == 1
 
 
-def test_the_same_sms_asked_for_twice_is_one_call(service: Service) -> None:
+def test_the_same_sms_asked_for_twice_is_one_call(service: RunningService) -> None:
     """A queue that delivers twice, or a retry: the same verification, one call."""
     number = "+919876550041"
     begun = sends_sms(service, number, reference="login-2")
     body = {"to": number, "code": SMS_CODE, "call_after": DELAY, "reference": "login-2"}
     again = service.post("/v1/verifications", body)
     assert (again.status_code, again.json()["id"]) == (200, begun["id"])
-    service.call_becomes(begun, "answered")
+    service.wait_for_call(begun, "answered")
     assert rang(service, number) == 1

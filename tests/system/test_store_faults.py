@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from system.crowd import NO_ANSWER, Answer, Line, crowd, number_of
-from system.processes import Process, Stack, Store, service_running, until
+from support.processes import Process, Stack, ValkeyProcess, running_service, wait_until
+from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_STORE_KILLS", "2"))
 KEEP_THE_DISK_BUSY = """
@@ -32,57 +32,57 @@ SLACK = 0.3
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[ValkeyProcess]:
     """A store of its own for this test."""
     folder = tmp_path / "store"
     folder.mkdir()
-    started = Store(folder)
+    started = ValkeyProcess(folder)
     yield started
     with started.process:
         pass
 
 
 @pytest.fixture
-def stack(environ: dict[str, str], store: Store, tmp_path: Path) -> Iterator[Stack]:
+def stack(environ: dict[str, str], store: ValkeyProcess, tmp_path: Path) -> Iterator[Stack]:
     """A service on that store, with two workers; it ends well, whatever the store did."""
     changes = {"OTPVOICE_REDIS_URL": store.url, "OTPVOICE_SERVER_WORKERS": "2"}
-    with service_running(environ | changes, tmp_path) as running:
+    with running_service(environ | changes, tmp_path) as running:
         yield running
-        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+        assert (running.dialer.terminate(), running.api.terminate()) == (0, 0)
 
 
 @pytest.mark.timeout(120 + 5 * KILLS)
-def test_a_killed_store_loses_nothing(stack: Stack, store: Store, tmp_path: Path) -> None:
+def test_a_killed_store_loses_nothing(stack: Stack, store: ValkeyProcess, tmp_path: Path) -> None:
     """The disk is busy: no acknowledged verification is gone, and no used code is good again."""
-    line = Line(stack.service.url)
+    line = RecordingClient(stack.service.url)
     acknowledged: dict[str, str] = {}
     used: set[str] = set()
 
     def create_and_check(n: int) -> None:
-        created = line.creates(number_of(n), code="4711")
+        created = line.create(nth_number(n), code="4711")
         if created.status != 201:
             return
-        acknowledged[number_of(n)] = name = created.body["id"]
+        acknowledged[nth_number(n)] = name = created.body["id"]
         if n % 2:
-            checked = line.checks(name, "4711")
+            checked = line.check(name, "4711")
             if checked.status == 200:
                 assert checked.body["valid"]
                 used.add(name)
 
     busy = [sys.executable, "-c", KEEP_THE_DISK_BUSY, str(tmp_path / "busy")]
-    with Process(busy, tmp_path / "busy.log"), crowd(create_and_check, pause=0.01):
+    with Process(busy, tmp_path / "busy.log"), concurrently(create_and_check, pause=0.01):
         for _ in range(KILLS):
             before = len(used)
-            until(lambda before=before: len(used) >= before + 10, "ten codes used")  # type: ignore[misc]
+            wait_until(lambda before=before: len(used) >= before + 10, "ten codes used")  # type: ignore[misc]
             store.process.kill()
-            store.starts()
+            store.start()
         before = len(used)
-        until(lambda: len(used) > before, "the service to come back")
+        wait_until(lambda: len(used) > before, "the service to come back")
 
-    assert {answer.status for answer in line.book} <= {200, 201, 503}
-    refused = sum(answer.status == 503 for answer in line.book)
-    lost = [name for name in acknowledged.values() if line.looks(name).status != 200]
-    revived = [name for name in used if line.checks(name, "4711").status != 409]
+    assert {answer.status for answer in line.responses} <= {200, 201, 503}
+    refused = sum(answer.status == 503 for answer in line.responses)
+    lost = [name for name in acknowledged.values() if line.get_verification(name).status != 200]
+    revived = [name for name in used if line.check(name, "4711").status != 409]
     print(
         f"{KILLS} kills: {len(acknowledged)} acknowledged, {len(used)} codes used, {refused} "
         f"answers 503; lost {len(lost)}, revived {len(revived)}"
@@ -94,7 +94,7 @@ def test_a_killed_store_loses_nothing(stack: Stack, store: Store, tmp_path: Path
 class Guesser:
     """Asks for verifications and hands wrong codes in, one more than there are checks."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: RecordingClient) -> None:
         self.compared: dict[str, int] = {}
         """Verification → wrong codes that were answered."""
         self.sent: dict[str, int] = {}
@@ -102,7 +102,7 @@ class Guesser:
 
     def guesses(self, n: int) -> None:
         """About fifty requests a second, in eight threads."""
-        created = self._line.creates(number_of(n), code="4711")
+        created = self._line.create(nth_number(n), code="4711")
         time.sleep(0.15)
         if created.status != 201:
             return
@@ -110,38 +110,40 @@ class Guesser:
         self.compared[name] = self.sent[name] = 0
         for guess in range(6):
             self.sent[name] += 1
-            checked = self._line.checks(name, f"100{guess}")
+            checked = self._line.check(name, f"100{guess}")
             self.compared[name] += checked.status == 200
             time.sleep(0.15)
 
     def counted_rightly(self) -> bool:
         """No guess was compared without being counted, and none was counted twice."""
         for name, compared in self.compared.items():
-            counted = 5 - self._line.looks(name).body["checks_left"]
+            counted = 5 - self._line.get_verification(name).body["checks_left"]
             if not compared <= counted <= self.sent[name]:
                 return False
         return True
 
 
-def harm(line: Line, act: Callable[[], None]) -> tuple[float, float]:
+def harm(line: RecordingClient, act: Callable[[], None]) -> tuple[float, float]:
     """When the harm began and when it was over."""
     time.sleep(0.5)
     began = time.monotonic()
     act()
     over = time.monotonic()
-    until(lambda: any(a.began > over and a.status in {200, 201} for a in line.book), "an answer")
+    wait_until(
+        lambda: any(a.began > over and a.status in {200, 201} for a in line.responses), "an answer"
+    )
     time.sleep(1.2)
     return began, over
 
 
-def p95(answers: list[Answer]) -> float:
+def p95(answers: list[TimedResponse]) -> float:
     """Seconds within which nearly all were answered."""
     return statistics.quantiles([answer.took for answer in answers], n=20)[-1]
 
 
-def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Store) -> None:
+def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: ValkeyProcess) -> None:
     """Hung, killed, or without its rules: 503 at once or served, and soon well again."""
-    line, health = Line(stack.service.url), Line(stack.service.url)
+    line, health = RecordingClient(stack.service.url), RecordingClient(stack.service.url)
     guesser = Guesser(line)
 
     def hang() -> None:
@@ -151,23 +153,23 @@ def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Store
     def restart() -> None:
         store.process.kill()
         time.sleep(1.5)
-        store.starts()
+        store.start()
 
     def forget() -> None:
         with Redis(port=store.port, protocol=2) as client:
             client.function_flush()
 
     with (
-        crowd(guesser.guesses),
-        crowd(lambda _: ignore(health.asks("GET", "/healthz")), threads=1, pause=0.02),
+        concurrently(guesser.guesses),
+        concurrently(lambda _: ignore(health.request("GET", "/healthz")), threads=1, pause=0.02),
     ):
         for act in (hang, restart, forget):
             began, over = harm(line, act)
             steady = ASKED + SLACK if act is hang else SLACK
-            away = [a for a in line.book if began + steady < a.began < over - 0.1]
-            back = min(a.began for a in line.book if a.began > over and a.status in {200, 201})
-            after = [a for a in line.book if a.began > over + 1]
-            first = [a.took for a in line.book if began < a.began + a.took and a.began < over]
+            away = [a for a in line.responses if began + steady < a.began < over - 0.1]
+            back = min(a.began for a in line.responses if a.began > over and a.status in {200, 201})
+            after = [a for a in line.responses if a.began > over + 1]
+            first = [a.took for a in line.responses if began < a.began + a.took and a.began < over]
             if away:
                 print(
                     f"{act.__name__}: {len(away)} answers {sorted({a.status for a in away})}, "
@@ -176,23 +178,23 @@ def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Store
                 )
                 assert {a.status for a in away} == {503}
                 # The health page asks no store: what it takes is the machine's own share.
-                alongside = [a for a in health.book if began < a.began < over]
+                alongside = [a for a in health.responses if began < a.began < over]
                 assert p95(away) < 0.1 + p95(alongside)
                 assert max(first) < ASKED + 1
             assert back - over < 1
             assert {a.status for a in after} <= {200, 201, 409}
             if act is forget:
-                assert {a.status for a in line.book if a.began > began} <= {200, 201, 409}
-    slowest = max(answer.took for answer in health.book)
-    usual = p95(health.book)
+                assert {a.status for a in line.responses if a.began > began} <= {200, 201, 409}
+    slowest = max(answer.took for answer in health.responses)
+    usual = p95(health.responses)
     print(f"healthz: p95 {usual * 1000:.0f} ms, slowest {slowest * 1000:.0f} ms")
-    assert {answer.status for answer in health.book} == {200}
+    assert {answer.status for answer in health.responses} == {200}
     assert usual < 0.2
     assert slowest < ASKED
-    assert NO_ANSWER not in {answer.status for answer in line.book}
+    assert NO_RESPONSE not in {answer.status for answer in line.responses}
     assert len(guesser.compared) > 20
     assert guesser.counted_rightly()
 
 
-def ignore(_: Answer) -> None:
+def ignore(_: TimedResponse) -> None:
     """It stands in the book."""

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from system.crowd import Answer, Line, crowd, number_of
-from system.processes import Stack, Store, service_running, until
+from support.processes import Stack, ValkeyProcess, running_service, wait_until
+from system.concurrency import RecordingClient, TimedResponse, concurrently, nth_number
 from system.store_proxy import CLOSE, HALF, StoreProxy
 
 SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "8"))
@@ -45,17 +45,17 @@ RECOVERED_WITHIN = 2.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[ValkeyProcess]:
     """A store of this test's own."""
     folder = tmp_path / "store"
     folder.mkdir()
-    started = Store(folder)
+    started = ValkeyProcess(folder)
     with started.process:
         yield started
 
 
 @pytest.fixture
-def proxy(store: Store) -> Iterator[StoreProxy]:
+def proxy(store: ValkeyProcess) -> Iterator[StoreProxy]:
     """The proxy that stands between it and the service."""
     with StoreProxy(store.port) as proxy:
         yield proxy
@@ -69,9 +69,9 @@ def stack(environ: dict[str, str], proxy: StoreProxy, tmp_path: Path) -> Iterato
         "OTPVOICE_SERVER_WORKERS": "2",
         "OTPVOICE_LIMITS_LIVE_CALLS": "100000",  # no call waits for those of the load
     }
-    with service_running(environ | changes, tmp_path) as running:
+    with running_service(environ | changes, tmp_path) as running:
         yield running
-        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+        assert (running.dialer.terminate(), running.api.terminate()) == (0, 0)
 
 
 class Faults:
@@ -82,7 +82,7 @@ class Faults:
         store: behind it, whose administrator acts up as well.
     """
 
-    def __init__(self, proxy: StoreProxy, store: Store) -> None:
+    def __init__(self, proxy: StoreProxy, store: ValkeyProcess) -> None:
         self.injected: Counter[bytes] = Counter()
         self._proxy = proxy
         self._random = random.Random(42)
@@ -126,23 +126,23 @@ class Faults:
 
 @pytest.mark.timeout(180 + 3 * SECONDS)
 def test_store_that_replies_with_faults_ends_no_process(
-    stack: Stack, proxy: StoreProxy, store: Store
+    stack: Stack, proxy: StoreProxy, store: ValkeyProcess
 ) -> None:
     """Answers are those expected or 503, no process ends, and service is back within 2 s."""
-    line, faults, back = Line(stack.service.url), Faults(proxy, store), []
-    until(lambda: len(stack.api.children()) == 2, "both workers")
-    children = stack.api.children()
+    line, faults, back = RecordingClient(stack.service.url), Faults(proxy, store), []
+    wait_until(lambda: len(stack.api.child_pids()) == 2, "both workers")
+    children = stack.api.child_pids()
 
     def use(n: int) -> None:
-        created = line.creates(number_of(n % 99_999), code="4711", call_after=(n % 3) * 60)
+        created = line.create(nth_number(n % 99_999), code="4711", call_after=(n % 3) * 60)
         if created.status == 201:
-            line.looks(created.body["id"])
-            line.checks(created.body["id"], "4711" if n % 2 else "9999")
+            line.get_verification(created.body["id"])
+            line.check(created.body["id"], "4711" if n % 2 else "9999")
         if n % 10 == 0:
-            line.asks("GET", "/readyz")
+            line.request("GET", "/readyz")
 
     until_ = time.monotonic() + SECONDS
-    with crowd(use, pause=0.05):
+    with concurrently(use, pause=0.05):
         for round_ in itertools.count():
             faults.at_random(0.05 if round_ % 2 else 0.6)
             time.sleep(0.7)
@@ -150,7 +150,7 @@ def test_store_that_replies_with_faults_ends_no_process(
             time.sleep(0.5)
             faults.restore()
             restored = time.monotonic()
-            until(lambda restored=restored: served_since(line, restored), "service", 10)  # type: ignore[misc]
+            wait_until(lambda restored=restored: served_since(line, restored), "service", 10)  # type: ignore[misc]
             back.append(time.monotonic() - restored)
             if restored > until_:
                 break
@@ -158,14 +158,14 @@ def test_store_that_replies_with_faults_ends_no_process(
         time.sleep(RECOVERED_WITHIN)
         time.sleep(1)
 
-    statuses = Counter(answer.status for answer in line.book)
-    after = [answer for answer in line.book if answer.began > mark]
+    statuses = Counter(answer.status for answer in line.responses)
+    after = [answer for answer in line.responses if answer.began > mark]
     print(
         f"{SECONDS:g} s: {faults.injected.total()} faults injected, answers {dict(statuses)}, "
         f"back after {max(back):.2f} s at most"
     )
     assert {*statuses} <= {200, 201, 409, 503}
-    assert {a.body["code"] for a in line.book if a.status == 503} <= EXPECTED
+    assert {a.body["code"] for a in line.responses if a.status == 503} <= EXPECTED
     assert after
     # On a busy machine a reply can take longer than the store's timeout of 0.5 s.
     assert sum(map(is_served, after)) >= 0.98 * len(after)
@@ -173,14 +173,14 @@ def test_store_that_replies_with_faults_ends_no_process(
     assert statuses[201] > 10
     assert {*faults.injected} == {*FAULTS}
     assert max(back) <= RECOVERED_WITHIN
-    assert stack.api.runs
-    assert stack.dialer.runs
-    assert stack.api.children() == children
+    assert stack.api.is_running
+    assert stack.dialer.is_running
+    assert stack.api.child_pids() == children
     assert requests.get(f"{stack.service.url}/healthz", timeout=5).status_code == 200
-    until(lambda: line.asks("GET", "/readyz").body["degraded"] == [], "a heartbeat")
-    due = [a.body for a in line.book if a.status == 201 and _is_due_at_once(a.body)]
+    wait_until(lambda: line.request("GET", "/readyz").body["degraded"] == [], "a heartbeat")
+    due = [a.body for a in line.responses if a.status == 201 and _is_due_at_once(a.body)]
     for begun in due[:: max(1, len(due) // 20)]:
-        until(lambda begun=begun: _has_left_the_queue(stack, begun), "what was answered 201")  # type: ignore[misc]
+        wait_until(lambda begun=begun: _has_left_the_queue(stack, begun), "what was answered 201")  # type: ignore[misc]
 
 
 def _is_due_at_once(verification: dict[str, Any]) -> bool:
@@ -188,18 +188,18 @@ def _is_due_at_once(verification: dict[str, Any]) -> bool:
 
 
 def _has_left_the_queue(stack: Stack, verification: dict[str, Any]) -> bool:
-    (call, *_) = stack.service.looks(verification)["calls"]
+    (call, *_) = stack.service.get_verification(verification)["calls"]
     return call["status"] not in {"queued", "dialing"}
 
 
 EXPECTED = {"store_unavailable", "calls_unavailable", "over_capacity"}
 
 
-def served_since(line: Line, moment: float) -> bool:
+def served_since(line: RecordingClient, moment: float) -> bool:
     """Return whether a request that began after this moment was served by the store."""
-    return any(is_served(a) for a in line.book[-50:] if a.began > moment)
+    return any(is_served(a) for a in line.responses[-50:] if a.began > moment)
 
 
-def is_served(answer: Answer) -> bool:
+def is_served(answer: TimedResponse) -> bool:
     """Return whether the store served it: only the store knows of a full queue, for example."""
     return answer.status != 503 or bool(answer.body["code"] != "store_unavailable")

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from system.crowd import Line
-from system.processes import (
+from support.processes import (
     Process,
     Stack,
-    Store,
+    ValkeyProcess,
     free_port,
     is_ready,
-    otpvoice,
-    service_running,
-    until,
+    otpvoice_process,
+    running_service,
+    wait_until,
 )
-from world import LOGIN_KEY
+from support.service import LOGIN_KEY
+from system.concurrency import RecordingClient
 
 RULES = {
     "no FCALL": ["-fcall"],
@@ -33,9 +33,9 @@ minute are logged at once, so that one service bears them all."""
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyProcess]:
     """A store of these tests' own, with a user for the service."""
-    started = Store(tmp_path_factory.mktemp("store"))
+    started = ValkeyProcess(tmp_path_factory.mktemp("store"))
     with started.process:
         acl(started, *RESTORED)
         yield started
@@ -44,27 +44,27 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 RESTORED = ["reset", "on", ">word", "~*", "+@all"]
 
 
-def acl(store: Store, *rules: str) -> None:
+def acl(store: ValkeyProcess, *rules: str) -> None:
     """Change what the service's user may do."""
     with closing(Redis(port=store.port, protocol=2)) as admin:
         command: Callable[..., Any] = admin.execute_command
         command("ACL", "SETUSER", "service", *rules)
 
 
-def address(store: Store) -> str:
+def address(store: ValkeyProcess) -> str:
     """Return the store's address for the service."""
     return f"redis://service:word@127.0.0.1:{store.port}/0"
 
 
 @pytest.fixture(scope="module")
 def stack(
-    environ: dict[str, str], store: Store, tmp_path_factory: pytest.TempPathFactory
+    environ: dict[str, str], store: ValkeyProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """A service on that store. Both processes end with status 0, whatever the store did."""
     variables = environ | {"OTPVOICE_REDIS_URL": address(store)}
-    with service_running(variables, tmp_path_factory.mktemp("service")) as running:
+    with running_service(variables, tmp_path_factory.mktemp("service")) as running:
         yield running
-        assert (running.dialer.ends(), running.api.ends()) == (0, 0)
+        assert (running.dialer.terminate(), running.api.terminate()) == (0, 0)
 
 
 def lines_of(log: Path, event: str, after: int = 0) -> list[dict[str, Any]]:
@@ -76,10 +76,10 @@ def lines_of(log: Path, event: str, after: int = 0) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("harm", RULES)
 def test_service_survives_a_change_of_its_permissions(
-    stack: Stack, store: Store, harm: str
+    stack: Stack, store: ValkeyProcess, harm: str
 ) -> None:
     """503 store_unavailable while it lasts, no process ends, and calls are placed again."""
-    line = Line(stack.service.url)
+    line = RecordingClient(stack.service.url)
     logs = {name: stack.folder / f"{name}.log" for name in ("api", "dialer")}
     before = {name: len(log.read_text("utf-8").splitlines()) for name, log in logs.items()}
 
@@ -93,20 +93,20 @@ def test_service_survives_a_change_of_its_permissions(
         if harm in {"no FUNCTION LOAD", "another password"}:
             admin.function_flush()
             admin.client_kill_filter(_type="normal", skipme=True)
-        until(lambda: line.creates(number).status == 503, "the refusal")
-        refused = line.book[-1]
+        wait_until(lambda: line.create(number).status == 503, "the refusal")
+        refused = line.responses[-1]
         assert refused.body["code"] == "store_unavailable"
         ready = requests.get(f"{stack.service.url}/readyz", timeout=5)
         assert ready.status_code in ({200, 503} if harm == "no HSET" else {503})
         assert requests.get(f"{stack.service.url}/healthz", timeout=5).status_code == 200
         for name in named:
-            until(lambda name=name: bool(new(name, "store.unavailable")), "a line")  # type: ignore[misc]
-        assert stack.api.runs
-        assert stack.dialer.runs
+            wait_until(lambda name=name: bool(new(name, "store.unavailable")), "a line")  # type: ignore[misc]
+        assert stack.api.is_running
+        assert stack.dialer.is_running
         acl(store, *RESTORED)
-    until(lambda: line.asks("GET", "/readyz").body.get("degraded") == [], "recovery", 3)
-    stack.service.asks(number)
-    assert stack.service.hears_code(number)
+    wait_until(lambda: line.request("GET", "/readyz").body.get("degraded") == [], "recovery", 3)
+    stack.service.create(number)
+    assert stack.service.wait_for_code(number)
     for name in named:
         unavailable = new(name, "store.unavailable")
         assert {each["address"] for each in unavailable} == {f"127.0.0.1:{store.port}"}
@@ -119,7 +119,7 @@ def test_service_survives_a_change_of_its_permissions(
 @pytest.mark.parametrize("command", ["api", "dialer"])
 @pytest.mark.parametrize("reason", ["refused", "wrong password"])
 def test_process_that_starts_without_its_store_says_so_once(
-    environ: dict[str, str], store: Store, tmp_path: Path, command: str, reason: str
+    environ: dict[str, str], store: ValkeyProcess, tmp_path: Path, command: str, reason: str
 ) -> None:
     """One line with host, port and reason, before any request; the process stays."""
     port = store.port if reason == "wrong password" else free_port()
@@ -127,13 +127,13 @@ def test_process_that_starts_without_its_store_says_so_once(
         "OTPVOICE_REDIS_URL": f"redis://service:wrong-w0rd@127.0.0.1:{port}/0",
         "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
     }
-    with otpvoice(command, environ | variables, tmp_path) as process:
+    with otpvoice_process(command, environ | variables, tmp_path) as process:
         log = tmp_path / f"{command}.log"
-        until(lambda: bool(lines_of(log, "store.unavailable")), "a line")
+        wait_until(lambda: bool(lines_of(log, "store.unavailable")), "a line")
         if command == "dialer":  # which tries again and again
-            until(lambda: bool(lines_of(log, "dialer.started")), "the start")
-        assert process.runs
-        assert process.ends() == 0
+            wait_until(lambda: bool(lines_of(log, "dialer.started")), "the start")
+        assert process.is_running
+        assert process.terminate() == 0
     (line,) = lines_of(log, "store.unavailable")
     assert (line["address"], line["reason"]) == (f"127.0.0.1:{port}", reason)
     assert "wrong-w0rd" not in log.read_text("utf-8")
@@ -146,7 +146,7 @@ def test_service_that_starts_before_its_store_serves_as_soon_as_it_is_there(
     folder = tmp_path / "store"
     folder.mkdir()
     with ExitStack() as exits:
-        late = Store.__new__(Store)
+        late = ValkeyProcess.__new__(ValkeyProcess)
         late.folder, late.port = folder, free_port()
         url = f"http://127.0.0.1:{free_port()}"
         variables = {
@@ -154,12 +154,12 @@ def test_service_that_starts_before_its_store_serves_as_soon_as_it_is_there(
             "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
         }
         processes: list[Process] = [
-            exits.enter_context(otpvoice(name, environ | variables, tmp_path))
+            exits.enter_context(otpvoice_process(name, environ | variables, tmp_path))
             for name in ("api", "dialer")
         ]
         for name in ("api", "dialer"):
             log = tmp_path / f"{name}.log"
-            until(lambda log=log: bool(lines_of(log, "store.unavailable")), "a line")  # type: ignore[misc]
-        exits.enter_context(late.starts())
-        until(lambda: is_ready(url), "the service to be ready", 3)
-        assert [each.ends() for each in processes] == [0, 0]
+            wait_until(lambda log=log: bool(lines_of(log, "store.unavailable")), "a line")  # type: ignore[misc]
+        exits.enter_context(late.start())
+        wait_until(lambda: is_ready(url), "the service to be ready", 3)
+        assert [each.terminate() for each in processes] == [0, 0]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 import requests
-from system.crowd import crowd
-from system.limits import SHIPPED
-from system.processes import Stack, service_running, until
-from world import ASHA, Service
+from support.processes import Stack, running_service, wait_until
+from support.service import ASHA, RunningService
+from system.concurrency import concurrently
+from system.shipped_limits import SHIPPED
 
 from otpvoice.store.url import connect
 
@@ -33,13 +33,15 @@ def address(n: int) -> str:
 
 
 @pytest.fixture
-def shipped(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shipped(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
     """A service with the shipped limits, but no limit of wrong codes that a storm uses up."""
-    with service_running(environ, tmp_path_factory.mktemp("shipped"), **SHIPPED) as stack:
+    with running_service(environ, tmp_path_factory.mktemp("shipped"), **SHIPPED) as stack:
         yield stack.service
 
 
-def asks_as(service: Service, token: str, method: str, path: str, body: Any = None) -> Any:
+def asks_as(service: RunningService, token: str, method: str, path: str, body: Any = None) -> Any:
     """One request of an app, with its client token."""
     headers = {"Authorization": f"Bearer {token}"}
     return requests.request(method, f"{service.url}{path}", json=body, headers=headers, timeout=20)
@@ -54,7 +56,7 @@ class Stranger:
         cancels: whether each login is canceled at once.
     """
 
-    def __init__(self, service: Service, owner: dict[str, Any], cancels: bool) -> None:
+    def __init__(self, service: RunningService, owner: dict[str, Any], cancels: bool) -> None:
         self._service = service
         self._owner = owner
         self._cancels = cancels
@@ -95,22 +97,22 @@ class Stranger:
 @pytest.mark.parametrize("cancels", [False, True], ids=["left pending", "canceled at once"])
 @pytest.mark.parametrize("addresses", ["one address", "many addresses"])
 def test_code_that_was_heard_stays_valid_in_a_storm_of_creates(
-    shipped: Service, addresses: str, cancels: bool
+    shipped: RunningService, addresses: str, cancels: bool
 ) -> None:
     """No stranger voids it, uses up its checks, or learns of it; one address meets its limit."""
-    owner = shipped.asks(ASHA, reference="the owner", ip="103.21.124.1")
-    code = shipped.hears_code(ASHA)
-    shipped.call_becomes(owner, "answered")
+    owner = shipped.create(ASHA, reference="the owner", ip="103.21.124.1")
+    code = shipped.wait_for_code(ASHA)
+    shipped.wait_for_call(owner, "answered")
     stranger = Stranger(shipped, owner, cancels)
     of_one = addresses == "one address"
     stranger.storms(lambda n: ONE_ADDRESS if of_one else address(n))
 
-    seen = shipped.looks(owner)
+    seen = shipped.get_verification(owner)
     assert (seen["status"], seen["checks_left"], len(seen["calls"])) == ("pending", 5, 1)
     for begun in stranger.begun[-3:]:
-        answer = shipped.checks(begun, code)
+        answer = shipped.check(begun, code)
         assert answer.status_code == 409, answer.text
-    assert shipped.checks(owner, code).json()["valid"] is True
+    assert shipped.check(owner, code).json()["valid"] is True
 
     calls = Counter(entry["person"] for entry in shipped.phones.ledger())
     assert calls[ASHA.removeprefix("+")] <= 3
@@ -136,9 +138,9 @@ def refused(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         "OTPVOICE_LIMITS_ATTEMPTS_PER_VERIFICATION": str(ATTEMPTS),
         "OTPVOICE_SERVER_WORKERS": "2",
     }
-    with service_running(environ, tmp_path_factory.mktemp("refused"), **changes) as stack:
+    with running_service(environ, tmp_path_factory.mktemp("refused"), **changes) as stack:
         body = json.dumps({"message": "The bridge field is invalid."})
-        stack.service.phones.behave(ASHA, "reply", status=422, body=body)
+        stack.service.phones.set_behaviour(ASHA, "reply", status=422, body=body)
         yield stack
 
 
@@ -146,9 +148,10 @@ def test_loop_of_call_requests_makes_few_provider_requests(refused: Stack) -> No
     """Twenty tokens ask for calls all the time. The gap lets one attempt of both routes through."""
     service = refused.service
     begun = [
-        service.asks(ASHA, reference=f"session {n}", ttl=600, ip=address(n)) for n in range(TOKENS)
+        service.create(ASHA, reference=f"session {n}", ttl=600, ip=address(n))
+        for n in range(TOKENS)
     ]
-    until(lambda: len(service.phones.ledger()) >= 2, "both routes to refuse")
+    wait_until(lambda: len(service.phones.ledger()) >= 2, "both routes to refuse")
     answers: Counter[tuple[int, str]] = Counter()
 
     def asks(n: int) -> None:
@@ -159,7 +162,7 @@ def test_loop_of_call_requests_makes_few_provider_requests(refused: Stack) -> No
 
     with connect(refused.variables["OTPVOICE_REDIS_URL"]) as redis:
         redis.config_resetstat()
-        with crowd(asks, threads=8):
+        with concurrently(asks, threads=8):
             time.sleep(LOOP)  # as long as the loop lasts
         stats = redis.info("commandstats")["cmdstat_fcall"]
     requests_made = Counter(entry["person"] for entry in service.phones.ledger())

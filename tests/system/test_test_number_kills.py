@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from system.bench import bench
+from system.dialer_faults import dialer_fault_bench
 
 TESTER = "+919999900001"
 
@@ -17,11 +17,13 @@ def test_a_dialer_that_dies_with_it(
     environ: dict[str, str], redis: Redis, tmp_path: Path, moment: str, left: str
 ) -> None:
     """Another one answers what it left, once; and still nobody rang."""
-    with bench(environ | {"OTPVOICE_TEST_NUMBERS": f"{TESTER}=123456"}, redis, tmp_path) as site:
+    with dialer_fault_bench(
+        environ | {"OTPVOICE_TEST_NUMBERS": f"{TESTER}=123456"}, redis, tmp_path
+    ) as site:
         dialer = site.faulty_dialer(moment, 1, "SIGKILL")
-        site.asks(TESTER)
-        assert dialer.ended() == -signal.SIGKILL
+        site.create(TESTER)
+        assert dialer.wait() == -signal.SIGKILL
         assert [call["status"] for call in site.calls()[TESTER]] == [left]
-        site.heals()
+        site.recover()
         assert [call["status"] for call in site.calls()[TESTER]] == ["answered"]
         assert site.phones.ledger() == []

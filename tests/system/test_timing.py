@@ -25,9 +25,9 @@ from typing import Any, Self
 
 import pytest
 from redis import Redis
-from system.apis import NOBODY_DIALS, Api, api_running
-from system.crowd import number_of
-from world import BANK_KEY, LOGIN_KEY
+from support.service import BANK_KEY, LOGIN_KEY
+from system.api_processes import CALL_DELAY_S, ApiProcess, running_api
+from system.concurrency import nth_number
 
 TIMINGS = int(os.environ.get("OTPVOICE_TEST_TIMINGS", "250"))
 BOUND = 2000 / math.sqrt(TIMINGS)
@@ -49,7 +49,7 @@ Pair = tuple[bytes, bytes]
 class Line:
     """One kept connection, with as little between us and the bytes as can be."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ApiProcess) -> None:
         self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -141,15 +141,15 @@ def look_the_same(line: Line, pairs: Iterator[Pair], status: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """One worker, so that a request meets the same process whichever kind it is."""
     folder = tmp_path_factory.mktemp("timing")
-    with api_running(environ, folder, OTPVOICE_VERIFICATION_MAX_CHECKS="10") as running:
+    with running_api(environ, folder, OTPVOICE_VERIFICATION_MAX_CHECKS="10") as running:
         yield running
 
 
 @pytest.fixture
-def line(api: Api, redis: Redis) -> Iterator[Line]:
+def line(api: ApiProcess, redis: Redis) -> Iterator[Line]:
     """A connection to it, and an emptied store."""
     assert redis.dbsize() == 0
     with Line(api) as connected:
@@ -158,7 +158,7 @@ def line(api: Api, redis: Redis) -> Iterator[Line]:
 
 def begins(line: Line, n: int, key: str = LOGIN_KEY) -> str:
     """The id of a verification with the code 123456."""
-    members = {"to": number_of(n), "code": "123456", "call_after": NOBODY_DIALS}
+    members = {"to": nth_number(n), "code": "123456", "call_after": CALL_DELAY_S}
     _, status, body = line.asks(request("POST", "", key, **members))
     assert status == 201, body
     created: str = json.loads(body)["id"]
@@ -211,6 +211,6 @@ def test_every_key_is_compared(environ: dict[str, str], tmp_path: Path) -> None:
     variable = "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"
     others = {name: value for name, value in environ.items() if name != variable}
     changes = {f"{variable}_FILE": str(hashes)}
-    with api_running(others, tmp_path, **changes) as api, Line(api) as line:
+    with running_api(others, tmp_path, **changes) as api, Line(api) as line:
         pair = request("GET", f"/{UNKNOWN}", keys[0]), request("GET", f"/{UNKNOWN}", keys[-1])
         look_the_same(line, itertools.repeat(pair), 404)

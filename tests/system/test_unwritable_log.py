@@ -17,8 +17,8 @@ from http.client import HTTPConnection
 
 import pytest
 import requests
-from system.processes import free_port, is_ready, sandbox_config, until
-from world import LOGIN_KEY, WIDE_LIMITS, Phones
+from support.processes import free_port, is_ready, sandbox_config, wait_until
+from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
 
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.store.url import connect
@@ -115,7 +115,7 @@ class Served:
 
     url: str
     process: subprocess.Popen[bytes]
-    phones: Phones
+    phones: SandboxPhones
     log: Log
     dialer_metrics: str
 
@@ -152,8 +152,8 @@ def serving(environ: Mapping[str, str], log: Log) -> Iterator[Served]:
             "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
         }
         process = exits.enter_context(run(["serve"], variables, log))
-        until(lambda: is_ready(f"http://{url}"), "the service to start", 60)
-        yield Served(f"http://{url}", process, Phones(sandbox.url), log, f"http://{metrics}")
+        wait_until(lambda: is_ready(f"http://{url}"), "the service to start", 60)
+        yield Served(f"http://{url}", process, SandboxPhones(sandbox.url), log, f"http://{metrics}")
 
 
 @pytest.mark.parametrize("place", UNWRITABLE)
@@ -164,10 +164,10 @@ def test_serve_with_unwritable_log_answers_and_dials_every_create(
     with closing(UNWRITABLE[place]()) as log, serving(environ, log) as served:
         assert [served.create(number).status_code for number in NUMBERS] == [201] * len(NUMBERS)
         for number in NUMBERS:
-            until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
+            wait_until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
         if "sleeps" not in place:  # there it takes more lines than these
-            until(lambda: served.dropped() > 0, "the API to count")
-            until(lambda: served.dropped(served.dialer_metrics) > 0, "the dialer to count")
+            wait_until(lambda: served.dropped() > 0, "the API to count")
+            wait_until(lambda: served.dropped(served.dialer_metrics) > 0, "the dialer to count")
         served.process.terminate()
         assert served.process.wait(40) == 0
 
@@ -179,8 +179,8 @@ def test_serve_whose_log_reader_goes_away_goes_on(environ: dict[str, str]) -> No
         log.loses_its_reader()
         for number in NUMBERS:
             assert served.create(number).status_code == 201
-            until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
-        until(lambda: served.dropped() > 0, "the API to count")
+            wait_until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
+        wait_until(lambda: served.dropped() > 0, "the API to count")
         served.process.terminate()
         assert served.process.wait(40) == 0
 
@@ -204,7 +204,7 @@ def test_api_reports_lost_lines_when_the_log_is_writable_again(environ: dict[str
         "OTPVOICE_SERVER_WORKERS": "1",
     }
     with closing(pipe()) as log, run(["api"], variables, log) as process:
-        until(lambda: _listens(port), "the API to start")
+        wait_until(lambda: _listens(port), "the API to start")
         before = log.read()
         with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
             for _ in range(many):
@@ -233,7 +233,7 @@ def test_sandbox_with_unwritable_log_serves_and_ends_well(environ: dict[str, str
             closing(UNWRITABLE[place]()) as log,
             run(["sandbox", "--port", str(port)], environ, log) as process,
         ):
-            until(lambda port=port: _listens(port), "the sandbox to start")  # type: ignore[misc]
+            wait_until(lambda port=port: _listens(port), "the sandbox to start")  # type: ignore[misc]
             for _ in range(50):
                 assert requests.get(f"http://127.0.0.1:{port}/ledger", timeout=5).ok
             process.terminate()

@@ -1,0 +1,129 @@
+"""How fast the API answers, beside an empty route and beside a route of one round trip.
+
+In each round all of them in turn, the same number of requests, so that whatever else the machine
+does is in all of them. A ratio is that of the rates within one round; the CPU is the server's own.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+import http_load
+from report import Budget, Measurement, Section, at_least
+from run_sizes import Sizes
+from stack import API_KEY, ServerProcess, Stack, number
+
+_ID: Final = re.compile(rb"vrf_[0-9a-f]{32}")
+_CREATES: Final = "/v1/verifications"
+_BUDGETS: Final[dict[str, tuple[Budget, Budget]]] = {
+    "create": (at_least(0.30), at_least(0.50)),
+    "wrong check": (at_least(0.40), at_least(0.65)),
+    "right check": (at_least(0.40), at_least(0.65)),
+}
+"""Beside the empty route and beside one PING."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one kind of request in one round."""
+
+    rate: float
+    """Answers a second."""
+    cpu: float
+    """Microseconds of the server's CPU for each."""
+
+
+Round = dict[str, Cost]
+
+
+def measure(sizes: Sizes) -> list[Section]:
+    """Create, get and checks, beside what they are compared with."""
+    with Stack() as stack, stack.server("empty") as empty, stack.server("api") as api:
+        told = [_round(stack, empty, api, sizes.requests) for _ in range(sizes.rounds + 1)]
+    rounds = told[1:]  # the first one warms up
+    figures = []
+    for kind in rounds[0]:
+        figures += [
+            Measurement(kind, median(each[kind].rate for each in rounds), "/s"),
+            Measurement(f"{kind}, CPU", median(each[kind].cpu for each in rounds), "µs"),
+        ]
+    ratios = []
+    for kind, (of_empty, of_ping) in _BUDGETS.items():
+        for base, budget in (("empty", of_empty), ("ping", of_ping)):
+            rates = [each[kind].rate / each[base].rate for each in rounds]
+            cpus = [each[base].cpu / each[kind].cpu for each in rounds]
+            ratios += [
+                Measurement(f"{kind} / {base}", median(rates), "×", budget),
+                Measurement(f"{kind} / {base}, by CPU", median(cpus), "×", budget),
+            ]
+    return [Section("What the API answers", figures), Section("Beside its bases", ratios)]
+
+
+def append_only(sizes: Sizes) -> list[Section]:
+    """What it costs that the store writes each change to the disk before it answers."""
+    with ExitStack() as exits:
+        stacks = [exits.enter_context(Stack(append)) for append in ("no", "yes")]
+        apis = [exits.enter_context(stack.server("api")) for stack in stacks]
+        rounds = [
+            [_creates_and_checks(*pair, sizes.requests) for pair in zip(stacks, apis, strict=True)]
+            for _ in range(sizes.rounds + 1)
+        ][1:]
+    figures = []
+    for kind in ("create", "right check"):
+        without, with_ = ([each[n][kind].rate for each in rounds] for n in (0, 1))
+        ratios = [slow / fast for fast, slow in zip(without, with_, strict=True)]
+        figures += [
+            Measurement(f"{kind}, AOF off", median(without), "/s"),
+            Measurement(f"{kind}, AOF always", median(with_), "/s"),
+            Measurement(f"{kind}, always / off", median(ratios), "×"),
+        ]
+    return [Section("What AOF always costs, eight clients at a time", figures)]
+
+
+def _round(stack: Stack, empty: ServerProcess, api: ServerProcess, requests: int) -> Round:
+    bases = {
+        "empty": _cost(empty, [http_load.request("GET", "/")] * requests)[0],
+        "ping": _cost(api, [http_load.request("GET", "/ping")] * requests)[0],
+    }
+    return bases | _creates_and_checks(stack, api, requests)
+
+
+def _creates_and_checks(stack: Stack, api: ServerProcess, requests: int) -> Round:
+    stack.reset()
+    costs = {}
+    costs["create"], bodies = _cost(api, [_create(number(n)) for n in range(requests)])
+    begun = [found[0].decode() for body in bodies if (found := _ID.search(body))]
+    gets = [http_load.request("GET", f"{_CREATES}/{each}", key=API_KEY) for each in begun]
+    costs["get"] = _cost(api, gets)[0]
+    codes = stack.codes(begun)
+    wrong = [_check(each, _other(code)) for each, code in zip(begun, codes, strict=True)]
+    costs["wrong check"] = _cost(api, wrong)[0]
+    right = [_check(each, code) for each, code in zip(begun, codes, strict=True)]
+    costs["right check"] = _cost(api, right)[0]
+    return costs
+
+
+def _cost(served: ServerProcess, asked: Sequence[bytes]) -> tuple[Cost, Sequence[bytes]]:
+    cpu = served.cpu_seconds()
+    answers = http_load.send_all(served.port, asked)
+    spent = (served.cpu_seconds() - cpu) / len(asked) * 1e6
+    return Cost(len(asked) / answers.seconds, spent), answers.bodies
+
+
+def _create(to: str) -> bytes:
+    # With a code of its own it is checked before a call was sent.
+    body = json.dumps({"to": to, "reference": f"login {to[-6:]}", "code": "471102"}).encode()
+    return http_load.request("POST", _CREATES, body, API_KEY)
+
+
+def _check(verification_id: str, code: str) -> bytes:
+    body = json.dumps({"code": code}).encode()
+    return http_load.request("POST", f"{_CREATES}/{verification_id}/checks", body, API_KEY)
+
+
+def _other(code: str) -> str:
+    return code[:-1] + ("1" if code[-1] == "0" else "0")

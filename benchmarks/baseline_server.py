@@ -1,0 +1,58 @@
+"""Servers to compare the API with: ``python baseline_server.py empty`` or ``... api``.
+
+Both under the service's own gunicorn settings. ``empty`` is a Flask application with one route that
+does nothing; ``api`` is the service with one route more, ``/ping``, that asks the store one PING.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+from flask import Flask, Response
+
+from otpvoice.api.responses import json_answer
+from otpvoice.app import STORE, create_app, queue_rules
+from otpvoice.bootstrap import load_and_log
+from otpvoice.cli.gunicorn import Gunicorn
+from otpvoice.settings import Settings
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
+
+
+def create_empty_app(settings: Settings) -> Flask:
+    """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
+    app = Flask("empty", static_folder=None)
+    keep, rules = settings.verification.retention * 1000, queue_rules(settings)
+    app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), keep=keep, rules=rules)
+    app.get("/")(lambda: "ok")
+    return app
+
+
+def create_api_app(settings: Settings) -> Flask:
+    """The service, and a route that does nothing but one round trip."""
+    app, redis = create_app(settings), connect(settings.redis.url)
+
+    @app.get("/ping")
+    def ping() -> Response:
+        return json_answer({"pong": redis.ping()})
+
+    return app
+
+
+class BenchmarkServer(Gunicorn):
+    """The service's server, with another application in it."""
+
+    def __init__(self, settings: Settings, make: Callable[[Settings], Flask]) -> None:
+        self._make = make
+        self._settings_of_app = settings
+        super().__init__(settings)
+
+    def load(self) -> Flask:
+        """In each worker, as the service does."""
+        return self._make(self._settings_of_app)
+
+
+if __name__ == "__main__":
+    BenchmarkServer(
+        load_and_log(os.environ), {"empty": create_empty_app, "api": create_api_app}[sys.argv[1]]
+    ).run()

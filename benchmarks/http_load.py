@@ -1,0 +1,100 @@
+"""A client that costs less than what it measures: some connections, always one request on each."""
+
+import selectors
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_HEAD_END: Final = b"\r\n\r\n"
+_SUCCESS, _STORE_UNAVAILABLE = b"HTTP/1.1 2", b"HTTP/1.1 503 "
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What came back."""
+
+    seconds: float
+    """From the first request to the last answer."""
+    bodies: Sequence[bytes]
+    """In the order of the requests."""
+
+
+def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
+    """The bytes of one request on a connection that is kept."""
+    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    head += [f"Authorization: Bearer {key}"] if key else []
+    head += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def send_all(port: int, requests: Sequence[bytes], connections: int = 8) -> Responses:
+    """Asks all, ``connections`` at a time, and what is answered 503 once more.
+
+    Raises:
+        RuntimeError: an answer has another status than these and 2xx.
+    """
+    left = iter(enumerate(requests))
+    with selectors.DefaultSelector() as selector:
+        connected = [_Connection(port, left) for _ in range(min(connections, len(requests)))]
+        began = time.perf_counter()
+        for line in connected:
+            selector.register(line.socket, selectors.EVENT_READ, line)
+            line.send_next()
+        busy = len(connected)
+        while busy:
+            for event, _ in selector.select():
+                if not event.data.hear():
+                    selector.unregister(event.fileobj)
+                    busy -= 1
+        seconds = time.perf_counter() - began
+    bodies = {number: body for line in connected for number, body in line.bodies}
+    for line in connected:
+        line.socket.close()
+    return Responses(seconds, [bodies[number] for number in range(len(requests))])
+
+
+class _Connection:
+    """One connection: asks, hears the whole answer, asks the next."""
+
+    def __init__(self, port: int, left: Iterator[tuple[int, bytes]]) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.bodies: list[tuple[int, bytes]] = []
+        self._left = left
+        self._number, self._request = -1, b""
+        self._received = b""
+
+    def send_next(self) -> bool:
+        """Sends the next request; False when none is left."""
+        following = next(self._left, None)
+        if following is None:
+            return False
+        self._number, self._request = following
+        self.socket.sendall(self._request)
+        return True
+
+    def receive(self) -> bool:
+        """Takes what has come; False when this was the last answer."""
+        came = self.socket.recv(65536)
+        if not came:
+            raise RuntimeError("the server hung up")
+        self._received += came
+        head, _, body = self._received.partition(_HEAD_END)
+        if len(body) < _length(head):
+            return True
+        heard, self._received = self._received, b""
+        if heard.startswith(_STORE_UNAVAILABLE):  # other work kept it from answering in time
+            self.socket.sendall(self._request)
+            return True
+        if not heard.startswith(_SUCCESS):
+            raise RuntimeError(heard.decode(errors="replace"))
+        self.bodies.append((self._number, body))
+        return self.send_next()
+
+
+def _length(head: bytes) -> int:
+    """Of the body; one that has not begun is longer than nothing."""
+    at = head.lower().find(b"content-length:")
+    return int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 1

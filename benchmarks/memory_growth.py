@@ -1,0 +1,184 @@
+"""Does anything become slower the more verifications are pending, and how much memory is it?
+
+For each number of pending verifications there is a store of its own, so that they can take turns.
+They are filled by the real rules; told is what each rule costs the server in CPU.
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from statistics import median
+from typing import Any, Final
+
+from load_users import CLIENT, CODE, new_verification
+from report import Measurement, Section, at_most
+from run_sizes import Sizes
+from stack import RING, rules, store_server, wait_until
+
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.models import CallResult, Claim, Report
+from otpvoice.store.redis_store import RedisStore
+
+_WRONG: Final = "654321"
+_HOUR, _DAY = 3_600_000, 86_400_000
+_FILLERS: Final = 4
+_MOST: Final = 10**9
+_BATCH: Final = 1_000
+_OF_A_ROUND: Final = 200
+"""Verifications that come and go beside those that stay."""
+_MEMORY_OF: Final = 10_000
+_PLACED: Final = CallResult(CallStatus.PLACED)
+
+
+class StoreUnderLoad:
+    """A store, and who asks and dials there."""
+
+    def __init__(self, program: str, exits: ExitStack) -> None:
+        self._redis = exits.enter_context(store_server(program))
+        self._store = RedisStore(self._redis, keep=7 * _DAY, rules=rules())
+        self._store.sweep("nobody")
+        self._empty = self._info("memory")["used_memory"]
+        self._born = 0
+
+    def fill(self, many: int) -> None:
+        """So many more are pending, their calls due in an hour."""
+        with ThreadPoolExecutor(_FILLERS) as pool:
+            for first in range(0, many, _BATCH):
+                self._store.sweep("nobody")  # somebody must be heard of
+                born = range(self._born, self._born + min(_BATCH, many - first))
+                answers = pool.map(lambda n: self._store.create(new_verification(n, _HOUR)), born)
+                assert {answer.outcome for answer in answers} == {"created"}
+                self._born += len(born)
+
+    def dial(self, many: int) -> None:
+        """The hour is over, and so many calls are placed."""
+        self._store.clock_offset = _HOUR
+        for _ in range(many):
+            claim = self._claim()
+            self._mark(claim)
+            self._store.record(claim, _PLACED)
+
+    def bytes_each(self) -> float:
+        """Of memory for each verification so far, with all that stands for it."""
+        return float((self._info("memory")["used_memory"] - self._empty) / self._born)
+
+    def written_each(self) -> float:
+        """Bytes that the AOF grows by for each verification that comes and goes."""
+        self._redis.config_set("appendonly", "yes")
+        wait_until(lambda: not self._info("persistence")["aof_rewrite_in_progress"], "the AOF")
+        before = self._info("persistence")["aof_current_size"]
+        self.costs()
+        return float(self._info("persistence")["aof_current_size"] - before) / _OF_A_ROUND
+
+    def costs(self) -> dict[str, float]:
+        """Microseconds of CPU for each step of verifications that come and go."""
+        new = [new_verification(self._born + n, 0) for n in range(_OF_A_ROUND)]
+        self._born += len(new)
+        store, spent = self._store, {}
+        store.sweep("nobody")
+        spent["create"], answers = self._cost(store.create, new)
+        assert {answer.outcome for answer in answers} == {"created"}, answers[0].outcome
+        spent["get"], _ = self._cost(lambda each: store.get(each.id, CLIENT), new)
+        spent["claim"], claims = self._cost(lambda _: self._claim(), new)
+        spent["mark"], _ = self._cost(self._mark, claims)
+        spent["record"], _ = self._cost(lambda claim: store.record(claim, _PLACED), claims)
+        spent["wrong check"], _ = self._cost(lambda each: self._check(each.id, _WRONG), new)
+        spent["callback"], _ = self._cost(
+            lambda claim: store.settle(_answered_report(claim)), claims
+        )
+        spent["right check"], _ = self._cost(lambda each: self._check(each.id, CODE), new)
+        return spent
+
+    def _cost(self, step: Callable[[Any], Any], items: Iterable[Any]) -> tuple[float, list[Any]]:
+        began = self._cpu()
+        results = [step(item) for item in items]
+        return (self._cpu() - began) / len(results) * 1e6, results
+
+    def _claim(self) -> Claim:
+        claim = self._store.claim(_MOST)
+        assert isinstance(claim, Claim)
+        return claim
+
+    def _mark(self, claim: Claim) -> None:
+        assert self._store.mark(claim, 165_000, [60_000, 60_000, 300_000], 5)
+
+    def _check(self, verification_id: str, code: str) -> None:
+        digests = RING.digests("check", verification_id, code)
+        answer = self._store.check(verification_id, CLIENT, len(code), digests)
+        assert answer.outcome == ("right" if code == CODE else "wrong")
+
+    def _cpu(self) -> float:
+        cpu = self._info("cpu")
+        return float(cpu["used_cpu_user_main_thread"] + cpu["used_cpu_sys_main_thread"])
+
+    def _info(self, section: str) -> dict[str, Any]:
+        return dict(self._redis.info(section))
+
+
+def measure(sizes: Sizes) -> list[Section]:
+    """What each rule costs among few and among many, and memory on each kind of server."""
+    with ExitStack() as exits:
+        crowds = {many: StoreUnderLoad("valkey", exits) for many in sizes.pending}
+        for many, crowd in crowds.items():
+            crowd.fill(many)
+        memory = {many: crowd.bytes_each() for many, crowd in crowds.items()}
+        rounds = [
+            {many: crowd.costs() for many, crowd in crowds.items()} for _ in range(sizes.rounds)
+        ]
+    costs: dict[str, dict[int, float]] = defaultdict(dict)
+    for many in sizes.pending:
+        for step in rounds[0][many]:
+            costs[step][many] = median(each[many][step] for each in rounds)
+    few, most = min(sizes.pending), max(sizes.pending)
+    figures = [
+        Measurement(f"{step}, {many:,} pending", cost, "µs")
+        for step, by_many in costs.items()
+        for many, cost in by_many.items()
+    ]
+    whole = sum(by_many[most] for by_many in costs.values()) / sum(
+        by_many[few] for by_many in costs.values()
+    )
+    figures.append(Measurement(f"all steps, {most:,} / {few:,}", whole, "×"))
+    stored = [Measurement(f"at {many:,}, queued", each, "bytes") for many, each in memory.items()]
+    return [
+        Section("CPU of the store for each step", figures),
+        Section("Memory of a pending verification", [*stored, *_memory(min(_MEMORY_OF, most))]),
+        Section("Disk", [_disk()]),
+    ]
+
+
+def _memory(many: int) -> list[Measurement]:
+    """Queued and placed, on Valkey and on the system's Redis."""
+    figures = []
+    for program in ("valkey", *(["redis-server"] if shutil.which("redis-server") else [])):
+        with ExitStack() as exits:
+            crowd = StoreUnderLoad(program, exits)
+            crowd.fill(many)
+            budget = at_most(1536)
+            figures.append(Measurement(f"{program}, queued", crowd.bytes_each(), "bytes", budget))
+            crowd.dial(many)
+            figures.append(Measurement(f"{program}, placed", crowd.bytes_each(), "bytes", budget))
+    return figures
+
+
+def _disk() -> Measurement:
+    with ExitStack() as exits:
+        written = StoreUnderLoad("valkey", exits).written_each()
+    return Measurement("AOF of a verification's whole life", written, "bytes")
+
+
+def _answered_report(claim: Claim) -> Report:
+    return Report(
+        fingerprint=claim.call_id,
+        call_id=claim.call_id,
+        provider_ids=(),
+        lines=(),
+        route=claim.route,
+        started_at=None,
+        status=CallStatus.ANSWERED,
+        reason=None,
+        raw="ANSWER",
+        duration=20,
+    )

@@ -1,0 +1,60 @@
+"""A provider that takes every call after a set time: ``python slow_provider.py PORT SECONDS``.
+
+As small as can be, in a process of its own, so that what is measured is the dialer. It answers as
+in docs/provider.md, section 2, never calls back, and tells when each call was asked for:
+``GET /arrivals`` → ``{"919876543210": <seconds of the monotonic clock>}``; ``GET /count`` → how
+many there are.
+"""
+
+import asyncio
+import json
+import re
+import sys
+import time
+from contextlib import suppress
+
+_LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
+
+
+class SlowProvider:
+    """Answers each request for a call ``seconds`` after it came."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._arrivals: dict[str, float] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, to its end."""
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                answer = json.dumps(await self._answer(head, body)).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+                writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(answer), answer))
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, head: bytes, body: bytes) -> object:
+        now = time.monotonic()
+        if head.startswith(b"GET /arrivals"):
+            return self._arrivals
+        if head.startswith(b"GET /count"):
+            return len(self._arrivals)
+        person = json.loads(body)["to"]
+        self._arrivals[person] = now
+        await asyncio.sleep(self._seconds)
+        call = {"id": f"call-to-{person}", "mobile": person, "charges": "0.5000"}
+        return {"status": 200, "message": "1 numbers accepted for delivery.", "data": [call]}
+
+
+async def main(port: int, seconds: float) -> None:
+    """Serves until it is terminated."""
+    serve = SlowProvider(seconds).serve
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))

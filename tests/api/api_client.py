@@ -1,0 +1,186 @@
+"""The words of these tests: the door as a client meets it, and a dialer moved by hand."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Flask
+from flask.testing import FlaskClient
+from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY, WEBHOOK_SECRET
+from werkzeug.test import TestResponse
+
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.service import decrypt_number, decrypt_speech
+from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.settings import Settings, load
+from otpvoice.store.models import CallResult, Claim
+from otpvoice.store.redis_store import RedisStore
+
+VERIFICATIONS: Final = "/v1/verifications"
+WEBHOOK: Final = "/webhooks/mobtexting"
+UNKNOWN: Final = "vrf_" + "0" * 32
+"""The id of no verification."""
+JSON: Final = "application/json"
+PROBLEM_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
+EVIDENCE: Final = frozenset({"errors", "limit", "retry_after", "verification"})
+
+
+def settings_with(environ: Mapping[str, str], **changes: str | None) -> Settings:
+    """The settings of the tests with other fields, named as in ``limits_regions="US"``.
+
+    A field that is None is not set at all.
+    """
+    given = {**environ, **{f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}}
+    return load({name: value for name, value in given.items() if value is not None}).settings
+
+
+def bearer(credential: str) -> dict[str, str]:
+    """The header that carries a credential."""
+    return {"Authorization": f"Bearer {credential}"}
+
+
+def assert_problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
+    """The problem document, once everything that each of them must have was found in it."""
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == "application/problem+json"
+    body: dict[str, Any] = answer.get_json()
+    assert body.keys() >= PROBLEM_MEMBERS
+    assert body.keys() - PROBLEM_MEMBERS <= EVIDENCE
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["type"] == f"/docs/errors#{code}"
+    assert body["instance"] == f"urn:request:{answer.headers['Request-Id']}"
+    assert all(isinstance(body[text], str) and body[text] for text in ("title", "detail"))
+    assert ("retry_after" in body) == (status in {429, 503})
+    retry_after = answer.headers.get("Retry-After")
+    assert retry_after == (str(body["retry_after"]) if status in {429, 503} else None)
+    assert (answer.headers.get("WWW-Authenticate") == "Bearer") == (status == 401)
+    assert ("Allow" in answer.headers) == (status == 405)
+    return body
+
+
+def pointers(body: dict[str, Any]) -> list[str]:
+    """Which members of the request are at fault."""
+    assert all(isinstance(fault["detail"], str) and fault["detail"] for fault in body["errors"])
+    return [fault["pointer"] for fault in body["errors"]]
+
+
+class ApiClient:
+    """The API in this process, as the holder of one API key meets it."""
+
+    def __init__(self, app: Flask, store: RedisStore, key: str = LOGIN_KEY) -> None:
+        self.app = app
+        self.store = store
+        self.client: FlaskClient = app.test_client()
+        self._key = key
+
+    def as_bank(self) -> "ApiClient":
+        """The same door for another client."""
+        return ApiClient(self.app, self.store, BANK_KEY)
+
+    def post(self, path: str, body: Any = None) -> TestResponse:
+        """A POST with the API key; no ``body``, no bytes."""
+        sent = {} if body is None else {"json": body}
+        return self.client.post(path, headers=bearer(self._key), **sent)
+
+    def post_raw(
+        self, path: str, raw: bytes, content_type: str | None = JSON, **headers: str
+    ) -> TestResponse:
+        """A POST of these very bytes; headers are named as in ``content_encoding="gzip"``."""
+        further = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post(
+            path, data=raw, content_type=content_type, headers=bearer(self._key) | further
+        )
+
+    def get(self, path: str) -> TestResponse:
+        """A GET with the API key."""
+        return self.client.get(path, headers=bearer(self._key))
+
+    def create_response(self, to: Any = ASHA, **members: Any) -> TestResponse:
+        """The answer to a create."""
+        return self.post(VERIFICATIONS, {"to": to, **members})
+
+    def create(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
+        """A new verification."""
+        return self._body(self.create_response(to, **members), 201)
+
+    def create_again(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
+        """The verification that is already under way."""
+        return self._body(self.create_response(to, **members), 200)
+
+    def get_verification(self, verification: dict[str, Any]) -> dict[str, Any]:
+        """The verification as it stands."""
+        return self._body(self.get(f"{VERIFICATIONS}/{verification['id']}"), 200)
+
+    def act(self, verification: dict[str, Any], step: str, body: Any = None) -> TestResponse:
+        """One of ``checks``, ``calls``, ``cancel``, ``approve``."""
+        return self.post(f"{VERIFICATIONS}/{verification['id']}/{step}", body)
+
+    def check(self, verification: dict[str, Any], code: Any) -> TestResponse:
+        """One code handed in."""
+        return self.act(verification, "checks", {"code": code})
+
+    def send_callback(self, **members: Any) -> TestResponse:
+        """The provider's callback, with the webhook's secret."""
+        return self.client.post(WEBHOOK, json=members, headers=bearer(WEBHOOK_SECRET))
+
+    def advance_time(self, seconds: float) -> None:
+        """Moves the clock; the dialer goes on living."""
+        if seconds < 0:
+            self.forget_clock()
+        self.store.clock_offset += int(seconds * 1000)
+        self.store.sweep("a dialer")
+
+    def forget_clock(self) -> None:
+        """Let the clock be set back: the rules remember the highest time that they saw."""
+        self.store.redis.delete("{otpvoice}:clock")
+
+    def _body(self, answer: TestResponse, status: int) -> dict[str, Any]:
+        assert answer.status_code == status, answer.text
+        shown: dict[str, Any] = answer.get_json()
+        return shown
+
+
+class ManualDialer:
+    """A dialer whose steps are taken one by one."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self._store = store
+        self._ring = KeyRing([base64.b64decode(RING_KEY)])
+
+    def claim(self) -> Claim:
+        """The call that is due."""
+        claim = self._store.claim(200)
+        assert isinstance(claim, Claim), f"nothing is due, look again in {claim} ms"
+        return claim
+
+    def has_nothing_due(self) -> bool:
+        """Whether no call is due."""
+        return not isinstance(self._store.claim(200), Claim)
+
+    def send(self) -> Claim:
+        """Claims a call and marks it: from now on it may ring."""
+        claim = self.claim()
+        assert self._store.mark(claim, 165_000, [60_000, 60_000, 300_000])
+        return claim
+
+    def place(self, provider_id: str | None = None) -> Claim:
+        """Sends a call that the provider accepts."""
+        claim = self.send()
+        self.record(claim, CallStatus.PLACED, provider_id=provider_id)
+        return claim
+
+    def record(
+        self,
+        claim: Claim,
+        status: CallStatus,
+        reason: CallReason | None = None,
+        provider_id: str | None = None,
+    ) -> CallStatus | None:
+        """Writes down what became of a call that was sent."""
+        result = CallResult(status, reason, provider_id=provider_id)
+        return self._store.record(claim, result).status
+
+    def decrypt(self, claim: Claim) -> tuple[str, str, str]:
+        """Number, code and name, as they would go to the provider."""
+        number = decrypt_number(self._ring, claim.verification_id, claim.encrypted_number)
+        return (number, *decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech))

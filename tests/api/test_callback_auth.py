@@ -1,0 +1,259 @@
+"""Who may tell us of a call, and what nobody can do to us by telling."""
+
+import json
+from typing import Any
+
+import pytest
+from api.api_client import WEBHOOK, ApiClient, ManualDialer, assert_problem, bearer, settings_with
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.service import LOGIN_KEY, PATH_TOKEN, PROVIDER_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
+
+from otpvoice.app import create_app
+from otpvoice.store.redis_store import RedisStore
+
+MESSAGES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["ANSWER", "BUSY", "C2C", "OBD", "+919876543210", "918068280000"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+MEMBERS = ("id", "mid", "callId", "status", "status1", "source", "bridge", "from", "to")
+FUZZ = settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+@pytest.mark.parametrize(
+    ("path", "authorization"),
+    [
+        ("", None),
+        ("", ""),
+        ("", "Bearer "),
+        ("", "Bearer wrong"),
+        ("", f"Bearer {WEBHOOK_SECRET}x"),
+        ("", f"Bearer {WEBHOOK_SECRET[:-1]}"),
+        ("", f"Basic {WEBHOOK_SECRET}"),
+        ("", WEBHOOK_SECRET),
+        ("", f"Bearer {PATH_TOKEN}"),
+        ("", f"Bearer {LOGIN_KEY}"),
+        ("", f"Bearer {PROVIDER_TOKEN}"),
+        ("", f"Bearer {VALIDATION_KEY}"),
+        ("", "Bearer \xff\xfe"),
+        ("/wrong", None),
+        (f"/{PATH_TOKEN}x", None),
+        (f"/{PATH_TOKEN.upper()}", None),
+        (f"/{WEBHOOK_SECRET}", None),
+        ("/%00", None),
+        ("/%ff", None),
+        ("/हि", "Bearer wrong"),
+    ],
+)
+def test_without_a_known_secret_nothing_is_believed(
+    api: ApiClient, dialer: ManualDialer, method: str, path: str, authorization: str | None
+) -> None:
+    """401, nothing changes, and the same message is still news when it comes with the secret."""
+    began = api.create()
+    claim = dialer.place()
+    raw = json.dumps({"id": claim.call_id, "status": "BUSY"})
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=raw)
+    assert_problem(answer, 401, "unauthorized")
+    assert api.get_verification(began)["calls"][0]["status"] == "placed"
+    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert answer.status_code == 200
+    assert api.get_verification(began)["calls"][0]["status"] == "busy"
+
+
+def test_without_a_secret_set_every_callback_is_refused(
+    environ: dict[str, str], store: RedisStore
+) -> None:
+    """Empty secrets never match, neither the header's nor the address's nor the challenge's."""
+    bare = settings_with(
+        environ,
+        provider_webhook_secret=None,
+        provider_webhook_path_token=None,
+        provider_validation_key=None,
+    )
+    client = create_app(bare, store).test_client()
+    challenge = {"validation_key": "", "challenge": "a234qwe"}
+    for credential in ("", "Bearer", "Bearer ", f"Bearer {WEBHOOK_SECRET}"):
+        headers = {"Authorization": credential}
+        for body in ({"id": "x", "status": "BUSY"}, challenge):
+            assert_problem(client.post(WEBHOOK, json=body, headers=headers), 401, "unauthorized")
+    assert_problem(client.post(f"{WEBHOOK}/{PATH_TOKEN}", json={"id": "x"}), 401, "unauthorized")
+
+
+def test_secrets_can_be_changed_without_a_pause(environ: dict[str, str], store: RedisStore) -> None:
+    """Of several secrets each is taken."""
+    several = settings_with(
+        environ,
+        provider_webhook_secret=f"new-secret,{WEBHOOK_SECRET}",
+        provider_webhook_path_token=f"{PATH_TOKEN},new-{PATH_TOKEN}",
+    )
+    client = create_app(several, store).test_client()
+    for secret in ("new-secret", WEBHOOK_SECRET):
+        answer = client.post(WEBHOOK, json={"id": "x", "status": "BUSY"}, headers=bearer(secret))
+        assert answer.status_code == 200
+    for token in (PATH_TOKEN, f"new-{PATH_TOKEN}"):
+        assert (
+            client.post(f"{WEBHOOK}/{token}", json={"id": "x", "status": "BUSY"}).status_code == 200
+        )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{}",
+        b"{",
+        b"[]",
+        b'[{"status":"BUSY"}]',
+        b'{"status":"BUSY"}',
+        b'{"status":"BUSY","id":"*","to":"flow:24"}',
+        b'{"event":"voice:message:out","payload":{}}',
+        b"--x\r\nContent-Disposition: form-data; name=id\r\n\r\nx",
+        b"status=BUSY&id=%7B%7Bid%7D%7D",
+        b"null",
+        b"5",
+        b"hello",
+        b"<xml/>",
+        b"\xff\xfe",
+        b'{"status":"\xff"}',
+        b'{"status":"BUSY"} trailing',
+        b'{"status":' + b"[" * 15_000,
+        b'{"a":' * 3_000,
+        b'{"status":' + b"[" * 8_000 + b"]" * 8_000 + b"}",
+    ],
+)
+def test_what_can_not_be_read(api: ApiClient, raw: bytes) -> None:
+    """400 to who has the secret, 401 to everybody else."""
+    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert_problem(answer, 400, "invalid_request")
+    assert_problem(api.client.post(WEBHOOK, data=raw), 401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"callId":"other","status":"BUSY","duration":NaN}',
+        b'{"callId":"other","status":"BUSY","duration":Infinity}',
+        b'{"callId":"other","status":"BUSY","duration":1e400}',
+        b'{"callId":"other","status":"BUSY","duration":' + b"9" * 5000 + b"}",
+        b'{"callId":"other","status":"BUSY","start_at":"9999-99-99 99:99:99"}',
+        b'{"callId":"other","status":"BUSY","start_at":"0001-01-01 00:00:00"}',
+        b'{"callId":"other","status":"BUSY","start_at":"9999-12-31 23:59:59"}',
+        b'{"callId":"other","status":"BUSY","status":"ANSWER"}',
+        b'{"callId":"other","status":"BUSY","id":"\\ud800","mid":"\\u0000"}',
+        b'{"callId":"other","status":"\\ud800\\udfff"}',
+        b'{"callId":"other","status":["ANSWER"],"id":{"a":1},"to":[],"bridge":true}',
+        b'{"callId":"other","status":"BUSY","id":"*","bridge":"*","to":"{otpvoice}:queue"}',
+        b'{"callId":"other","status":"BUSY","x":"' + b"y" * (16 * 1024 - 42) + b'"}',
+        b"callId=other&status=%ff&id=%00",
+        b"callId=other&status=BUSY&" + b"a=1&" * 90,
+    ],
+)
+def test_hostile_and_genuine(api: ApiClient, dialer: ManualDialer, raw: bytes) -> None:
+    """Readable nonsense is received, and nobody's."""
+    began = api.create()
+    dialer.place()
+    before = api.get_verification(began)["version"]
+    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert answer.status_code == 200, answer.text
+    assert api.get_verification(began)["version"] == before
+
+
+def test_a_callback_has_its_bound_too(api: ApiClient) -> None:
+    """More than 16 KiB is 413."""
+    raw = b'{"status":"BUSY"}' + b" " * 16 * 1024
+    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert_problem(answer, 413, "body_too_large")
+
+
+@FUZZ
+@given(
+    body=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace"))
+)
+def test_any_bytes_are_received_or_refused(api: ApiClient, body: bytes) -> None:
+    """200 or 400, never 500."""
+    answer = api.client.post(WEBHOOK, data=body, headers=bearer(WEBHOOK_SECRET))
+    assert answer.status_code in {200, 400}, answer.text
+
+
+@FUZZ
+@given(
+    members=st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=5), MESSAGES, max_size=6)
+)
+def test_any_message_about_a_call_approves_nothing(
+    api: ApiClient, dialer: ManualDialer, members: dict[str, Any]
+) -> None:
+    """200 or 400, and the verification is pending as before, with all its checks."""
+    began = api.create()
+    claim = dialer.place()
+    raw = json.dumps({"id": claim.call_id, **members})
+    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert answer.status_code in {200, 400}, answer.text
+    shown = api.get_verification(began)
+    assert (shown["status"], shown["checks_left"]) == ("pending", 5)
+    api.advance_time(800)
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer wrong", f"Bearer {WEBHOOK_SECRET}"])
+@pytest.mark.parametrize("place", ["body", "query", "both", "form"])
+def test_the_challenge_is_answered_to_the_right_key(
+    api: ApiClient, authorization: str | None, place: str
+) -> None:
+    """It needs no other credential, and the answer is the challenge."""
+    key, challenge = {"validation_key": VALIDATION_KEY}, {"challenge": "a234qwe"}
+    told: dict[str, dict[str, Any]] = {
+        "body": {"json": key | challenge},
+        "query": {"query_string": key | challenge},
+        "both": {"json": key | challenge, "query_string": {"token": VALIDATION_KEY}},
+        "form": {"data": key | challenge},
+    }
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = api.client.post(WEBHOOK, headers=headers, **told[place])
+    assert (answer.status_code, answer.get_json()) == (200, {"challenge": "a234qwe"})
+
+
+@pytest.mark.parametrize(
+    "key", ["", "wrong", VALIDATION_KEY + "x", WEBHOOK_SECRET, None, 5, "\u00ff"]
+)
+@pytest.mark.parametrize("authorization", [None, f"Bearer {WEBHOOK_SECRET}"])
+def test_the_challenge_with_a_wrong_key(
+    api: ApiClient, key: Any, authorization: str | None
+) -> None:
+    """401, and no other secret makes up for it."""
+    headers = {} if authorization is None else {"Authorization": authorization}
+    body = {"validation_key": key, "challenge": "a234qwe"}
+    answer = api.client.post(WEBHOOK, json=body, headers=headers)
+    assert_problem(answer, 401, "unauthorized")
+    assert "a234qwe" not in answer.text
+
+
+@pytest.mark.parametrize("key", ["", VALIDATION_KEY])
+def test_the_challenge_without_a_key_set(
+    environ: dict[str, str], store: RedisStore, key: str
+) -> None:
+    """An unset key is nobody's: 401, the webhook's secret or not."""
+    client = create_app(settings_with(environ, provider_validation_key=None), store).test_client()
+    body = {"validation_key": key, "challenge": "a234qwe"}
+    for headers in ({}, bearer(WEBHOOK_SECRET)):
+        assert_problem(client.post(WEBHOOK, json=body, headers=headers), 401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("challenge", "status"), [("5", 200), ("null", 400), ("[]", 400), ('"\\ud800"', 400)]
+)
+def test_a_challenge_that_is_no_text(api: ApiClient, challenge: str, status: int) -> None:
+    """With the right key it is unreadable: 400; a number is read as text."""
+    raw = f'{{"validation_key": "{VALIDATION_KEY}", "challenge": {challenge}}}'
+    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert answer.status_code == status, answer.text

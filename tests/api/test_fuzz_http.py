@@ -1,0 +1,213 @@
+"""Every door of the API under random and nearly right requests.
+
+Whatever comes, the answer is a documented one and no more is changed than the route may change.
+
+``OTPVOICE_TEST_EXAMPLES`` sets how many requests are tried on each door.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+import pytest
+from api.api_client import UNKNOWN, VERIFICATIONS, WEBHOOK, ApiClient, ManualDialer, assert_problem
+from api.test_safe_headers import USUAL
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+from support.raw_http import CREATE, ServedApi, head, post
+from support.service import ASHA, BANK_KEY, LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRET
+from werkzeug.test import TestResponse
+
+EXAMPLES: Final = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "30"))
+FUZZ = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+CODE = "4711"
+DAY = 90_000
+"""Seconds: a day and some, after which no limit of the day before holds."""
+DOCUMENTED = {200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503}
+BEFORE_THE_API = {414, 431, 501}
+"""Told by the server to what it can not read."""
+ENDING = {"status", "reason", "ended_at", "poll_after", "version", "calls"}
+DOORS: dict[str, tuple[str, set[str]]] = {
+    "create": (VERIFICATIONS, ENDING),
+    "get": (VERIFICATIONS + "/{id}", set()),
+    "checks": (VERIFICATIONS + "/{id}/checks", ENDING | {"checks_left"}),
+    "calls": (VERIFICATIONS + "/{id}/calls", {"version", "calls"}),
+    "cancel": (VERIFICATIONS + "/{id}/cancel", ENDING),
+    "approve": (VERIFICATIONS + "/{id}/approve", ENDING),
+    "webhook": (WEBHOOK, {"version", "calls"}),
+    "webhook by path": (WEBHOOK + "/{token}", {"version", "calls"}),
+    "health": ("/healthz", set()),
+    "ready": ("/readyz", set()),
+    "elsewhere": ("/{id}", set()),
+}
+"""Address, and what an accepted request to it may change of a verification."""
+WRITES = {"POST", "PUT", "GET"}
+
+TEXT = st.text(max_size=12)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+NEARLY = st.fixed_dictionaries(
+    {},
+    optional={
+        "to": st.sampled_from([ASHA, "+919812345678", "9876543210", "+14155552671", ASHA + "x5"]),
+        "code": st.sampled_from([CODE, "0000", "१२३४", "12345678901", 4711, "4711\n"]),
+        "name": st.sampled_from(["Asha", "{otp}", "\u202e", "a" * 9_000]) | TEXT,
+        "locale": st.sampled_from(["hi", "hi-IN", "xx", "-", "e" * 99]),
+        "call_after": st.sampled_from([0, 60, 300, 301, -1, 1e400, "60"]),
+        "ttl": st.sampled_from([60, 300, 600, 59, 10**30, True]),
+        "route": st.sampled_from(["obd", "c2c", "OBD", ""]),
+        "reference": st.sampled_from(["r", "\n", "x" * 65]) | TEXT,
+        "ip": st.sampled_from(["203.0.113.7", "::1", "999.1.1.1", "203.0.113.7/24"]),
+        "id": st.sampled_from(["call_" + "0" * 32, "*"]),
+        "status": st.sampled_from(["ANSWER", "BUSY", "approved"]),
+        "validation_key": TEXT,
+        "challenge": TEXT,
+    },
+)
+HOSTILE = [
+    b"",
+    b"[" * 9_000,
+    b'{"to":' * 2_000,
+    b" " * 16_385,
+    b'{"code":"4711","code":"1"}',
+    b'{"\\ud800":1}',
+    b'{"code":"\\ud800"}',
+]
+BODIES = st.one_of(
+    NEARLY.map(lambda members: json.dumps(members).encode()),
+    st.builds(
+        lambda members, name, value: json.dumps(members | {name: value}).encode(),
+        NEARLY,
+        st.sampled_from(["to", "code", "route", "id", "x", "\ud800"]),
+        JSON_VALUES,
+    ),
+    JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+    st.binary(max_size=60),
+    st.sampled_from(HOSTILE),
+)
+WORDS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=20)
+HEADERS = st.fixed_dictionaries(
+    {
+        "Authorization": st.sampled_from([f"Bearer {LOGIN_KEY}"] * 6 + [f"Bearer {BANK_KEY}", ""])
+        | WORDS,
+        "Content-Type": st.sampled_from(["application/json"] * 6 + ["", "text/plain"]) | WORDS,
+    },
+    optional={
+        "Idempotency-Key": st.sampled_from(["k", "k" * 256, "", "ü", "a b"]) | WORDS,
+        "Request-Id": WORDS,
+        "Content-Encoding": st.sampled_from(["gzip", "identity"]) | WORDS,
+        "Accept": WORDS,
+        "Cookie": WORDS,
+        "Host": WORDS,
+        "Expect": WORDS,
+        "X-HTTP-Method-Override": st.sampled_from(["DELETE", "POST"]),
+    },
+)
+SEGMENTS = st.sampled_from(["{ours}"] * 6 + [UNKNOWN, "vrf_", "..", ".", "%2e%2e", "%00", "%ff"])
+METHODS = st.sampled_from(
+    ["POST"] * 5 + ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+)
+
+
+def each_hostile(fuzz: Callable[..., None]) -> Callable[..., None]:
+    """The hostile bodies are tried first, in a request that is right in all else."""
+    headers = {"Authorization": f"Bearer {LOGIN_KEY}", "Content-Type": "application/json"}
+    for body in HOSTILE:
+        fuzz = example("POST", "{ours}", "", body, headers)(fuzz)
+    return fuzz
+
+
+def standing(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:
+    """The verification less what only time changes."""
+    shown = api.get_verification(verification)
+    return {name: shown[name] for name in shown if name not in {"expires_in", "next"}}
+
+
+def is_documented(answer: TestResponse) -> bool:
+    """One of the contract's statuses, with its problem document where it refuses."""
+    assert all(answer.headers.getlist(name) == [value] for name, value in USUAL.items())
+    assert re.fullmatch("[A-Za-z0-9-]{1,64}", answer.headers["Request-Id"])
+    if answer.status_code >= 400 and answer.request.method != "HEAD":
+        code = answer.get_json()["code"]
+        assert_problem(answer, answer.status_code, code)
+    return answer.status_code in DOCUMENTED
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_door_holds(api: ApiClient, dialer: ManualDialer, name: str) -> None:
+    """Documented answers only; refused requests change nothing, accepted ones their own part."""
+    template, changeable = DOORS[name]
+
+    @FUZZ
+    @each_hostile
+    @given(METHODS, SEGMENTS | TEXT.map(quote), TEXT, BODIES, HEADERS)
+    def fuzz(method: str, segment: str, query: str, body: bytes, headers: dict[str, str]) -> None:
+        began = api.create(code=CODE)
+        dialer.place()
+        before = standing(api, began)
+        path = template.replace("{id}", segment.replace("{ours}", began["id"]))
+        path = path.replace("{token}", PATH_TOKEN if segment == "{ours}" else segment)
+        if name == "webhook" and headers["Authorization"] == f"Bearer {LOGIN_KEY}":
+            headers = headers | {"Authorization": f"Bearer {WEBHOOK_SECRET}"}
+        answer = api.client.open(
+            path, method=method, data=body, headers=headers, query_string=query
+        )
+        assert is_documented(answer), (answer.status_code, answer.text)
+        after = standing(api, began)
+        changed = {member for member in after if after[member] != before[member]}
+        accepted = answer.status_code < 300 and method in WRITES
+        # A create with another code ends the old one even when a limit then refuses it.
+        accepted |= name == "create" and answer.status_code == 429
+        assert changed <= (changeable if accepted else set()), changed
+        if after["status"] == "approved":
+            assert name == "approve" or (name == "checks" and answer.get_json()["valid"])
+        api.advance_time(DAY)
+
+    fuzz()
+
+
+PIECES = st.sampled_from(
+    [
+        post(f"Content-Length: {len(CREATE)}"),
+        post("Transfer-Encoding: chunked"),
+        post("Content-Length: 0", path=f"{VERIFICATIONS}/{UNKNOWN}/cancel"),
+        head(f"GET {WEBHOOK}/{PATH_TOKEN}?status=BUSY HTTP/1.1"),
+        CREATE,
+        b"%x\r\n%b\r\n" % (len(CREATE), CREATE),
+        b"0\r\n\r\n",
+        b"\r\n",
+        b"\n",
+        b"\x00",
+        b"HTTP/1.1",
+        b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+    ]
+)
+
+
+@settings(FUZZ, max_examples=EXAMPLES * 2)
+@given(st.lists(PIECES | st.binary(max_size=8), min_size=1, max_size=6), st.integers(0, 400))
+def test_any_bytes_on_the_line(
+    served: ServedApi, redis: Redis, pieces: list[bytes], cut: int
+) -> None:
+    """A documented answer or none, never a 500, and the server serves on."""
+    raw = b"".join(pieces)
+    with served.connect() as line:
+        line.send(raw[:cut] + raw[cut + 1 :])
+        line.shutdown_write()
+        said = line.read_all()
+    statuses = {int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", said, re.MULTILINE)}
+    assert statuses - {100} <= DOCUMENTED | BEFORE_THE_API, said
+    assert served.send(head("GET /healthz HTTP/1.1")).status == 200
+    redis.flushdb()

@@ -1,0 +1,91 @@
+"""Limits as they are written."""
+
+import pytest
+from redis import Redis
+from support.service import ASHA
+
+from otpvoice.core.errors import RateLimited
+from otpvoice.core.limits import CallLimits, Quota, parse_quota
+from otpvoice.core.requests import CallRequest, CreateRequest
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.store.models import CallResult, Claim
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
+
+
+@pytest.fixture
+def store(redis: Redis) -> RedisStore:
+    """One call in ten minutes."""
+    rules = QueueRules(limits=CallLimits(calls_per_number=(parse_quota("1/10m"),)))
+    return RedisStore(redis, keep=604_800_000, rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "seconds"),
+    [
+        ("3/10m", 3, 600),
+        ("5/24h", 5, 86_400),
+        ("1/1s", 1, 1),
+        ("20/7d", 20, 604_800),
+        ("999999999/1m", 999_999_999, 60),
+    ],
+)
+def test_what_is_written_is_meant(text: str, count: int, seconds: int) -> None:
+    """Count, window in milliseconds, and the name that refusals give."""
+    assert parse_quota(text) == Quota(text, count, seconds * 1000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        "3/",
+        "/10m",
+        "3/10",
+        "3/m",
+        "0/10m",
+        "3/0m",
+        "03/10m",
+        "-3/10m",
+        "+3/10m",
+        "3/1.5m",
+        "3/10M",
+        "3/10w",
+        "3/10ms",
+        "3 / 10m",
+        " 3/10m",
+        "3/10m ",
+        "3/10m\n",
+        "3/10m,5/24h",
+        "٣/10m",
+        "3/१०m",
+        "1234567890/1m",
+        "3'/10m",
+        "3/10m' } } --",
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    """With an example of how it is written; nothing strange gets into the scripts."""
+    with pytest.raises(ValueError, match="3/10m"):
+        parse_quota(text)
+
+
+def test_a_refusal_names_the_limit_and_the_wait(service: Verifications, store: RedisStore) -> None:
+    """In whole seconds, and with the verification of one's own."""
+    begun = service.create("login", CreateRequest(to=ASHA)).verification
+    with pytest.raises(RateLimited) as refused:
+        service.create("bank", CreateRequest(to=ASHA))
+    assert (refused.value.limit, refused.value.retry_after) == ("calls_per_number", 600)
+    assert refused.value.verification is None
+
+    claim = store.claim(200)
+    assert isinstance(claim, Claim)
+    assert store.mark(claim, 165_000, [0])
+    store.record(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
+    with pytest.raises(RateLimited) as refused:
+        service.request_call("login", begun.id, CallRequest())
+    assert (refused.value.limit, refused.value.retry_after) == ("calls_per_number", 600)
+    assert refused.value.verification
+    assert refused.value.verification.id == begun.id

@@ -1,0 +1,208 @@
+"""The keeper: calls without news are asked about, by a dialer that lives and can stop."""
+
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+from structlog.testing import capture_logs
+from support.service import ASHA, ClientAndDialer, SandboxPhones, running_dialers
+
+from otpvoice.app import provider
+from otpvoice.core.keys import KeyRing
+from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.dialer.maintenance import MaintenanceLoop
+from otpvoice.providers.base import (
+    Callback,
+    CallQuery,
+    CallReport,
+    Deadlines,
+    OutboundCall,
+    PlacementResult,
+)
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.settings import Settings, load
+from otpvoice.store.redis_store import RedisStore
+
+CALLBACK_TIMEOUT = 60_000
+
+
+class HangingProvider:
+    """A company that answers no question before it is let go; it places and tells nothing.
+
+    Args:
+        fails: it then raises what nobody expects.
+    """
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.asked = threading.Semaphore(0)
+        self.questions = 0
+        self.let_go = threading.Event()
+        self._lock = threading.Lock()
+        self._fails = fails
+
+    def place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
+        """Is not what it is for."""
+        raise NotImplementedError
+
+    def preview_request(self, call: OutboundCall) -> NoReturn:
+        """Is not what it is for."""
+        raise NotImplementedError
+
+    def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:  # noqa: ARG002
+        """Hangs, and then knows nothing."""
+        with self._lock:
+            self.questions += 1
+        self.asked.release()
+        self.let_go.wait(10)
+        if self._fails:
+            raise self._fails
+        return None
+
+    def parse_callback(self, callback: Callback) -> NoReturn:
+        """Is not what it is for."""
+        raise NotImplementedError
+
+
+@pytest.fixture
+def ring(settings: Settings) -> KeyRing:
+    """Opens numbers."""
+    return KeyRing([named.key for named in settings.secrets.keys])
+
+
+@pytest.fixture
+def keeper(
+    environ: dict[str, str], sandbox: RunningSandbox, store: RedisStore, ring: KeyRing
+) -> MaintenanceLoop:
+    """One that asks the sandbox."""
+    chosen = environ | {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
+    return MaintenanceLoop("keeper", store, provider(load(chosen).settings), ring)
+
+
+def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA) -> Verification:
+    """A verification whose call has ended at the company, which told nobody."""
+    begun = harness.create(number)
+    harness.dial_next()
+    assert sandbox.state.wait_until(
+        lambda: all(call.ended_at for call in sandbox.state.network.list_calls()), 3
+    )
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        ("answer", CallStatus.ANSWERED),
+        ("busy", CallStatus.BUSY),
+        ("no_answer", CallStatus.NO_ANSWER),
+    ],
+)
+def test_what_the_company_says_is_applied(
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
+    sandbox: RunningSandbox,
+    store: RedisStore,
+    keeper: MaintenanceLoop,
+    behaviour: str,
+    status: CallStatus,
+) -> None:
+    """No callback came; asked after `callback_timeout`, it tells how the call ended."""
+    phones.set_behaviour(ASHA, behaviour)
+    begun = called(harness, sandbox)
+    assert store.pulls(32) == []
+    store.clock_offset += CALLBACK_TIMEOUT
+    (pull,) = store.pulls(32)
+    keeper.query_status(pull)
+    (call,) = harness.calls_of(begun)
+    assert (call.status, call.raw is not None) == (status, True)
+
+
+def test_a_running_dialer_asks_by_itself(
+    harness: ClientAndDialer,
+    sandbox: RunningSandbox,
+    store: RedisStore,
+    make_dialer: Callable[..., Dialer],
+) -> None:
+    """Without anybody's doing, and it is found to live."""
+    begun = called(harness, sandbox)
+    store.clock_offset += CALLBACK_TIMEOUT
+    store.sweep("another dialer")
+    ended = threading.Event()
+    with running_dialers(make_dialer()):
+        for _ in range(60):
+            if harness.calls_of(begun)[0].status is CallStatus.ANSWERED:
+                ended.set()
+                break
+            ended.wait(0.05)
+        assert store.health().dialers
+    assert ended.is_set()
+
+
+def test_a_stop_waits_for_the_questions_under_way_only(
+    harness: ClientAndDialer, store: RedisStore, ring: KeyRing
+) -> None:
+    """With a company that hangs, those that nobody has begun to ask are left to others."""
+    for n in range(12):
+        harness.create(f"+9198123450{n:02}")
+        harness.dial_next()
+    store.clock_offset += CALLBACK_TIMEOUT
+    company = HangingProvider()
+    stopping = threading.Event()
+    keeping = threading.Thread(
+        target=MaintenanceLoop("k", store, company, ring).run, args=(stopping,)
+    )
+    keeping.start()
+    for _ in range(4):
+        assert company.asked.acquire(timeout=3)
+    stopping.set()
+    keeping.join(0.5)  # time to see the stop, while the four still hang
+    assert keeping.is_alive()
+    company.let_go.set()
+    keeping.join(10)
+    assert not keeping.is_alive()
+    assert company.questions == 4
+
+
+def test_one_lost_key_does_not_keep_it_from_the_others(
+    harness: ClientAndDialer, sandbox: RunningSandbox, store: RedisStore, environ: dict[str, str]
+) -> None:
+    """A number that can not be opened any more is told in the log; the rounds go on."""
+    called(harness, sandbox)
+    store.clock_offset += CALLBACK_TIMEOUT
+    stopping = threading.Event()
+    company = provider(load(environ).settings)
+    keeper = MaintenanceLoop(
+        "k", store, company, KeyRing([b"another key than that of the seal"[:32]])
+    )
+    keeping = threading.Thread(target=keeper.run, args=(stopping,))
+    keeping.start()
+    stopping.wait(0.2)
+    assert keeping.is_alive()
+    stopping.set()
+    keeping.join(5)
+    assert not keeping.is_alive()
+
+
+def test_a_fault_of_ours_is_told(
+    harness: ClientAndDialer, store: RedisStore, ring: KeyRing
+) -> None:
+    """With the call that it is about; the next questions are asked all the same."""
+    begun = [harness.create(f"+9198123450{n:02}") for n in range(5)]
+    for _ in begun:
+        harness.dial_next()
+    store.clock_offset += CALLBACK_TIMEOUT
+    company = HangingProvider(fails=LookupError("a slip of ours"))
+    company.let_go.set()
+    stopping = threading.Event()
+    with capture_logs() as lines:
+        keeping = threading.Thread(
+            target=MaintenanceLoop("k", store, company, ring).run, args=(stopping,)
+        )
+        keeping.start()
+        assert all(company.asked.acquire(timeout=3) for _ in begun)
+        stopping.set()
+        keeping.join(5)
+    faults = [line for line in lines if line["event"] == "call.failed_unexpectedly"]
+    assert {line["verification"] for line in faults} == {each.id for each in begun}
+    assert {line["error"] for line in faults} == {"LookupError"}

@@ -1,0 +1,67 @@
+"""A service of whose clients some are told what becomes of their verifications."""
+
+from events.receiver import NEW_SECRET, EventReceiver
+from redis import Redis
+
+from otpvoice.app import courier, create_app, queue_rules
+from otpvoice.settings import Settings
+from otpvoice.store.redis_store import RedisStore
+
+KEEP = 7 * 86_400_000
+"""Milliseconds."""
+
+
+def endpoint_settings(
+    client: EventReceiver, name: str = "LOGIN", secret: str = NEW_SECRET
+) -> dict[str, str]:
+    """The variables by which the client of this name is told there; no prefix is ever full."""
+    return {
+        f"OTPVOICE_CLIENTS_{name}_EVENT_URL": client.url,
+        f"OTPVOICE_CLIENTS_{name}_EVENT_SECRET": secret,
+        "OTPVOICE_LIMITS_UNVERIFIED_PER_PREFIX": "",
+    }
+
+
+class EventHarness:
+    """The API, time, and a courier, in single steps.
+
+    Args:
+        settings: name the clients and where they listen.
+        redis: the emptied server.
+    """
+
+    def __init__(self, settings: Settings, redis: Redis) -> None:
+        self.store = RedisStore(redis, keep=KEEP, rules=queue_rules(settings))
+        self.store.sweep("a dialer that was heard of")
+        self.dispatcher = courier(settings, self.store)
+        self.http = create_app(settings, self.store).test_client()
+        self._clients = [name for name, c in settings.clients.items() if c.event_url]
+
+    def create(self, key: str, to: str, **members: object) -> str:
+        """The id of a new verification."""
+        answer = self.http.post(
+            "/v1/verifications",
+            json={"to": to, **members},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        assert answer.status_code == 201, answer.text
+        return str(answer.get_json()["id"])
+
+    def end(self, key: str, verification_id: str, how: str = "cancel") -> None:
+        """Cancels or approves it."""
+        answer = self.http.post(
+            f"/v1/verifications/{verification_id}/{how}",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        assert answer.status_code == 200, answer.text
+
+    def advance_time(self, seconds: float) -> None:
+        """Time passes."""
+        self.store.clock_offset += round(seconds * 1000)
+
+    def deliver_due(self) -> int:
+        """Tries every due event once, one after the other; how many there were."""
+        taken = self.store.take_events(dict.fromkeys(self._clients, 100))
+        for event in taken.events:
+            self.dispatcher.deliver(event)
+        return len(taken.events)

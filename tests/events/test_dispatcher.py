@@ -1,0 +1,315 @@
+"""Telling events to a real receiver, which proves each with the library and may misbehave."""
+
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from events.event_harness import EventHarness, endpoint_settings
+from events.receiver import NEW_SECRET, OLD_SECRET, EventReceiver
+from providers.connect_proxy import connect_proxy
+from redis import Redis
+from support.processes import free_port
+from support.service import ASHA, BANK_KEY, LOGIN_KEY
+from system.store_proxy import StoreProxy
+
+from otpvoice.core.verification import Verification
+from otpvoice.events.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher
+from otpvoice.http_client.client import HttpClient
+from otpvoice.settings import load
+from otpvoice.store.url import connect
+
+LONGEST = 1.2
+"""A pause is at most so many times as long as it says."""
+
+
+def begins_and_ends(harness: EventHarness, to: str = ASHA, key: str = LOGIN_KEY) -> str:
+    """A verification with two events: its call is off, and it is canceled."""
+    verification_id = harness.create(key, to, call_after=100, reference="login-81")
+    harness.end(key, verification_id)
+    return verification_id
+
+
+@contextmanager
+def running(harness: EventHarness) -> Iterator[None]:
+    """The courier at work."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=harness.dispatcher.run, args=(stopping,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+# What is told ------------------------------------------------------------------------------------
+
+
+def test_an_event_is_signed_and_says_what_happened(
+    harness: EventHarness, receiver: EventReceiver
+) -> None:
+    """Type, time, sequence, and the object as an app sees it: the number masked, no limit."""
+    verification_id = begins_and_ends(harness)
+    harness.deliver_due()
+    call, canceled = receiver.wait_for_events(2)
+    assert (call.type, canceled.type) == ("call.canceled", "verification.canceled")
+    assert canceled.id == f"evt_{verification_id[4:]}_{canceled.sequence}"
+    answer = harness.http.get(
+        f"/v1/verifications/{verification_id}", headers={"Authorization": f"Bearer {LOGIN_KEY}"}
+    )
+    assert canceled.data == answer.get_json() | {"to": "+91******3210"}
+    assert canceled.data["version"] == canceled.sequence == call.sequence + 1
+    assert canceled.timestamp == canceled.data["ended_at"]
+    assert canceled.headers["content-type"] == "application/json"
+    assert receiver.faults == []
+
+
+@pytest.mark.parametrize("secret", [NEW_SECRET, OLD_SECRET])
+def test_either_of_two_secrets_proves_it(
+    make_harness: Callable[..., EventHarness], secret: str
+) -> None:
+    """While a secret is rotated, a client that knows only one of them is told as before."""
+    with EventReceiver(secret) as receiver:
+        harness = make_harness(**endpoint_settings(receiver, secret=f"{NEW_SECRET},{OLD_SECRET}"))
+        begins_and_ends(harness)
+        harness.deliver_due()
+        assert len(receiver.wait_for_events(2)) == 2
+        assert receiver.faults == []
+
+
+def test_a_wrong_secret_proves_nothing(make_harness: Callable[..., EventHarness]) -> None:
+    """So the proofs above are worth something."""
+    with EventReceiver(OLD_SECRET) as receiver:
+        harness = make_harness(**endpoint_settings(receiver))
+        begins_and_ends(harness)
+        harness.deliver_due()
+        assert (len(receiver.events), len(receiver.faults)) == (0, 2)
+
+
+# What comes again --------------------------------------------------------------------------------
+
+
+def test_tries_are_spread_over_an_hour_and_then_over(
+    harness: EventHarness, receiver: EventReceiver
+) -> None:
+    """After 0, 5 s, 30 s, 2, 10 and 30 minutes under one id, signed anew, the same body; not
+    a seventh time.
+    """
+    receiver.default_response = 500
+    begins_and_ends(harness)
+    assert harness.deliver_due() == 2
+    for pause in RETRY_DELAYS_S:
+        harness.advance_time(pause - 1)
+        assert harness.deliver_due() == 0
+        harness.advance_time(1 + pause * (LONGEST - 1))
+        assert harness.deliver_due() == 2
+    harness.advance_time(7200)
+    assert harness.deliver_due() == 0
+    tries = [told for told in receiver.wait_for_events(12) if told.type == "verification.canceled"]
+    assert len(tries) == 1 + len(RETRY_DELAYS_S)
+    assert len({(told.id, told.raw) for told in tries}) == 1
+
+
+@pytest.mark.parametrize("answer", [500, 503, 429, 404, 301, "redirect", "close"])
+def test_whatever_is_no_2xx_comes_again(
+    harness: EventHarness, receiver: EventReceiver, answer: int | str
+) -> None:
+    """Nobody is sent elsewhere; what was not taken is told again, and taken then."""
+    receiver.next_responses = [answer, answer]
+    begins_and_ends(harness)
+    assert harness.deliver_due() == 2
+    harness.advance_time(5 * LONGEST)
+    assert harness.deliver_due() == 2
+    harness.advance_time(7200)
+    assert harness.deliver_due() == 0
+    told = receiver.wait_for_events(4)
+    assert {each.id for each in told[:2]} == {each.id for each in told[2:]}
+    assert receiver.faults == []
+
+
+@pytest.mark.parametrize("answer", [200, 202, 299, "long"])
+def test_2xx_is_enough(harness: EventHarness, receiver: EventReceiver, answer: int | str) -> None:
+    """By its first line, however much follows: that is not read to its end."""
+    receiver.default_response = answer
+    begins_and_ends(harness)
+    assert harness.deliver_due() == 2
+    harness.advance_time(7200)
+    assert harness.deliver_due() == 0
+
+
+def test_gone_is_the_last_word(harness: EventHarness, receiver: EventReceiver) -> None:
+    """410: that event never comes again. The next one is tried, for it may be mended by then."""
+    receiver.next_responses = [410, 410]
+    begins_and_ends(harness)
+    assert harness.deliver_due() == 2
+    harness.advance_time(7200)
+    assert harness.deliver_due() == 0
+    begins_and_ends(harness, "+919876543211")
+    assert harness.deliver_due() == 2
+    assert len(receiver.wait_for_events(4)) == 4
+
+
+def test_nobody_listens_for_a_while(make_harness: Callable[..., EventHarness]) -> None:
+    """A refused connection is a try that failed; the client that came back is told."""
+    port = free_port()
+    with EventReceiver(port=port) as away:
+        pass
+    harness = make_harness(**endpoint_settings(away))
+    begins_and_ends(harness)
+    assert harness.deliver_due() == 2
+    with EventReceiver(port=port) as back:
+        harness.advance_time(6)
+        assert harness.deliver_due() == 2
+        back.wait_for_events(2)
+
+
+def test_a_try_that_never_ended_comes_again(harness: EventHarness, receiver: EventReceiver) -> None:
+    """Taken by a process that died: after its lease another one tells it, under the same id."""
+    begins_and_ends(harness)
+    lost = harness.store.take_events({"login": 100}).events
+    assert harness.deliver_due() == 0
+    harness.advance_time(21)
+    assert harness.deliver_due() == 2
+    assert {told.id for told in receiver.wait_for_events(2)} == {event.id for event in lost}
+
+
+def test_a_forgotten_number_is_told_to_nobody(
+    harness: EventHarness, receiver: EventReceiver, redis: Redis
+) -> None:
+    """What an operator erased meanwhile is dropped, and is no fault."""
+    verification_id = begins_and_ends(harness)
+    redis.delete(f"{{otpvoice}}:verification:{verification_id}")
+    assert harness.deliver_due() == 2
+    harness.advance_time(7200)
+    assert harness.deliver_due() == 0
+    assert receiver.events == []
+
+
+def test_a_process_without_the_key_leaves_it_to_others(
+    make_harness: Callable[..., EventHarness], receiver: EventReceiver
+) -> None:
+    """While a key is rotated: who can not open the number tries later, or another one does."""
+    harness = make_harness(**endpoint_settings(receiver))
+    stranger = f"k9:{b64encode(b'another ring key than that of us').decode()}"
+    behind = make_harness(**endpoint_settings(receiver), OTPVOICE_SECRETS_KEYS=stranger)
+    begins_and_ends(harness)
+    assert behind.deliver_due() == 2
+    assert receiver.events == []
+    harness.advance_time(7)
+    assert harness.deliver_due() == 2
+    receiver.wait_for_events(2)
+
+
+# Who waits for whom ------------------------------------------------------------------------------
+
+
+def test_running_it_tells_within_a_moment(harness: EventHarness, receiver: EventReceiver) -> None:
+    """What happens is told by itself, each change once."""
+    with running(harness):
+        ids = {begins_and_ends(harness, f"+9198765432{n:02}") for n in range(20)}
+        told = receiver.wait_for_events(40)
+    assert len({each.id for each in receiver.events}) == len(receiver.events) == 40
+    assert {each.data["id"] for each in told} == ids
+
+
+def test_a_client_that_hangs_holds_nobody_else_up(
+    make_harness: Callable[..., EventHarness], receiver: EventReceiver
+) -> None:
+    """It gets a few events at once and no more; others are told, though it never answers."""
+    with EventReceiver(default_response="hang") as hanging:
+        harness = make_harness(**(endpoint_settings(hanging) | endpoint_settings(receiver, "BANK")))
+        for n in range(10):
+            begins_and_ends(harness, f"+9198765432{n:02}")
+        with running(harness):
+            hanging.wait_for_events(MAX_IN_FLIGHT)
+            began = time.monotonic()
+            for n in range(10):
+                begins_and_ends(harness, f"+9198765432{n:02}", BANK_KEY)
+            assert receiver.wait_for_events(20)[-1].at - began < 3
+            assert len(hanging.events) == MAX_IN_FLIGHT
+            hanging.release()
+            hanging.wait_for_events(20)
+
+
+def test_no_answer_is_waited_for_long(harness: EventHarness, receiver: EventReceiver) -> None:
+    """None in time is none; a head that came in time is one, though the rest never comes."""
+    endpoint = Endpoint(receiver.url, (NEW_SECRET,))
+    hurried = EventDispatcher(
+        harness.store, {"login": endpoint}, _show, HttpClient(), total_timeout_s=0.3
+    )
+    receiver.next_responses = ["hang", "slow"]
+    begins_and_ends(harness)
+    began = time.monotonic()
+    for event in harness.store.take_events({"login": 100}).events:
+        hurried.deliver(event)
+    assert 0.3 < time.monotonic() - began < 2
+    harness.advance_time(21)
+    assert harness.deliver_due() == 1
+    assert receiver.wait_for_events(3)[2].id == receiver.events[0].id
+
+
+def _show(verification: Verification) -> dict[str, Any]:
+    return {"id": verification.id}
+
+
+def test_every_key_ends(harness: EventHarness, receiver: EventReceiver, redis: Redis) -> None:
+    """While events wait, are tried, failed and dropped; and nothing is left of those told."""
+    receiver.next_responses = [500]
+    for step in (lambda: begins_and_ends(harness), harness.deliver_due, harness.deliver_due):
+        step()
+        kept = list(redis.scan_iter("*event*"))
+        assert kept
+        assert all(0 < redis.pttl(key) <= 86_400_000 for key in kept)
+    harness.advance_time(7)
+    assert harness.deliver_due() == 1
+    assert [*redis.scan_iter("*event*")] == []
+
+
+def test_events_go_through_the_proxy(
+    make_harness: Callable[..., EventHarness], receiver: EventReceiver
+) -> None:
+    """With ``events.proxy`` each is delivered through a tunnel; a refused tunnel is tried again."""
+    with connect_proxy() as proxy:
+        proxy.response = b"HTTP/1.1 407 No\r\n\r\n"
+        harness = make_harness(**endpoint_settings(receiver), OTPVOICE_EVENTS_PROXY=proxy.url)
+        begins_and_ends(harness)
+        assert harness.deliver_due() == 2
+        proxy.response = b""
+        harness.advance_time(RETRY_DELAYS_S[0] * LONGEST)
+        assert harness.deliver_due() == 2
+        receiver.wait_for_events(2)
+    assert bytes(proxy.relayed).count(b"POST ") == 2
+
+
+def test_no_event_is_sent_after_the_stop(
+    environ: dict[str, str], receiver: EventReceiver, redis: Redis, redis_url: str
+) -> None:
+    """Events that were taken and not sent are due again at once, and no try is counted."""
+    settings = load(environ | endpoint_settings(receiver)).settings
+    port = urlsplit(redis_url).port
+    assert port is not None
+    with StoreProxy(port) as proxy, closing(connect(proxy.url)) as slow:
+        harness, stopping = EventHarness(settings, slow), threading.Event()
+        harness.end(LOGIN_KEY, harness.create(LOGIN_KEY, ASHA))
+        thread = threading.Thread(target=harness.dispatcher.run, args=(stopping,))
+        with proxy.holding("take_events") as held:
+            thread.start()
+            assert held.came.wait(5)
+            stopping.set()
+            held.let_go.set()
+            thread.join(10)
+            assert not thread.is_alive()
+    assert receiver.events == []
+    due: Any = redis.zrangebyscore("{otpvoice}:events:login", "-inf", time.time() * 1000)
+    assert len(due) == 2  # canceled: the call and the verification
+    assert [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "tries") for each in due] == [
+        b"0"
+    ] * 2
+    assert EventHarness(settings, redis).deliver_due() == 2
+    receiver.wait_for_events(2)

@@ -1,0 +1,364 @@
+"""A desk where clients ask and a dialer that dials, in single steps of a real store.
+
+Durations are in seconds as in the contract, times in milliseconds as in the store.
+"""
+
+import itertools
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis import Redis
+from support.service import ASHA, BRIDGE
+
+from otpvoice.core.keys import KeyRing, NumberHasher
+from otpvoice.core.limits import CallLimits, Quota, parse_quota
+from otpvoice.core.phone import Number, mask_number
+from otpvoice.core.service import encrypt_number, encrypt_speech
+from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification
+from otpvoice.core.verification import (
+    Call,
+    CallReason,
+    CallStatus,
+    EndReason,
+    Route,
+    Status,
+    Verification,
+)
+from otpvoice.store.admin import Explanation, Operations, Telephone
+from otpvoice.store.decoding import Answer
+from otpvoice.store.models import CallResult, Claim, Notice, Pull, Recorded, Report, Settled
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.script_config import QueueRules
+
+RAVI = "+919812345678"
+CODE = "012345"
+RING = KeyRing([b"the first ring key of the tests!"])
+NUMBERS = NumberHasher(b"the number key of these tests...")
+GAPS = (60, 60, 300)
+LIVE_FOR = 165
+LEASE = 20
+KEEP = 7 * 86_400_000
+"""Milliseconds."""
+PLACED = CallResult(CallStatus.PLACED)
+_messages = itertools.count()
+
+
+class StoreDriver:
+    """Steps with what a test does not care about filled in.
+
+    Args:
+        store: the store under test.
+        ring: the key ring of this process.
+        gaps: after the first, second and every later call to a number.
+    """
+
+    def __init__(
+        self, store: RedisStore, ring: KeyRing = RING, gaps: Sequence[float] = GAPS
+    ) -> None:
+        self.store = store
+        self.ring = ring
+        self.gaps = gaps
+        self.notices: list[Notice] = []
+        self.sweep()
+
+    def advance_time(self, seconds: float, dialer: str | None = "dialer") -> None:
+        """Time passes; unless there is no ``dialer``, one is heard of and sweeps."""
+        self.store.clock_offset += round(seconds * 1000)
+        if dialer:
+            self.sweep(dialer)
+
+    # What clients ask for ------------------------------------------------------------------------
+
+    def try_create(
+        self,
+        to: str = ASHA,
+        *,
+        client: str = "login",
+        code: str = CODE,
+        own_code: bool = False,
+        reference: str | None = None,
+        call_after: float = 0,
+        ttl: float = 300,
+        keep: float = 7 * 86_400,
+        max_checks: int = 5,
+        route: Route | None = None,
+        locale: str = "default",
+        bridge: str = BRIDGE,
+        name: str = "Asha",
+        idempotency: Idempotency | None = None,
+        ip: str | None = None,
+        is_test: bool = False,
+        is_trial: bool = False,
+    ) -> Answer:
+        """A create, whatever comes of it."""
+        new_id = f"vrf_{secrets.token_hex(16)}"
+        number = NUMBERS.hash(to)
+        margin = min(60, ttl / 2)
+        new = NewVerification(
+            id=new_id,
+            client=client,
+            number_hash=number,
+            encrypted_number=encrypt_number(self.ring, new_id, to),
+            encrypted_speech=encrypt_speech(self.ring, new_id, code, name),
+            code_digest=self.ring.digests("check", new_id, code)[0],
+            request_digests=self.ring.digests("create", client, number, code),
+            own_code=own_code,
+            reference=reference,
+            route=route or Route.OBD,
+            locale=locale,
+            code_length=len(code),
+            max_checks=max_checks,
+            call_after_ms=round(call_after * 1000),
+            ttl_ms=round(ttl * 1000),
+            retention_ms=round(keep * 1000),
+            queue_margin_ms=round(margin * 1000),
+            call=new_call(route, bridge),
+            limit_keys=limit_keys_of(to, ip, reference),
+            is_test_number=is_test,
+            is_live_test=is_trial,
+            idempotency=idempotency,
+        )
+        return self.store.create(new)
+
+    def create(
+        self,
+        to: str = ASHA,
+        *,
+        client: str = "login",
+        code: str = CODE,
+        reference: str | None = None,
+        call_after: float = 0,
+        ttl: float = 300,
+        bridge: str = BRIDGE,
+        ip: str | None = None,
+        is_test: bool = False,
+        own_code: bool = False,
+    ) -> Verification:
+        """A verification, begun."""
+        answer = self.try_create(
+            to,
+            client=client,
+            code=code,
+            reference=reference,
+            call_after=call_after,
+            ttl=ttl,
+            bridge=bridge,
+            ip=ip,
+            is_test=is_test,
+            own_code=own_code,
+        )
+        assert answer.outcome == "created"
+        assert answer.verification
+        return answer.verification
+
+    def check(
+        self,
+        verification: Verification,
+        code: str,
+        client: str = "",
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
+        """One code handed in, with a digest for each key of the ring."""
+        digests = self.ring.digests("check", verification.id, code)
+        client = client or verification.client
+        return self.store.check(verification.id, client, len(code), digests, idempotency)
+
+    def request_call(
+        self,
+        verification: Verification,
+        route: Route | None = None,
+        bridge: str = BRIDGE,
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
+        """A further call is wanted, or the delayed one now."""
+        call = new_call(route, bridge)
+        return self.store.request_call(verification.id, verification.client, call, idempotency)
+
+    def cancel(self, verification: Verification) -> Answer:
+        """The client ends it."""
+        return self.close(verification, Status.CANCELED, EndReason.REQUESTED)
+
+    def approve(self, verification: Verification) -> Answer:
+        """The client knows it to be proven."""
+        return self.close(verification, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+
+    def close(self, verification: Verification, status: Status, reason: EndReason) -> Answer:
+        """The client's word, whichever."""
+        return self.store.close_verification(verification.id, verification.client, status, reason)
+
+    def get(self, verification: Verification) -> Verification:
+        """The verification as it stands."""
+        found = self.store.get(verification.id, verification.client).verification
+        assert found
+        return found
+
+    def last_call(self, verification: Verification) -> Call:
+        """Its newest call as it stands."""
+        return self.get(verification).calls[-1]
+
+    # What the dialer does ------------------------------------------------------------------------
+
+    def claim(self) -> Claim:
+        """The next due call."""
+        claim = self.store.claim(200)
+        assert isinstance(claim, Claim), f"nothing is due for {claim} ms"
+        return claim
+
+    def seconds_until_due(self) -> int:
+        """No call is due: the seconds until it is worth looking again, rounded up; -1 for never."""
+        wait = self.store.claim(200)
+        assert isinstance(wait, int), f"{wait} is due"
+        return wait if wait < 0 else math.ceil(wait / 1000)
+
+    def mark_sent(
+        self,
+        claim: Claim,
+        gaps: Sequence[float] | None = None,
+        live_for: float = LIVE_FOR,
+        heard_after: int | None = None,
+    ) -> bool:
+        """The last word before it is sent."""
+        lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
+        return self.store.mark(claim, round(live_for * 1000), lengths, heard_after)
+
+    def record(self, claim: Claim, result: CallResult) -> Recorded:
+        """Writes down what became of it."""
+        return self.store.record(claim, result)
+
+    def send(self, to: str = ASHA, **members: Any) -> tuple[Verification, Claim]:
+        """A verification whose call was just sent, with its claim."""
+        begun = self.create(to, **members)
+        claim = self.claim()
+        assert claim.verification_id == begun.id
+        assert self.mark_sent(claim)
+        return begun, claim
+
+    def create_answered(self, to: str = ASHA, **members: Any) -> Verification:
+        """Begin a verification and have its call answered, so that its code is compared."""
+        begun, claim = self.send(to, **members)
+        self.record(claim, PLACED)
+        self.apply_callback(call_id=claim.call_id, to=to)
+        return begun
+
+    def dial(self, result: CallResult = PLACED, heard_after: int | None = None) -> Claim:
+        """Claims, marks and records the next due call."""
+        claim = self.claim()
+        assert self.mark_sent(claim, heard_after=heard_after)
+        self.store.record(claim, result)
+        return claim
+
+    def dial_busy(self, to: str = ASHA) -> Claim:
+        """Dials the next due call, to a phone that is busy."""
+        claim = self.dial()
+        settled = self.apply_callback(CallStatus.BUSY, call_id=claim.call_id, to=to)
+        assert settled.call_status is CallStatus.BUSY
+        return claim
+
+    def sweep(self, dialer: str = "dialer") -> bool:
+        """One sweep."""
+        swept = self.store.sweep(dialer)
+        self.notices.extend(swept.notices)
+        return swept.more
+
+    def due_status_queries(self) -> list[Pull]:
+        """The calls to ask the provider about now."""
+        return self.store.pulls(32)
+
+    # What operators ask --------------------------------------------------------------------------
+
+    @property
+    def admin(self) -> Operations:
+        """The operator's side of the same store."""
+        store = self.store
+        return Operations(store.redis, rules=store.rules, clock_offset=store.clock_offset)
+
+    def explain(self, to: str = ASHA) -> Explanation:
+        """What holds a number."""
+        return self.admin.explain(number_identity(to))
+
+    # What the provider tells ---------------------------------------------------------------------
+
+    def apply_callback(
+        self,
+        status: CallStatus = CallStatus.ANSWERED,
+        *,
+        call_id: str | None = None,
+        ids: tuple[str, ...] = (),
+        to: str = ASHA,
+        bridges: tuple[str, ...] = (BRIDGE,),
+        route: Route | None = None,
+        started_at: int | None = None,
+        reason: CallReason | None = None,
+        duration: int | None = None,
+        message: str = "",
+        number: str | None = None,
+    ) -> Settled:
+        """A callback; each is a new message unless ``message`` says which."""
+        report = Report(
+            fingerprint=message or f"message {next(_messages)}",
+            call_id=call_id,
+            provider_ids=ids,
+            lines=tuple((bridge, NUMBERS.hash(to)) for bridge in bridges),
+            route=route,
+            started_at=started_at,
+            status=status,
+            reason=reason,
+            raw=status.upper(),
+            duration=duration,
+            number=number,
+        )
+        return self.store.settle(report)
+
+    def apply_queried_status(self, status: CallStatus, call_id: str) -> Settled:
+        """The provider's answer to a question about a call."""
+        report = Report(None, call_id, (), (), None, None, status, None, status.upper(), 7)
+        return self.store.settle(report)
+
+
+def driver_with_quotas(
+    redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **rules: Any
+) -> StoreDriver:
+    """An exchange whose store has these ``calls_per_number`` and other rules."""
+    return driver_with_limits(redis, calls_per_number=parse_quotas(*quotas), gaps=gaps, rules=rules)
+
+
+def driver_with_limits(
+    redis: Redis,
+    *,
+    gaps: Sequence[float] = GAPS,
+    rules: Mapping[str, Any] | None = None,
+    **limits: Any,
+) -> StoreDriver:
+    """An exchange whose store has these limits and other rules."""
+    queue_rules = QueueRules(limits=CallLimits(**limits), **(rules or {}))
+    return StoreDriver(RedisStore(redis, keep=KEEP, rules=queue_rules), gaps=gaps)
+
+
+def parse_quotas(*texts: str) -> tuple[Quota, ...]:
+    """Quotas as they are written."""
+    return tuple(parse_quota(text) for text in texts)
+
+
+def number_identity(to: str) -> Telephone:
+    """A number as operators name it."""
+    shares = limit_keys_of(to, None, None)
+    return Telephone(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
+
+
+def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
+    """A call to be queued."""
+    return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")
+
+
+def limit_keys_of(to: str, ip: str | None, reference: str | None) -> LimitKeys:
+    """What a number of India and the one who asks have in common with others."""
+    number = Number(to, "IN", "mobile")
+    return LimitKeys(
+        prefix_hash=NUMBERS.hash_attribute("prefix", number.prefix),
+        area=number.area,
+        region=number.region,
+        address_hash=NUMBERS.hash_attribute("ip", ip) if ip else None,
+        reference_hash=NUMBERS.hash_attribute("reference", reference) if reference else "",
+    )

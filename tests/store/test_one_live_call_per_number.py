@@ -1,0 +1,92 @@
+"""Many dialers, many clients, and never two live calls on one line."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+from store.driver import PLACED, StoreDriver
+
+from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.store.models import Claim
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import connect
+
+NUMBERS = [f"+91981234567{n}" for n in range(4)]
+BRIDGES = ["918068280000", "918068280001"]
+CLIENTS = 6
+ROUNDS = 5
+DIALERS = 8
+
+
+class Company:
+    """Which lines are in use, as the telephone company sees it, and when all is done."""
+
+    def __init__(self, begun: dict[str, tuple[Verification, str]]) -> None:
+        self._begun = begun
+        self._lock = threading.Lock()
+        self._in_use: Counter[tuple[str, str]] = Counter()
+        self.most = 0
+        self.claimed: Counter[str] = Counter()
+        self.to_do = len(begun) * ROUNDS
+        self.over = threading.Event()
+
+    @contextmanager
+    def rings(self, claim: Claim) -> Iterator[None]:
+        """From the claim to just before its end is told."""
+        line = (claim.bridge, self._begun[claim.verification_id][1])
+        with self._lock:
+            self.claimed[claim.call_id] += 1
+            self._in_use[line] += 1
+            self.most = max(self.most, *self._in_use.values())
+        yield
+        with self._lock:
+            self._in_use[line] -= 1
+
+    def dials_until_over(self, redis_url: str) -> None:
+        """One dialer, with a connection of its own."""
+        with closing(connect(redis_url, timeout=10)) as redis:
+            desk = StoreDriver(RedisStore(redis, keep=1000))
+            try:
+                while not self.over.is_set():
+                    self._dials_one(desk)
+            finally:
+                self.over.set()
+
+    def _dials_one(self, desk: StoreDriver) -> None:
+        claim = desk.store.claim(200)
+        if isinstance(claim, int):
+            self.over.wait(0.002)
+            return
+        with self.rings(claim):
+            assert desk.mark_sent(claim, gaps=(0,))
+            assert desk.store.record(claim, PLACED).status is CallStatus.PLACED
+        desk.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
+        verification, _ = self._begun[claim.verification_id]
+        if len(desk.get(verification).calls) < ROUNDS:
+            assert desk.request_call(verification, bridge=claim.bridge).outcome == "coming"
+        with self._lock:
+            self.to_do -= 1
+            if self.to_do == 0:
+                self.over.set()
+
+
+def test_no_two_live_calls_on_one_line(redis_url: str, driver: StoreDriver) -> None:
+    """Each call is claimed once, all are dialed, and at no moment two on one bridge and number."""
+    begun = {}
+    for number in NUMBERS:
+        for n in range(CLIENTS):
+            wanted = driver.create(number, client=f"client {n}", bridge=BRIDGES[n % 2], ttl=600)
+            begun[wanted.id] = (wanted, number)
+    company = Company(begun)
+    with ThreadPoolExecutor(DIALERS) as pool:
+        dialers = [pool.submit(company.dials_until_over, redis_url) for _ in range(DIALERS)]
+        company.over.wait(20)
+        company.over.set()
+        for dialer in dialers:
+            dialer.result()
+    assert company.to_do == 0
+    assert company.most == 1
+    assert set(company.claimed.values()) == {1}
+    assert len(company.claimed) == len(begun) * ROUNDS

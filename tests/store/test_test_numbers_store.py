@@ -1,0 +1,275 @@
+"""Test numbers: queued and answered, with nobody called, nothing counted, guesses limited."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from redis import Redis
+from store.driver import CODE, PLACED, RAVI, StoreDriver, driver_with_limits, parse_quotas
+from support.service import ASHA
+
+from otpvoice.core.limits import parse_ratio
+from otpvoice.core.verification import CallStatus, Route, Status, Verification
+from otpvoice.store.models import CallResult, Claim, RouteVerdict
+
+TESTER = "+919999900001"
+ADDRESS = "203.0.113.9"
+TIGHT: Mapping[str, Any] = {
+    "calls_per_number": parse_quotas("1/10m"),
+    "all_calls_per_number": parse_quotas("1/24h"),
+    "unverified_per_prefix": parse_quotas("1/10m"),
+    "calls_per_ip": parse_quotas("1/1h"),
+    "calls_per_day": 1,
+}
+MANY = 6
+"""Calls of one verification."""
+WRONG = ["111111", "222222", "333333", "444444", "555555"]
+
+
+@pytest.fixture
+def tight(redis: Redis) -> StoreDriver:
+    """One call each, of whatever is counted."""
+    return driver_with_limits(redis, **TIGHT)
+
+
+def begins(driver: StoreDriver, **members: Any) -> Verification:
+    """A verification of the test number."""
+    return driver.create(TESTER, ip=ADDRESS, is_test=True, **members)
+
+
+def answers(driver: StoreDriver) -> Claim:
+    """The next due call, pretended."""
+    claim = driver.claim()
+    assert claim.is_test
+    assert driver.store.pretend(claim, 12)
+    return claim
+
+
+def traces(redis: Redis) -> set[str]:
+    """Keys of what limits count, of lines and of routes."""
+    counted = (
+        "tally:",
+        "prefix:",
+        "ip:",
+        "line:",
+        "waiting:",
+        "route:",
+        "live",
+        "breakers",
+        "held",
+    )
+    names = {key.decode().partition("}:")[2] for key in redis.scan_iter()}
+    return {name for name in names if name.startswith(counted)}
+
+
+def test_a_call_is_answered_and_heard(driver: StoreDriver) -> None:
+    """From queued to answered, with a duration, placed and ended, and nothing of a provider."""
+    begun = begins(driver)
+    assert driver.last_call(begun).status is CallStatus.QUEUED
+    answers(driver)
+    call = driver.last_call(begun)
+    assert (call.status, call.heard, call.duration) == (CallStatus.ANSWERED, True, 12)
+    assert (call.placed_at, call.ended_at, call.raw) == (call.ended_at, call.placed_at, None)
+    assert call.ended_at
+    assert driver.check(begun, CODE).outcome == "right"
+
+
+def test_nothing_is_counted(tight: StoreDriver, redis: Redis) -> None:
+    """Again and again, approved, missed and given up: no limit, no gap, no line knows of it."""
+    for n in range(10):
+        begun = begins(tight, reference=str(n))
+        assert begun.next_call().reason == "call_in_progress"
+        answers(tight)
+        assert tight.get(begun).next_call().allowed
+        assert tight.get(begun).next_call().reason is None
+        if n % 2:
+            tight.check(begun, CODE)
+    assert traces(redis) == set()
+    tight.create(ip=ADDRESS)  # the one call that each limit allows
+    assert tight.try_create(RAVI).outcome.startswith("rate_limited")
+
+
+def test_limits_that_are_full_do_not_hold_it(tight: StoreDriver) -> None:
+    """The day is used up, the address too: a test number has its call."""
+    tight.create(ip=ADDRESS)
+    assert tight.try_create(RAVI, ip=ADDRESS).outcome == "rate_limited calls_per_day"
+    begins(tight)
+
+
+def test_an_approval_frees_nothing(redis: Redis) -> None:
+    """A code that stands in the settings proves nobody: what the number had counted stays."""
+    driver = driver_with_limits(
+        redis,
+        calls_per_number=parse_quotas("1/10m"),
+        wrong_codes_per_number=parse_quotas("5/24h"),
+        approval_clears_wrong_codes=True,
+    )
+    driver.create(TESTER)  # before it was a test number
+    driver.dial()
+    before = driver.explain(TESTER)
+    begun = driver.create(TESTER, reference="test", is_test=True)
+    driver.check(begun, WRONG[0])
+    answers(driver)
+    driver.check(begun, CODE)
+    after = driver.explain(TESTER)
+    assert after.gap_until == before.gap_until
+    used = {use.limit: use.used for use in after.uses}
+    assert (used["calls_per_number"], used["wrong_codes_per_number"]) == (1, 1)
+
+
+def test_guesses_are_limited(redis: Redis) -> None:
+    """By the verification, then by the number: no code is compared, and no verification begun."""
+    driver = driver_with_limits(redis, wrong_codes_per_number=parse_quotas("7/24h"))
+    begun = begins(driver)
+    for code in WRONG:
+        driver.check(begun, code)
+    assert driver.get(begun).status is Status.MAX_ATTEMPTS_REACHED
+    second = begins(driver)
+    for code in WRONG[:2]:
+        assert driver.check(second, code).outcome == "wrong"
+    assert driver.check(second, CODE).outcome == "rate_limited wrong_codes_per_number"
+    again = driver.try_create(TESTER, reference="new", is_test=True)
+    assert again.outcome == "rate_limited wrong_codes_per_number"
+    answers(driver)
+    assert driver.request_call(second).outcome == "rate_limited wrong_codes_per_number"
+
+
+def test_its_codes_move_no_breaker(redis: Redis) -> None:
+    """Neither wrong ones open it, nor right ones hide others' wrong ones."""
+    driver = driver_with_limits(
+        redis,
+        conversion_breaker=parse_ratio("15%/1h"),
+        wrong_code_breaker=parse_ratio("60%/10m"),
+    )
+    for n in range(50):
+        begun = begins(driver, reference=str(n))
+        answers(driver)
+        for code in WRONG if n % 2 else [CODE]:
+            driver.check(begun, code)
+    assert traces(redis) == set()
+    driver.sweep()
+    assert driver.notices == []
+
+
+def test_calls_of_a_test_number_are_bounded_per_verification(redis: Redis) -> None:
+    """The other limits of calls do not hold for it."""
+    driver = driver_with_limits(redis, attempts_per_verification=MANY)
+    begun = begins(driver)
+    for _ in range(MANY - 1):
+        answers(driver)
+        assert driver.request_call(begun).outcome == "coming"
+    answers(driver)
+    refused = driver.request_call(begun)
+    assert refused.outcome == "rate_limited attempts_per_verification"
+    assert refused.verification
+    assert refused.retry_after_ms == begun.expires_at - refused.verification.now
+    assert refused.verification.next_call().reason == "rate_limited"
+    begins(driver, reference="another")
+
+
+def test_it_waits_for_call_after(driver: StoreDriver) -> None:
+    """No sooner; and a check before it takes the call back."""
+    begun = begins(driver, call_after=30)
+    assert driver.seconds_until_due() == 30
+    driver.advance_time(29)
+    assert driver.seconds_until_due() == 1
+    driver.advance_time(1)
+    answers(driver)
+    assert driver.last_call(begun).status is CallStatus.ANSWERED
+    other = begins(driver, reference="other", call_after=30)
+    driver.check(other, CODE)
+    assert driver.last_call(other).status is CallStatus.CANCELED
+    driver.advance_time(31)
+    driver.seconds_until_due()
+
+
+def test_a_dialer_that_dies_with_it(driver: StoreDriver) -> None:
+    """The lease runs out, another dialer answers it, and the first one's word counts no more."""
+    begun = begins(driver)
+    first = driver.claim()
+    driver.seconds_until_due()
+    driver.advance_time(21)
+    second = driver.claim()
+    assert second.call_id == first.call_id
+    assert not driver.store.pretend(first, 99)
+    assert driver.store.pretend(second, 12)
+    assert not driver.store.pretend(first, 99)
+    assert [call.duration for call in driver.get(begun).calls] == [12]
+
+
+def test_an_end_before_it(driver: StoreDriver) -> None:
+    """Canceled or expired between claim and answer: the call never was."""
+    begun = begins(driver)
+    claim = driver.claim()
+    driver.cancel(begun)
+    assert not driver.store.pretend(claim, 12)
+    assert driver.last_call(begun).status is CallStatus.CANCELED
+    other = begins(driver, reference="other")
+    claim = driver.claim()
+    driver.advance_time(301, dialer=None)
+    assert not driver.store.pretend(claim, 12)
+    assert driver.last_call(other).status is CallStatus.EXPIRED
+
+
+def test_it_can_not_be_sent(driver: StoreDriver, redis: Redis) -> None:
+    """The mark, without which no dialer sends, is refused to it."""
+    begins(driver)
+    assert not driver.mark_sent(driver.claim())
+    assert traces(redis) == set()
+
+
+def test_a_real_call_can_not_be_pretended(driver: StoreDriver) -> None:
+    """It stays with its holder, and rings."""
+    begun = driver.create()
+    claim = driver.claim()
+    assert not claim.is_test
+    assert not driver.store.pretend(claim, 12)
+    assert driver.mark_sent(claim)
+    assert driver.last_call(begun).status is CallStatus.DIALING
+
+
+def test_it_needs_no_route(driver: StoreDriver, redis: Redis) -> None:
+    """All are closed: it is asked for and answered, and is not what tries them."""
+    down = CallResult(CallStatus.FAILED, unsent=True, verdict=RouteVerdict.DOWN)
+    for route, number in ((Route.OBD, ASHA), (Route.C2C, RAVI)):
+        driver.try_create(number, route=route)
+        driver.dial(down)
+    assert driver.try_create("+919812345679").outcome == "calls_unavailable"
+    begun = begins(driver)
+    answers(driver)
+    assert driver.request_call(begun).outcome == "coming"
+    driver.advance_time(11, dialer=None)  # a probe is due
+    answers(driver)
+    for route in Route:
+        assert redis.hexists(f"{{otpvoice}}:route:{route}", "closed_until")
+        assert not redis.hexists(f"{{otpvoice}}:route:{route}", "probe_until")
+
+
+def test_it_needs_a_dialer(driver: StoreDriver) -> None:
+    """Nobody is there to answer it: as with any other."""
+    driver.advance_time(31, dialer=None)
+    assert driver.try_create(TESTER, is_test=True).outcome == "calls_unavailable"
+
+
+def test_a_forged_callback_does_not_move_it(driver: StoreDriver) -> None:
+    """Nothing was sent, so that nothing can be told of it."""
+    begun = begins(driver)
+    claim = driver.claim()
+    driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, to=TESTER)
+    assert driver.last_call(begun).status is CallStatus.DIALING
+
+
+def test_beside_a_real_number(driver: StoreDriver) -> None:
+    """Each goes its own way: the real one is sent, and holds its line and its gap."""
+    test, real = begins(driver), driver.create()
+    claims = [driver.claim(), driver.claim()]
+    for claim in claims:
+        if claim.is_test:
+            assert driver.store.pretend(claim, 12)
+        else:
+            assert driver.mark_sent(claim)
+            driver.record(claim, PLACED)
+    assert driver.last_call(test).status is CallStatus.ANSWERED
+    assert driver.last_call(real).status is CallStatus.PLACED
+    assert driver.explain().gap_until > 0
+    assert driver.explain(TESTER).gap_until == 0

@@ -1,0 +1,166 @@
+"""The API as a process, spoken to in bytes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any, Final, Self
+
+from api.api_client import JSON, VERIFICATIONS
+from support.service import LOGIN_KEY
+
+CREATE: Final = b'{"to":"+919876543210"}'
+
+
+@dataclass(frozen=True)
+class RawResponse:
+    """One answer as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body as JSON."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    def is_problem(self, status: int, code: str) -> bool:
+        """Whether it is this problem document, with the id of its request."""
+        assert (self.status, self.headers["content-type"]) == (status, "application/problem+json")
+        assert self.document["instance"] == f"urn:request:{self.headers['request-id']}"
+        return (self.document["status"], self.document["code"]) == (status, code)
+
+
+class RawConnection:
+    """One connection."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, *parts: bytes) -> None:
+        """Sends the bytes."""
+        self._socket.sendall(b"".join(parts))
+
+    def shutdown_write(self) -> None:
+        """Sends no more, and listens on."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def read_response(self, method: str = "POST") -> RawResponse:
+        """The next answer."""
+        response = HTTPResponse(self._socket, method=method)
+        response.begin()
+        body = response.read()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return RawResponse(response.status, headers, body)
+
+    def peek(self) -> bytes:
+        """The first byte that waits to be read; waits for one."""
+        return self._socket.recv(1, socket.MSG_PEEK)
+
+    def read_all(self) -> bytes:
+        """Every byte until the other side closes."""
+        heard = b""
+        while more := self._socket.recv(65_536):
+            heard += more
+        return heard
+
+    def is_closed(self) -> bool:
+        """Whether the other side closes; waits for it."""
+        try:
+            return self._socket.recv(1) == b""
+        except ConnectionError:
+            return True
+
+
+@dataclass(frozen=True)
+class ServedApi:
+    """A running API."""
+
+    port: int
+    log: Path
+
+    def connect(self) -> RawConnection:
+        """A new connection."""
+        return RawConnection(self.port)
+
+    def send(self, *parts: bytes) -> RawResponse:
+        """The answer to one request on a connection of its own."""
+        with self.connect() as line:
+            line.send(*parts)
+            return line.read_response()
+
+
+def post(
+    *headers: str, path: str = VERIFICATIONS, key: str = LOGIN_KEY, content_type: str = JSON
+) -> bytes:
+    """The head of a POST, with further headers."""
+    return head(
+        f"POST {path} HTTP/1.1",
+        f"Authorization: Bearer {key}",
+        f"Content-Type: {content_type}",
+        *headers,
+    )
+
+
+def head(request_line: str, *headers: str) -> bytes:
+    """A request line and its headers."""
+    return "\r\n".join([request_line, "Host: otp.example.com", *headers, "", ""]).encode("latin-1")
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    """``body`` in chunks (RFC 9112, section 7.1)."""
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+
+
+@contextmanager
+def serving_api(variables: Mapping[str, str], log: Path) -> Iterator[ServedApi]:
+    """The API as ``otpvoice api`` starts it, until the end of the block."""
+    port = free_port()
+    environ = {name: value for name, value in os.environ.items() if name[:9] != "OTPVOICE_"}
+    environ |= {**variables, "OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
+    command = [sys.executable, "-m", "otpvoice", "api"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+    try:
+        _wait_for(port, log)
+        yield ServedApi(port, log)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _wait_for(port: int, log: Path) -> None:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"the api did not start:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,189 @@
+"""The words that tests speak in: phones, a desk that asks and dials, dialers that run."""
+
+import base64
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from otpvoice.core.requests import CreateRequest
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import Call, Verification
+from otpvoice.dialer.dialer import Dialer
+from otpvoice.providers.base import Deadlines
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.store.redis_store import RedisStore
+
+ASHA = "+919876543210"
+LOGIN_KEY = "ovk_login-backend-of-the-tests"
+BANK_KEY = "ovk_another-client-of-the-tests"
+RING_KEY = base64.b64encode(b"ring key of the tests, 32 bytes!").decode()
+NUMBER_KEY = base64.b64encode(b"number key of the tests 32 bytes").decode()
+PROVIDER_TOKEN = "token-of-the-tests-38e896f5567031"
+BRIDGE = "918068280000"
+WEBHOOK_SECRET = "webhook-secret-of-the-tests"
+PATH_TOKEN = "path-token-of-the-tests-0123456789"
+VALIDATION_KEY = "validation-key-of-the-tests"
+
+WIDE_LIMITS = {
+    "OTPVOICE_LIMITS_CALL_GAP": "0",
+    "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "",
+    "OTPVOICE_LIMITS_ALL_CALLS_PER_NUMBER": "1000000/24h",
+    "OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER": "1000000/24h",
+    "OTPVOICE_LIMITS_UNVERIFIED_PER_PREFIX": "",
+    "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "1000000/1m",
+    "OTPVOICE_LIMITS_CREATES_PER_IP": "",
+    "OTPVOICE_LIMITS_CREATES_PER_CLIENT": "",
+    "OTPVOICE_LIMITS_PENDING_PER_NUMBER": "50",
+    "OTPVOICE_LIMITS_ATTEMPTS_PER_VERIFICATION": "50",
+    "OTPVOICE_LIMITS_CALLS_PER_DAY": "1000000",
+    "OTPVOICE_LIMITS_CONVERSION_BREAKER": "off",
+    "OTPVOICE_LIMITS_WRONG_CODE_BREAKER": "off",
+}
+"""Limits that are in nobody's way: few numbers are called again and again, and nobody answers."""
+
+
+class SandboxPhones:
+    """The sandbox's phones, over HTTP."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def set_behaviour(self, number: str, behaviour: str, **options: Any) -> None:
+        """Tells a phone, or the company when that phone is called, how to behave."""
+        response = requests.put(
+            f"{self._url}/phones/{number.removeprefix('+')}",
+            json={"behaviour": behaviour, **options},
+            timeout=5,
+        )
+        assert response.ok, response.text
+
+    def calls(self, number: str) -> list[dict[str, Any]]:
+        """What the phone got, oldest first."""
+        response = requests.get(f"{self._url}/phones/{number.removeprefix('+')}/calls", timeout=5)
+        calls: list[dict[str, Any]] = response.json()
+        return calls
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every request the company got."""
+        entries: list[dict[str, Any]] = requests.get(f"{self._url}/ledger", timeout=5).json()
+        return entries
+
+
+class ClientAndDialer:
+    """A client who asks, and a dialer that dials one call at a time."""
+
+    def __init__(self, service: Verifications, store: RedisStore, dialer: Dialer) -> None:
+        self._service = service
+        self._store = store
+        self._dialer = dialer
+
+    def create(self, to: str = ASHA, client: str = "login", **members: Any) -> Verification:
+        """A verification with its call in the queue."""
+        return self._service.create(client, CreateRequest(to=to, **members)).verification
+
+    def dial_next(self, send_within: float = 5.0, end_within: float = 13.0) -> bool:
+        """Dials the next due call; False if none is due."""
+        claim = self._store.claim(200)
+        if isinstance(claim, int):
+            return False
+        now = time.monotonic()
+        self._dialer.dial(claim, Deadlines(now + send_within, now + end_within))
+        return True
+
+    def calls_of(self, verification: Verification) -> tuple[Call, ...]:
+        """The calls as they stand."""
+        return self._service.get(verification.client, verification.id).calls
+
+    def cancel(self, verification: Verification) -> None:
+        """The client changes its mind."""
+        self._service.cancel(verification.client, verification.id)
+
+
+@contextmanager
+def running_dialers(*dialers: Dialer) -> Iterator[None]:
+    """Runs dialers in threads until the end of the block."""
+    threads = [threading.Thread(target=dialer.run) for dialer in dialers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for dialer in dialers:
+            dialer.stop()
+        for thread in threads:
+            thread.join()
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A whole service, spoken to over HTTP as a client would."""
+
+    url: str
+    phones: SandboxPhones
+    sandbox: RunningSandbox
+    folder: Path
+    """Where the processes log."""
+
+    def post(
+        self, path: str, body: Any = None, key: str | None = LOGIN_KEY, **options: Any
+    ) -> requests.Response:
+        """One POST with an API key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return requests.post(f"{self.url}{path}", json=body, headers=headers, timeout=10, **options)
+
+    def get(self, path: str, key: str = LOGIN_KEY) -> requests.Response:
+        """One GET with an API key."""
+        headers = {"Authorization": f"Bearer {key}"}
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=10)
+
+    def create(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
+        """A new verification."""
+        answer = self.post("/v1/verifications", {"to": to, **members})
+        assert answer.status_code == 201, answer.text
+        begun: dict[str, Any] = answer.json()
+        return begun
+
+    def check(self, verification: dict[str, Any], code: str) -> requests.Response:
+        """One code handed in."""
+        return self.post(f"/v1/verifications/{verification['id']}/checks", {"code": code})
+
+    def get_verification(self, verification: dict[str, Any]) -> dict[str, Any]:
+        """The verification as it stands."""
+        found: dict[str, Any] = self.get(f"/v1/verifications/{verification['id']}").json()
+        return found
+
+    def wait_for_code(self, number: str = ASHA) -> str:
+        """Picks up the phone and listens: the code of its newest call."""
+        calls = self.wait_for(
+            lambda: [c for c in self.phones.calls(number) if c["spoken"]], "a spoken code"
+        )
+        return "".join(re.findall(r"\d", calls[-1]["spoken"]))
+
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 10) -> Any:
+        """What ``look`` finds, as soon as it finds something."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"waited {timeout_s} s for {what}")
+
+    def wait_for_call(self, verification: dict[str, Any], status: str) -> dict[str, Any]:
+        """The verification's newest call, once it is in this state."""
+        call: dict[str, Any] = self.wait_for(
+            lambda: [
+                c
+                for c in self.get_verification(verification)["calls"][-1:]
+                if c["status"] == status
+            ],
+            f"the call to be {status}",
+        )[0]
+        return call

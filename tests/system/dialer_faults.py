@@ -1,0 +1,144 @@
+"""A bench for dialers that are harmed: a company, a desk that asks, and a store with its own clock.
+
+No callback comes: what became of a call is known from the dialer's own books, or by asking.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from redis import Redis
+from support.processes import Process, sandbox_config
+from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
+
+from otpvoice.app import create_app, create_dialer, queue_rules
+from otpvoice.sandbox import RunningSandbox
+from otpvoice.settings import load
+from otpvoice.store.redis_store import LEASE, RedisStore
+from otpvoice.store.url import connect
+
+AFTER_LEASE_MS = LEASE + 1_000
+_CALM = {
+    **WIDE_LIMITS,
+    "OTPVOICE_VERIFICATION_MAX_REDIALS": "0",
+    "OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5",
+    "OTPVOICE_DIALER_THREADS": "4",
+}
+"""Each verification has one call, unless its route refuses it, and no number is called twice."""
+
+
+class DialerFaultBench:
+    """See above.
+
+    Args:
+        sandbox: the company.
+        store: its clock may be moved; the dialers that are harmed do not notice.
+        client: of an API on that store.
+        variables: the settings of both.
+        folder: for logs.
+    """
+
+    def __init__(
+        self,
+        sandbox: RunningSandbox,
+        store: RedisStore,
+        client: FlaskClient,
+        variables: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        self.phones = SandboxPhones(sandbox.url)
+        self.store = store
+        self.verification_ids: dict[str, str] = {}
+        """Number → id of its verification."""
+        self._client = client
+        self._variables = variables
+        self._folder = folder
+        self._headers = {"Authorization": f"Bearer {LOGIN_KEY}"}
+        self.store.sweep("a dialer that was heard of")
+
+    def faulty_dialer(self, moment: str, nth: int, name: str) -> Process:
+        """See ``faulty_dialer.py``."""
+        program = str(Path(__file__).with_name("faulty_dialer.py"))
+        command = [sys.executable, program, moment, str(nth), name]
+        return Process(command, self._folder / f"{moment}.log", self._variables)
+
+    def create(self, number: str, route: str = "obd") -> None:
+        """A new verification; none while all routes are closed."""
+        self.store.sweep("a dialer that was heard of")
+        answer = self._client.post(
+            "/v1/verifications", json={"to": number, "route": route}, headers=self._headers
+        )
+        assert answer.status_code in {201, 503}, answer.text
+        if answer.status_code == 201:
+            self.verification_ids[number] = answer.json["id"]  # type: ignore[index] # it is an object
+
+    def calls(self) -> dict[str, list[dict[str, Any]]]:
+        """Number → the calls of its verification as they stand."""
+        return {number: self._calls_of(name) for number, name in self.verification_ids.items()}
+
+    def _calls_of(self, verification_id: str) -> list[dict[str, Any]]:
+        answer = self._client.get(f"/v1/verifications/{verification_id}", headers=self._headers)
+        assert answer.status_code == 200, answer.text
+        calls: list[dict[str, Any]] = answer.json["calls"]  # type: ignore[index] # as above
+        return calls
+
+    def ring_counts(self) -> Counter[str]:
+        """Number → requests that made it ring."""
+        return Counter(f"+{e['person']}" for e in self.phones.ledger() if e["rang"])
+
+    def advance_time(self, milliseconds: int) -> None:
+        """Time passes, and somebody sweeps."""
+        self.store.clock_offset += milliseconds
+        while self.store.sweep("a dialer that was heard of").more:
+            pass
+
+    @contextmanager
+    def healthy_dialer(self) -> Iterator[None]:
+        """A dialer that lives by the store's moved clock."""
+        with running_dialers(create_dialer(load(self._variables).settings, self.store)):
+            yield
+
+    def recover(self) -> None:
+        """Leases end and a healthy dialer takes over, until nothing is left to be done or asked."""
+        self.advance_time(AFTER_LEASE_MS)
+        deadline = time.monotonic() + 30
+        with self.healthy_dialer():
+            while self.open_calls() and time.monotonic() < deadline:
+                time.sleep(0.1)
+                if self.store.clock_offset < 4 * LEASE:  # the company's log must still fit
+                    self.advance_time(1_000)
+
+    def open_calls(self) -> list[str]:
+        """Numbers of calls that are not over, or rang without our knowing."""
+        rang = self.ring_counts()
+        return [
+            number
+            for number, calls in self.calls().items()
+            for call in calls
+            if call["status"] in {"queued", "dialing", "placed"}
+            or (call["status"] == "unknown" and rang[number])
+        ]
+
+
+@contextmanager
+def dialer_fault_bench(
+    environ: Mapping[str, str], redis: Redis, folder: Path
+) -> Iterator[DialerFaultBench]:
+    """A bench on an emptied store."""
+    redis.flushdb()
+    config = replace(
+        sandbox_config(environ, ""), webhooks={}, subscription=None, gets_per_minute=10**6
+    )
+    with RunningSandbox(config) as sandbox, closing(connect(environ["OTPVOICE_REDIS_URL"])) as own:
+        variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
+        settings = load(variables).settings
+        keep = settings.verification.retention * 1000
+        store = RedisStore(own, keep=keep, rules=queue_rules(settings))
+        client = create_app(settings, store).test_client()
+        yield DialerFaultBench(sandbox, store, client, variables, folder)

@@ -1,0 +1,168 @@
+"""Events of the whole service: real processes, a real receiver, and dialers that are killed.
+
+``OTPVOICE_TEST_KILLS`` is how many are killed.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from events.event_harness import EventHarness, endpoint_settings
+from events.receiver import NEW_SECRET, OLD_SECRET, EventReceiver, ReceivedEvent
+from redis import Redis
+from support.processes import Process, Stack, otpvoice_process, running_service, wait_until
+from support.service import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY, WIDE_LIMITS
+from system.leaks import Scanner
+
+from otpvoice.settings import load
+from otpvoice.store.events import EVENT_LEASE
+
+RAVI = "+919812345678"
+CODE = "9173640285"
+"""So long that it stands nowhere by chance."""
+MOMENTS = (
+    "before:take_events", "after:take_events", "before:tell", "before:post", "after:post",
+    "before:settle_event", "after:settle_event",
+)  # fmt: skip
+ROUNDS = -(-int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS))) // len(MOMENTS))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[EventReceiver]:
+    """A client that listens, and never gets what is not for it."""
+    with EventReceiver() as listening:
+        yield listening
+        assert listening.faults == []
+
+
+@pytest.fixture(scope="module")
+def stack(
+    environ: dict[str, str], client: EventReceiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A service that tells the client."""
+    folder = tmp_path_factory.mktemp("told")
+    with running_service(
+        environ, folder, **endpoint_settings(client, secret=f"{OLD_SECRET},{NEW_SECRET}")
+    ) as running:
+        yield running
+
+
+def of(client: EventReceiver, verification_id: str) -> list[ReceivedEvent]:
+    """What was told of one verification, in the order of its changes."""
+    told = {each.sequence: each for each in client.events if each.data["id"] == verification_id}
+    return [told[sequence] for sequence in sorted(told)]
+
+
+def test_a_whole_life_is_told(stack: Stack, client: EventReceiver) -> None:
+    """From the call to the approval; each event shows its own moment, and no code."""
+    service = stack.service
+    verification = service.create(ASHA, reference="login-81", code=CODE)
+    service.wait_for_call(verification, "answered")
+    assert service.check(verification, service.wait_for_code()).json()["valid"]
+    client.wait_for(lambda _: len(of(client, verification["id"])) == 3, "three events")
+    told = of(client, verification["id"])
+    assert [each.type for each in told] == [
+        *("call.placed", "call.answered", "verification.approved"),
+    ]
+    assert [each.data["status"] for each in told] == ["pending", "pending", "approved"]
+    assert [each.data["calls"][0]["status"] for each in told] == ["placed", *["answered"] * 2]
+    assert all(each.data["version"] == each.sequence for each in told)
+    assert told[-1].data == service.get_verification(verification) | {"to": "+91******3210"}
+
+
+def test_events_tell_no_secret(stack: Stack, client: EventReceiver) -> None:
+    """Neither code nor whole number, nor any key, in whatever form."""
+    secrets = {"number": ASHA, "digits": ASHA[3:], "API key": LOGIN_KEY, "secret": NEW_SECRET}
+    keys = {"ring": RING_KEY, "number key": NUMBER_KEY}
+    scanner = Scanner(secrets | keys, {"code": CODE})
+    verification = stack.service.create(RAVI, code=CODE, call_after=100)
+    stack.service.check(verification, CODE)
+    client.wait_for_event(verification["id"], "verification.approved")
+    for each in client.events:
+        assert scanner.scan(each.type, each.raw + str(each.headers).encode()) == []
+    assert scanner.scan("a test", f'{{"code": "{CODE}"}}'.encode())
+
+
+def test_many_right_codes_are_one_approval(stack: Stack, client: EventReceiver) -> None:
+    """Of 200 at once one wins, and one event says so."""
+    service = stack.service
+    verification = service.create(RAVI, code="471199", call_after=100)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: service.check(verification, "471199"), range(200)))
+    assert sum(answer.json().get("valid", False) for answer in answers) == 1
+    client.wait_for_event(verification["id"], "verification.approved")
+    later = service.create(RAVI, call_after=100)
+    service.post(f"/v1/verifications/{later['id']}/cancel")
+    client.wait_for_event(later["id"], "verification.canceled")
+    client.wait_for_event(verification["id"], "call.canceled")
+    told = [each.type for each in client.events if each.data["id"] == verification["id"]]
+    assert sorted(told) == ["call.canceled", "verification.approved"]
+
+
+def test_what_happens_while_no_dialer_lives_is_told_by_the_next(
+    stack: Stack, client: EventReceiver
+) -> None:
+    """Killed before it could tell anything of it."""
+    service = stack.service
+    verification = service.create(RAVI, code="471199", call_after=100)
+    stack.dialer.kill()
+    assert service.check(verification, "471199").json()["valid"]
+    assert of(client, verification["id"]) == []
+    with otpvoice_process("dialer", stack.variables, stack.folder) as next_dialer:
+        client.wait_for_event(verification["id"], "verification.approved", timeout_s=20)
+        client.wait_for_event(verification["id"], "call.canceled")
+        assert next_dialer.terminate() == 0
+
+
+@pytest.mark.timeout(60 + 40 * ROUNDS)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_killed_dialer_loses_no_event(
+    environ: dict[str, str], redis: Redis, tmp_path: Path, seed: int
+) -> None:
+    """Wherever it dies between change and delivery: told at least once, always under one id."""
+    program = str(Path(__file__).with_name("faulty_dialer.py"))
+    with EventReceiver() as client, ExitStack() as processes:
+        variables = {**environ, **WIDE_LIMITS, **endpoint_settings(client)}
+        telling = EventHarness(load(variables).settings, redis)
+        dialers = {
+            moment: processes.enter_context(
+                Process(
+                    [sys.executable, program, moment, str(1 + seed % 3), "SIGKILL"],
+                    tmp_path / f"{moment}.log",
+                    variables,
+                )
+            )
+            for moment in MOMENTS
+        }
+        ids: list[str] = []
+
+        def all_are_dead() -> bool:
+            ids.append(_canceled(telling, len(ids)))
+            return not any(dialer.is_running for dialer in dialers.values())
+
+        wait_until(all_are_dead, "the dialers to die", 40)
+        assert [dialer.wait() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
+        before = len(client.events)
+        telling.advance_time(EVENT_LEASE / 1000 + 1)
+        while telling.deliver_due():
+            pass
+        assert client.faults == []
+        told = {each.id for each in client.events}
+        assert told == {f"evt_{each[4:]}_{version}" for each in ids for version in (2, 3)}
+        assert len({(each.id, each.raw) for each in client.events}) == len(told)
+        print(
+            f"{len(dialers)} kills, {len(told)} events: {before} told by those who died, "
+            f"{len(client.events) - len(told)} told twice"
+        )
+
+
+def _canceled(telling: EventHarness, n: int) -> str:
+    telling.store.sweep("a dialer that was heard of")
+    verification_id = telling.create(LOGIN_KEY, f"+9198765{n:05}", call_after=100)
+    telling.end(LOGIN_KEY, verification_id)
+    return verification_id

@@ -1,0 +1,59 @@
+"""Calls whose news are lost, late or never come: known in the end, and never placed again."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.processes import running_service
+from support.service import RunningService
+
+
+@pytest.fixture(scope="module")
+def service(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """A service that soon asks about a call without news."""
+    folder = tmp_path_factory.mktemp("service")
+    with running_service(environ, folder, OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT="5") as stack:
+        yield stack.service
+
+
+def test_the_truth_is_asked_for(service: RunningService) -> None:
+    """No callback, by either route; or no answer to our request: pulled, and one request each."""
+    numbers = {
+        "+919876541001": ("no_callback", "obd"),
+        "+919876541002": ("no_callback", "c2c"),
+        "+919876541003": ("timeout", "obd"),
+        "+919876541004": ("timeout", "c2c"),
+    }
+    begun = {}
+    for number, (behaviour, route) in numbers.items():
+        copies = {"copies": 0} if behaviour == "timeout" else {}
+        service.phones.set_behaviour(number, behaviour, **copies)
+        begun[number] = service.create(number, route=route)
+    for number, verification in begun.items():
+        call = service.wait_for(
+            lambda v=verification: [  # type: ignore[misc]
+                c for c in service.get_verification(v)["calls"] if c["status"] == "answered"
+            ],
+            f"the end of the call to {number}",
+            timeout_s=40,
+        )[0]
+        assert call["route"] == numbers[number][1]
+    asked = [entry["person"] for entry in service.phones.ledger()]
+    assert all(asked.count(number.removeprefix("+")) == 1 for number in numbers)
+
+
+def test_a_phone_that_was_busy_is_called_again_by_the_next_route(service: RunningService) -> None:
+    """Once, with the same code, and then no more."""
+    number = "+919876541005"
+    service.phones.set_behaviour(number, "busy")
+    verification = service.create(number, route="obd", code="4711")
+    calls = service.wait_for(
+        lambda: [
+            c for c in service.get_verification(verification)["calls"] if c["status"] == "busy"
+        ][1:],
+        "the second call",
+    )
+    assert [call["route"] for call in calls] == ["c2c"]
+    heard = [call["variables"]["otp"] for call in service.phones.calls(number)]
+    assert heard == ["4, 7, 1, 1"] * 2

@@ -1,0 +1,145 @@
+"""Test numbers in a running service: proved by their code, while no phone rings."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+from support.processes import Stack, running_service
+from support.service import ASHA, RunningService
+
+from otpvoice.cli.explanation import number_limits, serialize_limits
+from otpvoice.cli.operating import OperatorContext
+from otpvoice.core.phone import parse_number
+from otpvoice.settings import load
+
+REVIEWER, CODE = "+919999900001", "735194"
+ROBOT, SHORT_CODE = "+919999900002", "0042"
+AMERICAN, GUESSED = "+12015550123", "+919999900003"
+NUMBERS = f"{REVIEWER}={CODE},{ROBOT}={SHORT_CODE},{AMERICAN}={CODE},{GUESSED}={CODE}"
+TIGHT = {
+    "OTPVOICE_LIMITS_CALL_GAP": "60s",
+    "OTPVOICE_LIMITS_CALLS_PER_NUMBER": "1/10m",
+    "OTPVOICE_LIMITS_ALL_CALLS_PER_NUMBER": "1/24h",
+    "OTPVOICE_LIMITS_WRONG_CODES_PER_NUMBER": "6/24h",
+}
+AT_ONCE = 40
+
+
+@pytest.fixture(scope="module")
+def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A service that calls a number once a day, and never those of the tests."""
+    folder = tmp_path_factory.mktemp("service")
+    with running_service(environ, folder, OTPVOICE_TEST_NUMBERS=NUMBERS, **TIGHT) as running:
+        yield running
+        assert (running.dialer.terminate(), running.api.terminate()) == (0, 0)
+
+
+@pytest.fixture
+def service(stack: Stack) -> RunningService:
+    """The same, as clients see it."""
+    return stack.service
+
+
+def called(service: RunningService) -> set[str]:
+    """Everybody whom the company was ever asked to call."""
+    return {f"+{entry['person']}" for entry in service.phones.ledger()}
+
+
+def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
+    """What ``otpvoice limits explain`` tells of limits and the gap."""
+    operator = OperatorContext(load(variables).settings)
+    with closing(operator.operations.redis):
+        telephone = operator.telephone(parse_number(number))
+        explained = operator.operations.explain(telephone)
+    told = serialize_limits(number_limits(explained, telephone, operator.limits))
+    return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
+
+
+def test_it_is_proved_without_a_call(stack: Stack) -> None:
+    """Queued, then answered and heard; the fixed code is right once; nobody rang."""
+    service = stack.service
+    begun = service.create(REVIEWER, reference="review")
+    assert begun["code_length"] == len(CODE)
+    call = service.wait_for_call(begun, "answered")
+    assert (call["heard"], call["reason"], call["duration"] > 5) == (True, None, True)
+    assert service.check(begun, "000000").json()["valid"] is False
+    assert service.check(begun, CODE).json()["valid"] is True
+    assert service.check(begun, CODE).status_code == 409
+    assert not called(service) & {REVIEWER}
+    logged = (stack.folder / "dialer.log").read_text() + (stack.folder / "api.log").read_text()
+    assert "call.simulated" in logged
+    assert not [secret for secret in (CODE, REVIEWER[1:]) if secret in logged]
+
+
+def test_no_limit_knows_of_it(stack: Stack) -> None:
+    """Ten calls in a row where one a day is allowed: what limits tell is what they told before."""
+    service = stack.service
+    before = {number: explains(stack.variables, number) for number in (ROBOT, ASHA)}
+    for n in range(10):
+        begun = service.create(ROBOT, reference=f"build-{n}")
+        service.wait_for_call(begun, "answered")
+        assert service.get_verification(begun)["next"]["call"]["reason"] is None
+        assert service.check(begun, SHORT_CODE).json()["valid"] is True
+    assert {number: explains(stack.variables, number) for number in before} == before
+
+
+def test_a_delay_is_kept(service: RunningService) -> None:
+    """``call_after``: queued until then, and never answered when the code came first."""
+    later = service.create(ROBOT, reference="later", call_after=1)
+    assert later["calls"][0]["status"] == "queued"
+    call = service.wait_for_call(later, "answered")
+    assert call["placed_at"] >= later["calls"][0]["due_at"]
+    never = service.create(ROBOT, reference="never", call_after=60)
+    service.check(never, SHORT_CODE)
+    assert service.get_verification(never)["calls"][0]["status"] == "canceled"
+
+
+def test_a_clients_own_code_stays(service: RunningService) -> None:
+    """It is the one that its SMS carried; the fixed one is wrong then."""
+    begun = service.create(AMERICAN, code="4711")
+    service.wait_for_call(begun, "answered")
+    assert service.check(begun, SHORT_CODE).json()["valid"] is False
+    assert service.check(begun, "4711").json()["valid"] is True
+
+
+def test_only_the_numbers_that_are_set(service: RunningService) -> None:
+    """A region that is not called stays so for all others, and its form is judged as everywhere."""
+    refused = service.post("/v1/verifications", {"to": "+12015550124"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "number_not_allowed")
+    refused = service.post("/v1/verifications", {"to": REVIEWER[1:]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_number")
+
+
+def test_it_is_no_hole_for_guesses(service: RunningService) -> None:
+    """Six wrong codes a day, over all verifications; then not even the right one is compared."""
+    first = service.create(GUESSED)
+    for n in range(5):
+        assert service.check(first, f"{n:06}").json()["valid"] is False
+    assert service.get_verification(first)["status"] == "max_attempts_reached"
+    second = service.create(GUESSED)
+    assert service.check(second, "000005").json()["valid"] is False
+    refused = service.check(second, CODE)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_wrong_codes")
+    third = service.post("/v1/verifications", {"to": GUESSED, "reference": "new"})
+    assert (third.status_code, third.json()["code"]) == (429, "too_many_wrong_codes")
+
+
+def test_beside_real_numbers(service: RunningService) -> None:
+    """Many at once: each real number rings once, and those of the tests are answered unseen."""
+    real = [f"+9198765410{n:02}" for n in range(AT_ONCE // 2)]
+
+    def ask(n: int) -> dict[str, Any]:
+        number = real[n // 2] if n % 2 else ROBOT
+        return service.create(number, reference=f"at-once-{n}")
+
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(ask, range(AT_ONCE)))
+    newest = [each for each in begun if service.get_verification(each)["status"] == "pending"]
+    for each in newest:
+        service.wait_for_call(each, "answered")
+    rang = Counter(f"+{entry['person']}" for entry in service.phones.ledger())
+    assert {number: rang[number] for number in real} == dict.fromkeys(real, 1)
+    assert set(rang) == {*real}
