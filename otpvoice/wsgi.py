@@ -3,6 +3,6 @@
 import os
 
 from otpvoice.app import create_app
-from otpvoice.bootstrap import load_and_log
+from otpvoice.bootstrap import initialize
 
-app = create_app(load_and_log(os.environ))
+app = create_app(initialize(os.environ))

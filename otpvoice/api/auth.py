@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from structlog.contextvars import bind_contextvars
 
-from otpvoice.api.request import Asker, asked
+from otpvoice.api.request import Principal, current_request
 from otpvoice.core.errors import NotFound, OtpvoiceError, TokenInvalid
 from otpvoice.core.phone import mask_number
 from otpvoice.core.tokens import PREFIX, ClientTokens
@@ -40,7 +40,7 @@ class ApiKeys:
         ]
         self.clients = frozenset(hashes)
 
-    def owner(self, key: str) -> str:
+    def authenticate(self, key: str) -> str:
         """The client whose key this is.
 
         Raises:
@@ -54,72 +54,76 @@ class ApiKeys:
         return matches[0]
 
 
-class Access:
+class Authenticator:
     """Lets in who may ask; the views get the client in whose name it is done."""
 
     def __init__(self, keys: ApiKeys, tokens: ClientTokens) -> None:
         self._keys = keys
         self._tokens = tokens
 
-    def client(self) -> str:
+    def require_client(self) -> str:
         """The client that asks with its API key.
 
         Raises:
             Unauthorized, TokenRefused: nobody that we know.
             Forbidden: an app.
         """
-        asker = self._asker()
+        asker = self._authenticate()
         if asker.verification_id is not None:
             raise Forbidden("This is not for apps: it needs the API key of the login backend.")
         return asker.client
 
-    def client_of(self, verification_id: str) -> str:
+    def require_client_or_app(self, verification_id: str) -> str:
         """The client in whose name somebody asks about this verification: itself, or its app.
 
         Raises:
             Unauthorized, TokenRefused: nobody that we know.
             NotFound: an app, and another verification than its own.
         """
-        asker = self._asker()
+        asker = self._authenticate()
         if asker.verification_id not in {None, verification_id}:
             raise NotFound
         return asker.client
 
-    def token_for(self, verification: Verification) -> str:
+    def client_token(self, verification: Verification) -> str:
         """What an app asks about this verification with."""
         return self._tokens.issue(verification.client, verification.id, verification.expires_at)
 
-    def _asker(self) -> Asker:
-        credential = _bearer()
+    def _authenticate(self) -> Principal:
+        credential = _bearer_credential()
         is_token = credential.startswith(PREFIX)
-        asker = self._app(credential) if is_token else Asker(self._keys.owner(credential))
+        asker = (
+            self._authenticate_app(credential)
+            if is_token
+            else Principal(self._keys.authenticate(credential))
+        )
         bind_contextvars(client=asker.client)
-        asked().asker = asker
+        current_request().principal = asker
         return asker
 
-    def _app(self, credential: str) -> Asker:
+    def _authenticate_app(self, credential: str) -> Principal:
         # This process's clock, not the store's that decides elsewhere: no round trip is spent on
         # what is over, and the minutes that a token outlives its code are more than clocks differ.
         token = self._tokens.verify(credential, time.time())
         if token.client not in self._keys.clients:
             raise TokenInvalid("The client of this token is not known any more.")
         bind_contextvars(app=True)
-        return Asker(token.client, token.verification_id)
+        return Principal(token.client, token.verification_id)
 
 
-def is_client() -> bool:
+def has_api_key() -> bool:
     """Whether a client asks with its API key, and not an app, or somebody not yet known."""
-    asker = asked().asker
+    asker = current_request().principal
     return asker is not None and asker.verification_id is None
 
 
-def seen(number: str) -> str:
+def visible_number(number: str) -> str:
     """``number`` as whoever asks may see it."""
-    return number if is_client() else mask_number(number)
+    return number if has_api_key() else mask_number(number)
 
 
-def _bearer() -> str:
-    scheme, _, credential = asked().headers.get("Authorization", "").partition(" ")
+def _bearer_credential() -> str:
+    scheme, _, credential = current_request().headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
         raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
     return credential.strip()

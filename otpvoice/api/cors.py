@@ -10,11 +10,11 @@ from typing import Final
 
 from flask import Flask, Response
 
-from otpvoice.api.request import asked
+from otpvoice.api.request import current_request
 
-_API: Final = "/v1/"
-_READABLE: Final = "Retry-After, Request-Id, Location, Idempotent-Replayed"
-_PREFLIGHT: Final[Mapping[str, str]] = MappingProxyType(
+_API_PREFIX: Final = "/v1/"
+_EXPOSED_HEADERS: Final = "Retry-After, Request-Id, Location, Idempotent-Replayed"
+_PREFLIGHT_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Access-Control-Allow-Methods": "GET, POST",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Request-Id",
@@ -31,9 +31,9 @@ def register(app: Flask, origins: Collection[str]) -> None:
     """
 
     @app.after_request
-    def answer_options(response: Response) -> Response:
+    def finish_options(response: Response) -> Response:
         # Flask answers OPTIONS by itself, before anybody asks for a credential.
-        if asked().method == "OPTIONS" and response.status_code == 200:
+        if current_request().method == "OPTIONS" and response.status_code == 200:
             response.status_code = 204
             del response.headers["Content-Type"]
         return response
@@ -42,15 +42,15 @@ def register(app: Flask, origins: Collection[str]) -> None:
         return
 
     @app.after_request
-    def share(response: Response) -> Response:
-        about = asked()
-        if not about.path.startswith(_API):
+    def add_cors_headers(response: Response) -> Response:
+        about = current_request()
+        if not about.path.startswith(_API_PREFIX):
             return response
         response.vary.add("Origin")
         origin = about.headers.get("Origin")
         if origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = _READABLE
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
             if about.method == "OPTIONS":
-                response.headers.update(_PREFLIGHT)
+                response.headers.update(_PREFLIGHT_HEADERS)
         return response

@@ -3,17 +3,17 @@
 from flask import Blueprint, Response
 
 from otpvoice.api import schemas
-from otpvoice.api.responses import json_answer
+from otpvoice.api.responses import json_response
 from otpvoice.store.redis_store import RedisStore
 
 
-def health(store: RedisStore) -> Blueprint:
+def health_routes(store: RedisStore) -> Blueprint:
     """Whether this process lives, and whether it can serve."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        return json_answer(schemas.Health(status="ok"))
+        return json_response(schemas.Health(status="ok"))
 
     @routes.get("/readyz")
     def readyz() -> Response:
@@ -28,6 +28,6 @@ def health(store: RedisStore) -> Blueprint:
             degraded.append("quarantine")
         if found.set_aside.undialable:
             degraded.append("undialable_calls")
-        return json_answer(schemas.Readiness(status="ok", degraded=degraded))
+        return json_response(schemas.Readiness(status="ok", degraded=degraded))
 
     return routes

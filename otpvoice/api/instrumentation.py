@@ -5,14 +5,14 @@ from typing import Final
 
 from flask import Blueprint, Flask, Response
 
-from otpvoice.api.request import asked
+from otpvoice.api.request import current_request
 from otpvoice.metrics.api import NOBODY, ApiMetrics
 from otpvoice.metrics.exposition import CONTENT_TYPE, Page
 
-_CALLBACK: Final = "webhooks.receive"
+_CALLBACK_ENDPOINT: Final = "webhooks.receive"
 
 
-def metrics_page(page: Page) -> Blueprint:
+def metrics_routes(page: Page) -> Blueprint:
     """``/metrics``. Like ``/healthz`` it is for those inside: a proxy keeps others out."""
     routes = Blueprint("metrics", __name__)
 
@@ -23,9 +23,9 @@ def metrics_page(page: Page) -> Blueprint:
     return routes
 
 
-def note(outcome: str, limit: str = "") -> None:
+def record_outcome(outcome: str, limit: str = "") -> None:
     """What came of the request being answered, in a word; and the limit that refused it."""
-    about = asked()
+    about = current_request()
     about.outcome, about.limit = outcome, limit
 
 
@@ -40,13 +40,13 @@ def register(app: Flask, metrics: ApiMetrics) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        about = asked()
+        about = current_request()
         rule = about.url_rule.rule if about.url_rule else "-"
-        metrics.answered(rule, response.status_code, time.perf_counter() - about.began)
-        if about.outcome and about.endpoint == _CALLBACK:
+        metrics.answered(rule, response.status_code, time.perf_counter() - about.started)
+        if about.outcome and about.endpoint == _CALLBACK_ENDPOINT:
             metrics.called_back(about.outcome)
         elif about.outcome and about.endpoint in steps:
-            client = about.asker.client if about.asker else NOBODY
+            client = about.principal.client if about.principal else NOBODY
             steps[about.endpoint](client, about.outcome).inc()
             if about.limit:
                 metrics.refused(client, about.limit)

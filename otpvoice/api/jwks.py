@@ -6,22 +6,22 @@ import msgspec
 from flask import Blueprint, Response
 
 from otpvoice.api import schemas
-from otpvoice.api.responses import json_answer
+from otpvoice.api.responses import json_response
 from otpvoice.core.receipts import ReceiptSigner
 
-_FRESH: Final = 300
+_MAX_AGE_S: Final = 300
 """Seconds that the keys may be kept: as long as a receipt is good for."""
 
 
-def public_keys(receipts: ReceiptSigner) -> Blueprint:
+def jwks_routes(receipts: ReceiptSigner) -> Blueprint:
     """The one answer that is the same for all and may be kept."""
     routes = Blueprint("receipts", __name__)
     keys = msgspec.convert(receipts.jwk_set(), schemas.KeySet)
 
     @routes.get("/.well-known/jwks.json")
     def jwks() -> Response:
-        answer = json_answer(keys)
-        answer.headers["Cache-Control"] = f"public, max-age={_FRESH}"
+        answer = json_response(keys)
+        answer.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_S}"
         return answer
 
     return routes

@@ -8,12 +8,12 @@ import msgspec
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
-from otpvoice.api.request import asked
-from otpvoice.api.validation import type_faults, unknown_members
+from otpvoice.api.request import current_request
+from otpvoice.api.validation import type_errors, unknown_members
 from otpvoice.core.errors import FieldError, InvalidRequest
 from otpvoice.core.requests import RequestBody
 
-MAX_BODY: Final = 16 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024
 """Bytes."""
 
 _Body = TypeVar("_Body", bound=RequestBody)
@@ -27,23 +27,23 @@ def read_bytes() -> bytes:
         RequestEntityTooLarge: more than 16 KiB, told or found.
         UnreadableBody: it ends too early, or its chunks make no sense.
     """
-    about = asked()
+    about = current_request()
     # At its bound werkzeug stops reading and says nothing: one byte more tells a longer body.
-    about.max_content_length = MAX_BODY + 1
+    about.max_content_length = MAX_BODY_BYTES + 1
     try:
         raw = about.get_data()
     except HTTPException:
         raise
     except Exception as error:  # each server has its own for broken chunks
         raise UnreadableBody("The body's chunks can not be read.") from error
-    if len(raw) > MAX_BODY:
+    if len(raw) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     if len(raw) < (about.content_length or 0):
         raise UnreadableBody("The body is shorter than its Content-Length.")
     return raw
 
 
-def read_body(kind: type[_Body]) -> _Body:
+def parse_body(body_type: type[_Body]) -> _Body:
     """The request's body as ``kind``; an empty one is an empty object.
 
     Raises:
@@ -54,22 +54,22 @@ def read_body(kind: type[_Body]) -> _Body:
     """
     raw = read_bytes()
     if not raw:
-        return _typed({}, kind)
-    about = asked()
+        return _convert({}, body_type)
+    about = current_request()
     if (about.content_encoding or "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
     if about.mimetype != "application/json":
         raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
-    return _typed(parse_object(raw), kind)
+    return _convert(parse_object(raw), body_type)
 
 
-def read_idempotency_key() -> str | None:
+def parse_idempotency_key() -> str | None:
     """The request's Idempotency-Key; None without one.
 
     Raises:
         InvalidRequest: not 1 to 255 visible ASCII characters.
     """
-    key = asked().headers.get("Idempotency-Key")
+    key = current_request().headers.get("Idempotency-Key")
     if key is None or IDEMPOTENCY_KEY.fullmatch(key):
         return key
     raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
@@ -82,7 +82,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         UnreadableBody: it is none.
     """
     try:
-        value = _JSON.decode(raw.decode("utf-8"))
+        value = _JSON_DECODER.decode(raw.decode("utf-8"))
     except UnicodeError as error:
         raise UnreadableBody("The body is not UTF-8.") from error
     except RecursionError as error:
@@ -98,7 +98,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         raise UnreadableBody("The body has the same member twice.")
@@ -109,20 +109,22 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse_constant(word: str) -> NoReturn:
+def _reject_constant(word: str) -> NoReturn:
     raise UnreadableBody(f"The body is not JSON: {word} is no JSON value.")
 
 
-_JSON: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refuse_constant)
+_JSON_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_constant=_reject_constant
+)
 
 
-def _typed(members: dict[str, Any], kind: type[_Body]) -> _Body:
-    if unknown := unknown_members(members, kind):
+def _convert(members: dict[str, Any], body_type: type[_Body]) -> _Body:
+    if unknown := unknown_members(members, body_type):
         raise _invalid(unknown)
     try:
-        body = msgspec.convert(members, kind)
+        body = msgspec.convert(members, body_type)
     except msgspec.ValidationError as error:
-        raise _invalid([*type_faults(members, kind)]) from error
+        raise _invalid([*type_errors(members, body_type)]) from error
     faults = body.field_errors()
     if faults:
         raise _invalid(faults)

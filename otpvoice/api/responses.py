@@ -11,14 +11,14 @@ import structlog
 from flask import Flask, Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from otpvoice.api.request import Asked, asked
+from otpvoice.api.request import ApiRequest, current_request
 
 _LOG = structlog.get_logger(__name__)
-_YEAR: Final = 365 * 86_400
+_YEAR_S: Final = 365 * 86_400
 """Seconds."""
 
 
-SAFE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+SECURITY_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Cache-Control": "no-store",
         # base-uri does not fall back on default-src.
@@ -38,15 +38,15 @@ another origin except as CORS allows (3.5.8).
 """
 
 
-def json_answer(body: Any, status: int = 200, content_type: str = "application/json") -> Response:
+def json_response(body: Any, status: int = 200, content_type: str = "application/json") -> Response:
     """``body`` as JSON."""
     return Response(msgspec.json.encode(body), status, content_type=content_type)
 
 
-def tell(event: str, **details: Any) -> None:
+def set_log_event(event: str, **details: Any) -> None:
     """What the request being answered did, for its line in the log; else it is ``http``."""
-    about = asked()
-    about.event, about.details = event, details
+    about = current_request()
+    about.log_event, about.log_details = event, details
 
 
 class Api(Flask):
@@ -55,45 +55,45 @@ class Api(Flask):
     A view that sets a header itself, as a page does with a policy of its own, keeps it.
     """
 
-    request_class = Asked
+    request_class = ApiRequest
 
     def __init__(self, public_url: str) -> None:
         super().__init__("otpvoice", static_folder=None)
-        usual = dict(SAFE_HEADERS)
+        usual = dict(SECURITY_HEADERS)
         if public_url.startswith("https:"):
             # ASVS 3.4.1; for this host alone, because what its subdomains speak is not ours to say.
-            usual["Strict-Transport-Security"] = f"max-age={_YEAR}"
-        self._usual = {name.lower(): (name, value) for name, value in usual.items()}
-        self.before_request(_begin)
-        self.after_request(_finish)
+            usual["Strict-Transport-Security"] = f"max-age={_YEAR_S}"
+        self._default_headers = {name.lower(): (name, value) for name, value in usual.items()}
+        self.before_request(_bind_request_id)
+        self.after_request(_log_response)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers, and adds the usual headers last, where it takes no more than a list."""
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # RFC 3986, section 6.2.3
 
-        def start(status: str, headers: list[tuple[str, str]], *fault: Any) -> Any:
+        def start_with_defaults(status: str, headers: list[tuple[str, str]], *fault: Any) -> Any:
             own = {name.lower() for name, _ in headers}
-            usual = [pair for name, pair in self._usual.items() if name not in own]
+            usual = [pair for name, pair in self._default_headers.items() if name not in own]
             return start_response(status, headers + usual, *fault)
 
-        return super().wsgi_app(environ, start)
+        return super().wsgi_app(environ, start_with_defaults)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """``func``: nothing of ours is asynchronous, and Flask would ask each time it is called."""
         return func
 
 
-def _begin() -> None:
+def _bind_request_id() -> None:
     clear_contextvars()
-    bind_contextvars(request_id=asked().id)
+    bind_contextvars(request_id=current_request().id)
 
 
-def _finish(response: Response) -> Response:
-    about = asked()
+def _log_response(response: Response) -> Response:
+    about = current_request()
     response.headers["Request-Id"] = about.id
     # The rule, never the path: a path holds ids and the webhook's token.
     rule = about.url_rule.rule if about.url_rule else "-"
-    took = round((time.perf_counter() - about.began) * 1000, 1)
+    took = round((time.perf_counter() - about.started) * 1000, 1)
     answer = {"route": rule, "http_status": response.status_code, "ms": took}
-    _LOG.info(about.event, method=about.method, **answer, **about.details)
+    _LOG.info(about.log_event, method=about.method, **answer, **about.log_details)
     return response

@@ -17,19 +17,22 @@ from otpvoice.core.verification import (
     Status,
 )
 
-ID: dict[str, Any] = {"pattern": "^vrf_[0-9a-f]{32}$", "examples": ["vrf_" + "0a" * 16]}
+VERIFICATION_ID: dict[str, Any] = {
+    "pattern": "^vrf_[0-9a-f]{32}$",
+    "examples": ["vrf_" + "0a" * 16],
+}
 """The JSON Schema of a verification's id."""
 
-Moment = Annotated[datetime, Meta(tz=True)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
 """RFC 3339, whole seconds, UTC."""
-Count = Annotated[int, Meta(ge=0)]
+NonNegative = Annotated[int, Meta(ge=0)]
 
 
-class Shape(msgspec.Struct, frozen=True):
+class ResponseSchema(msgspec.Struct, frozen=True):
     """The JSON object of an answer."""
 
 
-class Call(Shape, frozen=True):
+class Call(ResponseSchema, frozen=True):
     """One phone call for a verification."""
 
     id: Annotated[str, Meta(extra_json_schema={"pattern": "^call_[0-9a-f]{32}$"})]
@@ -38,12 +41,12 @@ class Call(Shape, frozen=True):
     route: Annotated[str, Meta(description="The route of the call: `obd`, `c2c`.")]
     locale: Annotated[str, Meta(description="The language that speaks, as the operator named it.")]
     caller_id: Annotated[str, Meta(description="The number that the phone shows.")]
-    due_at: Annotated[Moment, Meta(description="When it is, or was, to be dialed.")]
+    due_at: Annotated[Timestamp, Meta(description="When it is, or was, to be dialed.")]
     placed_at: Annotated[
-        Moment | None, Meta(description="When it was handed to the telephone company.")
+        Timestamp | None, Meta(description="When it was handed to the telephone company.")
     ]
-    ended_at: Moment | None
-    duration: Annotated[Count | None, Meta(description="Seconds of conversation.")]
+    ended_at: Timestamp | None
+    duration: Annotated[NonNegative | None, Meta(description="Seconds of conversation.")]
     heard: Annotated[
         bool | None,
         Meta(
@@ -53,44 +56,46 @@ class Call(Shape, frozen=True):
     ]
 
 
-class Step(Shape, frozen=True):
+class NextAction(ResponseSchema, frozen=True):
     """Whether a step is allowed now; if not, or not at once, why and when."""
 
     allowed: bool
     reason: NextReason | None
-    at: Moment | None
+    at: Timestamp | None
     retry_after: Annotated[int | None, Meta(description="Seconds until `at`.")]
 
 
-class Steps(Shape, frozen=True):
+class NextActions(ResponseSchema, frozen=True):
     """What may be done next."""
 
-    check: Annotated[Step, Meta(description="Handing in a code.")]
-    call: Annotated[Step, Meta(description="Asking for a call, or for a delayed one at once.")]
+    check: Annotated[NextAction, Meta(description="Handing in a code.")]
+    call: Annotated[
+        NextAction, Meta(description="Asking for a call, or for a delayed one at once.")
+    ]
 
 
-class Verification(Shape, frozen=True):
+class Verification(ResponseSchema, frozen=True):
     """One request to prove a number."""
 
-    id: Annotated[str, Meta(extra_json_schema=ID)]
+    id: Annotated[str, Meta(extra_json_schema=VERIFICATION_ID)]
     url: Annotated[str, Meta(description="Where it is found.", extra_json_schema={"format": "uri"})]
     to: Annotated[str, Meta(description="E.164; masked for apps, as in `+91******3210`.")]
     channel: Literal["voice"]
     status: Status
     reason: EndReason | None
     reference: Annotated[str | None, Meta(description="The caller's own, as it was given.")]
-    created_at: Moment
-    expires_at: Annotated[Moment, Meta(description="The end of the code's life.")]
-    expires_in: Annotated[Count, Meta(description="Seconds of life left; 0 when ended.")]
-    ended_at: Moment | None
+    created_at: Timestamp
+    expires_at: Annotated[Timestamp, Meta(description="The end of the code's life.")]
+    expires_in: Annotated[NonNegative, Meta(description="Seconds of life left; 0 when ended.")]
+    ended_at: Timestamp | None
     version: Annotated[int, Meta(ge=1, description="Grows with every change.")]
     code_length: Annotated[int, Meta(ge=4, le=10)]
-    checks_left: Count
+    checks_left: NonNegative
     poll_after: Annotated[
         int | None, Meta(description="Seconds between two looks; null when ended.")
     ]
     calls: Annotated[list[Call], Meta(description="Oldest first.")]
-    next: Steps
+    next: NextActions
 
 
 class CreatedVerification(Verification, frozen=True):
@@ -111,14 +116,14 @@ class CheckedVerification(Verification, frozen=True):
     ] = UNSET
 
 
-class Fault(Shape, frozen=True):
+class FieldError(ResponseSchema, frozen=True):
     """One wrong member of a request."""
 
     pointer: Annotated[str, Meta(description="RFC 6901; empty for the whole document.")]
     detail: str
 
 
-class ProblemDocument(Shape, frozen=True):
+class ProblemDocument(ResponseSchema, frozen=True):
     """A refusal (RFC 9457). Switch on `code`; `detail` is for people."""
 
     type: Annotated[
@@ -130,7 +135,9 @@ class ProblemDocument(Shape, frozen=True):
     detail: str
     instance: Annotated[str, Meta(description="`urn:request:` and the answer's Request-Id.")]
     code: str
-    errors: Annotated[list[Fault] | UnsetType, Meta(description="The members at fault.")] = UNSET
+    errors: Annotated[list[FieldError] | UnsetType, Meta(description="The members at fault.")] = (
+        UNSET
+    )
     limit: Annotated[
         str | UnsetType, Meta(description="The setting that refuses; apps are not told.")
     ] = UNSET
@@ -140,25 +147,25 @@ class ProblemDocument(Shape, frozen=True):
     ] = UNSET
 
 
-class Received(Shape, frozen=True):
+class CallbackAck(ResponseSchema, frozen=True):
     """A callback was taken."""
 
     status: Literal["ok"]
 
 
-class ChallengeAnswer(Shape, frozen=True):
+class ChallengeResponse(ResponseSchema, frozen=True):
     """What the provider wants to hear from a new webhook."""
 
     challenge: str
 
 
-class Health(Shape, frozen=True):
+class Health(ResponseSchema, frozen=True):
     """This process lives."""
 
     status: Literal["ok"]
 
 
-class Readiness(Shape, frozen=True):
+class Readiness(ResponseSchema, frozen=True):
     """This process can serve."""
 
     status: Literal["ok"]
@@ -172,7 +179,7 @@ class Readiness(Shape, frozen=True):
     ]
 
 
-class PublicKey(Shape, frozen=True):
+class PublicKey(ResponseSchema, frozen=True):
     """A key that receipts are verified with (RFC 8037, section 2)."""
 
     x: str
@@ -183,7 +190,7 @@ class PublicKey(Shape, frozen=True):
     alg: Literal["EdDSA"]
 
 
-class KeySet(Shape, frozen=True):
+class KeySet(ResponseSchema, frozen=True):
     """Keys that receipts are verified with (RFC 7517, section 5)."""
 
     keys: list[PublicKey]

@@ -15,13 +15,13 @@ import msgspec
 from otpvoice.core.errors import FieldError
 from otpvoice.core.requests import RequestBody
 
-_AT: Final = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
-_STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
-_NAMED: Final = re.compile(
+_LOCATION: Final = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
+_PATH_STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_FIELD_MESSAGE: Final = re.compile(
     r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`"
 )
-_NAMED_DETAILS: Final = {"missing required": "is missing", "contains unknown": "is unknown"}
-_TYPES: Final = {
+_FIELD_DETAILS: Final = {"missing required": "is missing", "contains unknown": "is unknown"}
+_TYPE_NAMES: Final = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -32,47 +32,53 @@ _TYPES: Final = {
 _Schema = Mapping[str, Any]
 
 
-def unknown_members(members: Mapping[str, Any], kind: type[RequestBody]) -> list[FieldError]:
+def unknown_members(members: Mapping[str, Any], body_type: type[RequestBody]) -> list[FieldError]:
     """Return a fault for each member that ``kind`` does not have, with the name that was meant."""
-    known = _fields(kind)
+    known = _fields(body_type)
     return [
-        FieldError(pointer([name]), f"is unknown; {_meant(name, [*known])}")
+        FieldError(json_pointer([name]), f"is unknown; {_suggest(name, [*known])}")
         for name in members
         if name not in known
     ]
 
 
-def type_faults(members: Mapping[str, Any], kind: type[RequestBody]) -> Iterator[FieldError]:
+def type_errors(members: Mapping[str, Any], body_type: type[RequestBody]) -> Iterator[FieldError]:
     """Yield a fault for each member of ``kind`` that is missing or of another type."""
-    for name, field in _fields(kind).items():
+    for name, field in _fields(body_type).items():
         if name in members:
-            yield from _faults_of(members[name], field.type, name)
+            yield from _errors_in(members[name], field.type, name)
         elif field.required:
-            yield FieldError(pointer([name]), "is missing")
+            yield FieldError(json_pointer([name]), "is missing")
 
 
-def pointer(path: list[str]) -> str:
+def json_pointer(path: list[str]) -> str:
     """Return the JSON Pointer (RFC 6901) of a path of names and indexes."""
     return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in path)
 
 
 @cache
-def _fields(kind: type[RequestBody]) -> Mapping[str, msgspec.structs.FieldInfo]:
-    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+def _fields(body_type: type[RequestBody]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(body_type)}
 
 
-def _faults_of(value: Any, kind: Any, name: str) -> Iterator[FieldError]:
+def _errors_in(value: Any, kind: Any, name: str) -> Iterator[FieldError]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         message = str(error)
-        at = _AT.search(message)
-        path = [step["name"] or step["index"] for step in _STEP.finditer(at["path"] if at else "")]
-        named = _NAMED.fullmatch(message[: at.start()] if at else message)
+        at = _LOCATION.search(message)
+        path = [
+            step["name"] or step["index"] for step in _PATH_STEP.finditer(at["path"] if at else "")
+        ]
+        named = _FIELD_MESSAGE.fullmatch(message[: at.start()] if at else message)
         if named:
-            yield FieldError(pointer([name, *path, named["name"]]), _NAMED_DETAILS[named["what"]])
+            yield FieldError(
+                json_pointer([name, *path, named["name"]]), _FIELD_DETAILS[named["what"]]
+            )
         else:
-            yield FieldError(pointer([name, *path]), f"must be {_describe(_schema_at(kind, path))}")
+            yield FieldError(
+                json_pointer([name, *path]), f"must be {_describe(_schema_at(kind, path))}"
+            )
 
 
 def _schema_at(kind: Any, path: list[str]) -> _Schema:
@@ -101,7 +107,7 @@ def _describe(schema: _Schema) -> str:
     kind = schema["type"]
     if kind == "string" and "maxLength" in schema:
         return f"a string of at most {schema['maxLength']} characters"
-    return _TYPES[kind] + _range(schema.get("minimum"), schema.get("maximum"))
+    return _TYPE_NAMES[kind] + _range(schema.get("minimum"), schema.get("maximum"))
 
 
 def _range(least: int | None, most: int | None) -> str:
@@ -112,7 +118,7 @@ def _range(least: int | None, most: int | None) -> str:
     return "" if most is None else f", at most {most}"
 
 
-def _meant(name: str, known: list[str]) -> str:
+def _suggest(name: str, known: list[str]) -> str:
     """Say which member was probably meant, else which members there are."""
     close = get_close_matches(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), known, n=1)
     if close:

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from otpvoice.bootstrap import load_and_log
+from otpvoice.bootstrap import initialize
 from otpvoice.settings import Settings, SettingsError
 
 
@@ -15,6 +15,6 @@ def load_settings() -> Settings:
         click.ClickException: a field is wrong; the text names each.
     """
     try:
-        return load_and_log(os.environ)
+        return initialize(os.environ)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from redis import Redis
 
-from otpvoice.app import create_operations
+from otpvoice.app import create_admin_store
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.telephone import report_invalid_number
 from otpvoice.core.errors import StoreUnavailable
@@ -39,7 +39,7 @@ class OperatorContext:
         self.limits = settings.call_limits()
         self.max_live_calls = settings.limits.live_calls
         self.routes = settings.provider.routes
-        self.operations = create_operations(settings)
+        self.operations = create_admin_store(settings)
         self._region = single_region(settings.limits.regions)
         self._ring = KeyRing([named.key for named in settings.secrets.keys])
         self._number_key = NumberHasher(settings.secrets.number_key)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from otpvoice.api.preview import CallPreview, Previewer
-from otpvoice.app import provider
+from otpvoice.app import create_provider
 from otpvoice.cli.configured import load_settings
 from otpvoice.cli.operating import json_option, print_json
 from otpvoice.core.flow import is_locale
@@ -30,7 +30,7 @@ def preview(
     if locale is not None and not is_locale(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
-    previewer = Previewer(settings, provider(settings))
+    previewer = Previewer(settings, create_provider(settings))
     shown = previewer.preview(_choose_client(settings, client), locale, name, text)
     if as_json:
         print_json(_serialize(shown))

@@ -21,8 +21,14 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 from structlog.contextvars import clear_contextvars
 
-from otpvoice.api.errors import BAD_REQUEST, LOGGED, OUR_FAULT, Problem, document
-from otpvoice.api.responses import SAFE_HEADERS
+from otpvoice.api.errors import (
+    BAD_REQUEST,
+    INTERNAL_ERROR,
+    INTERNAL_ERROR_DETAIL,
+    ProblemType,
+    build_problem,
+)
+from otpvoice.api.responses import SECURITY_HEADERS
 
 _LOG = structlog.get_logger(__name__)
 _DETAIL: Final = "This can not be read as an HTTP request."
@@ -102,7 +108,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
         request_id, kind = uuid.uuid4().hex, type(exc).__name__
         if not isinstance(exc, ParseException):
             _LOG.error("request.failed", error=kind, request_id=request_id)
-            _send(client, _problem_response(OUR_FAULT, LOGGED, request_id))
+            _send(client, _problem_response(INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id))
         elif req is None:
             status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
             _LOG.warning(
@@ -113,14 +119,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             )
 
 
-def _problem_response(problem: Problem, detail: str, request_id: str) -> bytes:
-    body = msgspec.json.encode(document(problem, detail, request_id))
+def _problem_response(problem: ProblemType, detail: str, request_id: str) -> bytes:
+    body = msgspec.json.encode(build_problem(problem, detail, request_id))
     headers = {
         "Connection": "close",
         "Content-Type": "application/problem+json",
         "Content-Length": str(len(body)),
         "Request-Id": request_id,
-        **SAFE_HEADERS,
+        **SECURITY_HEADERS,
     }
     lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]

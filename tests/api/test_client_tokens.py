@@ -21,7 +21,7 @@ from redis import Redis
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from werkzeug.test import TestResponse
 
-from otpvoice.app import create_app, queue_rules
+from otpvoice.app import create_app, script_config
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import CallReason, CallStatus
@@ -45,7 +45,7 @@ def opened(environ: dict[str, str], redis: Redis) -> Opened:
 
     def open_door(**changes: str | None) -> ApiClient:
         settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
-        store = RedisStore(redis, keep=600_000, rules=queue_rules(settings))
+        store = RedisStore(redis, keep=600_000, rules=script_config(settings))
         store.sweep("a dialer")
         return ApiClient(create_app(settings, store), store)
 

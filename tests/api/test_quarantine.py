@@ -8,7 +8,7 @@ from api.api_client import VERIFICATIONS, ApiClient, ManualDialer, assert_proble
 from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, queue_rules
+from otpvoice.app import create_app, script_config
 from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
@@ -21,7 +21,7 @@ def api(environ: dict[str, str], redis: Redis) -> ApiClient:
     """A service with a console."""
     admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     settings = settings_with(environ, secrets_admin_key_sha256=admin)
-    store = RedisStore(redis, keep=600_000, rules=queue_rules(settings))
+    store = RedisStore(redis, keep=600_000, rules=script_config(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store)
 

@@ -6,7 +6,7 @@ import pytest
 from api.api_client import ApiClient, assert_problem
 from msgspec import Meta, Struct
 
-from otpvoice.api.validation import type_faults, unknown_members
+from otpvoice.api.validation import type_errors, unknown_members
 from otpvoice.core.requests import RequestBody
 
 UNKNOWN = "vrf_" + "0" * 32
@@ -151,5 +151,5 @@ class NestedRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 def test_nested_member_is_pointed_at(members: dict[str, Any], pointer: str, detail: str) -> None:
     """In objects and lists, as deep as the type goes."""
     assert not unknown_members(members, NestedRequest)
-    (fault,) = type_faults(members, NestedRequest)
+    (fault,) = type_errors(members, NestedRequest)
     assert (fault.pointer, fault.detail) == (pointer, detail)

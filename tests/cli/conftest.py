@@ -6,7 +6,7 @@ import pytest
 from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
-from otpvoice.app import create_app, queue_rules
+from otpvoice.app import create_app, script_config
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.client import Client
 from otpvoice.settings import Settings
@@ -36,7 +36,7 @@ def access(stack: Stack) -> dict[str, str]:
 def store(redis: Redis, settings: Settings) -> RedisStore:
     """The emptied store with the limits of ``environ``; ``store.clock_offset`` moves its clock."""
     keep = settings.verification.retention * 1000
-    return RedisStore(redis, keep=keep, rules=queue_rules(settings))
+    return RedisStore(redis, keep=keep, rules=script_config(settings))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cli.cli_runner import (
 from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, queue_rules
+from otpvoice.app import create_app, script_config
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.store.redis_store import RedisStore
 
@@ -52,7 +52,7 @@ def door_with(
     """A service with other settings, a dialer alive; and the environment of its commands."""
     chosen = environ | {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
     settings = settings_with(chosen)
-    store = RedisStore(redis, keep=1_000_000, rules=queue_rules(settings))
+    store = RedisStore(redis, keep=1_000_000, rules=script_config(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store), chosen
 

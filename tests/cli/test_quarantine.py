@@ -7,7 +7,7 @@ from api.api_client import ApiClient, ManualDialer, settings_with
 from cli.cli_runner import run_as_operator
 from redis import Redis
 
-from otpvoice.app import queue_rules
+from otpvoice.app import script_config
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.doctor.store import store_findings
 from otpvoice.store.redis_store import RedisStore
@@ -52,7 +52,7 @@ def test_doctor_reports_events_that_no_dialer_takes(
         "OTPVOICE_CLIENTS_LOGIN_EVENT_SECRET": SECRET,
     }
     settings = settings_with(environ | told)
-    store = RedisStore(redis, keep=600_000, rules=queue_rules(settings))
+    store = RedisStore(redis, keep=600_000, rules=script_config(settings))
     store.clock_offset = -100_000 if late else 0
     store.sweep("a dialer")
     redis.zadd("{otpvoice}:events:login", {"evt_1": 1_000 * redis.time()[0] - 90_000 * late})

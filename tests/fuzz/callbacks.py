@@ -96,28 +96,28 @@ _VALUES: Final[tuple[Any, ...]] = (
     *(None, True, -1, 1e300, float("nan"), 10**400, [], ["BUSY"], {}, {"a": {}}),
 )
 
-_ADAPTER: Final = Mobtexting(
+_PROVIDER: Final = Mobtexting(
     base_url="http://x/", token="t", webhook_secrets=(_SECRET,), validation_key=_KEY
 )
 
 
-def read(data: bytes) -> None:
+def fuzz_callback(data: bytes) -> None:
     """A report in our words, a challenge, or one of the two documented errors; nothing else."""
     query, _, body = data.partition(b"\n")
     told = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
     callback = Callback(body[:_MAX_BODY], told, authorization=f"Bearer {_SECRET}")
     try:
-        news = _ADAPTER.parse_callback(callback)
+        news = _PROVIDER.parse_callback(callback)
     except CallbackError:
         return
     if isinstance(news, Challenge):
         assert news.response.isprintable()
     else:
         for report in news:
-            _judge(report)
+            _assert_valid(report)
 
 
-def _judge(report: CallReport) -> None:
+def _assert_valid(report: CallReport) -> None:
     assert report.status in _RESULTS
     assert all(len(known) <= 64 and known.isascii() for known in report.ids)
     assert report.number is None or _is_number(report.number.removeprefix("+"), 7)
@@ -167,5 +167,5 @@ def _write_corpus(folder: Path) -> None:
 if __name__ == "__main__":
     seeds = Path(tempfile.mkdtemp(prefix="callbacks-"))
     _write_corpus(seeds)
-    atheris.Setup([*sys.argv, str(seeds)], read, custom_mutator=mutate)
+    atheris.Setup([*sys.argv, str(seeds)], fuzz_callback, custom_mutator=mutate)
     atheris.Fuzz()

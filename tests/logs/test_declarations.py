@@ -19,11 +19,13 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "otpvoice"
 LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception"}
 LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
+SETTERS: Final = {"tell", "set_log_event", "_set_log_event"}
+"""Functions that take an event and pass it to the log."""
 NO_LOGS: Final = {"client", "sandbox"}
 """Packages that do not log."""
 DYNAMIC: Final = {
-    "api/responses.py",  # the event that a view set with tell(), which is read where the view calls
-    "api/verifications.py",  # its _tell() hands the event on
+    "api/responses.py",  # the event of set_log_event(), found where a view calls it
+    "api/verifications.py",  # its _set_log_event() hands the event on
     "dialer/maintenance.py",  # the notices of the scripts, which are read below
     "logs/attempts.py",  # the event of an Attempts, which is read where one is made
     "logs/capture.py",  # text of libraries, which is masked
@@ -107,7 +109,7 @@ def _event_position(module: str, call: ast.Call) -> int | None:
     """Where the event stands among the arguments of a call that logs."""
     if isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
         return 0 if call.func.attr in LEVELS else 1 if call.func.attr == "log" else None
-    is_setter = isinstance(call.func, ast.Name) and call.func.id in {"tell", "_tell"}
+    is_setter = isinstance(call.func, ast.Name) and call.func.id in SETTERS
     return 0 if is_setter and re.match(r"(api|dialer)/\w+\.py", module) else None
 
 
@@ -207,7 +209,7 @@ def test_events_for_gunicorns_messages_are_declared() -> None:
         ),
         ("_LOG.log(20, name)", "the event is no literal"),
         ('_LOG.info("a.a" if x else "http")', "the event a.a is not declared"),
-        ('tell("http", code="x")', "http has no field code"),
+        ('set_log_event("http", code="x")', "http has no field code"),
     ],
 )
 def test_undeclared_event_or_field_is_found(source: str, fault: str) -> None:

@@ -13,8 +13,8 @@ from metrics.scrape import Scrape
 from prometheus_client import CollectorRegistry
 from redis import Redis
 
-from otpvoice.api.errors import OUR_FAULT, PROBLEMS
-from otpvoice.app import queue_rules
+from otpvoice.api.errors import INTERNAL_ERROR, PROBLEM_TYPES
+from otpvoice.app import script_config
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
@@ -34,7 +34,7 @@ WORDS = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
         *(*PlacementOutcome, *News, TOLD, FAILED, GIVEN_UP, DROPPED),
-        *(problem.code for problem in (*PROBLEMS.values(), OUR_FAULT)),
+        *(problem.code for problem in (*PROBLEM_TYPES.values(), INTERNAL_ERROR)),
     },
 }
 """Label → what it may be asked to be."""
@@ -64,7 +64,7 @@ def everything(environ: dict[str, str], redis: Redis) -> Scrape:
         clients_login_event_url="https://login.example.com/",
         clients_login_event_secret="whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ==",
     )
-    looking = Operations(redis, rules=queue_rules(settings))
+    looking = Operations(redis, rules=script_config(settings))
     return Scrape(Page(registry, StoreGauges(looking)).text().decode())
 
 

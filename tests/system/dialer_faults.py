@@ -17,7 +17,7 @@ from redis import Redis
 from support.processes import Process, sandbox_config
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
 
-from otpvoice.app import create_app, create_dialer, queue_rules
+from otpvoice.app import create_app, create_dialer, script_config
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
 from otpvoice.store.redis_store import LEASE, RedisStore
@@ -139,6 +139,6 @@ def dialer_fault_bench(
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings
         keep = settings.verification.retention * 1000
-        store = RedisStore(own, keep=keep, rules=queue_rules(settings))
+        store = RedisStore(own, keep=keep, rules=script_config(settings))
         client = create_app(settings, store).test_client()
         yield DialerFaultBench(sandbox, store, client, variables, folder)

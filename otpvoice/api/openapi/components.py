@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from otpvoice.api import schemas
-from otpvoice.api.openapi.model import APP, BACKEND, PROVIDER
+from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, PROVIDER_AUTH
 from otpvoice.api.request_body import IDEMPOTENCY_KEY
 
 _Json = dict[str, Any]
@@ -41,18 +41,18 @@ TAGS: Final[list[_Json]] = [
 ]
 
 SECURITY: Final[_Json] = {
-    BACKEND: {
+    CLIENT_AUTH: {
         "type": "http",
         "scheme": "bearer",
         "description": "A login backend's key (`ovk_…`). It never ships in an app.",
     },
-    APP: {
+    APP_AUTH: {
         "type": "http",
         "scheme": "bearer",
         "description": "The `client_token` of a create (`vct_…`): opens that verification to an "
         "app, which sees the number masked.",
     },
-    PROVIDER: {
+    PROVIDER_AUTH: {
         "type": "http",
         "scheme": "bearer",
         "description": "The operator gave it to the provider.",
@@ -98,7 +98,7 @@ PARAMETERS: Final[_Json] = {
         "in": "path",
         "required": True,
         "description": "As a create told it; any other is 404.",
-        "schema": {"type": "string"} | schemas.ID,
+        "schema": {"type": "string"} | schemas.VERIFICATION_ID,
     },
     "path_token": {
         "name": "path_token",

@@ -4,12 +4,12 @@ import json
 import shlex
 from typing import Any
 
-from otpvoice.api.openapi.model import APP, BACKEND, JSON, PROVIDER, Operation
+from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, JSON, PROVIDER_AUTH, Operation
 
 _CREDENTIALS = {
-    BACKEND: "$OTPVOICE_API_KEY",
-    APP: "$CLIENT_TOKEN",
-    PROVIDER: "$WEBHOOK_SECRET",
+    CLIENT_AUTH: "$OTPVOICE_API_KEY",
+    APP_AUTH: "$CLIENT_TOKEN",
+    PROVIDER_AUTH: "$WEBHOOK_SECRET",
 }
 """Shell variables; the first credential that an operation takes is shown."""
 _PATHS = {

@@ -10,25 +10,25 @@ import msgspec
 from werkzeug.exceptions import BadRequest, MethodNotAllowed
 
 from otpvoice.api import schemas
-from otpvoice.api.error_catalog import ADVICE
+from otpvoice.api.error_catalog import ERROR_CATALOG
 from otpvoice.api.openapi.components import HEADERS, INFO, PARAMETERS, SECURITY, TAGS
 from otpvoice.api.openapi.curl import code_samples
-from otpvoice.api.openapi.examples import PROBLEMS
-from otpvoice.api.openapi.model import JSON, Answer, Operation
-from otpvoice.api.openapi.operations import PAGES, SERVICE, VERIFICATIONS, callbacks
+from otpvoice.api.openapi.examples import PROBLEM_EXAMPLES
+from otpvoice.api.openapi.model import JSON, Operation, ResponseSpec
+from otpvoice.api.openapi.operations import PAGES, SERVICE, VERIFICATIONS, callback_operations
 
 PROBLEM: Final = "application/problem+json"
-_ANYWHERE: Final = (BadRequest, Exception)
+_COMMON_ERRORS: Final = (BadRequest, Exception)
 """What no request is safe from: a fault in what HTTP itself says, and a fault of ours."""
-_HEADERS_OF: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+_HEADERS_BY_STATUS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
 )
 _Json = dict[str, Any]
 
 
-def document(provider: str) -> _Json:
+def build_document(provider: str) -> _Json:
     """The whole document. ``provider``: its name in the settings."""
-    operations = (*VERIFICATIONS, *callbacks(provider), *SERVICE, *PAGES)
+    operations = (*VERIFICATIONS, *callback_operations(provider), *SERVICE, *PAGES)
     paths: defaultdict[str, _Json] = defaultdict(dict)
     for operation in operations:
         paths[operation.path][operation.method] = _operation(operation)
@@ -43,8 +43,8 @@ def document(provider: str) -> _Json:
             "schemas": _schemas(operations),
             "parameters": PARAMETERS,
             "headers": HEADERS,
-            "examples": {kind.__name__: _example(told) for kind, told in PROBLEMS.items()},
-            "responses": {"MethodNotAllowed": _refusal(405, [MethodNotAllowed])},
+            "examples": {kind.__name__: _example(told) for kind, told in PROBLEM_EXAMPLES.items()},
+            "responses": {"MethodNotAllowed": _error_response(405, [MethodNotAllowed])},
             "links": {operation.name: _link(operation) for operation in VERIFICATIONS},
             "securitySchemes": SECURITY,
         },
@@ -56,80 +56,84 @@ def _operation(operation: Operation) -> _Json:
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": operation.says,
+        "description": operation.description,
         "security": [{name: []} for name in operation.credentials],
         "parameters": [_ref("parameters", each) for each in (*operation.parameters, "Request-Id")],
-        "requestBody": _body(operation),
-        "responses": _answers(operation.answers) | _refusals(operation.refusals),
+        "requestBody": _request_body(operation),
+        "responses": _responses(operation.responses) | _error_responses(operation.errors),
         "x-codeSamples": code_samples(operation),
     }
     empty_is_told = {"security"}  # nobody's credential is asked for
     return {name: value for name, value in told.items() if value or name in empty_is_told}
 
 
-def _body(operation: Operation) -> _Json:
+def _request_body(operation: Operation) -> _Json:
     if operation.request is not None:
         members = msgspec.structs.fields(operation.request)
         return {
             "required": any(member.required for member in members),
             "content": {JSON: {"schema": _schema(operation.request), "example": operation.example}},
         }
-    return {"content": {kind: {"schema": {}} for kind in operation.takes}}
+    return {"content": {kind: {"schema": {}} for kind in operation.accepts}}
 
 
-def _answers(answers: Iterable[Answer]) -> _Json:
-    return {str(answer.status): _answer(answer) for answer in answers}
+def _responses(specs: Iterable[ResponseSpec]) -> _Json:
+    return {str(answer.status): _response(answer) for answer in specs}
 
 
-def _answer(answer: Answer) -> _Json:
+def _response(spec: ResponseSpec) -> _Json:
     told = {
-        "description": answer.means,
-        "headers": _headers(answer.headers),
-        "content": {kind: _content(answer) for kind in answer.media},
-        "links": {name: _ref("links", name) for name in answer.links},
+        "description": spec.description,
+        "headers": _headers(spec.headers),
+        "content": {kind: _content(spec) for kind in spec.media_types},
+        "links": {name: _ref("links", name) for name in spec.links},
     }
     return {name: value for name, value in told.items() if value}
 
 
-def _content(answer: Answer) -> _Json:
-    if not answer.shapes:
+def _content(spec: ResponseSpec) -> _Json:
+    if not spec.schemas:
         return {"schema": {}}
-    schemas = [_schema(shape) for shape in answer.shapes]
+    schemas = [_schema(shape) for shape in spec.schemas]
     told: _Json = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
-    if answer.examples:
+    if spec.examples:
         told["examples"] = {
             f"{type(each).__name__}{at}": {"value": msgspec.to_builtins(each)}
-            for at, each in enumerate(answer.examples, start=1)
+            for at, each in enumerate(spec.examples, start=1)
         }
     return told
 
 
-def _refusals(kinds: Iterable[type[Exception]]) -> _Json:
+def _error_responses(error_types: Iterable[type[Exception]]) -> _Json:
     by_status: defaultdict[int, list[type[Exception]]] = defaultdict(list)
-    for kind in (*kinds, *_ANYWHERE):
-        by_status[PROBLEMS[kind].status].append(kind)
-    return {str(status): _refusal(status, by_status[status]) for status in sorted(by_status)}
+    for kind in (*error_types, *_COMMON_ERRORS):
+        by_status[PROBLEM_EXAMPLES[kind].status].append(kind)
+    return {str(status): _error_response(status, by_status[status]) for status in sorted(by_status)}
 
 
-def _refusal(status: int, kinds: Sequence[type[Exception]]) -> _Json:
-    codes = dict.fromkeys(PROBLEMS[kind].code for kind in kinds)
+def _error_response(status: int, error_types: Sequence[type[Exception]]) -> _Json:
+    codes = dict.fromkeys(PROBLEM_EXAMPLES[kind].code for kind in error_types)
     return {
-        "description": " ".join(f"`{code}`: {ADVICE[status, code].means}" for code in codes),
-        "headers": _headers(_HEADERS_OF.get(status, ())),
+        "description": " ".join(
+            f"`{code}`: {ERROR_CATALOG[status, code].meaning}" for code in codes
+        ),
+        "headers": _headers(_HEADERS_BY_STATUS.get(status, ())),
         "content": {
             PROBLEM: {
                 "schema": _schema(schemas.ProblemDocument),
-                "examples": {kind.__name__: _ref("examples", kind.__name__) for kind in kinds},
+                "examples": {
+                    kind.__name__: _ref("examples", kind.__name__) for kind in error_types
+                },
             }
         },
     }
 
 
 def _example(problem: schemas.ProblemDocument) -> _Json:
-    advice = ADVICE[problem.status, problem.code]
+    advice = ERROR_CATALOG[problem.status, problem.code]
     return {
         "summary": f"{problem.code}: {problem.title}",
-        "description": advice.what_to_do,
+        "description": advice.resolution,
         "value": msgspec.to_builtins(problem),
     }
 
@@ -148,7 +152,7 @@ def _link(operation: Operation) -> _Json:
 
 def _schemas(operations: Iterable[Operation]) -> _Json:
     told: list[type[msgspec.Struct]] = [each.request for each in operations if each.request]
-    told += [shape for each in operations for answer in each.answers for shape in answer.shapes]
+    told += [shape for each in operations for answer in each.responses for shape in answer.schemas]
     _, components = msgspec.json.schema_components(
         [*told, schemas.ProblemDocument], ref_template="#/components/schemas/{name}"
     )
@@ -158,8 +162,8 @@ def _schemas(operations: Iterable[Operation]) -> _Json:
     return components
 
 
-def _schema(kind: type[msgspec.Struct]) -> _Json:
-    return _ref("schemas", kind.__name__)
+def _schema(struct_type: type[msgspec.Struct]) -> _Json:
+    return _ref("schemas", struct_type.__name__)
 
 
 def _ref(section: str, name: str) -> _Json:

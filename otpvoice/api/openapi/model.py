@@ -4,27 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from otpvoice.api.schemas import Shape
+from otpvoice.api.schemas import ResponseSchema
 from otpvoice.core.requests import RequestBody
 
 JSON: Final = "application/json"
-BACKEND: Final = "api_key"
-APP: Final = "client_token"
-PROVIDER: Final = "webhook_secret"
+CLIENT_AUTH: Final = "api_key"
+APP_AUTH: Final = "client_token"
+PROVIDER_AUTH: Final = "webhook_secret"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseSpec:
     """One answer that is no refusal."""
 
     status: int
-    means: str
-    shapes: tuple[type[Shape], ...] = ()
+    description: str
+    schemas: tuple[type[ResponseSchema], ...] = ()
     """The types that a body of JSON may have."""
-    examples: tuple[Shape, ...] = ()
+    examples: tuple[ResponseSchema, ...] = ()
     headers: tuple[str, ...] = ()
     """Beside Request-Id."""
-    media: tuple[str, ...] = (JSON,)
+    media_types: tuple[str, ...] = (JSON,)
     """Without any there is no body."""
     links: tuple[str, ...] = ()
     """Operations that go on from here."""
@@ -40,10 +40,10 @@ class Operation:
     path: str
     tag: str
     summary: str
-    answers: tuple[Answer, ...]
-    refusals: tuple[type[Exception], ...] = ()
+    responses: tuple[ResponseSpec, ...]
+    errors: tuple[type[Exception], ...] = ()
     """Beside what can happen anywhere."""
-    says: str = ""
+    description: str = ""
     credentials: tuple[str, ...] = ()
     """Any one of them will do."""
     parameters: tuple[str, ...] = ()
@@ -51,5 +51,5 @@ class Operation:
     request: type[RequestBody] | None = None
     example: Mapping[str, str] = field(default_factory=dict)
     """A body of it."""
-    takes: tuple[str, ...] = ()
+    accepts: tuple[str, ...] = ()
     """Media types of a body that is not described."""

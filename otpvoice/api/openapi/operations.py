@@ -7,15 +7,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from otpvoice.api import schemas
 from otpvoice.api.auth import Forbidden, Unauthorized
-from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType, Untrusted
+from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody, UnsupportedMediaType
 from otpvoice.api.openapi import examples
 from otpvoice.api.openapi.model import (
-    APP,
-    BACKEND,
+    APP_AUTH,
+    CLIENT_AUTH,
     JSON,
-    PROVIDER,
-    Answer,
+    PROVIDER_AUTH,
     Operation,
+    ResponseSpec,
 )
 from otpvoice.core.errors import (
     CallsUnavailable,
@@ -36,18 +36,23 @@ from otpvoice.core.errors import (
 )
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 
-_Refusals = tuple[type[Exception], ...]
-_NO_CREDENTIAL: Final[_Refusals] = (Unauthorized, TokenInvalid, TokenExpired, StoreUnavailable)
-_NO_BODY: Final[_Refusals] = (
+_Errors = tuple[type[Exception], ...]
+_CREDENTIAL_ERRORS: Final[_Errors] = (Unauthorized, TokenInvalid, TokenExpired, StoreUnavailable)
+_BODY_ERRORS: Final[_Errors] = (
     UnreadableBody,
     RequestEntityTooLarge,
     UnsupportedMediaType,
     InvalidRequest,
 )
-_NO_CALL: Final[_Refusals] = (RateLimited, TooManyWrongCodes, OverCapacity, CallsUnavailable)
-_ANYBODY: Final = (BACKEND, APP)
-_ONE: Final = "/v1/verifications/{verification_id}"
-_STEPS: Final = ("get_verification", "check_code", "ask_for_call", "cancel_verification")
+_CALL_ERRORS: Final[_Errors] = (RateLimited, TooManyWrongCodes, OverCapacity, CallsUnavailable)
+_CLIENT_OR_APP: Final = (CLIENT_AUTH, APP_AUTH)
+_VERIFICATION_PATH: Final = "/v1/verifications/{verification_id}"
+_LINKED_OPERATIONS: Final = (
+    "get_verification",
+    "check_code",
+    "ask_for_call",
+    "cancel_verification",
+)
 
 VERIFICATIONS: Final = (
     Operation(
@@ -56,79 +61,83 @@ VERIFICATIONS: Final = (
         path="/v1/verifications",
         tag="verifications",
         summary="Ask for a call that speaks a code",
-        says="The same number and `reference` again is the same verification, and makes sure that "
-        "a call comes. Another `code` with the same `reference` begins a new one and ends the old. "
-        "Another `reference` is another login session: its verification is pending as well.",
-        credentials=(BACKEND,),
+        description="The same number and `reference` again is the same verification, and makes "
+        "sure that a call comes. Another `code` with the same `reference` begins a "
+        "new one and ends the old. Another `reference` is another login session: its "
+        "verification is pending as well.",
+        credentials=(CLIENT_AUTH,),
         parameters=("Idempotency-Key",),
         request=CreateRequest,
         example={"to": "+919876543210", "name": "Asha", "reference": "login-81"},
-        answers=(
-            Answer(
+        responses=(
+            ResponseSpec(
                 201,
                 "It has begun, and its call is queued.",
                 (schemas.CreatedVerification,),
                 (examples.CREATED,),
                 ("Location", "Idempotent-Replayed"),
-                links=(*_STEPS, "approve_verification"),
+                links=(*_LINKED_OPERATIONS, "approve_verification"),
             ),
-            Answer(
+            ResponseSpec(
                 200,
                 "It is under way already.",
                 (schemas.CreatedVerification,),
                 (examples.CREATED,),
                 ("Location", "Idempotent-Replayed"),
-                links=(*_STEPS, "approve_verification"),
+                links=(*_LINKED_OPERATIONS, "approve_verification"),
             ),
         ),
-        refusals=(
-            *_NO_CREDENTIAL,
+        errors=(
+            *_CREDENTIAL_ERRORS,
             Forbidden,
-            *_NO_BODY,
+            *_BODY_ERRORS,
             InvalidNumber,
             NumberNotAllowed,
             IdempotencyMismatch,
-            *_NO_CALL,
+            *_CALL_ERRORS,
         ),
     ),
     Operation(
         name="get_verification",
         method="get",
-        path=_ONE,
+        path=_VERIFICATION_PATH,
         tag="verifications",
         summary="Look how it stands",
-        says="Its status is no proof, whoever reads it: proof is `valid: true`, or the receipt.",
-        credentials=_ANYBODY,
+        description="Its status is no proof, whoever reads it: proof is `valid: true`, or the "
+        "receipt.",
+        credentials=_CLIENT_OR_APP,
         parameters=("verification_id",),
-        answers=(Answer(200, "As it stands.", (schemas.Verification,), (examples.VERIFICATION,)),),
-        refusals=(*_NO_CREDENTIAL, NotFound),
+        responses=(
+            ResponseSpec(200, "As it stands.", (schemas.Verification,), (examples.VERIFICATION,)),
+        ),
+        errors=(*_CREDENTIAL_ERRORS, NotFound),
     ),
     Operation(
         name="check_code",
         method="post",
-        path=f"{_ONE}/checks",
+        path=f"{_VERIFICATION_PATH}/checks",
         tag="verifications",
         summary="Hand a code in",
-        says="The first right one ends the verification. A wrong one is 200 with `valid: false` "
-        "and costs one of `checks_left`; the same wrong one again costs nothing. A code that was "
-        "generated here is compared once a call was sent.",
-        credentials=_ANYBODY,
+        description="The first right one ends the verification. A wrong one is 200 with `valid: "
+        "false` and costs one of `checks_left`; the same wrong one again costs "
+        "nothing. A code that was generated here is compared once a call was sent.",
+        credentials=_CLIENT_OR_APP,
         parameters=("verification_id", "Idempotency-Key"),
         request=CheckRequest,
         example={"code": "471102"},
-        answers=(
-            Answer(
+        responses=(
+            ResponseSpec(
                 200,
                 "It was compared.",
                 (schemas.CheckedVerification,),
-                (examples.RIGHT, examples.WRONG),
+                (examples.CORRECT_CODE, examples.WRONG_CODE),
                 ("Idempotent-Replayed",),
             ),
         ),
-        refusals=(
-            *_NO_CREDENTIAL,
+        errors=(
+            *_CREDENTIAL_ERRORS,
             NotFound,
-            *_NO_BODY,
+            *_BODY_ERRORS,
             IdempotencyMismatch,
             VerificationClosed,
             NoCallYet,
@@ -138,16 +147,16 @@ VERIFICATIONS: Final = (
     Operation(
         name="ask_for_call",
         method="post",
-        path=f"{_ONE}/calls",
+        path=f"{_VERIFICATION_PATH}/calls",
         tag="verifications",
         summary="Ask for another call, or for a delayed one at once",
-        says="It speaks the same code. Where one is under way already, nothing is added.",
-        credentials=_ANYBODY,
+        description="It speaks the same code. Where one is under way already, nothing is added.",
+        credentials=_CLIENT_OR_APP,
         parameters=("verification_id", "Idempotency-Key"),
         request=CallRequest,
         example={"route": "obd"},
-        answers=(
-            Answer(
+        responses=(
+            ResponseSpec(
                 202,
                 "A call comes.",
                 (schemas.Verification,),
@@ -155,43 +164,48 @@ VERIFICATIONS: Final = (
                 ("Idempotent-Replayed",),
             ),
         ),
-        refusals=(
-            *_NO_CREDENTIAL,
+        errors=(
+            *_CREDENTIAL_ERRORS,
             NotFound,
-            *_NO_BODY,
+            *_BODY_ERRORS,
             IdempotencyMismatch,
             VerificationClosed,
             TooLate,
-            *_NO_CALL,
+            *_CALL_ERRORS,
         ),
     ),
     Operation(
         name="cancel_verification",
         method="post",
-        path=f"{_ONE}/cancel",
+        path=f"{_VERIFICATION_PATH}/cancel",
         tag="verifications",
         summary="End it",
-        says="Doing it again changes nothing. A call that was placed can not be called back.",
-        credentials=_ANYBODY,
+        description="Doing it again changes nothing. A call that was placed can not be called "
+        "back.",
+        credentials=_CLIENT_OR_APP,
         parameters=("verification_id",),
         request=EmptyRequest,
-        answers=(Answer(200, "It is canceled.", (schemas.Verification,), (examples.CANCELED,)),),
-        refusals=(*_NO_CREDENTIAL, NotFound, *_NO_BODY, VerificationClosed),
+        responses=(
+            ResponseSpec(200, "It is canceled.", (schemas.Verification,), (examples.CANCELED,)),
+        ),
+        errors=(*_CREDENTIAL_ERRORS, NotFound, *_BODY_ERRORS, VerificationClosed),
     ),
     Operation(
         name="approve_verification",
         method="post",
-        path=f"{_ONE}/approve",
+        path=f"{_VERIFICATION_PATH}/approve",
         tag="verifications",
         summary="End it as proven by other means",
-        says="For a system that checked its own code. Doing it again changes nothing.",
-        credentials=(BACKEND,),
+        description="For a system that checked its own code. Doing it again changes nothing.",
+        credentials=(CLIENT_AUTH,),
         parameters=("verification_id",),
         request=EmptyRequest,
-        answers=(
-            Answer(200, "It is approved.", (schemas.Verification,), (examples.APPROVED_ELSEWHERE,)),
+        responses=(
+            ResponseSpec(
+                200, "It is approved.", (schemas.Verification,), (examples.APPROVED_ELSEWHERE,)
+            ),
         ),
-        refusals=(*_NO_CREDENTIAL, Forbidden, NotFound, *_NO_BODY, VerificationClosed),
+        errors=(*_CREDENTIAL_ERRORS, Forbidden, NotFound, *_BODY_ERRORS, VerificationClosed),
     ),
 )
 
@@ -202,8 +216,8 @@ SERVICE: Final = (
         path="/.well-known/jwks.json",
         tag="receipts",
         summary="The keys that receipts are verified with",
-        answers=(
-            Answer(
+        responses=(
+            ResponseSpec(
                 200,
                 "A JWK Set (RFC 7517).",
                 (schemas.KeySet,),
@@ -218,7 +232,9 @@ SERVICE: Final = (
         path="/healthz",
         tag="service",
         summary="Whether this process lives",
-        answers=(Answer(200, "It does.", (schemas.Health,), (schemas.Health(status="ok"),)),),
+        responses=(
+            ResponseSpec(200, "It does.", (schemas.Health,), (schemas.Health(status="ok"),)),
+        ),
     ),
     Operation(
         name="is_ready",
@@ -226,15 +242,15 @@ SERVICE: Final = (
         path="/readyz",
         tag="service",
         summary="Whether this process can serve",
-        answers=(
-            Answer(
+        responses=(
+            ResponseSpec(
                 200,
                 "It can, though not everything may work.",
                 (schemas.Readiness,),
                 (schemas.Readiness(status="ok", degraded=["route:obd"]),),
             ),
         ),
-        refusals=(StoreUnavailable,),
+        errors=(StoreUnavailable,),
     ),
     Operation(
         name="get_metrics",
@@ -242,8 +258,8 @@ SERVICE: Final = (
         path="/metrics",
         tag="service",
         summary="What was asked, called, refused and approved, for Prometheus",
-        says="For those inside: a proxy keeps others out.",
-        answers=(Answer(200, "As it stands.", media=("text/plain",)),),
+        description="For those inside: a proxy keeps others out.",
+        responses=(ResponseSpec(200, "As it stands.", media_types=("text/plain",)),),
     ),
 )
 
@@ -260,7 +276,7 @@ _PAGES: Final = (
         ("file",),
     ),
 )
-_KEPT: Final = ("ETag", "Cache-Control")
+_CACHE_HEADERS: Final = ("ETag", "Cache-Control")
 PAGES: Final = tuple(
     Operation(
         name=name,
@@ -269,11 +285,11 @@ PAGES: Final = tuple(
         tag="documentation",
         summary=summary,
         parameters=(*parameters, "If-None-Match"),
-        answers=(
-            Answer(200, "Here it is.", media=media, headers=_KEPT),
-            Answer(304, "It has not changed.", media=(), headers=_KEPT),
+        responses=(
+            ResponseSpec(200, "Here it is.", media_types=media, headers=_CACHE_HEADERS),
+            ResponseSpec(304, "It has not changed.", media_types=(), headers=_CACHE_HEADERS),
         ),
-        refusals=(NoSuchPage,) if parameters else (),
+        errors=(NoSuchPage,) if parameters else (),
     )
     for name, path, summary, media, parameters in _PAGES
 )
@@ -282,7 +298,7 @@ PAGES: Final = tuple(
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def callbacks(provider: str) -> tuple[Operation, ...]:
+def callback_operations(provider: str) -> tuple[Operation, ...]:
     """The provider's door. ``provider``: its name in the settings."""
     return tuple(
         Operation(
@@ -291,24 +307,27 @@ def callbacks(provider: str) -> tuple[Operation, ...]:
             path=f"/webhooks/{provider}{path}",
             tag="callbacks",
             summary="For the provider: what became of a call",
-            says="The provider's own words, in any of its shapes; one message or a short list, "
-            "in an envelope or not. What names no call is refused with what is missing. Callbacks "
-            "settle calls and approve nothing.",
+            description="The provider's own words, in any of its shapes; one message or a short "
+            "list, in an envelope or not. What names no call is refused with what is "
+            "missing. Callbacks settle calls and approve nothing.",
             credentials=credentials,
             parameters=parameters,
-            takes=() if method == "get" else (JSON, *_FORMS),
-            answers=(
-                Answer(
+            accepts=() if method == "get" else (JSON, *_FORMS),
+            responses=(
+                ResponseSpec(
                     200,
                     "It was taken; or the challenge of a new webhook is answered.",
-                    (schemas.Received, schemas.ChallengeAnswer),
-                    (schemas.Received(status="ok"), schemas.ChallengeAnswer(challenge="a234qwe")),
+                    (schemas.CallbackAck, schemas.ChallengeResponse),
+                    (
+                        schemas.CallbackAck(status="ok"),
+                        schemas.ChallengeResponse(challenge="a234qwe"),
+                    ),
                 ),
             ),
-            refusals=(UnreadableBody, Untrusted, RequestEntityTooLarge, StoreUnavailable),
+            errors=(UnreadableBody, InvalidWebhookSecret, RequestEntityTooLarge, StoreUnavailable),
         )
         for path, suffix, credentials, parameters in (
-            ("", "", (PROVIDER,), ()),
+            ("", "", (PROVIDER_AUTH,), ()),
             ("/{path_token}", "_and_path", (), ("path_token",)),
         )
         for method in ("post", "put", "get")

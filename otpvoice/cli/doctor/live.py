@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from otpvoice.app import create_service, provider
+from otpvoice.app import create_provider, create_service
 from otpvoice.cli.doctor.live_call import LiveCall, LiveCallResult
 from otpvoice.cli.doctor.store import open_store
 from otpvoice.cli.operating import report_store_errors
@@ -120,7 +120,7 @@ def _conformance_checks(
     responses: list[CapturedResponse] = []
     report = None
     if call.sent_at is not None:
-        responses, report = _fetch_status(provider(settings), _status_query(number, result))
+        responses, report = _fetch_status(create_provider(settings), _status_query(number, result))
     yield from check_conformance(
         CapturedEvidence(
             route=Route(call.route),

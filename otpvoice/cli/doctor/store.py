@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final
 
-from otpvoice.app import queue_rules
+from otpvoice.app import script_config
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
@@ -49,7 +49,7 @@ _MIB: Final = 1024 * 1024
 def open_store(settings: Settings) -> Iterator[RedisStore]:
     """The store that the settings name, by their rules."""
     with closing(connect(settings.redis.full_url)) as client:
-        keep, rules = settings.verification.retention * 1000, queue_rules(settings)
+        keep, rules = settings.verification.retention * 1000, script_config(settings)
         yield RedisStore(client, keep=keep, rules=rules)
 
 

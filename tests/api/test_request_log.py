@@ -203,7 +203,7 @@ def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> No
     _, log = talk_and_log
     events = {json.loads(line)["event"] for line in log.splitlines()}
     assert {
-        "callback.orphan",
+        "callback.unmatched",
         "callback.untrusted",
         "callback.unreadable",
         "callback.received",
@@ -240,7 +240,7 @@ def test_what_is_no_http_leaves_no_words(strange_log: str) -> None:
 def test_a_vendors_word_is_only_a_word(strange_log: str) -> None:
     """A webhook composed with the number in its status does not bring the number into the log."""
     ours = "\n".join(line for line in strange_log.splitlines() if line[:1] == "{")
-    assert "callback.orphan" in ours
+    assert "callback.unmatched" in ours
     assert NUMBER.removeprefix("+") not in ours
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from api.api_client import JSON, VERIFICATIONS, WEBHOOK
-from api.test_safe_headers import USUAL
+from api.test_security_headers import USUAL
 from redis import Redis
 from support.raw_http import CREATE, RawResponse, ServedApi, head, post, serving_api
 from support.service import LOGIN_KEY, PATH_TOKEN

@@ -8,7 +8,7 @@ from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, assert_problem, be
 from redis import Redis
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, WEBHOOK_SECRET
 
-from otpvoice.api.errors import PROBLEMS
+from otpvoice.api.errors import PROBLEM_TYPES
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
 
@@ -34,7 +34,7 @@ def test_the_documentation_tells_every_answer() -> None:
     """Each status and code of the table is in the document, and no other but the 500."""
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", ERRORS.read_text("utf-8"), re.MULTILINE)
     told = {(int(status), code) for status, code in rows}
-    table = {(problem.status, problem.code) for problem in PROBLEMS.values()}
+    table = {(problem.status, problem.code) for problem in PROBLEM_TYPES.values()}
     assert told == table | {(500, "internal_error")}
     assert len(rows) == len(told)
 
