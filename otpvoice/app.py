@@ -32,7 +32,7 @@ from otpvoice.http_client.proxy import parse_proxy
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.metrics.events import EventMetrics
-from otpvoice.metrics.exposition import Page
+from otpvoice.metrics.exposition import Exposition
 from otpvoice.metrics.logs import LogMetrics
 from otpvoice.metrics.server import MetricsServer
 from otpvoice.metrics.store import StoreMetrics
@@ -220,13 +220,13 @@ def _create_store(
 def _registry() -> CollectorRegistry:
     """A registry for this process's metrics, with that of its log."""
     registry = CollectorRegistry()
-    logs.DROPPED.subscribe(LogMetrics(registry).dropped)
+    logs.DROPPED.subscribe(LogMetrics(registry).count_dropped)
     return registry
 
 
-def _exposition(registry: CollectorRegistry, store: RedisStore) -> Page:
+def _exposition(registry: CollectorRegistry, store: RedisStore) -> Exposition:
     looking = Operations(store.redis, rules=store.rules, metrics=store.metrics, gate=store.gate)
-    return Page(registry, StoreGauges(looking))
+    return Exposition(registry, StoreGauges(looking))
 
 
 def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:

@@ -28,5 +28,5 @@ def initialize(environ: Mapping[str, str]) -> Settings:
     log = settings.log
     logs.configure(log.level, log.format, secret_values(settings), settings.clients.keys())
     for warning in loaded.warnings:
-        _LOG.warning("settings", warning=warning)
+        _LOG.warning("settings.warning", warning=warning)
     return settings

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from otpvoice.client import Client, Closed, OtpvoiceError, Verification
+from otpvoice.client import Client, OtpvoiceError, Verification, VerificationClosed
 
 TTL_S: Final = 300
 """Seconds that a code lives, in the SMS system and in the service."""
@@ -64,7 +64,7 @@ class FallbackCalls:
 def _try(action: str, request: Callable[[], Verification]) -> Verification | None:
     try:
         return request()
-    except Closed:
+    except VerificationClosed:
         return None  # it has ended already, so that nothing rings
     except OtpvoiceError as error:
         _LOG.warning("could not %s: %s", action, error)  # its text holds no code and no number

@@ -141,7 +141,7 @@ def register(app: Flask, serialize: Serializer) -> None:
 
     def handle_unexpected(error: BaseException) -> Response:
         # The message may quote what was handled, so the place is logged and the text is not.
-        _LOG.error("request.failed", **logs.told(error))
+        _LOG.error("request.failed", **logs.describe(error))
         record_outcome(INTERNAL_ERROR.code)
         return _problem_response(internal_problem(current_request().id))
 

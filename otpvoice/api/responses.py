@@ -94,6 +94,6 @@ def _log_response(response: Response) -> Response:
     # The rule, never the path: a path holds ids and the webhook's token.
     rule = about.url_rule.rule if about.url_rule else "-"
     took = round((time.perf_counter() - about.started) * 1000, 1)
-    answer = {"route": rule, "http_status": response.status_code, "ms": took}
+    answer = {"route": rule, "http_status": response.status_code, "duration_ms": took}
     _LOG.info(about.log_event, method=about.method, **answer, **about.log_details)
     return response

@@ -106,14 +106,14 @@ class _CallbackHandler:
         try:
             return self._provider.parse_callback(callback)
         except CallbackAuthError as error:
-            _LOG.warning("callback.untrusted")
+            _LOG.warning("callback.unauthorized")
             raise InvalidWebhookSecret(
                 "Send the webhook's secret as Authorization: Bearer."
             ) from error
         except CallbackParseError as error:
             _LOG.warning(
-                "callback.unreadable",
-                why=str(error),
+                "callback.malformed",
+                reason=str(error),
                 content_type=request.mimetype[:_MAX_MIMETYPE_LENGTH],
                 members=describe_types(callback.body),
                 query_members=[*map(safe_name, islice(callback.query, _MAX_LOGGED_MEMBERS))],
@@ -133,13 +133,15 @@ class _CallbackHandler:
         _LOG.log(
             logging.WARNING if orphan else logging.INFO,
             "callback.unmatched" if orphan else "callback.received",
-            news=settled.news,
+            outcome=settled.news,
             call=settled.call_id,
             status=settled.call_status,
-            raw=report.raw,
+            provider_status=report.raw,
         )
         if not call_report.is_known_status:
-            _LOG.warning("call.unknown_status_word", call=settled.call_id, word=call_report.raw)
+            _LOG.warning(
+                "call.unknown_status_word", call=settled.call_id, provider_status=call_report.raw
+            )
         if settled.is_trial:
             self._capture(settled, callback)
         return settled.news

@@ -13,8 +13,8 @@ from gunicorn.app.base import BaseApplication
 from otpvoice.app import STORE, create_app
 from otpvoice.cli.gunicorn_log import GunicornLogger
 from otpvoice.cli.worker import Worker
-from otpvoice.logs.attempts import Attempts
-from otpvoice.metrics.multiprocess import share, shared_folder
+from otpvoice.logs.attempts import ErrorBoundary
+from otpvoice.metrics.multiprocess import directory, enable
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import Server
 
@@ -76,12 +76,12 @@ def options(server: Server) -> Mapping[str, Any]:
 
 def _enable_multiprocess_metrics(_arbiter: Any) -> None:
     """Before there is a worker: what workers count is in a folder that they share."""
-    share()
+    enable()
 
 
 def _remove_metrics_folder(_arbiter: Any) -> None:
     """When all workers are gone. Only the arbiter comes here."""
-    if folder := shared_folder():
+    if folder := directory():
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -91,7 +91,7 @@ def _start_worker(worker: Any) -> None:
     # Whether the store serves is logged now, not with the first request. A thread of its own keeps
     # a store that hangs from delaying the worker.
     store = worker.wsgi.extensions[STORE]
-    check = partial(Attempts("store.check_failed").run, store.health, None)
+    check = partial(ErrorBoundary("store.check_failed").run, store.health, None)
     threading.Thread(target=check, name="store check", daemon=True).start()
 
 

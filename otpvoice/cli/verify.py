@@ -53,19 +53,19 @@ def verify(
     right, 1 if not; Ctrl-C cancels the verification.
     """
     with report_invalid_number("NUMBER"):
-        number = parse_written_number(number, _region()).e164
+        number = parse_written_number(number, _default_region()).e164
     terminal = Terminal()
     with _client() as client:
         try:
             begun = client.create(number, name=name, locale=locale, route=route)
-            status = _prove(client, terminal, begun)
+            status = _run_verification(client, terminal, begun)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
     terminal.print(f"{number} is proven." if status == "approved" else f"Not proven: {status}.")
     context.exit(0 if status == "approved" else 1)
 
 
-def _region() -> str | None:
+def _default_region() -> str | None:
     """Return the region of numbers without +; None without settings, as on another machine."""
     try:
         return single_region(load(os.environ).settings.limits.regions)
@@ -74,33 +74,35 @@ def _region() -> str | None:
 
 
 def _client() -> Client:
-    url = _variable("OTPVOICE_URL", "the address of the service")
-    api_key = _variable("OTPVOICE_API_KEY", "the API key of a client")
+    url = _required_variable("OTPVOICE_URL", "the address of the service")
+    api_key = _required_variable("OTPVOICE_API_KEY", "the API key of a client")
     try:
         return Client(url, api_key)
     except ValueError as error:
         raise click.UsageError(f"OTPVOICE_URL and OTPVOICE_API_KEY: {error}") from error
 
 
-def _variable(name: str, meaning: str) -> str:
+def _required_variable(name: str, meaning: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise click.UsageError(f"set {name}: {meaning}")
     return value
 
 
-def _prove(client: Client, terminal: Terminal, verification: Verification) -> str:
+def _run_verification(client: Client, terminal: Terminal, verification: Verification) -> str:
     """The status it ended with."""
     terminal.print("Type the code that you hear, then Enter. Ctrl-C gives up.")
     try:
-        return _until_ended(client, terminal, verification).status
+        return _check_until_ended(client, terminal, verification).status
     except (KeyboardInterrupt, EOFError):
         with suppress(OtpvoiceError):  # ended meanwhile, or ends by itself
             client.cancel(verification.id)
         return "canceled"
 
 
-def _until_ended(client: Client, terminal: Terminal, verification: Verification) -> Verification:
+def _check_until_ended(
+    client: Client, terminal: Terminal, verification: Verification
+) -> Verification:
     while not verification.has_ended:
         terminal.show_state(_render_call_state(verification))
         code = normalize_code(terminal.read_line(verification.poll_after or _POLL_INTERVAL_S) or "")

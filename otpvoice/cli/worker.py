@@ -111,9 +111,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             _send(client, _problem_response(INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id))
         elif req is None:
             status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
-            _LOG.warning(
-                "request.unreadable", error=kind, http_status=status, request_id=request_id
-            )
+            _LOG.warning("request.malformed", error=kind, http_status=status, request_id=request_id)
             _send(
                 client, _problem_response(replace(BAD_REQUEST, status=status), _DETAIL, request_id)
             )

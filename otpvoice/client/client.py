@@ -9,18 +9,24 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
-from otpvoice.client.errors import ConnectionFailed, StillPending, Unavailable
+from otpvoice.client.errors import ConnectionFailed, Unavailable, WaitTimeout
 from otpvoice.client.http import Connection, Request
-from otpvoice.client.objects import Check, Members, Verification, read_check, read_verification
-from otpvoice.client.repeating import persist
+from otpvoice.client.models import (
+    CheckResult,
+    JsonObject,
+    Verification,
+    parse_check_result,
+    parse_verification,
+)
+from otpvoice.client.retries import retry
 
 T = TypeVar("T")
 
-_LONGEST: Final = 660.0
+_MAX_WAIT: Final = 660.0
 """Seconds: a verification lives for ten minutes at most."""
-_POLL_AFTER: Final = 2
+_DEFAULT_POLL_INTERVAL: Final = 2
 """Seconds between two looks, when the service does not say."""
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Client:
@@ -33,10 +39,10 @@ class Client:
     Args:
         url: where the service is, as in ``https://otp.example.com``.
         credential: an API key, or the ``client_token`` of one verification.
-        timeout: seconds for one try.
-        within: seconds for a method with all its tries and the pauses between them.
+        timeout: seconds for a method with all its attempts and the pauses between them.
+        attempt_timeout: seconds for one attempt.
 
-    All methods raise ``ConnectionFailed``, ``UnexpectedAnswer`` and the ``ApiError`` that fits
+    All methods raise ``ConnectionFailed``, ``UnexpectedResponse`` and the ``ApiError`` that fits
     (:mod:`otpvoice.client.errors`).
 
     Raises:
@@ -44,12 +50,12 @@ class Client:
     """
 
     def __init__(
-        self, url: str, credential: str, *, timeout: float = 5.0, within: float = 10.0
+        self, url: str, credential: str, *, attempt_timeout: float = 5.0, timeout: float = 10.0
     ) -> None:
         self._connection = Connection(url, credential)
         self._url = url
+        self._attempt_timeout = attempt_timeout
         self._timeout = timeout
-        self._within = within
 
     def __repr__(self) -> str:
         return f"Client({self._url!r}, …)"
@@ -59,7 +65,7 @@ class Client:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
@@ -113,26 +119,28 @@ class Client:
             "reference": reference,
             "ip": ip,
         }
-        return self._ask(_once("", body, idempotency_key), read_verification)
+        return self._send(_idempotent_post("", body, idempotency_key), parse_verification)
 
     def get(self, verification_id: str) -> Verification:
         """The verification as it stands."""
-        return self._look(verification_id, self._within)
+        return self._poll(verification_id, self._timeout)
 
     def check(
         self, verification_id: str, code: str, *, idempotency_key: str | None = None
-    ) -> Check:
+    ) -> CheckResult:
         """Hands in a code. Only ``valid`` is proof, never a status.
 
         Raises:
-            Closed: it has ended. Proves nothing.
+            VerificationClosed: it has ended. Proves nothing.
             NoCallYet: no call was sent yet; neither compared nor counted.
             TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: no code of this verification's length; cost no check.
             ValueError: an ``idempotency_key`` that is none.
         """
-        path = f"{_path(verification_id)}/checks"
-        return self._ask(_once(path, {"code": code}, idempotency_key), read_check)
+        path = f"{_verification_path(verification_id)}/checks"
+        return self._send(
+            _idempotent_post(path, {"code": code}, idempotency_key), parse_check_result
+        )
 
     def call(
         self,
@@ -145,87 +153,93 @@ class Client:
         """Makes sure that a call comes, with the same code: another one, or a delayed one now.
 
         Raises:
-            Closed, TooLate, RateLimited: as they say.
+            VerificationClosed, TooLate, RateLimited: as they say.
             ValueError: an ``idempotency_key`` that is none.
         """
-        path = f"{_path(verification_id)}/calls"
+        path = f"{_verification_path(verification_id)}/calls"
         body = {"route": route, "locale": locale}
-        return self._ask(_once(path, body, idempotency_key), read_verification)
+        return self._send(_idempotent_post(path, body, idempotency_key), parse_verification)
 
     def cancel(self, verification_id: str) -> Verification:
         """Ends it without proof. A placed call can not be called back.
 
         Raises:
-            Closed: it has ended otherwise.
+            VerificationClosed: it has ended otherwise.
         """
-        return self._ask(Request("POST", f"{_path(verification_id)}/cancel"), read_verification)
+        return self._send(
+            Request("POST", f"{_verification_path(verification_id)}/cancel"), parse_verification
+        )
 
     def approve(self, verification_id: str) -> Verification:
         """Ends it as proven by other means, such as the SMS; a queued call is not dialed.
 
         Raises:
-            Closed: it has ended otherwise.
+            VerificationClosed: it has ended otherwise.
         """
-        return self._ask(Request("POST", f"{_path(verification_id)}/approve"), read_verification)
+        return self._send(
+            Request("POST", f"{_verification_path(verification_id)}/approve"), parse_verification
+        )
 
-    def watch(self, verification_id: str, *, within: float = _LONGEST) -> Iterator[Verification]:
+    def watch(self, verification_id: str, *, timeout: float = _MAX_WAIT) -> Iterator[Verification]:
         """Looks at it as often as the service likes, until it has ended: one for every look.
 
         A look that fails later on is passed over, and shows what was last seen.
 
         Raises:
-            StillPending: ``within`` seconds are over.
+            WaitTimeout: ``timeout`` seconds are over.
         """
-        over = time.monotonic() + within
-        seen = self._look(verification_id, min(within, self._within))
+        deadline = time.monotonic() + timeout
+        latest = self._poll(verification_id, min(timeout, self._timeout))
         while True:
-            yield seen
-            if seen.has_ended:
+            yield latest
+            if latest.has_ended:
                 return
-            pause = seen.poll_after or _POLL_AFTER
-            if time.monotonic() + pause >= over:
-                raise StillPending(seen)
+            pause = latest.poll_after or _DEFAULT_POLL_INTERVAL
+            if time.monotonic() + pause >= deadline:
+                raise WaitTimeout(latest)
             time.sleep(pause)
             with suppress(ConnectionFailed, Unavailable):  # the next look may succeed
-                seen = self._look(verification_id, min(over - time.monotonic(), self._within))
+                latest = self._poll(
+                    verification_id, min(deadline - time.monotonic(), self._timeout)
+                )
 
     def wait(
         self,
         verification_id: str,
         *,
         until: Callable[[Verification], bool] = lambda _: False,
-        within: float = _LONGEST,
+        timeout: float = _MAX_WAIT,
     ) -> Verification:
         """The verification as soon as ``until`` says so, or it has ended.
 
         Raises:
-            StillPending: ``within`` seconds are over.
+            WaitTimeout: ``timeout`` seconds are over.
         """
-        looks = self.watch(verification_id, within=within)
-        return next(seen for seen in looks if seen.has_ended or until(seen))
+        updates = self.watch(verification_id, timeout=timeout)
+        return next(seen for seen in updates if seen.has_ended or until(seen))
 
-    def _look(self, verification_id: str, within: float) -> Verification:
-        request = Request("GET", _path(verification_id))
-        return self._ask(request, read_verification, within)
+    def _poll(self, verification_id: str, timeout: float) -> Verification:
+        request = Request("GET", _verification_path(verification_id))
+        return self._send(request, parse_verification, timeout)
 
-    def _ask(
-        self, request: Request, read: Callable[[Members], T], within: float | None = None
+    def _send(
+        self, request: Request, parse: Callable[[JsonObject], T], timeout: float | None = None
     ) -> T:
-        return persist(
-            lambda timeout: self._connection.send(request, read, timeout),
-            self._timeout,
-            self._within if within is None else within,
+        return retry(
+            lambda timeout: self._connection.send(request, parse, timeout),
+            self._attempt_timeout,
+            self._timeout if timeout is None else timeout,
         )
 
 
-def _path(verification_id: str) -> str:
+def _verification_path(verification_id: str) -> str:
     return f"/{quote(verification_id, safe='')}"  # it may come from a browser's form
 
 
-def _once(path: str, members: dict[str, Any], idempotency_key: str | None) -> Request:
+def _idempotent_post(path: str, members: dict[str, Any], idempotency_key: str | None) -> Request:
     """A request that takes effect once, however often it arrives."""
     key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
-    if not _KEY.fullmatch(key):
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise ValueError("an idempotency_key must be 1 to 255 visible ASCII characters")
     given = {name: said for name, said in members.items() if said is not None}
     return Request("POST", path, given, key)

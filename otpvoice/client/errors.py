@@ -2,8 +2,8 @@
 
 OtpvoiceError
 ├── ConnectionFailed         no answer came: whether the request took effect is not known
-├── UnexpectedAnswer         an answer that otpvoice does not give: is it the right address?
-├── StillPending             the time given to wait or watch is over    (verification)
+├── UnexpectedResponse         an answer that otpvoice does not give: is it the right address?
+├── WaitTimeout             the time given to wait or watch is over    (verification)
 └── ApiError                 a problem document                         (problem and its members)
     ├── InvalidRequest       a member is missing, unknown or wrong      (errors)
     ├── Unauthorized         no credential, or one that is not known
@@ -11,10 +11,10 @@ OtpvoiceError
     ├── Forbidden            not with a client_token
     ├── NotFound             no such verification for this credential
     ├── NumberRefused        no number, or none that is called
-    ├── Closed               it has ended                               (verification)
+    ├── VerificationClosed               it has ended                               (verification)
     ├── NoCallYet            no call was sent, so nobody can know the code
     ├── TooLate              too little of the code's life is left for a call
-    ├── InProgress           the same request is being answered already
+    ├── RequestInProgress           the same request is being answered already
     ├── RateLimited          a limit holds                              (limit, retry_after)
     │   └── TooManyWrongCodes
     └── Unavailable          try again later                            (retry_after)
@@ -26,13 +26,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from otpvoice.client.objects import Problem, Verification
+from otpvoice.client.models import Problem, Verification
 
 
 class OtpvoiceError(Exception):
     """Base of all. No text holds a code, a number or a credential."""
 
-    is_repeatable: ClassVar[bool] = False
+    is_retryable: ClassVar[bool] = False
     """Whether the very same request, with its ``Idempotency-Key``, may succeed if repeated.
 
     The client has done so already, as often as its time allowed.
@@ -44,7 +44,7 @@ class OtpvoiceError(Exception):
 class ConnectionFailed(OtpvoiceError):
     """No whole answer came. Whether the request took effect is not known."""
 
-    is_repeatable = True
+    is_retryable = True
 
     def __init__(self, text: str, retry_after: int | None = None) -> None:
         super().__init__(text, retry_after)
@@ -54,11 +54,11 @@ class ConnectionFailed(OtpvoiceError):
         return str(self.args[0])
 
 
-class UnexpectedAnswer(OtpvoiceError):
+class UnexpectedResponse(OtpvoiceError):
     """Something answered as otpvoice would not. A redirect, which is never followed, is one."""
 
 
-class StillPending(OtpvoiceError):
+class WaitTimeout(OtpvoiceError):
     """The verification had not come that far when the time was over."""
 
     def __init__(self, verification: Verification) -> None:
@@ -116,7 +116,7 @@ class NumberRefused(ApiError):
     """The number does not exist (``invalid_number``) or is not called (``number_not_allowed``)."""
 
 
-class Closed(ApiError):
+class VerificationClosed(ApiError):
     """The verification has ended; ``verification`` tells how.
 
     ``approved`` here is no proof: somebody else was first, or it was approved by other means.
@@ -131,10 +131,10 @@ class TooLate(ApiError):
     """Too little of the code's life is left for another call."""
 
 
-class InProgress(ApiError):
+class RequestInProgress(ApiError):
     """The same request, under the same key, is still being answered."""
 
-    is_repeatable = True
+    is_retryable = True
 
 
 class RateLimited(ApiError):
@@ -152,7 +152,7 @@ class Unavailable(ApiError):
     codes it did not.
     """
 
-    is_repeatable = True
+    is_retryable = True
 
 
 _BY_CODE: Final[Mapping[str, type[ApiError]]] = MappingProxyType(
@@ -162,10 +162,10 @@ _BY_CODE: Final[Mapping[str, type[ApiError]]] = MappingProxyType(
         "number_not_allowed": NumberRefused,
         "invalid_request": InvalidRequest,
         "idempotency_mismatch": InvalidRequest,
-        "verification_closed": Closed,
+        "verification_closed": VerificationClosed,
         "no_call_yet": NoCallYet,
         "too_late": TooLate,
-        "idempotency_in_progress": InProgress,
+        "idempotency_in_progress": RequestInProgress,
         "too_many_wrong_codes": TooManyWrongCodes,
     }
 )
@@ -182,7 +182,7 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = MappingProxyType(
 )
 
 
-def refusal(problem: Problem) -> ApiError:
+def error_for(problem: Problem) -> ApiError:
     """The error that stands for a problem document."""
     kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(problem.status, ApiError)
     return kind(problem)

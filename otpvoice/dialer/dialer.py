@@ -26,7 +26,7 @@ from otpvoice.core.speech import CodeFormat, format_code, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import next_untried_route, placement_result
-from otpvoice.logs.attempts import Attempts
+from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import (
     Deadlines,
@@ -129,7 +129,7 @@ class Dialer:
         )
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
-        self._attempts = Attempts("dialer.round_failed")
+        self._attempts = ErrorBoundary("dialer.iteration_failed")
 
     def run(self) -> None:
         """Dials until :meth:`stop`; calls in flight are finished and recorded first.
@@ -186,7 +186,7 @@ class Dialer:
         wait = (longest if milliseconds < 0 else min(longest, milliseconds)) / 1000
         if wait <= 0 or self._stopping.is_set():
             return
-        if not self._attempts.run(lambda: self._blocking_store.wait(wait), otherwise=False):
+        if not self._attempts.run(lambda: self._blocking_store.wait(wait), default=False):
             self._stopping.wait(_STORE_RETRY_S)
 
     def _run_call(self, claim: Claim, began: float) -> None:
@@ -198,7 +198,7 @@ class Dialer:
         except StoreUnavailable:
             _log(claim).warning("call.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - one call's fault must not end the others'
-            _log(claim).error("call.failed_unexpectedly", **logs.told(error))
+            _log(claim).error("call.failed_unexpectedly", **logs.describe(error))
         finally:
             self._slots.release()
 
@@ -234,7 +234,7 @@ class Dialer:
         recorded = self._record(claim, result)
         _log_placement(log, placement, status=recorded.status)
         if recorded.route_change == "closed":
-            self._metrics.route_closed(claim.route)
+            self._metrics.count_route_closed(claim.route)
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
@@ -247,7 +247,7 @@ class Dialer:
         The call ends ``failed`` and does not return to the queue. The next route takes over from
         one that this process does not know.
         """
-        _log(claim).error("call.undialable", why=str(error))
+        _log(claim).error("call.undialable", reason=str(error))
         is_known = isinstance(claim.route, Route)
         next_route = None if is_known else next_untried_route(claim, self._rules.routes)
         failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
@@ -269,7 +269,7 @@ class Dialer:
     def _place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()
         placement = self._provider.place(order, deadlines)
-        self._metrics.placed(order.route, placement.outcome, time.monotonic() - began)
+        self._metrics.observe_placement(order.route, placement.outcome, time.monotonic() - began)
         return placement
 
     def _build_call(self, claim: Claim) -> OutboundCall:

@@ -16,7 +16,7 @@ from otpvoice.core.keys import DecryptionError, KeyRing, LogId
 from otpvoice.core.phone import mask_number
 from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Route
-from otpvoice.logs.attempts import Attempts
+from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallQuery, Deadlines, Provider
 from otpvoice.store.models import Notice, Pull, Report
@@ -30,7 +30,7 @@ _QUERY_TIMEOUT_S: Final = 5.0
 """Seconds for one question and its answer."""
 _QUERY_THREADS: Final = 4
 _LOGGED_RECORD_TYPES: Final = frozenset({"call", "verification", "number"})
-_ALARMS: Final = frozenset({"breaker.opened", "clock.went_back"})
+_ALARMS: Final = frozenset({"breaker.opened", "clock.moved_back"})
 """Notices that an operator has to act on."""
 _NO_RESULT: Final = "nothing"
 """The provider told no end of the call."""
@@ -61,15 +61,15 @@ class MaintenanceLoop:
         self._ring = ring
         self._metrics = metrics or DialerMetrics()
         self._free = threading.Semaphore(_QUERY_THREADS)
-        self._attempts = Attempts("dialer.round_failed")
+        self._attempts = ErrorBoundary("dialer.iteration_failed")
 
     def run(self, stopping: threading.Event) -> None:
         """Rounds until ``stopping`` is set; questions under way are finished."""
         with ThreadPoolExecutor(_QUERY_THREADS, thread_name_prefix="status-query") as pool:
             while not stopping.is_set():
-                swept = self._attempts.run(self._sweep, otherwise=False)
+                swept = self._attempts.run(self._sweep, default=False)
                 queried = self._attempts.run(
-                    partial(self._start_status_queries, pool), otherwise=False
+                    partial(self._start_status_queries, pool), default=False
                 )
                 if not swept and not queried:
                     stopping.wait(_INTERVAL_S)
@@ -108,7 +108,7 @@ class MaintenanceLoop:
             DecryptionError: the ring lost the number's key.
         """
         if not isinstance(query.route, Route):
-            _log(query).warning("call.status_query_failed", why="no adapter for the route")
+            _log(query).warning("call.status_query_failed", reason="no adapter for the route")
             return
         number = decrypt_number(self._ring, query.verification_id, query.encrypted_number)
         now = time.monotonic()
@@ -124,7 +124,7 @@ class MaintenanceLoop:
             Deadlines(now + _QUERY_TIMEOUT_S, now + _QUERY_TIMEOUT_S),
         )
         if report is None:
-            self._metrics.pulled(query.route, _NO_RESULT)
+            self._metrics.count_status_query(query.route, _NO_RESULT)
             return
         applied = self._store.settle(
             Report(
@@ -140,29 +140,29 @@ class MaintenanceLoop:
                 duration=report.duration_s,
             )
         )
-        self._metrics.pulled(query.route, applied.news)
+        self._metrics.count_status_query(query.route, applied.news)
         _log(query).info(
             "call.status_queried",
             to=mask_number(number),
-            news=applied.news,
+            outcome=applied.news,
             status=applied.call_status,
-            raw=report.raw,
+            provider_status=report.raw,
         )
 
     def _run_status_query(self, query: Pull) -> None:
         try:
             self.query_status(query)
         except (StoreUnavailable, DecryptionError) as error:
-            _log(query).warning("call.status_query_failed", **logs.told(error))
+            _log(query).warning("call.status_query_failed", **logs.describe(error))
         except Exception as error:  # noqa: BLE001 - nobody looks at what a thread of the pool raises
-            _log(query).error("call.failed_unexpectedly", **logs.told(error))
+            _log(query).error("call.failed_unexpectedly", **logs.describe(error))
         finally:
             self._free.release()
 
     def _log_notice(self, notice: Notice) -> None:
         """Alarms are errors, for somebody has to look; what an operator did is on record."""
         if notice.event == "breaker.opened":
-            self._metrics.breaker_opened(notice.details["breaker"])
+            self._metrics.count_breaker_opened(notice.details["breaker"])
         is_alarm = notice.event in _ALARMS or "record" in notice.details
         level = logging.ERROR if is_alarm else logging.INFO
         happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

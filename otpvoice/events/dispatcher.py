@@ -21,8 +21,8 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError
 from otpvoice.events.payload import Serialize, build_body, sign_headers
 from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
-from otpvoice.logs.attempts import Attempts
-from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
+from otpvoice.logs.attempts import ErrorBoundary
+from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
 from otpvoice.providers.base import Deadlines
 from otpvoice.store.events import Event
 from otpvoice.store.redis_store import RedisStore
@@ -82,7 +82,7 @@ class EventDispatcher:
         self._in_flight: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._freed = threading.Event()
-        self._attempts = Attempts("event.round_failed")
+        self._attempts = ErrorBoundary("event.iteration_failed")
 
     def run(self, stopping: threading.Event) -> None:
         """Tells what is due until ``stopping`` is set; what is under way is finished."""
@@ -118,7 +118,7 @@ class EventDispatcher:
         except StoreUnavailable:
             _log(event).warning("event.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - one event's fault must not end the others'
-            _log(event).error("event.failed_unexpectedly", **logs.told(error))
+            _log(event).error("event.failed_unexpectedly", **logs.describe(error))
         finally:
             with self._lock:
                 self._in_flight[event.client] -= 1
@@ -137,7 +137,7 @@ class EventDispatcher:
             is_known = event.verification.encrypted_number != b""
             self._acknowledge(event, _retry_delay_ms(event.tries) if is_known else None)
             _log(event).warning(
-                "event.delivery_failed", why=type(error).__name__, tries=event.tries
+                "event.delivery_failed", reason=type(error).__name__, attempts=event.tries
             )
             return
         response = self._send(event, body)
@@ -150,8 +150,8 @@ class EventDispatcher:
     ) -> None:
         """Writes down what came of a try."""
         self._store.settle_event(event, retry_in_ms)
-        failure = GIVEN_UP if retry_in_ms is None else FAILED
-        self._metrics.count(event.client, TOLD if is_delivered else failure)
+        failure = ABANDONED if retry_in_ms is None else DELIVERY_FAILED
+        self._metrics.count(event.client, DELIVERED if is_delivered else failure)
 
     def _send(self, event: Event, body: bytes) -> HttpResponse | RequestFailed:
         """What came of it. An answer counts by its first line, however it goes on."""
@@ -183,15 +183,15 @@ def _retry_delay_ms(tries: int) -> int | None:
 def _log_delivery(
     event: Event, response: HttpResponse | RequestFailed, retry_in: int | None
 ) -> None:
-    log = _log(event).bind(tries=event.tries, status=response.status)
+    log = _log(event).bind(attempts=event.tries, status=response.status)
     if _is_delivered(response.status):
         log.info("event.delivered")
         return
     why = response.reason if isinstance(response, RequestFailed) else "refused"
     if retry_in is None:
-        log.error("event.abandoned", why=why)
+        log.error("event.abandoned", reason=why)
     else:
-        log.warning("event.delivery_failed", why=why)
+        log.warning("event.delivery_failed", reason=why)
 
 
 def _log(event: Event) -> structlog.typing.FilteringBoundLogger:

@@ -18,15 +18,15 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
-from otpvoice.logs.capture import route_everything
-from otpvoice.logs.exceptions import origin, told
-from otpvoice.logs.line_writer import DROPPED, writer_of
-from otpvoice.logs.redactor import Redactor
+from otpvoice.logs.capture import capture_all
+from otpvoice.logs.exceptions import describe, raised_at
+from otpvoice.logs.line_writer import DROPPED, get_writer
+from otpvoice.logs.redactor import RecordFilter
 
-__all__ = ["DROPPED", "Level", "Redactor", "Shape", "configure", "origin", "told"]
+__all__ = ["DROPPED", "Format", "Level", "RecordFilter", "configure", "describe", "raised_at"]
 
 Level = Literal["debug", "info", "warning", "error"]
-Shape = Literal["auto", "json", "console"]
+Format = Literal["auto", "json", "console"]
 
 _LEVELS: Final = logging.getLevelNamesMapping()
 _SYNONYMS: Final = MappingProxyType({"exception": "error", "warn": "warning"})
@@ -35,7 +35,7 @@ _STDERR: Final = 2
 
 def configure(
     level: Level = "info",
-    shape: Shape = "auto",
+    log_format: Format = "auto",
     secrets: Iterable[str] = (),
     clients: Collection[str] = (),
 ) -> None:
@@ -43,28 +43,28 @@ def configure(
 
     Args:
         level: the least level that is logged.
-        shape: ``auto`` is ``console`` on a terminal, else ``json``.
+        log_format: ``auto`` is ``console`` on a terminal, else ``json``.
         secrets: values that are redacted wherever they turn up.
         clients: names that may stand in the field ``client``.
     """
-    least = _LEVELS[level.upper()]
-    redactor, render = Redactor(secrets, clients), _renderer(shape)
-    writer = _writer(lambda lines: render(None, "warning", _dropped(lines, redactor)))
+    min_level = _LEVELS[level.upper()]
+    redactor, render = RecordFilter(secrets, clients), _renderer(log_format)
+    writer = _open_writer(lambda lines: render(None, "warning", _drop_notice(lines, redactor)))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             _describe_exception,
             redactor,
             # From here on everything is redacted.
-            _stamp,
+            _add_timestamp,
             render,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        wrapper_class=structlog.make_filtering_bound_logger(min_level),
         logger_factory=lambda *_: writer,
         # A logger that was used before the settings were known must follow them.
         cache_logger_on_first_use=False,
     )
-    route_everything(least)
+    capture_all(min_level)
 
 
 class _StreamWriter:
@@ -79,16 +79,16 @@ class _StreamWriter:
     debug = info = warning = error = critical = write
 
 
-def _writer(report: Callable[[int], bytes]) -> Any:
-    descriptor = _descriptor()
+def _open_writer(render_drop_notice: Callable[[int], bytes]) -> Any:
+    descriptor = _stderr_descriptor()
     if descriptor is None:
         return _StreamWriter(sys.stderr)
-    writer = writer_of(descriptor)
-    writer.report = report
+    writer = get_writer(descriptor)
+    writer.render_drop_notice = render_drop_notice
     return writer
 
 
-def _descriptor() -> int | None:
+def _stderr_descriptor() -> int | None:
     """Return where stderr is written, -1 if it was closed, None for a stream in memory."""
     if sys.stderr is None:
         _reserve_stderr()
@@ -113,26 +113,28 @@ def _reserve_stderr() -> None:
         os.set_inheritable(_STDERR, True)  # noqa: FBT003 - a positional argument in C
 
 
-def _dropped(lines: int, redactor: Redactor) -> EventDict:
+def _drop_notice(lines: int, redactor: RecordFilter) -> EventDict:
     event: EventDict = {"event": "log.lines_dropped", "lines": lines}
-    return _stamp(None, "warning", redactor(None, "warning", event))
+    return _add_timestamp(None, "warning", redactor(None, "warning", event))
 
 
-def _renderer(shape: Shape) -> Callable[[Any, str, EventDict], bytes]:
+def _renderer(log_format: Format) -> Callable[[Any, str, EventDict], bytes]:
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    if shape == "console" or (shape == "auto" and is_terminal):
+    if log_format == "console" or (log_format == "auto" and is_terminal):
         columns: Processor = structlog.dev.ConsoleRenderer(colors=is_terminal)
         return lambda *event: f"{columns(*event)!s}\n".encode()
     return lambda _logger, _method, event: msgspec.json.encode(event) + b"\n"
 
 
-def _stamp(_logger: object, method: str, event: EventDict) -> EventDict:
+def _add_timestamp(_logger: object, method: str, event: EventDict) -> EventDict:
     now = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
     return {"timestamp": f"{now}Z", "level": _SYNONYMS.get(method, method), **event}
 
 
 def _describe_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Replace ``exc_info``, in any of its forms, by the exception's class and place."""
-    given = event.pop("exc_info", None)
-    error = given if isinstance(given, BaseException) else sys.exception() if given else None
-    return {**event, **told(error)} if error else event
+    exc_info = event.pop("exc_info", None)
+    error = (
+        exc_info if isinstance(exc_info, BaseException) else sys.exception() if exc_info else None
+    )
+    return {**event, **describe(error)} if error else event

@@ -8,17 +8,17 @@ from typing import Final, TypeVar
 import structlog
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.logs.exceptions import told
+from otpvoice.logs.exceptions import describe
 
 T = TypeVar("T")
 
 _LOG = structlog.get_logger(__name__)
 
-REPORT_EVERY: Final = 60.0
+REPORT_INTERVAL: Final = 60.0
 """Seconds between two lines about the same failure."""
 
 
-class Attempts:
+class ErrorBoundary:
     """The steps of a loop that must go on whatever becomes of one step.
 
     Each kind of failure is logged at once, and then once a minute with the number of failures.
@@ -31,28 +31,28 @@ class Attempts:
     def __init__(self, event: str) -> None:
         self._event = event
         self._lock = threading.Lock()
-        self._lines: dict[str, tuple[float, int]] = {}
+        self._reported: dict[str, tuple[float, int]] = {}
         """By kind of failure: the time of the last line, and the failures since."""
 
-    def run(self, step: Callable[[], T], otherwise: T) -> T:
+    def run(self, function: Callable[[], T], default: T) -> T:
         """Return what ``step`` returns, or ``otherwise`` if it failed."""
         try:
-            return step()
+            return function()
         except StoreUnavailable:
-            return otherwise
+            return default
         except Exception as error:  # noqa: BLE001 - that is what this class is for
-            details = told(error)
-            if failures := self._count(str(details)):
+            details = describe(error)
+            if failures := self._failures_to_report(str(details)):
                 _LOG.error(self._event, failures=failures, **details)
-            return otherwise
+            return default
 
-    def _count(self, kind: str) -> int:
+    def _failures_to_report(self, failure: str) -> int:
         """Count a failure; return how many there were since the last line, or 0 if none is due."""
         now = time.monotonic()
         with self._lock:
-            last, failures = self._lines.get(kind, (now - REPORT_EVERY, 0))
-            if now - last < REPORT_EVERY:
-                self._lines[kind] = last, failures + 1
+            last, failures = self._reported.get(failure, (now - REPORT_INTERVAL, 0))
+            if now - last < REPORT_INTERVAL:
+                self._reported[failure] = last, failures + 1
                 return 0
-            self._lines[kind] = now, 0
+            self._reported[failure] = now, 0
             return failures + 1

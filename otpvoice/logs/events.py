@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-COMMON: Final = ("request_id", "client", "app", "verification", "to", "number")
+COMMON_FIELDS: Final = ("request_id", "client", "app", "verification", "to", "number")
 """Fields that any line may carry: they are bound to the request in whose course it is logged."""
-EXCEPTION: Final = ("error", "at", "why", "function", "reply", "line")
+EXCEPTION_FIELDS: Final = ("error", "traceback", "reason", "function", "reply", "line")
 """Fields of an exception, which any line may carry as well.
 
 The last three are those of a function of the store that failed.
@@ -31,55 +31,55 @@ class Event:
         meaning: what happened, for the documentation.
     """
 
-    source: str
+    process: str
     level: str
     fields: str
     meaning: str
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def field_names(self) -> tuple[str, ...]:
         """The names of its own fields."""
         return tuple(self.fields.split())
 
 
 _API, _DIALER, _SERVER, _ANY = "api", "dialer", "server", "any"
-_ANSWER: Final = "method route http_status ms"
+_RESPONSE: Final = "method route http_status duration_ms"
 _CALL: Final = "call verification client number route"
 _FAILURE: Final = "failures"
-_DELIVERY: Final = "client verification sequence type tries status"
+_DELIVERY: Final = "client verification sequence type attempts status"
 
 EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
     {
         # Requests
-        "http": Event(_API, "info", _ANSWER, "A response. `route` is the rule, never the path; `verification`, `to` and `number` are there if it is about one."),
-        "verification.created": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: a verification began."),
-        "verification.repeated": Event(_API, "info", f"{_ANSWER} status valid", "In place of `http`: it was pending already, or the request was answered before under the same `Idempotency-Key`."),
-        "verification.checked": Event(_API, "info", f"{_ANSWER} status valid", "In place of `http`: a code was handed in, right or wrong."),
-        "verification.call_requested": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: a further call was requested."),
-        "verification.canceled": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: the client canceled."),
-        "verification.approved_elsewhere": Event(_API, "info", f"{_ANSWER} status", "In place of `http`: the client proved the number by other means."),
+        "http": Event(_API, "info", _RESPONSE, "A response. `route` is the rule, never the path; `verification`, `to` and `number` are there if it is about one."),
+        "verification.created": Event(_API, "info", f"{_RESPONSE} status", "In place of `http`: a verification began."),
+        "verification.repeated": Event(_API, "info", f"{_RESPONSE} status valid", "In place of `http`: it was pending already, or the request was answered before under the same `Idempotency-Key`."),
+        "verification.checked": Event(_API, "info", f"{_RESPONSE} status valid", "In place of `http`: a code was handed in, right or wrong."),
+        "verification.call_requested": Event(_API, "info", f"{_RESPONSE} status", "In place of `http`: a further call was requested."),
+        "verification.canceled": Event(_API, "info", f"{_RESPONSE} status", "In place of `http`: the client canceled."),
+        "verification.approved_elsewhere": Event(_API, "info", f"{_RESPONSE} status", "In place of `http`: the client proved the number by other means."),
         "request.failed": Event(_API, "error", "", "An internal error, answered 500 under `request_id`. Report it."),
-        "request.unreadable": Event(_API, "warning", "http_status", "Not an HTTP request; `error` names the violation."),
+        "request.malformed": Event(_API, "warning", "http_status", "Not an HTTP request; `error` names the violation."),
         # Callbacks
-        "callback.received": Event(_API, "info", "news call status raw", "The provider's callback. `raw` is its word; `news` is `applied`, `late`, `seen`, or `early` (kept until the provider's reply says which call it was)."),
-        "callback.unmatched": Event(_API, "warning", "news call status raw", "A callback that fits no call. `news` is `no_call`, `several`, or `clock` (check `provider.timezone`)."),
-        "callback.untrusted": Event(_API, "warning", "", "A callback with a wrong credential."),
-        "callback.unreadable": Event(_API, "warning", "content_type members query_members", "A callback with a right credential that was not understood and was answered 400. `why` says what is missing, `members` names its members and their types. Compare with provider.md, section 3."),
-        "call.unknown_status_word": Event(_ANY, "warning", "call word", "The provider ended the call with a word that no table has. Find out what it means and add it to `provider.status_words`."),
+        "callback.received": Event(_API, "info", "outcome call status provider_status", "The provider's callback. `provider_status` is its word; `outcome` is `applied`, `late`, `seen`, or `early` (kept until the provider's reply says which call it was)."),
+        "callback.unmatched": Event(_API, "warning", "outcome call status provider_status", "A callback that fits no call. `outcome` is `no_call`, `several`, or `clock` (check `provider.timezone`)."),
+        "callback.unauthorized": Event(_API, "warning", "", "A callback with a wrong credential."),
+        "callback.malformed": Event(_API, "warning", "content_type members query_members", "A callback with a right credential that was not understood and was answered 400. `reason` says what is missing, `members` names its members and their types. Compare with provider.md, section 3."),
+        "call.unknown_status_word": Event(_ANY, "warning", "call provider_status", "The provider ended the call with a word that no table has. Find out what it means and add it to `provider.status_words`."),
         "callback.challenge": Event(_API, "info", "", "The provider tried a new webhook."),
         # The console
-        "console.refused": Event(_API, "warning", "", "A wrong admin key."),
+        "console.login_failed": Event(_API, "warning", "", "A wrong admin key."),
         "console.wrong_host": Event(_API, "warning", "", "A request for the console named another host than that of `server.public_url`."),
         "console.cross_site": Event(_API, "warning", "", "A page of another site sent a form to the console."),
         # Calls
         "call.sent": Event(_DIALER, "info, warning or error", f"{_CALL} outcome detail status", "The request to the provider and its result. `detail` is the HTTP status and the provider's words."),
         "call.simulated": Event(_DIALER, "info", _CALL, "A call to a test number: recorded as answered, not placed."),
         "call.skipped": Event(_DIALER, "info", _CALL, "Given up unsent: the verification ended, or the gap holds the call."),
-        "call.status_queried": Event(_DIALER, "info", "call verification number route news status raw", "The provider was asked for the call's status."),
+        "call.status_queried": Event(_DIALER, "info", "call verification number route outcome status provider_status", "The provider was asked for the call's status."),
         "call.status_query_failed": Event(_DIALER, "warning", "call verification number route", "The provider could not be asked."),
-        "call.undialable": Event(_DIALER, "error", _CALL, "The settings of this dialer lack what the call needs. `why` names it: no key of the ring opens the record, no adapter for the route, or no flow."),
+        "call.undialable": Event(_DIALER, "error", _CALL, "The settings of this dialer lack what the call needs. `reason` names it: no key of the ring opens the record, no adapter for the route, or no flow."),
         "call.returned_to_queue": Event(_DIALER, "info", _CALL, "The dialer was stopped before it sent this call, which is due again at once."),
-        "provider.wrong_reply": Event(_DIALER, "error", "call route", "A reply was about another number than the one to call. The call is `unknown`, and all kept connections were closed."),
+        "provider.reply_mismatch": Event(_DIALER, "error", "call route", "A reply was about another number than the one to call. The call is `unknown`, and all kept connections were closed."),
         "call.lease_abandoned": Event(_DIALER, "warning", _CALL, "The store became unavailable while the call was placed; the lease decides."),
         "call.failed_unexpectedly": Event(_DIALER, "error", _CALL, "An internal error. Report it."),
         "route.closed": Event(_DIALER, "error", f"{_CALL} detail", "The route places no calls for a while; `detail` is the response that closed it."),
@@ -93,22 +93,22 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "event.lease_abandoned": Event(_DIALER, "warning", _DELIVERY, "The store became unavailable during a delivery; it may be repeated."),
         "event.failed_unexpectedly": Event(_DIALER, "error", _DELIVERY, "An internal error. Report it."),
         # Operators, on record
-        "limits.cleared": Event(_DIALER, "info", "happened_at by number to", "An operator freed a number from its limits."),
-        "number.blocked": Event(_DIALER, "info", "happened_at by number to seconds", "An operator blocked a number."),
-        "number.unblocked": Event(_DIALER, "info", "happened_at by number to", "An operator ended a block."),
-        "number.forgotten": Event(_DIALER, "info", "happened_at by number to verifications", "An operator erased a number's verifications."),
-        "operator.searched": Event(_DIALER, "info", "happened_at by what found", "An operator searched: `what` is the masked number, the id, or `a reference`."),
+        "limits.cleared": Event(_DIALER, "info", "happened_at operator number to", "An operator freed a number from its limits."),
+        "number.blocked": Event(_DIALER, "info", "happened_at operator number to seconds", "An operator blocked a number."),
+        "number.unblocked": Event(_DIALER, "info", "happened_at operator number to", "An operator ended a block."),
+        "number.erased": Event(_DIALER, "info", "happened_at operator number to verifications", "An operator erased a number's verifications."),
+        "operator.searched": Event(_DIALER, "info", "happened_at operator query results", "An operator searched: `query` is the masked number, the id, or `a reference`."),
         # Processes
-        "settings": Event(_ANY, "warning", "warning", "A setting is allowed but probably unintended."),
+        "settings.warning": Event(_ANY, "warning", "warning", "A setting is allowed but probably unintended."),
         "dialer.started": Event(_DIALER, "info", "dialer threads", "The dialer claims calls."),
         "dialer.stopped": Event(_DIALER, "info", "dialer", "The dialer ended; calls in flight are recorded."),
-        "dialer.round_failed": Event(_DIALER, "error", _FAILURE, "One round of a loop failed; the loop goes on. `function` and `reply` name a function of the store that failed. Logged at once, then once a minute with the number of failures. Report it."),
-        "event.round_failed": Event(_DIALER, "error", _FAILURE, "The same in the loop that delivers events."),
+        "dialer.iteration_failed": Event(_DIALER, "error", _FAILURE, "One round of a loop failed; the loop goes on. `function` and `reply` name a function of the store that failed. Logged at once, then once a minute with the number of failures. Report it."),
+        "event.iteration_failed": Event(_DIALER, "error", _FAILURE, "The same in the loop that delivers events."),
         "store.check_failed": Event(_API, "error", _FAILURE, "The check of the store at the start of the API failed. Report it."),
-        "store.unavailable": Event(_ANY, "error", "address reason reply function failed", "The store cannot serve: `reason` says why, `reply` is the first word of an error reply. Logged at once, then once a minute with the number of commands that failed."),
-        "store.recovered": Event(_ANY, "info", "address failed seconds", "The store serves again."),
-        "clock.went_back": Event(_DIALER, "error", "happened_at seconds", "The store's clock was set back. The rules keep their own time: see reliability.md."),
-        "record.set_aside": Event(_DIALER, "error", "happened_at record why call", "A record of the store cannot be read and was set aside; everything else goes on. `call`, `verification` or `number` is there where the record is one of these."),
+        "store.unavailable": Event(_ANY, "error", "address reason reply function failed_commands", "The store cannot serve: `reason` says why, `reply` is the first word of an error reply. Logged at once, then once a minute with the number of commands that failed."),
+        "store.recovered": Event(_ANY, "info", "address failed_commands seconds", "The store serves again."),
+        "clock.moved_back": Event(_DIALER, "error", "happened_at seconds", "The store's clock was set back. The rules keep their own time: see reliability.md."),
+        "record.quarantined": Event(_DIALER, "error", "happened_at record reason call", "A record of the store cannot be read and was set aside; everything else goes on. `call`, `verification` or `number` is there where the record is one of these."),
         "process.ended": Event(_ANY, "error", "process exit_status restart_in", "A process that `otpvoice serve` started has ended, and is started again in so many seconds."),
         "server.starting": Event(_SERVER, "info", "version workers threads", "Gunicorn starts; `version` is gunicorn's."),
         "server.listening": Event(_SERVER, "info", "address pid", "Requests are accepted."),

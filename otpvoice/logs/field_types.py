@@ -25,13 +25,13 @@ class Context(Protocol):
     def clients(self) -> AbstractSet[str]:
         """Names of the configured clients."""
 
-    def mask(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return ``text`` without anything that looks like a secret."""
 
     def is_secret(self, text: str) -> bool:
         """Report whether ``text`` is exactly a form of a secret of the settings."""
 
-    def holds_secret(self, text: str) -> bool:
+    def contains_secret(self, text: str) -> bool:
         """Report whether a form of a secret of the settings is in ``text``."""
 
 
@@ -46,9 +46,9 @@ class FieldType:
         takes_few: its values come again and again, so what is rendered may be remembered.
     """
 
-    shape: str
+    description: str
     render: Callable[[Context, Any], Any]
-    takes_few: bool = False
+    is_cacheable: bool = False
 
 
 def _id(prefix: str) -> FieldType:
@@ -58,44 +58,44 @@ def _id(prefix: str) -> FieldType:
         if isinstance(value, str) and len(value) == length and value.startswith(prefix):
             digits = value[-32:]
             if not digits.strip("0123456789abcdef") and not context.is_secret(digits):
-                return _plain(value)
+                return _exact_text(value)
         return REDACTED
 
     return FieldType(f"`{prefix}` and 32 hex digits" if prefix else "32 hex digits", render)
 
 
-def _pattern(shape: str, pattern: str) -> FieldType:
+def _pattern(description: str, pattern: str) -> FieldType:
     """Text of a fixed form that takes many values."""
-    fits = re.compile(pattern, re.ASCII).fullmatch
+    matches = re.compile(pattern, re.ASCII).fullmatch
 
     def render(context: Context, value: Any) -> Any:
-        if isinstance(value, str) and fits(value) and not context.is_secret(value):
-            return _plain(value)
+        if isinstance(value, str) and matches(value) and not context.is_secret(value):
+            return _exact_text(value)
         return REDACTED
 
-    return FieldType(shape, render)
+    return FieldType(description, render)
 
 
-def _choice(shape: str, pattern: str) -> FieldType:
+def _choice(description: str, pattern: str) -> FieldType:
     """Text of a fixed form that takes few values; one that holds a secret is redacted."""
-    shaped = _pattern(shape, pattern)
+    base = _pattern(description, pattern)
 
     def render(context: Context, value: Any) -> Any:
-        rendered = shaped.render(context, value)
-        return REDACTED if context.holds_secret(rendered) else rendered
+        rendered = base.render(context, value)
+        return REDACTED if context.contains_secret(rendered) else rendered
 
-    return FieldType(shape, render, takes_few=True)
+    return FieldType(description, render, is_cacheable=True)
 
 
-def _whole(shape: str, least: int, most: int, *, is_exact: bool = True) -> FieldType:
+def _integer(description: str, minimum: int, maximum: int, *, is_exact: bool = True) -> FieldType:
     """A whole number within bounds; neither a truth value nor text."""
 
     def render(_context: Context, value: Any) -> Any:
-        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        if isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum:
             return int(value) if is_exact else _rounded(int(value))
         return REDACTED
 
-    return FieldType(shape, render)
+    return FieldType(description, render)
 
 
 def one_of(first: FieldType, second: FieldType) -> FieldType:
@@ -105,10 +105,10 @@ def one_of(first: FieldType, second: FieldType) -> FieldType:
         rendered = first.render(context, value)
         return second.render(context, value) if rendered == REDACTED else rendered
 
-    return FieldType(f"{first.shape}; or {second.shape}", render, first.takes_few)
+    return FieldType(f"{first.description}; or {second.description}", render, first.is_cacheable)
 
 
-def _plain(text: str) -> str:
+def _exact_text(text: str) -> str:
     """Return the very characters, whatever a subclass claims to be."""
     return text if type(text) is str else str.__str__(text)
 
@@ -135,41 +135,41 @@ def _milliseconds(context: Context, value: Any) -> Any:
 def _word(context: Context, value: Any) -> Any:
     """An enumeration's member, or a word that looks like one."""
     text = value.value if isinstance(value, Enum) else value
-    if isinstance(text, str) and _is_word(text) and not context.holds_secret(text):
-        return _plain(text)
+    if isinstance(text, str) and _is_word(text) and not context.contains_secret(text):
+        return _exact_text(text)
     return REDACTED
 
 
 def _method(_context: Context, value: Any) -> Any:
     """A stranger may send any token as a method."""
     if isinstance(value, str):
-        return _plain(value) if value in _METHODS else "_OTHER"
+        return _exact_text(value) if value in _HTTP_METHODS else "_OTHER"
     return REDACTED
 
 
-def _flag(_context: Context, value: Any) -> Any:
+def _boolean(_context: Context, value: Any) -> Any:
     return value if isinstance(value, bool) else REDACTED
 
 
 def _text(context: Context, value: Any) -> Any:
-    return context.mask(_plain(value)) if isinstance(value, str) else REDACTED
+    return context.redact(_exact_text(value)) if isinstance(value, str) else REDACTED
 
 
 def _client(context: Context, value: Any) -> Any:
     if isinstance(value, str) and value in context.clients:
-        return _plain(value)
+        return _exact_text(value)
     return _text(context, value)
 
 
 def _log_id(context: Context, value: Any) -> Any:
     if type(value) is LogId and len(value) == 8 and value.isalpha() and value.isascii():
-        return REDACTED if context.is_secret(value) else _plain(value)
+        return REDACTED if context.is_secret(value) else _exact_text(value)
     return REDACTED
 
 
-def _places(_context: Context, value: Any) -> Any:
+def _frames(_context: Context, value: Any) -> Any:
     if isinstance(value, list | tuple) and all(isinstance(at, str) for at in value):
-        return [at if _is_place(at) else REDACTED for at in value]
+        return [at if _is_frame(at) else REDACTED for at in value]
     return REDACTED
 
 
@@ -179,19 +179,19 @@ def _texts(context: Context, value: Any) -> Any:
     return REDACTED
 
 
-def _text_or(exact: FieldType, shape: str) -> FieldType:
-    return one_of(exact, FieldType(shape, _text))
+def _text_or(exact: FieldType, description: str) -> FieldType:
+    return one_of(exact, FieldType(description, _text))
 
 
-_METHODS: Final = frozenset(
+_HTTP_METHODS: Final = frozenset(
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 )
-_FEW_DIGITS: Final = r"(?!.*[0-9].{0,4}[0-9])"
+_SPARSE_DIGITS: Final = r"(?!.*[0-9].{0,4}[0-9])"
 """No two digits near each other: digits of a code would be."""
-_NOT_A_KEY: Final = r"(?!ov[ak]_|vct_)"
+_NO_CREDENTIAL: Final = r"(?!ov[ak]_|vct_)"
 """No API key, admin key or client token."""
-_is_word = re.compile(rf"{_NOT_A_KEY}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}").fullmatch
-_is_place = re.compile(r"(?:[\w.<>+-]{1,80}/)?[\w.<> -]{1,80}:[0-9]{1,5} [\w.<>]{1,80}").fullmatch
+_is_word = re.compile(rf"{_NO_CREDENTIAL}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}").fullmatch
+_is_frame = re.compile(r"(?:[\w.<>+-]{1,80}/)?[\w.<> -]{1,80}:[0-9]{1,5} [\w.<>]{1,80}").fullmatch
 _IP: Final = r"\[?[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:.]{1,20}\]?|[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _HOST: Final = rf"(?:{_IP}|(?=[^:]*[A-Za-z])[A-Za-z0-9._-]{{1,253}})"
 _LISTENER: Final = rf"(?:(?:https?://)?{_HOST}:[0-9]{{1,5}}|(?:unix:)?/[\w./-]{{1,107}})"
@@ -203,33 +203,35 @@ DIALER_ID: Final = _id("")
 TEXT: Final = FieldType("text, masked by patterns", _text)
 TEXTS: Final = FieldType("a list of texts, masked by patterns", _texts)
 REPLY: Final = _choice("the first word of an error reply", r"[A-Za-z]{1,24}")
-VENDOR_TEXT: Final = FieldType("text of the provider, masked by patterns", _text)
+PROVIDER_TEXT: Final = FieldType("text of the provider, masked by patterns", _text)
 REQUEST_ID: Final = _text_or(
     _pattern("32 hex digits", r"(?=\d*[a-f])[0-9a-f]{32}"),
     "the caller's own `Request-Id`, masked by patterns",
 )
 MASKED_NUMBER: Final = _pattern("as in `+91******3210`", _MASKED_NUMBER)
 LOG_ID: Final = FieldType("eight letters, see `limits explain`", _log_id)
-CLIENT: Final = FieldType("a client's name in the settings", _client, takes_few=True)
-WORD: Final = FieldType("a word in lower case", _word, takes_few=True)
-FLAG: Final = FieldType("`true` or `false`", _flag)
-COUNT: Final = _whole("a whole number; of 1000 and more two digits", 0, 10**9, is_exact=False)
-EXACT_COUNT: Final = _whole("a whole number", 0, 10**12)
+CLIENT: Final = FieldType("a client's name in the settings", _client, is_cacheable=True)
+WORD: Final = FieldType("a word in lower case", _word, is_cacheable=True)
+BOOLEAN: Final = FieldType("`true` or `false`", _boolean)
+COUNT: Final = _integer("a whole number; of 1000 and more two digits", 0, 10**9, is_exact=False)
+EXACT_COUNT: Final = _integer("a whole number", 0, 10**12)
 SECONDS: Final = FieldType("seconds; of 1000 and more whole minutes, or two digits", _seconds)
 MILLISECONDS: Final = FieldType("milliseconds", _milliseconds)
-HTTP_STATUS: Final = _whole("100 to 599", 100, 599)
-METHOD: Final = FieldType("a method of RFC 9110 or 5789, else `_OTHER`", _method, takes_few=True)
-ROUTE: Final = _choice("a route's name", rf"{_NOT_A_KEY}{_FEW_DIGITS}[a-z][a-z0-9_-]{{0,31}}")
+HTTP_STATUS: Final = _integer("100 to 599", 100, 599)
+METHOD: Final = FieldType("a method of RFC 9110 or 5789, else `_OTHER`", _method, is_cacheable=True)
+ROUTE: Final = _choice(
+    "a route's name", rf"{_NO_CREDENTIAL}{_SPARSE_DIGITS}[a-z][a-z0-9_-]{{0,31}}"
+)
 PATH_RULE: Final = _choice(
-    "a path's rule, never the path", rf"-|{_FEW_DIGITS}/[A-Za-z0-9_<>:/.-]{{0,120}}"
+    "a path's rule, never the path", rf"-|{_SPARSE_DIGITS}/[A-Za-z0-9_<>:/.-]{{0,120}}"
 )
 CLASS_NAME: Final = _choice("a class's name", r"(?!\w*\d{4})[A-Za-z_]\w{0,79}")
 LOGGER: Final = _choice("a logger's name", r"(?!.*\d{4})[A-Za-z_][\w.]{0,99}")
-PLACES: Final = FieldType("a list, as in `flask/app.py:917 dispatch_request`", _places)
-MOMENT: Final = _pattern("as in `2026-01-01T00:00:00Z`", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-PORT: Final = _whole("1 to 65535", 1, 65_535)
-PID: Final = _whole("a process id", 1, 2**22)
-EXIT_CODE: Final = _whole("an exit status", -255, 255)
+FRAMES: Final = FieldType("a list, as in `flask/app.py:917 dispatch_request`", _frames)
+TIMESTAMP: Final = _pattern("as in `2026-01-01T00:00:00Z`", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+PORT: Final = _integer("1 to 65535", 1, 65_535)
+PID: Final = _integer("a process id", 1, 2**22)
+EXIT_CODE: Final = _integer("an exit status", -255, 255)
 SIGNAL: Final = _choice("a signal's name", r"(?:SIG)?[A-Za-z]{2,10}[0-9+-]{0,3}")
 VERSION: Final = _choice(
     "a release", r"[0-9]{1,2}(?:\.[0-9]{1,2}){1,2}(?:\.?[a-z]{1,4}[0-9]{0,2})?"
@@ -250,7 +252,7 @@ RECORD: Final = one_of(
     _pattern("the key of a record", r"(?:call:call_|verification:vrf_)[0-9a-f]{32}"),
     FieldType("a key, masked by patterns", _text),
 )
-SEARCHED: Final = one_of(
+SEARCH_TERM: Final = one_of(
     one_of(_pattern("a masked number", _MASKED_NUMBER), VERIFICATION_ID),
     FieldType("`a reference`", _text),
 )

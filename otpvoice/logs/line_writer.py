@@ -18,11 +18,11 @@ from typing import Final
 
 _CAPACITY: Final = 4096
 """Lines that wait in memory: some seconds' worth of a busy process."""
-_REST: Final = 0.005
+_WRITE_INTERVAL: Final = 0.005
 """Seconds between two writes: under load many lines share one wake-up of the thread."""
-_PATIENCE: Final = 0.5
+_CLOSE_TIMEOUT: Final = 0.5
 """Seconds for what waits when the process ends, or when a non-blocking descriptor is full."""
-_PAUSE_PATIENCE: Final = 0.1
+_FORK_TIMEOUT: Final = 0.1
 """Seconds that a fork waits for the thread."""
 
 
@@ -67,12 +67,14 @@ class LineWriter:
     def __init__(
         self,
         descriptor: int,
-        report: Callable[[int], bytes] = lambda lines: b"%d log lines were dropped\n" % lines,
+        render_drop_notice: Callable[[int], bytes] = lambda lines: (
+            b"%d log lines were dropped\n" % lines
+        ),
         capacity: int = _CAPACITY,
     ) -> None:
         self._descriptor = descriptor
         self._capacity = capacity
-        self.report = report
+        self.render_drop_notice = render_drop_notice
         self._reset()
         # Threads do not survive a fork, and lines that wait are the parent's to write.
         os.register_at_fork(before=self._pause, after_in_child=self._reset)
@@ -80,17 +82,17 @@ class LineWriter:
 
     def _reset(self) -> None:
         # Its put() is reentrant, so destructors and signal handlers may log.
-        self._waiting: SimpleQueue[bytes | None] = SimpleQueue()
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_running = False
-        self._starting = threading.RLock()
+        self._start_lock = threading.RLock()
         self._reported = 0
         self._is_torn = False
 
     def write(self, line: bytes) -> None:
         """Hand over one line, which ends in a newline. Returns at once and raises nothing."""
-        if self._waiting.qsize() < self._capacity:
-            self._waiting.put(line)
+        if self._queue.qsize() < self._capacity:
+            self._queue.put(line)
             if not self._is_running:
                 self._start()
         else:
@@ -99,18 +101,18 @@ class LineWriter:
     # The names by which structlog calls it, one for each level.
     debug = info = warning = error = critical = write
 
-    def close(self, patience: float = _PATIENCE) -> None:
+    def close(self, timeout: float = _CLOSE_TIMEOUT) -> None:
         """Write what waits, for ``patience`` seconds at most."""
         thread = self._thread
         if self._is_running and thread is not None:
-            self._waiting.put(None)
-            thread.join(patience)
+            self._queue.put(None)
+            thread.join(timeout)
 
     def _pause(self) -> None:
-        self.close(_PAUSE_PATIENCE)
+        self.close(_FORK_TIMEOUT)
 
     def _start(self) -> None:
-        with self._starting:
+        with self._start_lock:
             if self._is_running:
                 return
             self._is_running = True
@@ -125,22 +127,22 @@ class LineWriter:
     def _run(self) -> None:
         goes_on = True
         while goes_on:
-            lines, goes_on = self._take()
+            lines, goes_on = self._next_batch()
             self._write_lines(lines)
             if goes_on:
-                time.sleep(_REST)
+                time.sleep(_WRITE_INTERVAL)
         self._is_running = False
-        if not self._waiting.empty():  # it came in just before that
+        if not self._queue.empty():  # it came in just before that
             self._start()
 
-    def _take(self) -> tuple[list[bytes], bool]:
+    def _next_batch(self) -> tuple[list[bytes], bool]:
         """Wait for a line; return it with those behind it, and whether to go on afterwards."""
         lines: list[bytes] = []
-        line = self._waiting.get()
+        line = self._queue.get()
         while line is not None:
             lines.append(line)
             try:
-                line = self._waiting.get_nowait()
+                line = self._queue.get_nowait()
             except Empty:
                 return lines, True
         return lines, False
@@ -148,12 +150,12 @@ class LineWriter:
     def _write_lines(self, lines: Sequence[bytes]) -> None:
         for chunk in _chunks(lines):
             unreported = DROPPED.total - self._reported
-            if unreported and self._put([self.report(unreported)]) == 0:
+            if unreported and self._write_batch([self.render_drop_notice(unreported)]) == 0:
                 self._reported += unreported
-            if lost := self._put(chunk):
+            if lost := self._write_batch(chunk):
                 DROPPED.add(lost)
 
-    def _put(self, lines: Sequence[bytes]) -> int:
+    def _write_batch(self, lines: Sequence[bytes]) -> int:
         """Write lines; return how many could not be written whole."""
         closing_torn = b"\n" * self._is_torn
         data = closing_torn + b"".join(lines)
@@ -172,12 +174,12 @@ class LineWriter:
         except BlockingIOError:  # another process that shares the file made it non-blocking
             poll = select.poll()
             poll.register(self._descriptor, select.POLLOUT)
-            is_writable = poll.poll(_PATIENCE * 1000)
+            is_writable = poll.poll(_CLOSE_TIMEOUT * 1000)
             return os.write(self._descriptor, data) if is_writable else 0
 
 
 @cache
-def writer_of(descriptor: int) -> LineWriter:
+def get_writer(descriptor: int) -> LineWriter:
     """Return the one writer of a descriptor: lines of two would run into each other."""
     return LineWriter(descriptor)
 

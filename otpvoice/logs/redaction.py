@@ -16,18 +16,18 @@ from urllib.parse import quote, unquote
 
 from otpvoice.core.phone import mask_number
 
-_SHORTEST: Final = 6
+_MIN_SECRET_LENGTH: Final = 6
 """Characters: a shorter secret would tear every line apart, and keeps nobody out."""
-_LONGEST: Final = 8192
+_MAX_TEXT_LENGTH: Final = 8192
 """Characters: a longer text is not looked through."""
-_SHORT: Final = 64
+_MAX_CACHED_LENGTH: Final = 64
 """Characters: what a mask found in so short a text it remembers, for most come again."""
-_ENCODED_TIMES: Final = 3
-_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
-_STANDARD: Final = str.maketrans("-_", "+/", "=")
+_MAX_DECODINGS: Final = 3
+_UNICODE_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_TO_STANDARD_BASE64: Final = str.maketrans("-_", "+/", "=")
 """From URL-safe base64, and from any with padding."""
 
-_KEPT: Final = r"""
+_SAFE: Final = r"""
       (?P<kept>
           (?<!\w) (?:vrf|call) _ [0-9a-f]{32} (?!\w)
         | (?<!\w) (?=\d*[a-f]) [0-9a-f]{32} (?!\w)
@@ -37,29 +37,29 @@ _KEPT: Final = r"""
         | \.py : [0-9]{1,5} (?!\d)
       )"""
 # A code as it is, or spelled as for the voice: digits of any script, with a little between them.
-_SPELLED: Final = r"(?P<digits> \d (?: [\W_]{0,4}\d ){3,} )"
-_FOUND: Final = re.compile(
-    rf"""{_KEPT}
+_SPELLED_CODE: Final = r"(?P<digits> \d (?: [\W_]{0,4}\d ){3,} )"
+_SENSITIVE: Final = re.compile(
+    rf"""{_SAFE}
     | (?P<authorization> (?i:authorization) ["'\]]{{0,2}} \s* [:=,] .* )
     | (?P<credential> (?i:bearer) (?:[\s:=+]|%20)+ [^\s"'<>]+ )
     | (?P<api_key> ov[ak]_ [^\s"'<>]* )
     | (?P<client_token> vct_ [^\s"'<>]* )
     | (?P<jwt> eyJ [\w-]{{4,}} (?: \.[\w-]* )* )
     | (?P<number> \+ [1-9][0-9]{{6,14}} (?! [\W_]{{0,4}}\d ) )
-    | {_SPELLED}
+    | {_SPELLED_CODE}
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SUSPECT: Final = re.compile(
+_MAYBE_SENSITIVE: Final = re.compile(
     r"\d(?:[\W_]{0,4}\d){3} | ov[ak]_ | vct_ | eyJ | (?i:bearer|authorization)", re.VERBOSE
 )
 """Where this finds nothing, ``_FOUND`` has nothing to withhold; it is quicker."""
 _FOUR_DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3}")
-_SUSPECT_WORDS: Final = ("ovk_", "ova_", "vct_", "eyj", "bearer", "authorization")
+_CREDENTIAL_WORDS: Final = ("ovk_", "ova_", "vct_", "eyj", "bearer", "authorization")
 """``_SUSPECT`` in two parts, which are quicker still; in lower case."""
 
 
-class Mask:
+class Redactor:
     """Masks free text: what libraries log, and the few fields that hold words of other systems.
 
     Numbers become ``+91******3210``; everything else that is masked leaves a word in brackets that
@@ -71,27 +71,32 @@ class Mask:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # The longest first: of two that overlap, the whole of the longer one is masked.
-        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= _SHORTEST}
-        self._forms = sorted(forms, key=len, reverse=True)
+        forms = {
+            form
+            for secret in secrets
+            for form in _encodings(secret)
+            if len(form) >= _MIN_SECRET_LENGTH
+        }
+        self._encoded_secrets = sorted(forms, key=len, reverse=True)
         self._exact = frozenset(forms)
-        self._shortest = min(map(len, forms), default=_LONGEST + 1)
+        self._shortest = min(map(len, forms), default=_MAX_TEXT_LENGTH + 1)
         # Most short texts come again and again.
-        self._short = lru_cache(maxsize=1024)(self._masked)
-        self.holds_secret = lru_cache(maxsize=1024)(self._holds_secret)
+        self._redact_cached = lru_cache(maxsize=1024)(self._redact)
+        self.contains_secret = lru_cache(maxsize=1024)(self._contains_secret)
 
-    def text(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return ``text`` with every secret masked, in printable characters."""
-        return self._short(text) if len(text) <= _SHORT else self._masked(text)
+        return self._redact_cached(text) if len(text) <= _MAX_CACHED_LENGTH else self._redact(text)
 
     def is_secret(self, text: str) -> bool:
         """Report whether ``text`` is exactly a form of a secret."""
         return text in self._exact
 
-    def _masked(self, text: str) -> str:
-        if len(text) > _LONGEST:
+    def _redact(self, text: str) -> str:
+        if len(text) > _MAX_TEXT_LENGTH:
             return f"[{len(text)} characters]"
         text = self._without_secrets(text)
-        decoded = _decoded(text)
+        decoded = _decode(text)
         masked = self._without_codes(decoded)
         if masked == decoded:  # no encoding hid anything
             masked = self._without_codes(text)
@@ -99,60 +104,60 @@ class Mask:
 
     def _without_codes(self, text: str) -> str:
         text = self._without_secrets(text)
-        return _FOUND.sub(_instead, text) if _is_suspect(text) else text
+        return _SENSITIVE.sub(_replacement, text) if _may_be_sensitive(text) else text
 
-    def _holds_secret(self, text: str) -> bool:
+    def _contains_secret(self, text: str) -> bool:
         return self._without_secrets(text) != text
 
     def _without_secrets(self, text: str) -> str:
         if len(text) >= self._shortest:
-            for form in self._forms:
+            for form in self._encoded_secrets:
                 if form in text:
                     text = text.replace(form, "[secret]")
         return text
 
 
-def _decoded(text: str) -> str:
+def _decode(text: str) -> str:
     """Undo percent-encoding, also of what was encoded twice, and JSON's escapes."""
-    for _ in range(_ENCODED_TIMES):
+    for _ in range(_MAX_DECODINGS):
         if "%" in text:
             text = unquote(text)
     if "\\u" in text:
-        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     return text
 
 
-def _is_suspect(text: str) -> bool:
+def _may_be_sensitive(text: str) -> bool:
     """Whether ``_FOUND`` might find something. Most that is told is ASCII, and nothing is in it."""
     if not text.isascii():  # where a letter has other cases than lower() knows
-        return bool(_SUSPECT.search(text))
+        return bool(_MAYBE_SENSITIVE.search(text))
     lower = text.lower()
-    return any(map(lower.__contains__, _SUSPECT_WORDS)) or bool(_FOUR_DIGITS.search(text))
+    return any(map(lower.__contains__, _CREDENTIAL_WORDS)) or bool(_FOUR_DIGITS.search(text))
 
 
-def _instead(found: re.Match[str]) -> str:
-    kind = str(found.lastgroup)
+def _replacement(match: re.Match[str]) -> str:
+    kind = str(match.lastgroup)
     if kind == "kept":
-        return found[0]
+        return match[0]
     if kind == "number":
-        return mask_number(found[0])
+        return mask_number(match[0])
     if kind == "digits":
-        return f"[{sum(map(str.isdigit, found[0]))} digits]"
+        return f"[{sum(map(str.isdigit, match[0]))} digits]"
     return f"[{kind.replace('_', ' ')}]"
 
 
-def _forms(secret: str) -> Iterator[str]:
+def _encodings(secret: str) -> Iterator[str]:
     """How a secret may come to be written. Of base64 without its padding, so that both match."""
     yield from (secret, secret.rstrip("="), quote(secret, safe=""), json.dumps(secret)[1:-1])
-    yield from _forms_of_bytes(secret.encode())
+    yield from _byte_encodings(secret.encode())
     try:
-        key = base64.b64decode(secret.translate(_STANDARD) + "==", validate=True)
+        key = base64.b64decode(secret.translate(_TO_STANDARD_BASE64) + "==", validate=True)
     except ValueError:
         return
-    yield from _forms_of_bytes(key)
+    yield from _byte_encodings(key)
 
 
-def _forms_of_bytes(raw: bytes) -> Iterator[str]:
+def _byte_encodings(raw: bytes) -> Iterator[str]:
     yield raw.hex()
     yield base64.b64encode(raw).decode().rstrip("=")
     yield base64.urlsafe_b64encode(raw).decode().rstrip("=")

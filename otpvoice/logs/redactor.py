@@ -6,10 +6,10 @@ from typing import Any
 
 from structlog.typing import EventDict
 
-from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS
 from otpvoice.logs.field_types import REDACTED, FieldType
 from otpvoice.logs.fields import FIELDS
-from otpvoice.logs.redaction import Mask
+from otpvoice.logs.redaction import Redactor
 
 _Renderers = Mapping[str, Callable[[Any], Any]]
 
@@ -20,7 +20,7 @@ class ForeignText(str):
     __slots__ = ()
 
 
-class Redactor:
+class RecordFilter:
     """A structlog processor after which nothing secret is in the event.
 
     A line of ours keeps its declared fields, each as its type allows. Every other field and every
@@ -33,12 +33,17 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), clients: Collection[str] = ()) -> None:
         self.clients = frozenset(clients)
-        mask = Mask(secrets)
-        self.mask, self.is_secret, self.holds_secret = mask.text, mask.is_secret, mask.holds_secret
-        self._common = self._renderers([*COMMON, *EXCEPTION])
+        mask = Redactor(secrets)
+        self.redact, self.is_secret, self.contains_secret = (
+            mask.redact,
+            mask.is_secret,
+            mask.contains_secret,
+        )
+        self._common = self._renderers([*COMMON_FIELDS, *EXCEPTION_FIELDS])
         self._foreign = {**self._common, **self._renderers(["logger"])}
         self._own = {
-            name: {**self._common, **self._renderers(event.names)} for name, event in EVENTS.items()
+            name: {**self._common, **self._renderers(event.field_names)}
+            for name, event in EVENTS.items()
         }
 
     def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
@@ -46,15 +51,15 @@ class Redactor:
         what = event.pop("event", "")
         if type(what) is ForeignText:
             renderers: _Renderers = self._foreign
-            line: dict[str, Any] = {"event": self.mask(str.__str__(what))}
+            line: dict[str, Any] = {"event": self.redact(str.__str__(what))}
         else:
             known = self._own.get(what) if isinstance(what, str) else None
             renderers = self._common if known is None else known
-            line = {"event": what if known is not None else self._name(what)}
+            line = {"event": what if known is not None else self._redact_key(what)}
         for name, value in event.items():
             render = renderers.get(name)
             if render is None:
-                line[self._name(name)] = REDACTED
+                line[self._redact_key(name)] = REDACTED
                 continue
             try:
                 line[name] = None if value is None else render(value)
@@ -65,10 +70,10 @@ class Redactor:
     def _renderers(self, names: Iterable[str]) -> _Renderers:
         return {name: self._renderer(FIELDS[name]) for name in names}
 
-    def _renderer(self, kind: FieldType) -> Callable[[Any], Any]:
-        render = partial(kind.render, self)
-        return lru_cache(maxsize=256, typed=True)(render) if kind.takes_few else render
+    def _renderer(self, field_type: FieldType) -> Callable[[Any], Any]:
+        render = partial(field_type.render, self)
+        return lru_cache(maxsize=256, typed=True)(render) if field_type.is_cacheable else render
 
-    def _name(self, name: object) -> str:
+    def _redact_key(self, name: object) -> str:
         """An undeclared name of an event or a field, which may be anything."""
-        return self.mask(str.__str__(name)) if isinstance(name, str) else REDACTED
+        return self.redact(str.__str__(name)) if isinstance(name, str) else REDACTED

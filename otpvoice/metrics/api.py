@@ -6,12 +6,12 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from otpvoice.core.limits import LIMIT_MESSAGES
-from otpvoice.metrics.instruments import counter, timer
+from otpvoice.metrics.instruments import counter, histogram
 
-NOBODY: Final = "-"
+UNAUTHENTICATED: Final = "-"
 """In place of a client: whoever asked was not known."""
-_ANSWERED_WITHIN: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-_ORPHANS: Final = ("no_call", "several", "clock")
+_DURATION_BUCKETS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_UNMATCHED: Final = ("no_call", "several", "clock")
 
 
 class ApiMetrics:
@@ -25,13 +25,13 @@ class ApiMetrics:
     def __init__(
         self, registry: CollectorRegistry | None = None, clients: Sequence[str] = ()
     ) -> None:
-        self._answers = counter(registry, "http_requests", "Answers.", ["route", "status"])
-        self._took = timer(
+        self._responses = counter(registry, "http_requests", "Answers.", ["route", "status"])
+        self._durations = histogram(
             registry,
             "http_request_duration",
             "From a request's arrival at the application to its answer.",
             ["route"],
-            _ANSWERED_WITHIN,
+            _DURATION_BUCKETS,
         )
         by_client = ["client", "outcome"]
         self.creates = counter(registry, "creates", "Creates, by what came of them.", by_client)
@@ -41,28 +41,28 @@ class ApiMetrics:
         self._callbacks = counter(
             registry, "callbacks", "The provider's callbacks, by what came of them.", ["outcome"]
         )
-        self._show(clients)
+        self._initialize(clients)
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
+    def observe_response(self, route: str, status: int, seconds: float) -> None:
         """A request was answered. ``route``: the rule, never the path."""
-        self._answers(route, status).inc()
-        self._took(route).observe(seconds)
+        self._responses(route, status).inc()
+        self._durations(route).observe(seconds)
 
-    def refused(self, client: str, limit: str) -> None:
+    def count_refusal(self, client: str, limit: str) -> None:
         """``limit``: the setting's name."""
         self._refusals(client, limit).inc()
 
-    def called_back(self, outcome: str) -> None:
+    def count_callback(self, outcome: str) -> None:
         """A callback came."""
         self._callbacks(outcome).inc()
 
-    def show_routes(self, routes: Iterable[str]) -> None:
+    def initialize_routes(self, routes: Iterable[str]) -> None:
         """Shows that none of them failed yet, so that the first failure is seen as a change."""
         for route in routes:
             for status in (500, 503):
-                self._answers(route, status)
+                self._responses(route, status)
 
-    def _show(self, clients: Sequence[str]) -> None:
+    def _initialize(self, clients: Sequence[str]) -> None:
         for client in clients:
             for created in ("created", "existing", "replayed"):
                 self.creates(client, created)
@@ -71,5 +71,5 @@ class ApiMetrics:
             for limit in LIMIT_MESSAGES:
                 self._refusals(client, limit)
         refused = ("unauthorized", "invalid_request")
-        for outcome in ("applied", "late", "seen", "early", *_ORPHANS, *refused):
+        for outcome in ("applied", "late", "seen", "early", *_UNMATCHED, *refused):
             self._callbacks(outcome)

@@ -9,12 +9,12 @@ _SCOPES: Final = {
 }
 
 
-def kinds() -> Iterator[tuple[str, str]]:
+def breaker_scopes() -> Iterator[tuple[str, str]]:
     """Every breaker with every scope it may be open for."""
     return ((breaker, scope) for breaker, scopes in _SCOPES.items() for scope in scopes)
 
 
-def kind_of(name: str) -> tuple[str, str]:
+def breaker_scope(name: str) -> tuple[str, str]:
     """``conversion_breaker area +919876`` → the breaker and ``area``, but not which.
 
     An area is the beginning of somebody's number, and there are too many.

@@ -5,10 +5,10 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from otpvoice.metrics.breakers import kind_of, kinds
-from otpvoice.metrics.instruments import counter, timer
+from otpvoice.metrics.breakers import breaker_scope, breaker_scopes
+from otpvoice.metrics.instruments import counter, histogram
 
-_PLACED_WITHIN: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 13)
+_PLACEMENT_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 13)
 
 
 class DialerMetrics:
@@ -28,14 +28,14 @@ class DialerMetrics:
             "Requests that place a call, by what came of them.",
             ["route", "outcome"],
         )
-        self._took = timer(
+        self._durations = histogram(
             registry,
             "provider_request_duration",
             "Requests that place a call.",
             ["route"],
-            _PLACED_WITHIN,
+            _PLACEMENT_BUCKETS,
         )
-        self._pulls = counter(
+        self._status_queries = counter(
             registry,
             "pulls",
             "Calls that the provider was asked about, by what came of it.",
@@ -47,22 +47,22 @@ class DialerMetrics:
         )
         for route in routes:
             self._closings(route)
-        for kind in kinds():
+        for kind in breaker_scopes():
             self._opened(*kind)
 
-    def placed(self, route: str, outcome: str, seconds: float) -> None:
+    def observe_placement(self, route: str, outcome: str, seconds: float) -> None:
         """The provider was asked to place a call, and that came of it."""
         self._requests(route, outcome).inc()
-        self._took(route).observe(seconds)
+        self._durations(route).observe(seconds)
 
-    def pulled(self, route: str, outcome: str) -> None:
+    def count_status_query(self, route: str, outcome: str) -> None:
         """The provider was asked about a call."""
-        self._pulls(route, outcome).inc()
+        self._status_queries(route, outcome).inc()
 
-    def route_closed(self, route: str) -> None:
+    def count_route_closed(self, route: str) -> None:
         """No call goes by it for a while."""
         self._closings(route).inc()
 
-    def breaker_opened(self, name: str) -> None:
+    def count_breaker_opened(self, name: str) -> None:
         """``name``: with what it is open for, as in ``conversion_breaker area +919876``."""
-        self._opened(*kind_of(name)).inc()
+        self._opened(*breaker_scope(name)).inc()

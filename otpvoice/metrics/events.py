@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry
 
 from otpvoice.metrics.instruments import counter
 
-TOLD: Final = "told"
-FAILED: Final = "failed"
+DELIVERED: Final = "told"
+DELIVERY_FAILED: Final = "failed"
 """It is tried again."""
-GIVEN_UP: Final = "given_up"
+ABANDONED: Final = "given_up"
 DROPPED: Final = "dropped"
 """Too many waited already."""
 
@@ -30,9 +30,9 @@ class EventMetrics:
             registry, "events", "Tries to tell events, and events dropped.", ["client", "outcome"]
         )
         for client in clients:
-            for outcome in (TOLD, FAILED, GIVEN_UP, DROPPED):
+            for outcome in (DELIVERED, DELIVERY_FAILED, ABANDONED, DROPPED):
                 self._events(client, outcome)
 
-    def count(self, client: str, outcome: str, many: int = 1) -> None:
+    def count(self, client: str, outcome: str, amount: int = 1) -> None:
         """``outcome``: one of the words above."""
-        self._events(client, outcome).inc(many)
+        self._events(client, outcome).inc(amount)

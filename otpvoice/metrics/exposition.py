@@ -9,12 +9,12 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from otpvoice.metrics.multiprocess import shared_folder
+from otpvoice.metrics.multiprocess import directory
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 
-class Page(CollectorRegistry):
+class Exposition(CollectorRegistry):
     """All that is known at the moment of a scrape.
 
     Args:
@@ -22,21 +22,21 @@ class Page(CollectorRegistry):
         gauges: what is looked up for each scrape.
     """
 
-    def __init__(self, counted: CollectorRegistry, gauges: Collector) -> None:
+    def __init__(self, counters: CollectorRegistry, gauges: Collector) -> None:
         super().__init__()
         # Three lines for one, and the shared folder has none.
         disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
-        folder = shared_folder()
-        self.register(_Build())
-        self.register(MultiProcessCollector(None, folder) if folder else counted)  # type: ignore[no-untyped-call] # it has no types
+        folder = directory()
+        self.register(_BuildInfo())
+        self.register(MultiProcessCollector(None, folder) if folder else counters)  # type: ignore[no-untyped-call] # it has no types
         self.register(gauges)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """In Prometheus's text format, version 0.0.4."""
         return generate_latest(self)
 
 
-class _Build(Collector):
+class _BuildInfo(Collector):
     """Which release this is."""
 
     def collect(self) -> list[Metric]:

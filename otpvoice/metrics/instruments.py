@@ -9,29 +9,31 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-Counts = Callable[..., Counter]
+LabeledCounter = Callable[..., Counter]
 """Values of labels → what counts for them."""
-Times = Callable[..., Histogram]
+LabeledHistogram = Callable[..., Histogram]
 """The same; seconds are observed."""
 
 
 def counter(
-    registry: CollectorRegistry | None, name: str, about: str, labels: Sequence[str]
-) -> Counts:
+    registry: CollectorRegistry | None, name: str, description: str, labels: Sequence[str]
+) -> LabeledCounter:
     """A counter ``otpvoice_<name>_total``; what was never counted is not shown.
 
     ``about``: one sentence, which every scrape carries.
     """
-    return cache(Counter(f"otpvoice_{name}", about, labels, registry=registry).labels)
+    return cache(Counter(f"otpvoice_{name}", description, labels, registry=registry).labels)
 
 
-def timer(
+def histogram(
     registry: CollectorRegistry | None,
     name: str,
-    about: str,
+    description: str,
     labels: Sequence[str],
     buckets: Sequence[float],
-) -> Times:
+) -> LabeledHistogram:
     """A histogram ``otpvoice_<name>_seconds``."""
-    made = Histogram(f"otpvoice_{name}_seconds", about, labels, registry=registry, buckets=buckets)
+    made = Histogram(
+        f"otpvoice_{name}_seconds", description, labels, registry=registry, buckets=buckets
+    )
     return cache(made.labels)

@@ -17,6 +17,6 @@ class LogMetrics:
             registry=registry,
         )
 
-    def dropped(self, lines: int) -> None:
+    def count_dropped(self, lines: int) -> None:
         """Count lines that were dropped."""
         self._dropped.inc(lines)

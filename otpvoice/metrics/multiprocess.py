@@ -13,20 +13,20 @@ from typing import Final
 from prometheus_client import values
 
 _VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
 """Where files are no more than memory (Linux): nothing that is counted waits for a disk."""
 
 
-def share() -> Path:
+def enable() -> Path:
     """From now on, what this process and those that it forks count is in a new, private folder."""
-    in_memory = os.access(_MEMORY, os.W_OK | os.X_OK)
-    folder = tempfile.mkdtemp(prefix="otpvoice-metrics-", dir=_MEMORY if in_memory else None)
+    in_memory = os.access(_SHARED_MEMORY, os.W_OK | os.X_OK)
+    folder = tempfile.mkdtemp(prefix="otpvoice-metrics-", dir=_SHARED_MEMORY if in_memory else None)
     os.environ[_VARIABLE] = folder
     # The library looks at the variable when it is imported, and that is over.
     values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call] # it has no types
     return Path(folder)
 
 
-def shared_folder() -> str | None:
+def directory() -> str | None:
     """Where this process and others count together, if they do."""
     return os.environ.get(_VARIABLE)

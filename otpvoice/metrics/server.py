@@ -7,9 +7,9 @@ from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from otpvoice.metrics.exposition import CONTENT_TYPE, Page
+from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition
 
-_PATIENCE: Final = 5.0
+_REQUEST_TIMEOUT: Final = 5.0
 """Seconds that a scrape may take to send its request."""
 
 
@@ -21,9 +21,9 @@ class MetricsServer:
         page: what it shows.
     """
 
-    def __init__(self, bind: str, page: Page) -> None:
+    def __init__(self, bind: str, exposition: Exposition) -> None:
         self._bind = bind
-        self._page = page
+        self._exposition = exposition
 
     def run(self, stopping: threading.Event) -> None:
         """Serves until ``stopping`` is set.
@@ -45,11 +45,11 @@ class MetricsServer:
             start("404 Not Found", [("Content-Type", "text/plain")])
             return [b"Metrics are at /metrics.\n"]
         start("200 OK", [("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")])
-        return [self._page.text()]
+        return [self._exposition.render()]
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = _PATIENCE
+    timeout = _REQUEST_TIMEOUT
 
     def log_message(self, *_: object) -> None:
         """Nothing: scrapes are many, and tell nothing."""

@@ -10,13 +10,13 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from otpvoice.core.verification import CallStatus, Route, Status
-from otpvoice.metrics.instruments import counter, timer
+from otpvoice.metrics.instruments import counter, histogram
 
-_RESULTS: Final = frozenset({"answered", "busy", "no_answer", "failed"})
-_ANSWERED_WITHIN: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
-_DIALED_WITHIN: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 120)
-_KNOWN_WITHIN: Final = (1, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180)
-_APPROVED_WITHIN: Final = (10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
+_FINAL_STATUSES: Final = frozenset({"answered", "busy", "no_answer", "failed"})
+_DURATION_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+_DIAL_DELAY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 120)
+_RESULT_DELAY_BUCKETS: Final = (1, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180)
+_APPROVAL_BUCKETS: Final = (10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 
 
 class StoreMetrics:
@@ -30,10 +30,10 @@ class StoreMetrics:
     def __init__(
         self, registry: CollectorRegistry | None = None, clients: Sequence[str] = ()
     ) -> None:
-        self._took = timer(
-            registry, "store_duration", "Round trips to the store.", ["rule"], _ANSWERED_WITHIN
+        self._durations = histogram(
+            registry, "store_duration", "Round trips to the store.", ["rule"], _DURATION_BUCKETS
         )
-        self._failed = counter(registry, "store_failures", "Rules without an answer.", ["rule"])
+        self._failures = counter(registry, "store_failures", "Rules without an answer.", ["rule"])
         self._calls = counter(
             registry, "calls", "Calls that came into a status.", ["route", "status"]
         )
@@ -43,56 +43,56 @@ class StoreMetrics:
         self._ended = counter(
             registry, "verifications_ended", "Verifications that ended.", ["client", "status"]
         )
-        self._dialed = timer(
+        self._dial_delays = histogram(
             registry,
             "call_dial_delay",
             "From the moment when a call was due to its request to the provider.",
             ["route"],
-            _DIALED_WITHIN,
+            _DIAL_DELAY_BUCKETS,
         )
-        self._known = timer(
+        self._result_delays = histogram(
             registry,
             "call_result",
             "From a call's request to the provider to the news of its end.",
             ["route", "status"],
-            _KNOWN_WITHIN,
+            _RESULT_DELAY_BUCKETS,
         )
-        self._approved = timer(
-            registry, "approval", "From create to approval.", ["client"], _APPROVED_WITHIN
+        self._approval_times = histogram(
+            registry, "approval", "From create to approval.", ["client"], _APPROVAL_BUCKETS
         )
-        self._kinds: dict[str, Callable[..., None]] = {
+        self._counters: dict[str, Callable[..., None]] = {
             "call": self._count_call,
-            "dialed": self._count_dialed,
+            "dialed": self._observe_dial,
             "redial": lambda route: self._redials(route).inc(),
-            "verification": self._count_ended,
+            "verification": self._count_end,
         }
-        self._show(clients)
+        self._initialize(clients)
 
-    def answered(self, rule: str, seconds: float, changes: Sequence[bytes]) -> None:
+    def observe_function(self, function: str, seconds: float, changes: Sequence[bytes]) -> None:
         """A rule ran. ``changes``: what it said is to be counted."""
-        self._took(rule).observe(seconds)
+        self._durations(function).observe(seconds)
         for change in changes:
             kind, *words = change.decode().split(" ", 3)
-            self._kinds[kind](*words)
+            self._counters[kind](*words)
 
-    def failed(self, rule: str) -> None:
+    def count_failure(self, function: str) -> None:
         """There was no answer in time, or none was waited for."""
-        self._failed(rule).inc()
+        self._failures(function).inc()
 
     def _count_call(self, route: str, status: str, since_sent: str) -> None:
         self._calls(route, status).inc()
-        if since_sent and status in _RESULTS:
-            self._known(route, status).observe(int(since_sent) / 1000)
+        if since_sent and status in _FINAL_STATUSES:
+            self._result_delays(route, status).observe(int(since_sent) / 1000)
 
-    def _count_dialed(self, route: str, overdue: str) -> None:
-        self._dialed(route).observe(int(overdue) / 1000)
+    def _observe_dial(self, route: str, overdue: str) -> None:
+        self._dial_delays(route).observe(int(overdue) / 1000)
 
-    def _count_ended(self, status: str, age: str, client: str) -> None:
+    def _count_end(self, status: str, age: str, client: str) -> None:
         self._ended(client, status).inc()
         if status == Status.APPROVED:
-            self._approved(client).observe(int(age) / 1000)
+            self._approval_times(client).observe(int(age) / 1000)
 
-    def _show(self, clients: Sequence[str]) -> None:
+    def _initialize(self, clients: Sequence[str]) -> None:
         """What has not happened yet is shown as 0, so that its first time is seen as a change."""
         for route in Route:
             self._redials(route)

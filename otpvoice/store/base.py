@@ -77,9 +77,9 @@ class Rulebook:
                 lambda to: self._library.run(to, name, all_keys, all_arguments),
             )
         except (StoreUnavailable, FunctionError):
-            self.metrics.failed(name)
+            self.metrics.count_failure(name)
             raise
-        self.metrics.answered(name, time.perf_counter() - began, changes)
+        self.metrics.observe_function(name, time.perf_counter() - began, changes)
         return reply
 
     def _command(self, name: str, commands: Callable[[Connections], Any]) -> Any:

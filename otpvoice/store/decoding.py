@@ -40,10 +40,10 @@ class _Details(TypedDict, total=False):
 
     number: str
     to: str
-    by: str
-    what: str
+    operator: str
+    query: str
     record: str
-    why: str
+    reason: str
     breaker: str
     open_for: float
     ended: int
@@ -52,7 +52,7 @@ class _Details(TypedDict, total=False):
     wrong: int
     seconds: float
     verifications: int
-    found: int
+    results: int
 
 
 @dataclass(frozen=True, slots=True)

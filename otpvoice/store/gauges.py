@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits
-from otpvoice.metrics.breakers import kind_of, kinds
+from otpvoice.metrics.breakers import breaker_scope, breaker_scopes
 from otpvoice.store.admin import Breaker, Operations, Overview
 from otpvoice.store.replies import FunctionError
 
@@ -72,9 +72,9 @@ def _figures(seen: Overview) -> Iterator[Metric]:
 
 
 def _breakers(found: Iterable[Breaker]) -> Metric:
-    open_now = Counter(kind_of(breaker.name) for breaker in found)
+    open_now = Counter(breaker_scope(breaker.name) for breaker in found)
     return _by("breakers_open", "Breakers that are open.", ["breaker", "scope"], [
-        (each, float(open_now[each])) for each in kinds()
+        (each, float(open_now[each])) for each in breaker_scopes()
     ])  # fmt: skip
 
 

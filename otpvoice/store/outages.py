@@ -60,7 +60,7 @@ class OutageLog:
             address=self._address,
             reason=error.reason,
             function=function,
-            failed=failed,
+            failed_commands=failed,
             **details,
         )
 
@@ -77,7 +77,7 @@ class OutageLog:
             self._is_reported = False
             failed, self._unreported = self._unreported, 0
             seconds = round(time.monotonic() - self._began, 1)
-        _LOG.info("store.recovered", address=self._address, failed=failed, seconds=seconds)
+        _LOG.info("store.recovered", address=self._address, failed_commands=failed, seconds=seconds)
 
     def _is_due(self, now: float, *, is_new: bool) -> bool:
         lines = self._lines

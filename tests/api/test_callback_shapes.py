@@ -242,7 +242,7 @@ def test_callback_unknown_word_logged(
     with capture_logs() as lines:
         api.send_callback(id=claim.call_id, status=word)
     unknown = [line for line in lines if line["event"] == "call.unknown_status_word"]
-    assert [(line["word"], line["call"]) for line in unknown] == (
+    assert [(line["provider_status"], line["call"]) for line in unknown] == (
         [(logged, claim.call_id)] if logged else []
     )
 
@@ -270,8 +270,8 @@ def test_callback_not_understood_refused_and_logged(
     with capture_logs() as lines:
         answer = deliver(api, body, query_string={"secret-looking-4711": "canary"})
     assert detail in assert_problem(answer, 400, "invalid_request")["detail"]
-    (line,) = [line for line in lines if line["event"] == "callback.unreadable"]
-    assert detail in line["why"]
+    (line,) = [line for line in lines if line["event"] == "callback.malformed"]
+    assert detail in line["reason"]
     assert any(each.startswith(members[0]) for each in line["members"])
     assert line["content_type"] == "application/json"
     assert line["query_members"] == ["[text of 19 characters]"]

@@ -237,7 +237,7 @@ def test_a_search_finds_by_number_id_and_reference(
         assert "login-81" in shown
     assert "No verification was found" in visible_text(desk.search("login-82"))
     assert [
-        (each.details["what"], each.details["by"])
+        (each.details["query"], each.details["operator"])
         for each in notices(api.store, "operator.searched")
     ] == [
         ("+91******3210", "console: asha"),
@@ -377,7 +377,7 @@ def test_a_number_is_freed_and_the_log_is_told(
     assert "calls_per_number: 1 → 0 of 1" in shown
     assert api.as_bank().create_response().status_code == 201
     (notice,) = notices(api.store, "limits.cleared")
-    assert (notice.details["to"], notice.details["by"]) == ("+91******3210", "console: asha")
+    assert (notice.details["to"], notice.details["operator"]) == ("+91******3210", "console: asha")
 
 
 OTHER = "+919876543211"
@@ -521,7 +521,7 @@ def test_a_name_that_is_none_is_not_written_down(api: ApiClient, name: str) -> N
     """It goes to the log: no numbers, nothing long."""
     ConsoleBrowser(api, name=name).search("x")
     (notice,) = notices(api.store, "operator.searched")
-    assert notice.details["by"] == "console: somebody"
+    assert notice.details["operator"] == "console: somebody"
 
 
 def test_a_long_form_is_refused(desk: ConsoleBrowser) -> None:

@@ -262,7 +262,7 @@ def log_of_refusals(
 
 def test_each_refusal_is_logged_without_its_words(log_of_refusals: list[dict[str, Any]]) -> None:
     """What kind it is of, its status and its id; no part of what was sent."""
-    refused = [line for line in log_of_refusals if line["event"] == "request.unreadable"]
+    refused = [line for line in log_of_refusals if line["event"] == "request.malformed"]
     assert [line["http_status"] for line in refused] == [400, 400, 414]
     assert all(line["error"] and line["request_id"] for line in refused)
     whole = json.dumps(log_of_refusals)

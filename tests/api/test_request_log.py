@@ -167,7 +167,7 @@ def test_every_answer_has_its_line(talk_and_log: tuple[Talk, str]) -> None:
     access = [line for line in lines if "http_status" in line]
     assert [(line["request_id"], line["http_status"]) for line in access] == talk.answers
     assert {line["route"] for line in access} <= ROUTES
-    assert all(line["ms"] >= 0 and line["timestamp"].endswith("Z") for line in access)
+    assert all(line["duration_ms"] >= 0 and line["timestamp"].endswith("Z") for line in access)
     assert {line.get("client") for line in access} == {"login", None}
     assert {500, 400, 401, 404, 405, 409, 413, 422} <= {line["http_status"] for line in access}
     assert {"http", "verification.created", "verification.checked"} <= {
@@ -204,8 +204,8 @@ def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> No
     events = {json.loads(line)["event"] for line in log.splitlines()}
     assert {
         "callback.unmatched",
-        "callback.untrusted",
-        "callback.unreadable",
+        "callback.unauthorized",
+        "callback.malformed",
         "callback.received",
         "callback.challenge",
         "request.failed",

@@ -155,7 +155,7 @@ def test_the_log_is_told_who_looked(
         run_as_operator(environ, "find", what)
     notices = api.store.sweep("a dialer").notices
     assert [(each.event, dict(each.details)) for each in notices] == [
-        ("operator.searched", {"what": what, "found": found, "by": OPERATOR})
+        ("operator.searched", {"query": what, "results": found, "operator": OPERATOR})
         for what, found in (
             (MASKED, 1),
             (proven["id"], 1),

@@ -146,8 +146,8 @@ def test_the_log_is_told_who_did_it(
     """With the number masked, and how much there was."""
     run_as_operator(environ, "forget", ASHA, "--yes")
     (notice,) = api.store.sweep("a dialer").notices
-    assert notice.event == "number.forgotten"
-    assert (notice.details["to"], notice.details["by"]) == (MASKED, OPERATOR)
+    assert notice.event == "number.erased"
+    assert (notice.details["to"], notice.details["operator"]) == (MASKED, OPERATOR)
     assert notice.details["verifications"] == len(known)
 
 

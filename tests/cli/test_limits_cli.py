@@ -353,7 +353,7 @@ def test_the_log_of_a_dialer_tells_who_did_it(stack: Stack) -> None:
         "number.unblocked",
         "limits.cleared",
     ]
-    assert {(line["to"], line["by"], line["level"]) for line in lines} == {
+    assert {(line["to"], line["operator"], line["level"]) for line in lines} == {
         ("+91******0009", OPERATOR, "info")
     }
     assert lines[0]["seconds"] == 90

@@ -20,7 +20,7 @@ class ProxiedRequest:
 
     request: bytes
     api_port: int
-    is_over: threading.Event
+    closed: threading.Event
     """Set when nobody waits any more."""
     _connection: socket.socket
 
@@ -35,7 +35,7 @@ class ProxiedRequest:
         self._connection.sendall(reply)
 
     @property
-    def line(self) -> str:
+    def request_line(self) -> str:
         """The request line."""
         return self.request.partition(b"\r\n")[0].decode()
 
@@ -76,7 +76,7 @@ def cut_reply(proxied: ProxiedRequest) -> None:
 
 def never_reply(proxied: ProxiedRequest) -> None:
     """The request is lost, and nothing is said, for as long as anybody listens."""
-    proxied.is_over.wait(20)
+    proxied.closed.wait(20)
 
 
 def trickle_reply(proxied: ProxiedRequest) -> None:
@@ -84,7 +84,7 @@ def trickle_reply(proxied: ProxiedRequest) -> None:
     reply = proxied.forward()
     for at in range(len(reply)):
         proxied.reply(reply[at : at + 1])
-        if proxied.is_over.wait(0.05):
+        if proxied.closed.wait(0.05):
             return
 
 
@@ -151,7 +151,7 @@ def running_proxy(
                 stack.enter_context(connection)
                 if tls:
                     connection = stack.enter_context(tls.wrap_socket(connection, server_side=True))
-                proxied = ProxiedRequest(_request(connection), api_port, is_over, connection)
+                proxied = ProxiedRequest(_read_request(connection), api_port, is_over, connection)
                 front.requests.append(proxied)
                 nth = len(front.requests) - 1
                 (fates[nth] if nth < len(fates) else pass_through)(proxied)
@@ -166,18 +166,18 @@ def running_proxy(
             thread.join()
 
 
-def _request(connection: socket.socket) -> bytes:
+def _read_request(connection: socket.socket) -> bytes:
     raw = b""
     while b"\r\n\r\n" not in raw:
-        raw += _some(connection)
+        raw += _receive(connection)
     head, _, body = raw.partition(b"\r\n\r\n")
     length = int(BytesHeaderParser().parsebytes(head.partition(b"\r\n")[2])["Content-Length"] or 0)
     while len(body) < length:
-        body += _some(connection)
+        body += _receive(connection)
     return head + b"\r\n\r\n" + body
 
 
-def _some(connection: socket.socket) -> bytes:
+def _receive(connection: socket.socket) -> bytes:
     some = connection.recv(65_536)
     if not some:
         raise ConnectionError

@@ -4,9 +4,9 @@ from typing import Any
 
 from support.service import ASHA
 
-NOWHERE = 1
+UNUSED_PORT = 1
 """A port, for tests in which nothing is forwarded."""
-CALLED: dict[str, Any] = {
+CALL: dict[str, Any] = {
     "id": "call_01",
     "status": "answered",
     "reason": None,
@@ -36,7 +36,7 @@ PENDING: dict[str, Any] = {
     "code_length": 6,
     "checks_left": 5,
     "poll_after": 0.01,
-    "calls": [CALLED],
+    "calls": [CALL],
     "next": {"check": ALLOWED, "call": ALLOWED | {"reason": "call_gap"}},
 }
 ENDED = PENDING | {"status": "approved", "ended_at": "2026-01-01T00:00:30Z", "poll_after": None}

@@ -13,13 +13,13 @@ from support.service import ASHA, BANK_KEY, LOGIN_KEY
 from otpvoice.client import (
     ApiError,
     Client,
-    Closed,
     InvalidRequest,
     NotFound,
     NumberRefused,
     RateLimited,
     Unauthorized,
     Unavailable,
+    VerificationClosed,
 )
 
 CODE = "482913"
@@ -85,7 +85,7 @@ def test_ends(client: Client, dialer: ManualDialer, end: str, status: str) -> No
     other: Callable[[str], object] = {"cancel": client.approve, "approve": client.cancel}[end]
     assert step(begun.id) == step(begun.id) == client.get(begun.id)
     assert client.get(begun.id).status == status
-    with pytest.raises(Closed) as closed:
+    with pytest.raises(VerificationClosed) as closed:
         other(begun.id)
     assert closed.value.verification == client.get(begun.id)
     assert dialer.has_nothing_due()
@@ -104,8 +104,8 @@ def test_every_refusal_has_its_class(client: Client, url: str) -> None:
         (NotFound, "not_found", 404, lambda: client.get(UNKNOWN)),
         (NotFound, "not_found", 404, lambda: Client(url, BANK_KEY).get(ended.id)),
         (NotFound, "not_found", 404, lambda: client.get("../../healthz")),
-        (Closed, "verification_closed", 409, lambda: client.check(ended.id, CODE)),
-        (Closed, "verification_closed", 409, lambda: client.call(ended.id)),
+        (VerificationClosed, "verification_closed", 409, lambda: client.check(ended.id, CODE)),
+        (VerificationClosed, "verification_closed", 409, lambda: client.call(ended.id)),
         (NumberRefused, "invalid_number", 422, lambda: client.create("+9112")),
         (NumberRefused, "number_not_allowed", 422, lambda: client.create("+14155552671")),
         (InvalidRequest, "invalid_request", 422, lambda: client.create(ASHA, ttl=1)),
@@ -138,7 +138,7 @@ def test_a_refusal_carries_its_evidence(client: Client) -> None:
 @pytest.mark.usefixtures("redis")
 def test_nobody_dials(url: str) -> None:
     """503, and the wait that the service asks for does not fit: told at once."""
-    with Client(url, LOGIN_KEY, within=1) as hurried, pytest.raises(Unavailable) as error:
+    with Client(url, LOGIN_KEY, timeout=1) as hurried, pytest.raises(Unavailable) as error:
         hurried.create(ASHA)
     assert (error.value.code, error.value.retry_after) == ("calls_unavailable", 5)
 

@@ -8,7 +8,7 @@ import pytest
 from api.api_client import UNKNOWN
 from client.certificate import self_signed
 from client.faulty_proxy import reply_with, running_proxy, trickle_reply
-from client.samples import NOWHERE, PENDING
+from client.samples import PENDING, UNUSED_PORT
 from support.raw_http import ServedApi
 from support.service import LOGIN_KEY
 
@@ -34,14 +34,14 @@ def test_an_authority_of_the_environment_is_trusted(
 ) -> None:
     """As ``requests`` has it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    with running_proxy(NOWHERE, reply_with(200, PENDING), tls=tls) as front:
+    with running_proxy(UNUSED_PORT, reply_with(200, PENDING), tls=tls) as front:
         assert Client(front.url, LOGIN_KEY).get("vrf_01").version == 3
 
 
 def test_nobody_else_is_trusted(tls: ssl.SSLContext) -> None:
     """Not a byte of the request is sent."""
     with (
-        running_proxy(NOWHERE, reply_with(200, PENDING), tls=tls) as front,
+        running_proxy(UNUSED_PORT, reply_with(200, PENDING), tls=tls) as front,
         pytest.raises(ConnectionFailed, match="SSLError"),
     ):
         Client(front.url, LOGIN_KEY).get("vrf_01")
@@ -54,7 +54,7 @@ def test_the_time_is_kept(
     """Though a byte comes now and then."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with running_proxy(served.port, *[trickle_reply] * 3, tls=tls) as front:
-        client = Client(front.url, LOGIN_KEY, within=0.5)
+        client = Client(front.url, LOGIN_KEY, timeout=0.5)
         began = time.monotonic()
         with pytest.raises(ConnectionFailed):
             client.get(UNKNOWN)

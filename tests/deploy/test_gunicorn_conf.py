@@ -49,7 +49,7 @@ def test_it_is_the_same_api(port: int, log: Path) -> None:
             line.send(head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", broken))
             reply = line.read_response("GET")
         assert reply.is_problem(431 if len(broken) > 8 else 400, "invalid_request")
-    wait_until(lambda: "request.unreadable" in log.read_text("utf-8"), "the last line of the log")
+    wait_until(lambda: "request.malformed" in log.read_text("utf-8"), "the last line of the log")
     said = log.read_text("utf-8")
-    assert {"http", "request.unreadable"} <= {json.loads(row)["event"] for row in said.splitlines()}
+    assert {"http", "request.malformed"} <= {json.loads(row)["event"] for row in said.splitlines()}
     assert PATH_TOKEN not in said

@@ -8,7 +8,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION  # noqa: E402 - the checkout's own
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS  # noqa: E402 - the checkout's own
 from otpvoice.logs.fields import FIELDS  # noqa: E402 - as above
 
 DOCUMENT: Final = ROOT / "docs/logs.md"
@@ -29,14 +29,14 @@ def rendered_document() -> str:
 def _events() -> Iterable[tuple[str, ...]]:
     yield "event", "by", "level", "own fields", "meaning"
     for name, event in EVENTS.items():
-        yield f"`{name}`", event.source, event.level, _code(event.names), event.meaning
+        yield f"`{name}`", event.process, event.level, _code(event.field_names), event.meaning
 
 
 def _fields() -> Iterable[tuple[str, ...]]:
     yield "field", "form", "on"
     for name in sorted(FIELDS):
-        where = "any line" if name in {*COMMON, *EXCEPTION} else "own events"
-        yield f"`{name}`", FIELDS[name].shape, where
+        where = "any line" if name in {*COMMON_FIELDS, *EXCEPTION_FIELDS} else "own events"
+        yield f"`{name}`", FIELDS[name].description, where
 
 
 def _code(names: Iterable[str]) -> str:

@@ -13,11 +13,12 @@ from typing import Final
 import pytest
 from logs.reference import DOCUMENT, rendered_document
 
-from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "otpvoice"
 LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception"}
+_SETTERS: Final = {"tell", "_tell", "set_log_event", "log_event"}
 LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
 SETTERS: Final = {"tell", "set_log_event", "_set_log_event"}
 """Functions that take an event and pass it to the log."""
@@ -32,14 +33,14 @@ DYNAMIC: Final = {
     "cli/gunicorn_log.py",  # a table, which is read below
 }
 """Modules that may hold a call whose event is no literal."""
-ANYWHERE: Final = {*COMMON, *EXCEPTION}
+ANY_LINE: Final = {*COMMON_FIELDS, *EXCEPTION_FIELDS}
 
 
 @dataclass(frozen=True)
 class LogCall:
     """One call that logs, or that sets what is logged."""
 
-    place: str
+    location: str
     events: frozenset[str]
     fields: frozenset[str]
 
@@ -124,16 +125,16 @@ def log_calls() -> list[LogCall]:
     ]
 
 
-def faults_of(call: LogCall) -> list[str]:
+def undeclared(call: LogCall) -> list[str]:
     """What is not declared of it."""
-    if not call.events and call.place.partition(":")[0] not in DYNAMIC:
-        return [f"{call.place}: the event is no literal"]
+    if not call.events and call.location.partition(":")[0] not in DYNAMIC:
+        return [f"{call.location}: the event is no literal"]
     faults = []
     for event in sorted(call.events):
         if event not in EVENTS:
-            faults.append(f"{call.place}: the event {event} is not declared")
-        elif undeclared := call.fields - {*EVENTS[event].names} - ANYWHERE:
-            faults.append(f"{call.place}: {event} has no field {', '.join(sorted(undeclared))}")
+            faults.append(f"{call.location}: the event {event} is not declared")
+        elif undeclared := call.fields - {*EVENTS[event].field_names} - ANY_LINE:
+            faults.append(f"{call.location}: {event} has no field {', '.join(sorted(undeclared))}")
     return faults
 
 
@@ -141,14 +142,14 @@ def test_event_of_every_log_call_is_declared_with_its_fields() -> None:
     """In otpvoice/logs/events.py: one line for each event."""
     calls = log_calls()
     assert len(calls) > 30
-    assert [fault for call in calls for fault in faults_of(call)] == []
+    assert [fault for call in calls for fault in undeclared(call)] == []
 
 
 def test_every_declared_event_is_logged_somewhere() -> None:
     """So that the table and the documentation hold no event that is gone."""
     logged = {event for call in log_calls() for event in call.events}
-    logged |= {event for event, _ in notices()} | gunicorn_events()
-    logged |= {event for event in EVENTS if event.endswith(("round_failed", "check_failed"))}
+    logged |= {event for event, _ in audit_notices()} | gunicorn_events()
+    logged |= {event for event in EVENTS if event.endswith(("iteration_failed", "check_failed"))}
     logged |= {"http", "log.lines_dropped"}  # the default of a request; the line writer's report
     assert {*EVENTS} - logged == set()
 
@@ -158,13 +159,13 @@ def test_fields_bound_to_a_request_are_common() -> None:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "bind_contextvars":
-                assert _keywords(node) <= {*COMMON}, path
+                assert _keywords(node) <= {*COMMON_FIELDS}, path
 
 
-_NOTICE: Final = re.compile(r"notice\('([a-z_.]+)', (?:\{([^}]*)\}|(\w+))\)")
+_NOTICE: Final = re.compile(r"(?:notice|append_audit)\('([a-z_.]+)', (?:\{([^}]*)\}|(\w+))\)")
 
 
-def notices() -> Iterator[tuple[str, set[str]]]:
+def audit_notices() -> Iterator[tuple[str, set[str]]]:
     """What the store's scripts hand to the log: event and fields."""
     for path in sorted((PACKAGE / "store/lua").glob("*.lua")):
         for event, members, _variable in _NOTICE.findall(path.read_text("utf-8")):
@@ -173,13 +174,13 @@ def notices() -> Iterator[tuple[str, set[str]]]:
 
 def test_notice_of_every_script_is_declared_with_its_fields() -> None:
     """They are logged by the dialer that sweeps them up."""
-    found = list(notices())
+    found = list(audit_notices())
     assert len(found) >= 6
     for event, fields in found:
         assert event in EVENTS
-        assert fields <= {*EVENTS[event].names, *COMMON}, event
+        assert fields <= {*EVENTS[event].field_names, *COMMON_FIELDS}, event
     calls = sum(
-        len(re.findall(r"\bnotice\('", path.read_text("utf-8")))
+        len(re.findall(r"\b(?:notice|append_audit)\('", path.read_text("utf-8")))
         for path in (PACKAGE / "store/lua").glob("*.lua")
     )
     assert len(found) == calls
@@ -215,7 +216,7 @@ def test_events_for_gunicorns_messages_are_declared() -> None:
 def test_undeclared_event_or_field_is_found(source: str, fault: str) -> None:
     """Wherever the event and the field are written."""
     (call,) = _log_calls("api/module.py", source)
-    assert faults_of(call) == [f"{call.place}: {fault}"]
+    assert undeclared(call) == [f"{call.location}: {fault}"]
 
 
 def test_document_of_the_log_is_made_from_the_declarations() -> None:

@@ -8,63 +8,67 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from logs.test_mask import CODES, CREDENTIALS, FORMS, NUMBERS, SECRETS, SPELLED
+from logs.test_redaction import CODES, CREDENTIALS, ENCODINGS, NUMBERS, SECRETS, SPELLED
 
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import CallStatus
-from otpvoice.logs import Redactor
-from otpvoice.logs.events import COMMON, EVENTS, EXCEPTION
+from otpvoice.logs import RecordFilter
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS
 from otpvoice.logs.field_types import REDACTED, TEXTS
 from otpvoice.logs.fields import FIELDS
 
 HEX_SECRET: Final = "00112233445566778899aabbccddeeff"
 """A secret of 16 bytes, as long as the digits of an id."""
-REDACTOR: Final = Redactor([*SECRETS.values(), HEX_SECRET], clients=["bank-2026"])
-PLACES: Final = sorted({(name, field) for name, event in EVENTS.items() for field in event.names})
+REDACTOR: Final = RecordFilter([*SECRETS.values(), HEX_SECRET], clients=["bank-2026"])
+DECLARED: Final = sorted(
+    {(name, field) for name, event in EVENTS.items() for field in event.field_names}
+)
 PROCESS_FIELDS: Final = {"pid", "port", "lines", "host"}
 """Fields whose numbers may have as many digits as a code."""
 PROCESS_EVENTS: Final = {"server", "worker", "log", "dialer"}
 """The only kinds of events that may carry them: they are logged where no code is at hand."""
 
 
-def rendered(event: str, field: str, value: Any) -> Any:
+def render(event: str, field: str, value: Any) -> Any:
     """One field's value in the line."""
     return REDACTOR(None, "info", {"event": event, field: value})[field]
 
 
 def test_fields_of_every_event_are_declared() -> None:
     """Each with its type."""
-    used = {field for event in EVENTS.values() for field in event.names}
-    assert used | {*COMMON, *EXCEPTION} <= {*FIELDS}
+    used = {field for event in EVENTS.values() for field in event.field_names}
+    assert used | {*COMMON_FIELDS, *EXCEPTION_FIELDS} <= {*FIELDS}
     assert all(event.meaning.endswith(".") and event.level for event in EVENTS.values())
 
 
 def test_fields_with_long_numbers_are_declared_for_processes_only() -> None:
     """So that a code cannot stand where a process id may."""
-    with_them = {name for name, field in PLACES if field in PROCESS_FIELDS}
+    with_them = {name for name, field in DECLARED if field in PROCESS_FIELDS}
     assert {name.partition(".")[0] for name in with_them} <= PROCESS_EVENTS
-    assert not PROCESS_FIELDS & {*COMMON, *EXCEPTION}
+    assert not PROCESS_FIELDS & {*COMMON_FIELDS, *EXCEPTION_FIELDS}
 
 
-@pytest.mark.parametrize(("event", "field"), [*PLACES, *(("http", field) for field in COMMON)])
+@pytest.mark.parametrize(
+    ("event", "field"), [*DECLARED, *(("http", field) for field in COMMON_FIELDS)]
+)
 def test_secret_in_any_declared_field_is_redacted(event: str, field: str) -> None:
     """As text, bytes, list, mapping, exception; in every spelling."""
     texts = [*CODES, *SPELLED, *NUMBERS, *CREDENTIALS, HEX_SECRET]
-    texts += [form(secret) for form in FORMS.values() for secret in SECRETS.values()]
+    texts += [form(secret) for form in ENCODINGS.values() for secret in SECRETS.values()]
     for text in texts:
         for value in (text, f"x {text}", text.encode(), [text], {"x": text}, ValueError(text)):
-            line = json.dumps(rendered(event, field, value), ensure_ascii=False)
+            line = json.dumps(render(event, field, value), ensure_ascii=False)
             assert text not in line, value
             assert json.dumps(text)[1:-1] not in line, value
 
 
-@pytest.mark.parametrize(("event", "field"), PLACES)
+@pytest.mark.parametrize(("event", "field"), DECLARED)
 @pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 4711.0, 471102.0, 0.471102])
 def test_code_as_number_is_not_readable(event: str, field: str, code: float) -> None:
     """Of a whole number of four digits and more, two are shown at most."""
     if field not in PROCESS_FIELDS:
-        assert "471" not in json.dumps(rendered(event, field, code))
+        assert "471" not in json.dumps(render(event, field, code))
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS))
@@ -75,10 +79,10 @@ def test_code_as_number_is_not_readable(event: str, field: str, code: float) -> 
 )
 def test_value_of_another_kind_is_redacted_visibly(field: str, odd: Any) -> None:
     """The line is written all the same, as JSON that everybody reads."""
-    event = next((name for name, known in PLACES if known == field), "http")
+    event = next((name for name, known in DECLARED if known == field), "http")
     if odd == ["x"] and FIELDS[field] is TEXTS:
         return  # what it takes
-    assert json.dumps(rendered(event, field, odd), allow_nan=False) in {
+    assert json.dumps(render(event, field, odd), allow_nan=False) in {
         json.dumps(REDACTED),
         json.dumps([REDACTED]),  # places, one by one
     }
@@ -86,13 +90,13 @@ def test_value_of_another_kind_is_redacted_visibly(field: str, odd: Any) -> None
 
 def test_truth_value_is_no_count_and_count_no_truth_value() -> None:
     """Python takes one for the other."""
-    assert rendered("event.delivered", "tries", True) == REDACTED
-    assert rendered("verification.checked", "valid", 1) == REDACTED
+    assert render("event.delivered", "attempts", True) == REDACTED
+    assert render("verification.checked", "valid", 1) == REDACTED
 
 
 def test_text_is_no_log_id_even_if_it_looks_like_one() -> None:
     """Only what the one function made is an id: a password may have eight letters."""
-    assert rendered("http", "number", "aBjxcvQm") == REDACTED
+    assert render("http", "number", "aBjxcvQm") == REDACTED
 
 
 class _Word(StrEnum):
@@ -113,19 +117,19 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
     ("http", "route", "/.well-known/jwks.json", None),
     ("http", "route", "-", None),
     ("http", "http_status", 503, None),
-    ("http", "ms", 12345.6, None),
+    ("http", "duration_ms", 12345.6, None),
     ("http", "error", "ConnectionResetError", None),
-    ("http", "at", ["flask/app.py:1511 dispatch", "<string>:5 <lambda>"], None),
+    ("http", "traceback", ["flask/app.py:1511 dispatch", "<string>:5 <lambda>"], None),
     ("call.sent", "call", f"call_{'12345678' * 4}", None),
     ("call.sent", "route", "obd", None),
     ("call.sent", "status", CallStatus.PLACED, "placed"),
     ("call.sent", "status", None, None),
     ("call.sent", "outcome", _Word.SOME, "some_word"),
     ("call.sent", "detail", "HTTP 500, status 402: Insufficient credits", None),
-    ("callback.received", "raw", "NOANSWER_LEG1", None),
+    ("callback.received", "provider_status", "NOANSWER_LEG1", None),
     ("event.delivered", "status", 204, None),
     ("event.delivered", "type", "verification.approved", None),
-    ("event.delivered", "tries", 3, None),
+    ("event.delivered", "attempts", 3, None),
     ("event.dropped", "dropped", 999, None),
     ("event.dropped", "dropped", 12_345, 12_000),
     ("dialer.started", "dialer", "1234567890abcdef1234567890123456", None),
@@ -135,10 +139,10 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
     ("breaker.opened", "open_for", 1800, None),
     ("number.blocked", "seconds", 31_536_000, None),
     ("number.blocked", "happened_at", "2026-01-01T00:00:00Z", None),
-    ("number.blocked", "by", "console: asha", None),
-    ("number.blocked", "by", "uid 10001", None),
-    ("operator.searched", "what", "a reference", None),
-    ("operator.searched", "what", "+91******3210", None),
+    ("number.blocked", "operator", "console: asha", None),
+    ("number.blocked", "operator", "uid 10001", None),
+    ("operator.searched", "query", "a reference", None),
+    ("operator.searched", "query", "+91******3210", None),
     ("server.starting", "version", "27.0.1", None),
     ("server.listening", "address", "http://127.0.0.1:18000", None),
     ("server.listening", "address", "http://[::1]:8000,unix:/run/otpvoice.sock", None),
@@ -152,23 +156,23 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
 @pytest.mark.parametrize(("event", "field", "value", "shown"), FITTING)
 def test_fitting_value_is_written_as_it_is(event: str, field: str, value: Any, shown: Any) -> None:
     """Ids, addresses, counts and words are for reading."""
-    assert rendered(event, field, value) == (value if shown is None else shown)
+    assert render(event, field, value) == (value if shown is None else shown)
 
 
 @given(st.floats(0, 999_999), st.integers(0, 999), st.datetimes(timezones=st.just(UTC)))
 def test_measurements_survive(ms: float, few: int, moment: datetime) -> None:
     """To a tenth of a millisecond; small counts and moments as they are."""
-    shown = rendered("http", "ms", ms)
+    shown = render("http", "duration_ms", ms)
     assert abs(shown - ms) <= 0.1 or (ms.is_integer() and abs(shown - ms) < 0.06 * ms)
-    assert rendered("event.delivered", "tries", few) == few
+    assert render("event.delivered", "attempts", few) == few
     text = moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
-    assert rendered("number.blocked", "happened_at", text) == text
+    assert render("number.blocked", "happened_at", text) == text
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
 def test_ids_and_masked_numbers_survive_for_any_number(number: str) -> None:
     """Short numbers as well."""
     key = NumberHasher(bytes(range(32)))
-    assert rendered("http", "to", mask_number(number)) == mask_number(number)
-    assert rendered("http", "number", LogId.from_hash(key.hash(number))) != REDACTED
-    assert rendered("http", "to", number) == REDACTED
+    assert render("http", "to", mask_number(number)) == mask_number(number)
+    assert render("http", "number", LogId.from_hash(key.hash(number))) != REDACTED
+    assert render("http", "to", number) == REDACTED

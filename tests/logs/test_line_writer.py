@@ -15,7 +15,7 @@ PROGRAM = """
 import os, resource, signal, sys, time
 from otpvoice.logs.line_writer import DROPPED, LineWriter
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-writer = LineWriter(fd, report=lambda lines: b"lost %d\\n" % lines)
+writer = LineWriter(fd, render_drop_notice=lambda lines: b"lost %d\\n" % lines)
 """
 
 
@@ -55,7 +55,7 @@ def test_process_forked_while_the_log_hangs_writes_its_own_lines_only(tmp_path: 
     """The thread of the parent cannot end before the fork, and does not exist after it."""
     program = """
 reader, full = os.pipe()
-hanging = LineWriter(full, report=lambda _: b"")
+hanging = LineWriter(full, render_drop_notice=lambda _: b"")
 for n in range(2000): hanging.write(b"parent %04d %s\\n" % (n, b"x" * 90))
 child = os.fork()
 if child == 0:
@@ -160,7 +160,7 @@ def test_full_nonblocking_pipe_is_waited_for_a_moment() -> None:
     reader, full = os.pipe()
     os.set_blocking(full, False)
     before, many = DROPPED.total, 2000
-    writer = LineWriter(full, report=lambda _: b"")
+    writer = LineWriter(full, render_drop_notice=lambda _: b"")
     for n in range(many):
         writer.write(b"%04d %s\n" % (n, b"x" * 200))
     lines = lines_through(full, reader, writer)
@@ -173,7 +173,7 @@ def test_lines_over_the_capacity_are_dropped_at_once(capacity: int) -> None:
     """The caller never waits, and every line is written or counted."""
     reader, full = os.pipe()
     before, many = DROPPED.total, 5000
-    writer = LineWriter(full, report=lambda _: b"", capacity=capacity)
+    writer = LineWriter(full, render_drop_notice=lambda _: b"", capacity=capacity)
     began = time.monotonic()
     for _ in range(many):
         writer.write(b"x" * 100 + b"\n")

@@ -31,7 +31,7 @@ class Scrape:
         """The sum of all series ``otpvoice_<name>`` with these labels."""
         return sum(s.value for s in self._of(name) if labels.items() <= s.labels.items())
 
-    def by(self, name: str, *labels: str) -> Counter[tuple[str, ...]]:
+    def totals_by(self, name: str, *labels: str) -> Counter[tuple[str, ...]]:
         """The same by the values of some labels; without those at 0."""
         found: Counter[tuple[str, ...]] = Counter()
         for sample in self._of(name):

@@ -118,7 +118,7 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
         ("reply.id", {}, A, "data[0].id"),
         ("reply.id", {"reply": reply(b'{"status":200,"data":[{}]}')}, D, "no data[0].id"),
         ("callback", {}, A, "POST, 12.0 s after our request"),
-        ("callback", {"callback": None, "callback_at_ms": None}, U, "callback.untrusted"),
+        ("callback", {"callback": None, "callback_at_ms": None}, U, "callback.unauthorized"),
         ("callback.bearer", {}, A, "Bearer"),
         (
             "callback.bearer",

@@ -340,7 +340,7 @@ def test_reply_about_another_number_is_in_doubt(route: Route, body: dict[str, An
             placement = provider.place(outbound_call(route), default_deadlines())
         assert placement == PlacementResult(DOUBT, "HTTP 200, the reply is about another number")
         assert [(line["event"], line["log_level"]) for line in logged] == [
-            ("provider.wrong_reply", "error")
+            ("provider.reply_mismatch", "error")
         ]
         assert NUMBER not in str(logged)
         assert provider.place(outbound_call(route), default_deadlines()).provider_id == "8"

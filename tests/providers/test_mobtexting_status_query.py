@@ -168,7 +168,7 @@ def test_find_call_unknown_word_logged(word: str, is_logged: bool) -> None:
     """An operator learns the word to add; a call under way is no news."""
     with capture_logs() as logs:
         assert fetch(OBD_QUERY, calls_response(OBD_ENTRY | {"status": word})) is None
-    told = [(each["event"], each["call"], each["word"]) for each in logs]
+    told = [(each["event"], each["call"], each["provider_status"]) for each in logs]
     assert told == [("call.unknown_status_word", CALL_ID, word)] * is_logged
 
 

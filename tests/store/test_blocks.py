@@ -123,7 +123,7 @@ def test_unblock_frees(driver: StoreDriver) -> None:
     assert (first.event, first.details["seconds"]) == ("number.blocked", HOUR)
     assert second.event == "number.unblocked"
     for told in (first, second):
-        assert told.details["by"] == "root"
+        assert told.details["operator"] == "root"
         assert told.details["to"] == "+91******3210"
 
 

@@ -99,7 +99,7 @@ def test_a_clock_that_went_back_is_logged(driver: StoreDriver) -> None:
     driver.sweep()
     driver.advance_time(2)
     (notice,) = driver.notices
-    assert notice.event == "clock.went_back"
+    assert notice.event == "clock.moved_back"
     assert 299 <= notice.details["seconds"] <= 301
 
 

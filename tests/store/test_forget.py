@@ -40,8 +40,8 @@ def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
     assert driver.admin.find_by_number(PHONE, "root") == []
     assert driver.claim().verification_id == other.id
     driver.sweep()
-    [told] = [notice for notice in driver.notices if notice.event == "number.forgotten"]
-    assert (told.details["verifications"], told.details["by"]) == (3, "root")
+    [told] = [notice for notice in driver.notices if notice.event == "number.erased"]
+    assert (told.details["verifications"], told.details["operator"]) == (3, "root")
 
 
 def counted(driver: StoreDriver) -> list[Use]:

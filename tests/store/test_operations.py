@@ -164,7 +164,7 @@ def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
     driver.admin.clear(PHONE, "root")
     assert stored(redis).keys() - before.keys() == {b"{otpvoice}:notices"}
     assert told(driver, "limits.cleared") == [
-        {"number": NUMBERS.hash(ASHA), "to": "+91******3210", "by": "root"}
+        {"number": NUMBERS.hash(ASHA), "to": "+91******3210", "operator": "root"}
     ]
 
 
@@ -205,8 +205,8 @@ def test_find_nothing(redis: Redis) -> None:
     assert operations.find_by_reference("no such name", "root") == []
     assert operations.find_by_id("vrf_0", "root") == []
     searches = told(driver, "operator.searched")
-    assert [search["what"] for search in searches] == ["+91******3210", "a reference", "vrf_0"]
-    assert all((search["found"], search["by"]) == (0, "root") for search in searches)
+    assert [search["query"] for search in searches] == ["+91******3210", "a reference", "vrf_0"]
+    assert all((search["results"], search["operator"]) == (0, "root") for search in searches)
 
 
 def test_the_newest_twenty_are_found(redis: Redis) -> None:

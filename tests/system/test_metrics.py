@@ -173,17 +173,17 @@ def counts_of(pid: int) -> Path:
 def test_requests_are_counted_exactly(played: Played) -> None:
     """Each of three creates, and each check, once; by route and status as they were answered."""
     found, off = played.scrape(), sum(n % 5 == 4 for n in range(MANY))
-    assert found.by("creates_total", "client", "outcome") == {
+    assert found.totals_by("creates_total", "client", "outcome") == {
         ("login", "created"): MANY,
         ("login", "replayed"): MANY,
         ("login", "existing"): MANY,
     }
-    assert found.by("checks_total", "client", "outcome") == {
+    assert found.totals_by("checks_total", "client", "outcome") == {
         ("login", "wrong"): MANY,
         ("login", "right"): MANY - off,
         ("login", "verification_closed"): 2 * off,
     }
-    answered = found.by("http_requests_total", "route", "status")
+    answered = found.totals_by("http_requests_total", "route", "status")
     for step in (
         "",
         "/<verification_id>",
@@ -201,7 +201,7 @@ def test_verifications_are_counted_exactly(played: Played) -> None:
     """Each end once, whoever caused it, and each approval with its time."""
     found = played.scrape()
     ends = Counter(("login", each["status"]) for each in played.objects())
-    assert found.by("verifications_ended_total", "client", "status") == ends
+    assert found.totals_by("verifications_ended_total", "client", "status") == ends
     assert found.value("approval_seconds_count") == ends["login", "approved"] > 0
 
 
@@ -209,15 +209,15 @@ def test_calls_are_counted_exactly(played: Played) -> None:
     """Each status by its route, as the objects and the company's ledger have it."""
     found, calls = played.scrape(), played.calls()
     ledger = Counter((entry["route"],) for entry in played.stack.service.phones.ledger())
-    told = found.by("calls_total", "route", "status")
+    told = found.totals_by("calls_total", "route", "status")
     ends = Counter((call["route"], call["status"]) for call in calls)
     assert {key: many for key, many in told.items() if key[1] in ENDED} == ends
     assert {status for _, status in ends} == {"answered", "busy", "no_answer", "canceled"}
     assert sum(many for (_, status), many in told.items() if status == "queued") == len(calls)
     redials = sum(call["route"] == "c2c" for call in calls)  # what is asked for goes by obd
-    assert found.by("redials_total", "route") == {("c2c",): redials}
-    assert found.by("call_dial_delay_seconds_count", "route") == ledger
-    assert found.by("call_result_seconds_count", "route", "status") == Counter(
+    assert found.totals_by("redials_total", "route") == {("c2c",): redials}
+    assert found.totals_by("call_dial_delay_seconds_count", "route") == ledger
+    assert found.totals_by("call_result_seconds_count", "route", "status") == Counter(
         {key: many for key, many in ends.items() if key[1] in RESULTS}
     )
     assert sum(many for (_, status), many in ends.items() if status in RESULTS) == ledger.total()
@@ -227,11 +227,11 @@ def test_the_provider_is_counted_exactly(played: Played) -> None:
     """Each request by what came of it, and each callback: the first of two is news."""
     found, ledger = played.scrape(), played.stack.service.phones.ledger()
     routes = Counter((entry["route"], "accepted") for entry in ledger)
-    assert found.by("provider_requests_total", "route", "outcome") == routes
+    assert found.totals_by("provider_requests_total", "route", "outcome") == routes
     assert found.value("provider_request_duration_seconds_count") == len(ledger)
     twice = sum(entry["outcome"] == "duplicate_callback" for entry in ledger)
     wait_until(lambda: played.scrape().value("callbacks_total") == len(ledger) + twice, "callbacks")
-    told = played.scrape().by("callbacks_total", "outcome")
+    told = played.scrape().totals_by("callbacks_total", "outcome")
     assert told == {("applied",): len(ledger), ("seen",): twice}
 
 
@@ -240,11 +240,11 @@ def test_events_are_counted_exactly(played: Played) -> None:
     played.client.wait_for(lambda told: len({t.id for t in told}) >= MANY, "events")
 
     def is_settled() -> bool:
-        found = played.scrape().by("events_total", "client", "outcome")
+        found = played.scrape().totals_by("events_total", "client", "outcome")
         return found.total() == len(played.client.events)
 
     wait_until(is_settled, "the tries to be written down")
-    found = played.scrape().by("events_total", "client", "outcome")
+    found = played.scrape().totals_by("events_total", "client", "outcome")
     assert (found["login", "given_up"], found["login", "failed"]) == (1, 1)
     assert found["login", "told"] == len(played.client.events) - 2
 
@@ -280,7 +280,7 @@ def test_a_route_that_closes_is_told(played: Played) -> None:
     found = played.scrape()
     assert found.value("provider_requests_total", outcome="misconfigured") == 2
     # Each of both processes looked it up.
-    assert found.by("route_closed", "route") == {("obd",): 2, ("c2c",): 2}
+    assert found.totals_by("route_closed", "route") == {("obd",): 2, ("c2c",): 2}
 
 
 def test_a_worker_that_ends_takes_no_counts_along(played: Played) -> None:

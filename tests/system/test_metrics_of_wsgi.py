@@ -33,5 +33,5 @@ def test_another_server_counts_in_the_folder_it_is_given(
         wait_until(lambda: len([*counts.glob("counter_*")]) == 2, "both workers")
         asked = [pool.submit(line.create, nth_number(n), call_after=LATER) for n in range(24)]
         assert {each.result().status for each in asked} == {201}
-        assert scrape(line.url).by("creates_total", "outcome") == {("created",): 24}
+        assert scrape(line.url).totals_by("creates_total", "outcome") == {("created",): 24}
         assert gunicorn.terminate() == 0

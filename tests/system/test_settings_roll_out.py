@@ -149,7 +149,7 @@ def test_one_unreadable_record_ends_no_process(stack: Stack, environ: dict[str, 
 
     def logged() -> list[dict[str, object]]:
         lines = (stack.folder / "dialer.log").read_text().splitlines()
-        return [json.loads(line) for line in lines if "record.set_aside" in line]
+        return [json.loads(line) for line in lines if "record.quarantined" in line]
 
     wait_until(lambda: len(logged()) == 2, "the lines of the log")
     assert {str(line["record"]) for line in logged()} == {f"call:{call}", "notices"}

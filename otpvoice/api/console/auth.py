@@ -94,7 +94,7 @@ class AdminAuth:
             raise TooManyRequests(retry_after=wait)
         if not self._is_valid_key(key):
             self.throttle.record_failure(address, now)
-            _LOG.warning("console.refused")
+            _LOG.warning("console.login_failed")
             raise Unauthorized
         if request.method not in {"GET", "HEAD"} and not self._is_same_origin():
             _LOG.warning("console.cross_site")

@@ -77,6 +77,6 @@ def run_check(subject: str, check: Callable[[], Iterable[Finding]]) -> Iterator[
     try:
         yield from check()
     except Exception as error:  # noqa: BLE001 - one look that fails must not keep the others from it
-        *_, place = logs.origin(error)
+        *_, place = logs.raised_at(error)
         found = f"could not be looked at ({type(error).__name__}, {place})"
         yield failure(subject, found, "the rest was; tell the makers of otpvoice")

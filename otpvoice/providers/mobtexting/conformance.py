@@ -104,7 +104,7 @@ def _callback_arrives(e: CapturedEvidence) -> _Observation:
     if e.status is CallStatus.FAILED and e.callback is None:
         return _NOT_OBSERVED, "no call was placed"
     if e.callback is None or e.callback_at_ms is None:
-        hint = "look for callback.untrusted and callback.unmatched in the log of the api"
+        hint = "look for callback.unauthorized and callback.unmatched in the log of the api"
         return _NOT_OBSERVED, f"none was heard of, {hint}"
     seconds = (e.callback_at_ms - e.sent_at_ms) / 1000
     return (

@@ -88,7 +88,7 @@ class Mobtexting:
         except MismatchedReplyError:
             # Whatever mixed replies up may have mixed up those of other connections too.
             self.http.close_idle()
-            _LOG.error("provider.wrong_reply", call=call.call_id, route=call.route)
+            _LOG.error("provider.reply_mismatch", call=call.call_id, route=call.route)
             detail = f"HTTP {response.status}, the reply is about another number"
             return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
 

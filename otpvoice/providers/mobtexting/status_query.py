@@ -58,7 +58,7 @@ def fetch_report(query: CallQuery, get: Get, form: CallbackFormat) -> CallReport
         found = _find_by_details(query, pages, form)
     if found is None or found.status is CallStatus.UNKNOWN:
         if found and not found.is_known_status:
-            _LOG.warning("call.unknown_status_word", call=query.call_id, word=found.raw)
+            _LOG.warning("call.unknown_status_word", call=query.call_id, provider_status=found.raw)
         return None
     ids = (query.call_id, *found.ids)
     return replace(found, ids=ids, route=query.route, bridge=query.bridge, number=query.number)

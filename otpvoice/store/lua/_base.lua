@@ -88,7 +88,7 @@ function clock.now()
   NOW = server_time + lead
   if not passed or math.abs(passed) >= clock.WRITTEN_EVERY then
     redis.call('SET', PREFIX .. 'clock', string.format('%.0f %.0f', server_time, lead), 'PX', clock.KEPT_FOR)
-    if passed and passed < 0 then notice('clock.went_back', { seconds = math.floor(-passed / 1000) }) end
+    if passed and passed < 0 then notice('clock.moved_back', { seconds = math.floor(-passed / 1000) }) end
   end
 end
 

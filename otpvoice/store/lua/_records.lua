@@ -30,7 +30,7 @@ do
     redis.call('LTRIM', kept, 0, 99)
     redis.call('PEXPIRE', kept, KEPT)
     list('quarantine', name, why)
-    notice('record.set_aside', { record = printable(name), why = printable(why) })
+    notice('record.quarantined', { record = printable(name), reason = printable(why) })
   end
 
   -- Move a record away from its key and out of the indexes. `why` must not quote it. A call stays in `live` to the
@@ -46,7 +46,7 @@ do
       redis.call('ZREM', PREFIX .. 'queue:' .. client, id) -- a claim corrects the head of this queue
     end
     list('quarantine', name, why)
-    notice('record.set_aside', { record = printable(name), why = printable(why) })
+    notice('record.quarantined', { record = printable(name), reason = printable(why) })
   end
 
   -- Every claim and every answer judges records, so that this creates no tables.

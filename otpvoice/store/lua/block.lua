@@ -7,7 +7,7 @@ local number, length, called_off = ARGV[3], tonumber(ARGV[4]), 0
 
 if length == 0 then
   drop_from_number(number, 'blocked_until')
-  notice('number.unblocked', { number = number, to = ARGV[6], by = ARGV[5] })
+  notice('number.unblocked', { number = number, to = ARGV[6], operator = ARGV[5] })
   return { NOW, 0 }
 end
 write_number(number, { blocked_until = NOW + length })
@@ -18,5 +18,5 @@ for id in pairs(calls_to(number)) do
     called_off = called_off + 1
   end
 end
-notice('number.blocked', { number = number, to = ARGV[6], by = ARGV[5], seconds = length / 1000 })
+notice('number.blocked', { number = number, to = ARGV[6], operator = ARGV[5], seconds = length / 1000 })
 return { NOW, called_off }

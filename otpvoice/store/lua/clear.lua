@@ -20,5 +20,5 @@ for _, quota in ipairs(RULES.wrong_codes_per_number) do
 end
 redis.call('DEL', prefix_key(ARGV[4]))
 redis.call('ZREM', BREAKERS, area_breaker(ARGV[5]))
-notice('limits.cleared', { number = number, to = ARGV[7], by = ARGV[6] })
+notice('limits.cleared', { number = number, to = ARGV[7], operator = ARGV[6] })
 return { NOW }

@@ -18,5 +18,5 @@ for _, id in ipairs(ids) do
   local verification = load_verification(id)
   if verification then reply[#reply + 1] = answer('found', verification) end
 end
-notice('operator.searched', { what = ARGV[6], found = #reply - 1, by = ARGV[5] })
+notice('operator.searched', { query = ARGV[6], results = #reply - 1, operator = ARGV[5] })
 return reply

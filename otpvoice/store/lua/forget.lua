@@ -30,5 +30,5 @@ end
 redis.call('DEL', KEYS[8])
 -- Kept so long for its verifications only.
 redis.call('PEXPIRE', number_key(number), math.max(RULES.remembered, blocked_until(number) - NOW), 'LT')
-notice('number.forgotten', { number = number, to = ARGV[5], by = ARGV[4], verifications = erased })
+notice('number.erased', { number = number, to = ARGV[5], operator = ARGV[4], verifications = erased })
 return { NOW, erased }

@@ -23,25 +23,25 @@ DUE_LATER = 100
 """Seconds of ``call_after``: nobody has to dial."""
 
 
-class Counting:
+class MeteredApp:
     """An application with a registry and a store of its own, and a client who asks."""
 
     def __init__(self, http: FlaskClient) -> None:
         self.http = http
 
-    def posts(self, path: str, body: Any = None, key: str = LOGIN_KEY, **headers: str) -> Any:
+    def post(self, path: str, body: Any = None, key: str = LOGIN_KEY, **headers: str) -> Any:
         """The answer's JSON."""
         sent = {} if body is None else {"json": body}
         return self.http.post(path, headers=bearer(key) | headers, **sent).get_json()
 
-    def asks(self, to: str = ASHA, **members: Any) -> str:
+    def create(self, to: str = ASHA, **members: Any) -> str:
         """The id of a verification that waits."""
         body = {"to": to, "code": CODE, "call_after": DUE_LATER, **members}
-        return str(self.posts(VERIFICATIONS, body).get("id"))
+        return str(self.post(VERIFICATIONS, body).get("id"))
 
-    def checks(self, verification_id: str, code: str = CODE, **headers: str) -> None:
+    def check(self, verification_id: str, code: str = CODE, **headers: str) -> None:
         """One code handed in."""
-        self.posts(f"{VERIFICATIONS}/{verification_id}/checks", {"code": code}, **headers)
+        self.post(f"{VERIFICATIONS}/{verification_id}/checks", {"code": code}, **headers)
 
     def scrape(self) -> Scrape:
         """What it tells now."""
@@ -49,32 +49,32 @@ class Counting:
 
 
 @pytest.fixture
-def counting_of(environ: dict[str, str], redis: Redis) -> Callable[..., Counting]:  # noqa: ARG001 - empties the store
+def make_app(environ: dict[str, str], redis: Redis) -> Callable[..., MeteredApp]:  # noqa: ARG001 - empties the store
     """Makes applications with settings of the test's own."""
 
-    def make(**changes: str) -> Counting:
-        return Counting(create_app(settings_with(environ, **changes)).test_client())
+    def make(**changes: str) -> MeteredApp:
+        return MeteredApp(create_app(settings_with(environ, **changes)).test_client())
 
     return make
 
 
 @pytest.fixture
-def counting(counting_of: Callable[..., Counting]) -> Counting:
+def metered_app(make_app: Callable[..., MeteredApp]) -> MeteredApp:
     """One whose number may be called again and again."""
-    return counting_of(limits_call_gap="0")
+    return make_app(limits_call_gap="0")
 
 
-def test_creates_are_told_apart(counting: Counting) -> None:
+def test_creates_are_told_apart(metered_app: MeteredApp) -> None:
     """Begun, found under way, answered again, and refused, each for its client."""
     again = {"Idempotency-Key": "one"}
     body = {"to": ASHA, "reference": "a", "call_after": DUE_LATER}
     for _ in range(2):
-        counting.posts(VERIFICATIONS, body, **again)
-    counting.posts(VERIFICATIONS, body)
-    counting.posts(VERIFICATIONS, {"to": "+12"})
-    counting.posts(VERIFICATIONS, {"to": ASHA, "unknown": 1})
-    counting.posts(VERIFICATIONS, body, key="ovk_nobody's")
-    found = counting.scrape().by("creates_total", "client", "outcome")
+        metered_app.post(VERIFICATIONS, body, **again)
+    metered_app.post(VERIFICATIONS, body)
+    metered_app.post(VERIFICATIONS, {"to": "+12"})
+    metered_app.post(VERIFICATIONS, {"to": ASHA, "unknown": 1})
+    metered_app.post(VERIFICATIONS, body, key="ovk_nobody's")
+    found = metered_app.scrape().totals_by("creates_total", "client", "outcome")
     assert found == {
         ("login", "created"): 1,
         ("login", "replayed"): 1,
@@ -85,17 +85,17 @@ def test_creates_are_told_apart(counting: Counting) -> None:
     }
 
 
-def test_checks_are_told_apart(counting: Counting) -> None:
+def test_checks_are_told_apart(metered_app: MeteredApp) -> None:
     """Right, wrong, answered again, and refused; the end is counted once, with its time."""
-    one = counting.asks()
-    counting.checks(one, "000000")
+    one = metered_app.create()
+    metered_app.check(one, "000000")
     for _ in range(2):
-        counting.checks(one, **{"Idempotency-Key": "right"})
-    counting.checks(one)
-    counting.checks(one, "1")
-    counting.checks(UNKNOWN)
-    found = counting.scrape()
-    assert found.by("checks_total", "client", "outcome") == {
+        metered_app.check(one, **{"Idempotency-Key": "right"})
+    metered_app.check(one)
+    metered_app.check(one, "1")
+    metered_app.check(UNKNOWN)
+    found = metered_app.scrape()
+    assert found.totals_by("checks_total", "client", "outcome") == {
         ("login", "wrong"): 1,
         ("login", "right"): 1,
         ("login", "replayed"): 1,
@@ -103,32 +103,36 @@ def test_checks_are_told_apart(counting: Counting) -> None:
         ("login", "invalid_request"): 1,
         ("login", "not_found"): 1,
     }
-    assert found.by("verifications_ended_total", "client", "status") == {("login", "approved"): 1}
-    assert found.by("calls_total", "route", "status") == {
+    assert found.totals_by("verifications_ended_total", "client", "status") == {
+        ("login", "approved"): 1
+    }
+    assert found.totals_by("calls_total", "route", "status") == {
         ("obd", "queued"): 1,
         ("obd", "canceled"): 1,
     }
     assert found.value("approval_seconds_count", client="login") == 1
 
 
-def test_a_refusal_names_its_limit(counting_of: Callable[..., Counting]) -> None:
+def test_a_refusal_names_its_limit(make_app: Callable[..., MeteredApp]) -> None:
     """By the setting's name, without the window; for the client that was refused."""
-    counting = counting_of(limits_calls_per_client="1/1m,5/1h")
-    counting.asks()
-    assert counting.asks("+919876543211") == "None"
-    found = counting.scrape()
-    assert found.by("refusals_total", "client", "limit") == {("login", "calls_per_client"): 1}
+    metered_app = make_app(limits_calls_per_client="1/1m,5/1h")
+    metered_app.create()
+    assert metered_app.create("+919876543211") == "None"
+    found = metered_app.scrape()
+    assert found.totals_by("refusals_total", "client", "limit") == {
+        ("login", "calls_per_client"): 1
+    }
     assert found.value("creates_total", outcome="rate_limited") == 1
 
 
-def test_callbacks_are_told_apart(counting: Counting) -> None:
+def test_callbacks_are_told_apart(metered_app: MeteredApp) -> None:
     """Nobody's, however often it comes, with a wrong credential, and unreadable."""
     news = {"status": "ANSWER", "source": "OBD", "to": ASHA, "mid": "unheard-of"}
     for key in (WEBHOOK_SECRET, WEBHOOK_SECRET, "wrong"):
-        counting.posts(WEBHOOK, news, key=key)
-    counting.http.post(WEBHOOK, data=b"{", headers=bearer(WEBHOOK_SECRET))
-    found = counting.scrape()
-    assert found.by("callbacks_total", "outcome") == {
+        metered_app.post(WEBHOOK, news, key=key)
+    metered_app.http.post(WEBHOOK, data=b"{", headers=bearer(WEBHOOK_SECRET))
+    found = metered_app.scrape()
+    assert found.totals_by("callbacks_total", "outcome") == {
         ("no_call",): 2,
         ("unauthorized",): 1,
         ("invalid_request",): 1,
@@ -136,44 +140,44 @@ def test_callbacks_are_told_apart(counting: Counting) -> None:
     assert found.value("creates_total") == 0
 
 
-def test_a_route_is_a_rule(counting: Counting) -> None:
+def test_a_route_is_a_rule(metered_app: MeteredApp) -> None:
     """What a path holds, and whatever method it is asked with, makes no new series."""
     for n in range(3):
-        counting.http.get(f"{VERIFICATIONS}/vrf_{n:032}", headers=bearer(LOGIN_KEY))
-        counting.http.open(f"/nowhere/{n}", method=f"METHOD{n}")
-    found = counting.scrape()
+        metered_app.http.get(f"{VERIFICATIONS}/vrf_{n:032}", headers=bearer(LOGIN_KEY))
+        metered_app.http.open(f"/nowhere/{n}", method=f"METHOD{n}")
+    found = metered_app.scrape()
     assert found.value("http_requests_total", status="404") == 6
     assert found.value("http_requests_total", route="-", status="404") == 3
     assert not any("vrf_" in sample.labels.get("route", "") for sample in found.samples)
     assert found.value("http_request_duration_seconds_count") == 6
 
 
-def test_calls_to_test_numbers_have_no_route(counting_of: Callable[..., Counting]) -> None:
+def test_calls_to_test_numbers_have_no_route(make_app: Callable[..., MeteredApp]) -> None:
     """Nobody is called there, so that the routes' figures stay what they are."""
-    counting = counting_of(test_numbers="+919999900001=123456")
-    one = counting.asks("+919999900001", code=None)
-    counting.posts(f"{VERIFICATIONS}/{one}/cancel")
-    assert counting.scrape().by("calls_total", "route", "status") == {
+    metered_app = make_app(test_numbers="+919999900001=123456")
+    one = metered_app.create("+919999900001", code=None)
+    metered_app.post(f"{VERIFICATIONS}/{one}/cancel")
+    assert metered_app.scrape().totals_by("calls_total", "route", "status") == {
         ("test", "queued"): 1,
         ("test", "canceled"): 1,
     }
 
 
-def test_applications_in_one_process_count_apart(counting_of: Callable[..., Counting]) -> None:
+def test_applications_in_one_process_count_apart(make_app: Callable[..., MeteredApp]) -> None:
     """What one is asked, the other knows nothing of."""
-    one, other = counting_of(), counting_of()
-    one.asks()
+    one, other = make_app(), make_app()
+    one.create()
     assert one.scrape().value("creates_total") == 1
     assert other.scrape().value("creates_total") == 0
 
 
-def test_the_queue_is_looked_up(counting_of: Callable[..., Counting], store: RedisStore) -> None:
+def test_the_queue_is_looked_up(make_app: Callable[..., MeteredApp], store: RedisStore) -> None:
     """At the moment of the scrape: who waits, for how long, and who dials."""
-    counting = counting_of(limits_calls_per_day="10", clients_login_calls_per_day="4")
-    one = counting.asks()
-    shown = counting.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY)).get_json()
+    metered_app = make_app(limits_calls_per_day="10", clients_login_calls_per_day="4")
+    one = metered_app.create()
+    shown = metered_app.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY)).get_json()
     call = shown["calls"][0]["id"]
-    before = counting.scrape()
+    before = metered_app.scrape()
     assert before.value("store_up") == 1
     assert before.value("dialers") == 0
     assert before.value("queued_calls") == 1
@@ -184,60 +188,62 @@ def test_the_queue_is_looked_up(counting_of: Callable[..., Counting], store: Red
     due = time.time() * 1000 - 20_000
     store.redis.zadd("{otpvoice}:queue:login", {call: due})
     store.redis.zadd("{otpvoice}:queue", {"login": due})
-    after = counting.scrape()
+    after = metered_app.scrape()
     assert after.value("dialers") == 1
     assert after.value("queued_calls") == 1
     assert 20 <= after.value("queue_overdue_seconds") < 30
 
 
-def test_what_is_open_is_told_without_whom_it_is_open_for(counting: Counting, redis: Redis) -> None:
+def test_what_is_open_is_told_without_whom_it_is_open_for(
+    metered_app: MeteredApp, redis: Redis
+) -> None:
     """An area is the beginning of people's numbers: it is counted, and not named."""
     later = 10**13
     areas = {f"conversion_breaker area +91987{n}": later for n in range(3)}
     redis.zadd("{otpvoice}:breakers", {**areas, "wrong_code_breaker": later})
     redis.hset("{otpvoice}:route:c2c", "closed_until", str(later))
-    found = counting.scrape()
-    assert found.by("breakers_open", "breaker", "scope") == {
+    found = metered_app.scrape()
+    assert found.totals_by("breakers_open", "breaker", "scope") == {
         ("conversion_breaker", "area"): 3,
         ("wrong_code_breaker", "service"): 1,
     }
-    assert found.by("route_closed", "route") == {("c2c",): 1}
+    assert found.totals_by("route_closed", "route") == {("c2c",): 1}
     assert "91987" not in found.text
 
 
 def test_a_scrape_without_the_store_tells_what_the_process_knows(
-    counting_of: Callable[..., Counting],
+    make_app: Callable[..., MeteredApp],
 ) -> None:
     """The store is said to be away; what was counted is there."""
-    counting = counting_of(redis_url=f"redis://127.0.0.1:{free_port()}")
-    counting.posts(VERIFICATIONS, {"to": ASHA})
-    found = counting.scrape()
-    assert found.by("creates_total", "outcome") == {("store_unavailable",): 1}
+    metered_app = make_app(redis_url=f"redis://127.0.0.1:{free_port()}")
+    metered_app.post(VERIFICATIONS, {"to": ASHA})
+    found = metered_app.scrape()
+    assert found.totals_by("creates_total", "outcome") == {("store_unavailable",): 1}
     assert [s.value for s in found.samples if s.name == "otpvoice_store_up"] == [0]
     assert found.value("store_failures_total", rule="create") == 1
     assert not any(sample.name == "otpvoice_queued_calls" for sample in found.samples)
 
 
-def test_counting_costs_no_round_trip(counting_of: Callable[..., Counting], tmp_path: Path) -> None:
+def test_counting_costs_no_round_trip(make_app: Callable[..., MeteredApp], tmp_path: Path) -> None:
     """Create, check and get are one each, whatever is counted of them; and so is a scrape."""
     own = ValkeyProcess(tmp_path)
     with own.process, closing(connect(own.url)) as redis:
-        counting = counting_of(redis_url=own.url)
+        metered_app = make_app(redis_url=own.url)
 
         def does_all(number: str) -> None:
-            one = counting.asks(number)
-            counting.checks(one, "000000")
-            counting.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY))
+            one = metered_app.create(number)
+            metered_app.check(one, "000000")
+            metered_app.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY))
 
         does_all(ASHA)  # the server knows the rules from now on
-        counting.scrape()
-        before = rules_run(redis)
+        metered_app.scrape()
+        before = functions_run(redis)
         does_all("+919876543211")
-        assert rules_run(redis) == before + 3
-        counting.scrape()
-        assert rules_run(redis) == before + 4
+        assert functions_run(redis) == before + 3
+        metered_app.scrape()
+        assert functions_run(redis) == before + 4
 
 
-def rules_run(redis: Redis) -> int:
+def functions_run(redis: Redis) -> int:
     """How many the server was asked to run."""
     return int(redis.info("commandstats")["cmdstat_fcall"]["calls"])

@@ -9,7 +9,7 @@ from otpvoice.cli.request import HttpRequest
 from otpvoice.cli.stack import Stack, free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "python-client.md"
-TOLD = re.compile(r"^ *print\(.*  # (.*)$", re.MULTILINE)
+EXPECTED_OUTPUT = re.compile(r"^ *print\(.*  # (.*)$", re.MULTILINE)
 """What a line prints stands beside it."""
 
 
@@ -26,22 +26,22 @@ def test_its_lines_run_and_print_what_stands_beside_them(
         monkeypatch.setenv("OTPVOICE_API_KEY", stack.api_key)
         yours = {
             "show": shown.append,
-            "typed_in": lambda: heard(stack, "919876543210"),
+            "typed_in": lambda: spoken_code(stack, "919876543210"),
             "send_sms": lambda *message: sent.append(" ".join(message)),
         }
         exec(compile(code, PAGE.name, "exec"), yours)  # noqa: S102 - it is our own page
-        assert not calls_of(stack, "919812345678"), "the SMS was fast enough, and yet it rang"
-    assert capsys.readouterr().out.splitlines() == TOLD.findall(page)
+        assert not spoken_texts(stack, "919812345678"), "the SMS was fast enough, and yet it rang"
+    assert capsys.readouterr().out.splitlines() == EXPECTED_OUTPUT.findall(page)
     assert shown[-1] == "answered"
     assert sent[0].startswith("+919812345678 Your code is ")
 
 
-def heard(stack: Stack, number: str) -> str:
+def spoken_code(stack: Stack, number: str) -> str:
     """The code that the phone was told."""
-    return "".join(filter(str.isdigit, calls_of(stack, number)[-1]))
+    return "".join(filter(str.isdigit, spoken_texts(stack, number)[-1]))
 
 
-def calls_of(stack: Stack, number: str) -> list[str]:
+def spoken_texts(stack: Stack, number: str) -> list[str]:
     """What was spoken into a phone, oldest first."""
     answer = HttpRequest("GET", f"{stack.sandbox_url}/phones/{number}/calls").send()
     return [call["spoken"] for call in answer.json()]

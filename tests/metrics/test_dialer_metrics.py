@@ -15,7 +15,7 @@ from support.processes import free_port, wait_until
 from support.service import running_dialers
 
 from otpvoice.app import create_dialer
-from otpvoice.metrics.exposition import Page
+from otpvoice.metrics.exposition import Exposition
 from otpvoice.metrics.server import MetricsServer
 
 EVENTS = {
@@ -25,16 +25,16 @@ EVENTS = {
 
 
 @contextmanager
-def dialing(environ: dict[str, str], **changes: str) -> Iterator[str]:
+def running_dialer(environ: dict[str, str], **changes: str) -> Iterator[str]:
     """A dialer at work, and the address at which it is scraped."""
     bind = f"127.0.0.1:{free_port()}"
     dialer = create_dialer(settings_with(environ, dialer_metrics_bind=bind, **changes))
     with running_dialers(dialer):
-        wait_until(lambda: is_heard(f"http://{bind}"), "the dialer")
+        wait_until(lambda: is_running(f"http://{bind}"), "the dialer")
         yield f"http://{bind}"
 
 
-def is_heard(url: str) -> bool:
+def is_running(url: str) -> bool:
     """Whether it answers."""
     try:
         return scrape(url).value("dialers") == 1
@@ -42,7 +42,7 @@ def is_heard(url: str) -> bool:
         return False
 
 
-def until_counted(url: str, name: str, **labels: str) -> Scrape:
+def scrape_until(url: str, name: str, **labels: str) -> Scrape:
     """The scrape that tells of it."""
     found: list[Scrape] = []
 
@@ -57,10 +57,10 @@ def until_counted(url: str, name: str, **labels: str) -> Scrape:
 def test_a_breaker_that_opens_is_counted(environ: dict[str, str], redis: Redis) -> None:
     """By what it is and what kind of thing it is open for, and not whose number it was."""
     notice = {"event": "breaker.opened", "breaker": "conversion_breaker area +919876", "at": 1}
-    with dialing(environ) as url:
+    with running_dialer(environ) as url:
         redis.rpush("{otpvoice}:notices", json.dumps(notice))
-        found = until_counted(url, "breakers_opened_total")
-    assert found.by("breakers_opened_total", "breaker", "scope") == {
+        found = scrape_until(url, "breakers_opened_total")
+    assert found.totals_by("breakers_opened_total", "breaker", "scope") == {
         ("conversion_breaker", "area"): 1
     }
     assert "919876" not in found.text
@@ -68,10 +68,10 @@ def test_a_breaker_that_opens_is_counted(environ: dict[str, str], redis: Redis) 
 
 def test_lost_events_are_counted(environ: dict[str, str], redis: Redis) -> None:
     """So many at once as there are."""
-    with dialing(environ, **EVENTS) as url:
+    with running_dialer(environ, **EVENTS) as url:
         redis.set("{otpvoice}:dropped:login", 7)
-        found = until_counted(url, "events_total", outcome="dropped")
-    assert found.by("events_total", "client", "outcome") == {("login", "dropped"): 7}
+        found = scrape_until(url, "events_total", outcome="dropped")
+    assert found.totals_by("events_total", "client", "outcome") == {("login", "dropped"): 7}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
@@ -79,18 +79,18 @@ def test_each_kind_of_address_is_listened_on(host: str) -> None:
     """At /metrics alone; a stop ends it."""
     bind = f"{host}:{free_port()}"
     nothing = CollectorRegistry()
-    server = MetricsServer(bind, Page(nothing, CollectorRegistry()))
+    server = MetricsServer(bind, Exposition(nothing, CollectorRegistry()))
     stopping = threading.Event()
     serving = threading.Thread(target=server.run, args=(stopping,))
     serving.start()
-    wait_until(lambda: answers(bind) == 404, "the server")
+    wait_until(lambda: status_of(bind) == 404, "the server")
     assert scrape(f"http://{bind}").value("build_info") == 1
     stopping.set()
     serving.join(5)
-    assert (serving.is_alive(), answers(bind)) == (False, 0)
+    assert (serving.is_alive(), status_of(bind)) == (False, 0)
 
 
-def answers(bind: str) -> int:
+def status_of(bind: str) -> int:
     """The status of another page; 0 when nobody listens."""
     try:
         return requests.get(f"http://{bind}/", timeout=5).status_code
@@ -108,7 +108,7 @@ def test_without_an_address_nothing_listens(environ: dict[str, str], redis: Redi
 
 def test_an_address_that_is_taken_ends_the_dialer(environ: dict[str, str], redis: Redis) -> None:  # noqa: ARG001 - as above
     """At once, and said: nobody believes to watch what he does not see."""
-    with dialing(environ) as url:
+    with running_dialer(environ) as url:
         bind = url.removeprefix("http://")
         second = create_dialer(settings_with(environ, dialer_metrics_bind=bind))
         with pytest.raises(OSError, match="in use"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
-Members = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 """A JSON object."""
 
 
@@ -37,7 +37,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextAction:
     """Whether a step is allowed now; if not or not at once, why and when."""
 
     allowed: bool
@@ -47,11 +47,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class NextActions:
     """What can be done with a verification now."""
 
-    check: Step
-    call: Step
+    check: NextAction
+    call: NextAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Verification:
     poll_after: int | None
     """How long to wait before the next look; None when it has ended."""
     calls: tuple[Call, ...]
-    next: Next
+    next: NextActions
     client_token: str | None = field(default=None, repr=False, compare=False)
     """For the app of this person: it opens this one verification. Only a create answers it."""
 
@@ -88,7 +88,7 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckResult:
     """What became of one code. True in an ``if`` when this very code was accepted now."""
 
     verification: Verification
@@ -101,7 +101,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One wrong member of a request."""
 
     pointer: str
@@ -121,7 +121,7 @@ class Problem:
     """For people."""
     request_id: str | None
     """What the service's operators find the request by."""
-    errors: tuple[Fault, ...]
+    errors: tuple[FieldError, ...]
     limit: str | None
     """The setting that refuses."""
     retry_after: int | None
@@ -130,59 +130,70 @@ class Problem:
     """As it stands, if the problem is with one."""
 
 
-_TIMES: Final = frozenset({"created_at", "expires_at", "ended_at", "due_at", "placed_at", "at"})
+_TIMESTAMPS: Final = frozenset(
+    {"created_at", "expires_at", "ended_at", "due_at", "placed_at", "at"}
+)
 
 
-def read_verification(told: Members) -> Verification:
+def parse_verification(document: JsonObject) -> Verification:
     """The object of the HTTP contract.
 
     Raises:
         KeyError, TypeError, ValueError: it is not.
     """
-    members = _members(Verification, told)
-    members["calls"] = tuple(Call(**_members(Call, call)) for call in told["calls"])
-    members["next"] = Next(**{step: _step(told["next"][step]) for step in ("check", "call")})
+    members = _known_members(Verification, document)
+    members["calls"] = tuple(Call(**_known_members(Call, call)) for call in document["calls"])
+    members["next"] = NextActions(
+        **{step: _parse_action(document["next"][step]) for step in ("check", "call")}
+    )
     return Verification(**members)
 
 
-def read_check(told: Members) -> Check:
+def parse_check_result(document: JsonObject) -> CheckResult:
     """The answer to a check.
 
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
     # Identity: what is merely true in Python is no proof.
-    return Check(read_verification(told), told["valid"] is True, told.get("receipt"))
+    return CheckResult(
+        parse_verification(document), document["valid"] is True, document.get("receipt")
+    )
 
 
-def read_problem(told: Members, status: int, request_id: str | None) -> Problem:
+def parse_problem(document: JsonObject, status: int, request_id: str | None) -> Problem:
     """The problem document of an answer with this HTTP status.
 
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
-    verification = told.get("verification")
+    verification = document.get("verification")
     return Problem(
-        code=told["code"],
+        code=document["code"],
         status=status,
-        detail=str(told.get("detail") or told.get("title") or told["code"]),
+        detail=str(document.get("detail") or document.get("title") or document["code"]),
         request_id=request_id,
-        errors=tuple(Fault(**_members(Fault, fault)) for fault in told.get("errors", ())),
-        limit=told.get("limit"),
-        retry_after=told.get("retry_after"),
-        verification=None if verification is None else read_verification(verification),
+        errors=tuple(
+            FieldError(**_known_members(FieldError, fault)) for fault in document.get("errors", ())
+        ),
+        limit=document.get("limit"),
+        retry_after=document.get("retry_after"),
+        verification=None if verification is None else parse_verification(verification),
     )
 
 
-def _step(told: Members) -> Step:
-    return Step(**_members(Step, told))
+def _parse_action(document: JsonObject) -> NextAction:
+    return NextAction(**_known_members(NextAction, document))
 
 
-def _members(kind: type[Any], told: Members) -> dict[str, Any]:
+def _known_members(model: type[Any], document: JsonObject) -> dict[str, Any]:
     """Those that ``kind`` has; a missing one is missed by its constructor."""
-    names = [each.name for each in fields(kind) if each.name in told]
-    return {name: _time(told[name]) if name in _TIMES else told[name] for name in names}
+    names = [each.name for each in fields(model) if each.name in document]
+    return {
+        name: _parse_timestamp(document[name]) if name in _TIMESTAMPS else document[name]
+        for name in names
+    }
 
 
-def _time(text: str | None) -> datetime | None:
+def _parse_timestamp(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.core.speech import CodeFormat, format_code
-from otpvoice.logs import Redactor
+from otpvoice.logs import RecordFilter
 from otpvoice.logs.redactor import ForeignText
 
 EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "200"))
@@ -37,7 +37,7 @@ SECRETS = {
     "a path token": "path.token~of_the_tests",
     "a password of the store": "p%40ss-w0rd",
 }
-MASK = Redactor(SECRETS.values(), clients=["bank-2026"])
+RECORD_FILTER = RecordFilter(SECRETS.values(), clients=["bank-2026"])
 
 CODES = ["4711", "047110", "471102", "0000", "4711020815"]
 SPELLED = [
@@ -51,7 +51,7 @@ CREDENTIALS = [
     *("Bearer canary", "bearer canary", "BEARER  canary", "Bearer%20canary", "Bearer: canary"),
     *("Authorization: Basic Y2FuYXJ5", "'authorization': 'canary'", "('Authorization', 'canary')"),
 ]
-FORMS: dict[str, Callable[[str], str]] = {
+ENCODINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
     "base64 for URLs": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
@@ -60,41 +60,41 @@ FORMS: dict[str, Callable[[str], str]] = {
     "in a URL": lambda secret: quote(secret, safe=""),
     "in JSON": lambda secret: json.dumps(secret)[1:-1],
 }
-PLACES: dict[str, Callable[[Any], dict[Any, Any]]] = {
+POSITIONS: dict[str, Callable[[Any], dict[Any, Any]]] = {
     "a field": lambda value: {"event": "call.sent", "detail": value},
     "an undeclared field": lambda value: {"undeclared": value},
     "the event": lambda value: {"event": value},
     "foreign text": lambda value: {"event": ForeignText(value)},
     "a library's text": lambda value: {"event": ForeignText(f"it said <{value}>, so")},
-    "amid a text": lambda value: {"why": f"it said <{value}>, so"},
-    "a list": lambda value: {"why": ["x", value]},
-    "a tuple in a set": lambda value: {"why": {("x", value)}},
-    "a mapping": lambda value: {"why": MappingProxyType({"x": [{"y": value}]})},
+    "amid a text": lambda value: {"reason": f"it said <{value}>, so"},
+    "a list": lambda value: {"reason": ["x", value]},
+    "a tuple in a set": lambda value: {"reason": {("x", value)}},
+    "a mapping": lambda value: {"reason": MappingProxyType({"x": [{"y": value}]})},
     "a key": lambda value: {value: True},
-    "a nested key": lambda value: {"why": {value: True}},
+    "a nested key": lambda value: {"reason": {value: True}},
     "a key of bytes": lambda value: {str(value).encode(): True},
-    "bytes": lambda value: {"why": str(value).encode()},
-    "an exception": lambda value: {"why": ValueError(value)},
-    "an object": lambda value: {"why": type("Thing", (), {"__repr__": lambda _: value})()},
+    "bytes": lambda value: {"reason": str(value).encode()},
+    "an exception": lambda value: {"reason": ValueError(value)},
+    "an object": lambda value: {"reason": type("Thing", (), {"__repr__": lambda _: value})()},
     "the client": lambda value: {"client": value},
     "the number's name": lambda value: {"number": value},
-    "milliseconds": lambda value: {"event": "http", "ms": value},
-    "the provider's word": lambda value: {"event": "callback.received", "raw": value},
-    "percent-encoded": lambda value: {"why": "".join(f"%{byte:02X}" for byte in value.encode())},
+    "milliseconds": lambda value: {"event": "http", "duration_ms": value},
+    "the provider's word": lambda value: {"event": "callback.received", "provider_status": value},
+    "percent-encoded": lambda value: {"reason": "".join(f"%{byte:02X}" for byte in value.encode())},
     "the request's id": lambda value: {"request_id": value},
 }
 
 
-def told(event: dict[Any, Any]) -> str:
+def log_line(event: dict[Any, Any]) -> str:
     """The line as it is written."""
-    return json.dumps(MASK(None, "info", dict(event)), ensure_ascii=False)
+    return json.dumps(RECORD_FILTER(None, "info", dict(event)), ensure_ascii=False)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", POSITIONS)
 @pytest.mark.parametrize("secret", [*CODES, *SPELLED, *NUMBERS, *CREDENTIALS])
 def test_nothing_secret_comes_through(place: str, secret: str) -> None:
     """No code, number or credential, wherever it stands; the line is there all the same."""
-    line = told({"event": "x", **PLACES[place](secret)})
+    line = log_line({"event": "x", **POSITIONS[place](secret)})
     assert secret not in line
     assert "canary" not in line.lower()
     assert "Y2FuYXJ5" not in line
@@ -102,13 +102,13 @@ def test_nothing_secret_comes_through(place: str, secret: str) -> None:
     assert sum(map(str.isdigit, shown)) < 4  # what is left says how many there were
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("place", POSITIONS)
+@pytest.mark.parametrize("form", ENCODINGS)
 @pytest.mark.parametrize("secret", SECRETS)
 def test_no_secret_of_the_settings_comes_through(secret: str, form: str, place: str) -> None:
     """The very values are known, and withheld in every form that they may be written in."""
-    written = FORMS[form](SECRETS[secret])
-    line = told(PLACES[place](written))
+    written = ENCODINGS[form](SECRETS[secret])
+    line = log_line(POSITIONS[place](written))
     assert written not in line
     assert json.dumps(written)[1:-1] not in line
 
@@ -116,14 +116,14 @@ def test_no_secret_of_the_settings_comes_through(secret: str, form: str, place: 
 @pytest.mark.parametrize("form", [KEY.hex(), base64.urlsafe_b64encode(KEY).decode()])
 def test_a_key_is_known_by_its_bytes(form: str) -> None:
     """However the 32 bytes are written."""
-    assert form.rstrip("=") not in told({"why": f"key={form}"})
+    assert form.rstrip("=") not in log_line({"reason": f"key={form}"})
 
 
 @pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 471102.0, 0.471102])
 @pytest.mark.parametrize("place", ["a field", "a list", "a mapping", "a key", "the client"])
 def test_a_code_is_withheld_as_a_figure_too(place: str, code: float) -> None:
     """A number of JSON or of Python; with a sign, or with a point."""
-    assert "47" not in told(PLACES[place](code))
+    assert "47" not in log_line(POSITIONS[place](code))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_code_is_withheld_as_a_figure_too(place: str, code: float) -> None:
 )
 def test_a_code_spelled_by_members_is_withheld(spelled: Any) -> None:
     """One digit in each is a code in all of them together."""
-    line = told({"why": spelled})
+    line = log_line({"reason": spelled})
     assert "4" not in line.replace("4 members", "")
     assert "7" not in line
 
@@ -151,14 +151,14 @@ def test_a_code_spelled_by_members_is_withheld(spelled: Any) -> None:
 @pytest.mark.parametrize("value", ["abc", 12, ["abc"], {"x": "abc"}])
 def test_undeclared_field_is_redacted(event: str, name: str, value: Any) -> None:
     """Its name stays, so that the missing declaration is found."""
-    line = MASK(None, "info", {"event": event, name: value})
+    line = RECORD_FILTER(None, "info", {"event": event, name: value})
     assert line == {"event": event, name: "[redacted]"}
 
 
 def test_number_in_foreign_text_is_masked() -> None:
     """Enough to recognise, too little to call; without its + it may as well be a code."""
     text = ForeignText(f"to {NUMBER} or {DIGITS}")
-    line = MASK(None, "info", {"event": text, "to": mask_number(NUMBER)})
+    line = RECORD_FILTER(None, "info", {"event": text, "to": mask_number(NUMBER)})
     assert line == {"event": "to +91******3210 or [12 digits]", "to": "+91******3210"}
 
 
@@ -174,7 +174,7 @@ def test_number_in_foreign_text_is_masked() -> None:
 )
 def test_mask_leaves_a_word_for_what_it_hides(text: str, masked: str) -> None:
     """In brackets, so that an operator knows what to look for; encodings hide nothing."""
-    assert MASK(None, "info", {"event": ForeignText(text)}) == {"event": masked}
+    assert RECORD_FILTER(None, "info", {"event": ForeignText(text)}) == {"event": masked}
 
 
 FOREIGN = [
@@ -187,14 +187,14 @@ FOREIGN = [
 @pytest.mark.parametrize("text", FOREIGN)
 def test_harmless_foreign_text_survives(text: str) -> None:
     """Our ids, short figures and places in our code are for reading."""
-    assert MASK(None, "info", {"event": ForeignText(text)}) == {"event": text}
+    assert RECORD_FILTER(None, "info", {"event": ForeignText(text)}) == {"event": text}
 
 
 def test_secret_that_looks_encoded_is_masked_next_to_an_encoded_code() -> None:
     """Decoding the one must not bring out the other in a form that nobody looks for."""
     secret = SECRETS["a password of the store"]
     text = ForeignText(f"{secret} and %34%37%31%31")
-    assert MASK(None, "info", {"event": text}) == {"event": "[secret] and [4 digits]"}
+    assert RECORD_FILTER(None, "info", {"event": text}) == {"event": "[secret] and [4 digits]"}
 
 
 @given(st.uuids(), st.text("0123456789abcdef", min_size=32, max_size=32))
@@ -202,10 +202,10 @@ def test_secret_that_looks_encoded_is_masked_next_to_an_encoded_code() -> None:
 def test_ids_survive(known: uuid.UUID, digits: str) -> None:
     """Whatever digits there are in them."""
     ids = {"event": "call.sent", "verification": f"vrf_{digits}", "call": f"call_{digits}"}
-    assert MASK(None, "info", dict(ids)) == ids
+    assert RECORD_FILTER(None, "info", dict(ids)) == ids
     if known.version is not None:
         text = ForeignText(f"{known} /x/vrf_{digits}? call_{digits}")
-        assert MASK(None, "info", {"event": text}) == {"event": text}
+        assert RECORD_FILTER(None, "info", {"event": text}) == {"event": text}
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
@@ -214,8 +214,8 @@ def test_names_and_masks_of_numbers_survive(number: str) -> None:
     """Lines of one number can be searched for by the one, and recognised by the other."""
     known = {"number": LogId.from_hash(NumberHasher(KEY).hash(number)), "to": mask_number(number)}
     event = {"event": "http", **known}
-    assert MASK(None, "info", dict(event)) == event
-    assert number[1:] not in told({"to": number, "x": [number], number: number})
+    assert RECORD_FILTER(None, "info", dict(event)) == event
+    assert number[1:] not in log_line({"to": number, "x": [number], number: number})
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_names_and_masks_of_numbers_survive(number: str) -> None:
 )
 def test_a_callers_request_id_is_no_way_in(request_id: str) -> None:
     """It may be chosen to be a code or a number; then it is masked like one."""
-    line = told({"request_id": request_id})
+    line = log_line({"request_id": request_id})
     assert request_id not in line
     assert "4711" not in line
 
@@ -239,17 +239,20 @@ def test_a_callers_request_id_is_no_way_in(request_id: str) -> None:
 )
 def test_what_can_not_be_read_is_withheld(odd: Any) -> None:
     """The line appears, in JSON that everybody reads, in printable characters."""
-    line = json.dumps(MASK(None, "info", {"event": "x", "why": odd}), allow_nan=False)
+    line = json.dumps(RECORD_FILTER(None, "info", {"event": "x", "reason": odd}), allow_nan=False)
     assert json.loads(line)["event"] == "x"
     assert "4711" not in line
-    assert str(json.loads(line)["why"]).isprintable()
+    assert str(json.loads(line)["reason"]).isprintable()
 
 
 def test_circular_value_is_redacted() -> None:
     """A value that never ends fits no type."""
     circle: dict[str, Any] = {}
     circle["x"] = [circle, "4711"]
-    assert MASK(None, "info", {"event": "x", "why": circle}) == {"event": "x", "why": "[redacted]"}
+    assert RECORD_FILTER(None, "info", {"event": "x", "reason": circle}) == {
+        "event": "x",
+        "reason": "[redacted]",
+    }
 
 
 def test_hostile_value_costs_only_itself() -> None:
@@ -264,14 +267,16 @@ def test_hostile_value_costs_only_itself() -> None:
 
         __hash__ = str.__hash__
 
-    line = MASK(None, "info", {"event": "http", "client": Hostile("x"), "ms": 1.0})
-    assert json.dumps(line) == json.dumps({"event": "http", "client": "x", "ms": 1.0})
+    line = RECORD_FILTER(
+        None, "info", {"event": "http", "client": Hostile("x"), "duration_ms": 1.0}
+    )
+    assert json.dumps(line) == json.dumps({"event": "http", "client": "x", "duration_ms": 1.0})
 
 
 def test_short_secrets_and_none_do_no_harm() -> None:
     """An empty or tiny secret would tear every line apart."""
     event = {"event": "x of a"}
-    assert Redactor(["", "a", "x of"])(None, "info", dict(event)) == event
+    assert RecordFilter(["", "a", "x of"])(None, "info", dict(event)) == event
 
 
 secrets_ = st.one_of(
@@ -287,7 +292,7 @@ noise = st.text("ab \n\"'{}[]:;,.-_=?&%/é", max_size=6)
 
 
 @st.composite
-def nestings(draw: st.DrawFn) -> tuple[str, Any]:
+def nested_secrets(draw: st.DrawFn) -> tuple[str, Any]:
     """A secret, and something of any depth up to 4 that holds it."""
     secret = draw(secrets_)
     held: Any = draw(noise) + secret + draw(noise)
@@ -304,12 +309,12 @@ def nestings(draw: st.DrawFn) -> tuple[str, Any]:
     return secret, held
 
 
-@given(nestings())
+@given(nested_secrets())
 @example(("+4711020", ["+4711020", "x"]))
 @settings(max_examples=EXAMPLES)
 def test_no_nesting_hides_a_secret(nesting: tuple[str, Any]) -> None:
     """Random secrets in random texts in random lists, mappings, sets and keys."""
     secret, held = nesting
-    line = told({"why": held})
+    line = log_line({"reason": held})
     assert secret not in line
     assert json.dumps(secret)[1:-1] not in line

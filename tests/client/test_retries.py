@@ -22,7 +22,7 @@ from redis import Redis
 from support.raw_http import ServedApi
 from support.service import ASHA, LOGIN_KEY
 
-from otpvoice.client import Client, Closed, ConnectionFailed, OtpvoiceError, Unavailable
+from otpvoice.client import Client, ConnectionFailed, OtpvoiceError, Unavailable, VerificationClosed
 
 CODE = "482913"
 UNKNOWN_EFFECT: dict[str, Fault] = {
@@ -39,26 +39,29 @@ UNKNOWN_EFFECT: dict[str, Fault] = {
 
 
 @pytest.fixture(params=UNKNOWN_EFFECT)
-def lost(request: pytest.FixtureRequest) -> Fault:
+def response_fault(request: pytest.FixtureRequest) -> Fault:
     """One way to lose an answer."""
     return UNKNOWN_EFFECT[request.param]
 
 
-def hasty(url: str, **patience: float) -> Client:
+def impatient_client(url: str, **timeouts: float) -> Client:
     """A client that gives up on an answer soon, and repeats."""
-    return Client(url, LOGIN_KEY, **{"timeout": 0.5, "within": 8, **patience})
+    return Client(url, LOGIN_KEY, **{"attempt_timeout": 0.5, "timeout": 8, **timeouts})
 
 
-def keys_of(heard: list[ProxiedRequest]) -> set[Any]:
+def idempotency_keys(requests: list[ProxiedRequest]) -> set[Any]:
     """The idempotency keys that came."""
-    return {proxied.headers["Idempotency-Key"] for proxied in heard}
+    return {proxied.headers["Idempotency-Key"] for proxied in requests}
 
 
 def test_a_repeated_create_makes_no_second_call(
-    client: Client, served: ServedApi, redis: Redis, lost: Fault
+    client: Client, served: ServedApi, redis: Redis, response_fault: Fault
 ) -> None:
     """One call is queued, whatever became of the first answer."""
-    with running_proxy(served.port, lost) as front, hasty(front.url) as fronted:
+    with (
+        running_proxy(served.port, response_fault) as front,
+        impatient_client(front.url) as fronted,
+    ):
         begun = fronted.create(ASHA)
     assert len(front.requests) >= 2
     assert client.get(begun.id) == begun
@@ -67,26 +70,34 @@ def test_a_repeated_create_makes_no_second_call(
 
 
 def test_not_even_when_it_has_ended_meanwhile(
-    client: Client, served: ServedApi, redis: Redis, lost: Fault
+    client: Client, served: ServedApi, redis: Redis, response_fault: Fault
 ) -> None:
     """The verification of the first try is the answer to the second, canceled as it is."""
 
     def cancels_before(proxied: ProxiedRequest) -> None:
         begun = client.create(ASHA, idempotency_key=proxied.headers["Idempotency-Key"])
         client.cancel(begun.id)
-        lost(proxied)
+        response_fault(proxied)
 
-    with running_proxy(served.port, cancels_before) as front, hasty(front.url) as fronted:
+    with (
+        running_proxy(served.port, cancels_before) as front,
+        impatient_client(front.url) as fronted,
+    ):
         begun = fronted.create(ASHA)
     assert begun.status == "canceled"
     assert redis.zcard("{otpvoice}:queue") == 0
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
 
 
-def test_a_repeated_check_counts_once(client: Client, served: ServedApi, lost: Fault) -> None:
+def test_a_repeated_check_counts_once(
+    client: Client, served: ServedApi, response_fault: Fault
+) -> None:
     """The same wrong code costs one of the checks."""
     begun = client.create(ASHA, code=CODE)
-    with running_proxy(served.port, lost) as front, hasty(front.url) as fronted:
+    with (
+        running_proxy(served.port, response_fault) as front,
+        impatient_client(front.url) as fronted,
+    ):
         checked = fronted.check(begun.id, "000000")
     assert (checked.valid, checked.verification.checks_left) == (False, 4)
     assert len(front.requests) >= 2
@@ -97,7 +108,7 @@ def test_a_repeated_call_adds_no_second_one(
 ) -> None:
     """A call that comes is enough."""
     begun = client.create(ASHA, code=CODE, call_after=200)
-    with running_proxy(served.port, drop_reply) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
         coming = fronted.call(begun.id)
     assert len(coming.calls) == 1
     assert redis.zcard("{otpvoice}:queue") == 1
@@ -107,7 +118,7 @@ def test_a_repeated_call_adds_no_second_one(
 def test_a_repeated_end_is_the_same_end(client: Client, served: ServedApi, end: str) -> None:
     """200 again."""
     begun = client.create(ASHA)
-    with running_proxy(served.port, drop_reply) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
         ended = getattr(fronted, end)(begun.id)
     assert ended == client.get(begun.id)
     assert ended.has_ended
@@ -124,7 +135,7 @@ def test_every_try_of_a_request_has_its_key(client: Client, served: ServedApi) -
         fronted.get(begun.id)
         fronted.cancel(begun.id)
     assert len(front.requests) == 10
-    keys = [keys_of(front.requests[at : at + 2]) for at in range(0, 10, 2)]
+    keys = [idempotency_keys(front.requests[at : at + 2]) for at in range(0, 10, 2)]
     assert [len(of_request) for of_request in keys] == [1] * 5
     assert keys[3:] == [{None}] * 2
     assert len(set.union(*keys) - {None}) == 3
@@ -133,19 +144,19 @@ def test_every_try_of_a_request_has_its_key(client: Client, served: ServedApi) -
 def test_a_key_of_ones_own_is_kept(served: ServedApi, client: Client) -> None:
     """On all three that take one."""
     begun = client.create(ASHA, code=CODE)
-    with running_proxy(served.port, drop_reply) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
         fronted.create(ASHA, code=CODE, idempotency_key="mine")
         fronted.check(begun.id, "000000", idempotency_key="mine")
         fronted.call(begun.id, idempotency_key="mine")
-    assert keys_of(front.requests) == {"mine"}
+    assert idempotency_keys(front.requests) == {"mine"}
 
 
 def test_closed_by_an_answer_that_was_lost(client: Client, served: ServedApi) -> None:
     """Whose check approved it is not known, so it is no proof: refused, and shown as it is."""
     begun = client.create(ASHA, code=CODE)
-    with running_proxy(served.port, drop_request) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, drop_request) as front, impatient_client(front.url) as fronted:
         client.check(begun.id, CODE)
-        with pytest.raises(Closed) as closed:
+        with pytest.raises(VerificationClosed) as closed:
             fronted.check(begun.id, CODE)
     assert closed.value.verification == client.get(begun.id)
 
@@ -155,11 +166,11 @@ def test_three_tries_at_most(served: ServedApi) -> None:
     """Then it is told that nothing is known."""
     with (
         running_proxy(served.port, *[drop_request] * 9) as front,
-        hasty(front.url) as fronted,
+        impatient_client(front.url) as fronted,
         pytest.raises(ConnectionFailed, match="no answer") as raised,
     ):
         fronted.create(ASHA)
-    assert raised.value.is_repeatable
+    assert raised.value.is_retryable
     assert len(front.requests) == 3
 
 
@@ -170,9 +181,12 @@ def test_the_time_is_kept(client: Client, served: ServedApi, fate: Fault) -> Non
     """No try, and not all of them together, take longer than they may."""
     begun = client.create(ASHA)
     with running_proxy(served.port, *[fate] * 9) as front:
-        for patience in ({"within": 0.9}, {"timeout": 5, "within": 0.5}):
+        for patience in ({"timeout": 0.9}, {"attempt_timeout": 5, "timeout": 0.5}):
             began = time.monotonic()
-            with hasty(front.url, **patience) as fronted, pytest.raises(ConnectionFailed):
+            with (
+                impatient_client(front.url, **patience) as fronted,
+                pytest.raises(ConnectionFailed),
+            ):
                 fronted.get(begun.id)
             assert time.monotonic() - began < 2.5
 
@@ -182,12 +196,12 @@ def test_a_wait_that_is_asked_for_is_kept(client: Client, served: ServedApi) -> 
     begun = client.create(ASHA)
     busy = reply_problem(503, "store_unavailable", retry_after=1)
     began = time.monotonic()
-    with running_proxy(served.port, busy) as front, hasty(front.url) as fronted:
+    with running_proxy(served.port, busy) as front, impatient_client(front.url) as fronted:
         assert fronted.get(begun.id) == begun
     assert time.monotonic() - began >= 1
     with (
         running_proxy(served.port, busy) as front,
-        hasty(front.url, within=0.9) as fronted,
+        impatient_client(front.url, timeout=0.9) as fronted,
         pytest.raises(Unavailable) as error,
     ):
         fronted.get(begun.id)
@@ -200,7 +214,7 @@ def test_a_proxys_wait_is_kept_too(served: ServedApi, client: Client) -> None:
     away = reply_with(503, b"", "text/html", retry_after="30")
     with (
         running_proxy(served.port, away) as front,
-        hasty(front.url) as fronted,
+        impatient_client(front.url) as fronted,
         pytest.raises(ConnectionFailed) as error,
     ):
         fronted.get(begun.id)
@@ -227,7 +241,7 @@ def test_a_refusal_is_not_repeated(served: ServedApi, status: int, code: str) ->
     fate = reply_problem(status, code, retry_after=0)
     with (
         running_proxy(served.port, fate) as front,
-        hasty(front.url) as fronted,
+        impatient_client(front.url) as fronted,
         pytest.raises(OtpvoiceError),
     ):
         fronted.create(ASHA)

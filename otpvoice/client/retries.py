@@ -13,35 +13,35 @@ from otpvoice.client.errors import OtpvoiceError
 
 T = TypeVar("T")
 
-_PAUSES: Final = (0.25, 1.0)
+_MAX_DELAYS: Final = (0.25, 1.0)
 """Seconds before the second and third try, at most: at random, so that many do not come at once."""
-_SOONEST: Final = 0.01
+_MIN_ATTEMPT_TIMEOUT: Final = 0.01
 """Seconds that a try has at least."""
 
 
-def persist(send: Callable[[float], T], timeout: float, within: float) -> T:
+def retry(send: Callable[[float], T], attempt_timeout: float, timeout: float) -> T:
     """What ``send`` returns, after at most three tries.
 
     Args:
         send: one try; is given the seconds that it has.
-        timeout: seconds for one try.
-        within: seconds for all, with the pauses. A pause that the service asks for is kept; if it
+        attempt_timeout: seconds for one attempt.
+        timeout: seconds for all, with the pauses. A pause that the service asks for is kept; if it
             is too long for that, the error is raised at once.
 
     Raises:
         OtpvoiceError: of the last try.
     """
-    over = time.monotonic() + within
+    over = time.monotonic() + timeout
 
     def attempt() -> T:
-        return send(max(_SOONEST, min(timeout, over - time.monotonic())))
+        return send(max(_MIN_ATTEMPT_TIMEOUT, min(attempt_timeout, over - time.monotonic())))
 
-    for longest in _PAUSES:
+    for longest in _MAX_DELAYS:
         try:
             return attempt()
         except OtpvoiceError as error:
             pause = (error.retry_after or 0) + random.uniform(0, longest)
-            if not error.is_repeatable or time.monotonic() + pause >= over:
+            if not error.is_retryable or time.monotonic() + pause >= over:
                 raise
         time.sleep(pause)
     return attempt()

@@ -18,8 +18,8 @@ from otpvoice.app import script_config
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
-from otpvoice.metrics.events import DROPPED, FAILED, GIVEN_UP, TOLD, EventMetrics
-from otpvoice.metrics.exposition import Page
+from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
+from otpvoice.metrics.exposition import Exposition
 from otpvoice.metrics.logs import LogMetrics
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import PlacementOutcome
@@ -28,12 +28,12 @@ from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.models import News
 
 ROOT = Path(__file__).parents[2]
-EVERYWHERE = {"instance", "job", "le"}
+COMMON_LABELS = {"instance", "job", "le"}
 """Labels that Prometheus and histograms bring."""
-WORDS = {
+LABEL_VALUES = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
-        *(*PlacementOutcome, *News, TOLD, FAILED, GIVEN_UP, DROPPED),
+        *(*PlacementOutcome, *News, DELIVERED, DELIVERY_FAILED, ABANDONED, DROPPED),
         *(problem.code for problem in (*PROBLEM_TYPES.values(), INTERNAL_ERROR)),
     },
 }
@@ -41,34 +41,34 @@ WORDS = {
 
 
 @pytest.fixture
-def everything(environ: dict[str, str], redis: Redis) -> Scrape:
+def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
     """A page on which each metric has happened once."""
     registry = CollectorRegistry()
     api, dialer = ApiMetrics(registry), DialerMetrics(registry)
-    api.answered("/v1/verifications", 201, 0.01)
+    api.observe_response("/v1/verifications", 201, 0.01)
     for counts in (api.creates, api.checks, api.call_requests):
         counts("login", "any").inc()
-    api.refused("login", "calls_per_number")
-    api.called_back("applied")
-    dialer.placed("obd", "accepted", 0.1)
-    dialer.pulled("obd", "nothing")
-    dialer.route_closed("obd")
+    api.count_refusal("login", "calls_per_number")
+    api.count_callback("applied")
+    dialer.observe_placement("obd", "accepted", 0.1)
+    dialer.count_status_query("obd", "nothing")
+    dialer.count_route_closed("obd")
     EventMetrics(registry).count("login", "told")
-    LogMetrics(registry).dropped(1)
+    LogMetrics(registry).count_dropped(1)
     store = StoreMetrics(registry)
     changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd")
-    store.answered("settle", 0.001, [*changes, b"verification approved 5 login"])
-    store.failed("settle")
+    store.observe_function("settle", 0.001, [*changes, b"verification approved 5 login"])
+    store.count_failure("settle")
     settings = settings_with(
         environ,
         clients_login_event_url="https://login.example.com/",
         clients_login_event_secret="whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ==",
     )
     looking = Operations(redis, rules=script_config(settings))
-    return Scrape(Page(registry, StoreGauges(looking)).text().decode())
+    return Scrape(Exposition(registry, StoreGauges(looking)).render().decode())
 
 
-def shown(page: Scrape) -> dict[str, tuple[str, frozenset[str]]]:
+def exposed(page: Scrape) -> dict[str, tuple[str, frozenset[str]]]:
     """Name → type and labels, of all metrics of the page."""
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
@@ -91,14 +91,14 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-def test_the_docs_tell_each_metric(everything: Scrape) -> None:
+def test_the_docs_tell_each_metric(full_scrape: Scrape) -> None:
     """Its name, its type and its labels; and none that there is not."""
-    assert documented() == shown(everything)
+    assert documented() == exposed(full_scrape)
 
 
-def test_names_are_as_prometheus_has_them(everything: Scrape) -> None:
+def test_names_are_as_prometheus_has_them(full_scrape: Scrape) -> None:
     """Ours by prefix, counters ``_total``, times ``_seconds``; each with a sentence about it."""
-    for family in everything.families:
+    for family in full_scrape.families:
         assert re.fullmatch(r"otpvoice(_[a-z]+)+", family.name), family.name
         assert family.documentation.endswith("."), family.name
         if family.type == "histogram":
@@ -106,7 +106,7 @@ def test_names_are_as_prometheus_has_them(everything: Scrape) -> None:
         for sample in family.samples:
             assert not sample.name.endswith("_created")
             assert all(re.fullmatch(r"[a-z]+", label) for label in sample.labels)
-    assert {family.type for family in everything.families} == {"counter", "gauge", "histogram"}
+    assert {family.type for family in full_scrape.families} == {"counter", "gauge", "histogram"}
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -131,9 +131,9 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("where", "expression"), [*expressions()])
-def test_what_is_asked_exists(everything: Scrape, where: str, expression: str) -> None:
+def test_what_is_asked_exists(full_scrape: Scrape, where: str, expression: str) -> None:
     """Each metric, each label of it, and each word that a label is asked to be."""
-    known, labels = shown(everything), set[str]()
+    known, labels = exposed(full_scrape), set[str]()
     asked = re.findall(r"(otpvoice_\w+)(?:\{(.*?)\})?", expression)
     assert asked, where
     for name, selector in asked:
@@ -142,9 +142,12 @@ def test_what_is_asked_exists(everything: Scrape, where: str, expression: str) -
         labels |= known[family][1]
         for label, words in re.findall(r'(\w+)[=!]~?"(.*?)"', selector):
             assert label in known[family][1], (where, label)
-            assert label not in WORDS or {*words.split("|")} <= WORDS[label], (where, words)
+            assert label not in LABEL_VALUES or {*words.split("|")} <= LABEL_VALUES[label], (
+                where,
+                words,
+            )
     for grouped in re.findall(r"by \((.*?)\)", expression):
-        assert {*grouped.split(", ")} <= labels | EVERYWHERE, (where, grouped)
+        assert {*grouped.split(", ")} <= labels | COMMON_LABELS, (where, grouped)
 
 
 @pytest.mark.parametrize(("where", "expression"), [*expressions()])
@@ -183,9 +186,9 @@ def test_the_dashboard_is_whole() -> None:
     assert len(places) == len({*places})
 
 
-def test_each_metric_is_drawn_or_watched(everything: Scrape) -> None:
+def test_each_metric_is_drawn_or_watched(full_scrape: Scrape) -> None:
     """What nobody ever looks at need not be counted."""
     asked = " ".join(expression for _, expression in expressions())
     assert [
-        name for name in shown(everything) if not re.search(rf"{name}\b|{name}_bucket", asked)
+        name for name in exposed(full_scrape) if not re.search(rf"{name}\b|{name}_bucket", asked)
     ] == []
