@@ -23,7 +23,9 @@ def create_empty_app(settings: Settings) -> Flask:
     """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
     app = Flask("empty", static_folder=None)
     keep, rules = settings.verification.retention * 1000, script_config(settings)
-    app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), keep=keep, rules=rules)
+    app.extensions[STORE] = RedisStore(
+        connect(settings.redis.full_url), retention_ms=keep, policy=rules
+    )
     app.get("/")(lambda: "ok")
     return app
 

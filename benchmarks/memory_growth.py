@@ -18,7 +18,7 @@ from run_sizes import Sizes
 from stack import RING, rules, store_server, wait_until
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.models import CallResult, Claim, Report
+from otpvoice.store.models import CallResult, CallUpdate, Claim
 from otpvoice.store.redis_store import RedisStore
 
 _WRONG: Final = "654321"
@@ -37,7 +37,7 @@ class StoreUnderLoad:
 
     def __init__(self, program: str, exits: ExitStack) -> None:
         self._redis = exits.enter_context(store_server(program))
-        self._store = RedisStore(self._redis, keep=7 * _DAY, rules=rules())
+        self._store = RedisStore(self._redis, retention_ms=7 * _DAY, policy=rules())
         self._store.sweep("nobody")
         self._empty = self._info("memory")["used_memory"]
         self._born = 0
@@ -54,11 +54,11 @@ class StoreUnderLoad:
 
     def dial(self, many: int) -> None:
         """The hour is over, and so many calls are placed."""
-        self._store.clock_offset = _HOUR
+        self._store.clock_offset_ms = _HOUR
         for _ in range(many):
             claim = self._claim()
             self._mark(claim)
-            self._store.record(claim, _PLACED)
+            self._store.record_result(claim, _PLACED)
 
     def bytes_each(self) -> float:
         """Of memory for each verification so far, with all that stands for it."""
@@ -83,10 +83,10 @@ class StoreUnderLoad:
         spent["get"], _ = self._cost(lambda each: store.get(each.id, CLIENT), new)
         spent["claim"], claims = self._cost(lambda _: self._claim(), new)
         spent["mark"], _ = self._cost(self._mark, claims)
-        spent["record"], _ = self._cost(lambda claim: store.record(claim, _PLACED), claims)
+        spent["record"], _ = self._cost(lambda claim: store.record_result(claim, _PLACED), claims)
         spent["wrong check"], _ = self._cost(lambda each: self._check(each.id, _WRONG), new)
         spent["callback"], _ = self._cost(
-            lambda claim: store.settle(_answered_report(claim)), claims
+            lambda claim: store.apply_report(_answered_report(claim)), claims
         )
         spent["right check"], _ = self._cost(lambda each: self._check(each.id, CODE), new)
         return spent
@@ -102,7 +102,7 @@ class StoreUnderLoad:
         return claim
 
     def _mark(self, claim: Claim) -> None:
-        assert self._store.mark(claim, 165_000, [60_000, 60_000, 300_000], 5)
+        assert self._store.mark_sent(claim, 165_000, [60_000, 60_000, 300_000], 5)
 
     def _check(self, verification_id: str, code: str) -> None:
         digests = RING.digests("check", verification_id, code)
@@ -169,16 +169,16 @@ def _disk() -> Measurement:
     return Measurement("AOF of a verification's whole life", written, "bytes")
 
 
-def _answered_report(claim: Claim) -> Report:
-    return Report(
+def _answered_report(claim: Claim) -> CallUpdate:
+    return CallUpdate(
         fingerprint=claim.call_id,
         call_id=claim.call_id,
         provider_ids=(),
-        lines=(),
+        destinations=(),
         route=claim.route,
         started_at=None,
         status=CallStatus.ANSWERED,
         reason=None,
         raw="ANSWER",
-        duration=20,
+        duration_s=20,
     )

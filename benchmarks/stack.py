@@ -25,8 +25,8 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.service import decrypt_speech
 from otpvoice.settings import load
 from otpvoice.store.keys import Keys
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.script_config import QueueRules
 from otpvoice.store.url import connect
 
 API_KEY = "ovk_benchmark"
@@ -126,13 +126,13 @@ class Stack:
 
     def redis(self) -> Redis:
         """A client of the store."""
-        return connect(self.environ["OTPVOICE_REDIS_URL"], timeout=60)
+        return connect(self.environ["OTPVOICE_REDIS_URL"], timeout_s=60)
 
     def reset(self) -> None:
         """Empties the store; a dialer is heard of, which dials nothing."""
         redis = self.redis()
         redis.flushdb()
-        RedisStore(redis, keep=0).sweep("nobody")
+        RedisStore(redis, retention_ms=0).sweep("nobody")
 
     def codes(self, verification_ids: Sequence[str]) -> list[str]:
         """The codes of verifications, which only who has the ring can read."""
@@ -201,11 +201,11 @@ def store_server(program: str) -> Iterator[Redis]:
             exits.callback(server.wait)
             exits.callback(server.terminate)
             wait_until(lambda: _listens(port), program)
-        redis = exits.enter_context(closing(connect(f"redis://127.0.0.1:{port}/0", timeout=60)))
+        redis = exits.enter_context(closing(connect(f"redis://127.0.0.1:{port}/0", timeout_s=60)))
         yield redis
 
 
-def rules() -> QueueRules:
+def rules() -> StorePolicy:
     """The shipped ones."""
     return script_config(load(settings(1, 1)).settings)
 

@@ -40,13 +40,13 @@ from otpvoice.providers.base import Provider
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.status_words import StatusWords
 from otpvoice.settings import Settings
-from otpvoice.store.admin import Operations
+from otpvoice.store.admin import AdminStore
 from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.outages import OutageLog
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.script_config import QueueRules
-from otpvoice.store.stats import Figures
-from otpvoice.store.url import TIMEOUT, address_of, connect
+from otpvoice.store.stats import StatsReader
+from otpvoice.store.url import TIMEOUT_S, address_of, connect
 
 STORE = "otpvoice.store"
 """Name of the store among the application's extensions."""
@@ -143,7 +143,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
     return Dialer(
         store=store,
         blocking_store=_create_store(
-            settings, store.metrics, _BLOCKING_TIMEOUT_S, store.gate.outages
+            settings, store.metrics, _BLOCKING_TIMEOUT_S, store.circuit_breaker.outages
         ),
         provider=create_provider(settings),
         ring=_key_ring(settings),
@@ -177,9 +177,9 @@ def clients_with_events(settings: Settings) -> frozenset[str]:
     return frozenset(name for name, client in settings.clients.items() if client.event_url)
 
 
-def create_admin_store(settings: Settings) -> Operations:
+def create_admin_store(settings: Settings) -> AdminStore:
     """The operator's side of the store, by the same rules as the others."""
-    return Operations(connect(settings.redis.full_url), rules=script_config(settings))
+    return AdminStore(connect(settings.redis.full_url), policy=script_config(settings))
 
 
 def create_provider(settings: Settings) -> Provider:
@@ -207,14 +207,14 @@ def create_provider(settings: Settings) -> Provider:
 def _create_store(
     settings: Settings,
     metrics: StoreMetrics,
-    timeout: float = TIMEOUT,
+    timeout: float = TIMEOUT_S,
     outages: OutageLog | None = None,
 ) -> RedisStore:
-    client = connect(settings.redis.full_url, timeout=timeout)
+    client = connect(settings.redis.full_url, timeout_s=timeout)
     keep = settings.verification.retention * 1000
     rules = script_config(settings)
     outages = outages or OutageLog(address_of(client))
-    return RedisStore(client, keep=keep, rules=rules, metrics=metrics, outages=outages)
+    return RedisStore(client, retention_ms=keep, policy=rules, metrics=metrics, outage_log=outages)
 
 
 def _registry() -> CollectorRegistry:
@@ -225,18 +225,23 @@ def _registry() -> CollectorRegistry:
 
 
 def _exposition(registry: CollectorRegistry, store: RedisStore) -> Exposition:
-    looking = Operations(store.redis, rules=store.rules, metrics=store.metrics, gate=store.gate)
+    looking = AdminStore(
+        store.redis,
+        policy=store.policy,
+        metrics=store.metrics,
+        circuit_breaker=store.circuit_breaker,
+    )
     return Exposition(registry, StoreGauges(looking))
 
 
 def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:
     """The operators' pages. They see what operators' commands see."""
-    looking = Operations(
+    looking = AdminStore(
         store.redis,
-        rules=store.rules,
+        policy=store.policy,
         metrics=store.metrics,
-        clock_offset=store.clock_offset,
-        gate=store.gate,
+        clock_offset_ms=store.clock_offset_ms,
+        circuit_breaker=store.circuit_breaker,
     )
     searcher = SearchService(
         operations=looking,
@@ -247,7 +252,7 @@ def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:
     )
     console = ConsoleContext(
         search_service=searcher,
-        stats=Figures(store.redis, gate=store.gate),
+        stats=StatsReader(store.redis, circuit_breaker=store.circuit_breaker),
         max_live_calls=settings.limits.live_calls,
         routes=settings.provider.routes,
         price=CallPrice(settings.console.price_per_call, settings.console.currency),
@@ -258,14 +263,14 @@ def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:
     return console_blueprint(console, door)
 
 
-def script_config(settings: Settings) -> QueueRules:
+def script_config(settings: Settings) -> StorePolicy:
     """How calls follow each other."""
-    return QueueRules(
+    return StorePolicy(
         routes=settings.provider.routes,
         max_redials=settings.verification.max_redials,
-        callback_timeout=settings.verification.callback_timeout * 1000,
+        callback_timeout_ms=settings.verification.callback_timeout * 1000,
         limits=settings.call_limits(),
-        told=clients_with_events(settings),
+        clients_with_events=clients_with_events(settings),
     )
 
 

@@ -98,7 +98,7 @@ def _wait_for(client: Redis) -> None:
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """The emptied server; patient, so that a busy machine is not taken for an outage."""
-    client = connect(redis_url, timeout=5)
+    client = connect(redis_url, timeout_s=5)
     _wait_for(client)
     client.flushdb()
     yield client
@@ -108,7 +108,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
     """The store under test; ``store.clock_offset`` moves its clock."""
-    return RedisStore(redis, keep=KEEP)
+    return RedisStore(redis, retention_ms=KEEP)
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,12 @@ def health_routes(store: RedisStore) -> Blueprint:
         found = store.health()
         degraded = [f"route:{route}" for route in found.closed_routes]
         # What a breaker is open for is the operators' business: otpvoice limits.
-        degraded += sorted({breaker.partition(" ")[0] for breaker in found.breakers})
+        degraded += sorted({breaker.partition(" ")[0] for breaker in found.open_breakers})
         if not found.dialers:
             degraded.append("dialer")
-        if found.set_aside.quarantined:
+        if found.quarantine.quarantined:
             degraded.append("quarantine")
-        if found.set_aside.undialable:
+        if found.quarantine.undialable:
             degraded.append("undialable_calls")
         return json_response(schemas.Readiness(status="ok", degraded=degraded))
 

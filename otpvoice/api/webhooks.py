@@ -29,11 +29,11 @@ from otpvoice.providers.base import (
 )
 from otpvoice.providers.exchange_capture import CapturedCallback, encrypt_exchange
 from otpvoice.providers.message_shape import describe_types, safe_name
-from otpvoice.store.models import News, Report, Settled
+from otpvoice.store.models import CallUpdate, ReportOutcome, ReportResult
 from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
-_UNMATCHED: Final = frozenset({News.NO_CALL, News.SEVERAL, News.CLOCK})
+_UNMATCHED: Final = frozenset({ReportOutcome.NO_CALL, ReportOutcome.SEVERAL, ReportOutcome.CLOCK})
 _MAX_MIMETYPE_LENGTH: Final = 60
 """Characters of a Content-Type that are logged."""
 _MAX_LOGGED_MEMBERS: Final = 20
@@ -120,20 +120,20 @@ class _CallbackHandler:
             )
             raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
-    def _apply(self, call_report: CallReport, fingerprint: str, callback: Callback) -> News:
+    def _apply(self, call_report: CallReport, fingerprint: str, callback: Callback) -> ReportOutcome:
         unbind_contextvars("to", "number", "verification")  # of the report before it
         if call_report.number:
             name = self._number_hasher.hash(call_report.number)
             bind_contextvars(to=mask_number(call_report.number), number=LogId.from_hash(name))
         report = build_report(call_report, fingerprint, self._number_hasher, self._caller_lines)
-        settled = self._store.settle(report)
+        settled = self._store.apply_report(report)
         if settled.verification_id:
             bind_contextvars(verification=settled.verification_id)
-        orphan = settled.news in _UNMATCHED
+        orphan = settled.outcome in _UNMATCHED
         _LOG.log(
             logging.WARNING if orphan else logging.INFO,
             "callback.unmatched" if orphan else "callback.received",
-            outcome=settled.news,
+            outcome=settled.outcome,
             call=settled.call_id,
             status=settled.call_status,
             provider_status=report.raw,
@@ -142,11 +142,11 @@ class _CallbackHandler:
             _LOG.warning(
                 "call.unknown_status_word", call=settled.call_id, provider_status=call_report.raw
             )
-        if settled.is_trial:
+        if settled.is_live_test:
             self._capture(settled, callback)
-        return settled.news
+        return settled.outcome
 
-    def _capture(self, settled: Settled, callback: Callback) -> None:
+    def _capture(self, settled: ReportResult, callback: Callback) -> None:
         """What a trial is to learn of its callback. The credentials are not kept."""
         call_id = str(settled.call_id)
         heard = CapturedCallback(
@@ -156,10 +156,10 @@ class _CallbackHandler:
             has_path_token=bool(callback.path_token),
             query=request.query_string.decode("latin-1"),
             body=callback.body,
-            match=settled.news,
+            match=settled.outcome,
         )
         with suppress(StoreUnavailable):  # the callback is applied; the provider must not repeat it
-            self._store.overhear(call_id, encrypt_exchange(self._key_ring, call_id, heard))
+            self._store.capture(call_id, encrypt_exchange(self._key_ring, call_id, heard))
 
 
 def build_report(
@@ -167,21 +167,21 @@ def build_report(
     fingerprint: str,
     number_hasher: NumberHasher,
     caller_lines: Collection[str],
-) -> Report:
+) -> CallUpdate:
     """What the store needs of a callback: ids told apart, the number by its name only."""
     ours = [known for known in call_report.ids if known.startswith("call_")]
     name = number_hasher.hash(call_report.number) if call_report.number else None
     lines = [call_report.bridge] if call_report.bridge else sorted(caller_lines)
-    return Report(
+    return CallUpdate(
         fingerprint=fingerprint,
         call_id=ours[0] if ours else None,
         provider_ids=tuple(known for known in call_report.ids if known not in ours),
-        lines=tuple((bridge, name) for bridge in lines) if name else (),
+        destinations=tuple((bridge, name) for bridge in lines) if name else (),
         route=call_report.route,
         started_at=call_report.started_at_ms,
         status=call_report.status,
         reason=call_report.reason,
         raw=call_report.raw,
-        duration=call_report.duration_s,
-        number=None if call_report.bridge else name,
+        duration_s=call_report.duration_s,
+        number_hash=None if call_report.bridge else name,
     )

@@ -4,16 +4,16 @@ from typing import Any
 
 from otpvoice.cli.moments import format_time, format_utc
 from otpvoice.store.admin import Breaker
-from otpvoice.store.breaker_help import meaning_of
+from otpvoice.store.breaker_help import help_for
 
 
 def render_breaker(breaker: Breaker, now: int) -> list[str]:
     """Which, until when, what it means and what to do."""
-    meaning = meaning_of(breaker)
+    meaning = help_for(breaker)
     return [
-        f"  {breaker.name} until {format_time(breaker.until, now)}",
-        f"    {meaning.means}",
-        f"    {meaning.to_do}",
+        f"  {breaker.name} until {format_time(breaker.open_until, now)}",
+        f"    {meaning.meaning}",
+        f"    {meaning.resolution}",
     ]
 
 
@@ -21,6 +21,6 @@ def serialize_breaker(breaker: Breaker) -> dict[str, Any]:
     """The same for machines."""
     return {
         "name": breaker.name,
-        "until": format_utc(breaker.until),
-        "refuses": meaning_of(breaker).refuses,
+        "until": format_utc(breaker.open_until),
+        "refuses": help_for(breaker).blocks_calls,
     }

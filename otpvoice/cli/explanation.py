@@ -7,7 +7,7 @@ from typing import Any
 from otpvoice.cli.moments import format_time, format_utc
 from otpvoice.cli.uses import HEADING, LimitStatus, limit_statuses
 from otpvoice.core.limits import CALLS_PER_DAY, CallLimits
-from otpvoice.store.admin import Explanation, Refusal, Telephone
+from otpvoice.store.admin import Explanation, NumberIdentity, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class NumberLimits:
 
 
 def number_limits(
-    explanation: Explanation, telephone: Telephone, limits: CallLimits
+    explanation: Explanation, telephone: NumberIdentity, limits: CallLimits
 ) -> NumberLimits:
     """What the store explained, beside what the settings allow."""
     now = explanation.now
@@ -49,7 +49,7 @@ def number_limits(
         now_ms=now,
         gap_until_ms=explanation.gap_until if explanation.gap_until > now else None,
         blocked_until_ms=explanation.blocked_until if explanation.blocked_until > now else None,
-        limits=tuple(limit_statuses(explanation.uses, limits, now)),
+        limits=tuple(limit_statuses(explanation.limits, limits, now)),
         refusals=explanation.refusals,
         has_address_limits=bool(limits.calls_per_ip or limits.creates_per_ip),
     )

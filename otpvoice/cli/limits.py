@@ -22,7 +22,7 @@ from otpvoice.cli.operating import (
 from otpvoice.cli.overview import render_status, service_status
 from otpvoice.cli.overview import serialize_status as overview_document
 from otpvoice.cli.telephone import parse_duration
-from otpvoice.store.admin import Telephone
+from otpvoice.store.admin import NumberIdentity
 
 _number: Final = click.argument("number", metavar="NUMBER")
 
@@ -117,7 +117,7 @@ def unblock(number: str) -> None:
     click.echo(render_headline(after))
 
 
-def load_number_limits(operator: OperatorContext, telephone: Telephone) -> NumberLimits:
+def load_number_limits(operator: OperatorContext, telephone: NumberIdentity) -> NumberLimits:
     """What holds a number now."""
     return number_limits(operator.operations.explain(telephone), telephone, operator.limits)
 

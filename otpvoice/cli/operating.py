@@ -20,9 +20,9 @@ from otpvoice.core.search import Query, parse_query
 from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Verification
 from otpvoice.settings import Settings
-from otpvoice.store.admin import Telephone, telephone_of
+from otpvoice.store.admin import NumberIdentity, identify_number
 from otpvoice.store.replies import FunctionError
-from otpvoice.store.search import find
+from otpvoice.store.search import search
 from otpvoice.store.url import address_of
 
 json_option = click.option(
@@ -44,7 +44,7 @@ class OperatorContext:
         self._ring = KeyRing([named.key for named in settings.secrets.keys])
         self._number_key = NumberHasher(settings.secrets.number_key)
 
-    def parse_number(self, text: str) -> Telephone:
+    def parse_number(self, text: str) -> NumberIdentity:
         """Read a number as people write it, whether it is called or not.
 
         A block may outlive the settings that called it.
@@ -66,11 +66,11 @@ class OperatorContext:
 
     def find(self, query: Query) -> list[Verification]:
         """Return what matches, the newest first."""
-        return find(self.operations, query, self._number_key, self.name)
+        return search(self.operations, query, self._number_key, self.name)
 
-    def telephone(self, number: Number) -> Telephone:
+    def telephone(self, number: Number) -> NumberIdentity:
         """The number as the store knows it."""
-        return telephone_of(number, self._number_key)
+        return identify_number(number, self._number_key)
 
     def mask_number(self, verification: Verification) -> str | None:
         """The number that is proved, masked; None if the ring lost the key of its seal."""
@@ -113,7 +113,7 @@ def report_store_errors(redis: Redis) -> Iterator[None]:
         ) from error
     except FunctionError as error:
         raise click.ClickException(
-            f"the store's function {error.function} failed ({error.word}, line {error.line}); "
+            f"the store's function {error.function} failed ({error.code}, line {error.line}); "
             "the change may be incomplete. Please report this as a bug."
         ) from error
 

@@ -10,7 +10,7 @@ from otpvoice.cli.uses import HEADING, LimitStatus, limit_statuses
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.verification import Route
 from otpvoice.store.admin import Overview
-from otpvoice.store.breaker_help import meaning_of
+from otpvoice.store.breaker_help import help_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def service_status(
 ) -> ServiceStatus:
     """What the store overlooks, beside what the settings allow."""
     return ServiceStatus(
-        overview, tuple(limit_statuses(overview.uses, limits, overview.now)), max_live_calls, routes
+        overview, tuple(limit_statuses(overview.limits, limits, overview.now)), max_live_calls, routes
     )
 
 
@@ -68,15 +68,15 @@ def serialize_status(service: ServiceStatus) -> dict[str, Any]:
         "now": format_utc(seen.now),
         "refuses": any(_render_refusing(service)),
         "unavailable": service.unavailable,
-        "breakers": [serialize_breaker(each) for each in seen.breakers],
+        "breakers": [serialize_breaker(each) for each in seen.open_breakers],
         "limits": [each.serialize() for each in service.limits],
         "refused_last_hour": seen.refused,
-        "live_calls": {"used": seen.live, "allowed": service.max_live_calls},
-        "queued_calls": seen.queued,
+        "live_calls": {"used": seen.live_calls, "allowed": service.max_live_calls},
+        "queued_calls": seen.queued_calls,
         "dialers": seen.dialers,
         "closed_routes": [*seen.closed_routes],
-        "quarantined_records": seen.set_aside.quarantined,
-        "undialable_calls": seen.set_aside.undialable,
+        "quarantined_records": seen.quarantine.quarantined,
+        "undialable_calls": seen.quarantine.undialable,
     }
 
 
@@ -84,8 +84,8 @@ def _render_refusing(service: ServiceStatus) -> Iterator[str]:
     now = service.overview.now
     for reason in service.unavailable:
         yield f"  every call: {reason}"
-    for breaker in service.overview.breakers:
-        if meaning_of(breaker).refuses:
+    for breaker in service.overview.open_breakers:
+        if help_for(breaker).blocks_calls:
             yield from render_breaker(breaker, now)
     for each in service.limits:
         if each.until_ms:
@@ -93,21 +93,21 @@ def _render_refusing(service: ServiceStatus) -> Iterator[str]:
 
 
 def _render_alarms(service: ServiceStatus) -> Iterator[str]:
-    for breaker in service.overview.breakers:
-        if not meaning_of(breaker).refuses:
+    for breaker in service.overview.open_breakers:
+        if not help_for(breaker).blocks_calls:
             yield from render_breaker(breaker, service.overview.now)
 
 
 def _render_stats(service: ServiceStatus) -> Iterator[str]:
     seen = service.overview
     refused = [f"{setting} {count}" for setting, count in seen.refused.items() if count]
-    full = ": further calls wait in the queue" if seen.live >= service.max_live_calls else ""
+    full = ": further calls wait in the queue" if seen.live_calls >= service.max_live_calls else ""
     yield f"  refused in the last hour   {', '.join(refused) or 'nothing'}"
-    yield f"  live_calls                 {seen.live}/{service.max_live_calls}{full}"
-    yield f"  queued calls               {seen.queued}"
+    yield f"  live_calls                 {seen.live_calls}/{service.max_live_calls}{full}"
+    yield f"  queued calls               {seen.queued_calls}"
     yield f"  dialers                    {seen.dialers}"
     yield f"  closed routes              {', '.join(seen.closed_routes) or 'none'}"
-    if count := seen.set_aside.quarantined:
+    if count := seen.quarantine.quarantined:
         yield f"  unreadable records         {count} in 15 min: otpvoice doctor"
-    if count := seen.set_aside.undialable:
+    if count := seen.quarantine.undialable:
         yield f"  undialable calls           {count} in 15 min: otpvoice doctor"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from otpvoice.cli.moments import format_time, format_utc
 from otpvoice.core.limits import CallLimits, limit_capacities
-from otpvoice.store.admin import Use
+from otpvoice.store.admin import LimitUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 """Stands over rows."""
 
 
-def limit_statuses(uses: Iterable[Use], limits: CallLimits, now_ms: int) -> list[LimitStatus]:
+def limit_statuses(uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int) -> list[LimitStatus]:
     """What the store counted beside what the settings allow, client by client."""
     allowed = dict(limit_capacities(limits))
     found = []
     for use in sorted(uses, key=lambda use: use.client or ""):
         bound = allowed.get((use.client, use.limit))
         used = None if bound is None else use.used
-        until = use.until if use.until > now_ms else None
+        until = use.blocked_until if use.blocked_until > now_ms else None
         found.append(LimitStatus(use.client, use.limit, used, bound, until))
     return found

@@ -40,7 +40,7 @@ from otpvoice.providers.exchange_capture import (
     capture_exchanges,
     encrypt_exchange,
 )
-from otpvoice.store.models import CallResult, Claim, Recorded
+from otpvoice.store.models import CallResult, Claim, RecordResult
 from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
@@ -210,7 +210,7 @@ class Dialer:
         """
         log = _log(claim)
         if claim.is_test:
-            simulated = self._store.pretend(claim, _SIMULATED_DURATION_S)
+            simulated = self._store.complete_test_call(claim, _SIMULATED_DURATION_S)
             log.info("call.simulated" if simulated else "call.skipped")
             return
         try:
@@ -220,7 +220,7 @@ class Dialer:
             return
         log = log.bind(to=mask_number(order.number))
         code_spoken_after_s = self._code_spoken_after_s(order)
-        if not self._store.mark(
+        if not self._store.mark_sent(
             claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s
         ):
             log.info("call.skipped")
@@ -238,7 +238,7 @@ class Dialer:
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
-        if claim.is_trial:
+        if claim.is_live_test:
             self._store_captured(claim, captured)
 
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
@@ -256,15 +256,13 @@ class Dialer:
 
     def _return_to_queue(self, claim: Claim) -> None:
         """Queue a call that was not sent again at once, so that it does not wait for its lease."""
-        self._store.record(claim, CallResult(CallStatus.QUEUED, unsent=True))
+        self._store.record_result(claim, CallResult(CallStatus.QUEUED, is_unsent=True))
         _log(claim).info("call.returned_to_queue")
 
     def _store_captured(self, claim: Claim, replies: Sequence[CapturedResponse]) -> None:
         with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
             for reply in replies:
-                self._store.overhear(
-                    claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply)
-                )
+                self._store.capture(claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply))
 
     def _place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()
@@ -303,11 +301,11 @@ class Dialer:
             raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
         return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
-    def _record(self, claim: Claim, result: CallResult) -> Recorded:
+    def _record(self, claim: Claim, result: CallResult) -> RecordResult:
         deadline = time.monotonic() + _RECORD_RETRY_S
         while True:
             try:
-                return self._store.record(claim, result)
+                return self._store.record_result(claim, result)
             except StoreUnavailable:
                 if time.monotonic() > deadline:
                     raise
@@ -319,7 +317,7 @@ def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
         call=claim.call_id,
         verification=claim.verification_id,
         client=claim.client,
-        number=LogId.from_hash(claim.number_name),
+        number=LogId.from_hash(claim.number_hash),
         route=claim.route,
     )
     return log

@@ -19,7 +19,7 @@ from otpvoice.core.verification import Route
 from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallQuery, Deadlines, Provider
-from otpvoice.store.models import Notice, Pull, Report
+from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
@@ -77,9 +77,9 @@ class MaintenanceLoop:
     def _sweep(self) -> bool:
         """Send a heartbeat, end what is over and log notices; return whether there is more."""
         swept = self._store.sweep(self._dialer_id)
-        for notice in swept.notices:
+        for notice in swept.audit_entries:
             self._log_notice(notice)
-        return swept.more
+        return swept.has_more
 
     def _start_status_queries(self, pool: ThreadPoolExecutor) -> bool:
         """Takes as many questions as there are free threads; whether there may be more of both.
@@ -90,9 +90,9 @@ class MaintenanceLoop:
         free = 0
         while self._free.acquire(blocking=False):
             free += 1
-        queries: list[Pull] = []
+        queries: list[StatusQuery] = []
         try:
-            queries = self._store.pulls(free) if free else []
+            queries = self._store.due_status_queries(free) if free else []
         finally:
             for _ in range(free - len(queries)):
                 self._free.release()
@@ -100,7 +100,7 @@ class MaintenanceLoop:
             pool.submit(self._run_status_query, query)
         return 0 < free == len(queries)
 
-    def query_status(self, query: Pull) -> None:
+    def query_status(self, query: StatusQuery) -> None:
         """Asks the provider how one call ended, and applies what it says.
 
         Raises:
@@ -126,30 +126,30 @@ class MaintenanceLoop:
         if report is None:
             self._metrics.count_status_query(query.route, _NO_RESULT)
             return
-        applied = self._store.settle(
-            Report(
+        applied = self._store.apply_report(
+            CallUpdate(
                 fingerprint=None,
                 call_id=query.call_id,
                 provider_ids=tuple(known for known in report.ids if known != query.call_id),
-                lines=(),
+                destinations=(),
                 route=query.route,
                 started_at=report.started_at_ms,
                 status=report.status,
                 reason=report.reason,
                 raw=report.raw,
-                duration=report.duration_s,
+                duration_s=report.duration_s,
             )
         )
-        self._metrics.count_status_query(query.route, applied.news)
+        self._metrics.count_status_query(query.route, applied.outcome)
         _log(query).info(
             "call.status_queried",
             to=mask_number(number),
-            outcome=applied.news,
+            outcome=applied.outcome,
             status=applied.call_status,
             provider_status=report.raw,
         )
 
-    def _run_status_query(self, query: Pull) -> None:
+    def _run_status_query(self, query: StatusQuery) -> None:
         try:
             self.query_status(query)
         except (StoreUnavailable, DecryptionError) as error:
@@ -159,7 +159,7 @@ class MaintenanceLoop:
         finally:
             self._free.release()
 
-    def _log_notice(self, notice: Notice) -> None:
+    def _log_notice(self, notice: AuditEntry) -> None:
         """Alarms are errors, for somebody has to look; what an operator did is on record."""
         if notice.event == "breaker.opened":
             self._metrics.count_breaker_opened(notice.details["breaker"])
@@ -172,17 +172,17 @@ class MaintenanceLoop:
         _LOG.log(level, notice.event, happened_at=happened_at, **details)
 
 
-def _record_fields(notice: Notice) -> dict[str, str]:
+def _record_fields(notice: AuditEntry) -> dict[str, str]:
     """Name a record that was set aside by the fields of the log: ``call``, ``number``, ..."""
     record_type, _, record_id = notice.details.get("record", "").partition(":")
     return {record_type: record_id} if record_type in _LOGGED_RECORD_TYPES else {}
 
 
-def _log(query: Pull) -> structlog.typing.FilteringBoundLogger:
+def _log(query: StatusQuery) -> structlog.typing.FilteringBoundLogger:
     log: structlog.typing.FilteringBoundLogger = _LOG.bind(
         call=query.call_id,
         verification=query.verification_id,
-        number=LogId.from_hash(query.number_name),
+        number=LogId.from_hash(query.number_hash),
         route=query.route,
     )
     return log

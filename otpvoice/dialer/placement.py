@@ -6,7 +6,7 @@ from typing import Final
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.providers.base import PlacementOutcome, PlacementResult
-from otpvoice.store.models import CallResult, Claim, RouteVerdict
+from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 MAX_REQUESTS: Final = 3
 """Requests for one call, and only while provably none of them rang."""
@@ -25,11 +25,11 @@ _FAILURE_REASONS: Final = {
 }
 
 _ROUTE_HEALTH: Final = {
-    PlacementOutcome.ACCEPTED: RouteVerdict.GOOD,
-    PlacementOutcome.REFUSED: RouteVerdict.BAD,
-    PlacementOutcome.UNSENT: RouteVerdict.UNREACHED,
-    PlacementOutcome.AMBIGUOUS: RouteVerdict.BAD,
-    PlacementOutcome.MISCONFIGURED: RouteVerdict.DOWN,
+    PlacementOutcome.ACCEPTED: RouteHealth.GOOD,
+    PlacementOutcome.REFUSED: RouteHealth.BAD,
+    PlacementOutcome.UNSENT: RouteHealth.UNREACHED,
+    PlacementOutcome.AMBIGUOUS: RouteHealth.BAD,
+    PlacementOutcome.MISCONFIGURED: RouteHealth.DOWN,
 }
 
 
@@ -45,14 +45,14 @@ def placement_result(
     """
     result = _call_result(placement, claim, routes)
     # Whatever answered without taking the call has had its request: the number's gap holds.
-    refused = result.unsent and placement.outcome is not PlacementOutcome.UNSENT
-    return replace(result, verdict=_route_health(placement, result), refused=refused)
+    refused = result.is_unsent and placement.outcome is not PlacementOutcome.UNSENT
+    return replace(result, route_health=_route_health(placement, result), is_refused=refused)
 
 
-def _route_health(placement: PlacementResult, result: CallResult) -> RouteVerdict:
+def _route_health(placement: PlacementResult, result: CallResult) -> RouteHealth:
     """Judge the route. A provider that wants to be asked later has refused once the call fails."""
     if placement.outcome is PlacementOutcome.BACK_OFF:
-        return RouteVerdict.BAD if result.status is CallStatus.FAILED else RouteVerdict.NONE
+        return RouteHealth.BAD if result.status is CallStatus.FAILED else RouteHealth.NONE
     return _ROUTE_HEALTH[placement.outcome]
 
 
@@ -63,15 +63,15 @@ def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Rout
         return CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw=placement.detail)
     retry_in = _retry_delay_ms(placement, claim)
     if retry_in is not None:
-        return CallResult(CallStatus.QUEUED, retry_in=retry_in, unsent=True)
+        return CallResult(CallStatus.QUEUED, retry_in_ms=retry_in, is_unsent=True)
     next_route = next_untried_route(claim, routes)
     if placement.outcome is PlacementOutcome.UNSENT and next_route is None:
-        return CallResult(CallStatus.QUEUED, retry_in=_UNREACHED_RETRY_MS, unsent=True)
+        return CallResult(CallStatus.QUEUED, retry_in_ms=_UNREACHED_RETRY_MS, is_unsent=True)
     return CallResult(
         CallStatus.FAILED,
         _FAILURE_REASONS[placement.outcome],
         raw=placement.detail,
-        unsent=True,
+        is_unsent=True,
         next_route=next_route,
     )
 
@@ -91,5 +91,5 @@ def _retry_delay_ms(placement: PlacementResult, claim: Claim) -> int | None:
 
 def next_untried_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
     """Return the first of ``routes`` that this call and those before it did not try."""
-    untried = [route for route in routes if route not in {claim.route, *claim.tried}]
+    untried = [route for route in routes if route not in {claim.route, *claim.tried_routes}]
     return untried[0] if untried else None

@@ -97,7 +97,7 @@ class EventDispatcher:
         """Takes what is due and can be sent at once; whether there was anything."""
         with self._lock:
             free = {client: MAX_IN_FLIGHT - self._in_flight[client] for client in self._endpoints}
-        batch = self._attempts.run(lambda: self._store.take_events(free), None)
+        batch = self._attempts.run(lambda: self._store.claim_events(free), None)
         if batch is None:
             return False
         for client, many in batch.dropped.items():
@@ -112,7 +112,7 @@ class EventDispatcher:
     def _run_delivery(self, event: Event, stopping: threading.Event) -> None:
         try:
             if stopping.is_set():  # it was asked for before the stop
-                self._store.return_event(event)
+                self._store.release_event(event)
             else:
                 self.deliver(event)
         except StoreUnavailable:
@@ -135,13 +135,13 @@ class EventDispatcher:
         except DecryptionError as error:
             # Forgotten for good; or sealed with a key that another process has.
             is_known = event.verification.encrypted_number != b""
-            self._acknowledge(event, _retry_delay_ms(event.tries) if is_known else None)
+            self._acknowledge(event, _retry_delay_ms(event.attempts) if is_known else None)
             _log(event).warning(
                 "event.delivery_failed", reason=type(error).__name__, attempts=event.tries
             )
             return
         response = self._send(event, body)
-        retry_in = None if _is_final(response.status) else _retry_delay_ms(event.tries)
+        retry_in = None if _is_final(response.status) else _retry_delay_ms(event.attempts)
         self._acknowledge(event, retry_in, is_delivered=_is_delivered(response.status))
         _log_delivery(event, response, retry_in)
 
@@ -149,7 +149,7 @@ class EventDispatcher:
         self, event: Event, retry_in_ms: int | None, *, is_delivered: bool = False
     ) -> None:
         """Writes down what came of a try."""
-        self._store.settle_event(event, retry_in_ms)
+        self._store.ack_event(event, retry_in_ms)
         failure = ABANDONED if retry_in_ms is None else DELIVERY_FAILED
         self._metrics.count(event.client, DELIVERED if is_delivered else failure)
 
@@ -183,7 +183,7 @@ def _retry_delay_ms(tries: int) -> int | None:
 def _log_delivery(
     event: Event, response: HttpResponse | RequestFailed, retry_in: int | None
 ) -> None:
-    log = _log(event).bind(attempts=event.tries, status=response.status)
+    log = _log(event).bind(attempts=event.attempts, status=response.status)
     if _is_delivered(response.status):
         log.info("event.delivered")
         return

@@ -10,18 +10,18 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.circuit_breaker import CircuitBreaker
 from otpvoice.store.connections import Argument, Connections
-from otpvoice.store.functions import Library
+from otpvoice.store.functions import FunctionLibrary
 from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.outages import OutageLog
-from otpvoice.store.replies import FunctionError, translated
+from otpvoice.store.policy import StorePolicy
+from otpvoice.store.replies import FunctionError, translate_errors
 from otpvoice.store.schema import UnreadableRecord
-from otpvoice.store.script_config import QueueRules
 
-HEARD_WITHIN: Final = 30_000
+DIALER_LIVENESS_MS: Final = 30_000
 """A dialer not heard of for this long (ms) is not there."""
 
 
-class Rulebook:
+class BaseStore:
     """Runs rules, one round trip each.
 
     Args:
@@ -38,30 +38,32 @@ class Rulebook:
         self,
         redis: Redis,
         *,
-        rules: QueueRules | None = None,
+        policy: StorePolicy | None = None,
         tag: str = TAG,
-        clock_offset: int = 0,
+        clock_offset_ms: int = 0,
         metrics: StoreMetrics | None = None,
-        gate: CircuitBreaker | None = None,
-        outages: OutageLog | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        outage_log: OutageLog | None = None,
     ) -> None:
-        self.clock_offset = clock_offset
+        self.clock_offset_ms = clock_offset_ms
         self.metrics = metrics or StoreMetrics()
         self.redis = redis
         self._keys = Keys(tag)
-        self.rules = rules or QueueRules()
-        self._library = Library(self.rules)
-        self.gate = gate or CircuitBreaker(Connections(redis.connection_pool), self._probe, outages)
+        self.policy = policy or StorePolicy()
+        self._library = FunctionLibrary(self.policy)
+        self.circuit_breaker = circuit_breaker or CircuitBreaker(
+            Connections(redis.connection_pool), self._probe, outage_log
+        )
 
-    def set_aside(self, error: UnreadableRecord, text: bytes | None = None) -> None:
+    def quarantine(self, error: UnreadableRecord, text: bytes | None = None) -> None:
         """Move what ``error`` names out of the way, and report it.
 
         ``text``: what could not be read, where it is no record of its own.
         """
         kind = "record" if text is None else "text"
-        self._run("set_aside", [], [kind, error.record, error.why, text or ""])
+        self._fcall("quarantine", [], [kind, error.record, error.reason, text or ""])
 
-    def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+    def _fcall(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The reply of ``lua/<name>.lua``.
 
         Raises:
@@ -69,10 +71,10 @@ class Rulebook:
             FunctionError: the function failed.
         """
         all_keys = [*self._keys.shared, *keys]
-        all_arguments = [self._keys.prefix, self.clock_offset, *arguments]
+        all_arguments = [self._keys.prefix, self.clock_offset_ms, *arguments]
         began = time.perf_counter()
         try:
-            reply, changes = self.gate.run(
+            reply, changes = self.circuit_breaker.run(
                 name,
                 lambda to: self._library.run(to, name, all_keys, all_arguments),
             )
@@ -82,7 +84,7 @@ class Rulebook:
         self.metrics.observe_function(name, time.perf_counter() - began, changes)
         return reply
 
-    def _command(self, name: str, commands: Callable[[Connections], Any]) -> Any:
+    def _execute(self, name: str, commands: Callable[[Connections], Any]) -> Any:
         """Return what ``commands`` return, which are no functions of the library.
 
         Raises:
@@ -91,14 +93,14 @@ class Rulebook:
 
         def run(connections: Connections) -> Any:
             try:
-                with translated():
+                with translate_errors():
                     return commands(connections)
             except StoreUnavailable as error:
                 error.is_partial = not error.is_lost  # functions may be served all the same
                 raise
 
-        return self.gate.run(name, run)
+        return self.circuit_breaker.run(name, run)
 
     def _probe(self, connections: Connections) -> None:
-        arguments: list[Argument] = [self._keys.prefix, self.clock_offset, HEARD_WITHIN]
+        arguments: list[Argument] = [self._keys.prefix, self.clock_offset_ms, DIALER_LIVENESS_MS]
         self._library.run(connections, "health", [*self._keys.shared], arguments)

@@ -9,46 +9,46 @@ from otpvoice.store.admin import Breaker
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class BreakerHelp:
     """What is so while a breaker is open."""
 
-    refuses: bool
+    blocks_calls: bool
     """It refuses calls; the others only raise an alarm, or give fewer checks."""
-    means: str
-    to_do: str
+    meaning: str
+    resolution: str
 
 
-_MEANINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
+_BREAKER_HELP: Final[Mapping[str, BreakerHelp]] = MappingProxyType(
     {
-        "conversion_breaker area": Meaning(
-            refuses=True,
-            means="Numbers that begin so are refused: hardly any answered call led to an approval.",
-            to_do="Are people waiting for codes there? Free it by any of their numbers: otpvoice "
-            "limits clear +91… Else let it be, or add the beginning to limits.deny_prefixes.",
+        "conversion_breaker area": BreakerHelp(
+            blocks_calls=True,
+            meaning="Numbers with this prefix are refused: few answered calls led to an approval.",
+            resolution="If people there need codes, clear the breaker with any of their numbers: "
+            "otpvoice limits clear +91… Otherwise add the prefix to limits.deny_prefixes.",
         ),
-        "conversion_breaker region": Meaning(
-            refuses=False,
-            means="Hardly any answered call in this region led to an approval; none is refused.",
-            to_do="Call yourself (otpvoice verify): is the code spoken in full? Nobody of yours "
-            "there? Take the region out of limits.regions.",
+        "conversion_breaker region": BreakerHelp(
+            blocks_calls=False,
+            meaning="Few answered calls in this region led to an approval. No call is refused.",
+            resolution="Run otpvoice verify and check that the code is spoken in full. If you have "
+            "no users in the region, remove it from limits.regions.",
         ),
-        "conversion_breaker client": Meaning(
-            refuses=False,
-            means="Hardly any answered call for this client led to an approval; none is refused.",
-            to_do="Ask whoever runs it what changed. It checks codes itself and reports nothing? "
-            "Set its deliver_only.",
+        "conversion_breaker client": BreakerHelp(
+            blocks_calls=False,
+            meaning="Few answered calls for this client led to an approval. No call is refused.",
+            resolution="Ask the client's operator what changed. Set deliver_only if the client "
+            "checks codes itself and reports no result.",
         ),
-        "wrong_code_breaker": Meaning(
-            refuses=False,
-            means="Most codes handed in are wrong; new verifications begin with 3 checks.",
-            to_do="Somebody may be guessing: the log's verification.checked with valid false say "
-            "for which client; have it slow down whoever asks.",
+        "wrong_code_breaker": BreakerHelp(
+            blocks_calls=False,
+            meaning="Most submitted codes are wrong. New verifications get 3 checks.",
+            resolution="Codes may be guessed. Find the client in the log: verification.checked "
+            "with valid false. Have that client limit its users' requests.",
         ),
     }
 )
 """By setting, and by what kind of thing the breaker is open for."""
 
 
-def meaning_of(breaker: Breaker) -> Meaning:
+def help_for(breaker: Breaker) -> BreakerHelp:
     """What is so until it closes."""
-    return _MEANINGS[" ".join(breaker.name.split()[:2])]
+    return _BREAKER_HELP[" ".join(breaker.name.split()[:2])]

@@ -9,9 +9,11 @@ from otpvoice.store.connections import Connections
 from otpvoice.store.outages import OutageLog
 from otpvoice.store.replies import FunctionError
 
-PROBE_EVERY: Final = 0.25
+PROBE_INTERVAL_S: Final = 0.25
 """Seconds between two probes of a store that is away."""
-_NOT_SENT: Final = "The store cannot serve the request at the moment. Nothing was done: repeat it."
+_NOT_SENT_DETAIL: Final = (
+    "The store cannot serve the request at the moment. Nothing was done: repeat it."
+)
 
 
 class CircuitBreaker:
@@ -30,13 +32,13 @@ class CircuitBreaker:
         self,
         connections: Connections,
         probe: Callable[[Connections], object],
-        outages: OutageLog | None,
+        outage_log: OutageLog | None,
     ) -> None:
         self._connections = connections
         self._probe = probe
-        self.outages = outages
+        self.outage_log = outage_log
         self._lock = threading.Lock()
-        self._closed_by: StoreUnavailable | None = None
+        self._opened_by: StoreUnavailable | None = None
 
     def run(self, function: str, command: Callable[[Connections], Any]) -> Any:
         """Return the reply of ``command``, unless the store is known to be away.
@@ -47,52 +49,54 @@ class CircuitBreaker:
             StoreUnavailable: the store cannot serve.
             FunctionError: the function failed; the store is well.
         """
-        closed_by = self._closed_by
-        if closed_by is not None:
-            refusal = StoreUnavailable(_NOT_SENT, reason=closed_by.reason, is_lost=True)
-            self._failed(function, refusal)
+        opened_by = self._opened_by
+        if opened_by is not None:
+            refusal = StoreUnavailable(_NOT_SENT_DETAIL, reason=opened_by.reason, is_lost=True)
+            self._record_failure(function, refusal)
             raise refusal
         try:
             reply = command(self._connections)
         except StoreUnavailable as error:
-            self._failed(function, error)
+            self._record_failure(function, error)
             if error.is_lost:
-                self._close(error)
+                self._open(error)
             raise
         except FunctionError:
-            self._served(function)
+            self._record_success(function)
             raise
-        self._served(function)
+        self._record_success(function)
         return reply
 
-    def _close(self, error: StoreUnavailable) -> None:
+    def _open(self, error: StoreUnavailable) -> None:
         with self._lock:
-            if self._closed_by is None:
-                self._closed_by = error
-                threading.Thread(target=self._open_again, name="store probe", daemon=True).start()
+            if self._opened_by is None:
+                self._opened_by = error
+                threading.Thread(
+                    target=self._close_when_available, name="store probe", daemon=True
+                ).start()
 
-    def _open_again(self) -> None:
+    def _close_when_available(self) -> None:
         """Probe until the store replies, at once and then every :data:`PROBE_EVERY`."""
         pause = threading.Event()
         while self._is_lost():
-            pause.wait(PROBE_EVERY)
-        self._closed_by = None
+            pause.wait(PROBE_INTERVAL_S)
+        self._opened_by = None
 
     def _is_lost(self) -> bool:
         try:
             self._probe(self._connections)
         except StoreUnavailable as error:
-            self._failed("probe", error)
+            self._record_failure("probe", error)
             return error.is_lost
         except Exception:  # noqa: BLE001 - a fault of ours must not keep the gate closed
             return False
-        self._served("probe")
+        self._record_success("probe")
         return False
 
-    def _failed(self, function: str, error: StoreUnavailable) -> None:
-        if self.outages is not None:
-            self.outages.failed(function, error)
+    def _record_failure(self, function: str, error: StoreUnavailable) -> None:
+        if self.outage_log is not None:
+            self.outage_log.record_failure(function, error)
 
-    def _served(self, function: str) -> None:
-        if self.outages is not None:
-            self.outages.served(function)
+    def _record_success(self, function: str) -> None:
+        if self.outage_log is not None:
+            self.outage_log.record_success(function)

@@ -6,10 +6,15 @@ from typing import Any
 
 from redis import ConnectionPool
 
-from otpvoice.store.replies import is_elsewhere, keeps_connection, malformed, translate
+from otpvoice.store.replies import (
+    is_connection_usable,
+    is_redirect,
+    malformed_reply,
+    translate_error,
+)
 
 Argument = str | int | bytes
-Accept = Callable[[Any], bool]
+ReplyCheck = Callable[[Any], bool]
 
 
 class Connections:
@@ -27,7 +32,7 @@ class Connections:
         self._pool: Any = pool  # the library gives its connections no types
         self._idle: deque[Any] = deque()
 
-    def ask(self, *command: Argument, accept: Accept | None = None) -> Any:
+    def execute(self, *command: Argument, is_valid: ReplyCheck | None = None) -> Any:
         """The reply to one command, in bytes.
 
         It is sent once, for it may have run even where no reply came. Only what a node of a cluster
@@ -45,48 +50,48 @@ class Connections:
         """
         try:
             try:
-                return self._ask(command, accept)
+                return self._execute_once(command, is_valid)
             except Exception as error:
-                if not is_elsewhere(error):
+                if not is_redirect(error):
                     raise
-                return self._ask(command, accept)
+                return self._execute_once(command, is_valid)
         except Exception as error:
-            raise translate(error) from error
+            raise translate_error(error) from error
 
-    def _ask(self, command: tuple[Argument, ...], accept: Accept | None) -> Any:
+    def _execute_once(self, command: tuple[Argument, ...], is_valid: ReplyCheck | None) -> Any:
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = self._pool.make_connection()
         try:
-            self._make_sure_of(connection)
+            self._ensure_connected(connection)
             connection.send_command(*command)
-            return _read(connection, accept)
+            return _read_reply(connection, is_valid)
         except BaseException as error:
             # An error reply is read to its end. After anything else a late reply may yet come,
             # which must not be taken for the reply to the next command.
-            if not keeps_connection(error):
+            if not is_connection_usable(error):
                 connection.disconnect()
             raise
         finally:
             self._idle.append(connection)
 
-    def _make_sure_of(self, connection: Any) -> None:
+    def _ensure_connected(self, connection: Any) -> None:
         """Connects, if need be anew: what is sent to a server that hung up is lost."""
-        if connection.is_connected and not self._is_good(connection):
+        if connection.is_connected and not self._is_usable(connection):
             connection.disconnect()
         if not connection.is_connected:
             connection.connect()
 
-    def _is_good(self, connection: Any) -> bool:
+    def _is_usable(self, connection: Any) -> bool:
         try:
             return bool(self._pool.owns_connection(connection)) and not connection.can_read()
         except Exception:  # noqa: BLE001 - whatever it is, a new connection answers the question
             return False
 
 
-def _read(connection: Any, accept: Accept | None) -> Any:
+def _read_reply(connection: Any, is_valid: ReplyCheck | None) -> Any:
     reply = connection.read_response(disconnect_on_error=False)
-    if accept is not None and not accept(reply):
-        raise malformed()
+    if is_valid is not None and not is_valid(reply):
+        raise malformed_reply()
     return reply

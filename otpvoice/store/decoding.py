@@ -17,25 +17,25 @@ from otpvoice.core.verification import (
     parse_route,
 )
 from otpvoice.store.models import (
+    AuditEntry,
     Claim,
-    News,
-    Notice,
-    Pull,
-    Recorded,
-    SetAside,
-    SetAsides,
-    Settled,
+    Quarantine,
+    QuarantineEntry,
+    RecordResult,
+    ReportOutcome,
+    ReportResult,
+    StatusQuery,
 )
 from otpvoice.store.schema import UnreadableRecord, decoding
 
 Fields = dict[bytes, bytes]
-NOTICES: Final = "notices"
+AUDIT_LOG: Final = "audit_log"
 """The key of the notices, without the prefix."""
 _EventName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")]
 _Time = Annotated[int, msgspec.Meta(ge=0, lt=10**14)]
 
 
-class _Details(TypedDict, total=False):
+class _AuditDetails(TypedDict, total=False):
     """The members of a notice. Others, of another release, are left out."""
 
     number: str
@@ -56,7 +56,7 @@ class _Details(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FunctionResult:
     """What a script did, and the verification as it then stood."""
 
     outcome: str
@@ -67,17 +67,17 @@ class Answer:
     """The outcome is what it was when the same request came first."""
 
 
-def read_answer(reply: Sequence[Any]) -> Answer:
+def decode_result(reply: Sequence[Any]) -> FunctionResult:
     """The reply of ``answer()`` in ``_verifications.lua``."""
     outcome, now, number, *rest = reply
-    verification = read_verification(now, *rest) if rest else None
+    verification = decode_verification(now, *rest) if rest else None
     again, _, before = outcome.decode().partition(" ")
     if again == "replayed":
-        return Answer(before, verification, number, is_replayed=True)
-    return Answer(outcome.decode(), verification, number)
+        return FunctionResult(before, verification, number, is_replayed=True)
+    return FunctionResult(outcome.decode(), verification, number)
 
 
-def read_verification(
+def decode_verification(
     now: int,
     gap_until: int,
     limit: bytes,
@@ -94,11 +94,11 @@ def read_verification(
     """
     # A call's own key may have gone where the store was told to evict.
     rows = zip(calls[::2], calls[1::2], strict=True)
-    found = [read_call(call, fields_of(row)) for call, row in rows if row]
+    found = [decode_call(call, to_fields(row)) for call, row in rows if row]
     with decoding(f"verification:{_id(key)}"):
-        fields = fields_of(flat)
+        fields = to_fields(flat)
         read = {
-            **_known_reason(_texts(fields), EndReason),
+            **_drop_unknown_reason(_decode_fields(fields), EndReason),
             "id": key.decode(),
             "encrypted_number": fields[b"encrypted_number"],
             "calls": found,
@@ -111,7 +111,7 @@ def read_verification(
         return msgspec.convert(read, Verification, strict=False)
 
 
-def read_call(key: bytes, fields: Fields) -> Call:
+def decode_call(key: bytes, fields: Fields) -> Call:
     """One call's record.
 
     Raises:
@@ -121,14 +121,14 @@ def read_call(key: bytes, fields: Fields) -> Call:
         read = {
             "not_before": 0,
             "caller_id": f"+{fields[b'bridge'].decode()}",
-            **_known_reason(_texts(fields), CallReason),
+            **_drop_unknown_reason(_decode_fields(fields), CallReason),
             "id": key.decode(),
             "route": parse_route(fields[b"route"].decode()),
         }
         return msgspec.convert(read, Call, strict=False)
 
 
-def read_claim(
+def decode_claim(
     holder: str,
     call_key: bytes,
     call_flat: Sequence[bytes],
@@ -142,111 +142,116 @@ def read_claim(
         UnreadableRecord: the call cannot be dialed.
     """
     with decoding(f"call:{_id(call_key)}"):
-        call, verification = fields_of(call_flat), fields_of(flat)
+        call, verification = to_fields(call_flat), to_fields(flat)
         return Claim(
             call_id=call_key.decode(),
             holder=holder,
             verification_id=key.decode(),
             client=verification[b"client"].decode(),
             encrypted_number=verification[b"encrypted_number"],
-            number_name=verification[b"number"].decode(),
+            number_hash=verification[b"number"].decode(),
             encrypted_speech=encrypted_speech,
             route=parse_route(call[b"route"].decode()),
             locale=call[b"locale"].decode(),
-            flow_id=_text(call, b"flow"),
+            flow_id=_optional_text(call, b"flow"),
             bridge=call[b"bridge"].decode(),
-            tried=tuple(call.get(b"tried", b"").decode().split()),
+            tried_routes=tuple(call.get(b"tried", b"").decode().split()),
             requests=int(call.get(b"requests", b"0")),
             is_test=b"test" in verification,
-            is_trial=b"trial" in verification,
+            is_live_test=b"live_test" in verification,
         )
 
 
-def read_recorded(status: bytes, route_change: bytes) -> Recorded:
+def decode_record_result(status: bytes, route_change: bytes) -> RecordResult:
     """The reply of ``record.lua``."""
     known = None if status == b"lost" else CallStatus(status.decode())
-    return Recorded(known, route_change.decode())
+    return RecordResult(known, route_change.decode())
 
 
-def read_pull(
+def decode_status_query(
     key: bytes, flat: Sequence[bytes], verification: bytes, encrypted_number: bytes
-) -> Pull:
+) -> StatusQuery:
     """One call of ``pull.lua``'s reply.
 
     Raises:
         UnreadableRecord: nobody can ask about it.
     """
     with decoding(f"call:{_id(key)}"):
-        fields = fields_of(flat)
-        return Pull(
+        fields = to_fields(flat)
+        return StatusQuery(
             call_id=key.decode(),
             route=parse_route(fields[b"route"].decode()),
             bridge=fields[b"bridge"].decode(),
-            provider_id=_text(fields, b"provider_id"),
+            provider_id=_optional_text(fields, b"provider_id"),
             sent_at=int(fields[b"sent_at"]),
             verification_id=verification.decode(),
             encrypted_number=encrypted_number,
-            number_name=fields[b"number"].decode(),
+            number_hash=fields[b"number"].decode(),
         )
 
 
-def read_settled(
-    news: bytes,
+def decode_report_result(
+    outcome: bytes,
     call: bytes | None = None,
     status: bytes = b"",
     verification: bytes = b"",
-    trial: bytes = b"",
-) -> Settled:
+    live_test: bytes = b"",
+) -> ReportResult:
     """The reply of ``settle.lua``."""
     if call is None:
-        return Settled(News(news.decode()))
-    return Settled(
-        *(News(news.decode()), call.decode(), CallStatus(status.decode()), verification.decode()),
-        is_trial=trial == b"1",
+        return ReportResult(ReportOutcome(outcome.decode()))
+    return ReportResult(
+        *(
+            ReportOutcome(outcome.decode()),
+            call.decode(),
+            CallStatus(status.decode()),
+            verification.decode(),
+        ),
+        is_live_test=live_test == b"1",
     )
 
 
-def read_notice(text: bytes) -> Notice:
+def decode_audit_entry(text: bytes) -> AuditEntry:
     """Decode one of ``sweep.lua``'s notices.
 
     Raises:
         UnreadableRecord: it has another form.
     """
-    with decoding(NOTICES):
+    with decoding(AUDIT_LOG):
         details = msgspec.json.decode(text, type=dict[str, str | int | float | None])
-        return Notice(
+        return AuditEntry(
             msgspec.convert(details.pop("event"), _EventName),
             msgspec.convert(details.pop("at"), _Time),
-            msgspec.convert(details, _Details),
+            msgspec.convert(details, _AuditDetails),
         )
 
 
-def read_set_aside(reply: Sequence[Any]) -> SetAsides:
+def decode_quarantine(reply: Sequence[Any]) -> Quarantine:
     """Decode what ``records.recent()`` returns; an entry that cannot be read is left out."""
     (quarantined, undialable), entries = reply
-    found: dict[str, list[SetAside]] = {"quarantine": [], "undialable": []}
+    found: dict[str, list[QuarantineEntry]] = {"quarantine": [], "undialable": []}
     for name, text, at in entries:
         with suppress(UnreadableRecord), decoding("quarantine"):
             entry = msgspec.json.decode(text, type=dict[str, str])
-            found[name.decode()].append(SetAside(entry["record"], entry["why"], at))
-    return SetAsides(
+            found[name.decode()].append(QuarantineEntry(entry["record"], entry["reason"], at))
+    return Quarantine(
         *(quarantined, undialable),
         records=tuple(found["quarantine"]),
         calls=tuple(found["undialable"]),
     )
 
 
-def fields_of(flat: Sequence[bytes]) -> Fields:
+def to_fields(flat: Sequence[bytes]) -> Fields:
     """``[field, value, ...]`` as the mapping it stands for."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _texts(fields: Fields) -> dict[str, str]:
+def _decode_fields(fields: Fields) -> dict[str, str]:
     """What is no text, as a digest, comes out as nonsense, and is read by nobody."""
     return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
 
 
-def _known_reason(fields: dict[str, str], reasons: type[StrEnum]) -> dict[str, str]:
+def _drop_unknown_reason(fields: dict[str, str], reasons: type[StrEnum]) -> dict[str, str]:
     """Leave out a reason that only another release knows: the status says enough."""
     if fields.get("reason") not in {None, *reasons}:
         del fields["reason"]
@@ -257,6 +262,6 @@ def _id(key: bytes) -> str:
     return key.decode("utf-8", "replace")
 
 
-def _text(fields: Fields, name: bytes) -> str | None:
+def _optional_text(fields: Fields, name: bytes) -> str | None:
     value = fields.get(name)
     return None if value is None else value.decode()

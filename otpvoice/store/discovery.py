@@ -12,15 +12,15 @@ from redis import Redis
 from redis.crc import key_slot
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.replies import UNKNOWN_EFFECT, translated
+from otpvoice.store.replies import UNKNOWN_EFFECT, translate_errors
 
-Place = tuple[str, int]
+Address = tuple[str, int]
 """Host and port."""
-Ask = Callable[[Redis, str], Place | None]
+Probe = Callable[[Redis, str], Address | None]
 """Asks one server for the primary of a service, or of a tag; None if it knows of none."""
 
 
-class Primary:
+class PrimaryDiscovery:
     """Finds the primary; what redis-py calls a ``sentinel_manager``.
 
     Args:
@@ -28,17 +28,17 @@ class Primary:
         ask: how.
     """
 
-    def __init__(self, known: Sequence[Redis], ask: Ask) -> None:
-        self._known = known
-        self._answered = 0
-        self._ask = ask
+    def __init__(self, nodes: Sequence[Redis], probe: Probe) -> None:
+        self._nodes = nodes
+        self._last_responder = 0
+        self._probe = probe
 
     @property
-    def places(self) -> list[str]:
+    def addresses(self) -> list[str]:
         """Host and port of each server that can be asked."""
-        return [place_of(server) for server in self._known]
+        return [server_address(server) for server in self._nodes]
 
-    def discover_master(self, name: str) -> Place:
+    def discover_master(self, name: str) -> Address:
         """Return the primary as the first server that knows one reports it.
 
         The server that knew it last time is asked first.
@@ -46,29 +46,29 @@ class Primary:
         Raises:
             StoreUnavailable: no server knows one; ``reason`` is the last server's.
         """
-        first = self._answered
+        first = self._last_responder
         reason = "none of the servers knows a primary"
-        for index in [*range(first, len(self._known)), *range(first)]:
-            server = self._known[index]
-            found: Place | None = None
+        for index in [*range(first, len(self._nodes)), *range(first)]:
+            server = self._nodes[index]
+            found: Address | None = None
             try:
-                with translated():
-                    found = self._ask(server, name)
+                with translate_errors():
+                    found = self._probe(server, name)
             except StoreUnavailable as error:
-                reason = f"no primary: {place_of(server)} {error.reason}"
+                reason = f"no primary: {server_address(server)} {error.reason}"
             if found:
-                self._answered = index
+                self._last_responder = index
                 return found
         raise StoreUnavailable(UNKNOWN_EFFECT, reason=reason, is_lost=True)
 
 
-def place_of(server: Redis) -> str:
+def server_address(server: Redis) -> str:
     """Return host and port of one server, without credentials."""
     options = server.get_connection_kwargs()
     return options.get("path") or f"{options['host']}:{options['port']}"
 
 
-def ask_sentinel(sentinel: Redis, service: str) -> Place | None:
+def query_sentinel(sentinel: Redis, service: str) -> Address | None:
     """The primary of ``service``, if the Sentinel believes it to be alive."""
     states: Any = sentinel.sentinel_masters()
     state = states.get(service)
@@ -77,7 +77,7 @@ def ask_sentinel(sentinel: Redis, service: str) -> Place | None:
     return state["ip"], state["port"]
 
 
-def ask_cluster(node: Redis, tag: str) -> Place | None:
+def query_cluster(node: Redis, tag: str) -> Address | None:
     """The node that holds the slot of ``tag``, if the asked one is with the cluster's majority."""
     if node.cluster("INFO")["cluster_state"] != "ok":
         return None

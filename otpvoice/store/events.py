@@ -7,12 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from otpvoice.core.verification import Verification
-from otpvoice.store.decoding import fields_of, read_verification
+from otpvoice.store.decoding import decode_verification, to_fields
 from otpvoice.store.schema import UnreadableRecord, decoding
 
-EVENT_LEASE: Final = 20_000
+EVENT_LEASE_MS: Final = 20_000
 """A try's length (ms): longer than the deadlines of the request."""
-_FIELDS: Final = 6
+_FIELDS_INDEX: Final = 6
 """Where the fields of the verification stand in what was said."""
 
 
@@ -27,13 +27,13 @@ class Event:
     """``verification.approved``, ``call.placed``, and so on."""
     verification: Verification = field(repr=False)
     """As it stood right after the change."""
-    tries: int
+    attempts: int
     """This one included, and those that were begun and never ended."""
     holder: str
 
 
 @dataclass(frozen=True, slots=True)
-class TakenEvents:
+class EventBatch:
     """What was due."""
 
     events: tuple[Event, ...]
@@ -41,12 +41,12 @@ class TakenEvents:
     """By client: events since the last taking for which too many were waiting already."""
 
 
-def read_dropped(dropped: Sequence[bytes]) -> dict[str, int]:
+def decode_dropped(dropped: Sequence[bytes]) -> dict[str, int]:
     """Decode how many events were dropped, by client."""
-    return {client.decode(): int(many) for client, many in fields_of(dropped).items()}
+    return {client.decode(): int(many) for client, many in to_fields(dropped).items()}
 
 
-def read_event(holder: str, key: bytes, client: bytes, flat: Sequence[bytes]) -> Event:
+def decode_event(holder: str, key: bytes, client: bytes, flat: Sequence[bytes]) -> Event:
     """Decode one event of ``take_events.lua``.
 
     Raises:
@@ -54,29 +54,29 @@ def read_event(holder: str, key: bytes, client: bytes, flat: Sequence[bytes]) ->
     """
     record = f"event:{key.decode('utf-8', 'replace')}"
     with decoding(record):
-        fields = fields_of(flat)
-        said = _said(fields[b"said"])
-        said[_FIELDS] += [b"encrypted_number", fields[b"encrypted_number"]]
+        fields = to_fields(flat)
+        snapshot = _decode_snapshot(fields[b"snapshot"])
+        snapshot[_FIELDS_INDEX] += [b"encrypted_number", fields[b"encrypted_number"]]
         try:
-            verification = read_verification(*said)
+            verification = decode_verification(*snapshot)
         except UnreadableRecord as error:  # the event's copy, not the verification itself
-            raise UnreadableRecord(record, error.why) from error
+            raise UnreadableRecord(record, error.reason) from error
         return Event(
             id=key.decode(),
             client=client.decode(),
             type=fields[b"type"].decode(),
             verification=verification,
-            tries=int(fields[b"tries"]),
+            attempts=int(fields[b"attempts"]),
             holder=holder,
         )
 
 
-def _said(text: bytes) -> Any:
+def _decode_snapshot(text: bytes) -> Any:
     """What ``_events.lua`` wrote down, as a script would have replied it."""
-    return _in_bytes(msgspec.json.decode(text))
+    return _to_bytes(msgspec.json.decode(text))
 
 
-def _in_bytes(value: Any) -> Any:
+def _to_bytes(value: Any) -> Any:
     if isinstance(value, list):
-        return [_in_bytes(each) for each in value]
+        return [_to_bytes(each) for each in value]
     return value.encode() if isinstance(value, str) else value

@@ -6,29 +6,25 @@ from typing import Any, Final
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.connections import Argument, Connections
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.replies import UNKNOWN_EFFECT, FunctionError, FunctionMissing
-from otpvoice.store.script_config import QueueRules
 
 _LUA: Final = files("otpvoice.store") / "lua"
-_PARTS: Final = (
-    "server", "base", "records", "tallies", "numbers", "figures", "breakers", "limits", "calls",
-    "verifications", "events", "reports", "again",
-)  # fmt: skip
-_RULES: Final = tuple(
-    sorted(
-        name.removesuffix(".lua")
-        for name in (file.name for file in _LUA.iterdir())
-        if name.endswith(".lua") and not name.startswith("_")
-    )
+_NAMES: Final = tuple(
+    file.name.removesuffix(".lua") for file in _LUA.iterdir() if file.name.endswith(".lua")
 )
-_SERVED_WHEN_FULL: Final = frozenset({"get", "explain", "health", "overview"})
+_PRELUDES: Final = tuple(
+    sorted(name for name in _NAMES if name.startswith("_") and name != "_base")
+)
+_FUNCTIONS: Final = tuple(sorted(name for name in _NAMES if not name.startswith("_")))
+_ALLOWED_WHEN_FULL: Final = frozenset({"get", "explain", "health", "overview"})
 """Rules that read: a server that is at its ``maxmemory`` runs these, and refuses all others."""
-_LIBRARIES: Final = 16
+_MAX_LIBRARIES: Final = 16
 """As many may stand in a server: those of releases and settings that were before ours."""
-_TRIES: Final = 3
+_MAX_ATTEMPTS: Final = 3
 
 
-class Library:
+class FunctionLibrary:
     """All rules as one library of functions (``FUNCTION LOAD``), each one round trip.
 
     The server reads the library once and keeps it, through a restart and on replicas; a script of
@@ -39,16 +35,17 @@ class Library:
         rules: what the rules are told of the settings.
     """
 
-    def __init__(self, rules: QueueRules) -> None:
-        shared = rules.lua() + "".join(_read(f"_{part}") for part in _PARTS)
-        held = shared + "".join(_function(rule, rule) for rule in _RULES)
-        digest = hashlib.sha1(held.encode(), usedforsecurity=False).hexdigest()
+    def __init__(self, policy: StorePolicy) -> None:
+        preludes = "".join(_prelude(name) for name in _PRELUDES)
+        shared = policy.render_lua() + _source("_base") + preludes
+        text = shared + "".join(_function(name, name) for name in _FUNCTIONS)
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self._name = f"otpvoice_{digest[:16]}"
-        functions = (_function(f"{self._name}_{rule}", rule) for rule in _RULES)
+        functions = (_function(f"{self._name}_{name}", name) for name in _FUNCTIONS)
         self._text = f"#!lua name={self._name}\n{shared}{''.join(functions)}"
 
     def run(
-        self, store: Connections, rule: str, keys: list[str], arguments: list[Argument]
+        self, connections: Connections, name: str, keys: list[str], arguments: list[Argument]
     ) -> tuple[Any, list[bytes]]:
         """Return what ``lua/<rule>.lua`` returns, and the list of what is to be counted.
 
@@ -59,42 +56,44 @@ class Library:
             StoreUnavailable: no reply in time, or a server that cannot serve.
             FunctionError: the function failed.
         """
-        function = f"{self._name}_{rule}"
-        for _ in range(_TRIES):
+        function = f"{self._name}_{name}"
+        for _ in range(_MAX_ATTEMPTS):
             try:
-                result, counted = store.ask(
-                    "FCALL", function, len(keys), *keys, *arguments, accept=_is_reply
+                result, counted = connections.execute(
+                    "FCALL", function, len(keys), *keys, *arguments, is_valid=_is_reply
                 )
             except FunctionMissing:
-                self.load(store)
+                self.load(connections)
             except FunctionError as error:
-                error.function = rule
+                error.function = name
                 raise
             else:
                 return result, counted
         raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
 
-    def load(self, store: Connections) -> None:
+    def load(self, connections: Connections) -> None:
         """Load the library, in place of the same one if the server has it.
 
         Raises:
             StoreUnavailable: the server cannot load it.
         """
-        self._make_room(store)
-        store.ask("FUNCTION", "LOAD", "REPLACE", self._text, accept=self._is_loaded)
+        self._delete_old_libraries(connections)
+        connections.execute("FUNCTION", "LOAD", "REPLACE", self._text, is_valid=self._is_loaded)
 
     def _is_loaded(self, reply: Any) -> bool:
         return bool(reply == self._name.encode())
 
-    def _make_room(self, store: Connections) -> None:
+    def _delete_old_libraries(self, connections: Connections) -> None:
         """Delete the other libraries if there are too many. A process that misses one reloads it.
 
         A user without permission for this can still load, so an error reply is no failure.
         """
         try:
-            listed = store.ask("FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*", accept=_is_listing)
-            for each in listed if len(listed) >= _LIBRARIES else ():
-                store.ask("FUNCTION", "DELETE", each[1])
+            listed = connections.execute(
+                "FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*", is_valid=_is_listing
+            )
+            for each in listed if len(listed) >= _MAX_LIBRARIES else ():
+                connections.execute("FUNCTION", "DELETE", each[1])
         except StoreUnavailable as error:
             if error.is_lost:
                 raise
@@ -118,16 +117,21 @@ def _is_reply(reply: Any) -> bool:
     return False
 
 
-def _read(name: str) -> str:
+def _source(name: str) -> str:
     return (_LUA / f"{name}.lua").read_text("utf-8")
 
 
-def _function(name: str, rule: str) -> str:
+def _prelude(name: str) -> str:
+    """Return a prelude as a block, so that it adds no local names to the others."""
+    return f"do\n{_source(name)}\nend\n"
+
+
+def _function(name: str, file: str) -> str:
     """A rule as a function. Beside what it returns stands what is to be counted (``_base.lua``)."""
-    flags = "'allow-oom'" if rule in _SERVED_WHEN_FULL else ""
+    flags = "'allow-oom'" if file in _ALLOWED_WHEN_FULL else ""
     return (
-        f"do local function rule()\n{_read(rule)}\nend\n"
+        f"do local function run()\n{_source(file)}\nend\n"
         f"redis.register_function{{ function_name = '{name}', flags = {{ {flags} }},\n"
         "callback = function(keys, arguments)\n"
-        "begin(keys, arguments)\nreturn { rule(), counted }\nend } end\n"
+        "init(keys, arguments)\nreturn { run(), metrics }\nend } end\n"
     )

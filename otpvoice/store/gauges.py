@@ -13,10 +13,10 @@ from prometheus_client.registry import Collector
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits
 from otpvoice.metrics.breakers import breaker_scope, breaker_scopes
-from otpvoice.store.admin import Breaker, Operations, Overview
+from otpvoice.store.admin import AdminStore, Breaker, Overview
 from otpvoice.store.replies import FunctionError
 
-_EVERYBODY = "-"
+_WHOLE_SERVICE = "-"
 """In place of a client: the limit is of the whole service."""
 
 
@@ -26,65 +26,69 @@ class StoreGauges(Collector):
     ``operations``: looks.
     """
 
-    def __init__(self, operations: Operations) -> None:
-        self._operations = operations
+    def __init__(self, admin_store: AdminStore) -> None:
+        self._admin_store = admin_store
 
     def collect(self) -> Iterator[Metric]:
         """What the store says now."""
         try:
-            seen = self._operations.overview()
+            overview = self._admin_store.overview()
         except (StoreUnavailable, FunctionError):
             yield _gauge("store_up", "Whether the store answers.", 0)
             return
-        rules = self._operations.rules
+        policy = self._admin_store.policy
         yield _gauge("store_up", "Whether the store answers.", 1)
-        yield from _figures(seen)
-        yield _by("route_closed", "Whether no call goes by a route.", ["route"], [
-            ((route,), float(route in seen.closed_routes)) for route in rules.routes
+        yield from _totals(overview)
+        yield _labeled("route_closed", "Whether no call goes by a route.", ["route"], [
+            ((route,), float(route in overview.closed_routes)) for route in policy.routes
         ])  # fmt: skip
-        yield _breakers(seen.breakers)
-        yield _by("events_waiting", "Events that wait, or are told now.", ["client"], [
-            ((client,), float(seen.events[client])) for client in sorted(rules.told)
+        yield _breakers(overview.open_breakers)
+        clients = sorted(policy.clients_with_events)
+        yield _labeled("events_waiting", "Events that wait or are being delivered.", ["client"], [
+            ((client,), float(overview.pending_events[client])) for client in clients
         ])  # fmt: skip
-        yield _by("events_overdue_seconds", "Since the oldest waiting event was due.", ["client"], [
-            ((client,), seen.events_overdue[client] / 1000) for client in sorted(rules.told)
+        overdue = "Time since the oldest waiting event was due."
+        yield _labeled("events_overdue_seconds", overdue, ["client"], [
+            ((client,), overview.events_overdue_ms[client] / 1000) for client in clients
         ])  # fmt: skip
-        yield _uses(seen, rules.limits)
+        yield _daily_usage(overview, policy.limits)
 
 
-def _figures(seen: Overview) -> Iterator[Metric]:
-    yield _gauge("queued_calls", "Calls that wait, due or not.", seen.queued)
+def _totals(overview: Overview) -> Iterator[Metric]:
+    yield _gauge("queued_calls", "Calls that wait, due or not.", overview.queued_calls)
     yield _gauge(
-        "queue_overdue_seconds", "Since the oldest call that waits was due.", seen.overdue / 1000
+        "queue_overdue_seconds",
+        "Since the oldest call that waits was due.",
+        overview.overdue_ms / 1000,
     )
-    yield _gauge("live_calls", "Calls that may be ringing or talking.", seen.live)
-    yield _gauge("dialers", "Dialers heard of within 30 seconds.", seen.dialers)
+    yield _gauge("live_calls", "Calls that may be ringing or talking.", overview.live_calls)
+    yield _gauge("dialers", "Dialers heard of within 30 seconds.", overview.dialers)
     yield _gauge(
         "quarantined_records",
         "Unreadable records that were set aside in the last 15 minutes.",
-        seen.set_aside.quarantined,
+        overview.quarantine.quarantined,
     )
     yield _gauge(
         "undialable_calls",
         "Calls of the last 15 minutes that could not be placed because of a dialer's settings.",
-        seen.set_aside.undialable,
+        overview.quarantine.undialable,
     )
 
 
 def _breakers(found: Iterable[Breaker]) -> Metric:
     open_now = Counter(breaker_scope(breaker.name) for breaker in found)
-    return _by("breakers_open", "Breakers that are open.", ["breaker", "scope"], [
+    return _labeled("breakers_open", "Breakers that are open.", ["breaker", "scope"], [
         (each, float(open_now[each])) for each in breaker_scopes()
     ])  # fmt: skip
 
 
-def _uses(seen: Overview, limits: CallLimits) -> Metric:
+def _daily_usage(overview: Overview, limits: CallLimits) -> Metric:
     def allowed(client: str | None) -> int | None:
         return limits.clients[client].calls_per_day if client else limits.calls_per_day
 
-    return _by("calls_per_day_used_ratio", "How far it is used up; 1 refuses.", ["client"], [
-        ((use.client or _EVERYBODY,), use.used / count)
-        for use in seen.uses
+    return _labeled("calls_per_day_used_ratio", "How far it is used up; 1 refuses.", ["client"], [
+        ((use.client or _WHOLE_SERVICE,), use.used / count)
+        for use in overview.limits
         if use.limit == "calls_per_day" and (count := allowed(use.client))
     ])  # fmt: skip
 
@@ -93,7 +97,7 @@ def _gauge(name: str, about: str, value: float) -> Metric:
     return GaugeMetricFamily(f"otpvoice_{name}", about, value)
 
 
-def _by(
+def _labeled(
     name: str, about: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]
 ) -> Metric:
     family = GaugeMetricFamily(f"otpvoice_{name}", about, labels=labels)

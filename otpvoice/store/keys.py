@@ -75,7 +75,7 @@ class Keys:
             f"{tag}:expiring",
             self.wake,
             f"{tag}:dialers",
-            f"{tag}:pull",
+            f"{tag}:status_queries",
         )
         """KEYS 1–7 of every script."""
 
@@ -95,38 +95,38 @@ class Keys:
         """The verifications that a caller's reference was given for."""
         return f"{self.prefix}reference:{reference}"
 
-    def figures(self, bucket: int) -> str:
+    def stats(self, bucket: int) -> str:
         """What happened in five minutes."""
-        return f"{self.prefix}figures:{bucket}"
+        return f"{self.prefix}stats:{bucket}"
 
-    def areas(self, bucket: int) -> str:
+    def area_stats(self, bucket: int) -> str:
         """The same by the beginnings of numbers."""
-        return f"{self.prefix}areas:{bucket}"
+        return f"{self.prefix}area_stats:{bucket}"
 
     def refusals(self, number: str) -> str:
         """What was refused to a number."""
         return f"{self.prefix}refusals:{number}"
 
-    def set_aside(self, record: str) -> str:
+    def quarantined(self, record: str) -> str:
         """An unreadable record as it was found; ``record`` is its former key without prefix."""
         return f"{self.prefix}quarantined:{record}"
 
-    def line(self, bridge: str, number: str) -> str:
+    def number_lock(self, bridge: str, number: str) -> str:
         """The live call of a bridge and a number."""
-        return f"{self.prefix}line:{bridge}:{number}"
+        return f"{self.prefix}number_lock:{bridge}:{number}"
 
-    def provider(self, provider_id: str) -> str:
+    def provider_call(self, provider_id: str) -> str:
         """Our call behind a provider's id."""
-        return f"{self.prefix}provider:{provider_id}"
+        return f"{self.prefix}provider_call:{provider_id}"
 
-    def early(self, provider_id: str) -> str:
+    def early_report(self, provider_id: str) -> str:
         """Key of a result that came before this id was known to be a call's."""
-        return f"{self.prefix}early:{provider_id}"
+        return f"{self.prefix}early_report:{provider_id}"
 
-    def again(self, client: str, idempotency_key: str) -> str:
+    def idempotency(self, client: str, idempotency_key: str) -> str:
         """What was answered to a request with this idempotency key."""
-        return f"{self.prefix}again:{client}:{idempotency_key}"
+        return f"{self.prefix}idempotency:{client}:{idempotency_key}"
 
-    def seen(self, fingerprint: str) -> str:
+    def callback_seen(self, fingerprint: str) -> str:
         """A callback that was applied."""
-        return f"{self.prefix}seen:{fingerprint}"
+        return f"{self.prefix}callback_seen:{fingerprint}"

@@ -17,7 +17,7 @@ class Claim:
     verification_id: str
     client: str
     encrypted_number: bytes
-    number_name: str
+    number_hash: str
     """The number hash (:class:`otpvoice.core.keys.NumberHasher`)."""
     encrypted_speech: bytes
     route: str
@@ -26,17 +26,17 @@ class Claim:
     flow_id: str | None
     """None in the record of a release that did not store it."""
     bridge: str
-    tried: tuple[str, ...]
+    tried_routes: tuple[str, ...]
     """Routes that refused this call before."""
     requests: int
     """Requests sent for this very call so far."""
     is_test: bool = False
     """To a test number: nobody is to be called."""
-    is_trial: bool = False
+    is_live_test: bool = False
     """What is said about it is kept for a while."""
 
 
-class News(StrEnum):
+class ReportOutcome(StrEnum):
     """What a callback did."""
 
     APPLIED = "applied"
@@ -54,7 +54,7 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CallUpdate:
     """A provider's news of a call, and all that can tell which call it was."""
 
     fingerprint: str | None
@@ -63,31 +63,31 @@ class Report:
     call_id: str | None
     """Ours, if the message carries it."""
     provider_ids: tuple[str, ...]
-    lines: tuple[tuple[str, str], ...]
+    destinations: tuple[tuple[str, str], ...]
     """Bridge and number's name: where the person may have been called."""
     route: str | None
     started_at: int | None
     status: CallStatus
     reason: CallReason | None
     raw: str | None
-    duration: int | None
+    duration_s: int | None
     """Seconds."""
-    number: str | None = None
+    number_hash: str | None = None
     """The name of the person's number, if the message names no bridge."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ReportResult:
     """What a report did, and to which call."""
 
-    news: News
+    outcome: ReportOutcome
     call_id: str | None = None
     call_status: CallStatus | None = None
     verification_id: str | None = None
-    is_trial: bool = False
+    is_live_test: bool = False
 
 
-class RouteVerdict(StrEnum):
+class RouteHealth(StrEnum):
     """What one request says of the route it went by."""
 
     NONE = ""
@@ -111,19 +111,19 @@ class CallResult:
     reason: CallReason | None = None
     raw: str | None = None
     provider_id: str | None = None
-    unsent: bool = False
+    is_unsent: bool = False
     """Provably did not ring, so that it leaves no gap."""
-    refused: bool = False
+    is_refused: bool = False
     """The provider answered and took no call: the number's gap holds although nothing rang."""
-    retry_in: int = 0
+    retry_in_ms: int = 0
     """Milliseconds until it is tried again."""
     next_route: str | None = None
     """After a failed call: the route of the call that follows it at once."""
-    verdict: RouteVerdict = RouteVerdict.NONE
+    route_health: RouteHealth = RouteHealth.NONE
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordResult:
     """What came of writing a result down."""
 
     status: CallStatus | None
@@ -133,7 +133,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
+class StatusQuery:
     """A live call that the provider is to be asked about."""
 
     call_id: str
@@ -143,33 +143,33 @@ class Pull:
     sent_at: int
     verification_id: str
     encrypted_number: bytes
-    number_name: str
+    number_hash: str
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class QuarantineEntry:
     """An unreadable record, or a call that a dialer's settings did not allow to place."""
 
     record: str
     """Its key, without the prefix."""
-    why: str
+    reason: str
     at: int
 
     def __str__(self) -> str:
-        return f"{self.record} ({self.why})"
+        return f"{self.record} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
-class SetAsides:
+class Quarantine:
     """What was set aside, by kind."""
 
     quarantined: int
     """Unreadable records of the last 15 minutes."""
     undialable: int
     """Calls of the last 15 minutes that could not be placed because of a dialer's settings."""
-    records: tuple[SetAside, ...]
+    records: tuple[QuarantineEntry, ...]
     """The newest unreadable records of the last 7 days, the oldest first."""
-    calls: tuple[SetAside, ...]
+    calls: tuple[QuarantineEntry, ...]
     """The newest such calls of the last 7 days, the oldest first."""
 
 
@@ -179,15 +179,15 @@ class Health:
 
     dialers: int
     closed_routes: tuple[Route, ...]
-    breakers: tuple[str, ...]
+    open_breakers: tuple[str, ...]
     """Those that are open, with what they are open for: ``conversion_breaker area +919876``."""
-    set_aside: SetAsides
-    clock_lead: int = 0
+    quarantine: Quarantine
+    clock_lead_ms: int = 0
     """Milliseconds that the functions are ahead of the server's clock, which went back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class AuditEntry:
     """What the log is to be told: an alarm, or what an operator did."""
 
     event: str
@@ -196,9 +196,9 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """What a sweep did."""
 
-    more: bool
+    has_more: bool
     """There is more to sweep."""
-    notices: tuple[Notice, ...]
+    audit_entries: tuple[AuditEntry, ...]

@@ -11,11 +11,11 @@ from otpvoice.core.errors import StoreUnavailable
 
 _LOG = structlog.get_logger(__name__)
 
-REPORT_EVERY: Final = 60.0
+REPORT_INTERVAL_S: Final = 60.0
 """Seconds between two lines about one outage."""
-_BURST: Final = 5
+_MAX_LINES: Final = 5
 """Outages of a minute that are logged at once. The next ones are counted."""
-_EVERYTHING: Final = ""
+_ALL_FUNCTIONS: Final = ""
 """Stands for all functions in the set of those that fail."""
 
 
@@ -37,50 +37,50 @@ class OutageLog:
         self._began = 0.0
         self._unreported = 0
         self._is_reported = False
-        self._lines: deque[float] = deque(maxlen=_BURST)
+        self._lines: deque[float] = deque(maxlen=_MAX_LINES)
 
-    def failed(self, function: str, error: StoreUnavailable) -> None:
+    def record_failure(self, function: str, error: StoreUnavailable) -> None:
         """Note a command that was not served, and log it if a line is due."""
         now = time.monotonic()
         with self._lock:
             is_new = not self._failing or error.reason != self._reason
             if not self._failing:
                 self._began = now
-            self._failing.add(function if error.is_partial else _EVERYTHING)
+            self._failing.add(function if error.is_partial else _ALL_FUNCTIONS)
             self._reason = error.reason
             self._unreported += 1
             if not self._is_due(now, is_new=is_new):
                 return
             self._lines.append(now)
             self._is_reported = True
-            failed, self._unreported = self._unreported, 0
+            failed_count, self._unreported = self._unreported, 0
         details = {"reply": error.reply} if error.reply else {}
         _LOG.error(
             "store.unavailable",
             address=self._address,
             reason=error.reason,
             function=function,
-            failed_commands=failed,
+            failed_commands=failed_count,
             **details,
         )
 
-    def served(self, function: str) -> None:
+    def record_success(self, function: str) -> None:
         """Note a command that was served, and log the end of an outage that was logged."""
         if not self._failing:
             return
         with self._lock:
-            self._failing -= {function, _EVERYTHING}
+            self._failing -= {function, _ALL_FUNCTIONS}
             if self._failing:
                 return
             if not self._is_reported:
                 return  # what was not logged is counted in the next line
             self._is_reported = False
-            failed, self._unreported = self._unreported, 0
+            failed_count, self._unreported = self._unreported, 0
             seconds = round(time.monotonic() - self._began, 1)
-        _LOG.info("store.recovered", address=self._address, failed_commands=failed, seconds=seconds)
+        _LOG.info("store.recovered", address=self._address, failed_commands=failed_count, seconds=seconds)
 
     def _is_due(self, now: float, *, is_new: bool) -> bool:
         lines = self._lines
-        if not lines or now - lines[-1] >= REPORT_EVERY:
+        if not lines or now - lines[-1] >= REPORT_INTERVAL_S:
             return True
-        return is_new and (len(lines) < _BURST or now - lines[0] >= REPORT_EVERY)
+        return is_new and (len(lines) < _MAX_LINES or now - lines[0] >= REPORT_INTERVAL_S)

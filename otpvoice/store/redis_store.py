@@ -10,53 +10,53 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.store_port import Idempotency, NewCall, NewVerification
 from otpvoice.core.verification import CallReason, EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
-from otpvoice.store.base import HEARD_WITHIN, Rulebook
+from otpvoice.store.base import DIALER_LIVENESS_MS, BaseStore
 from otpvoice.store.circuit_breaker import CircuitBreaker
 from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.decoding import (
-    Answer,
-    read_answer,
-    read_claim,
-    read_notice,
-    read_pull,
-    read_recorded,
-    read_set_aside,
-    read_settled,
+    FunctionResult,
+    decode_audit_entry,
+    decode_claim,
+    decode_quarantine,
+    decode_record_result,
+    decode_report_result,
+    decode_result,
+    decode_status_query,
 )
-from otpvoice.store.events import EVENT_LEASE, Event, TakenEvents, read_dropped, read_event
+from otpvoice.store.events import EVENT_LEASE_MS, Event, EventBatch, decode_dropped, decode_event
 from otpvoice.store.keys import TAG
 from otpvoice.store.models import (
+    AuditEntry,
     CallResult,
+    CallUpdate,
     Claim,
     Health,
-    Notice,
-    Pull,
-    Recorded,
-    Report,
-    Settled,
-    Swept,
+    RecordResult,
+    ReportResult,
+    StatusQuery,
+    SweepResult,
 )
 from otpvoice.store.outages import OutageLog
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.replies import TIMEOUT
 from otpvoice.store.schema import UnreadableRecord
-from otpvoice.store.script_config import QueueRules
 
-OVERDUE_AFTER: Final = 60_000
+QUEUE_OVERDUE_MS: Final = 60_000
 """A call that could be dialed and has waited this long (ms) says that there are too many."""
-LEASE: Final = 20_000
+LEASE_MS: Final = 20_000
 """A claim's length (ms): longer than all of a dialer's deadlines together."""
-_DAY: Final = 86_400_000
-START_SLACK: Final = 120_000
+_DAY_MS: Final = 86_400_000
+START_SLACK_MS: Final = 120_000
 """How far (ms) the start that a provider names may lie from ours."""
-PULL_EVERY: Final = 15_000
+STATUS_QUERY_INTERVAL_MS: Final = 15_000
 """Milliseconds between two questions about one call."""
-_SWEEP: Final = 100
-OVERHEARD_FOR: Final = 900_000
+_SWEEP_BATCH: Final = 100
+CAPTURE_TTL_MS: Final = 900_000
 """What was said about the call of a trial is kept so long (ms): somebody waits for it."""
-_OVERHEARD_AT_MOST: Final = 20
+_MAX_CAPTURED: Final = 20
 
 
-class RedisStore(Rulebook):
+class RedisStore(BaseStore):
     """Where verifications, calls and the queue live.
 
     Args:
@@ -68,34 +68,34 @@ class RedisStore(Rulebook):
         self,
         redis: Redis,
         *,
-        keep: int,
-        rules: QueueRules | None = None,
+        retention_ms: int,
+        policy: StorePolicy | None = None,
         tag: str = TAG,
-        clock_offset: int = 0,
+        clock_offset_ms: int = 0,
         metrics: StoreMetrics | None = None,
-        gate: CircuitBreaker | None = None,
-        outages: OutageLog | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        outage_log: OutageLog | None = None,
     ) -> None:
         super().__init__(
             redis,
-            rules=rules,
+            policy=policy,
             tag=tag,
-            clock_offset=clock_offset,
+            clock_offset_ms=clock_offset_ms,
             metrics=metrics,
-            gate=gate,
-            outages=outages,
+            circuit_breaker=circuit_breaker,
+            outage_log=outage_log,
         )
-        self._keep = keep
+        self._retention_ms = retention_ms
 
     # What clients ask for ------------------------------------------------------------------------
 
-    def create(self, new: NewVerification) -> Answer:
+    def create(self, new: NewVerification) -> FunctionResult:
         """See :class:`otpvoice.core.store_port.Store`."""
         keys = [
             self._keys.number(new.number_hash),
             self._keys.verification(new.id),
             self._keys.speech(new.id),
-            self._again(new.client, new.idempotency),
+            self._idempotency_key(new.client, new.idempotency),
             self._keys.reference(new.limit_keys.reference_hash),
         ]
         fields: list[Argument] = [
@@ -106,8 +106,8 @@ class RedisStore(Rulebook):
             *("code_length", new.code_length, "checks_left", new.max_checks),
             *(("own_code", 1) if new.own_code else ()),
             *(("test", 1) if new.is_test_number else ()),
-            *(("trial", 1) if new.is_live_test else ()),
-            *self._facts_of(new.client),
+            *(("live_test", 1) if new.is_live_test else ()),
+            *self._client_fields(new.client),
             *(("reference", new.reference) if new.reference is not None else ()),
         ]
         arguments: list[Argument] = [
@@ -119,18 +119,18 @@ class RedisStore(Rulebook):
                 new.call_after_ms,
                 new.ttl_ms,
             ),
-            *(new.retention_ms, new.queue_margin_ms, HEARD_WITHIN, OVERDUE_AFTER),
+            *(new.retention_ms, new.queue_margin_ms, DIALER_LIVENESS_MS, QUEUE_OVERDUE_MS),
             *(*_call(new.call), new.encrypted_speech),
-            *(_body(new.idempotency), _DAY),
+            *(_body(new.idempotency), _DAY_MS),
             *(new.limit_keys.prefix_hash, new.limit_keys.area, new.limit_keys.region),
             *(_or_empty(new.limit_keys.address_hash), new.limit_keys.reference_hash),
             *(len(new.request_digests), *new.request_digests, *fields),
         ]
-        return self._answer(self._run("create", keys, arguments))
+        return self._decode_result(self._fcall("create", keys, arguments))
 
-    def get(self, verification_id: str, client: str) -> Answer:
+    def get(self, verification_id: str, client: str) -> FunctionResult:
         """See :class:`otpvoice.core.store_port.Store`."""
-        return self._step("get", verification_id, client)
+        return self._call_step("get", verification_id, client)
 
     def check(
         self,
@@ -139,15 +139,17 @@ class RedisStore(Rulebook):
         length: int,
         digests: list[bytes],
         idempotency: Idempotency | None = None,
-    ) -> Answer:
+    ) -> FunctionResult:
         """See :class:`otpvoice.core.store_port.Store`."""
-        return self._once("check", verification_id, client, idempotency, length, *digests)
+        return self._call_idempotent(
+            "check", verification_id, client, idempotency, length, *digests
+        )
 
     def close_verification(
         self, verification_id: str, client: str, status: Status, reason: EndReason
-    ) -> Answer:
+    ) -> FunctionResult:
         """See :class:`otpvoice.core.store_port.Store`."""
-        return self._step("end", verification_id, client, status, reason)
+        return self._call_step("close", verification_id, client, status, reason)
 
     def request_call(
         self,
@@ -155,30 +157,36 @@ class RedisStore(Rulebook):
         client: str,
         call: NewCall,
         idempotency: Idempotency | None = None,
-    ) -> Answer:
+    ) -> FunctionResult:
         """See :class:`otpvoice.core.store_port.Store`."""
-        arguments = (HEARD_WITHIN, OVERDUE_AFTER, *_call(call), _or_empty(call.flow))
-        return self._once("call", verification_id, client, idempotency, *arguments)
+        arguments = (DIALER_LIVENESS_MS, QUEUE_OVERDUE_MS, *_call(call), _or_empty(call.flow))
+        return self._call_idempotent(
+            "request_call", verification_id, client, idempotency, *arguments
+        )
 
     # What the dialer does ------------------------------------------------------------------------
 
-    def claim(self, live_calls: int) -> Claim | int:
+    def claim(self, max_live_calls: int) -> Claim | int:
         """The next due call, for :data:`LEASE`; or the milliseconds until it is worth asking.
 
         -1: the queue is empty. ``live_calls``: how many calls may be live at once.
         """
         holder = secrets.token_hex(8)
-        _, wait, *claimed = self._run("claim", [], [holder, LEASE, live_calls])
+        _, wait, *claimed = self._fcall("claim", [], [holder, LEASE_MS, max_live_calls])
         if not claimed:
             return int(wait)
         try:
-            return read_claim(holder, *claimed)
+            return decode_claim(holder, *claimed)
         except UnreadableRecord as error:
-            self.set_aside(error)
+            self.quarantine(error)
             return 0
 
-    def mark(
-        self, claim: Claim, live_for: int, gaps: Sequence[int], heard_after: int | None = None
+    def mark_sent(
+        self,
+        claim: Claim,
+        live_for_ms: int,
+        gaps_ms: Sequence[int],
+        heard_after_s: int | None = None,
     ) -> bool:
         """Whether the call may be sent now. From a true answer on, it may ring.
 
@@ -186,49 +194,53 @@ class RedisStore(Rulebook):
         later call to a number; milliseconds. ``heard_after``: seconds of conversation in which
         the code is spoken once, if that is known.
         """
-        arguments = [claim.call_id, claim.holder, live_for, _or_empty(heard_after), *gaps]
-        outcome, _ = self._run("mark", [], arguments)
+        arguments = [claim.call_id, claim.holder, live_for_ms, _or_empty(heard_after_s), *gaps_ms]
+        outcome, _ = self._fcall("mark_sent", [], arguments)
         return bool(outcome == b"marked")
 
-    def record(self, claim: Claim, result: CallResult) -> Recorded:
+    def record_result(self, claim: Claim, result: CallResult) -> RecordResult:
         """Writes down what became of a claimed call."""
         next_id = f"call_{secrets.token_hex(16)}" if result.next_route else ""
-        tried = " ".join([*claim.tried, claim.route])
+        tried = " ".join([*claim.tried_routes, claim.route])
         arguments: list[Argument] = [
             *(claim.call_id, claim.holder, result.status, _or_empty(result.reason)),
-            *(_or_empty(result.raw), _or_empty(result.provider_id), _unsent(result)),
-            *(result.retry_in, self._keep, next_id, _or_empty(result.next_route), tried),
-            result.verdict,
+            *(_or_empty(result.raw), _or_empty(result.provider_id), _unsent_kind(result)),
+            *(result.retry_in_ms, self._retention_ms, next_id, _or_empty(result.next_route), tried),
+            result.route_health,
         ]
-        status, _, change = self._run("record", [], arguments)
-        return read_recorded(status, change)
+        status, _, change = self._fcall("record_result", [], arguments)
+        return decode_record_result(status, change)
 
-    def report_undialable(self, claim: Claim, why: str) -> None:
+    def report_undialable(self, claim: Claim, reason: str) -> None:
         """Show operators that this process could not place a call because of its settings."""
-        self._run("set_aside", [], ["undialable", claim.call_id, why, ""])
+        self._fcall("quarantine", [], ["undialable", claim.call_id, reason, ""])
 
-    def pretend(self, claim: Claim, duration: int) -> bool:
+    def complete_test_call(self, claim: Claim, duration_s: int) -> bool:
         """Ends a claimed call to a test number as answered; whether it was still this holder's.
 
         ``duration``: seconds that it would have taken.
         """
-        outcome, _ = self._run("pretend", [], [claim.call_id, claim.holder, duration])
+        outcome, _ = self._fcall(
+            "complete_test_call", [], [claim.call_id, claim.holder, duration_s]
+        )
         return bool(outcome == b"answered")
 
-    def sweep(self, dialer: str) -> Swept:
+    def sweep(self, dialer: str) -> SweepResult:
         """Ends what is over, says that ``dialer`` lives, and fetches what the log is to be told."""
-        _, swept, *notices = self._run("sweep", [], [dialer, 2 * HEARD_WITHIN, _SWEEP])
-        return Swept(swept >= _SWEEP, tuple(self._notices(notices)))
+        _, swept, *notices = self._fcall(
+            "sweep", [], [dialer, 2 * DIALER_LIVENESS_MS, _SWEEP_BATCH]
+        )
+        return SweepResult(swept >= _SWEEP_BATCH, tuple(self._audit_entries(notices)))
 
-    def pulls(self, at_most: int) -> list[Pull]:
+    def due_status_queries(self, at_most: int) -> list[StatusQuery]:
         """Live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
-        _, *found = self._run("pull", [], [PULL_EVERY, at_most])
-        pulls: list[Pull] = []
+        _, *found = self._fcall("claim_status_queries", [], [STATUS_QUERY_INTERVAL_MS, at_most])
+        pulls: list[StatusQuery] = []
         for at in range(0, len(found), 4):
             try:
-                pulls.append(read_pull(*found[at : at + 4]))
+                pulls.append(decode_status_query(*found[at : at + 4]))
             except UnreadableRecord as error:
-                self.set_aside(error)
+                self.quarantine(error)
         return pulls
 
     def wait(self, seconds: float) -> bool:
@@ -239,122 +251,127 @@ class RedisStore(Rulebook):
 
         def wait(connections: Connections) -> None:
             try:
-                connections.ask("BLPOP", self._keys.wake, str(seconds), accept=_is_token)
+                connections.execute("BLPOP", self._keys.wake, str(seconds), is_valid=_is_token)
             except StoreUnavailable as error:
                 if error.reason != TIMEOUT:
                     raise
 
-        self._command("wait", wait)
+        self._execute("wait", wait)
         return True
 
     # What clients are told -----------------------------------------------------------------------
 
-    def take_events(self, at_most: Mapping[str, int]) -> TakenEvents:
+    def claim_events(self, at_most: Mapping[str, int]) -> EventBatch:
         """Due events for :data:`EVENT_LEASE`, of each client ``at_most`` so many."""
         holder = secrets.token_hex(8)
         wanted = [word for each in at_most.items() for word in each]
-        _, dropped, *taken = self._run("take_events", [], [holder, EVENT_LEASE, *wanted])
+        _, dropped, *taken = self._fcall("claim_events", [], [holder, EVENT_LEASE_MS, *wanted])
         events: list[Event] = []
         for at in range(0, len(taken), 3):
             try:
-                events.append(read_event(holder, *taken[at : at + 3]))
+                events.append(decode_event(holder, *taken[at : at + 3]))
             except UnreadableRecord as error:
-                self.set_aside(error)
-        return TakenEvents(tuple(events), read_dropped(dropped))
+                self.quarantine(error)
+        return EventBatch(tuple(events), decode_dropped(dropped))
 
-    def settle_event(self, event: Event, retry_in: int | None) -> None:
+    def ack_event(self, event: Event, retry_in_ms: int | None) -> None:
         """It is over, or tried again after so many milliseconds; unless its lease was over."""
-        arguments = [event.id, event.client, event.holder, _or_empty(retry_in), 1]
-        self._run("settle_event", [], arguments)
+        arguments = [event.id, event.client, event.holder, _or_empty(retry_in_ms), 1]
+        self._fcall("ack_event", [], arguments)
 
-    def return_event(self, event: Event) -> None:
+    def release_event(self, event: Event) -> None:
         """Make an event due again at once. It was not sent, so this is not counted as a try."""
-        self._run("settle_event", [], [event.id, event.client, event.holder, 0, 0])
+        self._fcall("ack_event", [], [event.id, event.client, event.holder, 0, 0])
 
     # What the provider tells ---------------------------------------------------------------------
 
-    def settle(self, report: Report) -> Settled:
+    def apply_report(self, report: CallUpdate) -> ReportResult:
         """Applies a report to its call, if it can be told which, and if its state may change."""
         keys = [
-            self._keys.seen(report.fingerprint or "-"),
-            *(self._keys.provider(provider_id) for provider_id in report.provider_ids),
-            *(self._keys.early(provider_id) for provider_id in report.provider_ids),
-            *(self._keys.line(bridge, number) for bridge, number in report.lines),
+            self._keys.callback_seen(report.fingerprint or "-"),
+            *(self._keys.provider_call(provider_id) for provider_id in report.provider_ids),
+            *(self._keys.early_report(provider_id) for provider_id in report.provider_ids),
+            *(self._keys.number_lock(bridge, number) for bridge, number in report.destinations),
         ]
         provider_id = report.provider_ids[0] if report.provider_ids else None
         arguments = [
-            *(_DAY if report.fingerprint else 0, _or_empty(report.call_id)),
+            *(_DAY_MS if report.fingerprint else 0, _or_empty(report.call_id)),
             len(report.provider_ids),
-            *(_or_empty(report.route), _or_empty(report.started_at), START_SLACK),
+            *(_or_empty(report.route), _or_empty(report.started_at), START_SLACK_MS),
             *(report.status, _or_empty(report.reason), _or_empty(report.raw)),
-            *(_or_empty(report.duration), _or_empty(provider_id), self._keep),
-            *(f"call_{secrets.token_hex(16)}", _or_empty(report.number)),
+            *(_or_empty(report.duration_s), _or_empty(provider_id), self._retention_ms),
+            *(f"call_{secrets.token_hex(16)}", _or_empty(report.number_hash)),
         ]
-        news, _, *call = self._run("settle", keys, arguments)
-        return read_settled(news, *call)
+        news, _, *call = self._fcall("apply_report", keys, arguments)
+        return decode_report_result(news, *call)
 
-    def overhear(self, call_id: str, sealed: bytes) -> None:
+    def capture(self, call_id: str, sealed: bytes) -> None:
         """Keeps what was said about the call of a trial, for :data:`OVERHEARD_FOR`."""
-        self._run("overhear", [], [call_id, sealed, OVERHEARD_FOR, _OVERHEARD_AT_MOST])
+        self._fcall("capture", [], [call_id, sealed, CAPTURE_TTL_MS, _MAX_CAPTURED])
 
-    def overheard(self, call_id: str) -> list[tuple[int, bytes]]:
+    def captured(self, call_id: str) -> list[tuple[int, bytes]]:
         """What :meth:`overhear` was given, each with the moment when; the oldest first."""
-        _, *heard = self._run("overheard", [], [call_id])
+        _, *heard = self._fcall("get_captured", [], [call_id])
         return [(int(at), sealed) for at, sealed in zip(heard[::2], heard[1::2], strict=True)]
 
     def health(self) -> Health:
         """Whether anybody dials, by which routes not, and which breakers are open."""
-        reply = self._run("health", [], [HEARD_WITHIN])
+        reply = self._fcall("health", [], [DIALER_LIVENESS_MS])
         _, alive, closed, breakers, set_aside, clock_lead = reply
         return Health(
             dialers=int(alive),
             closed_routes=tuple(Route(route.decode()) for route in closed),
-            breakers=tuple(breaker.decode() for breaker in breakers),
-            set_aside=read_set_aside(set_aside),
-            clock_lead=int(clock_lead),
+            open_breakers=tuple(breaker.decode() for breaker in breakers),
+            quarantine=decode_quarantine(set_aside),
+            clock_lead_ms=int(clock_lead),
         )
 
-    def _facts_of(self, client: str) -> Iterator[Argument]:
+    def _client_fields(self, client: str) -> Iterator[Argument]:
         """What the record has to say of its client to processes whose settings lack it."""
-        if client in self.rules.told:
+        if client in self.policy.clients_with_events:
             yield from ("events", 1)
-        if client in self.rules.limits.clients and self.rules.limits.clients[client].deliver_only:
+        if client in self.policy.limits.clients and self.policy.limits.clients[client].deliver_only:
             yield from ("deliver_only", 1)
 
-    def _notices(self, texts: Sequence[bytes]) -> Iterator[Notice]:
+    def _audit_entries(self, texts: Sequence[bytes]) -> Iterator[AuditEntry]:
         for text in texts:
             try:
-                yield read_notice(text)
+                yield decode_audit_entry(text)
             except UnreadableRecord as error:
-                self.set_aside(error, text)
+                self.quarantine(error, text)
 
-    def _answer(self, reply: Sequence[Any]) -> Answer:
+    def _decode_result(self, reply: Sequence[Any]) -> FunctionResult:
         """Decode the reply of a step; what cannot be read is set aside and not found."""
         try:
-            return read_answer(reply)
+            return decode_result(reply)
         except UnreadableRecord as error:
-            self.set_aside(error)
-            return Answer("not_found", None, 0)
+            self.quarantine(error)
+            return FunctionResult("not_found", None, 0)
 
-    def _step(self, name: str, verification_id: str, client: str, *rest: Argument) -> Answer:
+    def _call_step(
+        self, name: str, verification_id: str, client: str, *rest: Argument
+    ) -> FunctionResult:
         keys = [self._keys.verification(verification_id)]
-        return self._answer(self._run(name, keys, [verification_id, client, *rest]))
+        return self._decode_result(self._fcall(name, keys, [verification_id, client, *rest]))
 
-    def _once(
+    def _call_idempotent(
         self,
         name: str,
         verification_id: str,
         client: str,
         idempotency: Idempotency | None,
         *rest: Argument,
-    ) -> Answer:
+    ) -> FunctionResult:
         """A step that is done once for each idempotency key."""
-        keys = [self._keys.verification(verification_id), self._again(client, idempotency)]
-        arguments = [verification_id, client, _body(idempotency), _DAY, *rest]
-        return self._answer(self._run(name, keys, arguments))
+        keys = [
+            self._keys.verification(verification_id),
+            self._idempotency_key(client, idempotency),
+        ]
+        arguments = [verification_id, client, _body(idempotency), _DAY_MS, *rest]
+        return self._decode_result(self._fcall(name, keys, arguments))
 
-    def _again(self, client: str, idempotency: Idempotency | None) -> str:
-        return self._keys.again(client, idempotency.key_hash if idempotency else "")
+    def _idempotency_key(self, client: str, idempotency: Idempotency | None) -> str:
+        return self._keys.idempotency(client, idempotency.key_hash if idempotency else "")
 
 
 def _is_token(reply: object) -> bool:
@@ -366,11 +383,11 @@ def _call(call: NewCall) -> tuple[Argument, ...]:
     return (call.id, _or_empty(call.route), _or_empty(call.locale), call.bridge, call.caller_id)
 
 
-def _unsent(result: CallResult) -> str:
+def _unsent_kind(result: CallResult) -> str:
     """Return the word of ``record.lua`` for a call that provably did not ring."""
-    if not result.unsent:
+    if not result.is_unsent:
         return ""
-    return "refused" if result.refused or result.reason is CallReason.REFUSED else "unsent"
+    return "refused" if result.is_refused or result.reason is CallReason.REFUSED else "unsent"
 
 
 def _body(idempotency: Idempotency | None) -> str:

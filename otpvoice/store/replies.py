@@ -43,18 +43,18 @@ UNKNOWN_EFFECT: Final = (
     "known: repeat it."
 )
 
-_ELSEWHERE: Final = (MovedError, ClusterDownError)
+_REDIRECTS: Final = (MovedError, ClusterDownError)
 """Replies of a node that is not, or no longer, the primary of the keys. It has run nothing."""
-_DEMOTED: Final = (*_ELSEWHERE, ReadOnlyError)
+_NO_LONGER_PRIMARY: Final = (*_REDIRECTS, ReadOnlyError)
 """Replies after which the address may lead to another server: the connection is not kept."""
-_INSIDE: Final = re.compile(r"script: (?:\w+, )?on @user_function:(?P<line>\d+)\.$")
+_RAISED_INSIDE: Final = re.compile(r"script: (?:\w+, )?on @user_function:(?P<line>\d+)\.$")
 """How Redis 7 and Valkey end an error that was raised inside a function."""
-_MISSING: Final = "Function not found"
+_FUNCTION_NOT_FOUND: Final = "Function not found"
 _COMMAND: Final = re.compile(r"^.{0,60}?(?:run the|command) '([A-Za-z|_-]{1,40})'")
 """The command that a refusal names, first of all."""
-_WORD: Final = re.compile(r"[A-Za-z]{1,24}")
+_FIRST_WORD: Final = re.compile(r"[A-Za-z]{1,24}")
 
-_CANNOT_SERVE: Final = tuple(
+_UNAVAILABLE: Final = tuple(
     (re.compile(pattern), reason)
     for pattern, reason in (
         # The last two are what a function gets for a command or key that its user may not use.
@@ -87,26 +87,26 @@ class FunctionError(Exception):
         function: the function's name.
     """
 
-    def __init__(self, word: str, line: int, function: str = "") -> None:
-        super().__init__(word, line, function)
-        self.word = word
+    def __init__(self, code: str, line: int, function: str = "") -> None:
+        super().__init__(code, line, function)
+        self.code = code
         self.line = line
         self.function = function
 
     def __str__(self) -> str:
-        return f"{self.word} in the store's function {self.function or '?'}, line {self.line}"
+        return f"{self.code} in the store's function {self.function or '?'}, line {self.line}"
 
     @property
     def log_fields(self) -> dict[str, object]:
         """The fields that describe it in a log line."""
-        return {"function": self.function, "reply": self.word, "line": self.line}
+        return {"function": self.function, "reply": self.code, "line": self.line}
 
 
 class FunctionMissing(Exception):
     """The server does not have the function, or no longer, and has run nothing."""
 
 
-def translate(error: Exception) -> Exception:
+def translate_error(error: Exception) -> Exception:
     """Return the exception of this project for whatever a command of redis-py raised."""
     if isinstance(error, StoreUnavailable | FunctionError | FunctionMissing):
         return error
@@ -116,7 +116,7 @@ def translate(error: Exception) -> Exception:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Translate what commands inside the block raise. The block holds nothing but commands.
 
     Raises:
@@ -127,17 +127,17 @@ def translated() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise translate(error) from error
+        raise translate_error(error) from error
 
 
-def is_elsewhere(error: BaseException) -> bool:
+def is_redirect(error: BaseException) -> bool:
     """Return whether the node refused because another one is the primary of the keys."""
-    return isinstance(error, _ELSEWHERE)
+    return isinstance(error, _REDIRECTS)
 
 
-def keeps_connection(error: BaseException) -> bool:
+def is_connection_usable(error: BaseException) -> bool:
     """Return whether the connection can be used again: the reply was read to its end."""
-    return isinstance(error, ResponseError) and not isinstance(error, _DEMOTED)
+    return isinstance(error, ResponseError) and not isinstance(error, _NO_LONGER_PRIMARY)
 
 
 def is_wrong_type(error: Exception) -> bool:
@@ -145,25 +145,25 @@ def is_wrong_type(error: Exception) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
-def malformed() -> StoreUnavailable:
+def malformed_reply() -> StoreUnavailable:
     """Return the error for a reply that no function of the library returns."""
     return StoreUnavailable(UNKNOWN_EFFECT, reason=MALFORMED, is_lost=True)
 
 
 def _from_reply(error: ResponseError) -> Exception:
     text = str(error)
-    if text == _MISSING:
+    if text == _FUNCTION_NOT_FOUND:
         return FunctionMissing(text)
     # redis-py takes the first word off for the replies that it knows.
     whole = f"{error.status_code} {text}" if error.status_code else text
-    found = _WORD.match(whole)
+    found = _FIRST_WORD.match(whole)
     word = found[0] if found else "ERR"
-    inside = _INSIDE.search(text)
-    for pattern, reason in _CANNOT_SERVE:
+    inside = _RAISED_INSIDE.search(text)
+    for pattern, reason in _UNAVAILABLE:
         if pattern.match(whole):
             return StoreUnavailable(
                 UNKNOWN_EFFECT,
-                reason=f"{reason}{_named_command(reason, text)}",
+                reason=f"{reason}{_refused_command(reason, text)}",
                 reply=word,
                 is_partial=bool(inside) or word == "OOM",
             )
@@ -172,7 +172,7 @@ def _from_reply(error: ResponseError) -> Exception:
     return StoreUnavailable(UNKNOWN_EFFECT, reason="error reply", reply=word)
 
 
-def _named_command(reason: str, text: str) -> str:
+def _refused_command(reason: str, text: str) -> str:
     if reason not in {NO_PERMISSION, MISSING_FEATURE}:
         return ""
     named = _COMMAND.search(text)

@@ -20,10 +20,10 @@ class _Text:
 
     forbidden: str
     """A Lua class of the characters that it does not have."""
-    longest: int
+    max_length: int
 
-    def lua(self) -> str:
-        return f"{{ forbidden = '{self.forbidden}', longest = {self.longest} }}"
+    def render_lua(self) -> str:
+        return f"{{ forbidden = '{self.forbidden}', max_length = {self.max_length} }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class _Words:
 
     words: Iterable[str]
 
-    def lua(self) -> str:
+    def render_lua(self) -> str:
         return "{ words = { " + ", ".join(f"{word} = true" for word in sorted(self.words)) + " } }"
 
 
-_WHOLE: Final = _Text("%D", 14)
+_INTEGER: Final = _Text("%D", 14)
 """A time in milliseconds, a duration, or a count."""
 _WORD: Final = _Text("[^%w_. -]", 96)
 _ROUTE: Final = _Text("[^%w_.-]", 96)
@@ -52,10 +52,10 @@ class UnreadableRecord(Exception):
         why: what is wrong; never a value of the record.
     """
 
-    def __init__(self, record: str, why: str) -> None:
-        super().__init__(f"{record}: {why}")
+    def __init__(self, record: str, reason: str) -> None:
+        super().__init__(f"{record}: {reason}")
         self.record = record
-        self.why = why
+        self.reason = reason
 
 
 @contextmanager
@@ -77,22 +77,24 @@ class _Record:
 
     required: tuple[str, ...] = ()
     forms: Mapping[str, _Text | _Words] = field(default_factory=dict)
-    families: Mapping[str, _Text | _Words] = field(default_factory=dict)
+    prefixes: Mapping[str, _Text | _Words] = field(default_factory=dict)
     """The same for all fields whose name begins so, up to a space."""
-    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Field or status → the fields that have to come with it."""
 
-    def lua(self) -> str:
+    def render_lua(self) -> str:
         members = {"required": _list(self.required), "forms": _forms(self.forms)}
-        if self.families:
-            members["families"] = _forms(self.families)
-        if self.needs:
-            members["needs"] = _table({name: _list(each) for name, each in self.needs.items()})
+        if self.prefixes:
+            members["prefixes"] = _forms(self.prefixes)
+        if self.requires:
+            members["requires"] = _table(
+                {name: _list(each) for name, each in self.requires.items()}
+            )
         return _table(members)
 
 
 def _forms(forms: Mapping[str, _Text | _Words]) -> str:
-    return _table({name: form.lua() for name, form in forms.items()})
+    return _table({name: form.render_lua() for name, form in forms.items()})
 
 
 def _list(words: Iterable[str]) -> str:
@@ -103,11 +105,11 @@ def _table(members: Mapping[str, str]) -> str:
     return "{ " + ", ".join(f"['{name}'] = {value}" for name, value in members.items()) + " }"
 
 
-def _all(form: _Text, *names: str) -> dict[str, _Text | _Words]:
+def _each(form: _Text, *names: str) -> dict[str, _Text | _Words]:
     return dict.fromkeys(names, form)
 
 
-_GAP: Final = ("until", "sent", "last")
+_GAP: Final = ("gap_until", "gap_calls", "gap_last")
 
 _RECORDS: Final[Mapping[str, _Record]] = {
     "call": _Record(
@@ -117,14 +119,14 @@ _RECORDS: Final[Mapping[str, _Record]] = {
         ),
         forms={
             "status": _Words(CallStatus),
-            **_all(_WORD, "verification", "number", "client", "locale", "bridge"),
+            **_each(_WORD, "verification", "number", "client", "locale", "bridge"),
             "route": _ROUTE,
-            **_all(_WHOLE, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
-            **_all(_WHOLE, "placed_at", "ended_at", "duration", "heard_after", "requests"),
-            **_all(_WHOLE, "gap_before", "gap_after", "own_gap"),
-            **_all(_FLAG, "heard", "test", "trial"),
+            **_each(_INTEGER, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
+            **_each(_INTEGER, "placed_at", "ended_at", "duration", "heard_after", "requests"),
+            **_each(_INTEGER, "gap_before", "gap_after", "own_gap"),
+            **_each(_FLAG, "heard", "test", "live_test"),
         },
-        needs={
+        requires={
             "dialing": ("holder", "lease_until"),
             "placed": ("sent_at", "live_until"),
             "unknown": ("sent_at", "live_until"),
@@ -137,35 +139,39 @@ _RECORDS: Final[Mapping[str, _Record]] = {
         ),
         forms={
             "status": _Words(Status),
-            **_all(_WORD, "client", "number", "locale"),
+            **_each(_WORD, "client", "number", "locale"),
             "route": _ROUTE,
-            **_all(_WHOLE, "created_at", "expires_at", "ended_at", "version", "code_length"),
-            **_all(_WHOLE, "checks_left", "queue_margin", "redialed", "remembered"),
-            **_all(_FLAG, "own_code", "test", "trial", "counted", "events", "deliver_only"),
+            **_each(_INTEGER, "created_at", "expires_at", "ended_at", "version", "code_length"),
+            **_each(_INTEGER, "checks_left", "queue_margin", "redials", "stored_responses"),
+            **_each(_FLAG, "own_code", "test", "live_test", "counted", "events", "deliver_only"),
         },
     ),
     "number": _Record(
-        forms=_all(_WHOLE, *_GAP, "blocked_until", "called_off"),
-        families={
-            **_all(_WHOLE, "verification "),
-            **_all(_WORD, "pending "),
-            **_all(_Text("[^%d+]", 15), "call "),
+        forms=_each(_INTEGER, *_GAP, "blocked_until", "canceled_call_at"),
+        prefixes={
+            **_each(_INTEGER, "verification "),
+            **_each(_WORD, "pending "),
+            **_each(_Text("[^%d+]", 15), "call "),
         },
-        needs=dict.fromkeys(_GAP, _GAP),
+        requires=dict.fromkeys(_GAP, _GAP),
     ),
-    "route": _Record(forms=_all(_WHOLE, "failures", "closings", "closed_until", "probe_until")),
+    "route": _Record(forms=_each(_INTEGER, "closings", "closed_until", "probe_until")),
     "event": _Record(
-        required=("type", "verification", "said", "tries"),
+        required=("type", "verification", "snapshot", "attempts"),
         forms={
-            **_all(_Text("[^a-z_.]", 40), "type"),
-            **_all(_WORD, "verification"),
-            **_all(_WHOLE, "tries"),
+            **_each(_Text("[^a-z_.]", 40), "type"),
+            **_each(_WORD, "verification"),
+            **_each(_INTEGER, "attempts"),
         },
     ),
-    "again": _Record(required=("body", "id", "outcome"), forms=_all(_WORD, "id")),
+    "idempotency": _Record(required=("body", "id", "outcome"), forms=_each(_WORD, "id")),
 }
 
 
-def records_lua() -> str:
-    """Render ``RULES.records``."""
-    return "{ " + ", ".join(f"{kind} = {record.lua()}" for kind, record in _RECORDS.items()) + " }"
+def render_schemas() -> str:
+    """Render ``POLICY.records``."""
+    return (
+        "{ "
+        + ", ".join(f"{kind} = {record.render_lua()}" for kind, record in _RECORDS.items())
+        + " }"
+    )

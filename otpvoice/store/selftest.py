@@ -1,10 +1,10 @@
 """Try what a user of the store needs: to load the functions, to run them, and to be woken."""
 
-from otpvoice.store.base import Rulebook
+from otpvoice.store.base import BaseStore
 from otpvoice.store.connections import Connections
 
 
-class SelfTest(Rulebook):
+class SelfTest(BaseStore):
     """Runs everything that the service needs of the store. It leaves only the library behind."""
 
     def load_library(self) -> None:
@@ -13,7 +13,7 @@ class SelfTest(Rulebook):
         Raises:
             StoreUnavailable: the server refuses; ``reason`` names the command.
         """
-        self._command("load", self._library.load)
+        self._execute("load", self._library.load)
 
     def refused_commands(self) -> dict[str, str]:
         """Run every command that the functions use; return those refused, and the word of each.
@@ -21,11 +21,11 @@ class SelfTest(Rulebook):
         Raises:
             StoreUnavailable: functions cannot run at all.
         """
-        _, *words = self._run("selftest", [], [])
+        _, *words = self._fcall("selftest", [], [])
         refused = [word.decode() for word in words]
         return dict(zip(refused[::2], refused[1::2], strict=True))
 
-    def wait(self) -> None:
+    def wait_for_token(self) -> None:
         """Wait for a token for a moment, as a dialer does.
 
         Raises:
@@ -33,6 +33,6 @@ class SelfTest(Rulebook):
         """
 
         def wait(connections: Connections) -> None:
-            connections.ask("BLPOP", f"{self._keys.prefix}selftest:list", "0.01")
+            connections.execute("BLPOP", f"{self._keys.prefix}selftest:list", "0.01")
 
-        self._command("wait", wait)
+        self._execute("wait", wait)

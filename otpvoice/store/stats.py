@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otpvoice.store.base import Rulebook
+from otpvoice.store.base import BaseStore
 
-BUCKET: Final = 300_000
+BUCKET_MS: Final = 300_000
 """Milliseconds that are counted together."""
-BUCKETS_OF_A_DAY: Final = 288
+BUCKETS_PER_DAY: Final = 288
 
-ANSWER_BOUNDS: Final = (5, 10, 15, 20, 30, 45, 60)
+ANSWER_BOUNDS_S: Final = (5, 10, 15, 20, 30, 45, 60)
 """Seconds, as in ``_figures.lua``."""
-APPROVAL_BOUNDS: Final = (15, 30, 45, 60, 90, 120, 180, 300)
+APPROVAL_BOUNDS_S: Final = (15, 30, 45, 60, 90, 120, 180, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,17 @@ class Bucket:
 
     start: int
     """Milliseconds since 1970."""
-    figures: Mapping[str, int]
+    counts: Mapping[str, int]
     """``began``, ``verification <status>``, ``call <route> <status>`` as in ``_figures.lua``; and
     ``answer <slot>`` and ``approval <slot>``, how long those took, by the bounds above."""
-    areas: Mapping[str, int]
+    area_counts: Mapping[str, int]
     """``<area> <what>``: placed, answered, ended, approved."""
 
 
-class Figures(Rulebook):
+class StatsReader(BaseStore):
     """Reads what was booked."""
 
-    def of_a_day(self, now: int) -> list[Bucket]:
+    def last_day(self, now: int) -> list[Bucket]:
         """The last 288 buckets, the oldest first; that of ``now`` is not over yet.
 
         They are asked for one by one, in one round trip, so that clients' requests find their way
@@ -41,20 +41,20 @@ class Figures(Rulebook):
         Raises:
             StoreUnavailable: no reply in time, or a server that cannot serve.
         """
-        last = now // BUCKET
-        numbers = range(last - BUCKETS_OF_A_DAY + 1, last + 1)
-        asked = self.redis.pipeline(transaction=False)
+        last = now // BUCKET_MS
+        numbers = range(last - BUCKETS_PER_DAY + 1, last + 1)
+        pipeline = self.redis.pipeline(transaction=False)
         for number in numbers:
-            asked.hgetall(self._keys.figures(number))
-            asked.hgetall(self._keys.areas(number))
-        found: Sequence[Any] = self._command("figures", lambda _: asked.execute())
+            pipeline.hgetall(self._keys.stats(number))
+            pipeline.hgetall(self._keys.area_stats(number))
+        found: Sequence[Any] = self._execute("figures", lambda _: pipeline.execute())
         return [
-            Bucket(number * BUCKET, _figures(figures), _areas(areas))
+            Bucket(number * BUCKET_MS, _counts(figures), _area_counts(areas))
             for number, figures, areas in zip(numbers, found[::2], found[1::2], strict=True)
         ]
 
 
-def _figures(fields: Mapping[bytes, bytes]) -> Counter[str]:
+def _counts(fields: Mapping[bytes, bytes]) -> Counter[str]:
     """What has a slot counts as itself, and by its slot."""
     found: Counter[str] = Counter()
     for field, many in fields.items():
@@ -67,7 +67,7 @@ def _figures(fields: Mapping[bytes, bytes]) -> Counter[str]:
     return found
 
 
-def _areas(fields: Mapping[bytes, bytes]) -> Counter[str]:
+def _area_counts(fields: Mapping[bytes, bytes]) -> Counter[str]:
     """What is approved has ended, too."""
     found: Counter[str] = Counter()
     for field, many in fields.items():

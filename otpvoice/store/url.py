@@ -11,31 +11,37 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
-from otpvoice.store.discovery import Place, Primary, ask_cluster, ask_sentinel, place_of
+from otpvoice.store.discovery import (
+    Address,
+    PrimaryDiscovery,
+    query_cluster,
+    query_sentinel,
+    server_address,
+)
 from otpvoice.store.keys import TAG
 
-TIMEOUT: Final = 0.5
+TIMEOUT_S: Final = 0.5
 """Seconds to wait for Redis. Longer and callers would pile up behind a store that is gone."""
 
-_NO_LIMIT: Final = 2**31
+_MAX_CONNECTIONS: Final = 2**31
 """Each thread has one at most, and their number is set elsewhere."""
 # The library gives it no types.
 _Pool: Final[Callable[..., ConnectionPool]] = SentinelConnectionPool
-_MANY: Final = re.compile(
+_HA_URL: Final = re.compile(
     r"redis\+(?P<kind>sentinel|cluster)://"
     r"((?P<user>[^:@/]*):(?P<password>[^:@/]*)@)?"
     r"(?P<places>[^@/?]+)"
     r"(/(?P<service>[^/?]+)(/(?P<db>[0-9]+))?)?/?"
     r"(\?(?P<query>.*))?"
 )
-_PLACE: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
-class ManyServers:
+class HaUrl:
     """Servers of which one, now this and now that, is the primary."""
 
-    places: tuple[Place, ...]
+    nodes: tuple[Address, ...]
     """Who can be asked for the primary: Sentinels, or nodes of the cluster."""
     service: str | None
     """The name that the Sentinels know the primary by; None in a cluster."""
@@ -49,21 +55,23 @@ class ManyServers:
     """Sentinels take the user and password of their own configuration, or none."""
 
 
-def read_many(url: str) -> ManyServers:
+def parse_ha_url(url: str) -> HaUrl:
     """The servers that a ``redis+sentinel://`` or ``redis+cluster://`` address names.
 
     Raises:
         ValueError: it is neither; the text does not repeat it.
     """
-    address = _MANY.fullmatch(url)
-    places = [_PLACE.fullmatch(place) for place in address["places"].split(",")] if address else []
+    address = _HA_URL.fullmatch(url)
+    places = (
+        [_ADDRESS.fullmatch(place) for place in address["places"].split(",")] if address else []
+    )
     if not address or (address["kind"] == "sentinel") != bool(address["service"]):
         raise ValueError("not an address of Sentinels with a service, or of a cluster without")
     if not all(places):
         raise ValueError("a host has no port")
-    options = _read_query(address["query"])
-    return ManyServers(
-        places=tuple((place["host"].strip("[]"), int(place["port"])) for place in places if place),
+    options = _parse_query(address["query"])
+    return HaUrl(
+        nodes=tuple((place["host"].strip("[]"), int(place["port"])) for place in places if place),
         service=address["service"] and unquote(address["service"]),
         db=int(address["db"] or 0),
         user=unquote(address["user"] or "") or None,
@@ -74,7 +82,7 @@ def read_many(url: str) -> ManyServers:
     )
 
 
-def _read_query(query: str | None) -> dict[str, str]:
+def _parse_query(query: str | None) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
     options = {name: unquote(value) for name, _, value in pairs}
     is_known = {*options} <= {"tls", "sentinel_username", "sentinel_password"}
@@ -83,8 +91,8 @@ def _read_query(query: str | None) -> dict[str, str]:
     return options
 
 
-def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
-    """A client that gives up after ``timeout`` seconds and never repeats a command.
+def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
+    """A client that gives up after ``timeout_s`` seconds and never repeats a command.
 
     A command sent twice could count one check twice, or queue two calls. Nothing is connected to
     before the first command, and every new connection goes to whoever is the primary by then.
@@ -95,45 +103,49 @@ def connect(url: str, *, timeout: float = TIMEOUT) -> Redis:
             ``redis+cluster://[user:password@]host:port,host:port``; the last two with
             ``?tls=true`` where all of them speak TLS. Sentinels that have a password of
             their own take it from ``?sentinel_username=…&sentinel_password=…``, percent-encoded.
-        timeout: seconds. A client that waits in ``BLPOP`` needs more than it waits.
+        timeout_s: seconds. A client that waits in ``BLPOP`` needs more than it waits.
 
     Raises:
         ValueError: the address can not be read; the text does not repeat it.
     """
-    options = _once(timeout)
+    options = _client_options(timeout_s)
     if not url.startswith("redis+"):
         return Redis.from_url(url, **options)
-    servers = read_many(url)
+    servers = parse_ha_url(url)
     login = {"username": servers.user, "password": servers.password}
     options |= {"ssl": servers.tls, "db": servers.db, **login}
     if servers.service is None:
-        name, primary = TAG, Primary(known_servers(servers), ask_cluster)
+        name, primary = TAG, PrimaryDiscovery(node_clients(servers), query_cluster)
     else:
-        name, primary = servers.service, Primary(known_servers(servers), ask_sentinel)
+        name, primary = servers.service, PrimaryDiscovery(node_clients(servers), query_sentinel)
     return Redis.from_pool(_Pool(name, primary, **options))
 
 
 def address_of(redis: Redis) -> str:
     """Return where a client connects to, without credentials, for log lines and messages."""
     primary = getattr(redis.connection_pool, "sentinel_manager", None)
-    return ",".join(primary.places) if isinstance(primary, Primary) else place_of(redis)
+    return (
+        ",".join(primary.addresses)
+        if isinstance(primary, PrimaryDiscovery)
+        else server_address(redis)
+    )
 
 
-def known_servers(servers: ManyServers) -> list[Redis]:
+def node_clients(servers: HaUrl) -> list[Redis]:
     """Return a client for each server that knows the primary, in the order of the address."""
     login = {"username": servers.sentinel_user, "password": servers.sentinel_password}
     if servers.service is None:
         login = {"username": servers.user, "password": servers.password}
     # However many do not answer, to ask all of them takes no longer than one timeout.
-    options = _once(TIMEOUT / len(servers.places)) | {"ssl": servers.tls, **login}
-    return [Redis(host, port, **options) for host, port in servers.places]
+    options = _client_options(TIMEOUT_S / len(servers.nodes)) | {"ssl": servers.tls, **login}
+    return [Redis(host, port, **options) for host, port in servers.nodes]
 
 
-def _once(timeout: float) -> dict[str, Any]:
+def _client_options(timeout_s: float) -> dict[str, Any]:
     return {
         "protocol": 2,
-        "socket_timeout": timeout,
-        "socket_connect_timeout": min(timeout, TIMEOUT),
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": min(timeout_s, TIMEOUT_S),
         "retry": Retry(NoBackoff(), 0),
-        "max_connections": _NO_LIMIT,
+        "max_connections": _MAX_CONNECTIONS,
     }

@@ -127,7 +127,7 @@ class ApiClient:
         """Moves the clock; the dialer goes on living."""
         if seconds < 0:
             self.forget_clock()
-        self.store.clock_offset += int(seconds * 1000)
+        self.store.clock_offset_ms += int(seconds * 1000)
         self.store.sweep("a dialer")
 
     def forget_clock(self) -> None:
@@ -160,7 +160,7 @@ class ManualDialer:
     def send(self) -> Claim:
         """Claims a call and marks it: from now on it may ring."""
         claim = self.claim()
-        assert self._store.mark(claim, 165_000, [60_000, 60_000, 300_000])
+        assert self._store.mark_sent(claim, 165_000, [60_000, 60_000, 300_000])
         return claim
 
     def place(self, provider_id: str | None = None) -> Claim:
@@ -178,7 +178,7 @@ class ManualDialer:
     ) -> CallStatus | None:
         """Writes down what became of a call that was sent."""
         result = CallResult(status, reason, provider_id=provider_id)
-        return self._store.record(claim, result).status
+        return self._store.record_result(claim, result).status
 
     def decrypt(self, claim: Claim) -> tuple[str, str, str]:
         """Number, code and name, as they would go to the provider."""

@@ -55,7 +55,7 @@ def at_sample_time(api: ApiClient) -> None:
     """Sets the clock to the moment before the sample's call, in Kolkata."""
     sample = datetime.fromisoformat("2021-04-09T16:27:30+05:30")
     api.forget_clock()
-    api.store.clock_offset = int((sample - datetime.now(UTC)).total_seconds() * 1000)
+    api.store.clock_offset_ms = int((sample - datetime.now(UTC)).total_seconds() * 1000)
     api.advance_time(0)
 
 

@@ -18,7 +18,7 @@ from otpvoice.store.url import connect
 def lasting_store(redis_url: str, settings: Settings) -> Iterator[RedisStore]:
     """One store for all tests, because one application lives as long."""
     client = connect(redis_url)
-    yield RedisStore(client, keep=settings.verification.retention * 1000)
+    yield RedisStore(client, retention_ms=settings.verification.retention * 1000)
     client.close()
 
 
@@ -26,7 +26,7 @@ def lasting_store(redis_url: str, settings: Settings) -> Iterator[RedisStore]:
 def store(redis: Redis, lasting_store: RedisStore) -> RedisStore:
     """The emptied store with the clock set right; ``store.clock_offset`` moves it."""
     assert redis.dbsize() == 0
-    lasting_store.clock_offset = 0
+    lasting_store.clock_offset_ms = 0
     return lasting_store
 
 

@@ -140,7 +140,7 @@ def test_asking_again_adds_nothing(api: ApiClient, dialer: ManualDialer) -> None
 def test_a_promised_call_needs_no_dialer_to_be_brought_forward(api: ApiClient) -> None:
     """It was taken on before: 202 though nobody was heard of for 30 s."""
     began = api.create(call_after=100)
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     assert api.act(began, "calls").status_code == 202
 
 

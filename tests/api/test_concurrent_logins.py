@@ -51,7 +51,7 @@ def test_neither_learns_of_the_other(api: ApiClient, dialer: ManualDialer, end: 
 def test_a_refused_login_is_not_shown_the_other(api: ApiClient, code: str | None) -> None:
     """Nobody dials: 503 without the verification that another login has under way."""
     one = api.create(**ONE)
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     refused = api.create_response(reference="login-82", code=code)
     assert "verification" not in assert_problem(refused, 503, "calls_unavailable")
     assert told_in([refused], marks_of(one, ONE)) == set()

@@ -19,7 +19,7 @@ from otpvoice.app import create_app, script_config
 from otpvoice.cli.keys import hash_key
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.models import Notice
+from otpvoice.store.models import AuditEntry
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import connect
 
@@ -91,7 +91,7 @@ def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
     """The door of a service with a console; a dialer is alive."""
     store.sweep("a dialer")
     settings = settings_with(variables)
-    own = RedisStore(store.redis, keep=600_000, rules=script_config(settings))
+    own = RedisStore(store.redis, retention_ms=600_000, policy=script_config(settings))
     return ApiClient(create_app(settings, own), store)
 
 
@@ -101,9 +101,9 @@ def desk(api: ApiClient) -> ConsoleBrowser:
     return ConsoleBrowser(api)
 
 
-def notices(store: RedisStore, event: str) -> list[Notice]:
+def notices(store: RedisStore, event: str) -> list[AuditEntry]:
     """What the log is told of it."""
-    return [notice for notice in store.sweep("a dialer").notices if notice.event == event]
+    return [notice for notice in store.sweep("a dialer").audit_entries if notice.event == event]
 
 
 def visible_text(answer: TestResponse) -> str:
@@ -536,8 +536,8 @@ def test_the_store_may_be_away(
     folder = tmp_path_factory.mktemp("away")
     with ValkeyServer(port=free_port(), data_dir=folder, save="") as server:
         client = connect(server.connection_url)
-        app = create_app(settings_with(variables), RedisStore(client, keep=600_000))
-        api = ApiClient(app, RedisStore(client, keep=600_000))
+        app = create_app(settings_with(variables), RedisStore(client, retention_ms=600_000))
+        api = ApiClient(app, RedisStore(client, retention_ms=600_000))
     answer = ConsoleBrowser(api).open_overview()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "The store is unavailable" in answer.text

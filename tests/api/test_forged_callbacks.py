@@ -65,7 +65,8 @@ def lonely(settings: Settings, server: ValkeyServer) -> Iterator[ApiClient]:
     """The door of a service on that server."""
     client = connect(server.connection_url)
     yield ApiClient(
-        create_app(settings, RedisStore(client, keep=600_000)), RedisStore(client, keep=1)
+        create_app(settings, RedisStore(client, retention_ms=600_000)),
+        RedisStore(client, retention_ms=1)
     )
     client.close()
 

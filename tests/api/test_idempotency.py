@@ -78,7 +78,7 @@ def test_another_client(api: ApiClient) -> None:
 def test_a_refused_create_is_not_remembered(api: ApiClient) -> None:
     """Neither one at fault, nor one that came when nobody dialed."""
     assert_problem(creates(api, to="+91"), 422, "invalid_number")
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     assert_problem(creates(api), 503, "calls_unavailable")
     api.advance_time(0)
     answer = creates(api)
@@ -113,7 +113,7 @@ def test_neither_key_nor_body_can_be_read_in_the_store(api: ApiClient, redis: Re
     """A key may be a session's id, and a body holds the number and a code."""
     creates(api, code="73519")
     keys: Any = redis.keys("*")
-    (record,) = [key for key in keys if b":again:" in key]
+    (record,) = [key for key in keys if b":idempotency:" in key]
     values: Any = redis.hvals(record)
     stored = b" ".join([*keys, *values])
     for secret in (KEY.encode(), ASHA.encode(), ASHA[1:].encode(), b"73519"):

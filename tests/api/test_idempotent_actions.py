@@ -145,7 +145,7 @@ def test_neither_key_nor_code_can_be_read_in_the_store(api: ApiClient, redis: Re
     began = api.create(code="73519")
     hands_in(api, began, "73519")
     keys: Any = redis.keys("*")
-    (record,) = [key for key in keys if b":again:" in key]
+    (record,) = [key for key in keys if b":idempotency:" in key]
     values: Any = redis.hvals(record)
     stored = b" ".join([*keys, *values])
     for secret in (KEY.encode(), b"73519", ASHA[1:].encode()):

@@ -31,7 +31,7 @@ def limited(environ: dict[str, str], redis: Redis) -> Limited:
 
     def open_door(**changes: str) -> ApiClient:
         settings = settings_with(environ, verification_max_redials="0", **changes)
-        store = RedisStore(redis, keep=600_000, rules=script_config(settings))
+        store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
         store.sweep("a dialer")
         return ApiClient(create_app(settings, store), store)
 
@@ -42,7 +42,7 @@ def dials(api: ApiClient) -> None:
     """The call that is due fails after it may have rung."""
     dialer = ManualDialer(api.store)
     claim = dialer.claim()
-    assert api.store.mark(claim, 165_000, [0])
+    assert api.store.mark_sent(claim, 165_000, [0])
     dialer.record(claim, CallStatus.FAILED, CallReason.PROVIDER_ERROR)
 
 
@@ -50,7 +50,7 @@ def answers(api: ApiClient) -> None:
     """The call that is due is answered."""
     dialer = ManualDialer(api.store)
     claim = dialer.claim()
-    assert api.store.mark(claim, 165_000, [0])
+    assert api.store.mark_sent(claim, 165_000, [0])
     dialer.record(claim, CallStatus.ANSWERED)
 
 
@@ -140,8 +140,8 @@ def test_a_gap_that_leaves_no_time_refuses(limited: Limited) -> None:
     api = limited()
     begun = api.create()
     claim = ManualDialer(api.store).claim()
-    assert api.store.mark(claim, 165_000, [300_000])
-    api.store.record(claim, CallResult(CallStatus.FAILED))
+    assert api.store.mark_sent(claim, 165_000, [300_000])
+    api.store.record_result(claim, CallResult(CallStatus.FAILED))
     api.act(begun, "cancel")
     body = assert_problem(api.create_response(), 429, "rate_limited")
     assert body["limit"] == "call_gap"

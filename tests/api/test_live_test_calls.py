@@ -27,7 +27,7 @@ def call(api: ApiClient, dialer: ManualDialer, settings: Settings) -> Call:
 
 def heard(api: ApiClient, call: Call) -> list[CapturedCallback]:
     """What is kept of callbacks."""
-    kept = [decrypt_exchange(RING, call.id, sealed) for _, sealed in api.store.overheard(call.id)]
+    kept = [decrypt_exchange(RING, call.id, sealed) for _, sealed in api.store.captured(call.id)]
     return [each for each in kept if isinstance(each, CapturedCallback)]
 
 

@@ -41,8 +41,8 @@ def loses_answer(line: ServedApi, sent: bytes, is_done: Callable[[], bool]) -> N
 
 def remembers(redis: Redis) -> Callable[[], bool]:
     """Whether the store has one more answer than now."""
-    before = len(list(redis.scan_iter("*:again:*")))
-    return lambda: len(list(redis.scan_iter("*:again:*"))) > before
+    before = len(list(redis.scan_iter("*:idempotency:*")))
+    return lambda: len(list(redis.scan_iter("*:idempotency:*"))) > before
 
 
 def begins(line: ServedApi, code: str) -> str:

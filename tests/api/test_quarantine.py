@@ -21,7 +21,7 @@ def api(environ: dict[str, str], redis: Redis) -> ApiClient:
     """A service with a console."""
     admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     settings = settings_with(environ, secrets_admin_key_sha256=admin)
-    store = RedisStore(redis, keep=600_000, rules=script_config(settings))
+    store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store)
 
@@ -104,4 +104,4 @@ def test_search_leaves_out_what_cannot_be_read(api: ApiClient) -> None:
     begun = broken(api)
     page = console(api, begun["id"])
     assert "expires_at" not in page
-    assert api.store.health().set_aside.quarantined == 1
+    assert api.store.health().quarantine.quarantined == 1

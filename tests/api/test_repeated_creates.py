@@ -171,7 +171,7 @@ def test_a_stale_code_ends_even_when_the_new_one_is_refused(
 
 def test_without_a_dialer_no_call_is_promised(api: ApiClient) -> None:
     """30 s after a dialer was last heard: 503, except for a call that is for later."""
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     body = assert_problem(api.create_response(), 503, "calls_unavailable")
     assert "verification" not in body
     assert api.create(call_after=20)["status"] == "pending"
@@ -182,7 +182,7 @@ def test_without_a_dialer_the_pending_one_is_shown(api: ApiClient, dialer: Manua
     began = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     for answer in (api.create_response(), api.act(began, "calls")):
         body = assert_problem(answer, 503, "calls_unavailable")
         assert body["verification"]["id"] == began["id"]
@@ -195,7 +195,7 @@ def test_without_a_dialer_the_pending_one_is_shown(api: ApiClient, dialer: Manua
 def test_a_repeat_needs_no_dialer_while_its_call_is_under_way(api: ApiClient) -> None:
     """The call was promised before."""
     began = api.create()
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     assert api.create_again()["id"] == began["id"]
 
 

@@ -138,7 +138,7 @@ def talk_and_log(
     """The whole talk, and the whole log of the process that it was led with."""
     client = connect(redis_url)
     client.flushdb()
-    RedisStore(client, keep=0).sweep("a dialer")
+    RedisStore(client, retention_ms=0).sweep("a dialer")
     path: Path = tmp_path_factory.mktemp("api") / "log"
     with serving_api(environ, path) as served:
         talk = Talk(served)

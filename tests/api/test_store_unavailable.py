@@ -46,7 +46,7 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 def lonely(settings: Settings, server: ValkeyServer) -> Iterator[ApiClient]:
     """The door of a service on that server; a dialer is alive."""
     client = connect(server.connection_url)
-    store = RedisStore(client, keep=600_000)
+    store = RedisStore(client, retention_ms=600_000)
     store.sweep("a dialer")
     yield ApiClient(create_app(settings, store), store)
     client.close()
@@ -124,7 +124,7 @@ def test_who_serves_tells_what_is_missing(api: ApiClient) -> None:
     ready = api.client.get("/readyz")
     assert (ready.status_code, ready.get_json()) == (200, {"status": "ok", "degraded": []})
     began = api.create(code="1234")
-    api.store.clock_offset += 31_000
+    api.store.clock_offset_ms += 31_000
     ready = api.client.get("/readyz")
     assert (ready.status_code, ready.get_json()["degraded"]) == (200, ["dialer"])
     assert api.check(began, "1234").get_json()["valid"] is True

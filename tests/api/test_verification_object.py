@@ -130,7 +130,7 @@ def test_a_call_under_way_is_not_added_to(api: ApiClient, dialer: ManualDialer) 
     claim = dialer.claim()
     assert api.get_verification(began)["calls"][0]["status"] == "dialing"
     assert next_call(api, began) == in_progress
-    assert api.store.mark(claim, 165_000, [60_000])
+    assert api.store.mark_sent(claim, 165_000, [60_000])
     assert next_call(api, began) == in_progress
     dialer.record(claim, CallStatus.PLACED)
     assert next_call(api, began) == in_progress

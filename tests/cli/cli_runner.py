@@ -20,7 +20,7 @@ from otpvoice.cli import main
 from otpvoice.cli.request import HttpRequest
 from otpvoice.cli.stack import Stack
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.models import Claim, Report
+from otpvoice.store.models import CallUpdate, Claim
 
 CODE = "482913"
 """The caller's own, in the tests of operators: no command may ever say it."""
@@ -67,19 +67,19 @@ def run_as_operator(environ: Mapping[str, str], *words: str, stdin: str = "") ->
 
 def report_answered(api: ApiClient, claim: Claim) -> None:
     """The provider's news: somebody listened for seven seconds."""
-    report = Report(
+    report = CallUpdate(
         fingerprint=claim.call_id,
         call_id=claim.call_id,
         provider_ids=(),
-        lines=(),
+        destinations=(),
         route=None,
         started_at=None,
         status=CallStatus.ANSWERED,
         reason=None,
         raw="ANSWER",
-        duration=7,
+        duration_s=7,
     )
-    assert api.store.settle(report).call_status is CallStatus.ANSWERED
+    assert api.store.apply_report(report).call_status is CallStatus.ANSWERED
 
 
 def call_number(

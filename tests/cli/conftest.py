@@ -36,7 +36,7 @@ def access(stack: Stack) -> dict[str, str]:
 def store(redis: Redis, settings: Settings) -> RedisStore:
     """The emptied store with the limits of ``environ``; ``store.clock_offset`` moves its clock."""
     keep = settings.verification.retention * 1000
-    return RedisStore(redis, keep=keep, rules=script_config(settings))
+    return RedisStore(redis, retention_ms=keep, policy=script_config(settings))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
 from otpvoice.providers.mobtexting.account import fetch_balance as probe_provider
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
-from otpvoice.store.server_info import probe as probe_server
+from otpvoice.store.server_info import read_server_info as probe_server
 from otpvoice.store.url import connect
 
 Restricted = Callable[[str], str]
@@ -217,8 +217,8 @@ def test_a_server_that_tells_nothing_is_no_fault(redis: Redis, redis_url: str) -
         guest.close()
         redis.acl_deluser("guest")
     assert (server.appendonly, server.appendfsync, server.maxmemory_policy) == (None, None, None)
-    assert server.speaks >= (7, 0)
-    assert abs(server.clock_ahead) < 0.5
+    assert server.redis_version >= (7, 0)
+    assert abs(server.clock_offset_s) < 0.5
 
 
 @pytest.mark.parametrize("refusals", ["http", "in_body"])

@@ -14,14 +14,14 @@ from otpvoice.cli.doctor.settings import flow_findings, service_findings
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
 from otpvoice.core.verification import Route
 from otpvoice.providers.mobtexting.account import AccountStatus
-from otpvoice.store.models import Health, SetAsides
-from otpvoice.store.server_info import Server, Witness
+from otpvoice.store.models import Health, Quarantine
+from otpvoice.store.server_info import DiscoveryNode, ServerInfo
 
 MIB = 1024 * 1024
-HEALTHY_SERVER = Server(
+HEALTHY_SERVER = ServerInfo(
     name="valkey",
     version="9.1.2",
-    speaks=(7, 2, 4),
+    redis_version=(7, 2, 4),
     appendonly="yes",
     appendfsync="always",
     maxmemory_policy="noeviction",
@@ -29,10 +29,10 @@ HEALTHY_SERVER = Server(
     is_cluster_node=False,
     replicas=1,
     min_replicas=1,
-    memory_used=10 * MIB,
-    memory_bound=1000 * MIB,
-    clock_ahead=0.1,
-    round_trip=0.0002,
+    memory_used_bytes=10 * MIB,
+    memory_limit_bytes=1000 * MIB,
+    clock_offset_s=0.1,
+    round_trip_s=0.0002,
 )
 OK, ADVICE, WARN, FAIL = Level
 
@@ -97,14 +97,14 @@ def test_witnesses_of_the_primary_are_counted(
     named: list[tuple[str, int] | None], level: Level, told: str
 ) -> None:
     """All agree; one is silent; they disagree; nobody knows; there is only one to ask."""
-    found = discovery_finding([Witness((f"s{i}", i), each) for i, each in enumerate(named)])
+    found = discovery_finding([DiscoveryNode((f"s{i}", i), each) for i, each in enumerate(named)])
     assert found.level is level
     assert told in str(found)
 
 
 def test_what_is_degraded_is_told() -> None:
     """No dialer, a closed route, an open breaker; each is a warning, for calls may come back."""
-    set_aside = SetAsides(0, 0, (), ())
+    set_aside = Quarantine(0, 0, (), ())
     health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",), set_aside)
     found = with_remedies(health_findings(health))
     assert {(each.level, each.subject) for each in found} == {

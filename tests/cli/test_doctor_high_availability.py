@@ -8,7 +8,7 @@ from system.servers import cluster, sentinels
 
 from otpvoice.cli.doctor.findings import Finding, Level
 from otpvoice.cli.stack import free_port
-from otpvoice.store.server_info import witnesses
+from otpvoice.store.server_info import discovery_nodes
 
 OK, ADVICE, WARN, FAIL = Level
 
@@ -57,7 +57,7 @@ def test_in_a_cluster(settings_environ: dict[str, str], tmp_path: Path) -> None:
 def test_nobody_is_there() -> None:
     """Each is asked, and none names anybody."""
     url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/main/0"
-    assert [each.primary for each in witnesses(url)] == [None, None]
+    assert [each.primary for each in discovery_nodes(url)] == [None, None]
 
 
 def test_sentinels_with_a_password_of_their_own(

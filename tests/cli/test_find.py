@@ -153,7 +153,7 @@ def test_the_log_is_told_who_looked(
     """For each search: who, and what for, masked; a reference is not repeated."""
     for what in (ASHA, proven["id"], "login-81", "login-0"):
         run_as_operator(environ, "find", what)
-    notices = api.store.sweep("a dialer").notices
+    notices = api.store.sweep("a dialer").audit_entries
     assert [(each.event, dict(each.details)) for each in notices] == [
         ("operator.searched", {"query": what, "results": found, "operator": OPERATOR})
         for what, found in (

@@ -126,7 +126,7 @@ def test_a_call_that_rings_may_end(
         duration="7",
     )
     assert called_back.status_code == 200
-    assert api.store.pulls(32) == []
+    assert api.store.due_status_queries(32) == []
     api.advance_time(400)
     assert keys(redis, "call") == keys(redis, "verification") == []
     assert run_as_operator(environ, "find", ASHA).exit_code == 1
@@ -145,7 +145,7 @@ def test_the_log_is_told_who_did_it(
 ) -> None:
     """With the number masked, and how much there was."""
     run_as_operator(environ, "forget", ASHA, "--yes")
-    (notice,) = api.store.sweep("a dialer").notices
+    (notice,) = api.store.sweep("a dialer").audit_entries
     assert notice.event == "number.erased"
     assert (notice.details["to"], notice.details["operator"]) == (MASKED, OPERATOR)
     assert notice.details["verifications"] == len(known)

@@ -52,7 +52,7 @@ def door_with(
     """A service with other settings, a dialer alive; and the environment of its commands."""
     chosen = environ | {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
     settings = settings_with(chosen)
-    store = RedisStore(redis, keep=1_000_000, rules=script_config(settings))
+    store = RedisStore(redis, retention_ms=1_000_000, policy=script_config(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store), chosen
 

@@ -52,8 +52,8 @@ def test_doctor_reports_events_that_no_dialer_takes(
         "OTPVOICE_CLIENTS_LOGIN_EVENT_SECRET": SECRET,
     }
     settings = settings_with(environ | told)
-    store = RedisStore(redis, keep=600_000, rules=script_config(settings))
-    store.clock_offset = -100_000 if late else 0
+    store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
+    store.clock_offset_ms = -100_000 if late else 0
     store.sweep("a dialer")
     redis.zadd("{otpvoice}:events:login", {"evt_1": 1_000 * redis.time()[0] - 90_000 * late})
     redis.expire("{otpvoice}:events:login", 100)

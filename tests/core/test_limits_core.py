@@ -10,15 +10,15 @@ from otpvoice.core.requests import CallRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult, Claim
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.script_config import QueueRules
 
 
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
     """One call in ten minutes."""
-    rules = QueueRules(limits=CallLimits(calls_per_number=(parse_quota("1/10m"),)))
-    return RedisStore(redis, keep=604_800_000, rules=rules)
+    rules = StorePolicy(limits=CallLimits(calls_per_number=(parse_quota("1/10m"),)))
+    return RedisStore(redis, retention_ms=604_800_000, policy=rules)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_a_refusal_names_the_limit_and_the_wait(service: Verifications, store: R
 
     claim = store.claim(200)
     assert isinstance(claim, Claim)
-    assert store.mark(claim, 165_000, [0])
-    store.record(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
+    assert store.mark_sent(claim, 165_000, [0])
+    store.record_result(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
     with pytest.raises(RateLimited) as refused:
         service.request_call("login", begun.id, CallRequest())
     assert (refused.value.limit, refused.value.retry_after) == ("calls_per_number", 600)

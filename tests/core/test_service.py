@@ -39,15 +39,15 @@ def claimed(store: RedisStore) -> Claim:
 def spoken(store: RedisStore, ring: KeyRing) -> tuple[str, str]:
     """Code and name of the next due call, as its dialer reads them before it sends the call."""
     claim = claimed(store)
-    assert store.mark(claim, 165_000, GAPS)
+    assert store.mark_sent(claim, 165_000, GAPS)
     return decrypt_speech(ring, claim.verification_id, claim.encrypted_speech)
 
 
 def calls_busy(store: RedisStore) -> None:
     """The next due call is refused by the provider though it may have rung."""
     claim = claimed(store)
-    assert store.mark(claim, 165_000, GAPS)
-    store.record(claim, CallResult(CallStatus.FAILED))
+    assert store.mark_sent(claim, 165_000, GAPS)
+    store.record_result(claim, CallResult(CallStatus.FAILED))
 
 
 def test_a_request_is_recognised_by_all_that_it_is(service: Verifications) -> None:
@@ -169,7 +169,7 @@ def test_check_before_a_call_was_sent_raises_no_call_yet(
         service.check("login", begun.id, CheckRequest("123456"))
     assert refusal.value.verification
     assert refusal.value.verification.id == begun.id
-    assert store.mark(claimed(store), 165_000, GAPS)
+    assert store.mark_sent(claimed(store), 165_000, GAPS)
     service.check("login", begun.id, CheckRequest("123456"))
 
 
@@ -209,13 +209,13 @@ def test_the_gap_refuses_with_what_holds_and_how_long(
         begun = service.create("login", ASKS).verification
         calls_busy(store)
         service.cancel("login", begun.id)
-        store.clock_offset += 60_000
+        store.clock_offset_ms += 60_000
         store.sweep("dialer")
     with pytest.raises(RateLimited) as refusal:
         service.create("bank", ASKS)
     assert refusal.value.limit == "call_gap"
     assert 209 <= refusal.value.retry_after <= 210
-    store.clock_offset += refusal.value.retry_after * 1000
+    store.clock_offset_ms += refusal.value.retry_after * 1000
     store.sweep("dialer")
     assert service.create("bank", ASKS).is_new
 
@@ -224,7 +224,7 @@ def test_nobody_dials(service: Verifications, store: RedisStore) -> None:
     """Told as such, with when to ask again, and with the verification if there is one."""
     begun = service.create("login", ASKS).verification
     calls_busy(store)
-    store.clock_offset += 61_000
+    store.clock_offset_ms += 61_000
     for refused in (
         lambda: service.create("login", ASKS),
         lambda: service.request_call("login", begun.id, CallRequest()),
@@ -239,7 +239,7 @@ def test_nobody_dials(service: Verifications, store: RedisStore) -> None:
 def test_too_many_wait(service: Verifications, store: RedisStore) -> None:
     """Told as such; nothing is begun."""
     service.create("login", ASKS)
-    store.clock_offset += 61_000
+    store.clock_offset_ms += 61_000
     store.sweep("dialer")
     with pytest.raises(OverCapacity) as refusal:
         service.create("login", CreateRequest(to="+919812345678"))
@@ -322,7 +322,7 @@ def test_a_further_call_takes_its_wishes(service: Verifications, store: RedisSto
         "login", begun.id, CallRequest(Route.OBD, "en")
     ).verification.calls[-1]
     assert (again.route, again.locale) == (Route.OBD, "default")
-    store.clock_offset += 60_000
+    store.clock_offset_ms += 60_000
     store.sweep("dialer")
     calls_busy(store)
     third = service.request_call("login", begun.id, CallRequest()).verification.calls[-1]
@@ -333,7 +333,7 @@ def test_too_late_for_a_further_call(service: Verifications, store: RedisStore) 
     """Told as such; a check is still welcome."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
     calls_busy(store)
-    store.clock_offset += 250_000
+    store.clock_offset_ms += 250_000
     with pytest.raises(TooLate):
         service.request_call("login", begun.id, CallRequest())
     assert service.check("login", begun.id, CheckRequest("123456")).valid

@@ -66,7 +66,7 @@ def test_one_call_opens_it_when_the_token_is_mended(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
     """After the pause, and then calls go by it again."""
-    store.clock_offset += PAUSE
+    store.clock_offset_ms += PAUSE
     for number in (RAVI, MEERA):
         harness.create(number)
         harness.dial_next()
@@ -80,13 +80,13 @@ def test_a_probe_in_vain_goes_on_by_the_other_route(
 ) -> None:
     """The person is called all the same, and the route is left alone for longer."""
     phones.set_behaviour(RAVI, "error_401")
-    store.clock_offset += PAUSE
+    store.clock_offset_ms += PAUSE
     begun = harness.create(RAVI)
     harness.dial_next()
     phones.set_behaviour(RAVI, "answer")
     harness.dial_next()
     assert harness.calls_of(begun)[-1].status is CallStatus.PLACED
-    store.clock_offset += PAUSE
+    store.clock_offset_ms += PAUSE
     harness.create(MEERA)
     harness.dial_next()
     assert routes_of(phones)[2:] == ["obd", "c2c", "c2c"]
@@ -103,9 +103,9 @@ def test_with_both_down_calls_wait_and_are_dialed_at_once_when_one_is_back(
     assert store.health().closed_routes == (Route.OBD, Route.C2C)
     with pytest.raises(CallsUnavailable):
         harness.create(RAVI)
-    store.clock_offset += 1_000
+    store.clock_offset_ms += 1_000
     assert not harness.dial_next()
-    store.clock_offset += PAUSE
+    store.clock_offset_ms += PAUSE
     assert [harness.dial_next(), harness.dial_next(), harness.dial_next(), harness.dial_next()] == [
         True,
         True,
@@ -144,7 +144,7 @@ def test_a_running_dialer_comes_back_by_itself(
     harness.dial_next()
     harness.dial_next()
     with running_dialers(make_dialer()):
-        store.clock_offset += PAUSE
+        store.clock_offset_ms += PAUSE
         assert sandbox.state.wait_until(
             lambda: len(sandbox.state.network.request_log()) == 3, timeout_s=3
         )

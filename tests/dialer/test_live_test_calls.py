@@ -25,7 +25,7 @@ def test_the_reply_is_kept_word_by_word(
     """Whoever has the ring reads it; in the store there is no number and no code."""
     call = service.create_live_test("login", CreateRequest(ASHA, code="482913")).calls[0]
     assert harness.dial_next()
-    ((_, sealed),) = store.overheard(call.id)
+    ((_, sealed),) = store.captured(call.id)
     heard = decrypt_exchange(ring, call.id, sealed)
     assert isinstance(heard, CapturedResponse)
     assert (heard.method, heard.status, heard.error) == ("POST", 200, "")
@@ -47,7 +47,7 @@ def test_silence_is_kept_too(
     phones.set_behaviour(ASHA, "timeout", rings=False)
     begun = service.create_live_test("login", CreateRequest(ASHA))
     assert harness.dial_next(end_within=0.3)
-    ((_, sealed),) = store.overheard(begun.calls[0].id)
+    ((_, sealed),) = store.captured(begun.calls[0].id)
     heard = decrypt_exchange(ring, begun.calls[0].id, sealed)
     assert isinstance(heard, CapturedResponse)
     assert (heard.status, heard.body, heard.error) == (None, b"", "TimeoutError")

@@ -110,9 +110,9 @@ def test_what_the_company_says_is_applied(
     """No callback came; asked after `callback_timeout`, it tells how the call ended."""
     phones.set_behaviour(ASHA, behaviour)
     begun = called(harness, sandbox)
-    assert store.pulls(32) == []
-    store.clock_offset += CALLBACK_TIMEOUT
-    (pull,) = store.pulls(32)
+    assert store.due_status_queries(32) == []
+    store.clock_offset_ms += CALLBACK_TIMEOUT
+    (pull,) = store.due_status_queries(32)
     keeper.query_status(pull)
     (call,) = harness.calls_of(begun)
     assert (call.status, call.raw is not None) == (status, True)
@@ -126,7 +126,7 @@ def test_a_running_dialer_asks_by_itself(
 ) -> None:
     """Without anybody's doing, and it is found to live."""
     begun = called(harness, sandbox)
-    store.clock_offset += CALLBACK_TIMEOUT
+    store.clock_offset_ms += CALLBACK_TIMEOUT
     store.sweep("another dialer")
     ended = threading.Event()
     with running_dialers(make_dialer()):
@@ -146,7 +146,7 @@ def test_a_stop_waits_for_the_questions_under_way_only(
     for n in range(12):
         harness.create(f"+9198123450{n:02}")
         harness.dial_next()
-    store.clock_offset += CALLBACK_TIMEOUT
+    store.clock_offset_ms += CALLBACK_TIMEOUT
     company = HangingProvider()
     stopping = threading.Event()
     keeping = threading.Thread(
@@ -169,7 +169,7 @@ def test_one_lost_key_does_not_keep_it_from_the_others(
 ) -> None:
     """A number that can not be opened any more is told in the log; the rounds go on."""
     called(harness, sandbox)
-    store.clock_offset += CALLBACK_TIMEOUT
+    store.clock_offset_ms += CALLBACK_TIMEOUT
     stopping = threading.Event()
     company = create_provider(load(environ).settings)
     keeper = MaintenanceLoop(
@@ -191,7 +191,7 @@ def test_a_fault_of_ours_is_told(
     begun = [harness.create(f"+9198123450{n:02}") for n in range(5)]
     for _ in begun:
         harness.dial_next()
-    store.clock_offset += CALLBACK_TIMEOUT
+    store.clock_offset_ms += CALLBACK_TIMEOUT
     company = HangingProvider(fails=LookupError("a slip of ours"))
     company.let_go.set()
     stopping = threading.Event()

@@ -143,7 +143,7 @@ def test_after_429_the_same_call_is_sent_again_later_at_most_three_times(
         (call,) = harness.calls_of(verification)
         assert call.status is CallStatus.QUEUED
         assert not harness.dial_next()
-        store.clock_offset += 5_001
+        store.clock_offset_ms += 5_001
     assert harness.dial_next()
     first, second = harness.calls_of(verification)
     assert (first.status, first.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
@@ -166,7 +166,7 @@ def test_an_unreachable_provider_is_provably_not_reached(
         dialed = 0
         for _ in range(200):
             dialed += harness.dial_next()
-            store.clock_offset += 2_000
+            store.clock_offset_ms += 2_000
     assert dialed > 10
     assert [(call.route, call.status, call.reason) for call in harness.calls_of(verification)] == [
         (Route.OBD, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
@@ -217,6 +217,6 @@ def test_call_that_the_proxy_refuses_is_unsent(
         assert harness.calls_of(verification)[0].status is CallStatus.QUEUED
         assert phones.ledger() == []
         proxy.response = b""
-        store.clock_offset += 1_001
+        store.clock_offset_ms += 1_001
         harness.dial_next()
     assert harness.calls_of(verification)[0].status is CallStatus.PLACED

@@ -124,7 +124,7 @@ def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
 
 def comes_back(harness: ClientAndDialer, store: RedisStore, settings: Settings) -> None:
     """The provider accepts again: one call by each route opens it."""
-    store.clock_offset += PAUSE
+    store.clock_offset_ms += PAUSE
     for n in (500, 501):
         verification = harness.create(number(n), route=(Route.OBD, Route.C2C)[n - 500])
         harness.dial_next()
@@ -140,7 +140,7 @@ def test_refused_probe_keeps_the_route_closed(
     logs_in(harness, range(5))
     before = len(phones.ledger())
     for n, pause in enumerate((10, 20, 40, 60), 10):
-        store.clock_offset += pause * 1_000 + 1
+        store.clock_offset_ms += pause * 1_000 + 1
         store.sweep("a dialer that was heard of")
         logs_in(harness, range(n, n + 1))
         assert degraded(settings, store) == ["route:obd", "route:c2c"]
@@ -155,7 +155,7 @@ def test_one_person_with_a_refused_number_closes_nothing(
     refuses(phones, IN_A_ROW["unknown word"], 1)
     for _ in range(12):
         assert logs_in(harness, range(1)) == [True]
-        store.clock_offset += 400_000
+        store.clock_offset_ms += 400_000
         store.sweep("a dialer that was heard of")
     assert degraded(settings, store) == []
 

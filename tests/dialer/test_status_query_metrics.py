@@ -62,8 +62,8 @@ def test_a_question_is_counted_by_what_it_brought(
     assert company.wait_until(
         lambda: all(call.ended_at for call in company.network.list_calls()), 3
     )
-    store.clock_offset += CALLBACK_TIMEOUT
-    (pull,) = store.pulls(1)
+    store.clock_offset_ms += CALLBACK_TIMEOUT
+    (pull,) = store.due_status_queries(1)
     for keeper in (away, there, there):
         keeper.query_status(pull)
     assert pulls(registry) == {("obd", "nothing"): 1, ("obd", "applied"): 1, ("obd", "late"): 1}

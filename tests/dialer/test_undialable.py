@@ -65,10 +65,10 @@ def assert_undialable(
     found = harness.calls_of(begun)
     assert len(found) == calls
     assert (found[0].status, found[0].reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    shown = store.health().set_aside
+    shown = store.health().quarantine
     assert [each.record for each in shown.calls] == [f"call:{found[0].id}"]
     assert shown.undialable == 1
-    store.clock_offset += 40_000
+    store.clock_offset_ms += 40_000
     store.sweep("dialer")
     assert harness.calls_of(begun)[0].status is CallStatus.FAILED
 

@@ -31,7 +31,7 @@ class EventHarness:
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        self.store = RedisStore(redis, keep=KEEP, rules=script_config(settings))
+        self.store = RedisStore(redis, retention_ms=KEEP, policy=script_config(settings))
         self.store.sweep("a dialer that was heard of")
         self.dispatcher = create_dispatcher(settings, self.store)
         self.http = create_app(settings, self.store).test_client()
@@ -57,11 +57,11 @@ class EventHarness:
 
     def advance_time(self, seconds: float) -> None:
         """Time passes."""
-        self.store.clock_offset += round(seconds * 1000)
+        self.store.clock_offset_ms += round(seconds * 1000)
 
     def deliver_due(self) -> int:
         """Tries every due event once, one after the other; how many there were."""
-        taken = self.store.take_events(dict.fromkeys(self._clients, 100))
+        taken = self.store.claim_events(dict.fromkeys(self._clients, 100))
         for event in taken.events:
             self.dispatcher.deliver(event)
         return len(taken.events)

@@ -15,7 +15,7 @@ def test_event_is_delivered_by_a_process_that_learns_of_the_address_later(
     """Nothing tries it before, and it is delivered once."""
     api, old = make_harness(**endpoint_settings(receiver)), make_harness()
     api.end(LOGIN_KEY, api.create(LOGIN_KEY, ASHA))
-    assert old.store.take_events({}).events == ()
+    assert old.store.claim_events({}).events == ()
     new = make_harness(**endpoint_settings(receiver))
     assert new.deliver_due() == 2
     assert [each.type for each in receiver.wait_for_events(2)] == [

@@ -172,7 +172,7 @@ def test_nobody_listens_for_a_while(make_harness: Callable[..., EventHarness]) -
 def test_a_try_that_never_ended_comes_again(harness: EventHarness, receiver: EventReceiver) -> None:
     """Taken by a process that died: after its lease another one tells it, under the same id."""
     begins_and_ends(harness)
-    lost = harness.store.take_events({"login": 100}).events
+    lost = harness.store.claim_events({"login": 100}).events
     assert harness.deliver_due() == 0
     harness.advance_time(21)
     assert harness.deliver_due() == 2
@@ -246,7 +246,7 @@ def test_no_answer_is_waited_for_long(harness: EventHarness, receiver: EventRece
     receiver.next_responses = ["hang", "slow"]
     begins_and_ends(harness)
     began = time.monotonic()
-    for event in harness.store.take_events({"login": 100}).events:
+    for event in harness.store.claim_events({"login": 100}).events:
         hurried.deliver(event)
     assert 0.3 < time.monotonic() - began < 2
     harness.advance_time(21)
@@ -308,7 +308,7 @@ def test_no_event_is_sent_after_the_stop(
     assert receiver.events == []
     due: Any = redis.zrangebyscore("{otpvoice}:events:login", "-inf", time.time() * 1000)
     assert len(due) == 2  # canceled: the call and the verification
-    assert [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "tries") for each in due] == [
+    assert [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "attempts") for each in due] == [
         b"0"
     ] * 2
     assert EventHarness(settings, redis).deliver_due() == 2

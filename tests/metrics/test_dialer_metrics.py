@@ -58,7 +58,7 @@ def test_a_breaker_that_opens_is_counted(environ: dict[str, str], redis: Redis) 
     """By what it is and what kind of thing it is open for, and not whose number it was."""
     notice = {"event": "breaker.opened", "breaker": "conversion_breaker area +919876", "at": 1}
     with running_dialer(environ) as url:
-        redis.rpush("{otpvoice}:notices", json.dumps(notice))
+        redis.rpush("{otpvoice}:audit_log", json.dumps(notice))
         found = scrape_until(url, "breakers_opened_total")
     assert found.totals_by("breakers_opened_total", "breaker", "scope") == {
         ("conversion_breaker", "area"): 1
@@ -69,7 +69,7 @@ def test_a_breaker_that_opens_is_counted(environ: dict[str, str], redis: Redis) 
 def test_lost_events_are_counted(environ: dict[str, str], redis: Redis) -> None:
     """So many at once as there are."""
     with running_dialer(environ, **EVENTS) as url:
-        redis.set("{otpvoice}:dropped:login", 7)
+        redis.set("{otpvoice}:dropped_events:login", 7)
         found = scrape_until(url, "events_total", outcome="dropped")
     assert found.totals_by("events_total", "client", "outcome") == {("login", "dropped"): 7}
 

@@ -23,9 +23,9 @@ from otpvoice.metrics.exposition import Exposition
 from otpvoice.metrics.logs import LogMetrics
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import PlacementOutcome
-from otpvoice.store.admin import Operations
+from otpvoice.store.admin import AdminStore
 from otpvoice.store.gauges import StoreGauges
-from otpvoice.store.models import News
+from otpvoice.store.models import ReportOutcome
 
 ROOT = Path(__file__).parents[2]
 COMMON_LABELS = {"instance", "job", "le"}
@@ -33,7 +33,7 @@ COMMON_LABELS = {"instance", "job", "le"}
 LABEL_VALUES = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
-        *(*PlacementOutcome, *News, DELIVERED, DELIVERY_FAILED, ABANDONED, DROPPED),
+        *(*PlacementOutcome, *ReportOutcome, DELIVERED, DELIVERY_FAILED, ABANDONED, DROPPED),
         *(problem.code for problem in (*PROBLEM_TYPES.values(), INTERNAL_ERROR)),
     },
 }
@@ -64,7 +64,7 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
         clients_login_event_url="https://login.example.com/",
         clients_login_event_secret="whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ==",
     )
-    looking = Operations(redis, rules=script_config(settings))
+    looking = AdminStore(redis, policy=script_config(settings))
     return Scrape(Exposition(registry, StoreGauges(looking)).render().decode())
 
 

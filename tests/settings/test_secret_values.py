@@ -10,7 +10,7 @@ from otpvoice.settings import LoadedSettings
 from otpvoice.settings.schema import SECTIONS
 from otpvoice.settings.secret_values import secret_values
 from otpvoice.settings.types import field_type
-from otpvoice.store.url import read_many
+from otpvoice.store.url import parse_ha_url
 
 Start = Callable[..., LoadedSettings]
 
@@ -66,6 +66,6 @@ def test_password_of_sentinels_is_a_secret_wherever_it_is_set(start: Start) -> N
         OTPVOICE_REDIS_SENTINEL_PASSWORD="in the setting".replace(" ", "&"),
     )
     assert {"in%2Furl", "in/url", "in&the&setting"} <= {*secret_values(loaded.settings)}
-    servers = read_many(loaded.settings.redis.full_url)
+    servers = parse_ha_url(loaded.settings.redis.full_url)
     assert (servers.sentinel_user, servers.sentinel_password) == ("watcher", "in&the&setting")
     assert "in&the&setting" not in repr(loaded.settings) + repr(servers)

@@ -76,7 +76,7 @@ def driver(store: RedisStore) -> StoreDriver:
 @pytest.fixture
 def sent(redis_url: str, redis: Redis) -> Iterator[Sent]:
     """Tells the commands that the server gets from clients while a step runs."""
-    watching: Any = connect(redis_url, timeout=5)
+    watching: Any = connect(redis_url, timeout_s=5)
     step_is_over = "the step is over"
 
     def watch(step: Callable[[], object]) -> list[str]:

@@ -26,20 +26,28 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.admin import Explanation, Operations, Telephone
-from otpvoice.store.decoding import Answer
-from otpvoice.store.models import CallResult, Claim, Notice, Pull, Recorded, Report, Settled
+from otpvoice.store.admin import AdminStore, Explanation, NumberIdentity
+from otpvoice.store.decoding import FunctionResult
+from otpvoice.store.models import (
+    AuditEntry,
+    CallResult,
+    CallUpdate,
+    Claim,
+    RecordResult,
+    ReportResult,
+    StatusQuery,
+)
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.script_config import QueueRules
 
 RAVI = "+919812345678"
 CODE = "012345"
 RING = KeyRing([b"the first ring key of the tests!"])
 NUMBERS = NumberHasher(b"the number key of these tests...")
 GAPS = (60, 60, 300)
-LIVE_FOR = 165
-LEASE = 20
-KEEP = 7 * 86_400_000
+LIVE_FOR_S = 165
+LEASE_S = 20
+RETENTION_MS = 7 * 86_400_000
 """Milliseconds."""
 PLACED = CallResult(CallStatus.PLACED)
 _messages = itertools.count()
@@ -60,12 +68,12 @@ class StoreDriver:
         self.store = store
         self.ring = ring
         self.gaps = gaps
-        self.notices: list[Notice] = []
+        self.audit_entries: list[AuditEntry] = []
         self.sweep()
 
     def advance_time(self, seconds: float, dialer: str | None = "dialer") -> None:
         """Time passes; unless there is no ``dialer``, one is heard of and sweeps."""
-        self.store.clock_offset += round(seconds * 1000)
+        self.store.clock_offset_ms += round(seconds * 1000)
         if dialer:
             self.sweep(dialer)
 
@@ -91,7 +99,7 @@ class StoreDriver:
         ip: str | None = None,
         is_test: bool = False,
         is_trial: bool = False,
-    ) -> Answer:
+    ) -> FunctionResult:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
         number = NUMBERS.hash(to)
@@ -159,7 +167,7 @@ class StoreDriver:
         code: str,
         client: str = "",
         idempotency: Idempotency | None = None,
-    ) -> Answer:
+    ) -> FunctionResult:
         """One code handed in, with a digest for each key of the ring."""
         digests = self.ring.digests("check", verification.id, code)
         client = client or verification.client
@@ -171,20 +179,22 @@ class StoreDriver:
         route: Route | None = None,
         bridge: str = BRIDGE,
         idempotency: Idempotency | None = None,
-    ) -> Answer:
+    ) -> FunctionResult:
         """A further call is wanted, or the delayed one now."""
         call = new_call(route, bridge)
         return self.store.request_call(verification.id, verification.client, call, idempotency)
 
-    def cancel(self, verification: Verification) -> Answer:
+    def cancel(self, verification: Verification) -> FunctionResult:
         """The client ends it."""
         return self.close(verification, Status.CANCELED, EndReason.REQUESTED)
 
-    def approve(self, verification: Verification) -> Answer:
+    def approve(self, verification: Verification) -> FunctionResult:
         """The client knows it to be proven."""
         return self.close(verification, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
 
-    def close(self, verification: Verification, status: Status, reason: EndReason) -> Answer:
+    def close(
+        self, verification: Verification, status: Status, reason: EndReason
+    ) -> FunctionResult:
         """The client's word, whichever."""
         return self.store.close_verification(verification.id, verification.client, status, reason)
 
@@ -216,16 +226,16 @@ class StoreDriver:
         self,
         claim: Claim,
         gaps: Sequence[float] | None = None,
-        live_for: float = LIVE_FOR,
-        heard_after: int | None = None,
+        live_for_s: float = LIVE_FOR_S,
+        heard_after_s: int | None = None,
     ) -> bool:
         """The last word before it is sent."""
         lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
-        return self.store.mark(claim, round(live_for * 1000), lengths, heard_after)
+        return self.store.mark_sent(claim, round(live_for_s * 1000), lengths, heard_after_s)
 
-    def record(self, claim: Claim, result: CallResult) -> Recorded:
+    def record(self, claim: Claim, result: CallResult) -> RecordResult:
         """Writes down what became of it."""
-        return self.store.record(claim, result)
+        return self.store.record_result(claim, result)
 
     def send(self, to: str = ASHA, **members: Any) -> tuple[Verification, Claim]:
         """A verification whose call was just sent, with its claim."""
@@ -242,11 +252,11 @@ class StoreDriver:
         self.apply_callback(call_id=claim.call_id, to=to)
         return begun
 
-    def dial(self, result: CallResult = PLACED, heard_after: int | None = None) -> Claim:
+    def dial(self, result: CallResult = PLACED, heard_after_s: int | None = None) -> Claim:
         """Claims, marks and records the next due call."""
         claim = self.claim()
-        assert self.mark_sent(claim, heard_after=heard_after)
-        self.store.record(claim, result)
+        assert self.mark_sent(claim, heard_after_s=heard_after_s)
+        self.store.record_result(claim, result)
         return claim
 
     def dial_busy(self, to: str = ASHA) -> Claim:
@@ -259,20 +269,20 @@ class StoreDriver:
     def sweep(self, dialer: str = "dialer") -> bool:
         """One sweep."""
         swept = self.store.sweep(dialer)
-        self.notices.extend(swept.notices)
-        return swept.more
+        self.audit_entries.extend(swept.audit_entries)
+        return swept.has_more
 
-    def due_status_queries(self) -> list[Pull]:
+    def due_status_queries(self) -> list[StatusQuery]:
         """The calls to ask the provider about now."""
-        return self.store.pulls(32)
+        return self.store.due_status_queries(32)
 
     # What operators ask --------------------------------------------------------------------------
 
     @property
-    def admin(self) -> Operations:
+    def admin(self) -> AdminStore:
         """The operator's side of the same store."""
         store = self.store
-        return Operations(store.redis, rules=store.rules, clock_offset=store.clock_offset)
+        return AdminStore(store.redis, policy=store.policy, clock_offset_ms=store.clock_offset_ms)
 
     def explain(self, to: str = ASHA) -> Explanation:
         """What holds a number."""
@@ -285,55 +295,57 @@ class StoreDriver:
         status: CallStatus = CallStatus.ANSWERED,
         *,
         call_id: str | None = None,
-        ids: tuple[str, ...] = (),
+        provider_ids: tuple[str, ...] = (),
         to: str = ASHA,
         bridges: tuple[str, ...] = (BRIDGE,),
         route: Route | None = None,
         started_at: int | None = None,
         reason: CallReason | None = None,
-        duration: int | None = None,
+        duration_s: int | None = None,
         message: str = "",
-        number: str | None = None,
-    ) -> Settled:
+        number_hash: str | None = None,
+    ) -> ReportResult:
         """A callback; each is a new message unless ``message`` says which."""
-        report = Report(
+        report = CallUpdate(
             fingerprint=message or f"message {next(_messages)}",
             call_id=call_id,
-            provider_ids=ids,
-            lines=tuple((bridge, NUMBERS.hash(to)) for bridge in bridges),
+            provider_ids=provider_ids,
+            destinations=tuple((bridge, NUMBERS.hash(to)) for bridge in bridges),
             route=route,
             started_at=started_at,
             status=status,
             reason=reason,
             raw=status.upper(),
-            duration=duration,
-            number=number,
+            duration_s=duration_s,
+            number_hash=number_hash,
         )
-        return self.store.settle(report)
+        return self.store.apply_report(report)
 
-    def apply_queried_status(self, status: CallStatus, call_id: str) -> Settled:
+    def apply_queried_status(self, status: CallStatus, call_id: str) -> ReportResult:
         """The provider's answer to a question about a call."""
-        report = Report(None, call_id, (), (), None, None, status, None, status.upper(), 7)
-        return self.store.settle(report)
+        report = CallUpdate(None, call_id, (), (), None, None, status, None, status.upper(), 7)
+        return self.store.apply_report(report)
 
 
 def driver_with_quotas(
-    redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **rules: Any
+    redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **policy: Any
 ) -> StoreDriver:
     """An exchange whose store has these ``calls_per_number`` and other rules."""
-    return driver_with_limits(redis, calls_per_number=parse_quotas(*quotas), gaps=gaps, rules=rules)
+    return driver_with_limits(
+        redis, calls_per_number=parse_quotas(*quotas), gaps=gaps, policy=policy
+    )
 
 
 def driver_with_limits(
     redis: Redis,
     *,
     gaps: Sequence[float] = GAPS,
-    rules: Mapping[str, Any] | None = None,
+    policy: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> StoreDriver:
     """An exchange whose store has these limits and other rules."""
-    queue_rules = QueueRules(limits=CallLimits(**limits), **(rules or {}))
-    return StoreDriver(RedisStore(redis, keep=KEEP, rules=queue_rules), gaps=gaps)
+    queue_rules = StorePolicy(limits=CallLimits(**limits), **(policy or {}))
+    return StoreDriver(RedisStore(redis, retention_ms=RETENTION_MS, policy=queue_rules), gaps=gaps)
 
 
 def parse_quotas(*texts: str) -> tuple[Quota, ...]:
@@ -341,10 +353,10 @@ def parse_quotas(*texts: str) -> tuple[Quota, ...]:
     return tuple(parse_quota(text) for text in texts)
 
 
-def number_identity(to: str) -> Telephone:
+def number_identity(to: str) -> NumberIdentity:
     """A number as operators name it."""
     shares = limit_keys_of(to, None, None)
-    return Telephone(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
+    return NumberIdentity(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
 
 
 def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:

@@ -10,8 +10,8 @@ from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import Verification
-from otpvoice.store.admin import Use
-from otpvoice.store.decoding import Answer
+from otpvoice.store.admin import LimitUsage
+from otpvoice.store.decoding import FunctionResult
 
 HOUR, DAY = 3_600, 86_400
 NO_GAP = (0,)
@@ -35,7 +35,7 @@ class Case:
 
     def allows(self, redis: Redis, count: int = 1, **rules: Any) -> StoreDriver:
         """An exchange with this one limit, without gaps."""
-        return driver_with_limits(redis, gaps=NO_GAP, rules=rules, **self.limits(count))
+        return driver_with_limits(redis, gaps=NO_GAP, policy=rules, **self.limits(count))
 
     def create(self, driver: StoreDriver, n: int = 0, **members: Any) -> Verification:
         """The n-th request, taken."""
@@ -142,9 +142,9 @@ GENEROUS: Final[dict[str, Any]] = {
 """Every limit there is, and room in each."""
 
 
-def limit_usage(driver: StoreDriver, to: str = ASHA) -> list[Use]:
+def limit_usage(driver: StoreDriver, to: str = ASHA) -> list[LimitUsage]:
     """How far each limit that holds a number, a client or all is used up."""
-    return sorted(driver.explain(to).uses, key=lambda use: (use.client or "", use.limit))
+    return sorted(driver.explain(to).limits, key=lambda use: (use.client or "", use.limit))
 
 
 def stored(redis: Redis) -> dict[bytes, Any]:
@@ -159,11 +159,11 @@ def stored(redis: Redis) -> dict[bytes, Any]:
     return {
         key: readers[redis.type(key)](key)
         for key in redis.scan_iter()
-        if b":refusals:" not in key and b":tally:refused " not in key
+        if b":refusals:" not in key and b":counter:refused " not in key
     }
 
 
-def refusing(answer: Answer) -> str:
+def refusing(answer: FunctionResult) -> str:
     """The limit that refused."""
     outcome, _, limit = answer.outcome.partition(" ")
     assert outcome == "rate_limited", answer.outcome

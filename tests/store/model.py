@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from store.driver import GAPS, LEASE, RAVI
+from store.driver import GAPS, LEASE_S, RAVI
 from support.service import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus, Status
@@ -297,7 +297,7 @@ class Model:
     def claim(self, call: ModelCall, holder: str) -> None:
         """It is this dialer's."""
         self.move(call, C.DIALING)
-        call.holder, call.lease_until = holder, self.now + LEASE
+        call.holder, call.lease_until = holder, self.now + LEASE_S
         self.take_line(call, call.lease_until)
 
     def take_line(self, call: ModelCall, until: float) -> None:
@@ -338,8 +338,8 @@ class Model:
         if call.holder != holder:
             return None
         pending = call.of.status is Status.PENDING
-        if result.unsent and call.status not in ENDED:
-            self.give_back(call, result.refused or result.reason is CallReason.REFUSED)
+        if result.is_unsent and call.status not in ENDED:
+            self.give_back(call, result.is_refused or result.reason is CallReason.REFUSED)
         status = result.status
         if status is C.QUEUED and call.status is not C.DIALING:
             status = C.FAILED
@@ -348,7 +348,7 @@ class Model:
         elif status is C.PLACED and call.sent and call.live_until <= self.now:
             status = C.UNKNOWN
         if status is C.QUEUED:
-            self.requeue(call, self.now + result.retry_in / 1000)
+            self.requeue(call, self.now + result.retry_in_ms / 1000)
             return call.status
         moved = self.move(call, status)
         in_time = pending and self.now <= call.of.last_due

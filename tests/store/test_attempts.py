@@ -11,16 +11,18 @@ from otpvoice.store.models import CallResult, Claim
 MOST = 6
 OTHER_BRIDGE = "918068280001"
 LIMIT = "rate_limited attempts_per_verification"
-C2C_NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True)
-MISCONFIGURED = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True, refused=True)
-BACK_OFF = CallResult(CallStatus.QUEUED, unsent=True, refused=True, retry_in=3_000)
-UNREACHED = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
+C2C_NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True)
+MISCONFIGURED = CallResult(
+    CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True, is_refused=True
+)
+BACK_OFF = CallResult(CallStatus.QUEUED, is_unsent=True, is_refused=True, retry_in_ms=3_000)
+UNREACHED = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True)
 
 
 def bounded(redis: Redis, most: int = MOST, **rules: int) -> StoreDriver:
     """So many attempts, and no gap."""
-    return driver_with_limits(redis, gaps=NO_GAP, rules=rules, attempts_per_verification=most)
+    return driver_with_limits(redis, gaps=NO_GAP, policy=rules, attempts_per_verification=most)
 
 
 def fails_often(driver: StoreDriver, times: int, result: CallResult = UNREACHED) -> Verification:
@@ -192,7 +194,7 @@ def test_loop_of_tokens_makes_one_attempt_sequence_per_gap(redis: Redis) -> None
         while isinstance(claim := driver.store.claim(200), Claim):
             if driver.mark_sent(claim):
                 requests.append(driver.get(begun[0]).now)
-                driver.record(claim, REFUSED if claim.tried else C2C_NEXT)
+                driver.record(claim, REFUSED if claim.tried_routes else C2C_NEXT)
         driver.advance_time(1)
     assert len(requests) <= 2 * 4
     assert all(later - at >= 60_000 for at, later in zip(requests, requests[2:], strict=False))

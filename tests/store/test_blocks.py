@@ -14,15 +14,15 @@ from otpvoice.store.models import CallResult
 
 PHONE = number_identity(ASHA)
 HOUR = 3_600
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
-RETRY = CallResult(CallStatus.QUEUED, unsent=True, retry_in=1_000)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+RETRY = CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1_000)
 
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
     """Without limits or gaps; one client reports nothing."""
     clients = {"app": ClientLimits(deliver_only=True)}
-    return driver_with_limits(redis, gaps=NO_GAP, rules={"max_redials": 1}, clients=clients)
+    return driver_with_limits(redis, gaps=NO_GAP, policy={"max_redials": 1}, clients=clients)
 
 
 def blocks(driver: StoreDriver, seconds: int = HOUR) -> int:
@@ -119,7 +119,7 @@ def test_unblock_frees(driver: StoreDriver) -> None:
     assert driver.try_create().outcome == "created"
     assert driver.explain().blocked_until == 0
     driver.sweep()
-    first, second = (each for each in driver.notices if "blocked" in each.event)
+    first, second = (each for each in driver.audit_entries if "blocked" in each.event)
     assert (first.event, first.details["seconds"]) == ("number.blocked", HOUR)
     assert second.event == "number.unblocked"
     for told in (first, second):
@@ -144,9 +144,9 @@ def test_a_newer_block_replaces_an_older(driver: StoreDriver) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        lambda driver: driver.operations.forget(PHONE, "root"),
-        lambda driver: driver.operations.clear(PHONE, "root"),
-        lambda driver: driver.passes(8 * DAY),
+        lambda driver: driver.admin.forget(PHONE, "root"),
+        lambda driver: driver.admin.clear(PHONE, "root"),
+        lambda driver: driver.advance(8 * DAY),
     ],
     ids=["forget", "clear", "a week"],
 )

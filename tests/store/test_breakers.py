@@ -11,7 +11,7 @@ from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits, Ratio, parse_ratio
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.models import Notice
+from otpvoice.store.models import AuditEntry
 
 AREA = "conversion_breaker area +919876"
 ELSEWHERE = "+919123456789"
@@ -25,16 +25,16 @@ def numbers(count: int) -> Iterable[str]:
     return (f"+919876{n:06}" for n in range(count))
 
 
-def opened(driver: StoreDriver) -> list[Notice]:
+def opened(driver: StoreDriver) -> list[AuditEntry]:
     """What the log was told of opened breakers."""
     while driver.sweep():
         pass
-    return [notice for notice in driver.notices if notice.event == "breaker.opened"]
+    return [notice for notice in driver.audit_entries if notice.event == "breaker.opened"]
 
 
 def open_breakers(driver: StoreDriver) -> set[str]:
     """Those that operators see."""
-    return {breaker.name for breaker in driver.admin.overview().breakers}
+    return {breaker.name for breaker in driver.admin.overview().open_breakers}
 
 
 # Conversion --------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_calls_and_redials_are_refused_too(redis: Redis) -> None:
 def test_no_redial_into_a_refused_area(redis: Redis) -> None:
     """Silently."""
     driver = driver_with_limits(
-        redis, gaps=NO_GAP, rules={"max_redials": 1}, conversion_breaker=RATIO
+        redis, gaps=NO_GAP, policy={"max_redials": 1}, conversion_breaker=RATIO
     )
     waiting = driver.create(ASHA, ttl=600)
     placed = driver.dial()
@@ -245,7 +245,7 @@ def test_off_is_off(redis: Redis) -> None:
     driver = converting(redis, parse_ratio("off"))
     ends(driver, 25)
     assert not open_breakers(driver)
-    assert not list(redis.scan_iter("*:tally:*"))
+    assert not list(redis.scan_iter("*:counter:*"))
 
 
 def test_clients_that_report_nothing_do_not_count(redis: Redis) -> None:
@@ -264,5 +264,5 @@ def test_a_number_shows_what_holds_its_area(redis: Redis) -> None:
     ends(driver, 20)
     driver.try_create(ASHA)
     [use] = [use for use in limit_usage(driver) if use.limit == "conversion_breaker"]
-    assert use.until > driver.explain().now
+    assert use.blocked_until > driver.explain().now
     assert driver.admin.overview().refused["conversion_breaker"] == 1

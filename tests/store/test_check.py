@@ -12,23 +12,23 @@ from store.driver import CODE, RAVI, RING, StoreDriver
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import connect
 
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True)
-RETRY = CallResult(CallStatus.QUEUED, unsent=True, retry_in=1000)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True)
+RETRY = CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000)
 OLD, NEW = b"1" * 32, b"2" * 32
 
 
-def outcomes(answers: list[Answer]) -> Counter[str]:
+def outcomes(answers: list[FunctionResult]) -> Counter[str]:
     """How often each."""
     return Counter(answer.outcome for answer in answers)
 
 
-def left(answer: Answer) -> int:
+def left(answer: FunctionResult) -> int:
     """The checks left."""
     assert answer.verification
     return answer.verification.checks_left
@@ -37,16 +37,17 @@ def left(answer: Answer) -> int:
 @pytest.fixture
 def at_once(
     redis_url: str, driver: StoreDriver
-) -> Callable[[Verification, list[str]], list[Answer]]:
+) -> Callable[[Verification, list[str]], list[FunctionResult]]:
     """Hands in codes from 16 threads, over four stores with connections of their own."""
 
-    def check_all(verification: Verification, codes: list[str]) -> list[Answer]:
-        clients = [connect(redis_url, timeout=10) for _ in range(4)]
-        offset = driver.store.clock_offset
-        desks = [StoreDriver(RedisStore(c, keep=1, clock_offset=offset)) for c in clients]
+    def check_all(verification: Verification, codes: list[str]) -> list[FunctionResult]:
+        clients = [connect(redis_url, timeout_s=10) for _ in range(4)]
+        offset = driver.store.clock_offset_ms
+        desks = [StoreDriver(RedisStore(c, retention_ms=1, clock_offset_ms=offset)) for c in clients
+        ]
         with ThreadPoolExecutor(16) as pool:
             answers = pool.map(
-                lambda n: desks[n % 4].checks(verification, codes[n]), range(len(codes))
+                lambda n: desks[n % 4].check(verification, codes[n]), range(len(codes))
             )
             found = list(answers)
         for client in clients:
@@ -218,7 +219,7 @@ def test_from_its_end_on_a_code_is_refused(driver: StoreDriver) -> None:
     """At the very millisecond of ``expires_at``, though nobody swept; its end is told exactly."""
     begun = driver.create()
     now = driver.get(begun).now
-    driver.store.clock_offset += begun.expires_at - now
+    driver.store.clock_offset_ms += begun.expires_at - now
     answer = driver.check(begun, CODE)
     assert answer.outcome == "closed"
     assert answer.verification
@@ -241,7 +242,7 @@ def test_after_other_ends_a_code_is_refused(driver: StoreDriver) -> None:
 
 
 def test_of_many_wrong_codes_at_once_five_are_compared(
-    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[Answer]]
+    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[FunctionResult]]
 ) -> None:
     """Exactly ``max_checks`` of 500 different ones, then the right one is refused."""
     begun = driver.create_answered()
@@ -253,7 +254,7 @@ def test_of_many_wrong_codes_at_once_five_are_compared(
 
 
 def test_of_many_right_codes_at_once_one_wins(
-    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[Answer]]
+    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[FunctionResult]]
 ) -> None:
     """Exactly one of 200."""
     begun = driver.create_answered()
@@ -303,7 +304,7 @@ def test_the_end_takes_the_code_with_it(driver: StoreDriver, redis: Redis, end: 
     begun = driver.create_answered(reference="a")
     key = Keys().verification(begun.id)
     driver.check(begun, "111111")
-    secrets = {b"digest", b"request_digest", b"wrong"}
+    secrets = {b"digest", b"request_digest", b"wrong_digests"}
     assert secrets < set(redis.hkeys(key))
     assert redis.exists(Keys().speech(begun.id))
     ends: dict[str, Callable[[], object]] = {

@@ -36,7 +36,7 @@ def test_a_claim_carries_all_that_dialing_needs(driver: StoreDriver) -> None:
     claim = driver.claim()
     assert (claim.call_id, claim.verification_id) == (begun.calls[0].id, begun.id)
     assert (claim.client, claim.route, claim.locale) == ("login", Route.C2C, "hi")
-    assert (claim.tried, claim.requests) == ((), 0)
+    assert (claim.tried_routes, claim.requests) == ((), 0)
     assert decrypt_speech(RING, begun.id, claim.encrypted_speech) == (CODE, "आशा")
     assert decrypt_number(RING, begun.id, claim.encrypted_number) == "+919876543210"
     assert driver.last_call(begun).status is CallStatus.DIALING

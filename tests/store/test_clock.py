@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 from redis import Redis
-from store.driver import CODE, LIVE_FOR, RAVI, StoreDriver
+from store.driver import CODE, LIVE_FOR_S, RAVI, StoreDriver
 
 from otpvoice.core.limits import DAY_MS
 from otpvoice.core.verification import CallStatus
@@ -19,7 +19,7 @@ BACK = 300
 
 def set_back(driver: StoreDriver, seconds: float = BACK) -> None:
     """Set the server's clock back."""
-    driver.store.clock_offset -= round(seconds * 1000)
+    driver.store.clock_offset_ms -= round(seconds * 1000)
 
 
 def runs(driver: StoreDriver, seconds: int) -> None:
@@ -30,8 +30,8 @@ def runs(driver: StoreDriver, seconds: int) -> None:
 
 def now(driver: StoreDriver) -> int:
     """Return the time of the rules in milliseconds."""
-    lead = driver.store.health().clock_lead
-    return round(time.time() * 1000) + driver.store.clock_offset + lead
+    lead = driver.store.health().clock_lead_ms
+    return round(time.time() * 1000) + driver.store.clock_offset_ms + lead
 
 
 def test_due_call_is_dialed_after_the_clock_went_back(driver: StoreDriver) -> None:
@@ -71,9 +71,9 @@ def test_lead_is_gone_when_the_clock_is_right_again(driver: StoreDriver) -> None
     """A clock that was set back by mistake and forward again leaves nothing behind."""
     set_back(driver)
     driver.sweep()
-    assert 299_000 <= driver.store.health().clock_lead <= 300_000
+    assert 299_000 <= driver.store.health().clock_lead_ms <= 300_000
     driver.advance_time(BACK)
-    assert driver.store.health().clock_lead <= 1000
+    assert driver.store.health().clock_lead_ms <= 1000
     assert abs(now(driver) - time.time() * 1000) < 2000
 
 
@@ -84,21 +84,21 @@ def test_lead_shrinks_by_a_tenth_of_the_time(driver: StoreDriver) -> None:
     leads = []
     for _ in range(25):
         driver.advance_time(4)
-        leads.append(driver.store.health().clock_lead)
+        leads.append(driver.store.health().clock_lead_ms)
     assert all(200 <= a - b <= 600 for a, b in pairwise(leads[:20]))
     assert leads[-1] == 0
 
 
 def test_a_clock_that_went_back_is_logged(driver: StoreDriver) -> None:
     """Once, with the seconds; a small correction is not worth a line."""
-    driver.notices.clear()
+    driver.audit_entries.clear()
     set_back(driver, 0.5)
     driver.sweep()
-    assert driver.notices == []
+    assert driver.audit_entries == []
     set_back(driver)
     driver.sweep()
     driver.advance_time(2)
-    (notice,) = driver.notices
+    (notice,) = driver.audit_entries
     assert notice.event == "clock.moved_back"
     assert 299 <= notice.details["seconds"] <= 301
 
@@ -109,7 +109,7 @@ def test_another_server_with_an_older_clock_keeps_the_time(
     """A replica that is promoted has a clock of its own: the memory came with the data."""
     begun = driver.create(call_after=100)
     driver.advance_time(101)
-    other = StoreDriver(RedisStore(redis, keep=60_000, clock_offset=-5_000))
+    other = StoreDriver(RedisStore(redis, retention_ms=60_000, clock_offset_ms=-5_000))
     assert other.claim().verification_id == begun.id
 
 
@@ -121,7 +121,7 @@ def test_a_full_server_still_keeps_the_time(driver: StoreDriver, redis: Redis) -
     try:
         set_back(driver)
         assert driver.get(begun).checks_left == 5
-        assert 299_000 <= driver.store.health().clock_lead <= 300_000
+        assert 299_000 <= driver.store.health().clock_lead_ms <= 300_000
     finally:
         redis.config_set("maxmemory", 0)
 
@@ -139,14 +139,14 @@ def test_dialer_goes_on_when_the_clock_went_back(driver: StoreDriver) -> None:
     driver.dial()
     set_back(driver)
     runs(driver, 70)
-    assert [each.verification_id for each in driver.store.pulls(5)] == [begun.id]
+    assert [each.verification_id for each in driver.store.due_status_queries(5)] == [begun.id]
     runs(driver, 140)
     assert driver.get(begun).calls[0].status is CallStatus.UNKNOWN
 
 
 def set_server(driver: StoreDriver, redis: Redis, seconds: float) -> None:
     """Set the server's clock, by which keys end as well: what it passes over ends now."""
-    driver.store.clock_offset += round(seconds * 1000)
+    driver.store.clock_offset_ms += round(seconds * 1000)
     for key in redis.scan_iter():
         ends = redis.pttl(key)
         if ends > 0:
@@ -163,4 +163,4 @@ def test_live_call_holds_the_line_after_the_clock_was_set_back_and_forward(
     set_server(driver, redis, BACK)
     driver.advance_time(61)
     driver.create(client="bank")
-    assert driver.seconds_until_due() == LIVE_FOR - 61
+    assert driver.seconds_until_due() == LIVE_FOR_S - 61

@@ -21,25 +21,25 @@ AT_ONCE = 150
 @pytest.fixture
 def connections(redis_url: str) -> Iterator[Connections]:
     """Of a process that waits a tenth of a second for the store."""
-    with closing(connect(redis_url, timeout=0.1)) as client:
+    with closing(connect(redis_url, timeout_s=0.1)) as client:
         yield Connections(client.connection_pool)
 
 
 def test_a_connection_is_used_again(connections: Connections) -> None:
     """By whichever thread asks next."""
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
-        ids = {each.submit(connections.ask, "CLIENT", "ID").result() for each in (one, another)}
+        ids = {each.submit(connections.execute, "CLIENT", "ID").result() for each in (one, another)}
     assert len(ids) == 1
 
 
 def test_everybody_who_asks_at_once_has_a_connection(redis_url: str) -> None:
     """However many threads the settings name; nobody waits for another's, or is refused."""
-    client, everybody = connect(redis_url, timeout=10), Barrier(AT_ONCE)
+    client, everybody = connect(redis_url, timeout_s=10), Barrier(AT_ONCE)
     store = Connections(client.connection_pool)
 
     def ask(number: int) -> bytes:
         everybody.wait(10)
-        reply: bytes = store.ask("ECHO", str(number))
+        reply: bytes = store.execute("ECHO", str(number))
         return reply
 
     with closing(client), ThreadPoolExecutor(AT_ONCE) as pool:
@@ -51,21 +51,21 @@ def test_a_server_that_hung_up_is_called_again_before_anything_is_sent(
     connections: Connections, redis: Redis
 ) -> None:
     """It forgets idle connections, or was started anew: nobody notices."""
-    before = connections.ask("CLIENT", "ID")
+    before = connections.execute("CLIENT", "ID")
     redis.client_kill_filter(_id=before)
-    assert connections.ask("CLIENT", "ID") > before
+    assert connections.execute("CLIENT", "ID") > before
 
 
 def test_a_late_reply_is_nobody_elses(connections: Connections) -> None:
     """Who did not wait for it took its connection with it."""
     with pytest.raises(StoreUnavailable):
-        connections.ask("BLPOP", f"{TAG}:nothing", "0.5")
-    assert connections.ask("ECHO", "mine") == b"mine"
+        connections.execute("BLPOP", f"{TAG}:nothing", "0.5")
+    assert connections.execute("ECHO", "mine") == b"mine"
 
 
 def test_a_refusal_is_a_reply(connections: Connections) -> None:
     """Its connection goes on."""
-    before = connections.ask("CLIENT", "ID")
+    before = connections.execute("CLIENT", "ID")
     with pytest.raises(FunctionMissing):
-        connections.ask("FCALL", "unknown", 0)
-    assert connections.ask("CLIENT", "ID") == before
+        connections.execute("FCALL", "unknown", 0)
+    assert connections.execute("CLIENT", "ID") == before

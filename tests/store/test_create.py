@@ -13,11 +13,11 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import CallResult
 
 
-def given(answer: Answer) -> Verification:
+def given(answer: FunctionResult) -> Verification:
     """The verification of an answer that has one."""
     assert answer.verification
     return answer.verification
@@ -168,7 +168,7 @@ def test_nothing_is_added_while_a_call_is_under_way(driver: StoreDriver) -> None
     assert len(given(driver.try_create()).calls) == 1
     driver.mark_sent(claim)
     assert len(given(driver.try_create()).calls) == 1
-    driver.store.record(claim, CallResult(CallStatus.UNKNOWN))
+    driver.store.record_result(claim, CallResult(CallStatus.UNKNOWN))
     assert len(given(driver.try_create()).calls) == 1
     driver.advance_time(164)
     assert len(given(driver.try_create()).calls) == 1

@@ -5,11 +5,11 @@ from msgspec.structs import replace
 from store.driver import CODE, RAVI, StoreDriver
 
 from otpvoice.core.verification import EndReason, Status, Verification
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.redis_store import RedisStore
 
 
-def given(answer: Answer) -> Verification:
+def given(answer: FunctionResult) -> Verification:
     """The verification of an answer that has one."""
     assert answer.verification
     return answer.verification

@@ -125,11 +125,11 @@ def life_of(redis: Redis, pattern: str) -> int:
 @pytest.mark.parametrize(
     ("end", "kept"),
     [
-        (lambda driver, begun: driver.cancels(begun), False),
-        (lambda driver, _: driver.passes(301), False),
-        (lambda driver, _: driver.asks(reference="r", code="99999", own_code=True), False),
-        (lambda driver, begun: driver.approves(begun), True),
-        (lambda driver, begun: (driver.dials(), driver.cancels(begun)), True),
+        (lambda driver, begun: driver.cancel(begun), False),
+        (lambda driver, _: driver.advance(301), False),
+        (lambda driver, _: driver.create(reference="r", code="99999", own_code=True), False),
+        (lambda driver, begun: driver.approve(begun), True),
+        (lambda driver, begun: (driver.dial(), driver.cancel(begun)), True),
     ],
     ids=["canceled", "expired", "superseded", "approved", "called and canceled"],
 )
@@ -140,7 +140,7 @@ def test_records_of_an_ended_verification_are_kept_for_the_retention_or_an_hour(
     begun = driver.try_create(reference="r", idempotency=Idempotency("key", "body")).verification
     assert begun
     end(driver, begun)
-    patterns = [f"*:verification:{begun.id}", f"*:call:{begun.calls[0].id}", "*:again:*"]
+    patterns = [f"*:verification:{begun.id}", f"*:call:{begun.calls[0].id}", "*:idempotency:*"]
     lives = [life_of(redis, pattern) for pattern in patterns]
     assert min(lives) > 23 * HOUR if kept else max(lives) <= HOUR
     assert (life_of(redis, "*:number:*") > 24 * HOUR) is kept

@@ -22,20 +22,20 @@ from support.service import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.store.models import CallResult, News
+from otpvoice.store.models import CallResult, ReportOutcome, RouteHealth
 
 DAY_MS = 86_400_000
 OTHER_BRIDGE = "918068289999"
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
 SHORT, LONG = "2/10m", "2/24h"
 
 
 def process(redis: Redis, *clients: str, **settings: Any) -> StoreDriver:
     """A process whose settings have these clients."""
-    names = ("routes", "max_redials", "callback_timeout", "told")
+    names = ("routes", "max_redials", "callback_timeout_ms", "clients_with_events")
     rules = {name: settings.pop(name) for name in names if name in settings}
     own = {name: ClientLimits() for name in clients}
-    return driver_with_limits(redis, gaps=(0,), rules=rules, **{"clients": own, **settings})
+    return driver_with_limits(redis, gaps=(0,), policy=rules, **{"clients": own, **settings})
 
 
 def is_called(driver: StoreDriver, dialer: StoreDriver, to: str = ASHA) -> None:
@@ -56,7 +56,7 @@ def old(redis: Redis) -> StoreDriver:
 @pytest.fixture
 def new(redis: Redis) -> StoreDriver:
     """A process with it, and with an address for its events."""
-    return process(redis, "login", told=frozenset({"login"}))
+    return process(redis, "login", clients_with_events=frozenset({"login"}))
 
 
 def test_event_of_a_client_that_the_dialer_lacks_waits_for_one_that_has_it(
@@ -68,11 +68,11 @@ def test_event_of_a_client_that_the_dialer_lacks_waits_for_one_that_has_it(
     old.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
     old.advance_time(301)
     new.advance_time(301)
-    assert old.store.take_events({}).events == ()
+    assert old.store.claim_events({}).events == ()
     seen = new.admin.overview()
-    assert seen.events == {"login": 3}
-    assert seen.events_overdue["login"] >= 300_000
-    types = {each.type for each in new.store.take_events({"login": 10}).events}
+    assert seen.pending_events == {"login": 3}
+    assert seen.events_overdue_ms["login"] >= 300_000
+    types = {each.type for each in new.store.claim_events({"login": 10}).events}
     assert types == {"call.placed", "call.answered", "verification.expired"}
     assert new.get(begun).status == "expired"
 
@@ -83,7 +83,7 @@ def test_event_is_written_by_a_dialer_that_learned_of_the_address_first(
     """Deployed in the other order, nothing is lost either."""
     old.create()
     new.dial()
-    (event,) = new.store.take_events({"login": 10}).events
+    (event,) = new.store.claim_events({"login": 10}).events
     assert event.type == "call.placed"
 
 
@@ -92,7 +92,7 @@ def test_events_of_a_removed_client_end_after_a_day(
 ) -> None:
     """No process takes them, so that no process tries them; their keys expire."""
     new.cancel(new.create())
-    assert old.store.take_events({}).events == ()
+    assert old.store.claim_events({}).events == ()
     kept = [*redis.scan_iter("{otpvoice}:event*")]
     assert len(kept) == 3
     assert all(0 < redis.pttl(key) <= DAY_MS for key in kept)
@@ -102,8 +102,8 @@ def test_event_that_is_gone_leaves_the_index(new: StoreDriver, redis: Redis) -> 
     """An index that lives longer than its members is cleaned when it is read."""
     new.cancel(new.create())
     redis.delete(*redis.scan_iter("{otpvoice}:event:*"))
-    assert new.store.take_events({"login": 10}).events == ()
-    assert new.admin.overview().events == {"login": 0}
+    assert new.store.claim_events({"login": 10}).events == ()
+    assert new.admin.overview().pending_events == {"login": 0}
 
 
 def test_call_of_a_removed_client_is_dialed(old: StoreDriver, new: StoreDriver) -> None:
@@ -124,7 +124,7 @@ def test_deliver_only_holds_for_what_was_begun_under_it(redis: Redis) -> None:
     assert not [*redis.scan_iter("{otpvoice}:ip:*")]
     assert not [*redis.scan_iter("{otpvoice}:prefix:*")]
     dialer.advance_time(301)
-    assert dialer.store.health().breakers == ()
+    assert dialer.store.health().open_breakers == ()
 
 
 # Routes, redials, timeouts -----------------------------------------------------------------------
@@ -176,7 +176,9 @@ def test_route_closed_for_one_process_is_closed_for_all(redis: Redis) -> None:
     both, one = process(redis), process(redis, routes=(Route.C2C,))
     both.create()
     claim = both.claim()
-    both.record(claim, CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, verdict="down"))  # type: ignore[arg-type]
+    both.record(
+        claim, CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, route_health=RouteHealth.DOWN)
+    )
     assert both.store.health().closed_routes == (Route.OBD,)
     assert one.store.health().closed_routes == ()
     assert one.try_create(RAVI).outcome == "created"
@@ -201,7 +203,10 @@ def test_max_redials_is_that_of_the_process_that_hears_of_the_end(
 
 def test_callback_timeout_is_that_of_the_dialer_that_placed_the_call(redis: Redis) -> None:
     """Any dialer asks the provider when it is over."""
-    short, long = process(redis, callback_timeout=30_000), process(redis, callback_timeout=90_000)
+    short, long = (
+        process(redis, callback_timeout_ms=30_000),
+        process(redis, callback_timeout_ms=90_000),
+    )
     short.create()
     short.dial()
     for each in (short, long):
@@ -346,7 +351,7 @@ def test_approval_clears_wrong_codes_where_the_process_that_checks_is_set_so(
         if left:
             each.check(begun, "000000")
         assert each.check(begun, CODE).outcome == "right"
-        assert len([*redis.scan_iter("{otpvoice}:tally:wrong *")]) == left
+        assert len([*redis.scan_iter("{otpvoice}:counter:wrong *")]) == left
 
 
 def test_open_breaker_refuses_at_processes_that_have_it_off(redis: Redis) -> None:
@@ -397,9 +402,9 @@ def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
     new.dial()
     sent_at = new.last_call(begun).sent_at
     settled = old.apply_callback(
-        CallStatus.BUSY, bridges=bridges, number=NUMBERS.hash(ASHA), started_at=sent_at
+        CallStatus.BUSY, bridges=bridges, number_hash=NUMBERS.hash(ASHA), started_at=sent_at
     )
-    assert settled.news is News.APPLIED
+    assert settled.outcome is ReportOutcome.APPLIED
     assert new.last_call(begun).status is CallStatus.BUSY
 
 
@@ -411,9 +416,11 @@ def test_callback_without_bridge_means_no_call_that_is_over(
     claim = new.dial()
     new.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     settled = old.apply_callback(
-        CallStatus.ANSWERED, number=NUMBERS.hash(ASHA), started_at=new.last_call(begun).sent_at
+        CallStatus.ANSWERED,
+        number_hash=NUMBERS.hash(ASHA),
+        started_at=new.last_call(begun).sent_at,
     )
-    assert settled.news is News.NO_CALL
+    assert settled.outcome is ReportOutcome.NO_CALL
 
 
 def test_callback_by_id_needs_no_number_key(old: StoreDriver, new: StoreDriver) -> None:
@@ -421,6 +428,6 @@ def test_callback_by_id_needs_no_number_key(old: StoreDriver, new: StoreDriver) 
     new.create()
     claim = new.dial()
     settled = old.apply_callback(
-        CallStatus.BUSY, call_id=claim.call_id, number="another name", bridges=()
+        CallStatus.BUSY, call_id=claim.call_id, number_hash="another name", bridges=()
     )
-    assert settled.news is News.APPLIED
+    assert settled.outcome is ReportOutcome.APPLIED

@@ -12,7 +12,7 @@ from store.driver import RAVI, StoreDriver, driver_with_quotas
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
 from otpvoice.store.keys import Keys
-from otpvoice.store.models import CallResult, Claim, News
+from otpvoice.store.models import CallResult, Claim, ReportOutcome
 from otpvoice.store.redis_store import RedisStore
 
 RACES = int(os.environ.get("OTPVOICE_TEST_RACES", "40"))
@@ -28,8 +28,8 @@ RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatu
 def test_record_after_early_report_applies_it(driver: StoreDriver, status: CallStatus) -> None:
     """The composed callback names an id and no start; the reply then says whose id it is."""
     begun, claim = driver.send()
-    early = driver.apply_callback(status, ids=(ID,), duration=9)
-    assert (early.news, early.call_id) == (News.EARLY, claim.call_id)
+    early = driver.apply_callback(status, provider_ids=(ID,), duration_s=9)
+    assert (early.outcome, early.call_id) == (ReportOutcome.EARLY, claim.call_id)
     assert driver.last_call(begun).status is CallStatus.DIALING
     assert driver.record(claim, PLACED).status is status
     call = driver.last_call(begun)
@@ -42,7 +42,9 @@ def test_record_after_early_report_applies_it(driver: StoreDriver, status: CallS
 def test_record_after_early_report_keeps_reason(driver: StoreDriver) -> None:
     """Hung up before pick-up."""
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.NO_ANSWER, ids=(ID,), reason=CallReason.HUNG_UP_BEFORE_ANSWER)
+    driver.apply_callback(
+        CallStatus.NO_ANSWER, provider_ids=(ID,), reason=CallReason.HUNG_UP_BEFORE_ANSWER
+    )
     driver.record(claim, PLACED)
     assert driver.last_call(begun).reason is CallReason.HUNG_UP_BEFORE_ANSWER
 
@@ -51,12 +53,13 @@ def test_record_after_early_report_redials(redis: Redis) -> None:
     """A busy phone is called again, once, by the next route and after the gap."""
     driver = driver_with_quotas(redis, max_redials=1)
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.record(claim, PLACED)
     first, second = driver.get(begun).calls
     assert (first.status, second.status) == (CallStatus.BUSY, CallStatus.QUEUED)
     assert second.route is Route.C2C
-    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.LATE
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.LATE
+    )
     assert len(driver.get(begun).calls) == 2
 
 
@@ -65,8 +68,8 @@ def test_record_after_early_answer_too_short_redials(redis: Redis) -> None:
     driver = driver_with_quotas(redis, max_redials=1)
     begun = driver.create()
     claim = driver.claim()
-    driver.mark_sent(claim, heard_after=5)
-    driver.apply_callback(CallStatus.ANSWERED, ids=(ID,), duration=2)
+    driver.mark_sent(claim, heard_after_s=5)
+    driver.apply_callback(CallStatus.ANSWERED, provider_ids=(ID,), duration_s=2)
     driver.record(claim, PLACED)
     first, second = driver.get(begun).calls
     assert (first.status, first.heard) == (CallStatus.ANSWERED, False)
@@ -77,7 +80,7 @@ def test_record_after_early_answer_too_short_redials(redis: Redis) -> None:
 def test_early_report_any_of_its_ids_decides(driver: StoreDriver, ids: tuple[str, ...]) -> None:
     """A message may carry several ids."""
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=ids)
+    driver.apply_callback(CallStatus.BUSY, provider_ids=ids)
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -85,13 +88,17 @@ def test_early_report_any_of_its_ids_decides(driver: StoreDriver, ids: tuple[str
 def test_early_report_repeated_is_news(driver: StoreDriver, redis: Redis) -> None:
     """It was no call's yet, so that the repetition is not taken for seen."""
     begun, claim = driver.send()
-    news = [driver.apply_callback(CallStatus.BUSY, ids=(ID,), message="m").news for _ in range(3)]
-    assert news == [News.EARLY] * 3
-    redis.delete(Keys().early(ID))  # as after a minute
+    news = [driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
+        for _ in range(3)
+    ]
+    assert news == [ReportOutcome.EARLY] * 3
+    redis.delete(Keys().early_report(ID))  # as after a minute
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.PLACED
-    news = [driver.apply_callback(CallStatus.BUSY, ids=(ID,), message="m").news for _ in range(2)]
-    assert news == [News.APPLIED, News.SEEN]
+    news = [driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
+        for _ in range(2)
+    ]
+    assert news == [ReportOutcome.APPLIED, ReportOutcome.SEEN]
 
 
 @pytest.mark.parametrize("started_at", [None, 1])
@@ -100,10 +107,10 @@ def test_orphan_repeated_is_news(driver: StoreDriver, started_at: int | None) ->
     begun, claim = driver.send()
     for _ in range(2):
         settled = driver.apply_callback(CallStatus.BUSY, started_at=started_at, message="m")
-        assert settled.news is News.CLOCK
+        assert settled.outcome is ReportOutcome.CLOCK
     assert (
         driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").news
-        is News.APPLIED
+        is ReportOutcome.APPLIED
     )
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -112,7 +119,7 @@ def test_early_reports_first_result_stands(driver: StoreDriver) -> None:
     """As for a call whose id is known; a word without a result is not kept."""
     begun, claim = driver.send()
     for status in (CallStatus.UNKNOWN, CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.UNKNOWN):
-        assert driver.apply_callback(status, ids=(ID,)).news is News.EARLY
+        assert driver.apply_callback(status, provider_ids=(ID,)).outcome is ReportOutcome.EARLY
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -122,7 +129,8 @@ def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
     begun, claim = driver.send()
     driver.advance_time(21)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
-    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.CLOCK
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.CLOCK
+    )
     assert driver.record(claim, PLACED).status is CallStatus.BUSY
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -130,7 +138,8 @@ def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
 def test_early_report_without_number_applied(driver: StoreDriver) -> None:
     """The id alone decides; which person it is about need not be said."""
     begun, claim = driver.send()
-    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,), bridges=()).news is News.NO_CALL
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=()).outcome
+        is ReportOutcome.NO_CALL
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -139,7 +148,7 @@ def test_early_report_verification_over_no_redial(redis: Redis) -> None:
     """The person typed the code meanwhile, or the client canceled: the call ends, none follows."""
     driver = driver_with_quotas(redis, max_redials=1)
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.check(begun, "012345")
     driver.record(claim, PLACED)
     assert [call.status for call in driver.get(begun).calls] == [CallStatus.BUSY]
@@ -150,14 +159,16 @@ def test_early_report_verification_over_no_redial(redis: Redis) -> None:
 
 def test_early_report_no_call_changes_nothing(driver: StoreDriver, redis: Redis) -> None:
     """An orphan; what is kept of it is gone after a minute."""
-    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.NO_CALL
-    assert 59_000 < redis.pttl(Keys().early(ID)) <= 60_000
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome
+        is ReportOutcome.NO_CALL
+    )
+    assert 59_000 < redis.pttl(Keys().early_report(ID)) <= 60_000
 
 
 def test_early_report_other_id_in_reply_changes_nothing(driver: StoreDriver) -> None:
     """Another call's report, as of one placed by other software, ends none of ours."""
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=(OTHER_ID,))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,))
     assert driver.record(claim, PLACED).status is CallStatus.PLACED
     assert driver.last_call(begun).status is CallStatus.PLACED
 
@@ -165,7 +176,7 @@ def test_early_report_other_id_in_reply_changes_nothing(driver: StoreDriver) -> 
 def test_early_report_reply_without_id_changes_nothing(driver: StoreDriver) -> None:
     """Nothing then says whose report it was: a pull has to find out."""
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.record(claim, CallResult(CallStatus.PLACED))
     assert driver.last_call(begun).status is CallStatus.PLACED
 
@@ -176,7 +187,8 @@ def test_early_report_late_copy_of_old_call_spares_newer(driver: StoreDriver) ->
     driver.dial(CallResult(CallStatus.PLACED))
     driver.advance_time(400)
     newer, claim = driver.send()
-    assert driver.apply_callback(CallStatus.BUSY, ids=(OTHER_ID,)).news is News.EARLY
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,)).outcome
+        is ReportOutcome.EARLY
     driver.record(claim, PLACED)
     assert driver.last_call(newer).status is CallStatus.PLACED
     assert driver.last_call(old).status is CallStatus.UNKNOWN
@@ -191,8 +203,8 @@ def test_early_report_two_candidates_id_decides(driver: StoreDriver) -> None:
     ]
     claims = [driver.claim(), driver.claim()]
     assert all(driver.mark_sent(claim, gaps=(0,)) for claim in claims)
-    settled = driver.apply_callback(CallStatus.BUSY, ids=(ID,), bridges=bridges)
-    assert (settled.news, settled.call_id) == (News.EARLY, None)
+    settled = driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=bridges)
+    assert (settled.outcome, settled.call_id) == (ReportOutcome.EARLY, None)
     by_call = {claim.call_id: claim for claim in claims}
     second, first = (by_call[verification.calls[0].id] for verification in begun)
     driver.record(first, CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
@@ -206,9 +218,11 @@ def test_early_reports_of_two_persons_not_mixed(driver: StoreDriver) -> None:
     asha, ravi = driver.create(), driver.create(RAVI)
     claims = {claim.call_id: claim for claim in (driver.claim(), driver.claim())}
     assert all(driver.mark_sent(claim) for claim in claims.values())
-    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
-    driver.apply_callback(CallStatus.FAILED, ids=(OTHER_ID,), to=RAVI)
-    driver.record(claims[ravi.calls[0].id], CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
+    driver.apply_callback(CallStatus.FAILED, provider_ids=(OTHER_ID,), to=RAVI)
+    driver.record(
+        claims[ravi.calls[0].id], CallResult(CallStatus.PLACED, provider_id=OTHER_ID)
+    )
     driver.record(claims[asha.calls[0].id], PLACED)
     assert driver.last_call(asha).status is CallStatus.BUSY
     assert driver.last_call(ravi).status is CallStatus.FAILED
@@ -218,14 +232,17 @@ def test_early_report_claimed_call_not_sent_waits_for_nothing(driver: StoreDrive
     """Nothing was sent, so that no reply is awaited."""
     driver.create()
     driver.claim()
-    assert driver.apply_callback(CallStatus.BUSY, ids=(ID,)).news is News.NO_CALL
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome
+        is ReportOutcome.NO_CALL
+    )
 
 
 @pytest.mark.parametrize("status", [*RESULTS, CallStatus.UNKNOWN])
-def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: CallStatus) -> None:
+def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: CallStatus
+) -> None:
     """Promise 6, for what is kept as well."""
     begun, claim = driver.send()
-    driver.apply_callback(status, ids=(ID, begun.id), duration=600)
+    driver.apply_callback(status, provider_ids=(ID, begun.id), duration_s=600)
     driver.record(claim, PLACED)
     verification = driver.get(begun)
     assert (verification.status, verification.checks_left) == (Status.PENDING, 5)
@@ -237,7 +254,7 @@ def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: C
 def test_early_report_dialer_killed_before_recording_pull_settles(driver: StoreDriver) -> None:
     """The reply is lost: the lease ends, the call is unknown, and the provider is asked."""
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.advance_time(21)
     driver.advance_time(4)
     assert [pull.call_id for pull in driver.due_status_queries()] == [claim.call_id]
@@ -249,26 +266,28 @@ def test_early_report_record_twice_applied_once(redis: Redis) -> None:
     """A dialer records again when the store's first reply was lost."""
     driver = driver_with_quotas(redis, max_redials=2)
     begun, claim = driver.send()
-    driver.apply_callback(CallStatus.BUSY, ids=(ID,))
+    driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     for _ in range(2):
         assert driver.record(claim, PLACED).status is CallStatus.BUSY
-        assert not redis.exists(Keys().early(ID))
+        assert not redis.exists(Keys().early_report(ID))
     assert len(driver.get(begun).calls) == 2
 
 
 def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
     """Deliver the report and record the reply at the same moment, from two processes' stores."""
-    stores = [RedisStore(redis, keep=600_000, clock_offset=clock_offset) for _ in range(2)]
+    stores = [
+        RedisStore(redis, retention_ms=600_000, clock_offset_ms=clock_offset) for _ in range(2)
+    ]
     start = threading.Barrier(2)
 
     def report() -> None:
         reporting = StoreDriver(stores[0])
         start.wait()
-        reporting.apply_callback(CallStatus.BUSY, ids=(ID,))
+        reporting.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
 
     def record() -> None:
         start.wait()
-        stores[1].record(claim, PLACED)
+        stores[1].record_result(claim, PLACED)
 
     threads = [threading.Thread(target=step) for step in (report, record)]
     for thread in threads:
@@ -281,8 +300,8 @@ def test_early_report_races_reply_never_lost(driver: StoreDriver, redis: Redis) 
     """Whichever comes first, report or reply: the call ends."""
     for _ in range(RACES):
         begun, claim = driver.send()
-        race(redis, claim, driver.store.clock_offset)
+        race(redis, claim, driver.store.clock_offset_ms)
         assert driver.last_call(begun).status is CallStatus.BUSY
         driver.cancel(begun)
-        redis.delete(Keys().provider(ID))
+        redis.delete(Keys().provider_call(ID))
         driver.advance_time(400)

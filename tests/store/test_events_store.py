@@ -14,7 +14,7 @@ from support.service import ASHA
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
-from otpvoice.store.events import EVENT_LEASE, Event
+from otpvoice.store.events import EVENT_LEASE_MS, Event
 from otpvoice.store.models import CallResult
 
 MOST_WAITING = 10_000
@@ -28,20 +28,22 @@ def told(redis: Redis) -> StoreDriver:
     """An exchange where the client "login" is told, and "bank" is not."""
     clients = {"login": ClientLimits(), "bank": ClientLimits()}
     return driver_with_limits(
-        redis, clients=clients, rules={"told": frozenset({"login"}), "max_redials": 1}
+        redis,
+        clients=clients,
+        policy={"clients_with_events": frozenset({"login"}), "max_redials": 1}
     )
 
 
 def due(told: StoreDriver, at_most: int = 100) -> list[Event]:
     """What the client is to be told now."""
-    return list(told.store.take_events({"login": at_most}).events)
+    return list(told.store.claim_events({"login": at_most}).events)
 
 
 def taken(told: StoreDriver) -> list[tuple[str, int]]:
     """The same, each with the version it tells of; all are over then."""
     events = due(told)
     for event in events:
-        told.store.settle_event(event, None)
+        told.store.ack_event(event, None)
     return [(event.type, event.verification.version) for event in events]
 
 
@@ -123,7 +125,7 @@ def test_an_event_shows_the_moment_of_its_change(told: StoreDriver) -> None:
     """However late it is taken: type, version and object belong together."""
     begun = told.create(reference="login-81 अ")
     claim = told.dial()
-    told.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, duration=7)
+    told.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, duration_s=7)
     told.check(begun, CODE)
     told.advance_time(100)
     placed, answered, approved = (event.verification for event in due(told))
@@ -169,12 +171,12 @@ def test_nothing_secret_waits(told: StoreDriver, redis: Redis) -> None:
     for key in redis.scan_iter("*:event:*"):
         fields = redis.hgetall(key)
         text = repr(fields).encode()
-        said = json.loads(redis.hget(key, "said") or "")
+        said = json.loads(redis.hget(key, "snapshot") or "")
         assert b"encrypted_number" not in text
         digests = RING.digests("check", begun.id, CODE)
         for secret in (ASHA, f"'{CODE}'", NUMBERS.hash(ASHA), *map(repr, digests)):
             assert secret.encode() not in text
-        assert not {"digest", "request_digest", "wrong", "number", "ip"} & {*said[6]}
+        assert not {"digest", "request_digest", "wrong_digests", "number", "ip"} & {*said[6]}
 
 
 def test_many_right_codes_are_one_event(told: StoreDriver) -> None:
@@ -193,12 +195,12 @@ def test_a_taken_event_is_one_ones_until_its_lease_ends(told: StoreDriver) -> No
     told.approve(told.create())
     first = due(told)
     assert due(told) == []
-    told.store.clock_offset += EVENT_LEASE + 100
+    told.store.clock_offset_ms += EVENT_LEASE_MS + 100
     again = due(told)
     assert [event.id for event in again] == [event.id for event in first]
-    assert [event.tries for event in first + again] == [1, 1, 2, 2]
-    told.store.settle_event(first[0], None)  # too late: it is not theirs any more
-    told.store.clock_offset += EVENT_LEASE + 100
+    assert [event.attempts for event in first + again] == [1, 1, 2, 2]
+    told.store.ack_event(first[0], None)  # too late: it is not theirs any more
+    told.store.clock_offset_ms += EVENT_LEASE_MS + 100
     assert len(due(told)) == 2
 
 
@@ -206,10 +208,10 @@ def test_what_failed_comes_again_at_its_time(told: StoreDriver) -> None:
     """Not before the pause is over."""
     told.approve(told.create())
     for event in due(told):
-        told.store.settle_event(event, 5_000)
-    told.store.clock_offset += 4_900
+        told.store.ack_event(event, 5_000)
+    told.store.clock_offset_ms += 4_900
     assert due(told) == []
-    told.store.clock_offset += 200
+    told.store.clock_offset_ms += 200
     assert len(due(told)) == 2
 
 
@@ -240,7 +242,7 @@ def test_a_client_that_takes_nothing_fills_no_memory(told: StoreDriver, redis: R
     told.cancel(told.create("+919812345678", call_after=100))
     assert len([*redis.scan_iter("*:event:*")]) == 1
     for dropped in ({"login": 3}, {}):
-        assert told.store.take_events({"login": 0}).dropped == dropped
+        assert told.store.claim_events({"login": 0}).dropped == dropped
     while redis.zcard("{otpvoice}:events:login") > 1:
         due(told, 1000)  # names without a record are swept away
     assert redis.zcard("{otpvoice}:events:login") == 1

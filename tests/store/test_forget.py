@@ -16,7 +16,7 @@ from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
-from otpvoice.store.admin import Use
+from otpvoice.store.admin import LimitUsage
 from otpvoice.store.models import CallResult
 
 PHONE = number_identity(ASHA)
@@ -40,11 +40,11 @@ def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
     assert driver.admin.find_by_number(PHONE, "root") == []
     assert driver.claim().verification_id == other.id
     driver.sweep()
-    [told] = [notice for notice in driver.notices if notice.event == "number.erased"]
+    [told] = [notice for notice in driver.audit_entries if notice.event == "number.erased"]
     assert (told.details["verifications"], told.details["operator"]) == (3, "root")
 
 
-def counted(driver: StoreDriver) -> list[Use]:
+def counted(driver: StoreDriver) -> list[LimitUsage]:
     """How far limits are used up, but for the number of pending verifications."""
     return [use for use in limit_usage(driver) if use.limit != "pending_per_number"]
 
@@ -95,7 +95,8 @@ def test_forget_before_the_dialers_word(redis: Redis) -> None:
     claim = driver.claim()
     assert driver.mark_sent(claim)
     driver.admin.forget(PHONE, "root")
-    assert driver.record(claim, CallResult(CallStatus.PLACED, provider_id="id")).status is None
+    assert driver.record(claim, CallResult(CallStatus.PLACED, provider_id="id")).status
+        is None
     driver.advance_time(200)
     for kind in ("verification", "call", "provider"):
         assert not list(redis.scan_iter(f"*:{kind}:*"))
@@ -136,13 +137,13 @@ def test_every_verification_is_erased(driver: StoreDriver, redis: Redis) -> None
     for n in range(25):
         driver.create(reference=f"login-{n}")
     claim = driver.dial()
-    driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, ids=("theirs-1",))
+    driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, provider_ids=("theirs-1",))
     other = driver.create(RAVI, own_code=True)
 
     assert driver.admin.forget(PHONE, "asha's friend") == 25
     left = sorted(key.decode().split(":")[1] for key in redis.scan_iter() if b"ref" not in key)
     assert left.count("verification") == left.count("call") == left.count("speech") == 1
-    assert "provider" not in left
+    assert "provider_call" not in left
     assert driver.admin.find_by_number(PHONE, "x") == []
     assert driver.check(other, CODE).outcome == "right"
 
@@ -154,7 +155,7 @@ def test_set_aside_records_of_the_number_are_erased(
     """They hold its hash and its sealed number, and would stay for a week."""
     begun = driver.create()
     driver.create(RAVI)
-    bad = {"verification": "expires_at", "call": "due_at", "number": "until"}[broken]
+    bad = {"verification": "expires_at", "call": "due_at", "number": "gap_until"}[broken]
     for to in (ASHA, RAVI):
         [found] = driver.admin.find_by_number(number_identity(to), "root")
         ids = {"verification": found.id, "call": found.calls[0].id, "number": NUMBERS.hash(to)}
@@ -172,8 +173,8 @@ def test_forget_passes_over_a_record_of_another_type(
     driver: StoreDriver, redis: Redis, where: str
 ) -> None:
     """Nobody's erasure fails because of another program's key."""
-    redis.lpush(f"{{otpvoice}}:quarantined:refusals:{PHONE.name}", "no JSON")
+    redis.lpush(f"{{otpvoice}}:quarantined:refusals:{PHONE.hash}", "no JSON")
     driver.create()
     redis.set(f"{{otpvoice}}:{where}", "no hash", ex=1000)
     assert driver.admin.forget(PHONE, "root") == 1
-    assert not redis.exists(f"{{otpvoice}}:quarantined:refusals:{PHONE.name}")
+    assert not redis.exists(f"{{otpvoice}}:quarantined:refusals:{PHONE.hash}")

@@ -8,7 +8,7 @@ from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
 
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Status, Verification
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
 
@@ -16,7 +16,7 @@ SAID = Idempotency("one key", "one body")
 DAY = 86_400
 
 
-def replayed(answer: Answer, begun: Verification, outcome: str = "created") -> Verification:
+def replayed(answer: FunctionResult, begun: Verification, outcome: str = "created") -> Verification:
     """The verification of a replay, once it was found to be the one of the first answer."""
     assert (answer.is_replayed, answer.outcome) == (True, outcome)
     assert answer.verification
@@ -122,16 +122,17 @@ def test_a_day_later_it_is_a_new_request(
     driver: StoreDriver, begun: Verification, redis: Redis
 ) -> None:
     """Kept for 24 h, longer than any verification lives, and no longer."""
-    (key,) = redis.scan_iter("*:again:*")
+    (key,) = redis.scan_iter("*:idempotency:*")
     assert DAY - 5 <= redis.ttl(key) <= DAY
     redis.delete(key)
     driver.cancel(begun)
     assert driver.try_create(idempotency=SAID).outcome == "created"
 
 
-def test_a_replay_does_not_prolong(driver: StoreDriver, begun: Verification, redis: Redis) -> None:
+def test_a_replay_does_not_prolong(driver: StoreDriver, begun: Verification, redis: Redis
+) -> None:
     """The day runs from the first answer."""
-    (key,) = redis.scan_iter("*:again:*")
+    (key,) = redis.scan_iter("*:idempotency:*")
     redis.pexpire(key, 5_000)
     replayed(driver.try_create(idempotency=SAID), begun)
     assert redis.pttl(key) <= 5_000

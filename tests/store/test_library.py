@@ -2,11 +2,11 @@
 
 import pytest
 from redis import Redis
-from store.driver import CODE, KEEP, RAVI, StoreDriver
+from store.driver import CODE, RAVI, RETENTION_MS, StoreDriver
 
 from otpvoice.core.limits import CallLimits, parse_quota
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.script_config import QueueRules
 
 MOST = 16
 
@@ -14,7 +14,9 @@ MOST = 16
 def with_limit(redis: Redis, calls: int) -> StoreDriver:
     """A desk whose settings allow so many calls to one number."""
     limits = CallLimits(calls_per_number=(parse_quota(f"{calls}/10m"),))
-    return StoreDriver(RedisStore(redis, keep=KEEP, rules=QueueRules(limits=limits)))
+    return StoreDriver(
+        RedisStore(redis, retention_ms=RETENTION_MS, policy=StorePolicy(limits=limits))
+    )
 
 
 def libraries(redis: Redis) -> int:
@@ -57,7 +59,7 @@ def test_a_fault_is_not_taken_for_a_missing_library(redis: Redis) -> None:
     desk = with_limit(redis, 1)
     redis.config_resetstat()
     with pytest.raises(Exception, match="ERR in the store's function"):
-        desk.store.pulls("many")  # type: ignore[arg-type]
+        desk.store.due_status_queries("many")  # type: ignore[arg-type]
     stats = redis.info("commandstats")
     assert stats["cmdstat_fcall"]["calls"] == 1
     assert not [name for name in stats if name.startswith("cmdstat_function")]

@@ -24,7 +24,7 @@ from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import CallResult, Claim
 
 STEP, TOLERANCE = 1.02, 0.4
@@ -176,7 +176,7 @@ class Machine(RuleBasedStateMachine):
     def ticks(self, seconds: float = 0) -> None:
         """Sets both clocks for the next step."""
         self.model.now += seconds + STEP
-        self.driver.store.clock_offset = round((self.model.now - time.time()) * 1000)
+        self.driver.store.clock_offset_ms = round((self.model.now - time.time()) * 1000)
         self.driver.sweep()
         self.model.expire()
 
@@ -184,7 +184,7 @@ class Machine(RuleBasedStateMachine):
         """Some verification, a newer one rather than an older."""
         return self.model.logins[-1 - index % len(self.model.logins)]
 
-    def agrees(self, answer: Answer, limit: str, until: float) -> None:
+    def agrees(self, answer: FunctionResult, limit: str, until: float) -> None:
         """The refusal names the limit that the model names, and the same moment."""
         assert answer.outcome == f"rate_limited {limit}"
         assert abs(answer.retry_after_ms / 1000 - (until - self.model.now)) < TOLERANCE
@@ -305,7 +305,9 @@ class Machine(RuleBasedStateMachine):
         """Each number and client, until the same moment; and what is refused is not used up."""
         for to, client in zip(NUMBERS, CLIENTS, strict=True):
             seen = self.driver.explain(to)
-            told = {use.limit: use.until for use in seen.uses if use.client in {None, client}}
+            told = {
+                use.limit: use.blocked_until for use in seen.limits if use.client in {None, client}
+            }
             for limit, until in self.model.limits(to, client).items():
                 assert abs(told[limit] / 1000 - until) < TOLERANCE, limit
 

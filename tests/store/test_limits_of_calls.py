@@ -97,7 +97,7 @@ def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
 def test_a_wish_for_a_call_is_refused_by_a_prefix(redis: Redis) -> None:
     """Once the number has left it and others took its place; so is a redial."""
     driver = driver_with_limits(
-        redis, gaps=NO_GAP, rules={"max_redials": 1}, unverified_per_prefix=parse_quotas("2/1m")
+        redis, gaps=NO_GAP, policy={"max_redials": 1}, unverified_per_prefix=parse_quotas("2/1m")
     )
     begun = PER_PREFIX.create(driver, ttl=600)
     placed = driver.dial()

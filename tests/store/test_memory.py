@@ -55,7 +55,17 @@ def test_a_whole_life_leaves_records_only(driver: StoreDriver, redis: Redis) -> 
     driver.advance_time(100)
     kinds = sorted({key.decode().split(":")[1] for key in redis.scan_iter()})
     assert kinds == [
-        *("areas", "call", "clock", "dialers", "figures", "number", "seen", "verification", "wake")
+        *(
+            "area_stats",
+            "call",
+            "callback_seen",
+            "clock",
+            "dialers",
+            "number",
+            "stats",
+            "verification",
+        ),
+        "wake",
     ]
 
 
@@ -93,18 +103,18 @@ def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None
 @pytest.mark.parametrize(
     "step",
     [
-        lambda driver, _: driver.asks(reference="new"),
-        lambda driver, _: driver.asks(),
-        lambda driver, begun: driver.checks(begun, "999999"),
-        lambda driver, begun: driver.checks(begun, CODE),
-        lambda driver, begun: driver.looks(begun),
-        lambda driver, begun: driver.calls(begun),
-        lambda driver, begun: driver.cancels(begun),
-        lambda driver, _: driver.claims(),
-        lambda driver, _: driver.hears(),
-        lambda driver, _: driver.sweeps(),
-        lambda driver, begun: driver.checks(begun, CODE, idempotency=SAID),
-        lambda driver, begun: driver.calls(begun, idempotency=SAID),
+        lambda driver, _: driver.create(reference="new"),
+        lambda driver, _: driver.create(),
+        lambda driver, begun: driver.check(begun, "999999"),
+        lambda driver, begun: driver.check(begun, CODE),
+        lambda driver, begun: driver.get(begun),
+        lambda driver, begun: driver.request_call(begun),
+        lambda driver, begun: driver.cancel(begun),
+        lambda driver, _: driver.claim(),
+        lambda driver, _: driver.report_callback(),
+        lambda driver, _: driver.sweep(),
+        lambda driver, begun: driver.check(begun, CODE, idempotency=SAID),
+        lambda driver, begun: driver.request_call(begun, idempotency=SAID),
     ],
     ids=[
         *("new", "again", "wrong", "right", "get", "call", "end", "claim", "settle", "sweep"),
@@ -214,7 +224,7 @@ def test_records_do_not_show_how_codes_relate(driver: StoreDriver, redis: Redis)
 
 def test_stores_of_two_tags_share_nothing(driver: StoreDriver, redis: Redis) -> None:
     """Two deployments may live in one database."""
-    other = StoreDriver(RedisStore(redis, keep=1000, tag="{other}"))
+    other = StoreDriver(RedisStore(redis, retention_ms=1000, tag="{other}"))
     begun = driver.create()
     assert other.store.get(begun.id, "login").outcome == "not_found"
     assert other.seconds_until_due() == -1

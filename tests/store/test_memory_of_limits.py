@@ -47,7 +47,7 @@ def test_a_tally_holds_so_many_slices(redis: Redis) -> None:
             driver.dial()
         driver.advance_time(0.6)
         if n % 50 == 49:
-            assert size_of(redis, "*:tally:*") <= SLICES + 2
+            assert size_of(redis, "*:counter:*") <= SLICES + 2
 
 
 def test_a_tally_ends_with_its_window(redis: Redis) -> None:
@@ -56,7 +56,7 @@ def test_a_tally_ends_with_its_window(redis: Redis) -> None:
         redis, clients={"login": ClientLimits(parse_quotas("5/1m", "5/1h"), 5)}
     )
     driver.create()
-    lives = {key.rpartition(b":")[2]: redis.pttl(key) for key in redis.scan_iter("*:tally:*")}
+    lives = {key.rpartition(b":")[2]: redis.pttl(key) for key in redis.scan_iter("*:counter:*")}
     assert lives.keys() == {b"60000", b"3600000", b"86400000"}
     for window, life in lives.items():
         assert int(window) - 5_000 <= life <= int(window) * SLICES // 60 + 1
@@ -81,10 +81,10 @@ def test_many_creates_leave_one_small_number(redis: Redis) -> None:
         driver.try_create(reference=f"{n}", ip=ADDRESS).outcome for n in range(LOGINS)
     )
     assert outcomes == {"created": 90, "rate_limited calls_per_ip 90/1h": LOGINS - 90}
-    assert size_of(redis, "*:number:*") == 5 + 5 + 16 + len(["shares", "called_off"])
+    assert size_of(redis, "*:number:*") == 5 + 5 + 16 + len(["limit_keys", "canceled_call_at"])
     assert size_of(redis, "*:ip:*") == 90
     assert size_of(redis, "*:prefix:*") == 1
-    assert size_of(redis, "*:tally:*") <= SLICES + 2
+    assert size_of(redis, "*:counter:*") <= SLICES + 2
 
 
 def test_a_number_forgets_after_its_windows(redis: Redis) -> None:
@@ -125,7 +125,7 @@ def test_nothing_of_limits_stays(redis: Redis) -> None:
     driver.dial()
     for key in redis.scan_iter():
         kind = key.split(b":")[1]
-        if kind in {b"number", b"prefix", b"ip", b"tally"}:
+        if kind in {b"number", b"prefix", b"ip", b"counter"}:
             assert 0 < redis.pttl(key) <= DAY * 1000 * SLICES / 60 + 1
 
 
@@ -134,5 +134,5 @@ def test_without_limits_nothing_is_counted(redis: Redis) -> None:
     driver: StoreDriver = driver_with_limits(redis, gaps=NO_GAP)
     for n in range(5):
         driver.cancel(driver.create(client=f"client {n}", ip=ADDRESS))
-    for pattern in ("*:tally:*", "*:ip:*", "*:prefix:*", "*:breakers", "*:refusals:*"):
+    for pattern in ("*:counter:*", "*:ip:*", "*:prefix:*", "*:breakers", "*:refusals:*"):
         assert not list(redis.scan_iter(pattern))

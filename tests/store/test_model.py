@@ -37,16 +37,16 @@ from store.model import (
 from support.service import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
-from otpvoice.store.models import CallResult, Claim, News
+from otpvoice.store.models import CallResult, Claim, ReportOutcome
 
 STEP = 0.2
-RETRY = CallResult(C.QUEUED, unsent=True, retry_in=20_000)
-BACK_OFF = CallResult(C.QUEUED, unsent=True, refused=True, retry_in=20_000)
-UNREACHED = CallResult(C.FAILED, CallReason.PROVIDER_ERROR, unsent=True, next_route=Route.C2C)
-OTHER_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
-NO_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, unsent=True)
+RETRY = CallResult(C.QUEUED, is_unsent=True, retry_in_ms=20_000)
+BACK_OFF = CallResult(C.QUEUED, is_unsent=True, is_refused=True, retry_in_ms=20_000)
+UNREACHED = CallResult(C.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True, next_route=Route.C2C)
+OTHER_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+NO_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, is_unsent=True)
 OUTCOMES = [
     *(CallResult(C.PLACED), CallResult(C.UNKNOWN), RETRY, BACK_OFF),
     *(OTHER_ROUTE, NO_ROUTE, UNREACHED),
@@ -68,7 +68,7 @@ class Machine(RuleBasedStateMachine):
         self.driver: StoreDriver = driver_with_limits(
             self.redis,
             gaps=GAPS,
-            rules={"max_redials": 1},
+            policy={"max_redials": 1},
             pending_per_number=PENDING_PER_NUMBER,
             attempts_per_verification=ATTEMPTS,
         )
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
         """Sets both clocks for the next step."""
         self.model.now += seconds + STEP
         offset = self.base + self.model.now - time.time()
-        self.driver.store.clock_offset = round(offset * 1000)
+        self.driver.store.clock_offset_ms = round(offset * 1000)
 
     def one_of(self, index: int) -> ModelVerification:
         """Some verification, a newer one rather than an older."""
@@ -185,7 +185,7 @@ class Machine(RuleBasedStateMachine):
         """A call is wanted."""
         self.ticks()
         verification = self.one_of(index)
-        answer: Answer = self.driver.request_call(self.look(verification))
+        answer: FunctionResult = self.driver.request_call(self.look(verification))
         assert answer.outcome == self.model.call(verification)
 
     @rule()
@@ -214,7 +214,7 @@ class Machine(RuleBasedStateMachine):
         """The last word before a call is sent."""
         self.ticks()
         claim, call = self.claims.pop(index % len(self.claims))
-        marked = self.driver.mark_sent(claim, live_for=LIVE_FOR, heard_after=HEARD_AFTER)
+        marked = self.driver.mark_sent(claim, live_for_s=LIVE_FOR, heard_after_s=HEARD_AFTER)
         assert marked == self.model.mark(call, claim.holder)
         if marked:
             self.marked.append((claim, call))
@@ -247,10 +247,10 @@ class Machine(RuleBasedStateMachine):
         calls = list(self.model.calls())
         call = calls[-1 - index % len(calls)]
         settled = self.driver.apply_callback(
-            status, call_id=call.id, to=call.of.to, duration=duration
+            status, call_id=call.id, to=call.of.to, duration_s=duration
         )
         applied = self.model.settle(call, status, duration)
-        assert settled.news is (News.APPLIED if applied else News.LATE)
+        assert settled.outcome is (ReportOutcome.APPLIED if applied else ReportOutcome.LATE)
 
     @rule(rounds=st.sampled_from([1, 1, 2, 3, 6, 12]))
     def passes(self, rounds: int) -> None:

@@ -46,8 +46,8 @@ class Company:
 
     def dials_until_over(self, redis_url: str) -> None:
         """One dialer, with a connection of its own."""
-        with closing(connect(redis_url, timeout=10)) as redis:
-            desk = StoreDriver(RedisStore(redis, keep=1000))
+        with closing(connect(redis_url, timeout_s=10)) as redis:
+            desk = StoreDriver(RedisStore(redis, retention_ms=1000))
             try:
                 while not self.over.is_set():
                     self._dials_one(desk)
@@ -61,7 +61,7 @@ class Company:
             return
         with self.rings(claim):
             assert desk.mark_sent(claim, gaps=(0,))
-            assert desk.store.record(claim, PLACED).status is CallStatus.PLACED
+            assert desk.store.record_result(claim, PLACED).status is CallStatus.PLACED
         desk.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
         verification, _ = self._begun[claim.verification_id]
         if len(desk.get(verification).calls) < ROUNDS:

@@ -45,7 +45,7 @@ def client(server: ValkeyServer) -> Iterator[Redis]:
 @pytest.fixture
 def desk(client: Redis) -> StoreDriver:
     """A desk that works on it."""
-    return StoreDriver(RedisStore(client, keep=60_000))
+    return StoreDriver(RedisStore(client, retention_ms=60_000))
 
 
 def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
@@ -184,12 +184,14 @@ def test_nobody_there() -> None:
     for url in ("redis://127.0.0.1:1/0", "redis://store.invalid:6379/0"):
         client = connect(url)
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
-            RedisStore(client, keep=1).get("vrf_1", "login")
+            RedisStore(client, retention_ms=1).get("vrf_1", "login")
         client.close()
 
 
 def test_a_fault_of_our_own_is_not_hidden(desk: StoreDriver) -> None:
     """A function that fails is seen as the defect it is, and not as an outage."""
-    with pytest.raises(Exception, match="ERR in the store's function pull") as fault:
-        desk.store.pulls("many")  # type: ignore[arg-type]
+    with pytest.raises(
+        Exception, match="ERR in the store's function claim_status_queries"
+    ) as fault:
+        desk.store.due_status_queries("many")  # type: ignore[arg-type]
     assert not isinstance(fault.value, StoreUnavailable)

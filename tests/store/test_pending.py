@@ -10,7 +10,7 @@ from otpvoice.store.models import CallResult
 
 MOST = 3
 HERE, THERE, ELSEWHERE = "203.0.113.1", "203.0.113.2", "203.0.113.3"
-UNSENT = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
+UNSENT = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def begins(driver: StoreDriver, *addresses: str | None) -> list[Verification]:
     begun = []
     for address in addresses:
         driver.advance_time(1)
-        reference = f"session at {driver.store.clock_offset}"
+        reference = f"session at {driver.store.clock_offset_ms}"
         begun.append(driver.create(reference=reference, ip=address, call_after=100))
     return begun
 
@@ -102,7 +102,7 @@ def test_verification_that_ended_leaves_its_place_to_another(
     elif end == "canceled":
         driver.cancel(first)
     elif end == "expired":
-        driver.store.clock_offset += first.expires_at - driver.get(first).now
+        driver.store.clock_offset_ms += first.expires_at - driver.get(first).now
     else:
         redis.delete(f"{{otpvoice}}:verification:{first.id}")
     driver.create(reference="one more", call_after=90)

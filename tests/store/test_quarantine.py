@@ -13,7 +13,7 @@ from support.service import ASHA
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Route, Status, Verification
-from otpvoice.store.models import CallResult, SetAsides
+from otpvoice.store.models import CallResult, Quarantine
 
 PREFIX = "{otpvoice}:"
 _others = (f"+9198{n:08}" for n in itertools.count())
@@ -46,9 +46,9 @@ VERIFICATION_FIELDS: Mapping[str, str | bytes | None] = {
     "locale": b"\xff",
 }
 NUMBER_FIELDS: Mapping[str, str] = {
-    "until": "tomorrow",
-    "sent": "x",
-    "last": "",
+    "gap_until": "tomorrow",
+    "gap_calls": "x",
+    "gap_last": "",
     "blocked_until": "forever",
     "call call_strange": "now",
     "pending login": "",
@@ -77,9 +77,9 @@ def break_field(redis: Redis, key: str, field: str, value: str | bytes | None) -
         redis.hset(key, field, value)
 
 
-def set_asides(driver: StoreDriver) -> SetAsides:
+def set_asides(driver: StoreDriver) -> Quarantine:
     """What operators are shown."""
-    return driver.store.health().set_aside
+    return driver.store.health().quarantine
 
 
 def dialer_runs_on(driver: StoreDriver) -> None:
@@ -89,7 +89,7 @@ def dialer_runs_on(driver: StoreDriver) -> None:
     for _ in range(20):
         driver.sweep()
         driver.due_status_queries()
-        driver.store.take_events({"login": 10})
+        driver.store.claim_events({"login": 10})
         claim = driver.store.claim(200)
         if claim == 0:
             continue
@@ -108,10 +108,10 @@ def assert_reported_once(driver: StoreDriver, record: str) -> None:
         driver.advance_time(70)
     redis = driver.store.redis
     assert [each.record for each in set_asides(driver).records] == [record]
-    logged = [each for each in driver.notices if each.event == "record.quarantined"]
+    logged = [each for each in driver.audit_entries if each.event == "record.quarantined"]
     assert [each.details["record"] for each in logged] == [record]
     assert redis.exists(f"{PREFIX}quarantined:{record}")
-    assert set_asides(driver).quarantined == driver.admin.overview().set_aside.quarantined
+    assert set_asides(driver).quarantined == driver.admin.overview().quarantine.quarantined
     assert set_asides(driver).quarantined == 1
 
 
@@ -125,9 +125,9 @@ def assert_in_no_index(redis: Redis, record_id: str) -> None:
 def driver(redis: Redis) -> StoreDriver:
     """A service that sends events to the client ``login``, without limits of people."""
     open_limits = {"calls_per_number": (), "all_calls_per_number": (), "unverified_per_prefix": ()}
-    rules = {"told": frozenset({"login"})}
+    rules = {"clients_with_events": frozenset({"login"})}
     clients = {"login": ClientLimits()}
-    return driver_with_limits(redis, gaps=(0,), rules=rules, clients=clients, **open_limits)
+    return driver_with_limits(redis, gaps=(0,), policy=rules, clients=clients, **open_limits)
 
 
 def queued(driver: StoreDriver) -> Verification:
@@ -265,7 +265,7 @@ def test_tally_with_bad_field_is_counted_anew(
     """Calls of everybody are counted in the tally of a day, so that it must stop nobody's."""
     driver = driver_with_limits(redis, gaps=(0,), calls_per_day=1000)
     begun = driver.create()
-    key = next(redis.scan_iter(f"{PREFIX}tally:day:*")).decode()
+    key = next(redis.scan_iter(f"{PREFIX}counter:day:*")).decode()
     if field == "slice":
         field = next(name.decode() for name, _ in redis.hscan_iter(key) if name.isdigit())
     break_field(redis, key, field, value)
@@ -273,20 +273,30 @@ def test_tally_with_bad_field_is_counted_anew(
     for _ in range(3):
         dialer_runs_on(driver)
         driver.advance_time(70)
-    assert driver.admin.overview().uses[0].used >= 2
+    assert driver.admin.overview().limits[0].used >= 2
 
 
 def test_number_with_bad_field_keeps_its_block(driver: StoreDriver, redis: Redis) -> None:
     """Who does not want to be called is not called because something else cannot be read."""
     driver.create()
     driver.admin.block(number_identity(ASHA), 3600, "operator")
-    redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "until", "tomorrow")
+    redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "gap_until", "tomorrow")
     assert driver.try_create(reference="another").outcome == "rate_limited block"
     assert driver.admin.explain(number_identity(ASHA)).blocked_until > 0
 
 
 @pytest.mark.parametrize(
-    "key", ["queue", "queue:login", "live:login", "dialers", "notices", "speech", "line", "waiting"]
+    "key",
+    [
+        "queue",
+        "queue:login",
+        "live:login",
+        "dialers",
+        "audit_log",
+        "speech",
+        "number_lock",
+        "waiting_for_number",
+    ],
 )
 def test_key_of_another_type_is_set_aside(driver: StoreDriver, redis: Redis, key: str) -> None:
     """Indexes and what belongs to one person: the key is replaced at its next use."""
@@ -294,7 +304,7 @@ def test_key_of_another_type_is_set_aside(driver: StoreDriver, redis: Redis, key
     name = f"{PREFIX}{key}"
     if key == "speech":
         name += f":{begun.id}"
-    if key in {"line", "waiting"}:
+    if key in {"number_lock", "waiting_for_number"}:
         name += f":{begun.calls[0].bridge}:{NUMBERS.hash(ASHA)}"
     redis.delete(name)
     redis.xadd(name, {"another": "type"})
@@ -313,13 +323,16 @@ def test_notice_that_cannot_be_decoded_is_set_aside(
     driver.admin.block(number_identity(RAVI), 60, "operator")
     driver.sweep()
     driver.sweep()
-    assert [each.event for each in driver.notices] == ["number.blocked", "record.quarantined"]
+    assert [each.event for each in driver.audit_entries] == [
+        "number.blocked",
+        "record.quarantined",
+    ]
     assert redis.lrange(f"{PREFIX}quarantined:notices", 0, -1) == [notice]
     (listed,) = set_asides(driver).records
-    assert listed.record == "notices"
+    assert listed.record == "audit_log"
 
 
-@pytest.mark.parametrize("member", ["said", "tries", "type", "verification"])
+@pytest.mark.parametrize("member", ["snapshot", "attempts", "type", "verification"])
 @pytest.mark.parametrize("value", [None, b"\xff", b"{}", b"[1, 2]", b"[[[]]]"])
 def test_event_with_bad_member_is_set_aside(
     driver: StoreDriver, redis: Redis, member: str, value: bytes | None
@@ -330,11 +343,11 @@ def test_event_with_bad_member_is_set_aside(
     driver.cancel(second)
     event = f"evt_{first.id.removeprefix('vrf_')}_{driver.get(first).version}"
     break_field(redis, f"{PREFIX}event:{event}", member, value)
-    taken = driver.store.take_events({"login": 10}).events
+    taken = driver.store.claim_events({"login": 10}).events
     assert event not in {each.id for each in taken}
     assert second.id in {each.verification.id for each in taken}
     assert redis.exists(f"{PREFIX}quarantined:event:{event}")
-    assert not driver.store.take_events({"login": 10}).events
+    assert not driver.store.claim_events({"login": 10}).events
 
 
 @pytest.mark.parametrize("member", [b"call_without_record", b"\xff\xfe", b"", b"a b:c"])
@@ -377,9 +390,7 @@ def test_operator_finds_other_verifications(driver: StoreDriver, redis: Redis) -
     """A search leaves out what cannot be read."""
     begun, other = driver.create(reference="1"), driver.create(client="bank")
     redis.hset(f"{PREFIX}verification:{begun.id}", "status", "open")
-    assert [each.id for each in driver.admin.find_by_number(number_identity(ASHA), "op")] == [
-        other.id
-    ]
+    assert [each.id for each in driver.admin.find_by_number(number_identity(ASHA), "op")] == [other.id]
 
 
 def test_refusals_that_cannot_be_decoded_are_set_aside(driver: StoreDriver, redis: Redis) -> None:
@@ -445,7 +456,7 @@ def test_no_value_of_a_record_is_reported(driver: StoreDriver, redis: Redis) -> 
     redis.expire(f"{PREFIX}notices", 1000)
     dialer_runs_on(driver)
     driver.sweep()
-    reported = json.dumps([dict(each.details) for each in driver.notices])
+    reported = json.dumps([dict(each.details) for each in driver.audit_entries])
     reported += str(set_asides(driver))
     assert "set aside" not in reported
     assert "471102" not in reported

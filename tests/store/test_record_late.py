@@ -8,18 +8,18 @@ from store.driver import PLACED, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.store.keys import Keys
-from otpvoice.store.models import CallResult, News
+from otpvoice.store.models import CallResult, ReportOutcome
 
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw="read timeout")
-AGAIN = CallResult(CallStatus.QUEUED, retry_in=3_000, unsent=True)
-NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.C2C)
+AGAIN = CallResult(CallStatus.QUEUED, retry_in_ms=3_000, is_unsent=True)
+NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
 
 
 def test_a_cancel_does_not_hide_what_was_placed(driver: StoreDriver) -> None:
     """The phone rings though the verification ended."""
     begun, claim = driver.send()
     driver.cancel(begun)
-    assert driver.store.record(claim, PLACED).status is CallStatus.PLACED
+    assert driver.store.record_result(claim, PLACED).status is CallStatus.PLACED
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
@@ -28,9 +28,9 @@ def test_a_callback_that_came_first_stays(driver: StoreDriver, result: CallResul
     """The first final state wins, whatever the reply says; and nothing is queued."""
     begun, claim = driver.send()
     early = driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
-    assert early.news is News.APPLIED
+    assert early.outcome is ReportOutcome.APPLIED
     gap = driver.get(begun).gap_until
-    assert driver.store.record(claim, result).status is CallStatus.ANSWERED
+    assert driver.store.record_result(claim, result).status is CallStatus.ANSWERED
     seen = driver.get(begun)
     assert [call.status for call in seen.calls] == [CallStatus.ANSWERED]
     assert seen.gap_until == gap
@@ -41,8 +41,10 @@ def test_the_providers_id_is_kept_though_the_callback_was_faster(driver: StoreDr
     """So that a second delivery under that id is told apart as late."""
     _, claim = driver.send()
     driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
-    driver.store.record(claim, replace(PLACED, provider_id="70fa87e0"))
-    assert driver.apply_callback(CallStatus.BUSY, ids=("70fa87e0",)).news is News.LATE
+    driver.store.record_result(claim, replace(PLACED, provider_id="70fa87e0"))
+    assert driver.apply_callback(CallStatus.BUSY, provider_ids=("70fa87e0",)).outcome
+        is ReportOutcome.LATE
+    )
 
 
 def test_accepted_after_the_lease(driver: StoreDriver) -> None:
@@ -50,7 +52,7 @@ def test_accepted_after_the_lease(driver: StoreDriver) -> None:
     begun, claim = driver.send()
     driver.advance_time(30)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
-    assert driver.store.record(claim, PLACED).status is CallStatus.PLACED
+    assert driver.store.record_result(claim, PLACED).status is CallStatus.PLACED
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
@@ -59,7 +61,7 @@ def test_a_reason_goes_with_its_state(driver: StoreDriver) -> None:
     begun, claim = driver.send()
     driver.advance_time(30)
     assert driver.last_call(begun).reason is CallReason.NO_NEWS
-    driver.store.record(claim, PLACED)
+    driver.store.record_result(claim, PLACED)
     assert driver.last_call(begun).reason is None
 
 
@@ -67,7 +69,7 @@ def test_refused_after_the_lease(driver: StoreDriver) -> None:
     """Swept to unknown meanwhile; it did not ring, so it fails and the next route comes."""
     begun, claim = driver.send()
     driver.advance_time(30)
-    assert driver.store.record(claim, NEXT).status is CallStatus.FAILED
+    assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED
     assert [call.status for call in driver.get(begun).calls] == [
         CallStatus.FAILED,
         CallStatus.QUEUED,
@@ -79,7 +81,7 @@ def test_no_try_again_after_the_lease(driver: StoreDriver) -> None:
     """What stood as unknown never goes back to the queue: it fails, for the provider's sake."""
     begun, claim = driver.send()
     driver.advance_time(30)
-    assert driver.store.record(claim, AGAIN).status is CallStatus.FAILED
+    assert driver.store.record_result(claim, AGAIN).status is CallStatus.FAILED
     call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
     assert driver.seconds_until_due() == -1
@@ -89,7 +91,7 @@ def test_accepted_when_it_can_not_be_live_any_more(driver: StoreDriver) -> None:
     """Told after ``live_until`` it stays unknown: as placed nobody would ever look after it."""
     begun, claim = driver.send()
     driver.advance_time(200)
-    driver.store.record(claim, PLACED)
+    driver.store.record_result(claim, PLACED)
     driver.advance_time(1)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
 
@@ -99,7 +101,7 @@ def test_unmarked_it_can_fail(driver: StoreDriver) -> None:
     begun = driver.create()
     claim = driver.claim()
     failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    assert driver.store.record(claim, failed).status is CallStatus.FAILED
+    assert driver.store.record_result(claim, failed).status is CallStatus.FAILED
     assert driver.get(begun).gap_until == 0
 
 
@@ -111,8 +113,8 @@ def test_only_the_holder_is_believed(driver: StoreDriver) -> None:
     second = driver.claim()
     driver.mark_sent(second)
     for stranger in (first, replace(second, holder="x"), replace(second, call_id="call_none")):
-        assert driver.store.record(stranger, NEXT).status is None
-    assert driver.store.record(second, PLACED).status is CallStatus.PLACED
+        assert driver.store.record_result(stranger, NEXT).status is None
+    assert driver.store.record_result(second, PLACED).status is CallStatus.PLACED
 
 
 def test_a_record_without_its_verification_leaves_no_trace(
@@ -121,5 +123,5 @@ def test_a_record_without_its_verification_leaves_no_trace(
     """Where the store was told to evict: the call moves, and no key without an end is made."""
     begun, claim = driver.send()
     redis.delete(Keys().verification(begun.id))
-    assert driver.store.record(claim, NEXT).status is CallStatus.FAILED
+    assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED
     assert not redis.exists(Keys().verification(begun.id))

@@ -23,7 +23,7 @@ def driver(redis: Redis) -> StoreDriver:
 def called(driver: StoreDriver, **members: float) -> Verification:
     """A verification whose call was placed."""
     begun = driver.create(**members)  # type: ignore[arg-type]
-    driver.dial(heard_after=HEARD_AFTER)
+    driver.dial(heard_after_s=HEARD_AFTER)
     return begun
 
 
@@ -32,7 +32,7 @@ def told(
 ) -> tuple[Call, ...]:
     """The verification's calls once the provider told how the newest ended."""
     newest = driver.get(begun).calls[-1]
-    driver.apply_callback(status, call_id=newest.id, duration=duration)
+    driver.apply_callback(status, call_id=newest.id, duration_s=duration)
     return driver.get(begun).calls
 
 
@@ -139,7 +139,7 @@ def test_news_that_tell_nothing_redial_nothing(driver: StoreDriver) -> None:
     "result",
     [
         CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR),
-        CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True),
+        CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True),
     ],
 )
 def test_no_answer_of_ours_redials(driver: StoreDriver, result: CallResult) -> None:
@@ -292,10 +292,10 @@ def test_a_refused_redial_goes_on_by_the_other_route(driver: StoreDriver) -> Non
     told(driver, begun, CallStatus.BUSY)
     driver.advance_time(60)
     claim = driver.claim()
-    assert claim.tried == ()
+    assert claim.tried_routes == ()
     driver.mark_sent(claim)
     driver.record(
         claim,
-        CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, next_route=Route.OBD),
+        CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.OBD),
     )
     assert driver.claim().route is Route.OBD

@@ -19,7 +19,7 @@ import otpvoice
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import FunctionError
-from otpvoice.store.server_info import probe
+from otpvoice.store.server_info import read_server_info
 from otpvoice.store.url import connect
 
 KEEP = 60_000
@@ -79,7 +79,7 @@ def proxy(server: ValkeyServer) -> Iterator[StoreProxy]:
 def desk(proxy: StoreProxy) -> Iterator[StoreDriver]:
     """A desk that works through the proxy."""
     with closing(connect(proxy.url)) as client:
-        yield StoreDriver(RedisStore(client, keep=KEEP))
+        yield StoreDriver(RedisStore(client, retention_ms=KEEP))
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,16 @@ def test_malformed_reply_is_unavailable_and_closes_the_connection(
     """What no function returns is refused, and no later reply is taken for another command's."""
     begun = desk.create(own_code=True)
     with closing(connect(proxy.url)) as client:
-        before = desk.store.gate.run("test", lambda to: to.ask("CLIENT", "ID"))
+        before = desk.store.circuit_breaker.run("test", lambda to: to.execute("CLIENT", "ID"))
         proxy.reply_always(MALFORMED[reply], b"FCALL")
         with pytest.raises(StoreUnavailable) as refusal:
             desk.try_create(RAVI)
         assert refusal.value.is_lost
         proxy.pass_on()
         comes_back(desk)
-        assert desk.store.gate.run("test", lambda to: to.ask("CLIENT", "ID")) > before
+        assert (
+            desk.store.circuit_breaker.run("test", lambda to: to.execute("CLIENT", "ID")) > before
+        )
         client.ping()
     assert desk.get(begun).checks_left == 5
 
@@ -136,7 +138,7 @@ def test_acl_refusal_is_unavailable(redis: Redis, redis_url: str, rule: str, rea
     """A permission that is missing outside or inside of a function is no fault of the function."""
     restricted = user_of(redis, redis_url, "+@all", "~*")
     with closing(connect(restricted)) as client:
-        desk = StoreDriver(RedisStore(client, keep=KEEP))
+        desk = StoreDriver(RedisStore(client, retention_ms=KEEP))
         begun = desk.create(own_code=True)
         acl(redis, rule)
         with pytest.raises(StoreUnavailable) as refusal:
@@ -152,7 +154,7 @@ def test_library_that_may_not_be_loaded_is_unavailable(redis: Redis, redis_url: 
     restricted = user_of(redis, redis_url, "+@all", "~*", "-function|load")
     redis.function_flush()
     with closing(connect(restricted)) as client:
-        store = RedisStore(client, keep=KEEP)
+        store = RedisStore(client, retention_ms=KEEP)
         with pytest.raises(StoreUnavailable, match="cannot serve") as refusal:
             store.health()
         assert refusal.value.reason == "no permission for function|load"
@@ -168,7 +170,7 @@ def test_malformed_reply_while_loading_is_unavailable(
     """A proxy may reply nonsense to each command that loads the library."""
     proxy.decide = lambda sent: reply if sent[:2] == [b"FUNCTION", command] else None
     with closing(connect(proxy.url)) as client:
-        store = RedisStore(client, keep=KEEP)
+        store = RedisStore(client, retention_ms=KEEP)
         with pytest.raises(StoreUnavailable) as refusal:
             store.health()
         assert refusal.value.reason == "malformed reply"
@@ -214,7 +216,10 @@ def test_malformed_reply_ends_no_wait_and_describes_no_server(
     """A dialer that waits must not take nonsense for a token, and doctor not for a version."""
     proxy.reply_always(reply, b"BLPOP", b"INFO")
     with closing(connect(proxy.url)) as client:
-        for step in (lambda: RedisStore(client, keep=KEEP).wait(0.1), lambda: probe(client)):
+        for step in (
+            lambda: RedisStore(client, retention_ms=KEEP).wait(0.1),
+            lambda: read_server_info(client),
+        ):
             with pytest.raises(StoreUnavailable) as refusal:
                 step()
             assert refusal.value.reason == "malformed reply"
@@ -223,8 +228,8 @@ def test_malformed_reply_ends_no_wait_and_describes_no_server(
 def test_error_inside_a_function_is_its_fault_alone(driver: StoreDriver) -> None:
     """The function is named, the reply's text is not repeated, and the store serves the others."""
     with pytest.raises(FunctionError) as fault:
-        driver.store.pulls("so many")  # type: ignore[arg-type] # fails in the function
-    assert (fault.value.function, fault.value.word) == ("pull", "ERR")
+        driver.store.due_status_queries("so many")  # type: ignore[arg-type] # fails in the function
+    assert (fault.value.function, fault.value.code) == ("pull", "ERR")
     assert "integer" not in str(fault.value)
     assert driver.store.health().dialers == 1
 
@@ -246,7 +251,7 @@ def test_forgotten_library_is_loaded_again(
 def test_slow_function_that_is_killed_is_unavailable(server: ValkeyServer) -> None:
     """While the server is busy with somebody's function, and after it was killed: refused."""
     with closing(connect(server.connection_url)) as client:
-        desk = StoreDriver(RedisStore(client, keep=KEEP))
+        desk = StoreDriver(RedisStore(client, retention_ms=KEEP))
         begun = desk.create(own_code=True)
         client.config_set("busy-reply-threshold", 1)
         client.function_load(

@@ -9,15 +9,21 @@ from support.service import BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store.keys import Keys
-from otpvoice.store.models import CallResult, Recorded, RouteVerdict
+from otpvoice.store.models import CallResult, RecordResult, RouteHealth
 
-GOOD = CallResult(CallStatus.PLACED, verdict=RouteVerdict.GOOD)
-BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, verdict=RouteVerdict.BAD)
-NO_WORD = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, unsent=True)
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, unsent=True, verdict=RouteVerdict.BAD)
-UNREACHED = CallResult(CallStatus.QUEUED, retry_in=1, unsent=True, verdict=RouteVerdict.UNREACHED)
-GIVEN_BACK = CallResult(CallStatus.QUEUED, unsent=True)
-DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, unsent=True, verdict=RouteVerdict.DOWN)
+GOOD = CallResult(CallStatus.PLACED, route_health=RouteHealth.GOOD)
+BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, route_health=RouteHealth.BAD)
+NO_WORD = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True)
+REFUSED = CallResult(
+    CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, route_health=RouteHealth.BAD
+)
+UNREACHED = CallResult(
+    CallStatus.QUEUED, retry_in_ms=1, is_unsent=True, route_health=RouteHealth.UNREACHED
+)
+GIVEN_BACK = CallResult(CallStatus.QUEUED, is_unsent=True)
+DOWN = CallResult(
+    CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True, route_health=RouteHealth.DOWN
+)
 BOTH = (Route.OBD, Route.C2C)
 FIRST_PAUSE = 10
 LEASE = 20
@@ -41,7 +47,9 @@ class Office:
         assert answer.verification
         return answer.verification
 
-    def dials(self, result: CallResult, route: Route = Route.OBD, bridge: str = BRIDGE) -> Recorded:
+    def dials(
+        self, result: CallResult, route: Route = Route.OBD, bridge: str = BRIDGE
+    ) -> RecordResult:
         """A call by this route, with this result."""
         self.begins(route, bridge=bridge)
         claim = self._exchange.claim()
@@ -97,7 +105,8 @@ def test_accepted_call_starts_the_row_over(
     assert closed(driver) == ()
 
 
-def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, office: Office) -> None:
+def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, office: Office
+) -> None:
     """Five in a row, none accepted between them."""
     changes = [office.dials(REFUSED).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
@@ -152,7 +161,7 @@ def test_refused_probe_closes_the_route_again(driver: StoreDriver, office: Offic
     assert [office.dials(REFUSED).route_change for _ in range(4)] == [""] * 4
 
 
-ANSWERED_NO = replace(REFUSED, refused=True)
+ANSWERED_NO = replace(REFUSED, is_refused=True)
 """The provider's own refusal, of this call with its bridge and flow."""
 OTHER_BRIDGE = "918068289999"
 
@@ -217,12 +226,13 @@ def test_refused_probe_of_one_sender_frees_the_calls_of_others(
     assert (claim.bridge, claim.route) == (bridge, probes[0].route)
 
 
-def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, redis: Redis) -> None:
+def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, redis: Redis
+) -> None:
     """Its members are keyed hashes; it ends an hour after the last of them."""
     for _ in range(4):
         office.dials(REFUSED)
     (key,) = redis.scan_iter("*:route:*")
-    row = redis.hget(key, "row")
+    row = redis.hget(key, "failed_requests")
     assert isinstance(row, bytes)
     assert len(row.split()) == 4
     assert b"9198" not in row
@@ -249,13 +259,14 @@ def test_each_route_for_itself(driver: StoreDriver, office: Office) -> None:
     assert closed(driver) == (Route.C2C,)
 
 
-def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, office: Office) -> None:
+def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, office: Office
+) -> None:
     """Its holder only is believed about the route."""
     office.begins()
     stranger = driver.claim()
     driver.advance_time(21)
     holder = driver.claim()
-    assert driver.record(stranger, DOWN) == Recorded(None, "")
+    assert driver.record(stranger, DOWN) == RecordResult(None, "")
     assert closed(driver) == ()
     assert driver.record(holder, DOWN).route_change == "closed"
 
@@ -283,7 +294,7 @@ def test_calls_go_by_the_other_route(driver: StoreDriver, office: Office) -> Non
     office.closes(Route.OBD)
     begun = office.begins()
     claim = driver.claim()
-    assert (claim.route, claim.tried, claim.requests) == (Route.C2C, (), 0)
+    assert (claim.route, claim.tried_routes, claim.requests) == (Route.C2C, (), 0)
     (call,) = driver.get(begun).calls
     assert (call.id, call.route) == (claim.call_id, Route.C2C)
 
@@ -297,9 +308,9 @@ def test_a_call_that_was_refused_there_waits(driver: StoreDriver, office: Office
     result = CallResult(
         CallStatus.FAILED,
         CallReason.REFUSED,
-        unsent=True,
+        is_unsent=True,
         next_route=Route.OBD,
-        verdict=RouteVerdict.BAD,
+        route_health=RouteHealth.BAD,
     )
     driver.record(claim, result)
     assert driver.seconds_until_due() == FIRST_PAUSE
@@ -341,7 +352,7 @@ def test_refused_probe_is_dialed_by_the_open_route(driver: StoreDriver, office: 
     driver.mark_sent(probe)
     driver.record(probe, replace(DOWN, next_route=Route.OBD))
     claim = driver.claim()
-    assert (claim.route, claim.tried) == (Route.OBD, (Route.C2C,))
+    assert (claim.route, claim.tried_routes) == (Route.OBD, (Route.C2C,))
 
 
 def test_last_attempt_of_a_verification_does_not_try_another_route(redis: Redis) -> None:
@@ -382,7 +393,8 @@ def test_call_at_its_last_moment_does_not_try_another_route(
     assert driver.get(begun).calls[-1].status is CallStatus.DIALING
 
 
-def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, office: Office) -> None:
+def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, office: Office
+) -> None:
     """A call that may ring there could not go on by the open route."""
     for _ in range(5):
         office.dials(BAD, Route.C2C)
@@ -446,7 +458,8 @@ def test_with_all_routes_closed_calls_are_held(
     assert still_queued(driver, waiting) == 5
 
 
-def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Verification]) -> None:
+def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Verification]
+) -> None:
     """After the pause one call for each closed route; the rest wait until it is back."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
@@ -606,7 +619,7 @@ def test_held_call_that_backs_off_is_not_brought_forward(
     driver.advance_time(FIRST_PAUSE)
     backs_off, good = driver.claim(), driver.claim()
     driver.mark_sent(backs_off)
-    driver.record(backs_off, replace(GIVEN_BACK, refused=True, retry_in=30_000))
+    driver.record(backs_off, replace(GIVEN_BACK, is_refused=True, retry_in_ms=30_000))
     driver.mark_sent(good)
     assert driver.record(good, GOOD).route_change == "opened"
     claimed = {driver.claim().call_id for _ in waiting[2:]}
@@ -614,7 +627,8 @@ def test_held_call_that_backs_off_is_not_brought_forward(
     assert driver.seconds_until_due() == 30
 
 
-def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, office: Office) -> None:
+def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, office: Office
+) -> None:
     """Canceled before its mark: when its lease would be over the next call tries the route."""
     office.closes(*BOTH)
     driver.advance_time(FIRST_PAUSE)

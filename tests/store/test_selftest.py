@@ -28,10 +28,10 @@ def test_every_command_of_the_functions_is_tried() -> None:
 
 def test_selftest_leaves_nothing_but_the_clock(store: RedisStore, redis: Redis) -> None:
     """No command is refused to a user who may do everything, and no key stays."""
-    test = SelfTest(store.redis, rules=store.rules)
+    test = SelfTest(store.redis, policy=store.policy)
     test.load_library()
     assert test.refused_commands() == {}
-    test.wait()
+    test.wait_for_token()
     assert redis.keys() == [b"{otpvoice}:clock"]
 
 
@@ -43,6 +43,6 @@ def test_selftest_names_the_command_that_is_refused(
     command: Callable[..., Any] = redis.execute_command
     command("ACL", "SETUSER", "default", f"-{refused}")
     try:
-        assert [*SelfTest(store.redis, rules=store.rules).refused_commands()] == [refused.upper()]
+        assert [*SelfTest(store.redis, policy=store.policy).refused_commands()] == [refused.upper()]
     finally:
         command("ACL", "SETUSER", "default", f"+{refused}")

@@ -160,14 +160,14 @@ def test_silent_dialers_are_forgotten(driver: StoreDriver, redis: Redis) -> None
 @pytest.fixture
 def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], float]]]:
     """Starts a dialer's wait; what it gives tells how long it took to be woken, in seconds."""
-    client = connect(redis_url, timeout=10)
+    client = connect(redis_url, timeout_s=10)
     threads: list[threading.Thread] = []
 
     def start() -> Callable[[], float]:
         woken: list[float] = []
 
         def wait() -> None:
-            RedisStore(client, keep=1).wait(5)
+            RedisStore(client, retention_ms=1).wait(5)
             woken.append(time.monotonic())
 
         redis.delete(WAKE)
@@ -253,7 +253,7 @@ def test_a_place_among_the_live_calls_wakes(
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim)
-    driver.store.record(claim, PLACED)
+    driver.store.record_result(claim, PLACED)
     driver.create(RAVI)
     assert isinstance(driver.store.claim(1), int)
     took = waits()
@@ -269,17 +269,17 @@ def test_the_next_route_wakes(
     claim = driver.claim()
     driver.mark_sent(claim)
     took = waits()
-    refused = CallResult(CallStatus.FAILED, unsent=True, next_route=claim.route)
-    driver.store.record(claim, refused)
+    refused = CallResult(CallStatus.FAILED, is_unsent=True, next_route=claim.route)
+    driver.store.record_result(claim, refused)
     assert took() < PROMPT
 
 
 def test_a_wait_ends_by_itself(redis_url: str) -> None:
     """After the time it was given, and without a fault."""
-    client = connect(redis_url, timeout=10)
+    client = connect(redis_url, timeout_s=10)
     began = time.monotonic()
     with finishes_within(0.6):
-        RedisStore(client, keep=1).wait(0.1)
+        RedisStore(client, retention_ms=1).wait(0.1)
     assert time.monotonic() - began > 0.09
     client.close()
 
@@ -288,7 +288,7 @@ def test_a_wait_without_a_store() -> None:
     """It is told as any other step's failure."""
     client = connect("redis://127.0.0.1:1/0")
     with pytest.raises(StoreUnavailable):
-        RedisStore(client, keep=1).wait(1)
+        RedisStore(client, retention_ms=1).wait(1)
     client.close()
 
 

@@ -10,7 +10,7 @@ from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status, Verification
-from otpvoice.store.models import CallResult, Claim, RouteVerdict
+from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 TESTER = "+919999900001"
 ADDRESS = "203.0.113.9"
@@ -41,22 +41,22 @@ def answers(driver: StoreDriver) -> Claim:
     """The next due call, pretended."""
     claim = driver.claim()
     assert claim.is_test
-    assert driver.store.pretend(claim, 12)
+    assert driver.store.complete_test_call(claim, 12)
     return claim
 
 
 def traces(redis: Redis) -> set[str]:
     """Keys of what limits count, of lines and of routes."""
     counted = (
-        "tally:",
+        "counter:",
         "prefix:",
         "ip:",
-        "line:",
-        "waiting:",
+        "number_lock:",
+        "waiting_for_number:",
         "route:",
         "live",
         "breakers",
-        "held",
+        "waiting_for_route",
     )
     names = {key.decode().partition("}:")[2] for key in redis.scan_iter()}
     return {name for name in names if name.startswith(counted)}
@@ -113,7 +113,7 @@ def test_an_approval_frees_nothing(redis: Redis) -> None:
     driver.check(begun, CODE)
     after = driver.explain(TESTER)
     assert after.gap_until == before.gap_until
-    used = {use.limit: use.used for use in after.uses}
+    used = {use.limit: use.used for use in after.limits}
     assert (used["calls_per_number"], used["wrong_codes_per_number"]) == (1, 1)
 
 
@@ -148,7 +148,7 @@ def test_its_codes_move_no_breaker(redis: Redis) -> None:
             driver.check(begun, code)
     assert traces(redis) == set()
     driver.sweep()
-    assert driver.notices == []
+    assert driver.audit_entries == []
 
 
 def test_calls_of_a_test_number_are_bounded_per_verification(redis: Redis) -> None:
@@ -191,9 +191,9 @@ def test_a_dialer_that_dies_with_it(driver: StoreDriver) -> None:
     driver.advance_time(21)
     second = driver.claim()
     assert second.call_id == first.call_id
-    assert not driver.store.pretend(first, 99)
-    assert driver.store.pretend(second, 12)
-    assert not driver.store.pretend(first, 99)
+    assert not driver.store.complete_test_call(first, 99)
+    assert driver.store.complete_test_call(second, 12)
+    assert not driver.store.complete_test_call(first, 99)
     assert [call.duration for call in driver.get(begun).calls] == [12]
 
 
@@ -202,12 +202,12 @@ def test_an_end_before_it(driver: StoreDriver) -> None:
     begun = begins(driver)
     claim = driver.claim()
     driver.cancel(begun)
-    assert not driver.store.pretend(claim, 12)
+    assert not driver.store.complete_test_call(claim, 12)
     assert driver.last_call(begun).status is CallStatus.CANCELED
     other = begins(driver, reference="other")
     claim = driver.claim()
     driver.advance_time(301, dialer=None)
-    assert not driver.store.pretend(claim, 12)
+    assert not driver.store.complete_test_call(claim, 12)
     assert driver.last_call(other).status is CallStatus.EXPIRED
 
 
@@ -223,14 +223,14 @@ def test_a_real_call_can_not_be_pretended(driver: StoreDriver) -> None:
     begun = driver.create()
     claim = driver.claim()
     assert not claim.is_test
-    assert not driver.store.pretend(claim, 12)
+    assert not driver.store.complete_test_call(claim, 12)
     assert driver.mark_sent(claim)
     assert driver.last_call(begun).status is CallStatus.DIALING
 
 
 def test_it_needs_no_route(driver: StoreDriver, redis: Redis) -> None:
     """All are closed: it is asked for and answered, and is not what tries them."""
-    down = CallResult(CallStatus.FAILED, unsent=True, verdict=RouteVerdict.DOWN)
+    down = CallResult(CallStatus.FAILED, is_unsent=True, route_health=RouteHealth.DOWN)
     for route, number in ((Route.OBD, ASHA), (Route.C2C, RAVI)):
         driver.try_create(number, route=route)
         driver.dial(down)
@@ -265,7 +265,7 @@ def test_beside_a_real_number(driver: StoreDriver) -> None:
     claims = [driver.claim(), driver.claim()]
     for claim in claims:
         if claim.is_test:
-            assert driver.store.pretend(claim, 12)
+            assert driver.store.complete_test_call(claim, 12)
         else:
             assert driver.mark_sent(claim)
             driver.record(claim, PLACED)

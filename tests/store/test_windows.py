@@ -78,7 +78,7 @@ class Clock:
     def passes(self, seconds: float) -> float:
         """The moment that it is then, in seconds since 1970."""
         self._now += seconds
-        self._exchange.store.clock_offset = round((self._now - time.time()) * 1000)
+        self._exchange.store.clock_offset_ms = round((self._now - time.time()) * 1000)
         self._exchange.sweep()
         return self._now
 

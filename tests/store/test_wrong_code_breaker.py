@@ -8,15 +8,15 @@ from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio
 from otpvoice.core.verification import Status
-from otpvoice.store.models import Notice
+from otpvoice.store.models import AuditEntry
 
 ELSEWHERE = "+919123456789"
 
 
-def opened(driver: StoreDriver) -> list[Notice]:
+def opened(driver: StoreDriver) -> list[AuditEntry]:
     """What the log was told of opened breakers."""
     driver.sweep()
-    return [notice for notice in driver.notices if notice.event == "breaker.opened"]
+    return [notice for notice in driver.audit_entries if notice.event == "breaker.opened"]
 
 
 def guessed_at(redis: Redis, ratio: str = "60%/10m") -> StoreDriver:
@@ -92,4 +92,4 @@ def test_the_breaker_of_codes_may_be_off(redis: Redis) -> None:
     driver = guessed_at(redis, "off")
     guesses(driver, 0, 200)
     assert not opened(driver)
-    assert not list(redis.scan_iter("*:tally:*"))
+    assert not list(redis.scan_iter("*:counter:*"))

@@ -89,7 +89,7 @@ def test_next_says_until_when(driver: StoreDriver) -> None:
 def test_no_further_call_is_queued(redis: Redis) -> None:
     """By create, by calls or as a redial: nobody could enter its code."""
     driver = driver_with_limits(
-        redis, gaps=NO_GAP, rules={"max_redials": 1}, wrong_codes_per_number=parse_quotas("4/1h")
+        redis, gaps=NO_GAP, policy={"max_redials": 1}, wrong_codes_per_number=parse_quotas("4/1h")
     )
     begun = driver.create()
     placed = driver.dial()

@@ -20,10 +20,10 @@ from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_diale
 from otpvoice.app import create_app, create_dialer, script_config
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
-from otpvoice.store.redis_store import LEASE, RedisStore
+from otpvoice.store.redis_store import LEASE_MS, RedisStore
 from otpvoice.store.url import connect
 
-AFTER_LEASE_MS = LEASE + 1_000
+AFTER_LEASE_MS = LEASE_MS + 1_000
 _CALM = {
     **WIDE_LIMITS,
     "OTPVOICE_VERIFICATION_MAX_REDIALS": "0",
@@ -94,8 +94,8 @@ class DialerFaultBench:
 
     def advance_time(self, milliseconds: int) -> None:
         """Time passes, and somebody sweeps."""
-        self.store.clock_offset += milliseconds
-        while self.store.sweep("a dialer that was heard of").more:
+        self.store.clock_offset_ms += milliseconds
+        while self.store.sweep("a dialer that was heard of").has_more:
             pass
 
     @contextmanager
@@ -111,7 +111,7 @@ class DialerFaultBench:
         with self.healthy_dialer():
             while self.open_calls() and time.monotonic() < deadline:
                 time.sleep(0.1)
-                if self.store.clock_offset < 4 * LEASE:  # the company's log must still fit
+                if self.store.clock_offset_ms < 4 * LEASE_MS:  # the company's log must still fit
                     self.advance_time(1_000)
 
     def open_calls(self) -> list[str]:
@@ -139,6 +139,6 @@ def dialer_fault_bench(
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings
         keep = settings.verification.retention * 1000
-        store = RedisStore(own, keep=keep, rules=script_config(settings))
+        store = RedisStore(own, retention_ms=keep, policy=script_config(settings))
         client = create_app(settings, store).test_client()
         yield DialerFaultBench(sandbox, store, client, variables, folder)

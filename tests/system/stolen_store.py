@@ -32,7 +32,7 @@ def unencrypted_store(folder: Path) -> Iterator[tuple[Redis, Path]]:
     options = {"appendonly": "yes", "appendfsync": "no", "rdbcompression": "no"}
     with ValkeyServer(port=free_port(), data_dir=folder, config=options) as server:
         url = f"redis://{server.host}:{server.port}/0"
-        with closing(connect(url, timeout=10)) as redis:
+        with closing(connect(url, timeout_s=10)) as redis:
             yield redis, folder
 
 
@@ -78,7 +78,7 @@ class TargetService:
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         rules = script_config(settings)
-        store = RedisStore(redis, keep=settings.verification.retention * 1000, rules=rules)
+        store = RedisStore(redis, retention_ms=settings.verification.retention * 1000, policy=rules)
         store.sweep("a dialer")
         self.redis = redis
         self.api = ApiClient(create_app(settings, store), store)

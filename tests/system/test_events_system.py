@@ -20,7 +20,7 @@ from support.service import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY, WIDE_LIMITS
 from system.leaks import Scanner
 
 from otpvoice.settings import load
-from otpvoice.store.events import EVENT_LEASE
+from otpvoice.store.events import EVENT_LEASE_MS
 
 RAVI = "+919812345678"
 CODE = "9173640285"
@@ -148,7 +148,7 @@ def test_a_killed_dialer_loses_no_event(
         wait_until(all_are_dead, "the dialers to die", 40)
         assert [dialer.wait() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
         before = len(client.events)
-        telling.advance_time(EVENT_LEASE / 1000 + 1)
+        telling.advance_time(EVENT_LEASE_MS / 1000 + 1)
         while telling.deliver_due():
             pass
         assert client.faults == []

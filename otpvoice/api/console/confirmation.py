@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.store.admin import Telephone
+from otpvoice.store.admin import NumberIdentity
 
 _VALID_FOR_MS: Final = 600_000
 """Milliseconds. An older page may show limits that have long changed."""
@@ -22,13 +22,13 @@ class Confirmation:
     rendered_at_ms: str
     """When the page was made, in milliseconds of the store's clock."""
 
-    def check_number(self, typed: Telephone) -> None:
+    def check_number(self, typed: NumberIdentity) -> None:
         """Compare the typed number with the shown one.
 
         Raises:
             NotConfirmed: they differ, or the form names none.
         """
-        if self.number_hash != typed.name:
+        if self.number_hash != typed.hash:
             raise NotConfirmed(
                 f"You typed {typed.masked}, which is not the number that the page showed. "
                 "Search for the number that you mean and confirm it there."

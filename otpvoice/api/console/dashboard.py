@@ -8,7 +8,7 @@ from typing import Final
 from otpvoice.api.console.charts import Chart, Series, percentage_lines, stacked_columns
 from otpvoice.core.phone import region_of_area
 from otpvoice.core.verification import Route
-from otpvoice.store.stats import ANSWER_BOUNDS, APPROVAL_BOUNDS, Bucket
+from otpvoice.store.stats import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S, Bucket
 
 _BUCKETS_PER_HOUR: Final = 12
 """Buckets."""
@@ -149,7 +149,7 @@ def count_outcomes(counts: Counter[str], route: str) -> dict[str, int]:
 def _sum_buckets(buckets: Iterable[Bucket]) -> Counter[str]:
     total: Counter[str] = Counter()
     for bucket in buckets:
-        total.update(bucket.figures)
+        total.update(bucket.counts)
     return total
 
 
@@ -178,8 +178,8 @@ def _summarize(
         answered=_count_calls(counts, "answered"),
         ended=_count_ended(counts),
         approved=approved,
-        answer_median=median_range(counts, "answer", ANSWER_BOUNDS),
-        approval_median=median_range(counts, "approval", APPROVAL_BOUNDS),
+        answer_median=median_range(counts, "answer", ANSWER_BOUNDS_S),
+        approval_median=median_range(counts, "approval", APPROVAL_BOUNDS_S),
         cost=_cost_per_approval(price, placed, approved),
         outcomes=tuple((mark, name, each, sum(each)) for mark, name, each in rows),
     )
@@ -230,7 +230,7 @@ def _rates_chart(buckets: Sequence[Bucket]) -> Chart:
 def _rank_areas(buckets: Sequence[Bucket]) -> tuple[AreaStats, ...]:
     counts: Counter[str] = Counter()
     for bucket in buckets:
-        counts.update(bucket.areas)
+        counts.update(bucket.area_counts)
     names = {field.rpartition(" ")[0] for field in counts}
     busiest = max((counts[f"{name} placed"] for name in names), default=0)
     found = [_summarize_area(name, counts, busiest) for name in names]

@@ -17,7 +17,7 @@ from otpvoice.api.preview import Previewer
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.flow import is_locale
 from otpvoice.core.verification import Route
-from otpvoice.store.stats import Figures
+from otpvoice.store.stats import StatsReader
 
 _MAX_FORM_BYTES: Final = 4096
 """Bytes."""
@@ -28,7 +28,7 @@ class ConsoleContext:
     """What the console looks through, and what it needs to know of the settings."""
 
     search_service: SearchService
-    stats: Figures
+    stats: StatsReader
     max_live_calls: int
     routes: tuple[Route, ...]
     price: CallPrice
@@ -71,7 +71,7 @@ class _Views:
         context = self._console
         overview = context.search_service.operations.overview()
         dashboard = build_dashboard(
-            context.stats.of_a_day(overview.now), context.routes, context.price
+            context.stats.last_day(overview.now), context.routes, context.price
         )
         status = service_status(
             overview, context.search_service.limits, context.max_live_calls, context.routes

@@ -11,8 +11,8 @@ from otpvoice.core.phone import mask_number, parse_written_number
 from otpvoice.core.search import parse_query
 from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Call, Verification
-from otpvoice.store.admin import Operations, Refusal, Telephone, telephone_of
-from otpvoice.store.search import find
+from otpvoice.store.admin import AdminStore, NumberIdentity, Refusal, identify_number
+from otpvoice.store.search import search
 
 _CODE_SPOKEN: Final = {
     True: "long enough to hear the code",
@@ -77,7 +77,7 @@ class SearchResult:
 class SearchService:
     """Looks into the store as ``otpvoice find`` does."""
 
-    operations: Operations
+    operations: AdminStore
     ring: KeyRing
     number_key: NumberHasher
     limits: CallLimits
@@ -92,29 +92,29 @@ class SearchService:
             StoreUnavailable: nothing is known.
         """
         query = parse_query(text, self.region)
-        found = self._with_timelines(find(self.operations, query, self.number_key, by))
-        telephone = query.number and telephone_of(query.number, self.number_key)
+        found = self._with_timelines(search(self.operations, query, self.number_key, by))
+        telephone = query.number and identify_number(query.number, self.number_key)
         limits = self.explain(telephone) if telephone else None
         return SearchResult(found, query.describe(), limits)
 
-    def parse_number(self, text: str) -> Telephone:
+    def parse_number(self, text: str) -> NumberIdentity:
         """The number behind what an operator typed.
 
         Raises:
             InvalidNumber: there is none.
         """
-        return telephone_of(parse_written_number(text, self.region), self.number_key)
+        return identify_number(parse_written_number(text, self.region), self.number_key)
 
-    def explain(self, telephone: Telephone) -> NumberLimits:
+    def explain(self, telephone: NumberIdentity) -> NumberLimits:
         """What holds a number now."""
         explained = self.operations.explain(telephone)
         gap = explained.gap_until
         return NumberLimits(
             masked_number=telephone.masked,
-            number_hash=telephone.name,
+            number_hash=telephone.hash,
             now_ms=explained.now,
             log_id=telephone.log_id,
-            limits=tuple(limit_statuses(explained.uses, self.limits, explained.now)),
+            limits=tuple(limit_statuses(explained.limits, self.limits, explained.now)),
             gap_until_ms=gap if gap > explained.now else None,
             refusals=explained.refusals,
         )

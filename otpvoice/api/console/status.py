@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from otpvoice.core.limits import CallLimits, limit_capacities
 from otpvoice.core.verification import Route
-from otpvoice.store.admin import Overview, Use
-from otpvoice.store.breaker_help import meaning_of
-from otpvoice.store.models import SetAsides
+from otpvoice.store.admin import LimitUsage, Overview
+from otpvoice.store.breaker_help import help_for
+from otpvoice.store.models import Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +53,24 @@ def service_status(
     overview: Overview, limits: CallLimits, max_live_calls: int, routes: tuple[Route, ...]
 ) -> ServiceStatus:
     """What the store overlooks, beside what the settings allow."""
-    used = tuple(limit_statuses(overview.uses, limits, overview.now))
+    used = tuple(limit_statuses(overview.limits, limits, overview.now))
     troubles = [
         *_unavailable_alerts(overview, routes),
         *_breaker_alerts(overview),
         *_exhausted_limit_alerts(used),
         *_queue_alerts(overview),
     ]
-    troubles += _quarantine_alerts(overview.set_aside)
+    troubles += _quarantine_alerts(overview.quarantine)
     troubles.sort(key=lambda each: not each.refuses)
     return ServiceStatus(overview, tuple(troubles), used, max_live_calls)
 
 
-def limit_statuses(uses: Iterable[Use], limits: CallLimits, now_ms: int) -> Iterator[LimitStatus]:
+def limit_statuses(uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int) -> Iterator[LimitStatus]:
     """What the store counted beside what the settings allow."""
     allowed = dict(limit_capacities(limits))
     for use in uses:
         title = f"{use.client}: {use.limit}" if use.client else use.limit
-        until = use.until if use.until > now_ms else None
+        until = use.blocked_until if use.blocked_until > now_ms else None
         yield LimitStatus(title, use.used, allowed.get((use.client, use.limit)), until)
 
 
@@ -92,9 +92,11 @@ def _unavailable_alerts(overview: Overview, routes: tuple[Route, ...]) -> Iterat
 
 
 def _breaker_alerts(overview: Overview) -> Iterator[Alert]:
-    for breaker in overview.breakers:
-        found = meaning_of(breaker)
-        yield Alert(found.refuses, breaker.name, breaker.until, found.means, found.to_do)
+    for breaker in overview.open_breakers:
+        found = help_for(breaker)
+        yield Alert(
+            found.blocks_calls, breaker.name, breaker.open_until, found.meaning, found.resolution
+        )
 
 
 def _exhausted_limit_alerts(used: Iterable[LimitStatus]) -> Iterator[Alert]:
@@ -105,13 +107,13 @@ def _exhausted_limit_alerts(used: Iterable[LimitStatus]) -> Iterator[Alert]:
 
 
 def _queue_alerts(overview: Overview) -> Iterator[Alert]:
-    if overview.overdue > 15_000:
-        means = f"The oldest call that could be dialed has waited {overview.overdue // 1000} s."
+    if overview.overdue_ms > 15_000:
+        means = f"The oldest call that could be dialed has waited {overview.overdue_ms // 1000} s."
         to_do = "Over 60 s its client's creates are refused (over_capacity): start another dialer."
         yield Alert(refuses=False, title="The queue is behind", meaning=means, remedy=to_do)
 
 
-def _quarantine_alerts(found: SetAsides) -> Iterator[Alert]:
+def _quarantine_alerts(found: Quarantine) -> Iterator[Alert]:
     if found.quarantined:
         yield Alert(
             refuses=False,

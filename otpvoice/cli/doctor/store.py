@@ -8,12 +8,12 @@ from otpvoice.app import script_config
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
-from otpvoice.store.admin import Operations, Overview
-from otpvoice.store.models import Health, SetAsides
+from otpvoice.store.admin import AdminStore, Overview
+from otpvoice.store.models import Health, Quarantine
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
 from otpvoice.store.selftest import SelfTest
-from otpvoice.store.server_info import Server, Witness, probe, witnesses
+from otpvoice.store.server_info import DiscoveryNode, ServerInfo, discovery_nodes, read_server_info
 from otpvoice.store.url import address_of, connect
 
 _EVENT_OVERDUE_MS: Final = 60_000
@@ -50,27 +50,27 @@ def open_store(settings: Settings) -> Iterator[RedisStore]:
     """The store that the settings name, by their rules."""
     with closing(connect(settings.redis.full_url)) as client:
         keep, rules = settings.verification.retention * 1000, script_config(settings)
-        yield RedisStore(client, keep=keep, rules=rules)
+        yield RedisStore(client, retention_ms=keep, policy=rules)
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:
     """Find what is wrong with the server, with its user's permissions, and who works on it."""
     url = settings.redis.full_url
     if url.startswith("redis+"):
-        yield discovery_finding([*witnesses(url)])
+        yield discovery_finding([*discovery_nodes(url)])
     with open_store(settings) as store:
         try:
             yield from server_findings(
-                probe(store.redis), production=settings.server.production, url=url
+                read_server_info(store.redis), production=settings.server.production, url=url
             )
         except StoreUnavailable as error:
             yield unavailable_finding(error, address_of(store.redis))
             if error.is_lost:
                 return
         try:
-            yield from function_findings(SelfTest(store.redis, rules=store.rules))
+            yield from function_findings(SelfTest(store.redis, policy=store.policy))
             yield from health_findings(store.health())
-            yield from _event_findings(Operations(store.redis, rules=store.rules).overview())
+            yield from _event_findings(AdminStore(store.redis, policy=store.policy).overview())
         except StoreUnavailable as error:
             yield refusal_finding("redis functions", error)
 
@@ -90,7 +90,10 @@ def function_findings(test: SelfTest) -> Iterator[Finding]:
     Raises:
         StoreUnavailable: functions cannot be run at all.
     """
-    for subject, attempt in (("redis library", test.load_library), ("redis wake", test.wait)):
+    for subject, attempt in (
+        ("redis library", test.load_library),
+        ("redis wake", test.wait_for_token),
+    ):
         try:
             attempt()
         except StoreUnavailable as error:
@@ -115,13 +118,13 @@ def _remedy(error: StoreUnavailable, otherwise: str) -> str:
     return next(matching, otherwise)
 
 
-def server_findings(server: Server, *, production: bool, url: str = "") -> Iterator[Finding]:
+def server_findings(server: ServerInfo, *, production: bool, url: str = "") -> Iterator[Finding]:
     """What is judged of a server by what it tells of itself.
 
     ``url``: its address, which is another where it is one of many.
     """
     known = f"{server.name} {server.version}"
-    if server.speaks >= _MIN_REDIS_VERSION:
+    if server.redis_version >= _MIN_REDIS_VERSION:
         yield ok("redis", f"{known} answers")
     else:
         yield failure("redis", f"{known} is too old", "7.0 or newer is needed")
@@ -133,11 +136,11 @@ def server_findings(server: Server, *, production: bool, url: str = "") -> Itera
     yield from _durability(server, production=production)
     yield _memory(server)
     yield _replicas(server)
-    yield _clock(server.clock_ahead)
-    yield _round_trip(server.round_trip)
+    yield _clock(server.clock_offset_s)
+    yield _round_trip(server.round_trip_s)
 
 
-def _durability(server: Server, *, production: bool) -> Iterator[Finding]:
+def _durability(server: ServerInfo, *, production: bool) -> Iterator[Finding]:
     severe = failure if production else warning
     yield _setting("appendonly", server.appendonly, "yes") or severe(
         "redis appendonly", f"is {server.appendonly}: a restart forgets everything", "set it to yes"
@@ -161,18 +164,18 @@ def _setting(name: str, value: str | None, expected: str) -> Finding | None:
     return ok(f"redis {name}", value) if value == expected else None
 
 
-def _memory(server: Server) -> Finding:
-    used = f"{server.memory_used / _MIB:.0f} MiB used"
-    if not server.memory_bound:
+def _memory(server: ServerInfo) -> Finding:
+    used = f"{server.memory_used_bytes / _MIB:.0f} MiB used"
+    if not server.memory_limit_bytes:
         todo = "set it below the machine's memory: full, it then refuses instead of being killed"
         return advice("redis maxmemory", f"{used}, no bound", todo)
-    found = f"{used} of {server.memory_bound / _MIB:.0f} MiB"
-    if server.memory_used > _MEMORY_WARNING_SHARE * server.memory_bound:
+    found = f"{used} of {server.memory_limit_bytes / _MIB:.0f} MiB"
+    if server.memory_used_bytes > _MEMORY_WARNING_SHARE * server.memory_limit_bytes:
         return warning("redis maxmemory", found, "raise it: a full store answers 503 to creates")
     return ok("redis maxmemory", found)
 
 
-def _replicas(server: Server) -> Finding:
+def _replicas(server: ServerInfo) -> Finding:
     """Advice: one machine is what most begin with, and what a failover loses is no promise."""
     found = f"{server.replicas} connected, min-replicas-to-write {server.min_replicas or 0}"
     if not server.replicas:
@@ -198,12 +201,12 @@ def _round_trip(seconds: float) -> Finding:
     return ok("redis latency", found)
 
 
-def discovery_finding(nodes: Sequence[Witness]) -> Finding:
+def discovery_finding(nodes: Sequence[DiscoveryNode]) -> Finding:
     """Whether those that can be asked for the primary agree, and are enough."""
     primaries = [each.primary for each in nodes if each.primary]
     if not primaries:
         details = f"no server reports one: {', '.join(map(_describe, nodes))}"
-        if any("password" in each.trouble for each in nodes):
+        if any("password" in each.error for each in nodes):
             return failure("redis primary", details, _SENTINEL_LOGIN_REMEDY)
         return failure("redis primary", details, "start the servers of redis.url")
     host, port = primaries[0]
@@ -219,9 +222,9 @@ def discovery_finding(nodes: Sequence[Witness]) -> Finding:
     return ok("redis primary", summary)
 
 
-def _describe(node: Witness) -> str:
-    address = ":".join(map(str, node.place))
-    return f"{address} ({node.trouble})" if node.trouble else address
+def _describe(node: DiscoveryNode) -> str:
+    address = ":".join(map(str, node.address))
+    return f"{address} ({node.error})" if node.error else address
 
 
 def health_findings(health: Health) -> Iterator[Finding]:
@@ -231,20 +234,20 @@ def health_findings(health: Health) -> Iterator[Finding]:
     else:
         todo = "otpvoice dialer, or otpvoice serve"
         yield warning("dialer", "none was heard of for 30 s, nobody is called", todo)
-    if health.clock_lead:
-        found = f"went back; the rules keep time {health.clock_lead / 1000:.1f} s ahead of it"
+    if health.clock_lead_ms:
+        found = f"went back; the rules keep time {health.clock_lead_ms / 1000:.1f} s ahead of it"
         todo = "synchronise it (NTP) without steps; the difference shrinks by a tenth of the time"
         yield warning("redis clock", found, todo)
     for route in health.closed_routes:
         todo = "route.closed in the dialer's log says why; it is tried again within a minute"
         yield warning(f"route {route}", "is closed, for all or for the flows refused", todo)
-    yield from _quarantine_findings(health.set_aside)
-    for breaker in health.breakers:
+    yield from _quarantine_findings(health.quarantine)
+    for breaker in health.open_breakers:
         kind, _, scope = breaker.partition(" ")
         yield warning(kind, f"is open for {scope or 'all'}", "otpvoice limits tells more")
 
 
-def _quarantine_findings(quarantined: SetAsides) -> Iterator[Finding]:
+def _quarantine_findings(quarantined: Quarantine) -> Iterator[Finding]:
     """Report what the service could not read, and which calls it could not place, in 7 days."""
     for record in quarantined.records:
         todo = f"{{otpvoice}}:quarantined:{record.record} has it for 7 days: find what wrote it"
@@ -256,8 +259,8 @@ def _quarantine_findings(quarantined: SetAsides) -> Iterator[Finding]:
 
 def _event_findings(overview: Overview) -> Iterator[Finding]:
     """Report clients whose due events no dialer takes."""
-    for client, overdue_ms in overview.events_overdue.items():
+    for client, overdue_ms in overview.events_overdue_ms.items():
         if overdue_ms > _EVENT_OVERDUE_MS:
-            found = f"{overview.events[client]} wait, the oldest for {overdue_ms // 1000} s"
+            found = f"{overview.pending_events[client]} wait, the oldest for {overdue_ms // 1000} s"
             todo = "deploy the client and its event_url to the dialers too: events live for a day"
             yield warning(f"events of {client}", found, todo)

@@ -8,21 +8,21 @@
 -- An event's id is that of its verification with the version that it tells of: no change can be told twice,
 -- and tries that follow each other carry the same id.
 
-local MOST_WAITING, TOLD_WITHIN = 10000, DAY
-local UNTOLD = { ['call.queued'] = true, ['call.dialing'] = true }
+local MAX_PENDING, EVENT_TTL_MS = 10000, DAY_MS
+local SILENT = { ['call.queued'] = true, ['call.dialing'] = true }
 
 -- What answers show. Nothing else gets into an event, and the number is read when it is sent.
-local SHOWN = { 'client', 'status', 'reason', 'reference', 'created_at', 'expires_at', 'ended_at', 'version',
+local VERIFICATION_FIELDS = { 'client', 'status', 'reason', 'reference', 'created_at', 'expires_at', 'ended_at', 'version',
   'code_length', 'checks_left', 'queue_margin' }
-local SHOWN_OF_CALLS = { 'status', 'reason', 'route', 'locale', 'bridge', 'caller_id', 'due_at', 'not_before',
+local CALL_FIELDS = { 'status', 'reason', 'route', 'locale', 'bridge', 'caller_id', 'due_at', 'not_before',
   'sent_at', 'live_until', 'placed_at', 'ended_at', 'duration', 'heard' }
 
-local function events_key(client) return PREFIX .. 'events:' .. client end
-local function event_key(id) return PREFIX .. 'event:' .. id end
-local function dropped_key(client) return PREFIX .. 'dropped:' .. client end
+function Events.queue_key(client) return PREFIX .. 'events:' .. client end
+function Events.key(id) return PREFIX .. 'event:' .. id end
+function Events.dropped_key(client) return PREFIX .. 'dropped_events:' .. client end
 
 -- {field, value, ...} of those that the record has.
-local function shown(record, names)
+local function pick(record, names)
   local flat = {}
   for _, name in ipairs(names) do
     if record[name] then flat[#flat + 1], flat[#flat + 2] = name, record[name] end
@@ -30,37 +30,37 @@ local function shown(record, names)
   return flat
 end
 
--- As answer() has it, but for what it is called and what is not shown.
-local function as_it_stands(verification)
-  local limit, limit_until = limit_ahead(verification)
-  local _, codes_refused_until = codes_refused(verification.number)
-  local said = { NOW, gap_until(verification.number), limit or '', limit_until, codes_refused_until,
-    verification.id, shown(verification, SHOWN) }
-  for _, call in ipairs(calls_of(verification)) do
-    said[#said + 1], said[#said + 2] = call.id, shown(call, SHOWN_OF_CALLS)
+-- As Verifications.result() has it, but for what it is called and what is not shown.
+local function snapshot(verification)
+  local limit, limit_until = Verifications.next_limit(verification)
+  local _, codes_refused_until = Limits.refusing_codes(verification.number)
+  local request = { NOW, Numbers.gap_until(verification.number), limit or '', limit_until, codes_refused_until,
+    verification.id, pick(verification, VERIFICATION_FIELDS) }
+  for _, call in ipairs(Calls.of(verification)) do
+    request[#request + 1], request[#request + 2] = call.id, pick(call, CALL_FIELDS)
   end
-  return cjson.encode(said)
+  return cjson.encode(request)
 end
 
-function tell(verification_id, what)
-  if UNTOLD[what] then return end
+function Events.emit(verification_id, what)
+  if SILENT[what] then return end
   local key = PREFIX .. 'verification:' .. verification_id
-  local client, trial, events = unpack(redis.call('HMGET', key, 'client', 'trial', 'events'))
+  local client, trial, events = unpack(redis.call('HMGET', key, 'client', 'live_test', 'events'))
   -- The settings of this process may be older than the client, or than its address for events.
-  if trial or not (events or CLIENT(client).told) then return end
-  local verification = records.read('verification', verification_id)
+  if trial or not (events or CLIENT(client).has_events) then return end
+  local verification = Records.read('verification', verification_id)
   if not verification then return end
-  local waiting = events_key(client)
-  if redis.call('ZCARD', waiting) >= MOST_WAITING then
-    redis.call('INCR', dropped_key(client))
-    redis.call('PEXPIRE', dropped_key(client), TOLD_WITHIN)
+  local waiting = Events.queue_key(client)
+  if redis.call('ZCARD', waiting) >= MAX_PENDING then
+    redis.call('INCR', Events.dropped_key(client))
+    redis.call('PEXPIRE', Events.dropped_key(client), EVENT_TTL_MS)
     return
   end
   verification.id = verification_id
   local id = verification_id:gsub('^vrf', 'evt') .. '_' .. verification.version
-  redis.call('HSET', event_key(id), 'type', what, 'verification', verification_id,
-    'said', as_it_stands(verification), 'tries', 0)
-  redis.call('PEXPIRE', event_key(id), TOLD_WITHIN)
+  redis.call('HSET', Events.key(id), 'type', what, 'verification', verification_id,
+    'snapshot', snapshot(verification), 'attempts', 0)
+  redis.call('PEXPIRE', Events.key(id), EVENT_TTL_MS)
   redis.call('ZADD', waiting, NOW, id)
-  redis.call('PEXPIRE', waiting, TOLD_WITHIN)
+  redis.call('PEXPIRE', waiting, EVENT_TTL_MS)
 end

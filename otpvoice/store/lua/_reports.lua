@@ -5,36 +5,33 @@
 -- A report is {status, reason, raw, duration, next_id}: the result, what the provider calls it, seconds of
 -- conversation, and the id for a further call; an empty text where nothing is known.
 
-local reports = {}
-do
-
 -- Milliseconds. The provider's reply, which names the id, is recorded within seconds of the request.
-local EARLY_FOR = MINUTE
+local EARLY_TTL_MS = MINUTE_MS
 
 -- The route after this call's, in the order of the settings, round and round.
 local function next_route(current)
-  for i, route in ipairs(RULES.routes) do
-    if route == current then return RULES.routes[i % #RULES.routes + 1] end
+  for i, route in ipairs(POLICY.routes) do
+    if route == current then return POLICY.routes[i % #POLICY.routes + 1] end
   end
-  return RULES.routes[1]
+  return POLICY.routes[1]
 end
 
 local function redial(verification, call, next_id)
-  local due = math.max(NOW, gap_until(call.number))
-  local redialed = tonumber(verification.redialed or '0')
-  if verification.status ~= 'pending' or redialed >= RULES.max_redials or due > last_due(verification)
-    or call_under_way(verification) or call_refused(verification, due) then
+  local due = math.max(NOW, Numbers.gap_until(call.number))
+  local redialed = tonumber(verification.redials or '0')
+  if verification.status ~= 'pending' or redialed >= POLICY.max_redials or due > Calls.latest_due(verification)
+    or Calls.active(verification) or Limits.refusing_call(verification, due) then
     return
   end
-  redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redialed', 1)
+  redis.call('HINCRBY', PREFIX .. 'verification:' .. verification.id, 'redials', 1)
   local route = next_route(call.route)
-  queue_call(verification, { id = next_id, route = route, locale = call.locale, flow = call.flow,
+  Calls.queue(verification, { id = next_id, route = route, locale = call.locale, flow = call.flow,
     bridge = call.bridge, caller_id = call.caller_id or '+' .. call.bridge }, due)
   count('redial', route)
 end
 
 -- Returns whether the call moved. A call that was not sent has no result.
-function reports.apply(call, report)
+function Reports.apply(call, report)
   if not call.sent_at then return false end
   local changes = {}
   for _, field in ipairs({ 'reason', 'raw', 'duration' }) do
@@ -45,29 +42,27 @@ function reports.apply(call, report)
   end
   -- It was placed, even if the report overtook the provider's reply.
   if not call.placed_at then changes.placed_at = call.sent_at end
-  local moved = move_call(call, report.status, changes)
-  if moved and not call.trial and (RULES.redialed[call.status] or changes.heard == 0) then
-    local verification = load_verification(call.verification)
+  local moved = Calls.transition(call, report.status, changes)
+  if moved and not call.live_test and (POLICY.redial_statuses[call.status] or changes.heard == 0) then
+    local verification = Verifications.load(call.verification)
     if verification then redial(verification, call, report.next_id) end
   end
   return moved
 end
 
 -- Keeps a result for the call that turns out to have this id. The first one stands.
-function reports.keep(key, report)
+function Reports.keep_early(key, report)
   if report.status == 'unknown' or redis.call('EXISTS', key) == 1 then return end
   redis.call('HSET', key, 'status', report.status, 'reason', report.reason, 'raw', report.raw,
     'duration', report.duration, 'next_id', report.next_id)
-  redis.call('PEXPIRE', key, EARLY_FOR)
+  redis.call('PEXPIRE', key, EARLY_TTL_MS)
 end
 
 -- Applies what came about this id before it was known to be the call's.
-function reports.apply_early(call, provider_id)
-  local key = PREFIX .. 'early:' .. provider_id
-  local report = load(key)
+function Reports.apply_early(call, provider_id)
+  local key = PREFIX .. 'early_report:' .. provider_id
+  local report = load_hash(key)
   if not report then return end
   redis.call('DEL', key)
-  reports.apply(call, report)
-end
-
+  Reports.apply(call, report)
 end

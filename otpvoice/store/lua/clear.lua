@@ -6,19 +6,19 @@
 
 local number = ARGV[3]
 
-drop_from_number(number, 'until', 'sent', 'last', 'called_off')
-for id, place in pairs(calls_to(number)) do
-  local call = load_call(id)
-  if not call or has_ended(call.status) then
-    drop_from_number(number, 'call ' .. id)
+Numbers.remove(number, 'gap_until', 'gap_calls', 'gap_last', 'canceled_call_at')
+for id, place in pairs(Numbers.calls(number)) do
+  local call = Calls.load(id)
+  if not call or Calls.has_ended(call.status) then
+    Numbers.remove(number, 'call ' .. id)
   elseif call.sent_at then
-    write_call(number, id, place.at, false)
+    Numbers.index_call(number, id, place.at, false)
   end
 end
-for _, quota in ipairs(RULES.wrong_codes_per_number) do
-  redis.call('DEL', tally_key('wrong ' .. number, quota.window))
+for _, quota in ipairs(POLICY.wrong_codes_per_number) do
+  redis.call('DEL', Counters.key('wrong ' .. number, quota.window))
 end
-redis.call('DEL', prefix_key(ARGV[4]))
-redis.call('ZREM', BREAKERS, area_breaker(ARGV[5]))
-notice('limits.cleared', { number = number, to = ARGV[7], operator = ARGV[6] })
+redis.call('DEL', Limits.prefix_key(ARGV[4]))
+redis.call('ZREM', BREAKERS, Breakers.of_area(ARGV[5]))
+append_audit('limits.cleared', { number = number, to = ARGV[7], operator = ARGV[6] })
 return { NOW }

@@ -9,7 +9,7 @@
 --      13-17 the call: id, route or "", locale or "", bridge, caller_id
 --      18 what is to be spoken, sealed
 --      19 the body's fingerprint if an idempotency key came with it, else ""   20 how long to know it, ms
---      21-23 what the number shares with others: prefix, area, region
+--      21-23 what the number limit_keys with others: prefix, area, region
 --      24 the end user's address (its name) or ""     25 the reference (its name) or ""
 --      26 n, then n request digests (one per ring key), then field, value, ... of the new record
 -- Returns answer("created" | "existing" | either after "replayed " | "idempotency_mismatch"
@@ -24,12 +24,12 @@ local ip, reference = ARGV[24] ~= '' and ARGV[24] or nil, ARGV[25]
 local first_digest, digests = 27, tonumber(ARGV[26])
 local fields = { unpack(ARGV, first_digest + digests) }
 
-local given = {}
-for i = 1, #fields, 2 do given[fields[i]] = fields[i + 1] end
-spec.flow = spec.locale ~= '' and given.flow
+local record = {}
+for i = 1, #fields, 2 do record[fields[i]] = fields[i + 1] end
+spec.flow = spec.locale ~= '' and record.flow
 
-local said = { key = KEYS[11], body = ARGV[19], keep = ARGV[20] }
-local replay = said_before(said, client)
+local request = { key = KEYS[11], body = ARGV[19], keep = ARGV[20] }
+local replay = Idempotency.replay(request, client)
 if replay then return replay end
 
 local function has_code(verification)
@@ -39,77 +39,77 @@ local function has_code(verification)
   return false
 end
 
-local slot = verifications.pending_field(client, given.reference, reference)
-local old = record_of(number)[slot] and load_verification(record_of(number)[slot])
+local slot = Numbers.pending_field(client, record.reference, reference)
+local old = Numbers.load(number)[slot] and Verifications.load(Numbers.load(number)[slot])
 if old and old.status ~= 'pending' then old = nil end
 
 local stale_code = old and own_code and not has_code(old)
 local same = old and not stale_code
-local due = math.max(NOW + call_after, gap_of({ number = number, test = given.test }))
-local waiting = old and call_under_way(old)
+local due = math.max(NOW + call_after, Limits.gap_until({ number = number, test = record.test }))
+local waiting = old and Calls.active(old)
 
 -- A stale code is never spoken, even when the new one is refused.
 local function refuse(outcome, wait)
-  if stale_code then finish(old, 'canceled', 'superseded', NOW) end
-  return answer(outcome, old, wait)
+  if stale_code then Verifications.close(old, 'canceled', 'superseded', NOW) end
+  return Verifications.result(outcome, old, wait)
 end
 
 local function refuse_for_limit(outcome, limit, wait)
-  note_refusal(number, limit, { client = client, reference = reference })
+  Numbers.record_refusal(number, limit, { client = client, reference = reference })
   return refuse(outcome, wait)
 end
 
 -- `last`: the last moment that a call may be due   `further`: limits that are not of calls
 local function refuse_call(of, last, further)
-  local limits = limits_of_call(of, due)
+  local limits = Limits.of_call(of, due)
   for _, each in ipairs(further) do limits[#limits + 1] = each end
-  local limit, free_at = longest_of(limits)
+  local limit, free_at = Limits.longest(limits)
   if due > last and due - last >= free_at - NOW then
     return refuse_for_limit('call_gap', 'call_gap', due - last)
   end
   if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
-  local sender = routes.sender({ bridge = spec.bridge, flow = spec.flow or of.flow or given.flow })
-  local closed = calls_closed(of, sender, call_after > 0, ARGV[11], ARGV[12])
+  local sender = Routes.sender({ bridge = spec.bridge, flow = spec.flow or of.flow or record.flow })
+  local closed = Calls.unavailable(of, sender, call_after > 0, ARGV[11], ARGV[12])
   if closed then return refuse(closed) end
 end
 
-if same and waiting then return say(said, 'existing', old) end
-if same and due <= last_due(old) then
-  local refusal = refuse_call(old, last_due(old), {})
+if same and waiting then return Idempotency.result(request, 'existing', old) end
+if same and due <= Calls.latest_due(old) then
+  local refusal = refuse_call(old, Calls.latest_due(old), {})
   if refusal then return refusal end
-  queue_call(old, spec, due)
-  return say(said, 'existing', old)
+  Calls.queue(old, spec, due)
+  return Idempotency.result(request, 'existing', old)
 end
 
-local shares = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
-local wanted = { number = number, client = client, ip = ip, shares = shares, test = given.test }
+local limit_keys = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
+local wanted = { number = number, client = client, ip = ip, limit_keys = limit_keys, test = record.test }
 -- A superseded verification goes where no call was sent for it, or its own client sent a newer code.
-local superseded, further = old, creates.limits(wanted)
-if not old then superseded, further[#further + 1] = verifications.make_room(wanted) end
-local call_to_go = superseded and call_under_way(superseded)
+local superseded, further = old, Limits.of_creates(wanted)
+if not old then superseded, further[#further + 1] = Verifications.make_room(wanted) end
+local call_to_go = superseded and Calls.active(superseded)
 wanted.replaces = call_to_go and call_to_go.status == 'queued' and call_to_go.id
 local refusal = refuse_call(wanted, NOW + ttl - ARGV[10], further)
 if refusal then return refusal end
 
-if superseded then finish(superseded, 'canceled', 'superseded', NOW) end
-creates.count(wanted)
+if superseded then Verifications.close(superseded, 'canceled', 'superseded', NOW) end
+Limits.count_create(wanted)
 local expires_at, keep = NOW + ttl, ttl + ARGV[9]
 redis.call('HSET', KEYS[9], 'client', client, 'number', number, 'status', 'pending',
   'created_at', NOW, 'expires_at', expires_at, 'version', 0,
   'queue_margin', ARGV[10], unpack(fields))
 if ip then redis.call('HSET', KEYS[9], 'ip', ip) end
-if open_until('wrong_code_breaker') > NOW then
-  redis.call('HSET', KEYS[9], 'checks_left', math.min(CHECKS_IN_DOUBT, given.checks_left))
+if Breakers.open_until('wrong_code_breaker') > NOW then
+  redis.call('HSET', KEYS[9], 'checks_left', math.min(Breakers.REDUCED_CHECKS, record.checks_left))
 end
 redis.call('PEXPIRE', KEYS[9], keep)
 redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
 redis.call('ZADD', EXPIRING, expires_at, id)
-write_number(number, { [slot] = id, shares = table.concat({ shares.prefix, shares.area, shares.region }, ' ') })
+Numbers.set(number, { [slot] = id, limit_keys = table.concat({ limit_keys.prefix, limit_keys.area, limit_keys.region }, ' ') })
 if reference ~= '' then
-  local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (NEWEST - 1) * (#id + 1))
+  local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (Numbers.MAX_ENDED - 1) * (#id + 1))
   redis.call('SET', KEYS[12], id .. ' ' .. others, 'PX', keep)
 end
-local new = load_verification(id)
-queue_call(new, spec, due)
-if not given.test then books.began() end
-return say(said, 'created', new)
+local new = Verifications.load(id)
+Calls.queue(new, spec, due)
+if not record.test then Stats.verification_created() end
+return Idempotency.result(request, 'created', new)

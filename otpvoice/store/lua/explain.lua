@@ -4,22 +4,22 @@
 -- Returns {now, gap_until, blocked_until, {{client or "", limit, used, until when or 0}, ...},
 --          {refusal (JSON), ...}}
 
-local held, number = {}, ARGV[3]
-local shares = { prefix = ARGV[4], area = ARGV[5] }
+local usage, number = {}, ARGV[3]
+local limit_keys = { prefix = ARGV[4], area = ARGV[5] }
 
-for _, limit in ipairs(limits_of_call({ number = number, shares = shares }, NOW)) do
-  held[#held + 1] = { '', limit[1], limit[3], limit[2] }
+for _, limit in ipairs(Limits.of_call({ number = number, limit_keys = limit_keys }, NOW)) do
+  usage[#usage + 1] = { '', limit[1], limit[3], limit[2] }
 end
 for i = 6, #ARGV do
-  for _, each in ipairs(CLIENT(ARGV[i]).tallies) do
-    local full, used = tally_full_until(each.name, each, NOW)
-    held[#held + 1] = { ARGV[i], each.label, used, full }
+  for _, each in ipairs(CLIENT(ARGV[i]).counters) do
+    local full, used = Counters.retry_at(each.name, each, NOW)
+    usage[#usage + 1] = { ARGV[i], each.label, used, full }
   end
   local pending = 0
-  for _ in pairs(verifications.pending(number, ARGV[i])) do pending = pending + 1 end
-  held[#held + 1] = { ARGV[i], 'pending_per_number', pending, 0 }
-  for _, limit in ipairs(creates.limits({ client = ARGV[i] })) do
-    held[#held + 1] = { ARGV[i], limit[1], limit[3], limit[2] }
+  for _ in pairs(Numbers.pending(number, ARGV[i])) do pending = pending + 1 end
+  usage[#usage + 1] = { ARGV[i], 'pending_per_number', pending, 0 }
+  for _, limit in ipairs(Limits.of_creates({ client = ARGV[i] })) do
+    usage[#usage + 1] = { ARGV[i], limit[1], limit[3], limit[2] }
   end
 end
-return { NOW, gap_until(number), blocked_until(number), held, redis.call('LRANGE', KEYS[8], 0, -1) }
+return { NOW, Numbers.gap_until(number), Numbers.blocked_until(number), usage, redis.call('LRANGE', KEYS[8], 0, -1) }

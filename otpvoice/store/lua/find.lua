@@ -5,7 +5,7 @@
 
 local ids = {}
 if ARGV[3] == 'number' then
-  ids = verifications_of(ARGV[4])
+  ids = Numbers.verifications(ARGV[4])
 elseif ARGV[3] == 'reference' then
   local known = redis.call('GET', PREFIX .. 'reference:' .. ARGV[4]) or ''
   for id in string.gmatch(known, '%S+') do ids[#ids + 1] = id end
@@ -15,8 +15,8 @@ end
 
 local reply = { NOW }
 for _, id in ipairs(ids) do
-  local verification = load_verification(id)
-  if verification then reply[#reply + 1] = answer('found', verification) end
+  local verification = Verifications.load(id)
+  if verification then reply[#reply + 1] = Verifications.result('found', verification) end
 end
-notice('operator.searched', { query = ARGV[6], results = #reply - 1, operator = ARGV[5] })
+append_audit('operator.searched', { query = ARGV[6], results = #reply - 1, operator = ARGV[5] })
 return reply

@@ -9,26 +9,26 @@ local number, erased = ARGV[3], 0
 
 local last_id = 6 + tonumber(ARGV[6])
 for i = 7, last_id do
-  local verification = load_verification(ARGV[i])
+  local verification = Verifications.load(ARGV[i])
   if verification and verification.number == number then
-    if verification.status == 'pending' then finish(verification, 'canceled', 'requested', NOW) end
-    for _, call in ipairs(calls_of(verification)) do
-      if call.provider_id then redis.call('DEL', PREFIX .. 'provider:' .. call.provider_id) end
-      redis.call('DEL', call_key(call.id))
+    if verification.status == 'pending' then Verifications.close(verification, 'canceled', 'requested', NOW) end
+    for _, call in ipairs(Calls.of(verification)) do
+      if call.provider_id then redis.call('DEL', PREFIX .. 'provider_call:' .. call.provider_id) end
+      redis.call('DEL', Calls.key(call.id))
     end
     redis.call('DEL', PREFIX .. 'verification:' .. verification.id)
-    drop_from_number(number, 'verification ' .. verification.id)
+    Numbers.remove(number, 'verification ' .. verification.id)
     erased = erased + 1
   end
 end
 for i = last_id + 1, #ARGV do
   local calls = redis.pcall('HGET', ARGV[i], 'calls') -- an error if it is no hash
-  for call in string.gmatch(type(calls) == 'string' and calls or '', '%S+') do redis.call('DEL', call_key(call)) end
+  for call in string.gmatch(type(calls) == 'string' and calls or '', '%S+') do redis.call('DEL', Calls.key(call)) end
   if ARGV[i]:find(':verification:', 1, true) then erased = erased + 1 end
   redis.call('DEL', ARGV[i])
 end
 redis.call('DEL', KEYS[8])
 -- Kept so long for its verifications only.
-redis.call('PEXPIRE', number_key(number), math.max(RULES.remembered, blocked_until(number) - NOW), 'LT')
-notice('number.erased', { number = number, to = ARGV[5], operator = ARGV[4], verifications = erased })
+redis.call('PEXPIRE', Numbers.key(number), math.max(POLICY.remembered, Numbers.blocked_until(number) - NOW), 'LT')
+append_audit('number.erased', { number = number, to = ARGV[5], operator = ARGV[4], verifications = erased })
 return { NOW, erased }

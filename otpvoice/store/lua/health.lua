@@ -4,5 +4,5 @@
 -- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}, records.recent(),
 --          ms that the functions are ahead of the server's clock}
 
-return { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
-  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'), records.recent(), NOW - clock.server_time() }
+return { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), Routes.closed(),
+  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'), Records.quarantine_summary(), NOW - Clock.server_time() }

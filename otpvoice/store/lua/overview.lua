@@ -6,32 +6,32 @@
 --          ms that the call at the head of the queue is overdue, or 0, {{client, events waiting, ms that the oldest is overdue, or 0}, ...},
 --          records.recent()}
 
-local held, refused = {}, {}
-local function add(client, tallies)
-  for _, each in ipairs(tallies) do
-    local full, used = tally_full_until(each.name, each, NOW)
-    held[#held + 1] = { client, each.label, used, full }
+local usage, refused = {}, {}
+local function add(client, counters)
+  for _, each in ipairs(counters) do
+    local full, used = Counters.retry_at(each.name, each, NOW)
+    usage[#usage + 1] = { client, each.label, used, full }
   end
 end
 
-add('', RULES.every_client)
+add('', POLICY.every_client)
 for i = 4, #ARGV do
-  add(ARGV[i], CLIENT(ARGV[i]).tallies)
-  add(ARGV[i], creates.quotas({ client = ARGV[i] }))
+  add(ARGV[i], CLIENT(ARGV[i]).counters)
+  add(ARGV[i], Limits.create_quotas({ client = ARGV[i] }))
 end
 local events = {}
 for i = 4, #ARGV do
-  local waiting = events_key(ARGV[i])
+  local waiting = Events.queue_key(ARGV[i])
   local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
   events[#events + 1] = { ARGV[i], redis.call('ZCARD', waiting), math.max(0, NOW - (first[2] or NOW)) }
 end
 local queued = 0
-for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do queued = queued + redis.call('ZCARD', queues.of(client)) end
-for _, setting in ipairs(RULES.settings) do
+for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do queued = queued + redis.call('ZCARD', Queue.key(client)) end
+for _, setting in ipairs(POLICY.settings) do
   refused[#refused + 1] = setting
-  refused[#refused + 1] = total_in('refused ' .. setting, HOUR)
+  refused[#refused + 1] = Counters.total('refused ' .. setting, HOUR_MS)
 end
-return { NOW, held, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
+return { NOW, usage, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
   redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), queued,
-  redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), closed_routes(),
-  math.max(0, NOW - (queues.head() or NOW)), events, records.recent() }
+  redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), Routes.closed(),
+  math.max(0, NOW - (Queue.head() or NOW)), events, Records.quarantine_summary() }

@@ -17,28 +17,28 @@ redis.call('ZREMRANGEBYSCORE', DIALERS, '-inf', NOW - ARGV[4])
 redis.call('PEXPIRE', DIALERS, ARGV[4])
 
 each_over(EXPIRING, function(id)
-  load_verification(id)
+  Verifications.load(id)
   redis.call('ZREM', EXPIRING, id)
 end)
 
 -- A holder that is gone before its mark has sent nothing; after it, nobody knows.
 each_over(DIALING, function(id)
-  local call = load_call(id)
+  local call = Calls.load(id)
   if not call then
     redis.call('ZREM', DIALING, id)
   elseif call.sent_at then
-    move_call(call, 'unknown', { reason = 'no_news' })
+    Calls.transition(call, 'unknown', { reason = 'no_news' })
   else
-    requeue(call, NOW)
+    Calls.requeue(call, NOW)
   end
 end)
 
 each_over(LIVE, function(id)
-  local call = load_call(id)
+  local call = Calls.load(id)
   redis.call('ZREM', LIVE, id)
-  redis.call('ZREM', PULL, id)
-  if call and call.status == 'placed' then move_call(call, 'unknown', { reason = 'no_news' }) end
-  if call then release_line(call) end
+  redis.call('ZREM', STATUS_QUERIES, id)
+  if call and call.status == 'placed' then Calls.transition(call, 'unknown', { reason = 'no_news' }) end
+  if call then NumberLock.release(call) end
 end)
 
-return { NOW, swept, unpack(redis.call('LPOP', PREFIX .. 'notices', 100) or {}) }
+return { NOW, swept, unpack(redis.call('LPOP', PREFIX .. 'audit_log', 100) or {}) }

@@ -1,0 +1,173 @@
+"""A check or a request for a call that carries a key is done once."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from store.driver import CODE, GAPS, StoreDriver, driver_with_limits, parse_quotas
+
+from otpvoice.core.store_port import Idempotency
+from otpvoice.core.verification import CallStatus, Status, Verification
+from otpvoice.store.decoding import FunctionResult
+
+SAID = Idempotency("one key", "one body")
+DAY = 86_400
+WRONG = ["111111", "222222", "333333", "444444", "555555"]
+REMEMBERED = 100
+"""Answers of one verification."""
+Step = Callable[[StoreDriver, Verification, Idempotency], FunctionResult]
+STEPS: dict[str, Step] = {
+    "right": lambda driver, begun, said: driver.check(begun, CODE, idempotency=said),
+    "wrong": lambda driver, begun, said: driver.check(begun, WRONG[0], idempotency=said),
+    "coming": lambda driver, begun, said: driver.request_call(begun, idempotency=said),
+}
+each_step = pytest.mark.parametrize(("outcome", "step"), STEPS.items(), ids=STEPS)
+
+
+def first(answer: FunctionResult) -> str:
+    """The outcome of a step that was done."""
+    assert not answer.is_replayed
+    return answer.outcome
+
+
+def replayed(answer: FunctionResult) -> str:
+    """The outcome of a step that was done before, and not now."""
+    assert answer.is_replayed, answer.outcome
+    return answer.outcome
+
+
+@each_step
+def test_the_same_request_again(driver: StoreDriver, outcome: str, step: Step) -> None:
+    """The same outcome, however often; after the first time nothing moves."""
+    begun = driver.create_answered()
+    answer = step(driver, begun, SAID)
+    assert first(answer) == outcome
+    for _ in range(3):
+        again = step(driver, begun, SAID)
+        assert replayed(again) == outcome
+        assert again.verification
+        assert answer.verification
+        assert again.verification.version == answer.verification.version
+
+
+@each_step
+def test_after_its_end(driver: StoreDriver, outcome: str, step: Step) -> None:
+    """The same outcome still, with the object as it now stands; without the key it is closed."""
+    begun = driver.create_answered()
+    step(driver, begun, SAID)
+    driver.cancel(begun)
+    again = step(driver, begun, SAID)
+    assert replayed(again) == outcome
+    assert again.verification
+    assert again.verification.status is not Status.PENDING
+    assert first(step(driver, begun, Idempotency("new", "body"))) == "closed"
+    assert first(driver.check(begun, CODE)) == "closed"
+
+
+@each_step
+def test_after_its_life(driver: StoreDriver, outcome: str, step: Step) -> None:
+    """Expired and not swept: the replay stands."""
+    begun = driver.create_answered()
+    step(driver, begun, SAID)
+    driver.advance_time(301, dialer=None)
+    assert replayed(step(driver, begun, SAID)) == outcome
+
+
+def test_a_wrong_code_costs_one_check(driver: StoreDriver) -> None:
+    """However often it comes with its key, between others too, and after the last was used up."""
+    begun = driver.create_answered()
+    said = {code: Idempotency(f"key {code}", code) for code in WRONG}
+    for n, code in enumerate(WRONG, start=1):
+        assert first(driver.check(begun, code, idempotency=said[code])) == "wrong"
+        assert driver.get(begun).checks_left == 5 - n
+        for earlier in WRONG[:n]:
+            assert replayed(driver.check(begun, earlier, idempotency=said[earlier])) == "wrong"
+        assert driver.get(begun).checks_left == 5 - n
+    assert driver.get(begun).status is Status.MAX_ATTEMPTS_REACHED
+
+
+def test_a_replay_meets_no_limit(redis: Redis) -> None:
+    """Where no further code of the number is compared, what was answered is said again."""
+    driver = driver_with_limits(redis, wrong_codes_per_number=parse_quotas("1/24h"))
+    begun = driver.create_answered()
+    driver.check(begun, WRONG[0], idempotency=SAID)
+    assert driver.check(begun, CODE).outcome == "rate_limited wrong_codes_per_number"
+    assert replayed(driver.check(begun, WRONG[0], idempotency=SAID)) == "wrong"
+
+
+def test_a_key_is_no_free_guess(driver: StoreDriver) -> None:
+    """Another code under a known key is not compared, not counted, and shows nothing."""
+    begun = driver.create_answered()
+    driver.check(begun, WRONG[0], idempotency=SAID)
+    for code in (CODE, *WRONG[1:]):
+        answer = driver.check(begun, code, idempotency=Idempotency(SAID.key_hash, code))
+        assert (answer.outcome, answer.verification) == ("idempotency_mismatch", None)
+    assert driver.get(begun).checks_left == 4
+
+
+def test_a_call_is_brought_once(driver: StoreDriver) -> None:
+    """The call of the first request has ended: its repeat queues no other, a new key does."""
+    begun = driver.create()
+    driver.dial_busy()
+    driver.advance_time(GAPS[0])
+    driver.request_call(begun, idempotency=SAID)
+    driver.dial_busy()
+    driver.advance_time(GAPS[1])
+    assert replayed(driver.request_call(begun, idempotency=SAID)) == "coming"
+    driver.seconds_until_due()
+    driver.request_call(begun, idempotency=Idempotency("another key", SAID.body_hash))
+    assert driver.last_call(begun).status is CallStatus.QUEUED
+
+
+def test_another_client(driver: StoreDriver) -> None:
+    """Finds neither the verification nor what was answered."""
+    begun = driver.create()
+    driver.check(begun, CODE, idempotency=SAID)
+    answer = driver.check(begun, CODE, client="bank", idempotency=SAID)
+    assert (answer.outcome, answer.verification) == ("not_found", None)
+
+
+def test_a_refusal_is_not_remembered(driver: StoreDriver) -> None:
+    """Wrong length, then the right code under the same key: it is compared."""
+    begun = driver.create_answered()
+    assert driver.check(begun, "1234", idempotency=SAID).outcome == "wrong_length"
+    assert first(driver.check(begun, CODE, idempotency=SAID)) == "right"
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_it_is_known_for_a_day(driver: StoreDriver, redis: Redis, step: Step) -> None:
+    """From the first answer on: a replay prolongs nothing."""
+    begun = driver.create_answered()
+    step(driver, begun, SAID)
+    (key,) = redis.scan_iter("*:idempotency:*")
+    assert DAY - 5 <= redis.ttl(key) <= DAY
+    redis.pexpire(key, 5_000)
+    assert step(driver, begun, SAID).is_replayed
+    assert redis.pttl(key) <= 5_000
+    redis.delete(key)
+    assert not step(driver, begun, SAID).is_replayed
+
+
+@each_step
+def test_fifty_at_once(driver: StoreDriver, outcome: str, step: Step) -> None:
+    """One is done, and all are answered as it was."""
+    begun = driver.create_answered()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: step(driver, begun, SAID), range(50)))
+    assert Counter((each.is_replayed, each.outcome) for each in answers) == {
+        (False, outcome): 1,
+        (True, outcome): 49,
+    }
+    assert driver.get(begun).checks_left == (4 if outcome == "wrong" else 5)
+
+
+def test_new_keys_without_end_fill_no_memory(driver: StoreDriver, redis: Redis) -> None:
+    """What a verification has remembered is bounded; beyond that the answers are the same."""
+    begun = driver.create_answered()
+    for n in range(REMEMBERED + 20):
+        said = Idempotency(f"key {n}", "body")
+        assert first(driver.check(begun, WRONG[0], idempotency=said)) == "wrong"
+    assert len(list(redis.scan_iter("*:idempotency:*"))) == REMEMBERED
+    assert driver.get(begun).checks_left == 4

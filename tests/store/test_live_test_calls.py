@@ -1,0 +1,97 @@
+"""A trial: one real call that nothing follows, and what was said about it."""
+
+import pytest
+from redis import Redis
+from store.driver import StoreDriver, driver_with_limits
+
+from otpvoice.core.limits import ClientLimits
+from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
+from otpvoice.store.models import CallResult, ReportOutcome
+from otpvoice.store.redis_store import CAPTURE_TTL_MS
+
+REFUSED = CallResult(
+    CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True, next_route=Route.C2C, raw="HTTP 401"
+)
+
+
+@pytest.fixture
+def driver(redis: Redis) -> StoreDriver:
+    """One redial, no gap that would hold it, and a client that is told of events."""
+    rules = {"max_redials": 1, "clients_with_events": frozenset({"login"})}
+    return driver_with_limits(redis, gaps=(0,), clients={"login": ClientLimits()}, policy=rules)
+
+
+def tries_out(driver: StoreDriver) -> Verification:
+    """A trial, begun."""
+    begun = driver.try_create(is_trial=True).verification
+    assert begun
+    return begun
+
+
+@pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
+@pytest.mark.parametrize("is_trial", [True, False])
+def test_it_is_never_redialed(driver: StoreDriver, status: CallStatus, is_trial: bool) -> None:
+    """Though the same news of any other verification's call are followed by a second call."""
+    begun = driver.try_create(is_trial=is_trial).verification
+    assert begun
+    claim = driver.dial()
+    driver.apply_callback(status, call_id=claim.call_id)
+    assert len(driver.get(begun).calls) == (1 if is_trial else 2)
+    if is_trial:
+        assert driver.seconds_until_due() == -1
+
+
+@pytest.mark.parametrize("is_trial", [True, False])
+def test_a_refusal_does_not_go_on_by_another_route(driver: StoreDriver, is_trial: bool) -> None:
+    """It would be a second request, and what it shows would be of another route."""
+    begun = driver.try_create(is_trial=is_trial).verification
+    assert begun
+    driver.dial(REFUSED)
+    assert len(driver.get(begun).calls) == (1 if is_trial else 2)
+
+
+def test_no_client_is_told_of_it(driver: StoreDriver) -> None:
+    """It never asked for it; of its own verifications it is told."""
+    begun = tries_out(driver)
+    claim = driver.dial()
+    driver.apply_callback(call_id=claim.call_id)
+    driver.approve(begun)
+    assert driver.store.claim_events({"login": 100}).events == ()
+    driver.approve(driver.create(reference="its own"))
+    assert [e.type for e in driver.store.claim_events({"login": 100}).events]
+
+
+def test_dialer_and_webhook_know_it(driver: StoreDriver) -> None:
+    """The claim says so, the news say so, and even those that fit nobody else's clock."""
+    tries_out(driver)
+    claim = driver.dial()
+    assert claim.is_live_test
+    an_hour_off = driver.apply_callback(started_at=1)
+    assert (an_hour_off.outcome, an_hour_off.is_live_test) == (ReportOutcome.CLOCK, True)
+    assert driver.apply_callback(call_id=claim.call_id).is_live_test
+    other = driver.create(reference="another login")
+    claim = driver.dial()
+    assert not claim.is_live_test
+    assert not driver.apply_callback(call_id=claim.call_id).is_live_test
+    assert driver.get(other).calls[0].status is CallStatus.ANSWERED
+
+
+def test_what_was_said_is_kept_for_a_while(driver: StoreDriver, redis: Redis) -> None:
+    """In its order, with its moments, twenty of them at most, and a quarter of an hour."""
+    call = tries_out(driver).calls[0]
+    for n in range(25):
+        driver.store.capture(call.id, b"sealed %d" % n)
+    heard = driver.store.captured(call.id)
+    assert [sealed for _, sealed in heard] == [b"sealed %d" % n for n in range(20)]
+    assert all(at >= call.due_at for at, _ in heard)
+    (key,) = redis.scan_iter("*captured:*")
+    assert CAPTURE_TTL_MS - 5_000 < redis.pttl(key) <= CAPTURE_TTL_MS
+
+
+def test_of_other_calls_nothing_is_kept(driver: StoreDriver, redis: Redis) -> None:
+    """Whoever says so: neither of a verification's call, nor of one that never was."""
+    call = driver.create().calls[0]
+    driver.store.capture(call.id, b"sealed")
+    driver.store.capture("call_" + "0" * 32, b"sealed")
+    assert driver.store.captured(call.id) == []
+    assert [*redis.scan_iter("*captured:*")] == []

