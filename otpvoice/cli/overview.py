@@ -43,7 +43,10 @@ def service_status(
 ) -> ServiceStatus:
     """What the store overlooks, beside what the settings allow."""
     return ServiceStatus(
-        overview, tuple(limit_statuses(overview.limits, limits, overview.now)), max_live_calls, routes
+        overview,
+        tuple(limit_statuses(overview.limits, limits, overview.now)),
+        max_live_calls,
+        routes,
     )
 
 

@@ -52,7 +52,9 @@ HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 """Stands over rows."""
 
 
-def limit_statuses(uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int) -> list[LimitStatus]:
+def limit_statuses(
+    uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int
+) -> list[LimitStatus]:
     """What the store counted beside what the settings allow, client by client."""
     allowed = dict(limit_capacities(limits))
     found = []

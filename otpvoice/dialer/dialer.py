@@ -262,7 +262,9 @@ class Dialer:
     def _store_captured(self, claim: Claim, replies: Sequence[CapturedResponse]) -> None:
         with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
             for reply in replies:
-                self._store.capture(claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply))
+                self._store.capture(
+                    claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply)
+                )
 
     def _place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()

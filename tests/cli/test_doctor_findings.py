@@ -46,7 +46,7 @@ def test_a_sound_server_is_ok() -> None:
 @pytest.mark.parametrize(
     ("change", "subject", "level", "told"),
     [
-        ({"speaks": (6, 2, 14), "version": "6.2.14"}, "redis", FAIL, "6.2.14 is too old"),
+        ({"redis_version": (6, 2, 14), "version": "6.2.14"}, "redis", FAIL, "6.2.14 is too old"),
         ({"appendonly": "no"}, "redis appendonly", FAIL, "a restart forgets"),
         ({"appendonly": None}, "redis appendonly", WARN, "does not tell"),
         ({"appendfsync": "everysec"}, "redis appendfsync", WARN, "a crash can forget"),
@@ -55,12 +55,12 @@ def test_a_sound_server_is_ok() -> None:
         ({"is_cluster_node": True}, "redis role", FAIL, "not addressed as one"),
         ({"replicas": 0}, "redis replicas", ADVICE, "there is none"),
         ({"min_replicas": 0}, "redis replicas", ADVICE, "min-replicas-to-write 0"),
-        ({"memory_bound": 0}, "redis maxmemory", ADVICE, "no bound"),
-        ({"memory_used": 900 * MIB}, "redis maxmemory", WARN, "900 MiB used of 1000 MiB"),
-        ({"clock_ahead": 2.5}, "clock", WARN, "2.5 s apart"),
-        ({"clock_ahead": -2.5}, "clock", WARN, "2.5 s apart"),
-        ({"clock_ahead": -1.9}, "clock", OK, "1.9 s apart"),
-        ({"round_trip": 0.02}, "redis latency", WARN, "20.0 ms"),
+        ({"memory_limit_bytes": 0}, "redis maxmemory", ADVICE, "no bound"),
+        ({"memory_used_bytes": 900 * MIB}, "redis maxmemory", WARN, "900 MiB used of 1000 MiB"),
+        ({"clock_offset_s": 2.5}, "clock", WARN, "2.5 s apart"),
+        ({"clock_offset_s": -2.5}, "clock", WARN, "2.5 s apart"),
+        ({"clock_offset_s": -1.9}, "clock", OK, "1.9 s apart"),
+        ({"round_trip_s": 0.02}, "redis latency", WARN, "20.0 ms"),
     ],
 )
 def test_a_server_that_is_not_is_told(

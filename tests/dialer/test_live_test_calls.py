@@ -31,7 +31,7 @@ def test_the_reply_is_kept_word_by_word(
     assert (heard.method, heard.status, heard.error) == ("POST", 200, "")
     assert ASHA.removeprefix("+").encode() in heard.body
     assert ASHA.removeprefix("+") not in repr(heard)
-    kept = b"".join(redis.dump(key) or b"" for key in redis.scan_iter("*overheard:*"))
+    kept = b"".join(redis.dump(key) or b"" for key in redis.scan_iter("*:captured:*"))
     assert kept
     assert not [secret for secret in (ASHA[1:], "482913", "accepted") if secret.encode() in kept]
 
@@ -59,7 +59,7 @@ def test_of_other_calls_nothing_is_kept(harness: ClientAndDialer, redis: Redis) 
     """Numbers and codes are in no reply that is kept."""
     harness.create()
     assert harness.dial_next()
-    assert [*redis.scan_iter("*overheard:*")] == []
+    assert [*redis.scan_iter("*:captured:*")] == []
 
 
 def test_it_opens_for_its_own_call_only(ring: KeyRing) -> None:

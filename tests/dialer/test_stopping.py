@@ -71,7 +71,7 @@ def test_busy_dialer_claims_nothing_after_the_stop(
     assert not isinstance(store.claim(200), int)  # any other dialer goes on at once
 
 
-@pytest.mark.parametrize("function", ["claim", "mark"])
+@pytest.mark.parametrize("function", ["claim", "mark_sent"])
 def test_claim_in_hand_is_given_back_at_the_stop(
     dialer: Dialer,
     harness: ClientAndDialer,

@@ -65,7 +65,9 @@ def service_status(
     return ServiceStatus(overview, tuple(troubles), used, max_live_calls)
 
 
-def limit_statuses(uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int) -> Iterator[LimitStatus]:
+def limit_statuses(
+    uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int
+) -> Iterator[LimitStatus]:
     """What the store counted beside what the settings allow."""
     allowed = dict(limit_capacities(limits))
     for use in uses:

@@ -159,7 +159,7 @@ class LiveCall:
 
     def _print_progress(self, call: Call) -> None:
         shown = len(self._exchanges)
-        for at, sealed in self._store.overheard(call.id)[shown:]:
+        for at, sealed in self._store.captured(call.id)[shown:]:
             exchange = decrypt_exchange(self._ring, call.id, sealed)
             self._exchanges.append((at, exchange))
             self._terminal.print(_headline(exchange))
