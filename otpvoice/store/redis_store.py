@@ -149,7 +149,7 @@ class RedisStore(BaseStore):
         self, verification_id: str, client: str, status: Status, reason: EndReason
     ) -> FunctionResult:
         """See :class:`otpvoice.core.store_port.Store`."""
-        return self._call_step("close", verification_id, client, status, reason)
+        return self._call_step("close_verification", verification_id, client, status, reason)
 
     def request_call(
         self,

@@ -49,7 +49,10 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
     seen = driver.explain()
     refused = driver.try_create(client="bank")
     uses = {(use.client, use.limit): use for use in seen.limits}
-    assert abs(uses[None, "calls_per_number"].blocked_until - seen.now - refused.retry_after_ms) < 5_000
+    assert (
+        abs(uses[None, "calls_per_number"].blocked_until - seen.now - refused.retry_after_ms)
+        < 5_000
+    )
     assert {key: (use.used, bool(use.blocked_until)) for key, use in uses.items()} == {
         (None, "calls_per_number"): (1, True),
         (None, "all_calls_per_number"): (1, False),
