@@ -137,7 +137,7 @@ class EventDispatcher:
             is_known = event.verification.encrypted_number != b""
             self._acknowledge(event, _retry_delay_ms(event.attempts) if is_known else None)
             _log(event).warning(
-                "event.delivery_failed", reason=type(error).__name__, attempts=event.tries
+                "event.delivery_failed", reason=type(error).__name__, attempts=event.attempts
             )
             return
         response = self._send(event, body)

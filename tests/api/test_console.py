@@ -218,7 +218,7 @@ def test_what_refuses_is_told_in_front(api: ApiClient, desk: ConsoleBrowser) -> 
     shown = visible_text(desk.open_overview())
     assert "Route obd is closed" in shown
     assert "conversion_breaker area +919876, until" in shown
-    assert "hardly any answered call led to an approval" in shown
+    assert "few answered calls led to an approval" in shown
     assert "Refuses No dialer" in shown
 
 

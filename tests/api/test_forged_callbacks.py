@@ -66,7 +66,7 @@ def lonely(settings: Settings, server: ValkeyServer) -> Iterator[ApiClient]:
     client = connect(server.connection_url)
     yield ApiClient(
         create_app(settings, RedisStore(client, retention_ms=600_000)),
-        RedisStore(client, retention_ms=1)
+        RedisStore(client, retention_ms=1),
     )
     client.close()
 

@@ -65,7 +65,7 @@ def test_nothing_else_is_kept(api: ApiClient, dialer: ManualDialer, redis: Redis
     dialer.place(provider_id="their-id")
     assert api.send_callback(id="their-id", status="ANSWER").status_code == 200
     assert api.client.post(WEBHOOK, json={"id": "x"}, headers=bearer("x")).status_code == 401
-    assert [*redis.scan_iter("*overheard:*")] == []
+    assert [*redis.scan_iter("*:captured:*")] == []
 
 
 def test_no_client_can_ask_for_a_trial(api: ApiClient) -> None:

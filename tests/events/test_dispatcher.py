@@ -298,7 +298,7 @@ def test_no_event_is_sent_after_the_stop(
         harness, stopping = EventHarness(settings, slow), threading.Event()
         harness.end(LOGIN_KEY, harness.create(LOGIN_KEY, ASHA))
         thread = threading.Thread(target=harness.dispatcher.run, args=(stopping,))
-        with proxy.holding("take_events") as held:
+        with proxy.holding("claim_events") as held:
             thread.start()
             assert held.came.wait(5)
             stopping.set()

@@ -12,8 +12,7 @@ OTHER_BRIDGE = "918068280001"
 RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED]
 
 
-def placed(driver: StoreDriver, provider_id: str | None = None
-) -> tuple[Verification, Claim, int]:
+def placed(driver: StoreDriver, provider_id: str | None = None) -> tuple[Verification, Claim, int]:
     """A verification whose call was placed, its claim, and when it was sent."""
     begun = driver.create()
     claim = driver.dial(CallResult(CallStatus.PLACED, provider_id=provider_id))
@@ -73,13 +72,15 @@ def test_a_reason_is_told(driver: StoreDriver) -> None:
 def test_a_word_that_tells_nothing_leaves_it_open(driver: StoreDriver) -> None:
     """Unknown is not ended: it holds the line, and later news still count."""
     begun, claim, _ = placed(driver)
-    assert driver.apply_callback(CallStatus.UNKNOWN, call_id=claim.call_id).outcome
+    assert (
+        driver.apply_callback(CallStatus.UNKNOWN, call_id=claim.call_id).outcome
         is ReportOutcome.APPLIED
     )
     call = driver.last_call(begun)
     assert (call.status, call.ended_at) == (CallStatus.UNKNOWN, None)
     assert call.is_live(driver.get(begun).now)
-    assert driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id).outcome
+    assert (
+        driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id).outcome
         is ReportOutcome.APPLIED
     )
 
@@ -88,7 +89,8 @@ def test_news_of_an_unknown_call_settle_it(driver: StoreDriver) -> None:
     """Its result, and no longer the reason why nobody knew it."""
     begun = driver.create()
     claim = driver.dial(CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR))
-    assert driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id).outcome
+    assert (
+        driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id).outcome
         is ReportOutcome.APPLIED
     )
     call = driver.last_call(begun)
@@ -100,7 +102,8 @@ def test_news_of_a_call_that_is_not_live_any_more(driver: StoreDriver) -> None:
     begun, claim, _ = placed(driver)
     driver.advance_time(400)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
-    assert driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id).outcome
+    assert (
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id).outcome
         is ReportOutcome.APPLIED
     )
     assert driver.last_call(begun).status is CallStatus.BUSY
@@ -171,7 +174,8 @@ def test_a_late_start_counts_from_now(driver: StoreDriver) -> None:
     """A call may start when it was queued at the provider for a while."""
     _, _, sent_at = placed(driver)
     driver.advance_time(100)
-    assert driver.apply_callback(CallStatus.BUSY, started_at=sent_at + 200_000).outcome
+    assert (
+        driver.apply_callback(CallStatus.BUSY, started_at=sent_at + 200_000).outcome
         is ReportOutcome.APPLIED
     )
 
@@ -224,12 +228,15 @@ def test_an_ended_call_is_not_found_by_its_line(driver: StoreDriver) -> None:
     """Nor one that can not be live any more."""
     _, claim, sent_at = placed(driver)
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
-    assert driver.apply_callback(CallStatus.ANSWERED, started_at=sent_at).outcome
+    assert (
+        driver.apply_callback(CallStatus.ANSWERED, started_at=sent_at).outcome
         is ReportOutcome.NO_CALL
+    )
     driver.advance_time(60)
     _, _, sent_at = placed_again(driver)
     driver.advance_time(165)
-    assert driver.apply_callback(CallStatus.ANSWERED, started_at=sent_at).outcome
+    assert (
+        driver.apply_callback(CallStatus.ANSWERED, started_at=sent_at).outcome
         is ReportOutcome.NO_CALL
     )
 
@@ -247,7 +254,8 @@ def test_a_call_that_was_only_claimed_is_not_meant(driver: StoreDriver) -> None:
     """Nothing was sent, so nothing can be told of it."""
     begun = driver.create()
     driver.claim()
-    assert driver.apply_callback(CallStatus.BUSY, started_at=begun.now).outcome
+    assert (
+        driver.apply_callback(CallStatus.BUSY, started_at=begun.now).outcome
         is ReportOutcome.NO_CALL
     )
 
@@ -259,7 +267,7 @@ def test_the_same_message_ten_times(driver: StoreDriver) -> None:
     """Once is news, then it is seen; for a day."""
     begun, claim, _ = placed(driver)
     news = [
-        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").news
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").outcome
         for _ in range(10)
     ]
     assert news == [ReportOutcome.APPLIED] + [ReportOutcome.SEEN] * 9
@@ -333,7 +341,6 @@ def test_news_without_the_verification_leave_no_trace(driver: StoreDriver, redis
     begun, claim, _ = placed(driver)
     redis.delete(Keys().verification(begun.id))
     assert (
-        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id).call_status
-        is CallStatus.BUSY
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id).call_status is CallStatus.BUSY
     )
     assert not redis.exists(Keys().verification(begun.id))

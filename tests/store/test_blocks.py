@@ -146,7 +146,7 @@ def test_a_newer_block_replaces_an_older(driver: StoreDriver) -> None:
     [
         lambda driver: driver.admin.forget(PHONE, "root"),
         lambda driver: driver.admin.clear(PHONE, "root"),
-        lambda driver: driver.advance(8 * DAY),
+        lambda driver: driver.advance_time(8 * DAY),
     ],
     ids=["forget", "clear", "a week"],
 )

@@ -142,8 +142,7 @@ def refused(driver: StoreDriver, _: Verification) -> None:
 
 def failed_before_its_mark(driver: StoreDriver, _: Verification) -> None:
     """It could not be sent at all: its seal does not open."""
-    driver.record(driver.claim(), CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    )
+    driver.record(driver.claim(), CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
 
 
 def retried_after_the_end(driver: StoreDriver, begun: Verification) -> None:

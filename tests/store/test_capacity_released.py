@@ -80,8 +80,7 @@ def unsent_after_its_lease(driver: StoreDriver, _: Verification) -> None:
 
 def unsealed(driver: StoreDriver, _: Verification) -> None:
     """It could not be sent at all: its seal does not open."""
-    driver.record(driver.claim(), CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    )
+    driver.record(driver.claim(), CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
 
 
 def retried_after_the_end(driver: StoreDriver, begun: Verification) -> None:

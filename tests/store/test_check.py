@@ -43,7 +43,8 @@ def at_once(
     def check_all(verification: Verification, codes: list[str]) -> list[FunctionResult]:
         clients = [connect(redis_url, timeout_s=10) for _ in range(4)]
         offset = driver.store.clock_offset_ms
-        desks = [StoreDriver(RedisStore(c, retention_ms=1, clock_offset_ms=offset)) for c in clients
+        desks = [
+            StoreDriver(RedisStore(c, retention_ms=1, clock_offset_ms=offset)) for c in clients
         ]
         with ThreadPoolExecutor(16) as pool:
             answers = pool.map(

@@ -126,8 +126,8 @@ def life_of(redis: Redis, pattern: str) -> int:
     ("end", "kept"),
     [
         (lambda driver, begun: driver.cancel(begun), False),
-        (lambda driver, _: driver.advance(301), False),
-        (lambda driver, _: driver.create(reference="r", code="99999", own_code=True), False),
+        (lambda driver, _: driver.advance_time(301), False),
+        (lambda driver, _: driver.try_create(reference="r", code="99999", own_code=True), False),
         (lambda driver, begun: driver.approve(begun), True),
         (lambda driver, begun: (driver.dial(), driver.cancel(begun)), True),
     ],

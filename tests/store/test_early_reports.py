@@ -59,7 +59,6 @@ def test_record_after_early_report_redials(redis: Redis) -> None:
     assert (first.status, second.status) == (CallStatus.BUSY, CallStatus.QUEUED)
     assert second.route is Route.C2C
     assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.LATE
-    )
     assert len(driver.get(begun).calls) == 2
 
 
@@ -88,14 +87,16 @@ def test_early_report_any_of_its_ids_decides(driver: StoreDriver, ids: tuple[str
 def test_early_report_repeated_is_news(driver: StoreDriver, redis: Redis) -> None:
     """It was no call's yet, so that the repetition is not taken for seen."""
     begun, claim = driver.send()
-    news = [driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
+    news = [
+        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
         for _ in range(3)
     ]
     assert news == [ReportOutcome.EARLY] * 3
     redis.delete(Keys().early_report(ID))  # as after a minute
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.PLACED
-    news = [driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
+    news = [
+        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
         for _ in range(2)
     ]
     assert news == [ReportOutcome.APPLIED, ReportOutcome.SEEN]
@@ -109,7 +110,7 @@ def test_orphan_repeated_is_news(driver: StoreDriver, started_at: int | None) ->
         settled = driver.apply_callback(CallStatus.BUSY, started_at=started_at, message="m")
         assert settled.outcome is ReportOutcome.CLOCK
     assert (
-        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").news
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").outcome
         is ReportOutcome.APPLIED
     )
     assert driver.last_call(begun).status is CallStatus.BUSY
@@ -130,7 +131,6 @@ def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
     driver.advance_time(21)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
     assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.CLOCK
-    )
     assert driver.record(claim, PLACED).status is CallStatus.BUSY
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -138,8 +138,10 @@ def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
 def test_early_report_without_number_applied(driver: StoreDriver) -> None:
     """The id alone decides; which person it is about need not be said."""
     begun, claim = driver.send()
-    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=()).outcome
+    assert (
+        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=()).outcome
         is ReportOutcome.NO_CALL
+    )
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -159,8 +161,8 @@ def test_early_report_verification_over_no_redial(redis: Redis) -> None:
 
 def test_early_report_no_call_changes_nothing(driver: StoreDriver, redis: Redis) -> None:
     """An orphan; what is kept of it is gone after a minute."""
-    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome
-        is ReportOutcome.NO_CALL
+    assert (
+        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.NO_CALL
     )
     assert 59_000 < redis.pttl(Keys().early_report(ID)) <= 60_000
 
@@ -187,8 +189,10 @@ def test_early_report_late_copy_of_old_call_spares_newer(driver: StoreDriver) ->
     driver.dial(CallResult(CallStatus.PLACED))
     driver.advance_time(400)
     newer, claim = driver.send()
-    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,)).outcome
+    assert (
+        driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,)).outcome
         is ReportOutcome.EARLY
+    )
     driver.record(claim, PLACED)
     assert driver.last_call(newer).status is CallStatus.PLACED
     assert driver.last_call(old).status is CallStatus.UNKNOWN
@@ -220,9 +224,7 @@ def test_early_reports_of_two_persons_not_mixed(driver: StoreDriver) -> None:
     assert all(driver.mark_sent(claim) for claim in claims.values())
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.apply_callback(CallStatus.FAILED, provider_ids=(OTHER_ID,), to=RAVI)
-    driver.record(
-        claims[ravi.calls[0].id], CallResult(CallStatus.PLACED, provider_id=OTHER_ID)
-    )
+    driver.record(claims[ravi.calls[0].id], CallResult(CallStatus.PLACED, provider_id=OTHER_ID))
     driver.record(claims[asha.calls[0].id], PLACED)
     assert driver.last_call(asha).status is CallStatus.BUSY
     assert driver.last_call(ravi).status is CallStatus.FAILED
@@ -232,14 +234,13 @@ def test_early_report_claimed_call_not_sent_waits_for_nothing(driver: StoreDrive
     """Nothing was sent, so that no reply is awaited."""
     driver.create()
     driver.claim()
-    assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome
-        is ReportOutcome.NO_CALL
+    assert (
+        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.NO_CALL
     )
 
 
 @pytest.mark.parametrize("status", [*RESULTS, CallStatus.UNKNOWN])
-def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: CallStatus
-) -> None:
+def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: CallStatus) -> None:
     """Promise 6, for what is kept as well."""
     begun, claim = driver.send()
     driver.apply_callback(status, provider_ids=(ID, begun.id), duration_s=600)

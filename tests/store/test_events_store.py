@@ -30,7 +30,7 @@ def told(redis: Redis) -> StoreDriver:
     return driver_with_limits(
         redis,
         clients=clients,
-        policy={"clients_with_events": frozenset({"login"}), "max_redials": 1}
+        policy={"clients_with_events": frozenset({"login"}), "max_redials": 1},
     )
 
 

@@ -95,8 +95,7 @@ def test_forget_before_the_dialers_word(redis: Redis) -> None:
     claim = driver.claim()
     assert driver.mark_sent(claim)
     driver.admin.forget(PHONE, "root")
-    assert driver.record(claim, CallResult(CallStatus.PLACED, provider_id="id")).status
-        is None
+    assert driver.record(claim, CallResult(CallStatus.PLACED, provider_id="id")).status is None
     driver.advance_time(200)
     for kind in ("verification", "call", "provider"):
         assert not list(redis.scan_iter(f"*:{kind}:*"))

@@ -129,8 +129,7 @@ def test_a_day_later_it_is_a_new_request(
     assert driver.try_create(idempotency=SAID).outcome == "created"
 
 
-def test_a_replay_does_not_prolong(driver: StoreDriver, begun: Verification, redis: Redis
-) -> None:
+def test_a_replay_does_not_prolong(driver: StoreDriver, begun: Verification, redis: Redis) -> None:
     """The day runs from the first answer."""
     (key,) = redis.scan_iter("*:idempotency:*")
     redis.pexpire(key, 5_000)

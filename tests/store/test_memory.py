@@ -103,15 +103,15 @@ def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None
 @pytest.mark.parametrize(
     "step",
     [
-        lambda driver, _: driver.create(reference="new"),
-        lambda driver, _: driver.create(),
+        lambda driver, _: driver.try_create(reference="new"),
+        lambda driver, _: driver.try_create(),
         lambda driver, begun: driver.check(begun, "999999"),
         lambda driver, begun: driver.check(begun, CODE),
         lambda driver, begun: driver.get(begun),
         lambda driver, begun: driver.request_call(begun),
         lambda driver, begun: driver.cancel(begun),
         lambda driver, _: driver.claim(),
-        lambda driver, _: driver.report_callback(),
+        lambda driver, _: driver.apply_callback(),
         lambda driver, _: driver.sweep(),
         lambda driver, begun: driver.check(begun, CODE, idempotency=SAID),
         lambda driver, begun: driver.request_call(begun, idempotency=SAID),

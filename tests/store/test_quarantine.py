@@ -117,7 +117,7 @@ def assert_reported_once(driver: StoreDriver, record: str) -> None:
 
 def assert_in_no_index(redis: Redis, record_id: str) -> None:
     """Nothing will look for the record any more."""
-    for index in ("queue:login", "dialing", "live", "pull", "expiring"):
+    for index in ("queue:login", "dialing", "live", "status_queries", "expiring"):
         assert redis.zscore(PREFIX + index, record_id) is None, index
 
 
@@ -318,8 +318,8 @@ def test_notice_that_cannot_be_decoded_is_set_aside(
     driver: StoreDriver, redis: Redis, notice: bytes
 ) -> None:
     """The notices after it reach the log."""
-    redis.rpush(f"{PREFIX}notices", notice)
-    redis.expire(f"{PREFIX}notices", 1000)
+    redis.rpush(f"{PREFIX}audit_log", notice)
+    redis.expire(f"{PREFIX}audit_log", 1000)
     driver.admin.block(number_identity(RAVI), 60, "operator")
     driver.sweep()
     driver.sweep()
@@ -327,7 +327,7 @@ def test_notice_that_cannot_be_decoded_is_set_aside(
         "number.blocked",
         "record.quarantined",
     ]
-    assert redis.lrange(f"{PREFIX}quarantined:notices", 0, -1) == [notice]
+    assert redis.lrange(f"{PREFIX}quarantined:audit_log", 0, -1) == [notice]
     (listed,) = set_asides(driver).records
     assert listed.record == "audit_log"
 
@@ -355,7 +355,7 @@ def test_queue_member_without_record_leaves_the_queue(
     driver: StoreDriver, redis: Redis, member: bytes
 ) -> None:
     """Nothing is to be set aside."""
-    for index in ("queue", "queue:login", "dialing", "live", "pull", "expiring"):
+    for index in ("queue", "queue:login", "dialing", "live", "status_queries", "expiring"):
         redis.zadd(f"{PREFIX}{index}", {member: time.time() * 1000 - 100})
     dialer_runs_on(driver)
     for index in ("queue", "queue:login"):
@@ -382,7 +382,7 @@ def test_idempotent_request_with_unreadable_answer_is_done_anew(
     key = Idempotency("a key", "a body")
     begun = driver.try_create(idempotency=key).verification
     assert begun
-    redis.hdel(f"{PREFIX}again:login:a key", field)
+    redis.hdel(f"{PREFIX}idempotency:login:a key", field)
     assert driver.try_create(idempotency=key).outcome == "existing"
 
 
@@ -390,7 +390,9 @@ def test_operator_finds_other_verifications(driver: StoreDriver, redis: Redis) -
     """A search leaves out what cannot be read."""
     begun, other = driver.create(reference="1"), driver.create(client="bank")
     redis.hset(f"{PREFIX}verification:{begun.id}", "status", "open")
-    assert [each.id for each in driver.admin.find_by_number(number_identity(ASHA), "op")] == [other.id]
+    assert [each.id for each in driver.admin.find_by_number(number_identity(ASHA), "op")] == [
+        other.id
+    ]
 
 
 def test_refusals_that_cannot_be_decoded_are_set_aside(driver: StoreDriver, redis: Redis) -> None:
@@ -452,8 +454,8 @@ def test_no_value_of_a_record_is_reported(driver: StoreDriver, redis: Redis) -> 
     """The broken value could be a code or a number."""
     begun = driver.create()
     redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "due_at", "code 471102")
-    redis.rpush(f"{PREFIX}notices", '{"event": "code 471102"}')
-    redis.expire(f"{PREFIX}notices", 1000)
+    redis.rpush(f"{PREFIX}audit_log", '{"event": "code 471102"}')
+    redis.expire(f"{PREFIX}audit_log", 1000)
     dialer_runs_on(driver)
     driver.sweep()
     reported = json.dumps([dict(each.details) for each in driver.audit_entries])

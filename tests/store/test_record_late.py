@@ -42,7 +42,8 @@ def test_the_providers_id_is_kept_though_the_callback_was_faster(driver: StoreDr
     _, claim = driver.send()
     driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
     driver.store.record_result(claim, replace(PLACED, provider_id="70fa87e0"))
-    assert driver.apply_callback(CallStatus.BUSY, provider_ids=("70fa87e0",)).outcome
+    assert (
+        driver.apply_callback(CallStatus.BUSY, provider_ids=("70fa87e0",)).outcome
         is ReportOutcome.LATE
     )
 

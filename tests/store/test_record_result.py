@@ -25,8 +25,8 @@ def test_placed(driver: StoreDriver) -> None:
     assert call.placed_at
     assert call.ended_at is None
     assert call.is_live(driver.get(begun).now)
-    assert driver.apply_callback(CallStatus.BUSY, provider_ids=("70fa87e0",)).call_id
-        == claim.call_id
+    assert (
+        driver.apply_callback(CallStatus.BUSY, provider_ids=("70fa87e0",)).call_id == claim.call_id
     )
 
 

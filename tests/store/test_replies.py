@@ -229,7 +229,7 @@ def test_error_inside_a_function_is_its_fault_alone(driver: StoreDriver) -> None
     """The function is named, the reply's text is not repeated, and the store serves the others."""
     with pytest.raises(FunctionError) as fault:
         driver.store.due_status_queries("so many")  # type: ignore[arg-type] # fails in the function
-    assert (fault.value.function, fault.value.code) == ("pull", "ERR")
+    assert (fault.value.function, fault.value.code) == ("claim_status_queries", "ERR")
     assert "integer" not in str(fault.value)
     assert driver.store.health().dialers == 1
 

@@ -105,8 +105,7 @@ def test_accepted_call_starts_the_row_over(
     assert closed(driver) == ()
 
 
-def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, office: Office
-) -> None:
+def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, office: Office) -> None:
     """Five in a row, none accepted between them."""
     changes = [office.dials(REFUSED).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
@@ -226,8 +225,7 @@ def test_refused_probe_of_one_sender_frees_the_calls_of_others(
     assert (claim.bridge, claim.route) == (bridge, probes[0].route)
 
 
-def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, redis: Redis
-) -> None:
+def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, redis: Redis) -> None:
     """Its members are keyed hashes; it ends an hour after the last of them."""
     for _ in range(4):
         office.dials(REFUSED)
@@ -259,8 +257,7 @@ def test_each_route_for_itself(driver: StoreDriver, office: Office) -> None:
     assert closed(driver) == (Route.C2C,)
 
 
-def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, office: Office
-) -> None:
+def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, office: Office) -> None:
     """Its holder only is believed about the route."""
     office.begins()
     stranger = driver.claim()
@@ -393,8 +390,7 @@ def test_call_at_its_last_moment_does_not_try_another_route(
     assert driver.get(begun).calls[-1].status is CallStatus.DIALING
 
 
-def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, office: Office
-) -> None:
+def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, office: Office) -> None:
     """A call that may ring there could not go on by the open route."""
     for _ in range(5):
         office.dials(BAD, Route.C2C)
@@ -458,8 +454,7 @@ def test_with_all_routes_closed_calls_are_held(
     assert still_queued(driver, waiting) == 5
 
 
-def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Verification]
-) -> None:
+def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Verification]) -> None:
     """After the pause one call for each closed route; the rest wait until it is back."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
@@ -627,8 +622,7 @@ def test_held_call_that_backs_off_is_not_brought_forward(
     assert driver.seconds_until_due() == 30
 
 
-def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, office: Office
-) -> None:
+def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, office: Office) -> None:
     """Canceled before its mark: when its lease would be over the next call tries the route."""
     office.closes(*BOTH)
     driver.advance_time(FIRST_PAUSE)
