@@ -143,7 +143,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
     return Dialer(
         store=store,
         blocking_store=_create_store(
-            settings, store.metrics, _BLOCKING_TIMEOUT_S, store.circuit_breaker.outages
+            settings, store.metrics, _BLOCKING_TIMEOUT_S, store.circuit_breaker.outage_log
         ),
         provider=create_provider(settings),
         ring=_key_ring(settings),

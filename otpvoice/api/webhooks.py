@@ -120,7 +120,9 @@ class _CallbackHandler:
             )
             raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
-    def _apply(self, call_report: CallReport, fingerprint: str, callback: Callback) -> ReportOutcome:
+    def _apply(
+        self, call_report: CallReport, fingerprint: str, callback: Callback
+    ) -> ReportOutcome:
         unbind_contextvars("to", "number", "verification")  # of the report before it
         if call_report.number:
             name = self._number_hasher.hash(call_report.number)
