@@ -77,7 +77,9 @@ class OutageLog:
             self._is_reported = False
             failed_count, self._unreported = self._unreported, 0
             seconds = round(time.monotonic() - self._began, 1)
-        _LOG.info("store.recovered", address=self._address, failed_commands=failed_count, seconds=seconds)
+        _LOG.info(
+            "store.recovered", address=self._address, failed_commands=failed_count, seconds=seconds
+        )
 
     def _is_due(self, now: float, *, is_new: bool) -> bool:
         lines = self._lines
