@@ -1,22 +1,19 @@
-"""Whether secrets are secret: not a sample's, not used for two things, not easy to guess."""
+"""Find secrets that are a sample's, used twice, or easy to guess."""
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.settings import Settings
 from otpvoice.settings.parsers import WHSEC_PREFIX
-from otpvoice.settings.validation import SAMPLE, SAMPLE_EVENT_KEY, SAMPLE_HASH
+from otpvoice.settings.schema import credential_fields
+from otpvoice.settings.validation import is_sample_secret
 
 _MIN_CHARACTERS: Final = 20
-"""Characters of a secret that we hand to others; fewer hold less than 120 bits."""
+"""Shorter secrets have less than 120 bits."""
 _MIN_DISTINCT_BYTES: Final = 16
-"""Different ones among 32: random bytes have about 30, and never so few; of 24 about 23."""
-_SAMPLE_KEY: Final = SAMPLE_EVENT_KEY.removeprefix(WHSEC_PREFIX)
-_NEW_EVENT_KEY: Final = (
-    'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
-)
+"""Random keys have more: about 30 distinct bytes of 32, and 23 of 24."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,63 +25,46 @@ class WeakSecret:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Secret:
-    name: str
-    text: str = field(repr=False)
-    is_weak: bool = False
-    remedy: str = "replace it, otpvoice keys new CLIENT --secrets makes new ones"
-
-
 def find_weak_secrets(settings: Settings) -> Iterator[WeakSecret]:
-    """Every fault, at most one for each secret."""
-    seen: dict[str, str] = {}
-    for secret in _all_secrets(settings):
-        twin = seen.setdefault(secret.text, secret.name)
-        if secret.text.startswith((SAMPLE, _SAMPLE_KEY)) or secret.text == SAMPLE_HASH:
-            yield WeakSecret(
-                secret.name, f"is the sample's, which everybody knows: {secret.remedy}"
-            )
-        elif twin != secret.name:
-            yield WeakSecret(secret.name, f"is the same as {twin}: {secret.remedy}")
-        elif secret.is_weak:
-            yield WeakSecret(secret.name, f"is easy to guess: {secret.remedy}")
+    """Yield at most one fault for each secret."""
+    names: dict[str | bytes, str] = {}
+    for name, kind, secret in credential_fields(settings):
+        if name.startswith("redis.") or kind.is_url:
+            continue
+        key = _decode(secret)
+        twin = names.setdefault(key, name)
+        fault = ""
+        if is_sample_secret(secret):
+            fault = "is the sample's, which everybody knows"
+        elif twin != name:
+            fault = f"is the same as {twin}"
+        elif not kind.is_hash and name != "provider.token" and _is_weak(key):
+            fault = "is easy to guess"
+        if fault:
+            yield WeakSecret(name, f"{fault}: {_remedy(name)}")
 
 
-def _all_secrets(settings: Settings) -> Iterator[_Secret]:
-    ring, provider = settings.secrets.keys, settings.provider
-    for i, named in enumerate(ring):
-        yield _binary_secret(f"secrets.keys[{i}]", named.key)
-    yield _binary_secret("secrets.number_key", settings.secrets.number_key)
-    for i, key_hash in enumerate(settings.secrets.admin_key_sha256):
-        name = f"secrets.admin_key_sha256[{i}]"
-        yield _Secret(name, key_hash, remedy="replace it: otpvoice keys admin")
-    yield _Secret("provider.token", provider.token, remedy="set the one that the provider gave you")
-    yield from _text_secrets("provider.webhook_secret", provider.webhook_secret)
-    yield from _text_secrets("provider.webhook_path_token", provider.webhook_path_token)
-    if provider.validation_key:
-        yield _text_secret("provider.validation_key", provider.validation_key)
-    for name, client in settings.clients.items():
-        for i, key_hash in enumerate(client.key_sha256):
-            yield _Secret(
-                f"clients.{name}.key_sha256[{i}]", key_hash, remedy=f"otpvoice keys new {name}"
-            )
-        for i, secret in enumerate(client.event_secret):
-            key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
-            yield replace(
-                _binary_secret(f"clients.{name}.event_secret[{i}]", key), remedy=_NEW_EVENT_KEY
-            )
+def _decode(secret: str | bytes) -> str | bytes:
+    if isinstance(secret, str) and secret.startswith(WHSEC_PREFIX):
+        return base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
+    return secret
 
 
-def _binary_secret(name: str, key: bytes) -> _Secret:
-    is_text = all(0x20 <= byte < 0x7F for byte in key)
-    is_weak = is_text or len({*key}) < _MIN_DISTINCT_BYTES
-    return _Secret(name, base64.urlsafe_b64encode(key).decode(), is_weak)
+def _is_weak(secret: str | bytes) -> bool:
+    if isinstance(secret, str):
+        return len(secret) < _MIN_CHARACTERS
+    is_text = all(0x20 <= byte < 0x7F for byte in secret)
+    return is_text or len({*secret}) < _MIN_DISTINCT_BYTES
 
 
-def _text_secrets(name: str, secrets: tuple[str, ...]) -> Iterator[_Secret]:
-    return (_text_secret(f"{name}[{i}]", secret) for i, secret in enumerate(secrets))
-
-
-def _text_secret(name: str, secret: str) -> _Secret:
-    return _Secret(name, secret, is_weak=len(secret) < _MIN_CHARACTERS)
+def _remedy(name: str) -> str:
+    section, _, field = name.partition("[")[0].rpartition(".")
+    remedies = {
+        "admin_key_sha256": "replace it: otpvoice keys admin",
+        "token": "set the one that the provider gave you",
+        "key_sha256": f"otpvoice keys new {section.removeprefix('clients.')}",
+        "event_secret": (
+            'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
+        ),
+    }
+    return remedies.get(field, "replace it, otpvoice keys new CLIENT --secrets makes new ones")

@@ -1,46 +1,30 @@
-"""The texts of all secrets, for those who have to know what to keep to themselves."""
+"""The texts of all secrets, for the redaction of logs."""
 
 import base64
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from msgspec import structs
-
-from otpvoice.settings.parsers import WHSEC_PREFIX, RingKey
-from otpvoice.settings.schema import SECTIONS, Section, Settings
-from otpvoice.settings.types import field_type
+from otpvoice.settings.parsers import WHSEC_PREFIX
+from otpvoice.settings.schema import Settings, credential_fields
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:
-    """Every value of a secret kind. Keys in base64; of an address its passwords only."""
-    sections = [*(getattr(settings, name) for name in SECTIONS), *settings.clients.values()]
-    return tuple(text for section in sections for text in _of_section(section) if text)
-
-
-def _of_section(section: Section) -> Iterator[str]:
-    for field in structs.fields(section):
-        kind, value = field_type(field.type), getattr(section, field.name)
-        if kind.is_secret:
-            yield from _passwords(value) if kind.is_url else _texts(value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, tuple):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, RingKey):
-        yield base64.b64encode(value.key).decode()
-    elif isinstance(value, bytes):
-        yield base64.b64encode(value).decode()
-    elif value is not None:
-        yield str(value).removeprefix(WHSEC_PREFIX)
+    """Return every secret's text: of keys the base64, of URLs the passwords in each encoding."""
+    texts: list[str] = []
+    for _, kind, value in credential_fields(settings):
+        if isinstance(value, bytes):
+            texts.append(base64.b64encode(value).decode())
+        elif kind.is_url:
+            texts.extend(filter(None, _passwords(value)))
+        elif kind.is_secret:
+            texts.append(value.removeprefix(WHSEC_PREFIX))
+    return tuple(texts)
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """Yield the passwords of an address, as they are written and as they are sent.
+    """Yield the passwords of a URL, as they are written and as they are sent.
 
-    A proxy is sent user and password together in base64.
+    A proxy receives user and password together in base64.
     """
     parts = urlsplit(url)
     query = [pair.partition("=") for pair in parts.query.split("&")]

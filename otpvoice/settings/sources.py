@@ -1,34 +1,21 @@
-"""What the operator gave, by file and by environment; nothing of it is judged yet."""
+"""Collect the raw values of settings: TOML file, environment variables, secrets directory."""
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
-from otpvoice.settings.errors import InvalidSetting, SettingsError
 from otpvoice.settings.schema import SECTIONS, Client
 
 SettingPath = tuple[str, ...]
-"""Where a value belongs: ``("provider", "token")``, ``("clients", "login-backend", "ttl")``."""
+"""``("provider", "token")`` or ``("clients", "login-backend", "ttl")``."""
 
-NOT_SETTINGS: Final = frozenset(
-    {
-        "OTPVOICE_CONFIG",
-        "OTPVOICE_URL",
-        "OTPVOICE_API_KEY",
-        "OTPVOICE_REQUIRE",
-        "OTPVOICE_SECRETS_DIR",
-    }
-)
-_PREFIX: Final = "OTPVOICE_"
-_TESTS_PREFIX: Final = "OTPVOICE_TEST_"
-_FILE: Final = "_FILE"
 TEST_NUMBERS: Final[SettingPath] = ("test_numbers",)
-"""A table without fields of ours: it is one value."""
-
+"""A table that is one value, because its keys are numbers and not fields."""
 FORMER_NAMES: Final[Mapping[SettingPath, SettingPath]] = {
     ("verification", "redials"): ("verification", "max_redials"),
     ("verification", "callback_wait"): ("verification", "callback_timeout"),
@@ -36,11 +23,79 @@ FORMER_NAMES: Final[Mapping[SettingPath, SettingPath]] = {
     ("verification", "keep"): ("verification", "retention"),
     ("limits", "unproven_per_prefix"): ("limits", "unverified_per_prefix"),
 }
-"""Settings that were renamed, and their present names. A former name stops the start."""
+"""Renamed settings and their present names. A former name stops the start."""
+
+_PREFIX: Final = "OTPVOICE_"
+_FILE: Final = "_FILE"
+_TESTS_PREFIX: Final = "OTPVOICE_TEST_"
+_OTHER_VARIABLES: Final = frozenset(
+    f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "API_KEY", "REQUIRE", "SECRETS_DIR")
+)
+"""Variables of the commands, which are not settings."""
+_CLIENT_FIELDS: Final = "|".join(field.name.upper() for field in structs.fields(Client))
+# The name matches as little as possible, so that the longest field name wins.
+_CLIENT_VARIABLE: Final = re.compile(
+    rf"{_PREFIX}CLIENTS_([A-Z0-9][A-Z0-9_]{{0,63}}?)_({_CLIENT_FIELDS})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSetting:
+    """A setting that stops the start. The text never repeats a secret."""
+
+    name: str
+    """Dotted: ``clients.login-backend.key_sha256[0]``."""
+    source: str
+    """The file or variable of the value, or why there is none."""
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.source}): {self.detail}"
+
+
+class SettingsError(Exception):
+    """The settings are invalid. ``invalid`` lists every setting at fault."""
+
+    def __init__(self, invalid: Sequence[InvalidSetting]) -> None:
+        super().__init__("\n  ".join(["The settings are invalid:", *map(str, invalid)]))
+        self.invalid = tuple(invalid)
+
+
+class RawValue(NamedTuple):
+    """A value before validation."""
+
+    value: object
+    source: str
+    """The file or variable of the value, for messages."""
+    is_text: bool = False
+    """Numbers, lists and tables are text too: the value comes from a variable or a secret file."""
+    error: str | None = None
+    """Why there is no value."""
+
+
+RawValues = dict[SettingPath, RawValue]
+_Origin = tuple[str, str, str | None]
+"""A variable's name without ``_FILE``, the source for messages, and the secret file, if any."""
+
+
+def dotted_name(path: SettingPath) -> str:
+    """Return a setting's name in messages: ``provider.token``."""
+    return ".".join(path)
+
+
+def variable_name(path: SettingPath) -> str:
+    """Return the environment variable that overrides a setting."""
+    return _PREFIX + "_".join(path).upper().replace("-", "_")
+
+
+def is_table(path: SettingPath) -> bool:
+    """Return whether fields, or tables of clients, are expected below ``path``."""
+    return path != TEST_NUMBERS and (len(path) == 1 or (len(path) == 2 and path[0] == "clients"))
+
 
 _VARIABLES: Final[Mapping[str, SettingPath]] = {
-    f"{_PREFIX}{'_'.join(place)}".upper(): place
-    for place in [
+    variable_name(path): path
+    for path in (
         *(
             (section, field.name)
             for section in SECTIONS
@@ -48,111 +103,80 @@ _VARIABLES: Final[Mapping[str, SettingPath]] = {
         ),
         *FORMER_NAMES,
         TEST_NUMBERS,
-    ]
+    )
 }
-_CLIENT_FIELDS: Final = "|".join(field.name.upper() for field in structs.fields(Client))
-# As little as possible for the name leaves as much as possible for the field.
-_CLIENT_VARIABLE: Final = re.compile(
-    rf"{_PREFIX}CLIENTS_([A-Z0-9][A-Z0-9_]{{0,63}}?)_({_CLIENT_FIELDS})"
-)
 
 
-class RawValue(NamedTuple):
-    """One value as it was given."""
+def collect(environ: Mapping[str, str]) -> tuple[RawValues, list[str]]:
+    """Return the values of all sources, and warnings about names that have no effect.
 
-    value: object
-    source: str
-    """The file or the variable."""
-    from_environment: bool = False
-    """Then it is text, whatever it shall become."""
-    error: str | None = None
-    """Why there is no value to judge."""
-
-
-def dotted_name(path: SettingPath) -> str:
-    """The name of a place in messages: ``provider.token``."""
-    return ".".join(path)
-
-
-def variable_name(path: SettingPath) -> str:
-    """The environment variable that overrides a place."""
-    return _PREFIX + "_".join(path).upper().replace("-", "_")
-
-
-def values_from_file(path: Path) -> dict[SettingPath, RawValue]:
-    """Every table and every value of a TOML file.
+    Variables and secret files override the TOML file. A setting with two of them is an error,
+    because either one could be outdated.
 
     Raises:
-        SettingsError: the file can not be read, or is no TOML.
+        SettingsError: the TOML file or the secrets directory cannot be read.
+    """
+    values: RawValues = {}
+    warnings = []
+    for name, source, secret_file in (*_variables(environ), *_secret_files(environ)):
+        path = _path_of(name)
+        if path is None:
+            warnings.append(f"{source} is not a setting of this version and has no effect")
+        elif path in values:
+            both = f"{values[path].source} and {source}"
+            values[path] = RawValue(None, both, error="is given twice: set one of them, not both")
+        elif secret_file:
+            values[path] = _read_secret_file(secret_file, source)
+        else:
+            values[path] = RawValue(environ[source], source, is_text=True)
+    config = environ.get("OTPVOICE_CONFIG")
+    return (_read_toml(Path(config)) if config else {}) | values, warnings
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[_Origin]:
+    for variable in sorted(environ):  # X comes before X_FILE
+        name = variable.removesuffix(_FILE)
+        # The test suite's own variables begin like OTPVOICE_TEST_NUMBERS.
+        is_of_tests = name.startswith(_TESTS_PREFIX) and name not in _VARIABLES
+        if variable.startswith(_PREFIX) and variable not in _OTHER_VARIABLES and not is_of_tests:
+            yield name, variable, None if name == variable else environ[variable]
+
+
+def _secret_files(environ: Mapping[str, str]) -> Iterator[_Origin]:
+    """Yield the files of ``OTPVOICE_SECRETS_DIR``. Hidden files are skipped.
+
+    A file has the name of the variable in any case, with or without ``OTPVOICE_``:
+    ``provider_token``, ``clients_login_backend_event_secret``.
+    """
+    directory = environ.get("OTPVOICE_SECRETS_DIR")
+    try:
+        files = sorted(Path(directory).iterdir()) if directory else []
+    except OSError as error:
+        detail = f"cannot be listed: {error.strerror}"
+        invalid = InvalidSetting("OTPVOICE_SECRETS_DIR", str(directory), detail)
+        raise SettingsError([invalid]) from None
+    for file in files:
+        if not file.name.startswith("."):
+            yield _PREFIX + file.name.upper().removeprefix(_PREFIX), str(file), str(file)
+
+
+def _read_toml(path: Path) -> RawValues:
+    """Read every table and every value of a TOML file.
+
+    Raises:
+        SettingsError: the file cannot be read, or is not TOML.
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _unusable(path, f"can not be read: {error.strerror}") from None
+        detail = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
-        raise _unusable(path, "is not UTF-8") from None
+        detail = "is not UTF-8"
     except tomllib.TOMLDecodeError as error:
-        raise _unusable(path, f"is not TOML: {error}") from None
-    return {place: RawValue(value, str(path)) for place, value in _nodes(tree)}
-
-
-def values_from_environment(
-    environ: Mapping[str, str],
-) -> tuple[dict[SettingPath, RawValue], list[str]]:
-    """Every setting among the variables, and a warning for each variable that is none."""
-    given: dict[SettingPath, RawValue] = {}
-    warnings = []
-    for variable in sorted(filter(_is_setting_variable, environ)):  # X comes before X_FILE
-        setting = variable.removesuffix(_FILE)
-        place = _path_of(setting)
-        if place is None:
-            warnings.append(f"{variable} is no setting of this version and has no effect")
-        elif place in given:
-            both = f"{setting} and {variable}"
-            given[place] = RawValue(None, both, error="is given twice: set one of them, not both")
-        elif variable == setting:
-            given[place] = RawValue(environ[variable], variable, from_environment=True)
-        else:
-            given[place] = _value_from_secret_file(environ[variable], variable)
-    return given, warnings
-
-
-def values_from_secrets_directory(directory: Path) -> tuple[dict[SettingPath, RawValue], list[str]]:
-    """Read every file that is named like a setting, and warn of each file that is not.
-
-    A name is that of the environment variable in any case, with or without ``OTPVOICE_``:
-    ``provider_token``, ``clients_login_backend_event_secret``. Files whose names begin with a dot
-    are skipped.
-
-    Raises:
-        SettingsError: the directory cannot be listed.
-    """
-    given: dict[SettingPath, RawValue] = {}
-    warnings = []
-    try:
-        names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        detail = f"cannot be listed: {error.strerror}"
-        raise SettingsError(
-            [InvalidSetting("OTPVOICE_SECRETS_DIR", str(directory), detail)]
-        ) from None
-    for name in names:
-        place = _path_of(_PREFIX + name.upper().removeprefix(_PREFIX))
-        source = str(directory / name)
-        if place is None:
-            warnings.append(f"{source} is not named like a setting and has no effect")
-        elif place in given:
-            given[place] = RawValue(None, source, error="has two files: keep one of them")
-        else:
-            given[place] = _value_from_secret_file(source, source)
-    return given, warnings
-
-
-def _is_setting_variable(variable: str) -> bool:
-    """What begins like a size of our tests is one, unless it is a setting by its whole name."""
-    if variable.startswith(_TESTS_PREFIX):
-        return variable.removesuffix(_FILE) in _VARIABLES
-    return variable.startswith(_PREFIX) and variable not in NOT_SETTINGS
+        detail = f"is not TOML: {error}"
+    else:
+        return {each: RawValue(value, str(path)) for each, value in _walk(tree)}
+    raise SettingsError([InvalidSetting("OTPVOICE_CONFIG", str(path), detail)])
 
 
 def _path_of(variable: str) -> SettingPath | None:
@@ -161,33 +185,22 @@ def _path_of(variable: str) -> SettingPath | None:
     return _VARIABLES.get(variable)
 
 
-def _value_from_secret_file(path: str, variable: str) -> RawValue:
-    """The text of the file. Its path is not repeated: it may be the secret itself by mistake."""
+def _read_secret_file(path: str, source: str) -> RawValue:
+    """Read a secret file. Messages omit its path, because it may be the secret by mistake."""
     try:
         text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        return RawValue(None, variable, error=f"its file can not be read: {error.strerror}")
+        return RawValue(None, source, error=f"its file cannot be read: {error.strerror}")
     except ValueError:
-        return RawValue(None, variable, error="its file is not UTF-8 text")
-    return RawValue(text, variable, from_environment=True)
+        return RawValue(None, source, error="its file is not UTF-8 text")
+    return RawValue(text, source, is_text=True)
 
 
-def _nodes(
+def _walk(
     table: Mapping[str, Any], parent: SettingPath = ()
 ) -> Iterator[tuple[SettingPath, object]]:
     for name, value in table.items():
-        place = (*parent, name)
-        yield place, value
-        if isinstance(value, dict) and is_table(place):
-            yield from _nodes(value, place)
-
-
-def is_table(path: SettingPath) -> bool:
-    """Whether fields, or tables of clients, are expected below ``place``."""
-    if path == TEST_NUMBERS:
-        return False
-    return len(path) == 1 or (len(path) == 2 and path[0] == "clients")
-
-
-def _unusable(path: Path, detail: str) -> SettingsError:
-    return SettingsError([InvalidSetting("OTPVOICE_CONFIG", str(path), detail)])
+        path = (*parent, name)
+        yield path, value
+        if isinstance(value, dict) and is_table(path):
+            yield from _walk(value, path)

@@ -12,7 +12,7 @@ from deploy.nginx_proxy import CONFIG
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S
 from otpvoice.cli.processes import DIALER_GRACE_S
-from otpvoice.settings.sources import values_from_environment, values_from_secrets_directory
+from otpvoice.settings.sources import collect
 
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent
@@ -59,11 +59,13 @@ def test_variables_and_secret_files_of_a_container_are_settings(name: str, tmp_p
     assert variables["OTPVOICE_SECRETS_DIR"] == "/run/secrets"
     for secret in OTPVOICE_SERVICES[name]["secrets"]:
         (tmp_path / secret).touch()
-    given, warnings = values_from_environment(variables)
-    secrets, more = values_from_secrets_directory(tmp_path)
-    assert warnings == more == []
-    assert len(given) == len(variables) - 2  # OTPVOICE_CONFIG and the directory are none
-    assert len(secrets) == len(OTPVOICE_SERVICES[name]["secrets"]) == 5
+    secrets = len(OTPVOICE_SERVICES[name]["secrets"])
+    environ = {**variables, "OTPVOICE_SECRETS_DIR": str(tmp_path)}
+    environ.pop("OTPVOICE_CONFIG")
+    values, warnings = collect(environ)
+    assert warnings == []
+    assert secrets == 5
+    assert len(values) == len(variables) - 2 + secrets  # two variables are not settings
     assert variables["OTPVOICE_SERVER_PRODUCTION"] == "true"
 
 

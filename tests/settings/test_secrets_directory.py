@@ -61,7 +61,9 @@ def test_other_files_have_no_effect_and_are_named(name: str, start: Start, direc
     (directory / name).write_text("anything")
     loaded = start(OTPVOICE_SECRETS_DIR=str(directory))
     assert loaded.settings.provider.token == "token-of-the-tests"
-    assert loaded.warnings == (f"{directory / name} is not named like a setting and has no effect",)
+    assert loaded.warnings == (
+        f"{directory / name} is not a setting of this version and has no effect",
+    )
 
 
 @pytest.mark.parametrize("name", [".provider_token", "..2026_11_29", ".keep"])
@@ -86,7 +88,7 @@ def test_secret_with_two_files_is_refused(refusal: Refusal, directory: Path) -> 
     (directory / "provider_campaign").write_text("one")
     (directory / "otpvoice_provider_campaign").write_text("two")
     wrong = refusal(OTPVOICE_SECRETS_DIR=str(directory))
-    assert "has two files" in wrong["provider.campaign"]
+    assert "is given twice" in wrong["provider.campaign"]
 
 
 def test_missing_directory_is_refused(start: Start, tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_directory_in_place_of_a_secret_is_refused(refusal: Refusal, directory: 
     """As a path that is wrong in a variable is."""
     (directory / "provider_campaign").mkdir()
     wrong = refusal(OTPVOICE_SECRETS_DIR=str(directory))
-    assert "can not be read" in wrong["provider.campaign"]
+    assert "cannot be read" in wrong["provider.campaign"]
 
 
 def test_missing_settings_without_a_file_names_the_variable_for_it(refusal: Refusal) -> None:
