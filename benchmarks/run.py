@@ -13,6 +13,7 @@ import click
 import dialing
 import memory_growth
 import provider_latency
+import reading_distance
 import round_trips
 import structlog
 from report import Section, as_json, as_svg, table
@@ -22,6 +23,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Sizes], list[Section]]]] = MappingProxy
     {
         "api_throughput": api_throughput.measure,
         "round_trips": round_trips.measure,
+        "reading_distance": reading_distance.measure,
         "provider_latency": provider_latency.measure,
         "dialing": dialing.measure,
         "aof": api_throughput.append_only,

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
-QUICK = ["memory_growth", "round_trips", "api_throughput"]
+QUICK = ["memory_growth", "round_trips", "reading_distance", "api_throughput"]
 LONG = ["aof", "dialing", "provider_latency"]
 """They start so many processes that they take half a minute together."""
 CHOSEN = [*QUICK, *(LONG if "OTPVOICE_TEST_BENCHMARKS" in os.environ else [])]
