@@ -79,7 +79,8 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.extensions[STORE] = store
     cors.register(app, settings.server.cors_origins)
     errors.register(
-        app, lambda v: serialize(v, visible_number(service.decrypt_number(v)), public_url)
+        app,
+        lambda verification, number: serialize(verification, visible_number(number), public_url),
     )
     app.register_blueprint(verification_routes(service, access, receipts, public_url))
     app.register_blueprint(jwks_routes(receipts))

@@ -32,7 +32,7 @@ from otpvoice.core.verification import Verification
 
 _LOG = structlog.get_logger(__name__)
 
-Serializer = Callable[[Verification], schemas.Verification]
+Serializer = Callable[[Verification, str], schemas.Verification]
 """How a verification is shown to whoever asks."""
 
 
@@ -177,7 +177,7 @@ def problem_for(
     if isinstance(error, errors.RateLimited | errors.Unavailable):
         evidence["retry_after"] = error.retry_after
     if error.verification is not None:
-        evidence["verification"] = serialize(error.verification)
+        evidence["verification"] = serialize(error.verification, error.number or "")
     return build_problem(PROBLEM_TYPES[type(error)], str(error), request_id, **evidence)
 
 

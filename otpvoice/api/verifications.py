@@ -17,7 +17,7 @@ from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
-from otpvoice.core.service import Verifications
+from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import Verification
 
@@ -60,7 +60,7 @@ class _Views:
         created = self._service.create(client, body, self._idempotency(client))
         verification = created.verification
         token = self._authenticator.client_token(verification)
-        shown = self._serialize(verification, schemas.CreatedVerification, client_token=token)
+        shown = self._serialize(created, schemas.CreatedVerification, client_token=token)
         begun = created.is_new and not created.is_replayed
         _set_log_event("verification.created" if begun else "verification.repeated", verification)
         _record_outcome(
@@ -81,11 +81,9 @@ class _Views:
         checked = self._service.check(client, verification_id, body, self._idempotency(client))
         verification = checked.verification
         # Of the verification and `valid` alone, so that a replay has all that the first answer had.
+        receipt = self._receipts.sign(verification, checked.number) if checked.valid else UNSET
         shown = self._serialize(
-            verification,
-            schemas.CheckedVerification,
-            valid=checked.valid,
-            receipt=self._receipt(verification) if checked.valid else UNSET,
+            checked, schemas.CheckedVerification, valid=checked.valid, receipt=receipt
         )
         event = "verification.repeated" if checked.is_replayed else "verification.checked"
         _set_log_event(event, verification, valid=checked.valid)
@@ -101,7 +99,7 @@ class _Views:
         called = self._service.request_call(
             client, verification_id, body, self._idempotency(client)
         )
-        shown = self._serialize(called.verification, schemas.Verification)
+        shown = self._serialize(called, schemas.Verification)
         event = "verification.repeated" if called.is_replayed else "verification.call_requested"
         _set_log_event(event, called.verification)
         _record_outcome("coming", is_replayed=called.is_replayed)
@@ -111,17 +109,17 @@ class _Views:
     def cancel(self, verification_id: str) -> Response:
         client = self._authenticator.require_client_or_app(verification_id)
         parse_body(EmptyRequest)
-        verification = self._service.cancel(client, verification_id)
-        shown = self._serialize(verification, schemas.Verification)
-        _set_log_event("verification.canceled", verification)
+        canceled = self._service.cancel(client, verification_id)
+        shown = self._serialize(canceled, schemas.Verification)
+        _set_log_event("verification.canceled", canceled.verification)
         return json_response(shown)
 
     def approve(self, verification_id: str) -> Response:
         client = self._authenticator.require_client()
         parse_body(EmptyRequest)
-        verification = self._service.approve(client, verification_id)
-        shown = self._serialize(verification, schemas.Verification)
-        _set_log_event("verification.approved_elsewhere", verification)
+        approved = self._service.approve(client, verification_id)
+        shown = self._serialize(approved, schemas.Verification)
+        _set_log_event("verification.approved_elsewhere", approved.verification)
         return json_response(shown)
 
     def _idempotency(self, client: str) -> Idempotency | None:
@@ -134,13 +132,8 @@ class _Views:
         what = f"{about.method} {about.path}"
         return self._service.request_fingerprint(who, what, key, read_bytes())
 
-    def _receipt(self, verification: Verification) -> str:
-        return self._receipts.sign(verification, self._service.decrypt_number(verification))
-
-    def _serialize(
-        self, verification: Verification, schema: type[_Schema], **extra: Any
-    ) -> _Schema:
-        number = self._service.decrypt_number(verification)
+    def _serialize(self, result: Result, schema: type[_Schema], **extra: Any) -> _Schema:
+        verification, number = result.verification, result.number
         # For every line of this request from here on, the one of its answer included.
         bind_contextvars(
             verification=verification.id,

@@ -36,6 +36,8 @@ class OtpvoiceError(Exception):
 
     verification: Verification | None = None
     """The verification it is about."""
+    number: str | None = None
+    """The number of that verification, E.164."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from otpvoice.core.code import generate_code
-from otpvoice.core.errors import InvalidRequest
+from otpvoice.core.errors import InvalidRequest, OtpvoiceError
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.network import client_network
@@ -55,33 +55,28 @@ class CodePolicy:
     retention_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
-    """The verification of a create, and whether this request began it."""
+class Result(Struct, frozen=True, kw_only=True):
+    """A verification after a request, with its number."""
 
     verification: Verification
+    number: str
+    """E.164."""
+    is_replayed: bool = False
+    """The response of an earlier request with the same idempotency key; nothing was changed."""
+
+
+class Created(Result, frozen=True, kw_only=True):
+    """The result of a create."""
+
     is_new: bool
-    is_replayed: bool = False
-    """Answered before, under the same idempotency key."""
+    """False if the verification was already pending."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The verification after a check, and whether this very code was accepted."""
+class Checked(Result, frozen=True, kw_only=True):
+    """The result of a check."""
 
-    verification: Verification
     valid: bool
-    is_replayed: bool = False
-    """Answered before, under the same idempotency key: nothing was compared now."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallRequested:
-    """The verification whose call comes."""
-
-    verification: Verification
-    is_replayed: bool = False
-    """Answered before, under the same idempotency key: nothing was queued now."""
+    """Whether this code was accepted."""
 
 
 class Verifications:
@@ -112,14 +107,6 @@ class Verifications:
         self._routes = routes
         self._policy = policy
 
-    def decrypt_number(self, verification: Verification) -> str:
-        """The E.164 number that is being proved.
-
-        Raises:
-            DecryptionError: the ring lost the key it was sealed with.
-        """
-        return decrypt_number(self._ring, verification.id, verification.encrypted_number)
-
     def log_id(self, number: str) -> LogId:
         """What stands for ``number`` in logs, to search by."""
         return LogId.from_hash(self._number_hasher.hash(number))
@@ -137,11 +124,16 @@ class Verifications:
             IdempotencyMismatch: the key came with another body before.
             Unavailable: no call can be taken on, or the store is away.
         """
-        answer = self._store.create(self._new_verification(client, request, idempotency))
-        if answer.outcome in {"created", "existing"} and answer.verification:
-            is_new = answer.outcome == "created"
-            return Created(answer.verification, is_new, answer.is_replayed)
-        raise error_for(answer)
+        new, number = self._new_verification(client, request, idempotency)
+        stored = self._store.create(new)
+        if stored.outcome in {"created", "existing"} and stored.verification:
+            return Created(
+                verification=stored.verification,
+                number=number,
+                is_replayed=stored.is_replayed,
+                is_new=stored.outcome == "created",
+            )
+        raise self._error_for(stored, number)
 
     def create_live_test(self, client: str, request: CreateRequest) -> Verification:
         """As :meth:`create`, for a trial: one real call, without redial or next route.
@@ -151,8 +143,9 @@ class Verifications:
         Raises:
             RequestRefused, RateLimited, Unavailable: as they say there.
         """
-        new = structs.replace(self._new_verification(client, request), is_live_test=True)
-        return _expect(self._store.create(new), "created")
+        new, number = self._new_verification(client, request)
+        stored = self._store.create(structs.replace(new, is_live_test=True))
+        return self._expect(stored, "created", number).verification
 
     def request_fingerprint(
         self, credential: str, operation: str, key: str, body: bytes
@@ -170,14 +163,14 @@ class Verifications:
             body_hash=self._number_hasher.fingerprint(body),
         )
 
-    def get(self, client: str, verification_id: str) -> Verification:
+    def get(self, client: str, verification_id: str) -> Result:
         """The verification as it stands.
 
         Raises:
             NotFound: none of this client.
             StoreUnavailable: nothing is known.
         """
-        return _expect(self._store.get(verification_id, client), "found")
+        return self._expect(self._store.get(verification_id, client), "found")
 
     def check(
         self,
@@ -202,9 +195,13 @@ class Verifications:
         length = len(request.code)
         answer = self._store.check(verification_id, client, length, digests, idempotency)
         if answer.outcome in {"right", "wrong"} and answer.verification:
-            valid = answer.outcome == "right"
-            return Checked(answer.verification, valid, answer.is_replayed)
-        raise error_for(answer)
+            return Checked(
+                verification=answer.verification,
+                number=self._decrypt_number(answer.verification),
+                is_replayed=answer.is_replayed,
+                valid=answer.outcome == "right",
+            )
+        raise self._error_for(answer)
 
     def request_call(
         self,
@@ -212,7 +209,7 @@ class Verifications:
         verification_id: str,
         request: CallRequest,
         idempotency: Idempotency | None = None,
-    ) -> CallRequested:
+    ) -> Result:
         """Makes sure that a call comes, and soon.
 
         With ``idempotency``, what was answered to the same request before is answered again.
@@ -228,9 +225,9 @@ class Verifications:
         chosen = choose_flow(request.locale, profile.flows) if request.locale else None
         call = _new_call(request.route, chosen, profile)
         answer = self._store.request_call(verification_id, client, call, idempotency)
-        return CallRequested(_expect(answer, "coming"), answer.is_replayed)
+        return self._expect(answer, "coming")
 
-    def cancel(self, client: str, verification_id: str) -> Verification:
+    def cancel(self, client: str, verification_id: str) -> Result:
         """Ends it without proof. A placed call can not be called back.
 
         Raises:
@@ -238,7 +235,7 @@ class Verifications:
         """
         return self._close(client, verification_id, Status.CANCELED, EndReason.REQUESTED)
 
-    def approve(self, client: str, verification_id: str) -> Verification:
+    def approve(self, client: str, verification_id: str) -> Result:
         """Ends it as proven by other means.
 
         Raises:
@@ -248,14 +245,15 @@ class Verifications:
 
     def _close(
         self, client: str, verification_id: str, status: Status, reason: EndReason
-    ) -> Verification:
-        return _expect(
+    ) -> Result:
+        return self._expect(
             self._store.close_verification(verification_id, client, status, reason), "ended"
         )
 
     def _new_verification(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
-    ) -> NewVerification:
+    ) -> tuple[NewVerification, str]:
+        """Build the verification to store, and return it with its number (E.164)."""
         profile = self._profiles[client]
         ttl = request.ttl or profile.ttl_s
         call_after = request.call_after or 0
@@ -269,7 +267,7 @@ class Verifications:
         code = request.code or test_code or generate_code(self._policy.code_length)
         name = clean_name(request.name or "") or profile.default_name
         verification_id = _new_id("vrf")
-        return NewVerification(
+        new = NewVerification(
             id=verification_id,
             client=client,
             number_hash=number_name,
@@ -293,6 +291,23 @@ class Verifications:
             is_test_number=test_code is not None,
             idempotency=idempotency,
         )
+        return new, number.e164
+
+    def _expect(self, stored: StoreResult, outcome: str, number: str | None = None) -> Result:
+        verification = stored.verification
+        if stored.outcome == outcome and verification:
+            number = number or self._decrypt_number(verification)
+            return Result(verification=verification, number=number, is_replayed=stored.is_replayed)
+        raise self._error_for(stored, number)
+
+    def _error_for(self, stored: StoreResult, number: str | None = None) -> OtpvoiceError:
+        error = error_for(stored)
+        if error.verification:
+            error.number = number or self._decrypt_number(error.verification)
+        return error
+
+    def _decrypt_number(self, verification: Verification) -> str:
+        return decrypt_number(self._ring, verification.id, verification.encrypted_number)
 
     def _queue_margin(self, ttl: int, call_after: int) -> float:
         """Seconds of the code's life that a call has to leave when it is due.
@@ -356,9 +371,3 @@ def _new_call(
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(16)}"
-
-
-def _expect(result: StoreResult, outcome: str) -> Verification:
-    if result.outcome == outcome and result.verification:
-        return result.verification
-    raise error_for(result)

@@ -113,7 +113,7 @@ def test_with_both_down_calls_wait_and_are_dialed_at_once_when_one_is_back(
         False,
     ]
     for verification in waiting:
-        (call,) = service.get("login", verification.id).calls
+        (call,) = service.get("login", verification.id).verification.calls
         assert call.status is CallStatus.PLACED
 
 

@@ -172,7 +172,7 @@ def test_an_unreachable_provider_is_provably_not_reached(
         (Route.OBD, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
         (Route.C2C, CallStatus.EXPIRED, CallReason.TOO_LATE),
     ]
-    assert service.get("login", verification.id).gap_until == 0
+    assert service.get("login", verification.id).verification.gap_until == 0
 
 
 def test_a_late_dialer_sends_nothing(harness: ClientAndDialer, phones: SandboxPhones) -> None:

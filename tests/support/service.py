@@ -99,7 +99,7 @@ class ClientAndDialer:
 
     def calls_of(self, verification: Verification) -> tuple[Call, ...]:
         """The calls as they stand."""
-        return self._service.get(verification.client, verification.id).calls
+        return self._service.get(verification.client, verification.id).verification.calls
 
     def cancel(self, verification: Verification) -> None:
         """The client changes its mind."""

@@ -106,7 +106,7 @@ class LiveCall:
     def _until_over(self, verification: Verification) -> Verification:
         while not self._is_over(verification):
             self._read_input(verification)
-            verification = self._service.get(self._client, verification.id)
+            verification = self._service.get(self._client, verification.id).verification
             self._print_progress(verification.calls[0])
         return verification
 
