@@ -8,8 +8,8 @@ Whatever stands on gunicorn's command line wins. A wrong setting stops the start
 
 import os
 
-from otpvoice.bootstrap import load_and_log
+from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import options
 
 # Gunicorn's settings are the names in this file.
-globals().update(options(load_and_log(os.environ).server))
+globals().update(options(initialize(os.environ).server))
