@@ -56,7 +56,7 @@ def limit_statuses(
     uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int
 ) -> list[LimitStatus]:
     """What the store counted beside what the settings allow, client by client."""
-    allowed = dict(limit_capacities(limits))
+    allowed = limit_capacities(limits)
     found = []
     for use in sorted(uses, key=lambda use: use.client or ""):
         bound = allowed.get((use.client, use.limit))

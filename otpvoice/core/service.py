@@ -12,7 +12,6 @@ from otpvoice.core.errors import InvalidRequest, OtpvoiceError
 from otpvoice.core.flow import Flow, choose_flow
 from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.network import client_network
-from otpvoice.core.outcome_errors import error_for
 from otpvoice.core.phone import Number, NumberRules, parse_allowed_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.speech import clean_name
@@ -23,6 +22,7 @@ from otpvoice.core.store_port import (
     NewVerification,
     Store,
     StoreResult,
+    error_for,
 )
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 

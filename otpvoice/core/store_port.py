@@ -1,17 +1,32 @@
-"""The steps of the store, as the service asks for them and as it is answered."""
+"""Store interface (port) that the service uses, and the errors that its outcomes mean."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from msgspec import Struct
 
+from otpvoice.core.errors import (
+    CallsUnavailable,
+    IdempotencyMismatch,
+    InvalidRequest,
+    NoCallYet,
+    NotFound,
+    OtpvoiceError,
+    OverCapacity,
+    RateLimited,
+    TooLate,
+    TooManyWrongCodes,
+    VerificationClosed,
+)
+from otpvoice.core.limits import LIMITS, WRONG_CODES, ceil_div, setting_name
 from otpvoice.core.verification import EndReason, Route, Status, Verification
+
+_RETRY_CALLS_AFTER_S: Final = 5
 
 
 class NewCall(Struct, frozen=True):
-    """A call to be queued. Without ``route`` or ``locale`` it takes the verification's.
-
-    ``flow``, the provider's id of the script that speaks ``locale``, comes with it.
-    """
+    """A call to queue. A missing ``route`` or ``locale`` is the verification's."""
 
     id: str
     route: Route | None
@@ -19,43 +34,41 @@ class NewCall(Struct, frozen=True):
     bridge: str
     caller_id: str
     flow: str | None = None
+    """The provider's id of the flow for ``locale``."""
 
 
 class Idempotency(Struct, frozen=True):
-    """What makes a request known when it comes again (Idempotency-Key)."""
+    """Keyed hashes that identify a repeated request."""
 
     key_hash: str
-    """Stands for the client's key."""
+    """Of the client's idempotency key."""
     body_hash: str
-    """Stands for the body; neither can be read back."""
 
 
 class LimitKeys(Struct, frozen=True):
-    """What a number, and who asks, have in common with others: the limits count by it."""
+    """Attributes of a number and its user that several numbers can share. Limits count by them."""
 
     prefix_hash: str
-    """Its name."""
     area: str
     """In clear: ``+919876``."""
     region: str
     address_hash: str | None
-    """The name of the end user's address."""
+    """Of the end user's address."""
     reference_hash: str
-    """The name of the caller's reference, or empty."""
+    """Empty without a reference."""
 
 
 class NewVerification(Struct, frozen=True):
-    """A verification to be begun, unless one is under way. Durations in milliseconds."""
+    """A verification to create."""
 
     id: str
     client: str
     number_hash: str
-    """The number's name."""
     encrypted_number: bytes
     encrypted_speech: bytes
     code_digest: bytes
     request_digests: list[bytes]
-    """Of client, number and code, one for each ring key: tells a repeated create."""
+    """Of client, number and code, one for each ring key: they identify a repeated create."""
     own_code: bool
     reference: str | None
     route: Route
@@ -69,47 +82,41 @@ class NewVerification(Struct, frozen=True):
     call: NewCall
     limit_keys: LimitKeys
     is_test_number: bool = False
-    """Of a test number: nobody is called."""
+    """The call is simulated."""
     is_live_test: bool = False
-    """One real call that nothing follows, and of which what was said is kept for a while."""
+    """One real call without redial, whose exchange with the provider is captured."""
     idempotency: Idempotency | None = None
     flow: str | None = None
-    """The provider's id of the script that speaks ``locale``. It is stored, so that a dialer needs
-    no settings of the client."""
+    """The provider's id of the flow, stored for dialers without the client's settings."""
 
 
-class StoreResult(Protocol):
-    """What a step of the store did, and the verification as it then stood."""
+class StoreResult(Struct, frozen=True):
+    """The outcome of a store operation, and the verification after it."""
 
-    @property
-    def outcome(self) -> str:
-        """One of the words that the step names."""
-
-    @property
-    def verification(self) -> Verification | None:
-        """None only when there is none for this client."""
-
-    @property
-    def retry_after_ms(self) -> int:
-        """The figure that belongs to the outcome."""
-
-    @property
-    def is_replayed(self) -> bool:
-        """Nothing was done now: the outcome is that of the same request when it came first."""
+    outcome: str
+    verification: Verification | None = None
+    """None if this client has no such verification."""
+    retry_after_ms: int = 0
+    is_replayed: bool = False
+    """The outcome is that of the first request with this idempotency key."""
 
 
 class Store(Protocol):
-    """Each step is atomic and happens at most once. All raise ``StoreUnavailable``."""
+    """Atomic operations, each of which takes effect at most once.
+
+    Every operation raises ``StoreUnavailable``. Those with ``idempotency`` can also return
+    ``idempotency_mismatch``.
+    """
 
     def create(self, new: NewVerification) -> StoreResult:
-        """Begins one or finds the one under way, and queues its call.
+        """Create a verification and queue its call, or return the pending one.
 
-        ``created``, ``existing``, ``call_gap`` and ``rate_limited <limit>`` (number: ms until it
-        would be taken), ``over_capacity``, ``calls_unavailable``, ``idempotency_mismatch``.
+        Outcomes: ``created``, ``existing``, ``call_gap`` and ``rate_limited <limit>`` (both with
+        ``retry_after_ms``), ``over_capacity``, ``calls_unavailable``.
         """
 
     def get(self, verification_id: str, client: str) -> StoreResult:
-        """``found``, ``not_found``. Ends what is over, changes nothing else."""
+        """Return a verification, expiring it if it is over. Outcomes: ``found``, ``not_found``."""
 
     def check(
         self,
@@ -119,17 +126,21 @@ class Store(Protocol):
         digests: list[bytes],
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """``right``, ``wrong``, ``wrong_length``, ``closed``, ``no_call_yet``, ``not_found``.
+        """Compare a code's digests.
 
-        ``no_call_yet``: the code was generated and no call was sent; neither compared nor counted.
-        ``rate_limited <limit>`` (number: ms until then): neither compared nor counted.
-        ``idempotency_mismatch``.
+        Outcomes: ``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``; not compared
+        and not counted: ``no_call_yet`` (a generated code, and no call was sent) and
+        ``rate_limited <limit>`` (with ``retry_after_ms``).
         """
 
     def close_verification(
         self, verification_id: str, client: str, status: Status, reason: EndReason
     ) -> StoreResult:
-        """``ended`` (also: already, in this status), ``closed``, ``not_found``."""
+        """End a verification.
+
+        Outcomes: ``ended`` (now or before, with this status), ``closed`` (with another status),
+        ``not_found``.
+        """
 
     def request_call(
         self,
@@ -138,8 +149,48 @@ class Store(Protocol):
         call: NewCall,
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """Queues a call or brings a delayed one forward.
+        """Queue a call, or bring a delayed one forward.
 
-        ``coming``, ``closed``, ``too_late``, ``rate_limited <limit>`` (number: ms until then),
-        ``over_capacity``, ``calls_unavailable``, ``not_found``, ``idempotency_mismatch``.
+        Outcomes: ``coming``, ``closed``, ``too_late``, ``rate_limited <limit>`` (with
+        ``retry_after_ms``), ``over_capacity``, ``calls_unavailable``, ``not_found``.
         """
+
+
+def error_for(result: StoreResult) -> OtpvoiceError:
+    """Return the error that an unsuccessful outcome means for the client."""
+    outcome, _, limit = result.outcome.partition(" ")
+    error = _rate_limited(result, limit) if limit else _OUTCOME_ERRORS[outcome](result)
+    error.verification = result.verification
+    return error
+
+
+def _rate_limited(result: StoreResult, limit: str) -> RateLimited:
+    setting = setting_name(limit)
+    kind = TooManyWrongCodes if setting == WRONG_CODES else RateLimited
+    retry_after = ceil_div(result.retry_after_ms, 1000)
+    return kind(LIMITS[setting].message, limit=limit, retry_after=retry_after)
+
+
+_OUTCOME_ERRORS: Final[Mapping[str, Callable[[StoreResult], OtpvoiceError]]] = MappingProxyType(
+    {
+        "not_found": lambda _: NotFound(),
+        "closed": lambda _: VerificationClosed("The verification has ended."),
+        "no_call_yet": lambda _: NoCallYet(
+            "No call was sent for this verification yet, so its code cannot be known."
+        ),
+        "too_late": lambda _: TooLate("The code expires before a call could speak it."),
+        "wrong_length": lambda _: InvalidRequest.for_field(
+            "/code", "must have as many digits as code_length says"
+        ),
+        "idempotency_mismatch": lambda _: IdempotencyMismatch(
+            "This Idempotency-Key was used with another body."
+        ),
+        "call_gap": lambda result: _rate_limited(result, "call_gap"),
+        "over_capacity": lambda _: OverCapacity(
+            "Too many calls are waiting.", retry_after=_RETRY_CALLS_AFTER_S
+        ),
+        "calls_unavailable": lambda _: CallsUnavailable(
+            "No dialer is running.", retry_after=_RETRY_CALLS_AFTER_S
+        ),
+    }
+)

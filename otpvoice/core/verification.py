@@ -1,9 +1,10 @@
-"""What a verification and its calls are, how they may move, and what is allowed next.
+"""Verifications and their calls: states, transitions and the next allowed actions.
 
-Times are milliseconds since 1970 as the store gave them; ``Verification.now`` is the moment of the
-reading, so that nothing here needs a clock.
+Times are milliseconds since 1970 by the store's clock. ``Verification.now`` is the time of the
+read, so this module needs no clock.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -15,21 +16,21 @@ from otpvoice.core.limits import WRONG_CODES, setting_name
 
 
 class Route(StrEnum):
-    """How a provider places a call."""
+    """A way to place a call."""
 
     OBD = "obd"
-    """Outbound dialling: the provider dials the person and plays a flow."""
+    """Outbound dialled call: the provider calls the user and plays a flow."""
     C2C = "c2c"
-    """Click to call: the provider dials the person and connects them to a flow."""
+    """Click-to-call: the provider calls the user and connects them to a flow."""
 
 
 def parse_route(word: str) -> str:
-    """Return the :class:`Route` of ``word``; as it is if only another release knows it."""
+    """Return the :class:`Route` of ``word``, or ``word`` itself for another release's route."""
     return Route(word) if word in {*Route} else word
 
 
 class Status(StrEnum):
-    """The states of a verification. A call that fails never ends it."""
+    """The status of a verification. A failed call never ends it."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -39,7 +40,7 @@ class Status(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a verification ended, where its status alone does not tell."""
+    """Why a verification ended, if its status alone is ambiguous."""
 
     SUPERSEDED = "superseded"
     REQUESTED = "requested"
@@ -47,7 +48,7 @@ class EndReason(StrEnum):
 
 
 class CallStatus(StrEnum):
-    """The states of a call. ``UNKNOWN`` ends our action, not our knowledge."""
+    """The status of a call. A late report can still change ``UNKNOWN``."""
 
     QUEUED = "queued"
     DIALING = "dialing"
@@ -62,7 +63,7 @@ class CallStatus(StrEnum):
 
 
 class CallReason(StrEnum):
-    """Why a call is in its state, in our words."""
+    """Why a call has its status."""
 
     REFUSED = "refused"
     ROUTE_DOWN = "route_down"
@@ -74,7 +75,7 @@ class CallReason(StrEnum):
 
 
 class NextReason(StrEnum):
-    """Why a step is not allowed next, or not at once."""
+    """Why an action is not allowed now, or only later."""
 
     CALL_IN_PROGRESS = "call_in_progress"
     CALL_GAP = "call_gap"
@@ -85,19 +86,20 @@ class NextReason(StrEnum):
 
 
 _S = CallStatus
-_RESULTS: Final = (_S.ANSWERED, _S.BUSY, _S.NO_ANSWER, _S.FAILED)
+CALL_RESULTS: Final = (_S.ANSWERED, _S.BUSY, _S.NO_ANSWER, _S.FAILED)
+"""The results that a provider reports."""
 
 CALL_TRANSITIONS: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingProxyType(
     {
         _S.QUEUED: frozenset({_S.DIALING, _S.CANCELED, _S.EXPIRED}),
-        # Back to queued, or to canceled and expired, only while nothing was sent. A result may come
-        # before the provider's own reply: its callback can overtake it.
+        # Queued, canceled and expired only while nothing was sent. A callback can arrive before the
+        # provider's response to the request, so a result may follow at once.
         _S.DIALING: frozenset(
-            {_S.QUEUED, _S.PLACED, _S.UNKNOWN, _S.CANCELED, _S.EXPIRED, *_RESULTS}
+            {_S.QUEUED, _S.PLACED, _S.UNKNOWN, _S.CANCELED, _S.EXPIRED, *CALL_RESULTS}
         ),
-        _S.PLACED: frozenset({_S.UNKNOWN, *_RESULTS}),
-        # To placed: the reply was slow to be recorded and the lease had run out meanwhile.
-        _S.UNKNOWN: frozenset({_S.PLACED, *_RESULTS}),
+        _S.PLACED: frozenset({_S.UNKNOWN, *CALL_RESULTS}),
+        # Placed if the lease expired before the provider's response was recorded.
+        _S.UNKNOWN: frozenset({_S.PLACED, *CALL_RESULTS}),
         _S.ANSWERED: frozenset(),
         _S.BUSY: frozenset(),
         _S.NO_ANSWER: frozenset(),
@@ -106,28 +108,39 @@ CALL_TRANSITIONS: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingPro
         _S.EXPIRED: frozenset(),
     }
 )
-"""The one transition table; the store's scripts are given it. An ended call never moves."""
+"""All transitions, also rendered into the store's functions. An ended call never changes."""
 
 
 REDIAL_STATUSES: Final = frozenset({_S.BUSY, _S.NO_ANSWER, _S.FAILED})
-"""What the provider's news is followed by another call for; and an answer that was not heard."""
+"""Results that lead to a redial. ``ANSWERED`` does too if the code was not spoken."""
+
+
+_WORD_SEPARATORS: Final = re.compile(r"[\s_-]+")
+
+
+def normalize_status_word(word: str) -> str:
+    """Return the form in which two spellings of a provider's status word are equal.
+
+    ``No Answer``, ``NO-ANSWER`` and ``no_answer`` are all ``NOANSWER``.
+    """
+    return _WORD_SEPARATORS.sub("", word).upper()
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One phone call for a verification, as it was read."""
+    """One phone call for a verification."""
 
     id: str
     status: CallStatus
     reason: CallReason | None = None
     route: str
-    """A :class:`Route`, or the word of another release."""
+    """A :class:`Route`, or a word of another release."""
     locale: str
-    """The key in ``flows``, ``default`` included."""
+    """A key of ``flows``, which may be ``default``."""
     bridge: str
     caller_id: str
     due_at: int
     not_before: int
-    """It was sent and may be tried again, but not before this moment; else 0."""
+    """When a sent call may be retried; 0 if it was not sent."""
     sent_at: int | None = None
     live_until: int | None = None
     placed_at: int | None = None
@@ -136,10 +149,10 @@ class Call(Struct, frozen=True, kw_only=True):
     """Seconds of conversation."""
     heard: bool | None = None
     raw: str | None = None
-    """The provider's own word, for operators."""
+    """The provider's status word, for operators."""
 
     def is_live(self, now: int) -> bool:
-        """Whether the call may be ringing or talking, as far as anybody can know."""
+        """Return whether the call may be ringing or connected."""
         if self.status is CallStatus.DIALING:
             return True
         live = self.status in {CallStatus.PLACED, CallStatus.UNKNOWN}
@@ -147,7 +160,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class NextActions(Struct, frozen=True):
-    """Whether a step is allowed now; if not or not at once, why and when."""
+    """Whether an action is allowed, and if not or only later, why and from when."""
 
     allowed: bool
     reason: NextReason | None = None
@@ -168,29 +181,29 @@ class Verification(Struct, frozen=True, kw_only=True):
     ended_at: int | None = None
     version: int
     own_code: bool = False
-    """The caller brought the code."""
+    """The client supplied the code."""
     code_length: int
     checks_left: int
     queue_margin: int
-    """A call is queued only for a moment that leaves this much of the code's life (ms)."""
+    """A call is queued only if the code lives this long after the call is due (ms)."""
     calls: tuple[Call, ...]
     gap_until: int
-    """Before this moment the number is not called again; 0 when nothing holds it."""
+    """When the call gap of the number ends; 0 if there is none."""
     limit: str
-    """The limit that would refuse a further call now; empty when none would."""
+    """The limit that would refuse a further call now; empty if none would."""
     limit_until: int
-    """Before this moment it does; 0 when none does."""
+    """When ``limit`` stops refusing; 0 if there is none."""
     wrong_codes_until: int
-    """Before this moment no code is compared for the number; 0 when codes are."""
+    """When codes are compared again for the number; 0 if they are now."""
     now: int
 
     @property
     def expires_in(self) -> int:
-        """Whole seconds of life left; 0 when ended."""
+        """Whole seconds until the code expires; 0 if the verification ended."""
         return max(0, self.expires_at - self.now) // 1000 if self.status is Status.PENDING else 0
 
     def next_check(self) -> NextActions:
-        """Whether a code may be handed in."""
+        """Return whether a check is allowed."""
         if self.status is not Status.PENDING:
             return NextActions(allowed=False, reason=NextReason.CLOSED)
         if self.wrong_codes_until > self.now:
@@ -199,20 +212,20 @@ class Verification(Struct, frozen=True, kw_only=True):
         return NextActions(allowed=True)
 
     def next_call(self) -> NextActions:
-        """Whether asking for a call now would queue one or bring one forward."""
+        """Return whether a request for a call would queue one or bring one forward."""
         if self.status is not Status.PENDING:
             return NextActions(allowed=False, reason=NextReason.CLOSED)
         earliest = max(self.now, self.gap_until)
         for call in self.calls:
             soonest = max(earliest, call.not_before)
-            waiting = call.status is CallStatus.QUEUED and call.due_at <= soonest
-            if waiting or call.is_live(self.now):
+            is_due = call.status is CallStatus.QUEUED and call.due_at <= soonest
+            if is_due or call.is_live(self.now):
                 return NextActions(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
         if earliest > self.expires_at - self.queue_margin:
             return NextActions(allowed=False, reason=NextReason.TOO_LATE)
         if self.limit_until > self.now:
-            guesses = setting_name(self.limit) == WRONG_CODES
-            reason = NextReason.TOO_MANY_WRONG_CODES if guesses else NextReason.RATE_LIMITED
+            is_for_codes = setting_name(self.limit) == WRONG_CODES
+            reason = NextReason.TOO_MANY_WRONG_CODES if is_for_codes else NextReason.RATE_LIMITED
             return NextActions(allowed=False, reason=reason, at=self.limit_until)
         if earliest > self.now:
             return NextActions(allowed=True, reason=NextReason.CALL_GAP, at=earliest)

@@ -5,7 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from otpvoice.core.limits import LIMIT_MESSAGES
+from otpvoice.core.limits import LIMITS
 from otpvoice.metrics.instruments import counter, histogram
 
 UNAUTHENTICATED: Final = "-"
@@ -68,7 +68,7 @@ class ApiMetrics:
                 self.creates(client, created)
             for checked in ("right", "wrong", "replayed"):
                 self.checks(client, checked)
-            for limit in LIMIT_MESSAGES:
+            for limit in LIMITS:
                 self._refusals(client, limit)
         refused = ("unauthorized", "invalid_request")
         for outcome in ("applied", "late", "seen", "early", *_UNMATCHED, *refused):

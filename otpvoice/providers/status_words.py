@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from otpvoice.core.status_words import normalize_status_word
-from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 ``config/otpvoice.toml`` documents every field. Durations are whole seconds.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct, structs
 
-from otpvoice.core.limits import CallLimits, ClientLimits, parse_quota, parse_ratio
+from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
@@ -90,7 +89,7 @@ class Client(Section, frozen=True, kw_only=True):
     flows: types.Flows | None = None
     regions: tuple[types.Region, ...] | None = None
     ttl: types.CodeLife | None = None
-    calls_per_client: tuple[types.CallQuota, ...] | None = None
+    calls_per_client: tuple[Quota, ...] | None = None
     calls_per_day: Positive | None = None
     deliver_only: bool = False
     event_url: types.EventUrl = ""
@@ -158,7 +157,7 @@ class Dialer(Section, frozen=True, kw_only=True):
     """Where metrics are served. Empty: nowhere."""
 
 
-class Limits(Section, frozen=True, kw_only=True):
+class Limits(Section, LimitSettings, frozen=True, kw_only=True):
     """``[limits]``: which numbers are called, and how often."""
 
     regions: tuple[types.Region, ...] = ("IN",)
@@ -172,26 +171,6 @@ class Limits(Section, frozen=True, kw_only=True):
         60,
         300,
     )
-    calls_per_number: tuple[types.CallQuota, ...] = (parse_quota("3/10m"), parse_quota("5/24h"))
-    all_calls_per_number: tuple[types.CallQuota, ...] = (parse_quota("20/24h"),)
-    pending_per_number: Annotated[int, Meta(ge=1, le=50)] = 5
-    creates_per_ip: tuple[types.CallQuota, ...] = (parse_quota("60/1h"),)
-    creates_per_client: tuple[types.CallQuota, ...] = (parse_quota("600/1m"),)
-    attempts_per_verification: Annotated[int, Meta(ge=1, le=50)] = 6
-    wrong_codes_per_number: tuple[types.CallQuota, ...] = (
-        parse_quota("15/1h"),
-        parse_quota("50/24h"),
-    )
-    approval_clears_wrong_codes: bool = False
-    unverified_per_prefix: tuple[types.CallQuota, ...] = (
-        parse_quota("5/10m"),
-        parse_quota("20/24h"),
-    )
-    calls_per_ip: tuple[types.CallQuota, ...] = (parse_quota("30/1h"), parse_quota("100/24h"))
-    calls_per_client: tuple[types.CallQuota, ...] = (parse_quota("60/1m"),)
-    calls_per_day: Positive = 10_000
-    conversion_breaker: types.CallRatio = parse_ratio("15%/1h")
-    wrong_code_breaker: types.CallRatio = parse_ratio("60%/10m")
     live_calls: Positive = 200
 
 
@@ -260,8 +239,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
             for name, client in self.clients.items()
         }
-        common = {field.name for field in dataclasses.fields(CallLimits)} - {"clients"}
-        return CallLimits(clients=clients, **{name: getattr(self.limits, name) for name in common})
+        common = {
+            each.name: getattr(self.limits, each.name) for each in structs.fields(LimitSettings)
+        }
+        return CallLimits(clients=clients, **common)
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(

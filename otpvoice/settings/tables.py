@@ -10,15 +10,8 @@ from otpvoice.core.code import CODE_PATTERN
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.flow import DEFAULT_FLOW, Flow, is_language_tag
 from otpvoice.core.phone import mask_number, parse_number
-from otpvoice.core.status_words import normalize_status_word
-from otpvoice.core.verification import CallStatus
+from otpvoice.core.verification import CALL_RESULTS, CallStatus, normalize_status_word
 
-_RESULTS: Final = (
-    CallStatus.ANSWERED,
-    CallStatus.BUSY,
-    CallStatus.NO_ANSWER,
-    CallStatus.FAILED,
-)
 _MAX_WORD_LENGTH: Final = 40
 """Characters of a status word, as in the record of a call."""
 
@@ -77,8 +70,8 @@ def parse_status_words(table: Mapping[str, object]) -> ParsedTable:
         first = spellings.setdefault(normalized, word)
         if not 0 < len(normalized) <= _MAX_WORD_LENGTH or not word.isprintable():
             errors.append((word, f"is not a word of 1 to {_MAX_WORD_LENGTH} printable characters"))
-        elif status not in _RESULTS:
-            errors.append((word, f"must be one of {', '.join(_RESULTS)}"))
+        elif status not in CALL_RESULTS:
+            errors.append((word, f"must be one of {', '.join(CALL_RESULTS)}"))
         elif first != word:
             errors.append((word, f"is {first!r} again: case, spaces, - and _ make no difference"))
         else:

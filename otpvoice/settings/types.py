@@ -46,6 +46,8 @@ _PLAIN: Final[Mapping[type, FieldType]] = {
     int: FieldType("a whole number"),
     float: FieldType("a number"),
     str: FieldType("text"),
+    Quota: FieldType('count/window like "3/10m", units s, m, h or d', parse_quota),
+    Ratio: FieldType('percent/window like "15%/1h", units s, m, h or d, or "off"', parse_ratio),
 }
 
 
@@ -57,8 +59,13 @@ def required_type(annotation: Any) -> Any:
 
 def member_type(annotation: Any) -> Any:
     """Return the type of a list's members; None if ``annotation`` is not a list."""
-    base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    base = _base(annotation)
     return get_args(base)[0] if get_origin(base) is tuple else None
+
+
+def _base(annotation: Any) -> Any:
+    """Return the annotation without ``Annotated``."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def field_type(annotation: Any) -> FieldType:
@@ -69,7 +76,7 @@ def field_type(annotation: Any) -> FieldType:
     for each in get_args(annotation):
         if isinstance(each, FieldType):
             return each
-    base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    base = required_type(_base(annotation))
     words = get_args(base) if get_origin(base) is Literal else ()
     if isinstance(base, type) and issubclass(base, StrEnum):
         words = tuple(base)
@@ -101,13 +108,6 @@ Seconds = Annotated[
     int, FieldType('seconds, as a number or like "90s", "10m", "24h", "7d"', parsers.parse_seconds)
 ]
 CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
-CallQuota = Annotated[
-    Quota, FieldType('count/window like "3/10m", units s, m, h or d', parse_quota)
-]
-CallRatio = Annotated[
-    Ratio | None,
-    FieldType('percent/window like "15%/1h", units s, m, h or d, or "off"', parse_ratio),
-]
 Zone = Annotated[str, FieldType('a time zone such as "Asia/Kolkata"', parsers.parse_zone)]
 
 Bind = Annotated[str, FieldType('"host:port" or "unix:/path"', parsers.parse_bind)]

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypedDict
 
 import msgspec
 
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -55,26 +55,14 @@ class _AuditDetails(TypedDict, total=False):
     results: int
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionResult:
-    """What a script did, and the verification as it then stood."""
-
-    outcome: str
-    verification: Verification | None
-    retry_after_ms: int
-    """The figure that belongs to the outcome, if one does."""
-    is_replayed: bool = False
-    """The outcome is what it was when the same request came first."""
-
-
-def decode_result(reply: Sequence[Any]) -> FunctionResult:
+def decode_result(reply: Sequence[Any]) -> StoreResult:
     """The reply of ``answer()`` in ``_verifications.lua``."""
     outcome, now, number, *rest = reply
     verification = decode_verification(now, *rest) if rest else None
     again, _, before = outcome.decode().partition(" ")
     if again == "replayed":
-        return FunctionResult(before, verification, number, is_replayed=True)
-    return FunctionResult(outcome.decode(), verification, number)
+        return StoreResult(before, verification, number, is_replayed=True)
+    return StoreResult(outcome.decode(), verification, number)
 
 
 def decode_verification(

@@ -1,15 +1,20 @@
 """What the scripts are told of the settings and of the core, as Lua tables."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from msgspec import structs
+
 from otpvoice.core.limits import (
+    CALLS_PER_DAY,
     DAY_MS,
-    LIMIT_MESSAGES,
+    LIMITS,
+    NO_LIMITS,
+    UNLIMITED,
     CallLimits,
     LabeledQuota,
+    LimitSettings,
     Quota,
     Ratio,
     labeled_quotas,
@@ -35,7 +40,7 @@ class StorePolicy:
     """Further calls of a verification after one that did not reach the person."""
     callback_timeout_ms: int = 60_000
     """Milliseconds until the provider is asked about a placed call."""
-    limits: CallLimits = field(default_factory=CallLimits)
+    limits: CallLimits = NO_LIMITS
     clients_with_events: frozenset[str] = frozenset()
     """Clients of ``limits`` that are sent events."""
 
@@ -72,32 +77,16 @@ class StorePolicy:
         }
 
     def _limits(self) -> dict[str, object]:
-        limits = self.limits
+        limits = {
+            field.name: _render(field.name, getattr(self.limits, field.name))
+            for field in structs.fields(LimitSettings)
+        }
+        shared = _daily(self.limits.calls_per_day)
         return {
-            **{
-                setting: _list(
-                    _quota(each) for each in labeled_quotas(setting, getattr(limits, setting))
-                )
-                for setting in (
-                    "calls_per_number",
-                    "all_calls_per_number",
-                    "wrong_codes_per_number",
-                    "unverified_per_prefix",
-                    "calls_per_ip",
-                    "creates_per_ip",
-                    "creates_per_client",
-                )
-            },
-            "pending_per_number": _count(limits.pending_per_number),
-            "attempts_per_verification": _count(limits.attempts_per_verification),
-            "remembered": _call_memory_ms(limits),
-            "approval_clears_wrong_codes": str(limits.approval_clears_wrong_codes).lower(),
-            "conversion_breaker": _ratio(limits.conversion_breaker),
-            "wrong_code_breaker": _ratio(limits.wrong_code_breaker),
-            "every_client": _list(
-                _quota(label, "name = 'day', ") for label in _daily(limits.calls_per_day)
-            ),
-            "settings": _list(f"'{setting}'" for setting in LIMIT_MESSAGES),
+            **limits,
+            "remembered": _call_memory_ms(self.limits),
+            "every_client": _list(_quota(label, "name = 'day', ") for label in shared),
+            "settings": _list(f"'{name}'" for name in LIMITS),
             "records": render_schemas(),
         }
 
@@ -121,24 +110,24 @@ def _call_memory_ms(limits: CallLimits) -> int:
 
 
 def _daily(count: int | None) -> Iterator[LabeledQuota]:
-    if count is not None:
-        yield LabeledQuota("calls_per_day", Quota("", count, DAY_MS))
+    if count not in {None, UNLIMITED}:
+        yield LabeledQuota(CALLS_PER_DAY, Quota("", count, DAY_MS))
+
+
+def _render(name: str, value: object) -> str:
+    """Render the value of a limit setting."""
+    if isinstance(value, tuple):
+        return _list(_quota(each) for each in labeled_quotas(name, value))
+    if isinstance(value, Ratio):
+        return f"{{ percent = {value.percent}, window = {value.window_ms} }}"
+    if value is None:
+        return "false"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _quota(label: LabeledQuota, name: str = "") -> str:
     quota = label.quota
     return f"{{ {name}label = '{label.label}', count = {quota.count}, window = {quota.window_ms} }}"
-
-
-def _count(count: int | None) -> int:
-    """Return the bound, or one that nothing reaches (the library is loaded without ``math``)."""
-    return sys.maxsize if count is None else count
-
-
-def _ratio(ratio: Ratio | None) -> str:
-    if ratio is None:
-        return "false"
-    return f"{{ percent = {ratio.percent}, window = {ratio.window_ms} }}"
 
 
 def _set(words: Iterable[str]) -> str:

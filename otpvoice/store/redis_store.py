@@ -7,14 +7,13 @@ from typing import Any, Final
 from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.store_port import Idempotency, NewCall, NewVerification
+from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import CallReason, EndReason, Route, Status
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.store.base import DIALER_LIVENESS_MS, BaseStore
 from otpvoice.store.circuit_breaker import CircuitBreaker
 from otpvoice.store.connections import Argument, Connections
 from otpvoice.store.decoding import (
-    FunctionResult,
     decode_audit_entry,
     decode_claim,
     decode_quarantine,
@@ -89,7 +88,7 @@ class RedisStore(BaseStore):
 
     # What clients ask for ------------------------------------------------------------------------
 
-    def create(self, new: NewVerification) -> FunctionResult:
+    def create(self, new: NewVerification) -> StoreResult:
         """See :class:`otpvoice.core.store_port.Store`."""
         keys = [
             self._keys.number(new.number_hash),
@@ -128,7 +127,7 @@ class RedisStore(BaseStore):
         ]
         return self._decode_result(self._fcall("create", keys, arguments))
 
-    def get(self, verification_id: str, client: str) -> FunctionResult:
+    def get(self, verification_id: str, client: str) -> StoreResult:
         """See :class:`otpvoice.core.store_port.Store`."""
         return self._call_step("get", verification_id, client)
 
@@ -139,7 +138,7 @@ class RedisStore(BaseStore):
         length: int,
         digests: list[bytes],
         idempotency: Idempotency | None = None,
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """See :class:`otpvoice.core.store_port.Store`."""
         return self._call_idempotent(
             "check", verification_id, client, idempotency, length, *digests
@@ -147,7 +146,7 @@ class RedisStore(BaseStore):
 
     def close_verification(
         self, verification_id: str, client: str, status: Status, reason: EndReason
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """See :class:`otpvoice.core.store_port.Store`."""
         return self._call_step("close_verification", verification_id, client, status, reason)
 
@@ -157,7 +156,7 @@ class RedisStore(BaseStore):
         client: str,
         call: NewCall,
         idempotency: Idempotency | None = None,
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """See :class:`otpvoice.core.store_port.Store`."""
         arguments = (DIALER_LIVENESS_MS, QUEUE_OVERDUE_MS, *_call(call), _or_empty(call.flow))
         return self._call_idempotent(
@@ -340,17 +339,17 @@ class RedisStore(BaseStore):
             except UnreadableRecord as error:
                 self.quarantine(error, text)
 
-    def _decode_result(self, reply: Sequence[Any]) -> FunctionResult:
+    def _decode_result(self, reply: Sequence[Any]) -> StoreResult:
         """Decode the reply of a step; what cannot be read is set aside and not found."""
         try:
             return decode_result(reply)
         except UnreadableRecord as error:
             self.quarantine(error)
-            return FunctionResult("not_found", None, 0)
+            return StoreResult("not_found")
 
     def _call_step(
         self, name: str, verification_id: str, client: str, *rest: Argument
-    ) -> FunctionResult:
+    ) -> StoreResult:
         keys = [self._keys.verification(verification_id)]
         return self._decode_result(self._fcall(name, keys, [verification_id, client, *rest]))
 
@@ -361,7 +360,7 @@ class RedisStore(BaseStore):
         client: str,
         idempotency: Idempotency | None,
         *rest: Argument,
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """A step that is done once for each idempotency key."""
         keys = [
             self._keys.verification(verification_id),

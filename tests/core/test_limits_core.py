@@ -1,14 +1,19 @@
-"""Limits as they are written."""
+"""Limits: the table, quotas and refusals."""
+
+import re
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 from redis import Redis
 from support.service import ASHA
 
 from otpvoice.core.errors import RateLimited
-from otpvoice.core.limits import CallLimits, Quota, parse_quota
+from otpvoice.core.limits import LIMITS, NO_LIMITS, Quota, parse_quota
 from otpvoice.core.requests import CallRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.settings.schema import Limits
 from otpvoice.store.models import CallResult, Claim
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
@@ -17,8 +22,21 @@ from otpvoice.store.redis_store import RedisStore
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
     """One call in ten minutes."""
-    rules = StorePolicy(limits=CallLimits(calls_per_number=(parse_quota("1/10m"),)))
-    return RedisStore(redis, retention_ms=604_800_000, policy=rules)
+    limits = structs.replace(NO_LIMITS, calls_per_number=(parse_quota("1/10m"),))
+    return RedisStore(redis, retention_ms=604_800_000, policy=StorePolicy(limits=limits))
+
+
+def test_limits_table_matches_errors_page() -> None:
+    """The page lists each limit that a client can meet, and no other."""
+    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text("utf-8")
+    table = page[page.index("\n## Limits\n") :]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {*LIMITS}
+
+
+def test_limits_table_matches_settings() -> None:
+    """Each limit is a setting of ``[limits]``, but for blocks, which operators set."""
+    settings = {field.name for field in structs.fields(Limits)}
+    assert {*LIMITS} - settings == {"block"}
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.callback_bodies import as_multipart
 
-from otpvoice.core.status_words import normalize_status_word
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus, Route, normalize_status_word
 from otpvoice.http_client.client import HttpClient
 from otpvoice.providers.base import (
     Callback,

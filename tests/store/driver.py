@@ -9,14 +9,15 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
 from redis import Redis
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberHasher
-from otpvoice.core.limits import CallLimits, Quota, parse_quota
+from otpvoice.core.limits import NO_LIMITS, Quota, parse_quota
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.service import encrypt_number, encrypt_speech
-from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification
+from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -27,7 +28,6 @@ from otpvoice.core.verification import (
     Verification,
 )
 from otpvoice.store.admin import AdminStore, Explanation, NumberIdentity
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,
@@ -99,7 +99,7 @@ class StoreDriver:
         ip: str | None = None,
         is_test: bool = False,
         is_trial: bool = False,
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
         number = NUMBERS.hash(to)
@@ -167,7 +167,7 @@ class StoreDriver:
         code: str,
         client: str = "",
         idempotency: Idempotency | None = None,
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """One code handed in, with a digest for each key of the ring."""
         digests = self.ring.digests("check", verification.id, code)
         client = client or verification.client
@@ -179,22 +179,20 @@ class StoreDriver:
         route: Route | None = None,
         bridge: str = BRIDGE,
         idempotency: Idempotency | None = None,
-    ) -> FunctionResult:
+    ) -> StoreResult:
         """A further call is wanted, or the delayed one now."""
         call = new_call(route, bridge)
         return self.store.request_call(verification.id, verification.client, call, idempotency)
 
-    def cancel(self, verification: Verification) -> FunctionResult:
+    def cancel(self, verification: Verification) -> StoreResult:
         """The client ends it."""
         return self.close(verification, Status.CANCELED, EndReason.REQUESTED)
 
-    def approve(self, verification: Verification) -> FunctionResult:
+    def approve(self, verification: Verification) -> StoreResult:
         """The client knows it to be proven."""
         return self.close(verification, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
 
-    def close(
-        self, verification: Verification, status: Status, reason: EndReason
-    ) -> FunctionResult:
+    def close(self, verification: Verification, status: Status, reason: EndReason) -> StoreResult:
         """The client's word, whichever."""
         return self.store.close_verification(verification.id, verification.client, status, reason)
 
@@ -344,7 +342,7 @@ def driver_with_limits(
     **limits: Any,
 ) -> StoreDriver:
     """An exchange whose store has these limits and other rules."""
-    queue_rules = StorePolicy(limits=CallLimits(**limits), **(policy or {}))
+    queue_rules = StorePolicy(limits=structs.replace(NO_LIMITS, **limits), **(policy or {}))
     return StoreDriver(RedisStore(redis, retention_ms=RETENTION_MS, policy=queue_rules), gaps=gaps)
 
 

@@ -9,9 +9,9 @@ from store.driver import StoreDriver, driver_with_limits, parse_quotas
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import Verification
 from otpvoice.store.admin import LimitUsage
-from otpvoice.store.decoding import FunctionResult
 
 HOUR, DAY = 3_600, 86_400
 NO_GAP = (0,)
@@ -163,7 +163,7 @@ def stored(redis: Redis) -> dict[bytes, Any]:
     }
 
 
-def refusing(answer: FunctionResult) -> str:
+def refusing(answer: StoreResult) -> str:
     """The limit that refused."""
     outcome, _, limit = answer.outcome.partition(" ")
     assert outcome == "rate_limited", answer.outcome

@@ -21,7 +21,7 @@ from store.limit_cases import (
 )
 from support.service import ASHA
 
-from otpvoice.core.limits import LIMIT_MESSAGES, parse_ratio
+from otpvoice.core.limits import LIMITS, parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status
 from otpvoice.store.admin import LimitUsage
 from otpvoice.store.models import CallResult, RouteHealth
@@ -107,7 +107,7 @@ def test_overview_shows_what_many_share(redis: Redis) -> None:
 def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
     """Each has a count, also while nothing was refused."""
     driver = driver_with_limits(redis)
-    assert driver.admin.overview().refused.keys() == LIMIT_MESSAGES.keys()
+    assert driver.admin.overview().refused.keys() == LIMITS.keys()
 
 
 # Clear -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
 
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (
     CallReason,
     CallStatus,
@@ -15,7 +16,6 @@ from otpvoice.core.verification import (
     Route,
     Verification,
 )
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import CallResult
 
 ONE = "1/10m"
@@ -31,7 +31,7 @@ def driver(redis: Redis) -> StoreDriver:
     return driver_with_quotas(redis, ONE, gaps=NO_GAP)
 
 
-def refused_for(answer: FunctionResult) -> int:
+def refused_for(answer: StoreResult) -> int:
     """The whole seconds until ``calls_per_number`` would take it."""
     assert answer.outcome == LIMIT
     return -(-answer.retry_after_ms // 1000)

@@ -10,9 +10,8 @@ from redis import Redis
 from store.driver import CODE, RAVI, RING, StoreDriver
 
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.store_port import Idempotency
+from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
@@ -23,12 +22,12 @@ RETRY = CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000)
 OLD, NEW = b"1" * 32, b"2" * 32
 
 
-def outcomes(answers: list[FunctionResult]) -> Counter[str]:
+def outcomes(answers: list[StoreResult]) -> Counter[str]:
     """How often each."""
     return Counter(answer.outcome for answer in answers)
 
 
-def left(answer: FunctionResult) -> int:
+def left(answer: StoreResult) -> int:
     """The checks left."""
     assert answer.verification
     return answer.verification.checks_left
@@ -37,10 +36,10 @@ def left(answer: FunctionResult) -> int:
 @pytest.fixture
 def at_once(
     redis_url: str, driver: StoreDriver
-) -> Callable[[Verification, list[str]], list[FunctionResult]]:
+) -> Callable[[Verification, list[str]], list[StoreResult]]:
     """Hands in codes from 16 threads, over four stores with connections of their own."""
 
-    def check_all(verification: Verification, codes: list[str]) -> list[FunctionResult]:
+    def check_all(verification: Verification, codes: list[str]) -> list[StoreResult]:
         clients = [connect(redis_url, timeout_s=10) for _ in range(4)]
         offset = driver.store.clock_offset_ms
         desks = [
@@ -243,7 +242,7 @@ def test_after_other_ends_a_code_is_refused(driver: StoreDriver) -> None:
 
 
 def test_of_many_wrong_codes_at_once_five_are_compared(
-    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[FunctionResult]]
+    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[StoreResult]]
 ) -> None:
     """Exactly ``max_checks`` of 500 different ones, then the right one is refused."""
     begun = driver.create_answered()
@@ -255,7 +254,7 @@ def test_of_many_wrong_codes_at_once_five_are_compared(
 
 
 def test_of_many_right_codes_at_once_one_wins(
-    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[FunctionResult]]
+    driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[StoreResult]]
 ) -> None:
     """Exactly one of 200."""
     begun = driver.create_answered()

@@ -6,6 +6,7 @@ import pytest
 from store.driver import CODE, RAVI, StoreDriver
 from support.service import BRIDGE
 
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (
     CallStatus,
     EndReason,
@@ -13,11 +14,10 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import CallResult
 
 
-def given(answer: FunctionResult) -> Verification:
+def given(answer: StoreResult) -> Verification:
     """The verification of an answer that has one."""
     assert answer.verification
     return answer.verification

@@ -4,12 +4,12 @@ import pytest
 from msgspec.structs import replace
 from store.driver import CODE, RAVI, StoreDriver
 
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import EndReason, Status, Verification
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.redis_store import RedisStore
 
 
-def given(answer: FunctionResult) -> Verification:
+def given(answer: StoreResult) -> Verification:
     """The verification of an answer that has one."""
     assert answer.verification
     return answer.verification

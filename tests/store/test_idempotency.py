@@ -6,9 +6,8 @@ import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
 
-from otpvoice.core.store_port import Idempotency
+from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallStatus, Status, Verification
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
 
@@ -16,7 +15,7 @@ SAID = Idempotency("one key", "one body")
 DAY = 86_400
 
 
-def replayed(answer: FunctionResult, begun: Verification, outcome: str = "created") -> Verification:
+def replayed(answer: StoreResult, begun: Verification, outcome: str = "created") -> Verification:
     """The verification of a replay, once it was found to be the one of the first answer."""
     assert (answer.is_replayed, answer.outcome) == (True, outcome)
     assert answer.verification

@@ -8,16 +8,15 @@ import pytest
 from redis import Redis
 from store.driver import CODE, GAPS, StoreDriver, driver_with_limits, parse_quotas
 
-from otpvoice.core.store_port import Idempotency
+from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallStatus, Status, Verification
-from otpvoice.store.decoding import FunctionResult
 
 SAID = Idempotency("one key", "one body")
 DAY = 86_400
 WRONG = ["111111", "222222", "333333", "444444", "555555"]
 REMEMBERED = 100
 """Answers of one verification."""
-Step = Callable[[StoreDriver, Verification, Idempotency], FunctionResult]
+Step = Callable[[StoreDriver, Verification, Idempotency], StoreResult]
 STEPS: dict[str, Step] = {
     "right": lambda driver, begun, said: driver.check(begun, CODE, idempotency=said),
     "wrong": lambda driver, begun, said: driver.check(begun, WRONG[0], idempotency=said),
@@ -26,13 +25,13 @@ STEPS: dict[str, Step] = {
 each_step = pytest.mark.parametrize(("outcome", "step"), STEPS.items(), ids=STEPS)
 
 
-def first(answer: FunctionResult) -> str:
+def first(answer: StoreResult) -> str:
     """The outcome of a step that was done."""
     assert not answer.is_replayed
     return answer.outcome
 
 
-def replayed(answer: FunctionResult) -> str:
+def replayed(answer: StoreResult) -> str:
     """The outcome of a step that was done before, and not now."""
     assert answer.is_replayed, answer.outcome
     return answer.outcome

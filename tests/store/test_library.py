@@ -1,10 +1,11 @@
 """The rules as a library of the server: beside others, forgotten, and of one run only."""
 
 import pytest
+from msgspec import structs
 from redis import Redis
 from store.driver import CODE, RAVI, RETENTION_MS, StoreDriver
 
-from otpvoice.core.limits import CallLimits, parse_quota
+from otpvoice.core.limits import NO_LIMITS, parse_quota
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
@@ -13,7 +14,7 @@ MOST = 16
 
 def with_limit(redis: Redis, calls: int) -> StoreDriver:
     """A desk whose settings allow so many calls to one number."""
-    limits = CallLimits(calls_per_number=(parse_quota(f"{calls}/10m"),))
+    limits = structs.replace(NO_LIMITS, calls_per_number=(parse_quota(f"{calls}/10m"),))
     return StoreDriver(
         RedisStore(redis, retention_ms=RETENTION_MS, policy=StorePolicy(limits=limits))
     )

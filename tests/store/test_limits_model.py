@@ -23,8 +23,8 @@ from store.limit_cases import NO_GAP
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import CallResult, Claim
 
 STEP, TOLERANCE = 1.02, 0.4
@@ -184,7 +184,7 @@ class Machine(RuleBasedStateMachine):
         """Some verification, a newer one rather than an older."""
         return self.model.logins[-1 - index % len(self.model.logins)]
 
-    def agrees(self, answer: FunctionResult, limit: str, until: float) -> None:
+    def agrees(self, answer: StoreResult, limit: str, until: float) -> None:
         """The refusal names the limit that the model names, and the same moment."""
         assert answer.outcome == f"rate_limited {limit}"
         assert abs(answer.retry_after_ms / 1000 - (until - self.model.now)) < TOLERANCE

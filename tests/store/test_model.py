@@ -36,8 +36,8 @@ from store.model import (
 )
 from support.service import ASHA
 
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 
@@ -185,7 +185,7 @@ class Machine(RuleBasedStateMachine):
         """A call is wanted."""
         self.ticks()
         verification = self.one_of(index)
-        answer: FunctionResult = self.driver.request_call(self.look(verification))
+        answer: StoreResult = self.driver.request_call(self.look(verification))
         assert answer.outcome == self.model.call(verification)
 
     @rule()

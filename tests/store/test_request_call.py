@@ -2,12 +2,12 @@
 
 from store.driver import RAVI, StoreDriver, new_call
 
+from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import CallStatus, Route, Verification
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.models import CallResult
 
 
-def calls_in(answer: FunctionResult) -> list[CallStatus]:
+def calls_in(answer: StoreResult) -> list[CallStatus]:
     """The states of the calls that an answer shows."""
     assert answer.verification
     return [call.status for call in answer.verification.calls]

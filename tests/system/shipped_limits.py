@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from otpvoice.core.limits import LIMIT_MESSAGES, Quota, Ratio
+from otpvoice.core.limits import LIMITS, Quota, Ratio
 from otpvoice.settings.schema import Limits
 
 
@@ -15,6 +15,6 @@ def _written(value: object) -> str:
 
 SHIPPED: Final = {
     f"OTPVOICE_LIMITS_{setting.upper()}": _written(getattr(Limits(), setting))
-    for setting in LIMIT_MESSAGES
+    for setting in LIMITS
     if setting != "block"
 }

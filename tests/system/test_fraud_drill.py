@@ -25,7 +25,7 @@ from support.service import BANK_KEY, LOGIN_KEY, RunningService
 from system.concurrency import RecordingClient, TimedResponse, concurrently
 from system.shipped_limits import SHIPPED
 
-from otpvoice.core.limits import LIMIT_MESSAGES, setting_name
+from otpvoice.core.limits import LIMITS, setting_name
 
 NUMBERS = int(os.environ.get("OTPVOICE_TEST_FRAUD", "200"))
 ADDRESSES, REFERENCES, AT_ONCE = 500, 7, 8
@@ -73,7 +73,7 @@ class Pumper:
         """The limits that his refusals named, each with when to come again."""
         for answer in self.refused:
             assert (answer.status, answer.body["code"]) == (429, "rate_limited"), answer
-            assert setting_name(answer.body["limit"]) in LIMIT_MESSAGES, answer
+            assert setting_name(answer.body["limit"]) in LIMITS, answer
             assert answer.body["retry_after"] > 0, answer
         return Counter(answer.body["limit"] for answer in self.refused)
 

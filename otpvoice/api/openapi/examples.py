@@ -1,7 +1,6 @@
 """Examples for the document, made by the code that makes the real answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -22,8 +21,8 @@ from otpvoice.api.errors import (
 from otpvoice.api.serializers import serialize, serialize_as
 from otpvoice.core import errors
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.outcome_errors import error_for
 from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.store_port import StoreResult, error_for
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Call, CallStatus, EndReason, Route, Status, Verification
 
@@ -94,16 +93,6 @@ _APPROVED: Final = replace(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _StoreResult:
-    """What the store says when it refuses."""
-
-    outcome: str
-    verification: Verification | None = None
-    retry_after_ms: int = 37_000
-    is_replayed: bool = False
-
-
 def serialize_example(verification: Verification, _number: str = "") -> schemas.Verification:
     """As a client sees it."""
     return serialize(verification, _NUMBER, _PUBLIC_URL)
@@ -157,15 +146,15 @@ _DOMAIN_ERRORS: Final = (
     *map(
         error_for,
         (
-            _StoreResult("not_found"),
-            _StoreResult("closed", _APPROVED),
-            _StoreResult("no_call_yet", replace(_PENDING, calls=(_QUEUED_CALL,))),
-            _StoreResult("too_late", replace(_PENDING, now=_CREATED_AT_MS + 290_000)),
-            _StoreResult("idempotency_mismatch"),
-            _StoreResult("rate_limited calls_per_number 3/10m"),
-            _StoreResult("rate_limited wrong_codes_per_number", _PENDING),
-            _StoreResult("over_capacity"),
-            _StoreResult("calls_unavailable"),
+            StoreResult("not_found"),
+            StoreResult("closed", _APPROVED),
+            StoreResult("no_call_yet", replace(_PENDING, calls=(_QUEUED_CALL,))),
+            StoreResult("too_late", replace(_PENDING, now=_CREATED_AT_MS + 290_000)),
+            StoreResult("idempotency_mismatch"),
+            StoreResult("rate_limited calls_per_number 3/10m", retry_after_ms=37_000),
+            StoreResult("rate_limited wrong_codes_per_number", _PENDING, 37_000),
+            StoreResult("over_capacity"),
+            StoreResult("calls_unavailable"),
         ),
     ),
 )
