@@ -4,17 +4,17 @@ from flask import Blueprint, Flask
 from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
+from otpvoice.admin.preview import Previewer
+from otpvoice.admin.service import AdminService
 from otpvoice.api import cors, errors, instrumentation, schemas
 from otpvoice.api.auth import ApiKeys, Authenticator, visible_number
 from otpvoice.api.console.auth import AdminAuth, LoginThrottle
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleContext, console_blueprint
-from otpvoice.api.console.search import SearchService
 from otpvoice.api.docs import docs_routes
 from otpvoice.api.health import health_routes
 from otpvoice.api.instrumentation import metrics_routes
 from otpvoice.api.jwks import jwks_routes
-from otpvoice.api.preview import Previewer
 from otpvoice.api.responses import Api
 from otpvoice.api.serializers import serialize
 from otpvoice.api.verifications import verification_routes
@@ -178,9 +178,20 @@ def clients_with_events(settings: Settings) -> frozenset[str]:
     return frozenset(name for name, client in settings.clients.items() if client.event_url)
 
 
-def create_admin_store(settings: Settings) -> AdminStore:
-    """The operator's side of the store, by the same rules as the others."""
-    return AdminStore(connect(settings.redis.full_url), policy=script_config(settings))
+def create_admin_service(settings: Settings, store: AdminStore | None = None) -> AdminService:
+    """Create the operators' service, with a store connection of its own unless one is given."""
+    connection = store or AdminStore(
+        connect(settings.redis.full_url), policy=script_config(settings)
+    )
+    return AdminService(
+        store=connection,
+        ring=_key_ring(settings),
+        number_hasher=NumberHasher(settings.secrets.number_key),
+        limits=settings.call_limits(),
+        max_live_calls=settings.limits.live_calls,
+        routes=settings.provider.routes,
+        region=single_region(settings.limits.regions),
+    )
 
 
 def create_provider(settings: Settings) -> Provider:
@@ -236,32 +247,23 @@ def _exposition(registry: CollectorRegistry, store: RedisStore) -> Exposition:
 
 
 def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:
-    """The operators' pages. They see what operators' commands see."""
-    looking = AdminStore(
+    """Create the operators' pages. They use the API's connections to the store."""
+    admin_store = AdminStore(
         store.redis,
         policy=store.policy,
         metrics=store.metrics,
         clock_offset_ms=store.clock_offset_ms,
         circuit_breaker=store.circuit_breaker,
     )
-    searcher = SearchService(
-        operations=looking,
-        ring=_key_ring(settings),
-        number_key=NumberHasher(settings.secrets.number_key),
-        limits=settings.call_limits(),
-        region=single_region(settings.limits.regions),
-    )
-    console = ConsoleContext(
-        search_service=searcher,
+    context = ConsoleContext(
+        admin=create_admin_service(settings, admin_store),
         stats=StatsReader(store.redis, circuit_breaker=store.circuit_breaker),
-        max_live_calls=settings.limits.live_calls,
-        routes=settings.provider.routes,
         price=CallPrice(settings.console.price_per_call, settings.console.currency),
         previewer=Previewer(settings, create_provider(settings)),
         clients=tuple(sorted(settings.clients)),
     )
-    door = AdminAuth(settings.secrets.admin_key_sha256, settings.server.public_url, LoginThrottle())
-    return console_blueprint(console, door)
+    key_hashes, public_url = settings.secrets.admin_key_sha256, settings.server.public_url
+    return console_blueprint(context, AdminAuth(key_hashes, public_url, LoginThrottle()))
 
 
 def script_config(settings: Settings) -> StorePolicy:

@@ -1,4 +1,4 @@
-"""The commands."""
+"""The ``otpvoice`` command line."""
 
 import click
 
@@ -9,7 +9,7 @@ from otpvoice.cli.forget import forget
 from otpvoice.cli.keys import keys
 from otpvoice.cli.limits import limits
 from otpvoice.cli.preview import preview
-from otpvoice.cli.processes import api, dialer, serve
+from otpvoice.cli.run import api, dialer, serve
 from otpvoice.cli.sandbox import sandbox
 from otpvoice.cli.verify import verify
 
@@ -17,11 +17,10 @@ from otpvoice.cli.verify import verify
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="otpvoice")
 def main() -> None:
-    """Prove a phone number by voice.
+    """Verify phone numbers by voice call.
 
-    A login backend posts a number, a phone rings, a voice reads a code, and the code is accepted
-    exactly once. Settings come from the file that OTPVOICE_CONFIG names and from OTPVOICE_*
-    variables.
+    A login backend requests a call, the call speaks a code, and the code is accepted exactly once.
+    Settings come from the file that OTPVOICE_CONFIG names, and from OTPVOICE_* variables.
     """
 
 

@@ -1,13 +1,12 @@
-"""``otpvoice forget``: erase what is known of a number."""
+"""``otpvoice forget``: erase what is stored about a number."""
 
 from collections.abc import Iterator
 
 import click
 
-from otpvoice.cli.explanation import NumberLimits
-from otpvoice.cli.limits import load_number_limits
-from otpvoice.cli.moments import format_time
-from otpvoice.cli.operating import open_operator_context, yes_option
+from otpvoice.admin.limits import NumberLimits
+from otpvoice.cli.operator import open_operator_context, yes_option
+from otpvoice.cli.render import format_time
 from otpvoice.core.limits import DAY_MS, CallLimits
 
 
@@ -16,46 +15,47 @@ from otpvoice.core.limits import DAY_MS, CallLimits
 @yes_option
 @click.pass_context
 def forget(context: click.Context, number: str, *, yes: bool) -> None:
-    """Erase what is known of a number.
+    """Erase what is stored about a number.
 
-    What limits have counted and a block stay until they end by themselves: erasing is no way
-    around them. The status is 1 if nothing was known.
+    Rate-limit counters and blocks are kept until they expire, so erasing a number does not lift its
+    limits. The exit status is 1 if nothing was stored.
     """
     with open_operator_context() as operator:
-        telephone = operator.parse_number(number)
+        identity = operator.parse_number(number)
         if not yes:
-            click.echo(f"This erases what is known of {telephone.masked}, and can not be undone.")
-            click.confirm("A pending verification is canceled. Go on?", abort=True)
-        before = load_number_limits(operator, telephone)
-        erased = operator.operations.forget(telephone, operator.name)
-        after = load_number_limits(operator, telephone)
-    click.echo("\n".join([*_render_erased(before, erased), *_render_kept(after, operator.limits)]))
+            click.echo(f"This erases what is stored about {identity.masked}. It cannot be undone.")
+            click.confirm("A pending verification is canceled. Continue?", abort=True)
+        before = operator.admin.explain(identity)
+        erased = operator.admin.store.forget(identity, operator.name)
+        after = operator.admin.explain(identity)
+    limits = operator.admin.limits
+    click.echo("\n".join([*_render_erased(before, erased), *_render_kept(after, limits)]))
     context.exit(0 if erased or before.refusals else 1)
 
 
 def _render_erased(before: NumberLimits, verifications: int) -> Iterator[str]:
+    masked = before.identity.masked
     if not verifications and not before.refusals:
-        yield f"Nothing was known of {before.masked_number}."
+        yield f"Nothing was stored about {masked}."
         return
-    yield f"Erased of {before.masked_number}:"
+    yield f"Erased of {masked}:"
     yield f"  verifications, with their calls   {verifications}"
     yield f"  refusals                          {len(before.refusals)}"
 
 
 def _render_kept(after: NumberLimits, limits: CallLimits) -> Iterator[str]:
-    """What must outlive an erasure, and until when."""
+    """Render what outlives an erasure, and until when."""
     counted = [f"{each.limit} {each.count}" for each in after.own_limits if each.used]
     if counted:
         last = format_time(after.now_ms + _longest_window_ms(limits), after.now_ms)
-        yield f"Stays until {last} at the latest: what was counted ({', '.join(counted)})."
+        yield f"Kept until {last} at the latest: counters ({', '.join(counted)})."
     if after.blocked_until_ms:
-        yield f"Stays until {format_time(after.blocked_until_ms, after.now_ms)}: the block."
+        yield f"Kept until {format_time(after.blocked_until_ms, after.now_ms)}: the block."
     if not counted and not after.blocked_until_ms:
-        yield "Nothing stays."
+        yield "Nothing is kept."
 
 
 def _longest_window_ms(limits: CallLimits) -> int:
-    """How long a number's limits look back, in milliseconds."""
     quotas = (
         *(*limits.calls_per_number, *limits.all_calls_per_number),
         *(*limits.wrong_codes_per_number, *limits.unverified_per_prefix),

@@ -1,46 +1,52 @@
-"""The API under gunicorn: set once, for ``otpvoice api`` and for ``config/gunicorn.conf.py``."""
+"""The API under gunicorn, configured alike by ``otpvoice api`` and ``config/gunicorn.conf.py``."""
 
+import ast
+import logging
+import re
 import shutil
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
+import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from otpvoice.app import STORE, create_app
-from otpvoice.cli.gunicorn_log import GunicornLogger
-from otpvoice.cli.worker import Worker
+from otpvoice.cli.gunicorn_worker import Worker
 from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.multiprocess import directory, enable
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import Server
 
+_LOG = structlog.get_logger(__name__)
 GRACE_S: Final = 15
-"""Seconds for what is in flight when a stop is asked for."""
+"""Time for requests in flight when a stop is requested."""
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    """The API, without a file for gunicorn."""
+    """The API as a gunicorn application that needs no configuration file."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        """As :func:`options` has it; gunicorn calls this."""
+        """Apply :func:`options`. Gunicorn calls this."""
         for name, value in options(self._settings.server).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """The application, in each worker anew."""
+        """Create the application. Gunicorn calls this in each worker."""
         return create_app(self._settings)
 
 
 def options(server: Server) -> Mapping[str, Any]:
-    """Gunicorn's settings by their names."""
+    """Return gunicorn's settings by name."""
     return {
         "bind": server.bind,
         "workers": server.workers,
@@ -54,20 +60,20 @@ def options(server: Server) -> Mapping[str, Any]:
         "when_ready": _enable_multiprocess_metrics,
         "post_worker_init": _start_worker,
         "on_exit": _remove_metrics_folder,
-        # A stuck worker is replaced; a slow client is not one, and Redis has its own timeout.
+        # Replaces a stuck worker. Slow clients do not block one, and Redis has its own timeout.
         "timeout": 30,
-        # Some seconds' work may wait; of more the kernel tells the clients at once.
+        # A few seconds of work may wait. The kernel refuses further connections at once.
         "backlog": 1024,
-        # The longest address is a callback composed into a query: under 1 KiB of members.
+        # The longest URL is a callback sent as a query, with less than 1 KiB of members.
         "limit_request_line": 4094,
-        # A client sends ten, each proxy adds some: no more memory than 64 × 8 KiB for each.
+        # A client sends about ten, and each proxy adds some. 64 × 8 KiB bounds the memory.
         "limit_request_fields": 64,
-        # What nginx takes, so that both refuse the same; a browser's cookies fit.
+        # The same as nginx's, so both refuse the same requests. A browser's cookies fit.
         "limit_request_field_size": 8190,
-        # X_Y and X-Y are one name to an application: the first is dropped, as nginx does.
+        # X_Y and X-Y are one name to an application. The first is dropped, as nginx does.
         "header_map": "drop",
-        # No header is believed to come from a proxy: we need none of what they tell, and one
-        # that passes on its clients' headers would let them choose the path (SCRIPT_NAME).
+        # No proxy header is trusted, because none is needed, and a proxy that forwards its
+        # clients' headers would let them choose the path (SCRIPT_NAME).
         "forwarder_headers": "",
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
@@ -75,29 +81,116 @@ def options(server: Server) -> Mapping[str, Any]:
 
 
 def _enable_multiprocess_metrics(_arbiter: Any) -> None:
-    """Before there is a worker: what workers count is in a folder that they share."""
+    """Give the workers a shared metrics folder before the first one starts."""
     enable()
 
 
 def _remove_metrics_folder(_arbiter: Any) -> None:
-    """When all workers are gone. Only the arbiter comes here."""
+    """Remove the shared metrics folder after all workers have ended. Runs in the arbiter only."""
     if folder := directory():
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start_worker(worker: Any) -> None:
-    """In each worker, when its application is loaded."""
+    """Prepare a worker after its application is loaded."""
     _handle_sigint_as_sigterm(worker)
-    # Whether the store serves is logged now, not with the first request. A thread of its own keeps
-    # a store that hangs from delaying the worker.
+    # Logs whether the store serves now, not with the first request. The thread keeps a hanging
+    # store from delaying the worker.
     store = worker.wsgi.extensions[STORE]
     check = partial(ErrorBoundary("store.check_failed").run, store.health, None)
     threading.Thread(target=check, name="store check", daemon=True).start()
 
 
 def _handle_sigint_as_sigterm(worker: Any) -> None:
-    """Makes Ctrl-C end a worker as SIGTERM does.
+    """Make Ctrl-C end a worker as SIGTERM does.
 
     Gunicorn's own handler shuts the thread pool down, whose lock the same thread may hold.
     """
     signal.signal(signal.SIGINT, worker.handle_exit)
+
+
+_BIND_FAILED: Final = re.compile(r"connection to (?P<address>.*) failed: (?P<reason>.*)", re.DOTALL)
+
+
+def _format_address(text: object) -> str:
+    """Format gunicorn's ``('127.0.0.1', 8000)`` as ``127.0.0.1:8000``."""
+    try:
+        host, port = ast.literal_eval(str(text))[:2]
+    except (ValueError, SyntaxError, TypeError):  # the path of a Unix socket
+        return f"unix:{text}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+_Fields = Callable[..., Mapping[str, Any]]
+
+_EVENTS: Final[Mapping[str, tuple[str, _Fields]]] = MappingProxyType(
+    {
+        "Starting gunicorn %s": ("server.starting", lambda version: {"version": version}),
+        "Listening at: %s (%s)": (
+            "server.listening",
+            lambda address, pid: {"address": address, "pid": pid},
+        ),
+        "Connection in use: %s": (
+            "server.address_in_use",
+            lambda address: {"address": _format_address(address)},
+        ),
+        "Handling signal: %s": ("server.signal", lambda signal: {"signal": signal}),
+        "Shutting down: %s": ("server.stopped", lambda _name: {}),
+        "Booting worker with pid: %s": ("worker.started", lambda pid: {"pid": pid}),
+        "Worker exiting (pid: %s)": ("worker.stopping", lambda pid: {"pid": pid}),
+        "WORKER TIMEOUT (pid:%s)": ("worker.timed_out", lambda pid: {"pid": pid}),
+        "Worker (pid:%s) exited with code %s.": (
+            "worker.exited",
+            lambda pid, status: {"pid": pid, "exit_status": status},
+        ),
+        "Worker (pid:%s) was sent %s!": (
+            "worker.killed",
+            lambda pid, signal: {"pid": pid, "signal": signal},
+        ),
+        "Worker (pid:%s) was sent %s! Perhaps out of memory?": (
+            "worker.killed",
+            lambda pid, signal: {"pid": pid, "signal": signal},
+        ),
+    }
+)
+"""Gunicorn's messages, their log events, and the events' fields from the message's arguments."""
+
+
+class GunicornLogger(Logger):  # type: ignore[misc] # gunicorn ships no types
+    """Logs gunicorn's messages about its own life as declared events, and redacts the others.
+
+    Redaction by pattern would take addresses, ports and process ids for codes.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """Keep the level and handlers of the service's log. Gunicorn calls this."""
+        self._sizes = {"workers": cfg.workers, "threads": cfg.threads}
+        self.error_log.propagate = True
+        self.error_log.addFilter(self._is_foreign)
+
+    def _is_foreign(self, record: logging.LogRecord) -> bool:
+        """Log a known message as an event. Return whether the record is unknown, to be redacted."""
+        try:
+            known = self._event_for(record)
+        except Exception:  # noqa: BLE001 - arguments of another release: the record is redacted
+            return True
+        if known is not None:
+            event, fields = known
+            _LOG.log(record.levelno, event, **fields)
+        return known is None
+
+    def _event_for(self, record: logging.LogRecord) -> tuple[str, Mapping[str, Any]] | None:
+        message = str(record.msg)
+        if failed := _BIND_FAILED.fullmatch(message):
+            address, reason = _format_address(failed["address"]), _strip_errno(failed["reason"])
+            return "server.bind_failed", {"address": address, "reason": reason}
+        if message not in _EVENTS:
+            return None
+        event, fields = _EVENTS[message]
+        values = fields(*record.args) if isinstance(record.args, tuple) else {}
+        return event, {**values, **self._sizes} if event == "server.starting" else values
+
+
+def _strip_errno(reason: str) -> str:
+    """Remove the number from ``[Errno 98] Address already in use``."""
+    return re.sub(r"^\[Errno \d+\] ", "", reason)

@@ -1,42 +1,39 @@
-"""``otpvoice keys``: fresh API keys and secrets, and how the configuration names them."""
+"""``otpvoice keys``: new API keys and secrets, as lines for the configuration file."""
 
 import base64
 import hashlib
-import re
 import secrets
 from datetime import UTC, datetime
-from typing import Final
 
 import click
 
-_CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-"""What the settings take for a client's name."""
+from otpvoice.settings.loader import CLIENT_NAME
 
 
 def new_api_key() -> str:
-    """``ovk_`` and 43 characters of base64url: 256 random bits."""
+    """Return ``ovk_`` and 43 characters of base64url: 256 random bits."""
     return f"ovk_{secrets.token_urlsafe(32)}"
 
 
 def new_admin_key() -> str:
-    """``ova_`` and 43 characters of base64url: 256 random bits."""
+    """Return ``ova_`` and 43 characters of base64url: 256 random bits."""
     return f"ova_{secrets.token_urlsafe(32)}"
 
 
 def hash_key(key: str) -> str:
-    """What the configuration knows of an API key: the SHA-256 of its text, in hex."""
+    """Return the SHA-256 of a key's text in hex, as the configuration stores it."""
     return hashlib.sha256(key.encode("ascii")).hexdigest()
 
 
 def client_table(client: str, api_key: str) -> str:
-    """The table of a client in the configuration, TOML."""
+    """Return the configuration table of a client (TOML)."""
     return f'[clients.{client}]\nkey_sha256 = ["{hash_key(api_key)}"]\n'
 
 
 def secrets_table() -> str:
-    """A ``[secrets]`` table with fresh keys, TOML.
+    """Return a ``[secrets]`` table with new keys (TOML).
 
-    The id of the ring's key is today's date, so that the next one has an id of its own.
+    The id of the ring's key is today's date, so a later key has another id.
     """
     return (
         f'[secrets]\nkeys = ["k{datetime.now(UTC):%Y-%m-%d}:{_new_key()}"]\n'
@@ -45,12 +42,12 @@ def secrets_table() -> str:
 
 
 def new_secret() -> str:
-    """43 characters of base64url, fit for headers and paths: 256 random bits."""
+    """Return 43 characters of base64url for headers and paths: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def new_event_secret() -> str:
-    """``whsec_`` and the base64 of 32 random bytes, as Standard Webhooks has it."""
+    """Return ``whsec_`` and the base64 of 32 random bytes (Standard Webhooks)."""
     return f"whsec_{_new_key()}"
 
 
@@ -59,41 +56,42 @@ def _new_key() -> str:
 
 
 def _validate_client_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
-    if not _CLIENT_NAME.fullmatch(name):
+    if not CLIENT_NAME.fullmatch(name):
         raise click.BadParameter(
-            f"{name!r} is no name for a client: 1 to 64 of a-z, 0-9 and -, "
-            "the first of them not a -."
+            f"{name!r} is not a valid client name. Use 1 to 64 of a-z, 0-9 and -, "
+            "and do not begin with -."
         )
     return name
 
 
 @click.group()
 def keys() -> None:
-    """Make API keys and secrets."""
+    """Create API keys and secrets."""
 
 
 @keys.command()
 def admin() -> None:
-    """Make a key that opens the console.
+    """Create a key for the console.
 
     The key is shown once, on stderr, and stored nowhere. Add the lines printed on stdout to the
-    configuration file. If the file has a table [secrets] already, add only the second line to it.
+    configuration file. If the file already has a table [secrets], add only the second line to it.
     """
     key = new_admin_key()
     click.echo(f'[secrets]\nadmin_key_sha256 = ["{hash_key(key)}"]\n')
-    click.echo(f"The admin key, shown this once; the console's password:\n\n  {key}\n", err=True)
+    click.echo(
+        f"The admin key, which is the console's password. It is shown only once:\n\n  {key}\n",
+        err=True,
+    )
 
 
 @keys.command()
 @click.argument("client", callback=_validate_client_name)
-@click.option(
-    "--secrets", "with_secrets", is_flag=True, help="Also write fresh secrets of the service."
-)
+@click.option("--secrets", "with_secrets", is_flag=True, help="Also create the service's secrets.")
 def new(client: str, *, with_secrets: bool) -> None:
-    """Make an API key for CLIENT, a login backend.
+    """Create an API key for CLIENT, a login backend.
 
-    The key itself is shown once, on stderr, and stored nowhere. What stdout says belongs into the
-    configuration:  otpvoice keys new app >> otpvoice.toml
+    The key is shown once, on stderr, and stored nowhere. Append the lines printed on stdout to the
+    configuration file:  otpvoice keys new app >> otpvoice.toml
     """
     api_key = new_api_key()
     if with_secrets:
@@ -103,9 +101,10 @@ def new(client: str, *, with_secrets: bool) -> None:
         click.echo(
             f'[provider]\nwebhook_secret = "{new_secret()}"\n'
             f'validation_key = "{new_secret()}"\n'
-            "# token, bridge and flows are still missing here",
+            "# Add token, bridge and flows here.",
         )
     click.echo(
-        f"The API key of {client}, shown this once; give it to that backend:\n\n  {api_key}\n",
+        f"The API key for {client}. It is shown only once. Give it to that backend:\n\n"
+        f"  {api_key}\n",
         err=True,
     )

@@ -1,4 +1,4 @@
-"""``otpvoice preview``: what the provider will receive, and what a voice will say."""
+"""``otpvoice preview``: the speech of a call and the requests to the provider, without a call."""
 
 import json
 from collections.abc import Iterator
@@ -6,26 +6,26 @@ from typing import Any
 
 import click
 
-from otpvoice.api.preview import CallPreview, Previewer
+from otpvoice.admin.preview import CallPreview, Previewer
 from otpvoice.app import create_provider
-from otpvoice.cli.configured import load_settings
-from otpvoice.cli.operating import json_option, print_json
+from otpvoice.cli.operator import json_option, load_settings, print_json
 from otpvoice.core.flow import is_locale
 from otpvoice.settings import Settings
 
 
 @click.command()
-@click.option("--locale", help="As in a request: hi, hi-IN. Default: the default flow.")
-@click.option("--name", default="", help="As in a request.")
-@click.option("--client", help="With this client's flows, name and ttl.")
-@click.option("--text", help="Try this text instead of the flow's.")
+@click.option("--locale", help="Locale of the request, such as hi or hi-IN.")
+@click.option("--name", default="", help="Name in the request.")
+@click.option("--client", help="Client whose flows, default name and ttl are used.")
+@click.option("--text", help="Text to try instead of the flow's own.")
 @json_option
 def preview(
     locale: str | None, name: str, client: str | None, text: str | None, *, as_json: bool
 ) -> None:
-    """See what the provider will receive, and what a voice will say.
+    """Preview what a call will say, and what the provider will receive.
 
-    Nobody is called. The code is an example. Warns of what people would not understand.
+    No call is placed, and the code is an example. Warnings name what listeners would not
+    understand.
     """
     if locale is not None and not is_locale(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
@@ -33,17 +33,17 @@ def preview(
     previewer = Previewer(settings, create_provider(settings))
     shown = previewer.preview(_choose_client(settings, client), locale, name, text)
     if as_json:
-        print_json(_serialize(shown))
+        print_json(_document(shown))
     else:
         click.echo("\n".join(_render(shown)))
 
 
 def _choose_client(settings: Settings, client: str | None) -> str:
-    if client is None and len(settings.clients) == 1:
-        (client,) = settings.clients
     names = ", ".join(sorted(settings.clients))
+    if client is None and len(settings.clients) == 1:
+        return names
     if client is None and not names:
-        raise click.UsageError("No client is configured yet: otpvoice keys new CLIENT makes one.")
+        raise click.UsageError("No client is configured. Create one with otpvoice keys new CLIENT.")
     if client is None:
         raise click.UsageError(
             f"Several clients are configured: choose one with --client ({names})."
@@ -53,28 +53,26 @@ def _choose_client(settings: Settings, client: str | None) -> str:
     return client
 
 
-def _render_code_time(heard_after: int | None) -> str:
-    if heard_after is None:
-        return ", without the code"
-    return f", and the code is heard once after {heard_after} s"
-
-
 def _render(shown: CallPreview) -> Iterator[str]:
-    speech = shown.speech
-    yield f"Flow {shown.flow_key} ({shown.flow.id}), with an example of a code."
+    speech, code_after_s = shown.speech, shown.speech.code_spoken_after_s
+    yield f"Flow {shown.flow_key} ({shown.flow.id}), with an example code."
     if speech.text:
-        code_time = _render_code_time(speech.code_spoken_after_s)
-        yield f"It says, in about {speech.duration_s} s{code_time}:"
+        code = (
+            "without the code"
+            if code_after_s is None
+            else f"and the code is spoken once after {code_after_s} s"
+        )
+        yield f"Speech of about {speech.duration_s} s, {code}:"
         yield f"\n  {speech.spoken_text}"
     for route, request in shown.requests.items():
         yield f"\n{route}  POST {request.url}"
         members = json.loads(request.body)
         yield from (f"  {name:16}  {value}" for name, value in members.items())
-    yield "\nWarnings:" if shown.warnings else "\nNothing to warn of."
+    yield "\nWarnings:" if shown.warnings else "\nNo warnings."
     yield from (f"  {warning}" for warning in shown.warnings)
 
 
-def _serialize(shown: CallPreview) -> dict[str, Any]:
+def _document(shown: CallPreview) -> dict[str, Any]:
     speech, has_text = shown.speech, bool(shown.speech.text)
     return {
         "flow": {"locale": shown.flow_key, "id": shown.flow.id},

@@ -1,42 +1,45 @@
-"""The person at the terminal: what is shown, and lines as they are typed."""
+"""Interaction with the person at the terminal: a live status line, and codes as they are typed."""
 
 import os
 import select
 import sys
+import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 import click
 
 _CLEAR_LINE: Final = "\r\x1b[K"
-"""Back to the start of the line, and wipe it."""
+_SEPARATORS: Final = ("Z", "P", "Cf")
+"""Unicode categories that may stand between digits: spaces, punctuation, direction marks."""
+_MINUS: Final = "\u2212"
 
 
 class Terminal:
-    """Stdout, with one live line if it is a terminal; and stdin, waited for only so long."""
+    """Stdout with one live line if it is a terminal, and stdin read with a timeout."""
 
     def __init__(self) -> None:
         self._is_live = sys.stdout.isatty()
-        self._shown = ""
+        self._state = ""
         self._typed = b""
 
     def show_state(self, state: str) -> None:
-        """How things stand: in place of how they stood on a terminal, else a line for each."""
-        if state != self._shown:
-            self._shown = state
-            click.echo(
-                f"{_CLEAR_LINE}{state}. Code: " if self._is_live else state, nl=not self._is_live
-            )
+        """Show a state: on a terminal in place of the last one, elsewhere on a line of its own."""
+        if state != self._state:
+            self._state = state
+            text = f"{_CLEAR_LINE}{state}. Code: " if self._is_live else state
+            click.echo(text, nl=not self._is_live)
 
     def print(self, text: str) -> None:
-        """One line that stays."""
-        self._shown = ""
+        """Print a line that stays."""
+        self._state = ""
         click.echo(f"{_CLEAR_LINE}{text}" if self._is_live else text)
 
     def read_line(self, timeout_s: float) -> str | None:
-        """What was typed, None if that took longer than ``within`` seconds.
+        """Return the typed line, or None after the timeout.
 
         Raises:
-            EOFError: nothing more will be typed.
+            EOFError: stdin is closed.
         """
         while b"\n" not in self._typed:
             ready, _, _ = select.select([sys.stdin], [], [], timeout_s)
@@ -47,5 +50,20 @@ class Terminal:
                 raise EOFError
             self._typed += some or b"\n"
         line, _, self._typed = self._typed.partition(b"\n")
-        self._shown = ""  # the cursor has left the live line
+        self._state = ""  # the cursor has left the live line
         return line.decode(errors="replace").strip()
+
+
+def normalize_code(text: str) -> str:
+    """Return the digits of any script as ASCII digits, without separators.
+
+    Letters and other signs stay, so that the API refuses the text without using up a check.
+    """
+    return "".join(_digits(text))
+
+
+def _digits(text: str) -> Iterator[str]:
+    for character in unicodedata.normalize("NFKC", text):
+        if character != _MINUS and not unicodedata.category(character).startswith(_SEPARATORS):
+            value = unicodedata.decimal(character, None)
+            yield character if value is None else str(value)

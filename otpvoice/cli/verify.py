@@ -1,4 +1,4 @@
-"""``otpvoice verify``: prove a number at a terminal, as a login page would."""
+"""``otpvoice verify``: verify a number at a terminal, as a login page would."""
 
 import os
 from contextlib import suppress
@@ -6,9 +6,8 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.telephone import report_invalid_number
-from otpvoice.cli.terminal import Terminal
-from otpvoice.cli.typed import normalize_code
+from otpvoice.cli.operator import report_invalid_number
+from otpvoice.cli.terminal import Terminal, normalize_code
 from otpvoice.client import (
     ApiError,
     Client,
@@ -32,25 +31,25 @@ CALL_STATES: Final = {
     "canceled": "The call was canceled",
     "expired": "There was no time for the call",
 }
-"""The state of the newest call, in words; a word that we do not know is shown as it is."""
+"""Status of the newest call as text. An unknown status is shown as it is."""
 _POLL_INTERVAL_S: Final = 2.0
-"""Seconds between two looks, when the service does not say."""
+"""Used if the service names no interval."""
 
 
 @click.command()
 @click.argument("number", metavar="NUMBER")
-@click.option("--name", help="Spoken at the beginning of the call.")
+@click.option("--name", help="Name that the call speaks.")
 @click.option("--locale", help="The language to speak, such as hi-IN.")
-@click.option("--route", type=click.Choice(["obd", "c2c"]), help="How to place the call first.")
+@click.option("--route", type=click.Choice(["obd", "c2c"]), help="Route of the first call.")
 @click.pass_context
 def verify(
     context: click.Context, number: str, name: str | None, locale: str | None, route: str | None
 ) -> None:
-    """Call a phone, and check the code that is read out.
+    """Call a phone, and check the code that it speaks.
 
-    OTPVOICE_URL and OTPVOICE_API_KEY say which service, and who asks. The number needs its + unless
-    the settings of the service are at hand and name one region. Ends with status 0 if the code was
-    right, 1 if not; Ctrl-C cancels the verification.
+    OTPVOICE_URL and OTPVOICE_API_KEY name the service and the client. The number needs its +,
+    unless the service's settings are available and name one region. The exit status is 0 if the
+    code was correct, else 1. Ctrl-C cancels the verification.
     """
     with report_invalid_number("NUMBER"):
         number = parse_written_number(number, _default_region()).e164
@@ -61,7 +60,7 @@ def verify(
             status = _run_verification(client, terminal, begun)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
-    terminal.print(f"{number} is proven." if status == "approved" else f"Not proven: {status}.")
+    terminal.print(f"{number} is verified." if status == "approved" else f"Not verified: {status}.")
     context.exit(0 if status == "approved" else 1)
 
 
@@ -90,12 +89,12 @@ def _required_variable(name: str, meaning: str) -> str:
 
 
 def _run_verification(client: Client, terminal: Terminal, verification: Verification) -> str:
-    """The status it ended with."""
-    terminal.print("Type the code that you hear, then Enter. Ctrl-C gives up.")
+    """Return the status with which the verification ended."""
+    terminal.print("Type the code that you hear, then press Enter. Press Ctrl-C to cancel.")
     try:
         return _check_until_ended(client, terminal, verification).status
     except (KeyboardInterrupt, EOFError):
-        with suppress(OtpvoiceError):  # ended meanwhile, or ends by itself
+        with suppress(OtpvoiceError):  # it has ended meanwhile, or it will expire
             client.cancel(verification.id)
         return "canceled"
 
@@ -109,7 +108,7 @@ def _check_until_ended(
         if code:
             verification = _check(client, terminal, verification, code)
         else:
-            with suppress(ConnectionFailed, Unavailable):  # the next look may succeed
+            with suppress(ConnectionFailed, Unavailable):  # the next poll may succeed
                 verification = client.get(verification.id)
     return verification
 
@@ -122,9 +121,9 @@ def _check(
     except ConnectionFailed as error:
         terminal.print(f"{error}; try again.")
         return verification
-    except ApiError as refusal:
-        terminal.print(str(refusal))
-        return refusal.verification or verification
+    except ApiError as error:
+        terminal.print(str(error))
+        return error.verification or verification
     if not checked:
         terminal.print(f"Wrong code, checks left: {checked.verification.checks_left}.")
     return checked.verification

@@ -34,7 +34,7 @@ from otpvoice.settings.types import (
     required_type,
 )
 
-_CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _INVALID: Final = object()
 """Stands for a value that was reported."""
 
@@ -94,7 +94,7 @@ class _Loader:
 
     def client(self, name: str) -> dict[str, Any]:
         path = ("clients", name)
-        if path in self._values and not _CLIENT_NAME.fullmatch(name):
+        if path in self._values and not CLIENT_NAME.fullmatch(name):
             rule = "a client's name has 1 to 64 of a-z, 0-9 and -, and does not begin with -"
             self._report(dotted_name(path), self._values[path].source, rule)
         return self.section(Client, path)

@@ -104,18 +104,18 @@ def test_it_shows_what_the_command_tells(
 def test_it_warns_of_all_that_people_would_not_understand(
     browsing: BrowserSession, console: ServedApi
 ) -> None:
-    """Digits read as a number, no repetition, no greeting, the name, the time, the language."""
+    """Digits read as one number, no repetition, no greeting, the name, the time, the language."""
     page = open_preview(browsing, console)
     submit_preview(page, "ta", "Asha 2")
     warnings = page.get_by_role("group", name="Warnings")
     for warning in (
         "No flow speaks ta",
-        "not spoken as it was given, but as Asha.",
-        "spoken once only",
-        "read as a number",
+        "not spoken as given, but as Asha.",
+        "spoken only once",
+        "read as one number",
         "comes at once",
         "The name is not spoken",
-        "{name} is filled in by nobody",
+        "{name} is not filled in",
         "can expire while it is spoken",
     ):
         expect(warnings).to_contain_text(warning)
@@ -125,6 +125,6 @@ def test_a_preview_can_be_read_everywhere(browsing: BrowserSession, console: Ser
     """On every screen, by day and by night."""
     page = open_preview(browsing, console)
     submit_preview(page, "ta", "Asha 2")
-    expect(page.get_by_text("spoken once only")).to_be_visible()
+    expect(page.get_by_text("spoken only once")).to_be_visible()
     assert_fits_every_screen(page)
     assert_legible(page)

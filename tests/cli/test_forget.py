@@ -1,14 +1,13 @@
-"""``otpvoice forget``: what is erased is gone, and what has to stay stays."""
+"""``otpvoice forget`` erases what is stored about a number, except counters and blocks."""
 
 from typing import Any
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, assert_problem
-from cli.cli_runner import OPERATOR, call_number, run_as_operator, run_command
+from cli.cli_runner import OPERATOR, call_number, run_as_operator
 from redis import Redis
 from support.service import ASHA, BRIDGE
 
-from otpvoice.cli.stack import free_port
 from otpvoice.core.verification import CallStatus
 
 MASKED = "+91******3210"
@@ -18,21 +17,21 @@ DAY = 86_400_000
 
 @pytest.fixture
 def known(api: ApiClient, dialer: ManualDialer) -> list[dict[str, Any]]:
-    """Three verifications of a number, the newest pending; a further one was refused."""
-    begun = call_number(api, dialer, 3)
+    """Create three verifications of a number, the newest pending, and refuse a fourth."""
+    created = call_number(api, dialer, 3)
     assert_problem(api.create_response(reference="login-9"), 429, "rate_limited")
-    return begun
+    return created
 
 
 def keys(redis: Redis, kind: str) -> list[str]:
-    """The names of all keys of a kind."""
+    """Return all keys of a kind."""
     return [key.decode() for key in redis.scan_iter(f"{{otpvoice}}:{kind}:*")]
 
 
-def test_what_is_known_is_erased(
+def test_forget_erases_verifications_calls_and_refusals(
     api: ApiClient, redis: Redis, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
-    """Verifications, calls, refusals and what could be spoken: nobody finds them any more."""
+    """And what could be spoken. Other numbers keep their records."""
     other = api.create(RAVI)
     done = run_as_operator(environ, "forget", ASHA, "--yes")
     assert done.exit_code == 0
@@ -50,18 +49,18 @@ def test_what_is_known_is_erased(
     assert keys(redis, "refusals") == []
 
 
-def test_erasing_is_no_way_around_a_limit(
+def test_forget_keeps_counters_and_a_block(
     api: ApiClient, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
-    """What was counted still refuses, and the answer says what stays and until when."""
+    """They still refuse. The output stdin what is kept, and until when."""
     assert known
     run_as_operator(environ, "limits", "block", ASHA, "--for", "7d")
-    told = run_as_operator(environ, "forget", ASHA, "--yes").output
-    counted = next(line for line in told.splitlines() if "what was counted" in line)
+    output = run_as_operator(environ, "forget", ASHA, "--yes").output
+    counted = next(line for line in output.splitlines() if "counters" in line)
     assert "(in 24 h) at the latest" in counted
     assert "calls_per_number 3/10m 3/3" in counted
     assert "wrong_codes" not in counted
-    block = next(line for line in told.splitlines() if "the block" in line)
+    block = next(line for line in output.splitlines() if "the block" in line)
     assert "(in 7 days)" in block
     assert (
         assert_problem(api.create_response(reference="login-9"), 429, "rate_limited")["limit"]
@@ -72,10 +71,10 @@ def test_erasing_is_no_way_around_a_limit(
     assert refused["limit"] == "calls_per_number 3/10m"
 
 
-def test_a_number_is_remembered_no_longer_than_its_limits_need(
+def test_forget_shortens_the_number_record_to_its_limits(
     redis: Redis, environ: dict[str, str], api: ApiClient, known: list[dict[str, Any]]
 ) -> None:
-    """A day, instead of as long as verifications are kept; longer only for a block."""
+    """It expires after a day instead of after the retention, and later only for a block."""
     for each in known:
         api.act(each, "cancel")
     (number,) = keys(redis, "number")
@@ -88,32 +87,32 @@ def test_a_number_is_remembered_no_longer_than_its_limits_need(
     assert 0 < redis.pttl(number) <= DAY
 
 
-def test_it_asks_first(
+def test_forget_asks_for_confirmation(
     api: ApiClient, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
-    """No, and no answer at all, erase nothing; yes does."""
-    for says in ("n\n", ""):
-        left = run_as_operator(environ, "forget", ASHA, stdin=says)
+    """No, and the end of the input, erase nothing."""
+    for stdin in ("n\n", ""):
+        left = run_as_operator(environ, "forget", ASHA, stdin=stdin)
         assert left.exit_code == 1
-        assert left.output.startswith(f"This erases what is known of {MASKED}")
+        assert left.output.startswith(f"This erases what is stored about {MASKED}")
         assert api.get_verification(known[-1])["status"] == "pending"
     assert run_as_operator(environ, "forget", ASHA, stdin="y\n").exit_code == 0
     assert api.get(f"/v1/verifications/{known[-1]['id']}").status_code == 404
 
 
-def test_a_call_that_waits_is_not_dialed(
+def test_forget_removes_a_queued_call(
     api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
 ) -> None:
-    """The verification that it belongs to is gone."""
+    """It is not dialed."""
     api.create()
     run_as_operator(environ, "forget", ASHA, "--yes")
     assert dialer.has_nothing_due()
 
 
-def test_a_call_that_rings_may_end(
+def test_forget_during_a_call_leaves_no_record(
     api: ApiClient, dialer: ManualDialer, redis: Redis, environ: dict[str, str]
 ) -> None:
-    """Its record is gone; what dialer and provider say of it, and every sweep, bring none back."""
+    """Neither the dialer, nor the provider's callback, nor maintenance creates it again."""
     api.create()
     claim = dialer.send()
     run_as_operator(environ, "forget", ASHA, "--yes")
@@ -132,47 +131,20 @@ def test_a_call_that_rings_may_end(
     assert run_as_operator(environ, "find", ASHA).exit_code == 1
 
 
-def test_nothing_known_is_status_1(api: ApiClient, environ: dict[str, str]) -> None:
-    """And said so, with what stays: nothing."""
+def test_forget_without_records_exits_with_1(api: ApiClient, environ: dict[str, str]) -> None:
+    """The output stdin that nothing was stored."""
     api.create(RAVI)
     done = run_as_operator(environ, "forget", ASHA, "--yes")
     assert done.exit_code == 1
-    assert done.output == f"Nothing was known of {MASKED}.\nNothing stays.\n"
+    assert done.output == f"Nothing was stored about {MASKED}.\nNothing is kept.\n"
 
 
-def test_the_log_is_told_who_did_it(
+def test_forget_logs_the_operator_and_the_masked_number(
     api: ApiClient, environ: dict[str, str], known: list[dict[str, Any]]
 ) -> None:
-    """With the number masked, and how much there was."""
+    """And the number of erased verifications."""
     run_as_operator(environ, "forget", ASHA, "--yes")
     (notice,) = api.store.sweep("a dialer").audit_entries
     assert notice.event == "number.erased"
     assert (notice.details["to"], notice.details["operator"]) == (MASKED, OPERATOR)
     assert notice.details["verifications"] == len(known)
-
-
-def test_forget_number_as_people_write_it_erases_it(
-    environ: dict[str, str], api: ApiClient
-) -> None:
-    """Without calling code, in the one region of the settings."""
-    api.create()
-    erased = run_as_operator(environ, "forget", "098765 43210", "--yes")
-    assert erased.exit_code == 0
-    assert erased.output.startswith(f"Erased of {MASKED}:")
-
-
-def test_what_a_number_is_gets_said(environ: dict[str, str]) -> None:
-    """Status 2; nothing is asked of the person before."""
-    refused = run_command("forget", "91981234", **environ)
-    assert refused.exit_code == 2
-    assert "No telephone can have this number" in refused.output
-    assert "919812345678" not in refused.output
-
-
-def test_a_store_that_is_away_is_one_line(environ: dict[str, str]) -> None:
-    """Status 1, and that it is not known whether anything was changed."""
-    away = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
-    refused = run_as_operator(away, "forget", ASHA, "--yes")
-    assert refused.exit_code == 1
-    assert "not known whether anything was changed" in refused.output
-    assert len(refused.output.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""``otpvoice preview``: what it shows is what is sent, and what it warns of is wrong."""
+"""``otpvoice preview`` shows what is sent, and warns of what listeners would not understand."""
 
 import json
 import re
@@ -22,27 +22,27 @@ SECTIONS = re.findall(
 
 
 def flows(**texts: str) -> str:
-    """The variable for flows with these texts, by locale."""
+    """Return the setting for flows with these texts, by locale."""
     return json.dumps({key: {"id": "24", "text": text} for key, text in texts.items()})
 
 
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
-    """A service whose flows are told."""
+    """Configure the flows' texts."""
     return environ | {"OTPVOICE_PROVIDER_FLOWS": flows(default=GOOD, hi="{Name} जी: {otp}। {otp}")}
 
 
 def preview(environ: dict[str, str], *words: str, **changes: str) -> dict[str, Any]:
-    """What the command tells machines. ``changes``: settings, less their OTPVOICE_PROVIDER_."""
+    """Run the command with ``--json``. ``changes``: settings, without their OTPVOICE_."""
     changed = {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
     done = run_command("preview", "--client", "login", "--json", *words, **environ | changed)
     assert done.exit_code == 0, done.output
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
-def test_it_shows_what_will_be_sent(stack: Stack, client: Client) -> None:
-    """Byte for byte the call that the dialer places, but for whom it calls."""
+def test_preview_shows_the_request_of_the_call(stack: Stack, client: Client) -> None:
+    """It equals the dialer's request, except for the number."""
     environ = {"OTPVOICE_CONFIG": str(stack.config_path)}
     shown = json.loads(run_command("preview", "--name", "Asha", "--json", **environ).stdout)
     number = "+919876543377"
@@ -57,22 +57,22 @@ def test_it_shows_what_will_be_sent(stack: Stack, client: Client) -> None:
     assert shown["requests"]["c2c"]["body"]["variables[otp]"] == "4, 0, 7, 1, 1, 3"
 
 
-def test_it_tells_people_what_a_voice_says(environ: dict[str, str]) -> None:
-    """The words, the seconds, both requests, and that all is well."""
+def test_preview_shows_speech_duration_and_requests(environ: dict[str, str]) -> None:
+    """Without warnings for a good text."""
     done = run_command("preview", "--client", "login", "--name", "Asha", **environ)
 
     assert done.exit_code == 0, done.output
     assert "Hello Asha. The code is: 4, 0, 7, 1, 1, 3. Again: 4, 0, 7, 1, 1, 3." in done.output
-    assert "in about 7 s, and the code is heard once after 4 s" in done.output
+    assert "Speech of about 7 s, and the code is spoken once after 4 s:" in done.output
     assert re.search(r"^obd  POST https://\S+/outgoing/send$", done.output, re.MULTILINE)
     assert re.search(r"^c2c  POST https://\S+/voice/c2c$", done.output, re.MULTILINE)
     assert re.search(r"^  variables\[Name\] +Asha$", done.output, re.MULTILINE)
-    assert done.output.endswith("Nothing to warn of.\n")
+    assert done.output.endswith("No warnings.\n")
     assert environ["OTPVOICE_PROVIDER_TOKEN"] not in done.output
 
 
 def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
-    """``hi-IN`` is spoken by the Hindi flow, and a language without one by the default, told so."""
+    """``hi-IN`` is spoken by the Hindi flow, and a language without one by the default."""
     hindi = preview(environ, "--locale", "hi-IN", "--name", "आशा")
     tamil = preview(environ, "--locale", "ta")
 
@@ -86,11 +86,11 @@ def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
     ("text", "settings", "warning"),
     [
         ("Hello {Name}. Your code is waiting.", {}, "The code is not spoken"),
-        ("Hello {Name}. The code is {otp}.", {}, "once only"),
-        ("Hello {Name}, {otp}, {otp}", {"provider_otp_format": "plain"}, "read as a number"),
+        ("Hello {Name}. The code is {otp}.", {}, "only once"),
+        ("Hello {Name}, {otp}, {otp}", {"provider_otp_format": "plain"}, "read as one number"),
         ("{otp}, {otp}, {Name}, good bye", {}, "comes at once"),
         ("Hello. The code is {otp}, {otp}.", {}, "name is not spoken"),
-        ("Hello {name}, hello {Name}: {otp}, {otp}", {}, "{name} is filled in by nobody"),
+        ("Hello {name}, hello {Name}: {otp}, {otp}", {}, "{name} is not filled in"),
         (GOOD + " and so on" * 20, {}, "can expire while it is spoken"),
         (GOOD, {"verification_ttl": "60"}, "can expire while it is spoken"),
         (GOOD, {"verification_min_remaining_life": "0"}, "can expire while it is spoken"),
@@ -99,37 +99,37 @@ def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
         ("", {}, "has no text in the settings"),
     ],
 )
-def test_it_warns(
+def test_preview_warns_of_a_text(
     environ: dict[str, str], text: str, settings: dict[str, str], warning: str
 ) -> None:
-    """Of whatever people would not understand, or not in time."""
-    told = preview(environ, "--name", "Asha", "--text", text, **settings)["warnings"]
-    assert any(warning in each for each in told), told
+    """That listeners would not understand, or not in time."""
+    document = preview(environ, "--name", "Asha", "--text", text, **settings)["warnings"]
+    assert any(warning in each for each in document), document
 
 
 @pytest.mark.parametrize(
     ("name", "warning"),
     [
-        ("Asha 2", "not spoken as it was given, but as Asha."),
+        ("Asha 2", "not spoken as given, but as Asha."),
         ("A" * 60, "but as " + "A" * 40),
-        ("12345", "Nothing of the name can be spoken: Customer is, instead."),
+        ("12345", "No part of the name can be spoken, so Customer is spoken instead."),
     ],
 )
-def test_it_warns_of_a_mangled_name(environ: dict[str, str], name: str, warning: str) -> None:
-    """What is left of it is told; a name that is spoken as given is not."""
+def test_preview_warns_of_a_changed_name(environ: dict[str, str], name: str, warning: str) -> None:
+    """With the name that is spoken. A name that is spoken as given leads to no warning."""
     assert warning in preview(environ, "--name", name)["warnings"][0]
     assert preview(environ, "--name", " Asha ")["warnings"] == []
     assert preview(environ)["warnings"] == []
 
 
-def test_a_filter_reads_plain_digits(environ: dict[str, str]) -> None:
-    """``{{otp@digits}}`` is as good as commas, and is heard as it will be."""
+def test_preview_accepts_the_digits_filter_for_plain_codes(environ: dict[str, str]) -> None:
+    """``{{otp@digits}}`` is spoken digit by digit."""
     text = "Hello {{Name}}. The code is: {{otp@digits}}. Again: {{otp@digits}}."
-    told = preview(environ, "--text", text, provider_otp_format="plain")
+    document = preview(environ, "--text", text, provider_otp_format="plain")
 
-    assert told["warnings"] == []
-    assert told["says"].endswith("Again: 4 0 7 1 1 3.")
-    assert told["requests"]["obd"]["body"]["variables[otp]"] == "407113"
+    assert document["warnings"] == []
+    assert document["says"].endswith("Again: 4 0 7 1 1 3.")
+    assert document["requests"]["obd"]["body"]["variables[otp]"] == "407113"
 
 
 @pytest.mark.parametrize(
@@ -140,10 +140,10 @@ def test_a_filter_reads_plain_digits(environ: dict[str, str]) -> None:
         ((), "Several clients are configured: choose one with --client (bank, login)."),
     ],
 )
-def test_preview_without_a_usable_choice_says_what_to_give(
+def test_preview_with_an_invalid_choice_is_a_usage_error(
     environ: dict[str, str], words: tuple[str, ...], sentence: str
 ) -> None:
-    """Status 2, and the choices are named."""
+    """The error names the valid choices."""
     done = run_command("preview", *words, **environ)
     assert done.exit_code == 2
     assert sentence in " ".join(done.output.split())
@@ -156,46 +156,48 @@ def test_preview_without_a_usable_choice_says_what_to_give(
         ("Hi {Name}, code: {otp}, {otp}. See www.example.com", "A link cannot be followed"),
         ("Hi {Name}, code: {otp}, {otp}. Ticket 123", "A number in the text"),
         ("Hi {Name}, code: {otp}, {otp}. Call 1-8-0-0", "A number in the text"),
-        ("Hi {Name}, code: ... {otp}, {otp}", "Dots stand next to the code"),
-        ("Hi {Name}, code: {otp}... {otp}", "Dots stand next to the code"),
+        ("Hi {Name}, code: ... {otp}, {otp}", "Dots next to the code"),
+        ("Hi {Name}, code: {otp}... {otp}", "Dots next to the code"),
     ],
 )
-def test_wording_that_confuses_listeners_is_warned_of(
+def test_preview_warns_of_confusing_wording(
     environ: dict[str, str], text: str, warning: str
 ) -> None:
-    """Each once, and nothing else."""
+    """With one warning each."""
     (only,) = preview(environ, "--name", "Asha", "--text", text)["warnings"]
     assert warning in only
 
 
 @pytest.mark.parametrize("text", ["Hello {Name}, {code}", "Hello {Name}, your code waits."])
-def test_text_without_the_code_is_never_heard(environ: dict[str, str], text: str) -> None:
-    """No moment is given at which the code was heard."""
+def test_preview_of_a_text_without_the_code_has_no_code_time(
+    environ: dict[str, str], text: str
+) -> None:
+    """The JSON member ``heard_after`` is null."""
     shown = preview(environ, "--name", "Asha", "--text", text)
     assert shown["heard_after"] is None
     assert any("The code is not spoken" in each for each in shown["warnings"])
     done = run_command("preview", "--client", "login", "--text", text, **environ)
     assert "without the code" in done.output
-    assert "is heard" not in done.output
+    assert "is spoken once" not in done.output
 
 
 @pytest.mark.parametrize(("locale", "text"), SECTIONS)
 @pytest.mark.parametrize("name", ["Asha", "Venkatanarasimharajuvaripeta Subramaniam"])
-def test_the_reference_texts_are_good(
+def test_reference_texts_lead_to_no_warning(
     environ: dict[str, str], locale: str, text: str, name: str
 ) -> None:
-    """Nothing is warned of, with the longest name there is, at the settings' defaults."""
-    told = preview(
+    """At the settings' defaults, also with the longest name."""
+    document = preview(
         environ,
         *("--locale", locale, "--name", name),
         provider_flows=flows(default=GOOD, **{locale: text}),
     )
 
-    assert told["warnings"] == []
-    assert told["flow"]["locale"] == locale
-    assert told["says"].count("4, 0, 7, 1, 1, 3") == 2
+    assert document["warnings"] == []
+    assert document["flow"]["locale"] == locale
+    assert document["says"].count("4, 0, 7, 1, 1, 3") == 2
 
 
-def test_there_are_reference_texts() -> None:
-    """English and Hindi at least."""
+def test_reference_texts_include_english_and_hindi() -> None:
+    """Further languages are drafts."""
     assert {"en", "hi"} <= {locale for locale, _ in SECTIONS}

@@ -1,4 +1,4 @@
-"""What operators' commands show of unreadable records, undialable calls, and events that wait."""
+"""Commands report unreadable records, undialable calls, and events that no dialer delivers."""
 
 import json
 
@@ -16,60 +16,62 @@ SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
 
 
 def warnings(environ: dict[str, str]) -> dict[str, str]:
-    """Subject and text of the warnings about the store."""
+    """Return the doctor's warnings about the store, by subject."""
     found = [*store_findings(settings_with(environ))]
     return {each.subject: str(each) for each in found if each.level is Level.WARNING}
 
 
 def test_doctor_lists_unreadable_records(environ: dict[str, str], api: ApiClient) -> None:
-    """Which one, what is wrong, and where it is kept."""
+    """With the reason, and where the record is kept."""
     call = api.create()["calls"][0]["id"]
     api.store.redis.hset(f"{{otpvoice}}:call:{call}", "due_at", "soon")
     api.store.claim(200)
-    told = warnings(environ)["quarantine"]
-    assert f"call:{call} (unreadable due_at)" in told
-    assert f"{{otpvoice}}:quarantined:call:{call}" in told
+    output = warnings(environ)["quarantine"]
+    assert f"call:{call} (unreadable due_at)" in output
+    assert f"{{otpvoice}}:quarantined:call:{call}" in output
 
 
 def test_doctor_lists_undialable_calls(
     environ: dict[str, str], api: ApiClient, dialer: ManualDialer
 ) -> None:
-    """Which one, what is missing, and what to do."""
+    """With the reason and the remedy."""
     call = api.create()["calls"][0]["id"]
     api.store.report_undialable(dialer.claim(), "no adapter for the route sip")
-    told = warnings(environ)["undialable call"]
-    assert f"call:{call} (no adapter for the route sip)" in told
-    assert "settings" in told
+    output = warnings(environ)["undialable call"]
+    assert f"call:{call} (no adapter for the route sip)" in output
+    assert "settings" in output
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_doctor_reports_events_that_no_dialer_takes(
+def test_doctor_warns_of_events_that_no_dialer_delivers(
     environ: dict[str, str], redis: Redis, late: bool
 ) -> None:
-    """The settings of the dialers lack the client, or its address."""
-    told = {
+    """The dialers' settings lack the client or its event_url."""
+    client = {
         "OTPVOICE_CLIENTS_LOGIN_EVENT_URL": "https://login.example.com/",
         "OTPVOICE_CLIENTS_LOGIN_EVENT_SECRET": SECRET,
     }
-    settings = settings_with(environ | told)
+    settings = settings_with(environ | client)
     store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
     store.clock_offset_ms = -100_000 if late else 0
     store.sweep("a dialer")
     redis.zadd("{otpvoice}:events:login", {"evt_1": 1_000 * redis.time()[0] - 90_000 * late})
     redis.expire("{otpvoice}:events:login", 100)
-    assert ("events of login" in warnings(environ | told)) is late
+    assert ("events of login" in warnings(environ | client)) is late
 
 
-def test_limits_counts_both(environ: dict[str, str], api: ApiClient, dialer: ManualDialer) -> None:
-    """For people and for machines; people are told nothing where there is nothing."""
+def test_limits_warns_of_unreadable_records_and_undialable_calls(
+    environ: dict[str, str], api: ApiClient, dialer: ManualDialer
+) -> None:
+    """The JSON document counts both. Without such records, the text does not mention them."""
     assert "unreadable" not in run_as_operator(environ, "limits").output
     api.create()
     claim = dialer.claim()
     api.store.report_undialable(claim, "no adapter for the route sip")
     api.store.redis.hset(f"{{otpvoice}}:call:{claim.call_id}", "due_at", "soon")
     api.get(f"/v1/verifications/{claim.verification_id}")
-    told = run_as_operator(environ, "limits").output
-    assert "unreadable records         1 in 15 min" in told
-    assert "undialable calls           1 in 15 min" in told
+    output = run_as_operator(environ, "limits").output
+    assert "  1 unreadable records were quarantined in 15 minutes\n" in output
+    assert "  1 calls could not be dialed in 15 minutes\n" in output
     document = json.loads(run_as_operator(environ, "limits", "--json").output)
     assert (document["quarantined_records"], document["undialable_calls"]) == (1, 1)

@@ -12,7 +12,7 @@ import pytest
 from cli.cli_runner import listen_for_code, run_command, serve_response, start_command
 
 from otpvoice.cli.stack import Stack, free_port
-from otpvoice.cli.typed import normalize_code
+from otpvoice.cli.terminal import normalize_code
 from otpvoice.client import Client
 
 
@@ -62,7 +62,7 @@ def test_a_person_at_a_terminal_proves_a_number(stack: Stack, access: dict[str, 
         answered = read_until(person, "The call was answered. Code: ")
         assert answered.endswith("\r\x1b[KThe call was answered. Code: ")
         os.write(person, f"{code}\n".encode())
-        assert f"{number} is proven." in read_until(person, "proven.")
+        assert f"{number} is verified." in read_until(person, "verified.")
         assert process.wait(10) == 0
 
 
@@ -73,7 +73,7 @@ def test_ctrl_c_cancels_the_verification(client: Client, access: dict[str, str])
     with at_a_terminal("verify", number, environ=access) as (process, person):
         read_until(person, "Code: ")
         process.send_signal(signal.SIGINT)
-        assert "Not proven: canceled." in read_until(person, "canceled.")
+        assert "Not verified: canceled." in read_until(person, "canceled.")
         assert process.wait(10) == 1
     assert client.get(begun.id).status == "canceled"
 
@@ -87,7 +87,7 @@ def test_in_a_pipe_every_state_is_a_line(stack: Stack, access: dict[str, str]) -
     assert "\x1b" not in told
     assert "4 to 10 ASCII digits" in told
     assert "checks left: 4" in told
-    assert told.endswith("Not proven: canceled.\n")
+    assert told.endswith("Not verified: canceled.\n")
     assert process.returncode == 1
 
 
@@ -108,7 +108,7 @@ def test_verify_number_and_code_as_people_write_them_are_read(
         code = listen_for_code(stack, e164)
         typed = separator.join(code.translate(str.maketrans("0123456789", digits)))
         told, _ = process.communicate(f"{typed}\n", timeout=10)
-    assert told.endswith(f"{e164} is proven.\n")
+    assert told.endswith(f"{e164} is verified.\n")
     assert process.returncode == 0
 
 
@@ -129,7 +129,7 @@ def test_too_many_wrong_codes_end_it(stack: Stack, access: dict[str, str]) -> No
         code = int(listen_for_code(stack, number))
         wrong = "\n".join(f"{(code + i) % 1_000_000:06}" for i in range(1, 6))
         told, _ = process.communicate(wrong, timeout=10)
-    assert told.endswith("Not proven: max_attempts_reached.\n")
+    assert told.endswith("Not verified: max_attempts_reached.\n")
     assert process.returncode == 1
 
 

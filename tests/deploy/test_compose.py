@@ -11,7 +11,7 @@ from deploy.nginx_proxy import CONFIG
 
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S
-from otpvoice.cli.processes import DIALER_GRACE_S
+from otpvoice.cli.run import DIALER_GRACE_S
 from otpvoice.settings.sources import collect
 
 COMPOSE = CONFIG / "compose.yaml"

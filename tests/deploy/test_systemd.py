@@ -10,7 +10,7 @@ from support.programs import find_program
 
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S
-from otpvoice.cli.processes import DIALER_GRACE_S
+from otpvoice.cli.run import DIALER_GRACE_S
 
 UNITS = {"api": GRACE_S, "dialer": DIALER_GRACE_S}
 PROGRAM = "/opt/otpvoice/bin/otpvoice"

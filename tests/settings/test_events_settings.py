@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.cli.secrecy import find_weak_secrets
+from otpvoice.cli.secret_audit import find_weak_secrets
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.secret_values import secret_values
 

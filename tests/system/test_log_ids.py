@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.processes import running_service
 
-from otpvoice.cli.explanation import number_limits, serialize_limits
+from otpvoice.admin.limits import number_limits
+from otpvoice.cli.documents import number_document
 from otpvoice.cli.keys import hash_key
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.limits import CallLimits
@@ -31,7 +32,7 @@ def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
     expected = LogId.from_hash(number_key.hash(number.e164))
     telephone = identify_number(number, number_key)
     nothing = Explanation(now=0, gap_until=0, blocked_until=0, limits=(), refusals=())
-    printed = serialize_limits(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]
+    printed = number_document(number_limits(nothing, telephone, CallLimits()))["name_in_logs"]
     assert re.fullmatch(r"[A-Za-z]{8}", expected)
     assert telephone.log_id == printed == expected
     assert isinstance(expected, LogId)

@@ -10,9 +10,8 @@ import pytest
 from support.processes import Stack, running_service
 from support.service import ASHA, RunningService
 
-from otpvoice.cli.explanation import number_limits, serialize_limits
-from otpvoice.cli.operating import OperatorContext
-from otpvoice.core.phone import parse_number
+from otpvoice.app import create_admin_service
+from otpvoice.cli.documents import number_document
 from otpvoice.settings import load
 
 REVIEWER, CODE = "+919999900001", "735194"
@@ -50,11 +49,9 @@ def called(service: RunningService) -> set[str]:
 
 def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
     """What ``otpvoice limits explain`` tells of limits and the gap."""
-    operator = OperatorContext(load(variables).settings)
-    with closing(operator.operations.redis):
-        telephone = operator.telephone(parse_number(number))
-        explained = operator.operations.explain(telephone)
-    told = serialize_limits(number_limits(explained, telephone, operator.limits))
+    admin = create_admin_service(load(variables).settings)
+    with closing(admin.store.redis):
+        told = number_document(admin.explain(admin.parse_number(number)))
     return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
 
 

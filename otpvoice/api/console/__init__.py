@@ -1,8 +1,7 @@
-"""``/console``: what operators look at. It is there only if a key to it is set (docs/console.md).
+"""``/console``: pages for operators, served only if an admin key is configured (docs/console.md).
 
-It shows what ``otpvoice limits`` and ``find`` show, and plots of the last day. Nothing in it is
-changed by looking, but that the log is told who searched; the one thing that can be done is to free
-a number from its limits. Numbers are masked, codes are nowhere.
+The console shows what ``otpvoice limits`` and ``otpvoice find`` show, with charts of the last day.
+Its only action clears the limits of a number. Numbers are masked, and codes are never shown.
 
-It is no part of the API: pages for people, with a credential of their own.
+It is not part of the API, and it has credentials of its own.
 """

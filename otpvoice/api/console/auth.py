@@ -1,9 +1,10 @@
-"""Who may see the console: holders of an admin key, by HTTP Basic (RFC 7617).
+"""Authentication of operators by an admin key, through HTTP Basic (RFC 7617).
 
-The browser asks for it and keeps it until it is closed, so that there is no session to steal or to
-forget and no cookie. The password is the key; the user name is whatever the operator wants to be
-called in the log. What a browser adds unasked another site could make use of: whatever is not a
-GET has to come from a page of ours.
+The browser asks for the key and remembers it until it is closed, so there is neither a session nor
+a cookie that could be stolen. The password is the key. The user name appears in the log.
+
+A browser attaches the key to every request, even to those that another site's page sends. So a
+request other than a GET must come from a page of the console (``Origin``).
 """
 
 import hashlib
@@ -23,38 +24,39 @@ from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unaut
 
 _LOG = structlog.get_logger(__name__)
 _OPERATOR_NAME: Final = re.compile(r"[A-Za-z][A-Za-z ._@-]{0,39}", re.ASCII)
-"""What the log takes for a name; digits could be somebody's number."""
+"""A user name that may be logged. Digits could be a phone number."""
 _MAX_FAILURES: Final = 10
 _WINDOW_S: Final = 60.0
-"""Seconds."""
 _MAX_ADDRESSES: Final = 1000
 
 
 class WrongHost(HTTPException):
-    """``Host`` is not a name of the console (RFC 9110, section 15.5.20)."""
+    """``Host`` does not name the console (RFC 9110, section 15.5.20)."""
 
     code = 421
 
 
 class LoginThrottle:
-    """Wrong keys of late, by the address that they came from.
+    """Recent wrong keys by client address.
 
-    An address that had ten of them within a minute is compared no more until the minute is over.
-    A key is 256 random bits and can not be guessed: this keeps the noise down.
+    After ten wrong keys within a minute, no further key from the address is compared until the
+    minute is over. A key has 256 random bits and cannot be guessed, so this only reduces noise.
     """
 
     def __init__(self) -> None:
         self._failures: dict[str, deque[float]] = {}
 
     def retry_after(self, address: str, now: float) -> int:
-        """Whole seconds until a key from there is compared; 0: at once."""
+        """Return the seconds until a key from the address is compared; 0 if it is at once."""
         failures = self._failures.get(address, deque[float]())
         while failures and failures[0] <= now - _WINDOW_S:
             failures.popleft()
-        return int(failures[0] + _WINDOW_S - now) + 1 if len(failures) >= _MAX_FAILURES else 0
+        if len(failures) < _MAX_FAILURES:
+            return 0
+        return int(failures[0] + _WINDOW_S - now) + 1
 
     def record_failure(self, address: str, now: float) -> None:
-        """A wrong key came from there."""
+        """Count a wrong key. The oldest address makes room when there are too many."""
         if address not in self._failures and len(self._failures) >= _MAX_ADDRESSES:
             self._failures.pop(next(iter(self._failures)))
         self._failures.setdefault(address, deque(maxlen=_MAX_FAILURES)).append(now)
@@ -62,11 +64,12 @@ class LoginThrottle:
 
 @dataclass(frozen=True, slots=True)
 class AdminAuth:
-    """Lets operators in.
+    """Authenticates operators.
 
     Args:
-        hashes: SHA-256 of the admin keys, in hex. A plain hash will do: keys are 256 random bits.
-        public_url: how the outside reaches us.
+        key_hashes: SHA-256 of the admin keys, in hex. A plain hash is enough for 256 random bits.
+        public_url: the URL under which the service is reachable.
+        throttle: bounds wrong keys.
     """
 
     key_hashes: Sequence[str]
@@ -74,13 +77,13 @@ class AdminAuth:
     throttle: LoginThrottle
 
     def authenticate(self) -> None:
-        """Lets whoever asks in, or not; :func:`operator` tells who it is.
+        """Check the current request. Then :func:`operator_name` names the operator.
 
         Raises:
-            WrongHost: the browser was led here by another name.
-            Unauthorized: no key that we know.
-            TooManyRequests: too many wrong ones came from there.
-            Forbidden: another site's page sent it.
+            WrongHost: ``Host`` is not a name of the console.
+            Unauthorized: there is no valid key.
+            TooManyRequests: the address sent too many wrong keys.
+            Forbidden: the request comes from another site's page.
         """
         if not self._is_own_host():
             _LOG.warning("console.wrong_host")
@@ -90,8 +93,8 @@ class AdminAuth:
         key = credentials.password if credentials and credentials.type == "basic" else None
         if key is None:
             raise Unauthorized
-        if wait := self.throttle.retry_after(address, now):
-            raise TooManyRequests(retry_after=wait)
+        if retry_after := self.throttle.retry_after(address, now):
+            raise TooManyRequests(retry_after=retry_after)
         if not self._is_valid_key(key):
             self.throttle.record_failure(address, now)
             _LOG.warning("console.login_failed")
@@ -100,25 +103,24 @@ class AdminAuth:
             _LOG.warning("console.cross_site")
             raise Forbidden
         name = credentials.username if credentials else None
-        g.operator = name if name and _OPERATOR_NAME.fullmatch(name) else "somebody"
+        g.operator = name if name and _OPERATOR_NAME.fullmatch(name) else "unnamed"
 
     def _is_own_host(self) -> bool:
-        """Return whether ``Host`` names the public URL's host or this machine, on any port.
+        """Return whether ``Host`` is the public URL's host or this machine, on any port.
 
-        A name of an attacker that resolves to this machine (DNS rebinding) would otherwise make
-        the attacker's page one of the console's own origin.
+        Otherwise an attacker's host name that resolves to this machine (DNS rebinding) would give
+        the attacker's page the console's origin.
         """
         host = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
         return host in {urlsplit(self.public_url).hostname, "localhost"} or _is_loopback(host)
 
     def _is_valid_key(self, key: str) -> bool:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        # All are compared, so that time does not tell which one was near.
+        # All hashes are compared, so the duration does not depend on which one matches.
         matches = [hmac.compare_digest(digest, bytes.fromhex(known)) for known in self.key_hashes]
         return any(matches)
 
     def _is_same_origin(self) -> bool:
-        """Whether a page of this very origin sent the form: browsers always say which one did."""
         origin = request.headers.get("Origin", "")
         home = urlsplit(self.public_url)
         return origin in {f"{home.scheme}://{home.netloc}", f"{request.scheme}://{request.host}"}
@@ -132,5 +134,5 @@ def _is_loopback(host: str) -> bool:
 
 
 def operator_name() -> str:
-    """Who is told to have done it."""
+    """Return the operator of the current request, as the log names them."""
     return f"console: {g.operator}"

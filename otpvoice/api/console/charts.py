@@ -1,12 +1,12 @@
-"""Plots as SVG: where each mark is. The template draws them, and the same figures as a table.
+"""Charts as SVG: the coordinates of every mark. The template draws them, with their values.
 
-Drawn here and not by a plotting library, so that plots need no script, no style from elsewhere and
-no relaxation of the content security policy, follow dark and light, and can be read aloud.
+The server draws the charts, so they need no script, no inline style and no exception from the
+content security policy. They follow dark and light themes, and screen readers can read them.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 400
@@ -17,22 +17,21 @@ _TOP: Final = 10
 _BOTTOM: Final = 24
 _BASELINE: Final = HEIGHT - _BOTTOM
 _NICE_STEPS: Final = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
-"""Where a scale may end; halves of them, times ten and so on, are whole."""
+"""Maxima of a scale, times a power of ten. Half of each is a short number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One kind of thing, with a figure for each moment. None: there is none."""
+    """Values over time. None: no value."""
 
     name: str
     css_class: str
-    """The class that the style sheet paints."""
     values: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A part of a column."""
+    """One part of a stacked column."""
 
     css_class: str
     x: float
@@ -43,109 +42,108 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Text on an axis; ``at`` if it is a moment."""
+    """An axis label: a text, or a time."""
 
     x: float
     y: float
-    text: str
-    time: int | None = None
+    text: str = ""
+    time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn, and what a table tells instead."""
+    """A chart, and the values for its table."""
 
     id: str
     title: str
     description: str
-    """One sentence that says what is to be seen, for those who do not."""
+    """One sentence for screen readers."""
     times: tuple[int, ...]
     series: tuple[Series, ...]
+    grid: tuple[Label, ...]
+    time_labels: tuple[Label, ...]
+    stripes: tuple[float, ...]
+    """The left edge of each time's slot."""
+    slot_width: float
     unit: str = ""
     columns: tuple[tuple[Bar, ...], ...] = ()
-    """The boxes of each moment."""
     lines: tuple[tuple[str, str], ...] = ()
-    """Mark and path."""
+    """CSS class and path."""
     dots: tuple[tuple[str, float, float], ...] = ()
-    """Mark and place of figures without neighbours: no line shows them."""
-    grid: tuple[Label, ...] = ()
-    time_labels: tuple[Label, ...] = ()
-    stripes: tuple[float, ...] = field(default=())
-    """Where each moment's stripe begins."""
-
-    @property
-    def slot_width(self) -> float:
-        """The width of a moment."""
-        return _slot_width(len(self.times))
+    """CSS class and position of values without neighbours, which no line shows."""
 
 
 def stacked_columns(
     chart_id: str, title: str, description: str, times: Sequence[int], series: Sequence[Series]
 ) -> Chart:
-    """A column for each moment, in which all series stand on each other."""
+    """Return a chart with one column for each time, in which the series are stacked."""
     totals = [sum(each.values[i] or 0 for each in series) for i in range(len(times))]
     top = _nice_max(max(totals, default=0))
-    step = _slot_width(len(times))
-    columns = tuple(_column(series, i, step, top) for i in range(len(times)))
+    step = _slot_width(times)
     return Chart(
         chart_id,
         title,
         description,
         tuple(times),
         tuple(series),
-        columns=columns,
-        grid=_grid(top, ""),
-        time_labels=_time_labels(times),
-        stripes=_stripes(times),
+        _grid(top, ""),
+        _time_labels(times),
+        _stripes(times),
+        step,
+        columns=tuple(_column(series, i, step, top) for i in range(len(times))),
     )
 
 
 def percentage_lines(
     chart_id: str, title: str, description: str, times: Sequence[int], series: Sequence[Series]
 ) -> Chart:
-    """Lines between 0 and 100 %; where there is no figure there is no line."""
-    runs = [(each.css_class, run) for each in series for run in _segments(each.values)]
-    points = [(mark, [_point(i, value, len(times)) for i, value in run]) for mark, run in runs]
+    """Return a chart with lines between 0 and 100 %, interrupted where there is no value."""
+    step = _slot_width(times)
+    segments = [
+        (each.css_class, [_point(i, value, step) for i, value in segment])
+        for each in series
+        for segment in _segments(each.values)
+    ]
     return Chart(
         chart_id,
         title,
         description,
         tuple(times),
         tuple(series),
+        _grid(100, " %"),
+        _time_labels(times),
+        _stripes(times),
+        step,
         unit=" %",
-        lines=tuple((mark, _path(run)) for mark, run in points if len(run) > 1),
-        dots=tuple((mark, *run[0]) for mark, run in points if len(run) == 1),
-        grid=_grid(100, " %"),
-        time_labels=_time_labels(times),
-        stripes=_stripes(times),
+        lines=tuple((css, _path(points)) for css, points in segments if len(points) > 1),
+        dots=tuple((css, *points[0]) for css, points in segments if len(points) == 1),
     )
 
 
 def _column(series: Sequence[Series], i: int, step: float, top: float) -> tuple[Bar, ...]:
-    boxes, below = [], 0.0
+    bars, below = [], 0.0
     for each in series:
         value = each.values[i] or 0
         if value:
             y, foot = _y(below + value, top), _y(below, top)
             x, width = _x(i, step) + step * 0.12, step * 0.76
-            boxes.append(Bar(each.css_class, round(x, 1), y, round(width, 1), round(foot - y, 1)))
+            bars.append(Bar(each.css_class, round(x, 1), y, round(width, 1), round(foot - y, 1)))
         below += value
-    return tuple(boxes)
+    return tuple(bars)
 
 
 def _segments(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
-    """Figures that follow each other without a gap."""
-    runs: list[list[tuple[int, float]]] = [[]]
+    """Split values into runs without a gap, with their indexes."""
+    segments: list[list[tuple[int, float]]] = [[]]
     for i, value in enumerate(values):
         if value is not None:
-            runs[-1].append((i, value))
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+            segments[-1].append((i, value))
+        elif segments[-1]:
+            segments.append([])
+    return [segment for segment in segments if segment]
 
 
-def _point(i: int, value: float, count: int) -> tuple[float, float]:
-    step = _slot_width(count)
+def _point(i: int, value: float, step: float) -> tuple[float, float]:
     return round(_x(i, step) + step / 2, 1), _y(value, 100)
 
 
@@ -153,8 +151,8 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x} {y}" for x, y in points)
 
 
-def _slot_width(count: int) -> float:
-    return (WIDTH - _LEFT - _RIGHT) / max(1, count)
+def _slot_width(times: Sequence[int]) -> float:
+    return (WIDTH - _LEFT - _RIGHT) / max(1, len(times))
 
 
 def _x(i: int, step: float) -> float:
@@ -166,11 +164,11 @@ def _y(value: float, top: float) -> float:
 
 
 def _stripes(times: Sequence[int]) -> tuple[float, ...]:
-    return tuple(round(_x(i, _slot_width(len(times))), 1) for i in range(len(times)))
+    return tuple(round(_x(i, _slot_width(times)), 1) for i in range(len(times)))
 
 
 def _nice_max(top: float) -> float:
-    """A number that is easily halved and quartered, and not less."""
+    """Return a number that is not less than ``top`` and easy to halve and quarter."""
     if top <= 4:
         return 4
     power = math.pow(10, math.floor(math.log10(top)))
@@ -184,9 +182,7 @@ def _grid(top: float, unit: str) -> tuple[Label, ...]:
 
 
 def _time_labels(times: Sequence[int]) -> tuple[Label, ...]:
-    """Six moments along the bottom, where their stripes begin."""
+    """Return about six labels along the time axis, each at the start of its slot."""
     every = max(1, len(times) // 6)
-    step = _slot_width(len(times))
-    return tuple(
-        Label(round(_x(i, step), 1), HEIGHT - 6, "", times[i]) for i in range(0, len(times), every)
-    )
+    starts = _stripes(times)
+    return tuple(Label(starts[i], HEIGHT - 6, time=times[i]) for i in range(0, len(times), every))

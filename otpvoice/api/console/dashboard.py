@@ -1,4 +1,4 @@
-"""The board: a day's figures as people ask for them."""
+"""The dashboard: statistics of the last hour and day, with charts."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,6 @@ from otpvoice.core.verification import Route
 from otpvoice.store.stats import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S, Bucket
 
 _BUCKETS_PER_HOUR: Final = 12
-"""Buckets."""
 _BUCKETS_PER_HALF_HOUR: Final = 6
 _FINAL_STATUSES: Final = ("answered", "busy", "no_answer", "failed")
 OUTCOMES: Final = (
@@ -19,24 +18,24 @@ OUTCOMES: Final = (
     ("busy", "busy"),
     ("no_answer", "not answered"),
     ("failed", "failed"),
-    ("open", "no news yet"),
+    ("open", "no result yet"),
     ("refused", "refused by the provider"),
     ("canceled", "canceled, never dialed"),
     ("expired", "expired, never dialed"),
 )
-"""What becomes of a call, and how the page says it."""
+"""A call's outcomes: CSS class, and name on the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallPrice:
-    """Of one call that the provider took."""
+    """The price of a placed call."""
 
     per_call: float
     currency: str
 
 
 class _Rates:
-    """What four counts come to."""
+    """Rates computed from four counts."""
 
     __slots__ = ()
     placed: int
@@ -46,18 +45,18 @@ class _Rates:
 
     @property
     def answer_rate(self) -> float | None:
-        """Percent of the calls that the provider took."""
+        """Answered calls, in percent of those that the provider accepted."""
         return percentage(self.answered, self.placed)
 
     @property
     def approval_rate(self) -> float | None:
-        """Percent of the verifications that ended."""
+        """Approved verifications, in percent of those that ended."""
         return percentage(self.approved, self.ended)
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodStats(_Rates):
-    """What happened since a moment."""
+    """Statistics of a period."""
 
     title: str
     since: int
@@ -69,14 +68,14 @@ class PeriodStats(_Rates):
     answer_median: str
     approval_median: str
     cost: str | None
-    """Of an approved login; None without a price or an approval."""
+    """For each approval. None without a price or an approval."""
     outcomes: tuple[tuple[str, str, tuple[int, ...], int], ...]
-    """Mark, name, calls by route and together."""
+    """CSS class, name, calls by route, and their total."""
 
 
 @dataclass(frozen=True, slots=True)
 class AreaStats(_Rates):
-    """Calls to numbers that begin alike."""
+    """Statistics of an area: numbers with a common prefix."""
 
     region: str
     prefix: str
@@ -85,12 +84,12 @@ class AreaStats(_Rates):
     ended: int
     approved: int
     share: float
-    """Of the busiest one's calls, in percent."""
+    """In percent of the busiest area's calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """All that the page shows of the day."""
+    """Statistics that the overview page shows."""
 
     periods: tuple[PeriodStats, ...]
     charts: tuple[Chart, ...]
@@ -101,7 +100,7 @@ class Dashboard:
 def build_dashboard(
     buckets: Sequence[Bucket], routes: tuple[Route, ...], price: CallPrice
 ) -> Dashboard:
-    """``buckets``: of a day, the oldest first. ``routes``: of the settings."""
+    """Summarize a day's buckets, which come oldest first, for the configured routes."""
     hour = buckets[-_BUCKETS_PER_HOUR:]
     return Dashboard(
         periods=(
@@ -121,15 +120,15 @@ def build_dashboard(
 
 
 def percentage(part: int, whole: int) -> float | None:
-    """Percent, at most 100: what began before a period may end in it."""
+    """Return a percentage, at most 100: what began before a period may end in it."""
     return min(100.0, 100 * part / whole) if whole else None
 
 
 def median_range(counts: Counter[str], prefix: str, bounds: Sequence[int]) -> str:
-    """``"10-15 s"``: within which bounds half of them were; ``-`` if there were none."""
-    many = [counts[f"{prefix} {slot}"] for slot in range(1, len(bounds) + 2)]
-    below, half = 0, sum(many) / 2
-    for slot, count in enumerate(many):
+    """Return the bounds around the median, such as ``"10–15 s"``; ``–`` if nothing was counted."""
+    slots = [counts[f"{prefix} {slot}"] for slot in range(1, len(bounds) + 2)]
+    below, half = 0, sum(slots) / 2
+    for slot, count in enumerate(slots):
         below += count
         if count and below >= half:
             floor = bounds[slot - 1] if slot else 0
@@ -138,7 +137,7 @@ def median_range(counts: Counter[str], prefix: str, bounds: Sequence[int]) -> st
 
 
 def count_outcomes(counts: Counter[str], route: str) -> dict[str, int]:
-    """What became of the calls of a route; ``open``: the provider took them, no end is known."""
+    """Count a route's calls by outcome. ``open`` calls were placed and have no result yet."""
     found = {name: counts[f"call {route} {name}"] for name, _ in OUTCOMES}
     found["open"] = max(
         0, counts[f"call {route} placed"] - sum(found[end] for end in _FINAL_STATUSES)
@@ -158,8 +157,8 @@ def _count_calls(counts: Counter[str], status: str) -> int:
 
 
 def _count_ended(counts: Counter[str]) -> int:
-    """Those that were superseded go on as others."""
-    found = sum(many for field, many in counts.items() if field.startswith("verification "))
+    """Count ended verifications. Superseded ones continue as other verifications."""
+    found = sum(count for field, count in counts.items() if field.startswith("verification "))
     return found - counts["verification superseded"]
 
 
@@ -169,7 +168,9 @@ def _summarize(
     counts = _sum_buckets(buckets)
     by_route = [count_outcomes(counts, route) for route in routes]
     placed, approved = _count_calls(counts, "placed"), counts["verification approved"]
-    rows = [(mark, name, tuple(each[mark] for each in by_route)) for mark, name in OUTCOMES]
+    rows = [
+        (outcome, name, tuple(each[outcome] for each in by_route)) for outcome, name in OUTCOMES
+    ]
     return PeriodStats(
         title=title,
         since=buckets[0].start,
@@ -181,7 +182,7 @@ def _summarize(
         answer_median=median_range(counts, "answer", ANSWER_BOUNDS_S),
         approval_median=median_range(counts, "approval", APPROVAL_BOUNDS_S),
         cost=_cost_per_approval(price, placed, approved),
-        outcomes=tuple((mark, name, each, sum(each)) for mark, name, each in rows),
+        outcomes=tuple((outcome, name, each, sum(each)) for outcome, name, each in rows),
     )
 
 
@@ -199,14 +200,16 @@ def _calls_chart(name: str, title: str, buckets: Sequence[Bucket], size: int) ->
     groups = _group(buckets, size)
     found = [[count_outcomes(_sum_buckets(group), route) for route in Route] for group in groups]
     series = [
-        Series(label, mark, tuple(float(sum(each[mark] for each in group)) for group in found))
-        for mark, label in OUTCOMES
-        if mark != "open"  # a call that is over belongs where its end became known
+        Series(
+            label, outcome, tuple(float(sum(each[outcome] for each in group)) for group in found)
+        )
+        for outcome, label in OUTCOMES
+        if outcome != "open"  # a call with a result counts where its result became known
     ]
     seen = [each for each in series if any(each.values)]
-    told = ", ".join(f"{each.name} {sum(v or 0 for v in each.values):g}" for each in seen)
-    about = f"Calls by what became of them: {told or 'none'}."
-    return stacked_columns(name, title, about, [group[0].start for group in groups], seen)
+    summary = ", ".join(f"{each.name} {sum(v or 0 for v in each.values):g}" for each in seen)
+    description = f"Calls by outcome: {summary or 'none'}."
+    return stacked_columns(name, title, description, [group[0].start for group in groups], seen)
 
 
 def _rates_chart(buckets: Sequence[Bucket]) -> Chart:
@@ -222,9 +225,11 @@ def _rates_chart(buckets: Sequence[Bucket]) -> Chart:
         Series("calls answered", "answered", answered),
         Series("verifications approved", "approved", approved),
     ]
-    about = "How many calls were answered, and how many verifications approved, in percent."
+    description = "Answered calls and approved verifications, in percent."
     title = "Answered and approved in the last day, by half hours"
-    return percentage_lines("rates", title, about, [group[0].start for group in groups], series)
+    return percentage_lines(
+        "rates", title, description, [group[0].start for group in groups], series
+    )
 
 
 def _rank_areas(buckets: Sequence[Bucket]) -> tuple[AreaStats, ...]:

@@ -1,5 +1,7 @@
-"""The console's pages, made from templates on the server; what they need is served beside them."""
+"""Pages of the console, rendered from templates, and their static files."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -9,8 +11,11 @@ from flask import Response
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from otpvoice.core.times import format_utc
+from otpvoice.core.verification import Call, Verification
+
 _FOLDER: Final = Path(__file__).parent
-_POLICY: Final = (
+_CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -18,22 +23,27 @@ STATIC_FILES: Final = {
     "console.css": "text/css; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
 }
-DASH: Final = "–"
+_DASH: Final = "–"
+_CODE_SPOKEN: Final = {
+    True: "long enough to hear the code",
+    False: "too short to hear the code",
+    None: "not known whether the code was heard",
+}
 
 
 def render_page(template: str, http_status: int = 200, **context: Any) -> Response:
-    """A page. It tells its own origin where a form comes from, and others nothing."""
+    """Render a page with its security headers."""
     text = _templates().get_template(template).render(**context)
     response = Response(text, http_status, content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = _POLICY
-    # With the API's no-referrer a browser would say "Origin: null" of our own forms, too
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+    # With the API's no-referrer, browsers send "Origin: null" with the console's own forms
     # (Fetch standard, "append a request Origin header").
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
 def static_file(name: str) -> Response:
-    """One of :data:`FILES`."""
+    """Return one of :data:`STATIC_FILES`."""
     response = Response((_FOLDER / "static" / name).read_bytes(), content_type=STATIC_FILES[name])
     response.headers["Cache-Control"] = "private, max-age=300"
     return response
@@ -48,36 +58,77 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(
-        time=format_time, clock=format_clock, percent=format_percent, value=format_value
+        time=_time_element,
+        clock=lambda time_ms: _format_time(time_ms, "%H:%M"),
+        percent=lambda value: _DASH if value is None else f"{value:.0f} %",
+        value=lambda value: _DASH if value is None else f"{value:.0f}",
+        timeline=build_timeline,
     )
     return templates
 
 
-def format_time(time_ms: int) -> Markup:
-    """Render a ``<time>`` element in UTC. The page's script shows it in the reader's zone."""
-    text = _utc(time_ms).strftime("%d %b %H:%M:%S")
+def _time_element(time_ms: int) -> Markup:
+    """Render a time in UTC. The page's script shows it in the reader's zone."""
+    text = _format_time(time_ms, "%d %b %H:%M:%S")
     return Markup('<time datetime="{}">{}</time>').format(format_utc(time_ms), text)
 
 
-def format_clock(time_ms: int) -> str:
-    """Format a time as ``13:45``, in UTC."""
-    return _utc(time_ms).strftime("%H:%M")
+def _format_time(time_ms: int, form: str) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(form)
 
 
-def format_percent(value: float | None) -> str:
-    """Format a percentage as ``84 %``."""
-    return DASH if value is None else f"{value:.0f} %"
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """A past or future moment of a verification."""
+
+    time_ms: int
+    css_class: str
+    """``good``, ``bad``, ``plain`` or ``ahead``."""
+    title: str
+    details: str = ""
 
 
-def format_value(value: float | None) -> str:
-    """Format a value of a chart's table."""
-    return DASH if value is None else f"{value:.0f}"
+def build_timeline(verification: Verification) -> list[TimelineEntry]:
+    """Return the moments of a verification and its calls, in order."""
+    entries = [
+        TimelineEntry(verification.created_at, "plain", "Created", f"by {verification.client}")
+    ]
+    for number, call in enumerate(verification.calls, 1):
+        entries += _call_entries(call, f"Call {number}")
+    if verification.ended_at is None:
+        entries.append(TimelineEntry(verification.expires_at, "ahead", "Expires"))
+    else:
+        css_class = "good" if verification.status == "approved" else "bad"
+        title, reason = _spaced(verification.status).capitalize(), verification.reason or ""
+        entries.append(TimelineEntry(verification.ended_at, css_class, title, _spaced(reason)))
+    return sorted(entries, key=lambda entry: entry.time_ms)
 
 
-def format_utc(time_ms: int) -> str:
-    """Format a time as ``2026-01-01T00:00:00Z``."""
-    return _utc(time_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _call_entries(call: Call, name: str) -> Iterator[TimelineEntry]:
+    css_class = "ahead" if call.status == "queued" else "plain"
+    route = f"by {call.route}, flow {call.locale}"
+    yield TimelineEntry(call.due_at, css_class, f"{name}: due", route)
+    if call.sent_at is not None:
+        yield TimelineEntry(call.sent_at, "plain", f"{name}: sent to the provider")
+    if call.placed_at is not None:
+        yield TimelineEntry(call.placed_at, "plain", f"{name}: placed", "accepted by the provider")
+    if call.ended_at is not None or call.status == "unknown":
+        time_ms = call.ended_at or call.sent_at or call.due_at
+        css_class = "good" if call.status == "answered" else "bad"
+        title = f"{name}: {_spaced(call.status)}"
+        yield TimelineEntry(time_ms, css_class, title, ", ".join(_call_details(call)))
 
 
-def _utc(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)
+def _call_details(call: Call) -> Iterator[str]:
+    if call.reason:
+        yield _spaced(call.reason)
+    if call.duration is not None:
+        yield f"{call.duration} s of talk"
+    if call.status == "answered":
+        yield _CODE_SPOKEN[call.heard]
+    if call.raw:
+        yield f"the provider said {call.raw}"
+
+
+def _spaced(word: str) -> str:
+    return word.replace("_", " ")

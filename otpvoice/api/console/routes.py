@@ -1,4 +1,4 @@
-"""``/console`` and below. What is searched for travels in bodies, never in addresses."""
+"""Routes of ``/console``. Search texts travel in request bodies, so no URL contains a number."""
 
 import json
 from dataclasses import dataclass
@@ -7,39 +7,40 @@ from typing import Final
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
+from otpvoice.admin.preview import Previewer
+from otpvoice.admin.service import RETENTION_NOTE, AdminService
 from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
-from otpvoice.api.console.confirmation import Confirmation, NotConfirmed
 from otpvoice.api.console.dashboard import CallPrice, build_dashboard
 from otpvoice.api.console.rendering import STATIC_FILES, render_page, static_file
-from otpvoice.api.console.search import SearchService
-from otpvoice.api.console.status import service_status
-from otpvoice.api.preview import Previewer
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.flow import is_locale
-from otpvoice.core.verification import Route
+from otpvoice.store.admin import NumberIdentity
 from otpvoice.store.stats import StatsReader
 
 _MAX_FORM_BYTES: Final = 4096
-"""Bytes."""
+_FORM_VALID_MS: Final = 600_000
+"""An older page may show limits that have changed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleContext:
-    """What the console looks through, and what it needs to know of the settings."""
+    """Services and settings that the console's views use."""
 
-    search_service: SearchService
+    admin: AdminService
     stats: StatsReader
-    max_live_calls: int
-    routes: tuple[Route, ...]
     price: CallPrice
     previewer: Previewer
     clients: tuple[str, ...]
 
 
-def console_blueprint(console: ConsoleContext, auth: AdminAuth) -> Blueprint:
-    """The console, for those whom ``door`` lets in."""
+class NotConfirmed(Exception):
+    """A form that does not confirm what its page showed. The text gives the reason."""
+
+
+def console_blueprint(context: ConsoleContext, auth: AdminAuth) -> Blueprint:
+    """Return the console's routes, protected by ``auth``."""
     routes = Blueprint("console", __name__, url_prefix="/console")
-    views = _Views(console)
+    views = _Views(context)
 
     @routes.before_request
     def authenticate() -> None:
@@ -62,39 +63,30 @@ def console_blueprint(console: ConsoleContext, auth: AdminAuth) -> Blueprint:
 
 
 class _Views:
-    """What each address shows."""
-
-    def __init__(self, console: ConsoleContext) -> None:
-        self._console = console
+    def __init__(self, context: ConsoleContext) -> None:
+        self._context = context
+        self._admin = context.admin
 
     def overview(self) -> Response:
-        context = self._console
-        overview = context.search_service.operations.overview()
-        dashboard = build_dashboard(
-            context.stats.last_day(overview.now), context.routes, context.price
-        )
-        status = service_status(
-            overview, context.search_service.limits, context.max_live_calls, context.routes
-        )
-        return render_page("overview.html", dashboard=dashboard, status=status, now_ms=overview.now)
+        status = self._admin.status()
+        buckets = self._context.stats.last_day(status.overview.now)
+        dashboard = build_dashboard(buckets, self._admin.routes, self._context.price)
+        return render_page("overview.html", dashboard=dashboard, status=status)
 
     def search(self) -> Response:
-        text = request.form.get("query", "").strip()
-        result = self._console.search_service.search(text, operator_name())
-        return render_page("results.html", result=result)
+        result = self._admin.search(request.form.get("query", "").strip(), operator_name())
+        return render_page("results.html", result=result, retention_note=RETENTION_NOTE)
 
     def clear(self) -> Response:
-        service, form = self._console.search_service, request.form
-        number = service.parse_number(form.get("number", ""))
-        confirmation = Confirmation(form.get("number_hash", ""), form.get("rendered_at_ms", ""))
-        confirmation.check_number(number)
-        before = service.explain(number)
-        confirmation.check_age(before.now_ms)
-        service.operations.clear(number, operator_name())
-        return render_page("cleared.html", before=before, after=service.explain(number))
+        number = self._admin.parse_number(request.form.get("number", ""))
+        _check_number(number)
+        before = self._admin.explain(number)
+        _check_form_age(before.now_ms)
+        self._admin.store.clear(number, operator_name())
+        return render_page("cleared.html", before=before, after=self._admin.explain(number))
 
     def preview(self) -> Response:
-        clients = self._console.clients
+        clients = self._context.clients
         client = request.args.get("client", clients[0] if clients else "")
         locale, name = (request.args.get(field, "").strip() for field in ("locale", "name"))
         if client not in clients:
@@ -103,7 +95,7 @@ class _Views:
         if locale and not is_locale(locale):
             text = "The locale is not a language tag. Enter one such as hi or hi-IN."
             return _unprocessable_page("Invalid locale", text)
-        preview = self._console.previewer.preview(client, locale or None, name)
+        preview = self._context.previewer.preview(client, locale or None, name)
         requests = {
             route: (each.url, json.loads(each.body)) for route, each in preview.requests.items()
         }
@@ -116,6 +108,33 @@ class _Views:
         if name not in STATIC_FILES:
             raise NotFound
         return static_file(name)
+
+
+def _check_number(typed: NumberIdentity) -> None:
+    """Compare the typed number with the one that the page showed.
+
+    Raises:
+        NotConfirmed: they differ, or the form names none.
+    """
+    if request.form.get("number_hash") != typed.hash:
+        raise NotConfirmed(
+            f"You typed {typed.masked}, which is not the number that the page showed. "
+            "Search for the number that you mean, and confirm it there."
+        )
+
+
+def _check_form_age(now_ms: int) -> None:
+    """Refuse a page that was left open, and a result page that is loaded again.
+
+    Raises:
+        NotConfirmed: the page is older than ten minutes.
+    """
+    text = request.form.get("rendered_at_ms", "")
+    rendered_at_ms = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 <= now_ms - rendered_at_ms <= _FORM_VALID_MS:
+        raise NotConfirmed(
+            "The page is older than ten minutes. Search again to see the current limits."
+        )
 
 
 def _handle_unauthorized(_error: Exception) -> Response:

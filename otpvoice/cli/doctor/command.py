@@ -6,12 +6,16 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.configured import load_settings
 from otpvoice.cli.doctor.checks import run_checks
 from otpvoice.cli.doctor.findings import COLORS, Finding, Level
 from otpvoice.cli.doctor.live import LiveCallOptions, cost_warning, run_live_call
-from otpvoice.cli.operating import json_option, print_json, yes_option
-from otpvoice.cli.telephone import report_invalid_number
+from otpvoice.cli.operator import (
+    json_option,
+    load_settings,
+    print_json,
+    report_invalid_number,
+    yes_option,
+)
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.phone import parse_written_number, single_region
 from otpvoice.core.verification import Route

@@ -12,7 +12,7 @@ import click
 from otpvoice.app import create_provider, create_service
 from otpvoice.cli.doctor.live_call import LiveCall, LiveCallResult
 from otpvoice.cli.doctor.store import open_store
-from otpvoice.cli.operating import report_store_errors
+from otpvoice.cli.operator import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.code import generate_code
 from otpvoice.core.errors import OtpvoiceError

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
-from otpvoice.cli.secrecy import find_weak_secrets
+from otpvoice.cli.secret_audit import find_weak_secrets
 from otpvoice.core.flow import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings

@@ -1,4 +1,4 @@
-"""Commands that start a process and keep it."""
+"""``otpvoice api``, ``dialer`` and ``serve``: run the service's processes."""
 
 import signal
 import time
@@ -9,12 +9,12 @@ from typing import Final
 import click
 
 from otpvoice.app import create_dialer
-from otpvoice.cli.configured import load_settings
 from otpvoice.cli.gunicorn import GRACE_S, Gunicorn
+from otpvoice.cli.operator import load_settings
 from otpvoice.cli.subprocesses import StopSignals, SupervisedProcess, terminate
 
 DIALER_GRACE_S: Final = 20.0
-"""Seconds: a request that was sent is over by then, and what became of it is written down."""
+"""A request that was sent has ended by then, and its outcome is recorded."""
 
 
 @click.command()
@@ -25,31 +25,30 @@ def api() -> None:
 
 @click.command()
 def dialer() -> None:
-    """Place the calls. Start as many as you like, on any machine that reaches the store."""
-    placing = create_dialer(load_settings())
+    """Place calls. Any number of dialers can run, on any machine that reaches the store."""
+    instance = create_dialer(load_settings())
     ended: SimpleQueue[object] = SimpleQueue()
-    # A signal handler may interrupt this thread anywhere, so the handler takes no lock of a kind
-    # that this thread could hold: putting into this queue is safe there.
+    # A signal handler may interrupt this thread anywhere, so it must not take a lock that this
+    # thread could hold. Putting into a SimpleQueue is safe there.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.put(None))
     with ThreadPoolExecutor(1, thread_name_prefix="dialer") as pool:
-        running = pool.submit(placing.run)
+        running = pool.submit(instance.run)
         running.add_done_callback(ended.put)
         ended.get()
-        placing.stop()
+        instance.stop()
         running.result()
 
 
 @click.command()
 def serve() -> None:
-    """Run the API and a dialer together, for one machine.
+    """Run the API and a dialer on one machine.
 
-    A process that ends is restarted after 1 second, then 2, up to 60, and the log says so with its
-    exit status. One that exits by itself within 30 seconds of its first start cannot be started,
-    for example because its port is taken: then both end, with status 1. SIGTERM and Ctrl-C end
-    both, with status 0.
+    A process that ends is restarted after 1 second, then 2, up to 60, and the log records its exit
+    status. If a process exits within 30 seconds of its first start, for example because its port
+    is taken, both processes end with status 1. SIGTERM and Ctrl-C end both with status 0.
     """
-    load_settings()  # once here, so that wrong settings are reported once
+    load_settings()  # so that invalid settings are reported once
     stop = StopSignals()
     children = [SupervisedProcess(name) for name in ("api", "dialer")]
     failed: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The API's worker: gunicorn's own, except for what it can not read."""
+"""Gunicorn worker of the API: refuses unreadable requests, and stops without losing requests."""
 
 import contextlib
 import threading
@@ -31,23 +31,23 @@ from otpvoice.api.errors import (
 from otpvoice.api.responses import SECURITY_HEADERS
 
 _LOG = structlog.get_logger(__name__)
-_DETAIL: Final = "This can not be read as an HTTP request."
+_DETAIL: Final = "The request is not valid HTTP."
 _STATUS: Final = {
     LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,  # RFC 9112, section 3: a must
     LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,  # RFC 6585, section 5
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,  # RFC 9112, section 6.1
 }
-"""The rest is 400."""
+"""Other parse errors are 400."""
 _SETTLE_S: Final = 0.5
-"""Seconds within which all workers have closed their listening sockets."""
+"""All workers have closed their listening sockets within this time."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """Refuses in a problem document, and once.
+    """Threaded worker that refuses an unreadable request with one problem document.
 
-    Gunicorn's own refusal is a page that quotes the request. And where an answer is given before
-    the body is read, and the body then turns out broken, it sends that page as a second answer: a
-    proxy that shares the connection might give it to somebody else (RFC 9112, section 11.1).
+    Gunicorn's own error page quotes the request. If the application responds before it reads the
+    body, and the body is broken, gunicorn also sends that page as a second response. A proxy that
+    shares the connection might deliver it to another client (RFC 9112, section 11.1).
     """
 
     sockets: list[Any]
@@ -56,17 +56,17 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop in two steps: refuse new connections, then close the open ones one by one.
 
-        Gunicorn says ``Connection: close`` at once but keeps the listening sockets until the
-        worker ends. The kernel then completes connections that nobody accepts, and resets them in
-        the end: each client that reconnects as requested would lose a request. So all workers first
-        close their listening sockets, and only then answer with ``Connection: close``.
+        Gunicorn sends ``Connection: close`` at once, but keeps the listening sockets until the
+        worker ends. The kernel then completes connections that no worker accepts, and resets them
+        later, so each client that reconnects as requested loses a request. For this reason all
+        workers close their listening sockets first, and send ``Connection: close`` after that.
         """
         if self.alive and not self._is_stopping:
             self._is_stopping = True
             self.method_queue.defer(self._close_listeners, partial(super().handle_exit, sig, frame))
 
     def _close_listeners(self, leave: Callable[[], None]) -> None:
-        """Accept what waits in the listen queues and close them; then ``leave``."""
+        """Accept what waits in the listen queues, close them, and then call ``leave``."""
         self.set_accept_enabled(False)
         for listener in self.sockets:
             with contextlib.suppress(OSError):  # no descriptors left, for example
@@ -79,10 +79,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             leave()
 
     def _accept_all(self, listener: Any) -> None:
-        """Return when nothing waits to be accepted.
+        """Accept connections until the listen queue is empty.
 
-        Other threads may run while ``accept`` looks for a connection, and meanwhile one may come.
-        They cannot while the length of the queue is read, so the caller closes it empty.
+        Other threads may run during ``accept``, and a connection may arrive meanwhile. They do not
+        run while the length of the queue is read, so the caller closes an empty queue.
         """
         while self.nr_conns < self.worker_connections:
             before = self.nr_conns
@@ -94,7 +94,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
         """Serve one request, or refuse a body with a transfer coding other than ``chunked``.
 
         Gunicorn removes the chunks and passes on the coded bytes, which no view expects.
-        RFC 9112, section 6.1: answer 501.
+        RFC 9112, section 6.1, requires 501.
         """
         codings = [value for name, value in req.headers if name == "TRANSFER-ENCODING"]
         if codings and [coding.lower() for coding in codings] != ["chunked"]:
@@ -103,8 +103,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn calls it so
-        """Refuses what did not reach the application; gunicorn then ends the connection."""
-        clear_contextvars()  # they are of the request before
+        """Refuse a request that did not reach the application. Gunicorn closes the connection."""
+        clear_contextvars()  # of the previous request
         request_id, kind = uuid.uuid4().hex, type(exc).__name__
         if not isinstance(exc, ParseException):
             _LOG.error("request.failed", error=kind, request_id=request_id)
@@ -131,6 +131,6 @@ def _problem_response(problem: ProblemType, detail: str, request_id: str) -> byt
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _send(client: Any, answer: bytes) -> None:
-    with contextlib.suppress(OSError):  # gone already
-        write_nonblock(client, answer)
+def _send(client: Any, response: bytes) -> None:
+    with contextlib.suppress(OSError):  # the client has disconnected
+        write_nonblock(client, response)

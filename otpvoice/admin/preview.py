@@ -1,0 +1,244 @@
+"""Preview of a call that is not placed: its speech, the requests to the provider, and warnings."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from otpvoice.core.flow import DEFAULT_FLOW, Flow, choose_flow
+from otpvoice.core.service import ClientProfile
+from otpvoice.core.speech import (
+    CodeFormat,
+    clean_name,
+    format_code,
+    seconds_until_code,
+    speech_seconds,
+)
+from otpvoice.core.verification import Route
+from otpvoice.providers.base import HttpRequestSpec, OutboundCall, Provider
+from otpvoice.settings import Settings
+
+_EXAMPLE_CODE: Final = "4071132598"
+"""Its first digits are the example. It has a zero in it, and is no real code."""
+_MIN_LIFE_S: Final = 15
+"""A code with less time left is not dialed."""
+_CALL_ID: Final = f"call_{'0' * 32}"
+_NUMBER: Final = "+919876543210"
+_MAX_RING_S: Final = 45
+_MIN_GREETING_S: Final = 1.0
+"""People who are still lifting the phone to the ear miss a code that comes sooner."""
+
+_PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>\w+)\s*(?:@\s*(?P<filter>\w+)\s*)?\}+")
+_LINK: Final = re.compile(r"(?:https?://|\bwww\.)\S+", re.IGNORECASE)
+_DIGITS: Final = re.compile(r"\d{2,}|\d(?:[ ,.-]\d)+")
+"""Several digits in a row, unlike the one of "step 1"."""
+_DOTTED_CODE: Final = re.compile(r"\.{2,}\s*\{+\s*otp|\{+\s*otp\b[^}]*\}+\s*\.{2,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowPreview:
+    """A flow's text with the values that fill it in."""
+
+    text: str
+    code: str
+    """An example, digits only."""
+    code_format: CodeFormat
+    name: str
+    """As it is spoken."""
+    min_life_s: int
+    """The shortest time that a code has left when it is dialed."""
+    max_duration_s: int
+    """The provider ends the call after this time."""
+
+    @property
+    def code_text(self) -> str:
+        """The code as the provider receives it."""
+        return format_code(self.code, self.code_format)
+
+    @property
+    def duration_s(self) -> int:
+        """The estimated duration of the speech."""
+        return speech_seconds(self.text, self.code_text, self.name)
+
+    @property
+    def code_spoken_after_s(self) -> int | None:
+        """The estimated time until the code was spoken once. None if the text lacks the code."""
+        if not self._codes():
+            return None
+        return seconds_until_code(self.text, self.code_text, self.name)
+
+    @property
+    def spoken_text(self) -> str:
+        """The text as it is spoken. Unknown placeholders stay visible."""
+        return _PLACEHOLDER.sub(self._fill, self.text)
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what makes the text hard to understand, each with its remedy."""
+        yield from self._code_warnings()
+        yield from self._name_warnings()
+        yield from self._duration_warnings()
+        yield from self._wording_warnings()
+
+    def _fill(self, found: re.Match[str]) -> str:
+        if found["variable"] == "otp":
+            return format_code(self.code, CodeFormat.SPACED) if found["filter"] else self.code_text
+        return self.name if found["variable"] == "Name" else found[0]
+
+    def _code_warnings(self) -> Iterator[str]:
+        codes = self._codes()
+        if not codes:
+            yield "The code is not spoken. Write {otp} where the flow should speak it."
+            return
+        if len(codes) == 1:
+            yield "The code is spoken only once. Repeat {otp}, because people often miss it."
+        is_plain = self.code_format is CodeFormat.PLAIN
+        if is_plain and any(found["filter"] != "digits" for found in codes):
+            yield (
+                "The code is read as one number, not digit by digit. Write {{otp@digits}}, or set "
+                'provider.otp_format to "comma".'
+            )
+        before = self.text[: codes[0].start()]
+        if speech_seconds(before, "", self.name) < _MIN_GREETING_S:
+            yield "The code comes at once. Begin with a greeting, so that people can listen first."
+
+    def _name_warnings(self) -> Iterator[str]:
+        variables = {found["variable"] for found in self._placeholders()}
+        if "Name" not in variables:
+            yield "The name is not spoken. Write {Name}, so that people know the call is for them."
+        for variable in sorted(variables - {"Name", "otp"}):
+            yield f"{{{variable}}} is not filled in. The variables are {{Name}} and {{otp}}."
+
+    def _duration_warnings(self) -> Iterator[str]:
+        if _MAX_RING_S + self.duration_s > self.min_life_s:
+            yield (
+                f"The code can expire while it is spoken: {_MAX_RING_S} s of ringing and "
+                f"{self.duration_s} s of speech exceed the {self.min_life_s} s that the code may "
+                "have left when it is dialed. Shorten the text, or raise "
+                "verification.min_remaining_life or ttl."
+            )
+        if self.duration_s > self.max_duration_s:
+            yield (
+                f"The provider hangs up after {self.max_duration_s} s, before the text ends. "
+                "Shorten the text, or raise provider.c2c_duration."
+            )
+
+    def _wording_warnings(self) -> Iterator[str]:
+        words = _PLACEHOLDER.sub(" ", self.text)
+        if _LINK.search(words):
+            yield "A link cannot be followed from a call. Remove it."
+        if _DOTTED_CODE.search(self.text):
+            yield (
+                "Dots next to the code make some voices read a digit as an ordinal. Use a comma or "
+                "a new sentence."
+            )
+        if _DIGITS.search(_LINK.sub(" ", words)):
+            yield "A number in the text can be taken for the code. Write it in words, or remove it."
+
+    def _codes(self) -> list[re.Match[str]]:
+        return [found for found in self._placeholders() if found["variable"] == "otp"]
+
+    def _placeholders(self) -> list[re.Match[str]]:
+        return [*_PLACEHOLDER.finditer(self.text)]
+
+
+@dataclass(frozen=True, slots=True)
+class CallPreview:
+    """A call that is not placed."""
+
+    flow_key: str
+    flow: Flow
+    speech: FlowPreview
+    requests: dict[Route, HttpRequestSpec]
+    warnings: tuple[str, ...]
+
+
+class Previewer:
+    """Previews clients' calls.
+
+    Args:
+        settings: of the service.
+        provider: builds the requests. Nothing is sent to it.
+    """
+
+    def __init__(self, settings: Settings, provider: Provider) -> None:
+        self._settings = settings
+        self._provider = provider
+
+    def preview(
+        self, client: str, locale: str | None, name: str, text: str | None = None
+    ) -> CallPreview:
+        """Return the call that a request with this locale and name leads to.
+
+        Args:
+            client: whose request it is.
+            locale: as in the request.
+            name: as in the request.
+            text: replaces the flow's own text.
+
+        Raises:
+            KeyError: there is no such client.
+        """
+        settings, chosen = self._settings, self._settings.provider
+        verification = settings.verification
+        profile = settings.client_profile(client)
+        key, flow = choose_flow(locale, profile.flows)
+        spoken_name = clean_name(name) or profile.default_name
+        speech = FlowPreview(
+            text=flow.text if text is None else text,
+            code=_EXAMPLE_CODE[: verification.code_length],
+            code_format=chosen.otp_format,
+            name=spoken_name,
+            min_life_s=max(_MIN_LIFE_S, min(verification.min_remaining_life, profile.ttl_s // 2)),
+            max_duration_s=chosen.c2c_duration * 60,
+        )
+        warnings = (
+            *_flow_warnings(settings, locale, key),
+            *_name_warnings(name, spoken_name),
+            *(speech.warnings() if speech.text else [_missing_text(key)]),
+        )
+        requests = {
+            route: self._preview_request(profile, flow, speech, route) for route in chosen.routes
+        }
+        return CallPreview(key, flow, speech, requests, warnings)
+
+    def _preview_request(
+        self, profile: ClientProfile, flow: Flow, speech: FlowPreview, route: Route
+    ) -> HttpRequestSpec:
+        call = OutboundCall(
+            call_id=_CALL_ID,
+            route=route,
+            number=_NUMBER,
+            bridge=profile.bridge,
+            flow_id=flow.id,
+            name=speech.name,
+            code=speech.code_text,
+        )
+        return self._provider.preview_request(call)
+
+
+def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:
+    if locale and key == DEFAULT_FLOW:
+        yield (
+            f"No flow speaks {locale}, so the default flow is used. Add the locale to "
+            "provider.flows."
+        )
+    if settings.provider.audio and Route.OBD in settings.provider.routes:
+        yield (
+            "Calls by obd play the sound of provider.audio instead of the flow, so neither the "
+            "code nor the name is spoken. Clear provider.audio, or remove obd from provider.routes."
+        )
+
+
+def _name_warnings(name: str, spoken: str) -> Iterator[str]:
+    cleaned = clean_name(name)
+    if name.strip() and not cleaned:
+        yield f"No part of the name can be spoken, so {spoken} is spoken instead."
+    elif cleaned != name.strip():
+        yield f"The name is not spoken as given, but as {cleaned}."
+
+
+def _missing_text(key: str) -> str:
+    return (
+        f"The flow {key} has no text in the settings, so its speech cannot be previewed, and heard "
+        "stays null. Copy the text from the portal into provider.flows."
+    )

@@ -1,0 +1,179 @@
+"""Output of operators' commands as lines of text. Times are in this machine's time zone."""
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from otpvoice.admin.limits import LimitStatus, NumberLimits
+from otpvoice.admin.service import FoundVerification
+from otpvoice.admin.status import Alert, ServiceStatus
+from otpvoice.core.verification import Call, Verification
+from otpvoice.store.admin import Refusal
+
+_UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
+"""Milliseconds of a unit, its name, and the count from which the next unit is used."""
+_DAY_MS: Final = 86_400_000
+_CODE_SPOKEN: Final = {True: "heard", False: "not heard", None: None}
+_LIMITS_HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
+
+
+def format_clock(time_ms: int, now_ms: int) -> str:
+    """Format a time as ``14:32:05``, with the date if it is not today's."""
+    then, now = _local(time_ms), _local(now_ms)
+    return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def format_time(time_ms: int, now_ms: int) -> str:
+    """Format a time with its distance: ``14:32:05 (in 4 min)``."""
+    distance = _format_distance(abs(time_ms - now_ms))
+    relative = f"in {distance}" if time_ms > now_ms else f"{distance} ago"
+    return f"{format_clock(time_ms, now_ms)} ({relative})"
+
+
+def _local(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone()
+
+
+def _format_distance(distance_ms: int) -> str:
+    """Format a duration, rounded up, because nothing ends before the time that is shown."""
+    for unit, name, limit in _UNITS:
+        count = math.ceil(distance_ms / unit)
+        if count < limit:
+            return f"{count} {name}"
+    return f"{math.ceil(distance_ms / _DAY_MS)} days"
+
+
+# The whole service -------------------------------------------------------------------------------
+
+
+def render_status(status: ServiceStatus) -> Iterator[str]:
+    """Render alerts with their remedies, then limits, then statistics."""
+    now_ms = status.overview.now
+    refusing = [each for each in status.alerts if each.refuses]
+    yield "Refusing now:" if refusing else "Nothing is refused."
+    yield from _render_alerts(refusing, now_ms)
+    if warnings := [each for each in status.alerts if not each.refuses]:
+        yield from ("", "Warnings:", *_render_alerts(warnings, now_ms))
+    yield from ("", _LIMITS_HEADING)
+    for limit in status.limits:
+        yield _render_limit(limit, now_ms)
+    yield from ("", *_render_stats(status))
+
+
+def _render_alerts(alerts: Iterable[Alert], now_ms: int) -> Iterator[str]:
+    for alert in alerts:
+        until = f" until {format_time(alert.until_ms, now_ms)}" if alert.until_ms else ""
+        yield f"  {alert.title}{until}"
+        yield from (f"    {text}" for text in (alert.meaning, alert.remedy) if text)
+
+
+def _render_limit(limit: LimitStatus, now_ms: int) -> str:
+    until = format_time(limit.until_ms, now_ms) if limit.until_ms else "-"
+    return f"  {limit.title:30} {limit.count:>12}  {until}"
+
+
+def _render_stats(status: ServiceStatus) -> Iterator[str]:
+    overview, most = status.overview, status.max_live_calls
+    refused = ", ".join(f"{limit} {count}" for limit, count in status.refused.items())
+    full = ": further calls wait in the queue" if overview.live_calls >= most else ""
+    yield f"  refused in the last hour   {refused or 'nothing'}"
+    yield f"  live_calls                 {overview.live_calls}/{most}{full}"
+    yield f"  queued calls               {overview.queued_calls}"
+    yield f"  dialers                    {overview.dialers}"
+    yield f"  closed routes              {', '.join(overview.closed_routes) or 'none'}"
+
+
+# One number --------------------------------------------------------------------------------------
+
+
+def render_headline(number: NumberLimits) -> str:
+    """Render the limit that refuses a number longest."""
+    masked = number.identity.masked
+    if number.refusing:
+        longest = number.refusing[0]
+        client = f" to {longest.client}" if longest.client else ""
+        until = format_time(longest.until_ms or 0, number.now_ms)
+        return f"{masked} is refused{client} by {longest.limit} until {until}."
+    if number.gap_until_ms:
+        return f"{masked} is not refused; its next call waits for the end of call_gap."
+    return f"{masked} is not refused."
+
+
+def render_log_id(number: NumberLimits) -> str:
+    """Render the number's log id, for searching the service's log."""
+    return f'Its id in the log is "number": "{number.identity.log_id}".'
+
+
+def render_limits(number: NumberLimits) -> Iterator[str]:
+    """Render everything about a number's limits and refusals."""
+    yield from (render_headline(number), render_log_id(number), "", _LIMITS_HEADING)
+    for limit in number.limits:
+        yield _render_limit(limit, number.now_ms)
+    gap = LimitStatus(None, "call_gap", None, None, number.gap_until_ms)
+    note = "; the next call waits for it" if number.gap_until_ms else ""
+    yield f"{_render_limit(gap, number.now_ms)}{note}"
+    if number.has_address_limits:
+        yield "  calls_per_ip and creates_per_ip count by address, and are not shown for a number."
+    yield from ("", *render_refusals(number))
+
+
+def render_refusals(number: NumberLimits) -> Iterator[str]:
+    """Render the newest refusals, one a line."""
+    if not number.refusals:
+        yield "No request for it was refused in the last day."
+        return
+    yield "Refused requests, the newest first:"
+    for each in number.refusals:
+        time = format_time(each.at, number.now_ms)
+        yield f"  {time}  {each.client}: {each.limit}  {_render_subject(each)}".rstrip()
+
+
+def _render_subject(refusal: Refusal) -> str:
+    if refusal.verification:
+        return refusal.verification
+    return f"reference hash {refusal.reference}" if refusal.reference else ""
+
+
+# One verification --------------------------------------------------------------------------------
+
+
+def render_verification(found: FoundVerification) -> Iterator[str]:
+    """Render a verification, and its calls below it."""
+    it = found.verification
+    created = format_time(it.created_at, it.now)
+    yield f"{it.id}  {_render_state(it.status, it.reason)}"
+    yield f"  {found.number_text}, client {it.client}, reference {it.reference or '-'}"
+    yield f"  created {created}, {_render_end(it)}, checks left {it.checks_left}"
+    for call in it.calls:
+        yield f"  {call.id}  {_render_state(call.status, call.reason)}"
+        yield f"    {', '.join(_call_details(call, it.now))}"
+
+
+def _render_state(status: str, reason: str | None) -> str:
+    return f"{status} ({reason})" if reason else status
+
+
+def _render_end(verification: Verification) -> str:
+    if verification.ended_at is None:
+        return f"expires {format_time(verification.expires_at, verification.now)}"
+    return f"ended {format_time(verification.ended_at, verification.now)}"
+
+
+def _call_details(call: Call, now_ms: int) -> Iterator[str]:
+    yield f"{call.route} {call.locale}"
+    times = {
+        "due": call.due_at,
+        "sent": call.sent_at,
+        "placed": call.placed_at,
+        "ended": call.ended_at,
+    }
+    yield from (
+        f"{name} {format_clock(at, now_ms)}" for name, at in times.items() if at is not None
+    )
+    if call.duration is not None:
+        yield f"{call.duration} s of talk"
+    if spoken := _CODE_SPOKEN[call.heard]:
+        yield spoken
+    if call.raw:
+        yield f"the provider said {call.raw}"
