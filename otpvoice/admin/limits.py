@@ -74,7 +74,7 @@ def limit_statuses(
     uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int
 ) -> tuple[LimitStatus, ...]:
     """Combine the store's counts with the configured limits, ordered by client."""
-    capacities = dict(limit_capacities(limits))
+    capacities = limit_capacities(limits)
     statuses = []
     for use in sorted(uses, key=lambda use: use.client or ""):
         allowed = capacities.get((use.client, use.limit))
