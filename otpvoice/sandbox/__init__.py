@@ -1,13 +1,12 @@
-"""The pretend telephone company, for development and tests.
+"""The provider simulator, for development and tests.
 
-It is the vendor of docs/provider.md on localhost, with phones that do as they are told and a ledger
-that remembers every request. It imports nothing of otpvoice, so that two hands have to agree on
-the wire.
+It simulates the vendor of docs/provider.md on localhost, with phones that have configurable
+behaviours and a log of every request. It imports no other package of otpvoice, so the two
+implementations of the vendor's protocol are independent.
 """
 
-from otpvoice.sandbox.app import create_app
 from otpvoice.sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
-from otpvoice.sandbox.server import RunningSandbox, serve
+from otpvoice.sandbox.server import RunningSandbox, create_app, serve
 
 __all__ = [
     "CallbackTemplate",

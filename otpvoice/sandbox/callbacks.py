@@ -1,4 +1,4 @@
-"""The company's push: one message when a call has ended, repeated until it is received."""
+"""Callbacks: one message after each call, retried until the webhook confirms it."""
 
 import json
 import re
@@ -12,12 +12,11 @@ from urllib.parse import quote, urlencode
 
 import requests
 
-from otpvoice.sandbox.bodies import RequestRejected
-from otpvoice.sandbox.calls import Call, Timestamp
-from otpvoice.sandbox.changes import ChangeCondition
+from otpvoice.sandbox.calls import Call
 from otpvoice.sandbox.config import CallbackTemplate, SandboxConfig, Webhook
 from otpvoice.sandbox.messages import callback_body, vendor_status
-from otpvoice.sandbox.schedule import Scheduler
+from otpvoice.sandbox.parsing import RequestRejected
+from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
 _SUCCESS_STATUSES: Final = frozenset({200, 202})
 _PLACEHOLDER: Final = re.compile(r"\{\{(id|to|status|duration)\}\}")
@@ -25,7 +24,7 @@ _PLACEHOLDER: Final = re.compile(r"\{\{(id|to|status|duration)\}\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackMessage:
-    """A callback, ready to be sent as often as it takes."""
+    """A callback, ready to be sent and sent again."""
 
     call: Call
     webhook_id: str
@@ -37,19 +36,19 @@ class CallbackMessage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One time that a message was sent."""
+    """One attempt to deliver a message."""
 
     message: CallbackMessage
     attempt: int
-    """1, then one more for each retry."""
+    """1 for the first, one more for each retry."""
     sent_at: Timestamp
     status: int | None
-    """The HTTP status of the answer; None when there was none."""
+    """The HTTP status of the response; None if there was no response."""
     error: str | None
-    """What kind of failure kept the answer away; never its text, which holds the URL."""
+    """The exception class if there was no response. Its text is left out: it contains the URL."""
 
     def as_json(self) -> dict[str, Any]:
-        """The delivery as ``GET /callbacks`` shows it; the URL may hold a secret and is not."""
+        """Return the delivery as ``GET /callbacks`` shows it. The URL is omitted as a secret."""
         return {
             "call": self.message.call.id,
             "webhook": self.message.webhook_id,
@@ -63,7 +62,7 @@ class Delivery:
 
 
 class CallbackSender:
-    """Keeps the webhooks and delivers to them. Thread-safe."""
+    """The webhooks of the account, and the deliveries to them. Thread-safe."""
 
     def __init__(
         self, config: SandboxConfig, scheduler: Scheduler, changes: ChangeCondition
@@ -78,72 +77,70 @@ class CallbackSender:
         self.subscription = config.subscription
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Every delivery, oldest first."""
+        """Return all deliveries as JSON, oldest first."""
         with self._changes:
             return [delivery.as_json() for delivery in self._deliveries]
 
     def deliveries_for(self, call: Call) -> list[Delivery]:
-        """Every delivery about this call, oldest first."""
+        """Return the deliveries about one call, oldest first."""
         with self._changes:
             return [*self._deliveries_by_call.get(call.id, ())]
 
     def add_webhook(self, webhook: Webhook) -> str:
-        """Keeps a further webhook and returns its id."""
+        """Store a webhook and return its id."""
         with self._changes:
-            webhook_id = str(max((int(known) for known in self.webhooks), default=0) + 1)
+            webhook_id = str(max(map(int, self.webhooks), default=0) + 1)
             self.webhooks[webhook_id] = webhook
         return webhook_id
 
     def send(self, call: Call) -> None:
-        """Sends the ended call's callback as often and as late as its phone wants it."""
+        """Schedule the callback of an ended call, with the copies and delay of its phone."""
         webhook_id = call.request.webhook_id or self.subscription
         if webhook_id is None or not call.phone.copies:
             self._mark_sent(call)
             return
         message = _build_message(call, webhook_id, self.webhooks[webhook_id])
         self._last_messages[call.id] = message
-        delay = self._config.callback_seconds + call.phone.callback_delay_seconds
+        delay_s = self._config.callback_seconds + call.phone.callback_delay_seconds
         for _ in range(call.phone.copies):
-            self._scheduler.submit_later(delay, partial(self._deliver, message, 1))
+            self._scheduler.submit_later(delay_s, partial(self._deliver, message, 1))
 
     def replay(self, call_id: str) -> bool:
-        """Sends a call's callback once more, byte for byte; whether there was one."""
+        """Send a call's callback again, byte for byte; return whether there was one."""
         message = self._last_messages.get(call_id)
         if message is not None:
             self._scheduler.submit_later(0, partial(self._deliver, message, 1))
         return message is not None
 
     def verify_webhook(self, uri: str, validation_key: str) -> None:
-        """Asks a new webhook whether it knows its key (docs/provider.md, section 3).
+        """Send the challenge to a new webhook (docs/provider.md, section 3).
 
         Raises:
-            Refused: 422, it did not answer 200 with the challenge.
+            RequestRejected: 422, the response is not 200 with the challenge.
         """
         challenge = secrets.token_hex(4)
         url = f"{uri}{'&' if '?' in uri else '?'}token={quote(validation_key, safe='')}"
-        body = {"validation_key": validation_key, "challenge": challenge}
+        body = _encode_json({"validation_key": validation_key, "challenge": challenge})
         try:
-            answer = self._request(
-                "POST", url, {"Content-Type": "application/json"}, _encode_json(body)
-            )
-            passed = answer.status_code == 200 and answer.json() == {"challenge": challenge}
+            response = self._request("POST", url, {"Content-Type": "application/json"}, body)
+            passed = response.status_code == 200 and response.json() == {"challenge": challenge}
         except (requests.RequestException, ValueError):
             passed = False
         if not passed:
             raise RequestRejected(422, "uri: did not answer 200 with the challenge")
 
     def _deliver(self, message: CallbackMessage, attempt: int) -> None:
-        sent, status, error = Timestamp.now(), None, None
+        sent_at, status, error = Timestamp.now(), None, None
         try:
-            answer = self._request(message.method, message.url, message.headers, message.body)
-            status = answer.status_code
+            response = self._request(message.method, message.url, message.headers, message.body)
+            status = response.status_code
         except (requests.RequestException, ValueError) as failure:
-            error = type(failure).__name__  # nobody there, or a URL that is none: tried again
+            error = type(failure).__name__  # no response, or an invalid URL: retried as well
         if status not in _SUCCESS_STATUSES and attempt <= self._config.callback_retries:
-            again = partial(self._deliver, message, attempt + 1)
-            self._scheduler.submit_later(self._config.callback_retry_seconds, again)
+            retry = partial(self._deliver, message, attempt + 1)
+            self._scheduler.submit_later(self._config.callback_retry_seconds, retry)
         with self._changes:
-            delivery = Delivery(message, attempt, sent, status, error)
+            delivery = Delivery(message, attempt, sent_at, status, error)
             self._deliveries.append(delivery)
             self._deliveries_by_call[message.call.id].append(delivery)
         self._mark_sent(message.call)
@@ -157,7 +154,7 @@ class CallbackSender:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> requests.Response:
         with requests.Session() as session:
-            session.trust_env = False  # a netrc or a proxy of this machine is none of the vendor's
+            session.trust_env = False  # a vendor does not use this machine's netrc or proxy
             return session.request(
                 method,
                 url,
@@ -173,13 +170,13 @@ def _encode_json(body: Mapping[str, Any]) -> bytes:
 
 
 def _build_message(call: Call, webhook_id: str, webhook: Webhook) -> CallbackMessage:
-    composition = webhook.template
-    if composition is None:
+    template = webhook.template
+    if template is None:
         method, url, body = "POST", webhook.uri, _encode_json(callback_body(call, webhook_id))
         headers = {"Content-Type": "application/json"}
     else:
-        method, url = composition.method, _fill_template(webhook.uri, call)
-        headers, body = _build_custom_body(composition, call)
+        method, url = template.method, _fill_template(webhook.uri, call)
+        headers, body = _build_custom_body(template, call)
     if webhook.secret:
         headers["Authorization"] = f"Bearer {webhook.secret}"
     return CallbackMessage(
@@ -187,22 +184,22 @@ def _build_message(call: Call, webhook_id: str, webhook: Webhook) -> CallbackMes
     )
 
 
-def _build_custom_body(composition: CallbackTemplate, call: Call) -> tuple[dict[str, str], bytes]:
-    headers = dict(composition.headers)
-    if composition.method == "GET":
+def _build_custom_body(template: CallbackTemplate, call: Call) -> tuple[dict[str, str], bytes]:
+    headers = dict(template.headers)
+    if template.method == "GET":
         return headers, b""
-    members = {name: _fill_template(value, call) for name, value in composition.members.items()}
-    if composition.encoding == "json":
+    members = {name: _fill_template(value, call) for name, value in template.members.items()}
+    if template.encoding == "json":
         return {"Content-Type": "application/json"} | headers, _encode_json(members)
     form_type = {"Content-Type": "application/x-www-form-urlencoded"}
     return form_type | headers, urlencode(members).encode()
 
 
-def _fill_template(template: str, call: Call) -> str:
+def _fill_template(text: str, call: Call) -> str:
     values = {
         "id": call.id,
         "to": call.request.callee,
         "status": vendor_status(call),
         "duration": str(call.talk_seconds),
     }
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)

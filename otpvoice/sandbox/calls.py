@@ -1,53 +1,89 @@
-"""Calls and the ledger's entries. Both change only under the company's lock."""
+"""Calls, entries of the request log, and the text that a flow speaks.
 
+Calls and log entries change only while the sandbox's lock is held.
+"""
+
+import math
+import re
 import time
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, Final, Self
-from zoneinfo import ZoneInfo
+from functools import partial
+from typing import Any, Final
 
-from otpvoice.sandbox.call_request import CallRequest
 from otpvoice.sandbox.config import ReplyStyle, Route
-from otpvoice.sandbox.flows import speech_seconds, spoken_within
+from otpvoice.sandbox.parsing import CallRequest
 from otpvoice.sandbox.phones import CallOutcome, Phone
+from otpvoice.sandbox.scheduling import Timestamp
 
-VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
+CHARACTERS_PER_SECOND: Final = 10
+"""The pace of an unhurried voice."""
+_HANG_UP_SECONDS: Final = 2
+_PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
+_FILTERS: Final[Mapping[str | None, Callable[[str], str]]] = {
+    None: str,
+    "digits": lambda value: " ".join(filter(str.isalnum, value)),
+    "play": lambda value: f"(sound {value})",
+}
+_LANGUAGES: Final = {
+    "BENGALI": "bn",
+    "DEVANAGARI": "hi",
+    "GUJARATI": "gu",
+    "GURMUKHI": "pa",
+    "KANNADA": "kn",
+    "MALAYALAM": "ml",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamp:
-    """One moment on both clocks."""
+def render(text: str, variables: Mapping[str, str]) -> str:
+    """Fill in the variables of a flow's text. Unknown variables and filters stay visible.
 
-    monotonic: float
-    """Seconds; comparable between processes of one machine."""
-    wall: datetime
+    ``{Name}``, ``{{Name}}``, ``{{otp@digits}}`` (digit by digit) and ``{{x@play}}`` are replaced.
+    Replacement runs twice: the vendor may expand placeholders inside a value, so a name that
+    contains ``{otp}`` has to show its effect here (docs/provider.md, section 1).
+    """
+    fill = partial(_fill, variables)
+    return _PLACEHOLDER.sub(fill, _PLACEHOLDER.sub(fill, text))
 
-    @classmethod
-    def now(cls) -> Self:
-        """This moment."""
-        return cls(time.monotonic(), datetime.now(UTC))
 
-    @property
-    def local_text(self) -> str:
-        """``YYYY-MM-DD HH:MM:SS`` as the vendor writes it, without naming its zone."""
-        return f"{self.wall.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"
+def _fill(variables: Mapping[str, str], match: re.Match[str]) -> str:
+    value = variables.get(match["new"] or match["old"])
+    apply_filter = _FILTERS.get(match["filter"])
+    return match[0] if value is None or apply_filter is None else apply_filter(value)
 
-    @property
-    def utc_text(self) -> str:
-        """ISO 8601 with microseconds and ``Z``."""
-        return f"{self.wall:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+def speech_seconds(text: str) -> int:
+    """Return the whole seconds that speaking the text and hanging up take."""
+    return math.ceil(len(text) / CHARACTERS_PER_SECOND) + _HANG_UP_SECONDS
+
+
+def spoken_within(text: str, seconds: int) -> str:
+    """Return the part of the text that is spoken within these seconds."""
+    return text[: seconds * CHARACTERS_PER_SECOND]
+
+
+def detect_language(text: str) -> str:
+    """Return the language tag for a text, by the script of its first letter.
+
+    Devanagari counts as Hindi, and every script that is not Indian as English.
+    """
+    first = next(filter(str.isalpha, text), "a")
+    return _LANGUAGES.get(unicodedata.name(first, "LATIN").split()[0], "en")
 
 
 @dataclass(slots=True)
 class Attempt:
-    """The person's line is taken once, from the first ring to the end of the talk."""
+    """One dial attempt, from the first ring to the end of the conversation."""
 
     rang: bool
     started_at: Timestamp = field(default_factory=Timestamp.now)
     ended_at: Timestamp | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Times are seconds of the monotonic clock; ``ended_at`` is null while it lasts."""
+        """Return the attempt with monotonic times; ``ended_at`` is null while it lasts."""
         return {
             "rang": self.rang,
             "started_at": self.started_at.monotonic,
@@ -57,69 +93,70 @@ class Attempt:
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """A call that the company accepted, from its request to its callback."""
+    """A call that the vendor accepted, from its request to its callback."""
 
     id: str
     request: CallRequest
     phone: Phone
     reply_style: ReplyStyle
     text: str
-    """What is spoken to whoever answers."""
+    """The text that the flow speaks after the call is answered."""
     language: str
-    """Language tag of the voice that speaks it."""
+    """Language tag of the text."""
     outcome: CallOutcome
-    """As the phone was told, until a button is pressed."""
+    """Set by the phone's behaviour, until somebody presses a button."""
     step: int = 0
-    """How many steps of its life are done: a step that somebody else was quicker with is not."""
+    """Number of completed steps. A scheduled step is skipped if another one came before it."""
     received_at: Timestamp = field(default_factory=Timestamp.now)
     status: str = "queued"
-    """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's word."""
+    """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's final status."""
     attempts: list[Attempt] = field(default_factory=list)
     answered_at: Timestamp | None = None
     spoken_text: str | None = None
-    """What was said into the line; None while or when nobody answered."""
+    """The spoken part of the text; None unless the call is answered."""
     ended_at: Timestamp | None = None
     callback_sent: bool = False
-    """Whether the callback was delivered for the first time, or there is none to deliver."""
+    """Whether the callback was delivered once, or no callback is due."""
 
     @property
     def talk_seconds(self) -> int:
-        """Length of the conversation that is reported; 0 when nobody answered."""
-        ending, minutes = self.outcome, self.request.max_minutes
-        if ending.answered_by is None:
+        """Reported length of the conversation; 0 if the call is not answered."""
+        outcome, minutes = self.outcome, self.request.max_minutes
+        if outcome.answered_by is None:
             return 0
-        wanted = speech_seconds(self.text) if ending.talk_seconds is None else ending.talk_seconds
-        return wanted if minutes is None else min(wanted, minutes * 60)
+        full = speech_seconds(self.text) if outcome.talk_seconds is None else outcome.talk_seconds
+        return full if minutes is None else min(full, minutes * 60)
 
     @property
     def started_at(self) -> Timestamp:
-        """When the line was first taken."""
+        """When the first attempt started."""
         return self.attempts[0].started_at if self.attempts else self.received_at
 
     def answer(self) -> None:
-        """Somebody or something answered."""
+        """Record that a person or a machine answers."""
         self.status = "talking"
         self.answered_at = Timestamp.now()
         self.spoken_text = spoken_within(self.text, self.talk_seconds)
 
     def hang_up_early(self) -> None:
-        """Whoever answered hangs up now: nothing more was said."""
-        begun = self.answered_at or self.received_at
-        seconds = int(time.monotonic() - begun.monotonic)
+        """Shorten the conversation to the time that has passed."""
+        start = self.answered_at or self.received_at
+        seconds = int(time.monotonic() - start.monotonic)
         self.outcome = replace(self.outcome, talk_seconds=min(seconds, self.talk_seconds))
         self.spoken_text = spoken_within(self.text, self.talk_seconds)
 
     def end_attempt(self) -> None:
-        """The line is free again."""
+        """Record that the line is free again."""
         self.attempts[-1].ended_at = Timestamp.now()
 
     def end(self) -> None:
-        """Nothing more comes but the callback."""
+        """End the current attempt and the call."""
+        self.end_attempt()
         self.status = self.outcome.status
         self.ended_at = Timestamp.now()
 
     def as_json(self) -> dict[str, Any]:
-        """The call as the phone's owner sees it."""
+        """Return the call as ``GET /phones/<digits>/calls`` shows it."""
         return {
             "id": self.id,
             "route": self.request.route,
@@ -137,39 +174,44 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a request was answered."""
+    """The reply to a request for a call."""
 
     status: int
     body: str | None
-    """None: in pieces, or not at all, as the phone was told."""
+    """None if the body is streamed or incomplete, as the phone's behaviour demands."""
     sent_at: Timestamp = field(default_factory=Timestamp.now)
 
 
 @dataclass(slots=True, kw_only=True)
 class RequestLogEntry:
-    """One request for a call, whatever became of it."""
+    """One request for a call, accepted or rejected."""
 
     route: Route
     request: Any
-    """The JSON that was received, or the text when it was none."""
+    """The received JSON, or the text of a body that is not JSON."""
     received_at: Timestamp = field(default_factory=Timestamp.now)
     outcome: str = "received"
     rejection: str | None = None
     call: Call | None = None
-    """None when no phone was dialed."""
+    """None if no call was placed."""
     reply: Reply | None = None
-    """None while it is not given."""
+    """None until it is sent."""
+
+    @property
+    def callee(self) -> Any:
+        """The number that the request wants to be called, as received."""
+        body = self.request if isinstance(self.request, dict) else {}
+        return body.get("to" if self.route == "obd" else "from")
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as the ledger shows it; all ``…_at`` are seconds of the monotonic clock."""
+        """Return the entry as ``GET /ledger`` shows it, with monotonic times."""
         attempts = self.call.attempts if self.call else []
-        members = self.request if isinstance(self.request, dict) else {}
         return {
             "received_at": self.received_at.monotonic,
             "received_wall": self.received_at.utc_text,
             "route": self.route,
-            "person": members.get("to" if self.route == "obd" else "from"),
-            "bridge": members.get("bridge"),
+            "person": self.callee,
+            "bridge": self.request.get("bridge") if isinstance(self.request, dict) else None,
             "outcome": self.outcome,
             "refusal": self.rejection,
             "rang": any(attempt.rang for attempt in attempts),

@@ -1,4 +1,4 @@
-"""What the pretend company is set to. Every time is in real seconds."""
+"""Configuration of the simulated account. Every time is in real seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,6 @@ Route = Literal["obd", "c2c"]
 ENGLISH_TEXT: Final = "Hello {Name}, your otp for login is {otp}"
 """The flow of the vendor's own example."""
 HINDI_TEXT: Final = "नमस्ते {Name}, आपका कोड {otp} है, {otp}"
-_DEFAULT_TEXTS: Final[Mapping[str, str]] = {"hi": HINDI_TEXT}
-"""Language → text of a flow without one; every other language has ``HELLO``."""
 _DEFAULT_FLOWS: Final[Mapping[str, str]] = {
     "24": ENGLISH_TEXT,
     "25": HINDI_TEXT,
@@ -20,50 +18,50 @@ _DEFAULT_FLOWS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyStyle:
-    """Where the documents leave more than one reading open: which one this company follows."""
+    """The simulator's choice where the vendor's documents allow more than one reading."""
 
     obd_reply: Literal["older", "newer"] = "older"
-    """How an accepted OBD call is confirmed; ids of the older kind end in ``:1``."""
+    """The format of the reply to an OBD request; ids of the older format end in ``:1``."""
     c2c_reply: Literal["with_id", "bare"] = "with_id"
-    """Whether an accepted C2C call is confirmed with its ``callId``."""
+    """Whether the reply to a C2C request contains a ``callId``."""
     c2c_mid: Literal["dropped", "echoed"] = "dropped"
-    """Whether a C2C callback carries the ``mid`` of its request."""
+    """Whether a C2C callback contains the ``mid`` of its request."""
     refusals: Literal["http", "in_body"] = "http"
-    """Whether a refusal has its own HTTP status, or HTTP 200 and the status only in the body."""
+    """Whether a rejection has its own HTTP status, or HTTP 200 and the status only in the body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackTemplate:
-    """A callback composed by the operator (docs/provider.md, section 3).
+    """A callback that the operator composes in the portal (docs/provider.md, section 3).
 
-    ``{{id}}``, ``{{to}}`` (the person), ``{{status}}`` and ``{{duration}}`` are filled in, in
-    the members as in the webhook's URI.
+    ``{{id}}``, ``{{to}}`` (the called number), ``{{status}}`` and ``{{duration}}`` are replaced in
+    the members and in the webhook's URI.
     """
 
     method: Literal["GET", "POST", "PUT"] = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     encoding: Literal["json", "form"] = "json"
     members: Mapping[str, str] = field(default_factory=dict)
-    """The body; a GET has none."""
+    """The body. A GET has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where callbacks go."""
+    """An endpoint that receives callbacks."""
 
     uri: str = field(repr=False)
     secret: str = field(default="", repr=False)
-    """Sent as ``Authorization: Bearer``; empty: no such header."""
+    """Sent as ``Authorization: Bearer``; empty: the header is left out."""
     template: CallbackTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxConfig:
-    """One account with the pretend company.
+    """One account with the simulated vendor.
 
     Raises:
-        ValueError: the token is empty, the id of a flow is not a number, or the subscription names
-            no webhook.
+        ValueError: the token is empty, a flow id is not a number, or the subscription names an
+            unknown webhook.
     """
 
     token: str = field(default="sandbox-token", repr=False)
@@ -77,18 +75,18 @@ class SandboxConfig:
     subscription: str | None = None
     """The webhook of calls that name none."""
     framed_by: str = ""
-    """Origin whose pages may show ours in a frame, as in ``http://127.0.0.1:8080``; empty: none."""
+    """Origin whose pages may embed the sandbox's page, as in ``http://127.0.0.1:8080``."""
     reply_style: ReplyStyle = field(default_factory=ReplyStyle)
 
     ring_seconds: float = 3.0
-    """How long a phone rings, whether it is then answered or not."""
+    """How long a phone rings."""
     talk_seconds: float = 6.0
-    """How long a conversation takes at most. The ``duration`` that is reported is another thing:
-    the time the text needs, so that a fast sandbox reports believable conversations."""
+    """Maximum real length of a conversation. The reported ``duration`` is independent of it: the
+    time that the text needs, so that a fast sandbox reports believable conversations."""
     redial_seconds: float = 3.0
-    """Pause before C2C dials an unanswered phone again."""
+    """Pause before C2C redials an unanswered phone."""
     minute_seconds: float = 60.0
-    """How long a minute of an OBD ``interval`` takes."""
+    """Real length of a minute of an OBD ``interval``."""
 
     callback_seconds: float = 0.0
     """From the end of a call to its callback."""
@@ -102,7 +100,7 @@ class SandboxConfig:
 
     def __post_init__(self) -> None:
         if not self.token:
-            raise ValueError("token: an empty one would let everybody in")
+            raise ValueError("token: must not be empty, because then every request is authorized")
         for flow_id in self.flows:
             if not (flow_id.isascii() and flow_id.isdigit()):
                 raise ValueError(f"flows: the id of a flow is digits, not {flow_id!r}")
@@ -110,15 +108,10 @@ class SandboxConfig:
             raise ValueError("subscription: no such webhook")
 
     def flow_text(self, flow_id: str) -> str:
-        """Return the text of a flow, with its variables.
+        """Return the text of a flow, with its placeholders.
 
         Raises:
             KeyError: the account has no such flow.
         """
-        language = primary_subtag(self.languages.get(flow_id, ""))
-        return self.flows[flow_id] or _DEFAULT_TEXTS.get(language, ENGLISH_TEXT)
-
-
-def primary_subtag(tag: str) -> str:
-    """Return the language of a language tag in lower case: ``hi`` of ``hi-IN``."""
-    return tag.partition("-")[0].lower()
+        language = self.languages.get(flow_id, "").partition("-")[0].lower()
+        return self.flows[flow_id] or (HINDI_TEXT if language == "hi" else ENGLISH_TEXT)

@@ -1,6 +1,6 @@
-"""What the company says about a call, member by member as its documents show it.
+"""The vendor's messages about a call, member by member as its documents show them.
 
-docs/provider.md, section 2 (replies and pull) and section 3 (callbacks).
+docs/provider.md, section 2 (replies and status queries) and section 3 (callbacks).
 """
 
 from typing import Any, Final
@@ -12,12 +12,11 @@ _REACHED_FLOW: Final = frozenset({"ANSWER", "COMPLETED"})
 
 
 def accepted_reply(call: Call) -> dict[str, Any]:
-    """The reply to a request for a call, in the style that the call's phone asks for."""
+    """Build the reply to an accepted request, in the call's reply style."""
     if call.request.route == "c2c":
         return _accepted_c2c(call)
-    return (
-        _accepted_obd_newer(call) if call.reply_style.obd_reply == "newer" else _accepted_obd(call)
-    )
+    is_newer = call.reply_style.obd_reply == "newer"
+    return _accepted_obd_newer(call) if is_newer else _accepted_obd(call)
 
 
 def _accepted_c2c(call: Call) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def _accepted_obd_newer(call: Call) -> dict[str, Any]:
 
 
 def callback_body(call: Call, webhook_id: str) -> dict[str, Any]:
-    """What is pushed when the call has ended. ``duration`` counts seconds of conversation."""
+    """Build the callback of an ended call. ``duration`` counts seconds of conversation."""
     if call.request.route == "obd":
         return _obd_callback(call)
     body = _c2c_callback(call) | {"webhook_id": webhook_id}
@@ -64,35 +63,36 @@ def callback_body(call: Call, webhook_id: str) -> dict[str, Any]:
 
 
 def vendor_status(call: Call) -> str:
-    """How the call ended; in C2C a conversation with the flow is ``COMPLETED``."""
-    word = call.outcome.status
-    return "COMPLETED" if call.request.route == "c2c" and word == "ANSWER" else word
+    """Return the vendor's status; in C2C, a conversation with the flow is ``COMPLETED``."""
+    status = call.outcome.status
+    return "COMPLETED" if call.request.route == "c2c" and status == "ANSWER" else status
 
 
 def _c2c_callback(call: Call) -> dict[str, Any]:
-    ended = call.ended_at or call.received_at
-    ending = call.outcome
+    ended_at = call.ended_at or call.received_at
+    outcome, request = call.outcome, call.request
+    is_recorded = request.record and call.spoken_text is not None
     return {
-        "bridge": int(call.request.bridge),
-        "from": int(call.request.callee),
-        "to": call.request.body["to"],
+        "bridge": int(request.bridge),
+        "from": int(request.callee),
+        "to": request.body["to"],
         "source": "C2C",
         "start_at": call.started_at.local_text,
-        "end_at": ended.local_text,
-        "date": ended.local_text,
-        "unixtime": str(int(ended.wall.timestamp())),
+        "end_at": ended_at.local_text,
+        "date": ended_at.local_text,
+        "unixtime": str(int(ended_at.wall.timestamp())),
         "duration": str(call.talk_seconds),
         "billing": str(call.talk_seconds),
         "status": vendor_status(call),
-        "status1": "RECEIVED" if ending.answered_by else ending.status,
-        "status2": "ANSWER" if ending.status in _REACHED_FLOW else "",
-        "recording_url": _recording(call),
-        "hangup_by": ending.hung_up_by,
+        "status1": "RECEIVED" if outcome.answered_by else outcome.status,
+        "status2": "ANSWER" if outcome.status in _REACHED_FLOW else "",
+        "recording_url": f"https://recordings.example/{call.id}.mp3" if is_recorded else "",
+        "hangup_by": outcome.hung_up_by,
     }
 
 
 def _obd_callback(call: Call) -> dict[str, Any]:
-    ended = call.ended_at or call.received_at
+    ended_at = call.ended_at or call.received_at
     flow = {} if call.request.flow_id is None else {"flow_id": int(call.request.flow_id)}
     return {
         "bridge": int(call.request.bridge),
@@ -102,20 +102,15 @@ def _obd_callback(call: Call) -> dict[str, Any]:
         "mid": call.id,
         **flow,
         "start_at": call.started_at.local_text,
-        "end_at": ended.local_text,
+        "end_at": ended_at.local_text,
         "duration": str(call.talk_seconds),
         "status": call.outcome.status,
         "recording_url": "",
     }
 
 
-def _recording(call: Call) -> str:
-    recorded = call.request.record and call.spoken_text is not None
-    return f"https://recordings.example/{call.id}.mp3" if recorded else ""
-
-
 def call_status_item(call: Call) -> dict[str, Any]:
-    """One OBD call in the answer of ``outgoing/callstatus``."""
+    """Build one OBD call in the reply of ``outgoing/callstatus``."""
     return {
         "id": call.id,
         "channel": "outgoing",
@@ -131,7 +126,7 @@ def call_status_item(call: Call) -> dict[str, Any]:
 
 
 def call_log_item(call: Call) -> dict[str, Any]:
-    """One ended call in the answer of ``voice/calls``."""
+    """Build one ended call in the reply of ``voice/calls``."""
     is_obd = call.request.route == "obd"
     length = _format_duration(call.talk_seconds)
     return {

@@ -1,27 +1,29 @@
-"""The telephone network: phones, calls and their lives, and the ledger."""
+"""State of one sandbox: phones, the life of each call, the request log and callbacks."""
 
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from otpvoice.sandbox.call_request import CallRequest
-from otpvoice.sandbox.calls import Attempt, Call, Reply, RequestLogEntry
-from otpvoice.sandbox.changes import ChangeCondition
+from flask import current_app
+
+from otpvoice.sandbox.callbacks import CallbackSender
+from otpvoice.sandbox.calls import Attempt, Call, Reply, RequestLogEntry, detect_language, render
 from otpvoice.sandbox.config import Route, SandboxConfig
-from otpvoice.sandbox.desk import PhoneList
-from otpvoice.sandbox.flows import render
-from otpvoice.sandbox.phones import BUTTONS, HANG_UP, Phone
-from otpvoice.sandbox.schedule import Scheduler
-from otpvoice.sandbox.speech import detect_language
+from otpvoice.sandbox.parsing import Account, CallRequest
+from otpvoice.sandbox.phones import BUTTONS, HANG_UP, Phone, PhoneList
+from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler
 
-_DEFAULT_PHONE = Phone()
+EXTENSION: Final = "otpvoice.sandbox"
+"""Key of the sandbox in ``Flask.extensions``."""
+_DEFAULT_PHONE: Final = Phone()
+T = TypeVar("T")
 
 
 class PhoneNetwork:
-    """Dials, rings and talks. Thread-safe; ``changed`` guards all and is notified of every step."""
+    """Phones and their calls. Thread-safe: ``changes`` is the lock, and counts every step."""
 
     def __init__(
         self,
@@ -36,16 +38,16 @@ class PhoneNetwork:
         self._on_call_ended = on_call_ended
         self._phones: dict[str, Phone] = {}
         self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
-        self._calls: dict[str, Call] = {}
+        self._calls: list[Call] = []
         self._request_log: list[RequestLogEntry] = []
         self.phone_list = PhoneList()
 
     def get_phone(self, number: str) -> Phone:
-        """The phone with this number; one that nobody set up answers."""
+        """Return the phone with this number. A phone without a behaviour answers."""
         return self._phones.get(number, _DEFAULT_PHONE)
 
     def take_phone(self, number: str) -> Phone:
-        """Return the phone that takes the next call, and count that call."""
+        """Return the phone for the next call, and count this call."""
         with self._changes:
             phone = self.get_phone(number)
             if phone.calls == 1:
@@ -55,14 +57,14 @@ class PhoneNetwork:
             return phone
 
     def set_phone(self, number: str, phone: Phone) -> None:
-        """Tells a phone how to take its next calls; those under way go on as they began."""
+        """Set the behaviour for future calls. Current calls keep theirs."""
         with self._changes:
             self._phones[number] = phone
             self.phone_list.add(number)
             self._changes.notify_all()
 
     def reset_phone(self, number: str) -> None:
-        """Makes it a new phone without calls. The ledger and the call log forget nothing."""
+        """Remove a phone's behaviour and calls. The request log and the call log keep them."""
         with self._changes:
             self._phones.pop(number, None)
             self._calls_by_number.pop(number, None)
@@ -70,7 +72,7 @@ class PhoneNetwork:
             self._changes.notify_all()
 
     def press_button(self, number: str, button: str) -> bool:
-        """Presses one of ``BUTTONS`` or ``HANG_UP``; whether there is a call that it is for."""
+        """Press one of ``BUTTONS`` or ``HANG_UP``; return whether a call was waiting for it."""
         with self._changes:
             call = self.current_call(number)
             if call is None or call.status != ("talking" if button == HANG_UP else "ringing"):
@@ -85,32 +87,34 @@ class PhoneNetwork:
             return True
 
     def current_call(self, number: str) -> Call | None:
-        """The call that the phone rings or talks with, the oldest if several; else its last."""
+        """Return the oldest call that rings or talks on this phone, or else the last call."""
         calls = self._calls_by_number.get(number, [])
-        busy = (call for call in calls if call.status in {"ringing", "talking"})
-        return next(busy, calls[-1] if calls else None)
-
-    def get_call(self, call_id: str) -> Call | None:
-        """The call with this id."""
-        return self._calls.get(call_id)
+        active = (call for call in calls if call.status in {"ringing", "talking"})
+        return next(active, calls[-1] if calls else None)
 
     def list_calls(self) -> list[Call]:
-        """Every call, oldest first."""
+        """Return all calls, oldest first."""
         with self._changes:
-            return list(self._calls.values())
+            return [*self._calls]
 
     def phone_calls(self, number: str) -> list[dict[str, Any]]:
-        """What the phone's owner sees, oldest first."""
+        """Return the calls to one phone as JSON, oldest first."""
         with self._changes:
             return [call.as_json() for call in self._calls_by_number.get(number, ())]
 
     def request_log(self) -> list[dict[str, Any]]:
-        """Every request for a call in the order of arrival."""
+        """Return every request for a call as JSON, oldest first."""
         with self._changes:
             return [entry.as_json() for entry in self._request_log]
 
+    def last_requests(self, count: int) -> list[tuple[int, RequestLogEntry]]:
+        """Return the last requests with their position in the log, newest first."""
+        with self._changes:
+            first = max(0, len(self._request_log) - count)
+            return [*enumerate(self._request_log[first:], first)][::-1]
+
     def log_request(self, route: Route, request: Any) -> RequestLogEntry:
-        """Writes a request into the ledger, before anything else is done about it."""
+        """Log a request before it is processed."""
         entry = RequestLogEntry(route=route, request=request)
         with self._changes:
             self._request_log.append(entry)
@@ -118,58 +122,53 @@ class PhoneNetwork:
         return entry
 
     def log_reply(self, entry: RequestLogEntry, reply: Reply) -> None:
-        """Writes beside a request what it was answered."""
+        """Add the reply to a logged request."""
         with self._changes:
             entry.reply = reply
             self._changes.notify_all()
 
-    def last_requests(self, count: int) -> list[tuple[int, RequestLogEntry]]:
-        """The last requests, the newest first, each with its place in the ledger."""
-        with self._changes:
-            first = max(0, len(self._request_log) - count)
-            return [*enumerate(self._request_log[first:], first)][::-1]
-
     def create_call(self, request: CallRequest, phone: Phone) -> Call:
-        """A call with its id, not dialed yet."""
+        """Create a call with its id, without placing it."""
         style = phone.reply_style_for(self._config.reply_style)
-        text = _spoken_text(request, self._config)
-        chosen = self._config.languages.get(request.flow_id or "")
-        is_old = request.route == "obd" and style.obd_reply == "older"
+        if request.flow_id is None:
+            text = f"(sound {request.audio})"
+        else:
+            text = render(self._config.flow_text(request.flow_id), request.variables)
+        is_older = request.route == "obd" and style.obd_reply == "older"
         return Call(
-            id=f"{uuid.uuid4()}{':1' if is_old else ''}",
+            id=f"{uuid.uuid4()}{':1' if is_older else ''}",
             request=request,
             phone=phone,
             reply_style=style,
             text=text,
-            language=chosen or detect_language(text),
+            language=self._config.languages.get(request.flow_id or "") or detect_language(text),
             outcome=phone.outcome,
         )
 
     def dial(self, entry: RequestLogEntry, call: Call) -> None:
-        """Begins the call's life. It is in the ledger before the phone can ring."""
+        """Place a call. It is in the log before the phone rings."""
         with self._changes:
             entry.call = call
-            self._calls[call.id] = call
+            self._calls.append(call)
             self._calls_by_number[call.request.callee].append(call)
             self.phone_list.add(call.request.callee)
-        self._ring(call)
+            self._ring(call)
 
     def _ring(self, call: Call) -> None:
-        with self._changes:
-            call.outcome = call.phone.outcome
-            call.status = "ringing" if call.outcome.rings else "dialing"
-            call.attempts.append(Attempt(rang=call.outcome.rings))
-            by_hand = call.phone.is_manual
-            rings = call.phone.seconds if by_hand else self._config.ring_seconds
-            self._schedule_step(rings, self._end_ringing, call)
-            self._changes.notify_all()
+        call.outcome = call.phone.outcome
+        call.status = "ringing" if call.outcome.rings else "dialing"
+        call.attempts.append(Attempt(rang=call.outcome.rings))
+        phone = call.phone
+        ring_seconds = phone.seconds if phone.is_manual else self._config.ring_seconds
+        self._schedule_step(ring_seconds, self._end_ringing, call)
 
-    def _schedule_step(self, seconds: float, step: Callable[[Call], None], call: Call) -> None:
-        """The call's next step, in so many seconds, unless a button is pressed before.
+    def _schedule_step(self, delay_s: float, step: Callable[[Call], None], call: Call) -> None:
+        """Schedule the next step of a call; a button that is pressed before it replaces it.
 
-        Asked for and taken under the lock, so that a call is never in two steps at once.
+        Steps are scheduled and run while the lock is held, so a call never runs two steps at once.
         """
-        self._scheduler.run_later(seconds, partial(self._run_step, step, call, call.step))
+        self._scheduler.run_later(delay_s, partial(self._run_step, step, call, call.step))
+        self._changes.notify_all()
 
     def _run_step(self, step: Callable[[Call], None], call: Call, scheduled_at_step: int) -> None:
         with self._changes:
@@ -187,30 +186,79 @@ class PhoneNetwork:
 
     def _answer(self, call: Call) -> None:
         call.answer()
-        by_hand = call.phone.is_manual
-        talk = call.talk_seconds if by_hand else min(self._config.talk_seconds, call.talk_seconds)
-        self._schedule_step(talk, self._end, call)
-        self._changes.notify_all()
+        seconds: float = call.talk_seconds
+        if not call.phone.is_manual:
+            seconds = min(self._config.talk_seconds, seconds)
+        self._schedule_step(seconds, self._end, call)
 
     def _redial(self, call: Call) -> None:
         call.end_attempt()
         call.status = "queued"
-        self._schedule_step(self._redial_delay(call.request), self._ring, call)
-        self._changes.notify_all()
-
-    def _redial_delay(self, request: CallRequest) -> float:
-        if request.route == "obd":
-            return request.interval_minutes * self._config.minute_seconds
-        return self._config.redial_seconds
+        delay_s = self._config.redial_seconds
+        if call.request.route == "obd":
+            delay_s = call.request.interval_minutes * self._config.minute_seconds
+        self._schedule_step(delay_s, self._ring, call)
 
     def _end(self, call: Call) -> None:
-        call.end_attempt()
         call.end()
         self._changes.notify_all()
         self._on_call_ended(call)
 
 
-def _spoken_text(request: CallRequest, config: SandboxConfig) -> str:
-    if request.flow_id is None:
-        return f"(sound {request.audio})"
-    return render(config.flow_text(request.flow_id), request.variables)
+class Sandbox:
+    """Everything that one sandbox server holds in memory. ``close`` ends its threads."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.scheduler = Scheduler(config.callback_threads)
+        self._changes = ChangeCondition()
+        self._stopped = False
+        self.callbacks = CallbackSender(config, self.scheduler, self._changes)
+        self.network = PhoneNetwork(config, self.scheduler, self._changes, self.callbacks.send)
+        self.account = Account(config.flows, config.sounds, self.callbacks.webhooks)
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until a condition holds, and return whether it does.
+
+        The condition is evaluated after each step of a call and each delivery, while the lock is
+        held. ``stop`` ends the wait.
+        """
+        with self._changes:
+            self._changes.wait_for(lambda: self._stopped or condition(), timeout_s)
+            return condition()
+
+    def read(self, snapshot: Callable[[], T]) -> T:
+        """Return the result of a function that runs while nothing changes."""
+        with self._changes:
+            return snapshot()
+
+    def wait_for_change(self, seen_count: int, timeout_s: float) -> int | None:
+        """Wait for more changes than the caller has seen; return their count, None after ``stop``.
+
+        Args:
+            seen_count: the last count that this method returned.
+            timeout_s: seconds, after which the same count is returned.
+        """
+        with self._changes:
+            self._changes.wait_for(
+                lambda: self._stopped or self._changes.count > seen_count, timeout_s
+            )
+            return None if self._stopped else self._changes.count
+
+    def stop(self) -> None:
+        """Release waiting requests and stop calls and callbacks, without waiting for them."""
+        with self._changes:
+            self._stopped = True
+            self._changes.notify_all()
+        self.scheduler.stop()
+
+    def close(self) -> None:
+        """Stop, and wait for the threads."""
+        self.stop()
+        self.scheduler.close()
+
+
+def current_sandbox() -> Sandbox:
+    """Return the sandbox of the app that handles this request."""
+    sandbox: Sandbox = current_app.extensions[EXTENSION]
+    return sandbox

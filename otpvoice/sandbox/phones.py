@@ -1,20 +1,20 @@
-"""The phones of the pretend world and how each takes a call."""
+"""Simulated phones and their behaviours."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
-from otpvoice.sandbox.bodies import RequestRejected
 from otpvoice.sandbox.config import ReplyStyle
+from otpvoice.sandbox.parsing import RequestRejected
 
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call ends, in the vendor's word (docs/provider.md, section 3)."""
+    """The end of a call, with the vendor's status (docs/provider.md, section 3)."""
 
     status: str
     rings: bool = True
-    """Whether the phone makes a sound: an engaged or unreachable one does not."""
+    """Whether the phone makes a sound. An engaged or unreachable phone does not."""
     answered_by: Literal["person", "machine"] | None = None
     talk_seconds: int | None = None
     """Length of the conversation; None: as long as the text needs."""
@@ -25,8 +25,8 @@ ANSWERED: Final = CallOutcome("ANSWER", answered_by="person", hung_up_by="caller
 _DECLINED: Final = CallOutcome("BUSY", hung_up_by="caller")
 _TO_VOICEMAIL: Final = replace(ANSWERED, answered_by="machine")
 _OUTCOMES: Final = {
-    ending.status: ending
-    for ending in (
+    outcome.status: outcome
+    for outcome in (
         ANSWERED,
         replace(ANSWERED, status="COMPLETED"),
         replace(ANSWERED, status="RECEIVED"),
@@ -46,43 +46,44 @@ BUTTONS: Final[Mapping[str, CallOutcome]] = {
     "ignore": _OUTCOMES["NOANSWER"],
     "voicemail": _TO_VOICEMAIL,
 }
-"""What a ringing phone has, and how the call ends when one is pressed."""
+"""Buttons of a ringing phone, with the outcome of the call."""
 HANG_UP: Final = "hang_up"
 """The button of a phone in a conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
-    """What happens when somebody asks for a call to this number."""
+    """The reaction of a phone, and of the vendor, to a request for a call to its number."""
 
     behaviour: str = "answer"
     outcome: CallOutcome = ANSWERED
     places_call: bool = True
-    """Whether the request becomes a call at all, whatever the reply says."""
+    """Whether the vendor places the call, independent of its reply."""
     calls: int | None = None
-    """How many calls are taken so, after which the phone answers; None: all."""
+    """Number of calls with this behaviour, after which the phone answers; None: all."""
     copies: int = 1
     """How often the callback is delivered."""
     seconds: float = 0.0
-    """Of waiting: before the reply, between its bytes, before a late callback, or for a hand."""
+    """The behaviour's time: before the reply, between its bytes, before a late callback, or until
+    a phone that is answered by hand stops ringing."""
     status: int = 200
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     reply_style: Mapping[str, str] = field(default_factory=dict)
-    """Members of ``ReplyStyle`` in which this phone differs from the account."""
+    """Fields of ``ReplyStyle`` that differ from the account's."""
 
     @property
     def is_manual(self) -> bool:
-        """Whether it rings until a button is pressed; then everything takes its real time."""
+        """Whether it rings until somebody presses a button. Such calls take their real time."""
         return self.behaviour == "by_hand"
 
     @property
     def callback_delay_seconds(self) -> float:
-        """How much later than usual the callback comes."""
+        """Additional delay of the callback."""
         return self.seconds if self.behaviour == "late_callback" else 0.0
 
     def reply_style_for(self, account: ReplyStyle) -> ReplyStyle:
-        """The account's style with this phone's differences."""
+        """Return the account's style with this phone's differences."""
         chosen: dict[str, Any] = dict(self.reply_style)
         return replace(account, **chosen)
 
@@ -115,8 +116,8 @@ BEHAVIOURS: Final[Mapping[str, Phone]] = {
         Phone(behaviour="reply", places_call=False),
     )
 }
-"""Replies that leave a client in doubt come with a call that rings, the worse of the two cases;
-the option ``rings`` chooses the other."""
+"""After an ambiguous reply the call is placed, because that is the worse case for a client. The
+option ``rings`` changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,11 @@ def _is_headers(value: object) -> bool:
 _REPLY_STYLES: Final = {style.name: get_args(style.type) for style in fields(ReplyStyle)}
 _OPTIONS: Final = {
     "seconds": _Option("0 to 86400 seconds", _is_seconds),
-    "ends": _Option("a status word of the vendor", lambda word: isinstance(word, str)),
+    "ends": _Option("a status word of the vendor", lambda value: isinstance(value, str)),
     "duration": _Option("whole seconds of conversation", _is_count),
     "rings": _Option("true or false", lambda value: isinstance(value, bool)),
-    "copies": _Option("how many callbacks", _is_count),
-    "calls": _Option("for how many calls, at least 1", lambda n: _is_count(n) and n > 0),
+    "copies": _Option("the number of callbacks", _is_count),
+    "calls": _Option("the number of calls, at least 1", lambda n: _is_count(n) and n > 0),
 }
 _REPLY_OPTIONS: Final = {
     "status": _Option("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
@@ -156,44 +157,75 @@ _REPLY_OPTIONS: Final = {
 
 
 def parse_phone(document: Mapping[str, Any]) -> Phone:
-    """The phone that ``{"behaviour": …}`` describes; the options are further members.
+    """Parse ``{"behaviour": …}``; further members are options.
 
-    ``seconds``, ``ends`` (the vendor's word for how the call ends), ``duration`` (seconds of
-    conversation to report), ``rings`` (whether the request becomes a call), ``copies`` (of the
-    callback), ``calls`` (how many calls are taken so), the members of ``ReplyStyle``; for
-    ``reply`` also ``status``, ``body``, ``headers``.
+    ``seconds``, ``ends`` (the vendor's status of the call), ``duration`` (seconds of conversation
+    to report), ``rings`` (whether the call is placed), ``copies`` (of the callback), ``calls`` (how
+    many calls have this behaviour) and the fields of ``ReplyStyle``. The behaviour ``reply`` also
+    has ``status``, ``body`` and ``headers``.
 
     Raises:
-        Refused: 422, an unknown behaviour or member, or a wrong value.
+        RequestRejected: 422, an unknown behaviour or member, or an invalid value.
     """
-    chosen = dict(document)
-    behaviour = chosen.pop("behaviour", None)
+    options = dict(document)
+    behaviour = options.pop("behaviour", None)
     if not isinstance(behaviour, str) or behaviour not in BEHAVIOURS:
         raise RequestRejected(422, f"behaviour: one of {', '.join(BEHAVIOURS)}")
-    style = {name: chosen.pop(name) for name in _REPLY_STYLES if name in chosen}
-    _validate(chosen, style, _OPTIONS | (_REPLY_OPTIONS if behaviour == "reply" else {}))
-    return _apply_options(BEHAVIOURS[behaviour], chosen, style)
+    style = {name: options.pop(name) for name in _REPLY_STYLES if name in options}
+    _validate(options, style, _OPTIONS | (_REPLY_OPTIONS if behaviour == "reply" else {}))
+    return _apply_options(BEHAVIOURS[behaviour], options, style)
 
 
 def _validate(
-    chosen: Mapping[str, Any], style: Mapping[str, Any], options: Mapping[str, _Option]
+    options: Mapping[str, Any], style: Mapping[str, Any], rules: Mapping[str, _Option]
 ) -> None:
     for name, value in style.items():
         if value not in _REPLY_STYLES[name]:
             raise RequestRejected(422, f"{name}: one of {', '.join(_REPLY_STYLES[name])}")
-    for name, value in chosen.items():
-        if name not in options:
+    for name, value in options.items():
+        if name not in rules:
             raise RequestRejected(422, f"{name}: unknown member")
-        if not options[name].is_valid(value):
-            raise RequestRejected(422, f"{name}: {options[name].expected}")
+        if not rules[name].is_valid(value):
+            raise RequestRejected(422, f"{name}: {rules[name].expected}")
 
 
-def _apply_options(phone: Phone, chosen: dict[str, Any], style: Mapping[str, str]) -> Phone:
+def _apply_options(phone: Phone, options: dict[str, Any], style: Mapping[str, str]) -> Phone:
     outcome = phone.outcome
-    if "ends" in chosen:
-        word = chosen.pop("ends")
-        outcome = _OUTCOMES.get(word, CallOutcome(word))
-    if "duration" in chosen:
-        outcome = replace(outcome, talk_seconds=chosen.pop("duration"))
-    places_call = chosen.pop("rings", phone.places_call)
-    return replace(phone, outcome=outcome, places_call=places_call, reply_style=style, **chosen)
+    if "ends" in options:
+        status = options.pop("ends")
+        outcome = _OUTCOMES.get(status, CallOutcome(status))
+    if "duration" in options:
+        outcome = replace(outcome, talk_seconds=options.pop("duration"))
+    places_call = options.pop("rings", phone.places_call)
+    return replace(phone, outcome=outcome, places_call=places_call, reply_style=style, **options)
+
+
+_CAPACITY: Final = 8
+
+
+class PhoneList:
+    """The phones on the page: an LRU list whose entries keep their position.
+
+    Not thread-safe; the network's lock guards it.
+    """
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._capacity = capacity
+        self._uses = 0
+        self._last_use: dict[str, int] = {}
+
+    @property
+    def numbers(self) -> list[str]:
+        """The numbers in the order of their positions."""
+        return [*self._last_use]
+
+    def add(self, number: str) -> None:
+        """Add a phone, or mark it as used. A full list drops the least recently used phone."""
+        self._uses += 1
+        self._last_use[number] = self._uses
+        if len(self._last_use) > self._capacity:
+            del self._last_use[min(self._last_use, key=self._last_use.__getitem__)]
+
+    def remove(self, number: str) -> None:
+        """Remove a phone, if it is listed."""
+        self._last_use.pop(number, None)

@@ -1,39 +1,71 @@
-"""Running the sandbox: in this process for tests, under gunicorn for everything else."""
+"""The sandbox as a Flask app, and its servers: in this process for tests, gunicorn otherwise."""
 
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
 import flask
+from flask.json.provider import DefaultJSONProvider
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from otpvoice.sandbox.app import create_app, get_sandbox
-from otpvoice.sandbox.company import Sandbox
 from otpvoice.sandbox.config import SandboxConfig
+from otpvoice.sandbox.control_api import control_api
+from otpvoice.sandbox.network import EXTENSION, Sandbox
+from otpvoice.sandbox.page import create_page
+from otpvoice.sandbox.vendor_account import vendor_account
+from otpvoice.sandbox.vendor_calls import vendor_calls
 
 _THREADS: Final = 256
-"""Behaviours that hang hold one each."""
+"""A behaviour that delays its reply holds one thread for each request."""
 _GRACE_S: Final = 5
-"""Seconds to end in; it hardly takes one."""
+
+
+class _CompactJson(DefaultJSONProvider):
+    """JSON without spaces, with members in the order of the vendor's documents."""
+
+    sort_keys = False
+    compact = True
+
+
+def create_app(config: SandboxConfig) -> flask.Flask:
+    """Create the vendor's API, the control API and the page of a new sandbox.
+
+    The app holds the state, so only one process may serve it. Its threads run until
+    ``get_sandbox(app).close()``.
+    """
+    app = flask.Flask(__name__, static_folder=None)
+    app.json = _CompactJson(app)
+    app.extensions[EXTENSION] = Sandbox(config)
+    app.register_blueprint(vendor_calls)
+    app.register_blueprint(vendor_account(config.gets_per_minute))
+    app.register_blueprint(control_api)
+    app.register_blueprint(create_page())
+    return app
+
+
+def get_sandbox(app: flask.Flask) -> Sandbox:
+    """Return the sandbox of an app from ``create_app``."""
+    sandbox: Sandbox = app.extensions[EXTENSION]
+    return sandbox
 
 
 class _QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """The ledger tells more than an access log."""
+        """Log nothing, because the request log contains more than an access log."""
 
 
 class RunningSandbox:
-    """A sandbox on a port of this machine, as a context manager; threads of this process.
+    """A sandbox on a local port, as a context manager with threads of this process.
 
-    ``url`` is where it listens, ``api_url`` the vendor's base URL, ``company`` what it holds:
-    tests read the ledger there and wait with ``company.wait_until``.
+    ``url`` is its address and ``api_url`` the vendor's base URL. Tests read the request log in
+    ``state`` and wait with ``state.wait_until``.
     """
 
     def __init__(self, config: SandboxConfig, port: int = 0) -> None:
         app = create_app(config)
-        self.state: Sandbox = get_sandbox(app)
+        self.state = get_sandbox(app)
         self._server = make_server(
             "127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler
         )
@@ -63,20 +95,20 @@ class RunningSandbox:
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Ends at once: requests that hang by order would use up the whole grace."""
+    """A worker that stops at once, because delayed replies would use up the grace period."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM."""
+        """Handle SIGTERM: release delayed replies, then exit as usual."""
         app: flask.Flask | None = self.app.callable
         if app is not None:
             get_sandbox(app).stop()
         super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT, SIGQUIT: the same.
+        """Handle SIGINT and SIGQUIT like SIGTERM.
 
-        Gunicorn's own handler shuts the thread pool down, whose lock this very thread holds when
-        the signal comes while it hands over a request; then both wait for ever.
+        Gunicorn's own handler shuts the thread pool down. That deadlocks if the signal arrives
+        while this thread holds the pool's lock to hand over a request.
         """
         self.handle_exit(sig, frame)
 
@@ -96,10 +128,10 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]  # as above
 
 
 def serve(config: SandboxConfig, host: str, port: int, logger_class: type | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then raises SystemExit.
+    """Serve until SIGTERM or SIGINT, then raise SystemExit.
 
-    One process, because the company lives in its memory. ``logger_class``: for gunicorn, which
-    writes to stderr itself if there is none.
+    One process serves, because it holds the state in memory. ``logger_class`` is gunicorn's;
+    without it gunicorn writes to stderr.
     """
     options = {
         "bind": f"{host}:{port}",

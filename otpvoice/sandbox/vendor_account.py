@@ -1,5 +1,7 @@
-"""The vendor's API around the calls: pull and set-up (docs/provider.md, sections 2 and 3)."""
+"""The vendor's API except placing calls: status queries and set-up (docs/provider.md, 2 and 3)."""
 
+import hmac
+import json
 import re
 import time
 from collections import deque
@@ -8,24 +10,30 @@ from datetime import date, datetime
 from threading import Lock
 from typing import Any, Final
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 
-from otpvoice.sandbox.bodies import FieldRule, RequestRejected, parse_fields, parse_json_object
-from otpvoice.sandbox.calls import VENDOR_ZONE, Call
-from otpvoice.sandbox.config import Webhook
+from otpvoice.sandbox.calls import Call
+from otpvoice.sandbox.config import ReplyStyle, Webhook
 from otpvoice.sandbox.messages import call_log_item, call_status_item
-from otpvoice.sandbox.vendor_access import authenticate, current_sandbox, handle_rejection
+from otpvoice.sandbox.network import current_sandbox
+from otpvoice.sandbox.parsing import (
+    TEXT_LINE,
+    FieldRule,
+    RequestRejected,
+    parse_fields,
+    parse_json_object,
+)
+from otpvoice.sandbox.scheduling import VENDOR_ZONE
 
 PAGE_SIZE: Final = 15
 _WINDOW_S: Final = 60.0
 
-_TEXT_LINE: Final = r"[^\x00-\x1f\x7f]{1,255}"
 _WEBHOOK_FIELDS: Final = {
-    "name": FieldRule(_TEXT_LINE, "a line of text", required=True),
+    "name": FieldRule(TEXT_LINE.pattern, "a line of text", required=True),
     "uri": FieldRule(r"https?://[^\s]+", "an http or https URL", required=True),
     "status": FieldRule(r"1", "1", allow_integer=True),
-    "secret": FieldRule(_TEXT_LINE, "a line of text"),
-    "token": FieldRule(_TEXT_LINE, "the validation key", required=True),
+    "secret": TEXT_LINE,
+    "token": FieldRule(TEXT_LINE.pattern, "the validation key", required=True),
 }
 _SUBSCRIPTION_FIELDS: Final = {
     "event": FieldRule(r"voice:message:out", "voice:message:out", required=True),
@@ -34,7 +42,7 @@ _SUBSCRIPTION_FIELDS: Final = {
 }
 _FILTERS: Final[Mapping[str, Callable[[Call, str], bool]]] = {
     "id": lambda call, value: value in {call.id, re.sub(r":\d+$", "", call.id)},
-    # Nothing says what a cid is; the campaign is the one thing that a request can name.
+    # The documents do not explain cid. The campaign is the only name that a request can give.
     "cid": lambda call, value: call.request.campaign == value,
     "date": lambda call, value: call.received_at.local_text.startswith(value),
     "mobile": lambda call, value: call.request.callee == value,
@@ -42,7 +50,7 @@ _FILTERS: Final[Mapping[str, Callable[[Call, str], bool]]] = {
 
 
 class RateLimiter:
-    """Counts requests of the last minute. Thread-safe."""
+    """A limit on the requests of the last minute. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -50,10 +58,10 @@ class RateLimiter:
         self._lock = Lock()
 
     def hit(self) -> None:
-        """Counts one more.
+        """Count one request.
 
         Raises:
-            Refused: 429, the minute is full.
+            RequestRejected: 429, the limit is reached.
         """
         now = time.monotonic()
         with self._lock:
@@ -64,16 +72,46 @@ class RateLimiter:
             self._times.append(now)
 
 
+def authenticate() -> None:
+    """Check the account's token. It is accepted in the header only, because URLs are logged.
+
+    Raises:
+        RequestRejected: 401.
+    """
+    expected = f"Bearer {current_sandbox().config.token}"
+    received = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(received.encode(), expected.encode()):
+        raise RequestRejected(401, "Unauthenticated")
+
+
+def json_reply(body: Mapping[str, Any], status: int = 200) -> Response:
+    """Build a compact JSON response, without the newline that Flask adds."""
+    text = json.dumps(body, separators=(",", ":"))
+    return Response(text, status, content_type="application/json")
+
+
+def error_reply(style: ReplyStyle, status: int, message: str) -> Response:
+    """Build a rejection. Its body is a guess, because the documents show none."""
+    http_status = status if style.refusals == "http" else 200
+    return json_reply({"status": status, "message": message}, http_status)
+
+
+def handle_rejection(rejection: RequestRejected) -> Response:
+    """Handle a rejection in the vendor's API."""
+    style = current_sandbox().config.reply_style
+    return error_reply(style, rejection.status, rejection.message)
+
+
 def vendor_account(gets_per_minute: int) -> Blueprint:
-    """The routes, with a limit of their own for GET."""
+    """Create the blueprint, with a rate limit for GET requests."""
     blueprint = Blueprint("vendor_account", __name__, url_prefix="/api/v2")
-    meter = RateLimiter(gets_per_minute)
+    limiter = RateLimiter(gets_per_minute)
 
     @blueprint.before_request
     def admit() -> None:
         authenticate()
         if request.method == "GET":
-            meter.hit()
+            limiter.hit()
 
     blueprint.register_error_handler(RequestRejected, handle_rejection)
     blueprint.get("/outgoing/callstatus")(list_call_statuses)
@@ -85,33 +123,35 @@ def vendor_account(gets_per_minute: int) -> Blueprint:
 
 
 def list_call_statuses() -> dict[str, Any]:
-    """OBD calls by ``id`` (with or without ``:1``), ``cid``, ``date`` or ``mobile``."""
-    wanted = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
-    if not wanted:
-        raise RequestRejected(422, "id, cid, date, mobile: one of them")
-    found = [
+    """List OBD calls by ``id`` (with or without ``:1``), ``cid``, ``date`` or ``mobile``."""
+    filters = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
+    if not filters:
+        raise RequestRejected(422, "id, cid, date, mobile: one is required")
+    matches = [
         call_status_item(call)
         for call in current_sandbox().network.list_calls()
         if call.request.route == "obd"
-        and all(_FILTERS[name](call, value) for name, value in wanted.items())
+        and all(_FILTERS[name](call, value) for name, value in filters.items())
     ]
-    return {"status": 200, "message": "OK", "data": found}
+    return {"status": 200, "message": "OK", "data": matches}
 
 
 def list_calls() -> dict[str, Any]:
-    """The log of ended calls, newest first, 15 a page, by the days on which they ended."""
+    """List calls by the days on which they ended, newest first, 15 a page."""
     first, last = _parse_days(request.args.get("datetime[end_at]", ""))
     page = request.args.get("page", "1")
     if not re.fullmatch(r"[1-9][0-9]{0,8}", page):
         raise RequestRejected(422, "page: 1 or more")
     ended = [
-        call for call in current_sandbox().network.list_calls() if _ended_within(call, first, last)
+        (call.ended_at.monotonic, call)
+        for call in current_sandbox().network.list_calls()
+        if call.ended_at and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
     ]
-    ended.sort(key=lambda call: call.ended_at.monotonic if call.ended_at else 0, reverse=True)
+    ended.sort(key=lambda each: each[0], reverse=True)
     start = (int(page) - 1) * PAGE_SIZE
     data = {
         "current_page": int(page),
-        "data": [call_log_item(call) for call in ended[start : start + PAGE_SIZE]],
+        "data": [call_log_item(call) for _, call in ended[start : start + PAGE_SIZE]],
         "last_page": max(1, -(-len(ended) // PAGE_SIZE)),
         "per_page": PAGE_SIZE,
         "total": len(ended),
@@ -126,39 +166,34 @@ def _parse_days(text: str) -> tuple[date, date]:
             for day in text.split(" - ")
         )
     except ValueError:
-        raise RequestRejected(422, "datetime[end_at]: like Aug 12, 2019 - Aug 12, 2019") from None
+        raise RequestRejected(
+            422, "datetime[end_at]: must look like Aug 12, 2019 - Aug 12, 2019"
+        ) from None
     return first, last
 
 
-def _ended_within(call: Call, first: date, last: date) -> bool:
-    return (
-        call.ended_at is not None
-        and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
-    )
-
-
 def get_balance() -> dict[str, Any]:
-    """The credits that the account was set up with; calls cost nothing here."""
-    return {"status": 200, "message": "OK", "data": {"credits": current_sandbox().config.credits}}
+    """Return the configured credits. Calls do not reduce them."""
+    credits_ = current_sandbox().config.credits
+    return {"status": 200, "message": "OK", "data": {"credits": credits_}}
 
 
 def create_webhook() -> dict[str, Any]:
-    """Keeps a webhook that passes the challenge with its ``token``."""
-    members = parse_fields(parse_json_object(request.mimetype, request.get_data()), _WEBHOOK_FIELDS)
-    courier = current_sandbox().callbacks
-    courier.verify_webhook(members["uri"], members["token"])
-    webhook_id = courier.add_webhook(Webhook(uri=members["uri"], secret=members.get("secret", "")))
-    data = {"id": webhook_id, "name": members["name"], "status": 1}
+    """Store a webhook that passes the challenge with its ``token``."""
+    fields = parse_fields(parse_json_object(request.mimetype, request.get_data()), _WEBHOOK_FIELDS)
+    callbacks = current_sandbox().callbacks
+    callbacks.verify_webhook(fields["uri"], fields["token"])
+    webhook_id = callbacks.add_webhook(Webhook(uri=fields["uri"], secret=fields.get("secret", "")))
+    data = {"id": webhook_id, "name": fields["name"], "status": 1}
     return {"status": 200, "message": "Webhook created", "data": data}
 
 
 def create_subscription() -> dict[str, Any]:
-    """Sends the callbacks of calls that name no webhook to this one."""
-    members = parse_fields(
-        parse_json_object(request.mimetype, request.get_data()), _SUBSCRIPTION_FIELDS
-    )
-    courier = current_sandbox().callbacks
-    if members["webhook_id"] not in courier.webhooks:
+    """Send the callbacks of calls that name no webhook to this one."""
+    body = parse_json_object(request.mimetype, request.get_data())
+    fields = parse_fields(body, _SUBSCRIPTION_FIELDS)
+    callbacks = current_sandbox().callbacks
+    if fields["webhook_id"] not in callbacks.webhooks:
         raise RequestRejected(422, "webhook_id: no such webhook")
-    courier.subscription = members["webhook_id"]
-    return {"status": 200, "message": "Subscription created", "data": members}
+    callbacks.subscription = fields["webhook_id"]
+    return {"status": 200, "message": "Subscription created", "data": fields}

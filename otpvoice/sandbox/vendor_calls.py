@@ -1,42 +1,58 @@
-"""The vendor's API for placing calls (docs/provider.md, sections 1 and 2)."""
+"""The vendor's API for placing calls, with the reply that the phone's behaviour demands.
+
+docs/provider.md, sections 1 and 2.
+"""
 
 import json
 import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from otpvoice.sandbox.answers import ReplyContext, build_reply
-from otpvoice.sandbox.bodies import RequestRejected, parse_json_object
-from otpvoice.sandbox.call_request import CallRequest, parse_call_request
-from otpvoice.sandbox.calls import Reply, RequestLogEntry
+from otpvoice.sandbox.calls import Call, Reply, RequestLogEntry
 from otpvoice.sandbox.config import Route
-from otpvoice.sandbox.vendor_access import authenticate, current_sandbox, handle_rejection
+from otpvoice.sandbox.messages import accepted_reply
+from otpvoice.sandbox.network import Sandbox, current_sandbox
+from otpvoice.sandbox.parsing import (
+    CallRequest,
+    RequestRejected,
+    parse_call_request,
+    parse_json_object,
+)
+from otpvoice.sandbox.vendor_account import authenticate, error_reply, handle_rejection, json_reply
 
 vendor_calls: Final = Blueprint("vendor_calls", __name__, url_prefix="/api/v2")
+
+_PADDING_BYTES: Final = 10 * 1024 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+_CALLBACK_TIMEOUT_S: Final = 60.0
+_GARBAGE: Final = "<html><body><h1>It works!</h1></body></html>"
 
 
 @vendor_calls.post("/outgoing/send")
 def send_obd() -> Response:
-    """OBD: dial the person, play the flow."""
+    """OBD: dial a number and play a flow."""
     return _place_call("obd")
 
 
 @vendor_calls.post("/voice/c2c")
 def connect_c2c() -> Response:
-    """C2C: dial the person, connect them to the flow."""
+    """C2C: dial a number and connect it to a flow."""
     return _place_call("c2c")
 
 
 def _place_call(route: Route) -> Response:
-    entry = current_sandbox().network.log_request(route, _received_body())
+    network = current_sandbox().network
+    entry = network.log_request(route, _received_body())
     try:
         response = _create_call(entry, _parse_request(route))
-    except RequestRejected as refusal:
-        entry.outcome, entry.rejection = "refused", refusal.message
-        response = handle_rejection(refusal)
+    except RequestRejected as rejection:
+        entry.outcome, entry.rejection = "refused", rejection.message
+        response = handle_rejection(rejection)
     body = None if response.is_streamed else response.get_data(as_text=True)
-    current_sandbox().network.log_reply(entry, Reply(response.status_code, body))
+    network.log_reply(entry, Reply(response.status_code, body))
     return response
 
 
@@ -53,11 +69,12 @@ def _create_call(entry: RequestLogEntry, call_request: CallRequest) -> Response:
     entry.outcome = phone.behaviour
     if phone.places_call:
         network.dial(entry, call)
-    return build_reply(ReplyContext(current_sandbox(), call, _client_socket()))
+    context = ReplyContext(current_sandbox(), call, _client_socket())
+    return _REPLIES.get(phone.behaviour, _accepted)(context)
 
 
 def _received_body() -> Any:
-    """The body for the ledger, which also takes what is no JSON."""
+    """Return the body for the request log, also if it is not JSON."""
     raw = request.get_data()
     try:
         return json.loads(raw)
@@ -66,8 +83,119 @@ def _received_body() -> Any:
 
 
 def _client_socket() -> socket.socket:
-    """The client's socket; both servers that run the sandbox hand it on."""
-    found: socket.socket = (
-        request.environ.get("werkzeug.socket") or request.environ["gunicorn.socket"]
+    """Return the client's socket from werkzeug or gunicorn."""
+    environ = request.environ
+    connection: socket.socket = environ.get("werkzeug.socket") or environ["gunicorn.socket"]
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyContext:
+    """A request that has to be replied to."""
+
+    sandbox: Sandbox
+    call: Call
+    connection: socket.socket
+    """The client's connection, for replies that break it."""
+
+
+def _accepted(context: ReplyContext) -> Response:
+    return json_reply(accepted_reply(context.call))
+
+
+def _delayed(context: ReplyContext) -> Response:
+    context.sandbox.scheduler.sleep(context.call.phone.seconds)
+    return _accepted(context)
+
+
+def _after_callback(context: ReplyContext) -> Response:
+    call = context.call
+    context.sandbox.wait_until(
+        lambda: call.callback_sent or not call.phone.places_call, _CALLBACK_TIMEOUT_S
     )
-    return found
+    return _accepted(context)
+
+
+def _garbage(_: ReplyContext) -> Response:
+    return Response(_GARBAGE, content_type="text/html")
+
+
+def _empty(_: ReplyContext) -> Response:
+    return Response(b"", content_type="application/json")
+
+
+def _stream(chunks: Iterator[bytes], length: int) -> Response:
+    headers = {"Content-Length": str(length)}
+    return Response(chunks, headers=headers, content_type="application/json")
+
+
+def _trickle(context: ReplyContext) -> Response:
+    body = _accepted(context).get_data()
+
+    def single_bytes() -> Iterator[bytes]:
+        for position in range(len(body)):
+            yield body[position : position + 1]
+            if not context.sandbox.scheduler.sleep(context.call.phone.seconds):
+                return
+
+    return _stream(single_bytes(), len(body))
+
+
+def _huge(context: ReplyContext) -> Response:
+    """Return the documented reply, padded with ten megabytes of spaces. It is still JSON."""
+    head, tail = _accepted(context).get_data()[:-1], b"}"
+
+    def padded() -> Iterator[bytes]:
+        yield head
+        for _ in range(_PADDING_BYTES // _CHUNK_BYTES):
+            yield b" " * _CHUNK_BYTES
+        yield tail
+
+    return _stream(padded(), len(head) + _PADDING_BYTES + len(tail))
+
+
+def _cut(context: ReplyContext) -> Response:
+    body = _accepted(context).get_data()
+
+    def half() -> Iterator[bytes]:
+        yield body[: len(body) // 2]
+        context.connection.shutdown(socket.SHUT_RDWR)
+
+    return _stream(half(), len(body))
+
+
+def _reset(context: ReplyContext) -> Response:
+    context.connection.shutdown(socket.SHUT_RDWR)
+    return _stream(iter(()), 0)
+
+
+def _custom(context: ReplyContext) -> Response:
+    phone = context.call.phone
+    is_text = isinstance(phone.body, str)
+    text = phone.body if is_text else json.dumps(phone.body, separators=(",", ":"))
+    media_type = "text/plain" if is_text else "application/json"
+    response = Response(text, phone.status, content_type=media_type)
+    response.headers.update(phone.headers)
+    return response
+
+
+def _error(status: int, message: str) -> Callable[[ReplyContext], Response]:
+    return lambda context: error_reply(context.call.reply_style, status, message)
+
+
+_REPLIES: Final[Mapping[str, Callable[[ReplyContext], Response]]] = {
+    "slow": _delayed,
+    "timeout": _delayed,
+    "early_callback": _after_callback,
+    "garbage": _garbage,
+    "empty": _empty,
+    "trickle": _trickle,
+    "huge": _huge,
+    "cut": _cut,
+    "reset": _reset,
+    "reply": _custom,
+    "error_500": _error(500, "Server Error"),
+    "error_401": _error(401, "Unauthenticated"),
+    "out_of_credit": _error(402, "Insufficient credits"),
+}
+"""Replies by behaviour. Every other behaviour gets the documented reply."""

@@ -1,7 +1,6 @@
 """A fast sandbox, the requests of the vendor's documents, and a webhook that listens."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +12,6 @@ import pytest
 import requests
 
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.voice import Voice, find_voice
 
 PERSON = "918867135000"
 
@@ -196,14 +194,3 @@ def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
         return calls
 
     return wait
-
-
-@pytest.fixture
-def voice() -> Voice:
-    """The engine; where it is missing its tests are left out."""
-    found = find_voice()
-    if found is None:
-        if os.environ.get("OTPVOICE_REQUIRE") == "all":
-            pytest.fail("eSpeak NG is not installed, and nothing may be left out")
-        pytest.skip("left out: eSpeak NG is not installed (the extra voice)")
-    return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otpvoice.sandbox.flows import render, speech_seconds, spoken_within
+from otpvoice.sandbox.calls import render, speech_seconds, spoken_within
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.desk import PhoneList
+from otpvoice.sandbox.phones import PhoneList
 
 PERSON = "918867135000"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -110,7 +110,7 @@ def test_the_timeline_has_every_message(
     place(sandbox, obd)
     timeline = watching.until("Callback POST: 200")["changed"]["call-0"]
 
-    steps = ["POST /api/v2/outgoing/send", "Rings", "Answered", "Over:", "Callback POST"]
+    steps = ["POST /api/v2/outgoing/send", "Rings", "Answered", "Ended:", "Callback POST"]
     places = [timeline.index(step) for step in steps]
     assert places == sorted(places)
     assert "variables[otp]" in timeline
@@ -258,17 +258,3 @@ def test_other_sites_press_no_button(sandbox: RunningSandbox) -> None:
 
     assert answer.status_code == 403
     assert sandbox.state.network.phone_list.numbers == []
-
-
-def test_nothing_is_said_of_unanswered_calls(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
-) -> None:
-    """Nobody can listen to a call that was declined, or that there never was."""
-    requests.put(f"{sandbox.url}/phones/{PERSON}", json={"behaviour": "decline"}, timeout=5)
-    place(sandbox, obd)
-    [call] = ended_calls()
-
-    for call_id in (call["id"], "no-such-call"):
-        for what in ("speech", "speech.wav"):
-            url = f"{sandbox.url}/desk/calls/{call_id}/{what}"
-            assert requests.get(url, timeout=5).status_code == 404

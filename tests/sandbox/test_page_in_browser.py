@@ -17,6 +17,12 @@ PERSON = "918867135000"
 OTHER = "918867135001"
 _ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"
 
+_STUB_VOICE = """
+    speechSynthesis.getVoices = () => [{ name: 'test voice' }]
+    speechSynthesis.speak = ({ lang, text }) => console.log(`spoken in ${lang}: ${text}`)
+"""
+"""A headless browser has no voice. This one logs what it would speak."""
+
 Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 
 
@@ -73,14 +79,14 @@ def test_it_rings_is_answered_and_speaks(
     expect(desk.get_by_role("status")).to_have_text("Talking")
     expect(said(desk)).to_have_text(["Hello", "YourName:"])
     expect(desk.get_by_role("button", name="Hang up")).to_be_focused()
-    expect(desk.locator(".aloud")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
+    expect(desk.locator(".spoken-text")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
     assert desk.locator(".digits .word").all_text_contents() == [*"123456"]
     assert desk.locator('.digits .word[data-said="not"]').count() == 6
     expect(desk.locator('.digits .word[data-said="now"]')).to_have_text("1")
-    reading = desk.locator(".speech").get_attribute("data-reading")
+    reading = desk.locator(".speech").get_attribute("data-playback")
     press(desk, "Declines")
     expect(desk).to_contain_text("Next call: The person declines")
-    assert desk.locator(".speech").get_attribute("data-reading") == reading
+    assert desk.locator(".speech").get_attribute("data-playback") == reading
     press(desk, "Hang up")
     expect(desk.get_by_role("status")).to_have_text(re.compile("^Answered, "))
     call = page.locator("#call-0")
@@ -90,17 +96,17 @@ def test_it_rings_is_answered_and_speaks(
     expect(page).to_have_title(re.compile("^Sandbox"))
 
 
-@pytest.mark.usefixtures("voice")
-def test_the_server_lends_its_voice(
+def test_browser_voice_speaks_text_in_language_of_flow(
     by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
 ) -> None:
-    """Where there is an engine, who answers hears it; without a hand nothing makes a sound."""
+    """The browser gets the whole text with its language tag, and the words appear as well."""
+    page.add_init_script(_STUB_VOICE)
     page.goto(by_hand.url)
     place(by_hand, obd)
-    with page.expect_response("**/speech.wav") as fetched:
+    with page.expect_console_message(lambda message: message.text.startswith("spoken")) as spoken:
         press(phone(page), "Answer")
-    assert fetched.value.ok
-    expect(said(phone(page)).first).to_have_text("Hello")
+    assert re.fullmatch(r"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6\.?", spoken.value.text)
+    expect(page.locator('.word[data-said="now"]')).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def test_a_behaviour_is_set_by_a_click(
     """The phone that was laid down is by hand, then engaged, then its callback comes twice."""
     page.goto(sandbox.url)
     page.get_by_label("Number").fill("+91 88671 35000")
-    press(page.locator("form.add"), "Lay on the desk")
+    press(page.locator("form.add"), "Add phone")
     desk = phone(page)
     expect(desk.get_by_role("button", name="By hand")).to_have_attribute("aria-pressed", "true")
 
@@ -188,10 +194,10 @@ def test_a_number_that_is_none_is_told(
     browsing.expect_fault("422")
     page.goto(sandbox.url)
     page.get_by_label("Number").fill("98")
-    press(page.locator("form.add"), "Lay on the desk")
+    press(page.locator("form.add"), "Add phone")
     expect(page.get_by_role("alert")).to_contain_text("country code")
     page.get_by_label("Number").fill(PERSON)
-    press(page.locator("form.add"), "Lay on the desk")
+    press(page.locator("form.add"), "Add phone")
     expect(phone(page)).to_be_visible()
     expect(page.get_by_role("alert")).to_be_hidden()
 
@@ -209,7 +215,7 @@ def test_two_phones_ring_on_their_own(
     phone(page, OTHER).get_by_role("button", name="Answer", exact=True).focus()
     page.keyboard.press("Enter")
 
-    expect(phone(page, OTHER).locator(".aloud")).to_contain_text("Hello Ravi")
+    expect(phone(page, OTHER).locator(".spoken-text")).to_contain_text("Hello Ravi")
     expect(phone(page).get_by_role("status")).to_have_text("Ringing")
     press(phone(page), "Decline")
     expect(phone(page).get_by_role("status")).to_have_text("Declined")
@@ -242,10 +248,10 @@ def test_a_restart_of_the_sandbox_is_survived(
         page.goto(sandbox.url)
         place(sandbox, obd)
         expect(page.locator("#call-0")).to_contain_text("Callback POST: 200")
-    expect(page.get_by_text("The sandbox is away; trying again")).to_be_visible()
+    expect(page.get_by_text("The sandbox is not reachable; reconnecting")).to_be_visible()
     with RunningSandbox(config, int(sandbox.url.rpartition(":")[2])) as again:
         expect(page.get_by_text("Live")).to_be_visible()
-        expect(page.get_by_text("Nobody asked for a call yet.")).to_be_visible()
+        expect(page.get_by_text("No calls yet.")).to_be_visible()
         place(again, obd | {"to": OTHER})
         expect(phone(page, OTHER).get_by_role("status")).to_have_text(re.compile("^Answered, "))
         expect(phone(page)).to_have_count(0)

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.schedule import Scheduler
+from otpvoice.sandbox.scheduling import Scheduler
 
 SERVE = (
     "from otpvoice.sandbox import SandboxConfig, serve\n"

@@ -1,9 +1,9 @@
-// Turns one element into another with as little change as possible, so that focus, opened details
-// and live regions stay what they are.
+// Changes one element into another with as few modifications as possible, so that focus, open details
+// and live regions are preserved.
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.tagName : node.nodeType);
 
-/** `old` becomes like `fresh`. Elements with the same `data-keep` are left alone. */
+/** Makes `old` equal to `fresh`. Elements with the same `data-keep` are not modified. */
 export function morph(old, fresh) {
   if (old.dataset.keep && old.dataset.keep === fresh.dataset.keep) return;
   if (old.dataset.keep !== fresh.dataset.keep) {

@@ -1,0 +1,201 @@
+"""The page at ``/``: phones that ring, are answered and speak, and the messages about each call.
+
+The server renders the page and pushes each part that changes. Every button is a form, so the page
+also works without JavaScript.
+"""
+
+import json
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from threading import BoundedSemaphore
+from typing import Final
+
+from flask import (
+    Blueprint,
+    Response,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from otpvoice.sandbox.control_api import usage
+from otpvoice.sandbox.network import Sandbox, current_sandbox
+from otpvoice.sandbox.page_views import BEHAVIOUR_GROUPS, behaviour_label, call_views, phone_views
+from otpvoice.sandbox.parsing import RequestRejected
+from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
+
+_MAX_STREAMS: Final = 64
+"""Each stream holds a thread. A browser needs one, independent of the number of its tabs."""
+HEARTBEAT_S: Final = 10.0
+"""Silence after which a comment is sent, which detects a closed connection."""
+_BATCH_S: Final = 0.05
+"""Time in which changes are collected into one message."""
+_RETRY_MS: Final = 1000
+"""Time after which a browser reconnects."""
+_SELF_DIRECTIVES: Final = ("script-src", "worker-src", "style-src", "img-src", "connect-src")
+_POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'self'; " + "; ".join(
+    f"{directive} 'self'" for directive in _SELF_DIRECTIVES
+)
+"""Allows only the page's own files, and nothing inline. ``frame-ancestors`` is configured."""
+_SEPARATORS: Final = ("Z", "P", "Cf")
+"""Unicode categories of characters between digits: spaces, punctuation, direction marks."""
+_NATIONAL: Final = re.compile(r"0?([6-9][0-9]{9})")
+"""An Indian mobile number in national format."""
+
+Parts = dict[str, dict[str, str]]
+"""Container → id of an element → its HTML, in the order of the page."""
+
+
+def create_page() -> Blueprint:
+    """Create the blueprint of the page."""
+    blueprint = Blueprint(
+        "page",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/desk/static",
+    )
+    blueprint.before_request(_reject_cross_site)
+    blueprint.after_request(_set_security_headers)
+    blueprint.register_error_handler(RequestRejected, _handle_rejection)
+    blueprint.get("/")(index)
+    blueprint.get("/desk/live")(_live_view())
+    blueprint.post("/desk/phones")(add_phone)
+    blueprint.post("/desk/phones/<number>/behaviour")(set_behaviour)
+    blueprint.post("/desk/phones/<number>/press")(press_button)
+    blueprint.add_app_template_filter(behaviour_label, "label")
+    blueprint.add_app_template_filter(lambda word: word.strip(",.;:।-"), "digit")
+    return blueprint
+
+
+def index() -> ResponseReturnValue:
+    """Return the page for browsers, and a plain text for ``curl`` and scripts.
+
+    In a frame (Fetch Metadata, Sec-Fetch-Dest) the page's header is hidden.
+    """
+    preferred = request.accept_mimetypes.best_match(["text/plain", "text/html"])
+    if preferred != "text/html":
+        return usage()
+    framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
+    html = render_template("page.html", parts=render_parts(current_sandbox()), framed=framed)
+    return html, {"Vary": "Accept, Sec-Fetch-Dest"}
+
+
+def add_phone() -> ResponseReturnValue:
+    """Add a phone that is answered by hand."""
+    number = normalize_number(request.form.get("number", ""))
+    if not re.fullmatch(r"[1-9][0-9]{6,14}", number):
+        raise RequestRejected(422, "Enter a number with its country code, as +91 98765 43210.")
+    current_sandbox().network.set_phone(number, BEHAVIOURS["by_hand"])
+    return redirect(url_for(".index"), 303)
+
+
+def set_behaviour(number: str) -> ResponseReturnValue:
+    """Set the behaviour of a phone for its next calls."""
+    phone = BEHAVIOURS.get(request.form.get("behaviour", ""))
+    if phone is None or not re.fullmatch(r"[0-9]{1,15}", number):
+        raise RequestRejected(422, "Unknown phone or behaviour.")
+    current_sandbox().network.set_phone(number, phone)
+    return redirect(url_for(".index"), 303)
+
+
+def press_button(number: str) -> ResponseReturnValue:
+    """Press a button of a phone."""
+    button = request.form.get("button", "")
+    if button not in {*BUTTONS, HANG_UP}:
+        raise RequestRejected(422, "Unknown button.")
+    if not current_sandbox().network.press_button(number, button):
+        raise RequestRejected(409, "Too late: the call is no longer in this state.")
+    return redirect(url_for(".index"), 303)
+
+
+def normalize_number(typed: str) -> str:
+    """Return a number's digits with country code, without ``+``. Other characters are kept.
+
+    A number that begins with ``+`` or ``00``, or that is not national, has its country code.
+    """
+    text = "".join(
+        str(unicodedata.decimal(character, character))
+        for character in unicodedata.normalize("NFKC", typed)
+        if not unicodedata.category(character).startswith(_SEPARATORS)
+    )
+    if text.startswith("+"):
+        return text.removeprefix("+")
+    national = _NATIONAL.fullmatch(text)
+    return f"91{national[1]}" if national else text.removeprefix("00")
+
+
+def render_parts(sandbox: Sandbox) -> Parts:
+    """Render all parts of the page that can change. Requires an app context."""
+    return {
+        "phones": {
+            phone.id: render_template("phone.html", phone=phone, groups=BEHAVIOUR_GROUPS)
+            for phone in phone_views(sandbox)
+        },
+        "calls": {call.id: render_template("call.html", call=call) for call in call_views(sandbox)},
+    }
+
+
+def event_stream(sandbox: Sandbox) -> Iterator[str]:
+    """Yield server-sent events: all parts first, then each change, until the sandbox stops.
+
+    A browser that reconnects gets all parts again. Requires an app context.
+    """
+    yield f"retry: {_RETRY_MS}\n\n"
+    seen_count = -1
+    sent: dict[str, int] = {}  # hash of each element's HTML
+    while (count := sandbox.wait_for_change(seen_count, HEARTBEAT_S)) is not None:
+        if count == seen_count:
+            yield ": heartbeat\n\n"
+            continue
+        seen_count = count
+        parts = render_parts(sandbox)
+        current = {key: html for part in parts.values() for key, html in part.items()}
+        hashes = {key: hash(html) for key, html in current.items()}
+        message = {
+            "now": int(time.time() * 1000),
+            "order": {name: [*part] for name, part in parts.items()},
+            "changed": {k: html for k, html in current.items() if sent.get(k) != hashes[k]},
+        }
+        sent = hashes
+        yield f"data: {json.dumps(message)}\n\n"
+        sandbox.scheduler.sleep(_BATCH_S)
+
+
+def _live_view() -> Callable[[], ResponseReturnValue]:
+    slots = BoundedSemaphore(_MAX_STREAMS)
+
+    def live() -> ResponseReturnValue:
+        """Stream every change as server-sent events."""
+        if not slots.acquire(blocking=False):
+            raise RequestRejected(503, "Too many open streams. Close other browsers.")
+        events = stream_with_context(event_stream(current_sandbox()))
+        response = Response(events, content_type="text/event-stream")
+        response.call_on_close(slots.release)
+        return response, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+    return live
+
+
+def _reject_cross_site() -> None:
+    """Reject a POST from another site's page (Fetch Metadata, Sec-Fetch-Site)."""
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if request.method == "POST" and site not in {"same-origin", "none"}:
+        raise RequestRejected(403, "Only the sandbox's own page may do this.")
+
+
+def _set_security_headers(response: Response) -> Response:
+    ancestor = current_sandbox().config.framed_by or "'none'"
+    response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {ancestor}"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _handle_rejection(rejection: RequestRejected) -> ResponseReturnValue:
+    return rejection.message, rejection.status, {"Content-Type": "text/plain; charset=utf-8"}

@@ -1,0 +1,307 @@
+"""View models of the page: phones and calls as plain values, read while nothing changes."""
+
+import json
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from otpvoice.sandbox.callbacks import Delivery
+from otpvoice.sandbox.calls import CHARACTERS_PER_SECOND, Call, RequestLogEntry
+from otpvoice.sandbox.network import Sandbox
+from otpvoice.sandbox.scheduling import Timestamp
+
+_MAX_CALLS: Final = 20
+"""The page shows the newest calls only."""
+_MAX_MESSAGE_CHARACTERS: Final = 4096
+_MASK: Final = "•••"
+_WORD: Final = re.compile(r"\S+")
+_DIGIT_SECONDS: Final = 0.45
+"""Time to speak a digit that is a word of its own."""
+_OUTCOME_TEXTS: Final = {
+    "ANSWER": "Answered",
+    "BUSY": "Busy",
+    "NOANSWER": "Not answered",
+    "CANCEL": "Canceled before an answer",
+}
+_STATE_TEXTS: Final = {
+    "idle": "No call yet",
+    "ringing": "Ringing",
+    "engaged": "Engaged: it does not ring",
+    "waiting": "Waiting to be redialed",
+    "talking": "Talking",
+    "voicemail": "Voicemail is listening",
+}
+_PATHS: Final = {"obd": "outgoing/send", "c2c": "voice/c2c"}
+
+BEHAVIOUR_GROUPS: Final = {
+    "The person": {
+        "by_hand": "By hand",
+        "answer": "Answers",
+        "decline": "Declines",
+        "no_answer": "Does not answer",
+        "busy": "Is engaged",
+        "voicemail": "Has voicemail",
+        "hang_up_early": "Hangs up early",
+    },
+    "The callback": {
+        "no_callback": "Is lost",
+        "late_callback": "Comes late",
+        "duplicate_callback": "Comes twice",
+        "early_callback": "Comes before the reply",
+    },
+    "The reply": {
+        "slow": "Takes 5 s",
+        "timeout": "Never comes",
+        "trickle": "Comes byte by byte",
+        "garbage": "Is not JSON",
+        "empty": "Is empty",
+        "huge": "Is huge",
+        "cut": "Is cut off",
+        "reset": "Is a reset",
+        "error_500": "500",
+        "error_401": "401",
+        "out_of_credit": "402, no credit",
+    },
+}
+"""Group → behaviour → text of its button. ``reply`` is left out, because it needs options."""
+_BEHAVIOUR_LABELS: Final = {
+    behaviour: f"{group} {text[0].lower()}{text[1:]}"
+    for group, behaviours in BEHAVIOUR_GROUPS.items()
+    for behaviour, text in behaviours.items()
+} | {"by_hand": "By hand", "reply": "A custom reply"}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the spoken text."""
+
+    text: str
+    position: int
+    """Index of its first character in the text."""
+    start_seconds: float
+    """Seconds from the start of the speech, at an unhurried pace."""
+    is_digit: bool
+    """Whether it is a single digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechView:
+    """The text that a call speaks, word by word."""
+
+    call_id: str
+    text: str
+    language: str
+    runs: tuple[tuple[Word, ...], ...]
+    """Consecutive digits, and the words between them."""
+    started_at_ms: int
+    """Milliseconds since 1970."""
+    is_cut_off: bool
+    """Whether the call ended before the end of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneView:
+    """A phone on the page."""
+
+    id: str
+    """Id of its element."""
+    number: str
+    formatted_number: str
+    behaviour: str
+    state: str
+    """``idle``, ``ringing``, ``engaged``, ``waiting`` (for a redial), ``talking``, ``voicemail``
+    (it listens) or ``ended``."""
+    caller: str
+    state_text: str
+    speech: SpeechView | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One step of a call."""
+
+    kind: str
+    """``request``, ``reply``, ``ring``, ``answer``, ``end`` or ``callback``."""
+    title: str
+    elapsed: str
+    """Time since the request: ``+1.2 s``."""
+    message: str
+    """The message of the step, as received or sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """A request for a call, with its timeline."""
+
+    id: str
+    """Id of its element."""
+    route: str
+    callee: str
+    received_at: str
+    """Wall clock of the server: ``14:03:59``."""
+    state: str
+    """The vendor's status; ``refused`` for a rejected request."""
+    timeline: tuple[TimelineEntry, ...]
+
+
+_Step = tuple[Timestamp, str, str, str]
+"""Time, kind, title and message of a timeline entry."""
+
+
+def phone_views(sandbox: Sandbox) -> list[PhoneView]:
+    """Return the phones in the order of their positions."""
+    return sandbox.read(
+        lambda: [_phone_view(sandbox, number) for number in sandbox.network.phone_list.numbers]
+    )
+
+
+def call_views(sandbox: Sandbox) -> list[CallView]:
+    """Return the last requests for calls, newest first."""
+    last = sandbox.network.last_requests
+    return sandbox.read(lambda: [_call_view(sandbox, *entry) for entry in last(_MAX_CALLS)])
+
+
+def behaviour_label(behaviour: str) -> str:
+    """Return what a behaviour does, in a sentence."""
+    return _BEHAVIOUR_LABELS[behaviour]
+
+
+def format_number(number: str) -> str:
+    """Format a number as ``+91 98765 43210``, and numbers of other countries in threes."""
+    if number.startswith("91") and len(number) == 12:
+        return f"+91 {number[2:7]} {number[7:]}"
+    return "+" + " ".join(number[at : at + 3] for at in range(0, len(number), 3))
+
+
+def split_words(text: str) -> tuple[Word, ...]:
+    """Split a text into words and estimate when each starts."""
+    words, start = [], 0.0
+    for match in _WORD.finditer(text):
+        characters = "".join(filter(str.isalnum, match[0]))
+        is_digit = len(characters) == 1 and characters.isdigit()
+        words.append(Word(match[0], match.start(), round(start, 2), is_digit))
+        start += _DIGIT_SECONDS if is_digit else (len(match[0]) + 1) / CHARACTERS_PER_SECOND
+    return tuple(words)
+
+
+def mask_secrets(sandbox: Sandbox, text: str) -> str:
+    """Mask the secrets of the account and its webhooks, and shorten a long text."""
+    webhooks = sandbox.callbacks.webhooks.values()
+    for secret in filter(None, (sandbox.config.token, *(hook.secret for hook in webhooks))):
+        text = text.replace(secret, _MASK)
+    is_short = len(text) <= _MAX_MESSAGE_CHARACTERS
+    return text if is_short else f"{text[:_MAX_MESSAGE_CHARACTERS]} …"
+
+
+def _phone_view(sandbox: Sandbox, number: str) -> PhoneView:
+    call = sandbox.network.current_call(number)
+    state = _state(call)
+    return PhoneView(
+        id=f"phone-{number}",
+        number=number,
+        formatted_number=format_number(number),
+        behaviour=sandbox.network.get_phone(number).behaviour,
+        state=state,
+        caller=format_number(call.request.bridge) if call else "",
+        state_text=_outcome_text(call) if call and call.ended_at else _STATE_TEXTS[state],
+        speech=_speech_view(sandbox, call) if call else None,
+    )
+
+
+def _state(call: Call | None) -> str:
+    if call is None:
+        return "idle"
+    if call.ended_at:
+        return "ended"
+    if call.status == "talking" and call.outcome.answered_by == "machine":
+        return "voicemail"
+    return {"dialing": "engaged", "queued": "waiting"}.get(call.status, call.status)
+
+
+def _outcome_text(call: Call) -> str:
+    outcome = call.outcome
+    if outcome.answered_by == "machine":
+        return f"Voicemail took the call, {call.talk_seconds} s: nobody heard it"
+    if outcome.status == "BUSY" and outcome.hung_up_by:
+        return "Declined"
+    text = _OUTCOME_TEXTS.get(outcome.status, outcome.status)
+    return f"{text}, {call.talk_seconds} s" if call.talk_seconds else text
+
+
+def _speech_view(sandbox: Sandbox, call: Call) -> SpeechView | None:
+    if call.spoken_text is None or call.answered_at is None:
+        return None
+    text = mask_secrets(sandbox, call.spoken_text)
+    runs = groupby(split_words(text), lambda word: word.is_digit)
+    return SpeechView(
+        call_id=call.id,
+        text=text,
+        language=call.language,
+        runs=tuple(tuple(run) for _, run in runs),
+        started_at_ms=int(call.answered_at.wall.timestamp() * 1000),
+        is_cut_off=call.spoken_text != call.text,
+    )
+
+
+def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> CallView:
+    callee = str(entry.callee or "")
+    return CallView(
+        id=f"call-{index}",
+        route=entry.route,
+        callee=format_number(callee) if callee.isdecimal() else "no number",
+        received_at=f"{entry.received_at.wall.astimezone():%H:%M:%S}",
+        state=entry.call.status if entry.call else entry.outcome,
+        timeline=_timeline(sandbox, entry),
+    )
+
+
+def _timeline(sandbox: Sandbox, entry: RequestLogEntry) -> tuple[TimelineEntry, ...]:
+    start = entry.received_at.monotonic
+    path = f"POST /api/v2/{_PATHS[entry.route]}"
+    steps: list[_Step] = [(entry.received_at, "request", path, _format_json(entry.request))]
+    if entry.reply:
+        body = entry.reply.body
+        text = f"(streamed or cut: {entry.outcome})" if body is None else _format_body(body)
+        steps.append((entry.reply.sent_at, "reply", f"Replied {entry.reply.status}", text))
+    if entry.call:
+        steps += _call_steps(entry.call)
+        steps += map(_callback_step, sandbox.callbacks.deliveries_for(entry.call))
+    steps.sort(key=lambda step: step[0].monotonic)
+    return tuple(
+        TimelineEntry(kind, title, f"+{at.monotonic - start:.1f} s", mask_secrets(sandbox, message))
+        for at, kind, title, message in steps
+    )
+
+
+def _call_steps(call: Call) -> list[_Step]:
+    steps = [
+        (attempt.started_at, "ring", "Rings" if attempt.rang else "Dialed; it does not ring", "")
+        for attempt in call.attempts
+    ]
+    if call.answered_at:
+        is_machine = call.outcome.answered_by == "machine"
+        title = "Voicemail answers" if is_machine else "Answered"
+        steps.append((call.answered_at, "answer", title, ""))
+    if call.ended_at:
+        steps.append((call.ended_at, "end", f"Ended: {_outcome_text(call)}", ""))
+    return steps
+
+
+def _callback_step(delivery: Delivery) -> _Step:
+    message = delivery.message
+    result = delivery.status or f"no response ({delivery.error})"
+    retry = f", attempt {delivery.attempt}" if delivery.attempt > 1 else ""
+    title = f"Callback {message.method}{retry}: {result}"
+    return delivery.sent_at, "callback", title, _format_body(message.body.decode())
+
+
+def _format_body(body: str) -> str:
+    try:
+        return _format_json(json.loads(body))
+    except (ValueError, RecursionError):
+        return body
+
+
+def _format_json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

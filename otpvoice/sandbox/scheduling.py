@@ -1,0 +1,111 @@
+"""Timestamps, delayed actions, and the lock that counts changes."""
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, Self
+from zoneinfo import ZoneInfo
+
+VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
+
+Action = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """One point in time on the monotonic clock and on the wall clock."""
+
+    monotonic: float
+    """Seconds; comparable between processes of one machine."""
+    wall: datetime
+
+    @classmethod
+    def now(cls) -> Self:
+        """Return the current time."""
+        return cls(time.monotonic(), datetime.now(UTC))
+
+    @property
+    def local_text(self) -> str:
+        """``YYYY-MM-DD HH:MM:SS`` in the vendor's zone, which the vendor does not name."""
+        return f"{self.wall.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def utc_text(self) -> str:
+        """ISO 8601 with microseconds and ``Z``."""
+        return f"{self.wall:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+class ChangeCondition(threading.Condition):
+    """The lock of a sandbox. It counts notifications, so that a poller misses no change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        """Modified only while the lock is held."""
+
+    def notify_all(self) -> None:
+        """Count a change and wake all waiting threads."""
+        self.count += 1
+        super().notify_all()
+
+
+class Scheduler:
+    """Delayed actions: one thread runs them all, a pool runs those that block. Thread-safe.
+
+    Hundreds of simultaneous calls therefore need no thread each.
+    """
+
+    def __init__(self, pool_threads: int) -> None:
+        self._queue: list[tuple[float, int, Action]] = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="sandbox-callback")
+        self._thread = threading.Thread(target=self._run, name="sandbox-schedule", daemon=True)
+        self._thread.start()
+
+    def run_later(self, delay_s: float, action: Action) -> None:
+        """Run a short action after a delay. After ``stop`` it is discarded."""
+        due = time.monotonic() + delay_s
+        with self._changed:
+            heapq.heappush(self._queue, (due, next(self._order), action))
+            self._changed.notify()
+
+    def submit_later(self, delay_s: float, action: Action) -> None:
+        """Run an action that may block, such as an HTTP request, after a delay."""
+        self.run_later(delay_s, partial(self._pool.submit, action))
+
+    def sleep(self, seconds: float) -> bool:
+        """Sleep until the time is over or ``stop`` is called; return whether the time is over."""
+        return not self._stopping.wait(seconds)
+
+    def stop(self) -> None:
+        """Discard queued actions and wake sleeping threads, without waiting for them."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Stop, and wait for the threads and the actions that already run."""
+        self.stop()
+        self._thread.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _run(self) -> None:
+        while (action := self._next_due()) is not None:
+            action()
+
+    def _next_due(self) -> Action | None:
+        with self._changed:
+            while not self._stopping.is_set():
+                now = time.monotonic()
+                if self._queue and self._queue[0][0] <= now:
+                    return heapq.heappop(self._queue)[2]
+                self._changed.wait(self._queue[0][0] - now if self._queue else None)
+        return None
