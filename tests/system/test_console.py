@@ -178,7 +178,7 @@ def test_somebody_is_found_and_freed(played: Played, desk: Page) -> None:
     desk.get_by_label("Find").fill(number)
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("heading", name="1 verification found")).to_be_visible()
-    expect(desk.locator(".timeline li").first).to_contain_text("Asked for")
+    expect(desk.locator(".timeline li").first).to_contain_text("Created")
     assert number not in desk.content()
     desk.get_by_label("To confirm, type the whole number again").fill(number)
     desk.keyboard.press("Enter")
@@ -244,7 +244,7 @@ def test_without_a_script_all_is_there(played: Played, browsing: BrowserSession)
     expect(page.get_by_role("img", name="Calls in the last hour")).to_be_visible()
     page.get_by_label("Find").fill(played.ids[0])
     page.keyboard.press("Enter")
-    expect(page.locator(".timeline li").first).to_contain_text("Asked for")
+    expect(page.locator(".timeline li").first).to_contain_text("Created")
 
 
 def test_it_can_be_read_everywhere(desk: Page) -> None:
