@@ -1,5 +1,6 @@
 """How a verification is shown."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -77,8 +78,8 @@ def _next_action(action: NextActions, now: int) -> schemas.NextAction:
     return schemas.NextAction(
         allowed=action.allowed,
         reason=action.reason,
-        at=_timestamp(-(-action.at // 1000) * 1000),
-        retry_after=-(-(action.at - now) // 1000),
+        at=_timestamp(math.ceil(action.at / 1000) * 1000),
+        retry_after=math.ceil((action.at - now) / 1000),
     )
 
 

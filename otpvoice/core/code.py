@@ -1,5 +1,6 @@
 """Codes: made once per verification, strings all their life (leading zeros count)."""
 
+import math
 import re
 import secrets
 from typing import Final
@@ -23,7 +24,7 @@ def generate_code(length: int) -> str:
     Longer ones take digits of the next counter, so that every digit is as likely as any other.
     """
     hotp = Hotp(secrets.token_bytes(_SECRET_BYTES))
-    return "".join(hotp.at(n) for n in range(-(-length // _DIGITS)))[:length]
+    return "".join(hotp.at(n) for n in range(math.ceil(length / _DIGITS)))[:length]
 
 
 class Hotp(pyotp.HOTP):

@@ -327,8 +327,3 @@ def limit_capacities(limits: CallLimits) -> Mapping[tuple[str | None, str], int]
         if own.calls_per_day is not None:
             capacities[client, CALLS_PER_DAY] = own.calls_per_day
     return capacities
-
-
-def ceil_div(dividend: int, divisor: int) -> int:
-    """Divide and round up."""
-    return -(-dividend // divisor)

@@ -1,5 +1,6 @@
 """Store interface (port) that the service uses, and the errors that its outcomes mean."""
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -19,7 +20,7 @@ from otpvoice.core.errors import (
     TooManyWrongCodes,
     VerificationClosed,
 )
-from otpvoice.core.limits import LIMITS, WRONG_CODES, ceil_div, setting_name
+from otpvoice.core.limits import LIMITS, WRONG_CODES, setting_name
 from otpvoice.core.verification import EndReason, Route, Status, Verification
 
 _RETRY_CALLS_AFTER_S: Final = 5
@@ -167,7 +168,7 @@ def error_for(result: StoreResult) -> OtpvoiceError:
 def _rate_limited(result: StoreResult, limit: str) -> RateLimited:
     setting = setting_name(limit)
     kind = TooManyWrongCodes if setting == WRONG_CODES else RateLimited
-    retry_after = ceil_div(result.retry_after_ms, 1000)
+    retry_after = math.ceil(result.retry_after_ms / 1000)
     return kind(LIMITS[setting].message, limit=limit, retry_after=retry_after)
 
 

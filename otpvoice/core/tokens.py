@@ -13,6 +13,7 @@ Nothing in it is secret; the MAC is what nobody else can make.
 """
 
 import base64
+import math
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -47,7 +48,7 @@ class ClientTokens:
 
     def issue(self, client: str, verification_id: str, expires_at: int) -> str:
         """The token of a verification whose code ends at ``expires_at`` (ms since 1970)."""
-        ends_at = -(-expires_at // 1000) + GRACE_S
+        ends_at = math.ceil(expires_at / 1000) + GRACE_S
         number = bytes.fromhex(verification_id.removeprefix("vrf_"))
         told = _HEAD.pack(_FORMAT, ends_at, number) + client.encode()
         return PREFIX + _encode(told + self._ring.token_mac(told))

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -15,6 +14,7 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId
 from otpvoice.core.phone import mask_number
 from otpvoice.core.service import decrypt_number
+from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Route
 from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
@@ -165,11 +165,10 @@ class MaintenanceLoop:
             self._metrics.count_breaker_opened(notice.details["breaker"])
         is_alarm = notice.event in _ALARMS or "record" in notice.details
         level = logging.ERROR if is_alarm else logging.INFO
-        happened_at = datetime.fromtimestamp(notice.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         details = {**notice.details, **_record_fields(notice)}
         if "number" in details:
             details["number"] = LogId.from_hash(details["number"])
-        _LOG.log(level, notice.event, happened_at=happened_at, **details)
+        _LOG.log(level, notice.event, happened_at=format_utc(notice.at), **details)
 
 
 def _record_fields(notice: AuditEntry) -> dict[str, str]:

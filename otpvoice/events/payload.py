@@ -1,11 +1,12 @@
 """From an event to the request that tells it (Standard Webhooks, standardwebhooks.com)."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 from standardwebhooks import Webhook
 
+from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Verification
 from otpvoice.store.events import Event
 
@@ -20,11 +21,10 @@ def build_body(event: Event, serialize: Serialize) -> bytes:
         DecryptionError: the number is forgotten, or the ring lost the key it was sealed with.
     """
     verification = event.verification
-    happened_at = datetime.fromtimestamp(verification.now // 1000, UTC)
     return msgspec.json.encode(
         {
             "type": event.type,
-            "timestamp": happened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": format_utc(verification.now),
             "sequence": verification.version,
             "data": serialize(verification),
         }

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import math
 import re
 import time
 from collections import deque
@@ -152,7 +153,7 @@ def list_calls() -> dict[str, Any]:
     data = {
         "current_page": int(page),
         "data": [call_log_item(call) for _, call in ended[start : start + PAGE_SIZE]],
-        "last_page": max(1, -(-len(ended) // PAGE_SIZE)),
+        "last_page": max(1, math.ceil(len(ended) / PAGE_SIZE)),
         "per_page": PAGE_SIZE,
         "total": len(ended),
     }
