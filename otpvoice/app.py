@@ -27,8 +27,7 @@ from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
-from otpvoice.http_client.client import HttpClient
-from otpvoice.http_client.proxy import parse_proxy
+from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.metrics.events import EventMetrics
@@ -38,7 +37,7 @@ from otpvoice.metrics.server import MetricsServer
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
 from otpvoice.providers.mobtexting.provider import Mobtexting
-from otpvoice.providers.status_words import StatusWords
+from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.gauges import StoreGauges

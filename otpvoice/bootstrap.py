@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from otpvoice import logs
-from otpvoice.http_client.certificates import InvalidCaBundleError, create_tls_context
+from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import InvalidSetting, Settings, SettingsError, load
 from otpvoice.settings.secret_values import secret_values
 

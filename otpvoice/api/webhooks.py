@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection
-from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -16,7 +15,6 @@ from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
 from otpvoice.api.instrumentation import record_outcome
 from otpvoice.api.request_body import read_bytes
 from otpvoice.api.responses import json_response
-from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
@@ -27,8 +25,8 @@ from otpvoice.providers.base import (
     Challenge,
     Provider,
 )
-from otpvoice.providers.exchange_capture import CapturedCallback, encrypt_exchange
-from otpvoice.providers.message_shape import describe_types, safe_name
+from otpvoice.providers.exchange_capture import CapturedCallback, ExchangeCapture
+from otpvoice.providers.message_body import describe_types, safe_name
 from otpvoice.store.models import CallUpdate, ReportOutcome, ReportResult
 from otpvoice.store.redis_store import RedisStore
 
@@ -74,7 +72,7 @@ class _CallbackHandler:
         self._store = store
         self._number_hasher = number_hasher
         self._caller_lines = caller_lines
-        self._key_ring = key_ring
+        self._capture = ExchangeCapture(store, key_ring)
 
     def receive(self, path_token: str = "") -> Response:
         if request.method == "HEAD":  # comes with GET unasked, and must change nothing
@@ -145,23 +143,22 @@ class _CallbackHandler:
                 "call.unknown_status_word", call=settled.call_id, provider_status=call_report.raw
             )
         if settled.is_live_test:
-            self._capture(settled, callback)
+            self._save_callback(settled, callback)
         return settled.outcome
 
-    def _capture(self, settled: ReportResult, callback: Callback) -> None:
-        """What a trial is to learn of its callback. The credentials are not kept."""
+    def _save_callback(self, settled: ReportResult, callback: Callback) -> None:
+        """Save the callback of a live test call without its credentials."""
         call_id = str(settled.call_id)
-        heard = CapturedCallback(
+        captured = CapturedCallback(
             method=request.method,
             content_type=request.headers.get("Content-Type", ""),
             scheme=callback.authorization.partition(" ")[0],
             has_path_token=bool(callback.path_token),
             query=request.query_string.decode("latin-1"),
             body=callback.body,
-            match=settled.outcome,
+            outcome=settled.outcome,
         )
-        with suppress(StoreUnavailable):  # the callback is applied; the provider must not repeat it
-            self._store.capture(call_id, encrypt_exchange(self._key_ring, call_id, heard))
+        self._capture.save(call_id, captured)
 
 
 def build_report(

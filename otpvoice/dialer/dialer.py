@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,20 +26,16 @@ from otpvoice.core.speech import CodeFormat, format_code, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import next_untried_route, placement_result
+from otpvoice.http_client import Deadlines
 from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import (
-    Deadlines,
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
     Provider,
 )
-from otpvoice.providers.exchange_capture import (
-    CapturedResponse,
-    capture_exchanges,
-    encrypt_exchange,
-)
+from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallResult, Claim, RecordResult
 from otpvoice.store.redis_store import RedisStore
 
@@ -117,6 +113,7 @@ class Dialer:
         self._blocking_store = blocking_store
         self._provider = provider
         self._ring = ring
+        self._capture = ExchangeCapture(store, ring)
         self._flows = flows
         self._texts = {
             flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
@@ -228,7 +225,7 @@ class Dialer:
         if self._stopping.is_set():
             self._return_to_queue(claim)
             return
-        with capture_exchanges() as captured:
+        with self._capture.capturing(claim.call_id) if claim.is_live_test else nullcontext():
             placement = self._place(order, deadlines)
         result = placement_result(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
@@ -238,8 +235,6 @@ class Dialer:
         if recorded.route_change:
             tell = log.error if recorded.route_change == "closed" else log.info
             tell(f"route.{recorded.route_change}", detail=placement.detail)
-        if claim.is_live_test:
-            self._store_captured(claim, captured)
 
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call that the settings of this process do not allow to dial.
@@ -258,13 +253,6 @@ class Dialer:
         """Queue a call that was not sent again at once, so that it does not wait for its lease."""
         self._store.record_result(claim, CallResult(CallStatus.QUEUED, is_unsent=True))
         _log(claim).info("call.returned_to_queue")
-
-    def _store_captured(self, claim: Claim, replies: Sequence[CapturedResponse]) -> None:
-        with suppress(StoreUnavailable):  # the trial knows less, and nothing else is lost
-            for reply in replies:
-                self._store.capture(
-                    claim.call_id, encrypt_exchange(self._ring, claim.call_id, reply)
-                )
 
     def _place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()

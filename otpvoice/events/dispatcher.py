@@ -20,10 +20,9 @@ from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError
 from otpvoice.events.payload import Serialize, build_body, sign_headers
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs.attempts import ErrorBoundary
 from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
-from otpvoice.providers.base import Deadlines
 from otpvoice.store.events import Event
 from otpvoice.store.redis_store import RedisStore
 

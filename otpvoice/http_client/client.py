@@ -1,67 +1,128 @@
-"""One HTTP client for all vendors, which always knows whether a byte was sent.
+"""HTTP client that always knows whether a byte of a request was sent.
 
 A second request for the same call may ring a phone twice, so it is allowed only if the first one
-provably never left. What a connection writes and when is decided in
-:mod:`otpvoice.http_client.connection`.
+provably never left. :mod:`otpvoice.http_client.connection` decides what is written and when.
 
-``requests`` is used below its ``Session``: the adapter alone follows no redirect (a 307 would post
-the code elsewhere), reads no netrc (it would replace our token), knows no proxy from the
-environment, keeps no cookies and reads no body that it was not asked for.
+``requests`` is used below its ``Session``. The adapter alone follows no redirect (a 307 would post
+the code to another address), reads no netrc (it would replace the token), takes no proxy from the
+environment, keeps no cookies and reads no body unasked.
 """
 
 import email.utils
 import logging
+import os
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import msgspec
 from requests import Request
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from otpvoice.http_client.certificates import create_tls_context
-from otpvoice.http_client.connection import CURRENT_EXCHANGE, Adapter, Exchange
+from otpvoice.http_client.connection import (
+    CURRENT_EXCHANGE,
+    Adapter,
+    Deadlines,
+    Exchange,
+    ResponseTooLargeError,
+)
 from otpvoice.http_client.proxy import Proxy, ProxyError
-from otpvoice.http_client.response import ResponseTooLargeError
-from otpvoice.providers.base import Deadlines
-from otpvoice.providers.exchange_capture import CapturedResponse, record_exchange
 
-MAX_BODY_BYTES: Final = 64 * 1024
-"""Bytes of a decoded body; no vendor's answer to one request is longer."""
-MAX_RETRY_AFTER_S: Final = 3600.0
-"""Seconds; a longer Retry-After is cut to this."""
+_MAX_BODY_BYTES: Final = 64 * 1024
+"""Of a decoded body; no provider's response to one request is longer."""
+_MAX_RETRY_AFTER_S: Final = 3600.0
+CA_BUNDLE_VARIABLES: Final = (
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+"""Environment variables of requests and OpenSSL that name a file or directory of certificate
+authorities. The first one set counts.
+"""
+
+
+class InvalidCaBundleError(Exception):
+    """A variable names certificate authorities that cannot be loaded.
+
+    Args:
+        variable: the environment variable.
+        detail: what is wrong with its value.
+    """
+
+    def __init__(self, variable: str, detail: str) -> None:
+        super().__init__(f"{variable} {detail}")
+        self.variable = variable
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole reply, whatever its status."""
+    """A complete response, whatever its status."""
 
     status: int
     body: bytes
     retry_after_s: float | None = None
-    """Seconds, between 0 and ``MAX_RETRY_AFTER_S``."""
+    """Between 0 and 3600."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFailed:
-    """No reply, or not a whole one."""
+    """No response, or an incomplete one."""
 
     sent: bool
     """False: not one byte of the request was written."""
     reason: str
-    """The name of the error at the bottom of it, or what a proxy did, for operators."""
+    """The name of the root cause, or the proxy's error, for operators."""
     status: int | None = None
-    """What it began with, if so much came."""
+    """The status, if that much arrived."""
+
+
+class CapturedResponse(msgspec.Struct, frozen=True, tag="response"):
+    """One request and its response, for the diagnostics. Its repr shows nothing of them."""
+
+    method: str
+    url: str
+    status: int | None
+    """None: no response."""
+    body: bytes
+    error: str
+    """The reason for the failure; empty for a complete response."""
+    duration_s: float
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+_ACTIVE_CAPTURE: Final[ContextVar[list[CapturedResponse] | None]] = ContextVar(
+    "active_capture", default=None
+)
+
+
+@contextmanager
+def capture_exchanges() -> Iterator[list[CapturedResponse]]:
+    """Collect the responses to the requests that this thread sends inside the block."""
+    responses: list[CapturedResponse] = []
+    token = _ACTIVE_CAPTURE.set(responses)
+    try:
+        yield responses
+    finally:
+        _ACTIVE_CAPTURE.reset(token)
 
 
 class HttpClient:
-    """Sends requests, each within its deadlines. Threads may share it, and its connections.
+    """Sends requests, each within its deadlines. Threads may share it and its connections.
 
     Args:
-        connections: how many are kept alive at most; one for each thread that uses the client.
-        tls: whom to trust; by default what :func:`create_tls_context` returns.
-        clock: seconds, in the same time as the deadlines.
+        connections: how many connections stay open at most: one for each thread that sends.
+        tls: trusted certificate authorities; by default those of :func:`create_tls_context`.
+        clock: seconds, on the same clock as the deadlines.
         proxy: opens a tunnel for each connection; None connects directly.
     """
 
@@ -73,7 +134,7 @@ class HttpClient:
         clock: Callable[[], float] = time.monotonic,
         proxy: Proxy | None = None,
     ) -> None:
-        # Its lines hold whole addresses, and their query strings hold numbers.
+        # urllib3 logs whole addresses, and their query strings hold numbers.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._adapter = Adapter(connections, tls or create_tls_context())
         self._clock = clock
@@ -82,17 +143,17 @@ class HttpClient:
     def post(
         self, url: str, headers: Mapping[str, str], body: bytes, deadlines: Deadlines
     ) -> HttpResponse | RequestFailed:
-        """Send one request, at most once, and tell what came of it; raises nothing."""
+        """Send one request, at most once; raises nothing."""
         return self._send(Request("POST", url, dict(headers), data=body), deadlines)
 
     def get(
         self, url: str, headers: Mapping[str, str], deadlines: Deadlines
     ) -> HttpResponse | RequestFailed:
-        """Ask, with the same care as ``post``; raises nothing."""
+        """Send one GET, at most once; raises nothing."""
         return self._send(Request("GET", url, dict(headers)), deadlines)
 
     def close_idle(self) -> None:
-        """Close every kept connection; requests under way end on theirs, which are then closed."""
+        """Close every idle connection; those in use close when their request ends."""
         self._adapter.close()
 
     def _send(self, request: Request, deadlines: Deadlines) -> HttpResponse | RequestFailed:
@@ -102,11 +163,19 @@ class HttpClient:
         result: HttpResponse | RequestFailed
         try:
             result = self._exchange(exchange, request)
-        except Exception as error:  # noqa: BLE001 - whatever broke: what counts is whether it was sent
+        except Exception as error:  # noqa: BLE001 - any failure only raises the question: was it sent?
             result = RequestFailed(exchange.sent, _failure_reason(error), exchange.status)
         finally:
             CURRENT_EXCHANGE.reset(token)
-        record_exchange(_captured(request, result, self._clock() - started_at))
+        if (captured := _ACTIVE_CAPTURE.get()) is not None:
+            body = result.body if isinstance(result, HttpResponse) else b""
+            error_name = result.reason if isinstance(result, RequestFailed) else ""
+            duration_s = self._clock() - started_at
+            captured.append(
+                CapturedResponse(
+                    request.method, request.url, result.status, body, error_name, duration_s
+                )
+            )
         return result
 
     def _exchange(self, exchange: Exchange, request: Request) -> HttpResponse:
@@ -115,28 +184,45 @@ class HttpClient:
         response = self._adapter.send(request.prepare(), stream=True, timeout=timeout)
         exchange.status = response.status_code
         try:
-            # Decoded, because some servers compress whatever they are asked.
-            content = response.raw.read(MAX_BODY_BYTES + 1, decode_content=True)
+            # Decoded, because some servers compress although the request does not allow it.
+            content = response.raw.read(_MAX_BODY_BYTES + 1, decode_content=True)
         finally:
             response.close()  # a connection with unread bytes on it is not kept
-        if len(content) > MAX_BODY_BYTES:
+        if len(content) > _MAX_BODY_BYTES:
             raise ResponseTooLargeError
-        wait = _parse_retry_after(response.headers.get("Retry-After", ""))
-        return HttpResponse(response.status_code, content, wait)
+        retry_after_s = _parse_retry_after(response.headers.get("Retry-After", ""))
+        return HttpResponse(response.status_code, content, retry_after_s)
 
 
-def _captured(
-    request: Request, result: HttpResponse | RequestFailed, seconds: float
-) -> CapturedResponse:
-    body, reason = (result.body, "") if isinstance(result, HttpResponse) else (b"", result.reason)
-    return CapturedResponse(request.method, request.url, result.status, body, reason, seconds)
+def create_tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+    """Return a client context that verifies certificates and host names.
+
+    It trusts certifi's bundle, unless one of :data:`CA_BUNDLE_VARIABLES` is set.
+
+    Raises:
+        InvalidCaBundleError: the named file or directory is missing or holds no certificate.
+    """
+    variable = next((name for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
+    if variable is None:
+        return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+    path = Path(environ[variable])
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=str(path))
+        return ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        detail = f"names {path}, which has no certificate"
+        raise InvalidCaBundleError(variable, detail) from None
+    except OSError as error:
+        detail = f"names {path}, which cannot be read: {error.strerror}"
+        raise InvalidCaBundleError(variable, detail) from None
 
 
 def _failure_reason(error: BaseException) -> str:
-    """Name the error at the bottom; what went wrong with a proxy is said in its own words."""
-    chain = [*_causes(error)]
-    by_proxy = (str(each) for each in chain if isinstance(each, ProxyError))
-    return next(by_proxy, type(chain[-1]).__name__)
+    """Return the name of the root cause, or the text of a proxy's error."""
+    causes = [*_causes(error)]
+    proxy_errors = (str(each) for each in causes if isinstance(each, ProxyError))
+    return next(proxy_errors, type(causes[-1]).__name__)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -146,11 +232,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _parse_retry_after(header: str) -> float | None:
-    """Seconds from a Retry-After header: a number or a date (RFC 9110, section 10.2.3)."""
+    """Return the seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
     if re.fullmatch(r"[0-9]{1,9}", header):
-        return min(float(header), MAX_RETRY_AFTER_S)
+        return min(float(header), _MAX_RETRY_AFTER_S)
     try:
         moment = email.utils.parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
-    return min(max(moment.timestamp() - time.time(), 0.0), MAX_RETRY_AFTER_S)
+    return min(max(moment.timestamp() - time.time(), 0.0), _MAX_RETRY_AFTER_S)

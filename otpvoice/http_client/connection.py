@@ -1,21 +1,24 @@
-"""Connections that keep the book of whether a byte of a request was sent.
+"""Connections that record whether a byte of a request was sent, and bounded responses.
 
-Exceptions do not say it: a reset can come before or after. Here a gate stands between connecting
-and writing, and what fails before the gate opens is unsent, whatever it was. The gate also tests
-the clock, so that a request which a slow network or a paused process held up is not sent too late.
+Exceptions do not say whether something was sent: a reset can come before or after. So each request
+passes :meth:`Exchange.begin_send` between connecting and writing, and what fails before that is
+unsent. It also checks the deadline, so that a slow network or a paused process sends nothing late.
 
-A kept connection is used again only while it is quiet: what a server sends without being asked
-would be taken for the response to the next request.
+A kept connection is reused only if it has no unread byte: data that a server sends unasked would
+be taken for the response to the next request.
 """
 
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from http.client import HTTPException, HTTPResponse, parse_headers
+from io import BufferedReader, RawIOBase
+from typing import Any, Final, Self
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -23,14 +26,16 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from otpvoice.http_client.proxy import Proxy
-from otpvoice.http_client.response import BoundedResponse
-from otpvoice.providers.base import Deadlines
 
-CONNECT_TIMEOUT_S: Final = 2.0
-"""Seconds for the name lookup and the connection; TLS and a proxy have the time that is left to
-``send_by``."""
-MAX_IDLE_S: Final = 10.0
-"""Seconds after which a kept connection is not used again: the other side may be closing it."""
+_CONNECT_TIMEOUT_S: Final = 2.0
+"""For resolving the name and connecting; TLS and a proxy have the time left until ``send_by``."""
+_MAX_IDLE_S: Final = 10.0
+"""A connection that was idle longer is not reused: the server may be closing it."""
+_MAX_HEAD_BYTES: Final = 64 * 1024
+"""Status line and headers, including those of interim responses."""
+_MAX_ENCODED_BODY_BYTES: Final = 512 * 1024
+"""After the head, as sent: enough for 64 KiB in chunks of one byte, and trailers."""
+_SWITCHING_PROTOCOLS: Final = 101
 
 
 class DeadlineExceededError(TimeoutError):
@@ -38,12 +43,36 @@ class DeadlineExceededError(TimeoutError):
 
 
 class UnexpectedDataError(ConnectionError):
-    """The server sent something before the request, or has closed the connection."""
+    """The server sent data before the request, or closed the connection."""
+
+
+class ResponseTooLargeError(Exception):
+    """The response exceeds its bounds."""
+
+
+class UnexpectedUpgradeError(HTTPException):
+    """The status is 101 although no upgrade was requested: what follows is not HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """By when a request must be sent and finished, as moments of ``time.monotonic()``."""
+
+    send_by: float
+    """The first byte is written before this moment, or never."""
+    finish_by: float
+    """The result is returned by then, whatever the server does."""
+
+    @classmethod
+    def within(cls, seconds: float) -> Self:
+        """Return deadlines that both end so many seconds from now."""
+        moment = time.monotonic() + seconds
+        return cls(moment, moment)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request under way."""
+    """One request in progress."""
 
     deadlines: Deadlines
     clock: Callable[[], float]
@@ -51,7 +80,7 @@ class Exchange:
     sent: bool = False
     status: int | None = None
     has_unread: bool = False
-    """Bytes came behind the end of the response."""
+    """Bytes arrived after the end of the response, so the connection has to be closed."""
 
     def seconds_to(self, moment: float) -> float:
         """Return the seconds to a moment.
@@ -64,21 +93,13 @@ class Exchange:
             raise DeadlineExceededError
         return left
 
-    def seconds_to_end(self) -> float:
-        """Return the seconds that are left of the whole exchange."""
-        return self.seconds_to(self.deadlines.finish_by)
-
-    def report_unread(self) -> None:
-        """Have the connection closed after this exchange."""
-        self.has_unread = True
-
     def begin_send(self) -> None:
-        """From here on something may have been sent; refused when it is too late for that."""
+        """Mark the request as possibly sent, unless ``send_by`` has passed."""
         self.seconds_to(self.deadlines.send_by)
         self.sent = True
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """Connect to the host, through the proxy if there is one. Nothing is sent to the host."""
+        """Connect to the host, through the proxy if there is one. Sends nothing to the host."""
         if self.proxy is None:
             return self._connect(host, port)
         return self.proxy.connect(
@@ -86,8 +107,8 @@ class Exchange:
         )
 
     def _connect(self, host: str, port: int) -> socket.socket:
-        """Connect to one of the host's addresses, each getting its share of the time."""
-        limit = min(self.deadlines.send_by, self.clock() + CONNECT_TIMEOUT_S)
+        """Connect to one of the host's addresses; each gets an equal share of the time."""
+        limit = min(self.deadlines.send_by, self.clock() + _CONNECT_TIMEOUT_S)
         addresses = _resolve(host, port, self.seconds_to(limit))
         for untried in range(len(addresses), 0, -1):
             try:
@@ -96,21 +117,21 @@ class Exchange:
                 if untried == 1:
                     raise
             else:
-                # A bound for the TLS handshake; whether it is too late, the gate decides.
+                # Bounds the TLS handshake; begin_send() decides whether it is too late to send.
                 sock.settimeout(max(self.deadlines.send_by - self.clock(), 0.001))
                 return sock
         raise OSError("the name has no address")
 
 
 CURRENT_EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
-"""This thread's request under way: a pooled connection serves many, one after the other."""
+"""The request that this thread sends: a pooled connection serves many, one after the other."""
 
 _Address = tuple[Any, ...]
-"""As ``socket.getaddrinfo`` gives it."""
+"""As ``socket.getaddrinfo`` returns it."""
 
 
-def _resolve(host: str, port: int, timeout: float) -> list[_Address]:
-    """Look a name up, but wait only so long: a dead resolver is waited for half a minute."""
+def _resolve(host: str, port: int, timeout_s: float) -> list[_Address]:
+    """Resolve a name in a thread, because a dead resolver blocks for half a minute."""
     addresses: Future[list[_Address]] = Future()
 
     def resolve() -> None:
@@ -119,16 +140,16 @@ def _resolve(host: str, port: int, timeout: float) -> list[_Address]:
         except (OSError, UnicodeError) as error:
             addresses.set_exception(error)
 
-    threading.Thread(target=resolve, name="name lookup", daemon=True).start()
-    return addresses.result(timeout)
+    threading.Thread(target=resolve, name="resolve", daemon=True).start()
+    return addresses.result(timeout_s)
 
 
-def _connect(address: _Address, timeout: float) -> socket.socket:
+def _connect(address: _Address, timeout_s: float) -> socket.socket:
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(timeout)
+        sock.settimeout(timeout_s)
         sock.connect(where)
     except OSError:
         sock.close()
@@ -136,38 +157,114 @@ def _connect(address: _Address, timeout: float) -> socket.socket:
     return sock
 
 
-class _Response(BoundedResponse):
+class _BoundedReader(RawIOBase):
+    """Reads a socket within the exchange's deadline and the bounds of head and body."""
+
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._exchange = exchange
+        self._bytes_left = _MAX_HEAD_BYTES
+        self._is_detached = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._is_detached:
+            return 0
+        if self._bytes_left <= 0:
+            raise ResponseTooLargeError
+        self._sock.settimeout(self._exchange.seconds_to(self._exchange.deadlines.finish_by))
+        count = self._raw.readinto(memoryview(buffer)[: self._bytes_left])
+        self._bytes_left -= count or 0
+        return count
+
+    def allow_body(self) -> None:
+        """Allow the bytes of a body; until then, those of a head are allowed."""
+        self._bytes_left += _MAX_ENCODED_BODY_BYTES
+
+    def detach_socket(self) -> None:
+        """Read no further byte from the socket."""
+        self._is_detached = True
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Stream(BufferedReader):
+    """A buffer over the reader that reports bytes left in it when the response is over."""
+
+    def __init__(self, reader: _BoundedReader, exchange: Exchange) -> None:
+        super().__init__(reader)
+        self._reader = reader
+        self._exchange = exchange
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.detach_socket()
+            if self.peek(1):
+                self._exchange.has_unread = True
+        super().close()
+
+
+class _Response(HTTPResponse):
+    """A response within the bounds of its exchange; interim responses before it are skipped.
+
+    ``http.client`` skips no interim response but 100, and bounds lines, not their sum.
+    """
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, CURRENT_EXCHANGE.get(), *args, **kwargs)
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        exchange = CURRENT_EXCHANGE.get()
+        self._reader = _BoundedReader(sock, exchange)
+        self.fp = _Stream(self._reader, exchange)
+
+    def begin(self) -> None:
+        super().begin()
+        self._reader.allow_body()
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the final status line (RFC 9110, section 15.2)."""
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # not in the stubs
+            _, status, _ = line
+            if status == _SWITCHING_PROTOCOLS:
+                raise UnexpectedUpgradeError
+            if status >= 200:
+                return line
+            parse_headers(self.fp)
 
 
 class _Connection(HTTPConnection):
-    """A connection with a gate in front of the first byte."""
+    """A connection that calls :meth:`Exchange.begin_send` before the first byte."""
 
     response_class = _Response
     _last_used_at = 0.0
 
     @property
     def is_connected(self) -> bool:
-        """Asked by the pool before it uses a kept connection again."""
-        if self.sock is None or CURRENT_EXCHANGE.get().clock() - self._last_used_at > MAX_IDLE_S:
+        """Whether a kept connection can be reused; the pool reads this."""
+        if self.sock is None or CURRENT_EXCHANGE.get().clock() - self._last_used_at > _MAX_IDLE_S:
             return False
         return _is_idle(self.sock)
 
     @property
     def is_clean(self) -> bool:
-        """Whether the response that was just read was all that came."""
+        """Whether no byte followed the response that was just read."""
         return self.sock is None or (not CURRENT_EXCHANGE.get().has_unread and _is_idle(self.sock))
 
     def _new_conn(self) -> socket.socket:
         try:
             return CURRENT_EXCHANGE.get().connect(self._dns_host, self.port)
         except OSError as error:
-            # As urllib3 has it: a bare reset at this point would be taken for one after sending.
+            # urllib3's own error: a bare reset here would be taken for one after sending.
             raise NewConnectionError(self, type(error).__name__) from error
 
     def send(self, data: Any) -> None:
-        """Write to the socket; called by http.client for the head and again for the body."""
+        """Write to the socket; ``http.client`` calls this for the head and again for the body."""
         exchange = CURRENT_EXCHANGE.get()
         if not exchange.sent:
             if self.sock is None:
@@ -189,7 +286,7 @@ class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
     def _put_conn(self, conn: Any) -> None:
-        """Keep a connection, but never one on which more came than was read."""
+        """Keep a connection, but never one with unread bytes."""
         if conn is not None and not conn.is_clean:
             conn.close()
         super()._put_conn(conn)
@@ -200,26 +297,26 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """Pools of connections with a gate."""
+    """Connection pools of :class:`HttpClient`, which share one TLS context."""
 
     def __init__(self, connections: int, tls: ssl.SSLContext) -> None:
         self._tls = tls
         super().__init__(pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Use our pools, which all share one TLS context."""
+        """Install the pools above."""
         super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Do nothing: the context knows whom to trust; loading it anew takes 20 ms each time."""
+        """Do nothing: the context has its authorities; loading them again takes 20 ms a request."""
 
 
 def _is_idle(sock: socket.socket) -> bool:
-    """Whether the other side has neither sent a byte that was not read, nor closed.
+    """Whether the server has neither sent an unread byte nor closed the connection.
 
-    One read without waiting, because ``select`` neither sees what TLS holds decrypted, nor tells
-    data from TLS's own messages.
+    Reads once without blocking. ``select`` does not see what TLS has already decrypted, and cannot
+    tell data from TLS's own messages.
     """
     sock.settimeout(0)
     try:

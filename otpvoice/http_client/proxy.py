@@ -1,7 +1,7 @@
-"""An HTTP proxy as the only way out: a tunnel through it, opened by CONNECT.
+"""Tunnels through an HTTP proxy, opened by CONNECT.
 
-A tunnel is used for http targets too. A proxy that forwards requests would take the request before
-it connects to the target, so that nobody knew whether a byte of it had arrived there.
+A tunnel is used for http targets, too. A proxy that forwards requests accepts a request before it
+connects to the target, so the client could not know whether a byte reached the target.
 """
 
 import base64
@@ -13,12 +13,12 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
-"""Bytes of the proxy's answers to one CONNECT."""
+"""Of all the proxy's responses to one CONNECT."""
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: |\r?\n)")
 
 
 class ProxyError(OSError):
-    """There is no tunnel; nothing was sent to the target. The text says why and holds no secret."""
+    """No tunnel was opened, so nothing was sent to the target. The text holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Proxy:
 
         Args:
             connect: connects to the proxy itself.
-            host: of the target, looked up by the proxy.
+            host: of the target, resolved by the proxy.
             port: of the target.
             seconds_left: until the tunnel has to be open; raises ``TimeoutError`` when none are.
 
         Raises:
-            ProxyError: the proxy cannot be reached, or opens no tunnel.
+            ProxyError: the proxy is unreachable or refuses the tunnel.
         """
         sock: socket.socket | None = None
         try:
@@ -63,7 +63,7 @@ class Proxy:
     def _open_tunnel(
         self, sock: socket.socket, host: str, port: int, seconds_left: Callable[[], float]
     ) -> None:
-        """Ask for the tunnel (RFC 9110, section 9.3.6): any 2xx opens it."""
+        """Request the tunnel; any 2xx opens it (RFC 9110, section 9.3.6)."""
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: otpvoice"]
         if self.authorization:
@@ -72,11 +72,11 @@ class Proxy:
         sock.sendall("\r\n".join([*lines, "", ""]).encode())
         status = _read_status(sock, seconds_left)
         if not 200 <= status < 300:
-            raise ProxyError(f"proxy: CONNECT was answered {status}")
+            raise ProxyError(f"proxy: CONNECT returned {status}")
 
 
 def parse_proxy(url: str) -> Proxy | None:
-    """Parse ``http://[user:password@]host:port``; None for an empty text."""
+    """Parse ``http://[user:password@]host:port``; return None for an empty text."""
     if not url:
         return None
     parts = urlsplit(url)
@@ -88,7 +88,7 @@ def parse_proxy(url: str) -> Proxy | None:
 
 
 def _read_status(sock: socket.socket, seconds_left: Callable[[], float]) -> int:
-    """Read the final head of the answer to a CONNECT, and no byte of the tunnel behind it."""
+    """Return the final status; read byte by byte, so that no byte of the tunnel is consumed."""
     budget = _MAX_HEAD_BYTES
     while True:
         head = bytearray()
@@ -97,10 +97,10 @@ def _read_status(sock: socket.socket, seconds_left: Callable[[], float]) -> int:
             byte = sock.recv(1)
             budget -= 1
             if not byte or budget < 0:
-                raise ProxyError("proxy: the answer to CONNECT is cut off or too long")
+                raise ProxyError("proxy: the response to CONNECT is cut off or too long")
             head += byte
-        found = _STATUS_LINE.match(head)
-        if found is None:
-            raise ProxyError("proxy: the answer to CONNECT is not HTTP")
-        if not 100 <= int(found[1]) < 200:
-            return int(found[1])
+        match = _STATUS_LINE.match(head)
+        if match is None:
+            raise ProxyError("proxy: the response to CONNECT is not HTTP")
+        if not 100 <= int(match[1]) < 200:
+            return int(match[1])

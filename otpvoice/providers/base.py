@@ -1,9 +1,9 @@
-"""What the rest of the house sees of a telephone company.
+"""Port between this service and telephone companies.
 
-A vendor's adapter turns an ``OutboundCall`` into one request and the reply into a
-``PlacementResult``, a ``Callback`` into a ``CallReport`` or a ``Challenge``, and a ``CallQuery``
-into a ``CallReport``. No vendor's word passes this line, except as
-``detail`` and ``raw``, which are for operators to read and for no rule to judge.
+A provider's adapter turns an ``OutboundCall`` into one request and the reply into a
+``PlacementResult``, a ``Callback`` into ``CallReport`` objects or a ``Challenge``, and a
+``CallQuery`` into a ``CallReport``. The provider's own words pass this line only as ``detail`` and
+``raw``: operators read them, and no rule decides by them.
 """
 
 from collections.abc import Mapping
@@ -12,155 +12,146 @@ from enum import StrEnum
 from typing import Protocol
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.http_client import Deadlines
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """Everything needed to place one call. Its repr shows no number, name or code."""
+    """Everything that placing one call needs. Its repr shows no number, name or code."""
 
     call_id: str
-    """Ours: ``call_`` and 32 hex digits."""
+    """``call_`` and 32 hex digits."""
     route: Route
     number: str = field(repr=False)
-    """The person's, E.164 with ``+``."""
+    """The recipient's, E.164 with ``+``."""
     bridge: str
-    """The number the call comes from, digits only."""
+    """The caller line, digits only."""
     flow_id: str
     name: str = field(repr=False)
-    """Cleaned: nothing in it can be read as part of a flow's template."""
+    """Cleaned, so that nothing in it can be read as part of a flow's template."""
     code: str = field(repr=False)
-    """As it is to be spoken, e.g. ``1, 2, 3, 4, 5, 6``."""
+    """As the flow speaks it, for example ``1, 2, 3, 4, 5, 6``."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequestSpec:
-    """The one request that places a call, less its credentials. Its repr shows no code."""
+    """The request that places a call, without its credentials. Its repr shows no code."""
 
     url: str
     body: bytes = field(repr=False)
     """JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """By when a request must be on its way and by when all must be over (``time.monotonic()``)."""
-
-    send_by: float
-    """The first byte is written before this moment, or never."""
-    finish_by: float
-    """Whatever the other side does, the answer is given by then."""
-
-
 class PlacementOutcome(StrEnum):
-    """What became of the attempt to place a call."""
+    """Outcome of an attempt to place a call."""
 
     ACCEPTED = "accepted"
-    """The provider took it: the phone will ring."""
+    """The provider accepted the call: the phone will ring."""
     UNSENT = "unsent"
-    """Provably no byte of the request was written: may be tried again."""
+    """Provably no byte of the request was written: retry is allowed."""
     BACK_OFF = "back_off"
-    """Too many requests: may be tried again, later."""
+    """Too many requests: retry later."""
     REFUSED = "refused"
-    """Not this call, ever."""
+    """The provider refuses this call for good."""
     MISCONFIGURED = "misconfigured"
-    """Not any call until somebody mends token, balance or address: alert, close the route."""
+    """The provider refuses every call until an operator corrects token, balance or address."""
     AMBIGUOUS = "ambiguous"
-    """The request was on its way and no clear answer came: it may ring. Never try again."""
+    """The request was sent and no clear reply came: the phone may ring, so never retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementResult:
-    """The outcome of one attempt to place a call."""
+    """Result of one attempt to place a call."""
 
     outcome: PlacementOutcome
     detail: str
     """For the log and the call's record, at most 120 characters: never a code, number or token."""
     provider_id: str | None = None
-    """The provider's id of an accepted call, if it told one."""
+    """The provider's id of an accepted call, if the reply has one."""
     retry_after_s: float | None = None
-    """Seconds the provider asked us to wait, if it did."""
+    """The wait that the provider requests, if any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A message on our webhook, as it came in and believed in nothing yet."""
+    """A message to the webhook as received, not yet authenticated."""
 
     body: bytes = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
-    """The query string, decoded."""
+    """The decoded query string."""
     authorization: str = field(default="", repr=False)
     """The header of that name."""
     path_token: str = field(default="", repr=False)
-    """The last part of the address, if it has one."""
+    """The last segment of the path; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What a callback or an answer says about a call.
+    """A call's result as a callback or a status query delivered it.
 
-    Whatever it did not say, or not clearly, is None.
+    A field is None if the message does not have it, or not clearly.
     """
 
     ids: tuple[str, ...]
-    """The ids that may name the call, ours or the provider's, the likeliest first."""
+    """Ids that may name the call, this service's or the provider's, the most likely first."""
     route: Route | None
     bridge: str | None
     """Digits only."""
     number: str | None = field(repr=False)
-    """The person's, E.164 with ``+``."""
+    """The recipient's, E.164 with ``+``."""
     status: CallStatus
-    """Answered, busy, no_answer or failed; unknown for a word that we can not place."""
+    """Answered, busy, no_answer or failed; unknown if the provider's word is not understood."""
     reason: CallReason | None
     raw: str | None
-    """The word behind ``status``, at most 40 printable characters."""
+    """The provider's word for the status, at most 40 printable characters."""
     started_at_ms: int | None
-    """Milliseconds since 1970. Of a call that nobody picked up it may be the end instead."""
+    """Since 1970. For a call that was not picked up, it may be the end instead."""
     duration_s: int | None
-    """Seconds of conversation."""
+    """Length of the conversation."""
     is_known_status: bool = True
-    """False if there is a word behind ``status`` that no table has."""
+    """False if the provider's word is in no table."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallQuery:
-    """Which call the provider is asked about. Its repr shows no number."""
+    """The call that a status query is about. Its repr shows no number."""
 
     call_id: str
-    """Ours: ``call_`` and 32 hex digits."""
+    """``call_`` and 32 hex digits."""
     route: Route
     number: str = field(repr=False)
-    """The person's, E.164 with ``+``."""
+    """The recipient's, E.164 with ``+``."""
     bridge: str
-    """The number the call came from, digits only."""
+    """The caller line, digits only."""
     provider_id: str | None
-    """The provider's id of the call, if it ever told one."""
+    """The provider's id of the call, if known."""
     sent_at_ms: int
-    """When its request was sent: milliseconds since 1970."""
+    """When the request for the call was sent, since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The provider asks whether this webhook is ours; its key was right."""
+    """The provider's verification of the webhook, with the right key."""
 
     response: str
-    """To be given back as ``{"challenge": answer}``."""
+    """Returned as ``{"challenge": response}``."""
 
 
 class CallbackError(Exception):
-    """A callback that tells us nothing.
+    """A callback without a usable report.
 
     CallbackError
-    ├── CallbackAuthError     it does not show a secret that we know
-    └── CallbackParseError    it does, and makes no sense; the text says why
+    ├── CallbackAuthError     it carries no secret that is configured
+    └── CallbackParseError    it carries one and cannot be parsed; the text says why
     """
 
 
 class CallbackAuthError(CallbackError):
-    """The callback does not show a secret that we know."""
+    """The callback carries no secret that is configured."""
 
 
 class CallbackParseError(CallbackError):
-    """The callback shows a right secret and makes no sense."""
+    """The callback is authentic and cannot be parsed."""
 
 
 class Provider(Protocol):
@@ -171,23 +162,23 @@ class Provider(Protocol):
         ...
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
-        """Write what ``place`` would send, for people to look at; nothing is sent."""
+        """Return the request that ``place`` would send, for display; sends nothing."""
         ...
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
-        """Ask how a call ended, within the deadlines; raises nothing.
+        """Query how a call ended, within the deadlines; raises nothing.
 
-        None: it has not ended, or there is no answer, or none that speaks of this call for
-        certain. A report has a result, never ``unknown``; its ids are ours and, if it was told,
-        the provider's.
+        Return None if the call has not ended, or if no reply is certain to be about this call. A
+        report has a result, never ``unknown``; its ids are this service's and, if the reply has
+        one, the provider's.
         """
         ...
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
-        """Parse a callback: reports about calls, at least one and few, or a challenge.
+        """Authenticate and parse a callback: at least one report, or a challenge.
 
         Raises:
-            CallbackAuthError: no known secret came with it; nothing in it was believed.
+            CallbackAuthError: no configured secret came with it; its content was not used.
             CallbackParseError: a part of it is neither a report that names a call nor a
                 challenge; the text says what is missing.
         """

@@ -1,41 +1,24 @@
-"""What was said on the wire, word by word: kept for the trial of a call, and for nothing else.
+"""Capture of a live test call's exchanges with the provider, for ``otpvoice doctor --live``.
 
-It holds numbers, and may hold a code, so that it leaves a process only sealed.
+Captured exchanges hold numbers and may hold a code, so they leave the process only encrypted.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
 
 import msgspec
 
+from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing
+from otpvoice.http_client import CapturedResponse, capture_exchanges
 
 _MAX_BODY_BYTES: Final = 16 * 1024
-"""Bytes of a body; of a longer one this is what is kept."""
+"""A longer body is truncated."""
 
 
-class _Captured(msgspec.Struct, frozen=True):
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"
-
-
-class CapturedResponse(_Captured, frozen=True, tag="reply"):
-    """One request of ours, and what came back."""
-
-    method: str
-    url: str
-    status: int | None
-    """None: no reply."""
-    body: bytes
-    error: str
-    """The name of the error, without a whole reply."""
-    duration_s: float
-
-
-class CapturedCallback(_Captured, frozen=True, tag="callback"):
-    """One message on our webhook, less its credentials."""
+class CapturedCallback(msgspec.Struct, frozen=True, tag="callback"):
+    """One callback without its credentials. Its repr shows nothing of it."""
 
     method: str
     content_type: str
@@ -44,49 +27,65 @@ class CapturedCallback(_Captured, frozen=True, tag="callback"):
     has_path_token: bool
     query: str
     body: bytes
-    match: str
-    """What it did: a word of :class:`otpvoice.store.models.News`."""
+    outcome: str
+    """What the callback did: a word of :class:`otpvoice.store.models.ReportOutcome`."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 CapturedExchange = CapturedResponse | CapturedCallback
 
 _DECODER: Final[msgspec.json.Decoder[CapturedExchange]] = msgspec.json.Decoder(CapturedExchange)
 
-_ACTIVE_CAPTURE: Final[ContextVar[list[CapturedResponse] | None]] = ContextVar("ear", default=None)
+
+class CaptureStore(Protocol):
+    """The store's functions for captured exchanges."""
+
+    def capture(self, call_id: str, encrypted: bytes) -> None:
+        """Keep one exchange of a live test call for a while."""
+        ...
+
+    def captured(self, call_id: str) -> list[tuple[int, bytes]]:
+        """Return the exchanges of a call with the time of each (ms), the oldest first."""
+        ...
 
 
-@contextmanager
-def capture_exchanges() -> Iterator[list[CapturedResponse]]:
-    """Within it, what this thread's requests were answered is in the list."""
-    responses: list[CapturedResponse] = []
-    token = _ACTIVE_CAPTURE.set(responses)
-    try:
-        yield responses
-    finally:
-        _ACTIVE_CAPTURE.reset(token)
+class ExchangeCapture:
+    """Captured exchanges of live test calls, encrypted and bound to their call."""
 
+    def __init__(self, store: CaptureStore, ring: KeyRing) -> None:
+        self._store = store
+        self._ring = ring
 
-def record_exchange(response: CapturedResponse) -> None:
-    """Tells whoever listens; usually nobody does."""
-    responses = _ACTIVE_CAPTURE.get()
-    if responses is not None:
-        responses.append(response)
+    @contextmanager
+    def capturing(self, call_id: str) -> Iterator[None]:
+        """Save the responses to the requests that are sent inside the block."""
+        with capture_exchanges() as responses:
+            yield
+        for response in responses:
+            self.save(call_id, response)
 
+    def save(self, call_id: str, exchange: CapturedExchange) -> None:
+        """Save one exchange; without the store it is lost, and nothing else with it."""
+        truncated = msgspec.structs.replace(exchange, body=exchange.body[:_MAX_BODY_BYTES])
+        text = msgspec.json.encode(truncated).decode()
+        with suppress(StoreUnavailable):
+            self._store.capture(call_id, self._ring.encrypt(text, _associated_data(call_id)))
 
-def encrypt_exchange(ring: KeyRing, call_id: str, exchange: CapturedExchange) -> bytes:
-    """What may be kept in the store for a while; only this call's trial opens it."""
-    truncated = msgspec.structs.replace(exchange, body=exchange.body[:_MAX_BODY_BYTES])
-    return ring.encrypt(msgspec.json.encode(truncated).decode(), _associated_data(call_id))
+    def load(self, call_id: str) -> list[tuple[int, CapturedExchange]]:
+        """Return the saved exchanges with the time of each (ms), the oldest first.
 
-
-def decrypt_exchange(ring: KeyRing, call_id: str, sealed: bytes) -> CapturedExchange:
-    """As :func:`encrypt_exchange` was given it.
-
-    Raises:
-        DecryptionError: the ring lost the key it was sealed with.
-    """
-    return _DECODER.decode(ring.decrypt(sealed, _associated_data(call_id)))
+        Raises:
+            DecryptionError: the ring no longer has the key.
+            StoreUnavailable: the store cannot be reached.
+        """
+        associated = _associated_data(call_id)
+        return [
+            (at, _DECODER.decode(self._ring.decrypt(encrypted, associated)))
+            for at, encrypted in self._store.captured(call_id)
+        ]
 
 
 def _associated_data(call_id: str) -> str:
-    return f"{call_id} heard"
+    return f"{call_id} captured"

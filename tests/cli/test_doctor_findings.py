@@ -8,12 +8,11 @@ from api.api_client import settings_with
 from cli.findings import failed_subjects, finding_about, with_remedies
 
 from otpvoice.cli.doctor.findings import Level, ok, run_check
-from otpvoice.cli.doctor.numbers import number_findings
 from otpvoice.cli.doctor.provider import account_finding
-from otpvoice.cli.doctor.settings import flow_findings, service_findings
+from otpvoice.cli.doctor.settings import flow_findings, number_findings, service_findings
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
 from otpvoice.core.verification import Route
-from otpvoice.providers.mobtexting.account import AccountStatus
+from otpvoice.providers.mobtexting.queries import AccountStatus
 from otpvoice.store.models import Health, Quarantine
 from otpvoice.store.server_info import DiscoveryNode, ServerInfo
 
@@ -47,15 +46,15 @@ def test_a_sound_server_is_ok() -> None:
     ("change", "subject", "level", "told"),
     [
         ({"redis_version": (6, 2, 14), "version": "6.2.14"}, "redis", FAIL, "6.2.14 is too old"),
-        ({"appendonly": "no"}, "redis appendonly", FAIL, "a restart forgets"),
-        ({"appendonly": None}, "redis appendonly", WARN, "does not tell"),
-        ({"appendfsync": "everysec"}, "redis appendfsync", WARN, "a crash can forget"),
+        ({"appendonly": "no"}, "redis appendonly", FAIL, "a restart loses"),
+        ({"appendonly": None}, "redis appendonly", WARN, "does not report it"),
+        ({"appendfsync": "everysec"}, "redis appendfsync", WARN, "a crash can lose"),
         ({"maxmemory_policy": "allkeys-lru"}, "redis maxmemory-policy", FAIL, "drops limits"),
         ({"is_primary": False}, "redis role", FAIL, "replica"),
-        ({"is_cluster_node": True}, "redis role", FAIL, "not addressed as one"),
+        ({"is_cluster_node": True}, "redis role", FAIL, "redis.url is not a cluster's"),
         ({"replicas": 0}, "redis replicas", ADVICE, "there is none"),
         ({"min_replicas": 0}, "redis replicas", ADVICE, "min-replicas-to-write 0"),
-        ({"memory_limit_bytes": 0}, "redis maxmemory", ADVICE, "no bound"),
+        ({"memory_limit_bytes": 0}, "redis maxmemory", ADVICE, "no limit"),
         ({"memory_used_bytes": 900 * MIB}, "redis maxmemory", WARN, "900 MiB used of 1000 MiB"),
         ({"clock_offset_s": 2.5}, "clock", WARN, "2.5 s apart"),
         ({"clock_offset_s": -2.5}, "clock", WARN, "2.5 s apart"),
@@ -86,11 +85,11 @@ ONE, TWO = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 @pytest.mark.parametrize(
     ("named", "level", "told"),
     [
-        ([ONE, ONE, ONE], OK, "10.0.0.1:6379, as 3 of 3 say"),
-        ([ONE, None, ONE], WARN, "look after s1:1"),
-        ([ONE, TWO, ONE], WARN, "others say otherwise"),
+        ([ONE, ONE, ONE], OK, "10.0.0.1:6379, reported by 3 of 3"),
+        ([ONE, None, ONE], WARN, "check s1:1"),
+        ([ONE, TWO, ONE], WARN, "others differ"),
         ([None, None, None], FAIL, "no server reports one"),
-        ([ONE], ADVICE, "name them all"),
+        ([ONE], ADVICE, "name all of them"),
     ],
 )
 def test_witnesses_of_the_primary_are_counted(
@@ -143,13 +142,13 @@ def test_an_account_is_judged(account: AccountStatus, subject: str, level: Level
             {"limits_regions": "GB", "limits_number_types": "fixed_line_or_mobile"},
             "limits.regions",
             WARN,
-            "GB: no number",
+            "GB: no known number",
         ),
-        ({"limits_regions": ""}, "limits.regions", FAIL, "nobody is called"),
+        ({"limits_regions": ""}, "limits.regions", FAIL, "every number is refused"),
         ({"clients_bank_regions": "AI"}, "clients.bank.regions", OK, "AI: mobile"),
-        ({"limits_deny_prefixes": "+44"}, "limits.deny_prefixes[0]", ADVICE, "denies nobody"),
+        ({"limits_deny_prefixes": "+44"}, "limits.deny_prefixes[0]", ADVICE, "has no effect"),
         ({"limits_deny_prefixes": "+91"}, "limits.deny_prefixes[0]", WARN, "every number of IN"),
-        ({"limits_deny_prefixes": "+91"}, "limits.regions", WARN, "IN: no number"),
+        ({"limits_deny_prefixes": "+91"}, "limits.regions", WARN, "IN: no known number"),
         ({"limits_deny_prefixes": "+91140"}, "limits.deny_prefixes[0]", OK, "is denied"),
     ],
 )

@@ -30,7 +30,7 @@ def test_behind_sentinels(settings_environ: dict[str, str], tmp_path: Path) -> N
     with sentinels(tmp_path) as servers:
         found = findings_with_store(settings_environ, servers.url)
         primary = finding_about(found, "redis primary")
-        assert (primary.level, "as 3 of 3 say" in primary.found) == (OK, True), primary
+        assert (primary.level, "reported by 3 of 3" in primary.found) == (OK, True), primary
         assert finding_about(found, "redis replicas").level is ADVICE
         assert "1 connected" in finding_about(found, "redis replicas").found
         replica = findings_with_store(
@@ -40,7 +40,7 @@ def test_behind_sentinels(settings_environ: dict[str, str], tmp_path: Path) -> N
         servers.others[0].process.kill()
         servers.others[0].process.wait(10)
         primary = finding_about(findings_with_store(settings_environ, servers.url), "redis primary")
-        assert (primary.level, "as 2 of 3 say" in primary.found) == (WARN, True), primary
+        assert (primary.level, "reported by 2 of 3" in primary.found) == (WARN, True), primary
         assert str(servers.others[0].port) in primary.todo
 
 
@@ -49,7 +49,7 @@ def test_in_a_cluster(settings_environ: dict[str, str], tmp_path: Path) -> None:
     with cluster(tmp_path) as servers:
         found = findings_with_store(settings_environ, servers.url)
         primary = finding_about(found, "redis primary")
-        assert (primary.level, "as 4 of 4 say" in primary.found) == (OK, True), primary
+        assert (primary.level, "reported by 4 of 4" in primary.found) == (OK, True), primary
         alone = findings_with_store(settings_environ, f"redis://127.0.0.1:{servers.primary.port}/0")
         assert finding_about(alone, "redis role").level is FAIL
 

@@ -1,4 +1,4 @@
-"""``otpvoice doctor --live``: one real call by the service that runs, and what it showed."""
+"""``otpvoice doctor --live``: one real call by the running service, and its report."""
 
 import re
 import signal
@@ -21,13 +21,13 @@ NUMBERS = {
     "timeout": "+919812000004",
     "garbage": "+919812000005",
 }
-"""One for each behaviour, so that all can be tried at the same time."""
-_VERDICT = re.compile(r"(as assumed|different|not seen) +([a-z._0-9]+) +(.+)")
+"""One number for each behaviour, so that all calls run at the same time."""
+_CHECK_LINE = re.compile(r"(confirmed|different|not observed) +([a-z._0-9]+) +(.+)")
 
 
 @pytest.fixture(scope="module")
 def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A service with two dialers, which redials at once and asks about a call soon."""
+    """Run a service with two dialers, which redials at once and soon queries a call's status."""
     folder = tmp_path_factory.mktemp("live")
     more = {
         "OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5",
@@ -42,37 +42,37 @@ def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         yield stack
 
 
-def run_live(service: Stack, number: str, *words: str, says: str = "") -> tuple[int, str]:
-    """The status and the words of a trial; what a person ``says``, line by line."""
+def run_live(service: Stack, number: str, *words: str, typed: str = "") -> tuple[int, str]:
+    """Run the command with the user's input; return its exit status and output."""
     done = subprocess.run(
         [sys.executable, "-m", "otpvoice", "doctor", "--live", number, *words],
         env=service.variables,
-        input=says,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    told = done.stdout + done.stderr
-    assert number[3:] not in told
-    return done.returncode, told
+    output = done.stdout + done.stderr
+    assert number[3:] not in output
+    return done.returncode, output
 
 
-def check_results(told: str) -> dict[str, str]:
-    """By question, what the call showed."""
-    found = [_VERDICT.fullmatch(line) for line in told.splitlines()]
-    return {line[2]: line[1] for line in found if line}
+def check_results(output: str) -> dict[str, str]:
+    """Return the status of each check by its name."""
+    lines = [_CHECK_LINE.fullmatch(line) for line in output.splitlines()]
+    return {line[2]: line[1] for line in lines if line}
 
 
 def requests_for(service: Stack, number: str) -> int:
-    """How often the company was asked to call."""
+    """Return how many requests for a call the provider received."""
     ledger = service.service.phones.ledger()
     return sum(entry["person"] == number[1:] for entry in ledger)
 
 
 @pytest.fixture(scope="module")
 def live_calls(service: Stack) -> dict[str, tuple[int, str]]:
-    """One of each behaviour, all at once: most of the time they wait."""
+    """Run a live call of each behaviour, in parallel because they mostly wait."""
     for behaviour, number in NUMBERS.items():
         service.service.phones.set_behaviour(number, behaviour)
     with ThreadPoolExecutor(len(NUMBERS)) as pool:
@@ -81,162 +81,163 @@ def live_calls(service: Stack) -> dict[str, tuple[int, str]]:
 
 
 @pytest.mark.parametrize("behaviour", NUMBERS)
-def test_one_request_and_no_more(
+def test_live_call_sends_one_request(
     service: Stack, live_calls: dict[str, tuple[int, str]], behaviour: str
 ) -> None:
-    """Whatever becomes of it; two dialers stand by, and other calls would be redialed at once."""
+    """Whatever the outcome, although two dialers run and redial other calls at once."""
     assert live_calls[behaviour]
     assert requests_for(service, NUMBERS[behaviour]) == 1
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "status", "ended", "shown"),
+    ("behaviour", "exit_status", "ended", "checks"),
     [
-        ("answer", 0, "answered", {"reply.id": "as assumed", "callback.id": "as assumed"}),
-        ("busy", 1, "busy", {"reply.id": "as assumed", "callback.status": "as assumed"}),
-        ("no_callback", 0, "answered", {"callback": "not seen", "asking": "as assumed"}),
-        ("timeout", 0, "answered", {"reply.accepts": "not seen", "callback": "as assumed"}),
-        ("garbage", 0, "answered", {"reply.accepts": "different", "callback": "as assumed"}),
+        ("answer", 0, "answered", {"reply.id": "confirmed", "callback.id": "confirmed"}),
+        ("busy", 1, "busy", {"reply.id": "confirmed", "callback.status": "confirmed"}),
+        ("no_callback", 0, "answered", {"callback": "not observed", "query": "confirmed"}),
+        ("timeout", 0, "answered", {"reply.accepts": "not observed", "callback": "confirmed"}),
+        ("garbage", 0, "answered", {"reply.accepts": "different", "callback": "confirmed"}),
     ],
 )
-def test_what_it_showed_is_told(
+def test_live_call_reports_every_check(
     live_calls: dict[str, tuple[int, str]],
     behaviour: str,
-    status: int,
+    exit_status: int,
     ended: str,
-    shown: dict[str, str],
+    checks: dict[str, str],
 ) -> None:
-    """Status 0 if it was answered; every question has its verdict; nobody was asked anything."""
-    code, told = live_calls[behaviour]
-    assert code == status, told
-    assert f"The call: {ended}" in told
-    found = check_results(told)
-    assert len(found) == 20, told
-    assert found | shown == found, told
-    assert found["phone.code"] == "not seen"
+    """The exit status is 0 if the call was answered; without a user nothing is asked."""
+    status, output = live_calls[behaviour]
+    assert status == exit_status, output
+    assert f"The call: {ended}" in output
+    found = check_results(output)
+    assert len(found) == 20, output
+    assert found | checks == found, output
+    assert found["phone.code"] == "not observed"
 
 
-def test_what_came_is_shown_without_what_is_secret(live_calls: dict[str, tuple[int, str]]) -> None:
-    """Member by member, with the kinds of the values; of no call the number or the code."""
-    _, told = live_calls["answer"]
-    assert "The provider answered after" in told
-    assert "    data[0].mobile: text of 12 digits" in told
-    assert "A callback came: POST, application/json, applied" in told
-    assert "    to: number of 12 digits" in told
-    assert "    status: text ANSWER" in told
+def test_live_call_shows_exchanges_without_secrets(
+    live_calls: dict[str, tuple[int, str]],
+) -> None:
+    """Each member with the type of its value; no number and no code."""
+    _, output = live_calls["answer"]
+    assert "The provider replied after" in output
+    assert "    data[0].mobile: text of 12 digits" in output
+    assert "A callback arrived: POST, application/json, applied" in output
+    assert "    to: number of 12 digits" in output
+    assert "    status: text ANSWER" in output
 
 
-def test_a_person_types_what_is_heard(service: Stack) -> None:
-    """The code is right, the phone rang once; the verification is approved, and no code shown."""
+def test_live_call_with_right_code_succeeds(service: Stack) -> None:
+    """The user confirms the call, types the code and answers; the code is not shown."""
     number = "+919812000010"
     words = ("doctor", "--live", number, "--route", "c2c")
     with start_command(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
         assert process.stdin
-        warned = read_until(process, "Place it? [y/N]")
+        confirmation = read_until(process, "Place it? [y/N]")
         assert requests_for(service, number) == 0
         process.stdin.write("y\n")
         process.stdin.flush()
         code = service.service.wait_for_code(number)
-        told, _ = process.communicate(f"{code}\ny\nn\n\n", timeout=20)
-    assert "+91******0010 by c2c, for the client" in warned
-    assert process.returncode == 0, told
-    found = check_results(told)
+        output, _ = process.communicate(f"{code}\ny\nn\n\n", timeout=20)
+    assert "+91******0010 by c2c, for the client" in confirmation
+    assert process.returncode == 0, output
+    found = check_results(output)
     assert [found[f"phone.{name}"] for name in ("code", "rings", "digits", "keys")] == [
-        *("as assumed", "as assumed", "different", "not seen"),
+        *("confirmed", "confirmed", "different", "not observed"),
     ]
-    assert code not in told
-    assert "The code is right." in told
+    assert code not in output
+    assert "The code is right." in output
     assert requests_for(service, number) == 1
 
 
-def test_a_wrong_code_fails(service: Stack) -> None:
-    """Something else was spoken, or to somebody else. Nothing is left pending.
-
-    For a client that brings its own codes there is one, too.
-    """
+def test_live_call_with_wrong_code_fails_and_cancels(service: Stack) -> None:
+    """A client that brings its own codes gets one, too."""
     number = "+919812000011"
     words = ("--yes", "--client", "bank")
-    status, told = run_live(service, number, *words, says="12\n0000\n000000\n\n")
+    status, output = run_live(service, number, *words, typed="12\n0000\n000000\n\n")
     assert status == 1
-    assert check_results(told)["phone.code"] == "different"
-    assert "The code is wrong." in told
+    assert check_results(output)["phone.code"] == "different"
+    assert "The code is wrong." in output
     assert "canceled (requested)" in run_command("find", number, **service.variables).output
 
 
 def test_live_call_leaves_pending_verification_of_the_number(service: Stack) -> None:
-    """A login of the person who tries the service out goes on."""
+    """A login with the same number stays pending."""
     number = "+919812000016"
     login = service.service.create(number, reference="login-81", call_after=200)
-    _, warned = run_live(service, number)
-    assert "pending" not in warned
-    status, told = run_live(service, number, "--yes")
-    assert status == 0, told
+    _, confirmation = run_live(service, number)
+    assert "pending" not in confirmation
+    status, output = run_live(service, number, "--yes")
+    assert status == 0, output
     assert service.service.get_verification(login)["status"] == "pending"
 
 
-def test_ctrl_c_gives_up(service: Stack) -> None:
-    """Status 1; the verification is ended, and the next login begins anew."""
+def test_live_call_interrupted_cancels_verification(service: Stack) -> None:
+    """Ctrl-C ends the command with status 1."""
     number = "+919812000015"
     words = ("doctor", "--live", number, "--yes")
     with start_command(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
-        read_until(process, "A callback came")
+        read_until(process, "A callback arrived")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 1
     assert "canceled (requested)" in run_command("find", number, **service.variables).output
     assert requests_for(service, number) == 1
 
 
-@pytest.mark.parametrize("says", ["", "yes please\n"])
-def test_it_asks_first(service: Stack, says: str) -> None:
-    """Everything but a yes is a no; nobody is called."""
+@pytest.mark.parametrize("typed", ["", "yes please\n"])
+def test_live_call_without_confirmation_is_not_placed(service: Stack, typed: str) -> None:
+    """Only y or yes confirms."""
     number = "+919812000012"
-    status, told = run_live(service, number, says=says)
+    status, output = run_live(service, number, typed=typed)
     assert status == 1
-    assert "It costs what a call costs" in told
+    assert "It costs what a call costs" in output
     assert requests_for(service, number) == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--live", "+9112"), "Not an E.164 number"),
         (("--live", "+919812000013", "--client", "nobody"), "no client of this name"),
-        (("--live", "+919812000013", "--json"), "has no --json"),
-        (("--live", "+919999900001"), "nobody would be called"),
-        (("--route", "obd"), "belong to --live"),
-        (("--yes",), "belong to --live"),
+        (("--live", "+919812000013", "--json"), "cannot be combined with --json"),
+        (("--live", "+919999900001"), "no call would be placed"),
+        (("--route", "obd"), "require --live"),
+        (("--yes",), "require --live"),
     ],
 )
-def test_what_makes_no_sense_is_refused(service: Stack, words: tuple[str, ...], told: str) -> None:
-    """Status 2, before anything is done."""
+def test_doctor_with_invalid_options_exits_with_2(
+    service: Stack, words: tuple[str, ...], message: str
+) -> None:
+    """The command refuses them before it does anything."""
     refused = run_command(
         "doctor", *words, **service.variables, OTPVOICE_TEST_NUMBERS="+919999900001=735194"
     )
-    assert (refused.exit_code, told in refused.output) == (2, True), refused.output
+    assert (refused.exit_code, message in refused.output) == (2, True), refused.output
 
 
-def test_the_rules_of_numbers_hold(service: Stack) -> None:
-    """A number that no client could have called is not called for a trial either."""
+def test_live_call_obeys_number_rules(service: Stack) -> None:
+    """A number that is not allowed to clients is not called by the operator either."""
     refused = run_command("doctor", "--live", "+12015550123", "--yes", **service.variables)
     assert (refused.exit_code, "region US are not called" in refused.output) == (1, True)
 
 
-def test_the_whole_service_is_sound(service: Stack) -> None:
-    """It knows both of its webhook's secrets, and that both dialers are at work."""
+def test_doctor_of_running_service_finds_secrets_and_dialers(service: Stack) -> None:
+    """The service accepts both of its webhook secrets, and both dialers run."""
     public = {"OTPVOICE_SERVER_PUBLIC_URL": service.service.url}
     found = doctor_findings({**service.variables, **public})
     for subject in ("provider.webhook_secret[0]", "provider.webhook_path_token[0]", "dialer"):
         assert finding_about(found, subject).level is Level.OK
-    assert finding_about(found, "dialer").found == "2 at work"
+    assert finding_about(found, "dialer").found == "2 running"
 
 
-def test_a_refusal_is_told_and_not_tried_elsewhere(service: Stack) -> None:
-    """401: one request, though there is another route. Last, for it closes the route."""
+def test_live_call_refused_tries_no_other_route(service: Stack) -> None:
+    """401: one request, although there is another route. Last, because it closes the route."""
     number = "+919812000099"
     service.service.phones.set_behaviour(number, "error_401")
-    status, told = run_live(service, number, "--yes")
+    status, output = run_live(service, number, "--yes")
     assert status == 1
-    assert "The call: failed, route_down, HTTP 401" in told
-    assert check_results(told)["reply.accepts"] == "not seen"
-    assert check_results(told)["asking"] == "not seen"
+    assert "The call: failed, route_down, HTTP 401" in output
+    assert check_results(output)["reply.accepts"] == "not observed"
+    assert check_results(output)["query"] == "not observed"
     assert requests_for(service, number) == 1

@@ -154,7 +154,8 @@ def test_secrets_that_the_running_service_does_not_know_are_found(stack: Stack) 
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [(404, "not by this service"), (401, "not by this service"), (301, "leads")]
+    ("status", "told"),
+    [(404, "not from this service"), (401, "not from this service"), (301, "a redirect")],
 )
 def test_somebody_else_at_the_address_is_found(stack: Stack, status: int, told: str) -> None:
     """A 401 of another's, too; and then no secret is sent there."""
@@ -172,7 +173,7 @@ def test_an_address_that_is_not_there_is_told(stack: Stack) -> None:
     """Nobody listens; no such name; and silence is waited for so long, and no longer."""
     port = free_port()
     gone = finding_about(findings_at(stack, f"http://127.0.0.1:{port}"), "public address")
-    assert gone.found == f"nobody listens at 127.0.0.1:{port}"
+    assert gone.found == f"127.0.0.1:{port} refuses the connection"
     unknown = finding_about(findings_at(stack, "https://otp.invalid"), "public address")
     assert unknown.level is FAIL
     began = time.monotonic()

@@ -8,7 +8,8 @@ from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.exchange_capture import CapturedResponse, decrypt_exchange
+from otpvoice.http_client import CapturedResponse
+from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 
@@ -25,8 +26,7 @@ def test_the_reply_is_kept_word_by_word(
     """Whoever has the ring reads it; in the store there is no number and no code."""
     call = service.create_live_test("login", CreateRequest(ASHA, code="482913")).calls[0]
     assert harness.dial_next()
-    ((_, sealed),) = store.captured(call.id)
-    heard = decrypt_exchange(ring, call.id, sealed)
+    ((_, heard),) = ExchangeCapture(store, ring).load(call.id)
     assert isinstance(heard, CapturedResponse)
     assert (heard.method, heard.status, heard.error) == ("POST", 200, "")
     assert ASHA.removeprefix("+").encode() in heard.body
@@ -47,8 +47,7 @@ def test_silence_is_kept_too(
     phones.set_behaviour(ASHA, "timeout", rings=False)
     begun = service.create_live_test("login", CreateRequest(ASHA))
     assert harness.dial_next(end_within=0.3)
-    ((_, sealed),) = store.captured(begun.calls[0].id)
-    heard = decrypt_exchange(ring, begun.calls[0].id, sealed)
+    ((_, heard),) = ExchangeCapture(store, ring).load(begun.calls[0].id)
     assert isinstance(heard, CapturedResponse)
     assert (heard.status, heard.body, heard.error) == (None, b"", "TimeoutError")
     assert 0.2 < heard.duration_s < 2
@@ -62,9 +61,12 @@ def test_of_other_calls_nothing_is_kept(harness: ClientAndDialer, redis: Redis) 
     assert [*redis.scan_iter("*:captured:*")] == []
 
 
-def test_it_opens_for_its_own_call_only(ring: KeyRing) -> None:
-    """A seal is bound to the call."""
-    call, other = "call_" + "a" * 32, "call_" + "b" * 32
-    sealed = ring.encrypt("{}", f"{call} heard")
+@pytest.mark.usefixtures("harness")
+def test_captured_exchange_of_another_call_cannot_be_decrypted(
+    service: Verifications, store: RedisStore, ring: KeyRing
+) -> None:
+    """The encryption binds an exchange to its call."""
+    call = service.create_live_test("login", CreateRequest(ASHA)).calls[0]
+    store.capture(call.id, ring.encrypt("{}", f"call_{'b' * 32} captured"))
     with pytest.raises(DecryptionError):
-        decrypt_exchange(ring, other, sealed)
+        ExchangeCapture(store, ring).load(call.id)

@@ -13,11 +13,11 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.maintenance import MaintenanceLoop
+from otpvoice.http_client import Deadlines
 from otpvoice.providers.base import (
     Callback,
     CallQuery,
     CallReport,
-    Deadlines,
     OutboundCall,
     PlacementResult,
 )

@@ -19,7 +19,7 @@ from system.store_proxy import StoreProxy
 
 from otpvoice.core.verification import Verification
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher
-from otpvoice.http_client.client import HttpClient
+from otpvoice.http_client import HttpClient
 from otpvoice.settings import load
 from otpvoice.store.url import connect
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
-from otpvoice.providers.base import Deadlines
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 
 ScriptedResponse = bytes | Callable[[socket.socket], None]
 """Bytes to send, after which the connection stays open; or what to do, after which it is closed."""

@@ -13,8 +13,8 @@ from otpvoice.providers.base import (
     CallReport,
     Challenge,
 )
-from otpvoice.providers.message_shape import describe_types
-from otpvoice.providers.mobtexting.messages import MAX_MESSAGES
+from otpvoice.providers.message_body import describe_types
+from otpvoice.providers.mobtexting.callback import MAX_MESSAGES
 from otpvoice.providers.mobtexting.provider import Mobtexting
 
 SECRET = "hook-secret"

@@ -13,8 +13,7 @@ import pytest
 from providers.scripted_server import ScriptedServer, deadlines_in, http_response, post
 from support.timing import finishes_within
 
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
-from otpvoice.providers.base import Deadlines
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ import pytest
 from client.certificate import self_signed
 from providers.scripted_server import ScriptedServer, http_response, post, serve_tls
 
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
-from otpvoice.providers.base import Deadlines
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 
 OLD = http_response(b'{"callId":"somebody-else"}')
 NEW = http_response(b'{"callId":"ours"}')

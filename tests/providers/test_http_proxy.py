@@ -15,8 +15,7 @@ from providers.connect_proxy import (
 )
 from providers.scripted_server import ScriptedServer, http_response, post, serve_tls
 
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
-from otpvoice.http_client.proxy import Proxy, parse_proxy
+from otpvoice.http_client import HttpClient, HttpResponse, Proxy, RequestFailed, parse_proxy
 
 
 @pytest.fixture
@@ -92,11 +91,11 @@ def test_interim_responses_of_the_proxy_are_skipped(
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "was answered 407"),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "was answered 403"),
-        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "was answered 502"),
-        (b"HTTP/1.1 301 Moved\r\nLocation: http://other/\r\n\r\n", "was answered 301"),
-        (b"HTTP/1.1 504\r\n\r\n", "was answered 504"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "returned 407"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "returned 403"),
+        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "returned 502"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://other/\r\n\r\n", "returned 301"),
+        (b"HTTP/1.1 504\r\n\r\n", "returned 504"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "is not HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: y", "is cut off or too long"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5_000, "is cut off or too long"),
@@ -109,7 +108,7 @@ def test_refused_tunnel_is_unsent(
     """The target is sent nothing, so the request may be repeated; the reason is the proxy's."""
     proxy.response = answer
     refused = post(client_of(proxy.url), server.url)
-    word = "proxy: CONNECT" if "answered" in why else "proxy: the answer to CONNECT"
+    word = "proxy: CONNECT" if "returned" in why else "proxy: the response to CONNECT"
     assert refused == RequestFailed(sent=False, reason=f"{word} {why}")
     assert server.requests == []
 
@@ -117,7 +116,7 @@ def test_refused_tunnel_is_unsent(
 def test_target_that_the_proxy_cannot_reach_is_unsent(proxy: ConnectProxy) -> None:
     """The proxy says 502, or looks the name up in vain: this machine looks up no name."""
     answer = post(client_of(proxy.url), "http://portal.mobtexting.invalid/")
-    assert answer == RequestFailed(sent=False, reason="proxy: CONNECT was answered 502")
+    assert answer == RequestFailed(sent=False, reason="proxy: CONNECT returned 502")
     assert proxy.targets == ["portal.mobtexting.invalid:80"]
 
 

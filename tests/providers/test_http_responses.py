@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from client.certificate import self_signed
 
-from otpvoice.http_client.client import MAX_BODY_BYTES, HttpClient, HttpResponse, RequestFailed
-from otpvoice.providers.base import Deadlines
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -190,7 +189,7 @@ def test_ten_megabytes(head: bytes) -> None:
 
 def test_largest_reply() -> None:
     """64 KiB are not too many."""
-    body = b"x" * MAX_BODY_BYTES
+    body = b"x" * 65_536
     assert reply_to(OK, b"Content-Length: 65536\r\n\r\n", body) == HttpResponse(200, body)
 
 
@@ -222,7 +221,7 @@ def test_whole_reply(parts: list[bytes], body: bytes) -> None:
 def test_gzip_bomb() -> None:
     """A small reply that unpacks to megabytes is too large."""
     bomb = gzip.compress(b"x" * 20_000_000)
-    assert len(bomb) < MAX_BODY_BYTES
+    assert len(bomb) < 65_536
     answer = reply_to(GZIPPED + bomb)
     assert answer == RequestFailed(sent=True, reason="ResponseTooLargeError", status=200)
 

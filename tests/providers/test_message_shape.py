@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from otpvoice.providers.message_shape import describe_values
+from otpvoice.providers.message_body import describe_values
 
 NUMBER, CODE = "919876543210", "482913"
 
@@ -27,7 +27,7 @@ def test_the_shape_is_told() -> None:
         "dtmf: null",
         "ok: true",
         "data[0].id: text of 38 characters",
-        "data: 2 members in all",
+        "data: 2 members in total",
         "options: an object of 0",
     ]
 

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from support.callback_bodies import as_multipart
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, normalize_status_word
-from otpvoice.http_client.client import HttpClient
+from otpvoice.http_client import HttpClient
 from otpvoice.providers.base import (
     Callback,
     CallbackError,
     CallbackParseError,
     CallReport,
 )
-from otpvoice.providers.callback_body import decode_body
+from otpvoice.providers.message_body import decode_body
 from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_report
 from otpvoice.providers.mobtexting.provider import Mobtexting
-from otpvoice.providers.status_words import _MEANINGS, STATUS_WORDS, StatusWords
+from otpvoice.providers.mobtexting.vocabulary import _MEANINGS, STATUS_WORDS, StatusWords
 
 SECRET = "hook-secret"
 BEARER = f"Bearer {SECRET}"

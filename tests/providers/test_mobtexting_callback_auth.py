@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from otpvoice.http_client.client import HttpClient
+from otpvoice.http_client import HttpClient
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,

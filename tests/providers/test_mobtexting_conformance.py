@@ -10,9 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.exchange_capture import CapturedCallback, CapturedResponse
-from otpvoice.providers.mobtexting.conformance import check_conformance
-from otpvoice.providers.mobtexting.evidence import CapturedEvidence, CheckResult, CheckStatus
+from otpvoice.http_client import CapturedResponse
+from otpvoice.providers.exchange_capture import CapturedCallback
+from otpvoice.providers.mobtexting.callback import CallbackFormat
+from otpvoice.providers.mobtexting.conformance import (
+    CapturedEvidence,
+    CheckResult,
+    CheckStatus,
+    check_conformance,
+)
 
 ID = "70fa87e0-9df9-4327-bc80-a561c48703d8"
 CALL = "call_0123456789abcdef0123456789abcdef"
@@ -63,7 +69,7 @@ DOCUMENTED = CapturedEvidence(
     call_id=CALL,
     number=NUMBER,
     sent_at_ms=SENT_AT,
-    timezone=ZoneInfo("Asia/Kolkata"),
+    form=CallbackFormat(ZoneInfo("Asia/Kolkata")),
     status=CallStatus.ANSWERED,
     reply=reply(OBD),
     callback=callback(OBD_CALLBACK),
@@ -108,39 +114,49 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
     ("name", "changes", "verdict", "seen"),
     [
         ("reply.accepts", {"reply": reply(b'{"status":"OK"}')}, A, "as OBD, newer"),
-        ("reply.accepts", {"reply": reply(b"<html>")}, D, "nothing that is known"),
+        ("reply.accepts", {"reply": reply(b"<html>")}, D, "unknown format"),
         ("reply.accepts", {"reply": reply(b"", None, "TimeoutError")}, U, "TimeoutError"),
-        ("reply.accepts", {"reply": None}, U, "none was kept"),
+        ("reply.accepts", {"reply": None}, U, "none captured"),
         ("reply.accepts", {"reply": reply(b"{}", 401)}, U, "HTTP 401"),
         ("reply.refuses", {"reply": reply(b'{"status":401}')}, A, "status 401"),
         ("reply.refuses", {"reply": reply(b'{"status":"no"}')}, D, "text of 2 characters"),
-        ("reply.refuses", {"reply": reply(b'{"status":401}', 401)}, U, "not refused in the body"),
+        ("reply.refuses", {"reply": reply(b'{"status":401}', 401)}, U, "did not refuse the call"),
         ("reply.id", {}, A, "data[0].id"),
         ("reply.id", {"reply": reply(b'{"status":200,"data":[{}]}')}, D, "no data[0].id"),
-        ("callback", {}, A, "POST, 12.0 s after our request"),
+        ("callback", {}, A, "POST, 12.0 s after the request"),
         ("callback", {"callback": None, "callback_at_ms": None}, U, "callback.unauthorized"),
         ("callback.bearer", {}, A, "Bearer"),
         (
             "callback.bearer",
             {"callback": callback(OBD_CALLBACK, scheme="", has_path_token=True)},
             D,
-            "the secret part of the address",
+            "the secret in the path",
         ),
-        ("callback.form", {"callback": callback(b"status=ANSWER")}, D, "a form"),
-        ("callback.form", {"callback": callback(b"", query="status=A")}, D, "the address only"),
+        ("callback.format", {"callback": callback(b"status=ANSWER")}, D, "a form"),
+        (
+            "callback.format",
+            {"callback": callback(b"", query="status=A")},
+            D,
+            "the query string only",
+        ),
         ("callback.id", {}, A, "mid is the id of the reply"),
-        ("callback.id", {"callback": callback({"id": CALL})}, A, "id is ours"),
-        ("callback.id", {"callback": callback({"mid": "another"})}, D, "mid is neither"),
-        ("callback.id", {"callback": callback({"status": "ANSWER"})}, D, "there is none"),
-        ("callback.id", {"reply": reply(b"")}, U, "the reply had told none"),
-        ("callback.person", {}, A, "to is who was called"),
-        ("callback.person", {"callback": callback({"to": 918068280000})}, D, "12 digits"),
-        ("callback.person", {"callback": callback({"id": "x"})}, U, "there is no to"),
+        ("callback.id", {"callback": callback({"id": CALL})}, A, "id is the id of this service"),
+        ("callback.id", {"callback": callback({"mid": "another"})}, D, "mid is another id"),
+        ("callback.id", {"callback": callback({"status": "ANSWER"})}, D, "it has none"),
+        ("callback.id", {"reply": reply(b"")}, U, "the reply had no id"),
+        ("callback.recipient", {}, A, "to is the called number"),
+        ("callback.recipient", {"callback": callback({"to": 918068280000})}, D, "12 digits"),
+        ("callback.recipient", {"callback": callback({"id": "x"})}, U, "it has no to"),
         ("callback.status", {"callback": callback({"status": "RINGING"})}, D, "RINGING"),
-        ("callback.status", {"callback": callback({"id": "x"})}, D, "there is none"),
+        ("callback.status", {"callback": callback({"id": "x"})}, D, "it has none"),
         ("callback.times", {}, A, "within 2 s"),
-        ("callback.times", {"timezone": ZoneInfo("UTC")}, D, "5 h 30 min after our request"),
-        ("callback.times", {"callback": callback({"id": "x"})}, U, "no start_at"),
+        (
+            "callback.times",
+            {"form": CallbackFormat(ZoneInfo("UTC"))},
+            D,
+            "5 h 30 min after the request",
+        ),
+        ("callback.times", {"callback": callback({"id": "x"})}, U, "no valid start_at"),
         ("callback.duration", {}, A, "duration, 12 s"),
         ("callback.duration", {"callback": callback({"duration": "0:12"})}, D, "4 characters"),
         ("callback.duration", {"status": CallStatus.BUSY}, U, "not answered"),
@@ -148,16 +164,16 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
             "callback.recording",
             {"callback": callback({**OBD_CALLBACK, "recording_url": "https://…/1.mp3"})},
             D,
-            "it holds the code",
+            "it has the code",
         ),
-        ("asking", {}, U, "it was not asked"),
+        ("query", {}, U, "no query was sent"),
         (
-            "asking",
+            "query",
             {"query_responses": [reply(b'{"status":200,"data":[]}')]},
             D,
-            "it was not found",
+            "was not found",
         ),
-        ("asking", {"query_responses": [reply(b"<html>", 404)]}, U, "no answer"),
+        ("query", {"query_responses": [reply(b"<html>", 404)]}, U, "no response"),
     ],
 )
 def test_what_is_seen_is_told(
@@ -179,7 +195,7 @@ def test_of_two_legs_that_disagree_it_is_told(
     members = {**C2C_CALLBACK, "status": status, "status1": status1}
     found = result_of(replace(C2C, callback=callback(members)), "callback.status1")
     assert found.status is verdict, found
-    assert result_of(DOCUMENTED, "callback.status1").observation == "this call went by obd"
+    assert result_of(DOCUMENTED, "callback.status1").observation == "this call used obd"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +205,7 @@ def test_the_order_of_the_log_is_told(minutes: list[int], verdict: CheckStatus) 
     """Only two calls that ended at different times show it."""
     log = {"status": "OK", "data": [{"end_at": f"2021-04-09 16:0{m}:00"} for m in minutes]}
     found = result_of(
-        replace(C2C, query_responses=[reply(json.dumps(log).encode())]), "asking.order"
+        replace(C2C, query_responses=[reply(json.dumps(log).encode())]), "query.order"
     )
     assert found.status is verdict, found
 
@@ -200,9 +216,7 @@ def test_what_start_at_means_is_told(start: str, verdict: CheckStatus) -> None:
     day = f"2021-04-09 {start}"
     entry = {"id": ID, "start_at": day, "end_at": "2021-04-09 16:27:55", "status": "ANSWER"}
     asked = [reply(json.dumps({"status": 200, "data": [entry]}).encode())]
-    assert (
-        result_of(replace(DOCUMENTED, query_responses=asked), "asking.start_at").status is verdict
-    )
+    assert result_of(replace(DOCUMENTED, query_responses=asked), "query.start_at").status is verdict
 
 
 HOSTILE = [

@@ -28,8 +28,8 @@ from providers.status_samples import (
 )
 
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.http_client.client import HttpClient
-from otpvoice.providers.base import CallQuery, CallReport, Deadlines, OutboundCall
+from otpvoice.http_client import Deadlines, HttpClient
+from otpvoice.providers.base import CallQuery, CallReport, OutboundCall
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 

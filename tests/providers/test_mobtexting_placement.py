@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfoNotFoundError
 import pytest
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client.client import HttpClient
-from otpvoice.providers.base import Deadlines, OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.http_client import Deadlines, HttpClient
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.mobtexting.provider import Mobtexting
 
 TOKEN = "38e896f55670311982434e929559bxxxx"

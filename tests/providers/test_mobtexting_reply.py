@@ -8,8 +8,8 @@ from providers.scripted_server import ScriptedServer, deadlines_in, http_respons
 from structlog.testing import capture_logs
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client.client import HttpClient, HttpResponse
-from otpvoice.providers.base import Deadlines, OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.reply import parse_placement
 

@@ -27,11 +27,11 @@ from providers.status_samples import (
 from structlog.testing import capture_logs
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.http_client.client import HttpResponse
+from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.mobtexting.callback import CallbackFormat
-from otpvoice.providers.mobtexting.status_query import fetch_report
-from otpvoice.providers.status_words import StatusWords
+from otpvoice.providers.mobtexting.queries import fetch_report
+from otpvoice.providers.mobtexting.vocabulary import StatusWords
 
 
 def fetch(inquiry: CallQuery, *bodies: bytes, zone: ZoneInfo = INDIA) -> CallReport | None:

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from cli.certificates import Authority
 
-from otpvoice.http_client.certificates import (
+from otpvoice.http_client import (
     CA_BUNDLE_VARIABLES,
+    Deadlines,
+    HttpClient,
+    HttpResponse,
     InvalidCaBundleError,
+    RequestFailed,
     create_tls_context,
 )
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
-from otpvoice.providers.base import Deadlines
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import Call, Verification
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.providers.base import Deadlines
+from otpvoice.http_client import Deadlines
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.store.redis_store import RedisStore
 

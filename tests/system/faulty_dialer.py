@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection
 from otpvoice.app import create_dialer
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.events.dispatcher import EventDispatcher
-from otpvoice.http_client.client import HttpClient
+from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import load
 from otpvoice.store.redis_store import RedisStore

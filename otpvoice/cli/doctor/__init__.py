@@ -1,4 +1,4 @@
-"""``otpvoice doctor``: is everything set up, and what to do about what is not."""
+"""``otpvoice doctor``: verify a deployment, and say how to fix it."""
 
 from otpvoice.cli.doctor.command import doctor
 

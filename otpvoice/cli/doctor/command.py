@@ -1,14 +1,26 @@
-"""The command itself."""
+"""The command ``otpvoice doctor``, and the list of its checks."""
 
 import os
-from collections.abc import Iterable, Iterator
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import click
 
-from otpvoice.cli.doctor.checks import run_checks
-from otpvoice.cli.doctor.findings import COLORS, Finding, Level
-from otpvoice.cli.doctor.live import LiveCallOptions, cost_warning, run_live_call
+from otpvoice.cli.doctor.connectivity import event_findings
+from otpvoice.cli.doctor.findings import COLORS, Finding, Level, failure, ok, run_check, warning
+from otpvoice.cli.doctor.live_call import LiveCallOptions, cost_warning, run_live_call
+from otpvoice.cli.doctor.provider import provider_findings, webhook_findings
+from otpvoice.cli.doctor.settings import (
+    file_findings,
+    flow_findings,
+    machine_findings,
+    number_findings,
+    secret_findings,
+    service_findings,
+)
+from otpvoice.cli.doctor.store import store_findings
 from otpvoice.cli.operator import (
     json_option,
     load_settings,
@@ -19,20 +31,21 @@ from otpvoice.cli.operator import (
 from otpvoice.cli.terminal import Terminal
 from otpvoice.core.phone import parse_written_number, single_region
 from otpvoice.core.verification import Route
-from otpvoice.settings import Settings
+from otpvoice.http_client import InvalidCaBundleError, create_tls_context
+from otpvoice.settings import Settings, SettingsError, load
+from otpvoice.settings.validation import setting_warnings
 
 _CONFIRM_TIMEOUT_S: Final = 600.0
-"""Seconds to decide on a call."""
 
 
 @click.command()
 @json_option
 @click.option("--live", metavar="NUMBER", help="Place one real call instead.")
 @click.option(
-    "--route", type=click.Choice([route.value for route in Route]), help="How to place it."
+    "--route", type=click.Choice([route.value for route in Route]), help="Route of the call."
 )
-@click.option("--client", help="For whom.  [default: the first client]")
-@click.option("--locale", help="The language to speak, such as hi-IN.")
+@click.option("--client", help="Client of the call.  [default: the first client]")
+@click.option("--locale", help="Language of the call, such as hi-IN.")
 @yes_option
 @click.pass_context
 def doctor(
@@ -47,20 +60,21 @@ def doctor(
 ) -> None:
     """Check settings, secrets, store, dialers, webhook and provider.
 
-    Each finding is one line: ok, advice, warn or FAIL, its subject, what was found, and what to
-    do. The status is 1 if anything is FAIL. No call is placed, nothing is changed, no secret is
-    printed.
+    Each finding is one line: ok, advice, warn or FAIL, its subject, the observation and the remedy.
+    The exit status is 1 if anything is FAIL. The command places no call, changes nothing and prints
+    no secret.
 
-    --live calls a real phone once, by the dialer and the API that run, and reports what it showed
-    of all that is uncertain about the provider. It costs what a call costs, and asks first. The
-    status is 0 if the call was answered, and the code right if one was typed.
+    With --live it calls a real phone once, through the running dialer and API, and reports which
+    of the provider's undocumented behaviours the call confirmed (docs/provider.md, section 4). The
+    call costs money, so the command asks for confirmation. The exit status is 0 if the call was
+    answered, and the code right if one was typed.
     """
     if live is None:
         if route or client or locale or yes:
-            raise click.UsageError("--route, --client, --locale and --yes belong to --live")
-        context.exit(int(_report_checks(as_json=as_json)))
+            raise click.UsageError("--route, --client, --locale and --yes require --live")
+        context.exit(int(_report_findings(as_json=as_json)))
     if as_json:
-        raise click.UsageError("--live talks with you: it has no --json")
+        raise click.UsageError("--live is interactive and cannot be combined with --json")
     settings = load_settings()
     with report_invalid_number("--live"):
         number = parse_written_number(live, single_region(settings.limits.regions))
@@ -72,8 +86,47 @@ def doctor(
     context.exit(int(not run_live_call(settings, options, terminal)))
 
 
-def _report_checks(*, as_json: bool) -> bool:
-    """Whether anything failed."""
+def run_checks(
+    environ: Mapping[str, str], trusted: ssl.SSLContext | None = None
+) -> Iterator[Finding]:
+    """Yield every finding as soon as it is known; invalid settings end the run.
+
+    Args:
+        environ: environment variables.
+        trusted: certificate authorities; by default those that the service trusts.
+    """
+    try:
+        loaded = load(environ)
+        trusted = trusted or create_tls_context(environ)
+    except SettingsError as error:
+        for wrong in error.invalid:
+            yield failure(wrong.name, wrong.detail, f"correct it ({wrong.source})")
+        return
+    except InvalidCaBundleError as error:
+        yield failure(error.variable, error.detail, "correct or unset the variable")
+        return
+    settings = loaded.settings
+    yield ok("settings", "every field is valid")
+    for text in loaded.warnings:
+        if text not in {*setting_warnings(settings)}:  # the checks below report these
+            yield warning("settings", text, "correct or remove it")
+    for subject, check in (
+        ("settings", partial(service_findings, settings)),
+        ("files", partial(file_findings, environ, settings)),
+        ("machine", partial(machine_findings, settings.redis.url)),
+        ("secrets", partial(secret_findings, settings)),
+        ("numbers", partial(number_findings, settings)),
+        ("flows", partial(flow_findings, settings)),
+        ("redis", partial(store_findings, settings)),
+        ("webhook", partial(webhook_findings, settings, trusted)),
+        ("events", partial(event_findings, settings, trusted)),
+        ("provider", partial(provider_findings, settings, trusted)),
+    ):
+        yield from run_check(subject, check)
+
+
+def _report_findings(*, as_json: bool) -> bool:
+    """Run all checks, print the findings, and return whether any is a failure."""
     findings = run_checks(os.environ)
     results = [*findings] if as_json else [*_print_findings(findings)]
     failed = any(each.level is Level.FAILURE for each in results)
@@ -83,7 +136,6 @@ def _report_checks(*, as_json: bool) -> bool:
 
 
 def _print_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Each as soon as it is found."""
     for finding in findings:
         click.secho(str(finding), fg=COLORS[finding.level])
         yield finding
@@ -91,7 +143,7 @@ def _print_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 def _validate_options(settings: Settings, options: LiveCallOptions) -> None:
     if options.number in settings.test_numbers:
-        raise click.UsageError("this is a test number: nobody would be called")
+        raise click.UsageError("this is a test number, so no call would be placed")
     if options.client is not None and options.client not in settings.clients:
         raise click.UsageError(
             f"there is no client of this name; known: {', '.join(settings.clients)}"
@@ -100,8 +152,8 @@ def _validate_options(settings: Settings, options: LiveCallOptions) -> None:
         raise click.UsageError("provider.routes does not have this route")
 
 
-def _confirms(terminal: Terminal, warning: str) -> bool:
-    terminal.print(f"{warning} Place it? [y/N]")
+def _confirms(terminal: Terminal, warning_text: str) -> bool:
+    terminal.print(f"{warning_text} Place it? [y/N]")
     try:
         return (terminal.read_line(_CONFIRM_TIMEOUT_S) or "").lower() in {"y", "yes"}
     except EOFError:

@@ -1,7 +1,7 @@
-"""What was looked at, how bad it is, and what to do about it."""
+"""Findings: what a check examined, how severe the result is, and what to do about it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -9,13 +9,13 @@ from otpvoice import logs
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     ADVICE = "advice"
-    """It works; something could be better, or can not be known."""
+    """It works; something could be better, or cannot be verified."""
     WARNING = "warn"
-    """It works, and some day or for somebody it will not."""
+    """It works now, but will fail later or for some users."""
     FAILURE = "FAIL"
     """Calls, callbacks or secrets are at risk now."""
 
@@ -30,53 +30,48 @@ COLORS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. Shows no secret and no whole number."""
+    """Result of one check. Shows no secret and no whole number."""
 
     level: Level
     subject: str
     found: str
     todo: str = ""
-    """Empty only where all is well."""
+    """Empty only if the level is ok."""
 
     def __str__(self) -> str:
-        told = f"{self.found}: {self.todo}" if self.todo else self.found
-        return f"{self.level:6}  {self.subject:26}  {' '.join(told.split())}"
+        text = f"{self.found}: {self.todo}" if self.todo else self.found
+        return f"{self.level:6}  {self.subject:26}  {' '.join(text.split())}"
 
     def as_dict(self) -> dict[str, str]:
-        """For machines."""
-        return {
-            "level": self.level.lower(),
-            "subject": self.subject,
-            "found": self.found,
-            "todo": self.todo,
-        }
+        """Return the members of the JSON output."""
+        return {**asdict(self), "level": self.level.lower()}
 
 
 def ok(subject: str, found: str) -> Finding:
-    """All is well."""
+    """Return a finding that needs no action."""
     return Finding(Level.OK, subject, found)
 
 
 def advice(subject: str, found: str, todo: str) -> Finding:
-    """It could be better, or can not be known."""
+    """Return a finding about something that could be better, or cannot be verified."""
     return Finding(Level.ADVICE, subject, found, todo)
 
 
 def warning(subject: str, found: str, todo: str) -> Finding:
-    """Some day it will fail."""
+    """Return a finding about something that will fail later or for some users."""
     return Finding(Level.WARNING, subject, found, todo)
 
 
 def failure(subject: str, found: str, todo: str) -> Finding:
-    """It fails, or is at risk."""
+    """Return a finding about something that fails, or is at risk, now."""
     return Finding(Level.FAILURE, subject, found, todo)
 
 
 def run_check(subject: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """What ``look`` finds; a fault in looking is a finding too, and the other looks go on."""
+    """Yield the findings of ``check``; an exception is a finding, and other checks go on."""
     try:
         yield from check()
-    except Exception as error:  # noqa: BLE001 - one look that fails must not keep the others from it
+    except Exception as error:  # noqa: BLE001 - a check that fails must not stop the others
         *_, place = logs.raised_at(error)
-        found = f"could not be looked at ({type(error).__name__}, {place})"
-        yield failure(subject, found, "the rest was; tell the makers of otpvoice")
+        found = f"the check failed ({type(error).__name__}, {place})"
+        yield failure(subject, found, "the other checks completed; please report this as a bug")

@@ -1,84 +1,185 @@
-"""One real call, by the dialer and the API that run, and the person who waits for it."""
+"""``otpvoice doctor --live``: place one real call, and report what it showed of the provider."""
 
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo
 
+import click
+
+from otpvoice.app import create_provider, create_service
+from otpvoice.cli.doctor.store import open_store
+from otpvoice.cli.operator import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.cli.verify import CALL_STATES
+from otpvoice.core.code import generate_code
 from otpvoice.core.errors import OtpvoiceError
 from otpvoice.core.keys import KeyRing
+from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
-from otpvoice.core.verification import CALL_TRANSITIONS, Call, CallStatus, Status, Verification
-from otpvoice.providers.exchange_capture import (
-    CapturedCallback,
-    CapturedExchange,
-    CapturedResponse,
-    decrypt_exchange,
+from otpvoice.core.verification import (
+    CALL_TRANSITIONS,
+    Call,
+    CallStatus,
+    Route,
+    Status,
+    Verification,
 )
-from otpvoice.providers.message_shape import describe_values
-from otpvoice.store.redis_store import RedisStore
+from otpvoice.http_client import CapturedResponse, Deadlines, capture_exchanges
+from otpvoice.providers.base import CallQuery, CallReport, Provider
+from otpvoice.providers.exchange_capture import CapturedCallback, CapturedExchange, ExchangeCapture
+from otpvoice.providers.message_body import describe_values
+from otpvoice.providers.mobtexting.callback import CallbackFormat
+from otpvoice.providers.mobtexting.conformance import (
+    CapturedEvidence,
+    CheckResult,
+    CheckStatus,
+    check_conformance,
+    parse_reply_id,
+)
+from otpvoice.providers.mobtexting.vocabulary import StatusWords
+from otpvoice.settings import Settings
 
 _POLL_INTERVAL_S: Final = 0.25
-"""Seconds between two looks."""
 _CALLBACK_GRACE_MS: Final = 1_000
-"""Milliseconds from the end of a call in which the message that told it is kept, too."""
+"""From the end of a call until its callback is captured."""
 _REPLY_GRACE_MS: Final = 15_000
-"""Milliseconds from the request, in which the reply to it is; a callback may overtake it."""
+"""From the request until its reply is captured; a callback may arrive before it."""
+_ANSWER_TIMEOUT_S: Final = 120.0
+_QUERY_TIMEOUT_S: Final = 10.0
+_QUERY_RETRY_S: Final = 2.0
+"""Until the provider's records may have a call that has just ended."""
+_COLORS: Final = {
+    CheckStatus.CONFIRMED: "green",
+    CheckStatus.DIFFERENT: "yellow",
+    CheckStatus.NOT_OBSERVED: None,
+}
+_STATUS_OF_ANSWER: Final = {
+    True: CheckStatus.CONFIRMED,
+    False: CheckStatus.DIFFERENT,
+    None: CheckStatus.NOT_OBSERVED,
+}
+_QUESTIONS: Final = (
+    ("phone.rings", "rings once", "Did the phone ring exactly once?"),
+    ("phone.digits", "the code is read digit by digit", "Was the code read digit by digit?"),
+    ("phone.keys", "no key has to be pressed", "Was it read without a key press before?"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCallOptions:
+    """The call to place."""
+
+    number: str
+    """E.164."""
+    route: Route | None
+    client: str | None
+    """None: the first client of the settings."""
+    locale: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class LiveCallResult:
-    """What became of the call."""
+    """A live test call that has ended."""
 
     call: Call
     exchanges: Sequence[tuple[int, CapturedExchange]]
-    """What was said about it, with the moments (ms)."""
+    """What the provider sent, with the time of each (ms)."""
     code_correct: bool | None
-    """None: nobody typed one."""
+    """None: no code was typed."""
     user_present: bool
-    """Whether somebody can be asked further."""
+    """Whether the user can answer questions."""
+
+    @property
+    def sent_at_ms(self) -> int:
+        """When the request was sent; if it certainly did not ring, when it was due."""
+        return self.call.sent_at or self.call.due_at
 
     @property
     def reply(self) -> CapturedResponse | None:
-        """To the last request for the call."""
+        """The reply to the last request for the call."""
         replies = [each for _, each in self.exchanges if isinstance(each, CapturedResponse)]
         return replies[-1] if replies else None
 
     @property
     def callback(self) -> tuple[int, CapturedCallback] | None:
-        """The first."""
-        for at, each in self.exchanges:
-            if isinstance(each, CapturedCallback):
-                return at, each
-        return None
+        """The first callback, with its time (ms)."""
+        callbacks = (
+            (at, each) for at, each in self.exchanges if isinstance(each, CapturedCallback)
+        )
+        return next(callbacks, None)
+
+
+def run_live_call(settings: Settings, options: LiveCallOptions, terminal: Terminal) -> bool:
+    """Place the call and report; return whether it was answered and no wrong code was typed.
+
+    Raises:
+        click.ClickException: the call is refused, or the store cannot be reached.
+    """
+    client = options.client or _default_client(settings)
+    ring = KeyRing([named.key for named in settings.secrets.keys])
+    with open_store(settings) as store:
+        capture = ExchangeCapture(store, ring)
+        live_call = LiveCall(create_service(settings, store), capture, terminal, client)
+        try:
+            with report_store_errors(store.redis):
+                result = live_call.place(_create_request(settings, options, client))
+        except OtpvoiceError as error:
+            raise click.ClickException(str(error)) from error
+    checks = [
+        *_conformance_checks(settings, options.number, result),
+        *_user_answers(result, terminal),
+    ]
+    _print_report(result, checks)
+    return result.call.status is CallStatus.ANSWERED and result.code_correct is not False
+
+
+def cost_warning(settings: Settings, options: LiveCallOptions) -> str:
+    """Return what the command is about to do, and what it costs."""
+    client = options.client or _default_client(settings)
+    route = options.route or settings.provider.routes[0]
+    return (
+        f"One real call to {mask_number(options.number)} by {route}, for the client {client}. "
+        "It costs what a call costs and counts in the limits."
+    )
+
+
+def _default_client(settings: Settings) -> str:
+    for name in settings.clients:
+        return name
+    raise click.ClickException("there is no client to call for: otpvoice keys new CLIENT")
+
+
+def _create_request(settings: Settings, options: LiveCallOptions, client: str) -> CreateRequest:
+    own_code = settings.clients[client].deliver_only
+    return CreateRequest(
+        to=options.number,
+        route=options.route,
+        locale=options.locale,
+        code=generate_code(settings.verification.code_length) if own_code else None,
+        reference=f"otpvoice doctor {secrets.token_hex(4)}",
+    )
 
 
 class LiveCall:
-    """Places the call and stays until it is over.
+    """Places one live test call and follows it until it has ended.
 
     Args:
-        service: begins and checks, as for any client.
-        store: tells what was said about the call.
-        ring: opens it.
-        terminal: where the person sits.
-        client: for whom it is called.
+        service: creates and checks the verification, as for any client.
+        capture: has the call's exchanges with the provider.
+        terminal: of the user.
+        client: for which the call is placed.
     """
 
     def __init__(
-        self,
-        service: Verifications,
-        store: RedisStore,
-        ring: KeyRing,
-        terminal: Terminal,
-        client: str,
+        self, service: Verifications, capture: ExchangeCapture, terminal: Terminal, client: str
     ) -> None:
         self._service = service
-        self._store = store
-        self._ring = ring
+        self._capture = capture
         self._terminal = terminal
         self._client = client
         self._exchanges: list[tuple[int, CapturedExchange]] = []
@@ -87,46 +188,39 @@ class LiveCall:
         self._code_not_heard = False
 
     def place(self, request: CreateRequest) -> LiveCallResult:
-        """The call, once it is over; the verification is ended then.
+        """Place the call, and return when it has ended; then the verification has ended, too.
 
         Raises:
-            OtpvoiceError: it was refused, or the store went away.
+            OtpvoiceError: the call is refused, or the store cannot be reached.
         """
         verification = self._service.create_live_test(self._client, request)
-        self._terminal.print("Type the code that you hear, then Enter. Enter alone: none is heard.")
+        self._terminal.print("Type the code that you hear, then Enter. Enter alone: no code heard.")
         try:
-            verification = self._until_over(verification)
+            while not self._is_over(verification):
+                self._read_input(verification)
+                verification = self._service.get(self._client, verification.id).verification
+                self._print_progress(verification.calls[0])
         finally:
-            with suppress(OtpvoiceError):  # approved, or ends by itself
+            with suppress(OtpvoiceError):  # it is approved, or expires by itself
                 self._service.cancel(self._client, verification.id)
         return LiveCallResult(
             verification.calls[0], tuple(self._exchanges), self._code_correct, self._user_present
         )
 
-    def _until_over(self, verification: Verification) -> Verification:
-        while not self._is_over(verification):
-            self._read_input(verification)
-            verification = self._service.get(self._client, verification.id).verification
-            self._print_progress(verification.calls[0])
-        return verification
-
     def _is_over(self, verification: Verification) -> bool:
         call, now = verification.calls[0], verification.now
         if CALL_TRANSITIONS[call.status]:
             return call.status is CallStatus.UNKNOWN and not call.is_live(now)
-        has_callback = (
-            self._has_captured(CapturedCallback) or now > (call.ended_at or 0) + _CALLBACK_GRACE_MS
-        )
-        has_reply = (
-            self._has_captured(CapturedResponse) or now > (call.sent_at or 0) + _REPLY_GRACE_MS
-        )
+        callback_by, reply_by = (call.ended_at or 0), (call.sent_at or 0)
+        has_callback = self._has(CapturedCallback) or now > callback_by + _CALLBACK_GRACE_MS
+        has_reply = self._has(CapturedResponse) or now > reply_by + _REPLY_GRACE_MS
         return has_callback and has_reply and not self._awaits_code(verification)
 
-    def _has_captured(self, kind: type[CapturedExchange]) -> bool:
+    def _has(self, kind: type[CapturedExchange]) -> bool:
         return any(isinstance(each, kind) for _, each in self._exchanges)
 
     def _awaits_code(self, verification: Verification) -> bool:
-        """Whether somebody may still type what was heard."""
+        """Whether the user may still type the code."""
         answered = verification.calls[0].status is CallStatus.ANSWERED
         return answered and self._accepts_code and verification.status is Status.PENDING
 
@@ -135,7 +229,7 @@ class LiveCall:
         return self._user_present and not self._code_not_heard and not self._code_correct
 
     def _read_input(self, verification: Verification) -> None:
-        if not self._accepts_code:  # what is typed now is meant for a question that comes later
+        if not self._accepts_code:  # input from here on answers the questions that come later
             time.sleep(_POLL_INTERVAL_S)
             return
         try:
@@ -158,9 +252,7 @@ class LiveCall:
         self._terminal.print("The code is right." if checked.valid else "The code is wrong.")
 
     def _print_progress(self, call: Call) -> None:
-        shown = len(self._exchanges)
-        for at, sealed in self._store.captured(call.id)[shown:]:
-            exchange = decrypt_exchange(self._ring, call.id, sealed)
+        for at, exchange in self._capture.load(call.id)[len(self._exchanges) :]:
             self._exchanges.append((at, exchange))
             self._terminal.print(_headline(exchange))
             for line in describe_values(exchange.body):
@@ -171,8 +263,97 @@ class LiveCall:
 def _headline(exchange: CapturedExchange) -> str:
     if isinstance(exchange, CapturedCallback):
         content_type = exchange.content_type or "no type"
-        return f"A callback came: {exchange.method}, {content_type}, {exchange.match}"
+        return f"A callback arrived: {exchange.method}, {content_type}, {exchange.outcome}"
+    duration = f"{exchange.duration_s:.1f} s"
     if exchange.error:
-        duration = f"{exchange.duration_s:.1f} s"
-        return f"The provider gave no whole reply within {duration} ({exchange.error})"
-    return f"The provider answered after {exchange.duration_s:.1f} s: HTTP {exchange.status}"
+        return f"The provider sent no complete reply within {duration} ({exchange.error})"
+    return f"The provider replied after {duration}: HTTP {exchange.status}"
+
+
+def _conformance_checks(
+    settings: Settings, number: str, result: LiveCallResult
+) -> Iterator[CheckResult]:
+    """Check what the provider sent, and query the call's status as a dialer does."""
+    call, reply, (callback_at, callback) = (
+        result.call,
+        result.reply,
+        result.callback or (None, None),
+    )
+    query = CallQuery(
+        call_id=call.id,
+        route=Route(call.route),
+        number=number,
+        bridge=call.bridge,
+        provider_id=parse_reply_id(reply) if reply else None,
+        sent_at_ms=result.sent_at_ms,
+    )
+    responses: list[CapturedResponse] = []
+    report = None
+    if call.sent_at is not None:
+        responses, report = _fetch_status(create_provider(settings), query)
+    form = CallbackFormat(
+        ZoneInfo(settings.provider.timezone), StatusWords(settings.provider.status_words)
+    )
+    yield from check_conformance(
+        CapturedEvidence(
+            route=query.route,
+            call_id=call.id,
+            number=number,
+            sent_at_ms=result.sent_at_ms,
+            form=form,
+            status=call.status,
+            reply=reply,
+            callback=callback,
+            callback_at_ms=callback_at,
+            query_responses=responses,
+            query_report=report,
+        )
+    )
+
+
+def _fetch_status(
+    provider: Provider, query: CallQuery
+) -> tuple[list[CapturedResponse], CallReport | None]:
+    """Query the status, and once more if the call is not found; this rings no phone."""
+    for pause_s in (0.0, _QUERY_RETRY_S):
+        time.sleep(pause_s)
+        with capture_exchanges() as responses:
+            report = provider.fetch_status(query, Deadlines.within(_QUERY_TIMEOUT_S))
+        if report:
+            break
+    return responses, report
+
+
+def _user_answers(result: LiveCallResult, terminal: Terminal) -> Iterator[CheckResult]:
+    """Check what only the user with the phone can observe."""
+    observations: Mapping[bool | None, str] = {
+        True: "the typed code was approved",
+        False: "the typed code is wrong",
+        None: "no code was typed",
+    }
+    correct = result.code_correct
+    status = _STATUS_OF_ANSWER[correct]
+    yield CheckResult("phone.code", "the spoken code is the code", status, observations[correct])
+    can_ask = result.user_present and result.call.status is CallStatus.ANSWERED
+    for name, expectation, question in _QUESTIONS:
+        answer = _ask_user(terminal, question) if can_ask else None
+        observation = {True: "yes", False: "no", None: "no answer"}[answer]
+        yield CheckResult(name, expectation, _STATUS_OF_ANSWER[answer], observation)
+
+
+def _ask_user(terminal: Terminal, question: str) -> bool | None:
+    terminal.print(f"{question} y, n, or Enter if you do not know.")
+    try:
+        answer = terminal.read_line(_ANSWER_TIMEOUT_S)
+    except EOFError:
+        return None
+    return {"y": True, "yes": True, "n": False, "no": False}.get((answer or "").lower())
+
+
+def _print_report(result: LiveCallResult, checks: Iterable[CheckResult]) -> None:
+    call = result.call
+    summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
+    click.echo(f"\nThe call: {summary}.\nWhat it showed of docs/provider.md, section 4:")
+    for each in checks:
+        line = f"{each.status:12}  {each.name:18}  {each.expectation}: {each.observation}"
+        click.secho(line, fg=_COLORS[each.status])

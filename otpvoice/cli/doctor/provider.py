@@ -1,106 +1,195 @@
-"""Whether the telephone company can be reached, knows us, has been paid, and can be asked."""
+"""Checks of the provider and of the webhook that receives its callbacks. Places no call."""
 
+import json
 import ssl
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from otpvoice.cli.doctor.connectivity import connectivity_finding
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
-from otpvoice.http_client.client import HttpClient
-from otpvoice.http_client.proxy import parse_proxy
-from otpvoice.providers.mobtexting.account import AccountStatus, fetch_balance, try_status_query
+from otpvoice.http_client import Deadlines, HttpClient, RequestFailed, parse_proxy
+from otpvoice.providers.mobtexting.queries import AccountStatus, fetch_balance, try_status_query
 from otpvoice.settings import Settings
 
 _LOW_CREDITS: Final = 100
-"""Credits: a call costs about half of one, or one."""
+"""A call costs about half a credit, or one."""
+_WEBHOOK_TIMEOUT_S: Final = 5.0
+_LIVE_REMEDY: Final = "cannot be verified without a call: otpvoice doctor --live +91…"
+_LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 
 
 def provider_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Finding]:
-    """As far as it can be known without a call."""
+    """Yield what can be verified without a call: address, token, credit and status queries."""
     provider = settings.provider
-    todo = "correct provider.base_url, or let this machine out"
+    todo = "correct provider.base_url, or allow this machine to connect"
     if provider.proxy:
         todo = "correct provider.proxy or provider.base_url, or have the proxy allow it"
-    found, reached = connectivity_finding(
+    finding, is_reached = connectivity_finding(
         "provider address", provider.base_url, trusted, todo, provider.proxy
     )
-    yield found
-    if reached:
+    yield finding
+    if is_reached:
         http = HttpClient(connections=1, tls=trusted, proxy=parse_proxy(provider.proxy))
         account = fetch_balance(provider.base_url, provider.token, http)
         yield account_finding(account)
         if account.status == 200:
             yield from _check_status_queries(settings, http)
-    yield _time_zone(provider.timezone)
-    yield unverified_finding(settings)
+    now = datetime.now(ZoneInfo(provider.timezone))
+    yield ok("provider.timezone", f"{provider.timezone}, where it is {now:%H:%M}")
+    yield _unverified_finding(settings)
 
 
 def account_finding(account: AccountStatus) -> Finding:
-    """What the answer to the question for the balance says."""
-    subject, detail = "provider.token", account.detail
+    """Return the finding for the response to a balance query."""
+    detail = account.detail
     if account.status == 200:
-        return _balance(account)
+        return _balance_finding(account)
     if account.status is None:
         todo = "correct provider.base_url: this is not the provider's API, or it is down"
-        return failure("provider address", f"gives no answer that can be read ({detail})", todo)
+        return failure("provider address", f"sends no valid response ({detail})", todo)
     if account.status in {401, 403}:
-        return failure(subject, f"is refused ({detail})", "correct provider.token")
+        return failure("provider.token", f"is refused ({detail})", "correct provider.token")
     if account.status == 402:
-        return failure("provider balance", f"there is no credit ({detail})", "top the account up")
+        return failure("provider balance", f"there is no credit ({detail})", "top up the account")
     todo = "correct provider.base_url"
-    return failure("provider address", f"answers strangely ({detail})", todo)
+    return failure("provider address", f"sends an unexpected response ({detail})", todo)
 
 
-def _balance(account: AccountStatus) -> Finding:
+def _balance_finding(account: AccountStatus) -> Finding:
     subject = "provider balance"
     try:
         left = float(account.credits or "")
     except ValueError:
-        todo = "see in the provider's portal how much is left"
-        return advice(subject, "the token is known; credits are not told readably", todo)
-    found = f"the token is known, {account.credits} credits left"
+        found = "the token is accepted; the response has no credits"
+        return advice(subject, found, "see the remaining credits in the provider's portal")
+    found = f"the token is accepted, {account.credits} credits left"
     if left <= 0:
-        return failure(subject, found, "top the account up: no call is taken")
+        return failure(subject, found, "top up the account: every call is refused")
     if left < _LOW_CREDITS:
-        return warning(subject, found, "top the account up")
+        return warning(subject, found, "top up the account")
     return ok(subject, found)
 
 
 def _check_status_queries(settings: Settings, http: HttpClient) -> Iterator[Finding]:
-    """How a call ended is asked when no callback comes."""
+    """Yield whether calls without a callback can be queried."""
     provider = settings.provider
     today = datetime.now(ZoneInfo(provider.timezone)).date()
     for route in provider.routes:
-        subject = f"asking about {route}"
+        subject = f"status query {route}"
         account = try_status_query(provider.base_url, provider.token, route, today, http)
         if account.status == 200:
-            yield ok(subject, "calls can be asked about where no callback comes")
+            yield ok(subject, "calls without a callback can be queried")
         elif account.status == 404 and route is Route.OBD:
-            found = f"an unknown call is {account.detail}: a known one may be told"
+            found = f"an unknown call returns {account.detail}; a known call may be found"
             yield advice(subject, found, _LIVE_REMEDY)
         else:
-            found = f"calls can not be asked about ({account.detail})"
-            todo = "have the token allowed to: without a callback, calls stay unknown"
+            found = f"calls cannot be queried ({account.detail})"
+            todo = "have the token allow it: without a callback, calls stay unknown"
             yield warning(subject, found, todo)
 
 
-_LIVE_REMEDY: Final = "can not be known before a call: otpvoice doctor --live +91…"
-
-
-def _time_zone(zone: str) -> Finding:
-    now = datetime.now(ZoneInfo(zone))
-    return ok("provider.timezone", f"{zone}, where it is {now:%H:%M} now")
-
-
-def unverified_finding(settings: Settings) -> Finding:
-    """What the provider tells nobody who does not call."""
+def _unverified_finding(settings: Settings) -> Finding:
+    """Return the advice about settings that only a real call can verify."""
     provider = settings.provider
     flows = ", ".join(dict.fromkeys(flow.id for flow in provider.flows.values()))
-    webhook = "webhook_id" if provider.webhook_id else "the subscription of a webhook"
+    webhook = "webhook_id" if provider.webhook_id else "the webhook subscription"
     bridge = mask_number(f"+{provider.bridge}")
     found = f"whether flow {flows}, bridge {bridge}, {webhook} and provider.timezone are right"
     return advice("before a call", found, _LIVE_REMEDY)
+
+
+@dataclass(frozen=True, slots=True)
+class _WebhookResponse:
+    status: int | None
+    """None: no response."""
+    from_this_service: bool
+    """It is a problem document for this very request."""
+    reason: str = ""
+
+
+def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Finding]:
+    """Yield whether callbacks reach this service at its public address, with its secrets.
+
+    The messages that are sent report nothing: the first has no secret, the others no content.
+    """
+    public_url = settings.server.public_url
+    todo = "correct DNS, firewall, certificate or public_url: callbacks and clients use it"
+    finding, is_reached = connectivity_finding("public address", public_url, trusted, todo)
+    yield finding
+    if not is_reached:
+        return
+    http = HttpClient(connections=1, tls=trusted)
+    url = f"{public_url}/webhooks/{settings.provider.name}"
+    finding = _unauthenticated_finding(_post(http, url))
+    yield finding
+    if finding.todo:
+        return
+    parts = urlsplit(public_url)
+    if parts.scheme == "https" or parts.hostname in _LOOPBACK:
+        yield from _webhook_secret_findings(settings, http, url)
+    else:
+        found = "they were not tried over plain http"
+        yield advice("webhook secrets", found, "see server.public_url")
+
+
+def _unauthenticated_finding(response: _WebhookResponse) -> Finding:
+    """Check that a message without a secret gets 401 from this service."""
+    subject = "webhook address"
+    if response.from_this_service:
+        if response.status == 401:
+            return ok(subject, "this service responds, and refuses unauthenticated callbacks")
+        found = f"this service responds with HTTP {response.status}, not 401"
+        return failure(subject, found, "run otpvoice api with these settings")
+    if response.status is None:
+        found = f"no response ({response.reason})"
+    elif 300 <= response.status < 400:
+        found = f"HTTP {response.status}, a redirect, which no callback follows"
+    else:
+        found = f"HTTP {response.status}, not from this service"
+    todo = "route server.public_url to otpvoice api, path and headers unchanged"
+    return failure(subject, found, todo)
+
+
+def _webhook_secret_findings(settings: Settings, http: HttpClient, url: str) -> Iterator[Finding]:
+    """Send each secret with an empty message: 400 if the service knows it, otherwise 401."""
+    provider = settings.provider
+    for i, secret in enumerate(provider.webhook_secret):
+        response = _post(http, url, {"Authorization": f"Bearer {secret}"})
+        todo = "have proxies forward Authorization"
+        yield _webhook_secret_finding(f"provider.webhook_secret[{i}]", response, todo)
+    for i, token in enumerate(provider.webhook_path_token):
+        response = _post(http, f"{url}/{token}")
+        todo = "have proxies forward every path"
+        yield _webhook_secret_finding(f"provider.webhook_path_token[{i}]", response, todo)
+
+
+def _webhook_secret_finding(subject: str, response: _WebhookResponse, todo: str) -> Finding:
+    if response.from_this_service and response.status == 400:
+        return ok(subject, "the running service accepts it")
+    status = f"HTTP {response.status}" if response.status else response.reason
+    todo = f"deploy these settings to every otpvoice api, and {todo}"
+    return failure(subject, f"the running service does not accept it ({status})", todo)
+
+
+def _post(http: HttpClient, url: str, headers: Mapping[str, str] | None = None) -> _WebhookResponse:
+    request_id = f"doctor-{uuid.uuid4().hex}"
+    all_headers = {"Request-Id": request_id, **(headers or {})}
+    response = http.post(url, all_headers, b"", Deadlines.within(_WEBHOOK_TIMEOUT_S))
+    if isinstance(response, RequestFailed):
+        return _WebhookResponse(None, from_this_service=False, reason=response.reason)
+    return _WebhookResponse(response.status, _is_problem_of(response.body, request_id))
+
+
+def _is_problem_of(body: bytes, request_id: str) -> bool:
+    try:
+        document: Any = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("instance") == f"urn:request:{request_id}"

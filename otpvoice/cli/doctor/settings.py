@@ -1,36 +1,55 @@
-"""Whether the settings are fit for what they are used for. Talks to nobody."""
+"""Checks of the settings: service, files, store machine, secrets, numbers and flows.
 
-from collections.abc import Iterator
+They send nothing over the network.
+"""
+
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+import phonenumbers
 from msgspec import structs
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.cli.secret_audit import find_weak_secrets
+from otpvoice.core.errors import RequestRefused
 from otpvoice.core.flow import Flow
+from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
+from otpvoice.settings.secret_values import secret_values
 from otpvoice.settings.validation import MIN_PRODUCTION_CODE_LENGTH, cross_field_errors
 
 _RECOMMENDED_CODE_LENGTH: Final = 6
-"""Digits."""
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_OVERCOMMIT: Final = Path("/proc/sys/vm/overcommit_memory")
+"""``0``: heuristic, ``1``: always, ``2``: never (Linux, proc(5))."""
+_LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
+_NUMBER_TYPES: Final = {
+    "mobile": PhoneNumberType.MOBILE,
+    "fixed_line_or_mobile": PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    "fixed_line": PhoneNumberType.FIXED_LINE,
+}
 
 
 def service_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether it may serve people, and whom."""
-    if not settings.server.production:
-        todo = "set it to true where real people are called"
-        yield warning("server.production", "is false: samples and plain http are let through", todo)
-        yield from _production_findings(settings)
+    """Yield whether the service is ready for production, and for whom."""
+    if settings.server.production:
+        yield ok("server.production", "true, and every setting is fit for it")
     else:
-        yield ok("server.production", "true, and nothing stands against it")
+        todo = "set it to true before the service calls real users"
+        yield warning("server.production", "is false: samples and plain http are allowed", todo)
+        yield from _production_findings(settings)
     yield from _guessing_findings(settings)
     if settings.test_numbers:
-        found = "test numbers are set: whoever knows them gets in as them"
-        yield warning("test_numbers", found, "take out those that nobody needs any more")
+        found = "test numbers are set: anyone who knows one can sign in as it"
+        yield warning("test_numbers", found, "remove those that are no longer needed")
     if not settings.clients:
         yield failure(
-            "clients", "there is none, so that nobody can ask", "otpvoice keys new CLIENT"
+            "clients", "there is none, so every request is refused", "otpvoice keys new CLIENT"
         )
 
 
@@ -43,63 +62,183 @@ def _guessing_findings(settings: Settings) -> Iterator[Finding]:
     for name in ("conversion_breaker", "wrong_code_breaker"):
         is_other_on = limits.conversion_breaker or limits.wrong_code_breaker
         if is_other_on and getattr(limits, name) is None:
-            yield warning(f"limits.{name}", "is off", "remove the line for the default")
+            yield warning(f"limits.{name}", "is off", "remove the line to restore the default")
 
 
 def _production_findings(settings: Settings) -> Iterator[Finding]:
-    """What production would refuse, and is not told of with the secrets anyway."""
-    reported = {"provider.webhook_secret", *(fault.name for fault in find_weak_secrets(settings))}
+    """Yield what production would refuse, without what :func:`secret_findings` reports."""
+    reported = {"provider.webhook_secret", *(weak.name for weak in find_weak_secrets(settings))}
     server = structs.replace(settings.server, production=True)
     for name, detail in cross_field_errors(structs.replace(settings, server=server)):
         if name not in reported:
-            found, _, why = detail.partition(": ")
+            remedy, _, why = detail.partition(": ")
             reason = f" ({why})" if why else ""
-            yield warning(name, f"is not fit for production{reason}", found)
+            yield warning(name, f"is not fit for production{reason}", remedy)
+
+
+def file_findings(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Yield a failure for each file that others can change, or read a secret from."""
+    faults = [*_check_configuration(environ, settings), *_check_secret_files(environ)]
+    yield from faults or [ok("files", "no other user can change settings or read secrets")]
+
+
+def _check_configuration(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    if not (config := environ.get("OTPVOICE_CONFIG")):
+        return
+    path = Path(config)
+    mode = path.stat().st_mode
+    if mode & _WRITABLE_BY_OTHERS:
+        yield _permission_failure("OTPVOICE_CONFIG", path, "can be changed by others", "go-w")
+    text = path.read_text("utf-8")
+    has_secrets = any(secret in text for secret in secret_values(settings))
+    if has_secrets and mode & stat.S_IROTH and _is_accessible(path):
+        found = "has secrets and can be read by everyone"
+        yield _permission_failure("OTPVOICE_CONFIG", path, found, "o-r")
+
+
+def _check_secret_files(environ: Mapping[str, str]) -> Iterator[Finding]:
+    files = {
+        variable: Path(value)
+        for variable, value in environ.items()
+        if variable.startswith("OTPVOICE_") and variable.endswith("_FILE")
+    }
+    if directory := environ.get("OTPVOICE_SECRETS_DIR"):
+        listed = (path for path in Path(directory).iterdir() if not path.name.startswith("."))
+        files |= {f"OTPVOICE_SECRETS_DIR/{path.name}": path for path in listed}
+    for name, path in sorted(files.items()):
+        mode = path.stat().st_mode
+        if mode & _WRITABLE_BY_OTHERS:
+            yield _permission_failure(name, path, "can be changed by others", "go-w")
+        elif mode & stat.S_IROTH and _is_accessible(path):
+            yield _permission_failure(name, path, "can be read by everyone", "o-r")
+
+
+def _is_accessible(path: Path) -> bool:
+    """Whether every directory above lets every user through.
+
+    Container secrets are files with mode 0444 in a directory that is closed.
+    """
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def _permission_failure(subject: str, path: Path, found: str, change: str) -> Finding:
+    permissions = stat.filemode(path.stat().st_mode)
+    return failure(subject, f"{path} ({permissions}) {found}", f"chmod {change} {path}")
+
+
+def machine_findings(redis_url: str, overcommit: Path = _OVERCOMMIT) -> Iterator[Finding]:
+    """Yield the kernel settings of a store on this machine."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix" and parts.hostname not in _LOOPBACK:
+        return
+    try:
+        value = overcommit.read_text("ascii").strip()
+    except OSError:
+        return
+    if value == "1":
+        yield ok("vm.overcommit_memory", "1: the store can fork while its memory is large")
+    else:
+        yield warning(
+            "vm.overcommit_memory",
+            f"is {value}: a rewrite of the append-only file can fail for lack of memory",
+            "sysctl vm.overcommit_memory=1, and a line in /etc/sysctl.d/ for the next boot",
+        )
 
 
 def secret_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether secrets are secret."""
-    faults = [*find_weak_secrets(settings)]
-    for fault in faults:
-        found, _, remedy = fault.remedy.partition(": ")
-        yield failure(fault.name, found, remedy)
-    if not faults:
-        yield ok("secrets", "none is a sample's, used twice, or easy to guess")
+    """Yield weak secrets, and whether callbacks can authenticate."""
+    weak_secrets = [*find_weak_secrets(settings)]
+    for weak in weak_secrets:
+        found, _, remedy = weak.remedy.partition(": ")
+        yield failure(weak.name, found, remedy)
+    if not weak_secrets:
+        yield ok("secrets", "none is a sample, used twice or easy to guess")
     if settings.provider.webhook_secret or settings.provider.webhook_path_token:
-        yield ok("webhook", "callbacks can prove where they come from")
+        yield ok("webhook", "callbacks can authenticate")
     else:
         todo = "set provider.webhook_secret or provider.webhook_path_token"
-        yield failure("webhook", "every callback is refused, none could prove itself", todo)
+        yield failure("webhook", "no secret is set, so every callback is refused", todo)
+
+
+def number_findings(settings: Settings) -> Iterator[Finding]:
+    """Try the number rules, and those of each client, with a sample number of each region."""
+    limits = settings.limits
+    yield from _check_regions("limits.regions", limits.regions, settings)
+    for name, client in settings.clients.items():
+        if client.regions is not None:
+            yield from _check_regions(f"clients.{name}.regions", client.regions, settings)
+    regions = {*limits.regions, *(r for c in settings.clients.values() for r in c.regions or ())}
+    for i, prefix in enumerate(limits.deny_prefixes):
+        yield _check_prefix(f"limits.deny_prefixes[{i}]", prefix, regions)
+
+
+def _check_regions(name: str, regions: Sequence[str], settings: Settings) -> Iterator[Finding]:
+    if not regions:
+        yield failure(name, "is empty, so every number is refused", "name the regions to call")
+    for region in regions:
+        types = settings.limits.number_types
+        allowed = [each for each in types if _is_allowed(region, each, settings)]
+        if allowed:
+            yield ok(name, f"{region}: {', '.join(allowed)} numbers are allowed")
+        else:
+            found = f"{region}: no known number of these types is allowed: {', '.join(types)}"
+            todo = "see limits.number_types and limits.deny_prefixes, or remove the region"
+            yield warning(name, found, todo)
+
+
+def _is_allowed(region: str, number_type: str, settings: Settings) -> bool:
+    """Whether the region's sample number of this type passes the rules."""
+    sample = phonenumbers.example_number_for_type(region, _NUMBER_TYPES[number_type])
+    if sample is None:
+        return False
+    rules = NumberRules([region], [number_type], settings.limits.deny_prefixes)
+    try:
+        parse_allowed_number(phonenumbers.format_number(sample, PhoneNumberFormat.E164), rules)
+    except RequestRefused:
+        return False
+    return True
+
+
+def _check_prefix(name: str, prefix: str, regions: set[str]) -> Finding:
+    """Return the finding for a prefix; one that denies no number or a whole region is a mistake."""
+    codes = {region: f"+{phonenumbers.country_code_for_region(region)}" for region in regions}
+    denied = sorted(region for region, code in codes.items() if code.startswith(prefix))
+    if denied:
+        found = f"{prefix} denies every number of {', '.join(denied)}"
+        return warning(name, found, "make it longer, or remove the region")
+    if any(prefix.startswith(code) for code in codes.values()):
+        return ok(name, f"{prefix} is denied")
+    found = f"{prefix} has no effect: it is in none of the regions"
+    return advice(name, found, "correct or remove it")
 
 
 def flow_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether what is spoken can be understood, and is spoken once."""
+    """Yield whether calls speak the code, in a way that can be understood, and only once."""
     provider = settings.provider
     if provider.audio and Route.OBD in provider.routes:
-        found = "a sound is played in OBD calls, which speaks no code"
+        found = "OBD calls play a sound, which speaks no code"
         yield failure("provider.audio", found, "leave it empty")
     if provider.interval:
-        found = f"the provider dials again after {provider.interval} min, when the code has expired"
+        found = f"the provider redials after {provider.interval} min, when the code has expired"
         yield warning("provider.interval", found, "set it to 0")
     if provider.c2c_attempts:
-        found = f"the provider dials an unanswered number {provider.c2c_attempts} times more"
-        yield warning(
-            "provider.c2c_attempts", found, "set it to 0: verification.max_redials is ours"
-        )
+        found = f"the provider redials an unanswered number {provider.c2c_attempts} times"
+        todo = "set it to 0, and use verification.max_redials"
+        yield warning("provider.c2c_attempts", found, todo)
     for owner, flows in _flows_by_owner(settings):
         for tag, flow in flows.items():
             name = f"{owner}.flows.{tag}"
             if not flow.text:
-                found = "its text is not told, so that nobody knows whether a code was heard"
+                found = "its text is not set, so calls cannot report whether the code was spoken"
                 yield advice(name, found, 'set it to { id = "…", text = "…" }')
             elif "otp" not in flow.text:
-                yield failure(name, "its text speaks no {otp}", "mend the flow, or its text here")
+                yield failure(name, "its text speaks no {otp}", "correct the flow, or its text")
             elif flow.text.count("otp}") < 2:
-                yield advice(name, "its text speaks {otp} once", "twice is easier to write down")
+                yield advice(name, "its text speaks {otp} once", "speak it twice, for writing down")
 
 
-def _flows_by_owner(settings: Settings) -> Iterator[tuple[str, dict[str, Flow]]]:
-    yield "provider", dict(settings.provider.flows)
+def _flows_by_owner(settings: Settings) -> Iterator[tuple[str, Mapping[str, Flow]]]:
+    yield "provider", settings.provider.flows
     for name, client in settings.clients.items():
         if client.flows is not None:
-            yield f"clients.{name}", dict(client.flows)
+            yield f"clients.{name}", client.flows

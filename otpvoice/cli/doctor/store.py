@@ -1,4 +1,4 @@
-"""Whether the store keeps what it is given, and whether dialers are heard of."""
+"""Checks of the store's server, and of the work that dialers do with it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -9,7 +9,7 @@ from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore, Overview
-from otpvoice.store.models import Health, Quarantine
+from otpvoice.store.models import Health
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
 from otpvoice.store.selftest import SelfTest
@@ -17,15 +17,14 @@ from otpvoice.store.server_info import DiscoveryNode, ServerInfo, discovery_node
 from otpvoice.store.url import address_of, connect
 
 _EVENT_OVERDUE_MS: Final = 60_000
-"""Milliseconds that an event may be due before no dialer can be delivering it."""
+"""An event that is due for longer is delivered by no dialer."""
 _MIN_REDIS_VERSION: Final = (7, 0)
-"""The version of Redis that our scripts need."""
 _MAX_CLOCK_SKEW_S: Final = 2.0
-"""Seconds; more, and the times in logs and answers contradict each other."""
+"""With more, the times in logs and responses contradict each other."""
 _SLOW_ROUND_TRIP_S: Final = 0.01
-"""Seconds; every answer of the API waits for one round trip."""
+"""Every response of the API waits for one round trip."""
 _MEMORY_WARNING_SHARE: Final = 0.8
-"""Of the memory: beyond it, a burst may fill the rest."""
+"""Beyond it, a burst may fill the rest of the memory."""
 _ACL_REMEDY: Final = "allow what config/valkey-users.acl allows to the user of redis.url"
 _SENTINEL_LOGIN_REMEDY: Final = (
     "correct their login: redis.sentinel_username and redis.sentinel_password for Sentinels, "
@@ -39,22 +38,22 @@ _REMEDIES: Final = {
     "TLS failed": "correct the certificate, or the scheme of redis.url",
     "out of memory": "raise maxmemory, or shorten verification.retention",
     "read-only replica": "name the primary in redis.url",
-    "no primary": "the servers that know it are judged above",
+    "no primary": "see the finding about the primary above",
 }
-"""By reason: what to do."""
+"""Reason of an error → remedy."""
 _MIB: Final = 1024 * 1024
 
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[RedisStore]:
-    """The store that the settings name, by their rules."""
+    """Connect to the store of the settings."""
     with closing(connect(settings.redis.full_url)) as client:
-        keep, rules = settings.verification.retention * 1000, script_config(settings)
-        yield RedisStore(client, retention_ms=keep, policy=rules)
+        retention_ms = settings.verification.retention * 1000
+        yield RedisStore(client, retention_ms=retention_ms, policy=script_config(settings))
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:
-    """Find what is wrong with the server, with its user's permissions, and who works on it."""
+    """Check the server, the permissions of its user, and the service's state in the store."""
     url = settings.redis.full_url
     if url.startswith("redis+"):
         yield discovery_finding([*discovery_nodes(url)])
@@ -64,19 +63,18 @@ def store_findings(settings: Settings) -> Iterator[Finding]:
                 read_server_info(store.redis), production=settings.server.production, url=url
             )
         except StoreUnavailable as error:
-            yield unavailable_finding(error, address_of(store.redis))
+            yield _unavailable_finding(error, address_of(store.redis))
             if error.is_lost:
                 return
         try:
-            yield from function_findings(SelfTest(store.redis, policy=store.policy))
+            yield from _function_findings(SelfTest(store.redis, policy=store.policy))
             yield from health_findings(store.health())
             yield from _event_findings(AdminStore(store.redis, policy=store.policy).overview())
         except StoreUnavailable as error:
-            yield refusal_finding("redis functions", error)
+            yield _refusal_finding("redis functions", error)
 
 
-def unavailable_finding(error: StoreUnavailable, address: str) -> Finding:
-    """Return the finding for a server that cannot be reached, or that does not describe itself."""
+def _unavailable_finding(error: StoreUnavailable, address: str) -> Finding:
     if not error.is_lost:
         todo = "allow +info, +time and +ping to its user"
         return warning("redis", f"{address} does not describe itself: {error.reason}", todo)
@@ -84,12 +82,8 @@ def unavailable_finding(error: StoreUnavailable, address: str) -> Finding:
     return failure("redis", f"{address}: {error.reason}", todo)
 
 
-def function_findings(test: SelfTest) -> Iterator[Finding]:
-    """Find whether the functions can be loaded and run, and what of them is refused.
-
-    Raises:
-        StoreUnavailable: functions cannot be run at all.
-    """
+def _function_findings(test: SelfTest) -> Iterator[Finding]:
+    """Load and run the functions, and report the commands that the server refuses in them."""
     for subject, attempt in (
         ("redis library", test.load_library),
         ("redis wake", test.wait_for_token),
@@ -97,19 +91,19 @@ def function_findings(test: SelfTest) -> Iterator[Finding]:
         try:
             attempt()
         except StoreUnavailable as error:
-            yield refusal_finding(subject, error)
+            yield _refusal_finding(subject, error)
     refused = test.refused_commands()
     if refused:
         found = f"refused inside functions: {', '.join(map(str.lower, sorted(refused)))}"
-        yield failure("redis commands", f"{found} ({', '.join({*refused.values()})})", _ACL_REMEDY)
+        reasons = ", ".join({*refused.values()})
+        yield failure("redis commands", f"{found} ({reasons})", _ACL_REMEDY)
     else:
         yield ok("redis functions", "every command that the service needs is allowed")
 
 
-def refusal_finding(subject: str, error: StoreUnavailable) -> Finding:
-    """Return the finding for a command that the server refuses."""
+def _refusal_finding(subject: str, error: StoreUnavailable) -> Finding:
     reply = f" ({error.reply})" if error.reply else ""
-    todo = _remedy(error, "look into the log of the server")
+    todo = _remedy(error, "see the server's log")
     return failure(subject, f"{error.reason}{reply}", todo)
 
 
@@ -119,107 +113,105 @@ def _remedy(error: StoreUnavailable, otherwise: str) -> str:
 
 
 def server_findings(server: ServerInfo, *, production: bool, url: str = "") -> Iterator[Finding]:
-    """What is judged of a server by what it tells of itself.
+    """Check what the server reports about itself.
 
-    ``url``: its address, which is another where it is one of many.
+    Args:
+        server: the report.
+        production: whether real users depend on the store.
+        url: of the settings, which decides whether the server may be a cluster node.
     """
     known = f"{server.name} {server.version}"
     if server.redis_version >= _MIN_REDIS_VERSION:
-        yield ok("redis", f"{known} answers")
+        yield ok("redis", f"{known} responds")
     else:
-        yield failure("redis", f"{known} is too old", "7.0 or newer is needed")
+        yield failure("redis", f"{known} is too old", "upgrade to 7.0 or newer")
     if not server.is_primary:
-        yield failure("redis role", "is a replica, which takes no writes", "name its primary")
+        found = "is a replica, which accepts no writes"
+        yield failure("redis role", found, "set redis.url to its primary")
     if server.is_cluster_node and not url.startswith("redis+cluster://"):
         todo = "redis.url = redis+cluster://host:port,…"
-        yield failure("redis role", "is a node of a cluster, and not addressed as one", todo)
-    yield from _durability(server, production=production)
-    yield _memory(server)
-    yield _replicas(server)
-    yield _clock(server.clock_offset_s)
-    yield _round_trip(server.round_trip_s)
+        yield failure("redis role", "is a cluster node, and redis.url is not a cluster's", todo)
+    yield from _durability_findings(server, production=production)
+    yield _memory_finding(server)
+    yield _replica_finding(server)
+    found = f"this machine and redis are {abs(server.clock_offset_s):.1f} s apart"
+    if abs(server.clock_offset_s) > _MAX_CLOCK_SKEW_S:
+        yield warning("clock", found, "synchronize both (NTP)")
+    else:
+        yield ok("clock", found)
+    found = f"{server.round_trip_s * 1000:.1f} ms round trip"
+    if server.round_trip_s > _SLOW_ROUND_TRIP_S:
+        todo = "move it closer: every response of the API waits for it"
+        yield warning("redis latency", found, todo)
+    else:
+        yield ok("redis latency", found)
 
 
-def _durability(server: ServerInfo, *, production: bool) -> Iterator[Finding]:
+def _durability_findings(server: ServerInfo, *, production: bool) -> Iterator[Finding]:
     severe = failure if production else warning
-    yield _setting("appendonly", server.appendonly, "yes") or severe(
-        "redis appendonly", f"is {server.appendonly}: a restart forgets everything", "set it to yes"
-    )
-    yield _setting("appendfsync", server.appendfsync, "always") or warning(
-        "redis appendfsync",
-        f"is {server.appendfsync}: a crash can forget what was answered just before",
-        "set it to always",
-    )
-    yield _setting("maxmemory-policy", server.maxmemory_policy, "noeviction") or failure(
-        "redis maxmemory-policy",
-        f"is {server.maxmemory_policy}: a full memory drops limits, verifications and calls",
-        "set it to noeviction",
-    )
+    for name, value, expected, report, effect in (
+        ("appendonly", server.appendonly, "yes", severe, "a restart loses everything"),
+        (
+            *("appendfsync", server.appendfsync, "always", warning),
+            "a crash can lose acknowledged writes",
+        ),
+        (
+            *("maxmemory-policy", server.maxmemory_policy, "noeviction", failure),
+            "a full memory drops limits, verifications and calls",
+        ),
+    ):
+        subject = f"redis {name}"
+        if value is None:
+            yield warning(subject, "the server does not report it", f"verify that it is {expected}")
+        elif value == expected:
+            yield ok(subject, value)
+        else:
+            yield report(subject, f"is {value}: {effect}", f"set it to {expected}")
 
 
-def _setting(name: str, value: str | None, expected: str) -> Finding | None:
-    """None where it is known to be another."""
-    if value is None:
-        return warning(f"redis {name}", "the server does not tell it", f"see that it is {expected}")
-    return ok(f"redis {name}", value) if value == expected else None
-
-
-def _memory(server: ServerInfo) -> Finding:
+def _memory_finding(server: ServerInfo) -> Finding:
     used = f"{server.memory_used_bytes / _MIB:.0f} MiB used"
     if not server.memory_limit_bytes:
-        todo = "set it below the machine's memory: full, it then refuses instead of being killed"
-        return advice("redis maxmemory", f"{used}, no bound", todo)
+        todo = "set it below the machine's memory, so that a full store refuses writes in time"
+        return advice("redis maxmemory", f"{used}, no limit", todo)
     found = f"{used} of {server.memory_limit_bytes / _MIB:.0f} MiB"
     if server.memory_used_bytes > _MEMORY_WARNING_SHARE * server.memory_limit_bytes:
-        return warning("redis maxmemory", found, "raise it: a full store answers 503 to creates")
+        return warning("redis maxmemory", found, "raise it: a full store refuses creates with 503")
     return ok("redis maxmemory", found)
 
 
-def _replicas(server: ServerInfo) -> Finding:
-    """Advice: one machine is what most begin with, and what a failover loses is no promise."""
+def _replica_finding(server: ServerInfo) -> Finding:
+    """Advice only: most deployments begin with one machine, and a failover may lose writes."""
     found = f"{server.replicas} connected, min-replicas-to-write {server.min_replicas or 0}"
     if not server.replicas:
-        todo = "the store is as safe as this one machine and its disk: add a replica"
+        todo = "add a replica: the data depends on this one machine and its disk"
         return advice("redis replicas", "there is none", todo)
     if not server.min_replicas:
-        todo = "min-replicas-to-write 1 lets a primary that is cut off refuse, and lose less"
+        todo = "set min-replicas-to-write 1, so that an isolated primary refuses and loses less"
         return advice("redis replicas", found, todo)
     return ok("redis replicas", found)
 
 
-def _clock(skew_s: float) -> Finding:
-    found = f"this machine and redis are {abs(skew_s):.1f} s apart"
-    if abs(skew_s) > _MAX_CLOCK_SKEW_S:
-        return warning("clock", found, "synchronise both (NTP)")
-    return ok("clock", found)
-
-
-def _round_trip(seconds: float) -> Finding:
-    found = f"{seconds * 1000:.1f} ms to the store and back"
-    if seconds > _SLOW_ROUND_TRIP_S:
-        return warning("redis latency", found, "bring it nearer: every answer waits for it")
-    return ok("redis latency", found)
-
-
 def discovery_finding(nodes: Sequence[DiscoveryNode]) -> Finding:
-    """Whether those that can be asked for the primary agree, and are enough."""
-    primaries = [each.primary for each in nodes if each.primary]
+    """Return whether the Sentinels or cluster nodes agree on the primary, and are enough."""
+    subject = "redis primary"
+    primaries = [node.primary for node in nodes if node.primary]
     if not primaries:
-        details = f"no server reports one: {', '.join(map(_describe, nodes))}"
-        if any("password" in each.error for each in nodes):
-            return failure("redis primary", details, _SENTINEL_LOGIN_REMEDY)
-        return failure("redis primary", details, "start the servers of redis.url")
+        found = f"no server reports one: {', '.join(map(_describe, nodes))}"
+        is_login_refused = any("password" in node.error for node in nodes)
+        todo = _SENTINEL_LOGIN_REMEDY if is_login_refused else "start the servers in redis.url"
+        return failure(subject, found, todo)
     host, port = primaries[0]
-    summary = f"{host}:{port}, as {primaries.count(primaries[0])} of {len(nodes)} say"
+    found = f"{host}:{port}, reported by {primaries.count(primaries[0])} of {len(nodes)}"
     if len({*primaries}) > 1:
-        return warning("redis primary", f"{summary}: others say otherwise", "look for a failover")
-    silent = [_describe(each) for each in nodes if not each.primary]
+        return warning(subject, f"{found}; others differ", "check for a failover")
+    silent = [_describe(node) for node in nodes if not node.primary]
     if silent:
-        return warning("redis primary", summary, f"look after {', '.join(silent)}")
+        return warning(subject, found, f"check {', '.join(silent)}")
     if len(nodes) < 2:
-        todo = "name them all: while this one is away, nobody could be asked"
-        return advice("redis primary", summary, todo)
-    return ok("redis primary", summary)
+        todo = "name all of them: while this one is away, the primary cannot be discovered"
+        return advice(subject, found, todo)
+    return ok(subject, found)
 
 
 def _describe(node: DiscoveryNode) -> str:
@@ -228,39 +220,36 @@ def _describe(node: DiscoveryNode) -> str:
 
 
 def health_findings(health: Health) -> Iterator[Finding]:
-    """What ``/readyz`` calls degraded."""
+    """Yield what ``/readyz`` calls degraded."""
     if health.dialers:
-        yield ok("dialer", f"{health.dialers} at work")
+        yield ok("dialer", f"{health.dialers} running")
     else:
-        todo = "otpvoice dialer, or otpvoice serve"
-        yield warning("dialer", "none was heard of for 30 s, nobody is called", todo)
+        found = "no dialer sent a heartbeat for 30 s, so no call is placed"
+        yield warning("dialer", found, "start otpvoice dialer, or otpvoice serve")
     if health.clock_lead_ms:
-        found = f"went back; the rules keep time {health.clock_lead_ms / 1000:.1f} s ahead of it"
-        todo = "synchronise it (NTP) without steps; the difference shrinks by a tenth of the time"
+        found = f"went back; the service keeps time {health.clock_lead_ms / 1000:.1f} s ahead of it"
+        todo = "synchronize it (NTP) without steps; the difference shrinks by a tenth of the time"
         yield warning("redis clock", found, todo)
     for route in health.closed_routes:
-        todo = "route.closed in the dialer's log says why; it is tried again within a minute"
-        yield warning(f"route {route}", "is closed, for all or for the flows refused", todo)
-    yield from _quarantine_findings(health.quarantine)
-    for breaker in health.open_breakers:
-        kind, _, scope = breaker.partition(" ")
-        yield warning(kind, f"is open for {scope or 'all'}", "otpvoice limits tells more")
-
-
-def _quarantine_findings(quarantined: Quarantine) -> Iterator[Finding]:
-    """Report what the service could not read, and which calls it could not place, in 7 days."""
-    for record in quarantined.records:
-        todo = f"{{otpvoice}}:quarantined:{record.record} has it for 7 days: find what wrote it"
-        yield warning("quarantine", f"{record} could not be read", todo)
-    for call in quarantined.calls:
+        todo = "see route.closed in the dialer's log; the route is probed within a minute"
+        yield warning(f"route {route}", "is closed, for all calls or for refused flows", todo)
+    for record in health.quarantine.records:
+        key = f"{{otpvoice}}:quarantined:{record.record}"
+        todo = f"find what wrote it; {key} has it for 7 days"
+        yield warning("quarantine", f"{record} could not be decoded", todo)
+    for call in health.quarantine.calls:
         todo = "deploy the same settings to the API and all dialers (docs/rolling-out-settings.md)"
         yield warning("undialable call", str(call), todo)
+    for breaker in health.open_breakers:
+        kind, _, scope = breaker.partition(" ")
+        yield warning(kind, f"is open for {scope or 'all'}", "otpvoice limits has the details")
 
 
 def _event_findings(overview: Overview) -> Iterator[Finding]:
-    """Report clients whose due events no dialer takes."""
+    """Yield the clients whose due events no dialer delivers."""
     for client, overdue_ms in overview.events_overdue_ms.items():
         if overdue_ms > _EVENT_OVERDUE_MS:
-            found = f"{overview.pending_events[client]} wait, the oldest for {overdue_ms // 1000} s"
-            todo = "deploy the client and its event_url to the dialers too: events live for a day"
+            pending = overview.pending_events[client]
+            found = f"{pending} pending, the oldest overdue for {overdue_ms // 1000} s"
+            todo = "deploy the client and its event_url to the dialers: events are kept for a day"
             yield warning(f"events of {client}", found, todo)

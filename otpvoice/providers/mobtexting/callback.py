@@ -1,91 +1,164 @@
-"""Mobtexting: what a callback says, read leniently (docs/provider.md, section 3).
+"""Parse Mobtexting's callbacks leniently (docs/provider.md, section 3).
 
-The vendor sends JSON, the operator may compose a form or a query string instead, and the vendor's
-own samples disagree on integers and strings. So all members are read as text first, and a member
-that makes no sense is taken as not told: a callback's use is to say how the call ended.
+The provider sends JSON, the operator may compose a form or a query string instead, and the
+provider's own samples disagree on integers and strings. So every member is read as text, and one
+that makes no sense counts as missing: a callback's purpose is to report how the call ended.
+
+A message is an object with a status and something that names a call. An object or list that holds
+messages in exactly one place is an envelope, of which nothing else is read.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from types import MappingProxyType
+from json import JSONDecodeError
 from typing import Any, Final
 
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.phone import parse_written_number
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.base import CallReport
-from otpvoice.providers.status_words import StatusWords
+from otpvoice.providers.base import Callback, CallbackParseError, CallReport
+from otpvoice.providers.message_body import decode_body, decode_json
+from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.providers.timestamps import parse_timestamp
 
+MAX_MESSAGES: Final = 20
+"""In one callback."""
+_MAX_ENVELOPES: Final = 3
+"""Around a message, a list included."""
+_STATUS_MEMBERS: Final = frozenset({"status", "status1"})
+_CALL_MEMBERS: Final = frozenset({"id", "mid", "callId", "to", "from"})
+_CHALLENGE_MEMBERS: Final = frozenset({"validation_key", "challenge"})
 _MAX_RAW_LENGTH: Final = 40
-
-_ROUTE_OF_SOURCE: Final[Mapping[str, Route]] = MappingProxyType(
-    {"OBD": Route.OBD, "C2C": Route.C2C}
-)
-
+_ROUTE_OF_SOURCE: Final[Mapping[str, Route]] = {"OBD": Route.OBD, "C2C": Route.C2C}
 _END_TIMES: Final = ("end_at", "date", "unixtime")
 _NOT_PICKED_UP: Final = frozenset({CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED})
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _BRIDGE: Final = re.compile(r"\+?([0-9]{3,15})")
 _DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
-"""Four or more, with a little between them at most, as a voice would be told to spell them."""
+"""Four or more, with at most a few characters between them, as a spelled code has."""
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
-"""A longer or stranger one is none, an unfilled ``{{id}}`` among them."""
 
-
-def parse_call_id(value: object) -> str | None:
-    """Give a call's id without the ``:1`` that older ones end in; None if it can not be one."""
-    match = _CALL_ID.fullmatch(value.strip()) if isinstance(value, str) else None
-    return match[1] if match else None
+Message = Mapping[str, Any]
+"""Numbers as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackFormat:
-    """What the settings say of the vendor's way of writing."""
+    """Settings that decide how messages are parsed."""
 
     timezone: tzinfo
-    """Of times that name none."""
+    """Of times without a zone."""
     status_words: StatusWords = field(default_factory=StatusWords)
     region: str | None = None
-    """Of numbers without calling code (ISO 3166 alpha-2); None if there could be several."""
+    """Of numbers without a calling code (ISO 3166 alpha-2); None if several are possible."""
 
 
-def parse_report(fields: Mapping[str, Any], form: CallbackFormat) -> CallReport:
-    """Put a callback's members into our words."""
-    word = _most_specific_status(fields, form.status_words)
+def extract_messages(callback: Callback) -> list[Message]:
+    """Return the messages, at least one; each also has the members of the query string.
+
+    A message's own members take precedence. An object in which no message is found is returned as
+    it is, so that the caller can report the missing member.
+
+    Raises:
+        CallbackParseError: neither JSON nor a form, no object, or too many messages.
+    """
+    try:
+        value = decode_body(callback.body)
+    except ValueError as error:
+        # Not chained: the cause holds the whole body.
+        raise CallbackParseError(_describe_error(error)) from None
+    if isinstance(value, dict):
+        value = {**callback.query, **value}
+    messages = _unwrap(value, _MAX_ENVELOPES)
+    if not messages and isinstance(value, dict) and value:
+        messages = [value]
+    if not messages:
+        raise CallbackParseError("there is no message about a call in it")
+    if len(messages) > MAX_MESSAGES:
+        raise CallbackParseError(f"there are more than {MAX_MESSAGES} messages in it")
+    return [{**callback.query, **message} for message in messages]
+
+
+def is_challenge(message: Message) -> bool:
+    """Whether the provider verifies the webhook with this message."""
+    return message.keys() >= _CHALLENGE_MEMBERS
+
+
+def _describe_error(error: ValueError) -> str:
+    """Return what is wrong with a body, without its content."""
+    if isinstance(error, UnicodeDecodeError):
+        return "the body is not UTF-8"
+    if isinstance(error, JSONDecodeError):
+        return f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+    return f"the body was not decoded: {error}"
+
+
+def _unwrap(value: object, levels: int) -> list[Message]:
+    """Return the messages in ``value``, at most ``levels`` envelopes deep."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        try:
+            value = decode_json(value.encode())
+        except ValueError:
+            return []
+    if isinstance(value, list) and levels:
+        unwrapped = [_unwrap(element, levels - 1) for element in value]
+        return [message for each in unwrapped for message in each] if all(unwrapped) else []
+    if not isinstance(value, dict):
+        return []
+    members = value.values() if levels else ()
+    contents = [messages for member in members if (messages := _unwrap(member, levels - 1))]
+    if len(contents) == 1:
+        return contents[0]
+    names = value.keys()
+    names_call = bool(names & _STATUS_MEMBERS and names & _CALL_MEMBERS)
+    return [value] if names_call or is_challenge(value) else []
+
+
+def parse_report(message: Message, form: CallbackFormat) -> CallReport:
+    """Translate a message's members."""
+    word = _most_specific_status(message, form.status_words)
     meaning = form.status_words.meaning_of(word)
     status = meaning.status if meaning else CallStatus.UNKNOWN
-    route = _ROUTE_OF_SOURCE.get(_text(fields, "source").upper())
-    bridge = _match(_BRIDGE, fields, "bridge")
-    ids = (parse_call_id(fields.get(name)) for name in ("id", "mid", "callId"))
+    route = _ROUTE_OF_SOURCE.get(_text(message, "source").upper())
+    bridge = _match(_BRIDGE, message, "bridge")
+    ids = (parse_call_id(message.get(name)) for name in ("id", "mid", "callId"))
     return CallReport(
         ids=tuple(dict.fromkeys(filter(None, ids))),
         route=route,
         bridge=bridge,
-        number=_parse_recipient(fields, route, bridge, form.region),
+        number=_parse_recipient(message, route, bridge, form.region),
         status=status,
         reason=meaning.reason if meaning else None,
         raw=_safe_raw_status(word),
-        started_at_ms=_parse_start(fields, status, form.timezone),
-        duration_s=_parse_duration(fields, route),
+        started_at_ms=_parse_start(message, status, form.timezone),
+        duration_s=_parse_duration(message, route),
         is_known_status=meaning is not None or not word,
     )
 
 
+def parse_call_id(value: object) -> str | None:
+    """Return a call's id without a tail such as ``:1``; None if it cannot be one.
+
+    Longer or other texts are not ids, for example an unfilled ``{{id}}``.
+    """
+    match = _CALL_ID.fullmatch(value.strip()) if isinstance(value, str) else None
+    return match[1] if match else None
+
+
 def _safe_raw_status(word: str) -> str | None:
-    """Keep the word for operators; whatever has digits enough may be a number or a code."""
+    """Return the word without digits that may be a number or a code."""
     printable = "".join(filter(str.isprintable, _DIGITS.sub("…", word)))
     return printable[:_MAX_RAW_LENGTH] or None
 
 
-def _most_specific_status(fields: Mapping[str, Any], words: StatusWords) -> str:
-    """Choose between the status of the person's leg (C2C only) and that of the whole call.
+def _most_specific_status(message: Message, words: StatusWords) -> str:
+    """Choose between the status of the recipient's leg (C2C only) and that of the whole call.
 
-    Either may prove that the person picked up: whoever was connected to the flow did, and a flow
-    that then failed undoes nothing. Otherwise the person's leg tells more.
+    Either may prove that the recipient picked up, because the flow begins only then, even if it
+    fails afterwards. Otherwise the recipient's leg is more specific.
     """
 
     def rank(word: str) -> int:
@@ -94,50 +167,50 @@ def _most_specific_status(fields: Mapping[str, Any], words: StatusWords) -> str:
             return 1 if word else 0
         return 3 if status is CallStatus.ANSWERED else 2
 
-    return max(_text(fields, "status1"), _text(fields, "status"), key=rank)
+    return max(_text(message, "status1"), _text(message, "status"), key=rank)
 
 
 def _parse_recipient(
-    fields: Mapping[str, Any], route: Route | None, bridge: str | None, region: str | None
+    message: Message, route: Route | None, bridge: str | None, region: str | None
 ) -> str | None:
-    """Find the person: ``to`` in OBD, ``from`` in C2C; if untold, the one beside the bridge."""
+    """Return ``to`` of OBD, ``from`` of C2C; without a route, the one that is not the bridge."""
     names = {Route.OBD: ("to",), Route.C2C: ("from",), None: ("to", "from")}[route]
-    numbers = {_to_e164(_text(fields, name), region) for name in names}
+    numbers = {_to_e164(_text(message, name), region) for name in names}
     numbers -= {None, _to_e164(bridge or "", region)}
     return numbers.pop() if len(numbers) == 1 else None
 
 
 def _to_e164(text: str, region: str | None) -> str | None:
-    """Read a number with or without ``+``, calling code, spaces and leading zeros.
+    """Parse a number with or without ``+``, calling code, spaces and leading zeros.
 
-    Digits that are no number of any country are taken to begin with a calling code.
+    Digits that are no number of any country are assumed to begin with a calling code.
     """
     try:
         return parse_written_number(text, region).e164
     except InvalidNumber:
-        digits = _NUMBER.fullmatch(text)
-        return f"+{digits[1]}" if digits else None
+        match = _NUMBER.fullmatch(text)
+        return f"+{match[1]}" if match else None
 
 
-def _parse_duration(fields: Mapping[str, Any], route: Route | None) -> int | None:
-    """Give the seconds of conversation; in C2C both legs count theirs, and both have to talk."""
+def _parse_duration(message: Message, route: Route | None) -> int | None:
+    """Return the length of the conversation: in C2C the shorter one of the two legs."""
     names = ("duration", "billing") if route is Route.C2C else ("duration",)
-    durations = [int(text) for name in names if (text := _match(_SECONDS, fields, name))]
+    durations = [int(text) for name in names if (text := _match(_SECONDS, message, name))]
     return min(durations, default=None)
 
 
-def _parse_start(fields: Mapping[str, Any], status: CallStatus, zone: tzinfo) -> int | None:
-    """Return the start of the call; for one that nobody picked up, if there is none, its end."""
+def _parse_start(message: Message, status: CallStatus, zone: tzinfo) -> int | None:
+    """Return the start of the call; the end, if it was not picked up and has no start."""
     names = ("start_at", *(_END_TIMES if status in _NOT_PICKED_UP else ()))
-    times = (parse_timestamp(_text(fields, name), zone) for name in names)
+    times = (parse_timestamp(_text(message, name), zone) for name in names)
     return next((time for time in times if time is not None), None)
 
 
-def _match(pattern: re.Pattern[str], fields: Mapping[str, Any], name: str) -> str | None:
-    match = pattern.fullmatch(_text(fields, name))
+def _match(pattern: re.Pattern[str], message: Message, name: str) -> str | None:
+    match = pattern.fullmatch(_text(message, name))
     return match[1] if match else None
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
+def _text(message: Message, name: str) -> str:
+    value = message.get(name)
     return value.strip() if isinstance(value, str) else ""

@@ -1,18 +1,18 @@
-"""Mobtexting: one request to place a call, what its reply means, and who may call back.
+"""Adapter for Mobtexting: requests for calls, and authentication of callbacks.
 
-What is documented and what is only inferred about this vendor stands in docs/provider.md.
+docs/provider.md lists what the provider documents and what is inferred.
 """
 
 import hmac
 import json
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client.client import HttpClient, HttpResponse, RequestFailed
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
@@ -20,30 +20,34 @@ from otpvoice.providers.base import (
     CallQuery,
     CallReport,
     Challenge,
-    Deadlines,
     HttpRequestSpec,
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
 )
-from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_report
-from otpvoice.providers.mobtexting.messages import extract_messages
+from otpvoice.providers.mobtexting.callback import (
+    CallbackFormat,
+    Message,
+    extract_messages,
+    is_challenge,
+    parse_report,
+)
+from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
-from otpvoice.providers.mobtexting.status_query import fetch_report
-from otpvoice.providers.status_words import StatusWords
+from otpvoice.providers.mobtexting.vocabulary import StatusWords
 
 _LOG = structlog.get_logger(__name__)
 
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
 _NO_CALL_NAMED: Final = (
-    "it names no call: the call's id (id, mid or callId) is missing, or else the person's number"
+    "it names no call: the call's id (id, mid or callId) is missing, or else the recipient's number"
     " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mobtexting:
-    """Places calls with Mobtexting and reads its callbacks: a ``Provider``.
+    """A ``Provider`` that places calls through Mobtexting's API.
 
     Raises:
         ZoneInfoNotFoundError: there is no such ``timezone``.
@@ -53,27 +57,27 @@ class Mobtexting:
     token: str = field(repr=False)
     http: HttpClient = field(default_factory=HttpClient, repr=False)
     webhook_id: str = ""
-    """The vendor's id of our webhook; empty when a subscription in its portal does the same."""
+    """The provider's id of the webhook; empty if a subscription in its portal sends callbacks."""
     audio: str = ""
     """OBD: a sound's id or public address, played instead of the flow; then no code is spoken."""
     campaign: str = "otp"
     interval: int = 0
-    """OBD: minutes until the vendor dials an unanswered number again; 0 is never."""
+    """OBD: minutes until the provider redials an unanswered number; 0 is never."""
     c2c_attempts: int = 0
-    """C2C: how often the vendor dials an unanswered number again; untold, it would be twice."""
+    """C2C: how often the provider redials an unanswered number; its own default is 2."""
     c2c_duration: int = 1
-    """C2C: minutes after which the vendor ends the call."""
+    """C2C: minutes after which the provider ends the call."""
     timezone: str = "Asia/Kolkata"
-    """Of the times in callbacks and call logs, which carry none."""
+    """Of the times in callbacks and call logs, which have none."""
     region: str | None = None
-    """Of numbers in callbacks that lack the calling code; None if there could be several."""
+    """Of numbers in callbacks without a calling code; None if several are possible."""
     status_words: StatusWords = field(default_factory=StatusWords, repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     path_tokens: tuple[str, ...] = field(default=(), repr=False)
     validation_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        ZoneInfo(self.timezone)  # a wrong one fails at the start, not at the first callback
+        ZoneInfo(self.timezone)  # a wrong zone fails at the start, not at the first callback
 
     def place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         """Send the one request for this call; see ``Provider.place``."""
@@ -86,14 +90,14 @@ class Mobtexting:
         try:
             return parse_placement(call, response, self.token)
         except MismatchedReplyError:
-            # Whatever mixed replies up may have mixed up those of other connections too.
+            # Replies on other connections may be mixed up as well.
             self.http.close_idle()
             _LOG.error("provider.reply_mismatch", call=call.call_id, route=call.route)
             detail = f"HTTP {response.status}, the reply is about another number"
             return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
-        """Write the JSON body (docs/provider.md, section 1): all values are strings."""
+        """Return the JSON request (docs/provider.md, section 1): every value is a string."""
         members = self._obd_members(call) if call.route is Route.OBD else self._c2c_members(call)
         if self.webhook_id:
             members["webhook_id"] = self.webhook_id
@@ -101,7 +105,7 @@ class Mobtexting:
         return HttpRequestSpec(self._url(_PATHS[call.route]), body)
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
-        """Ask how a call ended, in three requests at most; see ``Provider.ask``."""
+        """Query how a call ended; see ``Provider.fetch_status``."""
 
         def get(path: str) -> HttpResponse | RequestFailed:
             return self.http.get(self._url(path), self._headers(), deadlines)
@@ -111,7 +115,7 @@ class Mobtexting:
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         """Parse a callback; see ``Provider.parse_callback``.
 
-        A challenge needs no other secret than its key, and no other secret makes up for its key.
+        A challenge needs its key and no other secret; no other secret replaces its key.
         """
         is_authentic = self._is_authentic(callback)
         if not is_authentic and not self.validation_key:
@@ -122,12 +126,12 @@ class Mobtexting:
             if is_authentic:
                 raise
             raise CallbackAuthError from None
-        if messages[0].keys() >= {"validation_key", "challenge"}:
+        if is_challenge(messages[0]):
             return self._parse_challenge(messages[0])
         if not is_authentic:
             raise CallbackAuthError
         reports = tuple(parse_report(message, self._format()) for message in messages)
-        if not all(each.ids or each.number for each in reports):
+        if not all(report.ids or report.number for report in reports):
             raise CallbackParseError(_NO_CALL_NAMED)
         return reports
 
@@ -158,21 +162,21 @@ class Mobtexting:
             "to": f"flow:{call.flow_id}",
             "mid": call.call_id,
             **_variables(call),
-            # Always all three: untold, the vendor dials twice more, and a recording holds the code.
+            # Always all three: by default the provider redials twice, and a recording has the code.
             "record": "0",
             "duration": str(self.c2c_duration),
             "attempts": str(self.c2c_attempts),
         }
 
     def _is_authentic(self, callback: Callback) -> bool:
-        """Whether a secret of ours came with it, in the header or in the address."""
+        """Whether a configured secret came in the header or in the path."""
         scheme, _, bearer = callback.authorization.partition(" ")
         by_header = _matches_any(bearer.strip(), self.webhook_secrets)
         by_path = _matches_any(callback.path_token, self.path_tokens)
         return (by_header and scheme.lower() == "bearer") or by_path
 
-    def _parse_challenge(self, fields: dict[str, Any]) -> Challenge:
-        key, response = fields["validation_key"], fields["challenge"]
+    def _parse_challenge(self, message: Message) -> Challenge:
+        key, response = message["validation_key"], message["challenge"]
         if not isinstance(key, str) or not _matches_any(key, (self.validation_key,)):
             raise CallbackAuthError
         if not isinstance(response, str) or not response.isprintable():
@@ -181,11 +185,11 @@ class Mobtexting:
 
 
 def _variables(call: OutboundCall) -> dict[str, str]:
-    """Name what the flow speaks: flat bracket keys, not an object (docs/provider.md, section 1)."""
+    """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
     return {"variables[Name]": call.name, "variables[otp]": call.code}
 
 
 def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
-    """Compare with every secret, each in a time that tells nothing; an empty one never matches."""
+    """Compare with every secret, each in constant time; an empty secret never matches."""
     encoded = value.encode(errors="surrogatepass")
     return sum(hmac.compare_digest(encoded, s.encode()) for s in secrets if s) > 0

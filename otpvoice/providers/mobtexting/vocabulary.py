@@ -1,15 +1,18 @@
-"""Mobtexting's words about a request for a call, as tables (docs/provider.md, section 2).
+"""Mobtexting's words as tables: outcomes of a request, and results of a call.
 
-The vendor publishes how it accepts and not how it refuses, and white labels of the same API have
-words of their own. So only documented words accept. A word that sounds like acceptance without
-being one leaves the call in doubt, because a second call by another route could ring twice. Every
-other word refuses.
+docs/provider.md, sections 2 and 3, list the words with their sources. The provider documents how it
+accepts a call and not how it refuses one, and brands that resell the API use words of their own. So
+only documented words accept. A word that sounds like acceptance without being documented is
+ambiguous, because a second call by another route could ring twice. Every other word refuses.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
+from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 from otpvoice.providers.base import PlacementOutcome
 
 _BY_STATUS: Final[Mapping[int, PlacementOutcome]] = {
@@ -39,18 +42,18 @@ _AMBIGUOUS_WORDS: Final = dict.fromkeys(
     ),
     PlacementOutcome.AMBIGUOUS,
 )
-"""Words that sound as if there were a call, and are documented nowhere."""
+"""Words that suggest a call and are not documented."""
 REPLY_STATUS_WORDS: Final[Mapping[str, PlacementOutcome]] = {
     **_AMBIGUOUS_WORDS,
     **dict.fromkeys(_ACCEPTED_CALL_WORDS, PlacementOutcome.AMBIGUOUS),
     "ok": PlacementOutcome.ACCEPTED,
 }
-"""``status`` of a whole reply, folded."""
+"""``status`` of a whole reply, case-folded."""
 CALL_STATUS_WORDS: Final[Mapping[str, PlacementOutcome]] = {
     **_AMBIGUOUS_WORDS,
     **dict.fromkeys((*_ACCEPTED_CALL_WORDS, "ok"), PlacementOutcome.ACCEPTED),
 }
-"""``status`` of one call in ``data``, folded."""
+"""``status`` of one call in ``data``, case-folded."""
 
 _BALANCE_WORDS: Final = re.compile(r"balance|credit|insufficient|\bfunds?\b|recharge|wallet")
 _ACCESS_WORDS: Final = re.compile(
@@ -75,30 +78,30 @@ _LOGIN_PAGE: Final = re.compile(
 
 
 def outcome_of_http_status(status: int) -> PlacementOutcome:
-    """Judge a reply by its HTTP status."""
-    return _BY_HTTP_STATUS.get(status, _of_class(status))
+    """Return the outcome that an HTTP status alone means."""
+    return _BY_HTTP_STATUS.get(status, _outcome_of_class(status))
 
 
 def outcome_of_status_word(
     status: object, words: Mapping[str, PlacementOutcome]
 ) -> PlacementOutcome:
-    """Judge a ``status`` of a body: a word of the table, an HTTP status as text, or neither."""
+    """Return the outcome of a ``status`` in a body: a word of the table, or an HTTP status."""
     if not isinstance(status, str):
         return PlacementOutcome.REFUSED if status is False else PlacementOutcome.AMBIGUOUS
     if re.fullmatch(r"[0-9]{3}", status.strip()):
-        return _BY_STATUS.get(int(status), _of_class(int(status)))
+        return _BY_STATUS.get(int(status), _outcome_of_class(int(status)))
     folded = re.sub(r"[\W_]", "", status).casefold()
     if folded in words:
         return words[folded]
     if not folded[:1].isalpha() or folded.startswith(tuple(words)):
-        return PlacementOutcome.AMBIGUOUS  # nothing that can be read, or "queued for delivery"
+        return PlacementOutcome.AMBIGUOUS  # not a word, or for example "queued for delivery"
     return PlacementOutcome.REFUSED
 
 
 def is_account_error(text: str) -> bool:
-    """Whether a refusal is one of the account, so that no call can be placed with it.
+    """Whether a refusal is about the account, so that it affects every call.
 
-    Of access that is denied to one number only, the account is not the reason: one person could
+    A refusal that names one number is not, unless it is about money. Otherwise one number could
     close the route for all others.
     """
     plain = _normalize(text)
@@ -108,18 +111,96 @@ def is_account_error(text: str) -> bool:
 
 
 def reports_error(text: str) -> bool:
-    """Whether a text says that something is wrong."""
+    """Whether a text reports an error."""
     return _ERROR_WORDS.search(_normalize(text)) is not None
 
 
 def is_login_page(body: bytes) -> bool:
-    """Whether a page asks people to log in: the API did not know us."""
+    """Whether a page asks for a login, because the API did not recognise the token."""
     return _LOGIN_PAGE.search(body) is not None
 
 
-def _of_class(status: int) -> PlacementOutcome:
+def _outcome_of_class(status: int) -> PlacementOutcome:
     return _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
 
 
 def _normalize(text: str) -> str:
     return re.sub(r"[\s_-]+", " ", text).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMeaning:
+    """Meaning of one word for the end of a call."""
+
+    status: CallStatus
+    """Unknown for a word that is documented and reports no result."""
+    reason: CallReason | None = None
+
+
+_MEANINGS: Final = (
+    (
+        StatusMeaning(CallStatus.ANSWERED),
+        ("ANSWER", "ANSWERED", "COMPLETE", "COMPLETED", "RECEIVED"),
+    ),
+    (
+        StatusMeaning(CallStatus.BUSY),
+        ("BUSY", "CALL REJECTED", "DECLINED", "LINE BUSY", "REJECTED", "SUBSCRIBER BUSY",
+         "USER BUSY"),
+    ),
+    (
+        StatusMeaning(CallStatus.NO_ANSWER),
+        ("NO ANSWER", "NO ANSWERED", "NO RESPONSE", "NO USER RESPONSE", "NOT ANSWER",
+         "NOT ANSWERED", "NOT RESPONDING", "RING TIMEOUT", "UNANSWERED"),
+    ),
+    (
+        StatusMeaning(CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        ("CANCEL", "CANCELED", "CANCELLED", "ORIGINATOR CANCEL"),
+    ),
+    (
+        StatusMeaning(CallStatus.FAILED),
+        ("CALL FAILED", "CHAN UNAVAIL", "CHANNEL UNAVAILABLE", "CONGESTION", "DND", "DND NUMBER",
+         "DO NOT DISTURB", "FAIL", "FAILED", "FAILURE", "INVALID", "INVALID NUMBER",
+         "NETWORK CONGESTION", "NETWORK ERROR", "NOT IN SERVICE", "NOT REACHABLE",
+         "NUMBER NOT REACHABLE", "OUT OF COVERAGE", "OUT OF COVERAGE AREA", "OUT OF NETWORK",
+         "OUT OF SERVICE", "SWITCH OFF", "SWITCHED OFF", "TEMPORARILY UNAVAILABLE",
+         "UNALLOCATED NUMBER", "UNAVAILABLE", "UNREACHABLE", "WRONG NUMBER"),
+    ),
+    (
+        StatusMeaning(CallStatus.UNKNOWN),
+        ("DIALING", "DIALLING", "IN PROGRESS", "INITIATED", "MISSED", "PENDING", "PROCESSING",
+         "QUEUED", "RINGING", "SENT", "SUBMITTED"),
+    ),
+)  # fmt: skip
+
+STATUS_WORDS: Final[Mapping[str, StatusMeaning]] = MappingProxyType(
+    {normalize_status_word(word): meaning for meaning, words in _MEANINGS for word in words}
+)
+"""Normalized word → its meaning."""
+
+_LEG_MARK: Final = re.compile(r"^LEG1|LEG1$")
+
+
+class StatusWords:
+    """Words for the end of a call: those of the settings, then the table.
+
+    Args:
+        overrides: further words and their results. They take precedence over the table.
+    """
+
+    def __init__(self, overrides: Mapping[str, CallStatus] = MappingProxyType({})) -> None:
+        custom = {normalize_status_word(w): StatusMeaning(s) for w, s in overrides.items()}
+        self._meanings = {**STATUS_WORDS, **custom}
+
+    def meaning_of(self, word: str) -> StatusMeaning | None:
+        """Return the meaning of ``word``; None if it is not known.
+
+        ``LEG1`` at either end marks the recipient's leg of a click-to-call and is ignored.
+        """
+        normalized = normalize_status_word(word)
+        meaning = self._meanings.get(normalized)
+        return meaning or self._meanings.get(_LEG_MARK.sub("", normalized))
+
+    def status_of(self, word: str) -> CallStatus:
+        """Return the status of ``word``; unknown, never "not answered", if it is not known."""
+        meaning = self.meaning_of(word)
+        return meaning.status if meaning else CallStatus.UNKNOWN
