@@ -1,4 +1,4 @@
-"""The console as an operator meets it: who is let in, what is shown, and the one deed."""
+"""The console: authentication, what its pages show, and clearing a number's limits."""
 
 import base64
 import re
@@ -25,9 +25,9 @@ from otpvoice.store.url import connect
 
 KEY = "ova_admin-key-of-the-tests"
 HOME = "https://otp.example.com"
-"""The public URL of the tests: what a browser calls the origin of our pages."""
+"""The public URL, and the origin of the console's pages."""
 CODE = "8306175294"
-ADDRESSES = [
+ENDPOINTS = [
     ("GET", "/console"),
     ("GET", "/console/preview"),
     ("GET", "/console/static/console.js"),
@@ -49,35 +49,35 @@ class ConsoleBrowser:
     def request(
         self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str
     ) -> TestResponse:
-        """One request, with whatever else the browser says."""
+        """Send a request with further headers."""
         return self._client.open(path, method=method, data=form, headers=self._headers | headers)
 
     def open_overview(self) -> TestResponse:
-        """The overview."""
+        """Request the overview page."""
         return self.request("GET", "/console")
 
-    def search(self, what: str) -> TestResponse:
-        """What was found."""
-        return self.request("POST", "/console/search", {"query": what}, Origin=HOME)
+    def search(self, text: str) -> TestResponse:
+        """Submit the search form."""
+        return self.request("POST", "/console/search", {"query": text}, Origin=HOME)
 
     def get_form(self, number: str) -> dict[str, str]:
-        """The form on the number's page, before anything is typed."""
-        shown = self.search(number).text
-        return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown))
+        """Return the hidden fields of the form on a number's page."""
+        page = self.search(number).text
+        return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
 
     def submit_form(self, form: Mapping[str, str], number: str, **headers: str) -> TestResponse:
-        """A number typed into a form."""
+        """Submit a form with the typed number."""
         sent = {**form, "number": number}
         return self.request("POST", "/console/limits/clear", sent, **({"Origin": HOME} | headers))
 
     def clear_limits(self, number: str) -> TestResponse:
-        """A number from its limits: searched for, typed again, confirmed."""
+        """Search for a number, type it again, and confirm."""
         return self.submit_form(self.get_form(number), number)
 
 
 @pytest.fixture
 def variables(environ: dict[str, str]) -> dict[str, str]:
-    """A console that knows what a call costs; a number is called once in ten minutes."""
+    """Configure a console with a price per call, and one call per number in ten minutes."""
     return environ | {
         "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": f"{'0' * 64},{hash_key(KEY)}",
         "OTPVOICE_CONSOLE_PRICE_PER_CALL": "0.35",
@@ -88,7 +88,7 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
-    """The door of a service with a console; a dialer is alive."""
+    """Create an API with a console, and a live dialer."""
     store.sweep("a dialer")
     settings = settings_with(variables)
     own = RedisStore(store.redis, retention_ms=600_000, policy=script_config(settings))
@@ -96,105 +96,107 @@ def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
 
 
 @pytest.fixture
-def desk(api: ApiClient) -> ConsoleBrowser:
-    """An operator with the right key."""
+def browser(api: ApiClient) -> ConsoleBrowser:
+    """An operator's browser with a valid key."""
     return ConsoleBrowser(api)
 
 
-def notices(store: RedisStore, event: str) -> list[AuditEntry]:
-    """What the log is told of it."""
-    return [notice for notice in store.sweep("a dialer").audit_entries if notice.event == event]
+def audit_entries(store: RedisStore, event: str) -> list[AuditEntry]:
+    """Return the audit log's entries for an event."""
+    return [each for each in store.sweep("a dialer").audit_entries if each.event == event]
 
 
-def visible_text(answer: TestResponse) -> str:
-    """What a person reads."""
-    assert answer.status_code == 200, answer.text
-    return " ".join(re.sub(r"<[^>]*>", " ", answer.text).split())
+def visible_text(response: TestResponse) -> str:
+    """Return the text of a page without its markup."""
+    assert response.status_code == 200, response.text
+    return " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
 
 
-# Who is let in -----------------------------------------------------------------------------------
+# Authentication ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("method", "path"), ADDRESSES)
-def test_without_a_key_in_the_settings_there_is_none(
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_console_without_an_admin_key_is_not_found(
     app: Flask, store: RedisStore, method: str, path: str
 ) -> None:
-    """404 like any address that is not there, whatever is sent along."""
+    """404, whatever the request carries."""
     assert ConsoleBrowser(ApiClient(app, store)).request(method, path).status_code == 404
 
 
-@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize("key", [None, "", "ova_another", KEY + " ", KEY[:-1], "0" * 64, "ключ"])
-def test_nobody_else_is_let_in(api: ApiClient, key: str | None, method: str, path: str) -> None:
-    """401 with the question for a key, for pages, files and deeds alike; nothing is shown."""
-    answer = ConsoleBrowser(api, key).request(method, path, Origin=HOME)
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
-    assert "Approved" not in answer.text
+def test_console_without_a_valid_key_is_unauthorized(
+    api: ApiClient, key: str | None, method: str, path: str
+) -> None:
+    """401 with a challenge, for pages, static files and actions."""
+    response = ConsoleBrowser(api, key).request(method, path, Origin=HOME)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
+    assert "Approved" not in response.text
 
 
 @pytest.mark.parametrize("credential", ["Bearer " + KEY, "Basic", "Basic ???", "Basic " + "A" * 9])
-def test_other_credentials_are_none(api: ApiClient, credential: str) -> None:
-    """The key alone, and in no other form; never a fault of ours."""
-    answer = ConsoleBrowser(api, None).request("GET", "/console", Authorization=credential)
-    assert answer.status_code == 401
+def test_console_refuses_other_forms_of_credentials(api: ApiClient, credential: str) -> None:
+    """401, never 500."""
+    response = ConsoleBrowser(api, None).request("GET", "/console", Authorization=credential)
+    assert response.status_code == 401
 
 
-def test_an_api_key_does_not_open_it(api: ApiClient) -> None:
-    """Nor does the admin key open the API."""
+def test_console_refuses_an_api_key(api: ApiClient) -> None:
+    """And the API refuses an admin key."""
     assert api.get("/console").status_code == 401
     assert ApiClient(api.app, api.store, KEY).create_response().status_code == 401
 
 
-def test_wrong_keys_are_bounded(api: ApiClient) -> None:
-    """After ten within a minute none from there is compared, and it says how long."""
+def test_console_throttles_wrong_keys_by_address(api: ApiClient) -> None:
+    """After ten wrong keys within a minute, a valid key is refused as well."""
     wrong, right = ConsoleBrowser(api, "ova_guess"), ConsoleBrowser(api)
     assert [wrong.open_overview().status_code for _ in range(10)] == [401] * 10
-    answer = right.open_overview()
-    assert answer.status_code == 429
-    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    response = right.open_overview()
+    assert response.status_code == 429
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
 
 
-def test_guesses_are_forgotten_after_a_minute() -> None:
-    """By address, and of no more addresses than fit."""
-    guesses = LoginThrottle()
+def test_login_throttle_forgets_failures_after_a_minute() -> None:
+    """For each address, and for a bounded number of addresses."""
+    throttle = LoginThrottle()
     for second in range(10):
-        guesses.record_failure("here", second)
-    assert guesses.retry_after("here", 10) == 51
-    assert guesses.retry_after("there", 10) == 0
-    assert guesses.retry_after("here", 61) == 0
+        throttle.record_failure("here", second)
+    assert throttle.retry_after("here", 10) == 51
+    assert throttle.retry_after("there", 10) == 0
+    assert throttle.retry_after("here", 61) == 0
     for n in range(2000):
-        guesses.record_failure(f"address {n}", 61)
-    assert guesses.retry_after("here", 61) == 0
+        throttle.record_failure(f"address {n}", 61)
+    assert throttle.retry_after("here", 61) == 0
 
 
-def test_pages_are_guarded(desk: ConsoleBrowser) -> None:
-    """Nothing inline, nothing foreign, not framed, not kept; forms tell their origin."""
-    answer = desk.open_overview()
-    policy = answer.headers["Content-Security-Policy"]
+def test_console_pages_carry_security_headers(browser: ConsoleBrowser) -> None:
+    """No inline or foreign content, no frames, no caching; forms send their origin."""
+    response = browser.open_overview()
+    policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert "form-action 'self'" in policy
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["Referrer-Policy"] == "same-origin"
-    assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", answer.text)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Referrer-Policy"] == "same-origin"
+    assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", response.text)
 
 
-# What is shown -----------------------------------------------------------------------------------
+# Pages -------------------------------------------------------------------------------------------
 
 
-def test_it_shows_before_anything_happened(desk: ConsoleBrowser) -> None:
-    """Empty plots, no rates, and that nothing refuses."""
-    shown = visible_text(desk.open_overview())
-    assert "Nothing is refused" in shown
-    assert "No calls yet." in shown
+def test_overview_of_an_unused_service_is_empty(browser: ConsoleBrowser) -> None:
+    """With empty charts, without rates, and with the status."""
+    page = visible_text(browser.open_overview())
+    assert "Nothing is refused" in page
+    assert "No calls yet." in page
 
 
-def test_it_tells_rates_and_costs(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_overview_shows_rates_and_the_cost_per_approval(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """Two calls placed, one answered, one of two approved: 70 paise for a login."""
+    """Two placed calls and one approval at 0.35 INR a call cost 0.70 INR."""
     first, second = (api.create(number) for number in (ASHA, "+919876543211"))
     for _ in range(2):
         dialer.place()
@@ -202,203 +204,205 @@ def test_it_tells_rates_and_costs(
     api.send_callback(id=call, status="ANSWER", **{"from": "918068280000", "to": ASHA[1:]})
     api.act(first, "approve")
     api.act(second, "cancel")
-    shown = visible_text(desk.open_overview())
-    assert "Approved 50 % in the hour 50 % in the day" in shown
-    assert "Answered 50 % in the hour" in shown
-    assert "0.70 INR" in shown
-    assert re.search(r"IN \+919876… 2 50 % 50 %", shown)
+    page = visible_text(browser.open_overview())
+    assert "Approved 50 % in the hour 50 % in the day" in page
+    assert "Answered 50 % in the hour" in page
+    assert "0.70 INR" in page
+    assert re.search(r"IN \+919876… 2 50 % 50 %", page)
 
 
-def test_what_refuses_is_told_in_front(api: ApiClient, desk: ConsoleBrowser) -> None:
-    """A closed route, an open breaker with what to do, and no dialer."""
+def test_overview_shows_alerts_with_remedies(api: ApiClient, browser: ConsoleBrowser) -> None:
+    """For a closed route, an open breaker and a missing dialer."""
     redis, far = api.store.redis, 99_999_999_999_999
     redis.hset("{otpvoice}:route:obd", "closed_until", far)
     redis.zadd("{otpvoice}:breakers", {"conversion_breaker area +919876": far})
     redis.delete("{otpvoice}:dialers")
-    shown = visible_text(desk.open_overview())
-    assert "Route obd is closed" in shown
-    assert "conversion_breaker area +919876, until" in shown
-    assert "few answered calls led to an approval" in shown
-    assert "Refuses No dialer is running" in shown
+    page = visible_text(browser.open_overview())
+    assert "Route obd is closed" in page
+    assert "conversion_breaker area +919876, until" in page
+    assert "few answered calls led to an approval" in page
+    assert "Refuses No dialer is running" in page
 
 
-def test_a_search_finds_by_number_id_and_reference(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_search_finds_by_number_id_and_reference(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """The timeline of each, the newest first; and the log is told who looked, and not for what."""
-    begun = api.create(reference="login-81", code=CODE)
+    """With a timeline. The audit log names the operator, and masks the text."""
+    created = api.create(reference="login-81", code=CODE)
     claim = dialer.place()
     dialer.record(claim, CallStatus.PLACED)
-    for what in (ASHA, begun["id"], "login-81"):
-        shown = visible_text(desk.search(what))
-        assert begun["id"] in shown
-        assert "+91******3210" in shown
-        assert "Call 1: sent to the provider" in shown
-        assert "login-81" in shown
-    assert "No verification was found" in visible_text(desk.search("login-82"))
+    for text in (ASHA, created["id"], "login-81"):
+        page = visible_text(browser.search(text))
+        assert created["id"] in page
+        assert "+91******3210" in page
+        assert "Call 1: sent to the provider" in page
+        assert "login-81" in page
+    assert "No verification was found" in visible_text(browser.search("login-82"))
     assert [
         (each.details["query"], each.details["operator"])
-        for each in notices(api.store, "operator.searched")
+        for each in audit_entries(api.store, "operator.searched")
     ] == [
         ("+91******3210", "console: asha"),
-        (begun["id"], "console: asha"),
+        (created["id"], "console: asha"),
         *[("a reference", "console: asha")] * 2,
     ]
 
 
-def test_an_answer_is_not_taken_for_hearing(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_timeline_of_an_answered_call_leaves_open_whether_the_code_was_heard(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """Somebody or a mailbox picked up: of a flow without a text nobody knows what was heard."""
-    begun = api.create()
+    """If the flow has no text in the settings, an answered call may be a mailbox."""
+    created = api.create()
     dialer.place()
-    call = api.get_verification(begun)["calls"][0]["id"]
+    call = api.get_verification(created)["calls"][0]["id"]
     api.send_callback(
         id=call, status="ANSWER", duration="7", **{"from": "918068280000", "to": ASHA[1:]}
     )
-    shown = visible_text(desk.search(begun["id"]))
-    assert "Call 1: answered 7 s of talk, not known whether the code was heard" in shown
+    page = visible_text(browser.search(created["id"]))
+    assert "Call 1: answered 7 s of talk, not known whether the code was heard" in page
 
 
-def test_what_nobody_told_the_price_of_costs_nothing(
+def test_overview_without_a_price_shows_no_cost(
     variables: dict[str, str], store: RedisStore
 ) -> None:
-    """There is no figure for it, not even a zero."""
+    """Not even a zero."""
     settings = settings_with(variables, console_price_per_call=None)
     assert "Cost per approval" not in visible_text(
         ConsoleBrowser(ApiClient(create_app(settings, store), store)).open_overview()
     )
 
 
-def test_a_number_says_what_holds_it(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_search_by_number_shows_the_refusing_limit(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """Which limit and until when, and what was refused to it."""
+    """With its end, and the refused requests."""
     api.act(api.create(), "cancel")
     api.create(reference="again")
     dialer.place()
     assert api.as_bank().create_response().status_code == 429
-    shown = visible_text(desk.search(ASHA))
-    assert "+91******3210 is refused by calls_per_number until" in shown
-    assert "Refused requests in the last day: 1" in shown
+    page = visible_text(browser.search(ASHA))
+    assert "+91******3210 is refused by calls_per_number until" in page
+    assert "Refused requests in the last day: 1" in page
 
 
-@pytest.mark.parametrize("what", ["+44123", "+91 abc", "+" + "9" * 100])
-def test_what_is_no_number_is_told(desk: ConsoleBrowser, what: str) -> None:
-    """422, and the text is not repeated."""
-    answer = desk.search(what)
-    assert answer.status_code == 422
-    assert what not in answer.text
+@pytest.mark.parametrize("text", ["+44123", "+91 abc", "+" + "9" * 100])
+def test_search_refuses_an_invalid_international_number(browser: ConsoleBrowser, text: str) -> None:
+    """422. The page does not repeat the text."""
+    response = browser.search(text)
+    assert response.status_code == 422
+    assert text not in response.text
 
 
 @pytest.mark.parametrize(
-    "what", ["<script>alert(1)</script>", "vrf_%s", "{{7*7}}", "", "\0", "x" * 199]
+    "text", ["<script>alert(1)</script>", "vrf_%s", "{{7*7}}", "", "\0", "x" * 199]
 )
-def test_any_text_may_be_searched_for(desk: ConsoleBrowser, what: str) -> None:
-    """It finds nothing, is not repeated, and breaks nothing."""
-    answer = desk.search(what)
-    assert answer.status_code == 200
-    assert "alert(1)" not in answer.text
-    assert "49" not in visible_text(answer)
+def test_search_accepts_any_other_text(browser: ConsoleBrowser, text: str) -> None:
+    """The page does not repeat the text."""
+    response = browser.search(text)
+    assert response.status_code == 200
+    assert "alert(1)" not in response.text
+    assert "49" not in visible_text(response)
 
 
-def test_what_others_wrote_is_only_text(api: ApiClient, desk: ConsoleBrowser) -> None:
-    """A reference is a client's, and may be its user's."""
-    wicked = "<img src=x onerror=alert(1)>"
-    api.create(reference=wicked)
-    answer = desk.search(wicked)
-    assert "<img" not in answer.text
-    assert "&lt;img" in answer.text
+def test_results_escape_a_reference(api: ApiClient, browser: ConsoleBrowser) -> None:
+    """References come from clients, and may come from their users."""
+    markup = "<img src=x onerror=alert(1)>"
+    api.create(reference=markup)
+    response = browser.search(markup)
+    assert "<img" not in response.text
+    assert "&lt;img" in response.text
 
 
-def test_it_previews_what_a_voice_will_say(variables: dict[str, str], store: RedisStore) -> None:
-    """The words with an example of a code, what each route sends, and what is to be mended."""
+def test_preview_shows_the_speech_with_warnings(
+    variables: dict[str, str], store: RedisStore
+) -> None:
+    """The code is an example."""
     settings = settings_with(variables)
     flows = {"default": Flow("24", "Hello {Name}, your otp is {otp}")}
     provider = structs.replace(settings.provider, flows=flows)
     app = create_app(structs.replace(settings, provider=provider), store)
-    desk = ConsoleBrowser(ApiClient(app, store))
-    shown = visible_text(desk.request("GET", "/console/preview?name=Asha&locale=ta"))
-    assert "Hello Asha, your otp is 4, 0, 7, 1, 1, 3" in shown
-    assert "No flow speaks ta" in shown
-    assert "The code is spoken only once" in shown
+    browser = ConsoleBrowser(ApiClient(app, store))
+    page = visible_text(browser.request("GET", "/console/preview?name=Asha&locale=ta"))
+    assert "Hello Asha, your otp is 4, 0, 7, 1, 1, 3" in page
+    assert "No flow speaks ta" in page
+    assert "The code is spoken only once" in page
 
 
-def test_it_previews_what_the_provider_receives(desk: ConsoleBrowser) -> None:
-    """By each route; and where nobody told the flow's text, that."""
-    shown = visible_text(desk.request("GET", "/console/preview?name=Asha&client=bank"))
+def test_preview_shows_the_request_of_each_route(browser: ConsoleBrowser) -> None:
+    """And warns of a flow without a text in the settings."""
+    page = visible_text(browser.request("GET", "/console/preview?name=Asha&client=bank"))
     for sent in ("provider by route obd", "provider by route c2c", "POST http", "4, 0, 7, 1, 1, 3"):
-        assert sent in shown
-    assert "The flow default has no text in the settings" in shown
+        assert sent in page
+    assert "The flow default has no text in the settings" in page
 
 
 @pytest.mark.parametrize("query", ["client=nobody", "locale=no%20tag", "client=&locale=hi"])
-def test_what_can_not_be_previewed_is_told(desk: ConsoleBrowser, query: str) -> None:
-    """422, with what there is."""
-    answer = desk.request("GET", f"/console/preview?{query}")
-    assert answer.status_code == 422
-    assert "<h1>" in answer.text
+def test_preview_refuses_an_unknown_client_or_locale(browser: ConsoleBrowser, query: str) -> None:
+    """422 with a page that names the valid choices."""
+    response = browser.request("GET", f"/console/preview?{query}")
+    assert response.status_code == 422
+    assert "<h1>" in response.text
 
 
-def test_a_preview_is_only_text(desk: ConsoleBrowser) -> None:
-    """Whatever the name is."""
-    answer = desk.request("GET", "/console/preview?name=%3Cscript%3Ealert(1)%3C/script%3E")
-    assert "<script>alert" not in answer.text
+def test_preview_escapes_the_name(browser: ConsoleBrowser) -> None:
+    """The form repeats it."""
+    response = browser.request("GET", "/console/preview?name=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "<script>alert" not in response.text
 
 
-def test_neither_codes_nor_numbers_are_shown(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_console_shows_neither_codes_nor_whole_numbers(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """In no form, on no page, after all that can be done."""
-    begun = api.create(code=CODE)
+    """On no page and in no header, in any encoding."""
+    created = api.create(code=CODE)
     dialer.place()
-    api.check(begun, "2957403861")
-    pages = [desk.open_overview(), desk.search(ASHA), desk.search(begun["id"])]
-    pages += [desk.clear_limits(ASHA), desk.search(ASHA[:-1])]
+    api.check(created, "2957403861")
+    pages = [browser.open_overview(), browser.search(ASHA), browser.search(created["id"])]
+    pages += [browser.clear_limits(ASHA), browser.search(ASHA[:-1])]
     secrets = {"number": ASHA, "digits": ASHA[1:], "national": ASHA[3:], "key": KEY}
     scanner = Scanner(secrets, {"code": CODE, "wrong code": "2957403861"})
-    for n, answer in enumerate(pages):
-        assert scanner.scan(f"page {n}", answer.data) == []
-        assert scanner.scan(f"headers {n}", str(answer.headers).encode()) == []
+    for n, response in enumerate(pages):
+        assert scanner.scan(f"page {n}", response.data) == []
+        assert scanner.scan(f"headers {n}", str(response.headers).encode()) == []
 
 
-# What can be done --------------------------------------------------------------------------------
+# Clearing limits ---------------------------------------------------------------------------------
 
 
-def test_a_number_is_freed_and_the_log_is_told(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_clear_lifts_the_limits_and_is_logged(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """What held it holds it no more; who did it, and to whom, is written down."""
+    """The audit log names the operator and the masked number."""
     api.create()
     dialer.place()
     assert api.as_bank().create_response().status_code == 429
-    shown = visible_text(desk.clear_limits(" 098765 43210 "))
-    assert "limits of +91******3210 were cleared" in shown
-    assert "calls_per_number 1/1 → 0/1" in shown
+    page = visible_text(browser.clear_limits(" 098765 43210 "))
+    assert "limits of +91******3210 were cleared" in page
+    assert "calls_per_number 1/1 → 0/1" in page
     assert api.as_bank().create_response().status_code == 201
-    (notice,) = notices(api.store, "limits.cleared")
-    assert (notice.details["to"], notice.details["operator"]) == ("+91******3210", "console: asha")
+    (entry,) = audit_entries(api.store, "limits.cleared")
+    assert (entry.details["to"], entry.details["operator"]) == ("+91******3210", "console: asha")
 
 
 OTHER = "+919876543211"
 
 
-def test_console_confirmation_of_another_number_does_nothing(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer
+def test_clear_with_another_typed_number_changes_nothing(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
 ) -> None:
-    """Neither the typed nor the shown number is freed, and a sentence says so."""
+    """Neither for the typed number nor for the one on the page."""
     for number in (ASHA, OTHER):
         api.create(number)
         dialer.place()
-    answer = desk.submit_form(desk.get_form(ASHA), OTHER)
-    assert answer.status_code == 422
-    assert "Nothing was changed" in answer.text
-    assert "+91******3211, which is not the number that the page showed" in answer.text
+    response = browser.submit_form(browser.get_form(ASHA), OTHER)
+    assert response.status_code == 422
+    assert "Nothing was changed" in response.text
+    assert "+91******3211, which is not the number that the page showed" in response.text
     assert [api.as_bank().create_response(number).status_code for number in (ASHA, OTHER)] == [
         429,
         429,
     ]
-    assert not notices(api.store, "limits.cleared")
+    assert not audit_entries(api.store, "limits.cleared")
 
 
 @pytest.mark.parametrize(
@@ -415,43 +419,40 @@ def test_console_confirmation_of_another_number_does_nothing(
         {"number": "12"},
     ],
 )
-def test_console_incomplete_form_does_nothing(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer, changed: dict[str, str]
+def test_clear_with_an_incomplete_form_changes_nothing(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer, changed: dict[str, str]
 ) -> None:
-    """Also a form that a script made: 422 and a sentence, never a fault."""
+    """422 with a page, never 500, also for a form that a script built."""
     api.create()
     dialer.place()
-    form = desk.get_form(ASHA) | changed
-    answer = desk.submit_form(form, changed.get("number", ASHA))
-    assert answer.status_code == 422
-    assert "<h1>" in answer.text
+    form = browser.get_form(ASHA) | changed
+    response = browser.submit_form(form, changed.get("number", ASHA))
+    assert response.status_code == 422
+    assert "<h1>" in response.text
     assert api.as_bank().create_response().status_code == 429
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(590, 200), (610, 422), (-10, 422)])
-def test_console_old_page_does_nothing(
-    api: ApiClient, desk: ConsoleBrowser, seconds: int, status: int
+def test_clear_from_an_old_page_changes_nothing(
+    api: ApiClient, browser: ConsoleBrowser, seconds: int, status: int
 ) -> None:
-    """Ten minutes after it was made its limits may have changed; a reload does not free again."""
+    """After ten minutes the limits may have changed. Reloading a result does not clear again."""
     api.create()
-    form = desk.get_form(ASHA)
+    form = browser.get_form(ASHA)
     form["rendered_at_ms"] = str(int(form["rendered_at_ms"]) - seconds * 1000)
-    assert desk.submit_form(form, ASHA).status_code == status
-    assert len(notices(api.store, "limits.cleared")) == (status == 200)
+    assert browser.submit_form(form, ASHA).status_code == status
+    assert len(audit_entries(api.store, "limits.cleared")) == (status == 200)
 
 
-def test_console_two_pages_each_confirm_their_own_number(desk: ConsoleBrowser) -> None:
-    """Two tabs, and the back button: each form belongs to the number above it."""
-    forms = {number: desk.get_form(number) for number in (ASHA, OTHER)}
-    assert desk.submit_form(forms[ASHA], OTHER).status_code == 422
-    assert desk.submit_form(forms[OTHER], ASHA).status_code == 422
-    assert "limits of +91******3210 were cleared" in visible_text(
-        desk.submit_form(forms[ASHA], ASHA)
-    )
-    assert "limits of +91******3211 were cleared" in visible_text(
-        desk.submit_form(forms[OTHER], OTHER)
-    )
-    assert "There was nothing to clear" in visible_text(desk.submit_form(forms[OTHER], OTHER))
+def test_clear_confirms_the_number_of_its_own_page(browser: ConsoleBrowser) -> None:
+    """With two tabs, and after the back button."""
+    forms = {number: browser.get_form(number) for number in (ASHA, OTHER)}
+    assert browser.submit_form(forms[ASHA], OTHER).status_code == 422
+    assert browser.submit_form(forms[OTHER], ASHA).status_code == 422
+    for number, form in forms.items():
+        page = visible_text(browser.submit_form(form, number))
+        assert f"limits of +91******{number[-4:]} were cleared" in page
+    assert "There was nothing to clear" in visible_text(browser.submit_form(forms[OTHER], OTHER))
 
 
 @pytest.mark.parametrize(
@@ -461,12 +462,12 @@ def test_console_two_pages_each_confirm_their_own_number(desk: ConsoleBrowser) -
         *("localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"),
     ],
 )
-def test_console_answers_to_its_own_host(desk: ConsoleBrowser, host: str) -> None:
-    """The public URL's, and this machine's."""
-    assert desk.request("GET", "/console", Host=host).status_code == 200
+def test_console_serves_its_own_hosts(browser: ConsoleBrowser, host: str) -> None:
+    """The public URL's host, and this machine."""
+    assert browser.request("GET", "/console", Host=host).status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize(
     "host",
     [
@@ -475,14 +476,14 @@ def test_console_answers_to_its_own_host(desk: ConsoleBrowser, host: str) -> Non
         *("0.0.0.0", "127.0.0.1.evil.example", ":8000", " "),
     ],
 )
-def test_console_does_not_answer_to_other_hosts(
-    desk: ConsoleBrowser, method: str, path: str, host: str
+def test_console_refuses_other_hosts(
+    browser: ConsoleBrowser, method: str, path: str, host: str
 ) -> None:
-    """A name that resolves to this machine does not make another site's page the console's own."""
-    answer = desk.request(method, path, Host=host, Origin=f"http://{host}")
-    assert answer.status_code in {400, 421}
-    assert "WWW-Authenticate" not in answer.headers
-    assert "Overview" not in answer.text
+    """DNS rebinding does not give another site the console's origin."""
+    response = browser.request(method, path, Host=host, Origin=f"http://{host}")
+    assert response.status_code in {400, 421}
+    assert "WWW-Authenticate" not in response.headers
+    assert "Overview" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -498,48 +499,48 @@ def test_console_does_not_answer_to_other_hosts(
     ],
 )
 @pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
-def test_other_sites_do_nothing(
-    api: ApiClient, desk: ConsoleBrowser, dialer: ManualDialer, path: str, origin: dict[str, str]
+def test_console_refuses_forms_of_other_sites(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer, path: str, origin: dict[str, str]
 ) -> None:
-    """The browser adds the key to whatever any page has it send: 403, and nothing is changed."""
+    """403, although the browser attaches the key."""
     api.create()
     dialer.place()
-    answer = desk.request("POST", path, {"number": ASHA, "query": ASHA}, **origin)
-    assert answer.status_code == 403
+    response = browser.request("POST", path, {"number": ASHA, "query": ASHA}, **origin)
+    assert response.status_code == 403
     assert api.as_bank().create_response().status_code == 429
-    assert not notices(api.store, "limits.cleared")
+    assert not audit_entries(api.store, "limits.cleared")
 
 
 @pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
-def test_nothing_is_done_by_an_address(desk: ConsoleBrowser, path: str) -> None:
-    """A link can not do it, nor can a number get into a log of addresses."""
-    assert desk.request("GET", f"{path}?number=%2B919876543210").status_code == 405
+def test_actions_refuse_get(browser: ConsoleBrowser, path: str) -> None:
+    """A link cannot trigger them, and no access log contains a number."""
+    assert browser.request("GET", f"{path}?number=%2B919876543210").status_code == 405
 
 
 @pytest.mark.parametrize("name", ["", "+919876543210", "a\tb", "x" * 41, "9876"])
-def test_a_name_that_is_none_is_not_written_down(api: ApiClient, name: str) -> None:
-    """It goes to the log: no numbers, nothing long."""
+def test_operator_name_that_may_be_a_number_is_not_logged(api: ApiClient, name: str) -> None:
+    """Nor is a long one, or one with control characters."""
     ConsoleBrowser(api, name=name).search("x")
-    (notice,) = notices(api.store, "operator.searched")
-    assert notice.details["operator"] == "console: unnamed"
+    (entry,) = audit_entries(api.store, "operator.searched")
+    assert entry.details["operator"] == "console: unnamed"
 
 
-def test_a_long_form_is_refused(desk: ConsoleBrowser) -> None:
-    """413, like any body that is too large."""
-    assert desk.search("x" * 10_000).status_code == 413
+def test_search_refuses_a_large_form(browser: ConsoleBrowser) -> None:
+    """413, as for any other body."""
+    assert browser.search("x" * 10_000).status_code == 413
 
 
-def test_the_store_may_be_away(
+def test_console_without_the_store_is_unavailable(
     variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """503 in words, for whoever has the key; and for others it is closed as ever."""
+    """503 with a page for operators, and still 401 without a key."""
     folder = tmp_path_factory.mktemp("away")
     with ValkeyServer(port=free_port(), data_dir=folder, save="") as server:
         client = connect(server.connection_url)
         app = create_app(settings_with(variables), RedisStore(client, retention_ms=600_000))
         api = ApiClient(app, RedisStore(client, retention_ms=600_000))
-    answer = ConsoleBrowser(api).open_overview()
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert "The store is unavailable" in answer.text
+    response = ConsoleBrowser(api).open_overview()
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert "The store is unavailable" in response.text
     assert ConsoleBrowser(api, None).open_overview().status_code == 401
     client.close()

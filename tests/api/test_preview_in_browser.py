@@ -1,4 +1,4 @@
-"""The console's preview as an operator uses it, beside what the command tells of the same call."""
+"""The console's preview in a browser, compared with the command's output for the same call."""
 
 import json
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ FLOWS = {
     "default": {"id": "24", "text": "{otp}, dear {name}" + ", and so on" * 20},
     "hi": {"id": "25", "text": "नमस्ते {Name}। कोड है: {otp}। फिर से: {otp}।"},
 }
-DESK = {"width": 1280, "height": 900}
+DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def variables(environ: dict[str, str]) -> dict[str, str]:
-    """A console, a good flow and a bad one."""
+    """Configure a console, a good flow and a bad one."""
     return environ | {
         "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(KEY),
         "OTPVOICE_PROVIDER_FLOWS": json.dumps(FLOWS),
@@ -36,13 +36,13 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 def console(
     variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServedApi]:
-    """The API with its console, as a process."""
+    """Start an API process with a console."""
     with serving_api(variables, tmp_path_factory.mktemp("api") / "log") as running:
         yield running
 
 
 def open_preview(browsing: BrowserSession, console: ServedApi, **options: Any) -> Page:
-    """The preview, reached from the console's first page."""
+    """Open the preview from the console's overview."""
     credentials = {"username": "asha", "password": KEY}
     url = f"http://127.0.0.1:{console.port}/console"
     page = browsing.open(url, http_credentials=credentials, **options)
@@ -51,7 +51,7 @@ def open_preview(browsing: BrowserSession, console: ServedApi, **options: Any) -
 
 
 def submit_preview(page: Page, locale: str, name: str) -> None:
-    """For the call that this request of the client ``login`` would lead to, by keyboard."""
+    """Fill the form for the client ``login`` and submit it by keyboard."""
     page.get_by_label("Client").select_option("login")
     page.get_by_label("Locale").fill(locale)
     page.get_by_label("Name").fill(name)
@@ -59,24 +59,24 @@ def submit_preview(page: Page, locale: str, name: str) -> None:
 
 
 def preview_of_command(variables: dict[str, str], locale: str, name: str) -> dict[str, Any]:
-    """What the command says of it."""
-    asked = ("--client", "login", "--locale", locale, "--name", name)
-    done = run_command("preview", *asked, "--json", **variables)
+    """Run the command for the same request with ``--json``."""
+    options = ("--client", "login", "--locale", locale, "--name", name)
+    done = run_command("preview", *options, "--json", **variables)
     assert done.exit_code == 0, done.output
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
+    expected: dict[str, Any] = json.loads(done.stdout)
+    return expected
 
 
 def members(section: Locator) -> dict[str, str]:
-    """Names and values as they stand in a list."""
+    """Return the names and values of a definition list."""
     names, values = (section.locator(kind).all_inner_texts() for kind in ("dt", "dd"))
     return dict(zip(names, values, strict=True))
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 @pytest.mark.parametrize(("locale", "name"), [("hi-IN", "आशा"), ("ta", "Asha 2")])
-def test_it_shows_what_the_command_tells(
+def test_preview_page_shows_what_the_command_shows(
     browsing: BrowserSession,
     console: ServedApi,
     variables: dict[str, str],
@@ -85,26 +85,26 @@ def test_it_shows_what_the_command_tells(
     name: str,
     scripts: bool,
 ) -> None:
-    """The words, the seconds, every member of both requests, and each warning; all in sight."""
-    seen = preview_of_command(variables, locale, name)
+    """Speech, duration, every member of both requests, and each warning are visible."""
+    expected = preview_of_command(variables, locale, name)
     page = open_preview(browsing, console, viewport=size, java_script_enabled=scripts)
     submit_preview(page, locale, name)
-    expect(page.locator("blockquote")).to_have_text(seen["says"])
-    expect(page.get_by_text(f"About {seen['seconds']} s;")).to_be_visible()
-    expect(page.get_by_text(f"spoken once after {seen['heard_after']} s")).to_be_visible()
-    assert seen["requests"].keys() == {"obd", "c2c"}
-    for route, request in seen["requests"].items():
+    expect(page.locator("blockquote")).to_have_text(expected["says"])
+    expect(page.get_by_text(f"About {expected['seconds']} s;")).to_be_visible()
+    expect(page.get_by_text(f"spoken once after {expected['heard_after']} s")).to_be_visible()
+    assert expected["requests"].keys() == {"obd", "c2c"}
+    for route, request in expected["requests"].items():
         section = page.get_by_role("region", name=f"Request to the provider by route {route}")
         expect(section.get_by_text(f"POST {request['url']}")).to_be_visible()
         assert members(section) == {key: str(value) for key, value in request["body"].items()}
     warnings = page.get_by_role("group", name="Warnings").get_by_role("paragraph")
-    expect(warnings).to_have_text([f"Warning {each}" for each in seen["warnings"]])
+    expect(warnings).to_have_text([f"Warning {each}" for each in expected["warnings"]])
 
 
-def test_it_warns_of_all_that_people_would_not_understand(
+def test_preview_page_shows_every_kind_of_warning(
     browsing: BrowserSession, console: ServedApi
 ) -> None:
-    """Digits read as one number, no repetition, no greeting, the name, the time, the language."""
+    """About the code, the greeting, the name, the duration and the language."""
     page = open_preview(browsing, console)
     submit_preview(page, "ta", "Asha 2")
     warnings = page.get_by_role("group", name="Warnings")
@@ -121,8 +121,10 @@ def test_it_warns_of_all_that_people_would_not_understand(
         expect(warnings).to_contain_text(warning)
 
 
-def test_a_preview_can_be_read_everywhere(browsing: BrowserSession, console: ServedApi) -> None:
-    """On every screen, by day and by night."""
+def test_preview_page_is_legible_on_every_screen(
+    browsing: BrowserSession, console: ServedApi
+) -> None:
+    """In light and dark."""
     page = open_preview(browsing, console)
     submit_preview(page, "ta", "Asha 2")
     expect(page.get_by_text("spoken only once")).to_be_visible()

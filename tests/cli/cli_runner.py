@@ -1,4 +1,4 @@
-"""The words that the tests of commands speak in."""
+"""Runs commands in this process or as processes, and prepares what they show."""
 
 import os
 import re
@@ -23,14 +23,14 @@ from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallUpdate, Claim
 
 CODE = "482913"
-"""The caller's own, in the tests of operators: no command may ever say it."""
+"""The code in operators' tests. No command may show it."""
 OPERATOR = "meera"
 _IDS = re.compile(r"(vrf|call)_[0-9a-f]{32}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{7}")
 
 
 def listen_for_code(stack: Stack, number: str) -> str:
-    """Picks up the phone and listens."""
+    """Wait for a call to the number and return the spoken digits."""
     request = HttpRequest("GET", f"{stack.sandbox_url}/phones/{number.removeprefix('+')}/calls")
 
     def spoken() -> str | None:
@@ -42,7 +42,7 @@ def listen_for_code(stack: Stack, number: str) -> str:
 
 
 def run_command(*words: str, **environ: str) -> Result:
-    """A command in this process, which sees no OTPVOICE_ variable but these."""
+    """Run a command in this process with only these OTPVOICE_ variables."""
     return _invoke(words, environ)
 
 
@@ -52,11 +52,11 @@ def _invoke(words: Sequence[str], environ: Mapping[str, str], stdin: str = "") -
     try:
         return CliRunner().invoke(main, [*words], input=stdin, env={**others, **environ})
     finally:
-        structlog.configure(**logging)  # a command brings its own, to a stream that is gone
+        structlog.configure(**logging)  # the command configured it for a stream that is closed
 
 
 def run_as_operator(environ: Mapping[str, str], *words: str, stdin: str = "") -> Result:
-    """A command of an operator, who types what it ``says``; shows no code and no whole number."""
+    """Run an operator's command, and assert that it shows no code and no whole number."""
     done = _invoke(words, {**environ, "LOGNAME": OPERATOR}, stdin)
     shown = _IDS.sub("", done.output)
     assert not _WHOLE_NUMBER.search(shown), done.output
@@ -66,7 +66,7 @@ def run_as_operator(environ: Mapping[str, str], *words: str, stdin: str = "") ->
 
 
 def report_answered(api: ApiClient, claim: Claim) -> None:
-    """The provider's news: somebody listened for seven seconds."""
+    """Report a call as answered for seven seconds."""
     report = CallUpdate(
         fingerprint=claim.call_id,
         call_id=claim.call_id,
@@ -85,21 +85,21 @@ def report_answered(api: ApiClient, claim: Claim) -> None:
 def call_number(
     api: ApiClient, dialer: ManualDialer, times: int, to: str = ASHA
 ) -> list[dict[str, Any]]:
-    """A phone that rang and was answered, the last time a minute ago; the newest comes last."""
+    """Create verifications with one answered call each, a minute apart. The newest comes last."""
     api.advance_time(-61 * times)
-    begun = []
+    created = []
     for i in range(times):
-        begun.append(api.create(to, reference=f"login-{i}", code=CODE, ttl=600))
+        created.append(api.create(to, reference=f"login-{i}", code=CODE, ttl=600))
         report_answered(api, dialer.place())
         api.advance_time(61)
-    return begun
+    return created
 
 
 @contextmanager
 def start_command(
     *words: str, environ: Mapping[str, str], **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command as a process in a session of its own, which is over at the end of the block."""
+    """Run a command as a process in a session of its own, until the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "otpvoice", *words],
         env={**os.environ, **environ},
@@ -117,20 +117,20 @@ def start_command(
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """What the process says, up to the first line with these words."""
-    told = ""
+    """Return the process's output up to the first line that contains the words."""
+    output = ""
     for line in process.stdout or ():
-        told += line
+        output += line
         if words in line:
-            return told
-    raise AssertionError(told)
+            return output
+    raise AssertionError(output)
 
 
 def running_commands(process: subprocess.Popen[Any]) -> list[str]:
-    """The commands that still run in the session that this process began."""
+    """Return the commands that still run in the process's session."""
     left = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # ended while we looked
+        with suppress(OSError):  # the process has ended meanwhile
             name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
             state, _, _, session = fields.split()[:4]
             if session == str(process.pid) and state != "Z":
@@ -140,12 +140,12 @@ def running_commands(process: subprocess.Popen[Any]) -> list[str]:
 
 @contextmanager
 def serve_response(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, list[str]]]:
-    """A server with one answer to every request: its URL, and the paths it was asked for."""
-    asked: list[str] = []
+    """Serve one response to every request. Yields the URL and the list of requested paths."""
+    paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -162,7 +162,7 @@ def serve_response(status: int, body: bytes, **headers: str) -> Iterator[tuple[s
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
+            yield f"http://127.0.0.1:{server.server_port}", paths
         finally:
             server.shutdown()
             thread.join()

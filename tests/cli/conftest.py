@@ -1,4 +1,4 @@
-"""One whole service for all tests of commands; and one in single steps for those of operators."""
+"""A whole service, and an API with a manual dialer for tests of operators' commands."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from otpvoice.store.redis_store import RedisStore
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The service, with real parts."""
+    """Start the service with all its processes."""
     with Stack(free_port()) as running:
         yield running
 
@@ -28,25 +28,25 @@ def client(stack: Stack) -> Client:
 
 @pytest.fixture
 def access(stack: Stack) -> dict[str, str]:
-    """The variables that say where the service is, and who asks."""
+    """The variables that name the service and its API key."""
     return {"OTPVOICE_URL": stack.url, "OTPVOICE_API_KEY": stack.api_key}
 
 
 @pytest.fixture
 def store(redis: Redis, settings: Settings) -> RedisStore:
-    """The emptied store with the limits of ``environ``; ``store.clock_offset`` moves its clock."""
+    """An empty store with the limits of ``environ``."""
     keep = settings.verification.retention * 1000
     return RedisStore(redis, retention_ms=keep, policy=script_config(settings))
 
 
 @pytest.fixture
 def api(settings: Settings, store: RedisStore) -> ApiClient:
-    """The API for the client ``login``; a dialer is alive."""
+    """The API for the client ``login``, with a live dialer."""
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store)
 
 
 @pytest.fixture
 def dialer(store: RedisStore) -> ManualDialer:
-    """A dialer that does nothing by itself."""
+    """A dialer that acts only when a test tells it to."""
     return ManualDialer(store)

@@ -1,4 +1,4 @@
-"""A shell of a person who pastes lines from a document."""
+"""A shell into which tests paste lines of a document."""
 
 import os
 import subprocess
@@ -9,13 +9,13 @@ from cli.cli_runner import running_commands
 
 
 class Shell:
-    """A context manager: a shell in which lines are pasted, one block after the other.
+    """A context manager: a shell that runs blocks of lines.
 
     It has job control, as at a terminal: ``kill %1``, and jobs that do not ignore Ctrl-C.
 
     Args:
         folder: where it starts.
-        environ: further variables; it has no other ``OTPVOICE_`` variables.
+        environ: further variables. The shell has no other ``OTPVOICE_`` variables.
     """
 
     _END = "-- end of the block --"
@@ -41,15 +41,15 @@ class Shell:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
-                stream.close()  # not read to its end: jobs of the shell may still hold it
+                stream.close()  # not read to its end, because jobs of the shell may still hold it
         self._process.wait()
 
     def running(self) -> list[str]:
-        """Return the commands that were started in it and still run."""
+        """Return the commands that still run in the shell."""
         return [name for name in running_commands(self._process) if name != "bash"]
 
     def run(self, block: str) -> str:
-        """Return what a block of lines prints."""
+        """Run a block of lines and return its output."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(f"{block}\necho; echo '{self._END}'\n")

@@ -1,4 +1,4 @@
-"""The page "Your first service": its lines, pasted from top to bottom."""
+"""The page "Your first service": its lines run from top to bottom."""
 
 import json
 import os
@@ -21,12 +21,12 @@ INSTALL, CONFIGURE, START, CREATE, LISTEN, END = re.findall(
     r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE
 )
 FRESH = os.environ.get("OTPVOICE_TEST_FRESH_VENV") == "1"
-"""Whether the first block is run as well: it installs all packages, which takes a minute."""
+"""Whether the first block runs as well. It installs all packages, which takes a minute."""
 
 
 @pytest.mark.timeout(600 if FRESH else 120)
 def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
-    """With the installed packages of the tests, or with ``OTPVOICE_TEST_FRESH_VENV=1`` new ones.
+    """With the tests' packages, or with new ones if ``OTPVOICE_TEST_FRESH_VENV=1``.
 
     Only the ports differ from the page.
     """
@@ -75,7 +75,7 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
 
 
 def test_first_service_install_line_names_extras_that_exist(tmp_path: Path) -> None:
-    """Pip only warns of an unknown extra, and the lines after it would fail."""
+    """Pip only warns of an unknown extra, and then the next lines fail."""
     (source,) = re.findall(r"pip install '(\S+)'", INSTALL)
     folder = tmp_path / "source"
     _copy_source(folder)
@@ -92,7 +92,7 @@ def test_first_service_install_line_names_extras_that_exist(tmp_path: Path) -> N
 
 
 def test_documents_install_otpvoice_from_source_only() -> None:
-    """The name is published on no package index: whoever registered it there would be run."""
+    """The name is on no package index, so anyone could register it there."""
     texts = [*SOURCE.glob("*.md"), *(SOURCE / "docs").glob("*.md"), SOURCE / "Makefile"]
     texts += [*(SOURCE / "otpvoice").rglob("*.py"), *(SOURCE / "examples").rglob("*.md")]
     by_name = re.compile(r"pip[^\n]* install [^\n]*(?<![./\w-])otpvoice(\[|\b(?![-./]))")
@@ -101,7 +101,7 @@ def test_documents_install_otpvoice_from_source_only() -> None:
 
 
 def _copy_source(folder: Path) -> None:
-    """Copy what a checkout has, as far as a package is built from it."""
+    """Copy the files of a checkout from which the package is built."""
     folder.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder)

@@ -18,18 +18,18 @@ PROVIDER = {
 }
 
 
-def test_the_key_is_shown_once_and_its_hash_belongs_into_the_configuration() -> None:
-    """The key is on stderr only, so that ``>> otpvoice.toml`` never stores it."""
-    made = run_command("keys", "new", "login-backend")
-    assert made.exit_code == 0
-    (api_key,) = API_KEY.findall(made.stderr)
-    assert "ovk_" not in made.stdout
-    client = tomllib.loads(made.stdout)["clients"]["login-backend"]
+def test_keys_new_prints_the_key_on_stderr_and_its_hash_on_stdout() -> None:
+    """So ``>> otpvoice.toml`` never stores the key."""
+    done = run_command("keys", "new", "login-backend")
+    assert done.exit_code == 0
+    (api_key,) = API_KEY.findall(done.stderr)
+    assert "ovk_" not in done.stdout
+    client = tomllib.loads(done.stdout)["clients"]["login-backend"]
     assert client == {"key_sha256": [hash_key(api_key)]}
 
 
-def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
-    """With the provider's own members it is a whole configuration, without a warning."""
+def test_keys_new_with_secrets_prints_a_configuration(tmp_path: Path) -> None:
+    """With the provider's members it loads without a warning."""
     file = tmp_path / "otpvoice.toml"
     file.write_text(run_command("keys", "new", "app", "--secrets").stdout)
     loaded = load({"OTPVOICE_CONFIG": str(file), **PROVIDER})
@@ -40,14 +40,14 @@ def test_what_secrets_writes_loads_as_settings(tmp_path: Path) -> None:
     assert list(settings.clients) == ["app"]
 
 
-def test_admin_key_is_shown_once_and_its_hash_opens_the_console(tmp_path: Path) -> None:
-    """The key is on stderr only; stdout is a table that can be appended to a file."""
-    made = run_command("keys", "admin")
-    assert made.exit_code == 0
-    (key,) = re.findall(r"ova_[A-Za-z0-9_-]{43}", made.stderr)
-    assert "ova_" not in made.stdout
+def test_keys_admin_prints_the_key_on_stderr_and_its_hash_on_stdout(tmp_path: Path) -> None:
+    """Stdout is a table that can be appended to a file."""
+    done = run_command("keys", "admin")
+    assert done.exit_code == 0
+    (key,) = re.findall(r"ova_[A-Za-z0-9_-]{43}", done.stderr)
+    assert "ova_" not in done.stdout
     file = tmp_path / "otpvoice.toml"
-    file.write_text(run_command("keys", "new", "app").stdout + made.stdout)
+    file.write_text(run_command("keys", "new", "app").stdout + done.stdout)
     ring = tomllib.loads(run_command("keys", "new", "app", "--secrets").stdout)["secrets"]
     secrets = {
         "OTPVOICE_SECRETS_KEYS": ring["keys"][0],
@@ -58,8 +58,8 @@ def test_admin_key_is_shown_once_and_its_hash_opens_the_console(tmp_path: Path) 
     assert list(settings.clients) == ["app"]
 
 
-def test_a_second_client_can_be_appended(tmp_path: Path) -> None:
-    """The output stands behind another one in the same file."""
+def test_keys_new_output_can_be_appended_for_a_second_client(tmp_path: Path) -> None:
+    """To the same file."""
     file = tmp_path / "otpvoice.toml"
     first = run_command("keys", "new", "app", "--secrets").stdout
     file.write_text(first + run_command("keys", "new", "web").stdout)
@@ -67,8 +67,8 @@ def test_a_second_client_can_be_appended(tmp_path: Path) -> None:
     assert clients["app"].key_sha256 != clients["web"].key_sha256
 
 
-def test_nothing_is_made_twice() -> None:
-    """Two runs have no secret in common."""
+def test_keys_new_creates_distinct_secrets() -> None:
+    """Two runs share none."""
     runs_ = [run_command("keys", "new", "app", "--secrets").output for _ in range(2)]
     first, second = (set(re.findall(r"[A-Za-z0-9+/_-]{40,}", output)) for output in runs_)
     assert len(first) == 6  # an API key, its hash, two keys, two secrets
@@ -76,8 +76,8 @@ def test_nothing_is_made_twice() -> None:
 
 
 @pytest.mark.parametrize("name", ["Login", "a_b", "-a", "a.b", "", "a" * 65, "ü", "a\n"])
-def test_a_name_that_the_settings_would_refuse_is_refused(name: str) -> None:
-    """Status 2, with the rule; no key is made."""
+def test_keys_new_refuses_an_invalid_client_name(name: str) -> None:
+    """Exit status 2, with the rule. No key is created."""
     refused = run_command("keys", "new", "--", name)
     assert refused.exit_code == 2
     assert "1 to 64 of a-z, 0-9 and -" in refused.output
