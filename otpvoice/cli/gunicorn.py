@@ -18,7 +18,7 @@ from gunicorn.glogging import Logger
 
 from otpvoice.app import STORE, create_app
 from otpvoice.cli.gunicorn_worker import Worker
-from otpvoice.logs.attempts import ErrorBoundary
+from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.multiprocess import directory, enable
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import Server

@@ -27,7 +27,7 @@ from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import next_untried_route, placement_result
 from otpvoice.http_client import Deadlines
-from otpvoice.logs.attempts import ErrorBoundary
+from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import (
     OutboundCall,
@@ -233,8 +233,8 @@ class Dialer:
         if recorded.route_change == "closed":
             self._metrics.count_route_closed(claim.route)
         if recorded.route_change:
-            tell = log.error if recorded.route_change == "closed" else log.info
-            tell(f"route.{recorded.route_change}", detail=placement.detail)
+            emit = log.error if recorded.route_change == "closed" else log.info
+            emit(f"route.{recorded.route_change}", detail=placement.detail)
 
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call that the settings of this process do not allow to dial.
@@ -316,9 +316,9 @@ def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
 def _log_placement(
     log: structlog.typing.FilteringBoundLogger, placement: PlacementResult, **details: object
 ) -> None:
-    tell: Callable[..., object] = log.info
+    emit: Callable[..., object] = log.info
     if placement.outcome is PlacementOutcome.MISCONFIGURED:
-        tell = log.error
+        emit = log.error
     elif placement.outcome is not PlacementOutcome.ACCEPTED:
-        tell = log.warning
-    tell("call.sent", outcome=placement.outcome, detail=placement.detail, **details)
+        emit = log.warning
+    emit("call.sent", outcome=placement.outcome, detail=placement.detail, **details)

@@ -17,7 +17,7 @@ from otpvoice.core.service import decrypt_number
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines
-from otpvoice.logs.attempts import ErrorBoundary
+from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
 from otpvoice.providers.base import CallQuery, Provider
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery

@@ -21,7 +21,7 @@ from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError
 from otpvoice.events.payload import Serialize, build_body, sign_headers
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
-from otpvoice.logs.attempts import ErrorBoundary
+from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
 from otpvoice.store.events import Event
 from otpvoice.store.redis_store import RedisStore

@@ -1,36 +1,49 @@
-"""One line for each event: JSON for machines, columns on a terminal.
+"""Logging: one line for each event, as JSON for machines or in columns on a terminal.
 
-Lines of our own hold declared fields (:mod:`otpvoice.logs.events`), and what libraries log passes
-a pattern mask (:mod:`otpvoice.logs.redaction`): no code, no secret and no whole phone number is in
-any line. A log that cannot be written delays and ends nothing (:mod:`otpvoice.logs.line_writer`).
+Lines of otpvoice hold declared fields only (:mod:`otpvoice.logs.events`). Text of libraries passes
+a redactor (:mod:`otpvoice.logs.redaction`). So no line holds a code, a secret or a whole phone
+number. A log that cannot be written delays nothing (:mod:`otpvoice.logs.line_writer`).
 """
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
-from otpvoice.logs.capture import capture_all
-from otpvoice.logs.exceptions import describe, raised_at
+from otpvoice.logs.exceptions import ErrorBoundary, describe, raised_at
 from otpvoice.logs.line_writer import DROPPED, get_writer
-from otpvoice.logs.redactor import RecordFilter
+from otpvoice.logs.redaction import ForeignText, RecordFilter
 
-__all__ = ["DROPPED", "Format", "Level", "RecordFilter", "configure", "describe", "raised_at"]
+__all__ = [
+    "DROPPED",
+    "ErrorBoundary",
+    "Format",
+    "Level",
+    "RecordFilter",
+    "configure",
+    "describe",
+    "raised_at",
+]
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
 
+_LOG = structlog.get_logger(__name__)
+
 _LEVELS: Final = logging.getLevelNamesMapping()
 _SYNONYMS: Final = MappingProxyType({"exception": "error", "warn": "warning"})
 _STDERR: Final = 2
+_QUOTING_PREFIXES: Final = ("Invalid request", "Error handling request")
+"""The start of gunicorn's messages that quote a request; the rest of them is discarded."""
 
 
 def configure(
@@ -42,33 +55,39 @@ def configure(
     """Send everything that this process logs to stderr, redacted. May be called again.
 
     Args:
-        level: the least level that is logged.
+        level: the lowest level that is logged.
         log_format: ``auto`` is ``console`` on a terminal, else ``json``.
-        secrets: values that are redacted wherever they turn up.
+        secrets: values that are redacted wherever they occur.
         clients: names that may stand in the field ``client``.
     """
     min_level = _LEVELS[level.upper()]
-    redactor, render = RecordFilter(secrets, clients), _renderer(log_format)
-    writer = _open_writer(lambda lines: render(None, "warning", _drop_notice(lines, redactor)))
+    record_filter, render = RecordFilter(secrets, clients), _renderer(log_format)
+
+    def drop_notice(lines: int) -> bytes:
+        event: EventDict = {"event": "log.lines_dropped", "lines": lines}
+        event = _add_timestamp(None, "warning", record_filter(None, "warning", event))
+        return render(None, "warning", event)
+
+    writer = _open_writer(drop_notice)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             _describe_exception,
-            redactor,
+            record_filter,
             # From here on everything is redacted.
             _add_timestamp,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(min_level),
         logger_factory=lambda *_: writer,
-        # A logger that was used before the settings were known must follow them.
+        # A logger that was used before the settings were loaded must follow them.
         cache_logger_on_first_use=False,
     )
-    capture_all(min_level)
+    _capture_others(min_level)
 
 
 class _StreamWriter:
-    """A stream in memory that someone put in the place of stderr; it never blocks."""
+    """A stream in memory that replaces stderr, as in tests; it never blocks."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -89,7 +108,7 @@ def _open_writer(render_drop_notice: Callable[[int], bytes]) -> Any:
 
 
 def _stderr_descriptor() -> int | None:
-    """Return where stderr is written, -1 if it was closed, None for a stream in memory."""
+    """Return the descriptor of stderr, -1 if it was closed, None for a stream in memory."""
     if sys.stderr is None:
         _reserve_stderr()
         return -1
@@ -99,9 +118,9 @@ def _stderr_descriptor() -> int | None:
 
 
 def _reserve_stderr() -> None:
-    """Keep number 2 from going to the next file or socket that is opened.
+    """Keep descriptor 2 from being reused by the next file or socket that is opened.
 
-    A write to it still fails, as it does to a closed one, in child processes too.
+    A write to it still fails as a write to a closed descriptor does, in child processes too.
     """
     try:
         os.fstat(_STDERR)
@@ -111,11 +130,6 @@ def _reserve_stderr() -> None:
             os.dup2(opened, _STDERR)
             os.close(opened)
         os.set_inheritable(_STDERR, True)  # noqa: FBT003 - a positional argument in C
-
-
-def _drop_notice(lines: int, redactor: RecordFilter) -> EventDict:
-    event: EventDict = {"event": "log.lines_dropped", "lines": lines}
-    return _add_timestamp(None, "warning", redactor(None, "warning", event))
 
 
 def _renderer(log_format: Format) -> Callable[[Any, str, EventDict], bytes]:
@@ -132,9 +146,61 @@ def _add_timestamp(_logger: object, method: str, event: EventDict) -> EventDict:
 
 
 def _describe_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Replace ``exc_info``, in any of its forms, by the exception's class and place."""
-    exc_info = event.pop("exc_info", None)
-    error = (
-        exc_info if isinstance(exc_info, BaseException) else sys.exception() if exc_info else None
-    )
+    """Replace ``exc_info``, in any of its forms, by the fields of the exception."""
+    info = event.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else sys.exception() if info else None
     return {**event, **describe(error)} if error else event
+
+
+class _StdlibHandler(logging.Handler):
+    """Passes records of the standard library's loggers on to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one line. Raises nothing, and never prints a record that cannot be formatted."""
+        error = record.exc_info[1] if record.exc_info else None
+        details: Mapping[str, object] = describe(error) if error else {}
+        level = min(max(record.levelno // 10, 1), 5) * 10  # structlog has no levels between
+        _LOG.log(level, ForeignText(_message(record)), logger=record.name, **details)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+    except Exception:  # noqa: BLE001 - a wrong format string of a library must not end a request
+        return "[unreadable]"
+    return next((prefix for prefix in _QUOTING_PREFIXES if text.startswith(prefix)), text)
+
+
+def _capture_others(level: int) -> None:
+    """Route the standard library's loggers, warnings and uncaught exceptions to structlog."""
+    logging.raiseExceptions = False  # logging's own error reports quote the record
+    logging.root.handlers = [_StdlibHandler()]
+    logging.root.setLevel(level)
+    for name in [*logging.root.manager.loggerDict]:  # loggers with handlers of their own
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+    # At debug it logs the path of every request, and a path may hold anything.
+    logging.getLogger("gunicorn.error").setLevel(max(level, logging.INFO))
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught_exception
+    threading.excepthook = _log_thread_exception
+    sys.unraisablehook = _log_unraisable_exception
+
+
+def _log_uncaught_exception(
+    error_type: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(error_type, KeyboardInterrupt):
+        sys.__excepthook__(error_type, error, trace)
+    else:
+        _LOG.critical("process.failed", **describe(error))
+
+
+def _log_thread_exception(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_value is not None and failure.exc_type is not SystemExit:
+        _LOG.critical("thread.failed", **describe(failure.exc_value))
+
+
+def _log_unraisable_exception(failure: "sys.UnraisableHookArgs") -> None:
+    if failure.exc_value is not None:
+        _LOG.error("cleanup.failed", **describe(failure.exc_value))

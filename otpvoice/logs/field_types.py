@@ -1,8 +1,8 @@
 """The types of log fields. A value that does not fit the type of its field is redacted.
 
 Types make leaks impossible by construction: no code, whole phone number, key or token fits a type
-that is written as it is. Only ``TEXT`` and its kin take free text, and they pass it through the
-pattern mask of :mod:`otpvoice.logs.redaction`.
+that is written unchanged. Only ``TEXT`` and its variants take free text, and they redact it
+(:mod:`otpvoice.logs.redaction`).
 """
 
 import re
@@ -15,11 +15,11 @@ from typing import Any, Final, Protocol
 from otpvoice.core.keys import LogId
 
 REDACTED: Final = "[redacted]"
-"""Stands in place of every value that does not fit the type of its field."""
+"""Replaces every value that does not fit the type of its field."""
 
 
 class Context(Protocol):
-    """What a type needs to know of this process to judge a value."""
+    """The knowledge of this process that a type needs to judge a value."""
 
     @property
     def clients(self) -> AbstractSet[str]:
@@ -29,21 +29,20 @@ class Context(Protocol):
         """Return ``text`` without anything that looks like a secret."""
 
     def is_secret(self, text: str) -> bool:
-        """Report whether ``text`` is exactly a form of a secret of the settings."""
+        """Report whether ``text`` is exactly one encoding of a secret of the settings."""
 
     def contains_secret(self, text: str) -> bool:
-        """Report whether a form of a secret of the settings is in ``text``."""
+        """Report whether any encoding of a secret of the settings is in ``text``."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """A kind of value.
+    """A type of values.
 
     Args:
-        shape: what its values look like, for the documentation.
-        render: from the context and a value to the value's form in the line, which is plain JSON;
-            or ``REDACTED``.
-        takes_few: its values come again and again, so what is rendered may be remembered.
+        description: the form of its values, for the documentation.
+        render: returns the JSON value to write for a context and a value, or ``REDACTED``.
+        is_cacheable: its values recur, so rendered values may be cached.
     """
 
     description: str
@@ -64,31 +63,29 @@ def _id(prefix: str) -> FieldType:
     return FieldType(f"`{prefix}` and 32 hex digits" if prefix else "32 hex digits", render)
 
 
-def _pattern(description: str, pattern: str) -> FieldType:
-    """Text of a fixed form that takes many values."""
+def _pattern(description: str, pattern: str, *, is_cacheable: bool = False) -> FieldType:
+    """Return a type of text of a fixed form.
+
+    If it takes few values, they are cached, and one with a secret anywhere in it is redacted.
+    """
     matches = re.compile(pattern, re.ASCII).fullmatch
 
     def render(context: Context, value: Any) -> Any:
-        if isinstance(value, str) and matches(value) and not context.is_secret(value):
-            return _exact_text(value)
-        return REDACTED
+        if not isinstance(value, str) or not matches(value):
+            return REDACTED
+        text = _exact_text(value)
+        is_secret = context.contains_secret if is_cacheable else context.is_secret
+        return REDACTED if is_secret(text) else text
 
-    return FieldType(description, render)
+    return FieldType(description, render, is_cacheable)
 
 
 def _choice(description: str, pattern: str) -> FieldType:
-    """Text of a fixed form that takes few values; one that holds a secret is redacted."""
-    base = _pattern(description, pattern)
-
-    def render(context: Context, value: Any) -> Any:
-        rendered = base.render(context, value)
-        return REDACTED if context.contains_secret(rendered) else rendered
-
-    return FieldType(description, render, is_cacheable=True)
+    return _pattern(description, pattern, is_cacheable=True)
 
 
 def _integer(description: str, minimum: int, maximum: int, *, is_exact: bool = True) -> FieldType:
-    """A whole number within bounds; neither a truth value nor text."""
+    """Return a type of integers within bounds; neither a boolean nor text fits."""
 
     def render(_context: Context, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum:
@@ -99,7 +96,7 @@ def _integer(description: str, minimum: int, maximum: int, *, is_exact: bool = T
 
 
 def one_of(first: FieldType, second: FieldType) -> FieldType:
-    """A value of the first type, else of the second."""
+    """Return a type of values that fit the first type, or else the second."""
 
     def render(context: Context, value: Any) -> Any:
         rendered = first.render(context, value)
@@ -109,12 +106,12 @@ def one_of(first: FieldType, second: FieldType) -> FieldType:
 
 
 def _exact_text(text: str) -> str:
-    """Return the very characters, whatever a subclass claims to be."""
+    """Return the characters themselves, whatever a subclass claims to be."""
     return text if type(text) is str else str.__str__(text)
 
 
 def _rounded(number: int) -> int:
-    """Keep two significant digits from 1000 on: enough to read, and no code can be read in it."""
+    """Keep two significant digits from 1000 on: precise enough, and too few to show a code."""
     return number if number < 1000 else round(number, 2 - len(str(number)))
 
 
@@ -133,7 +130,7 @@ def _milliseconds(context: Context, value: Any) -> Any:
 
 
 def _word(context: Context, value: Any) -> Any:
-    """An enumeration's member, or a word that looks like one."""
+    """Render a member of an enumeration, or a word that looks like one."""
     text = value.value if isinstance(value, Enum) else value
     if isinstance(text, str) and _is_word(text) and not context.contains_secret(text):
         return _exact_text(text)
@@ -141,7 +138,7 @@ def _word(context: Context, value: Any) -> Any:
 
 
 def _method(_context: Context, value: Any) -> Any:
-    """A stranger may send any token as a method."""
+    """Render a known method; a client can send any token as a method."""
     if isinstance(value, str):
         return _exact_text(value) if value in _HTTP_METHODS else "_OTHER"
     return REDACTED
@@ -168,8 +165,8 @@ def _log_id(context: Context, value: Any) -> Any:
 
 
 def _frames(_context: Context, value: Any) -> Any:
-    if isinstance(value, list | tuple) and all(isinstance(at, str) for at in value):
-        return [at if _is_frame(at) else REDACTED for at in value]
+    if isinstance(value, list | tuple) and all(isinstance(frame, str) for frame in value):
+        return [frame if _is_frame(frame) else REDACTED for frame in value]
     return REDACTED
 
 
@@ -187,7 +184,7 @@ _HTTP_METHODS: Final = frozenset(
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 )
 _SPARSE_DIGITS: Final = r"(?!.*[0-9].{0,4}[0-9])"
-"""No two digits near each other: digits of a code would be."""
+"""No two digits within five characters, as the digits of a code would be."""
 _NO_CREDENTIAL: Final = r"(?!ov[ak]_|vct_)"
 """No API key, admin key or client token."""
 _is_word = re.compile(rf"{_NO_CREDENTIAL}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}").fullmatch
@@ -200,22 +197,24 @@ _MASKED_NUMBER: Final = r"\+([1-9][0-9])?\*{3,9}[0-9]{4}"
 VERIFICATION_ID: Final = _id("vrf_")
 CALL_ID: Final = _id("call_")
 DIALER_ID: Final = _id("")
-TEXT: Final = FieldType("text, masked by patterns", _text)
-TEXTS: Final = FieldType("a list of texts, masked by patterns", _texts)
+TEXT: Final = FieldType("text, redacted", _text)
+TEXTS: Final = FieldType("a list of texts, redacted", _texts)
 REPLY: Final = _choice("the first word of an error reply", r"[A-Za-z]{1,24}")
-PROVIDER_TEXT: Final = FieldType("text of the provider, masked by patterns", _text)
+PROVIDER_TEXT: Final = FieldType("the provider's text, redacted", _text)
 REQUEST_ID: Final = _text_or(
     _pattern("32 hex digits", r"(?=\d*[a-f])[0-9a-f]{32}"),
-    "the caller's own `Request-Id`, masked by patterns",
+    "the caller's own `Request-Id`, redacted",
 )
 MASKED_NUMBER: Final = _pattern("as in `+91******3210`", _MASKED_NUMBER)
-LOG_ID: Final = FieldType("eight letters, see `limits explain`", _log_id)
+LOG_ID: Final = FieldType("eight letters that stand for a number (`limits explain`)", _log_id)
 CLIENT: Final = FieldType("a client's name in the settings", _client, is_cacheable=True)
 WORD: Final = FieldType("a word in lower case", _word, is_cacheable=True)
 BOOLEAN: Final = FieldType("`true` or `false`", _boolean)
-COUNT: Final = _integer("a whole number; of 1000 and more two digits", 0, 10**9, is_exact=False)
-EXACT_COUNT: Final = _integer("a whole number", 0, 10**12)
-SECONDS: Final = FieldType("seconds; of 1000 and more whole minutes, or two digits", _seconds)
+COUNT: Final = _integer("an integer; from 1000 on rounded to two digits", 0, 10**9, is_exact=False)
+EXACT_COUNT: Final = _integer("an integer", 0, 10**12)
+SECONDS: Final = FieldType(
+    "seconds; from 1000 on whole minutes, or rounded to two digits", _seconds
+)
 MILLISECONDS: Final = FieldType("milliseconds", _milliseconds)
 HTTP_STATUS: Final = _integer("100 to 599", 100, 599)
 METHOD: Final = FieldType("a method of RFC 9110 or 5789, else `_OTHER`", _method, is_cacheable=True)
@@ -223,22 +222,20 @@ ROUTE: Final = _choice(
     "a route's name", rf"{_NO_CREDENTIAL}{_SPARSE_DIGITS}[a-z][a-z0-9_-]{{0,31}}"
 )
 PATH_RULE: Final = _choice(
-    "a path's rule, never the path", rf"-|{_SPARSE_DIGITS}/[A-Za-z0-9_<>:/.-]{{0,120}}"
+    "a URL rule, never the path", rf"-|{_SPARSE_DIGITS}/[A-Za-z0-9_<>:/.-]{{0,120}}"
 )
 CLASS_NAME: Final = _choice("a class's name", r"(?!\w*\d{4})[A-Za-z_]\w{0,79}")
 LOGGER: Final = _choice("a logger's name", r"(?!.*\d{4})[A-Za-z_][\w.]{0,99}")
 FRAMES: Final = FieldType("a list, as in `flask/app.py:917 dispatch_request`", _frames)
 TIMESTAMP: Final = _pattern("as in `2026-01-01T00:00:00Z`", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-PORT: Final = _integer("1 to 65535", 1, 65_535)
 PID: Final = _integer("a process id", 1, 2**22)
 EXIT_CODE: Final = _integer("an exit status", -255, 255)
 SIGNAL: Final = _choice("a signal's name", r"(?:SIG)?[A-Za-z]{2,10}[0-9+-]{0,3}")
 VERSION: Final = _choice(
     "a release", r"[0-9]{1,2}(?:\.[0-9]{1,2}){1,2}(?:\.?[a-z]{1,4}[0-9]{0,2})?"
 )
-HOST: Final = _choice("a host name or an IP address", _HOST)
 ADDRESS: Final = _choice(
-    "where a server listens, or several", rf"{_LISTENER}(?:,{_LISTENER}){{0,9}}"
+    "an address that a server listens on, or several", rf"{_LISTENER}(?:,{_LISTENER}){{0,9}}"
 )
 BREAKER: Final = _choice(
     "a breaker and its scope",
@@ -246,11 +243,11 @@ BREAKER: Final = _choice(
     r"[a-z_]+(?: area \+[0-9]{1,9}| region [A-Z0-9]{2,7}| client [a-z0-9-]+)?",
 )
 OPERATOR: Final = _text_or(
-    _choice("a login name", r"uid [0-9]{1,10}"), "`console: ` and a name, masked by patterns"
+    _choice("a login name", r"uid [0-9]{1,10}"), "`console: ` and a name, redacted"
 )
 RECORD: Final = one_of(
     _pattern("the key of a record", r"(?:call:call_|verification:vrf_)[0-9a-f]{32}"),
-    FieldType("a key, masked by patterns", _text),
+    FieldType("a key, redacted", _text),
 )
 SEARCH_TERM: Final = one_of(
     one_of(_pattern("a masked number", _MASKED_NUMBER), VERIFICATION_ID),

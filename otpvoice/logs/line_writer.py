@@ -1,8 +1,8 @@
-"""Write log lines in a thread of their own, so that no caller ever waits for a reader or a disk.
+"""Writes log lines in a separate thread, so that no caller ever waits for a reader or a disk.
 
-A log may be a full disk, a pipe whose reader sleeps or is gone, or no open file at all. None of
-that may delay or end a request, a call or a process. A line that cannot be written is dropped and
-counted, and the next line that can be written is preceded by one that reports how many were lost.
+A log may be a full disk, a pipe whose reader is slow or gone, or a closed file. None of that may
+delay or end a request, a call or a process. A line that cannot be written is dropped and counted.
+The next line that can be written is preceded by one that reports the number of dropped lines.
 """
 
 import atexit
@@ -12,16 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
 _CAPACITY: Final = 4096
-"""Lines that wait in memory: some seconds' worth of a busy process."""
+"""Lines that wait in memory: a few seconds of a busy process."""
 _WRITE_INTERVAL: Final = 0.005
-"""Seconds between two writes: under load many lines share one wake-up of the thread."""
+"""Seconds between two writes. Under load, many lines share one wake-up of the thread."""
 _CLOSE_TIMEOUT: Final = 0.5
-"""Seconds for what waits when the process ends, or when a non-blocking descriptor is full."""
+"""Seconds for waiting lines when the process ends, or when a non-blocking descriptor is full."""
 _FORK_TIMEOUT: Final = 0.1
 """Seconds that a fork waits for the thread."""
 
@@ -46,22 +46,22 @@ class DropCounter:
         self._subscriber(lines)
 
     def subscribe(self, subscriber: Callable[[int], object]) -> None:
-        """Call ``subscriber`` with every number that is counted, and now with the total so far."""
+        """Call ``subscriber`` now with the total so far, and later with every further number."""
         self._subscriber = subscriber
         subscriber(self.total)
 
 
 DROPPED: Final = DropCounter()
-"""All lines that this process dropped; a forked process starts at 0."""
+"""Lines that this process dropped; a forked process starts at 0."""
 
 
 class LineWriter:
-    """One file descriptor, written to by one thread that starts with the first line.
+    """Writes lines to one descriptor, in one thread that starts with the first line.
 
     Args:
-        descriptor: an open file, or -1 where there is none.
-        report: render the line that says how many lines were dropped.
-        capacity: lines that wait in memory; a further one is dropped.
+        descriptor: an open file, or -1 if there is none.
+        render_drop_notice: returns the line that reports a number of dropped lines.
+        capacity: number of lines that may wait in memory; further lines are dropped.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class LineWriter:
         self._capacity = capacity
         self.render_drop_notice = render_drop_notice
         self._reset()
-        # Threads do not survive a fork, and lines that wait are the parent's to write.
-        os.register_at_fork(before=self._pause, after_in_child=self._reset)
+        # Threads do not survive a fork, and only the parent may write the waiting lines.
+        os.register_at_fork(before=partial(self.close, _FORK_TIMEOUT), after_in_child=self._reset)
         atexit.register(self.close)
 
     def _reset(self) -> None:
@@ -90,7 +90,7 @@ class LineWriter:
         self._is_torn = False
 
     def write(self, line: bytes) -> None:
-        """Hand over one line, which ends in a newline. Returns at once and raises nothing."""
+        """Queue one line, which ends in a newline. Returns at once and raises nothing."""
         if self._queue.qsize() < self._capacity:
             self._queue.put(line)
             if not self._is_running:
@@ -98,18 +98,15 @@ class LineWriter:
         else:
             DROPPED.add(1)
 
-    # The names by which structlog calls it, one for each level.
+    # structlog calls the method of the level.
     debug = info = warning = error = critical = write
 
     def close(self, timeout: float = _CLOSE_TIMEOUT) -> None:
-        """Write what waits, for ``patience`` seconds at most."""
+        """Write the waiting lines, for ``timeout`` seconds at most."""
         thread = self._thread
         if self._is_running and thread is not None:
             self._queue.put(None)
             thread.join(timeout)
-
-    def _pause(self) -> None:
-        self.close(_FORK_TIMEOUT)
 
     def _start(self) -> None:
         with self._start_lock:
@@ -119,24 +116,24 @@ class LineWriter:
         thread = threading.Thread(target=self._run, name="log", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no thread can be started: the process is ending, or at its limit
+        except RuntimeError:  # no thread can start: the process is ending, or has too many
             self._is_running = False
         else:
             self._thread = thread
 
     def _run(self) -> None:
-        goes_on = True
-        while goes_on:
-            lines, goes_on = self._next_batch()
+        is_open = True
+        while is_open:
+            lines, is_open = self._next_batch()
             self._write_lines(lines)
-            if goes_on:
+            if is_open:
                 time.sleep(_WRITE_INTERVAL)
         self._is_running = False
-        if not self._queue.empty():  # it came in just before that
+        if not self._queue.empty():  # a line arrived just before that
             self._start()
 
     def _next_batch(self) -> tuple[list[bytes], bool]:
-        """Wait for a line; return it with those behind it, and whether to go on afterwards."""
+        """Wait for a line. Return it with those that follow it, and whether to continue."""
         lines: list[bytes] = []
         line = self._queue.get()
         while line is not None:
@@ -156,16 +153,16 @@ class LineWriter:
                 DROPPED.add(lost)
 
     def _write_batch(self, lines: Sequence[bytes]) -> int:
-        """Write lines; return how many could not be written whole."""
-        closing_torn = b"\n" * self._is_torn
-        data = closing_torn + b"".join(lines)
+        """Write lines. Return the number of those that were not written completely."""
+        torn_end = b"\n" * self._is_torn
+        data = torn_end + b"".join(lines)
         written = 0
         with suppress(OSError):
             while written < len(data) and (count := self._write_some(data[written:])):
                 written += count
         if written:
             self._is_torn = data[written - 1 : written] != b"\n"
-        complete = data[:written].count(b"\n") - len(closing_torn)
+        complete = data[:written].count(b"\n") - len(torn_end)
         return len(lines) - max(complete, 0)
 
     def _write_some(self, data: bytes) -> int:
@@ -180,12 +177,12 @@ class LineWriter:
 
 @cache
 def get_writer(descriptor: int) -> LineWriter:
-    """Return the one writer of a descriptor: lines of two would run into each other."""
+    """Return the only writer of a descriptor; lines of two writers could mix."""
     return LineWriter(descriptor)
 
 
 def _chunks(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Group lines so that a pipe takes each group whole, whatever other processes write (POSIX)."""
+    """Group lines so that writing a group to a pipe is atomic among processes (POSIX)."""
     chunk: list[bytes] = []
     size = 0
     for line in lines:

@@ -1,31 +1,35 @@
-"""The pattern mask: finds codes, secrets and whole phone numbers in free text.
+"""Redaction: which fields a log line keeps, and the removal of secrets from free text.
 
-Lines of our own are made of declared fields (:mod:`otpvoice.logs.fields`). This mask is for text
-whose form is not ours: what libraries log, words of the provider, texts of exceptions. It knows the
-shapes of secrets, and the very secrets of this process. In doubt it masks: a text may lose a
-harmless figure, and never shows a code.
+``RecordFilter`` reduces lines of otpvoice to declared fields (:mod:`otpvoice.logs.events`).
+``Redactor`` is for text of other systems: log records of libraries, words of the provider, texts of
+exceptions. It knows the patterns of secrets and the secrets of this process. When in doubt it
+redacts: a text may lose a harmless number, but never shows a code.
 """
 
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
+from structlog.typing import EventDict
+
 from otpvoice.core.phone import mask_number
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS
+from otpvoice.logs.field_types import REDACTED, FieldType
 
 _MIN_SECRET_LENGTH: Final = 6
-"""Characters: a shorter secret would tear every line apart, and keeps nobody out."""
+"""Characters. Redacting a shorter secret would make every line unreadable."""
 _MAX_TEXT_LENGTH: Final = 8192
-"""Characters: a longer text is not looked through."""
+"""Characters. A longer text is replaced as a whole."""
 _MAX_CACHED_LENGTH: Final = 64
-"""Characters: what a mask found in so short a text it remembers, for most come again."""
+"""Characters. Results for texts up to this length are cached, because most of them recur."""
 _MAX_DECODINGS: Final = 3
 _UNICODE_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TO_STANDARD_BASE64: Final = str.maketrans("-_", "+/", "=")
-"""From URL-safe base64, and from any with padding."""
+"""Translates URL-safe base64, with or without padding."""
 
 _SAFE: Final = r"""
       (?P<kept>
@@ -36,7 +40,7 @@ _SAFE: Final = r"""
         | \+ (?:[1-9][0-9])? \*{3,9} [0-9]{4} (?! [\W_]{0,4}\d )
         | \.py : [0-9]{1,5} (?!\d)
       )"""
-# A code as it is, or spelled as for the voice: digits of any script, with a little between them.
+# A code, also one spelled for the voice: digits of any script, up to four characters apart.
 _SPELLED_CODE: Final = r"(?P<digits> \d (?: [\W_]{0,4}\d ){3,} )"
 _SENSITIVE: Final = re.compile(
     rf"""{_SAFE}
@@ -53,43 +57,43 @@ _SENSITIVE: Final = re.compile(
 _MAYBE_SENSITIVE: Final = re.compile(
     r"\d(?:[\W_]{0,4}\d){3} | ov[ak]_ | vct_ | eyJ | (?i:bearer|authorization)", re.VERBOSE
 )
-"""Where this finds nothing, ``_FOUND`` has nothing to withhold; it is quicker."""
+"""A faster pre-check: a text without a match has no match of ``_SENSITIVE`` to redact either."""
 _FOUR_DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3}")
 _CREDENTIAL_WORDS: Final = ("ovk_", "ova_", "vct_", "eyj", "bearer", "authorization")
-"""``_SUSPECT`` in two parts, which are quicker still; in lower case."""
+"""With ``_FOUR_DIGITS``, a still faster pre-check of ASCII text in lower case."""
 
 
 class Redactor:
-    """Masks free text: what libraries log, and the few fields that hold words of other systems.
+    """Removes codes, credentials, secrets and whole phone numbers from free text.
 
-    Numbers become ``+91******3210``; everything else that is masked leaves a word in brackets that
-    says what it was.
+    A number becomes ``+91******3210``. Anything else that is removed leaves a word in brackets that
+    names its kind.
 
     Args:
-        secrets: each is masked as it is, and in base64, hex and quoted. Of a key the base64.
+        secrets: each is redacted as it is, and in base64, hex, URL and JSON encoding. A secret that
+            is base64 is also redacted by its bytes.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # The longest first: of two that overlap, the whole of the longer one is masked.
-        forms = {
+        encoded = {
             form
             for secret in secrets
             for form in _encodings(secret)
             if len(form) >= _MIN_SECRET_LENGTH
         }
-        self._encoded_secrets = sorted(forms, key=len, reverse=True)
-        self._exact = frozenset(forms)
-        self._shortest = min(map(len, forms), default=_MAX_TEXT_LENGTH + 1)
-        # Most short texts come again and again.
+        # The longest first: of two that overlap, the whole of the longer one is redacted.
+        self._encoded_secrets = sorted(encoded, key=len, reverse=True)
+        self._exact = frozenset(encoded)
+        self._shortest = min(map(len, encoded), default=_MAX_TEXT_LENGTH + 1)
         self._redact_cached = lru_cache(maxsize=1024)(self._redact)
         self.contains_secret = lru_cache(maxsize=1024)(self._contains_secret)
 
     def redact(self, text: str) -> str:
-        """Return ``text`` with every secret masked, in printable characters."""
+        """Return ``text`` with every secret redacted, in printable characters."""
         return self._redact_cached(text) if len(text) <= _MAX_CACHED_LENGTH else self._redact(text)
 
     def is_secret(self, text: str) -> bool:
-        """Report whether ``text`` is exactly a form of a secret."""
+        """Report whether ``text`` is exactly one encoding of a secret."""
         return text in self._exact
 
     def _redact(self, text: str) -> str:
@@ -97,12 +101,12 @@ class Redactor:
             return f"[{len(text)} characters]"
         text = self._without_secrets(text)
         decoded = _decode(text)
-        masked = self._without_codes(decoded)
-        if masked == decoded:  # no encoding hid anything
-            masked = self._without_codes(text)
-        return masked if masked.isprintable() else repr(masked)[1:-1]
+        redacted = self._without_patterns(decoded)
+        if redacted == decoded:  # no encoding hid anything
+            redacted = self._without_patterns(text)
+        return redacted if redacted.isprintable() else repr(redacted)[1:-1]
 
-    def _without_codes(self, text: str) -> str:
+    def _without_patterns(self, text: str) -> str:
         text = self._without_secrets(text)
         return _SENSITIVE.sub(_replacement, text) if _may_be_sensitive(text) else text
 
@@ -111,10 +115,73 @@ class Redactor:
 
     def _without_secrets(self, text: str) -> str:
         if len(text) >= self._shortest:
-            for form in self._encoded_secrets:
-                if form in text:
-                    text = text.replace(form, "[secret]")
+            for secret in self._encoded_secrets:
+                if secret in text:
+                    text = text.replace(secret, "[secret]")
         return text
+
+
+class ForeignText(str):
+    """Text that a library logged, which the filter redacts."""
+
+    __slots__ = ()
+
+
+_Renderers = Mapping[str, Callable[[Any], Any]]
+
+
+class RecordFilter(Redactor):
+    """A structlog processor after which nothing secret is in the event.
+
+    A line of otpvoice keeps its declared fields, each rendered by its type. Every other field and
+    every value that does not fit becomes ``[redacted]``. The result holds only JSON's types.
+
+    Args:
+        secrets: values of the settings that no line may hold, in any encoding.
+        clients: names that may stand in the field ``client``.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), clients: Collection[str] = ()) -> None:
+        super().__init__(secrets)
+        self.clients = frozenset(clients)
+        self._common = self._renderers([*COMMON_FIELDS, *EXCEPTION_FIELDS])
+        self._foreign = {**self._common, **self._renderers(["logger"])}
+        self._own = {
+            name: {**self._common, **self._renderers(event.field_names)}
+            for name, event in EVENTS.items()
+        }
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        """Return the event as it may be written."""
+        name = event.pop("event", "")
+        if type(name) is ForeignText:
+            renderers: _Renderers = self._foreign
+            line: dict[str, Any] = {"event": self.redact(str.__str__(name))}
+        else:
+            declared = self._own.get(name) if isinstance(name, str) else None
+            renderers = self._common if declared is None else declared
+            line = {"event": name if declared is not None else self._redact_key(name)}
+        for field, value in event.items():
+            render = renderers.get(field)
+            if render is None:
+                line[self._redact_key(field)] = REDACTED
+                continue
+            try:
+                line[field] = None if value is None else render(value)
+            except Exception:  # noqa: BLE001 - a value that cannot be read loses only itself
+                line[field] = REDACTED
+        return line
+
+    def _renderers(self, fields: Iterable[str]) -> _Renderers:
+        return {field: self._renderer(FIELDS[field]) for field in fields}
+
+    def _renderer(self, field_type: FieldType) -> Callable[[Any], Any]:
+        render = partial(field_type.render, self)
+        return lru_cache(maxsize=256, typed=True)(render) if field_type.is_cacheable else render
+
+    def _redact_key(self, key: object) -> str:
+        """Return the name of an undeclared event or field, which may be anything."""
+        return self.redact(str.__str__(key)) if isinstance(key, str) else REDACTED
 
 
 def _decode(text: str) -> str:
@@ -128,8 +195,8 @@ def _decode(text: str) -> str:
 
 
 def _may_be_sensitive(text: str) -> bool:
-    """Whether ``_FOUND`` might find something. Most that is told is ASCII, and nothing is in it."""
-    if not text.isascii():  # where a letter has other cases than lower() knows
+    """Report whether ``_SENSITIVE`` may match. Most texts are ASCII and match nothing."""
+    if not text.isascii():  # lower() does not map every letter to ASCII
         return bool(_MAYBE_SENSITIVE.search(text))
     lower = text.lower()
     return any(map(lower.__contains__, _CREDENTIAL_WORDS)) or bool(_FOUR_DIGITS.search(text))
@@ -147,7 +214,7 @@ def _replacement(match: re.Match[str]) -> str:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    """How a secret may come to be written. Of base64 without its padding, so that both match."""
+    """Yield the ways to write a secret; base64 without padding, so that both forms match."""
     yield from (secret, secret.rstrip("="), quote(secret, safe=""), json.dumps(secret)[1:-1])
     yield from _byte_encodings(secret.encode())
     try:

@@ -1,4 +1,4 @@
-"""The tables of docs/logs.md, made from the declarations. As a script: write them into the file."""
+"""Generates the tables of docs/logs.md from the declarations; as a script, updates the file."""
 
 import sys
 from collections.abc import Iterable
@@ -8,15 +8,19 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS  # noqa: E402 - the checkout's own
-from otpvoice.logs.fields import FIELDS  # noqa: E402 - as above
+from otpvoice.logs.events import (  # noqa: E402 - the package of this checkout
+    COMMON_FIELDS,
+    EVENTS,
+    EXCEPTION_FIELDS,
+    FIELDS,
+)
 
 DOCUMENT: Final = ROOT / "docs/logs.md"
 _BEGIN, _END = "<!-- {} -->\n", "<!-- end of {} -->\n"
 
 
 def rendered_document() -> str:
-    """The document with its tables as the declarations have them."""
+    """Return the document with tables generated from the declarations."""
     text = DOCUMENT.read_text("utf-8")
     for name, rows in (("events", _events()), ("fields", _fields())):
         begin, end = _BEGIN.format(name), _END.format(name)

@@ -1,6 +1,6 @@
-"""Every log call in the package, and every notice of the store's scripts, against the declarations.
+"""Checks every log call and every notice of the store's functions against the declarations.
 
-A call that this test cannot read is an error, too: write the event's name as a literal.
+A call that cannot be analysed is an error, too: write the event's name as a literal.
 """
 
 import ast
@@ -18,27 +18,26 @@ from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "otpvoice"
 LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception"}
-_SETTERS: Final = {"tell", "_tell", "set_log_event", "log_event"}
 LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
-SETTERS: Final = {"tell", "set_log_event", "_set_log_event"}
+SETTERS: Final = {"emit", "set_log_event", "_set_log_event"}
 """Functions that take an event and pass it to the log."""
-NO_LOGS: Final = {"client", "sandbox"}
+NO_LOGS: Final = {"sandbox"}
 """Packages that do not log."""
 DYNAMIC: Final = {
     "api/responses.py",  # the event of set_log_event(), found where a view calls it
-    "api/verifications.py",  # its _set_log_event() hands the event on
-    "dialer/maintenance.py",  # the notices of the scripts, which are read below
-    "logs/attempts.py",  # the event of an Attempts, which is read where one is made
-    "logs/capture.py",  # text of libraries, which is masked
-    "cli/gunicorn_log.py",  # a table, which is read below
+    "api/verifications.py",  # its _set_log_event() passes the event on
+    "dialer/maintenance.py",  # notices of the store's functions, checked below
+    "logs/exceptions.py",  # the event of an ErrorBoundary, a literal where one is created
+    "logs/__init__.py",  # text of libraries, which is redacted
+    "cli/gunicorn_log.py",  # a table, checked below
 }
-"""Modules that may hold a call whose event is no literal."""
+"""Modules that may have a call whose event is not a literal."""
 ANY_LINE: Final = {*COMMON_FIELDS, *EXCEPTION_FIELDS}
 
 
 @dataclass(frozen=True)
 class LogCall:
-    """One call that logs, or that sets what is logged."""
+    """One call that logs, or that sets the event to log."""
 
     location: str
     events: frozenset[str]
@@ -46,7 +45,7 @@ class LogCall:
 
 
 def _is_logger(node: ast.expr) -> bool:
-    """``_LOG``, ``log``, ``_log(claim)``, or one of them after ``.bind(…)``."""
+    """Match ``_LOG``, ``log``, ``_log(claim)``, or one of them after ``.bind(…)``."""
     if isinstance(node, ast.Name):
         return node.id in LOGGERS
     if isinstance(node, ast.Call):
@@ -58,7 +57,7 @@ def _is_logger(node: ast.expr) -> bool:
 
 
 def _names(node: ast.expr, scope: ast.AST) -> set[str]:
-    """Every text that an expression may be; empty if that cannot be seen."""
+    """Return every value that an expression may have; empty if they cannot be determined."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return {node.value}
     if isinstance(node, ast.IfExp):
@@ -101,13 +100,13 @@ def _is_bind(call: ast.Call) -> bool:
 
 
 def _is_unbound(call: ast.Call) -> bool:
-    """Whether it logs with the module's own logger, to which nothing is bound."""
+    """Report whether it logs with the module's own logger, which has no bound fields."""
     is_method = isinstance(call.func, ast.Attribute)
     return is_method and ast.unparse(call.func).startswith("_LOG.")
 
 
 def _event_position(module: str, call: ast.Call) -> int | None:
-    """Where the event stands among the arguments of a call that logs."""
+    """Return the position of the event among the arguments, or None if the call does not log."""
     if isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
         return 0 if call.func.attr in LEVELS else 1 if call.func.attr == "log" else None
     is_setter = isinstance(call.func, ast.Name) and call.func.id in SETTERS
@@ -115,7 +114,7 @@ def _event_position(module: str, call: ast.Call) -> int | None:
 
 
 def log_calls() -> list[LogCall]:
-    """Of the whole package."""
+    """Return all log calls of the package."""
     modules = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
     return [
         call
@@ -126,36 +125,36 @@ def log_calls() -> list[LogCall]:
 
 
 def undeclared(call: LogCall) -> list[str]:
-    """What is not declared of it."""
+    """Return what the call uses without a declaration."""
     if not call.events and call.location.partition(":")[0] not in DYNAMIC:
-        return [f"{call.location}: the event is no literal"]
-    faults = []
+        return [f"{call.location}: the event is not a literal"]
+    errors = []
     for event in sorted(call.events):
         if event not in EVENTS:
-            faults.append(f"{call.location}: the event {event} is not declared")
+            errors.append(f"{call.location}: the event {event} is not declared")
         elif undeclared := call.fields - {*EVENTS[event].field_names} - ANY_LINE:
-            faults.append(f"{call.location}: {event} has no field {', '.join(sorted(undeclared))}")
-    return faults
+            errors.append(f"{call.location}: {event} has no field {', '.join(sorted(undeclared))}")
+    return errors
 
 
 def test_event_of_every_log_call_is_declared_with_its_fields() -> None:
-    """In otpvoice/logs/events.py: one line for each event."""
+    """otpvoice/logs/events.py has one line for each event."""
     calls = log_calls()
     assert len(calls) > 30
-    assert [fault for call in calls for fault in undeclared(call)] == []
+    assert [error for call in calls for error in undeclared(call)] == []
 
 
 def test_every_declared_event_is_logged_somewhere() -> None:
-    """So that the table and the documentation hold no event that is gone."""
+    """The table and the documentation contain no event that was removed."""
     logged = {event for call in log_calls() for event in call.events}
     logged |= {event for event, _ in audit_notices()} | gunicorn_events()
     logged |= {event for event in EVENTS if event.endswith(("iteration_failed", "check_failed"))}
-    logged |= {"http", "log.lines_dropped"}  # the default of a request; the line writer's report
+    logged |= {"http", "log.lines_dropped"}  # the deerror of a request; the line writer's report
     assert {*EVENTS} - logged == set()
 
 
 def test_fields_bound_to_a_request_are_common() -> None:
-    """``bind_contextvars``: they stand on every further line of the request."""
+    """``bind_contextvars`` adds its fields to every further line of the request."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "bind_contextvars":
@@ -166,14 +165,14 @@ _NOTICE: Final = re.compile(r"(?:notice|append_audit)\('([a-z_.]+)', (?:\{([^}]*
 
 
 def audit_notices() -> Iterator[tuple[str, set[str]]]:
-    """What the store's scripts hand to the log: event and fields."""
+    """Yield event and fields of every notice in the store's functions."""
     for path in sorted((PACKAGE / "store/lua").glob("*.lua")):
         for event, members, _variable in _NOTICE.findall(path.read_text("utf-8")):
             yield event, set(re.findall(r"(\w+) =", members))
 
 
-def test_notice_of_every_script_is_declared_with_its_fields() -> None:
-    """They are logged by the dialer that sweeps them up."""
+def test_notice_of_every_function_is_declared_with_its_fields() -> None:
+    """The dialer logs them after a sweep."""
     found = list(audit_notices())
     assert len(found) >= 6
     for event, fields in found:
@@ -187,19 +186,19 @@ def test_notice_of_every_script_is_declared_with_its_fields() -> None:
 
 
 def gunicorn_events() -> set[str]:
-    """The events of the table in cli/gunicorn_log.py."""
+    """Return the events of the table in cli/gunicorn_log.py."""
     text = (PACKAGE / "cli/gunicorn_log.py").read_text("utf-8")
     return set(re.findall(r'"((?:server|worker)\.\w+)"', text))
 
 
-def test_events_for_gunicorns_messages_are_declared() -> None:
-    """They stand in a table."""
+def test_events_of_gunicorns_messages_are_declared() -> None:
+    """cli/gunicorn_log.py maps messages to events."""
     assert gunicorn_events() <= {*EVENTS}
     assert "server.listening" in gunicorn_events()
 
 
 @pytest.mark.parametrize(
-    ("source", "fault"),
+    ("source", "error"),
     [
         ('_LOG.info("no.such_event")', "the event no.such_event is not declared"),
         ('_LOG.info("http", detail="x")', "http has no field detail"),
@@ -208,17 +207,17 @@ def test_events_for_gunicorns_messages_are_declared() -> None:
             '_log(1).warning("call.failed_unexpectedly", price=1)',
             "call.failed_unexpectedly has no field price",
         ),
-        ("_LOG.log(20, name)", "the event is no literal"),
+        ("_LOG.log(20, name)", "the event is not a literal"),
         ('_LOG.info("a.a" if x else "http")', "the event a.a is not declared"),
         ('set_log_event("http", code="x")', "http has no field code"),
     ],
 )
-def test_undeclared_event_or_field_is_found(source: str, fault: str) -> None:
-    """Wherever the event and the field are written."""
+def test_undeclared_event_or_field_is_reported(source: str, error: str) -> None:
+    """The check finds them in all forms of a log call."""
     (call,) = _log_calls("api/module.py", source)
-    assert undeclared(call) == [f"{call.location}: {fault}"]
+    assert undeclared(call) == [f"{call.location}: {error}"]
 
 
-def test_document_of_the_log_is_made_from_the_declarations() -> None:
-    """Run ``python tests/logs/reference.py`` to write docs/logs.md anew."""
+def test_logs_document_matches_the_declarations() -> None:
+    """Run ``python tests/logs/reference.py`` to update docs/logs.md."""
     assert DOCUMENT.read_text("utf-8") == rendered_document()

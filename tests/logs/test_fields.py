@@ -1,4 +1,4 @@
-"""Declared fields: what fits a type is written, and no code, number or credential fits any."""
+"""Field types: a fitting value is written, and no code, number or credential fits a type."""
 
 import json
 from datetime import UTC, datetime
@@ -14,36 +14,35 @@ from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import CallStatus
 from otpvoice.logs import RecordFilter
-from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS
 from otpvoice.logs.field_types import REDACTED, TEXTS
-from otpvoice.logs.fields import FIELDS
 
 HEX_SECRET: Final = "00112233445566778899aabbccddeeff"
-"""A secret of 16 bytes, as long as the digits of an id."""
+"""A secret of 16 bytes, with the length of an id's digits."""
 REDACTOR: Final = RecordFilter([*SECRETS.values(), HEX_SECRET], clients=["bank-2026"])
 DECLARED: Final = sorted(
     {(name, field) for name, event in EVENTS.items() for field in event.field_names}
 )
-PROCESS_FIELDS: Final = {"pid", "port", "lines", "host"}
+PROCESS_FIELDS: Final = {"pid", "lines"}
 """Fields whose numbers may have as many digits as a code."""
 PROCESS_EVENTS: Final = {"server", "worker", "log", "dialer"}
-"""The only kinds of events that may carry them: they are logged where no code is at hand."""
+"""The only groups of events that may carry them: no code is in scope where they are logged."""
 
 
 def render(event: str, field: str, value: Any) -> Any:
-    """One field's value in the line."""
+    """Return the value of one field in the line."""
     return REDACTOR(None, "info", {"event": event, field: value})[field]
 
 
-def test_fields_of_every_event_are_declared() -> None:
-    """Each with its type."""
+def test_fields_of_all_events_are_those_declared() -> None:
+    """Each used field has a type, and no declared field is unused."""
     used = {field for event in EVENTS.values() for field in event.field_names}
-    assert used | {*COMMON_FIELDS, *EXCEPTION_FIELDS} <= {*FIELDS}
+    assert used | {*COMMON_FIELDS, *EXCEPTION_FIELDS, "logger"} == {*FIELDS}
     assert all(event.meaning.endswith(".") and event.level for event in EVENTS.values())
 
 
-def test_fields_with_long_numbers_are_declared_for_processes_only() -> None:
-    """So that a code cannot stand where a process id may."""
+def test_fields_with_long_numbers_are_on_process_events_only() -> None:
+    """A code cannot appear where a process id may."""
     with_them = {name for name, field in DECLARED if field in PROCESS_FIELDS}
     assert {name.partition(".")[0] for name in with_them} <= PROCESS_EVENTS
     assert not PROCESS_FIELDS & {*COMMON_FIELDS, *EXCEPTION_FIELDS}
@@ -53,7 +52,7 @@ def test_fields_with_long_numbers_are_declared_for_processes_only() -> None:
     ("event", "field"), [*DECLARED, *(("http", field) for field in COMMON_FIELDS)]
 )
 def test_secret_in_any_declared_field_is_redacted(event: str, field: str) -> None:
-    """As text, bytes, list, mapping, exception; in every spelling."""
+    """The secret comes as text, bytes, list, mapping and exception, in every spelling."""
     texts = [*CODES, *SPELLED, *NUMBERS, *CREDENTIALS, HEX_SECRET]
     texts += [form(secret) for form in ENCODINGS.values() for secret in SECRETS.values()]
     for text in texts:
@@ -65,8 +64,8 @@ def test_secret_in_any_declared_field_is_redacted(event: str, field: str) -> Non
 
 @pytest.mark.parametrize(("event", "field"), DECLARED)
 @pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 4711.0, 471102.0, 0.471102])
-def test_code_as_number_is_not_readable(event: str, field: str, code: float) -> None:
-    """Of a whole number of four digits and more, two are shown at most."""
+def test_code_as_number_is_rounded_or_redacted(event: str, field: str, code: float) -> None:
+    """Of an integer of four or more digits, the line shows two at most."""
     if field not in PROCESS_FIELDS:
         assert "471" not in json.dumps(render(event, field, code))
 
@@ -77,25 +76,25 @@ def test_code_as_number_is_not_readable(event: str, field: str, code: float) -> 
     [b"x", object(), {"x": 1}, {1}, ["x"], 10**5000, float("nan"), 1j],
     ids=lambda odd: type(odd).__name__,
 )
-def test_value_of_another_kind_is_redacted_visibly(field: str, odd: Any) -> None:
-    """The line is written all the same, as JSON that everybody reads."""
+def test_value_of_wrong_type_is_redacted_visibly(field: str, odd: Any) -> None:
+    """The line is still written, as valid JSON."""
     event = next((name for name, known in DECLARED if known == field), "http")
     if odd == ["x"] and FIELDS[field] is TEXTS:
-        return  # what it takes
+        return  # the type accepts it
     assert json.dumps(render(event, field, odd), allow_nan=False) in {
         json.dumps(REDACTED),
-        json.dumps([REDACTED]),  # places, one by one
+        json.dumps([REDACTED]),  # frames are redacted one by one
     }
 
 
-def test_truth_value_is_no_count_and_count_no_truth_value() -> None:
-    """Python takes one for the other."""
+def test_boolean_and_count_do_not_fit_each_other() -> None:
+    """Python treats a boolean as an integer."""
     assert render("event.delivered", "attempts", True) == REDACTED
     assert render("verification.checked", "valid", 1) == REDACTED
 
 
-def test_text_is_no_log_id_even_if_it_looks_like_one() -> None:
-    """Only what the one function made is an id: a password may have eight letters."""
+def test_text_that_looks_like_a_log_id_is_redacted() -> None:
+    """Only a ``LogId`` fits, because a password may also have eight letters."""
     assert render("http", "number", "aBjxcvQm") == REDACTED
 
 
@@ -154,24 +153,24 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
 
 
 @pytest.mark.parametrize(("event", "field", "value", "shown"), FITTING)
-def test_fitting_value_is_written_as_it_is(event: str, field: str, value: Any, shown: Any) -> None:
-    """Ids, addresses, counts and words are for reading."""
+def test_fitting_value_is_written_unchanged(event: str, field: str, value: Any, shown: Any) -> None:
+    """Ids, addresses, counts and words stay readable."""
     assert render(event, field, value) == (value if shown is None else shown)
 
 
 @given(st.floats(0, 999_999), st.integers(0, 999), st.datetimes(timezones=st.just(UTC)))
-def test_measurements_survive(ms: float, few: int, moment: datetime) -> None:
-    """To a tenth of a millisecond; small counts and moments as they are."""
+def test_measurements_are_written_precisely(ms: float, few: int, time: datetime) -> None:
+    """Durations to a tenth of a millisecond; small counts and timestamps exactly."""
     shown = render("http", "duration_ms", ms)
     assert abs(shown - ms) <= 0.1 or (ms.is_integer() and abs(shown - ms) < 0.06 * ms)
     assert render("event.delivered", "attempts", few) == few
-    text = moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
     assert render("number.blocked", "happened_at", text) == text
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
-def test_ids_and_masked_numbers_survive_for_any_number(number: str) -> None:
-    """Short numbers as well."""
+def test_log_id_and_masked_number_are_written_for_any_number(number: str) -> None:
+    """Short numbers too; a whole number is redacted."""
     key = NumberHasher(bytes(range(32)))
     assert render("http", "to", mask_number(number)) == mask_number(number)
     assert render("http", "number", LogId.from_hash(key.hash(number))) != REDACTED

@@ -1,4 +1,4 @@
-"""The line writer on real descriptors, each case in a process of its own."""
+"""The line writer on real descriptors, each case in a separate process."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ writer = LineWriter(fd, render_drop_notice=lambda lines: b"lost %d\\n" % lines)
 
 
 def run(program: str, path: Path) -> str:
-    """What a program with a writer to this file leaves there."""
+    """Run a program that has a writer to this file, and return the file's text."""
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM + program, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -28,13 +28,13 @@ def run(program: str, path: Path) -> str:
 
 
 def test_lines_of_a_process_that_ends_at_once_are_written_in_order(tmp_path: Path) -> None:
-    """All that fit into the memory, without a word of the process."""
+    """All lines that fit into the queue are written, without an explicit close."""
     text = run("for n in range(4000): writer.write(b'line %d\\n' % n)", tmp_path / "log")
     assert text == "".join(f"line {n}\n" for n in range(4000))
 
 
 def test_forked_processes_write_each_line_once(tmp_path: Path) -> None:
-    """Lines that wait at a fork are the parent's; lines of several processes stay whole."""
+    """The parent writes the lines that wait at a fork; lines of several processes do not mix."""
     program = """
 for child in range(5):
     writer.write(b"parent %d\\n" % child)
@@ -52,7 +52,7 @@ writer.write(b"end\\n")
 
 
 def test_process_forked_while_the_log_hangs_writes_its_own_lines_only(tmp_path: Path) -> None:
-    """The thread of the parent cannot end before the fork, and does not exist after it."""
+    """The parent's thread cannot end before the fork, and does not exist after it."""
     program = """
 reader, full = os.pipe()
 hanging = LineWriter(full, render_drop_notice=lambda _: b"")
@@ -78,8 +78,8 @@ taking.join()
     assert sorted(lines) == sorted(["child", *(f"parent {n:04} {'x' * 90}" for n in range(2000))])
 
 
-def test_line_torn_by_a_full_disk_is_closed_and_counted(tmp_path: Path) -> None:
-    """What follows it is whole, and begins with the number of those that are lost."""
+def test_line_cut_by_a_full_disk_is_ended_and_counted(tmp_path: Path) -> None:
+    """The following lines are complete, and start with the number of dropped lines."""
     program = """
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -95,7 +95,7 @@ writer.write(b"later\\n")
 
 
 def test_line_logged_by_a_destructor_and_a_signal_handler_is_written(tmp_path: Path) -> None:
-    """They may run at any moment, also in the middle of another line's way."""
+    """They may run at any time, even while another line is being queued."""
     program = """
 import gc, itertools
 class Thing:
@@ -115,8 +115,8 @@ gc.set_threshold(700); gc.collect()
     assert "handler" in lines
 
 
-def test_process_whose_log_hangs_ends_in_bounded_time(tmp_path: Path) -> None:
-    """A pipe that nobody reads, full to the brim."""
+def test_process_with_a_hanging_log_ends_in_bounded_time(tmp_path: Path) -> None:
+    """The log is a full pipe without a reader."""
     program = """
 reader, full = os.pipe()
 hanging = LineWriter(full)
@@ -129,7 +129,7 @@ assert DROPPED.total > 0
 
 
 def test_writer_of_a_closed_descriptor_drops_and_counts() -> None:
-    """-1 stands for a stderr that was closed."""
+    """-1 represents a closed stderr."""
     before = DROPPED.total
     writer = LineWriter(-1)
     for _ in range(10):
@@ -139,7 +139,7 @@ def test_writer_of_a_closed_descriptor_drops_and_counts() -> None:
 
 
 def lines_through(full: int, reader: int, writer: LineWriter) -> list[bytes]:
-    """What a reader that begins now gets, up to the last line of the writer."""
+    """Return all lines that a reader gets from now to the end of the writer."""
     read = bytearray()
 
     def take() -> None:
@@ -155,8 +155,8 @@ def lines_through(full: int, reader: int, writer: LineWriter) -> list[bytes]:
     return bytes(read).splitlines()
 
 
-def test_full_nonblocking_pipe_is_waited_for_a_moment() -> None:
-    """Another process that shares it may have made it non-blocking; no line is lost at once."""
+def test_full_nonblocking_pipe_loses_no_line_at_once() -> None:
+    """Another process that shares the pipe may have made it non-blocking."""
     reader, full = os.pipe()
     os.set_blocking(full, False)
     before, many = DROPPED.total, 2000
@@ -170,7 +170,7 @@ def test_full_nonblocking_pipe_is_waited_for_a_moment() -> None:
 
 @pytest.mark.parametrize("capacity", [1, 10])
 def test_lines_over_the_capacity_are_dropped_at_once(capacity: int) -> None:
-    """The caller never waits, and every line is written or counted."""
+    """The caller never waits, and every line is written or counted as dropped."""
     reader, full = os.pipe()
     before, many = DROPPED.total, 5000
     writer = LineWriter(full, render_drop_notice=lambda _: b"", capacity=capacity)

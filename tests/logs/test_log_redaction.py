@@ -1,4 +1,4 @@
-"""Whoever speaks in our processes, and however they end: one line, and nothing secret in it."""
+"""Every source of log lines in a process is redacted, and writes one line for each record."""
 
 import json
 import os
@@ -25,64 +25,64 @@ def fail():
     raise ValueError(SENSITIVE)
 """
 SOURCES: Final = {
-    "ours": "structlog.get_logger('x').info('x', reason=SENSITIVE)",
+    "otpvoice": "structlog.get_logger('x').info('x', reason=SENSITIVE)",
     "a library": "logging.getLogger('urllib3.connectionpool').warning('x %s', SENSITIVE)",
-    "a library's mistake": "logging.getLogger('redis').error('x %d', SENSITIVE)",
+    "a library with a wrong format": "logging.getLogger('redis').error('x %d', SENSITIVE)",
     "the root logger": "logging.error(SENSITIVE)",
-    "a level of one's own": "logging.getLogger('x').log(35, SENSITIVE)",
+    "a level between the standard ones": "logging.getLogger('x').log(35, SENSITIVE)",
     "a warning": "warnings.warn(SENSITIVE)",
-    "gunicorn of a bad request": (
+    "gunicorn about a bad request": (
         "gunicorn = logging.getLogger('gunicorn.error')\n"
         "gunicorn.warning('Invalid request from ip=::1: canary ' + SENSITIVE)"
     ),
-    "gunicorn of a fault": (
+    "gunicorn about an error": (
         "logging.getLogger('gunicorn.error').error('Error handling request %s', '/canary')"
     ),
-    "an exception that is logged": (
+    "an exception that a library logs": (
         "try: fail()\nexcept ValueError: logging.getLogger('flask').exception('x')"
     ),
-    "an exception that is told of": (
+    "an exception that structlog logs": (
         "try: fail()\nexcept ValueError: structlog.get_logger().exception('x')"
     ),
     "an exception in a thread": (
         "thread = threading.Thread(target=fail); thread.start(); thread.join()"
     ),
-    "an exception while cleaning up": (
+    "an exception in a destructor": (
         "class Thing:\n    def __del__(self): fail()\nThing(); gc.collect()"
     ),
-    "an exception that nobody caught": "fail()",
+    "an uncaught exception": "fail()",
 }
 
 
 def output_of(program: str) -> str:
-    """All that a process which runs this says."""
+    """Return the stderr of a process that runs ``program``."""
     run = [sys.executable, "-c", PROLOGUE + program]
     done = subprocess.run(run, capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == ""
     return done.stderr
 
 
-@pytest.mark.parametrize("speaker", SOURCES)
-def test_whoever_speaks_is_masked(speaker: str) -> None:
-    """One line of JSON; an exception by its kind and its place only."""
-    said = output_of(SOURCES[speaker])
-    (line,) = said.splitlines()
-    told: dict[str, Any] = json.loads(line)
-    assert told["event"]
-    assert told["level"] in {"info", "warning", "error", "critical"}
-    assert not [each for each in (*SENSITIVE.split(), "6543", "canary") if each in said]
-    if "exception" in speaker:
-        assert told["error"] == "ValueError"
-        assert told["traceback"][-1].endswith(" fail")
+@pytest.mark.parametrize("source", SOURCES)
+def test_line_of_every_source_is_redacted(source: str) -> None:
+    """One line of JSON; an exception is shown by its class and traceback only."""
+    output = output_of(SOURCES[source])
+    (text,) = output.splitlines()
+    line: dict[str, Any] = json.loads(text)
+    assert line["event"]
+    assert line["level"] in {"info", "warning", "error", "critical"}
+    assert not [each for each in (*SENSITIVE.split(), "6543", "canary") if each in output]
+    if "exception" in source:
+        assert line["error"] == "ValueError"
+        assert line["traceback"][-1].endswith(" fail")
 
 
-def test_who_spoke_is_told() -> None:
-    """The logger's name, for the operator who wants to know."""
+def test_line_of_a_library_names_its_logger() -> None:
+    """The field ``logger`` shows where the line comes from."""
     assert json.loads(output_of(SOURCES["a library"]))["logger"] == "urllib3.connectionpool"
 
 
-def test_loggers_with_handlers_of_their_own_lose_them() -> None:
-    """As gunicorn's and those of a library that was imported earlier."""
+def test_configure_removes_handlers_of_other_loggers() -> None:
+    """Handlers of gunicorn, or of a library imported earlier, do not write past the redaction."""
     before = (
         "own = logging.getLogger('own'); own.addHandler(logging.StreamHandler())\n"
         "own.propagate = False\nlogs.configure()\nown.error(SENSITIVE)"
@@ -91,14 +91,14 @@ def test_loggers_with_handlers_of_their_own_lose_them() -> None:
     assert json.loads(line)["logger"] == "own"
 
 
-def test_below_the_level_nothing_is_said() -> None:
-    """Neither by ours nor by others."""
-    quiet = "logs.configure('error')\n" + SOURCES["ours"] + "\n" + SOURCES["a library"]
+def test_line_below_the_level_is_not_written() -> None:
+    """This holds for otpvoice and for libraries."""
+    quiet = "logs.configure('error')\n" + SOURCES["otpvoice"] + "\n" + SOURCES["a library"]
     assert output_of(quiet) == ""
 
 
-def test_what_was_said_before_the_settings_changes_nothing() -> None:
-    """A logger that spoke early learns of the secrets too."""
+def test_logger_used_before_configure_redacts_later_secrets() -> None:
+    """A logger that logged before the settings were loaded follows them."""
     early = (
         "log = structlog.get_logger(); logs.configure(); log.info('early')\n"
         f"logs.configure(secrets=[{SECRET!r}]); log.info(SENSITIVE)"
@@ -106,27 +106,27 @@ def test_what_was_said_before_the_settings_changes_nothing() -> None:
     assert SECRET not in output_of(early)
 
 
-def test_the_shape_is_as_wanted() -> None:
-    """Columns if asked for, without colours in a file; lines of an event stay one line."""
+def test_console_format_in_a_file_has_one_line_without_colours() -> None:
+    """A line break in a message is escaped."""
     (line,) = output_of("logs.configure(log_format='console')\nlogging.error('a\\nb')").splitlines()
     assert line[0] != "{"
     assert "\x1b" not in line
 
 
-@pytest.mark.parametrize(("shape", "is_json"), [("auto", False), ("json", True)])
-def test_a_terminal_gets_columns(shape: str, *, is_json: bool) -> None:
-    """Unless JSON is asked for."""
-    person, terminal = pty.openpty()
+@pytest.mark.parametrize(("log_format", "is_json"), [("auto", False), ("json", True)])
+def test_terminal_gets_columns_unless_json_is_set(log_format: str, *, is_json: bool) -> None:
+    """Both formats are redacted."""
+    reader, terminal = pty.openpty()
     program = (
-        f"{PROLOGUE}logs.configure(log_format={shape!r}, secrets=[{SECRET!r}])\n"
+        f"{PROLOGUE}logs.configure(log_format={log_format!r}, secrets=[{SECRET!r}])\n"
         "logging.error('x ' + SENSITIVE)"
     )
     subprocess.run([sys.executable, "-c", program], stderr=terminal, timeout=30, check=True)
     os.close(terminal)
-    said = ""
-    with suppress(OSError):  # Linux's word for a terminal that nobody holds any more
-        while some := os.read(person, 4096):
-            said += some.decode()
-    os.close(person)
-    assert said.startswith("{") is is_json
-    assert not [word for word in SENSITIVE.split() if word in said]
+    output = ""
+    with suppress(OSError):  # Linux reports a terminal without a writer as an error
+        while some := os.read(reader, 4096):
+            output += some.decode()
+    os.close(reader)
+    assert output.startswith("{") is is_json
+    assert not [word for word in SENSITIVE.split() if word in output]

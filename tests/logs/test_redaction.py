@@ -1,6 +1,6 @@
-"""Redaction: what is in no line, wherever it stands, and what stays readable.
+"""Redaction: which values never appear in a line, and which stay readable.
 
-``OTPVOICE_TEST_EXAMPLES`` is how many random events are tried.
+``OTPVOICE_TEST_EXAMPLES`` is the number of random events to try.
 """
 
 import base64
@@ -23,7 +23,7 @@ from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.logs import RecordFilter
-from otpvoice.logs.redactor import ForeignText
+from otpvoice.logs.redaction import ForeignText
 
 EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "200"))
 
@@ -65,8 +65,8 @@ POSITIONS: dict[str, Callable[[Any], dict[Any, Any]]] = {
     "an undeclared field": lambda value: {"undeclared": value},
     "the event": lambda value: {"event": value},
     "foreign text": lambda value: {"event": ForeignText(value)},
-    "a library's text": lambda value: {"event": ForeignText(f"it said <{value}>, so")},
-    "amid a text": lambda value: {"reason": f"it said <{value}>, so"},
+    "a library's text": lambda value: {"event": ForeignText(f"the reply is <{value}>, so")},
+    "the middle of a text": lambda value: {"reason": f"the reply is <{value}>, so"},
     "a list": lambda value: {"reason": ["x", value]},
     "a tuple in a set": lambda value: {"reason": {("x", value)}},
     "a mapping": lambda value: {"reason": MappingProxyType({"x": [{"y": value}]})},
@@ -77,7 +77,7 @@ POSITIONS: dict[str, Callable[[Any], dict[Any, Any]]] = {
     "an exception": lambda value: {"reason": ValueError(value)},
     "an object": lambda value: {"reason": type("Thing", (), {"__repr__": lambda _: value})()},
     "the client": lambda value: {"client": value},
-    "the number's name": lambda value: {"number": value},
+    "the log id": lambda value: {"number": value},
     "milliseconds": lambda value: {"event": "http", "duration_ms": value},
     "the provider's word": lambda value: {"event": "callback.received", "provider_status": value},
     "percent-encoded": lambda value: {"reason": "".join(f"%{byte:02X}" for byte in value.encode())},
@@ -86,27 +86,29 @@ POSITIONS: dict[str, Callable[[Any], dict[Any, Any]]] = {
 
 
 def log_line(event: dict[Any, Any]) -> str:
-    """The line as it is written."""
+    """Return the line as it is written."""
     return json.dumps(RECORD_FILTER(None, "info", dict(event)), ensure_ascii=False)
 
 
 @pytest.mark.parametrize("place", POSITIONS)
 @pytest.mark.parametrize("secret", [*CODES, *SPELLED, *NUMBERS, *CREDENTIALS])
-def test_nothing_secret_comes_through(place: str, secret: str) -> None:
-    """No code, number or credential, wherever it stands; the line is there all the same."""
+def test_secret_is_redacted_in_every_position(place: str, secret: str) -> None:
+    """No code, number or credential appears, and the line is still written."""
     line = log_line({"event": "x", **POSITIONS[place](secret)})
     assert secret not in line
     assert "canary" not in line.lower()
     assert "Y2FuYXJ5" not in line
     shown = line.replace(mask_number(NUMBER), "")
-    assert sum(map(str.isdigit, shown)) < 4  # what is left says how many there were
+    assert sum(map(str.isdigit, shown)) < 4  # the digits left are the count in brackets
 
 
 @pytest.mark.parametrize("place", POSITIONS)
 @pytest.mark.parametrize("form", ENCODINGS)
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_of_the_settings_comes_through(secret: str, form: str, place: str) -> None:
-    """The very values are known, and withheld in every form that they may be written in."""
+def test_secret_of_the_settings_is_redacted_in_every_encoding(
+    secret: str, form: str, place: str
+) -> None:
+    """The filter knows the values themselves."""
     written = ENCODINGS[form](SECRETS[secret])
     line = log_line(POSITIONS[place](written))
     assert written not in line
@@ -114,15 +116,15 @@ def test_no_secret_of_the_settings_comes_through(secret: str, form: str, place: 
 
 
 @pytest.mark.parametrize("form", [KEY.hex(), base64.urlsafe_b64encode(KEY).decode()])
-def test_a_key_is_known_by_its_bytes(form: str) -> None:
-    """However the 32 bytes are written."""
+def test_base64_key_is_redacted_by_its_bytes(form: str) -> None:
+    """Hex and URL-safe base64 of the 32 bytes are redacted."""
     assert form.rstrip("=") not in log_line({"reason": f"key={form}"})
 
 
 @pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 471102.0, 0.471102])
 @pytest.mark.parametrize("place", ["a field", "a list", "a mapping", "a key", "the client"])
-def test_a_code_is_withheld_as_a_figure_too(place: str, code: float) -> None:
-    """A number of JSON or of Python; with a sign, or with a point."""
+def test_code_as_number_is_redacted(place: str, code: float) -> None:
+    """An integer or a float, with a sign or a decimal point."""
     assert "47" not in log_line(POSITIONS[place](code))
 
 
@@ -133,8 +135,8 @@ def test_a_code_is_withheld_as_a_figure_too(place: str, code: float) -> None:
         {"0": 4, "1": 7, "2": 1, "3": 1},
     ],
 )
-def test_a_code_spelled_by_members_is_withheld(spelled: Any) -> None:
-    """One digit in each is a code in all of them together."""
+def test_code_spread_over_members_is_redacted(spelled: Any) -> None:
+    """Members with one digit each may form a code together."""
     line = log_line({"reason": spelled})
     assert "4" not in line.replace("4 members", "")
     assert "7" not in line
@@ -150,20 +152,20 @@ def test_a_code_spelled_by_members_is_withheld(spelled: Any) -> None:
 )
 @pytest.mark.parametrize("value", ["abc", 12, ["abc"], {"x": "abc"}])
 def test_undeclared_field_is_redacted(event: str, name: str, value: Any) -> None:
-    """Its name stays, so that the missing declaration is found."""
+    """Its name stays, so that the missing declaration can be found."""
     line = RECORD_FILTER(None, "info", {"event": event, name: value})
     assert line == {"event": event, name: "[redacted]"}
 
 
 def test_number_in_foreign_text_is_masked() -> None:
-    """Enough to recognise, too little to call; without its + it may as well be a code."""
+    """A number without its + may be a code, so all its digits are redacted."""
     text = ForeignText(f"to {NUMBER} or {DIGITS}")
     line = RECORD_FILTER(None, "info", {"event": text, "to": mask_number(NUMBER)})
     assert line == {"event": "to +91******3210 or [12 digits]", "to": "+91******3210"}
 
 
 @pytest.mark.parametrize(
-    ("text", "masked"),
+    ("text", "redacted"),
     [
         *(("ovk_x", "[api key]"), ("ova_x", "[api key]"), ("vct_x", "[client token]")),
         *(("eyJabcd.x", "[jwt]"), ("Bearer x", "[credential]"), ("4711", "[4 digits]")),
@@ -172,9 +174,9 @@ def test_number_in_foreign_text_is_masked() -> None:
         *(("%256Fvk_x", "[api key]"), (r"\u096a\u096d\u0967\u0967", "[4 digits]")),
     ],
 )
-def test_mask_leaves_a_word_for_what_it_hides(text: str, masked: str) -> None:
-    """In brackets, so that an operator knows what to look for; encodings hide nothing."""
-    assert RECORD_FILTER(None, "info", {"event": ForeignText(text)}) == {"event": masked}
+def test_redacted_text_names_the_kind_of_secret(text: str, redacted: str) -> None:
+    """A word in brackets shows what was removed; encodings hide nothing."""
+    assert RECORD_FILTER(None, "info", {"event": ForeignText(text)}) == {"event": redacted}
 
 
 FOREIGN = [
@@ -185,13 +187,13 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("text", FOREIGN)
-def test_harmless_foreign_text_survives(text: str) -> None:
-    """Our ids, short figures and places in our code are for reading."""
+def test_harmless_foreign_text_is_unchanged(text: str) -> None:
+    """Ids, short numbers and code locations stay readable."""
     assert RECORD_FILTER(None, "info", {"event": ForeignText(text)}) == {"event": text}
 
 
-def test_secret_that_looks_encoded_is_masked_next_to_an_encoded_code() -> None:
-    """Decoding the one must not bring out the other in a form that nobody looks for."""
+def test_secret_that_looks_encoded_is_redacted_next_to_an_encoded_code() -> None:
+    """Decoding the code must not turn the secret into a form that is not searched for."""
     secret = SECRETS["a password of the store"]
     text = ForeignText(f"{secret} and %34%37%31%31")
     assert RECORD_FILTER(None, "info", {"event": text}) == {"event": "[secret] and [4 digits]"}
@@ -199,8 +201,8 @@ def test_secret_that_looks_encoded_is_masked_next_to_an_encoded_code() -> None:
 
 @given(st.uuids(), st.text("0123456789abcdef", min_size=32, max_size=32))
 @settings(max_examples=EXAMPLES)
-def test_ids_survive(known: uuid.UUID, digits: str) -> None:
-    """Whatever digits there are in them."""
+def test_ids_are_unchanged(known: uuid.UUID, digits: str) -> None:
+    """This holds for any digits."""
     ids = {"event": "call.sent", "verification": f"vrf_{digits}", "call": f"call_{digits}"}
     assert RECORD_FILTER(None, "info", dict(ids)) == ids
     if known.version is not None:
@@ -210,8 +212,8 @@ def test_ids_survive(known: uuid.UUID, digits: str) -> None:
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
 @settings(max_examples=EXAMPLES)
-def test_names_and_masks_of_numbers_survive(number: str) -> None:
-    """Lines of one number can be searched for by the one, and recognised by the other."""
+def test_log_ids_and_masked_numbers_are_unchanged(number: str) -> None:
+    """An operator searches by log id and recognises the masked number."""
     known = {"number": LogId.from_hash(NumberHasher(KEY).hash(number)), "to": mask_number(number)}
     event = {"event": "http", **known}
     assert RECORD_FILTER(None, "info", dict(event)) == event
@@ -222,8 +224,8 @@ def test_names_and_masks_of_numbers_survive(number: str) -> None:
     "request_id",
     ["471102", "4-7-1-1-0-2", DIGITS, f"otp-{DIGITS}", "0" * 28 + "4711", "login-4711", "a4711b"],
 )
-def test_a_callers_request_id_is_no_way_in(request_id: str) -> None:
-    """It may be chosen to be a code or a number; then it is masked like one."""
+def test_request_id_of_the_caller_is_redacted_like_text(request_id: str) -> None:
+    """A caller may send a code or a number as the id."""
     line = log_line({"request_id": request_id})
     assert request_id not in line
     assert "4711" not in line
@@ -237,8 +239,8 @@ def test_a_callers_request_id_is_no_way_in(request_id: str) -> None:
     ],
     ids=lambda odd: type(odd).__name__,
 )
-def test_what_can_not_be_read_is_withheld(odd: Any) -> None:
-    """The line appears, in JSON that everybody reads, in printable characters."""
+def test_unreadable_value_is_redacted(odd: Any) -> None:
+    """The line is valid JSON in printable characters."""
     line = json.dumps(RECORD_FILTER(None, "info", {"event": "x", "reason": odd}), allow_nan=False)
     assert json.loads(line)["event"] == "x"
     assert "4711" not in line
@@ -246,7 +248,7 @@ def test_what_can_not_be_read_is_withheld(odd: Any) -> None:
 
 
 def test_circular_value_is_redacted() -> None:
-    """A value that never ends fits no type."""
+    """An endless value fits no type."""
     circle: dict[str, Any] = {}
     circle["x"] = [circle, "4711"]
     assert RECORD_FILTER(None, "info", {"event": "x", "reason": circle}) == {
@@ -255,8 +257,8 @@ def test_circular_value_is_redacted() -> None:
     }
 
 
-def test_hostile_value_costs_only_itself() -> None:
-    """One that raises when it is looked at, and one that claims to be another text."""
+def test_hostile_value_loses_only_itself() -> None:
+    """The value raises on comparison and returns another text from ``str()``."""
 
     class Hostile(str):
         def __eq__(self, _other: object) -> bool:
@@ -273,8 +275,8 @@ def test_hostile_value_costs_only_itself() -> None:
     assert json.dumps(line) == json.dumps({"event": "http", "client": "x", "duration_ms": 1.0})
 
 
-def test_short_secrets_and_none_do_no_harm() -> None:
-    """An empty or tiny secret would tear every line apart."""
+def test_empty_and_short_secrets_are_ignored() -> None:
+    """Redacting them would make every line unreadable."""
     event = {"event": "x of a"}
     assert RecordFilter(["", "a", "x of"])(None, "info", dict(event)) == event
 
@@ -293,7 +295,7 @@ noise = st.text("ab \n\"'{}[]:;,.-_=?&%/é", max_size=6)
 
 @st.composite
 def nested_secrets(draw: st.DrawFn) -> tuple[str, Any]:
-    """A secret, and something of any depth up to 4 that holds it."""
+    """Draw a secret, and a value nested up to 4 levels that contains it."""
     secret = draw(secrets_)
     held: Any = draw(noise) + secret + draw(noise)
     for wrap in draw(st.lists(st.sampled_from("lmkts"), max_size=3)):
@@ -312,8 +314,8 @@ def nested_secrets(draw: st.DrawFn) -> tuple[str, Any]:
 @given(nested_secrets())
 @example(("+4711020", ["+4711020", "x"]))
 @settings(max_examples=EXAMPLES)
-def test_no_nesting_hides_a_secret(nesting: tuple[str, Any]) -> None:
-    """Random secrets in random texts in random lists, mappings, sets and keys."""
+def test_nested_secret_is_redacted(nesting: tuple[str, Any]) -> None:
+    """Random secrets in random texts, lists, mappings, sets and keys."""
     secret, held = nesting
     line = log_line({"reason": held})
     assert secret not in line
