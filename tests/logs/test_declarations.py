@@ -29,7 +29,7 @@ DYNAMIC: Final = {
     "dialer/maintenance.py",  # notices of the store's functions, checked below
     "logs/exceptions.py",  # the event of an ErrorBoundary, a literal where one is created
     "logs/__init__.py",  # text of libraries, which is redacted
-    "cli/gunicorn_log.py",  # a table, checked below
+    "cli/gunicorn.py",  # a table, checked below
 }
 """Modules that may have a call whose event is not a literal."""
 ANY_LINE: Final = {*COMMON_FIELDS, *EXCEPTION_FIELDS}
@@ -186,13 +186,13 @@ def test_notice_of_every_function_is_declared_with_its_fields() -> None:
 
 
 def gunicorn_events() -> set[str]:
-    """Return the events of the table in cli/gunicorn_log.py."""
-    text = (PACKAGE / "cli/gunicorn_log.py").read_text("utf-8")
+    """Return the events of the table in cli/gunicorn.py."""
+    text = (PACKAGE / "cli/gunicorn.py").read_text("utf-8")
     return set(re.findall(r'"((?:server|worker)\.\w+)"', text))
 
 
 def test_events_of_gunicorns_messages_are_declared() -> None:
-    """cli/gunicorn_log.py maps messages to events."""
+    """cli/gunicorn.py maps messages to events."""
     assert gunicorn_events() <= {*EVENTS}
     assert "server.listening" in gunicorn_events()
 

@@ -152,7 +152,7 @@ def test_one_unreadable_record_ends_no_process(stack: Stack, environ: dict[str, 
         return [json.loads(line) for line in lines if "record.quarantined" in line]
 
     wait_until(lambda: len(logged()) == 2, "the lines of the log")
-    assert {str(line["record"]) for line in logged()} == {f"call:{call}", "notices"}
+    assert {str(line["record"]) for line in logged()} == {f"call:{call}", "audit_log"}
     assert {line["level"] for line in logged()} == {"error"}
     assert [line["call"] for line in logged() if "call" in line] == [call]
     assert stack.api.is_running
