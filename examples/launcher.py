@@ -1,4 +1,4 @@
-"""How the examples are started beside a demo stack: by their environment, as in production."""
+"""How the examples are started with a demo stack: by environment variables, as in production."""
 
 import secrets
 import sys
@@ -9,36 +9,38 @@ from typing import Final
 
 import requests
 
-from otpvoice.cli.request import HttpRequest
-from otpvoice.cli.stack import Stack
-from otpvoice.cli.stack_settings import APP_CLIENT
+from otpvoice_demo.printer import HttpRequest
+from otpvoice_demo.settings import APP_CLIENT
+from otpvoice_demo.stack import Stack
 
-_HERE: Final = Path(__file__).parent
+VISITOR_NUMBER: Final = "+919845012345"
+"""The phone on the demo's page. The scenario calls another one, so no limit of it is used up."""
+_FORMATTED_NUMBER: Final = "+91 98450 12345"
+_EXAMPLES: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One of them."""
+    """An example that runs as a process of a stack."""
 
     package: str
-    has_page: bool
-    """Whether the service has to know it: its page asks the API, and it is told events."""
     environment: Callable[[Stack, str], Mapping[str, str]]
-    """What it is told, besides where the service is and who asks."""
+    """Its variables, in addition to the address of the service and the API key."""
 
     def launch(self, stack: Stack, origin: str, **overrides: str) -> None:
-        """Starts it on the port of ``origin``, as a process of the stack, and waits until it is up.
+        """Start the example on the port of ``origin``, and wait until it responds.
 
-        ``further``: variables of this start.
+        ``overrides``: variables of this start.
 
         Raises:
-            StackError, Stopped: as ``Stack.wait_until`` does.
+            StackError, StopRequested: as ``Stack.wait_until``.
         """
         bind = origin.removeprefix("http://")
         options = ["--no-control-socket", *f"--bind {bind} --threads 8 --pythonpath".split()]
+        app = f"{self.package}.wsgi:app"
         stack.start_process(
             self.package,
-            [sys.executable, "-m", "gunicorn", *options, str(_HERE), f"{self.package}.wsgi:app"],
+            [sys.executable, "-m", "gunicorn", *options, str(_EXAMPLES), app],
             **{
                 "OTPVOICE_URL": stack.url,
                 "OTPVOICE_API_KEY": stack.api_key,
@@ -60,15 +62,21 @@ def _login_environment(stack: Stack, origin: str) -> Mapping[str, str]:
     }
 
 
-LOGIN: Final = Example("login_backend", has_page=True, environment=_login_environment)
-
-
 def _page_environment(stack: Stack, _: str) -> Mapping[str, str]:
     return {"SANDBOX_URL": stack.sandbox_url, "DEMO_FOLDER": str(stack.folder)}
 
 
-PAGE: Final = Example("demo_page", has_page=False, environment=_page_environment)
-SMS: Final = Example("sms_fallback", has_page=False, environment=lambda *_: {"CALL_AFTER": "3"})
+LOGIN: Final = Example("login_backend", _login_environment)
+PAGE: Final = Example("demo_page", _page_environment)
+SMS: Final = Example("sms_fallback", lambda *_: {"CALL_AFTER": "3"})
+
+
+def start_pages(stack: Stack, login: str, page: str) -> None:
+    """Start the login and the demo's page, with a phone that is answered by hand."""
+    LOGIN.launch(stack, login, LOGIN_FRAMED_BY=page, LOGIN_NUMBER=_FORMATTED_NUMBER)
+    PAGE.launch(stack, page, LOGIN_ORIGIN=login, DEMO_NUMBER=VISITOR_NUMBER)
+    phone = f"{stack.sandbox_url}/phones/{VISITOR_NUMBER.removeprefix('+')}"
+    HttpRequest("PUT", phone, body={"behaviour": "by_hand"}).send().raise_for_status()
 
 
 def _is_reachable(origin: str) -> bool | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flask import Flask, Response, render_template, send_from_directory
 
 from demo_page.settings import Settings
-from otpvoice.cli.request import HttpRequest
+from otpvoice_demo.printer import HttpRequest
 
 
 def create_app(settings: Settings) -> Flask:

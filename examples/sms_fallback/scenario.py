@@ -3,9 +3,8 @@
 import re
 from typing import Any, Final
 
-from otpvoice.cli.narrator import Printer, ScenarioError
-from otpvoice.cli.request import HttpRequest
-from otpvoice.cli.stack import Stack
+from otpvoice_demo.printer import HttpRequest, Printer, ScenarioError
+from otpvoice_demo.stack import Stack
 
 _ASHA: Final = "+919876543210"
 _RAVI: Final = "+919812345678"

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 from support.service import ASHA
 
 from otpvoice.cli import main
-from otpvoice.cli.request import HttpRequest
-from otpvoice.cli.stack import Stack
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallUpdate, Claim
+from otpvoice_demo.printer import HttpRequest
+from otpvoice_demo.stack import Stack
 
 CODE = "482913"
 """The code in operators' tests. No command may show it."""

@@ -7,10 +7,10 @@ from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
 from otpvoice.app import create_app, script_config
-from otpvoice.cli.stack import Stack, free_port
 from otpvoice.client import Client
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_demo.stack import Stack, free_port
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli.cli_runner import read_until, run_command, running_commands, start_command
 
-from otpvoice.cli.stack import free_port
+from otpvoice_demo.stack import free_port
 
 Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 API_KEY = re.compile(r"ovk_[A-Za-z0-9_-]{43}")
@@ -66,8 +66,8 @@ def test_one_verification_is_told_from_the_request_to_the_callback(
     with start("--once", DEMO_PORT="", DEMO_SANDBOX_PORT="") as process:
         told, _ = process.communicate(timeout=60)
     assert process.returncode == 0, told
-    assert "Port 8000 is taken" in told
-    assert "Port 8100 is taken" in told
+    assert "Port 8000 is in use" in told
+    assert "Port 8100 is in use" in told
     chapters = CHAPTER.split(told)[2::2]
     asked, hung_up, heard, mistyped, typed, again, called_back, hindi = chapters
     assert "201 Created" in asked
@@ -128,7 +128,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_told() -> None:
         port = server.getsockname()[1]
         refused = run_command("demo", "--once", "--port", str(port))
     assert refused.exit_code == 1
-    assert refused.output == f"Error: port {port} of 127.0.0.1 is taken; choose another --port\n"
+    assert refused.output == f"Error: port {port} on 127.0.0.1 is in use; choose another --port\n"
 
 
 def test_a_missing_valkey_is_told_with_its_remedy(start: Start, temporary: Path) -> None:

@@ -16,10 +16,9 @@ from events.receiver import EventReceiver
 from support.processes import wait_until
 from support.service import SandboxPhones
 
-from otpvoice.cli.demo_folder import FOLDER, load_keys
-from otpvoice.cli.stack import free_port
-from otpvoice.cli.stack_settings import StackKeys, StackOptions, render_settings
 from otpvoice.settings import load
+from otpvoice_demo.settings import FOLDER, StackKeys, StackOptions, load_keys, render_settings
+from otpvoice_demo.stack import free_port
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ORIGINS = ("http://localhost:5173", "https://shop.example.com")
@@ -178,7 +177,7 @@ def test_demo_same_port_for_api_and_sandbox_is_refused() -> None:
     port = str(free_port())
     refused = run_command("demo", "--once", "--port", port, "--sandbox-port", port)
     assert refused.exit_code == 1
-    assert refused.output.endswith("is taken; choose another --sandbox-port\n")
+    assert refused.output.endswith("is in use; choose another --sandbox-port\n")
 
 
 def test_stack_settings_with_all_options_load_without_warning(tmp_path: Path) -> None:
@@ -186,7 +185,12 @@ def test_stack_settings_with_all_options_load_without_warning(tmp_path: Path) ->
     options = StackOptions(cors_origins=ORIGINS, event_url="http://localhost:1/e", console=True)
     app = "http://127.0.0.1:8010"
     text = render_settings(
-        options, port=1, sandbox_url="http://h:2", socket=tmp_path / "s", app=app, gap=0
+        options,
+        port=1,
+        sandbox_url="http://h:2",
+        socket=tmp_path / "s",
+        app_origin=app,
+        call_gap_s=0,
     )
     file = tmp_path / "otpvoice.toml"
     file.write_text(text, encoding="utf-8")

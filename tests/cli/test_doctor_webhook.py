@@ -11,7 +11,7 @@ from client.faulty_proxy import Fault, ProxiedRequest, never_reply, running_prox
 from support.raw_http import RawConnection
 
 from otpvoice.cli.doctor.findings import Finding, Level
-from otpvoice.cli.stack import Stack, free_port
+from otpvoice_demo.stack import Stack, free_port
 
 SECRET, TOKEN = "another-secret-of-the-webhook-1", "another-path-token-of-the-webhook"
 OK, ADVICE, WARN, FAIL = Level

@@ -13,7 +13,7 @@ from cli.shell import Shell
 from support.processes import wait_until
 from support.service import SandboxPhones
 
-from otpvoice.cli.stack import free_port
+from otpvoice_demo.stack import free_port
 
 SOURCE = Path(__file__).parents[2]
 PAGE = (SOURCE / "docs" / "first-service.md").read_text(encoding="utf-8")
@@ -106,4 +106,5 @@ def _copy_source(folder: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder)
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(SOURCE / "otpvoice", folder / "otpvoice", ignore=ignored)
+    for name in ("otpvoice", "demo"):
+        shutil.copytree(SOURCE / name, folder / name, ignore=ignored)

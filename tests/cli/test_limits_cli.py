@@ -19,8 +19,8 @@ from redis import Redis
 from support.service import ASHA
 
 from otpvoice.app import create_app, script_config
-from otpvoice.cli.stack import Stack
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_demo.stack import Stack
 
 MASKED = "+91******3210"
 RAVI = "+919812345678"

@@ -7,7 +7,7 @@ from api.api_client import ApiClient
 from cli.cli_runner import run_as_operator, run_command
 from support.service import ASHA
 
-from otpvoice.cli.stack import free_port
+from otpvoice_demo.stack import free_port
 
 RAVI = "+919812345678"
 LIMITS_COMMANDS = [("limits", word) for word in ("explain", "clear", "block", "unblock")]

@@ -9,8 +9,8 @@ import pytest
 import requests
 from cli.cli_runner import listen_for_code, run_command
 
-from otpvoice.cli.stack import Stack
 from otpvoice.client import Client
+from otpvoice_demo.stack import Stack
 
 GOOD = "Hello {Name}. The code is: {otp}. Again: {otp}."
 DOCUMENT = Path(__file__).parents[2] / "docs" / "flow-texts.md"

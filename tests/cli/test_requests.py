@@ -2,8 +2,7 @@
 
 import shlex
 
-from otpvoice.cli.narrator import select_members
-from otpvoice.cli.request import HttpRequest
+from otpvoice_demo.printer import HttpRequest, select_members
 
 
 def test_a_curl_line_survives_the_shell() -> None:

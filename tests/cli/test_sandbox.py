@@ -11,9 +11,9 @@ from support.processes import wait_until
 from support.service import SandboxPhones
 
 from otpvoice.cli.sandbox import merge_flows
-from otpvoice.cli.stack import free_port
 from otpvoice.core.flow import Flow
 from otpvoice.settings import load_flows
+from otpvoice_demo.stack import free_port
 
 SAMPLE = Path(__file__).parents[2] / "config" / "otpvoice.toml"
 PERSON = "918867135000"

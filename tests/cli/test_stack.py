@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from cli.cli_runner import read_until, running_commands, start_command
 
-from otpvoice.cli.request import HttpRequest
-from otpvoice.cli.stack import Stack, StackError, StopRequested, free_port, is_free
 from otpvoice.cli.subprocesses import terminate
+from otpvoice_demo.printer import HttpRequest
+from otpvoice_demo.stack import Stack, StackError, StopRequested, free_port, is_free
 
 
 def test_a_process_that_ends_is_noticed() -> None:
     """Its name, its status and the end of its log are told; after the block nothing is left."""
     with Stack(free_port()) as stack:
         stack.processes["dialer"].kill()
-        with pytest.raises(StackError, match=r"the dialer ended with -9\n.*dialer\.log") as raised:
+        with pytest.raises(
+            StackError, match=r"the dialer ended with status -9\n.*dialer\.log"
+        ) as raised:
             stack.wait_until(lambda: None, "nothing happened")
         assert "dialer.started" in raised.value.message
     assert not stack.folder.exists()

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from cli.cli_runner import listen_for_code, run_command, serve_response, start_command
 
-from otpvoice.cli.stack import Stack, free_port
 from otpvoice.cli.terminal import normalize_code
 from otpvoice.client import Client
+from otpvoice_demo.stack import Stack, free_port
 
 
 @contextmanager

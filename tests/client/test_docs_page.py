@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.cli.request import HttpRequest
-from otpvoice.cli.stack import Stack, free_port
+from otpvoice_demo.printer import HttpRequest
+from otpvoice_demo.stack import Stack, free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "python-client.md"
 EXPECTED_OUTPUT = re.compile(r"^ *print\(.*  # (.*)$", re.MULTILINE)

@@ -6,7 +6,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 from support.service import SandboxPhones
 
-from otpvoice.cli.stack import Stack
+from otpvoice_demo.stack import Stack
 
 
 class Phone:

@@ -8,8 +8,8 @@ from browser import BrowserSession
 from examples.browser_users import Phone, Visitor
 
 from launcher import LOGIN, SMS
-from otpvoice.cli.stack import Stack, free_port
-from otpvoice.cli.stack_settings import StackOptions
+from otpvoice_demo.settings import StackOptions
+from otpvoice_demo.stack import Stack, free_port
 
 _NUMBERS = count(9_800_000_001, 1_000_003)
 """Far enough apart to share no limit."""

@@ -14,7 +14,7 @@ import pytest
 import requests
 from cli.cli_runner import running_commands
 
-from otpvoice.cli.stack import free_port
+from otpvoice_demo.stack import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGE = re.compile(r"on one page:  \S*?(http://127\.0\.0\.1:\d+)/")

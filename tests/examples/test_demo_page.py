@@ -14,8 +14,8 @@ from examples.browser_users import Phone
 from playwright.sync_api import Locator, Page, expect
 from visual_checks import assert_fits_every_screen, assert_legible
 
-from demo import VISITOR_NUMBER, start_pages
-from otpvoice.cli.stack import Stack, free_port
+from launcher import VISITOR_NUMBER, start_pages
+from otpvoice_demo.stack import Stack, free_port
 
 _TELLS_OF_BELL = """
     window.OscillatorNode = class extends OscillatorNode {

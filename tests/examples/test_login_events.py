@@ -11,7 +11,7 @@ import requests
 from standardwebhooks import Webhook
 
 from login_backend.database import Database, Event
-from otpvoice.cli.stack import Stack
+from otpvoice_demo.stack import Stack
 
 OTHER_SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
 BODY = json.dumps(

@@ -13,11 +13,11 @@ from examples.browser_users import Phone
 from requests.cookies import RequestsCookieJar
 
 from login_backend import Settings, create_app
-from otpvoice.cli.stack import Stack
-from otpvoice.cli.stack_settings import DEMO_CLIENT
 from otpvoice.client import Client
 from otpvoice.core.keys import derive_receipt_key
 from otpvoice.settings import load
+from otpvoice_demo.settings import DEMO_CLIENT
+from otpvoice_demo.stack import Stack
 
 SECRET = "a-session-secret-of-the-tests, 32 characters and more"
 

@@ -10,8 +10,8 @@ from examples.browser_users import Phone, digits, mistyped
 from support.service import ASHA
 
 from login_backend.database import Database
-from otpvoice.cli.stack import Stack, free_port
 from otpvoice.client import Client
+from otpvoice_demo.stack import Stack, free_port
 from sms_fallback import create_app
 
 

@@ -10,7 +10,7 @@ from examples.browser_users import Phone, Visitor
 from playwright.sync_api import Page
 
 from login_backend.phone_numbers import to_e164
-from otpvoice.cli.stack import Stack
+from otpvoice_demo.stack import Stack
 
 _NUMBERS = count(9_876_500_001, 1_000_003)
 """Far enough apart to share no limit."""

