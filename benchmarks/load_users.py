@@ -5,8 +5,7 @@ from typing import Final
 
 from stack import RING
 
-from otpvoice.core.keys import NumberHasher
-from otpvoice.core.service import encrypt_number, encrypt_speech
+from otpvoice.core.keys import NumberHasher, encrypt_number, encrypt_speech
 from otpvoice.core.store_port import LimitKeys, NewCall, NewVerification
 from otpvoice.core.verification import Route
 

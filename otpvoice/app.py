@@ -19,11 +19,10 @@ from otpvoice.api.responses import Api
 from otpvoice.api.serializers import serialize
 from otpvoice.api.verifications import verification_routes
 from otpvoice.api.webhooks import webhook_routes
-from otpvoice.core.keys import KeyRing, NumberHasher
+from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.phone import mask_number, single_region
-from otpvoice.core.receipts import ReceiptSigner
-from otpvoice.core.service import CodePolicy, Verifications, decrypt_number
-from otpvoice.core.tokens import ClientTokens
+from otpvoice.core.service import CodePolicy, Verifications
+from otpvoice.core.tokens import ClientTokens, ReceiptSigner
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.core.flow import DEFAULT_FLOW, Flow, choose_flow
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import (
+    DEFAULT_FLOW,
     CodeFormat,
+    Flow,
+    choose_flow,
     clean_name,
     format_code,
     seconds_until_code,

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from otpvoice.admin.limits import NumberLimits, number_limits
 from otpvoice.admin.status import ServiceStatus, service_status
-from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher
+from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import mask_number, parse_written_number
 from otpvoice.core.search import Query, parse_query
-from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
 

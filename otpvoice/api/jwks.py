@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from otpvoice.api import schemas
 from otpvoice.api.responses import json_response
-from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.tokens import ReceiptSigner
 
 _MAX_AGE_S: Final = 300
 """Seconds that the keys may be kept: as long as a receipt is good for."""

@@ -15,10 +15,10 @@ from otpvoice.api.responses import json_response, set_log_event
 from otpvoice.api.serializers import serialize_as, verification_url
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import mask_number
-from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
+from otpvoice.core.tokens import ReceiptSigner
 from otpvoice.core.verification import Verification
 
 _Schema = TypeVar("_Schema", bound=schemas.Verification)

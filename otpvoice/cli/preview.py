@@ -9,7 +9,7 @@ import click
 from otpvoice.admin.preview import CallPreview, Previewer
 from otpvoice.app import create_provider
 from otpvoice.cli.operator import json_option, load_settings, print_json
-from otpvoice.core.flow import is_locale
+from otpvoice.core.speech import is_locale
 from otpvoice.settings import Settings
 
 

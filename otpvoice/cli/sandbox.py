@@ -10,7 +10,7 @@ import click
 
 from otpvoice import logs
 from otpvoice.cli.gunicorn import GunicornLogger
-from otpvoice.core.flow import DEFAULT_FLOW, Flow
+from otpvoice.core.speech import DEFAULT_FLOW, Flow
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
 from otpvoice.settings import SettingsError, load_flows

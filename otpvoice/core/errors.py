@@ -1,28 +1,28 @@
-"""Everything the service can say no with.
+"""Errors of the domain.
 
 OtpvoiceError                 with the verification it is about, if there is one
-├── RequestRefused            the request itself is at fault       (faults: what and where)
+├── RequestRefused            the request itself is invalid        (field_errors)
 │   ├── InvalidRequest        a member is missing, unknown or wrong
-│   ├── IdempotencyMismatch   the key came with another body before
+│   ├── IdempotencyMismatch   the key was used with another body
 │   └── NumberRefused
-│       ├── InvalidNumber     `to` is no phone number
+│       ├── InvalidNumber     `to` is not a phone number
 │       └── NumberNotAllowed  `to` is a number that is not called
-├── TokenRefused              a client token opens nothing
-│   ├── TokenInvalid          none of ours, or changed on its way
-│   └── TokenExpired          its time is over
-├── NotFound                  no such verification for this client
-├── Conflict                  the verification is not in a state for this
+├── TokenRefused              a client token is not accepted
+│   ├── TokenInvalid          not issued by this service, or changed
+│   └── TokenExpired          issued by this service and expired
+├── NotFound                  this client has no such verification
+├── Conflict                  the verification's state does not allow the request
 │   ├── VerificationClosed
-│   ├── NoCallYet             no call was sent, so that nobody can know the generated code
-│   └── TooLate               not enough of the code's life is left for a call
-├── RateLimited               a limit holds                        (limit, retry_after)
-│   └── TooManyWrongCodes     the number's limit of guesses
-└── Unavailable               try again later                      (retry_after)
-    ├── StoreUnavailable      the store cannot serve: nothing is known (reason, reply)
-    ├── OverCapacity          calls wait too long already
-    └── CallsUnavailable      nobody is there to place calls
+│   ├── NoCallYet             no call was sent, so nobody can know the generated code
+│   └── TooLate               the code expires before a call could speak it
+├── RateLimited               a limit refuses                      (limit, retry_after)
+│   └── TooManyWrongCodes     the number's limit of wrong codes
+└── Unavailable               the service cannot do it now         (retry_after)
+    ├── StoreUnavailable      the store cannot serve: the result is unknown (reason, reply)
+    ├── OverCapacity          queued calls wait too long
+    └── CallsUnavailable      no dialer is running
 
-Errors carry evidence and never an HTTP status: `otpvoice.api.errors` turns them into answers.
+Errors have no HTTP status: `otpvoice.api.errors` maps them to problem documents.
 """
 
 from collections.abc import Sequence
@@ -32,17 +32,16 @@ from otpvoice.core.verification import Verification
 
 
 class OtpvoiceError(Exception):
-    """Base of all refusals. The text is written for the one who reads the answer."""
+    """Base of all domain errors. The text is for the client."""
 
     verification: Verification | None = None
-    """The verification it is about."""
     number: str | None = None
-    """The number of that verification, E.164."""
+    """The verification's number, E.164."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong member of a request."""
+    """One invalid member of a request."""
 
     pointer: str
     """RFC 6901; empty for the whole document."""
@@ -50,7 +49,7 @@ class FieldError:
 
 
 class RequestRefused(OtpvoiceError):
-    """The request is at fault; sent again as it is, it fails again."""
+    """The request is invalid and fails again if it is repeated."""
 
     def __init__(self, detail: str, field_errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -62,50 +61,50 @@ class InvalidRequest(RequestRefused):
 
     @classmethod
     def for_field(cls, pointer: str, detail: str) -> "InvalidRequest":
-        """The refusal of the one member at ``pointer``."""
+        """Return the error of one member."""
         return cls(f"{pointer} {detail}", [FieldError(pointer, detail)])
 
 
 class IdempotencyMismatch(RequestRefused):
-    """A request's idempotency key came with another body before."""
+    """The request's idempotency key was used with another body."""
 
 
 class NumberRefused(RequestRefused):
-    """The member ``to`` is at fault."""
+    """The member ``to`` is refused."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, [FieldError("/to", detail)])
 
 
 class InvalidNumber(NumberRefused):
-    """The text is no phone number that exists."""
+    """The text is not a phone number that exists."""
 
 
 class NumberNotAllowed(NumberRefused):
-    """The number exists; its region, type or prefix is not called."""
+    """The number's region, type or prefix is not called."""
 
 
 class TokenRefused(OtpvoiceError):
-    """A client token opens nothing."""
+    """A client token is not accepted."""
 
 
 class TokenInvalid(TokenRefused):
-    """It is none of ours, or it was changed on its way."""
+    """The token was not issued by this service, or was changed."""
 
 
 class TokenExpired(TokenRefused):
-    """It is ours, and its time is over."""
+    """The token was issued by this service and has expired."""
 
 
 class NotFound(OtpvoiceError):
-    """No such verification for this client: unknown, gone, or another's."""
+    """This client has no such verification: unknown, deleted, or another client's."""
 
     def __init__(self, detail: str = "There is no such verification.") -> None:
         super().__init__(detail)
 
 
 class Conflict(OtpvoiceError):
-    """The verification's state does not allow it."""
+    """The verification's state does not allow the request."""
 
 
 class VerificationClosed(Conflict):
@@ -113,20 +112,20 @@ class VerificationClosed(Conflict):
 
 
 class NoCallYet(Conflict):
-    """A generated code was checked before a call was sent; neither compared nor counted."""
+    """A generated code was submitted before a call was sent; neither compared nor counted."""
 
 
 class TooLate(Conflict):
-    """A call could not come in time to be of use."""
+    """The code expires before a call could speak it."""
 
 
 class RateLimited(OtpvoiceError):
-    """A limit refuses. It used up nothing.
+    """A limit refuses the request, which used no capacity.
 
     Args:
-        detail: what holds, for the reader.
-        limit: the setting's name.
-        retry_after: seconds until it would not refuse.
+        detail: the reason, for the client.
+        limit: the limit's label.
+        retry_after: seconds until the limit allows the request.
     """
 
     def __init__(self, detail: str, *, limit: str, retry_after: int) -> None:
@@ -136,11 +135,11 @@ class RateLimited(OtpvoiceError):
 
 
 class TooManyWrongCodes(RateLimited):
-    """So many codes of this number were wrong that no further one is compared."""
+    """The number's limit of wrong codes is reached, so no code is compared."""
 
 
 class Unavailable(OtpvoiceError):
-    """The service can not do it now; ``retry_after`` is in seconds."""
+    """The service cannot do it now. ``retry_after`` is in seconds."""
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail)
@@ -148,13 +147,13 @@ class Unavailable(OtpvoiceError):
 
 
 class StoreUnavailable(Unavailable):
-    """The store cannot serve. Whether the request took effect is not known.
+    """The store cannot serve. It is unknown whether the request took effect.
 
     Args:
         detail: for the client.
-        reason: for operators, such as ``timeout`` or ``no permission``; holds no secret.
+        reason: for operators, such as ``timeout`` or ``no permission``; contains no secret.
         reply: first word of the error reply, such as ``NOPERM``; empty if there was none.
-        is_lost: the connection failed, or what came was no reply.
+        is_lost: the connection failed, or the reply was malformed.
         is_partial: other functions may be served.
     """
 
@@ -175,8 +174,8 @@ class StoreUnavailable(Unavailable):
 
 
 class OverCapacity(Unavailable):
-    """Calls that could be dialed wait too long already; nothing was queued."""
+    """Queued calls wait too long; nothing was queued."""
 
 
 class CallsUnavailable(Unavailable):
-    """No dialer is alive to place the call; nothing was queued."""
+    """No dialer is running; nothing was queued."""

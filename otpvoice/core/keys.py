@@ -1,15 +1,14 @@
-"""The key ring that seals and digests codes, and the key that hides numbers in names.
+"""Keys and what they protect: encryption, code digests and number hashes.
 
-Each ring key gives subkeys by HKDF-SHA256 (RFC 5869), one for each use, so that no key serves two
-purposes. The first key of the ring seals and digests; all of them open, so that a key is rotated
-by adding it second, moving it first, and dropping the old one when nothing sealed with it is left.
+HKDF-SHA256 (RFC 5869) derives a subkey for each purpose from each key of the ring. The first key
+encrypts and signs; all decrypt and verify. To rotate, add a key as the second one, move it to the
+front, and remove the old one when no data encrypted with it is left.
 """
 
 import base64
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
@@ -20,11 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 _FORMAT: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 _DIGEST_BYTES: Final = 16
-"""128 bits: enough to tell codes apart, and the key, not the length, keeps them secret."""
-
-MAC_BYTES: Final = 16
-"""Of a client token: half of HMAC-SHA256, the least that RFC 2104, section 5, allows."""
-
+"""128 bits distinguish all codes. The key keeps them secret, not the length."""
 _ATTRIBUTE_HASH_BYTES: Final = 8
 _LETTERS_ONLY: Final = str.maketrans("0123456789-_", "abcdefghijkl")
 
@@ -45,75 +40,56 @@ class LogId(str):
 
 
 class DecryptionError(Exception):
-    """No key of the ring opens it: the key was dropped, or the data is not ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _RingKey:
-    cipher: AESGCM
-    digest_key: bytes
-    token_key: bytes
+    """No key of the ring decrypts the data: its key was removed, or it is other data."""
 
 
 class KeyRing:
-    """Seals text at rest, makes keyed digests of codes, and signs client tokens.
+    """Encrypts text and makes keyed digests of codes.
 
     Args:
-        keys: 32 bytes each; the first signs, all open.
+        keys: 32 bytes each.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = [
-            _RingKey(
-                AESGCM(_subkey(key, b"encryption")), _subkey(key, b"digest"), _subkey(key, b"token")
-            )
-            for key in keys
-        ]
+        self._ciphers = [AESGCM(_subkey(key, b"encryption")) for key in keys]
+        self._digest_keys = [_subkey(key, b"digest") for key in keys]
+        self.token_keys = [_subkey(key, b"token") for key in keys]
+        """For signing client tokens; the first signs."""
 
     def encrypt(self, plaintext: str, context: str) -> bytes:
-        """``plain`` under AES-256-GCM, bound to the record ``owner`` it is stored in."""
+        """Encrypt with AES-256-GCM. Decryption needs the same ``context``."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._keys[0].cipher.encrypt(nonce, plaintext.encode(), context.encode())
-        return _FORMAT + nonce + sealed
+        ciphertext = self._ciphers[0].encrypt(nonce, plaintext.encode(), context.encode())
+        return _FORMAT + nonce + ciphertext
 
     def decrypt(self, ciphertext: bytes, context: str) -> str:
-        """What :meth:`seal` was given for ``owner``.
+        """Decrypt what :meth:`encrypt` returned for ``context``.
 
         Raises:
-            DecryptionError: no key opens it for this owner.
+            DecryptionError: no key decrypts it for this context.
         """
         nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
-        if ciphertext[:1] == _FORMAT and len(body) > 0:
-            for key in self._keys:
+        if ciphertext[:1] == _FORMAT and body:
+            for cipher in self._ciphers:
                 try:
-                    return key.cipher.decrypt(nonce, body, context.encode()).decode()
+                    return cipher.decrypt(nonce, body, context.encode()).decode()
                 except InvalidTag:
                     continue
-        raise DecryptionError(f"no key of the ring opens the seal of {context}")
+        raise DecryptionError(f"no key of the ring decrypts {context}")
 
     def digests(self, *parts: str) -> list[bytes]:
-        """One keyed digest of ``parts`` for each ring key, the signing key's first.
+        """Return 16 bytes of HMAC-SHA256 for each ring key, the signing key's first.
 
-        16 bytes of HMAC-SHA256. The parts are joined by NUL, which none of ours contains.
+        The parts are joined by NUL, which no part contains.
         """
         message = "\0".join(parts).encode()
-        return [hmac.digest(k.digest_key, message, "sha256")[:_DIGEST_BYTES] for k in self._keys]
-
-    def token_mac(self, message: bytes) -> bytes:
-        """What proves that a client token is ours: 16 bytes, by the first key."""
-        return _token_mac(self._keys[0], message)
-
-    def is_token_mac(self, message: bytes, mac: bytes) -> bool:
-        """Whether any key of the ring gives ``mac`` for ``message``."""
-        # All are compared, so that time does not tell which one was near.
-        matches = [hmac.compare_digest(mac, _token_mac(key, message)) for key in self._keys]
-        return any(matches)
+        return [hmac.digest(k, message, "sha256")[:_DIGEST_BYTES] for k in self._digest_keys]
 
 
 class NumberHasher:
-    """Names numbers (and whatever else holds them) without showing them.
+    """Keyed hashes of phone numbers and of what identifies people, for key names.
 
-    It stands outside the ring: it names limits and live calls, which a rotation must not forget.
+    The key is not part of the ring: limits and number locks must survive a rotation.
 
     Args:
         key: 32 bytes.
@@ -125,13 +101,13 @@ class NumberHasher:
         self._attribute_key = _subkey(key, b"attribute")
 
     def hash(self, number: str) -> str:
-        """22 characters that stand for ``number`` in key names and logs."""
+        """Return the number hash: 22 characters."""
         return _encode(hmac.digest(self._number_key, number.encode(), "sha256"))
 
     def hash_attribute(self, attribute: str, value: str) -> str:
-        """11 characters that stand for what many numbers or people may share, as a prefix.
+        """Hash a value that several numbers can share, such as a prefix: 11 characters.
 
-        Nothing stands for nothing.
+        An empty value has an empty hash.
         """
         if not value:
             return ""
@@ -139,17 +115,42 @@ class NumberHasher:
         return _encode(digest[:_ATTRIBUTE_HASH_BYTES])
 
     def fingerprint(self, message: bytes) -> str:
-        """22 characters that stand for a whole message which holds a number."""
+        """Hash a whole message that can contain numbers: 22 characters."""
         return _encode(hmac.digest(self._fingerprint_key, message, "sha256"))
 
 
 def derive_receipt_key(key: bytes) -> bytes:
-    """What the Ed25519 key that signs receipts is made from: 32 bytes for each ring key."""
+    """Derive the seed of the Ed25519 key that signs receipts: 32 bytes for each ring key."""
     return _subkey(key, b"receipt")
 
 
-def _token_mac(key: _RingKey, message: bytes) -> bytes:
-    return hmac.digest(key.token_key, message, "sha256")[:MAC_BYTES]
+def encrypt_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
+    """Encrypt code and name for their verification."""
+    return ring.encrypt(f"{code} {name}", f"{verification_id} speech")
+
+
+def decrypt_speech(ring: KeyRing, verification_id: str, ciphertext: bytes) -> tuple[str, str]:
+    """Return code and name.
+
+    Raises:
+        DecryptionError: the key was removed from the ring.
+    """
+    code, _, name = ring.decrypt(ciphertext, f"{verification_id} speech").partition(" ")
+    return code, name
+
+
+def encrypt_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
+    """Encrypt an E.164 number for its verification."""
+    return ring.encrypt(number, f"{verification_id} number")
+
+
+def decrypt_number(ring: KeyRing, verification_id: str, ciphertext: bytes) -> str:
+    """Return the E.164 number.
+
+    Raises:
+        DecryptionError: the key was removed from the ring.
+    """
+    return ring.decrypt(ciphertext, f"{verification_id} number")
 
 
 def _encode(digest: bytes) -> str:

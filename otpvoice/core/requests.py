@@ -1,21 +1,32 @@
-"""The bodies of the HTTP contract, typed. What a type can say about a member is said here only."""
+"""Request bodies of the HTTP contract, and the validation of their members."""
 
+import ipaddress
+import re
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from otpvoice.core.code import CODE_PATTERN
 from otpvoice.core.errors import FieldError
-from otpvoice.core.flow import MAX_LANGUAGES, is_locale
-from otpvoice.core.network import MAX_ADDRESSES, client_network
 from otpvoice.core.phone import E164
+from otpvoice.core.speech import CODE_PATTERN, MAX_LANGUAGES, is_locale
 from otpvoice.core.verification import Route
 
 MAX_REFERENCE: Final = 64
-"""Characters of a caller's reference."""
+"""Characters of a client's reference."""
+MAX_ADDRESSES: Final = 512
+"""Characters of a request's ``ip``: a list of a dozen addresses fits."""
 
-# These JSON Schemas tell readers what `faults` and the core refuse, each in words of its own.
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052, section 2.1."""
+_WITH_PORT: Final = re.compile(
+    r"(?P<v4>[0-9.]+)(?::[0-9]{1,5})? | \[(?P<v6>[^\]]+)\](?::[0-9]{1,5})?", re.VERBOSE | re.ASCII
+)
+"""RFC 3986, section 3.2.2: IPv6 addresses with a port are in brackets."""
+_OBFUSCATED: Final = re.compile(r"unknown|_[A-Za-z0-9._-]+", re.ASCII | re.IGNORECASE)
+"""RFC 7239, section 6: a proxy that does not name its client."""
+
+# These JSON Schemas document what `field_errors` and the core check, with clearer messages.
 _Number = Annotated[
     str, Meta(extra_json_schema={"pattern": f"^{E164.pattern}$", "examples": ["+919876543210"]})
 ]
@@ -44,11 +55,14 @@ _Address = Annotated[
 ]
 
 
+_CODE_ERROR: Final = FieldError("/code", "must be a string of 4 to 10 ASCII digits")
+
+
 class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request's JSON object. Unknown members are refused: a typo must not pass in silence."""
+    """A request's JSON object. Unknown members are errors, so that a typo is found."""
 
     def field_errors(self) -> list[FieldError]:
-        """What is wrong beyond the types."""
+        """Return what is wrong beyond the types."""
         return []
 
 
@@ -57,32 +71,36 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
     to: Annotated[_Number, Meta(description="The number, E.164.")]
     name: Annotated[
-        str | None, Meta(description="The voice greets by it. It is cleaned, and cut at 40.")
+        str | None,
+        Meta(description="Spoken in the greeting. It is cleaned and cut at 40."),
     ] = None
     locale: Annotated[
         _Locale | None,
         Meta(
             description="The languages to speak, the preferred first: a BCP 47 tag (`hi-IN` or "
-            "`hi_IN`), or the value of an `Accept-Language` header. The first that a flow speaks "
+            "`hi_IN`), or the value of an `Accept-Language` header. The first language with a flow "
             "is used, else the default flow."
         ),
     ] = None
     code: Annotated[
-        _Code | None, Meta(description="The caller's own: the one that its SMS carried.")
+        _Code | None, Meta(description="The client's own code, for example the one in its SMS.")
     ] = None
     call_after: Annotated[
         Annotated[int, Meta(ge=0, le=300)] | None,
-        Meta(description="Seconds: dial only if it has not ended by then."),
+        Meta(
+            description="Seconds until the call, which is not placed if the verification has ended."
+        ),
     ] = None
     ttl: Annotated[
-        Annotated[int, Meta(ge=60, le=600)] | None, Meta(description="Seconds that the code lives.")
+        Annotated[int, Meta(ge=60, le=600)] | None,
+        Meta(description="Seconds of the code's life."),
     ] = None
-    route: Annotated[Route | None, Meta(description="The one to try first.")] = None
+    route: Annotated[Route | None, Meta(description="The route to try first.")] = None
     reference: Annotated[
         Annotated[str, Meta(max_length=MAX_REFERENCE)] | None,
         Meta(
-            description="The id of the login attempt: printable, no secret. The same number and "
-            "reference again is the same verification."
+            description="The client's id of the login attempt: printable, not a secret. A repeated "
+            "number and reference return the same verification."
         ),
     ] = None
     ip: Annotated[
@@ -95,10 +113,10 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     ] = None
 
     def field_errors(self) -> list[FieldError]:
-        """Wrong texts: code, locale, reference, ip."""
+        """Return errors of code, locale, reference and ip."""
         found = _locale_errors(self.locale)
         if self.code is not None and not CODE_PATTERN.fullmatch(self.code):
-            found.append(FieldError("/code", "must be a string of 4 to 10 ASCII digits"))
+            found.append(_CODE_ERROR)
         if self.reference is not None and not self.reference.isprintable():
             found.append(FieldError("/reference", "must be printable characters"))
         if self.ip is not None and not _is_address(self.ip):
@@ -109,19 +127,17 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications/<id>/checks``."""
 
-    code: Annotated[_Code, Meta(description="As it was heard; `code_length` digits.")]
+    code: Annotated[_Code, Meta(description="The code as the user typed it: `code_length` digits.")]
 
     def field_errors(self) -> list[FieldError]:
-        """A code that is none."""
-        if CODE_PATTERN.fullmatch(self.code):
-            return []
-        return [FieldError("/code", "must be a string of 4 to 10 ASCII digits")]
+        """Return the error of a malformed code."""
+        return [] if CODE_PATTERN.fullmatch(self.code) else [_CODE_ERROR]
 
 
 class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications/<id>/calls``."""
 
-    route: Annotated[Route | None, Meta(description="The one to try; not for apps to choose.")] = (
+    route: Annotated[Route | None, Meta(description="The route to try. Apps cannot choose it.")] = (
         None
     )
     locale: Annotated[
@@ -129,12 +145,12 @@ class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     ] = None
 
     def field_errors(self) -> list[FieldError]:
-        """A locale that is none."""
+        """Return the error of a malformed locale."""
         return _locale_errors(self.locale)
 
 
 class EmptyRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
-    """``POST …/cancel`` and ``…/approve``: nothing to say."""
+    """``POST …/cancel`` and ``…/approve``: no members."""
 
 
 def _locale_errors(locale: str | None) -> list[FieldError]:
@@ -150,3 +166,53 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def client_network(text: str) -> str | None:
+    """Return the network that limits count a request's ``ip`` as; None if none is public.
+
+    Args:
+        text: an address, or a list as in ``X-Forwarded-For``, whose first public address counts.
+            Ports, brackets, quotes and spaces are ignored.
+
+    Raises:
+        ValueError: a part of it is not an address, or the whole is too long.
+    """
+    if len(text) > MAX_ADDRESSES:
+        raise ValueError("too long")
+    entries = [entry for part in text.split(",") if (entry := part.strip(' \t"'))]
+    if not entries:
+        raise ValueError("no address")
+    shown = [entry for entry in entries if not _OBFUSCATED.fullmatch(entry)]
+    networks = [public_network(_without_port(entry)) for entry in shown]
+    return next((network for network in networks if network), None)
+
+
+def _without_port(entry: str) -> str:
+    match = _WITH_PORT.fullmatch(entry)
+    return (match["v4"] or match["v6"]) if match else entry
+
+
+def public_network(address: str) -> str | None:
+    """Return the network that limits count an address as; None if it is not public.
+
+    An IPv4 address counts by itself. An IPv6 address counts as its /64, which one line usually
+    has (RFC 6177), or as the IPv4 address that is embedded in it.
+
+    Raises:
+        ValueError: the text is not an address.
+    """
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = _embedded_ipv4(parsed) or parsed
+    if not parsed.is_global or parsed.is_multicast:
+        return None
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped

@@ -1,83 +1,138 @@
-"""Client tokens: with what an app asks about its one verification, in place of an API key.
+"""Signed tokens: client tokens for apps, and receipts that prove an approval.
 
-A token stands for itself: nothing of it is stored, so none can be taken back, and each ends soon
-after its verification. It is ``vct_`` and, in base64url without padding (RFC 4648, section 5):
-
-    1 byte      format, 1
-    4 bytes     end, in seconds since 1970
-    16 bytes    the verification's id
-    1 to 64     the client's name
-    16 bytes    MAC of all of that
-
-Nothing in it is secret; the MAC is what nobody else can make.
+Neither is stored, so neither can be revoked: a client token expires soon after its verification,
+a receipt five minutes after the approval.
 """
 
-import base64
+import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from struct import Struct
-from typing import Final
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous.encoding import base64_decode, base64_encode
+from jwt.algorithms import OKPAlgorithm
 
 from otpvoice.core.errors import TokenExpired, TokenInvalid
-from otpvoice.core.keys import MAC_BYTES, KeyRing
+from otpvoice.core.keys import KeyRing, derive_receipt_key
+from otpvoice.core.verification import Status, Verification
 
 PREFIX: Final = "vct_"
-"""How every client token begins, and no API key."""
+"""Distinguishes client tokens from API keys."""
 GRACE_S: Final = 600
-"""Seconds that a token is good for beyond its code: the app learns how it ended."""
+"""How long a client token outlives its code, so that the app can read the outcome."""
 
-_FORMAT: Final = 1
-_HEAD: Final = Struct(">BI16s")
+RECEIPT_TYPE: Final = "otpvoice-receipt+jwt"
+"""Distinguishes receipts from other JWTs (RFC 8725, section 3.11)."""
+RECEIPT_LIFETIME_S: Final = 300
+_ALGORITHM: Final = "EdDSA"
+_AMR_VOICE: Final = ("otp", "tel")
+_AMR_OWN_CODE: Final = ("otp",)
+"""RFC 8176. A client's own code may have been sent by SMS too, so no call is claimed for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientToken:
-    """What a token opens."""
+    """The verification that a client token opens."""
 
     client: str
     verification_id: str
     expires_at: int
-    """Seconds since 1970: the first second in which it opens nothing."""
+    """Seconds since 1970: the first second in which the token is refused."""
 
 
 class ClientTokens:
-    """Makes and reads client tokens. ``ring``: the first key signs, all are known."""
+    """Issues and verifies client tokens. The first key of ``ring`` signs, all verify."""
 
     def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
+        self._serializer = URLSafeSerializer(
+            ring.token_keys[::-1],  # the library signs with the last one
+            salt="client token",
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
 
-    def issue(self, client: str, verification_id: str, expires_at: int) -> str:
-        """The token of a verification whose code ends at ``expires_at`` (ms since 1970)."""
-        ends_at = math.ceil(expires_at / 1000) + GRACE_S
-        number = bytes.fromhex(verification_id.removeprefix("vrf_"))
-        told = _HEAD.pack(_FORMAT, ends_at, number) + client.encode()
-        return PREFIX + _encode(told + self._ring.token_mac(told))
+    def issue(self, client: str, verification_id: str, expires_at_ms: int) -> str:
+        """Return the token of a verification whose code expires at ``expires_at_ms``."""
+        expires_at = math.ceil(expires_at_ms / 1000) + GRACE_S
+        return PREFIX + str(self._serializer.dumps([client, verification_id, expires_at]))
 
     def verify(self, token: str, now: float) -> ClientToken:
-        """What ``token`` opens at ``now`` (seconds since 1970).
+        """Return what ``token`` opens at ``now`` (seconds since 1970).
 
         Raises:
-            TokenInvalid: none of ours, or changed on its way.
-            TokenExpired: ours, and its time is over.
+            TokenInvalid: the token was not issued by this service, or was changed.
+            TokenExpired: the token was issued by this service and has expired.
         """
-        raw = _decode(token.removeprefix(PREFIX)) if token.startswith(PREFIX) else b""
-        told, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
-        if not self._ring.is_token_mac(told, mac) or told[0] != _FORMAT:
-            raise TokenInvalid("This client token is not known.")
-        _, ends_at, number = _HEAD.unpack_from(told)
-        if now >= ends_at:
+        body = token.removeprefix(PREFIX)
+        try:
+            if body == token or not token.isascii() or not _is_canonical(body):
+                raise TokenInvalid("This client token is not known.")
+            opened = ClientToken(*self._serializer.loads(body))
+        except BadData as error:
+            raise TokenInvalid("This client token is not known.") from error
+        if now >= opened.expires_at:
             raise TokenExpired("The client token has expired, and its verification with it.")
-        return ClientToken(told[_HEAD.size :].decode(), f"vrf_{number.hex()}", ends_at)
+        return opened
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _is_canonical(body: str) -> bool:
+    """Return whether the signature has its only canonical spelling; base64 allows others."""
+    signature = body.rpartition(".")[2]
+    return base64_encode(base64_decode(signature)).decode() == signature
 
 
-def _decode(text: str) -> bytes:
-    """Empty for what :func:`_encode` never wrote: each token has one spelling only."""
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return b""
-    return raw if _encode(raw) == text else b""
+class ReceiptSigner:
+    """Signs approvals as JWTs (RFC 7519) with Ed25519 (RFC 8037); see docs/receipts.md.
+
+    Signing an approval again returns the same text: the signature is deterministic (RFC 8032),
+    and all claims come from the record.
+
+    Args:
+        keys: the key ring, 32 bytes each by their ids; the first signs.
+        issuer: the service's public URL.
+    """
+
+    def __init__(self, keys: Mapping[str, bytes], issuer: str) -> None:
+        signers = {
+            key_id: Ed25519PrivateKey.from_private_bytes(derive_receipt_key(key))
+            for key_id, key in keys.items()
+        }
+        self._issuer = issuer
+        self._key_id, self._signer = next(iter(signers.items()))
+        self._public_keys = [_public_key(key_id, key) for key_id, key in signers.items()]
+
+    def sign(self, verification: Verification, number: str) -> str:
+        """Return the receipt that ``number`` (E.164) was proved to the verification's client.
+
+        Raises:
+            ValueError: the verification was not approved by a check.
+        """
+        is_checked = verification.status is Status.APPROVED and verification.reason is None
+        if not is_checked or verification.ended_at is None:
+            raise ValueError(f"no check approved {verification.id}")
+        approved_at = verification.ended_at // 1000
+        claims: dict[str, Any] = {
+            "iss": self._issuer,
+            "sub": number,
+            "aud": verification.client,
+            "jti": verification.id,
+            "iat": approved_at,
+            "exp": approved_at + RECEIPT_LIFETIME_S,
+            "amr": _AMR_OWN_CODE if verification.own_code else _AMR_VOICE,
+        }
+        if verification.reference is not None:
+            claims["reference"] = verification.reference
+        headers = {"typ": RECEIPT_TYPE, "kid": self._key_id}
+        return jwt.encode(claims, self._signer, _ALGORITHM, headers)
+
+    def jwk_set(self) -> dict[str, Any]:
+        """Return the public keys of the whole ring as a JWK Set (RFC 7517, section 5)."""
+        return {"keys": self._public_keys}
+
+
+def _public_key(key_id: str, signer: Ed25519PrivateKey) -> dict[str, str]:
+    key = OKPAlgorithm.to_jwk(signer.public_key(), as_dict=True)
+    return {**key, "kid": key_id, "use": "sig", "alg": _ALGORITHM}

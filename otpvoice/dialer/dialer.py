@@ -18,11 +18,9 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.flow import DEFAULT_FLOW, Flow
-from otpvoice.core.keys import DecryptionError, KeyRing, LogId
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number, decrypt_speech
 from otpvoice.core.phone import mask_number
-from otpvoice.core.service import decrypt_number, decrypt_speech
-from otpvoice.core.speech import CodeFormat, format_code, seconds_until_code
+from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow, format_code, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import next_untried_route, placement_result

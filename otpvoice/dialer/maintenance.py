@@ -11,9 +11,8 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import DecryptionError, KeyRing, LogId
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number
 from otpvoice.core.phone import mask_number
-from otpvoice.core.service import decrypt_number
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines

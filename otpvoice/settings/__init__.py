@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.settings.loader import build_flows, build_settings
 from otpvoice.settings.schema import Settings
 from otpvoice.settings.sources import InvalidSetting, SettingsError, collect, dotted_name

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.settings.schema import SECTIONS, Client, Section, Settings
 from otpvoice.settings.sources import (
     FORMER_NAMES,

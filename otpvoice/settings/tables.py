@@ -6,10 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otpvoice.core.code import CODE_PATTERN
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.flow import DEFAULT_FLOW, Flow, is_language_tag
 from otpvoice.core.phone import mask_number, parse_number
+from otpvoice.core.speech import CODE_PATTERN, DEFAULT_FLOW, Flow, is_language_tag
 from otpvoice.core.verification import CALL_RESULTS, CallStatus, normalize_status_word
 
 _MAX_WORD_LENGTH: Final = 40

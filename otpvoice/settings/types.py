@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from msgspec import Meta
 
-from otpvoice.core.flow import Flow
 from otpvoice.core.limits import Quota, Ratio, parse_quota, parse_ratio
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallStatus
 from otpvoice.settings import parsers, tables
 from otpvoice.settings.tables import ParsedTable

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from otpvoice.api.console.auth import LoginThrottle
 from otpvoice.app import create_app, script_config
 from otpvoice.cli.keys import hash_key
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import AuditEntry
 from otpvoice.store.redis_store import RedisStore

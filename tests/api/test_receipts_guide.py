@@ -15,7 +15,7 @@ from support.service import ASHA, RING_KEY
 
 from otpvoice.app import create_app
 from otpvoice.core.keys import derive_receipt_key
-from otpvoice.core.receipts import RECEIPT_LIFETIME_S, RECEIPT_TYPE
+from otpvoice.core.tokens import RECEIPT_LIFETIME_S, RECEIPT_TYPE
 from otpvoice.store.redis_store import RedisStore
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"

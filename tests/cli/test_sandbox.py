@@ -11,7 +11,7 @@ from support.processes import wait_until
 from support.service import SandboxPhones
 
 from otpvoice.cli.sandbox import merge_flows
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.settings import load_flows
 from otpvoice_demo.stack import free_port
 

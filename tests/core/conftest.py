@@ -3,10 +3,10 @@
 import pytest
 from support.service import BRIDGE
 
-from otpvoice.core.flow import Flow
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import Route
 from otpvoice.store.redis_store import RedisStore
 

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import pytest
 
-from otpvoice.core.code import CODE_PATTERN, Hotp, generate_code
+from otpvoice.core.speech import CODE_PATTERN, Hotp, generate_code
 
 CODES = int(os.environ.get("OTPVOICE_TEST_CODES", "10000"))
 CHANCE = 1e-8

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otpvoice.core.flow import MAX_LANGUAGES, Flow, choose_flow, is_language_tag, parse_languages
+from otpvoice.core.speech import MAX_LANGUAGES, Flow, choose_flow, is_language_tag, parse_languages
 
 FLOWS = {
     "default": Flow("24"),

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from support.service import ASHA
 
 from otpvoice.core.keys import KeyRing, derive_receipt_key
-from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.tokens import ReceiptSigner
 from otpvoice.core.verification import EndReason, Status, Verification
 
 OLD, NEW = (bytes([n]) * 32 for n in (1, 2))

@@ -19,15 +19,15 @@ from otpvoice.core.errors import (
     TooLate,
     VerificationClosed,
 )
-from otpvoice.core.keys import DecryptionError, KeyRing
-from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
-from otpvoice.core.service import (
-    Result,
-    Verifications,
+from otpvoice.core.keys import (
+    DecryptionError,
+    KeyRing,
     decrypt_number,
     decrypt_speech,
     encrypt_speech,
 )
+from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
+from otpvoice.core.service import Result, Verifications
 from otpvoice.core.verification import CallStatus, EndReason, Route, Status
 from otpvoice.store.models import CallResult, Claim
 from otpvoice.store.redis_store import RedisStore

@@ -7,10 +7,10 @@ import pytest
 from support.service import ClientAndDialer, SandboxPhones
 
 from otpvoice.app import create_dialer
-from otpvoice.core.flow import Flow
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import Route
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.sandbox import RunningSandbox, SandboxConfig

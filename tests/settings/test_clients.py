@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]

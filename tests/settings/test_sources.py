@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings, SettingsError, load
 
 Start = Callable[..., LoadedSettings]

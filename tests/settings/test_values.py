@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otpvoice.core.flow import Flow
+from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]

@@ -11,8 +11,8 @@ from store.conftest import Sent
 from store.driver import CODE, NUMBERS, RING, StoreDriver, driver_with_limits, number_identity
 from support.service import ASHA
 
+from otpvoice.core.keys import decrypt_number
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.service import decrypt_number
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
 from otpvoice.store.events import EVENT_LEASE_MS, Event
 from otpvoice.store.models import CallResult

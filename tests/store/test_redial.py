@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from store.driver import CODE, RING, StoreDriver, driver_with_quotas
 
-from otpvoice.core.service import decrypt_speech
+from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.verification import Call, CallReason, CallStatus, Route, Verification
 from otpvoice.store.models import CallResult
 

@@ -7,7 +7,7 @@ from redis import Redis
 from store.driver import RING, StoreDriver, driver_with_quotas
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.service import decrypt_number
+from otpvoice.core.keys import decrypt_number
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 from otpvoice.store.models import CallResult, ReportOutcome
 

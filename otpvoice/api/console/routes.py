@@ -13,7 +13,7 @@ from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
 from otpvoice.api.console.dashboard import CallPrice, build_dashboard
 from otpvoice.api.console.rendering import STATIC_FILES, render_page, static_file
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
-from otpvoice.core.flow import is_locale
+from otpvoice.core.speech import is_locale
 from otpvoice.store.admin import NumberIdentity
 from otpvoice.store.stats import StatsReader
 

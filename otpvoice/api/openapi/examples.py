@@ -21,9 +21,8 @@ from otpvoice.api.errors import (
 from otpvoice.api.serializers import serialize, serialize_as
 from otpvoice.core import errors
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.store_port import StoreResult, error_for
-from otpvoice.core.tokens import ClientTokens
+from otpvoice.core.tokens import ClientTokens, ReceiptSigner
 from otpvoice.core.verification import Call, CallStatus, EndReason, Route, Status, Verification
 
 _NUMBER: Final = "+919876543210"

@@ -15,12 +15,12 @@ from otpvoice.cli.doctor.store import open_store
 from otpvoice.cli.operator import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.cli.verify import CALL_STATES
-from otpvoice.core.code import generate_code
 from otpvoice.core.errors import OtpvoiceError
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
+from otpvoice.core.speech import generate_code
 from otpvoice.core.verification import (
     CALL_TRANSITIONS,
     Call,

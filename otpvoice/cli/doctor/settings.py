@@ -16,8 +16,8 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.cli.secret_audit import find_weak_secrets
 from otpvoice.core.errors import RequestRefused
-from otpvoice.core.flow import Flow
 from otpvoice.core.phone import NumberRules, parse_allowed_number
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
 from otpvoice.settings.secret_values import secret_values
