@@ -1,4 +1,4 @@
-"""Seals open for their owner and ring only; digests are bound to the key and to every part."""
+"""Encryption, code digests and number hashes."""
 
 import hmac
 from hashlib import sha256
@@ -7,52 +7,58 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher
+from otpvoice.core.keys import (
+    DecryptionError,
+    KeyRing,
+    NumberHasher,
+    decrypt_speech,
+    encrypt_speech,
+)
 
 OLD, NEW, OTHER = (bytes([n]) * 32 for n in (1, 2, 3))
 RING = KeyRing([OLD])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text("vrf_0123456789abcdef"))
-def test_a_seal_gives_back_what_it_got(plain: str, owner: str) -> None:
-    """Any text, for any owner."""
-    assert RING.decrypt(RING.encrypt(plain, owner), owner) == plain
+def test_decrypt_returns_the_encrypted_text(text: str, context: str) -> None:
+    """Any text, in any context."""
+    assert RING.decrypt(RING.encrypt(text, context), context) == text
 
 
-def test_a_seal_opens_for_its_owner_only() -> None:
-    """Moved into another record it is worthless."""
-    sealed = RING.encrypt("123456 Asha", "vrf_a")
+def test_decrypt_in_another_context_fails() -> None:
+    """Ciphertext that is moved to another record is worthless."""
+    ciphertext = RING.encrypt("123456 Asha", "vrf_a")
     with pytest.raises(DecryptionError):
-        RING.decrypt(sealed, "vrf_b")
+        RING.decrypt(ciphertext, "vrf_b")
 
 
-def test_a_seal_opens_with_its_key_only() -> None:
-    """Another ring opens nothing, and its refusal does not quote what it was given."""
-    sealed = RING.encrypt("123456 Asha", "vrf_a")
-    with pytest.raises(DecryptionError) as refusal:
-        KeyRing([OTHER]).decrypt(sealed, "vrf_a")
-    assert str(refusal.value) == "no key of the ring opens the seal of vrf_a"
+def test_decrypt_with_another_ring_fails_without_quoting_the_text() -> None:
+    """The error names the context only."""
+    ciphertext = RING.encrypt("123456 Asha", "vrf_a")
+    with pytest.raises(DecryptionError) as error:
+        KeyRing([OTHER]).decrypt(ciphertext, "vrf_a")
+    assert str(error.value) == "no key of the ring decrypts vrf_a"
 
 
-def test_every_seal_is_fresh() -> None:
-    """Equal texts look different, so that a dump does not tell which codes are equal."""
-    sealed = {RING.encrypt("123456", "vrf_a") for _ in range(1_000)}
-    assert len({seal[1:13] for seal in sealed}) == 1_000
-    assert len({seal[13:] for seal in sealed}) == 1_000
+def test_encrypt_of_equal_texts_gives_different_ciphertexts() -> None:
+    """A dump does not show which codes are equal."""
+    ciphertexts = {RING.encrypt("123456", "vrf_a") for _ in range(1_000)}
+    assert len({each[1:13] for each in ciphertexts}) == 1_000
+    assert len({each[13:] for each in ciphertexts}) == 1_000
 
 
 @pytest.mark.parametrize("at", range(len(RING.encrypt("1234", "vrf_a"))))
-def test_a_changed_byte_breaks_the_seal(at: int) -> None:
-    """Version, nonce, text and tag: each byte counts."""
-    sealed = bytearray(RING.encrypt("1234", "vrf_a"))
-    sealed[at] ^= 1
+def test_decrypt_of_a_changed_byte_fails(at: int) -> None:
+    """In version, nonce, text and tag."""
+    ciphertext = bytearray(RING.encrypt("1234", "vrf_a"))
+    ciphertext[at] ^= 1
     with pytest.raises(DecryptionError):
-        RING.decrypt(bytes(sealed), "vrf_a")
+        RING.decrypt(bytes(ciphertext), "vrf_a")
 
 
 @pytest.mark.parametrize("length", range(len(RING.encrypt("1234", "vrf_a"))))
-def test_a_shortened_seal_is_broken(length: int) -> None:
-    """Cut anywhere it is refused, and never a fault of another kind."""
+def test_decrypt_of_shortened_ciphertext_fails(length: int) -> None:
+    """With the same error, wherever it is cut."""
     with pytest.raises(DecryptionError):
         RING.decrypt(RING.encrypt("1234", "vrf_a")[:length], "vrf_a")
 
@@ -61,31 +67,23 @@ def test_a_shortened_seal_is_broken(length: int) -> None:
     ("older", "newer"),
     [([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD])],
 )
-def test_processes_of_two_ages_open_each_other(older: list[bytes], newer: list[bytes]) -> None:
-    """While a key is added second, and while it is moved first, nobody is locked out."""
+def test_rotating_rings_decrypt_each_others_texts(older: list[bytes], newer: list[bytes]) -> None:
+    """While a key is added as the second one, and while it is moved to the front."""
     before, after = KeyRing(older), KeyRing(newer)
     assert after.decrypt(before.encrypt("1", "v"), "v") == "1"
     assert before.decrypt(after.encrypt("1", "v"), "v") == "1"
 
 
-def test_a_dropped_key_opens_nothing() -> None:
-    """What was sealed with it is lost, what was sealed with its follower is not."""
-    dropped = KeyRing([NEW])
-    assert dropped.decrypt(KeyRing([NEW, OLD]).encrypt("1", "v"), "v") == "1"
+def test_first_key_encrypts_and_a_removed_key_decrypts_nothing() -> None:
+    """Texts of the old key are lost with it, and those of the new key are not."""
+    remaining = KeyRing([NEW])
+    assert remaining.decrypt(KeyRing([NEW, OLD]).encrypt("1", "v"), "v") == "1"
     with pytest.raises(DecryptionError):
-        dropped.decrypt(KeyRing([OLD, NEW]).encrypt("1", "v"), "v")
+        remaining.decrypt(KeyRing([OLD, NEW]).encrypt("1", "v"), "v")
 
 
-def test_the_first_key_seals() -> None:
-    """The second only opens."""
-    sealed = KeyRing([NEW, OLD]).encrypt("1", "v")
-    assert KeyRing([NEW]).decrypt(sealed, "v") == "1"
-    with pytest.raises(DecryptionError):
-        KeyRing([OLD]).decrypt(sealed, "v")
-
-
-def test_there_is_one_digest_for_each_key_in_their_order() -> None:
-    """So that a check meets a digest made with any of them."""
+def test_digests_has_one_for_each_key_in_order() -> None:
+    """A check matches a digest of any key of the ring."""
     both = KeyRing([NEW, OLD]).digests("check", "vrf_a", "123456")
     assert both == [
         *KeyRing([NEW]).digests("check", "vrf_a", "123456"),
@@ -107,13 +105,13 @@ def test_there_is_one_digest_for_each_key_in_their_order() -> None:
         ("checkvrf_a", "123456"),
     ],
 )
-def test_a_digest_is_bound_to_each_part(parts: tuple[str, ...]) -> None:
-    """Another purpose, record, code or division gives another digest."""
+def test_digest_depends_on_each_part(parts: tuple[str, ...]) -> None:
+    """On purpose, record and code, and on where one part ends."""
     assert RING.digests(*parts) != RING.digests("check", "vrf_a", "123456")
 
 
-def test_a_digest_is_the_same_in_every_process() -> None:
-    """Nothing of it is random; and it is none that can be made without deriving from the key."""
+def test_digest_is_stable_and_uses_a_derived_key() -> None:
+    """Every process makes the same digest, and it is not an HMAC with the ring key itself."""
     digest = RING.digests("check", "vrf_a", "123456")
     message = b"check\0vrf_a\x00123456"
     assert digest == KeyRing([OLD]).digests("check", "vrf_a", "123456")
@@ -123,20 +121,29 @@ def test_a_digest_is_the_same_in_every_process() -> None:
     }
 
 
-def test_numbers_have_one_name_each() -> None:
-    """Stable, 22 characters fit for a key's name, another for each number and key."""
-    names = [NumberHasher(OLD).hash(f"+91987654{n:04}") for n in range(500)]
-    assert names == [NumberHasher(OLD).hash(f"+91987654{n:04}") for n in range(500)]
-    assert len(set(names)) == 500
+def test_number_hash_is_stable_and_distinct_for_each_number_and_key() -> None:
+    """22 characters that are safe in a key name."""
+    hashes = [NumberHasher(OLD).hash(f"+91987654{n:04}") for n in range(500)]
+    assert hashes == [NumberHasher(OLD).hash(f"+91987654{n:04}") for n in range(500)]
+    assert len(set(hashes)) == 500
     assert all(
-        len(name) == 22 and name.replace("-", "").replace("_", "").isalnum() for name in names
+        len(each) == 22 and each.replace("-", "").replace("_", "").isalnum() for each in hashes
     )
-    assert NumberHasher(NEW).hash("+919876540000") != names[0]
+    assert NumberHasher(NEW).hash("+919876540000") != hashes[0]
 
 
-def test_names_and_fingerprints_are_kept_apart() -> None:
-    """The same bytes as a number and as a message give two texts."""
-    key = NumberHasher(OLD)
-    assert key.hash("+919876543210") != key.fingerprint(b"+919876543210")
-    assert key.fingerprint(b"a") != key.fingerprint(b"b")
-    assert len(key.fingerprint(b"")) == 22
+def test_fingerprint_of_a_number_differs_from_its_hash() -> None:
+    """Each purpose has its own key."""
+    hasher = NumberHasher(OLD)
+    assert hasher.hash("+919876543210") != hasher.fingerprint(b"+919876543210")
+    assert hasher.fingerprint(b"a") != hasher.fingerprint(b"b")
+    assert len(hasher.fingerprint(b"")) == 22
+
+
+@pytest.mark.parametrize("name", ["Asha", "Mary Jane O'Neill", ""])
+def test_speech_decrypts_only_for_its_verification(name: str) -> None:
+    """Codes keep leading zeros, and names their spaces."""
+    ciphertext = encrypt_speech(RING, "vrf_a", "0042", name)
+    assert decrypt_speech(RING, "vrf_a", ciphertext) == ("0042", name)
+    with pytest.raises(DecryptionError):
+        decrypt_speech(RING, "vrf_b", ciphertext)
