@@ -1,4 +1,4 @@
-"""A small real HTTP proxy that knows nothing but CONNECT."""
+"""A real HTTP proxy that supports CONNECT only."""
 
 import base64
 import socket
@@ -11,19 +11,19 @@ from providers.scripted_server import serve_connections
 
 USER, PASSWORD = "otp voice", "p@ss:w/ord"
 CREDENTIALS = "otp%20voice:p%40ss%3Aw%2Ford"
-"""Both as a URL holds them."""
+"""Both, encoded for a URL."""
 AUTHORIZATION = f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
 
 
 @dataclass
 class ConnectProxy:
-    """What a running proxy was asked, and how it answers.
+    """A running proxy: its requests, and how it responds.
 
     Args:
-        port: where it listens on 127.0.0.1.
-        answer: sent in place of a tunnel; empty opens one.
-        greeting: sent before the answer that opens a tunnel.
-        authorization: the ``Proxy-Authorization`` that it wants; empty wants none.
+        port: on 127.0.0.1.
+        response: sent in place of a tunnel; empty opens one.
+        interim: sent before the response that opens a tunnel.
+        authorization: the required ``Proxy-Authorization``; empty requires none.
     """
 
     port: int = 0
@@ -31,18 +31,18 @@ class ConnectProxy:
     interim: bytes = b""
     authorization: str = ""
     request_heads: list[str] = field(default_factory=list)
-    """Each request as it came."""
+    """Each request as received."""
     relayed: bytearray = field(default_factory=bytearray)
-    """What went through its tunnels to their targets."""
+    """The bytes that went through its tunnels to the targets."""
 
     @property
     def url(self) -> str:
-        """Its address without credentials."""
+        """Return its address without credentials."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def targets(self) -> list[str]:
-        """Where tunnels were asked to."""
+        """Return the targets of the requested tunnels."""
         return [head.split()[1] for head in self.request_heads]
 
     def serve(self, conn: socket.socket) -> None:
@@ -86,7 +86,7 @@ def _pipe(source: socket.socket, sink: socket.socket, record: bytearray) -> None
 
 @contextmanager
 def connect_proxy() -> Iterator[ConnectProxy]:
-    """Run a proxy on a port of this machine."""
+    """Run a proxy on a local port."""
     proxy = ConnectProxy()
     with serve_connections(proxy.serve) as proxy.port:
         yield proxy

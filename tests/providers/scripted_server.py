@@ -1,24 +1,22 @@
-"""A server on a real socket that answers byte by byte as a test scripts it, and posts to it."""
+"""Servers on real sockets that send a test's bytes, and the request that tests send to them."""
 
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Queue
 
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 
 ScriptedResponse = bytes | Callable[[socket.socket], None]
-"""Bytes to send, after which the connection stays open; or what to do, after which it is closed."""
+"""Bytes to send, after which the connection stays open; or a function, after which it closes."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came."""
+    """One request as received."""
 
     head: str
     body: bytes
@@ -27,7 +25,7 @@ class Request:
 
 
 class ScriptedServer:
-    """A server on a real socket: it records what comes and answers what a test scripts."""
+    """A server that records requests and sends scripted responses."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -39,13 +37,18 @@ class ScriptedServer:
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://localhost:{self.port}/api/v2/voice/c2c"
 
-    def respond(self, *answers: ScriptedResponse) -> None:
-        """Answer the next requests so, in this order."""
-        for answer in answers:
-            self._responses.put(answer)
+    @property
+    def connections(self) -> list[int]:
+        """The connection of each request."""
+        return [request.connection for request in self.requests]
+
+    def respond(self, *responses: ScriptedResponse) -> None:
+        """Send these responses to the next requests, in this order."""
+        for response in responses:
+            self._responses.put(response)
 
     def disconnect(self) -> None:
-        """Close every connection; on return the other sides know it."""
+        """Close every connection; on return the clients have been notified."""
         for conn in self._open:
             with suppress(OSError):
                 conn.shutdown(socket.SHUT_RDWR)
@@ -76,35 +79,36 @@ class ScriptedServer:
                 head = (line + b"".join(iter(stream.readline, b"\r\n"))).decode("latin-1")
                 length = int(head.partition("Content-Length: ")[2].partition("\r")[0])
                 self.requests.append(Request(head, stream.read(length), number))
-                answer = self._responses.get()
-                if not isinstance(answer, bytes):
-                    answer(conn)
+                response = self._responses.get()
+                if not isinstance(response, bytes):
+                    response(conn)
                     break
-                conn.sendall(answer)
+                conn.sendall(response)
 
 
 def http_response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
-    """Write a whole reply."""
+    """Return the bytes of a complete response."""
     lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def deadlines_in(seconds: float) -> Deadlines:
-    """Give deadlines, both so far from now."""
-    moment = time.monotonic() + seconds
-    return Deadlines(send_by=moment, finish_by=moment)
-
-
 def post(client: HttpClient, url: str, seconds: float = 5.0) -> HttpResponse | RequestFailed:
-    """Post the usual request."""
-    return client.post(
-        url, {"Authorization": "Bearer t0k3n"}, b'{"to": "91"}', deadlines_in(seconds)
-    )
+    """Send the request of these tests."""
+    headers = {"Authorization": "Bearer t0k3n"}
+    return client.post(url, headers, b'{"to": "91"}', Deadlines.within(seconds))
+
+
+def read_request(conn: socket.socket) -> bytes:
+    """Return the request of these tests; empty if the client closes the connection."""
+    request = b""
+    while not request.endswith(b'"91"}') and (more := conn.recv(4096)):
+        request += more
+    return request
 
 
 @contextmanager
 def serve_connections(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Serve every connection to a port of this machine with this function; gives the port."""
+    """Serve every connection to a local port with this function; yields the port."""
 
     def run(conn: socket.socket) -> None:
         with suppress(OSError), conn:
@@ -123,31 +127,31 @@ def serve_connections(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
 
 
-def read_request(conn: socket.socket) -> bytes:
-    """Read one of the usual requests; empty when there is none."""
-    request = b""
-    while not request.endswith(b'"91"}') and (more := conn.recv(4096)):
-        request += more
-    return request
-
-
 @contextmanager
-def serve_tls(certificate: Path, answer: bytes, accepted: list[int]) -> Iterator[str]:
-    """Answer each of the usual requests over TLS; gives the address.
+def serve_tls(
+    context: ssl.SSLContext, response: bytes, accepted: list[int] | None = None
+) -> Iterator[str]:
+    """Send this response to each request over TLS; yields the address.
 
     Args:
-        certificate: of ``localhost``, with its key.
-        answer: to every request.
+        context: of the server.
+        response: to every request.
         accepted: gets a member for each connection.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
 
     def serve(conn: socket.socket) -> None:
-        accepted.append(1)
+        if accepted is not None:
+            accepted.append(1)
         with context.wrap_socket(conn, server_side=True) as secure:
             while read_request(secure):
-                secure.sendall(answer)
+                secure.sendall(response)
 
     with serve_connections(serve) as port:
         yield f"https://localhost:{port}/"
+
+
+def server_context(certificate: object) -> ssl.SSLContext:
+    """Return a server's context with this certificate and its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(str(certificate))
+    return context

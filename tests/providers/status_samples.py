@@ -1,4 +1,4 @@
-"""What Mobtexting answers when it is asked about calls, and what it is asked."""
+"""Mobtexting's documented responses to status queries, and queries for the calls in them."""
 
 import json
 from datetime import datetime
@@ -12,7 +12,7 @@ CALL_ID = "call_0123456789abcdef0123456789abcdef"
 INDIA = ZoneInfo("Asia/Kolkata")
 RECIPIENT, BRIDGE = "917619360000", "358910000000"
 
-# The documented answers, byte for byte but for the digits that the vendor crossed out.
+# Byte for byte, except for the digits that the provider masked.
 OLDER_STATUS = b"""{
   "status": 200,
   "message": "OK",
@@ -96,7 +96,7 @@ NO_CALLS = b'{"status":200,"message":"OK","data":[]}'
 
 
 def kolkata_ms(local: str) -> int:
-    """Give the moment of a time in Kolkata, in milliseconds."""
+    """Return the milliseconds since 1970 of a time in Kolkata."""
     return round(datetime.fromisoformat(local).replace(tzinfo=INDIA).timestamp() * 1000)
 
 
@@ -118,5 +118,5 @@ C2C_ENTRY: dict[str, Any] = json.loads(CALL_LOG)["data"]["data"][0] | {
 
 
 def calls_response(*entries: dict[str, Any]) -> bytes:
-    """Write an answer with these entries, as both documents of an older kind have it."""
+    """Return a response with these entries, as the older documents have it."""
     return json.dumps({"status": 200, "message": "OK", "data": entries}).encode()

@@ -1,4 +1,4 @@
-"""The HTTP client and servers that are slow, broken, too talkative or not who they should be."""
+"""Responses: where one ends, which ones are accepted, and their bounds in time and size."""
 
 import gzip
 import socket
@@ -6,81 +6,264 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from client.certificate import self_signed
+from providers.scripted_server import (
+    ScriptedResponse,
+    ScriptedServer,
+    http_response,
+    post,
+    serve_connections,
+    serve_tls,
+    server_context,
+)
 
-from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
+from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed
 
+STRAY = http_response(b'{"callId":"somebody-else"}')
+OURS = http_response(b'{"callId":"ours"}')
+OUR_RESPONSE = HttpResponse(200, b'{"callId":"ours"}')
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 GZIPPED = OK + b"Content-Encoding: gzip\r\n\r\n"
+INTERIM = {
+    "100": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "102": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "103": b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nX-Id: 1\r\n\r\n",
+    "199": b"HTTP/1.1 199\r\n\r\n",
+    "mixed": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" * 20,
+}
 
 
-@contextmanager
-def server(serve: Callable[[socket.socket], None], host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve one connection, then close it; gives the address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def send_in_parts(*parts: bytes, interval_s: float = 0.0) -> ScriptedResponse:
+    """Send the parts with a pause after each, then close the connection."""
 
-        def run() -> None:
-            with suppress(OSError):
-                conn, _ = listener.accept()
-                with conn, suppress(OSError):
-                    serve(conn)
+    def respond(conn: socket.socket) -> None:
+        for part in parts:
+            conn.sendall(part)
+            time.sleep(interval_s)
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield f"{host}:{listener.getsockname()[1]}"
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join(timeout=5)
+    return respond
 
 
-def answering(*parts: bytes, every: float = 0.0) -> Callable[[socket.socket], None]:
-    """Read the request, send the parts with pauses between them, close."""
+# Interim responses
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_responses_are_skipped(
+    server: ScriptedServer, client: HttpClient, interim: bytes
+) -> None:
+    """Each request gets its own response, and the connection is kept."""
+    server.respond(interim + STRAY, OURS)
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"somebody-else"}')
+    assert post(client, server.url) == OUR_RESPONSE
+    assert server.connections == [1, 1]
+
+
+def test_endless_interim_responses_are_too_large(
+    server: ScriptedServer, client: HttpClient
+) -> None:
+    """A stream of 1xx ends long before the deadline; the request was sent."""
+
+    def pour(conn: socket.socket) -> None:
+        while True:
+            conn.sendall(INTERIM["103"])
+
+    server.respond(pour)
+    assert post(client, server.url, 60) == RequestFailed(sent=True, reason="ResponseTooLargeError")
+
+
+def test_switching_protocols_is_an_error(server: ScriptedServer, client: HttpClient) -> None:
+    """101 without a request to switch: what follows is not HTTP, so the connection closes."""
+    server.respond(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + STRAY, OURS)
+    assert post(client, server.url) == RequestFailed(sent=True, reason="UnexpectedUpgradeError")
+    assert post(client, server.url) == OUR_RESPONSE
+    assert server.connections == [1, 2]
+
+
+# Bytes after a response
+
+
+BEHIND = {
+    "second response": (http_response(b"1") + STRAY, b"1"),
+    "first byte of a response": (http_response(b"1") + b"H", b"1"),
+    "first half of a response": (http_response(b"1") + STRAY[:30], b"1"),
+    "body longer than its length": (http_response(b"1") + b"23", b"1"),
+    "body of a 204": (b"HTTP/1.1 204 No Content\r\n\r\n" + STRAY, b""),
+    "body of a 304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n{}", b""),
+    "after chunks": (CHUNKED + b"1\r\n1\r\n0\r\n\r\n" + STRAY, b"1"),
+    "after trailers": (CHUNKED + b"1\r\n1\r\n0\r\nX: y\r\n\r\n" + STRAY, b"1"),
+    "empty line": (http_response(b"1") + b"\r\n", b"1"),
+}
+
+
+@pytest.mark.parametrize(("sent", "body"), BEHIND.values(), ids=BEHIND)
+def test_connection_with_unread_bytes_is_closed(
+    server: ScriptedServer, client: HttpClient, sent: bytes, body: bytes
+) -> None:
+    """The next request uses a new connection and gets its own response."""
+    server.respond(sent, OURS)
+    first = post(client, server.url)
+    assert isinstance(first, HttpResponse)
+    assert first.body == body
+    assert post(client, server.url) == OUR_RESPONSE
+    assert server.connections == [1, 2]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 40])
+def test_stray_response_in_two_halves_is_not_read(
+    server: ScriptedServer, client: HttpClient, cut: int
+) -> None:
+    """One half arrives before and one after the next request."""
+    server.respond(http_response(b"1") + STRAY[:cut], STRAY[cut:] + OURS)
+    assert post(client, server.url) == HttpResponse(200, b"1")
+    assert post(client, server.url) != HttpResponse(200, b'{"callId":"somebody-else"}')
+    assert server.connections == [1, 2]
+
+
+def test_connection_with_unread_bytes_is_closed_at_once(
+    server: ScriptedServer, client: HttpClient
+) -> None:
+    """It is not kept until the next request detects them."""
+    closed = threading.Event()
+
+    def respond(conn: socket.socket) -> None:
+        conn.sendall(http_response(b"1") + STRAY)
+        conn.settimeout(5)
+        assert conn.recv(1) == b""
+        closed.set()
+
+    server.respond(respond)
+    post(client, server.url)
+    assert closed.wait(5)
+
+
+def test_response_between_two_requests_is_not_accepted(
+    server: ScriptedServer, client: HttpClient
+) -> None:
+    """A stray response arrives on a kept connection while no request is in progress."""
+    go, done = threading.Event(), threading.Event()
+
+    def respond(conn: socket.socket) -> None:
+        conn.sendall(http_response(b"1"))
+        go.wait(5)
+        conn.sendall(STRAY)
+        done.set()
+        conn.recv(1)
+
+    server.respond(respond, OURS)
+    assert post(client, server.url) == HttpResponse(200, b"1")
+    go.set()
+    assert done.wait(5)
+    assert post(client, server.url) == OUR_RESPONSE
+    assert server.connections == [1, 2]
+
+
+def test_half_read_connection_is_not_reused(server: ScriptedServer, client: HttpClient) -> None:
+    """After a response that was too slow, the next request gets its own response."""
+
+    def respond(conn: socket.socket) -> None:
+        conn.sendall(STRAY[:-1])
+        conn.recv(1)  # until the client closes the connection
+
+    server.respond(respond, OURS)
+    assert isinstance(post(client, server.url, 0.2), RequestFailed)
+    assert post(client, server.url) == OUR_RESPONSE
+
+
+# Ends of a response
+
+
+COMPLETE = {
+    "no reason": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}", [1, 1]),
+    "empty": (http_response(b""), 200, b"", [1, 1]),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\n\r\n{}", 200, b"{}", [1, 2]),
+    "until closed": (OK + b"\r\n{}", 200, b"{}", [1, 2]),
+    "Connection: close": (http_response(b"{}", "200 OK", "Connection: close"), 200, b"{}", [1, 2]),
+    "chunks and trailers": (CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\nX: y\r\n\r\n", 200, b"{}", [1, 1]),
+    "gzip unasked": (GZIPPED + gzip.compress(b"{}"), 200, b"{}", [1, 2]),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", [1, 1]),
+    "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", 304, b"", [1, 1]),
+    "64 KiB in the smallest chunks": (
+        CHUNKED + b"1\r\nx\r\n" * 65536 + b"0\r\n\r\n",
+        200,
+        b"x" * 65536,
+        [1, 1],
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "status", "body", "connections"), COMPLETE.values(), ids=COMPLETE)
+def test_complete_response_is_read_to_its_end(
+    server: ScriptedServer,
+    client: HttpClient,
+    sent: bytes,
+    status: int,
+    body: bytes,
+    connections: list[int],
+) -> None:
+    """In each of HTTP's ways to end; the next request gets its own response."""
+    server.respond(send_in_parts(sent) if connections == [1, 2] else sent, OURS)
+    assert post(client, server.url) == HttpResponse(status, body)
+    assert post(client, server.url) == OUR_RESPONSE
+    assert server.connections == connections
+
+
+BROKEN = {
+    "closed": b"",
+    "cut in the status line": b"HTTP/1.1 2",
+    "HTTP/0.9": b"<html>hello</html>",
+    "HTTP/2": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "not HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "noise": b"\x00" * 70_000,
+    "two lengths": http_response(b"12345678", "200 OK", "Content-Length: 1"),
+    "status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "status 99": b"HTTP/1.1 99 OK\r\n\r\n",
+    "interim response alone": INTERIM["103"],
+    "body shorter than its length": OK + b"Content-Length: 3\r\n\r\n{}",
+    "101 headers": OK + b"a: b\r\n" * 101 + b"\r\n{}",
+    "interim response with 101 headers": b"HTTP/1.1 103 X\r\n" + b"a: b\r\n" * 101 + b"\r\n" + OURS,
+    "headers of 64 KiB": OK + b"a: " + b"b" * 33_000 + b"\r\nc: " + b"d" * 33_000 + b"\r\n\r\n",
+    "cut in the chunks": CHUNKED + b"2\r\n{}\r\n",
+    "no chunks": CHUNKED + b"zz\r\n",
+    "endless trailers": CHUNKED + b"0\r\n" + b"x: y\r\n" * 200_000,
+    "chunk extension without end": CHUNKED + b"1;" + b"x" * 100_000,
+    "no gzip": GZIPPED + b"{}",
+}
+
+
+@pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
+def test_broken_response_fails_as_sent(
+    server: ScriptedServer, client: HttpClient, sent: bytes
+) -> None:
+    """The phone may ring; nothing of the response is left for the next request."""
+    server.respond(send_in_parts(sent), OURS)
+    first = post(client, server.url)
+    assert isinstance(first, RequestFailed)
+    assert first.sent
+    assert post(client, server.url) == OUR_RESPONSE
+
+
+@pytest.mark.parametrize("read", [1, 4096], ids=["within the request", "after the request"])
+def test_reset_fails_as_sent(client: HttpClient, read: int) -> None:
+    """A reset may come after the request had its effect."""
 
     def serve(conn: socket.socket) -> None:
-        with conn.makefile("rb") as stream:
-            for _ in iter(stream.readline, b"\r\n"):
-                pass
-            stream.read(2)
-            for part in parts:
-                conn.sendall(part)
-                time.sleep(every)
+        conn.recv(read)
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    return serve
+    with serve_connections(serve) as port:
+        result = post(client, f"http://127.0.0.1:{port}/")
+    assert isinstance(result, RequestFailed)
+    assert result.sent
 
 
-def listen(conn: socket.socket) -> None:
-    """Say nothing until the client leaves."""
-    while conn.recv(4096):
-        pass
-
-
-def post(
-    url: str, seconds: float = 5.0, client: HttpClient | None = None
-) -> HttpResponse | RequestFailed:
-    """Post the usual request; the answer comes in time, whatever happens."""
-    moment = time.monotonic() + seconds
-    answer = (client or HttpClient()).post(url, {}, b"{}", Deadlines(moment, moment))
-    assert time.monotonic() < moment + 0.5
-    return answer
-
-
-def reply_to(
-    *parts: bytes, seconds: float = 5.0, every: float = 0.0
-) -> HttpResponse | RequestFailed:
-    """Post to a server that answers with these parts."""
-    with server(answering(*parts, every=every)) as address:
-        return post(f"http://{address}/", seconds)
-
-
-# Slow
+# Time
 
 
 TRICKLE = [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + b"x" * 50]
@@ -96,134 +279,86 @@ TRICKLE = [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n
         pytest.param([CHUNKED, *[b"1\r\nx\r\n"] * 40], id="chunks"),
     ],
 )
-def test_trickle(parts: list[bytes]) -> None:
-    """A server that keeps sending a little can not hold us longer than ``finish_by``."""
-    answer = reply_to(*parts, seconds=0.3, every=0.04)
-    assert isinstance(answer, RequestFailed)
-    assert answer.sent
+def test_trickling_response_is_abandoned_at_deadline(
+    server: ScriptedServer, client: HttpClient, parts: list[bytes]
+) -> None:
+    """A server that keeps sending a little cannot exceed ``finish_by``."""
+    server.respond(send_in_parts(*parts, interval_s=0.04))
+    started_at = time.monotonic()
+    result = post(client, server.url, 0.3)
+    assert time.monotonic() - started_at < 0.8
+    assert isinstance(result, RequestFailed)
+    assert result.sent
 
 
-def test_silence() -> None:
-    """A server that takes the request and says nothing is left at ``finish_by``: it may ring."""
-    with server(listen) as address:
-        assert post(f"http://{address}/", 0.3) == RequestFailed(sent=True, reason="TimeoutError")
+def test_silent_server_is_abandoned_at_deadline(server: ScriptedServer, client: HttpClient) -> None:
+    """The request was sent, so the phone may ring."""
+    server.respond(b"")
+    assert post(client, server.url, 0.3) == RequestFailed(sent=True, reason="TimeoutError")
 
 
-def test_slow_but_in_time() -> None:
-    """A reply that arrives in pieces before ``finish_by`` is a reply."""
+def test_slow_response_before_deadline_is_complete(
+    server: ScriptedServer, client: HttpClient
+) -> None:
+    """A response may arrive in pieces."""
     parts = [OK, b"Content-", b"Length: 2\r\n\r", b"\n{", b"}"]
-    assert reply_to(*parts, every=0.02) == HttpResponse(200, b"{}")
+    server.respond(send_in_parts(*parts, interval_s=0.02))
+    assert post(client, server.url) == HttpResponse(200, b"{}")
 
 
-# Broken
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        pytest.param([], id="closed"),
-        pytest.param([b"HTTP/1.1 2"], id="cut in the status line"),
-        pytest.param([b"SSH-2.0-OpenSSH_9.6\r\n"], id="not HTTP"),
-        pytest.param([b"\x00" * 70_000], id="noise"),
-        pytest.param([OK, b"x: y\r\n" * 200, b"\r\n"], id="too many headers"),
-        pytest.param([OK + b"Content-Length: 3\r\n\r\n{}"], id="cut in the body"),
-        pytest.param([CHUNKED + b"2\r\n{}\r\n"], id="cut in the chunks"),
-        pytest.param([CHUNKED + b"zz\r\n"], id="no chunks"),
-        pytest.param([GZIPPED + b"{}"], id="no gzip"),
-    ],
-)
-def test_broken_reply(parts: list[bytes]) -> None:
-    """Whatever is wrong with a reply, it is told and raises nothing: the call may ring."""
-    answer = reply_to(*parts)
-    assert isinstance(answer, RequestFailed)
-    assert answer.sent
-
-
-def test_reset() -> None:
-    """A reset after the request is no reply, and it was sent."""
-
-    def reset(conn: socket.socket) -> None:
-        answering()(conn)
-        conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    with server(reset) as address:
-        assert post(f"http://{address}/") == RequestFailed(sent=True, reason="ConnectionResetError")
-
-
-def test_reset_in_the_middle_of_the_request() -> None:
-    """A reset before all of the request was read may still have made a phone ring."""
-
-    def reset(conn: socket.socket) -> None:
-        conn.recv(1)
-        conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    with server(reset) as address:
-        answer = post(f"http://{address}/")
-    assert isinstance(answer, RequestFailed)
-    assert answer.sent
+# Size
 
 
 @pytest.mark.parametrize(
     "head",
     [
-        pytest.param(OK + b"Content-Length: 10485760\r\n\r\n", id="told"),
-        pytest.param(OK + b"\r\n", id="untold"),
+        pytest.param(OK + b"Content-Length: 10485760\r\n\r\n", id="with a length"),
+        pytest.param(OK + b"\r\n", id="without a length"),
     ],
 )
-def test_ten_megabytes(head: bytes) -> None:
-    """A reply beyond 64 KiB is given up without being read to its end."""
+def test_body_over_64_kib_is_not_read_to_its_end(
+    server: ScriptedServer, client: HttpClient, head: bytes
+) -> None:
+    """Ten megabytes are refused early."""
     sent = 0
 
     def pour(conn: socket.socket) -> None:
         nonlocal sent
-        answering(head)(conn)
+        conn.sendall(head)
         for _ in range(160):
             sent += conn.send(b"x" * 65536)
 
-    with server(pour) as address:
-        assert post(f"http://{address}/") == RequestFailed(
-            sent=True, reason="ResponseTooLargeError", status=200
-        )
+    server.respond(pour)
+    result = post(client, server.url)
+    assert result == RequestFailed(sent=True, reason="ResponseTooLargeError", status=200)
     assert sent < 10 * 1024 * 1024
 
 
-def test_largest_reply() -> None:
-    """64 KiB are not too many."""
-    body = b"x" * 65_536
-    assert reply_to(OK, b"Content-Length: 65536\r\n\r\n", body) == HttpResponse(200, body)
-
-
-# Whole
-
-
-@pytest.mark.parametrize(
-    ("parts", "body"),
-    [
-        pytest.param([OK + b"Content-Length: 0\r\n\r\n"], b"", id="empty"),
-        pytest.param([OK + b"\r\n{}"], b"{}", id="until closed"),
-        pytest.param(
-            [CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"],
-            b"{}",
-            id="chunks",
-        ),
-        pytest.param(
-            [GZIPPED + gzip.compress(b"{}")],
-            b"{}",
-            id="gzip unasked",
-        ),
-    ],
-)
-def test_whole_reply(parts: list[bytes], body: bytes) -> None:
-    """A reply is whole in any of HTTP's ways to end it."""
-    assert reply_to(*parts) == HttpResponse(200, body)
-
-
-def test_gzip_bomb() -> None:
-    """A small reply that unpacks to megabytes is too large."""
+def test_gzip_bomb_is_too_large(server: ScriptedServer, client: HttpClient) -> None:
+    """The bound holds for the decoded body."""
     bomb = gzip.compress(b"x" * 20_000_000)
     assert len(bomb) < 65_536
-    answer = reply_to(GZIPPED + bomb)
-    assert answer == RequestFailed(sent=True, reason="ResponseTooLargeError", status=200)
+    server.respond(send_in_parts(GZIPPED + bomb))
+    result = post(client, server.url)
+    assert result == RequestFailed(sent=True, reason="ResponseTooLargeError", status=200)
+
+
+def test_memory_is_flat_whatever_headers_arrive(server: ScriptedServer, client: HttpClient) -> None:
+    """Twenty responses at once of 1,000 headers of 60 kB each: most of them is not read."""
+    line = b"X: " + b"y" * 60_000 + b"\r\n"
+    server.respond(*[send_in_parts(OK, *[line] * 1_000)] * 20)
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            results = [*pool.map(lambda _: post(client, server.url), range(20))]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert results == [RequestFailed(sent=True, reason="ResponseTooLargeError")] * 20
+    assert peak < 20 * 400_000
+
+
+# Retry-After
 
 
 @pytest.mark.parametrize(
@@ -237,85 +372,71 @@ def test_gzip_bomb() -> None:
         ("Fri, 31 Dec 9999 23:59:59 GMT", 3600, 3600),
     ],
 )
-def test_retry_after(header: str, low: float, high: float) -> None:
-    """Retry-After is seconds or a date, never negative and never more than an hour."""
+def test_retry_after_is_bounded(
+    server: ScriptedServer, client: HttpClient, header: str, low: float, high: float
+) -> None:
+    """Seconds or a date, never negative and never more than an hour."""
     if header == "in 90 seconds":
         header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    answer = reply_to(f"HTTP/1.1 429 No\r\nRetry-After: {header}\r\n\r\n".encode())
-    assert isinstance(answer, HttpResponse)
-    assert answer.retry_after_s is not None
-    assert low <= answer.retry_after_s <= high
+    server.respond(http_response(b"", "429 No", f"Retry-After: {header}"))
+    response = post(client, server.url)
+    assert isinstance(response, HttpResponse)
+    assert response.retry_after_s is not None
+    assert low <= response.retry_after_s <= high
 
 
 @pytest.mark.parametrize(
     "header",
     ["", "soon", "-5", "1e400", "9" * 400, "1.5", "1, 2 Jan 99999999999 00:00:00 +0000", "²"],
 )
-def test_unreadable_retry_after(header: str) -> None:
-    """A Retry-After that makes no sense is none."""
-    answer = reply_to(b"HTTP/1.1 429 No\r\nRetry-After: " + header.encode() + b"\r\n\r\n")
-    assert answer == HttpResponse(429, b"", None)
+def test_invalid_retry_after_is_ignored(
+    server: ScriptedServer, client: HttpClient, header: str
+) -> None:
+    """The response itself is valid."""
+    server.respond(http_response(b"", "429 No", f"Retry-After: {header}"))
+    assert post(client, server.url) == HttpResponse(429, b"", None)
 
 
 # TLS
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for ``localhost`` that signs itself, with its key, in one file."""
-    return self_signed(tmp_path_factory.mktemp("tls"))
+def test_stray_response_within_one_tls_record_is_not_accepted(certificate: Path) -> None:
+    """``select`` does not see what TLS has decrypted already."""
+    first = http_response(b"x" * 8_000, "200 OK", "X: " + "y" * 120)
+    accepted: list[int] = []
+    client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
+    with serve_tls(server_context(certificate), first + STRAY * 20, accepted) as url:
+        assert [post(client, url) for _ in range(2)] == [HttpResponse(200, b"x" * 8_000)] * 2
+    assert len(accepted) == 2
 
 
-@pytest.fixture
-def over_tls(certificate: Path) -> Callable[[socket.socket], None]:
-    """A server's side of TLS, with a usual reply."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
+def test_tls_connection_is_kept(certificate: Path) -> None:
+    """Session tickets, which TLS 1.3 sends after the handshake, are not a stray response."""
+    accepted: list[int] = []
+    client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
+    with serve_tls(server_context(certificate), OURS, accepted) as url:
+        assert [post(client, url) for _ in range(3)] == [OUR_RESPONSE] * 3
+    assert len(accepted) == 1
+
+
+def test_certificate_for_another_name_is_unsent(certificate: Path) -> None:
+    """The authority is trusted, and the certificate is for ``localhost``."""
+    client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
+    with serve_tls(server_context(certificate), OURS) as url:
+        result = post(client, url.replace("localhost", "127.0.0.1"))
+    assert result == RequestFailed(sent=False, reason="SSLCertVerificationError")
+
+
+@pytest.mark.parametrize("response", [OK + b"\r\n", b""], ids=["not TLS", "silent"])
+def test_failed_handshake_is_unsent(client: HttpClient, response: bytes) -> None:
+    """A server without TLS gets no request; a silent one is abandoned at ``send_by``."""
 
     def serve(conn: socket.socket) -> None:
-        with context.wrap_socket(conn, server_side=True) as secure:
-            answering(OK + b"Content-Length: 2\r\n\r\n{}")(secure)
+        conn.sendall(response)
+        while conn.recv(4096):
+            pass
 
-    return serve
-
-
-def test_tls(over_tls: Callable[[socket.socket], None], certificate: Path) -> None:
-    """With a certificate that we trust, TLS works."""
-    client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
-    with server(over_tls, "localhost") as address:
-        assert post(f"https://{address}/", client=client) == HttpResponse(200, b"{}")
-
-
-def test_untrusted_certificate(over_tls: Callable[[socket.socket], None]) -> None:
-    """Nothing is sent to a server that the usual authorities do not know."""
-    with server(over_tls, "localhost") as address:
-        assert post(f"https://{address}/") == RequestFailed(
-            sent=False, reason="SSLCertVerificationError"
-        )
-
-
-def test_certificate_of_another(
-    over_tls: Callable[[socket.socket], None], certificate: Path
-) -> None:
-    """Nothing is sent to a server with a trusted certificate for another name."""
-    client = HttpClient(tls=ssl.create_default_context(cafile=certificate))
-    with server(over_tls, "127.0.0.1") as address:
-        assert post(f"https://{address}/", client=client) == RequestFailed(
-            sent=False, reason="SSLCertVerificationError"
-        )
-
-
-def test_tls_to_a_plain_port() -> None:
-    """A server that does not speak TLS gets no request."""
-    with server(lambda conn: conn.sendall(OK + b"\r\n")) as address:
-        answer = post(f"https://{address}/")
-    assert isinstance(answer, RequestFailed)
-    assert not answer.sent
-
-
-def test_tls_handshake_without_end() -> None:
-    """A server that never answers the handshake is left at ``send_by``, with nothing sent."""
-    with server(listen) as address:
-        answer = post(f"https://{address}/", 0.3)
-    assert isinstance(answer, RequestFailed)
-    assert not answer.sent
+    with serve_connections(serve) as port:
+        result = post(client, f"https://127.0.0.1:{port}/", 0.3)
+    assert isinstance(result, RequestFailed)
+    assert not result.sent

@@ -1,58 +1,83 @@
-"""How Mobtexting refuses, and what is no acceptance: docs/provider.md, section 2."""
+"""Outcomes of Mobtexting's replies: docs/provider.md, section 2."""
 
 import json
 from typing import Any
 
 import pytest
-from providers.scripted_server import ScriptedServer, deadlines_in, http_response
-from structlog.testing import capture_logs
+from providers.reply_samples import (
+    C2C_WITH_ID,
+    C2C_WITHOUT_ID,
+    NUMBER,
+    OBD_NEWER,
+    OBD_OLDER,
+    TOKEN,
+    outbound_call,
+)
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client import Deadlines, HttpClient, HttpResponse
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
-from otpvoice.providers.mobtexting.provider import Mobtexting
-from otpvoice.providers.mobtexting.reply import parse_placement
+from otpvoice.http_client import HttpResponse
+from otpvoice.providers.base import PlacementOutcome, PlacementResult
+from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
 
 ACCEPTED, REFUSED = PlacementOutcome.ACCEPTED, PlacementOutcome.REFUSED
-DOUBT, DOWN, LATER = (
-    PlacementOutcome.AMBIGUOUS,
-    PlacementOutcome.MISCONFIGURED,
-    PlacementOutcome.BACK_OFF,
-)
-ROUTES = (Route.OBD, Route.C2C)
-TOKEN = "38e896f55670311982434e929559bxxxx"
-NUMBER = "918867135000"
+AMBIGUOUS, BACK_OFF = PlacementOutcome.AMBIGUOUS, PlacementOutcome.BACK_OFF
+MISCONFIGURED = PlacementOutcome.MISCONFIGURED
 
 
-def outbound_call(route: Route, name: str = "Asha Rao") -> OutboundCall:
-    """A call to the usual number."""
-    call_id = "call_0123456789abcdef0123456789abcdef"
-    return OutboundCall(call_id, route, f"+{NUMBER}", "918068280000", "24", name, "1, 2, 3, 4")
-
-
-def parse(route: Route, body: Any, status: int = 200, name: str = "Asha Rao") -> PlacementResult:
-    """What a reply with this body means."""
-    text = body if isinstance(body, str) else json.dumps(body)
-    return parse_placement(outbound_call(route, name), HttpResponse(status, text.encode()), TOKEN)
+def parse(
+    route: Route, body: Any, status: int = 200, name: str = "Asha Rao", number: str = NUMBER
+) -> PlacementResult:
+    """Parse a reply with this body: bytes, text or JSON members."""
+    if not isinstance(body, bytes):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    call = outbound_call(route, name=name, number=f"+{number}")
+    return parse_placement(call, HttpResponse(status, body), TOKEN)
 
 
 def with_call(**members: Any) -> dict[str, Any]:
-    """A reply of the newer documents about one call with these members."""
+    """Return a reply of the newer documents about one call with these members."""
     return {"status": "OK", "message": "Calls queued successfully", "data": [members]}
 
 
-# The status of the call itself
+# Accepted
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize(
+    ("route", "body", "provider_id"),
+    [
+        (Route.OBD, OBD_OLDER, "70fa87e0-9df9-4327-bc80-a561c48703d8"),
+        (Route.OBD, OBD_NEWER, "0a1b2c3d-0000-4000-8000-0123456789ab"),
+        (Route.OBD, b'{"status":"200","data":[{"id":71}]}', "71"),
+        (Route.OBD, b'{"status":"ok","data":[{"mobile":"918867135000"}]}', None),
+        (Route.OBD, b'{"status":200,"data":[{"id":{"x":1}}]}', None),
+        (Route.OBD, b'{"status":200,"data":["x"]}', None),
+        (Route.C2C, C2C_WITH_ID, "26074c32-b316-4ffa-99d7-9f6a99da56d6"),
+        (Route.C2C, C2C_WITHOUT_ID, None),
+        (Route.C2C, b'\xef\xbb\xbf {"status":"OK","callId":"a:12",}', "a"),
+    ],
+)
+def test_documented_reply_is_accepted(
+    status: int, route: Route, body: bytes, provider_id: str | None
+) -> None:
+    """The id is returned without its tail."""
+    number = "918919525224" if body is OBD_OLDER else NUMBER
+    result = parse(route, body, status, number=number)
+    assert (result.outcome, result.provider_id) == (ACCEPTED, provider_id)
+
+
+# The status of the call
+
+
+@pytest.mark.parametrize("route", Route)
 @pytest.mark.parametrize("word", ["queued", "Queued", " SENT ", "accepted", "initiated", "200"])
-def test_call_that_is_under_way_is_accepted(route: Route, word: str) -> None:
-    """Compared without case and spaces; the id is the call's."""
+def test_call_with_accepting_word_is_accepted(route: Route, word: str) -> None:
+    """Words are compared without case and spaces; the id is the call's."""
     placement = parse(route, with_call(id="7", status=word))
     assert (placement.outcome, placement.provider_id) == (ACCEPTED, "7")
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", Route)
 @pytest.mark.parametrize(
     "word",
     [
@@ -60,23 +85,23 @@ def test_call_that_is_under_way_is_accepted(route: Route, word: str) -> None:
         *("rejected", "blocked", "dnd", "invalid", "error", "error104", "cancelled", "xyz", "422"),
     ],
 )
-def test_call_with_any_other_word_is_refused(route: Route, word: str) -> None:
-    """Although the whole reply is OK; the id of a refused call is not kept."""
+def test_call_with_other_word_is_refused(route: Route, word: str) -> None:
+    """Although the whole reply is OK; the id of a refused call is dropped."""
     placement = parse(route, with_call(id="7", status=word))
     assert (placement.outcome, placement.provider_id) == (REFUSED, None)
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", Route)
 @pytest.mark.parametrize(
     "word", ["success", "ringing", "in progress", "queued for delivery", "1", "-200", True, ["x"]]
 )
-def test_call_with_an_undocumented_promise_is_in_doubt(route: Route, word: Any) -> None:
-    """It may ring: neither placed, nor called by another route."""
-    assert parse(route, with_call(id="7", status=word)).outcome is DOUBT
+def test_call_with_undocumented_acceptance_is_ambiguous(route: Route, word: Any) -> None:
+    """The phone may ring, so the call is neither placed nor sent by another route."""
+    assert parse(route, with_call(id="7", status=word)).outcome is AMBIGUOUS
 
 
-def test_word_of_a_refused_call_is_told() -> None:
-    """Operators see which word it was."""
+def test_detail_names_status_of_refused_call() -> None:
+    """Operators see the word."""
     assert parse(Route.OBD, with_call(status="notallowed")).detail == (
         "HTTP 200, status OK, call notallowed: Calls queued successfully"
     )
@@ -101,19 +126,21 @@ def test_word_of_a_refused_call_is_told() -> None:
         ([None, {"id": "7", "status": "queued"}], ACCEPTED, ACCEPTED),
         ([{"status": "failed"}, {"id": "7", "status": "queued"}], ACCEPTED, ACCEPTED),
         ([{"status": "failed"}, {"status": "rejected"}], REFUSED, REFUSED),
-        ([{"status": "failed"}, {"status": "ringing"}], DOUBT, DOUBT),
-        ([{"status": "401"}], DOWN, DOWN),
-        ([{"status": 500}], DOUBT, DOUBT),
+        ([{"status": "failed"}, {"status": "ringing"}], AMBIGUOUS, AMBIGUOUS),
+        ([{"status": "401"}], MISCONFIGURED, MISCONFIGURED),
+        ([{"status": 500}], AMBIGUOUS, AMBIGUOUS),
     ],
 )
-def test_data_of_any_shape_is_read(data: Any, obd: PlacementOutcome, c2c: PlacementOutcome) -> None:
-    """One object, a list, a list of several, or nothing; C2C's documented replies have none."""
+def test_data_of_any_shape_is_parsed(
+    data: Any, obd: PlacementOutcome, c2c: PlacementOutcome
+) -> None:
+    """One object, a list, or nothing; C2C's documented replies have no ``data``."""
     body = {"status": 200, "message": "OK", "data": data}
     assert (parse(Route.OBD, body).outcome, parse(Route.C2C, body).outcome) == (obd, c2c)
 
 
-def test_id_is_that_of_the_accepted_call() -> None:
-    """Of several entries not simply the first."""
+def test_provider_id_is_that_of_the_accepted_call() -> None:
+    """It need not be the first entry."""
     data = [{"id": "1", "status": "failed"}, {"id": "2:1", "status": "queued"}]
     assert parse(Route.OBD, {"status": "OK", "data": data}).provider_id == "2"
     assert parse(Route.C2C, {"status": 200, "callId": "9", "data": [{}]}).provider_id == "9"
@@ -122,7 +149,7 @@ def test_id_is_that_of_the_accepted_call() -> None:
 # The status of the whole reply
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", Route)
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
@@ -132,30 +159,30 @@ def test_id_is_that_of_the_accepted_call() -> None:
         ("E104", REFUSED),
         (False, REFUSED),
         ("404", REFUSED),
-        ("success", DOUBT),
-        ("Successful", DOUBT),
-        ("queued", DOUBT),
-        ("in_progress", DOUBT),
-        (True, DOUBT),
-        ("true", DOUBT),
-        (0, DOUBT),
-        ("-200", DOUBT),
-        ({"code": 200}, DOUBT),
-        ([200], DOUBT),
-        ("405", REFUSED),
-        ("429", LATER),
-        ("unauthorized", DOWN),
-        ("INSUFFICIENT_BALANCE", DOWN),
+        ("success", AMBIGUOUS),
+        ("Successful", AMBIGUOUS),
+        ("queued", AMBIGUOUS),
+        ("in_progress", AMBIGUOUS),
+        (True, AMBIGUOUS),
+        ("true", AMBIGUOUS),
+        (0, AMBIGUOUS),
+        ("-200", AMBIGUOUS),
+        ({"code": 200}, AMBIGUOUS),
+        ([200], AMBIGUOUS),
+        *((status, MISCONFIGURED) for status in (302, 401, "402", 403)),
+        *((status, REFUSED) for status in (422, "405", "Not OK")),
+        *((status, AMBIGUOUS) for status in (202, 500, -1, "")),
+        ("429", BACK_OFF),
+        ("unauthorized", MISCONFIGURED),
+        ("INSUFFICIENT_BALANCE", MISCONFIGURED),
     ],
 )
-def test_status_of_the_reply_is_a_word_of_the_table(
-    route: Route, status: Any, outcome: PlacementOutcome
-) -> None:
-    """A word that sounds like acceptance and is not documented leaves the call in doubt."""
+def test_status_of_the_reply_decides(route: Route, status: Any, outcome: PlacementOutcome) -> None:
+    """A word that suggests acceptance and is not documented is ambiguous."""
     assert parse(route, {"status": status, "data": [{"id": "7"}]}).outcome is outcome
 
 
-# What a refusal says
+# The reason of a refusal
 
 
 ACCOUNT = [
@@ -170,7 +197,7 @@ ACCOUNT = [
 ]
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", Route)
 @pytest.mark.parametrize("message", ACCOUNT)
 @pytest.mark.parametrize(
     ("status", "body"),
@@ -184,11 +211,11 @@ ACCOUNT = [
         pytest.param(422, {"status": 422}, id="HTTP 422"),
     ],
 )
-def test_refusal_of_the_account_closes_the_route(
+def test_refusal_of_the_account_is_misconfigured(
     route: Route, message: str, status: int, body: dict[str, Any]
 ) -> None:
-    """Balance, credit, token, login: no call can be placed until an operator acts."""
-    assert parse(route, body | {"message": message}, status).outcome is DOWN
+    """Balance, credit, token, login: every call fails until an operator acts."""
+    assert parse(route, body | {"message": message}, status).outcome is MISCONFIGURED
 
 
 @pytest.mark.parametrize(
@@ -203,9 +230,9 @@ def test_refusal_of_the_account_closes_the_route(
         {"status": "OK", "data": "Insufficient Balance"},
     ],
 )
-def test_reason_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
-    """In the message, in an error of any depth, or with the call."""
-    assert parse(Route.OBD, body).outcome is DOWN
+def test_reason_is_found_in_any_member(body: dict[str, Any]) -> None:
+    """In the message, in an error of any depth, or in the call's entry."""
+    assert parse(Route.OBD, body).outcome is MISCONFIGURED
 
 
 @pytest.mark.parametrize(
@@ -222,72 +249,105 @@ def test_reason_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
         *("The destination is forbidden", "Invalid bridge"),
     ],
 )
-def test_refusal_of_one_call_does_not_close_the_route(message: Any) -> None:
-    """Otherwise one person's number could close it for all."""
+def test_refusal_of_one_call_is_refused(message: Any) -> None:
+    """Otherwise one number could close the route for all others."""
     assert parse(Route.OBD, {"status": "ERROR", "message": message}).outcome is REFUSED
 
 
-def test_name_in_a_message_is_not_judged() -> None:
-    """A person who uses such a name cannot close a route."""
+def test_recipients_name_in_a_message_is_ignored() -> None:
+    """A person with such a name must not close a route."""
     message = {"status": "ERROR", "message": "Cannot speak 'Low Balance Token'"}
     assert parse(Route.OBD, message, name="Low Balance Token").outcome is REFUSED
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", Route)
 @pytest.mark.parametrize(
     "message", ["1 numbers accepted, balance 12.5", "Queued. Your balance is low", "1 credit used"]
 )
-def test_accepted_call_stays_accepted_whatever_the_balance(route: Route, message: str) -> None:
-    """It rings: it must not be called by another route as well."""
+def test_accepted_call_stays_accepted_whatever_the_message(route: Route, message: str) -> None:
+    """The phone rings, so the call must not be sent by another route as well."""
     body = with_call(id="7", status="queued") | {"message": message}
     assert parse(route, body).outcome is ACCEPTED
     assert parse(route, {"status": 200, "callId": "7", "message": message}).outcome is ACCEPTED
 
 
 @pytest.mark.parametrize("message", ["Invalid DID", "Call failed", "Number not allowed"])
-def test_acceptance_that_contradicts_itself_is_in_doubt(message: str) -> None:
-    """200 without a call's id, and a text that says no."""
-    assert parse(Route.C2C, {"status": 200, "message": message}).outcome is DOUBT
+def test_contradictory_reply_is_ambiguous(message: str) -> None:
+    """200 without a call's id, and a text that refuses."""
+    assert parse(Route.C2C, {"status": 200, "message": message}).outcome is AMBIGUOUS
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_server_error_stays_in_doubt_whatever_it_says(status: int) -> None:
-    """It may ring all the same."""
-    assert parse(Route.OBD, {"message": "Invalid token"}, status).outcome is DOUBT
+def test_server_error_is_ambiguous_whatever_the_message(status: int) -> None:
+    """The phone may ring."""
+    assert parse(Route.OBD, {"message": "Invalid token"}, status).outcome is AMBIGUOUS
 
 
 @pytest.mark.parametrize(
     ("page", "outcome"),
     [
-        ("<html><title>Login - Portal</title></html>", DOWN),
-        ("<title>\n Sign in </title>", DOWN),
-        ('<form action="/login" method="post"><input name="email"></form>', DOWN),
-        ("<input name='p' class='x' type='password'>", DOWN),
-        ("<INPUT TYPE=PASSWORD>", DOWN),
-        ("<html><body><h1>It works!</h1></body></html>", DOUBT),
-        ("<title>Bad Gateway</title>", DOUBT),
-        ("Call queued. Log in to see it.", DOUBT),
-        ("<input " * 9_000, DOUBT),
+        ("<html><title>Login - Portal</title></html>", MISCONFIGURED),
+        ("<title>\n Sign in </title>", MISCONFIGURED),
+        ('<form action="/login" method="post"><input name="email"></form>', MISCONFIGURED),
+        ("<input name='p' class='x' type='password'>", MISCONFIGURED),
+        ("<INPUT TYPE=PASSWORD>", MISCONFIGURED),
+        ("<html><body><h1>It works!</h1></body></html>", AMBIGUOUS),
+        ("<title>Bad Gateway</title>", AMBIGUOUS),
+        ("Call queued. Log in to see it.", AMBIGUOUS),
+        ("<input " * 9_000, AMBIGUOUS),
     ],
 )
-def test_login_page_closes_the_route(page: str, outcome: PlacementOutcome) -> None:
-    """HTML with 200: the request met the portal's login, so no call was placed."""
+def test_login_page_is_misconfigured(page: str, outcome: PlacementOutcome) -> None:
+    """HTML with 200: the request reached the portal's login page, so no call was placed."""
     assert parse(Route.OBD, page).outcome is outcome
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 404, 405])
-def test_wrong_address_closes_the_route(status: int) -> None:
-    """A redirect to a login, or what is not the API at all."""
-    assert parse(Route.OBD, "<html>", status).outcome is DOWN
+@pytest.mark.parametrize("body", [b"", b"<html>", OBD_NEWER, b'{"status":200,"data":[1]}'])
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        *((status, MISCONFIGURED) for status in (301, 302, 307, 308, 401, 402, 403, 404, 405)),
+        *((status, REFUSED) for status in (400, 410, 422)),
+        (429, BACK_OFF),
+        *((status, AMBIGUOUS) for status in (201, 204, 500, 502, 504)),
+    ],
+)
+def test_other_http_status_decides_alone(
+    status: int, outcome: PlacementOutcome, body: bytes
+) -> None:
+    """Whatever the body contains."""
+    result = parse(Route.OBD, body, status)
+    assert (result.outcome, result.provider_id) == (outcome, None)
+    assert result.detail.startswith(f"HTTP {status}")
 
 
-def test_deeply_nested_reply_is_judged() -> None:
-    """Neither too deep for the reader, nor for those who look for its words."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>OK</html>",
+        b"[]",
+        b"200",
+        b'{"message":"hello"}',
+        b'{"status":1e400}',
+        b'{"status":200,"data":[{"id":"7',
+        b'{"status":200,"data":"\xff"}',
+        b'{"a":' * 10_000,
+        b'{"status":' + b"9" * 5_000 + b"}",
+    ],
+)
+def test_body_without_status_is_ambiguous(body: bytes) -> None:
+    """A 200 without readable JSON or without a status does not refuse the call."""
+    assert parse(Route.OBD, body).outcome is AMBIGUOUS
+
+
+def test_deeply_nested_reply_is_parsed() -> None:
+    """Neither the decoder nor the search for a reason recurses too deeply."""
     text = '{"status":"ERROR","message":' + "[" * 300 + '"balance"' + "]" * 300 + "}"
-    assert parse(Route.OBD, text).outcome is DOWN
+    assert parse(Route.OBD, text).outcome is MISCONFIGURED
 
 
-# The number that a reply is about
+# The number in a reply
 
 
 @pytest.mark.parametrize(
@@ -298,23 +358,21 @@ def test_deeply_nested_reply_is_judged() -> None:
     ],
 )
 @pytest.mark.parametrize(("route", "member"), [(Route.OBD, "to"), (Route.C2C, "from")])
-def test_number_of_the_call_is_known_however_written(
-    route: Route, member: str, written: Any
-) -> None:
-    """With or without country code, signs and zeros; a masked one is none."""
+def test_number_of_the_call_matches_in_any_format(route: Route, member: str, written: Any) -> None:
+    """With or without country code, signs and zeros; a masked one is ignored."""
     for name in (member, "mobile"):
         assert parse(route, with_call(id="7", **{name: written})).outcome is ACCEPTED
         assert parse(route, with_call(id="7") | {name: written}).outcome is ACCEPTED
 
 
-def test_bridge_and_flow_are_not_the_person() -> None:
+def test_bridge_and_flow_are_no_mismatch() -> None:
     """C2C's ``to`` is the flow; ``from`` may be the bridge."""
     for members in ({"from": "918068280000", "to": "220"}, {"to": "flow:220"}):
         assert parse(Route.C2C, with_call(id="7", **members)).outcome is ACCEPTED
 
 
-def test_entry_about_the_call_counts_among_others() -> None:
-    """Of a list about several numbers."""
+def test_entry_about_the_call_is_found_among_others() -> None:
+    """The list is about several numbers."""
     data = [{"id": "1", "mobile": "919000000001"}, {"id": "2", "mobile": NUMBER}]
     assert parse(Route.OBD, {"status": "OK", "data": data}).provider_id == "2"
 
@@ -324,47 +382,37 @@ def test_entry_about_the_call_counts_among_others() -> None:
     [
         (Route.OBD, with_call(id="7", mobile="918867135001")),
         (Route.OBD, with_call(id="7", to="8867135001")),
-        (Route.OBD, {"status": "OK", "data": {"id": "7", "mobile": "+91 88671 35001"}}),
         (Route.OBD, with_call(id="7", status="failed", mobile="918867135001")),
         (Route.C2C, {"status": 200, "callId": "7", "from": "918867135001"}),
     ],
 )
-def test_reply_about_another_number_is_in_doubt(route: Route, body: dict[str, Any]) -> None:
-    """Its id is not kept, an error is logged, and the next request uses a new connection."""
-    wire = ScriptedServer()
-    good = json.dumps(with_call(id="8", status="queued")).encode()
-    wire.respond(http_response(json.dumps(body).encode()), http_response(good))
-    provider = Mobtexting(base_url=wire.url, token=TOKEN, http=HttpClient())
-    try:
-        with capture_logs() as logged:
-            placement = provider.place(outbound_call(route), default_deadlines())
-        assert placement == PlacementResult(DOUBT, "HTTP 200, the reply is about another number")
-        assert [(line["event"], line["log_level"]) for line in logged] == [
-            ("provider.reply_mismatch", "error")
-        ]
-        assert NUMBER not in str(logged)
-        assert provider.place(outbound_call(route), default_deadlines()).provider_id == "8"
-        assert [request.connection for request in wire.requests] == [1, 2]
-    finally:
-        wire.close()
+def test_reply_about_another_number_is_a_mismatch(route: Route, body: dict[str, Any]) -> None:
+    """Whether it accepts or refuses."""
+    with pytest.raises(MismatchedReplyError):
+        parse(route, body)
 
 
-def test_call_after_an_interim_reply_keeps_its_own_id() -> None:
-    """A 103 before a reply on a kept connection does not give the next call the id before it."""
-    bodies = [json.dumps({"status": 200, "callId": n}).encode() for n in ("first", "second")]
-    wire = ScriptedServer()
-    wire.respond(
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http_response(bodies[0]),
-        http_response(bodies[1]),
-    )
-    provider = Mobtexting(base_url=wire.url, token=TOKEN, http=HttpClient())
-    try:
-        placed = [provider.place(outbound_call(Route.C2C), default_deadlines()) for _ in bodies]
-    finally:
-        wire.close()
-    assert [each.provider_id for each in placed] == ["first", "second"]
+# Detail
 
 
-def default_deadlines() -> Deadlines:
-    """Five seconds."""
-    return deadlines_in(5)
+@pytest.mark.parametrize(
+    ("message", "detail"),
+    [
+        ("Unauthenticated.", "HTTP 200, status 401: Unauthenticated."),
+        ("", "HTTP 200, status 401"),
+        (["no", "text"], "HTTP 200, status 401"),
+        (f"Number +{NUMBER} is on the list", "HTTP 200, status 401: Number … is on the list"),
+        ("otp 1, 2, 3, 4, 5, 6 refused", "HTTP 200, status 401: otp … … … … … … refused"),
+        ("Dear ASHA RAO: no\tcredit\x00", "HTTP 200, status 401: Dear …: no credit"),
+        (f"token={TOKEN}!", "HTTP 200, status 401: token=…!"),
+        ("१२३ देखो", "HTTP 200, status 401: … देखो"),
+    ],
+)
+def test_detail_has_providers_words_without_secrets(message: object, detail: str) -> None:
+    """The token, the name and every word with a digit are removed."""
+    assert parse(Route.OBD, {"status": 401, "message": message}).detail == detail
+
+
+def test_detail_has_at_most_120_characters() -> None:
+    """However long the provider's message is."""
+    assert len(parse(Route.OBD, {"status": 422, "message": "x" * 60_000}).detail) == 120
