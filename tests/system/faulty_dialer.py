@@ -1,8 +1,8 @@
 """A dialer that harms itself: ``python faulty_dialer.py <moment> <nth> <signal>``.
 
-At the nth time that it comes to the moment, say ``before:mark``, the thread that is there sends
-itself SIGKILL, or SIGSTOP, which pauses the whole process. The moments are put around our parts
-from outside, so that there is nothing of the kind in a dialer that is not started by this file.
+At the nth time that a thread reaches the moment, for example ``before:mark_sent``, it sends itself
+SIGKILL, or SIGSTOP, which suspends the whole process. The moments are wrapped around the methods
+from outside, so a dialer that is not started by this file has nothing of the kind.
 """
 
 import functools
@@ -25,25 +25,28 @@ from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import load
 from otpvoice.store.redis_store import RedisStore
 
-_OWNERS: Final[dict[str, type]] = {
-    "claim": RedisStore,
-    "dial": Dialer,  # before it: the call is claimed; after it: its outcome is written down
-    "mark": RedisStore,
-    "pretend": RedisStore,  # in place of mark and record, for a test number
-    "place": Mobtexting,
-    "connect": HTTPConnection,  # after it: connected, the clock not tested yet
-    "send": http.client.HTTPConnection,  # before it: the clock was tested, no byte is written
-    "getresponse": http.client.HTTPConnection,  # before it: the whole request is written
-    "record": RedisStore,
-    "sweep": RedisStore,
-    "pulls": RedisStore,
-    "ask": Mobtexting,
-    "settle": RedisStore,
-    "take_events": RedisStore,
-    "tell": EventDispatcher,
-    "post": HttpClient,  # of events, and of orders
-    "settle_event": RedisStore,
-}
+_PARTS: Final[tuple[tuple[type, Callable[..., Any]], ...]] = (
+    (RedisStore, RedisStore.claim),
+    (Dialer, Dialer.dial),  # before: the call is claimed; after: its result is recorded
+    (RedisStore, RedisStore.mark_sent),
+    (RedisStore, RedisStore.complete_test_call),  # for a test number, no mark and no result
+    (Mobtexting, Mobtexting.place),
+    (HTTPConnection, HTTPConnection.connect),  # after: connected, the deadline is not yet tested
+    # before: the deadline was tested, no byte is written
+    (http.client.HTTPConnection, http.client.HTTPConnection.send),
+    # before: the whole request is written
+    (http.client.HTTPConnection, http.client.HTTPConnection.getresponse),
+    (RedisStore, RedisStore.record_result),
+    (RedisStore, RedisStore.sweep),
+    (RedisStore, RedisStore.due_status_queries),
+    (Mobtexting, Mobtexting.fetch_status),
+    (RedisStore, RedisStore.apply_report),
+    (RedisStore, RedisStore.claim_events),
+    (EventDispatcher, EventDispatcher.deliver),
+    (HttpClient, HttpClient.post),  # of events and of calls
+    (RedisStore, RedisStore.ack_event),
+)
+_OWNERS: Final = {part.__name__: owner for owner, part in _PARTS}
 
 
 def inject_fault(moment: str, nth: int, number: signal.Signals) -> None:

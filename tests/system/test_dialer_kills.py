@@ -18,10 +18,10 @@ from support.processes import Process, wait_until
 from system.dialer_faults import AFTER_LEASE_MS, DialerFaultBench, dialer_fault_bench
 
 MOMENTS = (
-    "before:claim", "before:dial", "before:mark", "after:mark", "after:connect", "before:send",
-    "after:send", "before:getresponse", "after:getresponse", "after:place", "after:record",
-    "after:dial", "before:sweep", "after:sweep", "after:pulls", "before:ask", "after:ask",
-    "after:settle",
+    "before:claim", "before:dial", "before:mark_sent", "after:mark_sent", "after:connect",
+    "before:send", "after:send", "before:getresponse", "after:getresponse", "after:place",
+    "after:record_result", "after:dial", "before:sweep", "after:sweep", "after:due_status_queries",
+    "before:fetch_status", "after:fetch_status", "after:apply_report",
 )  # fmt: skip
 IN_THE_LOG = 45
 """Calls that a pull sees: three pages of the company's log, OBD calls among them."""
@@ -94,7 +94,7 @@ def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(
     assert all(told[number]["unknown"] for number in never_sent)
 
 
-PAUSES = {"before:mark": 1, "after:mark": 0, "after:connect": 0, "before:send": 1}
+PAUSES = {"before:mark_sent": 1, "after:mark_sent": 0, "after:connect": 0, "before:send": 1}
 """Where a dialer stands still past its lease, and how often the phone rings in the end."""
 
 

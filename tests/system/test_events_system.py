@@ -26,8 +26,8 @@ RAVI = "+919812345678"
 CODE = "9173640285"
 """So long that it stands nowhere by chance."""
 MOMENTS = (
-    "before:take_events", "after:take_events", "before:tell", "before:post", "after:post",
-    "before:settle_event", "after:settle_event",
+    "before:claim_events", "after:claim_events", "before:deliver", "before:post", "after:post",
+    "before:ack_event", "after:ack_event",
 )  # fmt: skip
 ROUNDS = -(-int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS))) // len(MOMENTS))
 

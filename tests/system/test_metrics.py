@@ -78,7 +78,7 @@ class Booked(RecordingClient):
         super().__init__(url)
         self.asked: list[tuple[str, TimedResponse]] = []
 
-    def asks(
+    def request(
         self, method: str, path: str, body: Any = None, key: str | None = None
     ) -> TimedResponse:
         """See :class:`Line`."""
@@ -99,7 +99,7 @@ def lives(played: Played, n: int) -> None:
     one = played.verifications[n]
     line.check(one, WRONG)
     if calls_off:
-        line.asks("POST", f"/v1/verifications/{one}/cancel")
+        line.request("POST", f"/v1/verifications/{one}/cancel")
         line.check(one, CODE)
 
 

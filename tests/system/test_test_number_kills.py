@@ -11,7 +11,8 @@ TESTER = "+919999900001"
 
 
 @pytest.mark.parametrize(
-    ("moment", "left"), [("before:pretend", "dialing"), ("after:pretend", "answered")]
+    ("moment", "left"),
+    [("before:complete_test_call", "dialing"), ("after:complete_test_call", "answered")],
 )
 def test_a_dialer_that_dies_with_it(
     environ: dict[str, str], redis: Redis, tmp_path: Path, moment: str, left: str
