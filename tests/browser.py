@@ -9,9 +9,7 @@ Chromium comes from the system (Debian's package ``chromium``). Where it is miss
 are skipped, unless ``OTPVOICE_REQUIRE=all`` is set.
 """
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +25,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from support.processes import find_program
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 TIMEOUT_MS: Final = 15_000
@@ -111,11 +110,7 @@ class BrowserSession:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Start the system's browser without a window."""
-    program = shutil.which("chromium")
-    if program is None:
-        if os.environ.get("OTPVOICE_REQUIRE") == "all":
-            pytest.fail("chromium is not installed, and OTPVOICE_REQUIRE=all forbids to skip")
-        pytest.skip("chromium is not installed (Debian's package chromium)")
+    program = find_program("chromium")
     expect.set_options(timeout=TIMEOUT_MS)
     with (
         sync_playwright() as playwright,

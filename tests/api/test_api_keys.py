@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from api.api_client import VERIFICATIONS
 from redis import Redis
-from support.raw_http import RawResponse, ServedApi, head, post, serving_api
+from support.raw_http import RawResponse, head, post
 from support.service import BANK_KEY, LOGIN_KEY
+from support.stack import ApiProcess, running_api
 
 NEW_KEY = "ovk_new-key-of-the-login-backend"
 CREATE = b'{"to":"+919876543210","call_after":200}'
@@ -20,12 +21,12 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def creates(served: ServedApi, key: str) -> RawResponse:
+def creates(served: ApiProcess, key: str) -> RawResponse:
     """A create with this key; it is due so late that nobody has to dial yet."""
     return served.send(post(f"Content-Length: {len(CREATE)}", key=key), CREATE)
 
 
-def looks(served: ServedApi, key: str, verification: dict[str, Any]) -> RawResponse:
+def looks(served: ApiProcess, key: str, verification: dict[str, Any]) -> RawResponse:
     """At a verification, with this key."""
     path = f"{VERIFICATIONS}/{verification['id']}"
     return served.send(head(f"GET {path} HTTP/1.1", f"Authorization: Bearer {key}"))
@@ -40,13 +41,13 @@ def test_a_key_is_changed_without_a_pause(
     """
     assert redis.dbsize() == 0
     variable = "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"
-    with serving_api(
+    with running_api(
         environ | {variable: ",".join(map(hash_of, both))}, tmp_path / "both"
     ) as served:
         begun, same = creates(served, LOGIN_KEY), creates(served, NEW_KEY)
         assert (begun.status, same.status) == (201, 200)
         assert same.document["id"] == begun.document["id"]
-    with serving_api(environ | {variable: hash_of(NEW_KEY)}, tmp_path / "one") as served:
+    with running_api(environ | {variable: hash_of(NEW_KEY)}, tmp_path / "one") as served:
         assert looks(served, LOGIN_KEY, begun.document).is_problem(401, "unauthorized")
         assert creates(served, LOGIN_KEY).is_problem(401, "unauthorized")
         assert looks(served, NEW_KEY, begun.document).document["id"] == begun.document["id"]
@@ -61,5 +62,5 @@ def test_a_hash_is_no_key(
     """Who can read the settings can not ask with what stands there."""
     assert redis.dbsize() == 0
     stored = environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"]
-    with serving_api(environ, tmp_path / "log") as served:
+    with running_api(environ, tmp_path / "log") as served:
         assert creates(served, change(stored)).is_problem(401, "unauthorized")

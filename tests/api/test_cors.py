@@ -17,8 +17,9 @@ from api.api_client import (
 )
 from flask import Response
 from redis import Redis
-from support.raw_http import head, serving_api
+from support.raw_http import head
 from support.service import ASHA, LOGIN_KEY
+from support.stack import running_api
 from werkzeug.test import TestResponse
 
 from otpvoice.app import create_app
@@ -188,7 +189,7 @@ def test_a_page_is_served_over_the_wire(
     assert redis.dbsize() == 0
     variables = environ | {"OTPVOICE_SERVER_CORS_ORIGINS": ORIGINS}
     path = f"{VERIFICATIONS}/{UNKNOWN}"
-    with serving_api(variables, tmp_path_factory.mktemp("cors") / "log") as served:
+    with running_api(variables, tmp_path_factory.mktemp("cors")) as served:
         with served.connect() as line:
             line.send(head(f"OPTIONS {path} HTTP/1.1", f"Origin: {PAGE}"))
             asked = line.read_response("OPTIONS")

@@ -11,8 +11,8 @@ import requests
 from api.api_client import ApiClient
 from browser import BrowserSession
 from playwright.sync_api import Page, expect
-from support.raw_http import ServedApi
 from support.service import LOGIN_KEY
+from support.stack import ApiProcess
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
@@ -29,7 +29,7 @@ FILES = {
 CREATE = "#operations-verifications-create_verification"
 
 
-def url_of(served: ServedApi, path: str) -> str:
+def url_of(served: ApiProcess, path: str) -> str:
     """An address of the service."""
     return f"http://127.0.0.1:{served.port}{path}"
 
@@ -78,7 +78,7 @@ def test_no_other_file_is_served(api: ApiClient, name: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_document_is_read_in_a_browser(
-    browsing: BrowserSession, served: ServedApi, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
 ) -> None:
     """All operations are there, on a screen of any width."""
     paths = requests.get(url_of(served, "/openapi.json"), timeout=10).json()["paths"]
@@ -88,7 +88,7 @@ def test_the_document_is_read_in_a_browser(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_it_can_be_tried_out(page: Page, served: ServedApi, store: RedisStore) -> None:
+def test_it_can_be_tried_out(page: Page, served: ApiProcess, store: RedisStore) -> None:
     """With an API key typed into the page, a create is answered 201."""
     store.sweep("a dialer")
     page.goto(url_of(served, "/docs"))
@@ -112,7 +112,7 @@ def test_it_can_be_tried_out(page: Page, served: ServedApi, store: RedisStore) -
 
 @pytest.mark.parametrize("size", SIZES)
 def test_docs_authorize_takes_typed_api_key(
-    browsing: BrowserSession, served: ServedApi, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess, store: RedisStore, size: dict[str, int]
 ) -> None:
     """By keyboard: the cursor stands in the field of the API key, and Enter is enough."""
     store.sweep("a dialer")
@@ -134,7 +134,7 @@ def test_docs_authorize_takes_typed_api_key(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_docs_open_operation_is_short_and_has_sample(
-    browsing: BrowserSession, served: ServedApi, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
 ) -> None:
     """A few screens; each refusal opens on request."""
     page = browsing.open(url_of(served, "/docs"), viewport=size)
@@ -162,7 +162,7 @@ def test_docs_open_operation_is_short_and_has_sample(
     ],
 )
 def test_docs_search_finds_operations(
-    page: Page, served: ServedApi, phrase: str, found: list[str]
+    page: Page, served: ApiProcess, phrase: str, found: list[str]
 ) -> None:
     """By method, address and words of the description."""
     page.goto(url_of(served, "/docs"))
@@ -173,7 +173,7 @@ def test_docs_search_finds_operations(
     assert [each.rpartition("-")[2] for each in shown] == found
 
 
-def test_docs_sample_works_as_it_is(served: ServedApi, store: RedisStore) -> None:
+def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> None:
     """Pasted into a shell that has the two variables."""
     store.sweep("a dialer")
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
@@ -200,7 +200,7 @@ def test_docs_sample_works_as_it_is(served: ServedApi, store: RedisStore) -> Non
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_problems_type_leads_to_its_words(
-    browsing: BrowserSession, served: ServedApi, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess, store: RedisStore, size: dict[str, int]
 ) -> None:
     """Following ``type``, as any reader of RFC 9457 would."""
     store.sweep("a dialer")
@@ -213,7 +213,7 @@ def test_a_problems_type_leads_to_its_words(
 
 @pytest.mark.parametrize(("path", "seen"), [("/docs", ".opblock"), ("/docs/errors", "h2")])
 def test_a_page_is_as_wide_and_as_dark_as_the_screen(
-    page: Page, served: ServedApi, path: str, seen: str
+    page: Page, served: ApiProcess, path: str, seen: str
 ) -> None:
     """By day and by night, on a small phone, a phone and a desk."""
     page.goto(url_of(served, path))
@@ -223,7 +223,7 @@ def test_a_page_is_as_wide_and_as_dark_as_the_screen(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_front_page_leads_to_the_docs(
-    browsing: BrowserSession, served: ServedApi, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
 ) -> None:
     """A page for browsers that fits and is legible."""
     page = browsing.open(url_of(served, "/"), viewport=size)
@@ -233,7 +233,7 @@ def test_front_page_leads_to_the_docs(
     expect(page.locator(CREATE)).to_be_visible()
 
 
-def test_the_document_is_dark_by_night(browsing: BrowserSession, served: ServedApi) -> None:
+def test_the_document_is_dark_by_night(browsing: BrowserSession, served: ApiProcess) -> None:
     """From the first moment, and no longer than night lasts."""
     page = browsing.open(url_of(served, "/docs"), color_scheme="dark")
     expect(page.locator("html")).to_have_class("dark-mode")
@@ -241,7 +241,7 @@ def test_the_document_is_dark_by_night(browsing: BrowserSession, served: ServedA
     expect(page.locator("html")).not_to_have_class("dark-mode")
 
 
-def test_errors_can_be_read_everywhere(page: Page, served: ServedApi) -> None:
+def test_errors_can_be_read_everywhere(page: Page, served: ApiProcess) -> None:
     """The one that was led to as well."""
     page.goto(url_of(served, "/docs/errors#rate_limited"))
     assert_legible(page)

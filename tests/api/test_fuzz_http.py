@@ -18,8 +18,9 @@ from api.test_security_headers import USUAL
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
-from support.raw_http import CREATE, ServedApi, head, post
+from support.raw_http import CREATE, head, post
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRET
+from support.stack import ApiProcess
 from werkzeug.test import TestResponse
 
 EXAMPLES: Final = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "30"))
@@ -199,7 +200,7 @@ PIECES = st.sampled_from(
 @settings(FUZZ, max_examples=EXAMPLES * 2)
 @given(st.lists(PIECES | st.binary(max_size=8), min_size=1, max_size=6), st.integers(0, 400))
 def test_any_bytes_on_the_line(
-    served: ServedApi, redis: Redis, pieces: list[bytes], cut: int
+    served: ApiProcess, redis: Redis, pieces: list[bytes], cut: int
 ) -> None:
     """A documented answer or none, never a 500, and the server serves on."""
     raw = b"".join(pieces)

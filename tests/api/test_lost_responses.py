@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from api.api_client import VERIFICATIONS
 from redis import Redis
-from support.raw_http import RawResponse, ServedApi, post
+from support.raw_http import RawResponse, post
 from support.service import ASHA
+from support.stack import ApiProcess
 
 from otpvoice.store.redis_store import RedisStore
 
@@ -17,7 +18,7 @@ KEY = "Idempotency-Key: one-of-a-lost-answer"
 
 
 @pytest.fixture
-def line(served: ServedApi, store: RedisStore) -> ServedApi:
+def line(served: ApiProcess, store: RedisStore) -> ApiProcess:
     """The running API on the emptied store; a dialer is alive."""
     store.sweep("a dialer")
     return served
@@ -29,7 +30,7 @@ def request(path: str, body: Any, *headers: str) -> bytes:
     return post(f"Content-Length: {len(raw)}", *headers, path=path) + raw
 
 
-def loses_answer(line: ServedApi, sent: bytes, is_done: Callable[[], bool]) -> None:
+def loses_answer(line: ApiProcess, sent: bytes, is_done: Callable[[], bool]) -> None:
     """Sends a request, hangs up, and waits until it was done all the same."""
     with line.connect() as connection:
         connection.send(sent)
@@ -45,7 +46,7 @@ def remembers(redis: Redis) -> Callable[[], bool]:
     return lambda: len(list(redis.scan_iter("*:idempotency:*"))) > before
 
 
-def begins(line: ServedApi, code: str) -> str:
+def begins(line: ApiProcess, code: str) -> str:
     """The path of a new verification."""
     begun = line.send(request(VERIFICATIONS, {"to": ASHA, "code": code}))
     assert begun.status == 201
@@ -57,7 +58,7 @@ def is_replay(reply: RawResponse) -> bool:
     return reply.headers.get("idempotent-replayed") == "true"
 
 
-def test_a_lost_create(line: ServedApi, redis: Redis) -> None:
+def test_a_lost_create(line: ApiProcess, redis: Redis) -> None:
     """The repeat is 201 and names the verification that was begun; there is no other."""
     sent = request(VERIFICATIONS, {"to": ASHA}, KEY)
     loses_answer(line, sent, remembers(redis))
@@ -66,7 +67,7 @@ def test_a_lost_create(line: ServedApi, redis: Redis) -> None:
     assert len(list(redis.scan_iter("*:verification:*"))) == 1
 
 
-def test_a_lost_approval(line: ServedApi, redis: Redis) -> None:
+def test_a_lost_approval(line: ApiProcess, redis: Redis) -> None:
     """The code was right and used up unseen: its repeat says so, and without the key nothing."""
     path = begins(line, "1234")
     sent = request(f"{path}/checks", {"code": "1234"}, KEY)
@@ -77,7 +78,7 @@ def test_a_lost_approval(line: ServedApi, redis: Redis) -> None:
     assert line.send(request(f"{path}/checks", {"code": "1234"})).status == 409
 
 
-def test_a_lost_refusal_of_a_code(line: ServedApi, redis: Redis) -> None:
+def test_a_lost_refusal_of_a_code(line: ApiProcess, redis: Redis) -> None:
     """The code was wrong: its repeat costs no further check."""
     path = begins(line, "1234")
     sent = request(f"{path}/checks", {"code": "4321"}, KEY)
@@ -87,7 +88,7 @@ def test_a_lost_refusal_of_a_code(line: ServedApi, redis: Redis) -> None:
     assert (again.document["valid"], again.document["checks_left"]) == (False, 4)
 
 
-def test_a_lost_call(line: ServedApi, redis: Redis) -> None:
+def test_a_lost_call(line: ApiProcess, redis: Redis) -> None:
     """The repeat is 202, with the one call that comes."""
     path = begins(line, "1234")
     sent = request(f"{path}/calls", {}, KEY)

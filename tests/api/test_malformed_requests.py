@@ -7,8 +7,9 @@ import pytest
 from api.api_client import JSON, VERIFICATIONS, WEBHOOK
 from api.test_security_headers import USUAL
 from redis import Redis
-from support.raw_http import CREATE, RawResponse, ServedApi, head, post, serving_api
+from support.raw_http import CREATE, RawResponse, head, post
 from support.service import LOGIN_KEY, PATH_TOKEN
+from support.stack import ApiProcess, running_api
 
 from otpvoice.store.redis_store import RedisStore
 
@@ -27,13 +28,13 @@ def _dialer_is_alive(store: RedisStore) -> None:
 
 
 @pytest.fixture(scope="module")
-def behind_tls(environ: dict[str, str], served: ServedApi) -> ServedApi:
+def behind_tls(environ: dict[str, str], served: ApiProcess) -> ApiProcess:
     """The API of these tests, whose public address is https."""
     assert environ["OTPVOICE_SERVER_PUBLIC_URL"].startswith("https:")
     return served
 
 
-def everything_said(served: ServedApi, *parts: bytes) -> bytes:
+def everything_said(served: ApiProcess, *parts: bytes) -> bytes:
     """All that comes back until the connection is closed."""
     with served.connect() as line:
         line.send(*parts)
@@ -84,7 +85,7 @@ def is_refused_once(said: bytes, status: int) -> bool:
     ids=lambda request_bytes: repr(request_bytes[130:200]),
 )
 def test_where_a_body_ends_is_never_guessed(
-    behind_tls: ServedApi, redis: Redis, request_bytes: bytes
+    behind_tls: ApiProcess, redis: Redis, request_bytes: bytes
 ) -> None:
     """400, nothing begins, and what comes behind it is not read (RFC 9112, section 11.2)."""
     before = redis.dbsize()
@@ -93,7 +94,7 @@ def test_where_a_body_ends_is_never_guessed(
 
 
 @pytest.mark.parametrize("coding", ["xchunked", "chunked;q=1", "cow", ""])
-def test_an_unknown_coding(behind_tls: ServedApi, coding: str) -> None:
+def test_an_unknown_coding(behind_tls: ApiProcess, coding: str) -> None:
     """501 (RFC 9112, section 6.1)."""
     said = everything_said(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
     assert is_refused_once(said, 501)
@@ -113,7 +114,7 @@ def test_an_unknown_coding(behind_tls: ServedApi, coding: str) -> None:
 )
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}", "/nowhere"])
 def test_coded_body_is_refused_with_501(
-    behind_tls: ServedApi, redis: Redis, path: str, codings: list[str]
+    behind_tls: ApiProcess, redis: Redis, path: str, codings: list[str]
 ) -> None:
     """No coding but ``chunked`` is removed, so the body is never read as another one."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
@@ -125,7 +126,7 @@ def test_coded_body_is_refused_with_501(
 
 @pytest.mark.parametrize("codings", [["gzip, chunked"], ["gzip", "chunked"], ["identity, chunked"]])
 def test_coded_body_with_length_is_refused_with_400(
-    behind_tls: ServedApi, codings: list[str]
+    behind_tls: ApiProcess, codings: list[str]
 ) -> None:
     """Two lengths come first (RFC 9112, section 6.3)."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
@@ -133,12 +134,12 @@ def test_coded_body_with_length_is_refused_with_400(
     assert is_refused_once(said, 400)
 
 
-def test_chunked_in_any_case_is_read(behind_tls: ServedApi) -> None:
+def test_chunked_in_any_case_is_read(behind_tls: ApiProcess) -> None:
     """The one coding that is removed."""
     assert behind_tls.send(post("Transfer-Encoding: CHUNKed"), ALL).status in {200, 201}
 
 
-def test_an_underscore_hides_no_coding(behind_tls: ServedApi, redis: Redis) -> None:
+def test_an_underscore_hides_no_coding(behind_tls: ApiProcess, redis: Redis) -> None:
     """Transfer_Encoding is dropped: it is not the header that a proxy has judged."""
     reply = behind_tls.send(post("Transfer_Encoding: chunked", "Content-Length: 0"))
     assert reply.is_problem(422, "invalid_request")
@@ -168,7 +169,7 @@ def test_an_underscore_hides_no_coding(behind_tls: ServedApi, redis: Redis) -> N
     ],
     ids=lambda request_bytes: repr(request_bytes[:60]),
 )
-def test_what_is_no_request(behind_tls: ServedApi, request_bytes: bytes) -> None:
+def test_what_is_no_request(behind_tls: ApiProcess, request_bytes: bytes) -> None:
     """400, whatever version, octet or member it stumbles over."""
     assert is_refused_once(everything_said(behind_tls, request_bytes, HIDDEN), 400)
 
@@ -184,13 +185,13 @@ def test_what_is_no_request(behind_tls: ServedApi, request_bytes: bytes) -> None
     ],
     ids=["line", "query", "header", "headers", "dropped headers"],
 )
-def test_too_much_of_a_head(behind_tls: ServedApi, request_bytes: bytes, status: int) -> None:
+def test_too_much_of_a_head(behind_tls: ApiProcess, request_bytes: bytes, status: int) -> None:
     """Bounded in line, header and number of headers; who goes beyond is told."""
     said = everything_said(behind_tls, request_bytes)
     assert is_refused_once(said, status) if status != 200 else said.startswith(b"HTTP/1.1 200")
 
 
-def test_endless_headers(behind_tls: ServedApi) -> None:
+def test_endless_headers(behind_tls: ApiProcess) -> None:
     """Hung up on while they still come, at half a megabyte."""
     with behind_tls.connect() as line:
         line.send(head("GET /healthz HTTP/1.1")[:-2])
@@ -199,7 +200,7 @@ def test_endless_headers(behind_tls: ServedApi) -> None:
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/healthz", "/healthz#x", "/healthz?a=%00"])
-def test_an_address_in_another_form(behind_tls: ServedApi, target: str) -> None:
+def test_an_address_in_another_form(behind_tls: ApiProcess, target: str) -> None:
     """Absolute form is to be understood (RFC 9112, section 3.2.2); its host is not believed."""
     reply = behind_tls.send(head(f"GET {target} HTTP/1.1"))
     assert (reply.status, reply.document) == (200, {"status": "ok"})
@@ -211,7 +212,7 @@ def test_an_address_in_another_form(behind_tls: ServedApi, target: str) -> None:
 )
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), (VERIFICATIONS, 401)])
 def test_one_request_has_one_answer(
-    behind_tls: ServedApi, path: str, status: int, broken: bytes
+    behind_tls: ApiProcess, path: str, status: int, broken: bytes
 ) -> None:
     """Also where the body, which nobody read before answering, turns out to be broken."""
     said = everything_said(behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN)
@@ -234,7 +235,7 @@ def test_one_request_has_one_answer(
         "X-HTTP-Method-Override: DELETE",
     ],
 )
-def test_no_header_of_a_proxy_is_believed(behind_tls: ServedApi, header: str) -> None:
+def test_no_header_of_a_proxy_is_believed(behind_tls: ApiProcess, header: str) -> None:
     """A neighbour's neither: the path stays the path, and addresses are those of the settings."""
     reply: RawResponse = behind_tls.send(post(SIZED, header), CREATE)
     assert reply.status in {200, 201}
@@ -247,8 +248,7 @@ def log_of_refusals(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
     """What a process logs that got nothing but what it could not read."""
-    path = tmp_path_factory.mktemp("refusals") / "log"
-    with serving_api(environ, path) as served:
+    with running_api(environ, tmp_path_factory.mktemp("refusals")) as served:
         for request_bytes in (
             f"GET {WEBHOOK}/{PATH_TOKEN}\r\n\r\n".encode(),
             head(f"GET {WEBHOOK}/{PATH_TOKEN} HTTP/1.1", f"Author ization: {LOGIN_KEY}"),
@@ -257,7 +257,7 @@ def log_of_refusals(
             post(CHUNKED, path=f"{WEBHOOK}x/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
         ):
             everything_said(served, request_bytes)
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in served.process.output().splitlines()]
 
 
 def test_each_refusal_is_logged_without_its_words(log_of_refusals: list[dict[str, Any]]) -> None:

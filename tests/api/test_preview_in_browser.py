@@ -8,7 +8,7 @@ import pytest
 from browser import BrowserSession
 from cli.cli_runner import run_command
 from playwright.sync_api import Locator, Page, expect
-from support.raw_http import ServedApi, serving_api
+from support.stack import ApiProcess, running_api
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.cli.keys import hash_key
@@ -35,13 +35,13 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def console(
     variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServedApi]:
+) -> Iterator[ApiProcess]:
     """Start an API process with a console."""
-    with serving_api(variables, tmp_path_factory.mktemp("api") / "log") as running:
+    with running_api(variables, tmp_path_factory.mktemp("api")) as running:
         yield running
 
 
-def open_preview(browsing: BrowserSession, console: ServedApi, **options: Any) -> Page:
+def open_preview(browsing: BrowserSession, console: ApiProcess, **options: Any) -> Page:
     """Open the preview from the console's overview."""
     credentials = {"username": "asha", "password": KEY}
     url = f"http://127.0.0.1:{console.port}/console"
@@ -78,7 +78,7 @@ def members(section: Locator) -> dict[str, str]:
 @pytest.mark.parametrize(("locale", "name"), [("hi-IN", "आशा"), ("ta", "Asha 2")])
 def test_preview_page_shows_what_the_command_shows(
     browsing: BrowserSession,
-    console: ServedApi,
+    console: ApiProcess,
     variables: dict[str, str],
     size: dict[str, int],
     locale: str,
@@ -102,7 +102,7 @@ def test_preview_page_shows_what_the_command_shows(
 
 
 def test_preview_page_shows_every_kind_of_warning(
-    browsing: BrowserSession, console: ServedApi
+    browsing: BrowserSession, console: ApiProcess
 ) -> None:
     """About the code, the greeting, the name, the duration and the language."""
     page = open_preview(browsing, console)

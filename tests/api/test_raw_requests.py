@@ -6,8 +6,9 @@ import json
 import pytest
 from api.api_client import UNKNOWN, VERIFICATIONS, WEBHOOK
 from redis import Redis
-from support.raw_http import CREATE, RawResponse, ServedApi, chunked, head, post
+from support.raw_http import CREATE, RawResponse, chunked, head, post
 from support.service import LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRET
+from support.stack import ApiProcess
 from support.timing import finishes_within
 
 from otpvoice.store.redis_store import RedisStore
@@ -34,25 +35,25 @@ def is_created(reply: RawResponse) -> bool:
     return reply.status == 201 and reply.document["status"] == "pending"
 
 
-def test_a_told_length(served: ServedApi) -> None:
+def test_a_told_length(served: ApiProcess) -> None:
     """The plain case; the bound itself is within it."""
     assert is_created(served.send(post(f"Content-Length: {BOUND}"), of_size(BOUND)))
 
 
-def test_one_byte_too_much(served: ServedApi) -> None:
+def test_one_byte_too_much(served: ApiProcess) -> None:
     """413."""
     reply = served.send(post(f"Content-Length: {BOUND + 1}"), of_size(BOUND + 1))
     assert reply.is_problem(413, "body_too_large")
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, BOUND])
-def test_chunks_within_the_bound(served: ServedApi, size: int) -> None:
+def test_chunks_within_the_bound(served: ApiProcess, size: int) -> None:
     """Read whole, however it is cut."""
     assert is_created(served.send(post(CHUNKED), chunked(of_size(BOUND), size)))
 
 
 @pytest.mark.parametrize("size", [BOUND + 1, BOUND + 2, 2 * BOUND, 300 * KIB])
-def test_chunks_beyond_the_bound(served: ServedApi, redis: Redis, size: int) -> None:
+def test_chunks_beyond_the_bound(served: ApiProcess, redis: Redis, size: int) -> None:
     """413 though what was read up to the bound would be a good create; nothing is begun."""
     with served.connect() as line:
         line.send(post(CHUNKED), chunked(of_size(size), 4096))
@@ -60,7 +61,7 @@ def test_chunks_beyond_the_bound(served: ServedApi, redis: Redis, size: int) -> 
     assert not list(redis.scan_iter("*verification:*"))
 
 
-def test_endless_chunks(served: ServedApi) -> None:
+def test_endless_chunks(served: ApiProcess) -> None:
     """Answered while they still come, and hung up on."""
     with served.connect() as line:
         line.send(post(CHUNKED), *[b"%x\r\n%b\r\n" % (KIB, b" " * KIB)] * 200)
@@ -69,7 +70,7 @@ def test_endless_chunks(served: ServedApi) -> None:
 
 
 @pytest.mark.parametrize("ending", [b"0\r\n\r\n", b"0\r\nX-Checksum: x\r\n\r\n"])
-def test_no_chunk_is_no_body(served: ServedApi, ending: bytes) -> None:
+def test_no_chunk_is_no_body(served: ApiProcess, ending: bytes) -> None:
     """An empty body has no type to judge: the member is missing."""
     reply = served.send(post(CHUNKED, content_type="text/plain"), ending)
     assert reply.is_problem(422, "invalid_request")
@@ -87,7 +88,7 @@ def test_no_chunk_is_no_body(served: ServedApi, ending: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}"])
-def test_broken_chunks(served: ServedApi, path: str, body: bytes) -> None:
+def test_broken_chunks(served: ApiProcess, path: str, body: bytes) -> None:
     """400, never 500, and the connection ends: nobody knows where the next request begins."""
     with served.connect() as line:
         line.send(post(CHUNKED, path=path), body)
@@ -105,7 +106,7 @@ def test_broken_chunks(served: ServedApi, path: str, body: bytes) -> None:
         ("Content-Length: 10", b""),
     ],
 )
-def test_a_body_that_is_cut_off(served: ServedApi, redis: Redis, header: str, body: bytes) -> None:
+def test_a_body_that_is_cut_off(served: ApiProcess, redis: Redis, header: str, body: bytes) -> None:
     """400 and nothing is begun: what came is not what was meant (RFC 9112, section 8)."""
     with served.connect() as line:
         line.send(post(header), body)
@@ -126,13 +127,13 @@ def test_a_body_that_is_cut_off(served: ServedApi, redis: Redis, header: str, bo
         (post(GIGABYTE, path="/nowhere"), 404),
     ],
 )
-def test_a_gigabyte_that_never_comes(served: ServedApi, request_head: bytes, status: int) -> None:
+def test_a_gigabyte_that_never_comes(served: ApiProcess, request_head: bytes, status: int) -> None:
     """Answered at once: nobody waits for it."""
     with finishes_within(1):
         assert served.send(request_head).status == status
 
 
-def test_a_gigabyte_is_not_waited_for(served: ServedApi) -> None:
+def test_a_gigabyte_is_not_waited_for(served: ApiProcess) -> None:
     """Who keeps the connection open without sending it is hung up on within seconds."""
     with served.connect() as line:
         line.send(post(GIGABYTE))
@@ -143,7 +144,7 @@ def test_a_gigabyte_is_not_waited_for(served: ServedApi) -> None:
         assert line.is_closed()
 
 
-def test_a_gzip_bomb_is_not_unpacked(served: ServedApi) -> None:
+def test_a_gzip_bomb_is_not_unpacked(served: ApiProcess) -> None:
     """415: 10 MiB of blanks in 10 KiB are not looked at."""
     bomb = gzip.compress(CREATE + b" " * 10 * KIB * KIB)
     assert len(bomb) < BOUND
@@ -151,7 +152,7 @@ def test_a_gzip_bomb_is_not_unpacked(served: ServedApi) -> None:
     assert reply.is_problem(415, "unsupported_media_type")
 
 
-def test_a_connection_is_kept(served: ServedApi) -> None:
+def test_a_connection_is_kept(served: ApiProcess) -> None:
     """One request after the other, the refused ones with an unread body among them."""
     unread = b"x" * 5000
     with served.connect() as line:
@@ -167,7 +168,7 @@ def test_a_connection_is_kept(served: ServedApi) -> None:
             assert line.read_response().status == status
 
 
-def test_a_get_may_have_a_body(served: ServedApi) -> None:
+def test_a_get_may_have_a_body(served: ApiProcess) -> None:
     """Nothing reads it, and the next request is not taken for it."""
     with served.connect() as line:
         for _ in range(2):
@@ -186,7 +187,7 @@ def test_a_get_may_have_a_body(served: ServedApi) -> None:
         ([], 401),
     ],
 )
-def test_the_key_as_it_is_sent(served: ServedApi, headers: list[str], status: int) -> None:
+def test_the_key_as_it_is_sent(served: ApiProcess, headers: list[str], status: int) -> None:
     """Any bytes, case and blanks; two of them are none."""
     reply = served.send(head(f"GET {VERIFICATIONS}/{UNKNOWN} HTTP/1.1", *headers))
     assert reply.status == status
@@ -204,7 +205,7 @@ def test_the_key_as_it_is_sent(served: ServedApi, headers: list[str], status: in
         ([], None),
     ],
 )
-def test_a_request_id_over_the_wire(served: ServedApi, sent: list[str], kept: str | None) -> None:
+def test_a_request_id_over_the_wire(served: ApiProcess, sent: list[str], kept: str | None) -> None:
     """Taken over once and well-formed, else ours."""
     for target in ("/healthz", "/nowhere", f"{VERIFICATIONS}/{UNKNOWN}"):
         found = served.send(head(f"GET {target} HTTP/1.1", *sent)).headers["request-id"]
@@ -215,7 +216,7 @@ def test_a_request_id_over_the_wire(served: ServedApi, sent: list[str], kept: st
     "target",
     ["//v1//verifications", "/v1/verifications/", "/v1/../v1/verifications", "/v1/./verifications"],
 )
-def test_an_address_is_taken_as_it_is(served: ServedApi, target: str) -> None:
+def test_an_address_is_taken_as_it_is(served: ApiProcess, target: str) -> None:
     """404: nothing is mended, nobody is sent elsewhere."""
     reply = served.send(post("Content-Length: 0", path=target))
     assert reply.is_problem(404, "not_found")
@@ -229,7 +230,7 @@ def test_an_address_is_taken_as_it_is(served: ServedApi, target: str) -> None:
         *("http://otp.example.com//metrics", "//metrics?a=/metrics"),
     ],
 )
-def test_address_with_odd_slashes_names_the_right_one(served: ServedApi, target: str) -> None:
+def test_address_with_odd_slashes_names_the_right_one(served: ApiProcess, target: str) -> None:
     """In the detail of the 404."""
     path = target.removeprefix("http://otp.example.com").partition("?")[0]
     meant = f"/{'/'.join(filter(None, path.split('/')))}"
@@ -239,7 +240,7 @@ def test_address_with_odd_slashes_names_the_right_one(served: ServedApi, target:
 
 
 @pytest.mark.parametrize("target", ["/%68ealthz", "/metric%73", "/metrics%2f", "/%6D%65trics"])
-def test_escaped_address_is_unknown(served: ServedApi, target: str) -> None:
+def test_escaped_address_is_unknown(served: ApiProcess, target: str) -> None:
     """A proxy's rule for the plain address would be passed."""
     assert served.send(head(f"GET {target} HTTP/1.1")).is_problem(404, "not_found")
 
@@ -255,14 +256,14 @@ def test_escaped_address_is_unknown(served: ServedApi, target: str) -> None:
     ],
 )
 def test_escaped_parameter_and_absolute_form_are_read(
-    served: ServedApi, target: str, status: int
+    served: ApiProcess, target: str, status: int
 ) -> None:
     """Only the address itself has one spelling; callers may escape an id or a token."""
     reply = served.send(head(f"GET {target} HTTP/1.1"))
     assert (reply.status, "location" in reply.headers) == (status, False)
 
 
-def test_head_has_no_body(served: ServedApi) -> None:
+def test_head_has_no_body(served: ApiProcess) -> None:
     """The connection goes on right after its headers."""
     with served.connect() as line:
         for target, status in [("/readyz", 200), ("/nowhere", 404)]:
@@ -274,7 +275,7 @@ def test_head_has_no_body(served: ServedApi) -> None:
         assert line.read_response("GET").status == 200
 
 
-def test_expecting_to_continue(served: ServedApi) -> None:
+def test_expecting_to_continue(served: ApiProcess) -> None:
     """The body is asked for, and read."""
     with served.connect() as line:
         line.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
@@ -282,7 +283,7 @@ def test_expecting_to_continue(served: ServedApi) -> None:
         assert is_created(line.read_response())
 
 
-def test_a_callback_over_the_wire(served: ServedApi, store: RedisStore) -> None:
+def test_a_callback_over_the_wire(served: ApiProcess, store: RedisStore) -> None:
     """Chunked, with the secret in any of its two places, as some vendors send it."""
     body = chunked(json.dumps({"id": "call_x", "status": "BUSY"}).encode(), 5)
     for request in (

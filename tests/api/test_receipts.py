@@ -19,8 +19,8 @@ from api.api_client import (
     bearer,
     settings_with,
 )
-from support.raw_http import ServedApi, serving_api
 from support.service import ASHA, LOGIN_KEY, RING_KEY
+from support.stack import ApiProcess, running_api
 
 from otpvoice.app import create_app
 
@@ -51,7 +51,7 @@ class Backend:
 
 
 @pytest.fixture(scope="module")
-def backend(served: ServedApi) -> Backend:
+def backend(served: ApiProcess) -> Backend:
     """It fetches the keys from a process that signed none of the receipts it is shown."""
     return Backend(f"http://127.0.0.1:{served.port}")
 
@@ -188,7 +188,7 @@ def test_another_algorithm_is_no_way_in(api: ApiClient, backend: Backend, algori
 # The keys ----------------------------------------------------------------------------------------
 
 
-def test_the_keys_are_for_everybody(served: ServedApi) -> None:
+def test_the_keys_are_for_everybody(served: ApiProcess) -> None:
     """No credential, no cookie; kept by whoever fetched them, as no other answer may be."""
     answer = requests.get(f"http://127.0.0.1:{served.port}{KEYS}", timeout=5)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -228,7 +228,7 @@ def test_a_rotation_breaks_no_receipt(
     assert signed_by == ["k1", "k2", "k2"]
     believed = {}
     for n, ring in enumerate(doors):
-        with serving_api(environ | {"OTPVOICE_SECRETS_KEYS": ring}, tmp_path / f"{n}") as process:
+        with running_api(environ | {"OTPVOICE_SECRETS_KEYS": ring}, tmp_path / f"{n}") as process:
             there = Backend(f"http://127.0.0.1:{process.port}")
             believed[ring] = [_believes(there, receipt) for receipt in receipts.values()]
     assert [*believed.values()] == [[True] * 3, [True] * 3, [False, True, True]]
@@ -247,8 +247,8 @@ def _believes(backend: Backend, receipt: str) -> bool:
 
 def test_the_log_has_no_receipt(environ: dict[str, str], api: ApiClient, tmp_path: Path) -> None:
     """At DEBUG: no part of it, and not even the mask had one to withhold."""
-    log, began = tmp_path / "log", api.create(code=CODE)
-    with serving_api(environ | {"OTPVOICE_LOG_LEVEL": "debug"}, log) as process:
+    began = api.create(code=CODE)
+    with running_api(environ, tmp_path, OTPVOICE_LOG_LEVEL="debug") as process:
         url = f"http://127.0.0.1:{process.port}"
         check = f"{url}{VERIFICATIONS}/{began['id']}/checks"
         answers = [
@@ -258,6 +258,6 @@ def test_the_log_has_no_receipt(environ: dict[str, str], api: ApiClient, tmp_pat
         assert requests.get(url + KEYS, timeout=5).ok
     receipt = answers[0].json()["receipt"]
     assert answers[1].status_code == 409
-    told = log.read_text()
+    told = process.log.read_text()
     assert "verification.checked" in told
     assert not [part for part in ("eyJ", "[jwt]", *receipt.split(".")) if part in told]

@@ -10,8 +10,8 @@ import jwt
 import pytest
 from api.api_client import ApiClient, settings_with
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.raw_http import ServedApi
 from support.service import ASHA, RING_KEY
+from support.stack import ApiProcess
 
 from otpvoice.app import create_app
 from otpvoice.core.keys import derive_receipt_key
@@ -30,7 +30,7 @@ def samples(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def read_receipt(served: ServedApi) -> Reader:
+def read_receipt(served: ApiProcess) -> Reader:
     """The Python sample as it stands, but for where the keys are and who the client is."""
     (sample,) = samples("python")
     assert (sample.count(PUBLISHED_AT), sample.count('"login-backend"')) == (1, 1)

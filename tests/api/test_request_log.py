@@ -2,15 +2,15 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from api.api_client import VERIFICATIONS, WEBHOOK
 from redis import Redis
-from support.raw_http import ServedApi, chunked, head, post, serving_api
+from support.raw_http import chunked, head, post
 from support.service import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
+from support.stack import ApiProcess, running_api
 
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import connect
@@ -58,7 +58,7 @@ ROUTES = {
 class Talk:
     """Everything that a client and a vendor may say, with canaries in all places."""
 
-    def __init__(self, served: ServedApi) -> None:
+    def __init__(self, served: ApiProcess) -> None:
         self._served = served
         self.answers: list[tuple[str, int]] = []
         """Request ids and statuses."""
@@ -139,8 +139,7 @@ def talk_and_log(
     client = connect(redis_url)
     client.flushdb()
     RedisStore(client, retention_ms=0).sweep("a dialer")
-    path: Path = tmp_path_factory.mktemp("api") / "log"
-    with serving_api(environ, path) as served:
+    with running_api(environ, tmp_path_factory.mktemp("api")) as served:
         talk = Talk(served)
         talk.as_client()
         call_id = next(client.scan_iter("*call:call_*")).decode().rpartition(":")[2]
@@ -148,7 +147,7 @@ def talk_and_log(
         _damage(client)
         talk.says("GET", f"{VERIFICATIONS}/{_known_id(client)}")
     client.close()
-    return talk, path.read_text("utf-8")
+    return talk, served.process.output()
 
 
 def test_no_canary_is_in_the_log(talk_and_log: tuple[Talk, str]) -> None:
@@ -215,8 +214,7 @@ def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> No
 @pytest.fixture(scope="module")
 def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The log of a process that met what is no HTTP, and a webhook composed wrongly."""
-    path: Path = tmp_path_factory.mktemp("api") / "log"
-    with serving_api(environ, path) as served:
+    with running_api(environ, tmp_path_factory.mktemp("api")) as served:
         for line in (
             f"GET {WEBHOOK}/{PATH_TOKEN}?to={NUMBER} canary-query HTTP/1.1",
             f"GET {WEBHOOK}/{PATH_TOKEN}?name=\xe9&x=canary-query HTTP/1.1",
@@ -228,7 +226,7 @@ def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactor
         assert served.send(broken, chunked(b"canary-body", 3)).status == 400
         news = {"id": "x", "status": f"BUSY {NUMBER}"}
         Talk(served).says("POST", WEBHOOK, news, WEBHOOK_SECRET)
-    return path.read_text("utf-8")
+    return served.process.output()
 
 
 def test_what_is_no_http_leaves_no_words(strange_log: str) -> None:

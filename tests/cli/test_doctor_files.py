@@ -7,7 +7,7 @@ from cli.certificates import Authority
 from cli.findings import doctor_findings, failed_subjects, finding_about
 from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.faulty_proxy import running_proxy
-from support.programs import skip_or_fail
+from support.processes import skip_or_fail
 
 from otpvoice.cli.doctor.connectivity import event_url_findings
 from otpvoice.cli.doctor.findings import Level

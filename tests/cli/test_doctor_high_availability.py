@@ -38,7 +38,6 @@ def test_behind_sentinels(settings_environ: dict[str, str], tmp_path: Path) -> N
         )
         assert finding_about(replica, "redis role").level is FAIL
         servers.others[0].process.kill()
-        servers.others[0].process.wait(10)
         primary = finding_about(findings_with_store(settings_environ, servers.url), "redis primary")
         assert (primary.level, "reported by 2 of 3" in primary.found) == (WARN, True), primary
         assert str(servers.others[0].port) in primary.todo

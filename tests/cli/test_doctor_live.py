@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cli.cli_runner import read_until, run_command, start_command
+from cli.cli_runner import run_command, start_command
 from cli.findings import doctor_findings, finding_about
-from support.processes import Stack, otpvoice_process, running_service
+from support.processes import otpvoice_process
+from support.stack import Stack, running_service
 
 from otpvoice.cli.doctor.findings import Level
 
@@ -133,15 +134,13 @@ def test_live_call_with_right_code_succeeds(service: Stack) -> None:
     number = "+919812000010"
     words = ("doctor", "--live", number, "--route", "c2c")
     with start_command(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
-        assert process.stdin
-        confirmation = read_until(process, "Place it? [y/N]")
+        confirmation = process.read_until("Place it? [y/N]")
         assert requests_for(service, number) == 0
-        process.stdin.write("y\n")
-        process.stdin.flush()
+        process.write("y\n")
         code = service.service.wait_for_code(number)
-        output, _ = process.communicate(f"{code}\ny\nn\n\n", timeout=20)
+        output = process.finish(f"{code}\ny\nn\n\n")
     assert "+91******0010 by c2c, for the client" in confirmation
-    assert process.returncode == 0, output
+    assert process.status == 0, output
     found = check_results(output)
     assert [found[f"phone.{name}"] for name in ("code", "rings", "digits", "keys")] == [
         *("confirmed", "confirmed", "different", "not observed"),
@@ -178,9 +177,9 @@ def test_live_call_interrupted_cancels_verification(service: Stack) -> None:
     number = "+919812000015"
     words = ("doctor", "--live", number, "--yes")
     with start_command(*words, environ=service.variables, stdin=subprocess.PIPE) as process:
-        read_until(process, "A callback arrived")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 1
+        process.read_until("A callback arrived")
+        process.signal(signal.SIGINT)
+        assert process.wait() == 1
     assert "canceled (requested)" in run_command("find", number, **service.variables).output
     assert requests_for(service, number) == 1
 

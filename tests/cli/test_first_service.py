@@ -48,7 +48,7 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
 
     _copy_source(folder)
     phones = SandboxPhones(f"http://127.0.0.1:{sandbox}")
-    with Shell(folder, **environ) as shell:
+    with Shell(folder, tmp_path / "shell.log", **environ) as shell:
         if FRESH:
             shell.run(INSTALL)
             assert shell.run("command -v otpvoice").startswith(str(folder))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.cli_runner import read_until, running_commands, start_command
+from cli.cli_runner import start_command
 
 from otpvoice.cli.subprocesses import terminate
 from otpvoice_demo.printer import HttpRequest
@@ -80,11 +80,11 @@ def test_serve_runs_both_and_stops_both(stack: Stack) -> None:
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
     with start_command("serve", environ=environ) as process:
-        told = read_until(process, "dialer.started")
+        told = process.read_until("dialer.started")
         stack.wait_until(lambda: _ready(url), "serve did not answer")
         process.terminate()
-        told += process.communicate(timeout=30)[0]
-    assert process.returncode == 0, told
+        told += process.finish()
+    assert process.status == 0, told
     assert "dialer.stopped" in told
 
 
@@ -103,23 +103,23 @@ def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
     with start_command("serve", environ=environ) as process:
-        shown = read_until(process, "dialer.started")
+        shown = process.read_until("dialer.started")
         stack.wait_until(lambda: _ready(url), "serve did not answer")
         for command in ("dialer", "api"):
             os.kill(_child_of(process.pid, command), signal.SIGKILL)
-            ended = read_until(process, "process.ended").splitlines()[-1]
+            ended = process.read_until("process.ended").splitlines()[-1]
             assert f'"process":"{command}"' in ended
             assert '"exit_status":-9' in ended
             assert '"restart_in":1}' in ended
             if command == "dialer":
                 assert _ready(url)
-                shown += read_until(process, "dialer.started")
+                shown += process.read_until("dialer.started")
             else:
                 stack.wait_until(lambda: _ready(url), "the api did not come back")
         process.terminate()
-        shown += process.communicate(timeout=30)[0]
-    assert process.returncode == 0, shown
-    assert running_commands(process) == []
+        shown += process.finish()
+    assert process.status == 0, shown
+    assert process.survivors() == []
 
 
 def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
@@ -129,15 +129,15 @@ def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
         "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
     }
     with start_command("serve", environ=environ) as process:
-        read_until(process, "dialer.started")
+        process.read_until("dialer.started")
         for pause in ("1", "2"):
             os.kill(_child_of(process.pid, "dialer"), signal.SIGKILL)
-            assert f'"restart_in":{pause}}}' in read_until(process, "process.ended")
+            assert f'"restart_in":{pause}}}' in process.read_until("process.ended")
             if pause == "1":
-                read_until(process, "dialer.started")
-        process.send_signal(signal.SIGINT)
-        shown = process.communicate(timeout=30)[0]
-    assert process.returncode == 0, shown
+                process.read_until("dialer.started")
+        process.signal(signal.SIGINT)
+        shown = process.finish()
+    assert process.status == 0, shown
 
 
 def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
@@ -147,10 +147,10 @@ def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
         "OTPVOICE_SERVER_BIND": stack.url.removeprefix("http://"),
     }
     with start_command("serve", environ=environ) as process:
-        shown = process.communicate(timeout=60)[0]
-    assert process.returncode == 1, shown
+        shown = process.finish()
+    assert process.status == 1, shown
     assert "the api could not be started: it ended with 1" in shown
-    assert running_commands(process) == []
+    assert process.survivors() == []
 
 
 def _child_of(pid: int, command: str) -> int:

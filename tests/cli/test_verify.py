@@ -1,45 +1,26 @@
 """``otpvoice verify`` at a terminal and in a pipe."""
 
-import os
-import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import pytest
 from cli.cli_runner import listen_for_code, run_command, serve_response, start_command
+from support.processes import TerminalProcess
 
 from otpvoice.cli.terminal import normalize_code
 from otpvoice.client import Client
 from otpvoice_demo.stack import Stack, free_port
 
 
-@contextmanager
-def run_at_terminal(
-    *words: str, environ: dict[str, str]
-) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def run_at_terminal(*words: str, environ: dict[str, str]) -> TerminalProcess:
     """Run a command at a pseudo-terminal. Yields the process and the other end's descriptor."""
-    person, terminal = pty.openpty()
-    command = [sys.executable, "-m", "otpvoice", *words]
+    return TerminalProcess([sys.executable, "-m", "otpvoice", *words]
     # A background process ignores Ctrl-C, and a command would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command,
-        env=os.environ | environ,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        text=True,
-    ) as process:
-        os.close(terminal)
-        try:
-            yield process, person
-        finally:
-            process.kill()
-            os.close(person)
+        env=os.environ | environ)
 
 
 def read_until(person: int, text: str) -> str:
@@ -56,27 +37,27 @@ def test_verify_at_a_terminal_accepts_the_correct_code(
 ) -> None:
     """A live line follows the call. A wrong code leads to a new prompt."""
     number = "+919811100001"
-    with run_at_terminal("verify", number, "--name", "Asha", environ=access) as (process, person):
+    with run_at_terminal("verify", number, "--name", "Asha", environ=access) as process:
         code = listen_for_code(stack, number)
-        read_until(person, "Code: ")
-        os.write(person, f"{_wrong(code)}\n".encode())
-        assert "checks left: 4" in read_until(person, "checks left: 4")
-        answered = read_until(person, "The call was answered. Code: ")
+        process.read_until("Code: ")
+        process.type(f"{_wrong(code)}\n")
+        assert "checks left: 4" in process.read_until("checks left: 4")
+        answered = process.read_until("The call was answered. Code: ")
         assert answered.endswith("\r\x1b[KThe call was answered. Code: ")
-        os.write(person, f"{code}\n".encode())
-        assert f"{number} is verified." in read_until(person, "verified.")
-        assert process.wait(10) == 0
+        process.type(f"{code}\n")
+        assert f"{number} is verified." in process.read_until("verified.")
+        assert process.wait() == 0
 
 
 def test_verify_on_ctrl_c_cancels_the_verification(client: Client, access: dict[str, str]) -> None:
     """At the service as well. The exit status is 1."""
     number = "+919811100002"
     created = client.create(number)
-    with run_at_terminal("verify", number, environ=access) as (process, person):
-        read_until(person, "Code: ")
-        process.send_signal(signal.SIGINT)
-        assert "Not verified: canceled." in read_until(person, "canceled.")
-        assert process.wait(10) == 1
+    with run_at_terminal("verify", number, environ=access) as process:
+        process.read_until("Code: ")
+        process.signal(signal.SIGINT)
+        assert "Not verified: canceled." in process.read_until("canceled.")
+        assert process.wait() == 1
     assert client.get(created.id).status == "canceled"
 
 
@@ -87,12 +68,12 @@ def test_verify_in_a_pipe_prints_one_line_for_each_state(
     number = "+919811100003"
     with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
         code = listen_for_code(stack, number)
-        output, _ = process.communicate(f"12\n\n{_wrong(code)}\n", timeout=10)
+        output, _ = process.finish(f"12\n\n{_wrong(code)}\n")
     assert "\x1b" not in output
     assert "4 to 10 ASCII digits" in output
     assert "checks left: 4" in output
     assert output.endswith("Not verified: canceled.\n")
-    assert process.returncode == 1
+    assert process.status == 1
 
 
 @pytest.mark.parametrize(
@@ -111,9 +92,9 @@ def test_verify_accepts_number_and_code_as_people_write_them(
     with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
         code = listen_for_code(stack, e164)
         typed = separator.join(code.translate(str.maketrans("0123456789", digits)))
-        output, _ = process.communicate(f"{typed}\n", timeout=10)
+        output, _ = process.finish(f"{typed}\n")
     assert output.endswith(f"{e164} is verified.\n")
-    assert process.returncode == 0
+    assert process.status == 0
 
 
 def test_normalize_code_keeps_letters_and_signs() -> None:
@@ -131,9 +112,9 @@ def test_verify_with_too_many_wrong_codes_exits_with_1(
     with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
         code = int(listen_for_code(stack, number))
         wrong = "\n".join(f"{(code + i) % 1_000_000:06}" for i in range(1, 6))
-        output, _ = process.communicate(wrong, timeout=10)
+        output, _ = process.finish(wrong)
     assert output.endswith("Not verified: max_attempts_reached.\n")
-    assert process.returncode == 1
+    assert process.status == 1
 
 
 def test_verify_names_a_missing_variable(access: dict[str, str]) -> None:

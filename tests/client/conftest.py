@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from api.api_client import ManualDialer
-from support.raw_http import ServedApi, serving_api
 from support.service import LOGIN_KEY, WIDE_LIMITS
+from support.stack import ApiProcess, running_api
 
 from otpvoice.client import Client
 from otpvoice.store.redis_store import RedisStore
@@ -14,15 +14,15 @@ from otpvoice.store.redis_store import RedisStore
 @pytest.fixture(scope="session")
 def served(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServedApi]:
+) -> Iterator[ApiProcess]:
     """The API over real sockets; only an address may ask twice alone."""
     limits = WIDE_LIMITS | {"OTPVOICE_LIMITS_CALLS_PER_IP": "2/1h"}
-    with serving_api({**environ, **limits}, tmp_path_factory.mktemp("api") / "log") as running:
+    with running_api({**environ, **limits}, tmp_path_factory.mktemp("api")) as running:
         yield running
 
 
 @pytest.fixture
-def url(served: ServedApi) -> str:
+def url(served: ApiProcess) -> str:
     """Where the API is."""
     return f"http://127.0.0.1:{served.port}"
 

@@ -19,8 +19,8 @@ from client.faulty_proxy import (
     trickle_reply,
 )
 from redis import Redis
-from support.raw_http import ServedApi
 from support.service import ASHA, LOGIN_KEY
+from support.stack import ApiProcess
 
 from otpvoice.client import Client, ConnectionFailed, OtpvoiceError, Unavailable, VerificationClosed
 
@@ -55,7 +55,7 @@ def idempotency_keys(requests: list[ProxiedRequest]) -> set[Any]:
 
 
 def test_a_repeated_create_makes_no_second_call(
-    client: Client, served: ServedApi, redis: Redis, response_fault: Fault
+    client: Client, served: ApiProcess, redis: Redis, response_fault: Fault
 ) -> None:
     """One call is queued, whatever became of the first answer."""
     with (
@@ -70,7 +70,7 @@ def test_a_repeated_create_makes_no_second_call(
 
 
 def test_not_even_when_it_has_ended_meanwhile(
-    client: Client, served: ServedApi, redis: Redis, response_fault: Fault
+    client: Client, served: ApiProcess, redis: Redis, response_fault: Fault
 ) -> None:
     """The verification of the first try is the answer to the second, canceled as it is."""
 
@@ -90,7 +90,7 @@ def test_not_even_when_it_has_ended_meanwhile(
 
 
 def test_a_repeated_check_counts_once(
-    client: Client, served: ServedApi, response_fault: Fault
+    client: Client, served: ApiProcess, response_fault: Fault
 ) -> None:
     """The same wrong code costs one of the checks."""
     begun = client.create(ASHA, code=CODE)
@@ -104,7 +104,7 @@ def test_a_repeated_check_counts_once(
 
 
 def test_a_repeated_call_adds_no_second_one(
-    client: Client, served: ServedApi, redis: Redis
+    client: Client, served: ApiProcess, redis: Redis
 ) -> None:
     """A call that comes is enough."""
     begun = client.create(ASHA, code=CODE, call_after=200)
@@ -115,7 +115,7 @@ def test_a_repeated_call_adds_no_second_one(
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
-def test_a_repeated_end_is_the_same_end(client: Client, served: ServedApi, end: str) -> None:
+def test_a_repeated_end_is_the_same_end(client: Client, served: ApiProcess, end: str) -> None:
     """200 again."""
     begun = client.create(ASHA)
     with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
@@ -124,7 +124,7 @@ def test_a_repeated_end_is_the_same_end(client: Client, served: ServedApi, end: 
     assert ended.has_ended
 
 
-def test_every_try_of_a_request_has_its_key(client: Client, served: ServedApi) -> None:
+def test_every_try_of_a_request_has_its_key(client: Client, served: ApiProcess) -> None:
     """One key for all tries of one request, another for the next; what needs none has none."""
     begun = client.create(ASHA, code=CODE)
     fates = [drop_reply, pass_through] * 5
@@ -141,7 +141,7 @@ def test_every_try_of_a_request_has_its_key(client: Client, served: ServedApi) -
     assert len(set.union(*keys) - {None}) == 3
 
 
-def test_a_key_of_ones_own_is_kept(served: ServedApi, client: Client) -> None:
+def test_a_key_of_ones_own_is_kept(served: ApiProcess, client: Client) -> None:
     """On all three that take one."""
     begun = client.create(ASHA, code=CODE)
     with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
@@ -151,7 +151,7 @@ def test_a_key_of_ones_own_is_kept(served: ServedApi, client: Client) -> None:
     assert idempotency_keys(front.requests) == {"mine"}
 
 
-def test_closed_by_an_answer_that_was_lost(client: Client, served: ServedApi) -> None:
+def test_closed_by_an_answer_that_was_lost(client: Client, served: ApiProcess) -> None:
     """Whose check approved it is not known, so it is no proof: refused, and shown as it is."""
     begun = client.create(ASHA, code=CODE)
     with running_proxy(served.port, drop_request) as front, impatient_client(front.url) as fronted:
@@ -162,7 +162,7 @@ def test_closed_by_an_answer_that_was_lost(client: Client, served: ServedApi) ->
 
 
 @pytest.mark.usefixtures("client")
-def test_three_tries_at_most(served: ServedApi) -> None:
+def test_three_tries_at_most(served: ApiProcess) -> None:
     """Then it is told that nothing is known."""
     with (
         running_proxy(served.port, *[drop_request] * 9) as front,
@@ -177,7 +177,7 @@ def test_three_tries_at_most(served: ServedApi) -> None:
 @pytest.mark.parametrize(
     "fate", [forward_and_hang, trickle_reply], ids=["silence", "a byte now and then"]
 )
-def test_the_time_is_kept(client: Client, served: ServedApi, fate: Fault) -> None:
+def test_the_time_is_kept(client: Client, served: ApiProcess, fate: Fault) -> None:
     """No try, and not all of them together, take longer than they may."""
     begun = client.create(ASHA)
     with running_proxy(served.port, *[fate] * 9) as front:
@@ -191,7 +191,7 @@ def test_the_time_is_kept(client: Client, served: ServedApi, fate: Fault) -> Non
             assert time.monotonic() - began < 2.5
 
 
-def test_a_wait_that_is_asked_for_is_kept(client: Client, served: ServedApi) -> None:
+def test_a_wait_that_is_asked_for_is_kept(client: Client, served: ApiProcess) -> None:
     """The next try comes when the service said; or not at all, if that is too late."""
     begun = client.create(ASHA)
     busy = reply_problem(503, "store_unavailable", retry_after=1)
@@ -208,7 +208,7 @@ def test_a_wait_that_is_asked_for_is_kept(client: Client, served: ServedApi) -> 
     assert (error.value.retry_after, len(front.requests)) == (1, 1)
 
 
-def test_a_proxys_wait_is_kept_too(served: ServedApi, client: Client) -> None:
+def test_a_proxys_wait_is_kept_too(served: ApiProcess, client: Client) -> None:
     """From its header, because it writes no document."""
     begun = client.create(ASHA)
     away = reply_with(503, b"", "text/html", retry_after="30")
@@ -236,7 +236,7 @@ def test_a_proxys_wait_is_kept_too(served: ServedApi, client: Client) -> None:
         (500, "internal_error"),
     ],
 )
-def test_a_refusal_is_not_repeated(served: ServedApi, status: int, code: str) -> None:
+def test_a_refusal_is_not_repeated(served: ApiProcess, status: int, code: str) -> None:
     """It would be refused again."""
     fate = reply_problem(status, code, retry_after=0)
     with (

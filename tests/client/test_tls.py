@@ -9,8 +9,8 @@ from api.api_client import UNKNOWN
 from client.certificate import self_signed
 from client.faulty_proxy import reply_with, running_proxy, trickle_reply
 from client.samples import PENDING, UNUSED_PORT
-from support.raw_http import ServedApi
 from support.service import LOGIN_KEY
+from support.stack import ApiProcess
 
 from otpvoice.client import Client, ConnectionFailed
 
@@ -49,7 +49,7 @@ def test_nobody_else_is_trusted(tls: ssl.SSLContext) -> None:
 
 
 def test_the_time_is_kept(
-    served: ServedApi, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    served: ApiProcess, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though a byte comes now and then."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from client.certificate import self_signed
 from deploy.nginx_proxy import NginxProxy, run_nginx
-from support.programs import find_program
-from support.raw_http import ServedApi, serving_api
+from support.processes import find_program
 from support.service import WIDE_LIMITS
+from support.stack import ApiProcess, running_api
 
 
 @pytest.fixture(scope="session")
@@ -20,17 +20,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServedApi]:
+) -> Iterator[ApiProcess]:
     """The API by itself."""
     find_program("nginx")  # without it, an API is of no use here
     folder = tmp_path_factory.mktemp("api")
-    with serving_api({**environ, **WIDE_LIMITS}, folder / "log") as running:
+    with running_api({**environ, **WIDE_LIMITS}, folder) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def proxy(
-    served: ServedApi, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+    served: ApiProcess, certificate: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NginxProxy]:
     """The shipped nginx before it."""
     folder = tmp_path_factory.mktemp("nginx")

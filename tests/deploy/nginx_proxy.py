@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.processes import Process, free_port, wait_until
-from support.programs import find_program
+from support.processes import Process, find_program, free_port, wait_until
 from support.raw_http import RawConnection, RawResponse
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -9,10 +9,10 @@ from api.api_client import VERIFICATIONS, WEBHOOK
 from api.test_security_headers import OVER_TLS, USUAL
 from deploy.nginx_proxy import NginxProxy, install, run_nginx
 from redis import Redis
-from support.processes import free_port, wait_until
-from support.programs import find_program
-from support.raw_http import RawConnection, RawResponse, ServedApi, chunked, head, post
+from support.processes import find_program, free_port, wait_until
+from support.raw_http import RawConnection, RawResponse, chunked, head, post
 from support.service import PATH_TOKEN
+from support.stack import ApiProcess
 
 SECRET = f"{WEBHOOK}/{PATH_TOKEN}"
 HEADERS = USUAL | {OVER_TLS: "max-age=31536000"}
@@ -108,7 +108,7 @@ def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: NginxProxy) -
         assert proxy.send(head("GET /healthz HTTP/1.1")).status == 200
 
 
-def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: ServedApi) -> None:
+def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: ApiProcess) -> None:
     """The caller's, or one of nginx: in both logs and in the answer."""
     for given, headers in (("login-81", ["Request-Id: login-81"]), ("", ["Request-Id: not so"])):
         reply = proxy.send(head("GET /healthz HTTP/1.1", *headers))
@@ -218,7 +218,7 @@ def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path)
 
 
 def test_a_body_is_read_before_the_api_hears_of_it(
-    proxy: NginxProxy, served: ServedApi, redis: Redis
+    proxy: NginxProxy, served: ApiProcess, redis: Redis
 ) -> None:
     """Who says half a request and goes leaves no trace there."""
     del redis

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from deploy.nginx_proxy import CONFIG
-from support.programs import find_program, skip_or_fail
+from support.processes import find_program, skip_or_fail
 
 ROOT = CONFIG.parent
 HERE = Path(__file__).parent / "bare_machine"

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from deploy.nginx_proxy import NginxProxy, run_nginx
-from support.processes import free_port, otpvoice_process, wait_until
-from support.programs import find_program
+from support.processes import find_program, free_port, otpvoice_process, wait_until
 from support.service import WIDE_LIMITS
-from system.api_processes import CALL_DELAY_S, ApiProcess, is_alive
+from support.stack import CALL_DELAY_S, ApiProcess, is_alive
 from system.concurrency import RecordingClient, concurrently, nth_number
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from deploy.nginx_proxy import CONFIG
-from support.programs import find_program
+from support.processes import find_program
 
 from otpvoice.cli import main
 from otpvoice.cli.gunicorn import GRACE_S

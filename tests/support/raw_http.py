@@ -1,21 +1,15 @@
 """The API as a process, spoken to in bytes."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from pathlib import Path
 from typing import Any, Final, Self
 
-from api.api_client import JSON, VERIFICATIONS
 from support.service import LOGIN_KEY
 
+VERIFICATIONS: Final = "/v1/verifications"
+JSON: Final = "application/json"
 CREATE: Final = b'{"to":"+919876543210"}'
 
 
@@ -88,24 +82,6 @@ class RawConnection:
             return True
 
 
-@dataclass(frozen=True)
-class ServedApi:
-    """A running API."""
-
-    port: int
-    log: Path
-
-    def connect(self) -> RawConnection:
-        """A new connection."""
-        return RawConnection(self.port)
-
-    def send(self, *parts: bytes) -> RawResponse:
-        """The answer to one request on a connection of its own."""
-        with self.connect() as line:
-            line.send(*parts)
-            return line.read_response()
-
-
 def post(
     *headers: str, path: str = VERIFICATIONS, key: str = LOGIN_KEY, content_type: str = JSON
 ) -> bytes:
@@ -127,40 +103,3 @@ def chunked(body: bytes, size: int) -> bytes:
     """``body`` in chunks (RFC 9112, section 7.1)."""
     chunks = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
-
-
-@contextmanager
-def serving_api(variables: Mapping[str, str], log: Path) -> Iterator[ServedApi]:
-    """The API as ``otpvoice api`` starts it, until the end of the block."""
-    port = free_port()
-    environ = {name: value for name, value in os.environ.items() if name[:9] != "OTPVOICE_"}
-    environ |= {**variables, "OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
-    command = [sys.executable, "-m", "otpvoice", "api"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
-    try:
-        _wait_for(port, log)
-        yield ServedApi(port, log)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def _wait_for(port: int, log: Path) -> None:
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"the api did not start:\n{log.read_text()[-2000:]}")

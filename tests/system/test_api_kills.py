@@ -12,15 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import (
-    Stack,
-    free_port,
-    is_ready,
-    move_callbacks,
-    otpvoice_process,
-    running_service,
-    wait_until,
-)
+from support.processes import free_port, otpvoice_process, wait_until
+from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))

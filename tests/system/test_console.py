@@ -16,7 +16,8 @@ import pytest
 import requests
 from browser import BrowserSession
 from playwright.sync_api import Page, expect
-from support.processes import FLOWS, Stack, running_service, wait_until
+from support.processes import wait_until
+from support.stack import FLOWS, Stack, running_service
 from system.concurrency import RecordingClient, nth_number
 from system.leaks import Scanner, everything_in
 from visual_checks import assert_fits_every_screen, assert_legible

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from support.processes import Stack, running_service
 from support.service import RunningService
+from support.stack import Stack, running_service
 
 COMPOSITION = {
     "method": "POST",

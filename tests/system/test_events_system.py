@@ -15,8 +15,9 @@ import pytest
 from events.event_harness import EventHarness, endpoint_settings
 from events.receiver import NEW_SECRET, OLD_SECRET, EventReceiver, ReceivedEvent
 from redis import Redis
-from support.processes import Process, Stack, otpvoice_process, running_service, wait_until
+from support.processes import Process, otpvoice_process, wait_until
 from support.service import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY, WIDE_LIMITS
+from support.stack import Stack, running_service
 from system.leaks import Scanner
 
 from otpvoice.settings import load

@@ -92,7 +92,7 @@ def test_what_may_have_run_is_not_repeated(servers: Servers, desk: StoreDriver) 
     client = connect(servers.url, timeout_s=0.1)
     impatient = RedisStore(client, retention_ms=KEEP)
     impatient.health()
-    with servers.primary.hung(), pytest.raises(StoreUnavailable):
+    with servers.primary.process.paused(), pytest.raises(StoreUnavailable):
         impatient.check(begun.id, begun.client, len(CODE), [b"wrong"])
     comes_back(impatient)
     assert desk.get(begun).checks_left == 3

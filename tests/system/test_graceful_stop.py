@@ -15,7 +15,8 @@ import pytest
 import requests
 from support.processes import wait_until
 from support.raw_http import CREATE, RawConnection, head, post
-from system.api_processes import ApiProcess, running_api
+from support.service import WIDE_LIMITS
+from support.stack import ApiProcess, running_api
 
 STOPS = int(os.environ.get("OTPVOICE_TEST_STOPS", "1"))
 CLIENTS = 8
@@ -89,7 +90,9 @@ def test_stop_with_busy_clients_loses_no_request(
     """Each request on an open connection is answered; later connections are refused at once."""
     for n in range(STOPS):
         with (
-            running_api(environ, tmp_path / str(n), OTPVOICE_SERVER_WORKERS=workers) as api,
+            running_api(
+                {**environ, **WIDE_LIMITS}, tmp_path / str(n), OTPVOICE_SERVER_WORKERS=workers
+            ) as api,
             ThreadPoolExecutor(CLIENTS) as pool,
         ):
             clients = [Busy(api) for _ in range(CLIENTS)]
@@ -115,7 +118,7 @@ def test_request_on_idle_connection_during_stop_is_answered_and_closed(
     environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     """The client sent it before it could know."""
-    with running_api(environ, tmp_path) as api, RawConnection(api.port) as line:
+    with running_api({**environ, **WIDE_LIMITS}, tmp_path) as api, RawConnection(api.port) as line:
         line.send(PING)
         assert line.read_response("GET").headers.get("connection") == "keep-alive"
         api.process.signal(signal.SIGTERM)
@@ -130,7 +133,7 @@ def test_request_with_late_body_during_stop_is_answered(
     environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     """The head came before the signal, the body after it."""
-    with running_api(environ, tmp_path) as api, RawConnection(api.port) as line:
+    with running_api({**environ, **WIDE_LIMITS}, tmp_path) as api, RawConnection(api.port) as line:
         line.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
         wait_until(lambda: line.peek() == b"H", "the API to ask for the body")
         api.process.signal(signal.SIGTERM)
@@ -146,7 +149,9 @@ def test_idle_connection_is_closed_after_keepalive_seconds(
 ) -> None:
     """As the setting says; 0 keeps none."""
     with (
-        running_api(environ, tmp_path, OTPVOICE_SERVER_KEEPALIVE=keepalive) as api,
+        running_api(
+            {**environ, **WIDE_LIMITS}, tmp_path, OTPVOICE_SERVER_KEEPALIVE=keepalive
+        ) as api,
         RawConnection(api.port) as line,
     ):
         line.send(PING)

@@ -12,8 +12,8 @@ import pytest
 import requests
 from redis import Redis
 from support.processes import wait_until
-from support.service import BANK_KEY
-from system.api_processes import CALL_DELAY_S, ApiProcess, running_api
+from support.service import BANK_KEY, WIDE_LIMITS
+from support.stack import CALL_DELAY_S, ApiProcess, running_api
 from system.concurrency import RecordingClient, TimedResponse, nth_number
 
 WORKERS = 2
@@ -26,7 +26,9 @@ ROUNDS = 25
 def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """Several workers share the port, and all of them are there."""
     folder = tmp_path_factory.mktemp("guessing")
-    with running_api(environ, folder, OTPVOICE_SERVER_WORKERS=str(WORKERS)) as running:
+    with running_api(
+        {**environ, **WIDE_LIMITS}, folder, OTPVOICE_SERVER_WORKERS=str(WORKERS)
+    ) as running:
         wait_until(lambda: len(cpu_ticks(running)) == WORKERS, "all workers")
         yield running
 

@@ -19,15 +19,9 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import (
-    Stack,
-    free_port,
-    is_ready,
-    otpvoice_process,
-    running_service,
-    wait_until,
-)
+from support.processes import free_port, otpvoice_process, wait_until
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
+from support.stack import Stack, is_ready, running_service
 from system.concurrency import NO_RESPONSE, concurrently
 
 from otpvoice.store.keys import Keys

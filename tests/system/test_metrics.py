@@ -20,8 +20,9 @@ import requests
 from events.event_harness import endpoint_settings
 from events.receiver import EventReceiver
 from metrics.scrape import Scrape, scrape
-from support.processes import Stack, free_port, running_service, wait_until
+from support.processes import free_port, wait_until
 from support.service import LOGIN_KEY, NUMBER_KEY, PROVIDER_TOKEN, RING_KEY, WEBHOOK_SECRET
+from support.stack import Stack, running_service
 from system.concurrency import RecordingClient, TimedResponse, nth_number
 from system.leaks import Scanner
 

@@ -13,7 +13,8 @@ import pytest
 import requests
 from metrics.promtool import fires
 from metrics.scrape import Scrape, scrape
-from support.processes import Stack, free_port, running_service, wait_until
+from support.processes import free_port, wait_until
+from support.stack import Stack, running_service
 
 LOGINS = 25
 TOLD_BY = 10

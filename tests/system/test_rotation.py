@@ -17,17 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.processes import (
-    Process,
-    Stack,
-    free_port,
-    is_ready,
-    move_callbacks,
-    otpvoice_process,
-    running_service,
-    wait_until,
-)
+from support.processes import Process, free_port, otpvoice_process, wait_until
 from support.service import BANK_KEY, RING_KEY, WIDE_LIMITS, RunningService
+from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import RecordingClient, concurrently, nth_number
 
 PROOFS = int(os.environ.get("OTPVOICE_TEST_ROTATION", "20"))

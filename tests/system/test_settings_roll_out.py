@@ -10,8 +10,9 @@ import pytest
 from events.event_harness import endpoint_settings
 from events.receiver import EventReceiver
 from redis import Redis
-from support.processes import Stack, free_port, otpvoice_process, running_service, wait_until
+from support.processes import free_port, otpvoice_process, wait_until
 from support.service import ASHA, RunningService
+from support.stack import Stack, running_service
 
 SHOP_KEY = "ovk_a-client-that-is-added"
 RAVI = "+919812345678"

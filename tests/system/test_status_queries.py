@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from support.processes import running_service
 from support.service import RunningService
+from support.stack import running_service
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from support.processes import Process, Stack, ValkeyProcess, running_service, wait_until
+from support.processes import Process, wait_until
+from support.stack import Stack, running_service
+from support.valkey import DURABLE, Valkey
 from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_STORE_KILLS", "2"))
@@ -32,18 +34,16 @@ SLACK = 0.3
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ValkeyProcess]:
+def store(tmp_path: Path) -> Iterator[Valkey]:
     """A store of its own for this test."""
     folder = tmp_path / "store"
     folder.mkdir()
-    started = ValkeyProcess(folder)
-    yield started
-    with started.process:
-        pass
+    with Valkey(folder, *DURABLE) as store:
+        yield store
 
 
 @pytest.fixture
-def stack(environ: dict[str, str], store: ValkeyProcess, tmp_path: Path) -> Iterator[Stack]:
+def stack(environ: dict[str, str], store: Valkey, tmp_path: Path) -> Iterator[Stack]:
     """A service on that store, with two workers; it ends well, whatever the store did."""
     changes = {"OTPVOICE_REDIS_URL": store.url, "OTPVOICE_SERVER_WORKERS": "2"}
     with running_service(environ | changes, tmp_path) as running:
@@ -52,7 +52,7 @@ def stack(environ: dict[str, str], store: ValkeyProcess, tmp_path: Path) -> Iter
 
 
 @pytest.mark.timeout(120 + 5 * KILLS)
-def test_a_killed_store_loses_nothing(stack: Stack, store: ValkeyProcess, tmp_path: Path) -> None:
+def test_a_killed_store_loses_nothing(stack: Stack, store: Valkey, tmp_path: Path) -> None:
     """The disk is busy: no acknowledged verification is gone, and no used code is good again."""
     line = RecordingClient(stack.service.url)
     acknowledged: dict[str, str] = {}
@@ -141,7 +141,7 @@ def p95(answers: list[TimedResponse]) -> float:
     return statistics.quantiles([answer.took for answer in answers], n=20)[-1]
 
 
-def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: ValkeyProcess) -> None:
+def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Valkey) -> None:
     """Hung, killed, or without its rules: 503 at once or served, and soon well again."""
     line, health = RecordingClient(stack.service.url), RecordingClient(stack.service.url)
     guesser = Guesser(line)

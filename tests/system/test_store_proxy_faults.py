@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import Stack, ValkeyProcess, running_service, wait_until
+from support.processes import wait_until
+from support.stack import Stack, running_service
+from support.valkey import DURABLE, Valkey
 from system.concurrency import RecordingClient, TimedResponse, concurrently, nth_number
 from system.store_proxy import CLOSE, HALF, StoreProxy
 
@@ -45,17 +47,16 @@ RECOVERED_WITHIN = 2.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ValkeyProcess]:
+def store(tmp_path: Path) -> Iterator[Valkey]:
     """A store of this test's own."""
     folder = tmp_path / "store"
     folder.mkdir()
-    started = ValkeyProcess(folder)
-    with started.process:
-        yield started
+    with Valkey(folder, *DURABLE) as store:
+        yield store
 
 
 @pytest.fixture
-def proxy(store: ValkeyProcess) -> Iterator[StoreProxy]:
+def proxy(store: Valkey) -> Iterator[StoreProxy]:
     """The proxy that stands between it and the service."""
     with StoreProxy(store.port) as proxy:
         yield proxy
@@ -82,7 +83,7 @@ class Faults:
         store: behind it, whose administrator acts up as well.
     """
 
-    def __init__(self, proxy: StoreProxy, store: ValkeyProcess) -> None:
+    def __init__(self, proxy: StoreProxy, store: Valkey) -> None:
         self.injected: Counter[bytes] = Counter()
         self._proxy = proxy
         self._random = random.Random(42)
@@ -126,7 +127,7 @@ class Faults:
 
 @pytest.mark.timeout(180 + 3 * SECONDS)
 def test_store_that_replies_with_faults_ends_no_process(
-    stack: Stack, proxy: StoreProxy, store: ValkeyProcess
+    stack: Stack, proxy: StoreProxy, store: Valkey
 ) -> None:
     """Answers are those expected or 503, no process ends, and service is back within 2 s."""
     line, faults, back = RecordingClient(stack.service.url), Faults(proxy, store), []

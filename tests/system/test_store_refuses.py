@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import (
-    Process,
-    Stack,
-    ValkeyProcess,
-    free_port,
-    is_ready,
-    otpvoice_process,
-    running_service,
-    wait_until,
-)
+from support.processes import Process, free_port, otpvoice_process, wait_until
 from support.service import LOGIN_KEY
+from support.stack import Stack, is_ready, running_service
+from support.valkey import DURABLE, Valkey
 from system.concurrency import RecordingClient
 
 RULES = {
@@ -33,32 +26,31 @@ minute are logged at once, so that one service bears them all."""
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyProcess]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A store of these tests' own, with a user for the service."""
-    started = ValkeyProcess(tmp_path_factory.mktemp("store"))
-    with started.process:
-        acl(started, *RESTORED)
-        yield started
+    with Valkey(tmp_path_factory.mktemp("store"), *DURABLE) as store:
+        acl(store, *RESTORED)
+        yield store
 
 
 RESTORED = ["reset", "on", ">word", "~*", "+@all"]
 
 
-def acl(store: ValkeyProcess, *rules: str) -> None:
+def acl(store: Valkey, *rules: str) -> None:
     """Change what the service's user may do."""
     with closing(Redis(port=store.port, protocol=2)) as admin:
         command: Callable[..., Any] = admin.execute_command
         command("ACL", "SETUSER", "service", *rules)
 
 
-def address(store: ValkeyProcess) -> str:
+def address(store: Valkey) -> str:
     """Return the store's address for the service."""
     return f"redis://service:word@127.0.0.1:{store.port}/0"
 
 
 @pytest.fixture(scope="module")
 def stack(
-    environ: dict[str, str], store: ValkeyProcess, tmp_path_factory: pytest.TempPathFactory
+    environ: dict[str, str], store: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """A service on that store. Both processes end with status 0, whatever the store did."""
     variables = environ | {"OTPVOICE_REDIS_URL": address(store)}
@@ -76,7 +68,7 @@ def lines_of(log: Path, event: str, after: int = 0) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("harm", RULES)
 def test_service_survives_a_change_of_its_permissions(
-    stack: Stack, store: ValkeyProcess, harm: str
+    stack: Stack, store: Valkey, harm: str
 ) -> None:
     """503 store_unavailable while it lasts, no process ends, and calls are placed again."""
     line = RecordingClient(stack.service.url)
@@ -119,7 +111,7 @@ def test_service_survives_a_change_of_its_permissions(
 @pytest.mark.parametrize("command", ["api", "dialer"])
 @pytest.mark.parametrize("reason", ["refused", "wrong password"])
 def test_process_that_starts_without_its_store_says_so_once(
-    environ: dict[str, str], store: ValkeyProcess, tmp_path: Path, command: str, reason: str
+    environ: dict[str, str], store: Valkey, tmp_path: Path, command: str, reason: str
 ) -> None:
     """One line with host, port and reason, before any request; the process stays."""
     port = store.port if reason == "wrong password" else free_port()
@@ -146,7 +138,7 @@ def test_service_that_starts_before_its_store_serves_as_soon_as_it_is_there(
     folder = tmp_path / "store"
     folder.mkdir()
     with ExitStack() as exits:
-        late = ValkeyProcess.__new__(ValkeyProcess)
+        late = Valkey.__new__(Valkey)
         late.folder, late.port = folder, free_port()
         url = f"http://127.0.0.1:{free_port()}"
         variables = {

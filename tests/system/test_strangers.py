@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import requests
-from support.processes import Stack, running_service, wait_until
+from support.processes import wait_until
 from support.service import ASHA, RunningService
+from support.stack import Stack, running_service
 from system.concurrency import concurrently
 from system.shipped_limits import SHIPPED
 

@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from support.processes import Stack, running_service
 from support.service import ASHA, RunningService
+from support.stack import Stack, running_service
 
 from otpvoice.app import create_admin_service
 from otpvoice.cli.documents import number_document

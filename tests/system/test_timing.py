@@ -25,8 +25,8 @@ from typing import Any, Self
 
 import pytest
 from redis import Redis
-from support.service import BANK_KEY, LOGIN_KEY
-from system.api_processes import CALL_DELAY_S, ApiProcess, running_api
+from support.service import BANK_KEY, LOGIN_KEY, WIDE_LIMITS
+from support.stack import CALL_DELAY_S, ApiProcess, running_api
 from system.concurrency import nth_number
 
 TIMINGS = int(os.environ.get("OTPVOICE_TEST_TIMINGS", "250"))
@@ -144,7 +144,9 @@ def look_the_same(line: Line, pairs: Iterator[Pair], status: int) -> None:
 def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """One worker, so that a request meets the same process whichever kind it is."""
     folder = tmp_path_factory.mktemp("timing")
-    with running_api(environ, folder, OTPVOICE_VERIFICATION_MAX_CHECKS="10") as running:
+    with running_api(
+        {**environ, **WIDE_LIMITS}, folder, OTPVOICE_VERIFICATION_MAX_CHECKS="10"
+    ) as running:
         yield running
 
 
@@ -211,6 +213,6 @@ def test_every_key_is_compared(environ: dict[str, str], tmp_path: Path) -> None:
     variable = "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"
     others = {name: value for name, value in environ.items() if name != variable}
     changes = {f"{variable}_FILE": str(hashes)}
-    with running_api(others, tmp_path, **changes) as api, Line(api) as line:
+    with running_api({**others, **WIDE_LIMITS}, tmp_path, **changes) as api, Line(api) as line:
         pair = request("GET", f"/{UNKNOWN}", keys[0]), request("GET", f"/{UNKNOWN}", keys[-1])
         look_the_same(line, itertools.repeat(pair), 404)

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 import requests
-from support.processes import free_port, is_ready, sandbox_config, wait_until
+from support.processes import Process, free_port, wait_until
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
+from support.stack import is_ready, sandbox_config
 
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.store.url import connect
@@ -87,26 +89,13 @@ UNWRITABLE: dict[str, Callable[[], Log]] = {
 }
 
 
-@contextmanager
-def run(
-    words: list[str], variables: Mapping[str, str], log: Log
-) -> Iterator[subprocess.Popen[bytes]]:
-    """``otpvoice <words>`` with this log as stderr."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("OTPVOICE_")}
+def run(words: list[str], variables: Mapping[str, str], log: Log) -> Process:
+    """Start ``otpvoice <words>`` with this log as stderr."""
     command = [sys.executable, "-m", "otpvoice", *words]
     if log.descriptor is None:
         command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
-    process = subprocess.Popen(
-        command,
-        env=environ | dict(variables),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL if log.descriptor is None else log.descriptor,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(40)
+    stderr = subprocess.DEVNULL if log.descriptor is None else log.descriptor
+    return Process(command, Path(os.devnull), variables, stderr=stderr)
 
 
 @dataclass
@@ -114,7 +103,7 @@ class Served:
     """A running ``otpvoice serve``."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     phones: SandboxPhones
     log: Log
     dialer_metrics: str
@@ -169,7 +158,7 @@ def test_serve_with_unwritable_log_answers_and_dials_every_create(
             wait_until(lambda: served.dropped() > 0, "the API to count")
             wait_until(lambda: served.dropped(served.dialer_metrics) > 0, "the dialer to count")
         served.process.terminate()
-        assert served.process.wait(40) == 0
+        assert served.process.wait() == 0
 
 
 def test_serve_whose_log_reader_goes_away_goes_on(environ: dict[str, str]) -> None:
@@ -182,7 +171,7 @@ def test_serve_whose_log_reader_goes_away_goes_on(environ: dict[str, str]) -> No
             wait_until(lambda number=number: served.is_called(number), f"a call to {number}")  # type: ignore[misc]
         wait_until(lambda: served.dropped() > 0, "the API to count")
         served.process.terminate()
-        assert served.process.wait(40) == 0
+        assert served.process.wait() == 0
 
 
 def test_serve_with_sleeping_log_reader_is_as_fast_as_without_log(environ: dict[str, str]) -> None:
