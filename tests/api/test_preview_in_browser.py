@@ -122,7 +122,7 @@ def test_preview_page_shows_every_kind_of_warning(
 
 
 def test_preview_page_is_legible_on_every_screen(
-    browsing: BrowserSession, console: ServedApi
+    browsing: BrowserSession, console: ApiProcess
 ) -> None:
     """In light and dark."""
     page = open_preview(browsing, console)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from support.processes import skip_or_fail
 
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
 
