@@ -101,22 +101,8 @@ def start_command(*words: str, environ: Mapping[str, str], **options: Any) -> It
     """Run a command as a process in a session of its own, until the end of the block."""
     command = [sys.executable, "-m", "otpvoice", *words]
     with (
-        tempfile.TemporaryDirectory() -> str:
-    """Return the process's output up to the first line that contains the words."""
-    output = ""
-    for line in process.stdout or ():
-        output += line
-        if words in line:
-            return output
-    raise AssertionError(output)
-
-
-def running_commands(process: subprocess.Popen[Any]) -> list[str]:
-    """Return the commands that still run in the process's session."""
-    left = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # the process has ended meanwhile
-            name, "log"), environ, own_session=True, **options) as process,
+        tempfile.TemporaryDirectory() as folder,
+        Process(command, Path(folder, "log"), environ, own_session=True, **options) as process,
     ):
         yield process
 

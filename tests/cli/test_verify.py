@@ -14,22 +14,8 @@ from otpvoice_demo.stack import Stack, free_port
 
 
 def run_at_terminal(*words: str, environ: dict[str, str]) -> TerminalProcess:
-    """Run a command at a pseudo-terminal. Yields the process and the other end's descriptor."""
-    return TerminalProcess([sys.executable, "-m", "otpvoice", *words]
-    # A background process ignores Ctrl-C, and a command would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        command,
-        env=os.environ | environ)
-
-
-def read_until(person: int, text: str) -> str:
-    """Return the terminal's output up to ``text``, or to the end of the command."""
-    shown = ""
-    with suppress(OSError):  # Linux raises it when no process holds the terminal any longer
-        while text not in shown and (some := os.read(person, 1024)):
-            shown += some.decode()
-    return shown
+    """Start a command with a terminal of its own."""
+    return TerminalProcess([sys.executable, "-m", "otpvoice", *words], environ)
 
 
 def test_verify_at_a_terminal_accepts_the_correct_code(
@@ -68,7 +54,7 @@ def test_verify_in_a_pipe_prints_one_line_for_each_state(
     number = "+919811100003"
     with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
         code = listen_for_code(stack, number)
-        output, _ = process.finish(f"12\n\n{_wrong(code)}\n")
+        output = process.finish(f"12\n\n{_wrong(code)}\n")
     assert "\x1b" not in output
     assert "4 to 10 ASCII digits" in output
     assert "checks left: 4" in output
@@ -92,7 +78,7 @@ def test_verify_accepts_number_and_code_as_people_write_them(
     with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
         code = listen_for_code(stack, e164)
         typed = separator.join(code.translate(str.maketrans("0123456789", digits)))
-        output, _ = process.finish(f"{typed}\n")
+        output = process.finish(f"{typed}\n")
     assert output.endswith(f"{e164} is verified.\n")
     assert process.status == 0
 
@@ -112,7 +98,7 @@ def test_verify_with_too_many_wrong_codes_exits_with_1(
     with start_command("verify", number, environ=access, stdin=subprocess.PIPE) as process:
         code = int(listen_for_code(stack, number))
         wrong = "\n".join(f"{(code + i) % 1_000_000:06}" for i in range(1, 6))
-        output, _ = process.finish(wrong)
+        output = process.finish(wrong)
     assert output.endswith("Not verified: max_attempts_reached.\n")
     assert process.status == 1
 
