@@ -137,7 +137,7 @@ class StatusMeaning:
     reason: CallReason | None = None
 
 
-_MEANINGS: Final = (
+STATUS_MEANINGS: Final = (
     (
         StatusMeaning(CallStatus.ANSWERED),
         ("ANSWER", "ANSWERED", "COMPLETE", "COMPLETED", "RECEIVED"),
@@ -173,7 +173,7 @@ _MEANINGS: Final = (
 )  # fmt: skip
 
 STATUS_WORDS: Final[Mapping[str, StatusMeaning]] = MappingProxyType(
-    {normalize_status_word(word): meaning for meaning, words in _MEANINGS for word in words}
+    {normalize_status_word(word): meaning for meaning, words in STATUS_MEANINGS for word in words}
 )
 """Normalized word → its meaning."""
 

@@ -1,16 +1,17 @@
-"""What of a vendor's message may be shown: its shape, words and times; nobody's number, no code."""
+"""Descriptions of messages: structure, words and times, without numbers or codes."""
 
 import json
 
 import pytest
+from support.callback_bodies import ENCODINGS, Encode
 
-from otpvoice.providers.message_body import describe_values
+from otpvoice.providers.message_body import describe_types, describe_values
 
 NUMBER, CODE = "919876543210", "482913"
 
 
-def test_the_shape_is_told() -> None:
-    """Member by member, with the kind of each value, and vendor's words and times in full."""
+def test_description_has_types_and_safe_values() -> None:
+    """Each member with its type; the provider's words and times in full."""
     body = (
         b'{"status": 200, "status1": "BUSY", "source": "C2C", "duration": "7", "to": 919876543210,'
         b' "from": "+919876543210", "start_at": "2021-04-09 16:27:39", "dtmf": null, "ok": true,'
@@ -36,8 +37,8 @@ def test_the_shape_is_told() -> None:
 @pytest.mark.parametrize(
     "value", [NUMBER, int(NUMBER), CODE, int(CODE), "4, 8, 2, 9, 1, 3", f"Asha {CODE}"]
 )
-def test_no_number_and_no_code_is_shown(member: str, value: object) -> None:
-    """Wherever they stand, as a value or as a name, in JSON or in a form."""
+def test_description_has_no_number_or_code(member: str, value: object) -> None:
+    """As a value or as a name, in JSON or in a form."""
     bodies = [json.dumps({member: value, str(value): 1, "in": [{member: value}]}).encode()]
     bodies.append(f"{member}={value}&{value}=1".encode())
     for body in bodies:
@@ -50,7 +51,7 @@ def test_no_number_and_no_code_is_shown(member: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "lines"),
     [
         (b"", ["no body"]),
         (b"<html>it works</html>", ["neither JSON nor a form, 21 bytes"]),
@@ -60,12 +61,23 @@ def test_no_number_and_no_code_is_shown(member: str, value: object) -> None:
         (b'{"a": ' * 500 + b"1" + b"}" * 500, ["a.a.a.a: an object of 1"]),
     ],
 )
-def test_whatever_came_is_told(body: bytes, told: list[str]) -> None:
-    """Nothing, a page, a form, a trailing comma, an empty list, a deep one."""
-    assert describe_values(body) == told
+def test_any_body_is_described(body: bytes, lines: list[str]) -> None:
+    """Nothing, HTML, a form, a trailing comma, an empty list, a deep object."""
+    assert describe_values(body) == lines
 
 
-def test_a_flood_is_cut() -> None:
-    """Sixty lines say enough."""
+def test_description_is_bounded() -> None:
+    """Sixty lines at most, and twenty for the log."""
     flood = json.dumps({f"member{n}": n for n in range(1000)}).encode()
     assert len(describe_values(flood)) == 61
+    assert len(describe_types(flood)) == 21
+    assert describe_types(flood)[-1] == "and more"
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+def test_types_for_the_log_have_no_values(encode: Encode) -> None:
+    """No number, id, time or word."""
+    members = {"id": "70fa-87:1", "to": "918867130000", "status": "NO ANSWER", "duration": "23"}
+    lines = "\n".join(describe_types(encode(members)))
+    assert "status" in lines or "payload" in lines
+    assert not [value for value in members.values() if value in lines]
