@@ -1,4 +1,4 @@
-"""Phone numbers: one canonical number for one telephone, or a refusal that says why."""
+"""Phone numbers: parsing, canonical form and the rules for which numbers are called."""
 
 import re
 import unicodedata
@@ -19,29 +19,29 @@ _TEL: Final = re.compile(r"tel:(?://)?", re.IGNORECASE)
 """RFC 3966."""
 _CALLING_CODE_IN_BRACKETS: Final = re.compile(r"^\((\+[0-9]{1,3})\)")
 _NUMBER_CHARACTERS: Final = re.compile(r"\+?[0-9 ().\-/]{3,60}", re.ASCII)
-"""A number as people write it, once :func:`_normalize` has read it."""
+"""Digits and signs of a number, after :func:`_normalize`."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRules:
     """Which numbers are called.
 
-    Region, not calling code, decides: +1 alone is 25 countries.
+    Rules use the region, because a calling code can have many: +1 is 25 countries.
     """
 
     regions: Collection[str]
-    """ISO 3166 alpha-2; empty means none."""
+    """ISO 3166 alpha-2. Empty: no number is called."""
     types: Collection[str]
     """libphonenumber's types in lower case: ``mobile``, ``fixed_line_or_mobile`` ..."""
     deny_prefixes: Sequence[str] = ()
-    """E.164 beginnings that are refused, whatever their region and type."""
+    """E.164 prefixes that are never called."""
     test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """E.164 → its fixed code. Nobody is called there: the other rules do not hold for it."""
+    """Fixed codes by E.164 number. Calls to them are simulated, so no other rule applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A telephone's one canonical number, and what it shares with others."""
+    """A phone number with its attributes."""
 
     e164: str
     region: str
@@ -51,21 +51,21 @@ class Number:
 
     @property
     def prefix(self) -> str:
-        """All but the last four digits, at least six: what a number range has in common."""
+        """All but the last four digits, at least six: the number range."""
         return self.e164[: max(1 + 6, len(self.e164) - 4)]
 
     @property
     def area(self) -> str:
-        """All but the last six digits: too little to tell a number, enough to tell an operator."""
+        """All but the last six digits: it identifies a network operator but no number."""
         return self.e164[: max(2, len(self.e164) - 6)]
 
 
 def parse_allowed_number(text: str, rules: NumberRules) -> Number:
-    """The number behind ``text``, which may be called.
+    """Parse an E.164 number that ``rules`` allow.
 
     Raises:
-        InvalidNumber: not strict E.164, or no such number can exist.
-        NumberNotAllowed: a number that ``rules`` do not call.
+        InvalidNumber: the text is not strict E.164, or no such number exists.
+        NumberNotAllowed: ``rules`` do not allow the number.
     """
     number = parse_number(text)
     if number.e164 not in rules.test_numbers:
@@ -74,38 +74,38 @@ def parse_allowed_number(text: str, rules: NumberRules) -> Number:
 
 
 def parse_number(text: str) -> Number:
-    """The number behind ``text``, whether it is called or not.
+    """Parse an E.164 number, whether it is allowed or not.
 
     Raises:
-        InvalidNumber: not strict E.164, or no such number can exist.
+        InvalidNumber: the text is not strict E.164, or no such number exists.
     """
     if not E164.fullmatch(text):
         raise InvalidNumber(
-            "Not an E.164 number: give + and 7 to 15 digits with the calling code, nothing else, "
+            "Not an E.164 number: write + and 7 to 15 digits with the calling code, nothing else, "
             "as in +919876543210."
         )
     try:
         parsed = phonenumbers.parse(text)
     except NumberParseException as error:
         raise InvalidNumber("No such calling code.") from error
-    kind = phonenumbers.number_type(parsed)
-    # The library calls a number valid when it has a type; asking it both does the work twice.
-    if kind == PhoneNumberType.UNKNOWN:
-        raise InvalidNumber("No telephone can have this number: check its length and prefix.")
+    number_type = phonenumbers.number_type(parsed)
+    # A number is valid if it has a type, so the library's separate check is not needed.
+    if number_type == PhoneNumberType.UNKNOWN:
+        raise InvalidNumber("This number cannot exist: check its length and prefix.")
     return Number(
         e164=phonenumbers.format_number(parsed, PhoneNumberFormat.E164),
         region=phonenumbers.region_code_for_number(parsed) or "unknown",
-        number_type=PhoneNumberType.to_string(kind).lower(),
+        number_type=PhoneNumberType.to_string(number_type).lower(),
     )
 
 
 def single_region(regions: Collection[str]) -> str | None:
-    """Return the region of numbers without calling code; None if there are several."""
+    """Return the only region; None if there are several."""
     return next(iter(regions)) if len(regions) == 1 else None
 
 
 def is_number_like(text: str) -> bool:
-    """Return whether ``text`` consists of digits and the signs that phone numbers have."""
+    """Return whether ``text`` has only digits and signs of phone numbers."""
     return bool(_NUMBER_CHARACTERS.fullmatch(_normalize(text)))
 
 
@@ -115,14 +115,14 @@ def is_international(text: str) -> bool:
 
 
 def parse_written_number(text: str, region: str | None) -> Number:
-    """Parse a number as people write it: with spaces and dashes, ``0091…``, ``tel:``, any digits.
+    """Parse a number in any common notation: spaces and dashes, ``0091…``, ``tel:``, any digits.
 
     Args:
-        text: what an operator typed or pasted. It may lack the calling code.
-        region: where a number without calling code belongs (ISO 3166 alpha-2); None if unknown.
+        text: an operator's input. The calling code can be missing.
+        region: the region of numbers without calling code (ISO 3166 alpha-2); None if unknown.
 
     Raises:
-        InvalidNumber: no such number can exist, or it could be one of two. The message says how to
+        InvalidNumber: no such number exists, or the text is ambiguous. The message says how to
             write it and does not repeat it.
     """
     plain = _normalize(text)
@@ -139,7 +139,7 @@ def parse_written_number(text: str, region: str | None) -> Number:
             found[number.e164] = number
     if len(found) > 1:
         raise InvalidNumber(
-            "This can be read as two numbers, with and without the calling code at its beginning: "
+            "This can be two numbers, with and without the calling code at its beginning: "
             "write + and the calling code."
         )
     if not found:
@@ -149,8 +149,8 @@ def parse_written_number(text: str, region: str | None) -> Number:
 
 def _normalize(text: str) -> str:
     """Return ``text`` in ASCII digits and signs, without direction marks and ``tel:``."""
-    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format_character(c))
-    without_scheme = _TEL.sub("", "".join(map(_to_ascii, shown)).strip(), count=1).strip()
+    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format_character(c))
+    without_scheme = _TEL.sub("", "".join(map(_to_ascii, visible)).strip(), count=1).strip()
     return _CALLING_CODE_IN_BRACKETS.sub(r"\1", without_scheme)
 
 
@@ -167,7 +167,7 @@ def _to_ascii(character: str) -> str:
 
 
 def _candidates(plain: str, region: str | None) -> Iterator[str]:
-    """Yield every E.164 number that ``plain`` could stand for."""
+    """Yield every E.164 number that ``plain`` can mean."""
     digits = re.sub(r"[^0-9]", "", plain)
     if plain.startswith("+"):
         yield _e164(plain, None)
@@ -181,7 +181,7 @@ def _candidates(plain: str, region: str | None) -> Iterator[str]:
 
 
 def _e164(text: str, region: str | None) -> str:
-    """Format what libphonenumber reads, without judging whether the number exists."""
+    """Format what libphonenumber parses, whether the number exists or not."""
     with suppress(NumberParseException):
         return phonenumbers.format_number(phonenumbers.parse(text, region), PhoneNumberFormat.E164)
     return text
@@ -194,9 +194,9 @@ def _format_hint(region: str | None) -> str:
 
 
 def region_of_area(area: str) -> str:
-    """The region that numbers of an area are of, as far as their beginning tells; else ``?``.
+    """Return the region of an area's numbers; ``?`` if it is ambiguous.
 
-    Several regions share a calling code: the six digits that are missing are tried as some others.
+    Regions can share a calling code, so the six missing digits are tried with several values.
     """
     for ending in ("234567", "555555", "000000"):
         with suppress(NumberParseException):
@@ -217,6 +217,6 @@ def _check_rules(number: Number, rules: NumberRules) -> None:
 
 
 def mask_number(number: str) -> str:
-    """``+919876543210`` → ``+91******3210``: enough to recognise, too little to call."""
-    shown = 3 if len(number) > 9 else 1
-    return number[:shown] + "*" * (len(number) - shown - 4) + number[-4:]
+    """Mask ``+919876543210`` as ``+91******3210``: recognizable, but it cannot be called."""
+    visible = 3 if len(number) > 9 else 1
+    return number[:visible] + "*" * (len(number) - visible - 4) + number[-4:]

@@ -1,4 +1,4 @@
-"""What an operator's search text stands for: an id, a phone number, a caller's reference."""
+"""Parse an operator's search text: a verification id, a phone number or a reference."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ ID_PREFIX = "vrf_"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The readings of one search text; what is None is not searched."""
+    """The meanings of a search text. A field that is None is not searched."""
 
     verification_id: str | None = None
     number: Number | None = None
@@ -25,16 +25,16 @@ class Query:
 
     @property
     def searched_fields(self) -> list[str]:
-        """The readings by name, in the order in which they are searched."""
-        readings = {
+        """Names of the meanings, in the order of the search."""
+        meanings = {
             "id": self.verification_id,
             "number": self.number,
             "reference": self.reference,
         }
-        return [name for name, reading in readings.items() if reading is not None]
+        return [name for name, meaning in meanings.items() if meaning is not None]
 
     def describe(self) -> str:
-        """Return one sentence that says what was searched, without repeating it."""
+        """Return a sentence about what was searched. It does not repeat the text."""
         names = [f"an {name}" if name == "id" else f"a {name}" for name in self.searched_fields]
         reason = f", not as a number: {self.number_error}" if self.number_error else "."
         return f"Searched as {' and as '.join(names)}{reason}"
@@ -44,15 +44,15 @@ def parse_query(text: str, region: str | None) -> Query:
     """Parse a search text.
 
     ``vrf_…`` is an id. ``+…`` and ``tel:…`` are numbers. Other digits are searched as a number, if
-    they can be one, and as a reference, because callers may use numbers as references. Anything
+    they can be one, and as a reference, because clients may use numbers as references. Anything
     else is a reference.
 
     Args:
-        text: what the operator typed.
-        region: where a number without calling code belongs; None if unknown.
+        text: the operator's input.
+        region: the region of numbers without calling code; None if unknown.
 
     Raises:
-        InvalidNumber: the text is written as an international number and is none.
+        InvalidNumber: the text has the form of an international number that does not exist.
     """
     if text.startswith(ID_PREFIX):
         return Query(verification_id=text)

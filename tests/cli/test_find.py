@@ -193,7 +193,7 @@ def test_find_by_digits_that_are_a_number_and_a_reference_lists_each_once(
 @pytest.mark.parametrize(
     ("regions", "text", "sentence"),
     [
-        ("IN", "12345", "Searched as a reference, not as a number: No telephone can have"),
+        ("IN", "12345", "Searched as a reference, not as a number: This number cannot"),
         ("IN,US", "9876543210", "Searched as a reference, not as a number: The calling code is"),
         ("IN", "9812345678", "Searched as a number and as a reference."),
         ("IN", UNKNOWN, "Searched as an id."),

@@ -1,4 +1,4 @@
-"""The use cases on a real store, with a dialer that was just heard of."""
+"""The use cases on a real store with a running dialer."""
 
 import pytest
 from support.service import BRIDGE
@@ -13,13 +13,13 @@ from otpvoice.store.redis_store import RedisStore
 
 @pytest.fixture
 def ring() -> KeyRing:
-    """The key ring of the service."""
+    """Return the key ring."""
     return KeyRing([b"the first ring key of the tests!"])
 
 
 @pytest.fixture
 def service(store: RedisStore, ring: KeyRing) -> Verifications:
-    """Two clients, alike but for their names and what they call people; and a test number."""
+    """Return a service with two clients and a test number."""
     store.sweep("dialer")
     rules = NumberRules(["IN"], ["mobile"], test_numbers={"+12015550199": "0042"})
     flows = {"default": Flow("24"), "hi": Flow("25")}

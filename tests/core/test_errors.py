@@ -1,4 +1,4 @@
-"""The tree that the docstring draws is the tree of the classes."""
+"""The tree in the docstring of the errors matches the classes."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ CLASSES = {
 
 
 def drawn_tree() -> dict[str, str | None]:
-    """Each class of the drawing with the one it hangs from."""
+    """Return each class of the drawing with its base."""
     parents: dict[str, str | None] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -26,8 +26,8 @@ def drawn_tree() -> dict[str, str | None]:
     return parents
 
 
-def test_the_drawing_shows_every_class_where_it_is() -> None:
-    """None is missing, none is drawn that is not there, each hangs from its base."""
+def test_drawing_matches_the_classes() -> None:
+    """Each class is below its base, and none is missing."""
     assert drawn_tree() == {
         name: None if kind is OtpvoiceError else kind.__bases__[0].__name__
         for name, kind in CLASSES.items()
@@ -35,14 +35,14 @@ def test_the_drawing_shows_every_class_where_it_is() -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSES.values())
-def test_no_error_knows_http(kind: type[OtpvoiceError]) -> None:
-    """The core tells what is the matter; the answer's status is the API's."""
+def test_errors_have_no_http_status(kind: type[OtpvoiceError]) -> None:
+    """The API maps errors to statuses."""
     assert not {"status", "status_code", "code"} & set(dir(kind))
     assert kind.verification is None
 
 
-def test_a_refused_member_is_pointed_at() -> None:
-    """The pointer stands in the text and in the evidence (RFC 6901)."""
+def test_invalid_request_for_field_has_its_pointer() -> None:
+    """In the text and in the field errors (RFC 6901)."""
     refusal = InvalidRequest.for_field("/code", "must be a string")
     assert str(refusal) == "/code must be a string"
     assert refusal.field_errors == (FieldError("/code", "must be a string"),)

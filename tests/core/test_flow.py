@@ -1,4 +1,4 @@
-"""Which flow speaks: RFC 4647 lookup, and what counts as a language tag."""
+"""Choice of the flow: language tags and the lookup of RFC 4647."""
 
 import pytest
 from hypothesis import given
@@ -37,8 +37,8 @@ FLOWS = {
         (None, "default"),
     ],
 )
-def test_lookup(locale: str | None, key: str) -> None:
-    """The most exact flow speaks; subtags are dropped from the end; else default does."""
+def test_choose_flow_takes_the_longest_matching_tag(locale: str | None, key: str) -> None:
+    """Subtags are dropped from the end; default speaks if none matches."""
     assert choose_flow(locale, FLOWS) == (key, FLOWS[key])
 
 
@@ -69,10 +69,8 @@ def test_lookup(locale: str | None, key: str) -> None:
         ("hi,,pt-BR", "hi"),
     ],
 )
-def test_lookup_of_accept_language_takes_preferred_language_that_a_flow_speaks(
-    locale: str, key: str
-) -> None:
-    """Highest weight first; each language falls back on its own before the next is tried."""
+def test_choose_flow_takes_the_preferred_language_with_a_flow(locale: str, key: str) -> None:
+    """Highest weight first. Each language is shortened before the next one is tried."""
     assert choose_flow(locale, FLOWS) == (key, FLOWS[key])
 
 
@@ -106,21 +104,21 @@ def test_lookup_of_accept_language_takes_preferred_language_that_a_flow_speaks(
         "hi," * (MAX_LANGUAGES // 3) + "hi",
     ],
 )
-def test_malformed_languages_raise(locale: str) -> None:
-    """Malformed is not unknown."""
+def test_parse_languages_of_malformed_text_raises(locale: str) -> None:
+    """A malformed tag differs from an unknown one."""
     with pytest.raises(ValueError, match="language tag"):
         parse_languages(locale)
 
 
-def test_singletons_go_with_what_they_introduce() -> None:
-    """A single letter left at the end is dropped too (RFC 4647, section 3.4)."""
+def test_lookup_drops_a_single_letter_at_the_end() -> None:
+    """RFC 4647, section 3.4."""
     flows = {"default": Flow("1"), "en-x": Flow("2"), "en": Flow("3")}
     assert choose_flow("en-x-a1b2", flows) == ("en", Flow("3"))
 
 
 @given(st.text(max_size=50))
-def test_lookup_always_finds(locale: str) -> None:
-    """Whatever the locale, some flow speaks."""
+def test_choose_flow_of_any_locale_returns_a_flow(locale: str) -> None:
+    """Whatever the locale."""
     key, flow = choose_flow(locale, FLOWS)
     assert FLOWS[key] is flow
 
@@ -144,8 +142,8 @@ def test_lookup_always_finds(locale: str) -> None:
         "zh-Hant-CN-x-private1-private2",
     ],
 )
-def test_language_tags(tag: str) -> None:
-    """Well-formed tags (RFC 5646, appendix A) are known in any case."""
+def test_is_language_tag_accepts_well_formed_tags(tag: str) -> None:
+    """The examples of RFC 5646, appendix A, in any case."""
     assert is_language_tag(tag)
 
 
@@ -175,13 +173,13 @@ def test_language_tags(tag: str) -> None:
         "en-" + "-".join(["abcdefgh"] * 4),
     ],
 )
-def test_no_language_tags(tag: str) -> None:
-    """What is malformed, longer than 35 characters or not ASCII is no tag."""
+def test_is_language_tag_rejects_malformed_tags(tag: str) -> None:
+    """Also text that is longer than 35 characters or not ASCII."""
     assert not is_language_tag(tag)
 
 
 @given(st.from_regex(r"[a-z0-9*_-]{0,40}", fullmatch=True))
-def test_tags_in_any_case(tag: str) -> None:
-    """Case makes no difference, and what has more than 35 characters never is a tag."""
+def test_is_language_tag_ignores_case(tag: str) -> None:
+    """And no text of more than 35 characters is a tag."""
     assert is_language_tag(tag) == is_language_tag(tag.upper())
     assert not (is_language_tag(tag) and len(tag) > 35)

@@ -21,7 +21,7 @@ from otpvoice.store.redis_store import RedisStore
 
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
-    """One call in ten minutes."""
+    """Return a store that allows one call in ten minutes."""
     limits = structs.replace(NO_LIMITS, calls_per_number=(parse_quota("1/10m"),))
     return RedisStore(redis, retention_ms=604_800_000, policy=StorePolicy(limits=limits))
 
@@ -49,8 +49,8 @@ def test_limits_table_matches_settings() -> None:
         ("999999999/1m", 999_999_999, 60),
     ],
 )
-def test_what_is_written_is_meant(text: str, count: int, seconds: int) -> None:
-    """Count, window in milliseconds, and the name that refusals give."""
+def test_parse_quota_returns_count_and_window(text: str, count: int, seconds: int) -> None:
+    """And the text, which labels use."""
     assert parse_quota(text) == Quota(text, count, seconds * 1000)
 
 
@@ -84,14 +84,14 @@ def test_what_is_written_is_meant(text: str, count: int, seconds: int) -> None:
         "3/10m' } } --",
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
-    """With an example of how it is written; nothing strange gets into the scripts."""
+def test_parse_quota_of_other_text_raises(text: str) -> None:
+    """With an example. No other text reaches the store's functions."""
     with pytest.raises(ValueError, match="3/10m"):
         parse_quota(text)
 
 
-def test_a_refusal_names_the_limit_and_the_wait(service: Verifications, store: RedisStore) -> None:
-    """In whole seconds, and with the verification of one's own."""
+def test_rate_limited_has_limit_and_retry_after(service: Verifications, store: RedisStore) -> None:
+    """In whole seconds, with the client's own verification."""
     begun = service.create("login", CreateRequest(to=ASHA)).verification
     with pytest.raises(RateLimited) as refused:
         service.create("bank", CreateRequest(to=ASHA))

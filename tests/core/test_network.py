@@ -1,4 +1,4 @@
-"""Which addresses count as one, and which say nothing of who asks."""
+"""Networks that limits count addresses as."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -21,8 +21,8 @@ from otpvoice.core.requests import MAX_ADDRESSES, client_network, public_network
         ("2401:4900:1c2a:7f01::1", "2401:4900:1c2a:7f01::/64"),
     ],
 )
-def test_a_public_address_counts(address: str, network: str) -> None:
-    """An IPv4 address by itself, an IPv6 one with its /64, however it is written."""
+def test_public_network_of_public_address_is_address_or_64(address: str, network: str) -> None:
+    """An IPv4 address, or the /64 of an IPv6 address, in any notation."""
     assert public_network(address) == network
 
 
@@ -42,30 +42,30 @@ def test_a_public_address_counts(address: str, network: str) -> None:
         ),
     ],
 )
-def test_an_address_of_nobody_in_particular_does_not(address: str) -> None:
-    """Loopback, private, shared, link-local, documentation, tests: many are behind it, or none."""
+def test_public_network_of_special_address_is_none(address: str) -> None:
+    """Loopback, private, shared, link-local and documentation addresses."""
     assert public_network(address) is None
 
 
 @pytest.mark.parametrize(
     "address", ["", "localhost", "8.8.8", "8.8.8.8/32", "8.8.8.8:80", "1::2::3"]
 )
-def test_what_is_no_address_is_refused(address: str) -> None:
-    """As the request is that brought it."""
+def test_public_network_of_other_text_raises(address: str) -> None:
+    """The request with it is invalid."""
     with pytest.raises(ValueError, match="address"):
         public_network(address)
 
 
 @given(ip_addresses(v=6, network="2401:4900::/32"), integers(0, 2**64 - 1))
-def test_all_of_a_line_count_as_one(address: IPv6Address, host: int) -> None:
-    """Whatever the last 64 bits say."""
+def test_public_network_ignores_the_last_64_bits(address: IPv6Address, host: int) -> None:
+    """One line has a /64."""
     other = IPv6Address(int(address) >> 64 << 64 | host)
     assert public_network(str(other)) == public_network(str(address))
 
 
 @given(ip_addresses(v=4))
-def test_a_mapped_address_is_the_address(address: IPv4Address) -> None:
-    """``::ffff:8.8.8.8`` is nobody else than ``8.8.8.8``."""
+def test_public_network_of_embedded_ipv4_is_that_address(address: IPv4Address) -> None:
+    """``::ffff:8.8.8.8`` is ``8.8.8.8``."""
     assert public_network(f"::ffff:{address}") == public_network(str(address))
 
 
@@ -96,7 +96,7 @@ def test_a_mapped_address_is_the_address(address: IPv4Address) -> None:
 def test_client_network_of_forwarded_addresses_is_first_public_one(
     text: str, network: str | None
 ) -> None:
-    """As proxies write them: with ports, in lists, quoted; private ones name nobody."""
+    """With ports, in lists and quoted, as proxies write them."""
     assert client_network(text) == network
 
 
@@ -109,7 +109,7 @@ def test_client_network_of_forwarded_addresses_is_first_public_one(
         "8.8.8.8," * (MAX_ADDRESSES // 8) + "8.8.8.8",
     ],
 )
-def test_client_network_of_garbage_raises(text: str) -> None:
-    """One part that is no address is enough: nobody knows what the others are."""
+def test_client_network_with_a_malformed_part_raises(text: str) -> None:
+    """The other parts are not trusted either."""
     with pytest.raises(ValueError, match=r"."):
         client_network(text)

@@ -1,4 +1,4 @@
-"""Which texts are numbers, which numbers are called, and how much of one is shown."""
+"""Parsing of E.164 numbers, the rules for which are called, and masking."""
 
 import contextlib
 
@@ -53,8 +53,8 @@ AMERICA = NumberRules(["US"], ["mobile", "fixed_line_or_mobile"])
         "+91" * 5_000,
     ],
 )
-def test_only_strict_e164_is_a_number(text: str) -> None:
-    """Anything but + and 7 to 15 ASCII digits is refused, however well it could be guessed."""
+def test_text_that_is_not_strict_e164_is_refused(text: str) -> None:
+    """Only + and 7 to 15 ASCII digits are accepted. Other notations are not guessed."""
     with pytest.raises(InvalidNumber):
         parse_allowed_number(text, INDIA)
 
@@ -71,8 +71,8 @@ def test_only_strict_e164_is_a_number(text: str) -> None:
         "+123456789012345",
     ],
 )
-def test_numbers_that_no_telephone_has(number: str) -> None:
-    """A wrong length, prefix or calling code is no number, even in the right shape."""
+def test_number_that_cannot_exist_is_refused(number: str) -> None:
+    """Its length, prefix or calling code is wrong."""
     with pytest.raises(InvalidNumber):
         parse_allowed_number(number, NumberRules(["IN", "US"], ["mobile", "fixed_line_or_mobile"]))
 
@@ -85,24 +85,24 @@ def test_numbers_that_no_telephone_has(number: str) -> None:
         ("+12015550123", AMERICA),
     ],
 )
-def test_allowed_numbers_stay_as_they_are(number: str, rules: NumberRules) -> None:
-    """What is canonical already is not touched."""
+def test_canonical_number_is_unchanged(number: str, rules: NumberRules) -> None:
+    """An allowed number in canonical form stays as it is."""
     assert parse_allowed_number(number, rules).e164 == number
 
 
-def test_a_trunk_zero_is_dropped() -> None:
-    """+91 0 98765 43210 is the telephone +91 98765 43210: one telephone, one number."""
+def test_trunk_zero_is_dropped() -> None:
+    """+91 0 98765 43210 and +91 98765 43210 are one number."""
     assert parse_allowed_number("+9109876543210", INDIA).e164 == "+919876543210"
 
 
-def test_a_zero_that_belongs_to_the_number_stays() -> None:
-    """Italian fixed lines begin with zero after the calling code."""
+def test_zero_of_an_italian_fixed_line_stays() -> None:
+    """There the zero is a part of the number."""
     milan = NumberRules(["IT"], ["fixed_line"])
     assert parse_allowed_number("+390212345678", milan).e164 == "+390212345678"
 
 
-def test_the_region_decides_and_not_the_calling_code() -> None:
-    """+1 264 is Anguilla, whose calls cost many times those of the rest of +1."""
+def test_region_decides_and_not_the_calling_code() -> None:
+    """+1 264 is Anguilla, where calls cost many times as much as elsewhere in +1."""
     with pytest.raises(NumberNotAllowed, match="region AI"):
         parse_allowed_number("+12642351234", AMERICA)
 
@@ -117,8 +117,8 @@ def test_the_region_decides_and_not_the_calling_code() -> None:
         ("+911600123456", r"begin with \+91160"),
     ],
 )
-def test_numbers_of_an_allowed_region_that_are_not_called(number: str, why: str) -> None:
-    """Free, premium, company and fixed lines, and the prefixes of official callers."""
+def test_types_that_are_not_allowed_are_refused(number: str, why: str) -> None:
+    """Toll-free, premium, company and fixed lines, and the series of official callers."""
     with pytest.raises(NumberNotAllowed, match=why):
         parse_allowed_number(number, INDIA)
 
@@ -133,35 +133,35 @@ def test_numbers_of_an_allowed_region_that_are_not_called(number: str, why: str)
         ("+445612345678", "GB", "voip"),
     ],
 )
-def test_costly_types_are_refused_by_name(number: str, region: str, kind: str) -> None:
-    """Premium, personal, pager and VoIP numbers are no mobiles, in an allowed region too."""
+def test_costly_types_are_refused_and_named(number: str, region: str, kind: str) -> None:
+    """Premium, personal, pager and VoIP numbers, also in an allowed region."""
     with pytest.raises(NumberNotAllowed, match=f"type {kind}"):
         parse_allowed_number(number, NumberRules([region], ["mobile", "fixed_line_or_mobile"]))
 
 
 @pytest.mark.parametrize("number", ["+881612345678", "+870773111632", "+80012345678"])
-def test_numbers_of_no_region(number: str) -> None:
-    """Satellite and international numbers belong to no region that can be allowed by its code."""
+def test_numbers_without_a_country_are_refused(number: str) -> None:
+    """Satellite and international numbers have no region that a setting could allow."""
     with pytest.raises(NumberNotAllowed, match="region"):
         parse_allowed_number(number, NumberRules(["IN", "US", "GB"], ["mobile", "toll_free"]))
 
 
-def test_denied_beginnings_are_refused_in_allowed_regions_and_types() -> None:
-    """A denied prefix wins over region and type, and only that prefix."""
+def test_denied_prefix_is_refused_in_an_allowed_region() -> None:
+    """Only this prefix is refused."""
     rules = NumberRules(["IN"], ["mobile"], ["+9198765"])
     with pytest.raises(NumberNotAllowed, match=r"\+9198765"):
         parse_allowed_number("+919876543210", rules)
     assert parse_allowed_number("+919876443210", rules).e164 == "+919876443210"
 
 
-def test_a_denied_beginning_holds_for_the_canonical_form() -> None:
-    """A trunk zero does not get around a denied prefix."""
+def test_denied_prefix_is_refused_with_a_trunk_zero() -> None:
+    """The prefix is compared with the canonical form."""
     with pytest.raises(NumberNotAllowed, match="begin"):
         parse_allowed_number("+9109876543210", NumberRules(["IN"], ["mobile"], ["+9198765"]))
 
 
-def test_no_rule_holds_for_a_test_number() -> None:
-    """Region, type and beginning do not matter where nobody is called; that it is a number does."""
+def test_test_number_is_allowed_against_all_rules() -> None:
+    """It must still be a number that exists."""
     tests = dict.fromkeys(("+919876543210", "+18002345678", "+91"), "123456")
     rules = NumberRules([], [], ["+91"], tests)
     assert parse_allowed_number("+919876543210", rules).e164 == "+919876543210"
@@ -174,15 +174,15 @@ def test_no_rule_holds_for_a_test_number() -> None:
 
 
 @pytest.mark.parametrize("rules", [NumberRules([], ["mobile"]), NumberRules(["IN"], [])])
-def test_an_empty_list_allows_nothing(rules: NumberRules) -> None:
+def test_empty_list_of_regions_allows_no_number(rules: NumberRules) -> None:
     """Empty means none, never all."""
     with pytest.raises(NumberNotAllowed):
         parse_allowed_number("+919876543210", rules)
 
 
 @given(st.from_regex(r"\+910?[6-9][0-9]{9}", fullmatch=True))
-def test_the_canonical_form_is_its_own(text: str) -> None:
-    """Parsing what parsing gave changes nothing: one number names one telephone."""
+def test_parsing_a_canonical_number_returns_it(text: str) -> None:
+    """One number identifies one telephone."""
     try:
         number = parse_allowed_number(text, INDIA)
     except RequestRefused:
@@ -206,8 +206,8 @@ TRUNKS = {
 
 @pytest.mark.parametrize("region", sorted(TRUNKS))
 @pytest.mark.parametrize("kind", [PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE])
-def test_a_trunk_prefix_makes_no_second_number(region: str, kind: int) -> None:
-    """In every region that has one: the same canonical number, or none."""
+def test_trunk_prefix_makes_no_second_number(region: str, kind: int) -> None:
+    """In every region: the same canonical number, or a refusal."""
     example = phonenumbers.example_number_for_type(region, kind)
     assert example
     canonical = phonenumbers.format_number(example, PhoneNumberFormat.E164)
@@ -247,8 +247,8 @@ def test_a_trunk_prefix_makes_no_second_number(region: str, kind: int) -> None:
         ("+22507070707", None),  # Ivory Coast, before the eight digits became ten
     ],
 )
-def test_what_people_add_to_a_number(written: str, canonical: str | None) -> None:
-    """What rings one telephone has one canonical form, or is refused: no limit is walked around."""
+def test_additions_to_a_number_are_dropped_or_refused(written: str, canonical: str | None) -> None:
+    """One telephone has one canonical form, so no limit can be circumvented."""
     if canonical:
         assert parse_allowed_number(written, EVERYWHERE).e164 == canonical
     else:
@@ -258,16 +258,16 @@ def test_what_people_add_to_a_number(written: str, canonical: str | None) -> Non
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
 @settings(max_examples=500)
-def test_canonical_everywhere(text: str) -> None:
-    """In every country what parsing gave is its own canonical form."""
+def test_canonical_form_is_stable_in_every_region(text: str) -> None:
+    """Parsing the result again returns it."""
     with contextlib.suppress(RequestRefused):
         number = parse_allowed_number(text, EVERYWHERE)
         assert parse_allowed_number(number.e164, EVERYWHERE) == number
 
 
 @given(st.text())
-def test_any_text_is_a_number_or_refused(text: str) -> None:
-    """Nothing else comes out, whatever goes in."""
+def test_arbitrary_text_is_a_number_or_refused(text: str) -> None:
+    """No other error is raised."""
     with pytest.raises(RequestRefused):
         parse_allowed_number(text, NumberRules([], []))
 
@@ -281,14 +281,14 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
         ("+123456789012345", "+12*********2345"),
     ],
 )
-def test_masks(number: str, masked: str) -> None:
-    """The calling code's beginning and the last four digits are shown, the length is kept."""
+def test_mask_number_shows_calling_code_and_last_digits(number: str, masked: str) -> None:
+    """The length is kept."""
     assert mask_number(number) == masked
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
-def test_a_masked_number_can_not_be_called(number: str) -> None:
-    """At least three digits are hidden, whatever the length."""
+def test_mask_number_hides_at_least_three_digits(number: str) -> None:
+    """Whatever the length."""
     masked = mask_number(number)
     assert len(masked) == len(number)
     assert masked.count("*") >= 3

@@ -1,4 +1,4 @@
-"""A receipt says what a check approved, and says it of nothing else."""
+"""Receipts: claims, signature, rotation, and when there is none."""
 
 import base64
 import hmac
@@ -44,18 +44,18 @@ CLAIMS: Final = {
 
 
 def parts(receipt: str) -> list[bytes]:
-    """Header, claims and signature as they were before base64."""
+    """Decode header, claims and signature."""
     return [base64.urlsafe_b64decode(part + "==") for part in receipt.split(".")]
 
 
-def joined(*pieces: bytes) -> str:
-    """A receipt of these: header, claims, signature."""
+def join(*pieces: bytes) -> str:
+    """Encode header, claims and signature as a receipt."""
     encoded = (base64.urlsafe_b64encode(part) for part in pieces)
     return b".".join(part.rstrip(b"=") for part in encoded).decode()
 
 
-def is_genuine(receipt: str, receipts: ReceiptSigner = RECEIPTS) -> bool:
-    """Whether any of the public keys verifies it, however long ago it was signed."""
+def is_verified(receipt: str, receipts: ReceiptSigner = RECEIPTS) -> bool:
+    """Return whether one of the public keys verifies the receipt, whatever its age."""
     keys = jwt.PyJWKSet.from_dict(receipts.jwk_set()).keys
     return any(_verifies(key, receipt) for key in keys)
 
@@ -69,43 +69,42 @@ def _verifies(key: jwt.PyJWK, receipt: str) -> bool:
     return True
 
 
-def flipped(part: bytes) -> Iterator[bytes]:
-    """The part with one bit changed, in each byte once."""
+def flip_bits(part: bytes) -> Iterator[bytes]:
+    """Yield the part with one changed bit, in each byte once."""
     for at, byte in enumerate(part):
         yield part[:at] + bytes([byte ^ 1 << at % 8]) + part[at + 1 :]
 
 
-def test_a_receipt_says_what_was_approved() -> None:
-    """Every claim of the contract in its order, no other; whole seconds, rounded down."""
+def test_receipt_has_the_claims_of_the_contract() -> None:
+    """In its order and no others; whole seconds, rounded down."""
     header, claims, _ = parts(RECEIPTS.sign(APPROVED, ASHA))
     assert json.loads(header) == {"alg": "EdDSA", "kid": "k1", "typ": "otpvoice-receipt+jwt"}
     assert list(json.loads(claims).items()) == list(CLAIMS.items())
-    assert is_genuine(RECEIPTS.sign(APPROVED, ASHA))
+    assert is_verified(RECEIPTS.sign(APPROVED, ASHA))
 
 
-def test_without_a_reference_none_is_claimed() -> None:
-    """An empty one is one."""
+def test_receipt_without_reference_has_no_such_claim() -> None:
+    """An empty reference is one."""
     bare, empty = (replace(APPROVED, reference=reference) for reference in (None, ""))
     assert "reference" not in json.loads(parts(RECEIPTS.sign(bare, ASHA))[1])
     assert json.loads(parts(RECEIPTS.sign(empty, ASHA))[1])["reference"] == ""
 
 
-def test_an_own_code_does_not_prove_the_telephone() -> None:
-    """An SMS may have carried it as well: RFC 8176's ``tel`` is not claimed."""
+def test_receipt_for_own_code_does_not_claim_tel() -> None:
+    """An SMS may have carried the code too (RFC 8176)."""
     receipt = RECEIPTS.sign(replace(APPROVED, own_code=True), ASHA)
     assert json.loads(parts(receipt)[1]) == CLAIMS | {"amr": ["otp"]}
 
 
-def test_a_receipt_signed_again_is_the_same() -> None:
-    """By another process of the same ring, and however the verification was read meanwhile."""
+def test_receipt_signed_again_is_identical() -> None:
+    """By another process of the same ring, and after another read."""
     later = replace(APPROVED, now=APPROVED.now + 86_400_000, version=9, gap_until=1)
     assert ReceiptSigner({"k1": OLD}, ISSUER).sign(later, ASHA) == RECEIPTS.sign(APPROVED, ASHA)
 
 
-def test_receipts_and_keys_stay_what_they_are() -> None:
-    """Another release derives the same keys and writes the same bytes, or old proofs break.
-
-    HKDF-SHA256 (RFC 5869) by hand: no salt, one block.
+def test_receipt_and_keys_are_stable_across_releases() -> None:
+    """Old receipts must stay verifiable.
+    / HKDF-SHA256 (RFC 5869) by hand: no salt, one block.
     """
     seed = hmac.digest(hmac.digest(bytes(32), OLD, "sha256"), b"otpvoice receipt\x01", "sha256")
     signer = Ed25519PrivateKey.from_private_bytes(seed)
@@ -124,43 +123,43 @@ def test_receipts_and_keys_stay_what_they_are() -> None:
     }
     header = b'{"alg":"EdDSA","kid":"k1","typ":"otpvoice-receipt+jwt"}'
     claims = json.dumps(CLAIMS, separators=(",", ":")).encode()
-    signature = signer.sign(joined(header, claims).encode())
-    assert RECEIPTS.sign(APPROVED, ASHA) == joined(header, claims, signature)
+    signature = signer.sign(join(header, claims).encode())
+    assert RECEIPTS.sign(APPROVED, ASHA) == join(header, claims, signature)
 
 
-def test_the_signing_key_serves_nothing_else() -> None:
-    """It is neither the ring key nor one that seals or digests."""
+def test_receipt_key_has_no_other_purpose() -> None:
+    """It differs from the ring key and from those that encrypt and digest."""
     assert derive_receipt_key(OLD) not in {OLD, NEW, derive_receipt_key(NEW)}
     assert derive_receipt_key(OLD)[:16] not in KeyRing([OLD]).digests("receipt")
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_a_changed_bit_breaks_it(part: int) -> None:
-    """In header, claims and signature, wherever."""
+def test_receipt_with_a_changed_bit_is_not_verified(part: int) -> None:
+    """In header, claims and signature."""
     whole = parts(RECEIPTS.sign(APPROVED, ASHA))
-    forged = [joined(*whole[:part], bad, *whole[part + 1 :]) for bad in flipped(whole[part])]
+    forged = [join(*whole[:part], bad, *whole[part + 1 :]) for bad in flip_bits(whole[part])]
     assert len(forged) >= 50
-    assert not [receipt for receipt in forged if is_genuine(receipt)]
+    assert not [receipt for receipt in forged if is_verified(receipt)]
 
 
 @given(st.sampled_from([*CLAIMS]), st.text(max_size=20) | st.integers() | st.none())
-def test_no_claim_can_be_swapped(name: str, value: Any) -> None:
-    """Whatever else it is made to claim, the signature is not for that."""
+def test_receipt_with_another_claim_is_not_verified(name: str, value: Any) -> None:
+    """The signature covers every claim."""
     header, claims, signature = parts(RECEIPTS.sign(APPROVED, ASHA))
     other = json.dumps(json.loads(claims) | {name: value}, separators=(",", ":")).encode()
-    assert is_genuine(joined(header, other, signature)) == (CLAIMS[name] == value)
+    assert is_verified(join(header, other, signature)) == (CLAIMS[name] == value)
 
 
-def test_parts_of_two_receipts_make_none() -> None:
-    """A signature is for its own claims."""
+def test_receipt_with_the_signature_of_another_is_not_verified() -> None:
+    """A signature is valid for its own claims only."""
     ours = parts(RECEIPTS.sign(APPROVED, ASHA))
     other = parts(RECEIPTS.sign(APPROVED, "+919876543211"))
-    assert not is_genuine(joined(ours[0], other[1], ours[2]))
-    assert not is_genuine(joined(ours[0], ours[1], other[2]))
+    assert not is_verified(join(ours[0], other[1], ours[2]))
+    assert not is_verified(join(ours[0], ours[1], other[2]))
 
 
-def test_the_first_key_signs_and_all_verify() -> None:
-    """While a key is added second, moved first, and the old one dropped."""
+def test_first_key_signs_and_all_published_keys_verify() -> None:
+    """While a key is added as the second one, moved to the front, and the old one removed."""
     rings: list[dict[str, bytes]] = [
         {"k1": OLD},
         {"k1": OLD, "k2": NEW},
@@ -171,7 +170,7 @@ def test_the_first_key_signs_and_all_verify() -> None:
     receipts = [age.sign(APPROVED, ASHA) for age in ages]
     signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts]
     published = [[key["kid"] for key in age.jwk_set()["keys"]] for age in ages]
-    believed = [[is_genuine(receipt, age) for receipt in receipts] for age in ages]
+    believed = [[is_verified(receipt, age) for receipt in receipts] for age in ages]
     assert signed_by == ["k1", "k1", "k2", "k2"]
     assert published == [["k1"], ["k1", "k2"], ["k2", "k1"], ["k2"]]
     assert believed == [
@@ -183,22 +182,22 @@ def test_the_first_key_signs_and_all_verify() -> None:
 
 
 @pytest.mark.parametrize("status", [each for each in Status if each is not Status.APPROVED])
-def test_only_an_approved_one_has_a_receipt(status: Status) -> None:
-    """Not one that is pending, nor one that ended otherwise."""
+def test_sign_of_other_status_raises(status: Status) -> None:
+    """Pending, or ended without approval."""
     with pytest.raises(ValueError, match="no check approved vrf_0123456789abcdef"):
         RECEIPTS.sign(replace(APPROVED, status=status), ASHA)
 
 
-def test_what_the_client_approved_has_no_receipt() -> None:
-    """We did not see it proved; and the refusal does not tell the number."""
+def test_sign_of_approval_by_the_client_raises() -> None:
+    """The service has no proof of it, and the error does not contain the number."""
     elsewhere = replace(APPROVED, reason=EndReason.APPROVED_ELSEWHERE)
     with pytest.raises(ValueError, match="no check approved") as refusal:
         RECEIPTS.sign(elsewhere, ASHA)
     assert "98765" not in str(refusal.value)
 
 
-def test_nothing_secret_is_published() -> None:
-    """Public members only: RFC 8037 keeps the private key in ``d``."""
+def test_jwk_set_has_public_members_only() -> None:
+    """RFC 8037 has the private key in ``d``."""
     (key,) = RECEIPTS.jwk_set()["keys"]
     assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
     assert base64.urlsafe_b64decode(key["x"] + "=") != derive_receipt_key(OLD)

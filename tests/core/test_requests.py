@@ -1,4 +1,4 @@
-"""Request bodies: what their types refuse, and what is refused beyond them."""
+"""Request bodies: validation by type and beyond."""
 
 import json
 from typing import Any, TypeVar
@@ -19,26 +19,26 @@ ASHA = "+919876543210"
 Body = TypeVar("Body", bound=RequestBody)
 
 
-def read(kind: type[Body], members: object) -> Body:
-    """The body that this JSON is."""
+def decode(kind: type[Body], members: object) -> Body:
+    """Decode a body."""
     return msgspec.json.decode(json.dumps(members), type=kind)
 
 
-def faulty(body: RequestBody) -> list[str]:
-    """The pointers of what is wrong with it."""
+def error_pointers(body: RequestBody) -> list[str]:
+    """Return the pointers of a body's errors."""
     return [fault.pointer for fault in body.field_errors()]
 
 
-def test_the_least_and_the_most_that_a_create_says() -> None:
-    """Only ``to`` is needed; all members of the contract are known."""
-    least = read(CreateRequest, {"to": ASHA})
+def test_create_needs_a_number_and_accepts_all_members() -> None:
+    """Those of the contract."""
+    least = decode(CreateRequest, {"to": ASHA})
     assert least == CreateRequest(to=ASHA)
     assert not least.field_errors()
     most = {
         "to": ASHA, "name": "Asha", "locale": "hi-IN", "code": "0123", "call_after": 300,
         "ttl": 600, "route": "c2c", "reference": "r" * 64, "ip": "2001:db8::1",
     }  # fmt: skip
-    body = read(CreateRequest, most)
+    body = decode(CreateRequest, most)
     assert msgspec.to_builtins(body) == most
     assert body.route is Route.C2C
     assert not body.field_errors()
@@ -73,17 +73,17 @@ def test_the_least_and_the_most_that_a_create_says() -> None:
         {"To": ASHA},
     ],
 )
-def test_types_refuse_a_wrong_create(wrong: dict[str, Any]) -> None:
-    """A member of another type, out of its range or not of the contract."""
+def test_create_with_wrong_member_is_rejected(wrong: dict[str, Any]) -> None:
+    """Of another type, out of range, or not of the contract."""
     with pytest.raises(msgspec.DecodeError):
-        read(CreateRequest, {"to": ASHA, **wrong})
+        decode(CreateRequest, {"to": ASHA, **wrong})
 
 
 @pytest.mark.parametrize("document", [{}, [], None, 5, "x", [ASHA]])
-def test_a_create_is_an_object_with_a_number(document: object) -> None:
-    """Nothing else is one."""
+def test_create_that_is_not_an_object_with_a_number_is_rejected(document: object) -> None:
+    """No other JSON is accepted."""
     with pytest.raises(msgspec.DecodeError):
-        read(CreateRequest, document)
+        decode(CreateRequest, document)
 
 
 @pytest.mark.parametrize(
@@ -108,48 +108,48 @@ def test_a_create_is_an_object_with_a_number(document: object) -> None:
         ({"ip": "10.0.0.0/8"}, "/ip"),
     ],
 )
-def test_faults_beyond_types_are_pointed_at(wrong: dict[str, Any], pointer: str) -> None:
-    """What a type can not say is said with the member's pointer."""
-    assert faulty(read(CreateRequest, {"to": ASHA, **wrong})) == [pointer]
+def test_field_errors_have_the_pointer_of_the_member(wrong: dict[str, Any], pointer: str) -> None:
+    """For what a type cannot express."""
+    assert error_pointers(decode(CreateRequest, {"to": ASHA, **wrong})) == [pointer]
 
 
-def test_all_faults_are_told_at_once() -> None:
-    """Nobody has to send a request once for each of its faults."""
+def test_field_errors_lists_all_errors() -> None:
+    """A client can correct them in one step."""
     body = CreateRequest(to=ASHA, code="x", locale="?", reference="\n", ip="?")
-    assert sorted(faulty(body)) == ["/code", "/ip", "/locale", "/reference"]
+    assert sorted(error_pointers(body)) == ["/code", "/ip", "/locale", "/reference"]
 
 
 @pytest.mark.parametrize("code", ["1234", "0000", "0123456789"])
-def test_codes_that_can_be_handed_in(code: str) -> None:
-    """4 to 10 digits, leading zeros included."""
-    assert not read(CheckRequest, {"code": code}).field_errors()
+def test_check_accepts_codes_of_4_to_10_digits(code: str) -> None:
+    """With leading zeros."""
+    assert not decode(CheckRequest, {"code": code}).field_errors()
 
 
 @pytest.mark.parametrize("code", ["१२३४५६", "１２３４５６", "123456\n", " 123456", "12" * 6, ""])
-def test_codes_that_can_not(code: str) -> None:
-    """They are faults of the request and cost no check."""
-    assert faulty(read(CheckRequest, {"code": code})) == ["/code"]
+def test_check_of_malformed_code_has_an_error(code: str) -> None:
+    """It does not count as a check."""
+    assert error_pointers(decode(CheckRequest, {"code": code})) == ["/code"]
 
 
 @pytest.mark.parametrize(
     "document", [{}, {"code": 123456}, {"code": None}, {"code": ["1"]}, {"code": "1234", "x": 1}]
 )
-def test_checks_of_another_shape(document: object) -> None:
-    """A code is a string: as a number it would lose its zeros."""
+def test_check_with_another_shape_is_rejected(document: object) -> None:
+    """A code is a string, because a number has no leading zeros."""
     with pytest.raises(msgspec.DecodeError):
-        read(CheckRequest, document)
+        decode(CheckRequest, document)
 
 
-def test_a_call_request_may_say_nothing() -> None:
-    """Route and locale are wishes."""
-    assert read(CallRequest, {}) == CallRequest(route=None, locale=None)
-    assert faulty(read(CallRequest, {"locale": "x y"})) == ["/locale"]
+def test_call_request_needs_no_member() -> None:
+    """Route and locale are optional."""
+    assert decode(CallRequest, {}) == CallRequest(route=None, locale=None)
+    assert error_pointers(decode(CallRequest, {"locale": "x y"})) == ["/locale"]
     with pytest.raises(msgspec.DecodeError):
-        read(CallRequest, {"name": "Asha"})
+        decode(CallRequest, {"name": "Asha"})
 
 
-def test_cancel_and_approve_say_nothing() -> None:
-    """A member is a mistake of the caller's."""
-    assert not read(EmptyRequest, {}).field_errors()
+def test_cancel_and_approve_accept_no_member() -> None:
+    """Any member is an error of the client."""
+    assert not decode(EmptyRequest, {}).field_errors()
     with pytest.raises(msgspec.DecodeError):
-        read(EmptyRequest, {"reason": "x"})
+        decode(EmptyRequest, {"reason": "x"})

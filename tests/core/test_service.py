@@ -1,4 +1,4 @@
-"""The use cases: what a request becomes, and how each answer of the store is told."""
+"""Use cases on a real store."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,6 @@ from otpvoice.core.keys import (
     KeyRing,
     decrypt_number,
     decrypt_speech,
-    encrypt_speech,
 )
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.service import Result, Verifications
@@ -32,33 +31,35 @@ from otpvoice.core.verification import CallStatus, EndReason, Route, Status
 from otpvoice.store.models import CallResult, Claim
 from otpvoice.store.redis_store import RedisStore
 
-ASKS = CreateRequest(to=ASHA)
+REQUEST = CreateRequest(to=ASHA)
 GAPS = [60_000, 60_000, 300_000]
 
 
-def claimed(store: RedisStore) -> Claim:
-    """The next due call."""
+def claim_call(store: RedisStore) -> Claim:
+    """Claim the next due call."""
     claim = store.claim(200)
     assert isinstance(claim, Claim)
     return claim
 
 
-def spoken(store: RedisStore, ring: KeyRing) -> tuple[str, str]:
-    """Code and name of the next due call, as its dialer reads them before it sends the call."""
-    claim = claimed(store)
+def send_call(store: RedisStore, ring: KeyRing) -> tuple[str, str]:
+    """Mark the next due call as sent, and return the code and name that it speaks."""
+    claim = claim_call(store)
     assert store.mark_sent(claim, 165_000, GAPS)
     return decrypt_speech(ring, claim.verification_id, claim.encrypted_speech)
 
 
-def calls_busy(store: RedisStore) -> None:
-    """The next due call is refused by the provider though it may have rung."""
-    claim = claimed(store)
+def fail_call(store: RedisStore) -> None:
+    """Fail the next due call, which may have rung."""
+    claim = claim_call(store)
     assert store.mark_sent(claim, 165_000, GAPS)
     store.record_result(claim, CallResult(CallStatus.FAILED))
 
 
-def test_a_request_is_recognised_by_all_that_it_is(service: Verifications) -> None:
-    """By who asks, for what, and with which key; another body is told apart from it."""
+def test_request_fingerprint_depends_on_credential_operation_and_key(
+    service: Verifications,
+) -> None:
+    """Another body has another hash under the same key."""
     said = ("client login", "POST /v1/verifications", "key", b"body")
     first = service.request_fingerprint(*said)
     assert service.request_fingerprint(*said) == first
@@ -83,22 +84,22 @@ def test_a_request_is_recognised_by_all_that_it_is(service: Verifications) -> No
 # Create ------------------------------------------------------------------------------------------
 
 
-def test_a_create_queues_a_call_that_speaks_its_code(
+def test_create_queues_a_call_that_speaks_its_code(
     service: Verifications, store: RedisStore, ring: KeyRing
 ) -> None:
-    """The dialer hears the name cleaned and the very code that is then accepted."""
+    """The dialer receives the cleaned name, and a check accepts the code that it receives."""
     created = service.create("login", CreateRequest(to=ASHA, name=" {Asha}  1"))
     assert created.is_new
-    code, name = spoken(store, ring)
+    code, name = send_call(store, ring)
     assert re.fullmatch("[0-9]{6}", code)
     assert name == "Asha"
     assert service.check("login", created.verification.id, CheckRequest(code)).valid
 
 
-def test_what_a_create_leaves_open_is_filled_in(
+def test_create_with_number_only_takes_the_client_settings(
     service: Verifications, store: RedisStore, ring: KeyRing
 ) -> None:
-    """Route, name, flow, bridge and life as the client's settings say."""
+    """Route, name, flow, bridge and life."""
     begun = service.create("bank", CreateRequest(to=ASHA, name="{{1}}")).verification
     assert re.fullmatch("vrf_[0-9a-f]{32}", begun.id)
     assert begun.expires_at - begun.created_at == 60_000
@@ -107,10 +108,10 @@ def test_what_a_create_leaves_open_is_filled_in(
     assert re.fullmatch("call_[0-9a-f]{32}", call.id)
     assert (call.route, call.locale) == (Route.C2C, "default")
     assert (call.bridge, call.caller_id) == (BRIDGE, f"+{BRIDGE}")
-    assert spoken(store, ring)[1] == "Patron"
+    assert send_call(store, ring)[1] == "Patron"
 
 
-def test_what_a_create_says_is_taken(
+def test_create_takes_all_members_of_the_request(
     service: Verifications, store: RedisStore, ring: KeyRing
 ) -> None:
     """Code, route, language, life, delay and reference."""
@@ -121,27 +122,29 @@ def test_what_a_create_says_is_taken(
     assert begun.expires_at - begun.created_at == 100_000
     assert (begun.reference, begun.code_length, begun.checks_left) == ("r", 4, 5)
     assert (begun.calls[0].route, begun.calls[0].locale) == (Route.OBD, "hi")
-    assert spoken(store, ring) == ("0042", "Customer")
+    assert send_call(store, ring) == ("0042", "Customer")
 
 
 @pytest.mark.parametrize(("own", "code"), [(None, "0042"), ("4711", "4711")])
-def test_a_test_number_has_its_code(
+def test_create_for_test_number_has_its_fixed_code(
     service: Verifications, store: RedisStore, own: str | None, code: str
 ) -> None:
-    """In every verification the same, unless the client brings one; and nobody is to be called."""
+    """In every verification, unless the client supplies one. The call is simulated."""
     for reference in ("one", "two"):
         request = CreateRequest(to="+12015550199", code=own, reference=reference)
         begun = service.create("login", request).verification
         assert begun.code_length == len(code)
-        assert claimed(store).is_test
+        assert claim_call(store).is_test
         assert not service.check("login", begun.id, CheckRequest("9999")).valid
         assert service.check("login", begun.id, CheckRequest(code)).valid
-    service.create("login", ASKS)
-    assert not claimed(store).is_test
+    service.create("login", REQUEST)
+    assert not claim_call(store).is_test
 
 
-def test_the_number_is_sealed_and_comes_back(service: Verifications, ring: KeyRing) -> None:
-    """In its canonical form, for the holder of the ring only."""
+def test_number_is_stored_encrypted_in_canonical_form(
+    service: Verifications, ring: KeyRing
+) -> None:
+    """Only the key ring decrypts it."""
     created = service.create("login", CreateRequest(to="+9109876543210"))
     begun = created.verification
     assert (created.number, service.get("login", begun.id).number) == (ASHA, ASHA)
@@ -151,14 +154,14 @@ def test_the_number_is_sealed_and_comes_back(service: Verifications, ring: KeyRi
         decrypt_number(KeyRing([bytes(32)]), begun.id, begun.encrypted_number)
 
 
-def test_one_telephone_written_in_two_ways_is_one(service: Verifications) -> None:
-    """Limits and reuse go by the canonical form."""
-    begun = service.create("login", ASKS)
+def test_create_with_trunk_zero_returns_the_pending_verification(service: Verifications) -> None:
+    """Limits and reuse apply to the canonical number."""
+    begun = service.create("login", REQUEST)
     again = service.create("login", CreateRequest(to="+9109876543210"))
     assert (again.is_new, again.verification.id) == (False, begun.verification.id)
 
 
-def test_create_with_another_reference_begins_another_verification(
+def test_create_with_another_reference_creates_another_verification(
     service: Verifications,
 ) -> None:
     """Both stay pending, each for its own login session."""
@@ -171,13 +174,13 @@ def test_create_with_another_reference_begins_another_verification(
 def test_check_before_a_call_was_sent_raises_no_call_yet(
     service: Verifications, store: RedisStore
 ) -> None:
-    """With the verification as it stands. A call that was sent makes the code worth comparing."""
-    begun = service.create("login", ASKS).verification
+    """The error carries the verification. Once a call was sent, codes are compared."""
+    begun = service.create("login", REQUEST).verification
     with pytest.raises(NoCallYet) as refusal:
         service.check("login", begun.id, CheckRequest("123456"))
     assert refusal.value.verification
     assert refusal.value.verification.id == begun.id
-    assert store.mark_sent(claimed(store), 165_000, GAPS)
+    assert store.mark_sent(claim_call(store), 165_000, GAPS)
     service.check("login", begun.id, CheckRequest("123456"))
 
 
@@ -189,18 +192,20 @@ def test_check_before_a_call_was_sent_raises_no_call_yet(
         (CreateRequest(to="+912223456789"), NumberNotAllowed),
     ],
 )
-def test_numbers_that_are_refused(
+def test_create_for_refused_number_queues_nothing(
     service: Verifications, store: RedisStore, request_: CreateRequest, refusal: type[Exception]
 ) -> None:
-    """Nothing is queued for them."""
+    """Invalid numbers, and numbers that the rules do not allow."""
     with pytest.raises(refusal):
         service.create("login", request_)
     assert store.claim(200) == -1
 
 
 @pytest.mark.parametrize(("ttl", "latest"), [(300, 240), (600, 300), (61, 30), (60, 30), (120, 60)])
-def test_a_delay_leaves_time_for_the_call(service: Verifications, ttl: int, latest: int) -> None:
-    """Beyond that it is refused with the member named: the call could only come too late."""
+def test_create_with_too_long_delay_raises_invalid_request(
+    service: Verifications, ttl: int, latest: int
+) -> None:
+    """The delay must leave time for the call within the code's life."""
     taken = service.create("login", CreateRequest(to=ASHA, ttl=ttl, call_after=latest))
     assert taken.verification.calls[0].due_at == taken.verification.created_at + latest * 1000
     if latest < 300:
@@ -209,32 +214,34 @@ def test_a_delay_leaves_time_for_the_call(service: Verifications, ttl: int, late
         assert [fault.pointer for fault in refusal.value.field_errors] == ["/call_after"]
 
 
-def test_the_gap_refuses_with_what_holds_and_how_long(
+def test_create_within_call_gap_raises_rate_limited(
     service: Verifications, store: RedisStore
 ) -> None:
-    """Whole seconds, rounded up, after which it is taken."""
+    """With whole seconds, rounded up, after which the create succeeds."""
     for _ in range(3):
-        begun = service.create("login", ASKS).verification
-        calls_busy(store)
+        begun = service.create("login", REQUEST).verification
+        fail_call(store)
         service.cancel("login", begun.id)
         store.clock_offset_ms += 60_000
         store.sweep("dialer")
     with pytest.raises(RateLimited) as refusal:
-        service.create("bank", ASKS)
+        service.create("bank", REQUEST)
     assert refusal.value.limit == "call_gap"
     assert 209 <= refusal.value.retry_after <= 210
     store.clock_offset_ms += refusal.value.retry_after * 1000
     store.sweep("dialer")
-    assert service.create("bank", ASKS).is_new
+    assert service.create("bank", REQUEST).is_new
 
 
-def test_nobody_dials(service: Verifications, store: RedisStore) -> None:
-    """Told as such, with when to ask again, and with the verification if there is one."""
-    begun = service.create("login", ASKS).verification
-    calls_busy(store)
+def test_create_and_call_without_dialer_raise_calls_unavailable(
+    service: Verifications, store: RedisStore
+) -> None:
+    """With the time to retry, and with the verification if there is one."""
+    begun = service.create("login", REQUEST).verification
+    fail_call(store)
     store.clock_offset_ms += 61_000
     requests: list[Callable[[], Result]] = [
-        lambda: service.create("login", ASKS),
+        lambda: service.create("login", REQUEST),
         lambda: service.request_call("login", begun.id, CallRequest()),
     ]
     for refused in requests:
@@ -245,9 +252,11 @@ def test_nobody_dials(service: Verifications, store: RedisStore) -> None:
         assert refusal.value.verification.id == begun.id
 
 
-def test_too_many_wait(service: Verifications, store: RedisStore) -> None:
-    """Told as such; nothing is begun."""
-    service.create("login", ASKS)
+def test_create_with_overdue_queue_raises_over_capacity(
+    service: Verifications, store: RedisStore
+) -> None:
+    """No verification is created."""
+    service.create("login", REQUEST)
     store.clock_offset_ms += 61_000
     store.sweep("dialer")
     with pytest.raises(OverCapacity) as refusal:
@@ -258,16 +267,16 @@ def test_too_many_wait(service: Verifications, store: RedisStore) -> None:
 # Check, call, cancel, approve ---------------------------------------------------------------------
 
 
-def test_a_wrong_code_is_no_error(service: Verifications) -> None:
-    """It is an answer, with one check less."""
+def test_check_of_wrong_code_returns_invalid(service: Verifications) -> None:
+    """One check less is left."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
     checked = service.check("login", begun.id, CheckRequest("654321"))
     assert not checked.valid
     assert checked.verification.checks_left == 4
 
 
-def test_a_code_of_another_length_is_refused(service: Verifications) -> None:
-    """With its pointer, and without a cost."""
+def test_check_of_another_length_raises_invalid_request(service: Verifications) -> None:
+    """It does not count as a check."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
     with pytest.raises(InvalidRequest) as refusal:
         service.check("login", begun.id, CheckRequest("1234"))
@@ -277,8 +286,8 @@ def test_a_code_of_another_length_is_refused(service: Verifications) -> None:
     assert service.get("login", begun.id).verification.checks_left == 5
 
 
-def test_another_clients_verification_does_not_exist(service: Verifications) -> None:
-    """For every use case the same refusal as for an unknown id, with nothing in it."""
+def test_verification_of_another_client_raises_not_found(service: Verifications) -> None:
+    """Every operation raises the same error as for an unknown id."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
     told = set()
     for client, wanted in (("bank", begun.id), ("login", "vrf_" + "0" * 32)):
@@ -296,8 +305,8 @@ def test_another_clients_verification_does_not_exist(service: Verifications) -> 
     assert len(told) == 1
 
 
-def test_what_has_ended_is_closed(service: Verifications) -> None:
-    """Told with the verification as it stands."""
+def test_operations_after_the_end_raise_verification_closed(service: Verifications) -> None:
+    """The error carries the verification."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
     assert service.cancel("login", begun.id).verification.status is Status.CANCELED
     assert service.cancel("login", begun.id).verification.reason is EndReason.REQUESTED
@@ -313,9 +322,9 @@ def test_what_has_ended_is_closed(service: Verifications) -> None:
         assert refusal.value.verification.status is Status.CANCELED
 
 
-def test_approved_elsewhere(service: Verifications) -> None:
-    """And again the same."""
-    begun = service.create("login", ASKS).verification
+def test_approve_can_be_repeated(service: Verifications) -> None:
+    """The second request returns the same result."""
+    begun = service.create("login", REQUEST).verification
     for _ in range(2):
         approved = service.approve("login", begun.id).verification
         assert (approved.status, approved.reason) == (
@@ -324,35 +333,30 @@ def test_approved_elsewhere(service: Verifications) -> None:
         )
 
 
-def test_a_further_call_takes_its_wishes(service: Verifications, store: RedisStore) -> None:
-    """Route and language of the request, else those of the create; the code stays."""
+def test_request_call_takes_route_and_locale_of_the_request(
+    service: Verifications, store: RedisStore
+) -> None:
+    """Without them, those of the create."""
     begun = service.create("login", CreateRequest(to=ASHA, locale="hi", ttl=600)).verification
-    calls_busy(store)
+    fail_call(store)
     again = service.request_call(
         "login", begun.id, CallRequest(Route.OBD, "en")
     ).verification.calls[-1]
     assert (again.route, again.locale) == (Route.OBD, "default")
     store.clock_offset_ms += 60_000
     store.sweep("dialer")
-    calls_busy(store)
+    fail_call(store)
     third = service.request_call("login", begun.id, CallRequest()).verification.calls[-1]
     assert (third.route, third.locale) == (Route.C2C, "hi")
 
 
-def test_too_late_for_a_further_call(service: Verifications, store: RedisStore) -> None:
-    """Told as such; a check is still welcome."""
+def test_request_call_shortly_before_expiry_raises_too_late(
+    service: Verifications, store: RedisStore
+) -> None:
+    """A check is still accepted."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    calls_busy(store)
+    fail_call(store)
     store.clock_offset_ms += 250_000
     with pytest.raises(TooLate):
         service.request_call("login", begun.id, CallRequest())
     assert service.check("login", begun.id, CheckRequest("123456")).valid
-
-
-@pytest.mark.parametrize("name", ["Asha", "Asha Rao", "", "आशा राव"])
-def test_speech_is_sealed_with_its_verification(ring: KeyRing, name: str) -> None:
-    """Code and name come back apart, names with spaces too; another verification opens nothing."""
-    sealed = encrypt_speech(ring, "vrf_1", "0123", name)
-    assert decrypt_speech(ring, "vrf_1", sealed) == ("0123", name)
-    with pytest.raises(DecryptionError):
-        decrypt_speech(ring, "vrf_2", sealed)

@@ -1,4 +1,4 @@
-"""What reaches the voice: names without instructions, and codes as digits."""
+"""Names without instructions, codes as digits, and the time that speech takes."""
 
 import unicodedata
 
@@ -32,8 +32,8 @@ from otpvoice.core.speech import (
         ("李小龍", "李小龍"),
     ],
 )
-def test_names_of_any_script_are_kept(name: str, spoken: str) -> None:
-    """Letters with their marks, space, apostrophe, hyphen and full stop are what names are of."""
+def test_clean_name_keeps_names_of_any_script(name: str, spoken: str) -> None:
+    """Letters with their marks, space, apostrophe, hyphen and full stop."""
     assert clean_name(name) == spoken
 
 
@@ -53,8 +53,8 @@ def test_names_of_any_script_are_kept(name: str, spoken: str) -> None:
         ("e\u200d\u0301", "é"),
     ],
 )
-def test_joiners_go_and_the_name_stays(name: str, spoken: str) -> None:
-    """Letters and marks are what is read; where a joiner makes a letter of its own, it is one."""
+def test_clean_name_drops_joiners(name: str, spoken: str) -> None:
+    """Only letters and marks are spoken. A joiner that forms a letter becomes that letter."""
     assert clean_name(name) == spoken
 
 
@@ -69,8 +69,8 @@ def test_joiners_go_and_the_name_stays(name: str, spoken: str) -> None:
         ("ম\u09cd\u09b0\u09c3\u0981", "ম\u09cd\u09b0\u09c3\u0981"),
     ],
 )
-def test_marks_come_with_their_letter(name: str, spoken: str | None) -> None:
-    """A mark without one is nothing, and a flood of them does not push the name out."""
+def test_clean_name_drops_marks_without_a_letter(name: str, spoken: str | None) -> None:
+    """A flood of marks does not displace the name."""
     cleaned = clean_name(name)
     assert cleaned == spoken if spoken else [c for c in cleaned if c.isalpha()] == [*"Zal"]
 
@@ -104,8 +104,8 @@ def test_marks_come_with_their_letter(name: str, spoken: str | None) -> None:
         ("``Asha``", "Asha"),
     ],
 )
-def test_instructions_and_digits_do_not_survive(name: str, spoken: str) -> None:
-    """Templates, markup, addresses, line ends, direction marks, signs and digits are dropped."""
+def test_clean_name_drops_instructions_and_digits(name: str, spoken: str) -> None:
+    """Templates, markup, addresses, line ends, direction marks, signs and digits."""
     assert clean_name(name) == spoken
 
 
@@ -123,16 +123,16 @@ def test_instructions_and_digits_do_not_survive(name: str, spoken: str) -> None:
         ("{" * 8_000, ""),
     ],
 )
-def test_unfilled_place_of_a_template_is_not_spoken(name: str, spoken: str) -> None:
-    """An app whose template found no value sends the template."""
+def test_clean_name_drops_unfilled_placeholders(name: str, spoken: str) -> None:
+    """Apps send them if their template found no value."""
     assert clean_name(name) == spoken
 
 
 @pytest.mark.parametrize(
     "name", ["", "   ", "123456", "{{}}", "😀", "...", "-'-", "\u0301", "\r\n"]
 )
-def test_nothing_speakable_is_no_name(name: str) -> None:
-    """Where no letter is left there is no name, so that the default one is spoken."""
+def test_clean_name_without_letters_is_empty(name: str) -> None:
+    """The default name is spoken then."""
     assert clean_name(name) == ""
 
 
@@ -169,8 +169,8 @@ def test_nothing_speakable_is_no_name(name: str) -> None:
         *("undefined null", "nil null", "nul\u200dl"),
     ],
 )
-def test_word_for_missing_value_is_no_name(name: str) -> None:
-    """Programs write it where nobody gave a name; the default one is spoken instead."""
+def test_clean_name_of_a_missing_value_is_empty(name: str) -> None:
+    """Programs write such words for a missing name."""
     assert clean_name(name) == ""
 
 
@@ -184,19 +184,19 @@ def test_word_for_missing_value_is_no_name(name: str) -> None:
         *(("Object", "Object"), ("Test", "Test"), ("Nana", "Nana"), ("None-Such", "None-Such")),
     ],
 )
-def test_name_around_a_missing_value_is_spoken(name: str, spoken: str) -> None:
-    """Only whole words go, and names that merely look like one stay."""
+def test_clean_name_drops_a_missing_value_within_a_name(name: str, spoken: str) -> None:
+    """Only whole words; names that look similar stay."""
     assert clean_name(name) == spoken
 
 
-def test_a_long_name_is_cut_and_never_refused() -> None:
-    """10 kB become at most 40 characters, without a space at the cut."""
+def test_clean_name_cuts_long_names() -> None:
+    """10 kB become at most 40 characters, without a space at the end."""
     assert clean_name("ab " * 3_500) == ("ab " * 14)[:MAX_NAME].rstrip()
     assert len(clean_name("आ" * 10_000)) == MAX_NAME
 
 
-def test_composed_before_it_is_cut() -> None:
-    """A letter and its mark count as one where Unicode has one for both (NFC)."""
+def test_clean_name_composes_before_it_cuts() -> None:
+    """A letter with a mark counts as one character if Unicode has one for both (NFC)."""
     assert clean_name("e\u0301" * 50) == "é" * MAX_NAME
 
 
@@ -208,8 +208,8 @@ def _may_be_spoken(character: str) -> bool:
     st.text(st.characters(), max_size=200)
     | st.text("{}<>@%$\r\n\t 'ab1१😀\u202e\u0301", min_size=1)
 )
-def test_only_letters_marks_and_four_signs_survive(name: str) -> None:
-    """Whatever goes in, lone surrogates too: an allow-list comes out, trimmed, of 40 at most."""
+def test_clean_name_of_any_text_has_allowed_characters_only(name: str) -> None:
+    """Also of lone surrogates; at most 40 characters, without outer spaces."""
     cleaned = clean_name(name)
     assert all(map(_may_be_spoken, cleaned))
     assert len(cleaned) <= MAX_NAME
@@ -219,8 +219,8 @@ def test_only_letters_marks_and_four_signs_survive(name: str) -> None:
 
 
 @given(st.text(max_size=100))
-def test_cleaning_twice_changes_nothing(name: str) -> None:
-    """A clean name is clean."""
+def test_clean_name_of_a_clean_name_returns_it(name: str) -> None:
+    """Cleaning is idempotent."""
     cleaned = clean_name(name)
     assert clean_name(cleaned) == cleaned
 
@@ -233,14 +233,14 @@ def test_cleaning_twice_changes_nothing(name: str) -> None:
         (CodeFormat.PLAIN, "012345"),
     ],
 )
-def test_codes_are_spelled(code_format: CodeFormat, spelled: str) -> None:
-    """Digit by digit, leading zeros included (docs/provider.md, section 1)."""
+def test_format_code_writes_each_digit(code_format: CodeFormat, spelled: str) -> None:
+    """With leading zeros (docs/provider.md, section 1)."""
     assert format_code("012345", code_format) == spelled
 
 
 @given(st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.sampled_from(CodeFormat))
-def test_the_digits_of_what_is_spoken_are_the_code(code: str, code_format: CodeFormat) -> None:
-    """Exactly these digits in this order, and never a dot, which makes ordinals of them."""
+def test_format_code_keeps_digits_and_never_writes_dots(code: str, code_format: CodeFormat) -> None:
+    """Dots would make ordinals of the digits."""
     spoken = format_code(code, code_format)
     assert "".join(filter(str.isdigit, spoken)) == code
     assert "." not in spoken
@@ -259,22 +259,22 @@ def test_the_digits_of_what_is_spoken_are_the_code(code: str, code_format: CodeF
         ("x" * 150 + "{otp_count}", "012345", "Asha", 11),
     ],
 )
-def test_seconds_until_the_code_was_spoken_once(
+def test_seconds_until_code_counts_text_and_first_code(
     text: str, code: str, name: str, seconds: int
 ) -> None:
-    """Fifteen characters a second up to the first code's end, its digits two and a half."""
+    """Fifteen characters and two and a half digits per second."""
     assert seconds_until_code(text, code, name) == seconds
 
 
 @given(st.text(max_size=300), st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.text(max_size=40))
-def test_any_text_takes_a_time(text: str, code: str, name: str) -> None:
-    """Whatever the settings hold; and more words before the code never take less."""
+def test_seconds_until_code_grows_with_the_text_before_it(text: str, code: str, name: str) -> None:
+    """For any text of the settings."""
     seconds = seconds_until_code(text, code, clean_name(name))
     assert 0 <= seconds <= 60
     assert seconds_until_code(f"Hello, {text}", code, clean_name(name)) >= seconds
 
 
-def test_how_a_code_is_written_does_not_change_its_time() -> None:
+def test_seconds_until_code_ignores_separators() -> None:
     """Commas and spaces are not spoken."""
     times = {
         seconds_until_code("Your code is {otp}", format_code("012345", way), "Asha")
@@ -292,6 +292,6 @@ def test_how_a_code_is_written_does_not_change_its_time() -> None:
         ("", "012345", "Asha", 0),
     ],
 )
-def test_seconds_of_the_whole_flow(text: str, code: str, name: str, seconds: int) -> None:
-    """The same pace to the end, each time that the code is spoken counted."""
+def test_speech_seconds_counts_every_code(text: str, code: str, name: str, seconds: int) -> None:
+    """At the same pace, to the end of the text."""
     assert speech_seconds(text, code, name) == seconds

@@ -1,4 +1,4 @@
-"""The states, how they may move, and what is allowed next."""
+"""Status transitions and the next allowed actions."""
 
 from typing import Final
 
@@ -44,30 +44,30 @@ TOO_LATE = NextActions(allowed=False, reason=NextReason.TOO_LATE)
 
 
 def with_calls(*calls: Call, gap_until: int = 0, now: int = NOW) -> Verification:
-    """A pending verification with these calls."""
+    """Return a pending verification with these calls."""
     return replace(PENDING, calls=calls, gap_until=gap_until, now=now)
 
 
 def live(status: CallStatus, until: int | None) -> Call:
-    """A call that was sent."""
+    """Return a call that was sent."""
     return replace(CALL, status=status, sent_at=NOW, live_until=until)
 
 
 # The transition table ----------------------------------------------------------------------------
 
 
-def test_every_state_has_its_row() -> None:
-    """None is forgotten."""
+def test_transitions_have_every_status() -> None:
+    """None is missing."""
     assert set(CALL_TRANSITIONS) == set(CallStatus)
 
 
-def test_ended_states_have_no_way_out_and_others_have() -> None:
-    """The first final state wins; nothing else is a dead end."""
+def test_only_final_statuses_have_no_transition() -> None:
+    """The first final status stays."""
     assert {status for status, ways in CALL_TRANSITIONS.items() if not ways} == ENDED
 
 
-def test_every_state_can_be_reached_and_can_end() -> None:
-    """From queued; and from each there is a way to an end."""
+def test_every_status_is_reachable_and_can_end() -> None:
+    """From queued, and to a final status."""
     reached, ending = {CallStatus.QUEUED}, set(ENDED)
     for _ in CallStatus:
         reached |= {to for status in reached for to in CALL_TRANSITIONS[status]}
@@ -75,21 +75,21 @@ def test_every_state_can_be_reached_and_can_end() -> None:
     assert reached == ending == set(CallStatus)
 
 
-def test_no_state_moves_to_itself() -> None:
-    """A move is a change."""
+def test_no_status_has_a_transition_to_itself() -> None:
+    """A transition is a change."""
     assert not [status for status, ways in CALL_TRANSITIONS.items() if status in ways]
 
 
-def test_what_was_placed_never_comes_back() -> None:
-    """From placed or unknown no way leads to the queue: it may have rung, and would ring twice."""
+def test_placed_call_never_returns_to_the_queue() -> None:
+    """It may have rung, and would ring twice."""
     for status in (CallStatus.PLACED, CallStatus.UNKNOWN):
         assert not CALL_TRANSITIONS[status] & {
             CallStatus.QUEUED, CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
         }  # fmt: skip
 
 
-def test_only_a_claimed_call_is_placed() -> None:
-    """From the queue the way to a phone leads through dialing only."""
+def test_queued_call_is_placed_only_through_dialing() -> None:
+    """A dialer must claim it first."""
     assert CALL_TRANSITIONS[CallStatus.QUEUED] == {
         CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
     }  # fmt: skip
@@ -111,8 +111,8 @@ def test_only_a_claimed_call_is_placed() -> None:
         *((live(status, NOW + 1), False) for status in ENDED),
     ],
 )
-def test_live(call: Call, is_live: bool) -> None:
-    """Dialing, placed or unknown, until ended or ``live_until``."""
+def test_is_live_for_dialing_placed_and_unknown_calls(call: Call, is_live: bool) -> None:
+    """Until they end, or until ``live_until``."""
     assert call.is_live(NOW) is is_live
 
 
@@ -120,16 +120,16 @@ def test_live(call: Call, is_live: bool) -> None:
 
 
 @pytest.mark.parametrize("status", [each for each in Status if each is not Status.PENDING])
-def test_nothing_is_next_once_it_ended(status: Status) -> None:
-    """Neither a check nor a call, whatever its calls."""
+def test_next_actions_of_ended_verification_are_closed(status: Status) -> None:
+    """Whatever its calls."""
     ended = replace(PENDING, status=status)
     assert ended.next_check() == NextActions(allowed=False, reason=NextReason.CLOSED)
     assert ended.next_call() == NextActions(allowed=False, reason=NextReason.CLOSED)
     assert ended.expires_in == 0
 
 
-def test_a_pending_one_takes_codes() -> None:
-    """At any time of its life."""
+def test_next_check_of_pending_verification_is_allowed() -> None:
+    """During all of its life."""
     assert PENDING.next_check() == NextActions(allowed=True)
 
 
@@ -174,8 +174,10 @@ def test_a_pending_one_takes_codes() -> None:
         (with_calls(now=NOW + 240 * SECOND + 1), TOO_LATE),
     ],
 )  # fmt: skip
-def test_next_call(verification: Verification, expected: NextActions) -> None:
-    """Allowed exactly when asking would queue a call or bring one forward; else the reason."""
+def test_next_call_is_allowed_if_a_request_would_have_an_effect(
+    verification: Verification, expected: NextActions
+) -> None:
+    """Else it has the reason."""
     assert verification.next_call() == expected
 
 
@@ -188,6 +190,6 @@ def test_next_call(verification: Verification, expected: NextActions) -> None:
         (NOW + 400_000, 0),
     ],
 )
-def test_seconds_left(now: int, left: int) -> None:
-    """Whole seconds, never more than there are and never below zero."""
+def test_expires_in_is_rounded_down_and_never_negative(now: int, left: int) -> None:
+    """In whole seconds."""
     assert replace(PENDING, now=now).expires_in == left

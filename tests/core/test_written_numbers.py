@@ -1,4 +1,4 @@
-"""Numbers as operators write them: what they stand for, and what is refused."""
+"""Numbers in the notations of operators."""
 
 from contextlib import suppress
 
@@ -39,8 +39,8 @@ from otpvoice.core.phone import parse_number, parse_written_number, single_regio
         *((text, "US") for text in ("011 91 98765 43210", "+919876543210", "00919876543210")),
     ],
 )
-def test_number_as_people_write_it_is_parsed(text: str, region: str | None) -> None:
-    """With and without calling code, trunk and exit codes, separators, in any script's digits."""
+def test_parse_written_number_accepts_common_notations(text: str, region: str | None) -> None:
+    """With and without calling code, trunk and exit codes, separators, digits of any script."""
     assert parse_written_number(text, region).e164 == "+919876543210"
 
 
@@ -60,10 +60,8 @@ def test_number_as_people_write_it_is_parsed(text: str, region: str | None) -> N
         *((text, None) for text in ("9876543210", "919876543210", "098765 43210")),
     ],
 )
-def test_number_that_cannot_exist_or_lacks_its_code_is_refused(
-    text: str, region: str | None
-) -> None:
-    """The message says how to write one and does not repeat the text."""
+def test_parse_written_number_without_a_match_raises(text: str, region: str | None) -> None:
+    """The message says how to write a number and does not repeat the text."""
     with pytest.raises(InvalidNumber, match=r"number|calling code") as caught:
         parse_written_number(text, region)
     assert len(text.strip(" +0")) < 5 or text not in str(caught.value)
@@ -77,10 +75,10 @@ def test_number_that_cannot_exist_or_lacks_its_code_is_refused(
         ("390204760", "IT", ("+390204760", "+39390204760")),
     ],
 )
-def test_number_with_two_readings_is_refused(
+def test_parse_written_number_with_two_meanings_raises(
     text: str, region: str, readings: tuple[str, str]
 ) -> None:
-    """The operator chooses; both readings exist and can be written with +."""
+    """Both numbers exist, and can be written with +."""
     with pytest.raises(InvalidNumber, match="two numbers"):
         parse_written_number(text, region)
     for reading in readings:
@@ -91,14 +89,16 @@ def test_number_with_two_readings_is_refused(
     st.text(max_size=80) | st.text("+0123456789 -()./tel:९", max_size=20),
     st.sampled_from([None, "IN", "US", "DE", "IT"]),
 )
-def test_any_written_text_is_a_number_or_refused(text: str, region: str | None) -> None:
-    """Nothing else is raised, and what is found is a number for the strict parser."""
+def test_parse_written_number_of_any_text_raises_no_other_error(
+    text: str, region: str | None
+) -> None:
+    """A result is a number for the strict parser."""
     with suppress(InvalidNumber):
         found = parse_written_number(text, region)
         assert parse_number(found.e164) == found
 
 
-def test_only_region_of_several_or_none_is_none() -> None:
-    """One region alone says where a number without calling code belongs."""
+def test_single_region_of_several_or_none_is_none() -> None:
+    """Only a single region determines numbers without calling code."""
     assert single_region(["IN"]) == "IN"
     assert single_region(["IN", "US"]) is single_region([]) is None

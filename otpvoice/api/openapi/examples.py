@@ -139,7 +139,7 @@ _DOMAIN_ERRORS: Final = (
     Forbidden("This is not for apps: it needs the API key of the login backend."),
     UnsupportedMediaType("Send the body as Content-Type: application/json."),
     errors.InvalidRequest.for_field("/code", "must be a string of 4 to 10 ASCII digits"),
-    errors.InvalidNumber("No telephone can have this number: check its length and prefix."),
+    errors.InvalidNumber("This number cannot exist: check its length and prefix."),
     errors.NumberNotAllowed("Numbers of region US are not called."),
     errors.StoreUnavailable("The store does not answer; nothing was done."),
     *map(
