@@ -1,5 +1,6 @@
 """Codes: every digit is equally likely at every position.
-/ ``OTPVOICE_TEST_CODES`` sets how many codes of each length are generated.
+
+``OTPVOICE_TEST_CODES`` sets how many codes of each length are generated.
 """
 
 import os

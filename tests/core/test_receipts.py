@@ -104,7 +104,8 @@ def test_receipt_signed_again_is_identical() -> None:
 
 def test_receipt_and_keys_are_stable_across_releases() -> None:
     """Old receipts must stay verifiable.
-    / HKDF-SHA256 (RFC 5869) by hand: no salt, one block.
+
+    HKDF-SHA256 (RFC 5869) by hand: no salt, one block.
     """
     seed = hmac.digest(hmac.digest(bytes(32), OLD, "sha256"), b"otpvoice receipt\x01", "sha256")
     signer = Ed25519PrivateKey.from_private_bytes(seed)

@@ -1,4 +1,4 @@
-"""An operator's hands: a file, variables, secret files, and a start that may fail."""
+"""Fixtures that load settings from a file, variables and secret files."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -22,9 +22,9 @@ REQUIRED = {
 
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., LoadedSettings]:
-    """Loads what is required, by variables, with a file and variables of the test's own.
+    """Load the required settings from variables, with a file and variables of the test.
 
-    A variable given as None is not set.
+    A variable that is None is not set.
     """
 
     def _start(toml: str = "", **variables: str | None) -> LoadedSettings:
@@ -37,22 +37,22 @@ def start(tmp_path: Path) -> Callable[..., LoadedSettings]:
 
 
 @pytest.fixture
-def refusal(start: Callable[..., LoadedSettings]) -> Callable[..., dict[str, str]]:
-    """Starts in vain; gives what is said of each field, by its name."""
+def errors_of(start: Callable[..., LoadedSettings]) -> Callable[..., dict[str, str]]:
+    """Load invalid settings, and return the error text of each setting by its name."""
 
-    def _refusal(toml: str = "", **variables: str | None) -> dict[str, str]:
-        with pytest.raises(SettingsError) as refused:
+    def _errors_of(toml: str = "", **variables: str | None) -> dict[str, str]:
+        with pytest.raises(SettingsError) as error:
             start(toml, **variables)
-        said = {wrong.name: str(wrong) for wrong in refused.value.invalid}
-        assert all(line in str(refused.value) for line in said.values())
-        return said
+        errors = {wrong.name: str(wrong) for wrong in error.value.invalid}
+        assert all(line in str(error.value) for line in errors.values())
+        return errors
 
-    return _refusal
+    return _errors_of
 
 
 @pytest.fixture
 def secret_file(tmp_path: Path) -> Callable[[bytes], str]:
-    """Writes a file and gives its path."""
+    """Write a file and return its path."""
 
     def _secret_file(content: bytes) -> str:
         path = tmp_path / "secret"

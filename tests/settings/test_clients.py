@@ -1,4 +1,4 @@
-"""Clients: from the file, from variables, and what holds for each of them."""
+"""Clients in the file and in variables, and their profiles."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 
 ONE, TWO = "1a" * 32, "2b" * 32
 
 
-def test_client_without_wishes(start: Start) -> None:
-    """A client that sets nothing gets what the provider, limits and verification say."""
+def test_client_without_own_values_has_the_common_ones(start: Start) -> None:
+    """From provider, limits and verification."""
     toml = '[provider]\ndefault_name = "Friend"\n[limits]\nregions = ["DE"]\n'
     profile = start(toml, OTPVOICE_VERIFICATION_TTL="120").settings.client_profile("app")
     assert profile.bridge == "918068280000"
@@ -25,8 +25,8 @@ def test_client_without_wishes(start: Start) -> None:
     assert profile.ttl_s == 120
 
 
-def test_client_with_wishes(start: Start) -> None:
-    """What a client sets wins; its flows replace the common ones as a whole."""
+def test_client_with_own_values_overrides_the_common_ones(start: Start) -> None:
+    """Its flows replace the common table."""
     toml = f"""
         [provider]
         caller_id = "+911111111111"
@@ -53,8 +53,10 @@ def test_client_with_wishes(start: Start) -> None:
     ("own", "caller_id"),
     [("", "+911111111111"), ('caller_id = ""', "+918068281111")],
 )
-def test_caller_id(start: Start, own: str, caller_id: str) -> None:
-    """The caller's number is the client's, else the provider's; empty means the bridge's."""
+def test_caller_id_is_the_clients_then_the_providers(
+    start: Start, own: str, caller_id: str
+) -> None:
+    """An empty one means the bridge's number."""
     toml = f"""
         [provider]
         caller_id = "+911111111111"
@@ -66,20 +68,20 @@ def test_caller_id(start: Start, own: str, caller_id: str) -> None:
     assert start(toml).settings.client_profile("bank").caller_id == caller_id
 
 
-def test_no_regions_is_a_wish(start: Start) -> None:
-    """A client with an empty list of regions may call nobody; it does not get the common list."""
+def test_client_with_empty_regions_calls_no_number(start: Start) -> None:
+    """It does not have the common list."""
     loaded = start(OTPVOICE_CLIENTS_APP_REGIONS="")
     assert loaded.settings.client_profile("app").number_rules.regions == ()
 
 
-def test_unknown_client(start: Start) -> None:
-    """Nobody gets a profile without being a client."""
+def test_client_profile_of_unknown_client_raises(start: Start) -> None:
+    """No profile exists without a client."""
     with pytest.raises(KeyError, match="stranger"):
         start().settings.client_profile("stranger")
 
 
-def test_variables_for_a_client_of_the_file(start: Start) -> None:
-    """A variable overrides one field of a client whose name has a hyphen."""
+def test_variable_overrides_a_field_of_a_client(start: Start) -> None:
+    """The client's name has a hyphen."""
     toml = f'[clients.login-backend]\nkey_sha256 = ["{ONE}"]\nttl = 60\n'
     loaded = start(
         toml,
@@ -92,8 +94,10 @@ def test_variables_for_a_client_of_the_file(start: Start) -> None:
     assert client.ttl == 60
 
 
-def test_client_of_the_environment(start: Start, secret_file: Callable[[bytes], str]) -> None:
-    """A client may exist in variables only; _ in its name is a hyphen."""
+def test_client_can_exist_in_variables_only(
+    start: Start, secret_file: Callable[[bytes], str]
+) -> None:
+    """_ in the variable is a hyphen in the name."""
     loaded = start(
         OTPVOICE_CLIENTS_KEY_SHA256_DESK_KEY_SHA256_FILE=secret_file(f"{ONE}\n{TWO}\n".encode()),
         OTPVOICE_CLIENTS_KEY_SHA256_DESK_TTL="90s",
@@ -105,20 +109,22 @@ def test_client_of_the_environment(start: Start, secret_file: Callable[[bytes], 
 
 
 @pytest.mark.parametrize("name", ["Bank", "bank_one", '"-bank"', '""', "b" * 65])
-def test_wrong_names(refusal: Refusal, name: str) -> None:
-    """A client's name is refused when no variable, path or log could carry it safely."""
+def test_client_name_that_is_unsafe_is_an_error(errors_of: ErrorsOf, name: str) -> None:
+    """No variable, path or log line could contain it."""
     toml = f'[clients.{name}]\nkey_sha256 = ["{ONE}"]\n'
     bare = name.strip('"')
-    assert "name" in refusal(toml)[f"clients.{bare}"]
+    assert "name" in errors_of(toml)[f"clients.{bare}"]
 
 
 @pytest.mark.parametrize("key_hash", ["1a" * 31, "1a" * 33, "zz" * 32, "the-api-key-itself"])
-def test_wrong_hashes(refusal: Refusal, key_hash: str) -> None:
-    """A hash has 64 hex digits; what stands there instead is not repeated, it may be the key."""
-    said = refusal(f'[clients.bank]\nkey_sha256 = ["{ONE}", "{key_hash}"]\n')
-    assert list(said) == ["clients.bank.key_sha256[1]"]
-    assert "64 hex" in said["clients.bank.key_sha256[1]"]
-    assert key_hash not in said["clients.bank.key_sha256[1]"]
+def test_malformed_key_hash_is_an_error_without_its_text(
+    errors_of: ErrorsOf, key_hash: str
+) -> None:
+    """The text may be the key itself."""
+    errors = errors_of(f'[clients.bank]\nkey_sha256 = ["{ONE}", "{key_hash}"]\n')
+    assert list(errors) == ["clients.bank.key_sha256[1]"]
+    assert "64 hex" in errors["clients.bank.key_sha256[1]"]
+    assert key_hash not in errors["clients.bank.key_sha256[1]"]
 
 
 @pytest.mark.parametrize(
@@ -131,45 +137,47 @@ def test_wrong_hashes(refusal: Refusal, key_hash: str) -> None:
         ("key_sha256 = []", "key_sha256"),
     ],
 )
-def test_wrong_wishes(refusal: Refusal, line: str, name: str) -> None:
-    """A client's own fields have the bounds of the common ones."""
+def test_client_fields_have_the_bounds_of_the_common_ones(
+    errors_of: ErrorsOf, line: str, name: str
+) -> None:
+    """And the same types."""
     hashes = "" if line.startswith("key") else f'key_sha256 = ["{ONE}"]'
-    assert list(refusal(f"[clients.bank]\n{hashes}\n{line}\n")) == [f"clients.bank.{name}"]
+    assert list(errors_of(f"[clients.bank]\n{hashes}\n{line}\n")) == [f"clients.bank.{name}"]
 
 
-def test_one_key_for_two_clients(refusal: Refusal) -> None:
-    """A key belongs to one client: the other one is named, whatever the case of the digits."""
+def test_key_of_two_clients_is_an_error(errors_of: ErrorsOf) -> None:
+    """It names the other client, whatever the case of the digits."""
     toml = f"""
         [clients.bank]
         key_sha256 = ["{ONE}"]
         [clients.shop]
         key_sha256 = ["{TWO}", "{ONE.upper()}"]
     """
-    said = refusal(toml)
-    assert list(said) == ["clients.shop.key_sha256[1]"]
-    assert "client bank" in said["clients.shop.key_sha256[1]"]
+    errors = errors_of(toml)
+    assert list(errors) == ["clients.shop.key_sha256[1]"]
+    assert "client bank" in errors["clients.shop.key_sha256[1]"]
 
 
-def test_no_client(start: Start) -> None:
-    """Without any client the start warns: nobody could ask for anything."""
+def test_settings_without_client_warn(start: Start) -> None:
+    """Every request would be 401."""
     loaded = start(OTPVOICE_CLIENTS_APP_KEY_SHA256=None)
     assert any("clients" in warning for warning in loaded.warnings)
 
 
-def test_deliver_only_needs_a_bound(refusal: Refusal, start: Start) -> None:
-    """Without approvals hardly a limit holds it, so that it has to have its own for a day."""
+def test_deliver_only_client_needs_calls_per_day(errors_of: ErrorsOf, start: Start) -> None:
+    """Few other limits hold without approvals."""
     client = {"OTPVOICE_CLIENTS_APP_DELIVER_ONLY": "true"}
-    said = refusal(**client)
-    assert list(said) == ["clients.app.calls_per_day"]
+    errors = errors_of(**client)
+    assert list(errors) == ["clients.app.calls_per_day"]
     limits = start(**client, OTPVOICE_CLIENTS_APP_CALLS_PER_DAY="500").settings.call_limits()
     assert limits.clients["app"].deliver_only
     assert limits.clients["app"].calls_per_day == 500
 
 
-def test_quotas_of_one_window(refusal: Refusal) -> None:
-    """Two that say the same thing of one window are refused, of a client as in common."""
-    said = refusal(
+def test_quotas_with_equal_windows_are_an_error(errors_of: ErrorsOf) -> None:
+    """In common limits and in those of a client."""
+    errors = errors_of(
         OTPVOICE_LIMITS_CALLS_PER_IP="30/60m,100/1h",
         OTPVOICE_CLIENTS_APP_CALLS_PER_CLIENT="1/1m,2/60s",
     )
-    assert set(said) == {"limits.calls_per_ip[1]", "clients.app.calls_per_client[1]"}
+    assert set(errors) == {"limits.calls_per_ip[1]", "clients.app.calls_per_client[1]"}

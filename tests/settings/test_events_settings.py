@@ -1,4 +1,4 @@
-"""Where clients take their events, and what signs them."""
+"""Event endpoints of clients and their secrets."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from otpvoice.settings import LoadedSettings
 from otpvoice.settings.secret_values import secret_values
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 
 URL, SECRET = "OTPVOICE_CLIENTS_APP_EVENT_URL", "OTPVOICE_CLIENTS_APP_EVENT_SECRET"
 HERE = "https://app.example.com/events/"
@@ -21,39 +21,39 @@ PRODUCTION = {
 
 
 def secret_of(key: bytes) -> str:
-    """As it is written."""
+    """Return an event secret."""
     return "whsec_" + b64encode(key).decode()
 
 
 ONE, TWO = secret_of(bytes(range(32))), secret_of(bytes(range(100, 164)))
 
 
-def test_a_client_that_is_told(start: Start) -> None:
-    """The address stays as it is written, slash and all; of two secrets each is known."""
+def test_event_url_and_secrets_are_kept_as_written(start: Start) -> None:
+    """With a slash at the end, and with two secrets."""
     client = start(**{URL: HERE, SECRET: f"{ONE},{TWO}"}).settings.clients["app"]
     assert (client.event_url, client.event_secret) == (HERE, (ONE, TWO))
 
 
-def test_a_client_that_is_not(start: Start) -> None:
-    """Nothing set, or set to nothing, is no address."""
+def test_client_without_event_url_has_none(start: Start) -> None:
+    """Also with empty variables."""
     for variables in ({}, {URL: "", SECRET: ""}):
         client = start(**variables).settings.clients["app"]
         assert (client.event_url, client.event_secret) == ("", ())
 
 
-def test_both_or_neither(refusal: Refusal) -> None:
-    """Events are signed, and a secret is for events: the one that is missing is named."""
-    assert list(refusal(**{URL: HERE})) == ["clients.app.event_secret"]
-    assert list(refusal(**{SECRET: ONE})) == ["clients.app.event_url"]
+def test_event_url_and_event_secret_need_each_other(errors_of: ErrorsOf) -> None:
+    """The error names the missing one."""
+    assert list(errors_of(**{URL: HERE})) == ["clients.app.event_secret"]
+    assert list(errors_of(**{SECRET: ONE})) == ["clients.app.event_url"]
 
 
 @pytest.mark.parametrize(
     "url",
     ["app.example.com", "ftp://app.example.com", "https://u:p@app.example.com", "https://a/?b=c"],
 )
-def test_wrong_addresses(refusal: Refusal, url: str) -> None:
-    """No http or https, or with what does not belong into it."""
-    assert list(refusal(**{URL: url, SECRET: ONE})) == ["clients.app.event_url"]
+def test_event_url_that_is_not_a_web_url_is_an_error(errors_of: ErrorsOf, url: str) -> None:
+    """Or has credentials or a query."""
+    assert list(errors_of(**{URL: url, SECRET: ONE})) == ["clients.app.event_url"]
 
 
 @pytest.mark.parametrize(
@@ -67,32 +67,34 @@ def test_wrong_addresses(refusal: Refusal, url: str) -> None:
         (secret_of(b"x" * 65), "65 bytes"),
     ],
 )
-def test_wrong_secrets(refusal: Refusal, secret: str, why: str) -> None:
-    """Named, with what is wrong; never repeated."""
-    said = refusal(**{URL: HERE, SECRET: f"{TWO},{secret}"})
-    assert list(said) == ["clients.app.event_secret[1]"]
-    assert why in said["clients.app.event_secret[1]"]
-    assert secret not in str(said)
+def test_malformed_event_secret_is_an_error_without_its_text(
+    errors_of: ErrorsOf, secret: str, why: str
+) -> None:
+    """The error says what is wrong."""
+    errors = errors_of(**{URL: HERE, SECRET: f"{TWO},{secret}"})
+    assert list(errors) == ["clients.app.event_secret[1]"]
+    assert why in errors["clients.app.event_secret[1]"]
+    assert secret not in str(errors)
 
 
-def test_production_wants_tls(start: Start, refusal: Refusal) -> None:
-    """An address in plain http stops production, but on this very machine; elsewhere it may be."""
+def test_event_url_without_tls_is_an_error_in_production(start: Start, errors_of: ErrorsOf) -> None:
+    """Unless it is on this machine."""
     plain = {URL: "http://app.example.com/events", SECRET: ONE}
-    assert list(refusal(**PRODUCTION, **plain)) == ["clients.app.event_url"]
+    assert list(errors_of(**PRODUCTION, **plain)) == ["clients.app.event_url"]
     assert start(**plain)
     assert start(**PRODUCTION, **{URL: "http://127.0.0.1:9000/events", SECRET: ONE})
     assert start(**PRODUCTION, **{URL: HERE, SECRET: ONE})
 
 
-def test_production_refuses_the_sample(refusal: Refusal) -> None:
-    """The sample's secret is known to everybody."""
+def test_event_secret_of_the_sample_is_an_error_in_production(errors_of: ErrorsOf) -> None:
+    """It is public."""
     sample = "whsec_SAMPLEREPLACEMESAMPLEREPLACEMESAMPLEREPL"
-    said = refusal(**PRODUCTION, **{URL: HERE, SECRET: f"{ONE},{sample}"})
-    assert list(said) == ["clients.app.event_secret[1]"]
+    errors = errors_of(**PRODUCTION, **{URL: HERE, SECRET: f"{ONE},{sample}"})
+    assert list(errors) == ["clients.app.event_secret[1]"]
 
 
-def test_the_secret_is_masked(start: Start) -> None:
-    """In every repr, and in the log: known there by its base64, wherever that stands."""
+def test_event_secret_is_masked(start: Start) -> None:
+    """In every repr; logs redact its base64."""
     settings = start(**{URL: HERE, SECRET: f"{ONE},{TWO}"}).settings
     assert ONE not in repr(settings)
     assert "event_secret='***'" in repr(settings.clients["app"])
@@ -110,9 +112,9 @@ def test_the_secret_is_masked(start: Start) -> None:
         (ONE, "the same as clients.app.event_secret[0]"),
     ],
 )
-def test_the_doctor_finds_poor_secrets(start: Start, secret: str, why: str) -> None:
-    """A sample's, one that is no secret, and one that serves two purposes."""
+def test_weak_event_secret_is_found(start: Start, secret: str, why: str) -> None:
+    """A sample's, one that is easy to guess, and one with two purposes."""
     settings = start(**{URL: HERE, SECRET: f"{ONE},{secret}"}).settings
-    said = {fault.name: fault.remedy for fault in find_weak_secrets(settings)}
-    assert why in said["clients.app.event_secret[1]"]
-    assert "clients.app.event_secret[0]" not in said
+    errors = {fault.name: fault.remedy for fault in find_weak_secrets(settings)}
+    assert why in errors["clients.app.event_secret[1]"]
+    assert "clients.app.event_secret[0]" not in errors

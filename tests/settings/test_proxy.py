@@ -1,4 +1,4 @@
-"""The proxies for requests to the provider and for events: ``provider.proxy``, ``events.proxy``."""
+"""``provider.proxy`` and ``events.proxy``."""
 
 import base64
 from collections.abc import Callable
@@ -9,21 +9,21 @@ from otpvoice.settings import LoadedSettings
 from otpvoice.settings.secret_values import secret_values
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 
 NAMES = {"provider": "OTPVOICE_PROVIDER_PROXY", "events": "OTPVOICE_EVENTS_PROXY"}
 URL = "http://user:p%40ssw%2Frd@proxy.example.com:3128"
 
 
-def test_proxy_without_setting_is_none(start: Start) -> None:
-    """By default connections are direct, and so they are with an empty variable."""
+def test_proxy_without_setting_is_empty(start: Start) -> None:
+    """Also with an empty variable."""
     for variables in ({}, dict.fromkeys(NAMES.values(), "")):
         settings = start(**variables).settings
         assert (settings.provider.proxy, settings.events.proxy) == ("", "")
 
 
 def test_proxy_is_read_from_file_and_environment(start: Start) -> None:
-    """Each of the two has a proxy of its own."""
+    """The two are independent."""
     settings = start("[events]\nproxy = 'http://[::1]:8080'\n", **{NAMES["provider"]: URL}).settings
     assert (settings.provider.proxy, settings.events.proxy) == (URL, "http://[::1]:8080")
 
@@ -48,17 +48,19 @@ def test_proxy_is_read_from_file_and_environment(start: Start) -> None:
         "direct",
     ],
 )
-def test_wrong_proxy_stops_the_start(refusal: Refusal, section: str, url: str) -> None:
-    """Named, with what is expected; a password in it is not repeated."""
-    said = refusal(**{NAMES[section]: url})
-    assert list(said) == [f"{section}.proxy"]
-    assert "http://[user:password@]host:port" in said[f"{section}.proxy"]
-    assert "s3cr3t" not in str(said)
+def test_malformed_proxy_is_an_error_without_its_password(
+    errors_of: ErrorsOf, section: str, url: str
+) -> None:
+    """The error says what is expected."""
+    errors = errors_of(**{NAMES[section]: url})
+    assert list(errors) == [f"{section}.proxy"]
+    assert "http://[user:password@]host:port" in errors[f"{section}.proxy"]
+    assert "s3cr3t" not in str(errors)
 
 
 @pytest.mark.parametrize("section", NAMES)
 def test_proxy_password_is_masked_everywhere(start: Start, section: str) -> None:
-    """In every repr; and in the log, as written, as sent, and in the header's base64."""
+    """In every repr; logs redact it as written, as sent, and in the header's base64."""
     settings = start(**{NAMES[section]: URL}).settings
     assert not [form for form in ("p%40ss", "p@ss") if form in repr(settings)]
     header = base64.b64encode(b"user:p@ssw/rd").decode()

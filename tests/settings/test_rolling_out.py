@@ -1,4 +1,4 @@
-"""docs/rolling-out-settings.md says for every setting what holds while processes differ."""
+"""docs/rolling-out-settings.md has every setting."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ FIELDS = {
     *(field.name for field in structs.fields(Client)),
 }
 OF_REQUESTS = {"locale", "route", "clients.<name>", "off"}
-"""What the first column names besides settings."""
+"""Other words of the first column."""
 
 
 def named() -> set[str]:

@@ -1,4 +1,4 @@
-"""Secrets: in no repr, and in no error text."""
+"""Secrets are in no repr and in no error text."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 
 MARK = "s3cret"
 SECRETS = {
@@ -22,8 +22,8 @@ SECRETS = {
 }
 
 
-def test_masked_repr(start: Start) -> None:
-    """No repr shows a secret, be it of the whole, of a section or of one key; the rest is shown."""
+def test_repr_masks_secrets_and_shows_the_rest(start: Start) -> None:
+    """Of all settings, of a section and of a key."""
     loaded = start(**SECRETS)
     settings = loaded.settings
     shown = [loaded, settings, settings.redis, settings.secrets, *settings.secrets.keys]
@@ -34,8 +34,8 @@ def test_masked_repr(start: Start) -> None:
     assert settings.provider.token == f"{MARK}-token"
 
 
-def test_unset_secrets_look_unset(start: Start) -> None:
-    """An empty secret is not masked: that it is empty is no secret, and worth seeing."""
+def test_repr_shows_that_a_secret_is_empty(start: Start) -> None:
+    """It is useful and no secret."""
     assert "validation_key=''" in repr(start().settings.provider)
 
 
@@ -62,15 +62,17 @@ def test_unset_secrets_look_unset(start: Start) -> None:
         ("OTPVOICE_LIMITS_DENY_PREFIXES", MARK),
     ],
 )
-def test_errors_repeat_no_secret(refusal: Refusal, variable: str, value: str) -> None:
-    """A wrong secret, or number, is named and described, never repeated."""
-    said = refusal(**{variable: value})
-    assert len(said) == 1
-    assert variable in str(said)
-    assert MARK not in str(said)
+def test_error_does_not_repeat_a_secret_or_number(
+    errors_of: ErrorsOf, variable: str, value: str
+) -> None:
+    """It names and describes the value."""
+    errors = errors_of(**{variable: value})
+    assert len(errors) == 1
+    assert variable in str(errors)
+    assert MARK not in str(errors)
 
 
-def test_one_number_twice_in_the_file(refusal: Refusal) -> None:
-    """Numbers of the file are not repeated either, not even those without quotes."""
-    said = refusal("[provider]\nbridge = 918068280000\n", OTPVOICE_PROVIDER_BRIDGE=None)
-    assert "918068280000" not in str(said)
+def test_error_does_not_repeat_an_unquoted_number(errors_of: ErrorsOf) -> None:
+    """The file's numbers are not repeated either."""
+    errors = errors_of("[provider]\nbridge = 918068280000\n", OTPVOICE_PROVIDER_BRIDGE=None)
+    assert "918068280000" not in str(errors)

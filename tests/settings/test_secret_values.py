@@ -1,4 +1,4 @@
-"""What the log is told to keep to itself: every secret of the settings, and nothing else."""
+"""The secrets that logs redact."""
 
 import base64
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from otpvoice.store.url import parse_ha_url
 Start = Callable[..., LoadedSettings]
 
 
-def test_every_secret_is_known(start: Start) -> None:
-    """Keys in base64, of lists each, of the store's address the password."""
+def test_secret_values_has_every_secret(start: Start) -> None:
+    """Keys in base64, each member of a list, and of the Redis URL the password."""
     ring = [base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
     loaded = start(
         OTPVOICE_REDIS_URL="redis://user:pass%2Fword@store/0",
@@ -40,13 +40,13 @@ def test_every_secret_is_known(start: Start) -> None:
         "redis+cluster://:password@a:1,b:2?tls=true",
     ],
 )
-def test_every_kind_of_address_gives_its_password(start: Start, url: str) -> None:
-    """However many hosts it names, and wherever the password stands."""
+def test_secret_values_has_the_password_of_every_redis_url(start: Start, url: str) -> None:
+    """Whatever its form."""
     assert "password" in secret_values(start(OTPVOICE_REDIS_URL=url).settings)
 
 
-def test_no_secret_field_is_forgotten(start: Start) -> None:
-    """Each field of a secret kind that has a value gives one at least."""
+def test_secret_values_has_every_secret_field(start: Start) -> None:
+    """Each field that is set has one value at least."""
     settings = start().settings
     given = [
         (name, field.name)
@@ -58,8 +58,8 @@ def test_no_secret_field_is_forgotten(start: Start) -> None:
     assert len(secret_values(settings)) == len(given) - len(without_password)
 
 
-def test_password_of_sentinels_is_a_secret_wherever_it_is_set(start: Start) -> None:
-    """The setting wins over the address; both are secrets, and the store gets what it needs."""
+def test_sentinel_password_is_secret_in_url_and_setting(start: Start) -> None:
+    """The setting overrides the URL in the store."""
     loaded = start(
         OTPVOICE_REDIS_URL="redis+sentinel://a:1/main?sentinel_password=in%2Furl",
         OTPVOICE_REDIS_SENTINEL_USERNAME="watcher",

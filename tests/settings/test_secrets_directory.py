@@ -1,4 +1,4 @@
-"""``OTPVOICE_SECRETS_DIR``: a directory with one file a secret, named like the setting."""
+"""``OTPVOICE_SECRETS_DIR``: one file for each secret, with the name of its setting."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +8,13 @@ import pytest
 from otpvoice.settings import LoadedSettings, SettingsError
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 EVENT_SECRET = "whsec_" + "QUFB" * 10 + "QUE="
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """An empty directory for secrets."""
+    """Create an empty directory for secrets."""
     path = tmp_path / "secrets"
     path.mkdir()
     return path
@@ -56,8 +56,8 @@ def test_secret_file_overrides_the_configuration_file(start: Start, directory: P
 @pytest.mark.parametrize(
     "name", ["provider_token.bak", "README", "valkey_users", "provider_tokens"]
 )
-def test_other_files_have_no_effect_and_are_named(name: str, start: Start, directory: Path) -> None:
-    """A backup copy beside a secret must not stop or change anything."""
+def test_other_file_has_no_effect_and_a_warning(name: str, start: Start, directory: Path) -> None:
+    """A backup copy next to a secret must change nothing."""
     (directory / name).write_text("anything")
     loaded = start(OTPVOICE_SECRETS_DIR=str(directory))
     assert loaded.settings.provider.token == "token-of-the-tests"
@@ -73,46 +73,48 @@ def test_hidden_files_are_skipped(name: str, start: Start, directory: Path) -> N
     assert start(OTPVOICE_SECRETS_DIR=str(directory)).warnings == ()
 
 
-def test_secret_given_by_file_and_variable_is_refused(refusal: Refusal, directory: Path) -> None:
-    """Both sources are named; neither value is."""
+def test_secret_in_file_and_variable_is_an_error(errors_of: ErrorsOf, directory: Path) -> None:
+    """It names both sources and neither value."""
     (directory / "provider_token").write_text("another-token")
-    wrong = refusal(OTPVOICE_SECRETS_DIR=str(directory))["provider.token"]
+    wrong = errors_of(OTPVOICE_SECRETS_DIR=str(directory))["provider.token"]
     assert "is given twice" in wrong
     assert "OTPVOICE_PROVIDER_TOKEN" in wrong
     assert str(directory / "provider_token") in wrong
     assert "another-token" not in wrong
 
 
-def test_secret_with_two_files_is_refused(refusal: Refusal, directory: Path) -> None:
-    """Which one holds would depend on the order of names."""
+def test_secret_with_two_files_is_an_error(errors_of: ErrorsOf, directory: Path) -> None:
+    """Otherwise the order of names would decide."""
     (directory / "provider_campaign").write_text("one")
     (directory / "otpvoice_provider_campaign").write_text("two")
-    wrong = refusal(OTPVOICE_SECRETS_DIR=str(directory))
+    wrong = errors_of(OTPVOICE_SECRETS_DIR=str(directory))
     assert "is given twice" in wrong["provider.campaign"]
 
 
-def test_missing_directory_is_refused(start: Start, tmp_path: Path) -> None:
-    """The error names the directory."""
+def test_missing_secrets_directory_is_an_error(start: Start, tmp_path: Path) -> None:
+    """It names the directory."""
     with pytest.raises(SettingsError, match=r"nowhere.*cannot be listed: No such file"):
         start(OTPVOICE_SECRETS_DIR=str(tmp_path / "nowhere"))
 
 
-def test_directory_in_place_of_a_secret_is_refused(refusal: Refusal, directory: Path) -> None:
-    """As a path that is wrong in a variable is."""
+def test_directory_in_place_of_a_secret_file_is_an_error(
+    errors_of: ErrorsOf, directory: Path
+) -> None:
+    """As for a wrong path in a variable."""
     (directory / "provider_campaign").mkdir()
-    wrong = refusal(OTPVOICE_SECRETS_DIR=str(directory))
+    wrong = errors_of(OTPVOICE_SECRETS_DIR=str(directory))
     assert "cannot be read" in wrong["provider.campaign"]
 
 
-def test_missing_settings_without_a_file_names_the_variable_for_it(refusal: Refusal) -> None:
-    """It is the first line, because it is the likely reason for all others."""
-    wrong = refusal(
+def test_missing_settings_without_config_name_its_variable_first(errors_of: ErrorsOf) -> None:
+    """It is the likely reason for all others."""
+    wrong = errors_of(
         OTPVOICE_CONFIG=None, OTPVOICE_PROVIDER_TOKEN=None, OTPVOICE_PROVIDER_FLOWS=None
     )
     assert [*wrong] == ["OTPVOICE_CONFIG", "provider.token", "provider.flows"]
     assert "names no file" in wrong["OTPVOICE_CONFIG"]
 
 
-def test_wrong_value_without_a_file_is_reported_alone(refusal: Refusal) -> None:
-    """Nothing is missing, so the variables are what the operator meant."""
-    assert [*refusal(OTPVOICE_CONFIG=None, OTPVOICE_SERVER_BIND="nowhere")] == ["server.bind"]
+def test_invalid_value_without_config_is_reported_alone(errors_of: ErrorsOf) -> None:
+    """Nothing is missing, so the operator uses variables only."""
+    assert [*errors_of(OTPVOICE_CONFIG=None, OTPVOICE_SERVER_BIND="nowhere")] == ["server.bind"]

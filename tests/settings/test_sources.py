@@ -1,4 +1,4 @@
-"""Where values come from: the file, variables, files that they name; and what is no setting."""
+"""Sources of values: file, variables and secret files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,20 +9,20 @@ from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings, SettingsError, load
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 SecretFile = Callable[[bytes], str]
 
 
-def test_environment_alone(start: Start) -> None:
-    """Without a file the variables are enough."""
+def test_variables_are_enough_without_a_file(start: Start) -> None:
+    """No file is required."""
     settings = start(OTPVOICE_CONFIG=None).settings
     assert settings.provider.token == "token-of-the-tests"
     assert settings.secrets.keys[0].id == "k1"
     assert settings.secrets.keys[0].key == b"r" * 32
 
 
-def test_environment_wins(start: Start) -> None:
-    """A variable wins over the file, even over a value there that is wrong."""
+def test_variable_overrides_the_file(start: Start) -> None:
+    """Also a value that is invalid there."""
     toml = "[verification]\nttl = 5\nmax_checks = 3\n"
     settings = start(toml, OTPVOICE_VERIFICATION_TTL="2m").settings
     assert settings.verification.ttl == 120
@@ -32,16 +32,16 @@ def test_environment_wins(start: Start) -> None:
 @pytest.mark.parametrize(
     ("text", "production"), [("true", True), ("1", True), ("false", False), ("0", False)]
 )
-def test_booleans_from_the_environment(start: Start, text: str, production: bool) -> None:
-    """A variable says true, false, 1 or 0."""
+def test_boolean_variable_accepts_four_words(start: Start, text: str, production: bool) -> None:
+    """true, false, 1 and 0."""
     loaded = start(
         OTPVOICE_SERVER_PRODUCTION=text, OTPVOICE_SERVER_PUBLIC_URL="https://otp.example.com"
     )
     assert loaded.settings.server.production is production
 
 
-def test_numbers_and_lists_from_the_environment(start: Start) -> None:
-    """Numbers are read from text, lists are split at commas, an empty variable is an empty list."""
+def test_variables_of_numbers_and_lists_are_parsed(start: Start) -> None:
+    """Lists are split at commas. An empty variable is an empty list."""
     settings = start(
         OTPVOICE_DIALER_THREADS="8",
         OTPVOICE_PROVIDER_INTERVAL="15",
@@ -64,35 +64,35 @@ def test_numbers_and_lists_from_the_environment(start: Start) -> None:
         '{"default": "24", "hi": {"id": "25"}}',
     ],
 )
-def test_flows_from_the_environment(start: Start, text: str) -> None:
-    """A variable gives flows as pairs or as JSON."""
+def test_variable_of_flows_accepts_pairs_and_json(start: Start, text: str) -> None:
+    """With ids, or with ids and texts."""
     flows = start(OTPVOICE_PROVIDER_FLOWS=text).settings.provider.flows
     assert flows == {"default": Flow("24"), "hi": Flow("25")}
 
 
 @pytest.mark.parametrize("text", ["24", '{"default": ', "default=24,hi"])
-def test_wrong_flows_from_the_environment(refusal: Refusal, text: str) -> None:
-    """Text that is neither is refused by the variable's name."""
-    said = refusal(OTPVOICE_PROVIDER_FLOWS=text)
-    assert "OTPVOICE_PROVIDER_FLOWS" in said["provider.flows"]
-    assert "default=24,hi=25" in said["provider.flows"]
+def test_malformed_variable_of_flows_is_an_error(errors_of: ErrorsOf, text: str) -> None:
+    """It names the variable."""
+    errors = errors_of(OTPVOICE_PROVIDER_FLOWS=text)
+    assert "OTPVOICE_PROVIDER_FLOWS" in errors["provider.flows"]
+    assert "default=24,hi=25" in errors["provider.flows"]
 
 
-def test_wrong_text_in_a_variable(refusal: Refusal) -> None:
-    """A wrong variable is named beside its field."""
-    said = refusal(
+def test_invalid_variable_is_named_with_its_setting(errors_of: ErrorsOf) -> None:
+    """Both names are in the error."""
+    errors = errors_of(
         OTPVOICE_SERVER_PRODUCTION="yes",
         OTPVOICE_SERVER_THREADS="many",
         OTPVOICE_LIMITS_REGIONS="IN,XX",
     )
-    assert "OTPVOICE_SERVER_PRODUCTION" in said["server.production"]
-    assert "OTPVOICE_SERVER_THREADS" in said["server.threads"]
-    assert "OTPVOICE_LIMITS_REGIONS" in said["limits.regions[1]"]
+    assert "OTPVOICE_SERVER_PRODUCTION" in errors["server.production"]
+    assert "OTPVOICE_SERVER_THREADS" in errors["server.threads"]
+    assert "OTPVOICE_LIMITS_REGIONS" in errors["limits.regions[1]"]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_secret_file(start: Start, secret_file: SecretFile, end: bytes) -> None:
-    """A variable with _FILE names a file; its content counts without the line break at its end."""
+def test_file_variable_reads_the_file(start: Start, secret_file: SecretFile, end: bytes) -> None:
+    """Without the line break at its end."""
     loaded = start(
         OTPVOICE_PROVIDER_TOKEN=None,
         OTPVOICE_PROVIDER_TOKEN_FILE=secret_file(b"from-a-file" + end),
@@ -100,8 +100,8 @@ def test_secret_file(start: Start, secret_file: SecretFile, end: bytes) -> None:
     assert loaded.settings.provider.token == "from-a-file"
 
 
-def test_list_in_a_secret_file(start: Start, secret_file: SecretFile) -> None:
-    """A list in a file has one member a line, or commas."""
+def test_list_in_a_secret_file_has_lines_or_commas(start: Start, secret_file: SecretFile) -> None:
+    """Both separate members."""
     path = secret_file(b"new\nold,older\n")
     loaded = start(
         OTPVOICE_PROVIDER_WEBHOOK_SECRET=None, OTPVOICE_PROVIDER_WEBHOOK_SECRET_FILE=path
@@ -109,31 +109,35 @@ def test_list_in_a_secret_file(start: Start, secret_file: SecretFile) -> None:
     assert loaded.settings.provider.webhook_secret == ("new", "old", "older")
 
 
-def test_variable_and_its_file(refusal: Refusal, secret_file: SecretFile) -> None:
-    """X and X_FILE together are refused, and both are named."""
-    said = refusal(OTPVOICE_PROVIDER_TOKEN_FILE=secret_file(b"other"))
-    assert "OTPVOICE_PROVIDER_TOKEN and OTPVOICE_PROVIDER_TOKEN_FILE" in said["provider.token"]
+def test_variable_and_its_file_variable_are_an_error(
+    errors_of: ErrorsOf, secret_file: SecretFile
+) -> None:
+    """It names both."""
+    errors = errors_of(OTPVOICE_PROVIDER_TOKEN_FILE=secret_file(b"other"))
+    assert "OTPVOICE_PROVIDER_TOKEN and OTPVOICE_PROVIDER_TOKEN_FILE" in errors["provider.token"]
 
 
-def test_unreadable_secret_files(refusal: Refusal, tmp_path: Path, secret_file: SecretFile) -> None:
-    """A file that can not be read is told by field, variable and cause, once, without its path."""
-    said = refusal(
+def test_unreadable_secret_file_is_an_error_without_its_path(
+    errors_of: ErrorsOf, tmp_path: Path, secret_file: SecretFile
+) -> None:
+    """It names setting, variable and cause once."""
+    errors = errors_of(
         OTPVOICE_PROVIDER_TOKEN=None,
         OTPVOICE_PROVIDER_TOKEN_FILE=str(tmp_path / "s3cret-by-mistake"),
         OTPVOICE_PROVIDER_VALIDATION_KEY_FILE=secret_file(b"\xff\xfe"),
     )
-    assert set(said) == {"provider.token", "provider.validation_key"}
-    assert "OTPVOICE_PROVIDER_TOKEN_FILE" in said["provider.token"]
-    assert "No such file" in said["provider.token"]
-    assert "s3cret" not in said["provider.token"]
-    assert "UTF-8" in said["provider.validation_key"]
+    assert set(errors) == {"provider.token", "provider.validation_key"}
+    assert "OTPVOICE_PROVIDER_TOKEN_FILE" in errors["provider.token"]
+    assert "No such file" in errors["provider.token"]
+    assert "s3cret" not in errors["provider.token"]
+    assert "UTF-8" in errors["provider.validation_key"]
 
 
-def test_everything_missing_is_named() -> None:
-    """With nothing given, every required field is named with the variable that would set it."""
-    with pytest.raises(SettingsError) as refused:
+def test_missing_settings_are_all_named_with_their_variables() -> None:
+    """Every required one."""
+    with pytest.raises(SettingsError) as error:
         load({})
-    assert {wrong.name for wrong in refused.value.invalid} == {
+    assert {wrong.name for wrong in error.value.invalid} == {
         "OTPVOICE_CONFIG",
         "secrets.keys",
         "secrets.number_key",
@@ -141,11 +145,11 @@ def test_everything_missing_is_named() -> None:
         "provider.bridge",
         "provider.flows",
     }
-    assert "OTPVOICE_PROVIDER_TOKEN[_FILE]" in str(refused.value)
+    assert "OTPVOICE_PROVIDER_TOKEN[_FILE]" in str(error.value)
 
 
-def test_all_faults_at_once(refusal: Refusal) -> None:
-    """One start tells everything that is wrong, wherever it stands."""
+def test_all_errors_are_reported_together(errors_of: ErrorsOf) -> None:
+    """From all sources."""
     toml = """
         [verification]
         ttl = 5
@@ -154,8 +158,8 @@ def test_all_faults_at_once(refusal: Refusal) -> None:
         routes = ["sip", "obd", "fax"]
         [clients.web]
     """
-    said = refusal(toml, OTPVOICE_DIALER_THREADS="0", OTPVOICE_PROVIDER_BRIDGE=None)
-    assert set(said) == {
+    errors = errors_of(toml, OTPVOICE_DIALER_THREADS="0", OTPVOICE_PROVIDER_BRIDGE=None)
+    assert set(errors) == {
         "verification.ttl",
         "provider.timezone",
         "provider.routes[0]",
@@ -177,28 +181,28 @@ def test_all_faults_at_once(refusal: Refusal) -> None:
         ("production = true\n", "production"),
     ],
 )
-def test_unknown_members(refusal: Refusal, toml: str, name: str) -> None:
-    """What has no effect is refused by its name, so that nobody believes that it works."""
-    said = refusal(toml)
-    assert list(said) == [name]
-    assert "unknown" in said[name]
-    assert "otpvoice.toml" in said[name]
+def test_unknown_key_is_an_error(errors_of: ErrorsOf, toml: str, name: str) -> None:
+    """It would have no effect."""
+    errors = errors_of(toml)
+    assert list(errors) == [name]
+    assert "unknown" in errors[name]
+    assert "otpvoice.toml" in errors[name]
 
 
 @pytest.mark.parametrize("toml", ["server = 5\n", "[[server]]\n"])
-def test_section_that_is_no_table(refusal: Refusal, toml: str) -> None:
-    """A section has to be a table."""
-    assert "must be a table" in refusal(toml)["server"]
+def test_section_that_is_not_a_table_is_an_error(errors_of: ErrorsOf, toml: str) -> None:
+    """Whatever it is instead."""
+    assert "must be a table" in errors_of(toml)["server"]
 
 
-def test_clients_that_are_no_tables(refusal: Refusal) -> None:
-    """Clients, and each of them, have to be tables."""
-    assert "must be a table" in refusal("clients = 5\n")["clients"]
-    assert "must be a table" in refusal("[clients]\nweb = 'x'\n")["clients.web"]
+def test_clients_that_are_not_tables_are_an_error(errors_of: ErrorsOf) -> None:
+    """All of them, or one."""
+    assert "must be a table" in errors_of("clients = 5\n")["clients"]
+    assert "must be a table" in errors_of("[clients]\nweb = 'x'\n")["clients.web"]
 
 
-def test_unusable_config(start: Start, tmp_path: Path) -> None:
-    """A file that is not there, no TOML, or no text stops the start and is named."""
+def test_unusable_file_is_an_error(start: Start, tmp_path: Path) -> None:
+    """Missing, not TOML, or not UTF-8."""
     with pytest.raises(SettingsError, match=r"nowhere\.toml.*No such file"):
         load({"OTPVOICE_CONFIG": str(tmp_path / "nowhere.toml")})
     with pytest.raises(SettingsError, match=r"otpvoice\.toml.*not TOML.*line 2"):
@@ -208,8 +212,8 @@ def test_unusable_config(start: Start, tmp_path: Path) -> None:
         load({"OTPVOICE_CONFIG": str(tmp_path / "latin.toml")})
 
 
-def test_unknown_variables(start: Start) -> None:
-    """An unknown variable of ours is a warning that names it and hides its value."""
+def test_unknown_variable_is_a_warning_without_its_value(start: Start) -> None:
+    """It may be a misspelled secret."""
     warnings = start(OTPVOICE_PROVIDER_TOKN="s3cret", OTPVOICE_CLIENTS__TTL="60").warnings
     assert len(warnings) == 2
     assert any("OTPVOICE_PROVIDER_TOKN " in warning for warning in warnings)
@@ -217,8 +221,8 @@ def test_unknown_variables(start: Start) -> None:
     assert "s3cret" not in str(warnings)
 
 
-def test_variables_that_are_no_settings(start: Start) -> None:
-    """Variables of the commands, of the tests and of others are no news."""
+def test_variable_that_is_not_a_setting_is_ignored(start: Start) -> None:
+    """Of the commands, of the test suite and of other programs."""
     loaded = start(
         OTPVOICE_URL="http://x",
         OTPVOICE_API_KEY="k",

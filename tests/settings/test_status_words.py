@@ -1,4 +1,4 @@
-"""``provider.status_words``: from file and environment, and what is refused."""
+"""``provider.status_words``: formats and errors."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from otpvoice.core.verification import CallStatus
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 
 WORDS = {"OUT OF ZONE": CallStatus.FAILED, "Leg-2 down": CallStatus.NO_ANSWER}
 
 
-def test_status_words_not_set_none(start: Start) -> None:
-    """The table of the adapter needs no help."""
+def test_status_words_without_setting_are_empty(start: Start) -> None:
+    """The adapter has its own table."""
     assert start().settings.provider.status_words == {}
 
 
@@ -25,7 +25,7 @@ def test_status_words_not_set_none(start: Start) -> None:
         '[provider.status_words]\n"OUT OF ZONE" = "failed"\n"Leg-2 down" = "no_answer"\n',
     ],
 )
-def test_status_words_in_file_read(start: Start, text: str) -> None:
+def test_status_words_in_file_are_parsed(start: Start, text: str) -> None:
     """An inline table, or a table of its own."""
     assert start(text).settings.provider.status_words == WORDS
 
@@ -38,7 +38,7 @@ def test_status_words_in_file_read(start: Start, text: str) -> None:
         '{"OUT OF ZONE": "failed", "Leg-2 down": "no_answer"}',
     ],
 )
-def test_status_words_in_environment_read(start: Start, text: str) -> None:
+def test_status_words_in_variable_are_parsed(start: Start, text: str) -> None:
     """Pairs or JSON."""
     assert start(OTPVOICE_PROVIDER_STATUS_WORDS=text).settings.provider.status_words == WORDS
 
@@ -58,8 +58,10 @@ def test_status_words_in_environment_read(start: Start, text: str) -> None:
         ("7", "provider.status_words", "must be a table like"),
     ],
 )
-def test_status_words_wrong_refused(refusal: Refusal, table: str, name: str, detail: str) -> None:
-    """A typo stops the start with its name: nothing is taken for another result silently."""
-    refused = refusal(f"[provider]\nstatus_words = {table}\n")
+def test_invalid_status_word_is_an_error(
+    errors_of: ErrorsOf, table: str, name: str, detail: str
+) -> None:
+    """It names the word."""
+    refused = errors_of(f"[provider]\nstatus_words = {table}\n")
     assert list(refused) == [name]
     assert detail in refused[name]

@@ -1,4 +1,4 @@
-"""``[test_numbers]``: from file and environment, what is refused, and that nothing shows them."""
+"""``[test_numbers]``: formats, errors and masking."""
 
 from collections.abc import Callable
 
@@ -7,21 +7,21 @@ import pytest
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 SecretFile = Callable[[bytes], str]
 
 TABLE = '[test_numbers]\n"+919999900001" = "123456"\n"+12015550123" = "0042"\n'
 NUMBERS = {"+919999900001": "123456", "+12015550123": "0042"}
 
 
-def test_none_by_default(start: Start) -> None:
-    """Nobody is in by a code that stands anywhere."""
+def test_test_numbers_without_setting_are_empty(start: Start) -> None:
+    """Also with an empty table."""
     assert start().settings.test_numbers == {}
     assert start("[test_numbers]\n").settings.test_numbers == {}
 
 
-def test_from_the_file(start: Start) -> None:
-    """A table of numbers and codes; leading zeros stay."""
+def test_test_numbers_in_file_are_parsed(start: Start) -> None:
+    """Leading zeros of codes are kept."""
     assert start(TABLE).settings.test_numbers == NUMBERS
 
 
@@ -33,28 +33,28 @@ def test_from_the_file(start: Start) -> None:
         '{"+919999900001": "123456", "+12015550123": "0042"}',
     ],
 )
-def test_from_the_environment(start: Start, text: str) -> None:
-    """A variable gives pairs or JSON, though sizes of our own tests begin like its name."""
+def test_test_numbers_in_variable_are_parsed(start: Start, text: str) -> None:
+    """Pairs or JSON. Variables of the test suite begin with the same prefix."""
     loaded = start(OTPVOICE_TEST_NUMBERS=text, OTPVOICE_TEST_CODES="1000")
     assert loaded.settings.test_numbers == NUMBERS
     assert loaded.warnings == ()
 
 
-def test_from_a_secret_file(start: Start, secret_file: SecretFile) -> None:
+def test_test_numbers_in_secret_file_are_parsed(start: Start, secret_file: SecretFile) -> None:
     """One pair a line."""
     path = secret_file(b"+919999900001=123456\n+12015550123=0042\n")
     assert start(OTPVOICE_TEST_NUMBERS_FILE=path).settings.test_numbers == NUMBERS
 
 
-def test_environment_wins(start: Start) -> None:
-    """As a whole: what the file has is gone, and an empty variable leaves none."""
+def test_test_numbers_in_variable_replace_the_table(start: Start) -> None:
+    """An empty variable leaves none."""
     only = start(TABLE, OTPVOICE_TEST_NUMBERS="+919999900002=4711").settings
     assert only.test_numbers == {"+919999900002": "4711"}
     assert start(TABLE, OTPVOICE_TEST_NUMBERS="").settings.test_numbers == {}
 
 
-def test_every_client_has_them(start: Start) -> None:
-    """They stand in the rules by which each client's numbers are judged."""
+def test_test_numbers_hold_for_every_client(start: Start) -> None:
+    """As a part of its number rules."""
     profile = start(TABLE).settings.client_profile("app")
     assert profile.number_rules.test_numbers == NUMBERS
 
@@ -74,38 +74,42 @@ def test_every_client_has_them(start: Start) -> None:
     ],
     ids=range(9),
 )
-def test_refused(refusal: Refusal, entry: str, name: str, expected: str) -> None:
-    """A wrong entry stops the start; its number is masked and its code not repeated."""
-    said = refusal(f"[test_numbers]\n{entry}\n")
-    assert {*said} == {name}
-    assert expected in said[name]
-    assert "otpvoice.toml" in said[name]
-    assert "123456" not in str(said)
-    assert "9999900001" not in str(said)
+def test_invalid_test_number_is_an_error(
+    errors_of: ErrorsOf, entry: str, name: str, expected: str
+) -> None:
+    """The number is masked, and the code is not repeated."""
+    errors = errors_of(f"[test_numbers]\n{entry}\n")
+    assert {*errors} == {name}
+    assert expected in errors[name]
+    assert "otpvoice.toml" in errors[name]
+    assert "123456" not in str(errors)
+    assert "9999900001" not in str(errors)
 
 
 @pytest.mark.parametrize("toml", ["test_numbers = 5\n", "[[test_numbers]]\n"])
-def test_no_table(refusal: Refusal, toml: str) -> None:
-    """Something else than a table is refused as a whole."""
-    assert "must be a table" in refusal(toml)["test_numbers"]
+def test_test_numbers_that_are_not_a_table_are_an_error(errors_of: ErrorsOf, toml: str) -> None:
+    """As a whole."""
+    assert "must be a table" in errors_of(toml)["test_numbers"]
 
 
-def test_no_pairs(refusal: Refusal) -> None:
-    """Text without pairs is refused by its variable, and not repeated."""
-    said = refusal(OTPVOICE_TEST_NUMBERS="+919999900001:7351942")["test_numbers"]
-    assert "OTPVOICE_TEST_NUMBERS" in said
-    assert "7351942" not in said
+def test_malformed_variable_of_test_numbers_is_an_error(errors_of: ErrorsOf) -> None:
+    """The text is not repeated."""
+    errors = errors_of(OTPVOICE_TEST_NUMBERS="+919999900001:7351942")["test_numbers"]
+    assert "OTPVOICE_TEST_NUMBERS" in errors
+    assert "7351942" not in errors
 
 
-def test_given_twice(refusal: Refusal, secret_file: SecretFile) -> None:
-    """The variable and its file together are refused."""
+def test_test_numbers_in_two_variables_are_an_error(
+    errors_of: ErrorsOf, secret_file: SecretFile
+) -> None:
+    """The variable and its file."""
     path = secret_file(b"+919999900001=123456")
-    said = refusal(OTPVOICE_TEST_NUMBERS="", OTPVOICE_TEST_NUMBERS_FILE=path)
-    assert "is given twice" in said["test_numbers"]
+    errors = errors_of(OTPVOICE_TEST_NUMBERS="", OTPVOICE_TEST_NUMBERS_FILE=path)
+    assert "is given twice" in errors["test_numbers"]
 
 
-def test_no_repr_shows_them(start: Start) -> None:
-    """Neither of the whole nor of a client's rules; how many there are is shown."""
+def test_repr_hides_test_numbers(start: Start) -> None:
+    """Of the settings and of a client; it shows how many there are."""
     settings = start(TABLE).settings
     shown = repr([settings, settings.test_numbers, settings.client_profile("app")])
     assert "2 test numbers" in shown

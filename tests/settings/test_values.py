@@ -1,4 +1,4 @@
-"""What each field accepts, what it becomes, and what is refused."""
+"""Values that each field accepts and rejects."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -10,14 +10,14 @@ from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]
-Refusal = Callable[..., dict[str, str]]
+ErrorsOf = Callable[..., dict[str, str]]
 
 KEY = "QUFB" * 10 + "QUE="  # 32 bytes
 URL_SAFE = "-_-_" * 10 + "-_8"
 
 
-def given(field: str, literal: str) -> tuple[str, dict[str, None]]:
-    """The file that sets a field, and the variable that must not override it."""
+def setting(field: str, literal: str) -> tuple[str, dict[str, None]]:
+    """Return a file with the setting, and the variable that must not override it."""
     *table, name = field.split(".")
     toml = f"[{'.'.join(table)}]\n{name} = {literal}\n"
     return toml, {"OTPVOICE_" + field.upper().replace(".", "_"): None}
@@ -94,9 +94,11 @@ def given(field: str, literal: str) -> tuple[str, dict[str, None]]:
         ("limits.call_gap", '[30, "1m", "2h"]', (30, 60, 7200)),
     ],
 )
-def test_accepted(start: Start, field: str, literal: str, value: object) -> None:
-    """A value in its bounds is read, in its normal form."""
-    toml, variables = given(field, literal)
+def test_valid_value_is_accepted_in_normal_form(
+    start: Start, field: str, literal: str, value: object
+) -> None:
+    """Within its bounds."""
+    toml, variables = setting(field, literal)
     settings: Any = start(toml, **variables).settings
     assert reduce(getattr, field.split("."), settings) == value
 
@@ -221,29 +223,33 @@ def test_accepted(start: Start, field: str, literal: str, value: object) -> None
         ("limits.live_calls", "0", "at least 1"),
     ],
 )
-def test_refused(refusal: Refusal, field: str, literal: str, expected: str) -> None:
-    """A wrong value stops the start: its field and its file are named, and what is expected."""
-    toml, variables = given(field.partition("[")[0], literal)
-    said = refusal(toml, **variables)
-    assert list(said) == [field]
-    assert "otpvoice.toml" in said[field]
-    assert expected in said[field]
+def test_invalid_value_is_an_error(
+    errors_of: ErrorsOf, field: str, literal: str, expected: str
+) -> None:
+    """With setting, file and expected format."""
+    toml, variables = setting(field.partition("[")[0], literal)
+    errors = errors_of(toml, **variables)
+    assert list(errors) == [field]
+    assert "otpvoice.toml" in errors[field]
+    assert expected in errors[field]
 
 
 @pytest.mark.parametrize(
     "number_type",
     ["premium_rate", "shared_cost", "personal_number", "pager", "voip", "toll_free", "Mobile"],
 )
-def test_never_called_types(refusal: Refusal, number_type: str) -> None:
-    """A type that is never called is refused, named, and the reason is told."""
-    said = refusal(*given("limits.number_types", f'["mobile", "{number_type}"]')[:1])
-    assert f"'{number_type}'" in said["limits.number_types[1]"]
+def test_number_type_that_is_never_called_is_an_error(
+    errors_of: ErrorsOf, number_type: str
+) -> None:
+    """With the reason."""
+    errors = errors_of(*setting("limits.number_types", f'["mobile", "{number_type}"]')[:1])
+    assert f"'{number_type}'" in errors["limits.number_types[1]"]
     for never in ("premium rate", "shared cost", "personal", "pager", "VoIP", "satellite"):
-        assert never in said["limits.number_types[1]"]
+        assert never in errors["limits.number_types[1]"]
 
 
-def test_flows(start: Start) -> None:
-    """A flow is an id or an id with its text; tags are compared without case."""
+def test_flow_is_an_id_or_an_id_with_text(start: Start) -> None:
+    """Tags are compared without case."""
     toml = '[provider.flows]\ndefault = "24"\nhi-IN = { id = "25", text = "कोड {otp}" }\n'
     loaded = start(toml, OTPVOICE_PROVIDER_FLOWS=None)
     assert loaded.settings.provider.flows == {
@@ -264,14 +270,16 @@ def test_flows(start: Start) -> None:
         ('{ default = { id = "24", voice = "a" } }', "default", "unknown field `voice`"),
     ],
 )
-def test_wrong_flows(refusal: Refusal, flows: str, member: str, expected: str) -> None:
-    """Every wrong flow is named by its tag; default has to be there."""
-    said = refusal(f"[provider]\nflows = {flows}\n", OTPVOICE_PROVIDER_FLOWS=None)
-    assert list(said) == [f"provider.flows.{member}"]
-    assert expected in said[f"provider.flows.{member}"]
+def test_invalid_flow_is_an_error_with_its_tag(
+    errors_of: ErrorsOf, flows: str, member: str, expected: str
+) -> None:
+    """A default flow is required."""
+    errors = errors_of(f"[provider]\nflows = {flows}\n", OTPVOICE_PROVIDER_FLOWS=None)
+    assert list(errors) == [f"provider.flows.{member}"]
+    assert expected in errors[f"provider.flows.{member}"]
 
 
-def test_flows_that_are_no_table(refusal: Refusal) -> None:
-    """Something that is no table of flows is refused as a whole."""
-    said = refusal("[provider]\nflows = [24]\n", OTPVOICE_PROVIDER_FLOWS=None)
-    assert "must be a table" in said["provider.flows"]
+def test_flows_that_are_not_a_table_are_an_error(errors_of: ErrorsOf) -> None:
+    """As a whole."""
+    errors = errors_of("[provider]\nflows = [24]\n", OTPVOICE_PROVIDER_FLOWS=None)
+    assert "must be a table" in errors["provider.flows"]
