@@ -48,5 +48,5 @@ def api(settings: Settings, store: RedisStore) -> ApiClient:
 
 @pytest.fixture
 def dialer(store: RedisStore) -> ManualDialer:
-    """A dialer that acts only when a test tells it to."""
+    """A dialer that acts only on a test's request."""
     return ManualDialer(store)

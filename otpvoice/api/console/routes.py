@@ -10,7 +10,7 @@ from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthoriz
 from otpvoice.admin.preview import Previewer
 from otpvoice.admin.service import RETENTION_NOTE, AdminService
 from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
-from otpvoice.api.console.dashboard import CallPrice, build_dashboard
+from otpvoice.api.console.dashboard import OUTCOMES, CallPrice, build_dashboard
 from otpvoice.api.console.rendering import STATIC_FILES, render_page, static_file
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.speech import is_locale
@@ -71,7 +71,7 @@ class _Views:
         status = self._admin.status()
         buckets = self._context.stats.last_day(status.overview.now)
         dashboard = build_dashboard(buckets, self._admin.routes, self._context.price)
-        return render_page("overview.html", dashboard=dashboard, status=status)
+        return render_page("overview.html", dashboard=dashboard, outcomes=OUTCOMES, status=status)
 
     def search(self) -> Response:
         result = self._admin.search(request.form.get("query", "").strip(), operator_name())
