@@ -1,1 +1,1 @@
-"""Places calls: due → claim → mark → send → record. Never talks to users."""
+"""Places calls: claim, mark as sent, send, record. Never handles requests of clients or apps."""

@@ -1,14 +1,15 @@
-"""The dialer: any number of them, on any number of machines, claim from the same queue.
+"""The dialer. Any number of dialers, on any number of machines, claim calls from one queue.
 
-What keeps a call from ringing twice: only the holder of a claim sends, after its mark, one request,
-and a request that may have reached the provider is never repeated. What keeps it from being lost:
-a claim is a lease, and a lapsed one goes back to the queue (not marked) or to ``unknown`` (marked).
+No call is placed twice: the holder of a claim writes the sent mark and then sends one request, and
+a request that may have reached the provider is never repeated. No call is lost: a claim is a lease,
+and an expired lease returns an unmarked call to the queue and makes a marked call ``unknown``.
 """
 
+import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -40,31 +41,37 @@ from otpvoice.store.redis_store import RedisStore
 _LOG = structlog.get_logger(__name__)
 
 SEND_WITHIN_S: Final = 5.0
-"""Seconds from the claim to the first byte sent; later it is given up, unsent."""
+"""Seconds from the claim to the first byte sent. A later request is not sent at all."""
 END_WITHIN_S: Final = 13.0
-"""Seconds from the claim to the end of the request, whatever the provider does."""
+"""Seconds from the claim to the end of the request."""
 _MAX_SLEEP_S: Final = 0.5
-"""Seconds between two looks at a quiet queue: a stop waits so long. A due call cuts it short."""
+"""Longest wait on an idle queue, and so the longest delay of a stop. A due call ends the wait."""
 _STORE_RETRY_S: Final = 0.25
-"""Seconds between two tries while the store is away."""
+"""Seconds between two attempts while the store is unavailable."""
 _SIMULATED_DURATION_S: Final = 12
-"""Seconds that a call to a test number is said to have taken: a name, and a code spoken twice."""
+"""Recorded duration of a simulated call: a name, and a code spoken twice."""
 _RECORD_RETRY_S: Final = 60.0
-"""Seconds that an outcome, known to nobody else, is offered to a store that is away."""
+"""Seconds for recording a result while the store is unavailable: only this dialer knows it."""
+
+
+_LOG_LEVELS: Final = {
+    PlacementOutcome.ACCEPTED: logging.INFO,
+    PlacementOutcome.MISCONFIGURED: logging.ERROR,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class DialingRules:
-    """How calls are placed. Durations in milliseconds."""
+    """Settings for placing calls."""
 
     threads: int
-    """Calls in flight in this process."""
+    """Maximum number of calls in flight in this process."""
     max_live_calls: int
-    """Calls that may be live at once, over all dialers."""
+    """Maximum number of live calls, over all dialers."""
     live_for_ms: int
-    """How long a placed call may ring or talk."""
+    """How long a placed call may ring or be connected."""
     call_gaps_ms: Sequence[int]
-    """After the first, second and every later call to a number."""
+    """Call gaps after the first, the second and every later call to a number."""
     routes: Sequence[Route]
     code_format: CodeFormat
 
@@ -74,25 +81,25 @@ class Undialable(Exception):
 
 
 class BackgroundTask(Protocol):
-    """What runs beside dialing, and ends with it."""
+    """Work that runs in a thread of the dialer, such as delivering events."""
 
     def run(self, stopping: threading.Event) -> None:
-        """Works until ``stopping`` is set, and finishes what is under way."""
+        """Run until ``stopping`` is set, and finish the work in progress."""
 
 
 class Dialer:
-    """Places calls until :meth:`stop`.
+    """A process that places calls until :meth:`stop`.
 
     Args:
-        store: the queue.
-        waiting_store: the same, over a client of its own that may block longer.
-        provider: the telephone company.
-        ring: opens what is to be spoken.
-        flows: by client and locale. A call's record has the id of its flow; their texts say
-            how long it takes to hear the code.
-        rules: how calls are placed.
-        beside: what else this process does meanwhile.
-        metrics: count what it does.
+        store: holds the queue.
+        blocking_store: the same store over a client of its own, which may block longer.
+        provider: places the calls.
+        ring: decrypts numbers, names and codes.
+        flows: by client and locale. A call's record holds the id of its flow; the texts of the
+            flows determine after how many seconds the code has been spoken.
+        rules: settings for placing calls.
+        background_tasks: run in threads of this process, in addition to the maintenance loop.
+        metrics: count placements.
     """
 
     def __init__(
@@ -124,30 +131,28 @@ class Dialer:
         )
         self._stopping = threading.Event()
         self._slots = threading.Semaphore(rules.threads)
-        self._attempts = ErrorBoundary("dialer.iteration_failed")
+        self._boundary = ErrorBoundary("dialer.iteration_failed")
 
     def run(self) -> None:
-        """Dials until :meth:`stop`; calls in flight are finished and recorded first.
+        """Place calls until :meth:`stop`, and finish and record the calls in flight.
 
-        All parts end together: half a dialer would be heard of and call nobody, or call unheard of.
+        All tasks stop together. Otherwise a dialer could send heartbeats without placing calls, or
+        place calls without heartbeats.
         """
         _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
-        with ThreadPoolExecutor(
-            len(self._background_tasks), thread_name_prefix="background"
-        ) as pool:
-            parts = [
-                pool.submit(self._run_background_task, part) for part in self._background_tasks
-            ]
+        tasks = self._background_tasks
+        with ThreadPoolExecutor(len(tasks), thread_name_prefix="background") as pool:
+            running = [pool.submit(self._run_background_task, task) for task in tasks]
             try:
                 self._dial_until_stopped()
             finally:
                 self.stop()
         _LOG.info("dialer.stopped", dialer=self.id)
-        for part in parts:
-            part.result()  # raises what ended it, if anything did
+        for task in running:
+            task.result()  # raises the error that ended the task, if there was one
 
     def stop(self) -> None:
-        """Claim and send nothing more; what was claimed and not sent goes back to the queue."""
+        """Stop claiming and sending. Calls that are claimed but not sent return to the queue."""
         self._stopping.set()
 
     def _run_background_task(self, task: BackgroundTask) -> None:
@@ -159,14 +164,14 @@ class Dialer:
     def _dial_until_stopped(self) -> None:
         with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:
             while not self._stopping.is_set():
-                self._slots.acquire()  # may have waited until a call was over
+                self._slots.acquire()  # waits while all threads are busy
                 if self._stopping.is_set() or not self._submit_next(pool):
                     self._slots.release()
 
     def _submit_next(self, pool: ThreadPoolExecutor) -> bool:
-        """Claims the next due call for a free thread, or waits for one; whether it found one."""
+        """Claim the next due call for a free thread, or wait; return whether a call was due."""
         began = time.monotonic()
-        claim = self._attempts.run(lambda: self._store.claim(self._rules.max_live_calls), None)
+        claim = self._boundary.run(lambda: self._store.claim(self._rules.max_live_calls), None)
         if claim is None:
             self._stopping.wait(_STORE_RETRY_S)
         elif isinstance(claim, int):
@@ -181,27 +186,27 @@ class Dialer:
         wait = (longest if milliseconds < 0 else min(longest, milliseconds)) / 1000
         if wait <= 0 or self._stopping.is_set():
             return
-        if not self._attempts.run(lambda: self._blocking_store.wait(wait), default=False):
+        if not self._boundary.run(lambda: self._blocking_store.wait(wait), default=False):
             self._stopping.wait(_STORE_RETRY_S)
 
     def _run_call(self, claim: Claim, began: float) -> None:
         try:
-            if self._stopping.is_set():  # it was asked for before the stop
+            if self._stopping.is_set():  # claimed before the stop
                 self._return_to_queue(claim)
             else:
                 self.dial(claim, Deadlines(began + SEND_WITHIN_S, began + END_WITHIN_S))
         except StoreUnavailable:
             _log(claim).warning("call.lease_abandoned")
-        except Exception as error:  # noqa: BLE001 - one call's fault must not end the others'
+        except Exception as error:  # noqa: BLE001 - an error in one call must not end the others
             _log(claim).error("call.failed_unexpectedly", **logs.describe(error))
         finally:
             self._slots.release()
 
     def dial(self, claim: Claim, deadlines: Deadlines) -> None:
-        """Places one claimed call, if it is still to be placed; to a test number it only says so.
+        """Place one claimed call if it is still wanted. Simulate a call to a test number.
 
         Raises:
-            StoreUnavailable: the lease decides what becomes of the call.
+            StoreUnavailable: the call's lease expires and decides its status.
         """
         log = _log(claim)
         if claim.is_test:
@@ -209,12 +214,12 @@ class Dialer:
             log.info("call.simulated" if simulated else "call.skipped")
             return
         try:
-            order = self._build_call(claim)
+            call = self._build_call(claim)
         except (DecryptionError, Undialable) as error:
             self._fail_call(claim, error)
             return
-        log = log.bind(to=mask_number(order.number))
-        code_spoken_after_s = self._code_spoken_after_s(order)
+        log = log.bind(to=mask_number(call.number))
+        code_spoken_after_s = self._code_spoken_after_s(call)
         if not self._store.mark_sent(
             claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s
         ):
@@ -224,7 +229,7 @@ class Dialer:
             self._return_to_queue(claim)
             return
         with self._capture.capturing(claim.call_id) if claim.is_live_test else nullcontext():
-            placement = self._place(order, deadlines)
+            placement = self._place(call, deadlines)
         result = placement_result(placement, claim, self._rules.routes)
         recorded = self._record(claim, result)
         _log_placement(log, placement, status=recorded.status)
@@ -235,10 +240,10 @@ class Dialer:
             emit(f"route.{recorded.route_change}", detail=placement.detail)
 
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
-        """End a call that the settings of this process do not allow to dial.
+        """End a call as ``failed``, because the settings of this process do not allow dialing it.
 
-        The call ends ``failed`` and does not return to the queue. The next route takes over from
-        one that this process does not know.
+        The call does not return to the queue. If this process does not know the route, a new call
+        on the next route follows.
         """
         _log(claim).error("call.undialable", reason=str(error))
         is_known = isinstance(claim.route, Route)
@@ -248,14 +253,14 @@ class Dialer:
         self._store.report_undialable(claim, str(error))
 
     def _return_to_queue(self, claim: Claim) -> None:
-        """Queue a call that was not sent again at once, so that it does not wait for its lease."""
+        """Return an unsent call to the queue now, instead of when its lease expires."""
         self._store.record_result(claim, CallResult(CallStatus.QUEUED, is_unsent=True))
         _log(claim).info("call.returned_to_queue")
 
-    def _place(self, order: OutboundCall, deadlines: Deadlines) -> PlacementResult:
+    def _place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()
-        placement = self._provider.place(order, deadlines)
-        self._metrics.observe_placement(order.route, placement.outcome, time.monotonic() - began)
+        placement = self._provider.place(call, deadlines)
+        self._metrics.observe_placement(call.route, placement.outcome, time.monotonic() - began)
         return placement
 
     def _build_call(self, claim: Claim) -> OutboundCall:
@@ -272,12 +277,12 @@ class Dialer:
             code=format_code(code, self._rules.code_format),
         )
 
-    def _code_spoken_after_s(self, order: OutboundCall) -> int | None:
-        text = self._texts.get(order.flow_id)
-        return seconds_until_code(text, order.code, order.name) if text else None
+    def _code_spoken_after_s(self, call: OutboundCall) -> int | None:
+        text = self._texts.get(call.flow_id)
+        return seconds_until_code(text, call.code, call.name) if text else None
 
     def _flow_id(self, claim: Claim) -> str:
-        """Return the stored id; look it up only for a record of a release that stored none.
+        """Return the flow's id from the record, or from the settings for a record without one.
 
         Raises:
             Undialable: the record has no flow, and the settings do not have its client.
@@ -312,11 +317,10 @@ def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
 
 
 def _log_placement(
-    log: structlog.typing.FilteringBoundLogger, placement: PlacementResult, **details: object
+    log: structlog.typing.FilteringBoundLogger,
+    placement: PlacementResult,
+    status: CallStatus | None,
 ) -> None:
-    emit: Callable[..., object] = log.info
-    if placement.outcome is PlacementOutcome.MISCONFIGURED:
-        emit = log.error
-    elif placement.outcome is not PlacementOutcome.ACCEPTED:
-        emit = log.warning
-    emit("call.sent", outcome=placement.outcome, detail=placement.detail, **details)
+    level = _LOG_LEVELS.get(placement.outcome, logging.WARNING)
+    outcome, detail = placement.outcome, placement.detail
+    log.log(level, "call.sent", outcome=outcome, detail=detail, status=status)

@@ -1,4 +1,4 @@
-"""What a dialer does beside dialing: it sweeps, and asks the provider about calls without news."""
+"""The dialer's periodic work: heartbeat, expiry, audit log and status queries."""
 
 import logging
 import threading
@@ -18,33 +18,33 @@ from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
-from otpvoice.providers.base import CallQuery, Provider
+from otpvoice.providers.base import CallQuery, CallReport, Provider
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
 
 _INTERVAL_S: Final = 1.0
-"""Seconds between two rounds."""
+"""Seconds between two iterations."""
 _QUERY_TIMEOUT_S: Final = 5.0
-"""Seconds for one question and its answer."""
+"""Seconds for one status query, response included."""
 _QUERY_THREADS: Final = 4
 _LOGGED_RECORD_TYPES: Final = frozenset({"call", "verification", "number"})
 _ALARMS: Final = frozenset({"breaker.opened", "clock.moved_back"})
-"""Notices that an operator has to act on."""
+"""Audit entries that an operator has to act on."""
 _NO_RESULT: Final = "nothing"
-"""The provider told no end of the call."""
+"""Metric outcome of a status query whose response reports no end of the call."""
 
 
 class MaintenanceLoop:
-    """Keeps the queue in order, once a second, until it is told to stop.
+    """A loop that maintains the queue and queries calls without a callback, every second.
 
     Args:
-        dialer: the id under which the dialer is heard of.
-        store: the queue.
-        provider: is asked about calls whose callback does not come.
-        ring: opens the numbers to ask about.
-        metrics: count what it does.
+        dialer_id: names the dialer in its heartbeats.
+        store: holds the queue.
+        provider: answers status queries.
+        ring: decrypts the numbers of queried calls.
+        metrics: count status queries and opened breakers.
     """
 
     def __init__(
@@ -61,31 +61,31 @@ class MaintenanceLoop:
         self._ring = ring
         self._metrics = metrics or DialerMetrics()
         self._free = threading.Semaphore(_QUERY_THREADS)
-        self._attempts = ErrorBoundary("dialer.iteration_failed")
+        self._boundary = ErrorBoundary("dialer.iteration_failed")
 
     def run(self, stopping: threading.Event) -> None:
-        """Rounds until ``stopping`` is set; questions under way are finished."""
+        """Iterate until ``stopping`` is set, and finish the status queries in progress."""
         with ThreadPoolExecutor(_QUERY_THREADS, thread_name_prefix="status-query") as pool:
             while not stopping.is_set():
-                swept = self._attempts.run(self._sweep, default=False)
-                queried = self._attempts.run(
+                swept = self._boundary.run(self._sweep, default=False)
+                queried = self._boundary.run(
                     partial(self._start_status_queries, pool), default=False
                 )
                 if not swept and not queried:
                     stopping.wait(_INTERVAL_S)
 
     def _sweep(self) -> bool:
-        """Send a heartbeat, end what is over and log notices; return whether there is more."""
+        """Send a heartbeat, expire records, log audit entries; return whether more work is due."""
         swept = self._store.sweep(self._dialer_id)
-        for notice in swept.audit_entries:
-            self._log_notice(notice)
+        for entry in swept.audit_entries:
+            self._log_audit_entry(entry)
         return swept.has_more
 
     def _start_status_queries(self, pool: ThreadPoolExecutor) -> bool:
-        """Takes as many questions as there are free threads; whether there may be more of both.
+        """Claim one due query for each free thread; return whether more of both may be left.
 
-        No question waits in a line of ours: a provider that hangs would make it grow, and another
-        dialer may be free.
+        No query waits in this process, because a provider that hangs would let the line grow while
+        other dialers are idle.
         """
         free = 0
         while self._free.acquire(blocking=False):
@@ -101,45 +101,21 @@ class MaintenanceLoop:
         return 0 < free == len(queries)
 
     def query_status(self, query: StatusQuery) -> None:
-        """Asks the provider how one call ended, and applies what it says.
+        """Fetch a call's status from the provider and apply it.
 
         Raises:
-            StoreUnavailable: it is asked again later.
-            DecryptionError: the ring lost the number's key.
+            StoreUnavailable: the query is repeated later.
+            DecryptionError: the key ring lacks the key of the number.
         """
         if not isinstance(query.route, Route):
             _log(query).warning("call.status_query_failed", reason="no adapter for the route")
             return
         number = decrypt_number(self._ring, query.verification_id, query.encrypted_number)
-        now = time.monotonic()
-        report = self._provider.fetch_status(
-            CallQuery(
-                call_id=query.call_id,
-                route=query.route,
-                number=number,
-                bridge=query.bridge,
-                provider_id=query.provider_id,
-                sent_at_ms=query.sent_at,
-            ),
-            Deadlines(now + _QUERY_TIMEOUT_S, now + _QUERY_TIMEOUT_S),
-        )
+        report = self._fetch_report(query, query.route, number)
         if report is None:
             self._metrics.count_status_query(query.route, _NO_RESULT)
             return
-        applied = self._store.apply_report(
-            CallUpdate(
-                fingerprint=None,
-                call_id=query.call_id,
-                provider_ids=tuple(known for known in report.ids if known != query.call_id),
-                destinations=(),
-                route=query.route,
-                started_at=report.started_at_ms,
-                status=report.status,
-                reason=report.reason,
-                raw=report.raw,
-                duration_s=report.duration_s,
-            )
-        )
+        applied = self._store.apply_report(_call_update(query, query.route, report))
         self._metrics.count_status_query(query.route, applied.outcome)
         _log(query).info(
             "call.status_queried",
@@ -149,31 +125,60 @@ class MaintenanceLoop:
             provider_status=report.raw,
         )
 
+    def _fetch_report(self, query: StatusQuery, route: Route, number: str) -> CallReport | None:
+        deadline = time.monotonic() + _QUERY_TIMEOUT_S
+        return self._provider.fetch_status(
+            CallQuery(
+                call_id=query.call_id,
+                route=route,
+                number=number,
+                bridge=query.bridge,
+                provider_id=query.provider_id,
+                sent_at_ms=query.sent_at,
+            ),
+            Deadlines(deadline, deadline),
+        )
+
     def _run_status_query(self, query: StatusQuery) -> None:
         try:
             self.query_status(query)
         except (StoreUnavailable, DecryptionError) as error:
             _log(query).warning("call.status_query_failed", **logs.describe(error))
-        except Exception as error:  # noqa: BLE001 - nobody looks at what a thread of the pool raises
+        except Exception as error:  # noqa: BLE001 - errors in the pool's threads are raised nowhere
             _log(query).error("call.failed_unexpectedly", **logs.describe(error))
         finally:
             self._free.release()
 
-    def _log_notice(self, notice: AuditEntry) -> None:
-        """Alarms are errors, for somebody has to look; what an operator did is on record."""
-        if notice.event == "breaker.opened":
-            self._metrics.count_breaker_opened(notice.details["breaker"])
-        is_alarm = notice.event in _ALARMS or "record" in notice.details
+    def _log_audit_entry(self, entry: AuditEntry) -> None:
+        """Log alarms as errors, and what an operator did as information."""
+        if entry.event == "breaker.opened":
+            self._metrics.count_breaker_opened(entry.details["breaker"])
+        is_alarm = entry.event in _ALARMS or "record" in entry.details
         level = logging.ERROR if is_alarm else logging.INFO
-        details = {**notice.details, **_record_fields(notice)}
+        details = {**entry.details, **_record_fields(entry)}
         if "number" in details:
             details["number"] = LogId.from_hash(details["number"])
-        _LOG.log(level, notice.event, happened_at=format_utc(notice.at), **details)
+        _LOG.log(level, entry.event, happened_at=format_utc(entry.at), **details)
 
 
-def _record_fields(notice: AuditEntry) -> dict[str, str]:
-    """Name a record that was set aside by the fields of the log: ``call``, ``number``, ..."""
-    record_type, _, record_id = notice.details.get("record", "").partition(":")
+def _call_update(query: StatusQuery, route: Route, report: CallReport) -> CallUpdate:
+    return CallUpdate(
+        fingerprint=None,
+        call_id=query.call_id,
+        provider_ids=tuple(known for known in report.ids if known != query.call_id),
+        destinations=(),
+        route=route,
+        started_at=report.started_at_ms,
+        status=report.status,
+        reason=report.reason,
+        raw=report.raw,
+        duration_s=report.duration_s,
+    )
+
+
+def _record_fields(entry: AuditEntry) -> dict[str, str]:
+    """Return the log field that names a quarantined record, such as ``call``."""
+    record_type, _, record_id = entry.details.get("record", "").partition(":")
     return {record_type: record_id} if record_type in _LOGGED_RECORD_TYPES else {}
 
 

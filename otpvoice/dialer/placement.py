@@ -1,4 +1,4 @@
-"""From what the provider answered to what becomes of the call."""
+"""Maps the result of a placement to the next status of the call."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,14 +9,15 @@ from otpvoice.providers.base import PlacementOutcome, PlacementResult
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 MAX_REQUESTS: Final = 3
-"""Requests for one call, and only while provably none of them rang."""
+"""Requests for one call. A further request follows only if no earlier one can have rung."""
 _RETRY_DELAYS_MS: Final = (1_000, 3_000)
-"""Milliseconds before the second and the third request."""
+"""Delays before the second and the third request."""
 _UNREACHED_RETRY_MS: Final = 10_000
-"""Milliseconds between attempts that sent nothing, once every route had its requests."""
+"""Delay between attempts that sent nothing, after every route was tried."""
 _MAX_RETRY_AFTER_S: Final = 30
-"""Seconds: a provider that asks for more is as good as one that refuses."""
+"""Longest accepted ``Retry-After``. A provider that asks for more has refused the call."""
 
+_TEMPORARY: Final = frozenset({PlacementOutcome.UNSENT, PlacementOutcome.BACK_OFF})
 _FAILURE_REASONS: Final = {
     PlacementOutcome.REFUSED: CallReason.REFUSED,
     PlacementOutcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
@@ -36,21 +37,21 @@ _ROUTE_HEALTH: Final = {
 def placement_result(
     placement: PlacementResult, claim: Claim, routes: Sequence[Route]
 ) -> CallResult:
-    """What is written down of one request.
+    """Return the result to record for one request.
 
-    Accepted is ``placed``; silence after a request is ``unknown`` and never sent again. What was
-    provably not rung is tried again if the reason passes, else the call fails and the next
-    untried of ``routes`` takes over. Where nobody was reached by any route, not a byte was sent and
-    no try is used up: the call waits in the queue, as long as the code's life allows.
+    An accepted call is ``placed``. A request without a clear response makes the call ``unknown``,
+    and it is never sent again. A request that cannot have rung is repeated if its failure is
+    temporary; otherwise the call fails, and the next untried route follows. If no route could be
+    reached, the call waits in the queue until the code's lifetime is too short.
     """
     result = _call_result(placement, claim, routes)
-    # Whatever answered without taking the call has had its request: the number's gap holds.
+    # A provider that responded has received the request, so the call gap of the number applies.
     refused = result.is_unsent and placement.outcome is not PlacementOutcome.UNSENT
     return replace(result, route_health=_route_health(placement, result), is_refused=refused)
 
 
 def _route_health(placement: PlacementResult, result: CallResult) -> RouteHealth:
-    """Judge the route. A provider that wants to be asked later has refused once the call fails."""
+    """Return the route's health. A provider that backs off counts as bad once the call fails."""
     if placement.outcome is PlacementOutcome.BACK_OFF:
         return RouteHealth.BAD if result.status is CallStatus.FAILED else RouteHealth.NONE
     return _ROUTE_HEALTH[placement.outcome]
@@ -78,18 +79,15 @@ def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Rout
 
 def _retry_delay_ms(placement: PlacementResult, claim: Claim) -> int | None:
     sent = claim.requests + 1
-    if (
-        placement.outcome not in {PlacementOutcome.UNSENT, PlacementOutcome.BACK_OFF}
-        or sent >= MAX_REQUESTS
-    ):
-        return None
     retry_after = placement.retry_after_s or 0
+    if placement.outcome not in _TEMPORARY or sent >= MAX_REQUESTS:
+        return None
     if retry_after > _MAX_RETRY_AFTER_S:
         return None
     return max(_RETRY_DELAYS_MS[sent - 1], int(retry_after * 1000))
 
 
 def next_untried_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
-    """Return the first of ``routes`` that this call and those before it did not try."""
+    """Return the first of ``routes`` that neither this call nor its predecessors tried."""
     untried = [route for route in routes if route not in {claim.route, *claim.tried_routes}]
     return untried[0] if untried else None

@@ -1,1 +1,1 @@
-"""Signed events: what becomes of its verifications is told to a client, at least once."""
+"""Delivers signed events about verifications to clients, at least once."""

@@ -1,25 +1,29 @@
-"""Tells clients their events: due → take → sign → send → settle.
+"""Delivers events to clients: claim, sign, send, acknowledge.
 
-Every event is told at least once, or given up after a while: a taken one is held by a lease, so
-that a process that dies leaves it to others, who send it again under the same id.
+Each event is delivered at least once, or abandoned after the last retry. A claimed event is held by
+a lease. If its dispatcher dies, another one sends it again under the same id. Events are signed as
+Standard Webhooks (standardwebhooks.com).
 """
 
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 import structlog
+from standardwebhooks import Webhook
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError
-from otpvoice.events.payload import Serialize, build_body, sign_headers
+from otpvoice.core.times import format_utc
+from otpvoice.core.verification import Verification
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
@@ -28,39 +32,42 @@ from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
 
+Serialize = Callable[[Verification], object]
+"""Renders a verification as in the HTTP contract, as an app may see it."""
+
 MAX_IN_FLIGHT: Final = 8
-"""Events under way to one client from one process."""
+"""Deliveries in flight to one client from one process."""
 RETRY_DELAYS_S: Final = (5, 30, 120, 600, 1800)
-"""Seconds after the first, second, ... try that failed; after one more it is given up."""
+"""Seconds after the first, second, ... failed delivery. After one more the event is abandoned."""
 _JITTER: Final = 1.2
-"""A pause is up to so many times as long: what failed together is not tried again together."""
+"""A retry delay is up to so many times as long, so that deliveries spread after an outage."""
 CONNECT_TIMEOUT_S: Final = 3.0
 """Seconds to the first byte sent."""
 TOTAL_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.25
-"""Seconds between two looks at what is due, unless a try ends and there is room for another."""
+"""Seconds between two polls for due events. The end of a delivery starts the next poll."""
 _HTTP_GONE: Final = 410
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one client takes its events."""
+    """A client's address for events."""
 
     url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
-    """``whsec_`` and base64; each signs, so that a client may change from one to the other."""
+    """``whsec_`` and base64. Each secret signs, so that a client can rotate its secret."""
 
 
 class EventDispatcher:
-    """Tells events until it is told to stop. A slow client delays nobody but itself.
+    """A background task that delivers events. A slow client does not delay the others.
 
     Args:
-        store: where events wait.
-        receivers: by client.
-        show: the object of the HTTP contract.
-        http: sends.
-        over_within: seconds to the end of an answer, however slowly it comes.
-        metrics: count what comes of it.
+        store: holds the events.
+        endpoints: by client.
+        serialize: renders a verification as in the HTTP contract.
+        http: sends the requests.
+        total_timeout_s: seconds until a delivery is over.
+        metrics: count the outcomes of deliveries.
     """
 
     def __init__(
@@ -81,10 +88,10 @@ class EventDispatcher:
         self._in_flight: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._freed = threading.Event()
-        self._attempts = ErrorBoundary("event.iteration_failed")
+        self._boundary = ErrorBoundary("event.iteration_failed")
 
     def run(self, stopping: threading.Event) -> None:
-        """Tells what is due until ``stopping`` is set; what is under way is finished."""
+        """Deliver due events until ``stopping`` is set, and finish the deliveries in flight."""
         threads = MAX_IN_FLIGHT * len(self._endpoints)
         with ThreadPoolExecutor(threads, thread_name_prefix="event") as pool:
             while not stopping.is_set():
@@ -93,15 +100,15 @@ class EventDispatcher:
                     self._freed.wait(_POLL_S)
 
     def _submit_due(self, pool: ThreadPoolExecutor, stopping: threading.Event) -> bool:
-        """Takes what is due and can be sent at once; whether there was anything."""
+        """Claim the due events for which threads are free; return whether there were any."""
         with self._lock:
             free = {client: MAX_IN_FLIGHT - self._in_flight[client] for client in self._endpoints}
-        batch = self._attempts.run(lambda: self._store.claim_events(free), None)
+        batch = self._boundary.run(lambda: self._store.claim_events(free), None)
         if batch is None:
             return False
-        for client, many in batch.dropped.items():
-            _LOG.error("event.dropped", client=client, dropped=many)
-            self._metrics.count(client, DROPPED, many)
+        for client, dropped in batch.dropped.items():
+            _LOG.error("event.dropped", client=client, dropped=dropped)
+            self._metrics.count(client, DROPPED, dropped)
         for event in batch.events:
             with self._lock:
                 self._in_flight[event.client] += 1
@@ -110,13 +117,13 @@ class EventDispatcher:
 
     def _run_delivery(self, event: Event, stopping: threading.Event) -> None:
         try:
-            if stopping.is_set():  # it was asked for before the stop
+            if stopping.is_set():  # claimed before the stop
                 self._store.release_event(event)
             else:
                 self.deliver(event)
         except StoreUnavailable:
             _log(event).warning("event.lease_abandoned")
-        except Exception as error:  # noqa: BLE001 - one event's fault must not end the others'
+        except Exception as error:  # noqa: BLE001 - an error in one event must not end the others
             _log(event).error("event.failed_unexpectedly", **logs.describe(error))
         finally:
             with self._lock:
@@ -124,17 +131,17 @@ class EventDispatcher:
             self._freed.set()
 
     def deliver(self, event: Event) -> None:
-        """Tries to tell one event, and writes down what came of it.
+        """Deliver one event once, and acknowledge the outcome in the store.
 
         Raises:
-            StoreUnavailable: its lease decides; the client may be told twice.
+            StoreUnavailable: the event's lease expires, and the event may be delivered twice.
         """
         try:
             body = build_body(event, self._serialize)
         except DecryptionError as error:
-            # Forgotten for good; or sealed with a key that another process has.
-            is_known = event.verification.encrypted_number != b""
-            self._acknowledge(event, _retry_delay_ms(event.attempts) if is_known else None)
+            # The number was erased, or it is encrypted with a key that only other processes have.
+            is_erased = event.verification.encrypted_number == b""
+            self._acknowledge(event, None if is_erased else _retry_delay_ms(event.attempts))
             _log(event).warning(
                 "event.delivery_failed", reason=type(error).__name__, attempts=event.attempts
             )
@@ -147,13 +154,12 @@ class EventDispatcher:
     def _acknowledge(
         self, event: Event, retry_in_ms: int | None, *, is_delivered: bool = False
     ) -> None:
-        """Writes down what came of a try."""
         self._store.ack_event(event, retry_in_ms)
         failure = ABANDONED if retry_in_ms is None else DELIVERY_FAILED
         self._metrics.count(event.client, DELIVERED if is_delivered else failure)
 
     def _send(self, event: Event, body: bytes) -> HttpResponse | RequestFailed:
-        """What came of it. An answer counts by its first line, however it goes on."""
+        """Send one request. The status line decides, whatever follows it."""
         endpoint, now = self._endpoints[event.client], time.monotonic()
         return self._http.post(
             endpoint.url,
@@ -163,20 +169,55 @@ class EventDispatcher:
         )
 
 
+def build_body(event: Event, serialize: Serialize) -> bytes:
+    """Return the body of an event, which is the same for every attempt.
+
+    Raises:
+        DecryptionError: the number was erased, or the key ring lacks its key.
+    """
+    verification = event.verification
+    return msgspec.json.encode(
+        {
+            "type": event.type,
+            "timestamp": format_utc(verification.now),
+            "sequence": verification.version,
+            "data": serialize(verification),
+        }
+    )
+
+
+def sign_headers(
+    event_id: str, body: bytes, secrets: Sequence[str], now: datetime
+) -> dict[str, str]:
+    """Return the headers with a signature for each secret.
+
+    ``now``: time of the attempt, because receivers reject old timestamps.
+    """
+    text = body.decode()
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(
+            Webhook(secret).sign(event_id, now, text) for secret in secrets
+        ),
+    }
+
+
 def _is_delivered(status: int | None) -> bool:
     return status is not None and 200 <= status < 300
 
 
 def _is_final(status: int | None) -> bool:
-    """Told, or never wanted: 410 is how a receiver says so (Standard Webhooks)."""
+    """Return whether no retry follows: the client accepted the event, or responded 410 Gone."""
     return _is_delivered(status) or status == _HTTP_GONE
 
 
-def _retry_delay_ms(tries: int) -> int | None:
-    """Milliseconds to the next try; None: there is none."""
-    if tries > len(RETRY_DELAYS_S):
+def _retry_delay_ms(attempts: int) -> int | None:
+    """Return the delay before the next attempt, or None after the last one."""
+    if attempts > len(RETRY_DELAYS_S):
         return None
-    return int(RETRY_DELAYS_S[tries - 1] * random.uniform(1, _JITTER) * 1000)
+    return int(RETRY_DELAYS_S[attempts - 1] * random.uniform(1, _JITTER) * 1000)
 
 
 def _log_delivery(
@@ -186,11 +227,11 @@ def _log_delivery(
     if _is_delivered(response.status):
         log.info("event.delivered")
         return
-    why = response.reason if isinstance(response, RequestFailed) else "refused"
+    reason = response.reason if isinstance(response, RequestFailed) else "refused"
     if retry_in is None:
-        log.error("event.abandoned", reason=why)
+        log.error("event.abandoned", reason=reason)
     else:
-        log.warning("event.delivery_failed", reason=why)
+        log.warning("event.delivery_failed", reason=reason)
 
 
 def _log(event: Event) -> structlog.typing.FilteringBoundLogger:
