@@ -37,7 +37,7 @@ class Example:
         """
         bind = origin.removeprefix("http://")
         options = ["--no-control-socket", *f"--bind {bind} --threads 8 --pythonpath".split()]
-        app = f"{self.package}.wsgi:app"
+        app = f"{self.package}.app:create_app()"
         stack.start_process(
             self.package,
             [sys.executable, "-m", "gunicorn", *options, str(_EXAMPLES), app],

@@ -1,1 +1,1 @@
-"""The page of ``make demo``: login and phones in two frames, and a short guide."""
+"""The page of ``make demo``: a login and its phone in two frames, with a short guide."""

@@ -1,6 +1,6 @@
-"""A login by voice code: copy what you need of it.
+"""A login by voice code, as an example to copy from.
 
-``create_app`` is the whole backend; ``wsgi`` starts it from the environment.
+``create_app`` creates the backend; without settings it reads environment variables.
 """
 
 from login_backend.app import create_app

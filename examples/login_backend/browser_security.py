@@ -1,4 +1,4 @@
-"""What browsers are held to: which pages may ask us, and what our page may do."""
+"""Protection against other websites: CSRF checks and a content security policy."""
 
 from typing import Final
 
@@ -6,38 +6,39 @@ from flask import Flask, Response, abort, request
 
 from login_backend.settings import Settings
 
-SIGNED_ENDPOINT: Final = "events.take"
-"""The endpoint for other servers: they have no session, and prove themselves by a signature."""
+EVENT_ENDPOINT: Final = "events.receive"
+"""The endpoint for the service, which has no session and signs its requests instead."""
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def protect(app: Flask, settings: Settings) -> None:
-    """Keeps other sites from using our sessions (CSRF), and our page from running their scripts."""
+    """Reject requests of other sites (CSRF), and forbid scripts of other sites in the page."""
     policy = _content_security_policy(settings)
 
     @app.before_request
-    def refuse_other_sites() -> None:
-        # Every browser names the origin of a request that changes something, and no page can make
-        # it lie: so a session needs no further token beside its cookie.
-        if request.method in _SAFE_METHODS or request.endpoint == SIGNED_ENDPOINT:
+    def reject_cross_site() -> None:
+        # Browsers send the origin with every request that changes something, and a page cannot
+        # forge it. The session therefore needs no CSRF token.
+        if request.method in _SAFE_METHODS or request.endpoint == EVENT_ENDPOINT:
             return
         if request.headers.get("Origin") != settings.origin:
             abort(403)
 
     @app.after_request
-    def protect(response: Response) -> Response:
+    def set_security_headers(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         if request.endpoint != "static":
-            response.headers["Cache-Control"] = "no-store"  # tokens and numbers are in it
+            response.headers["Cache-Control"] = "no-store"  # responses have tokens and numbers
         return response
 
 
 def _content_security_policy(settings: Settings) -> str:
-    """Nothing but our own files, and requests to ourselves and to the service.
+    """Allow only the page's own files, and requests to this backend and to the service.
 
-    A page that could frame ours could have its buttons pressed unseen (clickjacking).
+    ``frame-ancestors`` prevents clickjacking: a page that embeds the login could make users press
+    its buttons unknowingly.
     """
     ancestor = settings.framed_by or "'none'"
     return (

@@ -1,4 +1,7 @@
-"""What the backend remembers. Two rules need a database to decide them in one step."""
+"""Used receipts and received events, in SQLite.
+
+A receipt can be used once, and a repeated event counts once. The database decides both atomically.
+"""
 
 import sqlite3
 import time
@@ -17,8 +20,8 @@ _INSERT_EVENT: Final = """
 """
 _UPDATE_VERIFICATION: Final = """
     INSERT INTO verifications VALUES (:verification_id, :reference, :sequence, :status, :call, :now)
-    ON CONFLICT (id) DO UPDATE SET (sequence, status, call, told_at) =
-        (excluded.sequence, excluded.status, excluded.call, excluded.told_at)
+    ON CONFLICT (id) DO UPDATE SET (sequence, status, call, received_at) =
+        (excluded.sequence, excluded.status, excluded.call, excluded.received_at)
     WHERE excluded.sequence > sequence
 """
 _SCHEMA_FILE: Final = Path(__file__).with_name("schema.sql")
@@ -26,20 +29,20 @@ _SCHEMA_FILE: Final = Path(__file__).with_name("schema.sql")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One message of the service, proven genuine."""
+    """An event of the service, with a verified signature."""
 
     webhook_id: str
-    """The same each time that it is sent."""
+    """The same for each delivery of the event."""
     type: str
     sequence: int
-    """Grows with every change of its verification."""
+    """Increases with every change of the verification."""
     timestamp: str
     verification_id: str
     reference: str
     status: str
-    """Of the verification."""
+    """Status of the verification."""
     call: str
-    """The state of its last call."""
+    """Status of its last call."""
 
 
 class Database:
@@ -51,30 +54,30 @@ class Database:
             database.executescript(_SCHEMA_FILE.read_text(encoding="utf-8"))
 
     def mark_receipt_used(self, verification_id: str) -> bool:
-        """Whether its receipt is used for the first time. Of many who ask at once, one hears so."""
+        """Mark a receipt as used; return whether it is the first use, for one caller only."""
         now = time.time()
         with self._open() as database:
             database.execute("DELETE FROM used_receipts WHERE used_at < ?", [now - VALIDITY_S])
-            # Looking first and writing then would let two in at once.
-            done = database.execute(
+            # A SELECT before the INSERT would be a race that lets two requests in.
+            result = database.execute(
                 "INSERT INTO used_receipts VALUES (?, ?) ON CONFLICT DO NOTHING",
                 [verification_id, now],
             )
-            return done.rowcount == 1
+            return result.rowcount == 1
 
     def store_event(self, event: Event) -> None:
-        """Writes an event down: once, however often it comes, and in whatever order."""
+        """Store an event once, however often and in whatever order it is delivered."""
         now = time.time()
-        told = asdict(event) | {"now": now}
+        values = asdict(event) | {"now": now}
         with self._open() as database:
-            database.execute("DELETE FROM events WHERE told_at < ?", [now - _DAY_S])
-            database.execute("DELETE FROM verifications WHERE told_at < ?", [now - _DAY_S])
-            if database.execute(_INSERT_EVENT, told).rowcount == 0:
-                return  # a copy: whoever sends a mail for each event stops here
-            database.execute(_UPDATE_VERIFICATION, told)
+            database.execute("DELETE FROM events WHERE received_at < ?", [now - _DAY_S])
+            database.execute("DELETE FROM verifications WHERE received_at < ?", [now - _DAY_S])
+            if database.execute(_INSERT_EVENT, values).rowcount == 0:
+                return  # a repeated delivery: a backend that acts on events stops here
+            database.execute(_UPDATE_VERIFICATION, values)
 
     def events_of(self, reference: str) -> dict[str, object]:
-        """The events of a login, and how its newest verification stands."""
+        """Return the events of a login and the status of its newest verification."""
         with self._open() as database:
             events = database.execute(
                 "SELECT type, sequence, timestamp FROM events WHERE reference = ?"
@@ -83,14 +86,14 @@ class Database:
             ).fetchall()
             newest = database.execute(
                 "SELECT status, call FROM verifications WHERE reference = ?"
-                " ORDER BY told_at DESC LIMIT 1",
+                " ORDER BY received_at DESC LIMIT 1",
                 [reference],
             ).fetchone()
         return {"events": [*map(dict, events)], "verification": newest and dict(newest)}
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
+        """Open a connection for one transaction."""
         with closing(sqlite3.connect(self._path)) as database, database:
             database.row_factory = sqlite3.Row
             yield database

@@ -1,6 +1,6 @@
-"""Where the service tells what becomes of calls: see docs/events.md.
+"""Events of the service: see docs/events.md.
 
-Events are news, for a status page or for support. They let nobody in: only receipts do.
+Use events for a status page or for support. They do not log a user in: only receipts do.
 """
 
 from typing import Any
@@ -14,37 +14,37 @@ from login_backend.database import Database, Event
 
 
 def events(secret: str, database: Database) -> Blueprint:
-    """``POST /otpvoice-events``, and what came in by it."""
+    """Create ``POST /otpvoice-events``, and the list of received events."""
     blueprint = Blueprint("events", __name__)
     webhook = Webhook(secret)
 
     @blueprint.post("/otpvoice-events")
-    def take() -> ResponseReturnValue:
-        """Takes an event. Anything but a 2xx has it sent again later."""
+    def receive() -> ResponseReturnValue:
+        """Receive an event. The service retries after any response other than 2xx."""
         try:
-            # Over the bytes as they came; refuses what was signed more than five minutes ago.
-            told = webhook.verify(request.get_data(), dict(request.headers))
-        except (WebhookVerificationError, ValueError):  # ValueError: not even in the shape of one
+            # Verifies the received bytes, and rejects signatures older than five minutes.
+            document = webhook.verify(request.get_data(), dict(request.headers))
+        except (WebhookVerificationError, ValueError):  # ValueError: a malformed signature
             return "", 401
-        if told["data"]["reference"] is not None:  # else it is of no login of ours
-            database.store_event(_parse_event(request.headers["Webhook-Id"], told))
+        if document["data"]["reference"] is not None:  # without one, it is no login of this backend
+            database.store_event(_parse_event(request.headers["Webhook-Id"], document))
         return "", 204
 
     @blueprint.get("/login/events")
-    def told() -> ResponseReturnValue:
-        """What we were told of this browser's login. For the eyes of this example."""
+    def list_events() -> ResponseReturnValue:
+        """List the events of this browser's login. A product does not show them."""
         return database.events_of(sessions.reference())
 
     return blueprint
 
 
-def _parse_event(webhook_id: str, told: dict[str, Any]) -> Event:
-    verification = told["data"]
+def _parse_event(webhook_id: str, document: dict[str, Any]) -> Event:
+    verification = document["data"]
     return Event(
         webhook_id=webhook_id,
-        type=told["type"],
-        sequence=told["sequence"],
-        timestamp=told["timestamp"],
+        type=document["type"],
+        sequence=document["sequence"],
+        timestamp=document["timestamp"],
         verification_id=verification["id"],
         reference=verification["reference"],
         status=verification["status"],

@@ -1,17 +1,19 @@
-"""The page, and the request for a call."""
+"""The login: the page, the request for a call, and the receipt that logs the user in."""
 
 import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from login_backend import sessions
+from login_backend.database import Database
 from login_backend.phone_numbers import to_e164
-from login_backend.request_body import body_strings
+from login_backend.receipts import InvalidReceipt, KeysUnavailable, ReceiptVerifier
+from login_backend.settings import Settings
 from otpvoice.client import (
     Client,
     ConnectionFailed,
@@ -25,68 +27,95 @@ _TRANSLATIONS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted(Path(__file__).with_name("sentences").glob("*.json"))
 }
-"""Language → what we say in it."""
+"""Language → its sentences."""
 
 
-def login(client: Client, region: str, suggested_number: str = "") -> Blueprint:
-    """``GET /``, ``POST /login``, ``POST /logout``.
-
-    Args:
-        client: of the service.
-        region: whose national numbers the form takes.
-        suggested_number: the number that the form begins with.
-    """
+def login(
+    client: Client, verifier: ReceiptVerifier, database: Database, settings: Settings
+) -> Blueprint:
+    """Create ``GET /``, ``POST /login``, ``POST /login/receipt`` and ``POST /logout``."""
     blueprint = Blueprint("login", __name__)
 
     @blueprint.get("/")
     def page() -> str:
-        """The form; or who is logged in."""
-        language = _language()
-        return render_template(
-            "page.html",
-            language=language,
-            languages={code: said["page"]["language"] for code, said in _TRANSLATIONS.items()},
-            sentences=_TRANSLATIONS[language],
-            suggested=suggested_number,
-            number=sessions.logged_in_number(),
-            receipt=sessions.receipt(),
-        )
+        return _render_page(settings.suggested_number)
 
     @blueprint.post("/login")
-    def begin() -> ResponseReturnValue:
-        """``{"number", "name"}`` → what the page needs to follow this verification, and no other.
+    def start() -> ResponseReturnValue:
+        return _start(client, settings.region)
 
-        The client token opens it until it is over; the API key stays here.
-        """
-        asked = body_strings("number", "name")
-        # A name of its own for every login: two of one number never share a verification.
-        reference = secrets.token_urlsafe(16)
-        try:
-            verification = client.create(
-                to_e164(asked["number"], region),
-                name=asked["name"],
-                locale=_language(),
-                reference=reference,
-                ip=request.remote_addr,  # behind a proxy: see Werkzeug's ProxyFix
-            )
-        except ConnectionFailed:
-            return {"code": "store_unavailable"}, 503
-        except (InvalidRequest, NumberRefused, RateLimited, Unavailable) as refusal:
-            return {"code": refusal.code, "retry_after": refusal.retry_after}, refusal.status
-        sessions.start_login(verification.to, reference)
-        return {"url": verification.url, "client_token": verification.client_token}
+    @blueprint.post("/login/receipt")
+    def finish() -> ResponseReturnValue:
+        return _finish(verifier, database)
 
     @blueprint.post("/logout")
-    def leave() -> ResponseReturnValue:
-        """Back to the form."""
+    def log_out() -> ResponseReturnValue:
         sessions.log_out()
         return redirect(url_for("login.page"))
 
     return blueprint
 
 
+def _render_page(suggested_number: str) -> str:
+    language = _language()
+    return render_template(
+        "page.html",
+        language=language,
+        languages={code: texts["page"]["language"] for code, texts in _TRANSLATIONS.items()},
+        sentences=_TRANSLATIONS[language],
+        suggested=suggested_number,
+        number=sessions.logged_in_number(),
+        receipt=sessions.receipt(),
+    )
+
+
+def _start(client: Client, region: str) -> ResponseReturnValue:
+    """Request a call for ``{"number", "name"}``.
+
+    The response has the verification's URL and client token. The token gives the page access to
+    this one verification until it ends. The API key stays in the backend.
+    """
+    # Each login has its own reference, so two logins of one number never share a verification.
+    reference = secrets.token_urlsafe(16)
+    try:
+        verification = client.create(
+            to_e164(_body_string("number"), region),
+            name=_body_string("name"),
+            locale=_language(),
+            reference=reference,
+            ip=request.remote_addr,  # behind a proxy, use Werkzeug's ProxyFix
+        )
+    except ConnectionFailed:
+        return {"code": "store_unavailable"}, 503
+    except (InvalidRequest, NumberRefused, RateLimited, Unavailable) as error:
+        return {"code": error.code, "retry_after": error.retry_after}, error.status
+    sessions.start_login(verification.to, reference)
+    return {"url": verification.url, "client_token": verification.client_token}
+
+
+def _finish(verifier: ReceiptVerifier, database: Database) -> ResponseReturnValue:
+    """Log the user in for ``{"receipt"}``: valid, for this very login, and new."""
+    try:
+        receipt = verifier.verify(_body_string("receipt"))
+    except KeysUnavailable:
+        return {"code": "store_unavailable"}, 503
+    except InvalidReceipt:
+        return {"code": "unauthorized"}, 403
+    # An attacker has valid receipts for their own phone, so the number and the login must match.
+    if not sessions.matches(receipt) or not database.mark_receipt_used(receipt.id):
+        return {"code": "unauthorized"}, 403
+    sessions.log_in(receipt)
+    return "", 204
+
+
+def _body_string(name: str) -> str:
+    """Return a member of the JSON body; an absent one is empty."""
+    body: Any = request.get_json()
+    return str(body.get(name) or "") if isinstance(body, dict) else ""
+
+
 def _language() -> str:
-    """What the visitor chose, else what the browser prefers, else English."""
+    """Return the language that the user chose, else that of the browser, else English."""
     chosen = request.args.get("language", "")
     if chosen in _TRANSLATIONS:
         return chosen

@@ -1,4 +1,4 @@
-"""Phone numbers as people type them, in the form that the service takes: the service is strict."""
+"""Normalization of phone numbers as users type them, because the service accepts E.164 only."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -8,27 +8,27 @@ from typing import Final
 import phonenumbers
 
 _INVISIBLE: Final = "Cf"
-"""Unicode's category of direction marks and the like, which come along with a copied number."""
+"""Unicode category of direction marks and the like, which a copied number can contain."""
 
 
 def to_e164(typed: str, region: str) -> str:
-    """Return the number that was typed, in E.164, or the text itself if it is no number.
+    """Return the typed number in E.164, or the text itself if it is not a number.
 
-    Digits of any script are read, with spaces, dashes, dots and parentheses. A number with ``+`` or
-    an international prefix (``00``) has its calling code. One without is a number of the region, or
-    begins with its calling code if the region has no such number.
+    Digits of any script are accepted, with spaces, dashes, dots and parentheses. A number with
+    ``+`` or an international prefix (``00``) has its country code. Any other number is a national
+    number of the region, or begins with its country code if the region has no such number.
 
     Args:
-        typed: what the person typed.
-        region: ISO 3166 code of two letters, in capitals.
+        typed: the text that the user typed.
+        region: ISO 3166 code, two capital letters.
     """
-    wide = unicodedata.normalize("NFKC", typed)
-    text = "".join(c for c in wide if unicodedata.category(c) != _INVISIBLE).strip()
+    normalized = unicodedata.normalize("NFKC", typed)
+    text = "".join(c for c in normalized if unicodedata.category(c) != _INVISIBLE).strip()
     if any(map(str.isalpha, text.removeprefix("tel:"))):
-        return typed  # letters and extensions: nothing is guessed
-    found = [*_interpretations(text, region), *_interpretations(f"+{text}", region)]
-    for is_one in (phonenumbers.is_valid_number, phonenumbers.is_possible_number):
-        for number in filter(is_one, found):
+        return typed  # letters and extensions are not guessed
+    candidates = [*_interpretations(text, region), *_interpretations(f"+{text}", region)]
+    for accepts in (phonenumbers.is_valid_number, phonenumbers.is_possible_number):
+        for number in filter(accepts, candidates):
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return typed
 

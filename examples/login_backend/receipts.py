@@ -1,4 +1,4 @@
-"""Proof that a code was right, verified without a request: see docs/receipts.md."""
+"""Offline verification of receipts: see docs/receipts.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,35 +6,35 @@ from typing import Any, Final
 
 import jwt
 
-VALIDITY_S: Final = 320
-"""Seconds for which a receipt could be shown again: its life, and the leeway at both ends."""
 _LEEWAY_S: Final = 10
+VALIDITY_S: Final = 320
+"""How long a receipt can be used: its lifetime of 300 s, and the leeway at both ends."""
 
 
 class InvalidReceipt(Exception):
-    """It is not genuine, not for us, or over."""
+    """The receipt is not genuine, is for another client, or has expired."""
 
 
 class KeysUnavailable(Exception):
-    """The keys could not be fetched: nothing is known about the receipt."""
+    """The public keys cannot be fetched, so the receipt can be neither accepted nor rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the service has signed."""
+    """A verified receipt."""
 
     id: str
-    """Of the verification."""
+    """Id of the verification."""
     number: str = field(repr=False)
     reference: str | None
     claims: Mapping[str, object] = field(repr=False)
-    """All that it says, for the eyes of this example."""
+    """All claims, which this example shows."""
 
 
 class ReceiptVerifier:
-    """Reads receipts of one service for one of its clients.
+    """A verifier for the receipts of one client of one service.
 
-    The service's keys are fetched for the first receipt, and kept for five minutes.
+    It fetches the service's public keys with the first receipt and caches them for five minutes.
     """
 
     def __init__(self, otpvoice_url: str, client: str) -> None:
@@ -43,27 +43,28 @@ class ReceiptVerifier:
         self._keys = jwt.PyJWKClient(f"{otpvoice_url}/.well-known/jwks.json", timeout=5)
 
     def verify(self, receipt: str) -> Receipt:
-        """What it says. Whether it fits this login, and is new, is for the caller to see.
+        """Verify a receipt. The caller compares it with the login and checks that it is new.
 
         Raises:
-            NoReceipt, KeysAway: as they say.
+            InvalidReceipt: the receipt proves nothing.
+            KeysUnavailable: the keys cannot be fetched.
         """
         try:
-            found = self._decode(receipt)
+            token = self._decode(receipt)
         except jwt.PyJWKClientConnectionError as error:
             raise KeysUnavailable from error
         except jwt.PyJWTError as error:
             raise InvalidReceipt from error
-        if found["header"].get("typ") != "otpvoice-receipt+jwt":
+        if token["header"].get("typ") != "otpvoice-receipt+jwt":
             raise InvalidReceipt
-        claims = found["payload"]
+        claims = token["payload"]
         return Receipt(claims["jti"], claims["sub"], claims.get("reference"), claims)
 
     def _decode(self, receipt: str) -> dict[str, dict[str, Any]]:
         return jwt.decode_complete(
             receipt,
             self._keys.get_signing_key_from_jwt(receipt),
-            algorithms=["EdDSA"],  # whatever the receipt itself would like
+            algorithms=["EdDSA"],  # the header of a receipt must not choose the algorithm
             issuer=self._issuer,
             audience=self._client,
             leeway=_LEEWAY_S,

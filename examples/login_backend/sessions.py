@@ -1,4 +1,4 @@
-"""What a browser's session says. Flask signs it: its owner can read and nobody can change it."""
+"""The browser's session. Flask signs it: users can read it, but not change it."""
 
 from collections.abc import Mapping
 
@@ -8,42 +8,42 @@ from login_backend.receipts import Receipt
 
 
 def start_login(number: str, reference: str) -> None:
-    """From now on, this login is the one that a receipt has to be for."""
+    """Start a login. A receipt must have this number and reference to finish it."""
     session.clear()
-    session.update(asked=number, reference=reference)
+    session.update(requested_number=number, reference=reference)
 
 
 def matches(receipt: Receipt) -> bool:
-    """Whether the receipt is for the login that this browser began, and for its number."""
-    begun = (session.get("asked"), session.get("reference"))
-    return (receipt.number, receipt.reference) == begun
+    """Return whether the receipt is for the login and the number of this session."""
+    started = (session.get("requested_number"), session.get("reference"))
+    return (receipt.number, receipt.reference) == started
 
 
 def log_in(receipt: Receipt) -> None:
-    """This browser is logged in. What it was before is gone."""
+    """Log the user in, in a new session."""
     session.clear()
     session.permanent = True
     session.update(number=receipt.number, reference=receipt.reference, receipt={**receipt.claims})
 
 
 def log_out() -> None:
-    """Forgets who it is."""
+    """End the session."""
     session.clear()
 
 
 def logged_in_number() -> str | None:
-    """Whose it is; None while nobody is logged in."""
-    found: str | None = session.get("number")
-    return found
+    """Return the number of the user; None if no user is logged in."""
+    number: str | None = session.get("number")
+    return number
 
 
 def receipt() -> Mapping[str, object] | None:
-    """What the receipt said that let it in; None while nobody is logged in."""
-    found: Mapping[str, object] | None = session.get("receipt")
-    return found
+    """Return the claims of the receipt; None if no user is logged in."""
+    claims: Mapping[str, object] | None = session.get("receipt")
+    return claims
 
 
 def reference() -> str:
-    """The last login of this browser; empty if there was none."""
-    found: str = session.get("reference", "")
-    return found
+    """Return the reference of the last login; empty if there was none."""
+    reference: str = session.get("reference", "")
+    return reference

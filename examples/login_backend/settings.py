@@ -1,4 +1,4 @@
-"""What the backend has to be told. Nothing of it is in the code, and no secret in the page."""
+"""Settings of the backend. They come from its environment: no secret is in the code or the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,30 +8,30 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All of them.
+    """Settings of the backend.
 
     Raises:
-        ValueError: the session secret is too short to be one.
+        ValueError: the session secret is too short.
     """
 
     origin: str
-    """Where browsers find this login, as in ``https://login.example.com``."""
+    """Origin of the login in browsers, as in ``https://login.example.com``."""
     otpvoice_url: str
-    """Of the service, as its ``server.public_url`` has it: also the ``iss`` of receipts."""
+    """The service's ``server.public_url``, which is also the ``iss`` of receipts."""
     api_key: str = field(repr=False)
     client: str
-    """The name that goes with that key in the service's settings: the ``aud`` of receipts."""
+    """The client's name in the service's settings, which is also the ``aud`` of receipts."""
     event_secret: str = field(repr=False)
     """``whsec_…``"""
     session_secret: str = field(repr=False)
-    """Signs the sessions: at least 32 characters, made by ``openssl rand -base64 32``."""
+    """Signs the sessions. At least 32 characters, as from ``openssl rand -base64 32``."""
     database: Path
     framed_by: str = ""
-    """Origin of a page that may show ours in a frame; empty: none may."""
+    """Origin of a page that may embed the login; empty: none may."""
     region: str = "IN"
-    """The country whose national numbers the form takes, an ISO 3166 code of two letters."""
+    """ISO 3166 code of the country whose national numbers the form accepts."""
     suggested_number: str = ""
-    """What the form is filled in with at first, for a demo."""
+    """Initial value of the form's number, for a demo."""
 
     def __post_init__(self) -> None:
         if len(self.session_secret) < 32:
@@ -39,11 +39,11 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Those of the environment.
+        """Read the settings from environment variables.
 
         Raises:
-            KeyError: the variable of this name is missing.
-            ValueError: as the class does.
+            KeyError: a variable is missing.
+            ValueError: the session secret is too short.
         """
         return cls(
             origin=environ["LOGIN_ORIGIN"],

@@ -1,4 +1,4 @@
-"""An SMS system that has the phone ring when an SMS is lost: copy what you need of it."""
+"""An SMS system that falls back to a call when an SMS is lost, as an example to copy from."""
 
 from sms_fallback.app import create_app
 

@@ -1,5 +1,6 @@
-"""The SMS system's HTTP API, and the pretend gateway's."""
+"""The HTTP API of the SMS system and of the simulated SMS gateway."""
 
+import os
 from typing import Any
 
 from flask import Blueprint, Flask, request
@@ -11,11 +12,20 @@ from sms_fallback.gateway import SmsGateway
 from sms_fallback.logins import LoginNotFound, Logins, NoFallbackCall
 
 
-def create_app(otpvoice: Client, call_after: int) -> Flask:
-    """An SMS system with a gateway of its own. ``call_after``: seconds that an SMS is given."""
+def create_app(otpvoice: Client | None = None, call_after_s: int | None = None) -> Flask:
+    """Create an SMS system with its own gateway.
+
+    Args:
+        otpvoice: the service; by default from ``OTPVOICE_URL`` and ``OTPVOICE_API_KEY``.
+        call_after_s: seconds from an SMS to its call; by default from ``CALL_AFTER``.
+    """
+    if otpvoice is None:
+        otpvoice = Client(os.environ["OTPVOICE_URL"], os.environ["OTPVOICE_API_KEY"])
+    if call_after_s is None:
+        call_after_s = int(os.environ["CALL_AFTER"])
     app = Flask(__name__)
     gateway = SmsGateway()
-    app.register_blueprint(_logins(Logins(gateway, FallbackCalls(otpvoice, call_after))))
+    app.register_blueprint(_logins(Logins(gateway, FallbackCalls(otpvoice, call_after_s))))
     app.register_blueprint(_phones(gateway))
     return app
 
@@ -24,39 +34,39 @@ def _logins(logins: Logins) -> Blueprint:
     blueprint = Blueprint("logins", __name__)
 
     @blueprint.errorhandler(LoginNotFound)
-    def answer_nothing(_: LoginNotFound) -> ResponseReturnValue:
-        return {"error": "no such login, or it is over"}, 404
+    def handle_not_found(_: LoginNotFound) -> ResponseReturnValue:
+        return {"error": "the login does not exist or has ended"}, 404
 
     @blueprint.errorhandler(NoFallbackCall)
     @blueprint.errorhandler(OtpvoiceError)
-    def answer_no_call(_: Exception) -> ResponseReturnValue:
-        return {"error": "no call can come now"}, 503
+    def handle_no_call(_: Exception) -> ResponseReturnValue:
+        return {"error": "no call can be placed at the moment"}, 503
 
     @blueprint.post("/logins")
-    def begin() -> ResponseReturnValue:
-        """``{"number", "name"}``: sends an SMS."""
-        return {"id": logins.start(_text("number"), _text("name"))}, 201
+    def start() -> ResponseReturnValue:
+        """Send an SMS to ``{"number", "name"}``."""
+        return {"id": logins.start(_string("number"), _string("name"))}, 201
 
     @blueprint.post("/logins/<login_id>/sms")
-    def send_again(login_id: str) -> ResponseReturnValue:
-        """Sends a newer code."""
+    def resend(login_id: str) -> ResponseReturnValue:
+        """Send a new code."""
         logins.resend(login_id)
         return {"sent": True}
 
     @blueprint.post("/logins/<login_id>/code")
-    def enter(login_id: str) -> ResponseReturnValue:
-        """``{"code"}``: what the person typed, wherever it was read or heard."""
-        return {"logged_in": logins.check_code(login_id, _text("code"))}
+    def check(login_id: str) -> ResponseReturnValue:
+        """Check ``{"code"}``, which comes from the SMS or from the call."""
+        return {"logged_in": logins.check_code(login_id, _string("code"))}
 
     @blueprint.post("/logins/<login_id>/call")
     def call_now(login_id: str) -> ResponseReturnValue:
-        """The button *Call me now*."""
+        """Place the call now, for a button *Call me now*."""
         logins.call_now(login_id)
         return {"calling": True}
 
     @blueprint.delete("/logins/<login_id>")
-    def give_up(login_id: str) -> ResponseReturnValue:
-        """The person gave up."""
+    def cancel(login_id: str) -> ResponseReturnValue:
+        """Cancel a login at the user's request."""
         logins.cancel(login_id)
         return {"given_up": True}
 
@@ -64,26 +74,26 @@ def _logins(logins: Logins) -> Blueprint:
 
 
 def _phones(gateway: SmsGateway) -> Blueprint:
-    """The gateway in one's hand, for trying what happens. A product has none of this."""
+    """Create the controls of the simulated gateway. A product has none of them."""
     blueprint = Blueprint("phones", __name__)
 
     @blueprint.get("/inbox/<number>")
-    def read(number: str) -> ResponseReturnValue:
-        """The messages that arrived on this phone."""
+    def inbox(number: str) -> ResponseReturnValue:
+        """List the SMS that a phone received."""
         return gateway.inbox(number)
 
     @blueprint.put("/inbox/<number>")
-    def change(number: str) -> ResponseReturnValue:
-        """``{"messages": "lost"}`` or ``"delivered"``: what becomes of the next ones."""
-        if _text("messages") == "lost":
+    def set_delivery(number: str) -> ResponseReturnValue:
+        """Set ``{"messages": "lost"}`` or ``"delivered"`` for future SMS."""
+        if _string("messages") == "lost":
             gateway.drop_messages(number)
         else:
             gateway.deliver_messages(number)
-        return {"messages": _text("messages")}
+        return {"messages": _string("messages")}
 
     return blueprint
 
 
-def _text(member: str) -> str:
+def _string(member: str) -> str:
     body: Any = request.get_json(silent=True)
     return str(body.get(member) or "") if isinstance(body, dict) else ""

@@ -1,6 +1,6 @@
-"""The call in reserve: what an SMS system asks of otpvoice. This is the file to copy.
+"""Fallback calls: all requests of an SMS system to otpvoice. This is the file to copy.
 
-Nothing here ever stands in the way of the SMS: while the service is away, there is no reserve.
+A failure of the service never delays or prevents an SMS. There is no fallback call then.
 """
 
 import logging
@@ -10,16 +10,16 @@ from typing import Final
 from otpvoice.client import Client, OtpvoiceError, Verification, VerificationClosed
 
 TTL_S: Final = 300
-"""Seconds that a code lives, in the SMS system and in the service."""
+"""Lifetime of a code, in the SMS system and in the service."""
 _LOG: Final = logging.getLogger(__name__)
 
 
 class FallbackCalls:
-    """Calls that come when an SMS does not.
+    """Calls that speak the code of an SMS if the user has not entered it in time.
 
     Args:
         otpvoice: the service.
-        call_after: seconds that an SMS is given; 20 to 40 suits most.
+        call_after_s: seconds from the SMS to the call; 20 to 40 suits most systems.
     """
 
     def __init__(self, otpvoice: Client, call_after_s: int) -> None:
@@ -27,12 +27,15 @@ class FallbackCalls:
         self._call_after_s = call_after_s
 
     def schedule(self, number: str, name: str, code: str, login_id: str) -> str | None:
-        """A call that will speak the SMS's own code; its verification's id, None if there is none.
+        """Schedule a call with the code of an SMS.
 
-        Another ``code`` for the same login supersedes the one before: that is never spoken again.
+        A new code for the same login replaces the old one, which is then never spoken.
+
+        Returns:
+            The id of the verification; None if the service is not available.
         """
         verification = _try(
-            "hold a call",
+            "schedule a call",
             lambda: self._otpvoice.create(
                 number,
                 name=name,
@@ -45,18 +48,18 @@ class FallbackCalls:
         return verification.id if verification else None
 
     def approve(self, verification_id: str) -> None:
-        """We have checked the code ourselves: no call, and the number's limits are given back."""
+        """Report a right code: no call is placed, and the number's limits are released."""
         _try("approve", lambda: self._otpvoice.approve(verification_id))
 
     def cancel(self, verification_id: str) -> None:
-        """The person gave up: no call."""
+        """Report an ended login: no call is placed."""
         _try("cancel", lambda: self._otpvoice.cancel(verification_id))
 
     def call_now(self, verification_id: str) -> None:
-        """The person will not wait for the SMS.
+        """Place the call now.
 
         Raises:
-            OtpvoiceError: this time it matters to the person that there is no call, and why.
+            OtpvoiceError: no call can be placed, and the user has to know.
         """
         self._otpvoice.call(verification_id)
 
@@ -65,7 +68,7 @@ def _try(action: str, request: Callable[[], Verification]) -> Verification | Non
     try:
         return request()
     except VerificationClosed:
-        return None  # it has ended already, so that nothing rings
+        return None  # it has ended already, so no call is placed
     except OtpvoiceError as error:
-        _LOG.warning("could not %s: %s", action, error)  # its text holds no code and no number
+        _LOG.warning("could not %s: %s", action, error)  # the text has no code and no number
         return None

@@ -1,11 +1,11 @@
-"""A pretend SMS gateway. Like a real one it takes every message, and may lose it without a word."""
+"""A simulated SMS gateway. As a real one, it accepts every SMS and may lose it silently."""
 
 import threading
 from collections import defaultdict
 
 
 class SmsGateway:
-    """Threads may share it."""
+    """Inboxes of phones in memory. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -13,22 +13,22 @@ class SmsGateway:
         self._unreachable: set[str] = set()
 
     def send(self, number: str, text: str) -> None:
-        """Takes a message."""
+        """Accept an SMS."""
         with self._lock:
             if number not in self._unreachable:
                 self._inboxes[number].append(text)
 
     def drop_messages(self, number: str) -> None:
-        """From now on no message reaches this phone."""
+        """Lose all future SMS to a phone."""
         with self._lock:
             self._unreachable.add(number)
 
     def deliver_messages(self, number: str) -> None:
-        """From now on messages reach this phone."""
+        """Deliver all future SMS to a phone."""
         with self._lock:
             self._unreachable.discard(number)
 
     def inbox(self, number: str) -> list[str]:
-        """The messages on this phone, oldest first."""
+        """Return the SMS on a phone, oldest first."""
         with self._lock:
             return [*self._inboxes[number]]

@@ -123,7 +123,7 @@ class Visit:
 
     def receipt(self) -> dict[str, Any]:
         """What the login shows of it."""
-        shown = self._login.get_by_label("The receipt that let you in").text_content()
+        shown = self._login.get_by_label("Receipt").text_content()
         claims: dict[str, Any] = json.loads(shown or "")
         return claims
 
@@ -138,10 +138,10 @@ def _press(within: Locator, button: str) -> None:
 def test_a_newcomer_is_called_and_let_in(visit: Visit, stack: Stack) -> None:
     """Asked, rung with a sound, answered, heard, typed: then the receipt and the events are seen.
 
-    The sound comes though only the login was clicked. The page says that nobody is really called.
+    The sound comes though only the login was clicked. The page says that no real calls.
     """
     expect(visit.page.get_by_text("Sandbox", exact=True)).to_be_visible()
-    expect(visit.page.get_by_text("nobody is really called")).to_be_visible()
+    expect(visit.page.get_by_text("no real calls")).to_be_visible()
     with visit.page.expect_console_message(lambda said: said.text == "bell running"):
         visit.request_call()
     visit.expect_text("Please answer the call and listen for your code.")
@@ -231,7 +231,7 @@ def test_each_step_leads_to_its_frame(browsing: BrowserSession, demo_url: str, w
     page = browsing.open(demo_url, viewport={"width": width, "height": 800})
     for place, shown in (("#login", "#number"), ("#phone", "text=Live")):  # nothing moves any more
         expect(page.frame_locator(f"{place} iframe").locator(shown).first).to_be_visible()
-    for step, title in (("Answer the phone", "phones"), ("Ask for the call", "login")):
+    for step, title in (("Answer the phone", "phones"), ("Request a call", "login")):
         page.get_by_role("link", name=step).click()
         frame = page.get_by_title(re.compile(title))
         expect(frame).to_be_in_viewport(ratio=0.7)

@@ -21,7 +21,7 @@ def test_a_number_becomes_a_login(visitor: Visitor, phone: Phone) -> None:
     told = answer.value.json()
     assert told.keys() == {"url", "client_token"}
     assert told["client_token"].startswith("vct_")
-    visitor.expect_text("We are calling you from +91 80682 80000.", "The code is good for 4:5")
+    visitor.expect_text("We are calling you from +91 80682 80000.", "The code is valid for 4:5")
     visitor.enter_code(phone.wait_for_code())
     visitor.expect_text(LOGGED_IN, f"Your number {phone.number} is verified.")
     visitor.expect_text("call.placed", "call.answered", "verification.approved")
@@ -128,7 +128,7 @@ def test_a_refused_number_is_told_where_it_was_typed(
     visitor.request_call("+91 12345")
     visitor.expect_text("This phone number does not look right. Please check it.")
     visitor.request_call("+1 212 555 0123")
-    visitor.expect_text("We can not call this number. Please use another number.")
+    visitor.expect_text("We cannot call this number. Please use another number.")
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 

@@ -56,7 +56,7 @@ class App:
 
     def is_logged_in(self) -> bool:
         """Whether the page says so."""
-        return 'id="proven"' in self._browser.get(self._url, timeout=10).text
+        return 'id="verified"' in self._browser.get(self._url, timeout=10).text
 
     @property
     def session(self) -> RequestsCookieJar:

@@ -107,7 +107,7 @@ def test_the_service_is_told_what_came_of_it(
 def test_an_sms_goes_out_while_the_service_is_away() -> None:
     """There is no reserve then, and nothing else is missing; who asks for the call is told."""
     away = Client(f"http://127.0.0.1:{free_port()}", "ovk_1", timeout=0.1)
-    sms = create_app(away, call_after=30).test_client()
+    sms = create_app(away, call_after_s=30).test_client()
     begun = sms.post("/logins", json={"number": ASHA, "name": "Asha"})
     path = f"/logins/{begun.json['id']}" if begun.json else ""
     assert sms.post(f"{path}/call").status_code == 503

@@ -1,15 +1,15 @@
-// Codes as people type them, in the form that the service takes: ASCII digits only.
+// Normalization of codes as users type them, because the service accepts ASCII digits only.
 
-const BETWEEN = /[\p{Z}\p{P}\p{Cf}\u2212]/gu // spaces, punctuation, direction marks, the minus sign
+const SEPARATORS = /[\p{Z}\p{P}\p{Cf}\u2212]/gu // spaces, punctuation, direction marks, minus sign
 const DIGIT = /\p{Nd}/u
 
-/** The text with the digits of any script as ASCII digits, and nothing between them. */
+/** Returns the text with ASCII digits instead of those of any script, and without separators. */
 export function asciiDigits(typed) {
-  const text = typed.normalize('NFKC').replace(BETWEEN, '')
+  const text = typed.normalize('NFKC').replace(SEPARATORS, '')
   return Array.from(text, (character) => (DIGIT.test(character) ? valueOf(character) : character)).join('')
 }
 
-// Unicode keeps the ten digits of a script in a row, zero first.
+// Unicode has the ten digits of a script in a row, beginning with zero.
 function valueOf(digit) {
   const point = digit.codePointAt(0)
   let first = point

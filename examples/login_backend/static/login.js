@@ -1,117 +1,117 @@
-// The login, from the number to the receipt. The page talks to the voice service by itself, with a
-// token that opens this one verification; our backend believes nothing but the service's receipt.
+// The login, from the number to the receipt. The page calls the voice service directly, with a token
+// for this one verification. The backend accepts only the service's receipt.
 
 import { asciiDigits } from './digits.js'
-import { Verification, seconds, tellBackend } from './verification.js'
+import { Verification, postToBackend, sleep } from './verification.js'
 import {
-  sentenceFor, showAsk, showCodeError, showEvents, showOver, showVerification, showWrong,
+  showCodeError, showEnd, showEvents, showStart, showVerification, showWrongCode, textFor,
 } from './view.js'
 
-const OVER = ['token_expired', 'unauthorized', 'not_found']
-const LOOK_AFTER = 2 // seconds, when nothing says otherwise
+const FATAL = ['token_expired', 'unauthorized', 'not_found']
+const POLL_AFTER_S = 2 // unless the service sets another interval
 
-let current = null // the verification under way
+let current = null // the current verification
 
-/** Runs an action of a form or button: once at a time, and without leaving the page. */
-function on(id, event, action) {
-  const part = document.getElementById(id)
-  part?.addEventListener(event, async (happened) => {
-    happened.preventDefault()
-    if (part.ariaBusy === 'true') return
-    part.ariaBusy = 'true'
+/** Runs an action for a form or button: one at a time, without leaving the page. */
+function on(id, type, action) {
+  const element = document.getElementById(id)
+  element?.addEventListener(type, async (event) => {
+    event.preventDefault()
+    if (element.ariaBusy === 'true') return
+    element.ariaBusy = 'true'
     try {
       await action()
     } finally {
-      part.ariaBusy = 'false'
+      element.ariaBusy = 'false'
     }
   })
 }
 
-on('ask', 'submit', async () => {
+on('start', 'submit', async () => {
   const value = (id) => document.getElementById(id).value
   try {
-    const path = `/login${location.search}` // with the language that was chosen
-    current = new Verification(await tellBackend(path, { number: value('number'), name: value('name') }))
-  } catch (refusal) {
-    return showAsk(sentenceFor(refusal))
+    const path = `/login${location.search}` // the query has the chosen language
+    current = new Verification(await postToBackend(path, { number: value('number'), name: value('name') }))
+  } catch (error) {
+    return showStart(textFor(error))
   }
-  follow(current)
+  poll(current)
 })
 
-on('prove', 'submit', async () => {
+on('check', 'submit', async () => {
   try {
     const checked = await current.check(asciiDigits(document.getElementById('code').value))
-    if (checked.valid) return await enter(checked.receipt)
+    if (checked.valid) return await logIn(checked.receipt)
     showVerification(checked)
-    if (checked.status === 'pending') showWrong(checked)
-  } catch (refusal) {
-    showRefusal(refusal)
+    if (checked.status === 'pending') showWrongCode(checked)
+  } catch (error) {
+    showError(error)
   }
 })
 
 on('again', 'click', async () => {
-  await current.call().then(showVerification, showRefusal)
-  document.getElementById('code').focus() // the button that had the focus can not be pressed now
+  await current.call().then(showVerification, showError)
+  document.getElementById('code').focus() // the button is now disabled and loses the focus
 })
-on('cancel', 'click', () => current.cancel().then(showVerification, showRefusal))
-on('restart', 'click', () => showAsk())
+on('cancel', 'click', () => current.cancel().then(showVerification, showError))
+on('restart', 'click', () => showStart())
 
-/** Shows a verification until it has ended, looking as often as the service likes. */
-async function follow(verification) {
+/** Shows a verification until it ends, at the interval that the service sets. */
+async function poll(verification) {
   while (verification === current) {
-    let pause = LOOK_AFTER
+    let interval = POLL_AFTER_S
     try {
-      const seen = await verification.look()
-      if (seen.status === 'approved') return // by our own check, whose answer has the receipt
-      showVerification(seen)
-      if (seen.poll_after === null) return
-      pause = seen.poll_after
-    } catch (refusal) {
-      if (OVER.includes(refusal.code)) return showOver(sentenceFor(refusal))
-      pause = refusal.retryAfter ?? LOOK_AFTER // a look that fails is no news: the next may succeed
+      const state = await verification.fetch()
+      if (state.status === 'approved') return // the response to the check has the receipt
+      showVerification(state)
+      if (state.poll_after === null) return
+      interval = state.poll_after
+    } catch (error) {
+      if (FATAL.includes(error.code)) return showEnd(textFor(error))
+      interval = error.retryAfter ?? POLL_AFTER_S // the next request may succeed
     }
-    await nextLook(pause)
+    await sleepUntilVisible(interval)
   }
 }
 
-/** Comes early when the person comes back to this page, as after a call on the same phone. */
-async function nextLook(pause) {
-  const over = new AbortController()
-  const back = new Promise((done) => {
-    document.addEventListener('visibilitychange', done, { signal: over.signal })
+/** Sleeps, or until the user returns to the page, for example after a call on the same phone. */
+async function sleepUntilVisible(seconds) {
+  const done = new AbortController()
+  const returned = new Promise((resolve) => {
+    document.addEventListener('visibilitychange', resolve, { signal: done.signal })
   })
-  await Promise.race([seconds(pause), back])
-  over.abort()
+  await Promise.race([sleep(seconds), returned])
+  done.abort()
 }
 
-/** The receipt lets in, and the page of somebody who is logged in is another one. */
-async function enter(receipt) {
+/** Logs in with the receipt, and loads the page of a logged-in user. */
+async function logIn(receipt) {
   current = null
   try {
-    await tellBackend('/login/receipt', { receipt })
+    await postToBackend('/login/receipt', { receipt })
     location.replace(location.href)
-  } catch (refusal) {
-    showOver(sentenceFor(refusal))
+  } catch (error) {
+    showEnd(textFor(error))
   }
 }
 
-function showRefusal(refusal) {
-  const seen = refusal.verification
-  // Approved, and no receipt has come: that lets nobody in.
-  const isOver = seen?.status === 'approved' || OVER.includes(refusal.code)
-  if (isOver) return showOver(sentenceFor(refusal))
-  if (seen) showVerification(seen)
-  if ((seen?.status ?? 'pending') === 'pending') showCodeError(sentenceFor(refusal))
+function showError(error) {
+  const state = error.verification
+  // An approval without a receipt does not log in.
+  const isFatal = state?.status === 'approved' || FATAL.includes(error.code)
+  if (isFatal) return showEnd(textFor(error))
+  if (state) showVerification(state)
+  if ((state?.status ?? 'pending') === 'pending') showCodeError(textFor(error))
 }
 
-/** For the eyes of this example: a product does not show its events. */
-async function showNews() {
+/** Shows the events that the backend received. A product does not show them. */
+async function pollEvents() {
   for (;;) {
     if (!document.hidden) {
-      const answer = await fetch('/login/events').catch(() => null)
-      if (answer?.ok) showEvents((await answer.json()).events)
+      const response = await fetch('/login/events').catch(() => null)
+      if (response?.ok) showEvents((await response.json()).events)
     }
-    await seconds(1)
+    await sleep(1)
   }
 }
-showNews()
+pollEvents()

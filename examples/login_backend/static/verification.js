@@ -1,10 +1,10 @@
-// One verification of the voice service, as the holder of its client token meets it.
+// Client for one verification of the voice service, with its client token.
 
-const PATIENCE = 10_000 // milliseconds for one try
-const TRIES = 3
+const TIMEOUT_MS = 10_000 // for each attempt
+const MAX_ATTEMPTS = 3
 
-/** The service, or our backend, said no; or nobody answered (`store_unavailable`). */
-export class Refusal extends Error {
+/** An error response of the service or the backend, or no response (`store_unavailable`). */
+export class RequestError extends Error {
   constructor(problem) {
     super(problem.code)
     this.code = problem.code
@@ -15,73 +15,72 @@ export class Refusal extends Error {
 
 export class Verification {
   #url
-  #token // lives here and nowhere else: not in an address, a cookie or a log
+  #token // only in this object: never in a URL, a cookie or a log
 
   constructor({ url, client_token }) {
     this.#url = url
     this.#token = client_token
   }
 
-  /** How it stands. */
-  look() {
-    return this.#ask('GET', '')
+  /** Fetches the verification. */
+  fetch() {
+    return this.#request('GET', '')
   }
 
-  /** Hands a code in. Only `valid` says that it was right, and brings a `receipt`. */
+  /** Checks a code. `valid` is the result, and a valid code returns a `receipt`. */
   check(code) {
-    return this.#ask('POST', '/checks', { code })
+    return this.#request('POST', '/checks', { code })
   }
 
-  /** A further call with the same code. */
+  /** Requests a further call with the same code. */
   call() {
-    return this.#ask('POST', '/calls', {})
+    return this.#request('POST', '/calls', {})
   }
 
-  /** The person gave up. */
+  /** Cancels the verification. */
   cancel() {
-    return this.#ask('POST', '/cancel', {})
+    return this.#request('POST', '/cancel', {})
   }
 
-  async #ask(method, path, body) {
+  async #request(method, path, body) {
     const request = { method, headers: { Authorization: `Bearer ${this.#token}` } }
     if (body) {
       request.body = JSON.stringify(body)
       request.headers['Content-Type'] = 'application/json'
-      // One for all tries: a lost answer costs no second check and makes no second call.
+      // All attempts share one key, so a lost response costs no second check and no second call.
       request.headers['Idempotency-Key'] = crypto.randomUUID()
     }
-    for (let tries = 1; ; tries++) {
+    for (let attempt = 1; ; attempt++) {
       try {
         return await send(this.#url + path, request)
-      } catch (refusal) {
-        if (refusal.code !== 'store_unavailable' || tries === TRIES) throw refusal
-        await seconds(refusal.retryAfter ?? tries)
+      } catch (error) {
+        if (error.code !== 'store_unavailable' || attempt === MAX_ATTEMPTS) throw error
+        await sleep(error.retryAfter ?? attempt)
       }
     }
   }
 }
 
-/** Asks our own backend; its session cookie goes along. */
-export function tellBackend(path, body) {
+/** Sends a request to the backend, with the session cookie. */
+export function postToBackend(path, body) {
   const headers = { 'Content-Type': 'application/json' }
   return send(path, { method: 'POST', headers, body: JSON.stringify(body), credentials: 'same-origin' })
 }
 
-/** Waits. */
-export function seconds(count) {
-  return new Promise((done) => setTimeout(done, count * 1000))
+export function sleep(seconds) {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 }
 
 async function send(url, request) {
-  let answer
-  let told
+  let response
+  let document
   try {
-    const signal = AbortSignal.timeout(PATIENCE)
-    answer = await fetch(url, { credentials: 'omit', cache: 'no-store', redirect: 'error', ...request, signal })
-    told = answer.status === 204 ? {} : await answer.json()
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    response = await fetch(url, { credentials: 'omit', cache: 'no-store', redirect: 'error', ...request, signal })
+    document = response.status === 204 ? {} : await response.json()
   } catch {
-    throw new Refusal({ code: answer ? 'internal_error' : 'store_unavailable' })
+    throw new RequestError({ code: response ? 'internal_error' : 'store_unavailable' })
   }
-  if (!answer.ok) throw new Refusal(told)
-  return told
+  if (!response.ok) throw new RequestError(document)
+  return document
 }
