@@ -315,8 +315,8 @@ class Adapter(HTTPAdapter):
 def _is_idle(sock: socket.socket) -> bool:
     """Whether the server has neither sent an unread byte nor closed the connection.
 
-    Reads once without blocking. ``select`` does not see what TLS has already decrypted, and cannot
-    tell data from TLS's own messages.
+    Reads once without blocking. ``select`` does not see what TLS has already decrypted, and does
+    not distinguish data from TLS's own messages.
     """
     sock.settimeout(0)
     try:

@@ -1,1 +1,1 @@
-"""The telephone companies: one file per vendor, whose words and wire format stay in here."""
+"""Telephone companies: one package for each, which contains its words and wire format."""

@@ -1,6 +1,6 @@
-"""Parse the ways in which telephone companies write a time.
+"""Parse timestamps in the formats that telephone companies use.
 
-| written as                               | example                                  |
+| format                                   | example                                  |
 |------------------------------------------|------------------------------------------|
 | year, month, day, joined by ``-./``      | ``2021-04-09 16:27:39``                  |
 | day, month, year, joined by ``-./``      | ``09/04/2021 16:27:39``                  |
@@ -11,7 +11,7 @@
 | Unix time in seconds or milliseconds     | ``1617965859``, ``1617965859000``        |
 
 A date of three numbers that does not begin with the year is day, month, year; never month, day. A
-date without a time of day is not a moment.
+date without a time of day is not a timestamp.
 """
 
 import re
@@ -21,23 +21,13 @@ from types import MappingProxyType
 from typing import Final
 
 _UNIX: Final = re.compile(r"([0-9]{10})(?:([0-9]{3})|\.([0-9]{1,9}))?")
-"""Seconds, milliseconds, or seconds with a fraction. Fewer digits than ten are no time of a call:
-zeros stand for "none".
+"""Seconds, milliseconds, or seconds with a fraction. Fewer than ten digits are not a call's time:
+zeros mean "none".
 """
-_MONTH_NAMES: Final = [
-    "JAN",
-    "FEB",
-    "MAR",
-    "APR",
-    "MAY",
-    "JUN",
-    "JUL",
-    "AUG",
-    "SEP",
-    "OCT",
-    "NOV",
-    "DEC",
-]
+_MONTH_NAMES: Final = (
+    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),
+    *("JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+)
 _MONTH: Final = rf"(?:{'|'.join(_MONTH_NAMES)})[A-Z]{{0,6}}"
 _DATES: Final = (
     r"(?P<year>[0-9]{4})([-./])(?P<month>[0-9]{1,2})\2(?P<day>[0-9]{1,2})",
@@ -57,14 +47,14 @@ _UTC: Final = timezone(timedelta(0))
 _ZONES: Final[Mapping[str, tzinfo]] = MappingProxyType(
     {"Z": _UTC, "UTC": _UTC, "GMT": _UTC, "IST": _INDIA}
 )
-"""``IST`` is India's time. Another abbreviation is not guessed at: the text is not a time then."""
+"""``IST`` is India's time. A text with another abbreviation is not a timestamp."""
 
 
 def parse_timestamp(text: str, zone: tzinfo) -> int | None:
-    """Return the time in milliseconds since 1970; None if ``text`` is not one of the formats.
+    """Return the milliseconds since 1970; None if ``text`` has none of the formats.
 
-    ``zone`` applies where the text names no zone of its own. Zeros, as in ``0000-00-00 00:00:00``
-    and ``0``, are no time.
+    ``zone`` applies if the text has no zone. Zeros, as in ``0000-00-00 00:00:00`` and ``0``, are
+    not a timestamp.
     """
     text = " ".join(text.upper().split())
     if unix := _UNIX.fullmatch(text):
@@ -81,7 +71,7 @@ def parse_timestamp(text: str, zone: tzinfo) -> int | None:
 
 
 def _to_datetime(parts: Mapping[str, str | None], zone: tzinfo) -> datetime:
-    """Raise ValueError or KeyError if there is no such day, time of day or zone."""
+    """Return the moment; raise ValueError or KeyError for an invalid day, time or zone."""
     return datetime(
         int(parts["year"] or ""),
         _month(parts["month"] or ""),
@@ -99,7 +89,7 @@ def _month(text: str) -> int:
 
 
 def _hour(hour: int, meridiem: str | None) -> int:
-    """Convert from the 12-hour clock; an hour above 12 was written on the 24-hour clock anyway."""
+    """Convert from the 12-hour clock; an hour above 12 is on the 24-hour clock anyway."""
     if meridiem is None or hour > 12:
         return hour
     return hour % 12 + (12 if meridiem == "P" else 0)

@@ -1,4 +1,4 @@
-"""The words of the tests of ``otpvoice doctor``: what it found."""
+"""Findings of ``otpvoice doctor``, from its output or from its checks."""
 
 import re
 import ssl
@@ -11,41 +11,37 @@ _LINE = re.compile(r"(ok|advice|warn|FAIL) +(\S+(?: \S+)*)  +(.+)")
 
 
 def parse_findings(output: str) -> list[tuple[str, str, str]]:
-    """Level, subject, and what is said, of each line."""
+    """Return level, subject and text of each line."""
     lines = [_LINE.fullmatch(line) for line in output.splitlines()]
     return [(line[1], line[2], line[3]) for line in lines if line]
 
 
 def finding_text(output: str, level: str, subject: str) -> str:
-    """What is said about one subject."""
-    (said,) = [
-        words
-        for found, about, words in parse_findings(output)
-        if (found, about) == (level, subject)
-    ]
-    return said
+    """Return the text of the finding with this level and subject."""
+    (text,) = [text for *found, text in parse_findings(output) if found == [level, subject]]
+    return text
 
 
 def doctor_findings(
     environ: Mapping[str, str], trusted: ssl.SSLContext | None = None
 ) -> list[Finding]:
-    """Everything that is found; other authorities may count."""
+    """Run all checks, with other certificate authorities if given."""
     return with_remedies(run_checks(environ, trusted))
 
 
 def with_remedies(found: Iterable[Finding]) -> list[Finding]:
-    """The findings; each that is not ok says what to do."""
-    told = [*found]
-    assert all(bool(each.todo) == (each.level is not Level.OK) for each in told), told
-    return told
+    """Return the findings; each that is not ok must have a remedy."""
+    findings = [*found]
+    assert all(bool(each.todo) == (each.level is not Level.OK) for each in findings), findings
+    return findings
 
 
 def finding_about(found: Iterable[Finding], subject: str) -> Finding:
-    """The one finding about a subject."""
+    """Return the only finding about a subject."""
     (only,) = [each for each in found if each.subject == subject]
     return only
 
 
 def failed_subjects(found: Iterable[Finding]) -> Iterator[str]:
-    """The subjects of failures."""
+    """Yield the subjects of failures."""
     return (each.subject for each in found if each.level is Level.FAILURE)

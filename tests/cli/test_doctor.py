@@ -1,4 +1,4 @@
-"""``otpvoice doctor``."""
+"""``otpvoice doctor`` with a running service, its store and the sandbox."""
 
 import base64
 import json
@@ -23,17 +23,17 @@ from otpvoice.cli.doctor.findings import Level
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.queries import fetch_balance
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
-from otpvoice.store.server_info import read_server_info as probe_server
+from otpvoice.store.server_info import read_server_info
 from otpvoice.store.url import connect
 from otpvoice_demo.stack import Stack, free_port
 
 Restricted = Callable[[str], str]
-"""Rules of an ACL → the address of the store for a user with all permissions but these."""
+"""ACL rules → the URL of the store for a user with these rules on top of all permissions."""
 
 
 @pytest.fixture
 def restricted(redis: Redis, redis_url: str) -> Iterator[Restricted]:
-    """Makes such a user, with the library not loaded."""
+    """Create such users, with the function library not loaded."""
     redis.function_flush()
 
     def make(rules: str) -> str:
@@ -48,27 +48,29 @@ def restricted(redis: Redis, redis_url: str) -> Iterator[Restricted]:
 
 @pytest.fixture
 def configuration(stack: Stack) -> dict[str, str]:
-    """The variable that names the stack's settings."""
+    """Return the environment with the stack's settings."""
     return {"OTPVOICE_CONFIG": str(stack.config_path)}
 
 
 @pytest.fixture
 def secrets(stack: Stack) -> list[str]:
-    """Every secret in the stack's settings; the ring's key comes first."""
+    """Return every secret in the stack's settings, the key ring's key first."""
     tree = tomllib.loads(stack.config_path.read_text())
     ring = [key.partition(":")[2] for key in tree["secrets"]["keys"]]
     provider = tree["provider"]
     return [*ring, tree["secrets"]["number_key"], provider["token"], provider["webhook_secret"]]
 
 
-def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]) -> None:
-    """Status 0, every line can be read, all that counts is ok, and no secret is shown."""
+def test_doctor_of_healthy_deployment_exits_with_0(
+    configuration: dict[str, str], secrets: list[str]
+) -> None:
+    """Every line can be parsed, every important subject is ok, and no secret is shown."""
     checked = run_command("doctor", **configuration)
     assert checked.exit_code == 0, checked.output
     found = parse_findings(checked.output)
     assert len(found) == len(checked.output.splitlines())
-    sound = {subject for level, subject, _ in found if level == "ok"}
-    assert sound - {"vm.overcommit_memory"} == {  # the machine's own matter
+    ok = {subject for level, subject, _ in found if level == "ok"}
+    assert ok - {"vm.overcommit_memory"} == {  # depends on the machine
         *("settings", "files", "secrets", "webhook", "limits.regions"),
         *("limits.deny_prefixes[0]", "limits.deny_prefixes[1]"),
         *("redis", "redis appendonly", "redis appendfsync", "redis maxmemory-policy"),
@@ -87,23 +89,27 @@ def test_a_sound_set_up_passes(configuration: dict[str, str], secrets: list[str]
     assert not [secret for secret in secrets if secret in checked.output]
 
 
-def test_machines_are_told_the_same(configuration: dict[str, str], secrets: list[str]) -> None:
-    """One document; whatever is not ok says what to do; the same status as without --json."""
-    told = run_command(
+def test_doctor_json_has_the_same_findings(
+    configuration: dict[str, str], secrets: list[str]
+) -> None:
+    """Every finding that is not ok has a remedy; the exit status is the same."""
+    result = run_command(
         "doctor", "--json", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194"
     )
-    assert told.exit_code == 0
-    document = json.loads(told.output)
+    assert result.exit_code == 0
+    document = json.loads(result.output)
     assert document["failed"] is False
     assert {each["level"] for each in document["findings"]} == {"ok", "advice", "warn"}
     assert all(bool(each["todo"]) == (each["level"] != "ok") for each in document["findings"])
-    assert not [secret for secret in [*secrets, "735194", "9999900001"] if secret in told.output]
+    assert not [secret for secret in [*secrets, "735194", "9999900001"] if secret in result.output]
     failed = run_command("doctor", "--json", **configuration, OTPVOICE_PROVIDER_TOKEN="wrong-token")
     assert (failed.exit_code, json.loads(failed.output)["failed"]) == (1, True)
 
 
-def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets: list[str]) -> None:
-    """Status 1; each line names its subject and what to do, and repeats no secret."""
+def test_doctor_reports_every_fault_in_one_run(
+    configuration: dict[str, str], secrets: list[str]
+) -> None:
+    """The exit status is 1; each finding names its subject and remedy, and shows no secret."""
     wrong = {
         "OTPVOICE_SECRETS_NUMBER_KEY": secrets[0],
         "OTPVOICE_REDIS_URL": f"redis://:pass-word@127.0.0.1:{free_port()}/0",
@@ -127,8 +133,8 @@ def test_every_fault_is_found_in_one_run(configuration: dict[str, str], secrets:
     assert not shown
 
 
-def test_an_account_without_credit_is_found(configuration: dict[str, str]) -> None:
-    """No call would be taken; its token is as good as any."""
+def test_account_without_credit_is_a_failure(configuration: dict[str, str]) -> None:
+    """The token is valid, and every call would be refused."""
     with RunningSandbox(SandboxConfig(token="right", credits="0.0000")) as sandbox:
         account = {
             "OTPVOICE_PROVIDER_TOKEN": "right",
@@ -139,8 +145,8 @@ def test_an_account_without_credit_is_found(configuration: dict[str, str]) -> No
     assert "0.0000 credits" in finding_text(checked.output, "FAIL", "provider balance")
 
 
-def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> None:
-    """Every secret of the sample that is still there is named."""
+def test_sample_secrets_are_failures(configuration: dict[str, str]) -> None:
+    """Each one is named."""
     samples = {
         "OTPVOICE_SECRETS_KEYS": "k1:SAMPLE-REPLACE-ME-with-32-random-bytes-here",
         "OTPVOICE_CLIENTS_DEMO_KEY_SHA256": "0" * 64,
@@ -151,16 +157,16 @@ def test_the_sample_is_not_taken_for_a_set_up(configuration: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("key", [b"k" * 32, b"correct horse battery staple, 32"])
-def test_a_key_that_is_not_random_is_named(configuration: dict[str, str], key: bytes) -> None:
-    """One byte repeated, or a text of 32 letters, is easy to guess."""
+def test_guessable_key_is_a_failure(configuration: dict[str, str], key: bytes) -> None:
+    """One byte repeated, or a text of 32 letters."""
     number_key = base64.b64encode(key).decode()
     output = run_command("doctor", **configuration, OTPVOICE_SECRETS_NUMBER_KEY=number_key).output
     assert "easy to guess" in finding_text(output, "FAIL", "secrets.number_key")
     assert number_key not in output
 
 
-def test_settings_that_can_not_be_read_are_named() -> None:
-    """Each missing field is one line, and nothing else is looked at."""
+def test_missing_settings_are_failures() -> None:
+    """Each missing field is one finding, and no other check runs."""
     checked = run_command("doctor")
     assert checked.exit_code == 1
     assert {(level, subject) for level, subject, _ in parse_findings(checked.output)} == {
@@ -174,22 +180,22 @@ def test_settings_that_can_not_be_read_are_named() -> None:
 
 
 @pytest.fixture
-def careless(redis: Redis) -> Iterator[Redis]:
-    """A server that is set up to forget."""
-    wishes = {"appendonly": "no", "appendfsync": "everysec", "maxmemory-policy": "allkeys-lru"}
-    before = {name: str(redis.config_get(name)[name]) for name in wishes}
-    for name, value in wishes.items():
+def lossy_server(redis: Redis) -> Iterator[Redis]:
+    """Configure the server so that it loses data."""
+    settings = {"appendonly": "no", "appendfsync": "everysec", "maxmemory-policy": "allkeys-lru"}
+    before = {name: str(redis.config_get(name)[name]) for name in settings}
+    for name, value in settings.items():
         redis.config_set(name, value)
     yield redis
-    for name in wishes:
+    for name in settings:
         redis.config_set(name, before[name])
 
 
-def test_a_store_that_forgets_is_found(
-    configuration: dict[str, str], redis_url: str, careless: Redis
+def test_store_that_loses_data_is_reported(
+    configuration: dict[str, str], redis_url: str, lossy_server: Redis
 ) -> None:
-    """Eviction drops limits: FAIL. No log on disk is FAIL in production only. No dialer: warn."""
-    assert careless.ping()
+    """Eviction is FAIL, no log on disk is FAIL in production only, no dialer is a warning."""
+    assert lossy_server.ping()
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
     assert "noeviction" in finding_text(output, "FAIL", "redis maxmemory-policy")
     assert finding_text(output, "warn", "redis appendonly")
@@ -206,14 +212,14 @@ def test_a_store_that_forgets_is_found(
     assert finding_text(output, "FAIL", "redis appendonly")
 
 
-def test_a_server_that_tells_nothing_is_no_fault(redis: Redis, redis_url: str) -> None:
-    """A managed server may forbid CONFIG: then the settings are not known, and the rest is."""
+def test_server_without_config_command_is_described(redis: Redis, redis_url: str) -> None:
+    """A managed server may forbid CONFIG; then only its settings are unknown."""
     redis.acl_setuser(
         "guest", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-config"]
     )
     guest = connect(redis_url.replace("://", "://guest:word@"))
     try:
-        server = probe_server(guest)
+        server = read_server_info(guest)
     finally:
         guest.close()
         redis.acl_deluser("guest")
@@ -223,8 +229,8 @@ def test_a_server_that_tells_nothing_is_no_fault(redis: Redis, redis_url: str) -
 
 
 @pytest.mark.parametrize("refusals", ["http", "in_body"])
-def test_a_refused_token_is_told_from_a_dead_provider(refusals: str) -> None:
-    """401, whether it is said by HTTP or in the body of a 200; None if nobody answers."""
+def test_refused_token_differs_from_unreachable_provider(refusals: str) -> None:
+    """401, by HTTP or in the body of a 200; None without a response."""
     style = ReplyStyle(refusals="http" if refusals == "http" else "in_body")
     with RunningSandbox(SandboxConfig(token="right", reply_style=style)) as sandbox:
         assert fetch_balance(sandbox.api_url, "right", HttpClient()).credits == "1000.0000"
@@ -232,19 +238,19 @@ def test_a_refused_token_is_told_from_a_dead_provider(refusals: str) -> None:
     assert fetch_balance(sandbox.api_url, "right", HttpClient()).status is None
 
 
-def test_the_token_is_not_carried_elsewhere() -> None:
-    """A redirect is told, and not followed."""
+def test_token_does_not_follow_a_redirect() -> None:
+    """The redirect is the result."""
     with (
-        serve_response(200, b"{}") as (elsewhere, asked_elsewhere),
-        serve_response(302, b"", Location=elsewhere) as (url, asked),
+        serve_response(200, b"{}") as (elsewhere, requests_elsewhere),
+        serve_response(302, b"", Location=elsewhere) as (url, requests),
     ):
         assert fetch_balance(url, "token", HttpClient()).status == 302
-    assert asked == ["/finance/balance"]
-    assert asked_elsewhere == []
+    assert requests == ["/finance/balance"]
+    assert requests_elsewhere == []
 
 
-def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
-    """A warning, for whoever knows one gets in; neither number nor code is shown."""
+def test_test_numbers_are_a_warning(configuration: dict[str, str]) -> None:
+    """Anyone who knows one can sign in; neither number nor code is shown."""
     checked = run_command("doctor", **configuration, OTPVOICE_TEST_NUMBERS="+919999900001=735194")
     assert checked.exit_code == 0, checked.output
     assert "anyone who knows one can sign in" in finding_text(
@@ -254,7 +260,7 @@ def test_test_numbers_are_told(configuration: dict[str, str]) -> None:
 
 
 def test_provider_is_checked_through_the_proxy(configuration: dict[str, str]) -> None:
-    """Address, balance and questions go through ``provider.proxy``; clients by ``events.proxy``."""
+    """Address, balance and status queries go through ``provider.proxy``."""
     with connect_proxy() as proxy:
         found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": proxy.url})
     for subject in ("provider address", "provider balance", "status query c2c"):
@@ -262,8 +268,8 @@ def test_provider_is_checked_through_the_proxy(configuration: dict[str, str]) ->
     assert len(proxy.targets) >= 2
 
 
-def test_proxy_that_refuses_is_named(configuration: dict[str, str]) -> None:
-    """The finding says what the proxy answered and what to correct; the password is not shown."""
+def test_proxy_that_refuses_is_a_failure(configuration: dict[str, str]) -> None:
+    """The finding names the proxy's response and the setting; the password is not shown."""
     with connect_proxy() as proxy:
         proxy.authorization = "Basic of-somebody-else"
         url = proxy.url.replace("//", f"//{CREDENTIALS}@")
@@ -275,8 +281,8 @@ def test_proxy_that_refuses_is_named(configuration: dict[str, str]) -> None:
     assert not [each for each in found if "ss%3A" in str(each)]
 
 
-def test_proxy_that_is_away_is_named(configuration: dict[str, str]) -> None:
-    """A refused connection is the proxy's, not the provider's."""
+def test_unreachable_proxy_is_a_failure(configuration: dict[str, str]) -> None:
+    """The finding says that the proxy refuses the connection, not the provider."""
     url = f"http://127.0.0.1:{free_port()}"
     found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
     assert "proxy: ConnectionRefusedError" in finding_about(found, "provider address").found
@@ -294,30 +300,30 @@ def test_proxy_that_is_away_is_named(configuration: dict[str, str]) -> None:
         ("resetkeys ~mine:*", "redis functions", "no permission"),
     ],
 )
-def test_missing_permission_is_named(
+def test_missing_permission_is_a_failure(
     configuration: dict[str, str], restricted: Restricted, rule: str, subject: str, found: str
 ) -> None:
-    """The finding names the command that the store's user may not use, and what to do."""
+    """The finding names the command that the store's user may not use, and the remedy."""
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=restricted(rule)).output
     assert found in finding_text(output, "FAIL", subject)
     assert "config/valkey-users.acl" in finding_text(output, "FAIL", subject)
     assert "report this" not in output
 
 
-def test_user_without_info_is_warned_about(
+def test_user_without_info_is_a_warning(
     configuration: dict[str, str], restricted: Restricted
 ) -> None:
-    """A server that does not describe itself can still be all right."""
+    """A server that does not describe itself may still work."""
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=restricted("-info")).output
     assert "no permission for info" in finding_text(output, "warn", "redis")
     assert finding_text(output, "ok", "redis functions")
 
 
 @pytest.mark.parametrize("words", [("limits",), ("find", ASHA), ("forget", ASHA, "--yes")])
-def test_command_ends_in_a_sentence_where_the_store_refuses(
+def test_command_with_refused_function_fails_with_reason(
     configuration: dict[str, str], restricted: Restricted, words: tuple[str, ...]
 ) -> None:
-    """One line with the reason and the reply's first word, and status 1."""
+    """One line with the reason and the reply's first word; the exit status is 1."""
     refused = run_command(*words, **configuration, OTPVOICE_REDIS_URL=restricted("-fcall"))
     (line,) = refused.output.splitlines()
     assert refused.exit_code == 1
@@ -325,10 +331,10 @@ def test_command_ends_in_a_sentence_where_the_store_refuses(
     assert "cannot serve (no permission for fcall, NOPERM)" in line
 
 
-def test_server_without_functions_is_a_missing_feature(
+def test_server_without_functions_is_a_failure(
     configuration: dict[str, str], tmp_path: Path
 ) -> None:
-    """An old server, or one whose FCALL was renamed, is told from one that is away."""
+    """An old server, or one whose FCALL was renamed, differs from an unreachable one."""
     command = [str(_binary.get_binary_path()), "--port", str(port := free_port()), "--save", ""]
     command += ["--bind", "127.0.0.1", "--dir", str(tmp_path), "--rename-command", "FCALL", ""]
     url = f"redis://127.0.0.1:{port}/0"
@@ -342,17 +348,17 @@ def test_server_without_functions_is_a_missing_feature(
 
 
 def answers_ping(client: Redis) -> bool:
-    """Return whether the server replies."""
+    """Whether the server replies."""
     try:
         return bool(client.ping())
     except RedisConnectionError:
         return False
 
 
-def test_clock_that_went_back_is_warned_about(
+def test_clock_that_went_back_is_a_warning(
     configuration: dict[str, str], redis: Redis, redis_url: str
 ) -> None:
-    """The finding says by how much the rules are ahead of the server's clock."""
+    """The finding has the difference to the server's clock."""
     redis.set("{otpvoice}:clock", f"{round(time.time() * 1000)} 300000", px=60_000)
     output = run_command("doctor", **configuration, OTPVOICE_REDIS_URL=redis_url).output
     assert re.search(r"(299\.\d|300\.0) s ahead", finding_text(output, "warn", "redis clock"))

@@ -1,4 +1,4 @@
-"""``otpvoice doctor``: files, the machine, and settings that expose a service."""
+"""``otpvoice doctor``: file permissions, the store's machine, event URLs and authorities."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ OK, ADVICE, WARN, FAIL = Level
 
 @pytest.fixture
 def configuration(stack: Stack, tmp_path: Path) -> Path:
-    """A copy of the stack's settings, which hold secrets."""
+    """Copy the stack's settings, which have secrets."""
     tmp_path.chmod(0o755)
     path = tmp_path / "otpvoice.toml"
     path.write_text(stack.config_path.read_text())
@@ -29,7 +29,7 @@ def configuration(stack: Stack, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
 def test_closed_configuration_file_is_ok(mode: int, configuration: Path) -> None:
-    """A group of operators may read it."""
+    """A group of operators may read the file."""
     configuration.chmod(mode)
     assert (
         finding_about(doctor_findings({"OTPVOICE_CONFIG": str(configuration)}), "files").level is OK
@@ -38,7 +38,7 @@ def test_closed_configuration_file_is_ok(mode: int, configuration: Path) -> None
 
 @pytest.mark.parametrize("mode", [0o666, 0o622, 0o620])
 def test_configuration_file_that_others_can_change_fails(mode: int, configuration: Path) -> None:
-    """The line names the file and the command that closes it."""
+    """The finding names the file and the command that closes it."""
     configuration.chmod(mode)
     found = doctor_findings({"OTPVOICE_CONFIG": str(configuration)})
     finding = next(each for each in found if each.subject == "OTPVOICE_CONFIG")
@@ -47,10 +47,10 @@ def test_configuration_file_that_others_can_change_fails(mode: int, configuratio
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o644])
-def test_secret_that_everybody_can_read_fails(
+def test_secret_that_everyone_can_read_fails(
     mode: int, configuration: Path, tmp_path: Path
 ) -> None:
-    """In the settings, in a file that a variable names, and in the directory of secrets."""
+    """In the settings, in the file of a variable, and in the directory of secrets."""
     for parent in tmp_path.parents:
         if "pytest-of-" in str(parent):  # closed by pytest
             parent.chmod(parent.stat().st_mode | 0o011)
@@ -91,7 +91,7 @@ def test_readable_secret_in_a_closed_directory_is_ok(configuration: Path, tmp_pa
     assert finding_about(doctor_findings(environ), "files").level is OK
 
 
-def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
+def test_same_key_for_client_and_console_fails(configuration: Path) -> None:
     """A login backend's key would open the console."""
     text = configuration.read_text()
     key_hash = text.partition('key_sha256 = ["')[2][:64]
@@ -113,7 +113,7 @@ def test_one_hash_for_client_and_console_fails(configuration: Path) -> None:
         ("http://240.0.0.1/events", "reserved"),
     ],
 )
-def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str) -> None:
+def test_event_url_at_special_address_fails(url: str, word: str) -> None:
     """A request there could reach a cloud's metadata service."""
     (finding,) = event_url_findings("clients.app.event_url", url)
     assert finding.level is FAIL
@@ -123,8 +123,8 @@ def test_event_url_on_an_address_of_the_network_itself_fails(url: str, word: str
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/", "http://10.0.0.5/", "https://[2001:db8::1]/"]
 )
-def test_event_url_on_an_inner_address_is_let_through(url: str) -> None:
-    """A backend may well stand in the same network."""
+def test_event_url_at_private_address_is_ok(url: str) -> None:
+    """A backend may be in the same network."""
     assert [*event_url_findings("clients.app.event_url", url)] == []
 
 
@@ -132,26 +132,26 @@ def test_event_url_on_an_inner_address_is_let_through(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["redis://localhost:6379/0", "redis://127.0.0.1/0", "unix:///r.sock"]
 )
-def test_overcommit_of_a_local_store_is_judged(
+def test_overcommit_of_local_store_is_checked(
     value: str, level: Level, url: str, tmp_path: Path
 ) -> None:
-    """The kernel's file is read where the store is this machine's."""
+    """The store runs on this machine."""
     (tmp_path / "overcommit_memory").write_text(value)
     (finding,) = machine_findings(url, tmp_path / "overcommit_memory")
     assert (finding.level, finding.subject) == (level, "vm.overcommit_memory")
 
 
-def test_overcommit_of_another_machine_is_not_judged(tmp_path: Path) -> None:
-    """What this machine has says nothing about that one."""
+def test_overcommit_of_remote_store_is_not_checked(tmp_path: Path) -> None:
+    """This machine's setting does not matter."""
     (tmp_path / "overcommit_memory").write_text("0")
     assert [*machine_findings("redis://store:6379", tmp_path / "overcommit_memory")] == []
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_private_authority_of_the_environment_counts(
+def test_private_authority_of_environment_is_trusted(
     variable: str, stack: Stack, tmp_path: Path
 ) -> None:
-    """As for the service itself."""
+    """As by the service itself."""
     authority = Authority.at(tmp_path)
     authority.trusted()
     bundle = {variable: str(tmp_path / "authority.pem")}
@@ -160,7 +160,7 @@ def test_private_authority_of_the_environment_counts(
     assert finding_about(found, "public address").level is OK
 
 
-def test_missing_authority_file_fails_by_its_variable(stack: Stack) -> None:
-    """One finding; with other authorities the rest would say little."""
+def test_missing_authority_file_is_the_only_finding(stack: Stack) -> None:
+    """With other authorities, the other checks would be misleading."""
     (finding,) = findings_at(stack, stack.url, SSL_CERT_FILE="/nowhere/ca.pem")
     assert (finding.level, finding.subject) == (FAIL, "SSL_CERT_FILE")

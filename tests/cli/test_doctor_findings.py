@@ -1,4 +1,4 @@
-"""``otpvoice doctor``: what it makes of what it is told, told once each."""
+"""``otpvoice doctor``: the level of each finding, without a running service."""
 
 from dataclasses import replace
 from typing import Any
@@ -36,14 +36,14 @@ HEALTHY_SERVER = ServerInfo(
 OK, ADVICE, WARN, FAIL = Level
 
 
-def test_a_sound_server_is_ok() -> None:
-    """In production too: nothing to do."""
+def test_healthy_server_is_ok() -> None:
+    """In production, too."""
     found = with_remedies(server_findings(HEALTHY_SERVER, production=True))
     assert {each.level for each in found} == {OK}
 
 
 @pytest.mark.parametrize(
-    ("change", "subject", "level", "told"),
+    ("change", "subject", "level", "text"),
     [
         ({"redis_version": (6, 2, 14), "version": "6.2.14"}, "redis", FAIL, "6.2.14 is too old"),
         ({"appendonly": "no"}, "redis appendonly", FAIL, "a restart loses"),
@@ -62,18 +62,18 @@ def test_a_sound_server_is_ok() -> None:
         ({"round_trip_s": 0.02}, "redis latency", WARN, "20.0 ms"),
     ],
 )
-def test_a_server_that_is_not_is_told(
-    change: dict[str, Any], subject: str, level: Level, told: str
+def test_server_fault_is_one_finding(
+    change: dict[str, Any], subject: str, level: Level, text: str
 ) -> None:
-    """One finding is worse, and the others are as they were."""
+    """The other findings stay ok."""
     found = with_remedies(server_findings(replace(HEALTHY_SERVER, **change), production=True))
     only = finding_about([each for each in found if each.level is level or level is OK], subject)
-    assert told in only.found
+    assert text in only.found
     assert sum(each.level is not OK for each in found) == (level is not OK)
 
 
-def test_a_node_of_a_cluster_may_be_addressed_as_one() -> None:
-    """Then it is no fault."""
+def test_cluster_node_with_cluster_url_is_no_failure() -> None:
+    """The URL says that it is a cluster."""
     node = replace(HEALTHY_SERVER, is_cluster_node=True)
     found = server_findings(node, production=True, url="redis+cluster://one:1,two:2")
     assert not [*failed_subjects(found)]
@@ -83,7 +83,7 @@ ONE, TWO = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 
 
 @pytest.mark.parametrize(
-    ("named", "level", "told"),
+    ("primaries", "level", "text"),
     [
         ([ONE, ONE, ONE], OK, "10.0.0.1:6379, reported by 3 of 3"),
         ([ONE, None, ONE], WARN, "check s1:1"),
@@ -92,19 +92,20 @@ ONE, TWO = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
         ([ONE], ADVICE, "name all of them"),
     ],
 )
-def test_witnesses_of_the_primary_are_counted(
-    named: list[tuple[str, int] | None], level: Level, told: str
+def test_discovery_nodes_should_agree_on_the_primary(
+    primaries: list[tuple[str, int] | None], level: Level, text: str
 ) -> None:
-    """All agree; one is silent; they disagree; nobody knows; there is only one to ask."""
-    found = discovery_finding([DiscoveryNode((f"s{i}", i), each) for i, each in enumerate(named)])
-    assert found.level is level
-    assert told in str(found)
+    """All agree; one is silent; they differ; none knows it; there is only one node."""
+    nodes = [DiscoveryNode((f"s{i}", i), each) for i, each in enumerate(primaries)]
+    finding = discovery_finding(nodes)
+    assert finding.level is level
+    assert text in str(finding)
 
 
-def test_what_is_degraded_is_told() -> None:
-    """No dialer, a closed route, an open breaker; each is a warning, for calls may come back."""
-    set_aside = Quarantine(0, 0, (), ())
-    health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",), set_aside)
+def test_degraded_service_is_a_warning() -> None:
+    """No dialer, a closed route, an open breaker."""
+    quarantine = Quarantine(0, 0, (), ())
+    health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",), quarantine)
     found = with_remedies(health_findings(health))
     assert {(each.level, each.subject) for each in found} == {
         (WARN, "dialer"),
@@ -116,26 +117,26 @@ def test_what_is_degraded_is_told() -> None:
 @pytest.mark.parametrize(
     ("account", "subject", "level"),
     [
-        (AccountStatus(200, "knows the token", "1000.0000"), "provider balance", OK),
-        (AccountStatus(200, "knows the token", "99.5"), "provider balance", WARN),
-        (AccountStatus(200, "knows the token", "0.0000"), "provider balance", FAIL),
-        (AccountStatus(200, "knows the token", "-1"), "provider balance", FAIL),
-        (AccountStatus(200, "knows the token", None), "provider balance", ADVICE),
-        (AccountStatus(200, "knows the token", "1.2.3"), "provider balance", ADVICE),
+        (AccountStatus(200, "accepts the token", "1000.0000"), "provider balance", OK),
+        (AccountStatus(200, "accepts the token", "99.5"), "provider balance", WARN),
+        (AccountStatus(200, "accepts the token", "0.0000"), "provider balance", FAIL),
+        (AccountStatus(200, "accepts the token", "-1"), "provider balance", FAIL),
+        (AccountStatus(200, "accepts the token", None), "provider balance", ADVICE),
+        (AccountStatus(200, "accepts the token", "1.2.3"), "provider balance", ADVICE),
         (AccountStatus(401, "HTTP 401"), "provider.token", FAIL),
         (AccountStatus(402, "HTTP 402"), "provider balance", FAIL),
         (AccountStatus(404, "HTTP 404"), "provider address", FAIL),
         (AccountStatus(None, "TimeoutError"), "provider address", FAIL),
     ],
 )
-def test_an_account_is_judged(account: AccountStatus, subject: str, level: Level) -> None:
-    """Credit, no credit, a wrong token, a wrong address, and what is not told readably."""
-    found = account_finding(account)
-    assert (found.subject, found.level) == (subject, level)
+def test_account_status_decides_finding(account: AccountStatus, subject: str, level: Level) -> None:
+    """Credit, no credit, a wrong token, a wrong address, and invalid credits."""
+    finding = account_finding(account)
+    assert (finding.subject, finding.level) == (subject, level)
 
 
 @pytest.mark.parametrize(
-    ("changes", "subject", "level", "told"),
+    ("changes", "subject", "level", "text"),
     [
         ({"limits_regions": "US"}, "limits.regions", OK, "US: fixed_line_or_mobile"),
         (
@@ -152,14 +153,14 @@ def test_an_account_is_judged(account: AccountStatus, subject: str, level: Level
         ({"limits_deny_prefixes": "+91140"}, "limits.deny_prefixes[0]", OK, "is denied"),
     ],
 )
-def test_rules_of_numbers_are_tried(
-    environ: dict[str, str], changes: dict[str, str], subject: str, level: Level, told: str
+def test_number_rules_are_tried_with_samples(
+    environ: dict[str, str], changes: dict[str, str], subject: str, level: Level, text: str
 ) -> None:
-    """With a sample of each region and type."""
+    """One number of each region and type."""
     found = with_remedies(number_findings(settings_with(environ, **changes)))
     only = finding_about(found, subject)
     assert only.level is level
-    assert told in only.found
+    assert text in only.found
 
 
 @pytest.mark.parametrize(
@@ -182,22 +183,22 @@ def test_rules_of_numbers_are_tried(
         ({"clients_bank_flows": "default=30"}, "clients.bank.flows.default", ADVICE),
     ],
 )
-def test_what_is_spoken_is_looked_at(
+def test_flow_that_may_not_speak_the_code_once_is_reported(
     environ: dict[str, str], changes: dict[str, str], subject: str, level: Level
 ) -> None:
-    """A sound without a code, a second ring by the provider, a text with no code, or with one."""
+    """A sound, a redial by the provider, a text without the code, or with it once."""
     found = with_remedies(flow_findings(settings_with(environ, **changes)))
     assert finding_about(found, subject).level is level
 
 
-def test_a_flow_that_speaks_twice_needs_nothing(environ: dict[str, str]) -> None:
-    """Nor do the newer braces with a filter."""
+def test_flow_that_speaks_the_code_twice_has_no_finding(environ: dict[str, str]) -> None:
+    """With either kind of braces."""
     flows = '{"default": {"id": "24", "text": "{otp}. {{otp}}"}}'
     assert not [*flow_findings(settings_with(environ, provider_flows=flows))]
 
 
-def test_what_production_would_refuse_is_told_before(environ: dict[str, str]) -> None:
-    """Each field by its name, as a warning."""
+def test_setting_unfit_for_production_is_a_warning(environ: dict[str, str]) -> None:
+    """Before ``server.production`` is true."""
     changes = {"server_public_url": "http://otp.example.com"}
     changes |= {"provider_base_url": "http://vendor.example.com/"}
     found = with_remedies(service_findings(settings_with(environ, **changes)))
@@ -205,14 +206,14 @@ def test_what_production_would_refuse_is_told_before(environ: dict[str, str]) ->
     assert names == {"server.production", "server.public_url", "provider.base_url"}
 
 
-def test_a_fault_in_one_look_is_a_finding() -> None:
-    """What was found before it is told, and the caller goes on; its text is not told."""
+def test_exception_in_a_check_is_a_finding() -> None:
+    """Earlier findings are kept, and the exception's text is not shown."""
 
-    def breaks() -> Any:
+    def failing_check() -> Any:
         yield ok("one", "fine")
         raise RuntimeError("the code is 482913")
 
-    first, second = run_check("all", breaks)
+    first, second = run_check("all", failing_check)
     assert (first.level, second.level) == (OK, FAIL)
     assert "RuntimeError" in second.found
     assert "482913" not in str(second)

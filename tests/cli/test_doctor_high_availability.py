@@ -1,4 +1,4 @@
-"""``otpvoice doctor`` where the store is many servers: who is the primary, and who says so."""
+"""``otpvoice doctor`` with Sentinels or a cluster as the store."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ OK, ADVICE, WARN, FAIL = Level
 
 @pytest.fixture
 def settings_environ(environ: dict[str, str]) -> dict[str, str]:
-    """Settings whose provider is not there: it is not what is looked at."""
-    nobody = f"http://127.0.0.1:{free_port()}"
-    return {**environ, "OTPVOICE_PROVIDER_BASE_URL": nobody, "OTPVOICE_SERVER_PUBLIC_URL": nobody}
+    """Return settings with an unreachable provider, because these tests are about the store."""
+    closed = f"http://127.0.0.1:{free_port()}"
+    return {**environ, "OTPVOICE_PROVIDER_BASE_URL": closed, "OTPVOICE_SERVER_PUBLIC_URL": closed}
 
 
 def findings_with_store(settings_environ: dict[str, str], url: str) -> list[Finding]:
-    """What is found with this store."""
+    """Run all checks with this store."""
     return doctor_findings({**settings_environ, "OTPVOICE_REDIS_URL": url})
 
 
-def test_behind_sentinels(settings_environ: dict[str, str], tmp_path: Path) -> None:
-    """All three name the primary; one that is gone is told; a replica is no store."""
+def test_sentinels_report_the_primary(settings_environ: dict[str, str], tmp_path: Path) -> None:
+    """A stopped Sentinel is named, and a replica cannot be the store."""
     with sentinels(tmp_path) as servers:
         found = findings_with_store(settings_environ, servers.url)
         primary = finding_about(found, "redis primary")
@@ -43,8 +43,8 @@ def test_behind_sentinels(settings_environ: dict[str, str], tmp_path: Path) -> N
         assert str(servers.others[0].port) in primary.todo
 
 
-def test_in_a_cluster(settings_environ: dict[str, str], tmp_path: Path) -> None:
-    """All nodes name the holder of our slot; to address one of them as if it were alone fails."""
+def test_cluster_nodes_report_the_primary(settings_environ: dict[str, str], tmp_path: Path) -> None:
+    """The primary has the service's slot; a node's own URL is a failure."""
     with cluster(tmp_path) as servers:
         found = findings_with_store(settings_environ, servers.url)
         primary = finding_about(found, "redis primary")
@@ -53,16 +53,16 @@ def test_in_a_cluster(settings_environ: dict[str, str], tmp_path: Path) -> None:
         assert finding_about(alone, "redis role").level is FAIL
 
 
-def test_nobody_is_there() -> None:
-    """Each is asked, and none names anybody."""
+def test_unreachable_sentinels_report_no_primary() -> None:
+    """Each one is queried."""
     url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/main/0"
     assert [each.primary for each in discovery_nodes(url)] == [None, None]
 
 
-def test_sentinels_with_a_password_of_their_own(
+def test_sentinels_with_their_own_password(
     settings_environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """A refused login names the server that refused: a Sentinel, or the primary."""
+    """A refused login names the server: a Sentinel, or the primary."""
     with sentinels(tmp_path) as servers:
         for node, word in [
             *((each, "watch") for each in servers.others),

@@ -1,4 +1,4 @@
-"""What one call shows of all that is uncertain about the vendor."""
+"""Checks of the provider's undocumented behaviour: docs/provider.md, section 4."""
 
 import json
 import re
@@ -50,17 +50,17 @@ C2C_CALLBACK: dict[str, Any] = {
 del C2C_CALLBACK["mid"]
 
 
-def reply(body: bytes, status: int | None = 200, why: str = "") -> CapturedResponse:
-    """What a request was answered."""
-    return CapturedResponse("POST", "https://…/outgoing/send", status, body, why, 0.3)
+def reply(body: bytes, status: int | None = 200, error: str = "") -> CapturedResponse:
+    """Return the captured reply to a request."""
+    return CapturedResponse("POST", "https://…/outgoing/send", status, body, error, 0.3)
 
 
 def callback(members: dict[str, Any] | bytes, **changes: Any) -> CapturedCallback:
-    """A message on our webhook."""
+    """Return a captured callback."""
     body = members if isinstance(members, bytes) else json.dumps(members).encode()
-    heard = CapturedCallback("POST", "application/json", "Bearer", False, "", body, "applied")
+    default = CapturedCallback("POST", "application/json", "Bearer", False, "", body, "applied")
     return CapturedCallback(
-        **{name: getattr(heard, name) for name in heard.__struct_fields__} | changes
+        **{name: getattr(default, name) for name in default.__struct_fields__} | changes
     )
 
 
@@ -84,13 +84,13 @@ C2C = replace(
 
 
 def result_of(evidence: CapturedEvidence, name: str) -> CheckResult:
-    """What is said to one question."""
-    (found,) = [each for each in check_conformance(evidence) if each.name == name]
-    return found
+    """Return the result of one check."""
+    (result,) = [each for each in check_conformance(evidence) if each.name == name]
+    return result
 
 
-def test_a_call_as_documented_differs_in_nothing() -> None:
-    """By either route."""
+def test_documented_call_has_no_difference() -> None:
+    """By either route; C2C has no documented id in its callback."""
     for evidence in (DOCUMENTED, C2C):
         different = {
             a.name for a in check_conformance(evidence) if a.status is CheckStatus.DIFFERENT
@@ -98,20 +98,20 @@ def test_a_call_as_documented_differs_in_nothing() -> None:
         assert different <= ({"callback.id"} if evidence is C2C else set())
 
 
-def test_every_question_is_in_the_documentation() -> None:
-    """And in the same order; the documentation has no other."""
+def test_every_check_is_documented() -> None:
+    """In the same order, and no other."""
     text = (Path(__file__).parents[2] / "docs" / "provider.md").read_text(encoding="utf-8")
     section = text.partition("\n## 4. ")[2]
     documented = re.findall(r"^\| `([a-z.0-9_]+)`", section, re.MULTILINE)
-    ours = [each.name for each in check_conformance(DOCUMENTED)]
-    assert [name for name in documented if not name.startswith("phone.")] == ours
+    names = [each.name for each in check_conformance(DOCUMENTED)]
+    assert [name for name in documented if not name.startswith("phone.")] == names
 
 
 A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "verdict", "seen"),
+    ("name", "changes", "status", "observation"),
     [
         ("reply.accepts", {"reply": reply(b'{"status":"OK"}')}, A, "as OBD, newer"),
         ("reply.accepts", {"reply": reply(b"<html>")}, D, "unknown format"),
@@ -176,47 +176,46 @@ A, D, U = CheckStatus.CONFIRMED, CheckStatus.DIFFERENT, CheckStatus.NOT_OBSERVED
         ("query", {"query_responses": [reply(b"<html>", 404)]}, U, "no response"),
     ],
 )
-def test_what_is_seen_is_told(
-    name: str, changes: dict[str, Any], verdict: CheckStatus, seen: str
+def test_check_reports_status_and_observation(
+    name: str, changes: dict[str, Any], status: CheckStatus, observation: str
 ) -> None:
-    """As assumed, different, or not seen in this call; and why."""
-    found = result_of(replace(DOCUMENTED, **changes), name)
-    assert (found.status, seen in found.observation) == (verdict, True), found
+    """Each check of a call that differs from the documented one."""
+    result = result_of(replace(DOCUMENTED, **changes), name)
+    assert (result.status, observation in result.observation) == (status, True), result
 
 
 @pytest.mark.parametrize(
-    ("status", "status1", "verdict"),
+    ("status", "status1", "expected"),
     [("BUSY", "BUSY", A), ("NOANSWER", "BUSY", D), ("COMPLETED", "RECEIVED", U), ("X", "BUSY", U)],
 )
-def test_of_two_legs_that_disagree_it_is_told(
-    status: str, status1: str, verdict: CheckStatus
-) -> None:
-    """Only where nobody picked up: else either proves it."""
+def test_disagreeing_legs_are_different(status: str, status1: str, expected: CheckStatus) -> None:
+    """Only if the call was not picked up; otherwise either leg proves it."""
     members = {**C2C_CALLBACK, "status": status, "status1": status1}
-    found = result_of(replace(C2C, callback=callback(members)), "callback.status1")
-    assert found.status is verdict, found
+    result = result_of(replace(C2C, callback=callback(members)), "callback.status1")
+    assert result.status is expected, result
     assert result_of(DOCUMENTED, "callback.status1").observation == "this call used obd"
 
 
 @pytest.mark.parametrize(
-    ("minutes", "verdict"), [([3, 2, 1], A), ([1, 2, 3], D), ([2, 3, 1], D), ([1], U), ([1, 1], U)]
+    ("minutes", "expected"), [([3, 2, 1], A), ([1, 2, 3], D), ([2, 3, 1], D), ([1], U), ([1, 1], U)]
 )
-def test_the_order_of_the_log_is_told(minutes: list[int], verdict: CheckStatus) -> None:
-    """Only two calls that ended at different times show it."""
+def test_order_of_the_log_is_observed(minutes: list[int], expected: CheckStatus) -> None:
+    """It needs two calls that ended at different times."""
     log = {"status": "OK", "data": [{"end_at": f"2021-04-09 16:0{m}:00"} for m in minutes]}
-    found = result_of(
+    result = result_of(
         replace(C2C, query_responses=[reply(json.dumps(log).encode())]), "query.order"
     )
-    assert found.status is verdict, found
+    assert result.status is expected, result
 
 
-@pytest.mark.parametrize(("start", "verdict"), [("16:27:43", A), ("16:27:35", D), ("", U)])
-def test_what_start_at_means_is_told(start: str, verdict: CheckStatus) -> None:
-    """The moment of picking up, if from there to the end it is as long as the conversation."""
+@pytest.mark.parametrize(("start", "expected"), [("16:27:43", A), ("16:27:35", D), ("", U)])
+def test_meaning_of_start_at_is_observed(start: str, expected: CheckStatus) -> None:
+    """It is when the call was picked up, if the time to the end is the conversation."""
     day = f"2021-04-09 {start}"
     entry = {"id": ID, "start_at": day, "end_at": "2021-04-09 16:27:55", "status": "ANSWER"}
-    asked = [reply(json.dumps({"status": 200, "data": [entry]}).encode())]
-    assert result_of(replace(DOCUMENTED, query_responses=asked), "query.start_at").status is verdict
+    responses = [reply(json.dumps({"status": 200, "data": [entry]}).encode())]
+    result = result_of(replace(DOCUMENTED, query_responses=responses), "query.start_at")
+    assert result.status is expected
 
 
 HOSTILE = [
@@ -232,8 +231,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("route", [*Route])
 @pytest.mark.parametrize("body", HOSTILE)
-def test_whatever_came_nothing_breaks_and_nothing_leaks(route: Route, body: bytes) -> None:
-    """Every question is answered, and no answer holds the number."""
+def test_any_content_is_checked_without_leaking(route: Route, body: bytes) -> None:
+    """Every check has a result, and no result has the number."""
     evidence = replace(
         DOCUMENTED,
         route=route,
@@ -241,14 +240,13 @@ def test_whatever_came_nothing_breaks_and_nothing_leaks(route: Route, body: byte
         callback=callback(body),
         query_responses=[reply(body)],
     )
-    found = [*check_conformance(evidence)]
-    assert len(found) == len([*check_conformance(DOCUMENTED)])
-    assert NUMBER[1:] not in "".join(each.observation for each in found)
+    results = [*check_conformance(evidence)]
+    assert len(results) == len([*check_conformance(DOCUMENTED)])
+    assert NUMBER[3:] not in "".join(map(str, results))
 
 
-def test_the_number_is_in_no_answer() -> None:
-    """Nor in the repr of what they are made from."""
+def test_results_do_not_have_the_number() -> None:
+    """The repr of the evidence does not show it either."""
     assert NUMBER[3:] not in repr(DOCUMENTED)
     for evidence in (DOCUMENTED, C2C):
-        told = "".join(f"{each}" for each in check_conformance(evidence))
-        assert NUMBER[3:] not in told
+        assert NUMBER[3:] not in "".join(map(str, check_conformance(evidence)))

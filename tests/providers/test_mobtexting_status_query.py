@@ -1,4 +1,4 @@
-"""Reading what Mobtexting tells about calls: docs/provider.md, section 2."""
+"""Calls found in Mobtexting's responses to status queries: docs/provider.md, section 2."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,22 +34,22 @@ from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice.providers.mobtexting.vocabulary import StatusWords
 
 
-def fetch(inquiry: CallQuery, *bodies: bytes, zone: ZoneInfo = INDIA) -> CallReport | None:
-    """Read these answers, one for each question; questions beyond them are not answered."""
+def fetch(query: CallQuery, *bodies: bytes, zone: ZoneInfo = INDIA) -> CallReport | None:
+    """Search these bodies, one for each request; further ones are empty."""
     left = iter(bodies)
-    return fetch_report(inquiry, lambda _: HttpResponse(200, next(left, b"")), CallbackFormat(zone))
+    return fetch_report(query, lambda _: HttpResponse(200, next(left, b"")), CallbackFormat(zone))
 
 
 def status_of(report: CallReport | None) -> CallStatus | None:
-    """Give the result alone."""
+    """Return the status, if there is a report."""
     return report.status if report else None
 
 
-# The documented answers
+# The documented responses
 
 
-def test_newer_call_status() -> None:
-    """The newer answer is reported with both ids, and the seconds from start to end."""
+def test_newer_response_is_reported() -> None:
+    """With both ids, and the seconds from start to end."""
     assert fetch(OBD_QUERY, NEWER_STATUS) == CallReport(
         ids=(CALL_ID, OBD_ID),
         route=Route.OBD,
@@ -63,44 +63,44 @@ def test_newer_call_status() -> None:
     )
 
 
-def test_older_call_status() -> None:
-    """The older one has other members, a duration, and an id with a tail that is cut off."""
-    inquiry = replace(
+def test_older_response_is_reported() -> None:
+    """It has other members, a duration, and an id whose tail is removed."""
+    query = replace(
         OBD_QUERY,
         number="+918919525224",
         bridge="918068287602",
         sent_at_ms=kolkata_ms("2019-07-16 18:13:30"),
     )
-    report = fetch(inquiry, OLDER_STATUS)
+    report = fetch(query, OLDER_STATUS)
     assert report
     assert report.ids == (CALL_ID, "047d8cfc-77d1-4f6c-bfb5-e81f1a1343a7")
     assert (report.status, report.duration_s) == (CallStatus.ANSWERED, 19)
     assert report.started_at_ms == kolkata_ms("2019-07-16 18:13:44")
 
 
-def test_call_log() -> None:
-    """The log is a page within the answer; with its id, the call is found and told."""
+def test_call_in_log_is_found_by_id() -> None:
+    """The log is a page within the response."""
     report = fetch(replace(C2C_QUERY, provider_id=C2C_ID), CALL_LOG)
     assert report
     assert report.ids == (CALL_ID, C2C_ID)
     assert (report.status, report.raw, report.duration_s) == (CallStatus.ANSWERED, "RECEIVED", 12)
 
 
-def test_who_calls_the_bridge() -> None:
-    """A call to the bridge has the person as ``call_from`` too, and is not ours."""
-    inquiry = replace(
+def test_inbound_call_is_no_match() -> None:
+    """A call to the bridge has its caller as ``call_from``, too."""
+    query = replace(
         C2C_QUERY,
         number="+917989532456",
         bridge="918068287601",
         sent_at_ms=kolkata_ms("2019-06-11 05:57:20"),
     )
-    assert fetch(inquiry, CALL_LOG) is None
-    assert fetch(inquiry, CALL_LOG.replace(b'"service": "IN"', b'"service": "?"')) is None
+    assert fetch(query, CALL_LOG) is None
+    assert fetch(query, CALL_LOG.replace(b'"service": "IN"', b'"service": "?"')) is None
     ours = CALL_LOG.replace(b'"service": "IN"', b'"service": "C2C"')
-    assert fetch(inquiry, ours.replace(b'"call_to": "918068287601"', b'"call_to": "flow:220"'))
+    assert fetch(query, ours.replace(b'"call_to": "918068287601"', b'"call_to": "flow:220"'))
 
 
-# Which words count
+# Status words
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,18 @@ def test_who_calls_the_bridge() -> None:
         ("CHANUNAVAIL", CallStatus.FAILED, None),
     ],
 )
-@pytest.mark.parametrize(("inquiry", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
-def test_ends(
-    inquiry: CallQuery,
+@pytest.mark.parametrize(("query", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
+def test_final_status_is_reported(
+    query: CallQuery,
     entry: dict[str, Any],
     word: str,
     status: CallStatus,
     reason: CallReason | None,
 ) -> None:
-    """Every word that means an end is a result, with and without an id."""
+    """With and without an id."""
     body = calls_response(entry | {"status": word})
-    for asked in (inquiry, replace(inquiry, provider_id=entry["id"])):
-        report = fetch(asked, body)
+    for each in (query, replace(query, provider_id=entry["id"])):
+        report = fetch(each, body)
         assert report
         assert (report.status, report.reason, report.raw) == (status, reason, word)
 
@@ -141,47 +141,47 @@ def test_ends(
         ("BUSY_LEG1", CallStatus.BUSY),
     ],
 )
-@pytest.mark.parametrize(("inquiry", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
-def test_find_call_white_label_word_is_result(
-    inquiry: CallQuery, entry: dict[str, Any], word: str, status: CallStatus
+@pytest.mark.parametrize(("query", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
+def test_white_label_word_is_reported(
+    query: CallQuery, entry: dict[str, Any], word: str, status: CallStatus
 ) -> None:
-    """The words of brands that resell the API mean the same as in callbacks."""
-    assert status_of(fetch(inquiry, calls_response(entry | {"status": word}))) is status
+    """Words of brands that resell the API mean the same as in callbacks."""
+    assert status_of(fetch(query, calls_response(entry | {"status": word}))) is status
 
 
-def test_find_call_answered_spelling_duration_counted() -> None:
-    """Start and end tell the conversation of an answered call, however "answered" is spelled."""
+def test_duration_is_counted_for_any_spelling_of_answered() -> None:
+    """From start to end."""
     report = fetch(OBD_QUERY, calls_response(OBD_ENTRY | {"status": "ANSWERED"}))
     assert report
     assert report.duration_s == 3
 
 
-def test_find_call_word_of_settings_is_result() -> None:
-    """A word of the settings is one of the table's."""
-    vendor = CallbackFormat(INDIA, StatusWords({"OUT OF ZONE": CallStatus.FAILED}))
+def test_word_of_settings_is_reported() -> None:
+    """As a word of the table."""
+    form = CallbackFormat(INDIA, StatusWords({"OUT OF ZONE": CallStatus.FAILED}))
     reply = HttpResponse(200, calls_response(OBD_ENTRY | {"status": "out-of-zone"}))
-    assert status_of(fetch_report(OBD_QUERY, lambda _: reply, vendor)) is CallStatus.FAILED
+    assert status_of(fetch_report(OBD_QUERY, lambda _: reply, form)) is CallStatus.FAILED
 
 
 @pytest.mark.parametrize(("word", "is_logged"), [("OUT OF ZONE", True), ("queued", False)])
-def test_find_call_unknown_word_logged(word: str, is_logged: bool) -> None:
-    """An operator learns the word to add; a call under way is no news."""
+def test_unknown_word_is_logged(word: str, is_logged: bool) -> None:
+    """The operator learns which word to add; a call in progress is not logged."""
     with capture_logs() as logs:
         assert fetch(OBD_QUERY, calls_response(OBD_ENTRY | {"status": word})) is None
-    told = [(each["event"], each["call"], each["provider_status"]) for each in logs]
-    assert told == [("call.unknown_status_word", CALL_ID, word)] * is_logged
+    logged = [(each["event"], each["call"], each["provider_status"]) for each in logs]
+    assert logged == [("call.unknown_status_word", CALL_ID, word)] * is_logged
 
 
 @pytest.mark.parametrize("start", ["0000-00-00 00:00:00", "0", None, "-"])
-def test_find_call_zeros_as_start_created_at_counts(start: str | None) -> None:
-    """Zeros are no start; ``created_at`` stands in for it."""
+def test_created_at_replaces_missing_start(start: str | None) -> None:
+    """Zeros are not a time."""
     report = fetch(OBD_QUERY, calls_response(OBD_ENTRY | {"start_at": start, "status": "BUSY"}))
     assert report
     assert report.started_at_ms == kolkata_ms("2024-07-10 08:27:14")
 
 
 @pytest.mark.parametrize("start", ["10/07/2024 08:27:26", "10/07/2024 08:27:26 AM IST"])
-def test_find_call_other_time_format_fits(start: str) -> None:
+def test_start_in_other_format_matches(start: str) -> None:
     """Times may be written as in callbacks."""
     report = fetch(OBD_QUERY, calls_response(OBD_ENTRY | {"start_at": start}))
     assert report
@@ -189,15 +189,17 @@ def test_find_call_other_time_format_fits(start: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["MISSED", "queued", "ringing", "", None, "ANSWERED?", 7])
-@pytest.mark.parametrize(("inquiry", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
-def test_no_end(inquiry: CallQuery, entry: dict[str, Any], word: object) -> None:
-    """Any other word is no end: nothing is reported."""
+@pytest.mark.parametrize(("query", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
+def test_call_without_final_status_is_not_reported(
+    query: CallQuery, entry: dict[str, Any], word: object
+) -> None:
+    """Any other word means that the call has not ended."""
     body = calls_response(entry | {"status": word})
-    assert fetch(inquiry, body) is None
-    assert fetch(replace(inquiry, provider_id=entry["id"]), body) is None
+    assert fetch(query, body) is None
+    assert fetch(replace(query, provider_id=entry["id"]), body) is None
 
 
-# Which call it is
+# Matching
 
 
 @pytest.mark.parametrize(
@@ -208,12 +210,14 @@ def test_no_end(inquiry: CallQuery, entry: dict[str, Any], word: object) -> None
         {"id": None},
     ],
 )
-@pytest.mark.parametrize(("inquiry", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
-def test_two_fit(inquiry: CallQuery, entry: dict[str, Any], other: dict[str, Any]) -> None:
-    """Two calls that fit are none; the id decides, where it is known."""
+@pytest.mark.parametrize(("query", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
+def test_two_matches_are_ambiguous_without_id(
+    query: CallQuery, entry: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """The id decides, if it is known."""
     body = calls_response(entry, entry | other)
-    assert fetch(inquiry, body) is None
-    assert status_of(fetch(replace(inquiry, provider_id=entry["id"]), body)) is CallStatus.ANSWERED
+    assert fetch(query, body) is None
+    assert status_of(fetch(replace(query, provider_id=entry["id"]), body)) is CallStatus.ANSWERED
 
 
 @pytest.mark.parametrize(
@@ -234,48 +238,50 @@ def test_two_fit(inquiry: CallQuery, entry: dict[str, Any], other: dict[str, Any
         (Route.C2C, {"start_at": "yesterday"}),
     ],
 )
-def test_calls_of_others(route: Route, change: dict[str, Any]) -> None:
-    """Another person's, bridge's or time's call is passed over; alone it is no answer."""
-    inquiry, entry = (OBD_QUERY, OBD_ENTRY) if route is Route.OBD else (C2C_QUERY, C2C_ENTRY)
+def test_other_call_is_no_match(route: Route, change: dict[str, Any]) -> None:
+    """Another recipient, bridge, service or time."""
+    query, entry = (OBD_QUERY, OBD_ENTRY) if route is Route.OBD else (C2C_QUERY, C2C_ENTRY)
     other = entry | {"id": "other", "status": "BUSY"} | change
-    assert fetch(inquiry, calls_response(other)) is None
-    assert status_of(fetch(inquiry, calls_response(other, entry))) is CallStatus.ANSWERED
+    assert fetch(query, calls_response(other)) is None
+    assert status_of(fetch(query, calls_response(other, entry))) is CallStatus.ANSWERED
 
 
 @pytest.mark.parametrize("start", ["2024-07-10 08:25:13", "2024-07-10 08:32:13"])
-@pytest.mark.parametrize(("inquiry", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
-def test_edges_of_the_time(inquiry: CallQuery, entry: dict[str, Any], start: str) -> None:
-    """From 120 seconds before to 300 seconds after the request, both included."""
-    assert fetch(inquiry, calls_response(entry | {"start_at": start}))
+@pytest.mark.parametrize(("query", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
+def test_start_matches_up_to_its_bounds(
+    query: CallQuery, entry: dict[str, Any], start: str
+) -> None:
+    """From 120 seconds before to 300 seconds after the request."""
+    assert fetch(query, calls_response(entry | {"start_at": start}))
 
 
-def test_untold_bridge_and_start() -> None:
-    """A bridge that is not told does not contradict; ``created_at`` stands in for a start."""
-    untold = OBD_ENTRY | {"from": "", "start_at": "", "status": "NOANSWER"}
-    report = fetch(OBD_QUERY, calls_response(untold))
+def test_missing_bridge_matches() -> None:
+    """The report has the bridge of the query."""
+    entry = OBD_ENTRY | {"from": "", "start_at": "", "status": "NOANSWER"}
+    report = fetch(OBD_QUERY, calls_response(entry))
     assert report
     assert (report.bridge, report.started_at_ms) == (BRIDGE, kolkata_ms("2024-07-10 08:27:14"))
 
 
-def test_zone() -> None:
-    """Times are read in the zone that is set: in another one the call is not of that time."""
+def test_times_are_in_timezone_of_settings() -> None:
+    """In another zone, the call is from another time."""
     assert fetch(OBD_QUERY, NEWER_STATUS, zone=ZoneInfo("UTC")) is None
-    there = replace(OBD_QUERY, sent_at_ms=OBD_QUERY.sent_at_ms + 19_800_000)
-    assert fetch(there, NEWER_STATUS, zone=ZoneInfo("UTC"))
+    shifted = replace(OBD_QUERY, sent_at_ms=OBD_QUERY.sent_at_ms + 19_800_000)
+    assert fetch(shifted, NEWER_STATUS, zone=ZoneInfo("UTC"))
 
 
-@pytest.mark.parametrize(("inquiry", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
-def test_the_id_alone_decides(inquiry: CallQuery, entry: dict[str, Any]) -> None:
-    """With a known id nothing else is taken, however well it fits; the tail does not count."""
-    named = replace(inquiry, provider_id="other")
+@pytest.mark.parametrize(("query", "entry"), [(OBD_QUERY, OBD_ENTRY), (C2C_QUERY, C2C_ENTRY)])
+def test_known_id_decides_alone(query: CallQuery, entry: dict[str, Any]) -> None:
+    """No other entry matches; the tail is ignored."""
+    named = replace(query, provider_id="other")
     assert fetch(named, calls_response(entry), calls_response(entry)) is None
     assert fetch(
         named, calls_response(entry | {"id": "other:1", "start_at": "2019-01-01 00:00:00"})
     )
 
 
-def test_one_id_with_two_results() -> None:
-    """The same id with an end and without one, as while the vendor redials: no result yet."""
+def test_id_with_two_statuses_is_not_reported() -> None:
+    """As while the provider redials: the call has not ended."""
     named = replace(OBD_QUERY, provider_id=OBD_ID)
     busy, queued = OBD_ENTRY | {"status": "BUSY"}, OBD_ENTRY | {"status": "queued"}
     assert fetch(named, calls_response(busy, queued)) is None
@@ -299,21 +305,21 @@ def test_one_id_with_two_results() -> None:
         ({"duration": "soon"}, 3),
     ],
 )
-def test_obd_duration(change: dict[str, Any], seconds: int | None) -> None:
-    """A told duration counts, else start and end of an answered call, if they make sense."""
+def test_obd_duration_is_measured_if_missing(change: dict[str, Any], seconds: int | None) -> None:
+    """From start and end of an answered call, if they are valid."""
     report = fetch(OBD_QUERY, calls_response(OBD_ENTRY | change))
     assert report
     assert report.duration_s == seconds
 
 
-def test_c2c_duration() -> None:
-    """Both legs have to talk, as in callbacks: the shorter one counts."""
+def test_c2c_duration_is_the_shorter_leg() -> None:
+    """As in callbacks."""
     report = fetch(C2C_QUERY, calls_response(C2C_ENTRY | {"billing": "00:00:05"}))
     assert report
     assert report.duration_s == 5
 
 
-# What makes no sense
+# Arbitrary entries
 
 JSON = st.recursive(
     st.none()
@@ -327,7 +333,7 @@ JSON = st.recursive(
 
 
 @given(
-    inquiry=st.sampled_from(
+    query=st.sampled_from(
         [
             OBD_QUERY,
             C2C_QUERY,
@@ -337,8 +343,8 @@ JSON = st.recursive(
     ),
     members=st.dictionaries(st.sampled_from([*OBD_ENTRY, *C2C_ENTRY, "duration", "mobile"]), JSON),
 )
-def test_never_raises(inquiry: CallQuery, members: dict[str, Any]) -> None:
-    """Whatever stands in an entry, there is a report with a result, or none."""
-    entry = (OBD_ENTRY if inquiry.route is Route.OBD else C2C_ENTRY) | members
-    report = fetch(inquiry, calls_response(entry), calls_response(entry))
+def test_any_entry_is_parsed(query: CallQuery, members: dict[str, Any]) -> None:
+    """The result is a report with a final status, or None."""
+    entry = (OBD_ENTRY if query.route is Route.OBD else C2C_ENTRY) | members
+    report = fetch(query, calls_response(entry), calls_response(entry))
     assert report is None or report.status is not CallStatus.UNKNOWN

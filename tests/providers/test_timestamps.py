@@ -1,4 +1,4 @@
-"""Times as telephone companies write them."""
+"""Timestamps in the formats of telephone companies."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -47,7 +47,7 @@ SAMPLE = 1617965859_000  # 2021-04-09 10:57:39 UTC = 16:27:39 in India
     ],
 )
 def test_parse_timestamp_each_format_same_moment(text: str) -> None:
-    """Every way of writing the sample's time gives the same moment."""
+    """Every format of the sample's time has the same result."""
     assert parse_timestamp(text, INDIA) == SAMPLE
 
 
@@ -64,12 +64,12 @@ def test_parse_timestamp_each_format_same_moment(text: str) -> None:
     ],
 )
 def test_parse_timestamp_parts_counted(text: str, moment: int) -> None:
-    """Fractions count, seconds may be missing, and 12 o'clock is the beginning of its half."""
+    """Fractions count, seconds may be missing, and 12 AM is midnight."""
     assert parse_timestamp(text, INDIA) == moment
 
 
 def test_parse_timestamp_ambiguous_date_day_first() -> None:
-    """``05/04`` is the fifth of April; what can not be read so is no time."""
+    """``05/04`` is the fifth of April; a date that is invalid in this order is not a time."""
     fifth_of_april = round(datetime(2021, 4, 5, tzinfo=UTC).timestamp() * 1000)
     assert parse_timestamp("05/04/2021 00:00:00", ZoneInfo("UTC")) == fifth_of_april
     assert parse_timestamp("04/13/2021 00:00:00", ZoneInfo("UTC")) is None
@@ -115,13 +115,13 @@ def test_parse_timestamp_own_zone_wins(zone: str) -> None:
         "1" * 10 + "." + "1" * 5_000,
     ],
 )
-def test_parse_timestamp_no_time_none(text: str) -> None:
-    """Zeros, dates without a time of day, unknown zones and anything else are no time."""
+def test_parse_timestamp_other_text_is_none(text: str) -> None:
+    """Zeros, dates without a time of day, unknown zones and other texts."""
     assert parse_timestamp(text, INDIA) is None
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[0-9./: TZ+-]{0,40}") | st.datetimes().map(str))
 def test_parse_timestamp_any_text_raises_nothing(text: str) -> None:
-    """A time within the calendar's bounds, or None."""
+    """The result is within the bounds of the calendar, or None."""
     moment = parse_timestamp(text, ZoneInfo("America/New_York"))
     assert moment is None or -62_135_683_200_000 <= moment <= 253_402_387_200_000

@@ -333,7 +333,12 @@ _CHECKS: Final = (
     _Check("callback.id", "has the id of the reply or of this service", _callback_id),
     _Check("callback.recipient", "to (OBD) or from (C2C) is the recipient", _callback_recipient),
     _Check("callback.status", "has a known word", _callback_status),
-    _Check("callback.status1", "is right if nobody picked up", _callback_leg_status, Route.C2C),
+    _Check(
+        "callback.status1",
+        "is right if the call was not picked up",
+        _callback_leg_status,
+        Route.C2C,
+    ),
     _Check("callback.times", "are in provider.timezone", _callback_times),
     _Check("callback.duration", "is in seconds", _callback_duration),
     _Check("callback.recording", "there is none", _callback_recording),
