@@ -28,11 +28,8 @@ from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics.api import ApiMetrics
-from otpvoice.metrics.dialer import DialerMetrics
-from otpvoice.metrics.events import EventMetrics
-from otpvoice.metrics.exposition import Exposition
-from otpvoice.metrics.logs import LogMetrics
-from otpvoice.metrics.server import MetricsServer
+from otpvoice.metrics.dialer import DialerMetrics, EventMetrics
+from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
 from otpvoice.providers.mobtexting.provider import Mobtexting
@@ -230,7 +227,7 @@ def _create_store(
 def _registry() -> CollectorRegistry:
     """A registry for this process's metrics, with that of its log."""
     registry = CollectorRegistry()
-    logs.DROPPED.subscribe(LogMetrics(registry).count_dropped)
+    logs.DROPPED.subscribe(dropped_lines_counter(registry).inc)
     return registry
 
 

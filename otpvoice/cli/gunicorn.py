@@ -19,7 +19,7 @@ from gunicorn.glogging import Logger
 from otpvoice.app import STORE, create_app
 from otpvoice.cli.gunicorn_worker import Worker
 from otpvoice.logs import ErrorBoundary
-from otpvoice.metrics.multiprocess import directory, enable
+from otpvoice.metrics.exposition import enable_multiprocess, multiprocess_directory
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import Server
 
@@ -82,12 +82,12 @@ def options(server: Server) -> Mapping[str, Any]:
 
 def _enable_multiprocess_metrics(_arbiter: Any) -> None:
     """Give the workers a shared metrics folder before the first one starts."""
-    enable()
+    enable_multiprocess()
 
 
 def _remove_metrics_folder(_arbiter: Any) -> None:
     """Remove the shared metrics folder after all workers have ended. Runs in the arbiter only."""
-    if folder := directory():
+    if folder := multiprocess_directory():
         shutil.rmtree(folder, ignore_errors=True)
 
 

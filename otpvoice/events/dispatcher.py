@@ -26,7 +26,7 @@ from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Verification
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs import ErrorBoundary
-from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
+from otpvoice.metrics.dialer import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
 from otpvoice.store.events import Event
 from otpvoice.store.redis_store import RedisStore
 

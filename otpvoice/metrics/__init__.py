@@ -1,9 +1,9 @@
-"""What is counted and timed, for Prometheus. Every name is explained in ``docs/metrics.md``.
+"""Counters and timers for Prometheus. ``docs/metrics.md`` explains every metric.
 
-Nothing counts by number, id, reference, address or code: whoever reads metrics learns of no person,
-and no stranger can make a new series. Labels are words of ours, or names from the settings.
+No label holds a number, id, reference, address or code, so metrics identify no person and no
+request can create a new series. Labels are fixed words, or names from the settings.
 
-Instruments are made with the application or the dialer, in a registry of its own, and handed to
-the parts that use them. So two applications in one process do not count each other's requests, and
-an import counts nothing. A part that is given none counts for nobody.
+Instruments are created with the application or the dialer, in a separate registry, and passed to
+the parts that use them. So applications in one process count separately, and an import counts
+nothing. Without a registry, instruments count but are not exposed.
 """

@@ -1,45 +1,45 @@
-"""What a dialer asks of the provider, and what the log is told besides."""
+"""Metrics of the dialer: placements, status queries, routes, breakers and events to clients."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from otpvoice.metrics.breakers import breaker_scope, breaker_scopes
-from otpvoice.metrics.instruments import counter, histogram
+from otpvoice.metrics.instruments import breaker_scope, breaker_scopes, counter, histogram
 
 _PLACEMENT_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 13)
+DELIVERED: Final = "told"
+DELIVERY_FAILED: Final = "failed"
+"""The delivery failed and will be retried."""
+ABANDONED: Final = "given_up"
+DROPPED: Final = "dropped"
+"""The event was not stored, because too many were pending."""
 
 
 class DialerMetrics:
-    """What a dialer did.
+    """Counts and times the dialer's requests to the provider.
 
     Args:
-        registry: shows it; None: nobody does.
-        routes: of the settings, so that each is shown before anything happens.
+        registry: exposes the metrics.
+        routes: names in the settings; their series start at 0.
     """
 
     def __init__(
         self, registry: CollectorRegistry | None = None, routes: Sequence[str] = ()
     ) -> None:
+        by_outcome = ["route", "outcome"]
         self._requests = counter(
-            registry,
-            "provider_requests",
-            "Requests that place a call, by what came of them.",
-            ["route", "outcome"],
+            registry, "provider_requests", "Requests that place a call, by outcome.", by_outcome
         )
         self._durations = histogram(
             registry,
             "provider_request_duration",
-            "Requests that place a call.",
+            "Duration of requests that place a call.",
             ["route"],
             _PLACEMENT_BUCKETS,
         )
         self._status_queries = counter(
-            registry,
-            "pulls",
-            "Calls that the provider was asked about, by what came of it.",
-            ["route", "outcome"],
+            registry, "pulls", "Status queries at the provider, by outcome.", by_outcome
         )
         self._closings = counter(registry, "route_closings", "Routes that closed.", ["route"])
         self._opened = counter(
@@ -47,22 +47,45 @@ class DialerMetrics:
         )
         for route in routes:
             self._closings(route)
-        for kind in breaker_scopes():
-            self._opened(*kind)
+        for breaker, scope in breaker_scopes():
+            self._opened(breaker, scope)
 
     def observe_placement(self, route: str, outcome: str, seconds: float) -> None:
-        """The provider was asked to place a call, and that came of it."""
+        """Count and time a request that places a call."""
         self._requests(route, outcome).inc()
         self._durations(route).observe(seconds)
 
     def count_status_query(self, route: str, outcome: str) -> None:
-        """The provider was asked about a call."""
+        """Count a query for a call's status."""
         self._status_queries(route, outcome).inc()
 
     def count_route_closed(self, route: str) -> None:
-        """No call goes by it for a while."""
+        """Count a route that closed."""
         self._closings(route).inc()
 
-    def count_breaker_opened(self, name: str) -> None:
-        """``name``: with what it is open for, as in ``conversion_breaker area +919876``."""
-        self._opened(*breaker_scope(name)).inc()
+    def count_breaker_opened(self, breaker: str) -> None:
+        """Count a breaker that opened, named as in ``conversion_breaker area +919876``."""
+        self._opened(*breaker_scope(breaker)).inc()
+
+
+class EventMetrics:
+    """Counts deliveries of events by outcome, and dropped events.
+
+    Args:
+        registry: exposes the metrics.
+        clients: clients that receive events; their series start at 0.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, clients: Sequence[str] = ()
+    ) -> None:
+        self._events = counter(
+            registry, "events", "Deliveries of events, and dropped events.", ["client", "outcome"]
+        )
+        for client in clients:
+            for outcome in (DELIVERED, DELIVERY_FAILED, ABANDONED, DROPPED):
+                self._events(client, outcome)
+
+    def count(self, client: str, outcome: str, amount: int = 1) -> None:
+        """Count an outcome, which is one of the constants above."""
+        self._events(client, outcome).inc(amount)

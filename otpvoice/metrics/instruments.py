@@ -1,27 +1,29 @@
-"""Counters and histograms as our parts use them: called with their labels' values, then counted.
+"""Counters and histograms that are called with their labels' values; and the breakers' labels.
 
-The values of labels are few and come again and again, so that what is found for them is kept: it
-saves a lock and a search for each count.
+Label values are few and recur, so the child of each combination is cached. This saves a lock and a
+lookup for each count.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 LabeledCounter = Callable[..., Counter]
-"""Values of labels → what counts for them."""
+"""Returns the counter for label values."""
 LabeledHistogram = Callable[..., Histogram]
-"""The same; seconds are observed."""
+"""Returns the histogram for label values; it observes seconds."""
+_BREAKER_SCOPES: Final = {
+    "conversion_breaker": ("area", "region", "client"),
+    "wrong_code_breaker": ("service",),
+}
 
 
 def counter(
     registry: CollectorRegistry | None, name: str, description: str, labels: Sequence[str]
 ) -> LabeledCounter:
-    """A counter ``otpvoice_<name>_total``; what was never counted is not shown.
-
-    ``about``: one sentence, which every scrape carries.
-    """
+    """Create a counter ``otpvoice_<name>_total``; label values without a count are not exposed."""
     return cache(Counter(f"otpvoice_{name}", description, labels, registry=registry).labels)
 
 
@@ -32,8 +34,20 @@ def histogram(
     labels: Sequence[str],
     buckets: Sequence[float],
 ) -> LabeledHistogram:
-    """A histogram ``otpvoice_<name>_seconds``."""
-    made = Histogram(
-        f"otpvoice_{name}_seconds", description, labels, registry=registry, buckets=buckets
-    )
-    return cache(made.labels)
+    """Create a histogram ``otpvoice_<name>_seconds``."""
+    name = f"otpvoice_{name}_seconds"
+    return cache(Histogram(name, description, labels, registry=registry, buckets=buckets).labels)
+
+
+def breaker_scopes() -> Iterator[tuple[str, str]]:
+    """Return every circuit breaker with every scope that it may be open for."""
+    return ((name, scope) for name, scopes in _BREAKER_SCOPES.items() for scope in scopes)
+
+
+def breaker_scope(breaker: str) -> tuple[str, str]:
+    """Return the labels of ``conversion_breaker area +919876``: the breaker and ``area``.
+
+    The area itself is not a label: it is the prefix of phone numbers, and there are too many.
+    """
+    name, _, scope = breaker.partition(" ")
+    return name, scope.partition(" ")[0] or "service"

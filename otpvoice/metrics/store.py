@@ -1,7 +1,8 @@
-"""The store's rules: how long they take, and what they changed.
+"""Metrics of the store's functions: their duration, and the changes that they made.
 
-A call is canceled by a create, expires in a sweep, is answered by a callback: only the rule itself
-knows. It says so with its reply (``count()`` in ``_base.lua``), and the process that ran it counts.
+A create cancels a call, a sweep expires one, a callback ends one: only the function knows. It
+returns its changes with its reply (``count()`` in ``_base.lua``), and the process that ran it
+counts them.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +21,11 @@ _APPROVAL_BUCKETS: Final = (10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 
 
 class StoreMetrics:
-    """What the store did.
+    """Counts and times the store's functions and their changes.
 
     Args:
-        registry: shows it; None: nobody does.
-        clients: of the settings, so that each is shown before anything happens.
+        registry: exposes the metrics.
+        clients: names in the settings; their series start at 0.
     """
 
     def __init__(
@@ -33,12 +34,12 @@ class StoreMetrics:
         self._durations = histogram(
             registry, "store_duration", "Round trips to the store.", ["rule"], _DURATION_BUCKETS
         )
-        self._failures = counter(registry, "store_failures", "Rules without an answer.", ["rule"])
+        self._failures = counter(registry, "store_failures", "Functions without a reply.", ["rule"])
         self._calls = counter(
-            registry, "calls", "Calls that came into a status.", ["route", "status"]
+            registry, "calls", "Calls that reached a status.", ["route", "status"]
         )
         self._redials = counter(
-            registry, "redials", "Calls after one that did not reach the person.", ["route"]
+            registry, "redials", "Calls after one that did not reach the user.", ["route"]
         )
         self._ended = counter(
             registry, "verifications_ended", "Verifications that ended.", ["client", "status"]
@@ -46,19 +47,19 @@ class StoreMetrics:
         self._dial_delays = histogram(
             registry,
             "call_dial_delay",
-            "From the moment when a call was due to its request to the provider.",
+            "Time from a call's due time to its request to the provider.",
             ["route"],
             _DIAL_DELAY_BUCKETS,
         )
         self._result_delays = histogram(
             registry,
             "call_result",
-            "From a call's request to the provider to the news of its end.",
+            "Time from a call's request to the provider to the report of its end.",
             ["route", "status"],
             _RESULT_DELAY_BUCKETS,
         )
         self._approval_times = histogram(
-            registry, "approval", "From create to approval.", ["client"], _APPROVAL_BUCKETS
+            registry, "approval", "Time from create to approval.", ["client"], _APPROVAL_BUCKETS
         )
         self._counters: dict[str, Callable[..., None]] = {
             "call": self._count_call,
@@ -66,34 +67,7 @@ class StoreMetrics:
             "redial": lambda route: self._redials(route).inc(),
             "verification": self._count_end,
         }
-        self._initialize(clients)
-
-    def observe_function(self, function: str, seconds: float, changes: Sequence[bytes]) -> None:
-        """A rule ran. ``changes``: what it said is to be counted."""
-        self._durations(function).observe(seconds)
-        for change in changes:
-            kind, *words = change.decode().split(" ", 3)
-            self._counters[kind](*words)
-
-    def count_failure(self, function: str) -> None:
-        """There was no answer in time, or none was waited for."""
-        self._failures(function).inc()
-
-    def _count_call(self, route: str, status: str, since_sent: str) -> None:
-        self._calls(route, status).inc()
-        if since_sent and status in _FINAL_STATUSES:
-            self._result_delays(route, status).observe(int(since_sent) / 1000)
-
-    def _observe_dial(self, route: str, overdue: str) -> None:
-        self._dial_delays(route).observe(int(overdue) / 1000)
-
-    def _count_end(self, status: str, age: str, client: str) -> None:
-        self._ended(client, status).inc()
-        if status == Status.APPROVED:
-            self._approval_times(client).observe(int(age) / 1000)
-
-    def _initialize(self, clients: Sequence[str]) -> None:
-        """What has not happened yet is shown as 0, so that its first time is seen as a change."""
+        # Series start at 0, so that the first count shows as an increase.
         for route in Route:
             self._redials(route)
             for status in CallStatus:
@@ -103,3 +77,27 @@ class StoreMetrics:
             for ended in Status:
                 if ended is not Status.PENDING:
                     self._ended(client, ended)
+
+    def observe_function(self, function: str, seconds: float, changes: Sequence[bytes]) -> None:
+        """Time a function, and count the changes that it returned."""
+        self._durations(function).observe(seconds)
+        for change in changes:
+            kind, *words = change.decode().split(" ", 3)
+            self._counters[kind](*words)
+
+    def count_failure(self, function: str) -> None:
+        """Count a function without a reply in time, or one that was not sent."""
+        self._failures(function).inc()
+
+    def _count_call(self, route: str, status: str, ms_since_sent: str) -> None:
+        self._calls(route, status).inc()
+        if ms_since_sent and status in _FINAL_STATUSES:
+            self._result_delays(route, status).observe(int(ms_since_sent) / 1000)
+
+    def _observe_dial(self, route: str, overdue_ms: str) -> None:
+        self._dial_delays(route).observe(int(overdue_ms) / 1000)
+
+    def _count_end(self, status: str, age_ms: str, client: str) -> None:
+        self._ended(client, status).inc()
+        if status == Status.APPROVED:
+            self._approval_times(client).observe(int(age_ms) / 1000)

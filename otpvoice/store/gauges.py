@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits
-from otpvoice.metrics.breakers import breaker_scope, breaker_scopes
+from otpvoice.metrics.instruments import breaker_scope, breaker_scopes
 from otpvoice.store.admin import AdminStore, Breaker, Overview
 from otpvoice.store.replies import FunctionError
 

@@ -1,4 +1,4 @@
-"""The shipped alerts, judged by Prometheus's own tool."""
+"""Tests the shipped alerts with Prometheus's own tool."""
 
 import subprocess
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ ALERTS = Path(__file__).parents[2] / "config" / "alerts.yaml"
 
 
 def fires(folder: Path, alert: str, series: Mapping[str, str], at: str) -> bool:
-    """Whether an alert fires at a moment, when these series were scraped every 15 seconds.
+    """Report whether an alert fires, if these series were scraped every 15 seconds.
 
     Args:
-        folder: takes the file of the test.
+        folder: directory for the tool's file.
         alert: its name.
         series: name with labels → values as ``promtool test rules`` writes them.
-        at: the moment, as in ``5m``.
+        at: the time at which it is evaluated, as in ``5m``.
     """
     firing = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0'
     test = {

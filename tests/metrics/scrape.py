@@ -1,4 +1,4 @@
-"""What a scrape told, read as Prometheus reads it."""
+"""A scrape, parsed as Prometheus parses it."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from prometheus_client.samples import Sample
 
 
 class Scrape:
-    """The answers of one or more processes, added up.
+    """The metrics of one or more processes, added up.
 
     Args:
-        texts: their pages.
+        texts: the text that each process exposes.
     """
 
     def __init__(self, *texts: str) -> None:
@@ -24,15 +24,15 @@ class Scrape:
 
     @property
     def samples(self) -> Iterable[Sample]:
-        """Every line."""
+        """All samples."""
         return (sample for family in self.families for sample in family.samples)
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of all series ``otpvoice_<name>`` with these labels."""
+        """Return the sum of all series ``otpvoice_<name>`` with these labels."""
         return sum(s.value for s in self._of(name) if labels.items() <= s.labels.items())
 
     def totals_by(self, name: str, *labels: str) -> Counter[tuple[str, ...]]:
-        """The same by the values of some labels; without those at 0."""
+        """Return the sums by the values of some labels, without those that are 0."""
         found: Counter[tuple[str, ...]] = Counter()
         for sample in self._of(name):
             found[tuple(sample.labels[label] for label in labels)] += round(sample.value)
@@ -43,10 +43,10 @@ class Scrape:
 
 
 def scrape(*urls: str) -> Scrape:
-    """What the processes at these addresses tell now."""
-    answers = [requests.get(f"{url}/metrics", timeout=10) for url in urls]
-    assert all(answer.status_code == 200 for answer in answers)
-    assert {a.headers["Content-Type"] for a in answers} == {
+    """Scrape the processes at these addresses."""
+    responses = [requests.get(f"{url}/metrics", timeout=10) for url in urls]
+    assert all(response.status_code == 200 for response in responses)
+    assert {each.headers["Content-Type"] for each in responses} == {
         "text/plain; version=0.0.4; charset=utf-8"
     }
-    return Scrape(*(answer.text for answer in answers))
+    return Scrape(*(response.text for response in responses))

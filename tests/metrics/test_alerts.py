@@ -1,4 +1,4 @@
-"""The shipped alerts about routes: each fires for its outage, and for nothing less."""
+"""The shipped alerts about routes: each fires for its outage only."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ REQUESTS = "otpvoice_provider_requests_total"
 
 
 def closed(obd: str, c2c: str) -> dict[str, str]:
-    """Both routes as the API and a dialer show them."""
+    """Return the series of both routes as the API and a dialer expose them."""
     return {
         f'{CLOSED}{{route="{route}", instance="{instance}"}}': values
         for route, values in (("obd", obd), ("c2c", c2c))
@@ -25,7 +25,7 @@ def closed(obd: str, c2c: str) -> dict[str, str]:
 
 
 def requests(accepted: str, **others: str) -> dict[str, str]:
-    """Requests of one dialer by obd, by their outcome."""
+    """Return the series of one dialer's requests by ``obd``, by outcome."""
     return {
         f'{REQUESTS}{{route="obd", outcome="{outcome}"}}': values
         for outcome, values in {"accepted": accepted, **others}.items()
@@ -47,8 +47,8 @@ def requests(accepted: str, **others: str) -> dict[str, str]:
         pytest.param(UNCLEAR, requests("0+1x240", ambiguous="0+1x240"), "30m", True, id="unclear"),
     ],
 )
-def test_route_alert_fires_for_its_outage_alone(
+def test_route_alert_fires_for_its_outage_only(
     tmp_path: Path, alert: str, series: dict[str, str], at: str, expected: bool
 ) -> None:
-    """Judged by ``promtool test rules``, with what the processes show."""
+    """``promtool test rules`` evaluates the alert."""
     assert fires(tmp_path, alert, series, at) is expected

@@ -1,4 +1,4 @@
-"""What one application counts, asked through its own door."""
+"""Metrics that one application exposes after requests to it."""
 
 import time
 from collections.abc import Callable
@@ -21,37 +21,37 @@ from otpvoice.store.url import connect
 
 CODE = "471102"
 DUE_LATER = 100
-"""Seconds of ``call_after``: nobody has to dial."""
+"""Seconds of ``call_after``: no dialer has to run."""
 
 
 class MeteredApp:
-    """An application with a registry and a store of its own, and a client who asks."""
+    """An application with a separate registry, and a client that sends requests to it."""
 
     def __init__(self, http: FlaskClient) -> None:
         self.http = http
 
     def post(self, path: str, body: Any = None, key: str = LOGIN_KEY, **headers: str) -> Any:
-        """The answer's JSON."""
+        """Send a POST request and return the JSON of the response."""
         sent = {} if body is None else {"json": body}
         return self.http.post(path, headers=bearer(key) | headers, **sent).get_json()
 
     def create(self, to: str = ASHA, **members: Any) -> str:
-        """The id of a verification that waits."""
+        """Create a verification whose call is due later, and return its id."""
         body = {"to": to, "code": CODE, "call_after": DUE_LATER, **members}
         return str(self.post(VERIFICATIONS, body).get("id"))
 
     def check(self, verification_id: str, code: str = CODE, **headers: str) -> None:
-        """One code handed in."""
+        """Check a code."""
         self.post(f"{VERIFICATIONS}/{verification_id}/checks", {"code": code}, **headers)
 
     def scrape(self) -> Scrape:
-        """What it tells now."""
+        """Scrape the application."""
         return Scrape(self.http.get("/metrics").text)
 
 
 @pytest.fixture
 def make_app(environ: dict[str, str], redis: Redis) -> Callable[..., MeteredApp]:  # noqa: ARG001 - empties the store
-    """Makes applications with settings of the test's own."""
+    """Return a function that creates an application with changed settings."""
 
     def make(**changes: str) -> MeteredApp:
         return MeteredApp(create_app(settings_with(environ, **changes)).test_client())
@@ -61,12 +61,12 @@ def make_app(environ: dict[str, str], redis: Redis) -> Callable[..., MeteredApp]
 
 @pytest.fixture
 def metered_app(make_app: Callable[..., MeteredApp]) -> MeteredApp:
-    """One whose number may be called again and again."""
+    """An application without a gap between two calls to a number."""
     return make_app(limits_call_gap="0")
 
 
-def test_creates_are_told_apart(metered_app: MeteredApp) -> None:
-    """Begun, found under way, answered again, and refused, each for its client."""
+def test_creates_are_counted_by_outcome(metered_app: MeteredApp) -> None:
+    """Created, existing, replayed and refused creates are counted for their client."""
     again = {"Idempotency-Key": "one"}
     body = {"to": ASHA, "reference": "a", "call_after": DUE_LATER}
     for _ in range(2):
@@ -74,7 +74,7 @@ def test_creates_are_told_apart(metered_app: MeteredApp) -> None:
     metered_app.post(VERIFICATIONS, body)
     metered_app.post(VERIFICATIONS, {"to": "+12"})
     metered_app.post(VERIFICATIONS, {"to": ASHA, "unknown": 1})
-    metered_app.post(VERIFICATIONS, body, key="ovk_nobody's")
+    metered_app.post(VERIFICATIONS, body, key="ovk_unknown")
     found = metered_app.scrape().totals_by("creates_total", "client", "outcome")
     assert found == {
         ("login", "created"): 1,
@@ -86,8 +86,8 @@ def test_creates_are_told_apart(metered_app: MeteredApp) -> None:
     }
 
 
-def test_checks_are_told_apart(metered_app: MeteredApp) -> None:
-    """Right, wrong, answered again, and refused; the end is counted once, with its time."""
+def test_checks_are_counted_by_outcome(metered_app: MeteredApp) -> None:
+    """Right, wrong, replayed and refused checks; the approval is counted and timed once."""
     one = metered_app.create()
     metered_app.check(one, "000000")
     for _ in range(2):
@@ -114,8 +114,10 @@ def test_checks_are_told_apart(metered_app: MeteredApp) -> None:
     assert found.value("approval_seconds_count", client="login") == 1
 
 
-def test_a_refusal_names_its_limit(make_app: Callable[..., MeteredApp]) -> None:
-    """By the setting's name, without the window; for the client that was refused."""
+def test_refusal_is_counted_by_limit_without_its_window(
+    make_app: Callable[..., MeteredApp],
+) -> None:
+    """The label is the name of the setting; the client is the one that was refused."""
     metered_app = make_app(limits_calls_per_client="1/1m,5/1h")
     metered_app.create()
     assert metered_app.create("+919876543211") == "None"
@@ -126,9 +128,9 @@ def test_a_refusal_names_its_limit(make_app: Callable[..., MeteredApp]) -> None:
     assert found.value("creates_total", outcome="rate_limited") == 1
 
 
-def test_callbacks_are_told_apart(metered_app: MeteredApp) -> None:
-    """Nobody's, however often it comes, with a wrong credential, and unreadable."""
-    news = {"status": "ANSWER", "source": "OBD", "to": ASHA, "mid": "unheard-of"}
+def test_callbacks_are_counted_by_outcome(metered_app: MeteredApp) -> None:
+    """Unmatched and repeated, with a wrong credential, and malformed."""
+    news = {"status": "ANSWER", "source": "OBD", "to": ASHA, "mid": "unknown"}
     for key in (WEBHOOK_SECRET, WEBHOOK_SECRET, "wrong"):
         metered_app.post(WEBHOOK, news, key=key)
     metered_app.http.post(WEBHOOK, data=b"{", headers=bearer(WEBHOOK_SECRET))
@@ -141,8 +143,8 @@ def test_callbacks_are_told_apart(metered_app: MeteredApp) -> None:
     assert found.value("creates_total") == 0
 
 
-def test_a_route_is_a_rule(metered_app: MeteredApp) -> None:
-    """What a path holds, and whatever method it is asked with, makes no new series."""
+def test_route_label_is_the_url_rule(metered_app: MeteredApp) -> None:
+    """New paths and methods create no new series."""
     for n in range(3):
         metered_app.http.get(f"{VERIFICATIONS}/vrf_{n:032}", headers=bearer(LOGIN_KEY))
         metered_app.http.open(f"/nowhere/{n}", method=f"METHOD{n}")
@@ -153,8 +155,10 @@ def test_a_route_is_a_rule(metered_app: MeteredApp) -> None:
     assert found.value("http_request_duration_seconds_count") == 6
 
 
-def test_calls_to_test_numbers_have_no_route(make_app: Callable[..., MeteredApp]) -> None:
-    """Nobody is called there, so that the routes' figures stay what they are."""
+def test_calls_to_test_numbers_are_counted_as_route_test(
+    make_app: Callable[..., MeteredApp],
+) -> None:
+    """No call is placed, so the counts of the routes do not change."""
     metered_app = make_app(test_numbers="+919999900001=123456")
     one = metered_app.create("+919999900001", code=None)
     metered_app.post(f"{VERIFICATIONS}/{one}/cancel")
@@ -164,16 +168,18 @@ def test_calls_to_test_numbers_have_no_route(make_app: Callable[..., MeteredApp]
     }
 
 
-def test_applications_in_one_process_count_apart(make_app: Callable[..., MeteredApp]) -> None:
-    """What one is asked, the other knows nothing of."""
+def test_applications_in_one_process_count_separately(make_app: Callable[..., MeteredApp]) -> None:
+    """A request to one application does not change the counts of another."""
     one, other = make_app(), make_app()
     one.create()
     assert one.scrape().value("creates_total") == 1
     assert other.scrape().value("creates_total") == 0
 
 
-def test_the_queue_is_looked_up(make_app: Callable[..., MeteredApp], store: RedisStore) -> None:
-    """At the moment of the scrape: who waits, for how long, and who dials."""
+def test_scrape_reads_queue_dialers_and_daily_usage(
+    make_app: Callable[..., MeteredApp], store: RedisStore
+) -> None:
+    """The gauges hold the values at the time of the scrape."""
     metered_app = make_app(limits_calls_per_day="10", clients_login_calls_per_day="4")
     one = metered_app.create()
     shown = metered_app.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY)).get_json()
@@ -195,10 +201,10 @@ def test_the_queue_is_looked_up(make_app: Callable[..., MeteredApp], store: Redi
     assert 20 <= after.value("queue_overdue_seconds") < 30
 
 
-def test_what_is_open_is_told_without_whom_it_is_open_for(
+def test_open_breakers_are_counted_without_their_area(
     metered_app: MeteredApp, redis: Redis
 ) -> None:
-    """An area is the beginning of people's numbers: it is counted, and not named."""
+    """An area is the prefix of phone numbers, so it is counted but not named."""
     later = 10**13
     areas = {f"conversion_breaker area +91987{n}": later for n in range(3)}
     redis.zadd("{otpvoice}:breakers", {**areas, "wrong_code_breaker": later})
@@ -212,10 +218,10 @@ def test_what_is_open_is_told_without_whom_it_is_open_for(
     assert "91987" not in found.text
 
 
-def test_a_scrape_without_the_store_tells_what_the_process_knows(
+def test_scrape_without_the_store_exposes_the_counters(
     make_app: Callable[..., MeteredApp],
 ) -> None:
-    """The store is said to be away; what was counted is there."""
+    """``store_up`` is 0 and the gauges of the store are missing."""
     metered_app = make_app(redis_url=f"redis://127.0.0.1:{free_port()}")
     metered_app.post(VERIFICATIONS, {"to": ASHA})
     found = metered_app.scrape()
@@ -225,25 +231,25 @@ def test_a_scrape_without_the_store_tells_what_the_process_knows(
     assert not any(sample.name == "otpvoice_queued_calls" for sample in found.samples)
 
 
-def test_counting_costs_no_round_trip(make_app: Callable[..., MeteredApp], tmp_path: Path) -> None:
-    """Create, check and get are one each, whatever is counted of them; and so is a scrape."""
+def test_counting_needs_no_round_trip(make_app: Callable[..., MeteredApp], tmp_path: Path) -> None:
+    """Create, check, get and a scrape run one function each."""
     with Valkey(tmp_path) as own, closing(connect(own.url)) as redis:
         metered_app = make_app(redis_url=own.url)
 
-        def does_all(number: str) -> None:
+        def send_all(number: str) -> None:
             one = metered_app.create(number)
             metered_app.check(one, "000000")
             metered_app.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY))
 
-        does_all(ASHA)  # the server knows the rules from now on
+        send_all(ASHA)  # loads the functions
         metered_app.scrape()
         before = functions_run(redis)
-        does_all("+919876543211")
+        send_all("+919876543211")
         assert functions_run(redis) == before + 3
         metered_app.scrape()
         assert functions_run(redis) == before + 4
 
 
 def functions_run(redis: Redis) -> int:
-    """How many the server was asked to run."""
+    """Return the number of functions that the server has run."""
     return int(redis.info("commandstats")["cmdstat_fcall"]["calls"])

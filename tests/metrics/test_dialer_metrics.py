@@ -1,6 +1,8 @@
-"""What a dialer counts besides calls: breakers, lost events; and where it shows it."""
+"""Metrics of a dialer other than those of calls, and the server that exposes them."""
 
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,7 @@ from support.processes import free_port, wait_until
 from support.service import running_dialers
 
 from otpvoice.app import create_dialer
-from otpvoice.metrics.exposition import Exposition
-from otpvoice.metrics.server import MetricsServer
+from otpvoice.metrics.exposition import Exposition, MetricsServer
 
 EVENTS = {
     "clients_login_event_url": "http://127.0.0.1:1/",
@@ -26,7 +27,7 @@ EVENTS = {
 
 @contextmanager
 def running_dialer(environ: dict[str, str], **changes: str) -> Iterator[str]:
-    """A dialer at work, and the address at which it is scraped."""
+    """Run a dialer and yield the URL of its metrics server."""
     bind = f"127.0.0.1:{free_port()}"
     dialer = create_dialer(settings_with(environ, dialer_metrics_bind=bind, **changes))
     with running_dialers(dialer):
@@ -35,7 +36,7 @@ def running_dialer(environ: dict[str, str], **changes: str) -> Iterator[str]:
 
 
 def is_running(url: str) -> bool:
-    """Whether it answers."""
+    """Report whether the dialer sends heartbeats."""
     try:
         return scrape(url).value("dialers") == 1
     except requests.ConnectionError:
@@ -43,19 +44,19 @@ def is_running(url: str) -> bool:
 
 
 def scrape_until(url: str, name: str, **labels: str) -> Scrape:
-    """The scrape that tells of it."""
+    """Scrape until the metric is above 0, and return that scrape."""
     found: list[Scrape] = []
 
-    def look() -> bool:
+    def is_counted() -> bool:
         found[:] = [scrape(url)]
         return found[0].value(name, **labels) > 0
 
-    wait_until(look, name)
+    wait_until(is_counted, name)
     return found[0]
 
 
-def test_a_breaker_that_opens_is_counted(environ: dict[str, str], redis: Redis) -> None:
-    """By what it is and what kind of thing it is open for, and not whose number it was."""
+def test_opened_breaker_is_counted_by_scope(environ: dict[str, str], redis: Redis) -> None:
+    """The labels name the breaker and its scope, but no part of a number."""
     notice = {"event": "breaker.opened", "breaker": "conversion_breaker area +919876", "at": 1}
     with running_dialer(environ) as url:
         redis.rpush("{otpvoice}:audit_log", json.dumps(notice))
@@ -66,8 +67,8 @@ def test_a_breaker_that_opens_is_counted(environ: dict[str, str], redis: Redis) 
     assert "919876" not in found.text
 
 
-def test_lost_events_are_counted(environ: dict[str, str], redis: Redis) -> None:
-    """So many at once as there are."""
+def test_dropped_events_are_counted(environ: dict[str, str], redis: Redis) -> None:
+    """The count increases by the number of events dropped since the last report."""
     with running_dialer(environ, **EVENTS) as url:
         redis.set("{otpvoice}:dropped_events:login", 7)
         found = scrape_until(url, "events_total", outcome="dropped")
@@ -75,39 +76,45 @@ def test_lost_events_are_counted(environ: dict[str, str], redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
-def test_each_kind_of_address_is_listened_on(host: str) -> None:
-    """At /metrics alone; a stop ends it."""
+def test_metrics_server_listens_on_each_kind_of_address_until_stopped(
+    host: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A connection that is reset prints nothing, because stderr is the log."""
     bind = f"{host}:{free_port()}"
     nothing = CollectorRegistry()
     server = MetricsServer(bind, Exposition(nothing, CollectorRegistry()))
     stopping = threading.Event()
     serving = threading.Thread(target=server.run, args=(stopping,))
     serving.start()
-    wait_until(lambda: status_of(bind) == 404, "the server")
+    wait_until(lambda: status_of(bind) == 200, "the server")
+    with socket.create_connection((host.strip("[]"), int(bind.rpartition(":")[2]))) as lost:
+        lost.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert scrape(f"http://{bind}").value("build_info") == 1
     stopping.set()
     serving.join(5)
-    assert (serving.is_alive(), status_of(bind)) == (False, 0)
+    assert (serving.is_alive(), status_of(bind), capfd.readouterr().err) == (False, 0, "")
 
 
 def status_of(bind: str) -> int:
-    """The status of another page; 0 when nobody listens."""
+    """Return the status of ``/metrics``, or 0 if no server listens."""
     try:
-        return requests.get(f"http://{bind}/", timeout=5).status_code
+        return requests.get(f"http://{bind}/metrics", timeout=5).status_code
     except requests.ConnectionError:
         return 0
 
 
-def test_without_an_address_nothing_listens(environ: dict[str, str], redis: Redis) -> None:  # noqa: ARG001 - empties the store
-    """Metrics are shown to nobody unless the settings say where."""
+@pytest.mark.usefixtures("redis")
+def test_dialer_without_metrics_bind_starts_no_server(environ: dict[str, str]) -> None:
+    """No thread serves metrics unless the settings name an address."""
     before = threading.active_count()
     with running_dialers(create_dialer(settings_with(environ))):
         assert not any(thread.name == "metrics" for thread in threading.enumerate())
     assert threading.active_count() == before
 
 
-def test_an_address_that_is_taken_ends_the_dialer(environ: dict[str, str], redis: Redis) -> None:  # noqa: ARG001 - as above
-    """At once, and said: nobody believes to watch what he does not see."""
+@pytest.mark.usefixtures("redis")
+def test_dialer_with_an_address_in_use_ends_with_an_error(environ: dict[str, str]) -> None:
+    """A dialer without its metrics would go unmonitored."""
     with running_dialer(environ) as url:
         bind = url.removeprefix("http://")
         second = create_dialer(settings_with(environ, dialer_metrics_bind=bind))

@@ -1,4 +1,4 @@
-"""Every metric: named as Prometheus names, told in the docs, and all that is drawn of it exists."""
+"""Every metric follows Prometheus's naming, is documented, and is used by an alert or a panel."""
 
 import json
 import re
@@ -17,10 +17,15 @@ from otpvoice.api.errors import INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.app import script_config
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.api import ApiMetrics
-from otpvoice.metrics.dialer import DialerMetrics
-from otpvoice.metrics.events import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
-from otpvoice.metrics.exposition import Exposition
-from otpvoice.metrics.logs import LogMetrics
+from otpvoice.metrics.dialer import (
+    ABANDONED,
+    DELIVERED,
+    DELIVERY_FAILED,
+    DROPPED,
+    DialerMetrics,
+    EventMetrics,
+)
+from otpvoice.metrics.exposition import Exposition, dropped_lines_counter
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import PlacementOutcome
 from otpvoice.store.admin import AdminStore
@@ -29,7 +34,7 @@ from otpvoice.store.models import ReportOutcome
 
 ROOT = Path(__file__).parents[2]
 COMMON_LABELS = {"instance", "job", "le"}
-"""Labels that Prometheus and histograms bring."""
+"""Labels that Prometheus and histograms add."""
 LABEL_VALUES = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
@@ -37,12 +42,12 @@ LABEL_VALUES = {
         *(problem.code for problem in (*PROBLEM_TYPES.values(), INTERNAL_ERROR)),
     },
 }
-"""Label → what it may be asked to be."""
+"""Values of a label that an expression may select."""
 
 
 @pytest.fixture
 def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
-    """A page on which each metric has happened once."""
+    """A scrape in which each metric has a value."""
     registry = CollectorRegistry()
     api, dialer = ApiMetrics(registry), DialerMetrics(registry)
     api.observe_response("/v1/verifications", 201, 0.01)
@@ -53,8 +58,8 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
     dialer.observe_placement("obd", "accepted", 0.1)
     dialer.count_status_query("obd", "nothing")
     dialer.count_route_closed("obd")
-    EventMetrics(registry).count("login", "told")
-    LogMetrics(registry).count_dropped(1)
+    EventMetrics(registry).count("login", DELIVERED)
+    dropped_lines_counter(registry).inc()
     store = StoreMetrics(registry)
     changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd")
     store.observe_function("settle", 0.001, [*changes, b"verification approved 5 login"])
@@ -69,7 +74,7 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
 
 
 def exposed(page: Scrape) -> dict[str, tuple[str, frozenset[str]]]:
-    """Name → type and labels, of all metrics of the page."""
+    """Return type and labels of each metric in the scrape, by name."""
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
             family.type,
@@ -80,7 +85,7 @@ def exposed(page: Scrape) -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def documented() -> dict[str, tuple[str, frozenset[str]]]:
-    """The same, as the table in the docs has it."""
+    """Return the same from the table in docs/metrics.md."""
     rows = re.findall(
         r"^\| `(otpvoice_\w+)` \| (\w+)(?:, store)? \| (.*?) ?\| (.+) \|$",
         (ROOT / "docs" / "metrics.md").read_text("utf-8"),
@@ -91,13 +96,13 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-def test_the_docs_tell_each_metric(full_scrape: Scrape) -> None:
-    """Its name, its type and its labels; and none that there is not."""
+def test_docs_list_exactly_the_exposed_metrics(full_scrape: Scrape) -> None:
+    """Name, type and labels are equal."""
     assert documented() == exposed(full_scrape)
 
 
-def test_names_are_as_prometheus_has_them(full_scrape: Scrape) -> None:
-    """Ours by prefix, counters ``_total``, times ``_seconds``; each with a sentence about it."""
+def test_metric_names_follow_prometheus_conventions(full_scrape: Scrape) -> None:
+    """A prefix, ``_total`` for counters, ``_seconds`` for durations, and a sentence of help."""
     for family in full_scrape.families:
         assert re.fullmatch(r"otpvoice(_[a-z]+)+", family.name), family.name
         assert family.documentation.endswith("."), family.name
@@ -110,19 +115,19 @@ def test_names_are_as_prometheus_has_them(full_scrape: Scrape) -> None:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """The rules of the shipped file."""
+    """Return the rules of the shipped file."""
     groups = yaml.safe_load((ROOT / "config" / "alerts.yaml").read_text("utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def panels() -> list[dict[str, Any]]:
-    """What the dashboard draws."""
+    """Return the panels of the dashboard."""
     board = json.loads((ROOT / "config" / "grafana.json").read_text("utf-8"))
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Where each stands, and what it asks."""
+    """Yield the place and text of each expression in alerts and panels."""
     for rule in alerts():
         yield rule["alert"], rule["expr"]
     for panel in panels():
@@ -131,8 +136,10 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("where", "expression"), [*expressions()])
-def test_what_is_asked_exists(full_scrape: Scrape, where: str, expression: str) -> None:
-    """Each metric, each label of it, and each word that a label is asked to be."""
+def test_expression_uses_existing_metrics_labels_and_values(
+    full_scrape: Scrape, where: str, expression: str
+) -> None:
+    """Every metric, label and selected value of a label exists."""
     known, labels = exposed(full_scrape), set[str]()
     asked = re.findall(r"(otpvoice_\w+)(?:\{(.*?)\})?", expression)
     assert asked, where
@@ -151,8 +158,8 @@ def test_what_is_asked_exists(full_scrape: Scrape, where: str, expression: str) 
 
 
 @pytest.mark.parametrize(("where", "expression"), [*expressions()])
-def test_what_is_asked_makes_sense(where: str, expression: str) -> None:
-    """Brackets close, counters are asked for their growth, store gauges are not added up."""
+def test_expression_is_well_formed(where: str, expression: str) -> None:
+    """Brackets match, counters are in rate() or increase(), store gauges are not summed."""
     bare = re.sub(r'".*?"', "", expression)
     for opens, closes in ("()", "[]", "{}"):
         assert bare.count(opens) == bare.count(closes), where
@@ -165,8 +172,8 @@ def test_what_is_asked_makes_sense(where: str, expression: str) -> None:
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_an_alert_says_what_to_do(rule: Mapping[str, Any]) -> None:
-    """In a sentence what is wrong, in further ones what to do; and how urgent it is."""
+def test_alert_has_severity_summary_and_remedy(rule: Mapping[str, Any]) -> None:
+    """The summary states the problem, the description what to do."""
     assert re.fullmatch(r"Otpvoice[A-Z]\w+", rule["alert"])
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert rule["annotations"].keys() == {"summary", "description"}
@@ -174,20 +181,20 @@ def test_an_alert_says_what_to_do(rule: Mapping[str, Any]) -> None:
     assert len(rule["annotations"]["description"]) > 40
 
 
-def test_the_dashboard_is_whole() -> None:
-    """Each panel has an id of its own, a title, a word about it, a unit, and a place."""
+def test_dashboard_panels_are_complete() -> None:
+    """Each panel has a unique id, a title, a description, a unit and a position."""
     ids = [panel["id"] for panel in panels()]
     assert len(ids) == len({*ids}) > 20
     for panel in panels():
-        assert all(panel[told] for told in ("title", "description", "targets"))
+        assert all(panel[key] for key in ("title", "description", "targets"))
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels()]
     assert len(places) == len({*places})
 
 
-def test_each_metric_is_drawn_or_watched(full_scrape: Scrape) -> None:
-    """What nobody ever looks at need not be counted."""
+def test_each_metric_is_used_by_an_alert_or_a_panel(full_scrape: Scrape) -> None:
+    """A metric that is not used need not be counted."""
     asked = " ".join(expression for _, expression in expressions())
     assert [
         name for name in exposed(full_scrape) if not re.search(rf"{name}\b|{name}_bucket", asked)
