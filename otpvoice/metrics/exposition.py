@@ -4,9 +4,10 @@ import os
 import socket
 import tempfile
 import threading
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import (
@@ -95,7 +96,7 @@ class MetricsServer:
 
     def __init__(self, bind: str, exposition: Exposition) -> None:
         self._bind = bind
-        self._app = make_wsgi_app(exposition)
+        self._metrics_app = make_wsgi_app(exposition)
 
     def run(self, stopping: threading.Event) -> None:
         """Serve until ``stopping`` is set.
@@ -111,6 +112,13 @@ class MetricsServer:
             stopping.wait()
             server.shutdown()
             thread.join()
+
+    def _app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics":
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"Metrics are at /metrics.\n"]
+        response: Iterable[bytes] = self._metrics_app(environ, start_response)
+        return response
 
 
 class _Handler(WSGIRequestHandler):
