@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from flask import Flask, Response
 
-from otpvoice.api.responses import json_response
-from otpvoice.app import STORE, create_app, script_config
+from otpvoice.api.application import json_response
+from otpvoice.app import STORE, create_app, store_policy
 from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import Gunicorn
 from otpvoice.settings import Settings
@@ -22,7 +22,7 @@ from otpvoice.store.url import connect
 def create_empty_app(settings: Settings) -> Flask:
     """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
     app = Flask("empty", static_folder=None)
-    keep, rules = settings.verification.retention * 1000, script_config(settings)
+    keep, rules = settings.verification.retention * 1000, store_policy(settings)
     app.extensions[STORE] = RedisStore(
         connect(settings.redis.full_url), retention_ms=keep, policy=rules
     )

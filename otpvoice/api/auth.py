@@ -1,8 +1,8 @@
-"""Who is asking, and what they may do.
+"""Authentication: API keys of clients and client tokens of apps.
 
-A client comes with its API key and may do everything with its own verifications. An app comes with
-the client token of one verification: it may look at that one, check, call and cancel; it sees the
-number masked, and is told of no limit. Both are Bearer credentials (RFC 6750, section 2.1).
+A client sends its API key and can access all of its verifications. An app sends the client token of
+one verification: it can read, check, call and cancel that one. The app sees the number masked and
+is not told which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
 """
 
 import hashlib
@@ -12,118 +12,85 @@ from collections.abc import Mapping, Sequence
 
 from structlog.contextvars import bind_contextvars
 
-from otpvoice.api.request import Principal, current_request
-from otpvoice.core.errors import NotFound, OtpvoiceError, TokenInvalid
-from otpvoice.core.phone import mask_number
+from otpvoice.api.errors import Forbidden, Unauthorized
+from otpvoice.api.request import ApiRequest, Principal
+from otpvoice.core.errors import NotFound, TokenInvalid
 from otpvoice.core.tokens import PREFIX, ClientTokens
 from otpvoice.core.verification import Verification
 
 
-class Unauthorized(OtpvoiceError):
-    """No credential, or none that we know."""
-
-
-class Forbidden(OtpvoiceError):
-    """Whoever asks is known, and may not do this."""
-
-
-class ApiKeys:
-    """The clients' keys, known by their hashes only.
+class Authenticator:
+    """Verifies the credential of a request.
 
     Args:
-        hashes: by client, SHA-256 in hex. A plain hash will do: keys are 256 random bits.
+        key_hashes: SHA-256 of the API keys in hex, by client. A plain hash is enough, because a key
+            is 256 random bits.
+        tokens: signs and verifies client tokens.
     """
 
-    def __init__(self, hashes: Mapping[str, Sequence[str]]) -> None:
-        self._hashes = [
-            (client, bytes.fromhex(digest)) for client, all_ in hashes.items() for digest in all_
+    def __init__(self, key_hashes: Mapping[str, Sequence[str]], tokens: ClientTokens) -> None:
+        self._key_hashes = [
+            (client, bytes.fromhex(digest))
+            for client, digests in key_hashes.items()
+            for digest in digests
         ]
-        self.clients = frozenset(hashes)
-
-    def authenticate(self, key: str) -> str:
-        """The client whose key this is.
-
-        Raises:
-            Unauthorized: nobody's that we know.
-        """
-        given = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        # All are compared, so that time does not tell which one was near.
-        matches = [client for client, known in self._hashes if hmac.compare_digest(given, known)]
-        if not matches:
-            raise Unauthorized("This API key is not known.")
-        return matches[0]
-
-
-class Authenticator:
-    """Lets in who may ask; the views get the client in whose name it is done."""
-
-    def __init__(self, keys: ApiKeys, tokens: ClientTokens) -> None:
-        self._keys = keys
+        self._clients = frozenset(key_hashes)
         self._tokens = tokens
 
-    def require_client(self) -> str:
-        """The client that asks with its API key.
+    def require_client(self, request: ApiRequest) -> Principal:
+        """Authenticate a client by its API key.
 
         Raises:
-            Unauthorized, TokenRefused: nobody that we know.
-            Forbidden: an app.
+            Unauthorized, TokenRefused: the credential is missing or invalid.
+            Forbidden: the credential is an app's.
         """
-        asker = self._authenticate()
-        if asker.verification_id is not None:
-            raise Forbidden("This is not for apps: it needs the API key of the login backend.")
-        return asker.client
+        principal = self._authenticate(request)
+        if principal.is_app:
+            raise Forbidden("Apps cannot call this endpoint: it requires the client's API key.")
+        return principal
 
-    def require_client_or_app(self, verification_id: str) -> str:
-        """The client in whose name somebody asks about this verification: itself, or its app.
+    def require_client_or_app(self, request: ApiRequest, verification_id: str) -> Principal:
+        """Authenticate a client, or the app of the verification.
 
         Raises:
-            Unauthorized, TokenRefused: nobody that we know.
-            NotFound: an app, and another verification than its own.
+            Unauthorized, TokenRefused: the credential is missing or invalid.
+            NotFound: the client token is for another verification.
         """
-        asker = self._authenticate()
-        if asker.verification_id not in {None, verification_id}:
+        principal = self._authenticate(request)
+        if principal.verification_id not in {None, verification_id}:
             raise NotFound
-        return asker.client
+        return principal
 
     def client_token(self, verification: Verification) -> str:
-        """What an app asks about this verification with."""
+        """Return the credential that opens ``verification`` to an app."""
         return self._tokens.issue(verification.client, verification.id, verification.expires_at)
 
-    def _authenticate(self) -> Principal:
-        credential = _bearer_credential()
-        is_token = credential.startswith(PREFIX)
-        asker = (
-            self._authenticate_app(credential)
-            if is_token
-            else Principal(self._keys.authenticate(credential))
-        )
-        bind_contextvars(client=asker.client)
-        current_request().principal = asker
-        return asker
+    def _authenticate(self, request: ApiRequest) -> Principal:
+        scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
+        if credential.startswith(PREFIX):
+            principal = self._app(credential)
+        else:
+            principal = Principal(self._client(credential))
+        bind_contextvars(client=principal.client)
+        request.principal = principal
+        return principal
 
-    def _authenticate_app(self, credential: str) -> Principal:
-        # This process's clock, not the store's that decides elsewhere: no round trip is spent on
-        # what is over, and the minutes that a token outlives its code are more than clocks differ.
+    def _client(self, key: str) -> str:
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        # All hashes are compared, so that the duration does not reveal which one was close.
+        matches = [name for name, known in self._key_hashes if hmac.compare_digest(digest, known)]
+        if not matches:
+            raise Unauthorized("This API key is not known. Check the key, or create a new one.")
+        return matches[0]
+
+    def _app(self, credential: str) -> Principal:
+        # This uses the local clock, unlike the store's checks: an expired token costs no round
+        # trip, and tokens outlive their code by more than clocks differ.
         token = self._tokens.verify(credential, time.time())
-        if token.client not in self._keys.clients:
-            raise TokenInvalid("The client of this token is not known any more.")
+        if token.client not in self._clients:
+            raise TokenInvalid("The client of this token no longer exists.")
         bind_contextvars(app=True)
         return Principal(token.client, token.verification_id)
-
-
-def has_api_key() -> bool:
-    """Whether a client asks with its API key, and not an app, or somebody not yet known."""
-    asker = current_request().principal
-    return asker is not None and asker.verification_id is None
-
-
-def visible_number(number: str) -> str:
-    """``number`` as whoever asks may see it."""
-    return number if has_api_key() else mask_number(number)
-
-
-def _bearer_credential() -> str:
-    scheme, _, credential = current_request().headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not credential.strip():
-        raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
-    return credential.strip()

@@ -1,31 +1,32 @@
-"""``/openapi.json``, ``/docs``: the document as pages for people, and ``/``, which leads there.
+"""``/openapi.json``, ``/docs`` with its pages, and the front page at ``/``.
 
-All of it is public and the same for everybody: it tells what stands in the source, and nothing of
-who runs it. So there is no setting to switch it off; a proxy can keep any address to itself.
-Nothing is loaded from another host.
+These pages are public and the same for everyone. They show what the source code contains and
+nothing about the deployment, so no setting disables them; a proxy can block any path. They load
+nothing from other hosts.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Response, request
 from jinja2 import Environment, FileSystemLoader
 from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import NotFound
 
-from otpvoice.api.error_catalog import ERROR_CATALOG
-from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
+from otpvoice.api.application import Endpoint
+from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.api.openapi.document import build_document
+from otpvoice.api.openapi.model import Operation, ResponseSpec
 
 _PAGES: Final = Path(__file__).with_name("pages")
 _MAX_AGE_S: Final = 300
-"""Seconds that a browser need not ask again."""
+"""How long a browser may use a page without asking again."""
 
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
@@ -35,59 +36,120 @@ _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""Swagger UI's style sheet has its icons in it, as data."""
+"""``data:`` is for the icons in Swagger UI's style sheet."""
 _OWN_FILES: Final[Mapping[str, str]] = {"docs.js": _SCRIPT, "docs.css": _STYLESHEET}
-_SWAGGER_UI: Final[Mapping[str, str]] = {
+_SWAGGER_UI_FILES: Final[Mapping[str, str]] = {
     "swagger-ui.css": _STYLESHEET,
     "swagger-ui-bundle.js": _SCRIPT,
     "favicon-32x32.png": "image/png",
 }
+_INDEX: Final = {
+    "service": "otpvoice",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "errors": "/docs/errors",
+}
 
 
-def docs_routes(provider: str, *, has_console: bool = False) -> Blueprint:
-    """The document and its pages. ``provider``: its name in the settings."""
-    contract, files = _openapi_document(provider), _files()
-    pages = {"docs": _docs_page(), "errors": _errors_page()}
-    front = {_HTML: _front_page(has_console), _JSON: _INDEX_JSON}
-    routes = Blueprint("docs", __name__)
+def docs_endpoints(operations: Iterable[Operation], *, has_console: bool) -> list[Endpoint]:
+    """Return the endpoints of the documentation.
 
-    @routes.get("/")
+    Args:
+        operations: all other operations of the document.
+        has_console: whether the front page links to the console.
+    """
+
+    @cache
+    def openapi_document() -> _CachedAsset:
+        documented = [*operations, *(each.operation for each in endpoints)]
+        return _CachedAsset(msgspec.json.encode(build_document(documented)), _JSON)
+
     def front_page() -> Response:
-        kind = request.accept_mimetypes.best_match((_JSON, "text/html"))
-        response = front[_HTML if kind == "text/html" else _JSON].response()
+        best = request.accept_mimetypes.best_match((_JSON, "text/html"))
+        asset = _front_page(has_console) if best == "text/html" else _index()
+        response = asset.response()
         response.vary.add("Accept")
         return response
 
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        return contract.response()
-
-    @routes.get("/docs")
-    def page() -> Response:
-        return pages["docs"].response()
-
-    @routes.get("/docs/errors")
-    def errors() -> Response:
-        return pages["errors"].response()
-
-    @routes.get("/docs/<file>")
     def page_file(file: str) -> Response:
-        if file not in files:
+        if file not in _files():
             raise NotFound
-        return files[file].response()
+        return _files()[file].response()
 
-    return routes
+    endpoints = [
+        _page(
+            "get_front_page",
+            "/",
+            "Retrieve links to the documentation, as a page or as JSON",
+            ("text/html", _JSON),
+            front_page,
+        ),
+        _page(
+            "get_document",
+            "/openapi.json",
+            "Retrieve this document",
+            (_JSON,),
+            lambda: openapi_document().response(),
+        ),
+        _page(
+            "get_page",
+            "/docs",
+            "Open a page to read this document and to try it",
+            ("text/html",),
+            lambda: _docs_page().response(),
+        ),
+        _page(
+            "get_errors_page",
+            "/docs/errors",
+            "Open a page that explains every `code`",
+            ("text/html",),
+            lambda: _errors_page().response(),
+        ),
+        _page(
+            "get_page_file",
+            "/docs/{file}",
+            "Retrieve a file that the pages use",
+            ("text/css", "text/javascript", "image/png"),
+            page_file,
+        ),
+    ]
+    return endpoints
+
+
+def _page(
+    name: str,
+    path: str,
+    summary: str,
+    media_types: tuple[str, ...],
+    view: Callable[..., Response],
+) -> Endpoint:
+    headers = ("ETag", "Cache-Control")
+    parameters = ("file",) if "{file}" in path else ()
+    operation = Operation(
+        name=name,
+        method="get",
+        path=path,
+        tag="documentation",
+        summary=summary,
+        parameters=(*parameters, "If-None-Match"),
+        responses=(
+            ResponseSpec(200, "The content.", media_types=media_types, headers=headers),
+            ResponseSpec(304, "The content has not changed.", media_types=(), headers=headers),
+        ),
+        errors=(NotFound,) if parameters else (),
+    )
+    return Endpoint(operation, view)
 
 
 @dataclass(frozen=True, slots=True)
 class _CachedAsset:
-    """An answer that is made once."""
+    """Content that is built once."""
 
     content: bytes
     media_type: str
 
     def response(self) -> Response:
-        """It, or that the reader has it already (RFC 9110, section 13.1.2)."""
+        """Return the content, or 304 if the reader has it (RFC 9110, section 13.1.2)."""
         response = Response(self.content, content_type=self.media_type)
         response.set_etag(hashlib.sha256(self.content).hexdigest()[:32])
         response.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_S}"
@@ -97,36 +159,14 @@ class _CachedAsset:
         return response
 
 
-_INDEX_JSON: Final = _CachedAsset(
-    msgspec.json.encode(
-        {
-            "service": "otpvoice",
-            "openapi": "/openapi.json",
-            "docs": "/docs",
-            "errors": "/docs/errors",
-        }
-    ),
-    _JSON,
-)
+@cache
+def _index() -> _CachedAsset:
+    return _CachedAsset(msgspec.json.encode(_INDEX), _JSON)
 
 
 @cache
 def _front_page(has_console: bool) -> _CachedAsset:  # noqa: FBT001 - the key of the cache
-    pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
-    text = pages.get_template("front.html").render(has_console=has_console)
-    return _CachedAsset(text.encode(), _HTML)
-
-
-@cache
-def _openapi_document(provider: str) -> _CachedAsset:
-    return _CachedAsset(msgspec.json.encode(build_document(provider)), _JSON)
-
-
-@cache
-def _files() -> Mapping[str, _CachedAsset]:
-    found = {name: (_PAGES / name, kind) for name, kind in _OWN_FILES.items()}
-    found |= {name: (swagger_ui_path / name, kind) for name, kind in _SWAGGER_UI.items()}
-    return {name: _CachedAsset(path.read_bytes(), kind) for name, (path, kind) in found.items()}
+    return _template("front.html", has_console=has_console)
 
 
 @cache
@@ -136,19 +176,24 @@ def _docs_page() -> _CachedAsset:
 
 @cache
 def _errors_page() -> _CachedAsset:
-    pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
-    return _CachedAsset(
-        pages.get_template("errors.html").render(codes=_error_codes()).encode(), _HTML
-    )
-
-
-def _error_codes() -> Mapping[str, Mapping[int, Any]]:
-    """By code and status: the titles it comes with, what it means and what to do."""
+    """Render the titles, the meaning and the resolution of each code and status."""
     titles: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for problem in (*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR):
         if problem.title not in titles[problem.status, problem.code]:
             titles[problem.status, problem.code].append(problem.title)
     codes: defaultdict[str, dict[int, Any]] = defaultdict(dict)
-    for (status, code), said in titles.items():
-        codes[code][status] = {"titles": said, "help": ERROR_CATALOG[status, code]}
-    return codes
+    for (status, code), of_code in titles.items():
+        codes[code][status] = {"titles": of_code, "help": ERROR_CATALOG[status, code]}
+    return _template("errors.html", codes=codes)
+
+
+@cache
+def _files() -> Mapping[str, _CachedAsset]:
+    files = {name: (_PAGES / name, media_type) for name, media_type in _OWN_FILES.items()}
+    files |= {name: (swagger_ui_path / name, kind) for name, kind in _SWAGGER_UI_FILES.items()}
+    return {name: _CachedAsset(path.read_bytes(), kind) for name, (path, kind) in files.items()}
+
+
+def _template(name: str, **variables: Any) -> _CachedAsset:
+    pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
+    return _CachedAsset(pages.get_template(name).render(**variables).encode(), _HTML)

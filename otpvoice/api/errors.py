@@ -1,214 +1,261 @@
-"""The one table from refusals to answers, as problem documents (RFC 9457)."""
+"""Errors of the HTTP layer, and the table that maps every error to its problem document (RFC 9457).
 
-from collections.abc import Callable, Mapping
+docs/errors.md and the page ``/docs/errors`` present the same table.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-import structlog
-from flask import Flask, Response
 from msgspec import UNSET
-from structlog.contextvars import bind_contextvars
-from werkzeug.exceptions import (
-    HTTPException,
-    InternalServerError,
-    MethodNotAllowed,
-    RequestEntityTooLarge,
-)
-from werkzeug.exceptions import NotFound as NoSuchPage
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as NoSuchPath
 
-from otpvoice import logs
 from otpvoice.api import schemas
-from otpvoice.api.auth import Forbidden, Unauthorized, has_api_key
-from otpvoice.api.hints import RouteIndex
-from otpvoice.api.instrumentation import record_outcome
-from otpvoice.api.request import current_request
-from otpvoice.api.responses import json_response
 from otpvoice.core import errors
-from otpvoice.core.limits import setting_name
-from otpvoice.core.verification import Verification
-
-_LOG = structlog.get_logger(__name__)
-
-Serializer = Callable[[Verification, str], schemas.Verification]
-"""How a verification is shown to whoever asks."""
+from otpvoice.core.errors import OtpvoiceError
 
 
-class UnreadableBody(errors.OtpvoiceError):
-    """The body is not the JSON object it should be."""
+class Unauthorized(OtpvoiceError):
+    """The request has no credential, or an unknown one."""
 
 
-class UnsupportedMediaType(errors.OtpvoiceError):
-    """The body is of a type, or in an encoding, that is not read."""
+class Forbidden(OtpvoiceError):
+    """The caller is authenticated, but may not use this endpoint."""
 
 
-class InvalidWebhookSecret(errors.OtpvoiceError):
-    """A callback without a secret that we know."""
+class UnreadableBody(OtpvoiceError):
+    """The body is not the JSON object that the endpoint requires."""
+
+
+class UnsupportedMediaType(OtpvoiceError):
+    """The body has a type or an encoding that the API does not accept."""
+
+
+class InvalidWebhookSecret(OtpvoiceError):
+    """A callback has no secret, or an unknown one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """How one kind of refusal is answered."""
+    """Status, code and title that all problem documents of one error share."""
 
     status: int
     code: str
     title: str
 
 
-_INVALID_TITLE: Final = "The request is not valid"
+_INVALID: Final = "The request is not valid"
+_NOT_FOUND: Final = "Not found"
 
 PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = MappingProxyType(
     {
-        UnreadableBody: ProblemType(400, "invalid_request", "The body is not a JSON object"),
-        Unauthorized: ProblemType(401, "unauthorized", "A valid API key is needed"),
-        errors.TokenInvalid: ProblemType(401, "unauthorized", "A valid client token is needed"),
-        errors.TokenExpired: ProblemType(401, "token_expired", "The client token has expired"),
-        InvalidWebhookSecret: ProblemType(401, "unauthorized", "A valid webhook secret is needed"),
-        Forbidden: ProblemType(403, "forbidden", "This needs an API key"),
-        errors.NotFound: ProblemType(404, "not_found", "There is no such thing here"),
-        NoSuchPage: ProblemType(404, "not_found", "There is no such thing here"),
-        MethodNotAllowed: ProblemType(405, "method_not_allowed", "This address has no such method"),
-        errors.VerificationClosed: ProblemType(
-            409, "verification_closed", "The verification has ended"
-        ),
-        errors.NoCallYet: ProblemType(409, "no_call_yet", "No call was sent yet"),
-        errors.TooLate: ProblemType(409, "too_late", "It is too late for a call"),
-        RequestEntityTooLarge: ProblemType(413, "body_too_large", "The body is too large"),
-        UnsupportedMediaType: ProblemType(
-            415, "unsupported_media_type", "The body must be plain JSON"
-        ),
-        errors.InvalidRequest: ProblemType(422, "invalid_request", _INVALID_TITLE),
-        errors.IdempotencyMismatch: ProblemType(
-            422, "idempotency_mismatch", "The key was used for another request"
-        ),
-        errors.InvalidNumber: ProblemType(422, "invalid_number", "This is not a phone number"),
-        errors.NumberNotAllowed: ProblemType(
-            422, "number_not_allowed", "This number is not called"
-        ),
-        errors.RateLimited: ProblemType(429, "rate_limited", "A limit is reached"),
-        errors.TooManyWrongCodes: ProblemType(
-            429, "too_many_wrong_codes", "Too many codes of this number were wrong"
-        ),
-        errors.StoreUnavailable: ProblemType(503, "store_unavailable", "The store does not answer"),
-        errors.OverCapacity: ProblemType(503, "over_capacity", "Too many calls wait"),
-        errors.CallsUnavailable: ProblemType(503, "calls_unavailable", "No call can be placed"),
+        error: ProblemType(status, code, title)
+        for error, status, code, title in (
+            (UnreadableBody, 400, "invalid_request", "The body is not a JSON object"),
+            (Unauthorized, 401, "unauthorized", "A valid API key is required"),
+            (errors.TokenInvalid, 401, "unauthorized", "A valid client token is required"),
+            (errors.TokenExpired, 401, "token_expired", "The client token has expired"),
+            (InvalidWebhookSecret, 401, "unauthorized", "A valid webhook secret is required"),
+            (Forbidden, 403, "forbidden", "This endpoint requires an API key"),
+            (errors.NotFound, 404, "not_found", _NOT_FOUND),
+            (NoSuchPath, 404, "not_found", _NOT_FOUND),
+            (MethodNotAllowed, 405, "method_not_allowed", "This path does not accept the method"),
+            (
+                errors.VerificationClosed,
+                409,
+                "verification_closed",
+                "The verification has ended",
+            ),
+            (errors.NoCallYet, 409, "no_call_yet", "No call has been sent yet"),
+            (errors.TooLate, 409, "too_late", "It is too late for another call"),
+            (RequestEntityTooLarge, 413, "body_too_large", "The body is too large"),
+            (UnsupportedMediaType, 415, "unsupported_media_type", "The body must be plain JSON"),
+            (errors.InvalidRequest, 422, "invalid_request", _INVALID),
+            (
+                errors.IdempotencyMismatch,
+                422,
+                "idempotency_mismatch",
+                "The idempotency key belongs to another request",
+            ),
+            (errors.InvalidNumber, 422, "invalid_number", "This is not a phone number"),
+            (errors.NumberNotAllowed, 422, "number_not_allowed", "Calls to it are not allowed"),
+            (errors.RateLimited, 429, "rate_limited", "A limit is reached"),
+            (
+                errors.TooManyWrongCodes,
+                429,
+                "too_many_wrong_codes",
+                "Too many wrong codes for this number",
+            ),
+            (errors.StoreUnavailable, 503, "store_unavailable", "The store is not available"),
+            (errors.OverCapacity, 503, "over_capacity", "Too many calls are waiting"),
+            (errors.CallsUnavailable, 503, "calls_unavailable", "Calls cannot be placed"),
+        )
     }
 )
-"""Each refusal that has an answer of its own; the documentation of errors is this table."""
+"""Every error that has a response of its own."""
 
-BAD_REQUEST: Final = ProblemType(400, "invalid_request", _INVALID_TITLE)
-_NO_SUCH_PATH: Final = "There is nothing at this address."
-_MALFORMED_REQUEST: Final = "The request cannot be understood. Check its address, headers and form."
+BAD_REQUEST: Final = ProblemType(400, "invalid_request", _INVALID)
+"""For an HTTP error without an entry in PROBLEM_TYPES."""
+INTERNAL_ERROR: Final = ProblemType(500, "internal_error", "Internal error")
+INTERNAL_ERROR_DETAIL: Final = (
+    "An unexpected error occurred. The log has it under this request's id."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorHelp:
+    """What a status and code mean, and what to do. Words of the API are in backquotes."""
+
+    meaning: str
+    resolution: str
+
+
+ERROR_CATALOG: Final[Mapping[tuple[int, str], ErrorHelp]] = MappingProxyType(
+    {
+        (400, "invalid_request"): ErrorHelp(
+            "The body is not one JSON object in UTF-8, or a member occurs twice.",
+            "Fix the request: send one JSON object in UTF-8 without duplicate members.",
+        ),
+        (401, "unauthorized"): ErrorHelp(
+            "The API key or client token is missing or unknown.",
+            "Send `Authorization: Bearer <API key>`.",
+        ),
+        (401, "token_expired"): ErrorHelp(
+            "The client token has expired, ten minutes after its verification.",
+            "Create a new verification.",
+        ),
+        (403, "forbidden"): ErrorHelp(
+            "The endpoint requires an API key, and the request has a client token.",
+            "Send the request from your login backend.",
+        ),
+        (404, "not_found"): ErrorHelp(
+            "The path does not exist, or the credential's owner has no such verification.",
+            "Check the path and the id, and that the key or token belongs to the same client.",
+        ),
+        (405, "method_not_allowed"): ErrorHelp(
+            "The path exists, but does not accept this method.",
+            "Use a method that `Allow` lists.",
+        ),
+        (409, "verification_closed"): ErrorHelp(
+            "The verification has ended; see its `status` and `reason`.",
+            "Create a new verification.",
+        ),
+        (409, "no_call_yet"): ErrorHelp(
+            "The service generated the code and has not sent a call yet, so the user cannot know "
+            "the code. The check was neither compared nor counted.",
+            "Check again when a call is `placed`.",
+        ),
+        (409, "too_late"): ErrorHelp(
+            "The code expires too soon for another call.",
+            "Create a new verification.",
+        ),
+        (413, "body_too_large"): ErrorHelp(
+            "The body is larger than 16 KiB.",
+            "Send a smaller body.",
+        ),
+        (415, "unsupported_media_type"): ErrorHelp(
+            "The body is not plain JSON.",
+            "Send `Content-Type: application/json` and no `Content-Encoding`.",
+        ),
+        (422, "invalid_request"): ErrorHelp(
+            "A member is missing, unknown or invalid; see `errors`. A check was not counted.",
+            "Fix the members that `errors` lists.",
+        ),
+        (422, "idempotency_mismatch"): ErrorHelp(
+            "A request with another body used this `Idempotency-Key` before.",
+            "Use a new key for each new request.",
+        ),
+        (422, "invalid_number"): ErrorHelp(
+            "No phone can have this number.",
+            "Ask the user to correct the number.",
+        ),
+        (422, "number_not_allowed"): ErrorHelp(
+            "The operator does not allow calls to the number's region, type or prefix.",
+            "Offer another login method.",
+        ),
+        (429, "rate_limited"): ErrorHelp(
+            "A limit refused the request. `limit` names the setting, with its window if it has "
+            "several, such as `calls_per_number 3/10m`. The refused request was not counted.",
+            "Retry after `retry_after` seconds, or offer another login method.",
+        ),
+        (429, "too_many_wrong_codes"): ErrorHelp(
+            "Too many codes for this number were wrong. This code was neither compared nor "
+            "counted.",
+            "Retry after `retry_after` seconds, or offer another login method.",
+        ),
+        (503, "store_unavailable"): ErrorHelp(
+            "The store did not respond. The request may have taken effect.",
+            "Retry with the same `Idempotency-Key`.",
+        ),
+        (503, "over_capacity"): ErrorHelp(
+            "Calls of this client have been waiting for more than a minute.",
+            "Retry later. Operators: run more dialers.",
+        ),
+        (503, "calls_unavailable"): ErrorHelp(
+            "No dialer is running, or all routes to the provider are closed. A create with "
+            "`call_after` is still accepted.",
+            "Retry after `retry_after` seconds. Operators: start a dialer, or check the provider.",
+        ),
+        (500, "internal_error"): ErrorHelp(
+            "An unexpected error occurred. The log has it under the request's id.",
+            "Report it to the operator with the `Request-Id`.",
+        ),
+    }
+)
+"""Help for every problem document, by status and code."""
+
+NO_SUCH_PATH: Final = "This path does not exist."
+_UNREADABLE_REQUEST: Final = "The request is malformed. Check its path, headers and body."
 _HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = MappingProxyType(
     {
-        NoSuchPage: f"{_NO_SUCH_PATH} All addresses are listed at /docs.",
-        MethodNotAllowed: "This address does not take this method. Use one that Allow lists.",
-        RequestEntityTooLarge: "The body is larger than this address takes, 16 KiB at most.",
+        NoSuchPath: f"{NO_SUCH_PATH} See /docs for all paths.",
+        MethodNotAllowed: "This path does not accept the method. Use one that Allow lists.",
+        RequestEntityTooLarge: "The body is larger than 16 KiB, the maximum. Send a smaller one.",
     }
 )
-INTERNAL_ERROR: Final = ProblemType(500, "internal_error", "Something went wrong here")
-INTERNAL_ERROR_DETAIL: Final = "It has been logged under this request's id."
-
-
-def register(app: Flask, serialize: Serializer) -> None:
-    """Makes ``app`` answer every refusal with its problem document.
-
-    ``serialize``: for the refusals that are about a verification.
-    """
-
-    @cache
-    def route_index() -> RouteIndex:
-        return RouteIndex(app.url_map.iter_rules())
-
-    def handle_domain_error(error: errors.OtpvoiceError) -> Response:
-        if error.verification is not None:
-            bind_contextvars(verification=error.verification.id)
-        told = problem_for(error, current_request().id, serialize)
-        record_outcome(
-            told.code, setting_name(error.limit) if isinstance(error, errors.RateLimited) else ""
-        )
-        return _problem_response(told if has_api_key() else problem_for_app(told))
-
-    def handle_http_error(error: HTTPException) -> Response:
-        told = problem_for_http(error, current_request().id, _http_detail(route_index, error))
-        record_outcome(told.code)
-        response = _problem_response(told)
-        if isinstance(error, MethodNotAllowed):
-            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-        return response
-
-    def handle_unexpected(error: BaseException) -> Response:
-        # The message may quote what was handled, so the place is logged and the text is not.
-        _LOG.error("request.failed", **logs.describe(error))
-        record_outcome(INTERNAL_ERROR.code)
-        return _problem_response(internal_problem(current_request().id))
-
-    def handle_failed_handler(error: InternalServerError) -> Response:
-        return handle_unexpected(error.original_exception or error)
-
-    @app.before_request
-    def reject_other_spellings() -> None:
-        if current_request().url_rule and not current_request().has_canonical_path:
-            raise NoSuchPage
-
-    app.url_map.merge_slashes = False  # another address is no such page, not a redirect
-    app.register_error_handler(errors.OtpvoiceError, handle_domain_error)
-    app.register_error_handler(HTTPException, handle_http_error)
-    app.register_error_handler(Exception, handle_unexpected)
-    # What goes wrong in the handlers above: Flask would log it too, with path and message.
-    app.register_error_handler(InternalServerError, handle_failed_handler)
-    app.logger.disabled = True
 
 
 def problem_for(
-    error: errors.OtpvoiceError, request_id: str, serialize: Serializer
+    error: OtpvoiceError, request_id: str, verification: schemas.Verification | None = None
 ) -> schemas.ProblemDocument:
-    """The problem document of a refusal, with all its evidence.
+    """Return the problem document of a domain error, with all its evidence.
 
-    ``asked_as``: the id of the request.
+    Args:
+        error: an error with an entry in ``PROBLEM_TYPES``.
+        request_id: the Request-Id of the response.
+        verification: the verification that the error is about, if there is one.
     """
     evidence: dict[str, Any] = {}
     if isinstance(error, errors.RequestRefused) and error.field_errors:
-        evidence["errors"] = [schemas.FieldError(f.pointer, f.detail) for f in error.field_errors]
+        evidence["errors"] = [schemas.FieldError(e.pointer, e.detail) for e in error.field_errors]
     if isinstance(error, errors.RateLimited):
         evidence["limit"] = error.limit
     if isinstance(error, errors.RateLimited | errors.Unavailable):
         evidence["retry_after"] = error.retry_after
-    if error.verification is not None:
-        evidence["verification"] = serialize(error.verification, error.number or "")
+    if verification is not None:
+        evidence["verification"] = verification
     return build_problem(PROBLEM_TYPES[type(error)], str(error), request_id, **evidence)
 
 
 def problem_for_http(
     error: HTTPException, request_id: str, detail: str = ""
 ) -> schemas.ProblemDocument:
-    """The problem document of what is no request to any of our addresses."""
-    problem = PROBLEM_TYPES.get(type(error), BAD_REQUEST)
-    return build_problem(
-        problem, detail or _HTTP_DETAILS.get(type(error), _MALFORMED_REQUEST), request_id
-    )
-
-
-def _http_detail(route_index: Callable[[], RouteIndex], error: HTTPException) -> str:
-    """Say what to do instead, as far as the application's addresses show it."""
-    if isinstance(error, NoSuchPage):
-        hint = route_index().suggest(current_request().path)
-        return f"{_NO_SUCH_PATH} {hint}" if hint else ""
-    if isinstance(error, MethodNotAllowed):
-        methods = sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"})
-        return f"This address does not take this method. Use {' or '.join(methods)}."
-    return ""
+    """Return the problem document of an error that Flask or Werkzeug raised."""
+    problem_type = PROBLEM_TYPES.get(type(error), BAD_REQUEST)
+    detail = detail or _HTTP_DETAILS.get(type(error), _UNREADABLE_REQUEST)
+    return build_problem(problem_type, detail, request_id)
 
 
 def internal_problem(request_id: str) -> schemas.ProblemDocument:
-    """The problem document of a fault of ours: it tells nothing but where to look."""
+    """Return the problem document of an unexpected error; it reveals nothing about the cause."""
     return build_problem(INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id)
 
 
-def problem_for_app(problem: schemas.ProblemDocument) -> schemas.ProblemDocument:
-    """The document as an app may see it: which limit holds is not told, it could be tried out."""
+def without_limit(problem: schemas.ProblemDocument) -> schemas.ProblemDocument:
+    """Remove the limit's name from a document for an app, which could use it to probe limits."""
     if problem.limit is UNSET:
         return problem
     return msgspec.structs.replace(problem, detail=f"{problem.title}.", limit=UNSET)
@@ -217,10 +264,7 @@ def problem_for_app(problem: schemas.ProblemDocument) -> schemas.ProblemDocument
 def build_problem(
     problem_type: ProblemType, detail: str, request_id: str, **evidence: Any
 ) -> schemas.ProblemDocument:
-    """The problem document (RFC 9457).
-
-    ``asked_as``: the id of the request.
-    """
+    """Build the problem document of a request."""
     return schemas.ProblemDocument(
         type=f"/docs/errors#{problem_type.code}",
         title=problem_type.title,
@@ -230,12 +274,3 @@ def build_problem(
         code=problem_type.code,
         **evidence,
     )
-
-
-def _problem_response(problem: schemas.ProblemDocument) -> Response:
-    response = json_response(problem, problem.status, "application/problem+json")
-    if problem.retry_after is not UNSET:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    if problem.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response

@@ -1,27 +1,26 @@
-"""The bodies of the answers, typed: what is sent and what the API's document says are one.
+"""Response bodies of the API. The OpenAPI document is generated from these classes.
 
-Members are sent in this order. Words and members may be added: who reads ignores unknown ones.
+Members are sent in the order of their definition. New members and new words may be added, so
+clients must ignore unknown ones.
 """
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from otpvoice.core.verification import (
-    CallReason,
-    CallStatus,
-    EndReason,
-    NextReason,
-    Status,
-)
+from otpvoice.core import verification as domain
+from otpvoice.core.verification import CallReason, CallStatus, EndReason, NextReason, Status
 
 VERIFICATION_ID: dict[str, Any] = {
     "pattern": "^vrf_[0-9a-f]{32}$",
     "examples": ["vrf_" + "0a" * 16],
 }
-"""The JSON Schema of a verification's id."""
+"""JSON Schema of a verification's id."""
+_POLL_AFTER_S: Final = 2
+"""Recommended interval between two reads of a pending verification."""
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
 """RFC 3339, whole seconds, UTC."""
@@ -29,158 +28,220 @@ NonNegative = Annotated[int, Meta(ge=0)]
 
 
 class ResponseSchema(msgspec.Struct, frozen=True):
-    """The JSON object of an answer."""
+    """The JSON object of a response."""
 
 
 class Call(ResponseSchema, frozen=True):
-    """One phone call for a verification."""
+    """One phone call of a verification."""
 
     id: Annotated[str, Meta(extra_json_schema={"pattern": "^call_[0-9a-f]{32}$"})]
     status: CallStatus
     reason: CallReason | None
-    route: Annotated[str, Meta(description="The route of the call: `obd`, `c2c`.")]
-    locale: Annotated[str, Meta(description="The language that speaks, as the operator named it.")]
-    caller_id: Annotated[str, Meta(description="The number that the phone shows.")]
-    due_at: Annotated[Timestamp, Meta(description="When it is, or was, to be dialed.")]
-    placed_at: Annotated[
-        Timestamp | None, Meta(description="When it was handed to the telephone company.")
-    ]
+    route: Annotated[str, Meta(description="Route of the call: `obd` or `c2c`.")]
+    locale: Annotated[str, Meta(description="Language of the call, a key of `provider.flows`.")]
+    caller_id: Annotated[str, Meta(description="Number that the phone displays.")]
+    due_at: Annotated[Timestamp, Meta(description="When the call is, or was, due.")]
+    placed_at: Annotated[Timestamp | None, Meta(description="When the provider accepted the call.")]
     ended_at: Timestamp | None
-    duration: Annotated[NonNegative | None, Meta(description="Seconds of conversation.")]
+    duration: Annotated[NonNegative | None, Meta(description="Duration of the call in seconds.")]
     heard: Annotated[
         bool | None,
         Meta(
-            description="Whether the conversation was long enough for the code to be spoken once; "
-            "null when that is not known."
+            description="Whether the call lasted long enough for the code to be spoken once; "
+            "null if unknown."
         ),
     ]
 
+    @classmethod
+    def of(cls, call: domain.Call) -> Self:
+        """Build the response object of a call."""
+        return cls(
+            id=call.id,
+            status=call.status,
+            reason=call.reason,
+            route=call.route,
+            locale=call.locale,
+            caller_id=call.caller_id,
+            due_at=_timestamp(call.due_at),
+            placed_at=None if call.placed_at is None else _timestamp(call.placed_at),
+            ended_at=None if call.ended_at is None else _timestamp(call.ended_at),
+            duration=call.duration,
+            heard=call.heard,
+        )
+
 
 class NextAction(ResponseSchema, frozen=True):
-    """Whether a step is allowed now; if not, or not at once, why and when."""
+    """Whether an action is possible now. If not, or not at once, `reason` and `at` explain it."""
 
     allowed: bool
     reason: NextReason | None
     at: Timestamp | None
     retry_after: Annotated[int | None, Meta(description="Seconds until `at`.")]
 
+    @classmethod
+    def of(cls, action: domain.NextActions, now: int) -> Self:
+        """Build the response object of an action; ``now`` is in milliseconds since 1970."""
+        if action.at is None:
+            return cls(allowed=action.allowed, reason=action.reason, at=None, retry_after=None)
+        # Rounded up, so that a request at the named second is not early.
+        return cls(
+            allowed=action.allowed,
+            reason=action.reason,
+            at=_timestamp(math.ceil(action.at / 1000) * 1000),
+            retry_after=math.ceil((action.at - now) / 1000),
+        )
+
 
 class NextActions(ResponseSchema, frozen=True):
-    """What may be done next."""
+    """Actions that are possible next."""
 
-    check: Annotated[NextAction, Meta(description="Handing in a code.")]
-    call: Annotated[
-        NextAction, Meta(description="Asking for a call, or for a delayed one at once.")
-    ]
+    check: Annotated[NextAction, Meta(description="Check a code.")]
+    call: Annotated[NextAction, Meta(description="Request a call, or a delayed call at once.")]
 
 
 class Verification(ResponseSchema, frozen=True):
-    """One request to prove a number."""
+    """One request to prove a phone number."""
 
     id: Annotated[str, Meta(extra_json_schema=VERIFICATION_ID)]
-    url: Annotated[str, Meta(description="Where it is found.", extra_json_schema={"format": "uri"})]
-    to: Annotated[str, Meta(description="E.164; masked for apps, as in `+91******3210`.")]
+    url: Annotated[
+        str, Meta(description="URL of this object.", extra_json_schema={"format": "uri"})
+    ]
+    to: Annotated[str, Meta(description="Number, E.164; masked for apps, as in `+91******3210`.")]
     channel: Literal["voice"]
     status: Status
     reason: EndReason | None
-    reference: Annotated[str | None, Meta(description="The caller's own, as it was given.")]
+    reference: Annotated[str | None, Meta(description="The client's reference, unchanged.")]
     created_at: Timestamp
-    expires_at: Annotated[Timestamp, Meta(description="The end of the code's life.")]
-    expires_in: Annotated[NonNegative, Meta(description="Seconds of life left; 0 when ended.")]
+    expires_at: Annotated[Timestamp, Meta(description="When the code expires.")]
+    expires_in: Annotated[NonNegative, Meta(description="Seconds until then; 0 when ended.")]
     ended_at: Timestamp | None
-    version: Annotated[int, Meta(ge=1, description="Grows with every change.")]
+    version: Annotated[int, Meta(ge=1, description="Increases with every change.")]
     code_length: Annotated[int, Meta(ge=4, le=10)]
     checks_left: NonNegative
     poll_after: Annotated[
-        int | None, Meta(description="Seconds between two looks; null when ended.")
+        int | None, Meta(description="Seconds to wait between two reads; null when ended.")
     ]
     calls: Annotated[list[Call], Meta(description="Oldest first.")]
     next: NextActions
 
+    @classmethod
+    def of(
+        cls, verification: domain.Verification, number: str, public_url: str, **extra: Any
+    ) -> Self:
+        """Build the response object of a verification.
+
+        Args:
+            verification: the record.
+            number: E.164, as the caller may see it.
+            public_url: base of the object's URL.
+            extra: the members that a subclass adds.
+        """
+        return cls(
+            id=verification.id,
+            url=f"{public_url}/v1/verifications/{verification.id}",
+            to=number,
+            channel="voice",
+            status=verification.status,
+            reason=verification.reason,
+            reference=verification.reference,
+            created_at=_timestamp(verification.created_at),
+            expires_at=_timestamp(verification.expires_at),
+            expires_in=verification.expires_in,
+            ended_at=None if verification.ended_at is None else _timestamp(verification.ended_at),
+            version=verification.version,
+            code_length=verification.code_length,
+            checks_left=verification.checks_left,
+            poll_after=_POLL_AFTER_S if verification.status is Status.PENDING else None,
+            calls=[Call.of(call) for call in verification.calls],
+            next=NextActions(
+                check=NextAction.of(verification.next_check(), verification.now),
+                call=NextAction.of(verification.next_call(), verification.now),
+            ),
+            **extra,
+        )
+
 
 class CreatedVerification(Verification, frozen=True):
-    """The verification of a create."""
+    """The verification after a create."""
 
     client_token: Annotated[
-        str, Meta(description="Opens this one verification to an app, which gets no API key.")
+        str, Meta(description="Opens this verification to an app, which must not have an API key.")
     ]
 
 
 class CheckedVerification(Verification, frozen=True):
-    """The verification after a check. It is proof only with `valid: true`, or by its receipt."""
+    """The verification after a check. It proves the number only with `valid: true`."""
 
-    valid: Annotated[bool, Meta(description="Whether this very code was accepted.")]
+    valid: Annotated[bool, Meta(description="Whether this code was accepted.")]
     receipt: Annotated[
         str | UnsetType,
-        Meta(description="With `valid: true`: a signed JWT that proves it to other backends."),
+        Meta(description="With `valid: true`: a signed JWT that other backends can verify."),
     ] = UNSET
 
 
 class FieldError(ResponseSchema, frozen=True):
-    """One wrong member of a request."""
+    """One invalid member of a request."""
 
     pointer: Annotated[str, Meta(description="RFC 6901; empty for the whole document.")]
     detail: str
 
 
 class ProblemDocument(ResponseSchema, frozen=True):
-    """A refusal (RFC 9457). Switch on `code`; `detail` is for people."""
+    """An error (RFC 9457). Switch on `code`; `detail` is for people."""
 
     type: Annotated[
         str,
-        Meta(description="Where it is explained.", extra_json_schema={"format": "uri-reference"}),
+        Meta(description="Documentation.", extra_json_schema={"format": "uri-reference"}),
     ]
     title: str
     status: Annotated[int, Meta(ge=400, le=599, description="The HTTP status.")]
     detail: str
-    instance: Annotated[str, Meta(description="`urn:request:` and the answer's Request-Id.")]
+    instance: Annotated[str, Meta(description="`urn:request:` and the Request-Id.")]
     code: str
-    errors: Annotated[list[FieldError] | UnsetType, Meta(description="The members at fault.")] = (
-        UNSET
-    )
+    errors: Annotated[list[FieldError] | UnsetType, Meta(description="Invalid members.")] = UNSET
     limit: Annotated[
-        str | UnsetType, Meta(description="The setting that refuses; apps are not told.")
+        str | UnsetType, Meta(description="Setting that refused the request; not sent to apps.")
     ] = UNSET
     retry_after: Annotated[int | UnsetType, Meta(description="Seconds; as Retry-After.")] = UNSET
     verification: Annotated[
-        Verification | UnsetType, Meta(description="There whenever there is one.")
+        Verification | UnsetType, Meta(description="The verification, if there is one.")
     ] = UNSET
 
 
 class CallbackAck(ResponseSchema, frozen=True):
-    """A callback was taken."""
+    """A callback was accepted."""
 
     status: Literal["ok"]
 
 
 class ChallengeResponse(ResponseSchema, frozen=True):
-    """What the provider wants to hear from a new webhook."""
+    """The response to the provider's challenge of a new webhook."""
 
     challenge: str
 
 
 class Health(ResponseSchema, frozen=True):
-    """This process lives."""
+    """The process is alive."""
 
     status: Literal["ok"]
 
 
 class Readiness(ResponseSchema, frozen=True):
-    """This process can serve."""
+    """The process can serve requests."""
 
     status: Literal["ok"]
     degraded: Annotated[
         list[str],
         Meta(
-            description="What does not work and keeps nobody from checking codes: `dialer`, "
-            "`route:obd`, the name of a breaker, `quarantine` (unreadable records of the store), "
+            description="Parts that do not work, while checks still do: `dialer`, `route:obd`, the "
+            "name of an open circuit breaker, `quarantine` (unreadable records in the store), "
             "`undialable_calls` (a dialer's settings lack what a call needs)."
         ),
     ]
 
 
 class PublicKey(ResponseSchema, frozen=True):
-    """A key that receipts are verified with (RFC 8037, section 2)."""
+    """A key to verify receipts with (RFC 8037, section 2)."""
 
     x: str
     kty: Literal["OKP"]
@@ -191,6 +252,10 @@ class PublicKey(ResponseSchema, frozen=True):
 
 
 class KeySet(ResponseSchema, frozen=True):
-    """Keys that receipts are verified with (RFC 7517, section 5)."""
+    """Keys to verify receipts with (RFC 7517, section 5)."""
 
     keys: list[PublicKey]
+
+
+def _timestamp(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC)

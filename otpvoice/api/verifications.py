@@ -1,46 +1,67 @@
-"""``/v1/verifications``: asking for a call and handing in its code."""
+"""``/v1/verifications``: request a call, check its code."""
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from flask import Blueprint, Response
+from flask import Response
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from otpvoice.api import schemas
-from otpvoice.api.auth import Authenticator, has_api_key, visible_number
-from otpvoice.api.instrumentation import record_outcome
-from otpvoice.api.request import current_request
-from otpvoice.api.request_body import parse_body, parse_idempotency_key, read_bytes
-from otpvoice.api.responses import json_response, set_log_event
-from otpvoice.api.serializers import serialize_as, verification_url
-from otpvoice.core.errors import InvalidRequest
+from otpvoice.api.application import endpoint, json_response
+from otpvoice.api.auth import Authenticator
+from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
+from otpvoice.api.openapi import examples
+from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
+from otpvoice.api.request import ApiRequest, Principal, current_request
+from otpvoice.core import errors
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.tokens import ReceiptSigner
-from otpvoice.core.verification import Verification
 
+_AUTH_ERRORS: Final = (
+    Unauthorized,
+    errors.TokenInvalid,
+    errors.TokenExpired,
+    errors.StoreUnavailable,
+)
+_BODY_ERRORS: Final = (
+    UnreadableBody,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+    errors.InvalidRequest,
+)
+_ITEM_ERRORS: Final = (*_AUTH_ERRORS, errors.NotFound, *_BODY_ERRORS)
+_CALL_ERRORS: Final = (
+    errors.RateLimited,
+    errors.TooManyWrongCodes,
+    errors.OverCapacity,
+    errors.CallsUnavailable,
+)
+_CLIENT_OR_APP: Final = (CLIENT_AUTH, APP_AUTH)
+_COLLECTION: Final = "/v1/verifications"
+_ITEM: Final = "/v1/verifications/{verification_id}"
 _Schema = TypeVar("_Schema", bound=schemas.Verification)
+_LINKS: Final = (
+    "get_verification",
+    "check_code",
+    "ask_for_call",
+    "cancel_verification",
+    "approve_verification",
+)
 
 
-def verification_routes(
-    service: Verifications, authenticator: Authenticator, receipts: ReceiptSigner, public_url: str
-) -> Blueprint:
-    """The routes of a verification's life."""
-    views = _Views(service, authenticator, receipts, public_url)
-    routes = Blueprint("verifications", __name__, url_prefix="/v1/verifications")
-    routes.post("")(views.create)
-    routes.get("/<verification_id>")(views.get)
-    routes.post("/<verification_id>/checks")(views.check)
-    routes.post("/<verification_id>/calls")(views.call)
-    routes.post("/<verification_id>/cancel")(views.cancel)
-    routes.post("/<verification_id>/approve")(views.approve)
-    return routes
+class VerificationViews:
+    """Views of the verification resource.
 
-
-class _Views:
-    """One method for each route: who asks, what they ask, what came of it."""
+    Args:
+        service: performs the requests.
+        authenticator: verifies credentials and issues client tokens.
+        receipts: signs the receipts of approvals.
+        public_url: base of the URLs in responses.
+    """
 
     def __init__(
         self,
@@ -54,104 +75,270 @@ class _Views:
         self._receipts = receipts
         self._public_url = public_url
 
+    @endpoint(
+        Operation(
+            name="create_verification",
+            method="post",
+            path=_COLLECTION,
+            tag="verifications",
+            summary="Request a call that speaks a code",
+            description="A create with the same number and `reference` returns the pending "
+            "verification and ensures that a call is placed. With the same `reference` and "
+            "another `code`, it ends the pending verification and creates a new one. Another "
+            "`reference` is another login session: both verifications stay pending.",
+            credentials=(CLIENT_AUTH,),
+            parameters=("Idempotency-Key",),
+            request=CreateRequest,
+            example={"to": "+919876543210", "name": "Asha", "reference": "login-81"},
+            responses=tuple(
+                ResponseSpec(
+                    status,
+                    description,
+                    (examples.CREATED,),
+                    ("Location", "Idempotent-Replayed"),
+                    links=_LINKS,
+                )
+                for status, description in (
+                    (201, "The verification was created and its call is queued."),
+                    (200, "The verification was already pending."),
+                )
+            ),
+            errors=(
+                *_AUTH_ERRORS,
+                Forbidden,
+                *_BODY_ERRORS,
+                errors.InvalidNumber,
+                errors.NumberNotAllowed,
+                errors.IdempotencyMismatch,
+                *_CALL_ERRORS,
+            ),
+        ),
+        count=lambda metrics, client, outcome: metrics.creates(client, outcome).inc(),
+    )
     def create(self) -> Response:
-        client = self._authenticator.require_client()
-        body = parse_body(CreateRequest)
-        created = self._service.create(client, body, self._idempotency(client))
-        verification = created.verification
+        request = current_request()
+        principal = self._authenticator.require_client(request)
+        body = request.parse_body(CreateRequest)
+        created = self._service.create(
+            principal.client, body, self._idempotency(request, principal)
+        )
+        verification, is_replayed = created.verification, created.is_replayed
+        is_begun = created.is_new and not is_replayed
+        request.record(
+            "verification.created" if is_begun else "verification.repeated",
+            outcome="replayed" if is_replayed else "created" if created.is_new else "existing",
+            status=verification.status,
+        )
         token = self._authenticator.client_token(verification)
-        shown = self._serialize(created, schemas.CreatedVerification, client_token=token)
-        begun = created.is_new and not created.is_replayed
-        _set_log_event("verification.created" if begun else "verification.repeated", verification)
-        _record_outcome(
-            "created" if created.is_new else "existing", is_replayed=created.is_replayed
+        resource = self._resource(
+            created, principal, schemas.CreatedVerification, client_token=token
         )
-        response = json_response(shown, 201 if created.is_new else 200)
-        response.headers["Location"] = verification_url(verification, self._public_url)
-        return _mark_replayed(response) if created.is_replayed else response
+        response = _respond(created, resource, 201 if created.is_new else 200)
+        response.headers["Location"] = resource.url
+        return response
 
+    @endpoint(
+        Operation(
+            name="get_verification",
+            method="get",
+            path=_ITEM,
+            tag="verifications",
+            summary="Retrieve a verification",
+            description="Do not rely on `status` to authenticate a user. Only `valid: true` from "
+            "a check, or a verified receipt, proves the number.",
+            credentials=_CLIENT_OR_APP,
+            parameters=("verification_id",),
+            responses=(ResponseSpec(200, "The current state.", (examples.VERIFICATION,)),),
+            errors=(*_AUTH_ERRORS, errors.NotFound),
+        )
+    )
     def get(self, verification_id: str) -> Response:
-        client = self._authenticator.require_client_or_app(verification_id)
-        found = self._service.get(client, verification_id)
-        return json_response(self._serialize(found, schemas.Verification))
+        principal = self._authenticator.require_client_or_app(current_request(), verification_id)
+        found = self._service.get(principal.client, verification_id)
+        return _respond(found, self._resource(found, principal, schemas.Verification))
 
+    @endpoint(
+        Operation(
+            name="check_code",
+            method="post",
+            path=f"{_ITEM}/checks",
+            tag="verifications",
+            summary="Check a code",
+            description="The first correct code ends the verification. A wrong code returns 200 "
+            "with `valid: false` and decrements `checks_left`; the same wrong code again does not. "
+            "A generated code is not compared before a call has been sent.",
+            credentials=_CLIENT_OR_APP,
+            parameters=("verification_id", "Idempotency-Key"),
+            request=CheckRequest,
+            example={"code": "471102"},
+            responses=(
+                ResponseSpec(
+                    200,
+                    "The code was compared.",
+                    (examples.CORRECT_CODE, examples.WRONG_CODE),
+                    ("Idempotent-Replayed",),
+                ),
+            ),
+            errors=(
+                *_ITEM_ERRORS,
+                errors.IdempotencyMismatch,
+                errors.VerificationClosed,
+                errors.NoCallYet,
+                errors.TooManyWrongCodes,
+            ),
+        ),
+        count=lambda metrics, client, outcome: metrics.checks(client, outcome).inc(),
+    )
     def check(self, verification_id: str) -> Response:
-        client = self._authenticator.require_client_or_app(verification_id)
-        body = parse_body(CheckRequest)
-        checked = self._service.check(client, verification_id, body, self._idempotency(client))
-        verification = checked.verification
-        # Of the verification and `valid` alone, so that a replay has all that the first answer had.
+        request = current_request()
+        principal = self._authenticator.require_client_or_app(request, verification_id)
+        body = request.parse_body(CheckRequest)
+        checked = self._service.check(
+            principal.client, verification_id, body, self._idempotency(request, principal)
+        )
+        verification, is_replayed = checked.verification, checked.is_replayed
+        request.record(
+            "verification.repeated" if is_replayed else "verification.checked",
+            outcome="replayed" if is_replayed else "right" if checked.valid else "wrong",
+            status=verification.status,
+            valid=checked.valid,
+        )
+        # The receipt depends on the verification alone, so a replay returns the same one.
         receipt = self._receipts.sign(verification, checked.number) if checked.valid else UNSET
-        shown = self._serialize(
-            checked, schemas.CheckedVerification, valid=checked.valid, receipt=receipt
+        resource = self._resource(
+            checked,
+            principal,
+            schemas.CheckedVerification,
+            valid=checked.valid,
+            receipt=receipt,
         )
-        event = "verification.repeated" if checked.is_replayed else "verification.checked"
-        _set_log_event(event, verification, valid=checked.valid)
-        _record_outcome("right" if checked.valid else "wrong", is_replayed=checked.is_replayed)
-        response = json_response(shown)
-        return _mark_replayed(response) if checked.is_replayed else response
+        return _respond(checked, resource)
 
-    def call(self, verification_id: str) -> Response:
-        client = self._authenticator.require_client_or_app(verification_id)
-        body = parse_body(CallRequest)
-        if body.route and not has_api_key():
-            raise InvalidRequest.for_field("/route", "is not for apps to choose")
-        called = self._service.request_call(
-            client, verification_id, body, self._idempotency(client)
+    @endpoint(
+        Operation(
+            name="ask_for_call",
+            method="post",
+            path=f"{_ITEM}/calls",
+            tag="verifications",
+            summary="Request another call, or a delayed call at once",
+            description="The call speaks the same code. If a call is in progress, none is added.",
+            credentials=_CLIENT_OR_APP,
+            parameters=("verification_id", "Idempotency-Key"),
+            request=CallRequest,
+            example={"route": "obd"},
+            responses=(
+                ResponseSpec(
+                    202,
+                    "A call is queued or in progress.",
+                    (examples.VERIFICATION,),
+                    ("Idempotent-Replayed",),
+                ),
+            ),
+            errors=(
+                *_ITEM_ERRORS,
+                errors.IdempotencyMismatch,
+                errors.VerificationClosed,
+                errors.TooLate,
+                *_CALL_ERRORS,
+            ),
+        ),
+        count=lambda metrics, client, outcome: metrics.call_requests(client, outcome).inc(),
+    )
+    def request_call(self, verification_id: str) -> Response:
+        request = current_request()
+        principal = self._authenticator.require_client_or_app(request, verification_id)
+        body = request.parse_body(CallRequest)
+        if body.route and principal.is_app:
+            raise errors.InvalidRequest.for_field("/route", "cannot be set by apps")
+        result = self._service.request_call(
+            principal.client, verification_id, body, self._idempotency(request, principal)
         )
-        shown = self._serialize(called, schemas.Verification)
-        event = "verification.repeated" if called.is_replayed else "verification.call_requested"
-        _set_log_event(event, called.verification)
-        _record_outcome("coming", is_replayed=called.is_replayed)
-        response = json_response(shown, 202)
-        return _mark_replayed(response) if called.is_replayed else response
+        is_replayed = result.is_replayed
+        request.record(
+            "verification.repeated" if is_replayed else "verification.call_requested",
+            outcome="replayed" if is_replayed else "coming",
+            status=result.verification.status,
+        )
+        return _respond(result, self._resource(result, principal, schemas.Verification), 202)
 
+    @endpoint(
+        Operation(
+            name="cancel_verification",
+            method="post",
+            path=f"{_ITEM}/cancel",
+            tag="verifications",
+            summary="Cancel a verification",
+            description="Canceling it again has no effect. A call that was already placed cannot "
+            "be stopped.",
+            credentials=_CLIENT_OR_APP,
+            parameters=("verification_id",),
+            request=EmptyRequest,
+            responses=(ResponseSpec(200, "The verification is canceled.", (examples.CANCELED,)),),
+            errors=(*_ITEM_ERRORS, errors.VerificationClosed),
+        )
+    )
     def cancel(self, verification_id: str) -> Response:
-        client = self._authenticator.require_client_or_app(verification_id)
-        parse_body(EmptyRequest)
-        canceled = self._service.cancel(client, verification_id)
-        shown = self._serialize(canceled, schemas.Verification)
-        _set_log_event("verification.canceled", canceled.verification)
-        return json_response(shown)
+        request = current_request()
+        principal = self._authenticator.require_client_or_app(request, verification_id)
+        request.parse_body(EmptyRequest)
+        result = self._service.cancel(principal.client, verification_id)
+        request.record("verification.canceled", status=result.verification.status)
+        return _respond(result, self._resource(result, principal, schemas.Verification))
 
+    @endpoint(
+        Operation(
+            name="approve_verification",
+            method="post",
+            path=f"{_ITEM}/approve",
+            tag="verifications",
+            summary="Approve a verification that was proven by other means",
+            description="For a system that checked its own code. Approving it again has no effect.",
+            credentials=(CLIENT_AUTH,),
+            parameters=("verification_id",),
+            request=EmptyRequest,
+            responses=(
+                ResponseSpec(200, "The verification is approved.", (examples.APPROVED_ELSEWHERE,)),
+            ),
+            errors=(Forbidden, *_ITEM_ERRORS, errors.VerificationClosed),
+        )
+    )
     def approve(self, verification_id: str) -> Response:
-        client = self._authenticator.require_client()
-        parse_body(EmptyRequest)
-        approved = self._service.approve(client, verification_id)
-        shown = self._serialize(approved, schemas.Verification)
-        _set_log_event("verification.approved_elsewhere", approved.verification)
-        return json_response(shown)
+        request = current_request()
+        principal = self._authenticator.require_client(request)
+        request.parse_body(EmptyRequest)
+        result = self._service.approve(principal.client, verification_id)
+        request.record("verification.approved_elsewhere", status=result.verification.status)
+        return _respond(result, self._resource(result, principal, schemas.Verification))
 
-    def _idempotency(self, client: str) -> Idempotency | None:
-        """What makes this request known again; an app's keys are not its client's."""
-        key = parse_idempotency_key()
+    def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
+        key = request.idempotency_key
         if key is None:
             return None
-        who = client if has_api_key() else f"{client} app"
-        about = current_request()
-        what = f"{about.method} {about.path}"
-        return self._service.request_fingerprint(who, what, key, read_bytes())
+        # An app has keys of its own, so that it cannot replay a request of its client.
+        holder = f"{principal.client} app" if principal.is_app else principal.client
+        operation = f"{request.method} {request.path}"
+        return self._service.request_fingerprint(holder, operation, key, request.read_bytes())
 
-    def _serialize(self, result: Result, schema: type[_Schema], **extra: Any) -> _Schema:
+    def _resource(
+        self,
+        result: Result,
+        principal: Principal,
+        schema: type[_Schema],
+        **members: Any,
+    ) -> _Schema:
         verification, number = result.verification, result.number
-        # For every line of this request from here on, the one of its answer included.
+        # For all further log lines of this request, including that of its response.
         bind_contextvars(
             verification=verification.id,
             to=mask_number(number),
             number=self._service.log_id(number),
         )
-        return serialize_as(schema, verification, visible_number(number), self._public_url, **extra)
+        visible = principal.visible_number(number)
+        return schema.of(verification, visible, self._public_url, **members)
 
 
-def _record_outcome(outcome: str, *, is_replayed: bool) -> None:
-    """For the metrics. What was done and answered before is not done again."""
-    record_outcome("replayed" if is_replayed else outcome)
-
-
-def _mark_replayed(response: Response) -> Response:
-    response.headers["Idempotent-Replayed"] = "true"
+def _respond(result: Result, resource: schemas.Verification, status: int = 200) -> Response:
+    response = json_response(resource, status)
+    if result.is_replayed:
+        response.headers["Idempotent-Replayed"] = "true"
     return response
-
-
-def _set_log_event(event: str, verification: Verification, **details: Any) -> None:
-    set_log_event(event, status=verification.status, **details)

@@ -1,20 +1,21 @@
-"""``/webhooks/<provider>``: the provider's callbacks. They settle calls and approve nothing."""
+"""``/webhooks/<provider>``: callbacks of the provider. They end calls and never approve."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Final
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Response
 from structlog.contextvars import bind_contextvars, unbind_contextvars
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from otpvoice.api import schemas
+from otpvoice.api.application import Endpoint, json_response
 from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
-from otpvoice.api.instrumentation import record_outcome
-from otpvoice.api.request_body import read_bytes
-from otpvoice.api.responses import json_response
+from otpvoice.api.openapi.model import JSON, PROVIDER_AUTH, Operation, ResponseSpec
+from otpvoice.api.request import ApiRequest, current_request
+from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.providers.base import (
@@ -32,75 +33,114 @@ from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)
 _UNMATCHED: Final = frozenset({ReportOutcome.NO_CALL, ReportOutcome.SEVERAL, ReportOutcome.CLOCK})
+_METHODS: Final = ("post", "put", "get")
+_FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MAX_MIMETYPE_LENGTH: Final = 60
 """Characters of a Content-Type that are logged."""
 _MAX_LOGGED_MEMBERS: Final = 20
 """Members of a query string that are logged."""
 
 
-def webhook_routes(
-    name: str,
-    provider: Provider,
-    store: RedisStore,
-    number_hasher: NumberHasher,
-    caller_lines: Collection[str],
-    key_ring: KeyRing,
-) -> Blueprint:
-    """The provider's door.
+class WebhookViews:
+    """The view that receives callbacks, with each method and with a secret in the path.
 
-    ``caller_lines``: all numbers that calls come from; ``key_ring``: encrypts captured callbacks.
+    Args:
+        name: the provider's name in the settings.
+        provider: authenticates and parses callbacks.
+        store: applies them to calls.
+        number_hasher: hashes numbers and messages.
+        caller_lines: all numbers from which calls are placed.
+        key_ring: encrypts the callbacks of live test calls.
     """
-    receive = _CallbackHandler(provider, store, number_hasher, caller_lines, key_ring).receive
-    routes = Blueprint("webhooks", __name__, url_prefix=f"/webhooks/{name}")
-    for rule in ("", "/<path_token>"):
-        routes.add_url_rule(rule, "receive", receive, methods=["POST", "PUT", "GET"])
-    return routes
-
-
-class _CallbackHandler:
-    """Reads a callback, settles the call that it tells of, and keeps what a trial asks for."""
 
     def __init__(
         self,
+        name: str,
         provider: Provider,
         store: RedisStore,
         number_hasher: NumberHasher,
         caller_lines: Collection[str],
         key_ring: KeyRing,
     ) -> None:
+        self._name = name
         self._provider = provider
         self._store = store
         self._number_hasher = number_hasher
-        self._caller_lines = caller_lines
+        self._caller_lines = sorted(caller_lines)
         self._capture = ExchangeCapture(store, key_ring)
 
+    def endpoints(self) -> Iterator[Endpoint]:
+        """Yield an endpoint for each method and each place of the secret."""
+        for path, suffix, credentials, parameters in (
+            ("", "", (PROVIDER_AUTH,), ()),
+            ("/{path_token}", "_and_path", (), ("path_token",)),
+        ):
+            for method in _METHODS:
+                operation = Operation(
+                    name=f"receive_callback_by_{method}{suffix}",
+                    method=method,
+                    path=f"/webhooks/{self._name}{path}",
+                    tag="callbacks",
+                    summary="Receive a call's result from the provider",
+                    description="The body is in the provider's own format: one message or a short "
+                    "list, with or without an envelope. A message that identifies no call is "
+                    "rejected. A callback ends a call and never approves a verification.",
+                    credentials=credentials,
+                    parameters=parameters,
+                    accepts=() if method == "get" else (JSON, *_FORM_TYPES),
+                    responses=(
+                        ResponseSpec(
+                            200,
+                            "The callback was accepted, or the challenge of a new webhook is "
+                            "answered.",
+                            (
+                                schemas.CallbackAck(status="ok"),
+                                schemas.ChallengeResponse(challenge="a234qwe"),
+                            ),
+                        ),
+                    ),
+                    errors=(
+                        UnreadableBody,
+                        InvalidWebhookSecret,
+                        RequestEntityTooLarge,
+                        StoreUnavailable,
+                    ),
+                )
+                yield Endpoint(
+                    operation,
+                    self.receive,
+                    count=lambda metrics, _, outcome: metrics.count_callback(outcome),
+                )
+
     def receive(self, path_token: str = "") -> Response:
-        if request.method == "HEAD":  # comes with GET unasked, and must change nothing
-            raise MethodNotAllowed(["GET", "POST", "PUT"])
+        """Apply every report of a callback, or answer a challenge."""
+        request = current_request()
+        if request.method == "HEAD":  # Flask routes it to GET, but it must not change anything
+            raise MethodNotAllowed([method.upper() for method in _METHODS])
         callback = Callback(
-            body=read_bytes(),
+            body=request.read_bytes(),
             query=request.args.to_dict(),
             authorization=request.headers.get("Authorization", ""),
             path_token=path_token,
         )
-        parsed = self._parse(callback)
+        parsed = self._parse(request, callback)
         if isinstance(parsed, Challenge):
             _LOG.info("callback.challenge")
-            record_outcome("challenge")
+            request.record(outcome="challenge")
             return json_response(schemas.ChallengeResponse(challenge=parsed.response))
         message = callback.body + request.query_string
-        outcomes = [
-            self._apply(each, self._fingerprint(message, index), callback)
-            for index, each in enumerate(parsed)
-        ]
-        record_outcome(next((each for each in outcomes if each in _UNMATCHED), outcomes[0]))
+        outcomes = []
+        for index, report in enumerate(parsed):
+            own_message = message + b"\0%d" % index if index else message
+            fingerprint = self._number_hasher.fingerprint(own_message)
+            result = self._apply(report, fingerprint)
+            if result.is_live_test:
+                self._save_callback(request, callback, result)
+            outcomes.append(result.outcome)
+        request.record(outcome=next((each for each in outcomes if each in _UNMATCHED), outcomes[0]))
         return json_response(schemas.CallbackAck(status="ok"))
 
-    def _fingerprint(self, message: bytes, index: int) -> str:
-        """Identify the report at ``index`` of a message; most messages have one."""
-        return self._number_hasher.fingerprint(message + b"\0%d" % index if index else message)
-
-    def _parse(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
+    def _parse(self, request: ApiRequest, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         try:
             return self._provider.parse_callback(callback)
         except CallbackAuthError as error:
@@ -118,37 +158,35 @@ class _CallbackHandler:
             )
             raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
-    def _apply(
-        self, call_report: CallReport, fingerprint: str, callback: Callback
-    ) -> ReportOutcome:
-        unbind_contextvars("to", "number", "verification")  # of the report before it
-        if call_report.number:
-            name = self._number_hasher.hash(call_report.number)
-            bind_contextvars(to=mask_number(call_report.number), number=LogId.from_hash(name))
-        report = build_report(call_report, fingerprint, self._number_hasher, self._caller_lines)
-        settled = self._store.apply_report(report)
-        if settled.verification_id:
-            bind_contextvars(verification=settled.verification_id)
-        orphan = settled.outcome in _UNMATCHED
+    def _apply(self, report: CallReport, fingerprint: str) -> ReportResult:
+        unbind_contextvars("to", "number", "verification")  # of the previous report
+        number_hash = None
+        if report.number:
+            number_hash = self._number_hasher.hash(report.number)
+            bind_contextvars(to=mask_number(report.number), number=LogId.from_hash(number_hash))
+        result = self._store.apply_report(
+            _build_update(report, fingerprint, number_hash, self._caller_lines)
+        )
+        if result.verification_id:
+            bind_contextvars(verification=result.verification_id)
+        is_unmatched = result.outcome in _UNMATCHED
         _LOG.log(
-            logging.WARNING if orphan else logging.INFO,
-            "callback.unmatched" if orphan else "callback.received",
-            outcome=settled.outcome,
-            call=settled.call_id,
-            status=settled.call_status,
+            logging.WARNING if is_unmatched else logging.INFO,
+            "callback.unmatched" if is_unmatched else "callback.received",
+            outcome=result.outcome,
+            call=result.call_id,
+            status=result.call_status,
             provider_status=report.raw,
         )
-        if not call_report.is_known_status:
+        if not report.is_known_status:
             _LOG.warning(
-                "call.unknown_status_word", call=settled.call_id, provider_status=call_report.raw
+                "call.unknown_status_word", call=result.call_id, provider_status=report.raw
             )
-        if settled.is_live_test:
-            self._save_callback(settled, callback)
-        return settled.outcome
+        return result
 
-    def _save_callback(self, settled: ReportResult, callback: Callback) -> None:
+    def _save_callback(self, request: ApiRequest, callback: Callback, result: ReportResult) -> None:
         """Save the callback of a live test call without its credentials."""
-        call_id = str(settled.call_id)
+        call_id = str(result.call_id)
         captured = CapturedCallback(
             method=request.method,
             content_type=request.headers.get("Content-Type", ""),
@@ -156,31 +194,27 @@ class _CallbackHandler:
             has_path_token=bool(callback.path_token),
             query=request.query_string.decode("latin-1"),
             body=callback.body,
-            outcome=settled.outcome,
+            outcome=result.outcome,
         )
         self._capture.save(call_id, captured)
 
 
-def build_report(
-    call_report: CallReport,
-    fingerprint: str,
-    number_hasher: NumberHasher,
-    caller_lines: Collection[str],
+def _build_update(
+    report: CallReport, fingerprint: str, number_hash: str | None, caller_lines: Collection[str]
 ) -> CallUpdate:
-    """What the store needs of a callback: ids told apart, the number by its name only."""
-    ours = [known for known in call_report.ids if known.startswith("call_")]
-    name = number_hasher.hash(call_report.number) if call_report.number else None
-    lines = [call_report.bridge] if call_report.bridge else sorted(caller_lines)
+    """Return what the store needs of a report: our id and the provider's, and no plain number."""
+    own_ids = [each for each in report.ids if each.startswith("call_")]
+    lines = [report.bridge] if report.bridge else caller_lines
     return CallUpdate(
         fingerprint=fingerprint,
-        call_id=ours[0] if ours else None,
-        provider_ids=tuple(known for known in call_report.ids if known not in ours),
-        destinations=tuple((bridge, name) for bridge in lines) if name else (),
-        route=call_report.route,
-        started_at=call_report.started_at_ms,
-        status=call_report.status,
-        reason=call_report.reason,
-        raw=call_report.raw,
-        duration_s=call_report.duration_s,
-        number_hash=None if call_report.bridge else name,
+        call_id=own_ids[0] if own_ids else None,
+        provider_ids=tuple(each for each in report.ids if each not in own_ids),
+        destinations=tuple((line, number_hash) for line in lines) if number_hash else (),
+        route=report.route,
+        started_at=report.started_at_ms,
+        status=report.status,
+        reason=report.reason,
+        raw=report.raw,
+        duration_s=report.duration_s,
+        number_hash=None if report.bridge else number_hash,
     )

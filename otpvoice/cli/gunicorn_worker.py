@@ -21,6 +21,7 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 from structlog.contextvars import clear_contextvars
 
+from otpvoice.api.application import SECURITY_HEADERS
 from otpvoice.api.errors import (
     BAD_REQUEST,
     INTERNAL_ERROR,
@@ -28,7 +29,6 @@ from otpvoice.api.errors import (
     ProblemType,
     build_problem,
 )
-from otpvoice.api.responses import SECURITY_HEADERS
 
 _LOG = structlog.get_logger(__name__)
 _DETAIL: Final = "The request is not valid HTTP."

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from otpvoice.admin.preview import CallPreview, Previewer
-from otpvoice.app import create_provider
+from otpvoice.app import Container
 from otpvoice.cli.operator import json_option, load_settings, print_json
 from otpvoice.core.speech import is_locale
 from otpvoice.settings import Settings
@@ -30,7 +30,7 @@ def preview(
     if locale is not None and not is_locale(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
-    previewer = Previewer(settings, create_provider(settings))
+    previewer = Previewer(settings, Container(settings).provider)
     shown = previewer.preview(_choose_client(settings, client), locale, name, text)
     if as_json:
         print_json(_document(shown))

@@ -21,7 +21,7 @@ from redis import Redis
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from werkzeug.test import TestResponse
 
-from otpvoice.app import create_app, script_config
+from otpvoice.app import create_app, store_policy
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import CallReason, CallStatus
@@ -45,7 +45,7 @@ def opened(environ: dict[str, str], redis: Redis) -> Opened:
 
     def open_door(**changes: str | None) -> ApiClient:
         settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
-        store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
+        store = RedisStore(redis, retention_ms=600_000, policy=store_policy(settings))
         store.sweep("a dialer")
         return ApiClient(create_app(settings, store), store)
 
@@ -369,6 +369,6 @@ def test_an_app_is_told_of_wrong_codes_without_the_limit(opened: Opened) -> None
     for answer in (app.check(one, "1234"), app.act(one, "calls")):
         refused = assert_problem(answer, 429, "too_many_wrong_codes")
         assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
-        assert refused["detail"] == "Too many codes of this number were wrong."
+        assert refused["detail"] == "Too many wrong codes for this number."
         assert refused["verification"]["to"] == MASKED
     assert assert_problem(api.check(one, "1234"), 429, "too_many_wrong_codes")["limit"]

@@ -14,7 +14,7 @@ from system.leaks import Scanner
 from werkzeug.test import TestResponse
 
 from otpvoice.api.console.auth import LoginThrottle
-from otpvoice.app import create_app, script_config
+from otpvoice.app import create_app, store_policy
 from otpvoice.cli.keys import hash_key
 from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallStatus
@@ -90,7 +90,7 @@ def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
     """Create an API with a console, and a live dialer."""
     store.sweep("a dialer")
     settings = settings_with(variables)
-    own = RedisStore(store.redis, retention_ms=600_000, policy=script_config(settings))
+    own = RedisStore(store.redis, retention_ms=600_000, policy=store_policy(settings))
     return ApiClient(create_app(settings, own), store)
 
 

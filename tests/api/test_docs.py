@@ -141,7 +141,7 @@ def test_docs_open_operation_is_short_and_has_sample(
     create = page.locator(CREATE)
     create.locator(".opblock-summary-control").click()
     expect(create.locator(".sample")).to_contain_text('curl "$OTPVOICE_URL/v1/verifications"')
-    expect(create.locator("tr.response", has_text="It has begun")).to_contain_text("client_token")
+    expect(create.locator("tr.response", has_text="was created")).to_contain_text("client_token")
     refusal = create.locator('tr.response[data-code="429"]')
     expect(refusal).to_contain_text("rate_limited")
     box = create.bounding_box()
@@ -157,7 +157,7 @@ def test_docs_open_operation_is_short_and_has_sample(
     [
         ("cancel", ["cancel_verification"]),
         ("POST checks", ["check_code"]),
-        ("receipts verified", ["get_receipt_keys"]),
+        ("receipts verify", ["get_receipt_keys"]),
         ("nothing of the kind", []),
     ],
 )

@@ -14,7 +14,7 @@ from api.api_client import (
 from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, script_config
+from otpvoice.app import create_app, store_policy
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
@@ -31,7 +31,7 @@ def limited(environ: dict[str, str], redis: Redis) -> Limited:
 
     def open_door(**changes: str) -> ApiClient:
         settings = settings_with(environ, verification_max_redials="0", **changes)
-        store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
+        store = RedisStore(redis, retention_ms=600_000, policy=store_policy(settings))
         store.sweep("a dialer")
         return ApiClient(create_app(settings, store), store)
 

@@ -7,7 +7,7 @@ from api.api_client import WEBHOOK, ApiClient, ManualDialer, bearer
 from redis import Redis
 from support.service import ASHA, BRIDGE, PATH_TOKEN, RING_KEY, WEBHOOK_SECRET
 
-from otpvoice.app import create_service
+from otpvoice.app import Container
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call
@@ -20,7 +20,7 @@ RING = KeyRing([base64.b64decode(RING_KEY)])
 @pytest.fixture
 def call(api: ApiClient, dialer: ManualDialer, settings: Settings) -> Call:
     """A trial's, that the provider took."""
-    begun = create_service(settings, api.store).create_live_test("login", CreateRequest(ASHA))
+    begun = Container(settings, api.store).service.create_live_test("login", CreateRequest(ASHA))
     dialer.place(provider_id="their-id")
     return begun.calls[0]
 

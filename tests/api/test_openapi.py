@@ -15,9 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otpvoice import store as store_package
-from otpvoice.api.error_catalog import ERROR_CATALOG
-from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
-from otpvoice.api.request_body import IDEMPOTENCY_KEY
+from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
+from otpvoice.api.request import IDEMPOTENCY_KEY
 from otpvoice.app import create_app
 from otpvoice.core.phone import E164
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
@@ -131,9 +130,9 @@ def test_every_refusal_stands_in_it(document: dict[str, Any]) -> None:
     [
         ("create_verification", "create"),
         ("check_code", "check"),
-        ("ask_for_call", "call"),
-        ("cancel_verification", "end"),
-        ("approve_verification", "end"),
+        ("ask_for_call", "request_call"),
+        ("cancel_verification", "close_verification"),
+        ("approve_verification", "close_verification"),
     ],
 )
 def test_refusals_of_a_step_are_those_of_its_function(

@@ -45,8 +45,8 @@ def test_unknown_address_names_the_one_that_was_meant(
     """Still 404; in our words, without a redirect."""
     answer = api.get(path)
     detail = assert_problem(answer, 404, "not_found")["detail"]
-    hint = f"Did you mean {meant}?" if meant else "All addresses are listed at /docs."
-    assert detail == f"There is nothing at this address. {hint}"
+    hint = f"Did you mean {meant}?" if meant else "See /docs for all paths."
+    assert detail == f"This path does not exist. {hint}"
     assert "Location" not in answer.headers
 
 

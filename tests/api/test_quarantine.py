@@ -8,7 +8,7 @@ from api.api_client import VERIFICATIONS, ApiClient, ManualDialer, assert_proble
 from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, script_config
+from otpvoice.app import create_app, store_policy
 from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
@@ -21,7 +21,7 @@ def api(environ: dict[str, str], redis: Redis) -> ApiClient:
     """A service with a console."""
     admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     settings = settings_with(environ, secrets_admin_key_sha256=admin)
-    store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
+    store = RedisStore(redis, retention_ms=600_000, policy=store_policy(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store)
 
@@ -83,7 +83,7 @@ def test_unreadable_record_is_shown_to_operators(api: ApiClient) -> None:
     assert (ready.status_code, ready.get_json()["degraded"]) == (200, ["quarantine"])
     assert "otpvoice_quarantined_records 1.0" in api.client.get("/metrics").text
     page = console(api)
-    assert "1 unreadable records were set aside" in page
+    assert "1 unreadable records were quarantined" in page
     assert f"verification:{begun['id']} (unreadable expires_at)" in page
     api.advance_time(901)
     assert api.client.get("/readyz").get_json()["degraded"] == []

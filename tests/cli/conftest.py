@@ -6,7 +6,7 @@ import pytest
 from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
-from otpvoice.app import create_app, script_config
+from otpvoice.app import create_app, store_policy
 from otpvoice.client import Client
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
@@ -36,7 +36,7 @@ def access(stack: Stack) -> dict[str, str]:
 def store(redis: Redis, settings: Settings) -> RedisStore:
     """An empty store with the limits of ``environ``."""
     keep = settings.verification.retention * 1000
-    return RedisStore(redis, retention_ms=keep, policy=script_config(settings))
+    return RedisStore(redis, retention_ms=keep, policy=store_policy(settings))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from api.api_client import ApiClient, ManualDialer, settings_with
 from cli.cli_runner import run_as_operator
 from redis import Redis
 
-from otpvoice.app import script_config
+from otpvoice.app import store_policy
 from otpvoice.cli.doctor.findings import Level
 from otpvoice.cli.doctor.store import store_findings
 from otpvoice.store.redis_store import RedisStore
@@ -52,7 +52,7 @@ def test_doctor_warns_of_events_that_no_dialer_delivers(
         "OTPVOICE_CLIENTS_LOGIN_EVENT_SECRET": SECRET,
     }
     settings = settings_with(environ | client)
-    store = RedisStore(redis, retention_ms=600_000, policy=script_config(settings))
+    store = RedisStore(redis, retention_ms=600_000, policy=store_policy(settings))
     store.clock_offset_ms = -100_000 if late else 0
     store.sweep("a dialer")
     redis.zadd("{otpvoice}:events:login", {"evt_1": 1_000 * redis.time()[0] - 90_000 * late})

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.service import ASHA, ClientAndDialer, SandboxPhones, running_dialers
 
-from otpvoice.app import create_provider
+from otpvoice.app import Container
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.dialer.dialer import Dialer
@@ -77,7 +77,7 @@ def keeper(
 ) -> MaintenanceLoop:
     """One that asks the sandbox."""
     chosen = environ | {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
-    return MaintenanceLoop("keeper", store, create_provider(load(chosen).settings), ring)
+    return MaintenanceLoop("keeper", store, Container(load(chosen).settings).provider, ring)
 
 
 def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA) -> Verification:
@@ -171,7 +171,7 @@ def test_one_lost_key_does_not_keep_it_from_the_others(
     called(harness, sandbox)
     store.clock_offset_ms += CALLBACK_TIMEOUT
     stopping = threading.Event()
-    company = create_provider(load(environ).settings)
+    company = Container(load(environ).settings).provider
     keeper = MaintenanceLoop(
         "k", store, company, KeyRing([b"another key than that of the seal"[:32]])
     )

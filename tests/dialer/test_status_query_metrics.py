@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.service import ASHA, ClientAndDialer
 
-from otpvoice.app import create_provider
+from otpvoice.app import Container
 from otpvoice.core.keys import KeyRing
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.metrics.dialer import DialerMetrics
@@ -50,7 +50,7 @@ def test_a_question_is_counted_by_what_it_brought(
         MaintenanceLoop(
             "k",
             store,
-            create_provider(load(environ | {"OTPVOICE_PROVIDER_BASE_URL": url}).settings),
+            Container(load(environ | {"OTPVOICE_PROVIDER_BASE_URL": url}).settings).provider,
             ring,
             metrics,
         )

@@ -3,7 +3,7 @@
 from events.receiver import NEW_SECRET, EventReceiver
 from redis import Redis
 
-from otpvoice.app import create_app, create_dispatcher, script_config
+from otpvoice.app import Container, create_app, store_policy
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 
@@ -31,9 +31,9 @@ class EventHarness:
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        self.store = RedisStore(redis, retention_ms=KEEP, policy=script_config(settings))
+        self.store = RedisStore(redis, retention_ms=KEEP, policy=store_policy(settings))
         self.store.sweep("a dialer that was heard of")
-        self.dispatcher = create_dispatcher(settings, self.store)
+        self.dispatcher = Container(settings, self.store).create_dispatcher()
         self.http = create_app(settings, self.store).test_client()
         self._clients = [name for name, c in settings.clients.items() if c.event_url]
 

@@ -19,13 +19,12 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "otpvoice"
 LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception"}
 LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
-SETTERS: Final = {"emit", "set_log_event", "_set_log_event"}
+SETTERS: Final = {"emit", "request.record"}
 """Functions that take an event and pass it to the log."""
 NO_LOGS: Final = {"sandbox"}
 """Packages that do not log."""
 DYNAMIC: Final = {
-    "api/responses.py",  # the event of set_log_event(), found where a view calls it
-    "api/verifications.py",  # its _set_log_event() passes the event on
+    "api/application.py",  # the event of request.record(), found where a view calls it
     "dialer/maintenance.py",  # notices of the store's functions, checked below
     "logs/exceptions.py",  # the event of an ErrorBoundary, a literal where one is created
     "logs/__init__.py",  # text of libraries, which is redacted
@@ -92,6 +91,8 @@ def _log_calls(module: str, source: str) -> Iterator[LogCall]:
         scope = next((s for s in reversed(scopes) if call in {*ast.walk(s)}), tree)
         events = _names(call.args[position], scope)
         fields = _keywords(call) | (set() if _is_unbound(call) else bound)
+        if ast.unparse(call.func) == "request.record":
+            fields -= {"outcome", "limit"}  # these are for metrics
         yield LogCall(f"{module}:{call.lineno}", frozenset(events), frozenset(fields))
 
 
@@ -109,7 +110,7 @@ def _event_position(module: str, call: ast.Call) -> int | None:
     """Return the position of the event among the arguments, or None if the call does not log."""
     if isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
         return 0 if call.func.attr in LEVELS else 1 if call.func.attr == "log" else None
-    is_setter = isinstance(call.func, ast.Name) and call.func.id in SETTERS
+    is_setter = ast.unparse(call.func) in SETTERS
     return 0 if is_setter and re.match(r"(api|dialer)/\w+\.py", module) else None
 
 
@@ -209,7 +210,7 @@ def test_events_of_gunicorns_messages_are_declared() -> None:
         ),
         ("_LOG.log(20, name)", "the event is not a literal"),
         ('_LOG.info("a.a" if x else "http")', "the event a.a is not declared"),
-        ('set_log_event("http", code="x")', "http has no field code"),
+        ('request.record("http", code="x")', "http has no field code"),
     ],
 )
 def test_undeclared_event_or_field_is_reported(source: str, error: str) -> None:

@@ -18,7 +18,7 @@ from support.processes import Process
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
 from support.stack import sandbox_config
 
-from otpvoice.app import create_app, create_dialer, script_config
+from otpvoice.app import create_app, create_dialer, store_policy
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
 from otpvoice.store.redis_store import LEASE_MS, RedisStore
@@ -140,6 +140,6 @@ def dialer_fault_bench(
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings
         keep = settings.verification.retention * 1000
-        store = RedisStore(own, retention_ms=keep, policy=script_config(settings))
+        store = RedisStore(own, retention_ms=keep, policy=store_policy(settings))
         client = create_app(settings, store).test_client()
         yield DialerFaultBench(sandbox, store, client, variables, folder)

@@ -14,7 +14,7 @@ from support.service import BRIDGE
 from support.valkey import Valkey
 from system.dump_forensics import keyspace, stolen_files
 
-from otpvoice.app import create_app, script_config
+from otpvoice.app import create_app, store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store.keys import Keys
@@ -72,7 +72,7 @@ class TargetService:
     """Lives that leave all kinds of records."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        rules = script_config(settings)
+        rules = store_policy(settings)
         store = RedisStore(redis, retention_ms=settings.verification.retention * 1000, policy=rules)
         store.sweep("a dialer")
         self.redis = redis

@@ -1,1 +1,1 @@
-"""``/openapi.json``: the HTTP contract, told by the types that keep it."""
+"""The OpenAPI document at ``/openapi.json``, generated from the endpoints and their types."""

@@ -1,4 +1,4 @@
-"""Examples for the document, made by the code that makes the real answers."""
+"""Example bodies of the OpenAPI document, made by the code that makes real responses."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,16 +9,16 @@ from msgspec.structs import replace
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from otpvoice.api import schemas
-from otpvoice.api.auth import Forbidden, Unauthorized
 from otpvoice.api.errors import (
+    Forbidden,
     InvalidWebhookSecret,
+    Unauthorized,
     UnreadableBody,
     UnsupportedMediaType,
     internal_problem,
     problem_for,
     problem_for_http,
 )
-from otpvoice.api.serializers import serialize, serialize_as
 from otpvoice.core import errors
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.store_port import StoreResult, error_for
@@ -92,14 +92,21 @@ _APPROVED: Final = replace(
 )
 
 
-def serialize_example(verification: Verification, _number: str = "") -> schemas.Verification:
-    """As a client sees it."""
-    return serialize(verification, _NUMBER, _PUBLIC_URL)
+def _example(verification: Verification) -> schemas.Verification:
+    return schemas.Verification.of(verification, _NUMBER, _PUBLIC_URL)
 
 
-VERIFICATION: Final = serialize_example(_PENDING)
-CREATED: Final = serialize_as(
-    schemas.CreatedVerification,
+def _refused(outcome: str, verification: Verification | None = None) -> errors.OtpvoiceError:
+    return error_for(StoreResult(outcome, verification, retry_after_ms=37_000))
+
+
+def _problem(error: errors.OtpvoiceError) -> schemas.ProblemDocument:
+    verification = _example(error.verification) if error.verification else None
+    return problem_for(error, _REQUEST_ID, verification)
+
+
+VERIFICATION: Final = _example(_PENDING)
+CREATED: Final = schemas.CreatedVerification.of(
     _PENDING,
     _NUMBER,
     _PUBLIC_URL,
@@ -107,65 +114,50 @@ CREATED: Final = serialize_as(
         _PENDING.client, _PENDING.id, _PENDING.expires_at
     ),
 )
-CORRECT_CODE: Final = serialize_as(
-    schemas.CheckedVerification,
+CORRECT_CODE: Final = schemas.CheckedVerification.of(
     _APPROVED,
     _NUMBER,
     _PUBLIC_URL,
     valid=True,
     receipt=_RECEIPTS.sign(_APPROVED, _NUMBER),
 )
-WRONG_CODE: Final = serialize_as(
-    schemas.CheckedVerification,
-    replace(_PENDING, checks_left=4, version=4),
-    _NUMBER,
-    _PUBLIC_URL,
-    valid=False,
+WRONG_CODE: Final = schemas.CheckedVerification.of(
+    replace(_PENDING, checks_left=4, version=4), _NUMBER, _PUBLIC_URL, valid=False
 )
-CANCELED: Final = serialize_example(
+CANCELED: Final = _example(
     replace(_APPROVED, status=Status.CANCELED, reason=EndReason.REQUESTED, calls=())
 )
+APPROVED_ELSEWHERE: Final = _example(replace(_APPROVED, reason=EndReason.APPROVED_ELSEWHERE))
 KEYS: Final = msgspec.convert(_RECEIPTS.jwk_set(), schemas.KeySet)
-APPROVED_ELSEWHERE: Final = serialize_example(
-    replace(_APPROVED, reason=EndReason.APPROVED_ELSEWHERE)
-)
 
 _DOMAIN_ERRORS: Final = (
     UnreadableBody("The body is not JSON: Expecting value at line 1, column 8."),
-    Unauthorized("This API key is not known."),
+    Unauthorized("This API key is not known. Check the key, or create a new one."),
     errors.TokenInvalid("This client token is not known."),
     errors.TokenExpired("The client token has expired, and its verification with it."),
     InvalidWebhookSecret("Send the webhook's secret as Authorization: Bearer."),
-    Forbidden("This is not for apps: it needs the API key of the login backend."),
+    Forbidden("Apps cannot call this endpoint: it requires the client's API key."),
     UnsupportedMediaType("Send the body as Content-Type: application/json."),
     errors.InvalidRequest.for_field("/code", "must be a string of 4 to 10 ASCII digits"),
     errors.InvalidNumber("This number cannot exist: check its length and prefix."),
     errors.NumberNotAllowed("Numbers of region US are not called."),
     errors.StoreUnavailable("The store does not answer; nothing was done."),
-    *map(
-        error_for,
-        (
-            StoreResult("not_found"),
-            StoreResult("closed", _APPROVED),
-            StoreResult("no_call_yet", replace(_PENDING, calls=(_QUEUED_CALL,))),
-            StoreResult("too_late", replace(_PENDING, now=_CREATED_AT_MS + 290_000)),
-            StoreResult("idempotency_mismatch"),
-            StoreResult("rate_limited calls_per_number 3/10m", retry_after_ms=37_000),
-            StoreResult("rate_limited wrong_codes_per_number", _PENDING, 37_000),
-            StoreResult("over_capacity"),
-            StoreResult("calls_unavailable"),
-        ),
-    ),
+    _refused("not_found"),
+    _refused("closed", _APPROVED),
+    _refused("no_call_yet", replace(_PENDING, calls=(_QUEUED_CALL,))),
+    _refused("too_late", replace(_PENDING, now=_CREATED_AT_MS + 290_000)),
+    _refused("idempotency_mismatch"),
+    _refused("rate_limited calls_per_number 3/10m"),
+    _refused("rate_limited wrong_codes_per_number", _PENDING),
+    _refused("over_capacity"),
+    _refused("calls_unavailable"),
 )
 _HTTP_ERRORS: Final = (BadRequest(), NotFound(), MethodNotAllowed(["GET"]), RequestEntityTooLarge())
 PROBLEM_EXAMPLES: Final[Mapping[type[Exception], schemas.ProblemDocument]] = MappingProxyType(
     {
-        **{
-            type(error): problem_for(error, _REQUEST_ID, serialize_example)
-            for error in _DOMAIN_ERRORS
-        },
+        **{type(error): _problem(error) for error in _DOMAIN_ERRORS},
         **{type(error): problem_for_http(error, _REQUEST_ID) for error in _HTTP_ERRORS},
         Exception: internal_problem(_REQUEST_ID),
     }
 )
-"""One refusal of each kind; ``Exception`` is a fault of ours."""
+"""One problem document for each error; ``Exception`` is an internal error."""

@@ -1,5 +1,8 @@
-"""What an operation is, as the table of operations tells it."""
+"""Descriptions of operations, from which the OpenAPI document and the routes are made."""
 
+import json
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,44 +15,82 @@ CLIENT_AUTH: Final = "api_key"
 APP_AUTH: Final = "client_token"
 PROVIDER_AUTH: Final = "webhook_secret"
 
+_SHELL_CREDENTIALS: Final = {
+    CLIENT_AUTH: "$OTPVOICE_API_KEY",
+    APP_AUTH: "$CLIENT_TOKEN",
+    PROVIDER_AUTH: "$WEBHOOK_SECRET",
+}
+_SHELL_PARAMETERS: Final = {
+    "{verification_id}": "$VERIFICATION_ID",
+    "{path_token}": "$PATH_TOKEN",
+    "{file}": "swagger-ui.css",
+}
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseSpec:
-    """One answer that is no refusal."""
+    """One successful response of an operation."""
 
     status: int
     description: str
-    schemas: tuple[type[ResponseSchema], ...] = ()
-    """The types that a body of JSON may have."""
     examples: tuple[ResponseSchema, ...] = ()
+    """Possible JSON bodies: their types are the schemas."""
     headers: tuple[str, ...] = ()
-    """Beside Request-Id."""
+    """Headers in addition to Request-Id."""
     media_types: tuple[str, ...] = (JSON,)
-    """Without any there is no body."""
+    """Empty if there is no body."""
     links: tuple[str, ...] = ()
-    """Operations that go on from here."""
+    """Operations that accept the id in this response."""
+
+    @property
+    def schemas(self) -> list[type[ResponseSchema]]:
+        """Return the possible types of a JSON body."""
+        return list(dict.fromkeys(type(each) for each in self.examples))
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one method does at one address."""
+    """One method of one path."""
 
     name: str
-    """Unique: generated clients call it so."""
+    """The operationId, which generated clients use as a function name."""
     method: str
     path: str
     tag: str
     summary: str
     responses: tuple[ResponseSpec, ...]
     errors: tuple[type[Exception], ...] = ()
-    """Beside what can happen anywhere."""
+    """Errors in addition to those that every request can cause."""
     description: str = ""
     credentials: tuple[str, ...] = ()
-    """Any one of them will do."""
+    """Alternatives: any one of them is sufficient."""
     parameters: tuple[str, ...] = ()
-    """Beside Request-Id."""
+    """Parameters in addition to Request-Id."""
     request: type[RequestBody] | None = None
     example: Mapping[str, str] = field(default_factory=dict)
-    """A body of it."""
+    """An example of the request body."""
     accepts: tuple[str, ...] = ()
-    """Media types of a body that is not described."""
+    """Media types of a request body without a schema."""
+
+    @property
+    def flask_rule(self) -> str:
+        """Return the path as a rule of Flask's router."""
+        return _PARAMETER.sub(r"<\1>", self.path)
+
+    @property
+    def curl(self) -> str:
+        """Return a curl command as a code sample, with the first of the credentials."""
+        path = self.path
+        for parameter, variable in _SHELL_PARAMETERS.items():
+            path = path.replace(parameter, variable)
+        parts = [f'curl "$OTPVOICE_URL{path}"']
+        if self.method != ("post" if self.example else "get"):
+            parts.append(f"-X {self.method.upper()}")
+        if self.credentials:
+            credential = _SHELL_CREDENTIALS[self.credentials[0]]
+            parts.append(f'-H "Authorization: Bearer {credential}"')
+        if self.example:
+            parts.append(f"-H 'Content-Type: {JSON}'")
+            parts.append(f"-d {shlex.quote(json.dumps(self.example))}")
+        return " \\\n  ".join(parts)

@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from otpvoice.app import create_provider, create_service
+from otpvoice.app import Container
 from otpvoice.cli.doctor.store import open_store
 from otpvoice.cli.operator import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.cli.verify import CALL_STATES
 from otpvoice.core.errors import OtpvoiceError
-from otpvoice.core.keys import KeyRing
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
@@ -121,10 +120,10 @@ def run_live_call(settings: Settings, options: LiveCallOptions, terminal: Termin
         click.ClickException: the call is refused, or the store cannot be reached.
     """
     client = options.client or _default_client(settings)
-    ring = KeyRing([named.key for named in settings.secrets.keys])
     with open_store(settings) as store:
-        capture = ExchangeCapture(store, ring)
-        live_call = LiveCall(create_service(settings, store), capture, terminal, client)
+        parts = Container(settings, store)
+        capture = ExchangeCapture(store, parts.key_ring)
+        live_call = LiveCall(parts.service, capture, terminal, client)
         try:
             with report_store_errors(store.redis):
                 result = live_call.place(_create_request(settings, options, client))
@@ -290,7 +289,7 @@ def _conformance_checks(
     responses: list[CapturedResponse] = []
     report = None
     if call.sent_at is not None:
-        responses, report = _fetch_status(create_provider(settings), query)
+        responses, report = _fetch_status(Container(settings).provider, query)
     form = CallbackFormat(
         ZoneInfo(settings.provider.timezone), StatusWords(settings.provider.status_words)
     )

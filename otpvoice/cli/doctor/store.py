@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final
 
-from otpvoice.app import script_config
+from otpvoice.app import store_policy
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
@@ -49,7 +49,7 @@ def open_store(settings: Settings) -> Iterator[RedisStore]:
     """Connect to the store of the settings."""
     with closing(connect(settings.redis.full_url)) as client:
         retention_ms = settings.verification.retention * 1000
-        yield RedisStore(client, retention_ms=retention_ms, policy=script_config(settings))
+        yield RedisStore(client, retention_ms=retention_ms, policy=store_policy(settings))
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:

@@ -1,0 +1,108 @@
+"""Endpoints for process managers, load balancers, monitoring and verifiers of receipts."""
+
+from typing import Final
+
+import msgspec
+from flask import Response
+
+from otpvoice.api import schemas
+from otpvoice.api.application import endpoint, json_response
+from otpvoice.api.openapi import examples
+from otpvoice.api.openapi.model import Operation, ResponseSpec
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.tokens import ReceiptSigner
+from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition
+from otpvoice.store.redis_store import RedisStore
+
+_KEYS_MAX_AGE_S: Final = 300
+"""How long the keys may be cached: as long as a receipt is valid."""
+
+
+class ServiceViews:
+    """Views of the service itself.
+
+    Args:
+        store: reports what works.
+        receipts: the keys that sign receipts.
+        exposition: the metrics.
+    """
+
+    def __init__(self, store: RedisStore, receipts: ReceiptSigner, exposition: Exposition) -> None:
+        self._store = store
+        self._keys = msgspec.convert(receipts.jwk_set(), schemas.KeySet)
+        self._exposition = exposition
+
+    @endpoint(
+        Operation(
+            name="get_receipt_keys",
+            method="get",
+            path="/.well-known/jwks.json",
+            tag="receipts",
+            summary="Retrieve the keys to verify receipts with",
+            responses=(
+                ResponseSpec(200, "A JWK Set (RFC 7517).", (examples.KEYS,), ("Cache-Control",)),
+            ),
+        )
+    )
+    def jwks(self) -> Response:
+        response = json_response(self._keys)
+        response.headers["Cache-Control"] = f"public, max-age={_KEYS_MAX_AGE_S}"
+        return response
+
+    @endpoint(
+        Operation(
+            name="is_alive",
+            method="get",
+            path="/healthz",
+            tag="service",
+            summary="Check whether the process is alive",
+            responses=(ResponseSpec(200, "It is alive.", (schemas.Health(status="ok"),)),),
+        )
+    )
+    def healthz(self) -> Response:
+        return json_response(schemas.Health(status="ok"))
+
+    @endpoint(
+        Operation(
+            name="is_ready",
+            method="get",
+            path="/readyz",
+            tag="service",
+            summary="Check whether the process can serve requests",
+            responses=(
+                ResponseSpec(
+                    200,
+                    "It can serve requests; `degraded` lists what does not work.",
+                    (schemas.Readiness(status="ok", degraded=["route:obd"]),),
+                ),
+            ),
+            errors=(StoreUnavailable,),
+        )
+    )
+    def readyz(self) -> Response:
+        health = self._store.health()
+        # With any of these, the API still serves checks and accepts calls for later.
+        degraded = [f"route:{route}" for route in health.closed_routes]
+        # The name only: what a breaker is open for is for operators (otpvoice limits).
+        degraded += sorted({breaker.partition(" ")[0] for breaker in health.open_breakers})
+        if not health.dialers:
+            degraded.append("dialer")
+        if health.quarantine.quarantined:
+            degraded.append("quarantine")
+        if health.quarantine.undialable:
+            degraded.append("undialable_calls")
+        return json_response(schemas.Readiness(status="ok", degraded=degraded))
+
+    @endpoint(
+        Operation(
+            name="get_metrics",
+            method="get",
+            path="/metrics",
+            tag="service",
+            summary="Retrieve the metrics for Prometheus",
+            description="For internal use: configure your proxy to block this path.",
+            responses=(ResponseSpec(200, "The current values.", media_types=("text/plain",)),),
+        )
+    )
+    def metrics(self) -> Response:
+        return Response(self._exposition.render(), content_type=CONTENT_TYPE)
