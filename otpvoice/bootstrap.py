@@ -1,4 +1,4 @@
-"""What every process begins with: its settings, and a log that knows what it must not tell."""
+"""Start of every process: load the settings and configure the log with its redaction."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ _LOG = structlog.get_logger(__name__)
 
 
 def initialize(environ: Mapping[str, str]) -> Settings:
-    """The settings of this environment; from here on the log is as they say, warnings first.
+    """Load the settings, configure the log by them, and log their warnings.
 
     Raises:
-        SettingsError: a field is wrong; the text names each.
+        SettingsError: at least one setting is invalid; the text names each.
     """
-    logs.configure()  # for whatever goes wrong before the settings are known
+    logs.configure()  # for errors before the settings are loaded
     loaded = load(environ)
     try:
         create_tls_context(environ)

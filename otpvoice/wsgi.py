@@ -1,4 +1,4 @@
-"""For any WSGI server: ``gunicorn -c config/gunicorn.conf.py otpvoice.wsgi:app``."""
+"""The WSGI application, as in ``gunicorn -c config/gunicorn.conf.py otpvoice.wsgi:app``."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""HTTP only: reads requests, asks the core, writes answers."""
+"""The HTTP layer: parses requests, calls the core, and builds responses."""

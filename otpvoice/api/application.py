@@ -142,7 +142,10 @@ class Api(Flask):
         seconds = time.perf_counter() - request.started
         self._metrics.observe_response(rule, response.status_code, seconds)
         if request.outcome and request.endpoint in self._counts:
-            self._count(request)
+            client = request.principal.client if request.principal else UNAUTHENTICATED
+            self._counts[request.endpoint](self._metrics, client, request.outcome)
+            if request.limit:
+                self._metrics.count_refusal(client, request.limit)
         if self._origins and request.path.startswith(_CORS_PREFIX):
             self._add_cors_headers(request, response)
         if request.method == "OPTIONS" and response.status_code == 200:
@@ -158,12 +161,6 @@ class Api(Flask):
             **request.log_details,
         )
         return response
-
-    def _count(self, request: ApiRequest) -> None:
-        client = request.principal.client if request.principal else UNAUTHENTICATED
-        self._counts[request.endpoint](self._metrics, client, request.outcome)
-        if request.limit:
-            self._metrics.count_refusal(client, request.limit)
 
     def _add_cors_headers(self, request: ApiRequest, response: Response) -> None:
         """Let pages of allowed origins read the response.

@@ -1,7 +1,7 @@
-"""Type errors of a request body in plain words: which member, and what it must be.
+"""Describes the errors of a request body: which member is wrong, and what it must be.
 
-msgspec decides what is wrong. Its messages name Python's types, so only the place is taken from
-them; what the place must hold is described from the JSON Schema of the body's type.
+msgspec validates the body. Its messages name Python types, so only the location is taken from them.
+The expected value is described from the JSON Schema of the body's type.
 """
 
 import re
@@ -33,7 +33,7 @@ _Schema = Mapping[str, Any]
 
 
 def unknown_members(members: Mapping[str, Any], body_type: type[RequestBody]) -> list[FieldError]:
-    """Return a fault for each member that ``kind`` does not have, with the name that was meant."""
+    """Return an error with a suggestion for each member that ``body_type`` does not have."""
     known = _fields(body_type)
     return [
         FieldError(json_pointer([name]), f"is unknown; {_suggest(name, [*known])}")
@@ -43,7 +43,7 @@ def unknown_members(members: Mapping[str, Any], body_type: type[RequestBody]) ->
 
 
 def type_errors(members: Mapping[str, Any], body_type: type[RequestBody]) -> Iterator[FieldError]:
-    """Yield a fault for each member of ``kind`` that is missing or of another type."""
+    """Yield an error for each member that is missing or has the wrong type."""
     for name, field in _fields(body_type).items():
         if name in members:
             yield from _errors_in(members[name], field.type, name)
@@ -61,9 +61,9 @@ def _fields(body_type: type[RequestBody]) -> Mapping[str, msgspec.structs.FieldI
     return {field.encode_name: field for field in msgspec.structs.fields(body_type)}
 
 
-def _errors_in(value: Any, kind: Any, name: str) -> Iterator[FieldError]:
+def _errors_in(value: Any, value_type: Any, name: str) -> Iterator[FieldError]:
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(value, value_type)
     except msgspec.ValidationError as error:
         message = str(error)
         at = _LOCATION.search(message)
@@ -77,13 +77,13 @@ def _errors_in(value: Any, kind: Any, name: str) -> Iterator[FieldError]:
             )
         else:
             yield FieldError(
-                json_pointer([name, *path]), f"must be {_describe(_schema_at(kind, path))}"
+                json_pointer([name, *path]), f"must be {_describe(_schema_at(value_type, path))}"
             )
 
 
-def _schema_at(kind: Any, path: list[str]) -> _Schema:
-    """Return the JSON Schema of the value at ``path`` within ``kind``."""
-    whole = msgspec.json.schema(kind)
+def _schema_at(value_type: Any, path: list[str]) -> _Schema:
+    """Return the JSON Schema of the value at ``path`` within ``value_type``."""
+    whole = msgspec.json.schema(value_type)
     schema = _resolve(whole, whole)
     for step in path:
         inner = schema.get("properties", {}).get(step)
@@ -92,7 +92,7 @@ def _schema_at(kind: Any, path: list[str]) -> _Schema:
 
 
 def _resolve(whole: _Schema, schema: _Schema) -> _Schema:
-    """Follow a reference, and leave out that the value may be null."""
+    """Follow a reference, and ignore that the value may be null."""
     if "$ref" in schema:
         return _resolve(whole, whole["$defs"][schema["$ref"].rpartition("/")[2]])
     others = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
@@ -119,7 +119,7 @@ def _range(least: int | None, most: int | None) -> str:
 
 
 def _suggest(name: str, known: list[str]) -> str:
-    """Say which member was probably meant, else which members there are."""
+    """Return the member that was probably meant, or all members."""
     close = get_close_matches(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), known, n=1)
     if close:
         return f"did you mean {close[0]}?"

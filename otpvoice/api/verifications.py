@@ -1,18 +1,24 @@
 """``/v1/verifications``: request a call, check its code."""
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from flask import Response
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from otpvoice.api import schemas
 from otpvoice.api.application import endpoint, json_response
 from otpvoice.api.auth import Authenticator
-from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
+from otpvoice.api.errors import Forbidden
 from otpvoice.api.openapi import examples
-from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
+from otpvoice.api.openapi.model import (
+    APP_AUTH,
+    AUTH_ERRORS,
+    BODY_ERRORS,
+    CLIENT_AUTH,
+    Operation,
+    ResponseSpec,
+)
 from otpvoice.api.request import ApiRequest, Principal, current_request
 from otpvoice.core import errors
 from otpvoice.core.phone import mask_number
@@ -21,19 +27,7 @@ from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.tokens import ReceiptSigner
 
-_AUTH_ERRORS: Final = (
-    Unauthorized,
-    errors.TokenInvalid,
-    errors.TokenExpired,
-    errors.StoreUnavailable,
-)
-_BODY_ERRORS: Final = (
-    UnreadableBody,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-    errors.InvalidRequest,
-)
-_ITEM_ERRORS: Final = (*_AUTH_ERRORS, errors.NotFound, *_BODY_ERRORS)
+_ITEM_ERRORS: Final = (*AUTH_ERRORS, errors.NotFound, *BODY_ERRORS)
 _CALL_ERRORS: Final = (
     errors.RateLimited,
     errors.TooManyWrongCodes,
@@ -43,7 +37,6 @@ _CALL_ERRORS: Final = (
 _CLIENT_OR_APP: Final = (CLIENT_AUTH, APP_AUTH)
 _COLLECTION: Final = "/v1/verifications"
 _ITEM: Final = "/v1/verifications/{verification_id}"
-_Schema = TypeVar("_Schema", bound=schemas.Verification)
 _LINKS: Final = (
     "get_verification",
     "check_code",
@@ -104,9 +97,9 @@ class VerificationViews:
                 )
             ),
             errors=(
-                *_AUTH_ERRORS,
+                *AUTH_ERRORS,
                 Forbidden,
-                *_BODY_ERRORS,
+                *BODY_ERRORS,
                 errors.InvalidNumber,
                 errors.NumberNotAllowed,
                 errors.IdempotencyMismatch,
@@ -130,11 +123,14 @@ class VerificationViews:
             status=verification.status,
         )
         token = self._authenticator.client_token(verification)
-        resource = self._resource(
-            created, principal, schemas.CreatedVerification, client_token=token
+        response = self._respond(
+            created,
+            principal,
+            schemas.CreatedVerification,
+            201 if created.is_new else 200,
+            client_token=token,
         )
-        response = _respond(created, resource, 201 if created.is_new else 200)
-        response.headers["Location"] = resource.url
+        response.headers["Location"] = f"{self._public_url}{_COLLECTION}/{verification.id}"
         return response
 
     @endpoint(
@@ -149,13 +145,13 @@ class VerificationViews:
             credentials=_CLIENT_OR_APP,
             parameters=("verification_id",),
             responses=(ResponseSpec(200, "The current state.", (examples.VERIFICATION,)),),
-            errors=(*_AUTH_ERRORS, errors.NotFound),
+            errors=(*AUTH_ERRORS, errors.NotFound),
         )
     )
     def get(self, verification_id: str) -> Response:
         principal = self._authenticator.require_client_or_app(current_request(), verification_id)
         found = self._service.get(principal.client, verification_id)
-        return _respond(found, self._resource(found, principal, schemas.Verification))
+        return self._respond(found, principal, schemas.Verification)
 
     @endpoint(
         Operation(
@@ -205,14 +201,13 @@ class VerificationViews:
         )
         # The receipt depends on the verification alone, so a replay returns the same one.
         receipt = self._receipts.sign(verification, checked.number) if checked.valid else UNSET
-        resource = self._resource(
+        return self._respond(
             checked,
             principal,
             schemas.CheckedVerification,
             valid=checked.valid,
             receipt=receipt,
         )
-        return _respond(checked, resource)
 
     @endpoint(
         Operation(
@@ -259,7 +254,7 @@ class VerificationViews:
             outcome="replayed" if is_replayed else "coming",
             status=result.verification.status,
         )
-        return _respond(result, self._resource(result, principal, schemas.Verification), 202)
+        return self._respond(result, principal, schemas.Verification, 202)
 
     @endpoint(
         Operation(
@@ -283,7 +278,7 @@ class VerificationViews:
         request.parse_body(EmptyRequest)
         result = self._service.cancel(principal.client, verification_id)
         request.record("verification.canceled", status=result.verification.status)
-        return _respond(result, self._resource(result, principal, schemas.Verification))
+        return self._respond(result, principal, schemas.Verification)
 
     @endpoint(
         Operation(
@@ -308,7 +303,7 @@ class VerificationViews:
         request.parse_body(EmptyRequest)
         result = self._service.approve(principal.client, verification_id)
         request.record("verification.approved_elsewhere", status=result.verification.status)
-        return _respond(result, self._resource(result, principal, schemas.Verification))
+        return self._respond(result, principal, schemas.Verification)
 
     def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
         key = request.idempotency_key
@@ -319,13 +314,14 @@ class VerificationViews:
         operation = f"{request.method} {request.path}"
         return self._service.request_fingerprint(holder, operation, key, request.read_bytes())
 
-    def _resource(
+    def _respond(
         self,
         result: Result,
         principal: Principal,
-        schema: type[_Schema],
+        schema: type[schemas.Verification],
+        status: int = 200,
         **members: Any,
-    ) -> _Schema:
+    ) -> Response:
         verification, number = result.verification, result.number
         # For all further log lines of this request, including that of its response.
         bind_contextvars(
@@ -334,11 +330,8 @@ class VerificationViews:
             number=self._service.log_id(number),
         )
         visible = principal.visible_number(number)
-        return schema.of(verification, visible, self._public_url, **members)
-
-
-def _respond(result: Result, resource: schemas.Verification, status: int = 200) -> Response:
-    response = json_response(resource, status)
-    if result.is_replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+        body = schema.of(verification, visible, self._public_url, **members)
+        response = json_response(body, status)
+        if result.is_replayed:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response

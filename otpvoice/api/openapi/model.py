@@ -7,13 +7,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from otpvoice.api.errors import Unauthorized, UnreadableBody, UnsupportedMediaType
 from otpvoice.api.schemas import ResponseSchema
+from otpvoice.core import errors
 from otpvoice.core.requests import RequestBody
 
 JSON: Final = "application/json"
 CLIENT_AUTH: Final = "api_key"
 APP_AUTH: Final = "client_token"
 PROVIDER_AUTH: Final = "webhook_secret"
+
+AUTH_ERRORS: Final = (
+    Unauthorized,
+    errors.TokenInvalid,
+    errors.TokenExpired,
+    errors.StoreUnavailable,
+)
+"""Errors of an operation that requires a credential and uses the store."""
+BODY_ERRORS: Final = (
+    UnreadableBody,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+    errors.InvalidRequest,
+)
+"""Errors of an operation with a JSON body."""
 
 _SHELL_CREDENTIALS: Final = {
     CLIENT_AUTH: "$OTPVOICE_API_KEY",

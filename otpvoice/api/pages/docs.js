@@ -1,7 +1,7 @@
-// How the reader differs from plain Swagger UI. No request leaves the host.
+// A plugin that changes Swagger UI. The page sends no request to another host.
 const reader = ({ React }) => ({
   fn: {
-    // The search field: by address, summary and description instead of by tag.
+    // Search by method, path, summary and description instead of by tag.
     opsFilter: (taggedOps, phrase) => {
       const words = phrase.toLowerCase().split(/\s+/);
       const matches = (op) => {
@@ -15,7 +15,7 @@ const reader = ({ React }) => ({
     },
   },
   wrapComponents: {
-    // Each field of the dialog asks for the focus, and the last would get it: the API key is first.
+    // Every field of the dialog requests the focus, so the last one would have it. Focus the API key.
     authorizationPopup: (Original) => (props) => {
       React.useEffect(() => document.querySelector(".auth-container input")?.focus(), []);
       return React.createElement(Original, props);
@@ -28,7 +28,7 @@ const reader = ({ React }) => ({
       });
       return React.createElement(Original, props);
     },
-    // The code sample of the operation, above its parameters.
+    // Show the code sample of the operation above its parameters.
     parameters: (Original, system) => (props) => {
       const at = ["paths", ...props.pathMethod, "x-codeSamples", 0, "source"];
       const sample = system.specSelectors.specJson().getIn(at);
@@ -39,7 +39,7 @@ const reader = ({ React }) => ({
         React.createElement(Original, props),
       );
     },
-    // The usual response is shown whole, each other one when it is asked for.
+    // Expand the successful response; collapse each other one until its button is pressed.
     response: (Original, system) => (props) => {
       const responses = system.specSelectors.specJson().getIn(["paths", props.path, props.method, "responses"]);
       const usual = responses.keySeq().filter((code) => code.startsWith("2")).max();
@@ -75,11 +75,11 @@ SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   requestSnippetsEnabled: true,
-  persistAuthorization: false, // a key that was typed in is gone with the page
-  validatorUrl: null, // else the page would show the document to another host
+  persistAuthorization: false, // a key is forgotten when the page closes
+  validatorUrl: null, // otherwise the page sends the document to another host
 });
 
-// Swagger UI is dark by a class alone, which without its top bar nobody sets.
+// Swagger UI's dark mode depends on a class that only its top bar sets, and this page has none.
 const night = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", night.matches);
 night.addEventListener("change", follow);
