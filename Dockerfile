@@ -1,18 +1,18 @@
-# One image for every process; the command says which: api, dialer, serve (both), sandbox.
+# One image for every process; the command selects it: api, dialer, serve (both), sandbox.
 #
 #   docker build -t otpvoice .
 #   docker run --read-only -p 8000:8000 -v ./otpvoice.toml:/etc/otpvoice.toml:ro \
 #     -e OTPVOICE_CONFIG=/etc/otpvoice.toml otpvoice
 #
-# All of it together, with nginx and Valkey: config/compose.yaml. The guide: docs/production.md.
+# For a deployment with nginx and Valkey, see config/compose.yaml and docs/production.md.
 ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS builder
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-# What is to run has no pip of its own: the one that builds installs into it.
+# The runtime environment has no pip; the build environment installs into it.
 RUN python3 -m venv --without-pip /opt/otpvoice && python3 -m venv /opt/build
-# What it stands on changes seldom: layers of their own. Installing compiles it, too.
+# Dependencies rarely change, so they have layers of their own. Installing also compiles them.
 COPY requirements/build.txt requirements/
 RUN /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 COPY requirements/run.txt requirements/
@@ -33,19 +33,19 @@ LABEL org.opencontainers.image.title="otpvoice" \
 RUN groupadd --gid 10001 otpvoice \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin otpvoice
 COPY --from=builder /opt/otpvoice /opt/otpvoice
-# TMPDIR: gunicorn's heartbeat needs a place to write, and memory never makes it wait. Every
-# container has this one, though its file system be read-only.
+# TMPDIR: gunicorn's heartbeat writes to memory, so it never waits for a disk. Every container has
+# /dev/shm, even with a read-only file system.
 ENV PATH=/opt/otpvoice/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     TMPDIR=/dev/shm \
     OTPVOICE_SERVER_BIND=0.0.0.0:8000
-# By number, so that an orchestrator sees that it is not root.
+# By number, so that an orchestrator can verify that it is not root.
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Lives, not ready: a store that is away must not get a healthy process killed. A dialer by itself
-# has no port: run it with --no-healthcheck.
+# Liveness, not readiness: an unavailable store must not get a healthy process killed. A dialer alone
+# has no port, so run it with --no-healthcheck.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["otpvoice"]

@@ -1,9 +1,9 @@
-# ruff: noqa: INP001 - gunicorn reads it, nobody imports it
-"""For those who start gunicorn themselves: the settings that ``otpvoice api`` gives it.
+# ruff: noqa: INP001 - gunicorn reads it; no module imports it
+"""Settings of ``otpvoice api``, for operators who start gunicorn themselves.
 
     OTPVOICE_CONFIG=otpvoice.toml gunicorn -c config/gunicorn.conf.py otpvoice.wsgi:app
 
-Whatever stands on gunicorn's command line wins. A wrong setting stops the start and is named.
+Options on gunicorn's command line take precedence. An invalid setting stops the start.
 """
 
 import os
