@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
@@ -109,51 +109,25 @@ def _handle_sigint_as_sigterm(worker: Any) -> None:
     signal.signal(signal.SIGINT, worker.handle_exit)
 
 
-_BIND_FAILED: Final = re.compile(r"connection to (?P<address>.*) failed: (?P<reason>.*)", re.DOTALL)
-
-
-def _format_address(text: object) -> str:
-    """Format gunicorn's ``('127.0.0.1', 8000)`` as ``127.0.0.1:8000``."""
-    try:
-        host, port = ast.literal_eval(str(text))[:2]
-    except (ValueError, SyntaxError, TypeError):  # the path of a Unix socket
-        return f"unix:{text}"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-_Fields = Callable[..., Mapping[str, Any]]
-
-_EVENTS: Final[Mapping[str, tuple[str, _Fields]]] = MappingProxyType(
+_BIND_FAILED: Final = re.compile(
+    r"connection to (?P<address>.*) failed: (?:\[Errno \d+\] )?(?P<reason>.*)", re.DOTALL
+)
+_EVENTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
     {
-        "Starting gunicorn %s": ("server.starting", lambda version: {"version": version}),
-        "Listening at: %s (%s)": (
-            "server.listening",
-            lambda address, pid: {"address": address, "pid": pid},
-        ),
-        "Connection in use: %s": (
-            "server.address_in_use",
-            lambda address: {"address": _format_address(address)},
-        ),
-        "Handling signal: %s": ("server.signal", lambda signal: {"signal": signal}),
-        "Shutting down: %s": ("server.stopped", lambda _name: {}),
-        "Booting worker with pid: %s": ("worker.started", lambda pid: {"pid": pid}),
-        "Worker exiting (pid: %s)": ("worker.stopping", lambda pid: {"pid": pid}),
-        "WORKER TIMEOUT (pid:%s)": ("worker.timed_out", lambda pid: {"pid": pid}),
-        "Worker (pid:%s) exited with code %s.": (
-            "worker.exited",
-            lambda pid, status: {"pid": pid, "exit_status": status},
-        ),
-        "Worker (pid:%s) was sent %s!": (
-            "worker.killed",
-            lambda pid, signal: {"pid": pid, "signal": signal},
-        ),
-        "Worker (pid:%s) was sent %s! Perhaps out of memory?": (
-            "worker.killed",
-            lambda pid, signal: {"pid": pid, "signal": signal},
-        ),
+        "Starting gunicorn %s": ("server.starting", ("version",)),
+        "Listening at: %s (%s)": ("server.listening", ("address", "pid")),
+        "Connection in use: %s": ("server.address_in_use", ("address",)),
+        "Handling signal: %s": ("server.signal", ("signal",)),
+        "Shutting down: %s": ("server.stopped", ("_",)),
+        "Booting worker with pid: %s": ("worker.started", ("pid",)),
+        "Worker exiting (pid: %s)": ("worker.stopping", ("pid",)),
+        "WORKER TIMEOUT (pid:%s)": ("worker.timed_out", ("pid",)),
+        "Worker (pid:%s) exited with code %s.": ("worker.exited", ("pid", "exit_status")),
+        "Worker (pid:%s) was sent %s!": ("worker.killed", ("pid", "signal")),
+        "Worker (pid:%s) was sent %s! Perhaps out of memory?": ("worker.killed", ("pid", "signal")),
     }
 )
-"""Gunicorn's messages, their log events, and the events' fields from the message's arguments."""
+"""Gunicorn's messages, their log events, and the fields that the message's arguments become."""
 
 
 class GunicornLogger(Logger):  # type: ignore[misc] # gunicorn ships no types
@@ -171,26 +145,30 @@ class GunicornLogger(Logger):  # type: ignore[misc] # gunicorn ships no types
     def _is_foreign(self, record: logging.LogRecord) -> bool:
         """Log a known message as an event. Return whether the record is unknown, to be redacted."""
         try:
-            known = self._event_for(record)
-        except Exception:  # noqa: BLE001 - arguments of another release: the record is redacted
+            event, fields = self._event_for(record)
+        except Exception:  # noqa: BLE001 - unknown, or arguments of another release of gunicorn
             return True
-        if known is not None:
-            event, fields = known
-            _LOG.log(record.levelno, event, **fields)
-        return known is None
+        _LOG.log(record.levelno, event, **fields)
+        return False
 
-    def _event_for(self, record: logging.LogRecord) -> tuple[str, Mapping[str, Any]] | None:
+    def _event_for(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         message = str(record.msg)
         if failed := _BIND_FAILED.fullmatch(message):
-            address, reason = _format_address(failed["address"]), _strip_errno(failed["reason"])
-            return "server.bind_failed", {"address": address, "reason": reason}
-        if message not in _EVENTS:
-            return None
-        event, fields = _EVENTS[message]
-        values = fields(*record.args) if isinstance(record.args, tuple) else {}
-        return event, {**values, **self._sizes} if event == "server.starting" else values
+            event, fields = "server.bind_failed", failed.groupdict()
+        else:
+            event, names = _EVENTS[message]
+            arguments = record.args if isinstance(record.args, tuple) else ()
+            fields = dict(zip(names, arguments, strict=True))
+        fields.pop("_", None)
+        if event in {"server.bind_failed", "server.address_in_use"}:
+            fields["address"] = _format_address(fields["address"])
+        return event, fields | (self._sizes if event == "server.starting" else {})
 
 
-def _strip_errno(reason: str) -> str:
-    """Remove the number from ``[Errno 98] Address already in use``."""
-    return re.sub(r"^\[Errno \d+\] ", "", reason)
+def _format_address(text: object) -> str:
+    """Format gunicorn's ``('127.0.0.1', 8000)`` as ``127.0.0.1:8000``."""
+    try:
+        host, port = ast.literal_eval(str(text))[:2]
+    except (ValueError, SyntaxError, TypeError):  # the path of a Unix socket
+        return f"unix:{text}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
