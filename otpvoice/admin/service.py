@@ -1,6 +1,8 @@
 """Operators' queries about the service, its verifications and its numbers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from otpvoice.admin.limits import NumberLimits, number_limits
 from otpvoice.admin.status import ServiceStatus, service_status
@@ -8,13 +10,20 @@ from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_n
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import mask_number, parse_written_number
 from otpvoice.core.search import Query, parse_query
-from otpvoice.core.verification import Route, Verification
+from otpvoice.core.verification import Call, Route, Verification
 from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
 
-RETENTION_NOTE = (
+RETENTION_NOTE: Final = (
     "Verifications are kept for verification.retention after their end, "
     "and for an hour if no call was sent and nothing was approved."
 )
+
+
+_CODE_HEARD: Final = {
+    True: "long enough to hear the code",
+    False: "too short to hear the code",
+    None: "not known whether the code was heard",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +119,13 @@ class AdminService:
         except DecryptionError:
             return None
         return mask_number(number)
+
+
+def describe_result(call: Call) -> Iterator[str]:
+    """Yield what is known about an ended call: its duration, the code, the provider's word."""
+    if call.duration is not None:
+        yield f"{call.duration} s of talk"
+    if call.status == "answered":
+        yield _CODE_HEARD[call.heard]
+    if call.raw:
+        yield f"the provider said {call.raw}"

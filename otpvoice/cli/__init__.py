@@ -4,11 +4,10 @@ import click
 
 from otpvoice.cli.demo import demo
 from otpvoice.cli.doctor import doctor
-from otpvoice.cli.find import find
-from otpvoice.cli.forget import forget
 from otpvoice.cli.keys import keys
 from otpvoice.cli.limits import limits
 from otpvoice.cli.preview import preview
+from otpvoice.cli.records import find, forget
 from otpvoice.cli.run import api, dialer, serve
 from otpvoice.cli.sandbox import sandbox
 from otpvoice.cli.verify import verify

@@ -7,7 +7,7 @@ import click
 from otpvoice.cli.documents import number_document, status_document
 from otpvoice.cli.operator import (
     json_option,
-    open_operator_context,
+    open_admin_service,
     parse_duration,
     print_json,
     yes_option,
@@ -28,8 +28,8 @@ def limits(context: click.Context, *, as_json: bool) -> None:
     """
     if context.invoked_subcommand:
         return
-    with open_operator_context() as operator:
-        status = operator.admin.status()
+    with open_admin_service() as (admin, _):
+        status = admin.status()
     if as_json:
         print_json(status_document(status))
     else:
@@ -41,8 +41,8 @@ def limits(context: click.Context, *, as_json: bool) -> None:
 @json_option
 def explain_number(number: str, *, as_json: bool) -> None:
     """Show which limit refuses calls to a number, and until when."""
-    with open_operator_context() as operator:
-        found = operator.admin.explain(operator.parse_number(number))
+    with open_admin_service() as (admin, _):
+        found = admin.explain(admin.parse_number(number))
     if as_json:
         print_json(number_document(found))
     else:
@@ -57,15 +57,15 @@ def clear(number: str, *, yes: bool) -> None:
 
     A block stays (limits unblock), and so do the limits of clients and of the whole service.
     """
-    with open_operator_context() as operator:
-        identity = operator.parse_number(number)
-        before = operator.admin.explain(identity)
+    with open_admin_service() as (admin, operator):
+        identity = admin.parse_number(number)
+        before = admin.explain(identity)
         click.echo(render_headline(before))
         if not yes:
             question = f"Delete what was counted for {identity.masked} and for its prefix?"
             click.confirm(question, abort=True)
-        operator.admin.store.clear(identity, operator.name)
-        after = operator.admin.explain(identity)
+        admin.store.clear(identity, operator)
+        after = admin.explain(identity)
     cleared = ", ".join(after.cleared_since(before))
     click.echo(f"Cleared: {cleared}." if cleared else "There was nothing to clear.")
     click.echo(render_headline(after))
@@ -83,10 +83,10 @@ def clear(number: str, *, yes: bool) -> None:
 )
 def block(number: str, seconds: int) -> None:
     """Block all calls to a number, for example at its owner's request."""
-    with open_operator_context() as operator:
-        identity = operator.parse_number(number)
-        canceled = operator.admin.store.block(identity, seconds, operator.name)
-        after = operator.admin.explain(identity)
+    with open_admin_service() as (admin, operator):
+        identity = admin.parse_number(number)
+        canceled = admin.store.block(identity, seconds, operator)
+        after = admin.explain(identity)
     until = format_time(after.blocked_until_ms or after.now_ms, after.now_ms)
     click.echo(f"{identity.masked} is blocked until {until}.")
     if canceled:
@@ -97,11 +97,11 @@ def block(number: str, seconds: int) -> None:
 @_number
 def unblock(number: str) -> None:
     """Allow calls to a blocked number again."""
-    with open_operator_context() as operator:
-        identity = operator.parse_number(number)
-        before = operator.admin.explain(identity)
-        operator.admin.store.unblock(identity, operator.name)
-        after = operator.admin.explain(identity)
+    with open_admin_service() as (admin, operator):
+        identity = admin.parse_number(number)
+        before = admin.explain(identity)
+        admin.store.unblock(identity, operator)
+        after = admin.explain(identity)
     state = "is no longer blocked" if before.blocked_until_ms else "was not blocked"
     click.echo(f"{identity.masked} {state}.")
     click.echo(render_headline(after))

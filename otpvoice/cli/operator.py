@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import click
@@ -17,7 +16,6 @@ from otpvoice.bootstrap import initialize
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.settings import Settings, SettingsError
 from otpvoice.settings.parsers import parse_seconds
-from otpvoice.store.admin import NumberIdentity
 from otpvoice.store.replies import FunctionError
 from otpvoice.store.url import address_of
 
@@ -25,26 +23,6 @@ _MAX_DURATION_S: Final = 365 * 86_400
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorContext:
-    """The operator who runs a command, and the service that the settings configure."""
-
-    name: str
-    """Appears in the service's log."""
-    admin: AdminService
-
-    def parse_number(self, text: str) -> NumberIdentity:
-        """Parse a number as people write it.
-
-        A number need not be allowed by the settings, because a block may outlive them.
-
-        Raises:
-            click.BadParameter: the text is not a phone number.
-        """
-        with report_invalid_number("NUMBER"):
-            return self.admin.parse_number(text)
 
 
 def load_settings() -> Settings:
@@ -60,16 +38,17 @@ def load_settings() -> Settings:
 
 
 @contextmanager
-def open_operator_context() -> Iterator[OperatorContext]:
-    """Connect to the store of the configured service.
+def open_admin_service() -> Iterator[tuple[AdminService, str]]:
+    """Connect to the configured service. Yields it with the operator's name for the log.
 
     Raises:
         click.ClickException: settings are invalid, or the store cannot serve.
+        click.BadParameter: the block parsed an invalid number.
     """
     admin = create_admin_service(load_settings())
     try:
-        with report_store_errors(admin.store.redis):
-            yield OperatorContext(_login_name(), admin)
+        with report_store_errors(admin.store.redis), report_invalid_number("NUMBER"):
+            yield admin, _login_name()
     finally:
         admin.store.redis.close()
 

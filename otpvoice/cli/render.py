@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from otpvoice.admin.limits import LimitStatus, NumberLimits
-from otpvoice.admin.service import FoundVerification
+from otpvoice.admin.service import FoundVerification, describe_result
 from otpvoice.admin.status import Alert, ServiceStatus
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import Refusal
@@ -14,7 +14,6 @@ from otpvoice.store.admin import Refusal
 _UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""
 _DAY_MS: Final = 86_400_000
-_CODE_SPOKEN: Final = {True: "heard", False: "not heard", None: None}
 _LIMITS_HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 
 
@@ -168,12 +167,5 @@ def _call_details(call: Call, now_ms: int) -> Iterator[str]:
         "placed": call.placed_at,
         "ended": call.ended_at,
     }
-    yield from (
-        f"{name} {format_clock(at, now_ms)}" for name, at in times.items() if at is not None
-    )
-    if call.duration is not None:
-        yield f"{call.duration} s of talk"
-    if spoken := _CODE_SPOKEN[call.heard]:
-        yield spoken
-    if call.raw:
-        yield f"the provider said {call.raw}"
+    yield from (f"{name} {format_clock(at, now_ms)}" for name, at in times.items() if at)
+    yield from describe_result(call)

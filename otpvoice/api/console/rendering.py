@@ -11,6 +11,7 @@ from flask import Response
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from otpvoice.admin.service import describe_result
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification
 
@@ -24,11 +25,6 @@ STATIC_FILES: Final = {
     "console.js": "text/javascript; charset=utf-8",
 }
 _DASH: Final = "–"
-_CODE_SPOKEN: Final = {
-    True: "long enough to hear the code",
-    False: "too short to hear the code",
-    None: "not known whether the code was heard",
-}
 
 
 def render_page(template: str, http_status: int = 200, **context: Any) -> Response:
@@ -116,18 +112,8 @@ def _call_entries(call: Call, name: str) -> Iterator[TimelineEntry]:
         time_ms = call.ended_at or call.sent_at or call.due_at
         css_class = "good" if call.status == "answered" else "bad"
         title = f"{name}: {_spaced(call.status)}"
-        yield TimelineEntry(time_ms, css_class, title, ", ".join(_call_details(call)))
-
-
-def _call_details(call: Call) -> Iterator[str]:
-    if call.reason:
-        yield _spaced(call.reason)
-    if call.duration is not None:
-        yield f"{call.duration} s of talk"
-    if call.status == "answered":
-        yield _CODE_SPOKEN[call.heard]
-    if call.raw:
-        yield f"the provider said {call.raw}"
+        details = ", ".join(filter(None, [_spaced(call.reason or ""), *describe_result(call)]))
+        yield TimelineEntry(time_ms, css_class, title, details)
 
 
 def _spaced(word: str) -> str:
