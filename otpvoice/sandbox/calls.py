@@ -104,7 +104,7 @@ class Call:
     language: str
     """Language tag of the text."""
     outcome: CallOutcome
-    """Set by the phone's behaviour, until somebody presses a button."""
+    """Set by the phone's behaviour, until a button is pressed."""
     step: int = 0
     """Number of completed steps. A scheduled step is skipped if another one came before it."""
     received_at: Timestamp = field(default_factory=Timestamp.now)

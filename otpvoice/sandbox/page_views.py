@@ -222,7 +222,7 @@ def _state(call: Call | None) -> str:
 def _outcome_text(call: Call) -> str:
     outcome = call.outcome
     if outcome.answered_by == "machine":
-        return f"Voicemail took the call, {call.talk_seconds} s: nobody heard it"
+        return f"Voicemail took the call, {call.talk_seconds} s: no person heard it"
     if outcome.status == "BUSY" and outcome.hung_up_by:
         return "Declined"
     text = _OUTCOME_TEXTS.get(outcome.status, outcome.status)

@@ -74,7 +74,7 @@ class Phone:
 
     @property
     def is_manual(self) -> bool:
-        """Whether it rings until somebody presses a button. Such calls take their real time."""
+        """Whether it rings until a button is pressed. Such calls take their real time."""
         return self.behaviour == "by_hand"
 
     @property

@@ -175,7 +175,7 @@ def test_voicemail_counts_as_heard_and_lets_nobody_in(
     verification = visit.request_call(another.number)
     visit.press("Voicemail", another.number)
     visit.expect_state("^Voicemail is listening$", another.number)
-    visit.expect_state("^Voicemail took the call, [0-9]+ s: nobody heard it$", another.number)
+    visit.expect_state("^Voicemail took the call, [0-9]+ s: no person heard it$", another.number)
     visit.expect_text("call.answered", "Please enter the code you heard on the call.")
     visit.expect_no_text("verification.approved", "You are logged in")
     access = {"Authorization": f"Bearer {stack.options.keys.app_api_key}"}

@@ -1,4 +1,4 @@
-"""A fast sandbox, the requests of the vendor's documents, and a webhook that listens."""
+"""A fast sandbox, the requests of the vendor's documents, and a webhook that records callbacks."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,28 +17,28 @@ PERSON = "918867135000"
 
 
 class PatientServer(ThreadingHTTPServer):
-    """The usual queue of five resets connections when many callbacks come at once."""
+    """A server with a longer queue: the default of five resets simultaneous callbacks."""
 
     request_queue_size = 128
 
 
 @pytest.fixture
 def inbox() -> SimpleQueue[dict[str, Any]]:
-    """What reached the webhook: ``method``, ``path``, ``headers``, ``body`` (text)."""
+    """Requests that the webhook received: ``method``, ``path``, ``headers``, ``body`` (text)."""
     return SimpleQueue()
 
 
 @pytest.fixture
-def answers() -> list[tuple[int, bytes]]:
-    """What the webhook answers next, in turn; then always 200."""
+def webhook_replies() -> list[tuple[int, bytes]]:
+    """The next replies of the webhook, in order; then always 200."""
     return []
 
 
 @pytest.fixture
 def webhook_uri(
-    inbox: SimpleQueue[dict[str, Any]], answers: list[tuple[int, bytes]]
+    inbox: SimpleQueue[dict[str, Any]], webhook_replies: list[tuple[int, bytes]]
 ) -> Iterator[str]:
-    """A webhook on a port of its own."""
+    """A webhook on its own port."""
 
     class Handler(BaseHTTPRequestHandler):
         def _take(self) -> None:
@@ -52,13 +52,13 @@ def webhook_uri(
                     "body": body,
                 }
             )
-            status, answer = answers.pop(0) if answers else (200, _echo(body))
+            status, body_sent = webhook_replies.pop(0) if webhook_replies else (200, _echo(body))
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", "/moved")
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(body_sent)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(body_sent)
 
         do_GET = do_POST = do_PUT = _take  # noqa: N815  # the names that http.server asks for
 
@@ -82,7 +82,7 @@ def _echo(body: str) -> bytes:
 
 @pytest.fixture
 def config(webhook_uri: str) -> SandboxConfig:
-    """A company whose calls take a blink; webhook 7 has a secret and the subscription."""
+    """An account with short calls; webhook 7 has a secret and the subscription."""
     return SandboxConfig(
         token="t0ken",
         sounds=frozenset({"39888925-718e-43bb-a8b1-d4a300000000"}),
@@ -130,7 +130,7 @@ def obd() -> dict[str, Any]:
 
 @pytest.fixture
 def c2c() -> dict[str, Any]:
-    """The C2C request of the documents, told not to redial."""
+    """The C2C request of the documents, without redials."""
     return {
         "bridge": "918068280000",
         "from": PERSON,
@@ -143,7 +143,7 @@ def c2c() -> dict[str, Any]:
 
 @pytest.fixture
 def vendor() -> Iterator[Callable[..., requests.Response]]:
-    """Speaks to a sandbox's vendor API: ``vendor(sandbox, "POST", "voice/c2c", json=…)``."""
+    """Sends requests to the vendor API: ``vendor(sandbox, "POST", "voice/c2c", json=…)``."""
     with requests.Session() as session:
         session.headers["Authorization"] = "Bearer t0ken"
 
@@ -154,10 +154,10 @@ def vendor() -> Iterator[Callable[..., requests.Response]]:
 
 
 @pytest.fixture
-def place(
+def place_call(
     vendor: Callable[..., requests.Response],
 ) -> Callable[[RunningSandbox, dict[str, Any]], requests.Response]:
-    """Asks for a call by the route that the body belongs to."""
+    """Requests a call on the route of the body."""
 
     def post(sandbox: RunningSandbox, body: dict[str, Any]) -> requests.Response:
         return vendor(
@@ -168,20 +168,20 @@ def place(
 
 
 @pytest.fixture
-def behave(sandbox: RunningSandbox) -> Callable[..., None]:
-    """Tells the person's phone how to behave: ``behave("slow", seconds=1)``."""
+def set_behaviour(sandbox: RunningSandbox) -> Callable[..., None]:
+    """Sets the behaviour of the phone: ``set_behaviour("slow", seconds=1)``."""
 
     def put(behaviour: str, **options: Any) -> None:
         document = {"behaviour": behaviour, **options}
-        answer = requests.put(f"{sandbox.url}/phones/{PERSON}", json=document, timeout=5)
-        assert answer.status_code == 204, answer.text
+        response = requests.put(f"{sandbox.url}/phones/{PERSON}", json=document, timeout=5)
+        assert response.status_code == 204, response.text
 
     return put
 
 
 @pytest.fixture
 def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
-    """Waits until so many calls to the person have ended and returns the phone's list."""
+    """Waits until this number of calls have ended, and returns the phone's calls."""
 
     def wait(count: int = 1) -> list[dict[str, Any]]:
         network = sandbox.state.network
@@ -189,8 +189,8 @@ def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
             lambda: sum(call.ended_at is not None for call in network.list_calls()) >= count, 5
         )
         assert ended, network.phone_calls(PERSON)
-        answer = requests.get(f"{sandbox.url}/phones/{PERSON}/calls", timeout=5)
-        calls: list[dict[str, Any]] = answer.json()
+        response = requests.get(f"{sandbox.url}/phones/{PERSON}/calls", timeout=5)
+        calls: list[dict[str, Any]] = response.json()
         return calls
 
     return wait

@@ -1,8 +1,9 @@
-"""What a flow says and how long that takes."""
+"""The spoken text of a flow and its length."""
 
 import pytest
 
-from otpvoice.sandbox.calls import render, speech_seconds, spoken_within
+from otpvoice.sandbox.calls import detect_language, render, speech_seconds, spoken_within
+from otpvoice.sandbox.page_views import split_words
 
 
 @pytest.mark.parametrize(
@@ -18,28 +19,66 @@ from otpvoice.sandbox.calls import render, speech_seconds, spoken_within
         ("no variables", {"otp": "12"}, "no variables"),
     ],
 )
-def test_render(text: str, variables: dict[str, str], spoken: str) -> None:
-    """Both spellings of variables are filled in, with their filters."""
+def test_render_fills_in_variables_with_filters(
+    text: str, variables: dict[str, str], spoken: str
+) -> None:
+    """Both formats of variables are replaced."""
     assert render(text, variables) == spoken
 
 
-def test_what_nobody_fills_in_is_seen() -> None:
-    """A misspelt variable or filter stays in the text instead of vanishing."""
+def test_render_unknown_variable_or_filter_stays_visible() -> None:
+    """A misspelled name does not vanish."""
     assert render("{Name} {{otp@digit}} {otp}", {"name": "x", "otp": "1"}) == (
         "{Name} {{otp@digit}} 1"
     )
 
 
-def test_values_are_templates_too() -> None:
-    """A name that carries a variable is expanded: the sandbox does not protect its clients."""
+def test_render_expands_variables_in_values() -> None:
+    """The sandbox does not protect clients from a name that contains a variable."""
     assert render("Hello {Name}", {"Name": "{otp}", "otp": "1, 2"}) == "Hello 1, 2"
 
 
-def test_time_to_hear() -> None:
-    """Hearing takes longer the longer the text is; a short talk holds only its beginning."""
+def test_speech_seconds_grow_with_text() -> None:
+    """A short conversation contains only the beginning of the text."""
     text = "Hello Asha, your otp for login is 1, 2, 3, 4, 5, 6"
 
     assert speech_seconds("Hi") < speech_seconds(text) <= 10
     assert spoken_within(text, speech_seconds(text)) == text
     assert spoken_within(text, 1) == "Hello Asha"
     assert spoken_within(text, 0) == ""
+
+
+_TEXT = "Hello Asha. Your code is 4, 7, 1, 1. Goodbye."
+
+
+def test_split_words_start_times_increase() -> None:
+    """A single digit takes a fixed time."""
+    words = split_words(_TEXT)
+
+    assert [word.text for word in words if word.is_digit] == ["4,", "7,", "1,", "1."]
+    begins = [word.start_seconds for word in words]
+    assert begins == sorted(set(begins))
+    assert begins[6] - begins[5] == pytest.approx(0.45)
+    assert [_TEXT[word.position :].startswith(word.text) for word in words] == [True] * len(words)
+
+
+def test_split_words_number_is_not_a_digit() -> None:
+    """Digits without separators are one word."""
+    assert [word.is_digit for word in split_words("code 471102")] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Hello", "en"),
+        ("4, 7: नमस्ते", "hi"),
+        ("வணக்கம்", "ta"),
+        ("নমস্কার", "bn"),
+        ("1, 2", "en"),
+        ("", "en"),
+        ("你好", "en"),
+    ],
+)
+def test_detect_language_uses_script_of_first_letter(text: str, language: str) -> None:
+    """Indian scripts have a language; all others are English."""
+    assert detect_language(text) == language

@@ -1,4 +1,4 @@
-"""The page as its server makes it; test_page_in_browser.py looks at it as people do."""
+"""The page as the server renders it; test_page_in_browser.py uses it in a browser."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,16 +13,16 @@ from otpvoice.sandbox.phones import PhoneList
 PERSON = "918867135000"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
-def page_of(sandbox: RunningSandbox) -> str:
-    """What a browser is given."""
+def get_page(sandbox: RunningSandbox) -> str:
+    """Return the page that a browser gets."""
     return requests.get(sandbox.url, headers=BROWSER, timeout=5).text
 
 
-class Watching:
+class ChangeStream:
     """An open stream of changes."""
 
     def __init__(self, url: str) -> None:
@@ -31,32 +31,32 @@ class Watching:
         self._lines = self._answer.iter_lines(chunk_size=1, decode_unicode=True)
 
     def next(self) -> dict[str, Any]:
-        """The next message."""
+        """Return the next message."""
         line = next(line for line in self._lines if line.startswith("data: "))
         message: dict[str, Any] = json.loads(line.removeprefix("data: "))
         return message
 
     def until(self, words: str) -> dict[str, Any]:
-        """The next message in which something says so."""
+        """Return the next message with these words in a changed element."""
         while words not in "".join((message := self.next())["changed"].values()):
             pass
         return message
 
     def close(self) -> None:
-        """Goes away."""
+        """Close the connection."""
         self._answer.close()
 
 
 @pytest.fixture
-def watching(sandbox: RunningSandbox) -> Iterator[Watching]:
-    """A browser that stays."""
-    stream = Watching(sandbox.url)
+def stream(sandbox: RunningSandbox) -> Iterator[ChangeStream]:
+    """An open stream, closed after the test."""
+    stream = ChangeStream(sandbox.url)
     yield stream
     stream.close()
 
 
-def test_browsers_get_a_page_and_scripts_a_text(sandbox: RunningSandbox) -> None:
-    """Whoever asks for HTML gets it, with a policy against all that is not the page's own."""
+def test_index_returns_html_to_browsers_and_text_to_scripts(sandbox: RunningSandbox) -> None:
+    """The page has a policy that allows only its own files."""
     page = requests.get(sandbox.url, headers=BROWSER, timeout=5)
     text = requests.get(sandbox.url, timeout=5)
 
@@ -73,10 +73,10 @@ def test_browsers_get_a_page_and_scripts_a_text(sandbox: RunningSandbox) -> None
 @pytest.mark.parametrize(
     ("framed_by", "ancestor"), [("", "'none'"), ("http://127.0.0.1:8080", "http://127.0.0.1:8080")]
 )
-def test_it_is_framed_by_the_one_that_it_is_told_of(
+def test_page_can_be_embedded_by_configured_origin_only(
     start: Callable[[SandboxConfig], RunningSandbox], framed_by: str, ancestor: str
 ) -> None:
-    """By nobody else; and then the page around it has the head."""
+    """In a frame, the header is hidden."""
     sandbox = start(SandboxConfig(framed_by=framed_by))
     alone = requests.get(sandbox.url, headers=BROWSER, timeout=5)
     framed = requests.get(sandbox.url, headers=BROWSER | {"Sec-Fetch-Dest": "iframe"}, timeout=5)
@@ -86,15 +86,15 @@ def test_it_is_framed_by_the_one_that_it_is_told_of(
     assert 'class="framed"' not in alone.text
 
 
-def test_only_what_changed_is_pushed(
-    sandbox: RunningSandbox, watching: Watching, place: Place, obd: dict[str, Any]
+def test_stream_sends_changed_elements_only(
+    sandbox: RunningSandbox, stream: ChangeStream, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """At first everything; then the one phone and its call; the other phone stays as it is."""
+    """The first message has all elements; unchanged phones are not sent again."""
     sandbox.state.network.set_phone("918867135001", sandbox.state.network.get_phone(PERSON))
-    assert [*watching.until("88671 35001")["changed"]] == ["phone-918867135001"]
+    assert [*stream.until("88671 35001")["changed"]] == ["phone-918867135001"]
 
-    place(sandbox, obd)
-    message = watching.until("Callback POST: 200")
+    place_call(sandbox, obd)
+    message = stream.until("Callback POST: 200")
 
     assert message["order"] == {
         "phones": ["phone-918867135001", f"phone-{PERSON}"],
@@ -103,12 +103,12 @@ def test_only_what_changed_is_pushed(
     assert "phone-918867135001" not in message["changed"]
 
 
-def test_the_timeline_has_every_message(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], watching: Watching
+def test_timeline_has_every_message_in_order(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], stream: ChangeStream
 ) -> None:
-    """Request, reply, ring, answer, end and callback, in this order."""
-    place(sandbox, obd)
-    timeline = watching.until("Callback POST: 200")["changed"]["call-0"]
+    """Request, reply, ring, answer, end and callback."""
+    place_call(sandbox, obd)
+    timeline = stream.until("Callback POST: 200")["changed"]["call-0"]
 
     steps = ["POST /api/v2/outgoing/send", "Rings", "Answered", "Ended:", "Callback POST"]
     places = [timeline.index(step) for step in steps]
@@ -118,93 +118,95 @@ def test_the_timeline_has_every_message(
     assert "hangup_by" not in timeline  # that of OBD has none
 
 
-def test_no_secret_is_on_the_page(
+def test_page_masks_secrets(
     start: Callable[[SandboxConfig], RunningSandbox],
     webhook_uri: str,
-    place: Place,
+    place_call: PlaceCall,
     c2c: dict[str, Any],
 ) -> None:
-    """Neither token nor webhook's secret, not even where a client puts them by mistake."""
+    """Token and webhook secrets are masked, also where a client sends them by mistake."""
     hook = Webhook(uri=f"{webhook_uri}/path-token", secret="s3cret-of-the-hook")
     sandbox = start(
         SandboxConfig(token="t0ken", webhooks={"1": hook}, subscription="1", ring_seconds=0.01)
     )
-    watching = Watching(sandbox.url)
-    place(sandbox, c2c | {"variables[Name]": "t0ken s3cret-of-the-hook", "mid": "t0ken"})
-    seen = str(watching.until("Replied 200")) + page_of(sandbox)
-    watching.close()
+    stream = ChangeStream(sandbox.url)
+    place_call(sandbox, c2c | {"variables[Name]": "t0ken s3cret-of-the-hook", "mid": "t0ken"})
+    page_text = str(stream.until("Replied 200")) + get_page(sandbox)
+    stream.close()
 
-    assert "•••" in seen
+    assert "•••" in page_text
     for secret in ("t0ken", "s3cret-of-the-hook", "path-token"):
-        assert secret not in seen
+        assert secret not in page_text
 
 
-def test_what_people_type_is_shown_and_not_obeyed(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
+def test_page_escapes_markup_in_requests(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """Markup in a name or a request is text."""
-    place(sandbox, obd | {"variables[Name]": "<img src=x>", "<b>": "</details>"})
-    place(sandbox, obd | {"variables[Name]": "<img src=x>"})
+    """Markup in a name or a request is shown as text."""
+    place_call(sandbox, obd | {"variables[Name]": "<img src=x>", "<b>": "</details>"})
+    place_call(sandbox, obd | {"variables[Name]": "<img src=x>"})
     ended_calls(1)
 
-    page = page_of(sandbox)
+    page = get_page(sandbox)
 
     assert "&lt;img src=x&gt;" in page
     assert "<img" not in page
     assert "<b>" not in page
 
 
-def test_the_page_is_bounded(sandbox: RunningSandbox, place: Place, obd: dict[str, Any]) -> None:
-    """However many numbers are called: eight phones, twenty calls, and messages of some pages."""
+def test_page_size_is_bounded(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
+) -> None:
+    """It shows eight phones, twenty calls and the beginning of long messages."""
     for n in range(30):
-        place(sandbox, obd | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
+        place_call(sandbox, obd | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
     network = sandbox.state.network
     assert sandbox.state.wait_until(lambda: all(call.ended_at for call in network.list_calls()), 5)
 
-    page = page_of(sandbox)
+    page = get_page(sandbox)
 
     assert page.count('<article class="phone"') == 8
     assert page.count('class="call"') == 20
     assert len(page) < 400_000
 
 
-def test_who_goes_away_makes_room(sandbox: RunningSandbox) -> None:
-    """So many may watch that the company keeps threads for calls; each place is given back."""
+def test_closed_stream_frees_its_slot(sandbox: RunningSandbox) -> None:
+    """The number of streams is limited, because each holds a thread."""
     live = f"{sandbox.url}/desk/live"
-    watching = [requests.get(live, stream=True, timeout=15) for _ in range(64)]
+    stream = [requests.get(live, stream=True, timeout=15) for _ in range(64)]
     assert requests.get(live, timeout=5).status_code == 503
-    for each in watching:
+    for each in stream:
         each.close()
 
     for turn in range(100):
         sandbox.state.network.set_phone(str(turn), sandbox.state.network.get_phone(PERSON))
-        with requests.get(live, stream=True, timeout=15) as answer:
-            if answer.ok:
+        with requests.get(live, stream=True, timeout=15) as response:
+            if response.ok:
                 return
-    pytest.fail("nobody can watch any more")
+    pytest.fail("no slot became free")
 
 
-def test_the_phone_longest_unused_makes_room() -> None:
-    """One that is used again keeps its place, so that nothing jumps under the finger."""
+def test_phone_list_drops_least_recently_used() -> None:
+    """A used phone keeps its position."""
     desk = PhoneList(capacity=2)
     for number in ("1", "2", "1", "3"):
         desk.add(number)
     assert desk.numbers == ["1", "3"]
 
 
-def test_its_buttons_are_forms(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
+def test_page_works_with_forms_only(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """Without a script the page still lays phones down, sets them and presses their keys."""
+    """Without JavaScript, forms add phones, set behaviours and press buttons."""
 
     def submit(path: str, **members: str) -> int:
         url = f"{sandbox.url}/desk/phones{path}"
-        answer = requests.post(url, data=members, timeout=5, headers=BROWSER)
-        return answer.history[0].status_code if answer.history else answer.status_code
+        response = requests.post(url, data=members, timeout=5, headers=BROWSER)
+        return response.history[0].status_code if response.history else response.status_code
 
     assert submit("", number="+91 88671-35000") == 303
-    assert 'id="phone-918867135000"' in page_of(sandbox)
-    place(sandbox, obd)
+    assert 'id="phone-918867135000"' in get_page(sandbox)
+    place_call(sandbox, obd)
     assert submit(f"/{PERSON}/press", button="decline") == 303
     assert ended_calls()[0]["status"] == "BUSY"
     assert submit(f"/{PERSON}/behaviour", behaviour="busy") == 303
@@ -231,30 +233,28 @@ def test_its_buttons_are_forms(
         ("91 1234567890", "911234567890"),
     ],
 )
-def test_phone_number_as_people_write_it_is_laid_on_desk(
-    sandbox: RunningSandbox, typed: str, number: str
-) -> None:
-    """National numbers are India's, as the provider is; any other sequence of digits is taken."""
+def test_add_phone_normalizes_number(sandbox: RunningSandbox, typed: str, number: str) -> None:
+    """National numbers are Indian, as the provider is."""
     url = f"{sandbox.url}/desk/phones"
-    answer = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
-    assert answer.ok, answer.text
+    response = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
+    assert response.ok, response.text
     assert sandbox.state.network.phone_list.numbers == [number]
 
 
 @pytest.mark.parametrize("typed", ["", "12", "hello", "88671abc", "1" * 16, "+"])
-def test_phone_number_that_is_none_is_refused(sandbox: RunningSandbox, typed: str) -> None:
-    """With an example of a number."""
+def test_add_phone_with_invalid_number_returns_422(sandbox: RunningSandbox, typed: str) -> None:
+    """The error has an example of a number."""
     url = f"{sandbox.url}/desk/phones"
-    answer = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
-    assert answer.status_code == 422
-    assert "+91 98765 43210" in answer.text
+    response = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
+    assert response.status_code == 422
+    assert "+91 98765 43210" in response.text
 
 
-def test_other_sites_press_no_button(sandbox: RunningSandbox) -> None:
-    """A form on a page from elsewhere is refused."""
+def test_cross_site_form_returns_403(sandbox: RunningSandbox) -> None:
+    """Other websites cannot use the page's forms."""
     url = f"{sandbox.url}/desk/phones"
     headers = {"Sec-Fetch-Site": "cross-site"}
-    answer = requests.post(url, data={"number": PERSON}, headers=headers, timeout=5)
+    response = requests.post(url, data={"number": PERSON}, headers=headers, timeout=5)
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert sandbox.state.network.phone_list.numbers == []

@@ -1,4 +1,4 @@
-"""The phones on the desk, seen and pressed in a real browser."""
+"""The page in a real browser."""
 
 import re
 from collections.abc import Callable
@@ -23,18 +23,18 @@ _STUB_VOICE = """
 """
 """A headless browser has no voice. This one logs what it would speak."""
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 
 
 @pytest.fixture
 def config(config: SandboxConfig) -> SandboxConfig:
-    """Whose flow comes to the point."""
+    """An account with a short flow."""
     return replace(config, flows={"24": "Hello {Name}: {otp}"})
 
 
 @pytest.fixture
 def by_hand(sandbox: RunningSandbox) -> RunningSandbox:
-    """The person's phone rings until somebody presses a button."""
+    """A sandbox whose phone rings until a test presses a button."""
     _behave(sandbox, PERSON, "by_hand")
     return sandbox
 
@@ -45,30 +45,30 @@ def _behave(sandbox: RunningSandbox, number: str, behaviour: str) -> None:
 
 
 def phone(page: Page, number: str = PERSON) -> Locator:
-    """A phone on the desk."""
+    """Return a phone on the page."""
     return page.locator(f"#phone-{number}")
 
 
 def press(within: Locator, button: str) -> None:
-    """Clicks a button by its whole name."""
+    """Click a button by its full name."""
     within.get_by_role("button", name=button, exact=True).click()
 
 
-def said(within: Locator) -> Locator:
-    """The words that the voice has said so far."""
+def spoken_words(within: Locator) -> Locator:
+    """Return the words that the voice has spoken."""
     return within.locator('.word[data-said="yes"], .word[data-said="now"]')
 
 
-def test_it_rings_is_answered_and_speaks(
-    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+def test_call_rings_is_answered_and_speaks(
+    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """Ring, answer, words one after the other, digits alone; then the callback in the timeline.
+    """Words appear one after the other, then the callback in the timeline.
 
-    What is set meanwhile does not interrupt the voice.
+    A change of the phone's behaviour does not interrupt the speech.
     """
     page.goto(by_hand.url)
     expect(page.get_by_text("Live")).to_be_visible()
-    place(by_hand, obd)
+    place_call(by_hand, obd)
     desk = phone(page)
     expect(desk.get_by_role("status")).to_have_text("Ringing")
     expect(desk).to_contain_text("+91 80682 80000")
@@ -77,7 +77,7 @@ def test_it_rings_is_answered_and_speaks(
     press(desk, "Answer")
 
     expect(desk.get_by_role("status")).to_have_text("Talking")
-    expect(said(desk)).to_have_text(["Hello", "YourName:"])
+    expect(spoken_words(desk)).to_have_text(["Hello", "YourName:"])
     expect(desk.get_by_role("button", name="Hang up")).to_be_focused()
     expect(desk.locator(".spoken-text")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
     assert desk.locator(".digits .word").all_text_contents() == [*"123456"]
@@ -97,12 +97,12 @@ def test_it_rings_is_answered_and_speaks(
 
 
 def test_browser_voice_speaks_text_in_language_of_flow(
-    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
     """The browser gets the whole text with its language tag, and the words appear as well."""
     page.add_init_script(_STUB_VOICE)
     page.goto(by_hand.url)
-    place(by_hand, obd)
+    place_call(by_hand, obd)
     with page.expect_console_message(lambda message: message.text.startswith("spoken")) as spoken:
         press(phone(page), "Answer")
     assert re.fullmatch(r"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6\.?", spoken.value.text)
@@ -110,64 +110,64 @@ def test_browser_voice_speaks_text_in_language_of_flow(
 
 
 @pytest.mark.parametrize(
-    ("button", "told", "word"),
+    ("button", "text", "word"),
     [("Decline", "Declined", "BUSY"), ("Ignore", "Not answered", "NOANSWER")],
 )
-def test_it_is_not_answered(
+def test_unanswered_call_shows_outcome(
     by_hand: RunningSandbox,
     page: Page,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
     button: str,
-    told: str,
+    text: str,
     word: str,
 ) -> None:
-    """The phone says what was done, the callback the vendor's word for it; nothing is spoken."""
+    """Phone and callback show the outcome; no text is spoken."""
     page.goto(by_hand.url)
-    place(by_hand, obd)
+    place_call(by_hand, obd)
 
     press(phone(page), button)
 
-    expect(phone(page).get_by_role("status")).to_have_text(told)
+    expect(phone(page).get_by_role("status")).to_have_text(text)
     expect(page.locator("#call-0 > summary")).to_contain_text(word)
     expect(page.locator("#call-0")).to_contain_text("Callback POST: 200")
     assert phone(page).locator(".words").count() == 0
 
 
-def test_voicemail_listens(
-    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+def test_voicemail_call_speaks_whole_text(
+    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """The mailbox hears it all; afterwards a person can, too, as often as they like."""
+    """The text can be played again afterwards."""
     page.goto(by_hand.url)
-    place(by_hand, obd)
+    place_call(by_hand, obd)
     desk = phone(page)
     press(desk, "Voicemail")
 
     expect(desk.get_by_role("status")).to_have_text("Voicemail is listening")
-    expect(said(desk).first).to_have_text("Hello")
+    expect(spoken_words(desk).first).to_have_text("Hello")
     press(desk, "Hang up")
-    over = re.compile(r"^Voicemail took the call, \d s: nobody heard it$")
+    over = re.compile(r"^Voicemail took the call, \d s: no person heard it$")
     expect(desk.get_by_role("status")).to_have_text(over)
 
 
-def test_what_was_said_is_said_again(
-    sandbox: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+def test_listen_again_replays_text_word_by_word(
+    sandbox: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """A phone that answers by itself may be quicker than the eye: listen again, word by word."""
-    place(sandbox, obd)
+    """Also after a reload."""
+    place_call(sandbox, obd)
     desk = phone(page)
     page.goto(sandbox.url)
     expect(desk.get_by_role("status")).to_have_text(re.compile("^Answered, "))
     page.reload()
     press(desk, "Listen again")
     expect(desk.locator('.word[data-said="not"]').first).to_be_attached()
-    expect(said(desk).nth(1)).to_have_text("YourName:")
+    expect(spoken_words(desk).nth(1)).to_have_text("YourName:")
 
 
-def test_a_behaviour_is_set_by_a_click(
-    sandbox: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+def test_behaviour_button_sets_next_call(
+    sandbox: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """The phone that was laid down is by hand, then engaged, then its callback comes twice."""
+    """An added phone is answered by hand, then engaged, then its callback comes twice."""
     page.goto(sandbox.url)
     page.get_by_label("Number").fill("+91 88671 35000")
     press(page.locator("form.add"), "Add phone")
@@ -176,21 +176,21 @@ def test_a_behaviour_is_set_by_a_click(
 
     press(desk, "Is engaged")
     expect(desk).to_contain_text("Next call: The person is engaged")
-    place(sandbox, obd)
+    place_call(sandbox, obd)
     expect(page.locator("#call-0 > summary")).to_contain_text("BUSY")
 
     desk.get_by_text("More: callbacks and replies").click()
     press(desk, "Comes twice")
     expect(desk).to_contain_text("Next call: The callback comes twice")
     expect(desk.get_by_role("button", name="Comes twice")).to_be_visible()
-    place(sandbox, obd)
+    place_call(sandbox, obd)
     expect(page.locator("#call-1 .callback")).to_have_count(2)
 
 
-def test_a_number_that_is_none_is_told(
+def test_invalid_number_shows_error_until_corrected(
     sandbox: RunningSandbox, page: Page, browsing: BrowserSession
 ) -> None:
-    """What is wrong stands on the page, and goes when it is mended."""
+    """The error is an alert."""
     browsing.expect_fault("422")
     page.goto(sandbox.url)
     page.get_by_label("Number").fill("98")
@@ -202,14 +202,14 @@ def test_a_number_that_is_none_is_told(
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_two_phones_ring_on_their_own(
-    by_hand: RunningSandbox, page: Page, place: Place, obd: dict[str, Any]
+def test_two_phones_ring_independently(
+    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """Each has its call; the keyboard answers one while the other rings on."""
+    """The keyboard webhook_replies one while the other continues to ring."""
     _behave(by_hand, OTHER, "by_hand")
     page.goto(by_hand.url)
-    place(by_hand, obd)
-    place(by_hand, obd | {"to": OTHER, "variables[Name]": "Ravi"})
+    place_call(by_hand, obd)
+    place_call(by_hand, obd | {"to": OTHER, "variables[Name]": "Ravi"})
     expect(page).to_have_title(re.compile(r"^\(2\) Ringing"))
 
     phone(page, OTHER).get_by_role("button", name="Answer", exact=True).focus()
@@ -222,14 +222,18 @@ def test_two_phones_ring_on_their_own(
     expect(phone(page, OTHER).get_by_role("status")).to_have_text("Talking")
 
 
-def test_every_tab_is_live(
-    by_hand: RunningSandbox, page: Page, browsing: BrowserSession, place: Place, obd: dict[str, Any]
+def test_all_tabs_are_live(
+    by_hand: RunningSandbox,
+    page: Page,
+    browsing: BrowserSession,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
 ) -> None:
-    """More tabs than a browser opens connections to a host, and another browser: all see it."""
+    """More tabs than connections to a host, and another browser."""
     tabs = [page, *(page.context.new_page() for _ in range(6)), browsing.open()]
     for tab in tabs:
         tab.goto(by_hand.url)
-    place(by_hand, obd)
+    place_call(by_hand, obd)
     for tab in tabs:
         expect(phone(tab).get_by_role("status")).to_have_text("Ringing")
 
@@ -239,34 +243,38 @@ def test_every_tab_is_live(
         expect(phone(tab).get_by_role("status")).to_have_text("Declined")
 
 
-def test_a_restart_of_the_sandbox_is_survived(
-    config: SandboxConfig, page: Page, browsing: BrowserSession, place: Place, obd: dict[str, Any]
+def test_page_reconnects_after_restart(
+    config: SandboxConfig,
+    page: Page,
+    browsing: BrowserSession,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
 ) -> None:
-    """The page says that it is away, comes back by itself, and shows the new company's calls."""
+    """It shows the lost connection, then the calls of the new sandbox."""
     browsing.expect_fault("ERR_|Failed to load resource")
     with RunningSandbox(config) as sandbox:
         page.goto(sandbox.url)
-        place(sandbox, obd)
+        place_call(sandbox, obd)
         expect(page.locator("#call-0")).to_contain_text("Callback POST: 200")
     expect(page.get_by_text("The sandbox is not reachable; reconnecting")).to_be_visible()
     with RunningSandbox(config, int(sandbox.url.rpartition(":")[2])) as again:
         expect(page.get_by_text("Live")).to_be_visible()
         expect(page.get_by_text("No calls yet.")).to_be_visible()
-        place(again, obd | {"to": OTHER})
+        place_call(again, obd | {"to": OTHER})
         expect(phone(page, OTHER).get_by_role("status")).to_have_text(re.compile("^Answered, "))
         expect(phone(page)).to_have_count(0)
 
 
-def test_it_can_be_read_everywhere(
-    by_hand: RunningSandbox, browsing: BrowserSession, place: Place, obd: dict[str, Any]
+def test_page_is_legible_on_every_screen(
+    by_hand: RunningSandbox, browsing: BrowserSession, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """On every screen, with messages opened, ringing, talking and after; without motion."""
-    place(by_hand, obd | {"variables[x]": "y" * 500})
+    """With open messages, ringing, talking and after the call; with reduced motion."""
+    place_call(by_hand, obd | {"variables[x]": "y" * 500})
     page = browsing.open(by_hand.url, reduced_motion="reduce")
     page.get_by_text("POST /api/v2/outgoing/send").click()
     assert_fits_every_screen(page)
     press(phone(page), "Answer")
-    expect(said(phone(page)).first).to_be_visible()
+    expect(spoken_words(phone(page)).first).to_be_visible()
     assert_fits_every_screen(page)
     press(phone(page), "Hang up")
     expect(phone(page).get_by_role("status")).to_have_text(re.compile("^Answered"))
@@ -274,11 +282,11 @@ def test_it_can_be_read_everywhere(
     assert_legible(page)
 
 
-def test_the_keys_of_a_small_phone_are_side_by_side(
-    by_hand: RunningSandbox, browsing: BrowserSession, place: Place, obd: dict[str, Any]
+def test_small_screen_shows_buttons_and_digits_in_one_row(
+    by_hand: RunningSandbox, browsing: BrowserSession, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """Four keys in one row, and then six digits."""
-    place(by_hand, obd)
+    """Four buttons, then six digits."""
+    place_call(by_hand, obd)
     page = browsing.open(by_hand.url, viewport={"width": 320, "height": 800})
     keys = phone(page).locator(".keys button")
     expect(keys).to_have_count(4)
@@ -289,19 +297,19 @@ def test_the_keys_of_a_small_phone_are_side_by_side(
     assert digits.evaluate_all(_ROWS) == 1
 
 
-def test_a_phone_that_rings_comes_in_sight(
-    by_hand: RunningSandbox, browsing: BrowserSession, place: Place, obd: dict[str, Any]
+def test_ringing_phone_scrolls_into_view(
+    by_hand: RunningSandbox, browsing: BrowserSession, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """Its keys are there to be pressed; but who talks is not led away by another one."""
+    """Not while another phone is in a conversation."""
     numbers = [PERSON, *(f"9188671350{n:02}" for n in range(2, 5)), OTHER]
     for number in numbers:
         _behave(by_hand, number, "by_hand")
     page = browsing.open(by_hand.url, viewport={"width": 390, "height": 700})
     expect(phone(page, OTHER)).not_to_be_in_viewport()
-    place(by_hand, obd | {"to": OTHER})
+    place_call(by_hand, obd | {"to": OTHER})
     answer = phone(page, OTHER).get_by_role("button", name="Answer", exact=True)
     expect(answer).to_be_in_viewport(ratio=1)
     press(phone(page, OTHER), "Answer")
-    place(by_hand, obd)
+    place_call(by_hand, obd)
     expect(phone(page).get_by_role("status")).to_have_text("Ringing")
     expect(phone(page, OTHER).get_by_role("button", name="Hang up")).to_be_in_viewport(ratio=1)

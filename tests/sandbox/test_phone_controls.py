@@ -1,4 +1,4 @@
-"""The phones in one's hand."""
+"""The control API of phones."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +9,13 @@ import requests
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 from otpvoice.sandbox.phones import BEHAVIOURS
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-Behave = Callable[..., None]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+SetBehaviour = Callable[..., None]
 EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
-def test_every_promised_behaviour_exists() -> None:
-    """The behaviours that others rely on are there."""
+def test_behaviours_of_contract_exist() -> None:
+    """Other tests and documents rely on them."""
     promised = (
         "answer busy no_answer decline voicemail hang_up_early no_callback late_callback "
         "duplicate_callback slow timeout error_500 error_401 out_of_credit garbage "
@@ -48,68 +48,72 @@ def test_every_promised_behaviour_exists() -> None:
         {"behaviour": "reply", "headers": {"X": 1}},
     ],
 )
-def test_wrong_documents(sandbox: RunningSandbox, document: dict[str, Any]) -> None:
-    """A typo in a behaviour does not pass, or a test would not test what it says."""
-    answer = requests.put(f"{sandbox.url}/phones/918867135000", json=document, timeout=5)
+def test_set_phone_with_invalid_document_returns_422(
+    sandbox: RunningSandbox, document: dict[str, Any]
+) -> None:
+    """A typo would otherwise test another behaviour."""
+    response = requests.put(f"{sandbox.url}/phones/918867135000", json=document, timeout=5)
 
-    assert answer.status_code == 422
-    assert answer.json()["error"]
+    assert response.status_code == 422
+    assert response.json()["error"]
 
 
 @pytest.mark.parametrize("number", ["+918867135000", "91-88", "abc"])
-def test_phones_have_digits_only(sandbox: RunningSandbox, number: str) -> None:
-    """A phone is named by the digits that the vendor sees."""
+def test_phone_number_with_other_characters_returns_422(
+    sandbox: RunningSandbox, number: str
+) -> None:
+    """A phone's name is the digits that the vendor uses."""
     assert requests.get(f"{sandbox.url}/phones/{number}/calls", timeout=5).status_code == 422
 
 
-def test_phone_behaviour_for_two_calls_then_answers(
-    place: Place,
+def test_behaviour_with_calls_ends_after_that_number(
+    place_call: PlaceCall,
     obd: dict[str, Any],
     sandbox: RunningSandbox,
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """A redial can be tried without a change between the calls."""
-    behave("busy", calls=2)
+    """A redial can be tested without a change between the calls."""
+    set_behaviour("busy", calls=2)
     for count in (1, 2, 3):
-        place(sandbox, obd)
+        place_call(sandbox, obd)
         calls = ended_calls(count)
     assert [call["status"] for call in calls] == ["BUSY", "BUSY", "ANSWER"]
 
 
-def test_reset(
+def test_reset_phone_forgets_calls_and_behaviour(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """A reset phone answers and shows no call; the ledger forgets nothing."""
-    behave("busy")
-    place(sandbox, obd)
+    """The request log keeps them."""
+    set_behaviour("busy")
+    place_call(sandbox, obd)
     ended_calls(1)
 
     phone = f"{sandbox.url}/phones/{obd['to']}"
     assert requests.delete(phone, timeout=5).status_code == 204
 
     assert requests.get(f"{phone}/calls", timeout=5).json() == []
-    place(sandbox, obd)
+    place_call(sandbox, obd)
     [call] = ended_calls(2)
     assert call["status"] == "ANSWER"
     assert len(requests.get(f"{sandbox.url}/ledger", timeout=5).json()) == 2
 
 
-def test_phones_do_not_share_behaviour(
+def test_behaviour_applies_to_one_phone(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """Only the phone that was told so is busy; its calls are its own."""
-    behave("busy")
-    place(sandbox, obd)
-    place(sandbox, obd | {"to": "918867135001"})
+    """Other phones keep theirs, and their calls."""
+    set_behaviour("busy")
+    place_call(sandbox, obd)
+    place_call(sandbox, obd | {"to": "918867135001"})
 
     [mine] = ended_calls(2)
 
@@ -118,8 +122,8 @@ def test_phones_do_not_share_behaviour(
     assert other["status"] == "ANSWER"
 
 
-def test_pages_for_people_and_probes(sandbox: RunningSandbox) -> None:
-    """The root says what this is and which addresses it has; healthz answers."""
+def test_index_and_healthz_respond(sandbox: RunningSandbox) -> None:
+    """The index lists all addresses."""
     root = requests.get(sandbox.url, timeout=5)
 
     assert root.headers["Content-Type"].startswith("text/plain")
@@ -128,15 +132,15 @@ def test_pages_for_people_and_probes(sandbox: RunningSandbox) -> None:
     assert requests.get(f"{sandbox.url}/healthz", timeout=5).json() == {"status": "ok"}
 
 
-def test_wrong_configurations() -> None:
-    """A company with an open door or a subscription to nothing does not start."""
+def test_invalid_config_raises_value_error() -> None:
+    """An empty token or an unknown subscription is an error."""
     with pytest.raises(ValueError, match="token"):
         SandboxConfig(token="")
     with pytest.raises(ValueError, match="subscription"):
         SandboxConfig(subscription="7")
 
 
-def test_configurations_do_not_show_secrets(config: SandboxConfig) -> None:
-    """Printing a configuration gives no secret away."""
+def test_config_repr_has_no_secrets(config: SandboxConfig) -> None:
+    """Logs and tracebacks may contain it."""
     assert "t0ken" not in repr(config)
     assert "s3cret" not in repr(config)

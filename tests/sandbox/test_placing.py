@@ -1,4 +1,4 @@
-"""Asking for a call: what is accepted, how it is confirmed, what is refused."""
+"""Requests for calls: accepted fields, replies and rejections."""
 
 import json
 import re
@@ -11,39 +11,41 @@ import requests
 
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 Vendor = Callable[..., requests.Response]
 Start = Callable[[SandboxConfig], RunningSandbox]
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def masked(text: str) -> str:
-    """The text with ids and times made equal."""
+def without_ids_and_times(text: str) -> str:
+    """Replace ids and times, so that texts can be compared."""
     text = re.sub(UUID, "<uuid>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "<utc>", text)
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>", text)
 
 
-def test_older_obd_reply(sandbox: RunningSandbox, place: Place, obd: dict[str, Any]) -> None:
-    """An accepted OBD call is confirmed byte for byte as in the vendor's first document."""
+def test_obd_reply_equals_older_document(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
+) -> None:
+    """Byte for byte, as in the vendor's first document."""
     documented = (
         '{"status":200,"message":"1 numbers accepted for delivery.","data":[{"id":'
         '"70fa87e0-9df9-4327-bc80-a561c48703d8:1","mobile":"918919525224","charges":"0.5000",'
         '"customid":"","customid1":"","iso_code":null,"submitted_at":"2019-08-16 15:09:51"}]}'
     )
 
-    reply = place(sandbox, obd | {"to": "918919525224"})
+    reply = place_call(sandbox, obd | {"to": "918919525224"})
 
     assert reply.status_code == 200
     assert reply.headers["Content-Type"] == "application/json"
-    assert masked(reply.text) == masked(documented)
+    assert without_ids_and_times(reply.text) == without_ids_and_times(documented)
 
 
-def test_newer_obd_reply(
-    start: Start, config: SandboxConfig, place: Place, obd: dict[str, Any]
+def test_obd_reply_in_newer_style_equals_newer_document(
+    start: Start, config: SandboxConfig, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """A newer company confirms with status OK, a bare uuid and the queued call."""
+    """Status OK, a bare uuid and the queued call."""
     documented = (
         '{"status":"OK","message":"Calls queued successfully","data":[{"id":'
         '"70fa87e0-9df9-4327-bc80-a561c48703d8","channel":"outgoing","caller_id":"918068280000",'
@@ -53,31 +55,33 @@ def test_newer_obd_reply(
 
     newer = start(replace(config, reply_style=ReplyStyle(obd_reply="newer")))
 
-    assert masked(place(newer, obd).text) == masked(documented)
+    assert without_ids_and_times(place_call(newer, obd).text) == without_ids_and_times(documented)
 
 
-def test_c2c_reply_with_id(sandbox: RunningSandbox, place: Place, c2c: dict[str, Any]) -> None:
-    """An accepted C2C call is confirmed with its callId, as in the vendor's sample."""
-    reply = place(sandbox, c2c)
+def test_c2c_reply_has_call_id(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any]
+) -> None:
+    """As in the vendor's sample."""
+    reply = place_call(sandbox, c2c)
 
-    assert masked(reply.text) == (
+    assert without_ids_and_times(reply.text) == (
         '{"callId":"<uuid>","message":"call initiated successfully","status":200}'
     )
 
 
-def test_reply_style_of_one_phone(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], c2c: dict[str, Any]
+def test_reply_style_of_phone_overrides_account(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], c2c: dict[str, Any]
 ) -> None:
-    """A phone can have the other replies while the rest of the company keeps its own."""
+    """Other phones keep the account's style."""
     document = {"behaviour": "answer", "obd_reply": "newer", "c2c_reply": "bare"}
     requests.put(f"{sandbox.url}/phones/{obd['to']}", json=document, timeout=5)
 
-    assert place(sandbox, obd).json()["status"] == "OK"
-    assert place(sandbox, c2c).json() == {
+    assert place_call(sandbox, obd).json()["status"] == "OK"
+    assert place_call(sandbox, c2c).json() == {
         "status": 200,
         "message": "Call initiated successfully",
     }
-    assert place(sandbox, obd | {"to": "918867135001"}).json()["status"] == 200
+    assert place_call(sandbox, obd | {"to": "918867135001"}).json()["status"] == 200
 
 
 @pytest.mark.parametrize(
@@ -90,11 +94,11 @@ def test_reply_style_of_one_phone(
         {"variables[otp]": None, "variables[Name]": None},
     ],
 )
-def test_documented_obd_members(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], change: dict[str, Any]
+def test_obd_documented_fields_are_accepted(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    """Everything that the OBD document lists is accepted."""
-    assert place(sandbox, changed(obd, change)).status_code == 200
+    """Every field that the OBD document lists."""
+    assert place_call(sandbox, changed(obd, change)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -105,11 +109,11 @@ def test_documented_obd_members(
         {"attempts": None},
     ],
 )
-def test_documented_c2c_members(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], change: dict[str, Any]
+def test_c2c_documented_fields_are_accepted(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    """Everything that the C2C document lists is accepted."""
-    assert place(sandbox, changed(c2c, change)).status_code == 200
+    """Every field that the C2C document lists."""
+    assert place_call(sandbox, changed(c2c, change)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -142,11 +146,11 @@ def test_documented_c2c_members(
         ("flowid", "24"),
     ],
 )
-def test_wrong_obd_members(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], member: str, value: Any
+def test_obd_invalid_field_returns_422(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], member: str, value: Any
 ) -> None:
-    """Anything else is refused with 422 and the member's name, rings nowhere, tells no value."""
-    reply = place(sandbox, changed(obd, {member: value}))
+    """The message names the field and contains no value; no phone rings."""
+    reply = place_call(sandbox, changed(obd, {member: value}))
 
     assert (reply.status_code, reply.json()["status"]) == (422, 422)
     assert member.partition("[")[0] in reply.json()["message"]
@@ -174,34 +178,42 @@ def test_wrong_obd_members(
         ("interval", "5"),
     ],
 )
-def test_wrong_c2c_members(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], member: str, value: Any
+def test_c2c_invalid_field_returns_422(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], member: str, value: Any
 ) -> None:
-    """The same for C2C."""
-    reply = place(sandbox, changed(c2c, {member: value}))
+    """The message names the field; no phone rings."""
+    reply = place_call(sandbox, changed(c2c, {member: value}))
 
     assert (reply.status_code, reply.json()["status"]) == (422, 422)
     assert member in reply.json()["message"]
     assert sandbox.state.network.list_calls() == []
 
 
-def test_a_c2c_body_for_obd(sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]) -> None:
-    """The two routes do not take each other's bodies."""
+def test_obd_with_c2c_body_returns_422(
+    sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]
+) -> None:
+    """The two routes have different fields."""
     assert vendor(sandbox, "POST", "outgoing/send", json=c2c).status_code == 422
 
 
-def test_nobody_to_call(sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]) -> None:
-    """Without ``from`` there is no C2C call."""
+def test_c2c_without_from_returns_422(
+    sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]
+) -> None:
+    """The field is required."""
     del c2c["from"]
     reply = vendor(sandbox, "POST", "voice/c2c", json=c2c)
 
     assert (reply.status_code, reply.json()["message"]) == (422, "from: required")
 
 
-def test_audio_that_is_no_sound(sandbox: RunningSandbox, place: Place, obd: dict[str, Any]) -> None:
-    """A sound that was never uploaded and a URL of another scheme are refused."""
+def test_obd_with_unknown_audio_returns_422(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
+) -> None:
+    """An unknown sound, or a URL with another scheme."""
     for audio in ("no-such-sound", "ftp://files.example/a.mp3"):
-        assert place(sandbox, changed(obd, {"flow_id": None, "audio": audio})).status_code == 422
+        assert (
+            place_call(sandbox, changed(obd, {"flow_id": None, "audio": audio})).status_code == 422
+        )
 
 
 @pytest.mark.parametrize(
@@ -217,14 +229,14 @@ def test_audio_that_is_no_sound(sandbox: RunningSandbox, place: Place, obd: dict
         (None, "application/x-www-form-urlencoded"),
     ],
 )
-def test_bodies_that_are_no_json_object(
+def test_body_other_than_json_object_returns_422(
     sandbox: RunningSandbox,
     vendor: Vendor,
     obd: dict[str, Any],
     body: bytes | None,
     media_type: str,
 ) -> None:
-    """Only a JSON object that is declared as JSON is read; the others are in the ledger too."""
+    """The request log contains these requests too."""
     data = json.dumps(obd).encode() if body is None else body
     reply = vendor(
         sandbox, "POST", "outgoing/send", data=data, headers={"Content-Type": media_type}
@@ -235,8 +247,10 @@ def test_bodies_that_are_no_json_object(
     assert (entry["outcome"], entry["rang"]) == ("refused", False)
 
 
-def test_member_named_twice(sandbox: RunningSandbox, vendor: Vendor, obd: dict[str, Any]) -> None:
-    """A body that names a member twice is refused: nobody knows which one the vendor takes."""
+def test_repeated_member_returns_422(
+    sandbox: RunningSandbox, vendor: Vendor, obd: dict[str, Any]
+) -> None:
+    """It is undefined which value the vendor uses."""
     body = json.dumps(obd)[:-1] + ',"to":"918867135001"}'
     headers = {"Content-Type": "application/json"}
 
@@ -244,10 +258,10 @@ def test_member_named_twice(sandbox: RunningSandbox, vendor: Vendor, obd: dict[s
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "t0ken", "Basic t0ken", "bearer"])
-def test_wrong_token(
+def test_invalid_token_returns_401(
     sandbox: RunningSandbox, vendor: Vendor, obd: dict[str, Any], authorization: str | None
 ) -> None:
-    """Without the account's token nothing rings, also when it is in the query string."""
+    """Also if the right token is in the query string; no phone rings."""
     reply = vendor(
         sandbox,
         "POST",
@@ -261,13 +275,13 @@ def test_wrong_token(
     assert (entry["outcome"], entry["rang"], entry["call"]) == ("refused", False, None)
 
 
-def test_refusals_within_http_200(
-    start: Start, config: SandboxConfig, place: Place, vendor: Vendor, obd: dict[str, Any]
+def test_rejection_in_body_style_has_http_200(
+    start: Start, config: SandboxConfig, place_call: PlaceCall, vendor: Vendor, obd: dict[str, Any]
 ) -> None:
-    """A company can refuse with HTTP 200 and the status in the body only."""
+    """The status is only in the body."""
     polite = start(replace(config, reply_style=ReplyStyle(refusals="in_body")))
 
-    invalid = place(polite, obd | {"to": "+1"})
+    invalid = place_call(polite, obd | {"to": "+1"})
     unknown = vendor(polite, "GET", "finance/balance", headers={"Authorization": "Bearer no"})
 
     assert (invalid.status_code, invalid.json()["status"]) == (200, 422)
@@ -275,5 +289,5 @@ def test_refusals_within_http_200(
 
 
 def changed(body: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """The body with members replaced, or dropped where the change is None."""
+    """Return the body with members replaced, or removed where the change is None."""
     return {name: value for name, value in (body | change).items() if value is not None}

@@ -1,4 +1,4 @@
-"""The sandbox as a server: it starts, and it ends at once and without a trace."""
+"""The sandbox as a server: its start and its end."""
 
 import signal
 import socket
@@ -24,8 +24,8 @@ SERVE = (
 TOKEN = {"Authorization": "Bearer sandbox-token"}
 
 
-def test_schedule_keeps_its_order() -> None:
-    """Actions happen in the order of their times, not in the order they were asked for."""
+def test_scheduler_runs_actions_in_order_of_time() -> None:
+    """Not in the order of scheduling."""
     schedule, done, all_done = Scheduler(1), [], threading.Event()
     for seconds in (0.03, 0.01, 0.02):
         schedule.run_later(seconds, lambda s=seconds: done.append(s))  # type: ignore[misc]
@@ -36,8 +36,8 @@ def test_schedule_keeps_its_order() -> None:
     assert done == [0.01, 0.02, 0.03]
 
 
-def test_schedule_forgets_at_close() -> None:
-    """What waits is not done after close, and nobody sleeps on."""
+def test_scheduler_close_discards_actions_and_wakes_sleepers() -> None:
+    """No queued action runs after it."""
     schedule, done = Scheduler(1), []
     schedule.run_later(60, lambda: done.append(1))
     schedule.submit_later(60, lambda: done.append(1))
@@ -49,8 +49,10 @@ def test_schedule_forgets_at_close() -> None:
     assert done == []
 
 
-def test_a_running_sandbox_ends_with_its_threads(obd: dict[str, Any], webhook_uri: str) -> None:
-    """Leaving the context frees the port and ends every thread, hanging requests included."""
+def test_running_sandbox_frees_port_and_threads_at_exit(
+    obd: dict[str, Any], webhook_uri: str
+) -> None:
+    """Delayed replies end as well."""
     before = set(threading.enumerate())
     config = SandboxConfig(
         webhooks={"1": Webhook(uri=webhook_uri)},
@@ -87,7 +89,7 @@ def port() -> int:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Waits for another process, of which no event tells."""
+    """Poll until a condition about another process holds."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline
@@ -95,7 +97,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def is_up(url: str) -> bool:
-    """Whether the server answers yet."""
+    """Whether the server webhook_replies yet."""
     try:
         return requests.get(f"{url}/healthz", timeout=1).ok
     except requests.ConnectionError:
@@ -111,10 +113,10 @@ def server(port: int, tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_serve_speaks_hangs_and_ends_quickly(
+def test_serve_under_gunicorn_ends_quickly(
     server: Process, port: int, obd: dict[str, Any], ending: signal.Signals
 ) -> None:
-    """Under gunicorn calls live, lost connections are lost, and a signal ends hanging requests."""
+    """Calls are placed, connections are cut, and a signal ends delayed replies."""
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: is_up(url))
     for behaviour in ("cut", "reset", "timeout"):
@@ -133,8 +135,8 @@ def test_serve_speaks_hangs_and_ends_quickly(
     assert output == ""
 
 
-def test_who_watches_does_not_hold_up_the_end(server: Process, port: int) -> None:
-    """Browsers with an open page are let go at once."""
+def test_serve_with_open_streams_ends_quickly(server: Process, port: int) -> None:
+    """Browsers with an open page are disconnected at once."""
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: is_up(url))
     watching = [requests.get(f"{url}/desk/live", stream=True, timeout=15) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""The company's push: its shapes, its credentials, its persistence."""
+"""Callbacks: formats, credentials, retries and webhooks."""
 
 import json
 from collections.abc import Callable
@@ -13,10 +13,10 @@ import requests
 
 from otpvoice.sandbox import CallbackTemplate, ReplyStyle, RunningSandbox, SandboxConfig, Webhook
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 Vendor = Callable[..., requests.Response]
 Start = Callable[[SandboxConfig], RunningSandbox]
-Behave = Callable[..., None]
+SetBehaviour = Callable[..., None]
 Inbox = SimpleQueue[dict[str, Any]]
 Answers = list[tuple[int, bytes]]
 
@@ -41,16 +41,16 @@ DOCUMENTED_OBD = [
 
 
 def body_of(message: dict[str, Any]) -> dict[str, Any]:
-    """The JSON that reached the webhook."""
+    """Return the JSON that the webhook received."""
     body: dict[str, Any] = json.loads(message["body"])
     return body
 
 
-def test_c2c_callback_as_documented(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], inbox: Inbox
+def test_c2c_callback_equals_document(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], inbox: Inbox
 ) -> None:
-    """An answered C2C call is reported member for member as in the vendor's sample, without id."""
-    place(sandbox, c2c | {"record": "1", "mid": "ref-1"})
+    """Member for member as in the vendor's sample, without an id."""
+    place_call(sandbox, c2c | {"record": "1", "mid": "ref-1"})
 
     message = inbox.get(timeout=5)
 
@@ -68,11 +68,11 @@ def test_c2c_callback_as_documented(
     assert message["headers"]["Content-Type"] == "application/json"
 
 
-def test_obd_callback_as_documented(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox
+def test_obd_callback_equals_document(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
 ) -> None:
-    """An answered OBD call is reported with the id of our POST as ``mid`` and its flow."""
-    call_id = place(sandbox, obd).json()["data"][0]["id"]
+    """The id of the reply is its ``mid``."""
+    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
 
     body = body_of(inbox.get(timeout=5))
 
@@ -82,11 +82,11 @@ def test_obd_callback_as_documented(
     assert (body["status"], body["recording_url"]) == ("ANSWER", "")
 
 
-def test_times_are_indian_and_durations_believable(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], inbox: Inbox
+def test_callback_times_are_indian_without_zone(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], inbox: Inbox
 ) -> None:
-    """Times carry no zone and are Asia/Kolkata's; a duration is what the text takes to hear."""
-    place(sandbox, c2c)
+    """The duration is the time that the text takes."""
+    place_call(sandbox, c2c)
 
     body = body_of(inbox.get(timeout=5))
 
@@ -114,56 +114,64 @@ def test_times_are_indian_and_durations_believable(
         ("answer", "SOMETHING", ("SOMETHING", "SOMETHING", "", "0")),
     ],
 )
-def test_every_status_word_in_c2c(
+def test_c2c_callback_has_status_of_both_legs(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     c2c: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     inbox: Inbox,
     behaviour: str,
     word: str | None,
     expected: tuple[str, ...],
 ) -> None:
-    """``status1`` is the person's leg, ``status2`` the flow's; nobody talks on a failed call."""
-    behave(behaviour, **({} if word is None else {"ends": word}))
-    place(sandbox, c2c)
+    """``status1`` is the callee's leg, ``status2`` the flow's."""
+    set_behaviour(behaviour, **({} if word is None else {"ends": word}))
+    place_call(sandbox, c2c)
 
     body = body_of(inbox.get(timeout=5))
 
     assert tuple(body[name] for name in ("status", "status1", "status2", "duration")) == expected
 
 
-def test_obd_words_and_a_set_duration(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+def test_obd_callback_has_bare_status_and_set_duration(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    inbox: Inbox,
 ) -> None:
-    """OBD reports the bare word; the length of a conversation can be set."""
-    behave("answer", duration=42)
-    place(sandbox, obd)
+    """The option ``duration`` sets the length."""
+    set_behaviour("answer", duration=42)
+    place_call(sandbox, obd)
     assert body_of(inbox.get(timeout=5))["duration"] == "42"
 
-    behave("no_answer")
-    place(sandbox, obd)
+    set_behaviour("no_answer")
+    place_call(sandbox, obd)
     body = body_of(inbox.get(timeout=5))
     assert (body["status"], body["duration"]) == ("NOANSWER", "0")
 
 
-def test_c2c_duration_is_capped(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], behave: Behave, inbox: Inbox
+def test_c2c_duration_limits_conversation(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    c2c: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    inbox: Inbox,
 ) -> None:
-    """``duration`` of a C2C request ends the conversation after so many minutes."""
-    behave("answer", duration=600)
-    place(sandbox, c2c | {"duration": "1"})
+    """The field counts minutes."""
+    set_behaviour("answer", duration=600)
+    place_call(sandbox, c2c | {"duration": "1"})
 
     assert body_of(inbox.get(timeout=5))["duration"] == "60"
 
 
-def test_secret_is_sent_as_bearer(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox
+def test_webhook_secret_is_sent_as_bearer(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
 ) -> None:
-    """The subscription's webhook gets its secret; one without secret gets no credential."""
-    place(sandbox, obd)
+    """A webhook without a secret gets no credential."""
+    place_call(sandbox, obd)
     subscribed = inbox.get(timeout=5)
-    place(sandbox, obd | {"webhook_id": "8"})
+    place_call(sandbox, obd | {"webhook_id": "8"})
     named = inbox.get(timeout=5)
 
     assert (subscribed["path"], named["path"]) == ("/ack/receive", "/ack/receive/eight")
@@ -171,23 +179,27 @@ def test_secret_is_sent_as_bearer(
     assert "Authorization" not in named["headers"]
 
 
-def test_no_webhook_no_callback(
-    start: Start, config: SandboxConfig, place: Place, obd: dict[str, Any], inbox: Inbox
+def test_call_without_webhook_has_no_callback(
+    start: Start, config: SandboxConfig, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
 ) -> None:
-    """A call without webhook_id and without subscription is never reported."""
+    """Neither a webhook_id nor a subscription."""
     silent = start(replace(config, subscription=None))
-    place(silent, obd)
+    place_call(silent, obd)
 
     assert silent.state.wait_until(lambda: silent.state.network.list_calls()[0].callback_sent, 5)
     assert inbox.empty()
 
 
-def test_retries_until_received(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox, answers: Answers
+def test_callback_is_retried_until_200_or_202(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    inbox: Inbox,
+    webhook_replies: Answers,
 ) -> None:
-    """Every answer but 200 and 202 is a failure, 204 too; the same bytes come again."""
-    answers += [(500, b""), (204, b""), (202, b"")]
-    place(sandbox, obd)
+    """204 is a failure too; retries send the same bytes."""
+    webhook_replies += [(500, b""), (204, b""), (202, b"")]
+    place_call(sandbox, obd)
 
     bodies = [inbox.get(timeout=5)["body"] for _ in range(3)]
 
@@ -205,12 +217,16 @@ def test_retries_until_received(
         inbox.get(timeout=0.1)
 
 
-def test_gives_up_after_the_last_retry(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox, answers: Answers
+def test_callback_is_abandoned_after_three_retries(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    inbox: Inbox,
+    webhook_replies: Answers,
 ) -> None:
-    """Three retries and no more."""
-    answers += [(500, b"")] * 10
-    place(sandbox, obd)
+    """No further request is sent."""
+    webhook_replies += [(500, b"")] * 10
+    place_call(sandbox, obd)
 
     for _ in range(4):
         inbox.get(timeout=5)
@@ -218,12 +234,16 @@ def test_gives_up_after_the_last_retry(
         inbox.get(timeout=0.1)
 
 
-def test_redirects_are_failures(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox, answers: Answers
+def test_callback_redirect_is_retried_not_followed(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    inbox: Inbox,
+    webhook_replies: Answers,
 ) -> None:
-    """A redirect is not followed: the callback comes again to the webhook's own URL."""
-    answers += [(302, b""), (307, b"")]
-    place(sandbox, obd)
+    """The retry goes to the webhook's own URL."""
+    webhook_replies += [(302, b""), (307, b"")]
+    place_call(sandbox, obd)
 
     messages = [inbox.get(timeout=5) for _ in range(3)]
 
@@ -232,14 +252,14 @@ def test_redirects_are_failures(
     }
 
 
-def test_nobody_listens(
-    start: Start, config: SandboxConfig, place: Place, obd: dict[str, Any]
+def test_callback_to_unreachable_webhook_is_retried(
+    start: Start, config: SandboxConfig, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """A webhook that can not be reached is tried again like one that fails."""
+    """As after an error response."""
     deaf = start(
         replace(config, webhooks={"1": Webhook(uri="http://127.0.0.1:1/")}, subscription="1")
     )
-    place(deaf, obd)
+    place_call(deaf, obd)
 
     assert deaf.state.wait_until(lambda: len(deaf.state.callbacks.deliveries()) == 4, 5)
     deliveries = deaf.state.callbacks.deliveries()
@@ -247,53 +267,71 @@ def test_nobody_listens(
     assert {delivery["error"] for delivery in deliveries} == {"ConnectionError"}
 
 
-def test_no_callback(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+def test_no_callback_behaviour_sends_nothing(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    inbox: Inbox,
 ) -> None:
-    """A phone whose callback is lost: the call ends, nothing is sent."""
-    behave("no_callback")
-    place(sandbox, obd)
+    """The call ends as usual."""
+    set_behaviour("no_callback")
+    place_call(sandbox, obd)
 
     assert sandbox.state.wait_until(lambda: sandbox.state.network.list_calls()[0].callback_sent, 5)
     assert inbox.empty()
 
 
-def test_late_callback(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+def test_late_callback_behaviour_delays_callback(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    inbox: Inbox,
 ) -> None:
-    """A late callback can arrive after that of a newer call."""
-    behave("late_callback", seconds=0.3)
-    old = place(sandbox, obd).json()["data"][0]["id"]
-    behave("answer")
-    new = place(sandbox, obd).json()["data"][0]["id"]
+    """It can arrive after that of a newer call."""
+    set_behaviour("late_callback", seconds=0.3)
+    old = place_call(sandbox, obd).json()["data"][0]["id"]
+    set_behaviour("answer")
+    new = place_call(sandbox, obd).json()["data"][0]["id"]
 
     assert [body_of(inbox.get(timeout=5))["mid"] for _ in range(2)] == [new, old]
 
 
-def test_duplicate_callback(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+def test_duplicate_callback_behaviour_sends_equal_copies(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    inbox: Inbox,
 ) -> None:
-    """Duplicates are equal byte for byte; there can be many."""
-    behave("duplicate_callback", copies=10)
-    place(sandbox, obd)
+    """Byte for byte; the number can be set."""
+    set_behaviour("duplicate_callback", copies=10)
+    place_call(sandbox, obd)
 
     assert len({inbox.get(timeout=5)["body"] for _ in range(10)}) == 1
 
 
-def test_early_callback(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, inbox: Inbox
+def test_early_callback_behaviour_sends_callback_before_reply(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    inbox: Inbox,
 ) -> None:
-    """The callback is there before the reply to the request."""
-    behave("early_callback")
+    """The webhook has it before the client has the reply."""
+    set_behaviour("early_callback")
 
-    call_id = place(sandbox, obd).json()["data"][0]["id"]
+    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
 
     assert body_of(inbox.get_nowait())["mid"] == call_id
 
 
-def test_replay(sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbox: Inbox) -> None:
-    """A callback can be sent once more, byte for byte; an unknown call has none."""
-    call_id = place(sandbox, obd).json()["data"][0]["id"]
+def test_replay_sends_callback_again(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
+) -> None:
+    """Byte for byte; an unknown call has none."""
+    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
     first = inbox.get(timeout=5)["body"]
 
     replay = f"{sandbox.url}/callbacks/replay"
@@ -304,15 +342,15 @@ def test_replay(sandbox: RunningSandbox, place: Place, obd: dict[str, Any], inbo
     assert requests.post(replay, json={"call": "0"}, timeout=5).status_code == 404
 
 
-def test_mid_can_be_echoed(
-    start: Start, config: SandboxConfig, place: Place, c2c: dict[str, Any], inbox: Inbox
+def test_c2c_callback_echoes_mid_in_that_style(
+    start: Start, config: SandboxConfig, place_call: PlaceCall, c2c: dict[str, Any], inbox: Inbox
 ) -> None:
-    """A C2C callback carries our reference only with a company that echoes it."""
-    place(start(config), c2c | {"mid": "call-81"})
+    """By default the vendor drops it."""
+    place_call(start(config), c2c | {"mid": "call-81"})
     assert "mid" not in body_of(inbox.get(timeout=5))
 
     echoing = start(replace(config, reply_style=ReplyStyle(c2c_mid="echoed")))
-    place(echoing, c2c | {"mid": "call-81"})
+    place_call(echoing, c2c | {"mid": "call-81"})
     assert body_of(inbox.get(timeout=5))["mid"] == "call-81"
 
 
@@ -321,16 +359,16 @@ MEMBERS = {"call": "{{id}}", "number": "{{to}}", "result": "{{status}}", "secs":
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("encoding", ["json", "form"])
-def test_composed_callback(
+def test_composed_callback_has_method_headers_and_members(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     c2c: dict[str, Any],
     inbox: Inbox,
     webhook_uri: str,
     method: str,
     encoding: str,
 ) -> None:
-    """A composed callback has the operator's method, headers and members, filled in."""
+    """Placeholders are replaced."""
     composition = {
         "method": method,
         "encoding": encoding,
@@ -339,7 +377,7 @@ def test_composed_callback(
     }
     webhook = {"uri": webhook_uri, "secret": "s3", "composition": composition}
     assert requests.put(f"{sandbox.url}/webhooks/12", json=webhook, timeout=5).status_code == 204
-    call_id = place(sandbox, c2c | {"webhook_id": "12"}).json()["callId"]
+    call_id = place_call(sandbox, c2c | {"webhook_id": "12"}).json()["callId"]
 
     message = inbox.get(timeout=5)
 
@@ -359,20 +397,20 @@ def test_composed_callback(
     assert message["headers"]["Authorization"] == "Bearer s3"
 
 
-def test_composed_get(
+def test_composed_get_has_values_in_url(
     start: Start,
     config: SandboxConfig,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
     inbox: Inbox,
     webhook_uri: str,
 ) -> None:
-    """A composed GET carries its values in the URL."""
+    """It has no body."""
     get = Webhook(
         uri=webhook_uri + "?call={{id}}&status={{status}}&s={{duration}}",
         template=CallbackTemplate(method="GET"),
     )
-    call_id = place(start(replace(config, webhooks={"7": get})), obd).json()["data"][0]["id"]
+    call_id = place_call(start(replace(config, webhooks={"7": get})), obd).json()["data"][0]["id"]
 
     message = inbox.get(timeout=5)
 
@@ -382,8 +420,8 @@ def test_composed_get(
     assert parse_qs(query) == {"call": [call_id], "status": ["ANSWER"], "s": ["8"]}
 
 
-def test_wrong_webhooks_are_refused(sandbox: RunningSandbox) -> None:
-    """A typo in a webhook of the portal does not pass."""
+def test_put_webhook_with_invalid_document_returns_422(sandbox: RunningSandbox) -> None:
+    """A typo is rejected."""
     for document in (
         {"url": "http://h.example/"},
         {"uri": "h.example"},
@@ -391,19 +429,19 @@ def test_wrong_webhooks_are_refused(sandbox: RunningSandbox) -> None:
         {"uri": "http://h.example/", "composition": {"members": {"id": 1}}},
         {"uri": "http://h.example/", "composition": []},
     ):
-        answer = requests.put(f"{sandbox.url}/webhooks/12", json=document, timeout=5)
-        assert answer.status_code == 422, document
+        response = requests.put(f"{sandbox.url}/webhooks/12", json=document, timeout=5)
+        assert response.status_code == 422, document
 
 
-def test_webhook_set_up_with_challenge(
+def test_create_webhook_that_echoes_challenge(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     vendor: Vendor,
     obd: dict[str, Any],
     inbox: Inbox,
     webhook_uri: str,
 ) -> None:
-    """A webhook that echoes the challenge is created, and gets what it is subscribed to."""
+    """It gets the callbacks that it is subscribed to."""
     document = {
         "name": "otp",
         "uri": webhook_uri,
@@ -416,31 +454,34 @@ def test_webhook_set_up_with_challenge(
     challenge = inbox.get(timeout=5)
     assert challenge["path"] == "/ack/receive?token=key%2F1"
     assert challenge["headers"]["Content-Type"] == "application/json"
-    asked = body_of(challenge)
-    assert (set(asked), asked["validation_key"]) == ({"validation_key", "challenge"}, "key/1")
+    challenge_body = body_of(challenge)
+    assert (set(challenge_body), challenge_body["validation_key"]) == (
+        {"validation_key", "challenge"},
+        "key/1",
+    )
     assert created.status_code == 200
     webhook_id = created.json()["data"]["id"]
 
     subscription = {"event": "voice:message:out", "identity": "all", "webhook_id": webhook_id}
     subscribed = vendor(sandbox, "POST", "developer/subscriptions", json=subscription)
     assert subscribed.json()["status"] == 200
-    place(sandbox, obd)
+    place_call(sandbox, obd)
     assert inbox.get(timeout=5)["headers"]["Authorization"] == "Bearer n3w"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [(200, b'{"challenge":"other"}'), (200, b"ok"), (401, b"{}"), (204, b"")],
 )
-def test_failed_challenge(
+def test_create_webhook_without_echo_returns_422(
     sandbox: RunningSandbox,
     vendor: Vendor,
-    answers: Answers,
+    webhook_replies: Answers,
     webhook_uri: str,
-    answer: tuple[int, bytes],
+    reply: tuple[int, bytes],
 ) -> None:
-    """A webhook that does not echo the challenge is not created."""
-    answers.append(answer)
+    """The webhook is not created."""
+    webhook_replies.append(reply)
     document = {"name": "otp", "uri": webhook_uri, "status": 1, "token": "key"}
 
     refused = vendor(sandbox, "POST", "developer/webhooks", json=document)
@@ -449,8 +490,10 @@ def test_failed_challenge(
     assert set(sandbox.state.callbacks.webhooks) == {"7", "8"}
 
 
-def test_wrong_set_up_requests(sandbox: RunningSandbox, vendor: Vendor, webhook_uri: str) -> None:
-    """Unknown events, identities, webhooks and members are refused."""
+def test_set_up_with_invalid_fields_returns_422(
+    sandbox: RunningSandbox, vendor: Vendor, webhook_uri: str
+) -> None:
+    """Unknown events, identities, webhooks and members."""
     good = {"event": "voice:message:out", "identity": "all", "webhook_id": "8"}
     for change in ({"event": "sms:out"}, {"identity": "some"}, {"webhook_id": "9"}, {"x": "y"}):
         refused = vendor(sandbox, "POST", "developer/subscriptions", json=good | change)

@@ -1,4 +1,4 @@
-"""Replies that leave a client in doubt, and whether the phone rang meanwhile."""
+"""Ambiguous replies, and whether the phone rings."""
 
 import socket
 import time
@@ -10,25 +10,30 @@ import requests
 
 from otpvoice.sandbox import RunningSandbox
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-Behave = Callable[..., None]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+SetBehaviour = Callable[..., None]
 EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
-def test_slow(sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave) -> None:
-    """A slow reply is the documented one, late."""
-    behave("slow", seconds=0.2)
+def test_slow_reply_is_delayed(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], set_behaviour: SetBehaviour
+) -> None:
+    """Its content is the documented one."""
+    set_behaviour("slow", seconds=0.2)
     began = time.monotonic()
 
-    assert place(sandbox, obd).json()["status"] == 200
+    assert place_call(sandbox, obd).json()["status"] == 200
     assert time.monotonic() - began >= 0.2
 
 
-def test_timeout_rings(
-    sandbox: RunningSandbox, obd: dict[str, Any], behave: Behave, ended_calls: EndedCalls
+def test_timeout_rings_without_reply(
+    sandbox: RunningSandbox,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    ended_calls: EndedCalls,
 ) -> None:
-    """A request that is never answered rings the phone all the same."""
-    behave("timeout")
+    """The client gets no reply in time."""
+    set_behaviour("timeout")
 
     with pytest.raises(requests.ReadTimeout):
         requests.post(
@@ -41,38 +46,44 @@ def test_timeout_rings(
     assert ended_calls()[0]["attempts_rung"] == 1
 
 
-def test_garbage(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave
+def test_garbage_reply_is_html(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], set_behaviour: SetBehaviour
 ) -> None:
-    """200 with a page of HTML."""
-    behave("garbage")
-    reply = place(sandbox, obd)
+    """With status 200."""
+    set_behaviour("garbage")
+    reply = place_call(sandbox, obd)
 
     assert reply.status_code == 200
     with pytest.raises(requests.JSONDecodeError):
         reply.json()
 
 
-def test_empty(sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave) -> None:
-    """200 with nothing."""
-    behave("empty")
-    reply = place(sandbox, obd)
+def test_empty_reply_has_no_body(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], set_behaviour: SetBehaviour
+) -> None:
+    """With status 200."""
+    set_behaviour("empty")
+    reply = place_call(sandbox, obd)
 
     assert (reply.status_code, reply.content) == (200, b"")
 
 
-def test_huge(sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave) -> None:
-    """Ten megabytes that are JSON, so that only a limit of size refuses them."""
-    behave("huge")
-    reply = place(sandbox, obd)
+def test_huge_reply_is_ten_megabytes_of_json(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], set_behaviour: SetBehaviour
+) -> None:
+    """Only a limit of the size rejects it."""
+    set_behaviour("huge")
+    reply = place_call(sandbox, obd)
 
     assert len(reply.content) > 10 * 1024 * 1024
     assert reply.json()["status"] == 200
 
 
-def test_trickle(sandbox: RunningSandbox, obd: dict[str, Any], behave: Behave) -> None:
-    """One byte at a time: no single read is slow, the whole is."""
-    behave("trickle", seconds=0.002)
+def test_trickle_reply_sends_single_bytes(
+    sandbox: RunningSandbox, obd: dict[str, Any], set_behaviour: SetBehaviour
+) -> None:
+    """No single read is slow, but the whole reply is."""
+    set_behaviour("trickle", seconds=0.002)
     host, port = sandbox.url.removeprefix("http://").split(":")
     request = requests.Request(
         "POST",
@@ -96,29 +107,33 @@ def test_trickle(sandbox: RunningSandbox, obd: dict[str, Any], behave: Behave) -
 
 
 @pytest.mark.parametrize("behaviour", ["cut", "reset"])
-def test_lost_connection(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, behaviour: str
+def test_cut_and_reset_replies_break_connection(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    behaviour: str,
 ) -> None:
-    """The connection ends in the middle of the reply, or before its first byte."""
-    behave(behaviour)
+    """In the middle of the reply, or before its first byte."""
+    set_behaviour(behaviour)
 
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        place(sandbox, obd)
+        place_call(sandbox, obd)
 
 
 @pytest.mark.parametrize("behaviour", ["garbage", "empty", "huge", "cut", "reset", "slow"])
-def test_doubtful_replies_ring(
+def test_ambiguous_reply_rings(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
     behaviour: str,
 ) -> None:
-    """Whatever the client makes of them, the phone rings and the ledger knows it."""
-    behave(behaviour, **({"seconds": 0} if behaviour == "slow" else {}))
+    """The request log contains the call."""
+    set_behaviour(behaviour, **({"seconds": 0} if behaviour == "slow" else {}))
     try:
-        place(sandbox, obd)
+        place_call(sandbox, obd)
     except requests.RequestException:
         assert behaviour in {"cut", "reset"}
 
@@ -126,18 +141,18 @@ def test_doubtful_replies_ring(
     assert sandbox.state.network.request_log()[0]["rang"]
 
 
-def test_doubtful_replies_need_not_ring(
+def test_rings_option_overrides_behaviour(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """The option ``rings`` turns either case round: doubt without a call, an error with one."""
-    behave("garbage", rings=False)
-    place(sandbox, obd)
-    behave("error_500", rings=True)
-    assert place(sandbox, obd).status_code == 500
+    """An ambiguous reply without a call, and an error with one."""
+    set_behaviour("garbage", rings=False)
+    place_call(sandbox, obd)
+    set_behaviour("error_500", rings=True)
+    assert place_call(sandbox, obd).status_code == 500
     ended_calls()
 
     assert [entry["rang"] for entry in sandbox.state.network.request_log()] == [False, True]
@@ -169,17 +184,17 @@ def test_doubtful_replies_need_not_ring(
         ({"status": 307, "headers": {"Location": "/elsewhere"}}, 307, "", "text/plain"),
     ],
 )
-def test_any_reply(
+def test_reply_behaviour_returns_custom_reply(
     sandbox: RunningSandbox,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     options: dict[str, Any],
     status: int,
     text: str,
     media_type: str,
 ) -> None:
-    """``reply`` answers with any status, body and headers, and rings nowhere."""
-    behave("reply", **options)
+    """With any status, body and headers; no phone rings."""
+    set_behaviour("reply", **options)
 
     reply = requests.post(
         f"{sandbox.api_url}outgoing/send",

@@ -1,4 +1,4 @@
-"""Phones that ring until a person presses a button."""
+"""Phones that ring until a test presses a button."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,19 +13,19 @@ from otpvoice.sandbox import RunningSandbox, SandboxConfig
 PERSON = "918867135000"
 HELLO = "Hello YourName, your otp for login is 1, 2, 3, 4, 5, 6"
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-Behave = Callable[..., None]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+SetBehaviour = Callable[..., None]
 EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
 def press(sandbox: RunningSandbox, button: str) -> int:
-    """The status of the answer."""
+    """Press a button, and return the status of the response."""
     url = f"{sandbox.url}/phones/{PERSON}/press"
     return requests.post(url, json={"button": button}, timeout=5).status_code
 
 
-def becomes(sandbox: RunningSandbox, status: str, attempts: int = 1) -> None:
-    """Waits until the person's call is in this state."""
+def wait_for_status(sandbox: RunningSandbox, status: str, attempts: int = 1) -> None:
+    """Wait until the call has this status."""
     network = sandbox.state.network
 
     def is_so() -> bool:
@@ -44,26 +44,26 @@ def becomes(sandbox: RunningSandbox, status: str, attempts: int = 1) -> None:
         ("voicemail", ("ANSWER", "machine")),
     ],
 )
-def test_a_button_decides(
+def test_button_sets_outcome_of_call(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
     inbox: SimpleQueue[dict[str, Any]],
     button: str,
     ending: tuple[str, str | None],
 ) -> None:
-    """It rings far longer than others do; what was pressed stands in the call and its callback."""
-    behave("by_hand")
-    place(sandbox, obd)
-    becomes(sandbox, "ringing")
+    """The phone rings longer than others do; call and callback report the button."""
+    set_behaviour("by_hand")
+    place_call(sandbox, obd)
+    wait_for_status(sandbox, "ringing")
     assert not sandbox.state.wait_until(lambda: not inbox.empty(), 0.1)
 
     status, answered_by = ending
     assert press(sandbox, button) == 204
     if answered_by:
-        becomes(sandbox, "talking")
+        wait_for_status(sandbox, "talking")
         press(sandbox, "hang_up")
     [call] = ended_calls()
 
@@ -71,16 +71,16 @@ def test_a_button_decides(
     assert f'"status":"{status}"' in inbox.get(timeout=5)["body"]
 
 
-def test_nobody_presses(
+def test_manual_call_without_button_is_not_answered(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """It rings so many seconds, and then nobody answered; a button comes too late."""
-    behave("by_hand", seconds=0.1)
-    place(sandbox, obd)
+    """It rings for the configured seconds; a later button is rejected."""
+    set_behaviour("by_hand", seconds=0.1)
+    place_call(sandbox, obd)
     [call] = ended_calls()
 
     assert call["status"] == "NOANSWER"
@@ -89,23 +89,23 @@ def test_nobody_presses(
     assert press(sandbox, "answer") == 409
 
 
-def test_a_conversation_by_hand_lasts_as_long_as_it_takes(
+def test_manual_conversation_takes_real_time(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
     inbox: SimpleQueue[dict[str, Any]],
 ) -> None:
-    """The voice is not hurried; who hangs up early has heard the beginning, and that is told.
+    """The reported duration and text end where the user hangs up.
 
-    The end of the ringing, which would have come meanwhile, changes nothing.
+    The scheduled end of the ringing has no effect on an answered call.
     """
-    behave("by_hand", seconds=1)
-    place(sandbox, obd)
-    becomes(sandbox, "ringing")
+    set_behaviour("by_hand", seconds=1)
+    place_call(sandbox, obd)
+    wait_for_status(sandbox, "ringing")
     press(sandbox, "answer")
-    becomes(sandbox, "talking")
+    wait_for_status(sandbox, "talking")
     call = sandbox.state.network.current_call(PERSON)
     assert call
     answered = call.answered_at
@@ -115,45 +115,45 @@ def test_a_conversation_by_hand_lasts_as_long_as_it_takes(
     assert press(sandbox, "answer") == 409
 
     assert press(sandbox, "hang_up") == 204
-    [heard] = ended_calls()
+    [call_json] = ended_calls()
 
-    assert heard["status"] == "ANSWER"
-    assert heard["spoken"] == HELLO[: len(heard["spoken"])] != HELLO
-    seconds = len(heard["spoken"]) // 10
+    assert call_json["status"] == "ANSWER"
+    assert call_json["spoken"] == HELLO[: len(call_json["spoken"])] != HELLO
+    seconds = len(call_json["spoken"]) // 10
     assert f'"duration":"{seconds}"' in inbox.get(timeout=5)["body"]
 
 
-def test_each_ring_is_a_new_chance(
+def test_redial_rings_by_hand_again(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     c2c: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """A vendor that dials again after a declined call rings the same phone by hand again."""
-    behave("by_hand")
-    place(sandbox, c2c | {"attempts": "1"})
-    becomes(sandbox, "ringing")
+    """A declined call that the vendor redials rings the same phone again."""
+    set_behaviour("by_hand")
+    place_call(sandbox, c2c | {"attempts": "1"})
+    wait_for_status(sandbox, "ringing")
     press(sandbox, "decline")
-    becomes(sandbox, "ringing", attempts=2)
+    wait_for_status(sandbox, "ringing", attempts=2)
     press(sandbox, "answer")
-    becomes(sandbox, "talking", attempts=2)
+    wait_for_status(sandbox, "talking", attempts=2)
     press(sandbox, "hang_up")
 
     assert [call["attempts_rung"] for call in ended_calls()] == [2]
 
 
-def test_one_hand_wins(
+def test_simultaneous_buttons_first_one_counts(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
 ) -> None:
-    """Many pressed at once: one counts, the others are told that it was too late."""
-    behave("by_hand")
-    place(sandbox, obd)
-    becomes(sandbox, "ringing")
+    """The others get 409."""
+    set_behaviour("by_hand")
+    place_call(sandbox, obd)
+    wait_for_status(sandbox, "ringing")
 
     with ThreadPoolExecutor(8) as hands:
         statuses = list(hands.map(lambda _: press(sandbox, "decline"), range(8)))
@@ -163,19 +163,21 @@ def test_one_hand_wins(
 
 
 @pytest.mark.parametrize("document", [{}, {"button": "reject"}, {"button": 1}, {"butto": "x"}])
-def test_there_are_no_other_buttons(sandbox: RunningSandbox, document: dict[str, Any]) -> None:
-    """A typo does not pass."""
+def test_press_with_invalid_button_returns_422(
+    sandbox: RunningSandbox, document: dict[str, Any]
+) -> None:
+    """A typo is rejected."""
     url = f"{sandbox.url}/phones/{PERSON}/press"
     assert requests.post(url, json=document, timeout=5).status_code == 422
 
 
-def test_phones_that_answer_by_themselves_have_buttons_too(
-    start: Callable[..., RunningSandbox], place: Place, obd: dict[str, Any]
+def test_button_before_automatic_answer_wins(
+    start: Callable[..., RunningSandbox], place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """Whoever is quicker than the phone decides; pressed or not, it ends once."""
+    """The call ends once."""
     sandbox = start(SandboxConfig(token="t0ken", ring_seconds=5))
-    place(sandbox, obd)
-    becomes(sandbox, "ringing")
+    place_call(sandbox, obd)
+    wait_for_status(sandbox, "ringing")
     assert press(sandbox, "decline") == 204
     network = sandbox.state.network
     assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.list_calls()), 5)

@@ -1,4 +1,4 @@
-"""What happens at the phone, and whether phone and ledger tell the truth about it."""
+"""The life of a call, and its record at the phone and in the request log."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,24 +9,24 @@ import requests
 
 from otpvoice.sandbox import RunningSandbox
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-Behave = Callable[..., None]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+SetBehaviour = Callable[..., None]
 EndedCalls = Callable[..., list[dict[str, Any]]]
 
 HELLO = "Hello YourName, your otp for login is 1, 2, 3, 4, 5, 6"
 
 
-def ledger(sandbox: RunningSandbox) -> list[dict[str, Any]]:
-    """The ledger as everybody can read it."""
+def request_log(sandbox: RunningSandbox) -> list[dict[str, Any]]:
+    """Return the request log from ``GET /ledger``."""
     entries: list[dict[str, Any]] = requests.get(f"{sandbox.url}/ledger", timeout=5).json()
     return entries
 
 
-def test_an_answered_call(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
+def test_phone_without_behaviour_answers_and_hears_flow(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """A phone that nobody set up answers and hears the flow with the variables filled in."""
-    call_id = place(sandbox, obd).json()["data"][0]["id"]
+    """The spoken text has the variables filled in."""
+    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
 
     [call] = ended_calls()
 
@@ -41,29 +41,29 @@ def test_an_answered_call(
     assert call["attempts_rung"] == 1
 
 
-def test_a_c2c_call_hears_its_flow(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], ended_calls: EndedCalls
+def test_c2c_call_speaks_flow_to_caller(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
     """C2C rings ``from`` and plays the flow named in ``to``."""
-    call_id = place(sandbox, c2c).json()["callId"]
+    call_id = place_call(sandbox, c2c).json()["callId"]
 
     [call] = ended_calls()
 
     assert (call["id"], call["route"], call["spoken"]) == (call_id, "c2c", "Code 1 2 3 4 4")
 
 
-def test_a_sound_speaks_no_code(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
+def test_call_with_sound_speaks_no_variables(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """A call that plays a sound says nothing of the variables."""
+    """A sound is played instead of a flow."""
     del obd["flow_id"]
-    place(sandbox, obd | {"audio": "https://sounds.example/hello.mp3"})
+    place_call(sandbox, obd | {"audio": "https://sounds.example/hello.mp3"})
 
     assert ended_calls()[0]["spoken"] == "(sound https://sounds.example/hello.mp3)"
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "status", "rang", "heard"),
+    ("behaviour", "status", "rang", "spoken_to"),
     [
         ("answer", "ANSWER", True, (HELLO, "person")),
         ("busy", "BUSY", False, (None, None)),
@@ -76,89 +76,93 @@ def test_a_sound_speaks_no_code(
         ("duplicate_callback", "ANSWER", True, (HELLO, "person")),
     ],
 )
-def test_behaviours_of_a_phone(
+def test_behaviour_ends_call_with_vendor_status(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
     ended_calls: EndedCalls,
     behaviour: str,
     status: str,
     rang: bool,
-    heard: tuple[str | None, str | None],
+    spoken_to: tuple[str | None, str | None],
 ) -> None:
-    """Each ends in the vendor's word for it; a voice speaks only where something answers."""
+    """A text is spoken only if the call is answered."""
     phone = f"{sandbox.url}/phones/{obd['to']}"
     requests.put(phone, json={"behaviour": behaviour}, timeout=5)
-    assert place(sandbox, obd).json()["status"] == 200
+    assert place_call(sandbox, obd).json()["status"] == 200
 
     [call] = ended_calls()
 
     assert (call["status"], call["attempts_rung"]) == (status, int(rang))
-    assert (call["spoken"], call["answered_by"]) == heard
-    [entry] = ledger(sandbox)
+    assert (call["spoken"], call["answered_by"]) == spoken_to
+    [entry] = request_log(sandbox)
     assert (entry["outcome"], entry["rang"], entry["call"]) == (behaviour, rang, call["id"])
 
 
 @pytest.mark.parametrize("behaviour", ["error_500", "error_401", "out_of_credit"])
-def test_refusing_behaviours_ring_nowhere(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], behave: Behave, behaviour: str
+def test_error_behaviour_logs_request_without_call(
+    sandbox: RunningSandbox,
+    place_call: PlaceCall,
+    obd: dict[str, Any],
+    set_behaviour: SetBehaviour,
+    behaviour: str,
 ) -> None:
-    """A refused request is in the ledger, no call is."""
-    behave(behaviour)
-    reply = place(sandbox, obd)
+    """The phone does not ring."""
+    set_behaviour(behaviour)
+    reply = place_call(sandbox, obd)
 
     assert (
         reply.status_code == {"error_500": 500, "error_401": 401, "out_of_credit": 402}[behaviour]
     )
     assert reply.json()["status"] == reply.status_code
-    [entry] = ledger(sandbox)
+    [entry] = request_log(sandbox)
     assert (entry["outcome"], entry["rang"], entry["call"]) == (behaviour, False, None)
     assert sandbox.state.network.phone_calls(obd["to"]) == []
 
 
 @pytest.mark.parametrize(("attempts", "rings"), [(None, 3), ("0", 1), ("1", 2), ("2", 3)])
-def test_c2c_redials_by_itself(
+def test_c2c_unanswered_call_is_redialed_as_attempts_says(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     c2c: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
     attempts: str | None,
     rings: int,
 ) -> None:
-    """An unanswered phone rings as often again as ``attempts`` says: twice when it says nothing."""
-    behave("no_answer")
+    """Without ``attempts`` the vendor redials twice."""
+    set_behaviour("no_answer")
     del c2c["attempts"]
-    place(sandbox, c2c if attempts is None else c2c | {"attempts": attempts})
+    place_call(sandbox, c2c if attempts is None else c2c | {"attempts": attempts})
 
     [call] = ended_calls()
 
     assert call["attempts_rung"] == rings
-    assert len(ledger(sandbox)[0]["attempts"]) == rings
+    assert len(request_log(sandbox)[0]["attempts"]) == rings
 
 
-def test_c2c_does_not_redial_an_answered_phone(
-    sandbox: RunningSandbox, place: Place, c2c: dict[str, Any], ended_calls: EndedCalls
+def test_c2c_answered_call_is_not_redialed(
+    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """Attempts are for unanswered calls."""
-    place(sandbox, c2c | {"attempts": "2"})
+    """Attempts apply to unanswered calls."""
+    place_call(sandbox, c2c | {"attempts": "2"})
 
     assert ended_calls()[0]["attempts_rung"] == 1
 
 
 @pytest.mark.parametrize(("interval", "rings"), [("0", 1), ("5", 2)])
-def test_obd_interval(
+def test_obd_interval_redials_unanswered_call_once(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
-    behave: Behave,
+    set_behaviour: SetBehaviour,
     ended_calls: EndedCalls,
     interval: str,
     rings: int,
 ) -> None:
-    """An interval rings an unanswered phone once more, so many scaled minutes later."""
-    behave("no_answer")
-    place(sandbox, obd | {"interval": interval})
+    """The redial comes after the scaled minutes."""
+    set_behaviour("no_answer")
+    place_call(sandbox, obd | {"interval": interval})
 
     [call] = ended_calls()
 
@@ -168,20 +172,20 @@ def test_obd_interval(
         assert second["started_at"] - first["ended_at"] >= 5 * 0.004
 
 
-def test_the_ledger_keeps_order_and_times(
+def test_request_log_has_order_of_arrival_and_times(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     obd: dict[str, Any],
     c2c: dict[str, Any],
     ended_calls: EndedCalls,
 ) -> None:
-    """Entries stand in order of arrival, with both clocks and the time each line was taken."""
-    place(sandbox, obd)
-    place(sandbox, c2c | {"to": "flow:999"})
-    place(sandbox, c2c)
+    """Entries have both clocks and the times of each attempt."""
+    place_call(sandbox, obd)
+    place_call(sandbox, c2c | {"to": "flow:999"})
+    place_call(sandbox, c2c)
     ended_calls(2)
 
-    entries = ledger(sandbox)
+    entries = request_log(sandbox)
 
     assert [entry["route"] for entry in entries] == ["obd", "c2c", "c2c"]
     assert [entry["outcome"] for entry in entries] == ["answer", "refused", "answer"]
@@ -196,50 +200,50 @@ def test_the_ledger_keeps_order_and_times(
     assert attempt["ended_at"] - attempt["started_at"] >= 0.04
 
 
-def test_overlapping_calls_can_be_seen(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
+def test_request_log_shows_overlapping_calls(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """Two calls at once to one number overlap in the ledger; one after the other does not."""
-    place(sandbox, obd)
-    place(sandbox, obd)
+    """Attempts of simultaneous calls overlap; those of consecutive calls do not."""
+    place_call(sandbox, obd)
+    place_call(sandbox, obd)
     ended_calls(2)
-    place(sandbox, obd)
+    place_call(sandbox, obd)
     ended_calls(3)
 
-    first, second, third = (entry["attempts"][0] for entry in ledger(sandbox))
+    first, second, third = (entry["attempts"][0] for entry in request_log(sandbox))
 
     assert second["started_at"] < first["ended_at"]
     assert third["started_at"] > second["ended_at"]
 
 
-def test_a_call_under_way_is_seen(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any]
+def test_request_log_shows_ringing_call_before_reply(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
 ) -> None:
-    """A ringing phone is in the ledger with an open end before its request is answered."""
+    """The attempt has no end yet."""
     with ThreadPoolExecutor(1) as other:
-        reply = other.submit(place, sandbox, obd)
+        reply = other.submit(place_call, sandbox, obd)
         rung = sandbox.state.wait_until(
             lambda: any(entry["rang"] for entry in sandbox.state.network.request_log()), 5
         )
-        seen = sandbox.state.network.request_log()[0]
+        entry = sandbox.state.network.request_log()[0]
         reply.result()
 
     assert rung
-    assert seen["call"] is not None
-    assert seen["attempts"][0]["started_at"] > 0
+    assert entry["call"] is not None
+    assert entry["attempts"][0]["started_at"] > 0
 
 
-def test_many_calls_at_once(
-    sandbox: RunningSandbox, place: Place, obd: dict[str, Any], ended_calls: EndedCalls
+def test_two_hundred_simultaneous_calls_are_reported(
+    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
 ) -> None:
-    """Two hundred calls need no thread each, and every one is reported."""
+    """Calls need no thread each."""
     with ThreadPoolExecutor(8) as clients:
         bodies = [obd | {"to": str(918867000000 + n)} for n in range(200)]
-        replies = list(clients.map(lambda body: place(sandbox, body).status_code, bodies))
+        replies = list(clients.map(lambda body: place_call(sandbox, body).status_code, bodies))
     ended_calls(200)
 
     assert replies == [200] * 200
-    assert len({entry["person"] for entry in ledger(sandbox) if entry["rang"]}) == 200
+    assert len({entry["person"] for entry in request_log(sandbox) if entry["rang"]}) == 200
     assert sandbox.state.wait_until(
         lambda: all(call.callback_sent for call in sandbox.state.network.list_calls()), 10
     )

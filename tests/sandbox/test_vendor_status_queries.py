@@ -1,4 +1,4 @@
-"""Asking the company what became of calls."""
+"""Status queries: call status, call log and balance."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ import requests
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 
-Place = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
+PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 Vendor = Callable[..., requests.Response]
 Start = Callable[[SandboxConfig], RunningSandbox]
 EndedCalls = Callable[..., list[dict[str, Any]]]
@@ -48,87 +48,85 @@ LOG_MEMBERS = [
 
 
 def days(first: datetime, last: datetime) -> dict[str, str]:
-    """The call log's only parameter."""
+    """Return the parameter of the call log."""
     return {"datetime[end_at]": f"{first:%b %d, %Y} - {last:%b %d, %Y}"}
 
 
-def test_call_status_of_an_ended_call(
+def test_call_status_finds_ended_call_by_id(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     vendor: Vendor,
     obd: dict[str, Any],
     ended_calls: EndedCalls,
 ) -> None:
-    """An OBD call is found by its id, with or without the tail, in the documented shape."""
-    call_id = place(sandbox, obd).json()["data"][0]["id"]
+    """With or without the suffix, in the documented format."""
+    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
     ended_calls()
 
-    answer = vendor(sandbox, "GET", "outgoing/callstatus", params={"id": call_id}).json()
+    status = vendor(sandbox, "GET", "outgoing/callstatus", params={"id": call_id}).json()
 
-    assert list(answer) == ["status", "message", "data"]
-    assert (answer["status"], answer["message"]) == (200, "OK")
-    [found] = answer["data"]
-    assert list(found) == STATUS_MEMBERS
-    assert (found["id"], found["channel"], found["status"]) == (call_id, "outgoing", "ANSWER")
-    assert (found["from"], found["to"]) == (obd["bridge"], obd["to"])
-    assert found["created_at"] <= found["start_at"] <= found["end_at"]
+    assert list(status) == ["status", "message", "data"]
+    assert (status["status"], status["message"]) == (200, "OK")
+    [item] = status["data"]
+    assert list(item) == STATUS_MEMBERS
+    assert (item["id"], item["channel"], item["status"]) == (call_id, "outgoing", "ANSWER")
+    assert (item["from"], item["to"]) == (obd["bridge"], obd["to"])
+    assert item["created_at"] <= item["start_at"] <= item["end_at"]
     bare = vendor(sandbox, "GET", "outgoing/callstatus", params={"id": call_id.partition(":")[0]})
-    assert bare.json() == answer
+    assert bare.json() == status
 
 
-def test_call_status_filters(
+def test_call_status_filters_obd_calls(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     vendor: Vendor,
     obd: dict[str, Any],
     c2c: dict[str, Any],
     ended_calls: EndedCalls,
 ) -> None:
-    """Number, campaign and day find OBD calls only; unknown ids find nothing; no filter is 422."""
-    place(sandbox, obd | {"name": "login"})
-    place(sandbox, obd | {"to": "918867135001"})
-    place(sandbox, c2c)
+    """By number, campaign and day; without a filter it returns 422."""
+    place_call(sandbox, obd | {"name": "login"})
+    place_call(sandbox, obd | {"to": "918867135001"})
+    place_call(sandbox, c2c)
     ended_calls(3)
 
-    def found(**wanted: str) -> int:
-        answer = vendor(sandbox, "GET", "outgoing/callstatus", params=wanted)
-        return len(answer.json()["data"])
+    def item(**wanted: str) -> int:
+        response = vendor(sandbox, "GET", "outgoing/callstatus", params=wanted)
+        return len(response.json()["data"])
 
     today = f"{datetime.now(INDIA):%Y-%m-%d}"
-    assert (found(mobile=obd["to"]), found(cid="login"), found(date=today)) == (1, 1, 2)
-    assert (found(id="unknown"), found(date="2019-08-12"), found(cid="login", id="no")) == (0, 0, 0)
+    assert (item(mobile=obd["to"]), item(cid="login"), item(date=today)) == (1, 1, 2)
+    assert (item(id="unknown"), item(date="2019-08-12"), item(cid="login", id="no")) == (0, 0, 0)
     assert vendor(sandbox, "GET", "outgoing/callstatus").status_code == 422
 
 
-def test_a_call_under_way_is_queued(
-    start: Start, config: SandboxConfig, place: Place, vendor: Vendor, obd: dict[str, Any]
+def test_call_status_of_active_call_is_queued(
+    start: Start, config: SandboxConfig, place_call: PlaceCall, vendor: Vendor, obd: dict[str, Any]
 ) -> None:
-    """Before its end a call has no result, and is not in the call log."""
+    """The call log does not contain it."""
     slow = start(replace(config, ring_seconds=60))
-    place(slow, obd)
+    place_call(slow, obd)
 
-    [found] = vendor(slow, "GET", "outgoing/callstatus", params={"mobile": obd["to"]}).json()[
-        "data"
-    ]
+    [item] = vendor(slow, "GET", "outgoing/callstatus", params={"mobile": obd["to"]}).json()["data"]
     now = datetime.now(INDIA)
 
-    assert (found["status"], found["end_at"]) == ("queued", "")
+    assert (item["status"], item["end_at"]) == ("queued", "")
     log = vendor(slow, "GET", "voice/calls", params=days(now, now)).json()
     assert log["data"]["data"] == []
 
 
-def test_call_log(
+def test_call_log_has_ended_calls_of_both_routes(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     vendor: Vendor,
     obd: dict[str, Any],
     c2c: dict[str, Any],
     ended_calls: EndedCalls,
 ) -> None:
-    """The log holds the ended calls of both routes, newest first, with the documented members."""
-    place(sandbox, obd)
+    """Newest first, with the documented members."""
+    place_call(sandbox, obd)
     ended_calls(1)
-    call_id = place(sandbox, c2c).json()["callId"]
+    call_id = place_call(sandbox, c2c).json()["callId"]
     ended_calls(2)
     now = datetime.now(INDIA)
 
@@ -144,16 +142,16 @@ def test_call_log(
     assert (oldest["call_from"], oldest["call_to"]) == (obd["bridge"], obd["to"])
 
 
-def test_call_log_pages_and_days(
+def test_call_log_has_fifteen_calls_a_page(
     sandbox: RunningSandbox,
-    place: Place,
+    place_call: PlaceCall,
     vendor: Vendor,
     obd: dict[str, Any],
     ended_calls: EndedCalls,
 ) -> None:
-    """Fifteen a page; other days hold nothing."""
+    """Other days have none."""
     for _ in range(17):
-        place(sandbox, obd)
+        place_call(sandbox, obd)
     ended_calls(17)
     now, yesterday = datetime.now(INDIA), datetime.now(INDIA) - timedelta(days=1)
 
@@ -176,15 +174,15 @@ def test_call_log_pages_and_days(
         {"datetime[end_at]": "Aug 12, 2019 - Aug 12, 2019", "page": "0"},
     ],
 )
-def test_call_log_needs_its_days(
+def test_call_log_with_invalid_days_returns_422(
     sandbox: RunningSandbox, vendor: Vendor, params: dict[str, str]
 ) -> None:
-    """The days are written in one way only."""
+    """There is one format."""
     assert vendor(sandbox, "GET", "voice/calls", params=params).status_code == 422
 
 
-def test_balance(sandbox: RunningSandbox, vendor: Vendor) -> None:
-    """The balance tells the credits of the account."""
+def test_balance_returns_credits(sandbox: RunningSandbox, vendor: Vendor) -> None:
+    """As configured for the account."""
     assert vendor(sandbox, "GET", "finance/balance").json() == {
         "status": 200,
         "message": "OK",
@@ -192,11 +190,13 @@ def test_balance(sandbox: RunningSandbox, vendor: Vendor) -> None:
     }
 
 
-def test_get_limit(start: Start, config: SandboxConfig, vendor: Vendor, place: Place) -> None:
-    """More GETs a minute than allowed are answered 429; POSTs have no part in it."""
+def test_rate_limit_applies_to_get_only(
+    start: Start, config: SandboxConfig, vendor: Vendor, place_call: PlaceCall
+) -> None:
+    """Further GET requests of the minute return 429."""
     strict = start(replace(config, gets_per_minute=2))
 
     statuses = [vendor(strict, "GET", "finance/balance").status_code for _ in range(3)]
 
     assert statuses == [200, 200, 429]
-    assert place(strict, {"to": ""}).status_code == 422
+    assert place_call(strict, {"to": ""}).status_code == 422
