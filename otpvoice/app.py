@@ -19,7 +19,7 @@ from otpvoice.api.error_handlers import register_error_handlers
 from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.verifications import VerificationViews
 from otpvoice.api.webhooks import WebhookViews
-from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number
+from otpvoice.core.keys import KeyHashes, KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.phone import mask_number, single_region
 from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.tokens import ClientTokens, ReceiptSigner
@@ -244,7 +244,8 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
             previewer=Previewer(settings, parts.provider),
             clients=tuple(sorted(settings.clients)),
         )
-        auth = AdminAuth(secrets.admin_key_sha256, public_url, LoginThrottle())
+        admin_keys = KeyHashes(("operator", digest) for digest in secrets.admin_key_sha256)
+        auth = AdminAuth(admin_keys, public_url, LoginThrottle())
         app.register_blueprint(console_blueprint(console, auth))
     metrics.initialize_routes(rule.rule for rule in app.url_map.iter_rules())
     return app

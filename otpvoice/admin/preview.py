@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.core.service import ClientProfile
+from otpvoice.core.service import ClientProfile, queue_margin_s
 from otpvoice.core.speech import (
     DEFAULT_FLOW,
     CodeFormat,
@@ -22,8 +22,6 @@ from otpvoice.settings import Settings
 
 _EXAMPLE_CODE: Final = "4071132598"
 """Its first digits are the example. It has a zero in it, and is no real code."""
-_MIN_LIFE_S: Final = 15
-"""A code with less time left is not dialed."""
 _CALL_ID: Final = f"call_{'0' * 32}"
 _NUMBER: Final = "+919876543210"
 _MAX_RING_S: Final = 45
@@ -190,7 +188,7 @@ class Previewer:
             code=_EXAMPLE_CODE[: verification.code_length],
             code_format=chosen.otp_format,
             name=spoken_name,
-            min_life_s=max(_MIN_LIFE_S, min(verification.min_remaining_life, profile.ttl_s // 2)),
+            min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
             max_duration_s=chosen.c2c_duration * 60,
         )
         warnings = (

@@ -5,8 +5,6 @@ one verification: it can read, check, call and cancel that one. The app sees the
 is not told which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
 """
 
-import hashlib
-import hmac
 import time
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 from otpvoice.api.errors import Forbidden, Unauthorized
 from otpvoice.api.request import ApiRequest, Principal
 from otpvoice.core.errors import NotFound, TokenInvalid
+from otpvoice.core.keys import KeyHashes
 from otpvoice.core.tokens import PREFIX, ClientTokens
 from otpvoice.core.verification import Verification
 
@@ -23,17 +22,14 @@ class Authenticator:
     """Verifies the credential of a request.
 
     Args:
-        key_hashes: SHA-256 of the API keys in hex, by client. A plain hash is enough, because a key
-            is 256 random bits.
+        key_hashes: SHA-256 of the API keys in hex, by client.
         tokens: signs and verifies client tokens.
     """
 
     def __init__(self, key_hashes: Mapping[str, Sequence[str]], tokens: ClientTokens) -> None:
-        self._key_hashes = [
-            (client, bytes.fromhex(digest))
-            for client, digests in key_hashes.items()
-            for digest in digests
-        ]
+        self._key_hashes = KeyHashes(
+            (client, digest) for client, digests in key_hashes.items() for digest in digests
+        )
         self._clients = frozenset(key_hashes)
         self._tokens = tokens
 
@@ -79,12 +75,10 @@ class Authenticator:
         return principal
 
     def _client(self, key: str) -> str:
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        # All hashes are compared, so that the duration does not reveal which one was close.
-        matches = [name for name, known in self._key_hashes if hmac.compare_digest(digest, known)]
-        if not matches:
+        client = self._key_hashes.holder_of(key)
+        if client is None:
             raise Unauthorized("This API key is not known. Check the key, or create a new one.")
-        return matches[0]
+        return client
 
     def _app(self, credential: str) -> Principal:
         # This uses the local clock, unlike the store's checks: an expired token costs no round

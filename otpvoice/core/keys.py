@@ -6,9 +6,10 @@ front, and remove the old one when no data encrypted with it is left.
 """
 
 import base64
+import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
@@ -117,6 +118,26 @@ class NumberHasher:
     def fingerprint(self, message: bytes) -> str:
         """Hash a whole message that can contain numbers: 22 characters."""
         return _encode(hmac.digest(self._fingerprint_key, message, "sha256"))
+
+
+class KeyHashes:
+    """SHA-256 hashes of API keys, each with its holder.
+
+    A plain hash is enough, because a key is 256 random bits.
+
+    Args:
+        hashes: holder and hash in hex.
+    """
+
+    def __init__(self, hashes: Iterable[tuple[str, str]]) -> None:
+        self._hashes = [(holder, bytes.fromhex(digest)) for holder, digest in hashes]
+
+    def holder_of(self, key: str) -> str | None:
+        """Return the holder of ``key``; None if it is unknown."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        # All hashes are compared, so the duration does not depend on which one matches.
+        holders = [holder for holder, known in self._hashes if hmac.compare_digest(digest, known)]
+        return holders[0] if holders else None
 
 
 def derive_receipt_key(key: bytes) -> bytes:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -220,59 +220,60 @@ class Verifications:
 
     def cancel(self, client: str, verification_id: str) -> Result:
         """End a verification without approval. A call that was sent is not stopped."""
-        return self._close(client, verification_id, Status.CANCELED, EndReason.REQUESTED)
+        end = (Status.CANCELED, EndReason.REQUESTED)
+        return self._expect(self._store.close_verification(verification_id, client, *end), "ended")
 
     def approve(self, client: str, verification_id: str) -> Result:
         """End a verification that the client has approved by other means."""
-        return self._close(client, verification_id, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
-
-    def _close(
-        self, client: str, verification_id: str, status: Status, reason: EndReason
-    ) -> Result:
-        stored = self._store.close_verification(verification_id, client, status, reason)
-        return self._expect(stored, "ended")
+        end = (Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+        return self._expect(self._store.close_verification(verification_id, client, *end), "ended")
 
     def _new_verification(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
     ) -> tuple[NewVerification, str]:
         """Return the verification to store, and its number (E.164)."""
         profile = self._profiles[client]
-        ttl_s, call_after_s = request.ttl or profile.ttl_s, request.call_after or 0
-        queue_margin_s = self._queue_margin_s(ttl_s, call_after_s)
-        if profile.deliver_only and request.code is None:
-            raise InvalidRequest.for_field("/code", "is missing: this client brings its own codes")
+        ttl_s = request.ttl or profile.ttl_s
+        margin_s = queue_margin_s(self._policy.min_remaining_life_s, ttl_s)
+        _check_request(request, profile, ttl_s - margin_s)
         number = parse_allowed_number(request.to, profile.number_rules)
-        number_hash = self._number_hasher.hash(number.e164)
         locale, flow = choose_flow(request.locale, profile.flows)
-        test_code = profile.number_rules.test_numbers.get(number.e164)
-        code = request.code or test_code or generate_code(self._policy.code_length)
-        name = clean_name(request.name or "") or profile.default_name
-        verification_id = _new_id("vrf")
         new = NewVerification(
-            id=verification_id,
+            **self._encrypted(client, request, number.e164),
             client=client,
-            number_hash=number_hash,
-            encrypted_number=encrypt_number(self._ring, verification_id, number.e164),
-            encrypted_speech=encrypt_speech(self._ring, verification_id, code, name),
-            code_digest=self._ring.digests("check", verification_id, code)[0],
-            request_digests=self._ring.digests("create", client, number_hash, code),
             own_code=request.code is not None,
             reference=request.reference,
             route=request.route or self._routes[0],
             locale=locale,
-            code_length=len(code),
             max_checks=self._policy.max_checks,
-            call_after_ms=call_after_s * 1000,
+            call_after_ms=(request.call_after or 0) * 1000,
             ttl_ms=ttl_s * 1000,
             retention_ms=self._policy.retention_s * 1000,
-            queue_margin_ms=int(queue_margin_s * 1000),
+            queue_margin_ms=int(margin_s * 1000),
             flow=flow.id,
             call=_new_call(request.route, (locale, flow) if request.locale else None, profile),
             limit_keys=self._limit_keys(number, request),
-            is_test_number=test_code is not None,
+            is_test_number=number.e164 in profile.number_rules.test_numbers,
             idempotency=idempotency,
         )
         return new, number.e164
+
+    def _encrypted(self, client: str, request: CreateRequest, number: str) -> dict[str, Any]:
+        """Return the members of a new verification that depend on its number or its code."""
+        profile, verification_id = self._profiles[client], _new_id("vrf")
+        test_code = profile.number_rules.test_numbers.get(number)
+        code = request.code or test_code or generate_code(self._policy.code_length)
+        name = clean_name(request.name or "") or profile.default_name
+        number_hash = self._number_hasher.hash(number)
+        return {
+            "id": verification_id,
+            "number_hash": number_hash,
+            "encrypted_number": encrypt_number(self._ring, verification_id, number),
+            "encrypted_speech": encrypt_speech(self._ring, verification_id, code, name),
+            "code_digest": self._ring.digests("check", verification_id, code)[0],
+            "request_digests": self._ring.digests("create", client, number_hash, code),
+            "code_length": len(code),
+        }
 
     def _expect(self, stored: StoreResult, outcome: str, number: str | None = None) -> Result:
         verification = stored.verification
@@ -290,18 +291,6 @@ class Verifications:
     def _decrypt_number(self, verification: Verification) -> str:
         return decrypt_number(self._ring, verification.id, verification.encrypted_number)
 
-    def _queue_margin_s(self, ttl_s: int, call_after_s: int) -> float:
-        """Return how long the code must live after the call is due.
-
-        Raises:
-            InvalidRequest: ``call_after`` leaves less.
-        """
-        margin = max(_MIN_QUEUE_MARGIN_S, min(self._policy.min_remaining_life_s, ttl_s / 2))
-        if call_after_s > ttl_s - margin:
-            detail = f"must leave {margin:g} of the code's {ttl_s} seconds for the call"
-            raise InvalidRequest.for_field("/call_after", detail)
-        return margin
-
     def _limit_keys(self, number: Number, request: CreateRequest) -> LimitKeys:
         network = request.ip and client_network(request.ip)
         hash_attribute = self._number_hasher.hash_attribute
@@ -312,6 +301,21 @@ class Verifications:
             address_hash=hash_attribute("ip", network) if network else None,
             reference_hash=hash_attribute("reference", request.reference or ""),
         )
+
+
+def _check_request(request: CreateRequest, profile: ClientProfile, max_delay_s: float) -> None:
+    if (request.call_after or 0) > max_delay_s:
+        detail = (
+            f"must be at most {max_delay_s:g}, to leave time for the call before the code expires"
+        )
+        raise InvalidRequest.for_field("/call_after", detail)
+    if profile.deliver_only and request.code is None:
+        raise InvalidRequest.for_field("/code", "is missing: this client supplies its own codes")
+
+
+def queue_margin_s(min_remaining_life_s: int, ttl_s: int) -> float:
+    """Return how long a code must live after its call is due."""
+    return max(_MIN_QUEUE_MARGIN_S, min(min_remaining_life_s, ttl_s / 2))
 
 
 def _new_call(

@@ -7,13 +7,10 @@ A browser attaches the key to every request, even to those that another site's p
 request other than a GET must come from a page of the console (``Origin``).
 """
 
-import hashlib
-import hmac
 import ipaddress
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,6 +18,8 @@ from urllib.parse import urlsplit
 import structlog
 from flask import g, request
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
+
+from otpvoice.core.keys import KeyHashes
 
 _LOG = structlog.get_logger(__name__)
 _OPERATOR_NAME: Final = re.compile(r"[A-Za-z][A-Za-z ._@-]{0,39}", re.ASCII)
@@ -67,12 +66,12 @@ class AdminAuth:
     """Authenticates operators.
 
     Args:
-        key_hashes: SHA-256 of the admin keys, in hex. A plain hash is enough for 256 random bits.
+        key_hashes: of the admin keys.
         public_url: the URL under which the service is reachable.
         throttle: bounds wrong keys.
     """
 
-    key_hashes: Sequence[str]
+    key_hashes: KeyHashes
     public_url: str
     throttle: LoginThrottle
 
@@ -95,7 +94,7 @@ class AdminAuth:
             raise Unauthorized
         if retry_after := self.throttle.retry_after(address, now):
             raise TooManyRequests(retry_after=retry_after)
-        if not self._is_valid_key(key):
+        if self.key_hashes.holder_of(key) is None:
             self.throttle.record_failure(address, now)
             _LOG.warning("console.login_failed")
             raise Unauthorized
@@ -113,12 +112,6 @@ class AdminAuth:
         """
         host = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
         return host in {urlsplit(self.public_url).hostname, "localhost"} or _is_loopback(host)
-
-    def _is_valid_key(self, key: str) -> bool:
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        # All hashes are compared, so the duration does not depend on which one matches.
-        matches = [hmac.compare_digest(digest, bytes.fromhex(known)) for known in self.key_hashes]
-        return any(matches)
 
     def _is_same_origin(self) -> bool:
         origin = request.headers.get("Origin", "")
