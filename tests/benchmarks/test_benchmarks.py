@@ -1,4 +1,4 @@
-"""The benchmarks themselves: each runs at its smallest size and finds finite numbers."""
+"""Runs each benchmark at its smallest size and expects finite numbers."""
 
 import json
 import math
@@ -35,16 +35,16 @@ def sections(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_figure_is_finite(sections: list[dict[str, Any]]) -> None:
-    """Some sections with some figures each, all of them numbers."""
+def test_benchmarks_report_finite_numbers(sections: list[dict[str, Any]]) -> None:
+    """In sections with measurements."""
     assert len(sections) >= len(CHOSEN)
     for section in sections:
         assert section["figures"], section["title"]
         assert all(math.isfinite(figure["value"]) for figure in section["figures"]), section
 
 
-def test_one_request_is_one_round_trip(sections: list[dict[str, Any]]) -> None:
-    """Seen from the store, through the whole API; a callback may take two."""
+def test_request_makes_one_round_trip(sections: list[dict[str, Any]]) -> None:
+    """As the store counts them. A callback may need two."""
     (trips,) = [each for each in sections if each["title"] == "Round trips to the store"]
     found = {figure["what"]: figure["value"] for figure in trips["figures"]}
     callback = found.pop("callback")
@@ -52,8 +52,8 @@ def test_one_request_is_one_round_trip(sections: list[dict[str, Any]]) -> None:
     assert 1 <= callback <= 2
 
 
-def test_the_drawing_is_an_image(folder: Path, sections: list[dict[str, Any]]) -> None:
-    """Well-formed SVG with a bar for each figure, and nothing fetched from anywhere."""
+def test_svg_has_one_bar_for_each_measurement(folder: Path, sections: list[dict[str, Any]]) -> None:
+    """Well-formed, and nothing is fetched."""
     drawn = (folder / "found.svg").read_text()
     image = ET.fromstring(drawn)  # noqa: S314 - our own
     bars = [each for each in image.iter() if each.tag.endswith("rect")]

@@ -1,4 +1,4 @@
-"""Routes that fail, with the real adapter: the telephone company refuses our token."""
+"""Routes that fail, with the real adapter: the provider refuses the service's token."""
 
 from collections.abc import Callable
 
@@ -41,18 +41,18 @@ def obd_is_down(harness: ClientAndDialer, phones: SandboxPhones) -> None:
 
 
 @pytest.mark.usefixtures("obd_is_down")
-def test_readyz_names_the_route(store: RedisStore, settings: Settings) -> None:
-    """This process can serve all the same; once the route is open nothing is degraded."""
+def test_readyz_names_a_closed_route(store: RedisStore, settings: Settings) -> None:
+    """The process still serves, and is no longer degraded once the route is open."""
     client = create_app(settings, store).test_client()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.get_json()["degraded"]) == (200, ["route:obd"])
 
 
 @pytest.mark.usefixtures("obd_is_down")
-def test_further_calls_go_by_the_other_route(
+def test_calls_use_the_other_route_while_one_is_closed(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
-    """Without asking at the closed one again, and as one call that was placed at once."""
+    """Without a request on the closed route."""
     assert store.health().closed_routes == (Route.OBD,)
     begun = harness.create(RAVI)
     harness.dial_next()
@@ -62,10 +62,10 @@ def test_further_calls_go_by_the_other_route(
 
 
 @pytest.mark.usefixtures("obd_is_down")
-def test_one_call_opens_it_when_the_token_is_mended(
+def test_probe_opens_the_route_after_the_token_is_fixed(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
-    """After the pause, and then calls go by it again."""
+    """After the pause; then calls use it again."""
     store.clock_offset_ms += PAUSE
     for number in (RAVI, MEERA):
         harness.create(number)
@@ -75,10 +75,10 @@ def test_one_call_opens_it_when_the_token_is_mended(
 
 
 @pytest.mark.usefixtures("obd_is_down")
-def test_a_probe_in_vain_goes_on_by_the_other_route(
+def test_failed_probe_continues_on_the_other_route(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
-    """The person is called all the same, and the route is left alone for longer."""
+    """The user is called, and the route stays closed for longer."""
     phones.set_behaviour(RAVI, "error_401")
     store.clock_offset_ms += PAUSE
     begun = harness.create(RAVI)
@@ -92,10 +92,10 @@ def test_a_probe_in_vain_goes_on_by_the_other_route(
     assert routes_of(phones)[2:] == ["obd", "c2c", "c2c"]
 
 
-def test_with_both_down_calls_wait_and_are_dialed_at_once_when_one_is_back(
+def test_calls_wait_while_all_routes_are_closed(
     harness: ClientAndDialer, service: Verifications, phones: SandboxPhones, store: RedisStore
 ) -> None:
-    """None is taken on meanwhile, and none that was taken on is lost."""
+    """No create is accepted meanwhile, and no queued call is lost."""
     phones.set_behaviour(ASHA, "error_401")
     harness.create()
     waiting = [harness.create(f"+91981234500{n}", call_after=1) for n in range(3)]
@@ -117,10 +117,10 @@ def test_with_both_down_calls_wait_and_are_dialed_at_once_when_one_is_back(
         assert call.status is CallStatus.PLACED
 
 
-def test_an_unreachable_provider_closes_its_routes(
+def test_unreachable_provider_closes_its_routes(
     service: Verifications, store: RedisStore, make_dialer: Callable[..., Dialer]
 ) -> None:
-    """Five requests in a row that could not be sent."""
+    """After five requests in a row that could not be sent."""
     unreachable = make_dialer(OTPVOICE_PROVIDER_BASE_URL="http://127.0.0.1:1/api/v2/")
     harness = ClientAndDialer(service, store, unreachable)
     for n in range(5):
@@ -130,14 +130,14 @@ def test_an_unreachable_provider_closes_its_routes(
     assert store.health().closed_routes == (Route.OBD,)
 
 
-def test_a_running_dialer_comes_back_by_itself(
+def test_running_dialer_probes_a_closed_route(
     harness: ClientAndDialer,
     phones: SandboxPhones,
     store: RedisStore,
     sandbox: RunningSandbox,
     make_dialer: Callable[..., Dialer],
 ) -> None:
-    """While calls wait in the queue it looks again when the pause is over."""
+    """After the pause, while calls wait in the queue."""
     phones.set_behaviour(ASHA, "error_401")
     harness.create()
     waiting = harness.create(RAVI, call_after=1)

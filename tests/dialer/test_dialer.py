@@ -1,4 +1,4 @@
-"""The running dialer: promptness, at most one live call for a number, a graceful stop."""
+"""The running dialer: wake-up, canceled calls, stop, and failing store functions."""
 
 import time
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from otpvoice.sandbox import RunningSandbox
 from otpvoice.store.redis_store import RedisStore
 
 
-def test_a_waiting_dialer_is_woken_at_once(
+def test_waiting_dialer_is_woken_by_a_create(
     harness: ClientAndDialer, sandbox: RunningSandbox, make_dialer: Callable[..., Dialer]
 ) -> None:
-    """A request reaches the provider within a fraction of the dialer's longest sleep."""
+    """A request reaches the provider within a fraction of the longest sleep."""
     with running_dialers(make_dialer()):
         time.sleep(0.2)  # asleep by now
         for n in range(5):
@@ -31,10 +31,10 @@ def test_a_waiting_dialer_is_woken_at_once(
                 )
 
 
-def test_a_canceled_verification_is_not_called(
+def test_canceled_verification_is_not_called(
     harness: ClientAndDialer, phones: SandboxPhones
 ) -> None:
-    """Ended while its call was due: nothing is sent, and the call says why."""
+    """Its call was due already. The call has the reason."""
     verification = harness.create()
     harness.cancel(verification)
     assert not harness.dial_next()
@@ -43,13 +43,13 @@ def test_a_canceled_verification_is_not_called(
     assert phones.ledger() == []
 
 
-def test_a_stopping_dialer_finishes_what_it_began(
+def test_stopping_dialer_finishes_calls_in_flight(
     harness: ClientAndDialer,
     phones: SandboxPhones,
     sandbox: RunningSandbox,
     make_dialer: Callable[..., Dialer],
 ) -> None:
-    """A call in flight at the stop is still recorded; what was not begun stays queued."""
+    """Other calls stay queued."""
     phones.set_behaviour(ASHA, "slow", seconds=0.5)
     begun = harness.create(ASHA)
     with running_dialers(make_dialer()):
@@ -60,10 +60,10 @@ def test_a_stopping_dialer_finishes_what_it_began(
     assert harness.calls_of(later)[0].status is CallStatus.QUEUED
 
 
-def test_dialer_goes_on_when_functions_of_the_store_fail(
+def test_dialer_continues_after_failing_store_functions(
     redis: Redis, store: RedisStore, harness: ClientAndDialer, make_dialer: Callable[..., Dialer]
 ) -> None:
-    """Each failed round ends and is logged; once the functions work, calls are placed."""
+    """Each failed iteration is logged. Calls are placed as soon as the functions work."""
     dialer = make_dialer()
     redis.function_flush()
     assert store.health().dialers  # it loads the library

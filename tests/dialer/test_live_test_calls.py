@@ -1,4 +1,4 @@
-"""A trial's call: what the provider answers is kept, sealed."""
+"""A live test call keeps the provider's responses, encrypted."""
 
 import pytest
 from redis import Redis
@@ -20,10 +20,10 @@ def ring(settings: Settings) -> KeyRing:
     return KeyRing([named.key for named in settings.secrets.keys])
 
 
-def test_the_reply_is_kept_word_by_word(
+def test_response_of_a_live_test_call_is_kept_whole(
     service: Verifications, harness: ClientAndDialer, store: RedisStore, ring: KeyRing, redis: Redis
 ) -> None:
-    """Whoever has the ring reads it; in the store there is no number and no code."""
+    """The key ring decrypts it. The store has no plain number and no code."""
     call = service.create_live_test("login", CreateRequest(ASHA, code="482913")).calls[0]
     assert harness.dial_next()
     ((_, heard),) = ExchangeCapture(store, ring).load(call.id)
@@ -36,14 +36,14 @@ def test_the_reply_is_kept_word_by_word(
     assert not [secret for secret in (ASHA[1:], "482913", "accepted") if secret.encode() in kept]
 
 
-def test_silence_is_kept_too(
+def test_missing_response_of_a_live_test_call_is_kept(
     service: Verifications,
     harness: ClientAndDialer,
     phones: SandboxPhones,
     store: RedisStore,
     ring: KeyRing,
 ) -> None:
-    """With the name of what broke, and how long it took."""
+    """With the error and the duration."""
     phones.set_behaviour(ASHA, "timeout", rings=False)
     begun = service.create_live_test("login", CreateRequest(ASHA))
     assert harness.dial_next(end_within=0.3)
@@ -54,8 +54,8 @@ def test_silence_is_kept_too(
     assert harness.calls_of(begun)[0].status is CallStatus.UNKNOWN
 
 
-def test_of_other_calls_nothing_is_kept(harness: ClientAndDialer, redis: Redis) -> None:
-    """Numbers and codes are in no reply that is kept."""
+def test_responses_of_other_calls_are_not_kept(harness: ClientAndDialer, redis: Redis) -> None:
+    """They contain numbers and codes."""
     harness.create()
     assert harness.dial_next()
     assert [*redis.scan_iter("*:captured:*")] == []

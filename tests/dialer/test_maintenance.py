@@ -1,4 +1,4 @@
-"""The keeper: calls without news are asked about, by a dialer that lives and can stop."""
+"""The maintenance loop: status queries for calls without a callback."""
 
 import threading
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA
         ("no_answer", CallStatus.NO_ANSWER),
     ],
 )
-def test_what_the_company_says_is_applied(
+def test_queried_status_is_applied(
     harness: ClientAndDialer,
     phones: SandboxPhones,
     sandbox: RunningSandbox,
@@ -107,7 +107,7 @@ def test_what_the_company_says_is_applied(
     behaviour: str,
     status: CallStatus,
 ) -> None:
-    """No callback came; asked after `callback_timeout`, it tells how the call ended."""
+    """After ``callback_timeout`` without a callback."""
     phones.set_behaviour(ASHA, behaviour)
     begun = called(harness, sandbox)
     assert store.due_status_queries(32) == []
@@ -118,13 +118,13 @@ def test_what_the_company_says_is_applied(
     assert (call.status, call.raw is not None) == (status, True)
 
 
-def test_a_running_dialer_asks_by_itself(
+def test_running_dialer_queries_calls_without_callback(
     harness: ClientAndDialer,
     sandbox: RunningSandbox,
     store: RedisStore,
     make_dialer: Callable[..., Dialer],
 ) -> None:
-    """Without anybody's doing, and it is found to live."""
+    """And sends heartbeats."""
     begun = called(harness, sandbox)
     store.clock_offset_ms += CALLBACK_TIMEOUT
     store.sweep("another dialer")
@@ -139,10 +139,10 @@ def test_a_running_dialer_asks_by_itself(
     assert ended.is_set()
 
 
-def test_a_stop_waits_for_the_questions_under_way_only(
+def test_stop_waits_for_started_queries_only(
     harness: ClientAndDialer, store: RedisStore, ring: KeyRing
 ) -> None:
-    """With a company that hangs, those that nobody has begun to ask are left to others."""
+    """With a hanging provider. The other queries are left to other dialers."""
     for n in range(12):
         harness.create(f"+9198123450{n:02}")
         harness.dial_next()
@@ -164,10 +164,10 @@ def test_a_stop_waits_for_the_questions_under_way_only(
     assert company.questions == 4
 
 
-def test_one_lost_key_does_not_keep_it_from_the_others(
+def test_query_without_its_key_does_not_block_others(
     harness: ClientAndDialer, sandbox: RunningSandbox, store: RedisStore, environ: dict[str, str]
 ) -> None:
-    """A number that can not be opened any more is told in the log; the rounds go on."""
+    """The failed decryption is logged."""
     called(harness, sandbox)
     store.clock_offset_ms += CALLBACK_TIMEOUT
     stopping = threading.Event()
@@ -184,10 +184,10 @@ def test_one_lost_key_does_not_keep_it_from_the_others(
     assert not keeping.is_alive()
 
 
-def test_a_fault_of_ours_is_told(
+def test_internal_error_in_a_query_is_logged(
     harness: ClientAndDialer, store: RedisStore, ring: KeyRing
 ) -> None:
-    """With the call that it is about; the next questions are asked all the same."""
+    """With the call's id. Later queries continue."""
     begun = [harness.create(f"+9198123450{n:02}") for n in range(5)]
     for _ in begun:
         harness.dial_next()

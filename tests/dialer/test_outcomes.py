@@ -1,4 +1,4 @@
-"""Each answer of the provider, and what becomes of the call (docs/provider.md, section 2)."""
+"""Responses of the provider and the resulting status of a call (docs/provider.md, section 2)."""
 
 import socket
 import time
@@ -33,10 +33,10 @@ def call(status: str, mobile: str = ASHA) -> dict[str, Any]:
     return {"status": "OK", "data": [{"id": "7", "mobile": mobile, "status": status}]}
 
 
-def test_an_accepted_call_is_placed_and_speaks_the_code(
+def test_accepted_call_is_placed_and_speaks_the_code(
     harness: ClientAndDialer, phones: SandboxPhones
 ) -> None:
-    """The phone rings once, and the voice says the name and the code digit by digit."""
+    """The phone rings once, and the voice speaks the name and the digits of the code."""
     verification = harness.create(name="Asha", code="0123")
     assert harness.dial_next()
     (call,) = harness.calls_of(verification)
@@ -47,10 +47,10 @@ def test_an_accepted_call_is_placed_and_speaks_the_code(
     assert not harness.dial_next()
 
 
-def test_c2c_connects_the_person_to_the_flow_of_the_locale(
+def test_c2c_call_uses_the_flow_of_the_locale(
     harness: ClientAndDialer, phones: SandboxPhones
 ) -> None:
-    """With the route c2c the same words are spoken by the flow of the language asked for."""
+    """The voice speaks the same name and code."""
     verification = harness.create(name="आशा", code="123456", route=Route.C2C, locale="hi-IN")
     harness.dial_next()
     (call,) = harness.calls_of(verification)
@@ -93,13 +93,13 @@ def test_c2c_connects_the_person_to_the_flow_of_the_locale(
         pytest.param({"behaviour": "timeout"}, DOUBT, id="no answer"),
     ],
 )
-def test_no_bad_answer_is_taken_for_acceptance(
+def test_failed_placement_is_never_placed(
     harness: ClientAndDialer,
     phones: SandboxPhones,
     behaviour: dict[str, Any],
     expected: tuple[CallStatus, CallReason],
 ) -> None:
-    """Each is in its class, never placed, over by the deadline, and never repeated on its route."""
+    """Each has its class, ends by the deadline, and is not repeated on its route."""
     phones.set_behaviour(ASHA, **behaviour)
     verification = harness.create()
     began = time.monotonic()
@@ -115,10 +115,10 @@ def test_no_bad_answer_is_taken_for_acceptance(
         assert [(call.status, call.route) for call in others] == [(CallStatus.QUEUED, Route.C2C)]
 
 
-def test_a_refused_call_goes_on_by_the_next_route_at_once(
+def test_refused_call_continues_on_the_next_route_at_once(
     harness: ClientAndDialer, phones: SandboxPhones
 ) -> None:
-    """Without a gap, with the same code; when that refuses too, nothing more is tried."""
+    """Without a gap, with the same code. After a second refusal no further call follows."""
     phones.set_behaviour(ASHA, "reply", status=422, body={"status": 422})
     verification = harness.create(code="123456")
     assert [harness.dial_next(), harness.dial_next(), harness.dial_next()] == [True, True, False]
@@ -130,10 +130,10 @@ def test_a_refused_call_goes_on_by_the_next_route_at_once(
     assert codes == {"1, 2, 3, 4, 5, 6"}
 
 
-def test_after_429_the_same_call_is_sent_again_later_at_most_three_times(
+def test_429_repeats_the_call_at_most_three_times(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
-    """It waits in the queue in between, leaves no gap, and then makes room for the next route."""
+    """It waits in the queue, leaves no gap, and then the next route follows."""
     phones.set_behaviour(
         ASHA, "reply", status=429, body={"status": 429}, headers={"Retry-After": "5"}
     )
@@ -151,13 +151,10 @@ def test_after_429_the_same_call_is_sent_again_later_at_most_three_times(
     assert [entry["route"] for entry in phones.ledger()] == ["obd", "obd", "obd"]
 
 
-def test_an_unreachable_provider_is_provably_not_reached(
+def test_refused_connection_is_retried_until_too_late(
     service: Verifications, store: RedisStore, make_dialer: Callable[..., Dialer]
 ) -> None:
-    """Refused connections are tried again, then by the next route, until it is too late to call.
-
-    Nothing is given up while the code lives, and no gap is left behind.
-    """
+    """Then on the next route, until the remaining lifetime is too short. No gap is left."""
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}/api/v2/"
@@ -175,8 +172,8 @@ def test_an_unreachable_provider_is_provably_not_reached(
     assert service.get("login", verification.id).verification.gap_until == 0
 
 
-def test_a_late_dialer_sends_nothing(harness: ClientAndDialer, phones: SandboxPhones) -> None:
-    """Past the moment to send by, the call goes back to the queue and no request is made."""
+def test_late_dialer_sends_nothing(harness: ClientAndDialer, phones: SandboxPhones) -> None:
+    """The call returns to the queue."""
     verification = harness.create()
     harness.dial_next(send_within=-0.001)
     (call,) = harness.calls_of(verification)

@@ -1,4 +1,4 @@
-"""A provider that refuses every call, in each of its ways: its routes close, and come back."""
+"""A provider that refuses every call, in each of its ways: its routes close and open again."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ def degraded(settings: Settings, store: RedisStore) -> list[str]:
         *(pytest.param(way, 10, id=name) for name, way in IN_DOUBT.items()),
     ],
 )
-def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
+def test_refusing_provider_closes_its_routes_until_it_accepts(
     harness: ClientAndDialer,
     phones: SandboxPhones,
     store: RedisStore,
@@ -108,7 +108,10 @@ def test_provider_that_refuses_all_closes_its_routes_and_comes_back(
     way: dict[str, Any],
     logins: int,
 ) -> None:
-    """Creates are refused, ``/readyz`` and an error name both routes; then one call opens each."""
+    """Creates are refused, and ``/readyz`` and an error name both routes.
+
+    Then one call opens each.
+    """
     refuses(phones, way)
     with capture_logs() as logged:
         begun = logs_in(harness, range(LOGINS))
@@ -135,7 +138,7 @@ def comes_back(harness: ClientAndDialer, store: RedisStore, settings: Settings) 
 def test_refused_probe_keeps_the_route_closed(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore, settings: Settings
 ) -> None:
-    """While the provider refuses, one call at a time finds it out, after longer and longer."""
+    """Probes follow at growing intervals."""
     refuses(phones, IN_A_ROW["unknown word"], 40)
     logs_in(harness, range(5))
     before = len(phones.ledger())
@@ -148,10 +151,10 @@ def test_refused_probe_keeps_the_route_closed(
     assert len(phones.ledger()) == before + 8
 
 
-def test_one_person_with_a_refused_number_closes_nothing(
+def test_refusals_of_one_number_close_no_route(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore, settings: Settings
 ) -> None:
-    """However often they try."""
+    """However often the client tries."""
     refuses(phones, IN_A_ROW["unknown word"], 1)
     for _ in range(12):
         assert logs_in(harness, range(1)) == [True]
@@ -160,10 +163,10 @@ def test_one_person_with_a_refused_number_closes_nothing(
     assert degraded(settings, store) == []
 
 
-def test_some_refused_numbers_among_others_close_nothing(
+def test_refusals_between_accepted_calls_close_no_route(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore, settings: Settings
 ) -> None:
-    """As long as calls are accepted between them, by each route."""
+    """As long as each route accepts calls between them."""
     refuses(phones, IN_A_ROW["unknown word"], 30)
     for n in range(6):
         logs_in(harness, range(4 * n, 4 * n + 4))

@@ -1,4 +1,4 @@
-"""What of a hostile name reaches the telephone company, and that the code comes as it is."""
+"""What of a hostile name reaches the provider, and that the code stays unchanged."""
 
 import unicodedata
 
@@ -27,10 +27,10 @@ SPELLED = "9, 0, 7, 1"
         ("Z" + "\u0335" * 500 + "algo", "Z" + "\u0335" * 6 + "algo"),
     ],
 )
-def test_a_name_is_only_a_name(
+def test_spoken_name_contains_letters_marks_and_four_signs_only(
     harness: ClientAndDialer, phones: SandboxPhones, name: str, reaches: str | None, route: str
 ) -> None:
-    """Letters, marks and four signs, at most 40; beside it the code, whole, and no other digit."""
+    """At most 40 characters. The code is the only other text with digits."""
     harness.create(name=name, code=CODE, route=route)
     assert harness.dial_next()
     (call,) = phones.calls(ASHA)

@@ -1,4 +1,4 @@
-"""What is asked about calls without news is counted by what it brought."""
+"""Status queries are counted by outcome."""
 
 from collections import Counter
 
@@ -35,7 +35,7 @@ def pulls(registry: CollectorRegistry) -> Counter[tuple[str, str]]:
     )
 
 
-def test_a_question_is_counted_by_what_it_brought(
+def test_status_queries_are_counted_by_outcome(
     harness: ClientAndDialer,
     sandbox: RunningSandbox,
     store: RedisStore,
@@ -43,7 +43,7 @@ def test_a_question_is_counted_by_what_it_brought(
     settings: Settings,
     registry: CollectorRegistry,
 ) -> None:
-    """Nothing from a company that is away; then the end; then what is known already."""
+    """No result, then the end, then a known status."""
     ring = KeyRing([named.key for named in settings.secrets.keys])
     metrics = DialerMetrics(registry)
     away, there = (

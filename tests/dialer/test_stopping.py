@@ -1,4 +1,4 @@
-"""A dialer that is told to stop: nothing new is claimed or sent, and nothing waits for a lease."""
+"""A stopping dialer claims and sends no further call, and no call waits for its lease."""
 
 import threading
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_busy_dialer_claims_nothing_after_the_stop(
     sandbox: RunningSandbox,
     store: RedisStore,
 ) -> None:
-    """The call that is being sent is finished and recorded; the next ones stay in the queue."""
+    """The call in flight is finished and recorded. The next ones stay queued."""
     phones.set_behaviour(NUMBERS[0], "slow", seconds=0.5)
     begun = [harness.create(number) for number in NUMBERS]
     with ending(dialer):
@@ -72,7 +72,7 @@ def test_busy_dialer_claims_nothing_after_the_stop(
 
 
 @pytest.mark.parametrize("function", ["claim", "mark_sent"])
-def test_claim_in_hand_is_given_back_at_the_stop(
+def test_claimed_call_returns_to_the_queue_at_the_stop(
     dialer: Dialer,
     harness: ClientAndDialer,
     phones: SandboxPhones,
@@ -80,7 +80,7 @@ def test_claim_in_hand_is_given_back_at_the_stop(
     redis: Redis,
     function: str,
 ) -> None:
-    """A call that was claimed and not sent is due again at once, as if it had not been claimed."""
+    """It is due again at once."""
     with capture_logs() as lines, proxy.holding(function) as held, ending(dialer):
         begun = harness.create(ASHA)
         assert held.came.wait(5)

@@ -1,4 +1,6 @@
-"""A dialer whose settings are not those of the API: it dials, or the call ends and says why."""
+"""A dialer whose settings differ from the API's: it places the call, or the call ends with a
+reason.
+"""
 
 import base64
 from collections.abc import Callable
@@ -73,10 +75,10 @@ def assert_undialable(
     assert harness.calls_of(begun)[0].status is CallStatus.FAILED
 
 
-def test_call_of_unknown_client_is_dialed_with_its_own_flow(
+def test_call_of_unknown_client_uses_the_recorded_flow(
     old_desk: ClientAndDialer, phones: SandboxPhones
 ) -> None:
-    """The flow comes from the call's record, in the language that the client asked for."""
+    """In the language that the client requested."""
     begun = old_desk.create(client="bank", locale="hi")
     assert old_desk.dial_next()
     (call,) = old_desk.calls_of(begun)
@@ -84,10 +86,10 @@ def test_call_of_unknown_client_is_dialed_with_its_own_flow(
     assert flow_of(phones) == "25"
 
 
-def test_call_by_the_next_route_keeps_the_flow(
+def test_call_on_the_next_route_keeps_the_flow(
     old_desk: ClientAndDialer, redis: Redis, phones: SandboxPhones
 ) -> None:
-    """It speaks as the first call did."""
+    """As the first call did."""
     phones.set_behaviour(ASHA, "out_of_credit")
     begun = old_desk.create(client="bank", locale="hi")
     assert old_desk.dial_next()
@@ -100,7 +102,7 @@ def test_call_by_the_next_route_keeps_the_flow(
 def test_further_call_has_the_flow_of_its_locale(
     service: Verifications, old_desk: ClientAndDialer, redis: Redis
 ) -> None:
-    """Asked for in another language, or without one: then it is that of the verification."""
+    """Without a locale it has the verification's."""
     begun = old_desk.create(client="bank", locale="hi", call_after=100)
     (call,) = begun.calls
     service.request_call("bank", begun.id, CallRequest())
@@ -113,7 +115,7 @@ def test_further_call_has_the_flow_of_its_locale(
 def test_heard_is_null_for_a_flow_without_known_text(
     old_desk: ClientAndDialer, redis: Redis
 ) -> None:
-    """Texts are not stored; a dialer that has none does not guess."""
+    """Records do not store texts."""
     begun = old_desk.create(client="bank")
     assert old_desk.dial_next()
     assert not redis.hexists(f"{CALL}{begun.calls[0].id}", "heard_after")
@@ -125,7 +127,7 @@ def test_text_of_a_flow_is_found_by_its_id(
     old_dialer_of: Callable[..., Dialer],
     redis: Redis,
 ) -> None:
-    """Another client's settings know the text of the same flow."""
+    """In the settings of another client."""
     dialer = old_dialer_of(
         OTPVOICE_PROVIDER_FLOWS="default=1",
         OTPVOICE_CLIENTS_LOGIN_FLOWS='{"default": {"id": "24", "text": "Your code is {otp}."}}',
@@ -136,43 +138,43 @@ def test_text_of_a_flow_is_found_by_its_id(
     assert redis.hexists(f"{CALL}{begun.calls[0].id}", "heard_after")
 
 
-def test_call_without_stored_flow_is_dialed_by_the_settings(
+def test_call_without_recorded_flow_uses_the_settings(
     harness: ClientAndDialer, redis: Redis, phones: SandboxPhones
 ) -> None:
-    """A release before this one stored none."""
+    """An earlier release recorded none."""
     begun = harness.create(locale="hi")
     redis.hdel(f"{CALL}{begun.calls[0].id}", "flow")
     assert harness.dial_next()
     assert flow_of(phones) == "25"
 
 
-def test_call_without_stored_flow_of_unknown_client_ends_failed(
+def test_call_without_recorded_flow_of_unknown_client_fails(
     old_desk: ClientAndDialer, store: RedisStore, redis: Redis, phones: SandboxPhones
 ) -> None:
-    """Nothing says what to speak."""
+    """No setting names a flow."""
     begun = old_desk.create(client="bank")
     redis.hdel(f"{CALL}{begun.calls[0].id}", "flow")
     assert_undialable(old_desk, store, begun, calls=1)
     assert phones.ledger() == []
 
 
-def test_call_sealed_with_unknown_key_ends_failed(
+def test_call_encrypted_with_unknown_key_fails(
     service: Verifications,
     store: RedisStore,
     old_dialer_of: Callable[..., Dialer],
     phones: SandboxPhones,
 ) -> None:
-    """The API was deployed with a new ring before the dialers."""
+    """The API was deployed with a new key ring before the dialers."""
     harness = desk_with(service, store, old_dialer_of(OTPVOICE_SECRETS_KEYS=f"k2:{OTHER_KEY}"))
     begun = harness.create()
     assert_undialable(harness, store, begun, calls=1)
     assert phones.ledger() == []
 
 
-def test_call_by_unknown_route_is_followed_by_a_known_one(
+def test_call_on_unknown_route_continues_on_a_known_one(
     harness: ClientAndDialer, store: RedisStore, redis: Redis, phones: SandboxPhones
 ) -> None:
-    """A newer API chose a route that this dialer has no adapter for: the person is called."""
+    """A newer API chose a route that this dialer has no adapter for."""
     begun = harness.create(locale="hi")
     redis.hset(f"{CALL}{begun.calls[0].id}", "route", "sip")
     assert_undialable(harness, store, begun, calls=2)
@@ -202,14 +204,14 @@ def test_call_by_unknown_route_is_followed_by_a_known_one(
     ],
     ids=lambda changes: min(changes).removeprefix("OTPVOICE_"),
 )
-def test_call_is_dialed_as_the_api_decided(
+def test_call_follows_the_settings_of_the_api(
     service: Verifications,
     store: RedisStore,
     old_dialer_of: Callable[..., Dialer],
     phones: SandboxPhones,
     changes: dict[str, Any],
 ) -> None:
-    """What the dialer's own settings say of it does not matter."""
+    """The dialer's own settings for it have no effect."""
     harness = desk_with(service, store, old_dialer_of(**changes))
     begun = harness.create(client="bank", route=Route.C2C, locale="hi")
     assert harness.dial_next()

@@ -1,4 +1,4 @@
-"""The process that writes an event and the one that delivers it have different settings."""
+"""The process that stores an event and the one that delivers it have different settings."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ from support.service import ASHA, LOGIN_KEY
 NEW_URL = {"OTPVOICE_SERVER_PUBLIC_URL": "https://new.example.com"}
 
 
-def test_event_is_delivered_by_a_process_that_learns_of_the_address_later(
+def test_event_without_endpoint_is_delivered_by_a_later_process(
     make_harness: Callable[..., EventHarness], receiver: EventReceiver
 ) -> None:
-    """Nothing tries it before, and it is delivered once."""
+    """No process attempts it before, and it is delivered once."""
     api, old = make_harness(**endpoint_settings(receiver)), make_harness()
     api.end(LOGIN_KEY, api.create(LOGIN_KEY, ASHA))
     assert old.store.claim_events({}).events == ()
@@ -25,10 +25,10 @@ def test_event_is_delivered_by_a_process_that_learns_of_the_address_later(
     assert new.deliver_due() == 0
 
 
-def test_event_has_the_address_and_the_signature_of_the_process_that_delivers(
+def test_event_has_the_endpoint_of_the_delivering_process(
     make_harness: Callable[..., EventHarness], receiver: EventReceiver
 ) -> None:
-    """Both are no part of what is stored."""
+    """The store contains neither address nor secret."""
     api = make_harness(**endpoint_settings(receiver, secret=OLD_SECRET))
     begun = api.create(LOGIN_KEY, ASHA)
     api.end(LOGIN_KEY, begun)

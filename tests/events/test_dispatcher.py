@@ -1,4 +1,4 @@
-"""Telling events to a real receiver, which proves each with the library and may misbehave."""
+"""Delivers events to a real receiver, which verifies each with the library and may misbehave."""
 
 import threading
 import time
@@ -51,10 +51,10 @@ def running(harness: EventHarness) -> Iterator[None]:
 # What is told ------------------------------------------------------------------------------------
 
 
-def test_an_event_is_signed_and_says_what_happened(
+def test_event_is_signed_and_has_the_contract_format(
     harness: EventHarness, receiver: EventReceiver
 ) -> None:
-    """Type, time, sequence, and the object as an app sees it: the number masked, no limit."""
+    """Type, time, sequence, and the verification as an app sees it."""
     verification_id = begins_and_ends(harness)
     harness.deliver_due()
     call, canceled = receiver.wait_for_events(2)
@@ -71,10 +71,10 @@ def test_an_event_is_signed_and_says_what_happened(
 
 
 @pytest.mark.parametrize("secret", [NEW_SECRET, OLD_SECRET])
-def test_either_of_two_secrets_proves_it(
+def test_each_of_two_secrets_verifies_the_event(
     make_harness: Callable[..., EventHarness], secret: str
 ) -> None:
-    """While a secret is rotated, a client that knows only one of them is told as before."""
+    """While a secret is rotated."""
     with EventReceiver(secret) as receiver:
         harness = make_harness(**endpoint_settings(receiver, secret=f"{NEW_SECRET},{OLD_SECRET}"))
         begins_and_ends(harness)
@@ -83,8 +83,8 @@ def test_either_of_two_secrets_proves_it(
         assert receiver.faults == []
 
 
-def test_a_wrong_secret_proves_nothing(make_harness: Callable[..., EventHarness]) -> None:
-    """So the proofs above are worth something."""
+def test_wrong_secret_does_not_verify_the_event(make_harness: Callable[..., EventHarness]) -> None:
+    """So the other tests verify signatures."""
     with EventReceiver(OLD_SECRET) as receiver:
         harness = make_harness(**endpoint_settings(receiver))
         begins_and_ends(harness)
@@ -95,12 +95,10 @@ def test_a_wrong_secret_proves_nothing(make_harness: Callable[..., EventHarness]
 # What comes again --------------------------------------------------------------------------------
 
 
-def test_tries_are_spread_over_an_hour_and_then_over(
+def test_failed_deliveries_are_retried_five_times(
     harness: EventHarness, receiver: EventReceiver
 ) -> None:
-    """After 0, 5 s, 30 s, 2, 10 and 30 minutes under one id, signed anew, the same body; not
-    a seventh time.
-    """
+    """After 5 s, 30 s, 2, 10 and 30 minutes, under one id, signed anew, with the same body."""
     receiver.default_response = 500
     begins_and_ends(harness)
     assert harness.deliver_due() == 2
@@ -117,10 +115,10 @@ def test_tries_are_spread_over_an_hour_and_then_over(
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, 404, 301, "redirect", "close"])
-def test_whatever_is_no_2xx_comes_again(
+def test_response_other_than_2xx_is_retried(
     harness: EventHarness, receiver: EventReceiver, answer: int | str
 ) -> None:
-    """Nobody is sent elsewhere; what was not taken is told again, and taken then."""
+    """Redirects are not followed."""
     receiver.next_responses = [answer, answer]
     begins_and_ends(harness)
     assert harness.deliver_due() == 2
@@ -134,8 +132,10 @@ def test_whatever_is_no_2xx_comes_again(
 
 
 @pytest.mark.parametrize("answer", [200, 202, 299, "long"])
-def test_2xx_is_enough(harness: EventHarness, receiver: EventReceiver, answer: int | str) -> None:
-    """By its first line, however much follows: that is not read to its end."""
+def test_status_line_2xx_is_a_delivery(
+    harness: EventHarness, receiver: EventReceiver, answer: int | str
+) -> None:
+    """The body is not read to its end."""
     receiver.default_response = answer
     begins_and_ends(harness)
     assert harness.deliver_due() == 2
@@ -143,8 +143,8 @@ def test_2xx_is_enough(harness: EventHarness, receiver: EventReceiver, answer: i
     assert harness.deliver_due() == 0
 
 
-def test_gone_is_the_last_word(harness: EventHarness, receiver: EventReceiver) -> None:
-    """410: that event never comes again. The next one is tried, for it may be mended by then."""
+def test_410_abandons_the_event(harness: EventHarness, receiver: EventReceiver) -> None:
+    """The next event is attempted."""
     receiver.next_responses = [410, 410]
     begins_and_ends(harness)
     assert harness.deliver_due() == 2
@@ -155,8 +155,8 @@ def test_gone_is_the_last_word(harness: EventHarness, receiver: EventReceiver) -
     assert len(receiver.wait_for_events(4)) == 4
 
 
-def test_nobody_listens_for_a_while(make_harness: Callable[..., EventHarness]) -> None:
-    """A refused connection is a try that failed; the client that came back is told."""
+def test_refused_connection_is_retried(make_harness: Callable[..., EventHarness]) -> None:
+    """The event is delivered when the client listens again."""
     port = free_port()
     with EventReceiver(port=port) as away:
         pass
@@ -169,8 +169,10 @@ def test_nobody_listens_for_a_while(make_harness: Callable[..., EventHarness]) -
         back.wait_for_events(2)
 
 
-def test_a_try_that_never_ended_comes_again(harness: EventHarness, receiver: EventReceiver) -> None:
-    """Taken by a process that died: after its lease another one tells it, under the same id."""
+def test_event_of_a_dead_process_is_delivered_after_its_lease(
+    harness: EventHarness, receiver: EventReceiver
+) -> None:
+    """Under the same id."""
     begins_and_ends(harness)
     lost = harness.store.claim_events({"login": 100}).events
     assert harness.deliver_due() == 0
@@ -179,10 +181,10 @@ def test_a_try_that_never_ended_comes_again(harness: EventHarness, receiver: Eve
     assert {told.id for told in receiver.wait_for_events(2)} == {event.id for event in lost}
 
 
-def test_a_forgotten_number_is_told_to_nobody(
+def test_event_of_an_erased_number_is_dropped(
     harness: EventHarness, receiver: EventReceiver, redis: Redis
 ) -> None:
-    """What an operator erased meanwhile is dropped, and is no fault."""
+    """Without an error."""
     verification_id = begins_and_ends(harness)
     redis.delete(f"{{otpvoice}}:verification:{verification_id}")
     assert harness.deliver_due() == 2
@@ -191,10 +193,10 @@ def test_a_forgotten_number_is_told_to_nobody(
     assert receiver.events == []
 
 
-def test_a_process_without_the_key_leaves_it_to_others(
+def test_event_without_its_key_is_retried_later(
     make_harness: Callable[..., EventHarness], receiver: EventReceiver
 ) -> None:
-    """While a key is rotated: who can not open the number tries later, or another one does."""
+    """Or another process delivers it, while a key is rotated."""
     harness = make_harness(**endpoint_settings(receiver))
     stranger = f"k9:{b64encode(b'another ring key than that of us').decode()}"
     behind = make_harness(**endpoint_settings(receiver), OTPVOICE_SECRETS_KEYS=stranger)
@@ -209,8 +211,10 @@ def test_a_process_without_the_key_leaves_it_to_others(
 # Who waits for whom ------------------------------------------------------------------------------
 
 
-def test_running_it_tells_within_a_moment(harness: EventHarness, receiver: EventReceiver) -> None:
-    """What happens is told by itself, each change once."""
+def test_running_dispatcher_delivers_each_change_once(
+    harness: EventHarness, receiver: EventReceiver
+) -> None:
+    """Soon after the change."""
     with running(harness):
         ids = {begins_and_ends(harness, f"+9198765432{n:02}") for n in range(20)}
         told = receiver.wait_for_events(40)
@@ -218,10 +222,10 @@ def test_running_it_tells_within_a_moment(harness: EventHarness, receiver: Event
     assert {each.data["id"] for each in told} == ids
 
 
-def test_a_client_that_hangs_holds_nobody_else_up(
+def test_hanging_client_does_not_delay_others(
     make_harness: Callable[..., EventHarness], receiver: EventReceiver
 ) -> None:
-    """It gets a few events at once and no more; others are told, though it never answers."""
+    """It gets a bounded number of events at once."""
     with EventReceiver(default_response="hang") as hanging:
         harness = make_harness(**(endpoint_settings(hanging) | endpoint_settings(receiver, "BANK")))
         for n in range(10):
@@ -237,8 +241,8 @@ def test_a_client_that_hangs_holds_nobody_else_up(
             hanging.wait_for_events(20)
 
 
-def test_no_answer_is_waited_for_long(harness: EventHarness, receiver: EventReceiver) -> None:
-    """None in time is none; a head that came in time is one, though the rest never comes."""
+def test_late_response_is_a_failed_delivery(harness: EventHarness, receiver: EventReceiver) -> None:
+    """A status line in time is a delivery, even if the body never arrives."""
     endpoint = Endpoint(receiver.url, (NEW_SECRET,))
     hurried = EventDispatcher(
         harness.store, {"login": endpoint}, _show, HttpClient(), total_timeout_s=0.3
@@ -258,8 +262,10 @@ def _show(verification: Verification) -> dict[str, Any]:
     return {"id": verification.id}
 
 
-def test_every_key_ends(harness: EventHarness, receiver: EventReceiver, redis: Redis) -> None:
-    """While events wait, are tried, failed and dropped; and nothing is left of those told."""
+def test_every_key_of_events_expires(
+    harness: EventHarness, receiver: EventReceiver, redis: Redis
+) -> None:
+    """While events wait, are retried, fail and are dropped. Delivered events leave nothing."""
     receiver.next_responses = [500]
     for step in (lambda: begins_and_ends(harness), harness.deliver_due, harness.deliver_due):
         step()
@@ -271,10 +277,10 @@ def test_every_key_ends(harness: EventHarness, receiver: EventReceiver, redis: R
     assert [*redis.scan_iter("*event*")] == []
 
 
-def test_events_go_through_the_proxy(
+def test_events_use_the_proxy(
     make_harness: Callable[..., EventHarness], receiver: EventReceiver
 ) -> None:
-    """With ``events.proxy`` each is delivered through a tunnel; a refused tunnel is tried again."""
+    """With ``events.proxy`` each is delivered through a tunnel. A refused tunnel is retried."""
     with connect_proxy() as proxy:
         proxy.response = b"HTTP/1.1 407 No\r\n\r\n"
         harness = make_harness(**endpoint_settings(receiver), OTPVOICE_EVENTS_PROXY=proxy.url)
@@ -290,7 +296,7 @@ def test_events_go_through_the_proxy(
 def test_no_event_is_sent_after_the_stop(
     environ: dict[str, str], receiver: EventReceiver, redis: Redis, redis_url: str
 ) -> None:
-    """Events that were taken and not sent are due again at once, and no try is counted."""
+    """Claimed events are due again at once, and no attempt is counted."""
     settings = load(environ | endpoint_settings(receiver)).settings
     port = urlsplit(redis_url).port
     assert port is not None

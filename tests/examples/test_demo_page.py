@@ -216,7 +216,7 @@ def test_hindi_login_is_called_in_hindi(visit: Visit, another: Phone) -> None:
 
 
 @pytest.mark.usefixtures("stack")
-def test_it_can_be_read_everywhere(page: Page, demo_url: str) -> None:
+def test_console_is_legible_on_every_screen(page: Page, demo_url: str) -> None:
     """On every screen, by day and by night, and so can what is in the frames."""
     page.goto(demo_url)
     expect(page.frame_locator("#phone iframe").get_by_text("Live", exact=True)).to_be_visible()

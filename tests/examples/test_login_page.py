@@ -140,7 +140,7 @@ def test_a_visitor_chooses_the_language(visitor: Visitor) -> None:
     visitor.expect_text("We call your phone")
 
 
-def test_it_can_be_read_everywhere(visitor: Visitor, phone: Phone) -> None:
+def test_console_is_legible_on_every_screen(visitor: Visitor, phone: Phone) -> None:
     """Before, during and after; and every field has a name for those who do not see it."""
     _is_fit(visitor.page)
     visitor.request_call(phone.number)

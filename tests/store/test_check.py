@@ -241,7 +241,7 @@ def test_after_other_ends_a_code_is_refused(driver: StoreDriver) -> None:
 # Many at once -------------------------------------------------------------------------------------
 
 
-def test_of_many_wrong_codes_at_once_five_are_compared(
+def test_parallel_wrong_codes_are_compared_up_to_max_checks(
     driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[StoreResult]]
 ) -> None:
     """Exactly ``max_checks`` of 500 different ones, then the right one is refused."""
@@ -253,7 +253,7 @@ def test_of_many_wrong_codes_at_once_five_are_compared(
     assert driver.check(begun, CODE).outcome == "closed"
 
 
-def test_of_many_right_codes_at_once_one_wins(
+def test_parallel_correct_codes_succeed_once(
     driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[StoreResult]]
 ) -> None:
     """Exactly one of 200."""

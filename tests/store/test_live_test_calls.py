@@ -88,7 +88,7 @@ def test_what_was_said_is_kept_for_a_while(driver: StoreDriver, redis: Redis) ->
     assert CAPTURE_TTL_MS - 5_000 < redis.pttl(key) <= CAPTURE_TTL_MS
 
 
-def test_of_other_calls_nothing_is_kept(driver: StoreDriver, redis: Redis) -> None:
+def test_responses_of_other_calls_are_not_kept(driver: StoreDriver, redis: Redis) -> None:
     """Whoever says so: neither of a verification's call, nor of one that never was."""
     call = driver.create().calls[0]
     driver.store.capture(call.id, b"sealed")

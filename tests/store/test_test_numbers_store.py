@@ -183,7 +183,7 @@ def test_it_waits_for_call_after(driver: StoreDriver) -> None:
     driver.seconds_until_due()
 
 
-def test_a_dialer_that_dies_with_it(driver: StoreDriver) -> None:
+def test_simulated_call_of_a_killed_dialer_is_completed_by_another(driver: StoreDriver) -> None:
     """The lease runs out, another dialer answers it, and the first one's word counts no more."""
     begun = begins(driver)
     first = driver.claim()

@@ -1,4 +1,4 @@
-"""Workers of the API that die, and processes that are replaced, while eight threads ask.
+"""Kills API workers and replaces processes while eight threads send requests.
 
 ``OTPVOICE_TEST_API_KILLS`` is how many workers are killed.
 """
@@ -41,10 +41,10 @@ def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dic
 
 
 @pytest.mark.timeout(120 + 3 * KILLS)
-def test_no_acknowledged_call_is_lost_with_a_worker(
+def test_create_acknowledged_by_killed_worker_is_called_once(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """Workers die in the middle of requests: what was answered 201 rings, once."""
+    """Workers die in the middle of requests. Every create that got 201 rings once."""
     changes = {"OTPVOICE_SERVER_WORKERS": "2", **NEWS_SOON}
     with running_service(environ, tmp_path, **changes) as stack:
         line = RecordingClient(stack.service.url)
@@ -76,11 +76,11 @@ def was_refused(answer: TimedResponse) -> bool:
     return answer.status == 503 or any(w in answer.fault for w in ("refused", "Reset", "Remote"))
 
 
-def test_a_rolling_restart_loses_nothing(environ: dict[str, str], tmp_path: Path) -> None:
-    """New processes start, the old ones are asked to end: each request is served once.
+def test_rolling_restart_serves_each_request_once(environ: dict[str, str], tmp_path: Path) -> None:
+    """New processes start before the old ones stop.
 
-    Connections that wait to be accepted when the old API closes its port are reset; no request
-    that ran loses its answer. Every fifth call takes half a second to be accepted, so that the old
+    Connections that wait to be accepted when the old API closes its port are reset, but no running
+    request loses its response. Every fifth call takes half a second to be accepted, so that the old
     dialer has calls in flight.
     """
     with running_service(environ, tmp_path, **NEWS_SOON) as stack:

@@ -1,4 +1,4 @@
-"""The console beside the company's ledger, after calls of all kinds over real processes.
+"""Compares the console with the sandbox's ledger after calls of all kinds, over real processes.
 
 ``OTPVOICE_TEST_CONSOLE`` is how many verifications there are.
 """
@@ -124,8 +124,8 @@ def desk(played: Played, browsing: BrowserSession) -> Page:
     return browsing.open(played.url, http_credentials=credentials, timezone_id="Asia/Kolkata")
 
 
-def test_figures_are_those_of_the_ledger(played: Played) -> None:
-    """Each call by what the company did with it, and by its route; none twice, none missing."""
+def test_console_counts_equal_the_sandbox_ledger(played: Played) -> None:
+    """By result and by route, without duplicates or gaps."""
     shown, phones = played.shown(), played.stack.service.phones
     ended = {call["id"]: call["status"] for n in played.ids for call in phones.calls(nth_number(n))}
     ledger = Counter(f"{each['route']} {OURS[ended[each['call']]]}" for each in played.taken())
@@ -136,8 +136,8 @@ def test_figures_are_those_of_the_ledger(played: Played) -> None:
     assert shown["day failed"] == shown["day open"] == 0
 
 
-def test_figures_are_those_of_the_api(played: Played) -> None:
-    """Each call as its client sees it, those that were never dialed among them."""
+def test_console_counts_equal_the_api_statuses(played: Played) -> None:
+    """Including calls that were never placed."""
     shown, ends = played.shown(), Counter(call["status"] for call in played.calls())
     assert ends["canceled"] > 0
     counted = {word: shown[f"day {word}"] for word in ENDED}
@@ -145,8 +145,8 @@ def test_figures_are_those_of_the_api(played: Played) -> None:
     assert counted == {word: ends[word] for word in ENDED}
 
 
-def test_rates_and_costs_are_those_of_the_books(played: Played) -> None:
-    """Of what ended, what was approved; and what the provider's calls cost for each."""
+def test_console_rates_and_costs_equal_the_records(played: Played) -> None:
+    """The share of approvals, and the provider's calls for each approval."""
     page = requests.get(played.url, auth=("asha", KEY), timeout=5).text
     text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
     ends = Counter(each["status"] for each in played.objects())
@@ -158,8 +158,8 @@ def test_rates_and_costs_are_those_of_the_books(played: Played) -> None:
     assert re.search(rf"IN \+919876… {placed} ", text)
 
 
-def test_no_code_and_no_number_is_shown(played: Played) -> None:
-    """Neither on a page nor in the log, whatever is searched for."""
+def test_console_pages_and_log_contain_no_code_and_no_number(played: Played) -> None:
+    """Whatever is searched for."""
     pages = [requests.get(played.url, auth=("asha", KEY), timeout=5)]
     pages += [searched(played, what) for what in (nth_number(0), played.ids[0], "login")]
     assert [answer.status_code for answer in pages] == [200] * 4
@@ -173,8 +173,8 @@ def test_no_code_and_no_number_is_shown(played: Played) -> None:
     assert [leak for what, found in booked for leak in scanner.scan(what, found)] == []
 
 
-def test_somebody_is_found_and_freed(played: Played, desk: Page) -> None:
-    """By keyboard alone: search, read, type the number again, done; it is in the dialer's log."""
+def test_console_limits_are_cleared_by_keyboard(played: Played, desk: Page) -> None:
+    """Search, read, type the number again and confirm. The dialer's log has the change."""
     number = nth_number(0)
     desk.get_by_label("Find").fill(number)
     desk.keyboard.press("Enter")
@@ -190,8 +190,8 @@ def test_somebody_is_found_and_freed(played: Played, desk: Page) -> None:
     assert b"console: asha" in log.read_bytes()
 
 
-def test_times_are_the_readers(desk: Page) -> None:
-    """In the zone of the browser, and it says which."""
+def test_console_times_are_in_the_browser_zone(desk: Page) -> None:
+    """The page names the zone."""
     expect(desk.locator("#zone")).to_have_text(re.compile("Asia/(Kolkata|Calcutta)"))
     utc = desk.locator("time").first.get_attribute("datetime") or ""
     shown = desk.locator("time").first.inner_text()
@@ -199,8 +199,8 @@ def test_times_are_the_readers(desk: Page) -> None:
     assert f"{minutes // 60:02}:{minutes % 60:02}" in shown
 
 
-def test_a_plot_is_a_table_too(desk: Page) -> None:
-    """What is drawn can be read: a name, a sentence, and the same figures in rows."""
+def test_console_chart_has_name_text_and_table(desk: Page) -> None:
+    """The table has the same values."""
     plot = desk.get_by_role("img", name="Calls in the last hour")
     expect(plot).to_have_attribute("aria-describedby", "hour-description")
     expect(desk.locator("#hour-description")).to_contain_text("answered")
@@ -210,11 +210,8 @@ def test_a_plot_is_a_table_too(desk: Page) -> None:
     assert drawn.count() > 1  # in the legend, and at least one column
 
 
-def test_voicemail_is_answered_and_not_heard(played: Played, desk: Page, page: Page) -> None:
-    """A mailbox that hung up at once: answered, and by its seconds nobody can have heard the code.
-
-    Pressed on the phone, found in the console; and the phone is called once more.
-    """
+def test_voicemail_call_is_answered_and_redialed(played: Played, desk: Page, page: Page) -> None:
+    """The mailbox hangs up too early to have heard the code."""
     number, phones = nth_number(MANY + 1), played.stack.service.phones
     phones.set_behaviour(number, "by_hand")
     page.goto(played.stack.service.sandbox.url)
@@ -237,8 +234,10 @@ def test_voicemail_is_answered_and_not_heard(played: Played, desk: Page, page: P
     )
 
 
-def test_without_a_script_all_is_there(played: Played, browsing: BrowserSession) -> None:
-    """The figures, the plots and the search."""
+def test_console_without_javascript_shows_everything(
+    played: Played, browsing: BrowserSession
+) -> None:
+    """Statistics, charts and search."""
     credentials = {"username": "asha", "password": KEY}
     page = browsing.open(played.url, http_credentials=credentials, java_script_enabled=False)
     expect(page.get_by_text("Calls by outcome and route")).to_be_visible()
@@ -248,8 +247,8 @@ def test_without_a_script_all_is_there(played: Played, browsing: BrowserSession)
     expect(page.locator(".timeline li").first).to_contain_text("Created")
 
 
-def test_it_can_be_read_everywhere(desk: Page) -> None:
-    """The figures, also as tables, and what was found; on every screen, by day and by night."""
+def test_console_is_legible_on_every_screen(desk: Page) -> None:
+    """Statistics, tables and search results, in light and dark mode."""
     for table in desk.get_by_text("As a table").all():
         table.click()
     assert_fits_every_screen(desk)
@@ -261,8 +260,8 @@ def test_it_can_be_read_everywhere(desk: Page) -> None:
     assert_legible(desk)
 
 
-def test_it_is_fresh_by_itself(played: Played, browsing: BrowserSession) -> None:
-    """A figure that changed is shown half a minute later; what was opened stays open."""
+def test_console_updates_every_half_minute(played: Played, browsing: BrowserSession) -> None:
+    """Opened sections stay open."""
     page = browsing.open(http_credentials={"username": "asha", "password": KEY})
     page.clock.install()
     page.goto(played.url)

@@ -1,4 +1,4 @@
-"""The document tells all that the service answers: schemathesis asks, and compares.
+"""Compares all responses of the service with its OpenAPI document, using schemathesis.
 
 ``OTPVOICE_TEST_SCHEMA`` is the number of examples for each operation, ``OTPVOICE_TEST_SEED`` what
 they are drawn from.
@@ -46,15 +46,15 @@ def asks(service: RunningService, *options: str, credential: str = "", **variabl
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_clients_are_answered_is_told(service: RunningService) -> None:
-    """Every operation, with an API key, well asked and ill."""
+def test_responses_to_clients_match_the_document(service: RunningService) -> None:
+    """Every operation, with valid and invalid requests."""
     phases = ("--phases", "examples,coverage,fuzzing")
     asks(service, *phases, credential=LOGIN_KEY, OTPVOICE_TEST_SERVICE=service.url)
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_apps_are_answered_is_told(service: RunningService) -> None:
-    """Each with the client token of the verification it asks about."""
+def test_responses_to_apps_match_the_document(service: RunningService) -> None:
+    """With the client token of the verification."""
     options = ("--phases", "examples,fuzzing", "--include-path-regex", "^/v1/")
     token = service.create(reference="an app")["client_token"]
     variables = {"OTPVOICE_TEST_SERVICE": service.url, "OTPVOICE_TEST_AS_APP": "yes"}
@@ -62,19 +62,19 @@ def test_what_apps_are_answered_is_told(service: RunningService) -> None:
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_strangers_are_answered_is_told(service: RunningService) -> None:
-    """Without any credential."""
+def test_responses_without_credential_match_the_document(service: RunningService) -> None:
+    """Every operation that needs a credential."""
     asks(service, "--phases", "examples,fuzzing")
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_what_the_provider_is_answered_is_told(service: RunningService) -> None:
-    """Callbacks of all shapes, with the webhook's secret."""
+def test_responses_to_the_provider_match_the_document(service: RunningService) -> None:
+    """Callbacks of all shapes, with the webhook secret."""
     options = ("--phases", "fuzzing", "--include-path-regex", "^/webhooks/")
     asks(service, *options, credential=WEBHOOK_SECRET)
 
 
 @pytest.mark.timeout(TIMEOUT)
-def test_the_links_lead_on(service: RunningService) -> None:
-    """From a create to its verification: looked at, checked, called, ended, and again."""
+def test_links_of_a_created_verification_work(service: RunningService) -> None:
+    """Get, check, call and end, and the same again."""
     asks(service, "--phases", "stateful", credential=LOGIN_KEY)

@@ -1,4 +1,4 @@
-"""Dialers that die or stand still at every step of a call (promises 3 and 4).
+"""Kills and pauses dialers at every step of a call (promises 3 and 4).
 
 ``OTPVOICE_TEST_KILLS`` is how many are killed.
 """
@@ -62,10 +62,10 @@ def keeps_asking(site: DialerFaultBench, dialers: dict[str, Process]) -> None:
 
 @pytest.mark.timeout(120 + 40 * ROUNDS)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_killed_dialer_rings_nobody_twice_and_loses_no_call(
+def test_killed_dialer_places_no_call_twice_and_loses_none(
     site: DialerFaultBench, seed: int
 ) -> None:
-    """Wherever it dies: no number rings twice, no call stays, and what we say is what happened."""
+    """At every point: no number rings twice, every call ends, and each status is true."""
     chance = random.Random(seed)
     with ExitStack() as stack:
         dialers = {
@@ -98,11 +98,11 @@ PAUSES = {"before:mark_sent": 1, "after:mark_sent": 0, "after:connect": 0, "befo
 """Where a dialer stands still past its lease, and how often the phone rings in the end."""
 
 
-def test_a_paused_dialer_sends_nothing_late(site: DialerFaultBench) -> None:
-    """Not marked: another dialer calls, and this one does not. Marked: nobody does.
+def test_dialer_paused_past_its_lease_sends_nothing(site: DialerFaultBench) -> None:
+    """Before the mark, another dialer places the call.
 
-    The one window stands between the test of the clock and the first byte: who is paused there
-    sends late; and even then the call was given to nobody else.
+    After it, no dialer does. Only a dialer that is paused between the time check and the first byte
+    sends late, and no other dialer had the call.
     """
     numbers = {moment: f"+919876540{n:03}" for n, moment in enumerate(PAUSES)}
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Stolen: the snapshot, the log and the keyspace of a store, and neither key of the service.
+"""Searches a stolen snapshot, AOF and keyspace, without the keys of the service.
 
 The right codes are tried with all that a thief knows; if none of them is found, no search finds
 them. ``OTPVOICE_TEST_DUMP`` is for how many verifications all codes are tried nevertheless, and how
@@ -66,8 +66,8 @@ def secrets_of(numbers: list[str], codes: list[str]) -> list[str]:
     return [*numbers, *digits, *(each.removeprefix("91") for each in digits), *codes, NAME]
 
 
-def test_no_file_holds_a_code_or_a_number(robbery: StolenStore) -> None:
-    """Nor a name; written, spelled, as an integer, digested, in hex or base64."""
+def test_dump_contains_no_code_number_or_name(robbery: StolenStore) -> None:
+    """Plain, spelled, as an integer, digested, in hexadecimal or base64."""
     secrets = secrets_of(robbery.numbers, robbery.long_codes)
     sizes = {name: len(data) for name, data in robbery.files.items()}
     print(f"{len(robbery.numbers)} verifications, {len(secrets)} secrets, bytes {sizes}")
@@ -77,8 +77,8 @@ def test_no_file_holds_a_code_or_a_number(robbery: StolenStore) -> None:
 
 
 @pytest.mark.parametrize("secret", ["+919876512345", "919876512345", "9876512345", "5000000017"])
-def test_the_search_finds_what_is_there(tmp_path: Path, secret: str) -> None:
-    """Every form in every file, alone or in the middle of something."""
+def test_search_finds_planted_secrets(tmp_path: Path, secret: str) -> None:
+    """Each form in each file, alone or inside other text."""
     hidden = StolenStore()
     with unencrypted_store(tmp_path) as (redis, folder):
         for n, form in enumerate(forms(secret)):
@@ -99,9 +99,10 @@ def messages(short: ShortCode, code: str) -> list[str]:
 
 
 @pytest.mark.timeout(120 + 15 * TRIED)
-def test_no_code_is_found_by_trying_all(robbery: StolenStore) -> None:
-    """Digested plainly, and with every value of its own record as the salt or the key: none of ten
-    thousand is in it. With the ring key the same search finds what was handed in.
+def test_brute_force_without_ring_key_finds_no_code(robbery: StolenStore) -> None:
+    """All ten thousand codes, digested plainly and with every value of the record as salt or key.
+
+    With the ring key the same search finds the submitted codes.
     """
     everything = {value for item in robbery.space.items() for value in (item[0], *item[1])}
     digests = StolenRecord(frozenset(everything)).digests
@@ -127,8 +128,8 @@ def test_no_code_is_found_by_trying_all(robbery: StolenStore) -> None:
     )
 
 
-def test_no_code_is_found_in_a_remembered_request(robbery: StolenStore) -> None:
-    """A body that came with an Idempotency-Key holds the code; the number key alone finds it."""
+def test_idempotency_record_reveals_no_code(robbery: StolenStore) -> None:
+    """A body with a code was sent with an Idempotency-Key. The number key alone finds it."""
     short = next(each for each in robbery.short_codes if each.own_code)
     digests = stolen_records(robbery.space)[short.id].digests
 
@@ -143,9 +144,10 @@ def test_no_code_is_found_in_a_remembered_request(robbery: StolenStore) -> None:
 
 
 @pytest.mark.timeout(120 + 15 * TRIED)
-def test_no_number_is_found_by_trying_a_range(robbery: StolenStore) -> None:
-    """All numbers of a range, digested plainly or with what anybody can guess: none. With the
-    number key the same search finds the true ones and no other.
+def test_brute_force_without_number_key_finds_no_number(robbery: StolenStore) -> None:
+    """All numbers of a range, digested plainly or with guessable keys.
+
+    With the number key the same search finds exactly the true ones.
     """
     others = [nth_number(n) for n in RANGE]
     numbers = {*robbery.numbers, *others[: (1 + TRIED) * 10_000]}

@@ -1,4 +1,4 @@
-"""Composed callbacks that overtake the provider's reply, between real processes."""
+"""Composed callbacks that arrive before the provider's reply, between real processes."""
 
 from collections.abc import Iterator
 
@@ -46,10 +46,10 @@ def service(stack: Stack) -> RunningService:
 @pytest.mark.parametrize(
     ("word", "status"), [("BUSY", "busy"), ("NOANSWER", "no_answer"), ("ANSWER", "answered")]
 )
-def test_early_composed_callback_call_ends(
+def test_early_composed_callback_ends_the_call(
     service: RunningService, route: str, word: str, status: str
 ) -> None:
-    """The callback is answered before the provider's reply names its id; both together end it."""
+    """The callback arrives before the reply names its id."""
     number = f"+9198765{42000 + len(service.phones.ledger())}"
     service.phones.set_behaviour(number, "early_callback", ends=word)
     began = service.create(number, route=route)
@@ -67,8 +67,8 @@ def test_early_composed_callback_call_ends(
     assert [each["status"] for each in sent][:1] == [200]
 
 
-def test_early_composed_callback_counted_as_early(service: RunningService) -> None:
-    """The metric tells callbacks that waited for the reply."""
+def test_early_composed_callback_is_counted_as_early(service: RunningService) -> None:
+    """By its outcome in the metric of callbacks."""
     number = "+919876543999"
     service.phones.set_behaviour(number, "early_callback", ends="BUSY")
     began = service.create(number, route="obd")

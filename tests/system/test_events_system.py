@@ -1,4 +1,4 @@
-"""Events of the whole service: real processes, a real receiver, and dialers that are killed.
+"""Events of a whole service: real processes, a real receiver, and killed dialers.
 
 ``OTPVOICE_TEST_KILLS`` is how many are killed.
 """
@@ -59,8 +59,8 @@ def of(client: EventReceiver, verification_id: str) -> list[ReceivedEvent]:
     return [told[sequence] for sequence in sorted(told)]
 
 
-def test_a_whole_life_is_told(stack: Stack, client: EventReceiver) -> None:
-    """From the call to the approval; each event shows its own moment, and no code."""
+def test_events_of_a_whole_verification_are_delivered(stack: Stack, client: EventReceiver) -> None:
+    """From the call to the approval. Each event shows the state at its time, and no code."""
     service = stack.service
     verification = service.create(ASHA, reference="login-81", code=CODE)
     service.wait_for_call(verification, "answered")
@@ -76,8 +76,8 @@ def test_a_whole_life_is_told(stack: Stack, client: EventReceiver) -> None:
     assert told[-1].data == service.get_verification(verification) | {"to": "+91******3210"}
 
 
-def test_events_tell_no_secret(stack: Stack, client: EventReceiver) -> None:
-    """Neither code nor whole number, nor any key, in whatever form."""
+def test_events_contain_no_secret(stack: Stack, client: EventReceiver) -> None:
+    """Neither a code, nor a whole number, nor a key, in any form."""
     secrets = {"number": ASHA, "digits": ASHA[3:], "API key": LOGIN_KEY, "secret": NEW_SECRET}
     keys = {"ring": RING_KEY, "number key": NUMBER_KEY}
     scanner = Scanner(secrets | keys, {"code": CODE})
@@ -89,8 +89,10 @@ def test_events_tell_no_secret(stack: Stack, client: EventReceiver) -> None:
     assert scanner.scan("a test", f'{{"code": "{CODE}"}}'.encode())
 
 
-def test_many_right_codes_are_one_approval(stack: Stack, client: EventReceiver) -> None:
-    """Of 200 at once one wins, and one event says so."""
+def test_parallel_correct_codes_send_one_approved_event(
+    stack: Stack, client: EventReceiver
+) -> None:
+    """One of 200 checks is valid."""
     service = stack.service
     verification = service.create(RAVI, code="471199", call_after=100)
     with ThreadPoolExecutor(16) as pool:
@@ -105,10 +107,10 @@ def test_many_right_codes_are_one_approval(stack: Stack, client: EventReceiver) 
     assert sorted(told) == ["call.canceled", "verification.approved"]
 
 
-def test_what_happens_while_no_dialer_lives_is_told_by_the_next(
+def test_events_stored_without_a_dialer_are_delivered_by_the_next(
     stack: Stack, client: EventReceiver
 ) -> None:
-    """Killed before it could tell anything of it."""
+    """The first dialer is killed before it can deliver any."""
     service = stack.service
     verification = service.create(RAVI, code="471199", call_after=100)
     stack.dialer.kill()
@@ -122,10 +124,10 @@ def test_what_happens_while_no_dialer_lives_is_told_by_the_next(
 
 @pytest.mark.timeout(60 + 40 * ROUNDS)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_killed_dialer_loses_no_event(
+def test_killed_dialer_loses_no_event(
     environ: dict[str, str], redis: Redis, tmp_path: Path, seed: int
 ) -> None:
-    """Wherever it dies between change and delivery: told at least once, always under one id."""
+    """At every point between change and delivery: delivered at least once, always under one id."""
     program = str(Path(__file__).with_name("faulty_dialer.py"))
     with EventReceiver() as client, ExitStack() as processes:
         variables = {**environ, **WIDE_LIMITS, **endpoint_settings(client)}

@@ -1,4 +1,4 @@
-"""A store of several servers: in a cluster and behind Sentinels, through moves and failovers.
+"""A store of several servers: a cluster and Sentinels, with slot moves and failovers.
 
 The last test kills the primary of the servers that all of them share.
 """
@@ -55,8 +55,8 @@ def desk(client: Redis) -> StoreDriver:
     return StoreDriver(RedisStore(client, retention_ms=KEEP))
 
 
-def test_one_verification(servers: Servers, desk: StoreDriver) -> None:
-    """From the request to the approval, and all of it where the primary is."""
+def test_verification_runs_on_the_primary(servers: Servers, desk: StoreDriver) -> None:
+    """From the request to the approval."""
     begun = desk.create(own_code=True)
     claim = desk.dial()
     assert desk.apply_callback(call_id=claim.call_id).call_status is CallStatus.ANSWERED
@@ -67,8 +67,8 @@ def test_one_verification(servers: Servers, desk: StoreDriver) -> None:
     assert servers.replica.ran() == 0
 
 
-def test_a_dialer_is_woken(servers: Servers, desk: StoreDriver) -> None:
-    """A create ends the wait of a dialer on the other side of the servers."""
+def test_create_wakes_a_dialer_through_the_servers(servers: Servers, desk: StoreDriver) -> None:
+    """Its blocking wait ends with the create."""
     client = connect(servers.url, timeout_s=5)
     create = threading.Timer(0.1, desk.create)
     create.start()
@@ -79,14 +79,17 @@ def test_a_dialer_is_woken(servers: Servers, desk: StoreDriver) -> None:
     client.close()
 
 
-def test_the_doctor_sees_the_primary(client: Redis) -> None:
-    """What is asked of one server is told by the primary."""
+def test_server_info_comes_from_the_primary(client: Redis) -> None:
+    """For questions about one server."""
     server = read_server_info(client)
     assert (server.name, server.appendonly, server.appendfsync) == ("valkey", "yes", "always")
 
 
-def test_what_may_have_run_is_not_repeated(servers: Servers, desk: StoreDriver) -> None:
-    """No answer in time: refused, and when the server goes on, it finds the script once."""
+def test_command_after_timeout_is_not_repeated(servers: Servers, desk: StoreDriver) -> None:
+    """Without a reply in time the request is refused.
+
+    When the server continues, it runs the function once.
+    """
     begun = desk.create(own_code=True)
     desk.check(begun, "999999")  # the script is known from now on
     client = connect(servers.url, timeout_s=0.1)
@@ -100,16 +103,16 @@ def test_what_may_have_run_is_not_repeated(servers: Servers, desk: StoreDriver) 
 
 
 @IN_A_CLUSTER
-def test_keys_without_the_tag_are_refused(client: Redis) -> None:
-    """A cluster refuses keys of several slots, which is what the tag prevents."""
+def test_cluster_refuses_keys_without_the_hash_tag(client: Redis) -> None:
+    """They are in several slots."""
     with pytest.raises(StoreUnavailable) as refusal:
         RedisStore(client, retention_ms=KEEP, tag="otpvoice").get("vrf_1", "login")
     assert refusal.value.reply == "CROSSSLOT"
 
 
 @IN_A_CLUSTER
-def test_the_slot_moves(servers: Servers, desk: StoreDriver) -> None:
-    """The node that answers MOVED ran nothing: nobody notices that the slot is elsewhere now."""
+def test_moved_slot_is_followed_without_an_error(servers: Servers, desk: StoreDriver) -> None:
+    """The node that replied MOVED ran nothing."""
     desk.create()
     servers.primary.flushdb()  # only an empty slot can be moved at once
     new, other = servers.others
@@ -125,8 +128,11 @@ def test_the_slot_moves(servers: Servers, desk: StoreDriver) -> None:
 
 
 @IN_A_CLUSTER
-def test_a_slot_in_pieces_is_an_outage(servers: Servers, desk: StoreDriver) -> None:
-    """While its keys are moved one by one, no script has all of them: refused, and nothing done."""
+def test_slot_in_migration_is_an_outage(servers: Servers, desk: StoreDriver) -> None:
+    """While its keys move one by one, no function has all of them.
+
+    Requests are refused, and nothing changes.
+    """
     begun = desk.create(own_code=True)
     new, *_ = servers.others
     try:
@@ -207,10 +213,12 @@ def comes_back(store: RedisStore) -> None:
             return
 
 
-def test_the_primary_is_killed(servers: Servers, client: Redis, desk: StoreDriver) -> None:
-    """Refused at once, then served by the promoted replica; and no check is counted twice.
-
-    Replication is asynchronous: what was answered in the last moment may be lost. It is measured.
+def test_killed_primary_is_replaced_by_the_replica(
+    servers: Servers, client: Redis, desk: StoreDriver
+) -> None:
+    """Requests are refused at once, then served by the promoted replica, and no check is counted
+    twice. Replication is asynchronous, so the last acknowledged changes may be lost. The test
+    measures how many.
     """
     begun = desk.create(own_code=True)
     desk.check(begun, "999999")

@@ -1,4 +1,4 @@
-"""A pumper at work: many numbers, 500 addresses, several references, and no code is ever typed.
+"""Toll fraud: many numbers, 500 addresses, several references, and no code is ever submitted.
 
 He earns a share of each call to his numbers and lets a login page ring them. Meanwhile honest
 people elsewhere log in, one after the other. The limits are the shipped ones but where a drill
@@ -184,8 +184,8 @@ def shipped(
     return running_service(environ, folder, OTPVOICE_SERVER_WORKERS="2", **(SHIPPED | changes))
 
 
-def test_a_prefix_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
-    """All numbers of one prefix: five of them ring within ten minutes, the rest is refused."""
+def test_toll_fraud_within_a_prefix_is_limited(environ: dict[str, str], tmp_path: Path) -> None:
+    """Five numbers of the prefix ring within ten minutes. The other requests are refused."""
     with shipped(environ, tmp_path) as stack:
         pumper = Pumper(stack, lambda n: f"+91987650{n:04}")
         honest = Honest(stack.service)
@@ -200,11 +200,13 @@ def test_a_prefix_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None
         assert degraded(stack.service) == []
 
 
-def test_an_area_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
-    """Numbers of a hundred prefixes, so that no prefix is full: the area's breaker opens.
+def test_toll_fraud_within_an_area_opens_its_breaker(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Numbers of a hundred prefixes, so that no prefix limit applies.
 
-    Once twenty answered calls came to nothing nobody there is called any more; the log has its
-    alarm, and the service says that it is degraded.
+    After twenty answered calls without an approval the area is blocked, the log has an alarm, and
+    the service is degraded.
     """
     with shipped(environ, tmp_path, **A_PLACE_FOR_ALL) as stack:
         pumper = Pumper(stack, lambda n: f"+919876{n % 100:02}{n // 100:04}")
@@ -224,10 +226,10 @@ def test_an_area_is_not_pumped(environ: dict[str, str], tmp_path: Path) -> None:
         assert area[0]["ended"] >= 20
 
 
-def test_a_stolen_key_is_held_by_its_daily_cap(environ: dict[str, str], tmp_path: Path) -> None:
-    """Numbers all over the country, by one client's key: its cap holds to the call.
+def test_stolen_key_is_bounded_by_its_daily_limit(environ: dict[str, str], tmp_path: Path) -> None:
+    """The client's daily limit is exact.
 
-    Another client goes on, until the cap of the whole service is reached, which spares nobody.
+    Another client continues until the limit of the whole service applies.
     """
     caps = {"OTPVOICE_CLIENTS_LOGIN_CALLS_PER_DAY": "30", "OTPVOICE_LIMITS_CALLS_PER_DAY": "40"}
     with shipped(environ, tmp_path, **A_PLACE_FOR_ALL, **caps) as stack:

@@ -1,4 +1,4 @@
-"""A stopping API loses no request: it answers, says ``Connection: close``, then refuses new ones.
+"""A stopping API responds to all requests with ``Connection: close``, then refuses new connections.
 
 ``OTPVOICE_TEST_STOPS`` is how many times each kind of client meets a stop.
 """

@@ -1,4 +1,4 @@
-"""Guessing over real sockets: many at once, against several workers, and as somebody else."""
+"""Guessing over real sockets: in parallel, against several workers, and as another client."""
 
 import random
 from collections import Counter
@@ -75,11 +75,12 @@ def cpu_ticks(api: ApiProcess) -> list[int]:
 WRONG, VALID, CLOSED = (200, False), (200, True), (409, "verification_closed")
 
 
-def test_of_many_wrong_codes_at_once_five_are_compared(
+def test_parallel_wrong_codes_are_compared_up_to_max_checks(
     api: ApiProcess, line: RecordingClient
 ) -> None:
-    """Of 500 different ones exactly ``max_checks``, by all workers together; then the right one is
-    refused.
+    """Of 500 different codes the workers compare exactly ``max_checks`` together.
+
+    Then the correct one is refused.
     """
     verification_id, before = begins(line), cpu_ticks(api)
     answers = at_once(line, verification_id, [f"{n:06}" for n in range(500_000, 500_500)])
@@ -95,16 +96,14 @@ def test_of_many_wrong_codes_at_once_five_are_compared(
     assert min(busy) > 0
 
 
-def test_of_many_right_codes_at_once_one_wins(line: RecordingClient) -> None:
-    """Exactly one answer of 200 says valid; all others find it closed."""
+def test_parallel_correct_codes_succeed_once(line: RecordingClient) -> None:
+    """Exactly one of 200 responses is valid. All others find the verification closed."""
     answers = at_once(line, begins(line), [RIGHT] * 200)
     assert kinds(answers) == {VALID: 1, CLOSED: 199}
 
 
-def test_right_and_wrong_codes_at_once(line: RecordingClient) -> None:
-    """Whichever comes first: the right one wins after at most four wrong ones, or is refused after
-    five; never both.
-    """
+def test_parallel_correct_and_wrong_codes_have_one_outcome(line: RecordingClient) -> None:
+    """The correct code succeeds after at most four wrong ones, or is refused after five."""
     ends: Counter[str] = Counter()
     for n in range(ROUNDS):
         codes = [RIGHT] * 4 + [f"{guess:06}" for guess in range(12)]
@@ -133,10 +132,10 @@ STEPS: list[tuple[str, dict[str, str] | None]] = [
 
 
 @pytest.mark.parametrize(("step", "body"), STEPS)
-def test_anothers_verification_looks_like_none(
+def test_verification_of_another_client_looks_unknown(
     line: RecordingClient, step: str, body: dict[str, str] | None
 ) -> None:
-    """The same 404 but for the request's id: the same headers in the same order, the same bytes."""
+    """The same 404 except for the request's id: the same headers in the same order."""
     theirs = begins(line)
     head = {"Authorization": f"Bearer {BANK_KEY}", "Request-Id": "the-same-one"}
 

@@ -1,4 +1,4 @@
-"""A guesser at work: wrong codes, a new verification, again and again, for one number.
+"""Guesses codes of one number with new verifications again and again.
 
 Many at once, over two clients, while the key ring is rotated by processes that replace each other,
 and while workers die. What was compared is told by what all verifications have left of their
@@ -192,12 +192,13 @@ def compared(redis: Redis) -> int:
 
 
 @pytest.mark.timeout(120 + GUESSES // 20)
-def test_nobody_gets_more_guesses(environ: dict[str, str], redis: Redis, tmp_path: Path) -> None:
-    """Fifteen wrong codes are compared in all, and then not even the right one.
+def test_guesses_for_a_number_never_exceed_its_limit(
+    environ: dict[str, str], redis: Redis, tmp_path: Path
+) -> None:
+    """Fifteen wrong codes are compared in all, and then not even the correct one.
 
-    Through old → old, new → new, old → new as the ring of processes that serve side by side while
-    they replace each other, and through the death of workers. A login that succeeds in between
-    gives no guesses back.
+    This holds during a rotation of the key ring over processes that replace each other, and while
+    workers die. A successful login in between does not reset the count.
     """
     with running_service(environ, tmp_path, **RAISED) as stack, ExitStack() as processes:
         api = Api(stack, processes)

@@ -1,4 +1,4 @@
-"""A whole service at DEBUG is told secrets wherever it listens: it repeats none, and keeps none.
+"""Sends secrets to every part of a service at DEBUG level, which repeats and stores none.
 
 All processes run, on a store with a password and the shipped durability. Codes have ten digits, so
 that none of them turns up by chance.
@@ -298,8 +298,8 @@ def kept(life: Life) -> list[tuple[str, bytes]]:
     return kept
 
 
-def test_a_planted_canary_is_found() -> None:
-    """In each form, wherever it stands: so that finding none means that there is none."""
+def test_scanner_finds_planted_secrets_in_text() -> None:
+    """In each form and position, so that an empty result means something."""
     scanner = Scanner({"a secret": 'sec/ret+"~?'}, {"a code": OWN_CODE})
     sha = hashlib.sha256(OWN_CODE.encode())
     forms: tuple[str | bytes, ...] = (
@@ -318,7 +318,7 @@ def test_a_planted_canary_is_found() -> None:
     assert scanner.scan("here", f"some {OWN_CODE[:-1]} more".encode()) == []
 
 
-def test_a_canary_planted_in_the_store_is_found(redis: Redis) -> None:
+def test_scanner_finds_planted_secrets_in_the_store(redis: Redis) -> None:
     """In the name of a key, and in a value of each type."""
     redis.set(f"{TAG}string:{OWN_CODE}", "x")
     redis.hset(f"{TAG}hash", "x", f"x{OWN_CODE}")
@@ -333,23 +333,23 @@ def test_a_canary_planted_in_the_store_is_found(redis: Redis) -> None:
     assert f"the name of {TAG}string:{OWN_CODE}" in found
 
 
-def test_the_store_keeps_nothing_readable(life: Life, kept: list[tuple[str, bytes]]) -> None:
-    """No key, no value, no line of the AOF: neither codes, nor numbers, nor credentials."""
+def test_store_contains_no_plain_secret(life: Life, kept: list[tuple[str, bytes]]) -> None:
+    """No key, no value and no line of the AOF contains codes, numbers or credentials."""
     assert any("verification" in where for where, _ in kept)
     assert _leaks(Scanner(SECRETS | NUMBERS | life.tokens, life.codes), kept) == []
 
 
 @pytest.mark.usefixtures("kept")
-def test_answers_repeat_nothing(life: Life) -> None:
-    """Nor does the terminal. The number stands in its client's answers by contract."""
+def test_responses_repeat_no_secret(life: Life) -> None:
+    """Neither does the terminal. The number is in its client's responses by contract."""
     statuses = {json.loads(said[said.index(b"}") + 1 :]).get("status") for said in _ours(life)}
     assert {400, 401, 404, 405, 409, 413, 415, 422, 500, "approved", "ok"} <= statuses
     assert _leaks(Scanner(SECRETS | life.tokens, life.codes), life.talk.responses) == []
 
 
 @pytest.mark.usefixtures("kept")
-def test_the_logs_tell_nothing(life: Life) -> None:
-    """Of any process, at the most talkative; and they do tell what happened."""
+def test_logs_contain_no_secret(life: Life) -> None:
+    """Of any process, at DEBUG level."""
     logs = life.logs()
     assert {name for name, _ in logs} == {"api.log", "dialer.log", "wsgi.log"}
     anything = {"a path": "/canary-path", "a query": "canary-query", "a header": "canary-header"}
@@ -357,8 +357,8 @@ def test_the_logs_tell_nothing(life: Life) -> None:
 
 
 @pytest.mark.usefixtures("kept")
-def test_the_logs_tell_what_happened(life: Life) -> None:
-    """JSON from our processes; each line with what it is about."""
+def test_logs_contain_the_events(life: Life) -> None:
+    """As JSON lines with their ids."""
     assert not [name for name, text in life.logs() if b"[redacted]" in text]
     api, dialer = (_lines(life, name) for name in ("api.log", "dialer.log"))
     rounds = [line for line in dialer if line["event"] == "dialer.iteration_failed"]

@@ -1,4 +1,4 @@
-"""What the service keeps under load: with its provider away, its store full, and over many lives.
+"""The service under load: with an unreachable provider, a full store, and over many verifications.
 
 Sizes are for every day. ``OTPVOICE_TEST_OUTAGE`` (seconds) and ``OTPVOICE_TEST_LIVES``
 (verifications) make a long run of it.
@@ -148,11 +148,13 @@ def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[San
 
 @pytest.mark.timeout(150 + 3 * OUTAGE)
 @pytest.mark.usefixtures("redis")
-def test_no_call_is_lost_while_the_provider_is_away(
+def test_no_call_is_lost_while_the_provider_is_unreachable(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """The API goes on as before or says that no call can be placed; and whoever was told 201 is
-    called once, when the provider is back, or the call ends expired (or unknown, if cut off).
+    """The API responds as fast as before, or that no call can be placed.
+
+    Every call that got 201 is placed once when the provider is back, or ends expired (or unknown,
+    if it was cut off).
     """
     port = free_port()
     variables = environ | {"OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{port}/api/v2/"}
@@ -202,8 +204,8 @@ def full(redis: Redis) -> Iterator[None]:
     wait_until(lambda: used(redis) < 4 << 20, "room")
 
 
-def test_a_full_store(environ: dict[str, str], tmp_path: Path) -> None:
-    """What needs room is refused and not done, what needs none is answered, nothing is a 500."""
+def test_full_store_refuses_what_needs_memory(environ: dict[str, str], tmp_path: Path) -> None:
+    """Refused requests have no effect, others are served, and no response is 500."""
     with Valkey(tmp_path) as server, server.client() as redis:
         variables = environ | {"OTPVOICE_REDIS_URL": server.url}
         with api_running(variables, tmp_path) as api:
@@ -297,8 +299,8 @@ def used(redis: Redis) -> int:
 
 
 @pytest.mark.timeout(120 + LIVES // 100)
-def test_memory_is_flat_over_many_lives(redis: Redis) -> None:
-    """Every key ends: when all is over, the store holds what it held before."""
+def test_memory_returns_to_its_level_after_many_verifications(redis: Redis) -> None:
+    """Every key expires."""
     limits = replace(NO_LIMITS, calls_per_number=(parse_quota("3/10m"),))
     rules = StorePolicy(max_redials=1, limits=limits)
     desk = StoreDriver(BriefStore(redis, retention_ms=round(_KEEP * 1000), policy=rules))

@@ -1,4 +1,4 @@
-"""A number has one short id, and every place that prints it prints the one that log lines carry."""
+"""A number has one log id, and every output that prints it prints the one of the log lines."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The main job over real sockets: asked for, rung, spoken, checked once, and known as answered."""
+"""The main scenario over real sockets: create, ring, speak, check, and report the answer."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -7,8 +7,8 @@ import pytest
 from support.service import BANK_KEY, LOGIN_KEY, RunningService
 
 
-def test_a_number_is_proved_by_voice(service: RunningService) -> None:
-    """The code that the phone speaks is accepted once, and the callback tells of the answer."""
+def test_number_is_verified_by_voice(service: RunningService) -> None:
+    """The spoken code is accepted once, and the callback reports the answer."""
     verification = service.create(name="Asha", reference="login-81")
     assert verification["calls"][0]["status"] in {"queued", "dialing", "placed"}
     code = service.wait_for_code()
@@ -35,10 +35,10 @@ def test_a_number_is_proved_by_voice(service: RunningService) -> None:
     ("behaviour", "status"),
     [("answer", "answered"), ("busy", "busy"), ("no_answer", "no_answer"), ("decline", "busy")],
 )
-def test_each_end_of_a_call_becomes_known(
+def test_every_result_of_a_call_is_reported(
     service: RunningService, route: str, behaviour: str, status: str
 ) -> None:
-    """By either route, what happened at the phone stands in the call; the verification goes on."""
+    """By either route. The verification stays pending."""
     number = f"+9198765400{('obd', 'c2c').index(route)}{len(behaviour)}"
     service.phones.set_behaviour(number, behaviour)
     verification = service.create(number, route=route)
@@ -47,16 +47,16 @@ def test_each_end_of_a_call_becomes_known(
     assert service.get_verification(verification)["status"] == "pending"
 
 
-def test_c2c_without_an_id_is_known_by_person_and_bridge(service: RunningService) -> None:
-    """The reply has no callId and the callback no mid: the one live call of the pair is meant."""
+def test_c2c_callback_without_id_matches_by_number_and_line(service: RunningService) -> None:
+    """The reply has no callId and the callback has no mid."""
     number = "+919876540200"
     service.phones.set_behaviour(number, "answer", c2c_reply="bare", c2c_mid="dropped")
     verification = service.create(number, route="c2c")
     service.wait_for_call(verification, "answered")
 
 
-def test_five_wrong_codes_end_it(service: RunningService) -> None:
-    """The fifth wrong code ends the verification, and then the right one is refused."""
+def test_five_wrong_codes_end_the_verification(service: RunningService) -> None:
+    """Then the correct one is refused."""
     number = "+919876540300"
     verification = service.create(number, code="123456")
     left = [service.check(verification, f"00000{n}").json()["checks_left"] for n in range(1, 6)]
@@ -65,8 +65,11 @@ def test_five_wrong_codes_end_it(service: RunningService) -> None:
     assert service.check(verification, "123456").status_code == 409
 
 
-def test_a_double_click_is_one_verification_and_one_call(service: RunningService) -> None:
-    """Twenty creates at once: one 201, all the same id, one ring; another reference begins anew."""
+def test_parallel_creates_make_one_verification_and_one_call(service: RunningService) -> None:
+    """Of twenty creates one gets 201, and all get the same id.
+
+    Another reference makes a new verification.
+    """
     number = "+919876540500"
     service.phones.set_behaviour(number, "by_hand")  # it rings for as long as they ask
 
@@ -89,8 +92,8 @@ def test_a_double_click_is_one_verification_and_one_call(service: RunningService
     assert len(service.phones.calls(number)) == 1
 
 
-def test_one_number_is_never_called_twice_at_a_time(service: RunningService) -> None:
-    """Many requests of two clients for three numbers: no two calls to a number overlap."""
+def test_calls_to_one_number_never_overlap(service: RunningService) -> None:
+    """With many requests of two clients for three numbers."""
     numbers = [f"+91987654070{n}" for n in range(3)]
 
     def ask(n: int) -> None:

@@ -1,4 +1,4 @@
-"""What two workers and a dialer tell of themselves, against what was done to them.
+"""Compares the metrics of two workers and a dialer with what happened.
 
 ``OTPVOICE_TEST_METRICS`` is how many verifications there are.
 """
@@ -171,8 +171,8 @@ def counts_of(pid: int) -> Path:
     return Path(found[0])
 
 
-def test_requests_are_counted_exactly(played: Played) -> None:
-    """Each of three creates, and each check, once; by route and status as they were answered."""
+def test_requests_are_counted_by_route_and_status(played: Played) -> None:
+    """Each of three creates, and each check, once."""
     found, off = played.scrape(), sum(n % 5 == 4 for n in range(MANY))
     assert found.totals_by("creates_total", "client", "outcome") == {
         ("login", "created"): MANY,
@@ -198,16 +198,16 @@ def test_requests_are_counted_exactly(played: Played) -> None:
         assert timed == sum(told.values())
 
 
-def test_verifications_are_counted_exactly(played: Played) -> None:
-    """Each end once, whoever caused it, and each approval with its time."""
+def test_verifications_are_counted_by_end(played: Played) -> None:
+    """With the time of each approval."""
     found = played.scrape()
     ends = Counter(("login", each["status"]) for each in played.objects())
     assert found.totals_by("verifications_ended_total", "client", "status") == ends
     assert found.value("approval_seconds_count") == ends["login", "approved"] > 0
 
 
-def test_calls_are_counted_exactly(played: Played) -> None:
-    """Each status by its route, as the objects and the company's ledger have it."""
+def test_calls_are_counted_by_status_and_route(played: Played) -> None:
+    """As in the API and in the sandbox's ledger."""
     found, calls = played.scrape(), played.calls()
     ledger = Counter((entry["route"],) for entry in played.stack.service.phones.ledger())
     told = found.totals_by("calls_total", "route", "status")
@@ -224,8 +224,8 @@ def test_calls_are_counted_exactly(played: Played) -> None:
     assert sum(many for (_, status), many in ends.items() if status in RESULTS) == ledger.total()
 
 
-def test_the_provider_is_counted_exactly(played: Played) -> None:
-    """Each request by what came of it, and each callback: the first of two is news."""
+def test_provider_requests_and_callbacks_are_counted_by_outcome(played: Played) -> None:
+    """Of two equal callbacks the first one is applied."""
     found, ledger = played.scrape(), played.stack.service.phones.ledger()
     routes = Counter((entry["route"], "accepted") for entry in ledger)
     assert found.totals_by("provider_requests_total", "route", "outcome") == routes
@@ -236,8 +236,8 @@ def test_the_provider_is_counted_exactly(played: Played) -> None:
     assert told == {("applied",): len(ledger), ("seen",): twice}
 
 
-def test_events_are_counted_exactly(played: Played) -> None:
-    """Told, tried again, and given up, as the client answered them."""
+def test_events_are_counted_by_delivery(played: Played) -> None:
+    """Delivered, retried and abandoned."""
     played.client.wait_for(lambda told: len({t.id for t in told}) >= MANY, "events")
 
     def is_settled() -> bool:
@@ -250,8 +250,8 @@ def test_events_are_counted_exactly(played: Played) -> None:
     assert found["login", "told"] == len(played.client.events) - 2
 
 
-def test_nobody_can_be_read_from_it(played: Played) -> None:
-    """No number, code, id, reference, address or key; labels are words, and never many digits."""
+def test_metrics_contain_no_personal_data(played: Played) -> None:
+    """No number, code, id, reference, address or key. Labels are words without many digits."""
     found = played.scrape()
     objects = played.objects()
     ids = {each["id"] for each in objects} | {c["id"] for each in objects for c in each["calls"]}
@@ -266,13 +266,13 @@ def test_nobody_can_be_read_from_it(played: Played) -> None:
     assert {value for value in values if re.search(r"\d{4}|[^\w/<>.-]", value)} == set()
 
 
-def test_a_dialer_shows_nothing_else(played: Played) -> None:
-    """At its address there are metrics, and no other page."""
+def test_dialer_serves_metrics_only(played: Played) -> None:
+    """Other paths are 404."""
     assert requests.get(f"{played.dialer_url}/", timeout=5).status_code == 404
 
 
-def test_a_route_that_closes_is_told(played: Played) -> None:
-    """The provider has no credit: the call fails, the route is closed, and the other is tried."""
+def test_closed_route_is_counted(played: Played) -> None:
+    """The provider has no credit: the call fails, the route closes, and the other one is tried."""
     number = nth_number(MANY)
     played.stack.service.phones.set_behaviour(number, "out_of_credit")
     begun = played.stack.service.create(number)
@@ -284,8 +284,8 @@ def test_a_route_that_closes_is_told(played: Played) -> None:
     assert found.totals_by("route_closed", "route") == {("obd",): 2, ("c2c",): 2}
 
 
-def test_a_worker_that_ends_takes_no_counts_along(played: Played) -> None:
-    """One is killed, one asked to end: those that follow tell what they counted, and go on."""
+def test_counts_of_ended_workers_are_kept(played: Played) -> None:
+    """One worker is killed and one stops. Their successors include the counts."""
     counted = ("creates_total", "checks_total", "calls_total", "callbacks_total", "redials_total")
     before = played.scrape()
     old = played.stack.api.child_pids()

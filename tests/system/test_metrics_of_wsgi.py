@@ -1,4 +1,4 @@
-"""Metrics under a server that is not ours to start."""
+"""Metrics under a WSGI server that otpvoice does not start."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +14,10 @@ LATER = 100
 """Seconds of ``call_after``: nobody has to dial."""
 
 
-def test_another_server_counts_in_the_folder_it_is_given(
+def test_foreign_server_counts_all_workers(
     environ: dict[str, str], redis: Redis, tmp_path: Path
 ) -> None:
-    """``gunicorn otpvoice.wsgi:app`` with a folder in the environment: all workers are told of."""
+    """``gunicorn otpvoice.wsgi:app`` with a folder in the environment."""
     assert redis.dbsize() == 0
     counts, bind = tmp_path / "counts", f"127.0.0.1:{free_port()}"
     counts.mkdir()

@@ -1,4 +1,4 @@
-"""The whole service with a person at the phone: declined, called again, answered, approved."""
+"""A whole service with a person at the phone: declined, called again, answered, approved."""
 
 import re
 
@@ -8,8 +8,8 @@ from support.service import RunningService
 NUMBER = "+919876543260"
 
 
-def test_declined_called_again_and_answered(service: RunningService, page: Page) -> None:
-    """The redial rings the phone on the page anew, and the code that it speaks is the right one."""
+def test_declined_call_is_redialed_and_answered(service: RunningService, page: Page) -> None:
+    """The redial rings the phone on the page again and speaks the correct code."""
     service.phones.set_behaviour(NUMBER, "by_hand")
     page.goto(service.sandbox.url)
     phone = page.locator(f"#phone-{NUMBER.removeprefix('+')}")

@@ -1,4 +1,4 @@
-"""Logins at a provider that refuses every call: creates are refused, operators are alerted.
+"""Logins with a provider that refuses every call: creates are refused and operators are alerted.
 
 ``OTPVOICE_TEST_REFUSALS=all`` tries every way to refuse, each with a service of its own.
 """
@@ -107,8 +107,8 @@ def answers(refused: Refused) -> list[requests.Response]:
     return [refused.logs_in(n) for n in range(LOGINS)]
 
 
-def test_creates_are_refused_by_the_tenth_login(answers: list[requests.Response]) -> None:
-    """503 with its code and when to come again; on a slow machine a later one may be a probe."""
+def test_creates_get_503_by_the_tenth_login(answers: list[requests.Response]) -> None:
+    """With its code and retry time. On a slow machine a later one may be a probe."""
     statuses = [answer.status_code for answer in answers]
     assert (statuses[0], statuses[TOLD_BY - 1]) == (201, 503)
     assert statuses[TOLD_BY - 1 :].count(503) >= LOGINS - TOLD_BY
@@ -117,7 +117,9 @@ def test_creates_are_refused_by_the_tenth_login(answers: list[requests.Response]
     assert int(answers[-1].headers["Retry-After"]) >= 1
 
 
-def test_readyz_and_log_name_the_routes(answers: list[requests.Response], refused: Refused) -> None:
+def test_readyz_and_log_name_closed_routes(
+    answers: list[requests.Response], refused: Refused
+) -> None:
     """One error for each route, with the provider's words."""
     assert answers
     assert refused.degraded() == ["route:obd", "route:c2c"]
@@ -130,10 +132,10 @@ def test_readyz_and_log_name_the_routes(answers: list[requests.Response], refuse
     assert all(line["detail"].startswith("HTTP ") for line in errors)
 
 
-def test_no_refused_call_stands_as_placed(
+def test_refused_calls_are_never_reported_as_placed(
     answers: list[requests.Response], refused: Refused
 ) -> None:
-    """Each says truly what became of it, and no phone rang."""
+    """Each has its true status, and no phone rang."""
     begun = [answer.json() for answer in answers if answer.status_code == 201]
     calls = [call for each in begun for call in refused.service.get_verification(each)["calls"]]
     assert {call["status"] for call in calls} <= {"failed", "queued"}
@@ -141,20 +143,20 @@ def test_no_refused_call_stands_as_placed(
     assert not any(entry["rang"] for entry in refused.service.phones.ledger())
 
 
-def test_metrics_show_what_the_alert_asks_for(
+def test_metrics_of_both_processes_show_closed_routes(
     answers: list[requests.Response], refused: Refused
 ) -> None:
-    """Both routes are closed at both processes: ``OtpvoiceAllRoutesClosed`` is true."""
+    """``OtpvoiceAllRoutesClosed`` is true."""
     assert answers
     found = refused.scrape()
     assert found.totals_by("route_closed", "route") == {("obd",): 2, ("c2c",): 2}
     assert found.value("route_closings_total") >= 2
 
 
-def test_alert_fires_on_what_was_scraped(
+def test_alert_fires_on_the_scraped_series(
     answers: list[requests.Response], refused: Refused, tmp_path: Path
 ) -> None:
-    """Prometheus's own tool judges the shipped rule by the scraped series."""
+    """Promtool evaluates the shipped rule."""
     assert answers
     series = {
         f'{sample.name}{{route="{sample.labels["route"]}", instance="{n}"}}': f"{sample.value}x20"
@@ -165,10 +167,10 @@ def test_alert_fires_on_what_was_scraped(
     assert fires(tmp_path, "OtpvoiceAllRoutesClosed", series, "2m")
 
 
-def test_service_comes_back_when_the_provider_accepts(
+def test_routes_open_again_when_the_provider_accepts(
     answers: list[requests.Response], refused: Refused
 ) -> None:
-    """By itself: after the pause a login is called, and nothing is degraded any more."""
+    """After the pause a call is placed, and the service is no longer degraded."""
     assert answers
     service = refused.service
     for n in range(LOGINS):

@@ -1,4 +1,4 @@
-"""The key ring rotates while codes are asked for, spoken and checked, and nobody notices.
+"""Rotates the key ring while codes are requested, spoken and checked.
 
 Each deploy starts an API and a dialer with the next ring beside the old ones, and ends those when
 new and old have worked together. ``OTPVOICE_TEST_ROTATION`` is how many numbers are proved by every
@@ -202,9 +202,9 @@ def remembers_limits(deploy: Deploy, service: RunningService, gap_end: str) -> N
 
 
 @pytest.mark.timeout(180 + PROOFS)
-def test_the_ring_rotates_under_load(environ: dict[str, str], tmp_path: Path) -> None:
-    """In three deploys: no right code fails, no limit is forgotten, a repeated create is the same
-    one, dialers of either age speak the codes of either, and nobody misses the key that is dropped.
+def test_rotation_under_load_is_not_noticed(environ: dict[str, str], tmp_path: Path) -> None:
+    """In three deployments no correct code fails, no limit is lost, a repeated create returns the
+    same verification, and dialers of either ring speak the codes of either.
     """
     with running_service(environ, tmp_path, **RULES) as stack, ExitStack() as processes:
         service = stack.service

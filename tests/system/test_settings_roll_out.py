@@ -1,4 +1,4 @@
-"""A client is added, and the processes learn of it one after the other."""
+"""Adds and removes a client while the processes restart one after the other."""
 
 import hashlib
 import json
@@ -83,7 +83,9 @@ def status_of(service: RunningService, begun: dict[str, object]) -> str:
 def test_client_added_to_the_api_first_is_called_and_gets_its_events(
     stack: Stack, client: EventReceiver, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """The old dialer dials, the old API takes the callback, and events wait for a new dialer."""
+    """The old dialer places the call, the old API accepts the callback, and events wait for a new
+    dialer.
+    """
     added = with_shop(client)
     with ExitStack() as processes:
         new = processes.enter_context(api_with(stack, added, tmp_path / "api"))
@@ -107,10 +109,10 @@ def test_client_added_to_the_api_first_is_called_and_gets_its_events(
         assert not [*redis.scan_iter("{otpvoice}:quarantine*")]
 
 
-def test_client_added_to_the_dialer_first_changes_nothing(
+def test_client_added_to_the_dialer_first_has_no_effect(
     stack: Stack, client: EventReceiver, tmp_path: Path
 ) -> None:
-    """Its key is unknown to the API until that is deployed, too."""
+    """The API does not know its key until its own deployment."""
     (tmp_path / "dialer").mkdir()
     with otpvoice_process("dialer", stack.variables | with_shop(client), tmp_path / "dialer"):
         service = stack.service
@@ -122,7 +124,7 @@ def test_client_added_to_the_dialer_first_changes_nothing(
 def test_client_removed_from_the_api_first_is_still_called(
     stack: Stack, client: EventReceiver, tmp_path: Path
 ) -> None:
-    """Its queued calls are dialed after its key has become unknown."""
+    """Its queued calls are placed after its key became unknown."""
     with api_with(stack, with_shop(client), tmp_path / "api") as new:
         answer = new.post("/v1/verifications", {"to": ASHA, "call_after": 2}, SHOP_KEY)
         assert answer.status_code == 201
@@ -132,8 +134,10 @@ def test_client_removed_from_the_api_first_is_still_called(
     assert stack.service.wait_for_code(ASHA)
 
 
-def test_one_unreadable_record_ends_no_process(stack: Stack, environ: dict[str, str]) -> None:
-    """It is logged once, shown by ``/readyz``, and all others are called."""
+def test_record_that_cannot_be_decoded_ends_no_process(
+    stack: Stack, environ: dict[str, str]
+) -> None:
+    """It is logged once and shown by ``/readyz``, and all other calls are placed."""
     service = stack.service
     poisoned = service.create(ASHA, call_after=1)
     call = poisoned["calls"][0]["id"]

@@ -1,7 +1,4 @@
-"""An SMS system that falls back to a call: the story of docs/sms-fallback.md, with real processes.
-
-A phone that rings needlessly costs money and trust, so that the company's own ledger is asked.
-"""
+"""An SMS system that falls back to a call, as in docs/sms-fallback.md, with real processes."""
 
 import time
 from typing import Any
@@ -43,8 +40,8 @@ def canceled(service: RunningService, begun: dict[str, Any]) -> None:
 FASTER = {"+919876550001": checked, "+919876550002": approved, "+919876550003": canceled}
 
 
-def test_who_was_faster_than_the_call_is_not_called(service: RunningService) -> None:
-    """The call is canceled, unsent, and nothing rings when it would have been due."""
+def test_code_entered_before_the_call_cancels_it(service: RunningService) -> None:
+    """The call is canceled unsent, and no phone rings at its due time."""
     for number, end in FASTER.items():
         begun = sends_sms(service, number)
         end(service, begun)
@@ -54,8 +51,8 @@ def test_who_was_faster_than_the_call_is_not_called(service: RunningService) -> 
     assert [rang(service, number) for number in FASTER] == [0, 0, 0]
 
 
-def test_where_no_sms_arrives_the_call_speaks_its_code(service: RunningService) -> None:
-    """Not before its time, the same digits, and they are accepted."""
+def test_call_speaks_the_code_of_the_lost_sms(service: RunningService) -> None:
+    """At its due time, with the same digits."""
     number = "+919876550011"
     began = time.monotonic()
     begun = sends_sms(service, number, name="Asha")
@@ -65,8 +62,8 @@ def test_where_no_sms_arrives_the_call_speaks_its_code(service: RunningService) 
     assert rang(service, number) == 1
 
 
-def test_the_person_need_not_wait(service: RunningService) -> None:
-    """*Call me now* brings the call forward; it stays one call."""
+def test_call_me_now_brings_the_call_forward(service: RunningService) -> None:
+    """It stays one call."""
     number = "+919876550021"
     begun = service.create(number, code=SMS_CODE, call_after=200)
     assert begun["next"]["call"] == {
@@ -82,8 +79,8 @@ def test_the_person_need_not_wait(service: RunningService) -> None:
     assert rang(service, number) == 1
 
 
-def test_the_newest_sms_wins(service: RunningService) -> None:
-    """A second SMS with another code ends the first verification; only its own code is spoken."""
+def test_new_sms_supersedes_the_verification(service: RunningService) -> None:
+    """The call speaks only the new code."""
     number = "+919876550031"
     first = sends_sms(service, number, reference="login-1")
     second = service.create(number, code="998877", call_after=DELAY, reference="login-1")
@@ -94,8 +91,8 @@ def test_the_newest_sms_wins(service: RunningService) -> None:
     assert rang(service, number) == 1
 
 
-def test_the_same_sms_asked_for_twice_is_one_call(service: RunningService) -> None:
-    """A queue that delivers twice, or a retry: the same verification, one call."""
+def test_repeated_sms_request_makes_one_call(service: RunningService) -> None:
+    """For a queue that delivers twice, or a retry."""
     number = "+919876550041"
     begun = sends_sms(service, number, reference="login-2")
     body = {"to": number, "code": SMS_CODE, "call_after": DELAY, "reference": "login-2"}

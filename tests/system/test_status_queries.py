@@ -1,4 +1,4 @@
-"""Calls whose news are lost, late or never come: known in the end, and never placed again."""
+"""Calls without a callback: their result becomes known, and they are not placed again."""
 
 from collections.abc import Iterator
 
@@ -17,8 +17,8 @@ def service(
         yield stack.service
 
 
-def test_the_truth_is_asked_for(service: RunningService) -> None:
-    """No callback, by either route; or no answer to our request: pulled, and one request each."""
+def test_call_without_callback_is_queried(service: RunningService) -> None:
+    """By either route, and after a request without a response. Each was requested once."""
     numbers = {
         "+919876541001": ("no_callback", "obd"),
         "+919876541002": ("no_callback", "c2c"),
@@ -43,8 +43,8 @@ def test_the_truth_is_asked_for(service: RunningService) -> None:
     assert all(asked.count(number.removeprefix("+")) == 1 for number in numbers)
 
 
-def test_a_phone_that_was_busy_is_called_again_by_the_next_route(service: RunningService) -> None:
-    """Once, with the same code, and then no more."""
+def test_busy_call_found_by_query_is_redialed_on_the_next_route(service: RunningService) -> None:
+    """Once, with the same code."""
     number = "+919876541005"
     service.phones.set_behaviour(number, "busy")
     verification = service.create(number, route="obd", code="4711")

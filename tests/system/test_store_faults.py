@@ -1,4 +1,4 @@
-"""A store that dies, hangs, restarts or forgets its scripts under load, as clients see it.
+"""A store that dies, hangs, restarts or loses its functions under load, as clients see it.
 
 ``OTPVOICE_TEST_STORE_KILLS`` is how often it is killed.
 """
@@ -52,8 +52,10 @@ def stack(environ: dict[str, str], store: Valkey, tmp_path: Path) -> Iterator[St
 
 
 @pytest.mark.timeout(120 + 5 * KILLS)
-def test_a_killed_store_loses_nothing(stack: Stack, store: Valkey, tmp_path: Path) -> None:
-    """The disk is busy: no acknowledged verification is gone, and no used code is good again."""
+def test_killed_store_loses_no_acknowledged_change(
+    stack: Stack, store: Valkey, tmp_path: Path
+) -> None:
+    """No acknowledged verification is lost and no used code is accepted, with a busy disk."""
     line = RecordingClient(stack.service.url)
     acknowledged: dict[str, str] = {}
     used: set[str] = set()
@@ -141,8 +143,8 @@ def p95(answers: list[TimedResponse]) -> float:
     return statistics.quantiles([answer.took for answer in answers], n=20)[-1]
 
 
-def test_a_store_that_does_not_answer_is_told_at_once(stack: Stack, store: Valkey) -> None:
-    """Hung, killed, or without its rules: 503 at once or served, and soon well again."""
+def test_hung_or_killed_store_gets_503_at_once(stack: Stack, store: Valkey) -> None:
+    """Also without its functions. Service resumes soon afterwards."""
     line, health = RecordingClient(stack.service.url), RecordingClient(stack.service.url)
     guesser = Guesser(line)
 

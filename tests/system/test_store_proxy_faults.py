@@ -126,10 +126,10 @@ class Faults:
 
 
 @pytest.mark.timeout(180 + 3 * SECONDS)
-def test_store_that_replies_with_faults_ends_no_process(
+def test_faulty_store_replies_end_no_process(
     stack: Stack, proxy: StoreProxy, store: Valkey
 ) -> None:
-    """Answers are those expected or 503, no process ends, and service is back within 2 s."""
+    """Responses are those expected or 503, and service resumes within 2 s."""
     line, faults, back = RecordingClient(stack.service.url), Faults(proxy, store), []
     wait_until(lambda: len(stack.api.child_pids()) == 2, "both workers")
     children = stack.api.child_pids()

@@ -1,4 +1,4 @@
-"""A store that cannot be used: what the processes log and answer, and that none of them ends."""
+"""A store that refuses commands: what processes log and respond. None of them ends."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -67,10 +67,10 @@ def lines_of(log: Path, event: str, after: int = 0) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("harm", RULES)
-def test_service_survives_a_change_of_its_permissions(
+def test_missing_permission_gets_503_until_it_is_restored(
     stack: Stack, store: Valkey, harm: str
 ) -> None:
-    """503 store_unavailable while it lasts, no process ends, and calls are placed again."""
+    """No process ends, and calls are placed again."""
     line = RecordingClient(stack.service.url)
     logs = {name: stack.folder / f"{name}.log" for name in ("api", "dialer")}
     before = {name: len(log.read_text("utf-8").splitlines()) for name, log in logs.items()}
@@ -110,10 +110,10 @@ def test_service_survives_a_change_of_its_permissions(
 
 @pytest.mark.parametrize("command", ["api", "dialer"])
 @pytest.mark.parametrize("reason", ["refused", "wrong password"])
-def test_process_that_starts_without_its_store_says_so_once(
+def test_process_started_without_its_store_logs_it_once(
     environ: dict[str, str], store: Valkey, tmp_path: Path, command: str, reason: str
 ) -> None:
-    """One line with host, port and reason, before any request; the process stays."""
+    """One line with host, port and reason, before any request."""
     port = store.port if reason == "wrong password" else free_port()
     variables = {
         "OTPVOICE_REDIS_URL": f"redis://service:wrong-w0rd@127.0.0.1:{port}/0",
@@ -131,10 +131,10 @@ def test_process_that_starts_without_its_store_says_so_once(
     assert "wrong-w0rd" not in log.read_text("utf-8")
 
 
-def test_service_that_starts_before_its_store_serves_as_soon_as_it_is_there(
+def test_service_started_before_its_store_serves_later(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """No order of starting is needed."""
+    """The order of starting does not matter."""
     folder = tmp_path / "store"
     folder.mkdir()
     with ExitStack() as exits:

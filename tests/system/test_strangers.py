@@ -1,4 +1,4 @@
-"""Strangers start logins for a number whose owner is called, and loop where calls are refused.
+"""Strangers start logins for a number during its owner's call, and repeat calls that are refused.
 
 The limits are the shipped ones but where a test says so. ``OTPVOICE_TEST_STRANGERS`` is how many
 creates a storm has, ``OTPVOICE_TEST_LOOP`` for how many seconds tokens loop.
@@ -97,10 +97,10 @@ class Stranger:
 
 @pytest.mark.parametrize("cancels", [False, True], ids=["left pending", "canceled at once"])
 @pytest.mark.parametrize("addresses", ["one address", "many addresses"])
-def test_code_that_was_heard_stays_valid_in_a_storm_of_creates(
+def test_spoken_code_stays_valid_during_a_storm_of_creates(
     shipped: RunningService, addresses: str, cancels: bool
 ) -> None:
-    """No stranger voids it, uses up its checks, or learns of it; one address meets its limit."""
+    """Strangers cannot void it, use up its checks or learn of it. One address meets its limit."""
     owner = shipped.create(ASHA, reference="the owner", ip="103.21.124.1")
     code = shipped.wait_for_code(ASHA)
     shipped.wait_for_call(owner, "answered")
@@ -146,7 +146,7 @@ def refused(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_loop_of_call_requests_makes_few_provider_requests(refused: Stack) -> None:
-    """Twenty tokens ask for calls all the time. The gap lets one attempt of both routes through."""
+    """With twenty tokens. The call gap allows one attempt on both routes."""
     service = refused.service
     begun = [
         service.create(ASHA, reference=f"session {n}", ttl=600, ip=address(n))

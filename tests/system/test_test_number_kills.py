@@ -14,10 +14,10 @@ TESTER = "+919999900001"
     ("moment", "left"),
     [("before:complete_test_call", "dialing"), ("after:complete_test_call", "answered")],
 )
-def test_a_dialer_that_dies_with_it(
+def test_simulated_call_of_a_killed_dialer_is_completed_by_another(
     environ: dict[str, str], redis: Redis, tmp_path: Path, moment: str, left: str
 ) -> None:
-    """Another one answers what it left, once; and still nobody rang."""
+    """Once, and no phone rings."""
     with dialer_fault_bench(
         environ | {"OTPVOICE_TEST_NUMBERS": f"{TESTER}=123456"}, redis, tmp_path
     ) as site:

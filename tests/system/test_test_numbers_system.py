@@ -1,4 +1,4 @@
-"""Test numbers in a running service: proved by their code, while no phone rings."""
+"""Test numbers in a running service: verified by their fixed code, without a call."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -55,8 +55,8 @@ def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
     return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
 
 
-def test_it_is_proved_without_a_call(stack: Stack) -> None:
-    """Queued, then answered and heard; the fixed code is right once; nobody rang."""
+def test_test_number_is_verified_without_a_call(stack: Stack) -> None:
+    """Queued, then answered and heard. The fixed code is correct once."""
     service = stack.service
     begun = service.create(REVIEWER, reference="review")
     assert begun["code_length"] == len(CODE)
@@ -71,8 +71,8 @@ def test_it_is_proved_without_a_call(stack: Stack) -> None:
     assert not [secret for secret in (CODE, REVIEWER[1:]) if secret in logged]
 
 
-def test_no_limit_knows_of_it(stack: Stack) -> None:
-    """Ten calls in a row where one a day is allowed: what limits tell is what they told before."""
+def test_test_number_uses_no_limit(stack: Stack) -> None:
+    """Ten calls in a row with a limit of one a day; the counters do not change."""
     service = stack.service
     before = {number: explains(stack.variables, number) for number in (ROBOT, ASHA)}
     for n in range(10):
@@ -83,8 +83,8 @@ def test_no_limit_knows_of_it(stack: Stack) -> None:
     assert {number: explains(stack.variables, number) for number in before} == before
 
 
-def test_a_delay_is_kept(service: RunningService) -> None:
-    """``call_after``: queued until then, and never answered when the code came first."""
+def test_test_number_keeps_call_after(service: RunningService) -> None:
+    """Queued until then, and never answered if the code came first."""
     later = service.create(ROBOT, reference="later", call_after=1)
     assert later["calls"][0]["status"] == "queued"
     call = service.wait_for_call(later, "answered")
@@ -94,24 +94,24 @@ def test_a_delay_is_kept(service: RunningService) -> None:
     assert service.get_verification(never)["calls"][0]["status"] == "canceled"
 
 
-def test_a_clients_own_code_stays(service: RunningService) -> None:
-    """It is the one that its SMS carried; the fixed one is wrong then."""
+def test_test_number_with_own_code_keeps_it(service: RunningService) -> None:
+    """The fixed code is then wrong."""
     begun = service.create(AMERICAN, code="4711")
     service.wait_for_call(begun, "answered")
     assert service.check(begun, SHORT_CODE).json()["valid"] is False
     assert service.check(begun, "4711").json()["valid"] is True
 
 
-def test_only_the_numbers_that_are_set(service: RunningService) -> None:
-    """A region that is not called stays so for all others, and its form is judged as everywhere."""
+def test_other_numbers_of_the_region_stay_refused(service: RunningService) -> None:
+    """Their format is validated as everywhere."""
     refused = service.post("/v1/verifications", {"to": "+12015550124"})
     assert (refused.status_code, refused.json()["code"]) == (422, "number_not_allowed")
     refused = service.post("/v1/verifications", {"to": REVIEWER[1:]})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_number")
 
 
-def test_it_is_no_hole_for_guesses(service: RunningService) -> None:
-    """Six wrong codes a day, over all verifications; then not even the right one is compared."""
+def test_test_number_limits_wrong_codes(service: RunningService) -> None:
+    """Six a day over all verifications. Then not even the correct one is compared."""
     first = service.create(GUESSED)
     for n in range(5):
         assert service.check(first, f"{n:06}").json()["valid"] is False
@@ -124,8 +124,8 @@ def test_it_is_no_hole_for_guesses(service: RunningService) -> None:
     assert (third.status_code, third.json()["code"]) == (429, "too_many_wrong_codes")
 
 
-def test_beside_real_numbers(service: RunningService) -> None:
-    """Many at once: each real number rings once, and those of the tests are answered unseen."""
+def test_test_numbers_and_real_numbers_mix(service: RunningService) -> None:
+    """In parallel: each real number rings once, and calls to test numbers are simulated."""
     real = [f"+9198765410{n:02}" for n in range(AT_ONCE // 2)]
 
     def ask(n: int) -> dict[str, Any]:

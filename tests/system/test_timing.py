@@ -1,4 +1,4 @@
-"""Time tells nothing: what must look the same also takes the same time.
+"""Responses that must look the same also take the same time.
 
 Both of two requests are sent again and again over one kept connection to a real API, each time in
 an order drawn by lot. The interval of the median difference within such a pair is that of the sign
@@ -177,8 +177,8 @@ def checks(line: Line) -> Iterator[Pair]:
 
 
 @LIMIT
-def test_right_digits_take_no_longer(line: Line) -> None:
-    """Five digits of six are right, or none: a wrong code is compared in the same time."""
+def test_check_time_is_independent_of_correct_digits(line: Line) -> None:
+    """With five of six digits correct, or none."""
     look_the_same(line, checks(line), 200)
 
 
@@ -186,18 +186,18 @@ def test_right_digits_take_no_longer(line: Line) -> None:
 @pytest.mark.parametrize(
     ("method", "step", "members"), [("GET", "", {}), ("POST", "/checks", {"code": "123456"})]
 )
-def test_anothers_id_is_refused_as_fast_as_an_unknown_one(
+def test_refusal_time_is_independent_of_another_clients_id(
     line: Line, method: str, step: str, members: dict[str, Any]
 ) -> None:
-    """Whether another client has it can not be measured."""
+    """An id of another client and an unknown one."""
     theirs = begins(line, 0, BANK_KEY)
     known, unknown = (request(method, f"/{name}{step}", **members) for name in (theirs, UNKNOWN))
     look_the_same(line, itertools.repeat((known, unknown)), 404)
 
 
 @LIMIT
-def test_half_a_key_is_refused_as_fast_as_none_of_it(line: Line) -> None:
-    """How much of a wrong key is right can not be measured."""
+def test_refusal_time_is_independent_of_correct_key_characters(line: Line) -> None:
+    """Half of a key and none of it."""
     half = len(LOGIN_KEY) // 2
     near, far = LOGIN_KEY[:half] + "x" * (len(LOGIN_KEY) - half), "x" * len(LOGIN_KEY)
     pair = request("GET", f"/{UNKNOWN}", near), request("GET", f"/{UNKNOWN}", far)
@@ -205,7 +205,9 @@ def test_half_a_key_is_refused_as_fast_as_none_of_it(line: Line) -> None:
 
 
 @LIMIT
-def test_every_key_is_compared(environ: dict[str, str], tmp_path: Path) -> None:
+def test_authentication_time_is_independent_of_the_key_position(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
     """The first of many keys is found no sooner than the last."""
     keys = [f"ovk_key-{n:04}" for n in range(MANY_KEYS)]
     hashes = tmp_path / "hashes"

@@ -1,4 +1,4 @@
-"""A log that cannot be written delays and ends nothing, and what was lost is counted and reported.
+"""A log that cannot be written delays and ends nothing. Lost lines are counted and reported.
 
 ``OTPVOICE_TEST_LOG_REQUESTS`` is how many requests are timed against a reader that sleeps.
 """
@@ -149,7 +149,7 @@ def serving(environ: Mapping[str, str], log: Log) -> Iterator[Served]:
 def test_serve_with_unwritable_log_answers_and_dials_every_create(
     environ: dict[str, str], place: str
 ) -> None:
-    """Six of six; API and dialer count the lost lines; and SIGTERM ends it with status 0."""
+    """API and dialer count the lost lines, and SIGTERM ends both with status 0."""
     with closing(UNWRITABLE[place]()) as log, serving(environ, log) as served:
         assert [served.create(number).status_code for number in NUMBERS] == [201] * len(NUMBERS)
         for number in NUMBERS:
@@ -161,8 +161,8 @@ def test_serve_with_unwritable_log_answers_and_dials_every_create(
         assert served.process.wait() == 0
 
 
-def test_serve_whose_log_reader_goes_away_goes_on(environ: dict[str, str]) -> None:
-    """In the middle of its work; what was written before is whole."""
+def test_serve_continues_after_its_log_reader_ends(environ: dict[str, str]) -> None:
+    """Lines written before are whole."""
     with closing(pipe()) as log, serving(environ, log) as served:
         assert {line["event"] for line in log.read()} >= {"server.listening", "dialer.started"}
         log.loses_its_reader()
@@ -175,7 +175,7 @@ def test_serve_whose_log_reader_goes_away_goes_on(environ: dict[str, str]) -> No
 
 
 def test_serve_with_sleeping_log_reader_is_as_fast_as_without_log(environ: dict[str, str]) -> None:
-    """Its pipe is full after some lines; p99 stays, and lines of all requests are accounted for."""
+    """Its pipe is full after some lines. The p99 stays, and all lines are accounted for."""
     with closing(Log(os.open(os.devnull, os.O_WRONLY))) as log, serving(environ, log) as served:
         usual = _p99(served.url)
     with closing(pipe()) as log, serving(environ, log) as served:
