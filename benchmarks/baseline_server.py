@@ -15,17 +15,15 @@ from otpvoice.app import STORE, create_app, store_policy
 from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import Gunicorn
 from otpvoice.settings import Settings
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 
 def create_empty_app(settings: Settings) -> Flask:
     """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
     app = Flask("empty", static_folder=None)
-    keep, rules = settings.verification.retention * 1000, store_policy(settings)
-    app.extensions[STORE] = RedisStore(
-        connect(settings.redis.full_url), retention_ms=keep, policy=rules
-    )
+    policy = store_policy(settings)
+    app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), policy=policy)
     app.get("/")(lambda: "ok")
     return app
 

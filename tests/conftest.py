@@ -30,8 +30,8 @@ from support.service import (
 from support.valkey import Valkey
 
 from otpvoice.settings import Settings, load
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 pytest_plugins = ["browser", "support.orphans"]
 
@@ -115,7 +115,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
     """The store under test; ``store.clock_offset`` moves its clock."""
-    return RedisStore(redis, retention_ms=KEEP)
+    return RedisStore(redis)
 
 
 @pytest.fixture(scope="session")

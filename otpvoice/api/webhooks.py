@@ -204,17 +204,17 @@ def _build_update(
 ) -> CallUpdate:
     """Return what the store needs of a report: our id and the provider's, and no plain number."""
     own_ids = [each for each in report.ids if each.startswith("call_")]
-    lines = [report.bridge] if report.bridge else caller_lines
     return CallUpdate(
         fingerprint=fingerprint,
         call_id=own_ids[0] if own_ids else None,
         provider_ids=tuple(each for each in report.ids if each not in own_ids),
-        destinations=tuple((line, number_hash) for line in lines) if number_hash else (),
+        bridges=(report.bridge,) if report.bridge else tuple(caller_lines),
         route=report.route,
         started_at=report.started_at_ms,
         status=report.status,
         reason=report.reason,
         raw=report.raw,
         duration_s=report.duration_s,
-        number_hash=None if report.bridge else number_hash,
+        number_hash=number_hash,
+        has_bridge=bool(report.bridge),
     )

@@ -16,8 +16,8 @@ from otpvoice.bootstrap import initialize
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.settings import Settings, SettingsError
 from otpvoice.settings.parsers import parse_seconds
+from otpvoice.store.discovery import address_of
 from otpvoice.store.replies import FunctionError
-from otpvoice.store.url import address_of
 
 _MAX_DURATION_S: Final = 365 * 86_400
 

@@ -166,7 +166,7 @@ def _call_update(query: StatusQuery, route: Route, report: CallReport) -> CallUp
         fingerprint=None,
         call_id=query.call_id,
         provider_ids=tuple(known for known in report.ids if known != query.call_id),
-        destinations=(),
+        bridges=(),
         route=route,
         started_at=report.started_at_ms,
         status=report.status,

@@ -27,7 +27,7 @@ from otpvoice.core.verification import Verification
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.dialer import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
-from otpvoice.store.events import Event
+from otpvoice.store.models import Event
 from otpvoice.store.redis_store import RedisStore
 
 _LOG = structlog.get_logger(__name__)

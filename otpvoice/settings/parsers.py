@@ -135,7 +135,7 @@ def parse_proxy_url(text: str) -> str:
 
 
 def parse_redis_url(text: str) -> str:
-    """Validate a URL that :func:`otpvoice.store.url.connect` accepts."""
+    """Validate a URL that :func:`otpvoice.store.discovery.connect` accepts."""
     if text.startswith("redis+"):
         return _parse_ha_url(text)
     parts = _split_url(text)

@@ -1,6 +1,6 @@
-"""What operators ask of the store. What they change, the service's log is told of.
+"""The operator's side of the store: limits, searches, blocks and erasure.
 
-Each step that changes or shows something of a person takes ``by``, who does it.
+Each method that changes or shows a person's data takes ``by``, the operator, for the audit log.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,17 +14,16 @@ from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.limits import DAY_MS
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
-from otpvoice.store.base import DIALER_LIVENESS_MS, BaseStore
-from otpvoice.store.connections import Argument
-from otpvoice.store.decoding import decode_quarantine, decode_result
+from otpvoice.store.decoding import decode_quarantine, decode_result, pairs, to_fields
+from otpvoice.store.functions import BaseStore
 from otpvoice.store.models import Quarantine
 from otpvoice.store.replies import is_wrong_type
 from otpvoice.store.schema import UnreadableRecord, decoding
 
 _MAX_FOUND: Final = 20
-"""Verifications that are found at most."""
+"""Most verifications that a search returns."""
 _BATCH: Final = 1000
-"""Keys that are looked at in one round trip."""
+"""Keys that one round trip reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +32,21 @@ class NumberIdentity:
 
     hash: str
     prefix_hash: str
-    """The name of its prefix."""
     area: str
     masked: str
     """For the log."""
 
     @property
     def log_id(self) -> LogId:
-        """The id by which log lines name the number."""
+        """The number's id in log lines."""
         return LogId.from_hash(self.hash)
 
 
-def identify_number(number: Number, number_key: NumberHasher) -> NumberIdentity:
-    """The number as the store knows it."""
+def identify_number(number: Number, hasher: NumberHasher) -> NumberIdentity:
+    """Return the number as the store knows it."""
     return NumberIdentity(
-        hash=number_key.hash(number.e164),
-        prefix_hash=number_key.hash_attribute("prefix", number.prefix),
+        hash=hasher.hash(number.e164),
+        prefix_hash=hasher.hash_attribute("prefix", number.prefix),
         area=number.area,
         masked=mask_number(number.e164),
     )
@@ -56,14 +54,14 @@ def identify_number(number: Number, number_key: NumberHasher) -> NumberIdentity:
 
 @dataclass(frozen=True, slots=True)
 class LimitUsage:
-    """How far one limit is used up."""
+    """How much of one limit is used."""
 
     client: str | None
-    """Whose limit it is; None for numbers and the whole service."""
+    """None for limits of numbers and of the whole service."""
     limit: str
     used: int
     blocked_until: int
-    """Until when it refuses, in milliseconds since 1970; 0 when it does not."""
+    """The end of its refusal, in milliseconds since 1970; 0 while it does not refuse."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -73,34 +71,34 @@ class Refusal(msgspec.Struct, frozen=True):
     client: str
     limit: str
     reference: str = ""
-    """The name of the caller's reference."""
+    """The reference hash."""
     verification: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What holds a number. Times in milliseconds since 1970."""
+    """The limits of a number. Times are milliseconds since 1970."""
 
     now: int
     gap_until: int
     blocked_until: int
     limits: tuple[LimitUsage, ...]
     refusals: tuple[Refusal, ...]
-    """The newest first, of a day."""
+    """The newest first, of the last day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """An open one."""
+    """An open circuit breaker."""
 
     name: str
-    """With what it is open for: ``conversion_breaker area +919876``."""
+    """With its scope: ``conversion_breaker area +919876``."""
     open_until: int
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What refuses."""
+    """The state of the service: what refuses, the queue, events and the quarantine."""
 
     now: int
     limits: tuple[LimitUsage, ...]
@@ -112,54 +110,59 @@ class Overview:
     dialers: int
     closed_routes: tuple[Route, ...]
     overdue_ms: int
-    """Milliseconds since the oldest call that waits was due; 0 when none is due."""
+    """How long the first call in the queue is due; 0 when none is due."""
     pending_events: dict[str, int]
-    """By client: those that wait, or are told right now."""
+    """By client, including those that are being delivered."""
     events_overdue_ms: dict[str, int]
-    """By client: milliseconds since the oldest event that waits was due; 0 when none is due."""
+    """By client: how long the oldest pending event is due; 0 when none is due."""
     quarantine: Quarantine
 
 
 class AdminStore(BaseStore):
-    """The operator's side of the store. All raise ``StoreUnavailable``."""
+    """The operator's side of the store. All methods raise ``StoreUnavailable``."""
 
     def overview(self) -> Overview:
-        """What refuses now, and how much was refused lately."""
-        reply = self._fcall("overview", [], [DIALER_LIVENESS_MS, *self.policy.limits.clients])
-        now, uses, breakers, refused, live, queued, dialers, closed, overdue, *rest = reply
-        events, set_aside = rest
+        """Return the state of the service."""
+        reply = self._call("overview", client=[*self.policy.limits.clients])
+        events = [(client.decode(), count, late) for client, count, late in reply[b"events"]]
         return Overview(
-            now=now,
-            limits=tuple(_usage(uses)),
+            now=reply[b"now_ms"],
+            limits=tuple(_usage(reply[b"limits"])),
             open_breakers=tuple(
-                Breaker(name.decode(), int(float(until))) for name, until in _pairs(breakers)
+                Breaker(name.decode(), int(float(until)))
+                for name, until in pairs(reply[b"breakers"])
             ),
-            refused={setting.decode(): count for setting, count in _pairs(refused)},
-            live_calls=live,
-            queued_calls=queued,
-            dialers=dialers,
-            closed_routes=tuple(Route(route.decode()) for route in closed),
-            overdue_ms=overdue,
-            pending_events={client.decode(): count for client, count, _ in events},
-            events_overdue_ms={client.decode(): late for client, _, late in events},
-            quarantine=decode_quarantine(set_aside),
+            refused={setting.decode(): count for setting, count in pairs(reply[b"refused"])},
+            live_calls=reply[b"live_calls"],
+            queued_calls=reply[b"queued_calls"],
+            dialers=reply[b"dialers"],
+            closed_routes=tuple(Route(route.decode()) for route in reply[b"closed_routes"]),
+            overdue_ms=reply[b"overdue_ms"],
+            pending_events={client: count for client, count, _ in events},
+            events_overdue_ms={client: late for client, _, late in events},
+            quarantine=decode_quarantine(reply[b"quarantine"]),
         )
 
     def explain(self, number: NumberIdentity) -> Explanation:
-        """Which limits hold a number, and what was refused to it."""
-        keys = [self._keys.refusals(number.hash)]
-        arguments = [number.hash, number.prefix_hash, number.area, *self.policy.limits.clients]
-        now, gap_until, blocked_until, uses, refusals = self._fcall("explain", keys, arguments)
+        """Return which limits apply to a number, and its newest refusals."""
+        reply = self._call(
+            "explain",
+            number=number.hash,
+            prefix=number.prefix_hash,
+            area=number.area,
+            client=[*self.policy.limits.clients],
+        )
+        now = reply[b"now_ms"]
         return Explanation(
             now=now,
-            gap_until=gap_until,
-            blocked_until=blocked_until,
-            limits=tuple(_usage(uses)),
-            refusals=self._refusals(number.hash, refusals, now),
+            gap_until=reply[b"gap_until_ms"],
+            blocked_until=reply[b"blocked_until_ms"],
+            limits=tuple(_usage(reply[b"limits"])),
+            refusals=self._refusals(number.hash, reply[b"refusals"], now),
         )
 
     def _refusals(self, number: str, texts: Sequence[bytes], now: int) -> tuple[Refusal, ...]:
-        """Decode those of a day: the list lives a day after the newest of them."""
+        """Decode those of the last day: the list lives a day after the newest of them."""
         try:
             with decoding(f"refusals:{number}"):
                 found = [msgspec.json.decode(text, type=Refusal) for text in texts]
@@ -169,44 +172,56 @@ class AdminStore(BaseStore):
         return tuple(refusal for refusal in found if refusal.at > now - DAY_MS)
 
     def clear(self, number: NumberIdentity, by: str) -> None:
-        """Frees a number from its own limits and from those of its prefix and area."""
-        arguments = [number.hash, number.prefix_hash, number.area, by, number.masked]
-        self._fcall("clear", [], arguments)
+        """Clear a number's own limits and those of its prefix and area."""
+        self._call(
+            "clear",
+            number=number.hash,
+            prefix=number.prefix_hash,
+            area=number.area,
+            operator=by,
+            to=number.masked,
+        )
 
     def block(self, number: NumberIdentity, seconds: int, by: str) -> int:
-        """Has a number called no more for so long; how many queued calls were called off."""
-        return self._block(number, seconds, by)
+        """Block all calls to a number, and return how many queued calls were canceled."""
+        length_ms = seconds * 1000
+        reply = self._call(
+            "block", number=number.hash, length_ms=length_ms, operator=by, to=number.masked
+        )
+        return int(reply[b"canceled_calls"])
 
     def unblock(self, number: NumberIdentity, by: str) -> None:
-        """Lets a number be called again."""
-        self._block(number, 0, by)
+        """Allow calls to a number again."""
+        self.block(number, 0, by)
 
     def find_by_number(self, number: NumberIdentity, by: str) -> list[Verification]:
-        """The newest verifications of a number."""
-        return self._find("number", number.hash, by, number.masked)
+        """Return the newest verifications of a number."""
+        return self._find(by, number.masked, number=number.hash)
 
-    def find_by_reference(self, reference: str, by: str) -> list[Verification]:
-        """The newest verifications of a caller's reference, given by its name."""
-        return self._find("reference", reference, by, "a reference")
+    def find_by_reference(self, reference_hash: str, by: str) -> list[Verification]:
+        """Return the newest verifications of a client's reference."""
+        return self._find(by, "a reference", reference=reference_hash)
 
     def find_by_id(self, verification_id: str, by: str) -> list[Verification]:
-        """The one verification, or none."""
-        return self._find("id", verification_id, by, verification_id)
+        """Return the one verification, or none."""
+        return self._find(by, verification_id, id=verification_id)
 
-    def forget(self, telephone: NumberIdentity, by: str) -> int:
-        """Erases what is known of a number; how many verifications there were.
+    def forget(self, number: NumberIdentity, by: str) -> int:
+        """Erase what is known of a number, and return how many verifications there were.
 
-        What limits count, and a block, stay until they end. A number's record names its newest
-        verifications only, so that all records are looked through: some seconds for a million.
+        Counters of limits and a block stay until they expire. A number's record has its newest
+        verifications only, so this reads all records: some seconds for a million.
         """
-        number = telephone.hash
-        keys = [self._keys.refusals(number)]
-        verifications = self._records_of(number, self._keys.verification("*"))
-        set_aside = self._records_of(number, self._keys.quarantined("*"))
-        ids = [key.rpartition(":")[2] for key in verifications]
-        arguments: list[Argument] = [number, by, telephone.masked, len(ids), *ids, *set_aside]
-        _, erased = self._fcall("forget", keys, arguments)
-        return int(erased)
+        verifications = self._records_of(number.hash, self._keys.of("verification", "*"))
+        reply = self._call(
+            "forget",
+            number=number.hash,
+            operator=by,
+            to=number.masked,
+            id=[key.rpartition(":")[2] for key in verifications],
+            quarantined_key=[*self._records_of(number.hash, self._keys.of("quarantined", "*"))],
+        )
+        return int(reply[b"erased"])
 
     def _records_of(self, number: str, pattern: str) -> Iterator[str]:
         """Yield the keys that belong to a number, by their name or their field ``number``."""
@@ -214,46 +229,37 @@ class AdminStore(BaseStore):
 
         def next_batch(_: object) -> list[tuple[str, object]]:
             keys = [key.decode() for key in islice(found, _BATCH)]
-            owners = self.redis.pipeline(transaction=False)
+            pipeline = self.redis.pipeline(transaction=False)
             for key in keys:
-                owners.hget(key, "number")
-            numbers = owners.execute(raise_on_error=False)
-            for each in numbers:
-                if isinstance(each, Exception) and not is_wrong_type(each):
-                    raise each
-            return [*zip(keys, numbers, strict=True)]
+                pipeline.hget(key, "number")
+            owners = pipeline.execute(raise_on_error=False)
+            for owner in owners:
+                if isinstance(owner, Exception) and not is_wrong_type(owner):
+                    raise owner
+            return [*zip(keys, owners, strict=True)]
 
         while batch := self._execute("forget", next_batch):
             for key, owner in batch:
                 if owner == number.encode() or key.endswith(f":{number}"):
                     yield key
 
-    def _block(self, number: NumberIdentity, seconds: int, by: str) -> int:
-        arguments: list[Argument] = [number.hash, seconds * 1000, by, number.masked]
-        _, called_off = self._fcall("block", [], arguments)
-        return int(called_off)
-
-    def _find(self, kind: str, what: str, by: str, masked: str) -> list[Verification]:
-        _, *found = self._fcall("find", [], [kind, what, by, masked])
-        verifications = [*self._found(found)]
+    def _find(self, by: str, query: str, **what: str) -> list[Verification]:
+        reply = self._call("find", operator=by, query=query, **what)
+        verifications = [*self._decode_found(reply[b"results"])]
         verifications.sort(key=lambda each: each.created_at, reverse=True)
         return verifications[:_MAX_FOUND]
 
-    def _found(self, replies: Sequence[Sequence[Any]]) -> Iterator[Verification]:
-        for reply in replies:
+    def _decode_found(self, results: Sequence[Any]) -> Iterator[Verification]:
+        for flat in results:
             try:
-                answer = decode_result(reply)
+                result = decode_result(to_fields(flat))
             except UnreadableRecord as error:
                 self.quarantine(error)
                 continue
-            if answer.verification:
-                yield answer.verification
+            if result.verification:
+                yield result.verification
 
 
 def _usage(rows: Sequence[Any]) -> Iterator[LimitUsage]:
     for client, limit, used, until in rows:
         yield LimitUsage(client.decode() or None, limit.decode(), used, until)
-
-
-def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    return zip(flat[::2], flat[1::2], strict=True)

@@ -1,12 +1,17 @@
-"""Connections to the store: a command is sent once, and on one that is known to be there."""
+"""Connections to the store, the circuit breaker in front of them, and the log of outages."""
 
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from redis import ConnectionPool
 
+from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.replies import (
+    FunctionError,
     is_connection_usable,
     is_redirect,
     malformed_reply,
@@ -16,13 +21,26 @@ from otpvoice.store.replies import (
 Argument = str | int | bytes
 ReplyCheck = Callable[[Any], bool]
 
+PROBE_INTERVAL_S: Final = 0.25
+"""Time between two probes of a store that is away."""
+REPORT_INTERVAL_S: Final = 60.0
+"""Time between two log lines about one outage."""
+_MAX_LINES: Final = 5
+"""Outages of a minute that are logged at once. The next ones are counted."""
+_ALL_FUNCTIONS: Final = ""
+"""Stands for all functions in the set of those that fail."""
+_NOT_SENT_DETAIL: Final = (
+    "The store cannot serve the request at the moment. Nothing was done: repeat it."
+)
+_LOG = structlog.get_logger(__name__)
+
 
 class Connections:
-    """As many as there are commands at once, kept for the next ones.
+    """As many connections as there are commands at the same time, kept for the next ones.
 
-    They are redis-py's own, asked directly: its client would add what nobody reads here, a pool's
-    bookkeeping, telemetry and a loop for repetitions, and take about twice as long for it. Not to
-    be taken through a fork.
+    They are redis-py's own connections, used directly. Its client would add a pool's bookkeeping,
+    telemetry and retries that nothing here needs, and take about twice as long. Do not use them
+    after a fork.
 
     Args:
         pool: makes connections, and knows whether one still leads to the primary.
@@ -33,19 +51,19 @@ class Connections:
         self._idle: deque[Any] = deque()
 
     def execute(self, *command: Argument, is_valid: ReplyCheck | None = None) -> Any:
-        """The reply to one command, in bytes.
+        """Return the reply to one command, in bytes.
 
-        It is sent once, for it may have run even where no reply came. Only what a node of a cluster
-        says to be elsewhere is sent once more, to the primary as it is found then. ASK and TRYAGAIN
-        are not followed: they say that a slot's keys are being moved one by one, and a rule needs
-        all of its keys in one place.
+        The command is sent once, because it may have run even if no reply came. Only a command
+        that a cluster node redirects is sent once more, to the primary as it is found then. ASK
+        and TRYAGAIN are not followed: they mean that a slot's keys are being moved one by one, and
+        a function needs all of its keys on one node.
 
-        ``accept``: returns whether a reply can belong to the command. Otherwise the connection is
-        closed, because its next reply may belong to another command.
+        ``is_valid``: returns whether a reply can belong to the command. Otherwise the connection
+        is closed, because its next reply may belong to another command.
 
         Raises:
             StoreUnavailable: the server cannot serve, or did not reply.
-            FunctionError: a fault inside a function.
+            FunctionError: an error inside a function.
             FunctionMissing: the server does not know the function.
         """
         try:
@@ -68,8 +86,8 @@ class Connections:
             connection.send_command(*command)
             return _read_reply(connection, is_valid)
         except BaseException as error:
-            # An error reply is read to its end. After anything else a late reply may yet come,
-            # which must not be taken for the reply to the next command.
+            # An error reply is read to its end. After anything else a late reply may still come,
+            # and must not be taken for the reply to the next command.
             if not is_connection_usable(error):
                 connection.disconnect()
             raise
@@ -77,7 +95,7 @@ class Connections:
             self._idle.append(connection)
 
     def _ensure_connected(self, connection: Any) -> None:
-        """Connects, if need be anew: what is sent to a server that hung up is lost."""
+        """Connect, also if the server has closed the connection: a command sent there is lost."""
         if connection.is_connected and not self._is_usable(connection):
             connection.disconnect()
         if not connection.is_connected:
@@ -86,7 +104,7 @@ class Connections:
     def _is_usable(self, connection: Any) -> bool:
         try:
             return bool(self._pool.owns_connection(connection)) and not connection.can_read()
-        except Exception:  # noqa: BLE001 - whatever it is, a new connection answers the question
+        except Exception:  # noqa: BLE001 - whatever the error is, a new connection replaces this one
             return False
 
 
@@ -95,3 +113,161 @@ def _read_reply(connection: Any, is_valid: ReplyCheck | None) -> Any:
     if is_valid is not None and not is_valid(reply):
         raise malformed_reply()
     return reply
+
+
+class OutageLog:
+    """Logs an outage at once, then once a minute, and once on recovery.
+
+    An outage starts with a command that is not served. It ends when everything that failed is
+    served again: a full server, for example, still serves the functions that only read.
+
+    Args:
+        address: host and port of the store, without credentials.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._failing: set[str] = set()
+        self._reason = ""
+        self._began = 0.0
+        self._unreported = 0
+        self._is_reported = False
+        self._lines: deque[float] = deque(maxlen=_MAX_LINES)
+
+    def record_failure(self, function: str, error: StoreUnavailable) -> None:
+        """Record a command that was not served, and log it if a line is due."""
+        now = time.monotonic()
+        with self._lock:
+            is_new = not self._failing or error.reason != self._reason
+            if not self._failing:
+                self._began = now
+            self._failing.add(function if error.is_partial else _ALL_FUNCTIONS)
+            self._reason = error.reason
+            self._unreported += 1
+            if not self._is_due(now, is_new=is_new):
+                return
+            self._lines.append(now)
+            self._is_reported = True
+            failed_commands, self._unreported = self._unreported, 0
+        details = {"reply": error.reply} if error.reply else {}
+        _LOG.error(
+            "store.unavailable",
+            address=self._address,
+            reason=error.reason,
+            function=function,
+            failed_commands=failed_commands,
+            **details,
+        )
+
+    def record_success(self, function: str) -> None:
+        """Record a command that was served, and log the end of an outage that was logged."""
+        if not self._failing:
+            return
+        with self._lock:
+            self._failing -= {function, _ALL_FUNCTIONS}
+            if self._failing:
+                return
+            if not self._is_reported:
+                return  # failures that were not logged are counted in the next line
+            self._is_reported = False
+            failed_commands, self._unreported = self._unreported, 0
+            seconds = round(time.monotonic() - self._began, 1)
+        _LOG.info(
+            "store.recovered",
+            address=self._address,
+            failed_commands=failed_commands,
+            seconds=seconds,
+        )
+
+    def _is_due(self, now: float, *, is_new: bool) -> bool:
+        lines = self._lines
+        if not lines or now - lines[-1] >= REPORT_INTERVAL_S:
+            return True
+        return is_new and (len(lines) < _MAX_LINES or now - lines[0] >= REPORT_INTERVAL_S)
+
+
+class CircuitBreaker:
+    """Fails at once while the store is away: from the first lost connection until a probe succeeds.
+
+    Otherwise every thread would wait its own half second for a store that is known to be away. An
+    error reply does not open it: the server replies at once, and may serve other functions.
+
+    Args:
+        connections: to the store.
+        probe: calls a function that changes nothing, to learn whether functions are served.
+        outage_log: logs outages; None where the caller reports them, as commands do.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        probe: Callable[[Connections], object],
+        outage_log: OutageLog | None,
+    ) -> None:
+        self._connections = connections
+        self._probe = probe
+        self.outage_log = outage_log
+        self._lock = threading.Lock()
+        self._opened_by: StoreUnavailable | None = None
+
+    def run(self, function: str, command: Callable[[Connections], Any]) -> Any:
+        """Return the reply of ``command``, unless the store is known to be away.
+
+        ``function``: its name in the log.
+
+        Raises:
+            StoreUnavailable: the store cannot serve.
+            FunctionError: the function failed; the store serves others.
+        """
+        opened_by = self._opened_by
+        if opened_by is not None:
+            refusal = StoreUnavailable(_NOT_SENT_DETAIL, reason=opened_by.reason, is_lost=True)
+            self._record_failure(function, refusal)
+            raise refusal
+        try:
+            reply = command(self._connections)
+        except StoreUnavailable as error:
+            self._record_failure(function, error)
+            if error.is_lost:
+                self._open(error)
+            raise
+        except FunctionError:
+            self._record_success(function)
+            raise
+        self._record_success(function)
+        return reply
+
+    def _open(self, error: StoreUnavailable) -> None:
+        with self._lock:
+            if self._opened_by is None:
+                self._opened_by = error
+                threading.Thread(
+                    target=self._close_when_available, name="store probe", daemon=True
+                ).start()
+
+    def _close_when_available(self) -> None:
+        """Probe at once and then every :data:`PROBE_INTERVAL_S`, until the store replies."""
+        pause = threading.Event()
+        while self._is_lost():
+            pause.wait(PROBE_INTERVAL_S)
+        self._opened_by = None
+
+    def _is_lost(self) -> bool:
+        try:
+            self._probe(self._connections)
+        except StoreUnavailable as error:
+            self._record_failure("probe", error)
+            return error.is_lost
+        except Exception:  # noqa: BLE001 - a defect of ours must not keep the breaker open
+            return False
+        self._record_success("probe")
+        return False
+
+    def _record_failure(self, function: str, error: StoreUnavailable) -> None:
+        if self.outage_log is not None:
+            self.outage_log.record_failure(function, error)
+
+    def _record_success(self, function: str) -> None:
+        if self.outage_log is not None:
+            self.outage_log.record_success(function)

@@ -1,6 +1,6 @@
-"""From the scripts' replies to the core's values."""
+"""From the functions' replies to the values of the core and the store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypedDict
@@ -19,6 +19,7 @@ from otpvoice.core.verification import (
 from otpvoice.store.models import (
     AuditEntry,
     Claim,
+    Event,
     Quarantine,
     QuarantineEntry,
     RecordResult,
@@ -28,15 +29,16 @@ from otpvoice.store.models import (
 )
 from otpvoice.store.schema import UnreadableRecord, decoding
 
-Fields = dict[bytes, bytes]
+Fields = dict[bytes, Any]
+"""A reply or a record by name. Values of a record are bytes."""
 AUDIT_LOG: Final = "audit_log"
-"""The key of the notices, without the prefix."""
+"""Key of the audit log, without the prefix."""
 _EventName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")]
 _Time = Annotated[int, msgspec.Meta(ge=0, lt=10**14)]
 
 
 class _AuditDetails(TypedDict, total=False):
-    """The members of a notice. Others, of another release, are left out."""
+    """The members of an audit entry. Members of another release are left out."""
 
     number: str
     to: str
@@ -55,93 +57,92 @@ class _AuditDetails(TypedDict, total=False):
     results: int
 
 
-def decode_result(reply: Sequence[Any]) -> StoreResult:
-    """The reply of ``answer()`` in ``_verifications.lua``."""
-    outcome, now, number, *rest = reply
-    verification = decode_verification(now, *rest) if rest else None
-    again, _, before = outcome.decode().partition(" ")
-    if again == "replayed":
-        return StoreResult(before, verification, number, is_replayed=True)
-    return StoreResult(outcome.decode(), verification, number)
+def to_fields(flat: Sequence[Any]) -> Fields:
+    """Return ``[name, value, ...]`` as a mapping."""
+    return dict(pairs(flat))
 
 
-def decode_verification(
-    now: int,
-    gap_until: int,
-    limit: bytes,
-    limit_until: int,
-    wrong_codes_until: int,
-    key: bytes,
-    flat: Sequence[bytes],
-    *calls: Any,
+def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Return ``[name, value, ...]`` as pairs."""
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def decode_result(reply: Fields) -> StoreResult:
+    """Decode what ``Verifications.result()`` returns.
+
+    Raises:
+        UnreadableRecord: the verification, or one of its calls.
+    """
+    outcome = reply[b"outcome"].decode()
+    replayed, _, first_outcome = outcome.partition(" ")
+    is_replayed = replayed == "replayed"
+    return StoreResult(
+        outcome=first_outcome if is_replayed else outcome,
+        verification=_decode_verification(reply) if b"id" in reply else None,
+        retry_after_ms=reply[b"retry_after_ms"],
+        is_replayed=is_replayed,
+    )
+
+
+def _decode_verification(reply: Fields) -> Verification:
+    calls = [_decode_call(row) for row in reply[b"calls"]]
+    with decoding(f"verification:{_text(reply[b'id'])}"):
+        fields = to_fields(reply[b"verification"])
+        return _to_verification(
+            {
+                **_texts(fields),
+                "id": reply[b"id"].decode(),
+                "gap_until": reply[b"gap_until_ms"],
+                "limit": reply[b"limit"].decode(),
+                "limit_until": reply[b"limit_until_ms"],
+                "wrong_codes_until": reply[b"wrong_codes_until_ms"],
+                "now": reply[b"now_ms"],
+            },
+            fields[b"encrypted_number"],
+            calls,
+        )
+
+
+def _to_verification(
+    members: Mapping[str, Any], encrypted_number: bytes, calls: Iterable[Call]
 ) -> Verification:
-    """The record as the scripts return it.
-
-    Raises:
-        UnreadableRecord: it, or one of its calls.
-    """
-    # A call's own key may have gone where the store was told to evict.
-    rows = zip(calls[::2], calls[1::2], strict=True)
-    found = [decode_call(call, to_fields(row)) for call, row in rows if row]
-    with decoding(f"verification:{_id(key)}"):
-        fields = to_fields(flat)
-        read = {
-            **_drop_unknown_reason(_decode_fields(fields), EndReason),
-            "id": key.decode(),
-            "encrypted_number": fields[b"encrypted_number"],
-            "calls": found,
-            "gap_until": gap_until,
-            "limit": limit.decode(),
-            "limit_until": limit_until,
-            "wrong_codes_until": wrong_codes_until,
-            "now": now,
-        }
-        return msgspec.convert(read, Verification, strict=False)
+    known = _without_unknown_reason(members, EndReason)
+    members = known | {"encrypted_number": encrypted_number, "calls": [*calls]}
+    return msgspec.convert(members, Verification, strict=False)
 
 
-def decode_call(key: bytes, fields: Fields) -> Call:
-    """One call's record.
-
-    Raises:
-        UnreadableRecord: it has another form.
-    """
-    with decoding(f"call:{_id(key)}"):
-        read = {
-            "not_before": 0,
-            "caller_id": f"+{fields[b'bridge'].decode()}",
-            **_drop_unknown_reason(_decode_fields(fields), CallReason),
-            "id": key.decode(),
-            "route": parse_route(fields[b"route"].decode()),
-        }
-        return msgspec.convert(read, Call, strict=False)
+def _decode_call(row: Sequence[bytes]) -> Call:
+    members = _texts(to_fields(row))
+    with decoding(f"call:{members['id']}"):
+        return _to_call(members)
 
 
-def decode_claim(
-    holder: str,
-    call_key: bytes,
-    call_flat: Sequence[bytes],
-    key: bytes,
-    flat: Sequence[bytes],
-    encrypted_speech: bytes,
-) -> Claim:
-    """The reply of ``claim.lua`` when it hands a call over.
+def _to_call(members: Mapping[str, Any]) -> Call:
+    defaults = {"not_before": 0, "caller_id": f"+{members['bridge']}"}
+    known = _without_unknown_reason(members, CallReason)
+    route = parse_route(members["route"])
+    return msgspec.convert(defaults | known | {"route": route}, Call, strict=False)
+
+
+def decode_claim(holder: str, reply: Fields) -> Claim:
+    """Decode the claimed call of ``claim.lua``.
 
     Raises:
         UnreadableRecord: the call cannot be dialed.
     """
-    with decoding(f"call:{_id(call_key)}"):
-        call, verification = to_fields(call_flat), to_fields(flat)
+    with decoding(f"call:{_text(reply[b'call_id'])}"):
+        call, verification = to_fields(reply[b"call"]), to_fields(reply[b"verification"])
         return Claim(
-            call_id=call_key.decode(),
+            call_id=reply[b"call_id"].decode(),
             holder=holder,
-            verification_id=key.decode(),
+            verification_id=reply[b"verification_id"].decode(),
             client=verification[b"client"].decode(),
             encrypted_number=verification[b"encrypted_number"],
             number_hash=verification[b"number"].decode(),
-            encrypted_speech=encrypted_speech,
+            encrypted_speech=reply[b"speech"],
             route=parse_route(call[b"route"].decode()),
             locale=call[b"locale"].decode(),
-            flow_id=_optional_text(call, b"flow"),
+            flow_id=_optional(call, b"flow"),
             bridge=call[b"bridge"].decode(),
             tried_routes=tuple(call.get(b"tried", b"").decode().split()),
             requests=int(call.get(b"requests", b"0")),
@@ -150,60 +151,72 @@ def decode_claim(
         )
 
 
-def decode_record_result(status: bytes, route_change: bytes) -> RecordResult:
-    """The reply of ``record.lua``."""
-    known = None if status == b"lost" else CallStatus(status.decode())
-    return RecordResult(known, route_change.decode())
+def decode_record_result(reply: Fields) -> RecordResult:
+    """Decode the reply of ``record_result.lua``."""
+    outcome = reply[b"outcome"].decode()
+    status = None if outcome == "lost" else CallStatus(outcome)
+    return RecordResult(status, reply[b"route_change"].decode())
 
 
-def decode_status_query(
-    key: bytes, flat: Sequence[bytes], verification: bytes, encrypted_number: bytes
-) -> StatusQuery:
-    """One call of ``pull.lua``'s reply.
+def decode_status_query(query: Fields) -> StatusQuery:
+    """Decode one query of ``claim_status_queries.lua``.
 
     Raises:
-        UnreadableRecord: nobody can ask about it.
+        UnreadableRecord: the call cannot be queried.
     """
-    with decoding(f"call:{_id(key)}"):
-        fields = to_fields(flat)
+    with decoding(f"call:{_text(query[b'call_id'])}"):
+        call = to_fields(query[b"call"])
         return StatusQuery(
-            call_id=key.decode(),
-            route=parse_route(fields[b"route"].decode()),
-            bridge=fields[b"bridge"].decode(),
-            provider_id=_optional_text(fields, b"provider_id"),
-            sent_at=int(fields[b"sent_at"]),
-            verification_id=verification.decode(),
-            encrypted_number=encrypted_number,
-            number_hash=fields[b"number"].decode(),
+            call_id=query[b"call_id"].decode(),
+            route=parse_route(call[b"route"].decode()),
+            bridge=call[b"bridge"].decode(),
+            provider_id=_optional(call, b"provider_id"),
+            sent_at=int(call[b"sent_at"]),
+            verification_id=query[b"verification_id"].decode(),
+            encrypted_number=query[b"encrypted_number"],
+            number_hash=call[b"number"].decode(),
         )
 
 
-def decode_report_result(
-    outcome: bytes,
-    call: bytes | None = None,
-    status: bytes = b"",
-    verification: bytes = b"",
-    live_test: bytes = b"",
-) -> ReportResult:
-    """The reply of ``settle.lua``."""
-    if call is None:
-        return ReportResult(ReportOutcome(outcome.decode()))
+def decode_report_result(reply: Fields) -> ReportResult:
+    """Decode the reply of ``apply_report.lua``."""
+    outcome = ReportOutcome(reply[b"outcome"].decode())
+    if b"call_id" not in reply:
+        return ReportResult(outcome)
     return ReportResult(
-        *(
-            ReportOutcome(outcome.decode()),
-            call.decode(),
-            CallStatus(status.decode()),
-            verification.decode(),
-        ),
-        is_live_test=live_test == b"1",
+        outcome=outcome,
+        call_id=reply[b"call_id"].decode(),
+        call_status=CallStatus(reply[b"status"].decode()),
+        verification_id=reply[b"verification_id"].decode(),
+        is_live_test=reply[b"live_test"] == b"1",
     )
 
 
-def decode_audit_entry(text: bytes) -> AuditEntry:
-    """Decode one of ``sweep.lua``'s notices.
+def decode_event(holder: str, claimed: Fields) -> Event:
+    """Decode one event of ``claim_events.lua``.
 
     Raises:
-        UnreadableRecord: it has another form.
+        UnreadableRecord: the event cannot be delivered.
+    """
+    with decoding(f"event:{_text(claimed[b'id'])}"):
+        event = to_fields(claimed[b"event"])
+        snapshot = msgspec.json.decode(event[b"snapshot"], type=dict[str, Any])
+        calls = [_to_call(call) for call in snapshot.get("calls", ())]
+        return Event(
+            id=claimed[b"id"].decode(),
+            client=claimed[b"client"].decode(),
+            type=event[b"type"].decode(),
+            verification=_to_verification(snapshot, claimed[b"encrypted_number"], calls),
+            attempts=int(event[b"attempts"]),
+            holder=holder,
+        )
+
+
+def decode_audit_entry(text: bytes) -> AuditEntry:
+    """Decode one entry of the audit log.
+
+    Raises:
+        UnreadableRecord: it has another format.
     """
     with decoding(AUDIT_LOG):
         details = msgspec.json.decode(text, type=dict[str, str | int | float | None])
@@ -214,42 +227,37 @@ def decode_audit_entry(text: bytes) -> AuditEntry:
         )
 
 
-def decode_quarantine(reply: Sequence[Any]) -> Quarantine:
-    """Decode what ``records.recent()`` returns; an entry that cannot be read is left out."""
-    (quarantined, undialable), entries = reply
+def decode_quarantine(summary: Sequence[Any]) -> Quarantine:
+    """Decode what ``Records.quarantine_summary()`` returns, without unreadable entries."""
+    fields = to_fields(summary)
     found: dict[str, list[QuarantineEntry]] = {"quarantine": [], "undialable": []}
-    for name, text, at in entries:
+    for name, text, at in fields[b"entries"]:
         with suppress(UnreadableRecord), decoding("quarantine"):
             entry = msgspec.json.decode(text, type=dict[str, str])
             found[name.decode()].append(QuarantineEntry(entry["record"], entry["reason"], at))
     return Quarantine(
-        *(quarantined, undialable),
+        quarantined=fields[b"quarantined"],
+        undialable=fields[b"undialable"],
         records=tuple(found["quarantine"]),
         calls=tuple(found["undialable"]),
     )
 
 
-def to_fields(flat: Sequence[bytes]) -> Fields:
-    """``[field, value, ...]`` as the mapping it stands for."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _texts(fields: Fields) -> dict[str, str]:
+    """Decode names and values. Binary values become nonsense that no one reads."""
+    return {name.decode(): _text(value) for name, value in fields.items()}
 
 
-def _decode_fields(fields: Fields) -> dict[str, str]:
-    """What is no text, as a digest, comes out as nonsense, and is read by nobody."""
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
-def _drop_unknown_reason(fields: dict[str, str], reasons: type[StrEnum]) -> dict[str, str]:
-    """Leave out a reason that only another release knows: the status says enough."""
-    if fields.get("reason") not in {None, *reasons}:
-        del fields["reason"]
-    return fields
-
-
-def _id(key: bytes) -> str:
-    return key.decode("utf-8", "replace")
-
-
-def _optional_text(fields: Fields, name: bytes) -> str | None:
+def _optional(fields: Fields, name: bytes) -> str | None:
     value = fields.get(name)
-    return None if value is None else value.decode()
+    return None if value is None else str(value.decode())
+
+
+def _without_unknown_reason(members: Mapping[str, Any], reasons: type[StrEnum]) -> dict[str, Any]:
+    """Leave out a reason that only another release knows: the status is enough."""
+    is_known = members.get("reason") in {None, *reasons}
+    return {name: value for name, value in members.items() if is_known or name != "reason"}

@@ -1,31 +1,106 @@
-"""Who is the primary: what Sentinels, or the nodes of a cluster, say about it.
+"""From the store's URL to a client: one server, or the primary behind Sentinels or in a cluster.
 
-All keys carry one tag, so that in a cluster as well there is one primary to talk to: the node that
-holds the tag's slot. Finding it again after a failover is the same task with either, and it is done
-for each new connection. Nothing of it repeats a command that may have run.
+All keys carry one tag, so in a cluster, too, there is one primary: the node that holds the tag's
+slot. The primary is looked up for each new connection, so a failover needs nothing else. No lookup
+repeats a command that may have run.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote
 
-from redis import Redis
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
 from redis.crc import key_slot
+from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.keys import TAG
 from otpvoice.store.replies import UNKNOWN_EFFECT, translate_errors
+
+TIMEOUT_S: Final = 0.5
+"""Time to wait for Redis. With a longer one, requests would pile up while the store is away."""
 
 Address = tuple[str, int]
 """Host and port."""
 Probe = Callable[[Redis, str], Address | None]
-"""Asks one server for the primary of a service, or of a tag; None if it knows of none."""
+"""Asks one node for the primary of a service or tag; returns None if it knows none."""
+
+_MAX_CONNECTIONS: Final = 2**31
+"""Each thread uses one at most, and the number of threads is set elsewhere."""
+# The library gives it no types.
+_Pool: Final[Callable[..., ConnectionPool]] = SentinelConnectionPool
+_HA_URL: Final = re.compile(
+    r"redis\+(?P<kind>sentinel|cluster)://"
+    r"((?P<user>[^:@/]*):(?P<password>[^:@/]*)@)?"
+    r"(?P<nodes>[^@/?]+)"
+    r"(/(?P<service>[^/?]+)(/(?P<db>[0-9]+))?)?/?"
+    r"(\?(?P<query>.*))?"
+)
+_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class HaUrl:
+    """A URL of several servers, one of which is the primary."""
+
+    nodes: tuple[Address, ...]
+    """Sentinels, or nodes of the cluster."""
+    service: str | None
+    """The Sentinels' name for the primary; None in a cluster."""
+    db: int
+    user: str | None
+    password: str | None = field(repr=False)
+    """User and password are those of the primary and of a cluster's nodes."""
+    tls: bool
+    sentinel_user: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
+    """Sentinels have credentials of their own, or none."""
+
+
+def parse_ha_url(url: str) -> HaUrl:
+    """Parse a ``redis+sentinel://`` or ``redis+cluster://`` URL.
+
+    Raises:
+        ValueError: it is neither; the text does not repeat it.
+    """
+    parsed = _HA_URL.fullmatch(url)
+    nodes = [_ADDRESS.fullmatch(node) for node in parsed["nodes"].split(",")] if parsed else []
+    if not parsed or (parsed["kind"] == "sentinel") != bool(parsed["service"]):
+        raise ValueError("not an address of Sentinels with a service, or of a cluster without")
+    if not all(nodes):
+        raise ValueError("a host has no port")
+    options = _parse_query(parsed["query"])
+    return HaUrl(
+        nodes=tuple((node["host"].strip("[]"), int(node["port"])) for node in nodes if node),
+        service=parsed["service"] and unquote(parsed["service"]),
+        db=int(parsed["db"] or 0),
+        user=unquote(parsed["user"] or "") or None,
+        password=unquote(parsed["password"] or "") or None,
+        tls=options.get("tls") == "true",
+        sentinel_user=options.get("sentinel_username") or None,
+        sentinel_password=options.get("sentinel_password") or None,
+    )
+
+
+def _parse_query(query: str | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    options = {name: unquote(value) for name, _, value in pairs}
+    is_known = {*options} <= {"tls", "sentinel_username", "sentinel_password"}
+    if not is_known or options.get("tls", "true") not in {"true", "false"}:
+        raise ValueError("what follows the service or the port is not a known option")
+    return options
 
 
 class PrimaryDiscovery:
     """Finds the primary; what redis-py calls a ``sentinel_manager``.
 
     Args:
-        known: who can be asked.
-        ask: how.
+        nodes: Sentinels or cluster nodes.
+        probe: asks one of them.
     """
 
     def __init__(self, nodes: Sequence[Redis], probe: Probe) -> None:
@@ -35,16 +110,16 @@ class PrimaryDiscovery:
 
     @property
     def addresses(self) -> list[str]:
-        """Host and port of each server that can be asked."""
+        """Host and port of each node."""
         return [server_address(server) for server in self._nodes]
 
     def discover_master(self, name: str) -> Address:
-        """Return the primary as the first server that knows one reports it.
+        """Return the primary as the first node that knows one reports it.
 
-        The server that knew it last time is asked first.
+        The node that knew it last time is asked first.
 
         Raises:
-            StoreUnavailable: no server knows one; ``reason`` is the last server's.
+            StoreUnavailable: no node knows a primary; ``reason`` is the last node's.
         """
         first = self._last_responder
         reason = "none of the servers knows a primary"
@@ -62,14 +137,8 @@ class PrimaryDiscovery:
         raise StoreUnavailable(UNKNOWN_EFFECT, reason=reason, is_lost=True)
 
 
-def server_address(server: Redis) -> str:
-    """Return host and port of one server, without credentials."""
-    options = server.get_connection_kwargs()
-    return options.get("path") or f"{options['host']}:{options['port']}"
-
-
 def query_sentinel(sentinel: Redis, service: str) -> Address | None:
-    """The primary of ``service``, if the Sentinel believes it to be alive."""
+    """Return the primary of ``service``, if the Sentinel considers it alive."""
     states: Any = sentinel.sentinel_masters()
     state = states.get(service)
     if state is None or not state["is_master"] or state["is_sdown"] or state["is_odown"]:
@@ -78,13 +147,77 @@ def query_sentinel(sentinel: Redis, service: str) -> Address | None:
 
 
 def query_cluster(node: Redis, tag: str) -> Address | None:
-    """The node that holds the slot of ``tag``, if the asked one is with the cluster's majority."""
+    """Return the node that holds the slot of ``tag``, if this node is with the majority."""
     if node.cluster("INFO")["cluster_state"] != "ok":
         return None
     slot = key_slot(tag.encode())
     for first, last, (host, port, *_), *_ in node.cluster("SLOTS"):
         if first <= slot <= last:
-            # A node that is told no address of its own gives none: the one that we know it by.
-            asked: str = node.get_connection_kwargs()["host"]
-            return (host.decode() if host else asked), port
+            # A node without an announced address gives none: use the one that we know.
+            known: str = node.get_connection_kwargs()["host"]
+            return (host.decode() if host else known), port
     return None
+
+
+def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
+    """Return a client that gives up after ``timeout_s`` and never repeats a command.
+
+    A command sent twice could count one check twice, or queue two calls. The first command
+    connects, and every new connection leads to the primary of that moment.
+
+    Args:
+        url: ``redis://``, ``rediss://``, ``unix://``,
+            ``redis+sentinel://[user:password@]host:port,host:port/service[/db]`` or
+            ``redis+cluster://[user:password@]host:port,host:port``; the last two with
+            ``?tls=true`` if all servers use TLS. Sentinels with a password of their own take it
+            from ``?sentinel_username=…&sentinel_password=…``, percent-encoded.
+        timeout_s: a client that waits in ``BLPOP`` needs more than it waits.
+
+    Raises:
+        ValueError: the URL cannot be parsed; the text does not repeat it.
+    """
+    options = _client_options(timeout_s)
+    if not url.startswith("redis+"):
+        return Redis.from_url(url, **options)
+    ha_url = parse_ha_url(url)
+    login = {"username": ha_url.user, "password": ha_url.password}
+    options |= {"ssl": ha_url.tls, "db": ha_url.db, **login}
+    if ha_url.service is None:
+        name, primary = TAG, PrimaryDiscovery(node_clients(ha_url), query_cluster)
+    else:
+        name, primary = ha_url.service, PrimaryDiscovery(node_clients(ha_url), query_sentinel)
+    return Redis.from_pool(_Pool(name, primary, **options))
+
+
+def address_of(redis: Redis) -> str:
+    """Return where a client connects to, without credentials, for log lines and messages."""
+    primary = getattr(redis.connection_pool, "sentinel_manager", None)
+    if isinstance(primary, PrimaryDiscovery):
+        return ",".join(primary.addresses)
+    return server_address(redis)
+
+
+def server_address(server: Redis) -> str:
+    """Return host and port of one server, without credentials."""
+    options = server.get_connection_kwargs()
+    return options.get("path") or f"{options['host']}:{options['port']}"
+
+
+def node_clients(ha_url: HaUrl) -> list[Redis]:
+    """Return a client for each Sentinel or cluster node, in the order of the URL."""
+    login = {"username": ha_url.sentinel_user, "password": ha_url.sentinel_password}
+    if ha_url.service is None:
+        login = {"username": ha_url.user, "password": ha_url.password}
+    # To ask all of them takes no longer than one timeout, even if none replies.
+    options = _client_options(TIMEOUT_S / len(ha_url.nodes)) | {"ssl": ha_url.tls, **login}
+    return [Redis(host, port, **options) for host, port in ha_url.nodes]
+
+
+def _client_options(timeout_s: float) -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": min(timeout_s, TIMEOUT_S),
+        "retry": Retry(NoBackoff(), 0),
+        "max_connections": _MAX_CONNECTIONS,
+    }

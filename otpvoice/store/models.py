@@ -1,16 +1,16 @@
-"""What the store is told and tells about calls. Times and durations in milliseconds."""
+"""The store's values about calls, call reports, events and its own state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A call that is one dialer's for the length of a lease."""
+    """A call that one dialer holds for the length of a lease."""
 
     call_id: str
     holder: str
@@ -18,7 +18,6 @@ class Claim:
     client: str
     encrypted_number: bytes
     number_hash: str
-    """The number hash (:class:`otpvoice.core.keys.NumberHasher`)."""
     encrypted_speech: bytes
     route: str
     """As stored: another release may know routes that this one does not."""
@@ -29,56 +28,58 @@ class Claim:
     tried_routes: tuple[str, ...]
     """Routes that refused this call before."""
     requests: int
-    """Requests sent for this very call so far."""
+    """Requests sent for this call so far."""
     is_test: bool = False
-    """To a test number: nobody is to be called."""
+    """The call is to a test number, so it is simulated."""
     is_live_test: bool = False
-    """What is said about it is kept for a while."""
+    """The call's exchanges with the provider are captured."""
 
 
 class ReportOutcome(StrEnum):
-    """What a callback did."""
+    """The outcome of a call report."""
 
     APPLIED = "applied"
     LATE = "late"
-    """The call is in a state that this news can not change."""
+    """The call's status can no longer change to the reported one."""
     SEEN = "seen"
-    """The same message came before and was applied."""
+    """The same message was applied before."""
     EARLY = "early"
-    """It carries an id that no call has yet, while the provider's reply to a call of that person is
-    awaited: kept for a minute, and applied if the reply tells this id."""
+    """No call has the message's id yet, and the provider's reply to a call of that number is
+    awaited. The report is kept for a minute, and applied if the reply contains the id."""
     NO_CALL = "no_call"
     SEVERAL = "several"
     CLOCK = "clock"
-    """The one live call did not start when the message says: not its news, or a wrong time zone."""
+    """The only live call started at another time: the report is about another call, or its time
+    zone is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallUpdate:
-    """A provider's news of a call, and all that can tell which call it was."""
+    """A provider's report of a call, with everything that may identify the call."""
 
     fingerprint: str | None
-    """Stands for the whole message (:meth:`otpvoice.core.keys.NumberHasher.fingerprint`): it is
-    known when it comes again. None for one that we asked for."""
+    """A keyed hash of the whole message, so that it is applied once. None for the reply to a
+    status query, which may repeat."""
     call_id: str | None
-    """Ours, if the message carries it."""
+    """Our id, if the message has it."""
     provider_ids: tuple[str, ...]
-    destinations: tuple[tuple[str, str], ...]
-    """Bridge and number's name: where the person may have been called."""
+    bridges: tuple[str, ...]
+    """The caller lines over which the user may have been called."""
     route: str | None
     started_at: int | None
     status: CallStatus
     reason: CallReason | None
     raw: str | None
     duration_s: int | None
-    """Seconds."""
     number_hash: str | None = None
-    """The name of the person's number, if the message names no bridge."""
+    """Of the user's number, if the message has it."""
+    has_bridge: bool = True
+    """The message names the caller line."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """What a report did, and to which call."""
+    """The outcome of a report, and its call."""
 
     outcome: ReportOutcome
     call_id: str | None = None
@@ -88,23 +89,23 @@ class ReportResult:
 
 
 class RouteHealth(StrEnum):
-    """What one request says of the route it went by."""
+    """What one request shows about its route."""
 
     NONE = ""
     GOOD = "good"
-    """A call was accepted: the row of those that were not begins anew."""
+    """A call was accepted."""
     BAD = "bad"
-    """Refused or silent. Enough over different numbers in a row close the route: the same number
-    again counts once, because the reason may be that number."""
+    """Refused, or without a reply. Enough consecutive ones over different numbers close the
+    route. A number counts once, because it may be the reason."""
     UNREACHED = "unreached"
-    """Nothing was sent, so that no number is the reason: each counts."""
+    """Nothing was sent, so no number is the reason: each request counts."""
     DOWN = "down"
     """Closes the route at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What became of a claimed call."""
+    """The result of a claimed call's request."""
 
     status: CallStatus
     """``placed``, ``unknown``, ``failed``, or ``queued`` to be tried again."""
@@ -112,29 +113,28 @@ class CallResult:
     raw: str | None = None
     provider_id: str | None = None
     is_unsent: bool = False
-    """Provably did not ring, so that it leaves no gap."""
+    """It provably did not ring, so it leaves no call gap."""
     is_refused: bool = False
-    """The provider answered and took no call: the number's gap holds although nothing rang."""
+    """The provider replied and took no call: the call gap holds although nothing rang."""
     retry_in_ms: int = 0
-    """Milliseconds until it is tried again."""
     next_route: str | None = None
-    """After a failed call: the route of the call that follows it at once."""
+    """After a failed call: the route of the call that follows at once."""
     route_health: RouteHealth = RouteHealth.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What came of writing a result down."""
+    """The outcome of recording a call's result."""
 
     status: CallStatus | None
-    """The call's, then; None when it was not this holder's any more."""
+    """The call's status; None if this holder no longer has the call."""
     route_change: str
     """``closed``, ``opened`` or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusQuery:
-    """A live call that the provider is to be asked about."""
+    """A live call whose status is to be queried."""
 
     call_id: str
     route: str
@@ -147,8 +147,33 @@ class StatusQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """One change of a verification, claimed for delivery."""
+
+    id: str
+    """The same in each attempt."""
+    client: str
+    type: str
+    """``verification.approved``, ``call.placed``, and so on."""
+    verification: Verification = field(repr=False)
+    """As it was right after the change."""
+    attempts: int
+    """Includes this one, and those that were started and never finished."""
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The events of one claim."""
+
+    events: tuple[Event, ...]
+    dropped: Mapping[str, int]
+    """By client: events dropped since the last claim because too many were pending."""
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineEntry:
-    """An unreadable record, or a call that a dialer's settings did not allow to place."""
+    """An unreadable record, or a call that a dialer could not place because of its settings."""
 
     record: str
     """Its key, without the prefix."""
@@ -161,16 +186,16 @@ class QuarantineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """What was set aside, by kind."""
+    """What the quarantine holds. Its counts are of the last 15 minutes."""
 
     quarantined: int
-    """Unreadable records of the last 15 minutes."""
+    """Unreadable records."""
     undialable: int
-    """Calls of the last 15 minutes that could not be placed because of a dialer's settings."""
+    """Calls that could not be placed because of a dialer's settings."""
     records: tuple[QuarantineEntry, ...]
     """The newest unreadable records of the last 7 days, the oldest first."""
     calls: tuple[QuarantineEntry, ...]
-    """The newest such calls of the last 7 days, the oldest first."""
+    """The newest undialable calls of the last 7 days, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +205,15 @@ class Health:
     dialers: int
     closed_routes: tuple[Route, ...]
     open_breakers: tuple[str, ...]
-    """Those that are open, with what they are open for: ``conversion_breaker area +919876``."""
+    """With their scope: ``conversion_breaker area +919876``."""
     quarantine: Quarantine
     clock_lead_ms: int = 0
-    """Milliseconds that the functions are ahead of the server's clock, which went back."""
+    """How far the functions are ahead of the server's clock, which was set back."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What the log is to be told: an alarm, or what an operator did."""
+    """An alarm or an operator's action, for the log."""
 
     event: str
     at: int
@@ -197,8 +222,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What a sweep did."""
+    """The outcome of a sweep."""
 
     has_more: bool
-    """There is more to sweep."""
     audit_entries: tuple[AuditEntry, ...]

@@ -1,7 +1,12 @@
-"""What the scripts are told of the settings and of the core, as Lua tables."""
+"""Every number and table that the functions decide by, rendered as the Lua table ``POLICY``.
 
-from collections.abc import Iterable, Iterator, Mapping
+The functions compare and set. What they compare with stands here, in :mod:`otpvoice.core.limits`
+and in :mod:`otpvoice.core.verification`. Names that end in ``_ms`` are milliseconds.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import structs
@@ -19,125 +24,218 @@ from otpvoice.core.limits import (
     Ratio,
     labeled_quotas,
 )
-from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, Route
-from otpvoice.store.schema import render_schemas
+from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus, Route
+from otpvoice.store.schema import SCHEMAS
 
+_SECOND_MS: Final = 1_000
+_MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 3_600_000
+
+LEASE_MS: Final = 20_000
+"""Length of a claim: longer than all of a dialer's deadlines together."""
+EVENT_LEASE_MS: Final = 20_000
+"""Length of a delivery attempt: longer than the deadlines of its request."""
+DIALER_LIVENESS_MS: Final = 30_000
+"""A dialer without a heartbeat for this long does not count as running."""
+QUEUE_OVERDUE_MS: Final = 60_000
+"""A dialable call that has waited this long shows that the service is over capacity."""
+STATUS_QUERY_INTERVAL_MS: Final = 15_000
+"""Time between two status queries for one call."""
+CAPTURE_TTL_MS: Final = 15 * _MINUTE_MS
+"""How long the captured exchanges of a live test call are kept."""
 ROUTE_MAX_FAILURES: Final = 5
-"""So many requests in a row, over different numbers, that a route did not accept close it."""
-ROUTE_PAUSE_MS: Final = 10_000
-"""Milliseconds that a route is closed for the first time; each further time is twice as long."""
-ROUTE_MAX_PAUSE_MS: Final = 60_000
-"""Milliseconds that a route is closed at most before one call tries it."""
+"""Consecutive requests, over different numbers, whose failure closes a route."""
+STATS_BUCKET_MS: Final = 5 * _MINUTE_MS
+ANSWER_BOUNDS_S: Final = (5, 10, 15, 20, 30, 45, 60)
+"""Upper bounds of the slots for the time from sending a call to its answer."""
+APPROVAL_BOUNDS_S: Final = (15, 30, 45, 60, 90, 120, 180, 300)
+"""Upper bounds of the slots for the time from create to approval."""
+
+_CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "call_transitions": CALL_TRANSITIONS,
+        # Only a call that was never sent may return to the queue or be called off.
+        "unsent_only_statuses": {CallStatus.QUEUED, CallStatus.CANCELED, CallStatus.EXPIRED},
+        "redial_statuses": REDIAL_STATUSES,
+        # The clock
+        "clock_write_interval_ms": _SECOND_MS,
+        "clock_ttl_ms": DAY_MS,
+        # Dialers run functions every second: a longer step means that the clock was set forward.
+        "clock_max_step_ms": 5 * _SECOND_MS,
+        # The lead over the server's clock shrinks by the passed time divided by this.
+        "clock_lead_divisor": 10,
+        # Dialing
+        "lease_ms": LEASE_MS,
+        "dialer_liveness_ms": DIALER_LIVENESS_MS,
+        "queue_overdue_ms": QUEUE_OVERDUE_MS,
+        # A claim may come later than a call may be queued for, and still leave time to ring.
+        "claim_slack_ms": 15 * _SECOND_MS,
+        # Many postponed calls or clients must not keep the server busy: the next claim continues.
+        "claim_max_candidates": 50,
+        "sweep_max_records": 100,
+        "wake_max_tokens": 100,
+        "wake_ttl_ms": _MINUTE_MS,
+        "waiting_for_route_ttl_ms": 10 * _MINUTE_MS,
+        "client_queue_ttl_ms": _HOUR_MS,
+        # A lock outlives its call, because keys expire by the server's clock, which may be ahead.
+        "number_lock_ttl_ms": DAY_MS,
+        # Routes: each closing lasts twice as long as the one before, up to the longest.
+        "route_max_failures": ROUTE_MAX_FAILURES,
+        "route_pause_ms": 10 * _SECOND_MS,
+        "route_max_pause_ms": _MINUTE_MS,
+        "route_state_ttl_ms": _HOUR_MS,
+        # Call reports
+        "first_status_query_ms": 3 * _SECOND_MS,
+        "status_query_interval_ms": STATUS_QUERY_INTERVAL_MS,
+        # How far the start that a provider reports may differ from ours.
+        "start_slack_ms": 2 * _MINUTE_MS,
+        "callback_memory_ms": DAY_MS,
+        # The provider's reply, which names the id, is recorded within seconds of the request.
+        "early_report_ttl_ms": _MINUTE_MS,
+        "capture_ttl_ms": CAPTURE_TTL_MS,
+        "capture_max_exchanges": 20,
+        # Records
+        "gap_memory_ms": DAY_MS,
+        # An ended verification without a call and without an approval is kept this long only, so
+        # that endless creates do not fill the memory.
+        "unused_retention_ms": _HOUR_MS,
+        "number_max_ended": 20,
+        "idempotency_ttl_ms": DAY_MS,
+        # A client that requests nothing new with ever new keys must not fill the memory.
+        "idempotency_max_per_verification": 100,
+        "refusal_ttl_ms": DAY_MS,
+        # Refused numbers without a record must not fill the memory while all are tried.
+        "refusal_max_unknown_numbers": 10_000,
+        "quarantine_ttl_ms": 7 * DAY_MS,
+        "quarantine_max_entries": 1_000,
+        "quarantine_max_texts": 100,
+        "quarantine_recent_ms": 15 * _MINUTE_MS,
+        "quarantine_max_reported": 10,
+        "audit_ttl_ms": 7 * DAY_MS,
+        "audit_max_entries": 1_000,
+        "audit_batch": 100,
+        # Delivery of events
+        "event_lease_ms": EVENT_LEASE_MS,
+        "event_ttl_ms": DAY_MS,
+        "event_max_pending": 10_000,
+        "silent_events": {"call.queued", "call.dialing"},
+        # Counting
+        "counter_buckets": 60,
+        "conversion_min_ended": 20,
+        "conversion_open_ms": 30 * _MINUTE_MS,
+        "wrong_code_min_checks": 200,
+        # While the wrong-code breaker is open, new verifications start with this many checks.
+        "wrong_code_checks": 3,
+        # Statistics
+        "stats_bucket_ms": STATS_BUCKET_MS,
+        "stats_ttl_ms": 26 * _HOUR_MS,
+        # 64 areas with all their fields; further areas count as "other".
+        "stats_max_area_fields": 256,
+        "answer_bounds_s": ANSWER_BOUNDS_S,
+        "approval_bounds_s": APPROVAL_BOUNDS_S,
+        "records": SCHEMAS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StorePolicy:
-    """How calls follow each other. They stand in the scripts, so that no request carries them."""
+    """What the settings decide for the functions. No request carries it."""
 
     routes: tuple[Route, ...] = (Route.OBD, Route.C2C)
     """In the order in which they are tried."""
     max_redials: int = 0
     """Further calls of a verification after one that did not reach the person."""
     callback_timeout_ms: int = 60_000
-    """Milliseconds until the provider is asked about a placed call."""
+    """Time from placing a call to the first status query."""
+    retention_ms: int = 7 * DAY_MS
+    """How long a provider's id of a call is known. A verification has a retention of its own."""
     limits: CallLimits = NO_LIMITS
     clients_with_events: frozenset[str] = frozenset()
-    """Clients of ``limits`` that are sent events."""
+    """Clients of ``limits`` that receive events."""
 
     def render_lua(self) -> str:
-        """``CALL_TRANSITIONS``, ``POLICY`` and ``CLIENT``.
+        """Return the Lua text that defines ``POLICY``.
 
-        A quota is ``{label, count, window}``; one of a client or of the whole service, which is
-        counted in a tally, has its ``name`` besides; a breaker is ``{percent, window}`` or false.
+        A quota is ``{label, count, window_ms}``. A quota of a client or of the whole service also
+        has the ``name`` of its counter. A breaker is ``{percent, window_ms}`` or false.
         """
-        moves = {str(status): _set(targets) for status, targets in CALL_TRANSITIONS.items()}
-        rules: dict[str, object] = {
-            "redial_statuses": _set(REDIAL_STATUSES),
-            "routes": _list(f"'{route}'" for route in self.routes),
+        names = [field.name for field in structs.fields(LimitSettings)]
+        policy = {
+            **_CONSTANTS,
+            **{name: _limit(name, getattr(self.limits, name)) for name in names},
+            "routes": self.routes,
             "max_redials": self.max_redials,
-            "callback_timeout": self.callback_timeout_ms,
-            "route_failures": ROUTE_MAX_FAILURES,
-            "route_pause": ROUTE_PAUSE_MS,
-            "route_longest_pause": ROUTE_MAX_PAUSE_MS,
-            **self._limits(),
+            "callback_timeout_ms": self.callback_timeout_ms,
+            "retention_ms": self.retention_ms,
+            "call_memory_ms": _call_memory_ms(self.limits),
+            "every_client": [_counter("day", each) for each in _daily(self.limits.calls_per_day)],
+            "limit_names": [*LIMITS],
+            "clients": {name: self._client(name) for name in self.limits.clients},
         }
-        return (
-            f"local CALL_TRANSITIONS = {_table(moves)}\nlocal POLICY = {_table(rules)}\n"
-            f"local CLIENTS = {_table(self._clients())}\n"
-            "local UNKNOWN = { counters = {}, deliver_only = false, has_events = false }\n"
-            "local function CLIENT(name) return CLIENTS[name] or UNKNOWN end\n"
-        )
+        return f"local POLICY = {to_lua(policy)}\n"
 
-    def _clients(self) -> dict[str, str]:
-        return {
-            f"['{name}']": f"{{ counters = {self._counters(name)}, "
-            f"deliver_only = {str(each.deliver_only).lower()}, "
-            f"has_events = {str(name in self.clients_with_events).lower()} }}"
-            for name, each in self.limits.clients.items()
-        }
-
-    def _limits(self) -> dict[str, object]:
-        limits = {
-            field.name: _render(field.name, getattr(self.limits, field.name))
-            for field in structs.fields(LimitSettings)
-        }
-        shared = _daily(self.limits.calls_per_day)
-        return {
-            **limits,
-            "remembered": _call_memory_ms(self.limits),
-            "every_client": _list(_quota(label, "name = 'day', ") for label in shared),
-            "settings": _list(f"'{name}'" for name in LIMITS),
-            "records": render_schemas(),
-        }
-
-    def _counters(self, client: str) -> str:
-        """What a call of ``client`` is counted in besides what all calls are."""
-        own = self.limits.clients[client]
-        each = [
+    def _client(self, name: str) -> dict[str, object]:
+        limits = self.limits.clients[name]
+        counters = [
             *(
-                (f"client {client}", label)
-                for label in labeled_quotas("calls_per_client", own.calls)
+                _counter(f"client {name}", each)
+                for each in labeled_quotas("calls_per_client", limits.calls)
             ),
-            *((f"day of client {client}", label) for label in _daily(own.calls_per_day)),
+            *(_counter(f"day of client {name}", each) for each in _daily(limits.calls_per_day)),
         ]
-        return _list(_quota(label, f"name = '{name}', ") for name, label in each)
+        return {
+            "counters": counters,
+            "deliver_only": limits.deliver_only,
+            "has_events": name in self.clients_with_events,
+        }
+
+
+def to_lua(value: object) -> str:
+    """Render a value as a Lua literal; None as false, a set as ``{member = true}``.
+
+    Raises:
+        TypeError: the value has no form in Lua.
+    """
+    match value:
+        case None | bool():
+            text = str(bool(value)).lower()
+        case int():
+            text = str(value)
+        case str():
+            text = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        case LabeledQuota(label, quota):
+            text = to_lua({"label": label, "count": quota.count, "window_ms": quota.window_ms})
+        case Ratio(_, percent, window_ms):
+            text = to_lua({"percent": percent, "window_ms": window_ms})
+        case Mapping():
+            pairs = (f"[{to_lua(str(key))}] = {to_lua(each)}" for key, each in value.items())
+            text = "{ " + ", ".join(pairs) + " }"
+        case set() | frozenset():
+            text = to_lua({str(each): True for each in sorted(value)})
+        case list() | tuple():
+            text = "{ " + ", ".join(map(to_lua, value)) + " }"
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form in Lua")
+    return text
+
+
+def _limit(name: str, value: object) -> object:
+    return [*labeled_quotas(name, value)] if isinstance(value, tuple) else value
+
+
+def _counter(name: str, labeled: LabeledQuota) -> dict[str, object]:
+    quota = labeled.quota
+    members = {"count": quota.count, "window_ms": quota.window_ms}
+    return {"name": name, "label": labeled.label, **members}
 
 
 def _call_memory_ms(limits: CallLimits) -> int:
-    """How long (ms) it is known of a number when it was called."""
+    """Return how long a number's calls are remembered."""
     counted = (limits.calls_per_number, limits.all_calls_per_number, limits.unverified_per_prefix)
     return max([DAY_MS, *(quota.window_ms for quotas in counted for quota in quotas)])
 
 
 def _daily(count: int | None) -> Iterator[LabeledQuota]:
-    if count not in {None, UNLIMITED}:
+    if count is not None and count != UNLIMITED:
         yield LabeledQuota(CALLS_PER_DAY, Quota("", count, DAY_MS))
-
-
-def _render(name: str, value: object) -> str:
-    """Render the value of a limit setting."""
-    if isinstance(value, tuple):
-        return _list(_quota(each) for each in labeled_quotas(name, value))
-    if isinstance(value, Ratio):
-        return f"{{ percent = {value.percent}, window = {value.window_ms} }}"
-    if value is None:
-        return "false"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _quota(label: LabeledQuota, name: str = "") -> str:
-    quota = label.quota
-    return f"{{ {name}label = '{label.label}', count = {quota.count}, window = {quota.window_ms} }}"
-
-
-def _set(words: Iterable[str]) -> str:
-    return _list(f"{word} = true" for word in sorted(words))
-
-
-def _list(members: Iterable[str]) -> str:
-    return "{ " + ", ".join(members) + " }"
-
-
-def _table(members: Mapping[str, object]) -> str:
-    rows = "".join(f"  {name} = {value},\n" for name, value in members.items())
-    return f"{{\n{rows}}}"

@@ -1,134 +1,92 @@
-"""The store on Redis or Valkey. Every method but ``wait`` is one script and one round trip."""
+"""The store on Redis or Valkey. Every method but ``wait`` calls one function, in one round trip."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
-
-from redis import Redis
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import CallReason, EndReason, Route, Status
-from otpvoice.metrics.store import StoreMetrics
-from otpvoice.store.base import DIALER_LIVENESS_MS, BaseStore
-from otpvoice.store.circuit_breaker import CircuitBreaker
-from otpvoice.store.connections import Argument, Connections
+from otpvoice.store.connections import Connections
 from otpvoice.store.decoding import (
+    Fields,
     decode_audit_entry,
     decode_claim,
+    decode_event,
     decode_quarantine,
     decode_record_result,
     decode_report_result,
     decode_result,
     decode_status_query,
+    pairs,
+    to_fields,
 )
-from otpvoice.store.events import EVENT_LEASE_MS, Event, EventBatch, decode_dropped, decode_event
-from otpvoice.store.keys import TAG
+from otpvoice.store.functions import BaseStore, Value
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,
     CallUpdate,
     Claim,
+    Event,
+    EventBatch,
     Health,
     RecordResult,
     ReportResult,
     StatusQuery,
     SweepResult,
 )
-from otpvoice.store.outages import OutageLog
-from otpvoice.store.policy import StorePolicy
 from otpvoice.store.replies import TIMEOUT
 from otpvoice.store.schema import UnreadableRecord
 
-QUEUE_OVERDUE_MS: Final = 60_000
-"""A call that could be dialed and has waited this long (ms) says that there are too many."""
-LEASE_MS: Final = 20_000
-"""A claim's length (ms): longer than all of a dialer's deadlines together."""
-_DAY_MS: Final = 86_400_000
-START_SLACK_MS: Final = 120_000
-"""How far (ms) the start that a provider names may lie from ours."""
-STATUS_QUERY_INTERVAL_MS: Final = 15_000
-"""Milliseconds between two questions about one call."""
-_SWEEP_BATCH: Final = 100
-CAPTURE_TTL_MS: Final = 900_000
-"""What was said about the call of a trial is kept so long (ms): somebody waits for it."""
-_MAX_CAPTURED: Final = 20
+_T = TypeVar("_T")
+_NOT_FOUND: Final = StoreResult("not_found")
 
 
 class RedisStore(BaseStore):
-    """Where verifications, calls and the queue live.
+    """Verifications, calls, events and the queue."""
 
-    Args:
-        keep: how long a record is kept after its code's life, in milliseconds.
-        The others: see :class:`otpvoice.store.base.Rulebook`.
-    """
-
-    def __init__(
-        self,
-        redis: Redis,
-        *,
-        retention_ms: int,
-        policy: StorePolicy | None = None,
-        tag: str = TAG,
-        clock_offset_ms: int = 0,
-        metrics: StoreMetrics | None = None,
-        circuit_breaker: CircuitBreaker | None = None,
-        outage_log: OutageLog | None = None,
-    ) -> None:
-        super().__init__(
-            redis,
-            policy=policy,
-            tag=tag,
-            clock_offset_ms=clock_offset_ms,
-            metrics=metrics,
-            circuit_breaker=circuit_breaker,
-            outage_log=outage_log,
-        )
-        self._retention_ms = retention_ms
-
-    # What clients ask for ------------------------------------------------------------------------
+    # The port of the service: see otpvoice.core.store_port.Store ---------------------------------
 
     def create(self, new: NewVerification) -> StoreResult:
-        """See :class:`otpvoice.core.store_port.Store`."""
-        keys = [
-            self._keys.number(new.number_hash),
-            self._keys.verification(new.id),
-            self._keys.speech(new.id),
-            self._idempotency_key(new.client, new.idempotency),
-            self._keys.reference(new.limit_keys.reference_hash),
-        ]
-        fields: list[Argument] = [
-            *("encrypted_number", new.encrypted_number),
-            *("digest", new.code_digest, "request_digest", new.request_digests[0]),
-            *("route", new.route, "locale", new.locale),
-            *(("flow", new.flow) if new.flow else ()),
-            *("code_length", new.code_length, "checks_left", new.max_checks),
-            *(("own_code", 1) if new.own_code else ()),
-            *(("test", 1) if new.is_test_number else ()),
-            *(("live_test", 1) if new.is_live_test else ()),
-            *self._client_fields(new.client),
-            *(("reference", new.reference) if new.reference is not None else ()),
-        ]
-        arguments: list[Argument] = [
-            *(
-                new.id,
-                new.client,
-                new.number_hash,
-                int(new.own_code),
-                new.call_after_ms,
-                new.ttl_ms,
-            ),
-            *(new.retention_ms, new.queue_margin_ms, DIALER_LIVENESS_MS, QUEUE_OVERDUE_MS),
-            *(*_call(new.call), new.encrypted_speech),
-            *(_body(new.idempotency), _DAY_MS),
-            *(new.limit_keys.prefix_hash, new.limit_keys.area, new.limit_keys.region),
-            *(_or_empty(new.limit_keys.address_hash), new.limit_keys.reference_hash),
-            *(len(new.request_digests), *new.request_digests, *fields),
-        ]
-        return self._decode_result(self._fcall("create", keys, arguments))
+        """Start a verification or return the pending one, and queue its call."""
+        keys, limits = new.limit_keys, self.policy.limits
+        client = limits.clients.get(new.client)
+        return self._call_step(
+            "create",
+            new.id,
+            new.client,
+            new.idempotency,
+            call_after_ms=new.call_after_ms,
+            ttl_ms=new.ttl_ms,
+            retention_ms=new.retention_ms,
+            queue_margin_ms=new.queue_margin_ms,
+            speech=new.encrypted_speech,
+            number=new.number_hash,
+            ip=keys.address_hash,
+            encrypted_number=new.encrypted_number,
+            digest=new.code_digest,
+            request_digest=new.request_digests,
+            route=new.route,
+            locale=new.locale,
+            flow=new.flow,
+            code_length=new.code_length,
+            checks_left=new.max_checks,
+            own_code=new.own_code,
+            test=new.is_test_number,
+            live_test=new.is_live_test,
+            # Stored for processes whose settings lack the client.
+            events=new.client in self.policy.clients_with_events,
+            deliver_only=client is not None and client.deliver_only,
+            reference=new.reference,
+            prefix=keys.prefix_hash,
+            area=keys.area,
+            region=keys.region,
+            reference_hash=keys.reference_hash or None,
+            **_call_arguments(new.call),
+        )
 
     def get(self, verification_id: str, client: str) -> StoreResult:
-        """See :class:`otpvoice.core.store_port.Store`."""
+        """Return a verification."""
         return self._call_step("get", verification_id, client)
 
     def check(
@@ -139,16 +97,18 @@ class RedisStore(BaseStore):
         digests: list[bytes],
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """See :class:`otpvoice.core.store_port.Store`."""
-        return self._call_idempotent(
-            "check", verification_id, client, idempotency, length, *digests
+        """Count, compare and consume one code."""
+        return self._call_step(
+            "check", verification_id, client, idempotency, code_length=length, digest=digests
         )
 
     def close_verification(
         self, verification_id: str, client: str, status: Status, reason: EndReason
     ) -> StoreResult:
-        """See :class:`otpvoice.core.store_port.Store`."""
-        return self._call_step("close_verification", verification_id, client, status, reason)
+        """Cancel or approve a verification."""
+        return self._call_step(
+            "close_verification", verification_id, client, status=status, reason=reason
+        )
 
     def request_call(
         self,
@@ -157,25 +117,30 @@ class RedisStore(BaseStore):
         call: NewCall,
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """See :class:`otpvoice.core.store_port.Store`."""
-        arguments = (DIALER_LIVENESS_MS, QUEUE_OVERDUE_MS, *_call(call), _or_empty(call.flow))
-        return self._call_idempotent(
-            "request_call", verification_id, client, idempotency, *arguments
+        """Queue a call, or bring a delayed one forward."""
+        return self._call_step(
+            "request_call",
+            verification_id,
+            client,
+            idempotency,
+            flow=call.flow,
+            **_call_arguments(call),
         )
 
-    # What the dialer does ------------------------------------------------------------------------
+    # Calls, for the dialer -----------------------------------------------------------------------
 
     def claim(self, max_live_calls: int) -> Claim | int:
-        """The next due call, for :data:`LEASE`; or the milliseconds until it is worth asking.
+        """Claim the next due call for :data:`~otpvoice.store.policy.LEASE_MS`.
 
-        -1: the queue is empty. ``live_calls``: how many calls may be live at once.
+        Return the milliseconds until the queue is worth reading again if no call is due, -1 if
+        the queue is empty. At most ``max_live_calls`` are live at once.
         """
         holder = secrets.token_hex(8)
-        _, wait, *claimed = self._fcall("claim", [], [holder, LEASE_MS, max_live_calls])
-        if not claimed:
-            return int(wait)
+        reply = self._call("claim", holder=holder, max_live_calls=max_live_calls)
+        if b"wait_ms" in reply:
+            return int(reply[b"wait_ms"])
         try:
-            return decode_claim(holder, *claimed)
+            return decode_claim(holder, reply)
         except UnreadableRecord as error:
             self.quarantine(error)
             return 0
@@ -187,70 +152,80 @@ class RedisStore(BaseStore):
         gaps_ms: Sequence[int],
         heard_after_s: int | None = None,
     ) -> bool:
-        """Whether the call may be sent now. From a true answer on, it may ring.
+        """Mark a call as sent, and return whether it may be sent now.
 
-        ``live_for``: how long it may be live, and ``gaps``: after the first, second and every
-        later call to a number; milliseconds. ``heard_after``: seconds of conversation in which
-        the code is spoken once, if that is known.
+        Args:
+            claim: the call. After a true return value it may ring.
+            live_for_ms: how long it may be live.
+            gaps_ms: the call gap after the first, second and every later call to the number.
+            heard_after_s: seconds of conversation in which the code is spoken once, if known.
         """
-        arguments = [claim.call_id, claim.holder, live_for_ms, _or_empty(heard_after_s), *gaps_ms]
-        outcome, _ = self._fcall("mark_sent", [], arguments)
-        return bool(outcome == b"marked")
+        reply = self._call(
+            "mark_sent",
+            call_id=claim.call_id,
+            holder=claim.holder,
+            live_for_ms=live_for_ms,
+            heard_after_s=heard_after_s,
+            gap_ms=gaps_ms,
+        )
+        return bool(reply[b"outcome"] == b"marked")
 
     def record_result(self, claim: Claim, result: CallResult) -> RecordResult:
-        """Writes down what became of a claimed call."""
-        next_id = f"call_{secrets.token_hex(16)}" if result.next_route else ""
-        tried = " ".join([*claim.tried_routes, claim.route])
-        arguments: list[Argument] = [
-            *(claim.call_id, claim.holder, result.status, _or_empty(result.reason)),
-            *(_or_empty(result.raw), _or_empty(result.provider_id), _unsent_kind(result)),
-            *(result.retry_in_ms, self._retention_ms, next_id, _or_empty(result.next_route), tried),
-            result.route_health,
-        ]
-        status, _, change = self._fcall("record_result", [], arguments)
-        return decode_record_result(status, change)
+        """Record the result of a claimed call's request."""
+        reply = self._call(
+            "record_result",
+            call_id=claim.call_id,
+            holder=claim.holder,
+            status=result.status,
+            reason=result.reason,
+            raw=result.raw,
+            provider_id=result.provider_id,
+            unsent=_unsent_kind(result),
+            retry_in_ms=result.retry_in_ms,
+            route_health=result.route_health or None,
+            next_call_id=_new_call_id() if result.next_route else None,
+            next_route=result.next_route,
+            tried=" ".join([*claim.tried_routes, claim.route]),
+        )
+        return decode_record_result(reply)
 
     def report_undialable(self, claim: Claim, reason: str) -> None:
         """Show operators that this process could not place a call because of its settings."""
-        self._fcall("quarantine", [], ["undialable", claim.call_id, reason, ""])
+        self._call("quarantine", undialable=claim.call_id, reason=reason)
 
     def complete_test_call(self, claim: Claim, duration_s: int) -> bool:
-        """Ends a claimed call to a test number as answered; whether it was still this holder's.
-
-        ``duration``: seconds that it would have taken.
-        """
-        outcome, _ = self._fcall(
-            "complete_test_call", [], [claim.call_id, claim.holder, duration_s]
+        """End a claimed call to a test number as answered, and return whether it was claimed."""
+        reply = self._call(
+            "complete_test_call",
+            call_id=claim.call_id,
+            holder=claim.holder,
+            duration_s=duration_s,
         )
-        return bool(outcome == b"answered")
+        return bool(reply[b"outcome"] == b"answered")
 
     def sweep(self, dialer: str) -> SweepResult:
-        """Ends what is over, says that ``dialer`` lives, and fetches what the log is to be told."""
-        _, swept, *notices = self._fcall(
-            "sweep", [], [dialer, 2 * DIALER_LIVENESS_MS, _SWEEP_BATCH]
+        """Expire what has ended, record the dialer's heartbeat, and fetch the audit log."""
+        reply = self._call("sweep", dialer=dialer)
+        return SweepResult(
+            bool(reply[b"has_more"]), tuple(self._audit_entries(reply[b"audit_entries"]))
         )
-        return SweepResult(swept >= _SWEEP_BATCH, tuple(self._audit_entries(notices)))
 
     def due_status_queries(self, at_most: int) -> list[StatusQuery]:
-        """Live calls to ask the provider about now; each once in :data:`PULL_EVERY`."""
-        _, *found = self._fcall("claim_status_queries", [], [STATUS_QUERY_INTERVAL_MS, at_most])
-        pulls: list[StatusQuery] = []
-        for at in range(0, len(found), 4):
-            try:
-                pulls.append(decode_status_query(*found[at : at + 4]))
-            except UnreadableRecord as error:
-                self.quarantine(error)
-        return pulls
+        """Return the live calls whose status is to be queried now."""
+        reply = self._call("claim_status_queries", max_calls=at_most)
+        return [*self._decode_each(map(to_fields, reply[b"queries"]), decode_status_query)]
 
     def wait(self, seconds: float) -> bool:
         """Return true when a call may have become due, or after ``seconds``.
 
-        Needs a client of its own, with a longer timeout than that.
+        Requires a client of its own, with a longer timeout than that.
         """
 
         def wait(connections: Connections) -> None:
             try:
-                connections.execute("BLPOP", self._keys.wake, str(seconds), is_valid=_is_token)
+                connections.execute(
+                    "BLPOP", self._keys.of("wake"), str(seconds), is_valid=_is_token
+                )
             except StoreUnavailable as error:
                 if error.reason != TIMEOUT:
                     raise
@@ -258,79 +233,113 @@ class RedisStore(BaseStore):
         self._execute("wait", wait)
         return True
 
-    # What clients are told -----------------------------------------------------------------------
-
-    def claim_events(self, at_most: Mapping[str, int]) -> EventBatch:
-        """Due events for :data:`EVENT_LEASE`, of each client ``at_most`` so many."""
-        holder = secrets.token_hex(8)
-        wanted = [word for each in at_most.items() for word in each]
-        _, dropped, *taken = self._fcall("claim_events", [], [holder, EVENT_LEASE_MS, *wanted])
-        events: list[Event] = []
-        for at in range(0, len(taken), 3):
-            try:
-                events.append(decode_event(holder, *taken[at : at + 3]))
-            except UnreadableRecord as error:
-                self.quarantine(error)
-        return EventBatch(tuple(events), decode_dropped(dropped))
-
-    def ack_event(self, event: Event, retry_in_ms: int | None) -> None:
-        """It is over, or tried again after so many milliseconds; unless its lease was over."""
-        arguments = [event.id, event.client, event.holder, _or_empty(retry_in_ms), 1]
-        self._fcall("ack_event", [], arguments)
-
-    def release_event(self, event: Event) -> None:
-        """Make an event due again at once. It was not sent, so this is not counted as a try."""
-        self._fcall("ack_event", [], [event.id, event.client, event.holder, 0, 0])
-
-    # What the provider tells ---------------------------------------------------------------------
-
     def apply_report(self, report: CallUpdate) -> ReportResult:
-        """Applies a report to its call, if it can be told which, and if its state may change."""
-        keys = [
-            self._keys.callback_seen(report.fingerprint or "-"),
-            *(self._keys.provider_call(provider_id) for provider_id in report.provider_ids),
-            *(self._keys.early_report(provider_id) for provider_id in report.provider_ids),
-            *(self._keys.number_lock(bridge, number) for bridge, number in report.destinations),
-        ]
-        provider_id = report.provider_ids[0] if report.provider_ids else None
-        arguments = [
-            *(_DAY_MS if report.fingerprint else 0, _or_empty(report.call_id)),
-            len(report.provider_ids),
-            *(_or_empty(report.route), _or_empty(report.started_at), START_SLACK_MS),
-            *(report.status, _or_empty(report.reason), _or_empty(report.raw)),
-            *(_or_empty(report.duration_s), _or_empty(provider_id), self._retention_ms),
-            *(f"call_{secrets.token_hex(16)}", _or_empty(report.number_hash)),
-        ]
-        news, _, *call = self._fcall("apply_report", keys, arguments)
-        return decode_report_result(news, *call)
+        """Apply a report to its call, if the call is known and its status may change."""
+        reply = self._call(
+            "apply_report",
+            fingerprint=report.fingerprint,
+            call_id=report.call_id,
+            provider_id=report.provider_ids,
+            bridge=report.bridges,
+            number=report.number_hash,
+            has_bridge=report.has_bridge,
+            route=report.route,
+            started_at_ms=report.started_at,
+            status=report.status,
+            reason=report.reason,
+            raw=report.raw,
+            duration_s=report.duration_s,
+            next_call_id=_new_call_id(),
+        )
+        return decode_report_result(reply)
 
-    def capture(self, call_id: str, sealed: bytes) -> None:
-        """Keeps what was said about the call of a trial, for :data:`OVERHEARD_FOR`."""
-        self._fcall("capture", [], [call_id, sealed, CAPTURE_TTL_MS, _MAX_CAPTURED])
+    def capture(self, call_id: str, encrypted_exchange: bytes) -> None:
+        """Keep an exchange with the provider about a live test call."""
+        self._call("capture", call_id=call_id, exchange=encrypted_exchange)
 
     def captured(self, call_id: str) -> list[tuple[int, bytes]]:
-        """What :meth:`overhear` was given, each with the moment when; the oldest first."""
-        _, *heard = self._fcall("get_captured", [], [call_id])
-        return [(int(at), sealed) for at, sealed in zip(heard[::2], heard[1::2], strict=True)]
+        """Return the kept exchanges, each with its time; the oldest first."""
+        reply = self._call("get_captured", call_id=call_id)
+        return [(int(at), exchange) for at, exchange in pairs(reply[b"exchanges"])]
 
-    def health(self) -> Health:
-        """Whether anybody dials, by which routes not, and which breakers are open."""
-        reply = self._fcall("health", [], [DIALER_LIVENESS_MS])
-        _, alive, closed, breakers, set_aside, clock_lead = reply
-        return Health(
-            dialers=int(alive),
-            closed_routes=tuple(Route(route.decode()) for route in closed),
-            open_breakers=tuple(breaker.decode() for breaker in breakers),
-            quarantine=decode_quarantine(set_aside),
-            clock_lead_ms=int(clock_lead),
+    # Events, for the dispatcher ------------------------------------------------------------------
+
+    def claim_events(self, at_most: Mapping[str, int]) -> EventBatch:
+        """Claim due events: of each client at most the given number."""
+        holder = secrets.token_hex(8)
+        reply = self._call(
+            "claim_events",
+            holder=holder,
+            client=[*at_most],
+            max_events=[*at_most.values()],
+        )
+        events = self._decode_each(
+            map(to_fields, reply[b"events"]), lambda event: decode_event(holder, event)
+        )
+        dropped = {client.decode(): int(count) for client, count in pairs(reply[b"dropped"])}
+        return EventBatch(tuple(events), dropped)
+
+    def ack_event(self, event: Event, retry_in_ms: int | None) -> None:
+        """End an event, or retry it after ``retry_in_ms``; unless its lease has lapsed."""
+        self._ack(event, retry_in_ms, was_sent=True)
+
+    def release_event(self, event: Event) -> None:
+        """Make an event due again at once. It was not sent, so the attempt does not count."""
+        self._ack(event, 0, was_sent=False)
+
+    def _ack(self, event: Event, retry_in_ms: int | None, *, was_sent: bool) -> None:
+        self._call(
+            "ack_event",
+            id=event.id,
+            client=event.client,
+            holder=event.holder,
+            retry_in_ms=retry_in_ms,
+            was_sent=was_sent,
         )
 
-    def _client_fields(self, client: str) -> Iterator[Argument]:
-        """What the record has to say of its client to processes whose settings lack it."""
-        if client in self.policy.clients_with_events:
-            yield from ("events", 1)
-        if client in self.policy.limits.clients and self.policy.limits.clients[client].deliver_only:
-            yield from ("deliver_only", 1)
+    def health(self) -> Health:
+        """Return whether calls can be placed."""
+        reply = self._call("health")
+        return Health(
+            dialers=int(reply[b"dialers"]),
+            closed_routes=tuple(Route(route.decode()) for route in reply[b"closed_routes"]),
+            open_breakers=tuple(breaker.decode() for breaker in reply[b"open_breakers"]),
+            quarantine=decode_quarantine(reply[b"quarantine"]),
+            clock_lead_ms=int(reply[b"clock_lead_ms"]),
+        )
+
+    def _call_step(
+        self,
+        function: str,
+        verification_id: str,
+        client: str,
+        idempotency: Idempotency | None = None,
+        **arguments: Value,
+    ) -> StoreResult:
+        """Return the result of a function about one verification.
+
+        A record that cannot be decoded is quarantined, and the verification is not found.
+        """
+        reply = self._call(
+            function,
+            id=verification_id,
+            client=client,
+            idempotency_key=f"{client}:{idempotency.key_hash}" if idempotency else None,
+            body_hash=idempotency.body_hash if idempotency else None,
+            **arguments,
+        )
+        try:
+            return decode_result(reply)
+        except UnreadableRecord as error:
+            self.quarantine(error)
+            return _NOT_FOUND
+
+    def _decode_each(self, items: Iterable[Fields], decode: Callable[[Fields], _T]) -> Iterator[_T]:
+        for item in items:
+            try:
+                yield decode(item)
+            except UnreadableRecord as error:
+                self.quarantine(error)
 
     def _audit_entries(self, texts: Sequence[bytes]) -> Iterator[AuditEntry]:
         for text in texts:
@@ -339,59 +348,29 @@ class RedisStore(BaseStore):
             except UnreadableRecord as error:
                 self.quarantine(error, text)
 
-    def _decode_result(self, reply: Sequence[Any]) -> StoreResult:
-        """Decode the reply of a step; what cannot be read is set aside and not found."""
-        try:
-            return decode_result(reply)
-        except UnreadableRecord as error:
-            self.quarantine(error)
-            return StoreResult("not_found")
 
-    def _call_step(
-        self, name: str, verification_id: str, client: str, *rest: Argument
-    ) -> StoreResult:
-        keys = [self._keys.verification(verification_id)]
-        return self._decode_result(self._fcall(name, keys, [verification_id, client, *rest]))
-
-    def _call_idempotent(
-        self,
-        name: str,
-        verification_id: str,
-        client: str,
-        idempotency: Idempotency | None,
-        *rest: Argument,
-    ) -> StoreResult:
-        """A step that is done once for each idempotency key."""
-        keys = [
-            self._keys.verification(verification_id),
-            self._idempotency_key(client, idempotency),
-        ]
-        arguments = [verification_id, client, _body(idempotency), _DAY_MS, *rest]
-        return self._decode_result(self._fcall(name, keys, arguments))
-
-    def _idempotency_key(self, client: str, idempotency: Idempotency | None) -> str:
-        return self._keys.idempotency(client, idempotency.key_hash if idempotency else "")
-
-
-def _is_token(reply: object) -> bool:
+def _is_token(reply: Any) -> bool:
     """Return whether this can be the reply to ``BLPOP``. Anything else must not end a wait."""
     return reply is None or isinstance(reply, list)
 
 
-def _call(call: NewCall) -> tuple[Argument, ...]:
-    return (call.id, _or_empty(call.route), _or_empty(call.locale), call.bridge, call.caller_id)
+def _call_arguments(call: NewCall) -> dict[str, Value]:
+    return {
+        "call_id": call.id,
+        "bridge": call.bridge,
+        "caller_id": call.caller_id,
+        "call_route": call.route,
+        "call_locale": call.locale,
+    }
 
 
-def _unsent_kind(result: CallResult) -> str:
-    """Return the word of ``record.lua`` for a call that provably did not ring."""
+def _new_call_id() -> str:
+    return f"call_{secrets.token_hex(16)}"
+
+
+def _unsent_kind(result: CallResult) -> str | None:
+    """Return the word of ``record_result.lua`` for a call that provably did not ring."""
     if not result.is_unsent:
-        return ""
-    return "refused" if result.is_refused or result.reason is CallReason.REFUSED else "unsent"
-
-
-def _body(idempotency: Idempotency | None) -> str:
-    return idempotency.body_hash if idempotency else ""
-
-
-def _or_empty(value: str | int | None) -> Argument:
-    return "" if value is None else value
+        return None
+    is_refused = result.is_refused or result.reason is CallReason.REFUSED
+    return "refused" if is_refused else "unsent"

@@ -1,4 +1,4 @@
-"""What the server behind the store is, and whether it is set up for us. Changes nothing."""
+"""What ``otpvoice doctor`` learns about the server behind the store."""
 
 import statistics
 import time
@@ -10,17 +10,26 @@ from typing import Any, Final
 from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.discovery import Address, query_cluster, query_sentinel
+from otpvoice.store.connections import Connections
+from otpvoice.store.decoding import pairs
+from otpvoice.store.discovery import (
+    Address,
+    HaUrl,
+    node_clients,
+    parse_ha_url,
+    query_cluster,
+    query_sentinel,
+)
+from otpvoice.store.functions import BaseStore
 from otpvoice.store.keys import TAG
 from otpvoice.store.replies import malformed_reply, translate_errors
-from otpvoice.store.url import HaUrl, node_clients, parse_ha_url
 
 _PINGS: Final = 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
-    """The server as it describes itself; None for what it keeps to itself."""
+    """The server as it describes itself; None for what it does not disclose."""
 
     name: str
     """``redis`` or ``valkey``."""
@@ -34,51 +43,49 @@ class ServerInfo:
     """``always``, ``everysec`` or ``no``."""
     maxmemory_policy: str | None
     is_primary: bool
-    """A replica takes no writes."""
+    """A replica accepts no writes."""
     is_cluster_node: bool
     replicas: int
-    """That are connected."""
+    """Connected replicas."""
     min_replicas: int | None
-    """Without so many of them it takes no writes."""
+    """With fewer replicas it accepts no writes."""
     memory_used_bytes: int
-    """Bytes."""
     memory_limit_bytes: int
-    """Bytes; 0: none but the machine's."""
+    """0: none but the machine's."""
     clock_offset_s: float
-    """Seconds that its clock is ahead of ours; as exact as half a round trip."""
+    """How far its clock is ahead of ours, to half a round trip."""
     round_trip_s: float
-    """Seconds, the median of some."""
+    """The median of some."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryNode:
-    """Somebody who can be asked for the primary: a Sentinel, or a node of a cluster."""
+    """A Sentinel or cluster node, and the primary that it reports."""
 
     address: Address
     primary: Address | None
-    """The primary that it reports; None if it knows none, or did not reply."""
+    """None if the node knows none, or did not reply."""
     error: str = ""
     """Why it did not reply, such as ``wrong password``."""
 
 
 def read_server_info(redis: Redis) -> ServerInfo:
-    """Return what the server that ``redis`` is connected to tells about itself.
+    """Return what the server that ``redis`` is connected to reports about itself.
 
     Raises:
         StoreUnavailable: no reply, or no permission to ask.
     """
     with translate_errors():
         info: dict[str, Any] = redis.info()
-        clock_ahead, round_trip = _measure_clock_offset(redis), _measure_round_trip(redis)
+        clock_offset, round_trip = _measure_clock_offset(redis), _measure_round_trip(redis)
     if "redis_version" not in info:
         raise malformed_reply()
-    name = "valkey" if "valkey_version" in info else "redis"
-    speaks = str(info["redis_version"])
+    redis_version = str(info["redis_version"])
     min_replicas = _config_value(redis, "min-replicas-to-write")
     return ServerInfo(
-        name=name,
-        version=str(info.get("valkey_version", speaks)),
-        redis_version=tuple(int(part) for part in speaks.split(".") if part.isdigit()),
+        name="valkey" if "valkey_version" in info else "redis",
+        version=str(info.get("valkey_version", redis_version)),
+        redis_version=tuple(int(part) for part in redis_version.split(".") if part.isdigit()),
         appendonly=_config_value(redis, "appendonly"),
         appendfsync=_config_value(redis, "appendfsync"),
         maxmemory_policy=_config_value(redis, "maxmemory-policy"),
@@ -88,35 +95,35 @@ def read_server_info(redis: Redis) -> ServerInfo:
         min_replicas=None if min_replicas is None else int(min_replicas),
         memory_used_bytes=int(info.get("used_memory", 0)),
         memory_limit_bytes=int(info.get("maxmemory", 0)),
-        clock_offset_s=clock_ahead,
+        clock_offset_s=clock_offset,
         round_trip_s=round_trip,
     )
 
 
 def discovery_nodes(url: str) -> Iterator[DiscoveryNode]:
-    """Yield what each server of a ``redis+sentinel://`` or ``redis+cluster://`` address reports.
+    """Yield what each node of a ``redis+sentinel://`` or ``redis+cluster://`` URL reports.
 
     Raises:
         ValueError: it is neither.
     """
-    servers = parse_ha_url(url)
-    for place, client in zip(servers.nodes, node_clients(servers), strict=True):
+    ha_url = parse_ha_url(url)
+    for address, client in zip(ha_url.nodes, node_clients(ha_url), strict=True):
         with closing(client):
-            yield _probe_node(servers, place, client)
+            yield _probe_node(ha_url, address, client)
 
 
-def _probe_node(servers: HaUrl, place: Address, client: Redis) -> DiscoveryNode:
+def _probe_node(ha_url: HaUrl, address: Address, client: Redis) -> DiscoveryNode:
     try:
         with translate_errors():
-            if servers.service is None:
-                return DiscoveryNode(place, query_cluster(client, TAG))
-            return DiscoveryNode(place, query_sentinel(client, servers.service))
+            if ha_url.service is None:
+                return DiscoveryNode(address, query_cluster(client, TAG))
+            return DiscoveryNode(address, query_sentinel(client, ha_url.service))
     except StoreUnavailable as error:
-        return DiscoveryNode(place, None, error.reason)
+        return DiscoveryNode(address, None, error.reason)
 
 
 def _config_value(redis: Redis, name: str) -> str | None:
-    """Return one setting of the server; None where a managed server forbids to ask for it."""
+    """Return one setting of the server; None where a managed server forbids the question."""
     try:
         with translate_errors():
             return redis.config_get(name).get(name)
@@ -133,9 +140,42 @@ def _measure_clock_offset(redis: Redis) -> float:
 
 
 def _measure_round_trip(redis: Redis) -> float:
-    took = []
+    durations = []
     for _ in range(_PINGS):
         began = time.perf_counter()
         redis.ping()
-        took.append(time.perf_counter() - began)
-    return statistics.median(took)
+        durations.append(time.perf_counter() - began)
+    return statistics.median(durations)
+
+
+class SelfTest(BaseStore):
+    """Runs everything that the service needs of the store. Only the library remains."""
+
+    def load_library(self) -> None:
+        """Load the library of functions, even if the server has it already.
+
+        Raises:
+            StoreUnavailable: the server refuses; ``reason`` names the command.
+        """
+        self._execute("load", self._library.load)
+
+    def refused_commands(self) -> dict[str, str]:
+        """Run every command that the functions use; return the refused ones and their errors.
+
+        Raises:
+            StoreUnavailable: functions cannot run at all.
+        """
+        refused = self._call("selftest")[b"refused"]
+        return {command.decode(): code.decode() for command, code in pairs(refused)}
+
+    def wait_for_token(self) -> None:
+        """Wait for a token for a moment, as a dialer does.
+
+        Raises:
+            StoreUnavailable: the server refuses; ``reason`` names the command.
+        """
+
+        def wait(connections: Connections) -> None:
+            connections.execute("BLPOP", self._keys.of("selftest", "list"), "0.01")
+
+        self._execute("wait", wait)

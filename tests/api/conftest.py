@@ -10,15 +10,15 @@ from support.stack import ApiProcess, running_api
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 
 @pytest.fixture(scope="session")
-def lasting_store(redis_url: str, settings: Settings) -> Iterator[RedisStore]:
+def lasting_store(redis_url: str) -> Iterator[RedisStore]:
     """One store for all tests, because one application lives as long."""
     client = connect(redis_url)
-    yield RedisStore(client, retention_ms=settings.verification.retention * 1000)
+    yield RedisStore(client)
     client.close()
 
 

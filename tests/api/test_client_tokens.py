@@ -45,7 +45,7 @@ def opened(environ: dict[str, str], redis: Redis) -> Opened:
 
     def open_door(**changes: str | None) -> ApiClient:
         settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
-        store = RedisStore(redis, retention_ms=600_000, policy=store_policy(settings))
+        store = RedisStore(redis, policy=store_policy(settings))
         store.sweep("a dialer")
         return ApiClient(create_app(settings, store), store)
 

@@ -18,9 +18,9 @@ from otpvoice.app import create_app, store_policy
 from otpvoice.cli.keys import hash_key
 from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallStatus
+from otpvoice.store.discovery import connect
 from otpvoice.store.models import AuditEntry
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 KEY = "ova_admin-key-of-the-tests"
 HOME = "https://otp.example.com"
@@ -90,7 +90,7 @@ def api(variables: dict[str, str], store: RedisStore) -> ApiClient:
     """Create an API with a console, and a live dialer."""
     store.sweep("a dialer")
     settings = settings_with(variables)
-    own = RedisStore(store.redis, retention_ms=600_000, policy=store_policy(settings))
+    own = RedisStore(store.redis, policy=store_policy(settings))
     return ApiClient(create_app(settings, own), store)
 
 
@@ -536,8 +536,8 @@ def test_console_without_the_store_is_unavailable(
     folder = tmp_path_factory.mktemp("away")
     with Valkey(folder) as server:
         client = connect(server.url)
-        app = create_app(settings_with(variables), RedisStore(client, retention_ms=600_000))
-        api = ApiClient(app, RedisStore(client, retention_ms=600_000))
+        app = create_app(settings_with(variables), RedisStore(client))
+        api = ApiClient(app, RedisStore(client))
     response = ConsoleBrowser(api).open_overview()
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert "The store is unavailable" in response.text

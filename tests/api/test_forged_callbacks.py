@@ -13,8 +13,8 @@ from support.valkey import Valkey
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 METHODS = ("POST", "PUT", "GET")
 CREDENTIALS: list[tuple[str, str | None]] = [
@@ -54,8 +54,8 @@ def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     """The door of a service on that server."""
     client = connect(valkey.url)
     yield ApiClient(
-        create_app(settings, RedisStore(client, retention_ms=600_000)),
-        RedisStore(client, retention_ms=1),
+        create_app(settings, RedisStore(client)),
+        RedisStore(client),
     )
     client.close()
 

@@ -21,7 +21,7 @@ def api(environ: dict[str, str], redis: Redis) -> ApiClient:
     """A service with a console."""
     admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     settings = settings_with(environ, secrets_admin_key_sha256=admin)
-    store = RedisStore(redis, retention_ms=600_000, policy=store_policy(settings))
+    store = RedisStore(redis, policy=store_policy(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store)
 

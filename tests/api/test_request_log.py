@@ -12,8 +12,8 @@ from support.raw_http import chunked, head, post
 from support.service import LOGIN_KEY, PATH_TOKEN, VALIDATION_KEY, WEBHOOK_SECRET
 from support.stack import ApiProcess, running_api
 
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 NUMBER = "+919812345678"
 CODE = "73519046"
@@ -138,7 +138,7 @@ def talk_and_log(
     """The whole talk, and the whole log of the process that it was led with."""
     client = connect(redis_url)
     client.flushdb()
-    RedisStore(client, retention_ms=0).sweep("a dialer")
+    RedisStore(client).sweep("a dialer")
     with running_api(environ, tmp_path_factory.mktemp("api")) as served:
         talk = Talk(served)
         talk.as_client()

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 
 from otpvoice.app import create_app
 from otpvoice.settings import Settings
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 AT_ONCE = 1.0
 """Seconds: the store's timeout of 0.5 s and some."""
@@ -33,7 +33,7 @@ ASKS: dict[str, Callable[[ApiClient], TestResponse]] = {
 def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     """The door of a service on that server; a dialer is alive."""
     client = connect(valkey.url)
-    store = RedisStore(client, retention_ms=600_000)
+    store = RedisStore(client)
     store.sweep("a dialer")
     yield ApiClient(create_app(settings, store), store)
     client.close()

@@ -72,7 +72,7 @@ def report_answered(api: ApiClient, claim: Claim) -> None:
         fingerprint=claim.call_id,
         call_id=claim.call_id,
         provider_ids=(),
-        destinations=(),
+        bridges=(),
         route=None,
         started_at=None,
         status=CallStatus.ANSWERED,

@@ -35,8 +35,7 @@ def access(stack: Stack) -> dict[str, str]:
 @pytest.fixture
 def store(redis: Redis, settings: Settings) -> RedisStore:
     """An empty store with the limits of ``environ``."""
-    keep = settings.verification.retention * 1000
-    return RedisStore(redis, retention_ms=keep, policy=store_policy(settings))
+    return RedisStore(redis, policy=store_policy(settings))
 
 
 @pytest.fixture

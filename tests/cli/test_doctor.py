@@ -23,8 +23,8 @@ from otpvoice.cli.doctor.findings import Level
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.queries import fetch_balance
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
+from otpvoice.store.discovery import connect
 from otpvoice.store.server_info import read_server_info
-from otpvoice.store.url import connect
 from otpvoice_demo.stack import Stack, free_port
 
 Restricted = Callable[[str], str]

@@ -55,7 +55,7 @@ def service_with(
     """Create a service with other settings and a live dialer, and its commands' environment."""
     chosen = environ | {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
     settings = settings_with(chosen)
-    store = RedisStore(redis, retention_ms=1_000_000, policy=store_policy(settings))
+    store = RedisStore(redis, policy=store_policy(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store), chosen
 

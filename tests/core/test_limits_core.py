@@ -23,7 +23,7 @@ from otpvoice.store.redis_store import RedisStore
 def store(redis: Redis) -> RedisStore:
     """Return a store that allows one call in ten minutes."""
     limits = structs.replace(NO_LIMITS, calls_per_number=(parse_quota("1/10m"),))
-    return RedisStore(redis, retention_ms=604_800_000, policy=StorePolicy(limits=limits))
+    return RedisStore(redis, policy=StorePolicy(limits=limits))
 
 
 def test_limits_table_matches_errors_page() -> None:

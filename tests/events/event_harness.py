@@ -31,7 +31,7 @@ class EventHarness:
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        self.store = RedisStore(redis, retention_ms=KEEP, policy=store_policy(settings))
+        self.store = RedisStore(redis, policy=store_policy(settings))
         self.store.sweep("a dialer that was heard of")
         self.dispatcher = Container(settings, self.store).create_dispatcher()
         self.http = create_app(settings, self.store).test_client()

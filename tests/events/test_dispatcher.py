@@ -21,7 +21,7 @@ from otpvoice.core.verification import Verification
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient
 from otpvoice.settings import load
-from otpvoice.store.url import connect
+from otpvoice.store.discovery import connect
 
 LONGEST = 1.2
 """A pause is at most so many times as long as it says."""

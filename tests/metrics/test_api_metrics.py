@@ -16,8 +16,8 @@ from support.service import ASHA, LOGIN_KEY, WEBHOOK_SECRET
 from support.valkey import Valkey
 
 from otpvoice.app import create_app
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 CODE = "471102"
 DUE_LATER = 100

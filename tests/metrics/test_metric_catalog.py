@@ -29,8 +29,8 @@ from otpvoice.metrics.exposition import Exposition, dropped_lines_counter
 from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import PlacementOutcome
 from otpvoice.store.admin import AdminStore
-from otpvoice.store.gauges import StoreGauges
 from otpvoice.store.models import ReportOutcome
+from otpvoice.store.stats import StoreGauges
 
 ROOT = Path(__file__).parents[2]
 COMMON_LABELS = {"instance", "job", "le"}

@@ -10,7 +10,7 @@ from otpvoice.settings import LoadedSettings
 from otpvoice.settings.schema import SECTIONS
 from otpvoice.settings.secret_values import secret_values
 from otpvoice.settings.types import field_type
-from otpvoice.store.url import parse_ha_url
+from otpvoice.store.discovery import parse_ha_url
 
 Start = Callable[..., LoadedSettings]
 

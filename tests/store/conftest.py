@@ -11,9 +11,9 @@ from store.driver import StoreDriver
 from support.processes import find_program
 from support.valkey import Valkey
 
+from otpvoice.store.discovery import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 SERVERS = ["valkey", "redis-server"]
 if "OTPVOICE_TEST_REDIS" in os.environ:
@@ -49,7 +49,7 @@ def _system_redis(folder: Path) -> Iterator[str]:
 def every_key_ends(redis: Redis) -> Iterator[None]:
     """Promise 9: a key has an end, or is an index that goes with its last member."""
     yield
-    queue, dialing, live, expiring, _, _, pull = Keys().shared
+    queue, dialing, live, expiring, _, _, pull = Keys().indexes
     endless = {key.decode() for key in redis.scan_iter() if redis.pttl(key) < 0}
     assert endless <= {queue, dialing, live, expiring, pull}
 

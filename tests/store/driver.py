@@ -300,21 +300,22 @@ class StoreDriver:
         reason: CallReason | None = None,
         duration_s: int | None = None,
         message: str = "",
-        number_hash: str | None = None,
+        has_bridge: bool = True,
     ) -> ReportResult:
         """A callback; each is a new message unless ``message`` says which."""
         report = CallUpdate(
             fingerprint=message or f"message {next(_messages)}",
             call_id=call_id,
             provider_ids=provider_ids,
-            destinations=tuple((bridge, NUMBERS.hash(to)) for bridge in bridges),
+            bridges=bridges,
             route=route,
             started_at=started_at,
             status=status,
             reason=reason,
             raw=status.upper(),
             duration_s=duration_s,
-            number_hash=number_hash,
+            number_hash=NUMBERS.hash(to),
+            has_bridge=has_bridge,
         )
         return self.store.apply_report(report)
 
@@ -342,7 +343,7 @@ def driver_with_limits(
 ) -> StoreDriver:
     """An exchange whose store has these limits and other rules."""
     queue_rules = StorePolicy(limits=structs.replace(NO_LIMITS, **limits), **(policy or {}))
-    return StoreDriver(RedisStore(redis, retention_ms=RETENTION_MS, policy=queue_rules), gaps=gaps)
+    return StoreDriver(RedisStore(redis, policy=queue_rules), gaps=gaps)
 
 
 def parse_quotas(*texts: str) -> tuple[Quota, ...]:

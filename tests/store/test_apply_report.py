@@ -278,7 +278,7 @@ def test_seen_messages_are_forgotten_after_a_day(driver: StoreDriver, redis: Red
     """The vendor repeats for 90 minutes."""
     _, claim, _ = placed(driver)
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m")
-    assert 86_390_000 < redis.pttl(Keys().callback_seen("m")) <= 86_400_000
+    assert 86_390_000 < redis.pttl(Keys().of("callback_seen", "m")) <= 86_400_000
 
 
 @pytest.mark.parametrize("first", RESULTS)
@@ -339,8 +339,8 @@ def test_strange_ids_find_nothing(driver: StoreDriver) -> None:
 def test_news_without_the_verification_leave_no_trace(driver: StoreDriver, redis: Redis) -> None:
     """Where the store was told to evict: the call moves, and no key without an end is made."""
     begun, claim, _ = placed(driver)
-    redis.delete(Keys().verification(begun.id))
+    redis.delete(Keys().of("verification", begun.id))
     assert (
         driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id).call_status is CallStatus.BUSY
     )
-    assert not redis.exists(Keys().verification(begun.id))
+    assert not redis.exists(Keys().of("verification", begun.id))

@@ -12,10 +12,10 @@ from store.driver import CODE, RAVI, RING, StoreDriver
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
+from otpvoice.store.discovery import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True)
 RETRY = CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000)
@@ -42,9 +42,7 @@ def at_once(
     def check_all(verification: Verification, codes: list[str]) -> list[StoreResult]:
         clients = [connect(redis_url, timeout_s=10) for _ in range(4)]
         offset = driver.store.clock_offset_ms
-        desks = [
-            StoreDriver(RedisStore(c, retention_ms=1, clock_offset_ms=offset)) for c in clients
-        ]
+        desks = [StoreDriver(RedisStore(c, clock_offset_ms=offset)) for c in clients]
         with ThreadPoolExecutor(16) as pool:
             answers = pool.map(
                 lambda n: desks[n % 4].check(verification, codes[n]), range(len(codes))
@@ -302,11 +300,11 @@ def test_a_rotation_gives_no_more_guesses(store: RedisStore) -> None:
 def test_the_end_takes_the_code_with_it(driver: StoreDriver, redis: Redis, end: str) -> None:
     """Seal and digests go in the same step that ends it; the number's seal stays for receipts."""
     begun = driver.create_answered(reference="a")
-    key = Keys().verification(begun.id)
+    key = Keys().of("verification", begun.id)
     driver.check(begun, "111111")
     secrets = {b"digest", b"request_digest", b"wrong_digests"}
     assert secrets < set(redis.hkeys(key))
-    assert redis.exists(Keys().speech(begun.id))
+    assert redis.exists(Keys().of("speech", begun.id))
     ends: dict[str, Callable[[], object]] = {
         "approved": lambda: driver.check(begun, CODE),
         "guessed": lambda: [driver.check(begun, f"22222{n}") for n in range(4)],
@@ -317,5 +315,5 @@ def test_the_end_takes_the_code_with_it(driver: StoreDriver, redis: Redis, end: 
     ends[end]()
     fields = set(redis.hkeys(key))
     assert not secrets & fields
-    assert not redis.exists(Keys().speech(begun.id))
+    assert not redis.exists(Keys().of("speech", begun.id))
     assert b"encrypted_number" in fields

@@ -109,7 +109,7 @@ def test_another_server_with_an_older_clock_keeps_the_time(
     """A replica that is promoted has a clock of its own: the memory came with the data."""
     begun = driver.create(call_after=100)
     driver.advance_time(101)
-    other = StoreDriver(RedisStore(redis, retention_ms=60_000, clock_offset_ms=-5_000))
+    other = StoreDriver(RedisStore(redis, clock_offset_ms=-5_000))
     assert other.claim().verification_id == begun.id
 
 

@@ -66,7 +66,7 @@ def test_ended_ones_are_kept_and_then_gone(driver: StoreDriver, redis: Redis) ->
     assert begun
     driver.dial()
     driver.cancel(begun)
-    for key in (Keys().verification(begun.id), f"{Keys().prefix}call:{begun.calls[0].id}"):
+    for key in (Keys().of("verification", begun.id), f"{Keys().prefix}call:{begun.calls[0].id}"):
         assert 3_650_000 < redis.pttl(key) <= 3_660_000
 
 

@@ -10,9 +10,9 @@ from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.connections import Connections
+from otpvoice.store.discovery import connect
 from otpvoice.store.keys import TAG
 from otpvoice.store.replies import FunctionMissing
-from otpvoice.store.url import connect
 
 AT_ONCE = 150
 """More than the library's pool has connections of its own accord."""

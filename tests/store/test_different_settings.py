@@ -11,7 +11,6 @@ from msgspec import structs
 from redis import Redis
 from store.driver import (
     CODE,
-    NUMBERS,
     RAVI,
     StoreDriver,
     driver_with_limits,
@@ -402,7 +401,7 @@ def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
     new.dial()
     sent_at = new.last_call(begun).sent_at
     settled = old.apply_callback(
-        CallStatus.BUSY, bridges=bridges, number_hash=NUMBERS.hash(ASHA), started_at=sent_at
+        CallStatus.BUSY, bridges=bridges, has_bridge=False, started_at=sent_at
     )
     assert settled.outcome is ReportOutcome.APPLIED
     assert new.last_call(begun).status is CallStatus.BUSY
@@ -417,7 +416,7 @@ def test_callback_without_bridge_means_no_call_that_is_over(
     new.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     settled = old.apply_callback(
         CallStatus.ANSWERED,
-        number_hash=NUMBERS.hash(ASHA),
+        has_bridge=False,
         started_at=new.last_call(begun).sent_at,
     )
     assert settled.outcome is ReportOutcome.NO_CALL
@@ -428,6 +427,6 @@ def test_callback_by_id_needs_no_number_key(old: StoreDriver, new: StoreDriver) 
     new.create()
     claim = new.dial()
     settled = old.apply_callback(
-        CallStatus.BUSY, call_id=claim.call_id, number_hash="another name", bridges=()
+        CallStatus.BUSY, call_id=claim.call_id, has_bridge=False, bridges=()
     )
     assert settled.outcome is ReportOutcome.APPLIED

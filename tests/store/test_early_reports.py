@@ -92,7 +92,7 @@ def test_early_report_repeated_is_news(driver: StoreDriver, redis: Redis) -> Non
         for _ in range(3)
     ]
     assert news == [ReportOutcome.EARLY] * 3
-    redis.delete(Keys().early_report(ID))  # as after a minute
+    redis.delete(Keys().of("early_report", ID))  # as after a minute
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.PLACED
     news = [
@@ -164,7 +164,7 @@ def test_early_report_no_call_changes_nothing(driver: StoreDriver, redis: Redis)
     assert (
         driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.NO_CALL
     )
-    assert 59_000 < redis.pttl(Keys().early_report(ID)) <= 60_000
+    assert 59_000 < redis.pttl(Keys().of("early_report", ID)) <= 60_000
 
 
 def test_early_report_other_id_in_reply_changes_nothing(driver: StoreDriver) -> None:
@@ -270,15 +270,13 @@ def test_early_report_record_twice_applied_once(redis: Redis) -> None:
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     for _ in range(2):
         assert driver.record(claim, PLACED).status is CallStatus.BUSY
-        assert not redis.exists(Keys().early_report(ID))
+        assert not redis.exists(Keys().of("early_report", ID))
     assert len(driver.get(begun).calls) == 2
 
 
 def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
     """Deliver the report and record the reply at the same moment, from two processes' stores."""
-    stores = [
-        RedisStore(redis, retention_ms=600_000, clock_offset_ms=clock_offset) for _ in range(2)
-    ]
+    stores = [RedisStore(redis, clock_offset_ms=clock_offset) for _ in range(2)]
     start = threading.Barrier(2)
 
     def report() -> None:
@@ -304,5 +302,5 @@ def test_early_report_races_reply_never_lost(driver: StoreDriver, redis: Redis) 
         race(redis, claim, driver.store.clock_offset_ms)
         assert driver.last_call(begun).status is CallStatus.BUSY
         driver.cancel(begun)
-        redis.delete(Keys().provider_call(ID))
+        redis.delete(Keys().of("provider_call", ID))
         driver.advance_time(400)

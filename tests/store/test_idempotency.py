@@ -141,7 +141,7 @@ def test_a_record_that_is_gone_is_begun_anew(redis: Redis) -> None:
     driver = driver_with_quotas(redis)
     first = driver.try_create(idempotency=SAID).verification
     assert first
-    redis.delete(Keys().verification(first.id))
+    redis.delete(Keys().of("verification", first.id))
     assert driver.try_create(idempotency=SAID).outcome == "created"
 
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 from redis import Redis
-from store.driver import CODE, RAVI, RETENTION_MS, StoreDriver
+from store.driver import CODE, RAVI, StoreDriver
 
 from otpvoice.core.limits import NO_LIMITS, parse_quota
 from otpvoice.store.policy import StorePolicy
@@ -15,9 +15,7 @@ MOST = 16
 def with_limit(redis: Redis, calls: int) -> StoreDriver:
     """A desk whose settings allow so many calls to one number."""
     limits = structs.replace(NO_LIMITS, calls_per_number=(parse_quota(f"{calls}/10m"),))
-    return StoreDriver(
-        RedisStore(redis, retention_ms=RETENTION_MS, policy=StorePolicy(limits=limits))
-    )
+    return StoreDriver(RedisStore(redis, policy=StorePolicy(limits=limits)))
 
 
 def libraries(redis: Redis) -> int:

@@ -7,7 +7,7 @@ from store.driver import StoreDriver, driver_with_limits
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 from otpvoice.store.models import CallResult, ReportOutcome
-from otpvoice.store.redis_store import CAPTURE_TTL_MS
+from otpvoice.store.policy import CAPTURE_TTL_MS
 
 REFUSED = CallResult(
     CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True, next_route=Route.C2C, raw="HTTP 401"

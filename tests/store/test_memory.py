@@ -89,7 +89,7 @@ def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None
         lambda: driver.advance_time(200),
         lambda: driver.advance_time(200),
     ]
-    indexes = {*Keys().shared[:4], Keys().shared[6]}
+    indexes = {*Keys().indexes[:4], Keys().indexes[6]}
     for at, step in enumerate(steps):
         step()
         endless = {key.decode() for key in redis.scan_iter() if redis.pttl(key) < 0}
@@ -215,16 +215,16 @@ def test_records_do_not_show_how_codes_relate(driver: StoreDriver, redis: Redis)
     """One code in two verifications stands there as different bytes."""
     ids = [driver.create(f"+91981234567{n}").id for n in range(2)]
     for field in ("digest", "request_digest", "encrypted_number"):
-        first, second = (redis.hget(Keys().verification(each), field) for each in ids)
+        first, second = (redis.hget(Keys().of("verification", each), field) for each in ids)
         assert first
         assert first != second
-    first, second = (redis.get(Keys().speech(each)) for each in ids)
+    first, second = (redis.get(Keys().of("speech", each)) for each in ids)
     assert first != second
 
 
 def test_stores_of_two_tags_share_nothing(driver: StoreDriver, redis: Redis) -> None:
     """Two deployments may live in one database."""
-    other = StoreDriver(RedisStore(redis, retention_ms=1000, tag="{other}"))
+    other = StoreDriver(RedisStore(redis, tag="{other}"))
     begun = driver.create()
     assert other.store.get(begun.id, "login").outcome == "not_found"
     assert other.seconds_until_due() == -1

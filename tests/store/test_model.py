@@ -303,7 +303,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_indexes_hold_what_they_name(self) -> None:
         """The queue the queued calls, the leases those being dialed; every other key ends."""
-        queue, dialing, live, expiring, _, _, pull = Keys().shared
+        queue, dialing, live, expiring, _, _, pull = Keys().indexes
         by_status = {s: {c.id for c in self.model.calls() if c.status is s} for s in C}
         waiting = {client: self.members(f"{queue}:{client}") for client in ("login", "bank")}
         assert waiting["login"] | waiting["bank"] == by_status[C.QUEUED]

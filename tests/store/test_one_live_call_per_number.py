@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from store.driver import PLACED, StoreDriver
 
 from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.store.discovery import connect
 from otpvoice.store.models import Claim
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 NUMBERS = [f"+91981234567{n}" for n in range(4)]
 BRIDGES = ["918068280000", "918068280001"]
@@ -47,7 +47,7 @@ class Company:
     def dials_until_over(self, redis_url: str) -> None:
         """One dialer, with a connection of its own."""
         with closing(connect(redis_url, timeout_s=10)) as redis:
-            desk = StoreDriver(RedisStore(redis, retention_ms=1000))
+            desk = StoreDriver(RedisStore(redis))
             try:
                 while not self.over.is_set():
                     self._dials_one(desk)

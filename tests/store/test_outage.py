@@ -14,8 +14,8 @@ from support.valkey import DURABLE, Valkey
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import Verification
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
 AT_ONCE = 0.65
 """Seconds: the timeout of 0.5 and a little for a busy machine."""
@@ -39,7 +39,7 @@ def client(server: Valkey) -> Iterator[Redis]:
 @pytest.fixture
 def desk(client: Redis) -> StoreDriver:
     """A desk that works on it."""
-    return StoreDriver(RedisStore(client, retention_ms=60_000))
+    return StoreDriver(RedisStore(client))
 
 
 def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
@@ -171,7 +171,7 @@ def test_nobody_there() -> None:
     for url in ("redis://127.0.0.1:1/0", "redis://store.invalid:6379/0"):
         client = connect(url)
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
-            RedisStore(client, retention_ms=1).get("vrf_1", "login")
+            RedisStore(client).get("vrf_1", "login")
         client.close()
 
 

@@ -13,9 +13,9 @@ from system.store_proxy import StoreProxy
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.logs import RecordFilter
-from otpvoice.store.outages import OutageLog
+from otpvoice.store.connections import OutageLog
+from otpvoice.store.discovery import address_of, connect
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import address_of, connect
 
 KEEP = 60_000
 
@@ -35,7 +35,7 @@ def about(port: int, captured: list[Any]) -> list[Any]:
 def store_at(url: str) -> tuple[Redis, RedisStore]:
     """Return a store that logs its outages, as a process has one."""
     client = connect(url)
-    return client, RedisStore(client, retention_ms=KEEP, outage_log=OutageLog(address_of(client)))
+    return client, RedisStore(client, outage_log=OutageLog(address_of(client)))
 
 
 def serves(store: RedisStore) -> bool:

@@ -123,6 +123,6 @@ def test_a_record_without_its_verification_leaves_no_trace(
 ) -> None:
     """Where the store was told to evict: the call moves, and no key without an end is made."""
     begun, claim = driver.send()
-    redis.delete(Keys().verification(begun.id))
+    redis.delete(Keys().of("verification", begun.id))
     assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED
-    assert not redis.exists(Keys().verification(begun.id))
+    assert not redis.exists(Keys().of("verification", begun.id))

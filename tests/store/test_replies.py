@@ -16,10 +16,10 @@ from system.store_proxy import CLOSE, HALF, StoreProxy
 
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import FunctionError
 from otpvoice.store.server_info import read_server_info
-from otpvoice.store.url import connect
 
 KEEP = 60_000
 ERROR_REPLIES = {
@@ -71,7 +71,7 @@ def proxy(valkey: Valkey) -> Iterator[StoreProxy]:
 def desk(proxy: StoreProxy) -> Iterator[StoreDriver]:
     """A desk that works through the proxy."""
     with closing(connect(proxy.url)) as client:
-        yield StoreDriver(RedisStore(client, retention_ms=KEEP))
+        yield StoreDriver(RedisStore(client))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_acl_refusal_is_unavailable(redis: Redis, redis_url: str, rule: str, rea
     """A permission that is missing outside or inside of a function is no fault of the function."""
     restricted = user_of(redis, redis_url, "+@all", "~*")
     with closing(connect(restricted)) as client:
-        desk = StoreDriver(RedisStore(client, retention_ms=KEEP))
+        desk = StoreDriver(RedisStore(client))
         begun = desk.create(own_code=True)
         acl(redis, rule)
         with pytest.raises(StoreUnavailable) as refusal:
@@ -146,7 +146,7 @@ def test_library_that_may_not_be_loaded_is_unavailable(redis: Redis, redis_url: 
     restricted = user_of(redis, redis_url, "+@all", "~*", "-function|load")
     redis.function_flush()
     with closing(connect(restricted)) as client:
-        store = RedisStore(client, retention_ms=KEEP)
+        store = RedisStore(client)
         with pytest.raises(StoreUnavailable, match="cannot serve") as refusal:
             store.health()
         assert refusal.value.reason == "no permission for function|load"
@@ -162,7 +162,7 @@ def test_malformed_reply_while_loading_is_unavailable(
     """A proxy may reply nonsense to each command that loads the library."""
     proxy.decide = lambda sent: reply if sent[:2] == [b"FUNCTION", command] else None
     with closing(connect(proxy.url)) as client:
-        store = RedisStore(client, retention_ms=KEEP)
+        store = RedisStore(client)
         with pytest.raises(StoreUnavailable) as refusal:
             store.health()
         assert refusal.value.reason == "malformed reply"
@@ -209,7 +209,7 @@ def test_malformed_reply_ends_no_wait_and_describes_no_server(
     proxy.reply_always(reply, b"BLPOP", b"INFO")
     with closing(connect(proxy.url)) as client:
         for step in (
-            lambda: RedisStore(client, retention_ms=KEEP).wait(0.1),
+            lambda: RedisStore(client).wait(0.1),
             lambda: read_server_info(client),
         ):
             with pytest.raises(StoreUnavailable) as refusal:
@@ -243,7 +243,7 @@ def test_forgotten_library_is_loaded_again(
 def test_slow_function_that_is_killed_is_unavailable(valkey: Valkey) -> None:
     """While the server is busy with somebody's function, and after it was killed: refused."""
     with closing(connect(valkey.url)) as client:
-        desk = StoreDriver(RedisStore(client, retention_ms=KEEP))
+        desk = StoreDriver(RedisStore(client))
         begun = desk.create(own_code=True)
         client.config_set("busy-reply-threshold", 1)
         client.function_load(

@@ -488,10 +488,10 @@ def test_a_good_probe_wakes_a_dialer(
     probe = driver.claim()
     driver.claim()
     driver.seconds_until_due()
-    redis.delete(Keys().wake)
+    redis.delete(Keys().of("wake"))
     driver.mark_sent(probe)
     driver.record(probe, GOOD)
-    assert redis.llen(Keys().wake)
+    assert redis.llen(Keys().of("wake"))
     assert waiting
 
 

@@ -5,8 +5,8 @@ from redis import Redis
 from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.discovery import connect
 from otpvoice.store.server_info import read_server_info
-from otpvoice.store.url import connect
 
 
 def test_a_server_describes_itself(redis: Redis) -> None:

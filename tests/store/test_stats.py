@@ -10,7 +10,8 @@ from support.service import ASHA
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
-from otpvoice.store.stats import BUCKET_MS, BUCKETS_PER_DAY, Bucket, StatsReader
+from otpvoice.store.policy import STATS_BUCKET_MS
+from otpvoice.store.stats import BUCKETS_PER_DAY, Bucket, StatsReader
 
 DAY = 86_400
 AREA = "+919876"
@@ -40,7 +41,7 @@ def test_a_login_is_booked_once(driver: StoreDriver) -> None:
     driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, duration_s=12)
     driver.check(begun, CODE)
     assert booked(driver) == {
-        "began": 1,
+        "created": 1,
         "call obd placed": 1,
         "call obd answered": 1,
         "answer 3": 1,  # 25 s, of which 12 were talk: within 15
@@ -61,7 +62,11 @@ def test_what_is_said_twice_is_booked_once(driver: StoreDriver) -> None:
         driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
         driver.check(begun, CODE)
     found = booked(driver)
-    assert (found["began"], found["call obd answered"], found["verification approved"]) == (1, 1, 1)
+    assert (found["created"], found["call obd answered"], found["verification approved"]) == (
+        1,
+        1,
+        1,
+    )
 
 
 @pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
@@ -70,7 +75,7 @@ def test_each_end_of_a_call_is_booked(driver: StoreDriver, status: CallStatus) -
     driver.create()
     claim = driver.dial()
     driver.apply_callback(status, call_id=claim.call_id)
-    assert booked(driver) == {"began": 1, "call obd placed": 1, f"call obd {status}": 1}
+    assert booked(driver) == {"created": 1, "call obd placed": 1, f"call obd {status}": 1}
 
 
 def test_a_callback_that_overtakes_the_reply_is_booked_once(driver: StoreDriver) -> None:
@@ -78,7 +83,7 @@ def test_a_callback_that_overtakes_the_reply_is_booked_once(driver: StoreDriver)
     _, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     driver.record(claim, CallResult(CallStatus.PLACED))
-    assert booked(driver) == {"began": 1, "call obd placed": 1, "call obd busy": 1}
+    assert booked(driver) == {"created": 1, "call obd placed": 1, "call obd busy": 1}
 
 
 def test_a_call_without_a_reply_is_placed_when_it_is_known(driver: StoreDriver) -> None:
@@ -94,7 +99,7 @@ def test_a_call_that_the_provider_refused_was_not_placed(driver: StoreDriver) ->
     """It costs nothing."""
     _, claim = driver.send()
     driver.record(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
-    assert booked(driver) == {"began": 1, "call obd refused": 1}
+    assert booked(driver) == {"created": 1, "call obd refused": 1}
 
 
 def test_what_was_never_dialed_is_told_apart(driver: StoreDriver) -> None:
@@ -103,7 +108,7 @@ def test_what_was_never_dialed_is_told_apart(driver: StoreDriver) -> None:
     newer = driver.create(code="654321", own_code=True, call_after=100)
     driver.cancel(newer)
     assert booked(driver) == {
-        "began": 2,
+        "created": 2,
         "call obd canceled": 2,
         "verification superseded": 1,
         "verification canceled": 1,
@@ -122,15 +127,15 @@ def test_test_numbers_are_not_booked(driver: StoreDriver, redis: Redis) -> None:
 def test_each_moment_has_its_bucket(driver: StoreDriver) -> None:
     """Five minutes later it is another one; after a day it is shown no more."""
     driver.create()
-    driver.advance_time(BUCKET_MS / 1000)
+    driver.advance_time(STATS_BUCKET_MS / 1000)
     driver.create(RAVI)
     earlier, later = (each.counts for each in buckets(driver)[-2:])
-    assert earlier == {"began": 1}
-    assert later["began"] == 1
-    driver.advance_time(DAY - BUCKET_MS / 1000)
+    assert earlier == {"created": 1}
+    assert later["created"] == 1
+    driver.advance_time(DAY - STATS_BUCKET_MS / 1000)
     found = buckets(driver)
     assert len(found) == BUCKETS_PER_DAY
-    assert sum(each.counts.get("began", 0) for each in found) == 1
+    assert sum(each.counts.get("created", 0) for each in found) == 1
 
 
 def test_buckets_end_after_26_hours(driver: StoreDriver, redis: Redis) -> None:
@@ -153,8 +158,8 @@ def test_areas_are_bounded(redis: Redis) -> None:
     found = by_area(driver)
     assert found["other ended"] == many - 256
     assert found.total() == many
-    bucket = driver.admin.overview().now // BUCKET_MS
-    size = redis.memory_usage(Keys().area_stats(bucket), samples=0) or 0
+    bucket = driver.admin.overview().now // STATS_BUCKET_MS
+    size = redis.memory_usage(Keys().of("area_stats", bucket), samples=0) or 0
     print(f"{size} bytes")
     assert size < 40_000
 

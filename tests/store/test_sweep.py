@@ -11,17 +11,17 @@ from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallReason, CallStatus, Status
+from otpvoice.store.discovery import connect
 from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect
 
-QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = Keys().shared
+QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = Keys().indexes
 
 
 def stored_status(redis: Redis, verification_id: str) -> str:
     """The state as it is stored, without a rule that could end it while reading."""
-    status = redis.hget(Keys().verification(verification_id), "status")
+    status = redis.hget(Keys().of("verification", verification_id), "status")
     assert isinstance(status, bytes)
     return status.decode()
 
@@ -167,7 +167,7 @@ def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], fl
         woken: list[float] = []
 
         def wait() -> None:
-            RedisStore(client, retention_ms=1).wait(5)
+            RedisStore(client).wait(5)
             woken.append(time.monotonic())
 
         redis.delete(WAKE)
@@ -279,7 +279,7 @@ def test_a_wait_ends_by_itself(redis_url: str) -> None:
     client = connect(redis_url, timeout_s=10)
     began = time.monotonic()
     with finishes_within(0.6):
-        RedisStore(client, retention_ms=1).wait(0.1)
+        RedisStore(client).wait(0.1)
     assert time.monotonic() - began > 0.09
     client.close()
 
@@ -288,7 +288,7 @@ def test_a_wait_without_a_store() -> None:
     """It is told as any other step's failure."""
     client = connect("redis://127.0.0.1:1/0")
     with pytest.raises(StoreUnavailable):
-        RedisStore(client, retention_ms=1).wait(1)
+        RedisStore(client).wait(1)
     client.close()
 
 

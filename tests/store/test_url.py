@@ -4,8 +4,8 @@ import pytest
 from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store.discovery import connect, parse_ha_url
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.url import connect, parse_ha_url
 
 
 def test_sentinels() -> None:
@@ -69,5 +69,5 @@ def test_nobody_there(url: str) -> None:
     """To connect is to wait for nobody; the first command says that the store is away."""
     client = connect(url)
     with finishes_within(0.65), pytest.raises(StoreUnavailable):
-        RedisStore(client, retention_ms=1).get("vrf_1", "login")
+        RedisStore(client).get("vrf_1", "login")
     client.close()

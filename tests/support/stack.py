@@ -11,7 +11,7 @@ from support.raw_http import RawConnection, RawResponse
 from support.service import WIDE_LIMITS, RunningService, SandboxPhones
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.store.url import connect
+from otpvoice.store.discovery import connect
 
 FLOWS = {"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"}
 CALL_DELAY_S = 200

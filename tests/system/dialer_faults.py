@@ -21,8 +21,9 @@ from support.stack import sandbox_config
 from otpvoice.app import create_app, create_dialer, store_policy
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
-from otpvoice.store.redis_store import LEASE_MS, RedisStore
-from otpvoice.store.url import connect
+from otpvoice.store.discovery import connect
+from otpvoice.store.policy import LEASE_MS
+from otpvoice.store.redis_store import RedisStore
 
 AFTER_LEASE_MS = LEASE_MS + 1_000
 _CALM = {
@@ -139,7 +140,6 @@ def dialer_fault_bench(
     with RunningSandbox(config) as sandbox, closing(connect(environ["OTPVOICE_REDIS_URL"])) as own:
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings
-        keep = settings.verification.retention * 1000
-        store = RedisStore(own, retention_ms=keep, policy=store_policy(settings))
+        store = RedisStore(own, policy=store_policy(settings))
         client = create_app(settings, store).test_client()
         yield DialerFaultBench(sandbox, store, client, variables, folder)

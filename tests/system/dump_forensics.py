@@ -106,7 +106,7 @@ def keyspace(redis: Redis) -> dict[bytes, list[bytes]]:
 
 def stolen_records(space: Mapping[bytes, Sequence[bytes]]) -> dict[str, StolenRecord]:
     """By id: all that stands in the records that name a verification or are named by it."""
-    indexes = tuple(key.encode() for key in Keys().shared)
+    indexes = tuple(key.encode() for key in Keys().indexes)
     found: dict[bytes, set[bytes]] = defaultdict(set)
     for key, values in space.items():
         for name in {*_ID.findall(key), *(v for v in values if _ID.fullmatch(v))}:

@@ -73,7 +73,7 @@ class TargetService:
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         rules = store_policy(settings)
-        store = RedisStore(redis, retention_ms=settings.verification.retention * 1000, policy=rules)
+        store = RedisStore(redis, policy=rules)
         store.sweep("a dialer")
         self.redis = redis
         self.api = ApiClient(create_app(settings, store), store)
@@ -108,7 +108,7 @@ class TargetService:
 
     def code_of(self, verification_id: str) -> str:
         """Open what is to be spoken."""
-        sealed: Any = self.redis.get(Keys().speech(verification_id))
+        sealed: Any = self.redis.get(Keys().of("speech", verification_id))
         return decrypt_speech(self.ring, verification_id, sealed)[0]
 
     def submit_wrong_codes(self, verification_id: str, number: str, own_code: bool) -> ShortCode:

@@ -23,7 +23,7 @@ from system.leaks import Scanner, everything_in
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.cli.keys import hash_key
-from otpvoice.store.url import connect
+from otpvoice.store.discovery import connect
 
 MANY = int(os.environ.get("OTPVOICE_TEST_CONSOLE", "60"))
 KEY = "ova_admin-key-of-the-tests"

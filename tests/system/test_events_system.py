@@ -21,7 +21,7 @@ from support.stack import Stack, running_service
 from system.leaks import Scanner
 
 from otpvoice.settings import load
-from otpvoice.store.events import EVENT_LEASE_MS
+from otpvoice.store.policy import EVENT_LEASE_MS
 
 RAVI = "+919812345678"
 CODE = "9173640285"

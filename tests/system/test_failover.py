@@ -16,9 +16,9 @@ from system.servers import SLOT, Servers, cluster, move_slot, name_of, sentinels
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.server_info import read_server_info
-from otpvoice.store.url import connect
 
 KEEP = 60_000
 AT_ONCE = 1.15
@@ -52,7 +52,7 @@ def client(servers: Servers) -> Iterator[Redis]:
 @pytest.fixture
 def desk(client: Redis) -> StoreDriver:
     """A desk that works on it."""
-    return StoreDriver(RedisStore(client, retention_ms=KEEP))
+    return StoreDriver(RedisStore(client))
 
 
 def test_verification_runs_on_the_primary(servers: Servers, desk: StoreDriver) -> None:
@@ -73,7 +73,7 @@ def test_create_wakes_a_dialer_through_the_servers(servers: Servers, desk: Store
     create = threading.Timer(0.1, desk.create)
     create.start()
     began = time.monotonic()
-    RedisStore(client, retention_ms=KEEP).wait(4)
+    RedisStore(client).wait(4)
     assert time.monotonic() - began < 2
     create.join()
     client.close()
@@ -93,7 +93,7 @@ def test_command_after_timeout_is_not_repeated(servers: Servers, desk: StoreDriv
     begun = desk.create(own_code=True)
     desk.check(begun, "999999")  # the script is known from now on
     client = connect(servers.url, timeout_s=0.1)
-    impatient = RedisStore(client, retention_ms=KEEP)
+    impatient = RedisStore(client)
     impatient.health()
     with servers.primary.process.paused(), pytest.raises(StoreUnavailable):
         impatient.check(begun.id, begun.client, len(CODE), [b"wrong"])
@@ -106,7 +106,7 @@ def test_command_after_timeout_is_not_repeated(servers: Servers, desk: StoreDriv
 def test_cluster_refuses_keys_without_the_hash_tag(client: Redis) -> None:
     """They are in several slots."""
     with pytest.raises(StoreUnavailable) as refusal:
-        RedisStore(client, retention_ms=KEEP, tag="otpvoice").get("vrf_1", "login")
+        RedisStore(client, tag="otpvoice").get("vrf_1", "login")
     assert refusal.value.reply == "CROSSSLOT"
 
 
@@ -223,7 +223,7 @@ def test_killed_primary_is_replaced_by_the_replica(
     begun = desk.create(own_code=True)
     desk.check(begun, "999999")
     servers.replicates()
-    load = Load(StoreDriver(RedisStore(client, retention_ms=KEEP)))
+    load = Load(StoreDriver(RedisStore(client)))
     load.start()
     time.sleep(0.5)  # so long is the load steady
     load.forgets()

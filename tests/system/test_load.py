@@ -302,8 +302,8 @@ def used(redis: Redis) -> int:
 def test_memory_returns_to_its_level_after_many_verifications(redis: Redis) -> None:
     """Every key expires."""
     limits = replace(NO_LIMITS, calls_per_number=(parse_quota("3/10m"),))
-    rules = StorePolicy(max_redials=1, limits=limits)
-    desk = StoreDriver(BriefStore(redis, retention_ms=round(_KEEP * 1000), policy=rules))
+    rules = StorePolicy(max_redials=1, limits=limits, retention_ms=round(_KEEP * 1000))
+    desk = StoreDriver(BriefStore(redis, policy=rules))
     for n in range(10):  # loads the scripts
         live(desk, n)
     redis.flushdb()
@@ -314,7 +314,7 @@ def test_memory_returns_to_its_level_after_many_verifications(redis: Redis) -> N
             desk.sweep()
     peak, keys = used(redis), redis.dbsize()
 
-    wait_until(lambda: not desk.sweep() and not redis.exists(*Keys().shared[:4]), "the last ends")
+    wait_until(lambda: not desk.sweep() and not redis.exists(*Keys().indexes[:4]), "the last ends")
     wait_until(lambda: set(kinds(redis)) <= _LASTING, "the records' ends", 60)
     print(f"{LIVES} lives: {keys} keys and {peak - before} bytes; of them lasting {kinds(redis)}")
     for key in redis.scan_iter(count=1000):

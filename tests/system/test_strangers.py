@@ -20,7 +20,7 @@ from support.stack import Stack, running_service
 from system.concurrency import concurrently
 from system.shipped_limits import SHIPPED
 
-from otpvoice.store.url import connect
+from otpvoice.store.discovery import connect
 
 STORM = int(os.environ.get("OTPVOICE_TEST_STRANGERS", "200"))
 LOOP = int(os.environ.get("OTPVOICE_TEST_LOOP", "4"))

@@ -8,7 +8,8 @@ from typing import Final
 from otpvoice.api.console.charts import Chart, Series, percentage_lines, stacked_columns
 from otpvoice.core.phone import region_of_area
 from otpvoice.core.verification import Route
-from otpvoice.store.stats import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S, Bucket
+from otpvoice.store.policy import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S
+from otpvoice.store.stats import Bucket
 
 _BUCKETS_PER_HOUR: Final = 12
 _BUCKETS_PER_HALF_HOUR: Final = 6
@@ -36,7 +37,7 @@ class Stats:
         self._counts = counts
         self.period = period
         self.since_ms = buckets[0].start
-        self.created = counts["began"]
+        self.created = counts["created"]
         self.approved = counts["verification approved"]
         ended = sum(count for name, count in counts.items() if name.startswith("verification "))
         self.ended = ended - counts["verification superseded"]  # a newer one continues it

@@ -9,12 +9,17 @@ from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore, Overview
+from otpvoice.store.discovery import address_of, connect
 from otpvoice.store.models import Health
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
-from otpvoice.store.selftest import SelfTest
-from otpvoice.store.server_info import DiscoveryNode, ServerInfo, discovery_nodes, read_server_info
-from otpvoice.store.url import address_of, connect
+from otpvoice.store.server_info import (
+    DiscoveryNode,
+    SelfTest,
+    ServerInfo,
+    discovery_nodes,
+    read_server_info,
+)
 
 _EVENT_OVERDUE_MS: Final = 60_000
 """An event that is due for longer is delivered by no dialer."""
@@ -48,8 +53,7 @@ _MIB: Final = 1024 * 1024
 def open_store(settings: Settings) -> Iterator[RedisStore]:
     """Connect to the store of the settings."""
     with closing(connect(settings.redis.full_url)) as client:
-        retention_ms = settings.verification.retention * 1000
-        yield RedisStore(client, retention_ms=retention_ms, policy=store_policy(settings))
+        yield RedisStore(client, policy=store_policy(settings))
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:

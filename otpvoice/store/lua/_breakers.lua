@@ -1,63 +1,61 @@
--- Breakers: zset {which: until when it is open}. What opens, the log is told of.
+-- Circuit breakers of the service: a zset of the open ones. The log gets an entry when one opens.
 
 function Breakers.open_until(breaker) return tonumber(redis.call('ZSCORE', BREAKERS, breaker) or '0') end
 
-function Breakers.open(breaker, length, details)
+local function open(breaker, length_ms, details)
   redis.call('ZREMRANGEBYSCORE', BREAKERS, '-inf', NOW)
-  redis.call('ZADD', BREAKERS, NOW + length, breaker)
-  extend_ttl(BREAKERS, length)
-  details.breaker, details.open_for = breaker, length / 1000
+  redis.call('ZADD', BREAKERS, NOW + length_ms, breaker)
+  extend_ttl(BREAKERS, length_ms)
+  details.breaker, details.open_for = breaker, length_ms / 1000
   append_audit('breaker.opened', details)
 end
 
--- Too few of the answered are approved ----------------------------------------------------------------
-
-local MIN_ENDED, OPEN_FOR_MS = 20, 30 * MINUTE_MS
+-- The conversion breaker: too few answered verifications are approved --------------------------------
 
 function Breakers.of_area(area) return 'conversion_breaker area ' .. area end
 
-local function count_answered_in(scope, approved)
-  local rule, breaker = POLICY.conversion_breaker, 'conversion_breaker ' .. scope
+local function count_conversion(scope, is_approved)
+  local window_ms, breaker = POLICY.conversion_breaker.window_ms, 'conversion_breaker ' .. scope
   if Breakers.open_until(breaker) > NOW then return end
-  Counters.increment('ended ' .. scope, rule.window, NOW)
-  if approved then Counters.increment('approved ' .. scope, rule.window, NOW) end
-  local ended, proven = Counters.total('ended ' .. scope, rule.window), Counters.total('approved ' .. scope, rule.window)
-  if ended < MIN_ENDED or proven * 100 >= ended * rule.percent then return end
-  Breakers.open(breaker, OPEN_FOR_MS, { ended = ended, approved = proven })
-  -- When it closes it judges anew, and not by what ended meanwhile.
-  redis.call('DEL', Counters.key('ended ' .. scope, rule.window), Counters.key('approved ' .. scope, rule.window))
+  Counters.increment('ended ' .. scope, window_ms, NOW)
+  if is_approved then Counters.increment('approved ' .. scope, window_ms, NOW) end
+  local ended = Counters.total('ended ' .. scope, window_ms)
+  local approved = Counters.total('approved ' .. scope, window_ms)
+  if ended < POLICY.conversion_min_ended or approved * 100 >= ended * POLICY.conversion_breaker.percent then return end
+  open(breaker, POLICY.conversion_open_ms, { ended = ended, approved = approved })
+  -- After it closes, only verifications that end from then on count.
+  redis.call('DEL', Counters.key('ended ' .. scope, window_ms), Counters.key('approved ' .. scope, window_ms))
 end
 
--- Once for each verification that has ended and was answered, whichever came first; but nobody answered
--- at a test number.
+-- Count a verification once it has ended and a call of it was answered, in whichever order. Calls to test numbers
+-- are simulated, so they do not count.
 function Breakers.count_answered(verification)
   local client = verification.client
-  if not POLICY.conversion_breaker or CLIENT(client).deliver_only or verification.deliver_only
+  if not POLICY.conversion_breaker or client_policy(client).deliver_only or verification.deliver_only
     or verification.counted or verification.test then
     return
   end
-  redis.call('HSET', PREFIX .. 'verification:' .. verification.id, 'counted', 1)
+  redis.call('HSET', Verifications.key(verification.id), 'counted', 1)
   verification.counted = '1'
-  local limit_keys, approved = Numbers.limit_keys(verification.number), verification.status == 'approved'
-  if limit_keys.area then count_answered_in('area ' .. limit_keys.area, approved) end
-  if limit_keys.region then count_answered_in('region ' .. limit_keys.region, approved) end
-  count_answered_in('client ' .. client, approved)
+  local keys, is_approved = Numbers.limit_keys(verification.number), verification.status == 'approved'
+  if keys.area then count_conversion('area ' .. keys.area, is_approved) end
+  if keys.region then count_conversion('region ' .. keys.region, is_approved) end
+  count_conversion('client ' .. client, is_approved)
 end
 
--- Too many of the codes are wrong ---------------------------------------------------------------------
+-- The wrong-code breaker: too many codes are wrong ---------------------------------------------------
 
--- While it is open, new verifications begin with so many checks.
-Breakers.REDUCED_CHECKS = 3
-local MIN_CHECKS = 200
-
-function Breakers.count_check(wrong)
-  local rule = POLICY.wrong_code_breaker
-  if not rule then return end
-  Counters.increment('checks', rule.window, NOW)
-  if not wrong then return end
-  Counters.increment('wrong checks', rule.window, NOW)
-  local checks, missed = Counters.total('checks', rule.window), Counters.total('wrong checks', rule.window)
-  if checks < MIN_CHECKS or missed * 100 < checks * rule.percent then return end
+function Breakers.count_check(is_wrong)
+  local breaker = POLICY.wrong_code_breaker
+  if not breaker then return end
+  Counters.increment('checks', breaker.window_ms, NOW)
+  if not is_wrong then return end
+  Counters.increment('wrong checks', breaker.window_ms, NOW)
+  local checks = Counters.total('checks', breaker.window_ms)
+  local wrong = Counters.total('wrong checks', breaker.window_ms)
+  if checks < POLICY.wrong_code_min_checks or wrong * 100 < checks * breaker.percent then return end
   if Breakers.open_until('wrong_code_breaker') > NOW then return end
-  Breakers.open('wrong_code_breaker', rule.window, { checks = checks, wrong = missed })
+  open('wrong_code_breaker', breaker.window_ms, { checks = checks, wrong = wrong })
 end
+
+function Breakers.are_codes_doubtful() return Breakers.open_until('wrong_code_breaker') > NOW end

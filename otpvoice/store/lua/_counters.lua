@@ -1,128 +1,135 @@
--- Counting within windows that slide. A quota is {label, count, window in ms}: so many within a window.
+-- Counting within sliding windows. A quota is {label, count, window_ms}: at most `count` within a window.
 
-function Windows.longest(quotas)
-  local longest = 0
-  for _, quota in ipairs(quotas) do longest = math.max(longest, quota.window) end
-  return longest
-end
+-- Counters: how many, in the buckets of a window.
+--
+-- hash counter:<what>:<window>   {bucket: how many, total, first: the oldest bucket in it}
+--
+-- A bucket counts until the window of its last millisecond is over, so no window, wherever it starts, holds more
+-- than is allowed.
 
--- Tallies: how many, in sixty buckets of a window ------------------------------------------------------
--- hash {bucket: how many, total, first: the oldest bucket in it}. A bucket counts until the window of its
--- last millisecond is over, so that no window, wherever it starts, holds more than is allowed.
+local BUCKETS = POLICY.counter_buckets
 
-local BUCKETS = 60
+function Counters.key(name, window_ms) return PREFIX .. 'counter:' .. name .. ':' .. window_ms end
+function Counters.bucket_of(at, window_ms) return math.floor(at * BUCKETS / window_ms) end
 
-function Counters.key(name, window) return PREFIX .. 'counter:' .. name .. ':' .. window end
-function Counters.bucket_of(at, window) return math.floor(at * BUCKETS / window) end
-function Counters.bucket_end(bucket, window) return math.ceil((bucket + 1) * window / BUCKETS + window) end
+local function bucket_end(bucket, window_ms) return math.ceil((bucket + 1) * window_ms / BUCKETS + window_ms) end
 
--- {bucket: how many} of what has not slid out.
-function Counters.buckets(key, window)
-  local oldest, buckets = Counters.bucket_of(NOW - window, window), {}
-  for field, many in pairs(load_hash(key) or {}) do
+-- Return {bucket: how many} of the buckets that still count.
+local function current_buckets(key, window_ms)
+  local oldest, buckets = Counters.bucket_of(NOW - window_ms, window_ms), {}
+  for field, amount in pairs(load_hash(key) or {}) do
     local bucket = tonumber(field)
-    if bucket and bucket >= oldest then buckets[bucket] = tonumber(many) end
+    if bucket and bucket >= oldest then buckets[bucket] = tonumber(amount) end
   end
   return buckets
 end
 
 local function is_integer(text) return text and text:find('^%d+$') end
 
-function Counters.total(name, window)
-  local key = Counters.key(name, window)
+-- Rewrite a counter without the buckets that no longer count. Return its total.
+local function drop_old_buckets(key, window_ms)
+  local total, first = 0, nil
+  local buckets = current_buckets(key, window_ms)
+  for bucket, amount in pairs(buckets) do
+    total, first = total + amount, math.min(first or bucket, bucket)
+  end
+  local ttl_ms = redis.call('PTTL', key)
+  redis.call('DEL', key)
+  if total == 0 then return 0 end
+  for bucket, amount in pairs(buckets) do redis.call('HSET', key, bucket, amount) end
+  redis.call('HSET', key, 'total', total, 'first', first)
+  redis.call('PEXPIRE', key, ttl_ms)
+  return total
+end
+
+function Counters.total(name, window_ms)
+  local key = Counters.key(name, window_ms)
   local total, first = unpack(redis.call('HMGET', key, 'total', 'first'))
   if not (total or first) then return 0 end
   if not (is_integer(total) and is_integer(first)) then
     Records.quarantine(key, 'unreadable count')
     return 0
   end
-  if tonumber(first) >= Counters.bucket_of(NOW - window, window) then return tonumber(total) end
-  local left, soonest = 0, nil
-  local buckets = Counters.buckets(key, window)
-  for bucket, many in pairs(buckets) do
-    left, soonest = left + many, math.min(soonest or bucket, bucket)
-  end
-  local ends = redis.call('PTTL', key)
-  redis.call('DEL', key)
-  if left == 0 then return 0 end
-  for bucket, many in pairs(buckets) do redis.call('HSET', key, bucket, many) end
-  redis.call('HSET', key, 'total', left, 'first', soonest)
-  redis.call('PEXPIRE', key, ends)
-  return left
+  if tonumber(first) >= Counters.bucket_of(NOW - window_ms, window_ms) then return tonumber(total) end
+  return drop_old_buckets(key, window_ms)
 end
 
-function Counters.increment(name, window, at)
-  local key, bucket = Counters.key(name, window), Counters.bucket_of(at, window)
-  Counters.total(name, window)
+function Counters.increment(name, window_ms, at)
+  local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
+  Counters.total(name, window_ms)
   redis.call('HINCRBY', key, 'total', 1)
   if redis.call('HINCRBY', key, bucket, 1) > 1 then return end
   local first = tonumber(redis.call('HGET', key, 'first'))
   if not first or bucket < first then redis.call('HSET', key, 'first', bucket) end
-  extend_ttl(key, Counters.bucket_end(bucket, window) - NOW)
+  extend_ttl(key, bucket_end(bucket, window_ms) - NOW)
 end
 
-function Counters.decrement(name, window, at)
-  local key, bucket = Counters.key(name, window), Counters.bucket_of(at, window)
-  Counters.total(name, window)
+function Counters.decrement(name, window_ms, at)
+  local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
+  Counters.total(name, window_ms)
   if (tonumber(redis.call('HGET', key, bucket) or '0') or 0) > 0 then
     redis.call('HINCRBY', key, bucket, -1)
     redis.call('HINCRBY', key, 'total', -1)
   end
 end
 
--- The first bucket, from one on, that lies in no window that is full.
+-- Return the first bucket from this one on that lies in no full window.
 local function first_free_bucket(buckets, bucket, count)
-  local held, free, last = 0, bucket, bucket
-  for i = bucket - BUCKETS - 1, bucket - 1 do held = held + (buckets[i] or 0) end
+  local used, free, last = 0, bucket, bucket
+  for i = bucket - BUCKETS - 1, bucket - 1 do used = used + (buckets[i] or 0) end
   while last <= free + BUCKETS do
-    held = held + (buckets[last] or 0) - (buckets[last - BUCKETS - 1] or 0)
+    used = used + (buckets[last] or 0) - (buckets[last - BUCKETS - 1] or 0)
     last = last + 1
-    if held >= count then free = last end
+    if used >= count then free = last end
   end
   return free
 end
 
--- Until when a tally has no room for one more at `at`, or 0, and how many are in it. `exclude`: when
--- what makes room was counted, if something does.
-function Counters.retry_at(name, quota, at, exclude)
-  local used = Counters.total(name, quota.window)
+-- Return the time from which a counter has room for one more at `at`, 0 if it has room already, and the current
+-- total. `released_at`: when something was counted that the new one replaces, if it replaces anything.
+function Counters.retry_at(name, quota, at, released_at)
+  local window_ms = quota.window_ms
+  local used = Counters.total(name, window_ms)
   if used < quota.count then return 0, used end
-  local buckets, wanted = Counters.buckets(Counters.key(name, quota.window), quota.window), Counters.bucket_of(at, quota.window)
-  local freed = exclude and Counters.bucket_of(exclude, quota.window)
-  if buckets[freed] then buckets[freed] = buckets[freed] - 1 end
-  local free = first_free_bucket(buckets, wanted, quota.count)
-  return free > wanted and math.ceil(free * quota.window / BUCKETS) or 0, used
+  local buckets = current_buckets(Counters.key(name, window_ms), window_ms)
+  local bucket = Counters.bucket_of(at, window_ms)
+  local released = released_at and Counters.bucket_of(released_at, window_ms)
+  if buckets[released] then buckets[released] = buckets[released] - 1 end
+  local free = first_free_bucket(buckets, bucket, quota.count)
+  return free > bucket and math.ceil(free * window_ms / BUCKETS) or 0, used
 end
 
--- Windows that know who is in them --------------------------------------------------------------------
+-- Windows whose members are known one by one --------------------------------------------------------
 
--- Until when a quota has no room, or 0, and how many are in it: for what happened at `times`, in order.
+-- Return the time from which a quota has room, or 0, and how many are in it. `times`: when they happened, in order.
 function Windows.retry_at(times, quota)
   local inside = {}
   for _, at in ipairs(times) do
-    if at > NOW - quota.window then inside[#inside + 1] = at end
+    if at > NOW - quota.window_ms then inside[#inside + 1] = at end
   end
-  local first_to_go = inside[#inside - quota.count + 1]
-  return first_to_go and first_to_go + quota.window or 0, #inside
+  local first_to_leave = inside[#inside - quota.count + 1]
+  return first_to_leave and first_to_leave + quota.window_ms or 0, #inside
 end
 
--- The same for a zset {who: when}, but for `exclude`; however many there are.
-function Windows.zset_retry_at(key, quota, exclude)
-  local from = '(' .. NOW - quota.window
-  local mine = tonumber(exclude and redis.call('ZSCORE', key, exclude) or '0')
-  local counts = mine > NOW - quota.window
-  local used = redis.call('ZCOUNT', key, from, '+inf') - (counts and 1 or 0)
+-- The same for a zset {member: when}, without the member `excluded`. The cost does not grow with the members.
+function Windows.zset_retry_at(key, quota, excluded)
+  local from = '(' .. NOW - quota.window_ms
+  local excluded_at = tonumber(excluded and redis.call('ZSCORE', key, excluded) or '0')
+  local is_inside = excluded_at > NOW - quota.window_ms
+  local used = redis.call('ZCOUNT', key, from, '+inf') - (is_inside and 1 or 0)
   if used < quota.count then return 0, used end
   local two = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', used - quota.count, 2)
-  local first_to_go = counts and mine <= tonumber(two[2]) and two[4] or two[2]
-  return first_to_go + quota.window, used
+  local first_to_leave = is_inside and excluded_at <= tonumber(two[2]) and two[4] or two[2]
+  return first_to_leave + quota.window_ms, used
 end
 
-function Windows.add(key, who, at, quotas)
-  local longest = Windows.longest(quotas)
-  if longest == 0 then return end
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', NOW - longest)
-  if at <= NOW - longest then return redis.call('ZREM', key, who) end
-  redis.call('ZADD', key, at, who)
-  extend_ttl(key, at - NOW + longest)
+-- Add a member to a zset that serves these quotas, or move it.
+function Windows.add(key, member, at, quotas)
+  local longest_ms = 0
+  for _, quota in ipairs(quotas) do longest_ms = math.max(longest_ms, quota.window_ms) end
+  if longest_ms == 0 then return end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', NOW - longest_ms)
+  if at <= NOW - longest_ms then return redis.call('ZREM', key, member) end
+  redis.call('ZADD', key, at, member)
+  extend_ttl(key, at - NOW + longest_ms)
 end

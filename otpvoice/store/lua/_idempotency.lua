@@ -1,32 +1,34 @@
--- Requests that come again with their idempotency key: what was said is said again, and nothing is done.
+-- Idempotent replay: a request with a known key returns the stored outcome and has no side effects. The verification
+-- is returned as it is now.
 --
--- hash again:<key>   body (its fingerprint), id of the verification, outcome; refusals are not in it
+-- hash idempotency:<client>:<key hash>   body: hash of the request's body, id of the verification, outcome
 --
--- `said`: {key, body, keep in ms}; an empty body means that no idempotency key came with the request.
--- A rule is one script, so that no request ever finds the first one still running.
+-- Only successful outcomes are stored. A function runs atomically, so no request meets a first one that still runs.
+--
+-- The arguments `idempotency_key` and `body_hash` come with a request that has a key.
 
--- A verification has so many answers remembered: whoever asks for nothing new, with a new key each
--- time, must not fill the memory.
-local MAX_STORED = 100
+function Idempotency.key(client_and_key) return PREFIX .. 'idempotency:' .. client_and_key end
 
--- The answer to a request that was answered before; nil when it was not. The verification is as it now
--- stands, and its outcome as it was.
-function Idempotency.replay(request, client)
-  local before = request.body ~= '' and Records.at('idempotency', request.key)
-  if not before then return nil end
-  if before.body ~= request.body then return Verifications.result('idempotency_mismatch') end
-  local known = Verifications.load_owned_by(before.id, client)
-  return known and Verifications.result('replayed ' .. before.outcome, known)
+-- Return the reply to a request that is repeated, or nil.
+function Idempotency.replay()
+  if not ARGS.idempotency_key then return nil end
+  local first = Records.at('idempotency', Idempotency.key(ARGS.idempotency_key))
+  if not first then return nil end
+  if first.body ~= ARGS.body_hash then return Verifications.result('idempotency_mismatch') end
+  local verification = Verifications.load_owned_by(ARGS.client, first.id)
+  return verification and Verifications.result('replayed ' .. first.outcome, verification)
 end
 
--- Answers, and remembers it.
-function Idempotency.result(request, outcome, verification)
-  local key = PREFIX .. 'verification:' .. verification.id
-  if request.body ~= '' and redis.call('HINCRBY', key, 'stored_responses', 1) <= MAX_STORED then
-    redis.call('HSET', request.key, 'body', request.body, 'id', verification.id, 'outcome', outcome)
-    redis.call('PEXPIRE', request.key, request.keep)
-    -- It is forgotten with its verification (_numbers.lua).
-    if outcome == 'created' then redis.call('HSET', key, 'idempotency_key', request.key:sub(#PREFIX + #'idempotency:' + 1)) end
+-- Return a successful reply, and store its outcome.
+function Idempotency.result(outcome, verification)
+  local key = Verifications.key(verification.id)
+  if ARGS.idempotency_key
+    and redis.call('HINCRBY', key, 'stored_responses', 1) <= POLICY.idempotency_max_per_verification then
+    local record = Idempotency.key(ARGS.idempotency_key)
+    redis.call('HSET', record, 'body', ARGS.body_hash, 'id', verification.id, 'outcome', outcome)
+    redis.call('PEXPIRE', record, POLICY.idempotency_ttl_ms)
+    -- It expires with its verification (_numbers.lua).
+    if outcome == 'created' then redis.call('HSET', key, 'idempotency_key', ARGS.idempotency_key) end
   end
   return Verifications.result(outcome, verification)
 end

@@ -1,20 +1,25 @@
--- Who may be called, and guess, how often. A call takes its places when it is queued; a refusal takes none.
--- A call that is never sent gives its places back. Only those of its address and prefix stay taken when it
--- was called off and nobody was approved: else creating and canceling would meet no limit.
+-- Limits: who may be called, and how often codes may be checked.
+--
+-- Capacity is reserved when a call is queued; a refusal reserves none. A call that is never sent releases its
+-- capacity. Only that of its address and prefix stays reserved when a request ended its verification without an
+-- approval. Otherwise creating and canceling would meet no limit.
+--
+-- A limit is {label, retry_at: time from which it allows one more, 0 if it allows it now, used}.
 
--- What a call is counted in exclude its number's, its prefix's and its address's windows.
+-- Return the counters of a client's calls, beside the windows of their number, prefix and address.
 function Limits.counters(client)
-  local all = { unpack(POLICY.every_client) }
-  for _, each in ipairs(CLIENT(client).counters) do all[#all + 1] = each end
-  return all
+  local counters = { unpack(POLICY.every_client) }
+  for _, each in ipairs(client_policy(client).counters) do counters[#counters + 1] = each end
+  return counters
 end
 
 function Limits.prefix_key(prefix) return PREFIX .. 'prefix:' .. prefix end
-function Limits.ip_key(ip) return PREFIX .. 'ip:' .. ip end
+function Limits.address_key(address) return PREFIX .. 'ip:' .. address end
 
--- What refuses ----------------------------------------------------------------------------------------
+local function is_deliver_only(of) return client_policy(of.client).deliver_only or of.deliver_only end
 
--- {{label, until when it refuses or 0, how many are in it}, ...}
+-- Limits of codes -----------------------------------------------------------------------------------
+
 function Limits.of_codes(number)
   local limits = {}
   for _, quota in ipairs(POLICY.wrong_codes_per_number) do
@@ -23,53 +28,37 @@ function Limits.of_codes(number)
   return limits
 end
 
--- A prefix knows its numbers by their last call without approval; one that is in it needs no new place.
-local function prefix_retry_at(prefix, number, quota)
-  local full, others = Windows.zset_retry_at(Limits.prefix_key(prefix), quota, number)
-  local last = tonumber(redis.call('ZSCORE', Limits.prefix_key(prefix), number) or '0')
-  if last > NOW - quota.window then return 0, others + 1 end
-  return full, others
-end
-
--- The same of what is counted in counters. `exclude`: id of a call that makes room, or is itself meant.
-function Limits.of_client(of, at, exclude)
-  local limits, call = {}, Numbers.calls(of.number)[exclude]
-  for _, each in ipairs(Limits.counters(of.client)) do
-    limits[#limits + 1] = { each.label, Counters.retry_at(each.name, each, at, call and call.at) }
+function Limits.count_wrong_code(number)
+  for _, quota in ipairs(POLICY.wrong_codes_per_number) do
+    Counters.increment('wrong ' .. number, quota.window_ms, NOW)
   end
-  return limits
 end
 
--- Attempts: the call records of one verification, whatever became of them.
--- Return {label, until when or 0, how many}: refuses until the end of the verification.
--- `queued`: id of its call that is queued and needs no further record, if that is meant
-function Limits.attempts(of, queued)
-  local _, made = string.gsub(of.calls or '', '%S+', '')
-  local full = made - (queued and 1 or 0) >= POLICY.attempts_per_verification
-  return { 'attempts_per_verification', full and tonumber(of.expires_at) or 0, made }
+function Limits.clear_wrong_codes(number)
+  for _, quota in ipairs(POLICY.wrong_codes_per_number) do
+    redis.call('DEL', Counters.key('wrong ' .. number, quota.window_ms))
+  end
 end
 
-function Limits.attempts_exhausted(of) return Limits.attempts(of)[2] > 0 end
+-- Limits of creates: every create that starts a verification counts, whatever becomes of it --------------
 
--- Creates: every one that begins a verification counts, whatever becomes of it.
--- Return the quotas that a create of {client, ip} is counted in, each with the name of its tally.
+-- Return the quotas of a create of {client, address}, each with the name of its counter.
 function Limits.create_quotas(of)
-  local all = {}
+  local named = {}
   local function add(quotas, name)
     for _, quota in ipairs(quotas) do
-      all[#all + 1] = { label = quota.label, count = quota.count, window = quota.window, name = name }
+      named[#named + 1] = { label = quota.label, count = quota.count, window_ms = quota.window_ms, name = name }
     end
   end
   if of.ip then add(POLICY.creates_per_ip, 'creates ip ' .. of.ip) end
   add(POLICY.creates_per_client, 'creates client ' .. of.client)
-  return all
+  return named
 end
 
 function Limits.count_create(of)
-  for _, quota in ipairs(Limits.create_quotas(of)) do Counters.increment(quota.name, quota.window, NOW) end
+  for _, quota in ipairs(Limits.create_quotas(of)) do Counters.increment(quota.name, quota.window_ms, NOW) end
 end
 
--- Return {{label, until when it refuses or 0, how many are in it}, ...}.
 function Limits.of_creates(of)
   local limits = {}
   for _, quota in ipairs(Limits.create_quotas(of)) do
@@ -78,119 +67,147 @@ function Limits.of_creates(of)
   return limits
 end
 
--- Until when the next call to a verification's number has to wait.
+-- Limits of calls -----------------------------------------------------------------------------------
+
+-- The number of call records of one verification, whatever became of them. The limit lasts until its end.
+-- `queued`: the id of its queued call, if the question is about that call
+local function attempts_limit(of, queued)
+  local _, attempts = string.gsub(of.calls or '', '%S+', '')
+  local is_full = attempts - (queued and 1 or 0) >= POLICY.attempts_per_verification
+  return { 'attempts_per_verification', is_full and tonumber(of.expires_at) or 0, attempts }
+end
+
+function Limits.attempts_exhausted(verification) return attempts_limit(verification)[2] > 0 end
+
+-- A prefix holds each number at the time of its last call without an approval. A number inside needs no new capacity.
+local function prefix_retry_at(prefix, number, quota)
+  local key = Limits.prefix_key(prefix)
+  local retry_at, others = Windows.zset_retry_at(key, quota, number)
+  local last = tonumber(redis.call('ZSCORE', key, number) or '0')
+  if last > NOW - quota.window_ms then return 0, others + 1 end
+  return retry_at, others
+end
+
+-- `released`: the id of a call that the new one replaces, or that the question is about
+function Limits.of_client(of, at, released)
+  local limits, call = {}, Numbers.calls(of.number)[released]
+  for _, each in ipairs(Limits.counters(of.client)) do
+    limits[#limits + 1] = { each.label, Counters.retry_at(each.name, each, at, call and call.at) }
+  end
+  return limits
+end
+
+-- Return when the call gap of a verification's number ends.
 function Limits.gap_until(verification)
   return verification.test and 0 or Numbers.gap_until(verification.number)
 end
 
--- The same of every limit that a further call meets.
--- `of`: {number, client, ip, test, limit_keys: what the number limit_keys, if it has no record yet,
---       replaces: id of a call that is called off for this one}, or a verification
+-- Return every limit of a further call.
+-- `of`: a verification, or {number, client, ip, test, limit_keys: those of a number without a record,
+--       replaces: id of a call that is called off for this one}
 -- `at`: when the call would be due
--- `exclude`: id of the call that is itself meant
-function Limits.of_call(of, at, exclude)
-  local number, calls, limit_keys = of.number, Numbers.calls(of.number), of.limit_keys or Numbers.limit_keys(of.number)
-  local freed = exclude or of.replaces
+-- `call`: the id of the call, if it exists already
+function Limits.of_call(of, at, call)
+  local number, calls, keys = of.number, Numbers.calls(of.number), of.limit_keys or Numbers.limit_keys(of.number)
+  local released = call or of.replaces
   local limits = Limits.of_codes(number)
-  local function meets(...) limits[#limits + 1] = { ... } end
+  local function add(...) limits[#limits + 1] = { ... } end
 
-  if of.calls then meets(unpack(Limits.attempts(of, exclude))) end
+  if of.calls then limits[#limits + 1] = attempts_limit(of, call) end
   if of.test then return limits end
 
-  meets('block', Numbers.blocked_until(number), 0)
+  add('block', Numbers.blocked_until(number), 0)
   for _, quota in ipairs(POLICY.all_calls_per_number) do
-    meets(quota.label, Windows.retry_at(Numbers.timestamps(calls, freed), quota))
+    add(quota.label, Windows.retry_at(Numbers.call_times(calls, released), quota))
   end
-  for _, limit in ipairs(Limits.of_client(of, at, freed)) do meets(unpack(limit)) end
-  if CLIENT(of.client).deliver_only or of.deliver_only then return limits end
+  for _, limit in ipairs(Limits.of_client(of, at, released)) do limits[#limits + 1] = limit end
+  if is_deliver_only(of) then return limits end
 
   for _, quota in ipairs(POLICY.calls_per_number) do
-    meets(quota.label, Windows.retry_at(Numbers.timestamps(calls, freed, true), quota))
+    add(quota.label, Windows.retry_at(Numbers.call_times(calls, released, true), quota))
   end
-  for _, quota in ipairs(limit_keys.prefix and POLICY.unverified_per_prefix or {}) do
-    meets(quota.label, prefix_retry_at(limit_keys.prefix, number, quota))
+  for _, quota in ipairs(keys.prefix and POLICY.unverified_per_prefix or {}) do
+    add(quota.label, prefix_retry_at(keys.prefix, number, quota))
   end
   for _, quota in ipairs(of.ip and POLICY.calls_per_ip or {}) do
-    meets(quota.label, Windows.zset_retry_at(Limits.ip_key(of.ip), quota, exclude))
+    add(quota.label, Windows.zset_retry_at(Limits.address_key(of.ip), quota, call))
   end
-  meets('conversion_breaker', limit_keys.area and Breakers.open_until(Breakers.of_area(limit_keys.area)) or 0, 0)
+  add('conversion_breaker', keys.area and Breakers.open_until(Breakers.of_area(keys.area)) or 0, 0)
   return limits
 end
 
--- The limit that refuses longest, and until when; nil and 0 when none does.
+-- Return the label of the limit that refuses longest, and until when; nil and 0 when none refuses.
 function Limits.longest(limits)
-  local longest, until_ms = nil, 0
+  local longest, retry_at = nil, 0
   for _, limit in ipairs(limits) do
-    if limit[2] > math.max(NOW, until_ms) then longest, until_ms = limit[1], limit[2] end
+    if limit[2] > math.max(NOW, retry_at) then longest, retry_at = limit[1], limit[2] end
   end
-  return longest, until_ms
+  return longest, retry_at
 end
 
 function Limits.refusing_codes(number) return Limits.longest(Limits.of_codes(number)) end
-function Limits.refusing_call(of, at, exclude) return Limits.longest(Limits.of_call(of, at, exclude)) end
+function Limits.refusing_call(of, at, call) return Limits.longest(Limits.of_call(of, at, call)) end
 
-function Limits.count_wrong_code(number)
-  for _, quota in ipairs(POLICY.wrong_codes_per_number) do Counters.increment('wrong ' .. number, quota.window, NOW) end
-end
-
--- Places ----------------------------------------------------------------------------------------------
+-- Capacity ------------------------------------------------------------------------------------------
 
 local function reserve_prefix(number)
-  local prefix, times = Numbers.limit_keys(number).prefix, Numbers.timestamps(Numbers.calls(number), nil, true)
+  local prefix, times = Numbers.limit_keys(number).prefix, Numbers.call_times(Numbers.calls(number), nil, true)
   if not prefix then return end
   local newest = math.max(times[#times] or 0, tonumber(Numbers.load(number).canceled_call_at or '0'))
   if newest == 0 then return redis.call('ZREM', Limits.prefix_key(prefix), number) end
   Windows.add(Limits.prefix_key(prefix), number, newest, POLICY.unverified_per_prefix)
 end
 
--- From one moment to another; nil: from or to nowhere.
+-- Move a call between the buckets of its client's counters; nil: into or out of them.
 local function move_between_counters(client, from, to)
   for _, each in ipairs(Limits.counters(client)) do
-    if not (from and to) or Counters.bucket_of(from, each.window) ~= Counters.bucket_of(to, each.window) then
-      if from then Counters.decrement(each.name, each.window, from) end
-      if to then Counters.increment(each.name, each.window, to) end
+    local window_ms = each.window_ms
+    if not (from and to) or Counters.bucket_of(from, window_ms) ~= Counters.bucket_of(to, window_ms) then
+      if from then Counters.decrement(each.name, window_ms, from) end
+      if to then Counters.increment(each.name, window_ms, to) end
     end
   end
 end
 
--- A call's places, from when it is due until it is sent, from then on from that moment.
+-- Reserve a call's capacity at the time when it is due, or move it there. When it is sent, it moves to that time.
 function Capacity.reserve(of, id, at)
   if of.test then return end
   local before = Numbers.calls(of.number)[id]
-  local unapproved = not (CLIENT(of.client).deliver_only or of.deliver_only)
   if before and before.at == at then return end
-  Numbers.remove_calls_before(of.number, NOW - POLICY.remembered)
+  local is_unapproved = not is_deliver_only(of)
+  Numbers.remove_calls_before(of.number, NOW - POLICY.call_memory_ms)
   move_between_counters(of.client, before and before.at, at)
-  Numbers.index_call(of.number, id, at, unapproved and (not before or before.unapproved))
-  if not unapproved then return end
+  Numbers.index_call(of.number, id, at, is_unapproved and (not before or before.is_unapproved))
+  if not is_unapproved then return end
   reserve_prefix(of.number)
-  if of.ip then Windows.add(Limits.ip_key(of.ip), id, at, POLICY.calls_per_ip) end
+  if of.ip then Windows.add(Limits.address_key(of.ip), id, at, POLICY.calls_per_ip) end
 end
 
--- `is_canceled`: its verification was ended by a request, so that its address and prefix keep their places
-function Capacity.release(of, id, is_canceled)
+-- `by_request`: a request ended its verification, so its address and prefix keep their capacity
+function Capacity.release(of, id, by_request)
   local before = Numbers.calls(of.number)[id]
   if not before then return end
   move_between_counters(of.client, before.at, nil)
   Numbers.remove(of.number, 'call ' .. id)
-  if is_canceled and before.unapproved then
-    Numbers.set(of.number, { canceled_call_at = math.max(before.at, tonumber(Numbers.load(of.number).canceled_call_at or '0')) })
+  if by_request and before.is_unapproved then
+    local canceled_call_at = tonumber(Numbers.load(of.number).canceled_call_at or '0')
+    Numbers.set(of.number, { canceled_call_at = math.max(before.at, canceled_call_at) })
   end
   reserve_prefix(of.number)
-  if of.ip and not is_canceled then redis.call('ZREM', Limits.ip_key(of.ip), id) end
+  if of.ip and not by_request then redis.call('ZREM', Limits.address_key(of.ip), id) end
 end
 
--- The number is proven: calls without approval take no place any more, but for those still to be sent.
+-- Release what an approval gives back: calls without an approval, except those still to be sent.
 function Capacity.on_approved(verification)
-  local number, ip = verification.number, verification.ip
+  local number, address = verification.number, verification.ip
   Numbers.remove(number, 'gap_until', 'gap_calls', 'gap_last', 'canceled_call_at')
   for id, call in pairs(Numbers.calls(number)) do
-    local status, sent_at = unpack(redis.call('HMGET', PREFIX .. 'call:' .. id, 'status', 'sent_at'))
+    local status, sent_at = unpack(redis.call('HMGET', Calls.key(id), 'status', 'sent_at'))
     if sent_at or not status then Numbers.index_call(number, id, call.at, false) end
   end
   reserve_prefix(number)
-  for id in string.gmatch(ip and verification.calls or '', '%S+') do redis.call('ZREM', Limits.ip_key(ip), id) end
-  for _, quota in ipairs(POLICY.approval_clears_wrong_codes and POLICY.wrong_codes_per_number or {}) do
-    redis.call('DEL', Counters.key('wrong ' .. number, quota.window))
+  if address then
+    for id in Calls.ids(verification) do redis.call('ZREM', Limits.address_key(address), id) end
   end
+  if POLICY.approval_clears_wrong_codes then Limits.clear_wrong_codes(number) end
 end

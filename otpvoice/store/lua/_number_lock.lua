@@ -1,31 +1,44 @@
 -- The number lock: at most one call of a caller line and a number is live.
+--
+-- text number_lock:<bridge>:<number hash>         the live call; it holds the lock while it is in `live`
+-- set  waiting_for_number:<bridge>:<number hash>  queued calls that wait for the lock
 
-function NumberLock.key(bridge, number) return PREFIX .. 'number_lock:' .. bridge .. ':' .. number end
-function NumberLock.waiting_key(bridge, number) return PREFIX .. 'waiting_for_number:' .. bridge .. ':' .. number end
+local function lock_key(call) return PREFIX .. 'number_lock:' .. call.bridge .. ':' .. call.number end
+local function waiting_key(call) return PREFIX .. 'waiting_for_number:' .. call.bridge .. ':' .. call.number end
 
--- The line's key outlives the hold, because keys end by the server's clock and `live` by NOW, which may be ahead.
+-- Lock a call's number, or extend its lock.
 function NumberLock.acquire(call, until_ms)
-  local own = Queue.live_key(call.client)
+  local live_key = Queue.live_key(call.client)
   redis.call('ZADD', LIVE, until_ms, call.id)
-  redis.call('ZREMRANGEBYSCORE', own, '-inf', NOW)
-  redis.call('ZADD', own, until_ms, call.id)
-  redis.call('PEXPIRE', own, HOUR_MS)
-  redis.call('SET', NumberLock.key(call.bridge, call.number), call.id, 'PX', DAY_MS)
+  redis.call('ZREMRANGEBYSCORE', live_key, '-inf', NOW)
+  redis.call('ZADD', live_key, until_ms, call.id)
+  redis.call('PEXPIRE', live_key, POLICY.client_queue_ttl_ms)
+  redis.call('SET', lock_key(call), call.id, 'PX', POLICY.number_lock_ttl_ms)
 end
 
--- The call that holds the line of this one, and until when; nil when nothing does.
-function NumberLock.holder(call)
-  local id = redis.call('GET', NumberLock.key(call.bridge, call.number))
+-- Return the id of the call that has the lock of a caller line and number, or nil.
+function NumberLock.call_of(bridge, number) return redis.call('GET', lock_key({ bridge = bridge, number = number })) end
+
+-- Return until when another call locks this call's number, or nil.
+function NumberLock.locked_until(call)
+  local id = redis.call('GET', lock_key(call))
   local until_ms = id and id ~= call.id and tonumber(redis.call('ZSCORE', LIVE, id) or '0')
-  if until_ms and until_ms > NOW then return id, until_ms end
+  return until_ms and until_ms > NOW and until_ms or nil
 end
 
+-- Let a call wait for the lock, until a little after its end.
+function NumberLock.wait(call, until_ms)
+  redis.call('SADD', waiting_key(call), call.id)
+  redis.call('PEXPIRE', waiting_key(call), until_ms - NOW + MINUTE_MS)
+end
+
+-- Release a call's lock and bring the calls forward that wait for it.
 function NumberLock.release(call)
   redis.call('ZREM', LIVE, call.id)
   redis.call('ZREM', Queue.live_key(call.client), call.id)
-  local key = NumberLock.key(call.bridge, call.number)
+  local key = lock_key(call)
   if redis.call('GET', key) == call.id then redis.call('DEL', key) end
-  local waiting = NumberLock.waiting_key(call.bridge, call.number)
+  local waiting = waiting_key(call)
   Queue.bring_forward(redis.call('SMEMBERS', waiting))
   redis.call('DEL', waiting)
   if (Queue.head() or math.huge) <= NOW then Queue.wake() end

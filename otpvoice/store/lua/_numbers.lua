@@ -1,18 +1,17 @@
--- What is known of a number: one record, read once in a run and written through.
+-- The record of a number. A run reads it once and writes every change through.
 --
--- hash  until, sent, last           the gap: until when, after how many calls since the last approval
---       limit_keys                      "prefix area region": what it limit_keys with others; the area can be
---                                   read, the prefix not
---       blocked_until               at the wish of who answers there
---       pending <client> <slot>     id of the verification; the slot is its reference's hash, "-" without a
+-- hash number:<number hash>
+--   gap_until, gap_calls, gap_last  the call gap: its end, the calls since the last approval, the time of the last one
+--   limit_keys                      "prefix area region" for the limits; the area is in clear, the prefix a hash
+--   blocked_until                   the end of an operator's block
+--   pending <client> <slot>         id of a pending verification; the slot is the reference hash, "-" without a
 --                                   reference and "=" for an empty one
---       called_off                  when a call to it that was never sent would have been due, unless the
---                                   verification was approved: the number keeps its place in its prefix
---       call <id>                   when it is or was due, or was sent; "+" before it: it takes no place
---                                   among the calls without approval
---       verification <id>           when it began, of those that have ended; the newest twenty
+--   canceled_call_at                due time of a canceled call that was never sent, unless its verification was
+--                                   approved: the number keeps its capacity in its prefix
+--   call <id>                       when it is or was due, or was sent; "+" before it: it does not count as a call
+--                                   without an approval
+--   verification <id>               when it was created; the newest that have ended
 
-Numbers.MAX_ENDED = 20
 function Numbers.key(number) return PREFIX .. 'number:' .. number end
 
 function Numbers.load(number)
@@ -28,7 +27,7 @@ function Numbers.set(number, fields)
     flat[#flat + 1], flat[#flat + 2] = field, value
   end
   redis.call('HSET', Numbers.key(number), unpack(flat))
-  extend_ttl(Numbers.key(number), POLICY.remembered)
+  extend_ttl(Numbers.key(number), POLICY.call_memory_ms)
 end
 
 function Numbers.remove(number, ...)
@@ -36,17 +35,31 @@ function Numbers.remove(number, ...)
   redis.call('HDEL', Numbers.key(number), ...)
 end
 
-function Numbers.gap_until(number) return tonumber(Numbers.load(number).gap_until or '0') end
 function Numbers.blocked_until(number) return tonumber(Numbers.load(number).blocked_until or '0') end
 
--- {prefix, area, region}; empty before the number's first verification.
+-- Return {prefix, area, region}; empty before the number's first verification.
 function Numbers.limit_keys(number)
   local prefix, area, region = (Numbers.load(number).limit_keys or ''):match('^(%S+) (%S+) (%S+)$')
   return { prefix = prefix, area = area, region = region }
 end
 
--- What was never sent leaves no gap; but the gap that another call left since then stays, and so does the one
--- that held before, such as that of a request which the provider refused.
+-- The call gap --------------------------------------------------------------------------------------
+
+function Numbers.gap_until(number) return tonumber(Numbers.load(number).gap_until or '0') end
+
+-- Start the gap of a call that is sent now. `gaps_ms`: after the first, second and every later call. Return the end
+-- of the gap before and of the new one.
+function Numbers.start_gap(number, gaps_ms)
+  local record = Numbers.load(number)
+  local is_recent = record.gap_last and NOW - record.gap_last <= POLICY.gap_memory_ms
+  local calls = (is_recent and record.gap_calls or 0) + 1
+  local before, after = is_recent and record.gap_until or 0, NOW + gaps_ms[math.min(calls, #gaps_ms)]
+  Numbers.set(number, { gap_calls = calls, gap_last = NOW, gap_until = after })
+  return before, after
+end
+
+-- Undo the gap of a call that was never sent. A gap that a later call left stays. So does the gap from before, such
+-- as that of a request which the provider refused.
 function Numbers.release_gap(number, before, after)
   local record = Numbers.load(number)
   if record.gap_until ~= after then return end
@@ -56,32 +69,36 @@ function Numbers.release_gap(number, before, after)
   Numbers.set(number, { gap_until = before, gap_calls = record.gap_calls - 1 })
 end
 
--- Keep the gap that a call left which did not ring. The next gap is no longer for it.
+-- Keep the gap of a call that did not ring, without counting the call: the next gap is no longer.
 function Numbers.keep_gap(number, after)
   local record = Numbers.load(number)
-  if record.gap_until == after and tonumber(record.gap_calls) > 0 then Numbers.set(number, { gap_calls = record.gap_calls - 1 }) end
+  if record.gap_until == after and tonumber(record.gap_calls) > 0 then
+    Numbers.set(number, { gap_calls = record.gap_calls - 1 })
+  end
 end
 
--- Calls: {id: {at, unapproved}}
+-- Calls ---------------------------------------------------------------------------------------------
+
+-- Return {id: {at, is_unapproved}}.
 function Numbers.calls(number)
   local calls = {}
   for field, value in pairs(Numbers.load(number)) do
     local id = field:match('^call (.+)')
     local plus, at = value:match('^(%+?)(%d+)$')
-    if id and at then calls[id] = { at = tonumber(at), unapproved = plus == '' } end
+    if id and at then calls[id] = { at = tonumber(at), is_unapproved = plus == '' } end
   end
   return calls
 end
 
-function Numbers.index_call(number, id, at, unapproved)
-  Numbers.set(number, { ['call ' .. id] = (unapproved and '' or '+') .. string.format('%d', at) })
+function Numbers.index_call(number, id, at, is_unapproved)
+  Numbers.set(number, { ['call ' .. id] = (is_unapproved and '' or '+') .. string.format('%d', at) })
 end
 
--- When they were due or sent, but for one, in order.
-function Numbers.timestamps(calls, exclude, only_unapproved)
+-- Return when the calls were due or sent, in order, without the call `excluded`.
+function Numbers.call_times(calls, excluded, only_unapproved)
   local times = {}
   for id, call in pairs(calls) do
-    if id ~= exclude and (call.unapproved or not only_unapproved) then times[#times + 1] = call.at end
+    if id ~= excluded and (call.is_unapproved or not only_unapproved) then times[#times + 1] = call.at end
   end
   table.sort(times)
   return times
@@ -93,25 +110,26 @@ function Numbers.remove_calls_before(number, moment)
   end
 end
 
--- The ids of its verifications: those that are pending, then those that have ended, the newest first.
+-- Verifications -------------------------------------------------------------------------------------
+
+-- Return the ids of the number's verifications: pending ones, then the newest that have ended.
 function Numbers.verifications(number)
-  local ids, began = {}, {}
+  local ids, created = {}, {}
   for field, value in pairs(Numbers.load(number)) do
     local kind, word = field:match('^(%a+) (.+)')
     local id = kind == 'pending' and value or kind == 'verification' and word
-    if id then ids[#ids + 1], began[id] = id, tonumber(value) or math.huge end
+    if id then ids[#ids + 1], created[id] = id, tonumber(value) or math.huge end
   end
-  table.sort(ids, function(a, b) return began[a] > began[b] end)
+  table.sort(ids, function(a, b) return created[a] > created[b] end)
   return ids
 end
 
--- Verifications of a number. Of a client, at most one is pending for each reference.
--- Return the field of a reference, given as it came (nil for none) and as its hash.
-function Numbers.pending_field(client, reference, hash)
-  return 'pending ' .. client .. ' ' .. (hash ~= '' and hash or reference and '=' or '-')
+-- Return the field of a reference. A client has at most one pending verification for each reference of a number.
+function Numbers.pending_field(client, reference, reference_hash)
+  return 'pending ' .. client .. ' ' .. (reference_hash or reference and '=' or '-')
 end
 
--- Return {field: id} of one client.
+-- Return {field: id} of one client's pending verifications.
 function Numbers.pending(number, client)
   local fields, start = {}, 'pending ' .. client .. ' '
   for field, id in pairs(Numbers.load(number)) do
@@ -120,8 +138,8 @@ function Numbers.pending(number, client)
   return fields
 end
 
--- Remove a verification that has ended. Return the hash of its reference, or nil.
-function Numbers.remove_pending(verification)
+-- Remove a verification that has ended. Return its reference hash, or nil.
+local function remove_pending(verification)
   for field, id in pairs(Numbers.pending(verification.number, verification.client)) do
     if id == verification.id then
       Numbers.remove(verification.number, field)
@@ -131,58 +149,47 @@ function Numbers.remove_pending(verification)
   end
 end
 
--- Report whether a call of the verification may have rung: it was sent and not taken back since. What a record
--- that was set aside would say is not known.
-function Verifications.was_called(verification)
-  for call in string.gmatch(verification.calls or '', '%S+') do
-    local key = PREFIX .. 'call:' .. call
-    if redis.call('HEXISTS', key, 'sent_at') == 1 or redis.call('EXISTS', key) == 0 then return true end
-  end
-  return false
-end
-
--- Set how long the records of an ended verification are kept. Without a call and without an approval that
--- is an hour, so that endless creates do not fill the memory. The number's record stays as long as the
--- others, so that operators find them by number.
-local function retain(verification, reference)
-  local key = PREFIX .. 'verification:' .. verification.id
+-- Shorten the life of the records of an ended verification that had neither a call nor an approval. Otherwise keep
+-- the number's record as long as the verification's, so that operators find it by number.
+local function retain(verification, reference_hash)
+  local key = Verifications.key(verification.id)
   if verification.status == 'approved' or Verifications.was_called(verification) then
     return extend_ttl(Numbers.key(verification.number), redis.call('PTTL', key))
   end
   local keys = { key }
-  if verification.idempotency_key then keys[2] = PREFIX .. 'idempotency:' .. verification.idempotency_key end
-  for call in string.gmatch(verification.calls or '', '%S+') do keys[#keys + 1] = PREFIX .. 'call:' .. call end
-  local known = reference and PREFIX .. 'reference:' .. reference
-  if known and redis.call('GET', known) == verification.id .. ' ' then keys[#keys + 1] = known end
-  for _, each in ipairs(keys) do redis.call('PEXPIRE', each, HOUR_MS, 'LT') end
+  if verification.idempotency_key then keys[2] = Idempotency.key(verification.idempotency_key) end
+  for id in Calls.ids(verification) do keys[#keys + 1] = Calls.key(id) end
+  local by_reference = reference_hash and Verifications.reference_key(reference_hash)
+  if by_reference and redis.call('GET', by_reference) == verification.id .. ' ' then keys[#keys + 1] = by_reference end
+  for _, each in ipairs(keys) do redis.call('PEXPIRE', each, POLICY.unused_retention_ms, 'LT') end
 end
 
--- Index a verification that has ended among the number's newest.
+-- Move a verification that has ended from the pending to the ended ones.
 function Numbers.index_ended(verification)
   local number = verification.number
-  retain(verification, Numbers.remove_pending(verification))
+  retain(verification, remove_pending(verification))
   Numbers.set(number, { ['verification ' .. verification.id] = verification.created_at })
   for i, id in ipairs(Numbers.verifications(number)) do
-    if i > Numbers.MAX_ENDED and Numbers.load(number)['verification ' .. id] then
+    if i > POLICY.number_max_ended and Numbers.load(number)['verification ' .. id] then
       Numbers.remove(number, 'verification ' .. id)
     end
   end
 end
 
--- Refusals: its newest twenty, for operators ----------------------------------------------------------
+-- Refusals: the newest, for operators ----------------------------------------------------------------
 
--- Numbers that nothing else is known of must not fill the memory while somebody tries them all.
-local MAX_UNKNOWN_NUMBERS = 10000
+function Numbers.refusals_key(number) return PREFIX .. 'refusals:' .. number end
 
-function Numbers.record_refusal(number, label, details)
-  Counters.increment('refused ' .. label:match('^%S+'), HOUR_MS, NOW)
+-- `limit`: the limit's label, such as "calls_per_number 3/10m"
+function Numbers.record_refusal(number, limit, details)
+  Counters.increment('refused ' .. limit:match('^%S+'), HOUR_MS, NOW)
   if next(Numbers.load(number)) == nil then
-    if Counters.total('refused strangers', HOUR_MS) >= MAX_UNKNOWN_NUMBERS then return end
-    Counters.increment('refused strangers', HOUR_MS, NOW)
+    if Counters.total('refused unknown', HOUR_MS) >= POLICY.refusal_max_unknown_numbers then return end
+    Counters.increment('refused unknown', HOUR_MS, NOW)
   end
-  local key = PREFIX .. 'refusals:' .. number
-  details.at, details.limit = NOW, label
+  local key = Numbers.refusals_key(number)
+  details.at, details.limit = NOW, limit
   redis.call('LPUSH', key, cjson.encode(details))
-  redis.call('LTRIM', key, 0, Numbers.MAX_ENDED - 1)
-  redis.call('PEXPIRE', key, DAY_MS)
+  redis.call('LTRIM', key, 0, POLICY.number_max_ended - 1)
+  redis.call('PEXPIRE', key, POLICY.refusal_ttl_ms)
 end

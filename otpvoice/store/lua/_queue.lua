@@ -1,19 +1,19 @@
--- The queue.
+-- The queue. Each client has a queue of its own, so no backlog delays another client's calls.
 --
--- Each client has a queue of its own, so that no backlog stands before another client's call:
---   queue           zset  client -> when to dial its first call (ms)
---   queue:<client>  zset  call id -> when to dial it (ms)
---   live:<client>   zset  call id -> until when it may ring or talk (ms), as in `live`
+-- queue           zset  client -> time at which its first call is due (ms)
+-- queue:<client>  zset  call id -> time at which it is due (ms)
+-- live:<client>   zset  call id -> time until which it may ring or be connected (ms), as in `live`
+
 function Queue.key(client) return PREFIX .. 'queue:' .. (client or '') end
 function Queue.live_key(client) return PREFIX .. 'live:' .. (client or '') end
 
--- Return the id of a client's first call and when to dial it, or nil.
+-- Return the id of a client's first call and when it is due, or nil.
 function Queue.first(client)
   local first = redis.call('ZRANGE', Queue.key(client), 0, 0, 'WITHSCORES')
   return first[1], tonumber(first[2])
 end
 
--- Return when to dial the first call of all, or nil.
+-- Return when the first call of all is due, or nil.
 function Queue.head() return tonumber(redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')[2]) end
 
 function Queue.index(client)
@@ -24,7 +24,7 @@ end
 -- Queue a call, or move it within the queue.
 function Queue.put(id, client, due)
   redis.call('ZADD', Queue.key(client), due, id)
-  redis.call('PEXPIRE', Queue.key(client), HOUR_MS)
+  redis.call('PEXPIRE', Queue.key(client), POLICY.client_queue_ttl_ms)
   Queue.index(client)
 end
 
@@ -32,7 +32,7 @@ function Queue.remove(id, client)
   if redis.call('ZREM', Queue.key(client), id) == 1 then Queue.index(client) end
 end
 
--- Make calls that are still queued due now, or when the pause ends that the provider asked for.
+-- Make calls that are still queued due now, or when the pause ends that the provider requested.
 function Queue.bring_forward(ids)
   for _, id in ipairs(ids) do
     local client, not_before = unpack(redis.call('HMGET', Calls.key(id), 'client', 'not_before'))
@@ -42,15 +42,22 @@ function Queue.bring_forward(ids)
   end
 end
 
+-- Wake a blocked dialer.
 function Queue.wake()
   redis.call('LPUSH', WAKE, '1')
-  redis.call('LTRIM', WAKE, 0, 99)
-  redis.call('PEXPIRE', WAKE, 60000)
+  redis.call('LTRIM', WAKE, 0, POLICY.wake_max_tokens - 1)
+  redis.call('PEXPIRE', WAKE, POLICY.wake_ttl_ms)
 end
 
--- A sleeping dialer knows the head of the queue only: a new head is told to it.
+-- Queue a call. A blocked dialer waits for the head of the queue only, so a new head wakes it.
 function Queue.add(id, client, due)
   local head = Queue.head()
   Queue.put(id, client, due)
   if due <= NOW or not head or due < head then Queue.wake() end
 end
+
+-- Return the number of running dialers.
+function Queue.dialers() return redis.call('ZCOUNT', DIALERS, NOW - POLICY.dialer_liveness_ms, '+inf') end
+
+-- Return the number of live calls.
+function Queue.live_calls() return redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf') end

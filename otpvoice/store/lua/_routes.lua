@@ -1,17 +1,25 @@
--- Routes: hash {row, closings, closed_until, probe, probe_until, probe_call, refused}; none while all is well
--- `row`: the requests in a row that were not accepted; `probe`: which calls may try it (record.lua);
--- `probe_call`: the call that tries it until `probe_until`.
--- `refused`: the senders that a route is closed for because it refused them; without it, it is closed for all.
--- A sender is what the settings of a client choose for a call: its bridge and its flow.
+-- Route health. A route without a record is healthy.
+--
+-- hash route:<route>
+--   failed_requests   the consecutive requests that were not accepted: "<number hash or call>|<sender if refused> ..."
+--   closings          how often in a row it was closed
+--   closed_until      the end of the pause; then one call probes the route
+--   refused_senders   the senders that it is closed for, because it refused them; without it, it is closed for all
+--   probe_by          "any" call may probe it, or only its "own": calls that prefer it or have no other route
+--   probe_call        the call that probes it, until `probe_until`
+--
+-- set waiting_for_route   queued calls that wait for a route
+--
+-- A sender is what a client's settings choose for a call: its caller line and its flow.
 
 function Routes.key(route) return PREFIX .. 'route:' .. route end
 
--- `of`: {bridge, flow}, a call
+-- `of`: {bridge, flow}, or a call
 function Routes.sender(of)
   return (((of.bridge or '') .. '/' .. (of.flow or '')):gsub('[%s|]', '_'))
 end
 
--- Return the state of a route as a call of this sender finds it: without `closed_until` if it is open for it.
+-- Return the state of a route for a sender: without `closed_until` if it is open for this sender.
 function Routes.state(route, sender)
   local state = Records.read('route', route) or {}
   if state.refused_senders and not (' ' .. state.refused_senders .. ' '):find(' ' .. sender .. ' ', 1, true) then
@@ -24,11 +32,110 @@ function Routes.is_closed(route, sender)
   return tonumber(Routes.state(route, sender).closed_until or '0') > NOW
 end
 
--- Closed, or waiting for the call that tries them.
+-- Return the routes that are closed, or wait for their probe.
 function Routes.closed()
   local closed = {}
   for _, route in ipairs(POLICY.routes) do
     if redis.call('HEXISTS', Routes.key(route), 'closed_until') == 1 then closed[#closed + 1] = route end
   end
   return closed
+end
+
+-- Return the route after this one, in the order of the settings, starting again at the end.
+function Routes.next(current)
+  for i, route in ipairs(POLICY.routes) do
+    if route == current then return POLICY.routes[i % #POLICY.routes + 1] end
+  end
+  return POLICY.routes[1]
+end
+
+-- Let a call wait until a route opens.
+function Routes.wait(call)
+  redis.call('SADD', PREFIX .. 'waiting_for_route', call.id)
+  redis.call('PEXPIRE', PREFIX .. 'waiting_for_route', POLICY.waiting_for_route_ttl_ms)
+end
+
+local function release_waiting()
+  Queue.bring_forward(redis.call('SMEMBERS', PREFIX .. 'waiting_for_route'))
+  Queue.wake()
+  redis.call('DEL', PREFIX .. 'waiting_for_route')
+end
+
+-- Open a route after an accepted request. `state`: for the sender of the accepted call. What the route refuses to
+-- other senders stays.
+local function open(key, state)
+  if not state.closed_until and state.refused_senders then
+    redis.call('HDEL', key, 'failed_requests')
+    return ''
+  end
+  redis.call('DEL', key)
+  if not state.closed_until then return '' end
+  release_waiting()
+  return 'opened'
+end
+
+-- Close a route. Any call may probe it if the request that closed it provably did not ring.
+-- `refused_senders`: those that it is closed for; nil: all
+local function close(key, did_not_ring, refused_senders)
+  local closings = redis.call('HINCRBY', key, 'closings', 1)
+  local pause_ms = math.min(POLICY.route_pause_ms * 2 ^ (closings - 1), POLICY.route_max_pause_ms)
+  redis.call('HSET', key, 'closed_until', NOW + pause_ms, 'probe_by', did_not_ring and 'any' or 'own')
+  redis.call('HDEL', key, 'probe_until', 'probe_call', 'failed_requests', 'refused_senders')
+  if refused_senders then redis.call('HSET', key, 'refused_senders', refused_senders) end
+end
+
+-- Let another call probe the route, because the probing call was given back without a request.
+local function release_probe(key, call)
+  if redis.call('HGET', key, 'probe_call') == call.id then redis.call('HDEL', key, 'probe_until', 'probe_call') end
+end
+
+-- Add a request to the consecutive failures. Return how many there are, and their senders if each was refused.
+-- A request that was sent is known by its number, so one number counts once; an unsent request by its call.
+local function add_failure(key, call, result)
+  local who = result.route_health == 'unreached' and call.id .. '/' .. (call.requests or '') or call.number
+  local failures, is_known = redis.call('HGET', key, 'failed_requests') or '', false
+  for each in string.gmatch(failures, '[^%s|]+|%S*') do is_known = is_known or each:match('^[^|]+') == who end
+  if not is_known then
+    failures = failures .. ' ' .. who .. '|' .. (result.unsent == 'refused' and Routes.sender(call) or '')
+    redis.call('HSET', key, 'failed_requests', failures)
+  end
+  local length, senders, all_refused = 0, {}, true
+  for sender in string.gmatch(failures, '|(%S*)') do
+    length, senders[sender], all_refused = length + 1, true, all_refused and sender ~= ''
+  end
+  return length, all_refused and senders
+end
+
+-- Return the senders of `state.refused_senders` and of `senders` as text.
+local function join_senders(state, senders)
+  for sender in string.gmatch(state.refused_senders or '', '%S+') do senders[sender] = true end
+  local list = {}
+  for sender in pairs(senders) do list[#list + 1] = sender end
+  table.sort(list)
+  return table.concat(list, ' ')
+end
+
+-- Update the health of a call's route. Return "closed", "opened" or "".
+--
+-- An open route closes after enough consecutive failures; a route that one call probes, at its first failure. A
+-- refusal counts for its sender alone: the settings of one client must not stop the calls of the others.
+-- `result`: {route_health, unsent}, see record_result.lua
+function Routes.update_health(call, result)
+  local health, key, sender = result.route_health, Routes.key(call.route), Routes.sender(call)
+  local state = Routes.state(call.route, sender)
+  if health == 'good' then return open(key, state) end
+  if not health and result.unsent == 'unsent' then release_probe(key, call) end
+  if not health or Routes.is_closed(call.route, sender) then return '' end
+  local closes, refused = health == 'down', nil
+  if state.closed_until then
+    closes, refused = true, health == 'bad' and result.unsent == 'refused' and { [sender] = true }
+  elseif not closes then
+    local failures
+    failures, refused = add_failure(key, call, result)
+    closes = failures >= POLICY.route_max_failures
+  end
+  if closes then close(key, result.unsent, refused and join_senders(state, refused)) end
+  if closes and state.closed_until and refused and not state.refused_senders then release_waiting() end
+  redis.call('PEXPIRE', key, POLICY.route_state_ttl_ms)
+  return closes and 'closed' or ''
 end

@@ -1,16 +1,16 @@
--- What became of one try to tell an event: accepted from its holder while nobody else has it.
+-- Record the result of a delivery attempt. It is accepted from the holder while no other process has the event.
 --
--- ARGV 3 event id   4 client   5 holder   6 ms until it is tried again, or "": it is over
---      7 "0": it was not sent, so this is not counted as a try
--- Returns {"settled" | "lost", now}
+-- Arguments  id, client, holder; retry_in_ms: until the next attempt; none: delivered or abandoned
+--            was_sent: "1" if the attempt counts
+-- Outcomes   acknowledged, lost
 
-local id, waiting = ARGV[3], Events.queue_key(ARGV[4])
-if redis.call('HGET', Events.key(id), 'holder') ~= ARGV[5] then return { 'lost', NOW } end
-if ARGV[7] == '0' then redis.call('HINCRBY', Events.key(id), 'attempts', -1) end
-if ARGV[6] ~= '' then
-  redis.call('ZADD', waiting, NOW + ARGV[6], id)
+local key, pending = Events.key(ARGS.id), Events.queue_key(ARGS.client)
+if redis.call('HGET', key, 'holder') ~= ARGS.holder then return { 'outcome', 'lost' } end
+if not ARGS.was_sent then redis.call('HINCRBY', key, 'attempts', -1) end
+if ARGS.retry_in_ms then
+  redis.call('ZADD', pending, NOW + ARGS.retry_in_ms, ARGS.id)
 else
-  redis.call('DEL', Events.key(id))
-  redis.call('ZREM', waiting, id)
+  redis.call('DEL', key)
+  redis.call('ZREM', pending, ARGS.id)
 end
-return { 'settled', NOW }
+return { 'outcome', 'acknowledged' }

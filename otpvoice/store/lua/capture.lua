@@ -1,11 +1,13 @@
--- Keeps what was said about the call of a trial, sealed, for the operator who tries it out.
+-- Keep an exchange with the provider about a live test call, for the operator who placed it.
 --
--- ARGV 3 call id   4 what was said, sealed   5 how long it is kept, ms   6 how much at most
--- Returns {"kept" | "untold", now}
+-- Arguments  call_id, exchange: encrypted
+-- Outcomes   kept, not_kept
 
-local call = Calls.load(ARGV[3])
-local key = PREFIX .. 'captured:' .. ARGV[3]
-if not call or not call.live_test or redis.call('LLEN', key) >= 2 * ARGV[6] then return { 'untold', NOW } end
-redis.call('RPUSH', key, NOW, ARGV[4])
-redis.call('PEXPIRE', key, ARGV[5])
-return { 'kept', NOW }
+local call = Calls.load(ARGS.call_id)
+local key = PREFIX .. 'captured:' .. ARGS.call_id
+if not call or not call.live_test or redis.call('LLEN', key) >= 2 * POLICY.capture_max_exchanges then
+  return { 'outcome', 'not_kept' }
+end
+redis.call('RPUSH', key, NOW, ARGS.exchange)
+redis.call('PEXPIRE', key, POLICY.capture_ttl_ms)
+return { 'outcome', 'kept' }

@@ -1,14 +1,10 @@
--- Hands the next due call to one dialer, for the length of a lease.
+-- Claim the next due call for one dialer, for the length of a lease.
 --
--- ARGV 3 holder (new for each claim)   4 lease ms   5 live_calls: how many calls may be live at once
--- Returns {now, ms until the queue is worth another look, or -1 when it is empty}
---      or {now, 0, call id, {call}, verification id, {verification}, what is to be spoken, sealed}
+-- Arguments  holder: new for each claim; max_live_calls
+-- Returns    wait_ms: until the queue is worth reading again, or -1 when it is empty; or
+--            call_id, call {field, value, ...}, verification_id, verification {field, value, ...}, speech: encrypted
 
--- Many held calls at the head, or many clients, must not keep the server busy: the next claim goes on.
-local MAX_CANDIDATES = 50
-
--- A call that must wait moves to the end of its hold, and ends when that comes too late for it.
--- It takes its places there.
+-- Postpone a call, or expire it when that time is too late for it. Its capacity moves with it.
 local function postpone(call, verification, until_ms, dial_by)
   if until_ms > dial_by then
     Calls.transition(call, 'expired', { reason = 'too_late' })
@@ -18,57 +14,67 @@ local function postpone(call, verification, until_ms, dial_by)
   end
 end
 
--- Report whether a refusal costs a call nothing but a moment: there would be a next call, and in time.
-local function may_be_refused(call, verification)
-  return not Limits.attempts_exhausted(verification) and NOW + ARGV[4] <= Calls.latest_due(verification)
+-- Postpone a call without a limit: what blocks it may end early, so it waits until its last moment.
+local function wait(call, verification, until_ms, dial_by)
+  postpone(call, verification, math.min(until_ms, dial_by + 1), math.huge)
 end
 
--- The route to dial by, and whether the call is the one that tries a closed route: its own route if
--- that is open, else one that did not refuse it. Or nil, and when to look again. An open route is passed over
--- for a closed one that any call may try, if the call may be refused there; otherwise a route that calls prefer
--- no longer would stay closed although the provider accepts again. A call that may not be refused tries a
--- route only if none is open, and a trial tries no other route than its own while that is open.
-local function available_route(call, verification)
-  local candidates, soonest, sender = { call.route }, math.huge, Routes.sender(call)
+-- Return whether a refusal costs a call only a moment: a next call could follow in time.
+local function may_be_refused(verification)
+  return not Limits.attempts_exhausted(verification) and NOW + POLICY.lease_ms <= Calls.latest_due(verification)
+end
+
+-- Return a call's possible routes: its own, then those that did not refuse it.
+local function candidates_of(call)
+  local candidates = { call.route }
   for _, route in ipairs(POLICY.routes) do
-    local tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
-    if route ~= call.route and not tried then candidates[#candidates + 1] = route end
+    local was_tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
+    if route ~= call.route and not was_tried then candidates[#candidates + 1] = route end
   end
+  return candidates
+end
+
+-- Return the route to dial by, and whether the call probes it; or nil, and when to try again.
+--
+-- An open route is preferred: the call's own, or else another. But a call that may be refused probes a closed route
+-- that any call may probe, even if another is open. Otherwise a route that no call prefers would stay closed although
+-- the provider accepts calls again. A call that may not be refused probes a route only if none is open. A live test
+-- call probes another route than its own only while its own is closed.
+local function available_route(call, verification)
   local open, closed, closed_until
-  for _, route in ipairs(candidates) do
+  local soonest, sender = math.huge, Routes.sender(call)
+  for _, route in ipairs(candidates_of(call)) do
     local state = Routes.state(route, sender)
-    local look_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
-    if look_at > NOW then
-      soonest = math.min(soonest, look_at)
+    local usable_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
+    if usable_at > NOW then
+      soonest = math.min(soonest, usable_at)
     elseif not state.closed_until then
       open = open or route
-    elseif not closed and (not open or (state.probe == 'any' and not call.live_test)) then
+    elseif not closed and (not open or (state.probe_by == 'any' and not call.live_test)) then
       closed, closed_until = route, state.closed_until
     end
   end
-  if closed and (not open or call.live_test or may_be_refused(call, verification)) then return closed, closed_until end
+  if closed and (not open or call.live_test or may_be_refused(verification)) then return closed, closed_until end
   if open then return open end
   return nil, soonest
 end
 
--- Until when the limits keep a call from being dialed: nobody is called for a code that nobody could
--- hand in, and a call that comes at another moment than was meant meets its client's limits again.
+-- Return until when limits postpone a call. A code that could not be checked is not spoken, and a call at another time
+-- than planned meets its client's limits again.
 local function limited_until(call, verification)
   local _, codes_until = Limits.refusing_codes(verification.number)
   local _, client_until = Limits.longest(Limits.of_client(verification, NOW, call.id))
   return math.max(codes_until, client_until)
 end
 
--- A claim may come later than a call may be queued for, and still leaves so long to ring and speak.
-local CLAIM_SLACK_MS = 15000
-
+-- Return the latest time at which a call may be dialed. It leaves less of the code's life than queueing requires.
 local function latest_dial(verification)
-  local margin = tonumber(verification.queue_margin)
-  return verification.expires_at - math.min(margin, math.max(CLAIM_SLACK_MS, margin - CLAIM_SLACK_MS))
+  local margin, slack = tonumber(verification.queue_margin), POLICY.claim_slack_ms
+  return verification.expires_at - math.min(margin, math.max(slack, margin - slack))
 end
 
--- The route to dial by; nil, and the call is moved to when it is worth another look. A test number is
--- not dialed: it needs no line, and must not be what tries a closed route.
+-- Return the route to dial by, or nil after postponing the call. A call to a test number is not dialed: it needs no
+-- lock, and must not probe a closed route.
 local function choose_route(call, verification)
   if verification.test then return call.route end
   local dial_by = latest_dial(verification)
@@ -76,76 +82,81 @@ local function choose_route(call, verification)
     Calls.transition(call, 'canceled', { reason = 'refused' })
     return nil
   end
-  local gap = Calls.gap_until(call)
-  if gap > NOW and NOW <= dial_by then
-    redis.call('HSET', Calls.key(call.id), 'due_at', gap)
+  local gap_until = Calls.gap_until(call)
+  if gap_until > NOW and NOW <= dial_by then
+    redis.call('HSET', Calls.key(call.id), 'due_at', gap_until)
     Verifications.bump_version(verification.id)
   end
-  local wait = math.max(NOW, gap, limited_until(call, verification))
-  if wait > NOW or NOW > dial_by then return postpone(call, verification, wait, dial_by) end
+  local until_ms = math.max(NOW, gap_until, limited_until(call, verification))
+  if until_ms > NOW or NOW > dial_by then return postpone(call, verification, until_ms, dial_by) end
 
-  -- What ends before it must may still come in time: wait to the last moment.
-  local holder, until_ms = NumberLock.holder(call)
-  if holder then
-    local waiting = NumberLock.waiting_key(call.bridge, call.number)
-    redis.call('SADD', waiting, call.id)
-    redis.call('PEXPIRE', waiting, until_ms - NOW + MINUTE_MS)
-    return postpone(call, verification, math.min(until_ms, dial_by + 1), math.huge)
+  local locked_until = NumberLock.locked_until(call)
+  if locked_until then
+    NumberLock.wait(call, locked_until)
+    return wait(call, verification, locked_until, dial_by)
   end
   local route, probes = available_route(call, verification)
   if not route then
-    redis.call('SADD', PREFIX .. 'waiting_for_route', call.id)
-    redis.call('PEXPIRE', PREFIX .. 'waiting_for_route', 10 * MINUTE_MS)
-    return postpone(call, verification, math.min(probes, dial_by + 1), math.huge)
+    Routes.wait(call)
+    return wait(call, verification, probes, dial_by)
   end
-  if probes then redis.call('HSET', Routes.key(route), 'probe_until', NOW + ARGV[4], 'probe_call', call.id) end
+  if probes then
+    redis.call('HSET', Routes.key(route), 'probe_until', NOW + POLICY.lease_ms, 'probe_call', call.id)
+  end
   return route
 end
 
--- Due calls are handed out to the client with the fewest live calls, and among its own by when they are due.
--- So one client may use all that is idle, and no backlog of it stands before the others' calls.
-local live = {}
+-- Due calls go first to the client with the fewest live calls, and in the order in which they are due. So one client
+-- may use all idle capacity, and its backlog delays no other client's calls.
+local live_calls = {}
 
--- Return the id of the due call whose turn it is and its client, or nil.
+-- Return the id of the next due call and its client, or nil.
 local function next_due()
   local id, whose, oldest
-  for _, client in ipairs(redis.call('ZRANGEBYSCORE', QUEUE, '-inf', NOW, 'LIMIT', 0, MAX_CANDIDATES)) do
+  local clients = redis.call('ZRANGEBYSCORE', QUEUE, '-inf', NOW, 'LIMIT', 0, POLICY.claim_max_candidates)
+  for _, client in ipairs(clients) do
     local first, due = Queue.first(client)
-    live[client] = live[client] or redis.call('ZCOUNT', Queue.live_key(client), '(' .. NOW, '+inf')
-    local fewer = id and live[whose] - live[client] or 1
+    live_calls[client] = live_calls[client] or redis.call('ZCOUNT', Queue.live_key(client), '(' .. NOW, '+inf')
+    local advantage = id and live_calls[whose] - live_calls[client] or 1
     if not first or due > NOW then
-      Queue.index(client) -- the call that it was indexed by has expired or was set aside
-    elseif fewer > 0 or (fewer == 0 and due < oldest) then
+      Queue.index(client) -- the call that it was indexed by has expired or was quarantined
+    elseif advantage > 0 or (advantage == 0 and due < oldest) then
       id, whose, oldest = first, client, due
     end
   end
   return id, whose
 end
 
-for _ = 1, MAX_CANDIDATES do
+local function hand_out(call, verification, route)
+  local lease_until = NOW + POLICY.lease_ms
+  Calls.transition(call, 'dialing', { holder = ARGS.holder, lease_until = lease_until, route = route })
+  redis.call('ZADD', DIALING, lease_until, call.id)
+  if not verification.test then NumberLock.acquire(call, lease_until) end
+  return { 'call_id', call.id, 'call', redis.call('HGETALL', Calls.key(call.id)),
+    'verification_id', verification.id,
+    'verification', redis.call('HGETALL', Verifications.key(verification.id)),
+    'speech', redis.call('GET', Verifications.speech_key(verification.id)) or '' }
+end
+
+for _ = 1, POLICY.claim_max_candidates do
   local id, client = next_due()
   if not id then
     local head = Queue.head()
-    return { NOW, head and math.max(0, head - NOW) or -1 }
+    return { 'wait_ms', head and math.max(0, head - NOW) or -1 }
   end
-  if redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf') >= tonumber(ARGV[5]) then
+  if Queue.live_calls() >= tonumber(ARGS.max_live_calls) then
     local first = redis.call('ZRANGEBYSCORE', LIVE, '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    return { NOW, first[2] - NOW }
+    return { 'wait_ms', first[2] - NOW }
   end
   local call = Calls.load(id)
   local verification = call and call.status == 'queued' and Verifications.load(call.verification)
-  local route = verification and verification.status == 'pending' and choose_route(call, verification)
-  if not verification or verification.status ~= 'pending' then
-    -- Ending a verification takes its calls out of the queue; this is what its key's end left.
+  local is_pending = verification and verification.status == 'pending'
+  local route = is_pending and choose_route(call, verification)
+  if not is_pending then
+    -- The end of a verification removes its calls from the queue. This one's record has expired.
     Queue.remove(id, client)
   elseif route then
-    local lease_until = NOW + ARGV[4]
-    Calls.transition(call, 'dialing', { holder = ARGV[3], lease_until = lease_until, route = route })
-    redis.call('ZADD', DIALING, lease_until, call.id)
-    if not verification.test then NumberLock.acquire(call, lease_until) end
-    return { NOW, 0, call.id, redis.call('HGETALL', Calls.key(call.id)), verification.id,
-      redis.call('HGETALL', PREFIX .. 'verification:' .. verification.id),
-      redis.call('GET', PREFIX .. 'speech:' .. verification.id) or '' }
+    return hand_out(call, verification, route)
   end
 end
-return { NOW, 0 }
+return { 'wait_ms', 0 }

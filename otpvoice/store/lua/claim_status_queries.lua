@@ -1,18 +1,18 @@
--- Hands out the live calls whose news are overdue, to ask the provider about them.
+-- Hand out the live calls whose report is overdue, for status queries.
 --
--- ARGV 3 ms until a call is asked about again   4 how many at most
--- Returns {now, call id, {call}, verification id, its sealed number, ...}
+-- Arguments  max_calls
+-- Returns    queries: {{call_id, call {field, value, ...}, verification_id, encrypted_number}, ...} as names and values
 
-local reply = { NOW }
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LIMIT', 0, ARGV[4])) do
+local queries = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LIMIT', 0, ARGS.max_calls)) do
   local call = Calls.load(id)
-  local number = call and redis.call('HGET', PREFIX .. 'verification:' .. call.verification, 'encrypted_number')
-  if not number or not Calls.is_live(call) then
+  local encrypted_number = call and redis.call('HGET', Verifications.key(call.verification), 'encrypted_number')
+  if not encrypted_number or not Calls.is_live(call) then
     redis.call('ZREM', STATUS_QUERIES, id)
   else
-    redis.call('ZADD', STATUS_QUERIES, NOW + ARGV[3], id)
-    reply[#reply + 1], reply[#reply + 2] = id, redis.call('HGETALL', Calls.key(id))
-    reply[#reply + 1], reply[#reply + 2] = call.verification, number
+    redis.call('ZADD', STATUS_QUERIES, NOW + POLICY.status_query_interval_ms, id)
+    queries[#queries + 1] = { 'call_id', id, 'call', redis.call('HGETALL', Calls.key(id)),
+      'verification_id', call.verification, 'encrypted_number', encrypted_number }
   end
 end
-return reply
+return { 'queries', queries }

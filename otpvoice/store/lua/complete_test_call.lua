@@ -1,13 +1,13 @@
--- Ends a claimed call to a test number as answered and heard, though nobody was called.
+-- End a claimed call to a test number as answered and heard, although no call was placed.
 --
--- ARGV 3 call id   4 holder   5 seconds that it would have taken
--- Returns {"answered" | "lost", now}
+-- Arguments  call_id, holder, duration_s: how long the call would have taken
+-- Outcomes   answered, lost
 
-local call = Calls.load(ARGV[3])
+local call = Calls.load(ARGS.call_id)
 local verification = call and Verifications.load(call.verification)
 if not verification or verification.status ~= 'pending' or not verification.test
-  or call.status ~= 'dialing' or call.holder ~= ARGV[4] then
-  return { 'lost', NOW }
+  or call.status ~= 'dialing' or call.holder ~= ARGS.holder then
+  return { 'outcome', 'lost' }
 end
-Calls.transition(call, 'answered', { placed_at = NOW, duration = ARGV[5], heard = 1 })
-return { 'answered', NOW }
+Calls.transition(call, 'answered', { placed_at = NOW, duration = ARGS.duration_s, heard = 1 })
+return { 'outcome', 'answered' }

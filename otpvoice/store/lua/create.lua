@@ -1,115 +1,109 @@
--- Begins a verification and queues its call, or finds the one that is pending for the same reference.
--- Verifications of other references stay as they are, up to pending_per_number.
+-- Start a verification and queue its call, or return the one that is pending for the same reference. Verifications of
+-- other references stay as they are, up to `pending_per_number`.
 --
--- KEYS 8 number:<number>   9 verification:<new id>   10 speech:<new id>   11 again:<idempotency key>
---     12 reference:<reference>
--- ARGV  3 new id            4 client              5 number (its name)     6 "1": the caller's own code
---       7 call_after ms     8 ttl ms              9 keep ms              10 queue_margin ms
---      11 heard_within ms  12 overdue_after ms
---      13-17 the call: id, route or "", locale or "", bridge, caller_id
---      18 what is to be spoken, sealed
---      19 the body's fingerprint if an idempotency key came with it, else ""   20 how long to know it, ms
---      21-23 what the number limit_keys with others: prefix, area, region
---      24 the end user's address (its name) or ""     25 the reference (its name) or ""
---      26 n, then n request digests (one per ring key), then field, value, ... of the new record
--- Returns answer("created" | "existing" | either after "replayed " | "idempotency_mismatch"
---                | "call_gap" (number: ms until it would be taken) | "over_capacity" | "calls_unavailable"
---                | "rate_limited <limit>" (number: ms until then))
+-- Arguments  id, call_after_ms, ttl_ms, retention_ms, queue_margin_ms, speech: name and code, encrypted
+--            FIELDS below: fields of the record as they are stored; `number` and `ip` are hashes
+--            prefix, area, region: the number's limit keys; reference_hash
+--            request_digest1, ...: one for each key of the ring
+--            call_id, bridge, caller_id, call_route, call_locale: of the call; see Calls.queue()
+--            idempotency_key, body_hash
+-- Outcomes   created, existing, either after "replayed "; idempotency_mismatch, over_capacity, calls_unavailable;
+--            call_gap and "rate_limited <limit>" with retry_after_ms
 
-local id, client, number, call_after, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
-local own_code = ARGV[6] == '1'
-local spec = { id = ARGV[13], route = ARGV[14], locale = ARGV[15], bridge = ARGV[16],
-  caller_id = ARGV[17] }
-local ip, reference = ARGV[24] ~= '' and ARGV[24] or nil, ARGV[25]
-local first_digest, digests = 27, tonumber(ARGV[26])
-local fields = { unpack(ARGV, first_digest + digests) }
+local FIELDS = { 'client', 'number', 'ip', 'encrypted_number', 'digest', 'route', 'locale', 'flow', 'code_length',
+  'checks_left', 'own_code', 'test', 'live_test', 'events', 'deliver_only', 'reference' }
 
-local record = {}
-for i = 1, #fields, 2 do record[fields[i]] = fields[i + 1] end
-spec.flow = spec.locale ~= '' and record.flow
-
-local request = { key = KEYS[11], body = ARGV[19], keep = ARGV[20] }
-local replay = Idempotency.replay(request, client)
+local replay = Idempotency.replay()
 if replay then return replay end
 
+local client, number, reference_hash = ARGS.client, ARGS.number, ARGS.reference_hash
+local is_delayed = tonumber(ARGS.call_after_ms) > 0
+local request_digests = list_argument('request_digest')
+local spec = { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale, bridge = ARGS.bridge,
+  caller_id = ARGS.caller_id, flow = ARGS.call_locale and ARGS.flow }
+
 local function has_code(verification)
-  for i = first_digest, first_digest + digests - 1 do
-    if verification.request_digest == ARGV[i] then return true end
+  for _, digest in ipairs(request_digests) do
+    if verification.request_digest == digest then return true end
   end
   return false
 end
 
-local slot = Numbers.pending_field(client, record.reference, reference)
-local old = Numbers.load(number)[slot] and Verifications.load(Numbers.load(number)[slot])
+local field = Numbers.pending_field(client, ARGS.reference, reference_hash)
+local old = Numbers.load(number)[field] and Verifications.load(Numbers.load(number)[field])
 if old and old.status ~= 'pending' then old = nil end
 
-local stale_code = old and own_code and not has_code(old)
-local same = old and not stale_code
-local due = math.max(NOW + call_after, Limits.gap_until({ number = number, test = record.test }))
-local waiting = old and Calls.active(old)
+local is_new_code = old and ARGS.own_code and not has_code(old)
+local same = old and not is_new_code and old
+local due = math.max(NOW + ARGS.call_after_ms, Limits.gap_until({ number = number, test = ARGS.test }))
 
--- A stale code is never spoken, even when the new one is refused.
-local function refuse(outcome, wait)
-  if stale_code then Verifications.close(old, 'canceled', 'superseded', NOW) end
-  return Verifications.result(outcome, old, wait)
+-- A code that a newer one replaces is never spoken, even when the newer one is refused.
+local function refuse(outcome, retry_after_ms)
+  if is_new_code then Verifications.close(old, 'canceled', 'superseded', NOW) end
+  return Verifications.result(outcome, old, retry_after_ms)
 end
 
-local function refuse_for_limit(outcome, limit, wait)
-  Numbers.record_refusal(number, limit, { client = client, reference = reference })
-  return refuse(outcome, wait)
+local function refuse_for_limit(outcome, limit, retry_after_ms)
+  Numbers.record_refusal(number, limit, { client = client, reference = reference_hash })
+  return refuse(outcome, retry_after_ms)
 end
 
--- `last`: the last moment that a call may be due   `further`: limits that are not of calls
-local function refuse_call(of, last, further)
+-- Return the refusal of a call, or nil.
+-- `latest`: the latest time at which it may be due   `more`: limits that are not of calls
+local function refuse_call(of, latest, more)
   local limits = Limits.of_call(of, due)
-  for _, each in ipairs(further) do limits[#limits + 1] = each end
-  local limit, free_at = Limits.longest(limits)
-  if due > last and due - last >= free_at - NOW then
-    return refuse_for_limit('call_gap', 'call_gap', due - last)
+  for _, each in ipairs(more) do limits[#limits + 1] = each end
+  local limit, retry_at = Limits.longest(limits)
+  if due > latest and due - latest >= retry_at - NOW then
+    return refuse_for_limit('call_gap', 'call_gap', due - latest)
   end
-  if limit then return refuse_for_limit('rate_limited ' .. limit, limit, free_at - NOW) end
-  local sender = Routes.sender({ bridge = spec.bridge, flow = spec.flow or of.flow or record.flow })
-  local closed = Calls.unavailable(of, sender, call_after > 0, ARGV[11], ARGV[12])
-  if closed then return refuse(closed) end
+  if limit then return refuse_for_limit('rate_limited ' .. limit, limit, retry_at - NOW) end
+  local sender = Routes.sender({ bridge = spec.bridge, flow = spec.flow or of.flow or ARGS.flow })
+  local outcome = Calls.unavailable(of, sender, is_delayed)
+  if outcome then return refuse(outcome) end
 end
 
-if same and waiting then return Idempotency.result(request, 'existing', old) end
-if same and due <= Calls.latest_due(old) then
-  local refusal = refuse_call(old, Calls.latest_due(old), {})
+if same and Calls.active(same) then return Idempotency.result('existing', same) end
+if same and due <= Calls.latest_due(same) then
+  local refusal = refuse_call(same, Calls.latest_due(same), {})
   if refusal then return refusal end
-  Calls.queue(old, spec, due)
-  return Idempotency.result(request, 'existing', old)
+  Calls.queue(same, spec, due)
+  return Idempotency.result('existing', same)
 end
 
-local limit_keys = { prefix = ARGV[21], area = ARGV[22], region = ARGV[23] }
-local wanted = { number = number, client = client, ip = ip, limit_keys = limit_keys, test = record.test }
--- A superseded verification goes where no call was sent for it, or its own client sent a newer code.
-local superseded, further = old, Limits.of_creates(wanted)
-if not old then superseded, further[#further + 1] = Verifications.make_room(wanted) end
-local call_to_go = superseded and Calls.active(superseded)
-wanted.replaces = call_to_go and call_to_go.status == 'queued' and call_to_go.id
-local refusal = refuse_call(wanted, NOW + ttl - ARGV[10], further)
+local keys = { prefix = ARGS.prefix, area = ARGS.area, region = ARGS.region }
+local new = { number = number, client = client, ip = ARGS.ip, limit_keys = keys, test = ARGS.test }
+-- A verification is superseded only if no call was sent for it, or if its own client sent a newer code.
+local superseded, more = old, Limits.of_creates(new)
+if not old then superseded, more[#more + 1] = Verifications.make_room(new) end
+local replaced = superseded and Calls.active(superseded)
+new.replaces = replaced and replaced.status == 'queued' and replaced.id
+local refusal = refuse_call(new, NOW + ARGS.ttl_ms - ARGS.queue_margin_ms, more)
 if refusal then return refusal end
 
 if superseded then Verifications.close(superseded, 'canceled', 'superseded', NOW) end
-Limits.count_create(wanted)
-local expires_at, keep = NOW + ttl, ttl + ARGV[9]
-redis.call('HSET', KEYS[9], 'client', client, 'number', number, 'status', 'pending',
-  'created_at', NOW, 'expires_at', expires_at, 'version', 0,
-  'queue_margin', ARGV[10], unpack(fields))
-if ip then redis.call('HSET', KEYS[9], 'ip', ip) end
-if Breakers.open_until('wrong_code_breaker') > NOW then
-  redis.call('HSET', KEYS[9], 'checks_left', math.min(Breakers.REDUCED_CHECKS, record.checks_left))
+Limits.count_create(new)
+
+local key, expires_at, kept_ms = Verifications.key(ARGS.id), NOW + ARGS.ttl_ms, ARGS.ttl_ms + ARGS.retention_ms
+local record = { 'status', 'pending', 'created_at', NOW, 'expires_at', expires_at, 'version', 0,
+  'queue_margin', ARGS.queue_margin_ms, 'request_digest', request_digests[1] }
+for _, name in ipairs(FIELDS) do
+  if ARGS[name] then record[#record + 1], record[#record + 2] = name, ARGS[name] end
 end
-redis.call('PEXPIRE', KEYS[9], keep)
-redis.call('SET', KEYS[10], ARGV[18], 'PX', ttl)
-redis.call('ZADD', EXPIRING, expires_at, id)
-Numbers.set(number, { [slot] = id, limit_keys = table.concat({ limit_keys.prefix, limit_keys.area, limit_keys.region }, ' ') })
-if reference ~= '' then
-  local others = (redis.call('GET', KEYS[12]) or ''):sub(1, (Numbers.MAX_ENDED - 1) * (#id + 1))
-  redis.call('SET', KEYS[12], id .. ' ' .. others, 'PX', keep)
+redis.call('HSET', key, unpack(record))
+if Breakers.are_codes_doubtful() then
+  redis.call('HSET', key, 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.checks_left))
 end
-local new = Verifications.load(id)
-Calls.queue(new, spec, due)
-if not record.test then Stats.verification_created() end
-return Idempotency.result(request, 'created', new)
+redis.call('PEXPIRE', key, kept_ms)
+redis.call('SET', Verifications.speech_key(ARGS.id), ARGS.speech, 'PX', ARGS.ttl_ms)
+redis.call('ZADD', EXPIRING, expires_at, ARGS.id)
+Numbers.set(number, { [field] = ARGS.id, limit_keys = table.concat({ keys.prefix, keys.area, keys.region }, ' ') })
+if reference_hash then
+  local by_reference = Verifications.reference_key(reference_hash)
+  local others = (redis.call('GET', by_reference) or ''):sub(1, (POLICY.number_max_ended - 1) * (#ARGS.id + 1))
+  redis.call('SET', by_reference, ARGS.id .. ' ' .. others, 'PX', kept_ms)
+end
+local verification = Verifications.load(ARGS.id)
+Calls.queue(verification, spec, due)
+if not ARGS.test then Stats.verification_created() end
+return Idempotency.result('created', verification)

@@ -1,25 +1,23 @@
--- Which limits hold a number, for operators.
+-- Return which limits apply to a number, for operators.
 --
--- KEYS 8 refusals:<number>   ARGV 3 number (its name)   4 prefix (its name)   5 area   6- clients
--- Returns {now, gap_until, blocked_until, {{client or "", limit, used, until when or 0}, ...},
---          {refusal (JSON), ...}}
+-- Arguments  number: its hash; prefix, area; client1, ...
+-- Returns    now_ms, gap_until_ms, blocked_until_ms, limits {{client or "", limit, used, retry_at or 0}, ...},
+--            refusals: the newest (JSON)
 
-local usage, number = {}, ARGV[3]
-local limit_keys = { prefix = ARGV[4], area = ARGV[5] }
+local number, limits = ARGS.number, {}
 
-for _, limit in ipairs(Limits.of_call({ number = number, limit_keys = limit_keys }, NOW)) do
-  usage[#usage + 1] = { '', limit[1], limit[3], limit[2] }
-end
-for i = 6, #ARGV do
-  for _, each in ipairs(CLIENT(ARGV[i]).counters) do
-    local full, used = Counters.retry_at(each.name, each, NOW)
-    usage[#usage + 1] = { ARGV[i], each.label, used, full }
+local function add(client, limit) limits[#limits + 1] = { client, limit[1], limit[3], limit[2] } end
+
+local of = { number = number, limit_keys = { prefix = ARGS.prefix, area = ARGS.area } }
+for _, limit in ipairs(Limits.of_call(of, NOW)) do add('', limit) end
+for _, client in ipairs(list_argument('client')) do
+  for _, each in ipairs(client_policy(client).counters) do
+    add(client, { each.label, Counters.retry_at(each.name, each, NOW) })
   end
   local pending = 0
-  for _ in pairs(Numbers.pending(number, ARGV[i])) do pending = pending + 1 end
-  usage[#usage + 1] = { ARGV[i], 'pending_per_number', pending, 0 }
-  for _, limit in ipairs(Limits.of_creates({ client = ARGV[i] })) do
-    usage[#usage + 1] = { ARGV[i], limit[1], limit[3], limit[2] }
-  end
+  for _ in pairs(Numbers.pending(number, client)) do pending = pending + 1 end
+  add(client, { 'pending_per_number', 0, pending })
+  for _, limit in ipairs(Limits.of_creates({ client = client })) do add(client, limit) end
 end
-return { NOW, Numbers.gap_until(number), Numbers.blocked_until(number), usage, redis.call('LRANGE', KEYS[8], 0, -1) }
+return { 'now_ms', NOW, 'gap_until_ms', Numbers.gap_until(number), 'blocked_until_ms', Numbers.blocked_until(number),
+  'limits', limits, 'refusals', redis.call('LRANGE', Numbers.refusals_key(number), 0, -1) }

@@ -1,34 +1,36 @@
--- Erases verifications of a number, and what else is known of it but for what limits count and a block:
--- they end by themselves, and erasing must be no way around them. A pending one is canceled first.
+-- Erase verifications of a number and what else is known of it. Counters of limits and a block stay until they
+-- expire, so erasing does not lift them. A pending verification is canceled first.
 --
--- KEYS 8 refusals:<number>   ARGV 3 number (its name)   4 who   5 the number, masked
---      6 n, then n verification ids, then keys of its records that were set aside
--- Returns {now, how many verifications there were}
+-- Arguments  number: its hash; operator; to: the number, masked
+--            id1, ...: of verifications; quarantined_key1, ...: of quarantined records
+-- Returns    erased: how many verifications there were
 
-local number, erased = ARGV[3], 0
+local number, erased = ARGS.number, 0
 
-local last_id = 6 + tonumber(ARGV[6])
-for i = 7, last_id do
-  local verification = Verifications.load(ARGV[i])
-  if verification and verification.number == number then
-    if verification.status == 'pending' then Verifications.close(verification, 'canceled', 'requested', NOW) end
-    for _, call in ipairs(Calls.of(verification)) do
-      if call.provider_id then redis.call('DEL', PREFIX .. 'provider_call:' .. call.provider_id) end
-      redis.call('DEL', Calls.key(call.id))
-    end
-    redis.call('DEL', PREFIX .. 'verification:' .. verification.id)
-    Numbers.remove(number, 'verification ' .. verification.id)
-    erased = erased + 1
+local function erase(verification)
+  if verification.status == 'pending' then Verifications.close(verification, 'canceled', 'requested', NOW) end
+  for _, call in ipairs(Calls.of(verification)) do
+    if call.provider_id then redis.call('DEL', Calls.provider_key(call.provider_id)) end
+    redis.call('DEL', Calls.key(call.id))
   end
+  redis.call('DEL', Verifications.key(verification.id))
+  Numbers.remove(number, 'verification ' .. verification.id)
+  erased = erased + 1
 end
-for i = last_id + 1, #ARGV do
-  local calls = redis.pcall('HGET', ARGV[i], 'calls') -- an error if it is no hash
-  for call in string.gmatch(type(calls) == 'string' and calls or '', '%S+') do redis.call('DEL', Calls.key(call)) end
-  if ARGV[i]:find(':verification:', 1, true) then erased = erased + 1 end
-  redis.call('DEL', ARGV[i])
+
+for _, id in ipairs(list_argument('id')) do
+  local verification = Verifications.load(id)
+  if verification and verification.number == number then erase(verification) end
 end
-redis.call('DEL', KEYS[8])
--- Kept so long for its verifications only.
-redis.call('PEXPIRE', Numbers.key(number), math.max(POLICY.remembered, Numbers.blocked_until(number) - NOW), 'LT')
-append_audit('number.erased', { number = number, to = ARGV[5], operator = ARGV[4], verifications = erased })
-return { NOW, erased }
+for _, key in ipairs(list_argument('quarantined_key')) do
+  local calls = redis.pcall('HGET', key, 'calls') -- an error if it is not a hash
+  for id in Calls.ids({ calls = type(calls) == 'string' and calls }) do redis.call('DEL', Calls.key(id)) end
+  if key:find(':verification:', 1, true) then erased = erased + 1 end
+  redis.call('DEL', key)
+end
+redis.call('DEL', Numbers.refusals_key(number))
+-- The number's record is kept longer than this for its verifications only.
+redis.call('PEXPIRE', Numbers.key(number),
+  math.max(POLICY.call_memory_ms, Numbers.blocked_until(number) - NOW), 'LT')
+append_audit('number.erased', { number = number, to = ARGS.to, operator = ARGS.operator, verifications = erased })
+return { 'erased', erased }

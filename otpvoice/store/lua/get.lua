@@ -1,7 +1,7 @@
--- Reads a verification.
+-- Read a verification.
 --
--- KEYS 8 verification:<id>   ARGV 3 id   4 client
--- Returns answer("found" | "not_found")
+-- Arguments  id, client
+-- Outcomes   found, not_found
 
-local verification = Verifications.load_owned_by(ARGV[3], ARGV[4])
+local verification = Verifications.load_owned_by(ARGS.client, ARGS.id)
 return Verifications.result(verification and 'found' or 'not_found', verification)

@@ -1,6 +1,6 @@
--- What was said about the call of a trial.
+-- Return the captured exchanges of a live test call.
 --
--- ARGV 3 call id
--- Returns {now, when (ms), what was said, sealed, ...}
+-- Arguments  call_id
+-- Returns    exchanges: {when (ms), exchange, encrypted, ...}, the oldest first
 
-return { NOW, unpack(redis.call('LRANGE', PREFIX .. 'captured:' .. ARGV[3], 0, -1)) }
+return { 'exchanges', redis.call('LRANGE', PREFIX .. 'captured:' .. ARGS.call_id, 0, -1) }

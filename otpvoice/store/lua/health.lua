@@ -1,8 +1,8 @@
--- Whether anybody dials, by which routes not, and what is refusing.
+-- Return whether calls can be placed.
 --
--- ARGV 3 heard_within ms
--- Returns {now, dialers heard of within it, {closed route, ...}, {open breaker, ...}, records.recent(),
---          ms that the functions are ahead of the server's clock}
+-- Returns  dialers, closed_routes, open_breakers, quarantine: see Records.quarantine_summary(),
+--          clock_lead_ms: how far the functions are ahead of the server's clock
 
-return { NOW, redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), Routes.closed(),
-  redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'), Records.quarantine_summary(), NOW - Clock.server_time() }
+return { 'dialers', Queue.dialers(), 'closed_routes', Routes.closed(),
+  'open_breakers', redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf'),
+  'quarantine', Records.quarantine_summary(), 'clock_lead_ms', NOW - server_time() }

@@ -1,37 +1,36 @@
--- What refuses, for operators.
+-- Return what refuses, for operators and metrics.
 --
--- ARGV 3 heard_within ms   4- clients
--- Returns {now, {{client or "", limit, used, until when or 0}, ...}, {breaker, until when, ...},
---          {setting, refusals in the last hour, ...}, live calls, queued calls, dialers, {closed route, ...},
---          ms that the call at the head of the queue is overdue, or 0, {{client, events waiting, ms that the oldest is overdue, or 0}, ...},
---          records.recent()}
+-- Arguments  client1, ...
+-- Returns    now_ms, limits {{client or "", limit, used, retry_at or 0}, ...}, breakers {name, closes at, ...},
+--            refused {limit, refusals in the last hour, ...}, live_calls, queued_calls, dialers, closed_routes,
+--            overdue_ms: of the first call in the queue,
+--            events {{client, pending events, overdue_ms of the oldest}, ...},
+--            quarantine: see Records.quarantine_summary()
 
-local usage, refused = {}, {}
-local function add(client, counters)
-  for _, each in ipairs(counters) do
-    local full, used = Counters.retry_at(each.name, each, NOW)
-    usage[#usage + 1] = { client, each.label, used, full }
+local limits, refused, events, queued = {}, {}, {}, 0
+local function add(client, quotas)
+  for _, each in ipairs(quotas) do
+    local retry_at, used = Counters.retry_at(each.name, each, NOW)
+    limits[#limits + 1] = { client, each.label, used, retry_at }
   end
 end
 
 add('', POLICY.every_client)
-for i = 4, #ARGV do
-  add(ARGV[i], CLIENT(ARGV[i]).counters)
-  add(ARGV[i], Limits.create_quotas({ client = ARGV[i] }))
+for _, client in ipairs(list_argument('client')) do
+  add(client, client_policy(client).counters)
+  add(client, Limits.create_quotas({ client = client }))
+  local pending = Events.queue_key(client)
+  local first = redis.call('ZRANGE', pending, 0, 0, 'WITHSCORES')
+  events[#events + 1] = { client, redis.call('ZCARD', pending), math.max(0, NOW - (first[2] or NOW)) }
 end
-local events = {}
-for i = 4, #ARGV do
-  local waiting = Events.queue_key(ARGV[i])
-  local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-  events[#events + 1] = { ARGV[i], redis.call('ZCARD', waiting), math.max(0, NOW - (first[2] or NOW)) }
+for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do
+  queued = queued + redis.call('ZCARD', Queue.key(client))
 end
-local queued = 0
-for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do queued = queued + redis.call('ZCARD', Queue.key(client)) end
-for _, setting in ipairs(POLICY.settings) do
-  refused[#refused + 1] = setting
-  refused[#refused + 1] = Counters.total('refused ' .. setting, HOUR_MS)
+for _, name in ipairs(POLICY.limit_names) do
+  refused[#refused + 1], refused[#refused + 2] = name, Counters.total('refused ' .. name, HOUR_MS)
 end
-return { NOW, usage, redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), refused,
-  redis.call('ZCOUNT', LIVE, '(' .. NOW, '+inf'), queued,
-  redis.call('ZCOUNT', DIALERS, NOW - ARGV[3], '+inf'), Routes.closed(),
-  math.max(0, NOW - (Queue.head() or NOW)), events, Records.quarantine_summary() }
+return { 'now_ms', NOW, 'limits', limits,
+  'breakers', redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCORES'), 'refused', refused,
+  'live_calls', Queue.live_calls(), 'queued_calls', queued, 'dialers', Queue.dialers(),
+  'closed_routes', Routes.closed(), 'overdue_ms', math.max(0, NOW - (Queue.head() or NOW)), 'events', events,
+  'quarantine', Records.quarantine_summary() }

@@ -1,15 +1,14 @@
--- Reports what a process could not read or place.
+-- Quarantine what a process could not decode, or list a call that it could not place.
 --
--- ARGV 3 "record": the key behind the prefix is moved away; "text": something that is no record; "undialable": a
---        call that ended because the dialer's settings lack what it needs
---      4 the key behind the prefix, the name of the text, or the call id   5 why   6 the text, or ""
--- Returns {now}
+-- Arguments  record: the key behind the prefix, moved away; with `text`: the name of a text that is no record
+--            undialable: the id of a call that ended because the dialer's settings lack what it needs
+--            reason
 
-if ARGV[3] == 'record' then
-  Records.quarantine(PREFIX .. ARGV[4], ARGV[5])
-elseif ARGV[3] == 'text' then
-  Records.quarantine_text(ARGV[4], ARGV[6], ARGV[5])
+if ARGS.undialable then
+  Records.add_undialable(ARGS.undialable, ARGS.reason)
+elseif ARGS.text then
+  Records.quarantine_text(ARGS.record, ARGS.text, ARGS.reason)
 else
-  Records.add_undialable(ARGV[4], ARGV[5])
+  Records.quarantine(PREFIX .. ARGS.record, ARGS.reason)
 end
-return { NOW }
+return {}

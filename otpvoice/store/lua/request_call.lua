@@ -1,53 +1,49 @@
--- Makes sure that a call comes for a verification, and soon: queues one, or brings a delayed one forward,
--- which then goes by the route and speaks the locale that are asked for now.
+-- Queue a call of a verification, or bring a delayed one forward, which then takes the route and locale requested now.
 --
--- KEYS 8 verification:<id>   9 again:<idempotency key>
--- ARGV 3 id   4 client   5 the body's fingerprint if an idempotency key came with it, else ""
---      6 how long to know it, ms   7 heard_within ms   8 overdue_after ms
---      9-13 the call: id, route or "", locale or "", bridge, caller_id   14 flow of that locale, or ""
--- Returns answer("coming" | "replayed coming" | "idempotency_mismatch" | "closed" | "too_late" | "not_found"
---                | "rate_limited <limit>" (number: ms until then) | "over_capacity" | "calls_unavailable")
+-- Arguments  id, client; call_id, bridge, caller_id, call_route, call_locale, flow: of the call; see Calls.queue()
+--            idempotency_key, body_hash
+-- Outcomes   coming, also after "replayed "; idempotency_mismatch, closed, too_late, not_found, over_capacity,
+--            calls_unavailable; "rate_limited <limit>" with retry_after_ms
 
-local request = { key = KEYS[9], body = ARGV[5], keep = ARGV[6] }
-local replay = Idempotency.replay(request, ARGV[4])
+local replay = Idempotency.replay()
 if replay then return replay end
 
-local verification = Verifications.load_owned_by(ARGV[3], ARGV[4])
+local verification = Verifications.load_owned_by(ARGS.client, ARGS.id)
 if not verification then return Verifications.result('not_found') end
 if verification.status ~= 'pending' then return Verifications.result('closed', verification) end
 
-local function refuse(due, exclude)
-  local limit, free_at = Limits.refusing_call(verification, due, exclude)
+local function refuse(due, call)
+  local limit, retry_at = Limits.refusing_call(verification, due, call)
   if not limit then return nil end
   Numbers.record_refusal(verification.number, limit, { client = verification.client, verification = verification.id })
-  return Verifications.result('rate_limited ' .. limit, verification, free_at - NOW)
+  return Verifications.result('rate_limited ' .. limit, verification, retry_at - NOW)
 end
 
 local due = math.max(NOW, Limits.gap_until(verification))
 local call = Calls.active(verification)
 if call then
-  -- A provider that asked for a pause gets it.
+  -- A pause that the provider requested holds.
   due = math.max(due, tonumber(call.not_before or '0'))
   if call.status == 'queued' and tonumber(call.due_at) > due then
     local refusal = refuse(due, call.id)
     if refusal then return refusal end
-    redis.call('HSET', Calls.key(call.id), 'due_at', due,
-      'route', ARGV[10] ~= '' and ARGV[10] or call.route,
-      'locale', ARGV[11] ~= '' and ARGV[11] or call.locale)
-    if ARGV[14] ~= '' then redis.call('HSET', Calls.key(call.id), 'flow', ARGV[14]) end
+    local key = Calls.key(call.id)
+    redis.call('HSET', key, 'due_at', due, 'route', ARGS.call_route or call.route,
+      'locale', ARGS.call_locale or call.locale)
+    if ARGS.flow then redis.call('HSET', key, 'flow', ARGS.flow) end
     Capacity.reserve(verification, call.id, due)
     Queue.add(call.id, verification.client, due)
     Verifications.bump_version(verification.id)
   end
-  return Idempotency.result(request, 'coming', verification)
+  return Idempotency.result('coming', verification)
 end
 
 if due > Calls.latest_due(verification) then return Verifications.result('too_late', verification) end
 local refusal = refuse(due)
 if refusal then return refusal end
-local sender = Routes.sender({ bridge = ARGV[12], flow = ARGV[14] ~= '' and ARGV[14] or verification.flow })
-local closed = Calls.unavailable(verification, sender, false, ARGV[7], ARGV[8])
-if closed then return Verifications.result(closed, verification) end
-Calls.queue(verification, { id = ARGV[9], route = ARGV[10], locale = ARGV[11], bridge = ARGV[12],
-  caller_id = ARGV[13], flow = ARGV[14] }, due)
-return Idempotency.result(request, 'coming', verification)
+local sender = Routes.sender({ bridge = ARGS.bridge, flow = ARGS.flow or verification.flow })
+local outcome = Calls.unavailable(verification, sender, false)
+if outcome then return Verifications.result(outcome, verification) end
+Calls.queue(verification, { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale,
+  bridge = ARGS.bridge, caller_id = ARGS.caller_id, flow = ARGS.flow }, due)
+return Idempotency.result('coming', verification)

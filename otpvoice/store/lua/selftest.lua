@@ -1,6 +1,6 @@
--- Tries every command that the functions use, on keys of its own that are gone afterwards.
+-- Run every command that the functions use, on keys of its own that are deleted afterwards.
 --
--- Returns {now, command that is refused, first word of the refusal, ...}
+-- Returns  refused: {command, first word of the error, ...}
 
 -- By type of key: command and what follows the key.
 local COMMANDS = {
@@ -14,20 +14,20 @@ local COMMANDS = {
     ZREMRANGEBYSCORE = { '-inf', '+inf' }, ZREMRANGEBYRANK = { '1', '1' } },
 }
 
-local reply = { NOW }
+local refused = {}
 local function is_refused(command, ...)
   local result = redis.pcall(command, ...)
-  local refusal = type(result) == 'table' and result.err
-  if refusal then reply[#reply + 1], reply[#reply + 2] = command, refusal:match('%a+') or 'ERR' end
-  return refusal
+  local fault = type(result) == 'table' and result.err
+  if fault then refused[#refused + 1], refused[#refused + 2] = command, fault:match('%a+') or 'ERR' end
+  return fault
 end
 
 for kind, commands in pairs(COMMANDS) do
   local key = PREFIX .. 'selftest:' .. kind
-  -- Without it the keys would stay.
-  if is_refused('DEL', key) then return reply end
+  -- Without DEL the keys would stay.
+  if is_refused('DEL', key) then return { 'refused', refused } end
   for command, arguments in pairs(commands) do is_refused(command, key, unpack(arguments)) end
   if kind == 'string' then is_refused('RENAME', key, key) end
   redis.call('DEL', key)
 end
-return reply
+return { 'refused', refused }

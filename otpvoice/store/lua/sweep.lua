@@ -1,27 +1,28 @@
--- Ends what nobody asked for, gives lapsed leases back, and says that this dialer lives.
+-- Expire what has ended, recover lapsed leases, and record the dialer's heartbeat.
 --
--- ARGV 3 dialer id   4 how long a silent dialer is remembered, ms   5 how many of each kind at most
--- Returns {now, how many were swept, what the log is to be told (JSON), ...}
+-- Arguments  dialer: its id
+-- Returns    has_more: 1 if there may be more to sweep, audit_entries: for the log (JSON)
 
-local swept = 0
+local swept, most = 0, POLICY.sweep_max_records
 
-local function each_over(key, act)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', NOW, 'LIMIT', 0, ARGV[5])) do
+local function each_over(index, act)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, most)) do
     act(id)
     swept = swept + 1
   end
 end
 
-redis.call('ZADD', DIALERS, NOW, ARGV[3])
-redis.call('ZREMRANGEBYSCORE', DIALERS, '-inf', NOW - ARGV[4])
-redis.call('PEXPIRE', DIALERS, ARGV[4])
+local remembered_ms = 2 * POLICY.dialer_liveness_ms
+redis.call('ZADD', DIALERS, NOW, ARGS.dialer)
+redis.call('ZREMRANGEBYSCORE', DIALERS, '-inf', NOW - remembered_ms)
+redis.call('PEXPIRE', DIALERS, remembered_ms)
 
 each_over(EXPIRING, function(id)
   Verifications.load(id)
   redis.call('ZREM', EXPIRING, id)
 end)
 
--- A holder that is gone before its mark has sent nothing; after it, nobody knows.
+-- A holder whose lease lapsed before its sent mark has sent nothing. After the mark, the result is unknown.
 each_over(DIALING, function(id)
   local call = Calls.load(id)
   if not call then
@@ -41,4 +42,5 @@ each_over(LIVE, function(id)
   if call then NumberLock.release(call) end
 end)
 
-return { NOW, swept, unpack(redis.call('LPOP', PREFIX .. 'audit_log', 100) or {}) }
+return { 'has_more', swept >= most and 1 or 0,
+  'audit_entries', redis.call('LPOP', AUDIT_LOG, POLICY.audit_batch) or {} }
