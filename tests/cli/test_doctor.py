@@ -271,7 +271,7 @@ def test_provider_is_checked_through_the_proxy(configuration: dict[str, str]) ->
 def test_proxy_that_refuses_is_a_failure(configuration: dict[str, str]) -> None:
     """The finding names the proxy's response and the setting; the password is not shown."""
     with connect_proxy() as proxy:
-        proxy.authorization = "Basic of-somebody-else"
+        proxy.authorization = "Basic of-another-user"
         url = proxy.url.replace("//", f"//{CREDENTIALS}@")
         found = doctor_findings(configuration | {"OTPVOICE_PROVIDER_PROXY": url})
     refused = finding_about(found, "provider address")

@@ -200,7 +200,7 @@ def test_flow_that_speaks_the_code_twice_has_no_finding(environ: dict[str, str])
 def test_setting_unfit_for_production_is_a_warning(environ: dict[str, str]) -> None:
     """Before ``server.production`` is true."""
     changes = {"server_public_url": "http://otp.example.com"}
-    changes |= {"provider_base_url": "http://vendor.example.com/"}
+    changes |= {"provider_base_url": "http://provider.example.com/"}
     found = with_remedies(service_findings(settings_with(environ, **changes)))
     names = {each.subject for each in found if each.level is WARN}
     assert names == {"server.production", "server.public_url", "provider.base_url"}

@@ -1,4 +1,4 @@
-"""The shipped nginx before a real API."""
+"""The shipped nginx in front of a real API."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from support.stack import ApiProcess, running_api
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that nobody trusts, with its key."""
+    """Return a self-signed certificate with its key."""
     return self_signed(tmp_path_factory.mktemp("tls"))
 
 
@@ -21,8 +21,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiProcess]:
-    """The API by itself."""
-    find_program("nginx")  # without it, an API is of no use here
+    """Run the API without nginx."""
+    find_program("nginx")  # without it, the tests are skipped before the API starts
     folder = tmp_path_factory.mktemp("api")
     with running_api({**environ, **WIDE_LIMITS}, folder) as running:
         yield running
@@ -32,7 +32,7 @@ def served(
 def proxy(
     served: ApiProcess, certificate: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NginxProxy]:
-    """The shipped nginx before it."""
+    """Run the shipped nginx in front of it."""
     folder = tmp_path_factory.mktemp("nginx")
     with run_nginx(folder, certificate, served.port) as running:
         yield running

@@ -1,7 +1,6 @@
-"""The shipped nginx before running APIs.
+"""The shipped nginx in front of running APIs.
 
-Only what belongs to a machine is another here: ports, the folder of logs, and the files that stand
-beside ``nginx.conf``.
+Ports, the folder of logs, and the files next to ``nginx.conf`` are replaced by those of a test.
 """
 
 import json
@@ -24,7 +23,7 @@ _UNVERIFIED_TLS.check_hostname, _UNVERIFIED_TLS.verify_mode = False, ssl.CERT_NO
 
 
 class TlsConnection(RawConnection):
-    """One connection over TLS, from one of this machine's many addresses."""
+    """A TLS connection from one of this machine's loopback addresses."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         there = ("127.0.0.1", port)
@@ -32,7 +31,7 @@ class TlsConnection(RawConnection):
         self._socket = _UNVERIFIED_TLS.wrap_socket(plain)
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         self._socket.close()
 
 
@@ -42,43 +41,43 @@ class NginxProxy:
 
     process: Process
     port: int
-    """Of TLS."""
+    """For TLS."""
     plain_port: int
     folder: Path
 
     @property
     def url(self) -> str:
-        """Where it is, by the name in its certificate."""
+        """Return its URL with the name in its certificate."""
         return f"https://localhost:{self.port}"
 
     def connect(self, source: str = "127.0.0.1") -> TlsConnection:
-        """A new connection."""
+        """Open a connection."""
         return TlsConnection(self.port, source)
 
     def send(self, *parts: bytes, source: str = "127.0.0.1") -> RawResponse:
-        """The answer to one request on a connection of its own."""
+        """Return the response to one request on a new connection."""
         with self.connect(source) as line:
             line.send(*parts)
             return line.read_response()
 
     def access_log(self) -> list[dict[str, Any]]:
-        """The access log."""
+        """Return the lines of the access log."""
         lines = (self.folder / "access.log").read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
     def access_log_entry(self, reply: RawResponse) -> dict[str, Any]:
-        """What the access log says of the request with this answer: it is written afterwards."""
+        """Return the access log's line for a response, which nginx writes after the response."""
         asked_as = reply.headers["request-id"]
         wait_until(lambda: asked_as in str(self.access_log()), "the access log")
         return next(line for line in self.access_log() if line["request_id"] == asked_as)
 
     def error_log(self) -> str:
-        """The error log."""
+        """Return the error log."""
         return (self.folder / "error.log").read_text("utf-8")
 
 
 def install(folder: Path, certificate: Path, port: int, plain_port: int, *apis: int) -> Path:
-    """The shipped file at a place of this machine, and beside it what an operator puts there."""
+    """Install the shipped configuration in a folder, with the operator's own files."""
     text = (CONFIG / "nginx.conf").read_text("utf-8")
     for shipped, here in {
         "listen 80 default_server": f"listen 127.0.0.1:{plain_port} default_server",
@@ -103,7 +102,7 @@ def install(folder: Path, certificate: Path, port: int, plain_port: int, *apis: 
 
 @contextmanager
 def run_nginx(folder: Path, certificate: Path, *apis: int) -> Iterator[NginxProxy]:
-    """The shipped nginx before APIs on these ports, until the end of the block."""
+    """Run the shipped nginx in front of APIs on these ports."""
     nginx, port, plain_port = find_program("nginx"), free_port(), free_port()
     conf = install(folder, certificate, port, plain_port, *apis)
     command = [nginx, "-c", str(conf), "-g", f"daemon off; pid {folder}/pid;"]

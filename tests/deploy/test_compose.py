@@ -1,4 +1,4 @@
-"""The shipped composition: no engine is needed to see that it fits what is here."""
+"""config/compose.yaml fits the commands, settings and files of the repository."""
 
 import re
 import shlex
@@ -17,11 +17,11 @@ from otpvoice.settings.sources import collect
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent
 CREATED_BY_OPERATOR = {"tls", "acme"}
-"""Beside the shipped files; the folder of secrets is told by what is in it."""
+"""Directories next to the shipped files, without that of the secrets."""
 
 
 def composition() -> dict[str, Any]:
-    """The file as the engine reads it, with the defaults of its variables."""
+    """Parse the file with the defaults of its variables."""
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text("utf-8"))
     found: dict[str, Any] = yaml.safe_load(text)
     return found
@@ -35,7 +35,7 @@ OTPVOICE_SERVICES = {
 
 
 def command_of(service: dict[str, Any]) -> list[str]:
-    """What a container of ours runs, after ``otpvoice``."""
+    """Return the arguments of ``otpvoice`` in a container."""
     if "entrypoint" not in service:
         return list(service["command"])
     (script,) = service["command"]
@@ -44,8 +44,8 @@ def command_of(service: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", OTPVOICE_SERVICES)
-def test_its_commands_are_ours(name: str) -> None:
-    """The command exists and takes the options it is given."""
+def test_command_of_container_exists(name: str) -> None:
+    """With its options."""
     command, *options = command_of(OTPVOICE_SERVICES[name])
     known = main.commands[command]
     taken = {spelling for option in known.params for spelling in option.opts}
@@ -53,8 +53,8 @@ def test_its_commands_are_ours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTPVOICE_SERVICES)
-def test_variables_and_secret_files_of_a_container_are_settings(name: str, tmp_path: Path) -> None:
-    """Each is known; the directory of secrets is where they are mounted."""
+def test_variables_and_secret_files_of_container_are_settings(name: str, tmp_path: Path) -> None:
+    """The directory of secrets is where they are mounted."""
     variables: dict[str, str] = OTPVOICE_SERVICES[name]["environment"]
     assert variables["OTPVOICE_SECRETS_DIR"] == "/run/secrets"
     for secret in OTPVOICE_SERVICES[name]["secrets"]:
@@ -70,8 +70,8 @@ def test_variables_and_secret_files_of_a_container_are_settings(name: str, tmp_p
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_mount_has_its_source(name: str) -> None:
-    """A file that is shipped here, a folder that the operator makes, or a named volume."""
+def test_mount_has_a_source(name: str) -> None:
+    """A shipped file, a directory of the operator, or a named volume."""
     for mount in SERVICES[name].get("volumes", []):
         source = mount.split(":")[0]
         if source.startswith("./"):
@@ -83,8 +83,8 @@ def test_every_mount_has_its_source(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_container_is_held_short(name: str) -> None:
-    """It can write nothing but its memory, gain no rights, and comes back after a fall."""
+def test_container_is_hardened(name: str) -> None:
+    """A read-only file system, no capabilities, and a restart after a crash."""
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -94,16 +94,16 @@ def test_every_container_is_held_short(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_secret_and_network_is_declared(name: str) -> None:
-    """What a service names stands at the end of the file."""
+def test_secrets_and_networks_are_declared(name: str) -> None:
+    """At the end of the file."""
     service = SERVICES[name]
     assert {*service.get("secrets", [])} <= COMPOSE_FILE["secrets"].keys()
     assert {*service["networks"]} <= COMPOSE_FILE["networks"].keys()
     assert {*service.get("depends_on", {})} <= SERVICES.keys()
 
 
-def test_only_nginx_is_to_be_reached() -> None:
-    """Nothing else has a port; the store and the API are in inner networks alone."""
+def test_only_nginx_has_ports() -> None:
+    """The store and the API are only in internal networks."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
     for name in ("valkey", "api"):
         assert all(
@@ -111,14 +111,14 @@ def test_only_nginx_is_to_be_reached() -> None:
         )
 
 
-def test_an_end_is_waited_for() -> None:
-    """Longer than our processes take to end what is in flight."""
+def test_grace_period_is_longer_than_shutdown() -> None:
+    """So that requests in flight can end."""
     assert int(OTPVOICE_SERVICES["api"]["stop_grace_period"].removesuffix("s")) > GRACE_S
     assert int(OTPVOICE_SERVICES["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE_S
 
 
-def test_the_image_is_of_this_version() -> None:
-    """Package, label and composition say the same."""
+def test_image_has_version_of_package() -> None:
+    """Package, image label and compose file agree."""
     (version,) = re.findall(
         r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
     )

@@ -15,13 +15,13 @@ from support.service import PATH_TOKEN
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Where it logs."""
+    """Return the path of the log."""
     return tmp_path / "log"
 
 
 @pytest.fixture
 def port(environ: dict[str, str], log: Path) -> Iterator[int]:
-    """Of an API that gunicorn itself was asked to run."""
+    """Run the API with gunicorn's own command; yields its port."""
     chosen = free_port()
     variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{chosen}"}
     command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIG / "gunicorn.conf.py")]
@@ -39,8 +39,8 @@ def _listens(port: int) -> bool:
         return False
 
 
-def test_it_is_the_same_api(port: int, log: Path) -> None:
-    """Refuses in the same words what can not be read, and logs JSON that quotes no request."""
+def test_gunicorn_command_runs_the_same_api(port: int, log: Path) -> None:
+    """It returns the same errors, and its JSON log quotes no request."""
     with RawConnection(port) as line:
         line.send(head("GET /healthz HTTP/1.1"))
         assert line.read_response("GET").status == 200

@@ -1,4 +1,4 @@
-"""The shipped nginx: sound, refuses like the API, and tells no log what must not be told."""
+"""config/nginx.conf: errors in the API's format, limits, failover, and logs without secrets."""
 
 import subprocess
 from contextlib import ExitStack
@@ -19,16 +19,16 @@ HEADERS = USUAL | {OVER_TLS: "max-age=31536000"}
 
 
 def is_refused(reply: RawResponse, status: int, code: str) -> bool:
-    """A problem document with all headers of the contract, and when to come again."""
+    """Whether the response is a problem document with the contract's headers and retry time."""
     found = {name: reply.headers.get(name.lower()) for name in HEADERS}
-    again = (reply.headers.get("retry-after"), reply.document.get("retry_after"))
+    retry_times = (reply.headers.get("retry-after"), reply.document.get("retry_after"))
     assert found == HEADERS
-    assert again == (("1", 1) if status in {429, 503} else (None, None))
+    assert retry_times == (("1", 1) if status in {429, 503} else (None, None))
     return reply.is_problem(status, code)
 
 
-def test_the_shipped_file_is_sound(tmp_path: Path, certificate: Path) -> None:
-    """``nginx -t`` finds nothing to say but that it is well."""
+def test_configuration_is_valid(tmp_path: Path, certificate: Path) -> None:
+    """``nginx -t`` reports no error."""
     conf = install(tmp_path, certificate, free_port(), free_port(), 8000)
     tested = subprocess.run(
         [find_program("nginx"), "-t", "-c", conf, "-g", f"pid {tmp_path}/pid;"],
@@ -57,10 +57,10 @@ def test_the_shipped_file_is_sound(tmp_path: Path, certificate: Path) -> None:
     ],
     ids=lambda each: repr(each[:40]) if isinstance(each, bytes) else None,
 )
-def test_what_it_refuses_itself(
+def test_nginx_refuses_in_the_format_of_the_api(
     proxy: NginxProxy, request_bytes: bytes, status: int, code: str
 ) -> None:
-    """In the contract's shape, with the id of the request; the API hears nothing of it."""
+    """With the request's id; the API does not get the request."""
     reply = proxy.send(request_bytes)
     assert is_refused(reply, status, code)
     entry = proxy.access_log_entry(reply)
@@ -71,8 +71,8 @@ def test_what_it_refuses_itself(
     "path",
     ["//metrics", "/./metrics", "/v1/../metrics", "/%6detrics", "/metrics?a", "/v1/..//metrics"],
 )
-def test_metrics_are_for_those_inside(proxy: NginxProxy, path: str) -> None:
-    """However it is written, the API is not asked."""
+def test_metrics_are_not_public(proxy: NginxProxy, path: str) -> None:
+    """In any spelling of the path."""
     reply = proxy.send(head(f"GET {path} HTTP/1.1"))
     assert is_refused(reply, 404, "not_found")
     assert proxy.access_log_entry(reply)["upstream"] == ""
@@ -80,8 +80,8 @@ def test_metrics_are_for_those_inside(proxy: NginxProxy, path: str) -> None:
 
 @pytest.mark.usefixtures("redis")
 @pytest.mark.parametrize("size", [16_384, 1])
-def test_the_largest_body_comes_through(proxy: NginxProxy, size: int) -> None:
-    """As a whole or in the smallest chunks: the API judges it."""
+def test_largest_body_reaches_the_api(proxy: NginxProxy, size: int) -> None:
+    """Complete or in small chunks."""
     body = b"a" * 16_384
     replies = [
         proxy.send(post("Content-Length: 16384"), body),
@@ -92,8 +92,8 @@ def test_the_largest_body_comes_through(proxy: NginxProxy, size: int) -> None:
     ] * 2
 
 
-def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: NginxProxy) -> None:
-    """The 257th that is not over is 429; another address is served as ever."""
+def test_concurrent_requests_per_address_are_limited(proxy: NginxProxy) -> None:
+    """The 257th is 429; another address is served."""
     unfinished = post("Content-Length: 100")
     with ExitStack() as stack:
         lines: list[RawConnection] = []
@@ -108,8 +108,8 @@ def test_an_address_has_many_requests_at_a_time_but_not_all(proxy: NginxProxy) -
         assert proxy.send(head("GET /healthz HTTP/1.1")).status == 200
 
 
-def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: ApiProcess) -> None:
-    """The caller's, or one of nginx: in both logs and in the answer."""
+def test_request_has_one_id_in_logs_and_response(proxy: NginxProxy, served: ApiProcess) -> None:
+    """The client's id, or one that nginx generates."""
     for given, headers in (("login-81", ["Request-Id: login-81"]), ("", ["Request-Id: not so"])):
         reply = proxy.send(head("GET /healthz HTTP/1.1", *headers))
         asked_as = reply.headers["request-id"]
@@ -119,16 +119,16 @@ def test_a_request_has_one_id_everywhere(proxy: NginxProxy, served: ApiProcess) 
         wait_until(lambda: logged in served.log.read_text("utf-8"), "the log of the API")  # noqa: B023
 
 
-def test_http_leads_to_https(proxy: NginxProxy) -> None:
-    """With the same method and path; nothing is answered before."""
+def test_http_is_redirected_to_https(proxy: NginxProxy) -> None:
+    """With the same method and path."""
     with RawConnection(proxy.plain_port) as line:
         line.send(post("Content-Length: 0").replace(b"otp.example.com", b"localhost"))
         reply = line.read_response()
     assert (reply.status, reply.headers["location"]) == (308, f"https://localhost{VERIFICATIONS}")
 
 
-def test_the_webhooks_token_is_in_no_log(proxy: NginxProxy) -> None:
-    """Whatever goes wrong with such a request, and however its path is written."""
+def test_webhook_path_token_is_in_no_log(proxy: NginxProxy) -> None:
+    """Whatever is wrong with the request, and in any spelling of the path."""
     before = len(proxy.access_log())
     requests = [
         head(f"GET {SECRET}?status=ANSWER HTTP/1.1"),
@@ -155,7 +155,7 @@ def test_the_webhooks_token_is_in_no_log(proxy: NginxProxy) -> None:
     with RawConnection(proxy.plain_port) as line:
         line.send(head(f"GET {SECRET} HTTP/1.1"))
         assert line.read_response("GET").status == 308
-    # More if an earlier test's last line was still to be written.
+    # More lines if an earlier test's last line was written late.
     wait_until(lambda: len(proxy.access_log()) >= before + len(requests) + 2, "the access log")
     book = proxy.access_log()[before:]
     assert {line["route"] for line in book} >= {"/webhooks/mobtexting", "-"}
@@ -163,8 +163,8 @@ def test_the_webhooks_token_is_in_no_log(proxy: NginxProxy) -> None:
     assert PATH_TOKEN not in proxy.error_log()
 
 
-def test_the_api_is_away(tmp_path: Path, certificate: Path) -> None:
-    """503 that may be repeated; the access log names the API that failed."""
+def test_unreachable_api_is_503(tmp_path: Path, certificate: Path) -> None:
+    """The client may retry; the access log names the API that failed."""
     with run_nginx(tmp_path / "nginx", certificate, free_port()) as proxy:
         for path in (VERIFICATIONS, SECRET):
             reply = proxy.send(post("Content-Length: 0", path=path))
@@ -196,7 +196,7 @@ CANARY = "vrf_ca4a94ca4a94ca4a94ca4a94ca4a94ca"
     ids=lambda each: repr(each[:60]),
 )
 def test_refused_request_is_quoted_in_no_log(proxy: NginxProxy, request_bytes: bytes) -> None:
-    """Paths hold ids of logins, whatever else is wrong with the request."""
+    """Its path may have the id of a login."""
     reply = proxy.send(request_bytes)
     assert reply.status >= 400
     proxy.access_log_entry(reply)
@@ -204,8 +204,8 @@ def test_refused_request_is_quoted_in_no_log(proxy: NginxProxy, request_bytes: b
     assert proxy.error_log() == ""
 
 
-def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path) -> None:
-    """A flood of them is 429 after the first hundreds; another address is not held for it."""
+def test_request_rate_per_address_is_limited(tmp_path: Path, certificate: Path) -> None:
+    """A flood gets 429 after the first hundreds; another address is served."""
     flood = head("GET /healthz HTTP/1.1") * 900 + head("GET / HTTP/1.1", "Connection: close")
     with run_nginx(tmp_path / "nginx", certificate, free_port()) as proxy:  # which costs no API
         with proxy.connect("127.0.4.1") as line:
@@ -217,10 +217,10 @@ def test_an_address_has_its_share_of_requests(tmp_path: Path, certificate: Path)
         assert is_refused(neighbour, 503, "service_unavailable")
 
 
-def test_a_body_is_read_before_the_api_hears_of_it(
+def test_incomplete_body_does_not_reach_the_api(
     proxy: NginxProxy, served: ApiProcess, redis: Redis
 ) -> None:
-    """Who says half a request and goes leaves no trace there."""
+    """A client that leaves during its request has no effect there."""
     del redis
     with proxy.connect() as line:
         line.send(post("Content-Length: 100", "Request-Id: half-a-body"), b"{")

@@ -23,7 +23,7 @@ def block(beginning: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What the third section leaves behind, with a token pasted."""
+    """Run the third section of the guide and paste a token."""
     table = client_table("login-backend", "ovk_key-of-the-tests")
     command = tmp_path / "otpvoice"
     command.write_text(f"#!/bin/sh\ncat <<'END'\n{table}\nEND\n")
@@ -39,8 +39,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_settings_of_the_guide_start_in_production_without_a_warning(folder: Path) -> None:
-    """Through the operators' command, as it is installed."""
+def test_settings_of_the_guide_load_without_a_warning(folder: Path) -> None:
+    """In production, through the installed operator's command."""
     command = (CONFIG / "systemd" / "otpvoice").read_text("utf-8")
     script = command.replace("/etc/otpvoice", str(folder))
     script = script.replace("/opt/otpvoice/bin/otpvoice", "env")

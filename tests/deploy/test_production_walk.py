@@ -1,7 +1,7 @@
-"""The production guide, walkthrough from top to bottom on an empty machine, as root.
+"""The production guide, run from top to bottom on an empty machine, as root.
 
-The machine is this one's root file system under a layer of its own, in namespaces of its own: what
-the guide installs, writes and starts is gone afterwards. Only systemd has a stand-in.
+The machine is this machine's root file system under an overlay, in its own namespaces: everything
+that the guide installs, writes and starts is removed afterwards. Only systemd has a stand-in.
 """
 
 import os
@@ -31,7 +31,7 @@ def blocks(part: str, *kinds: str) -> str:
 
 
 def guide_commands() -> tuple[str, str]:
-    """Return what is typed: first with a network of the outside, then without one."""
+    """Return the commands: first those with internet access, then those without it."""
     install, _, rest = GUIDE.partition("\n## 3. ")
     rest, _, _ = rest.partition("\n## 7. ")
     practice_begins, practice_look, practice_ends = re.findall(
@@ -87,13 +87,13 @@ setpriv --reuid=65534 --regid=65534 --clear-groups \
 
 @dataclass(frozen=True)
 class Walkthrough:
-    """What was seen on the way."""
+    """The result of running the guide."""
 
     output: str
 
     @property
     def doctor(self) -> dict[str, str]:
-        """Level by subject, as ``otpvoice doctor`` printed it."""
+        """Return the level of each subject in the output of ``otpvoice doctor``."""
         found = re.findall(
             r"^(ok|advice|warn|FAIL) +(\S+(?: \S+)*)  +.+$", self.output, re.MULTILINE
         )
@@ -102,7 +102,7 @@ class Walkthrough:
 
 @pytest.fixture(scope="module")
 def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Walkthrough:
-    """The guide, walkthrough once."""
+    """Run the guide once."""
     for name in (
         "unshare",
         "nginx",
@@ -140,21 +140,21 @@ def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Walkthrough:
 
 
 @pytest.mark.timeout(300)
-def test_every_line_of_the_production_guide_runs(walkthrough: Walkthrough) -> None:
-    """In order; at the end a number is verified through nginx, units and store."""
+def test_guide_commands_deploy_a_working_service(walkthrough: Walkthrough) -> None:
+    """At the end a number is verified through nginx, the units and the store."""
     assert "verified, heard: True" in walkthrough.output
 
 
 @pytest.mark.timeout(300)
 def test_optional_secret_files_reach_the_units(walkthrough: Walkthrough) -> None:
-    """The token in the webhook's address is known; a stranger is refused."""
+    """The webhook's path token is accepted, and another is refused."""
     assert "callback with stranger: 401" in walkthrough.output
     assert "callback with path token: 400" in walkthrough.output
 
 
 @pytest.mark.timeout(300)
-def test_doctor_finds_nothing_wrong_with_the_installation(walkthrough: Walkthrough) -> None:
-    """Without a way to the outside only the outside is missing."""
+def test_doctor_finds_no_fault_of_the_installation(walkthrough: Walkthrough) -> None:
+    """Without internet access, only checks of the internet fail."""
     levels = walkthrough.doctor
     for subject in ("settings", "files", "secrets", "webhook", "redis", "redis appendfsync"):
         assert levels[subject] == "ok", walkthrough.output
@@ -164,7 +164,7 @@ def test_doctor_finds_nothing_wrong_with_the_installation(walkthrough: Walkthrou
 
 @pytest.mark.timeout(300)
 def test_no_secret_is_readable_by_another_user(walkthrough: Walkthrough) -> None:
-    """Every file and every process is looked at as nobody."""
+    """Another user searches every file and process."""
     _, _, seen = walkthrough.output.partition("--- readable by others\n")
     *leaks, count = seen.splitlines()
     assert leaks == []

@@ -1,4 +1,4 @@
-"""APIs behind the shipped nginx, restarted one after the other while they are used."""
+"""APIs behind the shipped nginx, restarted one after the other under load."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ from system.concurrency import RecordingClient, concurrently, nth_number
 
 
 def start(variables: Mapping[str, str], folder: Path, port: int, exits: ExitStack) -> ApiProcess:
-    """An API on this port, once it answers."""
+    """Start an API on this port and wait until it responds."""
     bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
     process = exits.enter_context(
         otpvoice_process("api", {**variables, **WIDE_LIMITS, **bind}, folder)
@@ -27,7 +27,7 @@ def start(variables: Mapping[str, str], folder: Path, port: int, exits: ExitStac
 
 
 def serves(proxy: NginxProxy, api: ApiProcess) -> None:
-    """Waits until nginx, which leaves one that refused alone for a while, asks it again."""
+    """Wait until nginx uses an API again, which it skips for a while after a failure."""
     before = len(proxy.access_log())
     asked = {"upstream": f"127.0.0.1:{api.port}", "status": 201}
     wait_until(
@@ -37,21 +37,21 @@ def serves(proxy: NginxProxy, api: ApiProcess) -> None:
 
 
 def was_aborted(entry: dict[str, Any]) -> bool:
-    """Whether a read ended without an answer of any API; its own 503 (the store) is one."""
+    """Whether a read got no response of any API; an API's own 503 is one."""
     last = entry["upstream_status"].rpartition(", ")[2]
     return bool(entry["method"] == "GET" and entry["status"] == 503 and last != "503")
 
 
 @pytest.mark.timeout(240)  # a busy machine takes its time to start processes
 @pytest.mark.usefixtures("redis")
-def test_a_rolling_restart_fails_nobody(
+def test_rolling_restart_loses_no_request(
     environ: dict[str, str],
     certificate: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every read is answered by an API. A create is, or it is a 503 that says when to come again;
-    then it is with its Idempotency-Key, and not done twice.
+    """Every read gets a response of an API. A create does, too, or it gets 503 with a retry time;
+    retried with its Idempotency-Key, it succeeds once.
     """
     find_program("nginx")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -81,7 +81,7 @@ def test_a_rolling_restart_fails_nobody(
         book = Counter(
             (each.status, each.body and each.body.get("code")) for each in line.responses
         )
-        print(f"{len(made)} made and looked at; answers {dict(book)}")
+        print(f"{len(made)} created and read; responses {dict(book)}")
         assert {each.status for each in line.responses} <= {200, 201, 503}
         assert all(each.body["retry_after"] for each in line.responses if each.status == 503)
         assert [entry for entry in proxy.access_log() if was_aborted(entry)] == []

@@ -1,6 +1,6 @@
-"""Slow clients before the shipped nginx: whoever is not slow does not notice them.
+"""Slow clients of the shipped nginx do not delay other clients.
 
-``OTPVOICE_TEST_SLOW_CLIENTS``: how many there are of each kind.
+``OTPVOICE_TEST_SLOW_CLIENTS`` is how many of each kind connect.
 """
 
 import os
@@ -15,52 +15,52 @@ from support.raw_http import head, post
 
 SLOW_CLIENTS = int(os.environ.get("OTPVOICE_TEST_SLOW_CLIENTS", "150"))
 REQUESTS = 100
-"""Of somebody who is in a hurry, in one round, while all the slow ones are there."""
+"""Requests of a fast client in one round, while all slow clients are connected."""
 ROUNDS = 3
-"""At most: who is held up by slow clients is in each; who shares a busy machine is not."""
+"""At most: slow clients would delay every round, a busy machine only some."""
 MAX_LATENCY_S = 0.2
-"""Seconds that 99 of 100 answers may take, with the connection for each."""
+"""For 99 of 100 responses, including the connection."""
 DRIP_INTERVAL_S = 0.5
-"""Seconds between two bytes of a slow client."""
+"""Between two bytes of a slow client."""
 
 BEGINNINGS = {
     "head": head("GET /readyz HTTP/1.1", "X-Slow: a")[:-4],
     "body": post("Content-Length: 16000"),
-    # Far more answers than fit into what lies between, and none of them is read.
+    # Many more responses than fit into the buffers, none of which is read.
     "reading": head("GET /readyz HTTP/1.1") * 2 + head("GET /metrics HTTP/1.1") * 30,
 }
 
 
 class SlowClient:
-    """Says its beginning, then a byte now and then; comes again when it is hung up on."""
+    """Sends the beginning of a request, then single bytes; reconnects when disconnected."""
 
     def __init__(self, proxy: NginxProxy, n: int, beginning: bytes) -> None:
         self._proxy = proxy
-        # Fifty share an address: each has its bounds, which are not what is tested.
+        # Fifty share an address, so that the limits per address do not apply.
         self._address = f"127.0.3.{1 + n // 50}"
         self._beginning = beginning
-        self._comes()
+        self._connect()
 
-    def _comes(self) -> None:
+    def _connect(self) -> None:
         self.line = self._proxy.connect(self._address)
         self.line.send(self._beginning)
 
-    def leaves(self) -> None:
-        """Without a word."""
+    def close(self) -> None:
+        """Close the connection in the middle of the request."""
         self.line.close()
 
-    def goes_on(self) -> None:
-        """One byte more."""
+    def send_byte(self) -> None:
+        """Send one more byte."""
         try:
             self.line.send(b"a")
         except OSError:
-            self.leaves()
-            self._comes()
+            self.close()
+            self._connect()
 
 
 @contextmanager
 def slow_clients(proxy: NginxProxy) -> Iterator[None]:
-    """Meanwhile all of them are there."""
+    """Keep all slow clients connected inside the block."""
     over = threading.Event()
     clients = {
         kind: [SlowClient(proxy, n, beginning) for n in range(SLOW_CLIENTS)]
@@ -70,7 +70,7 @@ def slow_clients(proxy: NginxProxy) -> Iterator[None]:
     def drip() -> None:
         while not over.wait(DRIP_INTERVAL_S):
             for client in (*clients["head"], *clients["body"]):
-                client.goes_on()
+                client.send_byte()
 
     thread = threading.Thread(target=drip)
     thread.start()
@@ -80,14 +80,14 @@ def slow_clients(proxy: NginxProxy) -> Iterator[None]:
         over.set()
         thread.join()
         for client in (client for each in clients.values() for client in each):
-            client.leaves()
+            client.close()
 
 
 @pytest.mark.usefixtures("redis")
 @pytest.mark.timeout(120 + SLOW_CLIENTS)
-def test_slow_clients_slow_nobody_else(proxy: NginxProxy) -> None:
-    """Many times as many as the API has threads say their heads, say their bodies or read their
-    answers slowly; ``/readyz`` is answered as fast as ever.
+def test_slow_clients_do_not_delay_other_clients(proxy: NginxProxy) -> None:
+    """Many more than the API has threads send heads or bodies, or read responses, slowly.
+    ``/readyz`` stays fast.
     """
     with slow_clients(proxy):
         for _ in range(ROUNDS):
@@ -100,7 +100,7 @@ def test_slow_clients_slow_nobody_else(proxy: NginxProxy) -> None:
 
 
 def request_latencies(proxy: NginxProxy) -> list[float]:
-    """How many seconds each look took, in order of size."""
+    """Return the sorted seconds that each request took."""
     took = []
     for _ in range(REQUESTS):
         began = time.monotonic()

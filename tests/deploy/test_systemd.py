@@ -1,4 +1,4 @@
-"""The shipped units: what they name exists, and they wait as long as our processes take."""
+"""The shipped units: their commands, credentials, grace periods and hardening."""
 
 import re
 import subprocess
@@ -17,18 +17,18 @@ PROGRAM = "/opt/otpvoice/bin/otpvoice"
 
 
 def unit(name: str) -> str:
-    """Its text."""
+    """Return the text of a unit."""
     return (CONFIG / "systemd" / f"otpvoice-{name}.service").read_text("utf-8")
 
 
 def option_values(name: str, option: str) -> list[str]:
-    """Every value that a unit gives to an option."""
+    """Return every value of an option."""
     return re.findall(rf"^{option}=(.*)$", unit(name), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_it_starts_a_command_of_ours(name: str) -> None:
-    """And waits for its end longer than that takes."""
+def test_unit_starts_a_command_and_waits_for_its_end(name: str) -> None:
+    """Longer than the shutdown takes."""
     (start,) = option_values(name, "ExecStart")
     assert start == f"{PROGRAM} {name}"
     assert name in main.commands
@@ -38,7 +38,7 @@ def test_it_starts_a_command_of_ours(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_unit_reads_secrets_from_its_credentials(name: str) -> None:
-    """The whole directory is loaded under a prefix that the settings know."""
+    """The whole directory is loaded with the prefix of the settings."""
     pairs = [pair for line in option_values(name, "Environment") for pair in line.split()]
     variables = dict(pair.split("=", 1) for pair in pairs if pair.startswith("OTPVOICE_"))
     assert variables == {
@@ -49,8 +49,8 @@ def test_unit_reads_secrets_from_its_credentials(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*UNITS, "sandbox"])
-def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
-    """Nothing in it is unknown or wrong, and it is let do little."""
+def test_unit_is_valid_and_hardened(name: str, tmp_path: Path) -> None:
+    """According to systemd-analyze."""
     analyze = find_program("systemd-analyze")
     here = tmp_path / f"otpvoice-{name}.service"
     here.write_text(unit(name).replace(PROGRAM, "/bin/true"), "utf-8")

@@ -1,4 +1,4 @@
-"""The valkey store: started as it is valkey, it is what the promises stand on."""
+"""The shipped configuration of Valkey: durability and users."""
 
 import os
 import re
@@ -27,24 +27,24 @@ PASSWORD = "password-of-the-tests-5f0a1c"
 
 @dataclass(frozen=True)
 class ValkeyServer:
-    """A running Valkey with the valkey files."""
+    """A running Valkey with the shipped configuration."""
 
     port: int
 
     @property
     def url(self) -> str:
-        """For ``redis.url``."""
+        """Return the value of ``redis.url``."""
         return f"redis://otpvoice:{PASSWORD}@127.0.0.1:{self.port}/0"
 
     def client_for(self, user: str | None, password: str | None = None) -> Redis:
-        """A connection of this user."""
+        """Connect as this user."""
         once = Retry(NoBackoff(), 0)
         return Redis(port=self.port, username=user, password=password, protocol=2, retry=once)
 
 
 @pytest.fixture(scope="module")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Only port and folder are others than shipped; the users are those that it recommends."""
+    """Run Valkey with the shipped files; only port and folder differ."""
     folder = tmp_path_factory.mktemp("valkey")
     users, port = folder / "users.acl", free_port()
     sample = (CONFIG / "valkey-users.acl").read_text("utf-8")
@@ -67,17 +67,17 @@ def _responds(redis: Redis) -> bool:
 
 
 def run_command(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """``otpvoice <words>`` at an operator's terminal."""
+    """Run ``otpvoice <words>``."""
     command = [sys.executable, "-m", "otpvoice", *words]
     environ = {**os.environ, **variables}
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.timeout(240)  # it starts eight processes
-def test_a_verification_runs_on_it(
+def test_verification_runs_with_shipped_users(
     valkey: ValkeyServer, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """Asked for, called, checked, and known as answered; doctor has nothing to say against it."""
+    """A verification is created, called and approved; doctor reports no fault of the store."""
     there = environ | {"OTPVOICE_REDIS_URL": valkey.url}
     with running_service(there, tmp_path) as stack:
         verification = stack.service.create()
@@ -93,16 +93,16 @@ def test_a_verification_runs_on_it(
     assert set(of_the_store) == {"ok"}
 
 
-def test_its_user_can_do_nothing_else(valkey: ValkeyServer) -> None:
-    """Other keys, other settings and the whole database are not its business."""
+def test_user_has_no_other_permissions(valkey: ValkeyServer) -> None:
+    """Other keys, the configuration and the whole database are forbidden."""
     with closing(valkey.client_for("otpvoice", PASSWORD)) as redis:
         for words in ("GET other", "FLUSHALL", "KEYS *", "CONFIG SET appendonly no", "SHUTDOWN"):
             with pytest.raises(NoPermissionError):
                 redis.execute_command(*words.split())  # type: ignore[no-untyped-call] # has no types
 
 
-def test_nobody_else_gets_in(valkey: ValkeyServer) -> None:
-    """Without a password nothing is answered; "health" may ask whether it lives, and no more."""
+def test_other_users_are_refused(valkey: ValkeyServer) -> None:
+    """Without a password; the user "health" may only PING."""
     with closing(valkey.client_for(None)) as stranger, pytest.raises(AuthenticationError):
         stranger.ping()
     with closing(valkey.client_for("health", "any")) as health:
@@ -111,12 +111,12 @@ def test_nobody_else_gets_in(valkey: ValkeyServer) -> None:
             health.get("{otpvoice}:x")
 
 
-def test_it_keeps_what_it_acknowledged(valkey: ValkeyServer) -> None:
-    """The settings that the promises name, as the running server tells them."""
+def test_server_has_durable_settings(valkey: ValkeyServer) -> None:
+    """The running server reports the settings that durability requires."""
     with closing(valkey.client_for("otpvoice", PASSWORD)) as redis:
-        told = (
+        config = (
             redis.config_get("append*") | redis.config_get("maxmemory*") | redis.config_get("save")
         )
-    assert (told["appendonly"], told["appendfsync"]) == ("yes", "always")
-    assert (told["maxmemory-policy"], told["maxmemory"]) == ("noeviction", str(1 << 30))
-    assert told["save"] == ""
+    assert (config["appendonly"], config["appendfsync"]) == ("yes", "always")
+    assert (config["maxmemory-policy"], config["maxmemory"]) == ("noeviction", str(1 << 30))
+    assert config["save"] == ""

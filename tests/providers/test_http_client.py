@@ -40,7 +40,7 @@ def test_environment_does_not_change_request(
 ) -> None:
     """A netrc does not replace the token, and a proxy in the environment is not used."""
     netrc = tmp_path / "netrc"
-    netrc.write_text("default login somebody password else\n")
+    netrc.write_text("default login user password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

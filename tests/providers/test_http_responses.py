@@ -25,7 +25,7 @@ from providers.scripted_server import (
 
 from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed
 
-STRAY = http_response(b'{"callId":"somebody-else"}')
+STRAY = http_response(b'{"callId":"stray"}')
 OURS = http_response(b'{"callId":"ours"}')
 OUR_RESPONSE = HttpResponse(200, b'{"callId":"ours"}')
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -60,7 +60,7 @@ def test_interim_responses_are_skipped(
 ) -> None:
     """Each request gets its own response, and the connection is kept."""
     server.respond(interim + STRAY, OURS)
-    assert post(client, server.url) == HttpResponse(200, b'{"callId":"somebody-else"}')
+    assert post(client, server.url) == HttpResponse(200, b'{"callId":"stray"}')
     assert post(client, server.url) == OUR_RESPONSE
     assert server.connections == [1, 1]
 
@@ -122,7 +122,7 @@ def test_stray_response_in_two_halves_is_not_read(
     """One half arrives before and one after the next request."""
     server.respond(http_response(b"1") + STRAY[:cut], STRAY[cut:] + OURS)
     assert post(client, server.url) == HttpResponse(200, b"1")
-    assert post(client, server.url) != HttpResponse(200, b'{"callId":"somebody-else"}')
+    assert post(client, server.url) != HttpResponse(200, b'{"callId":"stray"}')
     assert server.connections == [1, 2]
 
 

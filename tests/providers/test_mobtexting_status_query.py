@@ -96,8 +96,8 @@ def test_inbound_call_is_no_match() -> None:
     )
     assert fetch(query, CALL_LOG) is None
     assert fetch(query, CALL_LOG.replace(b'"service": "IN"', b'"service": "?"')) is None
-    ours = CALL_LOG.replace(b'"service": "IN"', b'"service": "C2C"')
-    assert fetch(query, ours.replace(b'"call_to": "918068287601"', b'"call_to": "flow:220"'))
+    c2c_log = CALL_LOG.replace(b'"service": "IN"', b'"service": "C2C"')
+    assert fetch(query, c2c_log.replace(b'"call_to": "918068287601"', b'"call_to": "flow:220"'))
 
 
 # Status words

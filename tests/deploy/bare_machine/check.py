@@ -1,4 +1,4 @@
-"""Use the service that the guide has set up, as its clients would; run inside the machine.
+"""Use the deployed service as its clients do; run inside the machine.
 
 Arguments: the API key. Prints one line for each step that worked.
 """
@@ -17,7 +17,7 @@ SECRETS = Path("/etc/otpvoice/secrets")
 
 
 class _Proxy(http.client.HTTPSConnection):
-    """nginx on this machine, by the name and the authority of its certificate."""
+    """A connection to nginx on this machine, verified by its certificate."""
 
     def __init__(self) -> None:
         self._trusted = ssl.create_default_context(cafile="/etc/nginx/tls/fullchain.pem")
@@ -30,7 +30,7 @@ class _Proxy(http.client.HTTPSConnection):
 
 
 def request(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    """Send one request through nginx; the status and the JSON of its answer."""
+    """Send one request through nginx; return status and JSON of the response."""
     proxy = _Proxy()
     sent = {"Content-Type": "application/json", "Host": "otp.example.com", **headers}
     proxy.request(method, path, json.dumps(body) if body is not None else None, sent)
@@ -39,7 +39,7 @@ def request(method: str, path: str, body: Any = None, **headers: str) -> tuple[i
 
 
 def phone_calls() -> list[dict[str, Any]]:
-    """Return what the sandbox's phone got."""
+    """Return the calls of the sandbox's phone."""
     sandbox = http.client.HTTPConnection("127.0.0.1", 8100, timeout=10)
     sandbox.request("GET", f"/phones/{NUMBER}/calls")
     found: list[dict[str, Any]] = json.loads(sandbox.getresponse().read())
@@ -47,7 +47,7 @@ def phone_calls() -> list[dict[str, Any]]:
 
 
 def wait_for(what: str, look: Any) -> Any:
-    """Return what ``look`` finds, as soon as it finds something."""
+    """Return the first truthy result of ``look``."""
     give_up = time.monotonic() + 30
     last: Any = None
     while time.monotonic() < give_up:
@@ -61,7 +61,7 @@ def wait_for(what: str, look: Any) -> Any:
 
 
 def main() -> None:
-    """Verify a number, and try every secret that a callback may bring."""
+    """Verify a number, and try every secret of a callback."""
     bearer = f"Bearer {sys.argv[1]}"
     ready = (200, {"status": "ok", "degraded": []})
     wait_for("readiness", lambda: request("GET", "/readyz") == ready)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# An empty machine: this one's root file system under a layer of its own, which is gone afterwards.
+# An empty machine: this machine's root file system under a temporary overlay.
 # Arguments: the folder to use, the source to install. Runs in mount and pid namespaces of its own.
 set -eu
 here=$1 source=$2
@@ -18,7 +18,7 @@ cp -r "$source" "$root/root/source"
 install "$(dirname "$0")/systemctl" "$root/usr/local/sbin/systemctl"
 printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
-# Only what leads to package registries is kept of the environment.
+# Of the environment, only the variables for package registries are kept.
 mapfile -t kept < <(env | grep -E '^(PIP_|SSL_CERT_|[a-z]+_proxy=)')
 exec env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "${kept[@]}" \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

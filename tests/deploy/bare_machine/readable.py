@@ -1,4 +1,4 @@
-"""Print every file and process entry that this user can read and that holds one of the secrets.
+"""Print every file and process entry that this user can read and that has one of the secrets.
 
 Arguments: a file with the secrets, one a line, open as descriptor 3; roots to search.
 """
