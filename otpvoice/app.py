@@ -1,12 +1,12 @@
 """Wiring: builds the web application and the dialer of a process from its settings."""
 
-from functools import cached_property
+from functools import cached_property, partial
 
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
-from otpvoice.admin.preview import Previewer
+from otpvoice.admin.preview import preview_call
 from otpvoice.admin.service import AdminService
 from otpvoice.api import schemas
 from otpvoice.api.application import Api, endpoints_of
@@ -239,7 +239,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
             admin=parts.create_admin_service(parts.admin_store),
             stats=StatsReader(parts.store.redis, circuit_breaker=parts.store.circuit_breaker),
             price=CallPrice(settings.console.price_per_call, settings.console.currency),
-            previewer=Previewer(settings, parts.provider),
+            preview=partial(preview_call, settings, parts.provider),
             clients=tuple(sorted(settings.clients)),
         )
         admin_keys = KeyHashes(("operator", digest) for digest in secrets.admin_key_sha256)

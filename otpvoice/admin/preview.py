@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.core.service import ClientProfile, queue_margin_s
+from otpvoice.core.service import queue_margin_s
 from otpvoice.core.speech import (
     DEFAULT_FLOW,
     CodeFormat,
@@ -152,59 +152,35 @@ class CallPreview:
     warnings: tuple[str, ...]
 
 
-class Previewer:
-    """Previews clients' calls.
+def preview_call(
+    settings: Settings,
+    provider: Provider,
+    client: str,
+    locale: str | None,
+    name: str,
+    text: str | None = None,
+) -> CallPreview:
+    """Return the call that a client's request with this locale and name leads to.
 
-    Args:
-        settings: of the service.
-        provider: builds the requests. Nothing is sent to it.
+    ``text`` replaces the flow's own text. Nothing is sent to the provider.
+
+    Raises:
+        KeyError: there is no such client.
     """
-
-    def __init__(self, settings: Settings, provider: Provider) -> None:
-        self._settings = settings
-        self._provider = provider
-
-    def preview(
-        self, client: str, locale: str | None, name: str, text: str | None = None
-    ) -> CallPreview:
-        """Return the call that a request with this locale and name leads to.
-
-        Args:
-            client: whose request it is.
-            locale: as in the request.
-            name: as in the request.
-            text: replaces the flow's own text.
-
-        Raises:
-            KeyError: there is no such client.
-        """
-        settings, chosen = self._settings, self._settings.provider
-        verification = settings.verification
-        profile = settings.client_profile(client)
-        key, flow = choose_flow(locale, profile.flows)
-        spoken_name = clean_name(name) or profile.default_name
-        speech = FlowPreview(
-            text=flow.text if text is None else text,
-            code=_EXAMPLE_CODE[: verification.code_length],
-            code_format=chosen.otp_format,
-            name=spoken_name,
-            min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
-            max_duration_s=chosen.c2c_duration * 60,
-        )
-        warnings = (
-            *_flow_warnings(settings, locale, key),
-            *_name_warnings(name, spoken_name),
-            *(speech.warnings() if speech.text else [_missing_text(key)]),
-        )
-        requests = {
-            route: self._preview_request(profile, flow, speech, route) for route in chosen.routes
-        }
-        return CallPreview(key, flow, speech, requests, warnings)
-
-    def _preview_request(
-        self, profile: ClientProfile, flow: Flow, speech: FlowPreview, route: Route
-    ) -> HttpRequestSpec:
-        call = OutboundCall(
+    chosen, verification = settings.provider, settings.verification
+    profile = settings.client_profile(client)
+    key, flow = choose_flow(locale, profile.flows)
+    spoken_name = clean_name(name) or profile.default_name
+    speech = FlowPreview(
+        text=flow.text if text is None else text,
+        code=_EXAMPLE_CODE[: verification.code_length],
+        code_format=chosen.otp_format,
+        name=spoken_name,
+        min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
+        max_duration_s=chosen.c2c_duration * 60,
+    )
+    calls = {
+        route: OutboundCall(
             call_id=_CALL_ID,
             route=route,
             number=_NUMBER,
@@ -213,7 +189,15 @@ class Previewer:
             name=speech.name,
             code=speech.code_text,
         )
-        return self._provider.preview_request(call)
+        for route in chosen.routes
+    }
+    warnings = (
+        *_flow_warnings(settings, locale, key),
+        *_name_warnings(name, spoken_name),
+        *(speech.warnings() if speech.text else [_missing_text(key)]),
+    )
+    requests = {route: provider.preview_request(call) for route, call in calls.items()}
+    return CallPreview(key, flow, speech, requests, warnings)
 
 
 def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otpvoice.admin.preview import CallPreview, Previewer
+from otpvoice.admin.preview import CallPreview, preview_call
 from otpvoice.app import Container
 from otpvoice.cli.operator import json_option, load_settings, print_json
 from otpvoice.core.speech import is_locale
@@ -30,8 +30,8 @@ def preview(
     if locale is not None and not is_locale(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
-    previewer = Previewer(settings, Container(settings).provider)
-    shown = previewer.preview(_choose_client(settings, client), locale, name, text)
+    client, provider = _choose_client(settings, client), Container(settings).provider
+    shown = preview_call(settings, provider, client, locale, name, text)
     if as_json:
         print_json(_document(shown))
     else:

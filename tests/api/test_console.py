@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import pytest
 from api.api_client import ApiClient, ManualDialer, settings_with
 from flask import Flask
-from msgspec import structs
 from support.service import ASHA
 from support.valkey import Valkey
 from system.leaks import Scanner
@@ -16,7 +15,6 @@ from werkzeug.test import TestResponse
 from otpvoice.api.console.auth import LoginThrottle
 from otpvoice.app import create_app, store_policy
 from otpvoice.cli.keys import hash_key
-from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.discovery import connect
 from otpvoice.store.models import AuditEntry
@@ -312,29 +310,6 @@ def test_results_escape_a_reference(api: ApiClient, browser: ConsoleBrowser) -> 
     assert "&lt;img" in response.text
 
 
-def test_preview_shows_the_speech_with_warnings(
-    variables: dict[str, str], store: RedisStore
-) -> None:
-    """The code is an example."""
-    settings = settings_with(variables)
-    flows = {"default": Flow("24", "Hello {Name}, your otp is {otp}")}
-    provider = structs.replace(settings.provider, flows=flows)
-    app = create_app(structs.replace(settings, provider=provider), store)
-    browser = ConsoleBrowser(ApiClient(app, store))
-    page = visible_text(browser.request("GET", "/console/preview?name=Asha&locale=ta"))
-    assert "Hello Asha, your otp is 4, 0, 7, 1, 1, 3" in page
-    assert "No flow speaks ta" in page
-    assert "The code is spoken only once" in page
-
-
-def test_preview_shows_the_request_of_each_route(browser: ConsoleBrowser) -> None:
-    """And warns of a flow without a text in the settings."""
-    page = visible_text(browser.request("GET", "/console/preview?name=Asha&client=bank"))
-    for sent in ("provider by route obd", "provider by route c2c", "POST http", "4, 0, 7, 1, 1, 3"):
-        assert sent in page
-    assert "The flow default has no text in the settings" in page
-
-
 @pytest.mark.parametrize("query", ["client=nobody", "locale=no%20tag", "client=&locale=hi"])
 def test_preview_refuses_an_unknown_client_or_locale(browser: ConsoleBrowser, query: str) -> None:
     """422 with a page that names the valid choices."""
@@ -395,7 +370,7 @@ def test_clear_with_another_typed_number_changes_nothing(
         dialer.place()
     response = browser.submit_form(browser.get_form(ASHA), OTHER)
     assert response.status_code == 422
-    assert "Nothing was changed" in response.text
+    assert "The form was not accepted" in response.text
     assert "+91******3211, which is not the number that the page showed" in response.text
     assert [api.as_bank().create_response(number).status_code for number in (ASHA, OTHER)] == [
         429,

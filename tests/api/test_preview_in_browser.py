@@ -101,26 +101,6 @@ def test_preview_page_shows_what_the_command_shows(
     expect(warnings).to_have_text([f"Warning {each}" for each in expected["warnings"]])
 
 
-def test_preview_page_shows_every_kind_of_warning(
-    browsing: BrowserSession, console: ApiProcess
-) -> None:
-    """About the code, the greeting, the name, the duration and the language."""
-    page = open_preview(browsing, console)
-    submit_preview(page, "ta", "Asha 2")
-    warnings = page.get_by_role("group", name="Warnings")
-    for warning in (
-        "No flow speaks ta",
-        "not spoken as given, but as Asha.",
-        "spoken only once",
-        "read as one number",
-        "comes at once",
-        "The name is not spoken",
-        "{name} is not filled in",
-        "can expire while it is spoken",
-    ):
-        expect(warnings).to_contain_text(warning)
-
-
 def test_preview_page_is_legible_on_every_screen(
     browsing: BrowserSession, console: ApiProcess
 ) -> None:

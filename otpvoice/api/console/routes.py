@@ -1,13 +1,15 @@
 """Routes of ``/console``. Search texts travel in request bodies, so no URL contains a number."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
-from otpvoice.admin.preview import Previewer
+from otpvoice.admin.preview import CallPreview
 from otpvoice.admin.service import RETENTION_NOTE, AdminService
 from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
 from otpvoice.api.console.dashboard import OUTCOMES, CallPrice, build_dashboard
@@ -29,12 +31,47 @@ class ConsoleContext:
     admin: AdminService
     stats: StatsReader
     price: CallPrice
-    previewer: Previewer
+    preview: Callable[[str, str | None, str], CallPreview]
+    """For a client, a locale and a name."""
     clients: tuple[str, ...]
 
 
-class NotConfirmed(Exception):
-    """A form that does not confirm what its page showed. The text gives the reason."""
+class FormError(Exception):
+    """A form that cannot be processed. The text gives the reason."""
+
+
+_ERROR_PAGES: Final[Mapping[type[Exception], tuple[int, str, str]]] = MappingProxyType(
+    {
+        Unauthorized: (
+            401,
+            "The console needs a key",
+            "Enter your name, which appears in the log, and an admin key as the password.",
+        ),
+        Forbidden: (
+            403,
+            "Request refused",
+            "The form was not sent by a page of the console, so nothing was changed.",
+        ),
+        WrongHost: (
+            421,
+            "Wrong host",
+            "The console is served only at the host of server.public_url, and on this machine.",
+        ),
+        FormError: (422, "The form was not accepted", ""),
+        InvalidNumber: (422, "Invalid number", ""),
+        TooManyRequests: (
+            429,
+            "Too many attempts",
+            "Your address sent too many wrong keys. Wait one minute, then try again.",
+        ),
+        StoreUnavailable: (
+            503,
+            "The store is unavailable",
+            "It is not known whether anything was changed. Run otpvoice doctor for the cause.",
+        ),
+    }
+)
+"""HTTP status, title and text. An error without a text describes itself."""
 
 
 def console_blueprint(context: ConsoleContext, auth: AdminAuth) -> Blueprint:
@@ -52,13 +89,8 @@ def console_blueprint(context: ConsoleContext, auth: AdminAuth) -> Blueprint:
     routes.add_url_rule("/limits/clear", view_func=views.clear, methods=["POST"])
     routes.add_url_rule("/preview", view_func=views.preview)
     routes.add_url_rule("/static/<name>", view_func=views.static)
-    routes.register_error_handler(Unauthorized, _handle_unauthorized)
-    routes.register_error_handler(TooManyRequests, _handle_too_many_failures)
-    routes.register_error_handler(Forbidden, _handle_cross_site)
-    routes.register_error_handler(WrongHost, _handle_wrong_host)
-    routes.register_error_handler(NotConfirmed, _handle_not_confirmed)
-    routes.register_error_handler(InvalidNumber, _handle_invalid_number)
-    routes.register_error_handler(StoreUnavailable, _handle_store_unavailable)
+    for kind in _ERROR_PAGES:
+        routes.register_error_handler(kind, _handle_error)
     return routes
 
 
@@ -90,12 +122,10 @@ class _Views:
         client = request.args.get("client", clients[0] if clients else "")
         locale, name = (request.args.get(field, "").strip() for field in ("locale", "name"))
         if client not in clients:
-            names = ", ".join(clients) or "none"
-            return _unprocessable_page("Unknown client", f"Configured clients: {names}.")
+            raise FormError(f"Unknown client. Configured are: {', '.join(clients) or 'none'}.")
         if locale and not is_locale(locale):
-            text = "The locale is not a language tag. Enter one such as hi or hi-IN."
-            return _unprocessable_page("Invalid locale", text)
-        preview = self._context.previewer.preview(client, locale or None, name)
+            raise FormError("The locale is not a language tag. Enter one such as hi or hi-IN.")
+        preview = self._context.preview(client, locale or None, name)
         requests = {
             route: (each.url, json.loads(each.body)) for route, each in preview.requests.items()
         }
@@ -114,12 +144,12 @@ def _check_number(typed: NumberIdentity) -> None:
     """Compare the typed number with the one that the page showed.
 
     Raises:
-        NotConfirmed: they differ, or the form names none.
+        FormError: they differ, or the form names none.
     """
     if request.form.get("number_hash") != typed.hash:
-        raise NotConfirmed(
-            f"You typed {typed.masked}, which is not the number that the page showed. "
-            "Search for the number that you mean, and confirm it there."
+        raise FormError(
+            f"You typed {typed.masked}, which is not the number that the page showed. Nothing was "
+            "changed. Search for the number that you mean, and confirm it there."
         )
 
 
@@ -127,64 +157,22 @@ def _check_form_age(now_ms: int) -> None:
     """Refuse a page that was left open, and a result page that is loaded again.
 
     Raises:
-        NotConfirmed: the page is older than ten minutes.
+        FormError: the page is older than ten minutes.
     """
     text = request.form.get("rendered_at_ms", "")
     rendered_at_ms = int(text) if text.isascii() and text.isdigit() else 0
     if not 0 <= now_ms - rendered_at_ms <= _FORM_VALID_MS:
-        raise NotConfirmed(
-            "The page is older than ten minutes. Search again to see the current limits."
+        raise FormError(
+            "The page is older than ten minutes, so nothing was changed. Search again to see the "
+            "current limits."
         )
 
 
-def _handle_unauthorized(_error: Exception) -> Response:
-    response = render_page(
-        "message.html",
-        401,
-        title="The console needs a key",
-        text="Enter your name, which appears in the log, and an admin key as the password.",
-    )
-    response.headers["WWW-Authenticate"] = 'Basic realm="otpvoice console", charset="UTF-8"'
-    return response
-
-
-def _handle_too_many_failures(error: TooManyRequests) -> Response:
-    text = "Your address sent too many wrong keys. Wait one minute, then try again."
-    response = render_page("message.html", 429, title="Too many attempts", text=text)
-    response.headers["Retry-After"] = str(error.retry_after)
-    return response
-
-
-def _handle_cross_site(_error: Exception) -> Response:
-    text = "The form was not sent by a page of the console, so nothing was changed."
-    return render_page("message.html", 403, title="Request refused", text=text)
-
-
-def _handle_wrong_host(_error: Exception) -> Response:
-    text = (
-        "The console is served only at the host of server.public_url and at this machine's own "
-        "address, such as localhost. Open it there."
-    )
-    return render_page("message.html", WrongHost.code, title="Wrong host", text=text)
-
-
-def _handle_not_confirmed(error: Exception) -> Response:
-    return _unprocessable_page("Nothing was changed", str(error))
-
-
-def _handle_invalid_number(error: Exception) -> Response:
-    return _unprocessable_page("Invalid number", str(error))
-
-
-def _unprocessable_page(title: str, text: str) -> Response:
-    return render_page("message.html", 422, title=title, text=text)
-
-
-def _handle_store_unavailable(_error: Exception) -> Response:
-    text = (
-        "The store did not respond, so it is not known whether anything was changed. Try again, "
-        "or run otpvoice doctor to find the cause."
-    )
-    response = render_page("message.html", 503, title="The store is unavailable", text=text)
-    response.headers["Retry-After"] = "1"
+def _handle_error(error: Exception) -> Response:
+    status, title, text = _ERROR_PAGES[type(error)]
+    response = render_page("message.html", status, title=title, text=text or str(error))
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = 'Basic realm="otpvoice console", charset="UTF-8"'
+    if isinstance(error, TooManyRequests | StoreUnavailable):
+        response.headers["Retry-After"] = str(getattr(error, "retry_after", 1))
     return response
