@@ -289,7 +289,7 @@ def test_check_of_another_length_raises_invalid_request(service: Verifications) 
 def test_verification_of_another_client_raises_not_found(service: Verifications) -> None:
     """Every operation raises the same error as for an unknown id."""
     begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    told = set()
+    messages = set()
     for client, wanted in (("bank", begun.id), ("login", "vrf_" + "0" * 32)):
         for step in (
             service.get,
@@ -301,8 +301,8 @@ def test_verification_of_another_client_raises_not_found(service: Verifications)
             with pytest.raises(NotFound) as refusal:
                 step(client, wanted)
             assert refusal.value.verification is None
-            told.add(str(refusal.value))
-    assert len(told) == 1
+            messages.add(str(refusal.value))
+    assert len(messages) == 1
 
 
 def test_operations_after_the_end_raise_verification_closed(service: Verifications) -> None:

@@ -136,17 +136,17 @@ def test_next_check_of_pending_verification_is_allowed() -> None:
 @pytest.mark.parametrize(
     ("verification", "expected"),
     [
-        # Nothing is under way.
+        # There is no active call.
         (with_calls(), NextActions(allowed=True)),
         (with_calls(live(CallStatus.BUSY, NOW + 9)), NextActions(allowed=True)),
         (with_calls(live(CallStatus.PLACED, NOW)), NextActions(allowed=True)),
         (with_calls(live(CallStatus.UNKNOWN, NOW)), NextActions(allowed=True)),
-        # A call comes already.
+        # A call is active.
         (with_calls(CALL), IN_PROGRESS),
         (with_calls(live(CallStatus.DIALING, None)), IN_PROGRESS),
         (with_calls(live(CallStatus.PLACED, NOW + 1)), IN_PROGRESS),
         (with_calls(live(CallStatus.UNKNOWN, NOW + 1)), IN_PROGRESS),
-        # A delayed one can be brought forward, as far as the gap.
+        # A delayed call is brought forward, but not before the gap ends.
         (with_calls(replace(CALL, due_at=NOW + 1)), NextActions(allowed=True)),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 8),
@@ -156,9 +156,9 @@ def test_next_check_of_pending_verification_is_allowed() -> None:
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 9),
             IN_PROGRESS,
         ),
-        # One that backs off can not.
+        # A call that waits for its retry is not.
         (with_calls(replace(CALL, due_at=NOW + 9, not_before=NOW + 9)), IN_PROGRESS),
-        # The gap schedules.
+        # A call is scheduled after the gap.
         (with_calls(gap_until=NOW), NextActions(allowed=True)),
         (
             with_calls(gap_until=NOW + 1),
@@ -168,7 +168,7 @@ def test_next_check_of_pending_verification_is_allowed() -> None:
             with_calls(gap_until=NOW + 240 * SECOND),
             NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
         ),
-        # Too late: the margin of the end is not enough.
+        # The margin before the expiry is too short.
         (with_calls(gap_until=NOW + 240 * SECOND + 1), TOO_LATE),
         (with_calls(now=NOW + 240 * SECOND), NextActions(allowed=True)),
         (with_calls(now=NOW + 240 * SECOND + 1), TOO_LATE),

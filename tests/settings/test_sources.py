@@ -1,4 +1,4 @@
-"""Sources of values: file, variables and secret files."""
+"""Sources of values: file, variables and secret files; and renamed settings."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings, SettingsError, load
+from otpvoice.settings.sources import FORMER_NAMES, SettingPath, dotted_name, variable_name
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]
@@ -232,3 +233,22 @@ def test_variable_that_is_not_a_setting_is_ignored(start: Start) -> None:
         PATH="/bin",
     )
     assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_NAMES.items(), ids=dotted_name)
+def test_former_name_in_the_file_is_an_error_with_the_present_one(
+    former: SettingPath, present: SettingPath, errors_of: ErrorsOf
+) -> None:
+    """The error names the former setting and the one to set."""
+    errors = errors_of(f"[{former[0]}]\n{former[1]} = 1\n")
+    assert f"was renamed: set {dotted_name(present)}" in errors[dotted_name(former)]
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_NAMES.items(), ids=dotted_name)
+def test_former_variable_is_an_error_with_the_present_one(
+    former: SettingPath, present: SettingPath, errors_of: ErrorsOf
+) -> None:
+    """The error names both variables."""
+    errors = errors_of(**{variable_name(former): "1"})
+    assert variable_name(former) in errors[dotted_name(former)]
+    assert variable_name(present) in errors[dotted_name(former)]
