@@ -1,16 +1,15 @@
 """The table of all limits. Settings, store functions, messages and reports are derived from it.
 
-To add a limit, add a field with a :class:`Limit` to :class:`LimitSettings`, its Lua if it counts in
-a new way, a line of ``config/otpvoice.toml`` and of ``docs/errors.md``, and tests.
+To add a limit, add it to :class:`LimitSettings` and :data:`LIMITS`, its Lua if it counts in a new
+way, a line to ``config/otpvoice.toml`` and ``docs/errors.md``, and tests.
 """
 
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, structs
 
@@ -71,44 +70,45 @@ def parse_ratio(text: str) -> Ratio | None:
     return Ratio(text, int(percent), int(length) * _UNITS_MS[unit])
 
 
-def _quotas(*texts: str) -> tuple[Quota, ...]:
+Quotas = tuple[Quota, ...]
+
+
+def _quotas(*texts: str) -> Quotas:
     return tuple(parse_quota(text) for text in texts)
 
 
-class Scope(StrEnum):
-    """What a limit counts for."""
-
-    NUMBER = "number"
-    PREFIX = "prefix"
-    ADDRESS = "address"
-    CLIENT = "client"
-    SERVICE = "service"
-    VERIFICATION = "verification"
+Breaker = Annotated[Ratio | None, Meta(description="None: off")]
 
 
-class Counting(StrEnum):
-    """How the store counts for a limit, and what its windows are."""
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """The limits of ``[limits]`` with their defaults. An empty value is no limit."""
 
-    CALL_TIMES = "call_times"
-    """Times of calls in the number's record: exact."""
-    MEMBERS = "members"
-    """A sorted set of distinct calls or numbers: exact."""
-    COUNTER = "counter"
-    """A counter with sixty buckets for each window."""
-    RECORDS = "records"
-    """Records that exist now: no window."""
-    OUTCOMES = "outcomes"
-    """Results of calls, for a circuit breaker."""
-    TIME = "time"
-    """A time until which calls are refused: nothing is counted."""
+    calls_per_number: Quotas = _quotas("3/10m", "5/24h")
+    all_calls_per_number: Quotas = _quotas("20/24h")
+    wrong_codes_per_number: Quotas = _quotas("15/1h", "50/24h")
+    unverified_per_prefix: Quotas = _quotas("5/10m", "20/24h")
+    calls_per_ip: Quotas = _quotas("30/1h", "100/24h")
+    calls_per_client: Quotas = _quotas("60/1m")
+    calls_per_day: Annotated[int, Meta(ge=1)] = 10_000
+    creates_per_ip: Quotas = _quotas("60/1h")
+    creates_per_client: Quotas = _quotas("600/1m")
+    pending_per_number: Annotated[int, Meta(ge=1, le=50)] = 5
+    attempts_per_verification: Annotated[int, Meta(ge=1, le=50)] = 6
+    conversion_breaker: Breaker = parse_ratio("15%/1h")
+    wrong_code_breaker: Breaker = parse_ratio("60%/10m")
+    """It refuses nothing: new verifications have fewer checks."""
+    approval_clears_wrong_codes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A limit that can refuse a request."""
 
-    scope: Scope
-    counting: Counting
+    scope: Literal["number", "prefix", "address", "client", "service", "verification"]
+    counting: Literal["call times", "members", "counter", "records", "results", "end time"]
+    """How the store counts: exactly by the times of calls or by the members of a sorted set; with
+    a counter of sixty buckets a window; or without a window.
+    """
     message: str
     """Why a request is refused, for the client."""
     released_by: str = ""
@@ -116,137 +116,45 @@ class Limit:
 
 
 _UNSENT: Final = "a call that is never sent"
-_UNSENT_OR_APPROVED: Final = f"{_UNSENT}, or an approval of the number"
-_FAILED_OR_APPROVED: Final = f"{_UNSENT} unless its verification is canceled, or an approval"
+_UNSENT_OR_APPROVAL: Final = f"{_UNSENT}, or an approval of the number"
+_UNCANCELED_OR_APPROVAL: Final = f"{_UNSENT} unless its verification is canceled, or an approval"
 
-
-class LimitSettings(Struct, frozen=True, kw_only=True):
-    """The limits of ``[limits]`` with their defaults. An empty value is no limit."""
-
-    calls_per_number: Annotated[
-        tuple[Quota, ...],
-        Limit(
-            Scope.NUMBER,
-            Counting.CALL_TIMES,
-            "The number was called too often without an approval.",
-            _UNSENT_OR_APPROVED,
-        ),
-    ] = _quotas("3/10m", "5/24h")
-    all_calls_per_number: Annotated[
-        tuple[Quota, ...],
-        Limit(Scope.NUMBER, Counting.CALL_TIMES, "The number was called too often.", _UNSENT),
-    ] = _quotas("20/24h")
-    wrong_codes_per_number: Annotated[
-        tuple[Quota, ...],
-        Limit(
-            Scope.NUMBER,
-            Counting.COUNTER,
-            "Too many wrong codes were submitted for the number.",
-            "an approval of the number, if approval_clears_wrong_codes is true",
-        ),
-    ] = _quotas("15/1h", "50/24h")
-    unverified_per_prefix: Annotated[
-        tuple[Quota, ...],
-        Limit(
-            Scope.PREFIX,
-            Counting.MEMBERS,
-            "Too many numbers like this one were called without an approval.",
-            _FAILED_OR_APPROVED,
-        ),
-    ] = _quotas("5/10m", "20/24h")
-    calls_per_ip: Annotated[
-        tuple[Quota, ...],
-        Limit(
-            Scope.ADDRESS,
-            Counting.MEMBERS,
-            "Too many calls were requested from this address without an approval.",
-            _FAILED_OR_APPROVED,
-        ),
-    ] = _quotas("30/1h", "100/24h")
-    calls_per_client: Annotated[
-        tuple[Quota, ...],
-        Limit(
-            Scope.CLIENT,
-            Counting.COUNTER,
-            "This client requested too many calls in a short time.",
-            _UNSENT,
-        ),
-    ] = _quotas("60/1m")
-    calls_per_day: Annotated[
-        int,
-        Meta(ge=1),
-        Limit(Scope.SERVICE, Counting.COUNTER, "The calls of this day are used up.", _UNSENT),
-    ] = 10_000
-    creates_per_ip: Annotated[
-        tuple[Quota, ...],
-        Limit(
-            Scope.ADDRESS,
-            Counting.COUNTER,
-            "Too many verifications were created for this address.",
-        ),
-    ] = _quotas("60/1h")
-    creates_per_client: Annotated[
-        tuple[Quota, ...],
-        Limit(Scope.CLIENT, Counting.COUNTER, "This client created too many verifications."),
-    ] = _quotas("600/1m")
-    pending_per_number: Annotated[
-        int,
-        Meta(ge=1, le=50),
-        Limit(
-            Scope.NUMBER,
-            Counting.RECORDS,
-            "Too many verifications of this number are pending, and calls were sent for all.",
-            "the end of a verification",
-        ),
-    ] = 5
-    attempts_per_verification: Annotated[
-        int,
-        Meta(ge=1, le=50),
-        Limit(
-            Scope.VERIFICATION,
-            Counting.RECORDS,
-            "This verification has used up its call attempts.",
-        ),
-    ] = 6
-    conversion_breaker: Annotated[
-        Ratio | None,
-        Limit(
-            Scope.PREFIX,
-            Counting.OUTCOMES,
-            "Too few of the calls to numbers like this one led to an approval.",
-        ),
-    ] = parse_ratio("15%/1h")
-    wrong_code_breaker: Annotated[
-        Ratio | None, Meta(description="It refuses nothing: new verifications have fewer checks.")
-    ] = parse_ratio("60%/10m")
-    approval_clears_wrong_codes: bool = False
-
-
-def _limit_of(field: structs.FieldInfo) -> Limit | None:
-    return next((each for each in get_args(field.type) if isinstance(each, Limit)), None)
-
-
-LIMITS: Final[Mapping[str, Limit]] = MappingProxyType(
-    {
-        **{
-            field.name: limit
-            for field in structs.fields(LimitSettings)
-            if (limit := _limit_of(field)) is not None
-        },
-        "call_gap": Limit(
-            Scope.NUMBER,
-            Counting.TIME,
-            "The number was called moments ago, and the next call would come too late.",
-            "an approval of the number",
-        ),
-        "block": Limit(
-            Scope.NUMBER,
-            Counting.TIME,
-            "The operator has blocked calls to this number.",
-            "otpvoice limits unblock",
-        ),
-    }
-)
+# fmt: off
+LIMITS: Final[Mapping[str, Limit]] = MappingProxyType({
+    "calls_per_number": Limit("number", "call times",
+        "The number was called too often without an approval.", _UNSENT_OR_APPROVAL),
+    "all_calls_per_number": Limit("number", "call times",
+        "The number was called too often.", _UNSENT),
+    "wrong_codes_per_number": Limit("number", "counter",
+        "Too many wrong codes were submitted for the number.",
+        "an approval of the number, if approval_clears_wrong_codes is true"),
+    "unverified_per_prefix": Limit("prefix", "members",
+        "Too many numbers like this one were called without an approval.", _UNCANCELED_OR_APPROVAL),
+    "calls_per_ip": Limit("address", "members",
+        "Too many calls were requested from this address without an approval.",
+        _UNCANCELED_OR_APPROVAL),
+    "calls_per_client": Limit("client", "counter",
+        "This client requested too many calls in a short time.", _UNSENT),
+    "calls_per_day": Limit("service", "counter",
+        "The calls of this day are used up.", _UNSENT),
+    "creates_per_ip": Limit("address", "counter",
+        "Too many verifications were created for this address."),
+    "creates_per_client": Limit("client", "counter",
+        "This client created too many verifications."),
+    "pending_per_number": Limit("number", "records",
+        "Too many verifications of this number are pending, and calls were sent for all.",
+        "the end of a verification"),
+    "attempts_per_verification": Limit("verification", "records",
+        "This verification has used up its call attempts."),
+    "conversion_breaker": Limit("prefix", "results",
+        "Too few of the calls to numbers like this one led to an approval."),
+    "call_gap": Limit("number", "end time",
+        "The number was called moments ago, and the next call would come too late.",
+        "an approval of the number"),
+    "block": Limit("number", "end time",
+        "The operator has blocked calls to this number.", "otpvoice limits unblock"),
+})
+# fmt: on
 """All limits by name. ``block`` has no setting, because operators set it for one number."""
 
 WRONG_CODES: Final = "wrong_codes_per_number"
