@@ -1,23 +1,16 @@
 """Use cases on a real store."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.errors import (
-    CallsUnavailable,
-    FieldError,
     InvalidNumber,
     InvalidRequest,
     NoCallYet,
-    NotFound,
     NumberNotAllowed,
-    OverCapacity,
     RateLimited,
-    TooLate,
-    VerificationClosed,
 )
 from otpvoice.core.keys import (
     DecryptionError,
@@ -25,9 +18,9 @@ from otpvoice.core.keys import (
     decrypt_number,
     decrypt_speech,
 )
-from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
-from otpvoice.core.service import Result, Verifications
-from otpvoice.core.verification import CallStatus, EndReason, Route, Status
+from otpvoice.core.requests import CheckRequest, CreateRequest
+from otpvoice.core.service import Verifications
+from otpvoice.core.verification import CallStatus, Route
 from otpvoice.store.models import CallResult, Claim
 from otpvoice.store.redis_store import RedisStore
 
@@ -79,9 +72,6 @@ def test_request_fingerprint_depends_on_credential_operation_and_key(
         True,
         False,
     )
-
-
-# Create ------------------------------------------------------------------------------------------
 
 
 def test_create_queues_a_call_that_speaks_its_code(
@@ -154,23 +144,6 @@ def test_number_is_stored_encrypted_in_canonical_form(
         decrypt_number(KeyRing([bytes(32)]), begun.id, begun.encrypted_number)
 
 
-def test_create_with_trunk_zero_returns_the_pending_verification(service: Verifications) -> None:
-    """Limits and reuse apply to the canonical number."""
-    begun = service.create("login", REQUEST)
-    again = service.create("login", CreateRequest(to="+9109876543210"))
-    assert (again.is_new, again.verification.id) == (False, begun.verification.id)
-
-
-def test_create_with_another_reference_creates_another_verification(
-    service: Verifications,
-) -> None:
-    """Both stay pending, each for its own login session."""
-    first = service.create("login", CreateRequest(to=ASHA, reference="a")).verification
-    second = service.create("login", CreateRequest(to=ASHA, reference="b"))
-    assert second.is_new
-    assert service.get("login", first.id).verification.status is Status.PENDING
-
-
 def test_check_before_a_call_was_sent_raises_no_call_yet(
     service: Verifications, store: RedisStore
 ) -> None:
@@ -231,132 +204,3 @@ def test_create_within_call_gap_raises_rate_limited(
     store.clock_offset_ms += refusal.value.retry_after * 1000
     store.sweep("dialer")
     assert service.create("bank", REQUEST).is_new
-
-
-def test_create_and_call_without_dialer_raise_calls_unavailable(
-    service: Verifications, store: RedisStore
-) -> None:
-    """With the time to retry, and with the verification if there is one."""
-    begun = service.create("login", REQUEST).verification
-    fail_call(store)
-    store.clock_offset_ms += 61_000
-    requests: list[Callable[[], Result]] = [
-        lambda: service.create("login", REQUEST),
-        lambda: service.request_call("login", begun.id, CallRequest()),
-    ]
-    for refused in requests:
-        with pytest.raises(CallsUnavailable) as refusal:
-            refused()
-        assert refusal.value.retry_after == 5
-        assert refusal.value.verification
-        assert refusal.value.verification.id == begun.id
-
-
-def test_create_with_overdue_queue_raises_over_capacity(
-    service: Verifications, store: RedisStore
-) -> None:
-    """No verification is created."""
-    service.create("login", REQUEST)
-    store.clock_offset_ms += 61_000
-    store.sweep("dialer")
-    with pytest.raises(OverCapacity) as refusal:
-        service.create("login", CreateRequest(to="+919812345678"))
-    assert refusal.value.verification is None
-
-
-# Check, call, cancel, approve ---------------------------------------------------------------------
-
-
-def test_check_of_wrong_code_returns_invalid(service: Verifications) -> None:
-    """One check less is left."""
-    begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    checked = service.check("login", begun.id, CheckRequest("654321"))
-    assert not checked.valid
-    assert checked.verification.checks_left == 4
-
-
-def test_check_of_another_length_raises_invalid_request(service: Verifications) -> None:
-    """It does not count as a check."""
-    begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    with pytest.raises(InvalidRequest) as refusal:
-        service.check("login", begun.id, CheckRequest("1234"))
-    assert [fault.pointer for fault in refusal.value.field_errors] == ["/code"]
-    assert isinstance(refusal.value.field_errors[0], FieldError)
-    assert "1234" not in str(refusal.value)
-    assert service.get("login", begun.id).verification.checks_left == 5
-
-
-def test_verification_of_another_client_raises_not_found(service: Verifications) -> None:
-    """Every operation raises the same error as for an unknown id."""
-    begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    messages = set()
-    for client, wanted in (("bank", begun.id), ("login", "vrf_" + "0" * 32)):
-        for step in (
-            service.get,
-            lambda c, v: service.check(c, v, CheckRequest("123456")),
-            lambda c, v: service.request_call(c, v, CallRequest()),
-            service.cancel,
-            service.approve,
-        ):
-            with pytest.raises(NotFound) as refusal:
-                step(client, wanted)
-            assert refusal.value.verification is None
-            messages.add(str(refusal.value))
-    assert len(messages) == 1
-
-
-def test_operations_after_the_end_raise_verification_closed(service: Verifications) -> None:
-    """The error carries the verification."""
-    begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    assert service.cancel("login", begun.id).verification.status is Status.CANCELED
-    assert service.cancel("login", begun.id).verification.reason is EndReason.REQUESTED
-    steps: list[Callable[[], Result]] = [
-        lambda: service.check("login", begun.id, CheckRequest("123456")),
-        lambda: service.request_call("login", begun.id, CallRequest()),
-        lambda: service.approve("login", begun.id),
-    ]
-    for step in steps:
-        with pytest.raises(VerificationClosed) as refusal:
-            step()
-        assert refusal.value.verification
-        assert refusal.value.verification.status is Status.CANCELED
-
-
-def test_approve_can_be_repeated(service: Verifications) -> None:
-    """The second request returns the same result."""
-    begun = service.create("login", REQUEST).verification
-    for _ in range(2):
-        approved = service.approve("login", begun.id).verification
-        assert (approved.status, approved.reason) == (
-            Status.APPROVED,
-            EndReason.APPROVED_ELSEWHERE,
-        )
-
-
-def test_request_call_takes_route_and_locale_of_the_request(
-    service: Verifications, store: RedisStore
-) -> None:
-    """Without them, those of the create."""
-    begun = service.create("login", CreateRequest(to=ASHA, locale="hi", ttl=600)).verification
-    fail_call(store)
-    again = service.request_call(
-        "login", begun.id, CallRequest(Route.OBD, "en")
-    ).verification.calls[-1]
-    assert (again.route, again.locale) == (Route.OBD, "default")
-    store.clock_offset_ms += 60_000
-    store.sweep("dialer")
-    fail_call(store)
-    third = service.request_call("login", begun.id, CallRequest()).verification.calls[-1]
-    assert (third.route, third.locale) == (Route.C2C, "hi")
-
-
-def test_request_call_shortly_before_expiry_raises_too_late(
-    service: Verifications, store: RedisStore
-) -> None:
-    """A check is still accepted."""
-    begun = service.create("login", CreateRequest(to=ASHA, code="123456")).verification
-    fail_call(store)
-    store.clock_offset_ms += 250_000
-    with pytest.raises(TooLate):
-        service.request_call("login", begun.id, CallRequest())
-    assert service.check("login", begun.id, CheckRequest("123456")).valid
