@@ -114,14 +114,14 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
     def field_errors(self) -> list[FieldError]:
         """Return errors of code, locale, reference and ip."""
-        found = _locale_errors(self.locale)
+        errors = _locale_errors(self.locale)
         if self.code is not None and not CODE_PATTERN.fullmatch(self.code):
-            found.append(_CODE_ERROR)
+            errors.append(_CODE_ERROR)
         if self.reference is not None and not self.reference.isprintable():
-            found.append(FieldError("/reference", "must be printable characters"))
+            errors.append(FieldError("/reference", "must be printable characters"))
         if self.ip is not None and not _is_address(self.ip):
-            found.append(FieldError("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
-        return found
+            errors.append(FieldError("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
+        return errors
 
 
 class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -183,8 +183,8 @@ def client_network(text: str) -> str | None:
     entries = [entry for part in text.split(",") if (entry := part.strip(' \t"'))]
     if not entries:
         raise ValueError("no address")
-    shown = [entry for entry in entries if not _OBFUSCATED.fullmatch(entry)]
-    networks = [public_network(_without_port(entry)) for entry in shown]
+    named = [entry for entry in entries if not _OBFUSCATED.fullmatch(entry)]
+    networks = [public_network(_without_port(entry)) for entry in named]
     return next((network for network in networks if network), None)
 
 

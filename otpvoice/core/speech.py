@@ -98,8 +98,8 @@ def clean_name(name: str) -> str:
     """
     filled = _UNFILLED_PLACEHOLDER.sub(" ", name)
     written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], filled.replace("’", "'"))
-    kept = "".join(_speakable(_SPACES.sub(" ", written)))
-    composed = unicodedata.normalize("NFC", kept)
+    allowed = "".join(_speakable(_SPACES.sub(" ", written)))
+    composed = unicodedata.normalize("NFC", allowed)
     cut = _SPACES.sub(" ", composed).strip()[:MAX_NAME].rstrip()
     spoken = _SPACES.sub(" ", _UNSET_WORDS.sub("", cut)).strip()
     is_unset = bool({_strip_punctuation(name), _strip_punctuation(spoken)} & _UNSET_NAMES)
