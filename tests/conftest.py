@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -44,6 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if "OTPVOICE_TEST_REDIS" in os.environ and config.getoption("numprocesses", None):
         raise pytest.UsageError("OTPVOICE_TEST_REDIS is one server: add --numprocesses 0")
 
+
+# A loaded machine is slow now and then, which is no fault of an example.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 _LONGEST_FIRST = ("system", "deploy", "examples", "cli", "client", "sandbox", "benchmarks")
 """Folders whose tests wait for processes. The others fill the time that is left."""

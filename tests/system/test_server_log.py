@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,17 @@ from support.processes import Process, free_port, otpvoice_process, wait_until
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
-    """Every line so far."""
+    """Return every line so far."""
     return [json.loads(line) for line in log.read_text("utf-8").splitlines()]
 
 
 def events_of(log: Path, event: str) -> list[dict[str, Any]]:
-    """The lines of one kind."""
+    """Return the lines with this event."""
     return [line for line in lines_of(log) if line["event"] == event]
 
 
 def start(environ: dict[str, str], folder: Path, bind: str) -> Process:
-    """``otpvoice api`` with two workers on this address."""
-    folder.mkdir(exist_ok=True)
+    """Start ``otpvoice api`` with two workers on this address."""
     return otpvoice_process(
         "api",
         {**environ, "OTPVOICE_SERVER_BIND": bind, "OTPVOICE_SERVER_WORKERS": "2"},
@@ -35,7 +35,7 @@ def start(environ: dict[str, str], folder: Path, bind: str) -> Process:
 def test_api_logs_address_and_process_ids_whole(
     environ: dict[str, str], tmp_path: Path, host: str
 ) -> None:
-    """From the first line to the last, and no figure is taken for a code."""
+    """From the first line to the last. No number is redacted as a code."""
     port = free_port()
     with start(environ, tmp_path, f"{host}:{port}") as api:
         wait_until(lambda: _responds(host, port), "the API to start")
@@ -58,44 +58,46 @@ def test_api_logs_address_and_process_ids_whole(
     assert not [word for word in ("digits]", "[redacted]") if word in log.read_text("utf-8")]
 
 
-def test_api_on_port_in_use_logs_the_address_and_fails(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
-    """Gunicorn tries five times, a second apart."""
+@pytest.fixture(scope="module")
+def running(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Process, int]]:
+    """Run an API with two workers; yield it and its port."""
     port = free_port()
-    with start(environ, tmp_path / "first", f"127.0.0.1:{port}"):
-        wait_until(lambda: _responds("127.0.0.1", port), "the API to start")
-        with start(environ, tmp_path / "second", f"127.0.0.1:{port}") as second:
-            assert second.wait() == 1
-    in_use = events_of(tmp_path / "second/api.log", "server.address_in_use")
+    with start(environ, tmp_path_factory.mktemp("first"), f"127.0.0.1:{port}") as api:
+        api.wait_until_ready(lambda: _responds("127.0.0.1", port), "the API")
+        yield api, port
+
+
+def test_api_without_its_address_logs_the_reason_and_fails(
+    running: tuple[Process, int], environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A port in use, and an address of no interface (RFC 5737).
+
+    Gunicorn tries five times, a second apart.
+    """
+    port = running[1]
+    with (
+        start(environ, tmp_path / "used", f"127.0.0.1:{port}") as used,
+        start(environ, tmp_path / "foreign", f"192.0.2.1:{port}") as foreign,
+    ):
+        assert (used.wait(), foreign.wait()) == (1, 1)
+    in_use = events_of(used.log, "server.address_in_use")
     assert {line["address"] for line in in_use} == {f"127.0.0.1:{port}"}
     assert {line["level"] for line in in_use} == {"error"}
-
-
-def test_api_on_foreign_address_logs_it_with_the_reason(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
-    """An address of no interface (RFC 5737)."""
-    port = free_port()
-    with start(environ, tmp_path, f"192.0.2.1:{port}") as api:
-        assert api.wait() == 1
-    (failed, *_) = events_of(tmp_path / "api.log", "server.bind_failed")
+    (failed, *_) = events_of(foreign.log, "server.bind_failed")
     assert failed["address"] == f"192.0.2.1:{port}"
     assert "assign" in failed["reason"]
 
 
-def test_killed_worker_is_logged_with_its_id_and_signal(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_killed_worker_is_logged_with_its_id_and_signal(running: tuple[Process, int]) -> None:
     """It may have run out of memory."""
-    port = free_port()
-    with start(environ, tmp_path, f"127.0.0.1:{port}") as api:
-        wait_until(lambda: len(api.child_pids()) == 2, "two workers")
-        wait_until(lambda: _responds("127.0.0.1", port), "the API to start")
-        victim = api.child_pids()[0]
-        os.kill(victim, signal.SIGKILL)
-        wait_until(lambda: bool(events_of(tmp_path / "api.log", "worker.killed")), "the line")
-    (killed,) = events_of(tmp_path / "api.log", "worker.killed")
+    api, _ = running
+    wait_until(lambda: len(api.child_pids()) == 2, "two workers")
+    victim = api.child_pids()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: events_of(api.log, "worker.killed"), "the line")
+    (killed,) = events_of(api.log, "worker.killed")
     assert (killed["pid"], killed["signal"], killed["level"]) == (victim, "SIGKILL", "error")
 
 
