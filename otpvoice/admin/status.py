@@ -87,24 +87,17 @@ def service_status(
 ) -> ServiceStatus:
     """Combine the store's overview with the settings."""
     statuses = limit_statuses(overview.limits, limits, overview.now)
-    unavailable = []
-    if not overview.dialers:
-        unavailable.append("no dialer is running")
-    if {*routes} <= {*overview.closed_routes}:
-        unavailable.append("all routes are closed")
+    all_closed = {*routes} <= {*overview.closed_routes}
+    unavailable = {
+        "no dialer is running": not overview.dialers,
+        "all routes are closed": all_closed,
+    }
     breakers = tuple(_breaker_alert(breaker) for breaker in overview.open_breakers)
-    alerts = [
-        *_dialer_alerts(overview),
-        *_route_alerts(overview, routes),
-        *breakers,
-        *_limit_alerts(statuses),
-        *_queue_alerts(overview),
-        *_record_alerts(overview.quarantine),
-    ]
+    alerts = [*_call_alerts(overview, statuses, all_closed=all_closed), *breakers]
+    alerts += _record_alerts(overview.quarantine)
     alerts.sort(key=lambda each: not each.refuses)
-    return ServiceStatus(
-        overview, statuses, tuple(alerts), breakers, tuple(unavailable), max_live_calls
-    )
+    reasons = tuple(reason for reason, is_so in unavailable.items() if is_so)
+    return ServiceStatus(overview, statuses, tuple(alerts), breakers, reasons, max_live_calls)
 
 
 def _breaker_alert(breaker: Breaker) -> Alert:
@@ -112,7 +105,9 @@ def _breaker_alert(breaker: Breaker) -> Alert:
     return replace(alert, title=breaker.name, until_ms=breaker.open_until)
 
 
-def _dialer_alerts(overview: Overview) -> Iterator[Alert]:
+def _call_alerts(
+    overview: Overview, limits: tuple[LimitStatus, ...], *, all_closed: bool
+) -> Iterator[Alert]:
     if not overview.dialers:
         yield Alert(
             refuses=True,
@@ -120,26 +115,17 @@ def _dialer_alerts(overview: Overview) -> Iterator[Alert]:
             meaning="No dialer has sent a heartbeat for 30 s, so calls are refused.",
             remedy="Start one: otpvoice dialer, or otpvoice serve.",
         )
-
-
-def _route_alerts(overview: Overview, routes: tuple[Route, ...]) -> Iterator[Alert]:
     for route in overview.closed_routes:
         yield Alert(
-            refuses={*routes} <= {*overview.closed_routes},
+            refuses=all_closed,
             title=f"Route {route} is closed",
             meaning="Calls by this route failed. One call probes it again within a minute.",
             remedy="Find the cause in route.closed in the dialer's log.",
         )
-
-
-def _limit_alerts(limits: tuple[LimitStatus, ...]) -> Iterator[Alert]:
     for limit in limits:
         if limit.until_ms:
             meaning = f"{limit.used} of {limit.allowed} are used, so further calls are refused."
             yield Alert(refuses=True, title=limit.title, meaning=meaning, until_ms=limit.until_ms)
-
-
-def _queue_alerts(overview: Overview) -> Iterator[Alert]:
     if overview.overdue_ms > _QUEUE_LATE_MS:
         yield Alert(
             refuses=False,

@@ -4,7 +4,6 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.documents import number_document, status_document
 from otpvoice.cli.operator import (
     json_option,
     open_admin_service,
@@ -12,7 +11,14 @@ from otpvoice.cli.operator import (
     print_json,
     yes_option,
 )
-from otpvoice.cli.render import format_time, render_headline, render_limits, render_status
+from otpvoice.cli.render import (
+    format_time,
+    number_document,
+    render_headline,
+    render_limits,
+    render_status,
+    status_document,
+)
 
 _number: Final = click.argument("number", metavar="NUMBER")
 

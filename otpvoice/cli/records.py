@@ -6,14 +6,15 @@ import click
 
 from otpvoice.admin.limits import NumberLimits
 from otpvoice.admin.service import RETENTION_NOTE, SearchResult
-from otpvoice.cli.documents import number_document, verification_document
 from otpvoice.cli.operator import json_option, open_admin_service, print_json, yes_option
 from otpvoice.cli.render import (
     format_time,
+    number_document,
     render_headline,
     render_log_id,
     render_refusals,
     render_verification,
+    verification_document,
 )
 from otpvoice.core.limits import DAY_MS, CallLimits
 

@@ -1,19 +1,28 @@
-"""Output of operators' commands as lines of text. Times are in this machine's time zone."""
+"""Output of operators' commands: lines of text with local times, and JSON documents.
+
+Neither shows a code or a whole number.
+"""
 
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from otpvoice.admin.limits import LimitStatus, NumberLimits
 from otpvoice.admin.service import FoundVerification, describe_result
 from otpvoice.admin.status import Alert, ServiceStatus
+from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import Refusal
 
 _UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""
 _DAY_MS: Final = 86_400_000
+_VERIFICATION_TIMES: Final = ("created_at", "expires_at", "ended_at")
+_CALL_MEMBERS: Final = (
+    *("id", "status", "reason", "route", "locale", "due_at", "sent_at", "placed_at", "ended_at"),
+    *("duration", "heard", "raw"),
+)
 _LIMITS_HEADING: Final = f"  {'limit':30} {'used':>12}  refuses until"
 
 
@@ -169,3 +178,77 @@ def _call_details(call: Call, now_ms: int) -> Iterator[str]:
     }
     yield from (f"{name} {format_clock(at, now_ms)}" for name, at in times.items() if at)
     yield from describe_result(call)
+
+
+# JSON --------------------------------------------------------------------------------------------
+
+
+def status_document(status: ServiceStatus) -> dict[str, Any]:
+    """Return the document of ``otpvoice limits``."""
+    overview = status.overview
+    return {
+        "now": format_utc(overview.now),
+        "refuses": any(each.refuses for each in status.alerts),
+        "unavailable": status.unavailable,
+        "breakers": [
+            {"name": each.title, "until": _utc(each.until_ms), "refuses": each.refuses}
+            for each in status.breakers
+        ],
+        "limits": [_limit_document(each) for each in status.limits],
+        "refused_last_hour": overview.refused,
+        "live_calls": {"used": overview.live_calls, "allowed": status.max_live_calls},
+        "queued_calls": overview.queued_calls,
+        "dialers": overview.dialers,
+        "closed_routes": overview.closed_routes,
+        "quarantined_records": overview.quarantine.quarantined,
+        "undialable_calls": overview.quarantine.undialable,
+    }
+
+
+def number_document(number: NumberLimits) -> dict[str, Any]:
+    """Return the document of ``otpvoice limits explain``."""
+    return {
+        "number": number.identity.masked,
+        "name_in_logs": number.identity.log_id,
+        "now": format_utc(number.now_ms),
+        "held_by": [each.title for each in number.refusing],
+        "blocked_until": _utc(number.blocked_until_ms),
+        "call_gap_until": _utc(number.gap_until_ms),
+        "limits": [_limit_document(each) for each in number.limits],
+        "refusals": [
+            {
+                **_members(each, "at", "client", "limit"),
+                "reference_name": each.reference or None,
+                "verification": each.verification or None,
+            }
+            for each in number.refusals
+        ],
+    }
+
+
+def verification_document(found: FoundVerification) -> dict[str, Any]:
+    """Return one verification of the document of ``otpvoice find``."""
+    verification, calls = found.verification, found.verification.calls
+    return {
+        **_members(verification, "id", "client"),
+        "to": found.masked_number,
+        **_members(verification, "status", "reason", "reference", *_VERIFICATION_TIMES),
+        "checks_left": verification.checks_left,
+        "calls": [_members(each, *_CALL_MEMBERS) for each in calls],
+    }
+
+
+def _limit_document(limit: LimitStatus) -> dict[str, Any]:
+    members = _members(limit, "client", "limit", "used", "allowed")
+    return {**members, "until": _utc(limit.until_ms)}
+
+
+def _members(source: object, *names: str) -> dict[str, Any]:
+    """Return attributes under their own names, with times as text."""
+    values = {name: getattr(source, name) for name in names}
+    times = {name for name in names if name == "at" or name.endswith("_at")}
+    return {name: _utc(each) if name in times else each for name, each in values.items()}
+
+
+def _utc(time_ms: int | None) -> str | None:
+    return None if time_ms is None else format_utc(time_ms)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otpvoice.cli.secret_audit import find_weak_secrets
+from otpvoice.cli.doctor.settings import weak_secrets
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.secret_values import secret_values
 
@@ -115,6 +115,6 @@ def test_event_secret_is_masked(start: Start) -> None:
 def test_weak_event_secret_is_found(start: Start, secret: str, why: str) -> None:
     """A sample's, one that is easy to guess, and one with two purposes."""
     settings = start(**{URL: HERE, SECRET: f"{ONE},{secret}"}).settings
-    errors = {fault.name: fault.remedy for fault in find_weak_secrets(settings)}
+    errors = {each.subject: each.found for each in weak_secrets(settings)}
     assert why in errors["clients.app.event_secret[1]"]
     assert "clients.app.event_secret[0]" not in errors

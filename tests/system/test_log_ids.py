@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.stack import running_service
 
 from otpvoice.admin.limits import number_limits
-from otpvoice.cli.documents import number_document
 from otpvoice.cli.keys import hash_key
+from otpvoice.cli.render import number_document
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import parse_number

@@ -11,7 +11,7 @@ from support.service import ASHA, RunningService
 from support.stack import Stack, running_service
 
 from otpvoice.app import create_admin_service
-from otpvoice.cli.documents import number_document
+from otpvoice.cli.render import number_document
 from otpvoice.settings import load
 
 REVIEWER, CODE = "+919999900001", "735194"

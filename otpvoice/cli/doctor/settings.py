@@ -3,6 +3,7 @@
 They send nothing over the network.
 """
 
+import base64
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,19 +15,28 @@ from msgspec import structs
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
-from otpvoice.cli.secret_audit import find_weak_secrets
 from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
+from otpvoice.settings.parsers import WHSEC_PREFIX
+from otpvoice.settings.schema import credential_fields
 from otpvoice.settings.secret_values import secret_values
-from otpvoice.settings.validation import MIN_PRODUCTION_CODE_LENGTH, cross_field_errors
+from otpvoice.settings.validation import (
+    MIN_PRODUCTION_CODE_LENGTH,
+    cross_field_errors,
+    is_sample_secret,
+)
 
 _RECOMMENDED_CODE_LENGTH: Final = 6
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _OVERCOMMIT: Final = Path("/proc/sys/vm/overcommit_memory")
 """``0``: heuristic, ``1``: always, ``2``: never (Linux, proc(5))."""
+_MIN_SECRET_CHARACTERS: Final = 20
+"""Shorter secrets have less than 120 bits."""
+_MIN_DISTINCT_BYTES: Final = 16
+"""Random keys have more: about 30 distinct bytes of 32, and 23 of 24."""
 _LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 _NUMBER_TYPES: Final = {
     "mobile": PhoneNumberType.MOBILE,
@@ -67,7 +77,7 @@ def _guessing_findings(settings: Settings) -> Iterator[Finding]:
 
 def _production_findings(settings: Settings) -> Iterator[Finding]:
     """Yield what production would refuse, without what :func:`secret_findings` reports."""
-    reported = {"provider.webhook_secret", *(weak.name for weak in find_weak_secrets(settings))}
+    reported = {"provider.webhook_secret", *(weak.subject for weak in weak_secrets(settings))}
     server = structs.replace(settings.server, production=True)
     for name, detail in cross_field_errors(structs.replace(settings, server=server)):
         if name not in reported:
@@ -147,17 +157,57 @@ def machine_findings(redis_url: str, overcommit: Path = _OVERCOMMIT) -> Iterator
 
 def secret_findings(settings: Settings) -> Iterator[Finding]:
     """Yield weak secrets, and whether callbacks can authenticate."""
-    weak_secrets = [*find_weak_secrets(settings)]
-    for weak in weak_secrets:
-        found, _, remedy = weak.remedy.partition(": ")
-        yield failure(weak.name, found, remedy)
-    if not weak_secrets:
+    weak = [*weak_secrets(settings)]
+    yield from weak
+    if not weak:
         yield ok("secrets", "none is a sample, used twice or easy to guess")
     if settings.provider.webhook_secret or settings.provider.webhook_path_token:
         yield ok("webhook", "callbacks can authenticate")
     else:
         todo = "set provider.webhook_secret or provider.webhook_path_token"
         yield failure("webhook", "no secret is set, so every callback is refused", todo)
+
+
+def weak_secrets(settings: Settings) -> Iterator[Finding]:
+    """Yield a failure for each secret that is a sample's, used twice, or easy to guess."""
+    names: dict[str | bytes, str] = {}
+    for name, kind, secret in credential_fields(settings):
+        if name.startswith("redis.") or kind.is_url:
+            continue
+        key = _decode(secret)
+        twin = names.setdefault(key, name)
+        if is_sample_secret(secret):
+            yield failure(name, "is the published sample's", _secret_remedy(name))
+        elif twin != name:
+            yield failure(name, f"is the same as {twin}", _secret_remedy(name))
+        elif not kind.is_hash and name != "provider.token" and _is_weak(key):
+            yield failure(name, "is easy to guess", _secret_remedy(name))
+
+
+def _decode(secret: str | bytes) -> str | bytes:
+    if isinstance(secret, str) and secret.startswith(WHSEC_PREFIX):
+        return base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
+    return secret
+
+
+def _is_weak(secret: str | bytes) -> bool:
+    if isinstance(secret, str):
+        return len(secret) < _MIN_SECRET_CHARACTERS
+    is_text = all(0x20 <= byte < 0x7F for byte in secret)
+    return is_text or len({*secret}) < _MIN_DISTINCT_BYTES
+
+
+def _secret_remedy(name: str) -> str:
+    section, _, field = name.partition("[")[0].rpartition(".")
+    remedies = {
+        "admin_key_sha256": "replace it: otpvoice keys admin",
+        "token": "set the one that the provider gave you",
+        "key_sha256": f"otpvoice keys new {section.removeprefix('clients.')}",
+        "event_secret": (
+            'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
+        ),
+    }
+    return remedies.get(field, "replace it, otpvoice keys new CLIENT --secrets makes new ones")
 
 
 def number_findings(settings: Settings) -> Iterator[Finding]:
