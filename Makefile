@@ -31,22 +31,25 @@ map: $(VENV)/.test  ## draw the modules and their imports into docs/architecture
 	$(BIN)/python scripts/module_map.py
 
 # The locks name every package with its hash. Editable, so that a change is seen at once.
-$(VENV)/.demo: requirements/demo.txt pyproject.toml
+$(VENV)/.demo: requirements/demo.txt pyproject.toml clients/python/pyproject.toml
 	@echo "Setting up $(VENV) (once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --require-hashes -r requirements/demo.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --no-build-isolation --editable clients/python --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo requirements/test.txt
 	@$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 
+# otpvoice-client is this checkout's: its dependencies are locked, itself it is not.
+LOCK := uv pip compile -q --universal --generate-hashes --no-header --no-emit-package otpvoice-client
+
 lock:  ## resolve pyproject.toml anew into requirements/
-	uv pip compile -q --universal --generate-hashes --no-header -o requirements/run.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-header -o requirements/build.txt requirements/build.in
-	uv pip compile -q --universal --generate-hashes --no-header -c requirements/run.txt --extra demo -o requirements/demo.txt pyproject.toml requirements/build.in
-	uv pip compile -q --universal --generate-hashes --no-header -c requirements/demo.txt --extra test -o requirements/test.txt pyproject.toml requirements/build.in
+	$(LOCK) -o requirements/run.txt pyproject.toml
+	$(LOCK) -o requirements/build.txt requirements/build.in
+	$(LOCK) -c requirements/run.txt --extra demo -o requirements/demo.txt pyproject.toml requirements/build.in
+	$(LOCK) -c requirements/demo.txt --extra test -o requirements/test.txt pyproject.toml requirements/build.in
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

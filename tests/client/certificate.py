@@ -1,4 +1,4 @@
-"""A certificate of a test's own."""
+"""A self-signed certificate for tests."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(folder: Path) -> Path:
-    """A certificate for ``localhost`` that signs itself, with its key, in one file."""
+    """Create a self-signed certificate for ``localhost``, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A network that misbehaves, between a client and the API."""
+"""A proxy between a client and the API that injects network faults."""
 
 import json
 import socket
@@ -16,22 +16,22 @@ from support.raw_http import RawConnection
 
 @dataclass(frozen=True)
 class ProxiedRequest:
-    """One request that has come in, and the connection that waits for the reply."""
+    """One received request, and the connection that waits for the reply."""
 
     request: bytes
     api_port: int
     closed: threading.Event
-    """Set when nobody waits any more."""
+    """Set when the test no longer needs the proxy."""
     _connection: socket.socket
 
     def forward(self) -> bytes:
-        """The API's reply; the request has taken effect."""
+        """Forward the request to the API, and return the reply."""
         with RawConnection(self.api_port) as line:
             line.send(self.request.replace(b"Connection: keep-alive", b"Connection: close", 1))
             return line.read_all()
 
     def reply(self, reply: bytes) -> None:
-        """Hands these bytes to the client."""
+        """Send these bytes to the client."""
         self._connection.sendall(reply)
 
     @property
@@ -41,46 +41,46 @@ class ProxiedRequest:
 
     @property
     def headers(self) -> Message:
-        """The headers."""
+        """The headers of the request."""
         return BytesHeaderParser().parsebytes(self.request.partition(b"\r\n")[2])
 
     @property
     def body(self) -> Any:
-        """The JSON."""
+        """The JSON body of the request."""
         return json.loads(self.request.partition(b"\r\n\r\n")[2])
 
 
 Fault = Callable[[ProxiedRequest], None]
-"""What becomes of a request; when it returns, the connection is closed."""
+"""Handles a request; the connection is closed when it returns."""
 
 
 def pass_through(proxied: ProxiedRequest) -> None:
-    """Nothing bad."""
+    """Forward the request and the reply."""
     proxied.reply(proxied.forward())
 
 
 def drop_request(_: ProxiedRequest) -> None:
-    """The request is lost."""
+    """Close the connection without forwarding the request."""
 
 
 def drop_reply(proxied: ProxiedRequest) -> None:
-    """The reply is lost."""
+    """Forward the request, and drop the reply."""
     proxied.forward()
 
 
 def cut_reply(proxied: ProxiedRequest) -> None:
-    """Half of the reply is lost."""
+    """Forward the request, and send the first half of the reply."""
     reply = proxied.forward()
     proxied.reply(reply[: len(reply) // 2])
 
 
 def never_reply(proxied: ProxiedRequest) -> None:
-    """The request is lost, and nothing is said, for as long as anybody listens."""
+    """Drop the request and keep the connection open without a reply."""
     proxied.closed.wait(20)
 
 
 def trickle_reply(proxied: ProxiedRequest) -> None:
-    """The reply comes, a byte every twentieth of a second."""
+    """Forward the request, and send the reply at 20 bytes a second."""
     reply = proxied.forward()
     for at in range(len(reply)):
         proxied.reply(reply[at : at + 1])
@@ -91,28 +91,28 @@ def trickle_reply(proxied: ProxiedRequest) -> None:
 def reply_with(
     status: int, document: Any, content_type: str = "application/json", **more: str
 ) -> Fault:
-    """The request is lost, and somebody answers this; headers as in ``retry_after="1"``."""
+    """Drop the request and send this reply; headers as in ``retry_after="1"``."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     headers = {"content_type": content_type, "content_length": str(len(body)), **more}
-    told = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    head = "\r\n".join([f"HTTP/1.1 {status} so", *told, "", ""]).encode()
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([f"HTTP/1.1 {status} so", *lines, "", ""]).encode()
     return lambda proxied: proxied.reply(head + body)
 
 
 def reply_problem(status: int, code: str, **evidence: Any) -> Fault:
-    """The request is lost, and the answer is a problem document."""
+    """Drop the request and send a problem document."""
     document = {"status": status, "code": code, "title": "No", "detail": "No.", **evidence}
     wait = evidence.get("retry_after")
     headers = {} if wait is None else {"retry_after": str(wait)}
     return reply_with(status, document, "application/problem+json", request_id="r-1", **headers)
 
 
-def forward_then(fate: Fault) -> Fault:
-    """``fate``, after the API has done what was asked."""
+def forward_then(fault: Fault) -> Fault:
+    """Forward the request, drop the reply, and apply ``fault``."""
 
     def both(proxied: ProxiedRequest) -> None:
         proxied.forward()
-        fate(proxied)
+        fault(proxied)
 
     return both
 
@@ -122,21 +122,21 @@ forward_and_hang = forward_then(never_reply)
 
 @dataclass
 class FaultyProxy:
-    """Where the client believes the API to be."""
+    """The address of a running proxy and the requests that it received."""
 
     url: str
     requests: list[ProxiedRequest] = field(default_factory=list)
-    """What came, in this order."""
+    """In the order of their arrival."""
 
 
 @contextmanager
 def running_proxy(
-    api_port: int, *fates: Fault, tls: ssl.SSLContext | None = None
+    api_port: int, *faults: Fault, tls: ssl.SSLContext | None = None
 ) -> Iterator[FaultyProxy]:
-    """Each request in turn meets its fate; what comes after the last one passes."""
+    """Run a proxy that applies one fault to each request, and then forwards all further ones."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         origin = "https://localhost" if tls else "http://127.0.0.1"
-        front = FaultyProxy(f"{origin}:{listener.getsockname()[1]}")
+        proxy = FaultyProxy(f"{origin}:{listener.getsockname()[1]}")
         is_over = threading.Event()
 
         def serve() -> None:
@@ -152,14 +152,14 @@ def running_proxy(
                 if tls:
                     connection = stack.enter_context(tls.wrap_socket(connection, server_side=True))
                 proxied = ProxiedRequest(_read_request(connection), api_port, is_over, connection)
-                front.requests.append(proxied)
-                nth = len(front.requests) - 1
-                (fates[nth] if nth < len(fates) else pass_through)(proxied)
+                proxy.requests.append(proxied)
+                nth = len(proxy.requests) - 1
+                (faults[nth] if nth < len(faults) else pass_through)(proxied)
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield front
+            yield proxy
         finally:
             is_over.set()
             listener.shutdown(socket.SHUT_RDWR)

@@ -1,11 +1,11 @@
-"""The object of the HTTP contract, as the client is told it."""
+"""Samples of the verification object of the HTTP contract."""
 
 from typing import Any
 
 from support.service import ASHA
 
 UNUSED_PORT = 1
-"""A port, for tests in which nothing is forwarded."""
+"""A port for tests in which the proxy forwards nothing."""
 CALL: dict[str, Any] = {
     "id": "call_01",
     "status": "answered",

@@ -1,4 +1,4 @@
-"""The methods of the client, against the API."""
+"""The methods of the client, with the real API."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from client.faulty_proxy import running_proxy
 from redis import Redis
 from support.service import ASHA, BANK_KEY, LOGIN_KEY
 
-from otpvoice.client import (
+from otpvoice_client import (
     ApiError,
     Client,
     InvalidRequest,
@@ -25,74 +25,76 @@ from otpvoice.client import (
 CODE = "482913"
 
 
-def test_a_created_verification_is_whole(client: Client) -> None:
-    """Every member of the contract is there, with times that know their zone."""
-    begun = client.create(ASHA, reference="login-81", locale="hi-IN", ttl=120)
-    assert (begun.to, begun.status, begun.reference) == (ASHA, "pending", "login-81")
-    assert begun.expires_at - begun.created_at == timedelta(seconds=120)
-    assert abs(begun.created_at - datetime.now(UTC)) < timedelta(seconds=5)
-    assert (begun.ended_at, begun.has_ended, begun.checks_left) == (None, False, 5)
-    (call,) = begun.calls
+def test_create_returns_all_members(client: Client) -> None:
+    """Every member of the contract is parsed; times are aware."""
+    created = client.create(ASHA, reference="login-81", locale="hi-IN", ttl=120)
+    assert (created.to, created.status, created.reference) == (ASHA, "pending", "login-81")
+    assert created.expires_at - created.created_at == timedelta(seconds=120)
+    assert abs(created.created_at - datetime.now(UTC)) < timedelta(seconds=5)
+    assert (created.ended_at, created.has_ended, created.checks_left) == (None, False, 5)
+    (call,) = created.calls
     assert (call.status, call.route, call.locale) == ("queued", "obd", "hi")
-    assert begun.next.check.allowed
-    assert (begun.next.call.allowed, begun.next.call.reason) == (False, "call_in_progress")
-    assert client.get(begun.id) == begun
+    assert created.next.check.allowed
+    assert (created.next.call.allowed, created.next.call.reason) == (False, "call_in_progress")
+    assert client.get(created.id) == created
 
 
-def test_what_was_given_arrives(client: Client, dialer: ManualDialer) -> None:
-    """Number, code, name and route are those that are dialed."""
+def test_create_sends_its_arguments(client: Client, dialer: ManualDialer) -> None:
+    """The dialer gets number, code, name and route."""
     client.create(ASHA, name="Asha", code=CODE, route="c2c", call_after=0, ip="203.0.113.9")
     claim = dialer.claim()
     assert dialer.decrypt(claim) == (ASHA, CODE, "Asha")
     assert claim.route == "c2c"
 
 
-def test_only_what_was_given_is_sent(client: Client, url: str) -> None:
-    """What is not said is the service's to choose."""
+def test_absent_arguments_are_not_sent(client: Client, url: str) -> None:
+    """The service applies its defaults."""
     with (
-        running_proxy(int(url.rpartition(":")[2])) as front,
-        Client(front.url, LOGIN_KEY) as fronted,
+        running_proxy(int(url.rpartition(":")[2])) as proxy,
+        Client(proxy.url, LOGIN_KEY) as proxied_client,
     ):
-        begun = fronted.create(ASHA, call_after=0)
-        fronted.call(begun.id)
-    assert [proxied.body for proxied in front.requests] == [{"to": ASHA, "call_after": 0}, {}]
-    assert client.get(begun.id).to == ASHA
+        created = proxied_client.create(ASHA, call_after=0)
+        proxied_client.call(created.id)
+    assert [proxied.body for proxied in proxy.requests] == [{"to": ASHA, "call_after": 0}, {}]
+    assert client.get(created.id).to == ASHA
 
 
-def test_codes(client: Client) -> None:
-    """A wrong one is told and counted, the right one is proof; an ``if`` sees the difference."""
-    begun = client.create(ASHA, code=CODE)
-    wrong = client.check(begun.id, "000000")
+def test_check_returns_validity_and_checks_left(client: Client) -> None:
+    """A wrong code is counted, the correct one approves; the result works in an ``if``."""
+    created = client.create(ASHA, code=CODE)
+    wrong = client.check(created.id, "000000")
     assert (bool(wrong), wrong.valid, wrong.verification.checks_left) == (False, False, 4)
-    right = client.check(begun.id, CODE)
+    right = client.check(created.id, CODE)
     assert (bool(right), right.valid, right.verification.status) == (True, True, "approved")
     assert right.verification.has_ended
 
 
-def test_a_delayed_call_is_brought_forward(client: Client) -> None:
-    """The person did not want to wait for the SMS any longer."""
-    begun = client.create(ASHA, code=CODE, call_after=200)
-    coming = client.call(begun.id, route="c2c", locale="hi")
-    assert [call.id for call in coming.calls] == [call.id for call in begun.calls]
-    assert coming.calls[0].due_at < begun.calls[0].due_at
+def test_call_makes_a_delayed_call_due(client: Client) -> None:
+    """The user does not want to wait for the SMS any longer."""
+    created = client.create(ASHA, code=CODE, call_after=200)
+    coming = client.call(created.id, route="c2c", locale="hi")
+    assert [call.id for call in coming.calls] == [call.id for call in created.calls]
+    assert coming.calls[0].due_at < created.calls[0].due_at
 
 
 @pytest.mark.parametrize(("end", "status"), [("cancel", "canceled"), ("approve", "approved")])
-def test_ends(client: Client, dialer: ManualDialer, end: str, status: str) -> None:
-    """Ended as asked, again and again, and not the other way; nobody is called any more."""
-    begun = client.create(ASHA)
-    step: Callable[[str], object] = getattr(client, end)
+def test_end_is_idempotent_and_final(
+    client: Client, dialer: ManualDialer, end: str, status: str
+) -> None:
+    """The same end succeeds again, the other one raises; no call is placed."""
+    created = client.create(ASHA)
+    end_it: Callable[[str], object] = getattr(client, end)
     other: Callable[[str], object] = {"cancel": client.approve, "approve": client.cancel}[end]
-    assert step(begun.id) == step(begun.id) == client.get(begun.id)
-    assert client.get(begun.id).status == status
+    assert end_it(created.id) == end_it(created.id) == client.get(created.id)
+    assert client.get(created.id).status == status
     with pytest.raises(VerificationClosed) as closed:
-        other(begun.id)
-    assert closed.value.verification == client.get(begun.id)
+        other(created.id)
+    assert closed.value.verification == client.get(created.id)
     assert dialer.has_nothing_due()
 
 
-def test_every_refusal_has_its_class(client: Client, url: str) -> None:
-    """With the stable code, the HTTP status, and the id of the request."""
+def test_refusal_raises_its_class(client: Client, url: str) -> None:
+    """The error has the stable code, the HTTP status and the request id."""
     ended = client.cancel(client.create(ASHA).id)
     client.create(ASHA, reference="a", idempotency_key="k")
 
@@ -112,17 +114,17 @@ def test_every_refusal_has_its_class(client: Client, url: str) -> None:
         (InvalidRequest, "invalid_request", 422, lambda: client.check(ended.id, "१२३४५६")),
         (InvalidRequest, "idempotency_mismatch", 422, another_body),
     ]
-    for kind, code, status, ask in refused:
-        with pytest.raises(kind) as error:
-            ask()
-        assert type(error.value) is kind
+    for error_type, code, status, send in refused:
+        with pytest.raises(error_type) as error:
+            send()
+        assert type(error.value) is error_type
         assert (error.value.code, error.value.status) == (code, status)
         assert error.value.request_id
         assert str(error.value) == error.value.detail
 
 
-def test_a_refusal_carries_its_evidence(client: Client) -> None:
-    """Which member is at fault; which limit holds, and for how long."""
+def test_refusal_has_its_evidence(client: Client) -> None:
+    """The invalid member, or the limit with the time to wait."""
     with pytest.raises(InvalidRequest) as invalid:
         client.create(ASHA, locale="_")
     (fault,) = invalid.value.errors
@@ -136,15 +138,15 @@ def test_a_refusal_carries_its_evidence(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("redis")
-def test_nobody_dials(url: str) -> None:
-    """503, and the wait that the service asks for does not fit: told at once."""
+def test_create_without_a_dialer_raises_at_once(url: str) -> None:
+    """The ``Retry-After`` of the 503 exceeds the timeout."""
     with Client(url, LOGIN_KEY, timeout=1) as hurried, pytest.raises(Unavailable) as error:
         hurried.create(ASHA)
     assert (error.value.code, error.value.retry_after) == ("calls_unavailable", 5)
 
 
-def test_the_same_request_again(client: Client, redis: Redis) -> None:
-    """A key of one's own makes it one request, in another process too."""
+def test_own_idempotency_key_makes_one_request(client: Client, redis: Redis) -> None:
+    """The same key returns the same verification, also from another process."""
     first = client.create(ASHA, idempotency_key="login-81-1")
     client.cancel(first.id)
     assert client.create(ASHA, idempotency_key="login-81-1").id == first.id
@@ -152,32 +154,32 @@ def test_the_same_request_again(client: Client, redis: Redis) -> None:
     assert client.create(ASHA).id != first.id
 
 
-def test_many_threads_share_a_client(client: Client) -> None:
-    """Each gets the answer to its own question."""
+def test_threads_share_a_client(client: Client) -> None:
+    """Each thread gets the response to its own request."""
     numbers = [f"+9198765{n:05}" for n in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        begun = list(pool.map(client.create, numbers))
-    assert [each.to for each in begun] == numbers
-    assert len({each.id for each in begun}) == 40
+        created = list(pool.map(client.create, numbers))
+    assert [each.to for each in created] == numbers
+    assert len({each.id for each in created}) == 40
 
 
 @pytest.mark.parametrize("url", ["otp.example.com", "ftp://otp.example.com", ""])
-def test_a_wrong_address_is_refused_at_once(url: str) -> None:
-    """Before any request."""
+def test_invalid_address_raises(url: str) -> None:
+    """The constructor checks it."""
     with pytest.raises(ValueError, match="http"):
         Client(url, LOGIN_KEY)
 
 
 @pytest.mark.parametrize("credential", ["", "ovk_x\n", "ovk x", "ovk_\u0967"])
-def test_a_credential_that_no_header_carries(credential: str) -> None:
-    """Refused at once, and not quoted."""
+def test_invalid_credential_raises_without_quoting_it(credential: str) -> None:
+    """No header can carry it."""
     with pytest.raises(ValueError, match="visible ASCII") as error:
         Client("http://127.0.0.1:1", credential)
     assert "ovk" not in str(error.value)
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "two words", "क", "k\n"])
-def test_an_idempotency_key_that_is_none(key: str) -> None:
-    """Refused before anything is sent."""
+def test_invalid_idempotency_key_raises(key: str) -> None:
+    """Nothing is sent."""
     with pytest.raises(ValueError, match="idempotency_key"):
         Client("http://127.0.0.1:1", LOGIN_KEY).create(ASHA, idempotency_key=key)

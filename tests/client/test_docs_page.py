@@ -1,4 +1,4 @@
-"""The page on the Python client does what it says."""
+"""docs/python-client.md: its code runs and prints what its comments say."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ from otpvoice_demo.stack import Stack, free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "python-client.md"
 EXPECTED_OUTPUT = re.compile(r"^ *print\(.*  # (.*)$", re.MULTILINE)
-"""What a line prints stands beside it."""
+"""The comment after ``print`` is its expected output."""
 
 
-def test_its_lines_run_and_print_what_stands_beside_them(
+def test_python_client_page_runs_with_the_documented_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From top to bottom, against a whole service, with a phone that is called."""
+    """The code runs from top to bottom with a complete stack."""
     page = PAGE.read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
     shown: list[str] = []
@@ -37,11 +37,11 @@ def test_its_lines_run_and_print_what_stands_beside_them(
 
 
 def spoken_code(stack: Stack, number: str) -> str:
-    """The code that the phone was told."""
+    """Return the code that the last call spoke."""
     return "".join(filter(str.isdigit, spoken_texts(stack, number)[-1]))
 
 
 def spoken_texts(stack: Stack, number: str) -> list[str]:
-    """What was spoken into a phone, oldest first."""
+    """Return the texts spoken to a phone, oldest first."""
     answer = HttpRequest("GET", f"{stack.sandbox_url}/phones/{number}/calls").send()
     return [call["spoken"] for call in answer.json()]

@@ -1,4 +1,4 @@
-"""What the client makes of answers: newer ones, strange ones, and what it never lets out."""
+"""Parsing of responses, also of newer services and of others; and what errors never contain."""
 
 import copy
 import pickle
@@ -19,7 +19,7 @@ from client.faulty_proxy import (
 from client.samples import ALLOWED, ENDED, PENDING, UNUSED_PORT
 from support.service import ASHA, LOGIN_KEY
 
-from otpvoice.client import (
+from otpvoice_client import (
     ApiError,
     Client,
     ConnectionFailed,
@@ -40,55 +40,62 @@ CODE = "482913"
 
 
 def get_through(*faults: Fault) -> Verification:
-    """What ``get`` returns when its tries meet these."""
-    with running_proxy(UNUSED_PORT, *faults) as front, Client(front.url, LOGIN_KEY) as client:
+    """Return the result of ``get`` when its attempts meet these faults."""
+    with running_proxy(UNUSED_PORT, *faults) as proxy, Client(proxy.url, LOGIN_KEY) as client:
         return client.get("vrf_01")
 
 
 def error_from(fault: Fault) -> ApiError:
-    """The error of an answer, which is the same at every try."""
+    """Return the error of a response that is the same at every attempt."""
     with pytest.raises(ApiError) as error:
         get_through(*[fault] * 3)
     return error.value
 
 
-def test_every_member_is_read() -> None:
-    """Times know their zone, calls and steps are typed."""
-    seen = get_through(reply_with(200, PENDING))
-    assert seen.created_at == datetime(2026, 1, 1, tzinfo=UTC)
-    assert seen.expires_in == 287
-    (call,) = seen.calls
+def test_all_members_are_parsed() -> None:
+    """Times are aware; calls and actions are typed."""
+    verification = get_through(reply_with(200, PENDING))
+    assert verification.created_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert verification.expires_in == 287
+    (call,) = verification.calls
     assert (call.heard, call.duration) == (True, 12)
     assert call.ended_at == datetime(2026, 1, 1, 0, 0, 20, tzinfo=UTC)
-    assert seen.next.call.reason == "call_gap"
-    assert (seen.has_ended, get_through(reply_with(200, ENDED)).has_ended) == (False, True)
+    assert verification.next.call.reason == "call_gap"
+    assert (verification.has_ended, get_through(reply_with(200, ENDED)).has_ended) == (False, True)
 
 
-def test_a_newer_service_says_more() -> None:
-    """Unknown members are ignored at every level, unknown words are given on."""
+def test_unknown_members_and_words_of_a_newer_service_are_accepted() -> None:
+    """Unknown members are ignored at every level; unknown words are passed on."""
     newer = copy.deepcopy(PENDING)
     newer |= {"status": "resting", "channel": "flashcall", "mood": {"a": 1}}
     newer["calls"][0] |= {"status": "whispering", "reason": "new_word", "quality": 5}
     newer["next"] |= {"sing": ALLOWED}
     newer["next"]["call"] |= {"reason": "new_word", "since": "yesterday"}
-    seen = get_through(reply_with(200, newer))
-    assert (seen.status, seen.channel, seen.has_ended) == ("resting", "flashcall", False)
-    assert (seen.calls[0].status, seen.calls[0].reason) == ("whispering", "new_word")
-    assert seen.next.call.reason == "new_word"
+    verification = get_through(reply_with(200, newer))
+    assert (verification.status, verification.channel, verification.has_ended) == (
+        "resting",
+        "flashcall",
+        False,
+    )
+    assert (verification.calls[0].status, verification.calls[0].reason) == (
+        "whispering",
+        "new_word",
+    )
+    assert verification.next.call.reason == "new_word"
 
 
-def test_tokens_and_receipts_are_handed_on() -> None:
-    """By the answers that have them; None by those that have none."""
+def test_client_token_and_receipt_are_returned() -> None:
+    """They are None if the response has none."""
     with running_proxy(
         UNUSED_PORT,
         reply_with(201, PENDING | {"client_token": "vct_01"}),
         reply_with(200, ENDED | {"valid": True, "receipt": "ey.J.x"}),
         reply_with(200, PENDING | {"valid": False}),
-    ) as front:
-        client = Client(front.url, LOGIN_KEY)
-        begun = client.create(ASHA)
+    ) as proxy:
+        client = Client(proxy.url, LOGIN_KEY)
+        created = client.create(ASHA)
         right, wrong = client.check("vrf_01", CODE), client.check("vrf_01", CODE)
-    assert (begun.client_token, get_through(reply_with(200, PENDING)).client_token) == (
+    assert (created.client_token, get_through(reply_with(200, PENDING)).client_token) == (
         "vct_01",
         None,
     )
@@ -97,14 +104,14 @@ def test_tokens_and_receipts_are_handed_on() -> None:
 
 
 @pytest.mark.parametrize("valid", ["true", "false", 1, None, {}])
-def test_only_true_is_proof(valid: Any) -> None:
-    """Whatever else is true in Python is not."""
-    with running_proxy(UNUSED_PORT, reply_with(200, ENDED | {"valid": valid})) as front:
-        assert not Client(front.url, LOGIN_KEY).check("vrf_01", CODE)
+def test_valid_other_than_true_is_false(valid: Any) -> None:
+    """Other values that are true in Python do not prove anything."""
+    with running_proxy(UNUSED_PORT, reply_with(200, ENDED | {"valid": valid})) as proxy:
+        assert not Client(proxy.url, LOGIN_KEY).check("vrf_01", CODE)
 
 
-def test_refusals_of_a_newer_service() -> None:
-    """A code that is not known is raised as what its status means."""
+def test_unknown_problem_code_raises_the_class_of_its_status() -> None:
+    """A newer service may send new codes."""
     known: dict[tuple[int, str], type[ApiError]] = {
         (401, "token_expired"): TokenExpired,
         (401, "new_word"): Unauthorized,
@@ -123,11 +130,11 @@ def test_refusals_of_a_newer_service() -> None:
         assert (error.code, error.status, error.request_id) == (code, status, "r-1")
 
 
-def test_all_evidence_is_read() -> None:
-    """And the same in the problem as on the error."""
+def test_all_evidence_of_a_problem_is_parsed() -> None:
+    """Problem and error have the same values."""
     fault = {"pointer": "/ttl", "detail": "is wrong", "hint": "new"}
-    told = {"errors": [fault], "limit": "calls_per_ip 2/1h", "retry_after": 7}
-    error = error_from(reply_problem(429, "rate_limited", verification=PENDING, **told))
+    evidence = {"errors": [fault], "limit": "calls_per_ip 2/1h", "retry_after": 7}
+    error = error_from(reply_problem(429, "rate_limited", verification=PENDING, **evidence))
     assert (error.limit, error.retry_after, error.detail) == ("calls_per_ip 2/1h", 7, "No.")
     assert [(each.pointer, each.detail) for each in error.errors] == [("/ttl", "is wrong")]
     assert error.verification == get_through(reply_with(200, PENDING))
@@ -135,7 +142,7 @@ def test_all_evidence_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "fate",
+    "fault",
     [
         reply_with(200, b"<html>", "text/html"),
         reply_with(200, [PENDING]),
@@ -149,30 +156,30 @@ def test_all_evidence_is_read() -> None:
         reply_with(500, b"", "text/plain"),
     ],
 )
-def test_what_is_not_ours(fate: Fault) -> None:
-    """Told as what it is, after one try."""
+def test_response_of_another_service_raises_unexpected_response(fault: Fault) -> None:
+    """It is not retried."""
     with (
-        running_proxy(UNUSED_PORT, fate) as front,
-        pytest.raises(UnexpectedResponse, match="is this an otpvoice service"),
+        running_proxy(UNUSED_PORT, fault) as proxy,
+        pytest.raises(UnexpectedResponse, match="is not a response of otpvoice"),
     ):
-        Client(front.url, LOGIN_KEY).get("vrf_01")
-    assert len(front.requests) == 1
+        Client(proxy.url, LOGIN_KEY).get("vrf_01")
+    assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed(status: int) -> None:
-    """Neither code nor key are sent where an answer says."""
+def test_redirect_is_not_followed(status: int) -> None:
+    """Neither code nor key is sent to the other address."""
     with running_proxy(UNUSED_PORT) as elsewhere:
         redirect = reply_with(
             status, b"", "text/plain", location=f"{elsewhere.url}/v1/verifications"
         )
-        with running_proxy(UNUSED_PORT, redirect) as front, pytest.raises(UnexpectedResponse):
-            Client(front.url, LOGIN_KEY).check("vrf_01", CODE)
-    assert (len(front.requests), elsewhere.requests) == (1, [])
+        with running_proxy(UNUSED_PORT, redirect) as proxy, pytest.raises(UnexpectedResponse):
+            Client(proxy.url, LOGIN_KEY).check("vrf_01", CODE)
+    assert (len(proxy.requests), elsewhere.requests) == (1, [])
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in every backend that may not reach the network by itself."""
+def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend may reach the network through a proxy only."""
     with running_proxy(UNUSED_PORT, reply_with(200, PENDING)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         Client("http://otp.example.test", LOGIN_KEY).get("vrf_01")
@@ -181,18 +188,18 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-def test_the_key_comes_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What ~/.netrc says of this machine is another service's."""
+def test_netrc_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An entry for this machine belongs to another service."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with running_proxy(UNUSED_PORT, reply_with(200, PENDING)) as front:
-        Client(front.url, LOGIN_KEY).get("vrf_01")
-    assert front.requests[0].headers["Authorization"] == f"Bearer {LOGIN_KEY}"
+    with running_proxy(UNUSED_PORT, reply_with(200, PENDING)) as proxy:
+        Client(proxy.url, LOGIN_KEY).get("vrf_01")
+    assert proxy.requests[0].headers["Authorization"] == f"Bearer {LOGIN_KEY}"
 
 
 @pytest.mark.parametrize(
-    "fate",
+    "fault",
     [
         drop_request,
         drop_reply,
@@ -200,39 +207,39 @@ def test_the_key_comes_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_pa
         reply_problem(409, "verification_closed", verification=ENDED),
     ],
 )
-def test_nothing_secret_in_errors(fate: Fault) -> None:
-    """Neither key nor code nor number, in text, repr, traceback or what they are chained to."""
+def test_errors_contain_no_secret(fault: Fault) -> None:
+    """Text, repr, traceback and chained errors contain no key, code or number."""
     with (
-        running_proxy(UNUSED_PORT, fate, fate, fate) as front,
+        running_proxy(UNUSED_PORT, fault, fault, fault) as proxy,
         pytest.raises(OtpvoiceError) as raised,
     ):
-        Client(front.url, LOGIN_KEY).check("vrf_01", CODE)
+        Client(proxy.url, LOGIN_KEY).check("vrf_01", CODE)
     shown = [repr(raised.value), str(raised.value), *traceback.format_exception(raised.value)]
     for secret in (LOGIN_KEY, CODE, ASHA):
         assert secret not in "".join(shown)
     assert raised.value.__cause__ is None
 
 
-def test_nothing_secret_in_reprs() -> None:
+def test_reprs_contain_no_secret() -> None:
     """A backend's log may hold the repr of anything."""
     with running_proxy(
         UNUSED_PORT,
         reply_with(201, PENDING | {"client_token": "vct_01"}),
         reply_with(200, ENDED | {"valid": True, "receipt": "ey.J.x"}),
-    ) as front:
-        client = Client(front.url, LOGIN_KEY)
+    ) as proxy:
+        client = Client(proxy.url, LOGIN_KEY)
         shown = f"{client!r} {client.create(ASHA)!r} {client.check('vrf_01', CODE)!r}"
     assert "vrf_01" in shown
     for secret in (LOGIN_KEY, CODE, ASHA, ASHA[1:], "vct_01", "ey.J.x"):
         assert secret not in shown
 
 
-def test_errors_go_through_queues() -> None:
-    """A worker's errors are pickled, and arrive as they were."""
+def test_errors_can_be_pickled() -> None:
+    """A queue of worker processes transfers them unchanged."""
     pending = get_through(reply_with(200, PENDING))
     errors = [
         error_from(reply_problem(429, "rate_limited", limit="calls_per_ip", verification=PENDING)),
-        ConnectionFailed("no answer", 3),
+        ConnectionFailed("no response", 3),
         WaitTimeout(pending),
         UnexpectedResponse("HTTP 301"),
     ]

@@ -1,4 +1,4 @@
-"""Requests and answers that are lost on the way, and servers that take their time."""
+"""Lost requests and responses, and slow servers."""
 
 import time
 from typing import Any
@@ -22,203 +22,220 @@ from redis import Redis
 from support.service import ASHA, LOGIN_KEY
 from support.stack import ApiProcess
 
-from otpvoice.client import Client, ConnectionFailed, OtpvoiceError, Unavailable, VerificationClosed
+from otpvoice_client import Client, ConnectionFailed, OtpvoiceError, Unavailable, VerificationClosed
 
 CODE = "482913"
 UNKNOWN_EFFECT: dict[str, Fault] = {
-    "cut off": drop_reply,
-    "half an answer": cut_reply,
+    "no response": drop_reply,
+    "half a response": cut_reply,
     "silence": forward_and_hang,
-    "one byte after the other": trickle_reply,
+    "one byte at a time": trickle_reply,
     "503 of the service": forward_then(reply_problem(503, "store_unavailable", retry_after=0)),
     "502 of a proxy": forward_then(reply_with(502, b"<html>", "text/html")),
     "504 of a proxy": forward_then(reply_with(504, b"", "text/plain")),
-    "409, it is still being answered": forward_then(reply_problem(409, "idempotency_in_progress")),
+    "409, request in progress": forward_then(reply_problem(409, "idempotency_in_progress")),
 }
-"""The request took effect, and the client does not know."""
+"""The request took effect, but the client does not get the response."""
 
 
 @pytest.fixture(params=UNKNOWN_EFFECT)
 def response_fault(request: pytest.FixtureRequest) -> Fault:
-    """One way to lose an answer."""
+    """One way to lose a response."""
     return UNKNOWN_EFFECT[request.param]
 
 
 def impatient_client(url: str, **timeouts: float) -> Client:
-    """A client that gives up on an answer soon, and repeats."""
+    """Return a client with a short timeout for one attempt."""
     return Client(url, LOGIN_KEY, **{"attempt_timeout": 0.5, "timeout": 8, **timeouts})
 
 
 def idempotency_keys(requests: list[ProxiedRequest]) -> set[Any]:
-    """The idempotency keys that came."""
+    """Return the idempotency keys of requests."""
     return {proxied.headers["Idempotency-Key"] for proxied in requests}
 
 
-def test_a_repeated_create_makes_no_second_call(
+def test_retried_create_makes_one_call(
     client: Client, served: ApiProcess, redis: Redis, response_fault: Fault
 ) -> None:
-    """One call is queued, whatever became of the first answer."""
+    """One call is queued for all attempts."""
     with (
-        running_proxy(served.port, response_fault) as front,
-        impatient_client(front.url) as fronted,
+        running_proxy(served.port, response_fault) as proxy,
+        impatient_client(proxy.url) as proxied_client,
     ):
-        begun = fronted.create(ASHA)
-    assert len(front.requests) >= 2
-    assert client.get(begun.id) == begun
+        created = proxied_client.create(ASHA)
+    assert len(proxy.requests) >= 2
+    assert client.get(created.id) == created
     assert redis.zcard("{otpvoice}:queue") == 1
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
 
 
-def test_not_even_when_it_has_ended_meanwhile(
+def test_retried_create_returns_a_verification_that_has_ended(
     client: Client, served: ApiProcess, redis: Redis, response_fault: Fault
 ) -> None:
-    """The verification of the first try is the answer to the second, canceled as it is."""
+    """The second attempt returns the verification of the first, now canceled."""
 
-    def cancels_before(proxied: ProxiedRequest) -> None:
-        begun = client.create(ASHA, idempotency_key=proxied.headers["Idempotency-Key"])
-        client.cancel(begun.id)
+    def cancel_before(proxied: ProxiedRequest) -> None:
+        created = client.create(ASHA, idempotency_key=proxied.headers["Idempotency-Key"])
+        client.cancel(created.id)
         response_fault(proxied)
 
     with (
-        running_proxy(served.port, cancels_before) as front,
-        impatient_client(front.url) as fronted,
+        running_proxy(served.port, cancel_before) as proxy,
+        impatient_client(proxy.url) as proxied_client,
     ):
-        begun = fronted.create(ASHA)
-    assert begun.status == "canceled"
+        created = proxied_client.create(ASHA)
+    assert created.status == "canceled"
     assert redis.zcard("{otpvoice}:queue") == 0
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
 
 
-def test_a_repeated_check_counts_once(
+def test_retried_check_is_counted_once(
     client: Client, served: ApiProcess, response_fault: Fault
 ) -> None:
-    """The same wrong code costs one of the checks."""
-    begun = client.create(ASHA, code=CODE)
+    """A wrong code uses up one check."""
+    created = client.create(ASHA, code=CODE)
     with (
-        running_proxy(served.port, response_fault) as front,
-        impatient_client(front.url) as fronted,
+        running_proxy(served.port, response_fault) as proxy,
+        impatient_client(proxy.url) as proxied_client,
     ):
-        checked = fronted.check(begun.id, "000000")
+        checked = proxied_client.check(created.id, "000000")
     assert (checked.valid, checked.verification.checks_left) == (False, 4)
-    assert len(front.requests) >= 2
+    assert len(proxy.requests) >= 2
 
 
-def test_a_repeated_call_adds_no_second_one(
-    client: Client, served: ApiProcess, redis: Redis
-) -> None:
-    """A call that comes is enough."""
-    begun = client.create(ASHA, code=CODE, call_after=200)
-    with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
-        coming = fronted.call(begun.id)
+def test_retried_call_adds_no_second_call(client: Client, served: ApiProcess, redis: Redis) -> None:
+    """The queued call is kept."""
+    created = client.create(ASHA, code=CODE, call_after=200)
+    with (
+        running_proxy(served.port, drop_reply) as proxy,
+        impatient_client(proxy.url) as proxied_client,
+    ):
+        coming = proxied_client.call(created.id)
     assert len(coming.calls) == 1
     assert redis.zcard("{otpvoice}:queue") == 1
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
-def test_a_repeated_end_is_the_same_end(client: Client, served: ApiProcess, end: str) -> None:
-    """200 again."""
-    begun = client.create(ASHA)
-    with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
-        ended = getattr(fronted, end)(begun.id)
-    assert ended == client.get(begun.id)
+def test_retried_end_succeeds(client: Client, served: ApiProcess, end: str) -> None:
+    """The second attempt gets 200."""
+    created = client.create(ASHA)
+    with (
+        running_proxy(served.port, drop_reply) as proxy,
+        impatient_client(proxy.url) as proxied_client,
+    ):
+        ended = getattr(proxied_client, end)(created.id)
+    assert ended == client.get(created.id)
     assert ended.has_ended
 
 
-def test_every_try_of_a_request_has_its_key(client: Client, served: ApiProcess) -> None:
-    """One key for all tries of one request, another for the next; what needs none has none."""
-    begun = client.create(ASHA, code=CODE)
-    fates = [drop_reply, pass_through] * 5
-    with running_proxy(served.port, *fates) as front, Client(front.url, LOGIN_KEY) as fronted:
-        fronted.create(ASHA, code=CODE)
-        fronted.check(begun.id, "000000")
-        fronted.call(begun.id)
-        fronted.get(begun.id)
-        fronted.cancel(begun.id)
-    assert len(front.requests) == 10
-    keys = [idempotency_keys(front.requests[at : at + 2]) for at in range(0, 10, 2)]
+def test_attempts_of_a_request_share_an_idempotency_key(client: Client, served: ApiProcess) -> None:
+    """Each request has its own key; requests that are idempotent by nature have none."""
+    created = client.create(ASHA, code=CODE)
+    faults = [drop_reply, pass_through] * 5
+    with (
+        running_proxy(served.port, *faults) as proxy,
+        Client(proxy.url, LOGIN_KEY) as proxied_client,
+    ):
+        proxied_client.create(ASHA, code=CODE)
+        proxied_client.check(created.id, "000000")
+        proxied_client.call(created.id)
+        proxied_client.get(created.id)
+        proxied_client.cancel(created.id)
+    assert len(proxy.requests) == 10
+    keys = [idempotency_keys(proxy.requests[at : at + 2]) for at in range(0, 10, 2)]
     assert [len(of_request) for of_request in keys] == [1] * 5
     assert keys[3:] == [{None}] * 2
     assert len(set.union(*keys) - {None}) == 3
 
 
-def test_a_key_of_ones_own_is_kept(served: ApiProcess, client: Client) -> None:
-    """On all three that take one."""
-    begun = client.create(ASHA, code=CODE)
-    with running_proxy(served.port, drop_reply) as front, impatient_client(front.url) as fronted:
-        fronted.create(ASHA, code=CODE, idempotency_key="mine")
-        fronted.check(begun.id, "000000", idempotency_key="mine")
-        fronted.call(begun.id, idempotency_key="mine")
-    assert idempotency_keys(front.requests) == {"mine"}
+def test_own_idempotency_key_is_sent(served: ApiProcess, client: Client) -> None:
+    """This holds for all three methods that take one."""
+    created = client.create(ASHA, code=CODE)
+    with (
+        running_proxy(served.port, drop_reply) as proxy,
+        impatient_client(proxy.url) as proxied_client,
+    ):
+        proxied_client.create(ASHA, code=CODE, idempotency_key="mine")
+        proxied_client.check(created.id, "000000", idempotency_key="mine")
+        proxied_client.call(created.id, idempotency_key="mine")
+    assert idempotency_keys(proxy.requests) == {"mine"}
 
 
-def test_closed_by_an_answer_that_was_lost(client: Client, served: ApiProcess) -> None:
-    """Whose check approved it is not known, so it is no proof: refused, and shown as it is."""
-    begun = client.create(ASHA, code=CODE)
-    with running_proxy(served.port, drop_request) as front, impatient_client(front.url) as fronted:
-        client.check(begun.id, CODE)
+def test_check_after_another_approval_raises_verification_closed(
+    client: Client, served: ApiProcess
+) -> None:
+    """Another check approved it, so this one does not prove anything."""
+    created = client.create(ASHA, code=CODE)
+    with (
+        running_proxy(served.port, drop_request) as proxy,
+        impatient_client(proxy.url) as proxied_client,
+    ):
+        client.check(created.id, CODE)
         with pytest.raises(VerificationClosed) as closed:
-            fronted.check(begun.id, CODE)
-    assert closed.value.verification == client.get(begun.id)
+            proxied_client.check(created.id, CODE)
+    assert closed.value.verification == client.get(created.id)
 
 
 @pytest.mark.usefixtures("client")
-def test_three_tries_at_most(served: ApiProcess) -> None:
-    """Then it is told that nothing is known."""
+def test_request_is_attempted_three_times_at_most(served: ApiProcess) -> None:
+    """Then ``ConnectionFailed`` is raised."""
     with (
-        running_proxy(served.port, *[drop_request] * 9) as front,
-        impatient_client(front.url) as fronted,
-        pytest.raises(ConnectionFailed, match="no answer") as raised,
+        running_proxy(served.port, *[drop_request] * 9) as proxy,
+        impatient_client(proxy.url) as proxied_client,
+        pytest.raises(ConnectionFailed, match="no response") as raised,
     ):
-        fronted.create(ASHA)
+        proxied_client.create(ASHA)
     assert raised.value.is_retryable
-    assert len(front.requests) == 3
+    assert len(proxy.requests) == 3
 
 
 @pytest.mark.parametrize(
-    "fate", [forward_and_hang, trickle_reply], ids=["silence", "a byte now and then"]
+    "fault", [forward_and_hang, trickle_reply], ids=["silence", "a byte at a time"]
 )
-def test_the_time_is_kept(client: Client, served: ApiProcess, fate: Fault) -> None:
-    """No try, and not all of them together, take longer than they may."""
-    begun = client.create(ASHA)
-    with running_proxy(served.port, *[fate] * 9) as front:
-        for patience in ({"timeout": 0.9}, {"attempt_timeout": 5, "timeout": 0.5}):
+def test_timeouts_bound_attempts_and_method(
+    client: Client, served: ApiProcess, fault: Fault
+) -> None:
+    """Neither one attempt nor all together exceed their timeout."""
+    created = client.create(ASHA)
+    with running_proxy(served.port, *[fault] * 9) as proxy:
+        for timeouts in ({"timeout": 0.9}, {"attempt_timeout": 5, "timeout": 0.5}):
             began = time.monotonic()
             with (
-                impatient_client(front.url, **patience) as fronted,
+                impatient_client(proxy.url, **timeouts) as proxied_client,
                 pytest.raises(ConnectionFailed),
             ):
-                fronted.get(begun.id)
+                proxied_client.get(created.id)
             assert time.monotonic() - began < 2.5
 
 
-def test_a_wait_that_is_asked_for_is_kept(client: Client, served: ApiProcess) -> None:
-    """The next try comes when the service said; or not at all, if that is too late."""
-    begun = client.create(ASHA)
+def test_retry_after_delays_the_next_attempt(client: Client, served: ApiProcess) -> None:
+    """If it exceeds the timeout, there is no further attempt."""
+    created = client.create(ASHA)
     busy = reply_problem(503, "store_unavailable", retry_after=1)
     began = time.monotonic()
-    with running_proxy(served.port, busy) as front, impatient_client(front.url) as fronted:
-        assert fronted.get(begun.id) == begun
+    with running_proxy(served.port, busy) as proxy, impatient_client(proxy.url) as proxied_client:
+        assert proxied_client.get(created.id) == created
     assert time.monotonic() - began >= 1
     with (
-        running_proxy(served.port, busy) as front,
-        impatient_client(front.url, timeout=0.9) as fronted,
+        running_proxy(served.port, busy) as proxy,
+        impatient_client(proxy.url, timeout=0.9) as proxied_client,
         pytest.raises(Unavailable) as error,
     ):
-        fronted.get(begun.id)
-    assert (error.value.retry_after, len(front.requests)) == (1, 1)
+        proxied_client.get(created.id)
+    assert (error.value.retry_after, len(proxy.requests)) == (1, 1)
 
 
-def test_a_proxys_wait_is_kept_too(served: ApiProcess, client: Client) -> None:
-    """From its header, because it writes no document."""
-    begun = client.create(ASHA)
+def test_retry_after_of_a_proxy_is_used(served: ApiProcess, client: Client) -> None:
+    """It is read from the header, because a proxy sends no document."""
+    created = client.create(ASHA)
     away = reply_with(503, b"", "text/html", retry_after="30")
     with (
-        running_proxy(served.port, away) as front,
-        impatient_client(front.url) as fronted,
+        running_proxy(served.port, away) as proxy,
+        impatient_client(proxy.url) as proxied_client,
         pytest.raises(ConnectionFailed) as error,
     ):
-        fronted.get(begun.id)
-    assert (error.value.retry_after, len(front.requests)) == (30, 1)
+        proxied_client.get(created.id)
+    assert (error.value.retry_after, len(proxy.requests)) == (30, 1)
 
 
 @pytest.mark.parametrize(
@@ -236,13 +253,13 @@ def test_a_proxys_wait_is_kept_too(served: ApiProcess, client: Client) -> None:
         (500, "internal_error"),
     ],
 )
-def test_a_refusal_is_not_repeated(served: ApiProcess, status: int, code: str) -> None:
-    """It would be refused again."""
-    fate = reply_problem(status, code, retry_after=0)
+def test_refusal_is_not_retried(served: ApiProcess, status: int, code: str) -> None:
+    """A retry would get the same refusal."""
+    fault = reply_problem(status, code, retry_after=0)
     with (
-        running_proxy(served.port, fate) as front,
-        impatient_client(front.url) as fronted,
+        running_proxy(served.port, fault) as proxy,
+        impatient_client(proxy.url) as proxied_client,
         pytest.raises(OtpvoiceError),
     ):
-        fronted.create(ASHA)
-    assert len(front.requests) == 1
+        proxied_client.create(ASHA)
+    assert len(proxy.requests) == 1

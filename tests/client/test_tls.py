@@ -1,4 +1,4 @@
-"""The client over TLS: whom it trusts, and for how long it waits."""
+"""The client over TLS: trusted authorities and timeouts."""
 
 import ssl
 import time
@@ -12,49 +12,49 @@ from client.samples import PENDING, UNUSED_PORT
 from support.service import LOGIN_KEY
 from support.stack import ApiProcess
 
-from otpvoice.client import Client, ConnectionFailed
+from otpvoice_client import Client, ConnectionFailed
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for ``localhost`` that signs itself, with its key, in one file."""
+    """A self-signed certificate for ``localhost``, with its key, in one file."""
     return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def tls(certificate: Path) -> ssl.SSLContext:
-    """A server's side of it."""
+    """The TLS context of the server."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     return context
 
 
-def test_an_authority_of_the_environment_is_trusted(
+def test_authority_of_the_environment_is_trusted(
     tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As ``requests`` has it."""
+    """``REQUESTS_CA_BUNDLE`` works as in ``requests``."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    with running_proxy(UNUSED_PORT, reply_with(200, PENDING), tls=tls) as front:
-        assert Client(front.url, LOGIN_KEY).get("vrf_01").version == 3
+    with running_proxy(UNUSED_PORT, reply_with(200, PENDING), tls=tls) as proxy:
+        assert Client(proxy.url, LOGIN_KEY).get("vrf_01").version == 3
 
 
-def test_nobody_else_is_trusted(tls: ssl.SSLContext) -> None:
-    """Not a byte of the request is sent."""
+def test_unknown_authority_is_not_trusted(tls: ssl.SSLContext) -> None:
+    """No part of the request is sent."""
     with (
-        running_proxy(UNUSED_PORT, reply_with(200, PENDING), tls=tls) as front,
+        running_proxy(UNUSED_PORT, reply_with(200, PENDING), tls=tls) as proxy,
         pytest.raises(ConnectionFailed, match="SSLError"),
     ):
-        Client(front.url, LOGIN_KEY).get("vrf_01")
-    assert not front.requests
+        Client(proxy.url, LOGIN_KEY).get("vrf_01")
+    assert not proxy.requests
 
 
-def test_the_time_is_kept(
+def test_timeout_bounds_a_slow_response_over_tls(
     served: ApiProcess, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though a byte comes now and then."""
+    """The response arrives one byte at a time."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    with running_proxy(served.port, *[trickle_reply] * 3, tls=tls) as front:
-        client = Client(front.url, LOGIN_KEY, timeout=0.5)
+    with running_proxy(served.port, *[trickle_reply] * 3, tls=tls) as proxy:
+        client = Client(proxy.url, LOGIN_KEY, timeout=0.5)
         began = time.monotonic()
         with pytest.raises(ConnectionFailed):
             client.get(UNKNOWN)

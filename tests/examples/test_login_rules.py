@@ -13,9 +13,9 @@ from examples.browser_users import Phone
 from requests.cookies import RequestsCookieJar
 
 from login_backend import Settings, create_app
-from otpvoice.client import Client
 from otpvoice.core.keys import derive_receipt_key
 from otpvoice.settings import load
+from otpvoice_client import Client
 from otpvoice_demo.settings import DEMO_CLIENT
 from otpvoice_demo.stack import Stack
 

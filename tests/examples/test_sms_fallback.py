@@ -10,7 +10,7 @@ from examples.browser_users import Phone, digits, mistyped
 from support.service import ASHA
 
 from login_backend.database import Database
-from otpvoice.client import Client
+from otpvoice_client import Client
 from otpvoice_demo.stack import Stack, free_port
 from sms_fallback import create_app
 

@@ -1,9 +1,9 @@
-"""What the service answers, typed.
+"""Typed models of the service's responses.
 
-Words (``status``, ``reason``, ``route``) stay plain strings and unknown members are ignored: a
-newer service may say more. Times are aware, in UTC; durations are whole seconds. What must not be
-printed by accident (numbers, tokens, receipts) is left out of every ``repr``. Two looks at the same
-state are equal, though less time is left at the second.
+Words (``status``, ``reason``, ``route``) are plain strings and unknown members are ignored, because
+a newer service may send more. Times are aware, in UTC; durations are whole seconds. Numbers, tokens
+and receipts are left out of every ``repr``. Two objects of the same state are equal, even if the
+time left differs.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Final
 
 JsonObject = Mapping[str, Any]
-"""A JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Call:
     id: str
     status: str
     """``queued``, ``dialing``, ``placed``; ``answered``, ``busy``, ``no_answer``, ``failed``;
-    ``unknown``; or ``canceled`` and ``expired``, which were never dialed."""
+    ``unknown``; or ``canceled`` and ``expired``, for calls that were never placed."""
     reason: str | None
     route: str
     locale: str
@@ -31,14 +30,14 @@ class Call:
     placed_at: datetime | None
     ended_at: datetime | None
     duration: int | None
-    """Of the conversation."""
+    """Seconds of the conversation."""
     heard: bool | None
-    """Whether it lasted long enough for the code to be spoken; None: not known."""
+    """Whether the call lasted long enough for the code to be spoken; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextAction:
-    """Whether a step is allowed now; if not or not at once, why and when."""
+    """Whether an action is allowed now; if not, or not at once, why and when."""
 
     allowed: bool
     reason: str | None
@@ -48,7 +47,7 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True)
 class NextActions:
-    """What can be done with a verification now."""
+    """The actions that a verification allows now."""
 
     check: NextAction
     call: NextAction
@@ -56,12 +55,12 @@ class NextActions:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One request to prove a number, as it stood when it was answered."""
+    """One request to prove a number, in the state of its response."""
 
     id: str
     url: str
     to: str = field(repr=False)
-    """E.164; masked for the holder of a ``client_token``."""
+    """E.164; masked in responses to a ``client_token``."""
     channel: str
     status: str
     """``pending``; ``approved``, ``canceled``, ``expired`` or ``max_attempts_reached``."""
@@ -75,26 +74,26 @@ class Verification:
     code_length: int
     checks_left: int
     poll_after: int | None
-    """How long to wait before the next look; None when it has ended."""
+    """Seconds to wait before the next poll; None if the verification has ended."""
     calls: tuple[Call, ...]
     next: NextActions
     client_token: str | None = field(default=None, repr=False, compare=False)
-    """For the app of this person: it opens this one verification. Only a create answers it."""
+    """Gives the user's app access to this verification. Only the response to a create has it."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will come of it. Its calls may still get their final states."""
+        """Whether the verification has ended. Results of its calls may still arrive."""
         return self.ended_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What became of one code. True in an ``if`` when this very code was accepted now."""
+    """The result of checking one code. It is true if this check accepted the code."""
 
     verification: Verification
     valid: bool
     receipt: str | None = field(default=None, repr=False)
-    """A signed proof for others (JWT), when this check approved the verification."""
+    """A signed proof for other services (JWT), if this check approved the verification."""
 
     def __bool__(self) -> bool:
         return self.valid
@@ -102,7 +101,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong member of a request."""
+    """One invalid member of a request."""
 
     pointer: str
     """RFC 6901."""
@@ -111,23 +110,23 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem document (RFC 9457), with the evidence it carries."""
+    """A problem document (RFC 9457) with its evidence."""
 
     code: str
-    """What to decide by: stable, and listed in docs/errors.md."""
+    """A stable code, listed in docs/errors.md. Decide by it."""
     status: int
     """The HTTP status."""
     detail: str
-    """For people."""
+    """A text for people."""
     request_id: str | None
-    """What the service's operators find the request by."""
+    """Identifies the request in the service's log."""
     errors: tuple[FieldError, ...]
     limit: str | None
-    """The setting that refuses."""
+    """The setting of the limit that refused the request."""
     retry_after: int | None
     """Seconds."""
     verification: Verification | None
-    """As it stands, if the problem is with one."""
+    """The current state, if the problem is about a verification."""
 
 
 _TIMESTAMPS: Final = frozenset(
@@ -136,64 +135,48 @@ _TIMESTAMPS: Final = frozenset(
 
 
 def parse_verification(document: JsonObject) -> Verification:
-    """The object of the HTTP contract.
+    """Parse a verification of the HTTP contract.
 
     Raises:
-        KeyError, TypeError, ValueError: it is not.
+        AttributeError, KeyError, TypeError, ValueError: the document is not a verification.
     """
     members = _known_members(Verification, document)
     members["calls"] = tuple(Call(**_known_members(Call, call)) for call in document["calls"])
-    members["next"] = NextActions(
-        **{step: _parse_action(document["next"][step]) for step in ("check", "call")}
-    )
+    actions = {
+        name: NextAction(**_known_members(NextAction, document["next"][name]))
+        for name in ("check", "call")
+    }
+    members["next"] = NextActions(**actions)
     return Verification(**members)
 
 
 def parse_check_result(document: JsonObject) -> CheckResult:
-    """The answer to a check.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is none.
-    """
-    # Identity: what is merely true in Python is no proof.
-    return CheckResult(
-        parse_verification(document), document["valid"] is True, document.get("receipt")
-    )
+    """Parse the response to a check; it raises as ``parse_verification`` does."""
+    # Identity: other values that are true in Python do not prove anything.
+    is_valid = document["valid"] is True
+    return CheckResult(parse_verification(document), is_valid, document.get("receipt"))
 
 
 def parse_problem(document: JsonObject, status: int, request_id: str | None) -> Problem:
-    """The problem document of an answer with this HTTP status.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is none.
-    """
+    """Parse a problem document; it raises as ``parse_verification`` does."""
     verification = document.get("verification")
+    errors = document.get("errors", ())
     return Problem(
         code=document["code"],
         status=status,
         detail=str(document.get("detail") or document.get("title") or document["code"]),
         request_id=request_id,
-        errors=tuple(
-            FieldError(**_known_members(FieldError, fault)) for fault in document.get("errors", ())
-        ),
+        errors=tuple(FieldError(**_known_members(FieldError, error)) for error in errors),
         limit=document.get("limit"),
         retry_after=document.get("retry_after"),
         verification=None if verification is None else parse_verification(verification),
     )
 
 
-def _parse_action(document: JsonObject) -> NextAction:
-    return NextAction(**_known_members(NextAction, document))
-
-
 def _known_members(model: type[Any], document: JsonObject) -> dict[str, Any]:
-    """Those that ``kind`` has; a missing one is missed by its constructor."""
-    names = [each.name for each in fields(model) if each.name in document]
-    return {
-        name: _parse_timestamp(document[name]) if name in _TIMESTAMPS else document[name]
-        for name in names
-    }
-
-
-def _parse_timestamp(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    """Return the members that ``model`` has; its constructor rejects a missing one."""
+    known = {each.name: document[each.name] for each in fields(model) if each.name in document}
+    for name in known.keys() & _TIMESTAMPS:
+        if known[name] is not None:
+            known[name] = datetime.fromisoformat(known[name])
+    return known

@@ -1,11 +1,10 @@
-"""The Python client for login backends: ask for a call, check the code, once.
+"""Python client of otpvoice for login backends: request a call, and check the code.
 
-``docs/python-client.md`` goes from the task to the code. This package needs ``requests`` and
-nothing else of otpvoice.
+``docs/python-client.md`` of the service is the guide.
 """
 
-from otpvoice.client.client import Client
-from otpvoice.client.errors import (
+from otpvoice_client.client import Client
+from otpvoice_client.errors import (
     ApiError,
     ConnectionFailed,
     Forbidden,
@@ -25,7 +24,7 @@ from otpvoice.client.errors import (
     VerificationClosed,
     WaitTimeout,
 )
-from otpvoice.client.models import (
+from otpvoice_client.models import (
     Call,
     CheckResult,
     FieldError,

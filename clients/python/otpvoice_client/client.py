@@ -1,0 +1,248 @@
+"""The client: one method for each request of the API."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+from otpvoice_client.errors import ConnectionFailed, Unavailable, WaitTimeout
+from otpvoice_client.models import (
+    CheckResult,
+    JsonObject,
+    Verification,
+    parse_check_result,
+    parse_verification,
+)
+from otpvoice_client.transport import Request, Transport
+
+T = TypeVar("T")
+
+_MAX_WAIT: Final = 660.0
+"""Seconds; a verification lives for ten minutes at most."""
+_DEFAULT_POLL_INTERVAL: Final = 2
+"""Seconds between two polls if the service sends no interval."""
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Client:
+    """Client for one otpvoice service and one credential.
+
+    Every method retries a request without a response, in at most three attempts. A retry never
+    makes a second call or counts a second check. Threads may share a client; create it after a
+    fork. As a context manager it closes its connections.
+
+    Args:
+        url: address of the service, as in ``https://otp.example.com``.
+        credential: an API key, or the ``client_token`` of one verification.
+        timeout: seconds for a method with all its attempts and the delays between them.
+        attempt_timeout: seconds for one attempt.
+
+    All methods raise ``ConnectionFailed``, ``UnexpectedResponse`` and the matching ``ApiError``
+    (:mod:`otpvoice_client.errors`).
+
+    Raises:
+        ValueError: an invalid address, or a credential that no header can carry.
+    """
+
+    def __init__(
+        self, url: str, credential: str, *, timeout: float = 10.0, attempt_timeout: float = 5.0
+    ) -> None:
+        self._transport = Transport(url, credential)
+        self._url = url
+        self._timeout = timeout
+        self._attempt_timeout = attempt_timeout
+
+    def __repr__(self) -> str:
+        return f"Client({self._url!r}, …)"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections. The client can still be used."""
+        self._transport.close()
+
+    def create(  # noqa: PLR0913 - the members of the contract, by name
+        self,
+        to: str,
+        *,
+        name: str | None = None,
+        locale: str | None = None,
+        code: str | None = None,
+        call_after: int | None = None,
+        ttl: int | None = None,
+        route: str | None = None,
+        reference: str | None = None,
+        ip: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Verification:
+        """Create a verification and queue its call, or return the one that is pending.
+
+        Args:
+            to: the number, E.164.
+            name: the name that the voice speaks.
+            locale: the language of the call (BCP 47).
+            code: your own code of 4 to 10 digits, such as the one in your SMS.
+            call_after: seconds to wait before the call; no call is placed if the verification
+                ends earlier.
+            ttl: seconds that the code is valid.
+            route: the route to try first.
+            reference: your id of the login attempt; the same one returns the same verification.
+            ip: the user's address, for limits.
+            idempotency_key: your key for this request, if you repeat it after a restart; by
+                default the client generates one.
+
+        Raises:
+            NumberRefused: the number is invalid or not allowed.
+            RateLimited: a limit refused the request.
+            InvalidRequest: a member is invalid.
+            ValueError: an invalid ``idempotency_key``.
+        """
+        body = {
+            "to": to,
+            "name": name,
+            "locale": locale,
+            "code": code,
+            "call_after": call_after,
+            "ttl": ttl,
+            "route": route,
+            "reference": reference,
+            "ip": ip,
+        }
+        return self._send(_idempotent_post("", body, idempotency_key), parse_verification)
+
+    def get(self, verification_id: str) -> Verification:
+        """Return the current state of a verification."""
+        return self._poll(verification_id, self._timeout)
+
+    def check(
+        self, verification_id: str, code: str, *, idempotency_key: str | None = None
+    ) -> CheckResult:
+        """Check a code. Only ``valid`` proves the number, never a status.
+
+        Raises:
+            VerificationClosed: the verification has ended. This does not prove anything.
+            NoCallYet: no call was sent yet; the code was neither compared nor counted.
+            TooManyWrongCodes: the code was neither compared nor counted.
+            InvalidRequest: not a code of this verification's length; not counted.
+            ValueError: an invalid ``idempotency_key``.
+        """
+        path = f"{_verification_path(verification_id)}/checks"
+        request = _idempotent_post(path, {"code": code}, idempotency_key)
+        return self._send(request, parse_check_result)
+
+    def call(
+        self,
+        verification_id: str,
+        *,
+        route: str | None = None,
+        locale: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Verification:
+        """Request a call with the same code: a further one, or a delayed one now.
+
+        Raises:
+            VerificationClosed: the verification has ended.
+            TooLate: too little of the code's life is left.
+            RateLimited: a limit refused the request.
+            ValueError: an invalid ``idempotency_key``.
+        """
+        path = f"{_verification_path(verification_id)}/calls"
+        body = {"route": route, "locale": locale}
+        return self._send(_idempotent_post(path, body, idempotency_key), parse_verification)
+
+    def cancel(self, verification_id: str) -> Verification:
+        """End a verification without proof. A placed call cannot be stopped.
+
+        Raises:
+            VerificationClosed: the verification has ended in another way.
+        """
+        path = f"{_verification_path(verification_id)}/cancel"
+        return self._send(Request("POST", path), parse_verification)
+
+    def approve(self, verification_id: str) -> Verification:
+        """End a verification whose number you proved by other means, such as the SMS.
+
+        A queued call is not placed.
+
+        Raises:
+            VerificationClosed: the verification has ended in another way.
+        """
+        path = f"{_verification_path(verification_id)}/approve"
+        return self._send(Request("POST", path), parse_verification)
+
+    def watch(self, verification_id: str, *, timeout: float = _MAX_WAIT) -> Iterator[Verification]:
+        """Poll a verification at the service's interval until it ends, and yield each state.
+
+        A poll that fails after the first one is skipped.
+
+        Raises:
+            WaitTimeout: the ``timeout`` in seconds is over.
+        """
+        deadline = time.monotonic() + timeout
+        latest = self._poll(verification_id, min(timeout, self._timeout))
+        while True:
+            yield latest
+            if latest.has_ended:
+                return
+            delay = latest.poll_after or _DEFAULT_POLL_INTERVAL
+            if time.monotonic() + delay >= deadline:
+                raise WaitTimeout(latest)
+            time.sleep(delay)
+            with suppress(ConnectionFailed, Unavailable):  # the next poll may succeed
+                left = deadline - time.monotonic()
+                latest = self._poll(verification_id, min(left, self._timeout))
+
+    def wait(
+        self,
+        verification_id: str,
+        *,
+        until: Callable[[Verification], bool] = lambda _: False,
+        timeout: float = _MAX_WAIT,
+    ) -> Verification:
+        """Return the verification as soon as ``until`` is true for it, or it has ended.
+
+        Raises:
+            WaitTimeout: the ``timeout`` in seconds is over.
+        """
+        states = self.watch(verification_id, timeout=timeout)
+        return next(state for state in states if state.has_ended or until(state))
+
+    def _poll(self, verification_id: str, timeout: float) -> Verification:
+        request = Request("GET", _verification_path(verification_id))
+        return self._send(request, parse_verification, timeout)
+
+    def _send(
+        self, request: Request, parse: Callable[[JsonObject], T], timeout: float | None = None
+    ) -> T:
+        return self._transport.send(
+            request,
+            parse,
+            attempt_timeout=self._attempt_timeout,
+            timeout=self._timeout if timeout is None else timeout,
+        )
+
+
+def _verification_path(verification_id: str) -> str:
+    return f"/{quote(verification_id, safe='')}"  # it may come from a browser's form
+
+
+def _idempotent_post(path: str, members: dict[str, Any], idempotency_key: str | None) -> Request:
+    """Return a request that takes effect once, however often it is sent."""
+    key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise ValueError("an idempotency_key must be 1 to 255 visible ASCII characters")
+    body = {name: value for name, value in members.items() if value is not None}
+    return Request("POST", path, body, key)
