@@ -13,7 +13,7 @@ OtpvoiceError                 with the verification it is about, if there is one
 ├── NotFound                  this client has no such verification
 ├── Conflict                  the verification's state does not allow the request
 │   ├── VerificationClosed
-│   ├── NoCallYet             no call was sent, so nobody can know the generated code
+│   ├── NoCallYet             no call was sent, so the generated code is unknown
 │   └── TooLate               the code expires before a call could speak it
 ├── RateLimited               a limit refuses                      (limit, retry_after)
 │   └── TooManyWrongCodes     the number's limit of wrong codes

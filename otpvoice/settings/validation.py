@@ -152,6 +152,6 @@ def _guessing_errors(settings: Settings) -> Iterator[FieldProblem]:
 
 
 def _is_private(url: str) -> bool:
-    """Return whether nobody on the network can read it: TLS, or an address of this machine."""
+    """Return whether the request is unreadable on the network: TLS, or this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}

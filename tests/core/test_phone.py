@@ -77,30 +77,6 @@ def test_number_that_cannot_exist_is_refused(number: str) -> None:
         parse_allowed_number(number, NumberRules(["IN", "US"], ["mobile", "fixed_line_or_mobile"]))
 
 
-@pytest.mark.parametrize(
-    ("number", "rules"),
-    [
-        ("+919876543210", INDIA),
-        ("+916000000000", INDIA),
-        ("+12015550123", AMERICA),
-    ],
-)
-def test_canonical_number_is_unchanged(number: str, rules: NumberRules) -> None:
-    """An allowed number in canonical form stays as it is."""
-    assert parse_allowed_number(number, rules).e164 == number
-
-
-def test_trunk_zero_is_dropped() -> None:
-    """+91 0 98765 43210 and +91 98765 43210 are one number."""
-    assert parse_allowed_number("+9109876543210", INDIA).e164 == "+919876543210"
-
-
-def test_zero_of_an_italian_fixed_line_stays() -> None:
-    """There the zero is a part of the number."""
-    milan = NumberRules(["IT"], ["fixed_line"])
-    assert parse_allowed_number("+390212345678", milan).e164 == "+390212345678"
-
-
 def test_region_decides_and_not_the_calling_code() -> None:
     """+1 264 is Anguilla, where calls cost many times as much as elsewhere in +1."""
     with pytest.raises(NumberNotAllowed, match="region AI"):
@@ -201,7 +177,7 @@ TRUNKS = {
     for region in phonenumbers.SUPPORTED_REGIONS
     if (metadata := PhoneMetadata.metadata_for_region(region)) and metadata.national_prefix
 }
-"""What is dialed before a number at home, where there is such a thing."""
+"""The national prefix of each region that has one."""
 
 
 @pytest.mark.parametrize("region", sorted(TRUNKS))
