@@ -10,7 +10,7 @@ from otpvoice.http_client.client import (
     capture_exchanges,
     create_tls_context,
 )
-from otpvoice.http_client.connection import Deadlines
+from otpvoice.http_client.connection import Deadlines, connect
 from otpvoice.http_client.proxy import Proxy, ProxyError, parse_proxy
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ProxyError",
     "RequestFailed",
     "capture_exchanges",
+    "connect",
     "create_tls_context",
     "parse_proxy",
 ]

@@ -123,6 +123,13 @@ class Exchange:
         raise OSError("the name has no address")
 
 
+def connect(
+    host: str, port: int, deadlines: Deadlines, proxy: Proxy | None = None
+) -> socket.socket:
+    """Connect to the host, through the proxy if there is one. Sends nothing to the host."""
+    return Exchange(deadlines, time.monotonic, proxy).connect(host, port)
+
+
 CURRENT_EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
 """The request that this thread sends: a pooled connection serves many, one after the other."""
 

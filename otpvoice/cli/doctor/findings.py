@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from otpvoice import logs
@@ -47,24 +48,10 @@ class Finding:
         return {**asdict(self), "level": self.level.lower()}
 
 
-def ok(subject: str, found: str) -> Finding:
-    """Return a finding that needs no action."""
-    return Finding(Level.OK, subject, found)
-
-
-def advice(subject: str, found: str, todo: str) -> Finding:
-    """Return a finding about something that could be better, or cannot be verified."""
-    return Finding(Level.ADVICE, subject, found, todo)
-
-
-def warning(subject: str, found: str, todo: str) -> Finding:
-    """Return a finding about something that will fail later or for some users."""
-    return Finding(Level.WARNING, subject, found, todo)
-
-
-def failure(subject: str, found: str, todo: str) -> Finding:
-    """Return a finding about something that fails, or is at risk, now."""
-    return Finding(Level.FAILURE, subject, found, todo)
+ok = partial(Finding, Level.OK)
+advice = partial(Finding, Level.ADVICE)
+warning = partial(Finding, Level.WARNING)
+failure = partial(Finding, Level.FAILURE)
 
 
 def run_check(subject: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
