@@ -11,6 +11,7 @@ import pytest
 
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.http_client import CapturedResponse
+from otpvoice.providers.base import CallQuery
 from otpvoice.providers.exchange_capture import CapturedCallback
 from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.conformance import (
@@ -65,10 +66,7 @@ def callback(members: dict[str, Any] | bytes, **changes: Any) -> CapturedCallbac
 
 
 DOCUMENTED = CapturedEvidence(
-    route=Route.OBD,
-    call_id=CALL,
-    number=NUMBER,
-    sent_at_ms=SENT_AT,
+    query=CallQuery(CALL, Route.OBD, NUMBER, "918068280000", ID, SENT_AT),
     form=CallbackFormat(ZoneInfo("Asia/Kolkata")),
     status=CallStatus.ANSWERED,
     reply=reply(OBD),
@@ -77,7 +75,7 @@ DOCUMENTED = CapturedEvidence(
 )
 C2C = replace(
     DOCUMENTED,
-    route=Route.C2C,
+    query=replace(DOCUMENTED.query, route=Route.C2C),
     reply=reply(b'{"callId":"%s","status":200}' % ID.encode()),
     callback=callback(C2C_CALLBACK),
 )
@@ -235,7 +233,7 @@ def test_any_content_is_checked_without_leaking(route: Route, body: bytes) -> No
     """Every check has a result, and no result has the number."""
     evidence = replace(
         DOCUMENTED,
-        route=route,
+        query=replace(DOCUMENTED.query, route=route),
         reply=reply(body),
         callback=callback(body),
         query_responses=[reply(body)],

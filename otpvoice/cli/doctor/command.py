@@ -10,7 +10,7 @@ import click
 
 from otpvoice.cli.doctor.connectivity import event_findings
 from otpvoice.cli.doctor.findings import COLORS, Finding, Level, failure, ok, run_check, warning
-from otpvoice.cli.doctor.live_call import LiveCallOptions, cost_warning, run_live_call
+from otpvoice.cli.doctor.live_call import live_request, run_live_call
 from otpvoice.cli.doctor.provider import provider_findings, webhook_findings
 from otpvoice.cli.doctor.settings import (
     file_findings,
@@ -29,7 +29,7 @@ from otpvoice.cli.operator import (
     yes_option,
 )
 from otpvoice.cli.terminal import Terminal
-from otpvoice.core.phone import parse_written_number, single_region
+from otpvoice.core.phone import mask_number, parse_written_number, single_region
 from otpvoice.core.verification import Route
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load
@@ -77,13 +77,21 @@ def doctor(
         raise click.UsageError("--live is interactive and cannot be combined with --json")
     settings = load_settings()
     with report_invalid_number("--live"):
-        number = parse_written_number(live, single_region(settings.limits.regions))
-    options = LiveCallOptions(number.e164, Route(route) if route else None, client, locale)
-    _validate_options(settings, options)
+        number = parse_written_number(live, single_region(settings.limits.regions)).e164
+    if number in settings.test_numbers:
+        raise click.UsageError("this is a test number, so no call would be placed")
+    if route is not None and route not in settings.provider.routes:
+        raise click.UsageError("provider.routes does not have this route")
+    client = _client_of_call(settings, client)
     terminal = Terminal()
-    if not yes and not _confirms(terminal, cost_warning(settings, options)):
+    warning_text = (
+        f"One real call to {mask_number(number)} by {route or settings.provider.routes[0]}, "
+        f"for the client {client}. It costs what a call costs and counts in the limits."
+    )
+    if not yes and not _confirms(terminal, warning_text):
         raise click.Abort
-    context.exit(int(not run_live_call(settings, options, terminal)))
+    request = live_request(settings, client, number, Route(route) if route else None, locale)
+    context.exit(int(not run_live_call(settings, client, request, terminal)))
 
 
 def run_checks(
@@ -141,15 +149,13 @@ def _print_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
         yield finding
 
 
-def _validate_options(settings: Settings, options: LiveCallOptions) -> None:
-    if options.number in settings.test_numbers:
-        raise click.UsageError("this is a test number, so no call would be placed")
-    if options.client is not None and options.client not in settings.clients:
-        raise click.UsageError(
-            f"there is no client of this name; known: {', '.join(settings.clients)}"
-        )
-    if options.route is not None and options.route not in settings.provider.routes:
-        raise click.UsageError("provider.routes does not have this route")
+def _client_of_call(settings: Settings, client: str | None) -> str:
+    if not settings.clients:
+        raise click.ClickException("there is no client to call for: otpvoice keys new CLIENT")
+    if client is not None and client not in settings.clients:
+        known = ", ".join(settings.clients)
+        raise click.UsageError(f"there is no client of this name; known: {known}")
+    return client or next(iter(settings.clients))
 
 
 def _confirms(terminal: Terminal, warning_text: str) -> bool:

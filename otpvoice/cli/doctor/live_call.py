@@ -2,9 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,6 @@ from otpvoice.cli.operator import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.cli.verify import CALL_STATES
 from otpvoice.core.errors import OtpvoiceError
-from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.speech import generate_code
@@ -69,96 +67,40 @@ _QUESTIONS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LiveCallOptions:
-    """The call to place."""
-
-    number: str
-    """E.164."""
-    route: Route | None
-    client: str | None
-    """None: the first client of the settings."""
-    locale: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCallResult:
-    """A live test call that has ended."""
-
-    call: Call
-    exchanges: Sequence[tuple[int, CapturedExchange]]
-    """What the provider sent, with the time of each (ms)."""
-    code_correct: bool | None
-    """None: no code was typed."""
-    user_present: bool
-    """Whether the user can answer questions."""
-
-    @property
-    def sent_at_ms(self) -> int:
-        """When the request was sent; if it certainly did not ring, when it was due."""
-        return self.call.sent_at or self.call.due_at
-
-    @property
-    def reply(self) -> CapturedResponse | None:
-        """The reply to the last request for the call."""
-        replies = [each for _, each in self.exchanges if isinstance(each, CapturedResponse)]
-        return replies[-1] if replies else None
-
-    @property
-    def callback(self) -> tuple[int, CapturedCallback] | None:
-        """The first callback, with its time (ms)."""
-        callbacks = (
-            (at, each) for at, each in self.exchanges if isinstance(each, CapturedCallback)
-        )
-        return next(callbacks, None)
-
-
-def run_live_call(settings: Settings, options: LiveCallOptions, terminal: Terminal) -> bool:
+def run_live_call(
+    settings: Settings, client: str, request: CreateRequest, terminal: Terminal
+) -> bool:
     """Place the call and report; return whether it was answered and no wrong code was typed.
 
     Raises:
         click.ClickException: the call is refused, or the store cannot be reached.
     """
-    client = options.client or _default_client(settings)
     with open_store(settings) as store:
-        parts = Container(settings, store)
-        capture = ExchangeCapture(store, parts.key_ring)
-        live_call = LiveCall(parts.service, capture, terminal, client)
+        container = Container(settings, store)
+        capture = ExchangeCapture(store, container.key_ring)
+        live_call = LiveCall(container.service, capture, terminal, client)
         try:
             with report_store_errors(store.redis):
-                result = live_call.place(_create_request(settings, options, client))
+                call = live_call.place(request)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
     checks = [
-        *_conformance_checks(settings, options.number, result),
-        *_user_answers(result, terminal),
+        *_conformance_checks(container, request.to, call, live_call.exchanges),
+        *_user_answers(call, live_call, terminal),
     ]
-    _print_report(result, checks)
-    return result.call.status is CallStatus.ANSWERED and result.code_correct is not False
+    _print_report(call, checks)
+    return call.status is CallStatus.ANSWERED and live_call.code_correct is not False
 
 
-def cost_warning(settings: Settings, options: LiveCallOptions) -> str:
-    """Return what the command is about to do, and what it costs."""
-    client = options.client or _default_client(settings)
-    route = options.route or settings.provider.routes[0]
-    return (
-        f"One real call to {mask_number(options.number)} by {route}, for the client {client}. "
-        "It costs what a call costs and counts in the limits."
-    )
-
-
-def _default_client(settings: Settings) -> str:
-    for name in settings.clients:
-        return name
-    raise click.ClickException("there is no client to call for: otpvoice keys new CLIENT")
-
-
-def _create_request(settings: Settings, options: LiveCallOptions, client: str) -> CreateRequest:
+def live_request(
+    settings: Settings, client: str, number: str, route: Route | None, locale: str | None
+) -> CreateRequest:
+    """Return the request for a verification with one live test call."""
     own_code = settings.clients[client].deliver_only
     return CreateRequest(
-        to=options.number,
-        route=options.route,
-        locale=options.locale,
+        to=number,
+        route=route,
+        locale=locale,
         code=generate_code(settings.verification.code_length) if own_code else None,
         reference=f"otpvoice doctor {secrets.token_hex(4)}",
     )
@@ -177,17 +119,20 @@ class LiveCall:
     def __init__(
         self, service: Verifications, capture: ExchangeCapture, terminal: Terminal, client: str
     ) -> None:
+        self.exchanges: list[tuple[int, CapturedExchange]] = []
+        """What the provider sent, with the time of each (ms)."""
+        self.code_correct: bool | None = None
+        """None: no code was typed."""
+        self.user_present = True
+        """Whether the user can answer questions."""
         self._service = service
         self._capture = capture
         self._terminal = terminal
         self._client = client
-        self._exchanges: list[tuple[int, CapturedExchange]] = []
-        self._code_correct: bool | None = None
-        self._user_present = True
         self._code_not_heard = False
 
-    def place(self, request: CreateRequest) -> LiveCallResult:
-        """Place the call, and return when it has ended; then the verification has ended, too.
+    def place(self, request: CreateRequest) -> Call:
+        """Place the call, and return it when it and its verification have ended.
 
         Raises:
             OtpvoiceError: the call is refused, or the store cannot be reached.
@@ -202,30 +147,22 @@ class LiveCall:
         finally:
             with suppress(OtpvoiceError):  # it is approved, or expires by itself
                 self._service.cancel(self._client, verification.id)
-        return LiveCallResult(
-            verification.calls[0], tuple(self._exchanges), self._code_correct, self._user_present
-        )
+        return verification.calls[0]
 
     def _is_over(self, verification: Verification) -> bool:
         call, now = verification.calls[0], verification.now
         if CALL_TRANSITIONS[call.status]:
             return call.status is CallStatus.UNKNOWN and not call.is_live(now)
-        callback_by, reply_by = (call.ended_at or 0), (call.sent_at or 0)
-        has_callback = self._has(CapturedCallback) or now > callback_by + _CALLBACK_GRACE_MS
-        has_reply = self._has(CapturedResponse) or now > reply_by + _REPLY_GRACE_MS
-        return has_callback and has_reply and not self._awaits_code(verification)
-
-    def _has(self, kind: type[CapturedExchange]) -> bool:
-        return any(isinstance(each, kind) for _, each in self._exchanges)
-
-    def _awaits_code(self, verification: Verification) -> bool:
-        """Whether the user may still type the code."""
-        answered = verification.calls[0].status is CallStatus.ANSWERED
-        return answered and self._accepts_code and verification.status is Status.PENDING
+        kinds = {type(exchange) for _, exchange in self.exchanges}
+        has_callback = CapturedCallback in kinds or now > (call.ended_at or 0) + _CALLBACK_GRACE_MS
+        has_reply = CapturedResponse in kinds or now > (call.sent_at or 0) + _REPLY_GRACE_MS
+        answered = call.status is CallStatus.ANSWERED
+        awaits_code = answered and self._accepts_code and verification.status is Status.PENDING
+        return has_callback and has_reply and not awaits_code
 
     @property
     def _accepts_code(self) -> bool:
-        return self._user_present and not self._code_not_heard and not self._code_correct
+        return self.user_present and not self._code_not_heard and not self.code_correct
 
     def _read_input(self, verification: Verification) -> None:
         if not self._accepts_code:  # input from here on answers the questions that come later
@@ -234,7 +171,7 @@ class LiveCall:
         try:
             typed = self._terminal.read_line(_POLL_INTERVAL_S)
         except EOFError:
-            self._user_present = False
+            self.user_present = False
             return
         if typed:
             self._check(verification, typed)
@@ -247,12 +184,12 @@ class LiveCall:
         except OtpvoiceError as refusal:
             self._terminal.print(str(refusal))
             return
-        self._code_correct = checked.valid
+        self.code_correct = checked.valid
         self._terminal.print("The code is right." if checked.valid else "The code is wrong.")
 
     def _print_progress(self, call: Call) -> None:
-        for at, exchange in self._capture.load(call.id)[len(self._exchanges) :]:
-            self._exchanges.append((at, exchange))
+        for at, exchange in self._capture.load(call.id)[len(self.exchanges) :]:
+            self.exchanges.append((at, exchange))
             self._terminal.print(_headline(exchange))
             for line in describe_values(exchange.body):
                 self._terminal.print(f"    {line}")
@@ -270,40 +207,35 @@ def _headline(exchange: CapturedExchange) -> str:
 
 
 def _conformance_checks(
-    settings: Settings, number: str, result: LiveCallResult
+    container: Container, number: str, call: Call, exchanges: Sequence[tuple[int, CapturedExchange]]
 ) -> Iterator[CheckResult]:
     """Check what the provider sent, and query the call's status as a dialer does."""
-    call, reply, (callback_at, callback) = (
-        result.call,
-        result.reply,
-        result.callback or (None, None),
-    )
+    replies = [each for _, each in exchanges if isinstance(each, CapturedResponse)]
+    callbacks = [(at, each) for at, each in exchanges if isinstance(each, CapturedCallback)]
+    reply = replies[-1] if replies else None
+    callback_at_ms, callback = callbacks[0] if callbacks else (None, None)
     query = CallQuery(
         call_id=call.id,
         route=Route(call.route),
         number=number,
         bridge=call.bridge,
         provider_id=parse_reply_id(reply) if reply else None,
-        sent_at_ms=result.sent_at_ms,
+        sent_at_ms=call.sent_at or call.due_at,  # without a time, the call certainly did not ring
     )
     responses: list[CapturedResponse] = []
     report = None
     if call.sent_at is not None:
-        responses, report = _fetch_status(Container(settings).provider, query)
-    form = CallbackFormat(
-        ZoneInfo(settings.provider.timezone), StatusWords(settings.provider.status_words)
-    )
+        responses, report = _fetch_status(container.provider, query)
+    provider = container.settings.provider
+    words = StatusWords(provider.status_words)
     yield from check_conformance(
         CapturedEvidence(
-            route=query.route,
-            call_id=call.id,
-            number=number,
-            sent_at_ms=result.sent_at_ms,
-            form=form,
+            query=query,
+            form=CallbackFormat(ZoneInfo(provider.timezone), words),
             status=call.status,
             reply=reply,
             callback=callback,
-            callback_at_ms=callback_at,
+            callback_at_ms=callback_at_ms,
             query_responses=responses,
             query_report=report,
         )
@@ -323,17 +255,17 @@ def _fetch_status(
     return responses, report
 
 
-def _user_answers(result: LiveCallResult, terminal: Terminal) -> Iterator[CheckResult]:
+def _user_answers(call: Call, live_call: LiveCall, terminal: Terminal) -> Iterator[CheckResult]:
     """Check what only the user with the phone can observe."""
-    observations: Mapping[bool | None, str] = {
+    correct = live_call.code_correct
+    observation = {
         True: "the typed code was approved",
         False: "the typed code is wrong",
         None: "no code was typed",
-    }
-    correct = result.code_correct
+    }[correct]
     status = _STATUS_OF_ANSWER[correct]
-    yield CheckResult("phone.code", "the spoken code is the code", status, observations[correct])
-    can_ask = result.user_present and result.call.status is CallStatus.ANSWERED
+    yield CheckResult("phone.code", "the spoken code is the code", status, observation)
+    can_ask = live_call.user_present and call.status is CallStatus.ANSWERED
     for name, expectation, question in _QUESTIONS:
         answer = _ask_user(terminal, question) if can_ask else None
         observation = {True: "yes", False: "no", None: "no answer"}[answer]
@@ -349,8 +281,7 @@ def _ask_user(terminal: Terminal, question: str) -> bool | None:
     return {"y": True, "yes": True, "n": False, "no": False}.get((answer or "").lower())
 
 
-def _print_report(result: LiveCallResult, checks: Iterable[CheckResult]) -> None:
-    call = result.call
+def _print_report(call: Call, checks: Iterable[CheckResult]) -> None:
     summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
     click.echo(f"\nThe call: {summary}.\nWhat it showed of docs/provider.md, section 4:")
     for each in checks:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from otpvoice.core.verification import CallStatus, Route
 from otpvoice.http_client import CapturedResponse, HttpResponse
-from otpvoice.providers.base import Callback, CallbackParseError, CallReport
+from otpvoice.providers.base import Callback, CallbackParseError, CallQuery, CallReport
 from otpvoice.providers.exchange_capture import CapturedCallback
 from otpvoice.providers.message_body import decode_object, type_name
 from otpvoice.providers.mobtexting.callback import (
@@ -54,10 +54,8 @@ class CheckResult:
 class CapturedEvidence:
     """Everything that the provider sent about one call."""
 
-    route: Route
-    call_id: str
-    number: str = field(repr=False)
-    sent_at_ms: int
+    query: CallQuery
+    """Identifies the call."""
     form: CallbackFormat = field(repr=False)
     status: CallStatus
     reply: CapturedResponse | None
@@ -129,8 +127,8 @@ class _Check:
 def check_conformance(evidence: CapturedEvidence) -> Iterator[CheckResult]:
     """Yield the result of every check, in the order of the documentation."""
     for check in _CHECKS:
-        if check.route and check.route is not evidence.route:
-            observation = _NOT_OBSERVED, f"this call used {evidence.route}"
+        if check.route and check.route is not evidence.query.route:
+            observation = _NOT_OBSERVED, f"this call used {evidence.query.route}"
         elif check.name.startswith("callback.") and not evidence.callback:
             observation = _NOT_OBSERVED, "no callback arrived"
         else:
@@ -149,7 +147,7 @@ def _reply_accepts(e: CapturedEvidence) -> _Observation:
         return _NOT_OBSERVED, f"the call was refused, HTTP {http}"
     if str(status).upper() in {"200", "OK"}:
         variant = "OBD, newer" if status == "OK" else "OBD, older"
-        variant = "C2C" if e.route is Route.C2C else variant
+        variant = "C2C" if e.query.route is Route.C2C else variant
         return _CONFIRMED, f"HTTP {http}, status {status}, as {variant}, {e.reply.duration_s:.1f} s"
     if isinstance(status, str):
         return _NOT_OBSERVED, f"the call was refused, HTTP {http}"
@@ -170,7 +168,7 @@ def _reply_refuses(e: CapturedEvidence) -> _Observation:
 def _reply_id(e: CapturedEvidence) -> _Observation:
     if e.status is CallStatus.FAILED or e.reply is None or not e.reply_members:
         return _NOT_OBSERVED, "no reply accepted the call"
-    member = "data[0].id" if e.route is Route.OBD else "callId"
+    member = "data[0].id" if e.query.route is Route.OBD else "callId"
     if e.accepted_id:
         return _CONFIRMED, f"{member} is there"
     return _DIFFERENT, f"no {member}: the callback is matched by bridge and recipient"
@@ -182,7 +180,7 @@ def _callback_arrives(e: CapturedEvidence) -> _Observation:
             return _NOT_OBSERVED, "no call was placed"
         events = "callback.unauthorized and callback.unmatched"
         return _NOT_OBSERVED, f"none arrived: search the API's log for {events}"
-    seconds = (e.callback_at_ms - e.sent_at_ms) / 1000
+    seconds = (e.callback_at_ms - e.query.sent_at_ms) / 1000
     return (
         _CONFIRMED,
         f"{e.callback.method}, {seconds:.1f} s after the request ({e.callback.outcome})",
@@ -209,8 +207,8 @@ def _callback_format(e: CapturedEvidence) -> _Observation:
 def _callback_id(e: CapturedEvidence) -> _Observation:
     ids = {name: parse_call_id(e.callback_members.get(name)) for name in ("id", "mid", "callId")}
     for name, value in ids.items():
-        if value and value in {e.accepted_id, e.call_id}:
-            owner = "of this service" if value == e.call_id else "of the reply"
+        if value and value in {e.accepted_id, e.query.call_id}:
+            owner = "of this service" if value == e.query.call_id else "of the reply"
             return _CONFIRMED, f"{name} is the id {owner}"
     others = ", ".join(name for name, value in ids.items() if value)
     if not others:
@@ -221,11 +219,11 @@ def _callback_id(e: CapturedEvidence) -> _Observation:
 
 
 def _callback_recipient(e: CapturedEvidence) -> _Observation:
-    name = "to" if e.route is Route.OBD else "from"
+    name = "to" if e.query.route is Route.OBD else "from"
     value = e.callback_members.get(name)
     if not isinstance(value, str):
         return _NOT_OBSERVED, f"it has no {name}"
-    if re.sub(r"\D", "", value) == e.number.removeprefix("+"):
+    if re.sub(r"\D", "", value) == e.query.number.removeprefix("+"):
         return _CONFIRMED, f"{name} is the called number"
     return _DIFFERENT, f"{name} is another number ({type_name(value)})"
 
@@ -259,7 +257,7 @@ def _callback_times(e: CapturedEvidence) -> _Observation:
     start = e.parse_time(e.callback_members, "start_at")
     if start is None:
         return _NOT_OBSERVED, "it has no valid start_at"
-    offset = start - e.sent_at_ms
+    offset = start - e.query.sent_at_ms
     if abs(offset) <= _CLOCK_TOLERANCE_MS:
         return _CONFIRMED, f"start_at is within {abs(offset) // 1000 + 1} s of the request"
     hours, minutes = divmod(round(abs(offset) / 60_000), 60)
