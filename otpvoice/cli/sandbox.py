@@ -1,7 +1,7 @@
-"""``otpvoice sandbox``: the provider's simulator, with the flows of the service's settings."""
+"""``otpvoice sandbox``: the provider simulator, with the flows of the service's settings."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ from otpvoice.settings import SettingsError, load_flows
 
 
 def _parse_flow_texts(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    """Read each ``ID=TEXT``; the default text is spoken where ``=TEXT`` is left out."""
+    """Parse each ``ID=TEXT``. Without ``=TEXT``, the flow speaks a default text."""
     texts: dict[str, str] = {}
-    for flow_id, _, text in (each.partition("=") for each in given):
+    for flow_id, _, text in (each.partition("=") for each in values):
         if not (flow_id.isascii() and flow_id.isdigit()):
-            raise click.BadParameter(f"{flow_id!r} is not the id of a flow, which is digits only")
+            raise click.BadParameter(f"{flow_id!r} is not a flow id; use digits only")
         if texts.setdefault(flow_id, text) != text:
-            raise click.BadParameter(f"flow {flow_id} is given two texts")
+            raise click.BadParameter(f"flow {flow_id} has two texts; give it one")
         texts[flow_id] = text
     return texts
 
@@ -39,23 +39,23 @@ def _parse_flow_texts(
     envvar="SANDBOX_TOKEN",
     show_default=True,
     show_envvar=True,
-    help="The API token it takes.",
+    help="API token of the account.",
 )
-@click.option("--webhook", default="", help="Where callbacks go: the service's webhook address.")
+@click.option("--webhook", default="", help="Send callbacks to this URL, the service's webhook.")
 @click.option(
     "--secret",
     default="",
     envvar="SANDBOX_SECRET",
     show_envvar=True,
-    help="The webhook's secret, sent as a Bearer credential.",
+    help="Send this secret of the webhook as a Bearer credential.",
 )
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     envvar="OTPVOICE_CONFIG",
     show_envvar=True,
-    help="The service's settings: speak the flows in them, of [provider] and of clients. "
-    "Nothing else is read.",
+    help="Speak the flows in this configuration file of the service, of [provider] and of clients. "
+    "No other setting is read.",
 )
 @click.option(
     "--flow",
@@ -66,12 +66,22 @@ def _parse_flow_texts(
     help="Speak this text as flow ID; may be repeated, and overrides --config.",
 )
 @click.option(
-    "--ring", "ring_seconds", default=3.0, show_default=True, help="Seconds that a phone rings."
+    "--ring",
+    "ring_seconds",
+    default=3.0,
+    show_default=True,
+    help="Ring phones for this many seconds.",
 )
 @click.option(
-    "--talk", "talk_seconds", default=6.0, show_default=True, help="Seconds of a conversation."
+    "--talk",
+    "talk_seconds",
+    default=6.0,
+    show_default=True,
+    help="End conversations after this many seconds.",
 )
-@click.option("--framed-by", default="", help="Origin whose pages may show this one in a frame.")
+@click.option(
+    "--framed-by", default="", help="Allow pages of this origin to embed the sandbox's page."
+)
 def sandbox(
     *,
     host: str,
@@ -82,10 +92,10 @@ def sandbox(
     texts: dict[str, str],
     **account: Any,
 ) -> None:
-    """Simulate the telephone provider: no account, no money and no phone are needed.
+    """Simulate the provider, without an account and without costs.
 
-    In a browser, its page shows phones that ring, are answered and speak. Without --config and
-    --flow there are the flows 24 and 220 (English) and 25 (Hindi).
+    The sandbox's page in a browser shows phones that ring, are answered and speak. Without --config
+    and --flow it has the flows 24 and 220 (English) and 25 (Hindi).
     """
     hooks = {"1": Webhook(uri=webhook, secret=secret)} if webhook else {}
     try:
@@ -97,16 +107,15 @@ def sandbox(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    known = ", ".join(sorted(sandbox_config.flows, key=int))
-    with suppress(OSError):  # as with a log line, a terminal that is gone must not end it
-        page = f"its page: http://{host}:{port}/"
-        click.echo(f"The sandbox speaks the flows {known}; {page}", err=True)
+    ids = ", ".join(sorted(sandbox_config.flows, key=int))
+    with suppress(OSError):  # a closed terminal must not end the sandbox
+        click.echo(f"Flows: {ids}. Page: http://{host}:{port}/", err=True)
     logs.configure("warning")
     serve_sandbox(sandbox_config, host, port, GunicornLogger)
 
 
 def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:
-    """Return ``flows`` and ``languages`` for the sandbox; nothing if none are configured."""
+    """Return the arguments ``flows`` and ``languages`` of the sandbox; none by default."""
     if config is None:
         return {"flows": texts} if texts else {}
     try:
@@ -120,25 +129,29 @@ def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:
 def merge_flows(
     configured: Mapping[str, Mapping[str, Flow]],
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what the provider's account has for these settings: texts and languages by flow id.
+    """Merge the flows of all settings into texts and languages by flow id.
 
-    An id may stand at several places, as a flow has one text and one language in the portal: the
-    first text and the first language tag count.
+    Several settings may use one id. In the provider's portal a flow has one text and one language,
+    so the first text and the first language tag apply.
 
     Args:
         configured: flows by language tag, by the dotted name of their setting.
 
     Raises:
-        click.ClickException: two places give one flow different texts.
+        click.ClickException: two settings have different texts for one flow.
     """
     texts: dict[str, str] = {}
     languages: dict[str, str] = {}
     sources: dict[str, str] = {}
-    for name, key, flow in _iterate_flows(configured):
+    for name, key, flow in (
+        (f"{setting}.{key}", key, flow)
+        for setting, flows in configured.items()
+        for key, flow in flows.items()
+    ):
         if flow.text and texts.get(flow.id, "") not in {"", flow.text}:
             raise click.ClickException(
-                f"flow {flow.id} has two texts, in {sources[flow.id]} and {name}: in the "
-                "provider's portal a flow has one. Give one of them another id."
+                f"flow {flow.id} has two texts, in {sources[flow.id]} and {name}. In the "
+                "provider's portal a flow has one text. Use another id for one of them."
             )
         if flow.text:
             sources.setdefault(flow.id, name)
@@ -146,9 +159,3 @@ def merge_flows(
         if key != DEFAULT_FLOW:
             languages.setdefault(flow.id, key)
     return texts, languages
-
-
-def _iterate_flows(configured: Mapping[str, Mapping[str, Flow]]) -> Iterator[tuple[str, str, Flow]]:
-    for setting, flows in configured.items():
-        for key, flow in flows.items():
-            yield f"{setting}.{key}", key, flow

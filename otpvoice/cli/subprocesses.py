@@ -1,4 +1,4 @@
-"""Our own commands as processes of their own: how they start, and how they end."""
+"""``otpvoice`` commands as child processes: start, supervision and termination."""
 
 import signal
 import subprocess
@@ -13,42 +13,42 @@ import structlog
 _LOG = structlog.get_logger(__name__)
 
 STARTUP_S: Final = 30.0
-"""Seconds: a process that exits by itself so soon after its first start cannot be started."""
+"""A process that fails this soon after its first start is not restarted."""
 MIN_RESTART_DELAY_S: Final = 1.0
-"""Seconds before the first restart. Each further pause is twice as long."""
+"""Delay of the first restart. Each further delay is twice as long."""
 MAX_RESTART_DELAY_S: Final = 60.0
 _STABLE_AFTER_S: Final = 60.0
-"""Seconds of running after which the pause is the first one again."""
+"""Running time after which the delay is the minimum again."""
 
 
 def otpvoice_command(*arguments: str) -> list[str]:
-    """``otpvoice <words>``, under this very Python."""
+    """Return the command line of ``otpvoice <arguments>`` under this Python."""
     return [sys.executable, "-m", "otpvoice", *arguments]
 
 
 def terminate(processes: Sequence[subprocess.Popen[bytes]], grace_s: float) -> list[int]:
-    """Asks all of them to end, then waits for each; their exit statuses, in that order.
+    """Terminate processes, wait for them, and return their exit statuses in order.
 
-    ``grace``: seconds, after which a child is killed.
+    A process that runs longer than ``grace_s`` is killed.
     """
-    for child in processes:
-        child.terminate()
-    return [_wait(child, grace_s) for child in processes]
+    for process in processes:
+        process.terminate()
+    return [_wait(process, grace_s) for process in processes]
 
 
-def _wait(child: subprocess.Popen[bytes], grace: float) -> int:
+def _wait(process: subprocess.Popen[bytes], grace_s: float) -> int:
     try:
-        return child.wait(grace)
+        return process.wait(grace_s)
     except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
+        process.kill()
+        return process.wait()
 
 
 class StopSignals:
-    """SIGINT, SIGTERM and SIGHUP, which from now on are noted instead of ending the process.
+    """A flag that SIGINT, SIGTERM and SIGHUP set instead of ending the process.
 
-    A note that is looked at, not an exception that flies at any moment: so no child is ever
-    started and then forgotten.
+    A flag interrupts nothing. An exception could interrupt the start of a child process, which
+    then would never be terminated.
     """
 
     def __init__(self) -> None:
@@ -61,10 +61,10 @@ class StopSignals:
 
 
 class SupervisedProcess:
-    """One of our commands as a process that is restarted when it ends, with a growing pause.
+    """An ``otpvoice`` command that is restarted when it ends, with increasing delays.
 
     Args:
-        name: of the command.
+        name: name of the command.
     """
 
     def __init__(self, name: str) -> None:
@@ -75,10 +75,10 @@ class SupervisedProcess:
         self._start()
 
     def check(self) -> int | None:
-        """Restart the process if that is due; return the status of one that cannot be started.
+        """Restart the process if a restart is due. Return its exit status if it cannot start.
 
-        A process that exits by itself right after its first start has wrong settings, or a port
-        that is taken: a restart would not help.
+        A process that fails right after its first start has invalid settings or a port that is in
+        use, so a restart would not help.
         """
         now = time.monotonic()
         if self._restart_at is not None:
@@ -88,10 +88,10 @@ class SupervisedProcess:
         status = self.process.poll()
         if status is None:
             return None
-        ran = now - self._started
-        if self._is_first and status > 0 and ran < STARTUP_S:
+        runtime = now - self._started_at
+        if self._is_first and status > 0 and runtime < STARTUP_S:
             return status
-        if ran >= _STABLE_AFTER_S:
+        if runtime >= _STABLE_AFTER_S:
             self._restart_delay = MIN_RESTART_DELAY_S
         _LOG.error(
             "process.ended", process=self.name, exit_status=status, restart_in=self._restart_delay
@@ -102,9 +102,9 @@ class SupervisedProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a process to end."""
+        """Whether the process runs."""
         return self.process.poll() is None
 
     def _start(self) -> None:
-        self._started, self._restart_at = time.monotonic(), None
+        self._started_at, self._restart_at = time.monotonic(), None
         self.process = subprocess.Popen(otpvoice_command(self.name))

@@ -20,6 +20,8 @@ from otpvoice.sandbox.vendor_calls import vendor_calls
 _THREADS: Final = 256
 """A behaviour that delays its reply holds one thread for each request."""
 _GRACE_S: Final = 5
+_KEEPALIVE_S: Final = 30
+"""Longer than clients reuse an idle connection, so that it is not closed under a request."""
 
 
 class _CompactJson(DefaultJSONProvider):
@@ -139,6 +141,7 @@ def serve(config: SandboxConfig, host: str, port: int, logger_class: type | None
         "worker_class": _Worker,
         "threads": _THREADS,
         "graceful_timeout": _GRACE_S,
+        "keepalive": _KEEPALIVE_S,
         "loglevel": "warning",
         "control_socket_disable": True,
         **({"logger_class": logger_class} if logger_class else {}),

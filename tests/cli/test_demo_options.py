@@ -1,4 +1,4 @@
-"""The demo for developers: its options, the keys it keeps, and the README's lines against it."""
+"""The demo's options, its stored keys, and the README's commands."""
 
 import json
 import re
@@ -45,7 +45,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Start it with options and variables, in a folder where a demo has been before."""
+    """Start a demo with options and variables, in a folder that has stored keys."""
     folder = tmp_path_factory.mktemp("d")
     with chdir(folder):
         keys = load_keys()
@@ -63,8 +63,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             yield Demo(text, folder, url, sandbox_url, keys, receiver)
 
 
-def test_demo_env_file_names_addresses_and_kept_key(demo: Demo) -> None:
-    """A shell that reads it knows where the demo is; the demo prints the same lines."""
+def test_demo_env_file_exports_addresses_and_stored_key(demo: Demo) -> None:
+    """The demo prints the same lines."""
     lines = (demo.folder / ".demo" / "env").read_text().splitlines()
     assert lines[:3] == [
         f"export OTPVOICE_URL={demo.url}",
@@ -76,7 +76,7 @@ def test_demo_env_file_names_addresses_and_kept_key(demo: Demo) -> None:
 
 
 def test_demo_files_are_readable_by_owner_only(demo: Demo) -> None:
-    """They hold keys."""
+    """They contain keys."""
     folder = demo.folder / ".demo"
     for path in (folder, *folder.iterdir()):
         assert path.stat().st_mode & 0o077 == 0, path
@@ -85,15 +85,15 @@ def test_demo_files_are_readable_by_owner_only(demo: Demo) -> None:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_demo_cors_origin_is_allowed(demo: Demo, origin: str) -> None:
-    """Each of those that the variable names, and no other."""
+    """Each origin of the variable, and no other."""
     allowed = demo.post("/v1/verifications", {}, Origin=origin)
     assert allowed.headers["Access-Control-Allow-Origin"] == origin
     refused = demo.post("/v1/verifications", {}, Origin="http://localhost:5174")
     assert "Access-Control-Allow-Origin" not in refused.headers
 
 
-def test_demo_event_url_takes_signed_events(demo: Demo) -> None:
-    """Of the story's own verification already; the secret stands in the env file."""
+def test_demo_event_url_receives_signed_events(demo: Demo) -> None:
+    """Also those of the scenario; the secret is in the env file."""
     wait_until(
         lambda: "verification.approved" in [event.type for event in demo.receiver.events],
         "an event",
@@ -104,7 +104,7 @@ def test_demo_event_url_takes_signed_events(demo: Demo) -> None:
 
 
 def test_demo_console_opens_with_printed_key(demo: Demo) -> None:
-    """Under the printed address, with any letters as the name."""
+    """At the printed address, with any user name."""
     console = re.findall(r"console:  (\S+)", demo.text)[0]
     key = re.findall(r"ova_[A-Za-z0-9_-]{43}", demo.text)[0]
     assert requests.get(console, timeout=10).status_code == 401
@@ -112,7 +112,7 @@ def test_demo_console_opens_with_printed_key(demo: Demo) -> None:
 
 
 def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
-    """From the request to the approval, in one shell, with a person's pauses between blocks."""
+    """From the request to the approval, in one shell."""
     section = README.partition("## Quick start")[2].partition("\n## ")[0]
     create, listen, check = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     phones = SandboxPhones(demo.sandbox_url)
@@ -128,8 +128,8 @@ def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
     assert checked["id"] == created["id"]
 
 
-def test_demo_keys_are_kept_per_folder(tmp_path: Path) -> None:
-    """The second start has the keys of the first one; another folder has others."""
+def test_demo_keys_are_stored_per_folder(tmp_path: Path) -> None:
+    """The second start has the same keys; another folder has others."""
     (tmp_path / "other").mkdir()
     with chdir(tmp_path):
         first = load_keys()
@@ -139,16 +139,16 @@ def test_demo_keys_are_kept_per_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"api_key": 1}', "\0", "[]"])
-def test_demo_keys_file_broken_is_named_with_remedy(tmp_path: Path, content: str) -> None:
-    """What is in it is not repeated, for it may be a key."""
+def test_demo_invalid_keys_file_names_file_and_remedy(tmp_path: Path, content: str) -> None:
+    """The error does not repeat the content, which may be a key."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "keys.json").write_text(content)
     with chdir(tmp_path), pytest.raises(ClickException, match=r"keys\.json cannot be read: .*Del"):
         load_keys()
 
 
-def test_demo_in_folder_without_write_access_says_so(tmp_path: Path) -> None:
-    """A file in the way is refused like a folder of somebody else."""
+def test_demo_in_unwritable_folder_names_file(tmp_path: Path) -> None:
+    """A file instead of the folder causes the same error."""
     (tmp_path / FOLDER).write_text("")
     with chdir(tmp_path), pytest.raises(ClickException, match=r"keys\.json cannot be"):
         load_keys()
@@ -163,17 +163,15 @@ def test_demo_in_folder_without_write_access_says_so(tmp_path: Path) -> None:
         (("--port", "0"), "Invalid value for '--port'"),
     ],
 )
-def test_demo_wrong_option_is_refused_before_anything_starts(
-    options: tuple[str, ...], fault: str
-) -> None:
-    """Status 2, and the option is named."""
+def test_demo_invalid_option_exits_with_2(options: tuple[str, ...], fault: str) -> None:
+    """The error names the option, and no process is started."""
     refused = run_command("demo", "--once", *options)
     assert refused.exit_code == 2
     assert fault in refused.output
 
 
-def test_demo_same_port_for_api_and_sandbox_is_refused() -> None:
-    """Each listens on its own."""
+def test_demo_same_port_for_api_and_sandbox_exits_with_1() -> None:
+    """Each needs its own."""
     port = str(free_port())
     refused = run_command("demo", "--once", "--port", port, "--sandbox-port", port)
     assert refused.exit_code == 1
@@ -181,7 +179,7 @@ def test_demo_same_port_for_api_and_sandbox_is_refused() -> None:
 
 
 def test_stack_settings_with_all_options_load_without_warning(tmp_path: Path) -> None:
-    """An application of the stack is a client of its own, beside the developer's."""
+    """An application of the stack is a client of its own."""
     options = StackOptions(cors_origins=ORIGINS, event_url="http://localhost:1/e", console=True)
     app = "http://127.0.0.1:8010"
     text = render_settings(

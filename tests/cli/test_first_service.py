@@ -1,4 +1,4 @@
-"""The page "Your first service": its lines run from top to bottom."""
+"""The commands of docs/first-service.md, run in order."""
 
 import json
 import os
@@ -26,8 +26,8 @@ FRESH = os.environ.get("OTPVOICE_TEST_FRESH_VENV") == "1"
 
 
 @pytest.mark.timeout(600 if FRESH else 120)
-def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
-    """With the tests' packages, or with new ones if ``OTPVOICE_TEST_FRESH_VENV=1``.
+def test_first_service_commands_run_in_order(tmp_path: Path) -> None:
+    """With the installed packages, or with ``OTPVOICE_TEST_FRESH_VENV=1`` in a new environment.
 
     Only the ports differ from the page.
     """
@@ -75,8 +75,8 @@ def test_first_service_lines_run_from_top_to_bottom(tmp_path: Path) -> None:
     assert "ovk_" not in (folder / "otpvoice.toml").read_text()
 
 
-def test_first_service_install_line_names_extras_that_exist(tmp_path: Path) -> None:
-    """Pip only warns of an unknown extra, and then the next lines fail."""
+def test_first_service_install_command_names_existing_extras(tmp_path: Path) -> None:
+    """Pip only warns of an unknown extra, and later commands would fail."""
     (sources,) = re.findall(r"pip install (.*)", INSTALL)
     folder = tmp_path / "source"
     _copy_source(folder)
@@ -93,17 +93,17 @@ def test_first_service_install_line_names_extras_that_exist(tmp_path: Path) -> N
 
 
 def test_documents_install_otpvoice_from_source_only() -> None:
-    """The name is on no package index, so anyone could register it there."""
+    """The name is not registered on a package index, so an attacker could register it."""
     texts = [*SOURCE.glob("*.md"), *(SOURCE / "docs").glob("*.md"), SOURCE / "Makefile"]
     texts += [*(SOURCE / "otpvoice").rglob("*.py"), *(SOURCE / "clients").rglob("*.md")]
     texts += [*(SOURCE / "examples").rglob("*.md")]
     by_name = re.compile(r"pip[^\n]* install [^\n]*(?<![./\w-])otpvoice(-client)?(\[|\b(?![-./]))")
-    found = [path for path in texts if by_name.search(path.read_text(encoding="utf-8"))]
-    assert found == []
+    matches = [path for path in texts if by_name.search(path.read_text(encoding="utf-8"))]
+    assert matches == []
 
 
 def _copy_source(folder: Path) -> None:
-    """Copy the files of a checkout from which the package is built."""
+    """Copy the files of a checkout that a package is built from."""
     folder.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder)

@@ -1,4 +1,4 @@
-"""``otpvoice sandbox``: which flows it speaks, and where they come from."""
+"""``otpvoice sandbox``: its flows and where they come from."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -38,14 +38,14 @@ flows.default = { id = "1", text = "b" }
 
 
 class Simulator:
-    """A sandbox that was started by its command."""
+    """A sandbox that the command started."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._calls = 0
 
     def is_up(self) -> bool:
-        """Return whether it answers."""
+        """Return whether it responds."""
         with suppress(requests.ConnectionError):
             return requests.get(f"{self._url}/healthz", timeout=1).ok
         return False
@@ -60,7 +60,7 @@ class Simulator:
         )
 
     def spoken(self, flow_id: str) -> str:
-        """Return what a phone hears of a flow."""
+        """Return the spoken text of a flow."""
         assert self.place(flow_id).ok
         self._calls += 1
         wait_until(lambda: self._newest() is not None, "the phone to be answered")
@@ -71,7 +71,7 @@ class Simulator:
         return calls[-1]["spoken"] if len(calls) == self._calls else None
 
     def page(self) -> str:
-        """Return what a browser is given."""
+        """Return the page for browsers."""
         return requests.get(self._url, headers={"Accept": "text/html"}, timeout=5).text
 
 
@@ -103,7 +103,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_sandbox_without_options_speaks_flows_of_sample_settings(start: Start) -> None:
-    """The sample is tried against the sandbox as both are shipped."""
+    """The sample settings work with the sandbox."""
     flows = load_flows({"OTPVOICE_CONFIG": str(SAMPLE)})["provider.flows"]
     simulator = start()
     assert flows["hi"].text
@@ -112,7 +112,7 @@ def test_sandbox_without_options_speaks_flows_of_sample_settings(start: Start) -
 
 
 def test_sandbox_with_config_speaks_configured_texts(start: Start, config: Path) -> None:
-    """Those of ``[provider]`` and of each client, though other settings are wrong."""
+    """Those of ``[provider]`` and of each client, although other settings are invalid."""
     simulator = start("--config", str(config))
     assert simulator.spoken("31") == "Hi Asha: 4, 7, 1"
     assert simulator.spoken("32") == "नमस्ते Asha: 4, 7, 1"
@@ -122,7 +122,7 @@ def test_sandbox_with_config_speaks_configured_texts(start: Start, config: Path)
 def test_sandbox_flow_without_text_speaks_default_text_in_its_language(
     start: Start, config: Path
 ) -> None:
-    """Hindi for ``hi-IN``, English where there is no text in the language."""
+    """Hindi for ``hi-IN``, English for languages without a default text."""
     simulator = start("--config", str(config))
     assert simulator.spoken("34").startswith("नमस्ते Asha")
     assert simulator.spoken("35").startswith("Hello Asha")
@@ -134,14 +134,14 @@ def test_sandbox_flow_without_text_speaks_default_text_in_its_language(
 def test_sandbox_page_names_language_of_locale_key_or_script(
     start: Start, config: Path, flow_id: str, language: str
 ) -> None:
-    """A browser's voice and a screen reader go by it."""
+    """Browsers' voices and screen readers use it."""
     simulator = start("--config", str(config))
     simulator.spoken(flow_id)
     assert f'lang="{language}"' in simulator.page()
 
 
-def test_sandbox_unknown_flow_is_refused_with_known_ids(start: Start, config: Path) -> None:
-    """The first words are the provider's; the ids say what to write into the settings."""
+def test_sandbox_unknown_flow_returns_existing_ids(start: Start, config: Path) -> None:
+    """The first words are the provider's; the ids help to correct the settings."""
     refused = start("--config", str(config)).place("24")
     assert refused.status_code == 422
     assert refused.json()["message"] == (
@@ -149,8 +149,8 @@ def test_sandbox_unknown_flow_is_refused_with_known_ids(start: Start, config: Pa
     )
 
 
-def test_sandbox_reads_settings_that_otpvoice_config_names(start: Start, config: Path) -> None:
-    """Variables override the file, as they do for the service."""
+def test_sandbox_reads_file_of_otpvoice_config(start: Start, config: Path) -> None:
+    """Variables override the file, as in the service."""
     simulator = start(
         OTPVOICE_CONFIG=str(config),
         OTPVOICE_PROVIDER_FLOWS='{"default": {"id": "51", "text": "Changed: {otp}"}}',
@@ -160,7 +160,7 @@ def test_sandbox_reads_settings_that_otpvoice_config_names(start: Start, config:
 
 
 def test_sandbox_flow_option_overrides_config(start: Start, config: Path) -> None:
-    """A text of one's own, a default text, and the flows of the file that are not named."""
+    """Other flows of the file remain."""
     simulator = start("--config", str(config), "--flow", "31=Try {otp} = {otp}", "--flow", "99")
     assert simulator.spoken("31") == "Try 4, 7, 1 = 4, 7, 1"
     assert simulator.spoken("99").startswith("Hello Asha")
@@ -181,8 +181,8 @@ def test_sandbox_flow_option_overrides_config(start: Start, config: Path) -> Non
         ),
     ],
 )
-def test_sandbox_with_wrong_flows_does_not_start(tmp_path: Path, text: str, fault: str) -> None:
-    """The message names the setting; there is no traceback."""
+def test_sandbox_with_invalid_flows_exits_with_error(tmp_path: Path, text: str, fault: str) -> None:
+    """The message names the setting, without a traceback."""
     file = tmp_path / "otpvoice.toml"
     file.write_text(text, encoding="utf-8")
     refused = run_command("sandbox", "--config", str(file))
@@ -194,23 +194,23 @@ def test_sandbox_with_wrong_flows_does_not_start(tmp_path: Path, text: str, faul
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        (("--flow", "hi=Hello"), "'hi' is not the id of a flow"),
-        (("--flow", "٢٤=Hello"), "is not the id of a flow"),
-        (("--flow", "=Hello"), "'' is not the id of a flow"),
-        (("--flow", "1=a", "--flow", "1=b"), "flow 1 is given two texts"),
+        (("--flow", "hi=Hello"), "'hi' is not a flow id"),
+        (("--flow", "٢٤=Hello"), "is not a flow id"),
+        (("--flow", "=Hello"), "'' is not a flow id"),
+        (("--flow", "1=a", "--flow", "1=b"), "flow 1 has two texts"),
         (("--token", ""), "token: must not be empty"),
         (("--config", "/nonexistent.toml"), "does not exist"),
     ],
 )
-def test_sandbox_with_wrong_options_does_not_start(options: tuple[str, ...], fault: str) -> None:
-    """Status 2, and the option is named."""
+def test_sandbox_with_invalid_option_exits_with_2(options: tuple[str, ...], fault: str) -> None:
+    """The error names the option."""
     refused = run_command("sandbox", *options)
     assert refused.exit_code == 2
     assert fault in refused.output
 
 
-def test_account_flows_one_id_at_several_places_keeps_its_text() -> None:
-    """A client that repeats an id needs no text; the first language tag is the flow's."""
+def test_merge_flows_repeated_id_keeps_text() -> None:
+    """A client that repeats an id needs no text; the first language tag applies."""
     texts, languages = merge_flows(
         {
             "provider.flows": {"default": Flow("1", "a"), "en": Flow("1"), "hi": Flow("2")},

@@ -1,21 +1,23 @@
-"""The whole service on one machine, and the processes it is made of."""
+"""The demo stack, and the processes of ``otpvoice serve``."""
 
 import os
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from cli.cli_runner import start_command
+from support.processes import Process
 
 from otpvoice.cli.subprocesses import terminate
 from otpvoice_demo.printer import HttpRequest
 from otpvoice_demo.stack import Stack, StackError, StopRequested, free_port, is_free
 
 
-def test_a_process_that_ends_is_noticed() -> None:
-    """Its name, its status and the end of its log are told; after the block nothing is left."""
+def test_stack_with_ended_process_raises_with_log() -> None:
+    """The error has name, status and the end of the log; nothing is left afterwards."""
     with Stack(free_port()) as stack:
         stack.processes["dialer"].kill()
         with pytest.raises(
@@ -27,15 +29,15 @@ def test_a_process_that_ends_is_noticed() -> None:
     assert all(process.returncode is not None for process in stack.processes.values())
 
 
-def test_a_wait_ends_in_time(stack: Stack) -> None:
-    """What did not happen is told, with the end of every log."""
+def test_wait_until_after_timeout_raises_with_logs(stack: Stack) -> None:
+    """The error has the end of every log."""
     with pytest.raises(StackError, match=r"no such thing within 0\.1 s") as raised:
         stack.wait_until(lambda: None, "no such thing", timeout_s=0.1)
     assert all(f"{name}.log" in raised.value.message for name in ("api", "dialer", "sandbox"))
 
 
-def test_a_stop_ends_every_wait() -> None:
-    """Also the first one, for readiness; nothing is left."""
+def test_stop_request_ends_wait_for_readiness() -> None:
+    """Nothing is left afterwards."""
     stopped = Stack(free_port(), lambda: True)
     with pytest.raises(StopRequested), stopped:
         pytest.fail("it was entered")
@@ -43,27 +45,27 @@ def test_a_stop_ends_every_wait() -> None:
     assert all(process.returncode is not None for process in stopped.processes.values())
 
 
-def test_only_its_owner_reads_its_settings(stack: Stack) -> None:
-    """They are full of keys."""
+def test_stack_files_are_readable_by_owner_only(stack: Stack) -> None:
+    """They contain keys."""
     assert stack.config_path.stat().st_mode & 0o077 == 0
     assert stack.folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_port_is_free_until_somebody_listens(stack: Stack) -> None:
-    """The API's is not."""
+def test_is_free_is_false_for_port_in_use(stack: Stack) -> None:
+    """Such as the API's."""
     assert not is_free(int(stack.url.rpartition(":")[2]))
     assert is_free(free_port())
 
 
-def test_a_stubborn_process_is_killed() -> None:
-    """After the grace, while others end as they like; statuses come in order."""
-    stubborn = (
+def test_terminate_kills_process_after_grace() -> None:
+    """Other processes end as usual; the statuses are in order."""
+    ignores_sigterm = (
         "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     )
-    obliging = "import time; print(flush=True); time.sleep(60)"
+    ends_at_sigterm = "import time; print(flush=True); time.sleep(60)"
     children = [
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-        for script in (stubborn, obliging)
+        for script in (ignores_sigterm, ends_at_sigterm)
     ]
     for child in children:
         assert child.stdout
@@ -72,20 +74,60 @@ def test_a_stubborn_process_is_killed() -> None:
     assert terminate(children, 0.1) == [-signal.SIGKILL, -signal.SIGTERM]
 
 
-def test_serve_runs_both_and_stops_both(stack: Stack) -> None:
-    """It answers, it dials, and SIGTERM ends it with status 0."""
+def test_serve_restarts_killed_process_until_sigterm(stack: Stack) -> None:
+    """The log has its exit status, the other process continues, and SIGTERM exits with 0."""
     url = f"http://127.0.0.1:{free_port()}"
+    with _serve(stack, url) as process:
+        process.read_until("dialer.started")
+        stack.wait_until(lambda: _ready(url), "serve did not respond")
+        for command in ("dialer", "api"):
+            os.kill(_child_of(process.pid, command), signal.SIGKILL)
+            line = process.read_until("process.ended").splitlines()[-1]
+            assert f'"process":"{command}"' in line
+            assert '"exit_status":-9' in line
+            assert '"restart_in":1}' in line
+            if command == "dialer":
+                assert _ready(url)
+                process.read_until("dialer.started")
+            else:
+                stack.wait_until(lambda: _ready(url), "the api was not restarted")
+        process.terminate()
+        output = process.finish()
+    assert process.status == 0, output
+    assert "dialer.stopped" in output
+    assert process.survivors() == []
+
+
+def test_serve_doubles_delay_before_each_restart(stack: Stack) -> None:
+    """A stop during the delay exits with status 0."""
+    with _serve(stack, f"http://127.0.0.1:{free_port()}") as process:
+        process.read_until("dialer.started")
+        for delay in ("1", "2"):
+            os.kill(_child_of(process.pid, "dialer"), signal.SIGKILL)
+            assert f'"restart_in":{delay}}}' in process.read_until("process.ended")
+            if delay == "1":
+                process.read_until("dialer.started")
+        process.signal(signal.SIGINT)
+        output = process.finish()
+    assert process.status == 0, output
+
+
+def test_serve_exits_with_1_if_api_cannot_start(stack: Stack) -> None:
+    """A port in use does not become free by restarts."""
+    with _serve(stack, stack.url) as process:
+        output = process.finish()
+    assert process.status == 1, output
+    assert "the api could not be started: it ended with 1" in output
+    assert process.survivors() == []
+
+
+def _serve(stack: Stack, url: str) -> AbstractContextManager[Process]:
+    """Start ``otpvoice serve`` at this URL, with the settings of the stack."""
     environ = {
         "OTPVOICE_CONFIG": str(stack.config_path),
         "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
     }
-    with start_command("serve", environ=environ) as process:
-        told = process.read_until("dialer.started")
-        stack.wait_until(lambda: _ready(url), "serve did not answer")
-        process.terminate()
-        told += process.finish()
-    assert process.status == 0, told
-    assert "dialer.stopped" in told
+    return start_command("serve", environ=environ)
 
 
 def _ready(url: str) -> bool | None:
@@ -95,70 +137,12 @@ def _ready(url: str) -> bool | None:
         return None
 
 
-def test_serve_restarts_a_process_that_ended(stack: Stack) -> None:
-    """The log gives its exit status; the other process goes on, and SIGTERM still means 0."""
-    url = f"http://127.0.0.1:{free_port()}"
-    environ = {
-        "OTPVOICE_CONFIG": str(stack.config_path),
-        "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
-    }
-    with start_command("serve", environ=environ) as process:
-        shown = process.read_until("dialer.started")
-        stack.wait_until(lambda: _ready(url), "serve did not answer")
-        for command in ("dialer", "api"):
-            os.kill(_child_of(process.pid, command), signal.SIGKILL)
-            ended = process.read_until("process.ended").splitlines()[-1]
-            assert f'"process":"{command}"' in ended
-            assert '"exit_status":-9' in ended
-            assert '"restart_in":1}' in ended
-            if command == "dialer":
-                assert _ready(url)
-                shown += process.read_until("dialer.started")
-            else:
-                stack.wait_until(lambda: _ready(url), "the api did not come back")
-        process.terminate()
-        shown += process.finish()
-    assert process.status == 0, shown
-    assert process.survivors() == []
-
-
-def test_serve_waits_longer_before_each_restart(stack: Stack) -> None:
-    """A process that keeps ending is not started in a tight loop; a stop meanwhile means 0."""
-    environ = {
-        "OTPVOICE_CONFIG": str(stack.config_path),
-        "OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}",
-    }
-    with start_command("serve", environ=environ) as process:
-        process.read_until("dialer.started")
-        for pause in ("1", "2"):
-            os.kill(_child_of(process.pid, "dialer"), signal.SIGKILL)
-            assert f'"restart_in":{pause}}}' in process.read_until("process.ended")
-            if pause == "1":
-                process.read_until("dialer.started")
-        process.signal(signal.SIGINT)
-        shown = process.finish()
-    assert process.status == 0, shown
-
-
-def test_serve_ends_when_the_api_cannot_be_started(stack: Stack) -> None:
-    """A port that is taken is no reason to try for ever: status 1, and nothing is left."""
-    environ = {
-        "OTPVOICE_CONFIG": str(stack.config_path),
-        "OTPVOICE_SERVER_BIND": stack.url.removeprefix("http://"),
-    }
-    with start_command("serve", environ=environ) as process:
-        shown = process.finish()
-    assert process.status == 1, shown
-    assert "the api could not be started: it ended with 1" in shown
-    assert process.survivors() == []
-
-
 def _child_of(pid: int, command: str) -> int:
-    """Return the child of a process that runs this command of ours."""
+    """Return the child process that runs this command."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    (found,) = [
+    (pid_of_command,) = [
         int(child)
         for child in children
         if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[3:4] == [command.encode()]
     ]
-    return found
+    return pid_of_command

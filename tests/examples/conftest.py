@@ -1,4 +1,4 @@
-"""Both examples beside one whole service, all of them processes; and a visitor with a browser."""
+"""Both examples with one service, as processes; and a visitor with a browser."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -17,15 +17,15 @@ _NUMBERS = count(9_800_000_001, 1_000_003)
 
 @pytest.fixture(scope="session")
 def login_url() -> str:
-    """Where the login page will be."""
+    """URL of the login page."""
     return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="session")
 def stack(login_url: str) -> Iterator[Stack]:
-    """The service, quick to call a number again, and the login beside it.
+    """The service with short gaps between calls, and the login.
 
-    The login also takes the events of the SMS system's client.
+    The login also receives the events of the SMS system's client.
     """
     options = StackOptions(event_url=f"{login_url}/otpvoice-events")
     with Stack(free_port(), app_origin=login_url, call_seconds=0.2, options=options) as running:
@@ -35,7 +35,7 @@ def stack(login_url: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def sms_url(stack: Stack) -> str:
-    """Where the SMS system is."""
+    """URL of the SMS system."""
     url = f"http://127.0.0.1:{free_port()}"
     SMS.launch(stack, url)
     return url
@@ -43,18 +43,18 @@ def sms_url(stack: Stack) -> str:
 
 @pytest.fixture
 def phones(stack: Stack) -> Iterator[Phone]:
-    """As many as are wanted; nobody has called them before."""
+    """Phones that were never called."""
     return (Phone(stack, f"+91{number}") for number in _NUMBERS)
 
 
 @pytest.fixture
 def phone(phones: Iterator[Phone]) -> Phone:
-    """One of them."""
+    """A phone that was never called."""
     return next(phones)
 
 
 @pytest.fixture
 def visitor(browsing: BrowserSession, stack: Stack, login_url: str) -> Visitor:
-    """Somebody who has opened the login page, in English."""
+    """A visitor with the login page in English."""
     stack.check_health()
     return Visitor(browsing.open(login_url, locale="en-IN"))

@@ -1,4 +1,4 @@
-"""``make demo``, which is ``python examples demo``: the story, and then a page to try it on."""
+"""``make demo``, which is ``python examples demo``: the scenario, then a page."""
 
 import re
 import signal
@@ -17,31 +17,31 @@ PAGE = re.compile(r"on one page:  \S*?(http://127\.0\.0\.1:\d+)/")
 
 
 def demo_in_terminal(*words: str, environ: Mapping[str, str]) -> TerminalProcess:
-    """Start ``python examples demo <words>`` in a terminal."""
+    """Run ``python examples demo <words>`` in a terminal; yield the process and the screen."""
     return TerminalProcess([sys.executable, EXAMPLES, "demo", *words], environ, cwd=environ["HOME"])
 
 
 def read_page_url(process: TerminalProcess) -> tuple[str, str]:
-    """Return what the terminal shows as soon as it shows the page's address, and that address."""
+    """Read until the page's address; return the output and the address."""
     found = process.wait_until_ready(lambda: PAGE.search(process.output()), "the page's address")
     return process.output(), found[1]  # type: ignore[index] # it is a match
 
 
 @pytest.fixture
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where temporary files go; its path is short enough for a socket in it."""
+    """The folder for temporary files, with a path short enough for a socket."""
     return tmp_path_factory.mktemp("t")
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Path:
-    """A file that holds the address which the desktop's browser was given, if it was given one."""
+    """The file to which the desktop's browser writes the address that it opens."""
     return tmp_path / "opened"
 
 
 @pytest.fixture
 def desktop(tmp_path: Path, temporary: Path, opened: Path) -> dict[str, str]:
-    """The variables of a desktop and its browser."""
+    """The environment of a desktop with a browser."""
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     browser.chmod(0o700)
@@ -56,13 +56,13 @@ def desktop(tmp_path: Path, temporary: Path, opened: Path) -> dict[str, str]:
     }
 
 
-def test_the_page_opens_after_the_story(
+def test_demo_opens_page_after_scenario(
     temporary: Path, desktop: dict[str, str], opened: Path
 ) -> None:
-    """In the desktop's browser; a Ctrl-C ends all of it with status 0, and nothing is left."""
+    """Ctrl-C ends the demo with status 0 and removes everything."""
     with demo_in_terminal(environ=desktop) as process:
-        told, page = read_page_url(process)
-        assert "Approved once, and the callback is recorded" in told
+        output, page = read_page_url(process)
+        assert "Approved once, and the callback is recorded" in output
         assert "Sandbox" in requests.get(page, timeout=10).text
         process.signal(signal.SIGINT)
         assert process.wait() == 0
@@ -72,10 +72,10 @@ def test_the_page_opens_after_the_story(
 
 
 @pytest.mark.parametrize(("words", "display"), [(["--no-browser"], ":0"), ([], "")])
-def test_no_window_opens_where_none_is_wanted(
+def test_demo_without_desktop_prints_address_only(
     words: list[str], display: str, desktop: dict[str, str], opened: Path
 ) -> None:
-    """Somebody said so, or there is no desktop: the address is told all the same."""
+    """The same with --no-browser."""
     with demo_in_terminal(*words, environ=desktop | {"DISPLAY": display}) as process:
         read_page_url(process)
         process.signal(signal.SIGINT)
@@ -83,12 +83,12 @@ def test_no_window_opens_where_none_is_wanted(
     assert not opened.exists()
 
 
-def test_once_is_the_story_alone(desktop: dict[str, str], opened: Path) -> None:
-    """To its end with status 0, without a page."""
+def test_demo_once_exits_after_scenario(desktop: dict[str, str], opened: Path) -> None:
+    """With status 0, and without a page."""
     with demo_in_terminal("--once", environ=desktop) as process:
         wait_until(lambda: process.output() and not process.is_running, "the end")
-        told = process.output()
+        output = process.output()
         assert process.status == 0
-    assert "Approved once, and the callback is recorded" in told
-    assert not PAGE.search(told)
+    assert "Approved once, and the callback is recorded" in output
+    assert not PAGE.search(output)
     assert not opened.exists()

@@ -1,4 +1,4 @@
-"""The demo's page: a visitor asks for a call, answers the phone beside it, and is logged in."""
+"""The demo's page: a visitor requests a call, answers the phone and logs in."""
 
 import json
 import re
@@ -17,11 +17,11 @@ from visual_checks import assert_fits_every_screen, assert_legible
 from launcher import VISITOR_NUMBER, start_pages
 from otpvoice_demo.stack import Stack, free_port
 
-_TELLS_OF_BELL = """
+_LOG_RINGTONE = """
     window.OscillatorNode = class extends OscillatorNode {
         constructor(context, options) {
             super(context, options)
-            console.log('bell', context.state)
+            console.log('ringtone', context.state)
         }
     }
 """
@@ -31,13 +31,13 @@ _NUMBERS = count(9_845_100_001, 1_000_003)
 
 @pytest.fixture(scope="session")
 def demo_url() -> str:
-    """Where the page is."""
+    """URL of the page."""
     return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="session")
 def stack(demo_url: str) -> Iterator[Stack]:
-    """The demo without its story, and quick to call a number again."""
+    """The demo without its scenario, with short gaps between calls."""
     login = f"http://127.0.0.1:{free_port()}"
     with Stack(free_port(), app_origin=login, call_seconds=0.2, frame_ancestor=demo_url) as running:
         start_pages(running, login, demo_url)
@@ -46,23 +46,23 @@ def stack(demo_url: str) -> Iterator[Stack]:
 
 @pytest.fixture
 def visit(page: Page, demo_url: str, stack: Stack) -> "Visit":
-    """Somebody who has opened it, and hears what rings."""
+    """A visitor who has opened the page, with a log of the ringtone."""
     stack.check_health()
-    page.add_init_script(_TELLS_OF_BELL)
+    page.add_init_script(_LOG_RINGTONE)
     page.goto(demo_url)
     return Visit(page)
 
 
 @pytest.fixture
 def another(stack: Stack) -> Phone:
-    """A phone that nobody has called, and that rings until it is answered."""
+    """A phone that was never called, and that is answered by hand."""
     phone = Phone(stack, f"+91{next(_NUMBERS)}")
     phone.set_behaviour("by_hand")
     return phone
 
 
 class Visit:
-    """The page, as a visitor uses it: both frames are in sight."""
+    """The page as a visitor uses it, with both frames."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -70,9 +70,9 @@ class Visit:
         self._phones = page.frame_locator("#phone iframe").locator("body")
 
     def request_call(self, number: str = "") -> str:
-        """For a call: to the number that is filled in already, if none is given.
+        """Request a call, and return the verification's URL.
 
-        Where the API has the verification.
+        Without a number, the number that is filled in is used.
         """
         if number:
             self._login.get_by_label("Mobile number").fill(number)
@@ -82,36 +82,36 @@ class Visit:
         return str(answer.value.json()["url"])
 
     def request_another_call(self) -> None:
-        """For another call."""
+        """Request another call."""
         _press(self._login, "Call me again")
 
     def press(self, key: str, number: str = VISITOR_NUMBER) -> None:
-        """A key of a phone, as soon as it is there."""
+        """Press a button of a phone as soon as it is there."""
         _press(self._phone(number), key)
 
-    def expect_state(self, told: str, number: str = VISITOR_NUMBER) -> None:
-        """On a phone: how its call goes, or soon does."""
-        expect(self._phone(number).get_by_role("status")).to_have_text(re.compile(told))
+    def expect_state(self, text: str, number: str = VISITOR_NUMBER) -> None:
+        """Expect a phone to show this state."""
+        expect(self._phone(number).get_by_role("status")).to_have_text(re.compile(text))
 
     def wait_for_code(self) -> str:
-        """The code, as soon as its last digit is said."""
+        """Wait for the last digit of the code, and return the code."""
         digits = self._phone(VISITOR_NUMBER).locator(".digits .word")
         expect(digits.last).to_have_attribute("data-said", re.compile("now|yes"))
         return "".join(digits.all_text_contents())
 
     def enter_code(self, code: str) -> None:
-        """And presses Enter."""
+        """Type the code and press Enter."""
         field = self._login.get_by_label("Code from the call")
         field.fill(code)
         field.press("Enter")
 
     def expect_text(self, *sentences: str) -> None:
-        """In the login: all of them are there, or soon are."""
+        """Expect all texts to become visible in the login."""
         for sentence in sentences:
             expect(self._login.get_by_text(sentence).first).to_be_visible()
 
     def expect_no_text(self, *sentences: str) -> None:
-        """In the login, which shows something else already."""
+        """Expect the login to show none of the texts."""
         for sentence in sentences:
             expect(self._login.get_by_text(sentence)).to_have_count(0)
 
@@ -122,9 +122,9 @@ class Visit:
         expect(chosen).to_have_attribute("aria-current", "true")
 
     def receipt(self) -> dict[str, Any]:
-        """What the login shows of it."""
-        shown = self._login.get_by_label("Receipt").text_content()
-        claims: dict[str, Any] = json.loads(shown or "")
+        """Return the claims that the login shows."""
+        text = self._login.get_by_label("Receipt").text_content()
+        claims: dict[str, Any] = json.loads(text or "")
         return claims
 
     def _phone(self, number: str) -> Locator:
@@ -135,14 +135,14 @@ def _press(within: Locator, button: str) -> None:
     within.get_by_role("button", name=button, exact=True).click()
 
 
-def test_a_newcomer_is_called_and_let_in(visit: Visit, stack: Stack) -> None:
-    """Asked, rung with a sound, answered, heard, typed: then the receipt and the events are seen.
+def test_visitor_is_called_and_logged_in(visit: Visit, stack: Stack) -> None:
+    """The page shows the receipt and the events.
 
-    The sound comes though only the login was clicked. The page says that no real calls.
+    The phone rings with sound, although the visitor clicked only in the login.
     """
     expect(visit.page.get_by_text("Sandbox", exact=True)).to_be_visible()
     expect(visit.page.get_by_text("no real calls")).to_be_visible()
-    with visit.page.expect_console_message(lambda said: said.text == "bell running"):
+    with visit.page.expect_console_message(lambda message: message.text == "ringtone running"):
         visit.request_call()
     visit.expect_text("Please answer the call and listen for your code.")
     visit.press("Answer")
@@ -153,8 +153,8 @@ def test_a_newcomer_is_called_and_let_in(visit: Visit, stack: Stack) -> None:
     visit.expect_text("call.placed", "verification.approved", "call.answered")
 
 
-def test_a_declined_call_comes_again(visit: Visit, another: Phone) -> None:
-    """The login says so, the phone rings anew by itself, and its code lets in."""
+def test_declined_call_is_redialed(visit: Visit, another: Phone) -> None:
+    """The login shows the event, and the code of the second call is valid."""
     visit.request_call(another.number)
     visit.press("Decline", another.number)
     visit.expect_text("call.busy")
@@ -164,13 +164,13 @@ def test_a_declined_call_comes_again(visit: Visit, another: Phone) -> None:
     assert len(another.calls()) == 2
 
 
-def test_voicemail_counts_as_heard_and_lets_nobody_in(
+def test_voicemail_call_is_heard_but_does_not_log_in(
     visit: Visit, another: Phone, stack: Stack
 ) -> None:
-    """The mailbox took the call, and nobody is let in by that; a further call brings the code.
+    """Another call brings the code.
 
-    The company says "answered", and the mailbox listened long enough for the code, so
-    that ``heard`` is true (docs/how-it-works.md).
+    The provider reports an answered call that was long enough for the code, so ``heard`` is true
+    (docs/how-it-works.md).
     """
     verification = visit.request_call(another.number)
     visit.press("Voicemail", another.number)
@@ -187,8 +187,8 @@ def test_voicemail_counts_as_heard_and_lets_nobody_in(
     visit.expect_text("You are logged in")
 
 
-def test_call_hung_up_before_code_is_placed_again(visit: Visit, another: Phone) -> None:
-    """Without a request for it; the second call speaks the code."""
+def test_call_hung_up_before_code_is_redialed(visit: Visit, another: Phone) -> None:
+    """The second call speaks the code."""
     visit.request_call(another.number)
     visit.press("Answer", another.number)
     visit.press("Hang up", another.number)
@@ -201,7 +201,7 @@ def test_call_hung_up_before_code_is_placed_again(visit: Visit, another: Phone) 
 
 
 def test_hindi_login_is_called_in_hindi(visit: Visit, another: Phone) -> None:
-    """The flow, its words and the voice of the phone are Hindi."""
+    """Flow, text and voice are Hindi."""
     visit.choose_language("हिन्दी")
     visit.page.frame_locator("#login iframe").locator("#number").fill(another.number)
     visit.page.frame_locator("#login iframe").locator("#name").fill("आशा")
@@ -216,8 +216,8 @@ def test_hindi_login_is_called_in_hindi(visit: Visit, another: Phone) -> None:
 
 
 @pytest.mark.usefixtures("stack")
-def test_console_is_legible_on_every_screen(page: Page, demo_url: str) -> None:
-    """On every screen, by day and by night, and so can what is in the frames."""
+def test_page_is_legible_on_every_screen(page: Page, demo_url: str) -> None:
+    """In light and dark mode, including the frames."""
     page.goto(demo_url)
     expect(page.frame_locator("#phone iframe").get_by_text("Live", exact=True)).to_be_visible()
     assert_fits_every_screen(page)
@@ -226,33 +226,38 @@ def test_console_is_legible_on_every_screen(page: Page, demo_url: str) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.usefixtures("stack")
-def test_each_step_leads_to_its_frame(browsing: BrowserSession, demo_url: str, width: int) -> None:
-    """And each frame has a title."""
+def test_step_link_scrolls_to_its_frame(
+    browsing: BrowserSession, demo_url: str, width: int
+) -> None:
+    """Each frame has a title."""
     page = browsing.open(demo_url, viewport={"width": width, "height": 800})
-    for place, shown in (("#login", "#number"), ("#phone", "text=Live")):  # nothing moves any more
-        expect(page.frame_locator(f"{place} iframe").locator(shown).first).to_be_visible()
+    for frame_id, content in (
+        ("#login", "#number"),
+        ("#phone", "text=Live"),
+    ):
+        expect(page.frame_locator(f"{frame_id} iframe").locator(content).first).to_be_visible()
     for step, title in (("Answer the phone", "phones"), ("Request a call", "login")):
         page.get_by_role("link", name=step).click()
         frame = page.get_by_title(re.compile(title))
         expect(frame).to_be_in_viewport(ratio=0.7)
 
 
-def test_only_this_page_may_frame_the_others(visit: Visit, demo_url: str) -> None:
-    """The login and the phones name its origin; it lets itself be framed by none."""
+def test_frames_can_be_embedded_by_page_only(visit: Visit, demo_url: str) -> None:
+    """The page itself cannot be embedded."""
     for frame in visit.page.frames[1:]:
         assert f"frame-ancestors {demo_url}" in _policy(frame.url)
     assert "frame-ancestors 'none'" in _policy(demo_url)
 
 
-def test_every_link_leads_somewhere(visit: Visit) -> None:
-    """The API's document, the ledger, each log; the pages in the frames by themselves."""
+def test_page_links_are_reachable(visit: Visit) -> None:
+    """API documentation, request log, logs, and the pages of the frames."""
     for link in visit.page.locator("a:not([href^='#'])").all():
         address = urljoin(visit.page.url, link.get_attribute("href"))
         assert requests.get(address, timeout=10).ok, address
 
 
-def test_only_logs_are_shown(demo_url: str, stack: Stack) -> None:
-    """Whatever else lies in their folder, such as the settings with their secrets, is not."""
+def test_logs_other_files_return_404(demo_url: str, stack: Stack) -> None:
+    """Such as the settings, which have secrets."""
     assert stack.config_path.exists()
     assert "gunicorn" in requests.get(f"{demo_url}/logs/api", timeout=10).text
     for name in ("otpvoice.toml", "otpvoice", "..%2Fotpvoice", "login.sqlite", ""):

@@ -1,4 +1,4 @@
-"""Where the login example is told events: only by the service, once each, in whatever order."""
+"""Events of the login example: only from the service, once each, in any order."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ BODY = json.dumps(
 
 
 def signed(secret: str, body: str = BODY, ago: timedelta = timedelta()) -> dict[str, str]:
-    """The headers of an event that was signed so long ago."""
+    """Return the headers of an event that was signed this long ago."""
     event_id, at = uuid.uuid4().hex, datetime.now(UTC) - ago
     return {
         "webhook-id": event_id,
@@ -34,8 +34,8 @@ def signed(secret: str, body: str = BODY, ago: timedelta = timedelta()) -> dict[
     }
 
 
-def test_only_the_service_is_believed(login_url: str, stack: Stack) -> None:
-    """Not another's signature, none, a mangled one, an old one, nor a good one of another body."""
+def test_event_without_valid_signature_returns_401(login_url: str, stack: Stack) -> None:
+    """Another key, no signature, a malformed or old one, or that of another body."""
     good = signed(stack.event_secret)
     refused: list[tuple[dict[str, str], str]] = [
         (signed(OTHER_SECRET), BODY),
@@ -48,21 +48,21 @@ def test_only_the_service_is_believed(login_url: str, stack: Stack) -> None:
         (good, BODY.replace("placed", "answered")),
     ]
     for headers, body in refused:
-        assert tells(login_url, headers, body) == 401, headers
-    assert tells(login_url, good, BODY) == 204
-    assert tells(login_url, good, BODY) == 204, "a copy is taken, and means nothing"
+        assert post_event(login_url, headers, body) == 401, headers
+    assert post_event(login_url, good, BODY) == 204
+    assert post_event(login_url, good, BODY) == 204, "a copy is taken, and means nothing"
 
 
-def test_events_of_no_login_are_shown_to_nobody(login_url: str, stack: Stack) -> None:
-    """A visitor without a login does not see those of verifications without a reference."""
+def test_event_without_reference_is_not_listed(login_url: str, stack: Stack) -> None:
+    """A visitor without a login sees no events."""
     body = BODY.replace('"login-1"', "null")
-    assert tells(login_url, signed(stack.event_secret, body), body) == 204
-    told = requests.get(f"{login_url}/login/events", timeout=10).json()
-    assert told == {"events": [], "verification": None}
+    assert post_event(login_url, signed(stack.event_secret, body), body) == 204
+    listed = requests.get(f"{login_url}/login/events", timeout=10).json()
+    assert listed == {"events": [], "verification": None}
 
 
-def tells(url: str, headers: dict[str, str], body: str) -> int:
-    """The status of the answer."""
+def post_event(url: str, headers: dict[str, str], body: str) -> int:
+    """Post an event, and return the status."""
     return requests.post(
         f"{url}/otpvoice-events", data=body, headers=headers, timeout=10
     ).status_code
@@ -70,12 +70,12 @@ def tells(url: str, headers: dict[str, str], body: str) -> int:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    """An empty one."""
+    """An empty database."""
     return Database(tmp_path / "login.sqlite")
 
 
 def event(sequence: int, call: str, **changes: Any) -> Event:
-    """The one with this sequence."""
+    """Return an event with this sequence."""
     members = {
         "webhook_id": f"evt_{sequence}",
         "type": f"call.{call}",
@@ -89,25 +89,25 @@ def event(sequence: int, call: str, **changes: Any) -> Event:
     return Event(**{**members, **changes})
 
 
-def test_an_event_that_comes_late_changes_nothing_back(database: Database) -> None:
-    """The greatest sequence tells how it stands; the list has all of them in order."""
+def test_late_event_does_not_change_status(database: Database) -> None:
+    """The highest sequence sets the status; the list has all events in order."""
     for late in (event(3, "placed"), event(5, "answered"), event(4, "unknown")):
         database.store_event(late)
-    told: Any = database.events_of("login-1")
-    assert told["verification"] == {"status": "pending", "call": "answered"}
-    assert [e["sequence"] for e in told["events"]] == [3, 4, 5]
+    stored: Any = database.events_of("login-1")
+    assert stored["verification"] == {"status": "pending", "call": "answered"}
+    assert [e["sequence"] for e in stored["events"]] == [3, 4, 5]
 
 
-def test_an_event_that_comes_twice_is_one(database: Database) -> None:
-    """By its webhook-id."""
+def test_repeated_event_is_stored_once(database: Database) -> None:
+    """Identified by its webhook-id."""
     for _ in range(2):
         database.store_event(event(3, "placed"))
-    told: Any = database.events_of("login-1")
-    assert len(told["events"]) == 1
+    stored: Any = database.events_of("login-1")
+    assert len(stored["events"]) == 1
 
 
-def test_events_are_shown_to_their_own_login(database: Database) -> None:
-    """And to no other."""
+def test_events_are_listed_for_their_login_only(database: Database) -> None:
+    """By its reference."""
     database.store_event(event(3, "placed"))
     assert database.events_of("login-2") == {"events": [], "verification": None}
     assert database.events_of("") == {"events": [], "verification": None}

@@ -1,4 +1,4 @@
-"""The login example, as a visitor meets it: a browser, a phone, and all processes in between."""
+"""The login example with a browser, a phone, and all processes between them."""
 
 import re
 
@@ -10,17 +10,17 @@ from visual_checks import assert_fits_every_screen, assert_legible
 LOGGED_IN = "You are logged in"
 
 
-def test_a_number_becomes_a_login(visitor: Visitor, phone: Phone) -> None:
-    """Asked, rung, heard, typed, let in by the receipt; the page tells what the backend was told.
+def test_login_with_code_from_call(visitor: Visitor, phone: Phone) -> None:
+    """The page shows the events that the backend received.
 
-    The number as people write it; the backend's answer opens this verification and nothing else.
+    The number is typed in national format; the response gives access to this verification only.
     """
     local = phone.number.removeprefix("+91")
     with visitor.page.expect_response("**/login") as answer:
         visitor.request_call(f"{local[:5]} {local[5:]}")
-    told = answer.value.json()
-    assert told.keys() == {"url", "client_token"}
-    assert told["client_token"].startswith("vct_")
+    response = answer.value.json()
+    assert response.keys() == {"url", "client_token"}
+    assert response["client_token"].startswith("vct_")
     visitor.expect_text("We are calling you from +91 80682 80000.", "The code is valid for 4:5")
     visitor.enter_code(phone.wait_for_code())
     visitor.expect_text(LOGGED_IN, f"Your number {phone.number} is verified.")
@@ -30,10 +30,8 @@ def test_a_number_becomes_a_login(visitor: Visitor, phone: Phone) -> None:
     expect(visitor.page.get_by_text(LOGGED_IN)).to_have_count(0)
 
 
-def test_a_wrong_code_opens_nothing_and_the_right_one_still_does(
-    visitor: Visitor, phone: Phone
-) -> None:
-    """The person is told, the field is ready for another try, and few tries are counted."""
+def test_wrong_code_shows_error_and_attempts_left(visitor: Visitor, phone: Phone) -> None:
+    """The right code is still accepted afterwards."""
     visitor.request_call(phone.number)
     code = phone.wait_for_code()
     wrong = code
@@ -46,10 +44,8 @@ def test_a_wrong_code_opens_nothing_and_the_right_one_still_does(
     visitor.expect_text(LOGGED_IN)
 
 
-def test_a_lost_answer_is_asked_for_again(
-    visitor: Visitor, phone: Phone, browsing: BrowserSession
-) -> None:
-    """The code has counted at the first try; the next one brings the same receipt."""
+def test_lost_response_is_retried(visitor: Visitor, phone: Phone, browsing: BrowserSession) -> None:
+    """The retry returns the receipt of the first request."""
     lost: list[str] = []
 
     def lose_first(route: Route) -> None:
@@ -66,10 +62,8 @@ def test_a_lost_answer_is_asked_for_again(
     assert '"valid":true' in lost[0].replace(" ", "")
 
 
-def test_a_busy_phone_is_called_again(
-    browsing: BrowserSession, login_url: str, phone: Phone
-) -> None:
-    """By itself, then when asked to, with the same code; in Hindi, as the browser would like."""
+def test_busy_phone_is_redialed(browsing: BrowserSession, login_url: str, phone: Phone) -> None:
+    """Then again on request, with the same code; in Hindi, as the browser prefers."""
     visitor = Visitor(browsing.open(login_url, locale="hi-IN"))
     expect(visitor.page.locator("html")).to_have_attribute("lang", "hi")
     phone.set_behaviour("busy")
@@ -83,8 +77,8 @@ def test_a_busy_phone_is_called_again(
     visitor.expect_text("आप लॉग इन हैं")
 
 
-def test_call_me_again_calls_again(visitor: Visitor, phone: Phone) -> None:
-    """Not while a call is under way; then once more, after the gap, and the code is the same."""
+def test_call_me_again_places_another_call(visitor: Visitor, phone: Phone) -> None:
+    """Disabled during a call; the second call speaks the same code."""
     visitor.request_call(phone.number)
     again = visitor.page.get_by_role("button", name="Call me again")
     expect(again).to_be_disabled()
@@ -99,8 +93,8 @@ def test_call_me_again_calls_again(visitor: Visitor, phone: Phone) -> None:
     visitor.expect_text(LOGGED_IN)
 
 
-def test_who_gives_up_may_start_again(visitor: Visitor, phone: Phone) -> None:
-    """The verification is canceled, and the way back leads to the first form."""
+def test_cancel_ends_verification(visitor: Visitor, phone: Phone) -> None:
+    """The visitor can start again."""
     visitor.request_call(phone.number)
     visitor.press("Cancel")
     visitor.expect_text("This verification was cancelled.", "verification.canceled")
@@ -108,8 +102,8 @@ def test_who_gives_up_may_start_again(visitor: Visitor, phone: Phone) -> None:
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 
-def test_too_many_wrong_codes_end_it(visitor: Visitor, phone: Phone) -> None:
-    """And the person is told how it goes on."""
+def test_too_many_wrong_codes_end_verification(visitor: Visitor, phone: Phone) -> None:
+    """The page explains how to continue."""
     visitor.request_call(phone.number)
     wrong = phone.wait_for_code()
     for left in (4, 3, 2, 1, 0):
@@ -120,10 +114,8 @@ def test_too_many_wrong_codes_end_it(visitor: Visitor, phone: Phone) -> None:
     visitor.expect_text("The code was wrong too many times. Please ask for a new call.")
 
 
-def test_a_refused_number_is_told_where_it_was_typed(
-    visitor: Visitor, browsing: BrowserSession
-) -> None:
-    """In words for people, and the form stays."""
+def test_rejected_number_shows_error_at_form(visitor: Visitor, browsing: BrowserSession) -> None:
+    """The number stays in the form."""
     browsing.expect_fault("status of 422")
     visitor.request_call("+91 12345")
     visitor.expect_text("This phone number does not look right. Please check it.")
@@ -132,16 +124,16 @@ def test_a_refused_number_is_told_where_it_was_typed(
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 
-def test_a_visitor_chooses_the_language(visitor: Visitor) -> None:
-    """Whatever the browser prefers."""
+def test_visitor_chooses_language(visitor: Visitor) -> None:
+    """It overrides the browser's preference."""
     visitor.page.get_by_role("link", name="हिन्दी").click()
     visitor.expect_text("हम आपके फ़ोन पर कॉल करेंगे")
     visitor.page.get_by_role("link", name="English").click()
     visitor.expect_text("We call your phone")
 
 
-def test_console_is_legible_on_every_screen(visitor: Visitor, phone: Phone) -> None:
-    """Before, during and after; and every field has a name for those who do not see it."""
+def test_login_is_legible_on_every_screen(visitor: Visitor, phone: Phone) -> None:
+    """Before, during and after the login; every field has a label."""
     _is_fit(visitor.page)
     visitor.request_call(phone.number)
     visitor.expect_text("Code from the call")

@@ -1,4 +1,4 @@
-"""The login example's backend, as those meet it who would like to be let in without a phone."""
+"""Attacks on the backend of the login example."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ SECRET = "a-session-secret-of-the-tests, 32 characters and more"
 
 
 class App:
-    """An app of its own making: a session with the backend, and a token for the service."""
+    """An app with a session of the backend, and a token for the service."""
 
     def __init__(self, url: str, stack: Stack) -> None:
         self._url = url
@@ -32,35 +32,35 @@ class App:
         self._browser.headers["Origin"] = url
 
     def post(self, path: str, body: Any, **headers: str) -> requests.Response:
-        """To the backend."""
+        """Post to the backend."""
         return self._browser.post(f"{self._url}{path}", json=body, headers=headers, timeout=10)
 
     def start_login(self, phone: Phone) -> dict[str, Any]:
-        """A login; the answer for the page."""
-        answer = self.post("/login", {"number": phone.number, "name": "Asha"})
-        assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        """Start a login, and return the response."""
+        response = self.post("/login", {"number": phone.number, "name": "Asha"})
+        assert response.status_code == 200, response.text
+        started: dict[str, Any] = response.json()
+        return started
 
     def obtain_receipt(self, phone: Phone) -> str:
-        """Begins, listens, checks: a genuine receipt."""
-        begun = self.start_login(phone)
-        with Client(self._stack.url, begun["client_token"]) as service:
-            checked = service.check(begun["url"].rpartition("/")[2], phone.wait_for_code())
+        """Log in up to a genuine receipt, and return it."""
+        started = self.start_login(phone)
+        with Client(self._stack.url, started["client_token"]) as service:
+            checked = service.check(started["url"].rpartition("/")[2], phone.wait_for_code())
         assert checked.receipt
         return checked.receipt
 
     def submit_receipt(self, receipt: str) -> int:
-        """The status of the answer."""
+        """Submit a receipt, and return the status."""
         return self.post("/login/receipt", {"receipt": receipt}).status_code
 
     def is_logged_in(self) -> bool:
-        """Whether the page says so."""
+        """Return whether the page shows a logged-in user."""
         return 'id="verified"' in self._browser.get(self._url, timeout=10).text
 
     @property
     def session(self) -> RequestsCookieJar:
-        """Its cookies, which it may keep and put back."""
+        """The cookies, which an attacker can store and restore."""
         return self._browser.cookies.copy()
 
     @session.setter
@@ -70,12 +70,12 @@ class App:
 
 @pytest.fixture
 def app(login_url: str, stack: Stack) -> App:
-    """A fresh one."""
+    """A new app."""
     return App(login_url, stack)
 
 
-def test_a_receipt_lets_in_once(app: App, phone: Phone) -> None:
-    """Not twice, and not with the cookie of before it was used."""
+def test_receipt_logs_in_once(app: App, phone: Phone) -> None:
+    """Not twice, and not with the cookie from before its use."""
     receipt = app.obtain_receipt(phone)
     before = app.session
     assert app.submit_receipt(receipt) == 204
@@ -86,10 +86,10 @@ def test_a_receipt_lets_in_once(app: App, phone: Phone) -> None:
     assert not app.is_logged_in()
 
 
-def test_a_receipt_is_for_the_login_that_it_names(
+def test_receipt_of_another_login_returns_403(
     app: App, login_url: str, stack: Stack, phone: Phone
 ) -> None:
-    """A genuine one of another login lets nobody in, though it names the same number."""
+    """Although it is genuine and names the same number."""
     receipt = app.obtain_receipt(phone)
     thief = App(login_url, stack)
     thief.start_login(phone)
@@ -100,7 +100,7 @@ def test_a_receipt_is_for_the_login_that_it_names(
 
 @pytest.fixture
 def resigned(stack: Stack) -> Callable[..., str]:
-    """A receipt with changes, signed by the service's own key."""
+    """Return a function that changes a receipt and signs it with the service's key."""
     (ring_key,) = load({"OTPVOICE_CONFIG": str(stack.config_path)}).settings.secrets.keys
     signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(ring_key.key))
 
@@ -126,18 +126,18 @@ def resigned(stack: Stack) -> Callable[..., str]:
     ],
     ids=str,
 )
-def test_a_receipt_has_to_say_the_right_things(
+def test_receipt_with_wrong_claim_returns_403(
     changes: dict[str, Any], app: App, phone: Phone, resigned: Callable[..., str]
 ) -> None:
-    """All of them, though the service itself has signed it; and with them it is good."""
+    """Although the service signed it; the unchanged receipt is accepted."""
     receipt = app.obtain_receipt(phone)
     assert app.submit_receipt(resigned(receipt, **changes)) == 403
     assert not app.is_logged_in()
     assert app.submit_receipt(resigned(receipt)) == 204
 
 
-def test_a_receipt_has_to_be_genuine(app: App, phone: Phone) -> None:
-    """Signed by another key, without a signature, changed, or no receipt at all: nobody is in."""
+def test_receipt_without_valid_signature_returns_403(app: App, phone: Phone) -> None:
+    """Another key, no signature, a changed one, or no receipt."""
     genuine = app.obtain_receipt(phone)
     claims = jwt.decode(genuine, options={"verify_signature": False})
     header = {"typ": "otpvoice-receipt+jwt", "kid": jwt.get_unverified_header(genuine)["kid"]}
@@ -149,8 +149,8 @@ def test_a_receipt_has_to_be_genuine(app: App, phone: Phone) -> None:
     assert app.submit_receipt(genuine) == 204
 
 
-def test_other_sites_can_do_nothing_with_the_session(app: App, phone: Phone) -> None:
-    """Whoever asks for a change has to name our own origin, as browsers do."""
+def test_request_from_other_origin_returns_403(app: App, phone: Phone) -> None:
+    """Browsers name the origin of every request that changes something."""
     receipt = app.obtain_receipt(phone)
     for origin in ("https://evil.example", "null", ""):
         for path in ("/login", "/login/receipt", "/logout"):
@@ -158,8 +158,8 @@ def test_other_sites_can_do_nothing_with_the_session(app: App, phone: Phone) -> 
     assert app.submit_receipt(receipt) == 204
 
 
-def test_the_page_is_held_to_its_own_files(login_url: str, stack: Stack) -> None:
-    """No inline script, no frame around it, no other machine but the service; nothing is kept."""
+def test_page_has_strict_security_headers(login_url: str, stack: Stack) -> None:
+    """No inline scripts, no embedding, no other hosts, no caching."""
     page = requests.get(login_url, timeout=10)
     policy = page.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
@@ -178,10 +178,10 @@ def test_the_page_is_held_to_its_own_files(login_url: str, stack: Stack) -> None
     ],
     ids=["https", "http"],
 )
-def test_the_session_cookie_is_guarded(
+def test_session_cookie_has_security_attributes(
     origin: str, cookie: str, stack: Stack, phone: Phone, tmp_path: Path
 ) -> None:
-    """From scripts and other sites; over https also from eavesdroppers and other hosts."""
+    """Over https also Secure and the prefix __Host-."""
     login = create_app(
         Settings(
             origin=origin,
@@ -193,17 +193,17 @@ def test_the_session_cookie_is_guarded(
             database=tmp_path / "login.sqlite",
         )
     )
-    answer = login.test_client().post(
+    response = login.test_client().post(
         "/login",
         json={"number": phone.number},
         headers={"Origin": origin, "Host": origin.partition("//")[2]},
     )
-    (told,) = answer.headers.getlist("Set-Cookie")
-    assert re.fullmatch(cookie, told)
+    (header,) = response.headers.getlist("Set-Cookie")
+    assert re.fullmatch(cookie, header)
 
 
-def test_a_weak_session_secret_stops_the_start(tmp_path: Path) -> None:
-    """Whoever guesses it signs sessions of their own."""
+def test_short_session_secret_raises_value_error(tmp_path: Path) -> None:
+    """An attacker who guesses it can sign sessions."""
     with pytest.raises(ValueError, match="SESSION_SECRET"):
         Settings(
             origin="https://login.example.com",

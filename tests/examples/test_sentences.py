@@ -1,4 +1,4 @@
-"""What the login example says is what the guide for apps says."""
+"""The texts of the login example equal those of the guide for apps."""
 
 import json
 import re
@@ -13,23 +13,23 @@ ROW = re.compile(r"^\| `(\w+)`(, `heard: false`)? \| (.+?) \| (.+?) \|$")
 
 
 def guide(heading: str, column: int) -> dict[str, str]:
-    """The rows of a table of the guide: word → sentence."""
+    """Return the rows of a table of the guide: word → text."""
     _, _, table = GUIDE.partition(f"\n| {heading} | English | हिन्दी |\n|---|---|---|\n")
     rows = [ROW.match(line) for line in table.partition("\n\n")[0].splitlines()]
     return {"unheard" if row[2] else row[1]: row[column] for row in rows if row}
 
 
 @pytest.mark.parametrize(("language", "column"), [("en", 3), ("hi", 4)])
-def test_every_sentence_of_the_guide_is_shown(language: str, column: int) -> None:
+def test_sentences_equal_those_of_guide(language: str, column: int) -> None:
     """Word by word, in both languages."""
-    said = json.loads((SENTENCES / f"{language}.json").read_text("utf-8"))
+    texts = json.loads((SENTENCES / f"{language}.json").read_text("utf-8"))
     for heading in ("status", "call", "reason", "code"):
-        assert said[heading] == guide(heading, column)
-        assert said[heading]
+        assert texts[heading] == guide(heading, column)
+        assert texts[heading]
 
 
-def test_both_languages_say_the_same_things() -> None:
-    """Nothing of the page is missing in one of them; what is filled in has the same name."""
+def test_languages_have_the_same_texts() -> None:
+    """With the same placeholders."""
     english, hindi = (
         json.loads((SENTENCES / f"{language}.json").read_text("utf-8"))["page"]
         for language in ("en", "hi")

@@ -1,4 +1,4 @@
-"""The SMS example: its own codes, a pretend gateway, and a phone that rings when one is lost."""
+"""The SMS example: its codes, its simulated gateway and its fallback calls."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -21,95 +21,95 @@ class SmsLogin:
     def __init__(self, url: str, phone: Phone) -> None:
         self._url = url
         self._phone = phone
-        begun = self.asks("POST", "/logins", {"number": phone.number, "name": "Asha"})
-        self.path = f"/logins/{begun['id']}"
+        started = self.request("POST", "/logins", {"number": phone.number, "name": "Asha"})
+        self.path = f"/logins/{started['id']}"
 
-    def asks(self, method: str, path: str, body: Any = None, status: int = 0) -> Any:
-        """The JSON of an answer, which has this status, or is a good one."""
-        answer = requests.request(method, f"{self._url}{path}", json=body or {}, timeout=10)
-        assert answer.status_code == status if status else answer.ok, answer.text
-        return answer.json()
+    def request(self, method: str, path: str, body: Any = None, status: int = 0) -> Any:
+        """Send a request, check the status, and return the JSON."""
+        response = requests.request(method, f"{self._url}{path}", json=body or {}, timeout=10)
+        assert response.status_code == status if status else response.ok, response.text
+        return response.json()
 
     def sms(self) -> list[str]:
-        """The codes that arrived, oldest first."""
+        """Return the codes that arrived, oldest first."""
         messages = requests.get(f"{self._url}/inbox/{self._phone.number}", timeout=10).json()
         return [digits(message) for message in messages]
 
-    def enters(self, code: str) -> bool:
-        """Whether it was the code."""
-        entered: bool = self.asks("POST", f"{self.path}/code", {"code": code})["logged_in"]
-        return entered
+    def check_code(self, code: str) -> bool:
+        """Check a code, and return whether it is right."""
+        is_right: bool = self.request("POST", f"{self.path}/code", {"code": code})["logged_in"]
+        return is_right
 
 
-def messages_are(what: str, sms_url: str, phone: Phone) -> None:
-    """``lost`` or ``delivered``, from now on."""
+def set_delivery(what: str, sms_url: str, phone: Phone) -> None:
+    """Set the delivery of future SMS: ``lost`` or ``delivered``."""
     requests.put(f"{sms_url}/inbox/{phone.number}", json={"messages": what}, timeout=10)
 
 
-def test_a_call_comes_only_when_nobody_was_faster(sms_url: str, phones: Iterator[Phone]) -> None:
-    """None to who typed the SMS's code, gave up, or guessed too often; one where it was lost."""
-    called = typed, gave_up, guessed, lost = [*islice(phones, 4)]
+def test_call_is_placed_only_for_lost_sms(sms_url: str, phones: Iterator[Phone]) -> None:
+    """No call after the right code, a cancellation or too many wrong codes."""
+    four = typed, canceled, guessed, lost = [*islice(phones, 4)]
     first = SmsLogin(sms_url, typed)
-    assert first.enters(first.sms()[0])
-    second = SmsLogin(sms_url, gave_up)
-    second.asks("DELETE", second.path)
+    assert first.check_code(first.sms()[0])
+    second = SmsLogin(sms_url, canceled)
+    second.request("DELETE", second.path)
     third = SmsLogin(sms_url, guessed)
-    assert [third.enters(mistyped(third.sms()[0])) for _ in range(5)] == [False] * 5
-    messages_are("lost", sms_url, lost)
+    assert [third.check_code(mistyped(third.sms()[0])) for _ in range(5)] == [False] * 5
+    set_delivery("lost", sms_url, lost)
     fourth = SmsLogin(sms_url, lost)
     assert fourth.sms() == []
-    assert fourth.enters(lost.wait_for_code())
-    assert [len(phone.calls()) for phone in called] == [0, 0, 0, 1]
+    assert fourth.check_code(lost.wait_for_code())
+    assert [len(phone.calls()) for phone in four] == [0, 0, 0, 1]
     for login in (first, second, third, fourth):
-        login.asks("POST", f"{login.path}/code", {"code": "123456"}, status=404)
+        login.request("POST", f"{login.path}/code", {"code": "123456"}, status=404)
 
 
-def test_the_call_speaks_the_code_of_the_sms(sms_url: str, phone: Phone) -> None:
-    """And comes at once if the person does not like to wait; it stays one call."""
+def test_call_now_speaks_code_of_sms_once(sms_url: str, phone: Phone) -> None:
+    """There is no second call."""
     login = SmsLogin(sms_url, phone)
-    login.asks("POST", f"{login.path}/call")
+    login.request("POST", f"{login.path}/call")
     assert phone.wait_for_code() == login.sms()[0]
-    assert login.enters(login.sms()[0])
+    assert login.check_code(login.sms()[0])
     assert len(phone.calls()) == 1
 
 
-def test_a_newer_sms_supersedes_the_older_one(sms_url: str, phone: Phone) -> None:
-    """The older code opens nothing and is never spoken."""
+def test_resent_sms_replaces_code(sms_url: str, phone: Phone) -> None:
+    """The old code is rejected and never spoken."""
     login = SmsLogin(sms_url, phone)
-    messages_are("lost", sms_url, phone)
-    login.asks("POST", f"{login.path}/sms")
+    set_delivery("lost", sms_url, phone)
+    login.request("POST", f"{login.path}/sms")
     (older,) = login.sms()
     newer = phone.wait_for_code()
     assert newer != older
-    assert not login.enters(older)
-    assert login.enters(newer)
+    assert not login.check_code(older)
+    assert login.check_code(newer)
     assert len(phone.calls()) == 1
 
 
 @pytest.mark.parametrize(("right", "status"), [(True, "approved"), (False, "canceled")])
-def test_the_service_is_told_what_came_of_it(
+def test_result_is_reported_to_service(
     right: bool, status: str, sms_url: str, stack: Stack, phone: Phone
 ) -> None:
-    """Proven here counts as proven there, so that honest people's limits are given back."""
+    """An approval releases the number's limits."""
     login = SmsLogin(sms_url, phone)
     code = login.sms()[0]
     for _ in range(1 if right else 5):
-        assert login.enters(code if right else mistyped(code)) is right
-    news = Database(stack.folder / "login.sqlite")
+        assert login.check_code(code if right else mistyped(code)) is right
+    events = Database(stack.folder / "login.sqlite")
 
-    def told() -> bool | None:
-        verification: Any = news.events_of(login.path.rpartition("/")[2])["verification"]
+    def is_reported() -> bool | None:
+        verification: Any = events.events_of(login.path.rpartition("/")[2])["verification"]
         return True if verification and verification["status"] == status else None
 
-    assert stack.wait_until(told, f"it was not {status}")
+    assert stack.wait_until(is_reported, f"it was not {status}")
 
 
-def test_an_sms_goes_out_while_the_service_is_away() -> None:
-    """There is no reserve then, and nothing else is missing; who asks for the call is told."""
+def test_sms_is_sent_while_service_is_unavailable() -> None:
+    """There is no fallback call then, and *Call me now* returns 503."""
     away = Client(f"http://127.0.0.1:{free_port()}", "ovk_1", timeout=0.1)
     sms = create_app(away, call_after_s=30).test_client()
-    begun = sms.post("/logins", json={"number": ASHA, "name": "Asha"})
-    path = f"/logins/{begun.json['id']}" if begun.json else ""
+    started = sms.post("/logins", json={"number": ASHA, "name": "Asha"})
+    path = f"/logins/{started.json['id']}" if started.json else ""
     assert sms.post(f"{path}/call").status_code == 503
     (message,) = sms.get(f"/inbox/{ASHA}").json or []
     entered = sms.post(f"{path}/code", json={"code": digits(message)})

@@ -1,4 +1,4 @@
-"""What people type into the login page: numbers and codes as they are written, in any script."""
+"""Numbers and codes as users type them into the login page, in any script."""
 
 import re
 from collections.abc import Callable
@@ -46,8 +46,8 @@ def _devanagari(digits: str) -> str:
         "＋９１　９８７６５　４３２１０",
     ],
 )
-def test_e164_number_as_people_write_it_is_read(typed: str) -> None:
-    """With and without calling code, with a trunk zero, in any script."""
+def test_to_e164_normalizes_typed_number(typed: str) -> None:
+    """With and without country code, with a trunk zero, in any script."""
     assert to_e164(typed, "IN") == "+919876543210"
 
 
@@ -62,29 +62,27 @@ def test_e164_number_as_people_write_it_is_read(typed: str) -> None:
         ("(415) 555-2671", "US", "+14155552671"),
     ],
 )
-def test_e164_number_of_another_region_is_read(typed: str, region: str, number: str) -> None:
-    """National numbers belong to the page's region, all others to their calling code."""
+def test_to_e164_uses_region_for_national_numbers(typed: str, region: str, number: str) -> None:
+    """Other numbers have their country code."""
     assert to_e164(typed, region) == number
 
 
 @pytest.mark.parametrize(
     "typed", ["", "hello", "98765ABCDE", "12345", "+91 98765 43210 ext. 5", "+", "९" * 40]
 )
-def test_e164_text_that_is_no_number_is_left_to_the_service(typed: str) -> None:
-    """It is refused there, as it was typed: nothing is guessed."""
+def test_to_e164_returns_other_text_unchanged(typed: str) -> None:
+    """The service rejects it as it was typed."""
     assert to_e164(typed, "IN") == typed
 
 
 @pytest.fixture
 def phone(stack: Stack) -> Phone:
-    """A phone whose number libphonenumber takes for a mobile one."""
+    """A phone with a number that libphonenumber takes for a mobile one."""
     return Phone(stack, f"+91{next(_NUMBERS)}")
 
 
-def test_login_number_in_devanagari_and_code_with_space_let_in(
-    visitor: Visitor, phone: Phone
-) -> None:
-    """The number without +, the code in groups of three."""
+def test_login_with_devanagari_number_and_grouped_code(visitor: Visitor, phone: Phone) -> None:
+    """The number has no +, and the code has a space."""
     visitor.request_call(_devanagari(phone.number.removeprefix("+")))
     code = phone.wait_for_code()
     visitor.enter_code(f"{code[:3]} {code[3:]}")
@@ -103,10 +101,10 @@ def test_login_number_in_devanagari_and_code_with_space_let_in(
     ],
     ids=["devanagari", "arabic-indic", "fullwidth", "dashes", "commas", "parentheses"],
 )
-def test_login_code_as_people_write_it_lets_in(
+def test_login_normalizes_typed_code(
     visitor: Visitor, phone: Phone, write: Callable[[str], str]
 ) -> None:
-    """The API is sent ASCII digits only."""
+    """The API gets ASCII digits only."""
     visitor.request_call(phone.number)
     code = phone.wait_for_code()
     with visitor.page.expect_request("**/checks") as sent:
@@ -115,10 +113,10 @@ def test_login_code_as_people_write_it_lets_in(
     visitor.expect_text("You are logged in")
 
 
-def test_login_code_that_is_too_short_is_refused_without_costing_a_try(
+def test_login_short_code_costs_no_attempt(
     visitor: Visitor, phone: Phone, browsing: BrowserSession
 ) -> None:
-    """The service says so; the next one may be right."""
+    """The service rejects it; the next code may be right."""
     browsing.expect_fault("422")
     visitor.request_call(phone.number)
     code = phone.wait_for_code()
@@ -128,8 +126,8 @@ def test_login_code_that_is_too_short_is_refused_without_costing_a_try(
     visitor.expect_text("You are logged in")
 
 
-def test_ascii_digits_every_script_of_unicode_is_read(visitor: Visitor) -> None:
-    """Against the table of the Python that runs the tests: each decimal digit has its value."""
+def test_ascii_digits_converts_every_script(visitor: Visitor) -> None:
+    """Compared with Python's table of decimal digits."""
     visitor.page.wait_for_load_state()
     wrong = _wrong_digits(visitor.page)
     assert wrong == []
