@@ -18,10 +18,8 @@ import msgspec
 from otpvoice.cli.keys import (
     client_table,
     hash_key,
-    new_admin_key,
-    new_api_key,
-    new_event_secret,
-    new_secret,
+    new_binary_key,
+    new_key,
     secrets_table,
 )
 
@@ -75,12 +73,12 @@ class StackKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def generate(cls) -> Self:
         """Generate new keys."""
         return cls(
-            api_key=new_api_key(),
-            app_api_key=new_api_key(),
-            console_key=new_admin_key(),
-            event_secret=new_event_secret(),
-            provider_token=new_secret(),
-            webhook_secret=new_secret(),
+            api_key=new_key("ovk_"),
+            app_api_key=new_key("ovk_"),
+            console_key=new_key("ova_"),
+            event_secret=f"whsec_{new_binary_key()}",
+            provider_token=new_key(),
+            webhook_secret=new_key(),
             secrets_table=secrets_table(),
         )
 

@@ -10,14 +10,14 @@ import click
 from otpvoice.settings.loader import CLIENT_NAME
 
 
-def new_api_key() -> str:
-    """Return ``ovk_`` and 43 characters of base64url: 256 random bits."""
-    return f"ovk_{secrets.token_urlsafe(32)}"
+def new_key(prefix: str = "") -> str:
+    """Return the prefix and 43 characters of base64url: 256 random bits."""
+    return f"{prefix}{secrets.token_urlsafe(32)}"
 
 
-def new_admin_key() -> str:
-    """Return ``ova_`` and 43 characters of base64url: 256 random bits."""
-    return f"ova_{secrets.token_urlsafe(32)}"
+def new_binary_key() -> str:
+    """Return the base64 of 32 random bytes."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def hash_key(key: str) -> str:
@@ -36,23 +36,9 @@ def secrets_table() -> str:
     The id of the ring's key is today's date, so a later key has another id.
     """
     return (
-        f'[secrets]\nkeys = ["k{datetime.now(UTC):%Y-%m-%d}:{_new_key()}"]\n'
-        f'number_key = "{_new_key()}"\n'
+        f'[secrets]\nkeys = ["k{datetime.now(UTC):%Y-%m-%d}:{new_binary_key()}"]\n'
+        f'number_key = "{new_binary_key()}"\n'
     )
-
-
-def new_secret() -> str:
-    """Return 43 characters of base64url for headers and paths: 256 random bits."""
-    return secrets.token_urlsafe(32)
-
-
-def new_event_secret() -> str:
-    """Return ``whsec_`` and the base64 of 32 random bytes (Standard Webhooks)."""
-    return f"whsec_{_new_key()}"
-
-
-def _new_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _validate_client_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
@@ -76,7 +62,7 @@ def admin() -> None:
     The key is shown once, on stderr, and stored nowhere. Add the lines printed on stdout to the
     configuration file. If the file already has a table [secrets], add only the second line to it.
     """
-    key = new_admin_key()
+    key = new_key("ova_")
     click.echo(f'[secrets]\nadmin_key_sha256 = ["{hash_key(key)}"]\n')
     click.echo(
         f"The admin key, which is the console's password. It is shown only once:\n\n  {key}\n",
@@ -93,14 +79,14 @@ def new(client: str, *, with_secrets: bool) -> None:
     The key is shown once, on stderr, and stored nowhere. Append the lines printed on stdout to the
     configuration file:  otpvoice keys new app >> otpvoice.toml
     """
-    api_key = new_api_key()
+    api_key = new_key("ovk_")
     if with_secrets:
         click.echo(secrets_table())
     click.echo(client_table(client, api_key), nl=with_secrets)
     if with_secrets:
         click.echo(
-            f'[provider]\nwebhook_secret = "{new_secret()}"\n'
-            f'validation_key = "{new_secret()}"\n'
+            f'[provider]\nwebhook_secret = "{new_key()}"\n'
+            f'validation_key = "{new_key()}"\n'
             "# Add token, bridge and flows here.",
         )
     click.echo(
