@@ -17,6 +17,6 @@ def demo(context: click.Context, arguments: tuple[str, ...]) -> None:
     except ModuleNotFoundError as error:
         raise click.ClickException(
             "the demo is not installed. In the folder of otpvoice's source code, run:  "
-            "pip install '.[demo]'"
+            "pip install ./clients/python '.[demo]'"
         ) from error
     command.main([*arguments], prog_name=context.command_path, standalone_mode=False)
