@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otpvoice.core.limits import CALLS_PER_DAY, CallLimits, limit_capacities
+from otpvoice.core.limits import CALLS_PER_DAY, CallLimits, limit_capacities, limits_of
 from otpvoice.store.admin import Explanation, LimitUsage, NumberIdentity, Refusal
 
 
@@ -97,7 +97,7 @@ def number_limits(
         blocked_until_ms=_future(explanation.blocked_until, now_ms),
         limits=limit_statuses(explanation.limits, limits, now_ms),
         refusals=explanation.refusals,
-        has_address_limits=bool(limits.calls_per_ip or limits.creates_per_ip),
+        has_address_limits=any(getattr(limits, name) for name in limits_of("address")),
     )
 
 

@@ -16,7 +16,7 @@ from otpvoice.cli.render import (
     render_verification,
     verification_document,
 )
-from otpvoice.core.limits import DAY_MS, CallLimits
+from otpvoice.core.limits import CallLimits, limits_of, longest_window_ms
 
 
 @click.command()
@@ -95,17 +95,10 @@ def _render_kept(after: NumberLimits, limits: CallLimits) -> Iterator[str]:
     """Render what outlives an erasure, and until when."""
     counted = [f"{each.limit} {each.count}" for each in after.own_limits if each.used]
     if counted:
-        last = format_time(after.now_ms + _longest_window_ms(limits), after.now_ms)
+        window_ms = longest_window_ms(limits, limits_of("number", "prefix"))
+        last = format_time(after.now_ms + window_ms, after.now_ms)
         yield f"Kept until {last} at the latest: counters ({', '.join(counted)})."
     if after.blocked_until_ms:
         yield f"Kept until {format_time(after.blocked_until_ms, after.now_ms)}: the block."
     if not counted and not after.blocked_until_ms:
         yield "Nothing is kept."
-
-
-def _longest_window_ms(limits: CallLimits) -> int:
-    quotas = (
-        *(*limits.calls_per_number, *limits.all_calls_per_number),
-        *(*limits.wrong_codes_per_number, *limits.unverified_per_prefix),
-    )
-    return max([DAY_MS, *(quota.window_ms for quota in quotas)])

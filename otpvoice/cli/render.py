@@ -11,6 +11,7 @@ from typing import Any, Final
 from otpvoice.admin.limits import LimitStatus, NumberLimits
 from otpvoice.admin.service import FoundVerification, describe_result
 from otpvoice.admin.status import Alert, ServiceStatus
+from otpvoice.core.limits import limits_of
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import Refusal
@@ -122,7 +123,8 @@ def render_limits(number: NumberLimits) -> Iterator[str]:
     note = "; the next call waits for it" if number.gap_until_ms else ""
     yield f"{_render_limit(gap, number.now_ms)}{note}"
     if number.has_address_limits:
-        yield "  calls_per_ip and creates_per_ip count by address, and are not shown for a number."
+        names = " and ".join(limits_of("address"))
+        yield f"  {names} count by address, and are not shown for a number."
     yield from ("", *render_refusals(number))
 
 

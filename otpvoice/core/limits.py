@@ -6,7 +6,7 @@ way, a line to ``config/otpvoice.toml`` and ``docs/errors.md``, and tests.
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
@@ -212,6 +212,19 @@ def labeled_quotas(setting: str, quotas: tuple[Quota, ...]) -> Iterator[LabeledQ
 def setting_name(label: str) -> str:
     """Return the setting of a label: ``calls_per_number`` of ``calls_per_number 3/10m``."""
     return label.partition(" ")[0]
+
+
+def limits_of(*scopes: str) -> list[str]:
+    """Return the names of the limits that count for these scopes."""
+    return [name for name, limit in LIMITS.items() if limit.scope in scopes]
+
+
+def longest_window_ms(limits: LimitSettings, names: Iterable[str]) -> int:
+    """Return the longest window of these limits, at least a day."""
+    values: Iterator[object] = (getattr(limits, name, None) for name in names)
+    quotas = (quota for value in values if isinstance(value, tuple) for quota in value)
+    windows: list[int] = [quota.window_ms for quota in quotas]
+    return max([DAY_MS, *windows])
 
 
 def limit_capacities(limits: CallLimits) -> Mapping[tuple[str | None, str], int]:

@@ -23,6 +23,8 @@ from otpvoice.core.limits import (
     Quota,
     Ratio,
     labeled_quotas,
+    limits_of,
+    longest_window_ms,
 )
 from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus, Route
 from otpvoice.store.schema import SCHEMAS
@@ -232,8 +234,9 @@ def _counter(name: str, labeled: LabeledQuota) -> dict[str, object]:
 
 def _call_memory_ms(limits: CallLimits) -> int:
     """Return how long a number's calls are remembered."""
-    counted = (limits.calls_per_number, limits.all_calls_per_number, limits.unverified_per_prefix)
-    return max([DAY_MS, *(quota.window_ms for quotas in counted for quota in quotas)])
+    names = limits_of("number", "prefix")
+    exact = (name for name in names if LIMITS[name].counting in {"call times", "members"})
+    return longest_window_ms(limits, exact)
 
 
 def _daily(count: int | None) -> Iterator[LabeledQuota]:
