@@ -79,7 +79,7 @@ class NextAction(ResponseSchema, frozen=True):
     retry_after: Annotated[int | None, Meta(description="Seconds until `at`.")]
 
     @classmethod
-    def of(cls, action: domain.NextActions, now: int) -> Self:
+    def of(cls, action: domain.NextAction, now: int) -> Self:
         """Build the response object of an action; ``now`` is in milliseconds since 1970."""
         if action.at is None:
             return cls(allowed=action.allowed, reason=action.reason, at=None, retry_after=None)

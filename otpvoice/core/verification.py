@@ -159,7 +159,7 @@ class Call(Struct, frozen=True, kw_only=True):
         return live and self.live_until is not None and now < self.live_until
 
 
-class NextActions(Struct, frozen=True):
+class NextAction(Struct, frozen=True):
     """Whether an action is allowed, and if not or only later, why and from when."""
 
     allowed: bool
@@ -202,31 +202,31 @@ class Verification(Struct, frozen=True, kw_only=True):
         """Whole seconds until the code expires; 0 if the verification ended."""
         return max(0, self.expires_at - self.now) // 1000 if self.status is Status.PENDING else 0
 
-    def next_check(self) -> NextActions:
+    def next_check(self) -> NextAction:
         """Return whether a check is allowed."""
         if self.status is not Status.PENDING:
-            return NextActions(allowed=False, reason=NextReason.CLOSED)
+            return NextAction(allowed=False, reason=NextReason.CLOSED)
         if self.wrong_codes_until > self.now:
             reason = NextReason.TOO_MANY_WRONG_CODES
-            return NextActions(allowed=False, reason=reason, at=self.wrong_codes_until)
-        return NextActions(allowed=True)
+            return NextAction(allowed=False, reason=reason, at=self.wrong_codes_until)
+        return NextAction(allowed=True)
 
-    def next_call(self) -> NextActions:
+    def next_call(self) -> NextAction:
         """Return whether a request for a call would queue one or bring one forward."""
         if self.status is not Status.PENDING:
-            return NextActions(allowed=False, reason=NextReason.CLOSED)
+            return NextAction(allowed=False, reason=NextReason.CLOSED)
         earliest = max(self.now, self.gap_until)
         for call in self.calls:
             soonest = max(earliest, call.not_before)
             is_due = call.status is CallStatus.QUEUED and call.due_at <= soonest
             if is_due or call.is_live(self.now):
-                return NextActions(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
+                return NextAction(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
         if earliest > self.expires_at - self.queue_margin:
-            return NextActions(allowed=False, reason=NextReason.TOO_LATE)
+            return NextAction(allowed=False, reason=NextReason.TOO_LATE)
         if self.limit_until > self.now:
             is_for_codes = setting_name(self.limit) == WRONG_CODES
             reason = NextReason.TOO_MANY_WRONG_CODES if is_for_codes else NextReason.RATE_LIMITED
-            return NextActions(allowed=False, reason=reason, at=self.limit_until)
+            return NextAction(allowed=False, reason=reason, at=self.limit_until)
         if earliest > self.now:
-            return NextActions(allowed=True, reason=NextReason.CALL_GAP, at=earliest)
-        return NextActions(allowed=True)
+            return NextAction(allowed=True, reason=NextReason.CALL_GAP, at=earliest)
+        return NextAction(allowed=True)

@@ -9,7 +9,7 @@ from otpvoice.core.verification import (
     CALL_TRANSITIONS,
     Call,
     CallStatus,
-    NextActions,
+    NextAction,
     NextReason,
     Route,
     Status,
@@ -39,8 +39,8 @@ PENDING = Verification(
 )  # fmt: skip
 
 
-IN_PROGRESS = NextActions(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
-TOO_LATE = NextActions(allowed=False, reason=NextReason.TOO_LATE)
+IN_PROGRESS = NextAction(allowed=False, reason=NextReason.CALL_IN_PROGRESS)
+TOO_LATE = NextAction(allowed=False, reason=NextReason.TOO_LATE)
 
 
 def with_calls(*calls: Call, gap_until: int = 0, now: int = NOW) -> Verification:
@@ -123,34 +123,34 @@ def test_is_live_for_dialing_placed_and_unknown_calls(call: Call, is_live: bool)
 def test_next_actions_of_ended_verification_are_closed(status: Status) -> None:
     """Whatever its calls."""
     ended = replace(PENDING, status=status)
-    assert ended.next_check() == NextActions(allowed=False, reason=NextReason.CLOSED)
-    assert ended.next_call() == NextActions(allowed=False, reason=NextReason.CLOSED)
+    assert ended.next_check() == NextAction(allowed=False, reason=NextReason.CLOSED)
+    assert ended.next_call() == NextAction(allowed=False, reason=NextReason.CLOSED)
     assert ended.expires_in == 0
 
 
 def test_next_check_of_pending_verification_is_allowed() -> None:
     """During all of its life."""
-    assert PENDING.next_check() == NextActions(allowed=True)
+    assert PENDING.next_check() == NextAction(allowed=True)
 
 
 @pytest.mark.parametrize(
     ("verification", "expected"),
     [
         # There is no active call.
-        (with_calls(), NextActions(allowed=True)),
-        (with_calls(live(CallStatus.BUSY, NOW + 9)), NextActions(allowed=True)),
-        (with_calls(live(CallStatus.PLACED, NOW)), NextActions(allowed=True)),
-        (with_calls(live(CallStatus.UNKNOWN, NOW)), NextActions(allowed=True)),
+        (with_calls(), NextAction(allowed=True)),
+        (with_calls(live(CallStatus.BUSY, NOW + 9)), NextAction(allowed=True)),
+        (with_calls(live(CallStatus.PLACED, NOW)), NextAction(allowed=True)),
+        (with_calls(live(CallStatus.UNKNOWN, NOW)), NextAction(allowed=True)),
         # A call is active.
         (with_calls(CALL), IN_PROGRESS),
         (with_calls(live(CallStatus.DIALING, None)), IN_PROGRESS),
         (with_calls(live(CallStatus.PLACED, NOW + 1)), IN_PROGRESS),
         (with_calls(live(CallStatus.UNKNOWN, NOW + 1)), IN_PROGRESS),
         # A delayed call is brought forward, but not before the gap ends.
-        (with_calls(replace(CALL, due_at=NOW + 1)), NextActions(allowed=True)),
+        (with_calls(replace(CALL, due_at=NOW + 1)), NextAction(allowed=True)),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 8),
-            NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 8),
+            NextAction(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 8),
         ),
         (
             with_calls(replace(CALL, due_at=NOW + 9), gap_until=NOW + 9),
@@ -159,23 +159,23 @@ def test_next_check_of_pending_verification_is_allowed() -> None:
         # A call that waits for its retry is not.
         (with_calls(replace(CALL, due_at=NOW + 9, not_before=NOW + 9)), IN_PROGRESS),
         # A call is scheduled after the gap.
-        (with_calls(gap_until=NOW), NextActions(allowed=True)),
+        (with_calls(gap_until=NOW), NextAction(allowed=True)),
         (
             with_calls(gap_until=NOW + 1),
-            NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1),
+            NextAction(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 1),
         ),
         (
             with_calls(gap_until=NOW + 240 * SECOND),
-            NextActions(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
+            NextAction(allowed=True, reason=NextReason.CALL_GAP, at=NOW + 240 * SECOND),
         ),
         # The margin before the expiry is too short.
         (with_calls(gap_until=NOW + 240 * SECOND + 1), TOO_LATE),
-        (with_calls(now=NOW + 240 * SECOND), NextActions(allowed=True)),
+        (with_calls(now=NOW + 240 * SECOND), NextAction(allowed=True)),
         (with_calls(now=NOW + 240 * SECOND + 1), TOO_LATE),
     ],
 )  # fmt: skip
 def test_next_call_is_allowed_if_a_request_would_have_an_effect(
-    verification: Verification, expected: NextActions
+    verification: Verification, expected: NextAction
 ) -> None:
     """Else it has the reason."""
     assert verification.next_call() == expected

@@ -11,7 +11,7 @@ from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (
     CallReason,
     CallStatus,
-    NextActions,
+    NextAction,
     NextReason,
     Route,
     Verification,
@@ -86,7 +86,7 @@ def test_next_says_when_there_is_room(driver: StoreDriver) -> None:
     driver.dial_busy()
     seen = driver.get(begun)
     step = seen.next_call()
-    assert step == NextActions(allowed=False, reason=NextReason.RATE_LIMITED, at=seen.limit_until)
+    assert step == NextAction(allowed=False, reason=NextReason.RATE_LIMITED, at=seen.limit_until)
     assert step.at
     driver.advance_time((step.at - seen.now) / 1000)
     assert driver.get(begun).next_call().allowed

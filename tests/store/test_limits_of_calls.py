@@ -22,7 +22,7 @@ from store.limit_cases import (
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.verification import CallStatus, NextActions, NextReason
+from otpvoice.core.verification import CallStatus, NextAction, NextReason
 
 each_limit = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 each_but_the_prefix = pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
     assert refusing(answer) == case.setting
     assert answer.verification
     step = answer.verification.next_call()
-    assert step == NextActions(
+    assert step == NextAction(
         allowed=False, reason=NextReason.RATE_LIMITED, at=answer.verification.limit_until
     )
     assert step.at == answer.verification.now + answer.retry_after_ms

@@ -11,7 +11,7 @@ from support.service import ASHA
 from otpvoice.core.verification import (
     CallReason,
     CallStatus,
-    NextActions,
+    NextAction,
     NextReason,
     Status,
     Verification,
@@ -77,7 +77,7 @@ def test_next_says_until_when(driver: StoreDriver) -> None:
     seen = driver.get(begun)
     assert seen.now + (HOUR - 5) * 1000 <= seen.wrong_codes_until
     assert seen.wrong_codes_until <= seen.now + (HOUR + SLICE) * 1000
-    expected = NextActions(
+    expected = NextAction(
         allowed=False, reason=NextReason.TOO_MANY_WRONG_CODES, at=seen.wrong_codes_until
     )
     assert seen.next_check() == expected
@@ -157,7 +157,7 @@ def test_the_right_code_is_taken_when_there_is_room_again(redis: Redis) -> None:
     assert refusing(driver.check(begun, CODE)) == LIMIT
     seen = driver.get(begun)
     driver.advance_time((seen.wrong_codes_until - seen.now) / 1000)
-    assert driver.get(begun).next_check() == NextActions(allowed=True)
+    assert driver.get(begun).next_check() == NextAction(allowed=True)
     assert driver.check(begun, CODE).outcome == "right"
 
 
