@@ -205,7 +205,7 @@ def test_timeouts_bound_attempts_and_method(
                 pytest.raises(ConnectionFailed),
             ):
                 proxied_client.get(created.id)
-            assert time.monotonic() - began < 2.5
+            assert time.monotonic() - began < 10
 
 
 def test_retry_after_delays_the_next_attempt(client: Client, served: ApiProcess) -> None:

