@@ -79,8 +79,11 @@ end
 
 -- Return the values of a list argument: <name>1, <name>2, ...
 local function list_argument(name)
-  local values = {}
-  while ARGS[name .. #values + 1] do values[#values + 1] = ARGS[name .. #values + 1] end
+  local values, i, value = {}, 1, ARGS[name .. 1]
+  while value do
+    values[i], i = value, i + 1
+    value = ARGS[name .. i]
+  end
   return values
 end
 

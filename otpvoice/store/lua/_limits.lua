@@ -90,7 +90,7 @@ end
 
 -- `released`: the id of a call that the new one replaces, or that the question is about
 function Limits.of_client(of, at, released)
-  local limits, call = {}, Numbers.calls(of.number)[released]
+  local limits, call = {}, Numbers.call(of.number, released)
   for _, each in ipairs(Limits.counters(of.client)) do
     limits[#limits + 1] = { each.label, Counters.retry_at(each.name, each, at, call and call.at) }
   end
@@ -117,15 +117,13 @@ function Limits.of_call(of, at, call)
   if of.test then return limits end
 
   add('block', Numbers.blocked_until(number), 0)
-  for _, quota in ipairs(POLICY.all_calls_per_number) do
-    add(quota.label, Windows.retry_at(Numbers.call_times(calls, released), quota))
-  end
+  local times = Numbers.call_times(calls, released)
+  for _, quota in ipairs(POLICY.all_calls_per_number) do add(quota.label, Windows.retry_at(times, quota)) end
   for _, limit in ipairs(Limits.of_client(of, at, released)) do limits[#limits + 1] = limit end
   if is_deliver_only(of) then return limits end
 
-  for _, quota in ipairs(POLICY.calls_per_number) do
-    add(quota.label, Windows.retry_at(Numbers.call_times(calls, released, true), quota))
-  end
+  times = Numbers.call_times(calls, released, true)
+  for _, quota in ipairs(POLICY.calls_per_number) do add(quota.label, Windows.retry_at(times, quota)) end
   for _, quota in ipairs(keys.prefix and POLICY.unverified_per_prefix or {}) do
     add(quota.label, prefix_retry_at(keys.prefix, number, quota))
   end
@@ -172,7 +170,7 @@ end
 -- Reserve a call's capacity at the time when it is due, or move it there. When it is sent, it moves to that time.
 function Capacity.reserve(of, id, at)
   if of.test then return end
-  local before = Numbers.calls(of.number)[id]
+  local before = Numbers.call(of.number, id)
   if before and before.at == at then return end
   local is_unapproved = not is_deliver_only(of)
   Numbers.remove_calls_before(of.number, NOW - POLICY.call_memory_ms)
@@ -185,7 +183,7 @@ end
 
 -- `by_request`: a request ended its verification, so its address and prefix keep their capacity
 function Capacity.release(of, id, by_request)
-  local before = Numbers.calls(of.number)[id]
+  local before = Numbers.call(of.number, id)
   if not before then return end
   move_between_counters(of.client, before.at, nil)
   Numbers.remove(of.number, 'call ' .. id)

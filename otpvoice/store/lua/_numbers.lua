@@ -79,13 +79,23 @@ end
 
 -- Calls ---------------------------------------------------------------------------------------------
 
+local function parse_call(value)
+  local plus, at = value:match('^(%+?)(%d+)$')
+  return at and { at = tonumber(at), is_unapproved = plus == '' }
+end
+
+-- Return {at, is_unapproved} of one call of the number, or nil.
+function Numbers.call(number, id)
+  local value = id and Numbers.load(number)['call ' .. id]
+  return value and parse_call(value)
+end
+
 -- Return {id: {at, is_unapproved}}.
 function Numbers.calls(number)
   local calls = {}
   for field, value in pairs(Numbers.load(number)) do
     local id = field:match('^call (.+)')
-    local plus, at = value:match('^(%+?)(%d+)$')
-    if id and at then calls[id] = { at = tonumber(at), is_unapproved = plus == '' } end
+    if id then calls[id] = parse_call(value) end
   end
   return calls
 end
