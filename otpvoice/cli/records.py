@@ -24,12 +24,12 @@ from otpvoice.core.limits import CallLimits, limits_of, longest_window_ms
 @json_option
 @click.pass_context
 def find(context: click.Context, text: str, *, as_json: bool) -> None:
-    """Show verifications with their calls, the newest first, at most twenty of each kind.
+    """Show verifications with their calls.
 
-    A text that begins with + is a number, and one that begins with vrf_ an id. Other digits are
-    searched as a reference, and as a number if limits.regions names one region. Anything else is a
-    reference. Numbers are masked and codes are never shown. The service's log records the search.
-    The exit status is 1 if nothing was found.
+    The newest come first, at most twenty of each kind. A text that begins with + is a number, and
+    one that begins with vrf_ an id. Other digits are searched as a reference, and as a number if
+    limits.regions names one region. Anything else is a reference. Numbers are masked and codes are
+    never shown. The service's log records the search. The exit status is 1 if nothing was found.
     """
     with open_admin_service() as (admin, operator):
         result = admin.search(text, operator)
