@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal
 
@@ -19,13 +20,16 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS
 from otpvoice.logs.exceptions import ErrorBoundary, describe, raised_at
+from otpvoice.logs.field_types import REDACTED, FieldType
 from otpvoice.logs.line_writer import DROPPED, get_writer
-from otpvoice.logs.redaction import ForeignText, RecordFilter
+from otpvoice.logs.redaction import Redactor
 
 __all__ = [
     "DROPPED",
     "ErrorBoundary",
+    "ForeignText",
     "Format",
     "Level",
     "RecordFilter",
@@ -84,6 +88,68 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _capture_others(min_level)
+
+
+class ForeignText(str):
+    """Text that a library logged, which the record filter redacts."""
+
+    __slots__ = ()
+
+
+_Renderers = Mapping[str, Callable[[Any], Any]]
+
+
+class RecordFilter:
+    """A structlog processor after which nothing secret is in the event.
+
+    A line of otpvoice keeps its declared fields, each rendered by its type. Every other field and
+    every value that does not fit becomes ``[redacted]``. The result holds only JSON's types.
+
+    Args:
+        secrets: values of the settings that no line may hold, in any encoding.
+        clients: names that may stand in the field ``client``.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), clients: Collection[str] = ()) -> None:
+        self._redactor = Redactor(secrets, clients)
+        self._common = self._renderers([*COMMON_FIELDS, *EXCEPTION_FIELDS])
+        self._foreign = {**self._common, **self._renderers(["logger"])}
+        self._own = {
+            name: {**self._common, **self._renderers(event.field_names)}
+            for name, event in EVENTS.items()
+        }
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        """Return the event as it may be written."""
+        name = event.pop("event", "")
+        if type(name) is ForeignText:
+            renderers: _Renderers = self._foreign
+            line: dict[str, Any] = {"event": self._redactor.redact(str.__str__(name))}
+        else:
+            declared = self._own.get(name) if isinstance(name, str) else None
+            renderers = self._common if declared is None else declared
+            line = {"event": name if declared is not None else self._redact_key(name)}
+        for field, value in event.items():
+            render = renderers.get(field)
+            if render is None:
+                line[self._redact_key(field)] = REDACTED
+                continue
+            try:
+                line[field] = None if value is None else render(value)
+            except Exception:  # noqa: BLE001 - a value that cannot be read loses only itself
+                line[field] = REDACTED
+        return line
+
+    def _renderers(self, fields: Iterable[str]) -> _Renderers:
+        return {field: self._renderer(FIELDS[field]) for field in fields}
+
+    def _renderer(self, field_type: FieldType) -> Callable[[Any], Any]:
+        render = partial(field_type.render, self._redactor)
+        return lru_cache(maxsize=256, typed=True)(render) if field_type.is_cacheable else render
+
+    def _redact_key(self, key: object) -> str:
+        """Return the name of an undeclared event or field, which may be anything."""
+        return self._redactor.redact(str.__str__(key)) if isinstance(key, str) else REDACTED
 
 
 class _StreamWriter:

@@ -7,32 +7,15 @@ that is written unchanged. Only ``TEXT`` and its variants take free text, and th
 
 import re
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from otpvoice.core.keys import LogId
+from otpvoice.logs.redaction import Redactor
 
 REDACTED: Final = "[redacted]"
 """Replaces every value that does not fit the type of its field."""
-
-
-class Context(Protocol):
-    """The knowledge of this process that a type needs to judge a value."""
-
-    @property
-    def clients(self) -> AbstractSet[str]:
-        """Names of the configured clients."""
-
-    def redact(self, text: str) -> str:
-        """Return ``text`` without anything that looks like a secret."""
-
-    def is_secret(self, text: str) -> bool:
-        """Report whether ``text`` is exactly one encoding of a secret of the settings."""
-
-    def contains_secret(self, text: str) -> bool:
-        """Report whether any encoding of a secret of the settings is in ``text``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +24,22 @@ class FieldType:
 
     Args:
         description: the form of its values, for the documentation.
-        render: returns the JSON value to write for a context and a value, or ``REDACTED``.
+        render: returns the JSON value to write for a redactor and a value, or ``REDACTED``.
         is_cacheable: its values recur, so rendered values may be cached.
     """
 
     description: str
-    render: Callable[[Context, Any], Any]
+    render: Callable[[Redactor, Any], Any]
     is_cacheable: bool = False
 
 
 def _id(prefix: str) -> FieldType:
     length = len(prefix) + 32
 
-    def render(context: Context, value: Any) -> Any:
+    def render(redactor: Redactor, value: Any) -> Any:
         if isinstance(value, str) and len(value) == length and value.startswith(prefix):
             digits = value[-32:]
-            if not digits.strip("0123456789abcdef") and not context.is_secret(digits):
+            if not digits.strip("0123456789abcdef") and not redactor.is_secret(digits):
                 return _exact_text(value)
         return REDACTED
 
@@ -70,11 +53,11 @@ def _pattern(description: str, pattern: str, *, is_cacheable: bool = False) -> F
     """
     matches = re.compile(pattern, re.ASCII).fullmatch
 
-    def render(context: Context, value: Any) -> Any:
+    def render(redactor: Redactor, value: Any) -> Any:
         if not isinstance(value, str) or not matches(value):
             return REDACTED
         text = _exact_text(value)
-        is_secret = context.contains_secret if is_cacheable else context.is_secret
+        is_secret = redactor.contains_secret if is_cacheable else redactor.is_secret
         return REDACTED if is_secret(text) else text
 
     return FieldType(description, render, is_cacheable)
@@ -87,7 +70,7 @@ def _choice(description: str, pattern: str) -> FieldType:
 def _integer(description: str, minimum: int, maximum: int, *, is_exact: bool = True) -> FieldType:
     """Return a type of integers within bounds; neither a boolean nor text fits."""
 
-    def render(_context: Context, value: Any) -> Any:
+    def render(_redactor: Redactor, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum:
             return int(value) if is_exact else _rounded(int(value))
         return REDACTED
@@ -98,9 +81,9 @@ def _integer(description: str, minimum: int, maximum: int, *, is_exact: bool = T
 def one_of(first: FieldType, second: FieldType) -> FieldType:
     """Return a type of values that fit the first type, or else the second."""
 
-    def render(context: Context, value: Any) -> Any:
-        rendered = first.render(context, value)
-        return second.render(context, value) if rendered == REDACTED else rendered
+    def render(redactor: Redactor, value: Any) -> Any:
+        rendered = first.render(redactor, value)
+        return second.render(redactor, value) if rendered == REDACTED else rendered
 
     return FieldType(f"{first.description}; or {second.description}", render, first.is_cacheable)
 
@@ -115,7 +98,7 @@ def _rounded(number: int) -> int:
     return number if number < 1000 else round(number, 2 - len(str(number)))
 
 
-def _seconds(_context: Context, value: Any) -> Any:
+def _seconds(_redactor: Redactor, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
         return REDACTED
     if isinstance(value, float) and not value.is_integer():
@@ -123,56 +106,56 @@ def _seconds(_context: Context, value: Any) -> Any:
     return int(value) if value % 60 == 0 else _rounded(int(value))
 
 
-def _milliseconds(context: Context, value: Any) -> Any:
+def _milliseconds(redactor: Redactor, value: Any) -> Any:
     if type(value) is float and 0 <= value < 1e6 and not (value.is_integer() and value >= 1000):
         return round(value, 1)
-    return COUNT.render(context, int(value) if isinstance(value, float) else value)
+    return COUNT.render(redactor, int(value) if isinstance(value, float) else value)
 
 
-def _word(context: Context, value: Any) -> Any:
+def _word(redactor: Redactor, value: Any) -> Any:
     """Render a member of an enumeration, or a word that looks like one."""
     text = value.value if isinstance(value, Enum) else value
-    if isinstance(text, str) and _is_word(text) and not context.contains_secret(text):
+    if isinstance(text, str) and _is_word(text) and not redactor.contains_secret(text):
         return _exact_text(text)
     return REDACTED
 
 
-def _method(_context: Context, value: Any) -> Any:
+def _method(_redactor: Redactor, value: Any) -> Any:
     """Render a known method; a client can send any token as a method."""
     if isinstance(value, str):
         return _exact_text(value) if value in _HTTP_METHODS else "_OTHER"
     return REDACTED
 
 
-def _boolean(_context: Context, value: Any) -> Any:
+def _boolean(_redactor: Redactor, value: Any) -> Any:
     return value if isinstance(value, bool) else REDACTED
 
 
-def _text(context: Context, value: Any) -> Any:
-    return context.redact(_exact_text(value)) if isinstance(value, str) else REDACTED
+def _text(redactor: Redactor, value: Any) -> Any:
+    return redactor.redact(_exact_text(value)) if isinstance(value, str) else REDACTED
 
 
-def _client(context: Context, value: Any) -> Any:
-    if isinstance(value, str) and value in context.clients:
+def _client(redactor: Redactor, value: Any) -> Any:
+    if isinstance(value, str) and value in redactor.clients:
         return _exact_text(value)
-    return _text(context, value)
+    return _text(redactor, value)
 
 
-def _log_id(context: Context, value: Any) -> Any:
+def _log_id(redactor: Redactor, value: Any) -> Any:
     if type(value) is LogId and len(value) == 8 and value.isalpha() and value.isascii():
-        return REDACTED if context.is_secret(value) else _exact_text(value)
+        return REDACTED if redactor.is_secret(value) else _exact_text(value)
     return REDACTED
 
 
-def _frames(_context: Context, value: Any) -> Any:
+def _frames(_redactor: Redactor, value: Any) -> Any:
     if isinstance(value, list | tuple) and all(isinstance(frame, str) for frame in value):
         return [frame if _is_frame(frame) else REDACTED for frame in value]
     return REDACTED
 
 
-def _texts(context: Context, value: Any) -> Any:
+def _texts(redactor: Redactor, value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_text(context, each) for each in value]
+        return [_text(redactor, each) for each in value]
     return REDACTED
 
 

@@ -1,24 +1,19 @@
-"""Redaction: which fields a log line keeps, and the removal of secrets from free text.
+"""Redaction: the removal of codes, secrets and whole phone numbers from text.
 
-``RecordFilter`` reduces lines of otpvoice to declared fields (:mod:`otpvoice.logs.events`).
-``Redactor`` is for text of other systems: log records of libraries, words of the provider, texts of
-exceptions. It knows the patterns of secrets and the secrets of this process. When in doubt it
-redacts: a text may lose a harmless number, but never shows a code.
+It is for text of other systems: log records of libraries, words of the provider, texts of
+exceptions. Lines of otpvoice consist of typed fields instead (:mod:`otpvoice.logs.events`). When in
+doubt the redactor redacts: a text may lose a harmless number, but never shows a code.
 """
 
 import base64
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+from typing import Final
 from urllib.parse import quote, unquote
 
-from structlog.typing import EventDict
-
 from otpvoice.core.phone import mask_number
-from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS
-from otpvoice.logs.field_types import REDACTED, FieldType
 
 _MIN_SECRET_LENGTH: Final = 6
 """Characters. Redacting a shorter secret would make every line unreadable."""
@@ -72,9 +67,11 @@ class Redactor:
     Args:
         secrets: each is redacted as it is, and in base64, hex, URL and JSON encoding. A secret that
             is base64 is also redacted by its bytes.
+        clients: names of clients, which are not secret.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), clients: Collection[str] = ()) -> None:
+        self.clients = frozenset(clients)
         encoded = {
             form
             for secret in secrets
@@ -119,69 +116,6 @@ class Redactor:
                 if secret in text:
                     text = text.replace(secret, "[secret]")
         return text
-
-
-class ForeignText(str):
-    """Text that a library logged, which the filter redacts."""
-
-    __slots__ = ()
-
-
-_Renderers = Mapping[str, Callable[[Any], Any]]
-
-
-class RecordFilter(Redactor):
-    """A structlog processor after which nothing secret is in the event.
-
-    A line of otpvoice keeps its declared fields, each rendered by its type. Every other field and
-    every value that does not fit becomes ``[redacted]``. The result holds only JSON's types.
-
-    Args:
-        secrets: values of the settings that no line may hold, in any encoding.
-        clients: names that may stand in the field ``client``.
-    """
-
-    def __init__(self, secrets: Iterable[str] = (), clients: Collection[str] = ()) -> None:
-        super().__init__(secrets)
-        self.clients = frozenset(clients)
-        self._common = self._renderers([*COMMON_FIELDS, *EXCEPTION_FIELDS])
-        self._foreign = {**self._common, **self._renderers(["logger"])}
-        self._own = {
-            name: {**self._common, **self._renderers(event.field_names)}
-            for name, event in EVENTS.items()
-        }
-
-    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
-        """Return the event as it may be written."""
-        name = event.pop("event", "")
-        if type(name) is ForeignText:
-            renderers: _Renderers = self._foreign
-            line: dict[str, Any] = {"event": self.redact(str.__str__(name))}
-        else:
-            declared = self._own.get(name) if isinstance(name, str) else None
-            renderers = self._common if declared is None else declared
-            line = {"event": name if declared is not None else self._redact_key(name)}
-        for field, value in event.items():
-            render = renderers.get(field)
-            if render is None:
-                line[self._redact_key(field)] = REDACTED
-                continue
-            try:
-                line[field] = None if value is None else render(value)
-            except Exception:  # noqa: BLE001 - a value that cannot be read loses only itself
-                line[field] = REDACTED
-        return line
-
-    def _renderers(self, fields: Iterable[str]) -> _Renderers:
-        return {field: self._renderer(FIELDS[field]) for field in fields}
-
-    def _renderer(self, field_type: FieldType) -> Callable[[Any], Any]:
-        render = partial(field_type.render, self)
-        return lru_cache(maxsize=256, typed=True)(render) if field_type.is_cacheable else render
-
-    def _redact_key(self, key: object) -> str:
-        """Return the name of an undeclared event or field, which may be anything."""
-        return self.redact(str.__str__(key)) if isinstance(key, str) else REDACTED
 
 
 def _decode(text: str) -> str:

@@ -11,19 +11,17 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import mask_number
 from otpvoice.core.speech import CodeFormat, format_code
-from otpvoice.logs import RecordFilter
-from otpvoice.logs.redaction import ForeignText
+from otpvoice.logs import ForeignText, RecordFilter
 
 EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "200"))
 
@@ -61,27 +59,14 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "in JSON": lambda secret: json.dumps(secret)[1:-1],
 }
 POSITIONS: dict[str, Callable[[Any], dict[Any, Any]]] = {
-    "a field": lambda value: {"event": "call.sent", "detail": value},
     "an undeclared field": lambda value: {"undeclared": value},
     "the event": lambda value: {"event": value},
     "foreign text": lambda value: {"event": ForeignText(value)},
     "a library's text": lambda value: {"event": ForeignText(f"the reply is <{value}>, so")},
     "the middle of a text": lambda value: {"reason": f"the reply is <{value}>, so"},
-    "a list": lambda value: {"reason": ["x", value]},
-    "a tuple in a set": lambda value: {"reason": {("x", value)}},
-    "a mapping": lambda value: {"reason": MappingProxyType({"x": [{"y": value}]})},
     "a key": lambda value: {value: True},
-    "a nested key": lambda value: {"reason": {value: True}},
     "a key of bytes": lambda value: {str(value).encode(): True},
-    "bytes": lambda value: {"reason": str(value).encode()},
-    "an exception": lambda value: {"reason": ValueError(value)},
-    "an object": lambda value: {"reason": type("Thing", (), {"__repr__": lambda _: value})()},
-    "the client": lambda value: {"client": value},
-    "the log id": lambda value: {"number": value},
-    "milliseconds": lambda value: {"event": "http", "duration_ms": value},
-    "the provider's word": lambda value: {"event": "callback.received", "provider_status": value},
     "percent-encoded": lambda value: {"reason": "".join(f"%{byte:02X}" for byte in value.encode())},
-    "the request's id": lambda value: {"request_id": value},
 }
 
 
@@ -119,27 +104,6 @@ def test_secret_of_the_settings_is_redacted_in_every_encoding(
 def test_base64_key_is_redacted_by_its_bytes(form: str) -> None:
     """Hex and URL-safe base64 of the 32 bytes are redacted."""
     assert form.rstrip("=") not in log_line({"reason": f"key={form}"})
-
-
-@pytest.mark.parametrize("code", [4711, 471102, -471102, 4711020815, 471102.0, 0.471102])
-@pytest.mark.parametrize("place", ["a field", "a list", "a mapping", "a key", "the client"])
-def test_code_as_number_is_redacted(place: str, code: float) -> None:
-    """An integer or a float, with a sign or a decimal point."""
-    assert "47" not in log_line(POSITIONS[place](code))
-
-
-@pytest.mark.parametrize(
-    "spelled",
-    [
-        *([4, 7, 1, 1], ["4", "7", "1", "1"], [[4], [7], [1], [1]], (4, (7, (1, (1,))))),
-        {"0": 4, "1": 7, "2": 1, "3": 1},
-    ],
-)
-def test_code_spread_over_members_is_redacted(spelled: Any) -> None:
-    """Members with one digit each may form a code together."""
-    line = log_line({"reason": spelled})
-    assert "4" not in line.replace("4 members", "")
-    assert "7" not in line
 
 
 @pytest.mark.parametrize("event", ["x", "http", "call.sent", ForeignText("x")])
@@ -221,17 +185,6 @@ def test_log_ids_and_masked_numbers_are_unchanged(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_id",
-    ["471102", "4-7-1-1-0-2", DIGITS, f"otp-{DIGITS}", "0" * 28 + "4711", "login-4711", "a4711b"],
-)
-def test_request_id_of_the_caller_is_redacted_like_text(request_id: str) -> None:
-    """A caller may send a code or a number as the id."""
-    line = log_line({"request_id": request_id})
-    assert request_id not in line
-    assert "4711" not in line
-
-
-@pytest.mark.parametrize(
     "odd",
     [
         *(Decimal(471102), datetime.now(UTC), uuid.uuid4(), 10**5000, object(), str.__repr__),
@@ -245,16 +198,6 @@ def test_unreadable_value_is_redacted(odd: Any) -> None:
     assert json.loads(line)["event"] == "x"
     assert "4711" not in line
     assert str(json.loads(line)["reason"]).isprintable()
-
-
-def test_circular_value_is_redacted() -> None:
-    """An endless value fits no type."""
-    circle: dict[str, Any] = {}
-    circle["x"] = [circle, "4711"]
-    assert RECORD_FILTER(None, "info", {"event": "x", "reason": circle}) == {
-        "event": "x",
-        "reason": "[redacted]",
-    }
 
 
 def test_hostile_value_loses_only_itself() -> None:
@@ -293,30 +236,11 @@ secrets_ = st.one_of(
 noise = st.text("ab \n\"'{}[]:;,.-_=?&%/é", max_size=6)
 
 
-@st.composite
-def nested_secrets(draw: st.DrawFn) -> tuple[str, Any]:
-    """Draw a secret, and a value nested up to 4 levels that contains it."""
-    secret = draw(secrets_)
-    held: Any = draw(noise) + secret + draw(noise)
-    for wrap in draw(st.lists(st.sampled_from("lmkts"), max_size=3)):
-        aside = draw(st.one_of(noise, st.integers(0, 99), st.none()))
-        if wrap == "m" or (wrap in "ks" and not isinstance(held, str)):
-            held = {draw(noise) + "m": held, "aside": aside}
-        elif wrap == "k":
-            held = {held: aside}
-        elif wrap == "s":
-            held = {held, aside}
-        else:
-            held = [aside, held] if wrap == "l" else (held, aside)
-    return secret, held
-
-
-@given(nested_secrets())
-@example(("+4711020", ["+4711020", "x"]))
+@given(noise, secrets_, noise)
 @settings(max_examples=EXAMPLES)
-def test_nested_secret_is_redacted(nesting: tuple[str, Any]) -> None:
-    """Random secrets in random texts, lists, mappings, sets and keys."""
-    secret, held = nesting
-    line = log_line({"reason": held})
-    assert secret not in line
-    assert json.dumps(secret)[1:-1] not in line
+def test_random_secret_in_random_text_is_redacted(before: str, secret: str, after: str) -> None:
+    """This holds for text of a library, and for a text field."""
+    for line in ({"event": ForeignText(before + secret + after)}, {"reason": before + secret}):
+        written = log_line(line)
+        assert secret not in written
+        assert json.dumps(secret)[1:-1] not in written
