@@ -57,15 +57,15 @@ def test_find_by_number_id_or_reference_shows_what_the_api_knows(
     }
     assert call["raw"] == "ANSWER"
     assert call["sent_at"] >= call["due_at"]
-    output = run_as_operator(environ, "find", text)
-    assert output.exit_code == 0
+    done = run_as_operator(environ, "find", text)
+    assert done.exit_code == 0
     for each in (
         f"{proven['id']}  approved\n  {MASKED}, client login, reference login-81\n",
         "checks left 5\n",
         f"  {proven['calls'][0]['id']}  answered\n    obd default, due ",
         ", 7 s of talk, not known whether the code was heard, the provider said ANSWER\n",
     ):
-        assert each in output.output, output.output
+        assert each in done.output, done.output
 
 
 def test_find_lists_the_newest_first(
@@ -120,10 +120,10 @@ def test_find_without_a_result_exits_with_1(
 ) -> None:
     """The JSON document holds an empty list."""
     assert proven["reference"] != text
-    output = run_as_operator(environ, "find", text)
-    assert output.exit_code == 1
-    assert "No verification was found" in output.output
-    assert "an hour if no call was sent" in output.output
+    done = run_as_operator(environ, "find", text)
+    assert done.exit_code == 1
+    assert "No verification was found" in done.output
+    assert "an hour if no call was sent" in done.output
     assert find_json(environ, text) == []
 
 
@@ -131,9 +131,9 @@ def test_find_of_a_blocked_number_exits_with_0(api: ApiClient, environ: dict[str
     """A blocked number is known, even without a verification."""
     assert api.store.health().dialers == 1
     run_as_operator(environ, "limits", "block", RAVI)
-    output = run_as_operator(environ, "find", RAVI)
-    assert output.exit_code == 0
-    assert "is refused by block until" in output.output
+    done = run_as_operator(environ, "find", RAVI)
+    assert done.exit_code == 0
+    assert "is refused by block until" in done.output
 
 
 def test_find_shows_a_verification_whose_number_key_was_dropped(
@@ -141,9 +141,9 @@ def test_find_shows_a_verification_whose_number_key_was_dropped(
 ) -> None:
     """Everything but the number is shown."""
     rotated = environ | {"OTPVOICE_SECRETS_KEYS": f"k2:{NUMBER_KEY[::-1].strip('=')}="}
-    output = run_as_operator(rotated, "find", proven["id"])
-    assert output.exit_code == 0
-    assert "a number whose key was dropped from the ring, client login" in output.output
+    done = run_as_operator(rotated, "find", proven["id"])
+    assert done.exit_code == 0
+    assert "a number whose key was dropped from the ring, client login" in done.output
     assert find_json(rotated, proven["id"])[0]["to"] is None
 
 
@@ -205,9 +205,9 @@ def test_find_without_a_result_names_what_was_searched(
 ) -> None:
     """It says how to write a number, where the digits are not searched as one."""
     assert api.create()
-    output = run_as_operator(environ | {"OTPVOICE_LIMITS_REGIONS": regions}, "find", text)
-    assert output.exit_code == 1
-    assert sentence in output.output
+    done = run_as_operator(environ | {"OTPVOICE_LIMITS_REGIONS": regions}, "find", text)
+    assert done.exit_code == 1
+    assert sentence in done.output
 
 
 @pytest.mark.parametrize("text", ["+91 98123 4567", "+91 abc", "tel:98", "+-", "＋12"])
