@@ -1,4 +1,4 @@
-"""The words of these tests: the door as a client meets it, and a dialer moved by hand."""
+"""Drivers of the API's tests: a client of the API in this process, and a dialer moved by hand."""
 
 import base64
 from collections.abc import Mapping
@@ -25,21 +25,21 @@ EVIDENCE: Final = frozenset({"errors", "limit", "retry_after", "verification"})
 
 
 def settings_with(environ: Mapping[str, str], **changes: str | None) -> Settings:
-    """The settings of the tests with other fields, named as in ``limits_regions="US"``.
+    """Return the tests' settings with changed fields, such as ``limits_regions="US"``.
 
-    A field that is None is not set at all.
+    A field that is None is not set.
     """
     given = {**environ, **{f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}}
     return load({name: value for name, value in given.items() if value is not None}).settings
 
 
 def bearer(credential: str) -> dict[str, str]:
-    """The header that carries a credential."""
+    """Return the header that carries a credential."""
     return {"Authorization": f"Bearer {credential}"}
 
 
 def assert_problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
-    """The problem document, once everything that each of them must have was found in it."""
+    """Assert that the response is a complete problem document, and return it."""
     assert answer.status_code == status, answer.text
     assert answer.content_type == "application/problem+json"
     body: dict[str, Any] = answer.get_json()
@@ -58,13 +58,13 @@ def assert_problem(answer: TestResponse, status: int, code: str) -> dict[str, An
 
 
 def pointers(body: dict[str, Any]) -> list[str]:
-    """Which members of the request are at fault."""
+    """Return the members that a problem document names."""
     assert all(isinstance(fault["detail"], str) and fault["detail"] for fault in body["errors"])
     return [fault["pointer"] for fault in body["errors"]]
 
 
 class ApiClient:
-    """The API in this process, as the holder of one API key meets it."""
+    """A client of the API in this process, with one API key."""
 
     def __init__(self, app: Flask, store: RedisStore, key: str = LOGIN_KEY) -> None:
         self.app = app
@@ -73,64 +73,64 @@ class ApiClient:
         self._key = key
 
     def as_bank(self) -> "ApiClient":
-        """The same door for another client."""
+        """Return the same driver for another client."""
         return ApiClient(self.app, self.store, BANK_KEY)
 
     def post(self, path: str, body: Any = None) -> TestResponse:
-        """A POST with the API key; no ``body``, no bytes."""
+        """Send a POST with the API key, without a body if ``body`` is None."""
         sent = {} if body is None else {"json": body}
         return self.client.post(path, headers=bearer(self._key), **sent)
 
     def post_raw(
         self, path: str, raw: bytes, content_type: str | None = JSON, **headers: str
     ) -> TestResponse:
-        """A POST of these very bytes; headers are named as in ``content_encoding="gzip"``."""
+        """Send a POST with these bytes; headers are named as in ``content_encoding="gzip"``."""
         further = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.post(
             path, data=raw, content_type=content_type, headers=bearer(self._key) | further
         )
 
     def get(self, path: str) -> TestResponse:
-        """A GET with the API key."""
+        """Send a GET with the API key."""
         return self.client.get(path, headers=bearer(self._key))
 
     def create_response(self, to: Any = ASHA, **members: Any) -> TestResponse:
-        """The answer to a create."""
+        """Send a create and return the response."""
         return self.post(VERIFICATIONS, {"to": to, **members})
 
     def create(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
-        """A new verification."""
+        """Create a verification and return its object."""
         return self._body(self.create_response(to, **members), 201)
 
     def create_again(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
-        """The verification that is already under way."""
+        """Repeat a create and return the object of the pending verification."""
         return self._body(self.create_response(to, **members), 200)
 
     def get_verification(self, verification: dict[str, Any]) -> dict[str, Any]:
-        """The verification as it stands."""
+        """Return the current object of the verification."""
         return self._body(self.get(f"{VERIFICATIONS}/{verification['id']}"), 200)
 
     def act(self, verification: dict[str, Any], step: str, body: Any = None) -> TestResponse:
-        """One of ``checks``, ``calls``, ``cancel``, ``approve``."""
+        """Send one of ``checks``, ``calls``, ``cancel`` and ``approve``."""
         return self.post(f"{VERIFICATIONS}/{verification['id']}/{step}", body)
 
     def check(self, verification: dict[str, Any], code: Any) -> TestResponse:
-        """One code handed in."""
+        """Check a code."""
         return self.act(verification, "checks", {"code": code})
 
     def send_callback(self, **members: Any) -> TestResponse:
-        """The provider's callback, with the webhook's secret."""
+        """Send a callback as the provider does, with the webhook's secret."""
         return self.client.post(WEBHOOK, json=members, headers=bearer(WEBHOOK_SECRET))
 
     def advance_time(self, seconds: float) -> None:
-        """Moves the clock; the dialer goes on living."""
+        """Move the clock, and keep the dialer alive."""
         if seconds < 0:
             self.forget_clock()
         self.store.clock_offset_ms += int(seconds * 1000)
         self.store.sweep("a dialer")
 
     def forget_clock(self) -> None:
-        """Let the clock be set back: the rules remember the highest time that they saw."""
+        """Allow the clock to be set back: the store's functions keep the highest time they saw."""
         self.store.redis.delete("{otpvoice}:clock")
 
     def _body(self, answer: TestResponse, status: int) -> dict[str, Any]:
@@ -140,30 +140,30 @@ class ApiClient:
 
 
 class ManualDialer:
-    """A dialer whose steps are taken one by one."""
+    """A dialer whose steps the test takes one by one."""
 
     def __init__(self, store: RedisStore) -> None:
         self._store = store
         self._ring = KeyRing([base64.b64decode(RING_KEY)])
 
     def claim(self) -> Claim:
-        """The call that is due."""
+        """Claim the due call."""
         claim = self._store.claim(200)
         assert isinstance(claim, Claim), f"nothing is due, look again in {claim} ms"
         return claim
 
     def has_nothing_due(self) -> bool:
-        """Whether no call is due."""
+        """Return whether no call is due."""
         return not isinstance(self._store.claim(200), Claim)
 
     def send(self) -> Claim:
-        """Claims a call and marks it: from now on it may ring."""
+        """Claim a call and mark it as sent: from now on it may ring."""
         claim = self.claim()
         assert self._store.mark_sent(claim, 165_000, [60_000, 60_000, 300_000])
         return claim
 
     def place(self, provider_id: str | None = None) -> Claim:
-        """Sends a call that the provider accepts."""
+        """Send a call that the provider accepts."""
         claim = self.send()
         self.record(claim, CallStatus.PLACED, provider_id=provider_id)
         return claim
@@ -175,11 +175,11 @@ class ManualDialer:
         reason: CallReason | None = None,
         provider_id: str | None = None,
     ) -> CallStatus | None:
-        """Writes down what became of a call that was sent."""
+        """Record the result of a sent call."""
         result = CallResult(status, reason, provider_id=provider_id)
         return self._store.record_result(claim, result).status
 
     def decrypt(self, claim: Claim) -> tuple[str, str, str]:
-        """Number, code and name, as they would go to the provider."""
+        """Return number, code and name, as the provider would receive them."""
         number = decrypt_number(self._ring, claim.verification_id, claim.encrypted_number)
         return (number, *decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech))

@@ -1,6 +1,6 @@
-"""The vendor's own samples, and a genuine message on the webhook.
+"""Callbacks as the provider documents them, and a driver that sends them.
 
-Bodies are those of docs/provider.md, section 3, byte for byte, with digits for their X's.
+The bodies are those of docs/provider.md, section 3, with digits in place of X.
 """
 
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ AN_HOUR_OFF = C2C_AS_INTEGERS.replace(b"16:27:39", b"15:27:39")
 
 
 def at_sample_time(api: ApiClient) -> None:
-    """Sets the clock to the moment before the sample's call, in Kolkata."""
+    """Set the clock to the moment before the sample's call, in Kolkata."""
     sample = datetime.fromisoformat("2021-04-09T16:27:30+05:30")
     api.forget_clock()
     api.store.clock_offset_ms = int((sample - datetime.now(UTC)).total_seconds() * 1000)
@@ -60,7 +60,7 @@ def at_sample_time(api: ApiClient) -> None:
 
 
 def deliver(api: ApiClient, raw: bytes, method: str = "POST", **options: Any) -> TestResponse:
-    """One genuine message on the webhook."""
+    """Send one genuine message to the webhook."""
     content_type = options.pop("content_type", "application/json")
     return api.client.open(
         WEBHOOK,
@@ -73,11 +73,11 @@ def deliver(api: ApiClient, raw: bytes, method: str = "POST", **options: Any) ->
 
 
 def is_received(answer: TestResponse) -> bool:
-    """200 and ``{"status":"ok"}``: the vendor counts nothing else as received."""
+    """Return whether the response is 200 ``{"status":"ok"}``: the provider accepts no other."""
     return (answer.status_code, answer.data) == (200, b'{"status":"ok"}')
 
 
 def last_call(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:
-    """The newest call as it stands."""
+    """Return the newest call of the verification."""
     call: dict[str, Any] = api.get_verification(verification)["calls"][-1]
     return call

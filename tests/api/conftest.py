@@ -1,4 +1,4 @@
-"""The API on a real store: in this process for what it answers, as gunicorn for what it reads."""
+"""The API on a real store: in this process, and as a gunicorn process for tests of bytes."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from otpvoice.store.redis_store import RedisStore
 
 @pytest.fixture(scope="session")
 def lasting_store(redis_url: str) -> Iterator[RedisStore]:
-    """One store for all tests, because one application lives as long."""
+    """Share one store between all tests, because they share one application."""
     client = connect(redis_url)
     yield RedisStore(client)
     client.close()
@@ -24,7 +24,7 @@ def lasting_store(redis_url: str) -> Iterator[RedisStore]:
 
 @pytest.fixture
 def store(redis: Redis, lasting_store: RedisStore) -> RedisStore:
-    """The emptied store with the clock set right; ``store.clock_offset`` moves it."""
+    """Return the emptied store with its clock reset; ``store.clock_offset_ms`` moves it."""
     assert redis.dbsize() == 0
     lasting_store.clock_offset_ms = 0
     return lasting_store
@@ -32,20 +32,20 @@ def store(redis: Redis, lasting_store: RedisStore) -> RedisStore:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings, lasting_store: RedisStore) -> Flask:
-    """The application as ``otpvoice api`` wires it."""
+    """Return the application as ``otpvoice api`` builds it."""
     return create_app(settings, lasting_store)
 
 
 @pytest.fixture
 def api(app: Flask, store: RedisStore) -> ApiClient:
-    """The door for the client ``login``; a dialer is alive."""
+    """Return a driver for the client ``login``; a dialer is alive."""
     store.sweep("a dialer")
     return ApiClient(app, store)
 
 
 @pytest.fixture
 def dialer(store: RedisStore) -> ManualDialer:
-    """A dialer that does nothing by itself."""
+    """Return a dialer that does nothing by itself."""
     return ManualDialer(store)
 
 
@@ -53,6 +53,6 @@ def dialer(store: RedisStore) -> ManualDialer:
 def served(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiProcess]:
-    """The API as a process of its own, over real sockets."""
+    """Start the API as a process with real sockets."""
     with running_api(environ, tmp_path_factory.mktemp("api")) as running:
         yield running

@@ -1,4 +1,4 @@
-"""API keys over restarts of the API: two while one is changed, and then the new one alone."""
+"""API keys over restarts of the API: two keys during a rotation, then the new one alone."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,27 +17,27 @@ CREATE = b'{"to":"+919876543210","call_after":200}'
 
 
 def hash_of(key: str) -> str:
-    """As it stands in the settings."""
+    """Return the hash as it is in the settings."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def creates(served: ApiProcess, key: str) -> RawResponse:
-    """A create with this key; it is due so late that nobody has to dial yet."""
+    """Send a create with this key; its call is due so late that no dialer is needed."""
     return served.send(post(f"Content-Length: {len(CREATE)}", key=key), CREATE)
 
 
-def looks(served: ApiProcess, key: str, verification: dict[str, Any]) -> RawResponse:
-    """At a verification, with this key."""
+def read_status(served: ApiProcess, key: str, verification: dict[str, Any]) -> RawResponse:
+    """Read a verification with this key."""
     path = f"{VERIFICATIONS}/{verification['id']}"
     return served.send(head(f"GET {path} HTTP/1.1", f"Authorization: Bearer {key}"))
 
 
 @pytest.mark.parametrize("both", [[LOGIN_KEY, NEW_KEY], [NEW_KEY, LOGIN_KEY]])
-def test_a_key_is_changed_without_a_pause(
+def test_api_key_rotation_needs_no_pause(
     environ: dict[str, str], redis: Redis, tmp_path: Path, both: list[str]
 ) -> None:
-    """Both are the client while both are set, in any order; the removed one is unknown after the
-    restart, and the other one goes on with what was begun. Another client's key is not touched.
+    """Both keys belong to the client while both are set. After the restart the removed key is
+    unknown, and the other key continues what was created. Another client's key is not affected.
     """
     assert redis.dbsize() == 0
     variable = "OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"
@@ -48,18 +48,18 @@ def test_a_key_is_changed_without_a_pause(
         assert (begun.status, same.status) == (201, 200)
         assert same.document["id"] == begun.document["id"]
     with running_api(environ | {variable: hash_of(NEW_KEY)}, tmp_path / "one") as served:
-        assert looks(served, LOGIN_KEY, begun.document).is_problem(401, "unauthorized")
+        assert read_status(served, LOGIN_KEY, begun.document).is_problem(401, "unauthorized")
         assert creates(served, LOGIN_KEY).is_problem(401, "unauthorized")
-        assert looks(served, NEW_KEY, begun.document).document["id"] == begun.document["id"]
-        assert looks(served, BANK_KEY, begun.document).is_problem(404, "not_found")
+        assert read_status(served, NEW_KEY, begun.document).document["id"] == begun.document["id"]
+        assert read_status(served, BANK_KEY, begun.document).is_problem(404, "not_found")
         assert creates(served, BANK_KEY).status == 201
 
 
 @pytest.mark.parametrize("change", [str, str.upper])
-def test_a_hash_is_no_key(
+def test_api_key_hash_is_rejected_as_key(
     environ: dict[str, str], redis: Redis, tmp_path: Path, change: Callable[[str], str]
 ) -> None:
-    """Who can read the settings can not ask with what stands there."""
+    """The content of the settings does not authenticate anyone."""
     assert redis.dbsize() == 0
     stored = environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"]
     with running_api(environ, tmp_path / "log") as served:

@@ -1,4 +1,4 @@
-"""Who may tell us of a call, and what nobody can do to us by telling."""
+"""Authentication of callbacks, and what an unauthenticated sender can change."""
 
 import json
 from typing import Any
@@ -56,10 +56,10 @@ FUZZ = settings(
         ("/हि", "Bearer wrong"),
     ],
 )
-def test_without_a_known_secret_nothing_is_believed(
+def test_callback_without_known_secret_returns_401(
     api: ApiClient, dialer: ManualDialer, method: str, path: str, authorization: str | None
 ) -> None:
-    """401, nothing changes, and the same message is still news when it comes with the secret."""
+    """Nothing changes, and the same message is applied when it arrives with the secret."""
     began = api.create()
     claim = dialer.place()
     raw = json.dumps({"id": claim.call_id, "status": "BUSY"})
@@ -72,10 +72,10 @@ def test_without_a_known_secret_nothing_is_believed(
     assert api.get_verification(began)["calls"][0]["status"] == "busy"
 
 
-def test_without_a_secret_set_every_callback_is_refused(
+def test_callback_without_configured_secret_returns_401(
     environ: dict[str, str], store: RedisStore
 ) -> None:
-    """Empty secrets never match, neither the header's nor the address's nor the challenge's."""
+    """Empty secrets never match: not in the header, the path or the challenge."""
     bare = settings_with(
         environ,
         provider_webhook_secret=None,
@@ -91,8 +91,10 @@ def test_without_a_secret_set_every_callback_is_refused(
     assert_problem(client.post(f"{WEBHOOK}/{PATH_TOKEN}", json={"id": "x"}), 401, "unauthorized")
 
 
-def test_secrets_can_be_changed_without_a_pause(environ: dict[str, str], store: RedisStore) -> None:
-    """Of several secrets each is taken."""
+def test_callback_with_any_configured_secret_is_accepted(
+    environ: dict[str, str], store: RedisStore
+) -> None:
+    """Several secrets allow a rotation."""
     several = settings_with(
         environ,
         provider_webhook_secret=f"new-secret,{WEBHOOK_SECRET}",
@@ -133,8 +135,10 @@ def test_secrets_can_be_changed_without_a_pause(environ: dict[str, str], store: 
         b'{"status":' + b"[" * 8_000 + b"]" * 8_000 + b"}",
     ],
 )
-def test_what_can_not_be_read(api: ApiClient, raw: bytes) -> None:
-    """400 to who has the secret, 401 to everybody else."""
+def test_callback_unreadable_returns_400_with_secret_and_401_without(
+    api: ApiClient, raw: bytes
+) -> None:
+    """The secret is checked first."""
     answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
     assert_problem(answer, 400, "invalid_request")
     assert_problem(api.client.post(WEBHOOK, data=raw), 401, "unauthorized")
@@ -160,8 +164,10 @@ def test_what_can_not_be_read(api: ApiClient, raw: bytes) -> None:
         b"callId=other&status=BUSY&" + b"a=1&" * 90,
     ],
 )
-def test_hostile_and_genuine(api: ApiClient, dialer: ManualDialer, raw: bytes) -> None:
-    """Readable nonsense is received, and nobody's."""
+def test_callback_with_hostile_content_changes_nothing(
+    api: ApiClient, dialer: ManualDialer, raw: bytes
+) -> None:
+    """A readable message that matches no call is acknowledged."""
     began = api.create()
     dialer.place()
     before = api.get_verification(began)["version"]
@@ -170,8 +176,8 @@ def test_hostile_and_genuine(api: ApiClient, dialer: ManualDialer, raw: bytes) -
     assert api.get_verification(began)["version"] == before
 
 
-def test_a_callback_has_its_bound_too(api: ApiClient) -> None:
-    """More than 16 KiB is 413."""
+def test_callback_larger_than_16_kib_returns_413(api: ApiClient) -> None:
+    """The limit of request bodies applies."""
     raw = b'{"status":"BUSY"}' + b" " * 16 * 1024
     answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
     assert_problem(answer, 413, "body_too_large")
@@ -181,8 +187,8 @@ def test_a_callback_has_its_bound_too(api: ApiClient) -> None:
 @given(
     body=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace"))
 )
-def test_any_bytes_are_received_or_refused(api: ApiClient, body: bytes) -> None:
-    """200 or 400, never 500."""
+def test_callback_of_any_bytes_returns_200_or_400(api: ApiClient, body: bytes) -> None:
+    """Never 500."""
     answer = api.client.post(WEBHOOK, data=body, headers=bearer(WEBHOOK_SECRET))
     assert answer.status_code in {200, 400}, answer.text
 
@@ -191,10 +197,10 @@ def test_any_bytes_are_received_or_refused(api: ApiClient, body: bytes) -> None:
 @given(
     members=st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=5), MESSAGES, max_size=6)
 )
-def test_any_message_about_a_call_approves_nothing(
+def test_callback_of_any_content_never_approves(
     api: ApiClient, dialer: ManualDialer, members: dict[str, Any]
 ) -> None:
-    """200 or 400, and the verification is pending as before, with all its checks."""
+    """The verification stays pending with all its checks."""
     began = api.create()
     claim = dialer.place()
     raw = json.dumps({"id": claim.call_id, **members})
@@ -207,10 +213,10 @@ def test_any_message_about_a_call_approves_nothing(
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", f"Bearer {WEBHOOK_SECRET}"])
 @pytest.mark.parametrize("place", ["body", "query", "both", "form"])
-def test_the_challenge_is_answered_to_the_right_key(
+def test_challenge_with_right_key_is_answered(
     api: ApiClient, authorization: str | None, place: str
 ) -> None:
-    """It needs no other credential, and the answer is the challenge."""
+    """It requires no other credential."""
     key, challenge = {"validation_key": VALIDATION_KEY}, {"challenge": "a234qwe"}
     told: dict[str, dict[str, Any]] = {
         "body": {"json": key | challenge},
@@ -227,10 +233,10 @@ def test_the_challenge_is_answered_to_the_right_key(
     "key", ["", "wrong", VALIDATION_KEY + "x", WEBHOOK_SECRET, None, 5, "\u00ff"]
 )
 @pytest.mark.parametrize("authorization", [None, f"Bearer {WEBHOOK_SECRET}"])
-def test_the_challenge_with_a_wrong_key(
+def test_challenge_with_wrong_key_returns_401(
     api: ApiClient, key: Any, authorization: str | None
 ) -> None:
-    """401, and no other secret makes up for it."""
+    """No other secret replaces the key."""
     headers = {} if authorization is None else {"Authorization": authorization}
     body = {"validation_key": key, "challenge": "a234qwe"}
     answer = api.client.post(WEBHOOK, json=body, headers=headers)
@@ -239,10 +245,10 @@ def test_the_challenge_with_a_wrong_key(
 
 
 @pytest.mark.parametrize("key", ["", VALIDATION_KEY])
-def test_the_challenge_without_a_key_set(
+def test_challenge_without_configured_key_returns_401(
     environ: dict[str, str], store: RedisStore, key: str
 ) -> None:
-    """An unset key is nobody's: 401, the webhook's secret or not."""
+    """An empty key never matches, with the webhook's secret or without."""
     client = create_app(settings_with(environ, provider_validation_key=None), store).test_client()
     body = {"validation_key": key, "challenge": "a234qwe"}
     for headers in ({}, bearer(WEBHOOK_SECRET)):
@@ -252,8 +258,10 @@ def test_the_challenge_without_a_key_set(
 @pytest.mark.parametrize(
     ("challenge", "status"), [("5", 200), ("null", 400), ("[]", 400), ('"\\ud800"', 400)]
 )
-def test_a_challenge_that_is_no_text(api: ApiClient, challenge: str, status: int) -> None:
-    """With the right key it is unreadable: 400; a number is read as text."""
+def test_challenge_that_is_not_text_returns_400(
+    api: ApiClient, challenge: str, status: int
+) -> None:
+    """A number is read as text."""
     raw = f'{{"validation_key": "{VALIDATION_KEY}", "challenge": {challenge}}}'
     answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
     assert answer.status_code == status, answer.text

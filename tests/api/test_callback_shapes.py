@@ -1,4 +1,4 @@
-"""Callbacks in every body, envelope, word and time over HTTP, and those that are not understood."""
+"""Callbacks in every body, envelope, status word and time format, and those that are rejected."""
 
 import json
 from typing import Any
@@ -29,10 +29,10 @@ BUSY_WITHOUT_START = {
 
 @pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)
 @pytest.mark.parametrize("content_type", TYPES)
-def test_callback_any_wrapping_call_ends(
+def test_callback_in_any_format_ends_its_call(
     api: ApiClient, dialer: ManualDialer, wrap: Encode, content_type: str | None
 ) -> None:
-    """Whatever the operator composed and whatever its Content-Type says: the right call ends."""
+    """The operator's template and the Content-Type do not matter."""
     began = api.create()
     claim = dialer.place("70fa87e0")
     body = wrap({"id": "70fa87e0:1", "to": ASHA, "status": "No-Answer", "duration": "0"})
@@ -42,10 +42,10 @@ def test_callback_any_wrapping_call_ends(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_callback_multipart_by_method_call_ends(
+def test_callback_as_multipart_ends_its_call(
     api: ApiClient, dialer: ManualDialer, method: str
 ) -> None:
-    """As a real client writes it, with its own boundary and Content-Type."""
+    """As a real client sends it, with its own boundary and Content-Type."""
     began = api.create()
     claim = dialer.place()
     answer = api.client.open(
@@ -59,8 +59,8 @@ def test_callback_multipart_by_method_call_ends(
     assert last_call(api, began)["status"] == "failed"
 
 
-def test_callback_several_messages_each_applied(api: ApiClient, dialer: ManualDialer) -> None:
-    """One callback ends two calls; sent again, it changes nothing."""
+def test_callback_with_several_messages_applies_each(api: ApiClient, dialer: ManualDialer) -> None:
+    """One callback ends two calls; a repetition changes nothing."""
     asha = api.create()
     hers = dialer.place()
     person = api.create(PERSON)
@@ -74,10 +74,10 @@ def test_callback_several_messages_each_applied(api: ApiClient, dialer: ManualDi
         assert last_call(api, person)["status"] == "no_answer"
 
 
-def test_callback_several_messages_one_not_understood_nothing_applied(
+def test_callback_with_one_unreadable_message_applies_none(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
-    """400 as a whole, so that the repetition is applied as a whole."""
+    """It returns 400, so that a repetition is applied as a whole."""
     began = api.create()
     claim = dialer.place()
     body = as_json([{"id": claim.call_id, "status": "BUSY"}, {"status": "BUSY"}])
@@ -102,7 +102,7 @@ def test_callback_several_messages_one_not_understood_nothing_applied(
     ("word", "status"), [("BUSY", "busy"), ("NO ANSWER", "no_answer"), ("CONGESTION", "failed")]
 )
 @pytest.mark.parametrize("provider_id", [None, "5555-6666"])
-def test_callback_without_id_and_start_end_places_it(
+def test_callback_without_id_and_start_matches_by_end(
     api: ApiClient,
     dialer: ManualDialer,
     start: object,
@@ -111,7 +111,7 @@ def test_callback_without_id_and_start_end_places_it(
     status: str,
     provider_id: str | None,
 ) -> None:
-    """Nobody picked up, so that there is no start: the end tells that it is this call."""
+    """An unanswered call has no start, so its end identifies it."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place(provider_id)
@@ -136,10 +136,10 @@ def test_callback_without_id_and_start_end_places_it(
         {"source": "OBD"},
     ],
 )
-def test_callback_without_id_and_start_orphan(
+def test_callback_without_id_and_matching_time_is_unmatched(
     api: ApiClient, dialer: ManualDialer, change: dict[str, Any]
 ) -> None:
-    """No time, another time, an answer, or another call: nothing changes."""
+    """A missing time, another time, an answer or another call changes nothing."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place()
@@ -148,10 +148,10 @@ def test_callback_without_id_and_start_orphan(
     assert last_call(api, began)["status"] == "placed"
 
 
-def test_callback_without_start_late_copy_spares_newer_call(
+def test_callback_without_start_does_not_end_newer_call(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
-    """The end of a call an hour ago is not this call's."""
+    """The end of a call an hour ago belongs to another call."""
     at_sample_time(api)
     api.create(PERSON, route="c2c")
     dialer.place()
@@ -176,10 +176,10 @@ def test_callback_without_start_late_copy_spares_newer_call(
         "1617965859000",
     ],
 )
-def test_callback_start_in_any_format_places_it(
+def test_callback_start_in_any_format_matches(
     api: ApiClient, dialer: ManualDialer, start: object
 ) -> None:
-    """Without an id the start has to be understood, also of a call that was answered."""
+    """Without an id, the start must be understood, also of an answered call."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place()
@@ -192,10 +192,10 @@ def test_callback_start_in_any_format_places_it(
 
 
 @pytest.mark.parametrize("word", ["BUSY", "ANSWER"])
-def test_composed_callback_before_reply_applied_with_reply(
+def test_callback_before_reply_is_applied_with_the_reply(
     api: ApiClient, dialer: ManualDialer, word: str
 ) -> None:
-    """The composition that the documents recommend, faster than the reply that names its id."""
+    """The recommended template arrives before the reply that names its id."""
     began = api.create()
     claim = dialer.send()
     news = {"id": "70fa87e0", "to": ASHA, "status": word, "duration": "0"}
@@ -210,10 +210,10 @@ def test_composed_callback_before_reply_applied_with_reply(
 # Words
 
 
-def test_callback_word_of_settings_applied(
+def test_callback_with_configured_status_word_is_applied(
     environ: dict[str, str], store: RedisStore, dialer: ManualDialer
 ) -> None:
-    """An operator adds what the log named, in any spelling."""
+    """An operator adds the word that the log named, in any spelling."""
     store.sweep("a dialer")
     settings = settings_with(environ, provider_status_words="OUT OF ZONE=failed")
     api = ApiClient(create_app(settings, store), store)
@@ -233,10 +233,10 @@ def test_callback_word_of_settings_applied(
         ("", None),
     ],
 )
-def test_callback_unknown_word_logged(
+def test_callback_with_unknown_status_word_is_logged(
     api: ApiClient, dialer: ManualDialer, word: str, logged: str | None
 ) -> None:
-    """The word, without numbers, and its call; known words and none are no news."""
+    """The log has the word without numbers, and its call. Known words are not logged."""
     api.create()
     claim = dialer.place()
     with capture_logs() as lines:
@@ -263,10 +263,10 @@ def test_callback_unknown_word_logged(
         (b'{"\xff": 1}', "not UTF-8", ["neither JSON nor a form, 8 bytes"]),
     ],
 )
-def test_callback_not_understood_refused_and_logged(
+def test_callback_unreadable_returns_400_and_is_logged(
     api: ApiClient, body: bytes, detail: str, members: list[str]
 ) -> None:
-    """400 says what is missing; the log says what came, without any value of it."""
+    """The response says what is missing; the log has the structure without any value."""
     with capture_logs() as lines:
         answer = deliver(api, body, query_string={"secret-looking-4711": "canary"})
     assert detail in assert_problem(answer, 400, "invalid_request")["detail"]

@@ -1,4 +1,4 @@
-"""The provider's callbacks over HTTP: the right call gets the right state, and only forward."""
+"""Callbacks over HTTP: the right call gets the right status, and only forward."""
 
 import pytest
 from api.api_client import VERIFICATIONS, WEBHOOK, ApiClient, ManualDialer
@@ -26,10 +26,10 @@ from otpvoice.core.verification import CallStatus
 )
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
-def test_the_documented_c2c_body(
+def test_c2c_callback_matches_the_live_call(
     api: ApiClient, dialer: ManualDialer, raw: bytes, method: str, content_type: str | None
 ) -> None:
-    """It carries no id: the one live call of bridge and person was answered."""
+    """It has no id: the one live call of caller line and number was answered."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place()
@@ -41,7 +41,9 @@ def test_the_documented_c2c_body(
 
 
 @pytest.mark.parametrize("raw", [OBD, OBD_AS_STRINGS])
-def test_the_documented_obd_body(api: ApiClient, dialer: ManualDialer, raw: bytes) -> None:
+def test_obd_callback_matches_the_provider_id(
+    api: ApiClient, dialer: ManualDialer, raw: bytes
+) -> None:
     """``mid`` is the id of the provider's reply, with or without the ``:1`` of older ones."""
     began = api.create(PERSON)
     dialer.place("1234-1333-54321")
@@ -52,8 +54,10 @@ def test_the_documented_obd_body(api: ApiClient, dialer: ManualDialer, raw: byte
     )
 
 
-def test_an_obd_body_with_an_unknown_mid(api: ApiClient, dialer: ManualDialer) -> None:
-    """While no provider's id is known for it, bridge, person and time tell the call."""
+def test_obd_callback_with_unknown_mid_matches_by_number_and_time(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """The provider's id of the call is not known yet."""
     at_sample_time(api)
     began = api.create(PERSON)
     dialer.place()
@@ -62,10 +66,10 @@ def test_an_obd_body_with_an_unknown_mid(api: ApiClient, dialer: ManualDialer) -
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_a_composed_callback_in_the_query(
+def test_callback_in_the_query_is_applied(
     api: ApiClient, dialer: ManualDialer, method: str
 ) -> None:
-    """All in the address, with nothing in the body."""
+    """The body is empty."""
     began = api.create()
     claim = dialer.place()
     query = {"id": claim.call_id, "status": "busy", "duration": "0"}
@@ -89,10 +93,10 @@ def test_a_composed_callback_in_the_query(
         ("", "unknown", None),
     ],
 )
-def test_each_word_of_the_vendor(
+def test_status_words_of_the_provider_map_to_call_statuses(
     api: ApiClient, dialer: ManualDialer, word: str, status: str, reason: str | None
 ) -> None:
-    """Its state in our words; what we can not place is unknown, never "not answered"."""
+    """An unclear word is ``unknown``, never ``no_answer``."""
     began = api.create()
     claim = dialer.place()
     assert is_received(api.send_callback(id=claim.call_id, status=word))
@@ -101,8 +105,8 @@ def test_each_word_of_the_vendor(
     assert (call["ended_at"] is None) == (status == "unknown")
 
 
-def test_ten_copies_are_one(api: ApiClient, dialer: ManualDialer) -> None:
-    """Every copy is received, and the first one did it all."""
+def test_callback_repeated_is_applied_once(api: ApiClient, dialer: ManualDialer) -> None:
+    """Every copy is acknowledged."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place()
@@ -113,8 +117,10 @@ def test_ten_copies_are_one(api: ApiClient, dialer: ManualDialer) -> None:
 
 
 @pytest.mark.parametrize("first", ["ANSWER", "BUSY", "NOANSWER", "CONGESTION"])
-def test_the_first_end_stands(api: ApiClient, dialer: ManualDialer, first: str) -> None:
-    """BUSY after ANSWER, and any other word after any end, is received and changes nothing."""
+def test_callback_after_the_end_changes_nothing(
+    api: ApiClient, dialer: ManualDialer, first: str
+) -> None:
+    """BUSY after ANSWER, and any other word after any end, is acknowledged."""
     began = api.create()
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status=first)
@@ -124,8 +130,8 @@ def test_the_first_end_stands(api: ApiClient, dialer: ManualDialer, first: str) 
     assert last_call(api, began) == ended
 
 
-def test_unknown_may_become_known(api: ApiClient, dialer: ManualDialer) -> None:
-    """It ended our action, not our knowledge."""
+def test_callback_resolves_an_unknown_call(api: ApiClient, dialer: ManualDialer) -> None:
+    """``unknown`` is not final."""
     began = api.create()
     claim = dialer.place()
     for word, status in [("MISSED", "unknown"), ("BUSY", "busy")]:
@@ -133,8 +139,10 @@ def test_unknown_may_become_known(api: ApiClient, dialer: ManualDialer) -> None:
         assert last_call(api, began)["status"] == status
 
 
-def test_a_callback_before_the_reply_was_recorded(api: ApiClient, dialer: ManualDialer) -> None:
-    """The call is over before our own POST's answer is written down, and stays over."""
+def test_callback_before_the_recorded_reply_ends_the_call(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """The recorded reply does not reopen the call."""
     began = api.create()
     claim = dialer.send()
     assert is_received(api.send_callback(id=claim.call_id, status="BUSY"))
@@ -144,8 +152,10 @@ def test_a_callback_before_the_reply_was_recorded(api: ApiClient, dialer: Manual
     assert last_call(api, began) == ended
 
 
-def test_the_vendors_id_may_come_before_we_know_it(api: ApiClient, dialer: ManualDialer) -> None:
-    """The documented OBD body while the call is being sent: bridge, person and time tell."""
+def test_obd_callback_before_the_reply_matches_by_number_and_time(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """The documented body arrives while the call is being sent."""
     at_sample_time(api)
     began = api.create(PERSON)
     claim = dialer.send()
@@ -154,8 +164,8 @@ def test_the_vendors_id_may_come_before_we_know_it(api: ApiClient, dialer: Manua
     assert dialer.record(claim, CallStatus.PLACED, provider_id="1234-1333-54321") == "answered"
 
 
-def test_what_was_not_sent_has_no_end(api: ApiClient, dialer: ManualDialer) -> None:
-    """News of a call that is queued, or claimed and not yet marked, changes nothing."""
+def test_callback_for_an_unsent_call_changes_nothing(api: ApiClient, dialer: ManualDialer) -> None:
+    """The call is queued, or claimed and not yet marked as sent."""
     began = api.create()
     call_id = began["calls"][0]["id"]
     assert is_received(api.send_callback(id=call_id, status="ANSWER"))
@@ -165,8 +175,8 @@ def test_what_was_not_sent_has_no_end(api: ApiClient, dialer: ManualDialer) -> N
     assert last_call(api, began)["status"] == "dialing"
 
 
-def test_no_callback_approves(api: ApiClient, dialer: ManualDialer) -> None:
-    """Whatever it says and carries, the verification waits for its code."""
+def test_callback_never_approves(api: ApiClient, dialer: ManualDialer) -> None:
+    """The verification waits for its code, whatever the callback contains."""
     began = api.create(code="1234")
     claim = dialer.place()
     for ids in ({"id": claim.call_id}, {"id": began["id"]}, {"mid": began["id"]}):
@@ -180,8 +190,8 @@ def test_no_callback_approves(api: ApiClient, dialer: ManualDialer) -> None:
     assert api.check(began, "1234").get_json()["valid"] is True
 
 
-def test_the_path_token_is_a_secret_too(api: ApiClient, dialer: ManualDialer) -> None:
-    """For vendors that send no header: the address itself is known to them alone."""
+def test_callback_with_path_token_is_accepted(api: ApiClient, dialer: ManualDialer) -> None:
+    """Some providers cannot send headers."""
     began = api.create()
     claim = dialer.place()
     body = {"id": claim.call_id, "status": "NOANSWER"}

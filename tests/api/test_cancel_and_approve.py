@@ -1,4 +1,4 @@
-"""``GET``, ``calls``, ``cancel`` and ``approve``, and to whom a verification is known."""
+"""``GET``, ``calls``, ``cancel`` and ``approve``, and who can access a verification."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ EMPTY: list[tuple[bytes, str | None]] = [
 
 
 def take(api: ApiClient, verification_id: str, step: str) -> Any:
-    """One request about a verification, well-formed."""
+    """Send one valid request for a verification."""
     path = f"{VERIFICATIONS}/{verification_id}{step}"
     if not step:
         return api.get(path)
@@ -26,8 +26,10 @@ def take(api: ApiClient, verification_id: str, step: str) -> Any:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_anothers_verification_is_as_unknown_as_none(api: ApiClient, step: str) -> None:
-    """The same 404, byte for byte but for the request's id; and nothing happens to it."""
+def test_verification_of_another_client_returns_the_404_of_an_unknown_one(
+    api: ApiClient, step: str
+) -> None:
+    """Byte for byte except for the request's id, and nothing happens to it."""
     theirs = api.as_bank().create(code="123456")
     ids = [theirs["id"], UNKNOWN, "vrf_", "x" * 300, theirs["id"].upper(), "vrf_%00", "हिन्दी"]
     texts, headers = set(), set()
@@ -41,8 +43,8 @@ def test_anothers_verification_is_as_unknown_as_none(api: ApiClient, step: str) 
     assert api.as_bank().get_verification(theirs)["version"] == theirs["version"]
 
 
-def test_an_ended_one_can_still_be_read(api: ApiClient) -> None:
-    """With its object as it ended, for as long as it is kept."""
+def test_get_ended_verification_returns_its_object(api: ApiClient) -> None:
+    """For as long as it is retained."""
     began = api.create(code="1234")
     ended = api.act(began, "cancel").get_json()
     api.advance_time(3600)
@@ -50,8 +52,10 @@ def test_an_ended_one_can_still_be_read(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(("raw", "content_type"), EMPTY)
-def test_calls_without_a_body(api: ApiClient, raw: bytes, content_type: str | None) -> None:
-    """Nothing asked for in particular: 202 and the object."""
+def test_calls_without_body_returns_202(
+    api: ApiClient, raw: bytes, content_type: str | None
+) -> None:
+    """No route and no locale is requested."""
     began = api.create(call_after=60)
     answer = api.post_raw(f"{VERIFICATIONS}/{began['id']}/calls", raw, content_type)
     assert (answer.status_code, answer.get_json()["id"]) == (202, began["id"])
@@ -59,18 +63,18 @@ def test_calls_without_a_body(api: ApiClient, raw: bytes, content_type: str | No
 
 @pytest.mark.parametrize("step", ["cancel", "approve"])
 @pytest.mark.parametrize(("raw", "content_type"), EMPTY)
-def test_ends_without_a_body(
+def test_cancel_and_approve_without_body_return_200(
     api: ApiClient, step: str, raw: bytes, content_type: str | None
 ) -> None:
-    """There is nothing to say: 200."""
+    """They have no members."""
     began = api.create()
     answer = api.post_raw(f"{VERIFICATIONS}/{began['id']}/{step}", raw, content_type)
     assert (answer.status_code, answer.get_json()["id"]) == (200, began["id"])
 
 
 @pytest.mark.parametrize("step", ["calls", "cancel", "approve"])
-def test_unknown_members_are_refused_everywhere(api: ApiClient, step: str) -> None:
-    """422 that names them, and nothing happens."""
+def test_unknown_member_returns_422_in_every_action(api: ApiClient, step: str) -> None:
+    """The error names it, and nothing happens."""
     began = api.create(call_after=60)
     body = assert_problem(api.act(began, step, {"why": 1, "name": "x"}), 422, "invalid_request")
     assert sorted(pointers(body)) == ["/name", "/why"]
@@ -80,16 +84,18 @@ def test_unknown_members_are_refused_everywhere(api: ApiClient, step: str) -> No
 @pytest.mark.parametrize(
     ("member", "value"), [("route", "sms"), ("route", 1), ("locale", "hi IN"), ("locale", 1)]
 )
-def test_calls_takes_no_wrong_wish(api: ApiClient, member: str, value: Any) -> None:
-    """422 that points at it, and nothing is queued or moved."""
+def test_calls_with_invalid_member_returns_422(api: ApiClient, member: str, value: Any) -> None:
+    """The error points at it, and no call is queued or moved."""
     began = api.create(call_after=60)
     body = assert_problem(api.act(began, "calls", {member: value}), 422, "invalid_request")
     assert pointers(body) == [f"/{member}"]
     assert api.get_verification(began)["calls"] == began["calls"]
 
 
-def test_a_further_call_goes_as_asked(api: ApiClient, dialer: ManualDialer) -> None:
-    """Its route and flow are the ones asked for; without, the verification's own."""
+def test_calls_queues_a_call_with_the_requested_route_and_locale(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """By default it uses the verification's own."""
     began = api.create(ttl=600, route="c2c", locale="hi", code="1234")
     for n, (wish, route, locale) in enumerate(
         [({"route": "obd", "locale": "en-IN"}, "obd", "default"), ({}, "c2c", "hi")], 1
@@ -102,8 +108,8 @@ def test_a_further_call_goes_as_asked(api: ApiClient, dialer: ManualDialer) -> N
     assert dialer.decrypt(dialer.claim())[1] == "1234"
 
 
-def test_a_call_is_brought_forward(api: ApiClient, dialer: ManualDialer) -> None:
-    """The SMS did not come: the delayed call is due now, and it is the same call."""
+def test_calls_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer) -> None:
+    """It is the same call, due now."""
     began = api.create(call_after=200)
     assert dialer.has_nothing_due()
     shown = api.act(began, "calls").get_json()
@@ -112,10 +118,10 @@ def test_a_call_is_brought_forward(api: ApiClient, dialer: ManualDialer) -> None
     assert dialer.claim().call_id == began["calls"][0]["id"]
 
 
-def test_a_call_brought_forward_comes_as_it_is_asked_for(
+def test_calls_brought_forward_takes_the_requested_locale(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
-    """Who asks for it names the language now; what is not named stays as it was."""
+    """What the request does not name stays unchanged."""
     began = api.create(call_after=200, route="c2c")
     (call,) = api.act(began, "calls", {"locale": "hi-IN"}).get_json()["calls"]
     assert (call["route"], call["locale"]) == ("c2c", "hi")
@@ -125,8 +131,8 @@ def test_a_call_brought_forward_comes_as_it_is_asked_for(
     assert dialer.claim().route == "c2c"
 
 
-def test_asking_again_adds_nothing(api: ApiClient, dialer: ManualDialer) -> None:
-    """202 while a call is queued or dialing, and it stays the only one."""
+def test_calls_during_a_queued_call_adds_none(api: ApiClient, dialer: ManualDialer) -> None:
+    """202 while a call is queued or dialing."""
     began = api.create()
     queued = api.act(began, "calls", {"route": "c2c"})
     dialer.claim()
@@ -137,15 +143,15 @@ def test_asking_again_adds_nothing(api: ApiClient, dialer: ManualDialer) -> None
         assert (call["status"], call["route"]) == (status, "obd")
 
 
-def test_a_promised_call_needs_no_dialer_to_be_brought_forward(api: ApiClient) -> None:
-    """It was taken on before: 202 though nobody was heard of for 30 s."""
+def test_calls_brings_forward_without_a_dialer(api: ApiClient) -> None:
+    """The call was accepted before the dialer stopped."""
     began = api.create(call_after=100)
     api.store.clock_offset_ms += 31_000
     assert api.act(began, "calls").status_code == 202
 
 
-def test_no_further_call_over_capacity(api: ApiClient, dialer: ManualDialer) -> None:
-    """503 with the verification while others wait for more than a minute."""
+def test_calls_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) -> None:
+    """With the verification, while other calls wait for more than a minute."""
     began = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -155,8 +161,8 @@ def test_no_further_call_over_capacity(api: ApiClient, dialer: ManualDialer) -> 
     assert body["verification"] == api.get_verification(began)
 
 
-def test_cancel_calls_the_call_off(api: ApiClient, dialer: ManualDialer) -> None:
-    """200, again 200 with the same object; the queued call never comes."""
+def test_cancel_removes_the_queued_call(api: ApiClient, dialer: ManualDialer) -> None:
+    """200, and again 200 with the same object."""
     began = api.create(code="1234")
     answers = [api.act(began, "cancel") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -167,8 +173,8 @@ def test_cancel_calls_the_call_off(api: ApiClient, dialer: ManualDialer) -> None
     assert dialer.has_nothing_due()
 
 
-def test_a_placed_call_can_not_be_called_back(api: ApiClient, dialer: ManualDialer) -> None:
-    """Cancel ends the verification; the call rings on, and its end becomes known."""
+def test_cancel_after_placement_leaves_the_call(api: ApiClient, dialer: ManualDialer) -> None:
+    """The verification ends; the call rings, and its result is recorded."""
     began = api.create()
     claim = dialer.place()
     assert api.act(began, "cancel").get_json()["calls"][0]["status"] == "placed"
@@ -177,8 +183,10 @@ def test_a_placed_call_can_not_be_called_back(api: ApiClient, dialer: ManualDial
     assert (shown["status"], shown["calls"][0]["status"]) == ("canceled", "answered")
 
 
-def test_approve_is_proof_by_other_means(api: ApiClient, dialer: ManualDialer) -> None:
-    """200 ``approved_elsewhere``, again 200 with the same object; the code is of no use then."""
+def test_approve_ends_the_verification_as_approved_elsewhere(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """Again 200 with the same object; the code is then rejected."""
     began = api.create(code="1234", call_after=60)
     answers = [api.act(began, "approve") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -191,8 +199,8 @@ def test_approve_is_proof_by_other_means(api: ApiClient, dialer: ManualDialer) -
     assert dialer.has_nothing_due()
 
 
-def test_approving_what_a_check_approved_changes_nothing(api: ApiClient) -> None:
-    """200, and the object stays what the check made of it."""
+def test_approve_after_a_correct_check_changes_nothing(api: ApiClient) -> None:
+    """200 with the object of the check."""
     began = api.create(code="1234")
     api.check(began, "1234")
     proved = api.get_verification(began)
@@ -201,8 +209,8 @@ def test_approving_what_a_check_approved_changes_nothing(api: ApiClient) -> None
     assert proved["reason"] is None
 
 
-def test_a_superseded_one_is_canceled_already(api: ApiClient) -> None:
-    """Cancel is 200 and leaves the reason as it is."""
+def test_cancel_superseded_keeps_its_reason(api: ApiClient) -> None:
+    """200."""
     began = api.create(code="1234")
     api.create(code="4321")
     answer = api.act(began, "cancel")
@@ -219,8 +227,10 @@ def test_a_superseded_one_is_canceled_already(api: ApiClient) -> None:
         ("guess", ["cancel", "approve", "calls", "checks"], "max_attempts_reached"),
     ],
 )
-def test_an_end_is_final(api: ApiClient, end: str, refused: list[str], status: str) -> None:
-    """409 with the object for every other step, and the object stays as it ended."""
+def test_ended_verification_returns_409_for_every_other_action(
+    api: ApiClient, end: str, refused: list[str], status: str
+) -> None:
+    """With the object, which does not change."""
     began = api.create(code="1234")
     ends: dict[str, Callable[[], object]] = {
         "cancel": lambda: api.act(began, "cancel"),

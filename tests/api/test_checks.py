@@ -1,4 +1,4 @@
-"""``POST …/checks``: what is compared, what it costs, and when nothing is compared any more."""
+"""``POST …/checks``: which codes are compared, what a check costs, and when it is rejected."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ NOT_CODES = [
 ]
 
 
-def left(api: ApiClient, verification: dict[str, Any]) -> int:
-    """How many checks it has left."""
+def checks_left(api: ApiClient, verification: dict[str, Any]) -> int:
+    """Return the number of checks checks_left."""
     found: int = api.get_verification(verification)["checks_left"]
     return found
 
 
-def test_the_right_code_is_accepted_once(api: ApiClient) -> None:
-    """200 with ``valid: true`` and the approved object; again: 409 with that object."""
+def test_correct_code_is_accepted_once(api: ApiClient) -> None:
+    """200 with the approved object; again: 409 with that object."""
     began = api.create(code="0123")
     answer = api.check(began, "0123")
     assert (answer.status_code, answer.content_type) == (200, "application/json")
@@ -50,25 +50,25 @@ def test_the_right_code_is_accepted_once(api: ApiClient) -> None:
     }
 
 
-def test_a_generated_code_is_accepted(api: ApiClient, dialer: ManualDialer) -> None:
-    """What the voice was given is what is right."""
+def test_generated_code_is_accepted(api: ApiClient, dialer: ManualDialer) -> None:
+    """The code that the call speaks is correct."""
     began = api.create()
     _, code, _ = dialer.decrypt(dialer.place())
     assert api.check(began, code).get_json()["valid"] is True
 
 
-def test_a_wrong_code_costs_one_check(api: ApiClient) -> None:
-    """200 with ``valid: false``; the verification goes on."""
+def test_wrong_code_costs_one_check(api: ApiClient) -> None:
+    """200 with ``valid: false``; the verification stays pending."""
     began = api.create(code="123456")
     answer = api.check(began, "000000")
     shown = answer.get_json()
     assert (answer.status_code, shown["valid"], shown["status"]) == (200, False, "pending")
-    assert (shown["checks_left"], left(api, began)) == (4, 4)
+    assert (shown["checks_left"], checks_left(api, began)) == (4, 4)
     assert shown["next"]["check"]["allowed"] is True
 
 
-def test_the_same_wrong_code_costs_once(api: ApiClient) -> None:
-    """A double click is no second guess, even with another between."""
+def test_same_wrong_code_costs_once(api: ApiClient) -> None:
+    """Also with another code in between."""
     began = api.create(code="123456")
     costs = [api.check(began, code).get_json() for code in ("000000", "000000", "111111")]
     costs.append(api.check(began, "000000").get_json())
@@ -76,8 +76,8 @@ def test_the_same_wrong_code_costs_once(api: ApiClient) -> None:
     assert not any(shown["valid"] for shown in costs)
 
 
-def test_the_last_wrong_code_ends_it(api: ApiClient, dialer: ManualDialer) -> None:
-    """At 0 it is ``max_attempts_reached``: the right code is refused and no call comes."""
+def test_last_wrong_code_ends_the_verification(api: ApiClient, dialer: ManualDialer) -> None:
+    """``max_attempts_reached``: the correct code is rejected and no call is placed."""
     began = api.create(code="123456")
     shown = [api.check(began, f"00000{n}").get_json() for n in range(5)]
     assert [each["checks_left"] for each in shown] == [4, 3, 2, 1, 0]
@@ -92,18 +92,18 @@ def test_the_last_wrong_code_ends_it(api: ApiClient, dialer: ManualDialer) -> No
 
 
 @pytest.mark.parametrize("code", NOT_CODES)
-def test_what_is_no_code_costs_nothing(api: ApiClient, code: Any) -> None:
-    """422 that points at it; no check is used and the right code stays right."""
+def test_malformed_code_returns_422_and_costs_nothing(api: ApiClient, code: Any) -> None:
+    """The correct code is still accepted."""
     began = api.create(code="123456")
     body = assert_problem(api.check(began, code), 422, "invalid_request")
     assert pointers(body) == ["/code"]
-    assert left(api, began) == 5
+    assert checks_left(api, began) == 5
     assert api.check(began, "123456").get_json()["valid"] is True
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "1234", "0123456789"])
-def test_a_code_of_another_length_costs_nothing(api: ApiClient, code: str) -> None:
-    """422 that points at it and shows the verification, whose ``code_length`` tells."""
+def test_code_of_wrong_length_returns_422_and_costs_nothing(api: ApiClient, code: str) -> None:
+    """The error contains the verification with its ``code_length``."""
     began = api.create(code="123456")
     body = assert_problem(api.check(began, code), 422, "invalid_request")
     assert pointers(body) == ["/code"]
@@ -118,23 +118,25 @@ def test_a_code_of_another_length_costs_nothing(api: ApiClient, code: str) -> No
         ({"code": "123456", "valid": True}, "/valid"),
     ],
 )
-def test_a_check_has_one_member(api: ApiClient, members: dict[str, Any], pointer: str) -> None:
-    """Without a code, and with anything beside it: 422 and no check used."""
+def test_check_with_missing_or_unknown_member_returns_422(
+    api: ApiClient, members: dict[str, Any], pointer: str
+) -> None:
+    """It costs no check."""
     began = api.create(code="123456")
     body = assert_problem(api.act(began, "checks", members), 422, "invalid_request")
     assert pointers(body) == [pointer]
-    assert left(api, began) == 5
+    assert checks_left(api, began) == 5
 
 
-def test_a_check_without_a_body(api: ApiClient) -> None:
-    """It is an empty object: the code is missing."""
+def test_check_without_body_returns_422(api: ApiClient) -> None:
+    """The empty object has no code."""
     began = api.create()
     answer = api.post(f"{VERIFICATIONS}/{began['id']}/checks")
     assert pointers(assert_problem(answer, 422, "invalid_request")) == ["/code"]
 
 
-def test_the_end_is_the_end(api: ApiClient) -> None:
-    """Accepted a moment before the end of its life, refused at the end."""
+def test_check_at_expiry_is_rejected(api: ApiClient) -> None:
+    """One moment before, it is accepted."""
     late, early = api.create(code="1234"), api.create("+919876543211", code="1234")
     api.advance_time(299)
     assert api.check(early, "1234").get_json()["valid"] is True
@@ -143,8 +145,8 @@ def test_the_end_is_the_end(api: ApiClient) -> None:
     assert body["verification"]["status"] == "expired"
 
 
-def test_a_canceled_one_takes_no_code(api: ApiClient) -> None:
-    """409 with the canceled object."""
+def test_check_of_canceled_returns_409(api: ApiClient) -> None:
+    """With the canceled object."""
     began = api.create(code="1234")
     api.act(began, "cancel")
     body = assert_problem(api.check(began, "1234"), 409, "verification_closed")
@@ -154,25 +156,25 @@ def test_a_canceled_one_takes_no_code(api: ApiClient) -> None:
     )
 
 
-def test_a_code_is_for_its_own_verification(api: ApiClient) -> None:
-    """A's code on B is one wrong code more, whoever's B is."""
+def test_code_of_another_verification_is_wrong(api: ApiClient) -> None:
+    """It costs a check, also if both belong to one client."""
     a = api.create(code="111111")
     b = api.create("+919876543211", code="222222")
     answer = api.check(b, "111111").get_json()
     assert (answer["valid"], answer["checks_left"]) == (False, 4)
-    assert left(api, a) == 5
+    assert checks_left(api, a) == 5
 
 
-def test_two_clients_with_one_number_do_not_share(api: ApiClient) -> None:
-    """Same number, same code: each approves its own and only that."""
+def test_clients_with_one_number_approve_their_own_verifications(api: ApiClient) -> None:
+    """Also with the same code."""
     ours, banks = api.create(code="1234"), api.as_bank().create(code="1234")
     assert_problem(api.as_bank().check(ours, "1234"), 404, "not_found")
     assert api.check(ours, "1234").get_json()["valid"] is True
     assert api.as_bank().get_verification(banks)["status"] == "pending"
 
 
-def test_approval_needs_no_call(api: ApiClient, dialer: ManualDialer) -> None:
-    """The SMS came after all: the delayed call is called off."""
+def test_own_code_is_accepted_before_the_call(api: ApiClient, dialer: ManualDialer) -> None:
+    """The SMS arrived: the delayed call is removed."""
     began = api.create(code="1234", call_after=30)
     shown = api.check(began, "1234").get_json()
     assert [(c["status"], c["reason"]) for c in shown["calls"]] == [("canceled", "ended_first")]
@@ -180,8 +182,8 @@ def test_approval_needs_no_call(api: ApiClient, dialer: ManualDialer) -> None:
     assert dialer.has_nothing_due()
 
 
-def test_a_malformed_code_tells_nothing_of_whose_it_is(api: ApiClient) -> None:
-    """The same 422 for an own, another's and no verification at all."""
+def test_malformed_code_returns_the_same_422_for_any_id(api: ApiClient) -> None:
+    """It does not reveal whether a verification exists."""
     began = api.as_bank().create(code="123456")
     bodies = []
     for name in (began["id"], UNKNOWN):

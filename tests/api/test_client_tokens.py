@@ -1,4 +1,4 @@
-"""What an app may do with the client token of its one verification, and what it gets to see."""
+"""What an app can do with the client token of its verification, and what it can read."""
 
 import base64
 import time
@@ -41,7 +41,7 @@ Opened = Callable[..., ApiClient]
 
 @pytest.fixture
 def opened(environ: dict[str, str], redis: Redis) -> Opened:
-    """Opens a door with other settings, named as in ``limits_calls_per_day="1"``."""
+    """Return a function that starts an API with changed settings."""
 
     def open_door(**changes: str | None) -> ApiClient:
         settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
@@ -53,28 +53,28 @@ def opened(environ: dict[str, str], redis: Redis) -> Opened:
 
 
 def app_of(verification: dict[str, Any], api: ApiClient) -> ApiClient:
-    """The same door for the app that was given the verification's token."""
+    """Return a driver for the app that received the verification's token."""
     return ApiClient(api.app, api.store, verification["client_token"])
 
 
 def with_token(token: str, api: ApiClient) -> ApiClient:
-    """The same door for whoever has this token."""
+    """Return a driver that sends this token."""
     return ApiClient(api.app, api.store, token)
 
 
-def everything(app: ApiClient, verification_id: str) -> list[TestResponse]:
-    """The answers to all that an app may ask about a verification."""
+def all_app_requests(app: ApiClient, verification_id: str) -> list[TestResponse]:
+    """Return the responses to all requests that an app can send about a verification."""
     one = f"{VERIFICATIONS}/{verification_id}"
     return [app.get(one), *(app.post(f"{one}/{step}", body) for step, body in STEPS.items())]
 
 
 def are_alike(bodies: list[dict[str, Any]]) -> bool:
-    """Whether the problem documents differ in the request's id at most."""
+    """Return whether the problem documents differ in the request's id only."""
     return all(body | {"instance": ""} == bodies[0] | {"instance": ""} for body in bodies)
 
 
-def named(limits: dict[str, str]) -> str:
-    """How a refusal names the first of these limits."""
+def name_of_first_limit(limits: dict[str, str]) -> str:
+    """Return the name of the first of these limits in a problem document."""
     ((setting, value),) = limits.items()
     first, *others = value.split(",")
     return setting.removeprefix("limits_") + (f" {first}" if others else "")
@@ -83,8 +83,8 @@ def named(limits: dict[str, str]) -> str:
 # Who gets one ------------------------------------------------------------------------------------
 
 
-def test_every_answer_of_a_create_has_it(api: ApiClient) -> None:
-    """201, 200 and replays of both: always the token of the verification that is shown."""
+def test_create_response_contains_the_client_token(api: ApiClient) -> None:
+    """201, 200 and replays of both: always the token of the verification shown."""
     headers = {**bearer(LOGIN_KEY), "Idempotency-Key": "login-81"}
     again = {**headers, "Idempotency-Key": "login-81-again"}
     answers = [
@@ -96,10 +96,10 @@ def test_every_answer_of_a_create_has_it(api: ApiClient) -> None:
     assert with_token(token, api).get_verification(answers[0].get_json())["status"] == "pending"
 
 
-def test_no_other_answer_has_it(api: ApiClient) -> None:
-    """Looks, checks, calls, ends and refusals: who may ask has it already, or shall not."""
+def test_other_responses_contain_no_client_token(api: ApiClient) -> None:
+    """Reads, checks, calls, ends and errors."""
     one = api.create(code="1234")
-    answers = [*everything(app_of(one, api), one["id"]), *everything(api, one["id"])]
+    answers = [*all_app_requests(app_of(one, api), one["id"]), *all_app_requests(api, one["id"])]
     answers += [api.act(one, "approve"), api.check(one, "1234")]
     assert {answer.status_code for answer in answers} == {200, 202, 409}
     assert not any("vct_" in answer.text + str(answer.headers) for answer in answers)
@@ -108,8 +108,8 @@ def test_no_other_answer_has_it(api: ApiClient) -> None:
 # What it opens -----------------------------------------------------------------------------------
 
 
-def test_an_app_proves_its_number(api: ApiClient, dialer: ManualDialer) -> None:
-    """It looks, hands in a wrong code and the right one, and learns how it ended."""
+def test_app_checks_a_code(api: ApiClient, dialer: ManualDialer) -> None:
+    """It reads the status, sends a wrong and the correct code, and reads the result."""
     one = api.create(code="1234")
     app = app_of(one, api)
     dialer.place()
@@ -120,8 +120,8 @@ def test_an_app_proves_its_number(api: ApiClient, dialer: ManualDialer) -> None:
     assert app.get_verification(one)["status"] == api.get_verification(one)["status"] == "approved"
 
 
-def test_an_app_asks_for_a_call_in_its_language(api: ApiClient, dialer: ManualDialer) -> None:
-    """202: another call comes, after the gap; a ``route`` of null is none."""
+def test_app_requests_a_call_in_its_language(api: ApiClient, dialer: ManualDialer) -> None:
+    """202: the call is due after the gap; a ``route`` of null is absent."""
     one = api.create()
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -130,8 +130,8 @@ def test_an_app_asks_for_a_call_in_its_language(api: ApiClient, dialer: ManualDi
     assert [call["locale"] for call in answer.get_json()["calls"]] == ["default", "hi"]
 
 
-def test_an_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer) -> None:
-    """The SMS did not come, and the person does not want to wait."""
+def test_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer) -> None:
+    """The SMS did not arrive."""
     one = api.create(call_after=100)
     assert dialer.has_nothing_due()
     assert app_of(one, api).act(one, "calls").status_code == 202
@@ -139,8 +139,8 @@ def test_an_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDial
 
 
 @pytest.mark.parametrize("route", ["obd", "c2c"])
-def test_an_app_chooses_no_route(api: ApiClient, route: str) -> None:
-    """422 that names ``/route``; nothing comes of it, and the client may."""
+def test_app_request_with_route_returns_422(api: ApiClient, route: str) -> None:
+    """Nothing happens; the client can set it."""
     one = api.create(call_after=100)
     refused = assert_problem(
         app_of(one, api).act(one, "calls", {"route": route}), 422, "invalid_request"
@@ -150,8 +150,8 @@ def test_an_app_chooses_no_route(api: ApiClient, route: str) -> None:
     assert api.act(one, "calls", {"route": route}).status_code == 202
 
 
-def test_an_app_cancels(api: ApiClient) -> None:
-    """Again is 200 again; the client sees it."""
+def test_app_cancels(api: ApiClient) -> None:
+    """Again 200; the client sees it."""
     one = api.create()
     app = app_of(one, api)
     assert [app.act(one, "cancel").status_code for _ in range(2)] == [200, 200]
@@ -162,16 +162,16 @@ def test_an_app_cancels(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {"to": ASHA}, {"to": 1}])
-def test_an_app_may_not_create(api: ApiClient, redis: Redis, body: Any) -> None:
-    """403 whatever it sends, and nothing is begun."""
+def test_app_create_returns_403(api: ApiClient, redis: Redis, body: Any) -> None:
+    """Whatever it sends, nothing is created."""
     app = app_of(api.create(), api)
     keys = redis.dbsize()
     assert_problem(app.post(VERIFICATIONS, body), 403, "forbidden")
     assert redis.dbsize() == keys
 
 
-def test_an_app_may_not_approve(api: ApiClient) -> None:
-    """403 for its own, for another and for an unknown one; none is approved by it."""
+def test_app_approve_returns_403(api: ApiClient) -> None:
+    """For its own, another and an unknown verification."""
     one, other = api.create(), api.as_bank().create()
     app = app_of(one, api)
     ids = [one["id"], other["id"], UNKNOWN]
@@ -184,14 +184,14 @@ def test_an_app_may_not_approve(api: ApiClient) -> None:
 # What it does not open ---------------------------------------------------------------------------
 
 
-def test_another_verification_is_like_an_unknown_one(api: ApiClient) -> None:
-    """404 in the same words: of the same client, of another, ended, or none at all."""
+def test_app_request_for_another_verification_returns_404(api: ApiClient) -> None:
+    """The same response for the same client, another client, an ended one and an unknown one."""
     ended = api.create("+919812345678")
     api.act(ended, "cancel")
     one, other, banks = api.create(), api.create("+919812345678"), api.as_bank().create()
     app = app_of(one, api)
     ids = [UNKNOWN, other["id"], banks["id"], ended["id"], "vrf_", one["id"].upper(), "x"]
-    answers = [everything(app, name) for name in ids]
+    answers = [all_app_requests(app, name) for name in ids]
     told = [assert_problem(answer, 404, "not_found") for same in answers for answer in same]
     assert are_alike(told)
     assert are_alike(
@@ -201,25 +201,25 @@ def test_another_verification_is_like_an_unknown_one(api: ApiClient) -> None:
     assert api.as_bank().get_verification(banks)["version"] == banks["version"]
 
 
-def test_two_logins_of_a_number_do_not_open_each_other(api: ApiClient) -> None:
-    """The newer takes the older's place, and neither token opens the other's verification."""
+def test_client_tokens_of_two_logins_do_not_open_each_other(api: ApiClient) -> None:
+    """Both verifications have the same number."""
     one = api.create(reference="login-81")
     other = api.create(reference="login-82")
     banks = api.as_bank().create(reference="login-81")
     assert len({each["client_token"] for each in (one, other, banks)}) == 3
     for mine, theirs in [(a, b) for a in (one, other, banks) for b in (one, other, banks)]:
-        answers = everything(app_of(mine, api), theirs["id"])
+        answers = all_app_requests(app_of(mine, api), theirs["id"])
         refused = [answer.status_code == 404 for answer in answers]
         assert refused == [mine is not theirs] * len(answers)
 
 
-def test_an_expired_token_is_told_apart(api: ApiClient) -> None:
-    """401 ``token_expired`` for everything, its own and others'; then not even 403 or 404."""
+def test_expired_token_returns_401_token_expired(api: ApiClient) -> None:
+    """For its own verification and others, and instead of 403 or 404."""
     one = api.create()
     tokens = ClientTokens(KeyRing([base64.b64decode(RING_KEY)]))
     over = tokens.issue("login", one["id"], int(time.time() - 601) * 1000)
     app = with_token(over, api)
-    answers = [*everything(app, one["id"]), *everything(app, UNKNOWN)]
+    answers = [*all_app_requests(app, one["id"]), *all_app_requests(app, UNKNOWN)]
     answers += [app.create_response(), app.act(one, "approve")]
     assert are_alike([assert_problem(answer, 401, "token_expired") for answer in answers])
     assert api.get_verification(one)["version"] == one["version"]
@@ -227,8 +227,8 @@ def test_an_expired_token_is_told_apart(api: ApiClient) -> None:
     assert with_token(still, api).get_verification(one)["status"] == "pending"
 
 
-def test_a_wrong_token_is_nobodys(api: ApiClient) -> None:
-    """401 ``unauthorized`` in one form: changed, cut, of another service, or an old forgery."""
+def test_invalid_token_returns_401_unauthorized(api: ApiClient) -> None:
+    """One response for changed, truncated and foreign tokens and for forgeries."""
     one = api.create()
     token = one["client_token"]
     strange = ClientTokens(KeyRing([base64.b64decode(NEW_KEY)]))
@@ -244,8 +244,8 @@ def test_a_wrong_token_is_nobodys(api: ApiClient) -> None:
     assert not any(each[5:] in answer.text for each in wrong for answer in answers if each[5:])
 
 
-def test_a_token_has_to_come_as_a_bearer(api: ApiClient) -> None:
-    """Not in the query, not beside a key, not with another scheme."""
+def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
+    """In the query, next to a key, or with another scheme."""
     one = api.create()
     token, path = one["client_token"], f"{VERIFICATIONS}/{one['id']}"
     assert_problem(api.client.get(f"{path}?client_token={token}"), 401, "unauthorized")
@@ -259,8 +259,8 @@ def test_a_token_has_to_come_as_a_bearer(api: ApiClient) -> None:
 # Keys that change --------------------------------------------------------------------------------
 
 
-def test_a_token_outlives_a_rotation_until_its_key_is_dropped(opened: Opened) -> None:
-    """Added second, moved first: it opens. Dropped: 401, and the new key's tokens go on."""
+def test_client_token_is_valid_until_its_key_is_dropped(opened: Opened) -> None:
+    """The key is added second, moved first, and removed."""
     rings = [f"k1:{RING_KEY}", f"k1:{RING_KEY},k2:{NEW_KEY}", f"k2:{NEW_KEY},k1:{RING_KEY}"]
     doors = [opened(secrets_keys=ring) for ring in rings]
     last = opened(secrets_keys=f"k2:{NEW_KEY}")
@@ -270,19 +270,19 @@ def test_a_token_outlives_a_rotation_until_its_key_is_dropped(opened: Opened) ->
         assert app_of(old, api).get_verification(old)["status"] == "pending"
     for api in (doors[1], doors[2], last):
         assert app_of(new, api).get_verification(new)["status"] == "pending"
-    for answer in everything(app_of(old, last), old["id"]):
+    for answer in all_app_requests(app_of(old, last), old["id"]):
         assert_problem(answer, 401, "unauthorized")
 
 
-def test_a_token_ends_with_its_client(opened: Opened, environ: dict[str, str]) -> None:
-    """Taken out of the settings, its apps are nobody's. A client has its name, whatever its key:
-    with another one its apps go on, and open what is this name's only.
-    """
+def test_client_token_of_removed_client_returns_401(
+    opened: Opened, environ: dict[str, str]
+) -> None:
+    """A client is its name: with another key, its apps keep access to its data only."""
     bank = environ["OTPVOICE_CLIENTS_BANK_KEY_SHA256"]
     api = opened()
     one = api.create()
     gone = opened(clients_login_key_sha256=None)
-    answers = everything(app_of(one, gone), one["id"])
+    answers = all_app_requests(app_of(one, gone), one["id"])
     assert are_alike([assert_problem(answer, 401, "unauthorized") for answer in answers])
 
     changed = opened(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
@@ -295,8 +295,8 @@ def test_a_token_ends_with_its_client(opened: Opened, environ: dict[str, str]) -
 # What it sees ------------------------------------------------------------------------------------
 
 
-def test_an_app_sees_the_number_masked(api: ApiClient, dialer: ManualDialer) -> None:
-    """In each answer; all else is as its client sees it."""
+def test_app_response_masks_the_number(api: ApiClient, dialer: ManualDialer) -> None:
+    """All else is as the client sees it."""
     one = api.create(reference="login-81", code="1234")
     app = app_of(one, api)
     claim = dialer.place()
@@ -305,14 +305,14 @@ def test_an_app_sees_the_number_masked(api: ApiClient, dialer: ManualDialer) -> 
     assert (theirs.pop("to"), ours.pop("to")) == (MASKED, ASHA)
     assert theirs.keys() == ours.keys()
     assert {name for name in ours if theirs[name] != ours[name]} <= {*NOW_OR_LATER}
-    for answer in everything(app, one["id"]):
+    for answer in all_app_requests(app, one["id"]):
         assert answer.get_json()["to"] == MASKED
         assert ASHA.removeprefix("+91") not in answer.text + str(answer.headers)
 
 
 @pytest.mark.parametrize("step", ["checks", "calls"])
-def test_a_refusal_shows_an_app_the_number_masked(api: ApiClient, step: str) -> None:
-    """409: the verification in the problem document too; the client sees the whole number."""
+def test_app_409_masks_the_number(api: ApiClient, step: str) -> None:
+    """The client sees the whole number."""
     one = api.create()
     api.act(one, "cancel")
     for asker, number in ((app_of(one, api), MASKED), (api, ASHA)):
@@ -320,8 +320,8 @@ def test_a_refusal_shows_an_app_the_number_masked(api: ApiClient, step: str) -> 
         assert refused["verification"]["to"] == number
 
 
-def test_too_late_shows_an_app_the_number_masked(api: ApiClient, dialer: ManualDialer) -> None:
-    """409 of another kind."""
+def test_app_409_too_late_masks_the_number(api: ApiClient, dialer: ManualDialer) -> None:
+    """Also in this error."""
     one = api.create(ttl=60)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -339,10 +339,8 @@ def test_too_late_shows_an_app_the_number_masked(api: ApiClient, dialer: ManualD
         {"limits_calls_per_day": "1"},
     ],
 )
-def test_an_app_is_not_told_which_limit_holds(opened: Opened, limits: dict[str, str]) -> None:
-    """429 in the same words for all of them, with the wait and the masked verification; its client
-    is told.
-    """
+def test_app_429_names_no_limit(opened: Opened, limits: dict[str, str]) -> None:
+    """All limits return the same response, with the wait; the client gets the limit."""
     api = opened(**limits)
     one = api.create()
     dialer = ManualDialer(api.store)
@@ -354,12 +352,12 @@ def test_an_app_is_not_told_which_limit_holds(opened: Opened, limits: dict[str, 
     assert refused["verification"]["to"] == MASKED
     assert app.get_verification(one)["next"]["call"]["reason"] == "rate_limited"
     told = assert_problem(api.act(one, "calls"), 429, "rate_limited")
-    assert (told["limit"], told["verification"]["to"]) == (named(limits), ASHA)
+    assert (told["limit"], told["verification"]["to"]) == (name_of_first_limit(limits), ASHA)
     assert told["detail"] != refused["detail"]
 
 
-def test_an_app_is_told_of_wrong_codes_without_the_limit(opened: Opened) -> None:
-    """429 ``too_many_wrong_codes`` says so by its code; how many and until when stays untold."""
+def test_app_429_for_wrong_codes_names_no_limit(opened: Opened) -> None:
+    """The code is ``too_many_wrong_codes``."""
     api = opened(limits_wrong_codes_per_number="1/24h")
     one = api.create(code="1234")
     app = app_of(one, api)

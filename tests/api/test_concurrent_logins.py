@@ -1,4 +1,4 @@
-"""Two logins of one number, each with a reference of its own: neither learns of the other."""
+"""Two logins of one number with different references: neither learns of the other."""
 
 from typing import Any
 
@@ -10,21 +10,23 @@ ONE: dict[str, Any] = {"reference": "login-81", "code": "471199"}
 OTHER: dict[str, Any] = {"reference": "login-82", "code": "335577"}
 
 
-def marks_of(verification: dict[str, Any], asked: dict[str, Any]) -> set[str]:
-    """What would tell of it."""
+def identifying_values(verification: dict[str, Any], asked: dict[str, Any]) -> set[str]:
+    """Return the values that would reveal the verification."""
     calls = {call["id"] for call in verification["calls"]}
     return {verification["id"], asked["reference"], asked["code"], *calls}
 
 
-def told_in(answers: list[TestResponse], marks: set[str]) -> set[str]:
-    """The marks that stand in an answer or its headers."""
+def revealed_in(answers: list[TestResponse], marks: set[str]) -> set[str]:
+    """Return the values that a response or its headers contain."""
     texts = [answer.text + str(answer.headers) for answer in answers]
     return {mark for mark in marks if any(mark in text for text in texts)}
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
-def test_neither_learns_of_the_other(api: ApiClient, dialer: ManualDialer, end: str) -> None:
-    """Whatever they ask: each has its own code, guesses and end, and no code fits the other's."""
+def test_concurrent_logins_do_not_reveal_each_other(
+    api: ApiClient, dialer: ManualDialer, end: str
+) -> None:
+    """Each has its own code, checks and end, and neither code fits the other."""
     begun = [api.create_response(**ONE)]
     one = begun[0].get_json()
     dialer.place()
@@ -42,16 +44,18 @@ def test_neither_learns_of_the_other(api: ApiClient, dialer: ManualDialer, end: 
     assert newer[-1].get_json()["valid"] is True
     assert not any(answer.get_json().get("valid") for answer in [*begun, *newer[:-1]])
 
-    assert told_in(newer, marks_of(one, ONE)) == set()
-    assert told_in(begun, marks_of(other, OTHER)) == set()
-    assert told_in(newer, marks_of(other, OTHER)) == marks_of(other, OTHER) - {OTHER["code"]}
+    assert revealed_in(newer, identifying_values(one, ONE)) == set()
+    assert revealed_in(begun, identifying_values(other, OTHER)) == set()
+    assert revealed_in(newer, identifying_values(other, OTHER)) == identifying_values(
+        other, OTHER
+    ) - {OTHER["code"]}
 
 
 @pytest.mark.parametrize("code", [None, "335577"])
-def test_a_refused_login_is_not_shown_the_other(api: ApiClient, code: str | None) -> None:
-    """Nobody dials: 503 without the verification that another login has under way."""
+def test_refused_login_does_not_show_the_other(api: ApiClient, code: str | None) -> None:
+    """No dialer: 503 without the other login's pending verification."""
     one = api.create(**ONE)
     api.store.clock_offset_ms += 31_000
     refused = api.create_response(reference="login-82", code=code)
     assert "verification" not in assert_problem(refused, 503, "calls_unavailable")
-    assert told_in([refused], marks_of(one, ONE)) == set()
+    assert revealed_in([refused], identifying_values(one, ONE)) == set()

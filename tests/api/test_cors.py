@@ -1,4 +1,4 @@
-"""Web pages of allowed origins may use the API, as browsers ask for it; others hear nothing of it.
+"""CORS: pages of allowed origins can use the API; other origins get no CORS headers.
 
 The Fetch standard, "HTTP extensions" and "HTTP-network fetch".
 """
@@ -38,65 +38,67 @@ READS = {"Retry-After", "Request-Id", "Location", "Idempotent-Replayed"}
 
 
 @pytest.fixture
-def shared(environ: dict[str, str], store: RedisStore) -> ApiClient:
-    """The door with allowed origins."""
+def cors_api(environ: dict[str, str], store: RedisStore) -> ApiClient:
+    """Return a driver of an API with allowed origins."""
     store.sweep("a dialer")
     return ApiClient(create_app(settings_with(environ, server_cors_origins=ORIGINS), store), store)
 
 
-def asked_by(
+def request_from(
     origin: str | None, api: ApiClient, method: str, path: str, **more: Any
 ) -> TestResponse:
-    """The answer to a page of this origin."""
+    """Send a request as a page of this origin."""
     headers = {**more.pop("headers", {}), **({} if origin is None else {"Origin": origin})}
     return api.client.open(path, method=method, headers=headers, **more)
 
 
 def preflight(origin: str, api: ApiClient, path: str, method: str = "POST") -> TestResponse:
-    """What a browser asks before it lets a page ask; it has no credential."""
+    """Send the preflight request of a browser; it has no credential."""
     headers = {
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    return asked_by(origin, api, "OPTIONS", path, headers=headers)
+    return request_from(origin, api, "OPTIONS", path, headers=headers)
 
 
 def cors_of(answer: TestResponse) -> dict[str, str]:
-    """The headers that share an answer."""
+    """Return the CORS headers of a response."""
     return {name: text for name, text in answer.headers if name.startswith("Access-Control-")}
 
 
-def listed(answer: TestResponse, header: str) -> set[str]:
-    """The members of a header that is a list."""
+def header_list(answer: TestResponse, header: str) -> set[str]:
+    """Return the members of a list header."""
     return set(answer.headers[header].split(", "))
 
 
 def is_shared(answer: TestResponse, origin: str = PAGE) -> bool:
-    """Whether the page may read it, its own headers included, and caches keep it apart."""
+    """Return whether the page can read the response and caches keep it separate."""
     assert answer.headers.getlist("Access-Control-Allow-Origin") == [origin]
-    assert listed(answer, "Access-Control-Expose-Headers") == READS
+    assert header_list(answer, "Access-Control-Expose-Headers") == READS
     assert "Access-Control-Allow-Credentials" not in answer.headers
     return answer.headers.getlist("Vary") == ["Origin"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("origin", ORIGINS.split(","))
-def test_a_preflight_needs_no_credential(shared: ApiClient, origin: str, path: str) -> None:
-    """204 without a body: which methods and headers may be sent, and for how long it is true."""
-    answer = preflight(origin, shared, path)
+def test_preflight_without_credential_returns_204(
+    cors_api: ApiClient, origin: str, path: str
+) -> None:
+    """It lists methods, headers and the maximum age."""
+    answer = preflight(origin, cors_api, path)
     assert (answer.status_code, answer.data) == (204, b"")
     assert "Content-Type" not in answer.headers
     assert is_shared(answer, origin)
-    assert listed(answer, "Access-Control-Allow-Methods") == {"GET", "POST"}
-    assert listed(answer, "Access-Control-Allow-Headers") == SENDS
+    assert header_list(answer, "Access-Control-Allow-Methods") == {"GET", "POST"}
+    assert header_list(answer, "Access-Control-Allow-Headers") == SENDS
     assert answer.headers["Access-Control-Max-Age"] == "7200"
 
 
-def test_a_page_reads_every_answer(shared: ApiClient) -> None:
-    """201 with its place, 200, 202, and each refusal, whoever is at fault."""
-    token = shared.create()["client_token"]
-    began = asked_by(
-        PAGE, shared, "POST", VERIFICATIONS, headers=bearer(LOGIN_KEY), json={"to": ASHA}
+def test_allowed_origin_reads_every_response(cors_api: ApiClient) -> None:
+    """201 with Location, 200, 202, and all errors."""
+    token = cors_api.create()["client_token"]
+    began = request_from(
+        PAGE, cors_api, "POST", VERIFICATIONS, headers=bearer(LOGIN_KEY), json={"to": ASHA}
     ).get_json()
     one, app = f"{VERIFICATIONS}/{began['id']}", bearer(token)
     answers = {
@@ -113,7 +115,7 @@ def test_a_page_reads_every_answer(shared: ApiClient) -> None:
     }
     for (method, path, status), headers in answers.items():
         raw = b"x" * 20_000 if status == 413 else b"{" if status == 415 else b""
-        answer = asked_by(PAGE, shared, method, path, headers=headers, data=raw)
+        answer = request_from(PAGE, cors_api, method, path, headers=headers, data=raw)
         assert (answer.status_code, is_shared(answer)) == (status, True)
         assert cors_of(answer).keys() == {
             "Access-Control-Allow-Origin",
@@ -121,8 +123,8 @@ def test_a_page_reads_every_answer(shared: ApiClient) -> None:
         }
 
 
-def test_a_page_reads_that_the_store_is_away(environ: dict[str, str], store: RedisStore) -> None:
-    """503 and its ``Retry-After``, and 500 too: what a person is told depends on it."""
+def test_allowed_origin_reads_503_and_500(environ: dict[str, str], store: RedisStore) -> None:
+    """``Retry-After`` included."""
     settings = settings_with(environ, server_cors_origins=PAGE, redis_url="redis://127.0.0.1:1/0")
     app = create_app(settings)
 
@@ -131,10 +133,12 @@ def test_a_page_reads_that_the_store_is_away(environ: dict[str, str], store: Red
         raise ZeroDivisionError
 
     away = ApiClient(app, store)
-    answer = asked_by(PAGE, away, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY))
+    answer = request_from(
+        PAGE, away, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY)
+    )
     assert_problem(answer, 503, "store_unavailable")
     assert is_shared(answer)
-    fault = asked_by(PAGE, away, "GET", "/v1/fails")
+    fault = request_from(PAGE, away, "GET", "/v1/fails")
     assert_problem(fault, 500, "internal_error")
     assert is_shared(fault)
 
@@ -148,44 +152,46 @@ def test_a_page_reads_that_the_store_is_away(environ: dict[str, str], store: Red
         *(f"{PAGE} https://evil.example.com", f"{PAGE},{PAGE}"),
     ],
 )
-def test_another_origin_hears_nothing(shared: ApiClient, origin: str) -> None:
-    """An origin is compared as a whole; the answer is the same but for that, and cached apart."""
+def test_other_origin_gets_no_cors_headers(cors_api: ApiClient, origin: str) -> None:
+    """Origins are compared as a whole; caches keep the responses separate."""
     path = f"{VERIFICATIONS}/{UNKNOWN}"
-    for answer in (preflight(origin, shared, path), asked_by(origin, shared, "GET", path)):
+    for answer in (preflight(origin, cors_api, path), request_from(origin, cors_api, "GET", path)):
         assert answer.status_code in {204, 401}
         assert cors_of(answer) == {}
         assert answer.headers.getlist("Vary") == ["Origin"]
 
 
-def test_who_is_no_page_hears_nothing(shared: ApiClient) -> None:
-    """Backends and native apps send no Origin; ``Vary`` keeps a cache from mixing them up."""
-    answer = asked_by(None, shared, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY))
+def test_request_without_origin_gets_no_cors_headers(cors_api: ApiClient) -> None:
+    """``Vary`` keeps a cache from mixing the responses."""
+    answer = request_from(
+        None, cors_api, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY)
+    )
     assert (answer.status_code, cors_of(answer)) == (404, {})
     assert answer.headers["Vary"] == "Origin"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", WEBHOOK, "/v1", "/v10/verifications"])
-def test_only_the_api_is_shared(shared: ApiClient, path: str) -> None:
-    """Callbacks and health checks are no page's business."""
-    for answer in (preflight(PAGE, shared, path), asked_by(PAGE, shared, "GET", path)):
+def test_cors_applies_to_v1_only(cors_api: ApiClient, path: str) -> None:
+    """Callbacks and health checks are not for pages."""
+    for answer in (preflight(PAGE, cors_api, path), request_from(PAGE, cors_api, "GET", path)):
         assert cors_of(answer) == {}
         assert "Vary" not in answer.headers
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/healthz"])
-def test_without_origins_there_is_no_cors(api: ApiClient, path: str) -> None:
-    """The default: not one of its headers, whoever asks."""
+def test_cors_without_configured_origins_is_off(api: ApiClient, path: str) -> None:
+    """The default: no CORS header in any response."""
     for origin in (PAGE, "null", "*"):
-        for answer in (preflight(origin, api, path), asked_by(origin, api, "GET", path)):
+        for answer in (preflight(origin, api, path), request_from(origin, api, "GET", path)):
             assert cors_of(answer) == {}
             assert "Vary" not in answer.headers
         assert preflight(origin, api, path).status_code == 204
 
 
-def test_a_page_is_served_over_the_wire(
+def test_cors_over_the_wire(
     environ: dict[str, str], redis: Redis, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """By gunicorn: a 204 without length or body, then an answer that may be read."""
+    """With gunicorn: 204 without length or body, then a readable response."""
     assert redis.dbsize() == 0
     variables = environ | {"OTPVOICE_SERVER_CORS_ORIGINS": ORIGINS}
     path = f"{VERIFICATIONS}/{UNKNOWN}"

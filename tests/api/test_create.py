@@ -1,4 +1,4 @@
-"""``POST /v1/verifications``: each member, what it may be, and where a wrong one is pointed at."""
+"""``POST /v1/verifications``: each member, its valid values, and the pointer of an invalid one."""
 
 from datetime import datetime
 from typing import Any
@@ -18,13 +18,13 @@ from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
 
 
-def refused(api: ApiClient, members: dict[str, Any]) -> list[str]:
-    """What is pointed at in a create that is not valid."""
+def refused_pointers(api: ApiClient, members: dict[str, Any]) -> list[str]:
+    """Return the pointers of an invalid create."""
     return pointers(assert_problem(api.create_response(**members), 422, "invalid_request"))
 
 
-def test_a_create_is_answered_with_its_place(api: ApiClient) -> None:
-    """201, JSON, and a Location that is the object's own address under the public URL."""
+def test_create_returns_201_with_location(api: ApiClient) -> None:
+    """Location is the object's URL under the public URL."""
     answer = api.create_response()
     shown = answer.get_json()
     assert (answer.status_code, answer.content_type) == (201, "application/json")
@@ -33,8 +33,8 @@ def test_a_create_is_answered_with_its_place(api: ApiClient) -> None:
     assert api.get_verification(shown)["id"] == shown["id"]
 
 
-def test_an_answer_shows_no_code(api: ApiClient, dialer: ManualDialer) -> None:
-    """Neither the caller's code nor one of ours is in an answer."""
+def test_create_response_contains_no_code(api: ApiClient, dialer: ManualDialer) -> None:
+    """Neither the client's code nor a generated one."""
     own = api.create_response(code="94715620")
     assert "94715620" not in own.text
     ours = api.create_response(to="+919876543211")
@@ -44,8 +44,8 @@ def test_an_answer_shows_no_code(api: ApiClient, dialer: ManualDialer) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 240])
-def test_a_call_can_be_for_later(api: ApiClient, seconds: int) -> None:
-    """It is due so many seconds after the create, and not before."""
+def test_call_after_delays_the_call(api: ApiClient, seconds: int) -> None:
+    """The call is not due earlier."""
     shown = api.create(call_after=seconds)
     (call,) = shown["calls"]
     assert call["status"] == "queued"
@@ -54,37 +54,37 @@ def test_a_call_can_be_for_later(api: ApiClient, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, 301, 1.5, True, "60", [], 10**30])
-def test_call_after_is_whole_seconds_up_to_300(api: ApiClient, seconds: Any) -> None:
-    """Everything else is a 422 that points at it."""
-    assert refused(api, {"call_after": seconds, "ttl": 600}) == ["/call_after"]
+def test_call_after_outside_0_to_300_returns_422(api: ApiClient, seconds: Any) -> None:
+    """It takes whole seconds."""
+    assert refused_pointers(api, {"call_after": seconds, "ttl": 600}) == ["/call_after"]
 
 
 @pytest.mark.parametrize(("ttl", "latest"), [(None, 240), (60, 30), (100, 50), (150, 90)])
-def test_a_call_must_come_within_the_codes_life(
+def test_call_after_too_close_to_the_expiry_returns_422(
     api: ApiClient, ttl: int | None, latest: int
 ) -> None:
-    """The last moment leaves ``min_remaining_life``, or half of a short life; later is a 422."""
-    assert refused(api, {"ttl": ttl, "call_after": latest + 1}) == ["/call_after"]
+    """The latest value leaves ``min_remaining_life``, or half of a short life."""
+    assert refused_pointers(api, {"ttl": ttl, "call_after": latest + 1}) == ["/call_after"]
     assert api.create(ttl=ttl, call_after=latest)["status"] == "pending"
 
 
-def test_the_longest_wait_needs_a_long_life(api: ApiClient) -> None:
-    """300 s are possible, with a code that lives for 600."""
+def test_call_after_300_is_accepted_with_ttl_600(api: ApiClient) -> None:
+    """The default life is too short."""
     assert api.create(ttl=600, call_after=300)["expires_in"] == 600
 
 
 @pytest.mark.parametrize(("ttl", "life"), [(60, 60), (600, 600), (None, 300)])
-def test_the_life_of_the_code(api: ApiClient, ttl: int | None, life: int) -> None:
-    """60 to 600 seconds, 300 when not told."""
+def test_ttl_sets_the_life_of_the_code(api: ApiClient, ttl: int | None, life: int) -> None:
+    """60 to 600 seconds, 300 by default."""
     shown = api.create(ttl=ttl)
     assert shown["expires_in"] == life
     assert _moment(shown["expires_at"]) - _moment(shown["created_at"]) == life
 
 
 @pytest.mark.parametrize("ttl", [59, 601, 0, -60, "300", True, 300.5, {}])
-def test_a_life_that_no_code_has(api: ApiClient, ttl: Any) -> None:
-    """It is a 422 that points at it."""
-    assert refused(api, {"ttl": ttl}) == ["/ttl"]
+def test_ttl_out_of_range_returns_422(api: ApiClient, ttl: Any) -> None:
+    """The error points at it."""
+    assert refused_pointers(api, {"ttl": ttl}) == ["/ttl"]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_a_life_that_no_code_has(api: ApiClient, ttl: Any) -> None:
         (None, "default"),
     ],
 )
-def test_the_call_says_which_flow_speaks(api: ApiClient, locale: str | None, flow: str) -> None:
-    """``hi-IN`` finds ``hi``; a language that no flow speaks finds ``default``."""
+def test_locale_selects_the_flow(api: ApiClient, locale: str | None, flow: str) -> None:
+    """``hi-IN`` finds ``hi``; a language without a flow finds ``default``."""
     (call,) = api.create(locale=locale)["calls"]
     assert call["locale"] == flow
 
@@ -115,7 +115,7 @@ def test_the_call_says_which_flow_speaks(api: ApiClient, locale: str | None, flo
         ("*", "default"),
     ],
 )
-def test_locale_as_platforms_and_browsers_write_it_is_taken(
+def test_locale_in_platform_and_browser_format_is_accepted(
     api: ApiClient, locale: str, flow: str
 ) -> None:
     """Also for a further call."""
@@ -126,21 +126,21 @@ def test_locale_as_platforms_and_browsers_write_it_is_taken(
 
 
 @pytest.mark.parametrize("locale", ["hi__IN", "", "-", "hi-", "a" * 36, "हि", "hi IN", 5, ["hi"]])
-def test_a_locale_that_is_no_language_tag(api: ApiClient, locale: Any) -> None:
-    """Malformed is not unknown: 422."""
-    assert refused(api, {"locale": locale}) == ["/locale"]
+def test_malformed_locale_returns_422(api: ApiClient, locale: Any) -> None:
+    """Malformed is not unknown."""
+    assert refused_pointers(api, {"locale": locale}) == ["/locale"]
 
 
 @pytest.mark.parametrize(("route", "taken"), [("obd", "obd"), ("c2c", "c2c"), (None, "obd")])
-def test_the_route_is_taken_first(api: ApiClient, route: str | None, taken: str) -> None:
-    """The one that is asked for, else the first of the settings."""
+def test_route_is_tried_first(api: ApiClient, route: str | None, taken: str) -> None:
+    """By default the first of the settings."""
     (call,) = api.create(route=route)["calls"]
     assert call["route"] == taken
 
 
 @pytest.mark.parametrize("route", ["OBD", "", "sms", 1, ["obd"], "x - at `$.to`"])
-def test_a_route_that_there_is_not(api: ApiClient, route: Any) -> None:
-    """422, pointing at it and not quoting it."""
+def test_unknown_route_returns_422(api: ApiClient, route: Any) -> None:
+    """The error points at it and does not repeat it."""
     answer = api.create_response(route=route)
     (fault,) = assert_problem(answer, 422, "invalid_request")["errors"]
     assert fault["pointer"] == "/route"
@@ -148,8 +148,8 @@ def test_a_route_that_there_is_not(api: ApiClient, route: Any) -> None:
 
 
 @pytest.mark.parametrize("reference", ["", "login-81", "r" * 64, "लॉगिन ८१", "a/b~c\"'<>{}"])
-def test_a_reference_is_given_back_everywhere(api: ApiClient, reference: str) -> None:
-    """In create's answer, in all later ones, and in what a problem shows of it."""
+def test_reference_is_in_every_response(api: ApiClient, reference: str) -> None:
+    """Also in problem documents."""
     shown = api.create(reference=reference, code="1234")
     assert shown["reference"] == api.get_verification(shown)["reference"] == reference
     assert api.check(shown, "1234").get_json()["reference"] == reference
@@ -158,9 +158,9 @@ def test_a_reference_is_given_back_everywhere(api: ApiClient, reference: str) ->
 
 
 @pytest.mark.parametrize("reference", ["r" * 65, 81, True, ["a"], "a\nb", "a\x00"])
-def test_a_reference_that_is_too_much(api: ApiClient, reference: Any) -> None:
-    """More than 64 characters, no string, or control characters: 422."""
-    assert refused(api, {"reference": reference}) == ["/reference"]
+def test_invalid_reference_returns_422(api: ApiClient, reference: Any) -> None:
+    """More than 64 characters, another type, or control characters."""
+    assert refused_pointers(api, {"reference": reference}) == ["/reference"]
 
 
 @pytest.mark.parametrize(
@@ -170,22 +170,22 @@ def test_a_reference_that_is_too_much(api: ApiClient, reference: Any) -> None:
         *("1.2.3.4, 10.0.0.1", "1.2.3.4:5678", "[2001:db8::1]:443", " 1.2.3.4 ", "unknown"),
     ],
 )
-def test_any_address_is_taken(api: ApiClient, ip: str | None) -> None:
-    """Public or not: a non-public one is ignored, never refused."""
+def test_ip_of_any_kind_is_accepted(api: ApiClient, ip: str | None) -> None:
+    """An address that is not public is ignored."""
     assert api.create(ip=ip)["status"] == "pending"
 
 
 @pytest.mark.parametrize(
     "ip", ["", "localhost", "203.0.113.256", "203.0.113.9:", "1", 1, "::g", "1.2.3.4, x"]
 )
-def test_what_is_no_address(api: ApiClient, ip: Any) -> None:
-    """It is a 422 that points at it."""
-    assert refused(api, {"ip": ip}) == ["/ip"]
+def test_malformed_ip_returns_422(api: ApiClient, ip: Any) -> None:
+    """The error points at it."""
+    assert refused_pointers(api, {"ip": ip}) == ["/ip"]
 
 
 @pytest.mark.parametrize("code", ["0000", "1234", "012345", "1234567890"])
-def test_the_callers_own_code(api: ApiClient, dialer: ManualDialer, code: str) -> None:
-    """4 to 10 digits, a string whose zeros count; it is what the voice is given."""
+def test_own_code_is_spoken(api: ApiClient, dialer: ManualDialer, code: str) -> None:
+    """4 to 10 digits as a string, with leading zeros."""
     shown = api.create(code=code)
     assert shown["code_length"] == len(code)
     assert dialer.decrypt(dialer.claim()) == (ASHA, code, "Customer")
@@ -196,48 +196,50 @@ def test_the_callers_own_code(api: ApiClient, dialer: ManualDialer, code: str) -
     "code",
     ["123", "12345678901", "", "12a4", "１２３４", "१२३४", "1234\n", " 1234", 1234, ["1234"]],
 )
-def test_a_code_that_no_one_can_hear(api: ApiClient, code: Any) -> None:
-    """It is a 422 that points at it."""
-    assert refused(api, {"code": code}) == ["/code"]
+def test_malformed_code_returns_422(api: ApiClient, code: Any) -> None:
+    """The error points at it."""
+    assert refused_pointers(api, {"code": code}) == ["/code"]
 
 
 @pytest.mark.parametrize("to", [None, 919876543210, True, [ASHA], {"number": ASHA}])
-def test_a_number_is_a_string(api: ApiClient, to: Any) -> None:
-    """Another type is a 422 that points at it."""
-    assert refused(api, {"to": to}) == ["/to"]
+def test_number_of_another_type_returns_422(api: ApiClient, to: Any) -> None:
+    """The error points at it."""
+    assert refused_pointers(api, {"to": to}) == ["/to"]
 
 
 @pytest.mark.parametrize("raw", [b"{}", b""])
-def test_a_create_without_a_number(api: ApiClient, raw: bytes) -> None:
-    """An empty object, and no body at all: 422 that points at ``to``."""
+def test_create_without_number_returns_422(api: ApiClient, raw: bytes) -> None:
+    """An empty object or no body."""
     body = assert_problem(api.post_raw(VERIFICATIONS, raw), 422, "invalid_request")
     assert pointers(body) == ["/to"]
 
 
-def test_all_unknown_members_are_named(api: ApiClient) -> None:
-    """Each with its pointer (RFC 6901), the empty name and the escapes included."""
+def test_create_with_unknown_members_names_all(api: ApiClient) -> None:
+    """With JSON Pointers (RFC 6901), the empty name and escapes included."""
     names = ["phone", "TO", "a/b", "m~n", "", "client_token", "ऊ"]
     body = assert_problem(api.create_response(**dict.fromkeys(names, 1)), 422, "invalid_request")
     named = {"/phone", "/TO", "/a~1b", "/m~0n", "/", "/client_token", "/ऊ"}
     assert sorted(pointers(body)) == sorted(named)
 
 
-def test_all_wrong_texts_are_named(api: ApiClient) -> None:
-    """Nobody has to ask once for each fault."""
+def test_create_with_several_errors_names_all(api: ApiClient) -> None:
+    """One request reveals every error."""
     wrong = {"code": "12", "locale": "?", "reference": "\n", "ip": "?"}
-    assert sorted(refused(api, wrong)) == ["/code", "/ip", "/locale", "/reference"]
+    assert sorted(refused_pointers(api, wrong)) == ["/code", "/ip", "/locale", "/reference"]
 
 
-def test_a_refused_create_leaves_nothing(api: ApiClient, dialer: ManualDialer) -> None:
-    """After a 422 no call is due, and the next create begins from nothing."""
-    refused(api, {"ttl": 5})
-    refused(api, {"unknown": 5})
+def test_create_with_422_leaves_nothing(api: ApiClient, dialer: ManualDialer) -> None:
+    """No call is due, and the next create starts from nothing."""
+    refused_pointers(api, {"ttl": 5})
+    refused_pointers(api, {"unknown": 5})
     assert dialer.has_nothing_due()
     assert api.create()["version"] == 1
 
 
-def test_a_client_has_settings_of_its_own(environ: dict[str, str], store: RedisStore) -> None:
-    """Flows, bridge, caller id and life of the client go before the common ones."""
+def test_settings_of_a_client_override_the_common_ones(
+    environ: dict[str, str], store: RedisStore
+) -> None:
+    """Flows, caller line, caller id and life."""
     settings = settings_with(
         environ,
         clients_bank_flows="default=77,ta=78",

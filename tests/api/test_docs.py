@@ -1,4 +1,4 @@
-"""``/docs``: pages that a browser opens without complaint, and that load nothing from elsewhere."""
+"""``/docs``: pages that browsers open without errors and that load nothing from other hosts."""
 
 import json
 import os
@@ -30,13 +30,13 @@ CREATE = "#operations-verifications-create_verification"
 
 
 def url_of(served: ApiProcess, path: str) -> str:
-    """An address of the service."""
+    """Return a URL of the service."""
     return f"http://127.0.0.1:{served.port}{path}"
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
-def test_a_page_runs_nothing_but_our_files(api: ApiClient, path: str) -> None:
-    """No inline script or style, nothing of other hosts, in nobody's frame; the rest as ever."""
+def test_page_policy_allows_own_files_only(api: ApiClient, path: str) -> None:
+    """No inline script or style, no other host, no frame."""
     answer = api.client.get(path)
     assert answer.content_type == "text/html; charset=utf-8"
     policy = dict(
@@ -59,8 +59,8 @@ def test_a_page_runs_nothing_but_our_files(api: ApiClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), FILES.items())
-def test_a_pages_files_are_served_here(api: ApiClient, name: str, kind: str) -> None:
-    """Each with its type; who has it is told that it has not changed."""
+def test_page_files_are_served_with_type_and_etag(api: ApiClient, name: str, kind: str) -> None:
+    """A cached file returns 304."""
     answer = api.client.get(f"/docs/{name}")
     assert (answer.status_code, answer.content_type) == (200, kind)
     assert answer.headers["Cache-Control"] == "public, max-age=300"
@@ -71,16 +71,16 @@ def test_a_pages_files_are_served_here(api: ApiClient, name: str, kind: str) -> 
 @pytest.mark.parametrize(
     "name", ["docs.html", "errors.html", "nothing", "..%2fdocs.py", "%2e%2e", "swagger-ui.css%00"]
 )
-def test_no_other_file_is_served(api: ApiClient, name: str) -> None:
-    """404, wherever it leads."""
+def test_unknown_page_file_returns_404(api: ApiClient, name: str) -> None:
+    """Also outside of the folder."""
     assert api.client.get(f"/docs/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_document_is_read_in_a_browser(
+def test_docs_page_shows_all_operations(
     browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
 ) -> None:
-    """All operations are there, on a screen of any width."""
+    """On a screen of any width."""
     paths = requests.get(url_of(served, "/openapi.json"), timeout=10).json()["paths"]
     page = browsing.open(url_of(served, "/docs"), viewport=size)
     expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
@@ -88,8 +88,8 @@ def test_the_document_is_read_in_a_browser(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_it_can_be_tried_out(page: Page, served: ApiProcess, store: RedisStore) -> None:
-    """With an API key typed into the page, a create is answered 201."""
+def test_docs_page_sends_a_create(page: Page, served: ApiProcess, store: RedisStore) -> None:
+    """With an API key typed into the page."""
     store.sweep("a dialer")
     page.goto(url_of(served, "/docs"))
     page.locator("button.authorize").first.click()
@@ -114,7 +114,7 @@ def test_it_can_be_tried_out(page: Page, served: ApiProcess, store: RedisStore) 
 def test_docs_authorize_takes_typed_api_key(
     browsing: BrowserSession, served: ApiProcess, store: RedisStore, size: dict[str, int]
 ) -> None:
-    """By keyboard: the cursor stands in the field of the API key, and Enter is enough."""
+    """By keyboard: the API key's field has the focus, and Enter submits."""
     store.sweep("a dialer")
     page = browsing.open(url_of(served, "/docs"), viewport=size)
     page.locator("button.authorize").first.click()
@@ -136,7 +136,7 @@ def test_docs_authorize_takes_typed_api_key(
 def test_docs_open_operation_is_short_and_has_sample(
     browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
 ) -> None:
-    """A few screens; each refusal opens on request."""
+    """It takes a few screens; each error opens on request."""
     page = browsing.open(url_of(served, "/docs"), viewport=size)
     create = page.locator(CREATE)
     create.locator(".opblock-summary-control").click()
@@ -164,7 +164,7 @@ def test_docs_open_operation_is_short_and_has_sample(
 def test_docs_search_finds_operations(
     page: Page, served: ApiProcess, phrase: str, found: list[str]
 ) -> None:
-    """By method, address and words of the description."""
+    """By method, path and words of the description."""
     page.goto(url_of(served, "/docs"))
     expect(page.locator(CREATE)).to_be_visible()
     page.get_by_placeholder("Search operations").fill(phrase)
@@ -174,7 +174,7 @@ def test_docs_search_finds_operations(
 
 
 def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> None:
-    """Pasted into a shell that has the two variables."""
+    """In a shell that has the two variables."""
     store.sweep("a dialer")
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
     environ = {"OTPVOICE_URL": url_of(served, ""), "OTPVOICE_API_KEY": LOGIN_KEY}
@@ -199,10 +199,10 @@ def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> No
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_problems_type_leads_to_its_words(
+def test_problem_type_leads_to_its_explanation(
     browsing: BrowserSession, served: ApiProcess, store: RedisStore, size: dict[str, int]
 ) -> None:
-    """Following ``type``, as any reader of RFC 9457 would."""
+    """Following ``type``, as RFC 9457 describes."""
     store.sweep("a dialer")
     refused = served.send(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
     page = browsing.open(url_of(served, refused.document["type"]), viewport=size)
@@ -212,10 +212,10 @@ def test_a_problems_type_leads_to_its_words(
 
 
 @pytest.mark.parametrize(("path", "seen"), [("/docs", ".opblock"), ("/docs/errors", "h2")])
-def test_a_page_is_as_wide_and_as_dark_as_the_screen(
+def test_pages_fit_the_screen_and_the_color_scheme(
     page: Page, served: ApiProcess, path: str, seen: str
 ) -> None:
-    """By day and by night, on a small phone, a phone and a desk."""
+    """In light and dark mode, on a small phone, a phone and a desktop."""
     page.goto(url_of(served, path))
     expect(page.locator(seen).first).to_be_visible()
     assert_fits_every_screen(page)
@@ -225,7 +225,7 @@ def test_a_page_is_as_wide_and_as_dark_as_the_screen(
 def test_front_page_leads_to_the_docs(
     browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
 ) -> None:
-    """A page for browsers that fits and is legible."""
+    """The page fits the screen and is legible."""
     page = browsing.open(url_of(served, "/"), viewport=size)
     assert_fits_every_screen(page)
     assert_legible(page)
@@ -233,22 +233,22 @@ def test_front_page_leads_to_the_docs(
     expect(page.locator(CREATE)).to_be_visible()
 
 
-def test_the_document_is_dark_by_night(browsing: BrowserSession, served: ApiProcess) -> None:
-    """From the first moment, and no longer than night lasts."""
+def test_docs_page_follows_the_color_scheme(browsing: BrowserSession, served: ApiProcess) -> None:
+    """From the first moment, and when it changes."""
     page = browsing.open(url_of(served, "/docs"), color_scheme="dark")
     expect(page.locator("html")).to_have_class("dark-mode")
     page.emulate_media(color_scheme="light")
     expect(page.locator("html")).not_to_have_class("dark-mode")
 
 
-def test_errors_can_be_read_everywhere(page: Page, served: ApiProcess) -> None:
-    """The one that was led to as well."""
+def test_errors_page_fits_the_screen(page: Page, served: ApiProcess) -> None:
+    """Also at a fragment."""
     page.goto(url_of(served, "/docs/errors#rate_limited"))
     assert_legible(page)
 
 
-def test_every_code_is_explained(api: ApiClient) -> None:
-    """Each once, to be led to; with its status and all its titles."""
+def test_errors_page_explains_every_code(api: ApiClient) -> None:
+    """Each once, with its statuses and titles."""
     page = api.client.get("/docs/errors").text
     told = re.findall(r'<h2 id="(\w+)">', page)
     table = [*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR]

@@ -1,4 +1,4 @@
-"""Forged callbacks cost the store nothing: who has no secret of ours does not get as far."""
+"""Forged callbacks cost the store nothing: authentication comes first."""
 
 import json
 from collections.abc import Iterator
@@ -50,8 +50,8 @@ FORGED = [
 
 
 @pytest.fixture
-def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
-    """The door of a service on that server."""
+def api_on_server(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
+    """Return a driver of an API on that server."""
     client = connect(valkey.url)
     yield ApiClient(
         create_app(settings, RedisStore(client)),
@@ -60,46 +60,50 @@ def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     client.close()
 
 
-def commands_of(client: Redis) -> dict[str, int]:
-    """How often the server was asked for what, but for these looks themselves."""
+def command_counts(client: Redis) -> dict[str, int]:
+    """Return how often each command ran, without those of this function."""
     stats = client.info("commandstats")
     return {name: told["calls"] for name, told in stats.items() if name != "cmdstat_info"}
 
 
 def forge_all(api: ApiClient) -> None:
-    """Every forged callback, each a 401."""
+    """Send every forged callback; each returns 401."""
     for method, path, authorization, body in FORGED:
         headers = {} if authorization is None else {"Authorization": authorization}
         answer = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=body)
         assert_problem(answer, 401, "unauthorized")
 
 
-def test_forged_callbacks_never_reach_the_store(lonely: ApiClient, valkey: Valkey) -> None:
-    """Hundreds of them, and the server's own counters stand still; a genuine one moves them."""
+def test_forged_callbacks_never_reach_the_store(api_on_server: ApiClient, valkey: Valkey) -> None:
+    """The server's command counters do not move; a genuine callback moves them."""
     assert len(FORGED) >= 200
     with connect(valkey.url) as watcher:
         watcher.ping()
-        before = commands_of(watcher)
-        forge_all(lonely)
-        assert commands_of(watcher) == before
-        assert lonely.send_callback(id="call_x", status="BUSY").status_code == 200
-        assert commands_of(watcher) != before
+        before = command_counts(watcher)
+        forge_all(api_on_server)
+        assert command_counts(watcher) == before
+        assert api_on_server.send_callback(id="call_x", status="BUSY").status_code == 200
+        assert command_counts(watcher) != before
 
 
-def test_forged_callbacks_are_refused_without_a_store(lonely: ApiClient, valkey: Valkey) -> None:
-    """401 as ever, where a genuine one is told to come again; the challenge needs no store."""
+def test_forged_callbacks_without_store_return_401(
+    api_on_server: ApiClient, valkey: Valkey
+) -> None:
+    """A genuine callback returns 503; the challenge needs no store."""
     valkey.kill()
-    forge_all(lonely)
-    assert_problem(lonely.send_callback(id="call_x", status="BUSY"), 503, "store_unavailable")
+    forge_all(api_on_server)
+    assert_problem(
+        api_on_server.send_callback(id="call_x", status="BUSY"), 503, "store_unavailable"
+    )
     challenge = {"validation_key": VALIDATION_KEY, "challenge": "a234qwe"}
-    assert lonely.client.post(WEBHOOK, json=challenge).get_json() == {"challenge": "a234qwe"}
+    assert api_on_server.client.post(WEBHOOK, json=challenge).get_json() == {"challenge": "a234qwe"}
 
 
 @pytest.mark.parametrize("place", ["header", "address"])
-def test_a_secret_is_changed_in_three_steps(
+def test_secret_rotation_accepts_exactly_the_configured_secrets(
     environ: dict[str, str], store: RedisStore, place: str
 ) -> None:
-    """Old, old and new, new: what is set opens, and nothing else does, nor a part of the list."""
+    """Old, both, new; a part of the list is never accepted."""
     steps = [["old-one"], ["old-one", "new-one"], ["new-one"]]
     tried = ["old-one", "new-one", "third-one", "old-one,new-one", "old-one ", "old", ""]
     name = {"header": "provider_webhook_secret", "address": "provider_webhook_path_token"}[place]

@@ -1,8 +1,8 @@
-"""Every door of the API under random and nearly right requests.
+"""Every endpoint under random and nearly valid requests.
 
-Whatever comes, the answer is a documented one and no more is changed than the route may change.
+Every response is documented, and no request changes more than its endpoint may change.
 
-``OTPVOICE_TEST_EXAMPLES`` sets how many requests are tried on each door.
+``OTPVOICE_TEST_EXAMPLES`` sets the number of requests for each endpoint.
 """
 
 import json
@@ -122,21 +122,21 @@ METHODS = st.sampled_from(
 
 
 def each_hostile(fuzz: Callable[..., None]) -> Callable[..., None]:
-    """The hostile bodies are tried first, in a request that is right in all else."""
+    """Try the hostile bodies first, in an otherwise valid request."""
     headers = {"Authorization": f"Bearer {LOGIN_KEY}", "Content-Type": "application/json"}
     for body in HOSTILE:
         fuzz = example("POST", "{ours}", "", body, headers)(fuzz)
     return fuzz
 
 
-def standing(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:
-    """The verification less what only time changes."""
+def stable_members(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:
+    """Return the verification without the members that change with time."""
     shown = api.get_verification(verification)
     return {name: shown[name] for name in shown if name not in {"expires_in", "next"}}
 
 
 def is_documented(answer: TestResponse) -> bool:
-    """One of the contract's statuses, with its problem document where it refuses."""
+    """Return whether the status is documented and an error is a problem document."""
     assert all(answer.headers.getlist(name) == [value] for name, value in USUAL.items())
     assert re.fullmatch("[A-Za-z0-9-]{1,64}", answer.headers["Request-Id"])
     if answer.status_code >= 400 and answer.request.method != "HEAD":
@@ -146,8 +146,10 @@ def is_documented(answer: TestResponse) -> bool:
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_a_door_holds(api: ApiClient, dialer: ManualDialer, name: str) -> None:
-    """Documented answers only; refused requests change nothing, accepted ones their own part."""
+def test_endpoint_with_random_requests_responds_as_documented(
+    api: ApiClient, dialer: ManualDialer, name: str
+) -> None:
+    """Rejected requests change nothing, accepted ones only their own part."""
     template, changeable = DOORS[name]
 
     @FUZZ
@@ -156,7 +158,7 @@ def test_a_door_holds(api: ApiClient, dialer: ManualDialer, name: str) -> None:
     def fuzz(method: str, segment: str, query: str, body: bytes, headers: dict[str, str]) -> None:
         began = api.create(code=CODE)
         dialer.place()
-        before = standing(api, began)
+        before = stable_members(api, began)
         path = template.replace("{id}", segment.replace("{ours}", began["id"]))
         path = path.replace("{token}", PATH_TOKEN if segment == "{ours}" else segment)
         if name == "webhook" and headers["Authorization"] == f"Bearer {LOGIN_KEY}":
@@ -165,7 +167,7 @@ def test_a_door_holds(api: ApiClient, dialer: ManualDialer, name: str) -> None:
             path, method=method, data=body, headers=headers, query_string=query
         )
         assert is_documented(answer), (answer.status_code, answer.text)
-        after = standing(api, began)
+        after = stable_members(api, began)
         changed = {member for member in after if after[member] != before[member]}
         accepted = answer.status_code < 300 and method in WRITES
         # A create with another code ends the old one even when a limit then refuses it.
@@ -199,10 +201,10 @@ PIECES = st.sampled_from(
 
 @settings(FUZZ, max_examples=EXAMPLES * 2)
 @given(st.lists(PIECES | st.binary(max_size=8), min_size=1, max_size=6), st.integers(0, 400))
-def test_any_bytes_on_the_line(
+def test_random_bytes_return_a_documented_response_or_none(
     served: ApiProcess, redis: Redis, pieces: list[bytes], cut: int
 ) -> None:
-    """A documented answer or none, never a 500, and the server serves on."""
+    """Never 500, and the server keeps serving."""
     raw = b"".join(pieces)
     with served.connect() as line:
         line.send(raw[:cut] + raw[cut + 1 :])

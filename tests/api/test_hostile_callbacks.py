@@ -1,6 +1,6 @@
-"""Callbacks with the right secret and any content: calls move as they may, nothing is approved.
+"""Authenticated callbacks with any content: calls move only forward, and none approves.
 
-``OTPVOICE_TEST_EXAMPLES`` sets how many series of callbacks are tried.
+``OTPVOICE_TEST_EXAMPLES`` sets the number of series of callbacks.
 """
 
 import json
@@ -83,12 +83,14 @@ CALLBACKS = st.tuples(st.sampled_from(["POST", "PUT", "GET"]), SHAPES, MEMBERS)
 
 
 def as_json(members: list[tuple[str, Any]]) -> str:
-    """An object that may have a member twice, and words that are no JSON, as some vendors write."""
+    """Return an object that may have a member twice and words that are not JSON, as some providers
+    send.
+    """
     return "{" + ",".join(f"{json.dumps(name)}:{json.dumps(v)}" for name, v in members) + "}"
 
 
 def shaped(shape: str, members: list[tuple[str, Any]]) -> tuple[bytes, str]:
-    """Body and query string."""
+    """Return body and query string."""
     text = as_json(members)
     query = urlencode(members, errors="replace")[:3000]
     parts = {name: str(value) for name, value in members}
@@ -120,10 +122,10 @@ def shaped(shape: str, members: list[tuple[str, Any]]) -> tuple[bytes, str]:
 @example([("POST", "json", [("id", CALL), ("status", "BUSY"), ("status", "ANSWER")])], 3)
 @example([("GET", "query", [("id", CALL), ("status", "MISSED")])] * 2, 3)
 @example([("PUT", "form", [("id", CALL), ("status", "ANSWER")])], 1)
-def test_whatever_comes_calls_move_forward_and_nothing_is_proved(
+def test_callbacks_of_any_content_move_calls_forward_only(
     api: ApiClient, dialer: ManualDialer, callbacks: list[tuple[str, str, Any]], state: int
 ) -> None:
-    """200 or 400; a call moves only as the transition table allows; only the code approves."""
+    """200 or 400; only the transition table applies, and only the code approves."""
     at_sample_time(api)
     began = api.create(code=CODE)
     call_id = began["calls"][0]["id"]
@@ -151,7 +153,7 @@ def test_whatever_comes_calls_move_forward_and_nothing_is_proved(
 
 
 def assert_moved_as_allowed(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Pending with all its checks; each call where it was, or one move on; none has gone."""
+    """Assert that it is pending with all checks, and each call moved at most one step."""
     assert (after["status"], after["reason"], after["checks_left"]) == ("pending", None, 5)
     assert after["expires_at"] == before["expires_at"]
     assert [c["id"] for c in after["calls"]][: len(before["calls"])] == [

@@ -1,4 +1,4 @@
-"""Idempotency-Key of a create, as its client meets it."""
+"""The Idempotency-Key of a create."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -14,24 +14,24 @@ KEY = "2f0a9c1e-login-81"
 
 
 def creates(api: ApiClient, key: str = KEY, **members: Any) -> TestResponse:
-    """A create that carries a key."""
+    """Send a create with a key."""
     body = json.dumps({"to": ASHA, **members}).encode()
     return api.post_raw(VERIFICATIONS, body, idempotency_key=key)
 
 
 def is_replay(answer: TestResponse) -> bool:
-    """Whether it says so."""
+    """Return whether the response is marked as a replay."""
     return answer.headers.get("Idempotent-Replayed") == "true"
 
 
-def test_the_first_answer_is_no_replay(api: ApiClient) -> None:
-    """Nor is any answer without a key."""
+def test_first_request_is_not_a_replay(api: ApiClient) -> None:
+    """Nor is any request without a key."""
     for answer in (creates(api), api.create_response(ASHA), api.create_response(ASHA)):
         assert "Idempotent-Replayed" not in answer.headers
 
 
-def test_the_same_request_again(api: ApiClient) -> None:
-    """201 once more, with the object, its place, and the header that tells it."""
+def test_repeated_create_returns_201_as_a_replay(api: ApiClient) -> None:
+    """With the object and Location."""
     first = creates(api)
     again = creates(api)
     assert (first.status_code, again.status_code) == (201, 201)
@@ -40,8 +40,8 @@ def test_the_same_request_again(api: ApiClient) -> None:
     assert again.headers["Location"] == first.headers["Location"]
 
 
-def test_the_object_is_as_it_now_stands(api: ApiClient) -> None:
-    """Ended by now: 201 all the same, and nothing new is begun."""
+def test_replay_returns_the_current_object(api: ApiClient) -> None:
+    """It has ended: still 201, and nothing new is created."""
     first = creates(api, code="1234").get_json()
     api.check(first, "1234")
     again = creates(api, code="1234")
@@ -51,32 +51,32 @@ def test_the_object_is_as_it_now_stands(api: ApiClient) -> None:
     assert again.get_json()["status"] == "approved"
 
 
-def test_one_that_was_under_way_stays_a_200(api: ApiClient) -> None:
-    """The answer to this key was 200, whatever the first create without it was answered."""
+def test_replay_of_a_200_returns_200(api: ApiClient) -> None:
+    """The status is that of the first request with this key."""
     api.create()
     assert [creates(api).status_code for _ in range(2)] == [200, 200]
     assert is_replay(creates(api))
 
 
 @pytest.mark.parametrize("members", [{"name": "Ravi"}, {"to": "+919812345678"}, {"code": "1234"}])
-def test_another_body(api: ApiClient, members: dict[str, Any]) -> None:
-    """422, without the object, and nothing of it happens."""
+def test_key_with_another_body_returns_422(api: ApiClient, members: dict[str, Any]) -> None:
+    """Without the object, and nothing happens."""
     first = creates(api).get_json()
     refused = assert_problem(creates(api, **members), 422, "idempotency_mismatch")
     assert "verification" not in refused
     assert api.get_verification(first)["status"] == "pending"
 
 
-def test_another_client(api: ApiClient) -> None:
-    """The same key is its own there."""
+def test_key_of_another_client_is_another_key(api: ApiClient) -> None:
+    """Keys belong to their client."""
     first = creates(api).get_json()
     other = creates(api.as_bank())
     assert (other.status_code, is_replay(other)) == (201, False)
     assert other.get_json()["id"] != first["id"]
 
 
-def test_a_refused_create_is_not_remembered(api: ApiClient) -> None:
-    """Neither one at fault, nor one that came when nobody dialed."""
+def test_rejected_create_is_not_remembered(api: ApiClient) -> None:
+    """Neither an invalid one, nor one without a dialer."""
     assert_problem(creates(api, to="+91"), 422, "invalid_number")
     api.store.clock_offset_ms += 31_000
     assert_problem(creates(api), 503, "calls_unavailable")
@@ -88,29 +88,29 @@ def test_a_refused_create_is_not_remembered(api: ApiClient) -> None:
 @pytest.mark.parametrize(
     "key", ["", "k" * 256, "two words", "schlüssel", "tab\tkey", "\x7f"], ids=repr
 )
-def test_a_key_that_is_none(api: ApiClient, key: str) -> None:
-    """422, and nothing is begun."""
+def test_malformed_key_returns_422(api: ApiClient, key: str) -> None:
+    """Nothing is created."""
     refused = assert_problem(creates(api, key=key), 422, "invalid_request")
     assert "Idempotency-Key" in refused["detail"]
     assert creates(api).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"'])
-def test_keys_of_every_length(api: ApiClient, key: str) -> None:
-    """1 to 255 characters, and those of the HTTP draft, which stand in quotes."""
+def test_key_of_1_to_255_characters_is_accepted(api: ApiClient, key: str) -> None:
+    """Also in quotes, as in the HTTP draft."""
     creates(api, key=key)
     assert is_replay(creates(api, key=key))
 
 
-def test_keys_differ_in_every_character(api: ApiClient) -> None:
-    """Case and the last of 255 included."""
+def test_keys_are_compared_completely(api: ApiClient) -> None:
+    """Case and the last of 255 characters included."""
     creates(api, key="k" * 255)
     for other in ("k" * 254, "k" * 254 + "K", "k" * 254 + "j"):
         assert not is_replay(creates(api, key=other))
 
 
-def test_neither_key_nor_body_can_be_read_in_the_store(api: ApiClient, redis: Redis) -> None:
-    """A key may be a session's id, and a body holds the number and a code."""
+def test_store_contains_neither_key_nor_body(api: ApiClient, redis: Redis) -> None:
+    """A key may be a session id; a body contains number and code."""
     creates(api, code="73519")
     keys: Any = redis.keys("*")
     (record,) = [key for key in keys if b":idempotency:" in key]
@@ -120,8 +120,8 @@ def test_neither_key_nor_body_can_be_read_in_the_store(api: ApiClient, redis: Re
         assert secret not in stored
 
 
-def test_many_at_once(api: ApiClient) -> None:
-    """One is begun; every answer is 201 and names it."""
+def test_concurrent_creates_with_one_key_create_once(api: ApiClient) -> None:
+    """Every response is 201 with the same id."""
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: creates(ApiClient(api.app, api.store)), range(40)))
     assert {answer.status_code for answer in answers} == {201}

@@ -1,4 +1,4 @@
-"""A fault of ours while a refusal is written down: still a 500, and still nothing in the log."""
+"""Errors while an error response is built: 500, and no secret in the log."""
 
 import pytest
 from api.api_client import ApiClient, assert_problem, settings_with
@@ -10,8 +10,8 @@ from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
 
 
-def test_evidence_that_can_not_be_opened(api: ApiClient, redis: Redis) -> None:
-    """A 409 shows the verification; when its number can not be read, that is our fault."""
+def test_undecryptable_number_in_a_409_returns_500(api: ApiClient, redis: Redis) -> None:
+    """The problem would show the verification, whose number cannot be decrypted."""
     began = api.create()
     api.act(began, "cancel")
     (key,) = redis.scan_iter("*verification:vrf_*")
@@ -19,13 +19,13 @@ def test_evidence_that_can_not_be_opened(api: ApiClient, redis: Redis) -> None:
     assert_problem(api.act(began, "approve"), 500, "internal_error")
 
 
-def test_a_failing_refusal_leaks_no_path(
+def test_failing_error_handler_logs_no_path(
     environ: dict[str, str],
     store: RedisStore,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The place is logged under the request's id, once; neither the path nor what was handled."""
+    """The location is logged once under the request's id, without path or data."""
     app = create_app(settings_with(environ), store)
 
     @app.get("/fails/<secret>")

@@ -1,4 +1,4 @@
-"""Limits at the door: what a refusal tells, and what the object says before one is met."""
+"""Limits over HTTP: what an error reveals, and what the object says before a limit is reached."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ Limited = Callable[..., ApiClient]
 
 @pytest.fixture
 def limited(environ: dict[str, str], redis: Redis) -> Limited:
-    """Opens a door with other settings, named as in ``limits_calls_per_day="1"``."""
+    """Return a function that starts an API with changed settings."""
 
     def open_door(**changes: str) -> ApiClient:
         settings = settings_with(environ, verification_max_redials="0", **changes)
@@ -38,16 +38,16 @@ def limited(environ: dict[str, str], redis: Redis) -> Limited:
     return open_door
 
 
-def dials(api: ApiClient) -> None:
-    """The call that is due fails after it may have rung."""
+def fail_due_call(api: ApiClient) -> None:
+    """Send the due call and let it fail after it may have rung."""
     dialer = ManualDialer(api.store)
     claim = dialer.claim()
     assert api.store.mark_sent(claim, 165_000, [0])
     dialer.record(claim, CallStatus.FAILED, CallReason.PROVIDER_ERROR)
 
 
-def answers(api: ApiClient) -> None:
-    """The call that is due is answered."""
+def answer_due_call(api: ApiClient) -> None:
+    """Send the due call and let it be answered."""
     dialer = ManualDialer(api.store)
     claim = dialer.claim()
     assert api.store.mark_sent(claim, 165_000, [0])
@@ -68,10 +68,10 @@ def answers(api: ApiClient) -> None:
         ({"limits_calls_per_day": "1"}, RAVI, "calls_per_day", 86_400),
     ],
 )
-def test_two_clients_share_a_limit(
+def test_limit_of_a_number_is_shared_by_clients(
     limited: Limited, changes: dict[str, str], to: str, limit: str, wait: int
 ) -> None:
-    """429 with the limit and the wait, and not a word of the other's verification."""
+    """429 without any detail of the other client's verification."""
     api = limited(**changes)
     api.create(ip=ADDRESS)
     body = assert_problem(
@@ -82,8 +82,8 @@ def test_two_clients_share_a_limit(
     assert "verification" not in body
 
 
-def test_each_client_has_its_own_limits(limited: Limited) -> None:
-    """One that is used up keeps no other from calling."""
+def test_limit_of_a_client_does_not_affect_others(limited: Limited) -> None:
+    """Each client has its own."""
     api = limited(limits_calls_per_client="1/1m", clients_login_calls_per_day="2")
     api.create()
     assert (
@@ -92,20 +92,20 @@ def test_each_client_has_its_own_limits(limited: Limited) -> None:
     )
     api.as_bank().create(RAVI)
     for _ in range(2):
-        dials(api)
+        fail_due_call(api)
     api.advance_time(62)
     api.create("+919123456789")
-    dials(api)
+    fail_due_call(api)
     api.advance_time(62)
     body = assert_problem(api.create_response("+919123456780"), 429, "rate_limited")
     assert body["limit"] == "calls_per_day"
 
 
-def test_a_refusal_shows_ones_own_verification(limited: Limited) -> None:
-    """It lives on, and `next` names the moment that the refusal names."""
+def test_429_shows_the_own_verification(limited: Limited) -> None:
+    """It stays pending, and `next` has the same time as the error."""
     api = limited(limits_calls_per_number="1/10m")
     begun = api.create()
-    dials(api)
+    fail_due_call(api)
     step = api.get_verification(begun)["next"]["call"]
     assert (step["allowed"], step["reason"]) == (False, "rate_limited")
     for answer in (api.create_response(), api.act(begun, "calls")):
@@ -119,15 +119,15 @@ def test_a_refusal_shows_ones_own_verification(limited: Limited) -> None:
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "127.0.0.1", "203.0.113.9", "2001:db8::1"])
-def test_an_address_of_nobody_is_ignored(limited: Limited, address: str) -> None:
-    """Behind it are many, or none."""
+def test_non_public_ip_is_not_limited(limited: Limited, address: str) -> None:
+    """Many users may share it."""
     api = limited(limits_calls_per_ip="1/1h")
     for to in (ASHA, RAVI):
         api.create(to, ip=address)
 
 
-def test_a_line_counts_as_one(limited: Limited) -> None:
-    """All addresses of an IPv6 /64; the next /64 is somebody else."""
+def test_ipv6_addresses_are_limited_by_64_prefix(limited: Limited) -> None:
+    """The next /64 is another subscriber."""
     api = limited(limits_calls_per_ip="1/1h")
     api.create(ip="2401:4900:1c2a:7f00::1")
     answer = api.create_response(RAVI, ip="2401:4900:1c2a:7f00:ffff::9")
@@ -135,8 +135,8 @@ def test_a_line_counts_as_one(limited: Limited) -> None:
     api.create(RAVI, ip="2401:4900:1c2a:7f01::1")
 
 
-def test_a_gap_that_leaves_no_time_refuses(limited: Limited) -> None:
-    """As a limit does: it names itself and says when it would be taken."""
+def test_call_gap_without_time_left_returns_429(limited: Limited) -> None:
+    """It names the limit and the time to retry."""
     api = limited()
     begun = api.create()
     claim = ManualDialer(api.store).claim()
@@ -151,11 +151,11 @@ def test_a_gap_that_leaves_no_time_refuses(limited: Limited) -> None:
 # Wrong codes -------------------------------------------------------------------------------------
 
 
-def test_too_many_wrong_codes(limited: Limited) -> None:
-    """Checks, creates and calls are refused; the verification is pending, its checks untouched."""
+def test_wrong_codes_limit_refuses_checks_creates_and_calls(limited: Limited) -> None:
+    """The verification stays pending, with its checks."""
     api = limited(limits_wrong_codes_per_number="2/1h")
     begun = api.create(code="012345")
-    dials(api)
+    fail_due_call(api)
     for code in ("999991", "999992"):
         assert api.check(begun, code).get_json()["valid"] is False
     seen = api.get_verification(begun)
@@ -176,8 +176,8 @@ def test_too_many_wrong_codes(limited: Limited) -> None:
     assert_problem(api.as_bank().create_response(), 429, "too_many_wrong_codes")
 
 
-def test_the_right_code_after_the_window(limited: Limited) -> None:
-    """At the moment that the refusal named it is taken."""
+def test_correct_code_after_the_window_is_accepted(limited: Limited) -> None:
+    """At the time that the error named."""
     api = limited(limits_wrong_codes_per_number="2/1m")
     begun = api.create(code="012345")
     for code in ("999991", "999992"):
@@ -190,8 +190,8 @@ def test_the_right_code_after_the_window(limited: Limited) -> None:
 # Clients that report nothing ---------------------------------------------------------------------
 
 
-def test_a_client_that_reports_nothing_brings_its_code(limited: Limited) -> None:
-    """Without one it is told which member is missing, and nothing is used up."""
+def test_deliver_only_client_without_code_gets_422(limited: Limited) -> None:
+    """The error names the member, and no limit counts it."""
     api = limited(clients_login_deliver_only="true", clients_login_calls_per_day="1")
     refused = assert_problem(api.create_response(), 422, "invalid_request")
     assert pointers(refused) == ["/code"]
@@ -201,8 +201,8 @@ def test_a_client_that_reports_nothing_brings_its_code(limited: Limited) -> None
     ] == ("calls_per_day")
 
 
-def test_its_calls_leave_the_others_theirs(limited: Limited) -> None:
-    """On the same number."""
+def test_deliver_only_calls_do_not_count_for_other_clients(limited: Limited) -> None:
+    """For the same number."""
     api = limited(
         clients_login_deliver_only="true",
         clients_login_calls_per_day="9",
@@ -210,19 +210,19 @@ def test_its_calls_leave_the_others_theirs(limited: Limited) -> None:
     )
     for code in ("0001", "0002"):
         api.create(code=code)
-        dials(api)
+        fail_due_call(api)
     api.as_bank().create()
 
 
 # Breakers ----------------------------------------------------------------------------------------
 
 
-def test_an_area_that_is_refused(limited: Limited) -> None:
-    """429 under the setting's name; readiness tells that it is open and not where."""
+def test_open_conversion_breaker_returns_429(limited: Limited) -> None:
+    """``/readyz`` shows that it is open, without the prefix."""
     api = limited(limits_unverified_per_prefix="99/1h", limits_calls_per_client="99/1m")
     for n in range(20):
         begun = api.create(f"+919876{540_000 + n}")
-        answers(api)
+        answer_due_call(api)
         api.act(begun, "cancel")
     body = assert_problem(api.create_response(), 429, "rate_limited")
     assert body["limit"] == "conversion_breaker"
@@ -237,8 +237,8 @@ def test_an_area_that_is_refused(limited: Limited) -> None:
     api.create()
 
 
-def test_a_wave_of_guesses(limited: Limited) -> None:
-    """New verifications start with three checks; readiness tells why."""
+def test_open_wrong_code_breaker_reduces_checks(limited: Limited) -> None:
+    """New verifications have three checks; ``/readyz`` shows the reason."""
     api = limited(limits_calls_per_client="999/1m")
     for n in range(40):
         begun = api.create(f"+919{n:03}{543_210 + n}", code="012345")
@@ -251,11 +251,11 @@ def test_a_wave_of_guesses(limited: Limited) -> None:
 # Once more ---------------------------------------------------------------------------------------
 
 
-def test_a_refused_create_may_be_repeated_under_its_key(limited: Limited) -> None:
-    """A refusal is not remembered: later the same request under the same key is taken."""
+def test_limited_create_can_be_retried_with_its_key(limited: Limited) -> None:
+    """An error is not remembered."""
     api = limited(limits_calls_per_number="1/1m")
     api.as_bank().create()
-    dials(api)
+    fail_due_call(api)
     raw = b'{"to": "%s"}' % ASHA.encode()
     body = assert_problem(
         api.post_raw(VERIFICATIONS, raw, idempotency_key="k"), 429, "rate_limited"

@@ -1,4 +1,4 @@
-"""A trial's callback: what came is kept, sealed, and its credentials are not."""
+"""Callbacks of live test calls are captured and encrypted, without their credentials."""
 
 import base64
 
@@ -19,48 +19,50 @@ RING = KeyRing([base64.b64decode(RING_KEY)])
 
 @pytest.fixture
 def call(api: ApiClient, dialer: ManualDialer, settings: Settings) -> Call:
-    """A trial's, that the provider took."""
+    """Return a live test call that the provider accepted."""
     begun = Container(settings, api.store).service.create_live_test("login", CreateRequest(ASHA))
     dialer.place(provider_id="their-id")
     return begun.calls[0]
 
 
-def heard(api: ApiClient, call: Call) -> list[CapturedCallback]:
-    """What is kept of callbacks."""
+def captured(api: ApiClient, call: Call) -> list[CapturedCallback]:
+    """Return the captured callbacks."""
     kept = [each for _, each in ExchangeCapture(api.store, RING).load(call.id)]
     return [each for each in kept if isinstance(each, CapturedCallback)]
 
 
-def test_a_callback_is_kept_word_by_word(api: ApiClient, call: Call) -> None:
-    """Method, type, scheme, query and body; with what it did."""
+def test_callback_of_a_live_test_call_is_captured(api: ApiClient, call: Call) -> None:
+    """Method, type, scheme, query and body, with the outcome."""
     members = {"mid": "their-id", "status": "ANSWER", "to": int(ASHA[1:])}
     assert api.send_callback(**members).status_code == 200
-    (only,) = heard(api, call)
+    (only,) = captured(api, call)
     assert (only.method, only.content_type, only.scheme) == ("POST", "application/json", "Bearer")
     assert (only.has_path_token, only.query, only.outcome) == (False, "", "applied")
     assert ASHA[1:].encode() in only.body
     assert WEBHOOK_SECRET not in _all_of(only)
 
 
-def test_by_path_and_query_too(api: ApiClient, call: Call) -> None:
-    """That a secret was in the address is kept, and not the secret."""
+def test_captured_callback_hides_the_path_token(api: ApiClient, call: Call) -> None:
+    """It records that there was one."""
     url = f"{WEBHOOK}/{PATH_TOKEN}?id=their-id&status=BUSY"
     assert api.client.get(url).status_code == 200
-    (only,) = heard(api, call)
+    (only,) = captured(api, call)
     assert (only.method, only.scheme, only.has_path_token) == ("GET", "", True)
     assert only.query == "id=their-id&status=BUSY"
     assert PATH_TOKEN not in _all_of(only)
 
 
-def test_the_wrong_time_zone_is_kept(api: ApiClient, call: Call) -> None:
-    """A callback that is nobody's because of its time is just what a trial wants to know."""
+def test_callback_with_wrong_time_zone_is_captured(api: ApiClient, call: Call) -> None:
+    """It matches no call because of its time, which the diagnostics must show."""
     members = {"bridge": BRIDGE, "to": ASHA, "start_at": "2001-01-01 00:00:00", "status": "ANSWER"}
     assert api.send_callback(**members).status_code == 200
-    assert [each.outcome for each in heard(api, call)] == ["clock"]
+    assert [each.outcome for each in captured(api, call)] == ["clock"]
 
 
-def test_nothing_else_is_kept(api: ApiClient, dialer: ManualDialer, redis: Redis) -> None:
-    """Neither of another call, nor of a stranger's message."""
+def test_other_callbacks_are_not_captured(
+    api: ApiClient, dialer: ManualDialer, redis: Redis
+) -> None:
+    """Neither another call's nor an unauthenticated one."""
     api.create()
     dialer.place(provider_id="their-id")
     assert api.send_callback(id="their-id", status="ANSWER").status_code == 200
@@ -68,8 +70,8 @@ def test_nothing_else_is_kept(api: ApiClient, dialer: ManualDialer, redis: Redis
     assert [*redis.scan_iter("*:captured:*")] == []
 
 
-def test_no_client_can_ask_for_a_trial(api: ApiClient) -> None:
-    """It is the operator's: the contract knows no such member."""
+def test_client_cannot_create_a_live_test_call(api: ApiClient) -> None:
+    """The request body has no such member."""
     assert api.create_response(trial=True).status_code == 422
     assert api.create_response(is_trial=True).status_code == 422
 

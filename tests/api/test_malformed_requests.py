@@ -1,4 +1,4 @@
-"""What is no HTTP, or could be read in two ways: refused once, and nothing of it happens."""
+"""Malformed or ambiguous HTTP: rejected once, and nothing happens."""
 
 import json
 from typing import Any
@@ -23,27 +23,27 @@ HIDDEN = post(SIZED) + CREATE
 
 @pytest.fixture(autouse=True)
 def _dialer_is_alive(store: RedisStore) -> None:
-    """Creates would be taken."""
+    """Allow creates."""
     store.sweep("a dialer")
 
 
 @pytest.fixture(scope="module")
 def behind_tls(environ: dict[str, str], served: ApiProcess) -> ApiProcess:
-    """The API of these tests, whose public address is https."""
+    """Return the API with a public address of https."""
     assert environ["OTPVOICE_SERVER_PUBLIC_URL"].startswith("https:")
     return served
 
 
-def everything_said(served: ApiProcess, *parts: bytes) -> bytes:
-    """All that comes back until the connection is closed."""
+def receive_until_closed(served: ApiProcess, *parts: bytes) -> bytes:
+    """Return all bytes until the connection closes."""
     with served.connect() as line:
         line.send(*parts)
         line.shutdown_write()
         return line.read_all()
 
 
-def is_refused_once(said: bytes, status: int) -> bool:
-    """One problem document with all its headers, and the connection is over."""
+def is_one_problem(said: bytes, status: int) -> bool:
+    """Return whether the bytes are one problem document on a closed connection."""
     assert said.count(b"HTTP/1.") == 1, said
     top, _, body = said.partition(b"\r\n\r\n")
     line, *fields = top.decode("ascii").split("\r\n")
@@ -84,20 +84,20 @@ def is_refused_once(said: bytes, status: int) -> bool:
     ],
     ids=lambda request_bytes: repr(request_bytes[130:200]),
 )
-def test_where_a_body_ends_is_never_guessed(
+def test_ambiguous_body_length_returns_400(
     behind_tls: ApiProcess, redis: Redis, request_bytes: bytes
 ) -> None:
-    """400, nothing begins, and what comes behind it is not read (RFC 9112, section 11.2)."""
+    """What follows is not read (RFC 9112, section 11.2)."""
     before = redis.dbsize()
-    assert is_refused_once(everything_said(behind_tls, request_bytes, HIDDEN), 400)
+    assert is_one_problem(receive_until_closed(behind_tls, request_bytes, HIDDEN), 400)
     assert redis.dbsize() == before
 
 
 @pytest.mark.parametrize("coding", ["xchunked", "chunked;q=1", "cow", ""])
-def test_an_unknown_coding(behind_tls: ApiProcess, coding: str) -> None:
-    """501 (RFC 9112, section 6.1)."""
-    said = everything_said(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
-    assert is_refused_once(said, 501)
+def test_unknown_transfer_coding_returns_501(behind_tls: ApiProcess, coding: str) -> None:
+    """RFC 9112, section 6.1."""
+    said = receive_until_closed(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
+    assert is_one_problem(said, 501)
 
 
 @pytest.mark.parametrize(
@@ -113,34 +113,34 @@ def test_an_unknown_coding(behind_tls: ApiProcess, coding: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}", "/nowhere"])
-def test_coded_body_is_refused_with_501(
+def test_transfer_coding_other_than_chunked_returns_501(
     behind_tls: ApiProcess, redis: Redis, path: str, codings: list[str]
 ) -> None:
-    """No coding but ``chunked`` is removed, so the body is never read as another one."""
+    """The body is never read as another one."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
     before = redis.dbsize()
-    said = everything_said(behind_tls, post(*fields, path=path), ALL, HIDDEN)
-    assert is_refused_once(said, 501)
+    said = receive_until_closed(behind_tls, post(*fields, path=path), ALL, HIDDEN)
+    assert is_one_problem(said, 501)
     assert redis.dbsize() == before
 
 
 @pytest.mark.parametrize("codings", [["gzip, chunked"], ["gzip", "chunked"], ["identity, chunked"]])
-def test_coded_body_with_length_is_refused_with_400(
+def test_transfer_coding_with_content_length_returns_400(
     behind_tls: ApiProcess, codings: list[str]
 ) -> None:
-    """Two lengths come first (RFC 9112, section 6.3)."""
+    """RFC 9112, section 6.3."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
-    said = everything_said(behind_tls, post(*fields, SIZED), ALL, HIDDEN)
-    assert is_refused_once(said, 400)
+    said = receive_until_closed(behind_tls, post(*fields, SIZED), ALL, HIDDEN)
+    assert is_one_problem(said, 400)
 
 
 def test_chunked_in_any_case_is_read(behind_tls: ApiProcess) -> None:
-    """The one coding that is removed."""
+    """The only supported coding."""
     assert behind_tls.send(post("Transfer-Encoding: CHUNKed"), ALL).status in {200, 201}
 
 
-def test_an_underscore_hides_no_coding(behind_tls: ApiProcess, redis: Redis) -> None:
-    """Transfer_Encoding is dropped: it is not the header that a proxy has judged."""
+def test_header_with_underscore_is_ignored(behind_tls: ApiProcess, redis: Redis) -> None:
+    """Transfer_Encoding is not the header that a proxy checked."""
     reply = behind_tls.send(post("Transfer_Encoding: chunked", "Content-Length: 0"))
     assert reply.is_problem(422, "invalid_request")
     assert not list(redis.scan_iter("*verification:*"))
@@ -169,9 +169,11 @@ def test_an_underscore_hides_no_coding(behind_tls: ApiProcess, redis: Redis) -> 
     ],
     ids=lambda request_bytes: repr(request_bytes[:60]),
 )
-def test_what_is_no_request(behind_tls: ApiProcess, request_bytes: bytes) -> None:
-    """400, whatever version, octet or member it stumbles over."""
-    assert is_refused_once(everything_said(behind_tls, request_bytes, HIDDEN), 400)
+def test_malformed_request_line_or_header_returns_400(
+    behind_tls: ApiProcess, request_bytes: bytes
+) -> None:
+    """Whatever version, octet or member is wrong."""
+    assert is_one_problem(receive_until_closed(behind_tls, request_bytes, HIDDEN), 400)
 
 
 @pytest.mark.parametrize(
@@ -185,14 +187,16 @@ def test_what_is_no_request(behind_tls: ApiProcess, request_bytes: bytes) -> Non
     ],
     ids=["line", "query", "header", "headers", "dropped headers"],
 )
-def test_too_much_of_a_head(behind_tls: ApiProcess, request_bytes: bytes, status: int) -> None:
-    """Bounded in line, header and number of headers; who goes beyond is told."""
-    said = everything_said(behind_tls, request_bytes)
-    assert is_refused_once(said, status) if status != 200 else said.startswith(b"HTTP/1.1 200")
+def test_oversized_head_returns_414_or_431(
+    behind_tls: ApiProcess, request_bytes: bytes, status: int
+) -> None:
+    """Line, header and number of headers are limited."""
+    said = receive_until_closed(behind_tls, request_bytes)
+    assert is_one_problem(said, status) if status != 200 else said.startswith(b"HTTP/1.1 200")
 
 
-def test_endless_headers(behind_tls: ApiProcess) -> None:
-    """Hung up on while they still come, at half a megabyte."""
+def test_endless_headers_close_the_connection(behind_tls: ApiProcess) -> None:
+    """After half a megabyte."""
     with behind_tls.connect() as line:
         line.send(head("GET /healthz HTTP/1.1")[:-2])
         with pytest.raises(ConnectionError):
@@ -200,8 +204,8 @@ def test_endless_headers(behind_tls: ApiProcess) -> None:
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/healthz", "/healthz#x", "/healthz?a=%00"])
-def test_an_address_in_another_form(behind_tls: ApiProcess, target: str) -> None:
-    """Absolute form is to be understood (RFC 9112, section 3.2.2); its host is not believed."""
+def test_absolute_form_is_accepted(behind_tls: ApiProcess, target: str) -> None:
+    """RFC 9112, section 3.2.2; its host is ignored."""
     reply = behind_tls.send(head(f"GET {target} HTTP/1.1"))
     assert (reply.status, reply.document) == (200, {"status": "ok"})
 
@@ -211,11 +215,11 @@ def test_an_address_in_another_form(behind_tls: ApiProcess, target: str) -> None
     [b"zz\r\nabc\r\n0\r\n\r\n", b"5\r\nabcdefghijk\r\n", b"5;\r\n\r\n", b"0\r\nHost: x\r\n\r\n"],
 )
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), (VERIFICATIONS, 401)])
-def test_one_request_has_one_answer(
+def test_broken_body_after_the_response_gets_no_second_response(
     behind_tls: ApiProcess, path: str, status: int, broken: bytes
 ) -> None:
-    """Also where the body, which nobody read before answering, turns out to be broken."""
-    said = everything_said(behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN)
+    """The application had not read the body."""
+    said = receive_until_closed(behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN)
     assert said.count(b"HTTP/1.") == 1
     assert said.startswith(b"HTTP/1.1 %d" % status)
 
@@ -235,8 +239,8 @@ def test_one_request_has_one_answer(
         "X-HTTP-Method-Override: DELETE",
     ],
 )
-def test_no_header_of_a_proxy_is_believed(behind_tls: ApiProcess, header: str) -> None:
-    """A neighbour's neither: the path stays the path, and addresses are those of the settings."""
+def test_forwarded_headers_are_ignored(behind_tls: ApiProcess, header: str) -> None:
+    """URLs come from the settings."""
     reply: RawResponse = behind_tls.send(post(SIZED, header), CREATE)
     assert reply.status in {200, 201}
     assert reply.headers["location"].startswith("https://otp.example.com/v1/verifications/vrf_")
@@ -244,10 +248,10 @@ def test_no_header_of_a_proxy_is_believed(behind_tls: ApiProcess, header: str) -
 
 
 @pytest.fixture(scope="module")
-def log_of_refusals(
+def log_of_errors(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
-    """What a process logs that got nothing but what it could not read."""
+    """Return the log of a process that received only malformed requests."""
     with running_api(environ, tmp_path_factory.mktemp("refusals")) as served:
         for request_bytes in (
             f"GET {WEBHOOK}/{PATH_TOKEN}\r\n\r\n".encode(),
@@ -256,16 +260,18 @@ def log_of_refusals(
             post(CHUNKED, path=f"{WEBHOOK}/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
             post(CHUNKED, path=f"{WEBHOOK}x/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
         ):
-            everything_said(served, request_bytes)
+            receive_until_closed(served, request_bytes)
     return [json.loads(line) for line in served.process.output().splitlines()]
 
 
-def test_each_refusal_is_logged_without_its_words(log_of_refusals: list[dict[str, Any]]) -> None:
-    """What kind it is of, its status and its id; no part of what was sent."""
-    refused = [line for line in log_of_refusals if line["event"] == "request.malformed"]
+def test_malformed_request_is_logged_without_its_content(
+    log_of_errors: list[dict[str, Any]],
+) -> None:
+    """Reason, status and id only."""
+    refused = [line for line in log_of_errors if line["event"] == "request.malformed"]
     assert [line["http_status"] for line in refused] == [400, 400, 414]
     assert all(line["error"] and line["request_id"] for line in refused)
-    whole = json.dumps(log_of_refusals)
+    whole = json.dumps(log_of_errors)
     assert PATH_TOKEN not in whole
     assert LOGIN_KEY not in whole
     assert VERIFICATIONS not in whole

@@ -1,4 +1,4 @@
-"""The guide for apps has a sentence for each word that an app may be answered with."""
+"""The guide for apps has a sentence for each word that an app can receive."""
 
 import re
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ HEADINGS = re.findall(r"^\| (\w+) \| English \| हिन्दी \|$", GUIDE, 
 
 
 def table(heading: str) -> list[list[str]]:
-    """The rows of the table whose first column has this heading."""
+    """Return the rows of the table whose first column has this heading."""
     start = GUIDE.index(f"\n| {heading} | English | हिन्दी |\n|---|---|---|\n")
     rows = GUIDE[start:].strip().partition("\n\n")[0].splitlines()[2:]
     return [row.strip("| ").split(" | ") for row in rows]
 
 
 def quoted(words: Iterable[str]) -> set[str]:
-    """As they stand in the first column."""
+    """Return the words in backquotes, as in the first column."""
     return {f"`{word}`" for word in words}
 
 
@@ -42,16 +42,16 @@ def quoted(words: Iterable[str]) -> set[str]:
         ),
     ],
 )
-def test_every_word_has_its_sentence(heading: str, words: set[str]) -> None:
-    """Each once, and none that the service does not say."""
+def test_guide_has_a_sentence_for_every_word(heading: str, words: set[str]) -> None:
+    """Each once, and no unknown word."""
     told = [row[0] for row in table(heading)]
     assert set(told) == words
     assert len(told) == len(words)
 
 
 @pytest.mark.parametrize("heading", ["status", "call", "reason", "code"])
-def test_every_sentence_is_there_in_both_languages(heading: str) -> None:
-    """Whole sentences for people: no word of the API, and nothing of one language in the other."""
+def test_guide_has_every_sentence_in_both_languages(heading: str) -> None:
+    """Whole sentences without words of the API or of the other language."""
     for word, english, hindi in table(heading):
         assert SENTENCES.fullmatch(english), word
         assert HINDI.fullmatch(hindi), word
@@ -59,6 +59,6 @@ def test_every_sentence_is_there_in_both_languages(heading: str) -> None:
         assert "_" not in english
 
 
-def test_no_table_is_left_out() -> None:
-    """What is tested above is all there is."""
+def test_guide_has_no_other_table() -> None:
+    """All tables are tested."""
     assert sorted(HEADINGS) == ["call", "code", "reason", "status"]

@@ -1,4 +1,4 @@
-"""Which numbers are called and what of a name is spoken, as it is asked for over HTTP."""
+"""Which numbers are called and which part of a name is spoken."""
 
 import unicodedata
 
@@ -69,22 +69,24 @@ NOT_CALLED = [
 """They exist, and are in no allowed region, of no allowed type or under a denied prefix."""
 
 
-def test_a_number_is_shown_as_it_is_called(api: ApiClient, dialer: ManualDialer) -> None:
-    """Canonical E.164 in the answer and at the provider."""
+def test_number_is_returned_and_called_in_canonical_form(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """E.164 in the response and at the provider."""
     assert api.create(ASHA)["to"] == ASHA
     assert dialer.decrypt(dialer.claim())[0] == ASHA
 
 
 @pytest.mark.parametrize("to", NO_NUMBERS)
-def test_what_is_no_number(api: ApiClient, dialer: ManualDialer, to: str) -> None:
-    """422 ``invalid_number``; nothing is dialed."""
+def test_invalid_number_returns_422(api: ApiClient, dialer: ManualDialer, to: str) -> None:
+    """No call is placed."""
     assert_problem(api.create_response(to), 422, "invalid_number")
     assert dialer.has_nothing_due()
 
 
 @pytest.mark.parametrize("to", NOT_CALLED)
-def test_a_number_that_is_not_called(api: ApiClient, dialer: ManualDialer, to: str) -> None:
-    """422 ``number_not_allowed``; nothing is dialed, and the number is not repeated."""
+def test_number_not_allowed_returns_422(api: ApiClient, dialer: ManualDialer, to: str) -> None:
+    """No call is placed, and the error does not repeat the number."""
     answer = api.create_response(to)
     assert_problem(answer, 422, "number_not_allowed")
     assert to not in answer.text
@@ -94,8 +96,8 @@ def test_a_number_that_is_not_called(api: ApiClient, dialer: ManualDialer, to: s
 @pytest.mark.parametrize(
     ("to", "code"), [("+91987", "invalid_number"), ("+14155552671", "number_not_allowed")]
 )
-def test_a_refused_number_is_pointed_at(api: ApiClient, to: str, code: str) -> None:
-    """``to`` is the member at fault, and ``errors`` names it as for every other member."""
+def test_rejected_number_is_named_in_errors(api: ApiClient, to: str, code: str) -> None:
+    """``errors`` has ``/to``, as for every other member."""
     body = assert_problem(api.create_response(to), 422, code)
     assert pointers(body | {"errors": body.get("errors", [])}) == ["/to"]
 
@@ -115,10 +117,10 @@ def test_a_refused_number_is_pointed_at(api: ApiClient, to: str, code: str) -> N
         ("GB", "+447781123456", "number_not_allowed"),
     ],
 )
-def test_the_region_decides_not_the_calling_code(
+def test_region_is_derived_from_the_whole_number(
     environ: dict[str, str], store: RedisStore, regions: str, to: str, code: str | None
 ) -> None:
-    """+1 264 is Anguilla and +44 7781 Guernsey; no region means no number at all."""
+    """+1 264 is Anguilla, +44 7781 is Guernsey."""
     store.sweep("a dialer")
     api = ApiClient(create_app(settings_with(environ, limits_regions=regions), store), store)
     if code is None:
@@ -127,8 +129,10 @@ def test_the_region_decides_not_the_calling_code(
         assert_problem(api.create_response(to), 422, code)
 
 
-def test_a_client_has_regions_of_its_own(environ: dict[str, str], store: RedisStore) -> None:
-    """They replace the common ones."""
+def test_regions_of_a_client_replace_the_common_ones(
+    environ: dict[str, str], store: RedisStore
+) -> None:
+    """Each client can have its own."""
     store.sweep("a dialer")
     app = create_app(settings_with(environ, clients_bank_regions="US"), store)
     api = ApiClient(app, store)
@@ -137,8 +141,8 @@ def test_a_client_has_regions_of_its_own(environ: dict[str, str], store: RedisSt
     assert_problem(api.create_response("+14155552671"), 422, "number_not_allowed")
 
 
-def test_types_and_prefixes_are_settings(environ: dict[str, str], store: RedisStore) -> None:
-    """A land line where land lines are called; no number that begins with a denied prefix."""
+def test_number_types_and_denied_prefixes_apply(environ: dict[str, str], store: RedisStore) -> None:
+    """Landlines only if allowed; denied prefixes never."""
     store.sweep("a dialer")
     changed = settings_with(
         environ, limits_number_types="fixed_line,mobile", limits_deny_prefixes="+9198765"
@@ -177,10 +181,10 @@ def test_types_and_prefixes_are_settings(environ: dict[str, str], store: RedisSt
         ("\x00\x1b[31mAsha", "mAsha"),
     ],
 )
-def test_what_is_spoken_of_a_name(
+def test_name_is_cleaned_before_it_is_spoken(
     api: ApiClient, dialer: ManualDialer, name: str, spoken: str
 ) -> None:
-    """Never refused: letters, marks, space, ``'``, ``-`` and ``.``, ≤ 40; the code whole."""
+    """Letters, marks, space, ``'``, ``-`` and ``.``, at most 40; the code is complete."""
     api.create(name=name, code="0123456789")
     assert dialer.decrypt(dialer.claim()) == (ASHA, "0123456789", spoken)
 
@@ -189,8 +193,8 @@ def test_what_is_spoken_of_a_name(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
-def test_no_name_is_ever_refused(api: ApiClient, dialer: ManualDialer, name: str) -> None:
-    """Any text is taken, and what is left of it is a name."""
+def test_name_of_any_text_is_accepted(api: ApiClient, dialer: ManualDialer, name: str) -> None:
+    """The spoken part is a name."""
     began = api.create(name=name, code="1234")
     _, code, spoken = dialer.decrypt(dialer.claim())
     api.act(began, "cancel")
@@ -200,7 +204,7 @@ def test_no_name_is_ever_refused(api: ApiClient, dialer: ManualDialer, name: str
 
 
 @pytest.mark.parametrize("name", [5, True, ["Asha"], {"first": "Asha"}])
-def test_a_name_is_a_string(api: ApiClient, name: object) -> None:
-    """Another type is a 422 that points at it."""
+def test_name_of_another_type_returns_422(api: ApiClient, name: object) -> None:
+    """The error points at it."""
     body = assert_problem(api.create_response(name=name), 422, "invalid_request")
     assert pointers(body) == ["/name"]

@@ -1,4 +1,4 @@
-"""``/openapi.json``: it tells all addresses and all refusals, and what it tells is so."""
+"""``/openapi.json`` lists all operations and errors, and matches the API."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ UNASKED = {"HEAD", "OPTIONS"}
 
 
 class Document(dict[str, Any]):
-    """The document, which reports of failures do not print as a whole."""
+    """The document; failures do not print all of it."""
 
     def __repr__(self) -> str:
         return "the document"
@@ -45,18 +45,18 @@ class Document(dict[str, Any]):
 
 @pytest.fixture(scope="module")
 def document(app: Flask) -> dict[str, Any]:
-    """As it is served."""
+    """Return the document as it is served."""
     return Document(app.test_client().get("/openapi.json").get_json())
 
 
 def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All of them."""
+    """Yield all operations."""
     for methods in document["paths"].values():
         yield from methods.values()
 
 
 def resolved(document: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """What a reference leads to, or it itself."""
+    """Return the target of a reference, or the object itself."""
     while "$ref" in found:
         _, _, section, name = found["$ref"].split("/")
         found = document["components"][section][name]
@@ -64,24 +64,24 @@ def resolved(document: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
 
 
 def validator(document: dict[str, Any], schema: dict[str, Any]) -> Any:
-    """Of one schema of the document; formats count."""
+    """Return the validator of a schema, with formats."""
     whole = {"components": document["components"], **schema}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 
 def member_of(document: dict[str, Any], shape: str, name: str) -> Any:
-    """The validator of one member."""
+    """Return the validator of one member."""
     return validator(document, document["components"]["schemas"][shape]["properties"][name])
 
 
-def test_it_is_an_openapi_document(document: dict[str, Any]) -> None:
-    """Of version 3.1, and valid."""
+def test_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    """By the validator of the specification."""
     assert document["openapi"].startswith("3.1.")
     schemathesis.openapi.from_dict(document).validate()
 
 
-def test_every_address_stands_in_it(app: Flask, document: dict[str, Any]) -> None:
-    """Each rule of the application with exactly its methods, and nothing else."""
+def test_document_lists_exactly_the_routes(app: Flask, document: dict[str, Any]) -> None:
+    """With their methods."""
     rules = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
@@ -91,10 +91,10 @@ def test_every_address_stands_in_it(app: Flask, document: dict[str, Any]) -> Non
     assert told == rules
 
 
-def test_the_console_stands_not_in_it(
+def test_document_omits_the_console(
     app: Flask, store: RedisStore, environ: dict[str, str], document: dict[str, Any]
 ) -> None:
-    """Where it is on, its addresses are the only ones besides: pages for operators, no API."""
+    """It consists of pages, not of an API."""
     settings = settings_with(environ, secrets_admin_key_sha256="0" * 64)
     rules = {rule.rule for rule in create_app(settings, store).url_map.iter_rules()}
     further = rules - {rule.rule for rule in app.url_map.iter_rules()}
@@ -103,15 +103,15 @@ def test_the_console_stands_not_in_it(
     assert not any(path.startswith("/console") for path in document["paths"])
 
 
-def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
-    """Generated clients call their methods so."""
+def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
+    """Generated clients use them as function names."""
     names = [operation["operationId"] for operation in operations(document)]
     assert len(names) == len(set(names))
     assert all(re.fullmatch(r"[a-z_]+", name) for name in names)
 
 
-def test_every_refusal_stands_in_it(document: dict[str, Any]) -> None:
-    """Each row of the table of errors has an example, where it can happen."""
+def test_document_has_an_example_of_every_error(document: dict[str, Any]) -> None:
+    """Each where it can occur."""
     answers = [*document["components"]["responses"].values()]
     answers += [answer for each in operations(document) for answer in each["responses"].values()]
     media = [
@@ -135,7 +135,7 @@ def test_every_refusal_stands_in_it(document: dict[str, Any]) -> None:
         ("approve_verification", "close_verification"),
     ],
 )
-def test_refusals_of_a_step_are_those_of_its_function(
+def test_errors_of_an_operation_match_its_store_function(
     document: dict[str, Any], operation: str, function: str
 ) -> None:
     """The head of each Lua function lists its outcomes."""
@@ -150,8 +150,8 @@ def test_refusals_of_a_step_are_those_of_its_function(
     assert {OUTCOMES.get(code, code) for code in told} & OF_A_FUNCTION == returned
 
 
-def test_refusals_stand_under_their_status(document: dict[str, Any]) -> None:
-    """An example's status is that of the answer it stands at."""
+def test_error_examples_match_their_status(document: dict[str, Any]) -> None:
+    """The example's status is that of the response."""
     for operation in operations(document):
         for status, answer in operation["responses"].items():
             for named in (
@@ -160,8 +160,8 @@ def test_refusals_stand_under_their_status(document: dict[str, Any]) -> None:
                 assert resolved(document, named)["value"]["status"] == int(status)
 
 
-def test_every_example_is_valid(document: dict[str, Any]) -> None:
-    """Against the schema that stands beside it: of requests, of answers, of parameters."""
+def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
+    """Of requests, responses and parameters."""
     checked = 0
     for operation in operations(document):
         bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
@@ -180,8 +180,8 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
                 validator(document, member).validate(value)
 
 
-def test_refusals_tell_when_to_come_again(document: dict[str, Any]) -> None:
-    """429 and 503 have Retry-After, 401 WWW-Authenticate; every answer has its id."""
+def test_responses_declare_their_headers(document: dict[str, Any]) -> None:
+    """Retry-After for 429 and 503, WWW-Authenticate for 401, Request-Id for all."""
     for operation in operations(document):
         for status, answer in operation["responses"].items():
             headers = answer["headers"].keys()
@@ -190,8 +190,8 @@ def test_refusals_tell_when_to_come_again(document: dict[str, Any]) -> None:
             assert ("WWW-Authenticate" in headers) == (status == "401")
 
 
-def test_the_advice_is_that_of_the_documentation() -> None:
-    """Row by row; each row of the table of errors has one."""
+def test_error_catalog_matches_the_documentation() -> None:
+    """Row by row."""
     row = re.compile(r"^\| (\d{3}) \| `(\w+)` \| (.*) \| (.*) \|$", re.MULTILINE)
     told = {(int(status), code): words for status, code, *words in row.findall(ERRORS.read_text())}
     assert told == {key: [each.meaning, each.resolution] for key, each in ERROR_CATALOG.items()}
@@ -207,8 +207,8 @@ codes = st.from_regex(r"[0-9]{3,11}", fullmatch=True) | st.text(max_size=12)
 @given(text=codes)
 @example("123456\n")
 @example("١٢٣٤")
-def test_a_code_is_what_the_document_says(document: dict[str, Any], text: str) -> None:
-    """The pattern takes exactly what is taken, of checks and of own codes."""
+def test_code_pattern_matches_the_accepted_codes(document: dict[str, Any], text: str) -> None:
+    """Of checks and of own codes."""
     is_taken = not CheckRequest(code=text).field_errors()
     assert member_of(document, "CheckRequest", "code").is_valid(text) == is_taken
     is_taken = not CreateRequest(to="", code=text).field_errors()
@@ -217,8 +217,8 @@ def test_a_code_is_what_the_document_says(document: dict[str, Any], text: str) -
 
 @given(text=st.from_regex(r"\+?[0-9]{6,17}", fullmatch=True) | st.text(max_size=16))
 @example("+919876543210\n")
-def test_a_number_is_shaped_as_the_document_says(document: dict[str, Any], text: str) -> None:
-    """The pattern is that of numbers; which of them exist is not for a pattern to say."""
+def test_number_pattern_matches_the_accepted_numbers(document: dict[str, Any], text: str) -> None:
+    """It says nothing about which numbers exist."""
     is_shaped = E164.fullmatch(text) is not None
     assert member_of(document, "CreateRequest", "to").is_valid(text) == is_shaped
 
@@ -226,8 +226,10 @@ def test_a_number_is_shaped_as_the_document_says(document: dict[str, Any], text:
 @given(key=st.text(st.characters(max_codepoint=255), max_size=257))
 @example("a" * 255)
 @example("a" * 256)
-def test_an_idempotency_key_is_what_the_document_says(document: dict[str, Any], key: str) -> None:
-    """As it is read."""
+def test_idempotency_key_pattern_matches_the_accepted_keys(
+    document: dict[str, Any], key: str
+) -> None:
+    """In both directions."""
     schema = document["components"]["parameters"]["Idempotency-Key"]["schema"]
     is_taken = IDEMPOTENCY_KEY.fullmatch(key) is not None
     assert validator(document, schema).is_valid(key) == is_taken
@@ -245,10 +247,10 @@ def test_an_idempotency_key_is_what_the_document_says(document: dict[str, Any], 
         ("name", ["", "Asha", None], [5, ["Asha"]]),
     ],
 )
-def test_bounds_are_those_that_hold(
+def test_bounds_match_the_accepted_values(
     api: ApiClient, document: dict[str, Any], member: str, good: list[Any], bad: list[Any]
 ) -> None:
-    """What the schema takes is taken, what it refuses is refused, at each side of the bound."""
+    """At each side of each bound."""
     told = member_of(document, "CreateRequest", member)
     for value in good:
         assert told.is_valid(value)
@@ -259,8 +261,8 @@ def test_bounds_are_those_that_hold(
 
 
 @pytest.mark.parametrize("kind", [CreateRequest, CheckRequest, CallRequest])
-def test_unknown_members_are_refused_by_both(document: dict[str, Any], kind: type) -> None:
-    """The schema is as strict as the reading."""
+def test_document_and_api_reject_unknown_members(document: dict[str, Any], kind: type) -> None:
+    """The schema is as strict as the API."""
     schema = document["components"]["schemas"][kind.__name__]
     assert schema["additionalProperties"] is False
     assert schema["properties"].keys() == {
@@ -268,8 +270,8 @@ def test_unknown_members_are_refused_by_both(document: dict[str, Any], kind: typ
     }
 
 
-def test_answers_are_as_the_document_says(api: ApiClient, document: dict[str, Any]) -> None:
-    """A create, a look, a wrong and a right check, and a refusal, on the wire."""
+def test_responses_match_the_document(api: ApiClient, document: dict[str, Any]) -> None:
+    """A create, a read, a wrong and a correct check, and an error, over the wire."""
     began = api.create_response(code="1234")
     vrf = began.get_json()
     answers = {
@@ -290,8 +292,8 @@ def test_answers_are_as_the_document_says(api: ApiClient, document: dict[str, An
             assert list(answer.get_json()) == [each for each in known if each in answer.get_json()]
 
 
-def test_it_is_made_once_and_kept(api: ApiClient) -> None:
-    """Anybody may have it; who has it already is told so."""
+def test_document_is_public_and_cached(api: ApiClient) -> None:
+    """A cached copy returns 304."""
     first = api.client.get("/openapi.json")
     assert first.content_type == "application/json"
     assert first.headers["Cache-Control"] == "public, max-age=300"

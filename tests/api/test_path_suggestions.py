@@ -1,4 +1,4 @@
-"""``/``, and what is said to those who asked for the wrong address or with the wrong method."""
+"""The front page, and responses to wrong paths and methods."""
 
 import re
 
@@ -39,10 +39,8 @@ CREATE = "/v1/verifications"
         ("/%00/%ff", ""),
     ],
 )
-def test_unknown_address_names_the_one_that_was_meant(
-    api: ApiClient, path: str, meant: str
-) -> None:
-    """Still 404; in our words, without a redirect."""
+def test_unknown_path_returns_404_with_a_suggestion(api: ApiClient, path: str, meant: str) -> None:
+    """Without a redirect."""
     answer = api.get(path)
     detail = assert_problem(answer, 404, "not_found")["detail"]
     hint = f"Did you mean {meant}?" if meant else "See /docs for all paths."
@@ -54,8 +52,8 @@ def test_unknown_address_names_the_one_that_was_meant(
     "path",
     ["/webhooks/mobtexting/a-secret/x", "/webhook/mobtexting/a-secret", "/a-secret", "/consol"],
 )
-def test_hint_repeats_no_path_and_names_no_console(api: ApiClient, path: str) -> None:
-    """A path may hold a secret, and the console is not advertised."""
+def test_suggestion_omits_the_path_and_the_console(api: ApiClient, path: str) -> None:
+    """A path may contain a secret."""
     detail = assert_problem(api.get(path), 404, "not_found")["detail"]
     assert "a-secret" not in detail
     assert "console" not in detail
@@ -72,7 +70,7 @@ def test_hint_repeats_no_path_and_names_no_console(api: ApiClient, path: str) ->
         ("BREW", "/healthz", "GET"),
     ],
 )
-def test_wrong_method_names_the_right_one(
+def test_wrong_method_returns_405_with_the_right_one(
     api: ApiClient, method: str, path: str, methods: str
 ) -> None:
     """As Allow does, in a sentence."""
@@ -102,7 +100,7 @@ def test_front_page_is_html_for_browsers_and_json_for_others(
 
 
 def test_front_page_links_lead_somewhere_on_this_host(api: ApiClient) -> None:
-    """Every link of both forms is answered; nothing is loaded from elsewhere."""
+    """Every link of both forms works; nothing comes from another host."""
     page = api.client.get("/", headers={"Accept": "text/html"})
     links = re.findall(r'href="([^"]*)"', page.text)
     assert links
@@ -113,10 +111,8 @@ def test_front_page_links_lead_somewhere_on_this_host(api: ApiClient) -> None:
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_front_page_names_the_console_where_there_is_one(
-    api: ApiClient, environ: dict[str, str]
-) -> None:
-    """It asks for a key."""
+def test_front_page_links_to_an_enabled_console(api: ApiClient, environ: dict[str, str]) -> None:
+    """The console requires a key."""
     settings = settings_with(environ, secrets_admin_key_sha256="0" * 64)
     app = create_app(settings, api.store)
     page = app.test_client().get("/", headers={"Accept": "text/html"})

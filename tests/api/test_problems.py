@@ -1,4 +1,4 @@
-"""The table of errors, and what every answer has whatever it says."""
+"""Problem documents, and what every response has."""
 
 import re
 from pathlib import Path
@@ -30,8 +30,8 @@ EVERYWHERE = [
 ]
 
 
-def test_the_documentation_tells_every_answer() -> None:
-    """Each status and code of the table is in the document, and no other but the 500."""
+def test_documentation_lists_every_status_and_code() -> None:
+    """Those of the table, and 500."""
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", ERRORS.read_text("utf-8"), re.MULTILINE)
     told = {(int(status), code) for status, code in rows}
     table = {(problem.status, problem.code) for problem in PROBLEM_TYPES.values()}
@@ -40,8 +40,8 @@ def test_the_documentation_tells_every_answer() -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
-def test_every_answer_has_an_id(api: ApiClient, method: str, path: str, status: int) -> None:
-    """One of ours, another each time; and no answer may be kept by a cache."""
+def test_response_has_a_new_request_id(api: ApiClient, method: str, path: str, status: int) -> None:
+    """No response may be cached."""
     answers = [api.client.open(path, method=method, headers=bearer(LOGIN_KEY)) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [status, status]
     ids = [answer.headers["Request-Id"] for answer in answers]
@@ -51,8 +51,10 @@ def test_every_answer_has_an_id(api: ApiClient, method: str, path: str, status: 
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
-def test_a_callers_id_is_taken_over(api: ApiClient, method: str, path: str, status: int) -> None:
-    """Letters, digits and hyphens, up to 64: it names the answer and the problem."""
+def test_request_id_of_the_client_is_used(
+    api: ApiClient, method: str, path: str, status: int
+) -> None:
+    """1 to 64 letters, digits and hyphens."""
     for given in ("a", "Login-81", "0" * 64):
         headers = {**bearer(LOGIN_KEY), "Request-Id": given}
         answer = api.client.open(path, method=method, headers=headers)
@@ -62,8 +64,8 @@ def test_a_callers_id_is_taken_over(api: ApiClient, method: str, path: str, stat
 
 
 @pytest.mark.parametrize("given", ["", "0" * 65, "a b", "a_b", "ü", "१", "a,b", "<b>", "a\t"])
-def test_a_malformed_id_is_replaced(api: ApiClient, given: str) -> None:
-    """By one of ours; the request is not refused for it."""
+def test_malformed_request_id_is_replaced(api: ApiClient, given: str) -> None:
+    """The request is not rejected."""
     headers = {"Request-Id": given.encode().decode("latin-1")}
     answer = api.client.get("/healthz", headers=headers)
     assert answer.status_code == 200
@@ -90,8 +92,8 @@ def test_a_malformed_id_is_replaced(api: ApiClient, given: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_an_unknown_address(api: ApiClient, method: str, path: str) -> None:
-    """404 as a problem with or without a key; never a page, never a redirect."""
+def test_unknown_path_returns_404(api: ApiClient, method: str, path: str) -> None:
+    """With or without a key, never a page or a redirect."""
     answers = [api.client.open(path, method=method, headers=h) for h in (bearer(LOGIN_KEY), {})]
     bodies = [assert_problem(answer, 404, "not_found") | {"instance": None} for answer in answers]
     assert bodies[0] == bodies[1]
@@ -110,8 +112,8 @@ def test_an_unknown_address(api: ApiClient, method: str, path: str) -> None:
         ("POST", "/%77ebhooks/mobtexting"),
     ],
 )
-def test_escaped_address_is_unknown(api: ApiClient, method: str, path: str) -> None:
-    """An address has one spelling, so that a proxy's rule for it cannot be passed."""
+def test_escaped_path_returns_404(api: ApiClient, method: str, path: str) -> None:
+    """A proxy's rule for a path cannot be bypassed."""
     answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
     assert_problem(answer, 404, "not_found")
 
@@ -129,8 +131,8 @@ def test_escaped_address_is_unknown(api: ApiClient, method: str, path: str) -> N
         ("/readyz", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-def test_a_method_that_an_address_has_not(api: ApiClient, path: str, allowed: set[str]) -> None:
-    """405 as a problem whose ``Allow`` tells the others; OPTIONS tells the same."""
+def test_wrong_method_returns_405_with_allow(api: ApiClient, path: str, allowed: set[str]) -> None:
+    """OPTIONS lists the same methods."""
     known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"}
     for method in known - allowed:
         answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
@@ -143,8 +145,8 @@ def test_a_method_that_an_address_has_not(api: ApiClient, path: str, allowed: se
     assert set(options.headers["Allow"].split(", ")) == allowed
 
 
-def test_head_is_get_without_a_body(api: ApiClient) -> None:
-    """The same status and headers, the problem's too."""
+def test_head_returns_the_status_and_headers_of_get(api: ApiClient) -> None:
+    """Also of errors."""
     began = api.create()
     for name in (began["id"], UNKNOWN):
         path = f"{VERIFICATIONS}/{name}"
@@ -178,8 +180,8 @@ def test_head_is_get_without_a_body(api: ApiClient) -> None:
         "\xe0\xa4\xb9 " + LOGIN_KEY,
     ],
 )
-def test_without_a_known_key_nothing_is_told(api: ApiClient, authorization: str | None) -> None:
-    """401 with ``WWW-Authenticate`` on every step, whether or not the id and the body are good."""
+def test_missing_or_unknown_key_returns_401(api: ApiClient, authorization: str | None) -> None:
+    """For every action, whether or not id and body are valid."""
     began = api.create()
     headers = {} if authorization is None else {"Authorization": authorization}
     shown = f"{VERIFICATIONS}/{began['id']}"
@@ -199,15 +201,15 @@ def test_without_a_known_key_nothing_is_told(api: ApiClient, authorization: str 
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
-def test_the_scheme_is_read_in_any_case(api: ApiClient, scheme: str) -> None:
+def test_bearer_scheme_is_case_insensitive(api: ApiClient, scheme: str) -> None:
     """RFC 9110, section 11.1."""
     headers = {"Authorization": f"{scheme}{LOGIN_KEY}"}
     answer = api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})
     assert answer.status_code == 201
 
 
-def test_a_client_may_have_several_keys(environ: dict[str, str], store: RedisStore) -> None:
-    """Old and new are one client, so that a key can be changed without a pause."""
+def test_client_with_several_keys_accepts_each(environ: dict[str, str], store: RedisStore) -> None:
+    """For rotations."""
     hashes = environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"]
     both = f"{hashes},{environ['OTPVOICE_CLIENTS_BANK_KEY_SHA256']}"
     settings = settings_with(
@@ -219,8 +221,8 @@ def test_a_client_may_have_several_keys(environ: dict[str, str], store: RedisSto
     assert api.as_bank().get_verification(began)["id"] == began["id"]
 
 
-def test_a_fault_of_ours_is_told_without_its_words(api: ApiClient, redis: Redis) -> None:
-    """A damaged record is a 500 problem that says where to look and nothing else."""
+def test_internal_error_reveals_no_cause(api: ApiClient, redis: Redis) -> None:
+    """A damaged record returns 500 with the request's id."""
     began = api.create(code="1234")
     (key,) = redis.scan_iter("*verification:vrf_*")
     redis.hset(key, "encrypted_number", b"\x01 canary of the damage")

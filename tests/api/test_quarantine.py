@@ -1,4 +1,4 @@
-"""A record that cannot be read, as clients and operators of the API meet it."""
+"""Unreadable records, as clients and operators of the API see them."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ ADMIN_KEY = "ova_key-of-an-operator"
 
 @pytest.fixture
 def api(environ: dict[str, str], redis: Redis) -> ApiClient:
-    """A service with a console."""
+    """Return a driver of an API with a console."""
     admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     settings = settings_with(environ, secrets_admin_key_sha256=admin)
     store = RedisStore(redis, policy=store_policy(settings))
@@ -28,12 +28,12 @@ def api(environ: dict[str, str], redis: Redis) -> ApiClient:
 
 @pytest.fixture
 def dialer(api: ApiClient) -> ManualDialer:
-    """A dialer of the same service."""
+    """Return a dialer of the same service."""
     return ManualDialer(api.store)
 
 
 def console(api: ApiClient, search: str | None = None) -> str:
-    """The text of the overview, or of what a search finds."""
+    """Return the text of the overview, or of a search."""
     credentials = ("asha", ADMIN_KEY)
     if search is None:
         answer = api.client.get("/console", auth=credentials)
@@ -47,15 +47,15 @@ def console(api: ApiClient, search: str | None = None) -> str:
 
 
 def broken(api: ApiClient) -> dict[str, str]:
-    """A verification of which the store cannot read when it expires."""
+    """Create a verification whose expiry cannot be read."""
     begun = api.create(ASHA, reference="broken")
     api.store.redis.hset(f"{PREFIX}verification:{begun['id']}", "expires_at", "soon")
     return begun
 
 
 @pytest.mark.parametrize("step", ["", "/checks", "/calls", "/cancel", "/approve"])
-def test_unreadable_verification_is_not_found(api: ApiClient, step: str) -> None:
-    """A clean error for this id, and none for the others."""
+def test_unreadable_verification_returns_404(api: ApiClient, step: str) -> None:
+    """Other verifications are not affected."""
     begun, other = broken(api), api.create(RAVI)
     path = f"{VERIFICATIONS}/{begun['id']}{step}"
     body = {"code": "123456"} if step == "/checks" else None
@@ -66,8 +66,8 @@ def test_unreadable_verification_is_not_found(api: ApiClient, step: str) -> None
     assert api.create(ASHA, reference="broken")["status"] == "pending"
 
 
-def test_unreadable_call_is_left_out(api: ApiClient) -> None:
-    """The verification is shown without it, and a further call can be asked for."""
+def test_unreadable_call_is_omitted(api: ApiClient) -> None:
+    """The verification is returned without it, and a further call can be requested."""
     begun = api.create()
     api.store.redis.hset(f"{PREFIX}call:{begun['calls'][0]['id']}", "due_at", "soon")
     found = api.get_verification(begun)
@@ -76,7 +76,7 @@ def test_unreadable_call_is_left_out(api: ApiClient) -> None:
 
 
 def test_unreadable_record_is_shown_to_operators(api: ApiClient) -> None:
-    """``/readyz``, the metrics and the console show it for a quarter of an hour."""
+    """``/readyz``, the metrics and the console show it for 15 minutes."""
     begun = broken(api)
     assert_problem(api.get(f"{VERIFICATIONS}/{begun['id']}"), 404, "not_found")
     ready = api.client.get("/readyz")
@@ -90,7 +90,7 @@ def test_unreadable_record_is_shown_to_operators(api: ApiClient) -> None:
 
 
 def test_undialable_call_is_shown_to_operators(api: ApiClient, dialer: ManualDialer) -> None:
-    """The call that a dialer gave up for want of a setting is named, and what is missing."""
+    """With the missing setting."""
     begun = api.create()
     api.store.report_undialable(dialer.claim(), "no adapter for the route sip")
     assert api.client.get("/readyz").get_json()["degraded"] == ["undialable_calls"]
@@ -99,8 +99,8 @@ def test_undialable_call_is_shown_to_operators(api: ApiClient, dialer: ManualDia
     assert f"call:{begun['calls'][0]['id']} (no adapter for the route sip)" in page
 
 
-def test_search_leaves_out_what_cannot_be_read(api: ApiClient) -> None:
-    """The console finds the rest."""
+def test_search_omits_unreadable_records(api: ApiClient) -> None:
+    """It finds the others."""
     begun = broken(api)
     page = console(api, begun["id"])
     assert "expires_at" not in page

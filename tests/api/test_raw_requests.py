@@ -1,4 +1,4 @@
-"""What only bytes on a real socket can show: lengths, chunks, connections, odd headers."""
+"""Requests in bytes on a real socket: lengths, chunks, connections and unusual headers."""
 
 import gzip
 import json
@@ -21,48 +21,50 @@ CHUNKED = "Transfer-Encoding: chunked"
 
 @pytest.fixture(autouse=True)
 def _dialer_is_alive(store: RedisStore) -> None:
-    """Creates are taken."""
+    """Allow creates."""
     store.sweep("a dialer")
 
 
 def of_size(size: int) -> bytes:
-    """A good create with as many bytes."""
+    """Return a valid create of this size."""
     return CREATE + b" " * (size - len(CREATE))
 
 
 def is_created(reply: RawResponse) -> bool:
-    """Whether a verification began."""
+    """Return whether a verification was created."""
     return reply.status == 201 and reply.document["status"] == "pending"
 
 
-def test_a_told_length(served: ApiProcess) -> None:
-    """The plain case; the bound itself is within it."""
+def test_body_with_content_length_is_read(served: ApiProcess) -> None:
+    """Up to the limit."""
     assert is_created(served.send(post(f"Content-Length: {BOUND}"), of_size(BOUND)))
 
 
-def test_one_byte_too_much(served: ApiProcess) -> None:
-    """413."""
+def test_body_one_byte_over_the_limit_returns_413(served: ApiProcess) -> None:
+    """The declared length is enough."""
     reply = served.send(post(f"Content-Length: {BOUND + 1}"), of_size(BOUND + 1))
     assert reply.is_problem(413, "body_too_large")
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, BOUND])
-def test_chunks_within_the_bound(served: ApiProcess, size: int) -> None:
-    """Read whole, however it is cut."""
+def test_chunked_body_within_the_limit_is_read(served: ApiProcess, size: int) -> None:
+    """However it is divided."""
     assert is_created(served.send(post(CHUNKED), chunked(of_size(BOUND), size)))
 
 
 @pytest.mark.parametrize("size", [BOUND + 1, BOUND + 2, 2 * BOUND, 300 * KIB])
-def test_chunks_beyond_the_bound(served: ApiProcess, redis: Redis, size: int) -> None:
-    """413 though what was read up to the bound would be a good create; nothing is begun."""
+def test_chunked_body_over_the_limit_returns_413(
+    served: ApiProcess, redis: Redis, size: int
+) -> None:
+    """Although its start is a valid create."""
     with served.connect() as line:
         line.send(post(CHUNKED), chunked(of_size(size), 4096))
         assert line.read_response().is_problem(413, "body_too_large")
     assert not list(redis.scan_iter("*verification:*"))
 
 
-def test_endless_chunks(served: ApiProcess) -> None:
-    """Answered while they still come, and hung up on."""
+def test_endless_chunks_return_413(served: ApiProcess) -> None:
+    """While they still arrive; the connection closes."""
     with served.connect() as line:
         line.send(post(CHUNKED), *[b"%x\r\n%b\r\n" % (KIB, b" " * KIB)] * 200)
         assert line.read_response().is_problem(413, "body_too_large")
@@ -70,8 +72,8 @@ def test_endless_chunks(served: ApiProcess) -> None:
 
 
 @pytest.mark.parametrize("ending", [b"0\r\n\r\n", b"0\r\nX-Checksum: x\r\n\r\n"])
-def test_no_chunk_is_no_body(served: ApiProcess, ending: bytes) -> None:
-    """An empty body has no type to judge: the member is missing."""
+def test_empty_chunked_body_is_an_empty_object(served: ApiProcess, ending: bytes) -> None:
+    """It has no type to check, and a member is missing."""
     reply = served.send(post(CHUNKED, content_type="text/plain"), ending)
     assert reply.is_problem(422, "invalid_request")
     assert reply.document["errors"][0]["pointer"] == "/to"
@@ -88,8 +90,8 @@ def test_no_chunk_is_no_body(served: ApiProcess, ending: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}"])
-def test_broken_chunks(served: ApiProcess, path: str, body: bytes) -> None:
-    """400, never 500, and the connection ends: nobody knows where the next request begins."""
+def test_malformed_chunks_return_400(served: ApiProcess, path: str, body: bytes) -> None:
+    """The connection closes, because the next request's start is unknown."""
     with served.connect() as line:
         line.send(post(CHUNKED, path=path), body)
         line.shutdown_write()
@@ -106,8 +108,10 @@ def test_broken_chunks(served: ApiProcess, path: str, body: bytes) -> None:
         ("Content-Length: 10", b""),
     ],
 )
-def test_a_body_that_is_cut_off(served: ApiProcess, redis: Redis, header: str, body: bytes) -> None:
-    """400 and nothing is begun: what came is not what was meant (RFC 9112, section 8)."""
+def test_truncated_body_returns_400(
+    served: ApiProcess, redis: Redis, header: str, body: bytes
+) -> None:
+    """RFC 9112, section 8."""
     with served.connect() as line:
         line.send(post(header), body)
         line.shutdown_write()
@@ -127,14 +131,16 @@ def test_a_body_that_is_cut_off(served: ApiProcess, redis: Redis, header: str, b
         (post(GIGABYTE, path="/nowhere"), 404),
     ],
 )
-def test_a_gigabyte_that_never_comes(served: ApiProcess, request_head: bytes, status: int) -> None:
-    """Answered at once: nobody waits for it."""
+def test_declared_gigabyte_is_answered_at_once(
+    served: ApiProcess, request_head: bytes, status: int
+) -> None:
+    """The server does not wait for it."""
     with finishes_within(1):
         assert served.send(request_head).status == status
 
 
-def test_a_gigabyte_is_not_waited_for(served: ApiProcess) -> None:
-    """Who keeps the connection open without sending it is hung up on within seconds."""
+def test_unsent_gigabyte_closes_the_connection(served: ApiProcess) -> None:
+    """Within seconds."""
     with served.connect() as line:
         line.send(post(GIGABYTE))
         assert line.read_response().is_problem(413, "body_too_large")
@@ -144,16 +150,16 @@ def test_a_gigabyte_is_not_waited_for(served: ApiProcess) -> None:
         assert line.is_closed()
 
 
-def test_a_gzip_bomb_is_not_unpacked(served: ApiProcess) -> None:
-    """415: 10 MiB of blanks in 10 KiB are not looked at."""
+def test_gzip_body_returns_415(served: ApiProcess) -> None:
+    """10 MiB in 10 KiB are not unpacked."""
     bomb = gzip.compress(CREATE + b" " * 10 * KIB * KIB)
     assert len(bomb) < BOUND
     reply = served.send(post(f"Content-Length: {len(bomb)}", "Content-Encoding: gzip"), bomb)
     assert reply.is_problem(415, "unsupported_media_type")
 
 
-def test_a_connection_is_kept(served: ApiProcess) -> None:
-    """One request after the other, the refused ones with an unread body among them."""
+def test_connection_is_kept_after_errors(served: ApiProcess) -> None:
+    """Also after errors with an unread body."""
     unread = b"x" * 5000
     with served.connect() as line:
         for request, status in [
@@ -168,8 +174,8 @@ def test_a_connection_is_kept(served: ApiProcess) -> None:
             assert line.read_response().status == status
 
 
-def test_a_get_may_have_a_body(served: ApiProcess) -> None:
-    """Nothing reads it, and the next request is not taken for it."""
+def test_body_of_a_get_is_skipped(served: ApiProcess) -> None:
+    """The next request is read correctly."""
     with served.connect() as line:
         for _ in range(2):
             line.send(head("GET /healthz HTTP/1.1", "Content-Length: 9"), b"GET / HTT")
@@ -187,8 +193,8 @@ def test_a_get_may_have_a_body(served: ApiProcess) -> None:
         ([], 401),
     ],
 )
-def test_the_key_as_it_is_sent(served: ApiProcess, headers: list[str], status: int) -> None:
-    """Any bytes, case and blanks; two of them are none."""
+def test_authorization_header_variants(served: ApiProcess, headers: list[str], status: int) -> None:
+    """Any bytes, case and blanks; two headers are invalid."""
     reply = served.send(head(f"GET {VERIFICATIONS}/{UNKNOWN} HTTP/1.1", *headers))
     assert reply.status == status
     assert ("www-authenticate" in reply.headers) == (status == 401)
@@ -205,8 +211,8 @@ def test_the_key_as_it_is_sent(served: ApiProcess, headers: list[str], status: i
         ([], None),
     ],
 )
-def test_a_request_id_over_the_wire(served: ApiProcess, sent: list[str], kept: str | None) -> None:
-    """Taken over once and well-formed, else ours."""
+def test_request_id_over_the_wire(served: ApiProcess, sent: list[str], kept: str | None) -> None:
+    """Used if there is one well-formed header."""
     for target in ("/healthz", "/nowhere", f"{VERIFICATIONS}/{UNKNOWN}"):
         found = served.send(head(f"GET {target} HTTP/1.1", *sent)).headers["request-id"]
         assert found == kept if kept else len(found) == 32
@@ -216,8 +222,8 @@ def test_a_request_id_over_the_wire(served: ApiProcess, sent: list[str], kept: s
     "target",
     ["//v1//verifications", "/v1/verifications/", "/v1/../v1/verifications", "/v1/./verifications"],
 )
-def test_an_address_is_taken_as_it_is(served: ApiProcess, target: str) -> None:
-    """404: nothing is mended, nobody is sent elsewhere."""
+def test_path_is_not_normalized(served: ApiProcess, target: str) -> None:
+    """404 without a redirect."""
     reply = served.send(post("Content-Length: 0", path=target))
     assert reply.is_problem(404, "not_found")
     assert "location" not in reply.headers
@@ -230,7 +236,7 @@ def test_an_address_is_taken_as_it_is(served: ApiProcess, target: str) -> None:
         *("http://otp.example.com//metrics", "//metrics?a=/metrics"),
     ],
 )
-def test_address_with_odd_slashes_names_the_right_one(served: ApiProcess, target: str) -> None:
+def test_path_with_extra_slashes_gets_a_suggestion(served: ApiProcess, target: str) -> None:
     """In the detail of the 404."""
     path = target.removeprefix("http://otp.example.com").partition("?")[0]
     meant = f"/{'/'.join(filter(None, path.split('/')))}"
@@ -240,8 +246,8 @@ def test_address_with_odd_slashes_names_the_right_one(served: ApiProcess, target
 
 
 @pytest.mark.parametrize("target", ["/%68ealthz", "/metric%73", "/metrics%2f", "/%6D%65trics"])
-def test_escaped_address_is_unknown(served: ApiProcess, target: str) -> None:
-    """A proxy's rule for the plain address would be passed."""
+def test_escaped_path_returns_404(served: ApiProcess, target: str) -> None:
+    """A proxy's rule for the plain path would be bypassed."""
     assert served.send(head(f"GET {target} HTTP/1.1")).is_problem(404, "not_found")
 
 
@@ -255,16 +261,16 @@ def test_escaped_address_is_unknown(served: ApiProcess, target: str) -> None:
         (f"{VERIFICATIONS}/vrf%5F{'0' * 32}", 401),
     ],
 )
-def test_escaped_parameter_and_absolute_form_are_read(
+def test_escaped_parameter_and_absolute_form_are_accepted(
     served: ApiProcess, target: str, status: int
 ) -> None:
-    """Only the address itself has one spelling; callers may escape an id or a token."""
+    """Clients may escape an id or a token."""
     reply = served.send(head(f"GET {target} HTTP/1.1"))
     assert (reply.status, "location" in reply.headers) == (status, False)
 
 
-def test_head_has_no_body(served: ApiProcess) -> None:
-    """The connection goes on right after its headers."""
+def test_head_response_has_no_body(served: ApiProcess) -> None:
+    """The connection continues after its headers."""
     with served.connect() as line:
         for target, status in [("/readyz", 200), ("/nowhere", 404)]:
             line.send(head(f"HEAD {target} HTTP/1.1"))
@@ -275,16 +281,16 @@ def test_head_has_no_body(served: ApiProcess) -> None:
         assert line.read_response("GET").status == 200
 
 
-def test_expecting_to_continue(served: ApiProcess) -> None:
-    """The body is asked for, and read."""
+def test_expect_100_continue_is_answered(served: ApiProcess) -> None:
+    """The body is then read."""
     with served.connect() as line:
         line.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
         line.send(CREATE)
         assert is_created(line.read_response())
 
 
-def test_a_callback_over_the_wire(served: ApiProcess, store: RedisStore) -> None:
-    """Chunked, with the secret in any of its two places, as some vendors send it."""
+def test_chunked_callback_is_accepted(served: ApiProcess, store: RedisStore) -> None:
+    """With the secret in either place."""
     body = chunked(json.dumps({"id": "call_x", "status": "BUSY"}).encode(), 5)
     for request in (
         post(CHUNKED, path=f"{WEBHOOK}/{PATH_TOKEN}", key="x"),

@@ -1,4 +1,4 @@
-"""The receipt of a right check, and the keys that it is verified with over HTTP."""
+"""Receipts of correct checks, and the keys to verify them with over HTTP."""
 
 import base64
 import hmac
@@ -32,13 +32,13 @@ CODE: Final = "123456"
 
 
 class Backend:
-    """Somebody who verifies receipts, and knows of the service only where its keys are."""
+    """A verifier of receipts that knows only the URL of the keys."""
 
     def __init__(self, url: str) -> None:
         self._keys = jwt.PyJWKClient(f"{url}{KEYS}")
 
     def reads(self, receipt: str, audience: str = "login", issuer: str = ISSUER) -> dict[str, Any]:
-        """The claims; raises ``jwt.PyJWTError`` for what is not genuine."""
+        """Return the claims; raise ``jwt.PyJWTError`` if the receipt is not valid."""
         key = self._keys.get_signing_key_from_jwt(receipt)
         claims: dict[str, Any] = jwt.decode(
             receipt, key, ["EdDSA"], audience=audience, issuer=issuer, leeway=1
@@ -46,25 +46,25 @@ class Backend:
         return claims
 
     def public_key(self) -> jwt.PyJWK:
-        """What anybody can know of the signing key."""
+        """Return the published key."""
         return self._keys.get_signing_keys()[0]
 
 
 @pytest.fixture(scope="module")
 def backend(served: ApiProcess) -> Backend:
-    """It fetches the keys from a process that signed none of the receipts it is shown."""
+    """Return a verifier that fetches the keys from another process than the signer."""
     return Backend(f"http://127.0.0.1:{served.port}")
 
 
 def receipt_of(api: ApiClient, **members: Any) -> str:
-    """The receipt of a new verification whose own code was checked."""
+    """Return the receipt of a new verification with its own code."""
     answer = api.check(api.create(code=CODE, **members), CODE).get_json()
     receipt: str = answer["receipt"]
     return receipt
 
 
 def forged(header: Mapping[str, Any], claims: Mapping[str, Any], secret: bytes = b"") -> str:
-    """A JWT as an attacker writes it: signed by HMAC, or with an empty signature."""
+    """Return a JWT of an attacker: signed by HMAC, or unsigned."""
     signed = ".".join(_base64(json.dumps(part).encode()) for part in (header, claims))
     signature = hmac.digest(secret, signed.encode(), "sha256") if secret else b""
     return f"{signed}.{_base64(signature)}"
@@ -77,10 +77,10 @@ def _base64(raw: bytes) -> str:
 # What it says ------------------------------------------------------------------------------------
 
 
-def test_the_right_code_brings_a_receipt(
+def test_correct_check_returns_a_receipt(
     api: ApiClient, dialer: ManualDialer, backend: Backend
 ) -> None:
-    """The claims tell what the answer tells: number, client, verification and its end."""
+    """Its claims match the response."""
     began = api.create(reference="login-81")
     _, code, _ = dialer.decrypt(dialer.place())
     answer = api.check(began, code).get_json()
@@ -97,15 +97,15 @@ def test_the_right_code_brings_a_receipt(
     }
 
 
-def test_an_own_code_proves_less(api: ApiClient, backend: Backend) -> None:
-    """The SMS may have carried it too, so the call is not claimed."""
+def test_receipt_of_an_own_code_claims_no_call(api: ApiClient, backend: Backend) -> None:
+    """An SMS may have carried the code."""
     claims = backend.reads(receipt_of(api))
     assert claims["amr"] == ["otp"]
     assert "reference" not in claims
 
 
-def test_no_other_answer_has_one(api: ApiClient) -> None:
-    """Not a create, a look, a wrong code, an approval by the client; not the 409 of a repeat."""
+def test_other_responses_contain_no_receipt(api: ApiClient) -> None:
+    """Creates, reads, wrong checks, approvals, and the 409 of a repeated check."""
     began = api.create(code=CODE)
     proved = api.create("+919876543211", code=CODE)
     answers = [
@@ -131,8 +131,8 @@ def test_no_other_answer_has_one(api: ApiClient) -> None:
 # What it is refused for --------------------------------------------------------------------------
 
 
-def test_a_receipt_is_for_its_client_and_from_its_issuer(api: ApiClient, backend: Backend) -> None:
-    """Another client's backend does not take it, nor does ours take another's."""
+def test_receipt_of_another_client_or_issuer_is_rejected(api: ApiClient, backend: Backend) -> None:
+    """By audience and issuer."""
     ours, banks = receipt_of(api), receipt_of(api.as_bank())
     assert backend.reads(banks, audience="bank")["aud"] == "bank"
     for receipt, audience in ((ours, "bank"), (banks, "login")):
@@ -143,8 +143,10 @@ def test_a_receipt_is_for_its_client_and_from_its_issuer(api: ApiClient, backend
 
 
 @pytest.mark.parametrize(("age", "good"), [(295, True), (303, False)])
-def test_a_receipt_has_its_time(api: ApiClient, backend: Backend, age: int, good: bool) -> None:
-    """Five minutes from the approval."""
+def test_receipt_expires_after_five_minutes(
+    api: ApiClient, backend: Backend, age: int, good: bool
+) -> None:
+    """From the approval."""
     api.advance_time(-age)
     receipt = receipt_of(api)
     if good:
@@ -155,7 +157,7 @@ def test_a_receipt_has_its_time(api: ApiClient, backend: Backend, age: int, good
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_an_altered_receipt_is_refused(api: ApiClient, backend: Backend, part: int) -> None:
+def test_altered_receipt_is_rejected(api: ApiClient, backend: Backend, part: int) -> None:
     """Every tenth character of header, claims and signature."""
     whole = receipt_of(api).split(".")
     for at in range(0, len(whole[part]) - 1, 10):
@@ -167,10 +169,12 @@ def test_an_altered_receipt_is_refused(api: ApiClient, backend: Backend, part: i
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256"])
-def test_another_algorithm_is_no_way_in(api: ApiClient, backend: Backend, algorithm: str) -> None:
-    """Unsigned, and signed with the public key as if it were a secret: raw or as text.
+def test_receipt_with_another_algorithm_is_rejected(
+    api: ApiClient, backend: Backend, algorithm: str
+) -> None:
+    """Unsigned, or signed with the public key as an HMAC secret.
 
-    Even by a reader who names no algorithm: the published key is for one only.
+    Also if the verifier names no algorithm: the published key is for one only.
     """
     genuine = receipt_of(api)
     header = jwt.get_unverified_header(genuine) | {"alg": algorithm}
@@ -188,8 +192,8 @@ def test_another_algorithm_is_no_way_in(api: ApiClient, backend: Backend, algori
 # The keys ----------------------------------------------------------------------------------------
 
 
-def test_the_keys_are_for_everybody(served: ApiProcess) -> None:
-    """No credential, no cookie; kept by whoever fetched them, as no other answer may be."""
+def test_keys_are_public_and_cacheable(served: ApiProcess) -> None:
+    """No credential and no cookie."""
     answer = requests.get(f"http://127.0.0.1:{served.port}{KEYS}", timeout=5)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.headers["Cache-Control"] == "public, max-age=300"
@@ -199,25 +203,24 @@ def test_the_keys_are_for_everybody(served: ApiProcess) -> None:
     assert key == {"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "alg": "EdDSA"}
 
 
-def test_the_keys_need_no_store(environ: dict[str, str]) -> None:
-    """Whoever holds a receipt can verify it while we can not serve."""
+def test_keys_without_store_return_200(environ: dict[str, str]) -> None:
+    """Receipts can be verified during an outage."""
     app = create_app(settings_with(environ, redis_url="redis://127.0.0.1:1/0"))
     assert app.test_client().get("/readyz").status_code == 503
     answer = app.test_client().get(KEYS)
     assert (answer.status_code, len(answer.get_json()["keys"])) == (200, 1)
 
 
-def test_keys_can_not_be_written(api: ApiClient) -> None:
-    """They come from the settings alone."""
+def test_keys_are_read_only(api: ApiClient) -> None:
+    """They come from the settings."""
     assert_problem(api.post(KEYS, {"keys": []}), 405, "method_not_allowed")
 
 
-def test_a_rotation_breaks_no_receipt(
+def test_key_rotation_keeps_receipts_valid(
     environ: dict[str, str], api: ApiClient, tmp_path: Path
 ) -> None:
-    """A process whose ring begins with the new key and one whose ring ends with it.
-
-    Either believes what the other signs; when the old key is dropped, only the new one's.
+    """Two processes have the keys in different order; each accepts the other's receipts. After the
+    old key is removed, only those of the new one.
     """
     doors = {
         ring: ApiClient(create_app(settings_with(environ, secrets_keys=ring), api.store), api.store)
@@ -245,8 +248,8 @@ def _believes(backend: Backend, receipt: str) -> bool:
 # Where it must not be ----------------------------------------------------------------------------
 
 
-def test_the_log_has_no_receipt(environ: dict[str, str], api: ApiClient, tmp_path: Path) -> None:
-    """At DEBUG: no part of it, and not even the mask had one to withhold."""
+def test_log_contains_no_receipt(environ: dict[str, str], api: ApiClient, tmp_path: Path) -> None:
+    """At level DEBUG, and there was nothing to redact."""
     began = api.create(code=CODE)
     with running_api(environ, tmp_path, OTPVOICE_LOG_LEVEL="debug") as process:
         url = f"http://127.0.0.1:{process.port}"

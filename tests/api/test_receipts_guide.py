@@ -1,4 +1,4 @@
-"""What docs/receipts.md tells backends to write does what it says."""
+"""The samples in docs/receipts.md work as described."""
 
 import base64
 import re
@@ -25,13 +25,13 @@ Reader = Callable[[str], dict[str, Any]]
 
 
 def samples(language: str) -> list[str]:
-    """The guide's samples of one language."""
+    """Return the guide's samples of one language."""
     return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def read_receipt(served: ApiProcess) -> Reader:
-    """The Python sample as it stands, but for where the keys are and who the client is."""
+    """Return the Python sample with this service's URL and client."""
     (sample,) = samples("python")
     assert (sample.count(PUBLISHED_AT), sample.count('"login-backend"')) == (1, 1)
     here = f"http://127.0.0.1:{served.port}/.well-known/jwks.json"
@@ -42,13 +42,13 @@ def read_receipt(served: ApiProcess) -> Reader:
 
 
 def receipt_of(api: ApiClient) -> str:
-    """The receipt of a verification that was just proved."""
+    """Return the receipt of a new approval."""
     receipt: str = api.check(api.create(code="1234"), "1234").get_json()["receipt"]
     return receipt
 
 
-def test_the_python_sample_reads_a_receipt(api: ApiClient, read_receipt: Reader) -> None:
-    """The claims of the guide's table, and no other."""
+def test_python_sample_returns_the_claims(api: ApiClient, read_receipt: Reader) -> None:
+    """Those of the guide's table."""
     began = api.create(code="1234", reference="login-81")
     claims = read_receipt(api.check(began, "1234").get_json()["receipt"])
     table = GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
@@ -58,10 +58,10 @@ def test_the_python_sample_reads_a_receipt(api: ApiClient, read_receipt: Reader)
 
 
 @pytest.mark.parametrize(("age", "good"), [(-8, True), (305, True), (313, False)])
-def test_the_python_sample_allows_for_clocks(
+def test_python_sample_allows_ten_seconds_of_leeway(
     api: ApiClient, read_receipt: Reader, age: int, good: bool
 ) -> None:
-    """Ten seconds either way, and not for ever."""
+    """In both directions."""
     api.advance_time(-age)
     receipt = receipt_of(api)
     if good:
@@ -71,10 +71,10 @@ def test_the_python_sample_allows_for_clocks(
             read_receipt(receipt)
 
 
-def test_the_python_sample_refuses_what_is_not_for_it(
+def test_python_sample_rejects_foreign_and_altered_receipts(
     api: ApiClient, read_receipt: Reader, environ: dict[str, str], store: RedisStore
 ) -> None:
-    """Another client's, another service's with the same keys, and one with a bit changed."""
+    """Another client's, another service's with the same keys, and one with a changed bit."""
     elsewhere = settings_with(environ, server_public_url="https://otp.example.org")
     genuine = receipt_of(api)
     for receipt in (
@@ -88,10 +88,10 @@ def test_the_python_sample_refuses_what_is_not_for_it(
             read_receipt(receipt)
 
 
-def test_the_python_sample_refuses_another_kind_of_token(
+def test_python_sample_rejects_other_tokens_of_the_same_key(
     api: ApiClient, read_receipt: Reader
 ) -> None:
-    """Signed by the very key, for the very client: yet no receipt, or an incomplete one."""
+    """Another type, or missing claims."""
     signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(base64.b64decode(RING_KEY)))
     claims = read_receipt(receipt_of(api))
     headers = {"kid": "k1", "typ": RECEIPT_TYPE}
@@ -105,15 +105,15 @@ def test_the_python_sample_refuses_another_kind_of_token(
 
 
 @pytest.mark.parametrize("language", ["python", "js", "go"])
-def test_every_sample_asks_for_the_same(language: str) -> None:
-    """Where the keys are, one algorithm, the type, the issuer and the client."""
+def test_samples_of_all_languages_check_the_same(language: str) -> None:
+    """Keys, algorithm, type, issuer and client."""
     (sample,) = samples(language)
     quoted = set(re.findall(r"""["'](.+?)["']""", sample))
     assert quoted >= {PUBLISHED_AT, ISSUER, "login-backend", "EdDSA", RECEIPT_TYPE}
 
 
-def test_the_guide_knows_how_long_a_receipt_is_good_for() -> None:
-    """Ids are to be remembered as long as the samples take it: with their leeway at both ends."""
+def test_guide_states_how_long_to_store_ids() -> None:
+    """The life of a receipt plus the leeway at both ends."""
     guide = GUIDE.read_text("utf-8")
     assert f"{RECEIPT_LIFETIME_S} seconds later" in guide
     assert f"EX {RECEIPT_LIFETIME_S + 2 * 10}`" in guide

@@ -1,11 +1,11 @@
-"""When a create finds the verification under way, and when it begins a new one."""
+"""When a create returns the pending verification, and when it starts a new one."""
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, assert_problem
 
 
 def is_superseded(api: ApiClient, verification: dict[str, object]) -> bool:
-    """Whether a newer one took its place, and its call with it."""
+    """Return whether the verification and its call were superseded."""
     now = api.get_verification(verification)
     ended = {(call["status"], call["reason"]) for call in now["calls"]}
     assert ended == {("canceled", "ended_first")}
@@ -13,8 +13,10 @@ def is_superseded(api: ApiClient, verification: dict[str, object]) -> bool:
 
 
 @pytest.mark.parametrize("reference", [None, "", "login-81", "r" * 64])
-def test_the_same_reference_is_the_same_login(api: ApiClient, reference: str | None) -> None:
-    """A second create is 200 with the same id and adds no call."""
+def test_create_with_same_reference_returns_the_pending_one(
+    api: ApiClient, reference: str | None
+) -> None:
+    """200 with the same id, and no further call."""
     began = api.create(reference=reference)
     again = api.create_response(reference=reference)
     assert again.status_code == 200
@@ -24,8 +26,8 @@ def test_the_same_reference_is_the_same_login(api: ApiClient, reference: str | N
     assert shown["calls"] == began["calls"]
 
 
-def test_no_reference_is_a_null_reference(api: ApiClient) -> None:
-    """Absent and null are equal; an empty one is another."""
+def test_create_without_reference_equals_null(api: ApiClient) -> None:
+    """An empty reference is another one."""
     began = api.create()
     assert api.create_again(reference=None)["id"] == began["id"]
     other = api.create(reference="")
@@ -37,22 +39,22 @@ def test_no_reference_is_a_null_reference(api: ApiClient) -> None:
 def test_create_with_another_reference_leaves_the_first_pending(
     api: ApiClient, other: str | None
 ) -> None:
-    """Two login sessions never share one: 201, and the code of the first is still accepted."""
+    """201, and the code of the first is still accepted."""
     began = api.create(reference="login-81", code="1234")
     newer = api.create(reference=other)
     assert newer["id"] != began["id"]
     assert api.check(began, "1234").get_json()["valid"] is True
 
 
-def test_the_same_own_code_is_the_same(api: ApiClient) -> None:
-    """Equal or absent: the one under way goes on."""
+def test_create_with_same_own_code_returns_the_pending_one(api: ApiClient) -> None:
+    """Also without a code."""
     began = api.create(code="1234")
     assert api.create_again(code="1234")["id"] == began["id"]
     assert api.create_again()["id"] == began["id"]
 
 
-def test_the_newest_code_wins(api: ApiClient, dialer: ManualDialer) -> None:
-    """Another own code supersedes; only the newest is spoken and accepted."""
+def test_create_with_another_own_code_supersedes(api: ApiClient, dialer: ManualDialer) -> None:
+    """Only the newest code is spoken and accepted."""
     first = api.create(code="1234")
     second = api.create(code="4321")
     assert is_superseded(api, first)
@@ -62,8 +64,10 @@ def test_the_newest_code_wins(api: ApiClient, dialer: ManualDialer) -> None:
     assert api.check(second, "4321").get_json()["valid"] is True
 
 
-def test_an_own_code_is_compared_with_a_generated_one(api: ApiClient, dialer: ManualDialer) -> None:
-    """Equal by chance or knowledge: the same one; different: a new one."""
+def test_own_code_equal_to_the_generated_one_returns_the_pending_one(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """A different one supersedes."""
     began = api.create(ttl=600)
     _, code, _ = dialer.decrypt(dialer.claim())
     assert api.create_again(code=code)["id"] == began["id"]
@@ -71,8 +75,8 @@ def test_an_own_code_is_compared_with_a_generated_one(api: ApiClient, dialer: Ma
     assert api.create(code=other)["id"] != began["id"]
 
 
-def test_each_client_has_its_own(api: ApiClient) -> None:
-    """One pending per client *and* number."""
+def test_create_of_another_client_starts_a_new_one(api: ApiClient) -> None:
+    """Pending verifications belong to client and number."""
     ours, banks = api.create(), api.as_bank().create()
     assert ours["id"] != banks["id"]
     assert (
@@ -82,23 +86,23 @@ def test_each_client_has_its_own(api: ApiClient) -> None:
     )
 
 
-def test_one_number_however_it_is_written(api: ApiClient) -> None:
-    """The canonical number counts: with the trunk zero it is the same one."""
+def test_create_with_another_spelling_of_the_number_returns_the_pending_one(api: ApiClient) -> None:
+    """The canonical number counts."""
     began = api.create()
     again = api.create_again("+9109876543210")
     assert (again["id"], again["to"]) == (began["id"], began["to"])
 
 
-def test_a_repeat_keeps_what_was_begun(api: ApiClient, dialer: ManualDialer) -> None:
-    """``name``, ``ttl`` and ``ip`` of a repeat are ignored."""
+def test_repeated_create_ignores_name_ttl_and_ip(api: ApiClient, dialer: ManualDialer) -> None:
+    """They apply to the first create."""
     began = api.create(name="Asha", ttl=120)
     again = api.create_again(name="Ravi", ttl=600, ip="203.0.113.9")
     assert again["expires_at"] == began["expires_at"]
     assert dialer.decrypt(dialer.claim())[2] == "Asha"
 
 
-def test_a_repeat_makes_sure_that_a_call_comes(api: ApiClient, dialer: ManualDialer) -> None:
-    """After a busy line it queues one, at the gap's end, by the route and flow it asks for."""
+def test_repeated_create_after_busy_queues_a_call(api: ApiClient, dialer: ManualDialer) -> None:
+    """At the end of the gap, with its route and locale."""
     began = api.create(ttl=600)
     claim = dialer.place()
     assert len(api.create_again(route="c2c")["calls"]) == 1
@@ -112,8 +116,10 @@ def test_a_repeat_makes_sure_that_a_call_comes(api: ApiClient, dialer: ManualDia
     assert len(api.get_verification(began)["calls"]) == 2
 
 
-def test_a_repeat_may_say_when(api: ApiClient, dialer: ManualDialer) -> None:
-    """``call_after`` beyond the gap's end is when the new call is due."""
+def test_repeated_create_with_call_after_delays_the_call(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """If that is later than the end of the gap."""
     api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -124,14 +130,16 @@ def test_a_repeat_may_say_when(api: ApiClient, dialer: ManualDialer) -> None:
     assert dialer.claim()
 
 
-def test_a_repeat_leaves_a_delayed_call_where_it_is(api: ApiClient) -> None:
-    """It is queued already; only ``calls`` brings it forward."""
+def test_repeated_create_does_not_move_a_delayed_call(api: ApiClient) -> None:
+    """Only ``calls`` brings it forward."""
     began = api.create(call_after=100)
     assert api.create_again(call_after=0)["calls"] == began["calls"]
 
 
-def test_too_late_for_this_one_begins_a_new_one(api: ApiClient, dialer: ManualDialer) -> None:
-    """If no call can come in time for the pending one, 201 and the old is superseded."""
+def test_create_too_late_for_the_pending_one_supersedes(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """201."""
     began = api.create(ttl=60, code="1234")
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -142,8 +150,10 @@ def test_too_late_for_this_one_begins_a_new_one(api: ApiClient, dialer: ManualDi
     assert newer["next"]["call"]["reason"] == "call_in_progress"
 
 
-def test_the_gap_refuses_only_when_no_call_could_come(api: ApiClient, dialer: ManualDialer) -> None:
-    """429 ``call_gap`` with the pending one in it; nothing ends, and later it is taken."""
+def test_create_within_the_gap_without_time_returns_429(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """With the pending verification, which continues; later it is accepted."""
     began = api.create(ttl=60)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -156,10 +166,8 @@ def test_the_gap_refuses_only_when_no_call_could_come(api: ApiClient, dialer: Ma
     assert api.create(ttl=60)["id"] != began["id"]
 
 
-def test_a_stale_code_ends_even_when_the_new_one_is_refused(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """Another own code refused by the gap: 429 shows the old one, superseded."""
+def test_refused_create_with_another_code_supersedes(api: ApiClient, dialer: ManualDialer) -> None:
+    """429 shows the superseded verification."""
     began = api.create(ttl=60, code="1234")
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -169,16 +177,18 @@ def test_a_stale_code_ends_even_when_the_new_one_is_refused(
     assert_problem(api.check(began, "1234"), 409, "verification_closed")
 
 
-def test_without_a_dialer_no_call_is_promised(api: ApiClient) -> None:
-    """30 s after a dialer was last heard: 503, except for a call that is for later."""
+def test_create_without_dialer_returns_503(api: ApiClient) -> None:
+    """30 s after the last heartbeat, unless the call is for later."""
     api.store.clock_offset_ms += 31_000
     body = assert_problem(api.create_response(), 503, "calls_unavailable")
     assert "verification" not in body
     assert api.create(call_after=20)["status"] == "pending"
 
 
-def test_without_a_dialer_the_pending_one_is_shown(api: ApiClient, dialer: ManualDialer) -> None:
-    """A repeat that would need a call is 503 with the verification, which goes on."""
+def test_repeated_create_without_dialer_returns_503_with_the_pending_one(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """It continues."""
     began = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -192,15 +202,15 @@ def test_without_a_dialer_the_pending_one_is_shown(api: ApiClient, dialer: Manua
     assert stale["verification"]["reason"] == "superseded"
 
 
-def test_a_repeat_needs_no_dialer_while_its_call_is_under_way(api: ApiClient) -> None:
-    """The call was promised before."""
+def test_repeated_create_without_dialer_during_a_call_returns_200(api: ApiClient) -> None:
+    """The call was accepted before."""
     began = api.create()
     api.store.clock_offset_ms += 31_000
     assert api.create_again()["id"] == began["id"]
 
 
-def test_over_capacity_when_a_due_call_waits_a_minute(api: ApiClient, dialer: ManualDialer) -> None:
-    """503 for new ones while the oldest call that could be dialed waits more than 60 s."""
+def test_create_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) -> None:
+    """The oldest due call waits for more than 60 s."""
     began = api.create("+919876543211", ttl=600)
     api.advance_time(59)
     assert api.create("+919876543212", ttl=600)
@@ -210,8 +220,10 @@ def test_over_capacity_when_a_due_call_waits_a_minute(api: ApiClient, dialer: Ma
     assert api.create()["status"] == "pending"
 
 
-def test_a_held_call_is_no_sign_of_too_many(api: ApiClient, dialer: ManualDialer) -> None:
-    """One that waits for its number's live call does not count."""
+def test_call_waiting_for_its_number_does_not_count_for_capacity(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """Its number has a live call."""
     api.create(ttl=600)
     dialer.place()
     api.as_bank().create(ttl=600)
@@ -221,8 +233,8 @@ def test_a_held_call_is_no_sign_of_too_many(api: ApiClient, dialer: ManualDialer
     assert api.create("+919876543211")["status"] == "pending"
 
 
-def test_an_approval_takes_the_gap_away(api: ApiClient, dialer: ManualDialer) -> None:
-    """The number proved itself: its next verification is called at once."""
+def test_approval_clears_the_call_gap(api: ApiClient, dialer: ManualDialer) -> None:
+    """The next verification of the number is called at once."""
     began = api.create(code="1234")
     dialer.place()
     assert api.check(began, "1234").get_json()["valid"] is True

@@ -1,4 +1,4 @@
-"""What is read as a body: strict JSON, in an object, each member once, within 16 KiB."""
+"""Request bodies: strict JSON, one object, unique members, at most 16 KiB."""
 
 import json
 
@@ -9,7 +9,7 @@ CREATE = b'{"to": "+919876543210"}'
 
 
 def of_size(size: int) -> bytes:
-    """A good create with as many bytes."""
+    """Return a valid create of this size."""
     return CREATE + b" " * (size - len(CREATE))
 
 
@@ -47,8 +47,8 @@ def of_size(size: int) -> bytes:
         b'{"to": "+919876543210" /* why */}',
     ],
 )
-def test_what_is_no_json_object(api: ApiClient, raw: bytes) -> None:
-    """400, and nothing is begun."""
+def test_body_that_is_not_a_json_object_returns_400(api: ApiClient, raw: bytes) -> None:
+    """Nothing is created."""
     assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
     assert api.create()["version"] == 1
 
@@ -67,8 +67,8 @@ def test_what_is_no_json_object(api: ApiClient, raw: bytes) -> None:
         b"\xef\xbb\xbf" + CREATE,
     ],
 )
-def test_what_is_not_utf8(api: ApiClient, raw: bytes) -> None:
-    """400, as is a byte order mark (RFC 8259, section 8.1)."""
+def test_body_that_is_not_utf8_returns_400(api: ApiClient, raw: bytes) -> None:
+    """A byte order mark included (RFC 8259, section 8.1)."""
     assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
 
 
@@ -82,13 +82,13 @@ def test_what_is_not_utf8(api: ApiClient, raw: bytes) -> None:
         b'{"to": "+919876543210", "reference": "\\ud83d"}',
     ],
 )
-def test_half_a_character_is_no_text(api: ApiClient, raw: bytes) -> None:
-    """A lone surrogate (RFC 7493, section 2.1) is 400, in a name as in a value."""
+def test_lone_surrogate_returns_400(api: ApiClient, raw: bytes) -> None:
+    """In a name or a value (RFC 7493, section 2.1)."""
     assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
 
 
-def test_a_whole_character_is_text(api: ApiClient) -> None:
-    """A pair of escapes is one character."""
+def test_surrogate_pair_is_accepted(api: ApiClient) -> None:
+    """It is one character."""
     raw = b'{"to": "+919876543210", "reference": "\\ud83d\\ude00"}'
     assert api.post_raw(VERIFICATIONS, raw).get_json()["reference"] == "😀"
 
@@ -103,14 +103,14 @@ def test_a_whole_character_is_text(api: ApiClient) -> None:
         b'{"to": "+919876543210", "x": [{"a": 1, "a": 1}]}',
     ],
 )
-def test_a_member_stands_once(api: ApiClient, raw: bytes) -> None:
-    """The same name twice is 400, whatever is between the quotes and however deep."""
+def test_duplicate_member_returns_400(api: ApiClient, raw: bytes) -> None:
+    """Whatever its name and depth."""
     assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"":'])
-def test_a_deep_body(api: ApiClient, opening: bytes) -> None:
-    """As deep as 16 KiB can be: 400, and the process serves on."""
+def test_deeply_nested_body_returns_400(api: ApiClient, opening: bytes) -> None:
+    """As deep as 16 KiB allow; the process keeps serving."""
     depth = 15_000 // len(opening)
     for raw in (b'{"to":' + opening * depth, b'{"to":' + opening * depth + b"1"):
         assert_problem(api.post_raw(VERIFICATIONS, raw), 400, "invalid_request")
@@ -119,14 +119,14 @@ def test_a_deep_body(api: ApiClient, opening: bytes) -> None:
     assert api.create()
 
 
-def test_depth_beyond_the_bound(api: ApiClient) -> None:
-    """100 000 levels do not fit into 16 KiB."""
+def test_nesting_beyond_the_size_limit_returns_413(api: ApiClient) -> None:
+    """100 000 levels do not fit."""
     assert_problem(api.post_raw(VERIFICATIONS, b"[" * 100_000), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e308", "1e-400", "300.5", "9" * 300])
-def test_a_number_beyond_all_bounds(api: ApiClient, number: str) -> None:
-    """JSON's grammar allows it, the member does not: 422."""
+def test_huge_number_returns_422(api: ApiClient, number: str) -> None:
+    """It is valid JSON, but not a valid member."""
     raw = f'{{"to": "+919876543210", "ttl": {number}}}'.encode()
     assert pointers(assert_problem(api.post_raw(VERIFICATIONS, raw), 422, "invalid_request")) == [
         "/ttl"
@@ -144,8 +144,8 @@ def test_a_number_beyond_all_bounds(api: ApiClient, number: str) -> None:
         "application/json;",
     ],
 )
-def test_json_by_its_names(api: ApiClient, content_type: str) -> None:
-    """In any case and with parameters."""
+def test_json_content_type_is_accepted_in_any_case(api: ApiClient, content_type: str) -> None:
+    """Also with parameters."""
     assert api.post_raw(VERIFICATIONS, CREATE, content_type).status_code == 201
 
 
@@ -165,15 +165,15 @@ def test_json_by_its_names(api: ApiClient, content_type: str) -> None:
         "*/*",
     ],
 )
-def test_another_type(api: ApiClient, content_type: str | None) -> None:
-    """415, whatever the bytes are."""
+def test_other_content_type_returns_415(api: ApiClient, content_type: str | None) -> None:
+    """Whatever the bytes are."""
     answer = api.post_raw(VERIFICATIONS, CREATE, content_type)
     assert_problem(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("step", ["checks", "calls", "cancel", "approve"])
-def test_the_type_is_judged_where_there_is_a_body(api: ApiClient, step: str) -> None:
-    """415 with a body on each step, and nothing happens."""
+def test_body_of_another_type_returns_415_for_every_action(api: ApiClient, step: str) -> None:
+    """Nothing happens."""
     began = api.create(code="1234", call_after=60)
     path = f"{VERIFICATIONS}/{began['id']}/{step}"
     assert_problem(
@@ -184,33 +184,33 @@ def test_the_type_is_judged_where_there_is_a_body(api: ApiClient, step: str) -> 
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x-unknown"])
-def test_an_encoded_body(api: ApiClient, coding: str) -> None:
-    """415: nothing is unpacked, so nothing can burst."""
+def test_encoded_body_returns_415(api: ApiClient, coding: str) -> None:
+    """It is not unpacked."""
     answer = api.post_raw(VERIFICATIONS, CREATE, content_encoding=coding)
     assert_problem(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", ""])
-def test_a_body_as_it_is(api: ApiClient, coding: str) -> None:
-    """To say that it is not encoded is allowed (RFC 9110, section 8.4.1: in any case)."""
+def test_identity_encoding_is_accepted(api: ApiClient, coding: str) -> None:
+    """In any case (RFC 9110, section 8.4.1)."""
     assert api.post_raw(VERIFICATIONS, CREATE, content_encoding=coding).status_code == 201
 
 
 @pytest.mark.parametrize("size", [16 * 1024 - 1, 16 * 1024])
-def test_a_body_within_the_bound(api: ApiClient, size: int) -> None:
-    """Up to 16 KiB is read."""
+def test_body_of_16_kib_is_read(api: ApiClient, size: int) -> None:
+    """The limit itself."""
     assert api.post_raw(VERIFICATIONS, of_size(size)).status_code == 201
 
 
 @pytest.mark.parametrize("size", [16 * 1024 + 1, 16 * 1024 + 2, 1024 * 1024])
-def test_a_body_beyond_the_bound(api: ApiClient, size: int) -> None:
-    """One byte more is 413, and nothing is begun."""
+def test_body_over_16_kib_returns_413(api: ApiClient, size: int) -> None:
+    """Nothing is created."""
     assert_problem(api.post_raw(VERIFICATIONS, of_size(size)), 413, "body_too_large")
     assert api.create()["version"] == 1
 
 
-def test_many_unknown_members_are_all_named(api: ApiClient) -> None:
-    """A full body of them is answered, each once."""
+def test_many_unknown_members_are_named_once_each(api: ApiClient) -> None:
+    """A body full of them."""
     names = [f"m{n}" for n in range(1500)]
     raw = json.dumps(dict.fromkeys(names, 0), separators=(",", ":")).encode()
     assert len(raw) <= 16 * 1024

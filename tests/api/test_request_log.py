@@ -1,4 +1,4 @@
-"""The log of the API's process: one line for each request, and nothing secret in any."""
+"""The log of the API's process: one line for each request, and no secret."""
 
 import json
 import re
@@ -56,7 +56,7 @@ ROUTES = {
 
 
 class Talk:
-    """Everything that a client and a vendor may say, with canaries in all places."""
+    """A dialogue of client and provider with canaries in all places."""
 
     def __init__(self, served: ApiProcess) -> None:
         self._served = served
@@ -64,7 +64,7 @@ class Talk:
         """Request ids and statuses."""
 
     def says(self, method: str, target: str, body: Any = None, key: str = LOGIN_KEY) -> Any:
-        """One request; the answer's JSON."""
+        """Send one request and return the JSON of its response."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
         request = head(
             f"{method} {target} HTTP/1.1",
@@ -81,7 +81,7 @@ class Talk:
         return reply.document
 
     def as_client(self) -> None:
-        """A verification's whole life, and every way to get it wrong."""
+        """Run a verification's whole life, with every error."""
         create = {
             "to": NUMBER,
             "code": CODE,
@@ -112,8 +112,8 @@ class Talk:
         self.says("GET", f"/{quote(CODE)}/canary-path?canary-query={NUMBER}")
         self.says("DELETE", f"{VERIFICATIONS}/vrf_canary?canary-query")
 
-    def as_vendor(self, call_id: str) -> None:
-        """Callbacks and challenges, genuine and not, orphans among them."""
+    def as_provider(self, call_id: str) -> None:
+        """Send callbacks and challenges, genuine, forged and unmatched."""
         news = {"from": NUMBER, "to": NUMBER, "bridge": "918068280000", "source": "C2C"}
         for path, key in [
             (WEBHOOK, WEBHOOK_SECRET),
@@ -135,7 +135,7 @@ class Talk:
 def talk_and_log(
     environ: dict[str, str], redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Talk, str]:
-    """The whole talk, and the whole log of the process that it was led with."""
+    """Return the dialogue and the process's whole log."""
     client = connect(redis_url)
     client.flushdb()
     RedisStore(client).sweep("a dialer")
@@ -143,15 +143,15 @@ def talk_and_log(
         talk = Talk(served)
         talk.as_client()
         call_id = next(client.scan_iter("*call:call_*")).decode().rpartition(":")[2]
-        talk.as_vendor(call_id)
+        talk.as_provider(call_id)
         _damage(client)
         talk.says("GET", f"{VERIFICATIONS}/{_known_id(client)}")
     client.close()
     return talk, served.process.output()
 
 
-def test_no_canary_is_in_the_log(talk_and_log: tuple[Talk, str]) -> None:
-    """Not one, plain or escaped, in the whole log of the process."""
+def test_log_contains_no_canary(talk_and_log: tuple[Talk, str]) -> None:
+    """Neither plain nor escaped."""
     _, log = talk_and_log
     assert "verification.created" in log
     escaped = {what: quote(secret) for what, secret in CANARIES.items()}
@@ -159,8 +159,8 @@ def test_no_canary_is_in_the_log(talk_and_log: tuple[Talk, str]) -> None:
     assert found == []
 
 
-def test_every_answer_has_its_line(talk_and_log: tuple[Talk, str]) -> None:
-    """Method, rule, status, time and the answer's id, and what was done; never the path."""
+def test_log_has_a_line_for_every_response(talk_and_log: tuple[Talk, str]) -> None:
+    """Method, route, status, duration, id and event, never the path."""
     talk, log = talk_and_log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     access = [line for line in lines if "http_status" in line]
@@ -174,21 +174,21 @@ def test_every_answer_has_its_line(talk_and_log: tuple[Talk, str]) -> None:
     }
 
 
-def test_the_log_is_json(talk_and_log: tuple[Talk, str]) -> None:
-    """Every line, so that machines can read it."""
+def test_log_lines_are_json(talk_and_log: tuple[Talk, str]) -> None:
+    """Every line."""
     _, log = talk_and_log
     assert all(json.loads(line)["event"] for line in log.splitlines())
 
 
-def test_a_number_is_masked(talk_and_log: tuple[Talk, str]) -> None:
-    """Enough to recognise, too little to call."""
+def test_log_masks_numbers(talk_and_log: tuple[Talk, str]) -> None:
+    """Recognizable, but not callable."""
     _, log = talk_and_log
     created = next(line for line in log.splitlines() if "verification.created" in line)
     assert json.loads(created)["to"] == "+91******5678"
 
 
-def test_a_number_is_searched_by_one_name(talk_and_log: tuple[Talk, str]) -> None:
-    """Whoever asked or called back: eight letters, the same in each line about it."""
+def test_log_has_one_id_for_each_number(talk_and_log: tuple[Talk, str]) -> None:
+    """Eight letters, the same for requests and callbacks."""
     _, log = talk_and_log
     lines = [json.loads(line) for line in log.splitlines()]
     about = [line for line in lines if line.get("to") == "+91******5678"]
@@ -197,8 +197,8 @@ def test_a_number_is_searched_by_one_name(talk_and_log: tuple[Talk, str]) -> Non
     assert re.fullmatch(r"[A-Za-z]{8}", name)
 
 
-def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> None:
-    """Operators see that callbacks come that nobody's call fits, or without a secret."""
+def test_log_has_unmatched_and_unauthorized_callbacks(talk_and_log: tuple[Talk, str]) -> None:
+    """For operators."""
     _, log = talk_and_log
     events = {json.loads(line)["event"] for line in log.splitlines()}
     assert {
@@ -213,7 +213,7 @@ def test_an_orphan_and_a_stranger_are_told(talk_and_log: tuple[Talk, str]) -> No
 
 @pytest.fixture(scope="module")
 def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The log of a process that met what is no HTTP, and a webhook composed wrongly."""
+    """Return the log of a process that received malformed HTTP and a wrongly composed webhook."""
     with running_api(environ, tmp_path_factory.mktemp("api")) as served:
         for line in (
             f"GET {WEBHOOK}/{PATH_TOKEN}?to={NUMBER} canary-query HTTP/1.1",
@@ -229,14 +229,14 @@ def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactor
     return served.process.output()
 
 
-def test_what_is_no_http_leaves_no_words(strange_log: str) -> None:
-    """The server refuses it before the API sees it, and does not log what it could not read."""
+def test_malformed_http_is_not_quoted_in_the_log(strange_log: str) -> None:
+    """The server rejects it before the application sees it."""
     servers = "\n".join(line for line in strange_log.splitlines() if line[:1] != "{")
     assert [what for what, secret in CANARIES.items() if secret in servers] == []
 
 
-def test_a_vendors_word_is_only_a_word(strange_log: str) -> None:
-    """A webhook composed with the number in its status does not bring the number into the log."""
+def test_status_word_with_a_number_is_redacted(strange_log: str) -> None:
+    """A webhook template with the number in its status."""
     ours = "\n".join(line for line in strange_log.splitlines() if line[:1] == "{")
     assert "callback.unmatched" in ours
     assert NUMBER.removeprefix("+") not in ours

@@ -1,4 +1,4 @@
-"""What every answer tells a browser: OWASP ASVS 5.0, section 3.4."""
+"""Headers of every response for browsers (OWASP ASVS 5.0, section 3.4)."""
 
 import pytest
 from api.api_client import VERIFICATIONS, WEBHOOK, ApiClient, bearer, settings_with
@@ -20,7 +20,7 @@ OVER_TLS = "Strict-Transport-Security"
 
 
 def has_once(answer: TestResponse, headers: dict[str, str]) -> bool:
-    """Whether each of these headers came, and only once."""
+    """Return whether each of these headers occurs exactly once."""
     return all(answer.headers.getlist(name) == [value] for name, value in headers.items())
 
 
@@ -36,15 +36,17 @@ def has_once(answer: TestResponse, headers: dict[str, str]) -> bool:
         ("POST", WEBHOOK, 401),
     ],
 )
-def test_every_answer_is_safe_to_open(api: ApiClient, method: str, path: str, status: int) -> None:
-    """Refusals too; and whoever came over TLS stays on it for a year."""
+def test_response_has_the_security_headers(
+    api: ApiClient, method: str, path: str, status: int
+) -> None:
+    """Errors too; with TLS also Strict-Transport-Security."""
     answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
     assert answer.status_code == status
     assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
 
 
-def test_a_fault_of_ours_is_safe_to_open_too(environ: dict[str, str], store: RedisStore) -> None:
-    """The 500 has the same headers."""
+def test_500_has_the_security_headers(environ: dict[str, str], store: RedisStore) -> None:
+    """Like every response."""
     app = create_app(settings_with(environ), store)
 
     @app.get("/fails")
@@ -56,8 +58,8 @@ def test_a_fault_of_ours_is_safe_to_open_too(environ: dict[str, str], store: Red
     assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
 
 
-def test_without_tls_nothing_is_said_of_it(environ: dict[str, str], store: RedisStore) -> None:
-    """A browser would not believe it anyway (RFC 6797, section 8.1)."""
+def test_response_without_tls_has_no_hsts(environ: dict[str, str], store: RedisStore) -> None:
+    """Browsers would ignore it (RFC 6797, section 8.1)."""
     plain = settings_with(environ, server_public_url="http://localhost:8000")
     answer = create_app(plain, store).test_client().get("/healthz")
     assert has_once(answer, USUAL)
@@ -65,8 +67,10 @@ def test_without_tls_nothing_is_said_of_it(environ: dict[str, str], store: Redis
 
 
 @pytest.mark.parametrize("name", ["Content-Security-Policy", "content-security-policy"])
-def test_a_page_keeps_its_own_policy(environ: dict[str, str], store: RedisStore, name: str) -> None:
-    """What a view sets stands, in any case of letters; it gets the others beside it."""
+def test_view_can_override_a_security_header(
+    environ: dict[str, str], store: RedisStore, name: str
+) -> None:
+    """In any case of letters; the others are added."""
     app = create_app(settings_with(environ), store)
     policy = "default-src 'self'"
 

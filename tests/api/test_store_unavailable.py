@@ -1,4 +1,4 @@
-"""The store stopped or hanging: 503 at once, health as it is, and back by itself."""
+"""The store stopped or hanging: 503 at once, and recovery without a restart."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ ASKS: dict[str, Callable[[ApiClient], TestResponse]] = {
 
 
 @pytest.fixture
-def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
-    """The door of a service on that server; a dialer is alive."""
+def api_on_server(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
+    """Return a driver of an API on that server; a dialer is alive."""
     client = connect(valkey.url)
     store = RedisStore(client)
     store.sweep("a dialer")
@@ -39,67 +39,74 @@ def lonely(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     client.close()
 
 
-def is_away_at_once(answer: Callable[[], TestResponse]) -> bool:
-    """Whether it is a 503 that says so, and comes at once."""
+def is_503_at_once(answer: Callable[[], TestResponse]) -> bool:
+    """Return whether the response is a fast 503 ``store_unavailable``."""
     with finishes_within(AT_ONCE):
         body = assert_problem(answer(), 503, "store_unavailable")
     return isinstance(body["retry_after"], int) and body["retry_after"] >= 1
 
 
-def test_a_stopped_store(lonely: ApiClient, valkey: Valkey) -> None:
-    """Every step is 503; who lives is 200, who can not serve is 503; what needs no store, stays."""
+def test_stopped_store_returns_503(api_on_server: ApiClient, valkey: Valkey) -> None:
+    """``/healthz`` is 200, ``/readyz`` 503; what needs no store still works."""
     valkey.kill()
     for ask in ASKS.values():
-        assert is_away_at_once(partial(ask, lonely))
-    health = lonely.client.get("/healthz")
+        assert is_503_at_once(partial(ask, api_on_server))
+    health = api_on_server.client.get("/healthz")
     assert (health.status_code, health.get_json()) == (200, {"status": "ok"})
-    assert_problem(lonely.client.get(f"{VERIFICATIONS}/{UNKNOWN}"), 401, "unauthorized")
-    assert_problem(lonely.create_response("+91"), 422, "invalid_number")
+    assert_problem(api_on_server.client.get(f"{VERIFICATIONS}/{UNKNOWN}"), 401, "unauthorized")
+    assert_problem(api_on_server.create_response("+91"), 422, "invalid_number")
 
 
-def test_a_store_that_hangs(lonely: ApiClient, valkey: Valkey) -> None:
-    """503 within its timeout; and it is back by itself, knowing what it knew."""
-    began = lonely.create(code="1234")
+def test_hanging_store_returns_503_within_its_timeout(
+    api_on_server: ApiClient, valkey: Valkey
+) -> None:
+    """It recovers with its data."""
+    began = api_on_server.create(code="1234")
     with valkey.process.paused():
         for ask in ("get", "create", "callback", "ready"):
-            assert is_away_at_once(partial(ASKS[ask], lonely))
-        assert lonely.client.get("/healthz").status_code == 200
-    wait_until_ready(lonely)
-    assert lonely.check(began, "1234").get_json()["valid"] is True
+            assert is_503_at_once(partial(ASKS[ask], api_on_server))
+        assert api_on_server.client.get("/healthz").status_code == 200
+    wait_until_ready(api_on_server)
+    assert api_on_server.check(began, "1234").get_json()["valid"] is True
 
 
-def test_what_was_asked_while_it_hung_is_repeated(lonely: ApiClient, valkey: Valkey) -> None:
-    """503 says that nothing is known; the repeat with its key is answered, done now or then."""
-    one, other = lonely.create(code="1234"), lonely.create("+919812345678", code="1234")
+def test_request_during_a_hang_can_be_retried_with_its_key(
+    api_on_server: ApiClient, valkey: Valkey
+) -> None:
+    """It takes effect once."""
+    one, other = (
+        api_on_server.create(code="1234"),
+        api_on_server.create("+919812345678", code="1234"),
+    )
     paths = [f"{VERIFICATIONS}/{begun['id']}/checks" for begun in (one, other)]
     bodies = [b'{"code": "1234"}', b'{"code": "4321"}']
     with valkey.process.paused():
         for path, body in zip(paths, bodies, strict=True):
-            answer = lonely.post_raw(path, body, idempotency_key="k")
+            answer = api_on_server.post_raw(path, body, idempotency_key="k")
             assert_problem(answer, 503, "store_unavailable")
-    wait_until_ready(lonely)
+    wait_until_ready(api_on_server)
     for path, body, valid in zip(paths, bodies, (True, False), strict=True):
         for _ in range(2):
-            answer = lonely.post_raw(path, body, idempotency_key="k")
+            answer = api_on_server.post_raw(path, body, idempotency_key="k")
             assert (answer.status_code, answer.get_json()["valid"]) == (200, valid)
         assert answer.headers["Idempotent-Replayed"] == "true"
-    assert lonely.get_verification(other)["checks_left"] == 4
+    assert api_on_server.get_verification(other)["checks_left"] == 4
 
 
-def test_a_store_that_was_started_anew(lonely: ApiClient, valkey: Valkey) -> None:
-    """An empty one on the same address: unknown is unknown, and new ones begin."""
-    began = lonely.create()
+def test_restarted_empty_store_is_used(api_on_server: ApiClient, valkey: Valkey) -> None:
+    """Old ids are unknown, and creates work."""
+    began = api_on_server.create()
     valkey.kill()
-    assert is_away_at_once(lonely.create_response)
+    assert is_503_at_once(api_on_server.create_response)
     valkey.start()
-    wait_until_ready(lonely)
-    assert_problem(lonely.get(f"{VERIFICATIONS}/{began['id']}"), 404, "not_found")
-    lonely.advance_time(0)
-    assert lonely.create()["status"] == "pending"
+    wait_until_ready(api_on_server)
+    assert_problem(api_on_server.get(f"{VERIFICATIONS}/{began['id']}"), 404, "not_found")
+    api_on_server.advance_time(0)
+    assert api_on_server.create()["status"] == "pending"
 
 
-def test_who_serves_tells_what_is_missing(api: ApiClient) -> None:
-    """``/readyz`` is 200 without a dialer, and names it; checks still work."""
+def test_readyz_without_dialer_reports_degraded(api: ApiClient) -> None:
+    """200; checks still work."""
     ready = api.client.get("/readyz")
     assert (ready.status_code, ready.get_json()) == (200, {"status": "ok", "degraded": []})
     began = api.create(code="1234")
@@ -110,7 +117,7 @@ def test_who_serves_tells_what_is_missing(api: ApiClient) -> None:
 
 
 def wait_until_ready(api: ApiClient) -> None:
-    """Until the store is there again."""
+    """Wait until the store is available."""
     deadline = time.monotonic() + 5
     while api.client.get("/readyz").status_code != 200:
         assert time.monotonic() < deadline

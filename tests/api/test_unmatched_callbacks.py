@@ -1,4 +1,4 @@
-"""Callbacks that do not say which call they are about: the one live call, or none."""
+"""Callbacks without a known id: they match the one live call, or none."""
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, settings_with
@@ -27,8 +27,10 @@ from otpvoice.store.redis_store import RedisStore
         C2C_AS_INTEGERS.replace(b'"source":"C2C"', b'"source":"OBD"'),
     ],
 )
-def test_an_orphan_changes_nothing(api: ApiClient, dialer: ManualDialer, raw: bytes) -> None:
-    """Another time, person, bridge or route, and no id: received, and nobody's."""
+def test_unmatched_callback_changes_nothing(
+    api: ApiClient, dialer: ManualDialer, raw: bytes
+) -> None:
+    """Another time, number, caller line or route, and no id."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place()
@@ -37,8 +39,8 @@ def test_an_orphan_changes_nothing(api: ApiClient, dialer: ManualDialer, raw: by
     assert api.get_verification(began)["version"] == before["version"]
 
 
-def test_ninety_minutes_late_with_a_newer_call(api: ApiClient, dialer: ManualDialer) -> None:
-    """The old call's news settles the old call by its id; without one it is nobody's."""
+def test_late_callback_ends_its_own_call_only(api: ApiClient, dialer: ManualDialer) -> None:
+    """By its id; without one it matches none."""
     at_sample_time(api)
     old = api.create(PERSON, route="c2c")
     claim = dialer.place()
@@ -52,8 +54,8 @@ def test_ninety_minutes_late_with_a_newer_call(api: ApiClient, dialer: ManualDia
     assert last_call(api, newer)["status"] == "placed"
 
 
-def test_no_id_at_all_means_the_live_call(api: ApiClient, dialer: ManualDialer) -> None:
-    """The documented C2C body names no id, though the reply to our POST did."""
+def test_callback_without_id_matches_the_live_call(api: ApiClient, dialer: ManualDialer) -> None:
+    """As the documented C2C body."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place("5555-6666")
@@ -61,8 +63,8 @@ def test_no_id_at_all_means_the_live_call(api: ApiClient, dialer: ManualDialer) 
     assert last_call(api, began)["status"] == "answered"
 
 
-def test_another_id_means_another_call(api: ApiClient, dialer: ManualDialer) -> None:
-    """A live call whose provider's id is known is not meant by a message with another one."""
+def test_callback_with_another_id_matches_none(api: ApiClient, dialer: ManualDialer) -> None:
+    """The live call's provider id is known."""
     at_sample_time(api)
     began = api.create(PERSON, route="c2c")
     dialer.place("5555-6666")
@@ -70,10 +72,10 @@ def test_another_id_means_another_call(api: ApiClient, dialer: ManualDialer) -> 
     assert last_call(api, began)["status"] == "placed"
 
 
-def test_two_candidates_are_none(
+def test_callback_with_two_candidates_matches_none(
     environ: dict[str, str], store: RedisStore, dialer: ManualDialer
 ) -> None:
-    """No id, no bridge, and a live call of each of two bridges: neither is touched."""
+    """Two caller lines have a live call each."""
     store.sweep("a dialer")
     settings = settings_with(environ, clients_bank_bridge="918011112222")
     api = ApiClient(create_app(settings, store), store)
@@ -93,10 +95,10 @@ def test_two_candidates_are_none(
     assert last_call(api, ours)["status"] == "placed"
 
 
-def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
+def test_callback_without_bridge_finds_a_call_of_newer_settings(
     environ: dict[str, str], api: ApiClient, store: RedisStore, dialer: ManualDialer
 ) -> None:
-    """The API that receives it may have older settings than the one that queued the call."""
+    """The API that receives it may have older settings."""
     settings = settings_with(environ, clients_bank_bridge="918011112222")
     new = ApiClient(create_app(settings, store), store).as_bank()
     at_sample_time(api)

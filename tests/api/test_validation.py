@@ -1,4 +1,4 @@
-"""Type errors in plain words: what is wrong is said as a caller in any language would say it."""
+"""Type errors in plain words, independent of Python."""
 
 from typing import Annotated, Any
 
@@ -12,8 +12,8 @@ from otpvoice.core.requests import RequestBody
 UNKNOWN = "vrf_" + "0" * 32
 
 
-def faults(api: ApiClient, path: str, members: Any) -> dict[str, str]:
-    """What is said of each member, by its pointer."""
+def field_errors(api: ApiClient, path: str, members: Any) -> dict[str, str]:
+    """Return the detail of each member, by its pointer."""
     body = assert_problem(api.post(path, members), 422, "invalid_request")
     assert (
         body["detail"] == "; ".join(f"{e['pointer']} {e['detail']}" for e in body["errors"]) + "."
@@ -28,11 +28,9 @@ STRINGS = ("name", "code")
 
 @pytest.mark.parametrize("member", STRINGS)
 @pytest.mark.parametrize("value", [471102, 1.5, True, [], ["471102"], {}, {"a": "b"}])
-def test_member_that_is_no_string_is_said_to_be_one(
-    api: ApiClient, member: str, value: Any
-) -> None:
+def test_member_of_wrong_type_must_be_a_string(api: ApiClient, member: str, value: Any) -> None:
     """Not "expected `str | null`"."""
-    found = faults(api, "/v1/verifications", {"to": "+919876543210", member: value})
+    found = field_errors(api, "/v1/verifications", {"to": "+919876543210", member: value})
     assert found == {f"/{member}": "must be a string"}
 
 
@@ -55,17 +53,19 @@ def test_member_that_is_no_string_is_said_to_be_one(
         ("route", "x - at `$.to`", 'must be "c2c" or "obd"'),
     ],
 )
-def test_wrong_member_says_what_it_must_be(
+def test_invalid_member_names_the_valid_values(
     api: ApiClient, member: str, value: Any, detail: str
 ) -> None:
-    """With its range and its words; the value is not repeated."""
-    found = faults(api, "/v1/verifications", {"to": "+919876543210"} | {member: value})
+    """With range and words, without the value."""
+    found = field_errors(api, "/v1/verifications", {"to": "+919876543210"} | {member: value})
     assert found == {f"/{member}": detail}
 
 
-def test_all_wrong_types_are_reported_at_once(api: ApiClient) -> None:
-    """One request is enough to find them all."""
-    found = faults(api, "/v1/verifications", {"ttl": "x", "route": 5, "name": [], "code": 471102})
+def test_all_type_errors_are_reported_at_once(api: ApiClient) -> None:
+    """In one response."""
+    found = field_errors(
+        api, "/v1/verifications", {"ttl": "x", "route": 5, "name": [], "code": 471102}
+    )
     assert found == {
         "/to": "is missing",
         "/ttl": "must be a whole number from 60 to 600",
@@ -87,11 +87,11 @@ def test_all_wrong_types_are_reported_at_once(api: ApiClient) -> None:
         ("checks", {"Code": "1"}, {"/Code": "is unknown; did you mean code?"}),
     ],
 )
-def test_steps_say_it_in_the_same_words(
+def test_actions_report_the_same_errors(
     api: ApiClient, step: str, members: Any, expected: dict[str, str]
 ) -> None:
-    """Each body is read by the same mechanism."""
-    assert faults(api, f"/v1/verifications/{api.create()['id']}/{step}", members) == expected
+    """All bodies use one mechanism."""
+    assert field_errors(api, f"/v1/verifications/{api.create()['id']}/{step}", members) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_steps_say_it_in_the_same_words(
         ("call-after", "call_after"),
     ],
 )
-def test_unknown_member_names_the_one_that_was_meant(api: ApiClient, name: str, meant: str) -> None:
-    """A typo and another spelling."""
-    found = faults(api, "/v1/verifications", {"to": "+919876543210", name: 1})
+def test_unknown_member_gets_a_suggestion(api: ApiClient, name: str, meant: str) -> None:
+    """For a typo and for another spelling."""
+    found = field_errors(api, "/v1/verifications", {"to": "+919876543210", name: 1})
     assert found == {f"/{name}": f"is unknown; did you mean {meant}?"}
 
 
@@ -148,8 +148,8 @@ class NestedRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         ({"size": []}, "/size", "must be a whole number, at least 1 or a string"),
     ],
 )
-def test_nested_member_is_pointed_at(members: dict[str, Any], pointer: str, detail: str) -> None:
-    """In objects and lists, as deep as the type goes."""
+def test_nested_error_has_its_pointer(members: dict[str, Any], pointer: str, detail: str) -> None:
+    """In objects and lists of any depth."""
     assert not unknown_members(members, NestedRequest)
     (fault,) = type_errors(members, NestedRequest)
     assert (fault.pointer, fault.detail) == (pointer, detail)

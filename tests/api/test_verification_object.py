@@ -1,4 +1,4 @@
-"""The object that every answer shows, and what it says may be done next."""
+"""The object in every response, and its next actions."""
 
 import re
 from datetime import datetime, timedelta
@@ -16,19 +16,19 @@ NO = {"at": None, "retry_after": None}
 
 
 def moment(text: str) -> datetime:
-    """The time that a member tells."""
+    """Parse a time."""
     assert MOMENT.fullmatch(text)
     return datetime.fromisoformat(text)
 
 
 def next_call(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:
-    """What the verification says of a further call."""
+    """Return the next call action of the verification."""
     step: dict[str, Any] = api.get_verification(verification)["next"]["call"]
     return step
 
 
-def test_the_whole_object_of_a_new_verification(api: ApiClient) -> None:
-    """Every member of the contract, no other, each with its type; the token comes only here."""
+def test_new_verification_has_every_member(api: ApiClient) -> None:
+    """Of the contract, with its type; only a create has the token."""
     shown = api.create(reference="login-81", locale="hi-IN", name="Asha")
     call = shown["calls"][0]
     assert re.fullmatch(r"vrf_[0-9a-f]{32}", shown["id"])
@@ -74,8 +74,8 @@ def test_the_whole_object_of_a_new_verification(api: ApiClient) -> None:
     assert api.get_verification(shown).keys() == shown.keys() - {"client_token"}
 
 
-def test_an_ended_one_shows_the_same_members(api: ApiClient, dialer: ManualDialer) -> None:
-    """Placed, answered, approved: the same members tell when, and nothing may be done next."""
+def test_ended_verification_has_the_same_members(api: ApiClient, dialer: ManualDialer) -> None:
+    """With its times, and no next action."""
     began = api.create(code="1234")
     claim = dialer.place()
     assert api.send_callback(id=claim.call_id, status="ANSWER", duration="23").status_code == 200
@@ -94,8 +94,8 @@ def test_an_ended_one_shows_the_same_members(api: ApiClient, dialer: ManualDiale
     assert shown["next"] == {"check": closed, "call": closed}
 
 
-def test_the_version_counts_what_happened(api: ApiClient, dialer: ManualDialer) -> None:
-    """It grows with each change of the object and stands still when it is only looked at."""
+def test_version_increases_with_every_change(api: ApiClient, dialer: ManualDialer) -> None:
+    """A read does not change it."""
     began = api.create(code="1234")
     versions = [began["version"], api.get_verification(began)["version"]]
     api.check(began, "9999")
@@ -110,8 +110,8 @@ def test_the_version_counts_what_happened(api: ApiClient, dialer: ManualDialer) 
     assert versions[1:] == sorted(set(versions[1:]))
 
 
-def test_the_life_left_counts_down_to_nothing(api: ApiClient) -> None:
-    """``expires_in`` is rounded down; at the end it is 0 and the state says so."""
+def test_expires_in_counts_down_to_0(api: ApiClient) -> None:
+    """Rounded down; at 0 the status is ``expired``."""
     began = api.create()
     api.advance_time(100)
     assert api.get_verification(began)["expires_in"] in {199, 200}
@@ -122,8 +122,8 @@ def test_the_life_left_counts_down_to_nothing(api: ApiClient) -> None:
     assert [(c["status"], c["reason"]) for c in ended["calls"]] == [("expired", "ended_first")]
 
 
-def test_a_call_under_way_is_not_added_to(api: ApiClient, dialer: ManualDialer) -> None:
-    """Queued, dialing, sent, placed and unknown-but-maybe-ringing: ``call_in_progress``."""
+def test_next_call_during_a_call_is_call_in_progress(api: ApiClient, dialer: ManualDialer) -> None:
+    """Queued, dialing, sent, placed, and unknown while it may ring."""
     began = api.create()
     in_progress = {"allowed": False, "reason": "call_in_progress", **NO}
     assert next_call(api, began) == in_progress
@@ -139,8 +139,8 @@ def test_a_call_under_way_is_not_added_to(api: ApiClient, dialer: ManualDialer) 
     assert next_call(api, began) == in_progress
 
 
-def test_an_unknown_call_holds_until_it_can_not_ring(api: ApiClient, dialer: ManualDialer) -> None:
-    """After ``live_until`` a further call is allowed, though the end never became known."""
+def test_next_call_after_live_until_is_allowed(api: ApiClient, dialer: ManualDialer) -> None:
+    """Although the result is unknown."""
     began = api.create(ttl=600)
     dialer.place()
     api.advance_time(166)
@@ -149,8 +149,10 @@ def test_an_unknown_call_holds_until_it_can_not_ring(api: ApiClient, dialer: Man
     assert next_call(api, began) == {"allowed": True, "reason": None, **NO}
 
 
-def test_the_gap_lets_a_call_be_asked_for(api: ApiClient, dialer: ManualDialer) -> None:
-    """``call_gap`` is allowed: ``at`` says when the call would be dialed, and so it is."""
+def test_next_call_in_the_gap_is_allowed_with_its_time(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """The call is due at ``at``."""
     began = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -170,8 +172,8 @@ def test_the_gap_lets_a_call_be_asked_for(api: ApiClient, dialer: ManualDialer) 
     assert dialer.claim().call_id == queued["id"]
 
 
-def test_after_the_gap_a_call_is_simply_allowed(api: ApiClient, dialer: ManualDialer) -> None:
-    """No reason and no time: it would be dialed now."""
+def test_next_call_after_the_gap_is_allowed(api: ApiClient, dialer: ManualDialer) -> None:
+    """Without reason and time."""
     began = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="NOANSWER")
@@ -179,8 +181,8 @@ def test_after_the_gap_a_call_is_simply_allowed(api: ApiClient, dialer: ManualDi
     assert next_call(api, began) == {"allowed": True, "reason": None, **NO}
 
 
-def test_a_delayed_call_may_be_brought_forward(api: ApiClient) -> None:
-    """Allowed while it waits; asked for, it is in progress."""
+def test_next_call_with_a_delayed_call_is_allowed(api: ApiClient) -> None:
+    """After the request it is in progress."""
     began = api.create(call_after=100)
     assert began["next"]["call"] == {"allowed": True, "reason": None, **NO}
     asked = api.act(began, "calls").get_json()
@@ -189,10 +191,10 @@ def test_a_delayed_call_may_be_brought_forward(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(("waits", "reason"), [(235, None), (241, "too_late")])
-def test_too_late_is_when_too_little_life_is_left(
+def test_next_call_without_enough_life_is_too_late(
     api: ApiClient, dialer: ManualDialer, waits: int, reason: str | None
 ) -> None:
-    """With ``min_remaining_life`` to spare a call is allowed, with less it is too late: 409."""
+    """The limit is ``min_remaining_life``; then 409."""
     began = api.create()
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -204,8 +206,10 @@ def test_too_late_is_when_too_little_life_is_left(
         assert assert_problem(answer, 409, "too_late")["verification"]["id"] == began["id"]
 
 
-def test_a_gap_that_ends_too_late_is_too_late(api: ApiClient, dialer: ManualDialer) -> None:
-    """A code of 60 s can not wait for a gap of 60 s."""
+def test_next_call_after_a_gap_beyond_the_life_is_too_late(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """A code of 60 s and a gap of 60 s."""
     began = api.create(ttl=60)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -214,8 +218,8 @@ def test_a_gap_that_ends_too_late_is_too_late(api: ApiClient, dialer: ManualDial
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
-def test_nothing_is_next_for_an_ended_one(api: ApiClient, end: str) -> None:
-    """``closed`` for both steps, and 409 to both."""
+def test_next_actions_of_an_ended_verification_are_closed(api: ApiClient, end: str) -> None:
+    """409 for both."""
     began = api.create(code="1234")
     ended = api.act(began, end).get_json()
     closed = {"allowed": False, "reason": "closed", **NO}
