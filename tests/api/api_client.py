@@ -18,7 +18,7 @@ from otpvoice.store.redis_store import RedisStore
 VERIFICATIONS: Final = "/v1/verifications"
 WEBHOOK: Final = "/webhooks/mobtexting"
 UNKNOWN: Final = "vrf_" + "0" * 32
-"""The id of no verification."""
+"""A well-formed id without a verification."""
 JSON: Final = "application/json"
 PROBLEM_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
 EVIDENCE: Final = frozenset({"errors", "limit", "retry_after", "verification"})
@@ -38,22 +38,22 @@ def bearer(credential: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {credential}"}
 
 
-def assert_problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
+def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, Any]:
     """Assert that the response is a complete problem document, and return it."""
-    assert answer.status_code == status, answer.text
-    assert answer.content_type == "application/problem+json"
-    body: dict[str, Any] = answer.get_json()
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    body: dict[str, Any] = response.get_json()
     assert body.keys() >= PROBLEM_MEMBERS
     assert body.keys() - PROBLEM_MEMBERS <= EVIDENCE
     assert (body["status"], body["code"]) == (status, code)
     assert body["type"] == f"/docs/errors#{code}"
-    assert body["instance"] == f"urn:request:{answer.headers['Request-Id']}"
+    assert body["instance"] == f"urn:request:{response.headers['Request-Id']}"
     assert all(isinstance(body[text], str) and body[text] for text in ("title", "detail"))
     assert ("retry_after" in body) == (status in {429, 503})
-    retry_after = answer.headers.get("Retry-After")
+    retry_after = response.headers.get("Retry-After")
     assert retry_after == (str(body["retry_after"]) if status in {429, 503} else None)
-    assert (answer.headers.get("WWW-Authenticate") == "Bearer") == (status == 401)
-    assert ("Allow" in answer.headers) == (status == 405)
+    assert (response.headers.get("WWW-Authenticate") == "Bearer") == (status == 401)
+    assert ("Allow" in response.headers) == (status == 405)
     return body
 
 
@@ -133,9 +133,9 @@ class ApiClient:
         """Allow the clock to be set back: the store's functions keep the highest time they saw."""
         self.store.redis.delete("{otpvoice}:clock")
 
-    def _body(self, answer: TestResponse, status: int) -> dict[str, Any]:
-        assert answer.status_code == status, answer.text
-        shown: dict[str, Any] = answer.get_json()
+    def _body(self, response: TestResponse, status: int) -> dict[str, Any]:
+        assert response.status_code == status, response.text
+        shown: dict[str, Any] = response.get_json()
         return shown
 
 
@@ -149,7 +149,7 @@ class ManualDialer:
     def claim(self) -> Claim:
         """Claim the due call."""
         claim = self._store.claim(200)
-        assert isinstance(claim, Claim), f"nothing is due, look again in {claim} ms"
+        assert isinstance(claim, Claim), f"nothing is due, retry in {claim} ms"
         return claim
 
     def has_nothing_due(self) -> bool:

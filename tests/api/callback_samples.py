@@ -72,9 +72,9 @@ def deliver(api: ApiClient, raw: bytes, method: str = "POST", **options: Any) ->
     )
 
 
-def is_received(answer: TestResponse) -> bool:
+def is_received(response: TestResponse) -> bool:
     """Return whether the response is 200 ``{"status":"ok"}``: the provider accepts no other."""
-    return (answer.status_code, answer.data) == (200, b'{"status":"ok"}')
+    return (response.status_code, response.data) == (200, b'{"status":"ok"}')
 
 
 def last_call(api: ApiClient, verification: dict[str, Any]) -> dict[str, Any]:

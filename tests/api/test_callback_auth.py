@@ -60,16 +60,16 @@ def test_callback_without_known_secret_returns_401(
     api: ApiClient, dialer: ManualDialer, method: str, path: str, authorization: str | None
 ) -> None:
     """Nothing changes, and the same message is applied when it arrives with the secret."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     raw = json.dumps({"id": claim.call_id, "status": "BUSY"})
     headers = {} if authorization is None else {"Authorization": authorization}
-    answer = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=raw)
-    assert_problem(answer, 401, "unauthorized")
-    assert api.get_verification(began)["calls"][0]["status"] == "placed"
-    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
-    assert answer.status_code == 200
-    assert api.get_verification(began)["calls"][0]["status"] == "busy"
+    response = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=raw)
+    assert_problem(response, 401, "unauthorized")
+    assert api.get_verification(created)["calls"][0]["status"] == "placed"
+    response = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert response.status_code == 200
+    assert api.get_verification(created)["calls"][0]["status"] == "busy"
 
 
 def test_callback_without_configured_secret_returns_401(
@@ -102,8 +102,8 @@ def test_callback_with_any_configured_secret_is_accepted(
     )
     client = create_app(several, store).test_client()
     for secret in ("new-secret", WEBHOOK_SECRET):
-        answer = client.post(WEBHOOK, json={"id": "x", "status": "BUSY"}, headers=bearer(secret))
-        assert answer.status_code == 200
+        response = client.post(WEBHOOK, json={"id": "x", "status": "BUSY"}, headers=bearer(secret))
+        assert response.status_code == 200
     for token in (PATH_TOKEN, f"new-{PATH_TOKEN}"):
         assert (
             client.post(f"{WEBHOOK}/{token}", json={"id": "x", "status": "BUSY"}).status_code == 200
@@ -139,8 +139,8 @@ def test_callback_unreadable_returns_400_with_secret_and_401_without(
     api: ApiClient, raw: bytes
 ) -> None:
     """The secret is checked first."""
-    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
-    assert_problem(answer, 400, "invalid_request")
+    response = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert_problem(response, 400, "invalid_request")
     assert_problem(api.client.post(WEBHOOK, data=raw), 401, "unauthorized")
 
 
@@ -168,19 +168,19 @@ def test_callback_with_hostile_content_changes_nothing(
     api: ApiClient, dialer: ManualDialer, raw: bytes
 ) -> None:
     """A readable message that matches no call is acknowledged."""
-    began = api.create()
+    created = api.create()
     dialer.place()
-    before = api.get_verification(began)["version"]
-    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
-    assert answer.status_code == 200, answer.text
-    assert api.get_verification(began)["version"] == before
+    before = api.get_verification(created)["version"]
+    response = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert response.status_code == 200, response.text
+    assert api.get_verification(created)["version"] == before
 
 
 def test_callback_larger_than_16_kib_returns_413(api: ApiClient) -> None:
     """The limit of request bodies applies."""
     raw = b'{"status":"BUSY"}' + b" " * 16 * 1024
-    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
-    assert_problem(answer, 413, "body_too_large")
+    response = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert_problem(response, 413, "body_too_large")
 
 
 @FUZZ
@@ -189,8 +189,8 @@ def test_callback_larger_than_16_kib_returns_413(api: ApiClient) -> None:
 )
 def test_callback_of_any_bytes_returns_200_or_400(api: ApiClient, body: bytes) -> None:
     """Never 500."""
-    answer = api.client.post(WEBHOOK, data=body, headers=bearer(WEBHOOK_SECRET))
-    assert answer.status_code in {200, 400}, answer.text
+    response = api.client.post(WEBHOOK, data=body, headers=bearer(WEBHOOK_SECRET))
+    assert response.status_code in {200, 400}, response.text
 
 
 @FUZZ
@@ -201,12 +201,12 @@ def test_callback_of_any_content_never_approves(
     api: ApiClient, dialer: ManualDialer, members: dict[str, Any]
 ) -> None:
     """The verification stays pending with all its checks."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     raw = json.dumps({"id": claim.call_id, **members})
-    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
-    assert answer.status_code in {200, 400}, answer.text
-    shown = api.get_verification(began)
+    response = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert response.status_code in {200, 400}, response.text
+    shown = api.get_verification(created)
     assert (shown["status"], shown["checks_left"]) == ("pending", 5)
     api.advance_time(800)
 
@@ -218,15 +218,15 @@ def test_challenge_with_right_key_is_answered(
 ) -> None:
     """It requires no other credential."""
     key, challenge = {"validation_key": VALIDATION_KEY}, {"challenge": "a234qwe"}
-    told: dict[str, dict[str, Any]] = {
+    places: dict[str, dict[str, Any]] = {
         "body": {"json": key | challenge},
         "query": {"query_string": key | challenge},
         "both": {"json": key | challenge, "query_string": {"token": VALIDATION_KEY}},
         "form": {"data": key | challenge},
     }
     headers = {} if authorization is None else {"Authorization": authorization}
-    answer = api.client.post(WEBHOOK, headers=headers, **told[place])
-    assert (answer.status_code, answer.get_json()) == (200, {"challenge": "a234qwe"})
+    response = api.client.post(WEBHOOK, headers=headers, **places[place])
+    assert (response.status_code, response.get_json()) == (200, {"challenge": "a234qwe"})
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ def test_challenge_with_wrong_key_returns_401(
     """No other secret replaces the key."""
     headers = {} if authorization is None else {"Authorization": authorization}
     body = {"validation_key": key, "challenge": "a234qwe"}
-    answer = api.client.post(WEBHOOK, json=body, headers=headers)
-    assert_problem(answer, 401, "unauthorized")
-    assert "a234qwe" not in answer.text
+    response = api.client.post(WEBHOOK, json=body, headers=headers)
+    assert_problem(response, 401, "unauthorized")
+    assert "a234qwe" not in response.text
 
 
 @pytest.mark.parametrize("key", ["", VALIDATION_KEY])
@@ -263,5 +263,5 @@ def test_challenge_that_is_not_text_returns_400(
 ) -> None:
     """A number is read as text."""
     raw = f'{{"validation_key": "{VALIDATION_KEY}", "challenge": {challenge}}}'
-    answer = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
-    assert answer.status_code == status, answer.text
+    response = api.client.post(WEBHOOK, data=raw, headers=bearer(WEBHOOK_SECRET))
+    assert response.status_code == status, response.text

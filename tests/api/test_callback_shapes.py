@@ -33,12 +33,12 @@ def test_callback_in_any_format_ends_its_call(
     api: ApiClient, dialer: ManualDialer, wrap: Encode, content_type: str | None
 ) -> None:
     """The operator's template and the Content-Type do not matter."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place("70fa87e0")
     body = wrap({"id": "70fa87e0:1", "to": ASHA, "status": "No-Answer", "duration": "0"})
     assert is_received(deliver(api, body, content_type=content_type))
-    assert last_call(api, began)["status"] == "no_answer"
-    assert last_call(api, began)["id"] == claim.call_id
+    assert last_call(api, created)["status"] == "no_answer"
+    assert last_call(api, created)["id"] == claim.call_id
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -46,17 +46,17 @@ def test_callback_as_multipart_ends_its_call(
     api: ApiClient, dialer: ManualDialer, method: str
 ) -> None:
     """As a real client sends it, with its own boundary and Content-Type."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
-    answer = api.client.open(
+    response = api.client.open(
         WEBHOOK,
         method=method,
         data={"id": claim.call_id, "status": "SWITCHED OFF"},
         content_type="multipart/form-data",
         headers=bearer(WEBHOOK_SECRET),
     )
-    assert is_received(answer)
-    assert last_call(api, began)["status"] == "failed"
+    assert is_received(response)
+    assert last_call(api, created)["status"] == "failed"
 
 
 def test_callback_with_several_messages_applies_each(api: ApiClient, dialer: ManualDialer) -> None:
@@ -78,14 +78,14 @@ def test_callback_with_one_unreadable_message_applies_none(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """It returns 400, so that a repetition is applied as a whole."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     body = as_json([{"id": claim.call_id, "status": "BUSY"}, {"status": "BUSY"}])
     assert_problem(deliver(api, body), 400, "invalid_request")
-    assert last_call(api, began)["status"] == "placed"
+    assert last_call(api, created)["status"] == "placed"
 
 
-# A call without a start
+# Calls without a start
 
 
 @pytest.mark.parametrize("start", [None, "", "0000-00-00 00:00:00", 0, "-"])
@@ -113,11 +113,11 @@ def test_callback_without_id_and_start_matches_by_end(
 ) -> None:
     """An unanswered call has no start, so its end identifies it."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place(provider_id)
     body = BUSY_WITHOUT_START | {"start_at": start, "status": word} | ends
     assert is_received(deliver(api, as_json(body)))
-    assert last_call(api, began)["status"] == status
+    assert last_call(api, created)["status"] == status
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_callback_without_id_and_matching_time_is_unmatched(
 ) -> None:
     """A missing time, another time, an answer or another call changes nothing."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place()
     body = {**BUSY_WITHOUT_START, "to": PERSON[1:], **change}
     assert is_received(deliver(api, as_json(body)))
-    assert last_call(api, began)["status"] == "placed"
+    assert last_call(api, created)["status"] == "placed"
 
 
 def test_callback_without_start_does_not_end_newer_call(
@@ -181,11 +181,11 @@ def test_callback_start_in_any_format_matches(
 ) -> None:
     """Without an id, the start must be understood, also of an answered call."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place()
     body = BUSY_WITHOUT_START | {"start_at": start, "status": "ANSWERED", "duration": "23"}
     assert is_received(deliver(api, as_json(body)))
-    assert last_call(api, began)["status"] == "answered"
+    assert last_call(api, created)["status"] == "answered"
 
 
 # Before the provider's reply
@@ -196,18 +196,18 @@ def test_callback_before_reply_is_applied_with_the_reply(
     api: ApiClient, dialer: ManualDialer, word: str
 ) -> None:
     """The recommended template arrives before the reply that names its id."""
-    began = api.create()
+    created = api.create()
     claim = dialer.send()
     news = {"id": "70fa87e0", "to": ASHA, "status": word, "duration": "0"}
     assert is_received(api.send_callback(**news))
-    assert last_call(api, began)["status"] == "dialing"
+    assert last_call(api, created)["status"] == "dialing"
     status = {"BUSY": "busy", "ANSWER": "answered"}[word]
     assert dialer.record(claim, CallStatus.PLACED, provider_id="70fa87e0") == status
-    assert last_call(api, began)["status"] == status
-    assert api.get_verification(began)["status"] == "pending"
+    assert last_call(api, created)["status"] == status
+    assert api.get_verification(created)["status"] == "pending"
 
 
-# Words
+# Status words
 
 
 def test_callback_with_configured_status_word_is_applied(
@@ -217,10 +217,10 @@ def test_callback_with_configured_status_word_is_applied(
     store.sweep("a dialer")
     settings = settings_with(environ, provider_status_words="OUT OF ZONE=failed")
     api = ApiClient(create_app(settings, store), store)
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     assert is_received(api.send_callback(id=claim.call_id, status="out-of-zone"))
-    assert last_call(api, began)["status"] == "failed"
+    assert last_call(api, created)["status"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_callback_with_unknown_status_word_is_logged(
     )
 
 
-# Not understood
+# Unreadable callbacks
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_callback_unreadable_returns_400_and_is_logged(
 ) -> None:
     """The response says what is missing; the log has the structure without any value."""
     with capture_logs() as lines:
-        answer = deliver(api, body, query_string={"secret-looking-4711": "canary"})
-    assert detail in assert_problem(answer, 400, "invalid_request")["detail"]
+        response = deliver(api, body, query_string={"secret-looking-4711": "canary"})
+    assert detail in assert_problem(response, 400, "invalid_request")["detail"]
     (line,) = [line for line in lines if line["event"] == "callback.malformed"]
     assert detail in line["reason"]
     assert any(each.startswith(members[0]) for each in line["members"])

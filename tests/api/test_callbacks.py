@@ -31,13 +31,13 @@ def test_c2c_callback_matches_the_live_call(
 ) -> None:
     """It has no id: the one live call of caller line and number was answered."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place()
     assert is_received(deliver(api, raw, method, content_type=content_type))
-    call = last_call(api, began)
+    call = last_call(api, created)
     assert (call["status"], call["reason"], call["duration"]) == ("answered", None, 23)
     assert call["ended_at"] is not None
-    assert api.get_verification(began)["status"] == "pending"
+    assert api.get_verification(created)["status"] == "pending"
 
 
 @pytest.mark.parametrize("raw", [OBD, OBD_AS_STRINGS])
@@ -45,10 +45,10 @@ def test_obd_callback_matches_the_provider_id(
     api: ApiClient, dialer: ManualDialer, raw: bytes
 ) -> None:
     """``mid`` is the id of the provider's reply, with or without the ``:1`` of older ones."""
-    began = api.create(PERSON)
+    created = api.create(PERSON)
     dialer.place("1234-1333-54321")
     assert is_received(deliver(api, raw.replace(b"54321", b"54321:1")))
-    assert (last_call(api, began)["status"], last_call(api, began)["duration"]) == (
+    assert (last_call(api, created)["status"], last_call(api, created)["duration"]) == (
         "answered",
         23,
     )
@@ -59,10 +59,10 @@ def test_obd_callback_with_unknown_mid_matches_by_number_and_time(
 ) -> None:
     """The provider's id of the call is not known yet."""
     at_sample_time(api)
-    began = api.create(PERSON)
+    created = api.create(PERSON)
     dialer.place()
     assert is_received(deliver(api, OBD))
-    assert last_call(api, began)["status"] == "answered"
+    assert last_call(api, created)["status"] == "answered"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
@@ -70,11 +70,11 @@ def test_callback_in_the_query_is_applied(
     api: ApiClient, dialer: ManualDialer, method: str
 ) -> None:
     """The body is empty."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     query = {"id": claim.call_id, "status": "busy", "duration": "0"}
     assert is_received(deliver(api, b"", method, content_type=None, query_string=query))
-    assert last_call(api, began)["status"] == "busy"
+    assert last_call(api, created)["status"] == "busy"
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_status_words_of_the_provider_map_to_call_statuses(
     api: ApiClient, dialer: ManualDialer, word: str, status: str, reason: str | None
 ) -> None:
     """An unclear word is ``unknown``, never ``no_answer``."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     assert is_received(api.send_callback(id=claim.call_id, status=word))
-    call = last_call(api, began)
+    call = last_call(api, created)
     assert (call["status"], call["reason"]) == (status, reason)
     assert (call["ended_at"] is None) == (status == "unknown")
 
@@ -108,12 +108,12 @@ def test_status_words_of_the_provider_map_to_call_statuses(
 def test_callback_repeated_is_applied_once(api: ApiClient, dialer: ManualDialer) -> None:
     """Every copy is acknowledged."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place()
     assert is_received(deliver(api, C2C_AS_INTEGERS))
-    after_one = api.get_verification(began)
+    after_one = api.get_verification(created)
     assert all(is_received(deliver(api, C2C_AS_INTEGERS)) for _ in range(9))
-    assert api.get_verification(began) | {"expires_in": 0} == after_one | {"expires_in": 0}
+    assert api.get_verification(created) | {"expires_in": 0} == after_one | {"expires_in": 0}
 
 
 @pytest.mark.parametrize("first", ["ANSWER", "BUSY", "NOANSWER", "CONGESTION"])
@@ -121,35 +121,35 @@ def test_callback_after_the_end_changes_nothing(
     api: ApiClient, dialer: ManualDialer, first: str
 ) -> None:
     """BUSY after ANSWER, and any other word after any end, is acknowledged."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status=first)
-    ended = last_call(api, began)
+    ended = last_call(api, created)
     for word in ("ANSWER", "BUSY", "NOANSWER", "CANCEL", "CHANUNAVAIL", "MISSED", "?"):
         assert is_received(api.send_callback(id=claim.call_id, status=word, duration="99"))
-    assert last_call(api, began) == ended
+    assert last_call(api, created) == ended
 
 
 def test_callback_resolves_an_unknown_call(api: ApiClient, dialer: ManualDialer) -> None:
     """``unknown`` is not final."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     for word, status in [("MISSED", "unknown"), ("BUSY", "busy")]:
         assert is_received(api.send_callback(id=claim.call_id, status=word))
-        assert last_call(api, began)["status"] == status
+        assert last_call(api, created)["status"] == status
 
 
 def test_callback_before_the_recorded_reply_ends_the_call(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """The recorded reply does not reopen the call."""
-    began = api.create()
+    created = api.create()
     claim = dialer.send()
     assert is_received(api.send_callback(id=claim.call_id, status="BUSY"))
-    ended = last_call(api, began)
+    ended = last_call(api, created)
     assert ended["status"] == "busy"
     assert dialer.record(claim, CallStatus.PLACED, provider_id="1-2-3") == "busy"
-    assert last_call(api, began) == ended
+    assert last_call(api, created) == ended
 
 
 def test_obd_callback_before_the_reply_matches_by_number_and_time(
@@ -157,44 +157,47 @@ def test_obd_callback_before_the_reply_matches_by_number_and_time(
 ) -> None:
     """The documented body arrives while the call is being sent."""
     at_sample_time(api)
-    began = api.create(PERSON)
+    created = api.create(PERSON)
     claim = dialer.send()
     assert is_received(deliver(api, OBD))
-    assert last_call(api, began)["status"] == "answered"
+    assert last_call(api, created)["status"] == "answered"
     assert dialer.record(claim, CallStatus.PLACED, provider_id="1234-1333-54321") == "answered"
 
 
 def test_callback_for_an_unsent_call_changes_nothing(api: ApiClient, dialer: ManualDialer) -> None:
     """The call is queued, or claimed and not yet marked as sent."""
-    began = api.create()
-    call_id = began["calls"][0]["id"]
+    created = api.create()
+    call_id = created["calls"][0]["id"]
     assert is_received(api.send_callback(id=call_id, status="ANSWER"))
-    assert last_call(api, began)["status"] == "queued"
+    assert last_call(api, created)["status"] == "queued"
     dialer.claim()
     assert is_received(api.send_callback(id=call_id, status="ANSWER", duration="5"))
-    assert last_call(api, began)["status"] == "dialing"
+    assert last_call(api, created)["status"] == "dialing"
 
 
 def test_callback_never_approves(api: ApiClient, dialer: ManualDialer) -> None:
     """The verification waits for its code, whatever the callback contains."""
-    began = api.create(code="1234")
+    created = api.create(code="1234")
     claim = dialer.place()
-    for ids in ({"id": claim.call_id}, {"id": began["id"]}, {"mid": began["id"]}):
+    for ids in ({"id": claim.call_id}, {"id": created["id"]}, {"mid": created["id"]}):
         for word in ("ANSWER", "COMPLETED", "approved", "APPROVED", "valid"):
-            extra = {"verification": began["id"], "approved": "true", "code": "1234"}
+            extra = {"verification": created["id"], "approved": "true", "code": "1234"}
             assert is_received(api.send_callback(**ids, status=word, **extra))
-    assert (api.get_verification(began)["status"], api.get_verification(began)["checks_left"]) == (
+    assert (
+        api.get_verification(created)["status"],
+        api.get_verification(created)["checks_left"],
+    ) == (
         "pending",
         5,
     )
-    assert api.check(began, "1234").get_json()["valid"] is True
+    assert api.check(created, "1234").get_json()["valid"] is True
 
 
 def test_callback_with_path_token_is_accepted(api: ApiClient, dialer: ManualDialer) -> None:
     """Some providers cannot send headers."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     body = {"id": claim.call_id, "status": "NOANSWER"}
     assert is_received(api.client.post(f"{WEBHOOK}/{PATH_TOKEN}", json=body))
-    assert last_call(api, began)["status"] == "no_answer"
-    assert api.get(f"{VERIFICATIONS}/{began['id']}").status_code == 200
+    assert last_call(api, created)["status"] == "no_answer"
+    assert api.get(f"{VERIFICATIONS}/{created['id']}").status_code == 200

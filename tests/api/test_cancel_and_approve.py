@@ -14,7 +14,7 @@ EMPTY: list[tuple[bytes, str | None]] = [
     (b"{}", "application/json"),
     (b" {\n} ", "application/json; charset=utf-8"),
 ]
-"""Bodies that say nothing, with their Content-Type."""
+"""Empty bodies, with their Content-Type."""
 
 
 def take(api: ApiClient, verification_id: str, step: str) -> Any:
@@ -34,10 +34,10 @@ def test_verification_of_another_client_returns_the_404_of_an_unknown_one(
     ids = [theirs["id"], UNKNOWN, "vrf_", "x" * 300, theirs["id"].upper(), "vrf_%00", "हिन्दी"]
     texts, headers = set(), set()
     for verification_id in ids:
-        answer = take(api, verification_id, step)
-        body = assert_problem(answer, 404, "not_found")
-        texts.add(answer.text.replace(body["instance"], ""))
-        headers.add(tuple(h for h in answer.headers.items() if h[0] != "Request-Id"))
+        response = take(api, verification_id, step)
+        body = assert_problem(response, 404, "not_found")
+        texts.add(response.text.replace(body["instance"], ""))
+        headers.add(tuple(h for h in response.headers.items() if h[0] != "Request-Id"))
     assert len(texts) == 1
     assert len(headers) == 1
     assert api.as_bank().get_verification(theirs)["version"] == theirs["version"]
@@ -45,10 +45,10 @@ def test_verification_of_another_client_returns_the_404_of_an_unknown_one(
 
 def test_get_ended_verification_returns_its_object(api: ApiClient) -> None:
     """For as long as it is retained."""
-    began = api.create(code="1234")
-    ended = api.act(began, "cancel").get_json()
+    created = api.create(code="1234")
+    ended = api.act(created, "cancel").get_json()
     api.advance_time(3600)
-    assert api.get_verification(began) == ended
+    assert api.get_verification(created) == ended
 
 
 @pytest.mark.parametrize(("raw", "content_type"), EMPTY)
@@ -56,9 +56,9 @@ def test_calls_without_body_returns_202(
     api: ApiClient, raw: bytes, content_type: str | None
 ) -> None:
     """No route and no locale is requested."""
-    began = api.create(call_after=60)
-    answer = api.post_raw(f"{VERIFICATIONS}/{began['id']}/calls", raw, content_type)
-    assert (answer.status_code, answer.get_json()["id"]) == (202, began["id"])
+    created = api.create(call_after=60)
+    response = api.post_raw(f"{VERIFICATIONS}/{created['id']}/calls", raw, content_type)
+    assert (response.status_code, response.get_json()["id"]) == (202, created["id"])
 
 
 @pytest.mark.parametrize("step", ["cancel", "approve"])
@@ -67,18 +67,18 @@ def test_cancel_and_approve_without_body_return_200(
     api: ApiClient, step: str, raw: bytes, content_type: str | None
 ) -> None:
     """They have no members."""
-    began = api.create()
-    answer = api.post_raw(f"{VERIFICATIONS}/{began['id']}/{step}", raw, content_type)
-    assert (answer.status_code, answer.get_json()["id"]) == (200, began["id"])
+    created = api.create()
+    response = api.post_raw(f"{VERIFICATIONS}/{created['id']}/{step}", raw, content_type)
+    assert (response.status_code, response.get_json()["id"]) == (200, created["id"])
 
 
 @pytest.mark.parametrize("step", ["calls", "cancel", "approve"])
 def test_unknown_member_returns_422_in_every_action(api: ApiClient, step: str) -> None:
     """The error names it, and nothing happens."""
-    began = api.create(call_after=60)
-    body = assert_problem(api.act(began, step, {"why": 1, "name": "x"}), 422, "invalid_request")
+    created = api.create(call_after=60)
+    body = assert_problem(api.act(created, step, {"why": 1, "name": "x"}), 422, "invalid_request")
     assert sorted(pointers(body)) == ["/name", "/why"]
-    assert api.get_verification(began)["version"] == began["version"]
+    assert api.get_verification(created)["version"] == created["version"]
 
 
 @pytest.mark.parametrize(
@@ -86,87 +86,87 @@ def test_unknown_member_returns_422_in_every_action(api: ApiClient, step: str) -
 )
 def test_calls_with_invalid_member_returns_422(api: ApiClient, member: str, value: Any) -> None:
     """The error points at it, and no call is queued or moved."""
-    began = api.create(call_after=60)
-    body = assert_problem(api.act(began, "calls", {member: value}), 422, "invalid_request")
+    created = api.create(call_after=60)
+    body = assert_problem(api.act(created, "calls", {member: value}), 422, "invalid_request")
     assert pointers(body) == [f"/{member}"]
-    assert api.get_verification(began)["calls"] == began["calls"]
+    assert api.get_verification(created)["calls"] == created["calls"]
 
 
 def test_calls_queues_a_call_with_the_requested_route_and_locale(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """By default it uses the verification's own."""
-    began = api.create(ttl=600, route="c2c", locale="hi", code="1234")
+    created = api.create(ttl=600, route="c2c", locale="hi", code="1234")
     for n, (wish, route, locale) in enumerate(
         [({"route": "obd", "locale": "en-IN"}, "obd", "default"), ({}, "c2c", "hi")], 1
     ):
         claim = dialer.place()
         api.send_callback(id=claim.call_id, status="BUSY")
         api.advance_time(61)
-        call = api.act(began, "calls", wish).get_json()["calls"][n]
+        call = api.act(created, "calls", wish).get_json()["calls"][n]
         assert (call["status"], call["route"], call["locale"]) == ("queued", route, locale)
     assert dialer.decrypt(dialer.claim())[1] == "1234"
 
 
 def test_calls_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer) -> None:
     """It is the same call, due now."""
-    began = api.create(call_after=200)
+    created = api.create(call_after=200)
     assert dialer.has_nothing_due()
-    shown = api.act(began, "calls").get_json()
-    assert [call["id"] for call in shown["calls"]] == [began["calls"][0]["id"]]
-    assert shown["version"] > began["version"]
-    assert dialer.claim().call_id == began["calls"][0]["id"]
+    shown = api.act(created, "calls").get_json()
+    assert [call["id"] for call in shown["calls"]] == [created["calls"][0]["id"]]
+    assert shown["version"] > created["version"]
+    assert dialer.claim().call_id == created["calls"][0]["id"]
 
 
 def test_calls_brought_forward_takes_the_requested_locale(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """What the request does not name stays unchanged."""
-    began = api.create(call_after=200, route="c2c")
-    (call,) = api.act(began, "calls", {"locale": "hi-IN"}).get_json()["calls"]
+    created = api.create(call_after=200, route="c2c")
+    (call,) = api.act(created, "calls", {"locale": "hi-IN"}).get_json()["calls"]
     assert (call["route"], call["locale"]) == ("c2c", "hi")
-    began = api.create("+919812345678", call_after=200, locale="hi")
-    (call,) = api.act(began, "calls", {"route": "c2c"}).get_json()["calls"]
+    created = api.create("+919812345678", call_after=200, locale="hi")
+    (call,) = api.act(created, "calls", {"route": "c2c"}).get_json()["calls"]
     assert (call["route"], call["locale"]) == ("c2c", "hi")
     assert dialer.claim().route == "c2c"
 
 
 def test_calls_during_a_queued_call_adds_none(api: ApiClient, dialer: ManualDialer) -> None:
     """202 while a call is queued or dialing."""
-    began = api.create()
-    queued = api.act(began, "calls", {"route": "c2c"})
+    created = api.create()
+    queued = api.act(created, "calls", {"route": "c2c"})
     dialer.claim()
-    dialing = api.act(began, "calls", {"route": "c2c"})
-    for answer, status in ((queued, "queued"), (dialing, "dialing")):
-        assert answer.status_code == 202
-        (call,) = answer.get_json()["calls"]
+    dialing = api.act(created, "calls", {"route": "c2c"})
+    for response, status in ((queued, "queued"), (dialing, "dialing")):
+        assert response.status_code == 202
+        (call,) = response.get_json()["calls"]
         assert (call["status"], call["route"]) == (status, "obd")
 
 
 def test_calls_brings_forward_without_a_dialer(api: ApiClient) -> None:
     """The call was accepted before the dialer stopped."""
-    began = api.create(call_after=100)
+    created = api.create(call_after=100)
     api.store.clock_offset_ms += 31_000
-    assert api.act(began, "calls").status_code == 202
+    assert api.act(created, "calls").status_code == 202
 
 
 def test_calls_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) -> None:
     """With the verification, while other calls wait for more than a minute."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
     api.create("+919876543211", ttl=600)
     api.advance_time(61)
-    body = assert_problem(api.act(began, "calls"), 503, "over_capacity")
-    assert body["verification"] == api.get_verification(began)
+    body = assert_problem(api.act(created, "calls"), 503, "over_capacity")
+    assert body["verification"] == api.get_verification(created)
 
 
 def test_cancel_removes_the_queued_call(api: ApiClient, dialer: ManualDialer) -> None:
     """200, and again 200 with the same object."""
-    began = api.create(code="1234")
-    answers = [api.act(began, "cancel") for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    first, second = (answer.get_json() for answer in answers)
+    created = api.create(code="1234")
+    responses = [api.act(created, "cancel") for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 200]
+    first, second = (response.get_json() for response in responses)
     assert first == second
     assert (first["status"], first["reason"]) == ("canceled", "requested")
     assert [(c["status"], c["reason"]) for c in first["calls"]] == [("canceled", "ended_first")]
@@ -175,11 +175,11 @@ def test_cancel_removes_the_queued_call(api: ApiClient, dialer: ManualDialer) ->
 
 def test_cancel_after_placement_leaves_the_call(api: ApiClient, dialer: ManualDialer) -> None:
     """The verification ends; the call rings, and its result is recorded."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
-    assert api.act(began, "cancel").get_json()["calls"][0]["status"] == "placed"
+    assert api.act(created, "cancel").get_json()["calls"][0]["status"] == "placed"
     api.send_callback(id=claim.call_id, status="ANSWER")
-    shown = api.get_verification(began)
+    shown = api.get_verification(created)
     assert (shown["status"], shown["calls"][0]["status"]) == ("canceled", "answered")
 
 
@@ -187,38 +187,38 @@ def test_approve_ends_the_verification_as_approved_elsewhere(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """Again 200 with the same object; the code is then rejected."""
-    began = api.create(code="1234", call_after=60)
-    answers = [api.act(began, "approve") for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    first, second = (answer.get_json() for answer in answers)
+    created = api.create(code="1234", call_after=60)
+    responses = [api.act(created, "approve") for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 200]
+    first, second = (response.get_json() for response in responses)
     assert first == second
     assert (first["status"], first["reason"]) == ("approved", "approved_elsewhere")
     assert "valid" not in first
-    assert_problem(api.check(began, "1234"), 409, "verification_closed")
+    assert_problem(api.check(created, "1234"), 409, "verification_closed")
     api.advance_time(61)
     assert dialer.has_nothing_due()
 
 
 def test_approve_after_a_correct_check_changes_nothing(api: ApiClient) -> None:
     """200 with the object of the check."""
-    began = api.create(code="1234")
-    api.check(began, "1234")
-    proved = api.get_verification(began)
-    answer = api.act(began, "approve")
-    assert (answer.status_code, answer.get_json()) == (200, proved)
+    created = api.create(code="1234")
+    api.check(created, "1234")
+    proved = api.get_verification(created)
+    response = api.act(created, "approve")
+    assert (response.status_code, response.get_json()) == (200, proved)
     assert proved["reason"] is None
 
 
 def test_cancel_superseded_keeps_its_reason(api: ApiClient) -> None:
     """200."""
-    began = api.create(code="1234")
+    created = api.create(code="1234")
     api.create(code="4321")
-    answer = api.act(began, "cancel")
-    assert (answer.status_code, answer.get_json()["reason"]) == (200, "superseded")
+    response = api.act(created, "cancel")
+    assert (response.status_code, response.get_json()["reason"]) == (200, "superseded")
 
 
 @pytest.mark.parametrize(
-    ("end", "refused", "status"),
+    ("end", "rejected", "status"),
     [
         ("cancel", ["approve", "calls", "checks"], "canceled"),
         ("approve", ["cancel", "calls", "checks"], "approved"),
@@ -228,22 +228,22 @@ def test_cancel_superseded_keeps_its_reason(api: ApiClient) -> None:
     ],
 )
 def test_ended_verification_returns_409_for_every_other_action(
-    api: ApiClient, end: str, refused: list[str], status: str
+    api: ApiClient, end: str, rejected: list[str], status: str
 ) -> None:
     """With the object, which does not change."""
-    began = api.create(code="1234")
+    created = api.create(code="1234")
     ends: dict[str, Callable[[], object]] = {
-        "cancel": lambda: api.act(began, "cancel"),
-        "approve": lambda: api.act(began, "approve"),
-        "check": lambda: api.check(began, "1234"),
+        "cancel": lambda: api.act(created, "cancel"),
+        "approve": lambda: api.act(created, "approve"),
+        "check": lambda: api.check(created, "1234"),
         "expire": lambda: api.advance_time(301),
-        "guess": lambda: [api.check(began, f"000{n}") for n in range(5)],
+        "guess": lambda: [api.check(created, f"000{n}") for n in range(5)],
     }
     ends[end]()
-    ended = api.get_verification(began)
+    ended = api.get_verification(created)
     assert ended["status"] == status
-    for step in refused:
+    for step in rejected:
         body = {"code": "1234"} if step == "checks" else None
-        shown = assert_problem(api.act(began, step, body), 409, "verification_closed")
+        shown = assert_problem(api.act(created, step, body), 409, "verification_closed")
         assert shown["verification"] == ended
-    assert api.get_verification(began) == ended
+    assert api.get_verification(created) == ended

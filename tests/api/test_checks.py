@@ -38,13 +38,13 @@ def checks_left(api: ApiClient, verification: dict[str, Any]) -> int:
 
 def test_correct_code_is_accepted_once(api: ApiClient) -> None:
     """200 with the approved object; again: 409 with that object."""
-    began = api.create(code="0123")
-    answer = api.check(began, "0123")
-    assert (answer.status_code, answer.content_type) == (200, "application/json")
-    shown = answer.get_json()
+    created = api.create(code="0123")
+    response = api.check(created, "0123")
+    assert (response.status_code, response.content_type) == (200, "application/json")
+    shown = response.get_json()
     assert shown["valid"] is True
     assert (shown["status"], shown["reason"], shown["checks_left"]) == ("approved", None, 5)
-    again = assert_problem(api.check(began, "0123"), 409, "verification_closed")
+    again = assert_problem(api.check(created, "0123"), 409, "verification_closed")
     assert again["verification"] == {
         k: v for k, v in shown.items() if k not in {"valid", "receipt"}
     }
@@ -52,41 +52,41 @@ def test_correct_code_is_accepted_once(api: ApiClient) -> None:
 
 def test_generated_code_is_accepted(api: ApiClient, dialer: ManualDialer) -> None:
     """The code that the call speaks is correct."""
-    began = api.create()
+    created = api.create()
     _, code, _ = dialer.decrypt(dialer.place())
-    assert api.check(began, code).get_json()["valid"] is True
+    assert api.check(created, code).get_json()["valid"] is True
 
 
 def test_wrong_code_costs_one_check(api: ApiClient) -> None:
     """200 with ``valid: false``; the verification stays pending."""
-    began = api.create(code="123456")
-    answer = api.check(began, "000000")
-    shown = answer.get_json()
-    assert (answer.status_code, shown["valid"], shown["status"]) == (200, False, "pending")
-    assert (shown["checks_left"], checks_left(api, began)) == (4, 4)
+    created = api.create(code="123456")
+    response = api.check(created, "000000")
+    shown = response.get_json()
+    assert (response.status_code, shown["valid"], shown["status"]) == (200, False, "pending")
+    assert (shown["checks_left"], checks_left(api, created)) == (4, 4)
     assert shown["next"]["check"]["allowed"] is True
 
 
 def test_same_wrong_code_costs_once(api: ApiClient) -> None:
     """Also with another code in between."""
-    began = api.create(code="123456")
-    costs = [api.check(began, code).get_json() for code in ("000000", "000000", "111111")]
-    costs.append(api.check(began, "000000").get_json())
+    created = api.create(code="123456")
+    costs = [api.check(created, code).get_json() for code in ("000000", "000000", "111111")]
+    costs.append(api.check(created, "000000").get_json())
     assert [shown["checks_left"] for shown in costs] == [4, 4, 3, 3]
     assert not any(shown["valid"] for shown in costs)
 
 
 def test_last_wrong_code_ends_the_verification(api: ApiClient, dialer: ManualDialer) -> None:
     """``max_attempts_reached``: the correct code is rejected and no call is placed."""
-    began = api.create(code="123456")
-    shown = [api.check(began, f"00000{n}").get_json() for n in range(5)]
+    created = api.create(code="123456")
+    shown = [api.check(created, f"00000{n}").get_json() for n in range(5)]
     assert [each["checks_left"] for each in shown] == [4, 3, 2, 1, 0]
     ended = shown[-1]
     assert (ended["status"], ended["reason"]) == ("max_attempts_reached", None)
     assert ended["valid"] is False
     assert ended["ended_at"] is not None
     for code in ("123456", "000004"):
-        body = assert_problem(api.check(began, code), 409, "verification_closed")
+        body = assert_problem(api.check(created, code), 409, "verification_closed")
         assert body["verification"]["status"] == "max_attempts_reached"
     assert dialer.has_nothing_due()
 
@@ -94,18 +94,18 @@ def test_last_wrong_code_ends_the_verification(api: ApiClient, dialer: ManualDia
 @pytest.mark.parametrize("code", NOT_CODES)
 def test_malformed_code_returns_422_and_costs_nothing(api: ApiClient, code: Any) -> None:
     """The correct code is still accepted."""
-    began = api.create(code="123456")
-    body = assert_problem(api.check(began, code), 422, "invalid_request")
+    created = api.create(code="123456")
+    body = assert_problem(api.check(created, code), 422, "invalid_request")
     assert pointers(body) == ["/code"]
-    assert checks_left(api, began) == 5
-    assert api.check(began, "123456").get_json()["valid"] is True
+    assert checks_left(api, created) == 5
+    assert api.check(created, "123456").get_json()["valid"] is True
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "1234", "0123456789"])
 def test_code_of_wrong_length_returns_422_and_costs_nothing(api: ApiClient, code: str) -> None:
     """The error contains the verification with its ``code_length``."""
-    began = api.create(code="123456")
-    body = assert_problem(api.check(began, code), 422, "invalid_request")
+    created = api.create(code="123456")
+    body = assert_problem(api.check(created, code), 422, "invalid_request")
     assert pointers(body) == ["/code"]
     assert (body["verification"]["checks_left"], body["verification"]["code_length"]) == (5, 6)
 
@@ -122,17 +122,17 @@ def test_check_with_missing_or_unknown_member_returns_422(
     api: ApiClient, members: dict[str, Any], pointer: str
 ) -> None:
     """It costs no check."""
-    began = api.create(code="123456")
-    body = assert_problem(api.act(began, "checks", members), 422, "invalid_request")
+    created = api.create(code="123456")
+    body = assert_problem(api.act(created, "checks", members), 422, "invalid_request")
     assert pointers(body) == [pointer]
-    assert checks_left(api, began) == 5
+    assert checks_left(api, created) == 5
 
 
 def test_check_without_body_returns_422(api: ApiClient) -> None:
     """The empty object has no code."""
-    began = api.create()
-    answer = api.post(f"{VERIFICATIONS}/{began['id']}/checks")
-    assert pointers(assert_problem(answer, 422, "invalid_request")) == ["/code"]
+    created = api.create()
+    response = api.post(f"{VERIFICATIONS}/{created['id']}/checks")
+    assert pointers(assert_problem(response, 422, "invalid_request")) == ["/code"]
 
 
 def test_check_at_expiry_is_rejected(api: ApiClient) -> None:
@@ -147,9 +147,9 @@ def test_check_at_expiry_is_rejected(api: ApiClient) -> None:
 
 def test_check_of_canceled_returns_409(api: ApiClient) -> None:
     """With the canceled object."""
-    began = api.create(code="1234")
-    api.act(began, "cancel")
-    body = assert_problem(api.check(began, "1234"), 409, "verification_closed")
+    created = api.create(code="1234")
+    api.act(created, "cancel")
+    body = assert_problem(api.check(created, "1234"), 409, "verification_closed")
     assert (body["verification"]["status"], body["verification"]["reason"]) == (
         "canceled",
         "requested",
@@ -160,8 +160,8 @@ def test_code_of_another_verification_is_wrong(api: ApiClient) -> None:
     """It costs a check, also if both belong to one client."""
     a = api.create(code="111111")
     b = api.create("+919876543211", code="222222")
-    answer = api.check(b, "111111").get_json()
-    assert (answer["valid"], answer["checks_left"]) == (False, 4)
+    response = api.check(b, "111111").get_json()
+    assert (response["valid"], response["checks_left"]) == (False, 4)
     assert checks_left(api, a) == 5
 
 
@@ -175,8 +175,8 @@ def test_clients_with_one_number_approve_their_own_verifications(api: ApiClient)
 
 def test_own_code_is_accepted_before_the_call(api: ApiClient, dialer: ManualDialer) -> None:
     """The SMS arrived: the delayed call is removed."""
-    began = api.create(code="1234", call_after=30)
-    shown = api.check(began, "1234").get_json()
+    created = api.create(code="1234", call_after=30)
+    shown = api.check(created, "1234").get_json()
     assert [(c["status"], c["reason"]) for c in shown["calls"]] == [("canceled", "ended_first")]
     api.advance_time(31)
     assert dialer.has_nothing_due()
@@ -184,9 +184,9 @@ def test_own_code_is_accepted_before_the_call(api: ApiClient, dialer: ManualDial
 
 def test_malformed_code_returns_the_same_422_for_any_id(api: ApiClient) -> None:
     """It does not reveal whether a verification exists."""
-    began = api.as_bank().create(code="123456")
+    created = api.as_bank().create(code="123456")
     bodies = []
-    for name in (began["id"], UNKNOWN):
-        answer = api.post(f"{VERIFICATIONS}/{name}/checks", {"code": "१२३४५६"})
-        bodies.append(assert_problem(answer, 422, "invalid_request") | {"instance": None})
+    for name in (created["id"], UNKNOWN):
+        response = api.post(f"{VERIFICATIONS}/{name}/checks", {"code": "१२३४५६"})
+        bodies.append(assert_problem(response, 422, "invalid_request") | {"instance": None})
     assert bodies[0] == bodies[1]

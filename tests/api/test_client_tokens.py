@@ -32,9 +32,9 @@ NEW_KEY = base64.b64encode(b"another ring key of these tests!").decode()
 STEPS: Mapping[str, dict[str, Any] | None] = {
     "checks": {"code": "9999"}, "calls": None, "cancel": None
 }  # fmt: skip
-"""What an app may do besides looking, with a body that is right."""
+"""Actions of a verification, each with a valid body."""
 NOW_OR_LATER = ("expires_in", "poll_after", "next")
-"""Members that change while one looks."""
+"""Members that change with time alone."""
 
 Opened = Callable[..., ApiClient]
 
@@ -80,32 +80,32 @@ def name_of_first_limit(limits: dict[str, str]) -> str:
     return setting.removeprefix("limits_") + (f" {first}" if others else "")
 
 
-# Who gets one ------------------------------------------------------------------------------------
+# Which responses contain a token -----------------------------------------------------------------
 
 
 def test_create_response_contains_the_client_token(api: ApiClient) -> None:
     """201, 200 and replays of both: always the token of the verification shown."""
     headers = {**bearer(LOGIN_KEY), "Idempotency-Key": "login-81"}
     again = {**headers, "Idempotency-Key": "login-81-again"}
-    answers = [
+    responses = [
         api.client.post(VERIFICATIONS, headers=each, json={"to": ASHA})
         for each in (headers, headers, again, again, bearer(LOGIN_KEY))
     ]
-    assert [answer.status_code for answer in answers] == [201, 201, 200, 200, 200]
-    (token,) = {answer.get_json()["client_token"] for answer in answers}
-    assert with_token(token, api).get_verification(answers[0].get_json())["status"] == "pending"
+    assert [response.status_code for response in responses] == [201, 201, 200, 200, 200]
+    (token,) = {response.get_json()["client_token"] for response in responses}
+    assert with_token(token, api).get_verification(responses[0].get_json())["status"] == "pending"
 
 
 def test_other_responses_contain_no_client_token(api: ApiClient) -> None:
     """Reads, checks, calls, ends and errors."""
     one = api.create(code="1234")
-    answers = [*all_app_requests(app_of(one, api), one["id"]), *all_app_requests(api, one["id"])]
-    answers += [api.act(one, "approve"), api.check(one, "1234")]
-    assert {answer.status_code for answer in answers} == {200, 202, 409}
-    assert not any("vct_" in answer.text + str(answer.headers) for answer in answers)
+    responses = [*all_app_requests(app_of(one, api), one["id"]), *all_app_requests(api, one["id"])]
+    responses += [api.act(one, "approve"), api.check(one, "1234")]
+    assert {response.status_code for response in responses} == {200, 202, 409}
+    assert not any("vct_" in response.text + str(response.headers) for response in responses)
 
 
-# What it opens -----------------------------------------------------------------------------------
+# Allowed requests --------------------------------------------------------------------------------
 
 
 def test_app_checks_a_code(api: ApiClient, dialer: ManualDialer) -> None:
@@ -125,9 +125,9 @@ def test_app_requests_a_call_in_its_language(api: ApiClient, dialer: ManualDiale
     one = api.create()
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
-    answer = app_of(one, api).act(one, "calls", {"locale": "hi-IN", "route": None})
-    assert answer.status_code == 202
-    assert [call["locale"] for call in answer.get_json()["calls"]] == ["default", "hi"]
+    response = app_of(one, api).act(one, "calls", {"locale": "hi-IN", "route": None})
+    assert response.status_code == 202
+    assert [call["locale"] for call in response.get_json()["calls"]] == ["default", "hi"]
 
 
 def test_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer) -> None:
@@ -142,10 +142,10 @@ def test_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer)
 def test_app_request_with_route_returns_422(api: ApiClient, route: str) -> None:
     """Nothing happens; the client can set it."""
     one = api.create(call_after=100)
-    refused = assert_problem(
+    rejected = assert_problem(
         app_of(one, api).act(one, "calls", {"route": route}), 422, "invalid_request"
     )
-    assert pointers(refused) == ["/route"]
+    assert pointers(rejected) == ["/route"]
     assert api.get_verification(one)["version"] == one["version"]
     assert api.act(one, "calls", {"route": route}).status_code == 202
 
@@ -175,13 +175,13 @@ def test_app_approve_returns_403(api: ApiClient) -> None:
     one, other = api.create(), api.as_bank().create()
     app = app_of(one, api)
     ids = [one["id"], other["id"], UNKNOWN]
-    answers = [app.post(f"{VERIFICATIONS}/{name}/approve") for name in ids]
-    assert are_alike([assert_problem(answer, 403, "forbidden") for answer in answers])
+    responses = [app.post(f"{VERIFICATIONS}/{name}/approve") for name in ids]
+    assert are_alike([assert_problem(response, 403, "forbidden") for response in responses])
     assert api.get_verification(one)["version"] == one["version"]
     assert api.as_bank().get_verification(other)["version"] == other["version"]
 
 
-# What it does not open ---------------------------------------------------------------------------
+# Rejected requests -------------------------------------------------------------------------------
 
 
 def test_app_request_for_another_verification_returns_404(api: ApiClient) -> None:
@@ -191,11 +191,11 @@ def test_app_request_for_another_verification_returns_404(api: ApiClient) -> Non
     one, other, banks = api.create(), api.create("+919812345678"), api.as_bank().create()
     app = app_of(one, api)
     ids = [UNKNOWN, other["id"], banks["id"], ended["id"], "vrf_", one["id"].upper(), "x"]
-    answers = [all_app_requests(app, name) for name in ids]
-    told = [assert_problem(answer, 404, "not_found") for same in answers for answer in same]
-    assert are_alike(told)
+    responses = [all_app_requests(app, name) for name in ids]
+    found = [assert_problem(response, 404, "not_found") for same in responses for response in same]
+    assert are_alike(found)
     assert are_alike(
-        [told[0], assert_problem(api.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found")]
+        [found[0], assert_problem(api.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found")]
     )
     assert api.get_verification(other)["version"] == other["version"]
     assert api.as_bank().get_verification(banks)["version"] == banks["version"]
@@ -208,9 +208,9 @@ def test_client_tokens_of_two_logins_do_not_open_each_other(api: ApiClient) -> N
     banks = api.as_bank().create(reference="login-81")
     assert len({each["client_token"] for each in (one, other, banks)}) == 3
     for mine, theirs in [(a, b) for a in (one, other, banks) for b in (one, other, banks)]:
-        answers = all_app_requests(app_of(mine, api), theirs["id"])
-        refused = [answer.status_code == 404 for answer in answers]
-        assert refused == [mine is not theirs] * len(answers)
+        responses = all_app_requests(app_of(mine, api), theirs["id"])
+        rejected = [response.status_code == 404 for response in responses]
+        assert rejected == [mine is not theirs] * len(responses)
 
 
 def test_expired_token_returns_401_token_expired(api: ApiClient) -> None:
@@ -219,9 +219,9 @@ def test_expired_token_returns_401_token_expired(api: ApiClient) -> None:
     tokens = ClientTokens(KeyRing([base64.b64decode(RING_KEY)]))
     over = tokens.issue("login", one["id"], int(time.time() - 601) * 1000)
     app = with_token(over, api)
-    answers = [*all_app_requests(app, one["id"]), *all_app_requests(app, UNKNOWN)]
-    answers += [app.create_response(), app.act(one, "approve")]
-    assert are_alike([assert_problem(answer, 401, "token_expired") for answer in answers])
+    responses = [*all_app_requests(app, one["id"]), *all_app_requests(app, UNKNOWN)]
+    responses += [app.create_response(), app.act(one, "approve")]
+    assert are_alike([assert_problem(response, 401, "token_expired") for response in responses])
     assert api.get_verification(one)["version"] == one["version"]
     still = tokens.issue("login", one["id"], int(time.time() - 540) * 1000)
     assert with_token(still, api).get_verification(one)["status"] == "pending"
@@ -237,11 +237,13 @@ def test_invalid_token_returns_401_unauthorized(api: ApiClient) -> None:
         *(f"{token[:at]}{'A' if token[at] != 'A' else 'B'}{token[at + 1 :]}" for at in (5, 20, 50)),
         *(strange.issue("login", one["id"], end) for end in (0, int(time.time() * 1000))),
     ]
-    answers = [with_token(each, api).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
-    answers += [with_token(each, api).create_response() for each in wrong]
-    told = [assert_problem(answer, 401, "unauthorized") for answer in answers]
-    assert are_alike(told)
-    assert not any(each[5:] in answer.text for each in wrong for answer in answers if each[5:])
+    responses = [with_token(each, api).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
+    responses += [with_token(each, api).create_response() for each in wrong]
+    found = [assert_problem(response, 401, "unauthorized") for response in responses]
+    assert are_alike(found)
+    assert not any(
+        each[5:] in response.text for each in wrong for response in responses if each[5:]
+    )
 
 
 def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
@@ -250,13 +252,13 @@ def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
     token, path = one["client_token"], f"{VERIFICATIONS}/{one['id']}"
     assert_problem(api.client.get(f"{path}?client_token={token}"), 401, "unauthorized")
     for value in (token, f"Basic {token}", f"Token {token}", f"Bearer {token} {LOGIN_KEY}"):
-        answer = api.client.get(path, headers={"Authorization": value})
-        assert_problem(answer, 401, "unauthorized")
-    answer = api.client.get(path, headers={"Authorization": f"bearer  {token} "})
-    assert answer.status_code == 200
+        response = api.client.get(path, headers={"Authorization": value})
+        assert_problem(response, 401, "unauthorized")
+    response = api.client.get(path, headers={"Authorization": f"bearer  {token} "})
+    assert response.status_code == 200
 
 
-# Keys that change --------------------------------------------------------------------------------
+# Key rotation ------------------------------------------------------------------------------------
 
 
 def test_client_token_is_valid_until_its_key_is_dropped(opened: Opened) -> None:
@@ -270,8 +272,8 @@ def test_client_token_is_valid_until_its_key_is_dropped(opened: Opened) -> None:
         assert app_of(old, api).get_verification(old)["status"] == "pending"
     for api in (doors[1], doors[2], last):
         assert app_of(new, api).get_verification(new)["status"] == "pending"
-    for answer in all_app_requests(app_of(old, last), old["id"]):
-        assert_problem(answer, 401, "unauthorized")
+    for response in all_app_requests(app_of(old, last), old["id"]):
+        assert_problem(response, 401, "unauthorized")
 
 
 def test_client_token_of_removed_client_returns_401(
@@ -282,8 +284,8 @@ def test_client_token_of_removed_client_returns_401(
     api = opened()
     one = api.create()
     gone = opened(clients_login_key_sha256=None)
-    answers = all_app_requests(app_of(one, gone), one["id"])
-    assert are_alike([assert_problem(answer, 401, "unauthorized") for answer in answers])
+    responses = all_app_requests(app_of(one, gone), one["id"])
+    assert are_alike([assert_problem(response, 401, "unauthorized") for response in responses])
 
     changed = opened(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
     theirs = ApiClient(changed.app, changed.store, BANK_KEY).create("+919812345678")
@@ -292,7 +294,7 @@ def test_client_token_of_removed_client_returns_401(
     assert_problem(app_of(one, changed).get(f"{VERIFICATIONS}/{theirs['id']}"), 404, "not_found")
 
 
-# What it sees ------------------------------------------------------------------------------------
+# Visible data ------------------------------------------------------------------------------------
 
 
 def test_app_response_masks_the_number(api: ApiClient, dialer: ManualDialer) -> None:
@@ -305,9 +307,9 @@ def test_app_response_masks_the_number(api: ApiClient, dialer: ManualDialer) -> 
     assert (theirs.pop("to"), ours.pop("to")) == (MASKED, ASHA)
     assert theirs.keys() == ours.keys()
     assert {name for name in ours if theirs[name] != ours[name]} <= {*NOW_OR_LATER}
-    for answer in all_app_requests(app, one["id"]):
-        assert answer.get_json()["to"] == MASKED
-        assert ASHA.removeprefix("+91") not in answer.text + str(answer.headers)
+    for response in all_app_requests(app, one["id"]):
+        assert response.get_json()["to"] == MASKED
+        assert ASHA.removeprefix("+91") not in response.text + str(response.headers)
 
 
 @pytest.mark.parametrize("step", ["checks", "calls"])
@@ -316,8 +318,8 @@ def test_app_409_masks_the_number(api: ApiClient, step: str) -> None:
     one = api.create()
     api.act(one, "cancel")
     for asker, number in ((app_of(one, api), MASKED), (api, ASHA)):
-        refused = assert_problem(asker.act(one, step, STEPS[step]), 409, "verification_closed")
-        assert refused["verification"]["to"] == number
+        rejected = assert_problem(asker.act(one, step, STEPS[step]), 409, "verification_closed")
+        assert rejected["verification"]["to"] == number
 
 
 def test_app_409_too_late_masks_the_number(api: ApiClient, dialer: ManualDialer) -> None:
@@ -325,8 +327,8 @@ def test_app_409_too_late_masks_the_number(api: ApiClient, dialer: ManualDialer)
     one = api.create(ttl=60)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
-    refused = assert_problem(app_of(one, api).act(one, "calls"), 409, "too_late")
-    assert refused["verification"]["to"] == MASKED
+    rejected = assert_problem(app_of(one, api).act(one, "calls"), 409, "too_late")
+    assert rejected["verification"]["to"] == MASKED
 
 
 @pytest.mark.parametrize(
@@ -346,14 +348,14 @@ def test_app_429_names_no_limit(opened: Opened, limits: dict[str, str]) -> None:
     dialer = ManualDialer(api.store)
     dialer.record(dialer.send(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
     app = app_of(one, api)
-    refused = assert_problem(app.act(one, "calls"), 429, "rate_limited")
-    assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
-    assert (refused["title"], refused["detail"]) == ("A limit is reached", "A limit is reached.")
-    assert refused["verification"]["to"] == MASKED
+    rejected = assert_problem(app.act(one, "calls"), 429, "rate_limited")
+    assert rejected.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
+    assert (rejected["title"], rejected["detail"]) == ("A limit is reached", "A limit is reached.")
+    assert rejected["verification"]["to"] == MASKED
     assert app.get_verification(one)["next"]["call"]["reason"] == "rate_limited"
-    told = assert_problem(api.act(one, "calls"), 429, "rate_limited")
-    assert (told["limit"], told["verification"]["to"]) == (name_of_first_limit(limits), ASHA)
-    assert told["detail"] != refused["detail"]
+    found = assert_problem(api.act(one, "calls"), 429, "rate_limited")
+    assert (found["limit"], found["verification"]["to"]) == (name_of_first_limit(limits), ASHA)
+    assert found["detail"] != rejected["detail"]
 
 
 def test_app_429_for_wrong_codes_names_no_limit(opened: Opened) -> None:
@@ -364,9 +366,9 @@ def test_app_429_for_wrong_codes_names_no_limit(opened: Opened) -> None:
     dialer = ManualDialer(api.store)
     dialer.record(dialer.send(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
     assert app.check(one, "9999").get_json()["valid"] is False
-    for answer in (app.check(one, "1234"), app.act(one, "calls")):
-        refused = assert_problem(answer, 429, "too_many_wrong_codes")
-        assert refused.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
-        assert refused["detail"] == "Too many wrong codes for this number."
-        assert refused["verification"]["to"] == MASKED
+    for response in (app.check(one, "1234"), app.act(one, "calls")):
+        rejected = assert_problem(response, 429, "too_many_wrong_codes")
+        assert rejected.keys() == {*PROBLEM_MEMBERS, "retry_after", "verification"}
+        assert rejected["detail"] == "Too many wrong codes for this number."
+        assert rejected["verification"]["to"] == MASKED
     assert assert_problem(api.check(one, "1234"), 429, "too_many_wrong_codes")["limit"]

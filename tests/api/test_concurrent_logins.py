@@ -10,15 +10,15 @@ ONE: dict[str, Any] = {"reference": "login-81", "code": "471199"}
 OTHER: dict[str, Any] = {"reference": "login-82", "code": "335577"}
 
 
-def identifying_values(verification: dict[str, Any], asked: dict[str, Any]) -> set[str]:
+def identifying_values(verification: dict[str, Any], requested: dict[str, Any]) -> set[str]:
     """Return the values that would reveal the verification."""
     calls = {call["id"] for call in verification["calls"]}
-    return {verification["id"], asked["reference"], asked["code"], *calls}
+    return {verification["id"], requested["reference"], requested["code"], *calls}
 
 
-def revealed_in(answers: list[TestResponse], marks: set[str]) -> set[str]:
+def revealed_in(responses: list[TestResponse], marks: set[str]) -> set[str]:
     """Return the values that a response or its headers contain."""
-    texts = [answer.text + str(answer.headers) for answer in answers]
+    texts = [response.text + str(response.headers) for response in responses]
     return {mark for mark in marks if any(mark in text for text in texts)}
 
 
@@ -36,13 +36,13 @@ def test_concurrent_logins_do_not_reveal_each_other(
 
     newer += [api.check(other, ONE["code"]), api.create_response(**OTHER), api.act(other, "calls")]
     begun += [api.check(one, OTHER["code"]), api.create_response(**ONE), api.act(one, "calls")]
-    looks = [api.get(f"/v1/verifications/{each['id']}") for each in (one, other)]
-    assert [each.get_json()["status"] for each in looks] == ["pending", "pending"]
-    assert [each.get_json()["checks_left"] for each in looks] == [4, 4]
-    begun += [looks[0], api.act(one, end)]
-    newer += [looks[1], api.check(other, OTHER["code"])]
+    reads = [api.get(f"/v1/verifications/{each['id']}") for each in (one, other)]
+    assert [each.get_json()["status"] for each in reads] == ["pending", "pending"]
+    assert [each.get_json()["checks_left"] for each in reads] == [4, 4]
+    begun += [reads[0], api.act(one, end)]
+    newer += [reads[1], api.check(other, OTHER["code"])]
     assert newer[-1].get_json()["valid"] is True
-    assert not any(answer.get_json().get("valid") for answer in [*begun, *newer[:-1]])
+    assert not any(response.get_json().get("valid") for response in [*begun, *newer[:-1]])
 
     assert revealed_in(newer, identifying_values(one, ONE)) == set()
     assert revealed_in(begun, identifying_values(other, OTHER)) == set()
@@ -56,6 +56,6 @@ def test_refused_login_does_not_show_the_other(api: ApiClient, code: str | None)
     """No dialer: 503 without the other login's pending verification."""
     one = api.create(**ONE)
     api.store.clock_offset_ms += 31_000
-    refused = api.create_response(reference="login-82", code=code)
-    assert "verification" not in assert_problem(refused, 503, "calls_unavailable")
-    assert revealed_in([refused], identifying_values(one, ONE)) == set()
+    rejected = api.create_response(reference="login-82", code=code)
+    assert "verification" not in assert_problem(rejected, 503, "calls_unavailable")
+    assert revealed_in([rejected], identifying_values(one, ONE)) == set()

@@ -61,22 +61,22 @@ def preflight(origin: str, api: ApiClient, path: str, method: str = "POST") -> T
     return request_from(origin, api, "OPTIONS", path, headers=headers)
 
 
-def cors_of(answer: TestResponse) -> dict[str, str]:
+def cors_of(response: TestResponse) -> dict[str, str]:
     """Return the CORS headers of a response."""
-    return {name: text for name, text in answer.headers if name.startswith("Access-Control-")}
+    return {name: text for name, text in response.headers if name.startswith("Access-Control-")}
 
 
-def header_list(answer: TestResponse, header: str) -> set[str]:
+def header_list(response: TestResponse, header: str) -> set[str]:
     """Return the members of a list header."""
-    return set(answer.headers[header].split(", "))
+    return set(response.headers[header].split(", "))
 
 
-def is_shared(answer: TestResponse, origin: str = PAGE) -> bool:
+def is_shared(response: TestResponse, origin: str = PAGE) -> bool:
     """Return whether the page can read the response and caches keep it separate."""
-    assert answer.headers.getlist("Access-Control-Allow-Origin") == [origin]
-    assert header_list(answer, "Access-Control-Expose-Headers") == READS
-    assert "Access-Control-Allow-Credentials" not in answer.headers
-    return answer.headers.getlist("Vary") == ["Origin"]
+    assert response.headers.getlist("Access-Control-Allow-Origin") == [origin]
+    assert header_list(response, "Access-Control-Expose-Headers") == READS
+    assert "Access-Control-Allow-Credentials" not in response.headers
+    return response.headers.getlist("Vary") == ["Origin"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -85,23 +85,23 @@ def test_preflight_without_credential_returns_204(
     cors_api: ApiClient, origin: str, path: str
 ) -> None:
     """It lists methods, headers and the maximum age."""
-    answer = preflight(origin, cors_api, path)
-    assert (answer.status_code, answer.data) == (204, b"")
-    assert "Content-Type" not in answer.headers
-    assert is_shared(answer, origin)
-    assert header_list(answer, "Access-Control-Allow-Methods") == {"GET", "POST"}
-    assert header_list(answer, "Access-Control-Allow-Headers") == SENDS
-    assert answer.headers["Access-Control-Max-Age"] == "7200"
+    response = preflight(origin, cors_api, path)
+    assert (response.status_code, response.data) == (204, b"")
+    assert "Content-Type" not in response.headers
+    assert is_shared(response, origin)
+    assert header_list(response, "Access-Control-Allow-Methods") == {"GET", "POST"}
+    assert header_list(response, "Access-Control-Allow-Headers") == SENDS
+    assert response.headers["Access-Control-Max-Age"] == "7200"
 
 
 def test_allowed_origin_reads_every_response(cors_api: ApiClient) -> None:
     """201 with Location, 200, 202, and all errors."""
     token = cors_api.create()["client_token"]
-    began = request_from(
+    created = request_from(
         PAGE, cors_api, "POST", VERIFICATIONS, headers=bearer(LOGIN_KEY), json={"to": ASHA}
     ).get_json()
-    one, app = f"{VERIFICATIONS}/{began['id']}", bearer(token)
-    answers = {
+    one, app = f"{VERIFICATIONS}/{created['id']}", bearer(token)
+    responses = {
         ("GET", one, 200): app,
         ("POST", f"{one}/calls", 202): app,
         ("POST", f"{one}/checks", 422): app,
@@ -113,11 +113,11 @@ def test_allowed_origin_reads_every_response(cors_api: ApiClient) -> None:
         ("POST", VERIFICATIONS, 415): bearer(LOGIN_KEY) | {"Content-Type": "text/plain"},
         ("POST", VERIFICATIONS, 413): bearer(LOGIN_KEY) | {"Content-Type": "application/json"},
     }
-    for (method, path, status), headers in answers.items():
+    for (method, path, status), headers in responses.items():
         raw = b"x" * 20_000 if status == 413 else b"{" if status == 415 else b""
-        answer = request_from(PAGE, cors_api, method, path, headers=headers, data=raw)
-        assert (answer.status_code, is_shared(answer)) == (status, True)
-        assert cors_of(answer).keys() == {
+        response = request_from(PAGE, cors_api, method, path, headers=headers, data=raw)
+        assert (response.status_code, is_shared(response)) == (status, True)
+        assert cors_of(response).keys() == {
             "Access-Control-Allow-Origin",
             "Access-Control-Expose-Headers",
         }
@@ -133,11 +133,11 @@ def test_allowed_origin_reads_503_and_500(environ: dict[str, str], store: RedisS
         raise ZeroDivisionError
 
     away = ApiClient(app, store)
-    answer = request_from(
+    response = request_from(
         PAGE, away, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY)
     )
-    assert_problem(answer, 503, "store_unavailable")
-    assert is_shared(answer)
+    assert_problem(response, 503, "store_unavailable")
+    assert is_shared(response)
     fault = request_from(PAGE, away, "GET", "/v1/fails")
     assert_problem(fault, 500, "internal_error")
     assert is_shared(fault)
@@ -155,36 +155,39 @@ def test_allowed_origin_reads_503_and_500(environ: dict[str, str], store: RedisS
 def test_other_origin_gets_no_cors_headers(cors_api: ApiClient, origin: str) -> None:
     """Origins are compared as a whole; caches keep the responses separate."""
     path = f"{VERIFICATIONS}/{UNKNOWN}"
-    for answer in (preflight(origin, cors_api, path), request_from(origin, cors_api, "GET", path)):
-        assert answer.status_code in {204, 401}
-        assert cors_of(answer) == {}
-        assert answer.headers.getlist("Vary") == ["Origin"]
+    for response in (
+        preflight(origin, cors_api, path),
+        request_from(origin, cors_api, "GET", path),
+    ):
+        assert response.status_code in {204, 401}
+        assert cors_of(response) == {}
+        assert response.headers.getlist("Vary") == ["Origin"]
 
 
 def test_request_without_origin_gets_no_cors_headers(cors_api: ApiClient) -> None:
     """``Vary`` keeps a cache from mixing the responses."""
-    answer = request_from(
+    response = request_from(
         None, cors_api, "GET", f"{VERIFICATIONS}/{UNKNOWN}", headers=bearer(LOGIN_KEY)
     )
-    assert (answer.status_code, cors_of(answer)) == (404, {})
-    assert answer.headers["Vary"] == "Origin"
+    assert (response.status_code, cors_of(response)) == (404, {})
+    assert response.headers["Vary"] == "Origin"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", WEBHOOK, "/v1", "/v10/verifications"])
 def test_cors_applies_to_v1_only(cors_api: ApiClient, path: str) -> None:
     """Callbacks and health checks are not for pages."""
-    for answer in (preflight(PAGE, cors_api, path), request_from(PAGE, cors_api, "GET", path)):
-        assert cors_of(answer) == {}
-        assert "Vary" not in answer.headers
+    for response in (preflight(PAGE, cors_api, path), request_from(PAGE, cors_api, "GET", path)):
+        assert cors_of(response) == {}
+        assert "Vary" not in response.headers
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/healthz"])
 def test_cors_without_configured_origins_is_off(api: ApiClient, path: str) -> None:
     """The default: no CORS header in any response."""
     for origin in (PAGE, "null", "*"):
-        for answer in (preflight(origin, api, path), request_from(origin, api, "GET", path)):
-            assert cors_of(answer) == {}
-            assert "Vary" not in answer.headers
+        for response in (preflight(origin, api, path), request_from(origin, api, "GET", path)):
+            assert cors_of(response) == {}
+            assert "Vary" not in response.headers
         assert preflight(origin, api, path).status_code == 204
 
 
@@ -196,15 +199,15 @@ def test_cors_over_the_wire(
     variables = environ | {"OTPVOICE_SERVER_CORS_ORIGINS": ORIGINS}
     path = f"{VERIFICATIONS}/{UNKNOWN}"
     with running_api(variables, tmp_path_factory.mktemp("cors")) as served:
-        with served.connect() as line:
-            line.send(head(f"OPTIONS {path} HTTP/1.1", f"Origin: {PAGE}"))
-            asked = line.read_response("OPTIONS")
-        told = served.send(
+        with served.connect() as connection:
+            connection.send(head(f"OPTIONS {path} HTTP/1.1", f"Origin: {PAGE}"))
+            requested = connection.read_response("OPTIONS")
+        found = served.send(
             head(f"GET {path} HTTP/1.1", f"Origin: {PAGE}", f"Authorization: Bearer {LOGIN_KEY}")
         )
-    assert (asked.status, asked.body) == (204, b"")
-    assert not {"content-length", "content-type", "transfer-encoding"} & asked.headers.keys()
-    assert told.is_problem(404, "not_found")
-    for reply in (asked, told):
+    assert (requested.status, requested.body) == (204, b"")
+    assert not {"content-length", "content-type", "transfer-encoding"} & requested.headers.keys()
+    assert found.is_problem(404, "not_found")
+    for reply in (requested, found):
         assert reply.headers["access-control-allow-origin"] == PAGE
         assert reply.headers["vary"] == "Origin"

@@ -25,10 +25,10 @@ def refused_pointers(api: ApiClient, members: dict[str, Any]) -> list[str]:
 
 def test_create_returns_201_with_location(api: ApiClient) -> None:
     """Location is the object's URL under the public URL."""
-    answer = api.create_response()
-    shown = answer.get_json()
-    assert (answer.status_code, answer.content_type) == (201, "application/json")
-    assert answer.headers["Location"] == shown["url"]
+    response = api.create_response()
+    shown = response.get_json()
+    assert (response.status_code, response.content_type) == (201, "application/json")
+    assert response.headers["Location"] == shown["url"]
     assert shown["url"] == f"https://otp.example.com/v1/verifications/{shown['id']}"
     assert api.get_verification(shown)["id"] == shown["id"]
 
@@ -141,8 +141,8 @@ def test_route_is_tried_first(api: ApiClient, route: str | None, taken: str) -> 
 @pytest.mark.parametrize("route", ["OBD", "", "sms", 1, ["obd"], "x - at `$.to`"])
 def test_unknown_route_returns_422(api: ApiClient, route: Any) -> None:
     """The error points at it and does not repeat it."""
-    answer = api.create_response(route=route)
-    (fault,) = assert_problem(answer, 422, "invalid_request")["errors"]
+    response = api.create_response(route=route)
+    (fault,) = assert_problem(response, 422, "invalid_request")["errors"]
     assert fault["pointer"] == "/route"
     assert not (isinstance(route, str) and route) or route not in fault["detail"]
 

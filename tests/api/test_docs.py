@@ -37,11 +37,11 @@ def url_of(served: ApiProcess, path: str) -> str:
 @pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
 def test_page_policy_allows_own_files_only(api: ApiClient, path: str) -> None:
     """No inline script or style, no other host, no frame."""
-    answer = api.client.get(path)
-    assert answer.content_type == "text/html; charset=utf-8"
+    response = api.client.get(path)
+    assert response.content_type == "text/html; charset=utf-8"
     policy = dict(
         each.strip().partition(" ")[::2]
-        for each in answer.headers["Content-Security-Policy"].split(";")
+        for each in response.headers["Content-Security-Policy"].split(";")
     )
     assert policy == {
         "default-src": "'none'",
@@ -53,18 +53,18 @@ def test_page_policy_allows_own_files_only(api: ApiClient, path: str) -> None:
         "base-uri": "'none'",
         "form-action": "'none'",
     }
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert not re.search(r"<script>|<style|\son\w+=|\sstyle=|//", answer.text.lower())
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert not re.search(r"<script>|<style|\son\w+=|\sstyle=|//", response.text.lower())
 
 
 @pytest.mark.parametrize(("name", "kind"), FILES.items())
 def test_page_files_are_served_with_type_and_etag(api: ApiClient, name: str, kind: str) -> None:
     """A cached file returns 304."""
-    answer = api.client.get(f"/docs/{name}")
-    assert (answer.status_code, answer.content_type) == (200, kind)
-    assert answer.headers["Cache-Control"] == "public, max-age=300"
-    has = {"If-None-Match": answer.headers["ETag"]}
+    response = api.client.get(f"/docs/{name}")
+    assert (response.status_code, response.content_type) == (200, kind)
+    assert response.headers["Cache-Control"] == "public, max-age=300"
+    has = {"If-None-Match": response.headers["ETag"]}
     assert api.client.get(f"/docs/{name}", headers=has).status_code == 304
 
 
@@ -179,7 +179,7 @@ def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> No
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
     environ = {"OTPVOICE_URL": url_of(served, ""), "OTPVOICE_API_KEY": LOGIN_KEY}
 
-    def answer(path: str, method: str, **further: str) -> dict[str, Any]:
+    def response(path: str, method: str, **further: str) -> dict[str, Any]:
         (sample,) = document["paths"][path][method]["x-codeSamples"]
         done = subprocess.run(
             ["sh", "-c", f"{sample['source']} -s"],
@@ -190,12 +190,12 @@ def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> No
         body: dict[str, Any] = json.loads(done.stdout)
         return body
 
-    begun = answer("/v1/verifications", "post")
+    begun = response("/v1/verifications", "post")
     one = "/v1/verifications/{verification_id}"
-    assert answer(one, "get", VERIFICATION_ID=begun["id"])["id"] == begun["id"]
-    assert answer(f"{one}/checks", "post", VERIFICATION_ID=begun["id"])["code"] == "no_call_yet"
-    assert answer(f"{one}/cancel", "post", VERIFICATION_ID=begun["id"])["status"] == "canceled"
-    assert answer("/readyz", "get")["status"] == "ok"
+    assert response(one, "get", VERIFICATION_ID=begun["id"])["id"] == begun["id"]
+    assert response(f"{one}/checks", "post", VERIFICATION_ID=begun["id"])["code"] == "no_call_yet"
+    assert response(f"{one}/cancel", "post", VERIFICATION_ID=begun["id"])["status"] == "canceled"
+    assert response("/readyz", "get")["status"] == "ok"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -204,8 +204,8 @@ def test_problem_type_leads_to_its_explanation(
 ) -> None:
     """Following ``type``, as RFC 9457 describes."""
     store.sweep("a dialer")
-    refused = served.send(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
-    page = browsing.open(url_of(served, refused.document["type"]), viewport=size)
+    rejected = served.send(b"GET /v1/verifications/x HTTP/1.1\r\nHost: otp.example.com\r\n\r\n")
+    page = browsing.open(url_of(served, rejected.document["type"]), viewport=size)
     expect(page.locator("h2:target")).to_have_text("unauthorized")
     expect(page.locator("h2:target")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -250,8 +250,8 @@ def test_errors_page_fits_the_screen(page: Page, served: ApiProcess) -> None:
 def test_errors_page_explains_every_code(api: ApiClient) -> None:
     """Each once, with its statuses and titles."""
     page = api.client.get("/docs/errors").text
-    told = re.findall(r'<h2 id="(\w+)">', page)
+    listed = re.findall(r'<h2 id="(\w+)">', page)
     table = [*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR]
-    assert set(told) == {each.code for each in table}
-    assert len(told) == len(set(told))
+    assert set(listed) == {each.code for each in table}
+    assert len(listed) == len(set(listed))
     assert all(each.title in page and f"<strong>{each.status}</strong>" in page for each in table)

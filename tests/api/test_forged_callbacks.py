@@ -29,7 +29,7 @@ CREDENTIALS: list[tuple[str, str | None]] = [
     (f"/{WEBHOOK_SECRET}", None),
     ("/wrong", f"Bearer {VALIDATION_KEY}"),
 ]
-"""The address's last part, and the Authorization header."""
+"""The path token, and the Authorization header."""
 BODIES = [
     b"",
     C2C_AS_INTEGERS,
@@ -63,15 +63,15 @@ def api_on_server(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
 def command_counts(client: Redis) -> dict[str, int]:
     """Return how often each command ran, without those of this function."""
     stats = client.info("commandstats")
-    return {name: told["calls"] for name, told in stats.items() if name != "cmdstat_info"}
+    return {name: found["calls"] for name, found in stats.items() if name != "cmdstat_info"}
 
 
 def forge_all(api: ApiClient) -> None:
     """Send every forged callback; each returns 401."""
     for method, path, authorization, body in FORGED:
         headers = {} if authorization is None else {"Authorization": authorization}
-        answer = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=body)
-        assert_problem(answer, 401, "unauthorized")
+        response = api.client.open(f"{WEBHOOK}{path}", method=method, headers=headers, data=body)
+        assert_problem(response, 401, "unauthorized")
 
 
 def test_forged_callbacks_never_reach_the_store(api_on_server: ApiClient, valkey: Valkey) -> None:
@@ -112,9 +112,9 @@ def test_secret_rotation_accepts_exactly_the_configured_secrets(
         for secret in tried:
             path = f"{WEBHOOK}/{secret}" if place == "address" else WEBHOOK
             headers = bearer(secret if place == "header" else "nothing")
-            answer = client.post(
+            response = client.post(
                 path, data=json.dumps({"id": "x", "status": "BUSY"}), headers=headers
             )
             is_known = (secret.strip() if place == "header" else secret) in known
-            assert (answer.status_code == 200) == is_known, (known, secret, answer.text)
-            assert is_known or answer.status_code in {401, 404}
+            assert (response.status_code == 200) == is_known, (known, secret, response.text)
+            assert is_known or response.status_code in {401, 404}

@@ -31,12 +31,12 @@ FUZZ = settings(
 )
 CODE = "4711"
 DAY = 90_000
-"""Seconds: a day and some, after which no limit of the day before holds."""
+"""Longer than the longest window, so that no limit of earlier requests applies."""
 DOCUMENTED = {200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503}
 BEFORE_THE_API = {414, 431, 501}
-"""Told by the server to what it can not read."""
+"""Statuses of the server for malformed HTTP."""
 ENDING = {"status", "reason", "ended_at", "poll_after", "version", "calls"}
-DOORS: dict[str, tuple[str, set[str]]] = {
+ENDPOINTS: dict[str, tuple[str, set[str]]] = {
     "create": (VERIFICATIONS, ENDING),
     "get": (VERIFICATIONS + "/{id}", set()),
     "checks": (VERIFICATIONS + "/{id}/checks", ENDING | {"checks_left"}),
@@ -49,7 +49,7 @@ DOORS: dict[str, tuple[str, set[str]]] = {
     "ready": ("/readyz", set()),
     "elsewhere": ("/{id}", set()),
 }
-"""Address, and what an accepted request to it may change of a verification."""
+"""Path, and the members of a verification that an accepted request may change."""
 WRITES = {"POST", "PUT", "GET"}
 
 TEXT = st.text(max_size=12)
@@ -135,46 +135,46 @@ def stable_members(api: ApiClient, verification: dict[str, Any]) -> dict[str, An
     return {name: shown[name] for name in shown if name not in {"expires_in", "next"}}
 
 
-def is_documented(answer: TestResponse) -> bool:
+def is_documented(response: TestResponse) -> bool:
     """Return whether the status is documented and an error is a problem document."""
-    assert all(answer.headers.getlist(name) == [value] for name, value in USUAL.items())
-    assert re.fullmatch("[A-Za-z0-9-]{1,64}", answer.headers["Request-Id"])
-    if answer.status_code >= 400 and answer.request.method != "HEAD":
-        code = answer.get_json()["code"]
-        assert_problem(answer, answer.status_code, code)
-    return answer.status_code in DOCUMENTED
+    assert all(response.headers.getlist(name) == [value] for name, value in USUAL.items())
+    assert re.fullmatch("[A-Za-z0-9-]{1,64}", response.headers["Request-Id"])
+    if response.status_code >= 400 and response.request.method != "HEAD":
+        code = response.get_json()["code"]
+        assert_problem(response, response.status_code, code)
+    return response.status_code in DOCUMENTED
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", ENDPOINTS)
 def test_endpoint_with_random_requests_responds_as_documented(
     api: ApiClient, dialer: ManualDialer, name: str
 ) -> None:
     """Rejected requests change nothing, accepted ones only their own part."""
-    template, changeable = DOORS[name]
+    template, changeable = ENDPOINTS[name]
 
     @FUZZ
     @each_hostile
     @given(METHODS, SEGMENTS | TEXT.map(quote), TEXT, BODIES, HEADERS)
     def fuzz(method: str, segment: str, query: str, body: bytes, headers: dict[str, str]) -> None:
-        began = api.create(code=CODE)
+        created = api.create(code=CODE)
         dialer.place()
-        before = stable_members(api, began)
-        path = template.replace("{id}", segment.replace("{ours}", began["id"]))
+        before = stable_members(api, created)
+        path = template.replace("{id}", segment.replace("{ours}", created["id"]))
         path = path.replace("{token}", PATH_TOKEN if segment == "{ours}" else segment)
         if name == "webhook" and headers["Authorization"] == f"Bearer {LOGIN_KEY}":
             headers = headers | {"Authorization": f"Bearer {WEBHOOK_SECRET}"}
-        answer = api.client.open(
+        response = api.client.open(
             path, method=method, data=body, headers=headers, query_string=query
         )
-        assert is_documented(answer), (answer.status_code, answer.text)
-        after = stable_members(api, began)
+        assert is_documented(response), (response.status_code, response.text)
+        after = stable_members(api, created)
         changed = {member for member in after if after[member] != before[member]}
-        accepted = answer.status_code < 300 and method in WRITES
-        # A create with another code ends the old one even when a limit then refuses it.
-        accepted |= name == "create" and answer.status_code == 429
+        accepted = response.status_code < 300 and method in WRITES
+        # A create with another code ends the old one even if a limit then refuses it.
+        accepted |= name == "create" and response.status_code == 429
         assert changed <= (changeable if accepted else set()), changed
         if after["status"] == "approved":
-            assert name == "approve" or (name == "checks" and answer.get_json()["valid"])
+            assert name == "approve" or (name == "checks" and response.get_json()["valid"])
         api.advance_time(DAY)
 
     fuzz()
@@ -206,11 +206,13 @@ def test_random_bytes_return_a_documented_response_or_none(
 ) -> None:
     """Never 500, and the server keeps serving."""
     raw = b"".join(pieces)
-    with served.connect() as line:
-        line.send(raw[:cut] + raw[cut + 1 :])
-        line.shutdown_write()
-        said = line.read_all()
-    statuses = {int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", said, re.MULTILINE)}
-    assert statuses - {100} <= DOCUMENTED | BEFORE_THE_API, said
+    with served.connect() as connection:
+        connection.send(raw[:cut] + raw[cut + 1 :])
+        connection.shutdown_write()
+        received = connection.read_all()
+    statuses = {
+        int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", received, re.MULTILINE)
+    }
+    assert statuses - {100} <= DOCUMENTED | BEFORE_THE_API, received
     assert served.send(head("GET /healthz HTTP/1.1")).status == 200
     redis.flushdb()

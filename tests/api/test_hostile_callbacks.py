@@ -20,7 +20,7 @@ from otpvoice.core.verification import CALL_TRANSITIONS, CallStatus
 EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "30"))
 CODE = "4711"
 CALL, VERIFICATION = "the call's id", "the verification's id"
-"""Stand for the ids of the moment."""
+"""Placeholders for the current ids."""
 STATUSES = st.sampled_from(
     ["ANSWER", "COMPLETED", "RECEIVED", "MISSED", "BUSY", "NOANSWER", "CANCEL", "CONGESTION",
      "CHANUNAVAIL", "Answered", "no answer", "CANCELLED", "Switched-Off", "BUSY_LEG1",
@@ -74,7 +74,7 @@ MEMBERS = st.builds(
     MEANT,
     st.lists(st.tuples(st.sampled_from(["id", "status", "to", "x", ""]), ANYTHING), max_size=3),
 )
-"""Pairs, because a name may come twice."""
+"""Pairs, because a name may occur twice."""
 SHAPES = st.sampled_from(
     ["json", "comma", "form", "query", "padded", "deep", "cut", "multipart", "cut multipart",
      "list", "list in data", "event and payload", "text in multipart", "twice"]
@@ -127,28 +127,28 @@ def test_callbacks_of_any_content_move_calls_forward_only(
 ) -> None:
     """200 or 400; only the transition table applies, and only the code approves."""
     at_sample_time(api)
-    began = api.create(code=CODE)
-    call_id = began["calls"][0]["id"]
+    created = api.create(code=CODE)
+    call_id = created["calls"][0]["id"]
     for step in (dialer.claim, dialer.send, dialer.place)[state - 1 : state] if state else ():
         step()
-    before = api.get_verification(began)
-    ids = {CALL: call_id, VERIFICATION: began["id"]}
+    before = api.get_verification(created)
+    ids = {CALL: call_id, VERIFICATION: created["id"]}
     for method, shape, members in callbacks:
-        told = [(name, ids.get(v, v) if isinstance(v, str) else v) for name, v in members]
-        body, query = shaped(shape, told)
-        answer = api.client.open(
+        named = [(name, ids.get(v, v) if isinstance(v, str) else v) for name, v in members]
+        body, query = shaped(shape, named)
+        response = api.client.open(
             f"{WEBHOOK}/{PATH_TOKEN}" if len(members) % 2 else WEBHOOK,
             method=method,
             data=body,
             query_string=query,
             headers=bearer(WEBHOOK_SECRET),
         )
-        assert answer.status_code in {200, 400}, answer.text
-        after = api.get_verification(began)
+        assert response.status_code in {200, 400}, response.text
+        after = api.get_verification(created)
         assert_moved_as_allowed(before, after)
         assert state >= 2 or after["calls"] == before["calls"], "nothing was sent yet"
         before = after
-    assert api.check(began, CODE).get_json()["valid"] is True
+    assert api.check(created, CODE).get_json()["valid"] is True
     api.advance_time(7200)
 
 

@@ -19,15 +19,15 @@ def creates(api: ApiClient, key: str = KEY, **members: Any) -> TestResponse:
     return api.post_raw(VERIFICATIONS, body, idempotency_key=key)
 
 
-def is_replay(answer: TestResponse) -> bool:
+def is_replay(response: TestResponse) -> bool:
     """Return whether the response is marked as a replay."""
-    return answer.headers.get("Idempotent-Replayed") == "true"
+    return response.headers.get("Idempotent-Replayed") == "true"
 
 
 def test_first_request_is_not_a_replay(api: ApiClient) -> None:
     """Nor is any request without a key."""
-    for answer in (creates(api), api.create_response(ASHA), api.create_response(ASHA)):
-        assert "Idempotent-Replayed" not in answer.headers
+    for response in (creates(api), api.create_response(ASHA), api.create_response(ASHA)):
+        assert "Idempotent-Replayed" not in response.headers
 
 
 def test_repeated_create_returns_201_as_a_replay(api: ApiClient) -> None:
@@ -62,8 +62,8 @@ def test_replay_of_a_200_returns_200(api: ApiClient) -> None:
 def test_key_with_another_body_returns_422(api: ApiClient, members: dict[str, Any]) -> None:
     """Without the object, and nothing happens."""
     first = creates(api).get_json()
-    refused = assert_problem(creates(api, **members), 422, "idempotency_mismatch")
-    assert "verification" not in refused
+    rejected = assert_problem(creates(api, **members), 422, "idempotency_mismatch")
+    assert "verification" not in rejected
     assert api.get_verification(first)["status"] == "pending"
 
 
@@ -81,8 +81,8 @@ def test_rejected_create_is_not_remembered(api: ApiClient) -> None:
     api.store.clock_offset_ms += 31_000
     assert_problem(creates(api), 503, "calls_unavailable")
     api.advance_time(0)
-    answer = creates(api)
-    assert (answer.status_code, is_replay(answer)) == (201, False)
+    response = creates(api)
+    assert (response.status_code, is_replay(response)) == (201, False)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_rejected_create_is_not_remembered(api: ApiClient) -> None:
 )
 def test_malformed_key_returns_422(api: ApiClient, key: str) -> None:
     """Nothing is created."""
-    refused = assert_problem(creates(api, key=key), 422, "invalid_request")
-    assert "Idempotency-Key" in refused["detail"]
+    rejected = assert_problem(creates(api, key=key), 422, "invalid_request")
+    assert "Idempotency-Key" in rejected["detail"]
     assert creates(api).status_code == 201
 
 
@@ -123,7 +123,7 @@ def test_store_contains_neither_key_nor_body(api: ApiClient, redis: Redis) -> No
 def test_concurrent_creates_with_one_key_create_once(api: ApiClient) -> None:
     """Every response is 201 with the same id."""
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: creates(ApiClient(api.app, api.store)), range(40)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.get_json()["id"] for answer in answers}) == 1
-    assert sum(is_replay(answer) for answer in answers) == 39
+        responses = list(pool.map(lambda _: creates(ApiClient(api.app, api.store)), range(40)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.get_json()["id"] for response in responses}) == 1
+    assert sum(is_replay(response) for response in responses) == 39

@@ -12,11 +12,11 @@ from otpvoice.store.redis_store import RedisStore
 
 def test_undecryptable_number_in_a_409_returns_500(api: ApiClient, redis: Redis) -> None:
     """The problem would show the verification, whose number cannot be decrypted."""
-    began = api.create()
-    api.act(began, "cancel")
+    created = api.create()
+    api.act(created, "cancel")
     (key,) = redis.scan_iter("*verification:vrf_*")
     redis.hset(key, "encrypted_number", "damaged")
-    assert_problem(api.act(began, "approve"), 500, "internal_error")
+    assert_problem(api.act(created, "approve"), 500, "internal_error")
 
 
 def test_failing_error_handler_logs_no_path(
@@ -32,9 +32,9 @@ def test_failing_error_handler_logs_no_path(
     def fails(secret: str) -> Response:
         raise UnreadableBody(f"{secret} \ud800")
 
-    answer = app.test_client().get("/fails/canary?canary=1")
-    body = assert_problem(answer, 500, "internal_error")
-    assert "canary" not in answer.text
+    response = app.test_client().get("/fails/canary?canary=1")
+    body = assert_problem(response, 500, "internal_error")
+    assert "canary" not in response.text
     printed = "".join(capfd.readouterr())
     assert "canary" not in printed + caplog.text
     assert printed.count("request.failed") == 1

@@ -54,7 +54,7 @@ def answer_due_call(api: ApiClient) -> None:
     dialer.record(claim, CallStatus.ANSWERED)
 
 
-# Refused calls -----------------------------------------------------------------------------------
+# Calls -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_429_shows_the_own_verification(limited: Limited) -> None:
     fail_due_call(api)
     step = api.get_verification(begun)["next"]["call"]
     assert (step["allowed"], step["reason"]) == (False, "rate_limited")
-    for answer in (api.create_response(), api.act(begun, "calls")):
-        body = assert_problem(answer, 429, "rate_limited")
+    for response in (api.create_response(), api.act(begun, "calls")):
+        body = assert_problem(response, 429, "rate_limited")
         assert abs(body["retry_after"] - step["retry_after"]) <= 1
         assert body["verification"]["id"] == begun["id"]
         assert body["verification"]["next"]["call"]["at"] == step["at"]
@@ -130,8 +130,8 @@ def test_ipv6_addresses_are_limited_by_64_prefix(limited: Limited) -> None:
     """The next /64 is another subscriber."""
     api = limited(limits_calls_per_ip="1/1h")
     api.create(ip="2401:4900:1c2a:7f00::1")
-    answer = api.create_response(RAVI, ip="2401:4900:1c2a:7f00:ffff::9")
-    assert assert_problem(answer, 429, "rate_limited")["limit"] == "calls_per_ip"
+    response = api.create_response(RAVI, ip="2401:4900:1c2a:7f00:ffff::9")
+    assert assert_problem(response, 429, "rate_limited")["limit"] == "calls_per_ip"
     api.create(RAVI, ip="2401:4900:1c2a:7f01::1")
 
 
@@ -167,8 +167,8 @@ def test_wrong_codes_limit_refuses_checks_creates_and_calls(limited: Limited) ->
         )
         assert 3_595 <= seen["next"][step]["retry_after"] <= 3_661
         assert seen["next"][step]["at"]
-    for answer in (api.check(begun, "012345"), api.create_response(), api.act(begun, "calls")):
-        body = assert_problem(answer, 429, "too_many_wrong_codes")
+    for response in (api.check(begun, "012345"), api.create_response(), api.act(begun, "calls")):
+        body = assert_problem(response, 429, "too_many_wrong_codes")
         assert body["limit"] == "wrong_codes_per_number"
         assert 3_595 <= body["retry_after"] <= 3_661
     after = api.get_verification(begun)
@@ -187,14 +187,14 @@ def test_correct_code_after_the_window_is_accepted(limited: Limited) -> None:
     assert api.check(begun, "012345").get_json()["valid"] is True
 
 
-# Clients that report nothing ---------------------------------------------------------------------
+# deliver_only clients ----------------------------------------------------------------------------
 
 
 def test_deliver_only_client_without_code_gets_422(limited: Limited) -> None:
     """The error names the member, and no limit counts it."""
     api = limited(clients_login_deliver_only="true", clients_login_calls_per_day="1")
-    refused = assert_problem(api.create_response(), 422, "invalid_request")
-    assert pointers(refused) == ["/code"]
+    rejected = assert_problem(api.create_response(), 422, "invalid_request")
+    assert pointers(rejected) == ["/code"]
     api.create(code="012345")
     assert assert_problem(api.create_response(RAVI, code="012345"), 429, "rate_limited")[
         "limit"
@@ -248,7 +248,7 @@ def test_open_wrong_code_breaker_reduces_checks(limited: Limited) -> None:
     assert api.client.get("/readyz").get_json()["degraded"] == ["wrong_code_breaker"]
 
 
-# Once more ---------------------------------------------------------------------------------------
+# Retries -----------------------------------------------------------------------------------------
 
 
 def test_limited_create_can_be_retried_with_its_key(limited: Limited) -> None:

@@ -16,9 +16,9 @@ from otpvoice.store.redis_store import RedisStore
 CHUNKED = "Transfer-Encoding: chunked"
 SIZED = f"Content-Length: {len(CREATE)}"
 ALL = b"%x\r\n%b\r\n0\r\n\r\n" % (len(CREATE), CREATE)
-"""A good create in one chunk."""
+"""A valid create in one chunk."""
 HIDDEN = post(SIZED) + CREATE
-"""A request that a proxy would take for the body of the one before."""
+"""A request that a proxy would take for the body of the previous one."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,24 +36,24 @@ def behind_tls(environ: dict[str, str], served: ApiProcess) -> ApiProcess:
 
 def receive_until_closed(served: ApiProcess, *parts: bytes) -> bytes:
     """Return all bytes until the connection closes."""
-    with served.connect() as line:
-        line.send(*parts)
-        line.shutdown_write()
-        return line.read_all()
+    with served.connect() as connection:
+        connection.send(*parts)
+        connection.shutdown_write()
+        return connection.read_all()
 
 
-def is_one_problem(said: bytes, status: int) -> bool:
+def is_one_problem(received: bytes, status: int) -> bool:
     """Return whether the bytes are one problem document on a closed connection."""
-    assert said.count(b"HTTP/1.") == 1, said
-    top, _, body = said.partition(b"\r\n\r\n")
-    line, *fields = top.decode("ascii").split("\r\n")
+    assert received.count(b"HTTP/1.") == 1, received
+    top, _, body = received.partition(b"\r\n\r\n")
+    connection, *fields = top.decode("ascii").split("\r\n")
     headers = dict(field.split(": ", 1) for field in fields)
     document = json.loads(body)
     assert USUAL.items() <= headers.items()
     assert (headers["Connection"], headers["Content-Type"]) == ("close", "application/problem+json")
     assert document["instance"] == f"urn:request:{headers['Request-Id']}"
     assert document["code"] == "invalid_request"
-    return (int(line.split()[1]), document["status"]) == (status, status)
+    return (int(connection.split()[1]), document["status"]) == (status, status)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_ambiguous_body_length_returns_400(
 @pytest.mark.parametrize("coding", ["xchunked", "chunked;q=1", "cow", ""])
 def test_unknown_transfer_coding_returns_501(behind_tls: ApiProcess, coding: str) -> None:
     """RFC 9112, section 6.1."""
-    said = receive_until_closed(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
-    assert is_one_problem(said, 501)
+    received = receive_until_closed(behind_tls, post(f"Transfer-Encoding: {coding}"), ALL, HIDDEN)
+    assert is_one_problem(received, 501)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_transfer_coding_other_than_chunked_returns_501(
     """The body is never read as another one."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
     before = redis.dbsize()
-    said = receive_until_closed(behind_tls, post(*fields, path=path), ALL, HIDDEN)
-    assert is_one_problem(said, 501)
+    received = receive_until_closed(behind_tls, post(*fields, path=path), ALL, HIDDEN)
+    assert is_one_problem(received, 501)
     assert redis.dbsize() == before
 
 
@@ -130,8 +130,8 @@ def test_transfer_coding_with_content_length_returns_400(
 ) -> None:
     """RFC 9112, section 6.3."""
     fields = [f"Transfer-Encoding: {coding}" for coding in codings]
-    said = receive_until_closed(behind_tls, post(*fields, SIZED), ALL, HIDDEN)
-    assert is_one_problem(said, 400)
+    received = receive_until_closed(behind_tls, post(*fields, SIZED), ALL, HIDDEN)
+    assert is_one_problem(received, 400)
 
 
 def test_chunked_in_any_case_is_read(behind_tls: ApiProcess) -> None:
@@ -191,16 +191,18 @@ def test_oversized_head_returns_414_or_431(
     behind_tls: ApiProcess, request_bytes: bytes, status: int
 ) -> None:
     """Line, header and number of headers are limited."""
-    said = receive_until_closed(behind_tls, request_bytes)
-    assert is_one_problem(said, status) if status != 200 else said.startswith(b"HTTP/1.1 200")
+    received = receive_until_closed(behind_tls, request_bytes)
+    assert (
+        is_one_problem(received, status) if status != 200 else received.startswith(b"HTTP/1.1 200")
+    )
 
 
 def test_endless_headers_close_the_connection(behind_tls: ApiProcess) -> None:
     """After half a megabyte."""
-    with behind_tls.connect() as line:
-        line.send(head("GET /healthz HTTP/1.1")[:-2])
+    with behind_tls.connect() as connection:
+        connection.send(head("GET /healthz HTTP/1.1")[:-2])
         with pytest.raises(ConnectionError):
-            line.send(b"X: %b\r\n" % (b"a" * 8000) * 2000)
+            connection.send(b"X: %b\r\n" % (b"a" * 8000) * 2000)
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/healthz", "/healthz#x", "/healthz?a=%00"])
@@ -219,9 +221,11 @@ def test_broken_body_after_the_response_gets_no_second_response(
     behind_tls: ApiProcess, path: str, status: int, broken: bytes
 ) -> None:
     """The application had not read the body."""
-    said = receive_until_closed(behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN)
-    assert said.count(b"HTTP/1.") == 1
-    assert said.startswith(b"HTTP/1.1 %d" % status)
+    received = receive_until_closed(
+        behind_tls, post(CHUNKED, path=path, key="unknown"), broken, HIDDEN
+    )
+    assert received.count(b"HTTP/1.") == 1
+    assert received.startswith(b"HTTP/1.1 %d" % status)
 
 
 @pytest.mark.parametrize(
@@ -261,16 +265,18 @@ def log_of_errors(
             post(CHUNKED, path=f"{WEBHOOK}x/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
         ):
             receive_until_closed(served, request_bytes)
-    return [json.loads(line) for line in served.process.output().splitlines()]
+    return [json.loads(connection) for connection in served.process.output().splitlines()]
 
 
 def test_malformed_request_is_logged_without_its_content(
     log_of_errors: list[dict[str, Any]],
 ) -> None:
     """Reason, status and id only."""
-    refused = [line for line in log_of_errors if line["event"] == "request.malformed"]
-    assert [line["http_status"] for line in refused] == [400, 400, 414]
-    assert all(line["error"] and line["request_id"] for line in refused)
+    rejected = [
+        connection for connection in log_of_errors if connection["event"] == "request.malformed"
+    ]
+    assert [connection["http_status"] for connection in rejected] == [400, 400, 414]
+    assert all(connection["error"] and connection["request_id"] for connection in rejected)
     whole = json.dumps(log_of_errors)
     assert PATH_TOKEN not in whole
     assert LOGIN_KEY not in whole

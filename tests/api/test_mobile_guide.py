@@ -44,9 +44,9 @@ def quoted(words: Iterable[str]) -> set[str]:
 )
 def test_guide_has_a_sentence_for_every_word(heading: str, words: set[str]) -> None:
     """Each once, and no unknown word."""
-    told = [row[0] for row in table(heading)]
-    assert set(told) == words
-    assert len(told) == len(words)
+    found = [row[0] for row in table(heading)]
+    assert set(found) == words
+    assert len(found) == len(words)
 
 
 @pytest.mark.parametrize("heading", ["status", "call", "reason", "code"])

@@ -46,27 +46,27 @@ NO_NUMBERS = [
     "+999123456789",
     "+2101234567",
 ]
-"""No strict E.164, or nothing that a telephone can have."""
+"""Not strict E.164, or not a possible phone number."""
 
 NOT_CALLED = [
     "+14155552671",  # the United States
-    "+442071838750",  # a land line in Great Britain
+    "+442071838750",  # a landline in Great Britain
     "+12642351234",  # Anguilla
     "+18762345678",  # Jamaica
     "+9779841234567",  # Nepal
-    "+911123456789",  # a land line
+    "+911123456789",  # a landline
     "+911800123456",  # toll-free
     "+911861123456789",  # premium
     "+9118603451234",  # shared cost
     "+911401234567",  # telemarketers
     "+911601234567",  # government and banks
     "+881612345678",  # satellite
-    "+870773111632",  # ships
+    "+870773111632",  # maritime
     "+80012345678",  # global toll-free
     "+979123456789",  # global premium
     "+883510012345",  # global VoIP
 ]
-"""They exist, and are in no allowed region, of no allowed type or under a denied prefix."""
+"""Possible numbers whose region, type or prefix is not allowed."""
 
 
 def test_number_is_returned_and_called_in_canonical_form(
@@ -87,9 +87,9 @@ def test_invalid_number_returns_422(api: ApiClient, dialer: ManualDialer, to: st
 @pytest.mark.parametrize("to", NOT_CALLED)
 def test_number_not_allowed_returns_422(api: ApiClient, dialer: ManualDialer, to: str) -> None:
     """No call is placed, and the error does not repeat the number."""
-    answer = api.create_response(to)
-    assert_problem(answer, 422, "number_not_allowed")
-    assert to not in answer.text
+    response = api.create_response(to)
+    assert_problem(response, 422, "number_not_allowed")
+    assert to not in response.text
     assert dialer.has_nothing_due()
 
 
@@ -195,9 +195,9 @@ def test_name_is_cleaned_before_it_is_spoken(
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_name_of_any_text_is_accepted(api: ApiClient, dialer: ManualDialer, name: str) -> None:
     """The spoken part is a name."""
-    began = api.create(name=name, code="1234")
+    created = api.create(name=name, code="1234")
     _, code, spoken = dialer.decrypt(dialer.claim())
-    api.act(began, "cancel")
+    api.act(created, "cancel")
     assert code == "1234"
     assert 1 <= len(spoken) <= 40
     assert all(c in " '-." or unicodedata.category(c)[0] in "LM" for c in spoken)

@@ -29,11 +29,11 @@ OF_A_FUNCTION = {
     *("closed", "no_call_yet", "too_late", "idempotency_mismatch"),
     *("rate_limited", "over_capacity", "calls_unavailable"),
 }
-"""Outcomes of a function that are a refusal of some steps only."""
+"""Outcomes that are an error for some actions only."""
 OUTCOMES = {"verification_closed": "closed", "too_many_wrong_codes": "rate_limited"}
-"""Codes that have another name than their outcome."""
+"""Codes whose outcome has another name."""
 UNASKED = {"HEAD", "OPTIONS"}
-"""Methods that Flask adds, and the document's introduction tells."""
+"""Methods that Flask adds; the document describes them in its introduction."""
 
 
 class Document(dict[str, Any]):
@@ -87,8 +87,8 @@ def test_document_lists_exactly_the_routes(app: Flask, document: dict[str, Any])
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - UNASKED
     }
-    told = {(path, name.upper()) for path, names in document["paths"].items() for name in names}
-    assert told == rules
+    listed = {(path, name.upper()) for path, names in document["paths"].items() for name in names}
+    assert listed == rules
 
 
 def test_document_omits_the_console(
@@ -112,17 +112,21 @@ def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
 
 def test_document_has_an_example_of_every_error(document: dict[str, Any]) -> None:
     """Each where it can occur."""
-    answers = [*document["components"]["responses"].values()]
-    answers += [answer for each in operations(document) for answer in each["responses"].values()]
+    responses = [*document["components"]["responses"].values()]
+    responses += [
+        response for each in operations(document) for response in each["responses"].values()
+    ]
     media = [
-        answer["content"][PROBLEM] for answer in answers if PROBLEM in answer.get("content", ())
+        response["content"][PROBLEM]
+        for response in responses
+        if PROBLEM in response.get("content", ())
     ]
     examples = [
         resolved(document, named)["value"] for each in media for named in each["examples"].values()
     ]
-    told = {(each["status"], each["code"], each["title"]) for each in examples}
+    listed = {(each["status"], each["code"], each["title"]) for each in examples}
     table = {*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR}
-    assert told == {(each.status, each.code, each.title) for each in table}
+    assert listed == {(each.status, each.code, each.title) for each in table}
 
 
 @pytest.mark.parametrize(
@@ -142,20 +146,20 @@ def test_errors_of_an_operation_match_its_store_function(
     head = (LUA / f"{function}.lua").read_text("utf-8").partition("-- Returns ")[2]
     returned = {*re.findall(r'"(\w+)', head.partition("\n\n")[0])} & OF_A_FUNCTION
     (found,) = [each for each in operations(document) if each["operationId"] == operation]
-    told = {
+    listed = {
         resolved(document, named)["value"]["code"]
-        for answer in found["responses"].values()
-        for named in answer.get("content", {}).get(PROBLEM, {"examples": {}})["examples"].values()
+        for response in found["responses"].values()
+        for named in response.get("content", {}).get(PROBLEM, {"examples": {}})["examples"].values()
     }
-    assert {OUTCOMES.get(code, code) for code in told} & OF_A_FUNCTION == returned
+    assert {OUTCOMES.get(code, code) for code in listed} & OF_A_FUNCTION == returned
 
 
 def test_error_examples_match_their_status(document: dict[str, Any]) -> None:
     """The example's status is that of the response."""
     for operation in operations(document):
-        for status, answer in operation["responses"].items():
+        for status, response in operation["responses"].items():
             for named in (
-                answer.get("content", {}).get(PROBLEM, {"examples": {}})["examples"].values()
+                response.get("content", {}).get(PROBLEM, {"examples": {}})["examples"].values()
             ):
                 assert resolved(document, named)["value"]["status"] == int(status)
 
@@ -183,8 +187,8 @@ def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
 def test_responses_declare_their_headers(document: dict[str, Any]) -> None:
     """Retry-After for 429 and 503, WWW-Authenticate for 401, Request-Id for all."""
     for operation in operations(document):
-        for status, answer in operation["responses"].items():
-            headers = answer["headers"].keys()
+        for status, response in operation["responses"].items():
+            headers = response["headers"].keys()
             assert "Request-Id" in headers
             assert ("Retry-After" in headers) == (status in {"429", "503"})
             assert ("WWW-Authenticate" in headers) == (status == "401")
@@ -193,8 +197,10 @@ def test_responses_declare_their_headers(document: dict[str, Any]) -> None:
 def test_error_catalog_matches_the_documentation() -> None:
     """Row by row."""
     row = re.compile(r"^\| (\d{3}) \| `(\w+)` \| (.*) \| (.*) \|$", re.MULTILINE)
-    told = {(int(status), code): words for status, code, *words in row.findall(ERRORS.read_text())}
-    assert told == {key: [each.meaning, each.resolution] for key, each in ERROR_CATALOG.items()}
+    listed = {
+        (int(status), code): words for status, code, *words in row.findall(ERRORS.read_text())
+    }
+    assert listed == {key: [each.meaning, each.resolution] for key, each in ERROR_CATALOG.items()}
     table = {
         (each.status, each.code) for each in (*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR)
     }
@@ -251,12 +257,12 @@ def test_bounds_match_the_accepted_values(
     api: ApiClient, document: dict[str, Any], member: str, good: list[Any], bad: list[Any]
 ) -> None:
     """At each side of each bound."""
-    told = member_of(document, "CreateRequest", member)
+    listed = member_of(document, "CreateRequest", member)
     for value in good:
-        assert told.is_valid(value)
+        assert listed.is_valid(value)
         assert api.create_response(**{member: value}).status_code in {200, 201}, value
     for value in bad:
-        assert not told.is_valid(value)
+        assert not listed.is_valid(value)
         assert_problem(api.create_response(**{member: value}), 422, "invalid_request")
 
 
@@ -272,10 +278,10 @@ def test_document_and_api_reject_unknown_members(document: dict[str, Any], kind:
 
 def test_responses_match_the_document(api: ApiClient, document: dict[str, Any]) -> None:
     """A create, a read, a wrong and a correct check, and an error, over the wire."""
-    began = api.create_response(code="1234")
-    vrf = began.get_json()
-    answers = {
-        "CreatedVerification": [began],
+    created = api.create_response(code="1234")
+    vrf = created.get_json()
+    responses = {
+        "CreatedVerification": [created],
         "Verification": [api.get(f"/v1/verifications/{vrf['id']}")],
         "CheckedVerification": [api.check(vrf, "9999"), api.check(vrf, "1234")],
         "ProblemDocument": [
@@ -284,12 +290,14 @@ def test_responses_match_the_document(api: ApiClient, document: dict[str, Any]) 
             api.post("/nowhere"),
         ],
     }
-    for name, given_answers in answers.items():
+    for name, given_answers in responses.items():
         schema = {"$ref": f"#/components/schemas/{name}"}
-        for answer in given_answers:
-            validator(document, schema).validate(answer.get_json())
+        for response in given_answers:
+            validator(document, schema).validate(response.get_json())
             known = document["components"]["schemas"][name]["properties"]
-            assert list(answer.get_json()) == [each for each in known if each in answer.get_json()]
+            assert list(response.get_json()) == [
+                each for each in known if each in response.get_json()
+            ]
 
 
 def test_document_is_public_and_cached(api: ApiClient) -> None:

@@ -41,11 +41,11 @@ CREATE = "/v1/verifications"
 )
 def test_unknown_path_returns_404_with_a_suggestion(api: ApiClient, path: str, meant: str) -> None:
     """Without a redirect."""
-    answer = api.get(path)
-    detail = assert_problem(answer, 404, "not_found")["detail"]
+    response = api.get(path)
+    detail = assert_problem(response, 404, "not_found")["detail"]
     hint = f"Did you mean {meant}?" if meant else "See /docs for all paths."
     assert detail == f"This path does not exist. {hint}"
-    assert "Location" not in answer.headers
+    assert "Location" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,10 @@ def test_wrong_method_returns_405_with_the_right_one(
     api: ApiClient, method: str, path: str, methods: str
 ) -> None:
     """As Allow does, in a sentence."""
-    answer = api.client.open(path, method=method)
-    assert assert_problem(answer, 405, "method_not_allowed")["detail"].endswith(f" Use {methods}.")
+    response = api.client.open(path, method=method)
+    assert assert_problem(response, 405, "method_not_allowed")["detail"].endswith(
+        f" Use {methods}."
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,9 +96,9 @@ def test_front_page_is_html_for_browsers_and_json_for_others(
     api: ApiClient, accept: str | None, kind: str
 ) -> None:
     """By content negotiation; caches keep both."""
-    answer = api.client.get("/", headers={"Accept": accept} if accept else {})
-    assert (answer.status_code, answer.mimetype) == (200, kind)
-    assert "Accept" in answer.headers["Vary"]
+    response = api.client.get("/", headers={"Accept": accept} if accept else {})
+    assert (response.status_code, response.mimetype) == (200, kind)
+    assert "Accept" in response.headers["Vary"]
 
 
 def test_front_page_links_lead_somewhere_on_this_host(api: ApiClient) -> None:

@@ -14,7 +14,7 @@ from otpvoice.store.redis_store import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 OURS = re.compile(r"[0-9a-f]{32}")
-"""A Request-Id that we made."""
+"""A generated Request-Id."""
 EVERYWHERE = [
     ("GET", "/healthz", 200),
     ("GET", "/readyz", 200),
@@ -33,21 +33,21 @@ EVERYWHERE = [
 def test_documentation_lists_every_status_and_code() -> None:
     """Those of the table, and 500."""
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", ERRORS.read_text("utf-8"), re.MULTILINE)
-    told = {(int(status), code) for status, code in rows}
+    found = {(int(status), code) for status, code in rows}
     table = {(problem.status, problem.code) for problem in PROBLEM_TYPES.values()}
-    assert told == table | {(500, "internal_error")}
-    assert len(rows) == len(told)
+    assert found == table | {(500, "internal_error")}
+    assert len(rows) == len(found)
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
 def test_response_has_a_new_request_id(api: ApiClient, method: str, path: str, status: int) -> None:
     """No response may be cached."""
-    answers = [api.client.open(path, method=method, headers=bearer(LOGIN_KEY)) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [status, status]
-    ids = [answer.headers["Request-Id"] for answer in answers]
+    responses = [api.client.open(path, method=method, headers=bearer(LOGIN_KEY)) for _ in range(2)]
+    assert [response.status_code for response in responses] == [status, status]
+    ids = [response.headers["Request-Id"] for response in responses]
     assert all(OURS.fullmatch(each) for each in ids)
     assert ids[0] != ids[1]
-    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+    assert {response.headers["Cache-Control"] for response in responses} == {"no-store"}
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
@@ -57,19 +57,19 @@ def test_request_id_of_the_client_is_used(
     """1 to 64 letters, digits and hyphens."""
     for given in ("a", "Login-81", "0" * 64):
         headers = {**bearer(LOGIN_KEY), "Request-Id": given}
-        answer = api.client.open(path, method=method, headers=headers)
-        assert (answer.status_code, answer.headers["Request-Id"]) == (status, given)
-        if answer.content_type == "application/problem+json":
-            assert answer.get_json()["instance"] == f"urn:request:{given}"
+        response = api.client.open(path, method=method, headers=headers)
+        assert (response.status_code, response.headers["Request-Id"]) == (status, given)
+        if response.content_type == "application/problem+json":
+            assert response.get_json()["instance"] == f"urn:request:{given}"
 
 
 @pytest.mark.parametrize("given", ["", "0" * 65, "a b", "a_b", "ü", "१", "a,b", "<b>", "a\t"])
 def test_malformed_request_id_is_replaced(api: ApiClient, given: str) -> None:
     """The request is not rejected."""
     headers = {"Request-Id": given.encode().decode("latin-1")}
-    answer = api.client.get("/healthz", headers=headers)
-    assert answer.status_code == 200
-    assert OURS.fullmatch(answer.headers["Request-Id"])
+    response = api.client.get("/healthz", headers=headers)
+    assert response.status_code == 200
+    assert OURS.fullmatch(response.headers["Request-Id"])
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,10 @@ def test_malformed_request_id_is_replaced(api: ApiClient, given: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_unknown_path_returns_404(api: ApiClient, method: str, path: str) -> None:
     """With or without a key, never a page or a redirect."""
-    answers = [api.client.open(path, method=method, headers=h) for h in (bearer(LOGIN_KEY), {})]
-    bodies = [assert_problem(answer, 404, "not_found") | {"instance": None} for answer in answers]
+    responses = [api.client.open(path, method=method, headers=h) for h in (bearer(LOGIN_KEY), {})]
+    bodies = [
+        assert_problem(response, 404, "not_found") | {"instance": None} for response in responses
+    ]
     assert bodies[0] == bodies[1]
 
 
@@ -114,8 +116,8 @@ def test_unknown_path_returns_404(api: ApiClient, method: str, path: str) -> Non
 )
 def test_escaped_path_returns_404(api: ApiClient, method: str, path: str) -> None:
     """A proxy's rule for a path cannot be bypassed."""
-    answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
-    assert_problem(answer, 404, "not_found")
+    response = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+    assert_problem(response, 404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -135,11 +137,11 @@ def test_wrong_method_returns_405_with_allow(api: ApiClient, path: str, allowed:
     """OPTIONS lists the same methods."""
     known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"}
     for method in known - allowed:
-        answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
-        assert answer.headers.get("Allow") is not None
-        assert set(answer.headers["Allow"].split(", ")) == allowed
+        response = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+        assert response.headers.get("Allow") is not None
+        assert set(response.headers["Allow"].split(", ")) == allowed
         if method != "HEAD":
-            assert_problem(answer, 405, "method_not_allowed")
+            assert_problem(response, 405, "method_not_allowed")
     options = api.client.options(path)
     assert (options.status_code, options.data) == (204, b"")
     assert set(options.headers["Allow"].split(", ")) == allowed
@@ -147,8 +149,8 @@ def test_wrong_method_returns_405_with_allow(api: ApiClient, path: str, allowed:
 
 def test_head_returns_the_status_and_headers_of_get(api: ApiClient) -> None:
     """Also of errors."""
-    began = api.create()
-    for name in (began["id"], UNKNOWN):
+    created = api.create()
+    for name in (created["id"], UNKNOWN):
         path = f"{VERIFICATIONS}/{name}"
         get = api.get(path)
         head = api.client.head(path, headers=bearer(LOGIN_KEY))
@@ -182,30 +184,30 @@ def test_head_returns_the_status_and_headers_of_get(api: ApiClient) -> None:
 )
 def test_missing_or_unknown_key_returns_401(api: ApiClient, authorization: str | None) -> None:
     """For every action, whether or not id and body are valid."""
-    began = api.create()
+    created = api.create()
     headers = {} if authorization is None else {"Authorization": authorization}
-    shown = f"{VERIFICATIONS}/{began['id']}"
-    answers = [api.client.get(f"{VERIFICATIONS}/{name}", headers=headers) for name in ("x", "y")]
-    answers += [api.client.get(shown, headers=headers)]
-    answers += [api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})]
-    answers += [api.client.post(VERIFICATIONS, headers=headers, data=b"\xff")]
-    answers += [
+    shown = f"{VERIFICATIONS}/{created['id']}"
+    responses = [api.client.get(f"{VERIFICATIONS}/{name}", headers=headers) for name in ("x", "y")]
+    responses += [api.client.get(shown, headers=headers)]
+    responses += [api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})]
+    responses += [api.client.post(VERIFICATIONS, headers=headers, data=b"\xff")]
+    responses += [
         api.client.post(f"{shown}/{step}", headers=headers)
         for step in ("checks", "calls", "cancel", "approve")
     ]
     bodies = [
-        assert_problem(answer, 401, "unauthorized") | {"instance": None} for answer in answers
+        assert_problem(response, 401, "unauthorized") | {"instance": None} for response in responses
     ]
     assert all(body == bodies[0] for body in bodies)
-    assert api.get_verification(began)["version"] == began["version"]
+    assert api.get_verification(created)["version"] == created["version"]
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
 def test_bearer_scheme_is_case_insensitive(api: ApiClient, scheme: str) -> None:
     """RFC 9110, section 11.1."""
     headers = {"Authorization": f"{scheme}{LOGIN_KEY}"}
-    answer = api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})
-    assert answer.status_code == 201
+    response = api.client.post(VERIFICATIONS, headers=headers, json={"to": ASHA})
+    assert response.status_code == 201
 
 
 def test_client_with_several_keys_accepts_each(environ: dict[str, str], store: RedisStore) -> None:
@@ -217,16 +219,16 @@ def test_client_with_several_keys_accepts_each(environ: dict[str, str], store: R
     )
     store.sweep("a dialer")
     api = ApiClient(create_app(settings, store), store)
-    began = api.create()
-    assert api.as_bank().get_verification(began)["id"] == began["id"]
+    created = api.create()
+    assert api.as_bank().get_verification(created)["id"] == created["id"]
 
 
 def test_internal_error_reveals_no_cause(api: ApiClient, redis: Redis) -> None:
     """A damaged record returns 500 with the request's id."""
-    began = api.create(code="1234")
+    created = api.create(code="1234")
     (key,) = redis.scan_iter("*verification:vrf_*")
     redis.hset(key, "encrypted_number", b"\x01 canary of the damage")
-    answer = api.get(f"{VERIFICATIONS}/{began['id']}")
-    body = assert_problem(answer, 500, "internal_error")
-    assert "canary" not in answer.text
-    assert began["id"] not in body["detail"]
+    response = api.get(f"{VERIFICATIONS}/{created['id']}")
+    body = assert_problem(response, 500, "internal_error")
+    assert "canary" not in response.text
+    assert created["id"] not in body["detail"]

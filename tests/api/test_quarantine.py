@@ -36,14 +36,14 @@ def console(api: ApiClient, search: str | None = None) -> str:
     """Return the text of the overview, or of a search."""
     credentials = ("asha", ADMIN_KEY)
     if search is None:
-        answer = api.client.get("/console", auth=credentials)
+        response = api.client.get("/console", auth=credentials)
     else:
         origin = {"Origin": "https://otp.example.com"}
-        answer = api.client.post(
+        response = api.client.post(
             "/console/search", data={"query": search}, auth=credentials, headers=origin
         )
-    assert answer.status_code == 200, answer.text
-    return " ".join(re.sub(r"<[^>]*>", " ", answer.text).split())
+    assert response.status_code == 200, response.text
+    return " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
 
 
 def broken(api: ApiClient) -> dict[str, str]:
@@ -60,8 +60,8 @@ def test_unreadable_verification_returns_404(api: ApiClient, step: str) -> None:
     path = f"{VERIFICATIONS}/{begun['id']}{step}"
     body = {"code": "123456"} if step == "/checks" else None
     for _ in range(2):
-        answer = api.post(path, body) if step else api.get(path)
-        assert_problem(answer, 404, "not_found")
+        response = api.post(path, body) if step else api.get(path)
+        assert_problem(response, 404, "not_found")
     assert api.get_verification(other)["status"] == "pending"
     assert api.create(ASHA, reference="broken")["status"] == "pending"
 

@@ -57,18 +57,18 @@ def test_chunked_body_over_the_limit_returns_413(
     served: ApiProcess, redis: Redis, size: int
 ) -> None:
     """Although its start is a valid create."""
-    with served.connect() as line:
-        line.send(post(CHUNKED), chunked(of_size(size), 4096))
-        assert line.read_response().is_problem(413, "body_too_large")
+    with served.connect() as connection:
+        connection.send(post(CHUNKED), chunked(of_size(size), 4096))
+        assert connection.read_response().is_problem(413, "body_too_large")
     assert not list(redis.scan_iter("*verification:*"))
 
 
 def test_endless_chunks_return_413(served: ApiProcess) -> None:
     """While they still arrive; the connection closes."""
-    with served.connect() as line:
-        line.send(post(CHUNKED), *[b"%x\r\n%b\r\n" % (KIB, b" " * KIB)] * 200)
-        assert line.read_response().is_problem(413, "body_too_large")
-        assert line.is_closed()
+    with served.connect() as connection:
+        connection.send(post(CHUNKED), *[b"%x\r\n%b\r\n" % (KIB, b" " * KIB)] * 200)
+        assert connection.read_response().is_problem(413, "body_too_large")
+        assert connection.is_closed()
 
 
 @pytest.mark.parametrize("ending", [b"0\r\n\r\n", b"0\r\nX-Checksum: x\r\n\r\n"])
@@ -92,11 +92,11 @@ def test_empty_chunked_body_is_an_empty_object(served: ApiProcess, ending: bytes
 @pytest.mark.parametrize("path", [VERIFICATIONS, f"{WEBHOOK}/{PATH_TOKEN}"])
 def test_malformed_chunks_return_400(served: ApiProcess, path: str, body: bytes) -> None:
     """The connection closes, because the next request's start is unknown."""
-    with served.connect() as line:
-        line.send(post(CHUNKED, path=path), body)
-        line.shutdown_write()
-        assert line.read_response().is_problem(400, "invalid_request")
-        assert line.is_closed()
+    with served.connect() as connection:
+        connection.send(post(CHUNKED, path=path), body)
+        connection.shutdown_write()
+        assert connection.read_response().is_problem(400, "invalid_request")
+        assert connection.is_closed()
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_truncated_body_returns_400(
     served: ApiProcess, redis: Redis, header: str, body: bytes
 ) -> None:
     """RFC 9112, section 8."""
-    with served.connect() as line:
-        line.send(post(header), body)
-        line.shutdown_write()
-        assert line.read_response().is_problem(400, "invalid_request")
+    with served.connect() as connection:
+        connection.send(post(header), body)
+        connection.shutdown_write()
+        assert connection.read_response().is_problem(400, "invalid_request")
     assert not list(redis.scan_iter("*verification:*"))
 
 
@@ -141,13 +141,13 @@ def test_declared_gigabyte_is_answered_at_once(
 
 def test_unsent_gigabyte_closes_the_connection(served: ApiProcess) -> None:
     """Within seconds."""
-    with served.connect() as line:
-        line.send(post(GIGABYTE))
-        assert line.read_response().is_problem(413, "body_too_large")
+    with served.connect() as connection:
+        connection.send(post(GIGABYTE))
+        assert connection.read_response().is_problem(413, "body_too_large")
         with served.connect() as other:
             other.send(head("GET /healthz HTTP/1.1"))
             assert other.read_response("GET").status == 200
-        assert line.is_closed()
+        assert connection.is_closed()
 
 
 def test_gzip_body_returns_415(served: ApiProcess) -> None:
@@ -161,7 +161,7 @@ def test_gzip_body_returns_415(served: ApiProcess) -> None:
 def test_connection_is_kept_after_errors(served: ApiProcess) -> None:
     """Also after errors with an unread body."""
     unread = b"x" * 5000
-    with served.connect() as line:
+    with served.connect() as connection:
         for request, status in [
             (post(f"Content-Length: {len(CREATE)}") + CREATE, 201),
             (post(f"Content-Length: {len(unread)}", key="unknown") + unread, 401),
@@ -170,16 +170,16 @@ def test_connection_is_kept_after_errors(served: ApiProcess) -> None:
             (post(CHUNKED) + chunked(CREATE, 3), 200),
             (post("Content-Length: 0"), 422),
         ]:
-            line.send(request)
-            assert line.read_response().status == status
+            connection.send(request)
+            assert connection.read_response().status == status
 
 
 def test_body_of_a_get_is_skipped(served: ApiProcess) -> None:
     """The next request is read correctly."""
-    with served.connect() as line:
+    with served.connect() as connection:
         for _ in range(2):
-            line.send(head("GET /healthz HTTP/1.1", "Content-Length: 9"), b"GET / HTT")
-            assert line.read_response("GET").document == {"status": "ok"}
+            connection.send(head("GET /healthz HTTP/1.1", "Content-Length: 9"), b"GET / HTT")
+            assert connection.read_response("GET").document == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -271,22 +271,22 @@ def test_escaped_parameter_and_absolute_form_are_accepted(
 
 def test_head_response_has_no_body(served: ApiProcess) -> None:
     """The connection continues after its headers."""
-    with served.connect() as line:
+    with served.connect() as connection:
         for target, status in [("/readyz", 200), ("/nowhere", 404)]:
-            line.send(head(f"HEAD {target} HTTP/1.1"))
-            reply = line.read_response("HEAD")
+            connection.send(head(f"HEAD {target} HTTP/1.1"))
+            reply = connection.read_response("HEAD")
             assert (reply.status, reply.body) == (status, b"")
             assert int(reply.headers["content-length"]) > 0
-        line.send(head("GET /healthz HTTP/1.1"))
-        assert line.read_response("GET").status == 200
+        connection.send(head("GET /healthz HTTP/1.1"))
+        assert connection.read_response("GET").status == 200
 
 
 def test_expect_100_continue_is_answered(served: ApiProcess) -> None:
     """The body is then read."""
-    with served.connect() as line:
-        line.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
-        line.send(CREATE)
-        assert is_created(line.read_response())
+    with served.connect() as connection:
+        connection.send(post(f"Content-Length: {len(CREATE)}", "Expect: 100-continue"))
+        connection.send(CREATE)
+        assert is_created(connection.read_response())
 
 
 def test_chunked_callback_is_accepted(served: ApiProcess, store: RedisStore) -> None:

@@ -58,8 +58,8 @@ def backend(served: ApiProcess) -> Backend:
 
 def receipt_of(api: ApiClient, **members: Any) -> str:
     """Return the receipt of a new verification with its own code."""
-    answer = api.check(api.create(code=CODE, **members), CODE).get_json()
-    receipt: str = answer["receipt"]
+    response = api.check(api.create(code=CODE, **members), CODE).get_json()
+    receipt: str = response["receipt"]
     return receipt
 
 
@@ -74,22 +74,22 @@ def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-# What it says ------------------------------------------------------------------------------------
+# Content -----------------------------------------------------------------------------------------
 
 
 def test_correct_check_returns_a_receipt(
     api: ApiClient, dialer: ManualDialer, backend: Backend
 ) -> None:
     """Its claims match the response."""
-    began = api.create(reference="login-81")
+    created = api.create(reference="login-81")
     _, code, _ = dialer.decrypt(dialer.place())
-    answer = api.check(began, code).get_json()
-    ended_at = int(datetime.fromisoformat(answer["ended_at"]).timestamp())
-    assert backend.reads(answer["receipt"]) == {
+    response = api.check(created, code).get_json()
+    ended_at = int(datetime.fromisoformat(response["ended_at"]).timestamp())
+    assert backend.reads(response["receipt"]) == {
         "iss": ISSUER,
         "sub": ASHA,
         "aud": "login",
-        "jti": began["id"],
+        "jti": created["id"],
         "iat": ended_at,
         "exp": ended_at + 300,
         "amr": ["otp", "tel"],
@@ -106,29 +106,38 @@ def test_receipt_of_an_own_code_claims_no_call(api: ApiClient, backend: Backend)
 
 def test_other_responses_contain_no_receipt(api: ApiClient) -> None:
     """Creates, reads, wrong checks, approvals, and the 409 of a repeated check."""
-    began = api.create(code=CODE)
+    created = api.create(code=CODE)
     proved = api.create("+919876543211", code=CODE)
-    answers = [
+    responses = [
         api.create_response(code=CODE),
-        api.check(began, "000000"),
-        api.act(began, "approve"),
-        api.act(began, "approve"),
-        api.get(f"{VERIFICATIONS}/{began['id']}"),
+        api.check(created, "000000"),
+        api.act(created, "approve"),
+        api.act(created, "approve"),
+        api.get(f"{VERIFICATIONS}/{created['id']}"),
     ]
     assert "receipt" in api.check(proved, CODE).get_json()
     again = api.check(proved, CODE)
     assert_problem(again, 409, "verification_closed")
-    answers += [
+    responses += [
         again,
         api.act(proved, "approve"),
         api.get(f"{VERIFICATIONS}/{proved['id']}"),
     ]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 200, 409, 200, 200]
-    assert not [answer.text for answer in answers if "receipt" in answer.text]
-    assert not [answer.text for answer in answers if "eyJ" in answer.text]
+    assert [response.status_code for response in responses] == [
+        200,
+        200,
+        200,
+        200,
+        200,
+        409,
+        200,
+        200,
+    ]
+    assert not [response.text for response in responses if "receipt" in response.text]
+    assert not [response.text for response in responses if "eyJ" in response.text]
 
 
-# What it is refused for --------------------------------------------------------------------------
+# Rejected receipts -------------------------------------------------------------------------------
 
 
 def test_receipt_of_another_client_or_issuer_is_rejected(api: ApiClient, backend: Backend) -> None:
@@ -189,16 +198,16 @@ def test_receipt_with_another_algorithm_is_rejected(
             jwt.decode(receipt, key, audience="login")
 
 
-# The keys ----------------------------------------------------------------------------------------
+# Keys --------------------------------------------------------------------------------------------
 
 
 def test_keys_are_public_and_cacheable(served: ApiProcess) -> None:
     """No credential and no cookie."""
-    answer = requests.get(f"http://127.0.0.1:{served.port}{KEYS}", timeout=5)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
-    assert answer.headers["Cache-Control"] == "public, max-age=300"
-    assert "Set-Cookie" not in answer.headers
-    (key,) = answer.json()["keys"]
+    response = requests.get(f"http://127.0.0.1:{served.port}{KEYS}", timeout=5)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    assert response.headers["Cache-Control"] == "public, max-age=300"
+    assert "Set-Cookie" not in response.headers
+    (key,) = response.json()["keys"]
     assert len(base64.urlsafe_b64decode(key.pop("x") + "=")) == 32
     assert key == {"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "alg": "EdDSA"}
 
@@ -207,8 +216,8 @@ def test_keys_without_store_return_200(environ: dict[str, str]) -> None:
     """Receipts can be verified during an outage."""
     app = create_app(settings_with(environ, redis_url="redis://127.0.0.1:1/0"))
     assert app.test_client().get("/readyz").status_code == 503
-    answer = app.test_client().get(KEYS)
-    assert (answer.status_code, len(answer.get_json()["keys"])) == (200, 1)
+    response = app.test_client().get(KEYS)
+    assert (response.status_code, len(response.get_json()["keys"])) == (200, 1)
 
 
 def test_keys_are_read_only(api: ApiClient) -> None:
@@ -245,22 +254,22 @@ def _believes(backend: Backend, receipt: str) -> bool:
     return True
 
 
-# Where it must not be ----------------------------------------------------------------------------
+# Confidentiality ---------------------------------------------------------------------------------
 
 
 def test_log_contains_no_receipt(environ: dict[str, str], api: ApiClient, tmp_path: Path) -> None:
     """At level DEBUG, and there was nothing to redact."""
-    began = api.create(code=CODE)
+    created = api.create(code=CODE)
     with running_api(environ, tmp_path, OTPVOICE_LOG_LEVEL="debug") as process:
         url = f"http://127.0.0.1:{process.port}"
-        check = f"{url}{VERIFICATIONS}/{began['id']}/checks"
-        answers = [
+        check = f"{url}{VERIFICATIONS}/{created['id']}/checks"
+        responses = [
             requests.post(check, json={"code": CODE}, headers=bearer(LOGIN_KEY), timeout=5)
             for _ in range(2)
         ]
         assert requests.get(url + KEYS, timeout=5).ok
-    receipt = answers[0].json()["receipt"]
-    assert answers[1].status_code == 409
-    told = process.log.read_text()
-    assert "verification.checked" in told
-    assert not [part for part in ("eyJ", "[jwt]", *receipt.split(".")) if part in told]
+    receipt = responses[0].json()["receipt"]
+    assert responses[1].status_code == 409
+    found = process.log.read_text()
+    assert "verification.checked" in found
+    assert not [part for part in ("eyJ", "[jwt]", *receipt.split(".")) if part in found]

@@ -49,12 +49,12 @@ def receipt_of(api: ApiClient) -> str:
 
 def test_python_sample_returns_the_claims(api: ApiClient, read_receipt: Reader) -> None:
     """Those of the guide's table."""
-    began = api.create(code="1234", reference="login-81")
-    claims = read_receipt(api.check(began, "1234").get_json()["receipt"])
+    created = api.create(code="1234", reference="login-81")
+    claims = read_receipt(api.check(created, "1234").get_json()["receipt"])
     table = GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
-    told = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
-    assert sorted(claims) == sorted(told)
-    assert (claims["sub"], claims["jti"]) == (ASHA, began["id"])
+    found = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
+    assert sorted(claims) == sorted(found)
+    assert (claims["sub"], claims["jti"]) == (ASHA, created["id"])
 
 
 @pytest.mark.parametrize(("age", "good"), [(-8, True), (305, True), (313, False)])

@@ -17,22 +17,22 @@ def test_create_with_same_reference_returns_the_pending_one(
     api: ApiClient, reference: str | None
 ) -> None:
     """200 with the same id, and no further call."""
-    began = api.create(reference=reference)
+    created = api.create(reference=reference)
     again = api.create_response(reference=reference)
     assert again.status_code == 200
-    assert again.headers["Location"] == began["url"]
+    assert again.headers["Location"] == created["url"]
     shown = again.get_json()
-    assert (shown["id"], shown["version"]) == (began["id"], began["version"])
-    assert shown["calls"] == began["calls"]
+    assert (shown["id"], shown["version"]) == (created["id"], created["version"])
+    assert shown["calls"] == created["calls"]
 
 
 def test_create_without_reference_equals_null(api: ApiClient) -> None:
     """An empty reference is another one."""
-    began = api.create()
-    assert api.create_again(reference=None)["id"] == began["id"]
+    created = api.create()
+    assert api.create_again(reference=None)["id"] == created["id"]
     other = api.create(reference="")
-    assert other["id"] != began["id"]
-    assert api.get_verification(began)["status"] == "pending"
+    assert other["id"] != created["id"]
+    assert api.get_verification(created)["status"] == "pending"
 
 
 @pytest.mark.parametrize("other", ["login-82", None, "LOGIN-81", "login-81 "])
@@ -40,17 +40,17 @@ def test_create_with_another_reference_leaves_the_first_pending(
     api: ApiClient, other: str | None
 ) -> None:
     """201, and the code of the first is still accepted."""
-    began = api.create(reference="login-81", code="1234")
+    created = api.create(reference="login-81", code="1234")
     newer = api.create(reference=other)
-    assert newer["id"] != began["id"]
-    assert api.check(began, "1234").get_json()["valid"] is True
+    assert newer["id"] != created["id"]
+    assert api.check(created, "1234").get_json()["valid"] is True
 
 
 def test_create_with_same_own_code_returns_the_pending_one(api: ApiClient) -> None:
     """Also without a code."""
-    began = api.create(code="1234")
-    assert api.create_again(code="1234")["id"] == began["id"]
-    assert api.create_again()["id"] == began["id"]
+    created = api.create(code="1234")
+    assert api.create_again(code="1234")["id"] == created["id"]
+    assert api.create_again()["id"] == created["id"]
 
 
 def test_create_with_another_own_code_supersedes(api: ApiClient, dialer: ManualDialer) -> None:
@@ -68,11 +68,11 @@ def test_own_code_equal_to_the_generated_one_returns_the_pending_one(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """A different one supersedes."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     _, code, _ = dialer.decrypt(dialer.claim())
-    assert api.create_again(code=code)["id"] == began["id"]
+    assert api.create_again(code=code)["id"] == created["id"]
     other = "0000" if code != "0000" else "1111"
-    assert api.create(code=other)["id"] != began["id"]
+    assert api.create(code=other)["id"] != created["id"]
 
 
 def test_create_of_another_client_starts_a_new_one(api: ApiClient) -> None:
@@ -88,22 +88,22 @@ def test_create_of_another_client_starts_a_new_one(api: ApiClient) -> None:
 
 def test_create_with_another_spelling_of_the_number_returns_the_pending_one(api: ApiClient) -> None:
     """The canonical number counts."""
-    began = api.create()
+    created = api.create()
     again = api.create_again("+9109876543210")
-    assert (again["id"], again["to"]) == (began["id"], began["to"])
+    assert (again["id"], again["to"]) == (created["id"], created["to"])
 
 
 def test_repeated_create_ignores_name_ttl_and_ip(api: ApiClient, dialer: ManualDialer) -> None:
     """They apply to the first create."""
-    began = api.create(name="Asha", ttl=120)
+    created = api.create(name="Asha", ttl=120)
     again = api.create_again(name="Ravi", ttl=600, ip="203.0.113.9")
-    assert again["expires_at"] == began["expires_at"]
+    assert again["expires_at"] == created["expires_at"]
     assert dialer.decrypt(dialer.claim())[2] == "Asha"
 
 
 def test_repeated_create_after_busy_queues_a_call(api: ApiClient, dialer: ManualDialer) -> None:
     """At the end of the gap, with its route and locale."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     claim = dialer.place()
     assert len(api.create_again(route="c2c")["calls"]) == 1
     api.send_callback(id=claim.call_id, status="BUSY")
@@ -113,7 +113,7 @@ def test_repeated_create_after_busy_queues_a_call(api: ApiClient, dialer: Manual
     assert dialer.has_nothing_due()
     api.advance_time(61)
     assert dialer.claim().call_id == second["id"]
-    assert len(api.get_verification(began)["calls"]) == 2
+    assert len(api.get_verification(created)["calls"]) == 2
 
 
 def test_repeated_create_with_call_after_delays_the_call(
@@ -132,20 +132,20 @@ def test_repeated_create_with_call_after_delays_the_call(
 
 def test_repeated_create_does_not_move_a_delayed_call(api: ApiClient) -> None:
     """Only ``calls`` brings it forward."""
-    began = api.create(call_after=100)
-    assert api.create_again(call_after=0)["calls"] == began["calls"]
+    created = api.create(call_after=100)
+    assert api.create_again(call_after=0)["calls"] == created["calls"]
 
 
 def test_create_too_late_for_the_pending_one_supersedes(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """201."""
-    began = api.create(ttl=60, code="1234")
+    created = api.create(ttl=60, code="1234")
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
     newer = api.create(code="1234")
-    assert newer["id"] != began["id"]
-    old = api.get_verification(began)
+    assert newer["id"] != created["id"]
+    old = api.get_verification(created)
     assert (old["status"], old["reason"]) == ("canceled", "superseded")
     assert newer["next"]["call"]["reason"] == "call_in_progress"
 
@@ -154,27 +154,27 @@ def test_create_within_the_gap_without_time_returns_429(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """With the pending verification, which continues; later it is accepted."""
-    began = api.create(ttl=60)
+    created = api.create(ttl=60)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
     body = assert_problem(api.create_response(ttl=60), 429, "rate_limited")
     assert body["limit"] == "call_gap"
     assert body["retry_after"] in {29, 30}
-    assert body["verification"]["id"] == began["id"]
-    assert api.get_verification(began)["status"] == "pending"
+    assert body["verification"]["id"] == created["id"]
+    assert api.get_verification(created)["status"] == "pending"
     api.advance_time(body["retry_after"])
-    assert api.create(ttl=60)["id"] != began["id"]
+    assert api.create(ttl=60)["id"] != created["id"]
 
 
 def test_refused_create_with_another_code_supersedes(api: ApiClient, dialer: ManualDialer) -> None:
     """429 shows the superseded verification."""
-    began = api.create(ttl=60, code="1234")
+    created = api.create(ttl=60, code="1234")
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
     body = assert_problem(api.create_response(ttl=60, code="4321"), 429, "rate_limited")
-    assert body["verification"]["id"] == began["id"]
+    assert body["verification"]["id"] == created["id"]
     assert body["verification"]["reason"] == "superseded"
-    assert_problem(api.check(began, "1234"), 409, "verification_closed")
+    assert_problem(api.check(created, "1234"), 409, "verification_closed")
 
 
 def test_create_without_dialer_returns_503(api: ApiClient) -> None:
@@ -189,34 +189,34 @@ def test_repeated_create_without_dialer_returns_503_with_the_pending_one(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """It continues."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
     api.store.clock_offset_ms += 31_000
-    for answer in (api.create_response(), api.act(began, "calls")):
-        body = assert_problem(answer, 503, "calls_unavailable")
-        assert body["verification"]["id"] == began["id"]
+    for response in (api.create_response(), api.act(created, "calls")):
+        body = assert_problem(response, 503, "calls_unavailable")
+        assert body["verification"]["id"] == created["id"]
         assert body["verification"]["status"] == "pending"
-    assert len(api.get_verification(began)["calls"]) == 1
+    assert len(api.get_verification(created)["calls"]) == 1
     stale = assert_problem(api.create_response(code="4321"), 503, "calls_unavailable")
     assert stale["verification"]["reason"] == "superseded"
 
 
 def test_repeated_create_without_dialer_during_a_call_returns_200(api: ApiClient) -> None:
     """The call was accepted before."""
-    began = api.create()
+    created = api.create()
     api.store.clock_offset_ms += 31_000
-    assert api.create_again()["id"] == began["id"]
+    assert api.create_again()["id"] == created["id"]
 
 
 def test_create_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) -> None:
     """The oldest due call waits for more than 60 s."""
-    began = api.create("+919876543211", ttl=600)
+    created = api.create("+919876543211", ttl=600)
     api.advance_time(59)
     assert api.create("+919876543212", ttl=600)
     api.advance_time(2)
     assert "verification" not in assert_problem(api.create_response(), 503, "over_capacity")
-    assert dialer.claim().verification_id == began["id"]
+    assert dialer.claim().verification_id == created["id"]
     assert api.create()["status"] == "pending"
 
 
@@ -235,8 +235,8 @@ def test_call_waiting_for_its_number_does_not_count_for_capacity(
 
 def test_approval_clears_the_call_gap(api: ApiClient, dialer: ManualDialer) -> None:
     """The next verification of the number is called at once."""
-    began = api.create(code="1234")
+    created = api.create(code="1234")
     dialer.place()
-    assert api.check(began, "1234").get_json()["valid"] is True
+    assert api.check(created, "1234").get_json()["valid"] is True
     newer = api.create()
     assert newer["calls"][0]["due_at"] == newer["created_at"]

@@ -167,27 +167,27 @@ def test_json_content_type_is_accepted_in_any_case(api: ApiClient, content_type:
 )
 def test_other_content_type_returns_415(api: ApiClient, content_type: str | None) -> None:
     """Whatever the bytes are."""
-    answer = api.post_raw(VERIFICATIONS, CREATE, content_type)
-    assert_problem(answer, 415, "unsupported_media_type")
+    response = api.post_raw(VERIFICATIONS, CREATE, content_type)
+    assert_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("step", ["checks", "calls", "cancel", "approve"])
 def test_body_of_another_type_returns_415_for_every_action(api: ApiClient, step: str) -> None:
     """Nothing happens."""
-    began = api.create(code="1234", call_after=60)
-    path = f"{VERIFICATIONS}/{began['id']}/{step}"
+    created = api.create(code="1234", call_after=60)
+    path = f"{VERIFICATIONS}/{created['id']}/{step}"
     assert_problem(
         api.post_raw(path, b'{"code": "1234"}', "text/plain"), 415, "unsupported_media_type"
     )
     assert_problem(api.post_raw(path, b"{}", None), 415, "unsupported_media_type")
-    assert api.get_verification(began)["version"] == began["version"]
+    assert api.get_verification(created)["version"] == created["version"]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x-unknown"])
 def test_encoded_body_returns_415(api: ApiClient, coding: str) -> None:
     """It is not unpacked."""
-    answer = api.post_raw(VERIFICATIONS, CREATE, content_encoding=coding)
-    assert_problem(answer, 415, "unsupported_media_type")
+    response = api.post_raw(VERIFICATIONS, CREATE, content_encoding=coding)
+    assert_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", ""])

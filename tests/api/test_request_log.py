@@ -63,7 +63,7 @@ class Talk:
         self.answers: list[tuple[str, int]] = []
         """Request ids and statuses."""
 
-    def says(self, method: str, target: str, body: Any = None, key: str = LOGIN_KEY) -> Any:
+    def send(self, method: str, target: str, body: Any = None, key: str = LOGIN_KEY) -> Any:
         """Send one request and return the JSON of its response."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
         request = head(
@@ -74,9 +74,9 @@ class Talk:
             "Referer: https://canary-header/",
             f"Content-Length: {len(raw)}",
         )
-        with self._served.connect() as line:
-            line.send(request, raw)
-            reply = line.read_response(method)
+        with self._served.connect() as connection:
+            connection.send(request, raw)
+            reply = connection.read_response(method)
         self.answers.append((reply.headers["request-id"], reply.status))
         return reply.document
 
@@ -89,28 +89,28 @@ class Talk:
             "ip": "203.0.113.77",
             "reference": "canary-reference",
         }
-        began = self.says("POST", VERIFICATIONS, create)
-        one = f"{VERIFICATIONS}/{began['id']}"
-        self.says("POST", VERIFICATIONS, create)
-        self.says("GET", f"{one}?code={CODE}&x=canary-query")
-        self.says("POST", f"{one}/checks", {"code": "64208153"})
-        self.says("POST", f"{one}/checks", {"code": "13579-canary"})
-        self.says("POST", f"{one}/checks", {"code": CODE[:6]})
-        self.says("POST", f"{one}/calls", {"route": "canary-body"})
-        self.says("POST", f"{one}/calls")
-        self.says("POST", f"{one}/checks", {"code": CODE})
-        self.says("POST", f"{one}/checks", {"code": CODE})
-        self.says("POST", f"{one}/cancel")
-        self.says("POST", f"{one}/approve")
+        pending = self.send("POST", VERIFICATIONS, create)
+        one = f"{VERIFICATIONS}/{pending['id']}"
+        self.send("POST", VERIFICATIONS, create)
+        self.send("GET", f"{one}?code={CODE}&x=canary-query")
+        self.send("POST", f"{one}/checks", {"code": "64208153"})
+        self.send("POST", f"{one}/checks", {"code": "13579-canary"})
+        self.send("POST", f"{one}/checks", {"code": CODE[:6]})
+        self.send("POST", f"{one}/calls", {"route": "canary-body"})
+        self.send("POST", f"{one}/calls")
+        self.send("POST", f"{one}/checks", {"code": CODE})
+        self.send("POST", f"{one}/checks", {"code": CODE})
+        self.send("POST", f"{one}/cancel")
+        self.send("POST", f"{one}/approve")
         for wrong in (f"{NUMBER}99", NUMBER.removeprefix("+"), f"{NUMBER};ext=canary-body"):
-            self.says("POST", VERIFICATIONS, create | {"to": wrong})
-        self.says("POST", VERIFICATIONS, create | {"canary-body": NUMBER})
-        self.says("POST", VERIFICATIONS, b'{"to": "+919812345678", canary-body')
-        self.says("POST", VERIFICATIONS, f'{{"x": "canary-body {"y" * 20_000}"}}'.encode())
-        self.says("POST", VERIFICATIONS, create, key="canary-wrong-key")
-        self.says("GET", f"{VERIFICATIONS}/vrf_canary")
-        self.says("GET", f"/{quote(CODE)}/canary-path?canary-query={NUMBER}")
-        self.says("DELETE", f"{VERIFICATIONS}/vrf_canary?canary-query")
+            self.send("POST", VERIFICATIONS, create | {"to": wrong})
+        self.send("POST", VERIFICATIONS, create | {"canary-body": NUMBER})
+        self.send("POST", VERIFICATIONS, b'{"to": "+919812345678", canary-body')
+        self.send("POST", VERIFICATIONS, f'{{"x": "canary-body {"y" * 20_000}"}}'.encode())
+        self.send("POST", VERIFICATIONS, create, key="canary-wrong-key")
+        self.send("GET", f"{VERIFICATIONS}/vrf_canary")
+        self.send("GET", f"/{quote(CODE)}/canary-path?canary-query={NUMBER}")
+        self.send("DELETE", f"{VERIFICATIONS}/vrf_canary?canary-query")
 
     def as_provider(self, call_id: str) -> None:
         """Send callbacks and challenges, genuine, forged and unmatched."""
@@ -121,14 +121,14 @@ class Talk:
             (WEBHOOK, "canary-wrong-secret"),
             (f"{WEBHOOK}/canary-wrong-path-token", "x"),
         ]:
-            self.says("POST", path, news | {"status": "BUSY"}, key)
-            self.says("POST", path, news | {"id": call_id, "status": "ANSWER"}, key)
-            self.says("GET", f"{path}?status=BUSY&to={NUMBER}&x=canary-query", key=key)
-            self.says("POST", path, b"{canary-body", key)
-            self.says("POST", path, {"recording_url": "https://x/canary-body"}, key)
+            self.send("POST", path, news | {"status": "BUSY"}, key)
+            self.send("POST", path, news | {"id": call_id, "status": "ANSWER"}, key)
+            self.send("GET", f"{path}?status=BUSY&to={NUMBER}&x=canary-query", key=key)
+            self.send("POST", path, b"{canary-body", key)
+            self.send("POST", path, {"recording_url": "https://x/canary-body"}, key)
         for key in (VALIDATION_KEY, "canary-wrong-key"):
             challenge = {"validation_key": key, "challenge": "canary-challenge"}
-            self.says("POST", f"{WEBHOOK}?token={key}", challenge, "canary-wrong-secret")
+            self.send("POST", f"{WEBHOOK}?token={key}", challenge, "canary-wrong-secret")
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def talk_and_log(
         call_id = next(client.scan_iter("*call:call_*")).decode().rpartition(":")[2]
         talk.as_provider(call_id)
         _damage(client)
-        talk.says("GET", f"{VERIFICATIONS}/{_known_id(client)}")
+        talk.send("GET", f"{VERIFICATIONS}/{_known_id(client)}")
     client.close()
     return talk, served.process.output()
 
@@ -162,45 +162,58 @@ def test_log_contains_no_canary(talk_and_log: tuple[Talk, str]) -> None:
 def test_log_has_a_line_for_every_response(talk_and_log: tuple[Talk, str]) -> None:
     """Method, route, status, duration, id and event, never the path."""
     talk, log = talk_and_log
-    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    access = [line for line in lines if "http_status" in line]
-    assert [(line["request_id"], line["http_status"]) for line in access] == talk.answers
-    assert {line["route"] for line in access} <= ROUTES
-    assert all(line["duration_ms"] >= 0 and line["timestamp"].endswith("Z") for line in access)
-    assert {line.get("client") for line in access} == {"login", None}
-    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {line["http_status"] for line in access}
+    lines = [
+        json.loads(connection) for connection in log.splitlines() if connection.startswith("{")
+    ]
+    access = [connection for connection in lines if "http_status" in connection]
+    assert [
+        (connection["request_id"], connection["http_status"]) for connection in access
+    ] == talk.answers
+    assert {connection["route"] for connection in access} <= ROUTES
+    assert all(
+        connection["duration_ms"] >= 0 and connection["timestamp"].endswith("Z")
+        for connection in access
+    )
+    assert {connection.get("client") for connection in access} == {"login", None}
+    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {
+        connection["http_status"] for connection in access
+    }
     assert {"http", "verification.created", "verification.checked"} <= {
-        line["event"] for line in access
+        connection["event"] for connection in access
     }
 
 
 def test_log_lines_are_json(talk_and_log: tuple[Talk, str]) -> None:
     """Every line."""
     _, log = talk_and_log
-    assert all(json.loads(line)["event"] for line in log.splitlines())
+    assert all(json.loads(connection)["event"] for connection in log.splitlines())
 
 
 def test_log_masks_numbers(talk_and_log: tuple[Talk, str]) -> None:
     """Recognizable, but not callable."""
     _, log = talk_and_log
-    created = next(line for line in log.splitlines() if "verification.created" in line)
+    created = next(
+        connection for connection in log.splitlines() if "verification.created" in connection
+    )
     assert json.loads(created)["to"] == "+91******5678"
 
 
 def test_log_has_one_id_for_each_number(talk_and_log: tuple[Talk, str]) -> None:
     """Eight letters, the same for requests and callbacks."""
     _, log = talk_and_log
-    lines = [json.loads(line) for line in log.splitlines()]
-    about = [line for line in lines if line.get("to") == "+91******5678"]
-    assert {"verification.created", "callback.received"} <= {line["event"] for line in about}
-    (name,) = {line["number"] for line in about}
+    lines = [json.loads(connection) for connection in log.splitlines()]
+    about = [connection for connection in lines if connection.get("to") == "+91******5678"]
+    assert {"verification.created", "callback.received"} <= {
+        connection["event"] for connection in about
+    }
+    (name,) = {connection["number"] for connection in about}
     assert re.fullmatch(r"[A-Za-z]{8}", name)
 
 
 def test_log_has_unmatched_and_unauthorized_callbacks(talk_and_log: tuple[Talk, str]) -> None:
     """For operators."""
     _, log = talk_and_log
-    events = {json.loads(line)["event"] for line in log.splitlines()}
+    events = {json.loads(connection)["event"] for connection in log.splitlines()}
     assert {
         "callback.unmatched",
         "callback.unauthorized",
@@ -215,29 +228,31 @@ def test_log_has_unmatched_and_unauthorized_callbacks(talk_and_log: tuple[Talk, 
 def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the log of a process that received malformed HTTP and a wrongly composed webhook."""
     with running_api(environ, tmp_path_factory.mktemp("api")) as served:
-        for line in (
+        for connection in (
             f"GET {WEBHOOK}/{PATH_TOKEN}?to={NUMBER} canary-query HTTP/1.1",
             f"GET {WEBHOOK}/{PATH_TOKEN}?name=\xe9&x=canary-query HTTP/1.1",
             f"GET {VERIFICATIONS}/vrf_canary",
             f"get {VERIFICATIONS}/vrf_canary HTTP/1.1",
         ):
-            assert served.send(head(line)).status in {400, 405}
+            assert served.send(head(connection)).status in {400, 405}
         broken = post("Transfer-Encoding: chunked", f"X: {CODE}\x00")
         assert served.send(broken, chunked(b"canary-body", 3)).status == 400
         news = {"id": "x", "status": f"BUSY {NUMBER}"}
-        Talk(served).says("POST", WEBHOOK, news, WEBHOOK_SECRET)
+        Talk(served).send("POST", WEBHOOK, news, WEBHOOK_SECRET)
     return served.process.output()
 
 
 def test_malformed_http_is_not_quoted_in_the_log(strange_log: str) -> None:
     """The server rejects it before the application sees it."""
-    servers = "\n".join(line for line in strange_log.splitlines() if line[:1] != "{")
+    servers = "\n".join(
+        connection for connection in strange_log.splitlines() if connection[:1] != "{"
+    )
     assert [what for what, secret in CANARIES.items() if secret in servers] == []
 
 
 def test_status_word_with_a_number_is_redacted(strange_log: str) -> None:
     """A webhook template with the number in its status."""
-    ours = "\n".join(line for line in strange_log.splitlines() if line[:1] == "{")
+    ours = "\n".join(connection for connection in strange_log.splitlines() if connection[:1] == "{")
     assert "callback.unmatched" in ours
     assert NUMBER.removeprefix("+") not in ours
 

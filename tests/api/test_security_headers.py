@@ -19,9 +19,9 @@ USUAL = {
 OVER_TLS = "Strict-Transport-Security"
 
 
-def has_once(answer: TestResponse, headers: dict[str, str]) -> bool:
+def has_once(response: TestResponse, headers: dict[str, str]) -> bool:
     """Return whether each of these headers occurs exactly once."""
-    return all(answer.headers.getlist(name) == [value] for name, value in headers.items())
+    return all(response.headers.getlist(name) == [value] for name, value in headers.items())
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_response_has_the_security_headers(
     api: ApiClient, method: str, path: str, status: int
 ) -> None:
     """Errors too; with TLS also Strict-Transport-Security."""
-    answer = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
-    assert answer.status_code == status
-    assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
+    response = api.client.open(path, method=method, headers=bearer(LOGIN_KEY))
+    assert response.status_code == status
+    assert has_once(response, USUAL | {OVER_TLS: "max-age=31536000"})
 
 
 def test_500_has_the_security_headers(environ: dict[str, str], store: RedisStore) -> None:
@@ -53,17 +53,17 @@ def test_500_has_the_security_headers(environ: dict[str, str], store: RedisStore
     def fails() -> Response:
         raise ZeroDivisionError
 
-    answer = app.test_client().get("/fails")
-    assert answer.status_code == 500
-    assert has_once(answer, USUAL | {OVER_TLS: "max-age=31536000"})
+    response = app.test_client().get("/fails")
+    assert response.status_code == 500
+    assert has_once(response, USUAL | {OVER_TLS: "max-age=31536000"})
 
 
 def test_response_without_tls_has_no_hsts(environ: dict[str, str], store: RedisStore) -> None:
     """Browsers would ignore it (RFC 6797, section 8.1)."""
     plain = settings_with(environ, server_public_url="http://localhost:8000")
-    answer = create_app(plain, store).test_client().get("/healthz")
-    assert has_once(answer, USUAL)
-    assert OVER_TLS not in answer.headers
+    response = create_app(plain, store).test_client().get("/healthz")
+    assert has_once(response, USUAL)
+    assert OVER_TLS not in response.headers
 
 
 @pytest.mark.parametrize("name", ["Content-Security-Policy", "content-security-policy"])
@@ -78,5 +78,5 @@ def test_view_can_override_a_security_header(
     def page() -> Response:
         return Response("<p>Hello", headers={name: policy})
 
-    answer = app.test_client().get("/page")
-    assert has_once(answer, USUAL | {"Content-Security-Policy": policy})
+    response = app.test_client().get("/page")
+    assert has_once(response, USUAL | {"Content-Security-Policy": policy})

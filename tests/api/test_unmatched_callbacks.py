@@ -32,11 +32,11 @@ def test_unmatched_callback_changes_nothing(
 ) -> None:
     """Another time, number, caller line or route, and no id."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place()
-    before = api.get_verification(began)
+    before = api.get_verification(created)
     assert is_received(deliver(api, raw))
-    assert api.get_verification(began)["version"] == before["version"]
+    assert api.get_verification(created)["version"] == before["version"]
 
 
 def test_late_callback_ends_its_own_call_only(api: ApiClient, dialer: ManualDialer) -> None:
@@ -57,19 +57,19 @@ def test_late_callback_ends_its_own_call_only(api: ApiClient, dialer: ManualDial
 def test_callback_without_id_matches_the_live_call(api: ApiClient, dialer: ManualDialer) -> None:
     """As the documented C2C body."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place("5555-6666")
     assert is_received(deliver(api, C2C_AS_INTEGERS))
-    assert last_call(api, began)["status"] == "answered"
+    assert last_call(api, created)["status"] == "answered"
 
 
 def test_callback_with_another_id_matches_none(api: ApiClient, dialer: ManualDialer) -> None:
     """The live call's provider id is known."""
     at_sample_time(api)
-    began = api.create(PERSON, route="c2c")
+    created = api.create(PERSON, route="c2c")
     dialer.place("5555-6666")
     assert is_received(deliver(api, C2C_AS_INTEGERS[:-1] + b',"id":"7777-8888"}'))
-    assert last_call(api, began)["status"] == "placed"
+    assert last_call(api, created)["status"] == "placed"
 
 
 def test_callback_with_two_candidates_matches_none(
@@ -102,7 +102,7 @@ def test_callback_without_bridge_finds_a_call_of_newer_settings(
     settings = settings_with(environ, clients_bank_bridge="918011112222")
     new = ApiClient(create_app(settings, store), store).as_bank()
     at_sample_time(api)
-    began = new.create(PERSON, route="c2c")
+    created = new.create(PERSON, route="c2c")
     dialer.place()
     assert is_received(deliver(api, C2C_AS_INTEGERS.replace(b'"bridge":918068280000,', b"")))
-    assert last_call(new, began)["status"] == "answered"
+    assert last_call(new, created)["status"] == "answered"

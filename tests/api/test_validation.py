@@ -23,7 +23,7 @@ def field_errors(api: ApiClient, path: str, members: Any) -> dict[str, str]:
 
 
 STRINGS = ("name", "code")
-"""Members that are any string, as far as their type goes."""
+"""Members whose type is any string."""
 
 
 @pytest.mark.parametrize("member", STRINGS)

@@ -12,7 +12,7 @@ from otpvoice.core.verification import CallStatus
 MOMENT = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 """RFC 3339, whole seconds, UTC."""
 NO = {"at": None, "retry_after": None}
-"""What a step that will not be allowed by waiting says of when."""
+"""Times of an action that waiting does not allow."""
 
 
 def moment(text: str) -> datetime:
@@ -76,18 +76,18 @@ def test_new_verification_has_every_member(api: ApiClient) -> None:
 
 def test_ended_verification_has_the_same_members(api: ApiClient, dialer: ManualDialer) -> None:
     """With its times, and no next action."""
-    began = api.create(code="1234")
+    created = api.create(code="1234")
     claim = dialer.place()
     assert api.send_callback(id=claim.call_id, status="ANSWER", duration="23").status_code == 200
-    checked = api.check(began, "1234").get_json()
-    shown = api.get_verification(began)
+    checked = api.check(created, "1234").get_json()
+    shown = api.get_verification(created)
     assert checked == shown | {"valid": True, "receipt": checked["receipt"]}
-    assert shown.keys() == began.keys() - {"client_token"}
+    assert shown.keys() == created.keys() - {"client_token"}
     assert (shown["status"], shown["reason"], shown["expires_in"]) == ("approved", None, 0)
-    assert shown["expires_at"] == began["expires_at"]
+    assert shown["expires_at"] == created["expires_at"]
     assert moment(shown["ended_at"]) >= moment(shown["created_at"])
     (call,) = shown["calls"]
-    assert call.keys() == began["calls"][0].keys()
+    assert call.keys() == created["calls"][0].keys()
     assert (call["status"], call["duration"], call["heard"]) == ("answered", 23, None)
     assert moment(call["ended_at"]) >= moment(call["placed_at"]) >= moment(call["due_at"])
     closed = {"allowed": False, "reason": "closed", **NO}
@@ -96,75 +96,75 @@ def test_ended_verification_has_the_same_members(api: ApiClient, dialer: ManualD
 
 def test_version_increases_with_every_change(api: ApiClient, dialer: ManualDialer) -> None:
     """A read does not change it."""
-    began = api.create(code="1234")
-    versions = [began["version"], api.get_verification(began)["version"]]
-    api.check(began, "9999")
-    versions.append(api.get_verification(began)["version"])
+    created = api.create(code="1234")
+    versions = [created["version"], api.get_verification(created)["version"]]
+    api.check(created, "9999")
+    versions.append(api.get_verification(created)["version"])
     claim = dialer.place()
-    versions.append(api.get_verification(began)["version"])
+    versions.append(api.get_verification(created)["version"])
     api.send_callback(id=claim.call_id, status="BUSY")
-    versions.append(api.get_verification(began)["version"])
-    api.act(began, "cancel")
-    versions.append(api.get_verification(began)["version"])
+    versions.append(api.get_verification(created)["version"])
+    api.act(created, "cancel")
+    versions.append(api.get_verification(created)["version"])
     assert versions[0] == versions[1]
     assert versions[1:] == sorted(set(versions[1:]))
 
 
 def test_expires_in_counts_down_to_0(api: ApiClient) -> None:
     """Rounded down; at 0 the status is ``expired``."""
-    began = api.create()
+    created = api.create()
     api.advance_time(100)
-    assert api.get_verification(began)["expires_in"] in {199, 200}
+    assert api.get_verification(created)["expires_in"] in {199, 200}
     api.advance_time(200)
-    ended = api.get_verification(began)
+    ended = api.get_verification(created)
     assert (ended["status"], ended["reason"], ended["expires_in"]) == ("expired", None, 0)
-    assert ended["ended_at"] == ended["expires_at"] == began["expires_at"]
+    assert ended["ended_at"] == ended["expires_at"] == created["expires_at"]
     assert [(c["status"], c["reason"]) for c in ended["calls"]] == [("expired", "ended_first")]
 
 
 def test_next_call_during_a_call_is_call_in_progress(api: ApiClient, dialer: ManualDialer) -> None:
     """Queued, dialing, sent, placed, and unknown while it may ring."""
-    began = api.create()
+    created = api.create()
     in_progress = {"allowed": False, "reason": "call_in_progress", **NO}
-    assert next_call(api, began) == in_progress
+    assert next_call(api, created) == in_progress
     claim = dialer.claim()
-    assert api.get_verification(began)["calls"][0]["status"] == "dialing"
-    assert next_call(api, began) == in_progress
+    assert api.get_verification(created)["calls"][0]["status"] == "dialing"
+    assert next_call(api, created) == in_progress
     assert api.store.mark_sent(claim, 165_000, [60_000])
-    assert next_call(api, began) == in_progress
+    assert next_call(api, created) == in_progress
     dialer.record(claim, CallStatus.PLACED)
-    assert next_call(api, began) == in_progress
+    assert next_call(api, created) == in_progress
     api.send_callback(id=claim.call_id, status="MISSED")
-    assert api.get_verification(began)["calls"][0]["status"] == "unknown"
-    assert next_call(api, began) == in_progress
+    assert api.get_verification(created)["calls"][0]["status"] == "unknown"
+    assert next_call(api, created) == in_progress
 
 
 def test_next_call_after_live_until_is_allowed(api: ApiClient, dialer: ManualDialer) -> None:
     """Although the result is unknown."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     dialer.place()
     api.advance_time(166)
-    assert api.get_verification(began)["calls"][0]["status"] == "unknown"
-    assert api.get_verification(began)["calls"][0]["reason"] == "no_news"
-    assert next_call(api, began) == {"allowed": True, "reason": None, **NO}
+    assert api.get_verification(created)["calls"][0]["status"] == "unknown"
+    assert api.get_verification(created)["calls"][0]["reason"] == "no_news"
+    assert next_call(api, created) == {"allowed": True, "reason": None, **NO}
 
 
 def test_next_call_in_the_gap_is_allowed_with_its_time(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """The call is due at ``at``."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
-    shown = api.get_verification(began)
+    shown = api.get_verification(created)
     step = shown["next"]["call"]
     assert (step["allowed"], step["reason"]) == (True, "call_gap")
     assert step["retry_after"] in {59, 60}
     sent = moment(shown["calls"][0]["placed_at"])
     assert timedelta(seconds=59) <= moment(step["at"]) - sent <= timedelta(seconds=61)
-    answer = api.act(began, "calls")
-    assert answer.status_code == 202
-    queued = answer.get_json()["calls"][1]
+    response = api.act(created, "calls")
+    assert response.status_code == 202
+    queued = response.get_json()["calls"][1]
     assert timedelta(0) <= moment(step["at"]) - moment(queued["due_at"]) <= timedelta(seconds=1)
     api.advance_time(50)
     assert dialer.has_nothing_due()
@@ -174,20 +174,20 @@ def test_next_call_in_the_gap_is_allowed_with_its_time(
 
 def test_next_call_after_the_gap_is_allowed(api: ApiClient, dialer: ManualDialer) -> None:
     """Without reason and time."""
-    began = api.create(ttl=600)
+    created = api.create(ttl=600)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="NOANSWER")
     api.advance_time(61)
-    assert next_call(api, began) == {"allowed": True, "reason": None, **NO}
+    assert next_call(api, created) == {"allowed": True, "reason": None, **NO}
 
 
 def test_next_call_with_a_delayed_call_is_allowed(api: ApiClient) -> None:
     """After the request it is in progress."""
-    began = api.create(call_after=100)
-    assert began["next"]["call"] == {"allowed": True, "reason": None, **NO}
-    asked = api.act(began, "calls").get_json()
-    assert asked["next"]["call"] == {"allowed": False, "reason": "call_in_progress", **NO}
-    assert len(asked["calls"]) == 1
+    created = api.create(call_after=100)
+    assert created["next"]["call"] == {"allowed": True, "reason": None, **NO}
+    requested = api.act(created, "calls").get_json()
+    assert requested["next"]["call"] == {"allowed": False, "reason": "call_in_progress", **NO}
+    assert len(requested["calls"]) == 1
 
 
 @pytest.mark.parametrize(("waits", "reason"), [(235, None), (241, "too_late")])
@@ -195,35 +195,35 @@ def test_next_call_without_enough_life_is_too_late(
     api: ApiClient, dialer: ManualDialer, waits: int, reason: str | None
 ) -> None:
     """The limit is ``min_remaining_life``; then 409."""
-    began = api.create()
+    created = api.create()
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
     api.advance_time(waits)
-    assert next_call(api, began) == {"allowed": reason is None, "reason": reason, **NO}
-    answer = api.act(began, "calls")
-    assert answer.status_code == (409 if reason else 202)
+    assert next_call(api, created) == {"allowed": reason is None, "reason": reason, **NO}
+    response = api.act(created, "calls")
+    assert response.status_code == (409 if reason else 202)
     if reason:
-        assert assert_problem(answer, 409, "too_late")["verification"]["id"] == began["id"]
+        assert assert_problem(response, 409, "too_late")["verification"]["id"] == created["id"]
 
 
 def test_next_call_after_a_gap_beyond_the_life_is_too_late(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
     """A code of 60 s and a gap of 60 s."""
-    began = api.create(ttl=60)
+    created = api.create(ttl=60)
     claim = dialer.place()
     api.send_callback(id=claim.call_id, status="BUSY")
-    assert next_call(api, began) == {"allowed": False, "reason": "too_late", **NO}
-    assert_problem(api.act(began, "calls"), 409, "too_late")
+    assert next_call(api, created) == {"allowed": False, "reason": "too_late", **NO}
+    assert_problem(api.act(created, "calls"), 409, "too_late")
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
 def test_next_actions_of_an_ended_verification_are_closed(api: ApiClient, end: str) -> None:
     """409 for both."""
-    began = api.create(code="1234")
-    ended = api.act(began, end).get_json()
+    created = api.create(code="1234")
+    ended = api.act(created, end).get_json()
     closed = {"allowed": False, "reason": "closed", **NO}
     assert ended["next"] == {"check": closed, "call": closed}
-    for answer in (api.check(began, "1234"), api.act(began, "calls")):
-        shown = assert_problem(answer, 409, "verification_closed")["verification"]
-        assert shown == api.get_verification(began)
+    for response in (api.check(created, "1234"), api.act(created, "calls")):
+        shown = assert_problem(response, 409, "verification_closed")["verification"]
+        assert shown == api.get_verification(created)

@@ -1,16 +1,15 @@
-"""Searches for a callback that ``Mobtexting.parse_callback`` does not take as it promises.
+"""Coverage-guided fuzzer for ``Mobtexting.parse_callback``.
 
-Not a part of the suite: it runs for as long as it is let, guided by what the code has covered.
-It needs atheris (https://github.com/google/atheris) beside the service's own packages, as in::
+It is not part of the test suite and runs until its time limit. It requires atheris
+(https://github.com/google/atheris) in addition to the service's packages::
 
     python -m venv .fuzz && .fuzz/bin/pip install atheris . && mkdir -p .fuzz/corpus
     export PYTHONPATH=tests
     .fuzz/bin/python tests/fuzz/callbacks.py .fuzz/corpus -max_total_time=600 -max_len=16384
 
-Arguments are libFuzzer's; what is found new is kept in the folder, and a next run goes on from it.
-An input is a query string and, after the first line end, a body. Each comes with a right secret,
-because without one nothing is read, which ``tests/providers/test_mobtexting_callback_auth.py``
-covers.
+The arguments are libFuzzer's. New inputs are stored in the folder, and the next run continues with
+them. An input is a query string, a line feed and a body. Each is sent with a valid secret, because
+unauthenticated callbacks are not parsed (``tests/providers/test_mobtexting_callback_auth.py``).
 """
 
 import json
@@ -42,9 +41,9 @@ _RESULTS: Final = {
 }
 _YEAR_1: Final = -62_135_683_200_000
 _YEAR_10000: Final = 253_402_387_200_000
-"""Milliseconds; a day beyond what any zone makes of the last year that a date can have."""
+"""Milliseconds: one day after the last date of any time zone."""
 
-# docs/provider.md, section 3: the documented bodies, with digits for their X's.
+# The bodies in docs/provider.md, section 3, with digits in place of X.
 _C2C: Final[Mapping[str, Any]] = {
     "bridge": 918068280000,
     "from": 918919525224,
@@ -102,18 +101,18 @@ _PROVIDER: Final = Mobtexting(
 
 
 def fuzz_callback(data: bytes) -> None:
-    """A report in our words, a challenge, or one of the two documented errors; nothing else."""
+    """Assert that the result is valid reports, a challenge, or a documented error."""
     query, _, body = data.partition(b"\n")
-    told = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
-    callback = Callback(body[:_MAX_BODY], told, authorization=f"Bearer {_SECRET}")
+    parameters = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
+    callback = Callback(body[:_MAX_BODY], parameters, authorization=f"Bearer {_SECRET}")
     try:
-        news = _PROVIDER.parse_callback(callback)
+        result = _PROVIDER.parse_callback(callback)
     except CallbackError:
         return
-    if isinstance(news, Challenge):
-        assert news.response.isprintable()
+    if isinstance(result, Challenge):
+        assert result.response.isprintable()
     else:
-        for report in news:
+        for report in result:
             _assert_valid(report)
 
 
@@ -133,7 +132,7 @@ def _is_number(digits: str, shortest: int) -> bool:
 
 
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-    """Another value for one member of a JSON body, or libFuzzer's own change of some bytes."""
+    """Change one member of a JSON body, or let libFuzzer change some bytes."""
     query, _, body = data.partition(b"\n")
     chance = random.Random(seed)
     try:
