@@ -143,8 +143,8 @@ def test_errors_of_an_operation_match_its_store_function(
     document: dict[str, Any], operation: str, function: str
 ) -> None:
     """The head of each Lua function lists its outcomes."""
-    head = (LUA / f"{function}.lua").read_text("utf-8").partition("-- Returns ")[2]
-    returned = {*re.findall(r'"(\w+)', head.partition("\n\n")[0])} & OF_A_FUNCTION
+    head = (LUA / f"{function}.lua").read_text("utf-8").partition("-- Outcomes ")[2]
+    returned = {*re.findall(r"\w+", head.partition("\n\n")[0])} & OF_A_FUNCTION
     (found,) = [each for each in operations(document) if each["operationId"] == operation]
     listed = {
         resolved(document, named)["value"]["code"]
