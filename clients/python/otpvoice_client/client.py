@@ -17,7 +17,7 @@ from otpvoice_client.models import (
     parse_check_result,
     parse_verification,
 )
-from otpvoice_client.transport import Request, Transport
+from otpvoice_client.transport import Transport
 
 T = TypeVar("T")
 
@@ -51,10 +51,9 @@ class Client:
     def __init__(
         self, url: str, credential: str, *, timeout: float = 10.0, attempt_timeout: float = 5.0
     ) -> None:
-        self._transport = Transport(url, credential)
+        self._transport = Transport(url, credential, attempt_timeout)
         self._url = url
         self._timeout = timeout
-        self._attempt_timeout = attempt_timeout
 
     def __repr__(self) -> str:
         return f"Client({self._url!r}, …)"
@@ -121,7 +120,7 @@ class Client:
             "reference": reference,
             "ip": ip,
         }
-        return self._send(_idempotent_post("", body, idempotency_key), parse_verification)
+        return self._post_once("", body, idempotency_key, parse_verification)
 
     def get(self, verification_id: str) -> Verification:
         """Return the current state of a verification."""
@@ -140,8 +139,7 @@ class Client:
             ValueError: an invalid ``idempotency_key``.
         """
         path = f"{_verification_path(verification_id)}/checks"
-        request = _idempotent_post(path, {"code": code}, idempotency_key)
-        return self._send(request, parse_check_result)
+        return self._post_once(path, {"code": code}, idempotency_key, parse_check_result)
 
     def call(
         self,
@@ -161,7 +159,7 @@ class Client:
         """
         path = f"{_verification_path(verification_id)}/calls"
         body = {"route": route, "locale": locale}
-        return self._send(_idempotent_post(path, body, idempotency_key), parse_verification)
+        return self._post_once(path, body, idempotency_key, parse_verification)
 
     def cancel(self, verification_id: str) -> Verification:
         """End a verification without proof. A placed call cannot be stopped.
@@ -170,7 +168,7 @@ class Client:
             VerificationClosed: the verification has ended in another way.
         """
         path = f"{_verification_path(verification_id)}/cancel"
-        return self._send(Request("POST", path), parse_verification)
+        return self._transport.send("POST", path, parse_verification, timeout=self._timeout)
 
     def approve(self, verification_id: str) -> Verification:
         """End a verification whose number you proved by other means, such as the SMS.
@@ -181,7 +179,7 @@ class Client:
             VerificationClosed: the verification has ended in another way.
         """
         path = f"{_verification_path(verification_id)}/approve"
-        return self._send(Request("POST", path), parse_verification)
+        return self._transport.send("POST", path, parse_verification, timeout=self._timeout)
 
     def watch(self, verification_id: str, *, timeout: float = _MAX_WAIT) -> Iterator[Verification]:
         """Poll a verification at the service's interval until it ends, and yield each state.
@@ -221,28 +219,25 @@ class Client:
         return next(state for state in states if state.has_ended or until(state))
 
     def _poll(self, verification_id: str, timeout: float) -> Verification:
-        request = Request("GET", _verification_path(verification_id))
-        return self._send(request, parse_verification, timeout)
+        path = _verification_path(verification_id)
+        return self._transport.send("GET", path, parse_verification, timeout=timeout)
 
-    def _send(
-        self, request: Request, parse: Callable[[JsonObject], T], timeout: float | None = None
+    def _post_once(
+        self,
+        path: str,
+        members: dict[str, Any],
+        idempotency_key: str | None,
+        parse: Callable[[JsonObject], T],
     ) -> T:
+        """Send a request that takes effect once, however often it is sent."""
+        key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise ValueError("an idempotency_key must be 1 to 255 visible ASCII characters")
+        body = {name: value for name, value in members.items() if value is not None}
         return self._transport.send(
-            request,
-            parse,
-            attempt_timeout=self._attempt_timeout,
-            timeout=self._timeout if timeout is None else timeout,
+            "POST", path, parse, timeout=self._timeout, body=body, idempotency_key=key
         )
 
 
 def _verification_path(verification_id: str) -> str:
     return f"/{quote(verification_id, safe='')}"  # it may come from a browser's form
-
-
-def _idempotent_post(path: str, members: dict[str, Any], idempotency_key: str | None) -> Request:
-    """Return a request that takes effect once, however often it is sent."""
-    key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise ValueError("an idempotency_key must be 1 to 255 visible ASCII characters")
-    body = {name: value for name, value in members.items() if value is not None}
-    return Request("POST", path, body, key)

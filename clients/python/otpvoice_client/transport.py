@@ -12,8 +12,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
 from typing import Any, Final, TypeVar
@@ -46,61 +45,63 @@ _MAX_DELAYS: Final = (0.25, 1.0)
 _MIN_ATTEMPT_TIMEOUT: Final = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Method, path under ``/v1/verifications``, JSON body and idempotency key."""
-
-    method: str
-    path: str
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    idempotency_key: str | None = field(default=None, repr=False)
-
-
 class Transport:
     """Connections to a service with one credential. Threads may share it.
 
     Proxies and certificate authorities come from the environment, as in ``requests``. The
     credential does not (``.netrc`` is ignored), and is never sent after a redirect.
 
+    Args:
+        url: address of the service.
+        credential: an API key or a client token.
+        attempt_timeout: seconds for one attempt.
+
     Raises:
         ValueError: an invalid address, or a credential that no header can carry.
     """
 
-    def __init__(self, url: str, credential: str) -> None:
+    def __init__(self, url: str, credential: str, attempt_timeout: float) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError("the url must begin with http:// or https://")
         if not _VISIBLE.fullmatch(credential):
             raise ValueError("the credential must be visible ASCII characters without spaces")
         self._verifications = f"{url.rstrip('/')}/v1/verifications"
         self._credential = credential
+        self._attempt_timeout = attempt_timeout
         self._adapter = _DeadlineAdapter(pool_maxsize=_MAX_CONNECTIONS)
         self._thread_local = threading.local()
 
     def send(
         self,
-        request: Request,
+        method: str,
+        path: str,
         parse: Callable[[JsonObject], T],
         *,
-        attempt_timeout: float,
         timeout: float,
+        body: JsonObject | None = None,
+        idempotency_key: str | None = None,
     ) -> T:
         """Send a request in at most three attempts, and return the parsed response.
 
         Args:
-            request: the request.
+            method: the HTTP method.
+            path: the path under ``/v1/verifications``.
             parse: turns the JSON of a 2xx response into the result.
-            attempt_timeout: seconds for one attempt.
             timeout: seconds for all attempts with the delays between them. If a ``Retry-After``
                 does not fit into it, the error is raised at once.
+            body: the JSON body.
+            idempotency_key: the key that all attempts send.
 
         Raises:
             OtpvoiceError: the error of the last attempt.
         """
         deadline = time.monotonic() + timeout
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        request = requests.Request(method, f"{self._verifications}{path}", headers, json=body)
 
         def attempt() -> T:
-            left = min(attempt_timeout, deadline - time.monotonic())
-            return self._attempt(request, parse, max(_MIN_ATTEMPT_TIMEOUT, left))
+            left = min(self._attempt_timeout, deadline - time.monotonic())
+            return _parse_response(self._attempt(request, max(_MIN_ATTEMPT_TIMEOUT, left)), parse)
 
         for max_delay in _MAX_DELAYS:
             try:
@@ -116,21 +117,19 @@ class Transport:
         """Close the idle connections."""
         self._adapter.close()
 
-    def _attempt(self, request: Request, parse: Callable[[JsonObject], T], timeout: float) -> T:
-        key = request.idempotency_key
+    def _attempt(self, request: requests.Request, timeout: float) -> requests.Response:
         try:
-            response = self._session().request(
+            return self._session().request(
                 request.method,
-                f"{self._verifications}{request.path}",
-                json=request.body,
-                headers={} if key is None else {"Idempotency-Key": key},
+                request.url,
+                headers=request.headers,
+                json=request.json,
                 timeout=(timeout * _CONNECT_SHARE, timeout * (1 - _CONNECT_SHARE)),
                 allow_redirects=False,  # a code must not reach another address
             )
         except requests.RequestException as error:
             # Not chained: the cause holds the request, with credential and code.
             raise ConnectionFailed(f"no response ({type(error).__name__})") from None
-        return _parse_response(response, parse)
 
     def _session(self) -> requests.Session:
         """Return the session of this thread; sessions are not thread-safe, the adapter is."""
