@@ -8,9 +8,12 @@ from cli.certificates import Authority
 from cli.cli_runner import serve_response
 from cli.findings import doctor_findings, finding_about
 from client.faulty_proxy import Fault, ProxiedRequest, never_reply, running_proxy
+from providers.scripted_server import serve_tls
 from support.raw_http import RawConnection
 
+from otpvoice.cli.doctor.connectivity import connectivity_finding
 from otpvoice.cli.doctor.findings import Finding, Level
+from otpvoice.http_client import create_tls_context
 from otpvoice_demo.stack import Stack, free_port
 
 SECRET, TOKEN = "another-secret-of-the-webhook-1", "another-path-token-of-the-webhook"
@@ -82,51 +85,32 @@ def test_webhook_of_running_service_is_ok(
 
 
 @pytest.mark.parametrize(
-    ("name", "days", "text"),
+    ("name", "days", "level", "text"),
     [
-        ("localhost", (-90, -1), "certificate has expired"),
-        ("localhost", (1, 90), "not yet valid"),
-        ("otp.example.com", (-1, 89), "not valid for 'localhost'"),
+        ("localhost", (-90, -1), FAIL, "certificate has expired"),
+        ("localhost", (1, 90), FAIL, "not yet valid"),
+        ("otp.example.com", (-1, 89), FAIL, "not valid for 'localhost'"),
+        ("localhost", (-80, 10), WARN, "in 10 days"),
+        ("localhost", (-70, 20), OK, "in 20 days"),
+        ("localhost", (-2, 4), OK, "in 4 days"),
+        ("localhost", (-6, 1), WARN, "in 1 days"),
     ],
 )
-def test_invalid_certificate_is_a_failure(
-    stack: Stack,
+def test_certificate_decides_the_finding(
     authority: Authority,
     trusted: ssl.SSLContext,
     name: str,
     days: tuple[int, int],
+    level: Level,
     text: str,
 ) -> None:
-    """Expired, not yet valid, or for another name; nothing is sent."""
-    with running_proxy(port_of(stack), tls=authority.server(name, days)) as front:
-        found = findings_at(stack, front.url, trusted)
-    only = finding_about(found, "public address")
-    assert (only.level, text in only.found) == (FAIL, True), only
-    assert front.requests == []
-    assert not [each for each in found if each.subject == "webhook address"]
-
-
-def test_unknown_authority_is_a_failure(stack: Stack, authority: Authority) -> None:
-    """The provider would not trust it either."""
-    with running_proxy(port_of(stack), tls=authority.server()) as front:
-        only = finding_about(findings_at(stack, front.url), "public address")
-    assert (only.level, "certificate of localhost is refused" in only.found) == (FAIL, True), only
-
-
-@pytest.mark.parametrize(
-    ("days", "level"), [((-80, 10), WARN), ((-70, 20), OK), ((-2, 4), OK), ((-6, 1), WARN)]
-)
-def test_certificate_that_expires_soon_is_a_warning(
-    stack: Stack,
-    authority: Authority,
-    trusted: ssl.SSLContext,
-    days: tuple[int, int],
-    level: Level,
-) -> None:
-    """Within fourteen days; a short-lived one in the last sixth of its life."""
-    with running_proxy(port_of(stack), *FORWARDED, tls=authority.server(days=days)) as front:
-        only = finding_about(findings_at(stack, front.url, trusted), "public address")
-    assert only.level is level, only
+    """A warning in the last fourteen days, or in the last sixth of a short life."""
+    with serve_tls(authority.server(name, days), b"") as url:
+        finding, is_reached = connectivity_finding("address", url, trusted, "a remedy")
+        unknown, _ = connectivity_finding("address", url, create_tls_context({}), "a remedy")
+    assert (finding.level, text in finding.found) == (level, True), finding
+    assert is_reached == (level is not FAIL)
+    assert (unknown.level, "is refused" in unknown.found) == (FAIL, True)
 
 
 def test_proxy_that_removes_authorization_is_a_failure(
