@@ -81,7 +81,7 @@ def test_many_creates_leave_one_small_number(redis: Redis) -> None:
         driver.try_create(reference=f"{n}", ip=ADDRESS).outcome for n in range(LOGINS)
     )
     assert outcomes == {"created": 90, "rate_limited calls_per_ip 90/1h": LOGINS - 90}
-    assert size_of(redis, "*:number:*") == 5 + 5 + 16 + len(["limit_keys", "canceled_call_at"])
+    assert size_of(redis, "*:number:*") == 5 + 5 + 16 + len(["scopes", "canceled_call_at"])
     assert size_of(redis, "*:ip:*") == 90
     assert size_of(redis, "*:prefix:*") == 1
     assert size_of(redis, "*:counter:*") <= SLICES + 2

@@ -2,7 +2,7 @@
 --
 -- hash number:<number hash>
 --   gap_until, gap_calls, gap_last  the call gap: its end, the calls since the last approval, the time of the last one
---   limit_keys                      "prefix area region" for the limits; the area is in clear, the prefix a hash
+--   scopes                          "prefix area region" for the limits; the area is in clear, the prefix a hash
 --   blocked_until                   the end of an operator's block
 --   pending <client> <slot>         id of a pending verification; the slot is the reference hash, "-" without a
 --                                   reference and "=" for an empty one
@@ -39,7 +39,7 @@ function Numbers.blocked_until(number) return tonumber(Numbers.load(number).bloc
 
 -- Return {prefix, area, region}; empty before the number's first verification.
 function Numbers.limit_keys(number)
-  local prefix, area, region = (Numbers.load(number).limit_keys or ''):match('^(%S+) (%S+) (%S+)$')
+  local prefix, area, region = (Numbers.load(number).scopes or ''):match('^(%S+) (%S+) (%S+)$')
   return { prefix = prefix, area = area, region = region }
 end
 

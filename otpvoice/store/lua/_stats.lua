@@ -19,7 +19,7 @@ end
 
 -- One field is read: most functions that come here need nothing else of the number's record.
 local function area_of(number)
-  local keys = loaded[number] and loaded[number].limit_keys or redis.call('HGET', Numbers.key(number), 'limit_keys')
+  local keys = loaded[number] and loaded[number].scopes or redis.call('HGET', Numbers.key(number), 'scopes')
   return keys and keys:match('^%S+ (%S+)') or 'other'
 end
 

@@ -97,7 +97,7 @@ end
 redis.call('PEXPIRE', key, kept_ms)
 redis.call('SET', Verifications.speech_key(ARGS.id), ARGS.speech, 'PX', ARGS.ttl_ms)
 redis.call('ZADD', EXPIRING, expires_at, ARGS.id)
-Numbers.set(number, { [field] = ARGS.id, limit_keys = table.concat({ keys.prefix, keys.area, keys.region }, ' ') })
+Numbers.set(number, { [field] = ARGS.id, scopes = table.concat({ keys.prefix, keys.area, keys.region }, ' ') })
 if reference_hash then
   local by_reference = Verifications.reference_key(reference_hash)
   local others = (redis.call('GET', by_reference) or ''):sub(1, (POLICY.number_max_ended - 1) * (#ARGS.id + 1))
