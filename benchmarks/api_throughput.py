@@ -41,7 +41,7 @@ Round = dict[str, Cost]
 
 
 def measure(sizes: Sizes) -> list[Section]:
-    """Create, get and checks, beside what they are compared with."""
+    """Measure create, GET and checks in turns with the servers that they are compared with."""
     with Stack() as stack, stack.server("empty") as empty, stack.server("api") as api:
         told = [_round(stack, empty, api, sizes.requests) for _ in range(sizes.rounds + 1)]
     rounds = told[1:]  # the first one warms up
@@ -64,7 +64,7 @@ def measure(sizes: Sizes) -> list[Section]:
 
 
 def append_only(sizes: Sizes) -> list[Section]:
-    """What it costs that the store writes each change to the disk before it answers."""
+    """Measure the cost of writing each change to the disk before the response."""
     with ExitStack() as exits:
         stacks = [exits.enter_context(Stack(append)) for append in ("no", "yes")]
         apis = [exits.enter_context(stack.server("api")) for stack in stacks]

@@ -29,7 +29,7 @@ def create_empty_app(settings: Settings) -> Flask:
 
 
 def create_api_app(settings: Settings) -> Flask:
-    """The service, and a route that does nothing but one round trip."""
+    """Create the service with one further route that makes one round trip."""
     app, redis = create_app(settings), connect(settings.redis.url)
 
     @app.get("/ping")

@@ -26,7 +26,7 @@ _THREADS: Final = 128
 
 
 def measure(sizes: Sizes) -> list[Section]:
-    """A dialer that is busy, and one that sleeps."""
+    """Measure a busy dialer and an idle one."""
     return [_busy(sizes), _idle(sizes)]
 
 
@@ -45,7 +45,7 @@ def _busy(sizes: Sizes) -> Section:
 
 
 def _fill_queue(stack: Stack, calls: int) -> None:
-    """Calls that are due when the dialer starts; a delayed one is taken without any dialer."""
+    """Queue calls that are due when the dialer starts, because delayed ones need no dialer."""
     stack.reset()
     client = create_app(load(stack.environ).settings).test_client()
     headers = {"Authorization": f"Bearer {API_KEY}"}
@@ -57,7 +57,7 @@ def _fill_queue(stack: Stack, calls: int) -> None:
 
 
 def _dials(stack: Stack, calls: int) -> tuple[float, float]:
-    """Calls a second and milliseconds of CPU for each, from the first tenth to the ninth."""
+    """Return calls a second and milliseconds of CPU a call, from the first tenth to the ninth."""
     _fill_queue(stack, calls)
     with stack.provider(_ANSWERS_AFTER) as provider, stack.dialer(provider) as dialer:
         wait_until(lambda: provider.count() >= calls // 10, "the first calls", 120)

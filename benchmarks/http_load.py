@@ -22,7 +22,7 @@ class Responses:
 
 
 def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
-    """The bytes of one request on a connection that is kept."""
+    """Return the bytes of one request on a kept connection."""
     head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     head += [f"Authorization: Bearer {key}"] if key else []
     head += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
@@ -30,10 +30,10 @@ def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
 
 
 def send_all(port: int, requests: Sequence[bytes], connections: int = 8) -> Responses:
-    """Asks all, ``connections`` at a time, and what is answered 503 once more.
+    """Send all requests, ``connections`` at a time, and repeat those that get 503.
 
     Raises:
-        RuntimeError: an answer has another status than these and 2xx.
+        RuntimeError: a response has another status than these and 2xx.
     """
     left = iter(enumerate(requests))
     with selectors.DefaultSelector() as selector:
@@ -56,7 +56,7 @@ def send_all(port: int, requests: Sequence[bytes], connections: int = 8) -> Resp
 
 
 class _Connection:
-    """One connection: asks, hears the whole answer, asks the next."""
+    """One connection that sends the next request after each response."""
 
     def __init__(self, port: int, left: Iterator[tuple[int, bytes]]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
@@ -67,7 +67,7 @@ class _Connection:
         self._received = b""
 
     def send_next(self) -> bool:
-        """Sends the next request; False when none is left."""
+        """Send the next request; return False if none is left."""
         following = next(self._left, None)
         if following is None:
             return False
@@ -76,7 +76,7 @@ class _Connection:
         return True
 
     def receive(self) -> bool:
-        """Takes what has come; False when this was the last answer."""
+        """Read what has arrived; return False after the last response."""
         came = self.socket.recv(65536)
         if not came:
             raise RuntimeError("the server hung up")

@@ -33,7 +33,7 @@ _PLACED: Final = CallResult(CallStatus.PLACED)
 
 
 class StoreUnderLoad:
-    """A store, and who asks and dials there."""
+    """A store with pending verifications."""
 
     def __init__(self, program: str, exits: ExitStack) -> None:
         self._redis = exits.enter_context(store_server(program))
@@ -53,7 +53,7 @@ class StoreUnderLoad:
                 self._born += len(born)
 
     def dial(self, many: int) -> None:
-        """The hour is over, and so many calls are placed."""
+        """Advance the clock by the hour and place some calls."""
         self._store.clock_offset_ms = _HOUR
         for _ in range(many):
             claim = self._claim()
@@ -118,7 +118,7 @@ class StoreUnderLoad:
 
 
 def measure(sizes: Sizes) -> list[Section]:
-    """What each rule costs among few and among many, and memory on each kind of server."""
+    """Measure each function with few and many verifications, and memory on each kind of server."""
     with ExitStack() as exits:
         crowds = {many: StoreUnderLoad("valkey", exits) for many in sizes.pending}
         for many, crowd in crowds.items():

@@ -29,12 +29,12 @@ class Budget:
 
 
 def at_least(limit: float) -> Budget:
-    """A budget that more is better for."""
+    """Return a lower bound."""
     return Budget(limit, at_least=True)
 
 
 def at_most(limit: float) -> Budget:
-    """A budget that less is better for."""
+    """Return an upper bound."""
     return Budget(limit)
 
 
@@ -66,7 +66,7 @@ class Section:
     measurements: Sequence[Measurement]
 
     def longest(self, unit: str) -> float:
-        """The greatest value or budget that shares a scale with others of this unit."""
+        """Return the greatest value or budget of this unit, which sets the scale of the bars."""
         alike = [figure for figure in self.measurements if figure.unit == unit]
         limits = [figure.budget.limit for figure in alike if figure.budget]
         return max([abs(figure.value) for figure in alike] + limits) or 1.0

@@ -47,7 +47,7 @@ class ProviderProcess:
         return f"http://127.0.0.1:{self.port}/api/v2/"
 
     def arrivals(self) -> dict[str, float]:
-        """When each person's call was asked for: digits → seconds of the monotonic clock."""
+        """Return when each number's call was requested: digits → seconds of the monotonic clock."""
         found: dict[str, float] = Connection(self.port).request("GET", "/arrivals")[1]
         return found
 
@@ -85,7 +85,7 @@ class Connection:
         return answer.status, json.load(answer)
 
     def create(self, number: str) -> int:
-        """The status that a verification of ``number`` is answered with."""
+        """Return the status of a create for ``number``."""
         return self.request("POST", "/v1/verifications", {"to": number})[0]
 
 
@@ -124,17 +124,17 @@ class Stack:
         os.sched_setaffinity(0, self._allowed)
 
     def redis(self) -> Redis:
-        """A client of the store."""
+        """Return a client of the store."""
         return connect(self.environ["OTPVOICE_REDIS_URL"], timeout_s=60)
 
     def reset(self) -> None:
-        """Empties the store; a dialer is heard of, which dials nothing."""
+        """Empty the store and send the heartbeat of a dialer that places nothing."""
         redis = self.redis()
         redis.flushdb()
         RedisStore(redis).sweep("nobody")
 
     def codes(self, verification_ids: Sequence[str]) -> list[str]:
-        """The codes of verifications, which only who has the ring can read."""
+        """Return the codes of verifications, decrypted with the key ring."""
         redis, keys = self.redis(), Keys()
         sealed: Any = redis.mget([keys.of("speech", each) for each in verification_ids])
         pairs = zip(verification_ids, sealed, strict=True)
@@ -150,7 +150,7 @@ class Stack:
 
     @contextmanager
     def server(self, kind: str) -> Iterator[ServerProcess]:
-        """What ``baseline_server.py`` serves under this name, measured."""
+        """Run a server of ``baseline_server.py`` on the measured processor."""
         port = self.api_port if kind == "api" else free_port()
         bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
         with self._process(str(_HERE / "baseline_server.py"), kind, **bind) as process:
@@ -160,13 +160,13 @@ class Stack:
 
     @contextmanager
     def dialer(self, provider: ProviderProcess) -> Iterator[subprocess.Popen[bytes]]:
-        """One dialer that calls by this provider. Killed in the end: nobody waits for its calls."""
+        """Run one dialer with this provider. It is killed at the end, so no call is waited for."""
         address = {"OTPVOICE_PROVIDER_BASE_URL": provider.base_url}
         with self._process("-m", "otpvoice", "dialer", **address) as process:
             yield process
 
     def is_ready(self) -> bool:
-        """Whether a dialer is heard of."""
+        """Return whether a dialer sends heartbeats."""
         status, state = Connection(self.api_port).request("GET", "/readyz")
         return status == 200 and state["degraded"] == []
 
@@ -188,7 +188,7 @@ class Stack:
 
 @contextmanager
 def store_server(program: str) -> Iterator[Redis]:
-    """An empty store without AOF: ``valkey``, or a program of the system."""
+    """Run an empty store without AOF: ``valkey``, or a program of the system."""
     with ExitStack() as exits:
         folder = exits.enter_context(tempfile.TemporaryDirectory())
         if program == "valkey":
@@ -205,12 +205,12 @@ def store_server(program: str) -> Iterator[Redis]:
 
 
 def rules() -> StorePolicy:
-    """The shipped ones."""
+    """Return the default settings for the store's functions."""
     return store_policy(load(settings(1, 1)).settings)
 
 
 def settings(api_port: int, store_port: int) -> dict[str, str]:
-    """The service's, with limits out of the way."""
+    """Return the service's settings with limits that never apply."""
     return {
         "OTPVOICE_SERVER_BIND": f"127.0.0.1:{api_port}",
         "OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{store_port}/0",
@@ -231,7 +231,7 @@ def settings(api_port: int, store_port: int) -> dict[str, str]:
 
 
 def number(n: int) -> str:
-    """The ``n``-th of fifty thousand Indian mobile numbers, which no limit of prefixes refuses."""
+    """Return the ``n``-th of fifty thousand Indian mobile numbers that no prefix limit refuses."""
     return f"+9198{n % 10_000:04}{n // 10_000:04}"
 
 
@@ -241,10 +241,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def wait_until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Returns as soon as it is so.
+    """Return as soon as the condition is true.
 
     Raises:
-        TimeoutError: it was not.
+        TimeoutError: it is not true in time.
     """
     give_up = time.monotonic() + seconds
     while not true():
@@ -254,7 +254,7 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 30) -> None
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest of ``values`` that so many per cent of them do not exceed."""
+    """Return the smallest of ``values`` that so many per cent of them do not exceed."""
     return sorted(values)[max(math.ceil(len(values) * percent / 100) - 1, 0)]
 
 
@@ -264,7 +264,7 @@ def _listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """One that nobody listens at."""
+    """Return a TCP port that nothing listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

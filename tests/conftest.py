@@ -75,7 +75,7 @@ KEEP = 7 * 86_400_000
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of our own, on a free port and with the shipped durability; or the one named."""
+    """Start a server with the shipped durability, or use the named one."""
     given = os.environ.get("OTPVOICE_TEST_REDIS")
     if given:
         yield given
@@ -109,7 +109,7 @@ def _wait_for(client: Redis) -> None:
 
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
-    """The emptied server; patient, so that a busy machine is not taken for an outage."""
+    """Connect to the emptied server, with a timeout that a loaded machine does not reach."""
     client = connect(redis_url, timeout_s=5)
     _wait_for(client)
     client.flushdb()
@@ -119,13 +119,13 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
-    """The store under test; ``store.clock_offset`` moves its clock."""
+    """Create the store under test; ``store.clock_offset`` moves its clock."""
     return RedisStore(redis)
 
 
 @pytest.fixture(scope="session")
 def environ(redis_url: str) -> dict[str, str]:
-    """Settings of a small service with two clients, as environment variables."""
+    """Return the settings of a small service with two clients, as environment variables."""
     return {
         "OTPVOICE_SERVER_PUBLIC_URL": "https://otp.example.com",
         "OTPVOICE_REDIS_URL": redis_url,
@@ -144,5 +144,5 @@ def environ(redis_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def settings(environ: dict[str, str]) -> Settings:
-    """What ``environ`` says."""
+    """Load the settings of ``environ``."""
     return load(environ).settings

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sections(folder: Path) -> list[dict[str, Any]]:
-    """What was found."""
+    """Run the benchmarks and return their report."""
     found: list[dict[str, Any]] = json.loads((folder / "found.json").read_text())
     return found
 

@@ -20,7 +20,7 @@ from otpvoice.store.redis_store import RedisStore
 
 @pytest.fixture
 def sandbox(settings: Settings) -> Iterator[RunningSandbox]:
-    """The telephone company, fast."""
+    """Run the sandbox with short calls."""
     config = SandboxConfig(
         token=settings.provider.token,
         flows={"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"},
@@ -41,7 +41,7 @@ def phones(sandbox: RunningSandbox) -> SandboxPhones:
 def make_dialer(
     environ: dict[str, str], sandbox: RunningSandbox, store: RedisStore
 ) -> Callable[..., Dialer]:
-    """Makes dialers; members of the environment may be given."""
+    """Return a factory of dialers that takes further variables."""
     store.sweep("a dialer that was heard of")
 
     def make(**changes: str) -> Dialer:
@@ -53,7 +53,7 @@ def make_dialer(
 
 @pytest.fixture
 def service(store: RedisStore, settings: Settings) -> Verifications:
-    """The use cases, for several clients."""
+    """Create the use cases for several clients."""
     profile = ClientProfile(
         number_rules=NumberRules(["IN"], ["mobile"]),
         bridge=settings.provider.bridge,
@@ -76,5 +76,5 @@ def service(store: RedisStore, settings: Settings) -> Verifications:
 def harness(
     service: Verifications, store: RedisStore, make_dialer: Callable[..., Dialer]
 ) -> ClientAndDialer:
-    """A client and a dialer."""
+    """Create a client and a dialer."""
     return ClientAndDialer(service, store, make_dialer())

@@ -21,7 +21,7 @@ PAUSE = 10_001
 
 
 def routes_of(phones: SandboxPhones) -> list[str]:
-    """By which routes the company was asked, in order."""
+    """Return the routes of all provider requests, in order."""
     return [entry["route"] for entry in phones.ledger()]
 
 

@@ -16,7 +16,7 @@ from otpvoice.store.redis_store import RedisStore
 
 @pytest.fixture
 def ring(settings: Settings) -> KeyRing:
-    """What everything is sealed with."""
+    """Return the key ring that encrypts everything."""
     return KeyRing([named.key for named in settings.secrets.keys])
 
 

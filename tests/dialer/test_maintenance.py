@@ -29,10 +29,10 @@ CALLBACK_TIMEOUT = 60_000
 
 
 class HangingProvider:
-    """A company that answers no question before it is let go; it places and tells nothing.
+    """A provider that answers no status query before it is released.
 
     Args:
-        fails: it then raises what nobody expects.
+        fails: raise an unexpected error after the release.
     """
 
     def __init__(self, fails: Exception | None = None) -> None:
@@ -67,7 +67,7 @@ class HangingProvider:
 
 @pytest.fixture
 def ring(settings: Settings) -> KeyRing:
-    """Opens numbers."""
+    """Return the key ring that decrypts numbers."""
     return KeyRing([named.key for named in settings.secrets.keys])
 
 
@@ -75,13 +75,13 @@ def ring(settings: Settings) -> KeyRing:
 def keeper(
     environ: dict[str, str], sandbox: RunningSandbox, store: RedisStore, ring: KeyRing
 ) -> MaintenanceLoop:
-    """One that asks the sandbox."""
+    """Create a maintenance loop that queries the sandbox."""
     chosen = environ | {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
     return MaintenanceLoop("keeper", store, Container(load(chosen).settings).provider, ring)
 
 
 def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA) -> Verification:
-    """A verification whose call has ended at the company, which told nobody."""
+    """Create a verification whose call has ended at the provider without a callback."""
     begun = harness.create(number)
     harness.dial_next()
     assert sandbox.state.wait_until(

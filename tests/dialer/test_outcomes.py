@@ -24,12 +24,12 @@ BALANCE = {"status": "ERROR", "message": "Insufficient Balance"}
 
 
 def reply(status: int, body: Any) -> dict[str, Any]:
-    """A phone for which the company answers so."""
+    """Return a behaviour with this response of the provider."""
     return {"behaviour": "reply", "status": status, "body": body}
 
 
 def call(status: str, mobile: str = ASHA) -> dict[str, Any]:
-    """The body of an accepted request whose call has this status."""
+    """Return the body of an accepted request whose call has this status."""
     return {"status": "OK", "data": [{"id": "7", "mobile": mobile, "status": status}]}
 
 

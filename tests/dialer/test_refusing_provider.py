@@ -21,7 +21,7 @@ RETRIED = {"Retry-After": "60"}
 
 
 def reply(status: int, body: Any = "", **members: Any) -> dict[str, Any]:
-    """A phone for which the company answers so."""
+    """Return a behaviour with this response of the provider."""
     return {"behaviour": "reply", "status": status, "body": body, **members}
 
 
@@ -58,12 +58,12 @@ IN_DOUBT = {
 
 
 def number(n: int) -> str:
-    """A number of its own for each login."""
+    """Return a different number for each login."""
     return f"+91981234{n:04}"
 
 
 def refuses(phones: SandboxPhones, way: dict[str, Any], numbers: int = LOGINS) -> None:
-    """From now on the company refuses calls to all of them in this way."""
+    """Have the provider refuse all further calls in this way."""
     for n in range(numbers):
         phones.set_behaviour(number(n), **way)
 
@@ -84,7 +84,7 @@ def logs_in(harness: ClientAndDialer, numbers: range) -> list[bool]:
 
 
 def degraded(settings: Settings, store: RedisStore) -> list[str]:
-    """What ``/readyz`` names."""
+    """Return what ``/readyz`` names."""
     answer = create_app(settings, store).test_client().get("/readyz")
     assert answer.status_code == 200
     names: list[str] = answer.get_json()["degraded"]
@@ -126,7 +126,7 @@ def test_refusing_provider_closes_its_routes_until_it_accepts(
 
 
 def comes_back(harness: ClientAndDialer, store: RedisStore, settings: Settings) -> None:
-    """The provider accepts again: one call by each route opens it."""
+    """Have the provider accept again, and open each route with one call."""
     store.clock_offset_ms += PAUSE
     for n in (500, 501):
         verification = harness.create(number(n), route=(Route.OBD, Route.C2C)[n - 500])

@@ -19,7 +19,7 @@ CALLBACK_TIMEOUT = 60_000
 
 @pytest.fixture
 def registry() -> CollectorRegistry:
-    """Shows what is counted."""
+    """Return the registry of the dialer's metrics."""
     return CollectorRegistry()
 
 

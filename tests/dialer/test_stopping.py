@@ -23,7 +23,7 @@ NUMBERS = [f"+91987654321{n}" for n in range(4)]
 
 @pytest.fixture
 def proxy(redis_url: str) -> Iterator[StoreProxy]:
-    """A proxy in front of the store, which may hold a command for a while."""
+    """Run a proxy that can hold commands to the store."""
     port = urlsplit(redis_url).port
     assert port is not None
     with StoreProxy(port) as proxy:
@@ -32,7 +32,7 @@ def proxy(redis_url: str) -> Iterator[StoreProxy]:
 
 @pytest.fixture
 def dialer(environ: dict[str, str], sandbox: RunningSandbox, proxy: StoreProxy) -> Dialer:
-    """A dialer that reaches the store through the proxy, with one call at a time."""
+    """Create a dialer that reaches the store through the proxy, with one thread."""
     changes = {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url, "OTPVOICE_DIALER_THREADS": "1"}
     chosen = environ | changes | {"OTPVOICE_REDIS_URL": proxy.url}
     return create_dialer(load(chosen).settings)

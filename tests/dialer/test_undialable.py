@@ -30,7 +30,7 @@ def old_dialer_of(
     make_dialer: Callable[..., Dialer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Dialer]:
-    """Makes dialers whose settings have no client ``bank``."""
+    """Return a factory of dialers whose settings lack the client ``bank``."""
     assert "bank" in settings.clients
     monkeypatch.delitem(environ, "OTPVOICE_CLIENTS_BANK_KEY_SHA256")
     return make_dialer
@@ -40,17 +40,17 @@ def old_dialer_of(
 def old_desk(
     service: Verifications, store: RedisStore, old_dialer_of: Callable[..., Dialer]
 ) -> ClientAndDialer:
-    """The API knows the client ``bank``, the dialer does not."""
+    """Create a service that knows the client ``bank``, and a dialer that does not."""
     return ClientAndDialer(service, store, old_dialer_of(**NO_GAP))
 
 
 def desk_with(service: Verifications, store: RedisStore, dialer: Dialer) -> ClientAndDialer:
-    """A client, and a dialer with settings of its own."""
+    """Create a client, and a dialer with its own settings."""
     return ClientAndDialer(service, store, dialer)
 
 
 def flow_of(phones: SandboxPhones) -> str:
-    """The provider's script that the only request names."""
+    """Return the flow that the only provider request names."""
     (request,) = phones.ledger()
     found = request["request"]
     return str(found.get("flow_id", found["to"])).removeprefix("flow:")

@@ -12,14 +12,14 @@ from otpvoice.settings import load
 
 @pytest.fixture
 def receiver() -> Iterator[EventReceiver]:
-    """A client that listens."""
+    """Run a receiver of events."""
     with EventReceiver() as listening:
         yield listening
 
 
 @pytest.fixture
 def make_harness(environ: dict[str, str], redis: Redis) -> Callable[..., EventHarness]:
-    """Makes a service with settings of the test's own."""
+    """Return a factory of services with further settings."""
 
     def make(**changes: str) -> EventHarness:
         return EventHarness(load(environ | changes).settings, redis)
@@ -29,5 +29,5 @@ def make_harness(environ: dict[str, str], redis: Redis) -> Callable[..., EventHa
 
 @pytest.fixture
 def harness(make_harness: Callable[..., EventHarness], receiver: EventReceiver) -> EventHarness:
-    """A service that tells the client."""
+    """Create a service with the receiver as its client's endpoint."""
     return make_harness(**endpoint_settings(receiver))

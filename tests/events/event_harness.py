@@ -14,7 +14,7 @@ KEEP = 7 * 86_400_000
 def endpoint_settings(
     client: EventReceiver, name: str = "LOGIN", secret: str = NEW_SECRET
 ) -> dict[str, str]:
-    """The variables by which the client of this name is told there; no prefix is ever full."""
+    """Return the variables of this client's endpoint; prefixes are unlimited."""
     return {
         f"OTPVOICE_CLIENTS_{name}_EVENT_URL": client.url,
         f"OTPVOICE_CLIENTS_{name}_EVENT_SECRET": secret,
@@ -38,7 +38,7 @@ class EventHarness:
         self._clients = [name for name, c in settings.clients.items() if c.event_url]
 
     def create(self, key: str, to: str, **members: object) -> str:
-        """The id of a new verification."""
+        """Create a verification and return its id."""
         answer = self.http.post(
             "/v1/verifications",
             json={"to": to, **members},
@@ -48,7 +48,7 @@ class EventHarness:
         return str(answer.get_json()["id"])
 
     def end(self, key: str, verification_id: str, how: str = "cancel") -> None:
-        """Cancels or approves it."""
+        """Cancel or approve a verification."""
         answer = self.http.post(
             f"/v1/verifications/{verification_id}/{how}",
             headers={"Authorization": f"Bearer {key}"},
@@ -60,7 +60,7 @@ class EventHarness:
         self.store.clock_offset_ms += round(seconds * 1000)
 
     def deliver_due(self) -> int:
-        """Tries every due event once, one after the other; how many there were."""
+        """Deliver every due event once, in turn, and return their number."""
         taken = self.store.claim_events(dict.fromkeys(self._clients, 100))
         for event in taken.events:
             self.dispatcher.deliver(event)

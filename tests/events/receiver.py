@@ -33,11 +33,11 @@ class ReceivedEvent:
 
 
 class EventReceiver:
-    """A context manager: inside of it the client listens.
+    """A context manager: a receiver that listens during the block.
 
-    ``answers`` says what it does with the next requests, in turn, and then ``usually``: a status,
-    or "hang" (nothing until :meth:`lets_go`), "slow" (the head at once, the body never), "long",
-    "close" (no answer at all), or "redirect".
+    ``next_responses`` are the responses to the next requests, in turn; then ``default_response``
+    follows. Each is a status, or "hang" (nothing until :meth:`release`), "slow" (the head at once,
+    the body never), "long", "close" (no response at all), or "redirect".
     """
 
     def __init__(
@@ -69,18 +69,18 @@ class EventReceiver:
         self._server.server_close()
 
     def release(self) -> None:
-        """Whoever hangs gets no answer, at last."""
+        """Close hanging connections without a response."""
         self._released.set()
 
     def wait_for_events(self, many: int, timeout_s: float = 10) -> list[ReceivedEvent]:
-        """The first so many events, as soon as they are there."""
+        """Return the first ``many`` events as soon as they have arrived."""
         self.wait_for(lambda told: len(told) >= many, f"{many} events", timeout_s)
         return self.events[:many]
 
     def wait_for_event(
         self, verification_id: str, event_type: str, timeout_s: float = 10
     ) -> ReceivedEvent:
-        """The event of this verification and type."""
+        """Return the event of this verification and type as soon as it has arrived."""
         found: list[ReceivedEvent] = self.wait_for(
             lambda told: [
                 t for t in told if t.data["id"] == verification_id and t.type == event_type
@@ -93,7 +93,7 @@ class EventReceiver:
     def wait_for(
         self, condition: Callable[[list[ReceivedEvent]], Any], what: str, timeout_s: float = 10
     ) -> Any:
-        """What ``look`` finds in the events so far, as soon as it finds something."""
+        """Return what the condition finds in the events, as soon as it finds something."""
         give_up = time.monotonic() + timeout_s
         with self._changed:
             while not (found := condition(self.events)):
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Proves, and answers as it was told to."""
+        """Verify the event and respond as configured."""
         client = self.server.client
         length = int(self.headers["Content-Length"])
         body = self.rfile.read(length)
@@ -175,4 +175,4 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""

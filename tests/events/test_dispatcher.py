@@ -28,7 +28,7 @@ LONGEST = 1.2
 
 
 def begins_and_ends(harness: EventHarness, to: str = ASHA, key: str = LOGIN_KEY) -> str:
-    """A verification with two events: its call is off, and it is canceled."""
+    """Create and cancel a verification, which makes two events."""
     verification_id = harness.create(key, to, call_after=100, reference="login-81")
     harness.end(key, verification_id)
     return verification_id
@@ -36,7 +36,7 @@ def begins_and_ends(harness: EventHarness, to: str = ASHA, key: str = LOGIN_KEY)
 
 @contextmanager
 def running(harness: EventHarness) -> Iterator[None]:
-    """The courier at work."""
+    """Run the dispatcher during the block."""
     stopping = threading.Event()
     thread = threading.Thread(target=harness.dispatcher.run, args=(stopping,))
     thread.start()

@@ -48,15 +48,15 @@ class RawConnection:
         self._socket.close()
 
     def send(self, *parts: bytes) -> None:
-        """Sends the bytes."""
+        """Send the bytes."""
         self._socket.sendall(b"".join(parts))
 
     def shutdown_write(self) -> None:
-        """Sends no more, and listens on."""
+        """Close the sending side of the connection."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def read_response(self, method: str = "POST") -> RawResponse:
-        """The next answer."""
+        """Read the next response."""
         response = HTTPResponse(self._socket, method=method)
         response.begin()
         body = response.read()
@@ -64,7 +64,7 @@ class RawConnection:
         return RawResponse(response.status, headers, body)
 
     def peek(self) -> bytes:
-        """The first byte that waits to be read; waits for one."""
+        """Wait for the next byte and return it without reading it."""
         return self._socket.recv(1, socket.MSG_PEEK)
 
     def read_all(self) -> bytes:
@@ -85,7 +85,7 @@ class RawConnection:
 def post(
     *headers: str, path: str = VERIFICATIONS, key: str = LOGIN_KEY, content_type: str = JSON
 ) -> bytes:
-    """The head of a POST, with further headers."""
+    """Return the head of a POST with further headers."""
     return head(
         f"POST {path} HTTP/1.1",
         f"Authorization: Bearer {key}",
@@ -95,7 +95,7 @@ def post(
 
 
 def head(request_line: str, *headers: str) -> bytes:
-    """A request line and its headers."""
+    """Return a request line and its headers."""
     return "\r\n".join([request_line, "Host: otp.example.com", *headers, "", ""]).encode("latin-1")
 
 

@@ -56,7 +56,7 @@ class SandboxPhones:
         self._url = url
 
     def set_behaviour(self, number: str, behaviour: str, **options: Any) -> None:
-        """Tells a phone, or the company when that phone is called, how to behave."""
+        """Set the behaviour of a phone, or of the provider for calls to it."""
         response = requests.put(
             f"{self._url}/phones/{number.removeprefix('+')}",
             json={"behaviour": behaviour, **options},
@@ -65,19 +65,19 @@ class SandboxPhones:
         assert response.ok, response.text
 
     def calls(self, number: str) -> list[dict[str, Any]]:
-        """What the phone got, oldest first."""
+        """Return the phone's calls, oldest first."""
         response = requests.get(f"{self._url}/phones/{number.removeprefix('+')}/calls", timeout=5)
         calls: list[dict[str, Any]] = response.json()
         return calls
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Every request the company got."""
+        """Return every request that the provider received."""
         entries: list[dict[str, Any]] = requests.get(f"{self._url}/ledger", timeout=5).json()
         return entries
 
 
 class ClientAndDialer:
-    """A client who asks, and a dialer that dials one call at a time."""
+    """A client and a dialer that places one call at a time."""
 
     def __init__(self, service: Verifications, store: RedisStore, dialer: Dialer) -> None:
         self._service = service
@@ -98,17 +98,17 @@ class ClientAndDialer:
         return True
 
     def calls_of(self, verification: Verification) -> tuple[Call, ...]:
-        """The calls as they stand."""
+        """Return the current calls of a verification."""
         return self._service.get(verification.client, verification.id).verification.calls
 
     def cancel(self, verification: Verification) -> None:
-        """The client changes its mind."""
+        """Cancel a verification."""
         self._service.cancel(verification.client, verification.id)
 
 
 @contextmanager
 def running_dialers(*dialers: Dialer) -> Iterator[None]:
-    """Runs dialers in threads until the end of the block."""
+    """Run dialers in threads during the block."""
     threads = [threading.Thread(target=dialer.run) for dialer in dialers]
     for thread in threads:
         thread.start()
@@ -155,19 +155,19 @@ class RunningService:
         return self.post(f"/v1/verifications/{verification['id']}/checks", {"code": code})
 
     def get_verification(self, verification: dict[str, Any]) -> dict[str, Any]:
-        """The verification as it stands."""
+        """Get the current verification."""
         found: dict[str, Any] = self.get(f"/v1/verifications/{verification['id']}").json()
         return found
 
     def wait_for_code(self, number: str = ASHA) -> str:
-        """Picks up the phone and listens: the code of its newest call."""
+        """Wait for the newest call of a phone and return the spoken code."""
         calls = self.wait_for(
             lambda: [c for c in self.phones.calls(number) if c["spoken"]], "a spoken code"
         )
         return "".join(re.findall(r"\d", calls[-1]["spoken"]))
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 10) -> Any:
-        """What ``look`` finds, as soon as it finds something."""
+        """Return the condition's value as soon as it is true."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = condition()
@@ -177,7 +177,7 @@ class RunningService:
         raise AssertionError(f"waited {timeout_s} s for {what}")
 
     def wait_for_call(self, verification: dict[str, Any], status: str) -> dict[str, Any]:
-        """The verification's newest call, once it is in this state."""
+        """Return the verification's newest call as soon as it has this status."""
         call: dict[str, Any] = self.wait_for(
             lambda: [
                 c

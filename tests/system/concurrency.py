@@ -58,7 +58,7 @@ class RecordingClient:
         return told
 
     def create(self, number: str, key: str | None = None, **members: Any) -> TimedResponse:
-        """Asks for a verification."""
+        """Send a create."""
         return self.request("POST", "/v1/verifications", {"to": number, **members}, key)
 
     def check(self, verification_id: str, code: str) -> TimedResponse:
@@ -66,12 +66,12 @@ class RecordingClient:
         return self.request("POST", f"/v1/verifications/{verification_id}/checks", {"code": code})
 
     def get_verification(self, verification_id: str) -> TimedResponse:
-        """The verification as it stands."""
+        """Get the current verification."""
         return self.request("GET", f"/v1/verifications/{verification_id}")
 
 
 def nth_number(n: int) -> str:
-    """The nth of many numbers."""
+    """Return the nth of many numbers."""
     return f"+9198765{n:05}"
 
 

@@ -11,7 +11,7 @@ from support.stack import running_service
 def service(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A running service whose callbacks come in; it ends well, however it was used."""
+    """Run a service with callbacks; its processes end with status 0."""
     with running_service(environ, tmp_path_factory.mktemp("service")) as stack:
         yield stack.service
         assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)

@@ -21,7 +21,7 @@ _ID: Final = re.compile(r"vrf_[0-9a-f]{32}")
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - it is called so
-    """A well-formed id becomes that of a pending verification, which random ones never are."""
+    """Replace a random id, which is unknown, by that of a pending verification."""
     found = str(case.path_parameters.get("verification_id", ""))
     if not SERVICE or not _ID.fullmatch(found):
         return
@@ -38,7 +38,7 @@ def before_call(context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) 
 
 @schemathesis.check
 def code_is_documented(_context: CheckContext, response: Response, case: Case[Any]) -> None:
-    """A refusal's code is among the examples of its status, and the status is the answer's."""
+    """Check that a problem's code is documented for its status, which is the response's."""
     document = case.operation.schema.raw_schema
     methods = document["paths"][case.operation.path]
     answers = methods.get(case.method.lower(), {}).get("responses", {})

@@ -36,11 +36,11 @@ _CALM = {
 
 
 class DialerFaultBench:
-    """See above.
+    """A service, a sandbox, and dialers that are killed or paused.
 
     Args:
-        sandbox: the company.
-        store: its clock may be moved; the dialers that are harmed do not notice.
+        sandbox: the provider.
+        store: its clock can move without an effect on the faulty dialers.
         client: of an API on that store.
         variables: the settings of both.
         folder: for logs.
@@ -81,7 +81,7 @@ class DialerFaultBench:
             self.verification_ids[number] = answer.json["id"]  # type: ignore[index] # it is an object
 
     def calls(self) -> dict[str, list[dict[str, Any]]]:
-        """Number → the calls of its verification as they stand."""
+        """Return the current calls of each number's verification."""
         return {number: self._calls_of(name) for number, name in self.verification_ids.items()}
 
     def _calls_of(self, verification_id: str) -> list[dict[str, Any]]:
@@ -91,23 +91,23 @@ class DialerFaultBench:
         return calls
 
     def ring_counts(self) -> Counter[str]:
-        """Number → requests that made it ring."""
+        """Return the number of requests that made each number ring."""
         return Counter(f"+{e['person']}" for e in self.phones.ledger() if e["rang"])
 
     def advance_time(self, milliseconds: int) -> None:
-        """Time passes, and somebody sweeps."""
+        """Move the clock and sweep."""
         self.store.clock_offset_ms += milliseconds
         while self.store.sweep("a dialer that was heard of").has_more:
             pass
 
     @contextmanager
     def healthy_dialer(self) -> Iterator[None]:
-        """A dialer that lives by the store's moved clock."""
+        """Run a dialer with the store's moved clock."""
         with running_dialers(create_dialer(load(self._variables).settings, self.store)):
             yield
 
     def recover(self) -> None:
-        """Leases end and a healthy dialer takes over, until nothing is left to be done or asked."""
+        """Expire all leases and run a healthy dialer until no call is open."""
         self.advance_time(AFTER_LEASE_MS)
         deadline = time.monotonic() + 30
         with self.healthy_dialer():
@@ -132,7 +132,7 @@ class DialerFaultBench:
 def dialer_fault_bench(
     environ: Mapping[str, str], redis: Redis, folder: Path
 ) -> Iterator[DialerFaultBench]:
-    """A bench on an emptied store."""
+    """Create a bench on an emptied store."""
     redis.flushdb()
     config = replace(
         sandbox_config(environ, ""), webhooks={}, subscription=None, gets_per_minute=10**6

@@ -31,13 +31,13 @@ GUESSED_KEYS = (b"", bytes(32), TAG.encode(), b"otpvoice", b"otpvoice number", b
 
 
 def stolen_files(folder: Path) -> dict[str, bytes]:
-    """The snapshot and the log of a server, by their names."""
+    """Return the snapshot and the AOF of a server, by name."""
     files = [*folder.rglob("*.rdb"), *folder.rglob("*.aof")]
     return {file.name: file.read_bytes() for file in files}
 
 
 def forms(secret: str) -> Iterator[bytes]:
-    """What would tell a secret of 8 digits or more: written, spelled, as an integer, digested."""
+    """Return all forms of a secret of 8 digits or more: plain, spelled, as an integer, digested."""
     plain = secret.encode()
     yield from decompressed(plain)
     yield from (separator.join(secret).encode() for separator in SPELLINGS)
@@ -59,7 +59,7 @@ def decompressed(data: bytes) -> Iterator[bytes]:
 
 
 def found_in(data: bytes, secrets: Iterable[str]) -> set[bytes]:
-    """The forms of the secrets that the data holds."""
+    """Return the forms of the secrets that the data contains."""
     by_start: dict[bytes, list[bytes]] = defaultdict(list)
     for needle in {form for secret in secrets for form in forms(secret)}:
         by_start[needle[:START]].append(needle)
@@ -127,7 +127,7 @@ def decoded(texts: Iterable[bytes]) -> set[bytes]:
 
 
 def raw(name: str) -> bytes:
-    """The bytes that its 22 characters stand for."""
+    """Return the bytes that 22 characters of base64 encode."""
     return base64.urlsafe_b64decode(name + "==")
 
 
@@ -137,7 +137,7 @@ def raw(name: str) -> bytes:
 def matching_digests(
     texts: Iterable[str], candidates: Callable[[str], Iterable[bytes]], digests: set[bytes]
 ) -> set[str]:
-    """The texts of which one of the candidates is among the digests."""
+    """Return the texts whose digest is among the candidates."""
     return {t for t in texts if any(each[:DIGEST] in digests for each in candidates(t))}
 
 

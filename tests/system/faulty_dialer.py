@@ -50,7 +50,7 @@ _OWNERS: Final = {part.__name__: owner for owner, part in _PARTS}
 
 
 def inject_fault(moment: str, nth: int, number: signal.Signals) -> None:
-    """Puts the moment around its part."""
+    """Wrap the method with the fault."""
     when, name = moment.split(":")
     part: Callable[..., Any] = getattr(_OWNERS[name], name)
     times = itertools.count(1)
@@ -73,7 +73,7 @@ def inject_fault(moment: str, nth: int, number: signal.Signals) -> None:
 
 
 def main() -> None:
-    """Dials, until harmed or asked to end."""
+    """Run a dialer until the fault, or until a signal."""
     moment, nth, name = sys.argv[1:]
     inject_fault(moment, int(nth), signal.Signals[name])
     dialer = create_dialer(load(os.environ).settings)

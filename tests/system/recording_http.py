@@ -44,7 +44,7 @@ class RecordingHttpClient:
         key: str = LOGIN_KEY,
         echoes: str = "",
     ) -> RawResponse:
-        """One request in good HTTP, with the key of a client or of somebody else."""
+        """Send one well-formed request with an API key."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
         start = head(
             f"{method} {target} HTTP/1.1",

@@ -31,19 +31,19 @@ class Node(Redis):
         self.port = server.port
 
     def output(self, command: str) -> Any:
-        """What it answers."""
+        """Return the reply to a command."""
         say: Callable[..., Any] = self.execute_command
         return say(*command.split())
 
     def ran(self) -> int:
-        """How many rules it was asked to run since it started."""
+        """Return how many functions the node has run since its start."""
         calls: int = self.info("commandstats").get("cmdstat_fcall", {"calls": 0})["calls"]
         return calls
 
 
 @dataclass(frozen=True)
 class Servers:
-    """One primary with its replica, and who can tell which is which."""
+    """A primary, its replica, and the other nodes."""
 
     url: str
     primary: Node
@@ -52,12 +52,12 @@ class Servers:
     """The other primaries of a cluster, or the Sentinels."""
 
     def replicates(self) -> None:
-        """Waits until the replica has all that there is."""
+        """Wait until the replica has all data."""
         self.primary.set(f"{TAG}:last", "", px=1)
         assert self.primary.wait(1, 5000) == 1
 
     def sentinel_state(self) -> str:
-        """What the replica and who watches over it have logged."""
+        """Return the logs of the replica and of the other nodes."""
         logs = (node.process.output() for node in (self.replica, *self.others))
         return "\n\n".join(logs)
 
@@ -121,7 +121,7 @@ def cluster(folder: Path) -> Iterator[Servers]:
 
 
 def move_slot(old: Node, new: Node, other: Node) -> None:
-    """Gives our slot, which is empty, to another primary; in the order of the cluster's manual."""
+    """Move the service's empty slot to another primary, as the cluster's manual describes."""
     new.output(f"CLUSTER SETSLOT {SLOT} IMPORTING {name_of(old)}")
     old.output(f"CLUSTER SETSLOT {SLOT} MIGRATING {name_of(new)}")
     for node in (new, old, other):
@@ -129,7 +129,7 @@ def move_slot(old: Node, new: Node, other: Node) -> None:
 
 
 def name_of(node: Node) -> str:
-    """What a node is called in its cluster."""
+    """Return the node's id in its cluster."""
     name: bytes = node.output("CLUSTER MYID")
     return name.decode()
 

@@ -25,7 +25,7 @@ NAME = "Meenakshi Sundaram"
 
 @contextmanager
 def unencrypted_store(folder: Path) -> Iterator[tuple[Redis, Path]]:
-    """A store that writes a snapshot which hides nothing by compressing it, and a log."""
+    """Run a store whose snapshot is not compressed, with an AOF."""
     options = ["--appendonly", "yes", "--appendfsync", "no", "--rdbcompression", "no"]
     with Valkey(folder, *options) as server, server.client() as redis:
         yield redis, folder
@@ -55,7 +55,7 @@ class StolenStore:
     short_codes: list[ShortCode] = field(default_factory=list)
 
     def steal(self, redis: Redis, folder: Path) -> None:
-        """Takes all there is."""
+        """Copy the files and the keyspace."""
         redis.save()
         self.files = stolen_files(folder)
         self.space = keyspace(redis)
@@ -64,7 +64,7 @@ class StolenStore:
 
 
 def create_body(number: str, code: str) -> str:
-    """A create with a code of the caller's own, as it is sent."""
+    """Return the body of a create with the client's own code."""
     return json.dumps({"to": number, "code": code, "name": NAME})
 
 
@@ -121,7 +121,7 @@ class TargetService:
         return ShortCode(verification_id, number, code, own_code, frozenset({code, *wrong}))
 
     def dial(self, n: int, stolen: StolenStore) -> None:
-        """A call is placed, and every other time the provider tells what became of it."""
+        """Place a call; every other time the provider reports its result."""
         claim = self.dialer.place(provider_id=f"theirs-{n}")
         number, _, _ = self.dialer.decrypt(claim)
         position = self.generated.get(claim.verification_id)

@@ -22,7 +22,7 @@ NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5"}
 
 
 def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dict[str, str]) -> int:
-    """Waits until all acknowledged calls are answered; how many numbers rang, those included."""
+    """Wait until all acknowledged calls are answered; return how many numbers rang in total."""
 
     def calls_of(name: str) -> list[dict[str, Any]]:
         calls: list[dict[str, Any]] = line.get_verification(name).body["calls"]
@@ -72,7 +72,7 @@ def test_create_acknowledged_by_killed_worker_is_called_once(
 
 
 def was_refused(answer: TimedResponse) -> bool:
-    """Nobody took the request, or nobody read it: it may be sent to somebody else."""
+    """Return whether no process accepted or read the request, so that it may be repeated."""
     return answer.status == 503 or any(w in answer.fault for w in ("refused", "Reset", "Remote"))
 
 

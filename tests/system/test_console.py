@@ -60,7 +60,7 @@ class Played:
         return [call for each in self.objects() for call in each["calls"]]
 
     def taken(self) -> list[dict[str, Any]]:
-        """What the company dialed, by its ledger."""
+        """Return the calls in the sandbox's ledger."""
         return [entry for entry in self.stack.service.phones.ledger() if entry["call"]]
 
     def objects(self) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ class Played:
         return [self.line.get_verification(found).body for found in self.ids.values()]
 
     def shown(self) -> dict[str, int]:
-        """The figures of the page, by what they are of."""
+        """Return the statistics of the page, by label."""
         answer = requests.get(self.url, auth=("asha", KEY), timeout=5)
         assert answer.ok, answer.text
         return {
@@ -77,7 +77,7 @@ class Played:
 
 
 def searched(played: Played, what: str) -> requests.Response:
-    """The page that a search leads to."""
+    """Return the page of a search."""
     origin = {"Origin": played.stack.service.url}
     return requests.post(
         f"{played.url}/search", {"query": what}, headers=origin, auth=("asha", KEY), timeout=5
@@ -97,7 +97,7 @@ def lives(played: Played, n: int) -> None:
 
 @pytest.fixture(scope="module")
 def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """A service with a console that is used by eight at once; then all is quiet."""
+    """Run a service with a console, and eight parallel clients until all calls have ended."""
     changes = {
         "OTPVOICE_SERVER_WORKERS": "2",
         "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(KEY),
@@ -119,7 +119,7 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def desk(played: Played, browsing: BrowserSession) -> Page:
-    """An operator's browser at the console."""
+    """Open the console in an operator's browser."""
     credentials = {"username": "asha", "password": KEY}
     return browsing.open(played.url, http_credentials=credentials, timezone_id="Asia/Kolkata")
 

@@ -23,7 +23,7 @@ UNTOLD: Final = "positive_data_acceptance"
 
 
 def asks(service: RunningService, *options: str, credential: str = "", **variables: str) -> None:
-    """Has schemathesis ask; it ends with 0 when all that it was answered stands in the document."""
+    """Run schemathesis, which ends with 0 if all responses match the document."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json"]
     command += ["--seed", SEED, "--max-examples", EXAMPLES, "--exclude-checks", UNTOLD]
     command += ["--warnings", "off", "--generation-database", "none", "--no-color", *options]

@@ -31,16 +31,13 @@ ROUNDS = -(-KILLS // len(MOMENTS))
 
 @pytest.fixture
 def site(environ: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[DialerFaultBench]:
-    """A bench with an empty store."""
+    """Create a bench with an empty store."""
     with dialer_fault_bench(environ, redis, tmp_path) as ready:
         yield ready
 
 
 def keeps_asking(site: DialerFaultBench, dialers: dict[str, Process]) -> None:
-    """Asks for calls until all dialers are dead.
-
-    Some phones let the request hang for a while, some break the reply off.
-    """
+    """Request calls until all dialers are dead. Some responses are slow or incomplete."""
 
     def alive() -> list[str]:
         return [moment for moment, dialer in dialers.items() if dialer.is_running]

@@ -22,7 +22,7 @@ COMPOSITION = {
 
 @pytest.fixture(scope="module")
 def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A service whose provider sends composed callbacks."""
+    """Run a service whose provider sends composed callbacks."""
     folder = tmp_path_factory.mktemp("service")
     with running_service(environ, folder) as running:
         webhook = {
@@ -38,7 +38,7 @@ def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def service(stack: Stack) -> RunningService:
-    """The service of that stack."""
+    """Return the service of that stack."""
     return stack.service
 
 

@@ -35,7 +35,7 @@ ROUNDS = -(-int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS))) // len(MOME
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[EventReceiver]:
-    """A client that listens, and never gets what is not for it."""
+    """Run a receiver that must get its own events only."""
     with EventReceiver() as listening:
         yield listening
         assert listening.faults == []
@@ -45,7 +45,7 @@ def client() -> Iterator[EventReceiver]:
 def stack(
     environ: dict[str, str], client: EventReceiver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """A service that tells the client."""
+    """Run a service with that receiver."""
     folder = tmp_path_factory.mktemp("told")
     with running_service(
         environ, folder, **endpoint_settings(client, secret=f"{OLD_SECRET},{NEW_SECRET}")
@@ -54,7 +54,7 @@ def stack(
 
 
 def of(client: EventReceiver, verification_id: str) -> list[ReceivedEvent]:
-    """What was told of one verification, in the order of its changes."""
+    """Return the events of one verification in the order of its changes."""
     told = {each.sequence: each for each in client.events if each.data["id"] == verification_id}
     return [told[sequence] for sequence in sorted(told)]
 

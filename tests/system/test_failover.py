@@ -42,7 +42,7 @@ IN_A_CLUSTER = pytest.mark.parametrize("servers", [cluster], indirect=True, ids=
 
 @pytest.fixture
 def client(servers: Servers) -> Iterator[Redis]:
-    """A client as the service has one, and nothing in the store."""
+    """Connect as the service does, to an empty store."""
     client = connect(servers.url)
     client.flushdb()
     yield client
@@ -51,7 +51,7 @@ def client(servers: Servers) -> Iterator[Redis]:
 
 @pytest.fixture
 def desk(client: Redis) -> StoreDriver:
-    """A desk that works on it."""
+    """Create a driver of that store."""
     return StoreDriver(RedisStore(client))
 
 
@@ -145,10 +145,10 @@ def test_slot_in_migration_is_an_outage(servers: Servers, desk: StoreDriver) -> 
 
 
 class Load(threading.Thread):
-    """Creates as fast as one client can, until it is stopped.
+    """Creates as fast as one client can send them, until it is stopped.
 
-    Each is for a number of its own: one that was refused may have been done, so that the same
-    request again would begin nothing. And each is for later, so that no dialer need be heard of.
+    Each is for a different number, because a refused create may have taken effect. Each is delayed,
+    so that it needs no dialer.
     """
 
     def __init__(self, desk: StoreDriver) -> None:
@@ -189,19 +189,19 @@ class Load(threading.Thread):
             self.slowest = max(self.slowest, time.monotonic() - began)
 
     def forgets(self) -> None:
-        """What was refused until now is not counted: a busy disk may hold a server up."""
+        """Forget earlier refusals, because a busy disk can delay a server."""
         self.refused.clear()
         self.served_again.clear()
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stop the load."""
         self._stopped.set()
         self.join()
         self.witness.stop()
 
 
 def comes_back(store: RedisStore) -> None:
-    """Waits until the store has found its primary again, which it does by itself."""
+    """Wait until the store has found its primary again."""
     give_up = time.monotonic() + 10
     while True:
         try:

@@ -55,7 +55,7 @@ class Pumper:
         self.numbers = {number_of(n) for n in range(NUMBERS)}
 
     def asks(self, n: int) -> None:
-        """For his nth number, and with a newer code for one that rang before; round and round."""
+        """Send a create."""
         self._asks(n, code=f"{n:06}")
         if n >= BEHIND:
             self._asks(n - BEHIND, code=f"5{n:05}")
@@ -71,7 +71,7 @@ class Pumper:
         return [answer for answer in self._line.responses if answer.status not in {200, 201}]
 
     def refusals(self) -> Counter[str]:
-        """The limits that his refusals named, each with when to come again."""
+        """Return the limits in the attacker's refusals, each with its retry time."""
         for answer in self.refused:
             assert (answer.status, answer.body["code"]) == (429, "rate_limited"), answer
             assert setting_name(answer.body["limit"]) in LIMITS, answer
@@ -79,18 +79,18 @@ class Pumper:
         return Counter(answer.body["limit"] for answer in self.refused)
 
     def refused_since(self, limit: str) -> list[TimedResponse]:
-        """All that he asked for after this limit had refused him once."""
+        """Return all requests of the attacker after this limit refused one."""
         refused = [a.began + a.took for a in self.refused if a.body["limit"] == limit]
         since = min(refused, default=math.inf)
         return [answer for answer in self._line.responses if answer.began > since]
 
     def calls(self) -> Counter[str]:
-        """His numbers → requests for a call that the telephone company got."""
+        """Return the number of provider requests for each of the attacker's numbers."""
         to = Counter(f"+{entry['person']}" for entry in self._phones.ledger())
         return Counter({number: to[number] for number in self.numbers if to[number]})
 
     def figures(self) -> str:
-        """What came of it."""
+        """Return the outcome for the report."""
         book = self._line.responses
         took = max(a.began + a.took for a in book) - min(a.began for a in book)
         return (
@@ -106,7 +106,7 @@ class Pumper:
 
 
 class Honest:
-    """People elsewhere who log in one after the other, and type what they hear.
+    """Legitimate users in other areas, who log in one after the other with the spoken code.
 
     Args:
         service: calls them.
@@ -133,7 +133,7 @@ class Honest:
         assert (checked.status_code, checked.json()["valid"]) == (200, True), checked.text
 
     def asks(self, number: str, **members: str) -> requests.Response:
-        """A create of theirs, whatever comes of it."""
+        """Send a create."""
         return self._service.post("/v1/verifications", {"to": number, **members}, self._key)
 
     def log_in_alone(self, people: int) -> None:
@@ -142,7 +142,7 @@ class Honest:
         self._alone = len(self._took)
 
     def log_in_beside(self, pumper: Pumper, people: int) -> None:
-        """While he asks for all his numbers, again and again."""
+        """Log in repeatedly while the attacker requests all numbers."""
         with concurrently(pumper.asks, AT_ONCE):
             self.log_in(people)
             wait_until(lambda: pumper.has_asked_for_all, "the pumper to ask for all", 600)
@@ -153,7 +153,7 @@ class Honest:
             self._logs_in()
 
     def figures(self) -> str:
-        """How many there were, and how long their creates took."""
+        """Return the outcome for the report."""
         quiet, loud = self._took[: self._alone], self._took[self._alone :]
         before, meanwhile = median(quiet) * 1000, median(loud) * 1000
         return (
@@ -163,7 +163,7 @@ class Honest:
 
 
 def degraded(service: RunningService) -> list[str]:
-    """What ``/readyz`` tells; the service serves all the while."""
+    """Return what ``/readyz`` names."""
     answer = service.get("/readyz")
     assert answer.status_code == 200
     words: list[str] = answer.json()["degraded"]
@@ -171,7 +171,7 @@ def degraded(service: RunningService) -> list[str]:
 
 
 def alarms(stack: Stack) -> list[dict[str, Any]]:
-    """What the dialer's log says of breakers."""
+    """Return the dialer's log lines about breakers."""
     lines = (stack.folder / "dialer.log").read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
     return [line for line in told if line["event"] == "breaker.opened"]
@@ -180,7 +180,7 @@ def alarms(stack: Stack) -> list[dict[str, Any]]:
 def shipped(
     environ: Mapping[str, str], folder: Path, **changes: str
 ) -> AbstractContextManager[Stack]:
-    """A service of two workers with the shipped limits, but for ``changes``."""
+    """Run a service of two workers with the default limits and ``changes``."""
     return running_service(environ, folder, OTPVOICE_SERVER_WORKERS="2", **(SHIPPED | changes))
 
 

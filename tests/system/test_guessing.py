@@ -35,13 +35,13 @@ def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def line(api: ApiProcess, redis: Redis) -> RecordingClient:
-    """Requests to it, on an emptied store; each may meet another worker."""
+    """Return a client of the API on an emptied store; each request may reach another worker."""
     assert redis.dbsize() == 0
     return RecordingClient(api.url)
 
 
 def begins(line: RecordingClient, n: int = 0) -> str:
-    """The id of a new verification whose code is the right one."""
+    """Create a verification with the correct code and return its id."""
     created = line.create(nth_number(n), code=RIGHT, call_after=CALL_DELAY_S)
     assert created.status == 201, created
     verification_id: str = created.body["id"]
@@ -62,12 +62,12 @@ def at_once(line: RecordingClient, verification_id: str, codes: list[str]) -> li
 
 
 def kinds(answers: list[TimedResponse]) -> Counter[tuple[int, Any]]:
-    """How often each status, with what it says of the code or why there is no such word."""
+    """Count the responses by status and validity or problem code."""
     return Counter((a.status, a.body.get("valid", a.body.get("code"))) for a in answers)
 
 
 def cpu_ticks(api: ApiProcess) -> list[int]:
-    """What each worker has computed so far (Linux, proc(5): utime)."""
+    """Return the CPU time of each worker (Linux, proc(5): utime)."""
     stats = [Path(f"/proc/{pid}/stat").read_text() for pid in api.process.child_pids()]
     return [int(stat.rpartition(")")[2].split()[11]) for stat in stats]
 

@@ -52,7 +52,7 @@ class Api:
 
     Args:
         stack: the service as it was started.
-        processes: ends what is started besides.
+        processes: ends the further processes.
     """
 
     def __init__(self, stack: Stack, processes: ExitStack) -> None:
@@ -72,7 +72,7 @@ class Api:
         return answer.status_code, answer.json()
 
     def is_joined_by(self, *ring: str) -> None:
-        """A process with another ring serves beside the one that there is."""
+        """Start a further process with another key ring."""
         url = f"http://127.0.0.1:{free_port()}"
         variables = self._stack.variables | {
             "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
@@ -85,7 +85,7 @@ class Api:
         self._serving.append((url, newcomer))
 
     def is_left_to_the_newest(self) -> None:
-        """The old process ends as it is asked to."""
+        """Stop the older process."""
         _, old = self._serving.pop(0)
         assert old.terminate() == 0
 
@@ -122,7 +122,7 @@ class Guesser:
 
     @property
     def wrong(self) -> int:
-        """Wrong codes that he was told of."""
+        """Return the wrong codes that were compared."""
         return self.answers["check", 200, "wrong"]
 
     @property
@@ -131,7 +131,7 @@ class Guesser:
         return self.answers["check", 429, "too_many_wrong_codes"]
 
     def tries(self, n: int) -> None:
-        """A new verification with one client or the other, if he gets one, and three codes."""
+        """Create a verification with either client, if allowed, and submit three codes."""
         if self.wrong >= self._until_wrong:
             return
         key = (LOGIN_KEY, BANK_KEY)[n % 2]
@@ -161,7 +161,7 @@ class Person:
         self._begun = ""
 
     def begins(self, reference: str) -> None:
-        """Asks for a code."""
+        """Send a create."""
         body = {"to": ASHA, "reference": reference, "code": ASHAS_CODE, "ttl": 600}
         status, said = self._api.asks(ASHAS_KEY, "", body)
         assert status == 201, said
@@ -172,7 +172,7 @@ class Person:
         return self._api.asks(ASHAS_KEY, f"/{self._begun}/checks", {"code": ASHAS_CODE})
 
     def logs_in(self) -> None:
-        """As if nobody guessed."""
+        """Log in as a legitimate user."""
         self.begins("a quiet login")
         status, said = self.hands_the_code_in()
         assert (status, said["valid"]) == (200, True)

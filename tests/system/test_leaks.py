@@ -155,7 +155,9 @@ class Life:
         talk.request("DELETE", f"{VERIFICATIONS}/canary-path?canary-query={OWN_CODE}")
 
     def is_asked_in_no_http(self, talk: RecordingHttpClient) -> None:
-        """What gunicorn refuses before the API sees it; its page repeats a part to the caller."""
+        """Send what gunicorn refuses before the API reads it; its page repeats a part to the
+        sender.
+        """
         path, spelled = f"{WEBHOOK}/{PATH_TOKEN}/canary-path", "-".join(OWN_CODE)
         told = f"{path}?canary-query&code={OWN_CODE}&to={ASHA}&spelled={spelled}"
         talk.send_raw(f"GET {told} {LOGIN_KEY} HTTP/1.1\r\n\r\n".encode(), echoes=LOGIN_KEY)
@@ -222,7 +224,7 @@ class Life:
         self.talk.responses += talk.responses
 
     def breaks(self) -> None:
-        """Records that hold canaries where figures belong: they are set aside and reported."""
+        """Store records with canaries in number fields, which are quarantined and reported."""
         self._redis.delete(*self._redis.scan_iter("{otpvoice}:route:*"))  # open them again
         begun = self.service.create(f"{TARA[:-1]}9", code=OWN_CODE, call_after=1)
         call = f"{{otpvoice}}:call:{begun['calls'][0]['id']}"
@@ -259,13 +261,13 @@ class Life:
         return [*everything_in(self._redis), *((p.name, p.read_bytes()) for p in files)]
 
     def logs(self) -> list[tuple[str, bytes]]:
-        """All that its processes said, on stdout and stderr."""
+        """Return the output of all processes."""
         return [(path.name, path.read_bytes()) for path in self.stack.folder.glob("*.log")]
 
 
 @pytest.fixture(scope="module")
 def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """The whole of it."""
+    """Run the whole service."""
     folder = tmp_path_factory.mktemp("store")
     with Valkey(folder, *DURABLE) as store, closing(Redis(port=store.port)) as plain:
         plain.config_set("requirepass", STORE_PASSWORD)
@@ -284,7 +286,7 @@ def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def kept(life: Life) -> list[tuple[str, bytes]]:
-    """What the store holds in the end: while there is a pending verification, and after others."""
+    """Return the store's content at the end, with a pending verification."""
     life.proves_a_number()
     life.proves_numbers_with_codes_of_ours()
     life.proves_a_number_at_a_terminal()

@@ -56,18 +56,18 @@ class Api:
         return session.request(method, self.url + path, json=body, timeout=10)
 
     def creates(self, to: str, **members: Any) -> requests.Response:
-        """A create, whatever comes of it."""
+        """Send a create."""
         return self.ask("POST", "/v1/verifications", {"to": to, **members})
 
     def of(self, verification: Mapping[str, Any], step: str = "", body: Any = None) -> Any:
-        """A step with a verification, or without one a look at it."""
+        """Request an action of a verification, or get it."""
         path = f"/v1/verifications/{verification['id']}"
         return self.ask("POST", f"{path}/{step}", body) if step else self.ask("GET", path)
 
 
 @contextmanager
 def api_running(variables: Mapping[str, str], folder: Path) -> Iterator[Api]:
-    """The API by itself."""
+    """Run the API alone."""
     url = f"http://127.0.0.1:{free_port()}"
     bind = {"OTPVOICE_SERVER_BIND": url.removeprefix("http://")}
     with otpvoice_process("api", {**variables, **bind}, folder) as process:
@@ -78,7 +78,7 @@ def api_running(variables: Mapping[str, str], folder: Path) -> Iterator[Api]:
 
 
 def answers(url: str) -> bool:
-    """Whether somebody does."""
+    """Return whether a server responds."""
     try:
         return requests.get(url, timeout=1).ok
     except requests.RequestException:
@@ -111,7 +111,7 @@ class Load:
 
 
 def load(api: Api, seconds: float) -> Load:
-    """Creates on ever new numbers, :data:`RATE` a second."""
+    """Send creates for different numbers, :data:`RATE` a second."""
     came = Load()
     begin = time.monotonic()
 
@@ -131,7 +131,7 @@ def load(api: Api, seconds: float) -> Load:
 
 @contextmanager
 def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[SandboxPhones]:
-    """The telephone company, until its power fails; before and after, its port refuses."""
+    """Run the sandbox until it is killed; before and after, its port refuses connections."""
     options = ["--port", str(port), "--ring", "0.05", "--talk", "0.05"]
     words = [sys.executable, "-m", "otpvoice", "sandbox", *options]
     token = {"SANDBOX_TOKEN": environ["OTPVOICE_PROVIDER_TOKEN"]}
@@ -175,14 +175,14 @@ def test_no_call_is_lost_while_the_provider_is_unreachable(
 
 
 def rung(phones: SandboxPhones) -> Counter[str]:
-    """How often the company was asked to call each person."""
+    """Count the provider requests for each number."""
     return Counter(entry["person"] for entry in phones.ledger())
 
 
 def waiting(api: Api, came: Load, phones: SandboxPhones) -> list[dict[str, Any]]:
-    """Those who were told 201, were not called, and whose call did not end expired.
+    """Return the acknowledged verifications that were not called and whose call did not expire.
 
-    A request that was under way when the power failed may have been heard: its call is unknown.
+    A request that was in flight when the sandbox died may have been received: its call is unknown.
     """
     called = rung(phones)
     not_called = [made for person, made in came.begun.items() if person not in called]
@@ -195,7 +195,7 @@ def waiting(api: Api, came: Load, phones: SandboxPhones) -> list[dict[str, Any]]
 
 @contextmanager
 def full(redis: Redis) -> Iterator[None]:
-    """Meanwhile the server has no room, and evicts nothing; afterwards somebody makes room."""
+    """Fill the store during the block, without eviction."""
     redis.set("ballast", bytes(8 << 20))
     redis.config_set("maxmemory-policy", "noeviction")
     redis.config_set("maxmemory", 4 << 20)

@@ -55,7 +55,7 @@ class Played:
         return self.stack.service.url
 
     def scrape(self) -> Scrape:
-        """What all processes tell now."""
+        """Scrape all processes."""
         return scrape(self.url, self.dialer_url)
 
     def objects(self) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ class Played:
 
 
 class Booked(RecordingClient):
-    """A line that books what was asked, too."""
+    """A client that also records its requests."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -89,7 +89,7 @@ class Booked(RecordingClient):
 
 
 def lives(played: Played, n: int) -> None:
-    """One verification: asked for thrice, and then it depends."""
+    """Create one verification three times and end it in one of several ways."""
     line, number = played.line, nth_number(n)
     played.stack.service.phones.set_behaviour(number, BEHAVIOURS[n % len(BEHAVIOURS)])
     calls_off = n % 5 == 4
@@ -124,7 +124,7 @@ def watched(played: Played) -> Iterator[list[Scrape]]:
 
 @pytest.fixture(scope="module")
 def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """A service that is used by eight at once while it is scraped; then all is quiet."""
+    """Run a service that eight clients use while it is scraped, until all calls have ended."""
     bind = f"127.0.0.1:{free_port()}"
     changes = {"OTPVOICE_SERVER_WORKERS": "2", "OTPVOICE_DIALER_METRICS_BIND": bind}
     with ExitStack() as stack:
@@ -151,7 +151,7 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def never_less(scrapes: list[Scrape]) -> None:
-    """What was counted once is told by each later scrape."""
+    """Assert that no counter decreases between scrapes."""
     before: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
     assert len(scrapes) > 1
     for each in scrapes:
@@ -164,7 +164,7 @@ def never_less(scrapes: list[Scrape]) -> None:
 
 
 def counts_of(pid: int) -> Path:
-    """The file that a worker counts in (Linux, proc(5))."""
+    """Return the file that a worker counts in (Linux, proc(5))."""
     mapped = Path(f"/proc/{pid}/maps").read_text()
     found = re.search(r"/\S*otpvoice-metrics-\S*/counter_\d+\.db", mapped)
     assert found, mapped

@@ -23,7 +23,7 @@ LOGIN_PAGE = "<html><title>Login</title><form><input type='password'></form></ht
 
 
 def reply(status: int, body: Any = "", **members: Any) -> dict[str, Any]:
-    """A phone for which the company answers so."""
+    """Return a behaviour with this response of the provider."""
     return {"behaviour": "reply", "status": status, "body": body, **members}
 
 
@@ -72,19 +72,19 @@ class Refused:
         return len(calls) == 2 and calls[-1]["status"] not in {"queued", "dialing"}
 
     def degraded(self) -> list[str]:
-        """What ``/readyz`` names; it can serve all the same."""
+        """Return what ``/readyz`` names."""
         answer = requests.get(f"{self.service.url}/readyz", timeout=5)
         assert answer.status_code == 200
         names: list[str] = answer.json()["degraded"]
         return names
 
     def scrape(self) -> Scrape:
-        """What API and dialer show now."""
+        """Scrape API and dialer."""
         return scrape(self.service.url, self.dialer_url)
 
 
 def number(n: int) -> str:
-    """A number of its own for each login."""
+    """Return a different number for each login."""
     return f"+91982345{n:04}"
 
 
@@ -94,7 +94,7 @@ def refused(
     environ: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Refused]:
-    """A service of which all logins but the last test's are refused."""
+    """Run a service whose provider refuses the calls of all logins."""
     bind = f"127.0.0.1:{free_port()}"
     folder = tmp_path_factory.mktemp("refused")
     with running_service(environ, folder, OTPVOICE_DIALER_METRICS_BIND=bind) as stack:

@@ -76,7 +76,7 @@ class Deploy:
 
 @contextmanager
 def deployed(stack: Stack, ring: str, folder: Path) -> Iterator[Deploy]:
-    """A further API and dialer of the same service."""
+    """Start a further API and dialer of the same service."""
     folder.mkdir()
     bind = f"127.0.0.1:{free_port()}"
     changes = {"OTPVOICE_SECRETS_KEYS": ring, "OTPVOICE_SERVER_BIND": bind}
@@ -108,7 +108,7 @@ class Load:
             self._deploys = (*self._deploys, deploy)
 
     def leaves(self, deploy: Deploy) -> None:
-        """It is not used any more; waits for whoever still does."""
+        """Stop using a deployment, and wait for its last user."""
         with self._lock:
             self._deploys = tuple(each for each in self._deploys if each is not deploy)
         wait_until(
@@ -179,7 +179,7 @@ def knows(line: RecordingClient, kept: list[tuple[str, str]]) -> None:
 
 
 def is_called_twice(service: RunningService) -> str:
-    """The watched number gets two calls; when its gap ends, in which a third one would wait."""
+    """Call the watched number twice and return when its call gap ends."""
     for _ in range(2):
         verification = service.create(WATCHED, reference=next(_references))
         service.wait_for_call(verification, "answered")
@@ -191,7 +191,7 @@ def is_called_twice(service: RunningService) -> str:
 
 
 def remembers_limits(deploy: Deploy, service: RunningService, gap_end: str) -> None:
-    """The third call waits for the end of the gap, and for a fourth there is no place."""
+    """Assert that a third call waits for the call gap and that a fourth one is refused."""
     third = deploy.line.create(WATCHED, reference=next(_references), ttl=600)
     assert (third.status, third.body["calls"][0]["due_at"]) == (201, gap_end)
     there = RunningService(deploy.line.url, service.phones, service.sandbox, deploy.folder)
@@ -234,7 +234,7 @@ def test_rotation_under_load_is_not_noticed(environ: dict[str, str], tmp_path: P
 
 
 def are_over(load: Load, line: RecordingClient, ring: str) -> None:
-    """Waits until nobody needs what ``ring`` can not open: its calls may still be asked about."""
+    """Wait until no process needs what ``ring`` cannot decrypt, because queries may follow."""
     left = {name for name, maker in load.made.items() if not maker.is_opened_by(ring)}
 
     def look() -> bool:
@@ -255,7 +255,7 @@ def work_together(load: Load, deploys: tuple[Deploy, Deploy]) -> None:
 
 
 def tell(load: Load, deploys: list[Deploy]) -> None:
-    """Prints the figures; no answer was a fault of ours."""
+    """Print the outcome and assert that no response is an internal error."""
     book = [answer for deploy in deploys for answer in deploy.line.responses]
     found = Counter(answer.status for answer in book)
     checks = sum("valid" in answer.body for answer in book)

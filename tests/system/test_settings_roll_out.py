@@ -19,7 +19,7 @@ RAVI = "+919812345678"
 
 
 def with_shop(client: EventReceiver) -> dict[str, str]:
-    """The variables that add a client with flows, a bridge and an address of its own."""
+    """Return the variables that add a client with its own flows, caller line and endpoint."""
     return {
         **endpoint_settings(client, "SHOP"),
         "OTPVOICE_CLIENTS_SHOP_KEY_SHA256": hashlib.sha256(SHOP_KEY.encode()).hexdigest(),
@@ -38,7 +38,7 @@ def client() -> Iterator[EventReceiver]:
 
 @pytest.fixture
 def stack(environ: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
-    """A service that does not know the client yet."""
+    """Run a service that does not know the client yet."""
     with running_service(environ, tmp_path) as running:
         yield running
         assert running.dialer.is_running
@@ -46,7 +46,7 @@ def stack(environ: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
 
 @contextmanager
 def api_with(stack: Stack, changes: dict[str, str], folder: Path) -> Iterator[RunningService]:
-    """The API restarted with other settings; callbacks still reach the old one."""
+    """Run the API with other settings; callbacks still reach the old one."""
     folder.mkdir()
     bind = f"127.0.0.1:{free_port()}"
     variables = stack.variables | changes | {"OTPVOICE_SERVER_BIND": bind}
@@ -66,7 +66,7 @@ def _serves(service: RunningService) -> bool:
 
 
 def asks(service: RunningService, to: str = ASHA) -> dict[str, object]:
-    """A create of the new client."""
+    """Send a create of the new client."""
     answer = service.post("/v1/verifications", {"to": to}, SHOP_KEY)
     assert answer.status_code == 201, answer.text
     begun: dict[str, object] = answer.json()
@@ -74,7 +74,7 @@ def asks(service: RunningService, to: str = ASHA) -> dict[str, object]:
 
 
 def status_of(service: RunningService, begun: dict[str, object]) -> str:
-    """What became of the only call."""
+    """Return the status of the only call."""
     found = service.get(f"/v1/verifications/{begun['id']}", SHOP_KEY).json()
     (call,) = found["calls"]
     return str(call["status"])

@@ -12,28 +12,28 @@ _SURELY_OVER = DELAY + 1.5
 
 
 def sends_sms(service: RunningService, number: str, **members: Any) -> dict[str, Any]:
-    """The SMS is on its way; a call is asked for in case it does not arrive."""
+    """Create a delayed call for an SMS that is on its way."""
     return service.create(number, code=SMS_CODE, call_after=DELAY, **members)
 
 
 def rang(service: RunningService, number: str) -> int:
-    """Requests that made the phone ring."""
+    """Return the requests that made the phone ring."""
     return sum(1 for e in service.phones.ledger() if e["rang"] and f"+{e['person']}" == number)
 
 
 def checked(service: RunningService, begun: dict[str, Any]) -> None:
-    """The person types the code of the SMS, and we compare it."""
+    """Submit the code of the SMS."""
     assert service.check(begun, SMS_CODE).json()["valid"]
 
 
 def approved(service: RunningService, begun: dict[str, Any]) -> None:
-    """The SMS system compared the code itself, and says so."""
+    """Approve the verification, because the SMS system compared the code itself."""
     answer = service.post(f"/v1/verifications/{begun['id']}/approve")
     assert answer.json()["reason"] == "approved_elsewhere"
 
 
 def canceled(service: RunningService, begun: dict[str, Any]) -> None:
-    """The person gave up."""
+    """Cancel the verification."""
     assert service.post(f"/v1/verifications/{begun['id']}/cancel").status_code == 200
 
 

@@ -11,7 +11,7 @@ from support.stack import running_service
 def service(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A service that soon asks about a call without news."""
+    """Run a service that soon queries a call without a callback."""
     folder = tmp_path_factory.mktemp("service")
     with running_service(environ, folder, OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT="5") as stack:
         yield stack.service

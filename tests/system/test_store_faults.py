@@ -35,7 +35,7 @@ SLACK = 0.3
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Valkey]:
-    """A store of its own for this test."""
+    """Start a store for this test."""
     folder = tmp_path / "store"
     folder.mkdir()
     with Valkey(folder, *DURABLE) as store:
@@ -44,7 +44,7 @@ def store(tmp_path: Path) -> Iterator[Valkey]:
 
 @pytest.fixture
 def stack(environ: dict[str, str], store: Valkey, tmp_path: Path) -> Iterator[Stack]:
-    """A service on that store, with two workers; it ends well, whatever the store did."""
+    """Run a service on that store with two workers; its processes end with status 0."""
     changes = {"OTPVOICE_REDIS_URL": store.url, "OTPVOICE_SERVER_WORKERS": "2"}
     with running_service(environ | changes, tmp_path) as running:
         yield running
@@ -94,7 +94,7 @@ def test_killed_store_loses_no_acknowledged_change(
 
 
 class Guesser:
-    """Asks for verifications and hands wrong codes in, one more than there are checks."""
+    """A client that creates verifications and submits one wrong code more than there are checks."""
 
     def __init__(self, line: RecordingClient) -> None:
         self.compared: dict[str, int] = {}
@@ -199,4 +199,4 @@ def test_hung_or_killed_store_gets_503_at_once(stack: Stack, store: Valkey) -> N
 
 
 def ignore(_: TimedResponse) -> None:
-    """It stands in the book."""
+    """Ignore the response, which is recorded."""

@@ -48,7 +48,7 @@ RECOVERED_WITHIN = 2.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Valkey]:
-    """A store of this test's own."""
+    """Start a store for this test."""
     folder = tmp_path / "store"
     folder.mkdir()
     with Valkey(folder, *DURABLE) as store:
@@ -57,14 +57,14 @@ def store(tmp_path: Path) -> Iterator[Valkey]:
 
 @pytest.fixture
 def proxy(store: Valkey) -> Iterator[StoreProxy]:
-    """The proxy that stands between it and the service."""
+    """Run the proxy between store and service."""
     with StoreProxy(store.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def stack(environ: dict[str, str], proxy: StoreProxy, tmp_path: Path) -> Iterator[Stack]:
-    """A service behind the proxy, with two workers."""
+    """Run a service behind the proxy with two workers."""
     changes = {
         "OTPVOICE_REDIS_URL": proxy.url,
         "OTPVOICE_SERVER_WORKERS": "2",

@@ -27,7 +27,7 @@ minute are logged at once, so that one service bears them all."""
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A store of these tests' own, with a user for the service."""
+    """Start a store with a user for the service."""
     with Valkey(tmp_path_factory.mktemp("store"), *DURABLE) as store:
         acl(store, *RESTORED)
         yield store
@@ -52,7 +52,7 @@ def address(store: Valkey) -> str:
 def stack(
     environ: dict[str, str], store: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """A service on that store. Both processes end with status 0, whatever the store did."""
+    """Run a service on that store; its processes end with status 0."""
     variables = environ | {"OTPVOICE_REDIS_URL": address(store)}
     with running_service(variables, tmp_path_factory.mktemp("service")) as running:
         yield running

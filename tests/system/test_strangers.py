@@ -29,7 +29,7 @@ ONE_ADDRESS = "49.36.0.1"
 
 
 def address(n: int) -> str:
-    """The nth of many public addresses."""
+    """Return the nth of many public addresses."""
     return f"49.37.{n // 250}.{n % 250 + 1}"
 
 
@@ -37,7 +37,7 @@ def address(n: int) -> str:
 def shipped(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A service with the shipped limits, but no limit of wrong codes that a storm uses up."""
+    """Run a service with the default limits, except the limit of wrong codes."""
     with running_service(environ, tmp_path_factory.mktemp("shipped"), **SHIPPED) as stack:
         yield stack.service
 

@@ -29,7 +29,7 @@ AT_ONCE = 40
 
 @pytest.fixture(scope="module")
 def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A service that calls a number once a day, and never those of the tests."""
+    """Run a service with a limit of one call a day for each number."""
     folder = tmp_path_factory.mktemp("service")
     with running_service(environ, folder, OTPVOICE_TEST_NUMBERS=NUMBERS, **TIGHT) as running:
         yield running
@@ -38,17 +38,17 @@ def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def service(stack: Stack) -> RunningService:
-    """The same, as clients see it."""
+    """Return the service of that stack."""
     return stack.service
 
 
 def called(service: RunningService) -> set[str]:
-    """Everybody whom the company was ever asked to call."""
+    """Return the numbers of all provider requests."""
     return {f"+{entry['person']}" for entry in service.phones.ledger()}
 
 
 def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
-    """What ``otpvoice limits explain`` tells of limits and the gap."""
+    """Return what ``otpvoice limits explain`` reports of limits and the call gap."""
     admin = create_admin_service(load(variables).settings)
     with closing(admin.store.redis):
         told = number_document(admin.explain(admin.parse_number(number)))

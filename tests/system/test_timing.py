@@ -72,7 +72,7 @@ class Line:
 
 
 def request(method: str, path: str, key: str = LOGIN_KEY, **members: Any) -> bytes:
-    """A whole request."""
+    """Return the bytes of a request."""
     body = json.dumps(members).encode() if members else b""
     head = [
         f"{method} /v1/verifications{path} HTTP/1.1",
@@ -99,7 +99,7 @@ class Timings:
 
     @property
     def is_rough(self) -> bool:
-        """Whether the interval is too wide to tell anything."""
+        """Return whether the confidence interval is still too wide."""
         low, high = self.interval
         return high - low > BOUND
 
@@ -119,7 +119,7 @@ class Timings:
 
 
 def measure(line: Line, pairs: Iterator[Pair], status: int) -> Timings:
-    """Asks pair after pair, each in random order, until the difference is known well enough."""
+    """Send pairs of requests in random order until the difference is known well enough."""
     timings = Timings([])
     while not timings.took or (timings.is_rough and len(timings.took) < PATIENCE * TIMINGS):
         for pair in itertools.islice(pairs, TIMINGS):
@@ -132,7 +132,7 @@ def measure(line: Line, pairs: Iterator[Pair], status: int) -> Timings:
 
 
 def look_the_same(line: Line, pairs: Iterator[Pair], status: int) -> None:
-    """Asserts that both of a pair take the same time, and prints the figures."""
+    """Assert that both requests of a pair take the same time, and print the values."""
     for sent in itertools.chain(*itertools.islice(pairs, WARM_UP)):
         line.asks(sent)
     timings = measure(line, pairs, status)
@@ -152,14 +152,14 @@ def api(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def line(api: ApiProcess, redis: Redis) -> Iterator[Line]:
-    """A connection to it, and an emptied store."""
+    """Connect to the API, with an emptied store."""
     assert redis.dbsize() == 0
     with Line(api) as connected:
         yield connected
 
 
 def begins(line: Line, n: int, key: str = LOGIN_KEY) -> str:
-    """The id of a verification with the code 123456."""
+    """Create a verification with the code 123456 and return its id."""
     members = {"to": nth_number(n), "code": "123456", "call_after": CALL_DELAY_S}
     _, status, body = line.asks(request("POST", "", key, **members))
     assert status == 201, body

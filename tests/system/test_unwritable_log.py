@@ -67,14 +67,14 @@ class Log:
 
 
 def pipe() -> Log:
-    """A pipe that is full after a few lines, unless its reader reads."""
+    """Return a pipe that is full after a few lines without a reader."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return Log(writer, reader)
 
 
 def pipe_without_reader() -> Log:
-    """A pipe that nobody will ever read."""
+    """Return a pipe whose reading end is closed."""
     log = pipe()
     log.loses_its_reader()
     return log
