@@ -9,11 +9,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import requests
+from sandbox.vendor import TOKEN
 
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
-
-PERSON = "918867135000"
 
 
 class PatientServer(ThreadingHTTPServer):
@@ -84,7 +82,7 @@ def _echo(body: str) -> bytes:
 def config(webhook_uri: str) -> SandboxConfig:
     """An account with short calls; webhook 7 has a secret and the subscription."""
     return SandboxConfig(
-        token="t0ken",
+        token=TOKEN,
         sounds=frozenset({"39888925-718e-43bb-a8b1-d4a300000000"}),
         flows={"24": "Hello {Name}, your otp for login is {otp}", "220": "Code {{otp@digits}}"},
         webhooks={
@@ -114,83 +112,3 @@ def sandbox(
 ) -> RunningSandbox:
     """The fast sandbox, running."""
     return start(config)
-
-
-@pytest.fixture
-def obd() -> dict[str, Any]:
-    """The OBD request of the documents with a flow and variables."""
-    return {
-        "bridge": "918068280000",
-        "to": PERSON,
-        "flow_id": "24",
-        "variables[Name]": "YourName",
-        "variables[otp]": "1, 2, 3, 4, 5, 6",
-    }
-
-
-@pytest.fixture
-def c2c() -> dict[str, Any]:
-    """The C2C request of the documents, without redials."""
-    return {
-        "bridge": "918068280000",
-        "from": PERSON,
-        "to": "flow:220",
-        "variables[Name]": "YourName",
-        "variables[otp]": "12344",
-        "attempts": "0",
-    }
-
-
-@pytest.fixture
-def vendor() -> Iterator[Callable[..., requests.Response]]:
-    """Sends requests to the vendor API: ``vendor(sandbox, "POST", "voice/c2c", json=…)``."""
-    with requests.Session() as session:
-        session.headers["Authorization"] = "Bearer t0ken"
-
-        def ask(sandbox: RunningSandbox, method: str, path: str, **how: Any) -> requests.Response:
-            return session.request(method, sandbox.api_url + path, timeout=10, **how)
-
-        yield ask
-
-
-@pytest.fixture
-def place_call(
-    vendor: Callable[..., requests.Response],
-) -> Callable[[RunningSandbox, dict[str, Any]], requests.Response]:
-    """Requests a call on the route of the body."""
-
-    def post(sandbox: RunningSandbox, body: dict[str, Any]) -> requests.Response:
-        return vendor(
-            sandbox, "POST", "voice/c2c" if "from" in body else "outgoing/send", json=body
-        )
-
-    return post
-
-
-@pytest.fixture
-def set_behaviour(sandbox: RunningSandbox) -> Callable[..., None]:
-    """Sets the behaviour of the phone: ``set_behaviour("slow", seconds=1)``."""
-
-    def put(behaviour: str, **options: Any) -> None:
-        document = {"behaviour": behaviour, **options}
-        response = requests.put(f"{sandbox.url}/phones/{PERSON}", json=document, timeout=5)
-        assert response.status_code == 204, response.text
-
-    return put
-
-
-@pytest.fixture
-def ended_calls(sandbox: RunningSandbox) -> Callable[..., list[dict[str, Any]]]:
-    """Waits until this number of calls have ended, and returns the phone's calls."""
-
-    def wait(count: int = 1) -> list[dict[str, Any]]:
-        network = sandbox.state.network
-        ended = sandbox.state.wait_until(
-            lambda: sum(call.ended_at is not None for call in network.list_calls()) >= count, 5
-        )
-        assert ended, network.phone_calls(PERSON)
-        response = requests.get(f"{sandbox.url}/phones/{PERSON}/calls", timeout=5)
-        calls: list[dict[str, Any]] = response.json()
-        return calls
-
-    return wait

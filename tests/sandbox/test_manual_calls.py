@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 import requests
+from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call, set_behaviour
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 
-PERSON = "918867135000"
 HELLO = "Hello YourName, your otp for login is 1, 2, 3, 4, 5, 6"
-
-PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-SetBehaviour = Callable[..., None]
-EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
 def press(sandbox: RunningSandbox, button: str) -> int:
@@ -46,17 +42,13 @@ def wait_for_status(sandbox: RunningSandbox, status: str, attempts: int = 1) -> 
 )
 def test_button_sets_outcome_of_call(
     sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
     inbox: SimpleQueue[dict[str, Any]],
     button: str,
     ending: tuple[str, str | None],
 ) -> None:
     """The phone rings longer than others do; call and callback report the button."""
-    set_behaviour("by_hand")
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "by_hand")
+    place_call(sandbox, OBD)
     wait_for_status(sandbox, "ringing")
     assert not sandbox.state.wait_until(lambda: not inbox.empty(), 0.1)
 
@@ -65,23 +57,17 @@ def test_button_sets_outcome_of_call(
     if answered_by:
         wait_for_status(sandbox, "talking")
         press(sandbox, "hang_up")
-    [call] = ended_calls()
+    [call] = ended_calls(sandbox)
 
     assert (call["status"], call["answered_by"], call["attempts_rung"]) == (status, answered_by, 1)
     assert f'"status":"{status}"' in inbox.get(timeout=5)["body"]
 
 
-def test_manual_call_without_button_is_not_answered(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-) -> None:
+def test_manual_call_without_button_is_not_answered(sandbox: RunningSandbox) -> None:
     """It rings for the configured seconds; a later button is rejected."""
-    set_behaviour("by_hand", seconds=0.1)
-    place_call(sandbox, obd)
-    [call] = ended_calls()
+    set_behaviour(sandbox, "by_hand", seconds=0.1)
+    place_call(sandbox, OBD)
+    [call] = ended_calls(sandbox)
 
     assert call["status"] == "NOANSWER"
     ringing = call["attempts"][0]
@@ -90,19 +76,14 @@ def test_manual_call_without_button_is_not_answered(
 
 
 def test_manual_conversation_takes_real_time(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-    inbox: SimpleQueue[dict[str, Any]],
+    sandbox: RunningSandbox, inbox: SimpleQueue[dict[str, Any]]
 ) -> None:
     """The reported duration and text end where the user hangs up.
 
     The scheduled end of the ringing has no effect on an answered call.
     """
-    set_behaviour("by_hand", seconds=1)
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "by_hand", seconds=1)
+    place_call(sandbox, OBD)
     wait_for_status(sandbox, "ringing")
     press(sandbox, "answer")
     wait_for_status(sandbox, "talking")
@@ -115,7 +96,7 @@ def test_manual_conversation_takes_real_time(
     assert press(sandbox, "answer") == 409
 
     assert press(sandbox, "hang_up") == 204
-    [call_json] = ended_calls()
+    [call_json] = ended_calls(sandbox)
 
     assert call_json["status"] == "ANSWER"
     assert call_json["spoken"] == HELLO[: len(call_json["spoken"])] != HELLO
@@ -123,16 +104,10 @@ def test_manual_conversation_takes_real_time(
     assert f'"duration":"{seconds}"' in inbox.get(timeout=5)["body"]
 
 
-def test_redial_rings_by_hand_again(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    c2c: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-) -> None:
+def test_redial_rings_by_hand_again(sandbox: RunningSandbox) -> None:
     """A declined call that the vendor redials rings the same phone again."""
-    set_behaviour("by_hand")
-    place_call(sandbox, c2c | {"attempts": "1"})
+    set_behaviour(sandbox, "by_hand")
+    place_call(sandbox, C2C | {"attempts": "1"})
     wait_for_status(sandbox, "ringing")
     press(sandbox, "decline")
     wait_for_status(sandbox, "ringing", attempts=2)
@@ -140,26 +115,20 @@ def test_redial_rings_by_hand_again(
     wait_for_status(sandbox, "talking", attempts=2)
     press(sandbox, "hang_up")
 
-    assert [call["attempts_rung"] for call in ended_calls()] == [2]
+    assert [call["attempts_rung"] for call in ended_calls(sandbox)] == [2]
 
 
-def test_simultaneous_buttons_first_one_counts(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-) -> None:
+def test_simultaneous_buttons_first_one_counts(sandbox: RunningSandbox) -> None:
     """The others get 409."""
-    set_behaviour("by_hand")
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "by_hand")
+    place_call(sandbox, OBD)
     wait_for_status(sandbox, "ringing")
 
     with ThreadPoolExecutor(8) as hands:
         statuses = list(hands.map(lambda _: press(sandbox, "decline"), range(8)))
 
     assert sorted(statuses) == [204] + [409] * 7
-    assert len(ended_calls()) == 1
+    assert len(ended_calls(sandbox)) == 1
 
 
 @pytest.mark.parametrize("document", [{}, {"button": "reject"}, {"button": 1}, {"butto": "x"}])
@@ -171,12 +140,10 @@ def test_press_with_invalid_button_returns_422(
     assert requests.post(url, json=document, timeout=5).status_code == 422
 
 
-def test_button_before_automatic_answer_wins(
-    start: Callable[..., RunningSandbox], place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_button_before_automatic_answer_wins(start: Callable[..., RunningSandbox]) -> None:
     """The call ends once."""
     sandbox = start(SandboxConfig(token="t0ken", ring_seconds=5))
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     wait_for_status(sandbox, "ringing")
     assert press(sandbox, "decline") == 204
     network = sandbox.state.network

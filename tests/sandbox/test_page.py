@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 import requests
+from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
 from otpvoice.sandbox.phones import PhoneList
 
-PERSON = "918867135000"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
 def get_page(sandbox: RunningSandbox) -> str:
@@ -86,14 +83,12 @@ def test_page_can_be_embedded_by_configured_origin_only(
     assert 'class="framed"' not in alone.text
 
 
-def test_stream_sends_changed_elements_only(
-    sandbox: RunningSandbox, stream: ChangeStream, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_stream_sends_changed_elements_only(sandbox: RunningSandbox, stream: ChangeStream) -> None:
     """The first message has all elements; unchanged phones are not sent again."""
     sandbox.state.network.set_phone("918867135001", sandbox.state.network.get_phone(PERSON))
     assert [*stream.until("88671 35001")["changed"]] == ["phone-918867135001"]
 
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     message = stream.until("Callback POST: 200")
 
     assert message["order"] == {
@@ -103,11 +98,9 @@ def test_stream_sends_changed_elements_only(
     assert "phone-918867135001" not in message["changed"]
 
 
-def test_timeline_has_every_message_in_order(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], stream: ChangeStream
-) -> None:
+def test_timeline_has_every_message_in_order(sandbox: RunningSandbox, stream: ChangeStream) -> None:
     """Request, reply, ring, answer, end and callback."""
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     timeline = stream.until("Callback POST: 200")["changed"]["call-0"]
 
     steps = ["POST /api/v2/outgoing/send", "Rings", "Answered", "Ended:", "Callback POST"]
@@ -119,10 +112,7 @@ def test_timeline_has_every_message_in_order(
 
 
 def test_page_masks_secrets(
-    start: Callable[[SandboxConfig], RunningSandbox],
-    webhook_uri: str,
-    place_call: PlaceCall,
-    c2c: dict[str, Any],
+    start: Callable[[SandboxConfig], RunningSandbox], webhook_uri: str
 ) -> None:
     """Token and webhook secrets are masked, also where a client sends them by mistake."""
     hook = Webhook(uri=f"{webhook_uri}/path-token", secret="s3cret-of-the-hook")
@@ -130,7 +120,7 @@ def test_page_masks_secrets(
         SandboxConfig(token="t0ken", webhooks={"1": hook}, subscription="1", ring_seconds=0.01)
     )
     stream = ChangeStream(sandbox.url)
-    place_call(sandbox, c2c | {"variables[Name]": "t0ken s3cret-of-the-hook", "mid": "t0ken"})
+    place_call(sandbox, C2C | {"variables[Name]": "t0ken s3cret-of-the-hook", "mid": "t0ken"})
     page_text = str(stream.until("Replied 200")) + get_page(sandbox)
     stream.close()
 
@@ -139,13 +129,11 @@ def test_page_masks_secrets(
         assert secret not in page_text
 
 
-def test_page_escapes_markup_in_requests(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
-) -> None:
+def test_page_escapes_markup_in_requests(sandbox: RunningSandbox) -> None:
     """Markup in a name or a request is shown as text."""
-    place_call(sandbox, obd | {"variables[Name]": "<img src=x>", "<b>": "</details>"})
-    place_call(sandbox, obd | {"variables[Name]": "<img src=x>"})
-    ended_calls(1)
+    place_call(sandbox, OBD | {"variables[Name]": "<img src=x>", "<b>": "</details>"})
+    place_call(sandbox, OBD | {"variables[Name]": "<img src=x>"})
+    ended_calls(sandbox, 1)
 
     page = get_page(sandbox)
 
@@ -154,12 +142,10 @@ def test_page_escapes_markup_in_requests(
     assert "<b>" not in page
 
 
-def test_page_size_is_bounded(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_page_size_is_bounded(sandbox: RunningSandbox) -> None:
     """It shows eight phones, twenty calls and the beginning of long messages."""
     for n in range(30):
-        place_call(sandbox, obd | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
+        place_call(sandbox, OBD | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
     network = sandbox.state.network
     assert sandbox.state.wait_until(lambda: all(call.ended_at for call in network.list_calls()), 5)
 
@@ -194,9 +180,7 @@ def test_phone_list_drops_least_recently_used() -> None:
     assert desk.numbers == ["1", "3"]
 
 
-def test_page_works_with_forms_only(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], ended_calls: EndedCalls
-) -> None:
+def test_page_works_with_forms_only(sandbox: RunningSandbox) -> None:
     """Without JavaScript, forms add phones, set behaviours and press buttons."""
 
     def submit(path: str, **members: str) -> int:
@@ -206,9 +190,9 @@ def test_page_works_with_forms_only(
 
     assert submit("", number="+91 88671-35000") == 303
     assert 'id="phone-918867135000"' in get_page(sandbox)
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     assert submit(f"/{PERSON}/press", button="decline") == 303
-    assert ended_calls()[0]["status"] == "BUSY"
+    assert ended_calls(sandbox)[0]["status"] == "BUSY"
     assert submit(f"/{PERSON}/behaviour", behaviour="busy") == 303
     assert sandbox.state.network.get_phone(PERSON).behaviour == "busy"
     assert submit("", number="12") == 422

@@ -1,19 +1,17 @@
 """The page in a real browser."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import requests
 from browser import BrowserSession
 from playwright.sync_api import Locator, Page, expect
+from sandbox.vendor import OBD, PERSON, place_call
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 
-PERSON = "918867135000"
 OTHER = "918867135001"
 _ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"
 
@@ -22,8 +20,6 @@ _STUB_VOICE = """
     speechSynthesis.speak = ({ lang, text }) => console.log(`spoken in ${lang}: ${text}`)
 """
 """A headless browser has no voice. This one logs what it would speak."""
-
-PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
 
 
 @pytest.fixture
@@ -59,16 +55,14 @@ def spoken_words(within: Locator) -> Locator:
     return within.locator('.word[data-said="yes"], .word[data-said="now"]')
 
 
-def test_call_rings_is_answered_and_speaks(
-    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_call_rings_is_answered_and_speaks(by_hand: RunningSandbox, page: Page) -> None:
     """Words appear one after the other, then the callback in the timeline.
 
     A change of the phone's behaviour does not interrupt the speech.
     """
     page.goto(by_hand.url)
     expect(page.get_by_text("Live")).to_be_visible()
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
     desk = phone(page)
     expect(desk.get_by_role("status")).to_have_text("Ringing")
     expect(desk).to_contain_text("+91 80682 80000")
@@ -96,13 +90,11 @@ def test_call_rings_is_answered_and_speaks(
     expect(page).to_have_title(re.compile("^Sandbox"))
 
 
-def test_browser_voice_speaks_text_in_language_of_flow(
-    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_browser_voice_speaks_text_in_language_of_flow(by_hand: RunningSandbox, page: Page) -> None:
     """The browser gets the whole text with its language tag, and the words appear as well."""
     page.add_init_script(_STUB_VOICE)
     page.goto(by_hand.url)
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
     with page.expect_console_message(lambda message: message.text.startswith("spoken")) as spoken:
         press(phone(page), "Answer")
     assert re.fullmatch(r"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6\.?", spoken.value.text)
@@ -114,17 +106,11 @@ def test_browser_voice_speaks_text_in_language_of_flow(
     [("Decline", "Declined", "BUSY"), ("Ignore", "Not answered", "NOANSWER")],
 )
 def test_unanswered_call_shows_outcome(
-    by_hand: RunningSandbox,
-    page: Page,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    button: str,
-    text: str,
-    word: str,
+    by_hand: RunningSandbox, page: Page, button: str, text: str, word: str
 ) -> None:
     """Phone and callback show the outcome; no text is spoken."""
     page.goto(by_hand.url)
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
 
     press(phone(page), button)
 
@@ -134,12 +120,10 @@ def test_unanswered_call_shows_outcome(
     assert phone(page).locator(".words").count() == 0
 
 
-def test_voicemail_call_speaks_whole_text(
-    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_voicemail_call_speaks_whole_text(by_hand: RunningSandbox, page: Page) -> None:
     """The text can be played again afterwards."""
     page.goto(by_hand.url)
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
     desk = phone(page)
     press(desk, "Voicemail")
 
@@ -150,11 +134,9 @@ def test_voicemail_call_speaks_whole_text(
     expect(desk.get_by_role("status")).to_have_text(over)
 
 
-def test_listen_again_replays_text_word_by_word(
-    sandbox: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_listen_again_replays_text_word_by_word(sandbox: RunningSandbox, page: Page) -> None:
     """Also after a reload."""
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     desk = phone(page)
     page.goto(sandbox.url)
     expect(desk.get_by_role("status")).to_have_text(re.compile("^Answered, "))
@@ -164,9 +146,7 @@ def test_listen_again_replays_text_word_by_word(
     expect(spoken_words(desk).nth(1)).to_have_text("YourName:")
 
 
-def test_behaviour_button_sets_next_call(
-    sandbox: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_behaviour_button_sets_next_call(sandbox: RunningSandbox, page: Page) -> None:
     """An added phone is answered by hand, then engaged, then its callback comes twice."""
     page.goto(sandbox.url)
     page.get_by_label("Number").fill("+91 88671 35000")
@@ -176,14 +156,14 @@ def test_behaviour_button_sets_next_call(
 
     press(desk, "Is engaged")
     expect(desk).to_contain_text("Next call: The person is engaged")
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     expect(page.locator("#call-0 > summary")).to_contain_text("BUSY")
 
     desk.get_by_text("More: callbacks and replies").click()
     press(desk, "Comes twice")
     expect(desk).to_contain_text("Next call: The callback comes twice")
     expect(desk.get_by_role("button", name="Comes twice")).to_be_visible()
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     expect(page.locator("#call-1 .callback")).to_have_count(2)
 
 
@@ -202,14 +182,12 @@ def test_invalid_number_shows_error_until_corrected(
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_two_phones_ring_independently(
-    by_hand: RunningSandbox, page: Page, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_two_phones_ring_independently(by_hand: RunningSandbox, page: Page) -> None:
     """The keyboard webhook_replies one while the other continues to ring."""
     _behave(by_hand, OTHER, "by_hand")
     page.goto(by_hand.url)
-    place_call(by_hand, obd)
-    place_call(by_hand, obd | {"to": OTHER, "variables[Name]": "Ravi"})
+    place_call(by_hand, OBD)
+    place_call(by_hand, OBD | {"to": OTHER, "variables[Name]": "Ravi"})
     expect(page).to_have_title(re.compile(r"^\(2\) Ringing"))
 
     phone(page, OTHER).get_by_role("button", name="Answer", exact=True).focus()
@@ -222,18 +200,12 @@ def test_two_phones_ring_independently(
     expect(phone(page, OTHER).get_by_role("status")).to_have_text("Talking")
 
 
-def test_all_tabs_are_live(
-    by_hand: RunningSandbox,
-    page: Page,
-    browsing: BrowserSession,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-) -> None:
+def test_all_tabs_are_live(by_hand: RunningSandbox, page: Page, browsing: BrowserSession) -> None:
     """More tabs than connections to a host, and another browser."""
     tabs = [page, *(page.context.new_page() for _ in range(6)), browsing.open()]
     for tab in tabs:
         tab.goto(by_hand.url)
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
     for tab in tabs:
         expect(phone(tab).get_by_role("status")).to_have_text("Ringing")
 
@@ -244,32 +216,26 @@ def test_all_tabs_are_live(
 
 
 def test_page_reconnects_after_restart(
-    config: SandboxConfig,
-    page: Page,
-    browsing: BrowserSession,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
+    config: SandboxConfig, page: Page, browsing: BrowserSession
 ) -> None:
     """It shows the lost connection, then the calls of the new sandbox."""
     browsing.expect_fault("ERR_|Failed to load resource")
     with RunningSandbox(config) as sandbox:
         page.goto(sandbox.url)
-        place_call(sandbox, obd)
+        place_call(sandbox, OBD)
         expect(page.locator("#call-0")).to_contain_text("Callback POST: 200")
     expect(page.get_by_text("The sandbox is not reachable; reconnecting")).to_be_visible()
     with RunningSandbox(config, int(sandbox.url.rpartition(":")[2])) as again:
         expect(page.get_by_text("Live")).to_be_visible()
         expect(page.get_by_text("No calls yet.")).to_be_visible()
-        place_call(again, obd | {"to": OTHER})
+        place_call(again, OBD | {"to": OTHER})
         expect(phone(page, OTHER).get_by_role("status")).to_have_text(re.compile("^Answered, "))
         expect(phone(page)).to_have_count(0)
 
 
-def test_page_is_legible_on_every_screen(
-    by_hand: RunningSandbox, browsing: BrowserSession, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_page_is_legible_on_every_screen(by_hand: RunningSandbox, browsing: BrowserSession) -> None:
     """With open messages, ringing, talking and after the call; with reduced motion."""
-    place_call(by_hand, obd | {"variables[x]": "y" * 500})
+    place_call(by_hand, OBD | {"variables[x]": "y" * 500})
     page = browsing.open(by_hand.url, reduced_motion="reduce")
     page.get_by_text("POST /api/v2/outgoing/send").click()
     assert_fits_every_screen(page)
@@ -283,10 +249,10 @@ def test_page_is_legible_on_every_screen(
 
 
 def test_small_screen_shows_buttons_and_digits_in_one_row(
-    by_hand: RunningSandbox, browsing: BrowserSession, place_call: PlaceCall, obd: dict[str, Any]
+    by_hand: RunningSandbox, browsing: BrowserSession
 ) -> None:
     """Four buttons, then six digits."""
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
     page = browsing.open(by_hand.url, viewport={"width": 320, "height": 800})
     keys = phone(page).locator(".keys button")
     expect(keys).to_have_count(4)
@@ -297,19 +263,17 @@ def test_small_screen_shows_buttons_and_digits_in_one_row(
     assert digits.evaluate_all(_ROWS) == 1
 
 
-def test_ringing_phone_scrolls_into_view(
-    by_hand: RunningSandbox, browsing: BrowserSession, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_ringing_phone_scrolls_into_view(by_hand: RunningSandbox, browsing: BrowserSession) -> None:
     """Not while another phone is in a conversation."""
     numbers = [PERSON, *(f"9188671350{n:02}" for n in range(2, 5)), OTHER]
     for number in numbers:
         _behave(by_hand, number, "by_hand")
     page = browsing.open(by_hand.url, viewport={"width": 390, "height": 700})
     expect(phone(page, OTHER)).not_to_be_in_viewport()
-    place_call(by_hand, obd | {"to": OTHER})
+    place_call(by_hand, OBD | {"to": OTHER})
     answer = phone(page, OTHER).get_by_role("button", name="Answer", exact=True)
     expect(answer).to_be_in_viewport(ratio=1)
     press(phone(page, OTHER), "Answer")
-    place_call(by_hand, obd)
+    place_call(by_hand, OBD)
     expect(phone(page).get_by_role("status")).to_have_text("Ringing")
     expect(phone(page, OTHER).get_by_role("button", name="Hang up")).to_be_in_viewport(ratio=1)

@@ -1,17 +1,13 @@
 """The control API of phones."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
+from sandbox.vendor import OBD, ended_calls, place_call, set_behaviour
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig
 from otpvoice.sandbox.phones import BEHAVIOURS
-
-PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-SetBehaviour = Callable[..., None]
-EndedCalls = Callable[..., list[dict[str, Any]]]
 
 
 def test_behaviours_of_contract_exist() -> None:
@@ -66,56 +62,38 @@ def test_phone_number_with_other_characters_returns_422(
     assert requests.get(f"{sandbox.url}/phones/{number}/calls", timeout=5).status_code == 422
 
 
-def test_behaviour_with_calls_ends_after_that_number(
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    sandbox: RunningSandbox,
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-) -> None:
+def test_behaviour_with_calls_ends_after_that_number(sandbox: RunningSandbox) -> None:
     """A redial can be tested without a change between the calls."""
-    set_behaviour("busy", calls=2)
+    set_behaviour(sandbox, "busy", calls=2)
     for count in (1, 2, 3):
-        place_call(sandbox, obd)
-        calls = ended_calls(count)
+        place_call(sandbox, OBD)
+        calls = ended_calls(sandbox, count)
     assert [call["status"] for call in calls] == ["BUSY", "BUSY", "ANSWER"]
 
 
-def test_reset_phone_forgets_calls_and_behaviour(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-) -> None:
+def test_reset_phone_forgets_calls_and_behaviour(sandbox: RunningSandbox) -> None:
     """The request log keeps them."""
-    set_behaviour("busy")
-    place_call(sandbox, obd)
-    ended_calls(1)
+    set_behaviour(sandbox, "busy")
+    place_call(sandbox, OBD)
+    ended_calls(sandbox, 1)
 
-    phone = f"{sandbox.url}/phones/{obd['to']}"
+    phone = f"{sandbox.url}/phones/{OBD['to']}"
     assert requests.delete(phone, timeout=5).status_code == 204
 
     assert requests.get(f"{phone}/calls", timeout=5).json() == []
-    place_call(sandbox, obd)
-    [call] = ended_calls(2)
+    place_call(sandbox, OBD)
+    [call] = ended_calls(sandbox, 2)
     assert call["status"] == "ANSWER"
     assert len(requests.get(f"{sandbox.url}/ledger", timeout=5).json()) == 2
 
 
-def test_behaviour_applies_to_one_phone(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    ended_calls: EndedCalls,
-) -> None:
+def test_behaviour_applies_to_one_phone(sandbox: RunningSandbox) -> None:
     """Other phones keep theirs, and their calls."""
-    set_behaviour("busy")
-    place_call(sandbox, obd)
-    place_call(sandbox, obd | {"to": "918867135001"})
+    set_behaviour(sandbox, "busy")
+    place_call(sandbox, OBD)
+    place_call(sandbox, OBD | {"to": "918867135001"})
 
-    [mine] = ended_calls(2)
+    [mine] = ended_calls(sandbox, 2)
 
     assert mine["status"] == "BUSY"
     [other] = sandbox.state.network.phone_calls("918867135001")

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import requests
+from sandbox.vendor import C2C, OBD, changed, place_call, vendor
 
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
-PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-Vendor = Callable[..., requests.Response]
 Start = Callable[[SandboxConfig], RunningSandbox]
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -25,9 +24,7 @@ def without_ids_and_times(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>", text)
 
 
-def test_obd_reply_equals_older_document(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_obd_reply_equals_older_document(sandbox: RunningSandbox) -> None:
     """Byte for byte, as in the vendor's first document."""
     documented = (
         '{"status":200,"message":"1 numbers accepted for delivery.","data":[{"id":'
@@ -35,7 +32,7 @@ def test_obd_reply_equals_older_document(
         '"customid":"","customid1":"","iso_code":null,"submitted_at":"2019-08-16 15:09:51"}]}'
     )
 
-    reply = place_call(sandbox, obd | {"to": "918919525224"})
+    reply = place_call(sandbox, OBD | {"to": "918919525224"})
 
     assert reply.status_code == 200
     assert reply.headers["Content-Type"] == "application/json"
@@ -43,7 +40,7 @@ def test_obd_reply_equals_older_document(
 
 
 def test_obd_reply_in_newer_style_equals_newer_document(
-    start: Start, config: SandboxConfig, place_call: PlaceCall, obd: dict[str, Any]
+    start: Start, config: SandboxConfig
 ) -> None:
     """Status OK, a bare uuid and the queued call."""
     documented = (
@@ -55,33 +52,29 @@ def test_obd_reply_in_newer_style_equals_newer_document(
 
     newer = start(replace(config, reply_style=ReplyStyle(obd_reply="newer")))
 
-    assert without_ids_and_times(place_call(newer, obd).text) == without_ids_and_times(documented)
+    assert without_ids_and_times(place_call(newer, OBD).text) == without_ids_and_times(documented)
 
 
-def test_c2c_reply_has_call_id(
-    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any]
-) -> None:
+def test_c2c_reply_has_call_id(sandbox: RunningSandbox) -> None:
     """As in the vendor's sample."""
-    reply = place_call(sandbox, c2c)
+    reply = place_call(sandbox, C2C)
 
     assert without_ids_and_times(reply.text) == (
         '{"callId":"<uuid>","message":"call initiated successfully","status":200}'
     )
 
 
-def test_reply_style_of_phone_overrides_account(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], c2c: dict[str, Any]
-) -> None:
+def test_reply_style_of_phone_overrides_account(sandbox: RunningSandbox) -> None:
     """Other phones keep the account's style."""
     document = {"behaviour": "answer", "obd_reply": "newer", "c2c_reply": "bare"}
-    requests.put(f"{sandbox.url}/phones/{obd['to']}", json=document, timeout=5)
+    requests.put(f"{sandbox.url}/phones/{OBD['to']}", json=document, timeout=5)
 
-    assert place_call(sandbox, obd).json()["status"] == "OK"
-    assert place_call(sandbox, c2c).json() == {
+    assert place_call(sandbox, OBD).json()["status"] == "OK"
+    assert place_call(sandbox, C2C).json() == {
         "status": 200,
         "message": "Call initiated successfully",
     }
-    assert place_call(sandbox, obd | {"to": "918867135001"}).json()["status"] == 200
+    assert place_call(sandbox, OBD | {"to": "918867135001"}).json()["status"] == 200
 
 
 @pytest.mark.parametrize(
@@ -95,10 +88,10 @@ def test_reply_style_of_phone_overrides_account(
     ],
 )
 def test_obd_documented_fields_are_accepted(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], change: dict[str, Any]
+    sandbox: RunningSandbox, change: dict[str, Any]
 ) -> None:
     """Every field that the OBD document lists."""
-    assert place_call(sandbox, changed(obd, change)).status_code == 200
+    assert place_call(sandbox, changed(OBD, change)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -110,10 +103,10 @@ def test_obd_documented_fields_are_accepted(
     ],
 )
 def test_c2c_documented_fields_are_accepted(
-    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], change: dict[str, Any]
+    sandbox: RunningSandbox, change: dict[str, Any]
 ) -> None:
     """Every field that the C2C document lists."""
-    assert place_call(sandbox, changed(c2c, change)).status_code == 200
+    assert place_call(sandbox, changed(C2C, change)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -146,11 +139,9 @@ def test_c2c_documented_fields_are_accepted(
         ("flowid", "24"),
     ],
 )
-def test_obd_invalid_field_returns_422(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], member: str, value: Any
-) -> None:
+def test_obd_invalid_field_returns_422(sandbox: RunningSandbox, member: str, value: Any) -> None:
     """The message names the field and contains no value; no phone rings."""
-    reply = place_call(sandbox, changed(obd, {member: value}))
+    reply = place_call(sandbox, changed(OBD, {member: value}))
 
     assert (reply.status_code, reply.json()["status"]) == (422, 422)
     assert member.partition("[")[0] in reply.json()["message"]
@@ -178,41 +169,32 @@ def test_obd_invalid_field_returns_422(
         ("interval", "5"),
     ],
 )
-def test_c2c_invalid_field_returns_422(
-    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], member: str, value: Any
-) -> None:
+def test_c2c_invalid_field_returns_422(sandbox: RunningSandbox, member: str, value: Any) -> None:
     """The message names the field; no phone rings."""
-    reply = place_call(sandbox, changed(c2c, {member: value}))
+    reply = place_call(sandbox, changed(C2C, {member: value}))
 
     assert (reply.status_code, reply.json()["status"]) == (422, 422)
     assert member in reply.json()["message"]
     assert sandbox.state.network.list_calls() == []
 
 
-def test_obd_with_c2c_body_returns_422(
-    sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]
-) -> None:
+def test_obd_with_c2c_body_returns_422(sandbox: RunningSandbox) -> None:
     """The two routes have different fields."""
-    assert vendor(sandbox, "POST", "outgoing/send", json=c2c).status_code == 422
+    assert vendor(sandbox, "POST", "outgoing/send", json=dict(C2C)).status_code == 422
 
 
-def test_c2c_without_from_returns_422(
-    sandbox: RunningSandbox, vendor: Vendor, c2c: dict[str, Any]
-) -> None:
+def test_c2c_without_from_returns_422(sandbox: RunningSandbox) -> None:
     """The field is required."""
-    del c2c["from"]
-    reply = vendor(sandbox, "POST", "voice/c2c", json=c2c)
+    reply = vendor(sandbox, "POST", "voice/c2c", json=changed(C2C, {"from": None}))
 
     assert (reply.status_code, reply.json()["message"]) == (422, "from: required")
 
 
-def test_obd_with_unknown_audio_returns_422(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_obd_with_unknown_audio_returns_422(sandbox: RunningSandbox) -> None:
     """An unknown sound, or a URL with another scheme."""
     for audio in ("no-such-sound", "ftp://files.example/a.mp3"):
         assert (
-            place_call(sandbox, changed(obd, {"flow_id": None, "audio": audio})).status_code == 422
+            place_call(sandbox, changed(OBD, {"flow_id": None, "audio": audio})).status_code == 422
         )
 
 
@@ -230,14 +212,10 @@ def test_obd_with_unknown_audio_returns_422(
     ],
 )
 def test_body_other_than_json_object_returns_422(
-    sandbox: RunningSandbox,
-    vendor: Vendor,
-    obd: dict[str, Any],
-    body: bytes | None,
-    media_type: str,
+    sandbox: RunningSandbox, body: bytes | None, media_type: str
 ) -> None:
     """The request log contains these requests too."""
-    data = json.dumps(obd).encode() if body is None else body
+    data = json.dumps(dict(OBD)).encode() if body is None else body
     reply = vendor(
         sandbox, "POST", "outgoing/send", data=data, headers={"Content-Type": media_type}
     )
@@ -247,26 +225,22 @@ def test_body_other_than_json_object_returns_422(
     assert (entry["outcome"], entry["rang"]) == ("refused", False)
 
 
-def test_repeated_member_returns_422(
-    sandbox: RunningSandbox, vendor: Vendor, obd: dict[str, Any]
-) -> None:
+def test_repeated_member_returns_422(sandbox: RunningSandbox) -> None:
     """It is undefined which value the vendor uses."""
-    body = json.dumps(obd)[:-1] + ',"to":"918867135001"}'
+    body = json.dumps(dict(OBD))[:-1] + ',"to":"918867135001"}'
     headers = {"Content-Type": "application/json"}
 
     assert vendor(sandbox, "POST", "outgoing/send", data=body, headers=headers).status_code == 422
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "t0ken", "Basic t0ken", "bearer"])
-def test_invalid_token_returns_401(
-    sandbox: RunningSandbox, vendor: Vendor, obd: dict[str, Any], authorization: str | None
-) -> None:
+def test_invalid_token_returns_401(sandbox: RunningSandbox, authorization: str | None) -> None:
     """Also if the right token is in the query string; no phone rings."""
     reply = vendor(
         sandbox,
         "POST",
         "outgoing/send?token=t0ken",
-        json=obd,
+        json=dict(OBD),
         headers={"Authorization": authorization},
     )
 
@@ -275,19 +249,12 @@ def test_invalid_token_returns_401(
     assert (entry["outcome"], entry["rang"], entry["call"]) == ("refused", False, None)
 
 
-def test_rejection_in_body_style_has_http_200(
-    start: Start, config: SandboxConfig, place_call: PlaceCall, vendor: Vendor, obd: dict[str, Any]
-) -> None:
+def test_rejection_in_body_style_has_http_200(start: Start, config: SandboxConfig) -> None:
     """The status is only in the body."""
     polite = start(replace(config, reply_style=ReplyStyle(refusals="in_body")))
 
-    invalid = place_call(polite, obd | {"to": "+1"})
+    invalid = place_call(polite, OBD | {"to": "+1"})
     unknown = vendor(polite, "GET", "finance/balance", headers={"Authorization": "Bearer no"})
 
     assert (invalid.status_code, invalid.json()["status"]) == (200, 422)
     assert (unknown.status_code, unknown.json()["status"]) == (200, 401)
-
-
-def changed(body: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """Return the body with members replaced, or removed where the change is None."""
-    return {name: value for name, value in (body | change).items() if value is not None}

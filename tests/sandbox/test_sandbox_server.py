@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
+from sandbox.vendor import OBD
 from support.processes import Process
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
@@ -49,9 +49,7 @@ def test_scheduler_close_discards_actions_and_wakes_sleepers() -> None:
     assert done == []
 
 
-def test_running_sandbox_frees_port_and_threads_at_exit(
-    obd: dict[str, Any], webhook_uri: str
-) -> None:
+def test_running_sandbox_frees_port_and_threads_at_exit(webhook_uri: str) -> None:
     """Delayed replies end as well."""
     before = set(threading.enumerate())
     config = SandboxConfig(
@@ -62,15 +60,19 @@ def test_running_sandbox_frees_port_and_threads_at_exit(
     )
     with RunningSandbox(config) as sandbox, ThreadPoolExecutor(1) as other:
         document = {"behaviour": "timeout"}
-        requests.put(f"{sandbox.url}/phones/{obd['to']}", json=document, timeout=5)
+        requests.put(f"{sandbox.url}/phones/{OBD['to']}", json=document, timeout=5)
         hanging = other.submit(
-            requests.post, f"{sandbox.api_url}outgoing/send", json=obd, headers=TOKEN, timeout=10
+            requests.post,
+            f"{sandbox.api_url}outgoing/send",
+            json=dict(OBD),
+            headers=TOKEN,
+            timeout=10,
         )
         assert sandbox.state.wait_until(lambda: bool(sandbox.state.callbacks.deliveries()), 5)
         began = time.monotonic()
         sandbox.state.close()
-        hanging.result(20)
-        assert time.monotonic() - began < 8  # the reply is delayed by more
+        hanging.result(5)
+        assert time.monotonic() - began < 2
 
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
@@ -114,15 +116,17 @@ def server(port: int, tmp_path: Path) -> Iterator[Process]:
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_serve_under_gunicorn_ends_quickly(
-    server: Process, port: int, obd: dict[str, Any], ending: signal.Signals
+    server: Process, port: int, ending: signal.Signals
 ) -> None:
     """Calls are placed, connections are cut, and a signal ends delayed replies."""
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: is_up(url))
     for behaviour in ("cut", "reset", "timeout"):
-        requests.put(f"{url}/phones/{obd['to']}", json={"behaviour": behaviour}, timeout=5)
+        requests.put(f"{url}/phones/{OBD['to']}", json={"behaviour": behaviour}, timeout=5)
         with pytest.raises(requests.RequestException):
-            requests.post(f"{url}/api/v2/outgoing/send", json=obd, headers=TOKEN, timeout=(1, 0.5))
+            requests.post(
+                f"{url}/api/v2/outgoing/send", json=dict(OBD), headers=TOKEN, timeout=(1, 0.5)
+            )
     ledger = requests.get(f"{url}/ledger", timeout=5).json()
     assert [entry["rang"] for entry in ledger] == [True] * 3
 
@@ -130,7 +134,7 @@ def test_serve_under_gunicorn_ends_quickly(
     server.signal(ending)
     output = server.finish()
 
-    assert time.monotonic() - began < 4.8  # gunicorn would wait for five
+    assert time.monotonic() - began < 3
     assert server.status == 0
     assert output == ""
 
@@ -151,5 +155,5 @@ def test_serve_with_open_streams_ends_quickly(server: Process, port: int) -> Non
     took = time.monotonic() - began
     for each in watching:
         each.close()
-    assert took < 4.8
+    assert took < 4.8  # less than the grace period
     assert (server.status, output) == (0, "")

@@ -10,13 +10,11 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
+from sandbox.vendor import C2C, OBD, place_call, set_behaviour, vendor
 
 from otpvoice.sandbox import CallbackTemplate, ReplyStyle, RunningSandbox, SandboxConfig, Webhook
 
-PlaceCall = Callable[[RunningSandbox, dict[str, Any]], requests.Response]
-Vendor = Callable[..., requests.Response]
 Start = Callable[[SandboxConfig], RunningSandbox]
-SetBehaviour = Callable[..., None]
 Inbox = SimpleQueue[dict[str, Any]]
 Answers = list[tuple[int, bytes]]
 
@@ -46,11 +44,9 @@ def body_of(message: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def test_c2c_callback_equals_document(
-    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], inbox: Inbox
-) -> None:
+def test_c2c_callback_equals_document(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """Member for member as in the vendor's sample, without an id."""
-    place_call(sandbox, c2c | {"record": "1", "mid": "ref-1"})
+    place_call(sandbox, C2C | {"record": "1", "mid": "ref-1"})
 
     message = inbox.get(timeout=5)
 
@@ -68,11 +64,9 @@ def test_c2c_callback_equals_document(
     assert message["headers"]["Content-Type"] == "application/json"
 
 
-def test_obd_callback_equals_document(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
-) -> None:
+def test_obd_callback_equals_document(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """The id of the reply is its ``mid``."""
-    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
+    call_id = place_call(sandbox, OBD).json()["data"][0]["id"]
 
     body = body_of(inbox.get(timeout=5))
 
@@ -82,11 +76,9 @@ def test_obd_callback_equals_document(
     assert (body["status"], body["recording_url"]) == ("ANSWER", "")
 
 
-def test_callback_times_are_indian_without_zone(
-    sandbox: RunningSandbox, place_call: PlaceCall, c2c: dict[str, Any], inbox: Inbox
-) -> None:
+def test_callback_times_are_indian_without_zone(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """The duration is the time that the text takes."""
-    place_call(sandbox, c2c)
+    place_call(sandbox, C2C)
 
     body = body_of(inbox.get(timeout=5))
 
@@ -116,17 +108,14 @@ def test_callback_times_are_indian_without_zone(
 )
 def test_c2c_callback_has_status_of_both_legs(
     sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    c2c: dict[str, Any],
-    set_behaviour: SetBehaviour,
     inbox: Inbox,
     behaviour: str,
     word: str | None,
     expected: tuple[str, ...],
 ) -> None:
     """``status1`` is the callee's leg, ``status2`` the flow's."""
-    set_behaviour(behaviour, **({} if word is None else {"ends": word}))
-    place_call(sandbox, c2c)
+    set_behaviour(sandbox, behaviour, **({} if word is None else {"ends": word}))
+    place_call(sandbox, C2C)
 
     body = body_of(inbox.get(timeout=5))
 
@@ -134,44 +123,32 @@ def test_c2c_callback_has_status_of_both_legs(
 
 
 def test_obd_callback_has_bare_status_and_set_duration(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    inbox: Inbox,
+    sandbox: RunningSandbox, inbox: Inbox
 ) -> None:
     """The option ``duration`` sets the length."""
-    set_behaviour("answer", duration=42)
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "answer", duration=42)
+    place_call(sandbox, OBD)
     assert body_of(inbox.get(timeout=5))["duration"] == "42"
 
-    set_behaviour("no_answer")
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "no_answer")
+    place_call(sandbox, OBD)
     body = body_of(inbox.get(timeout=5))
     assert (body["status"], body["duration"]) == ("NOANSWER", "0")
 
 
-def test_c2c_duration_limits_conversation(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    c2c: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    inbox: Inbox,
-) -> None:
+def test_c2c_duration_limits_conversation(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """The field counts minutes."""
-    set_behaviour("answer", duration=600)
-    place_call(sandbox, c2c | {"duration": "1"})
+    set_behaviour(sandbox, "answer", duration=600)
+    place_call(sandbox, C2C | {"duration": "1"})
 
     assert body_of(inbox.get(timeout=5))["duration"] == "60"
 
 
-def test_webhook_secret_is_sent_as_bearer(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
-) -> None:
+def test_webhook_secret_is_sent_as_bearer(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """A webhook without a secret gets no credential."""
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     subscribed = inbox.get(timeout=5)
-    place_call(sandbox, obd | {"webhook_id": "8"})
+    place_call(sandbox, OBD | {"webhook_id": "8"})
     named = inbox.get(timeout=5)
 
     assert (subscribed["path"], named["path"]) == ("/ack/receive", "/ack/receive/eight")
@@ -180,26 +157,22 @@ def test_webhook_secret_is_sent_as_bearer(
 
 
 def test_call_without_webhook_has_no_callback(
-    start: Start, config: SandboxConfig, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
+    start: Start, config: SandboxConfig, inbox: Inbox
 ) -> None:
     """Neither a webhook_id nor a subscription."""
     silent = start(replace(config, subscription=None))
-    place_call(silent, obd)
+    place_call(silent, OBD)
 
     assert silent.state.wait_until(lambda: silent.state.network.list_calls()[0].callback_sent, 5)
     assert inbox.empty()
 
 
 def test_callback_is_retried_until_200_or_202(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    inbox: Inbox,
-    webhook_replies: Answers,
+    sandbox: RunningSandbox, inbox: Inbox, webhook_replies: Answers
 ) -> None:
     """204 is a failure too; retries send the same bytes."""
     webhook_replies += [(500, b""), (204, b""), (202, b"")]
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
 
     bodies = [inbox.get(timeout=5)["body"] for _ in range(3)]
 
@@ -218,15 +191,11 @@ def test_callback_is_retried_until_200_or_202(
 
 
 def test_callback_is_abandoned_after_three_retries(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    inbox: Inbox,
-    webhook_replies: Answers,
+    sandbox: RunningSandbox, inbox: Inbox, webhook_replies: Answers
 ) -> None:
     """No further request is sent."""
     webhook_replies += [(500, b"")] * 10
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
 
     for _ in range(4):
         inbox.get(timeout=5)
@@ -235,15 +204,11 @@ def test_callback_is_abandoned_after_three_retries(
 
 
 def test_callback_redirect_is_retried_not_followed(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    inbox: Inbox,
-    webhook_replies: Answers,
+    sandbox: RunningSandbox, inbox: Inbox, webhook_replies: Answers
 ) -> None:
     """The retry goes to the webhook's own URL."""
     webhook_replies += [(302, b""), (307, b"")]
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
 
     messages = [inbox.get(timeout=5) for _ in range(3)]
 
@@ -252,14 +217,12 @@ def test_callback_redirect_is_retried_not_followed(
     }
 
 
-def test_callback_to_unreachable_webhook_is_retried(
-    start: Start, config: SandboxConfig, place_call: PlaceCall, obd: dict[str, Any]
-) -> None:
+def test_callback_to_unreachable_webhook_is_retried(start: Start, config: SandboxConfig) -> None:
     """As after an error response."""
     deaf = start(
         replace(config, webhooks={"1": Webhook(uri="http://127.0.0.1:1/")}, subscription="1")
     )
-    place_call(deaf, obd)
+    place_call(deaf, OBD)
 
     assert deaf.state.wait_until(lambda: len(deaf.state.callbacks.deliveries()) == 4, 5)
     deliveries = deaf.state.callbacks.deliveries()
@@ -267,71 +230,49 @@ def test_callback_to_unreachable_webhook_is_retried(
     assert {delivery["error"] for delivery in deliveries} == {"ConnectionError"}
 
 
-def test_no_callback_behaviour_sends_nothing(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    inbox: Inbox,
-) -> None:
+def test_no_callback_behaviour_sends_nothing(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """The call ends as usual."""
-    set_behaviour("no_callback")
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "no_callback")
+    place_call(sandbox, OBD)
 
     assert sandbox.state.wait_until(lambda: sandbox.state.network.list_calls()[0].callback_sent, 5)
     assert inbox.empty()
 
 
-def test_late_callback_behaviour_delays_callback(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    inbox: Inbox,
-) -> None:
+def test_late_callback_behaviour_delays_callback(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """It can arrive after that of a newer call."""
-    set_behaviour("late_callback", seconds=0.3)
-    old = place_call(sandbox, obd).json()["data"][0]["id"]
-    set_behaviour("answer")
-    new = place_call(sandbox, obd).json()["data"][0]["id"]
+    set_behaviour(sandbox, "late_callback", seconds=0.3)
+    old = place_call(sandbox, OBD).json()["data"][0]["id"]
+    set_behaviour(sandbox, "answer")
+    new = place_call(sandbox, OBD).json()["data"][0]["id"]
 
     assert [body_of(inbox.get(timeout=5))["mid"] for _ in range(2)] == [new, old]
 
 
 def test_duplicate_callback_behaviour_sends_equal_copies(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    inbox: Inbox,
+    sandbox: RunningSandbox, inbox: Inbox
 ) -> None:
     """Byte for byte; the number can be set."""
-    set_behaviour("duplicate_callback", copies=10)
-    place_call(sandbox, obd)
+    set_behaviour(sandbox, "duplicate_callback", copies=10)
+    place_call(sandbox, OBD)
 
     assert len({inbox.get(timeout=5)["body"] for _ in range(10)}) == 1
 
 
 def test_early_callback_behaviour_sends_callback_before_reply(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    set_behaviour: SetBehaviour,
-    inbox: Inbox,
+    sandbox: RunningSandbox, inbox: Inbox
 ) -> None:
     """The webhook has it before the client has the reply."""
-    set_behaviour("early_callback")
+    set_behaviour(sandbox, "early_callback")
 
-    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
+    call_id = place_call(sandbox, OBD).json()["data"][0]["id"]
 
     assert body_of(inbox.get_nowait())["mid"] == call_id
 
 
-def test_replay_sends_callback_again(
-    sandbox: RunningSandbox, place_call: PlaceCall, obd: dict[str, Any], inbox: Inbox
-) -> None:
+def test_replay_sends_callback_again(sandbox: RunningSandbox, inbox: Inbox) -> None:
     """Byte for byte; an unknown call has none."""
-    call_id = place_call(sandbox, obd).json()["data"][0]["id"]
+    call_id = place_call(sandbox, OBD).json()["data"][0]["id"]
     first = inbox.get(timeout=5)["body"]
 
     replay = f"{sandbox.url}/callbacks/replay"
@@ -343,14 +284,14 @@ def test_replay_sends_callback_again(
 
 
 def test_c2c_callback_echoes_mid_in_that_style(
-    start: Start, config: SandboxConfig, place_call: PlaceCall, c2c: dict[str, Any], inbox: Inbox
+    start: Start, config: SandboxConfig, inbox: Inbox
 ) -> None:
     """By default the vendor drops it."""
-    place_call(start(config), c2c | {"mid": "call-81"})
+    place_call(start(config), C2C | {"mid": "call-81"})
     assert "mid" not in body_of(inbox.get(timeout=5))
 
     echoing = start(replace(config, reply_style=ReplyStyle(c2c_mid="echoed")))
-    place_call(echoing, c2c | {"mid": "call-81"})
+    place_call(echoing, C2C | {"mid": "call-81"})
     assert body_of(inbox.get(timeout=5))["mid"] == "call-81"
 
 
@@ -360,13 +301,7 @@ MEMBERS = {"call": "{{id}}", "number": "{{to}}", "result": "{{status}}", "secs":
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("encoding", ["json", "form"])
 def test_composed_callback_has_method_headers_and_members(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    c2c: dict[str, Any],
-    inbox: Inbox,
-    webhook_uri: str,
-    method: str,
-    encoding: str,
+    sandbox: RunningSandbox, inbox: Inbox, webhook_uri: str, method: str, encoding: str
 ) -> None:
     """Placeholders are replaced."""
     composition = {
@@ -377,7 +312,7 @@ def test_composed_callback_has_method_headers_and_members(
     }
     webhook = {"uri": webhook_uri, "secret": "s3", "composition": composition}
     assert requests.put(f"{sandbox.url}/webhooks/12", json=webhook, timeout=5).status_code == 204
-    call_id = place_call(sandbox, c2c | {"webhook_id": "12"}).json()["callId"]
+    call_id = place_call(sandbox, C2C | {"webhook_id": "12"}).json()["callId"]
 
     message = inbox.get(timeout=5)
 
@@ -398,19 +333,14 @@ def test_composed_callback_has_method_headers_and_members(
 
 
 def test_composed_get_has_values_in_url(
-    start: Start,
-    config: SandboxConfig,
-    place_call: PlaceCall,
-    obd: dict[str, Any],
-    inbox: Inbox,
-    webhook_uri: str,
+    start: Start, config: SandboxConfig, inbox: Inbox, webhook_uri: str
 ) -> None:
     """It has no body."""
     get = Webhook(
         uri=webhook_uri + "?call={{id}}&status={{status}}&s={{duration}}",
         template=CallbackTemplate(method="GET"),
     )
-    call_id = place_call(start(replace(config, webhooks={"7": get})), obd).json()["data"][0]["id"]
+    call_id = place_call(start(replace(config, webhooks={"7": get})), OBD).json()["data"][0]["id"]
 
     message = inbox.get(timeout=5)
 
@@ -434,12 +364,7 @@ def test_put_webhook_with_invalid_document_returns_422(sandbox: RunningSandbox) 
 
 
 def test_create_webhook_that_echoes_challenge(
-    sandbox: RunningSandbox,
-    place_call: PlaceCall,
-    vendor: Vendor,
-    obd: dict[str, Any],
-    inbox: Inbox,
-    webhook_uri: str,
+    sandbox: RunningSandbox, inbox: Inbox, webhook_uri: str
 ) -> None:
     """It gets the callbacks that it is subscribed to."""
     document = {
@@ -465,7 +390,7 @@ def test_create_webhook_that_echoes_challenge(
     subscription = {"event": "voice:message:out", "identity": "all", "webhook_id": webhook_id}
     subscribed = vendor(sandbox, "POST", "developer/subscriptions", json=subscription)
     assert subscribed.json()["status"] == 200
-    place_call(sandbox, obd)
+    place_call(sandbox, OBD)
     assert inbox.get(timeout=5)["headers"]["Authorization"] == "Bearer n3w"
 
 
@@ -474,11 +399,7 @@ def test_create_webhook_that_echoes_challenge(
     [(200, b'{"challenge":"other"}'), (200, b"ok"), (401, b"{}"), (204, b"")],
 )
 def test_create_webhook_without_echo_returns_422(
-    sandbox: RunningSandbox,
-    vendor: Vendor,
-    webhook_replies: Answers,
-    webhook_uri: str,
-    reply: tuple[int, bytes],
+    sandbox: RunningSandbox, webhook_replies: Answers, webhook_uri: str, reply: tuple[int, bytes]
 ) -> None:
     """The webhook is not created."""
     webhook_replies.append(reply)
@@ -490,9 +411,7 @@ def test_create_webhook_without_echo_returns_422(
     assert set(sandbox.state.callbacks.webhooks) == {"7", "8"}
 
 
-def test_set_up_with_invalid_fields_returns_422(
-    sandbox: RunningSandbox, vendor: Vendor, webhook_uri: str
-) -> None:
+def test_set_up_with_invalid_fields_returns_422(sandbox: RunningSandbox, webhook_uri: str) -> None:
     """Unknown events, identities, webhooks and members."""
     good = {"event": "voice:message:out", "identity": "all", "webhook_id": "8"}
     for change in ({"event": "sms:out"}, {"identity": "some"}, {"webhook_id": "9"}, {"x": "y"}):
