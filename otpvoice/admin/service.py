@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.admin.limits import NumberLimits, number_limits
+from otpvoice.admin.search import Query, parse_query
 from otpvoice.admin.status import ServiceStatus, service_status
 from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.limits import CallLimits
 from otpvoice.core.phone import mask_number, parse_written_number
-from otpvoice.core.search import Query, parse_query
 from otpvoice.core.verification import Call, Route, Verification
 from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
 
@@ -83,7 +83,7 @@ class AdminService:
         return number_limits(self.store.explain(identity), identity, self.limits)
 
     def search(self, text: str, by: str) -> SearchResult:
-        """Find verifications by number, id or reference (``core.search.parse_query``).
+        """Find verifications by number, id or reference (``admin.search.parse_query``).
 
         Args:
             text: what the operator typed.
