@@ -1,12 +1,10 @@
 """Checks of the provider and of the webhook that receives its callbacks. Places no call."""
 
-import json
 import ssl
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -15,6 +13,7 @@ from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines, HttpClient, RequestFailed, parse_proxy
+from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.mobtexting.queries import AccountStatus, fetch_balance, try_status_query
 from otpvoice.settings import Settings
 
@@ -105,15 +104,6 @@ def _unverified_finding(settings: Settings) -> Finding:
     return advice("before a call", found, _LIVE_REMEDY)
 
 
-@dataclass(frozen=True, slots=True)
-class _WebhookResponse:
-    status: int | None
-    """None: no response."""
-    from_this_service: bool
-    """It is a problem document for this very request."""
-    reason: str = ""
-
-
 def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Finding]:
     """Yield whether callbacks reach this service at its public address, with its secrets.
 
@@ -127,69 +117,62 @@ def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fi
         return
     http = HttpClient(connections=1, tls=trusted)
     url = f"{public_url}/webhooks/{settings.provider.name}"
-    finding = _unauthenticated_finding(_post(http, url))
-    yield finding
-    if finding.todo:
-        return
-    parts = urlsplit(public_url)
-    if parts.scheme == "https" or parts.hostname in _LOOPBACK:
-        yield from _webhook_secret_findings(settings, http, url)
-    else:
-        found = "they were not tried over plain http"
-        yield advice("webhook secrets", found, "see server.public_url")
-
-
-def _unauthenticated_finding(response: _WebhookResponse) -> Finding:
-    """Check that a message without a secret gets 401 from this service."""
     subject = "webhook address"
-    if response.from_this_service:
-        if response.status == 401:
-            return ok(subject, "this service responds, and refuses unauthenticated callbacks")
-        found = f"this service responds with HTTP {response.status}, not 401"
-        return failure(subject, found, "run otpvoice api with these settings")
-    if response.status is None:
-        found = f"no response ({response.reason})"
-    elif 300 <= response.status < 400:
-        found = f"HTTP {response.status}, a redirect, which no callback follows"
+    status, other = _post(http, url, {})
+    if status is None:
+        todo = "route server.public_url to otpvoice api, path and headers unchanged"
+        yield failure(subject, other, todo)
+    elif status != 401:
+        found = f"this service responds with HTTP {status}, not 401"
+        yield failure(subject, found, "run otpvoice api with these settings")
     else:
-        found = f"HTTP {response.status}, not from this service"
-    todo = "route server.public_url to otpvoice api, path and headers unchanged"
-    return failure(subject, found, todo)
+        yield ok(subject, "this service responds, and refuses unauthenticated callbacks")
+        parts = urlsplit(public_url)
+        if parts.scheme == "https" or parts.hostname in _LOOPBACK:
+            yield from _webhook_secret_findings(settings, http, url)
+        else:
+            found = "they were not tried over plain http"
+            yield advice("webhook secrets", found, "see server.public_url")
 
 
 def _webhook_secret_findings(settings: Settings, http: HttpClient, url: str) -> Iterator[Finding]:
     """Send each secret with an empty message: 400 if the service knows it, otherwise 401."""
-    provider = settings.provider
-    for i, secret in enumerate(provider.webhook_secret):
-        response = _post(http, url, {"Authorization": f"Bearer {secret}"})
-        todo = "have proxies forward Authorization"
-        yield _webhook_secret_finding(f"provider.webhook_secret[{i}]", response, todo)
-    for i, token in enumerate(provider.webhook_path_token):
-        response = _post(http, f"{url}/{token}")
-        todo = "have proxies forward every path"
-        yield _webhook_secret_finding(f"provider.webhook_path_token[{i}]", response, todo)
+    secrets, tokens = settings.provider.webhook_secret, settings.provider.webhook_path_token
+    for name, address, headers, forwarded in (
+        *(
+            (f"secret[{i}]", url, {"Authorization": f"Bearer {secret}"}, "Authorization")
+            for i, secret in enumerate(secrets)
+        ),
+        *(
+            (f"path_token[{i}]", f"{url}/{token}", dict[str, str](), "every path")
+            for i, token in enumerate(tokens)
+        ),
+    ):
+        subject = f"provider.webhook_{name}"
+        status, other = _post(http, address, headers)
+        if status == 400:
+            yield ok(subject, "the running service accepts it")
+        else:
+            found = f"the running service does not accept it ({other or f'HTTP {status}'})"
+            todo = (
+                f"deploy these settings to every otpvoice api, and have proxies forward {forwarded}"
+            )
+            yield failure(subject, found, todo)
 
 
-def _webhook_secret_finding(subject: str, response: _WebhookResponse, todo: str) -> Finding:
-    if response.from_this_service and response.status == 400:
-        return ok(subject, "the running service accepts it")
-    status = f"HTTP {response.status}" if response.status else response.reason
-    todo = f"deploy these settings to every otpvoice api, and {todo}"
-    return failure(subject, f"the running service does not accept it ({status})", todo)
+def _post(http: HttpClient, url: str, headers: Mapping[str, str]) -> tuple[int | None, str]:
+    """Send an empty callback.
 
-
-def _post(http: HttpClient, url: str, headers: Mapping[str, str] | None = None) -> _WebhookResponse:
+    Return the status if this service responds, because the response is a problem document for this
+    very request. Otherwise return None and what happened instead.
+    """
     request_id = f"doctor-{uuid.uuid4().hex}"
-    all_headers = {"Request-Id": request_id, **(headers or {})}
+    all_headers = {"Request-Id": request_id, **headers}
     response = http.post(url, all_headers, b"", Deadlines.within(_WEBHOOK_TIMEOUT_S))
     if isinstance(response, RequestFailed):
-        return _WebhookResponse(None, from_this_service=False, reason=response.reason)
-    return _WebhookResponse(response.status, _is_problem_of(response.body, request_id))
-
-
-def _is_problem_of(body: bytes, request_id: str) -> bool:
-    try:
-        document: Any = json.loads(body)
-    except ValueError:
-        return False
-    return isinstance(document, dict) and document.get("instance") == f"urn:request:{request_id}"
+        return None, f"no response ({response.reason})"
+    if decode_object(response.body).get("instance") == f"urn:request:{request_id}":
+        return response.status, ""
+    is_redirect = 300 <= response.status < 400
+    origin = "a redirect, which no callback follows" if is_redirect else "not from this service"
+    return None, f"HTTP {response.status}, {origin}"
