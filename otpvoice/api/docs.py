@@ -124,19 +124,18 @@ def _page(
     view: Callable[..., Response],
 ) -> Endpoint:
     headers = ("ETag", "Cache-Control")
-    parameters = ("file",) if "{file}" in path else ()
     operation = Operation(
         name=name,
         method="get",
         path=path,
         tag="documentation",
         summary=summary,
-        parameters=(*parameters, "If-None-Match"),
+        headers=("If-None-Match",),
         responses=(
             ResponseSpec(200, "The content.", media_types=media_types, headers=headers),
             ResponseSpec(304, "The content has not changed.", media_types=(), headers=headers),
         ),
-        errors=(NotFound,) if parameters else (),
+        errors=(NotFound,) if "{file}" in path else (),
     )
     return Endpoint(operation, view)
 

@@ -9,16 +9,8 @@ from structlog.contextvars import bind_contextvars
 from otpvoice.api import schemas
 from otpvoice.api.application import endpoint, json_response
 from otpvoice.api.auth import Authenticator
-from otpvoice.api.errors import Forbidden
 from otpvoice.api.openapi import examples
-from otpvoice.api.openapi.model import (
-    APP_AUTH,
-    AUTH_ERRORS,
-    BODY_ERRORS,
-    CLIENT_AUTH,
-    Operation,
-    ResponseSpec,
-)
+from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest, Principal, current_request
 from otpvoice.core import errors
 from otpvoice.core.phone import mask_number
@@ -27,7 +19,6 @@ from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.tokens import ReceiptSigner
 
-_ITEM_ERRORS: Final = (*AUTH_ERRORS, errors.NotFound, *BODY_ERRORS)
 _CALL_ERRORS: Final = (
     errors.RateLimited,
     errors.TooManyWrongCodes,
@@ -80,7 +71,7 @@ class VerificationViews:
             "another `code`, it ends the pending verification and creates a new one. Another "
             "`reference` is another login session: both verifications stay pending.",
             credentials=(CLIENT_AUTH,),
-            parameters=("Idempotency-Key",),
+            headers=("Idempotency-Key",),
             request=CreateRequest,
             example={"to": "+919876543210", "name": "Asha", "reference": "login-81"},
             responses=tuple(
@@ -97,9 +88,6 @@ class VerificationViews:
                 )
             ),
             errors=(
-                *AUTH_ERRORS,
-                Forbidden,
-                *BODY_ERRORS,
                 errors.InvalidNumber,
                 errors.NumberNotAllowed,
                 errors.IdempotencyMismatch,
@@ -143,9 +131,7 @@ class VerificationViews:
             description="Do not rely on `status` to authenticate a user. Only `valid: true` from "
             "a check, or a verified receipt, proves the number.",
             credentials=_CLIENT_OR_APP,
-            parameters=("verification_id",),
             responses=(ResponseSpec(200, "The current state.", (examples.VERIFICATION,)),),
-            errors=(*AUTH_ERRORS, errors.NotFound),
         )
     )
     def get(self, verification_id: str) -> Response:
@@ -164,7 +150,7 @@ class VerificationViews:
             "with `valid: false` and decrements `checks_left`; the same wrong code again does not. "
             "A generated code is not compared before a call has been sent.",
             credentials=_CLIENT_OR_APP,
-            parameters=("verification_id", "Idempotency-Key"),
+            headers=("Idempotency-Key",),
             request=CheckRequest,
             example={"code": "471102"},
             responses=(
@@ -176,7 +162,6 @@ class VerificationViews:
                 ),
             ),
             errors=(
-                *_ITEM_ERRORS,
                 errors.IdempotencyMismatch,
                 errors.VerificationClosed,
                 errors.NoCallYet,
@@ -218,7 +203,7 @@ class VerificationViews:
             summary="Request another call, or a delayed call at once",
             description="The call speaks the same code. If a call is in progress, none is added.",
             credentials=_CLIENT_OR_APP,
-            parameters=("verification_id", "Idempotency-Key"),
+            headers=("Idempotency-Key",),
             request=CallRequest,
             example={"route": "obd"},
             responses=(
@@ -230,7 +215,6 @@ class VerificationViews:
                 ),
             ),
             errors=(
-                *_ITEM_ERRORS,
                 errors.IdempotencyMismatch,
                 errors.VerificationClosed,
                 errors.TooLate,
@@ -266,10 +250,9 @@ class VerificationViews:
             description="Canceling it again has no effect. A call that was already placed cannot "
             "be stopped.",
             credentials=_CLIENT_OR_APP,
-            parameters=("verification_id",),
             request=EmptyRequest,
             responses=(ResponseSpec(200, "The verification is canceled.", (examples.CANCELED,)),),
-            errors=(*_ITEM_ERRORS, errors.VerificationClosed),
+            errors=(errors.VerificationClosed,),
         )
     )
     def cancel(self, verification_id: str) -> Response:
@@ -289,12 +272,11 @@ class VerificationViews:
             summary="Approve a verification that was proven by other means",
             description="For a system that checked its own code. Approving it again has no effect.",
             credentials=(CLIENT_AUTH,),
-            parameters=("verification_id",),
             request=EmptyRequest,
             responses=(
                 ResponseSpec(200, "The verification is approved.", (examples.APPROVED_ELSEWHERE,)),
             ),
-            errors=(Forbidden, *_ITEM_ERRORS, errors.VerificationClosed),
+            errors=(errors.VerificationClosed,),
         )
     )
     def approve(self, verification_id: str) -> Response:

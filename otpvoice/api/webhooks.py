@@ -71,9 +71,9 @@ class WebhookViews:
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Yield an endpoint for each method and each place of the secret."""
-        for path, suffix, credentials, parameters in (
-            ("", "", (PROVIDER_AUTH,), ()),
-            ("/{path_token}", "_and_path", (), ("path_token",)),
+        for path, suffix, credentials in (
+            ("", "", (PROVIDER_AUTH,)),
+            ("/{path_token}", "_and_path", ()),
         ):
             for method in _METHODS:
                 operation = Operation(
@@ -86,7 +86,6 @@ class WebhookViews:
                     "list, with or without an envelope. A message that identifies no call is "
                     "rejected. A callback ends a call and never approves a verification.",
                     credentials=credentials,
-                    parameters=parameters,
                     accepts=() if method == "get" else (JSON, *_FORM_TYPES),
                     responses=(
                         ResponseSpec(

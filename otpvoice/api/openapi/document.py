@@ -1,8 +1,10 @@
 """Generates the OpenAPI document from operations (https://spec.openapis.org/oas/v3.1.1)."""
 
 import inspect
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,142 +14,14 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from otpvoice.api import schemas
 from otpvoice.api.errors import ERROR_CATALOG
 from otpvoice.api.openapi.examples import PROBLEM_EXAMPLES
-from otpvoice.api.openapi.model import (
-    APP_AUTH,
-    CLIENT_AUTH,
-    JSON,
-    PROVIDER_AUTH,
-    Operation,
-    ResponseSpec,
-)
+from otpvoice.api.openapi.model import JSON, Operation, ResponseSpec
 from otpvoice.api.request import IDEMPOTENCY_KEY
 
 _Json = dict[str, Any]
 
-_INFO: Final[_Json] = {
-    "title": "otpvoice",
-    "version": "1",
-    "summary": "Proves a phone number by voice.",
-    "description": """\
-The service calls a phone, a voice speaks a code, and the code is accepted exactly once.
-
-- Bodies are JSON. A request with an unknown member is rejected. Responses may gain members and \
-words, so ignore unknown ones.
-- Times are RFC 3339 in UTC, in whole seconds.
-- Every error is a problem document (RFC 9457) with a stable `code`; see [all codes](docs/errors).
-- After 503 `store_unavailable` the request may have taken effect; after any other 503 it has not. \
-Retry with the same `Idempotency-Key`.
-- `HEAD` works wherever `GET` does, except for callbacks, which change state. Every path answers \
-`OPTIONS`. Other methods return 405.
-- A request that is not valid HTTP returns 400, 414, 431 or 501 with code `invalid_request`.
-""",
-    "license": {"name": "MIT", "identifier": "MIT"},
-}
-
-_TAGS: Final[list[_Json]] = [
-    {
-        "name": "verifications",
-        "description": "For login backends, and for apps that have a client token.",
-    },
-    {"name": "receipts", "description": "For backends that verify receipts."},
-    {"name": "callbacks", "description": "For the provider."},
-    {"name": "service", "description": "For process managers, load balancers and monitoring."},
-    {"name": "documentation", "description": "These pages."},
-]
-
-_SECURITY_SCHEMES: Final[_Json] = {
-    CLIENT_AUTH: {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A client's API key (`ovk_…`). Never ship it in an app.",
-    },
-    APP_AUTH: {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "The `client_token` of a create (`vct_…`). It opens that verification to an "
-        "app, which sees the number masked.",
-    },
-    PROVIDER_AUTH: {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "The secret that the operator configured at the provider.",
-    },
-}
-
-_HEADERS: Final[_Json] = {
-    "Request-Id": {
-        "description": "The Request-Id of the request if it was 1 to 64 letters, digits and "
-        "hyphens, otherwise a new one.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$"},
-    },
-    "Location": {
-        "description": "URL of the verification.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri"},
-    },
-    "Idempotent-Replayed": {
-        "description": "Present if the response repeats that of an earlier request with the same "
-        "Idempotency-Key. This request changed nothing.",
-        "schema": {"type": "string", "const": "true"},
-    },
-    "Retry-After": {
-        "description": "Seconds.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
-    "Allow": {
-        "description": "Methods that the path accepts.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "ETag": {"required": True, "schema": {"type": "string"}},
-    "Cache-Control": {"required": True, "schema": {"type": "string"}},
-}
-
-_PARAMETERS: Final[_Json] = {
-    "verification_id": {
-        "name": "verification_id",
-        "in": "path",
-        "required": True,
-        "description": "The `id` of a create's response.",
-        "schema": {"type": "string"} | schemas.VERIFICATION_ID,
-    },
-    "path_token": {
-        "name": "path_token",
-        "in": "path",
-        "required": True,
-        "description": "The secret that the operator configured in the webhook's URL.",
-        "schema": {"type": "string"},
-    },
-    "file": {
-        "name": "file",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "examples": ["swagger-ui.css"]},
-    },
-    "Idempotency-Key": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Makes a retry safe for 24 hours, or until the verification is deleted if "
-        "that is earlier.",
-        "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"},
-    },
-    "Request-Id": {
-        "name": "Request-Id",
-        "in": "header",
-        "description": "Identifies the request in the response and in the log if it is 1 to 64 "
-        "letters, digits and hyphens.",
-        "schema": {"type": "string"},
-    },
-    "If-None-Match": {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "The ETag of the cached response.",
-        "schema": {"type": "string"},
-    },
-}
+_STATIC: Final[_Json] = tomllib.loads(Path(__file__).with_name("document.toml").read_text("utf-8"))
+_STATIC["parameters"]["verification_id"]["schema"] |= schemas.VERIFICATION_ID
+_STATIC["parameters"]["Idempotency-Key"]["schema"]["pattern"] = f"^{IDEMPOTENCY_KEY.pattern}$"
 
 _PROBLEM_JSON: Final = "application/problem+json"
 _COMMON_ERRORS: Final = (BadRequest, Exception)
@@ -164,21 +38,21 @@ def build_document(operations: Sequence[Operation]) -> _Json:
         paths[operation.path][operation.method] = _operation(operation)
     return {
         "openapi": "3.1.1",
-        "info": _INFO,
+        "info": _STATIC["info"],
         # Relative to the document's own URL, so that it works behind any proxy.
         "servers": [{"url": "./"}],
-        "tags": _TAGS,
+        "tags": _STATIC["tags"],
         "paths": dict(paths),
         "components": {
             "schemas": _schemas(operations),
-            "parameters": _PARAMETERS,
-            "headers": _HEADERS,
+            "parameters": _STATIC["parameters"],
+            "headers": _STATIC["headers"],
             "examples": {
                 error.__name__: _example(problem) for error, problem in PROBLEM_EXAMPLES.items()
             },
             "responses": {"MethodNotAllowed": _error_response(405, [MethodNotAllowed])},
             "links": {each.name: _link(each) for each in operations if each.tag == "verifications"},
-            "securitySchemes": _SECURITY_SCHEMES,
+            "securitySchemes": _STATIC["securitySchemes"],
         },
     }
 
@@ -189,10 +63,10 @@ def _operation(operation: Operation) -> _Json:
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "parameters": [_ref("parameters", each) for each in (*operation.parameters, "Request-Id")],
+        "parameters": [_ref("parameters", each) for each in operation.parameters],
         "requestBody": _request_body(operation),
         "responses": {str(spec.status): _response(spec) for spec in operation.responses}
-        | _error_responses(operation.errors),
+        | _error_responses(operation.all_errors),
         "x-codeSamples": [{"lang": "Shell", "label": "curl", "source": operation.curl}],
     }
     security: _Json = {"security": [{name: []} for name in operation.credentials]}

@@ -9,7 +9,7 @@ from typing import Final
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from otpvoice.api.errors import Unauthorized, UnreadableBody, UnsupportedMediaType
+from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
 from otpvoice.api.schemas import ResponseSchema
 from otpvoice.core import errors
 from otpvoice.core.requests import RequestBody
@@ -19,20 +19,18 @@ CLIENT_AUTH: Final = "api_key"
 APP_AUTH: Final = "client_token"
 PROVIDER_AUTH: Final = "webhook_secret"
 
-AUTH_ERRORS: Final = (
+_AUTH_ERRORS: Final = (
     Unauthorized,
     errors.TokenInvalid,
     errors.TokenExpired,
     errors.StoreUnavailable,
 )
-"""Errors of an operation that requires a credential and uses the store."""
-BODY_ERRORS: Final = (
+_BODY_ERRORS: Final = (
     UnreadableBody,
     RequestEntityTooLarge,
     UnsupportedMediaType,
     errors.InvalidRequest,
 )
-"""Errors of an operation with a JSON body."""
 
 _SHELL_CREDENTIALS: Final = {
     CLIENT_AUTH: "$OTPVOICE_API_KEY",
@@ -80,17 +78,34 @@ class Operation:
     summary: str
     responses: tuple[ResponseSpec, ...]
     errors: tuple[type[Exception], ...] = ()
-    """Errors in addition to those that every request can cause."""
+    """Errors in addition to those that follow from credentials, path and request body."""
     description: str = ""
     credentials: tuple[str, ...] = ()
     """Alternatives: any one of them is sufficient."""
-    parameters: tuple[str, ...] = ()
-    """Parameters in addition to Request-Id."""
+    headers: tuple[str, ...] = ()
+    """Request headers in addition to Request-Id."""
     request: type[RequestBody] | None = None
     example: Mapping[str, str] = field(default_factory=dict)
     """An example of the request body."""
     accepts: tuple[str, ...] = ()
     """Media types of a request body without a schema."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of all parameters."""
+        return (*_PARAMETER.findall(self.path), *self.headers, "Request-Id")
+
+    @property
+    def all_errors(self) -> tuple[type[Exception], ...]:
+        """Return the errors that a well-formed HTTP request can cause."""
+        needs_client = self.credentials == (CLIENT_AUTH,)
+        return (
+            *(_AUTH_ERRORS if CLIENT_AUTH in self.credentials else ()),
+            *((Forbidden,) if needs_client else ()),
+            *((errors.NotFound,) if "{verification_id}" in self.path else ()),
+            *(_BODY_ERRORS if self.request else ()),
+            *self.errors,
+        )
 
     @property
     def flask_rule(self) -> str:
