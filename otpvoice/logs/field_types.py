@@ -228,11 +228,10 @@ BREAKER: Final = _choice(
 OPERATOR: Final = _text_or(
     _choice("a login name", r"uid [0-9]{1,10}"), "`console: ` and a name, redacted"
 )
-RECORD: Final = one_of(
+RECORD: Final = _text_or(
     _pattern("the key of a record", r"(?:call:call_|verification:vrf_)[0-9a-f]{32}"),
-    FieldType("a key, redacted", _text),
+    "a key, redacted",
 )
-SEARCH_TERM: Final = one_of(
-    one_of(_pattern("a masked number", _MASKED_NUMBER), VERIFICATION_ID),
-    FieldType("`a reference`", _text),
+SEARCH_TERM: Final = _text_or(
+    one_of(_pattern("a masked number", _MASKED_NUMBER), VERIFICATION_ID), "`a reference`"
 )

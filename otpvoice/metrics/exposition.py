@@ -13,13 +13,13 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Info,
     disable_created_metrics,
     generate_latest,
     make_wsgi_app,
     values,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, ThreadingWSGIServer
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -70,20 +70,13 @@ class Exposition(CollectorRegistry):
         # They triple the size, and the multi-process mode has none.
         disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
         directory = multiprocess_directory()
-        self.register(_BuildInfo())
+        Info("otpvoice_build", "The release.", registry=self).info({"version": version("otpvoice")})
         self.register(MultiProcessCollector(None, directory) if directory else counters)  # type: ignore[no-untyped-call] # it has no types
         self.register(gauges)
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus's text format, version 0.0.4."""
         return generate_latest(self)
-
-
-class _BuildInfo(Collector):
-    def collect(self) -> list[Metric]:
-        build = GaugeMetricFamily("otpvoice_build_info", "The release.", labels=["version"])
-        build.add_metric([version("otpvoice")], 1)
-        return [build]
 
 
 class MetricsServer:

@@ -155,7 +155,7 @@ class Unavailable(ApiError):
     is_retryable = True
 
 
-_BY_CODE: Final[Mapping[str, type[ApiError]]] = MappingProxyType(
+_CLASSES: Final[Mapping[str | int, type[ApiError]]] = MappingProxyType(
     {
         "token_expired": TokenExpired,
         "invalid_number": NumberRefused,
@@ -167,10 +167,6 @@ _BY_CODE: Final[Mapping[str, type[ApiError]]] = MappingProxyType(
         "too_late": TooLate,
         "idempotency_in_progress": RequestInProgress,
         "too_many_wrong_codes": TooManyWrongCodes,
-    }
-)
-_BY_STATUS: Final[Mapping[int, type[ApiError]]] = MappingProxyType(
-    {
         400: InvalidRequest,
         401: Unauthorized,
         403: Forbidden,
@@ -180,8 +176,10 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = MappingProxyType(
         503: Unavailable,
     }
 )
+"""By problem code, or else by HTTP status."""
 
 
 def error_for(problem: Problem) -> ApiError:
     """Return the error of the class that represents a problem document."""
-    return (_BY_CODE.get(problem.code) or _BY_STATUS.get(problem.status, ApiError))(problem)
+    error = _CLASSES.get(problem.code) or _CLASSES.get(problem.status, ApiError)
+    return error(problem)
