@@ -3,7 +3,7 @@
 ``config/otpvoice.toml`` documents every field. Durations are whole seconds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
@@ -16,8 +16,7 @@ from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
 from otpvoice.core.verification import Route
 from otpvoice.settings import types
-from otpvoice.settings.parsers import RingKey
-from otpvoice.settings.types import FieldType, Positive, Seconds, field_type
+from otpvoice.settings.types import Positive, Seconds, field_type
 
 T = TypeVar("T")
 
@@ -46,7 +45,6 @@ class Server(Section, frozen=True, kw_only=True):
     threads: Positive = 16
     workers: Positive = 1
     keepalive: Annotated[Seconds, Meta(ge=0, le=3600)] = 5
-    """How long an idle connection stays open. 0: each request has its own connection."""
 
 
 class Redis(Section, frozen=True, kw_only=True):
@@ -55,7 +53,6 @@ class Redis(Section, frozen=True, kw_only=True):
     url: types.RedisUrl = "redis://localhost:6379/0"
     sentinel_username: str = ""
     sentinel_password: types.OptionalSecret = ""
-    """The Sentinels' own password. The primary's is in ``url``."""
 
     @property
     def full_url(self) -> str:
@@ -73,10 +70,8 @@ class Secrets(Section, frozen=True, kw_only=True):
     """``[secrets]``: the keys of the service itself."""
 
     keys: Annotated[tuple[types.NamedKey, ...], Meta(min_length=1)]
-    """The key ring. The first key signs, all decrypt."""
     number_key: types.Key
     admin_key_sha256: tuple[types.KeyHash, ...] = ()
-    """Hashes of the console's keys. Empty: there is no console."""
 
 
 class Client(Section, frozen=True, kw_only=True):
@@ -93,9 +88,7 @@ class Client(Section, frozen=True, kw_only=True):
     calls_per_day: Positive | None = None
     deliver_only: bool = False
     event_url: types.EventUrl = ""
-    """The endpoint of the client's events. Empty: it receives none."""
     event_secret: tuple[types.EventSecret, ...] = ()
-    """Each secret signs."""
 
 
 class Provider(Section, frozen=True, kw_only=True):
@@ -122,19 +115,16 @@ class Provider(Section, frozen=True, kw_only=True):
     default_name: types.SpokenName = "Customer"
     timezone: types.Zone = "Asia/Kolkata"
     status_words: types.StatusWords = MappingProxyType({})
-    """Additional words of the provider for the end of a call, each with its result."""
     c2c_attempts: Annotated[int, Meta(ge=0, le=2)] = 0
     c2c_duration: Positive = 1
     """Minutes."""
     proxy: types.ProxyUrl = ""
-    """Empty: connections to the provider are direct."""
 
 
 class Events(Section, frozen=True, kw_only=True):
     """``[events]``: how events are delivered to clients."""
 
     proxy: types.ProxyUrl = ""
-    """Empty: connections to an ``event_url`` are direct."""
 
 
 class Verification(Section, frozen=True, kw_only=True):
@@ -154,7 +144,6 @@ class Dialer(Section, frozen=True, kw_only=True):
 
     threads: Positive = 64
     metrics_bind: types.OptionalBind = ""
-    """Where metrics are served. Empty: nowhere."""
 
 
 class Limits(Section, LimitSettings, frozen=True, kw_only=True):
@@ -178,7 +167,6 @@ class Console(Section, frozen=True, kw_only=True):
     """``[console]``: the operators' pages."""
 
     price_per_call: types.Price = 0.0
-    """For each call that the provider accepted. 0: costs are not shown."""
     currency: types.Currency = "INR"
 
 
@@ -252,26 +240,6 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         if field.name not in {"clients", "test_numbers"}
     }
 )
-
-
-def credential_fields(settings: Settings) -> Iterator[tuple[str, FieldType, str | bytes]]:
-    """Yield name, field type and value of each secret and each hash of a credential that is set.
-
-    Members of lists are named ``secrets.keys[0]``. Keys are bytes.
-    """
-    sections = {name: getattr(settings, name) for name in SECTIONS}
-    sections |= {f"clients.{name}": client for name, client in settings.clients.items()}
-    for section_name, section in sections.items():
-        for field in structs.fields(section):
-            kind, value = field_type(field.type), getattr(section, field.name)
-            if not (kind.is_secret or kind.is_hash):
-                continue
-            name = f"{section_name}.{field.name}"
-            is_list = isinstance(value, tuple)
-            for i, each in enumerate(value if is_list else [value]):
-                text = each.key if isinstance(each, RingKey) else each
-                if text:
-                    yield f"{name}[{i}]" if is_list else name, kind, text
 
 
 def _masked(section: Section, field: structs.FieldInfo) -> object:

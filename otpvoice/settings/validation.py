@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
+from otpvoice.settings.credentials import credential_fields
 from otpvoice.settings.parsers import WHSEC_PREFIX
-from otpvoice.settings.schema import Section, Settings, credential_fields
+from otpvoice.settings.schema import Section, Settings
 
 FieldProblem = tuple[str, str]
 """The dotted name of a setting, and what is wrong with it."""

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from otpvoice.settings import LoadedSettings
+from otpvoice.settings.credentials import secret_values
 from otpvoice.settings.schema import SECTIONS
-from otpvoice.settings.secret_values import secret_values
 from otpvoice.settings.types import field_type
 from otpvoice.store.discovery import parse_ha_url
 

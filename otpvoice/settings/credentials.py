@@ -1,11 +1,34 @@
-"""The texts of all secrets, for the redaction of logs."""
+"""All credentials of the settings, for the rules about secrets and for the redaction of logs."""
 
 import base64
 from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from otpvoice.settings.parsers import WHSEC_PREFIX
-from otpvoice.settings.schema import Settings, credential_fields
+from msgspec import structs
+
+from otpvoice.settings.parsers import WHSEC_PREFIX, RingKey
+from otpvoice.settings.schema import SECTIONS, Settings
+from otpvoice.settings.types import FieldType, field_type
+
+
+def credential_fields(settings: Settings) -> Iterator[tuple[str, FieldType, str | bytes]]:
+    """Yield name, field type and value of each secret and each hash of a credential that is set.
+
+    Members of lists are named ``secrets.keys[0]``. Keys are bytes.
+    """
+    sections = {name: getattr(settings, name) for name in SECTIONS}
+    sections |= {f"clients.{name}": client for name, client in settings.clients.items()}
+    for section_name, section in sections.items():
+        for field in structs.fields(section):
+            kind, value = field_type(field.type), getattr(section, field.name)
+            if not (kind.is_secret or kind.is_hash):
+                continue
+            name = f"{section_name}.{field.name}"
+            is_list = isinstance(value, tuple)
+            for i, each in enumerate(value if is_list else [value]):
+                text = each.key if isinstance(each, RingKey) else each
+                if text:
+                    yield f"{name}[{i}]" if is_list else name, kind, text
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:
