@@ -97,7 +97,7 @@ class StoreDriver:
         idempotency: Idempotency | None = None,
         ip: str | None = None,
         is_test: bool = False,
-        is_trial: bool = False,
+        is_live_test: bool = False,
     ) -> StoreResult:
         """A create, whatever comes of it."""
         new_id = f"vrf_{secrets.token_hex(16)}"
@@ -124,7 +124,7 @@ class StoreDriver:
             call=new_call(route, bridge),
             limit_keys=limit_keys_of(to, ip, reference),
             is_test_number=is_test,
-            is_live_test=is_trial,
+            is_live_test=is_live_test,
             idempotency=idempotency,
         )
         return self.store.create(new)

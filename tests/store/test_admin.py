@@ -1,4 +1,4 @@
-"""What operators see and do: explain, overview, clear and find; and that the log is told."""
+"""Operators' functions: explain, overview, clear and find, and their audit log."""
 
 import pytest
 from redis import Redis
@@ -30,8 +30,8 @@ PHONE = number_identity(ASHA)
 FREED = {"calls_per_number", "all_calls_per_number", "unverified_per_prefix"}
 
 
-def told(driver: StoreDriver, event: str) -> list[dict[str, object]]:
-    """What the log was told of such an event."""
+def audited(driver: StoreDriver, event: str) -> list[dict[str, object]]:
+    """Return the details of this event in the audit log."""
     driver.sweep()
     return [dict(notice.details) for notice in driver.audit_entries if notice.event == event]
 
@@ -40,7 +40,7 @@ def told(driver: StoreDriver, event: str) -> list[dict[str, object]]:
 
 
 def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
-    """How many count and, where it refuses, until when: the moment that a refusal names."""
+    """Each limit has its count and, if it refuses, the retry time of the refusal."""
     driver = driver_with_limits(
         redis, gaps=(60,), **GENEROUS | {"calls_per_number": parse_quotas("1/10m")}
     )
@@ -72,7 +72,7 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
 
 
 def test_explain_and_overview_change_nothing(redis: Redis) -> None:
-    """Not even for a number that nobody knows."""
+    """Also for an unknown number."""
     driver = driver_with_limits(redis, **GENEROUS)
     before = stored(redis)
     driver.explain()
@@ -80,8 +80,8 @@ def test_explain_and_overview_change_nothing(redis: Redis) -> None:
     assert stored(redis) == before
 
 
-def test_overview_shows_what_many_share(redis: Redis) -> None:
-    """Clients and the day, calls and dialers, and which routes are closed."""
+def test_overview_shows_shared_limits_calls_dialers_and_routes(redis: Redis) -> None:
+    """Clients, the day, calls and dialers, and closed routes."""
     driver = driver_with_limits(redis, gaps=NO_GAP, **GENEROUS | {"calls_per_day": 3})
     driver.create(far_numbers(0))
     driver.dial()
@@ -104,8 +104,8 @@ def test_overview_shows_what_many_share(redis: Redis) -> None:
     assert seen.open_breakers == ()
 
 
-def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
-    """Each has a count, also while nothing was refused."""
+def test_overview_counts_refusals_of_every_limit(redis: Redis) -> None:
+    """Each limit has a count, also before its first refusal."""
     driver = driver_with_limits(redis)
     assert driver.admin.overview().refused.keys() == LIMITS.keys()
 
@@ -114,8 +114,8 @@ def test_overview_knows_every_limit_that_refuses(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_clear_frees_a_number_its_prefix_and_its_area(redis: Redis, case: Case) -> None:
-    """And from no limit that it shares with strangers: not of an address, a client or a day."""
+def test_clear_resets_number_prefix_and_area(redis: Redis, case: Case) -> None:
+    """Limits of an address, a client or the day stay."""
     driver = case.allows(redis)
     to = case.request(0).get("to", ASHA)
     begun = case.create(driver)
@@ -125,8 +125,8 @@ def test_clear_frees_a_number_its_prefix_and_its_area(redis: Redis, case: Case) 
     assert case.is_full(driver) is (case.setting not in FREED)
 
 
-def test_clear_frees_from_gap_guesses_and_breaker(redis: Redis) -> None:
-    """All that could keep one person from being called."""
+def test_clear_resets_gap_wrong_codes_and_breaker(redis: Redis) -> None:
+    """Everything that can keep one user from being called."""
     driver = driver_with_limits(
         redis,
         gaps=(4_000,),
@@ -151,8 +151,8 @@ def test_clear_frees_from_gap_guesses_and_breaker(redis: Redis) -> None:
     assert driver.try_create(ASHA).outcome == "created"
 
 
-def test_clear_leaves_what_is_under_way(redis: Redis) -> None:
-    """A call that is queued then is dialed, and takes its places anew."""
+def test_clear_keeps_queued_call(redis: Redis) -> None:
+    """A queued call is dialed, and reserves capacity again."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("1/1h"))
     driver.create()
     driver.admin.clear(PHONE, "root")
@@ -160,13 +160,13 @@ def test_clear_leaves_what_is_under_way(redis: Redis) -> None:
     assert refusing(driver.try_create(client="bank")) == "calls_per_number"
 
 
-def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
-    """Nothing is left by it but the word in the log."""
+def test_clear_of_unknown_number_only_writes_the_audit_log(redis: Redis) -> None:
+    """No key is created."""
     driver = driver_with_limits(redis, **GENEROUS)
     before = stored(redis)
     driver.admin.clear(PHONE, "root")
     assert stored(redis).keys() - before.keys() == {b"{otpvoice}:audit_log"}
-    assert told(driver, "limits.cleared") == [
+    assert audited(driver, "limits.cleared") == [
         {"number": NUMBERS.hash(ASHA), "to": "+91******3210", "operator": "root"}
     ]
 
@@ -175,7 +175,7 @@ def test_clear_of_a_number_that_nobody_knows_does_nothing(redis: Redis) -> None:
 
 
 def test_find_by_number_reference_and_id(redis: Redis) -> None:
-    """Whatever client they belong to, as they stand, the newest first; another's are not there."""
+    """Of every client, the newest first."""
     driver = driver_with_limits(redis, gaps=NO_GAP)
     first = driver.create(reference="login-81")
     driver.advance_time(1)
@@ -191,8 +191,8 @@ def test_find_by_number_reference_and_id(redis: Redis) -> None:
     assert [each.id for each in operations.find_by_id(first.id, "root")] == [first.id]
 
 
-def test_find_ends_what_is_over(redis: Redis) -> None:
-    """Nobody looked at it since its life was over."""
+def test_find_expires_verification_after_its_life(redis: Redis) -> None:
+    """Also without a sweep."""
     driver = driver_with_limits(redis)
     begun = driver.create()
     driver.advance_time(301, dialer=None)
@@ -200,20 +200,20 @@ def test_find_ends_what_is_over(redis: Redis) -> None:
     assert (found.id, found.status) == (begun.id, Status.EXPIRED)
 
 
-def test_find_nothing(redis: Redis) -> None:
-    """An empty list, and the log knows that somebody looked."""
+def test_find_without_match_is_audited(redis: Redis) -> None:
+    """The list is empty, and the audit log has the search."""
     driver = driver_with_limits(redis)
     operations = driver.admin
     assert operations.find_by_number(PHONE, "root") == []
     assert operations.find_by_reference("no such name", "root") == []
     assert operations.find_by_id("vrf_0", "root") == []
-    searches = told(driver, "operator.searched")
+    searches = audited(driver, "operator.searched")
     assert [search["query"] for search in searches] == ["+91******3210", "a reference", "vrf_0"]
     assert all((search["results"], search["operator"]) == (0, "root") for search in searches)
 
 
-def test_the_newest_twenty_are_found(redis: Redis) -> None:
-    """Of a number, and of a reference."""
+def test_find_returns_the_newest_twenty(redis: Redis) -> None:
+    """By number and by reference."""
     driver = driver_with_limits(redis, gaps=NO_GAP)
     ids = []
     for n in range(25):

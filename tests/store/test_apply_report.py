@@ -1,4 +1,4 @@
-"""Settle: the provider's news, for the one call they are about, and only forward."""
+"""Call reports: applied to the one call that they are about, and only forward."""
 
 import pytest
 from redis import Redis
@@ -25,8 +25,8 @@ def placed(driver: StoreDriver, provider_id: str | None = None) -> tuple[Verific
 
 
 @pytest.mark.parametrize("status", RESULTS)
-def test_news_of_a_call_we_know(driver: StoreDriver, status: CallStatus) -> None:
-    """Found by our own id; the result ends it, with what was told."""
+def test_report_with_our_id_ends_the_call(driver: StoreDriver, status: CallStatus) -> None:
+    """With the reported details."""
     begun, claim, _ = placed(driver)
     settled = driver.apply_callback(status, call_id=claim.call_id, duration_s=12)
     assert settled.outcome is ReportOutcome.APPLIED
@@ -39,15 +39,15 @@ def test_news_of_a_call_we_know(driver: StoreDriver, status: CallStatus) -> None
     assert driver.get(begun).status is Status.PENDING
 
 
-def test_news_by_the_providers_id(driver: StoreDriver) -> None:
-    """Any of the ids that a message carries may be the one we know."""
+def test_report_with_any_provider_id_finds_the_call(driver: StoreDriver) -> None:
+    """A message may carry several ids."""
     _, claim, _ = placed(driver, "70fa87e0")
     settled = driver.apply_callback(CallStatus.BUSY, provider_ids=("something-else", "70fa87e0"))
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
 
 
-def test_an_id_needs_no_line(driver: StoreDriver) -> None:
-    """It decides, whatever number, bridge, route or start the message names."""
+def test_report_with_id_ignores_number_bridge_route_and_start(driver: StoreDriver) -> None:
+    """The id decides."""
     _, claim, _ = placed(driver, "70fa87e0")
     settled = driver.apply_callback(
         CallStatus.BUSY,
@@ -60,8 +60,8 @@ def test_an_id_needs_no_line(driver: StoreDriver) -> None:
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
 
 
-def test_a_reason_is_told(driver: StoreDriver) -> None:
-    """Hung up before pick-up."""
+def test_report_stores_reason(driver: StoreDriver) -> None:
+    """Hung up before the answer."""
     begun, claim, _ = placed(driver)
     driver.apply_callback(
         CallStatus.NO_ANSWER, call_id=claim.call_id, reason=CallReason.HUNG_UP_BEFORE_ANSWER
@@ -69,8 +69,8 @@ def test_a_reason_is_told(driver: StoreDriver) -> None:
     assert driver.last_call(begun).reason is CallReason.HUNG_UP_BEFORE_ANSWER
 
 
-def test_a_word_that_tells_nothing_leaves_it_open(driver: StoreDriver) -> None:
-    """Unknown is not ended: it holds the line, and later news still count."""
+def test_unknown_status_keeps_call_live(driver: StoreDriver) -> None:
+    """The number stays locked, and later reports count."""
     begun, claim, _ = placed(driver)
     assert (
         driver.apply_callback(CallStatus.UNKNOWN, call_id=claim.call_id).outcome
@@ -85,8 +85,8 @@ def test_a_word_that_tells_nothing_leaves_it_open(driver: StoreDriver) -> None:
     )
 
 
-def test_news_of_an_unknown_call_settle_it(driver: StoreDriver) -> None:
-    """Its result, and no longer the reason why nobody knew it."""
+def test_report_of_unknown_call_replaces_status_and_reason(driver: StoreDriver) -> None:
+    """The result is known, so `no_news` no longer applies."""
     begun = driver.create()
     claim = driver.dial(CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR))
     assert (
@@ -97,8 +97,8 @@ def test_news_of_an_unknown_call_settle_it(driver: StoreDriver) -> None:
     assert (call.status, call.reason) == (CallStatus.ANSWERED, None)
 
 
-def test_news_of_a_call_that_is_not_live_any_more(driver: StoreDriver) -> None:
-    """By its id it is found long after, even when its verification has ended."""
+def test_report_after_live_until_is_applied_by_id(driver: StoreDriver) -> None:
+    """Also after the end of its verification."""
     begun, claim, _ = placed(driver)
     driver.advance_time(400)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
@@ -109,8 +109,8 @@ def test_news_of_a_call_that_is_not_live_any_more(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_nothing_is_settled_before_it_was_sent(driver: StoreDriver) -> None:
-    """Queued or only claimed: such news can not be true."""
+def test_report_of_unsent_call_is_not_applied(driver: StoreDriver) -> None:
+    """A queued or claimed call cannot have a result."""
     begun = driver.create()
     for _ in range(2):
         settled = driver.apply_callback(CallStatus.ANSWERED, call_id=begun.calls[0].id)
@@ -120,8 +120,8 @@ def test_nothing_is_settled_before_it_was_sent(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.DIALING
 
 
-def test_news_may_overtake_the_reply(driver: StoreDriver) -> None:
-    """By our id or by the line, while the call is still being dialed."""
+def test_report_before_the_reply_is_applied(driver: StoreDriver) -> None:
+    """By our id or by the number, while the call is dialing."""
     begun = driver.create()
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -135,8 +135,8 @@ def test_news_may_overtake_the_reply(driver: StoreDriver) -> None:
 # By the line -------------------------------------------------------------------------------------
 
 
-def test_without_an_id_the_live_call_of_the_line_is_meant(driver: StoreDriver) -> None:
-    """Exactly one of that route, bridge and person, that started when the message says."""
+def test_report_without_id_applies_to_the_one_live_call(driver: StoreDriver) -> None:
+    """Of that route, caller line and number, with a matching start."""
     _, claim, sent_at = placed(driver)
     settled = driver.apply_callback(
         CallStatus.BUSY, bridges=("1", claim.bridge), route=Route.OBD, started_at=sent_at + 5_000
@@ -144,8 +144,8 @@ def test_without_an_id_the_live_call_of_the_line_is_meant(driver: StoreDriver) -
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
 
 
-def test_an_id_that_comes_with_it_is_learnt(driver: StoreDriver) -> None:
-    """The next message under that id needs no line."""
+def test_report_by_number_stores_its_provider_id(driver: StoreDriver) -> None:
+    """The next message with that id needs no number."""
     _, claim, sent_at = placed(driver)
     driver.apply_callback(CallStatus.UNKNOWN, provider_ids=("70fa87e0",), started_at=sent_at)
     settled = driver.apply_callback(CallStatus.BUSY, provider_ids=("70fa87e0",), bridges=())
@@ -153,16 +153,18 @@ def test_an_id_that_comes_with_it_is_learnt(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-119, 0, 119])
-def test_a_start_near_enough(driver: StoreDriver, seconds: int) -> None:
-    """Between 120 s before it was sent and 120 s from now: clocks differ."""
+def test_report_with_start_within_slack_is_applied(driver: StoreDriver, seconds: int) -> None:
+    """Clocks may differ by 120 s."""
     _, _, sent_at = placed(driver)
     settled = driver.apply_callback(CallStatus.BUSY, started_at=sent_at + seconds * 1000)
     assert settled.outcome is ReportOutcome.APPLIED
 
 
 @pytest.mark.parametrize("seconds", [-5400, -121, 122, 19_800, None])
-def test_a_start_too_far_off(driver: StoreDriver, seconds: int | None) -> None:
-    """News of an earlier call, or a wrong time zone, or no start at all: an orphan."""
+def test_report_with_start_beyond_slack_is_unmatched(
+    driver: StoreDriver, seconds: int | None
+) -> None:
+    """An earlier call's report, a wrong time zone, or no start."""
     begun, claim, sent_at = placed(driver)
     started_at = None if seconds is None else sent_at + seconds * 1000
     settled = driver.apply_callback(CallStatus.BUSY, started_at=started_at)
@@ -170,8 +172,8 @@ def test_a_start_too_far_off(driver: StoreDriver, seconds: int | None) -> None:
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_a_late_start_counts_from_now(driver: StoreDriver) -> None:
-    """A call may start when it was queued at the provider for a while."""
+def test_report_with_late_start_is_applied(driver: StoreDriver) -> None:
+    """The provider may queue a call before it starts."""
     _, _, sent_at = placed(driver)
     driver.advance_time(100)
     assert (
@@ -180,8 +182,8 @@ def test_a_late_start_counts_from_now(driver: StoreDriver) -> None:
     )
 
 
-def test_another_route_person_or_bridge_is_no_news_of_it(driver: StoreDriver) -> None:
-    """An orphan that changes nothing."""
+def test_report_of_other_route_number_or_bridge_is_unmatched(driver: StoreDriver) -> None:
+    """Nothing changes."""
     begun, _, sent_at = placed(driver)
     for settled in (
         driver.apply_callback(CallStatus.BUSY, route=Route.C2C, started_at=sent_at),
@@ -193,8 +195,8 @@ def test_another_route_person_or_bridge_is_no_news_of_it(driver: StoreDriver) ->
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_a_call_with_an_id_is_not_meant_by_another_id(driver: StoreDriver) -> None:
-    """The message would carry the id that we know."""
+def test_report_with_other_id_does_not_match_call_with_known_id(driver: StoreDriver) -> None:
+    """The message would carry the known id."""
     begun, _, sent_at = placed(driver, "70fa87e0")
     settled = driver.apply_callback(
         CallStatus.BUSY, provider_ids=("something-else",), started_at=sent_at
@@ -203,7 +205,7 @@ def test_a_call_with_an_id_is_not_meant_by_another_id(driver: StoreDriver) -> No
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_a_message_without_any_id_may_mean_a_call_with_one(driver: StoreDriver) -> None:
+def test_report_without_id_matches_call_with_id(driver: StoreDriver) -> None:
     """C2C as documented: the reply has a ``callId``, the callback has none (docs/provider.md)."""
     begun, claim, sent_at = placed(driver, "26074c32")
     settled = driver.apply_callback(CallStatus.ANSWERED, provider_ids=(), started_at=sent_at)
@@ -211,8 +213,8 @@ def test_a_message_without_any_id_may_mean_a_call_with_one(driver: StoreDriver) 
     assert driver.last_call(begun).status is CallStatus.ANSWERED
 
 
-def test_two_calls_that_may_be_meant(driver: StoreDriver) -> None:
-    """The same person on two bridges, and a message that names neither: an orphan."""
+def test_report_that_fits_two_calls_is_unmatched(driver: StoreDriver) -> None:
+    """Two caller lines call the number, and the message names neither."""
     first = driver.create()
     driver.mark_sent(driver.claim(), gaps=(0,))
     second = driver.create(client="bank", bridge=OTHER_BRIDGE)
@@ -224,8 +226,8 @@ def test_two_calls_that_may_be_meant(driver: StoreDriver) -> None:
         assert driver.last_call(begun).status is CallStatus.DIALING
 
 
-def test_an_ended_call_is_not_found_by_its_line(driver: StoreDriver) -> None:
-    """Nor one that can not be live any more."""
+def test_report_without_id_ignores_ended_call(driver: StoreDriver) -> None:
+    """Likewise a call after its live time."""
     _, claim, sent_at = placed(driver)
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     assert (
@@ -242,7 +244,7 @@ def test_an_ended_call_is_not_found_by_its_line(driver: StoreDriver) -> None:
 
 
 def placed_again(driver: StoreDriver) -> tuple[Verification, Claim, int]:
-    """The same after a new code was asked for."""
+    """Place another call with a new code."""
     begun = driver.create(reference="again")
     claim = driver.dial()
     sent_at = driver.last_call(begun).sent_at
@@ -250,8 +252,8 @@ def placed_again(driver: StoreDriver) -> tuple[Verification, Claim, int]:
     return begun, claim, sent_at
 
 
-def test_a_call_that_was_only_claimed_is_not_meant(driver: StoreDriver) -> None:
-    """Nothing was sent, so nothing can be told of it."""
+def test_report_without_id_ignores_claimed_call(driver: StoreDriver) -> None:
+    """Nothing was sent."""
     begun = driver.create()
     driver.claim()
     assert (
@@ -263,8 +265,8 @@ def test_a_call_that_was_only_claimed_is_not_meant(driver: StoreDriver) -> None:
 # Again, late, and in disorder --------------------------------------------------------------------
 
 
-def test_the_same_message_ten_times(driver: StoreDriver) -> None:
-    """Once is news, then it is seen; for a day."""
+def test_repeated_message_is_applied_once(driver: StoreDriver) -> None:
+    """The repetitions are ``seen``."""
     begun, claim, _ = placed(driver)
     news = [
         driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").outcome
@@ -274,8 +276,8 @@ def test_the_same_message_ten_times(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_seen_messages_are_forgotten_after_a_day(driver: StoreDriver, redis: Redis) -> None:
-    """The vendor repeats for 90 minutes."""
+def test_message_is_remembered_for_a_day(driver: StoreDriver, redis: Redis) -> None:
+    """The provider repeats for 90 minutes."""
     _, claim, _ = placed(driver)
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m")
     assert 86_390_000 < redis.pttl(Keys().of("callback_seen", "m")) <= 86_400_000
@@ -283,10 +285,10 @@ def test_seen_messages_are_forgotten_after_a_day(driver: StoreDriver, redis: Red
 
 @pytest.mark.parametrize("first", RESULTS)
 @pytest.mark.parametrize("second", [*RESULTS, CallStatus.UNKNOWN])
-def test_the_first_final_state_wins(
+def test_first_final_status_wins(
     driver: StoreDriver, first: CallStatus, second: CallStatus
 ) -> None:
-    """BUSY after ANSWER changes nothing, nor the other way round; not even a detail."""
+    """A later report changes no detail."""
     begun, claim, _ = placed(driver)
     driver.apply_callback(first, call_id=claim.call_id, duration_s=10)
     before = driver.get(begun)
@@ -297,8 +299,8 @@ def test_the_first_final_state_wins(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_ninety_minutes_late_with_a_newer_live_call(driver: StoreDriver, known: bool) -> None:
-    """The news are the old call's or nobody's: the newer one is not touched."""
+def test_late_report_spares_newer_live_call(driver: StoreDriver, known: bool) -> None:
+    """It is applied to the old call or to none."""
     _, old, old_sent_at = placed(driver)
     driver.advance_time(5_400)
     newer, claim, _ = placed_again(driver)
@@ -315,8 +317,8 @@ def test_ninety_minutes_late_with_a_newer_live_call(driver: StoreDriver, known: 
     assert driver.seconds_until_due() > 0
 
 
-def test_no_news_approve(driver: StoreDriver) -> None:
-    """Promise 6: whatever a callback says, the verification is as pending as before."""
+def test_report_never_approves(driver: StoreDriver) -> None:
+    """Promise 6: the verification stays pending."""
     begun, claim, _ = placed(driver)
     for status in (*RESULTS, CallStatus.UNKNOWN):
         driver.apply_callback(
@@ -326,8 +328,8 @@ def test_no_news_approve(driver: StoreDriver) -> None:
     assert driver.get(begun).checks_left == 5
 
 
-def test_strange_ids_find_nothing(driver: StoreDriver) -> None:
-    """Other records' names, other kinds of keys, nothing at all."""
+def test_report_with_malformed_id_is_unmatched(driver: StoreDriver) -> None:
+    """Names of other records, other keys, or empty ids."""
     begun = driver.create()
     for call_id in (begun.id, "", "*", "x" * 10_000, "call_\x00", "ü"):
         assert (
@@ -336,8 +338,10 @@ def test_strange_ids_find_nothing(driver: StoreDriver) -> None:
         )
 
 
-def test_news_without_the_verification_leave_no_trace(driver: StoreDriver, redis: Redis) -> None:
-    """Where the store was told to evict: the call moves, and no key without an end is made."""
+def test_report_after_eviction_of_verification_creates_no_key(
+    driver: StoreDriver, redis: Redis
+) -> None:
+    """The call's status changes."""
     begun, claim, _ = placed(driver)
     redis.delete(Keys().of("verification", begun.id))
     assert (

@@ -1,4 +1,4 @@
-"""Attempts: how many calls one verification has, and what a refused one leaves to the number."""
+"""Attempts: the calls of one verification, and what a refused one leaves to the number."""
 
 import pytest
 from redis import Redis
@@ -21,12 +21,12 @@ UNREACHED = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, is_unsent=T
 
 
 def bounded(redis: Redis, most: int = MOST, **rules: int) -> StoreDriver:
-    """So many attempts, and no gap."""
+    """Return a driver with this many attempts and no call gap."""
     return driver_with_limits(redis, gaps=NO_GAP, policy=rules, attempts_per_verification=most)
 
 
 def fails_often(driver: StoreDriver, times: int, result: CallResult = UNREACHED) -> Verification:
-    """A verification with so many calls that came to nothing."""
+    """Create a verification whose calls have all failed."""
     begun = driver.create()
     driver.dial(result)
     while len(driver.get(begun).calls) < times:
@@ -42,7 +42,7 @@ def fails_often(driver: StoreDriver, times: int, result: CallResult = UNREACHED)
 def test_further_call_beyond_the_attempts_is_refused_until_the_end(
     redis: Redis, result: CallResult
 ) -> None:
-    """By calls and by create, whatever became of the attempts; the verification stays pending."""
+    """By calls and by create; the verification stays pending."""
     driver = bounded(redis)
     begun = fails_often(driver, MOST, result)
     for refused in (driver.request_call(begun), driver.try_create()):
@@ -56,7 +56,7 @@ def test_further_call_beyond_the_attempts_is_refused_until_the_end(
 
 
 def test_next_route_beyond_the_attempts_is_not_queued(redis: Redis) -> None:
-    """The last attempt was refused, and no other follows it."""
+    """The last attempt was refused."""
     driver = bounded(redis, most=3)
     begun = driver.create()
     driver.dial(C2C_NEXT)
@@ -68,7 +68,7 @@ def test_next_route_beyond_the_attempts_is_not_queued(redis: Redis) -> None:
 
 
 def test_redial_beyond_the_attempts_is_not_queued(redis: Redis) -> None:
-    """The person was busy for the last time."""
+    """The last attempt was busy."""
     driver = bounded(redis, most=2, max_redials=3)
     begun = driver.create()
     driver.dial_busy()
@@ -78,7 +78,7 @@ def test_redial_beyond_the_attempts_is_not_queued(redis: Redis) -> None:
 
 
 def test_delayed_call_is_brought_forward_within_the_attempts(redis: Redis) -> None:
-    """It has its record already."""
+    """It has a record already."""
     driver = bounded(redis, most=1)
     begun = driver.create(call_after=100)
     assert driver.get(begun).next_call().allowed
@@ -93,7 +93,7 @@ def test_delayed_call_is_brought_forward_within_the_attempts(redis: Redis) -> No
 def test_gap_holds_after_a_call_that_the_provider_refused(
     driver: StoreDriver, result: CallResult
 ) -> None:
-    """For every client and verification, though nothing rang: the next call is due at its end."""
+    """For every client and verification, although nothing rang."""
     begun, claim = driver.send()
     gap = driver.get(begun).gap_until
     driver.record(claim, result)
@@ -105,7 +105,7 @@ def test_gap_holds_after_a_call_that_the_provider_refused(
 
 
 def test_gap_after_a_refusal_holds_when_the_next_route_is_not_reached(driver: StoreDriver) -> None:
-    """The provider answered the first request, and the second one changes nothing about that."""
+    """The provider answered the first request."""
     begun, refused = driver.send()
     gap = driver.get(begun).gap_until
     driver.record(refused, C2C_NEXT)
@@ -119,14 +119,14 @@ def test_gap_after_a_refusal_holds_when_the_next_route_is_not_reached(driver: St
 def test_gap_ends_at_once_after_a_call_that_did_not_reach_the_provider(
     driver: StoreDriver,
 ) -> None:
-    """Nothing was requested."""
+    """The provider received nothing."""
     begun, claim = driver.send()
     driver.record(claim, UNREACHED)
     assert driver.get(begun).gap_until == 0
 
 
-def test_next_route_goes_on_within_the_gap_of_its_own_attempt(driver: StoreDriver) -> None:
-    """At once, and only it. After its refusal the gap runs from its own request."""
+def test_next_route_is_dialed_within_the_gap_of_its_attempt(driver: StoreDriver) -> None:
+    """No other call is. After its refusal the gap starts at its own request."""
     begun = driver.create()
     driver.dial(C2C_NEXT)
     other = driver.create(client="bank")
@@ -140,7 +140,7 @@ def test_next_route_goes_on_within_the_gap_of_its_own_attempt(driver: StoreDrive
 
 
 def test_gap_after_refusals_stays_that_of_a_first_call(driver: StoreDriver) -> None:
-    """None of them rang: whoever is called then waits as after a first call."""
+    """None of the refused calls rang."""
     begun = driver.create(ttl=600)
     for _ in range(3):
         driver.dial(REFUSED)
@@ -151,8 +151,8 @@ def test_gap_after_refusals_stays_that_of_a_first_call(driver: StoreDriver) -> N
     assert seen.gap_until == (seen.calls[-1].sent_at or 0) + 60_000
 
 
-def test_request_to_be_repeated_goes_on_within_its_own_gap(driver: StoreDriver) -> None:
-    """The provider asked for a pause: the same call goes on after it, and no other."""
+def test_repeated_request_is_sent_within_its_own_gap(driver: StoreDriver) -> None:
+    """After the pause that the provider requested."""
     begun = driver.create()
     driver.dial(BACK_OFF)
     driver.create(client="bank")
@@ -165,7 +165,7 @@ def test_request_to_be_repeated_goes_on_within_its_own_gap(driver: StoreDriver) 
 
 
 def test_next_route_waits_for_a_gap_that_another_call_left(driver: StoreDriver) -> None:
-    """An approval ended its own gap, and the number was called over another bridge since."""
+    """An approval ended its own gap, and another caller line called since."""
     begun = driver.create()
     driver.dial(C2C_NEXT)
     claim = driver.claim()
@@ -177,8 +177,8 @@ def test_next_route_waits_for_a_gap_that_another_call_left(driver: StoreDriver) 
     assert driver.seconds_until_due() == 60
 
 
-def test_loop_of_tokens_makes_one_attempt_sequence_per_gap(redis: Redis) -> None:
-    """Twenty verifications of a number that is refused by both routes, asked for all the time."""
+def test_endless_verifications_make_one_attempt_sequence_per_gap(redis: Redis) -> None:
+    """Twenty verifications of a number that both routes refuse."""
     driver = driver_with_quotas(redis, "3/10m")
     requests: list[int] = []
     begun = [

@@ -1,4 +1,4 @@
-"""A number that is not called any more, at the wish of who answers there."""
+"""Blocks: an operator forbids calls to a number."""
 
 from collections.abc import Callable
 
@@ -20,18 +20,18 @@ RETRY = CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1_000)
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """Without limits or gaps; one client reports nothing."""
+    """Return a driver without limits or gaps, with a deliver-only client."""
     clients = {"app": ClientLimits(deliver_only=True)}
     return driver_with_limits(redis, gaps=NO_GAP, policy={"max_redials": 1}, clients=clients)
 
 
 def blocks(driver: StoreDriver, seconds: int = HOUR) -> int:
-    """How many queued calls were called off."""
+    """Block the number and return how many queued calls were canceled."""
     return driver.admin.block(PHONE, seconds, "root")
 
 
-def test_nobody_calls_a_blocked_number(driver: StoreDriver) -> None:
-    """By create or calls, for any client, until its end and not a second longer."""
+def test_blocked_number_is_refused_until_the_end(driver: StoreDriver) -> None:
+    """By create and calls, for every client."""
     begun = driver.create(ttl=600)
     driver.dial_busy()
     driver.cancel(driver.create(client="bank"))
@@ -48,15 +48,15 @@ def test_nobody_calls_a_blocked_number(driver: StoreDriver) -> None:
     assert driver.request_call(begun).outcome == "coming"
 
 
-def test_it_says_nothing_of_another_number(driver: StoreDriver) -> None:
-    """Not even of its neighbour."""
+def test_block_leaves_other_numbers(driver: StoreDriver) -> None:
+    """Also the next number."""
     blocks(driver)
     for to in (RAVI, "+919876543211"):
         assert driver.try_create(to).outcome == "created"
 
 
-def test_queued_calls_are_called_off(driver: StoreDriver) -> None:
-    """Of all clients, now or later; their verifications live on, for they may be approved."""
+def test_block_cancels_queued_calls(driver: StoreDriver) -> None:
+    """Of all clients; their verifications stay pending."""
     now = driver.create(own_code=True)
     later = driver.create(client="bank", call_after=60, own_code=True)
     other = driver.create(RAVI)
@@ -69,7 +69,7 @@ def test_queued_calls_are_called_off(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_called_off_calls_give_their_places_back(redis: Redis) -> None:
+def test_block_releases_capacity_of_canceled_calls(redis: Redis) -> None:
     """They never rang."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_day=1)
     driver.create()
@@ -77,8 +77,8 @@ def test_called_off_calls_give_their_places_back(redis: Redis) -> None:
     assert driver.try_create(RAVI).outcome == "created"
 
 
-def test_a_call_that_a_dialer_just_claimed_is_not_sent(driver: StoreDriver) -> None:
-    """Its last word before the first byte is asked after the block."""
+def test_claimed_call_of_blocked_number_is_not_sent(driver: StoreDriver) -> None:
+    """The sent mark is refused."""
     begun = driver.create()
     claim = driver.claim()
     blocks(driver)
@@ -89,8 +89,8 @@ def test_a_call_that_a_dialer_just_claimed_is_not_sent(driver: StoreDriver) -> N
 
 
 @pytest.mark.parametrize("result", [REFUSED, RETRY])
-def test_what_would_follow_a_call_is_not_dialed(driver: StoreDriver, result: CallResult) -> None:
-    """Neither the next route's call nor another try of the same one."""
+def test_block_stops_next_route_and_retry(driver: StoreDriver, result: CallResult) -> None:
+    """Neither is dialed."""
     begun = driver.create()
     claim = driver.claim()
     assert driver.mark_sent(claim)
@@ -103,8 +103,8 @@ def test_what_would_follow_a_call_is_not_dialed(driver: StoreDriver, result: Cal
     }  # fmt: skip
 
 
-def test_a_call_that_rings_is_not_redialed(driver: StoreDriver) -> None:
-    """A placed call can not be called back; none follows it."""
+def test_placed_call_of_blocked_number_is_not_redialed(driver: StoreDriver) -> None:
+    """The placed call itself cannot be recalled."""
     begun = driver.create()
     placed = driver.dial()
     assert blocks(driver) == 0
@@ -112,8 +112,8 @@ def test_a_call_that_rings_is_not_redialed(driver: StoreDriver) -> None:
     assert len(driver.get(begun).calls) == 1
 
 
-def test_unblock_frees(driver: StoreDriver) -> None:
-    """At once; it is told once each."""
+def test_unblock_allows_calls_at_once(driver: StoreDriver) -> None:
+    """Both actions are audited."""
     blocks(driver)
     driver.admin.unblock(PHONE, "root")
     assert driver.try_create().outcome == "created"
@@ -127,14 +127,14 @@ def test_unblock_frees(driver: StoreDriver) -> None:
         assert told.details["to"] == "+91******3210"
 
 
-def test_to_unblock_what_is_not_blocked_does_nothing(driver: StoreDriver, redis: Redis) -> None:
-    """A number that nobody knows leaves no record."""
+def test_unblock_of_unblocked_number_creates_no_record(driver: StoreDriver, redis: Redis) -> None:
+    """Also of an unknown number."""
     driver.admin.unblock(PHONE, "root")
     assert not list(redis.scan_iter("*:number:*"))
 
 
-def test_a_newer_block_replaces_an_older(driver: StoreDriver) -> None:
-    """Longer or shorter."""
+def test_newer_block_replaces_older(driver: StoreDriver) -> None:
+    """With a longer or a shorter one."""
     for seconds in (HOUR, 60, 30 * DAY):
         blocks(driver, seconds)
         seen = driver.explain()
@@ -150,16 +150,16 @@ def test_a_newer_block_replaces_an_older(driver: StoreDriver) -> None:
     ],
     ids=["forget", "clear", "a week"],
 )
-def test_a_block_outlives(driver: StoreDriver, step: Callable[[StoreDriver], object]) -> None:
-    """Who does not want to be called must not be called because of some other wish."""
+def test_block_survives(driver: StoreDriver, step: Callable[[StoreDriver], object]) -> None:
+    """Erasure, clearing, and a week."""
     driver.create()
     blocks(driver, 30 * DAY)
     step(driver)
     assert refusing(driver.try_create()) == "block"
 
 
-def test_a_number_that_was_never_called_can_be_blocked(driver: StoreDriver, redis: Redis) -> None:
-    """And what it leaves ends with the block."""
+def test_unknown_number_can_be_blocked(driver: StoreDriver, redis: Redis) -> None:
+    """The record expires with the block."""
     assert blocks(driver, 30 * DAY) == 0
     [key] = redis.scan_iter("*:number:*")
     assert 30 * DAY * 1000 - 5_000 <= redis.pttl(key) <= 30 * DAY * 1000

@@ -1,4 +1,4 @@
-"""The breaker of conversion: an area whose answered calls lead to no approval is refused."""
+"""The conversion breaker: an area whose answered calls rarely lead to an approval is refused."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,19 +21,19 @@ RATIO = parse_ratio("15%/1h")
 
 
 def numbers(count: int) -> Iterable[str]:
-    """So many of Asha's area."""
+    """Return this many numbers of Asha's area."""
     return (f"+919876{n:06}" for n in range(count))
 
 
 def opened(driver: StoreDriver) -> list[AuditEntry]:
-    """What the log was told of opened breakers."""
+    """Return the audit entries of opened breakers."""
     while driver.sweep():
         pass
     return [notice for notice in driver.audit_entries if notice.event == "breaker.opened"]
 
 
 def open_breakers(driver: StoreDriver) -> set[str]:
-    """Those that operators see."""
+    """Return the open breakers that operators see."""
     return {breaker.name for breaker in driver.admin.overview().open_breakers}
 
 
@@ -41,12 +41,12 @@ def open_breakers(driver: StoreDriver) -> set[str]:
 
 
 def converting(redis: Redis, ratio: Ratio | None = RATIO, **limits: Any) -> StoreDriver:
-    """With nothing but the breaker."""
+    """Return a driver with this breaker as its only limit."""
     return driver_with_limits(redis, gaps=NO_GAP, conversion_breaker=ratio, **limits)
 
 
 def answered(driver: StoreDriver, to: str, client: str = "login") -> Verification:
-    """A pending verification whose call was answered."""
+    """Create a pending verification whose call was answered."""
     begun = driver.create(to, client=client)
     placed = driver.dial()
     driver.apply_callback(CallStatus.ANSWERED, call_id=placed.call_id, to=to)
@@ -54,7 +54,7 @@ def answered(driver: StoreDriver, to: str, client: str = "login") -> Verificatio
 
 
 def ends(driver: StoreDriver, count: int, approved: int = 0, client: str = "login") -> None:
-    """So many answered and ended, the first of them approved."""
+    """End this many answered verifications, the first of them approved."""
     for n, to in enumerate(numbers(count)):
         begun = answered(driver, to, client)
         if n < approved:
@@ -67,10 +67,10 @@ def ends(driver: StoreDriver, count: int, approved: int = 0, client: str = "logi
     ("ended", "approved", "refused"),
     [(19, 0, False), (20, 0, True), (20, 2, True), (20, 3, False), (34, 5, True), (33, 5, False)],
 )
-def test_too_few_approved_close_an_area(
+def test_area_below_the_percentage_is_refused(
     redis: Redis, ended: int, approved: int, refused: bool
 ) -> None:
-    """Of twenty and more that were answered and ended: fewer than 15 of a hundred."""
+    """At least 20 ended, fewer than 15 percent approved."""
     driver = converting(redis)
     ends(driver, ended, approved)
     answer = driver.try_create(ASHA)
@@ -79,8 +79,8 @@ def test_too_few_approved_close_an_area(
     assert driver.try_create(ELSEWHERE).outcome == "created"
 
 
-def test_it_says_until_when_and_is_told_once(redis: Redis) -> None:
-    """Half an hour; the log hears how many, however many end after that."""
+def test_open_breaker_has_an_end_and_is_logged_once(redis: Redis) -> None:
+    """Half an hour, with the counts."""
     driver = converting(redis)
     waiting = [answered(driver, f"+919876{999_900 + n}") for n in range(25)]
     ends(driver, 20, approved=1)
@@ -91,8 +91,8 @@ def test_it_says_until_when_and_is_told_once(redis: Redis) -> None:
     assert told.details == {"breaker": AREA, "open_for": HALF_AN_HOUR, "ended": 20, "approved": 1}
 
 
-def test_calls_and_redials_are_refused_too(redis: Redis) -> None:
-    """A verification that is under way gets no further call, and can still be approved."""
+def test_open_breaker_refuses_further_calls(redis: Redis) -> None:
+    """The verification can still be approved."""
     driver = converting(redis)
     waiting = driver.create(ASHA, ttl=600)
     driver.dial_busy()
@@ -102,8 +102,8 @@ def test_calls_and_redials_are_refused_too(redis: Redis) -> None:
     assert driver.check(waiting, CODE).outcome == "right"
 
 
-def test_no_redial_into_a_refused_area(redis: Redis) -> None:
-    """Silently."""
+def test_open_breaker_prevents_redial(redis: Redis) -> None:
+    """Without a refusal in the log."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, policy={"max_redials": 1}, conversion_breaker=RATIO
     )
@@ -114,8 +114,8 @@ def test_no_redial_into_a_refused_area(redis: Redis) -> None:
     assert len(driver.get(waiting).calls) == 1
 
 
-def test_a_refusal_of_an_area_leaves_no_trace(redis: Redis) -> None:
-    """As any."""
+def test_refusal_by_breaker_reserves_nothing(redis: Redis) -> None:
+    """As with any limit."""
     driver = converting(redis)
     ends(driver, 20)
     before = stored(redis)
@@ -123,8 +123,8 @@ def test_a_refusal_of_an_area_leaves_no_trace(redis: Redis) -> None:
     assert stored(redis) == before
 
 
-def test_after_half_an_hour_it_judges_anew(redis: Redis) -> None:
-    """Twenty more that lead to nothing close the area again; nineteen do not."""
+def test_breaker_counts_anew_after_it_closes(redis: Redis) -> None:
+    """Twenty further ends open it, nineteen do not."""
     driver = converting(redis)
     ends(driver, 20)
     driver.advance_time(HALF_AN_HOUR - 2)
@@ -137,8 +137,8 @@ def test_after_half_an_hour_it_judges_anew(redis: Redis) -> None:
     assert AREA in open_breakers(driver)
 
 
-def test_what_ends_while_it_is_open_is_not_held_against_it(redis: Redis) -> None:
-    """Those were called before: when it closes, the first honest login does not open it again."""
+def test_ends_while_open_do_not_count(redis: Redis) -> None:
+    """So the first login afterwards does not open it again."""
     driver = converting(redis)
     waiting = [answered(driver, to) for to in numbers(39)]
     for begun in waiting:
@@ -149,8 +149,8 @@ def test_what_ends_while_it_is_open_is_not_held_against_it(redis: Redis) -> None
     assert driver.try_create(ASHA).outcome == "created"
 
 
-def test_the_window_slides(redis: Redis) -> None:
-    """What ended an hour ago is not counted with what ends now."""
+def test_breaker_ignores_ends_before_its_window(redis: Redis) -> None:
+    """An hour."""
     driver = converting(redis)
     ends(driver, 19)
     driver.advance_time(3_661)
@@ -159,29 +159,29 @@ def test_the_window_slides(redis: Redis) -> None:
 
 
 def unanswered(driver: StoreDriver, to: str) -> Verification:
-    """Busy, and so no sign of anything."""
+    """End a call as busy."""
     begun = driver.create(to)
     driver.dial_busy(to)
     return begun
 
 
 def undialed(driver: StoreDriver, to: str) -> Verification:
-    """Canceled in the queue."""
+    """Cancel a queued call."""
     return driver.create(to)
 
 
 def silent(driver: StoreDriver, to: str) -> Verification:
-    """Placed, and never heard of."""
+    """Place a call without a report."""
     begun = driver.create(to)
     driver.dial()
     return begun
 
 
 @pytest.mark.parametrize("begin", [unanswered, undialed, silent])
-def test_who_did_not_answer_does_not_count(
+def test_unanswered_calls_do_not_count(
     redis: Redis, begin: Callable[[StoreDriver, str], Verification]
 ) -> None:
-    """Only who heard a code could enter it."""
+    """Only a user who heard a code could enter it."""
     driver = converting(redis)
     for to in numbers(25):
         driver.cancel(begin(driver, to))
@@ -189,8 +189,8 @@ def test_who_did_not_answer_does_not_count(
 
 
 @pytest.mark.parametrize("callback_first", [True, False])
-def test_each_counts_once_in_either_order(redis: Redis, callback_first: bool) -> None:
-    """Answered and then ended, or ended and then answered: nineteen are nineteen, twenty twenty."""
+def test_answered_verification_counts_once(redis: Redis, callback_first: bool) -> None:
+    """Whether it is answered or ended first."""
     driver = converting(redis)
     for n, to in enumerate(numbers(20)):
         assert not open_breakers(driver), f"after {n}"
@@ -206,7 +206,7 @@ def test_each_counts_once_in_either_order(redis: Redis, callback_first: bool) ->
 
 
 def test_two_answered_calls_of_one_verification_count_once(redis: Redis) -> None:
-    """Of ten verifications with two calls each, ten count."""
+    """Ten verifications with two calls count ten times."""
     driver = converting(redis)
     for to in numbers(10):
         begun = answered(driver, to)
@@ -217,8 +217,8 @@ def test_two_answered_calls_of_one_verification_count_once(redis: Redis) -> None
     assert not open_breakers(driver)
 
 
-def test_a_life_that_is_over_counts(redis: Redis) -> None:
-    """Whoever heard a code and let it pass."""
+def test_expired_answered_verification_counts(redis: Redis) -> None:
+    """The user heard a code and did not enter it."""
     driver = converting(redis)
     for to in numbers(20):
         answered(driver, to)
@@ -227,8 +227,8 @@ def test_a_life_that_is_over_counts(redis: Redis) -> None:
     assert AREA in open_breakers(driver)
 
 
-def test_a_region_and_a_client_only_alarm(redis: Redis) -> None:
-    """Ten each of two areas: neither area is refused, the log is told of the other two."""
+def test_region_and_client_breakers_only_alarm(redis: Redis) -> None:
+    """Neither area is refused."""
     driver = converting(redis)
     for n in range(10):
         for to in (f"+919876{n:06}", f"+919812{n:06}"):
@@ -240,16 +240,16 @@ def test_a_region_and_a_client_only_alarm(redis: Redis) -> None:
         assert driver.try_create(to).outcome == "created"
 
 
-def test_off_is_off(redis: Redis) -> None:
-    """Nothing is counted either."""
+def test_breaker_off_counts_nothing(redis: Redis) -> None:
+    """No counter is written."""
     driver = converting(redis, parse_ratio("off"))
     ends(driver, 25)
     assert not open_breakers(driver)
     assert not list(redis.scan_iter("*:counter:*"))
 
 
-def test_clients_that_report_nothing_do_not_count(redis: Redis) -> None:
-    """Nor are they refused: their approvals are known to themselves only."""
+def test_deliver_only_clients_do_not_count(redis: Redis) -> None:
+    """The breaker does not refuse them either."""
     driver = converting(redis, clients={"app": ClientLimits(deliver_only=True)})
     ends(driver, 25, client="app")
     assert not open_breakers(driver)
@@ -258,8 +258,8 @@ def test_clients_that_report_nothing_do_not_count(redis: Redis) -> None:
     assert driver.try_create(ASHA, client="app").outcome == "created"
 
 
-def test_a_number_shows_what_holds_its_area(redis: Redis) -> None:
-    """To operators; and the day's count of refusals grows."""
+def test_explain_shows_open_breaker_of_the_area(redis: Redis) -> None:
+    """And the overview counts its refusals."""
     driver = converting(redis)
     ends(driver, 20)
     driver.try_create(ASHA)

@@ -1,4 +1,4 @@
-"""Places in ``calls_per_number``: taken in the queue, kept by what was sent, given back else."""
+"""Capacity in ``calls_per_number``: reserved by queued calls, kept by sent ones."""
 
 import itertools
 from collections.abc import Callable
@@ -9,68 +9,55 @@ from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (
-    CallReason,
     CallStatus,
     NextAction,
     NextReason,
-    Route,
     Verification,
 )
 from otpvoice.store.models import CallResult
 
 ONE = "1/10m"
 LIMIT = "rate_limited calls_per_number"
-DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True)
 NO_GAP = (0,)
 _clients = itertools.count()
 
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """One call in ten minutes, without a gap."""
+    """Return a driver with one call in ten minutes and no gap."""
     return driver_with_quotas(redis, ONE, gaps=NO_GAP)
 
 
 def refused_for(answer: StoreResult) -> int:
-    """The whole seconds until ``calls_per_number`` would take it."""
+    """Return the seconds until ``calls_per_number`` allows a call."""
     assert answer.outcome == LIMIT
     return -(-answer.retry_after_ms // 1000)
 
 
 def has_room(driver: StoreDriver, _begun: Verification) -> bool:
-    """Whether the number may be called again."""
+    """Return whether the number may be called again."""
     return not any(use.blocked_until for use in driver.explain().limits)
 
 
-# Taken -------------------------------------------------------------------------------------------
+# Reserved ----------------------------------------------------------------------------------------
 
 
-def test_a_queued_call_takes_a_place(driver: StoreDriver) -> None:
-    """Before it is dialed, for all clients, and the refusal shows nothing of another's."""
+def test_queued_call_reserves_capacity_for_all_clients(driver: StoreDriver) -> None:
+    """The refusal discloses nothing of another client."""
     driver.create()
     refused = driver.try_create(client="bank")
     assert 598 <= refused_for(refused) <= 600
     assert refused.verification is None
 
 
-def test_each_number_has_its_own(driver: StoreDriver) -> None:
-    """One that is used up says nothing of another."""
+def test_numbers_have_separate_capacity(driver: StoreDriver) -> None:
+    """Numbers have separate capacity."""
     driver.create()
     driver.create(RAVI)
 
 
-def test_a_call_that_is_under_way_needs_no_second_place(driver: StoreDriver) -> None:
-    """The same create, and a wish for a call that comes anyway, are taken."""
-    begun = driver.create()
-    assert driver.try_create().outcome == "existing"
-    assert driver.request_call(begun).outcome == "coming"
-    driver.dial()
-    assert driver.try_create().outcome == "existing"
-    assert driver.request_call(begun).outcome == "coming"
-
-
-def test_a_further_call_needs_a_place(driver: StoreDriver) -> None:
-    """Asked for by create or by calls: refused with the verification, which lives on."""
+def test_further_call_without_capacity_is_refused(driver: StoreDriver) -> None:
+    """By create or calls; the verification stays pending."""
     begun = driver.create()
     driver.dial_busy()
     for refused in (driver.try_create(), driver.request_call(begun)):
@@ -80,8 +67,8 @@ def test_a_further_call_needs_a_place(driver: StoreDriver) -> None:
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_next_says_when_there_is_room(driver: StoreDriver) -> None:
-    """Not allowed, why, and at which moment; from that moment on it is allowed."""
+def test_next_call_shows_reason_and_retry_time(driver: StoreDriver) -> None:
+    """From that time on it is allowed."""
     begun = driver.create(ttl=900)
     driver.dial_busy()
     seen = driver.get(begun)
@@ -93,8 +80,8 @@ def test_next_says_when_there_is_room(driver: StoreDriver) -> None:
     assert driver.request_call(begun).outcome == "coming"
 
 
-def test_next_of_a_delayed_call_that_has_its_place(driver: StoreDriver) -> None:
-    """It may be brought forward though the number's places are used up: by this very call."""
+def test_next_call_of_delayed_call_is_allowed_at_full_capacity(driver: StoreDriver) -> None:
+    """The delayed call may be brought forward."""
     begun = driver.create(call_after=100)
     assert driver.get(begun).next_call().allowed
     answer = driver.request_call(begun)
@@ -102,122 +89,51 @@ def test_next_of_a_delayed_call_that_has_its_place(driver: StoreDriver) -> None:
     driver.claim()
 
 
-def test_a_refused_request_uses_up_nothing(driver: StoreDriver) -> None:
-    """However often it comes: the place is free when the one call that took it has had its time."""
-    begun = driver.create()
-    driver.dial_busy()
-    for _ in range(5):
-        driver.advance_time(60)
-        driver.try_create(client="bank")
-        driver.request_call(begun)
-    driver.advance_time(300)
-    assert driver.try_create(client="bank").outcome == "created"
-
-
-# Given back --------------------------------------------------------------------------------------
-
-
-def ended_by_its_life(driver: StoreDriver, _: Verification) -> None:
-    """Nobody entered its code, nobody dialed it."""
-    driver.advance_time(301)
-
-
-def never_dialed(driver: StoreDriver, _: Verification) -> None:
-    """No dialer came before it was too late."""
-    driver.advance_time(270)
-    driver.seconds_until_due()
-
-
-def claimed_and_canceled(driver: StoreDriver, begun: Verification) -> None:
-    """Canceled between claim and mark."""
-    claim = driver.claim()
-    driver.cancel(begun)
-    assert not driver.mark_sent(claim)
-
-
-def refused(driver: StoreDriver, _: Verification) -> None:
-    """The provider refused it on the only route that is tried."""
-    driver.dial(DOWN)
-
-
-def failed_before_its_mark(driver: StoreDriver, _: Verification) -> None:
-    """It could not be sent at all: its seal does not open."""
-    driver.record(driver.claim(), CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
-
-
-def retried_after_the_end(driver: StoreDriver, begun: Verification) -> None:
-    """To be tried again, when there is nothing to say any more."""
-    claim = driver.claim()
-    driver.mark_sent(claim)
-    driver.cancel(begun)
-    driver.record(claim, CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000))
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        StoreDriver.cancel,
-        StoreDriver.approve,
-        ended_by_its_life,
-        never_dialed,
-        claimed_and_canceled,
-        refused,
-        failed_before_its_mark,
-        retried_after_the_end,
-    ],
-)
-def test_what_was_never_sent_gives_its_place_back(
-    driver: StoreDriver, end: Callable[[StoreDriver, Verification], object]
-) -> None:
-    """However it ended."""
-    begun = driver.create()
-    assert not has_room(driver, begun)
-    end(driver, begun)
-    assert has_room(driver, begun)
+# Released and kept --------------------------------------------------------------------------------
 
 
 def canceled(driver: StoreDriver, begun: Verification) -> None:
-    """The client ends it."""
+    """Cancel the verification."""
     driver.cancel(begun)
 
 
 def expired(driver: StoreDriver, _: Verification) -> None:
-    """Its life is over."""
+    """Let the verification expire."""
     driver.advance_time(301)
 
 
 def busy(driver: StoreDriver, begun: Verification) -> None:
-    """Nobody could take it."""
+    """Report the call as busy."""
     driver.apply_callback(CallStatus.BUSY, call_id=begun.calls[0].id)
 
 
 def failed(driver: StoreDriver, begun: Verification) -> None:
-    """The provider could not connect it."""
+    """Report the call as failed."""
     driver.apply_callback(CallStatus.FAILED, call_id=begun.calls[0].id)
 
 
 @pytest.mark.parametrize("end", [canceled, expired, busy, failed])
 @pytest.mark.parametrize("status", [CallStatus.PLACED, CallStatus.UNKNOWN])
-def test_what_may_have_rung_keeps_its_place(
+def test_sent_call_keeps_capacity(
     driver: StoreDriver, status: CallStatus, end: Callable[[StoreDriver, Verification], None]
 ) -> None:
-    """Whatever becomes of it or of its verification, but for an approval."""
+    """Whatever becomes of it, except an approval."""
     begun = driver.create()
     driver.dial(CallResult(status))
     end(driver, begun)
     assert not has_room(driver, begun)
 
 
-def test_a_call_in_doubt_keeps_its_place(driver: StoreDriver) -> None:
-    """Its dialer died after the mark."""
+def test_call_of_killed_dialer_keeps_capacity(driver: StoreDriver) -> None:
+    """It was marked as sent."""
     begun, _ = driver.send()
     driver.advance_time(21)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
     assert not has_room(driver, begun)
 
 
-def test_a_call_that_is_tried_again_keeps_its_place(driver: StoreDriver) -> None:
-    """Back in the queue, after an answer of 429 or a dialer's death before its mark."""
+def test_requeued_call_keeps_capacity(driver: StoreDriver) -> None:
+    """After a 429, or a dialer's death before its mark."""
     begun = driver.create()
     driver.dial(CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000))
     assert not has_room(driver, begun)
@@ -228,8 +144,8 @@ def test_a_call_that_is_tried_again_keeps_its_place(driver: StoreDriver) -> None
     assert not has_room(driver, begun)
 
 
-def test_an_approval_gives_all_back(redis: Redis) -> None:
-    """By the right code, or elsewhere; also what other clients used."""
+def test_approval_releases_capacity_of_all_clients(redis: Redis) -> None:
+    """By a correct code or by the client."""
     driver = driver_with_quotas(redis, "2/10m", gaps=NO_GAP)
     for approve in (lambda v: driver.check(v, CODE), driver.approve):
         other = driver.create(client="bank")
@@ -242,8 +158,8 @@ def test_an_approval_gives_all_back(redis: Redis) -> None:
         assert has_room(driver, begun)
 
 
-def test_a_call_sent_after_the_approval_counts(redis: Redis) -> None:
-    """One that another client had waiting then: it rings, and nobody has approved since."""
+def test_call_sent_after_approval_counts(redis: Redis) -> None:
+    """Another client had it queued."""
     driver = driver_with_quotas(redis, "2/10m", gaps=NO_GAP)
     approved = driver.create(call_after=10)
     driver.create(client="bank")
@@ -255,25 +171,8 @@ def test_a_call_sent_after_the_approval_counts(redis: Redis) -> None:
 # Superseded --------------------------------------------------------------------------------------
 
 
-def test_superseded_call_makes_room_for_a_newer_code(driver: StoreDriver) -> None:
-    """It takes the place of the one whose call was not dialed. Another session gets none."""
-    driver.create(reference="one")
-    newer = driver.try_create(reference="one", code="99999", own_code=True)
-    assert newer.outcome == "created"
-    assert refused_for(driver.try_create(reference="two"))
-    assert refused_for(driver.try_create(client="bank"))
-
-
-def test_a_superseded_call_that_was_sent_makes_none(driver: StoreDriver) -> None:
-    """It rang; the newer code is refused, and the older verification lives on."""
-    begun = driver.create(reference="one")
-    driver.dial()
-    assert refused_for(driver.try_create(reference="two"))
-    assert driver.check(begun, CODE).outcome == "right"
-
-
-def test_a_stale_code_is_not_spoken_even_when_the_new_one_is_refused(redis: Redis) -> None:
-    """The refusal by a limit ends the verification whose code the SMS replaced."""
+def test_replaced_code_is_not_spoken_when_the_new_one_is_refused(redis: Redis) -> None:
+    """The refusal ends the older verification."""
     driver = driver_with_quotas(redis, ONE, "2/1h", gaps=NO_GAP)
     driver.create(client="bank")
     driver.dial_busy()
@@ -289,7 +188,7 @@ def test_a_stale_code_is_not_spoken_even_when_the_new_one_is_refused(redis: Redi
 
 
 def sent_in_a_row(driver: StoreDriver, at_most: int = 20) -> int:
-    """How many calls go out before a limit refuses."""
+    """Return how many calls are sent before a limit refuses."""
     for sent in range(at_most):
         if driver.try_create(client=f"client {next(_clients)}").outcome != "created":
             return sent
@@ -297,8 +196,8 @@ def sent_in_a_row(driver: StoreDriver, at_most: int = 20) -> int:
     return at_most
 
 
-def test_windows_slide(redis: Redis) -> None:
-    """No double burst at a boundary: each place comes free when its own call is that old."""
+def test_window_slides(redis: Redis) -> None:
+    """Capacity returns when each call is that old."""
     driver = driver_with_quotas(redis, "3/10m", gaps=NO_GAP)
     for _ in range(3):
         begun = driver.create()
@@ -315,8 +214,8 @@ def test_windows_slide(redis: Redis) -> None:
     assert sent_in_a_row(driver) == 1
 
 
-def test_the_longest_wait_wins_and_is_named(redis: Redis) -> None:
-    """Of several windows that are used up, in whatever order they are written."""
+def test_refusal_names_the_longest_window(redis: Redis) -> None:
+    """In whatever order the windows are written."""
     for quotas in (("2/10m", "3/24h"), ("3/24h", "2/10m")):
         redis.flushdb()
         driver = driver_with_quotas(redis, *quotas, gaps=NO_GAP)
@@ -330,20 +229,8 @@ def test_the_longest_wait_wins_and_is_named(redis: Redis) -> None:
         assert 86_400 - 602 <= late.retry_after_ms / 1000 <= 86_400 - 600
 
 
-def test_a_place_counts_from_when_the_call_was_sent(driver: StoreDriver) -> None:
-    """Not from when it was due: held for a minute, it holds its place a minute longer."""
-    begun = driver.create()
-    driver.advance_time(100)
-    driver.dial_busy()
-    driver.advance_time(599)
-    assert driver.try_create(client="bank").outcome == LIMIT
-    driver.advance_time(2)
-    assert driver.try_create(client="bank").outcome == "created"
-    assert has_room(driver, begun) is False
-
-
-def test_a_call_brought_forward_counts_from_when_it_was_sent(driver: StoreDriver) -> None:
-    """Not from the later moment that it was meant for."""
+def test_call_brought_forward_counts_from_its_sending(driver: StoreDriver) -> None:
+    """Not from the later time that was planned."""
     begun = driver.create(call_after=200)
     driver.request_call(begun)
     driver.dial_busy()
@@ -351,8 +238,8 @@ def test_a_call_brought_forward_counts_from_when_it_was_sent(driver: StoreDriver
     assert driver.try_create(client="bank").outcome == "created"
 
 
-def test_a_delayed_call_keeps_its_place_through_short_windows(redis: Redis) -> None:
-    """A later call that is due earlier does not make the store forget it."""
+def test_delayed_call_keeps_capacity_in_short_windows(redis: Redis) -> None:
+    """A later call that is due earlier does not remove it."""
     driver = driver_with_quotas(redis, "2/10s", gaps=NO_GAP)
     driver.create(call_after=200)
     driver.cancel(driver.create(client="bank"))
@@ -361,8 +248,8 @@ def test_a_delayed_call_keeps_its_place_through_short_windows(redis: Redis) -> N
     assert used["calls_per_number"] == 1
 
 
-def test_without_quotas_nothing_is_refused(redis: Redis) -> None:
-    """An empty setting is no limit."""
+def test_empty_limit_refuses_nothing(redis: Redis) -> None:
+    """Empty limit refuses nothing."""
     driver = driver_with_quotas(redis, gaps=NO_GAP)
     assert sent_in_a_row(driver) == 20
 
@@ -370,31 +257,10 @@ def test_without_quotas_nothing_is_refused(redis: Redis) -> None:
 # Redials and other routes ------------------------------------------------------------------------
 
 
-def test_a_redial_needs_a_place(redis: Redis) -> None:
-    """Where none is free, there is none, and `next` says when one could be asked for."""
+def test_redial_without_capacity_is_not_queued(redis: Redis) -> None:
+    """`next` shows when a call may be requested."""
     driver = driver_with_quotas(redis, ONE, max_redials=1)
     begun = driver.create()
     driver.dial_busy()
     assert len(driver.get(begun).calls) == 1
     assert driver.get(begun).next_call().reason == "rate_limited"
-
-
-def test_a_redial_takes_a_place(redis: Redis) -> None:
-    """Like any call."""
-    driver = driver_with_quotas(redis, "2/10m", max_redials=1)
-    begun = driver.create()
-    driver.dial_busy()
-    assert driver.last_call(begun).status is CallStatus.QUEUED
-    assert not has_room(driver, begun)
-
-
-def test_the_next_route_takes_over_the_place(driver: StoreDriver) -> None:
-    """The refused call gives back what the one after it takes: never more than one."""
-    begun = driver.create()
-    driver.dial(
-        CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
-    )
-    assert [call.route for call in driver.get(begun).calls] == [Route.OBD, Route.C2C]
-    assert refused_for(driver.try_create(client="bank"))
-    driver.dial(DOWN)
-    assert has_room(driver, begun)

@@ -1,4 +1,4 @@
-"""Places in every limit of calls: given back by what rang nowhere, and some by an approval."""
+"""Capacity of every limit: released by calls that never rang, and in part by an approval."""
 
 from collections.abc import Callable
 
@@ -25,53 +25,53 @@ each_limit = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def canceled(driver: StoreDriver, begun: Verification) -> None:
-    """By the client, in the queue."""
+    """Cancel the queued call's verification."""
     driver.cancel(begun)
 
 
 def approved(driver: StoreDriver, begun: Verification) -> None:
-    """By other means, before it was dialed."""
+    """Approve it before its call is dialed."""
     driver.approve(begun)
 
 
 def guessed_at(driver: StoreDriver, begun: Verification) -> None:
-    """Too many wrong codes, before it was dialed."""
+    """Submit too many wrong codes before its call is dialed."""
     for n in range(5):
         assert driver.check(begun, f"99999{n}").outcome == "wrong"
 
 
 def expired(driver: StoreDriver, _: Verification) -> None:
-    """Nobody entered its code, nobody dialed it."""
+    """Let the verification expire undialed."""
     driver.advance_time(301)
 
 
 def never_dialed(driver: StoreDriver, _: Verification) -> None:
-    """No dialer came before it was too late."""
+    """Let the call become too late without a dialer."""
     driver.advance_time(270)
     driver.seconds_until_due()
 
 
 def claimed_and_canceled(driver: StoreDriver, begun: Verification) -> None:
-    """Between claim and mark."""
+    """Cancel between claim and mark."""
     claim = driver.claim()
     driver.cancel(begun)
     assert not driver.mark_sent(claim)
 
 
 def lapsed_and_canceled(driver: StoreDriver, begun: Verification) -> None:
-    """Its dialer died before the mark."""
+    """Cancel after a dialer died before its mark."""
     driver.claim()
     driver.advance_time(21)
     driver.cancel(begun)
 
 
 def unsent(driver: StoreDriver, _: Verification) -> None:
-    """The provider provably did not get it, or refused it."""
+    """Record that the provider did not receive or refused the call."""
     driver.dial(DOWN)
 
 
 def unsent_after_its_lease(driver: StoreDriver, _: Verification) -> None:
-    """Which is told when it already stands as unknown."""
+    """Record the same after the lease has lapsed."""
     claim = driver.claim()
     assert driver.mark_sent(claim)
     driver.advance_time(21)
@@ -79,12 +79,12 @@ def unsent_after_its_lease(driver: StoreDriver, _: Verification) -> None:
 
 
 def unsealed(driver: StoreDriver, _: Verification) -> None:
-    """It could not be sent at all: its seal does not open."""
+    """Fail the call before its mark: it cannot be decrypted."""
     driver.record(driver.claim(), CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
 
 
 def retried_after_the_end(driver: StoreDriver, begun: Verification) -> None:
-    """To be tried again, when there is nothing to say any more."""
+    """Retry a call whose verification has ended."""
     claim = driver.claim()
     assert driver.mark_sent(claim)
     driver.cancel(begun)
@@ -92,7 +92,7 @@ def retried_after_the_end(driver: StoreDriver, begun: Verification) -> None:
 
 
 def retried_and_canceled(driver: StoreDriver, begun: Verification) -> None:
-    """Back in the queue after a first try, and called off there."""
+    """Cancel a call that was requeued after a first request."""
     driver.dial(CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000))
     driver.cancel(begun)
 
@@ -110,10 +110,10 @@ CALLED_OFF = [
 
 @each_limit
 @pytest.mark.parametrize("end", [*UNREACHED, *CALLED_OFF])
-def test_call_that_was_never_sent_gives_its_places_back(
+def test_unsent_call_releases_capacity_once(
     redis: Redis, case: Case, end: Callable[[StoreDriver, Verification], None]
 ) -> None:
-    """In each limit once: there is room for one more and not for two."""
+    """Of each limit: there is room for one more call, not for two."""
     driver = case.allows(redis, 1)
     end(driver, case.create(driver, own_code=True))
     if end in CALLED_OFF and case in {PER_IP, PER_PREFIX}:
@@ -124,10 +124,10 @@ def test_call_that_was_never_sent_gives_its_places_back(
 
 
 @pytest.mark.parametrize("end", [*UNREACHED, *CALLED_OFF])
-def test_places_of_a_call_in_every_limit_come_back_together(
+def test_unsent_call_releases_all_limits_together(
     redis: Redis, end: Callable[[StoreDriver, Verification], None]
 ) -> None:
-    """All of them, but for those of address and prefix where a request ended it."""
+    """Except address and prefix, if a request ended it."""
     driver = driver_with_limits(redis, gaps=NO_GAP, **GENEROUS)
     begun = driver.create(ip=ADDRESS, own_code=True)
     used = {use.limit: use.used for use in limit_usage(driver)}
@@ -145,8 +145,8 @@ def test_places_of_a_call_in_every_limit_come_back_together(
     assert shared == ({"ip", "prefix"} if called_off else set())
 
 
-def test_approval_gives_back_the_places_of_calls_that_were_called_off(redis: Redis) -> None:
-    """Its own in the address; in the prefix all that the number took."""
+def test_approval_releases_capacity_of_canceled_calls(redis: Redis) -> None:
+    """In the address its own, in the prefix all of the number."""
     driver = driver_with_limits(redis, gaps=NO_GAP, **GENEROUS)
     driver.cancel(driver.create(ip=ADDRESS))
     driver.approve(driver.create(ip=ADDRESS))
@@ -156,8 +156,8 @@ def test_approval_gives_back_the_places_of_calls_that_were_called_off(redis: Red
 
 
 @pytest.mark.parametrize("case", [PER_IP, PER_PREFIX], ids=["address", "prefix"])
-def test_place_of_a_call_that_was_called_off_ends_with_its_window(redis: Redis, case: Case) -> None:
-    """As if it had been sent at the moment it was due."""
+def test_capacity_of_canceled_call_ends_with_its_window(redis: Redis, case: Case) -> None:
+    """As if it had been sent when it was due."""
     driver = case.allows(redis, 1)
     driver.cancel(case.create(driver))
     assert case.window - 5 <= case.refuses(driver) <= case.window
@@ -166,8 +166,8 @@ def test_place_of_a_call_that_was_called_off_ends_with_its_window(redis: Redis, 
 
 
 @each_limit
-def test_what_may_have_rung_keeps_its_place(redis: Redis, case: Case) -> None:
-    """Whatever becomes of it, but for an approval: here a dialer that died after the mark."""
+def test_call_of_killed_dialer_keeps_capacity(redis: Redis, case: Case) -> None:
+    """In every limit, except after an approval."""
     driver = case.allows(redis, 1)
     begun = case.create(driver)
     assert driver.mark_sent(driver.claim())
@@ -178,8 +178,8 @@ def test_what_may_have_rung_keeps_its_place(redis: Redis, case: Case) -> None:
 
 
 @each_limit
-def test_superseded_call_makes_room_for_its_successor(redis: Redis, case: Case) -> None:
-    """If it was not dialed yet: one place for both, none for a third; two of the address."""
+def test_superseded_unsent_call_makes_room_for_its_successor(redis: Redis, case: Case) -> None:
+    """One call's capacity serves both; of the address, two."""
     count = 2 if case is PER_IP else 1
     driver = case.allows(redis, count)
     old = case.create(driver)
@@ -192,8 +192,8 @@ def test_superseded_call_makes_room_for_its_successor(redis: Redis, case: Case) 
 
 
 @pytest.mark.parametrize("case", [case for case in CASES.values() if case is not PER_PREFIX])
-def test_a_superseded_call_that_was_sent_makes_none(redis: Redis, case: Case) -> None:
-    """It rang; the newer one is refused, and the older lives on."""
+def test_superseded_sent_call_keeps_capacity(redis: Redis, case: Case) -> None:
+    """The newer create is refused, and the older verification stays."""
     driver = case.allows(redis, 1)
     old = case.create(driver, reference="one")
     driver.dial()
@@ -202,8 +202,8 @@ def test_a_superseded_call_that_was_sent_makes_none(redis: Redis, case: Case) ->
 
 
 @each_limit
-def test_the_next_route_takes_over_the_place(redis: Redis, case: Case) -> None:
-    """Of the call that the provider refused: never more than one, and none after the last."""
+def test_next_route_takes_over_the_capacity_of_the_refused_call(redis: Redis, case: Case) -> None:
+    """Never more than one call's, and none after the last route."""
     driver = case.allows(redis, 2)
     begun = case.create(driver)
     driver.dial(
@@ -220,8 +220,8 @@ def test_the_next_route_takes_over_the_place(redis: Redis, case: Case) -> None:
 
 
 @each_limit
-def test_a_place_counts_from_when_the_call_was_sent(redis: Redis, case: Case) -> None:
-    """Held for long, it holds its place that much longer; brought forward, it does no longer."""
+def test_capacity_counts_from_the_sending(redis: Redis, case: Case) -> None:
+    """For postponed calls and for those brought forward."""
     for call_after, waits in ((0, 200), (200, 100)):
         redis.flushdb()
         driver = case.allows(redis, 1)
@@ -238,10 +238,10 @@ def test_a_place_counts_from_when_the_call_was_sent(redis: Redis, case: Case) ->
 
 @each_limit
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_an_approval_gives_back_what_is_counted_without_one(
+def test_approval_releases_limits_of_unapproved_calls(
     redis: Redis, case: Case, elsewhere: bool
 ) -> None:
-    """Of a number, a prefix and an address; every call, client and day count it all the same."""
+    """Of number, prefix and address; not of every call, client and day."""
     driver = case.allows(redis, 1)
     begun = case.create(driver)
     driver.dial()
@@ -252,8 +252,8 @@ def test_an_approval_gives_back_what_is_counted_without_one(
     assert case.is_full(driver) is case.approved_counts
 
 
-def test_an_approval_leaves_the_place_of_a_call_to_come(redis: Redis) -> None:
-    """Another client's, which will ring with no approval since: with it two ring, and no third."""
+def test_approval_keeps_capacity_of_queued_call(redis: Redis) -> None:
+    """Of another client: one further call fits, not two."""
     driver = PER_NUMBER.allows(redis, 2)
     begun = PER_NUMBER.create(driver)
     driver.dial_busy()
@@ -263,8 +263,8 @@ def test_an_approval_leaves_the_place_of_a_call_to_come(redis: Redis) -> None:
     PER_NUMBER.refuses(driver, 3)
 
 
-def test_an_approval_gives_the_gap_back(redis: Redis) -> None:
-    """The next call is due at once, and the gaps begin anew with the shortest."""
+def test_approval_ends_the_gap(redis: Redis) -> None:
+    """The gaps start with the shortest again."""
     driver = driver_with_limits(redis)
     for gap in (60, 60, 300):
         begun = driver.create(ttl=600)
@@ -285,8 +285,8 @@ def test_an_approval_gives_the_gap_back(redis: Redis) -> None:
 
 @pytest.mark.parametrize("end", ["canceled", "expired", "guessed_at"])
 @each_limit
-def test_no_other_end_gives_back_what_rang(redis: Redis, case: Case, end: str) -> None:
-    """Only an approval says that the person was there."""
+def test_other_ends_keep_capacity_of_sent_calls(redis: Redis, case: Case, end: str) -> None:
+    """Only an approval shows that the user answered."""
     driver = case.allows(redis, 1)
     begun = case.create(driver)
     driver.dial()

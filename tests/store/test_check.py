@@ -1,4 +1,4 @@
-"""Check: counts, compares, consumes; the first right code wins and nobody wins twice."""
+"""Check: counts, compares and consumes. The first correct code wins, and no code wins twice."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,12 +23,12 @@ OLD, NEW = b"1" * 32, b"2" * 32
 
 
 def outcomes(answers: list[StoreResult]) -> Counter[str]:
-    """How often each."""
+    """Return how often each outcome occurs."""
     return Counter(answer.outcome for answer in answers)
 
 
 def left(answer: StoreResult) -> int:
-    """The checks left."""
+    """Return the checks left."""
     assert answer.verification
     return answer.verification.checks_left
 
@@ -37,7 +37,7 @@ def left(answer: StoreResult) -> int:
 def at_once(
     redis_url: str, driver: StoreDriver
 ) -> Callable[[Verification, list[str]], list[StoreResult]]:
-    """Hands in codes from 16 threads, over four stores with connections of their own."""
+    """Submit codes from 16 threads, over four stores with connections of their own."""
 
     def check_all(verification: Verification, codes: list[str]) -> list[StoreResult]:
         clients = [connect(redis_url, timeout_s=10) for _ in range(4)]
@@ -55,8 +55,8 @@ def at_once(
     return check_all
 
 
-def test_the_right_code_approves(driver: StoreDriver) -> None:
-    """Once; and a queued call is called off with it."""
+def test_correct_code_approves_once(driver: StoreDriver) -> None:
+    """And cancels the queued call."""
     begun = driver.create(own_code=True)
     answer = driver.check(begun, CODE)
     assert answer.outcome == "right"
@@ -73,16 +73,16 @@ def test_the_right_code_approves(driver: StoreDriver) -> None:
     assert driver.check(begun, CODE).outcome == "closed"
 
 
-def test_leading_zeros_count(driver: StoreDriver) -> None:
-    """Codes are texts: 12345 is not 012345, nor is any other writing of it."""
+def test_leading_zeros_are_significant(driver: StoreDriver) -> None:
+    """Codes are texts: 12345 is not 012345."""
     begun = driver.create_answered(code="000123")
     assert driver.check(begun, "123").outcome == "wrong_length"
     assert driver.check(begun, "000124").outcome == "wrong"
     assert driver.check(begun, "000123").outcome == "right"
 
 
-def test_wrong_codes_count_down_to_the_end(driver: StoreDriver) -> None:
-    """The fifth wrong one ends it, and then the right one comes too late."""
+def test_last_wrong_code_ends_verification(driver: StoreDriver) -> None:
+    """The correct code is then too late."""
     begun = driver.create(own_code=True)
     for n in range(1, 5):
         answer = driver.check(begun, f"99999{n}")
@@ -96,16 +96,16 @@ def test_wrong_codes_count_down_to_the_end(driver: StoreDriver) -> None:
     assert driver.check(begun, CODE).outcome == "closed"
 
 
-def test_the_right_code_wins_with_the_last_check(driver: StoreDriver) -> None:
-    """As long as one is left it counts."""
+def test_correct_code_with_the_last_check_approves(driver: StoreDriver) -> None:
+    """Correct code with the last check approves."""
     begun = driver.create_answered()
     for n in range(4):
         driver.check(begun, f"99999{n}")
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_the_same_wrong_code_costs_once(driver: StoreDriver) -> None:
-    """Whoever taps twice loses one check only, also with other wrong codes in between."""
+def test_repeated_wrong_code_costs_one_check(driver: StoreDriver) -> None:
+    """Also with other wrong codes in between."""
     begun = driver.create_answered()
     costs = [left(driver.check(begun, code)) for code in ("111111", "222222", "333333") * 3]
     assert costs == [4, 3, 2] + [2] * 6
@@ -116,15 +116,15 @@ def test_the_same_wrong_code_costs_once(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("code", ["1234", "12345", "1234567", "0123456789"])
-def test_another_length_costs_nothing(driver: StoreDriver, code: str) -> None:
+def test_code_of_other_length_costs_no_check(driver: StoreDriver, code: str) -> None:
     """It is a typing error, not a guess."""
     begun = driver.create()
     answer = driver.check(begun, code)
     assert (answer.outcome, left(answer)) == ("wrong_length", 5)
 
 
-def test_another_client_sees_nothing(driver: StoreDriver) -> None:
-    """As with an unknown id, nothing compared and nothing counted."""
+def test_other_client_gets_not_found(driver: StoreDriver) -> None:
+    """Nothing is compared or counted."""
     begun = driver.create()
     for answer in (
         driver.check(begun, CODE, client="bank"),
@@ -134,8 +134,8 @@ def test_another_client_sees_nothing(driver: StoreDriver) -> None:
     assert driver.get(begun).checks_left == 5
 
 
-def test_a_code_is_good_for_its_own_verification_only(driver: StoreDriver) -> None:
-    """The code of one on another is wrong, with digests made for either."""
+def test_code_is_wrong_for_another_verification(driver: StoreDriver) -> None:
+    """With digests made for either."""
     begun, other = driver.create_answered(), driver.create_answered(RAVI, code="999999")
     assert driver.check(other, CODE).outcome == "wrong"
     digests = RING.digests("check", begun.id, CODE)
@@ -147,7 +147,7 @@ def test_a_code_is_good_for_its_own_verification_only(driver: StoreDriver) -> No
 
 
 def test_check_of_generated_code_before_a_call_returns_no_call_yet(driver: StoreDriver) -> None:
-    """Neither the right code nor a wrong one is compared or counted before the mark."""
+    """Neither a correct nor a wrong code is compared before the mark."""
     begun = driver.create(call_after=10)
     before = driver.get(begun)
     steps: list[Callable[[], object]] = [
@@ -163,7 +163,7 @@ def test_check_of_generated_code_before_a_call_returns_no_call_yet(driver: Store
 
 
 def test_check_of_generated_code_after_the_mark_is_compared(driver: StoreDriver) -> None:
-    """From the mark on the phone may ring, whatever the provider's reply will be."""
+    """From the mark on the phone may ring."""
     begun, _ = driver.send()
     assert driver.check(begun, "999999").outcome == "wrong"
     assert driver.check(begun, CODE).outcome == "right"
@@ -173,7 +173,7 @@ def test_check_of_generated_code_after_the_mark_is_compared(driver: StoreDriver)
 def test_check_after_a_call_that_provably_did_not_ring_returns_no_call_yet(
     driver: StoreDriver, result: CallResult
 ) -> None:
-    """Nobody heard the code by that call."""
+    """No one heard the code."""
     begun = driver.create()
     driver.dial(result)
     assert driver.check(begun, CODE).outcome == "no_call_yet"
@@ -187,14 +187,14 @@ def test_check_after_a_call_that_provably_did_not_ring_returns_no_call_yet(
 def test_check_of_known_code_before_a_call_is_compared(
     driver: StoreDriver, known: dict[str, Any]
 ) -> None:
-    """The SMS carried it, or the settings hold it."""
+    """The SMS carried it, or the settings contain it."""
     begun = driver.create(call_after=60, **known)
     assert driver.check(begun, "999999").outcome == "wrong"
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_no_call_yet_is_not_remembered_under_an_idempotency_key(driver: StoreDriver) -> None:
-    """The same request is compared once a call was sent."""
+def test_no_call_yet_is_not_stored_under_idempotency_key(driver: StoreDriver) -> None:
+    """The same request is compared after a call was sent."""
     begun = driver.create()
     key = Idempotency("one key", "one body")
     assert driver.check(begun, CODE, idempotency=key).outcome == "no_call_yet"
@@ -206,15 +206,15 @@ def test_no_call_yet_is_not_remembered_under_an_idempotency_key(driver: StoreDri
 # The end of its life ----------------------------------------------------------------------------
 
 
-def test_just_before_its_end_a_code_is_accepted(driver: StoreDriver) -> None:
-    """One second of 300 is left."""
+def test_code_one_second_before_its_end_is_accepted(driver: StoreDriver) -> None:
+    """Code one second before its end is accepted."""
     begun = driver.create_answered()
     driver.advance_time(299)
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_from_its_end_on_a_code_is_refused(driver: StoreDriver) -> None:
-    """At the very millisecond of ``expires_at``, though nobody swept; its end is told exactly."""
+def test_code_at_its_end_is_refused(driver: StoreDriver) -> None:
+    """At the millisecond of ``expires_at``, without a sweep."""
     begun = driver.create()
     now = driver.get(begun).now
     driver.store.clock_offset_ms += begun.expires_at - now
@@ -225,8 +225,8 @@ def test_from_its_end_on_a_code_is_refused(driver: StoreDriver) -> None:
     assert answer.verification.ended_at == begun.expires_at
 
 
-def test_after_other_ends_a_code_is_refused(driver: StoreDriver) -> None:
-    """Canceled, superseded, approved elsewhere."""
+def test_code_after_another_end_is_refused(driver: StoreDriver) -> None:
+    """Canceled, superseded, or approved by the client."""
     canceled, superseded = driver.create(), driver.create(RAVI, reference="a")
     driver.cancel(canceled)
     driver.try_create(RAVI, code="654321", own_code=True, reference="a")
@@ -242,7 +242,7 @@ def test_after_other_ends_a_code_is_refused(driver: StoreDriver) -> None:
 def test_parallel_wrong_codes_are_compared_up_to_max_checks(
     driver: StoreDriver, at_once: Callable[[Verification, list[str]], list[StoreResult]]
 ) -> None:
-    """Exactly ``max_checks`` of 500 different ones, then the right one is refused."""
+    """Exactly ``max_checks`` of 500 codes; then the correct one is refused."""
     begun = driver.create_answered()
     found = at_once(begun, [f"{n:06}" for n in range(500_000, 500_500)])
     assert outcomes(found) == {"wrong": 5, "closed": 495}
@@ -267,26 +267,26 @@ def test_parallel_correct_codes_succeed_once(
     ("creator", "checker"),
     [([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD]), ([NEW, OLD], [OLD, NEW]), ([NEW, OLD], [NEW])],
 )
-def test_a_code_is_right_in_every_stage_of_a_rotation(
+def test_code_matches_in_every_stage_of_a_key_rotation(
     store: RedisStore, creator: list[bytes], checker: list[bytes]
 ) -> None:
-    """The digest of any key of the ring matches, whichever made the stored one."""
+    """The digest of any ring key matches."""
     begun = StoreDriver(store, KeyRing(creator)).create_answered()
     desk = StoreDriver(store, KeyRing(checker))
     assert desk.check(begun, "999999").outcome == "wrong"
     assert desk.check(begun, CODE).outcome == "right"
 
 
-def test_a_repeated_wrong_code_is_known_after_a_rotation(store: RedisStore) -> None:
-    """It cost one check before the first key moved, and costs none after."""
+def test_repeated_wrong_code_is_free_after_a_key_rotation(store: RedisStore) -> None:
+    """It cost one check before."""
     before, after = StoreDriver(store, KeyRing([OLD, NEW])), StoreDriver(store, KeyRing([NEW, OLD]))
     begun = before.create_answered()
     assert left(before.check(begun, "999999")) == 4
     assert left(after.check(begun, "999999")) == 4
 
 
-def test_a_rotation_gives_no_more_guesses(store: RedisStore) -> None:
-    """Each code that is compared costs a check, by whichever ring."""
+def test_key_rotation_adds_no_checks(store: RedisStore) -> None:
+    """Each compared code costs a check, by whichever ring."""
     desks = [StoreDriver(store, KeyRing(keys)) for keys in ([OLD], [OLD, NEW], [NEW, OLD])]
     begun = desks[0].create_answered()
     found = [desks[n % 3].check(begun, f"99999{n}") for n in range(9)]
@@ -297,8 +297,8 @@ def test_a_rotation_gives_no_more_guesses(store: RedisStore) -> None:
 
 
 @pytest.mark.parametrize("end", ["approved", "guessed", "canceled", "superseded", "expired"])
-def test_the_end_takes_the_code_with_it(driver: StoreDriver, redis: Redis, end: str) -> None:
-    """Seal and digests go in the same step that ends it; the number's seal stays for receipts."""
+def test_end_deletes_speech_and_digests(driver: StoreDriver, redis: Redis, end: str) -> None:
+    """In the same function; the encrypted number stays for receipts."""
     begun = driver.create_answered(reference="a")
     key = Keys().of("verification", begun.id)
     driver.check(begun, "111111")

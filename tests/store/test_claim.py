@@ -1,4 +1,4 @@
-"""Claim: the next due call goes to one dialer, if it may be dialed now."""
+"""Claim: one dialer gets the next due call, if it may be dialed now."""
 
 import pytest
 from redis import Redis
@@ -14,7 +14,7 @@ NO_GAPS = (0,)
 
 
 def test_calls_are_claimed_in_the_order_they_are_due(driver: StoreDriver) -> None:
-    """Whatever the order they were asked for in."""
+    """In whatever order they were requested."""
     delays = [40, 0, 30, 10, 20]
     begun = {
         delay: driver.create(f"+91981234560{delay // 10}", call_after=delay) for delay in delays
@@ -24,13 +24,13 @@ def test_calls_are_claimed_in_the_order_they_are_due(driver: StoreDriver) -> Non
     assert claimed == [begun[delay].id for delay in sorted(delays)]
 
 
-def test_an_empty_queue(driver: StoreDriver) -> None:
-    """There is nothing to wait for."""
+def test_claim_of_empty_queue_returns_minus_one(driver: StoreDriver) -> None:
+    """Claim of empty queue returns minus one."""
     assert driver.seconds_until_due() == -1
 
 
-def test_a_claim_carries_all_that_dialing_needs(driver: StoreDriver) -> None:
-    """And what is secret of it sealed, for the holder of the ring."""
+def test_claim_has_everything_for_dialing(driver: StoreDriver) -> None:
+    """Secrets are encrypted for the key ring."""
     begun = driver.try_create(route=Route.C2C, locale="hi", name="आशा").verification
     assert begun
     claim = driver.claim()
@@ -42,7 +42,7 @@ def test_a_claim_carries_all_that_dialing_needs(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.DIALING
 
 
-def test_every_claim_has_a_holder_of_its_own(driver: StoreDriver) -> None:
+def test_claims_have_distinct_holders(driver: StoreDriver) -> None:
     """Also two claims of one call by one dialer."""
     driver.create()
     holders = set()
@@ -56,8 +56,8 @@ def test_every_claim_has_a_holder_of_its_own(driver: StoreDriver) -> None:
 # The gap -----------------------------------------------------------------------------------------
 
 
-def test_the_gap_moves_a_call_to_its_end(driver: StoreDriver) -> None:
-    """A call queued before another was sent to the number waits, and tells until when."""
+def test_gap_postpones_queued_call(driver: StoreDriver) -> None:
+    """The claim returns the time to wait."""
     driver.create()
     first = driver.claim()
     held = driver.create(client="bank", bridge=OTHER_BRIDGE)
@@ -69,8 +69,8 @@ def test_the_gap_moves_a_call_to_its_end(driver: StoreDriver) -> None:
     assert driver.claim().call_id == call.id
 
 
-def test_a_move_of_the_due_moment_is_a_new_version(driver: StoreDriver) -> None:
-    """Who polls by ``version`` must see every change of what is shown."""
+def test_postponed_call_has_new_version(driver: StoreDriver) -> None:
+    """Clients that poll by ``version`` see every change."""
     driver.create()
     first = driver.claim()
     held = driver.create(client="bank", bridge=OTHER_BRIDGE)
@@ -81,8 +81,8 @@ def test_a_move_of_the_due_moment_is_a_new_version(driver: StoreDriver) -> None:
     assert moved.version > held.version
 
 
-def test_a_call_that_came_too_late_tells_when_it_was_due(driver: StoreDriver) -> None:
-    """Not the end of a gap that it never came to."""
+def test_expired_call_keeps_its_due_time(driver: StoreDriver) -> None:
+    """Not the end of a gap that it never reached."""
     driver.create()
     driver.advance_time(0.001)  # what is due first is called first
     late = driver.create(client="bank")
@@ -95,8 +95,8 @@ def test_a_call_that_came_too_late_tells_when_it_was_due(driver: StoreDriver) ->
     assert call.due_at == late.calls[0].due_at
 
 
-def test_a_gap_that_ends_too_late_ends_the_call(driver: StoreDriver) -> None:
-    """It could only be dialed when the code is of no use any more."""
+def test_gap_that_ends_too_late_expires_the_call(driver: StoreDriver) -> None:
+    """The code would be useless by then."""
     driver.create()
     first = driver.claim()
     held = driver.create(client="bank", bridge=OTHER_BRIDGE)
@@ -110,15 +110,15 @@ def test_a_gap_that_ends_too_late_ends_the_call(driver: StoreDriver) -> None:
 
 
 def rings(driver: StoreDriver) -> Claim:
-    """A call that is live, and leaves no gap so that only its line holds others."""
+    """Place a call that locks its number and leaves no gap."""
     driver.create()
     claim = driver.claim()
     assert driver.mark_sent(claim, NO_GAPS)
     return claim
 
 
-def test_a_live_call_holds_the_line(driver: StoreDriver) -> None:
-    """Another client's call to the same number waits until the first can not be live any more."""
+def test_live_call_locks_its_number(driver: StoreDriver) -> None:
+    """Another client's call waits until the first can no longer be live."""
     rings(driver)
     held = driver.create(client="bank")
     assert driver.seconds_until_due() == 165
@@ -129,8 +129,8 @@ def test_a_live_call_holds_the_line(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("ends", list(CallStatus)[4:8])
-def test_a_line_that_is_released_is_taken_at_once(driver: StoreDriver, ends: CallStatus) -> None:
-    """The call that waits is brought forward when the live one ends sooner."""
+def test_released_lock_brings_waiting_call_forward(driver: StoreDriver, ends: CallStatus) -> None:
+    """Released lock brings waiting call forward."""
     first = rings(driver)
     held = driver.create(client="bank")
     assert driver.seconds_until_due() == 165
@@ -138,8 +138,8 @@ def test_a_line_that_is_released_is_taken_at_once(driver: StoreDriver, ends: Cal
     assert driver.claim().call_id == held.calls[0].id
 
 
-def test_a_claim_holds_the_line_for_its_lease(driver: StoreDriver) -> None:
-    """After it the next is claimed, and the first can not be sent any more."""
+def test_claim_locks_the_number_for_its_lease(driver: StoreDriver) -> None:
+    """Then the next call is claimed, and the first can no longer be sent."""
     driver.create()
     first = driver.claim()
     held = driver.create(client="bank")
@@ -151,7 +151,7 @@ def test_a_claim_holds_the_line_for_its_lease(driver: StoreDriver) -> None:
     assert driver.mark_sent(second)
 
 
-def test_an_unknown_call_holds_the_line(driver: StoreDriver) -> None:
+def test_unknown_call_locks_its_number(driver: StoreDriver) -> None:
     """It may be ringing."""
     rings(driver)
     driver.create(client="bank")
@@ -159,8 +159,8 @@ def test_an_unknown_call_holds_the_line(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == 165 - 21
 
 
-def test_other_bridges_and_numbers_are_not_held(driver: StoreDriver) -> None:
-    """Only the gap is the number's own."""
+def test_lock_leaves_other_bridges_and_numbers(driver: StoreDriver) -> None:
+    """Only the gap applies to the number itself."""
     rings(driver)
     others = {
         driver.create(client="bank", bridge=OTHER_BRIDGE).id,
@@ -169,8 +169,8 @@ def test_other_bridges_and_numbers_are_not_held(driver: StoreDriver) -> None:
     assert {driver.claim().verification_id, driver.claim().verification_id} == others
 
 
-def test_a_held_call_hopes_until_its_last_moment(driver: StoreDriver) -> None:
-    """The hold is longer than its life, but may end sooner."""
+def test_locked_call_waits_until_its_last_moment(driver: StoreDriver) -> None:
+    """The lock is longer than its life, but may end early."""
     first = rings(driver)
     held = driver.create(client="bank", ttl=60)
     assert driver.seconds_until_due() in {45, 46}  # the millisecond after it
@@ -179,8 +179,8 @@ def test_a_held_call_hopes_until_its_last_moment(driver: StoreDriver) -> None:
     assert driver.claim().call_id == held.calls[0].id
 
 
-def test_a_held_call_ends_after_its_last_moment(driver: StoreDriver) -> None:
-    """Without a release in time it was held too long."""
+def test_locked_call_expires_after_its_last_moment(driver: StoreDriver) -> None:
+    """The lock did not end in time."""
     rings(driver)
     held = driver.create(client="bank", ttl=60)
     driver.seconds_until_due()
@@ -190,8 +190,8 @@ def test_a_held_call_ends_after_its_last_moment(driver: StoreDriver) -> None:
     assert (call.status, call.reason) == (CallStatus.EXPIRED, CallReason.TOO_LATE)
 
 
-def test_calls_held_at_the_head_do_not_block_the_queue(driver: StoreDriver) -> None:
-    """However many wait for one number, another number's call behind them is found."""
+def test_locked_calls_do_not_block_the_queue(driver: StoreDriver) -> None:
+    """A call to another number behind them is found."""
     rings(driver)
     for n in range(120):
         driver.create(client=f"client {n}")
@@ -204,8 +204,8 @@ def test_calls_held_at_the_head_do_not_block_the_queue(driver: StoreDriver) -> N
 # How many at once ---------------------------------------------------------------------------------
 
 
-def test_no_more_calls_are_live_than_allowed(driver: StoreDriver) -> None:
-    """Claimed and placed ones count; the wait ends with the first of them."""
+def test_live_calls_are_bounded(driver: StoreDriver) -> None:
+    """Claimed and placed calls count; the wait ends with the first."""
     numbers = [f"+91981234567{n}" for n in range(4)]
     for number in numbers:
         driver.create(number)
@@ -231,15 +231,15 @@ def _wait(claim: object) -> int:
 # Too late, or for nothing -------------------------------------------------------------------------
 
 
-def test_in_the_last_moment_it_is_claimed(driver: StoreDriver) -> None:
-    """The claim allows 15 s less than the queue: 45 of 300 s are left."""
+def test_call_at_its_last_moment_is_claimed(driver: StoreDriver) -> None:
+    """45 of 300 s are left: 15 s less than queueing requires."""
     begun = driver.create()
     driver.advance_time(254)
     assert driver.claim().verification_id == begun.id
 
 
-def test_after_the_last_moment_it_is_not(driver: StoreDriver) -> None:
-    """It ends expired and never rings; its verification stays pending."""
+def test_call_after_its_last_moment_expires(driver: StoreDriver) -> None:
+    """Its verification stays pending."""
     begun = driver.create(own_code=True)
     driver.advance_time(256)
     assert driver.seconds_until_due() == -1
@@ -250,16 +250,16 @@ def test_after_the_last_moment_it_is_not(driver: StoreDriver) -> None:
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_an_expired_verifications_call_is_not_claimed(driver: StoreDriver) -> None:
-    """Though nobody swept."""
+def test_call_of_expired_verification_is_not_claimed(driver: StoreDriver) -> None:
+    """Without a sweep."""
     begun = driver.create()
     driver.advance_time(301, dialer=None)
     assert driver.seconds_until_due() == -1
     assert driver.last_call(begun).reason is CallReason.ENDED_FIRST
 
 
-def test_a_call_whose_record_is_gone_is_passed_over(driver: StoreDriver, redis: Redis) -> None:
-    """Where the store was told to evict, the queue must not stand still."""
+def test_call_without_record_is_skipped(driver: StoreDriver, redis: Redis) -> None:
+    """After an eviction the queue continues."""
     lost = driver.create()
     driver.advance_time(0.001)
     begun = driver.create(RAVI)

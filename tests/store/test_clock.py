@@ -1,7 +1,4 @@
-"""The server's clock is set back: the rules keep their time, and catch up slowly.
-
-The offset of the tests stands for the server's clock.
-"""
+"""The server's clock is set back: the functions keep their time and catch up slowly."""
 
 import time
 from itertools import pairwise
@@ -23,19 +20,19 @@ def set_back(driver: StoreDriver, seconds: float = BACK) -> None:
 
 
 def runs(driver: StoreDriver, seconds: int) -> None:
-    """Let the server's clock run, with a dialer that is heard of every second."""
+    """Let the server's clock run, with a heartbeat every second."""
     for _ in range(seconds):
         driver.advance_time(1)
 
 
 def now(driver: StoreDriver) -> int:
-    """Return the time of the rules in milliseconds."""
+    """Return the functions' time in milliseconds."""
     lead = driver.store.health().clock_lead_ms
     return round(time.time() * 1000) + driver.store.clock_offset_ms + lead
 
 
 def test_due_call_is_dialed_after_the_clock_went_back(driver: StoreDriver) -> None:
-    """A call that is due stays due, and one for later comes when it was meant."""
+    """A due call stays due, and a later one comes as planned."""
     due, later = driver.create(own_code=True), driver.create(RAVI, call_after=30)
     set_back(driver)
     runs(driver, 2)
@@ -47,7 +44,7 @@ def test_due_call_is_dialed_after_the_clock_went_back(driver: StoreDriver) -> No
 
 
 def test_code_lives_no_longer_after_the_clock_went_back(driver: StoreDriver) -> None:
-    """A code of 60 s ends after 60 s of the rules' time, which is a tenth more of the server's."""
+    """60 s of the functions' time, a tenth more of the server's."""
     begun = driver.create(ttl=60, own_code=True)
     other = driver.create(RAVI, ttl=60)
     set_back(driver)
@@ -58,7 +55,7 @@ def test_code_lives_no_longer_after_the_clock_went_back(driver: StoreDriver) -> 
 
 
 def test_time_never_runs_back(driver: StoreDriver, redis: Redis) -> None:
-    """Not by more than the second between two memories, however often and far the clock is set."""
+    """By more than the second between two stored times."""
     latest = now(driver)
     for step in (-1.5, 0.2, -300, 0.9, 1.1, -86_400, 4, -0.5, 3, -7, 6, 400, -10, 90_000, -1):
         driver.advance_time(step)
@@ -67,8 +64,8 @@ def test_time_never_runs_back(driver: StoreDriver, redis: Redis) -> None:
     assert 0 < redis.pttl(CLOCK) <= DAY_MS
 
 
-def test_lead_is_gone_when_the_clock_is_right_again(driver: StoreDriver) -> None:
-    """A clock that was set back by mistake and forward again leaves nothing behind."""
+def test_lead_ends_when_the_clock_is_set_forward(driver: StoreDriver) -> None:
+    """Lead ends when the clock is set forward."""
     set_back(driver)
     driver.sweep()
     assert 299_000 <= driver.store.health().clock_lead_ms <= 300_000
@@ -78,7 +75,7 @@ def test_lead_is_gone_when_the_clock_is_right_again(driver: StoreDriver) -> None
 
 
 def test_lead_shrinks_by_a_tenth_of_the_time(driver: StoreDriver) -> None:
-    """A clock that was ahead and is right now is met again, without a jump."""
+    """Without a jump."""
     set_back(driver, 10)
     driver.sweep()
     leads = []
@@ -89,8 +86,8 @@ def test_lead_shrinks_by_a_tenth_of_the_time(driver: StoreDriver) -> None:
     assert leads[-1] == 0
 
 
-def test_a_clock_that_went_back_is_logged(driver: StoreDriver) -> None:
-    """Once, with the seconds; a small correction is not worth a line."""
+def test_clock_set_back_is_logged_once(driver: StoreDriver) -> None:
+    """With the seconds; a small correction is not logged."""
     driver.audit_entries.clear()
     set_back(driver, 0.5)
     driver.sweep()
@@ -103,18 +100,18 @@ def test_a_clock_that_went_back_is_logged(driver: StoreDriver) -> None:
     assert 299 <= notice.details["seconds"] <= 301
 
 
-def test_another_server_with_an_older_clock_keeps_the_time(
+def test_promoted_replica_with_older_clock_keeps_the_time(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """A replica that is promoted has a clock of its own: the memory came with the data."""
+    """The stored time comes with the data."""
     begun = driver.create(call_after=100)
     driver.advance_time(101)
     other = StoreDriver(RedisStore(redis, clock_offset_ms=-5_000))
     assert other.claim().verification_id == begun.id
 
 
-def test_a_full_server_still_keeps_the_time(driver: StoreDriver, redis: Redis) -> None:
-    """Functions that only read remember the time too, also at ``maxmemory``."""
+def test_full_server_keeps_the_time(driver: StoreDriver, redis: Redis) -> None:
+    """Functions that only read store the time at ``maxmemory``."""
     begun = driver.create(own_code=True)
     driver.get(begun)
     redis.config_set("maxmemory", 1)
@@ -126,15 +123,15 @@ def test_a_full_server_still_keeps_the_time(driver: StoreDriver, redis: Redis) -
         redis.config_set("maxmemory", 0)
 
 
-def test_memory_that_is_damaged_is_replaced(driver: StoreDriver, redis: Redis) -> None:
-    """Whatever stands there as text is not taken for a time."""
+def test_damaged_stored_time_is_replaced(driver: StoreDriver, redis: Redis) -> None:
+    """Damaged stored time is replaced."""
     for text in ("", "x", "1 -2", "1e99 3", "9" * 40):
         redis.set(CLOCK, text, px=60_000)
         assert abs(now(driver) - time.time() * 1000) < 2000
 
 
-def test_dialer_goes_on_when_the_clock_went_back(driver: StoreDriver) -> None:
-    """A placed call is asked about, and ends, when it was meant to."""
+def test_status_query_and_end_come_on_time_after_clock_set_back(driver: StoreDriver) -> None:
+    """Status query and end come on time after clock set back."""
     begun = driver.create(own_code=True)
     driver.dial()
     set_back(driver)
@@ -145,7 +142,7 @@ def test_dialer_goes_on_when_the_clock_went_back(driver: StoreDriver) -> None:
 
 
 def set_server(driver: StoreDriver, redis: Redis, seconds: float) -> None:
-    """Set the server's clock, by which keys end as well: what it passes over ends now."""
+    """Set the server's clock, by which keys expire as well."""
     driver.store.clock_offset_ms += round(seconds * 1000)
     for key in redis.scan_iter():
         ends = redis.pttl(key)
@@ -153,10 +150,8 @@ def set_server(driver: StoreDriver, redis: Redis, seconds: float) -> None:
             redis.pexpire(key, ends - round(seconds * 1000))
 
 
-def test_live_call_holds_the_line_after_the_clock_was_set_back_and_forward(
-    driver: StoreDriver, redis: Redis
-) -> None:
-    """The time of the rules stands still meanwhile, so that no second call rings before."""
+def test_lock_holds_after_clock_was_set_back_and_forward(driver: StoreDriver, redis: Redis) -> None:
+    """No second call rings early."""
     set_server(driver, redis, -BACK)
     driver.sweep()
     driver.send()

@@ -1,4 +1,4 @@
-"""Reading and ending: cancel and approve, and whose verification it is."""
+"""Reading and ending a verification, and who owns it."""
 
 from collections.abc import Callable
 
@@ -18,8 +18,8 @@ each_ending = pytest.mark.parametrize(
 )
 
 
-def test_reading_changes_nothing(driver: StoreDriver) -> None:
-    """The same verification, version included."""
+def test_get_changes_nothing(driver: StoreDriver) -> None:
+    """The version included."""
     begun = driver.create(reference="a")
     found = driver.store.get(begun.id, "login")
     assert found.outcome == "found"
@@ -29,10 +29,10 @@ def test_reading_changes_nothing(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize(("verification", "client"), [("vrf_none", "login"), (None, "bank")])
-def test_anothers_is_as_unknown_as_none(
+def test_other_clients_verification_is_not_found(
     driver: StoreDriver, verification: str | None, client: str
 ) -> None:
-    """For reading, ending, checking and calling."""
+    """By get, close, check and calls."""
     begun = driver.create()
     wanted = verification or begun.id
     store = driver.store
@@ -45,8 +45,8 @@ def test_anothers_is_as_unknown_as_none(
     assert driver.get(begun).status is Status.PENDING
 
 
-def test_whoever_reads_it_after_its_life_sees_it_expired(driver: StoreDriver) -> None:
-    """At exactly ``expires_at``, with its unsent call, though nobody swept."""
+def test_get_after_expiry_returns_expired(driver: StoreDriver) -> None:
+    """At ``expires_at``, with its unsent call, without a sweep."""
     begun = driver.create()
     driver.store.clock_offset_ms += begun.expires_at - driver.get(begun).now - 2_000
     assert driver.get(begun).status is Status.PENDING
@@ -60,8 +60,8 @@ def test_whoever_reads_it_after_its_life_sees_it_expired(driver: StoreDriver) ->
     assert driver.seconds_until_due() == -1
 
 
-def test_ended_ones_are_kept_and_then_gone(driver: StoreDriver, redis: Redis) -> None:
-    """For ``keep`` after their life, calls and all, where a call was sent."""
+def test_ended_verification_is_kept_for_the_retention(driver: StoreDriver, redis: Redis) -> None:
+    """With its calls, if one was sent."""
     begun = driver.try_create(ttl=60, keep=3_600).verification
     assert begun
     driver.dial()
@@ -71,8 +71,10 @@ def test_ended_ones_are_kept_and_then_gone(driver: StoreDriver, redis: Redis) ->
 
 
 @each_ending
-def test_ending(driver: StoreDriver, status: Status, reason: EndReason) -> None:
-    """It ends for good, and the call that waits is called off and never claimed."""
+def test_close_ends_verification_and_cancels_call(
+    driver: StoreDriver, status: Status, reason: EndReason
+) -> None:
+    """The queued call is never claimed."""
     begun = driver.create()
     answer = driver.close(begun, status, reason)
     assert answer.outcome == "ended"
@@ -87,8 +89,10 @@ def test_ending(driver: StoreDriver, status: Status, reason: EndReason) -> None:
 
 
 @each_ending
-def test_ending_again_is_the_same(driver: StoreDriver, status: Status, reason: EndReason) -> None:
-    """Nothing changes, and the answer is the same."""
+def test_repeated_close_changes_nothing(
+    driver: StoreDriver, status: Status, reason: EndReason
+) -> None:
+    """The outcome is the same."""
     begun = driver.create()
     first = driver.close(begun, status, reason).verification
     driver.advance_time(10)
@@ -103,8 +107,8 @@ def test_ending_again_is_the_same(driver: StoreDriver, status: Status, reason: E
 
 
 @pytest.mark.parametrize("end", ["canceled", "approved", "checked", "superseded"])
-def test_a_delayed_call_dies_with_its_verification(driver: StoreDriver, end: str) -> None:
-    """Whatever ends it before ``call_after``, nothing is ever dialed."""
+def test_end_before_call_after_cancels_delayed_call(driver: StoreDriver, end: str) -> None:
+    """Nothing is dialed."""
     begun = driver.create(call_after=100, own_code=True)
     ends: dict[str, Callable[[], object]] = {
         "canceled": lambda: driver.cancel(begun),
@@ -119,8 +123,8 @@ def test_a_delayed_call_dies_with_its_verification(driver: StoreDriver, end: str
     assert driver.seconds_until_due() == (99 if end == "superseded" else -1)
 
 
-def test_ended_otherwise_is_closed(driver: StoreDriver) -> None:
-    """Cancel does not undo an approval, nor approve a cancel, nor anything an expiry."""
+def test_close_after_another_end_returns_closed(driver: StoreDriver) -> None:
+    """Close after another end returns closed."""
     approved = driver.create()
     driver.approve(approved)
     assert driver.cancel(approved).outcome == "closed"
@@ -136,8 +140,8 @@ def test_ended_otherwise_is_closed(driver: StoreDriver) -> None:
     assert driver.get(expired).status is Status.EXPIRED
 
 
-def test_approving_what_a_check_approved_changes_nothing(driver: StoreDriver) -> None:
-    """It is 200 by the contract: proven is proven, and the reason stays as it was."""
+def test_approve_after_check_approval_changes_nothing(driver: StoreDriver) -> None:
+    """The reason stays."""
     begun = driver.create_answered()
     driver.check(begun, CODE)
     before = driver.get(begun)
@@ -147,8 +151,8 @@ def test_approving_what_a_check_approved_changes_nothing(driver: StoreDriver) ->
     assert (answer.verification.version, answer.verification.reason) == (before.version, None)
 
 
-def test_an_approval_forgets_the_gap(driver: StoreDriver) -> None:
-    """Gaps count calls since the last approval; other ends leave them."""
+def test_approval_resets_the_gap(driver: StoreDriver) -> None:
+    """Other ends keep it."""
     canceled = driver.create()
     driver.dial_busy()
     driver.cancel(canceled)
@@ -158,8 +162,8 @@ def test_an_approval_forgets_the_gap(driver: StoreDriver) -> None:
     assert driver.get(approved).gap_until == 0
 
 
-def test_a_placed_call_can_not_be_called_back(driver: StoreDriver) -> None:
-    """Its verification ends; the call goes on, and its news is taken."""
+def test_close_leaves_placed_call(driver: StoreDriver) -> None:
+    """Its report is still applied."""
     begun = driver.create()
     driver.dial()
     driver.cancel(begun)

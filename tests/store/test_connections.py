@@ -20,20 +20,20 @@ AT_ONCE = 150
 
 @pytest.fixture
 def connections(redis_url: str) -> Iterator[Connections]:
-    """Of a process that waits a tenth of a second for the store."""
+    """Return connections with a timeout of a tenth of a second."""
     with closing(connect(redis_url, timeout_s=0.1)) as client:
         yield Connections(client.connection_pool)
 
 
-def test_a_connection_is_used_again(connections: Connections) -> None:
-    """By whichever thread asks next."""
+def test_connection_is_reused(connections: Connections) -> None:
+    """By any thread."""
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
         ids = {each.submit(connections.execute, "CLIENT", "ID").result() for each in (one, another)}
     assert len(ids) == 1
 
 
-def test_everybody_who_asks_at_once_has_a_connection(redis_url: str) -> None:
-    """However many threads the settings name; nobody waits for another's, or is refused."""
+def test_simultaneous_commands_have_separate_connections(redis_url: str) -> None:
+    """None waits for another."""
     client, everybody = connect(redis_url, timeout_s=10), Barrier(AT_ONCE)
     store = Connections(client.connection_pool)
 
@@ -47,24 +47,24 @@ def test_everybody_who_asks_at_once_has_a_connection(redis_url: str) -> None:
     assert told == [str(number).encode() for number in range(AT_ONCE)]
 
 
-def test_a_server_that_hung_up_is_called_again_before_anything_is_sent(
+def test_closed_connection_is_reopened_before_sending(
     connections: Connections, redis: Redis
 ) -> None:
-    """It forgets idle connections, or was started anew: nobody notices."""
+    """After an idle timeout or a restart."""
     before = connections.execute("CLIENT", "ID")
     redis.client_kill_filter(_id=before)
     assert connections.execute("CLIENT", "ID") > before
 
 
-def test_a_late_reply_is_nobody_elses(connections: Connections) -> None:
-    """Who did not wait for it took its connection with it."""
+def test_late_reply_is_not_taken_for_another_command(connections: Connections) -> None:
+    """A timeout closes its connection."""
     with pytest.raises(StoreUnavailable):
         connections.execute("BLPOP", f"{TAG}:nothing", "0.5")
     assert connections.execute("ECHO", "mine") == b"mine"
 
 
-def test_a_refusal_is_a_reply(connections: Connections) -> None:
-    """Its connection goes on."""
+def test_error_reply_keeps_the_connection(connections: Connections) -> None:
+    """Error reply keeps the connection."""
     before = connections.execute("CLIENT", "ID")
     with pytest.raises(FunctionMissing):
         connections.execute("FCALL", "unknown", 0)

@@ -1,4 +1,4 @@
-"""Create: begins a verification and queues its call, or finds the one that is under way."""
+"""Create: starts a verification and queues its call, or returns the pending one."""
 
 from collections.abc import Callable
 
@@ -18,13 +18,13 @@ from otpvoice.store.models import CallResult
 
 
 def given(answer: StoreResult) -> Verification:
-    """The verification of an answer that has one."""
+    """Return the verification of a result that has one."""
     assert answer.verification
     return answer.verification
 
 
-def test_a_new_one_is_pending_with_a_call_due_now(driver: StoreDriver) -> None:
-    """Everything of the contract's object is there, and the call waits for a dialer."""
+def test_create_returns_pending_verification_with_due_call(driver: StoreDriver) -> None:
+    """With every field of the contract."""
     answer = driver.try_create(reference="login-81", ttl=200)
     begun = given(answer)
     assert answer.outcome == "created"
@@ -39,8 +39,8 @@ def test_a_new_one_is_pending_with_a_call_due_now(driver: StoreDriver) -> None:
     assert driver.claim().call_id == call.id
 
 
-def test_a_delayed_call_is_due_later(driver: StoreDriver) -> None:
-    """The SMS fallback: not before ``call_after`` has passed."""
+def test_create_with_call_after_delays_call(driver: StoreDriver) -> None:
+    """The SMS fallback."""
     begun = driver.create(call_after=30)
     assert begun.calls[0].due_at == begun.now + 30_000
     assert driver.seconds_until_due() == 30
@@ -52,10 +52,10 @@ def test_a_delayed_call_is_due_later(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("reference", [None, "", "login-81"])
-def test_the_same_reference_is_the_same_verification(
+def test_create_with_same_reference_returns_pending(
     driver: StoreDriver, reference: str | None
 ) -> None:
-    """Asked again it is found, nothing is added; null equals null."""
+    """No reference equals no reference."""
     begun = driver.create(reference=reference)
     again = driver.try_create(reference=reference, code="999999")
     assert again.outcome == "existing"
@@ -69,7 +69,7 @@ def test_the_same_reference_is_the_same_verification(
 def test_create_with_another_reference_leaves_the_first_pending(
     driver: StoreDriver, first: str | None, second: str | None
 ) -> None:
-    """Two login sessions: each has its own code, guesses and call, and neither sees the other."""
+    """Each login session has its own code, checks and call."""
     one = driver.create(reference=first, code="111111", own_code=True)
     answer = driver.try_create(reference=second, code="222222", own_code=True)
     two = given(answer)
@@ -80,8 +80,8 @@ def test_create_with_another_reference_leaves_the_first_pending(
     assert driver.check(one, "111111").outcome == "right"
 
 
-def test_create_with_another_reference_waits_its_turn(driver: StoreDriver) -> None:
-    """One call is live for a number, and the gap holds over all its verifications."""
+def test_call_of_another_reference_waits(driver: StoreDriver) -> None:
+    """One live call for a number, and one gap for all its verifications."""
     one, two = driver.create(reference="a"), driver.create(reference="b")
     first = driver.dial()
     assert driver.seconds_until_due() == 60
@@ -92,15 +92,15 @@ def test_create_with_another_reference_waits_its_turn(driver: StoreDriver) -> No
 
 
 def test_create_again_with_either_reference_finds_its_own(driver: StoreDriver) -> None:
-    """The pending one of the reference is found, whatever others are pending."""
+    """Whatever others are pending."""
     begun = {reference: driver.create(reference=reference).id for reference in ("a", "b", "c")}
     for reference, its_id in begun.items():
         answer = driver.try_create(reference=reference)
         assert (answer.outcome, given(answer).id) == ("existing", its_id)
 
 
-def test_another_client_or_number_is_another_verification(driver: StoreDriver) -> None:
-    """One pending verification per client and number, and each client has its own."""
+def test_create_of_another_client_or_number_starts_another(driver: StoreDriver) -> None:
+    """Create of another client or number starts another."""
     first = driver.create(reference="r")
     for answer in (
         driver.try_create(reference="r", client="bank"),
@@ -110,25 +110,23 @@ def test_another_client_or_number_is_another_verification(driver: StoreDriver) -
     assert driver.get(first).status is Status.PENDING
 
 
-def test_an_equal_code_of_the_callers_own_is_the_same(driver: StoreDriver) -> None:
-    """The SMS service repeats itself: the same code is the same verification."""
+def test_create_with_equal_own_code_returns_pending(driver: StoreDriver) -> None:
+    """The SMS service repeats itself."""
     begun = given(driver.try_create(own_code=True))
     again = driver.try_create(own_code=True)
     assert again.outcome == "existing"
     assert given(again).id == begun.id
 
 
-def test_an_absent_code_is_the_same(driver: StoreDriver) -> None:
-    """Whose code it was does not matter when none is given."""
+def test_create_without_code_returns_pending(driver: StoreDriver) -> None:
+    """Whether its code was own or generated."""
     begun = given(driver.try_create(own_code=True))
     assert given(driver.try_create(code="777777")).id == begun.id
 
 
 @pytest.mark.parametrize("first_is_own", [True, False])
-def test_another_code_of_the_callers_own_supersedes(
-    driver: StoreDriver, first_is_own: bool
-) -> None:
-    """The newest SMS code always wins."""
+def test_create_with_another_own_code_supersedes(driver: StoreDriver, first_is_own: bool) -> None:
+    """The newest SMS code wins."""
     old = given(driver.try_create(own_code=first_is_own))
     new = driver.try_create(code="654321", own_code=True)
     assert new.outcome == "created"
@@ -138,8 +136,8 @@ def test_another_code_of_the_callers_own_supersedes(
 
 
 @pytest.mark.parametrize("end", ["approved", "canceled", "expired"])
-def test_an_ended_one_is_not_found_again(driver: StoreDriver, end: str) -> None:
-    """The next create begins a new one."""
+def test_create_after_end_starts_another(driver: StoreDriver, end: str) -> None:
+    """Create after end starts another."""
     old = driver.create(own_code=True)
     ends: dict[str, Callable[[], object]] = {
         "approved": lambda: driver.check(old, CODE),
@@ -150,8 +148,8 @@ def test_an_ended_one_is_not_found_again(driver: StoreDriver, end: str) -> None:
     assert driver.create().id != old.id
 
 
-def test_an_expired_one_that_nobody_swept_is_not_found_again(driver: StoreDriver) -> None:
-    """Stored times decide, not the sweep."""
+def test_create_after_expiry_starts_another(driver: StoreDriver) -> None:
+    """Without a sweep."""
     old = driver.create()
     driver.advance_time(300, dialer=None)
     driver.sweep("another")  # only so that a dialer is heard of
@@ -161,8 +159,8 @@ def test_an_expired_one_that_nobody_swept_is_not_found_again(driver: StoreDriver
 # It makes sure that a call comes ------------------------------------------------------------------
 
 
-def test_nothing_is_added_while_a_call_is_under_way(driver: StoreDriver) -> None:
-    """Queued, dialing, placed or unknown and live: the answer is the verification as it is."""
+def test_create_adds_no_call_while_one_is_active(driver: StoreDriver) -> None:
+    """Queued, dialing, placed, or unknown and live."""
     begun = driver.create()
     claim = driver.claim()
     assert len(given(driver.try_create()).calls) == 1
@@ -180,15 +178,15 @@ def test_nothing_is_added_while_a_call_is_under_way(driver: StoreDriver) -> None
     assert driver.get(begun).status is Status.PENDING
 
 
-def test_a_delayed_call_is_not_brought_forward(driver: StoreDriver) -> None:
-    """A repeated create of an SMS fallback leaves the moment of its call."""
+def test_repeated_create_keeps_the_delay(driver: StoreDriver) -> None:
+    """Repeated create keeps the delay."""
     begun = driver.create(call_after=60)
     again = given(driver.try_create(call_after=0))
     assert again.calls == begun.calls
 
 
-def test_after_a_call_another_is_queued_at_the_end_of_the_gap(driver: StoreDriver) -> None:
-    """The gap schedules, it does not refuse; the route of this create is the call's."""
+def test_create_after_a_call_queues_another_at_the_end_of_the_gap(driver: StoreDriver) -> None:
+    """By the requested route."""
     driver.create()
     driver.dial_busy()
     again = driver.try_create(route=Route.C2C)
@@ -200,8 +198,8 @@ def test_after_a_call_another_is_queued_at_the_end_of_the_gap(driver: StoreDrive
     assert driver.seconds_until_due() == 60
 
 
-def test_delay_and_gap_run_side_by_side(driver: StoreDriver) -> None:
-    """The call is due at the later of the two."""
+def test_create_uses_the_later_of_delay_and_gap(driver: StoreDriver) -> None:
+    """Create uses the later of delay and gap."""
     driver.create()
     driver.dial_busy()
     again = given(driver.try_create(call_after=90))
@@ -209,8 +207,8 @@ def test_delay_and_gap_run_side_by_side(driver: StoreDriver) -> None:
     assert len(given(driver.try_create()).calls) == 2
 
 
-def test_in_time_for_the_pending_one_it_is_kept(driver: StoreDriver) -> None:
-    """As long as a call could be queued for the old code, it stays."""
+def test_create_in_time_keeps_pending_verification(driver: StoreDriver) -> None:
+    """A call can be queued for its code."""
     old = driver.create()
     driver.dial_busy()
     driver.advance_time(238)
@@ -219,8 +217,8 @@ def test_in_time_for_the_pending_one_it_is_kept(driver: StoreDriver) -> None:
     assert given(again).calls[-1].status is CallStatus.QUEUED
 
 
-def test_too_late_for_the_pending_one_a_new_one_begins(driver: StoreDriver) -> None:
-    """When no call could come in time for the old code, a new code is spoken instead."""
+def test_create_too_late_for_pending_starts_another(driver: StoreDriver) -> None:
+    """With a new code."""
     old = driver.create()
     driver.dial_busy()
     driver.advance_time(241)

@@ -1,4 +1,4 @@
-"""Create, refused: what holds, until when, and that only a stale code ends with it."""
+"""Refused creates: the reason, the retry time, and what ends with them."""
 
 import pytest
 from msgspec.structs import replace
@@ -10,13 +10,13 @@ from otpvoice.store.redis_store import RedisStore
 
 
 def given(answer: StoreResult) -> Verification:
-    """The verification of an answer that has one."""
+    """Return the verification of a result that has one."""
     assert answer.verification
     return answer.verification
 
 
 def called_three_times(driver: StoreDriver) -> Verification:
-    """A pending verification whose number was called three times: the gap is 300 s now."""
+    """Create a pending verification whose number has a gap of 300 s."""
     begun = driver.create()
     driver.dial_busy()
     for _ in range(2):
@@ -27,10 +27,8 @@ def called_three_times(driver: StoreDriver) -> Verification:
 
 
 @pytest.mark.parametrize("reference", [None, "another"])
-def test_a_gap_that_leaves_no_time_refuses_and_ends_nothing(
-    driver: StoreDriver, reference: str | None
-) -> None:
-    """Neither the old nor a new verification could be called in time; until when is told."""
+def test_gap_without_time_left_refuses_create(driver: StoreDriver, reference: str | None) -> None:
+    """With the retry time; nothing ends."""
     old = called_three_times(driver)
     refused = driver.try_create(reference=reference)
     assert refused.outcome == "call_gap"
@@ -42,16 +40,16 @@ def test_a_gap_that_leaves_no_time_refuses_and_ends_nothing(
     assert given(taken).calls[0].due_at == given(taken).gap_until
 
 
-def test_a_gap_that_leaves_time_schedules(driver: StoreDriver) -> None:
-    """A longer life has room for the call: nothing is refused."""
+def test_gap_with_time_left_schedules_call(driver: StoreDriver) -> None:
+    """A longer life has room for the call."""
     called_three_times(driver)
     taken = driver.try_create(reference="another", ttl=600)
     assert taken.outcome == "created"
     assert given(taken).calls[0].due_at == given(taken).gap_until
 
 
-def test_without_a_dialer_nothing_is_begun(driver: StoreDriver, store: RedisStore) -> None:
-    """None was heard of for 30 s: nobody would place the call."""
+def test_create_without_dialer_is_refused(driver: StoreDriver, store: RedisStore) -> None:
+    """No heartbeat for 30 s."""
     driver.advance_time(29, dialer=None)
     assert store.health().dialers == 1
     assert driver.try_create().outcome == "created"
@@ -61,21 +59,21 @@ def test_without_a_dialer_nothing_is_begun(driver: StoreDriver, store: RedisStor
     assert (refused.outcome, refused.verification) == ("calls_unavailable", None)
 
 
-def test_without_a_dialer_a_delayed_call_is_taken(driver: StoreDriver) -> None:
-    """One may come back until it is due."""
+def test_delayed_create_without_dialer_is_accepted(driver: StoreDriver) -> None:
+    """A dialer may start until it is due."""
     driver.advance_time(31, dialer=None)
     assert driver.try_create(call_after=1).outcome == "created"
 
 
-def test_without_a_dialer_a_call_under_way_is_still_found(driver: StoreDriver) -> None:
-    """Nothing is to be added, so nothing is refused."""
+def test_create_without_dialer_returns_pending(driver: StoreDriver) -> None:
+    """Nothing is added."""
     driver.create()
     driver.advance_time(31, dialer=None)
     assert driver.try_create().outcome == "existing"
 
 
-def test_a_call_that_waits_a_minute_says_that_there_are_too_many(driver: StoreDriver) -> None:
-    """Due and not dialed for more than 60 s: no further one is taken, not even a delayed one."""
+def test_call_overdue_by_a_minute_refuses_creates(driver: StoreDriver) -> None:
+    """Also delayed ones."""
     driver.create()
     driver.advance_time(59)
     assert driver.try_create("+919812345670").outcome == "created"
@@ -85,8 +83,8 @@ def test_a_call_that_waits_a_minute_says_that_there_are_too_many(driver: StoreDr
         assert (refused.outcome, refused.verification) == ("over_capacity", None)
 
 
-def test_held_calls_do_not_count_as_waiting(driver: StoreDriver) -> None:
-    """A call that its number's live call holds waits for that one, not for a dialer."""
+def test_locked_call_is_not_overdue(driver: StoreDriver) -> None:
+    """It waits for a live call, not for a dialer."""
     driver.create()
     driver.dial()
     driver.create(client="bank")
@@ -97,8 +95,8 @@ def test_held_calls_do_not_count_as_waiting(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("why", ["call_gap", "calls_unavailable", "over_capacity"])
-def test_a_stale_code_ends_even_if_the_new_one_is_refused(driver: StoreDriver, why: str) -> None:
-    """Another code of the caller's own: the old one is never spoken, whatever comes of the new."""
+def test_refused_newer_code_ends_the_older_verification(driver: StoreDriver, why: str) -> None:
+    """The older code is never spoken."""
     if why == "call_gap":
         old = called_three_times(driver)
     else:
@@ -114,8 +112,8 @@ def test_a_stale_code_ends_even_if_the_new_one_is_refused(driver: StoreDriver, w
 
 
 @pytest.mark.parametrize("why", ["calls_unavailable", "over_capacity"])
-def test_other_refusals_end_nothing(driver: StoreDriver, why: str) -> None:
-    """Another session's create that is refused leaves the pending one as it was."""
+def test_refused_create_of_another_reference_ends_nothing(driver: StoreDriver, why: str) -> None:
+    """Refused create of another reference ends nothing."""
     old = driver.create(reference="a")
     driver.advance_time(61, dialer="dialer" if why == "over_capacity" else None)
     assert driver.try_create(reference="b").outcome == why

@@ -1,7 +1,4 @@
-"""Creates are counted, whatever becomes of them, and leave little behind.
-
-``OTPVOICE_TEST_CREATES`` sets how many are begun for the memory that they leave.
-"""
+"""Limits of creates, and what creates leave in the store."""
 
 import os
 from collections.abc import Callable
@@ -28,17 +25,15 @@ ENDINGS: list[Ending] = [
 
 
 def counted(redis: Redis, setting: str) -> StoreDriver:
-    """One limit of creates, and no other limit."""
+    """Return a driver with one limit of creates and no other."""
     limits: dict[str, Any] = {setting: parse_quotas(LIMITS[setting])}
     return driver_with_limits(redis, gaps=NO_GAP, **limits)
 
 
 @pytest.mark.parametrize("setting", LIMITS)
 @pytest.mark.parametrize("end", ENDINGS, ids=["canceled", "approved", "checked", "called"])
-def test_every_create_that_begins_a_verification_counts(
-    redis: Redis, setting: str, end: Ending
-) -> None:
-    """Whatever becomes of it. A refusal says when the next is taken, and counts nothing."""
+def test_create_that_starts_a_verification_counts(redis: Redis, setting: str, end: Ending) -> None:
+    """A refusal names the retry time and does not count."""
     driver = counted(redis, setting)
     for n in range(3):
         end(driver, driver.create(far_numbers(n), ip=ADDRESS, own_code=True))
@@ -53,7 +48,7 @@ def test_every_create_that_begins_a_verification_counts(
 def test_create_that_finds_the_pending_verification_does_not_count(
     redis: Redis, setting: str
 ) -> None:
-    """Nothing begins: neither with the same reference nor with the same idempotency key."""
+    """By reference or by idempotency key."""
     driver = counted(redis, setting)
     key = Idempotency("one key", "one body")
     driver.try_create(ip=ADDRESS, idempotency=key)
@@ -67,10 +62,10 @@ def test_create_that_finds_the_pending_verification_does_not_count(
     ("setting", "others"),
     [("creates_per_ip", {"ip": "203.0.113.10"}), ("creates_per_client", {"client": "bank"})],
 )
-def test_creates_of_others_have_their_own_count(
+def test_creates_count_by_address_and_client(
     redis: Redis, setting: str, others: dict[str, str]
 ) -> None:
-    """Another address, or another client, is not refused."""
+    """Creates count by address and client."""
     driver = counted(redis, setting)
     members: dict[str, Any] = {"ip": ADDRESS, "client": "login"}
     for n in range(3):
@@ -80,14 +75,14 @@ def test_creates_of_others_have_their_own_count(
 
 
 def test_creates_without_an_address_meet_no_limit_of_addresses(redis: Redis) -> None:
-    """They have none in common."""
+    """Creates without an address meet no limit of addresses."""
     driver = counted(redis, "creates_per_ip")
     for n in range(9):
         driver.create(far_numbers(n))
 
 
-def test_creates_limit_never_holds_a_number(redis: Redis) -> None:
-    """Its owner, from another address, is not locked out by a stranger's storm."""
+def test_creates_limit_does_not_lock_out_a_number(redis: Redis) -> None:
+    """The owner uses another address."""
     driver = counted(redis, "creates_per_ip")
     for n in range(9):
         begun = driver.try_create(reference=f"{n}", ip=ADDRESS).verification
@@ -96,8 +91,8 @@ def test_creates_limit_never_holds_a_number(redis: Redis) -> None:
     assert driver.try_create(reference="owner", ip="203.0.113.10").outcome == "created"
 
 
-def test_storm_of_creates_and_cancels_leaves_the_owner_the_number_s_limits(redis: Redis) -> None:
-    """No call was sent, so the number's places are free. Those of the address are not."""
+def test_creates_and_cancels_leave_the_numbers_limits(redis: Redis) -> None:
+    """Only the address has used capacity."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -136,7 +131,7 @@ def life_of(redis: Redis, pattern: str) -> int:
 def test_records_of_an_ended_verification_are_kept_for_the_retention_or_an_hour(
     driver: StoreDriver, redis: Redis, end: Ending, kept: bool
 ) -> None:
-    """The retention where a call was sent or it was approved, the day of the key included."""
+    """The retention if a call was sent or it was approved."""
     begun = driver.try_create(reference="r", idempotency=Idempotency("key", "body")).verification
     assert begun
     end(driver, begun)
@@ -157,7 +152,7 @@ def test_reference_of_a_canceled_verification_is_kept_for_an_hour(
 def test_reference_of_a_called_verification_outlives_a_canceled_one(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """It names both, so that operators find the one that was called."""
+    """Operators find the one that was called."""
     called = driver.create_answered(reference="r")
     driver.approve(called)
     driver.cancel(driver.create(reference="r"))
@@ -168,7 +163,7 @@ def test_reference_of_a_called_verification_outlives_a_canceled_one(
 def test_memory_of_creates_that_were_canceled_is_gone_after_an_hour(
     redis: Redis, numbers: str
 ) -> None:
-    """But for what counts. Print how much 1 000 such creates take at first and after the hour."""
+    """Except counters. Prints the bytes of 1 000 such creates."""
     driver = driver_with_limits(redis, gaps=NO_GAP, pending_per_number=5)
     before = _used(redis)
     for n in range(CREATES):
@@ -193,7 +188,7 @@ def _used(redis: Redis) -> int:
 
 
 def test_cost_of_a_create_does_not_grow_with_those_that_ended(redis: Redis) -> None:
-    """The server runs as many commands for the last as for the first after a hundred."""
+    """The last create runs as many commands as one after a hundred."""
     driver = driver_with_limits(redis, gaps=NO_GAP, pending_per_number=5)
 
     def commands() -> int:
@@ -209,10 +204,10 @@ def test_cost_of_a_create_does_not_grow_with_those_that_ended(redis: Redis) -> N
     assert max(costs[-100:]) <= max(costs[100:200])
 
 
-def test_verification_without_a_call_is_unknown_after_an_hour(
+def test_verification_without_a_call_is_deleted_after_an_hour(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """Its idempotency key begins anew."""
+    """Its idempotency key starts another."""
     key = Idempotency("one key", "one body")
     begun = driver.try_create(idempotency=key).verification
     assert begun

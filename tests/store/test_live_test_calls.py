@@ -23,31 +23,31 @@ def driver(redis: Redis) -> StoreDriver:
 
 def tries_out(driver: StoreDriver) -> Verification:
     """A trial, begun."""
-    begun = driver.try_create(is_trial=True).verification
+    begun = driver.try_create(is_live_test=True).verification
     assert begun
     return begun
 
 
 @pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
-@pytest.mark.parametrize("is_trial", [True, False])
-def test_it_is_never_redialed(driver: StoreDriver, status: CallStatus, is_trial: bool) -> None:
+@pytest.mark.parametrize("is_live_test", [True, False])
+def test_it_is_never_redialed(driver: StoreDriver, status: CallStatus, is_live_test: bool) -> None:
     """Though the same news of any other verification's call are followed by a second call."""
-    begun = driver.try_create(is_trial=is_trial).verification
+    begun = driver.try_create(is_live_test=is_live_test).verification
     assert begun
     claim = driver.dial()
     driver.apply_callback(status, call_id=claim.call_id)
-    assert len(driver.get(begun).calls) == (1 if is_trial else 2)
-    if is_trial:
+    assert len(driver.get(begun).calls) == (1 if is_live_test else 2)
+    if is_live_test:
         assert driver.seconds_until_due() == -1
 
 
-@pytest.mark.parametrize("is_trial", [True, False])
-def test_a_refusal_does_not_go_on_by_another_route(driver: StoreDriver, is_trial: bool) -> None:
+@pytest.mark.parametrize("is_live_test", [True, False])
+def test_a_refusal_does_not_go_on_by_another_route(driver: StoreDriver, is_live_test: bool) -> None:
     """It would be a second request, and what it shows would be of another route."""
-    begun = driver.try_create(is_trial=is_trial).verification
+    begun = driver.try_create(is_live_test=is_live_test).verification
     assert begun
     driver.dial(REFUSED)
-    assert len(driver.get(begun).calls) == (1 if is_trial else 2)
+    assert len(driver.get(begun).calls) == (1 if is_live_test else 2)
 
 
 def test_no_client_is_told_of_it(driver: StoreDriver) -> None:

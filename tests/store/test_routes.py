@@ -406,7 +406,7 @@ def test_trial_call_goes_by_its_own_route(driver: StoreDriver, office: Office) -
     """``otpvoice doctor --live`` asks about one route."""
     office.closes(Route.C2C)
     driver.advance_time(FIRST_PAUSE)
-    assert driver.try_create(route=Route.OBD, is_trial=True).outcome == "created"
+    assert driver.try_create(route=Route.OBD, is_live_test=True).outcome == "created"
     assert driver.claim().route is Route.OBD
 
 

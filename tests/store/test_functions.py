@@ -1,0 +1,70 @@
+"""Every function of the library runs, on both engines."""
+
+from importlib.resources import files
+
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from store.driver import CODE, PLACED, StoreDriver, number_identity
+from support.service import ASHA
+
+from otpvoice.core.limits import NO_LIMITS, ClientLimits
+from otpvoice.core.verification import CallStatus, Status
+from otpvoice.metrics.store import StoreMetrics
+from otpvoice.store.admin import AdminStore
+from otpvoice.store.policy import StorePolicy
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.schema import UnreadableRecord
+from otpvoice.store.server_info import SelfTest
+
+FUNCTIONS = {
+    file.name.removesuffix(".lua")
+    for file in (files("otpvoice.store") / "lua").iterdir()
+    if file.name.endswith(".lua") and not file.name.startswith("_")
+}
+
+
+def functions_run(registry: CollectorRegistry) -> set[str]:
+    """Return the functions whose duration was observed."""
+    (durations,) = (each for each in registry.collect() if "store_duration" in each.name)
+    return {sample.labels["rule"] for sample in durations.samples}
+
+
+def test_every_function_runs(redis: Redis) -> None:
+    """One verification, one live test call and the operator's commands use all of them."""
+    registry = CollectorRegistry()
+    limits = replace(NO_LIMITS, clients={"login": ClientLimits()})
+    policy = StorePolicy(limits=limits, clients_with_events=frozenset({"login"}))
+    store = RedisStore(redis, policy=policy, metrics=StoreMetrics(registry))
+    driver, number = StoreDriver(store), number_identity(ASHA)
+
+    approved, claim = driver.send()
+    store.record_result(claim, PLACED)
+    driver.advance_time(61)
+    assert [query.call_id for query in driver.due_status_queries()] == [claim.call_id]
+    assert driver.apply_callback(call_id=claim.call_id).call_status is CallStatus.ANSWERED
+    assert driver.check(approved, CODE).outcome == "right"
+    (event, *_) = store.claim_events({"login": 10}).events
+    store.ack_event(event, None)
+
+    live_test = driver.try_create(reference="live test", is_live_test=True).verification
+    assert live_test
+    store.capture(live_test.calls[0].id, b"exchange")
+    assert [exchange for _, exchange in store.captured(live_test.calls[0].id)] == [b"exchange"]
+    assert driver.request_call(live_test).outcome == "coming"
+    assert driver.get(live_test).status is Status.PENDING
+    assert driver.cancel(live_test).outcome == "ended"
+    driver.create("+919800000001", is_test=True)
+    assert store.complete_test_call(driver.claim(), 12)
+
+    admin = AdminStore(redis, policy=policy, metrics=store.metrics)
+    admin.clock_offset_ms = store.clock_offset_ms
+    assert admin.find_by_number(number, "root")[0].id == live_test.id
+    assert admin.explain(number).now
+    assert admin.block(number, 60, "root") == 0
+    admin.clear(number, "root")
+    assert admin.forget(number, "root") == 2
+    assert admin.overview().dialers == store.health().dialers == 1
+    store.quarantine(UnreadableRecord("call:none", "test"))
+    SelfTest(redis, policy=policy, metrics=store.metrics).refused_commands()
+    assert functions_run(registry) == FUNCTIONS
