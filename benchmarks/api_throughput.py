@@ -1,4 +1,4 @@
-"""How fast the API answers, beside an empty route and beside a route of one round trip.
+"""Speed of the API, compared with an empty route and with a route of one round trip.
 
 In each round all of them in turn, the same number of requests, so that whatever else the machine
 does is in all of them. A ratio is that of the rates within one round; the CPU is the server's own.
@@ -24,7 +24,7 @@ _BUDGETS: Final[dict[str, tuple[Budget, Budget]]] = {
     "wrong check": (at_least(0.40), at_least(0.65)),
     "right check": (at_least(0.40), at_least(0.65)),
 }
-"""Beside the empty route and beside one PING."""
+"""Compared with the empty route and with one PING."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ Round = dict[str, Cost]
 def measure(sizes: Sizes) -> list[Section]:
     """Measure create, GET and checks in turns with the servers that they are compared with."""
     with Stack() as stack, stack.server("empty") as empty, stack.server("api") as api:
-        told = [_round(stack, empty, api, sizes.requests) for _ in range(sizes.rounds + 1)]
-    rounds = told[1:]  # the first one warms up
+        reported = [_round(stack, empty, api, sizes.requests) for _ in range(sizes.rounds + 1)]
+    rounds = reported[1:]  # the first one warms up
     figures = []
     for kind in rounds[0]:
         figures += [
@@ -60,7 +60,7 @@ def measure(sizes: Sizes) -> list[Section]:
                 Measurement(f"{kind} / {base}", median(rates), "×", budget),
                 Measurement(f"{kind} / {base}, by CPU", median(cpus), "×", budget),
             ]
-    return [Section("What the API answers", figures), Section("Beside its bases", ratios)]
+    return [Section("API", figures), Section("Ratios", ratios)]
 
 
 def append_only(sizes: Sizes) -> list[Section]:

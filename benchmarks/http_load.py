@@ -45,7 +45,7 @@ def send_all(port: int, requests: Sequence[bytes], connections: int = 8) -> Resp
         busy = len(connected)
         while busy:
             for event, _ in selector.select():
-                if not event.data.hear():
+                if not event.data.receive():
                     selector.unregister(event.fileobj)
                     busy -= 1
         seconds = time.perf_counter() - began

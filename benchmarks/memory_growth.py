@@ -1,7 +1,7 @@
 """Does anything become slower the more verifications are pending, and how much memory is it?
 
 For each number of pending verifications there is a store of its own, so that they can take turns.
-They are filled by the real rules; told is what each rule costs the server in CPU.
+The real functions fill them. The report has the CPU time of each function in the server.
 """
 
 import shutil
@@ -27,7 +27,7 @@ _FILLERS: Final = 4
 _MOST: Final = 10**9
 _BATCH: Final = 1_000
 _OF_A_ROUND: Final = 200
-"""Verifications that come and go beside those that stay."""
+"""Verifications that are created and ended in each round."""
 _MEMORY_OF: Final = 10_000
 _PLACED: Final = CallResult(CallStatus.PLACED)
 
@@ -38,7 +38,7 @@ class StoreUnderLoad:
     def __init__(self, program: str, exits: ExitStack) -> None:
         self._redis = exits.enter_context(store_server(program))
         self._store = RedisStore(self._redis, policy=rules())
-        self._store.sweep("nobody")
+        self._store.sweep("idle")
         self._empty = self._info("memory")["used_memory"]
         self._born = 0
 
@@ -46,7 +46,7 @@ class StoreUnderLoad:
         """So many more are pending, their calls due in an hour."""
         with ThreadPoolExecutor(_FILLERS) as pool:
             for first in range(0, many, _BATCH):
-                self._store.sweep("nobody")  # somebody must be heard of
+                self._store.sweep("idle")  # creates need a heartbeat
                 born = range(self._born, self._born + min(_BATCH, many - first))
                 answers = pool.map(lambda n: self._store.create(new_verification(n, _HOUR)), born)
                 assert {answer.outcome for answer in answers} == {"created"}
@@ -77,7 +77,7 @@ class StoreUnderLoad:
         new = [new_verification(self._born + n, 0) for n in range(_OF_A_ROUND)]
         self._born += len(new)
         store, spent = self._store, {}
-        store.sweep("nobody")
+        store.sweep("idle")
         spent["create"], answers = self._cost(store.create, new)
         assert {answer.outcome for answer in answers} == {"created"}, answers[0].outcome
         spent["get"], _ = self._cost(lambda each: store.get(each.id, CLIENT), new)

@@ -43,7 +43,7 @@ def measure(sizes: Sizes) -> list[Section]:
     ]
     fast, hanging = (percentile(found[name]["create"], 99) for name in ("0 ms", _HANGS))
     figures.append(Measurement("create p99, hangs / 0 ms", hanging / fast, "×", at_most(1.5)))
-    return [Section(f"Beside slow providers, {sizes.rate} creates a second", figures)]
+    return [Section(f"With slow providers, {sizes.rate} creates a second", figures)]
 
 
 def _round(stack: Stack, provider: ProviderProcess, sizes: Sizes) -> Latencies:

@@ -44,10 +44,10 @@ def _commands(stack: Stack, ask: Callable[[], Any]) -> int:
     with redis.monitor() as monitor:
         ask()
         stack.redis().echo(_OVER)
-        for told in monitor.listen():
-            if _OVER in told["command"]:
+        for command in monitor.listen():
+            if _OVER in command["command"]:
                 return count
             # A new connection introduces itself; that is of no request.
-            introduces = told["command"].startswith(("CLIENT ", "SELECT ", "HELLO "))
-            count += told["client_type"] != "lua" and not introduces
+            introduces = command["command"].startswith(("CLIENT ", "SELECT ", "HELLO "))
+            count += command["client_type"] != "lua" and not introduces
     return count

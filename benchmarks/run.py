@@ -40,7 +40,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> tu
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
 @click.option("--size", type=click.Choice([*_SIZES]), default="short", show_default=True)
-@click.option("--rounds", type=int, help="Rounds of each; medians are told.")
+@click.option("--rounds", type=int, help="Rounds of each benchmark; the report has the medians.")
 @click.option("--requests", type=int, help="Requests of each kind in a round.")
 @click.option("--seconds", type=int, help="Length of a steady rate.")
 @click.option("--rate", type=int, help="Creates a second.")

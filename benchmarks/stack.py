@@ -131,7 +131,7 @@ class Stack:
         """Empty the store and send the heartbeat of a dialer that places nothing."""
         redis = self.redis()
         redis.flushdb()
-        RedisStore(redis).sweep("nobody")
+        RedisStore(redis).sweep("idle")
 
     def codes(self, verification_ids: Sequence[str]) -> list[str]:
         """Return the codes of verifications, decrypted with the key ring."""

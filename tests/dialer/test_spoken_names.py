@@ -34,9 +34,9 @@ def test_spoken_name_contains_letters_marks_and_four_signs_only(
     harness.create(name=name, code=CODE, route=route)
     assert harness.dial_next()
     (call,) = phones.calls(ASHA)
-    told = call["variables"]
-    assert told == {"Name": reaches or told["Name"], "otp": SPELLED}
-    assert len(told["Name"]) <= 40
-    assert all(c in " '-." or unicodedata.category(c)[0] in "LM" for c in told["Name"])
+    reported = call["variables"]
+    assert reported == {"Name": reaches or reported["Name"], "otp": SPELLED}
+    assert len(reported["Name"]) <= 40
+    assert all(c in " '-." or unicodedata.category(c)[0] in "LM" for c in reported["Name"])
     (request,) = phones.ledger()
     assert "6666" not in str(request["request"])

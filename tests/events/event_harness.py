@@ -1,4 +1,4 @@
-"""A service of whose clients some are told what becomes of their verifications."""
+"""A service with events, driven in single steps."""
 
 from events.receiver import NEW_SECRET, EventReceiver
 from redis import Redis

@@ -74,7 +74,7 @@ class EventReceiver:
 
     def wait_for_events(self, many: int, timeout_s: float = 10) -> list[ReceivedEvent]:
         """Return the first ``many`` events as soon as they have arrived."""
-        self.wait_for(lambda told: len(told) >= many, f"{many} events", timeout_s)
+        self.wait_for(lambda received: len(received) >= many, f"{many} events", timeout_s)
         return self.events[:many]
 
     def wait_for_event(
@@ -82,8 +82,8 @@ class EventReceiver:
     ) -> ReceivedEvent:
         """Return the event of this verification and type as soon as it has arrived."""
         found: list[ReceivedEvent] = self.wait_for(
-            lambda told: [
-                t for t in told if t.data["id"] == verification_id and t.type == event_type
+            lambda received: [
+                t for t in received if t.data["id"] == verification_id and t.type == event_type
             ],
             f"{event_type} of {verification_id}",
             timeout_s,
@@ -98,7 +98,7 @@ class EventReceiver:
         with self._changed:
             while not (found := condition(self.events)):
                 left = give_up - time.monotonic()
-                heard = [(told.type, told.sequence) for told in self.events]
+                heard = [(received.type, received.sequence) for received in self.events]
                 assert left > 0, f"waited {timeout_s} s for {what}; got {heard}"
                 self._changed.wait(left)
         return found
@@ -146,8 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:  # the sender died
             return
-        told = {name.lower(): value for name, value in self.headers.items()}
-        answer = client.receive(self.path, told, body)
+        received = {name.lower(): value for name, value in self.headers.items()}
+        answer = client.receive(self.path, received, body)
         self.close_connection = True
         if answer in {"hang", "close"}:
             if answer == "hang":

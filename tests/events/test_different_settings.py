@@ -33,8 +33,8 @@ def test_event_has_the_endpoint_of_the_delivering_process(
     begun = api.create(LOGIN_KEY, ASHA)
     api.end(LOGIN_KEY, begun)
     make_harness(**endpoint_settings(receiver, secret=NEW_SECRET), **NEW_URL).deliver_due()
-    told = receiver.wait_for_events(2)
-    assert {each.data["url"] for each in told} == {
+    received = receiver.wait_for_events(2)
+    assert {each.data["url"] for each in received} == {
         f"https://new.example.com/v1/verifications/{begun}"
     }
     assert receiver.faults == []

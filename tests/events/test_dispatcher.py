@@ -48,7 +48,7 @@ def running(harness: EventHarness) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-# What is told ------------------------------------------------------------------------------------
+# Events ------------------------------------------------------------------------------------------
 
 
 def test_event_is_signed_and_has_the_contract_format(
@@ -109,9 +109,13 @@ def test_failed_deliveries_are_retried_five_times(
         assert harness.deliver_due() == 2
     harness.advance_time(7200)
     assert harness.deliver_due() == 0
-    tries = [told for told in receiver.wait_for_events(12) if told.type == "verification.canceled"]
+    tries = [
+        received
+        for received in receiver.wait_for_events(12)
+        if received.type == "verification.canceled"
+    ]
     assert len(tries) == 1 + len(RETRY_DELAYS_S)
-    assert len({(told.id, told.raw) for told in tries}) == 1
+    assert len({(received.id, received.raw) for received in tries}) == 1
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, 404, 301, "redirect", "close"])
@@ -126,8 +130,8 @@ def test_response_other_than_2xx_is_retried(
     assert harness.deliver_due() == 2
     harness.advance_time(7200)
     assert harness.deliver_due() == 0
-    told = receiver.wait_for_events(4)
-    assert {each.id for each in told[:2]} == {each.id for each in told[2:]}
+    received = receiver.wait_for_events(4)
+    assert {each.id for each in received[:2]} == {each.id for each in received[2:]}
     assert receiver.faults == []
 
 
@@ -178,7 +182,7 @@ def test_event_of_a_dead_process_is_delivered_after_its_lease(
     assert harness.deliver_due() == 0
     harness.advance_time(21)
     assert harness.deliver_due() == 2
-    assert {told.id for told in receiver.wait_for_events(2)} == {event.id for event in lost}
+    assert {received.id for received in receiver.wait_for_events(2)} == {event.id for event in lost}
 
 
 def test_event_of_an_erased_number_is_dropped(
@@ -217,9 +221,9 @@ def test_running_dispatcher_delivers_each_change_once(
     """Soon after the change."""
     with running(harness):
         ids = {begins_and_ends(harness, f"+9198765432{n:02}") for n in range(20)}
-        told = receiver.wait_for_events(40)
+        received = receiver.wait_for_events(40)
     assert len({each.id for each in receiver.events}) == len(receiver.events) == 40
-    assert {each.data["id"] for each in told} == ids
+    assert {each.data["id"] for each in received} == ids
 
 
 def test_hanging_client_does_not_delay_others(

@@ -46,7 +46,7 @@ WIDE_LIMITS = {
     "OTPVOICE_LIMITS_CONVERSION_BREAKER": "off",
     "OTPVOICE_LIMITS_WRONG_CODE_BREAKER": "off",
 }
-"""Limits that are in nobody's way: few numbers are called again and again, and nobody answers."""
+"""Limits that never apply: tests call few numbers again and again, without approvals."""
 
 
 class SandboxPhones:

@@ -53,9 +53,9 @@ class RecordingClient:
             replayed = "Idempotent-Replayed" in answer.headers
         except requests.RequestException as error:
             fault = str(error)
-        told = TimedResponse(began, time.monotonic() - began, status, said, fault, replayed)
-        self.responses.append(told)
-        return told
+        response = TimedResponse(began, time.monotonic() - began, status, said, fault, replayed)
+        self.responses.append(response)
+        return response
 
     def create(self, number: str, key: str | None = None, **members: Any) -> TimedResponse:
         """Send a create."""

@@ -1,4 +1,4 @@
-"""What schemathesis is told: fresh verifications to act on, and a check of refusals' codes.
+"""Hooks of schemathesis: fresh verifications to act on, and a check of problem codes.
 
 It reads this module itself (``SCHEMATHESIS_HOOKS``), in a process of its own.
 """
@@ -44,9 +44,9 @@ def code_is_documented(_context: CheckContext, response: Response, case: Case[An
     answers = methods.get(case.method.lower(), {}).get("responses", {})
     answer = answers.get(str(response.status_code))
     if answer is None or response.headers.get("content-type") != [PROBLEM]:
-        return  # schemathesis has checks of its own for what is not told of at all
-    told = response.json()
-    assert told["status"] == response.status_code
+        return  # schemathesis itself reports undocumented statuses
+    problem = response.json()
+    assert problem["status"] == response.status_code
     examples = document["components"]["examples"]
     codes = {examples[name]["value"]["code"] for name in answer["content"][PROBLEM]["examples"]}
-    assert told["code"] in codes, f"{told['code']} is not told of beside {codes}"
+    assert problem["code"] in codes, f"{problem['code']} is not among {codes}"

@@ -106,5 +106,5 @@ def _values(redis: Redis, key: bytes) -> Iterable[bytes]:
         case b"none":
             found = []  # it has expired meanwhile
         case kind:
-            raise AssertionError(f"nobody looks into a {kind!r}")
+            raise AssertionError(f"no scan of a {kind!r}")
     return filter(None, found)

@@ -41,7 +41,7 @@ class ShortCode:
     own_code: bool
     """The caller's, in a request that came with an Idempotency-Key."""
     submitted: frozenset[str]
-    """The code, and wrong ones that somebody tried."""
+    """The code, and submitted wrong codes."""
 
 
 @dataclass
@@ -132,5 +132,7 @@ class TargetService:
             stolen.short_codes[position] = tried
         if n % 2:
             report = {"from": int(number), "bridge": int(BRIDGE), "mid": claim.call_id}
-            told = self.api.send_callback(**report, source="C2C", status="ANSWER", duration="23")
-            assert told.status_code == 200, told.text
+            response = self.api.send_callback(
+                **report, source="C2C", status="ANSWER", duration="23"
+            )
+            assert response.status_code == 200, response.text

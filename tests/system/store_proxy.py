@@ -1,4 +1,4 @@
-"""A TCP proxy between the service and its store that replies in place of the store when told to."""
+"""A TCP proxy between the service and its store that can reply in place of the store."""
 
 import socket
 import threading

@@ -18,7 +18,7 @@ from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, conc
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))
 NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5"}
-"""Calls whose callback met nobody are asked about early."""
+"""Calls whose callback was lost are queried early."""
 
 
 def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dict[str, str]) -> int:

@@ -186,7 +186,7 @@ def test_console_limits_are_cleared_by_keyboard(played: Played, desk: Page) -> N
     expect(desk.get_by_role("heading", name="were cleared")).to_be_visible()
     expect(desk.get_by_text("The number is not refused.")).to_be_visible()
     log = played.stack.folder / "dialer.log"
-    wait_until(lambda: b"limits.cleared" in log.read_bytes(), "the log to be told")
+    wait_until(lambda: b"limits.cleared" in log.read_bytes(), "the log line")
     assert b"console: asha" in log.read_bytes()
 
 

@@ -77,9 +77,11 @@ def test_killed_dialer_places_no_call_twice_and_loses_none(
     calls, rang = site.calls(), site.ring_counts()
     after = Counter(call["status"] for listed in calls.values() for call in listed)
     doubles = [number for number in calls if rang[number] > 1]
-    told = {number: Counter(call["status"] for call in listed) for number, listed in calls.items()}
-    falsely_unknown = [n for n in calls if rang[n] and not told[n]["answered"]]
-    falsely_answered = [n for n in calls if not rang[n] and told[n]["answered"]]
+    reported = {
+        number: Counter(call["status"] for call in listed) for number, listed in calls.items()
+    }
+    falsely_unknown = [n for n in calls if rang[n] and not reported[n]["answered"]]
+    falsely_answered = [n for n in calls if not rang[n] and reported[n]["answered"]]
     never_sent = [n for n in calls if not rang[n]]
     print(
         f"seed {seed}: {len(dialers)} kills, {len(calls)} calls; at the kills {dict(before)}, "
@@ -88,7 +90,7 @@ def test_killed_dialer_places_no_call_twice_and_loses_none(
     )
     assert (doubles, falsely_unknown, falsely_answered) == ([], [], [])
     assert not {"queued", "dialing", "placed"} & set(after)
-    assert all(told[number]["unknown"] for number in never_sent)
+    assert all(reported[number]["unknown"] for number in never_sent)
 
 
 PAUSES = {"before:mark_sent": 1, "after:mark_sent": 0, "after:connect": 0, "before:send": 1}

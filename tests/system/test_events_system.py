@@ -55,8 +55,8 @@ def stack(
 
 def of(client: EventReceiver, verification_id: str) -> list[ReceivedEvent]:
     """Return the events of one verification in the order of its changes."""
-    told = {each.sequence: each for each in client.events if each.data["id"] == verification_id}
-    return [told[sequence] for sequence in sorted(told)]
+    received = {each.sequence: each for each in client.events if each.data["id"] == verification_id}
+    return [received[sequence] for sequence in sorted(received)]
 
 
 def test_events_of_a_whole_verification_are_delivered(stack: Stack, client: EventReceiver) -> None:
@@ -66,14 +66,14 @@ def test_events_of_a_whole_verification_are_delivered(stack: Stack, client: Even
     service.wait_for_call(verification, "answered")
     assert service.check(verification, service.wait_for_code()).json()["valid"]
     client.wait_for(lambda _: len(of(client, verification["id"])) == 3, "three events")
-    told = of(client, verification["id"])
-    assert [each.type for each in told] == [
+    received = of(client, verification["id"])
+    assert [each.type for each in received] == [
         *("call.placed", "call.answered", "verification.approved"),
     ]
-    assert [each.data["status"] for each in told] == ["pending", "pending", "approved"]
-    assert [each.data["calls"][0]["status"] for each in told] == ["placed", *["answered"] * 2]
-    assert all(each.data["version"] == each.sequence for each in told)
-    assert told[-1].data == service.get_verification(verification) | {"to": "+91******3210"}
+    assert [each.data["status"] for each in received] == ["pending", "pending", "approved"]
+    assert [each.data["calls"][0]["status"] for each in received] == ["placed", *["answered"] * 2]
+    assert all(each.data["version"] == each.sequence for each in received)
+    assert received[-1].data == service.get_verification(verification) | {"to": "+91******3210"}
 
 
 def test_events_contain_no_secret(stack: Stack, client: EventReceiver) -> None:
@@ -103,8 +103,8 @@ def test_parallel_correct_codes_send_one_approved_event(
     service.post(f"/v1/verifications/{later['id']}/cancel")
     client.wait_for_event(later["id"], "verification.canceled")
     client.wait_for_event(verification["id"], "call.canceled")
-    told = [each.type for each in client.events if each.data["id"] == verification["id"]]
-    assert sorted(told) == ["call.canceled", "verification.approved"]
+    received = [each.type for each in client.events if each.data["id"] == verification["id"]]
+    assert sorted(received) == ["call.canceled", "verification.approved"]
 
 
 def test_events_stored_without_a_dialer_are_delivered_by_the_next(
@@ -155,12 +155,12 @@ def test_killed_dialer_loses_no_event(
         while telling.deliver_due():
             pass
         assert client.faults == []
-        told = {each.id for each in client.events}
-        assert told == {f"evt_{each[4:]}_{version}" for each in ids for version in (2, 3)}
-        assert len({(each.id, each.raw) for each in client.events}) == len(told)
+        received = {each.id for each in client.events}
+        assert received == {f"evt_{each[4:]}_{version}" for each in ids for version in (2, 3)}
+        assert len({(each.id, each.raw) for each in client.events}) == len(received)
         print(
-            f"{len(dialers)} kills, {len(told)} events: {before} told by those who died, "
-            f"{len(client.events) - len(told)} told twice"
+            f"{len(dialers)} kills, {len(received)} events: {before} told by those who died, "
+            f"{len(client.events) - len(received)} told twice"
         )
 
 

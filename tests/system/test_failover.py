@@ -178,7 +178,7 @@ class Load(threading.Thread):
             except StoreUnavailable:
                 self.refused.set()
                 self._stopped.wait(0.01)
-            except Exception as fault:  # noqa: BLE001 - told by the test, in its own thread
+            except Exception as fault:  # noqa: BLE001 - the test raises it in its own thread
                 self.fault = fault
                 return
             else:
@@ -228,7 +228,7 @@ def test_killed_primary_is_replaced_by_the_replica(
     time.sleep(0.5)  # so long is the load steady
     load.forgets()
     servers.primary.process.kill()
-    assert load.refused.wait(PATIENCE), "nobody missed the primary"
+    assert load.refused.wait(PATIENCE), "no request was refused"
     back = load.served_again.wait(PATIENCE)
     load.stop()
     assert load.fault is None

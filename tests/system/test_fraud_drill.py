@@ -173,8 +173,8 @@ def degraded(service: RunningService) -> list[str]:
 def alarms(stack: Stack) -> list[dict[str, Any]]:
     """Return the dialer's log lines about breakers."""
     lines = (stack.folder / "dialer.log").read_text().splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    return [line for line in told if line["event"] == "breaker.opened"]
+    reported = [json.loads(line) for line in lines if line.startswith("{")]
+    return [line for line in reported if line["event"] == "breaker.opened"]
 
 
 def shipped(

@@ -144,8 +144,8 @@ def test_verification_of_another_client_looks_unknown(
         answer = requests.request(
             "POST" if step else "GET", path, json=body, headers=head, timeout=10
         )
-        told = [(k, v) for k, v in answer.headers.items() if k != "Date"]
-        return answer.status_code, told, answer.content
+        reported = [(k, v) for k, v in answer.headers.items() if k != "Date"]
+        return answer.status_code, reported, answer.content
 
     known, unknown = asks(theirs), asks("vrf_" + "0" * 32)
     assert known[0] == 404

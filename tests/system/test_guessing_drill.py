@@ -1,7 +1,7 @@
 """Guesses codes of one number with new verifications again and again.
 
 Many at once, over two clients, while the key ring is rotated by processes that replace each other,
-and while workers die. What was compared is told by what all verifications have left of their
+and while workers die. The remaining checks of all verifications show what was compared, of their
 checks, not by the limit's own count. ``OTPVOICE_TEST_GUESSES`` is how often he is refused.
 """
 
@@ -218,7 +218,7 @@ def test_guesses_for_a_number_never_exceed_its_limit(
             api.is_joined_by(NEW, OLD)
             guesses_to(8)
             api.is_left_to_the_newest()
-            asha.begins("while somebody guesses")
+            asha.begins("during the guessing")
             guesses_to(GUESSES)
             asha.is_refused()
             api.is_joined_by(NEW)

@@ -159,10 +159,10 @@ class Life:
         sender.
         """
         path, spelled = f"{WEBHOOK}/{PATH_TOKEN}/canary-path", "-".join(OWN_CODE)
-        told = f"{path}?canary-query&code={OWN_CODE}&to={ASHA}&spelled={spelled}"
-        talk.send_raw(f"GET {told} {LOGIN_KEY} HTTP/1.1\r\n\r\n".encode(), echoes=LOGIN_KEY)
-        talk.send_raw(f"GET {told}\r\n\r\n".encode(), echoes=f"GET {told}")
-        talk.send_raw(f"{OWN_CODE} {told} HTTP/1.1\r\n\r\n".encode(), echoes=OWN_CODE)
+        reported = f"{path}?canary-query&code={OWN_CODE}&to={ASHA}&spelled={spelled}"
+        talk.send_raw(f"GET {reported} {LOGIN_KEY} HTTP/1.1\r\n\r\n".encode(), echoes=LOGIN_KEY)
+        talk.send_raw(f"GET {reported}\r\n\r\n".encode(), echoes=f"GET {reported}")
+        talk.send_raw(f"{OWN_CODE} {reported} HTTP/1.1\r\n\r\n".encode(), echoes=OWN_CODE)
         header = f"canary-header {OWN_CODE} {ASHA} {LOGIN_KEY}"
         talk.send_raw(f"GET / HTTP/1.1\r\n{header}: x\r\n\r\n".encode(), echoes=header)
         talk.send_raw(f"GET / HTTP/1.1\r\nX: {OWN_CODE * 2000}\r\n\r\n".encode())

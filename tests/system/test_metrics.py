@@ -192,10 +192,10 @@ def test_requests_are_counted_by_route_and_status(played: Played) -> None:
         "/<verification_id>/cancel",
     ):
         rule = f"/v1/verifications{step}"
-        told = {status: many for (route, status), many in answered.items() if route == rule}
-        assert told == played.answers(rule), rule
+        reported = {status: many for (route, status), many in answered.items() if route == rule}
+        assert reported == played.answers(rule), rule
         timed = found.value("http_request_duration_seconds_count", route=rule)
-        assert timed == sum(told.values())
+        assert timed == sum(reported.values())
 
 
 def test_verifications_are_counted_by_end(played: Played) -> None:
@@ -210,11 +210,11 @@ def test_calls_are_counted_by_status_and_route(played: Played) -> None:
     """As in the API and in the sandbox's ledger."""
     found, calls = played.scrape(), played.calls()
     ledger = Counter((entry["route"],) for entry in played.stack.service.phones.ledger())
-    told = found.totals_by("calls_total", "route", "status")
+    reported = found.totals_by("calls_total", "route", "status")
     ends = Counter((call["route"], call["status"]) for call in calls)
-    assert {key: many for key, many in told.items() if key[1] in ENDED} == ends
+    assert {key: many for key, many in reported.items() if key[1] in ENDED} == ends
     assert {status for _, status in ends} == {"answered", "busy", "no_answer", "canceled"}
-    assert sum(many for (_, status), many in told.items() if status == "queued") == len(calls)
+    assert sum(many for (_, status), many in reported.items() if status == "queued") == len(calls)
     redials = sum(call["route"] == "c2c" for call in calls)  # what is asked for goes by obd
     assert found.totals_by("redials_total", "route") == {("c2c",): redials}
     assert found.totals_by("call_dial_delay_seconds_count", "route") == ledger
@@ -232,13 +232,13 @@ def test_provider_requests_and_callbacks_are_counted_by_outcome(played: Played) 
     assert found.value("provider_request_duration_seconds_count") == len(ledger)
     twice = sum(entry["outcome"] == "duplicate_callback" for entry in ledger)
     wait_until(lambda: played.scrape().value("callbacks_total") == len(ledger) + twice, "callbacks")
-    told = played.scrape().totals_by("callbacks_total", "outcome")
-    assert told == {("applied",): len(ledger), ("seen",): twice}
+    reported = played.scrape().totals_by("callbacks_total", "outcome")
+    assert reported == {("applied",): len(ledger), ("seen",): twice}
 
 
 def test_events_are_counted_by_delivery(played: Played) -> None:
     """Delivered, retried and abandoned."""
-    played.client.wait_for(lambda told: len({t.id for t in told}) >= MANY, "events")
+    played.client.wait_for(lambda reported: len({t.id for t in reported}) >= MANY, "events")
 
     def is_settled() -> bool:
         found = played.scrape().totals_by("events_total", "client", "outcome")

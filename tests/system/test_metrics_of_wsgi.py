@@ -11,7 +11,7 @@ from support.service import WIDE_LIMITS
 from system.concurrency import RecordingClient, nth_number
 
 LATER = 100
-"""Seconds of ``call_after``: nobody has to dial."""
+"""Seconds of ``call_after``, so that no dialer is needed."""
 
 
 def test_foreign_server_counts_all_workers(

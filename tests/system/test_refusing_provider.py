@@ -178,7 +178,7 @@ def test_routes_open_again_when_the_provider_accepts(
     newcomers = iter(range(LOGINS, 10_000))
 
     def logs_in() -> bool:
-        """Somebody else tries to log in; whether all is well then."""
+        """Log in with a further number; return whether the service is no longer degraded."""
         service.post("/v1/verifications", {"to": number(next(newcomers))})
         return refused.degraded() == []
 

@@ -1,8 +1,8 @@
 """Rotates the key ring while codes are requested, spoken and checked.
 
-Each deploy starts an API and a dialer with the next ring beside the old ones, and ends those when
-new and old have worked together. ``OTPVOICE_TEST_ROTATION`` is how many numbers are proved by every
-two of them.
+Each deployment starts an API and a dialer with the next key ring alongside the old ones, and ends
+those after both have worked together. ``OTPVOICE_TEST_ROTATION`` is the number of logins for each
+pair.
 """
 
 import base64

@@ -101,8 +101,8 @@ def test_client_added_to_the_api_first_is_called_and_gets_its_events(
         (tmp_path / "dialer").mkdir()
         variables = stack.variables | added
         processes.enter_context(otpvoice_process("dialer", variables, tmp_path / "dialer"))
-        told = client.wait_for_events(3)
-    assert {each.type for each in told} == {
+        received = client.wait_for_events(3)
+    assert {each.type for each in received} == {
         *("call.placed", "call.answered", "verification.approved"),
     }
     with Redis.from_url(environ["OTPVOICE_REDIS_URL"]) as redis:

@@ -51,8 +51,8 @@ def explains(variables: Mapping[str, str], number: str) -> dict[str, Any]:
     """Return what ``otpvoice limits explain`` reports of limits and the call gap."""
     admin = create_admin_service(load(variables).settings)
     with closing(admin.store.redis):
-        told = number_document(admin.explain(admin.parse_number(number)))
-    return {name: told[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
+        reported = number_document(admin.explain(admin.parse_number(number)))
+    return {name: reported[name] for name in ("limits", "held_by", "call_gap_until", "refusals")}
 
 
 def test_test_number_is_verified_without_a_call(stack: Stack) -> None:
