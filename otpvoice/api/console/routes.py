@@ -169,7 +169,8 @@ def _check_form_age(now_ms: int) -> None:
 
 
 def _handle_error(error: Exception) -> Response:
-    status, title, text = _ERROR_PAGES[type(error)]
+    pages = (page for kind, page in _ERROR_PAGES.items() if isinstance(error, kind))
+    status, title, text = next(pages)
     response = render_page("message.html", status, title=title, text=text or str(error))
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = 'Basic realm="otpvoice console", charset="UTF-8"'
