@@ -94,6 +94,7 @@ def reply_with(
     """Drop the request and send this reply; headers as in ``retry_after="1"``."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     headers = {"content_type": content_type, "content_length": str(len(body)), **more}
+    headers["connection"] = "close"
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     head = "\r\n".join([f"HTTP/1.1 {status} so", *lines, "", ""]).encode()
     return lambda proxied: proxied.reply(head + body)

@@ -1,6 +1,8 @@
 """Lost requests and responses, and slow servers."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -44,9 +46,17 @@ def response_fault(request: pytest.FixtureRequest) -> Fault:
     return UNKNOWN_EFFECT[request.param]
 
 
-def impatient_client(url: str, **timeouts: float) -> Client:
-    """Return a client with a short timeout for one attempt."""
-    return Client(url, LOGIN_KEY, **{"attempt_timeout": 0.5, "timeout": 8, **timeouts})
+@contextmanager
+def faulty_network(
+    served: ApiProcess, *faults: Fault, **timeouts: float
+) -> Iterator[tuple[Client, list[ProxiedRequest]]]:
+    """Connect a client with a short timeout for one attempt; list the requests that arrive."""
+    timeouts = {"attempt_timeout": 0.5, "timeout": 8, **timeouts}
+    with (
+        running_proxy(served.port, *faults) as proxy,
+        Client(proxy.url, LOGIN_KEY, **timeouts) as client,
+    ):
+        yield client, proxy.requests
 
 
 def idempotency_keys(requests: list[ProxiedRequest]) -> set[Any]:
@@ -58,12 +68,9 @@ def test_retried_create_makes_one_call(
     client: Client, served: ApiProcess, redis: Redis, response_fault: Fault
 ) -> None:
     """One call is queued for all attempts."""
-    with (
-        running_proxy(served.port, response_fault) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
-        created = proxied_client.create(ASHA)
-    assert len(proxy.requests) >= 2
+    with faulty_network(served, response_fault) as (backend, requests):
+        created = backend.create(ASHA)
+    assert len(requests) >= 2
     assert client.get(created.id) == created
     assert redis.zcard("{otpvoice}:queue") == 1
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
@@ -79,11 +86,8 @@ def test_retried_create_returns_a_verification_that_has_ended(
         client.cancel(created.id)
         response_fault(proxied)
 
-    with (
-        running_proxy(served.port, cancel_before) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
-        created = proxied_client.create(ASHA)
+    with faulty_network(served, cancel_before) as (backend, _):
+        created = backend.create(ASHA)
     assert created.status == "canceled"
     assert redis.zcard("{otpvoice}:queue") == 0
     assert [len(redis.keys(f"*:{kind}:*")) for kind in ("verification", "call")] == [1, 1]
@@ -94,23 +98,17 @@ def test_retried_check_is_counted_once(
 ) -> None:
     """A wrong code uses up one check."""
     created = client.create(ASHA, code=CODE)
-    with (
-        running_proxy(served.port, response_fault) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
-        checked = proxied_client.check(created.id, "000000")
+    with faulty_network(served, response_fault) as (backend, requests):
+        checked = backend.check(created.id, "000000")
     assert (checked.valid, checked.verification.checks_left) == (False, 4)
-    assert len(proxy.requests) >= 2
+    assert len(requests) >= 2
 
 
 def test_retried_call_adds_no_second_call(client: Client, served: ApiProcess, redis: Redis) -> None:
     """The queued call is kept."""
     created = client.create(ASHA, code=CODE, call_after=200)
-    with (
-        running_proxy(served.port, drop_reply) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
-        coming = proxied_client.call(created.id)
+    with faulty_network(served, drop_reply) as (backend, _):
+        coming = backend.call(created.id)
     assert len(coming.calls) == 1
     assert redis.zcard("{otpvoice}:queue") == 1
 
@@ -119,11 +117,8 @@ def test_retried_call_adds_no_second_call(client: Client, served: ApiProcess, re
 def test_retried_end_succeeds(client: Client, served: ApiProcess, end: str) -> None:
     """The second attempt gets 200."""
     created = client.create(ASHA)
-    with (
-        running_proxy(served.port, drop_reply) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
-        ended = getattr(proxied_client, end)(created.id)
+    with faulty_network(served, drop_reply) as (backend, _):
+        ended = getattr(backend, end)(created.id)
     assert ended == client.get(created.id)
     assert ended.has_ended
 
@@ -132,17 +127,14 @@ def test_attempts_of_a_request_share_an_idempotency_key(client: Client, served: 
     """Each request has its own key; requests that are idempotent by nature have none."""
     created = client.create(ASHA, code=CODE)
     faults = [drop_reply, pass_through] * 5
-    with (
-        running_proxy(served.port, *faults) as proxy,
-        Client(proxy.url, LOGIN_KEY) as proxied_client,
-    ):
-        proxied_client.create(ASHA, code=CODE)
-        proxied_client.check(created.id, "000000")
-        proxied_client.call(created.id)
-        proxied_client.get(created.id)
-        proxied_client.cancel(created.id)
-    assert len(proxy.requests) == 10
-    keys = [idempotency_keys(proxy.requests[at : at + 2]) for at in range(0, 10, 2)]
+    with faulty_network(served, *faults, attempt_timeout=5) as (backend, requests):
+        backend.create(ASHA, code=CODE)
+        backend.check(created.id, "000000")
+        backend.call(created.id)
+        backend.get(created.id)
+        backend.cancel(created.id)
+    assert len(requests) == 10
+    keys = [idempotency_keys(requests[at : at + 2]) for at in range(0, 10, 2)]
     assert [len(of_request) for of_request in keys] == [1] * 5
     assert keys[3:] == [{None}] * 2
     assert len(set.union(*keys) - {None}) == 3
@@ -151,14 +143,11 @@ def test_attempts_of_a_request_share_an_idempotency_key(client: Client, served: 
 def test_own_idempotency_key_is_sent(served: ApiProcess, client: Client) -> None:
     """This holds for all three methods that take one."""
     created = client.create(ASHA, code=CODE)
-    with (
-        running_proxy(served.port, drop_reply) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
-        proxied_client.create(ASHA, code=CODE, idempotency_key="mine")
-        proxied_client.check(created.id, "000000", idempotency_key="mine")
-        proxied_client.call(created.id, idempotency_key="mine")
-    assert idempotency_keys(proxy.requests) == {"mine"}
+    with faulty_network(served, drop_reply) as (backend, requests):
+        backend.create(ASHA, code=CODE, idempotency_key="mine")
+        backend.check(created.id, "000000", idempotency_key="mine")
+        backend.call(created.id, idempotency_key="mine")
+    assert idempotency_keys(requests) == {"mine"}
 
 
 def test_check_after_another_approval_raises_verification_closed(
@@ -166,13 +155,10 @@ def test_check_after_another_approval_raises_verification_closed(
 ) -> None:
     """Another check approved it, so this one does not prove anything."""
     created = client.create(ASHA, code=CODE)
-    with (
-        running_proxy(served.port, drop_request) as proxy,
-        impatient_client(proxy.url) as proxied_client,
-    ):
+    with faulty_network(served, drop_request) as (backend, _):
         client.check(created.id, CODE)
         with pytest.raises(VerificationClosed) as closed:
-            proxied_client.check(created.id, CODE)
+            backend.check(created.id, CODE)
     assert closed.value.verification == client.get(created.id)
 
 
@@ -180,13 +166,12 @@ def test_check_after_another_approval_raises_verification_closed(
 def test_request_is_attempted_three_times_at_most(served: ApiProcess) -> None:
     """Then ``ConnectionFailed`` is raised."""
     with (
-        running_proxy(served.port, *[drop_request] * 9) as proxy,
-        impatient_client(proxy.url) as proxied_client,
+        faulty_network(served, *[drop_request] * 9) as (backend, requests),
         pytest.raises(ConnectionFailed, match="no response") as raised,
     ):
-        proxied_client.create(ASHA)
+        backend.create(ASHA)
     assert raised.value.is_retryable
-    assert len(proxy.requests) == 3
+    assert len(requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -197,14 +182,11 @@ def test_timeouts_bound_attempts_and_method(
 ) -> None:
     """Neither one attempt nor all together exceed their timeout."""
     created = client.create(ASHA)
-    with running_proxy(served.port, *[fault] * 9) as proxy:
-        for timeouts in ({"timeout": 0.9}, {"attempt_timeout": 5, "timeout": 0.5}):
-            began = time.monotonic()
-            with (
-                impatient_client(proxy.url, **timeouts) as proxied_client,
-                pytest.raises(ConnectionFailed),
-            ):
-                proxied_client.get(created.id)
+    for timeouts in ({"timeout": 0.9}, {"attempt_timeout": 5, "timeout": 0.5}):
+        began = time.monotonic()
+        with faulty_network(served, *[fault] * 9, **timeouts) as (backend, _):
+            with pytest.raises(ConnectionFailed):
+                backend.get(created.id)
             assert time.monotonic() - began < 10
 
 
@@ -213,16 +195,15 @@ def test_retry_after_delays_the_next_attempt(client: Client, served: ApiProcess)
     created = client.create(ASHA)
     busy = reply_problem(503, "store_unavailable", retry_after=1)
     began = time.monotonic()
-    with running_proxy(served.port, busy) as proxy, impatient_client(proxy.url) as proxied_client:
-        assert proxied_client.get(created.id) == created
+    with faulty_network(served, busy) as (backend, _):
+        assert backend.get(created.id) == created
     assert time.monotonic() - began >= 1
     with (
-        running_proxy(served.port, busy) as proxy,
-        impatient_client(proxy.url, timeout=0.9) as proxied_client,
+        faulty_network(served, busy, timeout=0.9) as (backend, requests),
         pytest.raises(Unavailable) as error,
     ):
-        proxied_client.get(created.id)
-    assert (error.value.retry_after, len(proxy.requests)) == (1, 1)
+        backend.get(created.id)
+    assert (error.value.retry_after, len(requests)) == (1, 1)
 
 
 def test_retry_after_of_a_proxy_is_used(served: ApiProcess, client: Client) -> None:
@@ -230,12 +211,11 @@ def test_retry_after_of_a_proxy_is_used(served: ApiProcess, client: Client) -> N
     created = client.create(ASHA)
     away = reply_with(503, b"", "text/html", retry_after="30")
     with (
-        running_proxy(served.port, away) as proxy,
-        impatient_client(proxy.url) as proxied_client,
+        faulty_network(served, away) as (backend, requests),
         pytest.raises(ConnectionFailed) as error,
     ):
-        proxied_client.get(created.id)
-    assert (error.value.retry_after, len(proxy.requests)) == (30, 1)
+        backend.get(created.id)
+    assert (error.value.retry_after, len(requests)) == (30, 1)
 
 
 @pytest.mark.parametrize(
@@ -257,9 +237,8 @@ def test_refusal_is_not_retried(served: ApiProcess, status: int, code: str) -> N
     """A retry would get the same refusal."""
     fault = reply_problem(status, code, retry_after=0)
     with (
-        running_proxy(served.port, fault) as proxy,
-        impatient_client(proxy.url) as proxied_client,
+        faulty_network(served, fault) as (backend, requests),
         pytest.raises(OtpvoiceError),
     ):
-        proxied_client.create(ASHA)
-    assert len(proxy.requests) == 1
+        backend.create(ASHA)
+    assert len(requests) == 1
