@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli.cli_runner import run_command, serve_response
 from cli.findings import doctor_findings, finding_about, finding_text, parse_findings
-from providers.connect_proxy import CREDENTIALS, connect_proxy
+from providers.servers import CREDENTIALS, connect_proxy
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from support.processes import Process, wait_until

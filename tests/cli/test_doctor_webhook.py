@@ -8,7 +8,7 @@ from cli.certificates import Authority
 from cli.cli_runner import serve_response
 from cli.findings import doctor_findings, finding_about
 from client.faulty_proxy import Fault, ProxiedRequest, never_reply, running_proxy
-from providers.scripted_server import serve_tls
+from providers.servers import serve_tls
 from support.raw_http import RawConnection
 
 from otpvoice.cli.doctor.connectivity import connectivity_finding

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from providers.connect_proxy import connect_proxy
+from providers.servers import connect_proxy
 from support.service import ASHA, ClientAndDialer, SandboxPhones
 from support.timing import finishes_within
 

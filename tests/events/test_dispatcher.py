@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from events.event_harness import EventHarness, endpoint_settings
 from events.receiver import NEW_SECRET, OLD_SECRET, EventReceiver
-from providers.connect_proxy import connect_proxy
+from providers.servers import connect_proxy
 from redis import Redis
 from support.processes import free_port
 from support.service import ASHA, BANK_KEY, LOGIN_KEY

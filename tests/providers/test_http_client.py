@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from providers.scripted_server import ScriptedServer, http_response, post
+from providers.servers import ScriptedServer, http_response, post
 from support.timing import finishes_within
 
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from providers.connect_proxy import (
+from providers.servers import (
     AUTHORIZATION,
     CREDENTIALS,
     PASSWORD,
     ConnectProxy,
+    ScriptedServer,
     connect_proxy,
+    http_response,
+    post,
+    serve_tls,
+    server_context,
 )
-from providers.scripted_server import ScriptedServer, http_response, post, serve_tls, server_context
 
 from otpvoice.http_client import HttpClient, HttpResponse, Proxy, RequestFailed, parse_proxy
 

@@ -5,7 +5,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,11 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from providers.scripted_server import (
-    ScriptedResponse,
+from providers.servers import (
     ScriptedServer,
     http_response,
     post,
+    send_in_parts,
     serve_connections,
     serve_tls,
     server_context,
@@ -39,17 +38,6 @@ INTERIM = {
     "199": b"HTTP/1.1 199\r\n\r\n",
     "mixed": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" * 20,
 }
-
-
-def send_in_parts(*parts: bytes, interval_s: float = 0.0) -> ScriptedResponse:
-    """Send the parts with a pause after each, then close the connection."""
-
-    def respond(conn: socket.socket) -> None:
-        for part in parts:
-            conn.sendall(part)
-            time.sleep(interval_s)
-
-    return respond
 
 
 # Interim responses

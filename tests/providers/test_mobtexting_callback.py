@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from providers.callback_samples import BEARER, adapter, parse, parse_one
+from providers.samples import BEARER, adapter, parse, parse_one
 from support.callback_bodies import BOUNDARY, ENCODINGS, Encode, as_json, as_multipart
 
 from otpvoice.core.verification import CallStatus, Route

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from providers.callback_samples import BEARER, SECRET, adapter
+from providers.samples import BEARER, SECRET, adapter
 
 from otpvoice.providers.base import Callback, CallbackAuthError, CallbackParseError, Challenge
 from otpvoice.providers.mobtexting.provider import Mobtexting

@@ -1,4 +1,4 @@
-"""Status queries to Mobtexting on real sockets: docs/provider.md, section 2."""
+"""Status queries to Mobtexting: their requests, deadlines and the sandbox (docs/provider.md, 2)."""
 
 import logging
 import time
@@ -9,29 +9,33 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from providers.provider_stub import ProviderStub
-from providers.reply_samples import TOKEN, outbound_call
-from providers.status_samples import (
+from providers.samples import (
     BRIDGE,
     C2C_ENTRY,
     C2C_ID,
     C2C_QUERY,
     CALL_ID,
+    INDIA,
     NEWER_STATUS,
     NO_CALLS,
     OBD_ENTRY,
     OBD_ID,
     OBD_QUERY,
     RECIPIENT,
+    TOKEN,
     calls_response,
     kolkata_ms,
+    outbound_call,
 )
+from providers.servers import ScriptedServer, http_response, send_in_parts
 from support.timing import finishes_within
 
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.http_client import Deadlines, HttpClient
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse
 from otpvoice.providers.base import CallQuery, CallReport
+from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
 
@@ -43,54 +47,63 @@ def fetch_status(
     return provider.fetch_status(query, Deadlines.within(seconds))
 
 
-def parameters(stub: ProviderStub) -> list[tuple[str, dict[str, list[str]]]]:
-    """Return path and query parameters of each request."""
-    parts = [urlsplit(request.path) for request in stub.requests]
-    return [(part.path.removeprefix("/api/v2/"), parse_qs(part.query)) for part in parts]
+class Responses:
+    """Responses to the requests of queries: these in turn, then lists without calls."""
+
+    def __init__(self, *responses: bytes | tuple[int, bytes]) -> None:
+        self.requests: list[tuple[str, dict[str, list[str]]]] = []
+        """Path and query parameters of each request."""
+        self._left = iter(responses)
+
+    def fetch(self, query: CallQuery) -> CallReport | None:
+        """Run one query."""
+        return fetch_report(query, self._get, CallbackFormat(INDIA))
+
+    def _get(self, path: str) -> HttpResponse:
+        parts = urlsplit(path)
+        self.requests.append((parts.path, parse_qs(parts.query)))
+        response = next(self._left, NO_CALLS)
+        status, body = response if isinstance(response, tuple) else (200, response)
+        return HttpResponse(status, body)
 
 
-def respond(stub: ProviderStub, *responses: bytes | tuple[int, bytes]) -> None:
-    """Send these responses, then lists without calls."""
-    stub.responses = [each if isinstance(each, tuple) else (200, each) for each in responses]
-    stub.responses.append((200, NO_CALLS))
+# Requests
 
 
-def test_query_has_token_in_header_only(stub: ProviderStub, http: HttpClient) -> None:
+def test_query_has_token_in_header_only(server: ScriptedServer, http: HttpClient) -> None:
     """A GET without a body; query strings end up in logs."""
-    respond(stub, NEWER_STATUS)
-    assert fetch_status(stub.url, http, OBD_QUERY)
-    (request,) = stub.requests
-    assert request.path == f"/api/v2/outgoing/callstatus?mobile={RECIPIENT}"
-    assert request.headers == {
-        "Host": f"127.0.0.1:{stub.server_port}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "Authorization": f"Bearer {TOKEN}",
-        "User-Agent": "otpvoice",
-    }
+    server.respond(http_response(NEWER_STATUS))
+    assert fetch_status(server.api_url, http, OBD_QUERY)
+    (request,) = server.requests
+    line, *headers = request.head.splitlines()
+    assert line == f"GET /api/v2/outgoing/callstatus?mobile={RECIPIENT} HTTP/1.1"
+    assert sorted(filter(None, headers)) == [
+        "Accept-Encoding: identity",
+        "Accept: application/json",
+        f"Authorization: Bearer {TOKEN}",
+        f"Host: localhost:{server.port}",
+        "User-Agent: otpvoice",
+    ]
 
 
-def test_obd_query_by_id(stub: ProviderStub, http: HttpClient) -> None:
+def test_obd_query_by_id() -> None:
     """The entry with the id is enough, even if the call still rings."""
     named = replace(OBD_QUERY, provider_id=OBD_ID)
-    ringing = calls_response(OBD_ENTRY | {"status": "queued"})
-    respond(stub, NEWER_STATUS, ringing)
-    assert fetch_status(stub.url, http, named)
-    assert fetch_status(stub.url, http, named) is None
-    assert parameters(stub) == [("outgoing/callstatus", {"id": [OBD_ID]})] * 2
+    responses = Responses(NEWER_STATUS, calls_response(OBD_ENTRY | {"status": "queued"}))
+    assert responses.fetch(named)
+    assert responses.fetch(named) is None
+    assert responses.requests == [("outgoing/callstatus", {"id": [OBD_ID]})] * 2
 
 
 @pytest.mark.parametrize("nothing", [(200, NO_CALLS), (404, b"{}"), (200, b'{"status":404}')])
-def test_obd_query_by_number_if_id_finds_nothing(
-    stub: ProviderStub, http: HttpClient, nothing: tuple[int, bytes]
-) -> None:
+def test_obd_query_by_number_if_id_finds_nothing(nothing: tuple[int, bytes]) -> None:
     """The provider may know its id only with the tail that is cut off here."""
     tailed = calls_response(OBD_ENTRY | {"id": f"{OBD_ID}:1"}, OBD_ENTRY | {"id": "other"})
-    respond(stub, nothing, tailed)
-    report = fetch_status(stub.url, http, replace(OBD_QUERY, provider_id=OBD_ID))
+    responses = Responses(nothing, tailed)
+    report = responses.fetch(replace(OBD_QUERY, provider_id=OBD_ID))
     assert report
     assert report.ids == (CALL_ID, OBD_ID)
-    assert [query for _, query in parameters(stub)] == [{"id": [OBD_ID]}, {"mobile": [RECIPIENT]}]
+    assert [query for _, query in responses.requests] == [{"id": [OBD_ID]}, {"mobile": [RECIPIENT]}]
 
 
 @pytest.mark.parametrize(
@@ -101,13 +114,11 @@ def test_obd_query_by_number_if_id_finds_nothing(
         ("2026-12-01 00:01:59", "Nov 30, 2026 - Dec 01, 2026"),
     ],
 )
-def test_c2c_query_covers_days_of_the_call(
-    stub: ProviderStub, http: HttpClient, sent_at: str, days: str
-) -> None:
+def test_c2c_query_covers_days_of_the_call(sent_at: str, days: str) -> None:
     """The days, in the provider's zone, on which the call can have ended."""
-    respond(stub)
-    fetch_status(stub.url, http, replace(C2C_QUERY, sent_at_ms=kolkata_ms(sent_at)))
-    assert parameters(stub) == [("voice/calls", {"datetime[end_at]": [days], "page": ["1"]})]
+    responses = Responses()
+    responses.fetch(replace(C2C_QUERY, sent_at_ms=kolkata_ms(sent_at)))
+    assert responses.requests == [("voice/calls", {"datetime[end_at]": [days], "page": ["1"]})]
 
 
 def full_page(start: int, *entries: dict[str, Any]) -> bytes:
@@ -116,36 +127,34 @@ def full_page(start: int, *entries: dict[str, Any]) -> bytes:
     return calls_response(*entries, *others[len(entries) :])
 
 
-def test_c2c_query_reads_every_page(stub: ProviderStub, http: HttpClient) -> None:
+def test_c2c_query_reads_every_page() -> None:
     """An entry that moved to the next page is one call."""
-    respond(stub, *(full_page(n, C2C_ENTRY) for n in (0, 15, 30)), calls_response())
-    assert fetch_status(stub.url, http, C2C_QUERY)
-    assert [query["page"] for _, query in parameters(stub)] == [["1"], ["2"], ["3"], ["4"]]
+    responses = Responses(*(full_page(n, C2C_ENTRY) for n in (0, 15, 30)))
+    assert responses.fetch(C2C_QUERY)
+    assert [query["page"] for _, query in responses.requests] == [["1"], ["2"], ["3"], ["4"]]
 
 
-def test_c2c_query_ends_at_page_from_before_the_call(stub: ProviderStub, http: HttpClient) -> None:
+def test_c2c_query_ends_at_page_from_before_the_call() -> None:
     """No later page can have the call."""
     old = C2C_ENTRY | {"start_at": "2001-01-01 00:00:00", "call_from": "911111111111"}
     past = calls_response(*(old | {"id": f"p{n}"} for n in range(15)))
-    respond(stub, full_page(0, C2C_ENTRY), past, (500, b""))
-    assert fetch_status(stub.url, http, C2C_QUERY)
-    assert [query["page"] for _, query in parameters(stub)] == [["1"], ["2"]]
+    responses = Responses(full_page(0, C2C_ENTRY), past, (500, b""))
+    assert responses.fetch(C2C_QUERY)
+    assert [query["page"] for _, query in responses.requests] == [["1"], ["2"]]
 
 
-def test_c2c_query_without_id_finds_none_of_two_matches(
-    stub: ProviderStub, http: HttpClient
-) -> None:
+def test_c2c_query_without_id_finds_none_of_two_matches() -> None:
     """Every page is read before a match counts as the only one."""
-    respond(stub, full_page(0, C2C_ENTRY), calls_response(C2C_ENTRY | {"id": "second"}))
-    assert fetch_status(stub.url, http, C2C_QUERY) is None
+    second = calls_response(C2C_ENTRY | {"id": "second"})
+    assert Responses(full_page(0, C2C_ENTRY), second).fetch(C2C_QUERY) is None
 
 
-def test_c2c_query_without_id_needs_every_page(stub: ProviderStub, http: HttpClient) -> None:
+def test_c2c_query_without_id_needs_every_page() -> None:
     """A failed page may have another match; an id needs no further page."""
-    respond(stub, full_page(0, C2C_ENTRY), (500, b""), full_page(0, C2C_ENTRY))
-    assert fetch_status(stub.url, http, C2C_QUERY) is None
-    assert fetch_status(stub.url, http, replace(C2C_QUERY, provider_id=C2C_ID))
-    assert len(stub.requests) == 3
+    responses = Responses(full_page(0, C2C_ENTRY), (500, b""), full_page(0, C2C_ENTRY))
+    assert responses.fetch(C2C_QUERY) is None
+    assert responses.fetch(replace(C2C_QUERY, provider_id=C2C_ID))
+    assert len(responses.requests) == 3
 
 
 # Invalid responses
@@ -167,44 +176,37 @@ def test_c2c_query_without_id_needs_every_page(stub: ProviderStub, http: HttpCli
         (200, b'{"status":200,"data":null}'),
         (200, b'{"status":200,"data":[1]}'),
         (200, b'{"status":200,"data":{"data":7}}'),
-        (200, NEWER_STATUS + b" " * 70_000),
     ],
 )
 @pytest.mark.parametrize("provider_id", [None, OBD_ID])
 def test_invalid_response_reports_nothing(
-    stub: ProviderStub, http: HttpClient, status: int, body: bytes, provider_id: str | None
+    status: int, body: bytes, provider_id: str | None
 ) -> None:
-    """A refusal, garbage or more than 64 KiB, whatever else is in it."""
-    stub.respond(body, status)
-    assert fetch_status(stub.url, http, replace(OBD_QUERY, provider_id=provider_id)) is None
+    """A refusal or garbage, whatever else is in it."""
+    responses = Responses(*[(status, body)] * 2)
+    assert responses.fetch(replace(OBD_QUERY, provider_id=provider_id)) is None
 
 
 @pytest.mark.parametrize("query", [replace(OBD_QUERY, provider_id=OBD_ID), C2C_QUERY])
 def test_trickling_response_is_abandoned_at_deadline(
-    stub: ProviderStub, http: HttpClient, query: CallQuery
+    server: ScriptedServer, http: HttpClient, query: CallQuery
 ) -> None:
     """The deadline holds for all requests of a query together."""
-    respond(stub)
-    stub.byte_interval_s = 0.05
+    trickle = [bytes([byte]) for byte in http_response(NO_CALLS)]
+    server.respond(*[send_in_parts(*trickle, interval_s=0.05)] * 2)
     with finishes_within(0.5):
-        assert fetch_status(stub.url, http, query, seconds=0.3) is None
-
-
-def test_refused_connection_reports_nothing(http: HttpClient) -> None:
-    """The status stays unknown."""
-    assert fetch_status("http://127.0.0.1:1/", http, C2C_QUERY) is None
+        assert fetch_status(server.api_url, http, query, seconds=0.3) is None
 
 
 def test_number_is_not_logged(
-    stub: ProviderStub, http: HttpClient, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, http: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No library logs the address, whose query string has the number."""
-    respond(stub, NEWER_STATUS)
+    server.respond(http_response(NEWER_STATUS, "200 OK", "Bad header: x", ": y"))
     caplog.set_level(logging.DEBUG)
-    stub.headers = {"Bad header": "x", "": "y"}
-    fetch_status(stub.url, http, OBD_QUERY)
-    fetch_status("http://127.0.0.1:1/", http, OBD_QUERY)
-    assert stub.requests
+    fetch_status(server.api_url, http, OBD_QUERY)
+    assert fetch_status("http://127.0.0.1:1/", http, OBD_QUERY) is None
+    assert server.requests
     assert RECIPIENT not in caplog.text
     assert RECIPIENT not in repr(OBD_QUERY)
 

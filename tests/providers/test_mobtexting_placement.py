@@ -6,9 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
-from providers.provider_stub import ProviderStub
-from providers.reply_samples import OBD_OLDER, TOKEN, outbound_call
-from providers.scripted_server import ScriptedServer, http_response
+from providers.samples import OBD_OLDER, TOKEN, outbound_call
+from providers.servers import ScriptedServer, http_response
 from structlog.testing import capture_logs
 
 from otpvoice.core.verification import Route
@@ -30,34 +29,33 @@ def place(
 # Requests
 
 
-def test_obd_request(stub: ProviderStub, http: HttpClient) -> None:
+def test_obd_request(server: ScriptedServer, http: HttpClient) -> None:
     """Flat bracket keys, all values strings, the number without +, the token in the header."""
-    stub.respond(OBD_OLDER)
-    assert place(stub.url, http).outcome is PlacementOutcome.ACCEPTED
-    (request,) = stub.requests
-    assert (request.method, request.path) == ("POST", "/api/v2/outgoing/send")
-    assert request.headers == {
-        "Host": f"127.0.0.1:{stub.server_port}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "Authorization": f"Bearer {TOKEN}",
-        "Content-Length": str(len(request.body)),
-        "Content-Type": "application/json",
-        "User-Agent": "otpvoice",
-    }
+    server.respond(http_response(OBD_OLDER))
+    assert place(server.api_url, http).outcome is PlacementOutcome.ACCEPTED
+    (request,) = server.requests
+    line, *headers = request.head.splitlines()
+    assert line == "POST /api/v2/outgoing/send HTTP/1.1"
+    assert sorted(filter(None, headers)) == [
+        "Accept-Encoding: identity",
+        "Accept: application/json",
+        f"Authorization: Bearer {TOKEN}",
+        f"Content-Length: {len(request.body)}",
+        "Content-Type: application/json",
+        f"Host: localhost:{server.port}",
+        "User-Agent: otpvoice",
+    ]
     assert request.body == (
         b'{"bridge": "918068280000", "to": "918919525224", "flow_id": "24", '
         b'"variables[Name]": "Asha Rao", "variables[otp]": "1, 2, 3, 4, 5, 6", "name": "otp"}'
     )
 
 
-def test_c2c_request(stub: ProviderStub, http: HttpClient) -> None:
+def test_c2c_request() -> None:
     """The recipient is ``from``, the flow ``to``; recording and redials are off."""
-    stub.respond(b'{"status":200,"callId":"7"}')
-    place(stub.url, http, outbound_call(Route.C2C, flow_id="220"))
-    (request,) = stub.requests
-    assert request.path == "/api/v2/voice/c2c"
-    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+    provider = Mobtexting(base_url="http://x/", token=TOKEN)
+    request = provider.preview_request(outbound_call(Route.C2C, flow_id="220"))
+    assert request.url == "http://x/voice/c2c"
     assert request.body == (
         b'{"bridge": "918068280000", "from": "918867135000", "to": "flow:220", '
         b'"mid": "call_0123456789abcdef0123456789abcdef", '
@@ -133,13 +131,14 @@ def test_unknown_timezone_fails_at_start() -> None:
 
 @pytest.mark.parametrize(("status", "body"), [(429, b""), (200, b'{"status":"429"}')])
 def test_back_off_has_retry_after(
-    stub: ProviderStub, http: HttpClient, status: int, body: bytes
+    server: ScriptedServer, http: HttpClient, status: int, body: bytes
 ) -> None:
     """The wait is the provider's, if it names one."""
-    stub.respond(body, status)
-    assert place(stub.url, http).retry_after_s is None
-    stub.headers = {"Retry-After": "7"}
-    assert place(stub.url, http).retry_after_s == 7
+    server.respond(
+        http_response(body, f"{status} X"), http_response(body, f"{status} X", "Retry-After: 7")
+    )
+    assert place(server.api_url, http).retry_after_s is None
+    assert place(server.api_url, http).retry_after_s == 7
 
 
 def test_refused_connection_is_unsent(http: HttpClient) -> None:
@@ -174,12 +173,12 @@ def test_reply_about_another_number_is_ambiguous(
     server.respond(http_response(json.dumps(members).encode()), http_response(good))
     call = outbound_call(route)
     with capture_logs() as logged:
-        result = place(server.url, http, call)
+        result = place(server.api_url, http, call)
     detail = "HTTP 200, the reply is about another number"
     assert result == PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
     assert [(line["event"], line["log_level"]) for line in logged] == [
         ("provider.reply_mismatch", "error")
     ]
     assert call.number[1:] not in str(logged)
-    assert place(server.url, http, call).provider_id == "8"
+    assert place(server.api_url, http, call).provider_id == "8"
     assert server.connections == [1, 2]

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from providers.reply_samples import (
+from providers.samples import (
     C2C_WITH_ID,
     C2C_WITHOUT_ID,
     NUMBER,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from providers.status_samples import (
+from providers.samples import (
     BRIDGE,
     C2C_ENTRY,
     C2C_ID,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from cli.certificates import Authority
-from providers.scripted_server import http_response, post, serve_tls
+from providers.servers import http_response, post, serve_tls
 
 from otpvoice.http_client import (
     CA_BUNDLE_VARIABLES,

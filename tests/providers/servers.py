@@ -1,11 +1,13 @@
-"""Servers on real sockets that send a test's bytes, and the request that tests send to them."""
+"""Servers and a proxy on real sockets, and the request that tests send to them."""
 
+import base64
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Queue
 
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
@@ -35,7 +37,8 @@ class ScriptedServer:
         self._threads[0].start()
         self.requests: list[Request] = []
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://localhost:{self.port}/api/v2/voice/c2c"
+        self.api_url = f"http://localhost:{self.port}/api/v2/"
+        self.url = f"{self.api_url}voice/c2c"
 
     @property
     def connections(self) -> list[int]:
@@ -77,7 +80,7 @@ class ScriptedServer:
         with suppress(OSError), conn, conn.makefile("rb") as stream:
             while line := stream.readline():
                 head = (line + b"".join(iter(stream.readline, b"\r\n"))).decode("latin-1")
-                length = int(head.partition("Content-Length: ")[2].partition("\r")[0])
+                length = int(head.partition("Content-Length: ")[2].partition("\r")[0] or 0)
                 self.requests.append(Request(head, stream.read(length), number))
                 response = self._responses.get()
                 if not isinstance(response, bytes):
@@ -155,3 +158,97 @@ def server_context(certificate: object) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(str(certificate))
     return context
+
+
+def send_in_parts(*parts: bytes, interval_s: float = 0.0) -> ScriptedResponse:
+    """Send the parts with a pause after each, then close the connection."""
+
+    def respond(conn: socket.socket) -> None:
+        for part in parts:
+            conn.sendall(part)
+            time.sleep(interval_s)
+
+    return respond
+
+
+USER, PASSWORD = "otp voice", "p@ss:w/ord"
+CREDENTIALS = "otp%20voice:p%40ss%3Aw%2Ford"
+"""Both, encoded for a URL."""
+AUTHORIZATION = f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+
+
+@dataclass
+class ConnectProxy:
+    """A running proxy: its requests, and how it responds.
+
+    Args:
+        port: on 127.0.0.1.
+        response: sent in place of a tunnel; empty opens one.
+        interim: sent before the response that opens a tunnel.
+        authorization: the required ``Proxy-Authorization``; empty requires none.
+    """
+
+    port: int = 0
+    response: bytes = b""
+    interim: bytes = b""
+    authorization: str = ""
+    request_heads: list[str] = field(default_factory=list)
+    """Each request as received."""
+    relayed: bytearray = field(default_factory=bytearray)
+    """The bytes that went through its tunnels to the targets."""
+
+    @property
+    def url(self) -> str:
+        """Return its address without credentials."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def targets(self) -> list[str]:
+        """Return the targets of the requested tunnels."""
+        return [head.split()[1] for head in self.request_heads]
+
+    def serve(self, conn: socket.socket) -> None:
+        """Serve one connection to its end."""
+        with conn.makefile("rb", buffering=0) as stream:
+            head = b"".join(iter(stream.readline, b"\r\n")).decode()
+            self.request_heads.append(head)
+            if self.response:
+                conn.sendall(self.response)
+            elif (
+                self.authorization and f"Proxy-Authorization: {self.authorization}\r\n" not in head
+            ):
+                conn.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            else:
+                self._tunnel(conn, head.split()[1])
+
+    def _tunnel(self, conn: socket.socket, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        try:
+            other = socket.create_connection((host.strip("[]"), int(port)), 5)
+        except OSError:
+            conn.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        with other:
+            conn.sendall(self.interim + b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pipe, args=(other, conn, bytearray()), daemon=True)
+            back.start()
+            _pipe(conn, other, self.relayed)
+            back.join(5)
+
+
+def _pipe(source: socket.socket, sink: socket.socket, record: bytearray) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            record += data
+            sink.sendall(data)
+    for each in (source, sink):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def connect_proxy() -> Iterator[ConnectProxy]:
+    """Run a proxy on a local port."""
+    proxy = ConnectProxy()
+    with serve_connections(proxy.serve) as proxy.port:
+        yield proxy

@@ -1,4 +1,4 @@
-"""Mobtexting's documented responses to status queries, and queries for the calls in them."""
+"""Mobtexting's documented replies and responses, and the calls, queries and callbacks for them."""
 
 import json
 from datetime import datetime
@@ -6,7 +6,51 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from otpvoice.core.verification import Route
-from otpvoice.providers.base import CallQuery
+from otpvoice.http_client import HttpClient
+from otpvoice.providers.base import Callback, CallQuery, CallReport, Challenge, OutboundCall
+from otpvoice.providers.mobtexting.provider import Mobtexting
+
+# Placing a call
+
+TOKEN = "38e896f55670311982434e929559bxxxx"
+NUMBER = "918867135000"
+"""Of :func:`outbound_call`."""
+
+# Byte for byte.
+OBD_OLDER = (
+    b'{"status":200,"message":"1 numbers accepted for delivery.","data":[{'
+    b'"id":"70fa87e0-9df9-4327-bc80-a561c48703d8:1","mobile":"918919525224","charges":"0.5000",'
+    b'"customid":"","customid1":"","iso_code":null,"submitted_at":"2019-08-16 15:09:51"}]}'
+)
+OBD_NEWER = (
+    b'{"status":"OK","message":"Calls queued successfully","data":[{'
+    b'"id":"0a1b2c3d-0000-4000-8000-0123456789ab","channel":"outgoing","caller_id":"918068280000",'
+    b'"mobile":"918867135000","flow_id":"351","credits":1,'
+    b'"created_at":"2024-07-10T06:09:43.054164Z","foreign_id":null,"options":null,'
+    b'"status":"queued"}]}'
+)
+C2C_WITH_ID = (
+    b'{\n"callId": "26074c32-b316-4ffa-99d7-9f6a99da56d6",\n'
+    b'"message": "call initiated successfully",\n"status": 200\n}'
+)
+C2C_WITHOUT_ID = b'{\n"status": 200,\n"message": "Call initiated successfully"\n}'
+
+
+def outbound_call(route: Route = Route.OBD, **changes: Any) -> OutboundCall:
+    """Return a call of this route."""
+    members: dict[str, Any] = {
+        "call_id": "call_0123456789abcdef0123456789abcdef",
+        "route": route,
+        "number": f"+{NUMBER}",
+        "bridge": "918068280000",
+        "flow_id": "24",
+        "name": "Asha Rao",
+        "code": "1, 2, 3, 4, 5, 6",
+    }
+    return OutboundCall(**{**members, **changes})
+
+
+# Status queries
 
 CALL_ID = "call_0123456789abcdef0123456789abcdef"
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -120,3 +164,33 @@ C2C_ENTRY: dict[str, Any] = json.loads(CALL_LOG)["data"]["data"][0] | {
 def calls_response(*entries: dict[str, Any]) -> bytes:
     """Return a response with these entries, as the older documents have it."""
     return json.dumps({"status": 200, "message": "OK", "data": entries}).encode()
+
+
+# Callbacks
+
+SECRET = "hook-secret"
+BEARER = f"Bearer {SECRET}"
+_HTTP = HttpClient()
+
+
+def adapter(**settings: Any) -> Mobtexting:
+    """Return an adapter with one webhook secret."""
+    defaults = {"base_url": "http://x/", "token": "t", "http": _HTTP, "webhook_secrets": (SECRET,)}
+    return Mobtexting(**{**defaults, **settings})
+
+
+def parse(
+    body: bytes = b"", query: dict[str, str] | None = None, **settings: Any
+) -> tuple[CallReport, ...] | Challenge:
+    """Parse a callback with the right secret."""
+    return adapter(**settings).parse_callback(Callback(body, query or {}, authorization=BEARER))
+
+
+def parse_one(
+    body: bytes = b"", query: dict[str, str] | None = None, **settings: Any
+) -> CallReport:
+    """Parse a callback with the right secret and one message."""
+    reports = parse(body, query, **settings)
+    assert isinstance(reports, tuple)
+    (report,) = reports
+    return report
