@@ -39,14 +39,14 @@ def test_benchmarks_report_finite_numbers(sections: list[dict[str, Any]]) -> Non
     """In sections with measurements."""
     assert len(sections) >= len(CHOSEN)
     for section in sections:
-        assert section["figures"], section["title"]
-        assert all(math.isfinite(figure["value"]) for figure in section["figures"]), section
+        assert section["measurements"], section["title"]
+        assert all(math.isfinite(each["value"]) for each in section["measurements"]), section
 
 
 def test_request_makes_one_round_trip(sections: list[dict[str, Any]]) -> None:
     """As the store counts them. A callback may need two."""
     (trips,) = [each for each in sections if each["title"] == "Round trips to the store"]
-    found = {figure["what"]: figure["value"] for figure in trips["figures"]}
+    found = {each["what"]: each["value"] for each in trips["measurements"]}
     callback = found.pop("callback")
     assert found == {"create": 1, "get": 1, "check": 1}
     assert 1 <= callback <= 2
@@ -57,5 +57,5 @@ def test_svg_has_one_bar_for_each_measurement(folder: Path, sections: list[dict[
     drawn = (folder / "found.svg").read_text()
     image = ET.fromstring(drawn)  # noqa: S314 - our own
     bars = [each for each in image.iter() if each.tag.endswith("rect")]
-    assert len(bars) == 1 + sum(len(section["figures"]) for section in sections)
+    assert len(bars) == 1 + sum(len(section["measurements"]) for section in sections)
     assert "href" not in drawn
