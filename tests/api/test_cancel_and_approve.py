@@ -118,19 +118,6 @@ def test_calls_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDiale
     assert dialer.claim().call_id == created["calls"][0]["id"]
 
 
-def test_calls_brought_forward_takes_the_requested_locale(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """What the request does not name stays unchanged."""
-    created = api.create(call_after=200, route="c2c")
-    (call,) = api.act(created, "calls", {"locale": "hi-IN"}).get_json()["calls"]
-    assert (call["route"], call["locale"]) == ("c2c", "hi")
-    created = api.create("+919812345678", call_after=200, locale="hi")
-    (call,) = api.act(created, "calls", {"route": "c2c"}).get_json()["calls"]
-    assert (call["route"], call["locale"]) == ("c2c", "hi")
-    assert dialer.claim().route == "c2c"
-
-
 def test_calls_during_a_queued_call_adds_none(api: ApiClient, dialer: ManualDialer) -> None:
     """202 while a call is queued or dialing."""
     created = api.create()
@@ -141,13 +128,6 @@ def test_calls_during_a_queued_call_adds_none(api: ApiClient, dialer: ManualDial
         assert response.status_code == 202
         (call,) = response.get_json()["calls"]
         assert (call["status"], call["route"]) == (status, "obd")
-
-
-def test_calls_brings_forward_without_a_dialer(api: ApiClient) -> None:
-    """The call was accepted before the dialer stopped."""
-    created = api.create(call_after=100)
-    api.store.clock_offset_ms += 31_000
-    assert api.act(created, "calls").status_code == 202
 
 
 def test_calls_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) -> None:
@@ -173,16 +153,6 @@ def test_cancel_removes_the_queued_call(api: ApiClient, dialer: ManualDialer) ->
     assert dialer.has_nothing_due()
 
 
-def test_cancel_after_placement_leaves_the_call(api: ApiClient, dialer: ManualDialer) -> None:
-    """The verification ends; the call rings, and its result is recorded."""
-    created = api.create()
-    claim = dialer.place()
-    assert api.act(created, "cancel").get_json()["calls"][0]["status"] == "placed"
-    api.send_callback(id=claim.call_id, status="ANSWER")
-    shown = api.get_verification(created)
-    assert (shown["status"], shown["calls"][0]["status"]) == ("canceled", "answered")
-
-
 def test_approve_ends_the_verification_as_approved_elsewhere(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
@@ -197,24 +167,6 @@ def test_approve_ends_the_verification_as_approved_elsewhere(
     assert_problem(api.check(created, "1234"), 409, "verification_closed")
     api.advance_time(61)
     assert dialer.has_nothing_due()
-
-
-def test_approve_after_a_correct_check_changes_nothing(api: ApiClient) -> None:
-    """200 with the object of the check."""
-    created = api.create(code="1234")
-    api.check(created, "1234")
-    proved = api.get_verification(created)
-    response = api.act(created, "approve")
-    assert (response.status_code, response.get_json()) == (200, proved)
-    assert proved["reason"] is None
-
-
-def test_cancel_superseded_keeps_its_reason(api: ApiClient) -> None:
-    """200."""
-    created = api.create(code="1234")
-    api.create(code="4321")
-    response = api.act(created, "cancel")
-    assert (response.status_code, response.get_json()["reason"]) == (200, "superseded")
 
 
 @pytest.mark.parametrize(

@@ -322,15 +322,6 @@ def test_app_409_masks_the_number(api: ApiClient, step: str) -> None:
         assert rejected["verification"]["to"] == number
 
 
-def test_app_409_too_late_masks_the_number(api: ApiClient, dialer: ManualDialer) -> None:
-    """Also in this error."""
-    one = api.create(ttl=60)
-    claim = dialer.place()
-    api.send_callback(id=claim.call_id, status="BUSY")
-    rejected = assert_problem(app_of(one, api).act(one, "calls"), 409, "too_late")
-    assert rejected["verification"]["to"] == MASKED
-
-
 @pytest.mark.parametrize(
     "limits",
     [

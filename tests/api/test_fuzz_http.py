@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from api.api_client import UNKNOWN, VERIFICATIONS, WEBHOOK, ApiClient, ManualDialer, assert_problem
-from api.test_security_headers import USUAL
+from api.test_headers import USUAL
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from api.api_client import JSON, VERIFICATIONS, WEBHOOK
-from api.test_security_headers import USUAL
+from api.test_headers import USUAL
 from redis import Redis
 from support.raw_http import CREATE, RawResponse, head, post
 from support.service import LOGIN_KEY, PATH_TOKEN

@@ -102,33 +102,6 @@ def test_rejected_number_is_named_in_errors(api: ApiClient, to: str, code: str) 
     assert pointers(body | {"errors": body.get("errors", [])}) == ["/to"]
 
 
-@pytest.mark.parametrize(
-    ("regions", "to", "code"),
-    [
-        ("US", "+14155552671", None),
-        ("US", "+12642351234", "number_not_allowed"),
-        ("US", "+18762345678", "number_not_allowed"),
-        ("AI", "+12642351234", None),
-        ("AI", "+14155552671", "number_not_allowed"),
-        ("US", ASHA, "number_not_allowed"),
-        ("IN,US", ASHA, None),
-        ("", ASHA, "number_not_allowed"),
-        ("GB", "+447400123456", None),
-        ("GB", "+447781123456", "number_not_allowed"),
-    ],
-)
-def test_region_is_derived_from_the_whole_number(
-    environ: dict[str, str], store: RedisStore, regions: str, to: str, code: str | None
-) -> None:
-    """+1 264 is Anguilla, +44 7781 is Guernsey."""
-    store.sweep("a dialer")
-    api = ApiClient(create_app(settings_with(environ, limits_regions=regions), store), store)
-    if code is None:
-        assert api.create(to)["to"] == to
-    else:
-        assert_problem(api.create_response(to), 422, code)
-
-
 def test_regions_of_a_client_replace_the_common_ones(
     environ: dict[str, str], store: RedisStore
 ) -> None:

@@ -97,13 +97,6 @@ def test_correct_check_returns_a_receipt(
     }
 
 
-def test_receipt_of_an_own_code_claims_no_call(api: ApiClient, backend: Backend) -> None:
-    """An SMS may have carried the code."""
-    claims = backend.reads(receipt_of(api))
-    assert claims["amr"] == ["otp"]
-    assert "reference" not in claims
-
-
 def test_other_responses_contain_no_receipt(api: ApiClient) -> None:
     """Creates, reads, wrong checks, approvals, and the 409 of a repeated check."""
     created = api.create(code=CODE)
@@ -163,18 +156,6 @@ def test_receipt_expires_after_five_minutes(
     else:
         with pytest.raises(jwt.ExpiredSignatureError):
             backend.reads(receipt)
-
-
-@pytest.mark.parametrize("part", [0, 1, 2])
-def test_altered_receipt_is_rejected(api: ApiClient, backend: Backend, part: int) -> None:
-    """Every tenth character of header, claims and signature."""
-    whole = receipt_of(api).split(".")
-    for at in range(0, len(whole[part]) - 1, 10):
-        text = whole[part]
-        other = "A" if text[at] != "A" else "B"
-        changed = [*whole[:part], text[:at] + other + text[at + 1 :], *whole[part + 1 :]]
-        with pytest.raises(jwt.PyJWTError):
-            backend.reads(".".join(changed))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256"])

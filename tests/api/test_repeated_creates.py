@@ -46,13 +46,6 @@ def test_create_with_another_reference_leaves_the_first_pending(
     assert api.check(created, "1234").get_json()["valid"] is True
 
 
-def test_create_with_same_own_code_returns_the_pending_one(api: ApiClient) -> None:
-    """Also without a code."""
-    created = api.create(code="1234")
-    assert api.create_again(code="1234")["id"] == created["id"]
-    assert api.create_again()["id"] == created["id"]
-
-
 def test_create_with_another_own_code_supersedes(api: ApiClient, dialer: ManualDialer) -> None:
     """Only the newest code is spoken and accepted."""
     first = api.create(code="1234")
@@ -62,28 +55,6 @@ def test_create_with_another_own_code_supersedes(api: ApiClient, dialer: ManualD
     assert dialer.has_nothing_due()
     assert api.check(second, "1234").get_json()["valid"] is False
     assert api.check(second, "4321").get_json()["valid"] is True
-
-
-def test_own_code_equal_to_the_generated_one_returns_the_pending_one(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """A different one supersedes."""
-    created = api.create(ttl=600)
-    _, code, _ = dialer.decrypt(dialer.claim())
-    assert api.create_again(code=code)["id"] == created["id"]
-    other = "0000" if code != "0000" else "1111"
-    assert api.create(code=other)["id"] != created["id"]
-
-
-def test_create_of_another_client_starts_a_new_one(api: ApiClient) -> None:
-    """Pending verifications belong to client and number."""
-    ours, banks = api.create(), api.as_bank().create()
-    assert ours["id"] != banks["id"]
-    assert (
-        api.get_verification(ours)["status"]
-        == api.as_bank().get_verification(banks)["status"]
-        == "pending"
-    )
 
 
 def test_create_with_another_spelling_of_the_number_returns_the_pending_one(api: ApiClient) -> None:
@@ -101,55 +72,6 @@ def test_repeated_create_ignores_name_ttl_and_ip(api: ApiClient, dialer: ManualD
     assert dialer.decrypt(dialer.claim())[2] == "Asha"
 
 
-def test_repeated_create_after_busy_queues_a_call(api: ApiClient, dialer: ManualDialer) -> None:
-    """At the end of the gap, with its route and locale."""
-    created = api.create(ttl=600)
-    claim = dialer.place()
-    assert len(api.create_again(route="c2c")["calls"]) == 1
-    api.send_callback(id=claim.call_id, status="BUSY")
-    first, second = api.create_again(route="c2c", locale="hi")["calls"]
-    assert (first["route"], first["locale"]) == ("obd", "default")
-    assert (second["status"], second["route"], second["locale"]) == ("queued", "c2c", "hi")
-    assert dialer.has_nothing_due()
-    api.advance_time(61)
-    assert dialer.claim().call_id == second["id"]
-    assert len(api.get_verification(created)["calls"]) == 2
-
-
-def test_repeated_create_with_call_after_delays_the_call(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """If that is later than the end of the gap."""
-    api.create(ttl=600)
-    claim = dialer.place()
-    api.send_callback(id=claim.call_id, status="BUSY")
-    api.create_again(call_after=100)
-    api.advance_time(98)
-    assert dialer.has_nothing_due()
-    api.advance_time(3)
-    assert dialer.claim()
-
-
-def test_repeated_create_does_not_move_a_delayed_call(api: ApiClient) -> None:
-    """Only ``calls`` brings it forward."""
-    created = api.create(call_after=100)
-    assert api.create_again(call_after=0)["calls"] == created["calls"]
-
-
-def test_create_too_late_for_the_pending_one_supersedes(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """201."""
-    created = api.create(ttl=60, code="1234")
-    claim = dialer.place()
-    api.send_callback(id=claim.call_id, status="BUSY")
-    newer = api.create(code="1234")
-    assert newer["id"] != created["id"]
-    old = api.get_verification(created)
-    assert (old["status"], old["reason"]) == ("canceled", "superseded")
-    assert newer["next"]["call"]["reason"] == "call_in_progress"
-
-
 def test_create_within_the_gap_without_time_returns_429(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
@@ -164,17 +86,6 @@ def test_create_within_the_gap_without_time_returns_429(
     assert api.get_verification(created)["status"] == "pending"
     api.advance_time(body["retry_after"])
     assert api.create(ttl=60)["id"] != created["id"]
-
-
-def test_refused_create_with_another_code_supersedes(api: ApiClient, dialer: ManualDialer) -> None:
-    """429 shows the superseded verification."""
-    created = api.create(ttl=60, code="1234")
-    claim = dialer.place()
-    api.send_callback(id=claim.call_id, status="BUSY")
-    body = assert_problem(api.create_response(ttl=60, code="4321"), 429, "rate_limited")
-    assert body["verification"]["id"] == created["id"]
-    assert body["verification"]["reason"] == "superseded"
-    assert_problem(api.check(created, "1234"), 409, "verification_closed")
 
 
 def test_create_without_dialer_returns_503(api: ApiClient) -> None:
@@ -202,13 +113,6 @@ def test_repeated_create_without_dialer_returns_503_with_the_pending_one(
     assert stale["verification"]["reason"] == "superseded"
 
 
-def test_repeated_create_without_dialer_during_a_call_returns_200(api: ApiClient) -> None:
-    """The call was accepted before."""
-    created = api.create()
-    api.store.clock_offset_ms += 31_000
-    assert api.create_again()["id"] == created["id"]
-
-
 def test_create_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) -> None:
     """The oldest due call waits for more than 60 s."""
     created = api.create("+919876543211", ttl=600)
@@ -218,25 +122,3 @@ def test_create_over_capacity_returns_503(api: ApiClient, dialer: ManualDialer) 
     assert "verification" not in assert_problem(api.create_response(), 503, "over_capacity")
     assert dialer.claim().verification_id == created["id"]
     assert api.create()["status"] == "pending"
-
-
-def test_call_waiting_for_its_number_does_not_count_for_capacity(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """Its number has a live call."""
-    api.create(ttl=600)
-    dialer.place()
-    api.as_bank().create(ttl=600)
-    assert dialer.has_nothing_due()
-    api.advance_time(100)
-    assert dialer.has_nothing_due()
-    assert api.create("+919876543211")["status"] == "pending"
-
-
-def test_approval_clears_the_call_gap(api: ApiClient, dialer: ManualDialer) -> None:
-    """The next verification of the number is called at once."""
-    created = api.create(code="1234")
-    dialer.place()
-    assert api.check(created, "1234").get_json()["valid"] is True
-    newer = api.create()
-    assert newer["calls"][0]["due_at"] == newer["created_at"]

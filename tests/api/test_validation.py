@@ -9,8 +9,6 @@ from msgspec import Meta, Struct
 from otpvoice.api.validation import type_errors, unknown_members
 from otpvoice.core.requests import RequestBody
 
-UNKNOWN = "vrf_" + "0" * 32
-
 
 def field_errors(api: ApiClient, path: str, members: Any) -> dict[str, str]:
     """Return the detail of each member, by its pointer."""

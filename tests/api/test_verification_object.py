@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from api.api_client import ApiClient, ManualDialer, assert_problem
 
-from otpvoice.core.verification import CallStatus
-
 MOMENT = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 """RFC 3339, whole seconds, UTC."""
 NO = {"at": None, "retry_after": None}
@@ -122,33 +120,6 @@ def test_expires_in_counts_down_to_0(api: ApiClient) -> None:
     assert [(c["status"], c["reason"]) for c in ended["calls"]] == [("expired", "ended_first")]
 
 
-def test_next_call_during_a_call_is_call_in_progress(api: ApiClient, dialer: ManualDialer) -> None:
-    """Queued, dialing, sent, placed, and unknown while it may ring."""
-    created = api.create()
-    in_progress = {"allowed": False, "reason": "call_in_progress", **NO}
-    assert next_call(api, created) == in_progress
-    claim = dialer.claim()
-    assert api.get_verification(created)["calls"][0]["status"] == "dialing"
-    assert next_call(api, created) == in_progress
-    assert api.store.mark_sent(claim, 165_000, [60_000])
-    assert next_call(api, created) == in_progress
-    dialer.record(claim, CallStatus.PLACED)
-    assert next_call(api, created) == in_progress
-    api.send_callback(id=claim.call_id, status="MISSED")
-    assert api.get_verification(created)["calls"][0]["status"] == "unknown"
-    assert next_call(api, created) == in_progress
-
-
-def test_next_call_after_live_until_is_allowed(api: ApiClient, dialer: ManualDialer) -> None:
-    """Although the result is unknown."""
-    created = api.create(ttl=600)
-    dialer.place()
-    api.advance_time(166)
-    assert api.get_verification(created)["calls"][0]["status"] == "unknown"
-    assert api.get_verification(created)["calls"][0]["reason"] == "no_news"
-    assert next_call(api, created) == {"allowed": True, "reason": None, **NO}
-
-
 def test_next_call_in_the_gap_is_allowed_with_its_time(
     api: ApiClient, dialer: ManualDialer
 ) -> None:
@@ -170,15 +141,6 @@ def test_next_call_in_the_gap_is_allowed_with_its_time(
     assert dialer.has_nothing_due()
     api.advance_time(11)
     assert dialer.claim().call_id == queued["id"]
-
-
-def test_next_call_after_the_gap_is_allowed(api: ApiClient, dialer: ManualDialer) -> None:
-    """Without reason and time."""
-    created = api.create(ttl=600)
-    claim = dialer.place()
-    api.send_callback(id=claim.call_id, status="NOANSWER")
-    api.advance_time(61)
-    assert next_call(api, created) == {"allowed": True, "reason": None, **NO}
 
 
 def test_next_call_with_a_delayed_call_is_allowed(api: ApiClient) -> None:
@@ -204,17 +166,6 @@ def test_next_call_without_enough_life_is_too_late(
     assert response.status_code == (409 if reason else 202)
     if reason:
         assert assert_problem(response, 409, "too_late")["verification"]["id"] == created["id"]
-
-
-def test_next_call_after_a_gap_beyond_the_life_is_too_late(
-    api: ApiClient, dialer: ManualDialer
-) -> None:
-    """A code of 60 s and a gap of 60 s."""
-    created = api.create(ttl=60)
-    claim = dialer.place()
-    api.send_callback(id=claim.call_id, status="BUSY")
-    assert next_call(api, created) == {"allowed": False, "reason": "too_late", **NO}
-    assert_problem(api.act(created, "calls"), 409, "too_late")
 
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])

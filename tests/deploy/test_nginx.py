@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from api.api_client import VERIFICATIONS, WEBHOOK
-from api.test_security_headers import OVER_TLS, USUAL
+from api.test_headers import OVER_TLS, USUAL
 from deploy.nginx_proxy import NginxProxy, install, run_nginx
 from redis import Redis
 from support.processes import find_program, free_port, wait_until

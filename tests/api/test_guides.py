@@ -1,8 +1,8 @@
-"""The samples in docs/receipts.md work as described."""
+"""The guides for developers of apps and backends match the service."""
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,12 +13,69 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.service import ASHA, RING_KEY
 from support.stack import ApiProcess
 
+from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.app import create_app
 from otpvoice.core.keys import derive_receipt_key
 from otpvoice.core.tokens import RECEIPT_LIFETIME_S, RECEIPT_TYPE
+from otpvoice.core.verification import CallStatus, NextReason, Status
 from otpvoice.store.redis_store import RedisStore
 
-GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"
+GUIDE = (Path(__file__).parents[2] / "docs" / "mobile.md").read_text("utf-8")
+UNHEARD = "`answered`, `heard: false`"
+SENTENCES = re.compile(r"[A-Z][\w ,'.-]+\.", re.ASCII)
+HINDI = re.compile(r"[\u0900-\u097F][\u0900-\u097F ,-]+।([ \u0900-\u097F,-]+।)*")
+HEADINGS = re.findall(r"^\| (\w+) \| English \| हिन्दी \|$", GUIDE, re.MULTILINE)
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the rows of the table whose first column has this heading."""
+    start = GUIDE.index(f"\n| {heading} | English | हिन्दी |\n|---|---|---|\n")
+    rows = GUIDE[start:].strip().partition("\n\n")[0].splitlines()[2:]
+    return [row.strip("| ").split(" | ") for row in rows]
+
+
+def quoted(words: Iterable[str]) -> set[str]:
+    """Return the words in backquotes, as in the first column."""
+    return {f"`{word}`" for word in words}
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("status", quoted(set(Status) - {Status.PENDING})),
+        ("call", quoted(CallStatus) | {UNHEARD}),
+        ("reason", quoted(NextReason)),
+        (
+            "code",
+            quoted(
+                problem.code for problem in (*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR)
+            ),
+        ),
+    ],
+)
+def test_guide_has_a_sentence_for_every_word(heading: str, words: set[str]) -> None:
+    """Each once, and no unknown word."""
+    found = [row[0] for row in table(heading)]
+    assert set(found) == words
+    assert len(found) == len(words)
+
+
+@pytest.mark.parametrize("heading", ["status", "call", "reason", "code"])
+def test_guide_has_every_sentence_in_both_languages(heading: str) -> None:
+    """Whole sentences without words of the API or of the other language."""
+    for word, english, hindi in table(heading):
+        assert SENTENCES.fullmatch(english), word
+        assert HINDI.fullmatch(hindi), word
+        assert english.count(".") == hindi.count("।"), word
+        assert "_" not in english
+
+
+def test_guide_has_no_other_table() -> None:
+    """All tables are tested."""
+    assert sorted(HEADINGS) == ["call", "code", "reason", "status"]
+
+
+RECEIPTS_GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"
 ISSUER: Final = "https://otp.example.com"
 PUBLISHED_AT: Final = f"{ISSUER}/.well-known/jwks.json"
 Reader = Callable[[str], dict[str, Any]]
@@ -26,7 +83,7 @@ Reader = Callable[[str], dict[str, Any]]
 
 def samples(language: str) -> list[str]:
     """Return the guide's samples of one language."""
-    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", RECEIPTS_GUIDE.read_text("utf-8"), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +108,7 @@ def test_python_sample_returns_the_claims(api: ApiClient, read_receipt: Reader) 
     """Those of the guide's table."""
     created = api.create(code="1234", reference="login-81")
     claims = read_receipt(api.check(created, "1234").get_json()["receipt"])
-    table = GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
+    table = RECEIPTS_GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
     found = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
     assert sorted(claims) == sorted(found)
     assert (claims["sub"], claims["jti"]) == (ASHA, created["id"])
@@ -114,6 +171,6 @@ def test_samples_of_all_languages_check_the_same(language: str) -> None:
 
 def test_guide_states_how_long_to_store_ids() -> None:
     """The life of a receipt plus the leeway at both ends."""
-    guide = GUIDE.read_text("utf-8")
+    guide = RECEIPTS_GUIDE.read_text("utf-8")
     assert f"{RECEIPT_LIFETIME_S} seconds later" in guide
     assert f"EX {RECEIPT_LIFETIME_S + 2 * 10}`" in guide
