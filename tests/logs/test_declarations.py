@@ -101,13 +101,14 @@ def _is_bind(call: ast.Call) -> bool:
 
 
 def _is_unbound(call: ast.Call) -> bool:
-    """Report whether it logs with the module's own logger, which has no bound fields."""
-    is_method = isinstance(call.func, ast.Attribute)
-    return is_method and ast.unparse(call.func).startswith("_LOG.")
+    """Report whether it logs with a logger that has no bound fields."""
+    return ast.unparse(call.func).startswith(("_LOG.", "ErrorBoundary"))
 
 
 def _event_position(module: str, call: ast.Call) -> int | None:
     """Return the position of the event among the arguments, or None if the call does not log."""
+    if ast.unparse(call.func) == "ErrorBoundary":
+        return 0
     if isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
         return 0 if call.func.attr in LEVELS else 1 if call.func.attr == "log" else None
     is_setter = ast.unparse(call.func) in SETTERS
@@ -149,8 +150,10 @@ def test_every_declared_event_is_logged_somewhere() -> None:
     """The table and the documentation contain no event that was removed."""
     logged = {event for call in log_calls() for event in call.events}
     logged |= {event for event, _ in audit_notices()} | gunicorn_events()
-    logged |= {event for event in EVENTS if event.endswith(("iteration_failed", "check_failed"))}
-    logged |= {"http", "log.lines_dropped"}  # the deerror of a request; the line writer's report
+    logged |= {
+        "http",
+        "log.lines_dropped",
+    }  # the default event of a request; the line writer's report
     assert {*EVENTS} - logged == set()
 
 
@@ -162,7 +165,7 @@ def test_fields_bound_to_a_request_are_common() -> None:
                 assert _keywords(node) <= {*COMMON_FIELDS}, path
 
 
-_NOTICE: Final = re.compile(r"(?:notice|append_audit)\('([a-z_.]+)', (?:\{([^}]*)\}|(\w+))\)")
+_NOTICE: Final = re.compile(r"append_audit\('([a-z_.]+)', (?:\{([^}]*)\}|(\w+))\)")
 
 
 def audit_notices() -> Iterator[tuple[str, set[str]]]:
@@ -180,7 +183,7 @@ def test_notice_of_every_function_is_declared_with_its_fields() -> None:
         assert event in EVENTS
         assert fields <= {*EVENTS[event].field_names, *COMMON_FIELDS}, event
     calls = sum(
-        len(re.findall(r"\b(?:notice|append_audit)\('", path.read_text("utf-8")))
+        len(re.findall(r"\bappend_audit\('", path.read_text("utf-8")))
         for path in (PACKAGE / "store/lua").glob("*.lua")
     )
     assert len(found) == calls
