@@ -114,15 +114,12 @@ class CallReport:
 
 @dataclass(frozen=True, slots=True)
 class CallQuery:
-    """The call that a status query is about. Its repr shows no number."""
+    """The call that a status query is about; members as in ``OutboundCall``."""
 
     call_id: str
-    """``call_`` and 32 hex digits."""
     route: Route
     number: str = field(repr=False)
-    """The recipient's, E.164 with ``+``."""
     bridge: str
-    """The caller line, digits only."""
     provider_id: str | None
     """The provider's id of the call, if known."""
     sent_at_ms: int

@@ -15,6 +15,7 @@ from otpvoice.settings import Settings
 
 _TIMEOUT_S: Final = 5.0
 """For the name, the connection and TLS together."""
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DAY_S: Final = 86_400
 _EXPIRY_WARNING_S: Final = 14 * _DAY_S
 """Minimum remaining life of a certificate; for a short-lived one, a sixth of its life."""

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from otpvoice.cli.doctor.connectivity import connectivity_finding
+from otpvoice.cli.doctor.connectivity import LOOPBACK, connectivity_finding
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
@@ -21,7 +21,6 @@ _LOW_CREDITS: Final = 100
 """A call costs about half a credit, or one."""
 _WEBHOOK_TIMEOUT_S: Final = 5.0
 _LIVE_REMEDY: Final = "cannot be verified without a call: otpvoice doctor --live +91…"
-_LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 
 
 def provider_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Finding]:
@@ -128,7 +127,7 @@ def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fi
     else:
         yield ok(subject, "this service responds, and refuses unauthenticated callbacks")
         parts = urlsplit(public_url)
-        if parts.scheme == "https" or parts.hostname in _LOOPBACK:
+        if parts.scheme == "https" or parts.hostname in LOOPBACK:
             yield from _webhook_secret_findings(settings, http, url)
         else:
             found = "they were not tried over plain http"

@@ -14,6 +14,7 @@ import phonenumbers
 from msgspec import structs
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from otpvoice.cli.doctor.connectivity import LOOPBACK
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
 from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_allowed_number
@@ -36,7 +37,6 @@ _MIN_SECRET_CHARACTERS: Final = 20
 """Shorter secrets have less than 120 bits."""
 _MIN_DISTINCT_BYTES: Final = 16
 """Random keys have more: about 30 distinct bytes of 32, and 23 of 24."""
-_LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 _NUMBER_TYPES: Final = {
     "mobile": PhoneNumberType.MOBILE,
     "fixed_line_or_mobile": PhoneNumberType.FIXED_LINE_OR_MOBILE,
@@ -138,7 +138,7 @@ def _permission_failure(subject: str, path: Path, found: str, change: str) -> Fi
 def machine_findings(redis_url: str, overcommit: Path = _OVERCOMMIT) -> Iterator[Finding]:
     """Yield the kernel settings of a store on this machine."""
     parts = urlsplit(redis_url)
-    if parts.scheme != "unix" and parts.hostname not in _LOOPBACK:
+    if parts.scheme != "unix" and parts.hostname not in LOOPBACK:
         return
     try:
         value = overcommit.read_text("ascii").strip()
@@ -206,7 +206,7 @@ def _secret_remedy(name: str) -> str:
             'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
         ),
     }
-    return remedies.get(field, "replace it, otpvoice keys new CLIENT --secrets makes new ones")
+    return remedies.get(field, "replace it: otpvoice keys new CLIENT --secrets prints new secrets")
 
 
 def number_findings(settings: Settings) -> Iterator[Finding]:
