@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.admin.limits import NumberLimits, number_limits
-from otpvoice.admin.search import Query, parse_query
 from otpvoice.admin.status import ServiceStatus, service_status
+from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.limits import CallLimits
-from otpvoice.core.phone import mask_number, parse_written_number
+from otpvoice.core.phone import (
+    is_international,
+    is_number_like,
+    mask_number,
+    parse_written_number,
+)
 from otpvoice.core.verification import Call, Route, Verification
 from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
 
@@ -44,10 +49,20 @@ class FoundVerification:
 class SearchResult:
     """Verifications that match a search, and the limits of the number if it was one."""
 
-    query: Query
-    verifications: tuple[FoundVerification, ...]
+    searched: list[str]
+    """What the text was searched as: ``id``, ``number``, ``reference``."""
+    number_error: str
+    """Why digits were searched as a reference only."""
+    verifications: list[FoundVerification]
     """The newest first."""
     limits: NumberLimits | None
+
+    @property
+    def description(self) -> str:
+        """A sentence about what was searched. It does not repeat the text."""
+        names = [f"an {name}" if name == "id" else f"a {name}" for name in self.searched]
+        reason = f", not as a number: {self.number_error}" if self.number_error else "."
+        return f"Searched as {' and as '.join(names)}{reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,10 @@ class AdminService:
         return number_limits(self.store.explain(identity), identity, self.limits)
 
     def search(self, text: str, by: str) -> SearchResult:
-        """Find verifications by number, id or reference (``admin.search.parse_query``).
+        """Find verifications by id (``vrf_…``), number (``+…``, ``tel:…``) or reference.
+
+        Other digits are searched as a number if they can be one, and as a reference, because
+        clients may use numbers as references.
 
         Args:
             text: what the operator typed.
@@ -92,28 +110,32 @@ class AdminService:
         Raises:
             InvalidNumber: the text is written as an international number but is none.
         """
-        query = parse_query(text, self.region)
-        identity = identify_number(query.number, self.number_hasher) if query.number else None
-        found = [
-            FoundVerification(each, self._mask_number(each))
-            for each in self._find(query, identity, by)
-        ]
-        limits = self.explain(identity) if identity else None
-        return SearchResult(query, tuple(found), limits)
+        found: dict[str, list[Verification]] = {}
+        identity, number_error = None, ""
+        if text.startswith("vrf_"):
+            found["id"] = self.store.find_by_id(text, by)
+        else:
+            try:
+                if is_international(text) or is_number_like(text):
+                    identity = self.parse_number(text)
+                    found["number"] = self.store.find_by_number(identity, by)
+            except InvalidNumber as error:
+                if is_international(text):
+                    raise
+                number_error = str(error)
+            if not is_international(text):
+                reference = self.number_hasher.hash_attribute("reference", text)
+                found["reference"] = self.store.find_by_reference(reference, by)
+        by_id = {each.id: each for matches in found.values() for each in matches}
+        newest_first = sorted(by_id.values(), key=lambda each: each.created_at, reverse=True)
+        return SearchResult(
+            searched=[*found],
+            number_error=number_error,
+            verifications=[FoundVerification(each, self._mask(each)) for each in newest_first],
+            limits=self.explain(identity) if identity else None,
+        )
 
-    def _find(self, query: Query, identity: NumberIdentity | None, by: str) -> list[Verification]:
-        found: list[Verification] = []
-        if query.verification_id is not None:
-            found += self.store.find_by_id(query.verification_id, by)
-        if identity is not None:
-            found += self.store.find_by_number(identity, by)
-        if query.reference is not None:
-            reference = self.number_hasher.hash_attribute("reference", query.reference)
-            found += self.store.find_by_reference(reference, by)
-        by_id = {each.id: each for each in found}
-        return sorted(by_id.values(), key=lambda each: each.created_at, reverse=True)
-
-    def _mask_number(self, verification: Verification) -> str | None:
+    def _mask(self, verification: Verification) -> str | None:
         try:
             number = decrypt_number(self.ring, verification.id, verification.encrypted_number)
         except DecryptionError:

@@ -36,7 +36,7 @@ def find(context: click.Context, text: str, *, as_json: bool) -> None:
     number = result.limits
     if as_json:
         document = {
-            "searched": result.query.searched_fields,
+            "searched": result.searched,
             "verifications": [verification_document(each) for each in result.verifications],
             "limits": number_document(number) if number else None,
         }
@@ -52,8 +52,8 @@ def _render_result(result: SearchResult) -> Iterator[str]:
         yield from (render_headline(number), render_log_id(number), *render_refusals(number), "")
     if not result.verifications:
         yield f"No verification was found. {RETENTION_NOTE}"
-    if not result.verifications or len(result.query.searched_fields) > 1:
-        yield result.query.describe()
+    if not result.verifications or len(result.searched) > 1:
+        yield result.description
     for each in result.verifications:
         yield from render_verification(each)
 
