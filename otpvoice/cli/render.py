@@ -11,14 +11,13 @@ from typing import Any, Final
 from otpvoice.admin.limits import LimitStatus, NumberLimits
 from otpvoice.admin.service import FoundVerification, describe_result
 from otpvoice.admin.status import Alert, ServiceStatus
-from otpvoice.core.limits import limits_of
+from otpvoice.core.limits import DAY_MS, limits_of
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import Refusal
 
 _UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""
-_DAY_MS: Final = 86_400_000
 _VERIFICATION_TIMES: Final = ("created_at", "expires_at", "ended_at")
 _CALL_MEMBERS: Final = (
     *("id", "status", "reason", "route", "locale", "due_at", "sent_at", "placed_at", "ended_at"),
@@ -50,7 +49,7 @@ def _format_distance(distance_ms: int) -> str:
         count = math.ceil(distance_ms / unit)
         if count < limit:
             return f"{count} {name}"
-    return f"{math.ceil(distance_ms / _DAY_MS)} days"
+    return f"{math.ceil(distance_ms / DAY_MS)} days"
 
 
 # The whole service -------------------------------------------------------------------------------
