@@ -1,9 +1,9 @@
 """A provider that takes every call after a set time: ``python slow_provider.py PORT SECONDS``.
 
-As small as can be, in a process of its own, so that what is measured is the dialer. It answers as
-in docs/provider.md, section 2, never calls back, and tells when each call was asked for:
-``GET /arrivals`` → ``{"919876543210": <seconds of the monotonic clock>}``; ``GET /count`` → how
-many there are.
+It is as small as possible and runs in a process of its own, so that the measured load is the
+dialer's. It responds as in docs/provider.md, section 2, and never sends a callback.
+``GET /arrivals`` → ``{"919876543210": <seconds of the monotonic clock>}``, the arrival of each
+call's request; ``GET /count`` → their number.
 """
 
 import asyncio

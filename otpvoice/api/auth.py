@@ -2,7 +2,7 @@
 
 A client sends its API key and can access all of its verifications. An app sends the client token of
 one verification: it can read, check, call and cancel that one. The app sees the number masked and
-is not told which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
+does not see which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
 """
 
 import time

@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry
 from otpvoice.metrics.instruments import breaker_scope, breaker_scopes, counter, histogram
 
 _PLACEMENT_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 13)
-DELIVERED: Final = "told"
+DELIVERED: Final = "delivered"
 DELIVERY_FAILED: Final = "failed"
 """The delivery failed and will be retried."""
-ABANDONED: Final = "given_up"
+ABANDONED: Final = "abandoned"
 DROPPED: Final = "dropped"
 """The event was not stored, because too many were pending."""
 

@@ -1,4 +1,4 @@
-"""A client that listens, and a service that tells it what becomes of its verifications."""
+"""Fixtures: a client that receives events, and a service that delivers them."""
 
 from collections.abc import Callable, Iterator
 

@@ -118,7 +118,7 @@ class EventReceiver:
                         at=time.monotonic(),
                     )
                 )
-            except Exception as error:  # noqa: BLE001 - the test tells what was wrong
+            except Exception as error:  # noqa: BLE001 - the test reports the fault
                 self.faults.append(error)
             self._changed.notify_all()
             return self.next_responses.pop(0) if self.next_responses else self.default_response

@@ -18,7 +18,7 @@ NO_RESPONSE = 0
 
 @dataclass(frozen=True, slots=True)
 class TimedResponse:
-    """What came of one request. Times in seconds of the monotonic clock."""
+    """The outcome of one request. Times in seconds of the monotonic clock."""
 
     began: float
     took: float

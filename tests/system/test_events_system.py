@@ -46,7 +46,7 @@ def stack(
     environ: dict[str, str], client: EventReceiver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Run a service with that receiver."""
-    folder = tmp_path_factory.mktemp("told")
+    folder = tmp_path_factory.mktemp("events")
     with running_service(
         environ, folder, **endpoint_settings(client, secret=f"{OLD_SECRET},{NEW_SECRET}")
     ) as running:
@@ -131,7 +131,7 @@ def test_killed_dialer_loses_no_event(
     program = str(Path(__file__).with_name("faulty_dialer.py"))
     with EventReceiver() as client, ExitStack() as processes:
         variables = {**environ, **WIDE_LIMITS, **endpoint_settings(client)}
-        telling = EventHarness(load(variables).settings, redis)
+        harness = EventHarness(load(variables).settings, redis)
         dialers = {
             moment: processes.enter_context(
                 Process(
@@ -145,27 +145,27 @@ def test_killed_dialer_loses_no_event(
         ids: list[str] = []
 
         def all_are_dead() -> bool:
-            ids.append(_canceled(telling, len(ids)))
+            ids.append(_canceled(harness, len(ids)))
             return not any(dialer.is_running for dialer in dialers.values())
 
         wait_until(all_are_dead, "the dialers to die", 40)
         assert [dialer.wait() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
         before = len(client.events)
-        telling.advance_time(EVENT_LEASE_MS / 1000 + 1)
-        while telling.deliver_due():
+        harness.advance_time(EVENT_LEASE_MS / 1000 + 1)
+        while harness.deliver_due():
             pass
         assert client.faults == []
         received = {each.id for each in client.events}
         assert received == {f"evt_{each[4:]}_{version}" for each in ids for version in (2, 3)}
         assert len({(each.id, each.raw) for each in client.events}) == len(received)
         print(
-            f"{len(dialers)} kills, {len(received)} events: {before} told by those who died, "
-            f"{len(client.events) - len(received)} told twice"
+            f"{len(dialers)} kills, {len(received)} events: {before} delivered before the kills, "
+            f"{len(client.events) - len(received)} delivered twice"
         )
 
 
-def _canceled(telling: EventHarness, n: int) -> str:
-    telling.store.sweep("a dialer that was heard of")
-    verification_id = telling.create(LOGIN_KEY, f"+9198765{n:05}", call_after=100)
-    telling.end(LOGIN_KEY, verification_id)
+def _canceled(harness: EventHarness, n: int) -> str:
+    harness.store.sweep("a running dialer")
+    verification_id = harness.create(LOGIN_KEY, f"+9198765{n:05}", call_after=100)
+    harness.end(LOGIN_KEY, verification_id)
     return verification_id

@@ -141,7 +141,7 @@ class Honest:
         self.log_in(people)
         self._alone = len(self._took)
 
-    def log_in_beside(self, pumper: Pumper, people: int) -> None:
+    def log_in_alongside(self, pumper: Pumper, people: int) -> None:
         """Log in repeatedly while the attacker requests all numbers."""
         with concurrently(pumper.asks, AT_ONCE):
             self.log_in(people)
@@ -190,7 +190,7 @@ def test_toll_fraud_within_a_prefix_is_limited(environ: dict[str, str], tmp_path
         pumper = Pumper(stack, lambda n: f"+91987650{n:04}")
         honest = Honest(stack.service)
         honest.log_in_alone(5)
-        honest.log_in_beside(pumper, PEOPLE)
+        honest.log_in_alongside(pumper, PEOPLE)
         print(f"{pumper.figures()}\n{honest.figures()}")
         of_number, of_prefix = "calls_per_number 3/10m", "unverified_per_prefix 5/10m"
         assert {of_prefix} <= set(pumper.refusals()) <= {of_prefix, of_number}
@@ -212,7 +212,7 @@ def test_toll_fraud_within_an_area_opens_its_breaker(
         pumper = Pumper(stack, lambda n: f"+919876{n % 100:02}{n // 100:04}")
         honest = Honest(stack.service)
         honest.log_in_alone(5)
-        honest.log_in_beside(pumper, PEOPLE)
+        honest.log_in_alongside(pumper, PEOPLE)
         print(f"{pumper.figures()}\n{honest.figures()}")
         refused = pumper.refused_since("conversion_breaker")
         assert len(refused) >= NUMBERS // 4
@@ -236,7 +236,7 @@ def test_stolen_key_is_bounded_by_its_daily_limit(environ: dict[str, str], tmp_p
         pumper = Pumper(stack, lambda n: f"+9198{n % 100:02}{n // 100:02}{n:04}")
         honest = Honest(stack.service, BANK_KEY)
         honest.log_in_alone(5)
-        honest.log_in_beside(pumper, 5)
+        honest.log_in_alongside(pumper, 5)
         print(f"{pumper.figures()}\n{honest.figures()}")
         assert set(pumper.refusals()) == {"calls_per_day"}
         refused = honest.asks("+919111111111")

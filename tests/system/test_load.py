@@ -96,7 +96,7 @@ _numbers = (f"+9198{n:08}" for n in itertools.count(70_000_000))
 
 @dataclass
 class Load:
-    """What came of creates at a steady rate."""
+    """The outcomes of creates at a steady rate."""
 
     begun: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What was answered 201, by the digits of its number."""

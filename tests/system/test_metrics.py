@@ -246,8 +246,8 @@ def test_events_are_counted_by_delivery(played: Played) -> None:
 
     wait_until(is_settled, "the tries to be written down")
     found = played.scrape().totals_by("events_total", "client", "outcome")
-    assert (found["login", "given_up"], found["login", "failed"]) == (1, 1)
-    assert found["login", "told"] == len(played.client.events) - 2
+    assert (found["login", "abandoned"], found["login", "failed"]) == (1, 1)
+    assert found["login", "delivered"] == len(played.client.events) - 2
 
 
 def test_metrics_contain_no_personal_data(played: Played) -> None:

@@ -230,7 +230,7 @@ def test_rotation_under_load_is_not_noticed(environ: dict[str, str], tmp_path: P
                 deploys.append(new)
                 old = new
         old.ends()
-        tell(load, deploys)
+        report(load, deploys)
 
 
 def are_over(load: Load, line: RecordingClient, ring: str) -> None:
@@ -254,7 +254,7 @@ def work_together(load: Load, deploys: tuple[Deploy, Deploy]) -> None:
     wait_until(lambda: load.spoken(deploys) >= pairs, "each to speak codes of each", 60)
 
 
-def tell(load: Load, deploys: list[Deploy]) -> None:
+def report(load: Load, deploys: list[Deploy]) -> None:
     """Print the outcome and assert that no response is an internal error."""
     book = [answer for deploy in deploys for answer in deploy.line.responses]
     found = Counter(answer.status for answer in book)

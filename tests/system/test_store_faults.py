@@ -24,8 +24,9 @@ with open(sys.argv[1], "wb", buffering=0) as file:
     while True:
         file.write(os.urandom(1 << 20) * 4)
         os.fsync(file.fileno())
-        if file.tell() > 64 << 20:
+        if os.fstat(file.fileno()).st_size > 64 << 20:
             file.seek(0)
+            file.truncate()
 """
 ASKED = 0.5
 """Seconds that the first requests wait for a store that hangs."""

@@ -4,7 +4,7 @@ Both of two requests are sent again and again over one kept connection to a real
 an order drawn by lot. The interval of the median difference within such a pair is that of the sign
 test: the order statistics around the middle (Thompson 1936), :data:`DEVIATIONS` standard
 deviations to each side. All of it must lie within :data:`BOUND`: a difference beyond it fails, and
-so does a measurement too rough to tell, after :data:`PATIENCE` times as many pairs.
+so does a measurement that is too rough, after :data:`PATIENCE` times as many pairs.
 
 ``OTPVOICE_TEST_TIMINGS`` is how many pairs are asked. The bound narrows with their number.
 """

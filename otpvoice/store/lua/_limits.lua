@@ -6,7 +6,7 @@
 --
 -- A limit is {label, retry_at: time from which it allows one more, 0 if it allows it now, used}.
 
--- Return the counters of a client's calls, beside the windows of their number, prefix and address.
+-- Return the counters of a client's calls, in addition to the windows of their number, prefix and address.
 function Limits.counters(client)
   local counters = { unpack(POLICY.every_client) }
   for _, each in ipairs(client_policy(client).counters) do counters[#counters + 1] = each end
@@ -40,7 +40,7 @@ function Limits.clear_wrong_codes(number)
   end
 end
 
--- Limits of creates: every create that starts a verification counts, whatever becomes of it --------------
+-- Limits of creates: every create that starts a verification counts, whatever its outcome -----------------
 
 -- Return the quotas of a create of {client, address}, each with the name of its counter.
 function Limits.create_quotas(of)

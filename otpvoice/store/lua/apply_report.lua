@@ -63,7 +63,7 @@ local function result(outcome, call)
     'live_test', call.live_test or '' }
 end
 
--- Keep the message under its ids: the provider's reply to one of our requests, which tells their call, may not be
+-- Keep the message under its ids: the provider's reply, which assigns an id to a call, may not be
 -- recorded yet. `found`: the calls that it may be about
 local function keep_unmatched(found)
   local awaits_reply = false
