@@ -1,4 +1,4 @@
-"""A desk where clients ask and a dialer that dials, in single steps of a real store.
+"""A driver that calls a real store as clients, dialers, the provider and operators do.
 
 Durations are in seconds as in the contract, times in milliseconds as in the store.
 """
@@ -47,13 +47,12 @@ GAPS = (60, 60, 300)
 LIVE_FOR_S = 165
 LEASE_S = 20
 RETENTION_MS = 7 * 86_400_000
-"""Milliseconds."""
 PLACED = CallResult(CallStatus.PLACED)
 _messages = itertools.count()
 
 
 class StoreDriver:
-    """Steps with what a test does not care about filled in.
+    """Calls the store, with default values for what a test does not set.
 
     Args:
         store: the store under test.
@@ -71,12 +70,12 @@ class StoreDriver:
         self.sweep()
 
     def advance_time(self, seconds: float, dialer: str | None = "dialer") -> None:
-        """Time passes; unless there is no ``dialer``, one is heard of and sweeps."""
+        """Advance the clock; then ``dialer`` sweeps, unless it is None."""
         self.store.clock_offset_ms += round(seconds * 1000)
         if dialer:
             self.sweep(dialer)
 
-    # What clients ask for ------------------------------------------------------------------------
+    # Clients -------------------------------------------------------------------------------------
 
     def try_create(
         self,
@@ -99,7 +98,7 @@ class StoreDriver:
         is_test: bool = False,
         is_live_test: bool = False,
     ) -> StoreResult:
-        """A create, whatever comes of it."""
+        """Create a verification and return the result, whatever its outcome."""
         new_id = f"vrf_{secrets.token_hex(16)}"
         number = NUMBERS.hash(to)
         margin = min(60, ttl / 2)
@@ -143,7 +142,7 @@ class StoreDriver:
         is_test: bool = False,
         own_code: bool = False,
     ) -> Verification:
-        """A verification, begun."""
+        """Create a verification and expect success."""
         answer = self.try_create(
             to,
             client=client,
@@ -167,7 +166,7 @@ class StoreDriver:
         client: str = "",
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """One code handed in, with a digest for each key of the ring."""
+        """Submit one code, with a digest for each key of the ring."""
         digests = self.ring.digests("check", verification.id, code)
         client = client or verification.client
         return self.store.check(verification.id, client, len(code), digests, idempotency)
@@ -179,42 +178,42 @@ class StoreDriver:
         bridge: str = BRIDGE,
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """A further call is wanted, or the delayed one now."""
+        """Request a further call, or the delayed one now."""
         call = new_call(route, bridge)
         return self.store.request_call(verification.id, verification.client, call, idempotency)
 
     def cancel(self, verification: Verification) -> StoreResult:
-        """The client ends it."""
+        """Cancel a verification as its client."""
         return self.close(verification, Status.CANCELED, EndReason.REQUESTED)
 
     def approve(self, verification: Verification) -> StoreResult:
-        """The client knows it to be proven."""
+        """Approve a verification as its client."""
         return self.close(verification, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
 
     def close(self, verification: Verification, status: Status, reason: EndReason) -> StoreResult:
-        """The client's word, whichever."""
+        """End a verification as its client."""
         return self.store.close_verification(verification.id, verification.client, status, reason)
 
     def get(self, verification: Verification) -> Verification:
-        """The verification as it stands."""
+        """Return the verification as it is now."""
         found = self.store.get(verification.id, verification.client).verification
         assert found
         return found
 
     def last_call(self, verification: Verification) -> Call:
-        """Its newest call as it stands."""
+        """Return its newest call as it is now."""
         return self.get(verification).calls[-1]
 
-    # What the dialer does ------------------------------------------------------------------------
+    # Dialer --------------------------------------------------------------------------------------
 
     def claim(self) -> Claim:
-        """The next due call."""
+        """Claim the next due call."""
         claim = self.store.claim(200)
         assert isinstance(claim, Claim), f"nothing is due for {claim} ms"
         return claim
 
     def seconds_until_due(self) -> int:
-        """No call is due: the seconds until it is worth looking again, rounded up; -1 for never."""
+        """Expect no due call; return the seconds until the next claim, or -1 for an empty queue."""
         wait = self.store.claim(200)
         assert isinstance(wait, int), f"{wait} is due"
         return wait if wait < 0 else math.ceil(wait / 1000)
@@ -226,16 +225,16 @@ class StoreDriver:
         live_for_s: float = LIVE_FOR_S,
         heard_after_s: int | None = None,
     ) -> bool:
-        """The last word before it is sent."""
+        """Mark a claimed call as sent."""
         lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
         return self.store.mark_sent(claim, round(live_for_s * 1000), lengths, heard_after_s)
 
     def record(self, claim: Claim, result: CallResult) -> RecordResult:
-        """Writes down what became of it."""
+        """Record a result."""
         return self.store.record_result(claim, result)
 
     def send(self, to: str = ASHA, **members: Any) -> tuple[Verification, Claim]:
-        """A verification whose call was just sent, with its claim."""
+        """Create a verification whose call is marked as sent; return it with its claim."""
         begun = self.create(to, **members)
         claim = self.claim()
         assert claim.verification_id == begun.id
@@ -243,49 +242,49 @@ class StoreDriver:
         return begun, claim
 
     def create_answered(self, to: str = ASHA, **members: Any) -> Verification:
-        """Begin a verification and have its call answered, so that its code is compared."""
+        """Create a verification whose call was answered, so that its code is compared."""
         begun, claim = self.send(to, **members)
         self.record(claim, PLACED)
         self.apply_callback(call_id=claim.call_id, to=to)
         return begun
 
     def dial(self, result: CallResult = PLACED, heard_after_s: int | None = None) -> Claim:
-        """Claims, marks and records the next due call."""
+        """Claim, mark and record the next due call."""
         claim = self.claim()
         assert self.mark_sent(claim, heard_after_s=heard_after_s)
         self.store.record_result(claim, result)
         return claim
 
     def dial_busy(self, to: str = ASHA) -> Claim:
-        """Dials the next due call, to a phone that is busy."""
+        """Dial the next due call, to a busy phone."""
         claim = self.dial()
         settled = self.apply_callback(CallStatus.BUSY, call_id=claim.call_id, to=to)
         assert settled.call_status is CallStatus.BUSY
         return claim
 
     def sweep(self, dialer: str = "dialer") -> bool:
-        """One sweep."""
+        """Sweep once; return whether there is more."""
         swept = self.store.sweep(dialer)
         self.audit_entries.extend(swept.audit_entries)
         return swept.has_more
 
     def due_status_queries(self) -> list[StatusQuery]:
-        """The calls to ask the provider about now."""
+        """Return the calls whose status is due for a query."""
         return self.store.due_status_queries(32)
 
-    # What operators ask --------------------------------------------------------------------------
+    # Operators -----------------------------------------------------------------------------------
 
     @property
     def admin(self) -> AdminStore:
-        """The operator's side of the same store."""
+        """Return the operator's side of the same store."""
         store = self.store
         return AdminStore(store.redis, policy=store.policy, clock_offset_ms=store.clock_offset_ms)
 
     def explain(self, to: str = ASHA) -> Explanation:
-        """What holds a number."""
+        """Return the limits that apply to a number."""
         return self.admin.explain(number_identity(to))
 
-    # What the provider tells ---------------------------------------------------------------------
+    # Provider ------------------------------------------------------------------------------------
 
     def apply_callback(
         self,
@@ -302,7 +301,7 @@ class StoreDriver:
         message: str = "",
         has_bridge: bool = True,
     ) -> ReportResult:
-        """A callback; each is a new message unless ``message`` says which."""
+        """Apply a callback; each is a new message unless ``message`` names one."""
         report = CallUpdate(
             fingerprint=message or f"message {next(_messages)}",
             call_id=call_id,
@@ -320,7 +319,7 @@ class StoreDriver:
         return self.store.apply_report(report)
 
     def apply_queried_status(self, status: CallStatus, call_id: str) -> ReportResult:
-        """The provider's answer to a question about a call."""
+        """Apply the reply to a status query."""
         report = CallUpdate(None, call_id, (), (), None, None, status, None, status.upper(), 7)
         return self.store.apply_report(report)
 
@@ -328,7 +327,7 @@ class StoreDriver:
 def driver_with_quotas(
     redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **policy: Any
 ) -> StoreDriver:
-    """An exchange whose store has these ``calls_per_number`` and other rules."""
+    """Return a driver with these ``calls_per_number`` and this policy."""
     return driver_with_limits(
         redis, calls_per_number=parse_quotas(*quotas), gaps=gaps, policy=policy
     )
@@ -341,29 +340,29 @@ def driver_with_limits(
     policy: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> StoreDriver:
-    """An exchange whose store has these limits and other rules."""
+    """Return a driver with these limits and this policy."""
     queue_rules = StorePolicy(limits=structs.replace(NO_LIMITS, **limits), **(policy or {}))
     return StoreDriver(RedisStore(redis, policy=queue_rules), gaps=gaps)
 
 
 def parse_quotas(*texts: str) -> tuple[Quota, ...]:
-    """Quotas as they are written."""
+    """Parse quotas."""
     return tuple(parse_quota(text) for text in texts)
 
 
 def number_identity(to: str) -> NumberIdentity:
-    """A number as operators name it."""
+    """Return a number as operators identify it."""
     shares = limit_keys_of(to, None, None)
     return NumberIdentity(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
 
 
 def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
-    """A call to be queued."""
+    """Return a new call."""
     return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")
 
 
 def limit_keys_of(to: str, ip: str | None, reference: str | None) -> LimitKeys:
-    """What a number of India and the one who asks have in common with others."""
+    """Return the limit keys of an Indian number."""
     number = Number(to, "IN", "mobile")
     return LimitKeys(
         prefix_hash=NUMBERS.hash_attribute("prefix", number.prefix),

@@ -1,4 +1,4 @@
-"""Each limit of calls, and requests that it counts together, for tests that go through them all."""
+"""Every limit of calls, with requests that it counts together, for parametrized tests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,31 +24,31 @@ class Case:
 
     setting: str
     limits: Callable[[int], Mapping[str, Any]]
-    """The settings that allow so many."""
+    """Return the settings that allow this many."""
     request: Callable[[int], dict[str, Any]]
-    """The n-th request that it counts, alike with the others in nothing else."""
+    """Return the n-th request that it counts; it shares nothing else with the others."""
     window: int = HOUR
-    slice: int = 0
-    """Seconds that a place may be held longer than the window."""
+    bucket: int = 0
+    """Seconds by which capacity may return later than after the window."""
     approved_counts: bool = False
-    """Whether an approval leaves it as it is."""
+    """An approval does not release it."""
 
     def allows(self, redis: Redis, count: int = 1, **rules: Any) -> StoreDriver:
-        """An exchange with this one limit, without gaps."""
+        """Return a driver with this one limit and no gaps."""
         return driver_with_limits(redis, gaps=NO_GAP, policy=rules, **self.limits(count))
 
     def create(self, driver: StoreDriver, n: int = 0, **members: Any) -> Verification:
-        """The n-th request, taken."""
+        """Create the n-th verification and expect success."""
         return driver.create(**self.request(n) | members)
 
     def refuses(self, driver: StoreDriver, n: int = 999, **members: Any) -> float:
-        """The seconds for which it refuses the n-th request."""
+        """Expect a refusal of the n-th request; return the seconds until its retry time."""
         answer = driver.try_create(**self.request(n) | members)
         assert answer.outcome == f"rate_limited {self.setting}"
         return answer.retry_after_ms / 1000
 
     def is_full(self, driver: StoreDriver, n: int = 999) -> bool:
-        """Whether it refuses the n-th request, which is canceled if it does not."""
+        """Return whether it refuses the n-th request; cancel an accepted one."""
         answer = driver.try_create(**self.request(n))
         if answer.outcome == "created" and answer.verification:
             driver.cancel(answer.verification)
@@ -58,7 +58,7 @@ class Case:
 
 
 def far_numbers(n: int) -> str:
-    """Numbers that share neither prefix nor area."""
+    """Return a number that shares neither prefix nor area with the others."""
     return f"+91{9_000_000_000 + 1_000_003 * n}"
 
 
@@ -97,7 +97,7 @@ PER_CLIENT = Case(
     "calls_per_client",
     _of_client(calls=lambda count: parse_quotas(f"{count}/1h")),
     lambda n: {"to": far_numbers(n)},
-    slice=HOUR // 60,
+    bucket=HOUR // 60,
     approved_counts=True,
 )
 PER_CLIENT_AND_DAY = Case(
@@ -105,7 +105,7 @@ PER_CLIENT_AND_DAY = Case(
     _of_client(calls_per_day=lambda count: count),
     lambda n: {"to": far_numbers(n)},
     window=DAY,
-    slice=DAY // 60,
+    bucket=DAY // 60,
     approved_counts=True,
 )
 PER_DAY = Case(
@@ -113,7 +113,7 @@ PER_DAY = Case(
     lambda count: {"calls_per_day": count},
     lambda n: {"to": far_numbers(n), "client": f"client {n}"},
     window=DAY,
-    slice=DAY // 60,
+    bucket=DAY // 60,
     approved_counts=True,
 )
 CASES = {
@@ -139,16 +139,16 @@ GENEROUS: Final[dict[str, Any]] = {
     "attempts_per_verification": 6,
     "clients": {"login": ClientLimits(parse_quotas("99/1m"), 99)},
 }
-"""Every limit there is, and room in each."""
+"""Every limit, with ample capacity."""
 
 
 def limit_usage(driver: StoreDriver, to: str = ASHA) -> list[LimitUsage]:
-    """How far each limit that holds a number, a client or all is used up."""
+    """Return the usage of each limit of a number, a client or the service."""
     return sorted(driver.explain(to).limits, key=lambda use: (use.client or "", use.limit))
 
 
 def stored(redis: Redis) -> dict[bytes, Any]:
-    """All that stands in the store, but for the list and the count of refusals."""
+    """Return the whole content of the store, except refusals and their counters."""
     readers: Mapping[Any, Callable[[bytes], Any]] = {
         b"hash": redis.hgetall,
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
@@ -164,7 +164,7 @@ def stored(redis: Redis) -> dict[bytes, Any]:
 
 
 def refusing(answer: StoreResult) -> str:
-    """The limit that refused."""
+    """Return the limit that refused."""
     outcome, _, limit = answer.outcome.partition(" ")
     assert outcome == "rate_limited", answer.outcome
     assert answer.retry_after_ms > 0

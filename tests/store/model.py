@@ -168,7 +168,7 @@ class Model:
         verification.calls.append(ModelCall(verification, due, due))
 
     def requeue(self, call: ModelCall, due: float) -> None:
-        """Back to the queue, for anybody."""
+        """Return a call to the queue."""
         if self.move(call, C.QUEUED):
             self.release(call)
             call.due = call.score = call.not_before = due
@@ -301,7 +301,7 @@ class Model:
         self.take_line(call, call.lease_until)
 
     def take_line(self, call: ModelCall, until: float) -> None:
-        """Nobody else is called there."""
+        """Lock the number."""
         line = self.lines[call.of.to]
         line.holder, line.held_until = call, until
 

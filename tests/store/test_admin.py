@@ -36,7 +36,7 @@ def audited(driver: StoreDriver, event: str) -> list[dict[str, object]]:
     return [dict(notice.details) for notice in driver.audit_entries if notice.event == event]
 
 
-# Explain and overview ----------------------------------------------------------------------------
+# Explain and overview -----------------------------------------------------------------------------
 
 
 def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
@@ -110,7 +110,7 @@ def test_overview_counts_refusals_of_every_limit(redis: Redis) -> None:
     assert driver.admin.overview().refused.keys() == LIMITS.keys()
 
 
-# Clear -------------------------------------------------------------------------------------------
+# Clear --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -171,7 +171,7 @@ def test_clear_of_unknown_number_only_writes_the_audit_log(redis: Redis) -> None
     ]
 
 
-# Find --------------------------------------------------------------------------------------------
+# Find ---------------------------------------------------------------------------------------------
 
 
 def test_find_by_number_reference_and_id(redis: Redis) -> None:

@@ -21,7 +21,7 @@ def placed(driver: StoreDriver, provider_id: str | None = None) -> tuple[Verific
     return begun, claim, sent_at
 
 
-# By an id ----------------------------------------------------------------------------------------
+# By an id -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", RESULTS)
@@ -132,7 +132,7 @@ def test_report_before_the_reply_is_applied(driver: StoreDriver) -> None:
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
 
 
-# By the line -------------------------------------------------------------------------------------
+# By the line --------------------------------------------------------------------------------------
 
 
 def test_report_without_id_applies_to_the_one_live_call(driver: StoreDriver) -> None:
@@ -262,7 +262,7 @@ def test_report_without_id_ignores_claimed_call(driver: StoreDriver) -> None:
     )
 
 
-# Again, late, and in disorder --------------------------------------------------------------------
+# Again, late, and in disorder ---------------------------------------------------------------------
 
 
 def test_repeated_message_is_applied_once(driver: StoreDriver) -> None:

@@ -35,7 +35,7 @@ def fails_often(driver: StoreDriver, times: int, result: CallResult = UNREACHED)
     return begun
 
 
-# attempts_per_verification -----------------------------------------------------------------------
+# attempts_per_verification ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("result", [UNREACHED, REFUSED, CallResult(CallStatus.FAILED)])
@@ -86,7 +86,7 @@ def test_delayed_call_is_brought_forward_within_the_attempts(redis: Redis) -> No
     driver.claim()
 
 
-# The gap after a refusal -------------------------------------------------------------------------
+# The gap after a refusal --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("result", [REFUSED, MISCONFIGURED])

@@ -122,9 +122,9 @@ def test_unblock_allows_calls_at_once(driver: StoreDriver) -> None:
     first, second = (each for each in driver.audit_entries if "blocked" in each.event)
     assert (first.event, first.details["seconds"]) == ("number.blocked", HOUR)
     assert second.event == "number.unblocked"
-    for told in (first, second):
-        assert told.details["operator"] == "root"
-        assert told.details["to"] == "+91******3210"
+    for entry in (first, second):
+        assert entry.details["operator"] == "root"
+        assert entry.details["to"] == "+91******3210"
 
 
 def test_unblock_of_unblocked_number_creates_no_record(driver: StoreDriver, redis: Redis) -> None:

@@ -37,7 +37,7 @@ def open_breakers(driver: StoreDriver) -> set[str]:
     return {breaker.name for breaker in driver.admin.overview().open_breakers}
 
 
-# Conversion --------------------------------------------------------------------------------------
+# Conversion ---------------------------------------------------------------------------------------
 
 
 def converting(redis: Redis, ratio: Ratio | None = RATIO, **limits: Any) -> StoreDriver:
@@ -87,8 +87,8 @@ def test_open_breaker_has_an_end_and_is_logged_once(redis: Redis) -> None:
     for begun in waiting:
         driver.cancel(begun)
     assert 1_795_000 <= driver.try_create(ASHA).retry_after_ms <= HALF_AN_HOUR * 1000
-    [told] = [each for each in opened(driver) if each.details["breaker"] == AREA]
-    assert told.details == {"breaker": AREA, "open_for": HALF_AN_HOUR, "ended": 20, "approved": 1}
+    [entry] = [each for each in opened(driver) if each.details["breaker"] == AREA]
+    assert entry.details == {"breaker": AREA, "open_for": HALF_AN_HOUR, "ended": 20, "approved": 1}
 
 
 def test_open_breaker_refuses_further_calls(redis: Redis) -> None:

@@ -39,7 +39,7 @@ def has_room(driver: StoreDriver, _begun: Verification) -> bool:
     return not any(use.blocked_until for use in driver.explain().limits)
 
 
-# Reserved ----------------------------------------------------------------------------------------
+# Reserved -----------------------------------------------------------------------------------------
 
 
 def test_queued_call_reserves_capacity_for_all_clients(driver: StoreDriver) -> None:
@@ -168,7 +168,7 @@ def test_call_sent_after_approval_counts(redis: Redis) -> None:
     assert sent_in_a_row(driver) == 1
 
 
-# Superseded --------------------------------------------------------------------------------------
+# Superseded ---------------------------------------------------------------------------------------
 
 
 def test_replaced_code_is_not_spoken_when_the_new_one_is_refused(redis: Redis) -> None:
@@ -184,7 +184,7 @@ def test_replaced_code_is_not_spoken_when_the_new_one_is_refused(redis: Redis) -
     assert driver.check(begun, CODE).outcome == "closed"
 
 
-# Windows -----------------------------------------------------------------------------------------
+# Windows ------------------------------------------------------------------------------------------
 
 
 def sent_in_a_row(driver: StoreDriver, at_most: int = 20) -> int:
@@ -254,7 +254,7 @@ def test_empty_limit_refuses_nothing(redis: Redis) -> None:
     assert sent_in_a_row(driver) == 20
 
 
-# Redials and other routes ------------------------------------------------------------------------
+# Redials and other routes -------------------------------------------------------------------------
 
 
 def test_redial_without_capacity_is_not_queued(redis: Redis) -> None:

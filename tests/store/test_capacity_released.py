@@ -230,10 +230,10 @@ def test_capacity_counts_from_the_sending(redis: Redis, case: Case) -> None:
         driver.request_call(begun)
         driver.dial()
         wait = case.refuses(driver)
-        assert case.window - 5 <= wait <= case.window + case.slice
+        assert case.window - 5 <= wait <= case.window + case.bucket
 
 
-# Approved ----------------------------------------------------------------------------------------
+# Approved -----------------------------------------------------------------------------------------
 
 
 @each_limit

@@ -143,7 +143,7 @@ def test_code_is_wrong_for_another_verification(driver: StoreDriver) -> None:
     assert driver.get(other).status is Status.PENDING
 
 
-# Before a call was sent --------------------------------------------------------------------------
+# Before a call was sent ---------------------------------------------------------------------------
 
 
 def test_check_of_generated_code_before_a_call_returns_no_call_yet(driver: StoreDriver) -> None:
@@ -203,7 +203,7 @@ def test_no_call_yet_is_not_stored_under_idempotency_key(driver: StoreDriver) ->
     assert (answer.outcome, answer.is_replayed) == ("right", False)
 
 
-# The end of its life ----------------------------------------------------------------------------
+# The end of its life ------------------------------------------------------------------------------
 
 
 def test_code_one_second_before_its_end_is_accepted(driver: StoreDriver) -> None:
@@ -260,7 +260,7 @@ def test_parallel_correct_codes_succeed_once(
     assert driver.get(begun).status is Status.APPROVED
 
 
-# The key ring rotates ----------------------------------------------------------------------------
+# The key ring rotates -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_claims_have_distinct_holders(driver: StoreDriver) -> None:
     assert len(holders) == 3
 
 
-# The gap -----------------------------------------------------------------------------------------
+# The gap ------------------------------------------------------------------------------------------
 
 
 def test_gap_postpones_queued_call(driver: StoreDriver) -> None:

@@ -43,8 +43,8 @@ def test_simultaneous_commands_have_separate_connections(redis_url: str) -> None
         return reply
 
     with closing(client), ThreadPoolExecutor(AT_ONCE) as pool:
-        told = [*pool.map(ask, range(AT_ONCE))]
-    assert told == [str(number).encode() for number in range(AT_ONCE)]
+        replies = [*pool.map(ask, range(AT_ONCE))]
+    assert replies == [str(number).encode() for number in range(AT_ONCE)]
 
 
 def test_closed_connection_is_reopened_before_sending(

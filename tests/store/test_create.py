@@ -48,7 +48,7 @@ def test_create_with_call_after_delays_call(driver: StoreDriver) -> None:
     assert driver.claim().verification_id == begun.id
 
 
-# The same verification ---------------------------------------------------------------------------
+# The same verification ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reference", [None, "", "login-81"])

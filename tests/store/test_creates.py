@@ -108,7 +108,7 @@ def test_creates_and_cancels_leave_the_numbers_limits(redis: Redis) -> None:
         driver.create(client=f"client {n}", ip="203.0.113.10")
 
 
-# What they leave ---------------------------------------------------------------------------------
+# What they leave ----------------------------------------------------------------------------------
 
 
 def life_of(redis: Redis, pattern: str) -> int:

@@ -1,8 +1,4 @@
-"""Two processes with different settings on one store, as during every deployment.
-
-One row of docs/rolling-out-settings.md each. What a dialer needs is tested in
-tests/dialer/test_undialable.py.
-"""
+"""Two processes with different settings on one store, as during every deployment."""
 
 from typing import Any
 
@@ -30,7 +26,7 @@ SHORT, LONG = "2/10m", "2/24h"
 
 
 def process(redis: Redis, *clients: str, **settings: Any) -> StoreDriver:
-    """A process whose settings have these clients."""
+    """Return a process whose settings have these clients."""
     names = ("routes", "max_redials", "callback_timeout_ms", "clients_with_events")
     rules = {name: settings.pop(name) for name in names if name in settings}
     own = {name: ClientLimits() for name in clients}
@@ -38,30 +34,30 @@ def process(redis: Redis, *clients: str, **settings: Any) -> StoreDriver:
 
 
 def is_called(driver: StoreDriver, dialer: StoreDriver, to: str = ASHA) -> None:
-    """A create at one process and a call by the other."""
+    """Create at one process and place the call at the other."""
     begun = driver.create(to)
     assert dialer.dial().verification_id == begun.id
 
 
-# Clients and their events ------------------------------------------------------------------------
+# Clients and their events -------------------------------------------------------------------------
 
 
 @pytest.fixture
 def old(redis: Redis) -> StoreDriver:
-    """A process without the client ``login``."""
+    """Return a process without the client ``login``."""
     return process(redis)
 
 
 @pytest.fixture
 def new(redis: Redis) -> StoreDriver:
-    """A process with it, and with an address for its events."""
+    """Return a process with it and its address for events."""
     return process(redis, "login", clients_with_events=frozenset({"login"}))
 
 
 def test_event_of_a_client_that_the_dialer_lacks_waits_for_one_that_has_it(
     old: StoreDriver, new: StoreDriver
 ) -> None:
-    """Changes made by any process are written, seen by operators, and delivered later."""
+    """Every process writes it, operators see it, and a process with the client delivers it."""
     begun = new.create()
     claim = old.dial()
     old.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
@@ -76,20 +72,20 @@ def test_event_of_a_client_that_the_dialer_lacks_waits_for_one_that_has_it(
     assert new.get(begun).status == "expired"
 
 
-def test_event_is_written_by_a_dialer_that_learned_of_the_address_first(
+def test_event_is_written_by_a_dialer_with_newer_settings(
     old: StoreDriver, new: StoreDriver
 ) -> None:
-    """Deployed in the other order, nothing is lost either."""
+    """Deployed in the other order, no event is lost either."""
     old.create()
     new.dial()
     (event,) = new.store.claim_events({"login": 10}).events
     assert event.type == "call.placed"
 
 
-def test_events_of_a_removed_client_end_after_a_day(
+def test_events_of_a_removed_client_expire_after_a_day(
     old: StoreDriver, new: StoreDriver, redis: Redis
 ) -> None:
-    """No process takes them, so that no process tries them; their keys expire."""
+    """No process claims them."""
     new.cancel(new.create())
     assert old.store.claim_events({}).events == ()
     kept = [*redis.scan_iter("{otpvoice}:event*")]
@@ -97,8 +93,8 @@ def test_events_of_a_removed_client_end_after_a_day(
     assert all(0 < redis.pttl(key) <= DAY_MS for key in kept)
 
 
-def test_event_that_is_gone_leaves_the_index(new: StoreDriver, redis: Redis) -> None:
-    """An index that lives longer than its members is cleaned when it is read."""
+def test_expired_event_leaves_the_index(new: StoreDriver, redis: Redis) -> None:
+    """The index is cleaned when it is read."""
     new.cancel(new.create())
     redis.delete(*redis.scan_iter("{otpvoice}:event:*"))
     assert new.store.claim_events({"login": 10}).events == ()
@@ -106,12 +102,12 @@ def test_event_that_is_gone_leaves_the_index(new: StoreDriver, redis: Redis) -> 
 
 
 def test_call_of_a_removed_client_is_dialed(old: StoreDriver, new: StoreDriver) -> None:
-    """What was answered 201 stays true."""
+    """It was answered with 201."""
     is_called(new, old)
 
 
-def test_deliver_only_holds_for_what_was_begun_under_it(redis: Redis) -> None:
-    """The verifications of a client that never reports count in no limit of approvals."""
+def test_deliver_only_applies_to_verifications_created_under_it(redis: Redis) -> None:
+    """They count in no limit that approvals release."""
     deliver_only = {"login": ClientLimits(deliver_only=True)}
     breaker = {"conversion_breaker": parse_ratio("15%/1h"), "calls_per_ip": parse_quotas("30/1h")}
     api, dialer = process(redis, clients=deliver_only, **breaker), process(redis, **breaker)
@@ -126,18 +122,18 @@ def test_deliver_only_holds_for_what_was_begun_under_it(redis: Redis) -> None:
     assert dialer.store.health().open_breakers == ()
 
 
-# Routes, redials, timeouts -----------------------------------------------------------------------
+# Routes, redials, timeouts ------------------------------------------------------------------------
 
 
 def test_route_that_only_the_api_has_is_dialed(redis: Redis) -> None:
-    """A dialer dials by each route it has an adapter for, not only by those in its order."""
+    """A dialer uses each route that it has an adapter for."""
     api, dialer = process(redis), process(redis, routes=(Route.OBD,))
     api.try_create(route=Route.C2C)
     assert dialer.claim().route is Route.C2C
 
 
-def test_call_that_follows_another_has_its_flow(redis: Redis) -> None:
-    """A redial and the next route, also in a language that is not the verification's."""
+def test_following_call_has_the_flow_of_the_one_before(redis: Redis) -> None:
+    """A redial and the next route, also in another language than the verification's."""
     api, dialer = process(redis, max_redials=1), process(redis, max_redials=1)
     begun = api.create(call_after=100)
     first = structs.replace(new_call(), locale="ta", flow="77")
@@ -158,10 +154,10 @@ def test_call_that_follows_another_has_its_flow(redis: Redis) -> None:
     [((Route.OBD,), Route.OBD), ((Route.C2C, Route.OBD), Route.C2C)],
     ids=["removed", "reordered"],
 )
-def test_redial_goes_by_the_order_of_the_process_that_hears_of_the_end(
+def test_redial_follows_the_route_order_of_the_reporting_process(
     redis: Redis, routes: tuple[Route, ...], following: Route
 ) -> None:
-    """Also when that process does not have the route of the call."""
+    """Also if that process does not have the route of the call."""
     api, other = process(redis, max_redials=1), process(redis, routes=routes, max_redials=1)
     begun = api.create()
     claim = api.dial()
@@ -171,7 +167,7 @@ def test_redial_goes_by_the_order_of_the_process_that_hears_of_the_end(
 
 
 def test_route_closed_for_one_process_is_closed_for_all(redis: Redis) -> None:
-    """A process that does not have the route does not care."""
+    """It does not affect a process without the route."""
     both, one = process(redis), process(redis, routes=(Route.C2C,))
     both.create()
     claim = both.claim()
@@ -184,10 +180,10 @@ def test_route_closed_for_one_process_is_closed_for_all(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize(("redials", "calls"), [((1, 0), 1), ((0, 1), 2), ((1, 2), 3)])
-def test_max_redials_is_that_of_the_process_that_hears_of_the_end(
+def test_max_redials_is_that_of_the_reporting_process(
     redis: Redis, redials: tuple[int, int], calls: int
 ) -> None:
-    """There are never more than the larger of both settings allows."""
+    """Never more than the larger of both settings."""
     api, other = (process(redis, max_redials=most) for most in redials)
     begun = api.create()
     for _ in range(4):
@@ -201,7 +197,7 @@ def test_max_redials_is_that_of_the_process_that_hears_of_the_end(
 
 
 def test_callback_timeout_is_that_of_the_dialer_that_placed_the_call(redis: Redis) -> None:
-    """Any dialer asks the provider when it is over."""
+    """Any dialer queries the status when it has passed."""
     short, long = (
         process(redis, callback_timeout_ms=30_000),
         process(redis, callback_timeout_ms=90_000),
@@ -214,7 +210,7 @@ def test_callback_timeout_is_that_of_the_dialer_that_placed_the_call(redis: Redi
 
 
 def test_live_calls_is_that_of_the_dialer_that_claims(redis: Redis) -> None:
-    """The dialer with the smaller bound waits, the other goes on."""
+    """The dialer with the smaller bound waits, the other continues."""
     api = process(redis)
     for to in (ASHA, RAVI):
         api.create(to)
@@ -225,7 +221,7 @@ def test_live_calls_is_that_of_the_dialer_that_claims(redis: Redis) -> None:
     assert not isinstance(api.store.claim(2), int)
 
 
-# Limits ------------------------------------------------------------------------------------------
+# Limits -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("setting", ["calls_per_number", "all_calls_per_number"])
@@ -233,7 +229,7 @@ def test_live_calls_is_that_of_the_dialer_that_claims(redis: Redis) -> None:
 def test_number_limit_with_another_window_counts_the_calls_of_all(
     redis: Redis, setting: str, first: str, second: str
 ) -> None:
-    """Calls to a number are known one by one, so that any window counts them."""
+    """Calls to a number are stored one by one."""
     one = process(redis, **{setting: parse_quotas(first)})
     other = process(redis, **{setting: parse_quotas(second)})
     for n in range(2):
@@ -244,7 +240,7 @@ def test_number_limit_with_another_window_counts_the_calls_of_all(
 
 
 def test_number_limit_that_is_added_counts_the_calls_before_it(redis: Redis) -> None:
-    """A process without the limit is not held by it."""
+    """A process without the limit does not apply it."""
     without = process(redis, all_calls_per_number=(), calls_per_number=())
     added = process(redis, all_calls_per_number=parse_quotas("1/24h"), calls_per_number=())
     without.create()
@@ -257,7 +253,7 @@ def test_number_limit_that_is_added_counts_the_calls_before_it(redis: Redis) -> 
 def test_shared_limit_with_another_window_counts_the_calls_of_all(
     redis: Redis, setting: str
 ) -> None:
-    """Who is in the window of an address or a prefix is known one by one, too."""
+    """Members of an address or a prefix are stored one by one."""
     one = process(redis, **{setting: parse_quotas("9/10m")})
     other = process(redis, **{setting: parse_quotas("1/24h")})
     assert one.try_create(ip="10.0.0.1").outcome == "created"
@@ -274,7 +270,7 @@ def test_client_limit_with_another_count_shares_its_counter(redis: Redis) -> Non
 
 
 def test_client_limit_with_another_window_counts_for_itself(redis: Redis) -> None:
-    """Counters belong to a window: while both run, a client may use up both limits."""
+    """Counters belong to a window: meanwhile a client may use both limits."""
     one = process(redis, clients={"login": ClientLimits(calls=parse_quotas("1/1m"))})
     other = process(redis, clients={"login": ClientLimits(calls=parse_quotas("1/2m"))})
     one.create()
@@ -284,14 +280,14 @@ def test_client_limit_with_another_window_counts_for_itself(redis: Redis) -> Non
 
 
 def test_client_limit_that_the_dialer_lacks_refuses_no_queued_call(redis: Redis) -> None:
-    """The dialer dials what the API took on, and leaves the counters of the client alone."""
+    """The dialer leaves the counters of the client alone."""
     api = process(redis, clients={"login": ClientLimits(calls=parse_quotas("1/1m"))})
     is_called(api, process(redis))
     assert api.try_create(RAVI).outcome == "rate_limited calls_per_client"
 
 
 def test_wrong_codes_with_another_window_count_for_themselves(redis: Redis) -> None:
-    """While both run, guesses are bounded by the sum of both settings."""
+    """Meanwhile guesses are bounded by the sum of both settings."""
     one = process(redis, wrong_codes_per_number=parse_quotas("2/1h"))
     other = process(redis, wrong_codes_per_number=parse_quotas("1/24h"))
     begun = one.create(own_code=True)
@@ -307,7 +303,7 @@ def test_wrong_codes_with_another_window_count_for_themselves(redis: Redis) -> N
 def test_limit_of_creates_shares_its_counter_only_within_one_window(
     redis: Redis, setting: str, smaller: str, outcome: str
 ) -> None:
-    """As for the other counters: another count is shared, another window begins at 0."""
+    """Another count is shared, another window starts at 0."""
     one = process(redis, "login", **{setting: parse_quotas("9/1h")})
     other = process(redis, "login", **{setting: parse_quotas(smaller)})
     one.try_create(ip="10.0.0.1")
@@ -329,7 +325,7 @@ def test_pending_per_number_is_that_of_the_process_that_creates(redis: Redis) ->
 def test_attempts_per_verification_is_that_of_the_process_that_queues_the_call(
     redis: Redis,
 ) -> None:
-    """A further call is refused where it is asked for; a queued one is dialed by any dialer."""
+    """A further call is refused there; any dialer dials a queued one."""
     small, large = (process(redis, attempts_per_verification=most) for most in (1, 2))
     begun = large.create()
     large.dial_busy()
@@ -338,7 +334,7 @@ def test_attempts_per_verification_is_that_of_the_process_that_queues_the_call(
     assert small.dial().verification_id == begun.id
 
 
-def test_approval_clears_wrong_codes_where_the_process_that_checks_is_set_so(
+def test_approval_clears_wrong_codes_is_that_of_the_process_that_checks(
     redis: Redis,
 ) -> None:
     """The counter is shared."""
@@ -354,7 +350,7 @@ def test_approval_clears_wrong_codes_where_the_process_that_checks_is_set_so(
 
 
 def test_open_breaker_refuses_at_processes_that_have_it_off(redis: Redis) -> None:
-    """It closes after its time wherever it was opened."""
+    """It closes after its time wherever it opened."""
     on = process(redis, conversion_breaker=parse_ratio("15%/1h"))
     off = process(redis, conversion_breaker=None)
     redis.zadd("{otpvoice}:breakers", {"conversion_breaker area +919876": 2e13})
@@ -363,13 +359,13 @@ def test_open_breaker_refuses_at_processes_that_have_it_off(redis: Redis) -> Non
         assert each.try_create().outcome == "rate_limited conversion_breaker"
 
 
-# What the record decides -------------------------------------------------------------------------
+# What the record decides --------------------------------------------------------------------------
 
 
-def test_life_of_a_code_is_that_of_the_process_that_began_it(
+def test_life_of_a_code_is_that_of_the_process_that_created_it(
     old: StoreDriver, new: StoreDriver
 ) -> None:
-    """Its length, checks, life and retention stand in the record."""
+    """The record has its length, checks, life and retention."""
     begun = new.try_create(ttl=120, max_checks=2, code="0123", own_code=True).verification
     assert begun
     found = old.get(begun)
@@ -381,22 +377,22 @@ def test_life_of_a_code_is_that_of_the_process_that_began_it(
 
 
 @pytest.mark.parametrize("lacks", ["api", "dialer"])
-def test_test_number_is_that_of_the_process_that_began_it(
+def test_test_number_is_that_of_the_process_that_created_it(
     old: StoreDriver, new: StoreDriver, lacks: str
 ) -> None:
-    """A dialer never calls the number of a verification that was begun as a test."""
+    """A dialer never calls the number of a verification created as a test."""
     new.create(is_test=lacks == "dialer")
     assert old.claim().is_test is (lacks == "dialer")
 
 
-# Callbacks ---------------------------------------------------------------------------------------
+# Callbacks ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bridges", [(), (BRIDGE,)])
 def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
     old: StoreDriver, new: StoreDriver, bridges: tuple[str, ...]
 ) -> None:
-    """The API that hears of it does not have the client whose bridge it is."""
+    """The API that receives it does not have the client with this caller line."""
     begun = new.create(bridge=OTHER_BRIDGE)
     new.dial()
     sent_at = new.last_call(begun).sent_at
@@ -407,10 +403,8 @@ def test_callback_without_bridge_finds_a_call_over_a_bridge_of_other_settings(
     assert new.last_call(begun).status is CallStatus.BUSY
 
 
-def test_callback_without_bridge_means_no_call_that_is_over(
-    old: StoreDriver, new: StoreDriver
-) -> None:
-    """Only a live call of the person can be meant."""
+def test_callback_without_bridge_ignores_ended_call(old: StoreDriver, new: StoreDriver) -> None:
+    """Only a live call of the number matches."""
     begun = new.create(bridge=OTHER_BRIDGE)
     claim = new.dial()
     new.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
@@ -423,7 +417,7 @@ def test_callback_without_bridge_means_no_call_that_is_over(
 
 
 def test_callback_by_id_needs_no_number_key(old: StoreDriver, new: StoreDriver) -> None:
-    """Numbers have other names under another key; ids have not."""
+    """Numbers have other hashes under another key; ids do not."""
     new.create()
     claim = new.dial()
     settled = old.apply_callback(

@@ -1,7 +1,4 @@
-"""A result whose id belongs to no call yet: it waits for the provider's reply, and for that alone.
-
-``OTPVOICE_TEST_RACES`` is how often report and reply are raced.
-"""
+"""Early reports: kept for the provider's reply that names their id, and for nothing else."""
 
 import os
 import threading
@@ -26,7 +23,7 @@ RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatu
 
 @pytest.mark.parametrize("status", RESULTS)
 def test_record_after_early_report_applies_it(driver: StoreDriver, status: CallStatus) -> None:
-    """The composed callback names an id and no start; the reply then says whose id it is."""
+    """The callback has an id and no start; the reply then names the id."""
     begun, claim = driver.send()
     early = driver.apply_callback(status, provider_ids=(ID,), duration_s=9)
     assert (early.outcome, early.call_id) == (ReportOutcome.EARLY, claim.call_id)
@@ -40,7 +37,7 @@ def test_record_after_early_report_applies_it(driver: StoreDriver, status: CallS
 
 
 def test_record_after_early_report_keeps_reason(driver: StoreDriver) -> None:
-    """Hung up before pick-up."""
+    """Hung up before the answer."""
     begun, claim = driver.send()
     driver.apply_callback(
         CallStatus.NO_ANSWER, provider_ids=(ID,), reason=CallReason.HUNG_UP_BEFORE_ANSWER
@@ -50,7 +47,7 @@ def test_record_after_early_report_keeps_reason(driver: StoreDriver) -> None:
 
 
 def test_record_after_early_report_redials(redis: Redis) -> None:
-    """A busy phone is called again, once, by the next route and after the gap."""
+    """Once, by the next route and after the gap."""
     driver = driver_with_quotas(redis, max_redials=1)
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
@@ -63,7 +60,7 @@ def test_record_after_early_report_redials(redis: Redis) -> None:
 
 
 def test_record_after_early_answer_too_short_redials(redis: Redis) -> None:
-    """An early answer is judged as any other: the code was not heard."""
+    """The code was not heard."""
     driver = driver_with_quotas(redis, max_redials=1)
     begun = driver.create()
     claim = driver.claim()
@@ -76,16 +73,16 @@ def test_record_after_early_answer_too_short_redials(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("ids", [(ID,), (OTHER_ID, ID), (ID, OTHER_ID)])
-def test_early_report_any_of_its_ids_decides(driver: StoreDriver, ids: tuple[str, ...]) -> None:
-    """A message may carry several ids."""
+def test_early_report_matches_by_any_of_its_ids(driver: StoreDriver, ids: tuple[str, ...]) -> None:
+    """A message may carry several."""
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=ids)
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_repeated_is_news(driver: StoreDriver, redis: Redis) -> None:
-    """It was no call's yet, so that the repetition is not taken for seen."""
+def test_repeated_early_report_is_not_seen(driver: StoreDriver, redis: Redis) -> None:
+    """It was not applied."""
     begun, claim = driver.send()
     news = [
         driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), message="m").outcome
@@ -103,8 +100,10 @@ def test_early_report_repeated_is_news(driver: StoreDriver, redis: Redis) -> Non
 
 
 @pytest.mark.parametrize("started_at", [None, 1])
-def test_orphan_repeated_is_news(driver: StoreDriver, started_at: int | None) -> None:
-    """Without an id as well: what was not applied can still come."""
+def test_repeated_unmatched_report_can_be_applied(
+    driver: StoreDriver, started_at: int | None
+) -> None:
+    """Also without an id."""
     begun, claim = driver.send()
     for _ in range(2):
         settled = driver.apply_callback(CallStatus.BUSY, started_at=started_at, message="m")
@@ -116,8 +115,8 @@ def test_orphan_repeated_is_news(driver: StoreDriver, started_at: int | None) ->
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_reports_first_result_stands(driver: StoreDriver) -> None:
-    """As for a call whose id is known; a word without a result is not kept."""
+def test_first_early_report_is_kept(driver: StoreDriver) -> None:
+    """A report without a result is not kept."""
     begun, claim = driver.send()
     for status in (CallStatus.UNKNOWN, CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.UNKNOWN):
         assert driver.apply_callback(status, provider_ids=(ID,)).outcome is ReportOutcome.EARLY
@@ -125,8 +124,8 @@ def test_early_reports_first_result_stands(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
-    """The reply was slow to be recorded: the call stands as unknown until then."""
+def test_early_report_is_applied_after_lapsed_lease(driver: StoreDriver) -> None:
+    """The call is unknown until its reply is recorded."""
     begun, claim = driver.send()
     driver.advance_time(21)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
@@ -135,8 +134,8 @@ def test_early_report_after_lapsed_lease_applied(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_without_number_applied(driver: StoreDriver) -> None:
-    """The id alone decides; which person it is about need not be said."""
+def test_early_report_without_number_is_applied(driver: StoreDriver) -> None:
+    """The id alone decides."""
     begun, claim = driver.send()
     assert (
         driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=()).outcome
@@ -146,8 +145,8 @@ def test_early_report_without_number_applied(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_verification_over_no_redial(redis: Redis) -> None:
-    """The person typed the code meanwhile, or the client canceled: the call ends, none follows."""
+def test_early_report_after_end_of_verification_does_not_redial(redis: Redis) -> None:
+    """The call ends."""
     driver = driver_with_quotas(redis, max_redials=1)
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
@@ -159,32 +158,34 @@ def test_early_report_verification_over_no_redial(redis: Redis) -> None:
 # None, another, two
 
 
-def test_early_report_no_call_changes_nothing(driver: StoreDriver, redis: Redis) -> None:
-    """An orphan; what is kept of it is gone after a minute."""
+def test_early_report_without_call_expires_after_a_minute(
+    driver: StoreDriver, redis: Redis
+) -> None:
+    """It is unmatched."""
     assert (
         driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.NO_CALL
     )
     assert 59_000 < redis.pttl(Keys().of("early_report", ID)) <= 60_000
 
 
-def test_early_report_other_id_in_reply_changes_nothing(driver: StoreDriver) -> None:
-    """Another call's report, as of one placed by other software, ends none of ours."""
+def test_early_report_with_other_id_changes_nothing(driver: StoreDriver) -> None:
+    """Other software may use the same caller line."""
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,))
     assert driver.record(claim, PLACED).status is CallStatus.PLACED
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_early_report_reply_without_id_changes_nothing(driver: StoreDriver) -> None:
-    """Nothing then says whose report it was: a pull has to find out."""
+def test_reply_without_id_leaves_early_report(driver: StoreDriver) -> None:
+    """A status query has to find the result."""
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.record(claim, CallResult(CallStatus.PLACED))
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_early_report_late_copy_of_old_call_spares_newer(driver: StoreDriver) -> None:
-    """The reply to the old call told no id: its late report must not end the newer call."""
+def test_late_early_report_of_old_call_spares_newer_call(driver: StoreDriver) -> None:
+    """The reply to the old call named no id."""
     old = driver.create()
     driver.dial(CallResult(CallStatus.PLACED))
     driver.advance_time(400)
@@ -198,8 +199,8 @@ def test_early_report_late_copy_of_old_call_spares_newer(driver: StoreDriver) ->
     assert driver.last_call(old).status is CallStatus.UNKNOWN
 
 
-def test_early_report_two_candidates_id_decides(driver: StoreDriver) -> None:
-    """The same person is being called over two bridges, and the report names none."""
+def test_early_report_with_two_candidates_is_matched_by_id(driver: StoreDriver) -> None:
+    """Two caller lines call the number, and the report names neither."""
     bridges = ("918068280000", "918068280001")
     begun = [
         driver.create(client=client, bridge=bridge)
@@ -217,8 +218,8 @@ def test_early_report_two_candidates_id_decides(driver: StoreDriver) -> None:
     assert driver.last_call(begun[0]).status is CallStatus.BUSY
 
 
-def test_early_reports_of_two_persons_not_mixed(driver: StoreDriver) -> None:
-    """Each id is one call's."""
+def test_early_reports_of_two_numbers_are_not_mixed(driver: StoreDriver) -> None:
+    """Early reports of two numbers are not mixed."""
     asha, ravi = driver.create(), driver.create(RAVI)
     claims = {claim.call_id: claim for claim in (driver.claim(), driver.claim())}
     assert all(driver.mark_sent(claim) for claim in claims.values())
@@ -230,8 +231,8 @@ def test_early_reports_of_two_persons_not_mixed(driver: StoreDriver) -> None:
     assert driver.last_call(ravi).status is CallStatus.FAILED
 
 
-def test_early_report_claimed_call_not_sent_waits_for_nothing(driver: StoreDriver) -> None:
-    """Nothing was sent, so that no reply is awaited."""
+def test_report_for_claimed_unsent_call_is_not_early(driver: StoreDriver) -> None:
+    """No reply is awaited."""
     driver.create()
     driver.claim()
     assert (
@@ -240,8 +241,8 @@ def test_early_report_claimed_call_not_sent_waits_for_nothing(driver: StoreDrive
 
 
 @pytest.mark.parametrize("status", [*RESULTS, CallStatus.UNKNOWN])
-def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: CallStatus) -> None:
-    """Promise 6, for what is kept as well."""
+def test_early_report_never_approves(driver: StoreDriver, status: CallStatus) -> None:
+    """Promise 6."""
     begun, claim = driver.send()
     driver.apply_callback(status, provider_ids=(ID, begun.id), duration_s=600)
     driver.record(claim, PLACED)
@@ -252,8 +253,8 @@ def test_early_report_any_status_approves_nothing(driver: StoreDriver, status: C
 # Kills and races
 
 
-def test_early_report_dialer_killed_before_recording_pull_settles(driver: StoreDriver) -> None:
-    """The reply is lost: the lease ends, the call is unknown, and the provider is asked."""
+def test_early_report_of_killed_dialer_is_settled_by_status_query(driver: StoreDriver) -> None:
+    """The lease lapses, and the call becomes unknown."""
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
     driver.advance_time(21)
@@ -263,8 +264,8 @@ def test_early_report_dialer_killed_before_recording_pull_settles(driver: StoreD
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
-def test_early_report_record_twice_applied_once(redis: Redis) -> None:
-    """A dialer records again when the store's first reply was lost."""
+def test_early_report_is_applied_once_when_record_is_repeated(redis: Redis) -> None:
+    """The store's first reply was lost."""
     driver = driver_with_quotas(redis, max_redials=2)
     begun, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
@@ -275,7 +276,7 @@ def test_early_report_record_twice_applied_once(redis: Redis) -> None:
 
 
 def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
-    """Deliver the report and record the reply at the same moment, from two processes' stores."""
+    """Deliver the report and record the reply at the same moment, from two stores."""
     stores = [RedisStore(redis, clock_offset_ms=clock_offset) for _ in range(2)]
     start = threading.Barrier(2)
 
@@ -295,8 +296,10 @@ def race(redis: Redis, claim: Claim, clock_offset: int) -> None:
         thread.join()
 
 
-def test_early_report_races_reply_never_lost(driver: StoreDriver, redis: Redis) -> None:
-    """Whichever comes first, report or reply: the call ends."""
+def test_early_report_is_not_lost_in_a_race_with_the_reply(
+    driver: StoreDriver, redis: Redis
+) -> None:
+    """The call ends, whichever comes first."""
     for _ in range(RACES):
         begun, claim = driver.send()
         race(redis, claim, driver.store.clock_offset_ms)

@@ -1,4 +1,4 @@
-"""``live_calls`` is shared: no client's backlog keeps the others' calls from being dialed."""
+"""``live_calls`` is shared: no client's backlog delays another client's calls."""
 
 from collections import Counter
 
@@ -15,18 +15,18 @@ CAP = 6
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """No limit but ``live_calls``."""
+    """Return a driver without limits except ``live_calls``."""
     return driver_with_limits(redis, gaps=NO_GAP)
 
 
 def queues(driver: StoreDriver, client: str, count: int, first: int) -> None:
-    """So many due calls of a client, each to a number of its own."""
+    """Queue due calls of a client, each to another number."""
     for n in range(first, first + count):
         driver.create(far_numbers(n), client=client)
 
 
 def dials(driver: StoreDriver, at_most: int = 1000) -> list[Claim]:
-    """Dial what the cap allows, in the order in which the store hands it out."""
+    """Dial what the bound allows, in the store's order."""
     claims: list[Claim] = []
     while len(claims) < at_most and isinstance(claim := driver.store.claim(CAP), Claim):
         assert driver.mark_sent(claim)
@@ -36,19 +36,19 @@ def dials(driver: StoreDriver, at_most: int = 1000) -> list[Claim]:
 
 
 def ends(driver: StoreDriver, claim: Claim) -> None:
-    """A live call ends."""
+    """End a live call."""
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
 
 
 def test_one_client_alone_uses_all_live_calls(driver: StoreDriver) -> None:
-    """Nobody else waits."""
+    """One client alone uses all live calls."""
     queues(driver, "login", 2 * CAP, 0)
     assert len(dials(driver)) == CAP
     assert isinstance(driver.store.claim(CAP), int)
 
 
 def test_freed_live_call_goes_to_the_client_with_fewer(driver: StoreDriver) -> None:
-    """Until both have as many, although the first client's backlog is older."""
+    """Although the first client's backlog is older."""
     queues(driver, "login", 30, 0)
     live = dials(driver)
     driver.advance_time(1)
@@ -62,7 +62,7 @@ def test_freed_live_call_goes_to_the_client_with_fewer(driver: StoreDriver) -> N
 
 
 def test_due_calls_of_three_clients_share_the_live_calls(driver: StoreDriver) -> None:
-    """Each gets a third, whoever came first and however many wait."""
+    """A third each, whatever their backlog."""
     for n, (client, count) in enumerate([("login", 50), ("bank", 9), ("shop", 2)]):
         queues(driver, client, count, 100 * n)
         driver.advance_time(0.01)
@@ -79,7 +79,7 @@ def test_client_with_few_calls_leaves_its_share_to_others(driver: StoreDriver) -
 
 
 def test_calls_of_one_client_are_dialed_as_they_are_due(driver: StoreDriver) -> None:
-    """The share decides between clients only."""
+    """Calls of one client are dialed as they are due."""
     due: list[str] = []
     for n in range(4):
         due.append(driver.create(far_numbers(n)).id)
@@ -93,7 +93,7 @@ def test_calls_of_one_client_are_dialed_as_they_are_due(driver: StoreDriver) -> 
 def test_backlog_of_one_client_refuses_its_own_creates_only(
     driver: StoreDriver, call_after: int
 ) -> None:
-    """Its oldest call waits for over a minute; another client's next call gets the next slot."""
+    """Another client's next call gets the next free live call."""
     queues(driver, "login", 20, 0)
     dials(driver)
     driver.advance_time(61)
@@ -104,7 +104,7 @@ def test_backlog_of_one_client_refuses_its_own_creates_only(
 
 
 def test_live_calls_that_ended_by_time_leave_the_share(driver: StoreDriver) -> None:
-    """A call that no news ever came of counts for its client as long as it may be live."""
+    """A call without a report counts while it may be live."""
     queues(driver, "login", 3, 0)
     dials(driver)
     driver.advance_time(LIVE_FOR_S + 1)
@@ -131,7 +131,7 @@ def test_call_that_was_requeued_or_retried_leaves_the_share(driver: StoreDriver)
 def test_claim_of_many_clients_costs_no_more_than_a_few_commands_each(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """Neither the length of a backlog nor clients without due calls count."""
+    """Whatever the length of their backlogs."""
 
     def commands() -> int:
         return sum(each["calls"] for each in redis.info("commandstats").values())
@@ -149,10 +149,8 @@ def test_claim_of_many_clients_costs_no_more_than_a_few_commands_each(
     assert cost_of_a_claim() <= few + 3
 
 
-def test_call_not_due_stays_in_the_queue_when_the_one_before_it_was_set_aside(
-    driver: StoreDriver, redis: Redis
-) -> None:
-    """A damaged record leaves the queue, and the next call of its client is not dialed early."""
+def test_quarantined_call_does_not_advance_the_next_one(driver: StoreDriver, redis: Redis) -> None:
+    """The next call of its client is not dialed early."""
     damaged, later = driver.create(), driver.create(RAVI, call_after=100)
     redis.hset(f"{{otpvoice}}:call:{driver.last_call(damaged).id}", "status", "ringing")
     assert driver.seconds_until_due() == 100

@@ -1,4 +1,4 @@
-"""Forget: what is known of a number is erased, and what limits count is not."""
+"""Forget: what is known of a number is erased, except what limits count."""
 
 import pytest
 from redis import Redis
@@ -40,17 +40,17 @@ def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
     assert driver.admin.find_by_number(PHONE, "root") == []
     assert driver.claim().verification_id == other.id
     driver.sweep()
-    [told] = [notice for notice in driver.audit_entries if notice.event == "number.erased"]
-    assert (told.details["verifications"], told.details["operator"]) == (3, "root")
+    [entry] = [notice for notice in driver.audit_entries if notice.event == "number.erased"]
+    assert (entry.details["verifications"], entry.details["operator"]) == (3, "root")
 
 
 def counted(driver: StoreDriver) -> list[LimitUsage]:
-    """How far limits are used up, but for the number of pending verifications."""
+    """Return the used limits, without pending verifications."""
     return [use for use in limit_usage(driver) if use.limit != "pending_per_number"]
 
 
-def test_forget_is_no_way_around_limits(redis: Redis) -> None:
-    """Calls, guesses, gap, prefix and address count on."""
+def test_forget_keeps_counters_of_limits(redis: Redis) -> None:
+    """Calls, wrong codes, gap, prefix and address."""
     driver = driver_with_limits(
         redis, **GENEROUS | {"calls_per_number": parse_quotas("1/1h"), "calls_per_day": 1}
     )
@@ -64,8 +64,8 @@ def test_forget_is_no_way_around_limits(redis: Redis) -> None:
     assert driver.try_create(client="bank").outcome.startswith("rate_limited")
 
 
-def test_an_approval_after_forget_gives_back(redis: Redis) -> None:
-    """The number's places are its own, whoever remembers the verifications."""
+def test_approval_after_forget_releases_capacity(redis: Redis) -> None:
+    """Approval after forget releases capacity."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("2/1h"))
     driver.create()
     driver.dial_busy()
@@ -75,8 +75,8 @@ def test_an_approval_after_forget_gives_back(redis: Redis) -> None:
         driver.create(client=client)
 
 
-def test_forget_cancels_what_is_pending_first(redis: Redis) -> None:
-    """Its queued call gives its places back; a call that rings can not be called back."""
+def test_forget_cancels_pending_verifications(redis: Redis) -> None:
+    """Their queued calls release capacity; a placed call cannot be recalled."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("2/1h"))
     driver.create()
     placed = driver.dial()
@@ -88,8 +88,8 @@ def test_forget_cancels_what_is_pending_first(redis: Redis) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_forget_before_the_dialers_word(redis: Redis) -> None:
-    """What was sent meanwhile is recorded nowhere, and nothing comes back."""
+def test_result_after_forget_is_not_recorded(redis: Redis) -> None:
+    """Result after forget is not recorded."""
     driver = driver_with_limits(redis, gaps=NO_GAP)
     driver.create()
     claim = driver.claim()
@@ -101,8 +101,8 @@ def test_forget_before_the_dialers_word(redis: Redis) -> None:
         assert not list(redis.scan_iter(f"*:{kind}:*"))
 
 
-def test_the_code_of_a_forgotten_verification_is_refused(redis: Redis) -> None:
-    """Like one that never was."""
+def test_check_of_erased_verification_returns_not_found(redis: Redis) -> None:
+    """Check of erased verification returns not found."""
     driver = driver_with_limits(redis, clients={"login": ClientLimits()})
     begun = driver.create()
     driver.admin.forget(PHONE, "root")
@@ -110,8 +110,8 @@ def test_the_code_of_a_forgotten_verification_is_refused(redis: Redis) -> None:
     assert driver.try_create().outcome == "created"
 
 
-def test_forget_twice(redis: Redis) -> None:
-    """The second time there is nothing."""
+def test_second_forget_erases_nothing(redis: Redis) -> None:
+    """Second forget erases nothing."""
     driver = driver_with_limits(redis)
     begun = driver.create()
     driver.close(begun, Status.CANCELED, EndReason.REQUESTED)
@@ -119,8 +119,8 @@ def test_forget_twice(redis: Redis) -> None:
     assert driver.admin.forget(PHONE, "root") == 0
 
 
-def test_a_window_outlives_a_forgotten_number(redis: Redis) -> None:
-    """To its end, and not longer."""
+def test_window_of_erased_number_lasts_to_its_end(redis: Redis) -> None:
+    """Window of erased number lasts to its end."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("1/1h"))
     driver.create()
     driver.dial(CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
@@ -131,8 +131,10 @@ def test_a_window_outlives_a_forgotten_number(redis: Redis) -> None:
     assert driver.try_create().outcome == "created"
 
 
-def test_every_verification_is_erased(driver: StoreDriver, redis: Redis) -> None:
-    """More of them than the number's record names, with calls, speech and the provider's ids."""
+def test_forget_erases_more_than_the_newest_verifications(
+    driver: StoreDriver, redis: Redis
+) -> None:
+    """With calls, speech and the provider's ids."""
     for n in range(25):
         driver.create(reference=f"login-{n}")
     claim = driver.dial()
@@ -148,10 +150,8 @@ def test_every_verification_is_erased(driver: StoreDriver, redis: Redis) -> None
 
 
 @pytest.mark.parametrize("broken", ["verification", "call", "number"])
-def test_set_aside_records_of_the_number_are_erased(
-    driver: StoreDriver, redis: Redis, broken: str
-) -> None:
-    """They hold its hash and its sealed number, and would stay for a week."""
+def test_forget_erases_quarantined_records(driver: StoreDriver, redis: Redis, broken: str) -> None:
+    """They contain the number's hash and the encrypted number."""
     begun = driver.create()
     driver.create(RAVI)
     bad = {"verification": "expires_at", "call": "due_at", "number": "gap_until"}[broken]
@@ -168,10 +168,8 @@ def test_set_aside_records_of_the_number_are_erased(
 
 
 @pytest.mark.parametrize("where", ["verification:vrf_bad", "quarantined:verification:vrf_bad"])
-def test_forget_passes_over_a_record_of_another_type(
-    driver: StoreDriver, redis: Redis, where: str
-) -> None:
-    """Nobody's erasure fails because of another program's key."""
+def test_forget_skips_keys_of_another_type(driver: StoreDriver, redis: Redis, where: str) -> None:
+    """Forget skips keys of another type."""
     redis.lpush(f"{{otpvoice}}:quarantined:refusals:{PHONE.hash}", "no JSON")
     driver.create()
     redis.set(f"{{otpvoice}}:{where}", "no hash", ex=1000)

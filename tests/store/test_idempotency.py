@@ -1,4 +1,4 @@
-"""A create that carries a key is done once, whatever becomes of its verification."""
+"""A create with an idempotency key has effects once, whatever becomes of its verification."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +16,7 @@ DAY = 86_400
 
 
 def replayed(answer: StoreResult, begun: Verification, outcome: str = "created") -> Verification:
-    """The verification of a replay, once it was found to be the one of the first answer."""
+    """Return the verification of a replay of the first outcome."""
     assert (answer.is_replayed, answer.outcome) == (True, outcome)
     assert answer.verification
     assert answer.verification.id == begun.id
@@ -25,23 +25,23 @@ def replayed(answer: StoreResult, begun: Verification, outcome: str = "created")
 
 @pytest.fixture
 def begun(driver: StoreDriver) -> Verification:
-    """What the first request with the key began."""
+    """Return the verification of the first request with the key."""
     answer = driver.try_create(idempotency=SAID)
     assert answer.outcome == "created"
     assert answer.verification
     return answer.verification
 
 
-def test_the_same_request_again(driver: StoreDriver, begun: Verification) -> None:
-    """The same verification as it now stands, the same outcome, and nothing is queued."""
+def test_repeated_create_returns_first_outcome(driver: StoreDriver, begun: Verification) -> None:
+    """The verification as it is now; no call is added."""
     driver.dial_busy()
     for _ in range(3):
         seen = replayed(driver.try_create(idempotency=SAID), begun)
         assert [call.status for call in seen.calls] == [CallStatus.BUSY]
 
 
-def test_what_found_one_under_way_says_so_again(driver: StoreDriver) -> None:
-    """It was under way then, also after that verification has ended."""
+def test_replay_of_existing_returns_existing(driver: StoreDriver) -> None:
+    """Also after that verification has ended."""
     begun = driver.create()
     assert driver.try_create(idempotency=SAID).outcome == "existing"
     driver.cancel(begun)
@@ -49,29 +49,35 @@ def test_what_found_one_under_way_says_so_again(driver: StoreDriver) -> None:
     assert again.status is Status.CANCELED
 
 
-def test_after_its_end(driver: StoreDriver, begun: Verification) -> None:
-    """Approved: no second verification, and no second proof."""
+def test_replay_after_approval_returns_approved_verification(
+    driver: StoreDriver, begun: Verification
+) -> None:
+    """No second verification starts."""
     driver.dial()
     driver.check(begun, CODE)
     assert replayed(driver.try_create(idempotency=SAID), begun).status is Status.APPROVED
     driver.seconds_until_due()
 
 
-def test_after_its_life(driver: StoreDriver, begun: Verification) -> None:
-    """Expired: the replay says so, even if nobody swept."""
+def test_replay_after_expiry_returns_expired_verification(
+    driver: StoreDriver, begun: Verification
+) -> None:
+    """Without a sweep."""
     driver.advance_time(301, dialer=None)
     assert replayed(driver.try_create(idempotency=SAID), begun).status is Status.EXPIRED
 
 
-def test_after_it_was_superseded(driver: StoreDriver, begun: Verification) -> None:
-    """The older request does not end the newer verification."""
+def test_replay_of_superseded_create_keeps_the_newer_verification(
+    driver: StoreDriver, begun: Verification
+) -> None:
+    """Replay of superseded create keeps the newer verification."""
     newer = driver.create(code="654321", own_code=True)
     assert replayed(driver.try_create(idempotency=SAID), begun).status is Status.CANCELED
     assert driver.get(newer).status is Status.PENDING
 
 
-def test_another_body(driver: StoreDriver, begun: Verification) -> None:
-    """Refused, with nothing shown and nothing changed, whatever it asks for."""
+def test_same_key_with_another_body_is_refused(driver: StoreDriver, begun: Verification) -> None:
+    """Nothing is shown or changed."""
     other = Idempotency(SAID.key_hash, "another body")
     for to in (RAVI, "+919876543210"):
         answer = driver.try_create(to, idempotency=other, code="99999", own_code=True)
@@ -80,8 +86,8 @@ def test_another_body(driver: StoreDriver, begun: Verification) -> None:
     replayed(driver.try_create(idempotency=SAID), begun)
 
 
-def test_another_clients_key(driver: StoreDriver, begun: Verification) -> None:
-    """The same key from another client is another key."""
+def test_keys_of_clients_are_separate(driver: StoreDriver, begun: Verification) -> None:
+    """Keys of clients are separate."""
     answer = driver.try_create(client="bank", idempotency=SAID)
     assert answer.outcome == "created"
     assert answer.verification
@@ -89,16 +95,16 @@ def test_another_clients_key(driver: StoreDriver, begun: Verification) -> None:
     assert driver.get(begun).status is Status.PENDING
 
 
-def test_another_key(driver: StoreDriver, begun: Verification) -> None:
-    """It is another request: here the same verification by its own rule, with its own outcome."""
+def test_another_key_is_another_request(driver: StoreDriver, begun: Verification) -> None:
+    """Here it returns the pending verification, with its own outcome."""
     other = Idempotency("another key", SAID.body_hash)
     assert driver.try_create(idempotency=other).outcome == "existing"
     replayed(driver.try_create(idempotency=other), begun, "existing")
     replayed(driver.try_create(idempotency=SAID), begun, "created")
 
 
-def test_a_refusal_is_not_remembered(redis: Redis) -> None:
-    """When the limit lets it, the same request begins one."""
+def test_refusal_by_limit_is_not_stored(redis: Redis) -> None:
+    """The same request starts a verification when the limit allows it."""
     driver = driver_with_quotas(redis, "1/10m", gaps=(0,))
     driver.create(client="bank")
     driver.dial_busy()
@@ -108,8 +114,8 @@ def test_a_refusal_is_not_remembered(redis: Redis) -> None:
     assert driver.try_create(idempotency=SAID).outcome == "created"
 
 
-def test_a_refusal_for_want_of_dialers_is_not_remembered(store: RedisStore) -> None:
-    """A 503 is to be repeated with the same key."""
+def test_refusal_without_dialer_is_not_stored(store: RedisStore) -> None:
+    """Refusal without dialer is not stored."""
     driver = StoreDriver(store)
     driver.advance_time(31, dialer=None)
     assert driver.try_create(idempotency=SAID).outcome == "calls_unavailable"
@@ -117,10 +123,8 @@ def test_a_refusal_for_want_of_dialers_is_not_remembered(store: RedisStore) -> N
     assert driver.try_create(idempotency=SAID).outcome == "created"
 
 
-def test_a_day_later_it_is_a_new_request(
-    driver: StoreDriver, begun: Verification, redis: Redis
-) -> None:
-    """Kept for 24 h, longer than any verification lives, and no longer."""
+def test_key_expires_after_24_hours(driver: StoreDriver, begun: Verification, redis: Redis) -> None:
+    """Key expires after 24 hours."""
     (key,) = redis.scan_iter("*:idempotency:*")
     assert DAY - 5 <= redis.ttl(key) <= DAY
     redis.delete(key)
@@ -128,16 +132,18 @@ def test_a_day_later_it_is_a_new_request(
     assert driver.try_create(idempotency=SAID).outcome == "created"
 
 
-def test_a_replay_does_not_prolong(driver: StoreDriver, begun: Verification, redis: Redis) -> None:
-    """The day runs from the first answer."""
+def test_replay_does_not_extend_the_key(
+    driver: StoreDriver, begun: Verification, redis: Redis
+) -> None:
+    """Replay does not extend the key."""
     (key,) = redis.scan_iter("*:idempotency:*")
     redis.pexpire(key, 5_000)
     replayed(driver.try_create(idempotency=SAID), begun)
     assert redis.pttl(key) <= 5_000
 
 
-def test_a_record_that_is_gone_is_begun_anew(redis: Redis) -> None:
-    """With a `keep` shorter than a day the key may outlive what it names."""
+def test_key_without_its_verification_starts_another(redis: Redis) -> None:
+    """The retention may be shorter than a day."""
     driver = driver_with_quotas(redis)
     first = driver.try_create(idempotency=SAID).verification
     assert first
@@ -146,8 +152,10 @@ def test_a_record_that_is_gone_is_begun_anew(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("idempotency", [SAID, None])
-def test_a_hundred_at_once(driver: StoreDriver, idempotency: Idempotency | None) -> None:
-    """One verification and one call: by the key, or by number and reference alone."""
+def test_100_simultaneous_creates_start_one_verification(
+    driver: StoreDriver, idempotency: Idempotency | None
+) -> None:
+    """With a key, or with the same number and reference."""
     with ThreadPoolExecutor(8) as pool:
         answers = list(
             pool.map(

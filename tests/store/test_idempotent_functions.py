@@ -1,4 +1,4 @@
-"""A check or a request for a call that carries a key is done once."""
+"""A check or a call request with an idempotency key has effects once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,20 +26,22 @@ each_step = pytest.mark.parametrize(("outcome", "step"), STEPS.items(), ids=STEP
 
 
 def first(answer: StoreResult) -> str:
-    """The outcome of a step that was done."""
+    """Return the outcome of a request that had effects."""
     assert not answer.is_replayed
     return answer.outcome
 
 
 def replayed(answer: StoreResult) -> str:
-    """The outcome of a step that was done before, and not now."""
+    """Return the outcome of a replay."""
     assert answer.is_replayed, answer.outcome
     return answer.outcome
 
 
 @each_step
-def test_the_same_request_again(driver: StoreDriver, outcome: str, step: Step) -> None:
-    """The same outcome, however often; after the first time nothing moves."""
+def test_repeated_request_returns_first_outcome(
+    driver: StoreDriver, outcome: str, step: Step
+) -> None:
+    """Nothing changes after the first time."""
     begun = driver.create_answered()
     answer = step(driver, begun, SAID)
     assert first(answer) == outcome
@@ -52,8 +54,10 @@ def test_the_same_request_again(driver: StoreDriver, outcome: str, step: Step) -
 
 
 @each_step
-def test_after_its_end(driver: StoreDriver, outcome: str, step: Step) -> None:
-    """The same outcome still, with the object as it now stands; without the key it is closed."""
+def test_replay_after_end_returns_first_outcome(
+    driver: StoreDriver, outcome: str, step: Step
+) -> None:
+    """Without the key the outcome is closed."""
     begun = driver.create_answered()
     step(driver, begun, SAID)
     driver.cancel(begun)
@@ -66,16 +70,18 @@ def test_after_its_end(driver: StoreDriver, outcome: str, step: Step) -> None:
 
 
 @each_step
-def test_after_its_life(driver: StoreDriver, outcome: str, step: Step) -> None:
-    """Expired and not swept: the replay stands."""
+def test_replay_after_expiry_returns_first_outcome(
+    driver: StoreDriver, outcome: str, step: Step
+) -> None:
+    """Without a sweep."""
     begun = driver.create_answered()
     step(driver, begun, SAID)
     driver.advance_time(301, dialer=None)
     assert replayed(step(driver, begun, SAID)) == outcome
 
 
-def test_a_wrong_code_costs_one_check(driver: StoreDriver) -> None:
-    """However often it comes with its key, between others too, and after the last was used up."""
+def test_repeated_wrong_code_with_key_costs_one_check(driver: StoreDriver) -> None:
+    """Also between others and after the last check."""
     begun = driver.create_answered()
     said = {code: Idempotency(f"key {code}", code) for code in WRONG}
     for n, code in enumerate(WRONG, start=1):
@@ -87,8 +93,8 @@ def test_a_wrong_code_costs_one_check(driver: StoreDriver) -> None:
     assert driver.get(begun).status is Status.MAX_ATTEMPTS_REACHED
 
 
-def test_a_replay_meets_no_limit(redis: Redis) -> None:
-    """Where no further code of the number is compared, what was answered is said again."""
+def test_replay_is_not_limited(redis: Redis) -> None:
+    """Although no further code of the number is compared."""
     driver = driver_with_limits(redis, wrong_codes_per_number=parse_quotas("1/24h"))
     begun = driver.create_answered()
     driver.check(begun, WRONG[0], idempotency=SAID)
@@ -96,8 +102,8 @@ def test_a_replay_meets_no_limit(redis: Redis) -> None:
     assert replayed(driver.check(begun, WRONG[0], idempotency=SAID)) == "wrong"
 
 
-def test_a_key_is_no_free_guess(driver: StoreDriver) -> None:
-    """Another code under a known key is not compared, not counted, and shows nothing."""
+def test_other_code_under_known_key_is_not_compared(driver: StoreDriver) -> None:
+    """It is not counted either."""
     begun = driver.create_answered()
     driver.check(begun, WRONG[0], idempotency=SAID)
     for code in (CODE, *WRONG[1:]):
@@ -106,8 +112,8 @@ def test_a_key_is_no_free_guess(driver: StoreDriver) -> None:
     assert driver.get(begun).checks_left == 4
 
 
-def test_a_call_is_brought_once(driver: StoreDriver) -> None:
-    """The call of the first request has ended: its repeat queues no other, a new key does."""
+def test_repeated_call_request_queues_one_call(driver: StoreDriver) -> None:
+    """Also after the first call has ended; another key queues a call."""
     begun = driver.create()
     driver.dial_busy()
     driver.advance_time(GAPS[0])
@@ -120,24 +126,26 @@ def test_a_call_is_brought_once(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.QUEUED
 
 
-def test_another_client(driver: StoreDriver) -> None:
-    """Finds neither the verification nor what was answered."""
+def test_other_client_gets_not_found(driver: StoreDriver) -> None:
+    """Other client gets not found."""
     begun = driver.create()
     driver.check(begun, CODE, idempotency=SAID)
     answer = driver.check(begun, CODE, client="bank", idempotency=SAID)
     assert (answer.outcome, answer.verification) == ("not_found", None)
 
 
-def test_a_refusal_is_not_remembered(driver: StoreDriver) -> None:
-    """Wrong length, then the right code under the same key: it is compared."""
+def test_refusal_is_not_stored(driver: StoreDriver) -> None:
+    """A wrong length, then a correct code under the same key."""
     begun = driver.create_answered()
     assert driver.check(begun, "1234", idempotency=SAID).outcome == "wrong_length"
     assert first(driver.check(begun, CODE, idempotency=SAID)) == "right"
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
-def test_it_is_known_for_a_day(driver: StoreDriver, redis: Redis, step: Step) -> None:
-    """From the first answer on: a replay prolongs nothing."""
+def test_key_expires_a_day_after_the_first_request(
+    driver: StoreDriver, redis: Redis, step: Step
+) -> None:
+    """Key expires a day after the first request."""
     begun = driver.create_answered()
     step(driver, begun, SAID)
     (key,) = redis.scan_iter("*:idempotency:*")
@@ -150,8 +158,10 @@ def test_it_is_known_for_a_day(driver: StoreDriver, redis: Redis, step: Step) ->
 
 
 @each_step
-def test_fifty_at_once(driver: StoreDriver, outcome: str, step: Step) -> None:
-    """One is done, and all are answered as it was."""
+def test_50_simultaneous_requests_have_one_effect(
+    driver: StoreDriver, outcome: str, step: Step
+) -> None:
+    """50 simultaneous requests have one effect."""
     begun = driver.create_answered()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: step(driver, begun, SAID), range(50)))
@@ -162,8 +172,8 @@ def test_fifty_at_once(driver: StoreDriver, outcome: str, step: Step) -> None:
     assert driver.get(begun).checks_left == (4 if outcome == "wrong" else 5)
 
 
-def test_new_keys_without_end_fill_no_memory(driver: StoreDriver, redis: Redis) -> None:
-    """What a verification has remembered is bounded; beyond that the answers are the same."""
+def test_stored_outcomes_of_a_verification_are_bounded(driver: StoreDriver, redis: Redis) -> None:
+    """Beyond the bound the outcomes are the same."""
     begun = driver.create_answered()
     for n in range(REMEMBERED + 20):
         said = Idempotency(f"key {n}", "body")

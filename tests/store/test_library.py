@@ -1,4 +1,4 @@
-"""The rules as a library of the server: beside others, forgotten, and of one run only."""
+"""The library of functions: it coexists with others, is reloaded, and keeps nothing of a run."""
 
 import pytest
 from msgspec import structs
@@ -13,18 +13,18 @@ MOST = 16
 
 
 def with_limit(redis: Redis, calls: int) -> StoreDriver:
-    """A desk whose settings allow so many calls to one number."""
+    """Return a driver whose settings allow this many calls to one number."""
     limits = structs.replace(NO_LIMITS, calls_per_number=(parse_quota(f"{calls}/10m"),))
     return StoreDriver(RedisStore(redis, policy=StorePolicy(limits=limits)))
 
 
 def libraries(redis: Redis) -> int:
-    """How many the server holds."""
+    """Return how many libraries the server has."""
     return len(redis.function_list("otpvoice_*"))
 
 
-def test_two_settings_side_by_side(redis: Redis) -> None:
-    """During a deployment each process lives by its own settings, whoever asked last."""
+def test_libraries_of_two_settings_coexist(redis: Redis) -> None:
+    """Each process uses its own settings."""
     strict, loose = with_limit(redis, 1), with_limit(redis, 3)
     begun = strict.create(reference="1")
     strict.dial()
@@ -34,8 +34,8 @@ def test_two_settings_side_by_side(redis: Redis) -> None:
     assert loose.try_create(reference="2").outcome == "created"
 
 
-def test_nothing_of_one_run_is_known_in_the_next(redis: Redis) -> None:
-    """What was read of a number is read anew: somebody else may have changed it."""
+def test_run_reads_records_again(redis: Redis) -> None:
+    """Another process may have changed them."""
     desk = with_limit(redis, 1)
     assert desk.try_create().outcome == "created"
     redis.flushdb()
@@ -43,8 +43,8 @@ def test_nothing_of_one_run_is_known_in_the_next(redis: Redis) -> None:
     assert desk.try_create().outcome == "created"
 
 
-def test_libraries_do_not_pile_up(redis: Redis) -> None:
-    """However many settings and releases there were; the first one still serves."""
+def test_old_libraries_are_deleted(redis: Redis) -> None:
+    """The first process still works."""
     first = with_limit(redis, 1_000)
     begun = first.create_answered()
     for calls in range(1_001, 1_001 + 2 * MOST):
@@ -53,8 +53,8 @@ def test_libraries_do_not_pile_up(redis: Redis) -> None:
     assert first.check(begun, CODE).outcome == "right"
 
 
-def test_a_fault_is_not_taken_for_a_missing_library(redis: Redis) -> None:
-    """A rule that fails is not run again, and nothing is loaded for it."""
+def test_failed_function_does_not_reload_the_library(redis: Redis) -> None:
+    """It runs once."""
     desk = with_limit(redis, 1)
     redis.config_resetstat()
     with pytest.raises(Exception, match="ERR in the store's function"):
@@ -64,8 +64,8 @@ def test_a_fault_is_not_taken_for_a_missing_library(redis: Redis) -> None:
     assert not [name for name in stats if name.startswith("cmdstat_function")]
 
 
-def test_memory_of_a_library(redis: Redis) -> None:
-    """Under 256 KiB: a few beside each other are no matter."""
+def test_memory_of_a_library_is_under_256_kib(redis: Redis) -> None:
+    """Memory of a library is under 256 kib."""
     with_limit(redis, 2).try_create(RAVI)
     stats = redis.memory_stats()
     used = stats.get("functions.caches", 0)

@@ -1,8 +1,4 @@
-"""The store's limits beside a small model of them: lists of places, searched for each question.
-
-Rules run on a clock that is set for each step, as in ``test_model.py``: no moment that is compared
-lies within 0.05 s of another. ``OTPVOICE_TEST_EXAMPLES`` sets how many runs are tried.
-"""
+"""The store's limits compared with a model of them, in random sequences."""
 
 import os
 import time
@@ -36,8 +32,8 @@ CLIENTS = ("login", "bank")
 BUSY = CallResult(CallStatus.FAILED)
 
 
-def slice_of(at: float) -> int:
-    """The slice of a window that a moment is counted in."""
+def bucket_of(at: float) -> int:
+    """Return the bucket of a window for a time."""
     return int(at // SLICE)
 
 
@@ -77,10 +73,10 @@ class Model:
     wrong: list[Place] = field(default_factory=list)
 
     def limits(
-        self, to: str, client: str, besides: Place | None = None, after: float = 0
+        self, to: str, client: str, excluded: Place | None = None, after: float = 0
     ) -> dict[str, float]:
         """Until when each limit refuses what is due after so many seconds; 0 when it has room."""
-        calls = [place for place in self.places if place is not besides]
+        calls = [place for place in self.places if place is not excluded]
         mine = [call.at for call in calls if call.to == to]
         unproven = [call.at for call in calls if call.to == to and not call.proven]
         theirs = [call.at for call in calls if call.client == client]
@@ -94,24 +90,24 @@ class Model:
 
     def _tallied(self, times: list[float], count: int, wanted: float) -> float:
         """Slice by slice, from the wanted one on: is any window around it full?"""
-        held = [slice_of(at) for at in times if (slice_of(at) + 1) * SLICE + WINDOW > self.now]
-        free = slice_of(wanted)
+        held = [bucket_of(at) for at in times if (bucket_of(at) + 1) * SLICE + WINDOW > self.now]
+        free = bucket_of(wanted)
         while any(
             sum(first <= each <= first + SLICES for each in held) >= count
             for first in range(free - SLICES, free + 1)
         ):
             free += 1
-        return free * SLICE if free > slice_of(wanted) else 0
+        return free * SLICE if free > bucket_of(wanted) else 0
 
     def _until(self, ends: list[float], count: int) -> float:
         held = sorted(end for end in ends if end > self.now)
         return held[-count] if len(held) >= count else 0
 
     def refusal(
-        self, to: str, client: str, besides: Place | None = None, after: float = 0
+        self, to: str, client: str, excluded: Place | None = None, after: float = 0
     ) -> tuple[str, float]:
         """The limit that holds longest, and until when; empty when none does."""
-        limits = self.limits(to, client, besides, after)
+        limits = self.limits(to, client, excluded, after)
         longest = max(limits, key=lambda limit: limits[limit])
         return (longest, limits[longest]) if limits[longest] else ("", 0)
 
@@ -305,15 +301,15 @@ class Machine(RuleBasedStateMachine):
         """Each number and client, until the same moment; and what is refused is not used up."""
         for to, client in zip(NUMBERS, CLIENTS, strict=True):
             seen = self.driver.explain(to)
-            told = {
+            reported = {
                 use.limit: use.blocked_until for use in seen.limits if use.client in {None, client}
             }
             for limit, until in self.model.limits(to, client).items():
-                assert abs(told[limit] / 1000 - until) < TOLERANCE, limit
+                assert abs(reported[limit] / 1000 - until) < TOLERANCE, limit
 
 
-def test_store_and_model_hold_the_same(redis: Redis) -> None:
-    """Whatever is asked, dialed, guessed, approved and waited for, in any order."""
+def test_limits_agree_with_the_model(redis: Redis) -> None:
+    """Creates, calls, guesses, approvals and pauses in any order."""
 
     class OnThisServer(Machine):
         """The machine on the server under test."""

@@ -1,4 +1,4 @@
-"""What every limit of calls does: it counts, refuses, says until when, and else leaves no trace."""
+"""Every limit of calls: it counts, refuses with a retry time, and otherwise changes nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,17 +31,17 @@ each_but_the_prefix = pytest.mark.parametrize(
 """A number that is in its prefix already needs no place there."""
 
 
-# Refused -----------------------------------------------------------------------------------------
+# Refused ------------------------------------------------------------------------------------------
 
 
 @each_limit
-def test_it_refuses_at_its_count(redis: Redis, case: Case) -> None:
-    """Three are taken, the fourth is refused under the setting's name, for about the window."""
+def test_limit_refuses_at_its_count(redis: Redis, case: Case) -> None:
+    """Under the setting's name, for about the window."""
     driver = case.allows(redis, 3)
     for n in range(3):
         case.create(driver, n)
     wait = case.refuses(driver)
-    assert case.window - 5 <= wait <= case.window + case.slice
+    assert case.window - 5 <= wait <= case.window + case.bucket
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_it_refuses_at_its_count(redis: Redis, case: Case) -> None:
     ]
     + [(CASES["client"], {"clients": {"login": ClientLimits(parse_quotas("1/1h", "5/24h"))}})],
 )
-def test_it_names_its_window_where_it_has_several(
+def test_limit_with_several_windows_names_the_refusing_one(
     redis: Redis, case: Case, limits: Mapping[str, Any]
 ) -> None:
-    """The one that refuses, as it is written."""
+    """Limit with several windows names the refusing one."""
     driver = driver_with_limits(redis, gaps=NO_GAP, **limits)
     case.create(driver)
     answer = driver.try_create(**case.request(1))
@@ -63,13 +63,13 @@ def test_it_names_its_window_where_it_has_several(
 
 
 @each_limit
-def test_it_ends_when_it_says(redis: Redis, case: Case) -> None:
-    """A second before it still refuses, from that moment on it takes one, and no more than one."""
+def test_limit_allows_one_call_at_its_retry_time(redis: Redis, case: Case) -> None:
+    """A second earlier it still refuses."""
     driver = case.allows(redis, 2)
     for n in range(2):
         case.create(driver, n)
         driver.dial_busy(to=case.request(n).get("to", ASHA))
-        driver.advance_time(2 * case.slice + 10)
+        driver.advance_time(2 * case.bucket + 10)
     driver.advance_time(case.refuses(driver) - 1)
     driver.advance_time(case.refuses(driver))
     case.create(driver, 2)
@@ -77,8 +77,8 @@ def test_it_ends_when_it_says(redis: Redis, case: Case) -> None:
 
 
 @each_but_the_prefix
-def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
-    """With the verification, which lives on; `next` says why and until when."""
+def test_limit_refuses_call_request(redis: Redis, case: Case) -> None:
+    """The verification stays pending; `next` shows why and until when."""
     driver = case.allows(redis, 2)
     begun = case.create(driver, ttl=600)
     driver.dial_busy(to=case.request(0).get("to", ASHA))
@@ -94,8 +94,8 @@ def test_a_wish_for_a_call_is_refused_too(redis: Redis, case: Case) -> None:
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_a_wish_for_a_call_is_refused_by_a_prefix(redis: Redis) -> None:
-    """Once the number has left it and others took its place; so is a redial."""
+def test_full_prefix_refuses_call_request_and_redial(redis: Redis) -> None:
+    """After the number has left the prefix."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, policy={"max_redials": 1}, unverified_per_prefix=parse_quotas("2/1m")
     )
@@ -110,8 +110,8 @@ def test_a_wish_for_a_call_is_refused_by_a_prefix(redis: Redis) -> None:
 
 
 @each_but_the_prefix
-def test_a_redial_that_meets_it_does_not_happen(redis: Redis, case: Case) -> None:
-    """Silently: nobody asked for it, so that no refusal is kept, and nothing is used up."""
+def test_limit_prevents_redial_without_a_refusal(redis: Redis, case: Case) -> None:
+    """Nothing is used."""
     driver = case.allows(redis, 2, max_redials=1)
     begun = case.create(driver)
     placed = driver.dial()
@@ -125,8 +125,8 @@ def test_a_redial_that_meets_it_does_not_happen(redis: Redis, case: Case) -> Non
 
 
 @each_limit
-def test_a_redial_that_meets_none_takes_a_place(redis: Redis, case: Case) -> None:
-    """Like any call; in a prefix the number has its place already."""
+def test_redial_reserves_capacity(redis: Redis, case: Case) -> None:
+    """In a prefix the number is counted already."""
     driver = case.allows(redis, 2, max_redials=1)
     begun = case.create(driver)
     driver.dial_busy(to=case.request(0).get("to", ASHA))
@@ -134,17 +134,17 @@ def test_a_redial_that_meets_none_takes_a_place(redis: Redis, case: Case) -> Non
     assert case.is_full(driver) is (case is not PER_PREFIX)
 
 
-# All or none -------------------------------------------------------------------------------------
+# All or none --------------------------------------------------------------------------------------
 
 
 def with_room_elsewhere(redis: Redis, case: Case) -> StoreDriver:
-    """One place in this limit, and every other limit with room to count in."""
+    """Return a driver with one call in this limit and room in all others."""
     return driver_with_limits(redis, gaps=NO_GAP, **GENEROUS | dict(case.limits(1)))
 
 
 @each_limit
-def test_a_refused_create_leaves_no_trace(redis: Redis, case: Case) -> None:
-    """Not in any other limit, nor anywhere else in the store but among the refusals."""
+def test_refused_create_changes_nothing_but_refusals(redis: Redis, case: Case) -> None:
+    """Refused create changes nothing but refusals."""
     driver = with_room_elsewhere(redis, case)
     case.create(driver)
     before = stored(redis)
@@ -154,8 +154,8 @@ def test_a_refused_create_leaves_no_trace(redis: Redis, case: Case) -> None:
 
 
 @each_but_the_prefix
-def test_a_refused_wish_for_a_call_leaves_no_trace(redis: Redis, case: Case) -> None:
-    """Nor does a redial that was not to be."""
+def test_refused_call_request_changes_nothing_but_refusals(redis: Redis, case: Case) -> None:
+    """Likewise a redial that is not allowed."""
     driver = with_room_elsewhere(redis, case)
     begun = case.create(driver)
     driver.dial_busy(to=case.request(0).get("to", ASHA))
@@ -165,8 +165,8 @@ def test_a_refused_wish_for_a_call_leaves_no_trace(redis: Redis, case: Case) -> 
 
 
 @each_limit
-def test_what_is_already_under_way_takes_no_second_place(redis: Redis, case: Case) -> None:
-    """The same create, and a wish for the call that comes anyway."""
+def test_repeated_create_and_call_request_reserve_nothing(redis: Redis, case: Case) -> None:
+    """The call is queued already."""
     driver = with_room_elsewhere(redis, case)
     begun = case.create(driver)
     before = limit_usage(driver)

@@ -1,4 +1,4 @@
-"""A trial: one real call that nothing follows, and what was said about it."""
+"""Live test calls: no call follows, and their exchanges are captured."""
 
 import pytest
 from redis import Redis
@@ -16,13 +16,13 @@ REFUSED = CallResult(
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """One redial, no gap that would hold it, and a client that is told of events."""
+    """Return a driver with one redial, no gap, and events."""
     rules = {"max_redials": 1, "clients_with_events": frozenset({"login"})}
     return driver_with_limits(redis, gaps=(0,), clients={"login": ClientLimits()}, policy=rules)
 
 
-def tries_out(driver: StoreDriver) -> Verification:
-    """A trial, begun."""
+def starts_live_test(driver: StoreDriver) -> Verification:
+    """Start a live test call."""
     begun = driver.try_create(is_live_test=True).verification
     assert begun
     return begun
@@ -30,8 +30,10 @@ def tries_out(driver: StoreDriver) -> Verification:
 
 @pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
 @pytest.mark.parametrize("is_live_test", [True, False])
-def test_it_is_never_redialed(driver: StoreDriver, status: CallStatus, is_live_test: bool) -> None:
-    """Though the same news of any other verification's call are followed by a second call."""
+def test_live_test_call_is_not_redialed(
+    driver: StoreDriver, status: CallStatus, is_live_test: bool
+) -> None:
+    """The same report of another call leads to a redial."""
     begun = driver.try_create(is_live_test=is_live_test).verification
     assert begun
     claim = driver.dial()
@@ -42,17 +44,19 @@ def test_it_is_never_redialed(driver: StoreDriver, status: CallStatus, is_live_t
 
 
 @pytest.mark.parametrize("is_live_test", [True, False])
-def test_a_refusal_does_not_go_on_by_another_route(driver: StoreDriver, is_live_test: bool) -> None:
-    """It would be a second request, and what it shows would be of another route."""
+def test_refused_live_test_call_takes_no_other_route(
+    driver: StoreDriver, is_live_test: bool
+) -> None:
+    """It is one request by one route."""
     begun = driver.try_create(is_live_test=is_live_test).verification
     assert begun
     driver.dial(REFUSED)
     assert len(driver.get(begun).calls) == (1 if is_live_test else 2)
 
 
-def test_no_client_is_told_of_it(driver: StoreDriver) -> None:
-    """It never asked for it; of its own verifications it is told."""
-    begun = tries_out(driver)
+def test_live_test_call_emits_no_event(driver: StoreDriver) -> None:
+    """The client did not request it."""
+    begun = starts_live_test(driver)
     claim = driver.dial()
     driver.apply_callback(call_id=claim.call_id)
     driver.approve(begun)
@@ -61,9 +65,9 @@ def test_no_client_is_told_of_it(driver: StoreDriver) -> None:
     assert [e.type for e in driver.store.claim_events({"login": 100}).events]
 
 
-def test_dialer_and_webhook_know_it(driver: StoreDriver) -> None:
-    """The claim says so, the news say so, and even those that fit nobody else's clock."""
-    tries_out(driver)
+def test_claim_and_report_mark_the_live_test_call(driver: StoreDriver) -> None:
+    """Also a report with another start."""
+    starts_live_test(driver)
     claim = driver.dial()
     assert claim.is_live_test
     an_hour_off = driver.apply_callback(started_at=1)
@@ -76,9 +80,9 @@ def test_dialer_and_webhook_know_it(driver: StoreDriver) -> None:
     assert driver.get(other).calls[0].status is CallStatus.ANSWERED
 
 
-def test_what_was_said_is_kept_for_a_while(driver: StoreDriver, redis: Redis) -> None:
-    """In its order, with its moments, twenty of them at most, and a quarter of an hour."""
-    call = tries_out(driver).calls[0]
+def test_exchanges_are_kept_in_order_for_15_minutes(driver: StoreDriver, redis: Redis) -> None:
+    """At most twenty."""
+    call = starts_live_test(driver).calls[0]
     for n in range(25):
         driver.store.capture(call.id, b"sealed %d" % n)
     heard = driver.store.captured(call.id)
@@ -88,8 +92,8 @@ def test_what_was_said_is_kept_for_a_while(driver: StoreDriver, redis: Redis) ->
     assert CAPTURE_TTL_MS - 5_000 < redis.pttl(key) <= CAPTURE_TTL_MS
 
 
-def test_responses_of_other_calls_are_not_kept(driver: StoreDriver, redis: Redis) -> None:
-    """Whoever says so: neither of a verification's call, nor of one that never was."""
+def test_exchanges_of_other_calls_are_not_kept(driver: StoreDriver, redis: Redis) -> None:
+    """Exchanges of other calls are not kept."""
     call = driver.create().calls[0]
     driver.store.capture(call.id, b"sealed")
     driver.store.capture("call_" + "0" * 32, b"sealed")

@@ -1,4 +1,4 @@
-"""Mark: the last word before a call is sent, and from when on the number is left alone."""
+"""Mark: the last step before a call is sent, and the start of the call gap."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from otpvoice.core.verification import CallStatus, Verification
 DAY = 86_400
 
 
-def test_a_claimed_call_is_marked_once(driver: StoreDriver) -> None:
-    """From then on it may ring, so that nobody may send it again."""
+def test_second_mark_is_lost(driver: StoreDriver) -> None:
+    """The call may ring already."""
     begun = driver.create()
     claim = driver.claim()
     assert driver.mark_sent(claim)
@@ -21,16 +21,16 @@ def test_a_claimed_call_is_marked_once(driver: StoreDriver) -> None:
     assert call.live_until == call.sent_at + 165_000
 
 
-def test_before_the_end_of_its_lease_it_is_marked(driver: StoreDriver) -> None:
-    """One second is enough."""
+def test_mark_one_second_before_the_lease_ends(driver: StoreDriver) -> None:
+    """Mark one second before the lease ends."""
     driver.create()
     claim = driver.claim()
     driver.advance_time(19, dialer=None)
     assert driver.mark_sent(claim)
 
 
-def test_after_its_lease_it_is_lost(driver: StoreDriver) -> None:
-    """Though nobody gave it back to the queue yet."""
+def test_mark_after_the_lease_is_lost(driver: StoreDriver) -> None:
+    """Although no sweep has requeued the call."""
     begun = driver.create()
     claim = driver.claim()
     driver.advance_time(20, dialer=None)
@@ -38,26 +38,26 @@ def test_after_its_lease_it_is_lost(driver: StoreDriver) -> None:
     assert driver.last_call(begun).sent_at is None
 
 
-def test_another_holder_is_refused(driver: StoreDriver) -> None:
-    """Also the holder of an earlier claim of the same call."""
+def test_mark_by_another_holder_is_lost(driver: StoreDriver) -> None:
+    """Also by the holder of an earlier claim."""
     driver.create()
     first = driver.claim()
     driver.advance_time(21)
     second = driver.claim()
     assert second.call_id == first.call_id
     assert not driver.mark_sent(first)
-    assert not driver.mark_sent(replace(second, holder="somebody"))
+    assert not driver.mark_sent(replace(second, holder="another"))
     assert driver.mark_sent(second)
 
 
-def test_a_call_that_is_gone_is_lost(driver: StoreDriver) -> None:
-    """There is nothing to send."""
+def test_mark_of_missing_call_is_lost(driver: StoreDriver) -> None:
+    """Mark of missing call is lost."""
     driver.create()
     assert not driver.mark_sent(replace(driver.claim(), call_id="call_none"))
 
 
-def test_nothing_is_sent_for_an_ended_verification(driver: StoreDriver) -> None:
-    """Canceled between claim and mark, or over by then."""
+def test_mark_for_ended_verification_is_lost(driver: StoreDriver) -> None:
+    """Canceled or expired since the claim."""
     canceled = driver.create()
     claim = driver.claim()
     driver.cancel(canceled)
@@ -72,11 +72,11 @@ def test_nothing_is_sent_for_an_ended_verification(driver: StoreDriver) -> None:
     assert driver.last_call(over).status is CallStatus.EXPIRED
 
 
-# Gaps --------------------------------------------------------------------------------------------
+# Gaps ---------------------------------------------------------------------------------------------
 
 
 def gap_after_call(driver: StoreDriver, begun: Verification) -> int:
-    """Sends the due call, to a busy phone: the seconds until the next may be."""
+    """Send the due call to a busy phone and return the gap in seconds."""
     driver.dial_busy()
     seen = driver.get(begun)
     sent_at = seen.calls[-1].sent_at
@@ -84,8 +84,8 @@ def gap_after_call(driver: StoreDriver, begun: Verification) -> int:
     return (seen.gap_until - sent_at) // 1000
 
 
-def test_gaps_grow_with_the_calls(driver: StoreDriver) -> None:
-    """After the first, the second, and every later call to a number, over all verifications."""
+def test_gap_grows_with_the_calls_to_a_number(driver: StoreDriver) -> None:
+    """Over all its verifications."""
     gaps = []
     for _ in range(5):
         begun = driver.create(ttl=600)
@@ -95,8 +95,8 @@ def test_gaps_grow_with_the_calls(driver: StoreDriver) -> None:
     assert gaps == [60, 60, 300, 300, 300]
 
 
-def test_an_approval_starts_over(driver: StoreDriver) -> None:
-    """Calls count since the last one."""
+def test_approval_starts_the_gaps_over(driver: StoreDriver) -> None:
+    """Approval starts the gaps over."""
     begun = driver.create(ttl=600)
     driver.dial_busy()
     driver.advance_time(60)
@@ -106,8 +106,8 @@ def test_an_approval_starts_over(driver: StoreDriver) -> None:
     assert gap_after_call(driver, driver.create()) == 60
 
 
-def test_a_day_starts_over(driver: StoreDriver) -> None:
-    """What was sent more than 24 h ago does not count; what was sent less ago does."""
+def test_gaps_start_over_after_24_hours(driver: StoreDriver) -> None:
+    """Gaps start over after 24 hours."""
     for _ in range(2):
         begun = driver.create()
         driver.dial_busy()

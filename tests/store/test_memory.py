@@ -1,4 +1,4 @@
-"""What stands in the store, how much of it, and how often it is asked."""
+"""What the store contains, how much memory it takes, and how many round trips it needs."""
 
 import base64
 import hashlib
@@ -18,10 +18,10 @@ from otpvoice.store.redis_store import RedisStore
 PENDING = 200
 SAID = Idempotency("one key", "one body")
 BUDGET, BUDGET_OF_REDIS_7 = 1_536, 1_600
-"""Bytes of memory for one pending verification; Redis 7 keeps more beside each key than Valkey."""
+"""Bytes of memory for one pending verification; Redis 7 keeps more for each key than Valkey."""
 
 
-# Memory ------------------------------------------------------------------------------------------
+# Memory -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ BUDGET, BUDGET_OF_REDIS_7 = 1_536, 1_600
     ],
     ids=["least", "usual", "Hindi"],
 )
-def test_memory_of_a_pending_verification(
+def test_memory_of_a_pending_verification_is_bounded(
     driver: StoreDriver, redis: Redis, name: str, reference: str | None
 ) -> None:
-    """At most 1.5 KiB, call and indexes included, in any script; a little more on Redis 7."""
+    """1.5 KiB with call and indexes; a little more on Redis 7."""
     for n in range(PENDING):
         assert driver.try_create(f"+9198123{n:05}", name=name, reference=reference).verification
     used = sum(int(redis.memory_usage(key, samples=0) or 0) for key in redis.scan_iter())
@@ -45,8 +45,8 @@ def test_memory_of_a_pending_verification(
     assert used / PENDING <= (BUDGET if valkey else BUDGET_OF_REDIS_7)
 
 
-def test_a_whole_life_leaves_records_only(driver: StoreDriver, redis: Redis) -> None:
-    """After it: the verification, its calls, and what ends with a day. Nothing grows with time."""
+def test_ended_verification_leaves_only_records(driver: StoreDriver, redis: Redis) -> None:
+    """Ended verification leaves only records."""
     for n in range(10):
         begun = driver.create(f"+91981234567{n}", ttl=60)
         claim = driver.dial()
@@ -69,11 +69,11 @@ def test_a_whole_life_leaves_records_only(driver: StoreDriver, redis: Redis) -> 
     ]
 
 
-# Ends --------------------------------------------------------------------------------------------
+# Ends ---------------------------------------------------------------------------------------------
 
 
-def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None:
-    """Promise 9, looked at after each step of two verifications with all that can happen."""
+def test_every_key_expires_after_every_function(driver: StoreDriver, redis: Redis) -> None:
+    """Promise 9."""
     steps: list[Callable[[], Any]] = [
         lambda: driver.create(call_after=5),
         lambda: driver.try_create(client="bank"),
@@ -97,7 +97,7 @@ def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None
     assert not {key.decode() for key in redis.scan_iter()} & indexes
 
 
-# Round trips -------------------------------------------------------------------------------------
+# Round trips --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_every_key_ends_at_every_step(driver: StoreDriver, redis: Redis) -> None
         *("check with a key", "call with a key"),
     ],
 )
-def test_each_step_is_one_round_trip(
+def test_each_operation_is_one_round_trip(
     driver: StoreDriver,
     redis: Redis,
     sent: Sent,
     step: Callable[[StoreDriver, Verification], object],
 ) -> None:
-    """One FCALL, and nothing before or after it."""
+    """One FCALL."""
     step(driver, driver.create())
     redis.flushdb()
     driver.sweep()
@@ -135,10 +135,10 @@ def test_each_step_is_one_round_trip(
     assert sent(lambda: step(driver, begun)) == ["FCALL"]
 
 
-def test_forgotten_rules_are_loaded_again_and_run_once(
+def test_flushed_library_is_reloaded_and_the_function_runs_once(
     driver: StoreDriver, redis: Redis, sent: Sent
 ) -> None:
-    """FUNCTION FLUSH or a new server: no fault, and one wrong code costs one check."""
+    """One wrong code costs one check."""
     begun = driver.create_answered()
     redis.function_flush()
     commands = sent(lambda: driver.check(begun, "999999"))
@@ -148,11 +148,11 @@ def test_forgotten_rules_are_loaded_again_and_run_once(
     assert driver.get(begun).checks_left == 3
 
 
-# A stolen dump -----------------------------------------------------------------------------------
+# A stolen dump ------------------------------------------------------------------------------------
 
 
 def stored(redis: Redis) -> bytes:
-    """All names and values there are."""
+    """Return all names and values."""
     found = []
     for key in redis.scan_iter():
         kind = redis.type(key)
@@ -171,7 +171,7 @@ def stored(redis: Redis) -> bytes:
 
 
 def disguises(secret: str) -> set[bytes]:
-    """The forms that would give it away: plain, hex, base64 at any offset, hashes without a key."""
+    """Return the forms of a secret: plain, hex, base64 at any offset, plain hashes."""
     plain = secret.encode()
     forms = {plain, plain[::-1], plain.hex().encode(), secret.encode("utf-16-le")}
     for offset in range(3):
@@ -184,8 +184,8 @@ def disguises(secret: str) -> set[bytes]:
     return forms
 
 
-def test_a_dump_gives_neither_codes_nor_numbers(driver: StoreDriver, redis: Redis) -> None:
-    """50 live verifications, some called, some guessed at: nothing of them can be read."""
+def test_dump_contains_neither_codes_nor_numbers(driver: StoreDriver, redis: Redis) -> None:
+    """Of 50 live verifications, called or guessed at."""
     secrets = set()
     for n in range(50):
         number, code, name = f"+9198{n:02}345678", f"{n:02}71828459", f"Raghunathan{n}Swami"
@@ -203,16 +203,16 @@ def test_a_dump_gives_neither_codes_nor_numbers(driver: StoreDriver, redis: Redi
 
 
 @pytest.mark.parametrize("at", range(len(disguises("+919800345678"))))
-def test_the_search_would_find_each_disguise(redis: Redis, at: int) -> None:
-    """A secret that stood there in any of the forms would be seen."""
+def test_search_finds_each_form_of_a_secret(redis: Redis, at: int) -> None:
+    """Search finds each form of a secret."""
     form = sorted(disguises("+919800345678"))[at]
     redis.hset("{otpvoice}:call:x", "raw", b"some text " + form + b" and more")
     redis.expire("{otpvoice}:call:x", 10)
     assert form in stored(redis)
 
 
-def test_records_do_not_show_how_codes_relate(driver: StoreDriver, redis: Redis) -> None:
-    """One code in two verifications stands there as different bytes."""
+def test_equal_codes_are_stored_as_different_bytes(driver: StoreDriver, redis: Redis) -> None:
+    """Equal codes are stored as different bytes."""
     ids = [driver.create(f"+91981234567{n}").id for n in range(2)]
     for field in ("digest", "request_digest", "encrypted_number"):
         first, second = (redis.hget(Keys().of("verification", each), field) for each in ids)
@@ -223,7 +223,7 @@ def test_records_do_not_show_how_codes_relate(driver: StoreDriver, redis: Redis)
 
 
 def test_stores_of_two_tags_share_nothing(driver: StoreDriver, redis: Redis) -> None:
-    """Two deployments may live in one database."""
+    """Two deployments may use one database."""
     other = StoreDriver(RedisStore(redis, tag="{other}"))
     begun = driver.create()
     assert other.store.get(begun.id, "login").outcome == "not_found"

@@ -1,7 +1,4 @@
-"""What limits leave in the store: bounded, however much happens, and ended with their windows.
-
-``OTPVOICE_TEST_LOGINS`` sets how many are begun for one number.
-"""
+"""What limits store: bounded, and expired after their windows."""
 
 import os
 from collections import Counter
@@ -21,7 +18,7 @@ SLICES = 61
 
 
 def size_of(redis: Redis, pattern: str) -> int:
-    """How many members or fields the largest of these keys has."""
+    """Return the number of members or fields of the largest of these keys."""
     sizes: dict[Any, Callable[[Any], int]] = {
         b"hash": redis.hlen, b"zset": redis.zcard, b"list": redis.llen
     }  # fmt: skip
@@ -30,8 +27,8 @@ def size_of(redis: Redis, pattern: str) -> int:
     return max(found)
 
 
-def test_a_tally_holds_so_many_slices(redis: Redis) -> None:
-    """Two fields besides: over four minutes, full of calls, guesses and refusals."""
+def test_counter_has_at_most_its_buckets(redis: Redis) -> None:
+    """With two fields, over four minutes of calls, wrong codes and refusals."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -50,8 +47,8 @@ def test_a_tally_holds_so_many_slices(redis: Redis) -> None:
             assert size_of(redis, "*:counter:*") <= SLICES + 2
 
 
-def test_a_tally_ends_with_its_window(redis: Redis) -> None:
-    """A slice later at most."""
+def test_counter_expires_with_its_window(redis: Redis) -> None:
+    """At most a bucket later."""
     driver = driver_with_limits(
         redis, clients={"login": ClientLimits(parse_quotas("5/1m", "5/1h"), 5)}
     )
@@ -62,8 +59,8 @@ def test_a_tally_ends_with_its_window(redis: Redis) -> None:
         assert int(window) - 5_000 <= life <= int(window) * SLICES // 60 + 1
 
 
-def test_a_number_stays_small(redis: Redis) -> None:
-    """Two hundred logins, called or not, approved or not, of many clients, within its limits."""
+def test_record_of_a_number_is_bounded(redis: Redis) -> None:
+    """Two hundred logins of many clients."""
     driver = driver_with_limits(redis, gaps=NO_GAP, all_calls_per_number=parse_quotas("20/24h"))
     for n in range(200):
         begun = driver.try_create(client=f"client {n % 3}", reference=f"{n}").verification
@@ -74,8 +71,8 @@ def test_a_number_stays_small(redis: Redis) -> None:
         assert size_of(redis, "*:number:*") <= 20 + 20 + 3 + 4
 
 
-def test_many_creates_leave_one_small_number(redis: Redis) -> None:
-    """Five are pending, each with a call. With the newest that ended, twenty or so are named."""
+def test_record_of_a_number_is_bounded_over_many_creates(redis: Redis) -> None:
+    """Five are pending, and the newest ended are listed."""
     driver = driver_with_limits(redis, **GENEROUS)
     outcomes = Counter(
         driver.try_create(reference=f"{n}", ip=ADDRESS).outcome for n in range(LOGINS)
@@ -87,8 +84,8 @@ def test_many_creates_leave_one_small_number(redis: Redis) -> None:
     assert size_of(redis, "*:counter:*") <= SLICES + 2
 
 
-def test_a_number_forgets_after_its_windows(redis: Redis) -> None:
-    """A year of a call a day leaves no more than a day holds."""
+def test_record_of_a_number_drops_old_calls(redis: Redis) -> None:
+    """A year of daily calls."""
     driver = driver_with_limits(redis, all_calls_per_number=parse_quotas("20/24h"))
     sizes = set()
     for _ in range(40):
@@ -102,8 +99,8 @@ def test_a_number_forgets_after_its_windows(redis: Redis) -> None:
     assert sizes == {1}
 
 
-def test_prefixes_and_addresses_forget_after_their_windows(redis: Redis) -> None:
-    """Members that are too old go with the next that comes."""
+def test_prefixes_and_addresses_drop_old_members(redis: Redis) -> None:
+    """Prefixes and addresses drop old members."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -118,8 +115,8 @@ def test_prefixes_and_addresses_forget_after_their_windows(redis: Redis) -> None
         assert size_of(redis, "*:ip:*") <= 3
 
 
-def test_nothing_of_limits_stays(redis: Redis) -> None:
-    """Each key ends with the longest of its windows; a number a day after its last call."""
+def test_every_key_of_limits_expires(redis: Redis) -> None:
+    """A number a day after its last call."""
     driver = driver_with_limits(redis, **GENEROUS)
     driver.try_create(ip=ADDRESS, keep=600)
     driver.dial()
@@ -129,8 +126,8 @@ def test_nothing_of_limits_stays(redis: Redis) -> None:
             assert 0 < redis.pttl(key) <= DAY * 1000 * SLICES / 60 + 1
 
 
-def test_without_limits_nothing_is_counted(redis: Redis) -> None:
-    """But the calls of a day, which the gap and operators know the number by."""
+def test_without_limits_only_calls_of_a_day_are_stored(redis: Redis) -> None:
+    """For the gap and for operators."""
     driver: StoreDriver = driver_with_limits(redis, gaps=NO_GAP)
     for n in range(5):
         driver.cancel(driver.create(client=f"client {n}", ip=ADDRESS))

@@ -1,11 +1,4 @@
-"""The whole store beside a small model of it, through whatever a search can think of.
-
-Rules run on a clock that is set for each step: 0.2 s after the step before, and whole multiples of
-20 s where time passes. All durations are such multiples too (but one, 5 s away from any), so that
-no comparison depends on how fast this machine is.
-
-``OTPVOICE_TEST_EXAMPLES`` sets how many runs are tried.
-"""
+"""The whole store compared with a model of it, in random sequences."""
 
 import os
 import time
@@ -221,7 +214,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def sends_all(self) -> None:
-        """Every call that may be: without this a search hardly gets past the dialing."""
+        """Send every call that may be sent; otherwise a search rarely gets past dialing."""
         self.claims_all()
         while self.claims:
             self.marks(0)
@@ -315,8 +308,8 @@ class Machine(RuleBasedStateMachine):
         assert endless <= indexes
 
 
-def test_store_and_model_say_the_same(redis: Redis) -> None:
-    """Whatever clients, dialers, the provider and time do, in any order."""
+def test_store_agrees_with_the_model(redis: Redis) -> None:
+    """Clients, dialers, the provider and time, in any order."""
 
     class OnThisServer(Machine):
         """The machine on the server under test."""

@@ -1,4 +1,4 @@
-"""Many dialers, many clients, and never two live calls on one line."""
+"""Many dialers and clients, and never two live calls of one caller line and number."""
 
 import threading
 from collections import Counter
@@ -34,7 +34,7 @@ class Company:
 
     @contextmanager
     def rings(self, claim: Claim) -> Iterator[None]:
-        """From the claim to just before its end is told."""
+        """Record the time from the claim to just before its end is reported."""
         line = (claim.bridge, self._begun[claim.verification_id][1])
         with self._lock:
             self.claimed[claim.call_id] += 1
@@ -72,8 +72,8 @@ class Company:
                 self.over.set()
 
 
-def test_no_two_live_calls_on_one_line(redis_url: str, driver: StoreDriver) -> None:
-    """Each call is claimed once, all are dialed, and at no moment two on one bridge and number."""
+def test_one_call_is_live_for_each_line_and_number(redis_url: str, driver: StoreDriver) -> None:
+    """Each call is claimed once, and all are dialed."""
     begun = {}
     for number in NUMBERS:
         for n in range(CLIENTS):

@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 
 @pytest.fixture
 def client(server: Valkey) -> Iterator[Redis]:
-    """A connection to it, as the service makes them."""
+    """Return a connection to it, as the service opens it."""
     client = connect(server.url)
     yield client
     client.close()
@@ -38,12 +38,12 @@ def client(server: Valkey) -> Iterator[Redis]:
 
 @pytest.fixture
 def desk(client: Redis) -> StoreDriver:
-    """A desk that works on it."""
+    """Return a driver of this server."""
     return StoreDriver(RedisStore(client))
 
 
 def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
-    """Every step says that nothing is known, and says it at once."""
+    """Check that every method fails at once."""
     steps: list[Callable[[], object]] = [
         lambda: desk.try_create(RAVI),
         lambda: desk.get(begun),
@@ -61,7 +61,7 @@ def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
 
 
 def comes_back(desk: StoreDriver) -> None:
-    """Waits until the store has found its server again, which it does by itself."""
+    """Wait until the store has found its server again."""
     give_up = time.monotonic() + 2
     while True:
         try:
@@ -73,8 +73,8 @@ def comes_back(desk: StoreDriver) -> None:
             return
 
 
-def test_stopped_and_started(server: Valkey, desk: StoreDriver) -> None:
-    """Refused while it is away; the same store works again as soon as it is back."""
+def test_store_works_after_the_server_restarts(server: Valkey, desk: StoreDriver) -> None:
+    """Meanwhile every method fails."""
     begun = desk.create(own_code=True)
     server.stop()
     assert_all_refuse(desk, begun)
@@ -84,8 +84,8 @@ def test_stopped_and_started(server: Valkey, desk: StoreDriver) -> None:
     assert desk.check(begun, CODE).outcome == "right"
 
 
-def test_killed(server: Valkey, desk: StoreDriver) -> None:
-    """What was answered is still there after ``kill -9``: nothing lost, no used code revived."""
+def test_killed_server_loses_nothing(server: Valkey, desk: StoreDriver) -> None:
+    """After ``kill -9``: every response holds, and no used code is valid again."""
     pending, approved = desk.create(own_code=True), desk.create(RAVI, own_code=True)
     desk.check(approved, CODE)
     desk.check(pending, "999999")
@@ -97,8 +97,8 @@ def test_killed(server: Valkey, desk: StoreDriver) -> None:
     assert desk.claim().verification_id == pending.id
 
 
-def test_hung(server: Valkey, desk: StoreDriver) -> None:
-    """No answer within half a second is refused; and what was sent meanwhile runs at most once."""
+def test_hung_server_times_out_after_half_a_second(server: Valkey, desk: StoreDriver) -> None:
+    """What was sent runs at most once."""
     begun = desk.create(own_code=True)
     with server.process.paused():
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
@@ -114,8 +114,8 @@ def test_hung(server: Valkey, desk: StoreDriver) -> None:
     assert desk.get(begun).checks_left == left - 1
 
 
-def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: StoreDriver) -> None:
-    """After the first half second nobody waits any more, nothing is done, and it comes back."""
+def test_open_circuit_breaker_fails_at_once(client: Redis, desk: StoreDriver) -> None:
+    """After the first half second, and until the server is back."""
     begun = desk.create(own_code=True)
     process = client.info("server")["process_id"]
     os.kill(process, signal.SIGSTOP)
@@ -133,7 +133,7 @@ def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: StoreDriver) -
 
 
 @pytest.mark.parametrize(
-    ("spoils", "mends"),
+    ("breaks", "repairs"),
     [
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
         ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
@@ -141,24 +141,26 @@ def test_known_to_be_away_it_is_said_at_once(client: Redis, desk: StoreDriver) -
     ],
     ids=["read only", "without replicas", "full"],
 )
-def test_up_but_not_able(client: Redis, desk: StoreDriver, spoils: str, mends: str) -> None:
-    """A server that may not write: refused, nothing half done, and well again by itself."""
+def test_server_that_refuses_writes_recovers(
+    client: Redis, desk: StoreDriver, breaks: str, repairs: str
+) -> None:
+    """Nothing is half done."""
     begun = desk.create(own_code=True)
     command: Callable[..., object] = client.execute_command
-    command(*spoils.split())
+    command(*breaks.split())
     keys = client.dbsize()
     with pytest.raises(StoreUnavailable):
         desk.try_create(RAVI)
     with pytest.raises(StoreUnavailable):
         desk.check(begun, "999999")
     assert client.dbsize() == keys
-    command(*mends.split())
+    command(*repairs.split())
     assert desk.get(begun).checks_left == 5
     assert desk.check(begun, CODE).outcome == "right"
 
 
-def test_a_full_server_still_tells(client: Redis, desk: StoreDriver) -> None:
-    """At its ``maxmemory`` it takes nothing on, and what is known is told."""
+def test_full_server_still_serves_reads(client: Redis, desk: StoreDriver) -> None:
+    """At its ``maxmemory``."""
     begun = desk.create()
     desk.get(begun)
     client.config_set("maxmemory", 1)
@@ -166,8 +168,8 @@ def test_a_full_server_still_tells(client: Redis, desk: StoreDriver) -> None:
     assert desk.store.health().dialers == 1
 
 
-def test_nobody_there() -> None:
-    """A port where nothing listens, and a name that is none."""
+def test_unreachable_server_is_unavailable() -> None:
+    """A closed port, or an unknown host name."""
     for url in ("redis://127.0.0.1:1/0", "redis://store.invalid:6379/0"):
         client = connect(url)
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
@@ -175,8 +177,8 @@ def test_nobody_there() -> None:
         client.close()
 
 
-def test_a_fault_of_our_own_is_not_hidden(desk: StoreDriver) -> None:
-    """A function that fails is seen as the defect it is, and not as an outage."""
+def test_failing_function_is_not_an_outage(desk: StoreDriver) -> None:
+    """Failing function is not an outage."""
     with pytest.raises(
         Exception, match="ERR in the store's function claim_status_queries"
     ) as fault:

@@ -1,4 +1,4 @@
-"""What the log says while the store does not serve: at once, then rarely, and once on recovery."""
+"""The log while the store does not serve: at once, then rarely, and once on recovery."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,18 +22,18 @@ KEEP = 60_000
 
 @pytest.fixture
 def captured() -> Iterator[list[Any]]:
-    """Everything that is logged, also by stores of other tests that still look for their server."""
+    """Return everything that is logged."""
     with capture_logs() as captured:
         yield captured
 
 
 def about(port: int, captured: list[Any]) -> list[Any]:
-    """Return the lines about the store at this port."""
+    """Return the log lines about the store at this port."""
     return [each for each in captured if each.get("address") == f"127.0.0.1:{port}"]
 
 
 def store_at(url: str) -> tuple[Redis, RedisStore]:
-    """Return a store that logs its outages, as a process has one."""
+    """Return a store that logs its outages."""
     client = connect(url)
     return client, RedisStore(client, outage_log=OutageLog(address_of(client)))
 
@@ -48,7 +48,7 @@ def serves(store: RedisStore) -> bool:
 
 
 def test_outage_is_logged_once_with_address_and_reason(valkey: Valkey, captured: list[Any]) -> None:
-    """One line when it begins, whoever asks how often; one when it ends, with the number."""
+    """And its end once, with the number of failed commands."""
     client, store = store_at(f"redis://:pass-word@127.0.0.1:{valkey.port}/0")
     with closing(client):
         assert not serves(store)  # it takes no password
@@ -69,8 +69,8 @@ def test_outage_is_logged_once_with_address_and_reason(valkey: Valkey, captured:
     assert "pass-word" not in str(captured)
 
 
-def test_refusal_of_some_functions_is_no_flood(valkey: Valkey, captured: list[Any]) -> None:
-    """A store that refuses writes and serves reads is neither away nor back at each command."""
+def test_refused_writes_do_not_flood_the_log(valkey: Valkey, captured: list[Any]) -> None:
+    """Reads are served meanwhile."""
     client, store = store_at(valkey.url)
     with closing(client):
         store.sweep("dialer")
@@ -86,8 +86,8 @@ def test_refusal_of_some_functions_is_no_flood(valkey: Valkey, captured: list[An
     assert (lines[0]["reason"], lines[0]["reply"]) == ("out of memory", "OOM")
 
 
-def test_store_that_comes_and_goes_is_no_flood(valkey: Valkey, captured: list[Any]) -> None:
-    """Five outages of a minute are logged at once, and the rest is counted."""
+def test_short_outages_do_not_flood_the_log(valkey: Valkey, captured: list[Any]) -> None:
+    """Five of a minute are logged, and the rest is counted."""
     with StoreProxy(valkey.port) as proxy:
         client, store = store_at(proxy.url)
         with closing(client):
@@ -101,8 +101,8 @@ def test_store_that_comes_and_goes_is_no_flood(valkey: Valkey, captured: list[An
     assert {each["reply"] for each in lines[::2]} == {"upstream"}
 
 
-def test_log_shows_address_and_counts() -> None:
-    """Host, port and counts stay readable in the log, and a password does not."""
+def test_log_shows_address_and_counts_without_password() -> None:
+    """Log shows address and counts without password."""
     for address in ("10.0.0.12:26379", "a:1,b:2", "/run/valkey-2026/valkey.sock"):
         line = {"event": "store.unavailable", "address": address, "failed_commands": 123}
         assert RecordFilter()({}, "error", {**line}) == line

@@ -1,4 +1,4 @@
-"""Pending verifications of one client and number: one for each reference, and so many at most."""
+"""Pending verifications of one client and number: one for each reference, and a bounded number."""
 
 import pytest
 from redis import Redis
@@ -15,12 +15,12 @@ UNSENT = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """Three pending verifications of a client and number."""
+    """Return a driver with at most three pending verifications of a client and number."""
     return driver_with_limits(redis, gaps=NO_GAP, pending_per_number=MOST)
 
 
-def begins(driver: StoreDriver, *addresses: str | None) -> list[Verification]:
-    """One verification for each address, each of its own login session, a second apart."""
+def creates(driver: StoreDriver, *addresses: str | None) -> list[Verification]:
+    """Create a verification for each address, each of its own reference, a second apart."""
     begun = []
     for address in addresses:
         driver.advance_time(1)
@@ -30,7 +30,7 @@ def begins(driver: StoreDriver, *addresses: str | None) -> list[Verification]:
 
 
 def superseded(driver: StoreDriver, begun: list[Verification]) -> list[int]:
-    """Return the positions of those that were superseded, and expect all others to be pending."""
+    """Return the positions of superseded verifications; all others must be pending."""
     seen = [driver.get(each) for each in begun]
     gone = [n for n, each in enumerate(seen) if each.status is not Status.PENDING]
     assert all(seen[n].reason is EndReason.SUPERSEDED for n in gone)
@@ -53,9 +53,9 @@ def superseded(driver: StoreDriver, begun: list[Verification]) -> list[int]:
 def test_one_more_supersedes_the_oldest_of_the_address_with_most(
     driver: StoreDriver, pending: list[str | None], newcomer: str | None, gone: int
 ) -> None:
-    """Without an address is an address of its own. Of equal ones the newcomer's own goes first."""
-    begun = begins(driver, *pending)
-    begins(driver, newcomer)
+    """No address counts as one address. If two have as many, the newcomer's own goes first."""
+    begun = creates(driver, *pending)
+    creates(driver, newcomer)
     assert superseded(driver, begun) == [gone]
     call = driver.last_call(begun[gone])
     assert (call.status, call.reason) == (CallStatus.CANCELED, CallReason.ENDED_FIRST)
@@ -64,15 +64,15 @@ def test_one_more_supersedes_the_oldest_of_the_address_with_most(
 def test_verification_whose_call_was_sent_is_never_superseded_by_others(
     driver: StoreDriver,
 ) -> None:
-    """However many come, and from the same address: its owner may have heard the code."""
+    """Its owner may have heard the code."""
     owner = driver.create_answered(reference="owner", ip=HERE)
-    storm = begins(driver, *[HERE] * 20)
+    storm = creates(driver, *[HERE] * 20)
     assert superseded(driver, storm) == list(range(18))
     assert driver.check(owner, CODE).outcome == "right"
 
 
 def test_create_is_refused_when_calls_were_sent_for_all(driver: StoreDriver) -> None:
-    """Until the first of them ends. Nothing of the others is shown, and none is lost."""
+    """Until the first of them ends. Nothing of the others is shown."""
     begun = [driver.create_answered(reference=f"{n}") for n in range(MOST)]
     refused = driver.try_create(reference="one more")
     assert (refused.outcome, refused.verification) == ("rate_limited pending_per_number", None)
@@ -84,19 +84,19 @@ def test_create_is_refused_when_calls_were_sent_for_all(driver: StoreDriver) -> 
 
 
 def test_call_that_did_not_ring_does_not_protect_its_verification(driver: StoreDriver) -> None:
-    """Nobody heard its code."""
+    """No one heard its code."""
     unheard = driver.create(reference="unheard")
     driver.dial(UNSENT)
-    begins(driver, HERE, THERE, ELSEWHERE)
+    creates(driver, HERE, THERE, ELSEWHERE)
     assert driver.get(unheard).reason is EndReason.SUPERSEDED
 
 
 @pytest.mark.parametrize("end", ["approved", "canceled", "expired", "forgotten by the server"])
-def test_verification_that_ended_leaves_its_place_to_another(
+def test_ended_verification_makes_room_for_another(
     driver: StoreDriver, redis: Redis, end: str
 ) -> None:
-    """However it ended, also where nobody swept."""
-    first, *others = begins(driver, HERE, THERE, ELSEWHERE)
+    """However it ended, also without a sweep."""
+    first, *others = creates(driver, HERE, THERE, ELSEWHERE)
     if end == "approved":
         driver.approve(first)
     elif end == "canceled":
@@ -109,17 +109,17 @@ def test_verification_that_ended_leaves_its_place_to_another(
     assert superseded(driver, others) == []
 
 
-def test_other_clients_and_numbers_have_their_own_places(driver: StoreDriver) -> None:
-    """A client that fills its places takes none of another's."""
-    begun = begins(driver, HERE, HERE, HERE)
+def test_clients_and_numbers_have_separate_bounds(driver: StoreDriver) -> None:
+    """Clients and numbers have separate bounds."""
+    begun = creates(driver, HERE, HERE, HERE)
     driver.create(client="bank", reference="a", call_after=90)
     driver.create(RAVI, reference="a", call_after=90)
     assert superseded(driver, begun) == []
 
 
-def test_newer_own_code_needs_no_further_place(driver: StoreDriver) -> None:
-    """It takes that of the code that it supersedes."""
-    others = begins(driver, HERE, HERE)
+def test_newer_own_code_replaces_its_predecessor(driver: StoreDriver) -> None:
+    """Newer own code replaces its predecessor."""
+    others = creates(driver, HERE, HERE)
     old = driver.create(reference="sms", call_after=90)
     newer = driver.try_create(reference="sms", code="654321", own_code=True, call_after=90)
     assert newer.outcome == "created"
@@ -128,15 +128,15 @@ def test_newer_own_code_needs_no_further_place(driver: StoreDriver) -> None:
 
 
 def test_refused_create_supersedes_nothing(driver: StoreDriver) -> None:
-    """No dialer is alive: the pending ones stay as they are."""
-    begun = begins(driver, HERE, HERE, HERE)
+    """No dialer is running."""
+    begun = creates(driver, HERE, HERE, HERE)
     driver.advance_time(31, dialer=None)
     assert driver.try_create(reference="one more").outcome == "calls_unavailable"
     assert superseded(driver, begun) == []
 
 
 def test_guesses_count_over_all_pending_verifications(redis: Redis) -> None:
-    """More references give no more guesses: the number's limit holds for each of them."""
+    """More references give no more guesses."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, pending_per_number=5, wrong_codes_per_number=parse_quotas("7/1h")
     )

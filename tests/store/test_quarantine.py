@@ -1,4 +1,4 @@
-"""Unreadable records are set aside: each is reported once, and everything else goes on."""
+"""Unreadable records are quarantined: each is reported once, and everything else continues."""
 
 import itertools
 import json
@@ -77,13 +77,13 @@ def break_field(redis: Redis, key: str, field: str, value: str | bytes | None) -
         redis.hset(key, field, value)
 
 
-def set_asides(driver: StoreDriver) -> Quarantine:
-    """What operators are shown."""
+def quarantine_of(driver: StoreDriver) -> Quarantine:
+    """Return the quarantine that operators see."""
     return driver.store.health().quarantine
 
 
-def dialer_runs_on(driver: StoreDriver) -> None:
-    """Do all that a dialer does, and dial another person, as long as calls are due."""
+def run_dialer(driver: StoreDriver) -> None:
+    """Run everything that a dialer does, and call another number, while calls are due."""
     driver.sweep()
     other = driver.create(next(_others))
     for _ in range(20):
@@ -102,28 +102,28 @@ def dialer_runs_on(driver: StoreDriver) -> None:
 
 
 def assert_reported_once(driver: StoreDriver, record: str) -> None:
-    """The record is listed, kept aside, counted, and logged once, however often it is met."""
+    """Check that the record is listed, kept, counted and logged once."""
     for _ in range(3):
-        dialer_runs_on(driver)
+        run_dialer(driver)
         driver.advance_time(70)
     redis = driver.store.redis
-    assert [each.record for each in set_asides(driver).records] == [record]
+    assert [each.record for each in quarantine_of(driver).records] == [record]
     logged = [each for each in driver.audit_entries if each.event == "record.quarantined"]
     assert [each.details["record"] for each in logged] == [record]
     assert redis.exists(f"{PREFIX}quarantined:{record}")
-    assert set_asides(driver).quarantined == driver.admin.overview().quarantine.quarantined
-    assert set_asides(driver).quarantined == 1
+    assert quarantine_of(driver).quarantined == driver.admin.overview().quarantine.quarantined
+    assert quarantine_of(driver).quarantined == 1
 
 
 def assert_in_no_index(redis: Redis, record_id: str) -> None:
-    """Nothing will look for the record any more."""
+    """Check that no index contains the record."""
     for index in ("queue:login", "dialing", "live", "status_queries", "expiring"):
         assert redis.zscore(PREFIX + index, record_id) is None, index
 
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """A service that sends events to the client ``login``, without limits of people."""
+    """Return a driver with events for the client ``login`` and no limits of numbers."""
     open_limits = {"calls_per_number": (), "all_calls_per_number": (), "unverified_per_prefix": ()}
     rules = {"clients_with_events": frozenset({"login"})}
     clients = {"login": ClientLimits()}
@@ -131,19 +131,19 @@ def driver(redis: Redis) -> StoreDriver:
 
 
 def queued(driver: StoreDriver) -> Verification:
-    """A verification whose call waits."""
+    """Create a verification whose call is queued."""
     return driver.create()
 
 
 def claimed(driver: StoreDriver) -> Verification:
-    """A verification whose call a dialer holds that will never return."""
+    """Create a verification whose call is claimed by a dialer that never returns."""
     begun = driver.create()
     driver.claim()
     return begun
 
 
 def placed(driver: StoreDriver) -> Verification:
-    """A verification whose call may be ringing."""
+    """Create a verification whose call may be ringing."""
     begun = driver.create()
     driver.dial()
     return begun
@@ -151,14 +151,14 @@ def placed(driver: StoreDriver) -> Verification:
 
 @pytest.mark.parametrize("stage", [queued, claimed, placed])
 @pytest.mark.parametrize(("field", "value"), CALL_FIELDS.items(), ids=[*CALL_FIELDS])
-def test_call_with_bad_field_is_set_aside(
+def test_call_with_bad_field_is_quarantined(
     driver: StoreDriver,
     redis: Redis,
     stage: Callable[[StoreDriver], Verification],
     field: str,
     value: str | bytes | None,
 ) -> None:
-    """The verification lives on without the call; a further call can be asked for."""
+    """The verification stays pending, and a further call can be requested."""
     begun = stage(driver)
     (call,) = begun.calls
     break_field(redis, f"{PREFIX}call:{call.id}", field, value)
@@ -170,10 +170,10 @@ def test_call_with_bad_field_is_set_aside(
 
 
 @pytest.mark.parametrize("stage", [queued, claimed, placed])
-def test_call_of_another_type_is_set_aside(
+def test_call_of_another_type_is_quarantined(
     driver: StoreDriver, redis: Redis, stage: Callable[[StoreDriver], Verification]
 ) -> None:
-    """So is a record that is no hash at all."""
+    """Call of another type is quarantined."""
     begun = stage(driver)
     redis.set(f"{PREFIX}call:{begun.calls[0].id}", "no hash", ex=1000)
     assert_reported_once(driver, f"call:{begun.calls[0].id}")
@@ -184,29 +184,29 @@ def test_call_of_another_type_is_set_aside(
 @pytest.mark.parametrize(
     ("field", "value"), VERIFICATION_FIELDS.items(), ids=[*VERIFICATION_FIELDS]
 )
-def test_verification_with_bad_field_is_set_aside(
+def test_verification_with_bad_field_is_quarantined(
     driver: StoreDriver,
     redis: Redis,
     stage: Callable[[StoreDriver], Verification],
     field: str,
     value: str | bytes | None,
 ) -> None:
-    """Its id is unknown from then on, its calls are not dialed, and the number can ask again."""
+    """Its id is unknown, its calls are not dialed, and the number can be verified again."""
     begun = stage(driver)
     break_field(redis, f"{PREFIX}verification:{begun.id}", field, value)
     assert driver.store.get(begun.id, "login").outcome == "not_found"
     assert driver.check(begun, CODE).outcome == "not_found"
-    dialer_runs_on(driver)
+    run_dialer(driver)
     driver.advance_time(200)
-    dialer_runs_on(driver)
+    run_dialer(driver)
     assert_in_no_index(redis, begun.id)
     assert_in_no_index(redis, begun.calls[0].id)
-    assert [each.record for each in set_asides(driver).records] == [f"verification:{begun.id}"]
+    assert [each.record for each in quarantine_of(driver).records] == [f"verification:{begun.id}"]
     assert driver.try_create().outcome == "created"
 
 
-def test_line_of_a_placed_call_stays_held(driver: StoreDriver, redis: Redis) -> None:
-    """The phone may be ringing: no second call is dialed before it cannot ring any more."""
+def test_number_of_quarantined_placed_call_stays_locked(driver: StoreDriver, redis: Redis) -> None:
+    """The phone may be ringing."""
     begun = placed(driver)
     redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "due_at", "soon")
     assert driver.request_call(begun).outcome == "coming"
@@ -215,8 +215,8 @@ def test_line_of_a_placed_call_stays_held(driver: StoreDriver, redis: Redis) -> 
     assert driver.claim().verification_id == begun.id
 
 
-def test_verification_of_another_type_is_set_aside(driver: StoreDriver, redis: Redis) -> None:
-    """The API answers not found for it, and serves all others."""
+def test_verification_of_another_type_is_quarantined(driver: StoreDriver, redis: Redis) -> None:
+    """The API returns not found."""
     begun = driver.create()
     redis.set(f"{PREFIX}verification:{begun.id}", "no hash", ex=1000)
     assert driver.store.get(begun.id, "login").outcome == "not_found"
@@ -224,18 +224,18 @@ def test_verification_of_another_type_is_set_aside(driver: StoreDriver, redis: R
 
 
 @pytest.mark.parametrize(("field", "value"), NUMBER_FIELDS.items(), ids=[*NUMBER_FIELDS])
-def test_number_with_bad_field_is_set_aside(
+def test_number_with_bad_field_is_quarantined(
     driver: StoreDriver, redis: Redis, field: str, value: str
 ) -> None:
-    """The call is dialed, and the number is known anew."""
+    """The call is dialed, and the number gets a new record."""
     begun = driver.create()
     break_field(redis, f"{PREFIX}number:{NUMBERS.hash(ASHA)}", field, value)
     assert driver.claim().verification_id == begun.id
     assert_reported_once(driver, f"number:{NUMBERS.hash(ASHA)}")
 
 
-def test_call_by_a_route_of_two_words_is_set_aside(driver: StoreDriver, redis: Redis) -> None:
-    """It is not marked as sent: what is counted of it could not be read."""
+def test_call_by_a_route_with_a_space_is_quarantined(driver: StoreDriver, redis: Redis) -> None:
+    """Its metric could not be parsed."""
     begun = driver.create()
     claim = driver.claim()
     break_field(redis, f"{PREFIX}call:{claim.call_id}", "route", "two words")
@@ -245,24 +245,24 @@ def test_call_by_a_route_of_two_words_is_set_aside(driver: StoreDriver, redis: R
 
 
 @pytest.mark.parametrize("value", ["+", "1+2", "++1"])
-def test_number_with_call_at_no_time_does_without_that_call(
+def test_number_with_invalid_call_time_ignores_that_call(
     driver: StoreDriver, redis: Redis, value: str
 ) -> None:
-    """Its form is that of a time, as far as one look at its characters tells."""
+    """Its characters look like a time."""
     begun = driver.create()
     redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "call call_strange", value)
     driver.dial()
     assert driver.request_call(begun).outcome == "coming"
     assert driver.try_create(reference="another").outcome == "created"
-    dialer_runs_on(driver)
+    run_dialer(driver)
 
 
 @pytest.mark.parametrize("field", ["total", "first", "slice"])
 @pytest.mark.parametrize("value", [None, "", "+", "1.5", "many", b"\xff"])
-def test_tally_with_bad_field_is_counted_anew(
+def test_counter_with_bad_field_starts_again(
     redis: Redis, field: str, value: str | bytes | None
 ) -> None:
-    """Calls of everybody are counted in the tally of a day, so that it must stop nobody's."""
+    """The counter of a day serves all calls."""
     driver = driver_with_limits(redis, gaps=(0,), calls_per_day=1000)
     begun = driver.create()
     key = next(redis.scan_iter(f"{PREFIX}counter:day:*")).decode()
@@ -271,13 +271,13 @@ def test_tally_with_bad_field_is_counted_anew(
     break_field(redis, key, field, value)
     assert driver.dial().verification_id == begun.id
     for _ in range(3):
-        dialer_runs_on(driver)
+        run_dialer(driver)
         driver.advance_time(70)
     assert driver.admin.overview().limits[0].used >= 2
 
 
 def test_number_with_bad_field_keeps_its_block(driver: StoreDriver, redis: Redis) -> None:
-    """Who does not want to be called is not called because something else cannot be read."""
+    """Number with bad field keeps its block."""
     driver.create()
     driver.admin.block(number_identity(ASHA), 3600, "operator")
     redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "gap_until", "tomorrow")
@@ -298,8 +298,8 @@ def test_number_with_bad_field_keeps_its_block(driver: StoreDriver, redis: Redis
         "waiting_for_number",
     ],
 )
-def test_key_of_another_type_is_set_aside(driver: StoreDriver, redis: Redis, key: str) -> None:
-    """Indexes and what belongs to one person: the key is replaced at its next use."""
+def test_key_of_another_type_is_quarantined(driver: StoreDriver, redis: Redis, key: str) -> None:
+    """It is replaced at its next use."""
     begun = driver.create()
     name = f"{PREFIX}{key}"
     if key == "speech":
@@ -309,15 +309,15 @@ def test_key_of_another_type_is_set_aside(driver: StoreDriver, redis: Redis, key
     redis.delete(name)
     redis.xadd(name, {"another": "type"})
     redis.expire(name, 1000)
-    dialer_runs_on(driver)
+    run_dialer(driver)
     assert driver.try_create("+919822222222").outcome == "created"
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_notice_that_cannot_be_decoded_is_set_aside(
+def test_undecodable_audit_entry_is_quarantined(
     driver: StoreDriver, redis: Redis, notice: bytes
 ) -> None:
-    """The notices after it reach the log."""
+    """The entries after it reach the log."""
     redis.rpush(f"{PREFIX}audit_log", notice)
     redis.expire(f"{PREFIX}audit_log", 1000)
     driver.admin.block(number_identity(RAVI), 60, "operator")
@@ -328,13 +328,13 @@ def test_notice_that_cannot_be_decoded_is_set_aside(
         "record.quarantined",
     ]
     assert redis.lrange(f"{PREFIX}quarantined:audit_log", 0, -1) == [notice]
-    (listed,) = set_asides(driver).records
+    (listed,) = quarantine_of(driver).records
     assert listed.record == "audit_log"
 
 
 @pytest.mark.parametrize("member", ["snapshot", "attempts", "type", "verification"])
 @pytest.mark.parametrize("value", [None, b"\xff", b"{}", b"[1, 2]", b"[[[]]]"])
-def test_event_with_bad_member_is_set_aside(
+def test_event_with_bad_member_is_quarantined(
     driver: StoreDriver, redis: Redis, member: str, value: bytes | None
 ) -> None:
     """The events after it are delivered."""
@@ -354,31 +354,31 @@ def test_event_with_bad_member_is_set_aside(
 def test_queue_member_without_record_leaves_the_queue(
     driver: StoreDriver, redis: Redis, member: bytes
 ) -> None:
-    """Nothing is to be set aside."""
+    """Nothing is quarantined."""
     for index in ("queue", "queue:login", "dialing", "live", "status_queries", "expiring"):
         redis.zadd(f"{PREFIX}{index}", {member: time.time() * 1000 - 100})
-    dialer_runs_on(driver)
+    run_dialer(driver)
     for index in ("queue", "queue:login"):
         assert not redis.zscore(f"{PREFIX}{index}", member)
-    assert not set_asides(driver).records
+    assert not quarantine_of(driver).records
 
 
-def test_call_with_strange_id_is_set_aside(driver: StoreDriver, redis: Redis) -> None:
-    """An id in bytes that are no text reaches no log and no answer as it is."""
+def test_call_with_undecodable_id_is_quarantined(driver: StoreDriver, redis: Redis) -> None:
+    """Its bytes reach no log and no response."""
     begun = driver.create()
     strange = PREFIX.encode() + b"call:\xff\xfe"
     redis.copy(f"{PREFIX}call:{begun.calls[0].id}", strange)  # type: ignore[arg-type]
     redis.zadd(f"{PREFIX}queue:login", {b"\xff\xfe": time.time() * 1000 - 100})
-    dialer_runs_on(driver)
-    assert [each.record for each in set_asides(driver).records] == ["call:??"]
+    run_dialer(driver)
+    assert [each.record for each in quarantine_of(driver).records] == ["call:??"]
     assert redis.exists(PREFIX.encode() + b"quarantined:call:\xff\xfe")
 
 
 @pytest.mark.parametrize("field", ["body", "id", "outcome"])
-def test_idempotent_request_with_unreadable_answer_is_done_anew(
+def test_request_with_unreadable_idempotency_record_has_effects(
     driver: StoreDriver, redis: Redis, field: str
 ) -> None:
-    """A remembered answer that cannot be read is as good as none."""
+    """Request with unreadable idempotency record has effects."""
     key = Idempotency("a key", "a body")
     begun = driver.try_create(idempotency=key).verification
     assert begun
@@ -386,8 +386,8 @@ def test_idempotent_request_with_unreadable_answer_is_done_anew(
     assert driver.try_create(idempotency=key).outcome == "existing"
 
 
-def test_operator_finds_other_verifications(driver: StoreDriver, redis: Redis) -> None:
-    """A search leaves out what cannot be read."""
+def test_find_leaves_out_unreadable_verifications(driver: StoreDriver, redis: Redis) -> None:
+    """Find leaves out unreadable verifications."""
     begun, other = driver.create(reference="1"), driver.create(client="bank")
     redis.hset(f"{PREFIX}verification:{begun.id}", "status", "open")
     assert [each.id for each in driver.admin.find_by_number(number_identity(ASHA), "op")] == [
@@ -395,27 +395,27 @@ def test_operator_finds_other_verifications(driver: StoreDriver, redis: Redis) -
     ]
 
 
-def test_refusals_that_cannot_be_decoded_are_set_aside(driver: StoreDriver, redis: Redis) -> None:
-    """What holds a number can still be explained."""
+def test_undecodable_refusals_are_quarantined(driver: StoreDriver, redis: Redis) -> None:
+    """The limits of the number can still be explained."""
     driver.admin.block(number_identity(ASHA), 3600, "operator")
     assert driver.try_create().outcome == "rate_limited block"
     redis.lpush(f"{PREFIX}refusals:{NUMBERS.hash(ASHA)}", "no JSON")
     assert driver.explain().refusals == ()
     assert driver.explain().blocked_until
-    assert [each.record for each in set_asides(driver).records] == [
+    assert [each.record for each in quarantine_of(driver).records] == [
         f"refusals:{NUMBERS.hash(ASHA)}"
     ]
 
 
 def test_reason_of_another_release_is_left_out(driver: StoreDriver, redis: Redis) -> None:
-    """A word that only a newer release knows is no reason to lose the record."""
+    """The record stays readable."""
     begun = driver.create()
     driver.cancel(begun)
     redis.hset(f"{PREFIX}verification:{begun.id}", "reason", "denied")
     redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "reason", "voicemail")
     found = driver.get(begun)
     assert (found.status, found.reason, found.calls[0].reason) == (Status.CANCELED, None, None)
-    assert not set_asides(driver).records
+    assert not quarantine_of(driver).records
 
 
 def test_route_of_another_release_is_shown_as_it_is(driver: StoreDriver, redis: Redis) -> None:
@@ -426,7 +426,7 @@ def test_route_of_another_release_is_shown_as_it_is(driver: StoreDriver, redis: 
     assert driver.claim().route == "sip"
 
 
-def test_route_state_that_cannot_be_read_is_set_aside(driver: StoreDriver, redis: Redis) -> None:
+def test_unreadable_route_state_is_quarantined(driver: StoreDriver, redis: Redis) -> None:
     """The route counts as open."""
     redis.hset(f"{PREFIX}route:obd", "closed_until", "soon")
     redis.expire(f"{PREFIX}route:obd", 1000)
@@ -435,15 +435,15 @@ def test_route_state_that_cannot_be_read_is_set_aside(driver: StoreDriver, redis
     assert_reported_once(driver, "route:obd")
 
 
-def test_quarantine_is_bounded_and_ends(driver: StoreDriver, redis: Redis) -> None:
-    """A thousand entries are listed at most, and a week later nothing is left."""
+def test_quarantine_is_bounded_and_expires(driver: StoreDriver, redis: Redis) -> None:
+    """A thousand entries, for a week."""
     for n in range(1100):
         redis.set(f"{PREFIX}call:broken{n}", "x", ex=1000)
         redis.zadd(f"{PREFIX}dialing", {f"broken{n}": 1})
     while driver.sweep():
         pass
     assert redis.zcard(f"{PREFIX}quarantine") == 1000
-    assert len(set_asides(driver).records) == 10
+    assert len(quarantine_of(driver).records) == 10
     week = 7 * 86_400_000
     kept = [*redis.scan_iter(f"{PREFIX}quarantine*", count=5000)]
     assert len(kept) == 1101
@@ -451,27 +451,27 @@ def test_quarantine_is_bounded_and_ends(driver: StoreDriver, redis: Redis) -> No
 
 
 def test_no_value_of_a_record_is_reported(driver: StoreDriver, redis: Redis) -> None:
-    """The broken value could be a code or a number."""
+    """It could be a code or a number."""
     begun = driver.create()
     redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "due_at", "code 471102")
     redis.rpush(f"{PREFIX}audit_log", '{"event": "code 471102"}')
     redis.expire(f"{PREFIX}audit_log", 1000)
-    dialer_runs_on(driver)
+    run_dialer(driver)
     driver.sweep()
     reported = json.dumps([dict(each.details) for each in driver.audit_entries])
-    reported += str(set_asides(driver))
+    reported += str(quarantine_of(driver))
     assert "set aside" not in reported
     assert "471102" not in reported
-    assert len(set_asides(driver).records) == 2
+    assert len(quarantine_of(driver).records) == 2
 
 
 def test_recent_counts_end_after_a_quarter_of_an_hour(driver: StoreDriver, redis: Redis) -> None:
-    """``/readyz`` and the metrics recover by themselves; doctor lists the record for a week."""
+    """``/readyz`` and the metrics recover; doctor lists the record for a week."""
     redis.set(f"{PREFIX}call:broken", "x", ex=1000)
     for index, member in (("queue", "login"), ("queue:login", "broken")):
         redis.zadd(f"{PREFIX}{index}", {member: 1})
     assert driver.seconds_until_due() == -1
-    assert set_asides(driver).quarantined == 1
+    assert quarantine_of(driver).quarantined == 1
     driver.advance_time(15 * 60 + 1)
-    assert set_asides(driver).quarantined == 0
-    assert len(set_asides(driver).records) == 1
+    assert quarantine_of(driver).quarantined == 0
+    assert len(quarantine_of(driver).records) == 1

@@ -1,4 +1,4 @@
-"""Record, at an odd time: after the news, after the lease, after the end, or from a stranger."""
+"""Recording a result after the report, after the lease, after the end, or by another holder."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ AGAIN = CallResult(CallStatus.QUEUED, retry_in_ms=3_000, is_unsent=True)
 NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
 
 
-def test_a_cancel_does_not_hide_what_was_placed(driver: StoreDriver) -> None:
-    """The phone rings though the verification ended."""
+def test_result_after_cancel_is_recorded(driver: StoreDriver) -> None:
+    """The phone rings although the verification has ended."""
     begun, claim = driver.send()
     driver.cancel(begun)
     assert driver.store.record_result(claim, PLACED).status is CallStatus.PLACED
@@ -24,8 +24,8 @@ def test_a_cancel_does_not_hide_what_was_placed(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("result", [PLACED, UNKNOWN, NEXT, AGAIN])
-def test_a_callback_that_came_first_stays(driver: StoreDriver, result: CallResult) -> None:
-    """The first final state wins, whatever the reply says; and nothing is queued."""
+def test_result_after_callback_keeps_final_status(driver: StoreDriver, result: CallResult) -> None:
+    """No call is queued."""
     begun, claim = driver.send()
     early = driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
     assert early.outcome is ReportOutcome.APPLIED
@@ -37,8 +37,8 @@ def test_a_callback_that_came_first_stays(driver: StoreDriver, result: CallResul
     assert driver.seconds_until_due() == -1
 
 
-def test_the_providers_id_is_kept_though_the_callback_was_faster(driver: StoreDriver) -> None:
-    """So that a second delivery under that id is told apart as late."""
+def test_result_after_callback_stores_provider_id(driver: StoreDriver) -> None:
+    """A second delivery under that id is late."""
     _, claim = driver.send()
     driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
     driver.store.record_result(claim, replace(PLACED, provider_id="70fa87e0"))
@@ -48,8 +48,8 @@ def test_the_providers_id_is_kept_though_the_callback_was_faster(driver: StoreDr
     )
 
 
-def test_accepted_after_the_lease(driver: StoreDriver) -> None:
-    """Swept to unknown meanwhile; the holder knows better."""
+def test_placed_after_the_lease_replaces_unknown(driver: StoreDriver) -> None:
+    """The holder knows the result."""
     begun, claim = driver.send()
     driver.advance_time(30)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
@@ -57,8 +57,8 @@ def test_accepted_after_the_lease(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.PLACED
 
 
-def test_a_reason_goes_with_its_state(driver: StoreDriver) -> None:
-    """Placed after all: ``no_news`` was why it stood as unknown."""
+def test_placed_after_the_lease_clears_the_reason(driver: StoreDriver) -> None:
+    """``no_news`` belonged to unknown."""
     begun, claim = driver.send()
     driver.advance_time(30)
     assert driver.last_call(begun).reason is CallReason.NO_NEWS
@@ -66,8 +66,8 @@ def test_a_reason_goes_with_its_state(driver: StoreDriver) -> None:
     assert driver.last_call(begun).reason is None
 
 
-def test_refused_after_the_lease(driver: StoreDriver) -> None:
-    """Swept to unknown meanwhile; it did not ring, so it fails and the next route comes."""
+def test_refused_after_the_lease_fails_and_takes_next_route(driver: StoreDriver) -> None:
+    """It did not ring."""
     begun, claim = driver.send()
     driver.advance_time(30)
     assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED
@@ -78,8 +78,8 @@ def test_refused_after_the_lease(driver: StoreDriver) -> None:
     assert driver.claim().call_id == driver.last_call(begun).id
 
 
-def test_no_try_again_after_the_lease(driver: StoreDriver) -> None:
-    """What stood as unknown never goes back to the queue: it fails, for the provider's sake."""
+def test_retry_after_the_lease_fails_the_call(driver: StoreDriver) -> None:
+    """An unknown call never returns to the queue."""
     begun, claim = driver.send()
     driver.advance_time(30)
     assert driver.store.record_result(claim, AGAIN).status is CallStatus.FAILED
@@ -88,8 +88,8 @@ def test_no_try_again_after_the_lease(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_accepted_when_it_can_not_be_live_any_more(driver: StoreDriver) -> None:
-    """Told after ``live_until`` it stays unknown: as placed nobody would ever look after it."""
+def test_placed_after_live_until_stays_unknown(driver: StoreDriver) -> None:
+    """No status query would follow a placed call."""
     begun, claim = driver.send()
     driver.advance_time(200)
     driver.store.record_result(claim, PLACED)
@@ -97,8 +97,8 @@ def test_accepted_when_it_can_not_be_live_any_more(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
 
 
-def test_unmarked_it_can_fail(driver: StoreDriver) -> None:
-    """A seal that no key opens: nothing was sent, and nothing will be."""
+def test_unmarked_call_can_fail(driver: StoreDriver) -> None:
+    """Its speech cannot be decrypted."""
     begun = driver.create()
     claim = driver.claim()
     failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR)
@@ -106,8 +106,8 @@ def test_unmarked_it_can_fail(driver: StoreDriver) -> None:
     assert driver.get(begun).gap_until == 0
 
 
-def test_only_the_holder_is_believed(driver: StoreDriver) -> None:
-    """Not an earlier one, not a stranger, and nobody about a call that is not there."""
+def test_result_of_another_holder_is_lost(driver: StoreDriver) -> None:
+    """Also of an earlier holder, and for an unknown call."""
     driver.create()
     first = driver.claim()
     driver.advance_time(21)
@@ -118,10 +118,10 @@ def test_only_the_holder_is_believed(driver: StoreDriver) -> None:
     assert driver.store.record_result(second, PLACED).status is CallStatus.PLACED
 
 
-def test_a_record_without_its_verification_leaves_no_trace(
+def test_result_after_eviction_of_verification_creates_no_key(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """Where the store was told to evict: the call moves, and no key without an end is made."""
+    """Result after eviction of verification creates no key."""
     begun, claim = driver.send()
     redis.delete(Keys().of("verification", begun.id))
     assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED

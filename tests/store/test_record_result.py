@@ -1,4 +1,4 @@
-"""Record: what became of a claimed call, taken from its holder whatever the lease."""
+"""Recording the result of a claimed call."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ UNREACHED = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, is_unsent=T
 NEXT = replace(REFUSED, next_route=Route.C2C)
 
 
-def test_placed(driver: StoreDriver) -> None:
-    """Accepted: live until its news come, and known by the provider's id."""
+def test_placed_call_is_live_and_known_by_provider_id(driver: StoreDriver) -> None:
+    """Placed call is live and known by provider id."""
     begun, claim = driver.send()
     result = replace(PLACED, provider_id="70fa87e0")
     assert driver.store.record_result(claim, result).status is CallStatus.PLACED
@@ -30,8 +30,8 @@ def test_placed(driver: StoreDriver) -> None:
     )
 
 
-def test_unknown(driver: StoreDriver) -> None:
-    """It may ring: live, never queued again, and still open for news."""
+def test_unknown_call_is_live_and_never_requeued(driver: StoreDriver) -> None:
+    """A report may settle it."""
     begun, claim = driver.send()
     assert driver.store.record_result(claim, UNKNOWN).status is CallStatus.UNKNOWN
     call = driver.last_call(begun)
@@ -45,8 +45,8 @@ def test_unknown(driver: StoreDriver) -> None:
     assert driver.get(begun).gap_until > begun.now
 
 
-def test_failed(driver: StoreDriver) -> None:
-    """It is over, and nothing follows where no further route is."""
+def test_failed_call_without_next_route_ends(driver: StoreDriver) -> None:
+    """Failed call without next route ends."""
     begun, claim = driver.send()
     assert driver.store.record_result(claim, REFUSED).status is CallStatus.FAILED
     call = driver.last_call(begun)
@@ -56,8 +56,8 @@ def test_failed(driver: StoreDriver) -> None:
     assert driver.get(begun).status is Status.PENDING
 
 
-def test_what_did_not_ring_leaves_no_gap(driver: StoreDriver) -> None:
-    """The next call may come at once, and the gap after it is that of a first call."""
+def test_unsent_call_leaves_no_gap(driver: StoreDriver) -> None:
+    """The next gap is that of a first call."""
     begun, claim = driver.send()
     assert driver.get(begun).gap_until > begun.now
     driver.store.record_result(claim, UNREACHED)
@@ -69,8 +69,8 @@ def test_what_did_not_ring_leaves_no_gap(driver: StoreDriver) -> None:
     assert seen.gap_until == seen.calls[-1].sent_at + 60_000
 
 
-def test_what_did_not_ring_brings_back_the_gap_before_it(driver: StoreDriver) -> None:
-    """Its own place is given back and no other: after two calls the gap is that of the second."""
+def test_unsent_call_restores_the_gap_before_it(driver: StoreDriver) -> None:
+    """Unsent call restores the gap before it."""
     begun = driver.create(ttl=600)
     driver.dial_busy()
     driver.advance_time(60)
@@ -88,16 +88,16 @@ def test_what_did_not_ring_brings_back_the_gap_before_it(driver: StoreDriver) ->
     assert seen.gap_until == seen.calls[-1].sent_at + 300_000
 
 
-def test_what_may_have_rung_keeps_its_gap(driver: StoreDriver) -> None:
-    """Failed, but not provably unsent."""
+def test_call_that_may_have_rung_keeps_its_gap(driver: StoreDriver) -> None:
+    """Call that may have rung keeps its gap."""
     begun, claim = driver.send()
     gap = driver.get(begun).gap_until
     driver.store.record_result(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
     assert driver.get(begun).gap_until == gap > begun.now
 
 
-def test_giving_a_gap_back_leaves_that_of_another_call(driver: StoreDriver) -> None:
-    """Approved meanwhile and called again: the old call's return must not open the new gap."""
+def test_unsent_call_keeps_the_gap_of_another_call(driver: StoreDriver) -> None:
+    """The number was approved and called again meanwhile."""
     begun, claim = driver.send()
     driver.approve(begun)
     driver.create(bridge=OTHER_BRIDGE)
@@ -108,11 +108,11 @@ def test_giving_a_gap_back_leaves_that_of_another_call(driver: StoreDriver) -> N
     assert driver.get(held).gap_until == gap > held.now
 
 
-# The next route ----------------------------------------------------------------------------------
+# The next route -----------------------------------------------------------------------------------
 
 
-def test_after_a_refusal_the_next_route_is_queued_at_once(driver: StoreDriver) -> None:
-    """A new call with the same language and bridge, due now; it knows what was tried."""
+def test_refused_call_queues_next_route_at_once(driver: StoreDriver) -> None:
+    """With the same language and caller line, and the tried routes."""
     begun = driver.try_create(locale="hi", bridge=OTHER_BRIDGE).verification
     assert begun
     driver.dial(NEXT)
@@ -129,8 +129,8 @@ def test_after_a_refusal_the_next_route_is_queued_at_once(driver: StoreDriver) -
     assert (claim.tried_routes, claim.requests) == ((Route.OBD,), 0)
 
 
-def test_no_next_route_for_what_has_ended(driver: StoreDriver) -> None:
-    """Canceled while the request was under way."""
+def test_refused_call_of_ended_verification_takes_no_next_route(driver: StoreDriver) -> None:
+    """Refused call of ended verification takes no next route."""
     begun, claim = driver.send()
     driver.cancel(begun)
     assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED
@@ -138,16 +138,16 @@ def test_no_next_route_for_what_has_ended(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_no_next_route_when_it_is_too_late(driver: StoreDriver) -> None:
-    """A call is queued only for a moment that leaves its margin of the code's life."""
+def test_refused_call_too_late_takes_no_next_route(driver: StoreDriver) -> None:
+    """Refused call too late takes no next route."""
     begun = driver.create()
     driver.advance_time(241)
     driver.dial(NEXT)
     assert [call.status for call in driver.get(begun).calls] == [CallStatus.FAILED]
 
 
-def test_a_late_failure_adds_no_second_queued_call(driver: StoreDriver) -> None:
-    """At most one call of a verification is queued: a further one was asked for meanwhile."""
+def test_late_failure_adds_no_second_queued_call(driver: StoreDriver) -> None:
+    """A further call was requested meanwhile."""
     begun = driver.create(ttl=600)
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -158,11 +158,11 @@ def test_a_late_failure_adds_no_second_queued_call(driver: StoreDriver) -> None:
     assert len(queued) == 1
 
 
-# To be tried again -------------------------------------------------------------------------------
+# To be tried again --------------------------------------------------------------------------------
 
 
-def test_tried_again_later(driver: StoreDriver) -> None:
-    """The same call is due again, without a gap, and remembers how many requests it took."""
+def test_retried_call_is_due_again_without_a_gap(driver: StoreDriver) -> None:
+    """It counts its requests."""
     begun, claim = driver.send()
     assert driver.store.record_result(claim, AGAIN).status is CallStatus.QUEUED
     seen = driver.get(begun)
@@ -179,16 +179,16 @@ def test_tried_again_later(driver: StoreDriver) -> None:
         driver.store.record_result(again, AGAIN)
 
 
-def test_a_call_that_backs_off_is_not_brought_forward(driver: StoreDriver) -> None:
-    """The provider asked for the pause (docs/provider.md, section 2: 429): impatience keeps it."""
+def test_call_that_backs_off_is_not_brought_forward(driver: StoreDriver) -> None:
+    """The provider requested the pause (docs/provider.md, section 2: 429)."""
     begun, claim = driver.send()
     driver.store.record_result(claim, AGAIN)
     assert driver.request_call(begun).outcome == "coming"
     assert driver.seconds_until_due() == 3
 
 
-def test_while_it_waits_the_line_is_free(driver: StoreDriver) -> None:
-    """Another call to the number that the line held goes first."""
+def test_call_that_backs_off_unlocks_its_number(driver: StoreDriver) -> None:
+    """Another call goes first."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim, gaps=(0,))
@@ -198,8 +198,8 @@ def test_while_it_waits_the_line_is_free(driver: StoreDriver) -> None:
     assert driver.claim().verification_id == other.id
 
 
-def test_not_tried_again_for_what_was_canceled(driver: StoreDriver) -> None:
-    """Nothing is to be dialed any more: it was called off unsent."""
+def test_retry_after_cancel_cancels_the_call(driver: StoreDriver) -> None:
+    """Retry after cancel cancels the call."""
     begun, claim = driver.send()
     driver.cancel(begun)
     assert driver.store.record_result(claim, AGAIN).status is CallStatus.CANCELED
@@ -209,8 +209,8 @@ def test_not_tried_again_for_what_was_canceled(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_not_tried_again_for_what_expired(driver: StoreDriver) -> None:
-    """As every unsent call of an expired verification: expired."""
+def test_retry_after_expiry_expires_the_call(driver: StoreDriver) -> None:
+    """Retry after expiry expires the call."""
     begun = driver.create(ttl=60)
     driver.advance_time(44)
     claim = driver.claim()

@@ -1,4 +1,4 @@
-"""A call that did not reach the person is followed by another, with the same code."""
+"""Redials: a call that did not reach the user is followed by another with the same code."""
 
 from collections.abc import Callable
 
@@ -16,31 +16,31 @@ HEARD_AFTER = 5
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """One redial, with the usual gaps."""
+    """Return a driver with one redial and the usual gaps."""
     return driver_with_quotas(redis, max_redials=1)
 
 
 def called(driver: StoreDriver, **members: float) -> Verification:
-    """A verification whose call was placed."""
+    """Create a verification whose call was placed."""
     begun = driver.create(**members)  # type: ignore[arg-type]
     driver.dial(heard_after_s=HEARD_AFTER)
     return begun
 
 
-def told(
+def report_end(
     driver: StoreDriver, begun: Verification, status: CallStatus, duration: int | None = None
 ) -> tuple[Call, ...]:
-    """The verification's calls once the provider told how the newest ended."""
+    """Report the end of the newest call and return the verification's calls."""
     newest = driver.get(begun).calls[-1]
     driver.apply_callback(status, call_id=newest.id, duration_s=duration)
     return driver.get(begun).calls
 
 
 @pytest.mark.parametrize("status", MISSED)
-def test_a_missed_call_is_followed_by_another(driver: StoreDriver, status: CallStatus) -> None:
-    """At the end of the gap, by the next route, over the same bridge and in the same language."""
+def test_missed_call_is_redialed_after_the_gap(driver: StoreDriver, status: CallStatus) -> None:
+    """By the next route, with the same caller line and language."""
     begun = called(driver)
-    first, second = told(driver, begun, status)
+    first, second = report_end(driver, begun, status)
     assert (second.status, second.route) == (CallStatus.QUEUED, Route.C2C)
     assert first.sent_at
     assert second.due_at == first.sent_at + 60_000
@@ -51,10 +51,10 @@ def test_a_missed_call_is_followed_by_another(driver: StoreDriver, status: CallS
     )
 
 
-def test_it_is_not_dialed_inside_the_gap(driver: StoreDriver) -> None:
-    """A moment before its end nothing is due; at its end it is."""
+def test_redial_waits_for_the_end_of_the_gap(driver: StoreDriver) -> None:
+    """Redial waits for the end of the gap."""
     begun = called(driver)
-    told(driver, begun, CallStatus.BUSY)
+    report_end(driver, begun, CallStatus.BUSY)
     driver.advance_time(59)
     assert driver.seconds_until_due() == 1
     driver.advance_time(1)
@@ -63,8 +63,8 @@ def test_it_is_not_dialed_inside_the_gap(driver: StoreDriver) -> None:
     assert driver.mark_sent(claim)
 
 
-def test_the_gap_is_tested_again_before_it_is_sent(driver: StoreDriver) -> None:
-    """Claimed before a call over another bridge left its gap: back in the queue, to its end."""
+def test_redial_is_requeued_when_another_call_left_a_gap(driver: StoreDriver) -> None:
+    """Over another caller line, after the claim."""
     mine = driver.create()
     driver.create(client="bank", bridge="918068280001")
     first, second = driver.claim(), driver.claim()
@@ -79,11 +79,11 @@ def test_the_gap_is_tested_again_before_it_is_sent(driver: StoreDriver) -> None:
     assert driver.mark_sent(driver.claim())
 
 
-def test_the_same_code_is_spoken(driver: StoreDriver) -> None:
-    """The second call is handed the very seal of the first, with the code that is accepted."""
+def test_redial_speaks_the_same_code(driver: StoreDriver) -> None:
+    """From the same ciphertext."""
     begun = driver.create()
     first = driver.dial()
-    told(driver, begun, CallStatus.NO_ANSWER)
+    report_end(driver, begun, CallStatus.NO_ANSWER)
     driver.advance_time(60)
     second = driver.dial()
     assert second.call_id != first.call_id
@@ -92,47 +92,47 @@ def test_the_same_code_is_spoken(driver: StoreDriver) -> None:
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_at_once_where_the_gap_is_over(driver: StoreDriver) -> None:
-    """News that took longer than the gap are followed by a call that is due now."""
+def test_redial_after_the_gap_is_due_now(driver: StoreDriver) -> None:
+    """Redial after the gap is due now."""
     begun = called(driver)
     driver.advance_time(100)
-    told(driver, begun, CallStatus.BUSY)
+    report_end(driver, begun, CallStatus.BUSY)
     assert driver.claim().verification_id == begun.id
 
 
 @pytest.mark.parametrize(
     ("duration", "heard"), [(HEARD_AFTER - 1, False), (HEARD_AFTER, True), (None, None)]
 )
-def test_an_answered_call_is_followed_only_if_the_code_was_not_heard(
+def test_answered_call_is_redialed_only_if_not_heard(
     driver: StoreDriver, duration: int | None, heard: bool | None
 ) -> None:
-    """Hung up before the code was spoken: false, and again. True or not known: no more."""
+    """Not if heard is true or unknown."""
     begun = called(driver)
-    first, *further = told(driver, begun, CallStatus.ANSWERED, duration)
+    first, *further = report_end(driver, begun, CallStatus.ANSWERED, duration)
     assert (first.status, first.heard, first.duration) == (CallStatus.ANSWERED, heard, duration)
     assert len(further) == (1 if heard is False else 0)
 
 
-def test_without_the_flows_text_nobody_knows_what_was_heard(driver: StoreDriver) -> None:
-    """However short: null, and no redial."""
+def test_answered_call_without_flow_text_is_not_redialed(driver: StoreDriver) -> None:
+    """`heard` is null."""
     begun = driver.create()
     driver.dial()
-    (call,) = told(driver, begun, CallStatus.ANSWERED, 0)
+    (call,) = report_end(driver, begun, CallStatus.ANSWERED, 0)
     assert call.heard is None
 
 
 @pytest.mark.parametrize("status", MISSED)
-def test_only_an_answer_is_heard(driver: StoreDriver, status: CallStatus) -> None:
-    """A busy phone hears nothing, and nothing is said of it."""
+def test_heard_is_null_for_other_results(driver: StoreDriver, status: CallStatus) -> None:
+    """Heard is null for other results."""
     begun = called(driver)
-    assert told(driver, begun, status, 30)[0].heard is None
+    assert report_end(driver, begun, status, 30)[0].heard is None
 
 
-def test_news_that_tell_nothing_redial_nothing(driver: StoreDriver) -> None:
-    """Unknown may still ring; but the result that comes later counts."""
+def test_unknown_status_is_not_redialed(driver: StoreDriver) -> None:
+    """The later result is."""
     begun = called(driver)
-    assert len(told(driver, begun, CallStatus.UNKNOWN)) == 1
-    assert len(told(driver, begun, CallStatus.BUSY)) == 2
+    assert len(report_end(driver, begun, CallStatus.UNKNOWN)) == 1
+    assert len(report_end(driver, begun, CallStatus.BUSY)) == 2
 
 
 @pytest.mark.parametrize(
@@ -142,16 +142,16 @@ def test_news_that_tell_nothing_redial_nothing(driver: StoreDriver) -> None:
         CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True),
     ],
 )
-def test_no_answer_of_ours_redials(driver: StoreDriver, result: CallResult) -> None:
-    """A silence may ring; a refusal has routes of its own to try. Only news redial."""
+def test_recorded_result_is_not_redialed(driver: StoreDriver, result: CallResult) -> None:
+    """Only a report redials."""
     begun = driver.create()
     driver.dial(result)
     driver.advance_time(61)
     assert len(driver.get(begun).calls) == 1
 
 
-def test_a_dead_dialers_call_is_not_redialed(driver: StoreDriver) -> None:
-    """Nor is one without news when its time is over."""
+def test_call_of_killed_dialer_is_not_redialed(driver: StoreDriver) -> None:
+    """Nor one without a report at the end of its live time."""
     begun, _ = driver.send()
     driver.advance_time(21)
     driver.advance_time(200)
@@ -159,8 +159,8 @@ def test_a_dead_dialers_call_is_not_redialed(driver: StoreDriver) -> None:
     assert call.status is CallStatus.UNKNOWN
 
 
-def test_at_most_so_many(redis: Redis) -> None:
-    """`max_redials` more; then nothing comes by itself."""
+def test_redials_are_bounded_by_max_redials(redis: Redis) -> None:
+    """Redials are bounded by max redials."""
     driver = driver_with_quotas(redis, max_redials=2, gaps=(0,))
     begun = driver.create()
     for _ in range(3):
@@ -169,10 +169,10 @@ def test_at_most_so_many(redis: Redis) -> None:
     assert len(driver.get(begun).calls) == 3
 
 
-def test_calls_asked_for_are_not_counted(driver: StoreDriver) -> None:
-    """One that the user wanted in between leaves the redial; and the redial leaves the wish."""
+def test_requested_calls_do_not_count_as_redials(driver: StoreDriver) -> None:
+    """Requested calls do not count as redials."""
     begun = called(driver, ttl=600)
-    told(driver, begun, CallStatus.BUSY)
+    report_end(driver, begun, CallStatus.BUSY)
     driver.advance_time(60)
     driver.dial_busy()
     assert driver.request_call(begun).outcome == "coming"
@@ -181,15 +181,15 @@ def test_calls_asked_for_are_not_counted(driver: StoreDriver) -> None:
     assert len(driver.get(begun).calls) == 3
 
 
-def test_none_without_the_setting(redis: Redis) -> None:
-    """`max_redials = 0`."""
+def test_zero_max_redials_prevents_redials(redis: Redis) -> None:
+    """Zero max redials prevents redials."""
     driver = driver_with_quotas(redis, max_redials=0)
     begun = called(driver)
-    assert len(told(driver, begun, CallStatus.BUSY)) == 1
+    assert len(report_end(driver, begun, CallStatus.BUSY)) == 1
 
 
-def test_routes_go_round(redis: Redis) -> None:
-    """After the last of the settings' routes the first follows."""
+def test_redial_takes_the_next_route_in_turn(redis: Redis) -> None:
+    """Redial takes the next route in turn."""
     driver = driver_with_quotas(redis, max_redials=3, gaps=(0,))
     begun = driver.create(ttl=600)
     for _ in range(4):
@@ -202,8 +202,8 @@ def test_routes_go_round(redis: Redis) -> None:
     ]
 
 
-def test_a_single_route_is_its_own_next(redis: Redis) -> None:
-    """With one route in the settings it is dialed again by that; one that is gone goes first."""
+def test_redial_with_one_route_takes_it_again(redis: Redis) -> None:
+    """A removed route is followed by the first one."""
     driver = driver_with_quotas(redis, max_redials=2, gaps=(0,), routes=(Route.C2C,))
     begun = driver.create(ttl=600)
     driver.dial_busy()
@@ -212,59 +212,59 @@ def test_a_single_route_is_its_own_next(redis: Redis) -> None:
 
 
 def approved(driver: StoreDriver, begun: Verification) -> None:
-    """By the right code."""
+    """Approve it by the correct code."""
     driver.check(begun, CODE)
 
 
 def used_up(driver: StoreDriver, begun: Verification) -> None:
-    """By wrong codes."""
+    """End it by wrong codes."""
     for wrong in range(5):
         driver.check(begun, f"99999{wrong}")
 
 
 def over(driver: StoreDriver, _: Verification) -> None:
-    """By time."""
+    """Let it expire."""
     driver.advance_time(301, dialer=None)
 
 
 @pytest.mark.parametrize("end", [approved, StoreDriver.approve, StoreDriver.cancel, used_up, over])
-def test_none_after_the_end(
+def test_report_after_the_end_does_not_redial(
     driver: StoreDriver, end: Callable[[StoreDriver, Verification], object]
 ) -> None:
-    """The person is not called for what is over; the news are still taken."""
+    """The report is applied."""
     begun = called(driver)
     end(driver, begun)
-    (call,) = told(driver, begun, CallStatus.BUSY)
+    (call,) = report_end(driver, begun, CallStatus.BUSY)
     assert call.status is CallStatus.BUSY
 
 
-def test_a_waiting_redial_ends_with_its_verification(driver: StoreDriver) -> None:
-    """Approved meanwhile: it is canceled and never dialed."""
+def test_queued_redial_is_canceled_with_its_verification(driver: StoreDriver) -> None:
+    """Queued redial is canceled with its verification."""
     begun = called(driver)
-    told(driver, begun, CallStatus.BUSY)
+    report_end(driver, begun, CallStatus.BUSY)
     driver.check(begun, CODE)
     assert driver.last_call(begun).status is CallStatus.CANCELED
     assert driver.seconds_until_due() == -1
 
 
-def test_not_when_it_would_come_too_late(driver: StoreDriver) -> None:
-    """At the last moment that leaves the margin: yes. A moment after: no."""
+def test_redial_leaves_the_queue_margin(driver: StoreDriver) -> None:
+    """At the last moment it is queued, after it not."""
     for seconds, calls in ((239, 2), (241, 1)):
         begun = called(driver)
         driver.advance_time(seconds, dialer=None)
-        assert len(told(driver, begun, CallStatus.BUSY)) == calls
+        assert len(report_end(driver, begun, CallStatus.BUSY)) == calls
         driver.cancel(begun)
         driver.advance_time(100_000)
 
 
-def test_not_when_the_gap_ends_too_late(driver: StoreDriver) -> None:
-    """The gap counts: due at its end, not now."""
+def test_redial_with_gap_beyond_the_margin_is_not_queued(driver: StoreDriver) -> None:
+    """Redial with gap beyond the margin is not queued."""
     begun = called(driver, ttl=100)
-    assert len(told(driver, begun, CallStatus.BUSY)) == 1
+    assert len(report_end(driver, begun, CallStatus.BUSY)) == 1
 
 
-def test_not_beside_another_call(driver: StoreDriver) -> None:
-    """One is queued already, because the older call's time was over when it was asked for."""
+def test_redial_is_not_queued_next_to_another_call(driver: StoreDriver) -> None:
+    """A further call was requested after the older call's live time."""
     begun = called(driver)
     driver.advance_time(166)
     assert driver.last_call(begun).status is CallStatus.UNKNOWN
@@ -275,8 +275,8 @@ def test_not_beside_another_call(driver: StoreDriver) -> None:
     assert [call.status for call in seen.calls] == [CallStatus.BUSY, CallStatus.QUEUED]
 
 
-def test_the_same_news_redial_once(driver: StoreDriver) -> None:
-    """A callback that comes ten times, and the pull that says the same."""
+def test_repeated_report_redials_once(driver: StoreDriver) -> None:
+    """Ten callbacks and a status query."""
     begun = called(driver)
     (call,) = driver.get(begun).calls
     for _ in range(10):
@@ -286,10 +286,10 @@ def test_the_same_news_redial_once(driver: StoreDriver) -> None:
     assert len(driver.get(begun).calls) == 2
 
 
-def test_a_refused_redial_goes_on_by_the_other_route(driver: StoreDriver) -> None:
-    """A redial has both routes before it, and the other route is no redial."""
+def test_refused_redial_takes_the_other_route(driver: StoreDriver) -> None:
+    """The other route is no redial."""
     begun = called(driver)
-    told(driver, begun, CallStatus.BUSY)
+    report_end(driver, begun, CallStatus.BUSY)
     driver.advance_time(60)
     claim = driver.claim()
     assert claim.tried_routes == ()

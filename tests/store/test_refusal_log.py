@@ -1,4 +1,4 @@
-"""What was refused to a number is kept for operators: the newest twenty, for a day."""
+"""Refusals of a number, kept for operators: the newest twenty, for a day."""
 
 import pytest
 from redis import Redis
@@ -19,7 +19,7 @@ from otpvoice.store.admin import Refusal
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """One call in a week for a number, and three wrong codes."""
+    """Return a driver with one call a week for a number, and three wrong codes."""
     return driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -30,12 +30,12 @@ def driver(redis: Redis) -> StoreDriver:
 
 
 def refusals(driver: StoreDriver, to: str = ASHA) -> tuple[Refusal, ...]:
-    """As operators see them."""
+    """Return the refusals that operators see."""
     return driver.explain(to).refusals
 
 
-def test_a_refused_create_is_kept(driver: StoreDriver) -> None:
-    """When, for whom, the name of its reference, and by which limit; it is no verification."""
+def test_refused_create_is_kept(driver: StoreDriver) -> None:
+    """With time, client, reference hash and limit."""
     driver.create()
     assert driver.try_create(client="bank", reference="login-81").outcome.startswith("rate_limited")
     [kept] = refusals(driver)
@@ -51,8 +51,8 @@ def test_a_refused_create_is_kept(driver: StoreDriver) -> None:
     assert not operations.find_by_reference(kept.reference, "root")
 
 
-def test_a_refused_call_and_check_are_kept(driver: StoreDriver) -> None:
-    """With their verification; a redial that was not to be was refused to nobody."""
+def test_refused_call_and_check_are_kept(driver: StoreDriver) -> None:
+    """With their verification; a redial that is not allowed is not a refusal."""
     begun = driver.create()
     driver.dial_busy()
     assert not refusals(driver)
@@ -65,8 +65,8 @@ def test_a_refused_call_and_check_are_kept(driver: StoreDriver) -> None:
     assert len(driver.get(begun).calls) == 1
 
 
-def test_a_gap_that_leaves_no_time_is_kept(redis: Redis) -> None:
-    """It refuses as a limit does."""
+def test_refusal_by_gap_is_kept(redis: Redis) -> None:
+    """Refusal by gap is kept."""
     driver = driver_with_limits(redis, gaps=(300,))
     begun = driver.create()
     driver.dial_busy()
@@ -75,15 +75,15 @@ def test_a_gap_that_leaves_no_time_is_kept(redis: Redis) -> None:
     assert [each.limit for each in refusals(driver)] == ["call_gap"]
 
 
-def test_a_block_is_kept(driver: StoreDriver) -> None:
-    """Who asks is not told more than that it refuses; operators see how often."""
+def test_refusal_by_block_is_kept(driver: StoreDriver) -> None:
+    """Refusal by block is kept."""
     driver.admin.block(number_identity(ASHA), 3_600, "root")
     driver.try_create()
     assert [each.limit for each in refusals(driver)] == ["block"]
 
 
-def test_what_no_limit_refused_is_not_kept(redis: Redis) -> None:
-    """A dialer that is away, an ended verification and a wrong code say nothing of a number."""
+def test_other_errors_are_not_kept(redis: Redis) -> None:
+    """No dialer, an ended verification, a wrong code."""
     driver = driver_with_limits(redis)
     begun = driver.create()
     driver.check(begun, "999999")
@@ -94,8 +94,8 @@ def test_what_no_limit_refused_is_not_kept(redis: Redis) -> None:
     assert not refusals(driver)
 
 
-def test_each_number_has_its_own(driver: StoreDriver) -> None:
-    """The newest first; another number's are not among them."""
+def test_refusals_belong_to_one_number(driver: StoreDriver) -> None:
+    """The newest first."""
     driver.create()
     for client in ("bank", "shop"):
         driver.try_create(client=client)
@@ -105,7 +105,7 @@ def test_each_number_has_its_own(driver: StoreDriver) -> None:
 
 
 def test_the_newest_twenty_are_kept(driver: StoreDriver, redis: Redis) -> None:
-    """However many there are."""
+    """The newest twenty are kept."""
     driver.create()
     for n in range(30):
         driver.try_create(client=f"client {n}")
@@ -113,8 +113,8 @@ def test_the_newest_twenty_are_kept(driver: StoreDriver, redis: Redis) -> None:
     assert sum(redis.llen(key) for key in redis.scan_iter("*:refusals:*")) == 20
 
 
-def test_they_are_kept_for_a_day(driver: StoreDriver) -> None:
-    """Each by itself: a newer one keeps no older one longer."""
+def test_refusal_is_kept_for_a_day(driver: StoreDriver) -> None:
+    """A newer one does not extend it."""
     driver.create()
     driver.dial_busy()
     driver.try_create(client="old")
@@ -128,7 +128,7 @@ def test_they_are_kept_for_a_day(driver: StoreDriver) -> None:
 
 
 def test_the_overview_counts_the_last_hour(driver: StoreDriver) -> None:
-    """By setting, whatever its windows, over all numbers."""
+    """By setting, over all numbers."""
     for to in (ASHA, RAVI):
         driver.create(to)
         driver.try_create(to, client="bank")
@@ -142,8 +142,8 @@ def test_the_overview_counts_the_last_hour(driver: StoreDriver) -> None:
     assert not any(driver.admin.overview().refused.values())
 
 
-def test_a_busy_phone_is_no_refusal(redis: Redis) -> None:
-    """What the telephone company says is not kept here."""
+def test_busy_call_is_not_a_refusal(redis: Redis) -> None:
+    """Busy call is not a refusal."""
     driver = driver_with_limits(redis)
     driver.create()
     driver.dial_busy()

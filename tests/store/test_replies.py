@@ -241,7 +241,7 @@ def test_forgotten_library_is_loaded_again(
 
 
 def test_slow_function_that_is_killed_is_unavailable(valkey: Valkey) -> None:
-    """While the server is busy with somebody's function, and after it was killed: refused."""
+    """While the server is busy with another client's function, and after it was killed: refused."""
     with closing(connect(valkey.url)) as client:
         desk = StoreDriver(RedisStore(client))
         begun = desk.create(own_code=True)

@@ -1,4 +1,4 @@
-"""Call: makes sure that a call comes, and soon."""
+"""Call requests: queue a call, or bring a delayed one forward."""
 
 from store.driver import RAVI, StoreDriver, new_call
 
@@ -8,21 +8,21 @@ from otpvoice.store.models import CallResult
 
 
 def calls_in(answer: StoreResult) -> list[CallStatus]:
-    """The states of the calls that an answer shows."""
+    """Return the statuses of a result's calls."""
     assert answer.verification
     return [call.status for call in answer.verification.calls]
 
 
 def called_once(driver: StoreDriver) -> Verification:
-    """A verification whose first call met a busy phone, a gap ago."""
+    """Create a verification whose first call was busy, a gap ago."""
     begun = driver.create()
     driver.dial_busy()
     driver.advance_time(60)
     return begun
 
 
-def test_a_further_call_is_queued_at_once(driver: StoreDriver) -> None:
-    """When nothing is under way and no gap holds; with the wished route."""
+def test_further_call_is_queued_at_once(driver: StoreDriver) -> None:
+    """Without an active call or gap, by the requested route."""
     begun = called_once(driver)
     answer = driver.request_call(begun, Route.C2C)
     assert answer.outcome == "coming"
@@ -33,8 +33,8 @@ def test_a_further_call_is_queued_at_once(driver: StoreDriver) -> None:
     assert driver.claim().call_id == call.id
 
 
-def test_the_route_is_the_verifications_if_none_is_wished(driver: StoreDriver) -> None:
-    """As create had it."""
+def test_further_call_takes_the_route_of_create(driver: StoreDriver) -> None:
+    """Further call takes the route of create."""
     begun = driver.try_create(route=Route.C2C).verification
     assert begun
     driver.dial_busy()
@@ -43,21 +43,25 @@ def test_the_route_is_the_verifications_if_none_is_wished(driver: StoreDriver) -
     assert driver.claim().route is Route.C2C
 
 
-def test_inside_the_gap_it_is_scheduled(driver: StoreDriver) -> None:
-    """At its end, which ``next_call`` had told."""
+def test_further_call_within_the_gap_is_scheduled(driver: StoreDriver) -> None:
+    """At its end, as ``next_call`` showed."""
     begun = driver.create()
     driver.dial_busy()
-    told = driver.get(begun).next_call()
+    predicted = driver.get(begun).next_call()
     answer = driver.request_call(begun)
     assert answer.outcome == "coming"
     assert answer.verification
-    assert (told.allowed, told.reason, told.at) == (True, "call_gap", answer.verification.gap_until)
-    assert answer.verification.calls[-1].due_at == told.at
+    assert (predicted.allowed, predicted.reason, predicted.at) == (
+        True,
+        "call_gap",
+        answer.verification.gap_until,
+    )
+    assert answer.verification.calls[-1].due_at == predicted.at
     assert driver.seconds_until_due() == 60
 
 
-def test_a_delayed_call_is_brought_forward(driver: StoreDriver) -> None:
-    """No call is added; it is due now."""
+def test_delayed_call_is_brought_forward(driver: StoreDriver) -> None:
+    """No call is added."""
     begun = driver.create(call_after=100)
     assert driver.get(begun).next_call().allowed
     answer = driver.request_call(begun)
@@ -69,7 +73,7 @@ def test_a_delayed_call_is_brought_forward(driver: StoreDriver) -> None:
     assert driver.claim().call_id == begun.calls[0].id
 
 
-def test_a_delayed_call_is_brought_forward_as_far_as_the_gap(driver: StoreDriver) -> None:
+def test_delayed_call_is_brought_forward_to_the_end_of_the_gap(driver: StoreDriver) -> None:
     """And not a second time."""
     begun = driver.create()
     driver.dial_busy()
@@ -84,8 +88,8 @@ def test_a_delayed_call_is_brought_forward_as_far_as_the_gap(driver: StoreDriver
     assert first.version == second.version
 
 
-def test_a_call_under_way_is_enough(driver: StoreDriver) -> None:
-    """Due, dialing, placed or unknown and live: nothing is added."""
+def test_active_call_is_not_doubled(driver: StoreDriver) -> None:
+    """Due, dialing, placed, or unknown and live."""
     begun = driver.create()
     assert calls_in(driver.request_call(begun)) == [CallStatus.QUEUED]
     claim = driver.claim()
@@ -99,16 +103,16 @@ def test_a_call_under_way_is_enough(driver: StoreDriver) -> None:
     assert len(driver.get(begun).calls) == 1
 
 
-def test_an_unknown_call_that_can_not_be_live_is_not_enough(driver: StoreDriver) -> None:
-    """After ``live_until`` a further one comes."""
+def test_unknown_call_after_live_until_allows_another(driver: StoreDriver) -> None:
+    """Unknown call after live until allows another."""
     begun = driver.create()
     driver.dial()
     driver.advance_time(166)
     assert calls_in(driver.request_call(begun)) == [CallStatus.UNKNOWN, CallStatus.QUEUED]
 
 
-def test_too_late(driver: StoreDriver) -> None:
-    """Less than the margin of its life is left: refused, as ``next_call`` had told."""
+def test_call_request_beyond_the_margin_is_too_late(driver: StoreDriver) -> None:
+    """As ``next_call`` showed."""
     begun = called_once(driver)
     driver.advance_time(181)
     assert driver.get(begun).next_call().reason == "too_late"
@@ -117,8 +121,8 @@ def test_too_late(driver: StoreDriver) -> None:
     assert calls_in(refused) == [CallStatus.BUSY]
 
 
-def test_a_gap_that_ends_too_late_is_too_late(driver: StoreDriver) -> None:
-    """Judged by the moment when it would be dialed."""
+def test_call_request_with_late_gap_is_too_late(driver: StoreDriver) -> None:
+    """Call request with late gap is too late."""
     begun = called_once(driver)
     for _ in range(2):
         driver.request_call(begun)
@@ -128,8 +132,8 @@ def test_a_gap_that_ends_too_late_is_too_late(driver: StoreDriver) -> None:
     assert driver.get(begun).next_call().reason == "too_late"
 
 
-def test_no_call_for_another_client(driver: StoreDriver) -> None:
-    """As with an unknown id."""
+def test_call_request_of_other_client_is_not_found(driver: StoreDriver) -> None:
+    """Call request of other client is not found."""
     begun = called_once(driver)
     for verification_id, client in ((begun.id, "bank"), ("vrf_unknown", "login")):
         answer = driver.store.request_call(verification_id, client, new_call())
@@ -137,16 +141,16 @@ def test_no_call_for_another_client(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_no_call_for_what_has_ended(driver: StoreDriver) -> None:
-    """It is closed."""
+def test_call_request_after_the_end_is_closed(driver: StoreDriver) -> None:
+    """Call request after the end is closed."""
     begun = called_once(driver)
     driver.cancel(begun)
     assert driver.request_call(begun).outcome == "closed"
     assert driver.seconds_until_due() == -1
 
 
-def test_refused_when_nobody_dials(driver: StoreDriver) -> None:
-    """No dialer was heard of for 30 s; with one again, it is taken."""
+def test_call_request_without_dialer_is_refused(driver: StoreDriver) -> None:
+    """Call request without dialer is refused."""
     begun = called_once(driver)
     driver.advance_time(31, dialer=None)
     assert driver.request_call(begun).outcome == "calls_unavailable"
@@ -154,27 +158,30 @@ def test_refused_when_nobody_dials(driver: StoreDriver) -> None:
     assert driver.request_call(begun).outcome == "coming"
 
 
-def test_refused_when_too_many_wait(driver: StoreDriver) -> None:
-    """Another number's call has been due for more than a minute."""
+def test_call_request_over_capacity_is_refused(driver: StoreDriver) -> None:
+    """Call request over capacity is refused."""
     begun = called_once(driver)
     driver.create(RAVI)
     driver.advance_time(61)
     assert driver.request_call(begun).outcome == "over_capacity"
 
 
-def test_what_next_call_tells_is_what_happens(driver: StoreDriver) -> None:
-    """At any moment of a verification's life, with or without calls."""
+def test_next_call_predicts_the_outcome(driver: StoreDriver) -> None:
+    """At any moment of a verification's life."""
     begun = driver.create(call_after=20)
     said = set()
     for second in range(0, 300, 7):
         seen = driver.get(begun)
-        told = seen.next_call()
+        predicted = seen.next_call()
         if second % 3:
             answer = driver.request_call(begun)
             assert answer.verification
-            assert (answer.verification.calls != seen.calls) is told.allowed
-            assert told.allowed == (answer.outcome == "coming") or told.reason == "call_in_progress"
-            said.add((answer.outcome, told.reason))
+            assert (answer.verification.calls != seen.calls) is predicted.allowed
+            assert (
+                predicted.allowed == (answer.outcome == "coming")
+                or predicted.reason == "call_in_progress"
+            )
+            said.add((answer.outcome, predicted.reason))
         claim = driver.store.claim(200)
         if not isinstance(claim, int) and driver.mark_sent(claim):
             driver.store.record_result(claim, CallResult(CallStatus.PLACED))

@@ -1,4 +1,4 @@
-"""The breaker of routes: closed when they fail, tried by one call, opened by its success."""
+"""Route health: closed when a route fails, probed by one call, opened by its success."""
 
 from dataclasses import replace
 
@@ -68,25 +68,25 @@ class Office:
 
 @pytest.fixture
 def office(driver: StoreDriver) -> Office:
-    """A busy office."""
+    """Return a busy office."""
     return Office(driver)
 
 
 def closed(driver: StoreDriver) -> tuple[Route, ...]:
-    """The routes that are not known to be well."""
+    """Return the closed routes."""
     return driver.store.health().closed_routes
 
 
-# Closing -----------------------------------------------------------------------------------------
+# Closing ------------------------------------------------------------------------------------------
 
 
-def test_a_route_that_is_down_is_closed_at_once(driver: StoreDriver, office: Office) -> None:
-    """And it is said once, to the dialer that found it."""
+def test_down_closes_the_route_at_once(driver: StoreDriver, office: Office) -> None:
+    """The dialer that found it gets the change once."""
     assert office.dials(DOWN).route_change == "closed"
     assert closed(driver) == (Route.OBD,)
 
 
-def test_five_bad_answers_in_a_row_close_a_route(driver: StoreDriver, office: Office) -> None:
+def test_five_consecutive_failures_close_the_route(driver: StoreDriver, office: Office) -> None:
     """Four do not."""
     changes = [office.dials(BAD).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
@@ -94,10 +94,10 @@ def test_five_bad_answers_in_a_row_close_a_route(driver: StoreDriver, office: Of
 
 
 @pytest.mark.parametrize("result", [BAD, REFUSED])
-def test_accepted_call_starts_the_row_over(
+def test_accepted_call_resets_the_failures(
     driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
-    """Several bad numbers with an accepted call between them do not close the route."""
+    """Accepted call resets the failures."""
     for _ in range(3):
         for _ in range(4):
             assert office.dials(result).route_change == ""
@@ -106,14 +106,14 @@ def test_accepted_call_starts_the_row_over(
 
 
 def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, office: Office) -> None:
-    """Five in a row, none accepted between them."""
+    """Five without an accepted call between them."""
     changes = [office.dials(REFUSED).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
     assert closed(driver) == (Route.OBD,)
 
 
-def test_refusals_and_silence_stand_in_one_row(driver: StoreDriver, office: Office) -> None:
-    """However the provider does not accept, it does not."""
+def test_refusals_and_timeouts_count_together(driver: StoreDriver, office: Office) -> None:
+    """Refusals and timeouts count together."""
     results = [BAD, REFUSED, BAD, REFUSED, REFUSED]
     assert [office.dials(result).route_change for result in results][-1] == "closed"
     assert closed(driver) == (Route.OBD,)
@@ -123,7 +123,7 @@ def test_refusals_and_silence_stand_in_one_row(driver: StoreDriver, office: Offi
 def test_one_number_alone_does_not_close_the_route(
     driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
-    """Refused again and again, a number counts once; four others are still needed."""
+    """It counts once; four others are needed."""
     for _ in range(12):
         begun = driver.create()
         claim = driver.claim()
@@ -137,7 +137,7 @@ def test_one_number_alone_does_not_close_the_route(
 
 
 def test_unreached_route_closes_by_one_number(driver: StoreDriver) -> None:
-    """Nothing was sent, so the number cannot be the reason: each request counts."""
+    """Nothing was sent, so each request counts."""
     driver.create()
     changes = []
     for _ in range(5):
@@ -149,7 +149,7 @@ def test_unreached_route_closes_by_one_number(driver: StoreDriver) -> None:
 
 
 def test_refused_probe_closes_the_route_again(driver: StoreDriver, office: Office) -> None:
-    """For twice as long; an accepted one opens it, and the row begins anew."""
+    """For twice as long; an accepted one opens it."""
     office.closes(Route.OBD)
     driver.advance_time(FIRST_PAUSE)
     assert office.dials(REFUSED).route_change == "closed"
@@ -168,7 +168,7 @@ OTHER_BRIDGE = "918068289999"
 def test_refusals_of_one_sender_leave_the_route_open_for_others(
     driver: StoreDriver, office: Office
 ) -> None:
-    """A client with a wrong flow or bridge stops its own calls only."""
+    """A wrong flow or caller line stops its own calls only."""
     changes = [office.dials(ANSWERED_NO).route_change for _ in range(5)]
     assert changes == ["", "", "", "", "closed"]
     for bridge in (BRIDGE, OTHER_BRIDGE):
@@ -179,10 +179,10 @@ def test_refusals_of_one_sender_leave_the_route_open_for_others(
     assert closed(driver) == (Route.OBD,)
 
 
-def test_sender_is_not_called_for_while_only_others_are_accepted(
+def test_accepted_calls_of_others_keep_the_route_closed_for_the_sender(
     driver: StoreDriver, office: Office
 ) -> None:
-    """What one sender is accepted with says nothing of the refused one."""
+    """Accepted calls of others keep the route closed for the sender."""
     for route in BOTH:
         for _ in range(5):
             office.dials(ANSWERED_NO, route)
@@ -197,7 +197,7 @@ def test_sender_is_not_called_for_while_only_others_are_accepted(
 def test_refusals_of_every_sender_close_the_route_for_each(
     driver: StoreDriver, office: Office
 ) -> None:
-    """A second sender needs a row of its own; then both probe."""
+    """Each sender needs its own failures; then both probe."""
     for bridge in (BRIDGE, OTHER_BRIDGE):
         changes = [office.dials(ANSWERED_NO, bridge=bridge).route_change for _ in range(5)]
         assert changes == ["", "", "", "", "closed"]
@@ -209,7 +209,7 @@ def test_refusals_of_every_sender_close_the_route_for_each(
 def test_refused_probe_of_one_sender_frees_the_calls_of_others(
     driver: StoreDriver, office: Office
 ) -> None:
-    """A sender that is never accepted does not keep the route closed for the others."""
+    """Refused probe of one sender frees the calls of others."""
     office.closes(*BOTH)
     driver.advance_time(FIRST_PAUSE)
     office.begins()
@@ -225,8 +225,8 @@ def test_refused_probe_of_one_sender_frees_the_calls_of_others(
     assert (claim.bridge, claim.route) == (bridge, probes[0].route)
 
 
-def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, redis: Redis) -> None:
-    """Its members are keyed hashes; it ends an hour after the last of them."""
+def test_route_record_contains_no_number(driver: StoreDriver, office: Office, redis: Redis) -> None:
+    """Keyed hashes, for an hour."""
     for _ in range(4):
         office.dials(REFUSED)
     (key,) = redis.scan_iter("*:route:*")
@@ -238,8 +238,8 @@ def test_row_of_a_route_holds_no_number(driver: StoreDriver, office: Office, red
     assert 3_595_000 < redis.pttl(key) <= 3_600_000
 
 
-def test_an_answer_that_says_nothing_of_the_route(driver: StoreDriver, office: Office) -> None:
-    """429: neither one more failure nor a sign of health."""
+def test_429_does_not_change_route_health(driver: StoreDriver, office: Office) -> None:
+    """429 does not change route health."""
     for _ in range(4):
         office.dials(BAD)
         assert office.dials(NO_WORD).route_change == ""
@@ -247,8 +247,8 @@ def test_an_answer_that_says_nothing_of_the_route(driver: StoreDriver, office: O
     assert closed(driver) == (Route.OBD,)
 
 
-def test_each_route_for_itself(driver: StoreDriver, office: Office) -> None:
-    """Bad answers of one say nothing of the other."""
+def test_routes_have_separate_health(driver: StoreDriver, office: Office) -> None:
+    """Routes have separate health."""
     for _ in range(4):
         office.dials(BAD)
         office.dials(BAD, Route.C2C)
@@ -257,8 +257,10 @@ def test_each_route_for_itself(driver: StoreDriver, office: Office) -> None:
     assert closed(driver) == (Route.C2C,)
 
 
-def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, office: Office) -> None:
-    """Its holder only is believed about the route."""
+def test_result_of_another_holder_does_not_change_route_health(
+    driver: StoreDriver, office: Office
+) -> None:
+    """Result of another holder does not change route health."""
     office.begins()
     stranger = driver.claim()
     driver.advance_time(21)
@@ -268,8 +270,8 @@ def test_the_word_of_who_lost_the_call_does_not_count(driver: StoreDriver, offic
     assert driver.record(holder, DOWN).route_change == "closed"
 
 
-def test_late_bad_answers_close_it_once(driver: StoreDriver, office: Office) -> None:
-    """Calls that were on their way when it closed do not lengthen the pause."""
+def test_late_failures_do_not_extend_the_pause(driver: StoreDriver, office: Office) -> None:
+    """Late failures do not extend the pause."""
     claims = []
     for _ in range(8):
         office.begins()
@@ -283,11 +285,13 @@ def test_late_bad_answers_close_it_once(driver: StoreDriver, office: Office) -> 
     assert driver.claim().route is Route.OBD
 
 
-# Going another way -------------------------------------------------------------------------------
+# Going another way --------------------------------------------------------------------------------
 
 
-def test_calls_go_by_the_other_route(driver: StoreDriver, office: Office) -> None:
-    """A closed route is no try: the call is the same, and has both routes before it."""
+def test_call_takes_the_other_route_while_one_is_closed(
+    driver: StoreDriver, office: Office
+) -> None:
+    """The closed route does not count as tried."""
     office.closes(Route.OBD)
     begun = office.begins()
     claim = driver.claim()
@@ -296,8 +300,10 @@ def test_calls_go_by_the_other_route(driver: StoreDriver, office: Office) -> Non
     assert (call.id, call.route) == (claim.call_id, Route.C2C)
 
 
-def test_a_call_that_was_refused_there_waits(driver: StoreDriver, office: Office) -> None:
-    """Refused by c2c it goes on by obd; while that is closed it is held, not sent back to c2c."""
+def test_refused_call_waits_while_its_next_route_is_closed(
+    driver: StoreDriver, office: Office
+) -> None:
+    """It is not sent back to the route that refused it."""
     office.closes(Route.OBD)
     begun = office.begins()
     claim = driver.claim()
@@ -316,10 +322,8 @@ def test_a_call_that_was_refused_there_waits(driver: StoreDriver, office: Office
     assert [call.route for call in driver.get(begun).calls] == [Route.C2C, Route.OBD]
 
 
-def test_a_wish_for_the_route_counts_again_when_it_is_open(
-    driver: StoreDriver, office: Office
-) -> None:
-    """After the probe, calls go where they were meant to go."""
+def test_calls_return_to_the_opened_route(driver: StoreDriver, office: Office) -> None:
+    """Calls return to the opened route."""
     office.closes(Route.OBD)
     driver.advance_time(FIRST_PAUSE)
     assert office.dials(GOOD).route_change == "opened"
@@ -327,8 +331,8 @@ def test_a_wish_for_the_route_counts_again_when_it_is_open(
     assert driver.claim().route is Route.OBD
 
 
-def test_any_call_tries_a_closed_route_that_refuses(driver: StoreDriver, office: Office) -> None:
-    """Once after each pause, so that a route that no call prefers comes back as well."""
+def test_any_call_probes_a_route_closed_by_refusals(driver: StoreDriver, office: Office) -> None:
+    """Once after each pause."""
     office.closes(Route.C2C)
     driver.advance_time(FIRST_PAUSE)
     for _ in range(2):
@@ -341,7 +345,7 @@ def test_any_call_tries_a_closed_route_that_refuses(driver: StoreDriver, office:
 
 
 def test_refused_probe_is_dialed_by_the_open_route(driver: StoreDriver, office: Office) -> None:
-    """At once: the call loses a moment, and nothing else."""
+    """At once."""
     office.closes(Route.C2C)
     driver.advance_time(FIRST_PAUSE)
     office.begins(Route.OBD)
@@ -352,8 +356,8 @@ def test_refused_probe_is_dialed_by_the_open_route(driver: StoreDriver, office: 
     assert (claim.route, claim.tried_routes) == (Route.OBD, (Route.C2C,))
 
 
-def test_last_attempt_of_a_verification_does_not_try_another_route(redis: Redis) -> None:
-    """After a refusal there, no further call could go on by the open route."""
+def test_last_attempt_does_not_probe_another_route(redis: Redis) -> None:
+    """No further call could follow a refusal."""
     driver = driver_with_limits(redis, attempts_per_verification=2)
     office = Office(driver)
     begun = office.begins(Route.OBD)
@@ -365,10 +369,10 @@ def test_last_attempt_of_a_verification_does_not_try_another_route(redis: Redis)
 
 
 @pytest.mark.parametrize(("closes", "goes_by"), [((Route.OBD,), Route.C2C), (BOTH, Route.OBD)])
-def test_last_attempt_of_a_verification_tries_its_own_route_if_none_is_open(
+def test_last_attempt_probes_its_own_route_if_none_is_open(
     redis: Redis, closes: tuple[Route, ...], goes_by: Route
 ) -> None:
-    """Else it goes by the open one, where it is not refused."""
+    """Otherwise it takes the open one."""
     driver = driver_with_limits(redis, attempts_per_verification=2)
     office = Office(driver)
     begun = office.begins(Route.OBD)
@@ -379,10 +383,10 @@ def test_last_attempt_of_a_verification_tries_its_own_route_if_none_is_open(
     assert driver.claim().route is goes_by
 
 
-def test_call_at_its_last_moment_does_not_try_another_route(
+def test_call_at_its_last_moment_does_not_probe_another_route(
     driver: StoreDriver, office: Office
 ) -> None:
-    """A refusal there would come too late for the next call."""
+    """Call at its last moment does not probe another route."""
     office.closes(Route.C2C)
     begun = office.begins(Route.OBD, ttl=120)
     driver.advance_time(60)
@@ -390,8 +394,10 @@ def test_call_at_its_last_moment_does_not_try_another_route(
     assert driver.get(begun).calls[-1].status is CallStatus.DIALING
 
 
-def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, office: Office) -> None:
-    """A call that may ring there could not go on by the open route."""
+def test_route_closed_by_timeouts_is_probed_by_its_own_calls(
+    driver: StoreDriver, office: Office
+) -> None:
+    """A probe may ring."""
     for _ in range(5):
         office.dials(BAD, Route.C2C)
     assert closed(driver) == (Route.C2C,)
@@ -402,25 +408,25 @@ def test_silent_route_is_tried_by_its_own_calls_alone(driver: StoreDriver, offic
     assert driver.claim().route is Route.C2C
 
 
-def test_trial_call_goes_by_its_own_route(driver: StoreDriver, office: Office) -> None:
-    """``otpvoice doctor --live`` asks about one route."""
+def test_live_test_call_takes_its_own_route(driver: StoreDriver, office: Office) -> None:
+    """``otpvoice doctor --live`` tests one route."""
     office.closes(Route.C2C)
     driver.advance_time(FIRST_PAUSE)
     assert driver.try_create(route=Route.OBD, is_live_test=True).outcome == "created"
     assert driver.claim().route is Route.OBD
 
 
-# Held --------------------------------------------------------------------------------------------
+# Held ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def waiting(driver: StoreDriver, office: Office) -> list[Verification]:
-    """Verifications whose calls wait for a route: all of them have just been closed."""
+    """Create verifications whose calls wait for a route."""
     return hold(driver, office, 5)
 
 
 def hold(driver: StoreDriver, office: Office, count: int, ttl: float = 300) -> list[Verification]:
-    """So many, whose codes live that long."""
+    """Create verifications with this life while all routes are closed."""
     probes = [office.begins(route) for route in BOTH]
     claims = [driver.claim() for _ in probes]
     held = [office.begins(ttl=ttl) for _ in range(count)]
@@ -432,7 +438,7 @@ def hold(driver: StoreDriver, office: Office, count: int, ttl: float = 300) -> l
 
 
 def fails(driver: StoreDriver, result: CallResult = DOWN) -> None:
-    """One call for each route tries it, in vain."""
+    """Let one call probe each route in vain."""
     for _ in BOTH:
         claim = driver.claim()
         driver.mark_sent(claim)
@@ -440,22 +446,24 @@ def fails(driver: StoreDriver, result: CallResult = DOWN) -> None:
 
 
 def still_queued(driver: StoreDriver, held: list[Verification]) -> int:
-    """How many of them wait, none having used up a try or a call."""
+    """Return how many of them wait, without a used attempt."""
     calls = [call for begun in held for call in driver.get(begun).calls]
     assert len(calls) == len(held)
     return sum(call.status is CallStatus.QUEUED for call in calls)
 
 
-def test_with_all_routes_closed_calls_are_held(
+def test_calls_wait_while_all_routes_are_closed(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """In the queue; a dialer is told when to look again."""
+    """The claim returns the time to wait."""
     assert driver.seconds_until_due() == FIRST_PAUSE
     assert still_queued(driver, waiting) == 5
 
 
-def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Verification]) -> None:
-    """After the pause one call for each closed route; the rest wait until it is back."""
+def test_one_call_at_a_time_probes_a_route(
+    driver: StoreDriver, waiting: list[Verification]
+) -> None:
+    """The rest wait."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     probes = [driver.claim(), driver.claim()]
@@ -464,10 +472,10 @@ def test_one_call_at_a_time_tries_a_route(driver: StoreDriver, waiting: list[Ver
     assert still_queued(driver, waiting) == 3
 
 
-def test_a_good_probe_releases_all_at_once(
+def test_successful_probe_releases_all_waiting_calls(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """Without waiting for the end of their hold, and those of the other route as well."""
+    """Also those of the other route."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     probe = driver.claim()
@@ -479,10 +487,10 @@ def test_a_good_probe_releases_all_at_once(
     assert still_queued(driver, waiting) == 0
 
 
-def test_a_good_probe_wakes_a_dialer(
+def test_successful_probe_wakes_a_dialer(
     driver: StoreDriver, waiting: list[Verification], redis: Redis
 ) -> None:
-    """One that sleeps until the end of the hold."""
+    """Successful probe wakes a dialer."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     probe = driver.claim()
@@ -495,10 +503,10 @@ def test_a_good_probe_wakes_a_dialer(
     assert waiting
 
 
-def test_what_ended_while_it_was_held_is_not_dialed(
+def test_call_that_ended_while_waiting_is_not_dialed(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """Canceled or proven meanwhile; the release brings the others only."""
+    """Call that ended while waiting is not dialed."""
     driver.seconds_until_due()
     driver.cancel(waiting[2])
     driver.approve(waiting[3])
@@ -511,8 +519,10 @@ def test_what_ended_while_it_was_held_is_not_dialed(
     assert driver.seconds_until_due() == -1
 
 
-def test_held_to_the_end_of_the_code_it_ends_expired(driver: StoreDriver, office: Office) -> None:
-    """When 15 s are left: never dialed, and its verification may still be proven."""
+def test_waiting_call_expires_15_seconds_before_its_code(
+    driver: StoreDriver, office: Office
+) -> None:
+    """Its verification may still be approved."""
     held = hold(driver, office, 5, ttl=60)
     for pause in (10, 20):
         assert driver.seconds_until_due() == pause
@@ -527,8 +537,8 @@ def test_held_to_the_end_of_the_code_it_ends_expired(driver: StoreDriver, office
     assert late.status is Status.PENDING
 
 
-def test_more_calls_than_one_look_takes(driver: StoreDriver, office: Office) -> None:
-    """More than a hundred held ones: all wait, none is lost, and all are released."""
+def test_more_than_100_waiting_calls_are_all_released(driver: StoreDriver, office: Office) -> None:
+    """More than 100 waiting calls are all released."""
     hold(driver, office, 120)
     while driver.store.claim(200) == 0:
         pass
@@ -543,14 +553,14 @@ def test_more_calls_than_one_look_takes(driver: StoreDriver, office: Office) -> 
     assert found == 119
 
 
-# The probe ---------------------------------------------------------------------------------------
+# The probe ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("result", [DOWN, BAD])
-def test_the_pause_doubles_to_a_bound(
+def test_pause_doubles_up_to_60_seconds(
     driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
-    """10, 20, 40 and then 60 seconds, however the probe fails."""
+    """10, 20, 40 and then 60."""
     hold(driver, office, 11, ttl=600)
     pauses = []
     for _ in range(5):
@@ -560,8 +570,8 @@ def test_the_pause_doubles_to_a_bound(
     assert pauses == [10, 20, 40, 60, 60]
 
 
-def test_a_success_starts_over(driver: StoreDriver, office: Office) -> None:
-    """The next pause is the first one again, and so is the count of bad answers."""
+def test_successful_probe_resets_pause_and_failures(driver: StoreDriver, office: Office) -> None:
+    """Successful probe resets pause and failures."""
     hold(driver, office, 5)
     driver.advance_time(FIRST_PAUSE)
     fails(driver)
@@ -575,10 +585,10 @@ def test_a_success_starts_over(driver: StoreDriver, office: Office) -> None:
     assert driver.seconds_until_due() == FIRST_PAUSE
 
 
-def test_a_probe_whose_dialer_died_is_followed_by_another(
+def test_probe_of_killed_dialer_is_followed_by_another(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """When its lease is over; nobody else tries before."""
+    """After its lease."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     lost = [driver.claim(), driver.claim()]
@@ -589,10 +599,10 @@ def test_a_probe_whose_dialer_died_is_followed_by_another(
     assert waiting
 
 
-def test_probe_that_was_given_back_is_claimed_again_at_once(
+def test_released_probe_is_claimed_again_at_once(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """A dialer that stops sent nothing, so that nobody has to wait for its lease."""
+    """Released probe is claimed again at once."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     first, second = driver.claim(), driver.claim()
@@ -606,10 +616,10 @@ def test_probe_that_was_given_back_is_claimed_again_at_once(
     assert waiting
 
 
-def test_held_call_that_backs_off_is_not_brought_forward(
+def test_opened_route_does_not_shorten_the_providers_pause(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """The route opens meanwhile, and the pause that the provider asked for this call holds."""
+    """Opened route does not shorten the providers pause."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     backs_off, good = driver.claim(), driver.claim()
@@ -622,8 +632,8 @@ def test_held_call_that_backs_off_is_not_brought_forward(
     assert driver.seconds_until_due() == 30
 
 
-def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, office: Office) -> None:
-    """Canceled before its mark: when its lease would be over the next call tries the route."""
+def test_canceled_probe_is_followed_by_another(driver: StoreDriver, office: Office) -> None:
+    """After its lease."""
     office.closes(*BOTH)
     driver.advance_time(FIRST_PAUSE)
     for route in BOTH:
@@ -637,8 +647,8 @@ def test_a_probe_that_is_not_wanted_any_more_makes_way(driver: StoreDriver, offi
     assert driver.claim().route is Route.OBD
 
 
-def test_a_late_good_answer_opens_the_route(driver: StoreDriver, office: Office) -> None:
-    """A call that was on its way when it closed shows that it works after all."""
+def test_late_accepted_call_opens_the_route(driver: StoreDriver, office: Office) -> None:
+    """Late accepted call opens the route."""
     office.begins()
     slow = driver.claim()
     driver.mark_sent(slow)
@@ -647,11 +657,11 @@ def test_a_late_good_answer_opens_the_route(driver: StoreDriver, office: Office)
     assert closed(driver) == ()
 
 
-# What clients are told ---------------------------------------------------------------------------
+# What clients get ---------------------------------------------------------------------------------
 
 
-def test_nothing_is_taken_on_while_all_are_closed(driver: StoreDriver, office: Office) -> None:
-    """But for later, which is time enough to come back; what is under way is found."""
+def test_create_is_refused_while_all_routes_are_closed(driver: StoreDriver, office: Office) -> None:
+    """Except delayed ones and those that return a pending verification."""
     begun = office.begins()
     driver.claim()
     office.closes(*BOTH)
@@ -661,10 +671,10 @@ def test_nothing_is_taken_on_while_all_are_closed(driver: StoreDriver, office: O
     assert driver.get(begun).calls[0].status is CallStatus.DIALING
 
 
-def test_a_further_call_is_refused_while_all_are_closed(
+def test_call_request_is_refused_while_all_routes_are_closed(
     driver: StoreDriver, office: Office
 ) -> None:
-    """With the verification, that lives on."""
+    """The verification stays pending."""
     begun = driver.create()
     driver.dial_busy()
     driver.advance_time(60)
@@ -676,24 +686,26 @@ def test_a_further_call_is_refused_while_all_are_closed(
 
 
 @pytest.mark.parametrize("route", BOTH)
-def test_with_one_open_calls_are_taken(driver: StoreDriver, office: Office, route: Route) -> None:
-    """By whichever."""
+def test_create_is_accepted_with_one_open_route(
+    driver: StoreDriver, office: Office, route: Route
+) -> None:
+    """Create is accepted with one open route."""
     office.closes(route)
     assert driver.try_create().outcome == "created"
 
 
-def test_after_the_pause_calls_are_taken_to_try(driver: StoreDriver, office: Office) -> None:
-    """Else a closed route that nothing waits for would stay closed."""
+def test_create_is_accepted_after_the_pause(driver: StoreDriver, office: Office) -> None:
+    """Its call probes the route."""
     office.closes(*BOTH)
     driver.advance_time(FIRST_PAUSE)
     assert driver.try_create().outcome == "created"
     assert closed(driver) == BOTH
 
 
-def test_held_calls_are_no_sign_of_too_many(
+def test_calls_that_wait_for_a_route_are_not_overdue(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """However long they have waited."""
+    """Calls that wait for a route are not overdue."""
     for pause in (10, 20):
         driver.advance_time(pause)
         fails(driver)
@@ -703,16 +715,18 @@ def test_held_calls_are_no_sign_of_too_many(
     assert driver.try_create(call_after=10).outcome == "created"
 
 
-def test_a_route_that_nobody_uses_is_forgotten(driver: StoreDriver, redis: Redis) -> None:
-    """Its state ends an hour after its last failure."""
+def test_route_state_expires_an_hour_after_its_last_failure(
+    driver: StoreDriver, redis: Redis
+) -> None:
+    """Route state expires an hour after its last failure."""
     office = Office(driver)
     office.closes(Route.OBD)
     (key,) = redis.scan_iter("*:route:*")
     assert 3_595_000 < redis.pttl(key) <= 3_600_000
 
 
-def test_only_the_routes_of_the_settings_count(redis: Redis) -> None:
-    """With obd alone, its closing closes all."""
+def test_closing_the_only_configured_route_closes_all(redis: Redis) -> None:
+    """Closing the only configured route closes all."""
     driver = driver_with_quotas(redis, routes=(Route.OBD,))
     Office(driver).closes(Route.OBD)
     assert driver.try_create().outcome == "calls_unavailable"

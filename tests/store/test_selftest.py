@@ -1,4 +1,4 @@
-"""The commands that doctor tries are those that the functions use, and leave nothing behind."""
+"""The self-test covers the commands of the functions, and leaves nothing behind."""
 
 import re
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from otpvoice.store.server_info import SelfTest
 LUA = {path.name: path.read_text("utf-8") for path in (files("otpvoice.store") / "lua").iterdir()}
 
 
-def test_every_command_of_the_functions_is_tried() -> None:
-    """Whoever uses a further command in a function adds it to ``selftest.lua``."""
+def test_selftest_covers_every_command_of_the_functions() -> None:
+    """Add new commands to ``selftest.lua``."""
     used = {
         command
         for name, text in LUA.items()
@@ -27,7 +27,7 @@ def test_every_command_of_the_functions_is_tried() -> None:
 
 
 def test_selftest_leaves_nothing_but_the_clock(store: RedisStore, redis: Redis) -> None:
-    """No command is refused to a user who may do everything, and no key stays."""
+    """Selftest leaves nothing but the clock."""
     test = SelfTest(store.redis, policy=store.policy)
     test.load_library()
     assert test.refused_commands() == {}
@@ -36,10 +36,8 @@ def test_selftest_leaves_nothing_but_the_clock(store: RedisStore, redis: Redis) 
 
 
 @pytest.mark.parametrize("refused", ["zadd", "del", "hincrby", "lpop"])
-def test_selftest_names_the_command_that_is_refused(
-    store: RedisStore, redis: Redis, refused: str
-) -> None:
-    """The default user loses one permission, and gets it back."""
+def test_selftest_names_the_refused_command(store: RedisStore, redis: Redis, refused: str) -> None:
+    """Selftest names the refused command."""
     command: Callable[..., Any] = redis.execute_command
     command("ACL", "SETUSER", "default", f"-{refused}")
     try:

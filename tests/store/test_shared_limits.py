@@ -1,4 +1,4 @@
-"""Limits that many share: prefixes, addresses, clients, days; and clients that report nothing."""
+"""Limits of prefixes, addresses, clients and days, and deliver-only clients."""
 
 from typing import Any
 
@@ -28,28 +28,28 @@ DOWN = CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True)
 
 
 def dials_for(driver: StoreDriver, to: str, **members: Any) -> Verification:
-    """A verification whose call was sent and found the phone busy."""
+    """Create a verification whose call was busy."""
     begun = driver.create(to, **members)
     driver.dial_busy(to)
     return begun
 
 
 def used(driver: StoreDriver, limit: str, to: str = ASHA, client: str | None = None) -> int:
-    """How many count in a limit."""
+    """Return the used count of a limit."""
     [use] = [use for use in limit_usage(driver, to) if (use.client, use.limit) == (client, limit)]
     return use.used
 
 
-# Prefixes ----------------------------------------------------------------------------------------
+# Prefixes -----------------------------------------------------------------------------------------
 
 
 def prefixed(redis: Redis, *quotas: str) -> StoreDriver:
-    """Only so many numbers of a prefix."""
+    """Return a driver with these quotas of a prefix."""
     return driver_with_limits(redis, gaps=NO_GAP, unverified_per_prefix=parse_quotas(*quotas))
 
 
-def test_a_prefix_counts_numbers_not_calls(redis: Redis) -> None:
-    """Ten calls to one number take one place, and leave the other."""
+def test_prefix_counts_numbers_not_calls(redis: Redis) -> None:
+    """Prefix counts numbers not calls."""
     driver = prefixed(redis, "2/1h")
     for n in range(10):
         driver.cancel(dials_for(driver, ASHA, client=f"client {n}"))
@@ -58,8 +58,8 @@ def test_a_prefix_counts_numbers_not_calls(redis: Redis) -> None:
     assert refusing(driver.try_create("+919876543212")) == "unverified_per_prefix"
 
 
-def test_a_number_in_a_full_prefix_is_called_further(redis: Redis) -> None:
-    """It has its place already, and its newest call holds it."""
+def test_number_in_a_full_prefix_can_be_called_again(redis: Redis) -> None:
+    """Number in a full prefix can be called again."""
     driver = prefixed(redis, "1/1h")
     dials_for(driver, ASHA)
     driver.advance_time(1800)
@@ -70,16 +70,16 @@ def test_a_number_in_a_full_prefix_is_called_further(redis: Redis) -> None:
     assert driver.try_create(NEIGHBOUR).outcome == "created"
 
 
-def test_a_prefix_says_nothing_of_another(redis: Redis) -> None:
-    """Not even of its own area."""
+def test_prefixes_count_separately(redis: Redis) -> None:
+    """Also in one area."""
     driver = prefixed(redis, "1/1h")
     dials_for(driver, ASHA)
     dials_for(driver, STRANGER)
     assert refusing(driver.try_create(NEIGHBOUR)) == "unverified_per_prefix"
 
 
-def test_an_approval_takes_the_number_out(redis: Redis) -> None:
-    """With all its calls, and no other number with it."""
+def test_approval_removes_the_number_from_its_prefix(redis: Redis) -> None:
+    """Approval removes the number from its prefix."""
     driver = prefixed(redis, "2/1h")
     driver.cancel(dials_for(driver, ASHA))
     begun = dials_for(driver, ASHA, client="bank")
@@ -91,8 +91,8 @@ def test_an_approval_takes_the_number_out(redis: Redis) -> None:
     assert refusing(driver.try_create(ASHA)) == "unverified_per_prefix"
 
 
-def test_a_returned_call_leaves_the_number_where_its_others_put_it(redis: Redis) -> None:
-    """In its prefix from the moment of the last call that rang."""
+def test_released_call_keeps_the_number_in_its_prefix(redis: Redis) -> None:
+    """At the time of the last call that rang."""
     driver = prefixed(redis, "1/1h")
     dials_for(driver, ASHA)
     driver.advance_time(3000)
@@ -103,8 +103,8 @@ def test_a_returned_call_leaves_the_number_where_its_others_put_it(redis: Redis)
     assert driver.try_create(NEIGHBOUR).outcome == "created"
 
 
-def test_a_prefix_remembers_longer_than_a_day(redis: Redis) -> None:
-    """A window of a week holds what rang three days ago, also when a newer call is returned."""
+def test_prefix_window_may_exceed_a_day(redis: Redis) -> None:
+    """Prefix window may exceed a day."""
     driver = prefixed(redis, "1/7d")
     driver.cancel(dials_for(driver, ASHA))
     driver.advance_time(3 * DAY)
@@ -112,8 +112,8 @@ def test_a_prefix_remembers_longer_than_a_day(redis: Redis) -> None:
     assert refusing(driver.try_create(NEIGHBOUR)) == "unverified_per_prefix"
 
 
-def test_a_number_needs_room_in_each_window(redis: Redis) -> None:
-    """In the long one still, in the short one no more: it needs a new place in that alone."""
+def test_number_needs_capacity_in_each_window_it_has_left(redis: Redis) -> None:
+    """Number needs capacity in each window it has left."""
     driver = prefixed(redis, "1/10m", "2/24h")
     dials_for(driver, ASHA)
     driver.advance_time(601)
@@ -125,16 +125,16 @@ def test_a_number_needs_room_in_each_window(redis: Redis) -> None:
     assert refusing(driver.try_create("+919876543212")) == "unverified_per_prefix 2/24h"
 
 
-# Addresses ---------------------------------------------------------------------------------------
+# Addresses ----------------------------------------------------------------------------------------
 
 
 def by_address(redis: Redis, count: int) -> StoreDriver:
-    """Only so many calls for an address."""
+    """Return a driver with these quotas of an address."""
     return driver_with_limits(redis, gaps=NO_GAP, calls_per_ip=parse_quotas(f"{count}/1h"))
 
 
-def test_an_address_counts_calls_of_all_its_numbers(redis: Redis) -> None:
-    """Three to two numbers; another address, and none, are not asked."""
+def test_address_counts_calls_to_all_numbers(redis: Redis) -> None:
+    """Address counts calls to all numbers."""
     driver = by_address(redis, 3)
     driver.cancel(dials_for(driver, ASHA, ip=ADDRESS))
     dials_for(driver, ASHA, ip=ADDRESS)
@@ -144,8 +144,8 @@ def test_an_address_counts_calls_of_all_its_numbers(redis: Redis) -> None:
     assert driver.try_create(NEIGHBOUR).outcome == "created"
 
 
-def test_further_calls_count_for_the_first_address(redis: Redis) -> None:
-    """A verification keeps the address it was begun with; a later create's is ignored."""
+def test_further_calls_count_for_the_address_of_create(redis: Redis) -> None:
+    """Further calls count for the address of create."""
     driver = by_address(redis, 2)
     begun = dials_for(driver, ASHA, ip=ADDRESS)
     assert driver.try_create(ip="198.51.100.7").outcome == "existing"
@@ -153,8 +153,8 @@ def test_further_calls_count_for_the_first_address(redis: Redis) -> None:
     assert refusing(driver.request_call(begun)) == "calls_per_ip"
 
 
-def test_an_approval_gives_its_own_calls_back_to_the_address(redis: Redis) -> None:
-    """Not those for other people at the same address."""
+def test_approval_releases_its_own_calls_of_the_address(redis: Redis) -> None:
+    """Approval releases its own calls of the address."""
     driver = by_address(redis, 3)
     begun = dials_for(driver, ASHA, ip=ADDRESS)
     driver.request_call(begun)
@@ -166,11 +166,11 @@ def test_an_approval_gives_its_own_calls_back_to_the_address(redis: Redis) -> No
     assert refusing(driver.try_create(far_numbers(2), ip=ADDRESS)) == "calls_per_ip"
 
 
-# Clients and days --------------------------------------------------------------------------------
+# Clients and days ---------------------------------------------------------------------------------
 
 
-def test_clients_have_limits_of_their_own(redis: Redis) -> None:
-    """One that has used up its minute or its day keeps no other from calling."""
+def test_clients_have_separate_limits(redis: Redis) -> None:
+    """Clients have separate limits."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -190,8 +190,8 @@ def test_clients_have_limits_of_their_own(redis: Redis) -> None:
     dials_for(driver, far_numbers(3), client="bank")
 
 
-def test_the_day_of_all_holds_every_client(redis: Redis) -> None:
-    """However much of its own a client has left: it fails closed."""
+def test_daily_limit_of_the_service_applies_to_every_client(redis: Redis) -> None:
+    """Daily limit of the service applies to every client."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, calls_per_day=2, clients={"login": ClientLimits(calls_per_day=9)}
     )
@@ -201,8 +201,8 @@ def test_the_day_of_all_holds_every_client(redis: Redis) -> None:
         assert refusing(driver.try_create(STRANGER, client=client)) == "calls_per_day"
 
 
-def test_a_call_that_waits_for_its_line_holds_its_place(redis: Redis) -> None:
-    """However short the window: its place waits with it, and counts where it is sent."""
+def test_postponed_call_keeps_its_capacity(redis: Redis) -> None:
+    """It counts where it is sent."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, clients={"login": ClientLimits(parse_quotas("1/1m"))}
     )
@@ -220,8 +220,8 @@ def test_a_call_that_waits_for_its_line_holds_its_place(redis: Redis) -> None:
     driver.dial()
 
 
-def test_delayed_calls_do_not_hold_the_minutes_before_them(redis: Redis) -> None:
-    """A client that asks for three a minute, each to come later, may do so forever."""
+def test_delayed_calls_use_no_earlier_capacity(redis: Redis) -> None:
+    """Delayed calls use no earlier capacity."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, clients={"login": ClientLimits(parse_quotas("3/1m"))}
     )
@@ -234,8 +234,8 @@ def test_delayed_calls_do_not_hold_the_minutes_before_them(redis: Redis) -> None
             driver.dial()
 
 
-def test_brought_forward_a_call_is_counted_where_it_comes(redis: Redis) -> None:
-    """Wanted now, it meets the limit of now; refused, it comes when it was to come."""
+def test_call_brought_forward_counts_at_its_new_time(redis: Redis) -> None:
+    """If refused, it comes as planned."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, clients={"login": ClientLimits(parse_quotas("2/1m"))}
     )
@@ -250,17 +250,17 @@ def test_brought_forward_a_call_is_counted_where_it_comes(redis: Redis) -> None:
     assert driver.request_call(later[1]).outcome == "coming"
 
 
-# Clients that report nothing ---------------------------------------------------------------------
+# Clients that report nothing ----------------------------------------------------------------------
 
 
 def silent(redis: Redis, **limits: Any) -> StoreDriver:
-    """An exchange with a client ``app`` that checks codes itself."""
+    """Return a driver with a deliver-only client ``app``."""
     return driver_with_limits(redis, gaps=NO_GAP, clients=APP, **limits)
 
 
 @pytest.mark.parametrize("setting", ["calls_per_number", "unverified_per_prefix", "calls_per_ip"])
-def test_what_is_counted_without_approval_is_not_for_them(redis: Redis, setting: str) -> None:
-    """They would never give a place back: they take none, and others' keep them from nothing."""
+def test_deliver_only_calls_count_in_no_limit_of_approvals(redis: Redis, setting: str) -> None:
+    """And other clients' calls do not limit them there."""
     driver = silent(redis, **{setting: parse_quotas("1/1h")})
     for n in range(3):
         dials_for(driver, f"{ASHA[:-1]}{n}", client="app", ip=ADDRESS)
@@ -270,8 +270,8 @@ def test_what_is_counted_without_approval_is_not_for_them(redis: Redis, setting:
     dials_for(driver, ASHA, client="app", reference="again", ip=ADDRESS)
 
 
-def test_every_call_of_theirs_is_counted_as_one(redis: Redis) -> None:
-    """In the number's every call, in the client's limits and in the day; and returned likewise."""
+def test_deliver_only_calls_count_in_all_other_limits(redis: Redis) -> None:
+    """Deliver only calls count in all other limits."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -292,8 +292,8 @@ def test_every_call_of_theirs_is_counted_as_one(redis: Redis) -> None:
     assert refusing(driver.try_create(client="app", reference="4")) == "all_calls_per_number"
 
 
-def test_a_gap_holds_them_as_all(redis: Redis) -> None:
-    """The person at the phone does not care who checks the code."""
+def test_gap_applies_to_deliver_only_clients(redis: Redis) -> None:
+    """Gap applies to deliver only clients."""
     driver = driver_with_limits(redis, gaps=GAPS, clients=APP)
     dials_for(driver, ASHA, client="app")
     begun = driver.create(client="login")
@@ -301,8 +301,8 @@ def test_a_gap_holds_them_as_all(redis: Redis) -> None:
     assert driver.last_call(begun).due_at == begun.gap_until
 
 
-def test_their_refused_creates_leave_no_trace(redis: Redis) -> None:
-    """As anybody's."""
+def test_refused_deliver_only_create_changes_nothing(redis: Redis) -> None:
+    """Refused deliver only create changes nothing."""
     driver = silent(redis, all_calls_per_number=parse_quotas("1/24h"))
     dials_for(driver, ASHA, client="app")
     before = stored(redis)
@@ -310,8 +310,8 @@ def test_their_refused_creates_leave_no_trace(redis: Redis) -> None:
     assert stored(redis) == before
 
 
-def test_an_answered_call_of_theirs_may_be_placed_again(redis: Redis) -> None:
-    """What they never report approved is only a busy telephone to the rest."""
+def test_deliver_only_answered_call_allows_another(redis: Redis) -> None:
+    """Deliver only answered call allows another."""
     driver = silent(redis, calls_per_number=parse_quotas("1/1h"))
     begun = driver.create(client="app")
     placed = driver.dial()

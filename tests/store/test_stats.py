@@ -1,4 +1,4 @@
-"""What the rules book for the console: each change once, where it belongs, and with an end."""
+"""Statistics for the console: each change once, in its bucket, and with an expiry."""
 
 from collections import Counter
 
@@ -18,29 +18,29 @@ AREA = "+919876"
 
 
 def buckets(driver: StoreDriver) -> list[Bucket]:
-    """The last day, as the console reads it."""
+    """Return the last day, as the console reads it."""
     now = driver.admin.overview().now
     return StatsReader(driver.store.redis).last_day(now)
 
 
-def booked(driver: StoreDriver) -> Counter[str]:
-    """All that happened in the last day."""
+def counted(driver: StoreDriver) -> Counter[str]:
+    """Return all counts of the last day."""
     return sum((Counter(each.counts) for each in buckets(driver)), Counter[str]())
 
 
 def by_area(driver: StoreDriver) -> Counter[str]:
-    """The same by the beginnings of numbers."""
+    """Return the same by area."""
     return sum((Counter(each.area_counts) for each in buckets(driver)), Counter[str]())
 
 
-def test_a_login_is_booked_once(driver: StoreDriver) -> None:
-    """Asked for, placed, answered, approved; how long both took; and where."""
+def test_login_is_counted_once(driver: StoreDriver) -> None:
+    """Created, placed, answered, approved; with both durations and the area."""
     begun = driver.create()
     claim = driver.dial()
     driver.advance_time(25)
     driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id, duration_s=12)
     driver.check(begun, CODE)
-    assert booked(driver) == {
+    assert counted(driver) == {
         "created": 1,
         "call obd placed": 1,
         "call obd answered": 1,
@@ -53,15 +53,15 @@ def test_a_login_is_booked_once(driver: StoreDriver) -> None:
     }
 
 
-def test_what_is_said_twice_is_booked_once(driver: StoreDriver) -> None:
-    """A second create of the same, a second callback, a second right code."""
+def test_repetitions_are_not_counted(driver: StoreDriver) -> None:
+    """A second create, callback and correct code."""
     begun = driver.create()
     driver.try_create()
     claim = driver.dial()
     for _ in range(2):
         driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
         driver.check(begun, CODE)
-    found = booked(driver)
+    found = counted(driver)
     assert (found["created"], found["call obd answered"], found["verification approved"]) == (
         1,
         1,
@@ -70,44 +70,44 @@ def test_what_is_said_twice_is_booked_once(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
-def test_each_end_of_a_call_is_booked(driver: StoreDriver, status: CallStatus) -> None:
-    """The provider took it, and tells its end; nobody answered, so that no time is told."""
+def test_each_result_of_a_call_is_counted(driver: StoreDriver, status: CallStatus) -> None:
+    """Each result of a call is counted."""
     driver.create()
     claim = driver.dial()
     driver.apply_callback(status, call_id=claim.call_id)
-    assert booked(driver) == {"created": 1, "call obd placed": 1, f"call obd {status}": 1}
+    assert counted(driver) == {"created": 1, "call obd placed": 1, f"call obd {status}": 1}
 
 
-def test_a_callback_that_overtakes_the_reply_is_booked_once(driver: StoreDriver) -> None:
-    """It was placed all the same, and the late reply places it no second time."""
+def test_call_with_early_callback_is_counted_as_placed_once(driver: StoreDriver) -> None:
+    """Call with early callback is counted as placed once."""
     _, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     driver.record(claim, CallResult(CallStatus.PLACED))
-    assert booked(driver) == {"created": 1, "call obd placed": 1, "call obd busy": 1}
+    assert counted(driver) == {"created": 1, "call obd placed": 1, "call obd busy": 1}
 
 
-def test_a_call_without_a_reply_is_placed_when_it_is_known(driver: StoreDriver) -> None:
-    """Unknown at first; the provider's news says that it had it."""
+def test_unknown_call_is_counted_as_placed_when_reported(driver: StoreDriver) -> None:
+    """Unknown call is counted as placed when reported."""
     _, claim = driver.send()
     driver.record(claim, CallResult(CallStatus.UNKNOWN, CallReason.NO_NEWS))
-    assert booked(driver)["call obd placed"] == 0
+    assert counted(driver)["call obd placed"] == 0
     driver.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
-    assert booked(driver)["call obd placed"] == 1
+    assert counted(driver)["call obd placed"] == 1
 
 
-def test_a_call_that_the_provider_refused_was_not_placed(driver: StoreDriver) -> None:
-    """It costs nothing."""
+def test_refused_call_is_not_counted_as_placed(driver: StoreDriver) -> None:
+    """Refused call is not counted as placed."""
     _, claim = driver.send()
     driver.record(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
-    assert booked(driver) == {"created": 1, "call obd refused": 1}
+    assert counted(driver) == {"created": 1, "call obd refused": 1}
 
 
-def test_what_was_never_dialed_is_told_apart(driver: StoreDriver) -> None:
-    """Canceled with its verification; and superseded ones are no failures."""
+def test_undialed_calls_are_counted_separately(driver: StoreDriver) -> None:
+    """Superseded verifications are not failures."""
     driver.create(call_after=100)
     newer = driver.create(code="654321", own_code=True, call_after=100)
     driver.cancel(newer)
-    assert booked(driver) == {
+    assert counted(driver) == {
         "created": 2,
         "call obd canceled": 2,
         "verification superseded": 1,
@@ -116,16 +116,16 @@ def test_what_was_never_dialed_is_told_apart(driver: StoreDriver) -> None:
     assert by_area(driver) == {f"{AREA} ended": 1}
 
 
-def test_test_numbers_are_not_booked(driver: StoreDriver, redis: Redis) -> None:
-    """Nobody was called, and nobody was proven."""
+def test_test_numbers_are_not_counted(driver: StoreDriver, redis: Redis) -> None:
+    """Test numbers are not counted."""
     begun = driver.create(is_test=True)
     driver.check(begun, CODE)
-    assert booked(driver) == {}
+    assert counted(driver) == {}
     assert [*redis.scan_iter("*:stats:*"), *redis.scan_iter("*:area_stats:*")] == []
 
 
-def test_each_moment_has_its_bucket(driver: StoreDriver) -> None:
-    """Five minutes later it is another one; after a day it is shown no more."""
+def test_counts_belong_to_buckets_of_five_minutes(driver: StoreDriver) -> None:
+    """After a day they are no longer shown."""
     driver.create()
     driver.advance_time(STATS_BUCKET_MS / 1000)
     driver.create(RAVI)
@@ -138,8 +138,8 @@ def test_each_moment_has_its_bucket(driver: StoreDriver) -> None:
     assert sum(each.counts.get("created", 0) for each in found) == 1
 
 
-def test_buckets_end_after_26_hours(driver: StoreDriver, redis: Redis) -> None:
-    """Nothing is kept for longer than it is shown, and two hours for clocks and questions."""
+def test_buckets_expire_after_26_hours(driver: StoreDriver, redis: Redis) -> None:
+    """Buckets expire after 26 hours."""
     begun = driver.create()
     driver.approve(begun)
     ends = [
@@ -150,7 +150,7 @@ def test_buckets_end_after_26_hours(driver: StoreDriver, redis: Redis) -> None:
 
 
 def test_areas_are_bounded(redis: Redis) -> None:
-    """Calls all over the world fill no memory: the rest is "other", and the sum is true."""
+    """Further areas count as "other"."""
     driver = driver_with_quotas(redis, gaps=(0,))
     many = 300
     for n in range(many):
@@ -164,8 +164,8 @@ def test_areas_are_bounded(redis: Redis) -> None:
     assert size < 40_000
 
 
-def test_a_number_stands_nowhere_in_it(driver: StoreDriver) -> None:
-    """Only its beginning, all but the last six digits."""
+def test_statistics_contain_no_number(driver: StoreDriver) -> None:
+    """Only the area: all but the last six digits."""
     driver.check(driver.create_answered(), CODE)
     now = buckets(driver)[-1]
     found = " ".join([*now.counts, *now.area_counts])

@@ -1,4 +1,4 @@
-"""Sweep, wait and health: what ends without being asked, and who is there."""
+"""Sweep, wait and health: what expires on its own, and which dialers run."""
 
 import threading
 import time
@@ -20,17 +20,17 @@ QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = Keys().indexes
 
 
 def stored_status(redis: Redis, verification_id: str) -> str:
-    """The state as it is stored, without a rule that could end it while reading."""
+    """Return the stored status, without a function that could change it."""
     status = redis.hget(Keys().of("verification", verification_id), "status")
     assert isinstance(status, bytes)
     return status.decode()
 
 
-# What ends ---------------------------------------------------------------------------------------
+# What ends ----------------------------------------------------------------------------------------
 
 
-def test_a_sweep_ends_what_is_over(driver: StoreDriver, redis: Redis) -> None:
-    """Nobody asked: expired at its end, with its call and its place in the indexes."""
+def test_sweep_expires_verifications(driver: StoreDriver, redis: Redis) -> None:
+    """With their calls and index entries."""
     begun = driver.create(ttl=60)
     kept = driver.create(RAVI)
     driver.advance_time(59)
@@ -49,8 +49,8 @@ def test_a_sweep_ends_what_is_over(driver: StoreDriver, redis: Redis) -> None:
     assert redis.zrange(f"{QUEUE}:login", 0, -1) == [kept.calls[0].id.encode()]
 
 
-def test_a_lapsed_claim_goes_back_to_the_queue(driver: StoreDriver) -> None:
-    """Not marked, so nothing was sent: any dialer may claim it again."""
+def test_lapsed_claim_returns_to_the_queue(driver: StoreDriver) -> None:
+    """It was not marked."""
     begun = driver.create()
     first = driver.claim()
     driver.advance_time(19)
@@ -63,8 +63,8 @@ def test_a_lapsed_claim_goes_back_to_the_queue(driver: StoreDriver) -> None:
     assert driver.mark_sent(second)
 
 
-def test_a_lapsed_mark_is_unknown(driver: StoreDriver) -> None:
-    """It may have been sent: never again, and the line stays held."""
+def test_lapsed_marked_call_becomes_unknown(driver: StoreDriver) -> None:
+    """The number stays locked."""
     begun = driver.create()
     driver.mark_sent(driver.claim())
     driver.advance_time(20)
@@ -76,8 +76,8 @@ def test_a_lapsed_mark_is_unknown(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == 165 - 70
 
 
-def test_a_placed_call_without_news_becomes_unknown(driver: StoreDriver, redis: Redis) -> None:
-    """At ``live_until``; and with that it leaves the index of live calls."""
+def test_placed_call_without_report_becomes_unknown(driver: StoreDriver, redis: Redis) -> None:
+    """At ``live_until``."""
     begun = driver.create()
     driver.dial()
     driver.advance_time(164)
@@ -89,8 +89,8 @@ def test_a_placed_call_without_news_becomes_unknown(driver: StoreDriver, redis: 
 
 
 @pytest.mark.parametrize("result", [CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.FAILED])
-def test_a_sweep_leaves_what_has_ended(driver: StoreDriver, result: CallStatus) -> None:
-    """Its state is final."""
+def test_sweep_keeps_final_statuses(driver: StoreDriver, result: CallStatus) -> None:
+    """Sweep keeps final statuses."""
     begun = driver.create()
     claim = driver.dial()
     driver.apply_callback(result, call_id=claim.call_id)
@@ -98,8 +98,8 @@ def test_a_sweep_leaves_what_has_ended(driver: StoreDriver, result: CallStatus) 
     assert driver.last_call(begun).status is result
 
 
-def test_a_sweep_brings_a_held_call_forward(driver: StoreDriver) -> None:
-    """When the claim that holds its line lapses, both can be dialed again, one at a time."""
+def test_sweep_brings_locked_call_forward(driver: StoreDriver) -> None:
+    """When the claim with the lock has lapsed."""
     driver.create()
     driver.claim()
     held = driver.create(client="bank")
@@ -110,8 +110,8 @@ def test_a_sweep_brings_a_held_call_forward(driver: StoreDriver) -> None:
     assert driver.last_call(held).status in {CallStatus.QUEUED, CallStatus.DIALING}
 
 
-def test_a_sweep_tells_if_there_is_more(driver: StoreDriver) -> None:
-    """A hundred at a time, so that no sweep keeps the server busy."""
+def test_sweep_of_more_than_100_records_has_more(driver: StoreDriver) -> None:
+    """Sweep of more than 100 records has more."""
     for n in range(150):
         driver.create(f"+9198123{n:05}", call_after=100, ttl=200)
     driver.advance_time(200, dialer=None)
@@ -120,8 +120,8 @@ def test_a_sweep_tells_if_there_is_more(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == -1
 
 
-def test_indexes_go_with_their_last_member(driver: StoreDriver, redis: Redis) -> None:
-    """After the whole life of a verification only records with an end are left."""
+def test_indexes_are_deleted_with_their_last_member(driver: StoreDriver, redis: Redis) -> None:
+    """Indexes are deleted with their last member."""
     driver.create()
     claim = driver.dial()
     assert redis.exists(EXPIRING, LIVE) == 2
@@ -130,13 +130,13 @@ def test_indexes_go_with_their_last_member(driver: StoreDriver, redis: Redis) ->
     assert redis.exists(QUEUE, DIALING, LIVE, EXPIRING) == 0
 
 
-# Who is there ------------------------------------------------------------------------------------
+# Who is there -------------------------------------------------------------------------------------
 
 
-def test_dialers_are_counted_while_they_are_heard_of(
+def test_dialer_counts_for_30_seconds_after_its_heartbeat(
     driver: StoreDriver, store: RedisStore
 ) -> None:
-    """For 30 s after their last sweep."""
+    """Dialer counts for 30 seconds after its heartbeat."""
     driver.sweep("second")
     assert store.health().dialers == 2
     driver.advance_time(20, dialer="second")
@@ -146,20 +146,20 @@ def test_dialers_are_counted_while_they_are_heard_of(
     assert store.health().dialers == 0
 
 
-def test_silent_dialers_are_forgotten(driver: StoreDriver, redis: Redis) -> None:
-    """Each process is a new one, so that old ones must not pile up."""
+def test_stopped_dialers_are_removed(driver: StoreDriver, redis: Redis) -> None:
+    """Stopped dialers are removed."""
     for n in range(20):
         driver.advance_time(10, dialer=f"dialer {n}")
     assert redis.zcard(DIALERS) <= 7
     assert 0 < redis.pttl(DIALERS) <= 60_000
 
 
-# Waiting -----------------------------------------------------------------------------------------
+# Waiting ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], float]]]:
-    """Starts a dialer's wait; what it gives tells how long it took to be woken, in seconds."""
+    """Start a dialer's wait; the result returns the seconds until it woke."""
     client = connect(redis_url, timeout_s=10)
     threads: list[threading.Thread] = []
 
@@ -194,37 +194,39 @@ def waits(redis_url: str, redis: Redis) -> Iterator[Callable[[], Callable[[], fl
 PROMPT = 2.0
 
 
-def test_a_due_call_wakes(driver: StoreDriver, waits: Callable[[], Callable[[], float]]) -> None:
-    """A create is dialed at once, not at the next look."""
+def test_due_call_wakes_a_dialer(
+    driver: StoreDriver, waits: Callable[[], Callable[[], float]]
+) -> None:
+    """Due call wakes a dialer."""
     took = waits()
     driver.create()
     assert took() < PROMPT
 
 
-def test_a_call_due_sooner_than_the_head_wakes(
+def test_call_due_before_the_head_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Whoever sleeps knows the head of the queue only."""
+    """Call due before the head wakes a dialer."""
     driver.create(call_after=100)
     took = waits()
     driver.create(RAVI, call_after=50)
     assert took() < PROMPT
 
 
-def test_a_call_brought_forward_wakes(
+def test_call_brought_forward_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """The user does not want to wait for the SMS any longer."""
+    """Call brought forward wakes a dialer."""
     begun = driver.create(call_after=100)
     took = waits()
     driver.request_call(begun)
     assert took() < PROMPT
 
 
-def test_a_released_line_wakes(
+def test_released_lock_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """The call that waited for it is due now."""
+    """Released lock wakes a dialer."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim, gaps=(0,))
@@ -235,10 +237,10 @@ def test_a_released_line_wakes(
     assert took() < PROMPT
 
 
-def test_a_lapsed_claim_wakes(
+def test_lapsed_claim_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Another dialer takes over."""
+    """Lapsed claim wakes a dialer."""
     driver.create()
     driver.claim()
     took = waits()
@@ -246,10 +248,10 @@ def test_a_lapsed_claim_wakes(
     assert took() < PROMPT
 
 
-def test_a_place_among_the_live_calls_wakes(
+def test_freed_live_call_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """A due call that only waited for one of them to end."""
+    """Freed live call wakes a dialer."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -261,10 +263,10 @@ def test_a_place_among_the_live_calls_wakes(
     assert took() < PROMPT
 
 
-def test_the_next_route_wakes(
+def test_next_route_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """A refused call's follower is dialed at once."""
+    """Next route wakes a dialer."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -274,8 +276,8 @@ def test_the_next_route_wakes(
     assert took() < PROMPT
 
 
-def test_a_wait_ends_by_itself(redis_url: str) -> None:
-    """After the time it was given, and without a fault."""
+def test_wait_ends_after_its_time(redis_url: str) -> None:
+    """Wait ends after its time."""
     client = connect(redis_url, timeout_s=10)
     began = time.monotonic()
     with finishes_within(0.6):
@@ -284,16 +286,16 @@ def test_a_wait_ends_by_itself(redis_url: str) -> None:
     client.close()
 
 
-def test_a_wait_without_a_store() -> None:
-    """It is told as any other step's failure."""
+def test_wait_without_store_is_unavailable() -> None:
+    """Wait without store is unavailable."""
     client = connect("redis://127.0.0.1:1/0")
     with pytest.raises(StoreUnavailable):
         RedisStore(client).wait(1)
     client.close()
 
 
-def test_tokens_do_not_pile_up(driver: StoreDriver, redis: Redis) -> None:
-    """However many calls come due while nobody waits, a hundred wake all dialers there are."""
+def test_wake_tokens_are_bounded_at_100(driver: StoreDriver, redis: Redis) -> None:
+    """Wake tokens are bounded at 100."""
     for n in range(130):
         driver.create(f"+9198123{n:05}")
     assert redis.llen(WAKE) == 100

@@ -1,4 +1,4 @@
-"""Test numbers: queued and answered, with nobody called, nothing counted, guesses limited."""
+"""Test numbers: calls are simulated, nothing counts, and wrong codes are limited."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,17 +28,17 @@ WRONG = ["111111", "222222", "333333", "444444", "555555"]
 
 @pytest.fixture
 def tight(redis: Redis) -> StoreDriver:
-    """One call each, of whatever is counted."""
+    """Return a driver that allows one of everything."""
     return driver_with_limits(redis, **TIGHT)
 
 
-def begins(driver: StoreDriver, **members: Any) -> Verification:
-    """A verification of the test number."""
+def creates(driver: StoreDriver, **members: Any) -> Verification:
+    """Create a verification of the test number."""
     return driver.create(TESTER, ip=ADDRESS, is_test=True, **members)
 
 
-def answers(driver: StoreDriver) -> Claim:
-    """The next due call, pretended."""
+def completes(driver: StoreDriver) -> Claim:
+    """Complete the next due call."""
     claim = driver.claim()
     assert claim.is_test
     assert driver.store.complete_test_call(claim, 12)
@@ -46,7 +46,7 @@ def answers(driver: StoreDriver) -> Claim:
 
 
 def traces(redis: Redis) -> set[str]:
-    """Keys of what limits count, of lines and of routes."""
+    """Return the keys of limits, locks and routes."""
     counted = (
         "counter:",
         "prefix:",
@@ -62,11 +62,11 @@ def traces(redis: Redis) -> set[str]:
     return {name for name in names if name.startswith(counted)}
 
 
-def test_a_call_is_answered_and_heard(driver: StoreDriver) -> None:
-    """From queued to answered, with a duration, placed and ended, and nothing of a provider."""
-    begun = begins(driver)
+def test_simulated_call_is_answered_and_heard(driver: StoreDriver) -> None:
+    """Without anything of a provider."""
+    begun = creates(driver)
     assert driver.last_call(begun).status is CallStatus.QUEUED
-    answers(driver)
+    completes(driver)
     call = driver.last_call(begun)
     assert (call.status, call.heard, call.duration) == (CallStatus.ANSWERED, True, 12)
     assert (call.placed_at, call.ended_at, call.raw) == (call.ended_at, call.placed_at, None)
@@ -74,12 +74,12 @@ def test_a_call_is_answered_and_heard(driver: StoreDriver) -> None:
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_nothing_is_counted(tight: StoreDriver, redis: Redis) -> None:
-    """Again and again, approved, missed and given up: no limit, no gap, no line knows of it."""
+def test_test_number_counts_in_no_limit(tight: StoreDriver, redis: Redis) -> None:
+    """No limit, gap or lock."""
     for n in range(10):
-        begun = begins(tight, reference=str(n))
+        begun = creates(tight, reference=str(n))
         assert begun.next_call().reason == "call_in_progress"
-        answers(tight)
+        completes(tight)
         assert tight.get(begun).next_call().allowed
         assert tight.get(begun).next_call().reason is None
         if n % 2:
@@ -89,15 +89,15 @@ def test_nothing_is_counted(tight: StoreDriver, redis: Redis) -> None:
     assert tight.try_create(RAVI).outcome.startswith("rate_limited")
 
 
-def test_limits_that_are_full_do_not_hold_it(tight: StoreDriver) -> None:
-    """The day is used up, the address too: a test number has its call."""
+def test_full_limits_do_not_apply_to_test_number(tight: StoreDriver) -> None:
+    """Full limits do not apply to test number."""
     tight.create(ip=ADDRESS)
     assert tight.try_create(RAVI, ip=ADDRESS).outcome == "rate_limited calls_per_day"
-    begins(tight)
+    creates(tight)
 
 
-def test_an_approval_frees_nothing(redis: Redis) -> None:
-    """A code that stands in the settings proves nobody: what the number had counted stays."""
+def test_approval_of_test_number_releases_nothing(redis: Redis) -> None:
+    """Approval of test number releases nothing."""
     driver = driver_with_limits(
         redis,
         calls_per_number=parse_quotas("1/10m"),
@@ -109,7 +109,7 @@ def test_an_approval_frees_nothing(redis: Redis) -> None:
     before = driver.explain(TESTER)
     begun = driver.create(TESTER, reference="test", is_test=True)
     driver.check(begun, WRONG[0])
-    answers(driver)
+    completes(driver)
     driver.check(begun, CODE)
     after = driver.explain(TESTER)
     assert after.gap_until == before.gap_until
@@ -117,33 +117,33 @@ def test_an_approval_frees_nothing(redis: Redis) -> None:
     assert (used["calls_per_number"], used["wrong_codes_per_number"]) == (1, 1)
 
 
-def test_guesses_are_limited(redis: Redis) -> None:
-    """By the verification, then by the number: no code is compared, and no verification begun."""
+def test_wrong_codes_of_test_number_are_limited(redis: Redis) -> None:
+    """By the verification, then by the number."""
     driver = driver_with_limits(redis, wrong_codes_per_number=parse_quotas("7/24h"))
-    begun = begins(driver)
+    begun = creates(driver)
     for code in WRONG:
         driver.check(begun, code)
     assert driver.get(begun).status is Status.MAX_ATTEMPTS_REACHED
-    second = begins(driver)
+    second = creates(driver)
     for code in WRONG[:2]:
         assert driver.check(second, code).outcome == "wrong"
     assert driver.check(second, CODE).outcome == "rate_limited wrong_codes_per_number"
     again = driver.try_create(TESTER, reference="new", is_test=True)
     assert again.outcome == "rate_limited wrong_codes_per_number"
-    answers(driver)
+    completes(driver)
     assert driver.request_call(second).outcome == "rate_limited wrong_codes_per_number"
 
 
-def test_its_codes_move_no_breaker(redis: Redis) -> None:
-    """Neither wrong ones open it, nor right ones hide others' wrong ones."""
+def test_codes_of_test_number_do_not_count_for_the_breaker(redis: Redis) -> None:
+    """Codes of test number do not count for the breaker."""
     driver = driver_with_limits(
         redis,
         conversion_breaker=parse_ratio("15%/1h"),
         wrong_code_breaker=parse_ratio("60%/10m"),
     )
     for n in range(50):
-        begun = begins(driver, reference=str(n))
-        answers(driver)
+        begun = creates(driver, reference=str(n))
+        completes(driver)
         for code in WRONG if n % 2 else [CODE]:
             driver.check(begun, code)
     assert traces(redis) == set()
@@ -152,31 +152,31 @@ def test_its_codes_move_no_breaker(redis: Redis) -> None:
 
 
 def test_calls_of_a_test_number_are_bounded_per_verification(redis: Redis) -> None:
-    """The other limits of calls do not hold for it."""
+    """Calls of a test number are bounded per verification."""
     driver = driver_with_limits(redis, attempts_per_verification=MANY)
-    begun = begins(driver)
+    begun = creates(driver)
     for _ in range(MANY - 1):
-        answers(driver)
+        completes(driver)
         assert driver.request_call(begun).outcome == "coming"
-    answers(driver)
+    completes(driver)
     refused = driver.request_call(begun)
     assert refused.outcome == "rate_limited attempts_per_verification"
     assert refused.verification
     assert refused.retry_after_ms == begun.expires_at - refused.verification.now
     assert refused.verification.next_call().reason == "rate_limited"
-    begins(driver, reference="another")
+    creates(driver, reference="another")
 
 
-def test_it_waits_for_call_after(driver: StoreDriver) -> None:
-    """No sooner; and a check before it takes the call back."""
-    begun = begins(driver, call_after=30)
+def test_simulated_call_waits_for_call_after(driver: StoreDriver) -> None:
+    """A check before it cancels the call."""
+    begun = creates(driver, call_after=30)
     assert driver.seconds_until_due() == 30
     driver.advance_time(29)
     assert driver.seconds_until_due() == 1
     driver.advance_time(1)
-    answers(driver)
+    completes(driver)
     assert driver.last_call(begun).status is CallStatus.ANSWERED
-    other = begins(driver, reference="other", call_after=30)
+    other = creates(driver, reference="other", call_after=30)
     driver.check(other, CODE)
     assert driver.last_call(other).status is CallStatus.CANCELED
     driver.advance_time(31)
@@ -184,8 +184,8 @@ def test_it_waits_for_call_after(driver: StoreDriver) -> None:
 
 
 def test_simulated_call_of_a_killed_dialer_is_completed_by_another(driver: StoreDriver) -> None:
-    """The lease runs out, another dialer answers it, and the first one's word counts no more."""
-    begun = begins(driver)
+    """The first dialer's result is lost."""
+    begun = creates(driver)
     first = driver.claim()
     driver.seconds_until_due()
     driver.advance_time(21)
@@ -197,29 +197,29 @@ def test_simulated_call_of_a_killed_dialer_is_completed_by_another(driver: Store
     assert [call.duration for call in driver.get(begun).calls] == [12]
 
 
-def test_an_end_before_it(driver: StoreDriver) -> None:
-    """Canceled or expired between claim and answer: the call never was."""
-    begun = begins(driver)
+def test_end_before_completion_cancels_the_simulated_call(driver: StoreDriver) -> None:
+    """End before completion cancels the simulated call."""
+    begun = creates(driver)
     claim = driver.claim()
     driver.cancel(begun)
     assert not driver.store.complete_test_call(claim, 12)
     assert driver.last_call(begun).status is CallStatus.CANCELED
-    other = begins(driver, reference="other")
+    other = creates(driver, reference="other")
     claim = driver.claim()
     driver.advance_time(301, dialer=None)
     assert not driver.store.complete_test_call(claim, 12)
     assert driver.last_call(other).status is CallStatus.EXPIRED
 
 
-def test_it_can_not_be_sent(driver: StoreDriver, redis: Redis) -> None:
-    """The mark, without which no dialer sends, is refused to it."""
-    begins(driver)
+def test_simulated_call_cannot_be_marked_as_sent(driver: StoreDriver, redis: Redis) -> None:
+    """Simulated call cannot be marked as sent."""
+    creates(driver)
     assert not driver.mark_sent(driver.claim())
     assert traces(redis) == set()
 
 
-def test_a_real_call_can_not_be_pretended(driver: StoreDriver) -> None:
-    """It stays with its holder, and rings."""
+def test_real_call_cannot_be_completed_as_simulated(driver: StoreDriver) -> None:
+    """Real call cannot be completed as simulated."""
     begun = driver.create()
     claim = driver.claim()
     assert not claim.is_test
@@ -228,40 +228,40 @@ def test_a_real_call_can_not_be_pretended(driver: StoreDriver) -> None:
     assert driver.last_call(begun).status is CallStatus.DIALING
 
 
-def test_it_needs_no_route(driver: StoreDriver, redis: Redis) -> None:
-    """All are closed: it is asked for and answered, and is not what tries them."""
+def test_simulated_call_needs_no_open_route(driver: StoreDriver, redis: Redis) -> None:
+    """And does not probe one."""
     down = CallResult(CallStatus.FAILED, is_unsent=True, route_health=RouteHealth.DOWN)
     for route, number in ((Route.OBD, ASHA), (Route.C2C, RAVI)):
         driver.try_create(number, route=route)
         driver.dial(down)
     assert driver.try_create("+919812345679").outcome == "calls_unavailable"
-    begun = begins(driver)
-    answers(driver)
+    begun = creates(driver)
+    completes(driver)
     assert driver.request_call(begun).outcome == "coming"
     driver.advance_time(11, dialer=None)  # a probe is due
-    answers(driver)
+    completes(driver)
     for route in Route:
         assert redis.hexists(f"{{otpvoice}}:route:{route}", "closed_until")
         assert not redis.hexists(f"{{otpvoice}}:route:{route}", "probe_until")
 
 
-def test_it_needs_a_dialer(driver: StoreDriver) -> None:
-    """Nobody is there to answer it: as with any other."""
+def test_test_number_without_dialer_is_refused(driver: StoreDriver) -> None:
+    """Test number without dialer is refused."""
     driver.advance_time(31, dialer=None)
     assert driver.try_create(TESTER, is_test=True).outcome == "calls_unavailable"
 
 
-def test_a_forged_callback_does_not_move_it(driver: StoreDriver) -> None:
-    """Nothing was sent, so that nothing can be told of it."""
-    begun = begins(driver)
+def test_callback_does_not_change_simulated_call(driver: StoreDriver) -> None:
+    """Callback does not change simulated call."""
+    begun = creates(driver)
     claim = driver.claim()
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, to=TESTER)
     assert driver.last_call(begun).status is CallStatus.DIALING
 
 
-def test_beside_a_real_number(driver: StoreDriver) -> None:
-    """Each goes its own way: the real one is sent, and holds its line and its gap."""
-    test, real = begins(driver), driver.create()
+def test_simulated_and_real_calls_are_independent(driver: StoreDriver) -> None:
+    """Simulated and real calls are independent."""
+    test, real = creates(driver), driver.create()
     claims = [driver.claim(), driver.claim()]
     for claim in claims:
         if claim.is_test:

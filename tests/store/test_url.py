@@ -1,4 +1,4 @@
-"""How the address of the store is read."""
+"""Parsing the URL of the store."""
 
 import pytest
 from support.timing import finishes_within
@@ -8,8 +8,8 @@ from otpvoice.store.discovery import connect, parse_ha_url
 from otpvoice.store.redis_store import RedisStore
 
 
-def test_sentinels() -> None:
-    """Whom to ask, for which service, and who we are; marks of a URL are written with %."""
+def test_sentinel_url_is_parsed() -> None:
+    """Percent-encoded characters are decoded."""
     servers = parse_ha_url(
         "redis+sentinel://otp:p%40s%2Fs@a.example:26379,10.0.0.2:26380/main%2D1/3"
     )
@@ -18,16 +18,16 @@ def test_sentinels() -> None:
     assert (servers.user, servers.password) == ("otp", "p@s/s")
 
 
-def test_cluster() -> None:
-    """Nodes, and no service; an address may be one of IPv6, a password may stand without a user."""
+def test_cluster_url_is_parsed() -> None:
+    """IPv6 addresses, and a password without a user."""
     servers = parse_ha_url("redis+cluster://:word@[::1]:6379,b:6380?tls=true")
     assert servers.nodes == (("::1", 6379), ("b", 6380))
     assert (servers.service, servers.db, servers.tls) == (None, 0, True)
     assert (servers.user, servers.password) == (None, "word")
 
 
-def test_what_may_be_left_out() -> None:
-    """A database is 0, nobody logs in, nothing is encrypted."""
+def test_sentinel_url_defaults() -> None:
+    """Database 0, no login, no TLS."""
     servers = parse_ha_url("redis+sentinel://a:1/main")
     assert (servers.db, servers.user, servers.password, servers.tls) == (0, None, None, False)
     assert parse_ha_url("redis+cluster://a:1/") == parse_ha_url("redis+cluster://a:1?tls=false")
@@ -46,15 +46,15 @@ def test_what_may_be_left_out() -> None:
         "redis+other://:s3cret@a:1",
     ],
 )
-def test_what_can_not_be_read(url: str) -> None:
-    """Refused, and not repeated: there may be a password in it."""
+def test_invalid_url_is_refused_and_not_repeated(url: str) -> None:
+    """It may contain a password."""
     with pytest.raises(ValueError, match=r"port|service") as refusal:
         connect(url)
     assert "s3cret" not in str(refusal.value)
 
 
-def test_a_password_is_not_shown() -> None:
-    """Not in the repr, which may stand in a traceback."""
+def test_password_is_not_in_the_repr() -> None:
+    """Password is not in the repr."""
     assert "word" not in repr(parse_ha_url("redis+cluster://:word@a:1"))
 
 
@@ -65,8 +65,8 @@ def test_a_password_is_not_shown() -> None:
         "redis+cluster://127.0.0.1:1,store.invalid:6379",
     ],
 )
-def test_nobody_there(url: str) -> None:
-    """To connect is to wait for nobody; the first command says that the store is away."""
+def test_unreachable_nodes_are_unavailable(url: str) -> None:
+    """At the first command."""
     client = connect(url)
     with finishes_within(0.65), pytest.raises(StoreUnavailable):
         RedisStore(client).get("vrf_1", "login")

@@ -1,7 +1,4 @@
-"""Windows slide: no stretch of time, wherever it begins, holds more than a limit allows.
-
-``OTPVOICE_TEST_EXAMPLES`` sets how many histories are tried.
-"""
+"""Sliding windows: no period, wherever it starts, holds more than a limit allows."""
 
 import itertools
 import os
@@ -88,7 +85,7 @@ Take = Callable[[StoreDriver, int], tuple[float, str] | None]
 
 
 def lives_through(redis: Redis, take: Take, seconds: Sequence[float], **limits: Any) -> History:
-    """What became of one event after each pause."""
+    """Return the result of one event after each pause."""
     redis.flushdb()
     driver = driver_with_limits(redis, gaps=NO_GAP, **limits)
     clock, history = Clock(driver), History()
@@ -103,7 +100,7 @@ def lives_through(redis: Redis, take: Take, seconds: Sequence[float], **limits: 
 
 
 def sends(driver: StoreDriver, to: str, client: str, ip: str | None = None) -> float | None:
-    """When a call was sent for a new verification, in seconds since 1970; None if refused."""
+    """Return when a call was sent for a new verification, or None if refused."""
     begun = driver.try_create(to, client=client, ip=ip).verification
     if not begun:
         return None
@@ -116,35 +113,35 @@ def sends(driver: StoreDriver, to: str, client: str, ip: str | None = None) -> f
 
 
 def to_one_number(driver: StoreDriver, _: int) -> tuple[float, str] | None:
-    """Each a call of its own."""
+    """Send another call to one number."""
     name = f"{next(_names)}"
     at = sends(driver, ASHA, f"client {name}")
     return (at, name) if at else None
 
 
 def for_one_address(driver: StoreDriver, _: int) -> tuple[float, str] | None:
-    """Each to another number."""
+    """Send a call to another number."""
     name = next(_names)
     at = sends(driver, far_numbers(name), "login", ADDRESS)
     return (at, f"{name}") if at else None
 
 
 def into_one_prefix(driver: StoreDriver, n: int) -> tuple[float, str] | None:
-    """To one of five numbers, which count once each."""
+    """Send a call to one of five numbers of a prefix."""
     to = f"{ASHA[:-4]}{n * 7 % 5:04}"
     at = sends(driver, to, "login")
     return (at, to) if at else None
 
 
 def by_one_client(driver: StoreDriver, _: int) -> tuple[float, str] | None:
-    """Each to another number."""
+    """Send a call to another number."""
     name = next(_names)
     at = sends(driver, far_numbers(name), "login")
     return (at, f"{name}") if at else None
 
 
 def wrong_code(driver: StoreDriver, n: int) -> tuple[float, str] | None:
-    """Handed in for whichever verification of the number still takes one."""
+    """Submit a wrong code for any verification of the number that accepts one."""
     begun = _guessed_at(driver)
     if not begun:
         return None
@@ -167,8 +164,8 @@ def _guessed_at(driver: StoreDriver) -> Verification | None:
         (into_one_prefix, "unverified_per_prefix"),
     ],
 )
-def test_exact_windows(redis: Redis, take: Take, setting: str) -> None:
-    """Of numbers, prefixes and addresses: room again at the very moment the window has passed."""
+def test_exact_window_has_room_when_it_has_passed(redis: Redis, take: Take, setting: str) -> None:
+    """Numbers, prefixes and addresses."""
 
     @histories
     @example(BOUNDARY)
@@ -186,8 +183,10 @@ def test_exact_windows(redis: Redis, take: Take, setting: str) -> None:
         (wrong_code, {"wrong_codes_per_number": QUOTA}),
     ],
 )
-def test_tallied_windows(redis: Redis, take: Take, limits: dict[str, Any]) -> None:
-    """Of clients and wrong codes: room again a sixtieth of the window later at the latest."""
+def test_counter_window_has_room_a_sixtieth_later_at_most(
+    redis: Redis, take: Take, limits: dict[str, Any]
+) -> None:
+    """Clients and wrong codes."""
 
     @histories
     @example(BOUNDARY)
@@ -198,8 +197,8 @@ def test_tallied_windows(redis: Redis, take: Take, limits: dict[str, Any]) -> No
     whatever_happens()
 
 
-def test_the_day_slides(redis: Redis) -> None:
-    """A day's calls come free one after the other, not all at midnight."""
+def test_daily_window_slides(redis: Redis) -> None:
+    """Not at midnight."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_day=3)
     day = 86_400
     clock = Clock(driver)

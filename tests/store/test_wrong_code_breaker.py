@@ -1,4 +1,4 @@
-"""The breaker of wrong codes: many of them alarm, and new verifications get fewer checks."""
+"""The wrong-code breaker: many wrong codes raise an alarm and reduce the checks."""
 
 import pytest
 from redis import Redis
@@ -14,18 +14,18 @@ ELSEWHERE = "+919123456789"
 
 
 def opened(driver: StoreDriver) -> list[AuditEntry]:
-    """What the log was told of opened breakers."""
+    """Return the audit entries of opened breakers."""
     driver.sweep()
     return [notice for notice in driver.audit_entries if notice.event == "breaker.opened"]
 
 
 def guessed_at(redis: Redis, ratio: str = "60%/10m") -> StoreDriver:
-    """With nothing but the breaker."""
+    """Return a driver with this breaker as its only limit."""
     return driver_with_limits(redis, gaps=NO_GAP, wrong_code_breaker=parse_ratio(ratio))
 
 
 def guesses(driver: StoreDriver, right: int, wrong: int) -> None:
-    """So many codes compared, each with a number of its own or ten of one."""
+    """Compare this many codes, each of its own number or ten of one."""
     for n in range(right):
         assert driver.check(driver.create(f"+9190{n:08}", own_code=True), CODE).outcome == "right"
     for n in range(wrong):
@@ -38,14 +38,16 @@ def guesses(driver: StoreDriver, right: int, wrong: int) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "alarmed"), [(0, 199, False), (80, 120, True), (81, 119, False)]
 )
-def test_many_wrong_codes_alarm(redis: Redis, right: int, wrong: int, alarmed: bool) -> None:
-    """Of two hundred and more: sixty of a hundred; the log is told once."""
+def test_wrong_codes_above_the_percentage_open_the_breaker(
+    redis: Redis, right: int, wrong: int, alarmed: bool
+) -> None:
+    """Of 200 and more; it is logged once."""
     driver = guessed_at(redis)
     guesses(driver, right, wrong)
-    told = [notice.details for notice in opened(driver)]
-    assert bool(told) is alarmed
+    reported = [notice.details for notice in opened(driver)]
+    assert bool(reported) is alarmed
     if alarmed:
-        [details] = told
+        [details] = reported
         assert details == {
             "breaker": "wrong_code_breaker", "open_for": 600, "checks": 200, "wrong": 120
         }  # fmt: skip
@@ -53,8 +55,8 @@ def test_many_wrong_codes_alarm(redis: Redis, right: int, wrong: int, alarmed: b
         assert len(opened(driver)) == 1
 
 
-def test_new_verifications_begin_with_fewer_checks(redis: Redis) -> None:
-    """Three, or fewer where fewer are allowed anyway; older ones keep theirs, until it closes."""
+def test_open_breaker_reduces_checks_of_new_verifications(redis: Redis) -> None:
+    """Older ones keep theirs."""
     driver = guessed_at(redis)
     old = driver.create(ASHA, ttl=600)
     guesses(driver, 0, 200)
@@ -71,15 +73,15 @@ def test_new_verifications_begin_with_fewer_checks(redis: Redis) -> None:
     assert driver.create(RAVI).checks_left == 5
 
 
-def test_it_refuses_nobody(redis: Redis) -> None:
-    """Calls are made and codes are accepted as ever."""
+def test_open_breaker_refuses_nothing(redis: Redis) -> None:
+    """Open breaker refuses nothing."""
     driver = guessed_at(redis)
     guesses(driver, 0, 200)
     assert driver.check(driver.create(ASHA, own_code=True), CODE).outcome == "right"
 
 
-def test_a_code_handed_in_again_is_no_further_guess(redis: Redis) -> None:
-    """Someone who taps two hundred times alarms nobody."""
+def test_repeated_wrong_code_does_not_count_for_the_breaker(redis: Redis) -> None:
+    """Repeated wrong code does not count for the breaker."""
     driver = guessed_at(redis)
     begun = driver.create_answered(ASHA)
     for _ in range(210):
@@ -87,8 +89,8 @@ def test_a_code_handed_in_again_is_no_further_guess(redis: Redis) -> None:
     assert not opened(driver)
 
 
-def test_the_breaker_of_codes_may_be_off(redis: Redis) -> None:
-    """Nothing is counted."""
+def test_wrong_code_breaker_off_counts_nothing(redis: Redis) -> None:
+    """Wrong code breaker off counts nothing."""
     driver = guessed_at(redis, "off")
     guesses(driver, 0, 200)
     assert not opened(driver)

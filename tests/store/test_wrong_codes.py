@@ -1,4 +1,4 @@
-"""Wrong codes of a number: counted over verifications and clients, and then none is compared."""
+"""Wrong codes of a number: counted over verifications and clients, until none is compared."""
 
 from collections.abc import Iterator
 
@@ -25,30 +25,30 @@ SLICE = HOUR / 60
 
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
-    """Four wrong codes in an hour."""
+    """Return a driver with four wrong codes an hour."""
     return driver_with_limits(redis, gaps=NO_GAP, wrong_codes_per_number=parse_quotas("4/1h"))
 
 
 def misses(driver: StoreDriver, begun: Verification, times: int) -> None:
-    """So many different wrong codes."""
+    """Submit this many different wrong codes."""
     for n in range(times):
         assert driver.check(begun, f"9{n:05}").outcome == "wrong"
 
 
 def wrong_codes(driver: StoreDriver, to: str = ASHA) -> int:
-    """How many count."""
+    """Return how many count."""
     return next(use.used for use in limit_usage(driver, to) if use.limit.startswith(LIMIT))
 
 
 def used_up(driver: StoreDriver, **members: float) -> Verification:
-    """A pending verification of a number whose wrong codes are used up."""
+    """Create a pending verification of a number without checks left in its limit."""
     begun = driver.create(own_code=True, **members)  # type: ignore[arg-type]
     misses(driver, begun, 4)
     return begun
 
 
-def test_it_counts_over_verifications_and_clients(driver: StoreDriver) -> None:
-    """A new code, a new login and another client start no new count; another number does."""
+def test_wrong_codes_count_over_verifications_and_clients(driver: StoreDriver) -> None:
+    """Another number has its own count."""
     for client, reference in (("login", "one"), ("login", "two"), ("bank", "one")):
         misses(driver, driver.create_answered(client=client, reference=reference), 1)
     assert wrong_codes(driver) == 3
@@ -58,8 +58,8 @@ def test_it_counts_over_verifications_and_clients(driver: StoreDriver) -> None:
     misses(driver, driver.create_answered(RAVI), 4)
 
 
-def test_at_the_limit_nothing_is_compared_or_counted(driver: StoreDriver, redis: Redis) -> None:
-    """Neither the right code nor a wrong one; the verification stays as it is, pending."""
+def test_check_at_the_limit_is_not_compared_or_counted(driver: StoreDriver, redis: Redis) -> None:
+    """The verification stays pending."""
     begun = used_up(driver)
     before = stored(redis)
     for code in (CODE, "999999", CODE):
@@ -71,8 +71,8 @@ def test_at_the_limit_nothing_is_compared_or_counted(driver: StoreDriver, redis:
     assert stored(redis) == before
 
 
-def test_next_says_until_when(driver: StoreDriver) -> None:
-    """For the check and, once nothing is on its way, for the call."""
+def test_next_actions_show_the_retry_time(driver: StoreDriver) -> None:
+    """Of the check and of the call."""
     begun = used_up(driver)
     seen = driver.get(begun)
     assert seen.now + (HOUR - 5) * 1000 <= seen.wrong_codes_until
@@ -86,8 +86,8 @@ def test_next_says_until_when(driver: StoreDriver) -> None:
     assert driver.get(begun).next_call() == expected
 
 
-def test_no_further_call_is_queued(redis: Redis) -> None:
-    """By create, by calls or as a redial: nobody could enter its code."""
+def test_limit_prevents_further_calls(redis: Redis) -> None:
+    """By create, by calls or as a redial."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, policy={"max_redials": 1}, wrong_codes_per_number=parse_quotas("4/1h")
     )
@@ -104,16 +104,16 @@ def test_no_further_call_is_queued(redis: Redis) -> None:
         assert refusing(answer) == LIMIT
 
 
-def test_nobody_is_called_for_a_code_that_is_not_compared(driver: StoreDriver) -> None:
-    """A queued call ends unsent: its code will be over before codes are compared again."""
+def test_queued_call_expires_if_its_code_cannot_be_compared(driver: StoreDriver) -> None:
+    """Queued call expires if its code cannot be compared."""
     begun = used_up(driver)
     assert driver.seconds_until_due() == -1
     call = driver.last_call(begun)
     assert (call.status, call.reason) == (CallStatus.EXPIRED, CallReason.TOO_LATE)
 
 
-def test_a_call_waits_until_codes_are_compared(redis: Redis) -> None:
-    """Where that is soon enough for its code."""
+def test_queued_call_waits_until_codes_are_compared(redis: Redis) -> None:
+    """If that is early enough."""
     driver = driver_with_limits(redis, gaps=NO_GAP, wrong_codes_per_number=parse_quotas("4/1m"))
     begun = used_up(driver)
     assert 58 <= driver.seconds_until_due() <= 61
@@ -122,8 +122,8 @@ def test_a_call_waits_until_codes_are_compared(redis: Redis) -> None:
     assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_the_same_wrong_code_again_costs_nothing(driver: StoreDriver) -> None:
-    """In one verification; in another it is a guess like any."""
+def test_repeated_wrong_code_does_not_count(driver: StoreDriver) -> None:
+    """In another verification it counts."""
     begun = driver.create_answered(reference="one")
     for _ in range(9):
         driver.check(begun, "999999")
@@ -133,23 +133,23 @@ def test_the_same_wrong_code_again_costs_nothing(driver: StoreDriver) -> None:
 
 
 @pytest.mark.parametrize("code", ["1234", "0123456"])
-def test_another_length_costs_nothing(driver: StoreDriver, code: str) -> None:
-    """It can not be the code."""
+def test_code_of_other_length_does_not_count(driver: StoreDriver, code: str) -> None:
+    """Code of other length does not count."""
     begun = driver.create()
     assert driver.check(begun, code).outcome == "wrong_length"
     assert wrong_codes(driver) == 0
 
 
-def test_what_an_ended_verification_gets_costs_nothing(driver: StoreDriver) -> None:
-    """Nothing is compared there."""
+def test_code_for_ended_verification_does_not_count(driver: StoreDriver) -> None:
+    """Code for ended verification does not count."""
     begun = driver.create()
     driver.cancel(begun)
     assert driver.check(begun, "999999").outcome == "closed"
     assert wrong_codes(driver) == 0
 
 
-def test_the_right_code_is_taken_when_there_is_room_again(redis: Redis) -> None:
-    """If it still lives: at the moment that `next` named, and not a second before."""
+def test_correct_code_is_accepted_at_the_retry_time(redis: Redis) -> None:
+    """And not a second earlier."""
     driver = driver_with_limits(redis, gaps=NO_GAP, wrong_codes_per_number=parse_quotas("4/2m"))
     begun = used_up(driver, ttl=600)
     seen = driver.get(begun)
@@ -162,8 +162,10 @@ def test_the_right_code_is_taken_when_there_is_room_again(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize(("clears", "left"), [(False, 3), (True, 0)])
-def test_an_approval_clears_them_only_if_set_so(redis: Redis, clears: bool, left: int) -> None:
-    """Whoever owns the number may be another than who guesses (NIST SP 800-63B-4)."""
+def test_approval_clears_wrong_codes_only_if_configured(
+    redis: Redis, clears: bool, left: int
+) -> None:
+    """The guesser may not be the owner (NIST SP 800-63B-4)."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -177,14 +179,14 @@ def test_an_approval_clears_them_only_if_set_so(redis: Redis, clears: bool, left
     assert uses == [left, left]
 
 
-def test_it_can_be_approved_elsewhere_at_the_limit(driver: StoreDriver) -> None:
-    """The client's own proof needs no code of ours."""
+def test_approve_at_the_limit_is_accepted(driver: StoreDriver) -> None:
+    """Approve at the limit is accepted."""
     begun = used_up(driver)
     assert driver.approve(begun).outcome == "ended"
 
 
-def test_no_cleverness_gets_more_guesses(driver: StoreDriver) -> None:
-    """Whatever codes, logins and clients are tried for a day: at most four compared an hour."""
+def test_no_strategy_gets_more_codes_compared(driver: StoreDriver) -> None:
+    """Whatever codes, logins and clients are tried for a day: at most four an hour."""
     begun, compared = driver.create(), []
     for n, client in zip(range(1, 150), _clients(), strict=False):
         answer = driver.try_create(
