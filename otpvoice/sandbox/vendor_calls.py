@@ -6,7 +6,6 @@ docs/provider.md, sections 1 and 2.
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -14,7 +13,7 @@ from flask import Blueprint, Response, request
 from otpvoice.sandbox.calls import Call, Reply, RequestLogEntry
 from otpvoice.sandbox.config import Route
 from otpvoice.sandbox.messages import accepted_reply
-from otpvoice.sandbox.network import Sandbox, current_sandbox
+from otpvoice.sandbox.network import current_sandbox
 from otpvoice.sandbox.parsing import (
     CallRequest,
     RequestRejected,
@@ -69,8 +68,7 @@ def _create_call(entry: RequestLogEntry, call_request: CallRequest) -> Response:
     entry.outcome = phone.behaviour
     if phone.places_call:
         network.dial(entry, call)
-    context = ReplyContext(current_sandbox(), call, _client_socket())
-    return _REPLIES.get(phone.behaviour, _accepted)(context)
+    return _REPLIES.get(phone.behaviour, _accepted)(call)
 
 
 def _received_body() -> Any:
@@ -89,38 +87,27 @@ def _client_socket() -> socket.socket:
     return connection
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyContext:
-    """A request that has to be replied to."""
-
-    sandbox: Sandbox
-    call: Call
-    connection: socket.socket
-    """The client's connection, for replies that break it."""
+def _accepted(call: Call) -> Response:
+    return json_reply(accepted_reply(call))
 
 
-def _accepted(context: ReplyContext) -> Response:
-    return json_reply(accepted_reply(context.call))
+def _delayed(call: Call) -> Response:
+    current_sandbox().scheduler.sleep(call.phone.seconds)
+    return _accepted(call)
 
 
-def _delayed(context: ReplyContext) -> Response:
-    context.sandbox.scheduler.sleep(context.call.phone.seconds)
-    return _accepted(context)
-
-
-def _after_callback(context: ReplyContext) -> Response:
-    call = context.call
-    context.sandbox.wait_until(
+def _after_callback(call: Call) -> Response:
+    current_sandbox().wait_until(
         lambda: call.callback_sent or not call.phone.places_call, _CALLBACK_TIMEOUT_S
     )
-    return _accepted(context)
+    return _accepted(call)
 
 
-def _garbage(_: ReplyContext) -> Response:
+def _garbage(_: Call) -> Response:
     return Response(_GARBAGE, content_type="text/html")
 
 
-def _empty(_: ReplyContext) -> Response:
+def _empty(_: Call) -> Response:
     return Response(b"", content_type="application/json")
 
 
@@ -129,21 +116,22 @@ def _stream(chunks: Iterator[bytes], length: int) -> Response:
     return Response(chunks, headers=headers, content_type="application/json")
 
 
-def _trickle(context: ReplyContext) -> Response:
-    body = _accepted(context).get_data()
+def _trickle(call: Call) -> Response:
+    body = _accepted(call).get_data()
+    scheduler = current_sandbox().scheduler
 
     def single_bytes() -> Iterator[bytes]:
         for position in range(len(body)):
             yield body[position : position + 1]
-            if not context.sandbox.scheduler.sleep(context.call.phone.seconds):
+            if not scheduler.sleep(call.phone.seconds):
                 return
 
     return _stream(single_bytes(), len(body))
 
 
-def _huge(context: ReplyContext) -> Response:
+def _huge(call: Call) -> Response:
     """Return the documented reply, padded with ten megabytes of spaces. It is still JSON."""
-    head, tail = _accepted(context).get_data()[:-1], b"}"
+    head, tail = _accepted(call).get_data()[:-1], b"}"
 
     def padded() -> Iterator[bytes]:
         yield head
@@ -154,23 +142,24 @@ def _huge(context: ReplyContext) -> Response:
     return _stream(padded(), len(head) + _PADDING_BYTES + len(tail))
 
 
-def _cut(context: ReplyContext) -> Response:
-    body = _accepted(context).get_data()
+def _cut(call: Call) -> Response:
+    body = _accepted(call).get_data()
+    connection = _client_socket()
 
     def half() -> Iterator[bytes]:
         yield body[: len(body) // 2]
-        context.connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RDWR)
 
     return _stream(half(), len(body))
 
 
-def _reset(context: ReplyContext) -> Response:
-    context.connection.shutdown(socket.SHUT_RDWR)
+def _reset(_: Call) -> Response:
+    _client_socket().shutdown(socket.SHUT_RDWR)
     return _stream(iter(()), 0)
 
 
-def _custom(context: ReplyContext) -> Response:
-    phone = context.call.phone
+def _custom(call: Call) -> Response:
+    phone = call.phone
     is_text = isinstance(phone.body, str)
     text = phone.body if is_text else json.dumps(phone.body, separators=(",", ":"))
     media_type = "text/plain" if is_text else "application/json"
@@ -179,11 +168,11 @@ def _custom(context: ReplyContext) -> Response:
     return response
 
 
-def _error(status: int, message: str) -> Callable[[ReplyContext], Response]:
-    return lambda context: error_reply(context.call.reply_style, status, message)
+def _error(status: int, message: str) -> Callable[[Call], Response]:
+    return lambda call: error_reply(call.reply_style, status, message)
 
 
-_REPLIES: Final[Mapping[str, Callable[[ReplyContext], Response]]] = {
+_REPLIES: Final[Mapping[str, Callable[[Call], Response]]] = {
     "slow": _delayed,
     "timeout": _delayed,
     "early_callback": _after_callback,
