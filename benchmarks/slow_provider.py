@@ -50,7 +50,7 @@ class SlowProvider:
 
 
 async def main(port: int, seconds: float) -> None:
-    """Serves until it is terminated."""
+    """Serve until the process is terminated."""
     serve = SlowProvider(seconds).serve
     server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
