@@ -55,15 +55,17 @@ _View = TypeVar("_View", bound=View)
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One route: its OpenAPI operation, its view and its metric."""
+class ApiEndpoint:
+    """One method and path of the API: OpenAPI operation, view and metric."""
 
     operation: Operation
     view: View
     count: CountOutcome | None = None
 
 
-def endpoint(operation: Operation, count: CountOutcome | None = None) -> Callable[[_View], _View]:
+def api_endpoint(
+    operation: Operation, count: CountOutcome | None = None
+) -> Callable[[_View], _View]:
     """Declare a method as the view of an operation, for ``endpoints_of``."""
 
     def declare(view: _View) -> _View:
@@ -73,12 +75,12 @@ def endpoint(operation: Operation, count: CountOutcome | None = None) -> Callabl
     return declare
 
 
-def endpoints_of(views: object) -> Iterator[Endpoint]:
-    """Yield the endpoints of an object whose methods are declared with ``endpoint``."""
+def endpoints_of(views: object) -> Iterator[ApiEndpoint]:
+    """Yield the endpoints of an object whose methods are declared with ``api_endpoint``."""
     for name, function in vars(type(views)).items():
         if isinstance(function, FunctionType) and "endpoint" in vars(function):
             operation, count = vars(function)["endpoint"]
-            yield Endpoint(operation, getattr(views, name), count)
+            yield ApiEndpoint(operation, getattr(views, name), count)
 
 
 class Api(Flask):
@@ -107,7 +109,7 @@ class Api(Flask):
         self.before_request(_begin)
         self.after_request(self._finish)
 
-    def add_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
+    def add_endpoints(self, endpoints: Iterable[ApiEndpoint]) -> None:
         """Add a URL rule for each endpoint."""
         for each in endpoints:
             operation = each.operation

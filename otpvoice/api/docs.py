@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader
 from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import NotFound
 
-from otpvoice.api.application import Endpoint
+from otpvoice.api.application import ApiEndpoint
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.api.openapi.document import build_document
 from otpvoice.api.openapi.model import Operation, ResponseSpec
@@ -51,7 +51,7 @@ _INDEX: Final = {
 }
 
 
-def docs_endpoints(operations: Iterable[Operation], *, has_console: bool) -> list[Endpoint]:
+def docs_endpoints(operations: Iterable[Operation], *, has_console: bool) -> list[ApiEndpoint]:
     """Return the endpoints of the documentation.
 
     Args:
@@ -122,7 +122,7 @@ def _page(
     summary: str,
     media_types: tuple[str, ...],
     view: Callable[..., Response],
-) -> Endpoint:
+) -> ApiEndpoint:
     headers = ("ETag", "Cache-Control")
     operation = Operation(
         name=name,
@@ -137,7 +137,7 @@ def _page(
         ),
         errors=(NotFound,) if "{file}" in path else (),
     )
-    return Endpoint(operation, view)
+    return ApiEndpoint(operation, view)
 
 
 @dataclass(frozen=True, slots=True)

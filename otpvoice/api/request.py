@@ -79,7 +79,7 @@ class ApiRequest(Request):
 
     @cached_property
     def id(self) -> str:
-        """The Request-Id header if it is well-formed, otherwise a random id."""
+        """Return the Request-Id header if it is well-formed, otherwise a random id."""
         sent = self.headers.get("Request-Id", "")
         return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
@@ -96,18 +96,6 @@ class ApiRequest(Request):
         target = self.environ.get("RAW_URI", route)
         path = _SCHEME_AND_AUTHORITY.sub("", target).partition("?")[0].partition("#")[0] or "/"
         return (path.startswith(before) and path.endswith(after)) if parameter else path == route
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """Return the Idempotency-Key header, or None if there is none.
-
-        Raises:
-            InvalidRequest: it is not 1 to 255 visible ASCII characters.
-        """
-        key = self.headers.get("Idempotency-Key")
-        if key is None or IDEMPOTENCY_KEY.fullmatch(key):
-            return key
-        raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
 
     def read_bytes(self) -> bytes:
         """Read the whole body.

@@ -6,7 +6,7 @@ import msgspec
 from flask import Response
 
 from otpvoice.api import schemas
-from otpvoice.api.application import endpoint, json_response
+from otpvoice.api.application import api_endpoint, json_response
 from otpvoice.api.openapi import examples
 from otpvoice.api.openapi.model import Operation, ResponseSpec
 from otpvoice.core.errors import StoreUnavailable
@@ -32,7 +32,7 @@ class ServiceViews:
         self._keys = msgspec.convert(receipts.jwk_set(), schemas.KeySet)
         self._exposition = exposition
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="get_receipt_keys",
             method="get",
@@ -49,7 +49,7 @@ class ServiceViews:
         response.headers["Cache-Control"] = f"public, max-age={_KEYS_MAX_AGE_S}"
         return response
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="is_alive",
             method="get",
@@ -62,7 +62,7 @@ class ServiceViews:
     def healthz(self) -> Response:
         return json_response(schemas.Health(status="ok"))
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="is_ready",
             method="get",
@@ -93,7 +93,7 @@ class ServiceViews:
             degraded.append("undialable_calls")
         return json_response(schemas.Readiness(status="ok", degraded=degraded))
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="get_metrics",
             method="get",

@@ -7,11 +7,11 @@ from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
 from otpvoice.api import schemas
-from otpvoice.api.application import endpoint, json_response
+from otpvoice.api.application import api_endpoint, json_response
 from otpvoice.api.auth import Authenticator
 from otpvoice.api.openapi import examples
 from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
-from otpvoice.api.request import ApiRequest, Principal, current_request
+from otpvoice.api.request import IDEMPOTENCY_KEY, ApiRequest, Principal, current_request
 from otpvoice.core import errors
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
@@ -59,7 +59,7 @@ class VerificationViews:
         self._receipts = receipts
         self._public_url = public_url
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="create_verification",
             method="post",
@@ -121,7 +121,7 @@ class VerificationViews:
         response.headers["Location"] = f"{self._public_url}{_COLLECTION}/{verification.id}"
         return response
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="get_verification",
             method="get",
@@ -139,7 +139,7 @@ class VerificationViews:
         found = self._service.get(principal.client, verification_id)
         return self._respond(found, principal, schemas.Verification)
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="check_code",
             method="post",
@@ -194,7 +194,7 @@ class VerificationViews:
             receipt=receipt,
         )
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="ask_for_call",
             method="post",
@@ -240,7 +240,7 @@ class VerificationViews:
         )
         return self._respond(result, principal, schemas.Verification, 202)
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="cancel_verification",
             method="post",
@@ -263,7 +263,7 @@ class VerificationViews:
         request.record("verification.canceled", status=result.verification.status)
         return self._respond(result, principal, schemas.Verification)
 
-    @endpoint(
+    @api_endpoint(
         Operation(
             name="approve_verification",
             method="post",
@@ -288,9 +288,13 @@ class VerificationViews:
         return self._respond(result, principal, schemas.Verification)
 
     def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
-        key = request.idempotency_key
+        key = request.headers.get("Idempotency-Key")
         if key is None:
             return None
+        if not IDEMPOTENCY_KEY.fullmatch(key):
+            raise errors.InvalidRequest(
+                "Idempotency-Key must be 1 to 255 visible ASCII characters."
+            )
         # An app has keys of its own, so that it cannot replay a request of its client.
         holder = f"{principal.client} app" if principal.is_app else principal.client
         operation = f"{request.method} {request.path}"

@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from otpvoice.api import schemas
-from otpvoice.api.application import Endpoint, json_response
+from otpvoice.api.application import ApiEndpoint, json_response
 from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
 from otpvoice.api.openapi.model import JSON, PROVIDER_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest, current_request
@@ -69,7 +69,7 @@ class WebhookViews:
         self._caller_lines = sorted(caller_lines)
         self._capture = ExchangeCapture(store, key_ring)
 
-    def endpoints(self) -> Iterator[Endpoint]:
+    def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield an endpoint for each method and each place of the secret."""
         for path, suffix, credentials in (
             ("", "", (PROVIDER_AUTH,)),
@@ -105,7 +105,7 @@ class WebhookViews:
                         StoreUnavailable,
                     ),
                 )
-                yield Endpoint(
+                yield ApiEndpoint(
                     operation,
                     self.receive,
                     count=lambda metrics, _, outcome: metrics.count_callback(outcome),
@@ -201,7 +201,7 @@ class WebhookViews:
 def _build_update(
     report: CallReport, fingerprint: str, number_hash: str | None, caller_lines: Collection[str]
 ) -> CallUpdate:
-    """Return what the store needs of a report: our id and the provider's, and no plain number."""
+    """Return what the store needs of a report: the ids, and no plain number."""
     own_ids = [each for each in report.ids if each.startswith("call_")]
     return CallUpdate(
         fingerprint=fingerprint,
