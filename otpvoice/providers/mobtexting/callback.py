@@ -8,8 +8,9 @@ A message is an object with a status and something that names a call. An object 
 messages in exactly one place is an envelope, of which nothing else is read.
 """
 
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from json import JSONDecodeError
@@ -18,7 +19,13 @@ from typing import Any, Final
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.phone import parse_written_number
 from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.base import Callback, CallbackParseError, CallReport
+from otpvoice.providers.base import (
+    Callback,
+    CallbackAuthError,
+    CallbackParseError,
+    CallReport,
+    Challenge,
+)
 from otpvoice.providers.message_body import decode_body, decode_json
 from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.providers.timestamps import parse_timestamp
@@ -41,6 +48,11 @@ _DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
 
+_NO_CALL_NAMED: Final = (
+    "it names no call: the call's id (id, mid or callId) is missing, or else the recipient's number"
+    " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
+)
+
 Message = Mapping[str, Any]
 """Numbers as text."""
 
@@ -54,6 +66,22 @@ class CallbackFormat:
     status_words: StatusWords = field(default_factory=StatusWords)
     region: str | None = None
     """Of numbers without a calling code (ISO 3166 alpha-2); None if several are possible."""
+
+
+def is_authenticated(
+    callback: Callback, secrets: tuple[str, ...], path_tokens: tuple[str, ...]
+) -> bool:
+    """Whether one of the secrets came in the header, or one of the tokens in the path."""
+    scheme, _, bearer = callback.authorization.partition(" ")
+    by_header = _matches_any(bearer.strip(), secrets)
+    by_path = _matches_any(callback.path_token, path_tokens)
+    return (by_header and scheme.lower() == "bearer") or by_path
+
+
+def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
+    """Compare with every secret, each in constant time; an empty secret never matches."""
+    encoded = value.encode(errors="surrogatepass")
+    return sum(hmac.compare_digest(encoded, s.encode()) for s in secrets if s) > 0
 
 
 def extract_messages(callback: Callback) -> list[Message]:
@@ -87,6 +115,21 @@ def is_challenge(message: Message) -> bool:
     return message.keys() >= _CHALLENGE_MEMBERS
 
 
+def parse_challenge(message: Message, validation_key: str) -> Challenge:
+    """Return the challenge.
+
+    Raises:
+        CallbackAuthError: its key is another one.
+        CallbackParseError: it is not a text.
+    """
+    key, response = message["validation_key"], message["challenge"]
+    if not isinstance(key, str) or not _matches_any(key, (validation_key,)):
+        raise CallbackAuthError
+    if not isinstance(response, str) or not response.isprintable():
+        raise CallbackParseError("the challenge is not a text")
+    return Challenge(response)
+
+
 def _describe_error(error: ValueError) -> str:
     """Return what is wrong with a body, without its content."""
     if isinstance(error, UnicodeDecodeError):
@@ -115,6 +158,18 @@ def _unwrap(value: object, levels: int) -> list[Message]:
     names = value.keys()
     names_call = bool(names & _STATUS_MEMBERS and names & _CALL_MEMBERS)
     return [value] if names_call or is_challenge(value) else []
+
+
+def parse_reports(messages: Sequence[Message], form: CallbackFormat) -> tuple[CallReport, ...]:
+    """Translate a callback's messages.
+
+    Raises:
+        CallbackParseError: one of them names no call.
+    """
+    reports = tuple(parse_report(message, form) for message in messages)
+    if not all(report.ids or report.number for report in reports):
+        raise CallbackParseError(_NO_CALL_NAMED)
+    return reports
 
 
 def parse_report(message: Message, form: CallbackFormat) -> CallReport:

@@ -3,7 +3,6 @@
 docs/provider.md lists what the provider documents and what is inferred.
 """
 
-import hmac
 import json
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,10 +26,11 @@ from otpvoice.providers.base import (
 )
 from otpvoice.providers.mobtexting.callback import (
     CallbackFormat,
-    Message,
     extract_messages,
+    is_authenticated,
     is_challenge,
-    parse_report,
+    parse_challenge,
+    parse_reports,
 )
 from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
@@ -39,10 +39,6 @@ from otpvoice.providers.mobtexting.vocabulary import StatusWords
 _LOG = structlog.get_logger(__name__)
 
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
-_NO_CALL_NAMED: Final = (
-    "it names no call: the call's id (id, mid or callId) is missing, or else the recipient's number"
-    " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +113,7 @@ class Mobtexting:
 
         A challenge needs its key and no other secret; no other secret replaces its key.
         """
-        is_authentic = self._is_authentic(callback)
+        is_authentic = is_authenticated(callback, self.webhook_secrets, self.path_tokens)
         if not is_authentic and not self.validation_key:
             raise CallbackAuthError
         try:
@@ -127,13 +123,10 @@ class Mobtexting:
                 raise
             raise CallbackAuthError from None
         if is_challenge(messages[0]):
-            return self._parse_challenge(messages[0])
+            return parse_challenge(messages[0], self.validation_key)
         if not is_authentic:
             raise CallbackAuthError
-        reports = tuple(parse_report(message, self._format()) for message in messages)
-        if not all(report.ids or report.number for report in reports):
-            raise CallbackParseError(_NO_CALL_NAMED)
-        return reports
+        return parse_reports(messages, self._format())
 
     def _format(self) -> CallbackFormat:
         return CallbackFormat(ZoneInfo(self.timezone), self.status_words, self.region)
@@ -168,28 +161,7 @@ class Mobtexting:
             "attempts": str(self.c2c_attempts),
         }
 
-    def _is_authentic(self, callback: Callback) -> bool:
-        """Whether a configured secret came in the header or in the path."""
-        scheme, _, bearer = callback.authorization.partition(" ")
-        by_header = _matches_any(bearer.strip(), self.webhook_secrets)
-        by_path = _matches_any(callback.path_token, self.path_tokens)
-        return (by_header and scheme.lower() == "bearer") or by_path
-
-    def _parse_challenge(self, message: Message) -> Challenge:
-        key, response = message["validation_key"], message["challenge"]
-        if not isinstance(key, str) or not _matches_any(key, (self.validation_key,)):
-            raise CallbackAuthError
-        if not isinstance(response, str) or not response.isprintable():
-            raise CallbackParseError("the challenge is not a text")
-        return Challenge(response)
-
 
 def _variables(call: OutboundCall) -> dict[str, str]:
     """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
     return {"variables[Name]": call.name, "variables[otp]": call.code}
-
-
-def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
-    """Compare with every secret, each in constant time; an empty secret never matches."""
-    encoded = value.encode(errors="surrogatepass")
-    return sum(hmac.compare_digest(encoded, s.encode()) for s in secrets if s) > 0
