@@ -264,13 +264,13 @@ def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
 def test_client_token_is_valid_until_its_key_is_dropped(opened: Opened) -> None:
     """The key is added second, moved first, and removed."""
     rings = [f"k1:{RING_KEY}", f"k1:{RING_KEY},k2:{NEW_KEY}", f"k2:{NEW_KEY},k1:{RING_KEY}"]
-    doors = [opened(secrets_keys=ring) for ring in rings]
+    apis = [opened(secrets_keys=ring) for ring in rings]
     last = opened(secrets_keys=f"k2:{NEW_KEY}")
-    old = doors[0].create("+919812345678")
-    new = doors[2].create()
-    for api in doors:
+    old = apis[0].create("+919812345678")
+    new = apis[2].create()
+    for api in apis:
         assert app_of(old, api).get_verification(old)["status"] == "pending"
-    for api in (doors[1], doors[2], last):
+    for api in (apis[1], apis[2], last):
         assert app_of(new, api).get_verification(new)["status"] == "pending"
     for response in all_app_requests(app_of(old, last), old["id"]):
         assert_problem(response, 401, "unauthorized")

@@ -17,6 +17,27 @@ from support.service import ASHA
 from otpvoice.app import create_app
 from otpvoice.store.redis_store import RedisStore
 
+INVALID: dict[str, list[Any]] = {
+    "to": [None, 919876543210, True, [ASHA], {"number": ASHA}],
+    "code": [
+        "123",
+        "12345678901",
+        "",
+        "12a4",
+        "１２３４",
+        "१२३४",
+        "1234\n",
+        " 1234",
+        1234,
+        ["1234"],
+    ],
+    "call_after": [-1, 301, 1.5, True, "60", [], 10**30],
+    "ttl": [59, 601, 0, -60, "300", True, 300.5, {}],
+    "locale": ["hi__IN", "", "-", "hi-", "a" * 36, "हि", "hi IN", 5, ["hi"]],
+    "reference": ["r" * 65, 81, True, ["a"], "a\nb", "a\x00"],
+    "ip": ["", "localhost", "203.0.113.256", "203.0.113.9:", "1", 1, "::g", "1.2.3.4, x"],
+}
+
 
 def refused_pointers(api: ApiClient, members: dict[str, Any]) -> list[str]:
     """Return the pointers of an invalid create."""
@@ -53,12 +74,6 @@ def test_call_after_delays_the_call(api: ApiClient, seconds: int) -> None:
     assert wait == seconds
 
 
-@pytest.mark.parametrize("seconds", [-1, 301, 1.5, True, "60", [], 10**30])
-def test_call_after_outside_0_to_300_returns_422(api: ApiClient, seconds: Any) -> None:
-    """It takes whole seconds."""
-    assert refused_pointers(api, {"call_after": seconds, "ttl": 600}) == ["/call_after"]
-
-
 @pytest.mark.parametrize(("ttl", "latest"), [(None, 240), (60, 30), (100, 50), (150, 90)])
 def test_call_after_too_close_to_the_expiry_returns_422(
     api: ApiClient, ttl: int | None, latest: int
@@ -79,12 +94,6 @@ def test_ttl_sets_the_life_of_the_code(api: ApiClient, ttl: int | None, life: in
     shown = api.create(ttl=ttl)
     assert shown["expires_in"] == life
     assert _moment(shown["expires_at"]) - _moment(shown["created_at"]) == life
-
-
-@pytest.mark.parametrize("ttl", [59, 601, 0, -60, "300", True, 300.5, {}])
-def test_ttl_out_of_range_returns_422(api: ApiClient, ttl: Any) -> None:
-    """The error points at it."""
-    assert refused_pointers(api, {"ttl": ttl}) == ["/ttl"]
 
 
 @pytest.mark.parametrize(
@@ -125,12 +134,6 @@ def test_locale_in_platform_and_browser_format_is_accepted(
     assert (called.status_code, called.get_json()["calls"][-1]["locale"]) == (202, flow)
 
 
-@pytest.mark.parametrize("locale", ["hi__IN", "", "-", "hi-", "a" * 36, "हि", "hi IN", 5, ["hi"]])
-def test_malformed_locale_returns_422(api: ApiClient, locale: Any) -> None:
-    """Malformed is not unknown."""
-    assert refused_pointers(api, {"locale": locale}) == ["/locale"]
-
-
 @pytest.mark.parametrize(("route", "taken"), [("obd", "obd"), ("c2c", "c2c"), (None, "obd")])
 def test_route_is_tried_first(api: ApiClient, route: str | None, taken: str) -> None:
     """By default the first of the settings."""
@@ -157,12 +160,6 @@ def test_reference_is_in_every_response(api: ApiClient, reference: str) -> None:
     assert closed["verification"]["reference"] == reference
 
 
-@pytest.mark.parametrize("reference", ["r" * 65, 81, True, ["a"], "a\nb", "a\x00"])
-def test_invalid_reference_returns_422(api: ApiClient, reference: Any) -> None:
-    """More than 64 characters, another type, or control characters."""
-    assert refused_pointers(api, {"reference": reference}) == ["/reference"]
-
-
 @pytest.mark.parametrize(
     "ip",
     [
@@ -175,14 +172,6 @@ def test_ip_of_any_kind_is_accepted(api: ApiClient, ip: str | None) -> None:
     assert api.create(ip=ip)["status"] == "pending"
 
 
-@pytest.mark.parametrize(
-    "ip", ["", "localhost", "203.0.113.256", "203.0.113.9:", "1", 1, "::g", "1.2.3.4, x"]
-)
-def test_malformed_ip_returns_422(api: ApiClient, ip: Any) -> None:
-    """The error points at it."""
-    assert refused_pointers(api, {"ip": ip}) == ["/ip"]
-
-
 @pytest.mark.parametrize("code", ["0000", "1234", "012345", "1234567890"])
 def test_own_code_is_spoken(api: ApiClient, dialer: ManualDialer, code: str) -> None:
     """4 to 10 digits as a string, with leading zeros."""
@@ -192,26 +181,19 @@ def test_own_code_is_spoken(api: ApiClient, dialer: ManualDialer, code: str) -> 
     assert api.check(shown, code).get_json()["valid"] is True
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["123", "12345678901", "", "12a4", "１２３４", "१२३४", "1234\n", " 1234", 1234, ["1234"]],
-)
-def test_malformed_code_returns_422(api: ApiClient, code: Any) -> None:
-    """The error points at it."""
-    assert refused_pointers(api, {"code": code}) == ["/code"]
-
-
-@pytest.mark.parametrize("to", [None, 919876543210, True, [ASHA], {"number": ASHA}])
-def test_number_of_another_type_returns_422(api: ApiClient, to: Any) -> None:
-    """The error points at it."""
-    assert refused_pointers(api, {"to": to}) == ["/to"]
-
-
 @pytest.mark.parametrize("raw", [b"{}", b""])
 def test_create_without_number_returns_422(api: ApiClient, raw: bytes) -> None:
     """An empty object or no body."""
     body = assert_problem(api.post_raw(VERIFICATIONS, raw), 422, "invalid_request")
     assert pointers(body) == ["/to"]
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [(member, value) for member, values in INVALID.items() for value in values]
+)
+def test_create_with_invalid_member_returns_422(api: ApiClient, member: str, value: Any) -> None:
+    """The error points at the member."""
+    assert refused_pointers(api, {"ttl": 600, member: value}) == [f"/{member}"]
 
 
 def test_create_with_unknown_members_names_all(api: ApiClient) -> None:
