@@ -24,6 +24,7 @@ bench: $(VENV)/.demo  ## speed and memory, about three minutes; ARGS="--size ful
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/check_words.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -282,7 +282,7 @@ class Model:
         return line.holder not in {None, call} and line.held_until > self.now
 
     def hold(self, call: ModelCall) -> None:
-        """What becomes of a due call that may not be dialed."""
+        """Apply what happens to a due call that may not be dialed."""
         line, gap = self.lines[call.of.to], self.gap_of(call)
         if self.now > call.of.dial_by:
             self.move(call, C.EXPIRED)

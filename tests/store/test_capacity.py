@@ -117,7 +117,7 @@ def failed(driver: StoreDriver, begun: Verification) -> None:
 def test_sent_call_keeps_capacity(
     driver: StoreDriver, status: CallStatus, end: Callable[[StoreDriver, Verification], None]
 ) -> None:
-    """Whatever becomes of it, except an approval."""
+    """With every end except an approval."""
     begun = driver.create()
     driver.dial(CallResult(status))
     end(driver, begun)

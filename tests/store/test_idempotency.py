@@ -1,4 +1,4 @@
-"""A create with an idempotency key has effects once, whatever becomes of its verification."""
+"""A create with an idempotency key has effects once, however its verification ends."""
 
 from concurrent.futures import ThreadPoolExecutor
 
