@@ -14,8 +14,7 @@ from typing import Final
 
 import http_load
 from report import Budget, Measurement, Section, at_least
-from run_sizes import Sizes
-from stack import API_KEY, ServerProcess, Stack, number
+from stack import API_KEY, ServerProcess, Sizes, Stack, number
 
 _ID: Final = re.compile(rb"vrf_[0-9a-f]{32}")
 _CREATES: Final = "/v1/verifications"

@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from report import Measurement, Section, at_most
-from run_sizes import Sizes
-from stack import Connection, ProviderProcess, Stack, number, percentile, wait_until
+from stack import Connection, ProviderProcess, Sizes, Stack, number, percentile, wait_until
 
 _THREADS: Final = 8
 _HANGS: Final = "hangs"

@@ -15,8 +15,7 @@ from types import FrameType
 from typing import Any, Final
 
 from report import Budget, Measurement, Section, at_most
-from run_sizes import Sizes
-from stack import API_KEY, Stack, number
+from stack import API_KEY, Sizes, Stack, number
 
 import otpvoice
 from otpvoice.app import create_app

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from report import Budget, Measurement, Section, at_most
-from run_sizes import Sizes
-from stack import WEBHOOK_SECRET, Connection, Stack, number
+from stack import WEBHOOK_SECRET, Connection, Sizes, Stack, number
 
 _OVER: Final = "the request is answered"
 

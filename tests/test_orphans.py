@@ -53,8 +53,8 @@ def test_cut_run_leaves_no_process(tmp_path: Path, ending: signal.Signals, worke
     variables = {"PYTHONPATH": str(TESTS)}
     with Process(command, tmp_path / "log", variables, cwd=tmp_path) as run:
         run.wait_until_ready((tmp_path / "started").exists, "the run")
-        time.sleep(1.2)  # the watcher looks every half second
-        assert len(processes_in(tmp_path)) >= 6
+        wait_until(lambda: len(processes_in(tmp_path)) >= 6, "all its processes")
+        time.sleep(2)  # the watcher looks every half second
         run.signal(ending)
         run.wait()
     wait_until(lambda: not processes_in(tmp_path), "the end of its processes")

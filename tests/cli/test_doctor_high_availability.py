@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from cli.findings import doctor_findings, finding_about
-from system.servers import cluster, sentinels
+from support.valkey import cluster, sentinels
 
 from otpvoice.cli.doctor.findings import Finding, Level
 from otpvoice.store.server_info import discovery_nodes

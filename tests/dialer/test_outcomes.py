@@ -1,6 +1,7 @@
 """Responses of the provider and the resulting status of a call (docs/provider.md, section 2)."""
 
 import socket
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -216,3 +217,40 @@ def test_call_that_the_proxy_refuses_is_unsent(
         store.clock_offset_ms += 1_001
         harness.dial_next()
     assert harness.calls_of(verification)[0].status is CallStatus.PLACED
+
+
+CODE = "9071"
+SPELLED = "9, 0, 7, 1"
+
+
+@pytest.mark.parametrize("route", ["obd", "c2c"])
+@pytest.mark.parametrize(
+    ("name", "reaches"),
+    [
+        ("{otp}", "otp"),
+        ("{{otp@digits}}", "otpdigits"),
+        ("{{https://evil.example/x@play}}", "httpsevil.examplexplay"),
+        ("<speak><say-as interpret-as='digits'>1</say-as></speak>", None),
+        ("Asha\r\nvariables[otp]: 6666", "Asha variablesotp"),
+        ('Asha","variables[otp]":"6666', "Ashavariablesotp"),
+        ("\u202eahsA\u202c\u200f", "ahsA"),
+        ("Asha 6666 ६६६६ ６６६６", "Asha"),
+        ("a" * 10_000, "a" * 40),
+        ("😀🎉", "Customer"),
+        ("രാജന്\u200d", "രാജൻ"),
+        ("Z" + "\u0335" * 500 + "algo", "Z" + "\u0335" * 6 + "algo"),
+    ],
+)
+def test_spoken_name_contains_letters_marks_and_four_signs_only(
+    harness: ClientAndDialer, phones: SandboxPhones, name: str, reaches: str | None, route: str
+) -> None:
+    """At most 40 characters. The code is the only other text with digits."""
+    harness.create(name=name, code=CODE, route=route)
+    assert harness.dial_next()
+    (call,) = phones.calls(ASHA)
+    reported = call["variables"]
+    assert reported == {"Name": reaches or reported["Name"], "otp": SPELLED}
+    assert len(reported["Name"]) <= 40
+    assert all(c in " '-." or unicodedata.category(c)[0] in "LM" for c in reported["Name"])
+    (request,) = phones.ledger()
+    assert "6666" not in str(request["request"])

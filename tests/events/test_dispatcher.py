@@ -15,7 +15,7 @@ from providers.servers import connect_proxy
 from redis import Redis
 from support.processes import free_port
 from support.service import ASHA, BANK_KEY, LOGIN_KEY
-from system.store_proxy import StoreProxy
+from support.store_proxy import StoreProxy
 
 from otpvoice.core.verification import Verification
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher

@@ -8,8 +8,8 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 from support.processes import wait_until
+from support.store_proxy import StoreProxy
 from support.valkey import Valkey
-from system.store_proxy import StoreProxy
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.logs import RecordFilter

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, StoreDriver
+from support.store_proxy import CLOSE, HALF, StoreProxy
 from support.valkey import Valkey
-from system.store_proxy import CLOSE, HALF, StoreProxy
 
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable

@@ -42,7 +42,7 @@ def keeps_asking(site: DialerFaultBench, dialers: dict[str, Process]) -> None:
     def alive() -> list[str]:
         return [moment for moment, dialer in dialers.items() if dialer.is_running]
 
-    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start", 60)
+    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start", 110)
     deadline = time.monotonic() + 40
     while left := alive():
         assert time.monotonic() < deadline, f"never came to {left}"
@@ -128,3 +128,26 @@ def test_dialer_paused_past_its_lease_sends_nothing(site: DialerFaultBench) -> N
     print(f"paused in the window, sent {late[numbers['before:send'][1:]]:.1f} s late")
     for moment, rings in PAUSES.items():
         assert ended[moment]["status"] == ("answered" if rings else "failed"), moment
+
+
+TESTER = "+919999900001"
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [("before:complete_test_call", "dialing"), ("after:complete_test_call", "answered")],
+)
+def test_simulated_call_of_a_killed_dialer_is_completed_by_another(
+    environ: dict[str, str], redis: Redis, tmp_path: Path, moment: str, left: str
+) -> None:
+    """Once, and no phone rings."""
+    with dialer_fault_bench(
+        environ | {"OTPVOICE_TEST_NUMBERS": f"{TESTER}=123456"}, redis, tmp_path
+    ) as site:
+        dialer = site.faulty_dialer(moment, 1, "SIGKILL")
+        site.create(TESTER)
+        assert dialer.wait() == -signal.SIGKILL
+        assert [call["status"] for call in site.calls()[TESTER]] == [left]
+        site.recover()
+        assert [call["status"] for call in site.calls()[TESTER]] == ["answered"]
+        assert site.phones.ledger() == []

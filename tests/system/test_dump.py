@@ -15,8 +15,13 @@ import pytest
 from api.api_client import settings_with
 from support.service import BRIDGE, NUMBER_KEY, RING_KEY, WIDE_LIMITS
 from system.concurrency import nth_number
-from system.dump_forensics import (
+from system.stolen_store import (
+    NAME,
+    ShortCode,
     StolenRecord,
+    StolenStore,
+    TargetService,
+    create_body,
     forms,
     found_in,
     guessed_digests,
@@ -25,13 +30,6 @@ from system.dump_forensics import (
     plain_digests,
     raw,
     stolen_records,
-)
-from system.stolen_store import (
-    NAME,
-    ShortCode,
-    StolenStore,
-    TargetService,
-    create_body,
     unencrypted_store,
 )
 

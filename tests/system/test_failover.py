@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 from store.driver import CODE, StoreDriver
 from support.timing import DelayMonitor
-from system.servers import SLOT, Servers, cluster, move_slot, name_of, sentinels
+from support.valkey import SLOT, Servers, cluster, move_slot, name_of, sentinels
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallStatus, Verification

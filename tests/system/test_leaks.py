@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 from redis import Redis
 from support.processes import Process, free_port, wait_until
+from support.raw_http import RecordingHttpClient
 from support.service import (
     LOGIN_KEY,
     NUMBER_KEY,
@@ -29,7 +30,6 @@ from support.service import (
 from support.stack import Stack, running_service
 from support.valkey import DURABLE, Valkey
 from system.leaks import Leak, Scanner, everything_in
-from system.recording_http import RecordingHttpClient
 
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.store.discovery import connect

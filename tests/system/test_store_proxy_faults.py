@@ -18,9 +18,9 @@ import requests
 from redis import Redis
 from support.processes import wait_until
 from support.stack import Stack, running_service
+from support.store_proxy import CLOSE, HALF, StoreProxy
 from support.valkey import DURABLE, Valkey
 from system.concurrency import RecordingClient, TimedResponse, concurrently, nth_number
-from system.store_proxy import CLOSE, HALF, StoreProxy
 
 SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "8"))
 FAULTS = [
