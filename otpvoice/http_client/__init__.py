@@ -11,7 +11,7 @@ from otpvoice.http_client.client import (
     create_tls_context,
 )
 from otpvoice.http_client.connection import Deadlines, connect
-from otpvoice.http_client.proxy import Proxy, ProxyError, parse_proxy
+from otpvoice.http_client.sockets import Proxy, ProxyError, parse_proxy
 
 __all__ = [
     "CA_BUNDLE_VARIABLES",

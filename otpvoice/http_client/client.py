@@ -32,7 +32,7 @@ from otpvoice.http_client.connection import (
     Exchange,
     ResponseTooLargeError,
 )
-from otpvoice.http_client.proxy import Proxy, ProxyError
+from otpvoice.http_client.sockets import Proxy, ProxyError
 
 _MAX_BODY_BYTES: Final = 64 * 1024
 """Of a decoded body; no provider's response to one request is longer."""

@@ -10,10 +10,8 @@ be taken for the response to the next request.
 
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, parse_headers
@@ -25,7 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from otpvoice.http_client.proxy import Proxy
+from otpvoice.http_client.sockets import Proxy, open_socket, resolve
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 """For resolving the name and connecting; TLS and a proxy have the time left until ``send_by``."""
@@ -109,10 +107,10 @@ class Exchange:
     def _connect(self, host: str, port: int) -> socket.socket:
         """Connect to one of the host's addresses; each gets an equal share of the time."""
         limit = min(self.deadlines.send_by, self.clock() + _CONNECT_TIMEOUT_S)
-        addresses = _resolve(host, port, self.seconds_to(limit))
+        addresses = resolve(host, port, self.seconds_to(limit))
         for untried in range(len(addresses), 0, -1):
             try:
-                sock = _connect(addresses[-untried], self.seconds_to(limit) / untried)
+                sock = open_socket(addresses[-untried], self.seconds_to(limit) / untried)
             except OSError:
                 if untried == 1:
                     raise
@@ -132,36 +130,6 @@ def connect(
 
 CURRENT_EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
 """The request that this thread sends: a pooled connection serves many, one after the other."""
-
-_Address = tuple[Any, ...]
-"""As ``socket.getaddrinfo`` returns it."""
-
-
-def _resolve(host: str, port: int, timeout_s: float) -> list[_Address]:
-    """Resolve a name in a thread, because a dead resolver blocks for half a minute."""
-    addresses: Future[list[_Address]] = Future()
-
-    def resolve() -> None:
-        try:
-            addresses.set_result([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
-        except (OSError, UnicodeError) as error:
-            addresses.set_exception(error)
-
-    threading.Thread(target=resolve, name="resolve", daemon=True).start()
-    return addresses.result(timeout_s)
-
-
-def _connect(address: _Address, timeout_s: float) -> socket.socket:
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(timeout_s)
-        sock.connect(where)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 class _BoundedReader(RawIOBase):

@@ -1,4 +1,4 @@
-"""Tunnels through an HTTP proxy, opened by CONNECT.
+"""Sockets to an address, and tunnels through an HTTP proxy, opened by CONNECT.
 
 A tunnel is used for http targets, too. A proxy that forwards requests accepts a request before it
 connects to the target, so the client could not know whether a byte reached the target.
@@ -7,14 +7,48 @@ connects to the target, so the client could not know whether a byte reached the 
 import base64
 import re
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
 """Of all the proxy's responses to one CONNECT."""
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: |\r?\n)")
+
+
+Address = tuple[Any, ...]
+"""As ``socket.getaddrinfo`` returns it."""
+
+
+def resolve(host: str, port: int, timeout_s: float) -> list[Address]:
+    """Resolve a name in a thread, because a dead resolver blocks for half a minute."""
+    addresses: Future[list[Address]] = Future()
+
+    def look_up() -> None:
+        try:
+            addresses.set_result([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        except (OSError, UnicodeError) as error:
+            addresses.set_exception(error)
+
+    threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    return addresses.result(timeout_s)
+
+
+def open_socket(address: Address, timeout_s: float) -> socket.socket:
+    """Connect to an address."""
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(timeout_s)
+        sock.connect(where)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class ProxyError(OSError):
