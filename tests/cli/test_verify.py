@@ -104,7 +104,6 @@ def test_verify_with_too_many_wrong_codes_exits_with_1(
 
 
 def test_verify_names_a_missing_variable(access: dict[str, str]) -> None:
-    """Exit status 2."""
     for missing in access:
         others = {name: value for name, value in access.items() if name != missing}
         refused = run_command("verify", "+919811100006", **others)
@@ -159,7 +158,6 @@ def test_verify_reports_a_refusal_in_one_sentence(
 
 
 def test_verify_reports_a_server_that_is_not_otpvoice() -> None:
-    """Without a traceback."""
     with serve_response(200, b"<html>") as (url, _):
         refused = run_command("verify", "+919811100006", OTPVOICE_URL=url, OTPVOICE_API_KEY="ovk_x")
     assert refused.exit_code == 1

@@ -36,17 +36,14 @@ class ProxiedRequest:
 
     @property
     def request_line(self) -> str:
-        """The request line."""
         return self.request.partition(b"\r\n")[0].decode()
 
     @property
     def headers(self) -> Message:
-        """The headers of the request."""
         return BytesHeaderParser().parsebytes(self.request.partition(b"\r\n")[2])
 
     @property
     def body(self) -> Any:
-        """The JSON body of the request."""
         return json.loads(self.request.partition(b"\r\n\r\n")[2])
 
 

@@ -40,7 +40,6 @@ def test_create_returns_all_members(client: Client) -> None:
 
 
 def test_create_sends_its_arguments(client: Client, dialer: ManualDialer) -> None:
-    """The dialer gets number, code, name and route."""
     client.create(ASHA, name="Asha", code=CODE, route="c2c", call_after=0, ip="203.0.113.9")
     claim = dialer.claim()
     assert dialer.decrypt(claim) == (ASHA, CODE, "Asha")
@@ -48,7 +47,6 @@ def test_create_sends_its_arguments(client: Client, dialer: ManualDialer) -> Non
 
 
 def test_absent_arguments_are_not_sent(client: Client, url: str) -> None:
-    """The service applies its defaults."""
     with (
         running_proxy(int(url.rpartition(":")[2])) as proxy,
         Client(proxy.url, LOGIN_KEY) as proxied_client,
@@ -70,7 +68,6 @@ def test_check_returns_validity_and_checks_left(client: Client) -> None:
 
 
 def test_call_makes_a_delayed_call_due(client: Client) -> None:
-    """The user does not want to wait for the SMS any longer."""
     created = client.create(ASHA, code=CODE, call_after=200)
     coming = client.call(created.id, route="c2c", locale="hi")
     assert [call.id for call in coming.calls] == [call.id for call in created.calls]
@@ -124,7 +121,6 @@ def test_refusal_raises_its_class(client: Client, url: str) -> None:
 
 
 def test_refusal_has_its_evidence(client: Client) -> None:
-    """The invalid member, or the limit with the time to wait."""
     with pytest.raises(InvalidRequest) as invalid:
         client.create(ASHA, locale="_")
     (fault,) = invalid.value.errors
@@ -155,7 +151,6 @@ def test_own_idempotency_key_makes_one_request(client: Client, redis: Redis) -> 
 
 
 def test_threads_share_a_client(client: Client) -> None:
-    """Each thread gets the response to its own request."""
     numbers = [f"+9198765{n:05}" for n in range(40)]
     with ThreadPoolExecutor(8) as pool:
         created = list(pool.map(client.create, numbers))
@@ -165,14 +160,12 @@ def test_threads_share_a_client(client: Client) -> None:
 
 @pytest.mark.parametrize("url", ["otp.example.com", "ftp://otp.example.com", ""])
 def test_invalid_address_raises(url: str) -> None:
-    """The constructor checks it."""
     with pytest.raises(ValueError, match="http"):
         Client(url, LOGIN_KEY)
 
 
 @pytest.mark.parametrize("credential", ["", "ovk_x\n", "ovk x", "ovk_\u0967"])
 def test_invalid_credential_raises_without_quoting_it(credential: str) -> None:
-    """No header can carry it."""
     with pytest.raises(ValueError, match="visible ASCII") as error:
         Client("http://127.0.0.1:1", credential)
     assert "ovk" not in str(error.value)
@@ -180,6 +173,5 @@ def test_invalid_credential_raises_without_quoting_it(credential: str) -> None:
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "two words", "क", "k\n"])
 def test_invalid_idempotency_key_raises(key: str) -> None:
-    """Nothing is sent."""
     with pytest.raises(ValueError, match="idempotency_key"):
         Client("http://127.0.0.1:1", LOGIN_KEY).create(ASHA, idempotency_key=key)

@@ -16,7 +16,6 @@ EXPECTED_OUTPUT = re.compile(r"^ *print\(.*  # (.*)$", re.MULTILINE)
 def test_python_client_page_runs_with_the_documented_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The code runs from top to bottom with a complete stack."""
     page = PAGE.read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
     shown: list[str] = []

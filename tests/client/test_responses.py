@@ -85,7 +85,6 @@ def test_unknown_members_and_words_of_a_newer_service_are_accepted() -> None:
 
 
 def test_client_token_and_receipt_are_returned() -> None:
-    """They are None if the response has none."""
     with running_proxy(
         UNUSED_PORT,
         reply_with(201, PENDING | {"client_token": "vct_01"}),
@@ -111,7 +110,6 @@ def test_valid_other_than_true_is_false(valid: Any) -> None:
 
 
 def test_unknown_problem_code_raises_the_class_of_its_status() -> None:
-    """A newer service may send new codes."""
     known: dict[tuple[int, str], type[ApiError]] = {
         (401, "token_expired"): TokenExpired,
         (401, "new_word"): Unauthorized,
@@ -131,7 +129,6 @@ def test_unknown_problem_code_raises_the_class_of_its_status() -> None:
 
 
 def test_all_evidence_of_a_problem_is_parsed() -> None:
-    """Problem and error have the same values."""
     fault = {"pointer": "/ttl", "detail": "is wrong", "hint": "new"}
     evidence = {"errors": [fault], "limit": "calls_per_ip 2/1h", "retry_after": 7}
     error = error_from(reply_problem(429, "rate_limited", verification=PENDING, **evidence))
@@ -157,7 +154,6 @@ def test_all_evidence_of_a_problem_is_parsed() -> None:
     ],
 )
 def test_response_of_another_service_raises_unexpected_response(fault: Fault) -> None:
-    """It is not retried."""
     with (
         running_proxy(UNUSED_PORT, fault) as proxy,
         pytest.raises(UnexpectedResponse, match="is not a response of otpvoice"),

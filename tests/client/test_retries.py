@@ -67,7 +67,6 @@ def idempotency_keys(requests: list[ProxiedRequest]) -> set[Any]:
 def test_retried_create_makes_one_call(
     client: Client, served: ApiProcess, redis: Redis, response_fault: Fault
 ) -> None:
-    """One call is queued for all attempts."""
     with faulty_network(served, response_fault) as (backend, requests):
         created = backend.create(ASHA)
     assert len(requests) >= 2
@@ -96,7 +95,6 @@ def test_retried_create_returns_a_verification_that_has_ended(
 def test_retried_check_is_counted_once(
     client: Client, served: ApiProcess, response_fault: Fault
 ) -> None:
-    """A wrong code uses up one check."""
     created = client.create(ASHA, code=CODE)
     with faulty_network(served, response_fault) as (backend, requests):
         checked = backend.check(created.id, "000000")
@@ -105,7 +103,6 @@ def test_retried_check_is_counted_once(
 
 
 def test_retried_call_adds_no_second_call(client: Client, served: ApiProcess, redis: Redis) -> None:
-    """The queued call is kept."""
     created = client.create(ASHA, code=CODE, call_after=200)
     with faulty_network(served, drop_reply) as (backend, _):
         coming = backend.call(created.id)
@@ -115,7 +112,6 @@ def test_retried_call_adds_no_second_call(client: Client, served: ApiProcess, re
 
 @pytest.mark.parametrize("end", ["cancel", "approve"])
 def test_retried_end_succeeds(client: Client, served: ApiProcess, end: str) -> None:
-    """The second attempt gets 200."""
     created = client.create(ASHA)
     with faulty_network(served, drop_reply) as (backend, _):
         ended = getattr(backend, end)(created.id)
@@ -141,7 +137,6 @@ def test_attempts_of_a_request_share_an_idempotency_key(client: Client, served: 
 
 
 def test_own_idempotency_key_is_sent(served: ApiProcess, client: Client) -> None:
-    """This holds for all three methods that take one."""
     created = client.create(ASHA, code=CODE)
     with faulty_network(served, drop_reply) as (backend, requests):
         backend.create(ASHA, code=CODE, idempotency_key="mine")
@@ -164,7 +159,6 @@ def test_check_after_another_approval_raises_verification_closed(
 
 @pytest.mark.usefixtures("client")
 def test_request_is_attempted_three_times_at_most(served: ApiProcess) -> None:
-    """Then ``ConnectionFailed`` is raised."""
     with (
         faulty_network(served, *[drop_request] * 9) as (backend, requests),
         pytest.raises(ConnectionFailed, match="no response") as raised,
@@ -234,7 +228,6 @@ def test_retry_after_of_a_proxy_is_used(served: ApiProcess, client: Client) -> N
     ],
 )
 def test_refusal_is_not_retried(served: ApiProcess, status: int, code: str) -> None:
-    """A retry would get the same refusal."""
     fault = reply_problem(status, code, retry_after=0)
     with (
         faulty_network(served, fault) as (backend, requests),

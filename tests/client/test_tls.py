@@ -51,7 +51,6 @@ def test_unknown_authority_is_not_trusted(tls: ssl.SSLContext) -> None:
 def test_timeout_bounds_a_slow_response_over_tls(
     served: ApiProcess, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The response arrives one byte at a time."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with running_proxy(served.port, *[trickle_reply] * 3, tls=tls) as proxy:
         client = Client(proxy.url, LOGIN_KEY, timeout=0.5)

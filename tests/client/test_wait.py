@@ -19,7 +19,6 @@ def responses(status: int, *documents: object) -> list[Fault]:
 
 
 def test_watch_yields_each_state_until_the_end() -> None:
-    """The last state is the ended one."""
     with running_proxy(UNUSED_PORT, *responses(200, RINGING, PENDING, PENDING, ENDED)) as proxy:
         states = list(Client(proxy.url, LOGIN_KEY).watch("vrf_01"))
     assert [each.status for each in states] == ["pending"] * 3 + ["approved"]
@@ -27,7 +26,6 @@ def test_watch_yields_each_state_until_the_end() -> None:
 
 
 def test_watch_polls_at_the_interval_of_the_service() -> None:
-    """The next poll is not earlier than ``poll_after`` seconds later."""
     began = time.monotonic()
     with running_proxy(UNUSED_PORT, *responses(200, PENDING | {"poll_after": 0.4}, ENDED)) as proxy:
         Client(proxy.url, LOGIN_KEY).wait("vrf_01")
@@ -35,7 +33,6 @@ def test_watch_polls_at_the_interval_of_the_service() -> None:
 
 
 def test_wait_returns_the_expected_state_or_the_end() -> None:
-    """It returns the first of both."""
     with running_proxy(UNUSED_PORT, *responses(200, RINGING, PENDING, RINGING, ENDED)) as proxy:
         client = Client(proxy.url, LOGIN_KEY)
         answered = client.wait("vrf_01", until=lambda state: state.calls[-1].status == "answered")
@@ -53,14 +50,12 @@ def test_failed_poll_is_skipped() -> None:
 
 
 def test_refused_poll_raises() -> None:
-    """The next poll would be refused as well."""
     faults = [*responses(200, PENDING), reply_problem(404, "not_found")]
     with running_proxy(UNUSED_PORT, *faults) as proxy, pytest.raises(NotFound):
         Client(proxy.url, LOGIN_KEY).wait("vrf_01")
 
 
 def test_wait_timeout_has_the_latest_state() -> None:
-    """It is raised in time, even if polls hang."""
     with running_proxy(UNUSED_PORT, *responses(200, RINGING), *[never_reply] * 9) as proxy:
         began = time.monotonic()
         with pytest.raises(WaitTimeout, match="vrf_01 is still pending") as still:

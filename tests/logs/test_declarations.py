@@ -140,7 +140,6 @@ def undeclared(call: LogCall) -> list[str]:
 
 
 def test_event_of_every_log_call_is_declared_with_its_fields() -> None:
-    """otpvoice/logs/events.py has one line for each event."""
     calls = log_calls()
     assert len(calls) > 30
     assert [error for call in calls for error in undeclared(call)] == []
@@ -176,7 +175,6 @@ def audit_notices() -> Iterator[tuple[str, set[str]]]:
 
 
 def test_notice_of_every_function_is_declared_with_its_fields() -> None:
-    """The dialer logs them after a sweep."""
     found = list(audit_notices())
     assert len(found) >= 6
     for event, fields in found:
@@ -196,7 +194,6 @@ def gunicorn_events() -> set[str]:
 
 
 def test_events_of_gunicorns_messages_are_declared() -> None:
-    """cli/gunicorn.py maps messages to events."""
     assert gunicorn_events() <= {*EVENTS}
     assert "server.listening" in gunicorn_events()
 
@@ -217,7 +214,6 @@ def test_events_of_gunicorns_messages_are_declared() -> None:
     ],
 )
 def test_undeclared_event_or_field_is_reported(source: str, error: str) -> None:
-    """The check finds them in all forms of a log call."""
     (call,) = _log_calls("api/module.py", source)
     assert undeclared(call) == [f"{call.location}: {error}"]
 

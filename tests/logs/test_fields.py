@@ -154,7 +154,6 @@ FITTING: Final[list[tuple[str, str, Any, Any]]] = [
 
 @pytest.mark.parametrize(("event", "field", "value", "shown"), FITTING)
 def test_fitting_value_is_written_unchanged(event: str, field: str, value: Any, shown: Any) -> None:
-    """Ids, addresses, counts and words stay readable."""
     assert render(event, field, value) == (value if shown is None else shown)
 
 

@@ -79,7 +79,6 @@ taking.join()
 
 
 def test_line_cut_by_a_full_disk_is_ended_and_counted(tmp_path: Path) -> None:
-    """The following lines are complete, and start with the number of dropped lines."""
     program = """
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -116,7 +115,6 @@ gc.set_threshold(700); gc.collect()
 
 
 def test_process_with_a_hanging_log_ends_in_bounded_time(tmp_path: Path) -> None:
-    """The log is a full pipe without a reader."""
     program = """
 reader, full = os.pipe()
 hanging = LineWriter(full)
@@ -156,7 +154,6 @@ def lines_through(full: int, reader: int, writer: LineWriter) -> list[bytes]:
 
 
 def test_full_nonblocking_pipe_loses_no_line_at_once() -> None:
-    """Another process that shares the pipe may have made it non-blocking."""
     reader, full = os.pipe()
     os.set_blocking(full, False)
     before, many = DROPPED.total, 2000

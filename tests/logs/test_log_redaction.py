@@ -77,7 +77,6 @@ def test_line_of_every_source_is_redacted(source: str) -> None:
 
 
 def test_line_of_a_library_names_its_logger() -> None:
-    """The field ``logger`` shows where the line comes from."""
     assert json.loads(output_of(SOURCES["a library"]))["logger"] == "urllib3.connectionpool"
 
 
@@ -92,7 +91,6 @@ def test_configure_removes_handlers_of_other_loggers() -> None:
 
 
 def test_line_below_the_level_is_not_written() -> None:
-    """This holds for otpvoice and for libraries."""
     quiet = "logs.configure('error')\n" + SOURCES["otpvoice"] + "\n" + SOURCES["a library"]
     assert output_of(quiet) == ""
 
@@ -115,7 +113,6 @@ def test_console_format_in_a_file_has_one_line_without_colours() -> None:
 
 @pytest.mark.parametrize(("log_format", "is_json"), [("auto", False), ("json", True)])
 def test_terminal_gets_columns_unless_json_is_set(log_format: str, *, is_json: bool) -> None:
-    """Both formats are redacted."""
     reader, terminal = pty.openpty()
     program = (
         f"{PROLOGUE}logs.configure(log_format={log_format!r}, secrets=[{SECRET!r}])\n"

@@ -93,7 +93,6 @@ def test_secret_is_redacted_in_every_position(place: str, secret: str) -> None:
 def test_secret_of_the_settings_is_redacted_in_every_encoding(
     secret: str, form: str, place: str
 ) -> None:
-    """The filter knows the values themselves."""
     written = ENCODINGS[form](SECRETS[secret])
     line = log_line(POSITIONS[place](written))
     assert written not in line
@@ -102,7 +101,6 @@ def test_secret_of_the_settings_is_redacted_in_every_encoding(
 
 @pytest.mark.parametrize("form", [KEY.hex(), base64.urlsafe_b64encode(KEY).decode()])
 def test_base64_key_is_redacted_by_its_bytes(form: str) -> None:
-    """Hex and URL-safe base64 of the 32 bytes are redacted."""
     assert form.rstrip("=") not in log_line({"reason": f"key={form}"})
 
 
@@ -152,7 +150,6 @@ FOREIGN = [
 
 @pytest.mark.parametrize("text", FOREIGN)
 def test_harmless_foreign_text_is_unchanged(text: str) -> None:
-    """Ids, short numbers and code locations stay readable."""
     assert RECORD_FILTER(None, "info", {"event": ForeignText(text)}) == {"event": text}
 
 
@@ -166,7 +163,6 @@ def test_secret_that_looks_encoded_is_redacted_next_to_an_encoded_code() -> None
 @given(st.uuids(), st.text("0123456789abcdef", min_size=32, max_size=32))
 @settings(max_examples=EXAMPLES)
 def test_ids_are_unchanged(known: uuid.UUID, digits: str) -> None:
-    """This holds for any digits."""
     ids = {"event": "call.sent", "verification": f"vrf_{digits}", "call": f"call_{digits}"}
     assert RECORD_FILTER(None, "info", dict(ids)) == ids
     if known.version is not None:
@@ -239,7 +235,6 @@ noise = st.text("ab \n\"'{}[]:;,.-_=?&%/é", max_size=6)
 @given(noise, secrets_, noise)
 @settings(max_examples=EXAMPLES)
 def test_random_secret_in_random_text_is_redacted(before: str, secret: str, after: str) -> None:
-    """This holds for text of a library, and for a text field."""
     for line in ({"event": ForeignText(before + secret + after)}, {"reason": before + secret}):
         written = log_line(line)
         assert secret not in written

@@ -24,7 +24,6 @@ class Scrape:
 
     @property
     def samples(self) -> Iterable[Sample]:
-        """All samples."""
         return (sample for family in self.families for sample in family.samples)
 
     def value(self, name: str, **labels: str) -> float:

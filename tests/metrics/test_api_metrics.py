@@ -66,7 +66,6 @@ def metered_app(make_app: Callable[..., MeteredApp]) -> MeteredApp:
 
 
 def test_creates_are_counted_by_outcome(metered_app: MeteredApp) -> None:
-    """Created, existing, replayed and refused creates are counted for their client."""
     again = {"Idempotency-Key": "one"}
     body = {"to": ASHA, "reference": "a", "call_after": DUE_LATER}
     for _ in range(2):
@@ -129,7 +128,6 @@ def test_refusal_is_counted_by_limit_without_its_window(
 
 
 def test_callbacks_are_counted_by_outcome(metered_app: MeteredApp) -> None:
-    """Unmatched and repeated, with a wrong credential, and malformed."""
     news = {"status": "ANSWER", "source": "OBD", "to": ASHA, "mid": "unknown"}
     for key in (WEBHOOK_SECRET, WEBHOOK_SECRET, "wrong"):
         metered_app.post(WEBHOOK, news, key=key)
@@ -144,7 +142,6 @@ def test_callbacks_are_counted_by_outcome(metered_app: MeteredApp) -> None:
 
 
 def test_route_label_is_the_url_rule(metered_app: MeteredApp) -> None:
-    """New paths and methods create no new series."""
     for n in range(3):
         metered_app.http.get(f"{VERIFICATIONS}/vrf_{n:032}", headers=bearer(LOGIN_KEY))
         metered_app.http.open(f"/nowhere/{n}", method=f"METHOD{n}")
@@ -169,7 +166,6 @@ def test_calls_to_test_numbers_are_counted_as_route_test(
 
 
 def test_applications_in_one_process_count_separately(make_app: Callable[..., MeteredApp]) -> None:
-    """A request to one application does not change the counts of another."""
     one, other = make_app(), make_app()
     one.create()
     assert one.scrape().value("creates_total") == 1
@@ -179,7 +175,6 @@ def test_applications_in_one_process_count_separately(make_app: Callable[..., Me
 def test_scrape_reads_queue_dialers_and_daily_usage(
     make_app: Callable[..., MeteredApp], store: RedisStore
 ) -> None:
-    """The gauges hold the values at the time of the scrape."""
     metered_app = make_app(limits_calls_per_day="10", clients_login_calls_per_day="4")
     one = metered_app.create()
     shown = metered_app.http.get(f"{VERIFICATIONS}/{one}", headers=bearer(LOGIN_KEY)).get_json()

@@ -105,7 +105,6 @@ def status_of(bind: str) -> int:
 
 @pytest.mark.usefixtures("redis")
 def test_dialer_without_metrics_bind_starts_no_server(environ: dict[str, str]) -> None:
-    """No thread serves metrics unless the settings name an address."""
     before = threading.active_count()
     with running_dialers(create_dialer(settings_with(environ))):
         assert not any(thread.name == "metrics" for thread in threading.enumerate())

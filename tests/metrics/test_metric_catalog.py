@@ -97,7 +97,6 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def test_docs_list_exactly_the_exposed_metrics(full_scrape: Scrape) -> None:
-    """Name, type and labels are equal."""
     assert documented() == exposed(full_scrape)
 
 
@@ -139,7 +138,6 @@ def expressions() -> Iterator[tuple[str, str]]:
 def test_expression_uses_existing_metrics_labels_and_values(
     full_scrape: Scrape, where: str, expression: str
 ) -> None:
-    """Every metric, label and selected value of a label exists."""
     known, labels = exposed(full_scrape), set[str]()
     asked = re.findall(r"(otpvoice_\w+)(?:\{(.*?)\})?", expression)
     assert asked, where
