@@ -3,8 +3,10 @@
 docs/errors.md and the page ``/docs/errors`` present the same table.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -115,94 +117,8 @@ class ErrorHelp:
 
 ERROR_CATALOG: Final[Mapping[tuple[int, str], ErrorHelp]] = MappingProxyType(
     {
-        (400, "invalid_request"): ErrorHelp(
-            "The body is not one JSON object in UTF-8, or a member occurs twice.",
-            "Fix the request: send one JSON object in UTF-8 without duplicate members.",
-        ),
-        (401, "unauthorized"): ErrorHelp(
-            "The API key or client token is missing or unknown.",
-            "Send `Authorization: Bearer <API key>`.",
-        ),
-        (401, "token_expired"): ErrorHelp(
-            "The client token has expired, ten minutes after its verification.",
-            "Create a new verification.",
-        ),
-        (403, "forbidden"): ErrorHelp(
-            "The endpoint requires an API key, and the request has a client token.",
-            "Send the request from your login backend.",
-        ),
-        (404, "not_found"): ErrorHelp(
-            "The path does not exist, or the credential's owner has no such verification.",
-            "Check the path and the id, and that the key or token belongs to the same client.",
-        ),
-        (405, "method_not_allowed"): ErrorHelp(
-            "The path exists, but does not accept this method.",
-            "Use a method that `Allow` lists.",
-        ),
-        (409, "verification_closed"): ErrorHelp(
-            "The verification has ended; see its `status` and `reason`.",
-            "Create a new verification.",
-        ),
-        (409, "no_call_yet"): ErrorHelp(
-            "The service generated the code and has not sent a call yet, so the user cannot know "
-            "the code. The check was neither compared nor counted.",
-            "Check again when a call is `placed`.",
-        ),
-        (409, "too_late"): ErrorHelp(
-            "The code expires too soon for another call.",
-            "Create a new verification.",
-        ),
-        (413, "body_too_large"): ErrorHelp(
-            "The body is larger than 16 KiB.",
-            "Send a smaller body.",
-        ),
-        (415, "unsupported_media_type"): ErrorHelp(
-            "The body is not plain JSON.",
-            "Send `Content-Type: application/json` and no `Content-Encoding`.",
-        ),
-        (422, "invalid_request"): ErrorHelp(
-            "A member is missing, unknown or invalid; see `errors`. A check was not counted.",
-            "Fix the members that `errors` lists.",
-        ),
-        (422, "idempotency_mismatch"): ErrorHelp(
-            "A request with another body used this `Idempotency-Key` before.",
-            "Use a new key for each new request.",
-        ),
-        (422, "invalid_number"): ErrorHelp(
-            "No phone can have this number.",
-            "Ask the user to correct the number.",
-        ),
-        (422, "number_not_allowed"): ErrorHelp(
-            "The operator does not allow calls to the number's region, type or prefix.",
-            "Offer another login method.",
-        ),
-        (429, "rate_limited"): ErrorHelp(
-            "A limit refused the request. `limit` names the setting, with its window if it has "
-            "several, such as `calls_per_number 3/10m`. The refused request was not counted.",
-            "Retry after `retry_after` seconds, or offer another login method.",
-        ),
-        (429, "too_many_wrong_codes"): ErrorHelp(
-            "Too many codes for this number were wrong. This code was neither compared nor "
-            "counted.",
-            "Retry after `retry_after` seconds, or offer another login method.",
-        ),
-        (503, "store_unavailable"): ErrorHelp(
-            "The store did not respond. The request may have taken effect.",
-            "Retry with the same `Idempotency-Key`.",
-        ),
-        (503, "over_capacity"): ErrorHelp(
-            "Calls of this client have been waiting for more than a minute.",
-            "Retry later. Operators: run more dialers.",
-        ),
-        (503, "calls_unavailable"): ErrorHelp(
-            "No dialer is running, or all routes to the provider are closed. A create with "
-            "`call_after` is still accepted.",
-            "Retry after `retry_after` seconds. Operators: start a dialer, or check the provider.",
-        ),
-        (500, "internal_error"): ErrorHelp(
-            "An unexpected error occurred. The log has it under the request's id.",
-            "Report it to the operator with the `Request-Id`.",
-        ),
+        (each["status"], each["code"]): ErrorHelp(each["meaning"], each["resolution"])
+        for each in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["help"]
     }
 )
 """Help for every problem document, by status and code."""

@@ -212,15 +212,15 @@ def test_key_rotation_keeps_receipts_valid(
     """Two processes have the keys in different order; each accepts the other's receipts. After the
     old key is removed, only those of the new one.
     """
-    doors = {
+    apis = {
         ring: ApiClient(create_app(settings_with(environ, secrets_keys=ring), api.store), api.store)
         for ring in (f"{OLD},{NEW}", f"{NEW},{OLD}", NEW)
     }
-    receipts = {ring: receipt_of(each) for ring, each in doors.items()}
+    receipts = {ring: receipt_of(each) for ring, each in apis.items()}
     signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts.values()]
     assert signed_by == ["k1", "k2", "k2"]
     believed = {}
-    for n, ring in enumerate(doors):
+    for n, ring in enumerate(apis):
         with running_api(environ | {"OTPVOICE_SECRETS_KEYS": ring}, tmp_path / f"{n}") as process:
             there = Backend(f"http://127.0.0.1:{process.port}")
             believed[ring] = [_believes(there, receipt) for receipt in receipts.values()]
