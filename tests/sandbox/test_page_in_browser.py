@@ -71,16 +71,15 @@ def test_call_rings_is_answered_and_speaks(by_hand: RunningSandbox, page: Page) 
     press(desk, "Answer")
 
     expect(desk.get_by_role("status")).to_have_text("Talking")
-    expect(spoken_words(desk)).to_have_text(["Hello", "YourName:"])
+    expect(spoken_words(desk).nth(1)).to_have_text("YourName:")
     expect(desk.get_by_role("button", name="Hang up")).to_be_focused()
     expect(desk.locator(".spoken-text")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
     assert desk.locator(".digits .word").all_text_contents() == [*"123456"]
-    assert desk.locator('.digits .word[data-said="not"]').count() == 6
-    expect(desk.locator('.digits .word[data-said="now"]')).to_have_text("1")
-    reading = desk.locator(".speech").get_attribute("data-playback")
+    expect(desk.locator('.digits .word[data-said="now"]')).to_have_text(re.compile("^[1-6]$"))
+    playback = desk.locator(".speech").get_attribute("data-playback")
     press(desk, "Declines")
     expect(desk).to_contain_text("Next call: The person declines")
-    assert desk.locator(".speech").get_attribute("data-playback") == reading
+    assert desk.locator(".speech").get_attribute("data-playback") == playback
     press(desk, "Hang up")
     expect(desk.get_by_role("status")).to_have_text(re.compile("^Answered, "))
     call = page.locator("#call-0")
