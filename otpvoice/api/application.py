@@ -127,9 +127,10 @@ class Api(Flask):
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # RFC 3986, section 6.2.3
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            own = {name.lower() for name, _ in headers}
-            default = [pair for name, pair in self._default_headers.items() if name not in own]
-            return start_response(status, headers + default, *exc_info)
+            default = self._default_headers.copy()
+            for name, _ in headers:
+                default.pop(name.lower(), None)
+            return start_response(status, [*headers, *default.values()], *exc_info)
 
         return super().wsgi_app(environ, start)
 

@@ -41,7 +41,7 @@ class Authenticator:
             Forbidden: the credential is an app's.
         """
         principal = self._authenticate(request)
-        if principal.is_app:
+        if principal.verification_id is not None:
             raise Forbidden("Apps cannot call this endpoint: it requires the client's API key.")
         return principal
 

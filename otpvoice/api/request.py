@@ -43,7 +43,7 @@ class Principal:
 
     def visible_number(self, number: str) -> str:
         """Return ``number`` as the caller may see it: masked for an app."""
-        return mask_number(number) if self.is_app else number
+        return number if self.verification_id is None else mask_number(number)
 
 
 class ApiRequest(Request):
