@@ -2,9 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from redis import Redis
 
@@ -25,6 +25,7 @@ from otpvoice.store.schema import UnreadableRecord
 Value = Argument | Sequence[Argument] | None
 """The value of a named argument. None and False are left out; a list is numbered."""
 
+_T = TypeVar("_T")
 _LUA: Final = files("otpvoice.store") / "lua"
 _FILES: Final = sorted(
     file.name.removesuffix(".lua") for file in _LUA.iterdir() if file.name.endswith(".lua")
@@ -168,6 +169,14 @@ class BaseStore:
             raise
         self.metrics.observe_function(function, time.perf_counter() - began, changes)
         return to_fields(reply)
+
+    def _decode_each(self, items: Iterable[Fields], decode: Callable[[Fields], _T]) -> Iterator[_T]:
+        """Decode each item, and quarantine what cannot be decoded."""
+        for item in items:
+            try:
+                yield decode(item)
+            except UnreadableRecord as error:
+                self.quarantine(error)
 
     def _execute(self, name: str, commands: Callable[[Connections], Any]) -> Any:
         """Return what ``commands`` return, which call no function of the library.

@@ -1,18 +1,16 @@
 """The store on Redis or Valkey. Every method but ``wait`` calls one function, in one round trip."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import CallReason, EndReason, Route, Status
 from otpvoice.store.connections import Connections
 from otpvoice.store.decoding import (
-    Fields,
     decode_audit_entry,
     decode_claim,
-    decode_event,
     decode_quarantine,
     decode_record_result,
     decode_report_result,
@@ -21,14 +19,13 @@ from otpvoice.store.decoding import (
     pairs,
     to_fields,
 )
-from otpvoice.store.functions import BaseStore, Value
+from otpvoice.store.events import EventStore
+from otpvoice.store.functions import Value
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,
     CallUpdate,
     Claim,
-    Event,
-    EventBatch,
     Health,
     RecordResult,
     ReportResult,
@@ -38,11 +35,10 @@ from otpvoice.store.models import (
 from otpvoice.store.replies import TIMEOUT
 from otpvoice.store.schema import UnreadableRecord
 
-_T = TypeVar("_T")
 _NOT_FOUND: Final = StoreResult("not_found")
 
 
-class RedisStore(BaseStore):
+class RedisStore(EventStore):
     """Verifications, calls, events and the queue."""
 
     # The port of the service: see otpvoice.core.store_port.Store ---------------------------------
@@ -262,41 +258,6 @@ class RedisStore(BaseStore):
         reply = self._call("get_captured", call_id=call_id)
         return [(int(at), exchange) for at, exchange in pairs(reply[b"exchanges"])]
 
-    # Events, for the dispatcher ------------------------------------------------------------------
-
-    def claim_events(self, at_most: Mapping[str, int]) -> EventBatch:
-        """Claim due events: of each client at most the given number."""
-        holder = secrets.token_hex(8)
-        reply = self._call(
-            "claim_events",
-            holder=holder,
-            client=[*at_most],
-            max_events=[*at_most.values()],
-        )
-        events = self._decode_each(
-            map(to_fields, reply[b"events"]), lambda event: decode_event(holder, event)
-        )
-        dropped = {client.decode(): int(count) for client, count in pairs(reply[b"dropped"])}
-        return EventBatch(tuple(events), dropped)
-
-    def ack_event(self, event: Event, retry_in_ms: int | None) -> None:
-        """End an event, or retry it after ``retry_in_ms``; unless its lease has lapsed."""
-        self._ack(event, retry_in_ms, was_sent=True)
-
-    def release_event(self, event: Event) -> None:
-        """Make an event due again at once. It was not sent, so the attempt does not count."""
-        self._ack(event, 0, was_sent=False)
-
-    def _ack(self, event: Event, retry_in_ms: int | None, *, was_sent: bool) -> None:
-        self._call(
-            "ack_event",
-            id=event.id,
-            client=event.client,
-            holder=event.holder,
-            retry_in_ms=retry_in_ms,
-            was_sent=was_sent,
-        )
-
     def health(self) -> Health:
         """Return whether calls can be placed."""
         reply = self._call("health")
@@ -333,13 +294,6 @@ class RedisStore(BaseStore):
         except UnreadableRecord as error:
             self.quarantine(error)
             return _NOT_FOUND
-
-    def _decode_each(self, items: Iterable[Fields], decode: Callable[[Fields], _T]) -> Iterator[_T]:
-        for item in items:
-            try:
-                yield decode(item)
-            except UnreadableRecord as error:
-                self.quarantine(error)
 
     def _audit_entries(self, texts: Sequence[bytes]) -> Iterator[AuditEntry]:
         for text in texts:
