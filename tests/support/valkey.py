@@ -32,6 +32,7 @@ class Valkey:
         options: of the server.
         program: Valkey or the system's ``redis-server``.
         config: a configuration file, as a Sentinel needs.
+        is_started: False: the test starts it later.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Valkey:
         *options: str,
         program: str = VALKEY,
         config: Path | None = None,
+        is_started: bool = True,
     ) -> None:
         self.folder = folder
         self.port = free_port()
@@ -47,7 +49,8 @@ class Valkey:
         files = [str(config)] if config else []
         self._command = [program, *files, "--port", str(self.port), "--dir", str(folder)]
         self._command += [*_COMMON, *(options or IN_MEMORY)]
-        self.process = self.start()
+        if is_started:
+            self.start()
 
     def __enter__(self) -> Self:
         return self

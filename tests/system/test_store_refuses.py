@@ -138,11 +138,10 @@ def test_service_started_before_its_store_serves_later(
     folder = tmp_path / "store"
     folder.mkdir()
     with ExitStack() as exits:
-        late = Valkey.__new__(Valkey)
-        late.folder, late.port = folder, free_port()
+        late = Valkey(folder, is_started=False)
         url = f"http://127.0.0.1:{free_port()}"
         variables = {
-            "OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{late.port}/0",
+            "OTPVOICE_REDIS_URL": late.url,
             "OTPVOICE_SERVER_BIND": url.removeprefix("http://"),
         }
         processes: list[Process] = [
@@ -153,5 +152,5 @@ def test_service_started_before_its_store_serves_later(
             log = tmp_path / f"{name}.log"
             wait_until(lambda log=log: bool(lines_of(log, "store.unavailable")), "a line")  # type: ignore[misc]
         exits.enter_context(late.start())
-        wait_until(lambda: is_ready(url), "the service to be ready", 3)
+        wait_until(lambda: is_ready(url), "the service to be ready")
         assert [each.terminate() for each in processes] == [0, 0]

