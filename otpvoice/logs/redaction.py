@@ -27,7 +27,7 @@ _TO_STANDARD_BASE64: Final = str.maketrans("-_", "+/", "=")
 """Translates URL-safe base64, with or without padding."""
 
 _SAFE: Final = r"""
-      (?P<kept>
+      (?P<safe>
           (?<!\w) (?:vrf|call) _ [0-9a-f]{32} (?!\w)
         | (?<!\w) (?=\d*[a-f]) [0-9a-f]{32} (?!\w)
         | (?<![\w-]) (?=[\d-]*[a-fA-F])
@@ -35,6 +35,7 @@ _SAFE: Final = r"""
         | \+ (?:[1-9][0-9])? \*{3,9} [0-9]{4} (?! [\W_]{0,4}\d )
         | \.py : [0-9]{1,5} (?!\d)
       )"""
+"""Ids, masked numbers and places in code, which stay readable."""
 # A code, also one spelled for the voice: digits of any script, up to four characters apart.
 _SPELLED_CODE: Final = r"(?P<digits> \d (?: [\W_]{0,4}\d ){3,} )"
 _SENSITIVE: Final = re.compile(
@@ -138,7 +139,7 @@ def _may_be_sensitive(text: str) -> bool:
 
 def _replacement(match: re.Match[str]) -> str:
     kind = str(match.lastgroup)
-    if kind == "kept":
+    if kind == "safe":
         return match[0]
     if kind == "number":
         return mask_number(match[0])

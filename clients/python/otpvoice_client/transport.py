@@ -4,7 +4,7 @@ Only requests that have the same effect when sent again are retried: they have a
 ``Idempotency-Key``, or are idempotent by nature.
 
 The timeouts of ``requests`` bound each wait for bytes, so a server that sends one byte a second
-could delay a response for ever. Here all reads of a response share one deadline.
+could delay a response forever. Here all reads of a response share one deadline.
 """
 
 import random
