@@ -8,15 +8,12 @@ in one process then (``make test ARGS="--numprocesses 0"``).
 import hashlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from support.service import (
     BANK_KEY,
     BRIDGE,
@@ -38,24 +35,24 @@ pytest_plugins = ["browser", "support.orphans"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One server is not shared, and Ctrl-C works."""
-    # Who is started in the background by a shell has it ignored, and so have all its children.
+    """Enable Ctrl-C, and refuse to share one named server among processes."""
+    # A process that a shell starts in the background ignores SIGINT, and so do its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Tests in several processes would empty it for each other.
+    # Each process empties the server.
     if "OTPVOICE_TEST_REDIS" in os.environ and config.getoption("numprocesses", None):
         raise pytest.UsageError("OTPVOICE_TEST_REDIS is one server: add --numprocesses 0")
 
 
-# A loaded machine is slow now and then, which is no fault of an example.
+# An example may be slow on a loaded machine.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 _LONGEST_FIRST = ("system", "deploy", "examples", "cli", "client", "sandbox", "benchmarks")
-"""Folders whose tests wait for processes. The others fill the time that is left."""
+"""Folders whose tests start processes. The others follow."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no process has one left at the end."""
+    """Run the longest files first, so that no worker has one left at the end."""
 
     def position(item: pytest.Item) -> int:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
@@ -76,9 +73,9 @@ KEEP = 7 * 86_400_000
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a server with the shipped durability, or use the named one."""
-    given = os.environ.get("OTPVOICE_TEST_REDIS")
-    if given:
-        yield given
+    named = os.environ.get("OTPVOICE_TEST_REDIS")
+    if named:
+        yield named
         return
     folder = tmp_path_factory.mktemp("valkey")
     with Valkey(folder, "--appendonly", "yes", "--appendfsync", "no") as server:
@@ -94,24 +91,10 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
         yield server
 
 
-def _wait_for(client: Redis) -> None:
-    give_up = time.monotonic() + 5
-    while True:
-        try:
-            client.ping()
-        except (RedisConnectionError, RedisTimeoutError):
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-
-
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """Connect to the emptied server, with a timeout that a loaded machine does not reach."""
     client = connect(redis_url, timeout_s=5)
-    _wait_for(client)
     client.flushdb()
     yield client
     client.close()
