@@ -1,7 +1,7 @@
 """Drivers of the API's tests: a client of the API in this process, and a dialer moved by hand."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Flask
@@ -137,6 +137,10 @@ class ApiClient:
         assert response.status_code == status, response.text
         shown: dict[str, Any] = response.get_json()
         return shown
+
+
+StartApi = Callable[..., ApiClient]
+"""Starts an API with other settings, named as in ``limits_calls_per_day="1"``."""
 
 
 class ManualDialer:

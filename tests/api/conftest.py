@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from api.api_client import ApiClient, ManualDialer
+from api.api_client import ApiClient, ManualDialer, StartApi, settings_with
 from flask import Flask
 from redis import Redis
 from support.stack import ApiProcess, running_api
 
-from otpvoice.app import create_app
+from otpvoice.app import create_app, store_policy
 from otpvoice.settings import Settings
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
@@ -41,6 +41,19 @@ def api(app: Flask, store: RedisStore) -> ApiClient:
     """Return a driver for the client ``login``; a dialer is alive."""
     store.sweep("a dialer")
     return ApiClient(app, store)
+
+
+@pytest.fixture
+def start_api(environ: dict[str, str], redis: Redis) -> StartApi:
+    """Return a function that starts an API with changed settings; nothing is redialed."""
+
+    def start(**changes: str | None) -> ApiClient:
+        settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
+        store = RedisStore(redis, policy=store_policy(settings))
+        store.sweep("a dialer")
+        return ApiClient(create_app(settings, store), store)
+
+    return start
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from api.api_client import (
     WEBHOOK,
     ApiClient,
     ManualDialer,
+    StartApi,
     assert_problem,
     bearer,
     settings_with,
@@ -272,12 +273,10 @@ def test_callback_with_one_unreadable_message_applies_none(
 
 
 def test_callback_with_configured_status_word_is_applied(
-    environ: dict[str, str], store: RedisStore, dialer: ManualDialer
+    start_api: StartApi, dialer: ManualDialer
 ) -> None:
     """An operator adds the word that the log named, in any spelling."""
-    store.sweep("a dialer")
-    settings = settings_with(environ, provider_status_words="OUT OF ZONE=failed")
-    api = ApiClient(create_app(settings, store), store)
+    api = start_api(provider_status_words="OUT OF ZONE=failed")
     created = api.create()
     claim = dialer.place()
     assert is_received(api.send_callback(id=claim.call_id, status="out-of-zone"))

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,20 +12,18 @@ from api.api_client import (
     VERIFICATIONS,
     ApiClient,
     ManualDialer,
+    StartApi,
     assert_problem,
     bearer,
     pointers,
-    settings_with,
 )
 from redis import Redis
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from werkzeug.test import TestResponse
 
-from otpvoice.app import create_app, store_policy
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.tokens import ClientTokens
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.store.redis_store import RedisStore
 
 MASKED = "+91******3210"
 NEW_KEY = base64.b64encode(b"another ring key of these tests!").decode()
@@ -35,21 +33,6 @@ STEPS: Mapping[str, dict[str, Any] | None] = {
 """Actions of a verification, each with a valid body."""
 NOW_OR_LATER = ("expires_in", "poll_after", "next")
 """Members that change with time alone."""
-
-Opened = Callable[..., ApiClient]
-
-
-@pytest.fixture
-def opened(environ: dict[str, str], redis: Redis) -> Opened:
-    """Return a function that starts an API with changed settings."""
-
-    def open_door(**changes: str | None) -> ApiClient:
-        settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
-        store = RedisStore(redis, policy=store_policy(settings))
-        store.sweep("a dialer")
-        return ApiClient(create_app(settings, store), store)
-
-    return open_door
 
 
 def app_of(verification: dict[str, Any], api: ApiClient) -> ApiClient:
@@ -261,11 +244,11 @@ def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
 # Key rotation ------------------------------------------------------------------------------------
 
 
-def test_client_token_is_valid_until_its_key_is_dropped(opened: Opened) -> None:
+def test_client_token_is_valid_until_its_key_is_dropped(start_api: StartApi) -> None:
     """The key is added second, moved first, and removed."""
     rings = [f"k1:{RING_KEY}", f"k1:{RING_KEY},k2:{NEW_KEY}", f"k2:{NEW_KEY},k1:{RING_KEY}"]
-    apis = [opened(secrets_keys=ring) for ring in rings]
-    last = opened(secrets_keys=f"k2:{NEW_KEY}")
+    apis = [start_api(secrets_keys=ring) for ring in rings]
+    last = start_api(secrets_keys=f"k2:{NEW_KEY}")
     old = apis[0].create("+919812345678")
     new = apis[2].create()
     for api in apis:
@@ -277,17 +260,17 @@ def test_client_token_is_valid_until_its_key_is_dropped(opened: Opened) -> None:
 
 
 def test_client_token_of_removed_client_returns_401(
-    opened: Opened, environ: dict[str, str]
+    start_api: StartApi, environ: dict[str, str]
 ) -> None:
     """A client is its name: with another key, its apps keep access to its data only."""
     bank = environ["OTPVOICE_CLIENTS_BANK_KEY_SHA256"]
-    api = opened()
+    api = start_api()
     one = api.create()
-    gone = opened(clients_login_key_sha256=None)
+    gone = start_api(clients_login_key_sha256=None)
     responses = all_app_requests(app_of(one, gone), one["id"])
     assert are_alike([assert_problem(response, 401, "unauthorized") for response in responses])
 
-    changed = opened(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
+    changed = start_api(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
     theirs = ApiClient(changed.app, changed.store, BANK_KEY).create("+919812345678")
     assert_problem(changed.get(f"{VERIFICATIONS}/{one['id']}"), 401, "unauthorized")
     assert app_of(one, changed).get_verification(one)["status"] == "pending"
@@ -332,9 +315,9 @@ def test_app_409_masks_the_number(api: ApiClient, step: str) -> None:
         {"limits_calls_per_day": "1"},
     ],
 )
-def test_app_429_names_no_limit(opened: Opened, limits: dict[str, str]) -> None:
+def test_app_429_names_no_limit(start_api: StartApi, limits: dict[str, str]) -> None:
     """All limits return the same response, with the wait; the client gets the limit."""
-    api = opened(**limits)
+    api = start_api(**limits)
     one = api.create()
     dialer = ManualDialer(api.store)
     dialer.record(dialer.send(), CallStatus.FAILED, CallReason.PROVIDER_ERROR)
@@ -349,9 +332,9 @@ def test_app_429_names_no_limit(opened: Opened, limits: dict[str, str]) -> None:
     assert found["detail"] != rejected["detail"]
 
 
-def test_app_429_for_wrong_codes_names_no_limit(opened: Opened) -> None:
+def test_app_429_for_wrong_codes_names_no_limit(start_api: StartApi) -> None:
     """The code is ``too_many_wrong_codes``."""
-    api = opened(limits_wrong_codes_per_number="1/24h")
+    api = start_api(limits_wrong_codes_per_number="1/24h")
     one = api.create(code="1234")
     app = app_of(one, api)
     dialer = ManualDialer(api.store)

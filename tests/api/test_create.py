@@ -8,14 +8,11 @@ from api.api_client import (
     VERIFICATIONS,
     ApiClient,
     ManualDialer,
+    StartApi,
     assert_problem,
     pointers,
-    settings_with,
 )
 from support.service import ASHA
-
-from otpvoice.app import create_app
-from otpvoice.store.redis_store import RedisStore
 
 INVALID: dict[str, list[Any]] = {
     "to": [None, 919876543210, True, [ASHA], {"number": ASHA}],
@@ -218,19 +215,14 @@ def test_create_with_422_leaves_nothing(api: ApiClient, dialer: ManualDialer) ->
     assert api.create()["version"] == 1
 
 
-def test_settings_of_a_client_override_the_common_ones(
-    environ: dict[str, str], store: RedisStore
-) -> None:
+def test_settings_of_a_client_override_the_common_ones(start_api: StartApi) -> None:
     """Flows, caller line, caller id and life."""
-    settings = settings_with(
-        environ,
+    api = start_api(
         clients_bank_flows="default=77,ta=78",
         clients_bank_bridge="918011112222",
         clients_bank_ttl="120",
         provider_caller_id="+911234567890",
     )
-    store.sweep("a dialer")
-    api = ApiClient(create_app(settings, store), store)
     ours, banks = api.create(locale="ta"), api.as_bank().create(locale="ta", to="+919876543211")
     assert (ours["expires_in"], banks["expires_in"]) == (300, 120)
     assert [v["calls"][0]["locale"] for v in (ours, banks)] == ["default", "ta"]

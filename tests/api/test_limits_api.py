@@ -1,41 +1,22 @@
 """Limits over HTTP: what an error reveals, and what the object says before a limit is reached."""
 
-from collections.abc import Callable
-
 import pytest
 from api.api_client import (
     VERIFICATIONS,
     ApiClient,
     ManualDialer,
+    StartApi,
     assert_problem,
     pointers,
-    settings_with,
 )
-from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, store_policy
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult
-from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
 NEIGHBOUR = "+919876543211"
 ADDRESS = "49.36.0.1"
-Limited = Callable[..., ApiClient]
-
-
-@pytest.fixture
-def limited(environ: dict[str, str], redis: Redis) -> Limited:
-    """Return a function that starts an API with changed settings."""
-
-    def open_door(**changes: str) -> ApiClient:
-        settings = settings_with(environ, verification_max_redials="0", **changes)
-        store = RedisStore(redis, policy=store_policy(settings))
-        store.sweep("a dialer")
-        return ApiClient(create_app(settings, store), store)
-
-    return open_door
 
 
 def fail_due_call(api: ApiClient) -> None:
@@ -69,10 +50,10 @@ def answer_due_call(api: ApiClient) -> None:
     ],
 )
 def test_limit_of_a_number_is_shared_by_clients(
-    limited: Limited, changes: dict[str, str], to: str, limit: str, wait: int
+    start_api: StartApi, changes: dict[str, str], to: str, limit: str, wait: int
 ) -> None:
     """429 without any detail of the other client's verification."""
-    api = limited(**changes)
+    api = start_api(**changes)
     api.create(ip=ADDRESS)
     body = assert_problem(
         api.as_bank().create_response(to, ip=f"::ffff:{ADDRESS}"), 429, "rate_limited"
@@ -82,9 +63,9 @@ def test_limit_of_a_number_is_shared_by_clients(
     assert "verification" not in body
 
 
-def test_429_shows_the_own_verification(limited: Limited) -> None:
+def test_429_shows_the_own_verification(start_api: StartApi) -> None:
     """It stays pending, and `next` has the same time as the error."""
-    api = limited(limits_calls_per_number="1/10m")
+    api = start_api(limits_calls_per_number="1/10m")
     begun = api.create()
     fail_due_call(api)
     step = api.get_verification(begun)["next"]["call"]
@@ -99,9 +80,9 @@ def test_429_shows_the_own_verification(limited: Limited) -> None:
     assert api.create_response().status_code == 201
 
 
-def test_call_gap_without_time_left_returns_429(limited: Limited) -> None:
+def test_call_gap_without_time_left_returns_429(start_api: StartApi) -> None:
     """It names the limit and the time to retry."""
-    api = limited()
+    api = start_api()
     begun = api.create()
     claim = ManualDialer(api.store).claim()
     assert api.store.mark_sent(claim, 165_000, [300_000])
@@ -115,9 +96,9 @@ def test_call_gap_without_time_left_returns_429(limited: Limited) -> None:
 # Wrong codes -------------------------------------------------------------------------------------
 
 
-def test_wrong_codes_limit_refuses_checks_creates_and_calls(limited: Limited) -> None:
+def test_wrong_codes_limit_refuses_checks_creates_and_calls(start_api: StartApi) -> None:
     """The verification stays pending, with its checks."""
-    api = limited(limits_wrong_codes_per_number="2/1h")
+    api = start_api(limits_wrong_codes_per_number="2/1h")
     begun = api.create(code="012345")
     fail_due_call(api)
     for code in ("999991", "999992"):
@@ -143,9 +124,9 @@ def test_wrong_codes_limit_refuses_checks_creates_and_calls(limited: Limited) ->
 # deliver_only clients ----------------------------------------------------------------------------
 
 
-def test_deliver_only_client_without_code_gets_422(limited: Limited) -> None:
+def test_deliver_only_client_without_code_gets_422(start_api: StartApi) -> None:
     """The error names the member, and no limit counts it."""
-    api = limited(clients_login_deliver_only="true", clients_login_calls_per_day="1")
+    api = start_api(clients_login_deliver_only="true", clients_login_calls_per_day="1")
     rejected = assert_problem(api.create_response(), 422, "invalid_request")
     assert pointers(rejected) == ["/code"]
     api.create(code="012345")
@@ -157,9 +138,9 @@ def test_deliver_only_client_without_code_gets_422(limited: Limited) -> None:
 # Breakers ----------------------------------------------------------------------------------------
 
 
-def test_open_conversion_breaker_returns_429(limited: Limited) -> None:
+def test_open_conversion_breaker_returns_429(start_api: StartApi) -> None:
     """``/readyz`` shows that it is open, without the prefix."""
-    api = limited(limits_unverified_per_prefix="99/1h", limits_calls_per_client="99/1m")
+    api = start_api(limits_unverified_per_prefix="99/1h", limits_calls_per_client="99/1m")
     for n in range(20):
         begun = api.create(f"+919876{540_000 + n}")
         answer_due_call(api)
@@ -177,9 +158,9 @@ def test_open_conversion_breaker_returns_429(limited: Limited) -> None:
     api.create()
 
 
-def test_open_wrong_code_breaker_reduces_checks(limited: Limited) -> None:
+def test_open_wrong_code_breaker_reduces_checks(start_api: StartApi) -> None:
     """New verifications have three checks; ``/readyz`` shows the reason."""
-    api = limited(limits_calls_per_client="999/1m")
+    api = start_api(limits_calls_per_client="999/1m")
     for n in range(40):
         begun = api.create(f"+919{n:03}{543_210 + n}", code="012345")
         for guess in range(5):
@@ -191,9 +172,9 @@ def test_open_wrong_code_breaker_reduces_checks(limited: Limited) -> None:
 # Retries -----------------------------------------------------------------------------------------
 
 
-def test_limited_create_can_be_retried_with_its_key(limited: Limited) -> None:
+def test_limited_create_can_be_retried_with_its_key(start_api: StartApi) -> None:
     """An error is not remembered."""
-    api = limited(limits_calls_per_number="1/1m")
+    api = start_api(limits_calls_per_number="1/1m")
     api.as_bank().create()
     fail_due_call(api)
     raw = b'{"to": "%s"}' % ASHA.encode()

@@ -3,7 +3,14 @@
 import unicodedata
 
 import pytest
-from api.api_client import ApiClient, ManualDialer, assert_problem, pointers, settings_with
+from api.api_client import (
+    ApiClient,
+    ManualDialer,
+    StartApi,
+    assert_problem,
+    pointers,
+    settings_with,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.service import ASHA
@@ -114,13 +121,9 @@ def test_regions_of_a_client_replace_the_common_ones(
     assert_problem(api.create_response("+14155552671"), 422, "number_not_allowed")
 
 
-def test_number_types_and_denied_prefixes_apply(environ: dict[str, str], store: RedisStore) -> None:
+def test_number_types_and_denied_prefixes_apply(start_api: StartApi) -> None:
     """Landlines only if allowed; denied prefixes never."""
-    store.sweep("a dialer")
-    changed = settings_with(
-        environ, limits_number_types="fixed_line,mobile", limits_deny_prefixes="+9198765"
-    )
-    api = ApiClient(create_app(changed, store), store)
+    api = start_api(limits_number_types="fixed_line,mobile", limits_deny_prefixes="+9198765")
     assert api.create("+911123456789")
     assert_problem(api.create_response(ASHA), 422, "number_not_allowed")
     assert api.create("+919812345678")
