@@ -52,6 +52,8 @@ _SIMULATED_DURATION_S: Final = 12
 """Recorded duration of a simulated call: a name, and a code spoken twice."""
 _RECORD_RETRY_S: Final = 60.0
 """Seconds for recording a result while the store is unavailable: only this dialer knows it."""
+_RECORD_RETRY_AT_STOP_S: Final = 5.0
+"""The same after the stop, so that the dialer ends within 20 seconds. Then the lease decides."""
 
 
 _LOG_LEVELS: Final = {
@@ -295,12 +297,14 @@ class Dialer:
         return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
     def _record(self, claim: Claim, result: CallResult) -> RecordResult:
-        deadline = time.monotonic() + _RECORD_RETRY_S
+        began = time.monotonic()
         while True:
             try:
                 return self._store.record_result(claim, result)
             except StoreUnavailable:
-                if time.monotonic() > deadline:
+                is_stopping = self._stopping.is_set()
+                limit = _RECORD_RETRY_AT_STOP_S if is_stopping else _RECORD_RETRY_S
+                if time.monotonic() > began + limit:
                     raise
                 time.sleep(_STORE_RETRY_S)
 

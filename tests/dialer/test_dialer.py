@@ -133,11 +133,11 @@ def ending(dialer: Dialer) -> Iterator[None]:
     thread.start()
     try:
         yield
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     finally:
         dialer.stop()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_busy_dialer_claims_nothing_after_the_stop(
@@ -157,6 +157,24 @@ def test_busy_dialer_claims_nothing_after_the_stop(
     assert found == [CallStatus.PLACED, *[CallStatus.QUEUED] * (len(NUMBERS) - 1)]
     assert len(phones.ledger()) == 1
     assert not isinstance(store.claim(200), int)  # any other dialer goes on at once
+
+
+def test_stop_while_the_store_is_unavailable_ends_in_time(
+    dialer: Dialer,
+    harness: ClientAndDialer,
+    phones: SandboxPhones,
+    sandbox: RunningSandbox,
+    proxy: StoreProxy,
+) -> None:
+    """The dialer tries to record the call in flight for five seconds. Then its lease decides."""
+    phones.set_behaviour(ASHA, "slow", seconds=0.5)
+    begun = harness.create(ASHA)
+    with capture_logs() as lines, ending(dialer):
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 5)
+        proxy.reply_always(b"-upstream failure\r\n", b"FCALL")
+        dialer.stop()
+    assert "call.lease_abandoned" in {each["event"] for each in lines}
+    assert harness.calls_of(begun)[0].status is CallStatus.DIALING
 
 
 @pytest.mark.parametrize("function", ["claim", "mark_sent"])
