@@ -19,12 +19,17 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number, decrypt_speech
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId
 from otpvoice.core.phone import mask_number
-from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow, format_code, seconds_until_code
+from otpvoice.core.speech import CodeFormat, Flow
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
-from otpvoice.dialer.placement import next_untried_route, placement_result
+from otpvoice.dialer.placement import (
+    CallBuilder,
+    Undialable,
+    next_untried_route,
+    placement_result,
+)
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.dialer import DialerMetrics
@@ -78,10 +83,6 @@ class DialingRules:
     code_format: CodeFormat
 
 
-class Undialable(Exception):
-    """A call that this process cannot place, because its settings lack what the call needs."""
-
-
 class BackgroundTask(Protocol):
     """Work that runs in a thread of the dialer, such as delivering events."""
 
@@ -97,8 +98,7 @@ class Dialer:
         blocking_store: the same store over a client of its own, which may block longer.
         provider: places the calls.
         ring: decrypts numbers, names and codes.
-        flows: by client and locale. A call's record holds the id of its flow; the texts of the
-            flows determine after how many seconds the code has been spoken.
+        flows: by client and locale.
         rules: settings for placing calls.
         background_tasks: run in threads of this process, in addition to the maintenance loop.
         metrics: count placements.
@@ -119,12 +119,8 @@ class Dialer:
         self._store = store
         self._blocking_store = blocking_store
         self._provider = provider
-        self._ring = ring
         self._capture = ExchangeCapture(store, ring)
-        self._flows = flows
-        self._texts = {
-            flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
-        }
+        self._calls = CallBuilder(ring, flows, rules.code_format)
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._background_tasks = (
@@ -216,12 +212,12 @@ class Dialer:
             log.info("call.simulated" if simulated else "call.skipped")
             return
         try:
-            call = self._build_call(claim)
+            call = self._calls.build(claim)
         except (DecryptionError, Undialable) as error:
             self._fail_call(claim, error)
             return
         log = log.bind(to=mask_number(call.number))
-        code_spoken_after_s = self._code_spoken_after_s(call)
+        code_spoken_after_s = self._calls.seconds_until_code(call)
         if not self._store.mark_sent(
             claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s
         ):
@@ -264,37 +260,6 @@ class Dialer:
         placement = self._provider.place(call, deadlines)
         self._metrics.observe_placement(call.route, placement.outcome, time.monotonic() - began)
         return placement
-
-    def _build_call(self, claim: Claim) -> OutboundCall:
-        if not isinstance(claim.route, Route):
-            raise Undialable(f"no adapter for the route {claim.route}")
-        code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
-        return OutboundCall(
-            call_id=claim.call_id,
-            route=claim.route,
-            number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
-            bridge=claim.bridge,
-            flow_id=self._flow_id(claim),
-            name=name,
-            code=format_code(code, self._rules.code_format),
-        )
-
-    def _code_spoken_after_s(self, call: OutboundCall) -> int | None:
-        text = self._texts.get(call.flow_id)
-        return seconds_until_code(text, call.code, call.name) if text else None
-
-    def _flow_id(self, claim: Claim) -> str:
-        """Return the flow's id from the record, or from the settings for a record without one.
-
-        Raises:
-            Undialable: the record has no flow, and the settings do not have its client.
-        """
-        if claim.flow_id:
-            return claim.flow_id
-        flows = self._flows.get(claim.client)
-        if flows is None:
-            raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
-        return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
     def _record(self, claim: Claim, result: CallResult) -> RecordResult:
         began = time.monotonic()

@@ -1,11 +1,13 @@
-"""Maps the result of a placement to the next status of the call."""
+"""Builds the provider's call from a claim, and maps its placement to the status that follows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
+from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow, format_code, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.providers.base import PlacementOutcome, PlacementResult
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 MAX_REQUESTS: Final = 3
@@ -32,6 +34,61 @@ _ROUTE_HEALTH: Final = {
     PlacementOutcome.AMBIGUOUS: RouteHealth.BAD,
     PlacementOutcome.MISCONFIGURED: RouteHealth.DOWN,
 }
+
+
+class Undialable(Exception):
+    """A call that this process cannot place, because its settings lack what the call needs."""
+
+
+class CallBuilder:
+    """Builds the provider's calls from claims.
+
+    Args:
+        ring: decrypts numbers, names and codes.
+        flows: by client and locale. Their texts determine when the code has been spoken.
+        code_format: separates the digits of spoken codes.
+    """
+
+    def __init__(
+        self, ring: KeyRing, flows: Mapping[str, Mapping[str, Flow]], code_format: CodeFormat
+    ) -> None:
+        self._ring = ring
+        self._flows = flows
+        self._code_format = code_format
+        self._texts = {
+            flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
+        }
+
+    def build(self, claim: Claim) -> OutboundCall:
+        """Return the call to place.
+
+        Raises:
+            DecryptionError: the key ring lacks the key of the record.
+            Undialable: no adapter places calls on the route, or no flow is known.
+        """
+        if not isinstance(claim.route, Route):
+            raise Undialable(f"no adapter for the route {claim.route}")
+        code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
+        return OutboundCall(
+            call_id=claim.call_id,
+            route=claim.route,
+            number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
+            bridge=claim.bridge,
+            flow_id=claim.flow_id or self._flow_of_settings(claim),
+            name=name,
+            code=format_code(code, self._code_format),
+        )
+
+    def seconds_until_code(self, call: OutboundCall) -> int | None:
+        """Return after how many seconds the code has been spoken, or None without a known text."""
+        text = self._texts.get(call.flow_id)
+        return seconds_until_code(text, call.code, call.name) if text else None
+
+    def _flow_of_settings(self, claim: Claim) -> str:
+        flows = self._flows.get(claim.client)
+        if flows is None:
+            raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
+        return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
 
 def placement_result(
