@@ -22,7 +22,7 @@ from otpvoice.store.replies import (
 )
 from otpvoice.store.schema import UnreadableRecord
 
-Value = Argument | Sequence[Argument] | None
+Value = Argument | list[Any] | tuple[Any, ...] | None
 """The value of a named argument. None and False are left out; a list is numbered."""
 
 _T = TypeVar("_T")
@@ -199,16 +199,18 @@ class BaseStore:
         self._library.call(connections, "health", self._keys.prefix, [self.clock_offset_ms])
 
 
-def _pairs(arguments: Mapping[str, Value]) -> Iterator[Argument]:
-    """Yield name, value, … as ``_base.lua`` reads them."""
+def _pairs(arguments: Mapping[str, Value]) -> list[Argument]:
+    """Return name, value, … as ``_base.lua`` reads them; a sequence as ``name1`` and so on."""
+    flat: list[Argument] = []
     for name, value in arguments.items():
         if value is None or value is False:
             continue
-        if isinstance(value, str | bytes | int):
-            yield from (name, int(value) if value is True else value)
-            continue
-        for number, each in enumerate(value, 1):
-            yield from (f"{name}{number}", each)
+        if isinstance(value, list | tuple):
+            for number, each in enumerate(value, 1):
+                flat += (f"{name}{number}", each)
+        else:
+            flat += (name, 1 if value is True else value)
+    return flat
 
 
 def _is_listing(reply: Any) -> bool:

@@ -162,7 +162,7 @@ class RedisStore(EventStore):
             holder=claim.holder,
             live_for_ms=live_for_ms,
             heard_after_s=heard_after_s,
-            gap_ms=gaps_ms,
+            gap_ms=[*gaps_ms],
         )
         return bool(reply[b"outcome"] == b"marked")
 
