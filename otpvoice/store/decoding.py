@@ -79,7 +79,7 @@ def decode_result(reply: Fields) -> StoreResult:
     return StoreResult(
         outcome=first_outcome if is_replayed else outcome,
         verification=_decode_verification(reply) if b"id" in reply else None,
-        retry_after_ms=reply[b"retry_after_ms"],
+        retry_after_ms=reply.get(b"retry_after_ms", 0),
         is_replayed=is_replayed,
     )
 
@@ -92,10 +92,10 @@ def _decode_verification(reply: Fields) -> Verification:
             {
                 **_texts(fields),
                 "id": reply[b"id"].decode(),
-                "gap_until": reply[b"gap_until_ms"],
-                "limit": reply[b"limit"].decode(),
-                "limit_until": reply[b"limit_until_ms"],
-                "wrong_codes_until": reply[b"wrong_codes_until_ms"],
+                "gap_until": reply.get(b"gap_until_ms", 0),
+                "limit": reply.get(b"limit", b"").decode(),
+                "limit_until": reply.get(b"limit_until_ms", 0),
+                "wrong_codes_until": reply.get(b"wrong_codes_until_ms", 0),
                 "now": reply[b"now_ms"],
             },
             fields[b"encrypted_number"],

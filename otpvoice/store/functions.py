@@ -70,7 +70,7 @@ class FunctionLibrary:
         function = f"{self._name}_{name}"
         for _ in range(_MAX_ATTEMPTS):
             try:
-                reply, changes = connections.execute(
+                reply, *changes = connections.execute(
                     "FCALL", function, 1, key, *arguments, is_valid=_is_reply
                 )
             except FunctionMissing:
@@ -79,7 +79,7 @@ class FunctionLibrary:
                 error.function = name
                 raise
             else:
-                return reply, changes
+                return reply, changes[0] if changes else []
         raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
 
     def load(self, connections: Connections) -> None:
@@ -221,9 +221,9 @@ def _is_listing(reply: Any) -> bool:
 
 
 def _is_reply(reply: Any) -> bool:
-    """Return whether a function of the library can have returned this: its reply and changes."""
+    """Return whether a function of the library can have returned this: its reply, its changes."""
     match reply:
-        case [list(), list()]:
+        case [list()] | [list(), list()]:
             return True
     return False
 
@@ -239,5 +239,5 @@ def _function(name: str, file: str) -> str:
         f"do local function run()\n{_source(file)}\nend\n"
         f"redis.register_function{{ function_name = '{name}', flags = {{ {flags} }},\n"
         "callback = function(keys, arguments)\n"
-        "init(keys, arguments)\nreturn { run(), metrics }\nend } end\n"
+        "init(keys, arguments)\nreturn reply_of(run())\nend } end\n"
     )

@@ -7,7 +7,7 @@
 -- KEYS 1     the prefix of all keys, such as "{otpvoice}:"; store/keys.py lists the keys
 -- ARGV 1     offset of the clock in ms: 0 in production, tests move the clock with it
 -- ARGV 2-    name, value, ... of the arguments
--- Returns    {reply, metrics}; a reply is {name, value, ...}
+-- Returns    {reply} or {reply, metrics}; a reply is {name, value, ...}
 --
 -- An argument that has no value is left out. Names of durations end in `_ms`. A list is passed as <name>1, <name>2, ...
 -- No function catches errors: a function that fails half way must be reported, never counted as done.
@@ -31,6 +31,7 @@ local DIALERS        -- zset  dialer id -> its last heartbeat (ms)
 local STATUS_QUERIES -- zset  call id -> time at which to query its status (ms)
 local BREAKERS       -- zset  open breaker -> time at which it closes (ms)
 local AUDIT_LOG      -- list  entries for the log (JSON)
+local CLOCK          -- text  see below
 
 local MINUTE_MS, HOUR_MS = 60000, 3600000
 
@@ -107,6 +108,9 @@ end
 --   verification <status> <ms since it was created> <client>
 local function count(...) metrics[#metrics + 1] = table.concat({ ... }, ' ') end
 
+-- Every table in a reply costs the server time, so empty metrics are left out.
+local function reply_of(reply) return metrics[1] and { reply, metrics } or { reply } end
+
 -- The clock ---------------------------------------------------------------------------------------
 --
 -- text clock   "<time> <lead>": the server's time when this was written, and how far ahead of it the
@@ -127,15 +131,22 @@ local function lead_after(passed_ms, lead)
   return math.max(0, lead - math.floor(passed_ms / POLICY.clock_lead_divisor))
 end
 
+local clock_text, clock_time, clock_lead -- the clock as it was parsed last: it changes once in an interval
+
+local function parse_clock(text)
+  local time, lead = string.match(text, '^(%d+) (%d+)$')
+  clock_text, clock_time, clock_lead = text, tonumber(time or ''), tonumber(lead or '')
+end
+
 -- Set NOW, and store it once in an interval.
 local function read_clock()
-  local server_ms = server_time()
-  local stored, lead = string.match(redis.call('GET', PREFIX .. 'clock') or '', '^(%d+) (%d+)$')
-  local passed_ms = stored and server_ms - stored
-  lead = passed_ms and lead_after(passed_ms, tonumber(lead)) or 0
+  local server_ms, text = server_time(), redis.call('GET', CLOCK) or ''
+  if text ~= clock_text then parse_clock(text) end
+  local passed_ms = clock_time and server_ms - clock_time
+  local lead = passed_ms and lead_after(passed_ms, clock_lead) or 0
   NOW = server_ms + lead
   if not passed_ms or math.abs(passed_ms) >= POLICY.clock_write_interval_ms then
-    redis.call('SET', PREFIX .. 'clock', string.format('%.0f %.0f', server_ms, lead), 'PX', POLICY.clock_ttl_ms)
+    redis.call('SET', CLOCK, string.format('%.0f %.0f', server_ms, lead), 'PX', POLICY.clock_ttl_ms)
     if passed_ms and passed_ms < 0 then append_audit('clock.moved_back', { seconds = math.floor(-passed_ms / 1000) }) end
   end
 end
@@ -144,7 +155,7 @@ local function name_keys(prefix)
   PREFIX = prefix
   QUEUE, DIALING, LIVE, EXPIRING = prefix .. 'queue', prefix .. 'dialing', prefix .. 'live', prefix .. 'expiring'
   WAKE, DIALERS, STATUS_QUERIES = prefix .. 'wake', prefix .. 'dialers', prefix .. 'status_queries'
-  BREAKERS, AUDIT_LOG = prefix .. 'breakers', prefix .. 'audit_log'
+  BREAKERS, AUDIT_LOG, CLOCK = prefix .. 'breakers', prefix .. 'audit_log', prefix .. 'clock'
 end
 
 -- Start a run. Every function begins with this.

@@ -143,7 +143,16 @@ function Limits.longest(limits)
   return longest, retry_at
 end
 
-function Limits.refusing_codes(number) return Limits.longest(Limits.of_codes(number)) end
+-- The same of the limits of codes. Every reply about a verification has it, so this creates no tables.
+function Limits.refusing_codes(number)
+  local longest, latest = nil, NOW
+  for _, quota in ipairs(POLICY.wrong_codes_per_number) do
+    local retry_at = Counters.retry_at('wrong ' .. number, quota, NOW)
+    if retry_at > latest then longest, latest = quota.label, retry_at end
+  end
+  return longest, longest and latest or 0
+end
+
 function Limits.refusing_call(of, at, call) return Limits.longest(Limits.of_call(of, at, call)) end
 
 -- Capacity ------------------------------------------------------------------------------------------

@@ -116,23 +116,37 @@ function Verifications.next_limit(verification)
   return Limits.refusing_call(verification, due, call and call.id)
 end
 
+-- Return a field of {field, value, ...}, or nil.
+local function field_of(flat, name)
+  for i = 1, #flat, 2 do
+    if flat[i] == name then return flat[i + 1] end
+  end
+end
+
 -- Return the reply about a verification:
---   outcome, now_ms, retry_after_ms, and where there is a verification also
---   gap_until_ms, limit, limit_until_ms, wrong_codes_until_ms, id, verification {field, value, ...},
---   calls {{field, value, ...}, ...}, each with its id
+--   outcome, now_ms, and where there is a verification also
+--   id, verification {field, value, ...}, calls {{field, value, ...}, ...}, each with its id
+--   and what applies of retry_after_ms, gap_until_ms, limit with limit_until_ms, wrong_codes_until_ms
 function Verifications.result(outcome, verification, retry_after_ms)
   if not verification then return { 'outcome', outcome, 'now_ms', NOW, 'retry_after_ms', retry_after_ms or 0 } end
-  local key, calls = Verifications.key(verification.id), {}
+  local gap_until = Limits.gap_until(verification)
   local limit, limit_until = Verifications.next_limit(verification)
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
-  for id in string.gmatch(redis.call('HGET', key, 'calls') or '', '%S+') do
+  local fields, calls = redis.call('HGETALL', Verifications.key(verification.id)), {}
+  for id in Calls.ids({ calls = field_of(fields, 'calls') }) do
     local call = Records.flat('call', id)
     if #call > 0 then
       call[#call + 1], call[#call + 2], calls[#calls + 1] = 'id', id, call
     end
   end
-  return { 'outcome', outcome, 'now_ms', NOW, 'retry_after_ms', retry_after_ms or 0,
-    'gap_until_ms', Limits.gap_until(verification), 'limit', limit or '', 'limit_until_ms', limit_until,
-    'wrong_codes_until_ms', wrong_codes_until, 'id', verification.id, 'verification', redis.call('HGETALL', key),
-    'calls', calls }
+  local reply = { 'outcome', outcome, 'now_ms', NOW, 'id', verification.id, 'verification', fields, 'calls', calls }
+  local function add(name, value) reply[#reply + 1], reply[#reply + 2] = name, value end
+  if retry_after_ms then add('retry_after_ms', retry_after_ms) end
+  if gap_until > 0 then add('gap_until_ms', gap_until) end
+  if wrong_codes_until > 0 then add('wrong_codes_until_ms', wrong_codes_until) end
+  if limit then
+    add('limit', limit)
+    add('limit_until_ms', limit_until)
+  end
+  return reply
 end
