@@ -1,1 +1,1 @@
-"""The only part that talks to Redis: one rule, one script, one round trip."""
+"""The only package that uses Redis. Each operation is one function and one round trip."""

@@ -51,7 +51,6 @@ def test_queued_call_reserves_capacity_for_all_clients(driver: StoreDriver) -> N
 
 
 def test_numbers_have_separate_capacity(driver: StoreDriver) -> None:
-    """Numbers have separate capacity."""
     driver.create()
     driver.create(RAVI)
 
@@ -249,7 +248,6 @@ def test_delayed_call_keeps_capacity_in_short_windows(redis: Redis) -> None:
 
 
 def test_empty_limit_refuses_nothing(redis: Redis) -> None:
-    """Empty limit refuses nothing."""
     driver = driver_with_quotas(redis, gaps=NO_GAP)
     assert sent_in_a_row(driver) == 20
 

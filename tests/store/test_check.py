@@ -97,7 +97,6 @@ def test_last_wrong_code_ends_verification(driver: StoreDriver) -> None:
 
 
 def test_correct_code_with_the_last_check_approves(driver: StoreDriver) -> None:
-    """Correct code with the last check approves."""
     begun = driver.create_answered()
     for n in range(4):
         driver.check(begun, f"99999{n}")
@@ -207,7 +206,6 @@ def test_no_call_yet_is_not_stored_under_idempotency_key(driver: StoreDriver) ->
 
 
 def test_code_one_second_before_its_end_is_accepted(driver: StoreDriver) -> None:
-    """Code one second before its end is accepted."""
     begun = driver.create_answered()
     driver.advance_time(299)
     assert driver.check(begun, CODE).outcome == "right"

@@ -25,7 +25,6 @@ def test_calls_are_claimed_in_the_order_they_are_due(driver: StoreDriver) -> Non
 
 
 def test_claim_of_empty_queue_returns_minus_one(driver: StoreDriver) -> None:
-    """Claim of empty queue returns minus one."""
     assert driver.seconds_until_due() == -1
 
 
@@ -130,7 +129,6 @@ def test_live_call_locks_its_number(driver: StoreDriver) -> None:
 
 @pytest.mark.parametrize("ends", list(CallStatus)[4:8])
 def test_released_lock_brings_waiting_call_forward(driver: StoreDriver, ends: CallStatus) -> None:
-    """Released lock brings waiting call forward."""
     first = rings(driver)
     held = driver.create(client="bank")
     assert driver.seconds_until_due() == 165

@@ -65,7 +65,6 @@ def test_time_never_runs_back(driver: StoreDriver, redis: Redis) -> None:
 
 
 def test_lead_ends_when_the_clock_is_set_forward(driver: StoreDriver) -> None:
-    """Lead ends when the clock is set forward."""
     set_back(driver)
     driver.sweep()
     assert 299_000 <= driver.store.health().clock_lead_ms <= 300_000
@@ -124,14 +123,12 @@ def test_full_server_keeps_the_time(driver: StoreDriver, redis: Redis) -> None:
 
 
 def test_damaged_stored_time_is_replaced(driver: StoreDriver, redis: Redis) -> None:
-    """Damaged stored time is replaced."""
     for text in ("", "x", "1 -2", "1e99 3", "9" * 40):
         redis.set(CLOCK, text, px=60_000)
         assert abs(now(driver) - time.time() * 1000) < 2000
 
 
 def test_status_query_and_end_come_on_time_after_clock_set_back(driver: StoreDriver) -> None:
-    """Status query and end come on time after clock set back."""
     begun = driver.create(own_code=True)
     driver.dial()
     set_back(driver)

@@ -124,7 +124,6 @@ def test_end_before_call_after_cancels_delayed_call(driver: StoreDriver, end: st
 
 
 def test_close_after_another_end_returns_closed(driver: StoreDriver) -> None:
-    """Close after another end returns closed."""
     approved = driver.create()
     driver.approve(approved)
     assert driver.cancel(approved).outcome == "closed"

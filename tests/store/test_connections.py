@@ -64,7 +64,6 @@ def test_late_reply_is_not_taken_for_another_command(connections: Connections) -
 
 
 def test_error_reply_keeps_the_connection(connections: Connections) -> None:
-    """Error reply keeps the connection."""
     before = connections.execute("CLIENT", "ID")
     with pytest.raises(FunctionMissing):
         connections.execute("FCALL", "unknown", 0)

@@ -100,7 +100,6 @@ def test_create_again_with_either_reference_finds_its_own(driver: StoreDriver) -
 
 
 def test_create_of_another_client_or_number_starts_another(driver: StoreDriver) -> None:
-    """Create of another client or number starts another."""
     first = driver.create(reference="r")
     for answer in (
         driver.try_create(reference="r", client="bank"),
@@ -137,7 +136,6 @@ def test_create_with_another_own_code_supersedes(driver: StoreDriver, first_is_o
 
 @pytest.mark.parametrize("end", ["approved", "canceled", "expired"])
 def test_create_after_end_starts_another(driver: StoreDriver, end: str) -> None:
-    """Create after end starts another."""
     old = driver.create(own_code=True)
     ends: dict[str, Callable[[], object]] = {
         "approved": lambda: driver.check(old, CODE),
@@ -179,7 +177,6 @@ def test_create_adds_no_call_while_one_is_active(driver: StoreDriver) -> None:
 
 
 def test_repeated_create_keeps_the_delay(driver: StoreDriver) -> None:
-    """Repeated create keeps the delay."""
     begun = driver.create(call_after=60)
     again = given(driver.try_create(call_after=0))
     assert again.calls == begun.calls
@@ -199,7 +196,6 @@ def test_create_after_a_call_queues_another_at_the_end_of_the_gap(driver: StoreD
 
 
 def test_create_uses_the_later_of_delay_and_gap(driver: StoreDriver) -> None:
-    """Create uses the later of delay and gap."""
     driver.create()
     driver.dial_busy()
     again = given(driver.try_create(call_after=90))

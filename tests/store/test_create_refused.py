@@ -113,7 +113,6 @@ def test_refused_newer_code_ends_the_older_verification(driver: StoreDriver, why
 
 @pytest.mark.parametrize("why", ["calls_unavailable", "over_capacity"])
 def test_refused_create_of_another_reference_ends_nothing(driver: StoreDriver, why: str) -> None:
-    """Refused create of another reference ends nothing."""
     old = driver.create(reference="a")
     driver.advance_time(61, dialer="dialer" if why == "over_capacity" else None)
     assert driver.try_create(reference="b").outcome == why

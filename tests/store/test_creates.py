@@ -65,7 +65,6 @@ def test_create_that_finds_the_pending_verification_does_not_count(
 def test_creates_count_by_address_and_client(
     redis: Redis, setting: str, others: dict[str, str]
 ) -> None:
-    """Creates count by address and client."""
     driver = counted(redis, setting)
     members: dict[str, Any] = {"ip": ADDRESS, "client": "login"}
     for n in range(3):
@@ -75,7 +74,6 @@ def test_creates_count_by_address_and_client(
 
 
 def test_creates_without_an_address_meet_no_limit_of_addresses(redis: Redis) -> None:
-    """Creates without an address meet no limit of addresses."""
     driver = counted(redis, "creates_per_ip")
     for n in range(9):
         driver.create(far_numbers(n))

@@ -219,7 +219,6 @@ def test_early_report_with_two_candidates_is_matched_by_id(driver: StoreDriver) 
 
 
 def test_early_reports_of_two_numbers_are_not_mixed(driver: StoreDriver) -> None:
-    """Early reports of two numbers are not mixed."""
     asha, ravi = driver.create(), driver.create(RAVI)
     claims = {claim.call_id: claim for claim in (driver.claim(), driver.claim())}
     assert all(driver.mark_sent(claim) for claim in claims.values())

@@ -155,7 +155,6 @@ def test_event_shows_the_same_object_as_a_response(subscribed: StoreDriver) -> N
 
 
 def test_client_without_events_has_none_pending(subscribed: StoreDriver, redis: Redis) -> None:
-    """Client without events has none pending."""
     begun = subscribed.create(client="bank")
     claim = subscribed.dial()
     subscribed.apply_callback(CallStatus.ANSWERED, call_id=claim.call_id)
@@ -180,7 +179,6 @@ def test_pending_event_contains_no_secret(subscribed: StoreDriver, redis: Redis)
 
 
 def test_parallel_correct_codes_emit_one_event(subscribed: StoreDriver) -> None:
-    """Parallel correct codes emit one event."""
     begun = subscribed.create_answered()
     for _ in range(20):
         subscribed.check(begun, CODE)
@@ -205,7 +203,6 @@ def test_claimed_event_is_exclusive_until_its_lease_ends(subscribed: StoreDriver
 
 
 def test_failed_event_is_due_again_after_its_pause(subscribed: StoreDriver) -> None:
-    """Failed event is due again after its pause."""
     subscribed.approve(subscribed.create())
     for event in due(subscribed):
         subscribed.store.ack_event(event, 5_000)
@@ -216,14 +213,12 @@ def test_failed_event_is_due_again_after_its_pause(subscribed: StoreDriver) -> N
 
 
 def test_claim_returns_at_most_the_requested_events(subscribed: StoreDriver) -> None:
-    """Claim returns at most the requested events."""
     for n in range(3):
         subscribed.approve(subscribed.create(f"+91981234567{n}"))
     assert [len(due(subscribed, at_most)) for at_most in (0, 2, 100)] == [0, 2, 4]
 
 
 def test_event_of_erased_verification_has_no_number(subscribed: StoreDriver) -> None:
-    """Event of erased verification has no number."""
     subscribed.create()
     subscribed.admin.forget(number_identity(ASHA), by="operator")
     events = due(subscribed)

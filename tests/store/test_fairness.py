@@ -41,7 +41,6 @@ def ends(driver: StoreDriver, claim: Claim) -> None:
 
 
 def test_one_client_alone_uses_all_live_calls(driver: StoreDriver) -> None:
-    """One client alone uses all live calls."""
     queues(driver, "login", 2 * CAP, 0)
     assert len(dials(driver)) == CAP
     assert isinstance(driver.store.claim(CAP), int)
@@ -79,7 +78,6 @@ def test_client_with_few_calls_leaves_its_share_to_others(driver: StoreDriver) -
 
 
 def test_calls_of_one_client_are_dialed_as_they_are_due(driver: StoreDriver) -> None:
-    """Calls of one client are dialed as they are due."""
     due: list[str] = []
     for n in range(4):
         due.append(driver.create(far_numbers(n)).id)

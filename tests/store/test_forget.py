@@ -65,7 +65,6 @@ def test_forget_keeps_counters_of_limits(redis: Redis) -> None:
 
 
 def test_approval_after_forget_releases_capacity(redis: Redis) -> None:
-    """Approval after forget releases capacity."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("2/1h"))
     driver.create()
     driver.dial_busy()
@@ -89,7 +88,6 @@ def test_forget_cancels_pending_verifications(redis: Redis) -> None:
 
 
 def test_result_after_forget_is_not_recorded(redis: Redis) -> None:
-    """Result after forget is not recorded."""
     driver = driver_with_limits(redis, gaps=NO_GAP)
     driver.create()
     claim = driver.claim()
@@ -102,7 +100,6 @@ def test_result_after_forget_is_not_recorded(redis: Redis) -> None:
 
 
 def test_check_of_erased_verification_returns_not_found(redis: Redis) -> None:
-    """Check of erased verification returns not found."""
     driver = driver_with_limits(redis, clients={"login": ClientLimits()})
     begun = driver.create()
     driver.admin.forget(PHONE, "root")
@@ -111,7 +108,6 @@ def test_check_of_erased_verification_returns_not_found(redis: Redis) -> None:
 
 
 def test_second_forget_erases_nothing(redis: Redis) -> None:
-    """Second forget erases nothing."""
     driver = driver_with_limits(redis)
     begun = driver.create()
     driver.close(begun, Status.CANCELED, EndReason.REQUESTED)
@@ -120,7 +116,6 @@ def test_second_forget_erases_nothing(redis: Redis) -> None:
 
 
 def test_window_of_erased_number_lasts_to_its_end(redis: Redis) -> None:
-    """Window of erased number lasts to its end."""
     driver = driver_with_limits(redis, gaps=NO_GAP, calls_per_number=parse_quotas("1/1h"))
     driver.create()
     driver.dial(CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
@@ -169,7 +164,6 @@ def test_forget_erases_quarantined_records(driver: StoreDriver, redis: Redis, br
 
 @pytest.mark.parametrize("where", ["verification:vrf_bad", "quarantined:verification:vrf_bad"])
 def test_forget_skips_keys_of_another_type(driver: StoreDriver, redis: Redis, where: str) -> None:
-    """Forget skips keys of another type."""
     redis.lpush(f"{{otpvoice}}:quarantined:refusals:{PHONE.hash}", "no JSON")
     driver.create()
     redis.set(f"{{otpvoice}}:{where}", "no hash", ex=1000)

@@ -70,7 +70,6 @@ def test_replay_after_expiry_returns_expired_verification(
 def test_replay_of_superseded_create_keeps_the_newer_verification(
     driver: StoreDriver, begun: Verification
 ) -> None:
-    """Replay of superseded create keeps the newer verification."""
     newer = driver.create(code="654321", own_code=True)
     assert replayed(driver.try_create(idempotency=SAID), begun).status is Status.CANCELED
     assert driver.get(newer).status is Status.PENDING
@@ -87,7 +86,6 @@ def test_same_key_with_another_body_is_refused(driver: StoreDriver, begun: Verif
 
 
 def test_keys_of_clients_are_separate(driver: StoreDriver, begun: Verification) -> None:
-    """Keys of clients are separate."""
     answer = driver.try_create(client="bank", idempotency=SAID)
     assert answer.outcome == "created"
     assert answer.verification
@@ -115,7 +113,6 @@ def test_refusal_by_limit_is_not_stored(redis: Redis) -> None:
 
 
 def test_refusal_without_dialer_is_not_stored(store: RedisStore) -> None:
-    """Refusal without dialer is not stored."""
     driver = StoreDriver(store)
     driver.advance_time(31, dialer=None)
     assert driver.try_create(idempotency=SAID).outcome == "calls_unavailable"
@@ -124,7 +121,6 @@ def test_refusal_without_dialer_is_not_stored(store: RedisStore) -> None:
 
 
 def test_key_expires_after_24_hours(driver: StoreDriver, begun: Verification, redis: Redis) -> None:
-    """Key expires after 24 hours."""
     (key,) = redis.scan_iter("*:idempotency:*")
     assert DAY - 5 <= redis.ttl(key) <= DAY
     redis.delete(key)
@@ -135,7 +131,6 @@ def test_key_expires_after_24_hours(driver: StoreDriver, begun: Verification, re
 def test_replay_does_not_extend_the_key(
     driver: StoreDriver, begun: Verification, redis: Redis
 ) -> None:
-    """Replay does not extend the key."""
     (key,) = redis.scan_iter("*:idempotency:*")
     redis.pexpire(key, 5_000)
     replayed(driver.try_create(idempotency=SAID), begun)

@@ -127,7 +127,6 @@ def test_repeated_call_request_queues_one_call(driver: StoreDriver) -> None:
 
 
 def test_other_client_gets_not_found(driver: StoreDriver) -> None:
-    """Other client gets not found."""
     begun = driver.create()
     driver.check(begun, CODE, idempotency=SAID)
     answer = driver.check(begun, CODE, client="bank", idempotency=SAID)
@@ -145,7 +144,6 @@ def test_refusal_is_not_stored(driver: StoreDriver) -> None:
 def test_key_expires_a_day_after_the_first_request(
     driver: StoreDriver, redis: Redis, step: Step
 ) -> None:
-    """Key expires a day after the first request."""
     begun = driver.create_answered()
     step(driver, begun, SAID)
     (key,) = redis.scan_iter("*:idempotency:*")
@@ -161,7 +159,6 @@ def test_key_expires_a_day_after_the_first_request(
 def test_50_simultaneous_requests_have_one_effect(
     driver: StoreDriver, outcome: str, step: Step
 ) -> None:
-    """50 simultaneous requests have one effect."""
     begun = driver.create_answered()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: step(driver, begun, SAID), range(50)))

@@ -65,7 +65,6 @@ def test_failed_function_does_not_reload_the_library(redis: Redis) -> None:
 
 
 def test_memory_of_a_library_is_under_256_kib(redis: Redis) -> None:
-    """Memory of a library is under 256 kib."""
     with_limit(redis, 2).try_create(RAVI)
     stats = redis.memory_stats()
     used = stats.get("functions.caches", 0)

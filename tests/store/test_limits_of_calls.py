@@ -55,7 +55,6 @@ def test_limit_refuses_at_its_count(redis: Redis, case: Case) -> None:
 def test_limit_with_several_windows_names_the_refusing_one(
     redis: Redis, case: Case, limits: Mapping[str, Any]
 ) -> None:
-    """Limit with several windows names the refusing one."""
     driver = driver_with_limits(redis, gaps=NO_GAP, **limits)
     case.create(driver)
     answer = driver.try_create(**case.request(1))
@@ -144,7 +143,6 @@ def with_room_elsewhere(redis: Redis, case: Case) -> StoreDriver:
 
 @each_limit
 def test_refused_create_changes_nothing_but_refusals(redis: Redis, case: Case) -> None:
-    """Refused create changes nothing but refusals."""
     driver = with_room_elsewhere(redis, case)
     case.create(driver)
     before = stored(redis)

@@ -93,7 +93,6 @@ def test_exchanges_are_kept_in_order_for_15_minutes(driver: StoreDriver, redis: 
 
 
 def test_exchanges_of_other_calls_are_not_kept(driver: StoreDriver, redis: Redis) -> None:
-    """Exchanges of other calls are not kept."""
     call = driver.create().calls[0]
     driver.store.capture(call.id, b"sealed")
     driver.store.capture("call_" + "0" * 32, b"sealed")

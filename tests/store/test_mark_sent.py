@@ -22,7 +22,6 @@ def test_second_mark_is_lost(driver: StoreDriver) -> None:
 
 
 def test_mark_one_second_before_the_lease_ends(driver: StoreDriver) -> None:
-    """Mark one second before the lease ends."""
     driver.create()
     claim = driver.claim()
     driver.advance_time(19, dialer=None)
@@ -51,7 +50,6 @@ def test_mark_by_another_holder_is_lost(driver: StoreDriver) -> None:
 
 
 def test_mark_of_missing_call_is_lost(driver: StoreDriver) -> None:
-    """Mark of missing call is lost."""
     driver.create()
     assert not driver.mark_sent(replace(driver.claim(), call_id="call_none"))
 
@@ -96,7 +94,6 @@ def test_gap_grows_with_the_calls_to_a_number(driver: StoreDriver) -> None:
 
 
 def test_approval_starts_the_gaps_over(driver: StoreDriver) -> None:
-    """Approval starts the gaps over."""
     begun = driver.create(ttl=600)
     driver.dial_busy()
     driver.advance_time(60)
@@ -107,7 +104,6 @@ def test_approval_starts_the_gaps_over(driver: StoreDriver) -> None:
 
 
 def test_gaps_start_over_after_24_hours(driver: StoreDriver) -> None:
-    """Gaps start over after 24 hours."""
     for _ in range(2):
         begun = driver.create()
         driver.dial_busy()

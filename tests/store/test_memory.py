@@ -46,7 +46,6 @@ def test_memory_of_a_pending_verification_is_bounded(
 
 
 def test_ended_verification_leaves_only_records(driver: StoreDriver, redis: Redis) -> None:
-    """Ended verification leaves only records."""
     for n in range(10):
         begun = driver.create(f"+91981234567{n}", ttl=60)
         claim = driver.dial()
@@ -204,7 +203,6 @@ def test_dump_contains_neither_codes_nor_numbers(driver: StoreDriver, redis: Red
 
 @pytest.mark.parametrize("at", range(len(disguises("+919800345678"))))
 def test_search_finds_each_form_of_a_secret(redis: Redis, at: int) -> None:
-    """Search finds each form of a secret."""
     form = sorted(disguises("+919800345678"))[at]
     redis.hset("{otpvoice}:call:x", "raw", b"some text " + form + b" and more")
     redis.expire("{otpvoice}:call:x", 10)
@@ -212,7 +210,6 @@ def test_search_finds_each_form_of_a_secret(redis: Redis, at: int) -> None:
 
 
 def test_equal_codes_are_stored_as_different_bytes(driver: StoreDriver, redis: Redis) -> None:
-    """Equal codes are stored as different bytes."""
     ids = [driver.create(f"+91981234567{n}").id for n in range(2)]
     for field in ("digest", "request_digest", "encrypted_number"):
         first, second = (redis.hget(Keys().of("verification", each), field) for each in ids)

@@ -100,7 +100,6 @@ def test_record_of_a_number_drops_old_calls(redis: Redis) -> None:
 
 
 def test_prefixes_and_addresses_drop_old_members(redis: Redis) -> None:
-    """Prefixes and addresses drop old members."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,

@@ -178,7 +178,6 @@ def test_unreachable_server_is_unavailable() -> None:
 
 
 def test_failing_function_is_not_an_outage(desk: StoreDriver) -> None:
-    """Failing function is not an outage."""
     with pytest.raises(
         Exception, match="ERR in the store's function claim_status_queries"
     ) as fault:

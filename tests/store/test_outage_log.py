@@ -102,7 +102,6 @@ def test_short_outages_do_not_flood_the_log(valkey: Valkey, captured: list[Any])
 
 
 def test_log_shows_address_and_counts_without_password() -> None:
-    """Log shows address and counts without password."""
     for address in ("10.0.0.12:26379", "a:1,b:2", "/run/valkey-2026/valkey.sock"):
         line = {"event": "store.unavailable", "address": address, "failed_commands": 123}
         assert RecordFilter()({}, "error", {**line}) == line

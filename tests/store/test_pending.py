@@ -110,7 +110,6 @@ def test_ended_verification_makes_room_for_another(
 
 
 def test_clients_and_numbers_have_separate_bounds(driver: StoreDriver) -> None:
-    """Clients and numbers have separate bounds."""
     begun = creates(driver, HERE, HERE, HERE)
     driver.create(client="bank", reference="a", call_after=90)
     driver.create(RAVI, reference="a", call_after=90)
@@ -118,7 +117,6 @@ def test_clients_and_numbers_have_separate_bounds(driver: StoreDriver) -> None:
 
 
 def test_newer_own_code_replaces_its_predecessor(driver: StoreDriver) -> None:
-    """Newer own code replaces its predecessor."""
     others = creates(driver, HERE, HERE)
     old = driver.create(reference="sms", call_after=90)
     newer = driver.try_create(reference="sms", code="654321", own_code=True, call_after=90)

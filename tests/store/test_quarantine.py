@@ -173,7 +173,6 @@ def test_call_with_bad_field_is_quarantined(
 def test_call_of_another_type_is_quarantined(
     driver: StoreDriver, redis: Redis, stage: Callable[[StoreDriver], Verification]
 ) -> None:
-    """Call of another type is quarantined."""
     begun = stage(driver)
     redis.set(f"{PREFIX}call:{begun.calls[0].id}", "no hash", ex=1000)
     assert_reported_once(driver, f"call:{begun.calls[0].id}")
@@ -277,7 +276,6 @@ def test_counter_with_bad_field_starts_again(
 
 
 def test_number_with_bad_field_keeps_its_block(driver: StoreDriver, redis: Redis) -> None:
-    """Number with bad field keeps its block."""
     driver.create()
     driver.admin.block(number_identity(ASHA), 3600, "operator")
     redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "gap_until", "tomorrow")
@@ -378,7 +376,6 @@ def test_call_with_undecodable_id_is_quarantined(driver: StoreDriver, redis: Red
 def test_request_with_unreadable_idempotency_record_has_effects(
     driver: StoreDriver, redis: Redis, field: str
 ) -> None:
-    """Request with unreadable idempotency record has effects."""
     key = Idempotency("a key", "a body")
     begun = driver.try_create(idempotency=key).verification
     assert begun
@@ -387,7 +384,6 @@ def test_request_with_unreadable_idempotency_record_has_effects(
 
 
 def test_find_leaves_out_unreadable_verifications(driver: StoreDriver, redis: Redis) -> None:
-    """Find leaves out unreadable verifications."""
     begun, other = driver.create(reference="1"), driver.create(client="bank")
     redis.hset(f"{PREFIX}verification:{begun.id}", "status", "open")
     assert [each.id for each in driver.admin.find_by_number(number_identity(ASHA), "op")] == [

@@ -121,7 +121,6 @@ def test_result_of_another_holder_is_lost(driver: StoreDriver) -> None:
 def test_result_after_eviction_of_verification_creates_no_key(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """Result after eviction of verification creates no key."""
     begun, claim = driver.send()
     redis.delete(Keys().of("verification", begun.id))
     assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED

@@ -16,7 +16,6 @@ NEXT = replace(REFUSED, next_route=Route.C2C)
 
 
 def test_placed_call_is_live_and_known_by_provider_id(driver: StoreDriver) -> None:
-    """Placed call is live and known by provider id."""
     begun, claim = driver.send()
     result = replace(PLACED, provider_id="70fa87e0")
     assert driver.store.record_result(claim, result).status is CallStatus.PLACED
@@ -46,7 +45,6 @@ def test_unknown_call_is_live_and_never_requeued(driver: StoreDriver) -> None:
 
 
 def test_failed_call_without_next_route_ends(driver: StoreDriver) -> None:
-    """Failed call without next route ends."""
     begun, claim = driver.send()
     assert driver.store.record_result(claim, REFUSED).status is CallStatus.FAILED
     call = driver.last_call(begun)
@@ -70,7 +68,6 @@ def test_unsent_call_leaves_no_gap(driver: StoreDriver) -> None:
 
 
 def test_unsent_call_restores_the_gap_before_it(driver: StoreDriver) -> None:
-    """Unsent call restores the gap before it."""
     begun = driver.create(ttl=600)
     driver.dial_busy()
     driver.advance_time(60)
@@ -89,7 +86,6 @@ def test_unsent_call_restores_the_gap_before_it(driver: StoreDriver) -> None:
 
 
 def test_call_that_may_have_rung_keeps_its_gap(driver: StoreDriver) -> None:
-    """Call that may have rung keeps its gap."""
     begun, claim = driver.send()
     gap = driver.get(begun).gap_until
     driver.store.record_result(claim, CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR))
@@ -130,7 +126,6 @@ def test_refused_call_queues_next_route_at_once(driver: StoreDriver) -> None:
 
 
 def test_refused_call_of_ended_verification_takes_no_next_route(driver: StoreDriver) -> None:
-    """Refused call of ended verification takes no next route."""
     begun, claim = driver.send()
     driver.cancel(begun)
     assert driver.store.record_result(claim, NEXT).status is CallStatus.FAILED
@@ -139,7 +134,6 @@ def test_refused_call_of_ended_verification_takes_no_next_route(driver: StoreDri
 
 
 def test_refused_call_too_late_takes_no_next_route(driver: StoreDriver) -> None:
-    """Refused call too late takes no next route."""
     begun = driver.create()
     driver.advance_time(241)
     driver.dial(NEXT)
@@ -199,7 +193,6 @@ def test_call_that_backs_off_unlocks_its_number(driver: StoreDriver) -> None:
 
 
 def test_retry_after_cancel_cancels_the_call(driver: StoreDriver) -> None:
-    """Retry after cancel cancels the call."""
     begun, claim = driver.send()
     driver.cancel(begun)
     assert driver.store.record_result(claim, AGAIN).status is CallStatus.CANCELED
@@ -210,7 +203,6 @@ def test_retry_after_cancel_cancels_the_call(driver: StoreDriver) -> None:
 
 
 def test_retry_after_expiry_expires_the_call(driver: StoreDriver) -> None:
-    """Retry after expiry expires the call."""
     begun = driver.create(ttl=60)
     driver.advance_time(44)
     claim = driver.claim()

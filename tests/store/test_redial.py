@@ -52,7 +52,6 @@ def test_missed_call_is_redialed_after_the_gap(driver: StoreDriver, status: Call
 
 
 def test_redial_waits_for_the_end_of_the_gap(driver: StoreDriver) -> None:
-    """Redial waits for the end of the gap."""
     begun = called(driver)
     report_end(driver, begun, CallStatus.BUSY)
     driver.advance_time(59)
@@ -93,7 +92,6 @@ def test_redial_speaks_the_same_code(driver: StoreDriver) -> None:
 
 
 def test_redial_after_the_gap_is_due_now(driver: StoreDriver) -> None:
-    """Redial after the gap is due now."""
     begun = called(driver)
     driver.advance_time(100)
     report_end(driver, begun, CallStatus.BUSY)
@@ -123,7 +121,6 @@ def test_answered_call_without_flow_text_is_not_redialed(driver: StoreDriver) ->
 
 @pytest.mark.parametrize("status", MISSED)
 def test_heard_is_null_for_other_results(driver: StoreDriver, status: CallStatus) -> None:
-    """Heard is null for other results."""
     begun = called(driver)
     assert report_end(driver, begun, status, 30)[0].heard is None
 
@@ -160,7 +157,6 @@ def test_call_of_killed_dialer_is_not_redialed(driver: StoreDriver) -> None:
 
 
 def test_redials_are_bounded_by_max_redials(redis: Redis) -> None:
-    """Redials are bounded by max redials."""
     driver = driver_with_quotas(redis, max_redials=2, gaps=(0,))
     begun = driver.create()
     for _ in range(3):
@@ -170,7 +166,6 @@ def test_redials_are_bounded_by_max_redials(redis: Redis) -> None:
 
 
 def test_requested_calls_do_not_count_as_redials(driver: StoreDriver) -> None:
-    """Requested calls do not count as redials."""
     begun = called(driver, ttl=600)
     report_end(driver, begun, CallStatus.BUSY)
     driver.advance_time(60)
@@ -182,14 +177,12 @@ def test_requested_calls_do_not_count_as_redials(driver: StoreDriver) -> None:
 
 
 def test_zero_max_redials_prevents_redials(redis: Redis) -> None:
-    """Zero max redials prevents redials."""
     driver = driver_with_quotas(redis, max_redials=0)
     begun = called(driver)
     assert len(report_end(driver, begun, CallStatus.BUSY)) == 1
 
 
 def test_redial_takes_the_next_route_in_turn(redis: Redis) -> None:
-    """Redial takes the next route in turn."""
     driver = driver_with_quotas(redis, max_redials=3, gaps=(0,))
     begun = driver.create(ttl=600)
     for _ in range(4):
@@ -239,7 +232,6 @@ def test_report_after_the_end_does_not_redial(
 
 
 def test_queued_redial_is_canceled_with_its_verification(driver: StoreDriver) -> None:
-    """Queued redial is canceled with its verification."""
     begun = called(driver)
     report_end(driver, begun, CallStatus.BUSY)
     driver.check(begun, CODE)
@@ -258,7 +250,6 @@ def test_redial_leaves_the_queue_margin(driver: StoreDriver) -> None:
 
 
 def test_redial_with_gap_beyond_the_margin_is_not_queued(driver: StoreDriver) -> None:
-    """Redial with gap beyond the margin is not queued."""
     begun = called(driver, ttl=100)
     assert len(report_end(driver, begun, CallStatus.BUSY)) == 1
 

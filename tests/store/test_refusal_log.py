@@ -66,7 +66,6 @@ def test_refused_call_and_check_are_kept(driver: StoreDriver) -> None:
 
 
 def test_refusal_by_gap_is_kept(redis: Redis) -> None:
-    """Refusal by gap is kept."""
     driver = driver_with_limits(redis, gaps=(300,))
     begun = driver.create()
     driver.dial_busy()
@@ -76,7 +75,6 @@ def test_refusal_by_gap_is_kept(redis: Redis) -> None:
 
 
 def test_refusal_by_block_is_kept(driver: StoreDriver) -> None:
-    """Refusal by block is kept."""
     driver.admin.block(number_identity(ASHA), 3_600, "root")
     driver.try_create()
     assert [each.limit for each in refusals(driver)] == ["block"]
@@ -105,7 +103,6 @@ def test_refusals_belong_to_one_number(driver: StoreDriver) -> None:
 
 
 def test_the_newest_twenty_are_kept(driver: StoreDriver, redis: Redis) -> None:
-    """The newest twenty are kept."""
     driver.create()
     for n in range(30):
         driver.try_create(client=f"client {n}")
@@ -143,7 +140,6 @@ def test_the_overview_counts_the_last_hour(driver: StoreDriver) -> None:
 
 
 def test_busy_call_is_not_a_refusal(redis: Redis) -> None:
-    """Busy call is not a refusal."""
     driver = driver_with_limits(redis)
     driver.create()
     driver.dial_busy()

@@ -34,7 +34,6 @@ def test_further_call_is_queued_at_once(driver: StoreDriver) -> None:
 
 
 def test_further_call_takes_the_route_of_create(driver: StoreDriver) -> None:
-    """Further call takes the route of create."""
     begun = driver.try_create(route=Route.C2C).verification
     assert begun
     driver.dial_busy()
@@ -104,7 +103,6 @@ def test_active_call_is_not_doubled(driver: StoreDriver) -> None:
 
 
 def test_unknown_call_after_live_until_allows_another(driver: StoreDriver) -> None:
-    """Unknown call after live until allows another."""
     begun = driver.create()
     driver.dial()
     driver.advance_time(166)
@@ -122,7 +120,6 @@ def test_call_request_beyond_the_margin_is_too_late(driver: StoreDriver) -> None
 
 
 def test_call_request_with_late_gap_is_too_late(driver: StoreDriver) -> None:
-    """Call request with late gap is too late."""
     begun = called_once(driver)
     for _ in range(2):
         driver.request_call(begun)
@@ -133,7 +130,6 @@ def test_call_request_with_late_gap_is_too_late(driver: StoreDriver) -> None:
 
 
 def test_call_request_of_other_client_is_not_found(driver: StoreDriver) -> None:
-    """Call request of other client is not found."""
     begun = called_once(driver)
     for verification_id, client in ((begun.id, "bank"), ("vrf_unknown", "login")):
         answer = driver.store.request_call(verification_id, client, new_call())
@@ -142,7 +138,6 @@ def test_call_request_of_other_client_is_not_found(driver: StoreDriver) -> None:
 
 
 def test_call_request_after_the_end_is_closed(driver: StoreDriver) -> None:
-    """Call request after the end is closed."""
     begun = called_once(driver)
     driver.cancel(begun)
     assert driver.request_call(begun).outcome == "closed"
@@ -150,7 +145,6 @@ def test_call_request_after_the_end_is_closed(driver: StoreDriver) -> None:
 
 
 def test_call_request_without_dialer_is_refused(driver: StoreDriver) -> None:
-    """Call request without dialer is refused."""
     begun = called_once(driver)
     driver.advance_time(31, dialer=None)
     assert driver.request_call(begun).outcome == "calls_unavailable"
@@ -159,7 +153,6 @@ def test_call_request_without_dialer_is_refused(driver: StoreDriver) -> None:
 
 
 def test_call_request_over_capacity_is_refused(driver: StoreDriver) -> None:
-    """Call request over capacity is refused."""
     begun = called_once(driver)
     driver.create(RAVI)
     driver.advance_time(61)

@@ -97,7 +97,6 @@ def test_five_consecutive_failures_close_the_route(driver: StoreDriver, office: 
 def test_accepted_call_resets_the_failures(
     driver: StoreDriver, office: Office, result: CallResult
 ) -> None:
-    """Accepted call resets the failures."""
     for _ in range(3):
         for _ in range(4):
             assert office.dials(result).route_change == ""
@@ -113,7 +112,6 @@ def test_refusals_of_different_numbers_close_the_route(driver: StoreDriver, offi
 
 
 def test_refusals_and_timeouts_count_together(driver: StoreDriver, office: Office) -> None:
-    """Refusals and timeouts count together."""
     results = [BAD, REFUSED, BAD, REFUSED, REFUSED]
     assert [office.dials(result).route_change for result in results][-1] == "closed"
     assert closed(driver) == (Route.OBD,)
@@ -182,7 +180,6 @@ def test_refusals_of_one_sender_leave_the_route_open_for_others(
 def test_accepted_calls_of_others_keep_the_route_closed_for_the_sender(
     driver: StoreDriver, office: Office
 ) -> None:
-    """Accepted calls of others keep the route closed for the sender."""
     for route in BOTH:
         for _ in range(5):
             office.dials(ANSWERED_NO, route)
@@ -209,7 +206,6 @@ def test_refusals_of_every_sender_close_the_route_for_each(
 def test_refused_probe_of_one_sender_frees_the_calls_of_others(
     driver: StoreDriver, office: Office
 ) -> None:
-    """Refused probe of one sender frees the calls of others."""
     office.closes(*BOTH)
     driver.advance_time(FIRST_PAUSE)
     office.begins()
@@ -239,7 +235,6 @@ def test_route_record_contains_no_number(driver: StoreDriver, office: Office, re
 
 
 def test_429_does_not_change_route_health(driver: StoreDriver, office: Office) -> None:
-    """429 does not change route health."""
     for _ in range(4):
         office.dials(BAD)
         assert office.dials(NO_WORD).route_change == ""
@@ -248,7 +243,6 @@ def test_429_does_not_change_route_health(driver: StoreDriver, office: Office) -
 
 
 def test_routes_have_separate_health(driver: StoreDriver, office: Office) -> None:
-    """Routes have separate health."""
     for _ in range(4):
         office.dials(BAD)
         office.dials(BAD, Route.C2C)
@@ -260,7 +254,6 @@ def test_routes_have_separate_health(driver: StoreDriver, office: Office) -> Non
 def test_result_of_another_holder_does_not_change_route_health(
     driver: StoreDriver, office: Office
 ) -> None:
-    """Result of another holder does not change route health."""
     office.begins()
     stranger = driver.claim()
     driver.advance_time(21)
@@ -271,7 +264,6 @@ def test_result_of_another_holder_does_not_change_route_health(
 
 
 def test_late_failures_do_not_extend_the_pause(driver: StoreDriver, office: Office) -> None:
-    """Late failures do not extend the pause."""
     claims = []
     for _ in range(8):
         office.begins()
@@ -323,7 +315,6 @@ def test_refused_call_waits_while_its_next_route_is_closed(
 
 
 def test_calls_return_to_the_opened_route(driver: StoreDriver, office: Office) -> None:
-    """Calls return to the opened route."""
     office.closes(Route.OBD)
     driver.advance_time(FIRST_PAUSE)
     assert office.dials(GOOD).route_change == "opened"
@@ -386,7 +377,6 @@ def test_last_attempt_probes_its_own_route_if_none_is_open(
 def test_call_at_its_last_moment_does_not_probe_another_route(
     driver: StoreDriver, office: Office
 ) -> None:
-    """Call at its last moment does not probe another route."""
     office.closes(Route.C2C)
     begun = office.begins(Route.OBD, ttl=120)
     driver.advance_time(60)
@@ -490,7 +480,6 @@ def test_successful_probe_releases_all_waiting_calls(
 def test_successful_probe_wakes_a_dialer(
     driver: StoreDriver, waiting: list[Verification], redis: Redis
 ) -> None:
-    """Successful probe wakes a dialer."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     probe = driver.claim()
@@ -506,7 +495,6 @@ def test_successful_probe_wakes_a_dialer(
 def test_call_that_ended_while_waiting_is_not_dialed(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """Call that ended while waiting is not dialed."""
     driver.seconds_until_due()
     driver.cancel(waiting[2])
     driver.approve(waiting[3])
@@ -538,7 +526,6 @@ def test_waiting_call_expires_15_seconds_before_its_code(
 
 
 def test_more_than_100_waiting_calls_are_all_released(driver: StoreDriver, office: Office) -> None:
-    """More than 100 waiting calls are all released."""
     hold(driver, office, 120)
     while driver.store.claim(200) == 0:
         pass
@@ -571,7 +558,6 @@ def test_pause_doubles_up_to_60_seconds(
 
 
 def test_successful_probe_resets_pause_and_failures(driver: StoreDriver, office: Office) -> None:
-    """Successful probe resets pause and failures."""
     hold(driver, office, 5)
     driver.advance_time(FIRST_PAUSE)
     fails(driver)
@@ -602,7 +588,6 @@ def test_probe_of_killed_dialer_is_followed_by_another(
 def test_released_probe_is_claimed_again_at_once(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """Released probe is claimed again at once."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     first, second = driver.claim(), driver.claim()
@@ -619,7 +604,6 @@ def test_released_probe_is_claimed_again_at_once(
 def test_opened_route_does_not_shorten_the_providers_pause(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """Opened route does not shorten the providers pause."""
     driver.seconds_until_due()
     driver.advance_time(FIRST_PAUSE)
     backs_off, good = driver.claim(), driver.claim()
@@ -648,7 +632,6 @@ def test_canceled_probe_is_followed_by_another(driver: StoreDriver, office: Offi
 
 
 def test_late_accepted_call_opens_the_route(driver: StoreDriver, office: Office) -> None:
-    """Late accepted call opens the route."""
     office.begins()
     slow = driver.claim()
     driver.mark_sent(slow)
@@ -689,7 +672,6 @@ def test_call_request_is_refused_while_all_routes_are_closed(
 def test_create_is_accepted_with_one_open_route(
     driver: StoreDriver, office: Office, route: Route
 ) -> None:
-    """Create is accepted with one open route."""
     office.closes(route)
     assert driver.try_create().outcome == "created"
 
@@ -705,7 +687,6 @@ def test_create_is_accepted_after_the_pause(driver: StoreDriver, office: Office)
 def test_calls_that_wait_for_a_route_are_not_overdue(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    """Calls that wait for a route are not overdue."""
     for pause in (10, 20):
         driver.advance_time(pause)
         fails(driver)
@@ -718,7 +699,6 @@ def test_calls_that_wait_for_a_route_are_not_overdue(
 def test_route_state_expires_an_hour_after_its_last_failure(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """Route state expires an hour after its last failure."""
     office = Office(driver)
     office.closes(Route.OBD)
     (key,) = redis.scan_iter("*:route:*")
@@ -726,7 +706,6 @@ def test_route_state_expires_an_hour_after_its_last_failure(
 
 
 def test_closing_the_only_configured_route_closes_all(redis: Redis) -> None:
-    """Closing the only configured route closes all."""
     driver = driver_with_quotas(redis, routes=(Route.OBD,))
     Office(driver).closes(Route.OBD)
     assert driver.try_create().outcome == "calls_unavailable"

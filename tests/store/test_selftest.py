@@ -27,7 +27,6 @@ def test_selftest_covers_every_command_of_the_functions() -> None:
 
 
 def test_selftest_leaves_nothing_but_the_clock(store: RedisStore, redis: Redis) -> None:
-    """Selftest leaves nothing but the clock."""
     test = SelfTest(store.redis, policy=store.policy)
     test.load_library()
     assert test.refused_commands() == {}
@@ -37,7 +36,6 @@ def test_selftest_leaves_nothing_but_the_clock(store: RedisStore, redis: Redis) 
 
 @pytest.mark.parametrize("refused", ["zadd", "del", "hincrby", "lpop"])
 def test_selftest_names_the_refused_command(store: RedisStore, redis: Redis, refused: str) -> None:
-    """Selftest names the refused command."""
     command: Callable[..., Any] = redis.execute_command
     command("ACL", "SETUSER", "default", f"-{refused}")
     try:

@@ -10,7 +10,6 @@ from otpvoice.store.server_info import read_server_info
 
 
 def test_server_info_has_version_and_durability(redis: Redis) -> None:
-    """Server info has version and durability."""
     info = redis.info("server")
     server = read_server_info(redis)
     assert server.name == ("valkey" if "valkey_version" in info else "redis")
@@ -23,14 +22,12 @@ def test_server_info_has_version_and_durability(redis: Redis) -> None:
 
 
 def test_server_info_changes_nothing(redis: Redis) -> None:
-    """Server info changes nothing."""
     before = redis.dbsize()
     read_server_info(redis)
     assert redis.dbsize() == before
 
 
 def test_server_info_of_unreachable_server_is_unavailable() -> None:
-    """Server info of unreachable server is unavailable."""
     client = connect("redis://127.0.0.1:1/0")
     with finishes_within(0.65), pytest.raises(StoreUnavailable):
         read_server_info(client)

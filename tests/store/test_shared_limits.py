@@ -49,7 +49,6 @@ def prefixed(redis: Redis, *quotas: str) -> StoreDriver:
 
 
 def test_prefix_counts_numbers_not_calls(redis: Redis) -> None:
-    """Prefix counts numbers not calls."""
     driver = prefixed(redis, "2/1h")
     for n in range(10):
         driver.cancel(dials_for(driver, ASHA, client=f"client {n}"))
@@ -59,7 +58,6 @@ def test_prefix_counts_numbers_not_calls(redis: Redis) -> None:
 
 
 def test_number_in_a_full_prefix_can_be_called_again(redis: Redis) -> None:
-    """Number in a full prefix can be called again."""
     driver = prefixed(redis, "1/1h")
     dials_for(driver, ASHA)
     driver.advance_time(1800)
@@ -79,7 +77,6 @@ def test_prefixes_count_separately(redis: Redis) -> None:
 
 
 def test_approval_removes_the_number_from_its_prefix(redis: Redis) -> None:
-    """Approval removes the number from its prefix."""
     driver = prefixed(redis, "2/1h")
     driver.cancel(dials_for(driver, ASHA))
     begun = dials_for(driver, ASHA, client="bank")
@@ -104,7 +101,6 @@ def test_released_call_keeps_the_number_in_its_prefix(redis: Redis) -> None:
 
 
 def test_prefix_window_may_exceed_a_day(redis: Redis) -> None:
-    """Prefix window may exceed a day."""
     driver = prefixed(redis, "1/7d")
     driver.cancel(dials_for(driver, ASHA))
     driver.advance_time(3 * DAY)
@@ -113,7 +109,6 @@ def test_prefix_window_may_exceed_a_day(redis: Redis) -> None:
 
 
 def test_number_needs_capacity_in_each_window_it_has_left(redis: Redis) -> None:
-    """Number needs capacity in each window it has left."""
     driver = prefixed(redis, "1/10m", "2/24h")
     dials_for(driver, ASHA)
     driver.advance_time(601)
@@ -134,7 +129,6 @@ def by_address(redis: Redis, count: int) -> StoreDriver:
 
 
 def test_address_counts_calls_to_all_numbers(redis: Redis) -> None:
-    """Address counts calls to all numbers."""
     driver = by_address(redis, 3)
     driver.cancel(dials_for(driver, ASHA, ip=ADDRESS))
     dials_for(driver, ASHA, ip=ADDRESS)
@@ -145,7 +139,6 @@ def test_address_counts_calls_to_all_numbers(redis: Redis) -> None:
 
 
 def test_further_calls_count_for_the_address_of_create(redis: Redis) -> None:
-    """Further calls count for the address of create."""
     driver = by_address(redis, 2)
     begun = dials_for(driver, ASHA, ip=ADDRESS)
     assert driver.try_create(ip="198.51.100.7").outcome == "existing"
@@ -154,7 +147,6 @@ def test_further_calls_count_for_the_address_of_create(redis: Redis) -> None:
 
 
 def test_approval_releases_its_own_calls_of_the_address(redis: Redis) -> None:
-    """Approval releases its own calls of the address."""
     driver = by_address(redis, 3)
     begun = dials_for(driver, ASHA, ip=ADDRESS)
     driver.request_call(begun)
@@ -170,7 +162,6 @@ def test_approval_releases_its_own_calls_of_the_address(redis: Redis) -> None:
 
 
 def test_clients_have_separate_limits(redis: Redis) -> None:
-    """Clients have separate limits."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -191,7 +182,6 @@ def test_clients_have_separate_limits(redis: Redis) -> None:
 
 
 def test_daily_limit_of_the_service_applies_to_every_client(redis: Redis) -> None:
-    """Daily limit of the service applies to every client."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, calls_per_day=2, clients={"login": ClientLimits(calls_per_day=9)}
     )
@@ -221,7 +211,6 @@ def test_postponed_call_keeps_its_capacity(redis: Redis) -> None:
 
 
 def test_delayed_calls_use_no_earlier_capacity(redis: Redis) -> None:
-    """Delayed calls use no earlier capacity."""
     driver = driver_with_limits(
         redis, gaps=NO_GAP, clients={"login": ClientLimits(parse_quotas("3/1m"))}
     )
@@ -271,7 +260,6 @@ def test_deliver_only_calls_count_in_no_limit_of_approvals(redis: Redis, setting
 
 
 def test_deliver_only_calls_count_in_all_other_limits(redis: Redis) -> None:
-    """Deliver only calls count in all other limits."""
     driver = driver_with_limits(
         redis,
         gaps=NO_GAP,
@@ -293,7 +281,6 @@ def test_deliver_only_calls_count_in_all_other_limits(redis: Redis) -> None:
 
 
 def test_gap_applies_to_deliver_only_clients(redis: Redis) -> None:
-    """Gap applies to deliver only clients."""
     driver = driver_with_limits(redis, gaps=GAPS, clients=APP)
     dials_for(driver, ASHA, client="app")
     begun = driver.create(client="login")
@@ -302,7 +289,6 @@ def test_gap_applies_to_deliver_only_clients(redis: Redis) -> None:
 
 
 def test_refused_deliver_only_create_changes_nothing(redis: Redis) -> None:
-    """Refused deliver only create changes nothing."""
     driver = silent(redis, all_calls_per_number=parse_quotas("1/24h"))
     dials_for(driver, ASHA, client="app")
     before = stored(redis)
@@ -311,7 +297,6 @@ def test_refused_deliver_only_create_changes_nothing(redis: Redis) -> None:
 
 
 def test_deliver_only_answered_call_allows_another(redis: Redis) -> None:
-    """Deliver only answered call allows another."""
     driver = silent(redis, calls_per_number=parse_quotas("1/1h"))
     begun = driver.create(client="app")
     placed = driver.dial()

@@ -71,7 +71,6 @@ def test_repetitions_are_not_counted(driver: StoreDriver) -> None:
 
 @pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
 def test_each_result_of_a_call_is_counted(driver: StoreDriver, status: CallStatus) -> None:
-    """Each result of a call is counted."""
     driver.create()
     claim = driver.dial()
     driver.apply_callback(status, call_id=claim.call_id)
@@ -79,7 +78,6 @@ def test_each_result_of_a_call_is_counted(driver: StoreDriver, status: CallStatu
 
 
 def test_call_with_early_callback_is_counted_as_placed_once(driver: StoreDriver) -> None:
-    """Call with early callback is counted as placed once."""
     _, claim = driver.send()
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     driver.record(claim, CallResult(CallStatus.PLACED))
@@ -87,7 +85,6 @@ def test_call_with_early_callback_is_counted_as_placed_once(driver: StoreDriver)
 
 
 def test_unknown_call_is_counted_as_placed_when_reported(driver: StoreDriver) -> None:
-    """Unknown call is counted as placed when reported."""
     _, claim = driver.send()
     driver.record(claim, CallResult(CallStatus.UNKNOWN, CallReason.NO_NEWS))
     assert counted(driver)["call obd placed"] == 0
@@ -96,7 +93,6 @@ def test_unknown_call_is_counted_as_placed_when_reported(driver: StoreDriver) ->
 
 
 def test_refused_call_is_not_counted_as_placed(driver: StoreDriver) -> None:
-    """Refused call is not counted as placed."""
     _, claim = driver.send()
     driver.record(claim, CallResult(CallStatus.FAILED, CallReason.REFUSED))
     assert counted(driver) == {"created": 1, "call obd refused": 1}
@@ -117,7 +113,6 @@ def test_undialed_calls_are_counted_separately(driver: StoreDriver) -> None:
 
 
 def test_test_numbers_are_not_counted(driver: StoreDriver, redis: Redis) -> None:
-    """Test numbers are not counted."""
     begun = driver.create(is_test=True)
     driver.check(begun, CODE)
     assert counted(driver) == {}
@@ -139,7 +134,6 @@ def test_counts_belong_to_buckets_of_five_minutes(driver: StoreDriver) -> None:
 
 
 def test_buckets_expire_after_26_hours(driver: StoreDriver, redis: Redis) -> None:
-    """Buckets expire after 26 hours."""
     begun = driver.create()
     driver.approve(begun)
     ends = [

@@ -27,7 +27,6 @@ def placed(driver: StoreDriver) -> tuple[Verification, str]:
 
 
 def test_placed_call_is_due_after_callback_timeout(redis: Redis) -> None:
-    """Placed call is due after callback timeout."""
     driver = driver_with_quotas(redis, callback_timeout_ms=40_000)
     _, call = placed(driver)
     driver.advance_time(39.9)
@@ -48,7 +47,6 @@ def test_status_query_has_everything_for_the_request(driver: StoreDriver) -> Non
 
 
 def test_unknown_call_is_due_after_three_seconds(driver: StoreDriver) -> None:
-    """Unknown call is due after three seconds."""
     driver.create()
     call = driver.dial(SILENCE).call_id
     driver.advance_time(2.9)
@@ -67,7 +65,6 @@ def test_call_of_killed_dialer_is_due(driver: StoreDriver) -> None:
 
 
 def test_status_query_repeats_every_15_seconds(driver: StoreDriver) -> None:
-    """Status query repeats every 15 seconds."""
     _, call = placed(driver)
     driver.advance_time(60)
     assert due(driver) == [call]
@@ -79,7 +76,6 @@ def test_status_query_repeats_every_15_seconds(driver: StoreDriver) -> None:
 
 
 def test_status_query_goes_to_one_dialer(driver: StoreDriver) -> None:
-    """Status query goes to one dialer."""
     calls = set()
     for n in range(20):
         driver.create(f"+91981234{n:04}")
@@ -95,7 +91,6 @@ def test_status_query_goes_to_one_dialer(driver: StoreDriver) -> None:
     "status", [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED]
 )
 def test_ended_call_is_not_due(driver: StoreDriver, status: CallStatus) -> None:
-    """Ended call is not due."""
     for questions in range(2):
         _, call = placed(driver)
         driver.advance_time(60)
@@ -123,7 +118,6 @@ def test_call_after_live_until_is_not_due(driver: StoreDriver) -> None:
 
 
 def test_call_of_ended_verification_is_due(driver: StoreDriver) -> None:
-    """Call of ended verification is due."""
     begun, call = placed(driver)
     driver.cancel(begun)
     driver.advance_time(60)
@@ -131,7 +125,6 @@ def test_call_of_ended_verification_is_due(driver: StoreDriver) -> None:
 
 
 def test_requeued_call_is_not_due(driver: StoreDriver) -> None:
-    """Requeued call is not due."""
     driver.create()
     driver.dial(CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1000))
     driver.advance_time(61)
@@ -139,7 +132,6 @@ def test_requeued_call_is_not_due(driver: StoreDriver) -> None:
 
 
 def test_late_recorded_call_is_due_after_callback_timeout(driver: StoreDriver) -> None:
-    """Late recorded call is due after callback timeout."""
     _, claim = driver.send()
     driver.advance_time(21)
     driver.record(claim, CallResult(CallStatus.PLACED))
@@ -150,7 +142,6 @@ def test_late_recorded_call_is_due_after_callback_timeout(driver: StoreDriver) -
 
 
 def test_report_without_result_is_queried_after_three_seconds(driver: StoreDriver) -> None:
-    """Report without result is queried after three seconds."""
     _, call = placed(driver)
     driver.apply_callback(CallStatus.UNKNOWN, call_id=call)
     driver.advance_time(3)
@@ -167,7 +158,6 @@ def test_queried_status_is_applied(driver: StoreDriver, redis: Redis) -> None:
 
 
 def test_first_of_callback_and_status_query_wins(driver: StoreDriver) -> None:
-    """First of callback and status query wins."""
     begun, call = placed(driver)
     driver.apply_callback(CallStatus.BUSY, call_id=call)
     assert driver.apply_queried_status(CallStatus.ANSWERED, call).outcome is ReportOutcome.LATE
@@ -180,7 +170,6 @@ def test_first_of_callback_and_status_query_wins(driver: StoreDriver) -> None:
 
 
 def test_missing_call_leaves_the_status_queries(driver: StoreDriver, redis: Redis) -> None:
-    """Missing call leaves the status queries."""
     placed(driver)
     for key in redis.scan_iter("*:call:*"):
         redis.delete(key)

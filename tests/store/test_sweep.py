@@ -90,7 +90,6 @@ def test_placed_call_without_report_becomes_unknown(driver: StoreDriver, redis: 
 
 @pytest.mark.parametrize("result", [CallStatus.BUSY, CallStatus.ANSWERED, CallStatus.FAILED])
 def test_sweep_keeps_final_statuses(driver: StoreDriver, result: CallStatus) -> None:
-    """Sweep keeps final statuses."""
     begun = driver.create()
     claim = driver.dial()
     driver.apply_callback(result, call_id=claim.call_id)
@@ -111,7 +110,6 @@ def test_sweep_brings_locked_call_forward(driver: StoreDriver) -> None:
 
 
 def test_sweep_of_more_than_100_records_has_more(driver: StoreDriver) -> None:
-    """Sweep of more than 100 records has more."""
     for n in range(150):
         driver.create(f"+9198123{n:05}", call_after=100, ttl=200)
     driver.advance_time(200, dialer=None)
@@ -121,7 +119,6 @@ def test_sweep_of_more_than_100_records_has_more(driver: StoreDriver) -> None:
 
 
 def test_indexes_are_deleted_with_their_last_member(driver: StoreDriver, redis: Redis) -> None:
-    """Indexes are deleted with their last member."""
     driver.create()
     claim = driver.dial()
     assert redis.exists(EXPIRING, LIVE) == 2
@@ -136,7 +133,6 @@ def test_indexes_are_deleted_with_their_last_member(driver: StoreDriver, redis: 
 def test_dialer_counts_for_30_seconds_after_its_heartbeat(
     driver: StoreDriver, store: RedisStore
 ) -> None:
-    """Dialer counts for 30 seconds after its heartbeat."""
     driver.sweep("second")
     assert store.health().dialers == 2
     driver.advance_time(20, dialer="second")
@@ -147,7 +143,6 @@ def test_dialer_counts_for_30_seconds_after_its_heartbeat(
 
 
 def test_stopped_dialers_are_removed(driver: StoreDriver, redis: Redis) -> None:
-    """Stopped dialers are removed."""
     for n in range(20):
         driver.advance_time(10, dialer=f"dialer {n}")
     assert redis.zcard(DIALERS) <= 7
@@ -197,7 +192,6 @@ PROMPT = 2.0
 def test_due_call_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Due call wakes a dialer."""
     took = waits()
     driver.create()
     assert took() < PROMPT
@@ -206,7 +200,6 @@ def test_due_call_wakes_a_dialer(
 def test_call_due_before_the_head_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Call due before the head wakes a dialer."""
     driver.create(call_after=100)
     took = waits()
     driver.create(RAVI, call_after=50)
@@ -216,7 +209,6 @@ def test_call_due_before_the_head_wakes_a_dialer(
 def test_call_brought_forward_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Call brought forward wakes a dialer."""
     begun = driver.create(call_after=100)
     took = waits()
     driver.request_call(begun)
@@ -226,7 +218,6 @@ def test_call_brought_forward_wakes_a_dialer(
 def test_released_lock_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Released lock wakes a dialer."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim, gaps=(0,))
@@ -240,7 +231,6 @@ def test_released_lock_wakes_a_dialer(
 def test_lapsed_claim_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Lapsed claim wakes a dialer."""
     driver.create()
     driver.claim()
     took = waits()
@@ -251,7 +241,6 @@ def test_lapsed_claim_wakes_a_dialer(
 def test_freed_live_call_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Freed live call wakes a dialer."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -266,7 +255,6 @@ def test_freed_live_call_wakes_a_dialer(
 def test_next_route_wakes_a_dialer(
     driver: StoreDriver, waits: Callable[[], Callable[[], float]]
 ) -> None:
-    """Next route wakes a dialer."""
     driver.create()
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -277,7 +265,6 @@ def test_next_route_wakes_a_dialer(
 
 
 def test_wait_ends_after_its_time(redis_url: str) -> None:
-    """Wait ends after its time."""
     client = connect(redis_url, timeout_s=10)
     began = time.monotonic()
     with finishes_within(0.6):
@@ -287,7 +274,6 @@ def test_wait_ends_after_its_time(redis_url: str) -> None:
 
 
 def test_wait_without_store_is_unavailable() -> None:
-    """Wait without store is unavailable."""
     client = connect("redis://127.0.0.1:1/0")
     with pytest.raises(StoreUnavailable):
         RedisStore(client).wait(1)
@@ -295,7 +281,6 @@ def test_wait_without_store_is_unavailable() -> None:
 
 
 def test_wake_tokens_are_bounded_at_100(driver: StoreDriver, redis: Redis) -> None:
-    """Wake tokens are bounded at 100."""
     for n in range(130):
         driver.create(f"+9198123{n:05}")
     assert redis.llen(WAKE) == 100

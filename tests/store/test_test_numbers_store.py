@@ -90,14 +90,12 @@ def test_test_number_counts_in_no_limit(tight: StoreDriver, redis: Redis) -> Non
 
 
 def test_full_limits_do_not_apply_to_test_number(tight: StoreDriver) -> None:
-    """Full limits do not apply to test number."""
     tight.create(ip=ADDRESS)
     assert tight.try_create(RAVI, ip=ADDRESS).outcome == "rate_limited calls_per_day"
     creates(tight)
 
 
 def test_approval_of_test_number_releases_nothing(redis: Redis) -> None:
-    """Approval of test number releases nothing."""
     driver = driver_with_limits(
         redis,
         calls_per_number=parse_quotas("1/10m"),
@@ -135,7 +133,6 @@ def test_wrong_codes_of_test_number_are_limited(redis: Redis) -> None:
 
 
 def test_codes_of_test_number_do_not_count_for_the_breaker(redis: Redis) -> None:
-    """Codes of test number do not count for the breaker."""
     driver = driver_with_limits(
         redis,
         conversion_breaker=parse_ratio("15%/1h"),
@@ -152,7 +149,6 @@ def test_codes_of_test_number_do_not_count_for_the_breaker(redis: Redis) -> None
 
 
 def test_calls_of_a_test_number_are_bounded_per_verification(redis: Redis) -> None:
-    """Calls of a test number are bounded per verification."""
     driver = driver_with_limits(redis, attempts_per_verification=MANY)
     begun = creates(driver)
     for _ in range(MANY - 1):
@@ -198,7 +194,6 @@ def test_simulated_call_of_a_killed_dialer_is_completed_by_another(driver: Store
 
 
 def test_end_before_completion_cancels_the_simulated_call(driver: StoreDriver) -> None:
-    """End before completion cancels the simulated call."""
     begun = creates(driver)
     claim = driver.claim()
     driver.cancel(begun)
@@ -212,14 +207,12 @@ def test_end_before_completion_cancels_the_simulated_call(driver: StoreDriver) -
 
 
 def test_simulated_call_cannot_be_marked_as_sent(driver: StoreDriver, redis: Redis) -> None:
-    """Simulated call cannot be marked as sent."""
     creates(driver)
     assert not driver.mark_sent(driver.claim())
     assert traces(redis) == set()
 
 
 def test_real_call_cannot_be_completed_as_simulated(driver: StoreDriver) -> None:
-    """Real call cannot be completed as simulated."""
     begun = driver.create()
     claim = driver.claim()
     assert not claim.is_test
@@ -246,13 +239,11 @@ def test_simulated_call_needs_no_open_route(driver: StoreDriver, redis: Redis) -
 
 
 def test_test_number_without_dialer_is_refused(driver: StoreDriver) -> None:
-    """Test number without dialer is refused."""
     driver.advance_time(31, dialer=None)
     assert driver.try_create(TESTER, is_test=True).outcome == "calls_unavailable"
 
 
 def test_callback_does_not_change_simulated_call(driver: StoreDriver) -> None:
-    """Callback does not change simulated call."""
     begun = creates(driver)
     claim = driver.claim()
     driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, to=TESTER)
@@ -260,7 +251,6 @@ def test_callback_does_not_change_simulated_call(driver: StoreDriver) -> None:
 
 
 def test_simulated_and_real_calls_are_independent(driver: StoreDriver) -> None:
-    """Simulated and real calls are independent."""
     test, real = creates(driver), driver.create()
     claims = [driver.claim(), driver.claim()]
     for claim in claims:

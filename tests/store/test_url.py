@@ -54,7 +54,6 @@ def test_invalid_url_is_refused_and_not_repeated(url: str) -> None:
 
 
 def test_password_is_not_in_the_repr() -> None:
-    """Password is not in the repr."""
     assert "word" not in repr(parse_ha_url("redis+cluster://:word@a:1"))
 
 

@@ -74,14 +74,12 @@ def test_open_breaker_reduces_checks_of_new_verifications(redis: Redis) -> None:
 
 
 def test_open_breaker_refuses_nothing(redis: Redis) -> None:
-    """Open breaker refuses nothing."""
     driver = guessed_at(redis)
     guesses(driver, 0, 200)
     assert driver.check(driver.create(ASHA, own_code=True), CODE).outcome == "right"
 
 
 def test_repeated_wrong_code_does_not_count_for_the_breaker(redis: Redis) -> None:
-    """Repeated wrong code does not count for the breaker."""
     driver = guessed_at(redis)
     begun = driver.create_answered(ASHA)
     for _ in range(210):
@@ -90,7 +88,6 @@ def test_repeated_wrong_code_does_not_count_for_the_breaker(redis: Redis) -> Non
 
 
 def test_wrong_code_breaker_off_counts_nothing(redis: Redis) -> None:
-    """Wrong code breaker off counts nothing."""
     driver = guessed_at(redis, "off")
     guesses(driver, 0, 200)
     assert not opened(driver)

@@ -105,7 +105,6 @@ def test_limit_prevents_further_calls(redis: Redis) -> None:
 
 
 def test_queued_call_expires_if_its_code_cannot_be_compared(driver: StoreDriver) -> None:
-    """Queued call expires if its code cannot be compared."""
     begun = used_up(driver)
     assert driver.seconds_until_due() == -1
     call = driver.last_call(begun)
@@ -134,14 +133,12 @@ def test_repeated_wrong_code_does_not_count(driver: StoreDriver) -> None:
 
 @pytest.mark.parametrize("code", ["1234", "0123456"])
 def test_code_of_other_length_does_not_count(driver: StoreDriver, code: str) -> None:
-    """Code of other length does not count."""
     begun = driver.create()
     assert driver.check(begun, code).outcome == "wrong_length"
     assert wrong_codes(driver) == 0
 
 
 def test_code_for_ended_verification_does_not_count(driver: StoreDriver) -> None:
-    """Code for ended verification does not count."""
     begun = driver.create()
     driver.cancel(begun)
     assert driver.check(begun, "999999").outcome == "closed"
@@ -180,7 +177,6 @@ def test_approval_clears_wrong_codes_only_if_configured(
 
 
 def test_approve_at_the_limit_is_accepted(driver: StoreDriver) -> None:
-    """Approve at the limit is accepted."""
     begun = used_up(driver)
     assert driver.approve(begun).outcome == "ended"
 
