@@ -125,7 +125,7 @@ local function server_time()
   return time[1] * 1000 + math.floor(time[2] / 1000) + CLOCK_OFFSET_MS
 end
 
-local function lead_after(passed_ms, lead)
+local function clock_lead_after(passed_ms, lead)
   if passed_ms < 0 then return lead - passed_ms end
   if passed_ms > POLICY.clock_max_step_ms then return math.max(0, lead - passed_ms) end
   return math.max(0, lead - math.floor(passed_ms / POLICY.clock_lead_divisor))
@@ -143,11 +143,13 @@ local function read_clock()
   local server_ms, text = server_time(), redis.call('GET', CLOCK) or ''
   if text ~= clock_text then parse_clock(text) end
   local passed_ms = clock_time and server_ms - clock_time
-  local lead = passed_ms and lead_after(passed_ms, clock_lead) or 0
+  local lead = passed_ms and clock_lead_after(passed_ms, clock_lead) or 0
   NOW = server_ms + lead
   if not passed_ms or math.abs(passed_ms) >= POLICY.clock_write_interval_ms then
     redis.call('SET', CLOCK, string.format('%.0f %.0f', server_ms, lead), 'PX', POLICY.clock_ttl_ms)
-    if passed_ms and passed_ms < 0 then append_audit('clock.moved_back', { seconds = math.floor(-passed_ms / 1000) }) end
+    if passed_ms and passed_ms < 0 then
+      append_audit('clock.moved_back', { seconds = math.floor(-passed_ms / 1000) })
+    end
   end
 end
 

@@ -58,4 +58,4 @@ function Breakers.count_check(is_wrong)
   open('wrong_code_breaker', breaker.window_ms, { checks = checks, wrong = wrong })
 end
 
-function Breakers.are_codes_doubtful() return Breakers.open_until('wrong_code_breaker') > NOW end
+function Breakers.is_wrong_code_open() return Breakers.open_until('wrong_code_breaker') > NOW end

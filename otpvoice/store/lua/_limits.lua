@@ -205,7 +205,7 @@ function Capacity.release(of, id, by_request)
 end
 
 -- Release what an approval gives back: calls without an approval, except those still to be sent.
-function Capacity.on_approved(verification)
+function Capacity.release_on_approval(verification)
   local number, address = verification.number, verification.ip
   Numbers.remove(number, 'gap_until', 'gap_calls', 'gap_last', 'canceled_call_at')
   for id, call in pairs(Numbers.calls(number)) do

@@ -27,7 +27,7 @@ function NumberLock.locked_until(call)
 end
 
 -- Let a call wait for the lock, until a little after its end.
-function NumberLock.wait(call, until_ms)
+function NumberLock.add_waiter(call, until_ms)
   redis.call('SADD', waiting_key(call), call.id)
   redis.call('PEXPIRE', waiting_key(call), until_ms - NOW + MINUTE_MS)
 end

@@ -49,7 +49,7 @@ function Records.quarantine(key, reason)
 end
 
 -- Every function validates records, so this creates no tables.
-local function has_form(value, form)
+local function is_well_formed(value, form)
   if form.words then return form.words[value] end
   return #value <= form.max_length and value ~= '' and not value:find(form.forbidden)
 end
@@ -61,14 +61,14 @@ local function missing(record, fields)
 end
 
 -- Return what is wrong with a record, or nil.
-local function fault_of(kind, record)
+local function find_fault(kind, record)
   local schema = POLICY.records[kind]
   local forms, prefixes, requires = schema.forms, schema.prefixes, schema.requires
   local fault = missing(record, schema.required)
   for field, value in pairs(record) do
     if fault then return fault end
     local form = forms[field] or prefixes and prefixes[field:match('^%a+ ')]
-    if form and not has_form(value, form) then return 'unreadable ' .. (field:match('^[%w_]+') or 'field') end
+    if form and not is_well_formed(value, form) then return 'unreadable ' .. (field:match('^[%w_]+') or 'field') end
     local required = requires and requires[field == 'status' and value or field]
     fault = required and missing(record, required)
   end
@@ -78,7 +78,7 @@ end
 -- Keep the block of a number whose record is quarantined: an unreadable field must not lift it.
 local function keep_block(key, record)
   local form = POLICY.records.number.forms.blocked_until
-  if not (record.blocked_until and has_form(record.blocked_until, form)) then return nil end
+  if not (record.blocked_until and is_well_formed(record.blocked_until, form)) then return nil end
   redis.call('HSET', key, 'blocked_until', record.blocked_until)
   redis.call('PEXPIRE', key, math.max(1, record.blocked_until - NOW))
   return { blocked_until = record.blocked_until }
@@ -88,7 +88,7 @@ end
 function Records.at(kind, key)
   local record = load_hash(key)
   if not record or loaded[key] then return record end
-  local fault = fault_of(kind, record)
+  local fault = find_fault(kind, record)
   if not fault then
     loaded[key] = true
     return record

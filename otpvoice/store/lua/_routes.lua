@@ -50,7 +50,7 @@ function Routes.next(current)
 end
 
 -- Let a call wait until a route opens.
-function Routes.wait(call)
+function Routes.add_waiter(call)
   redis.call('SADD', PREFIX .. 'waiting_for_route', call.id)
   redis.call('PEXPIRE', PREFIX .. 'waiting_for_route', POLICY.waiting_for_route_ttl_ms)
 end

@@ -20,7 +20,7 @@ function Verifications.close(verification, status, reason, at)
   verification.status = status
   Numbers.index_ended(verification)
   -- The code of a test number is in the settings, so it proves nothing about the number.
-  if status == 'approved' and not verification.test then Capacity.on_approved(verification) end
+  if status == 'approved' and not verification.test then Capacity.release_on_approval(verification) end
   local was_answered = false
   for _, call in ipairs(Calls.of(verification)) do
     Calls.transition(call, Verifications.unsent_call_status(verification), { reason = 'ended_first' })

@@ -28,7 +28,7 @@ end
 
 -- Return whether a message without a known id may be about this call. If the message carries an id, a call with
 -- another id is not meant.
-local function may_be_meant(call)
+local function could_match(call)
   return call and call.sent_at and Calls.is_live(call) and (#provider_ids == 0 or not call.provider_id)
     and (not ARGS.route or ARGS.route == call.route)
 end
@@ -46,13 +46,13 @@ local function find_by_number()
   end
   for id in pairs(ids) do
     local call = Calls.load(id)
-    if may_be_meant(call) then found[#found + 1] = call end
+    if could_match(call) then found[#found + 1] = call end
   end
   return found
 end
 
 -- Return whether the message is about this call and not an earlier one. A message without a start is not trusted.
-local function started_with(call)
+local function start_matches(call)
   local started_at, slack = tonumber(ARGS.started_at_ms), POLICY.start_slack_ms
   return started_at and started_at >= call.sent_at - slack and started_at <= NOW + slack
 end
@@ -77,7 +77,7 @@ end
 local call = find_by_id()
 if not call then
   local found = find_by_number()
-  if #found ~= 1 or not started_with(found[1]) then return keep_unmatched(found) end
+  if #found ~= 1 or not start_matches(found[1]) then return keep_unmatched(found) end
   call = found[1]
 end
 -- Only an applied message is remembered: an unmatched one is tried again when it is repeated.

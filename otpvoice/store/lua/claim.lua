@@ -20,7 +20,7 @@ local function wait(call, verification, until_ms, dial_by)
 end
 
 -- Return whether a refusal costs a call only a moment: a next call could follow in time.
-local function may_be_refused(verification)
+local function can_afford_refusal(verification)
   return not Limits.attempts_exhausted(verification) and NOW + POLICY.lease_ms <= Calls.latest_due(verification)
 end
 
@@ -54,7 +54,7 @@ local function available_route(call, verification)
       closed, closed_until = route, state.closed_until
     end
   end
-  if closed and (not open or call.live_test or may_be_refused(verification)) then return closed, closed_until end
+  if closed and (not open or call.live_test or can_afford_refusal(verification)) then return closed, closed_until end
   if open then return open end
   return nil, soonest
 end
@@ -92,12 +92,12 @@ local function choose_route(call, verification)
 
   local locked_until = NumberLock.locked_until(call)
   if locked_until then
-    NumberLock.wait(call, locked_until)
+    NumberLock.add_waiter(call, locked_until)
     return wait(call, verification, locked_until, dial_by)
   end
   local route, probes = available_route(call, verification)
   if not route then
-    Routes.wait(call)
+    Routes.add_waiter(call)
     return wait(call, verification, probes, dial_by)
   end
   if probes then
@@ -127,7 +127,7 @@ local function next_due()
   return id, whose
 end
 
-local function hand_out(call, verification, route)
+local function lease_to_holder(call, verification, route)
   local lease_until = NOW + POLICY.lease_ms
   Calls.transition(call, 'dialing', { holder = ARGS.holder, lease_until = lease_until, route = route })
   redis.call('ZADD', DIALING, lease_until, call.id)
@@ -156,7 +156,7 @@ for _ = 1, POLICY.claim_max_candidates do
     -- The end of a verification removes its calls from the queue. This one's record has expired.
     Queue.remove(id, client)
   elseif route then
-    return hand_out(call, verification, route)
+    return lease_to_holder(call, verification, route)
   end
 end
 return { 'wait_ms', 0 }

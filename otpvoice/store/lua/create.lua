@@ -91,7 +91,7 @@ for _, name in ipairs(FIELDS) do
   if ARGS[name] then record[#record + 1], record[#record + 2] = name, ARGS[name] end
 end
 redis.call('HSET', key, unpack(record))
-if Breakers.are_codes_doubtful() then
+if Breakers.is_wrong_code_open() then
   redis.call('HSET', key, 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.checks_left))
 end
 redis.call('PEXPIRE', key, kept_ms)

@@ -5,25 +5,27 @@
 
 local swept, most = 0, POLICY.sweep_max_records
 
-local function each_over(index, act)
+local function each_due(index, act)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, most)) do
     act(id)
     swept = swept + 1
   end
 end
 
-local remembered_ms = 2 * POLICY.dialer_liveness_ms
-redis.call('ZADD', DIALERS, NOW, ARGS.dialer)
-redis.call('ZREMRANGEBYSCORE', DIALERS, '-inf', NOW - remembered_ms)
-redis.call('PEXPIRE', DIALERS, remembered_ms)
+local function record_heartbeat()
+  local remembered_ms = 2 * POLICY.dialer_liveness_ms
+  redis.call('ZADD', DIALERS, NOW, ARGS.dialer)
+  redis.call('ZREMRANGEBYSCORE', DIALERS, '-inf', NOW - remembered_ms)
+  redis.call('PEXPIRE', DIALERS, remembered_ms)
+end
 
-each_over(EXPIRING, function(id)
+local function expire_verification(id)
   Verifications.load(id)
   redis.call('ZREM', EXPIRING, id)
-end)
+end
 
--- A holder whose lease lapsed before its sent mark has sent nothing. After the mark, the result is unknown.
-each_over(DIALING, function(id)
+-- A holder whose lease expired before its sent mark has sent nothing. After the mark, the result is unknown.
+local function recover_expired_lease(id)
   local call = Calls.load(id)
   if not call then
     redis.call('ZREM', DIALING, id)
@@ -32,15 +34,20 @@ each_over(DIALING, function(id)
   else
     Calls.requeue(call, NOW)
   end
-end)
+end
 
-each_over(LIVE, function(id)
+local function end_live_call(id)
   local call = Calls.load(id)
   redis.call('ZREM', LIVE, id)
   redis.call('ZREM', STATUS_QUERIES, id)
   if call and call.status == 'placed' then Calls.transition(call, 'unknown', { reason = 'no_news' }) end
   if call then NumberLock.release(call) end
-end)
+end
+
+record_heartbeat()
+each_due(EXPIRING, expire_verification)
+each_due(DIALING, recover_expired_lease)
+each_due(LIVE, end_live_call)
 
 return { 'has_more', swept >= most and 1 or 0,
   'audit_entries', redis.call('LPOP', AUDIT_LOG, POLICY.audit_batch) or {} }
