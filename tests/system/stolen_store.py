@@ -237,17 +237,18 @@ class TargetService:
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         rules = store_policy(settings)
-        store = RedisStore(redis, policy=rules)
-        store.sweep("a dialer")
+        self.store = RedisStore(redis, policy=rules)
         self.redis = redis
-        self.api = ApiClient(create_app(settings, store), store)
-        self.dialer = ManualDialer(store)
+        self.api = ApiClient(create_app(settings, self.store), self.store)
+        self.dialer = ManualDialer(self.store)
         self.ring = KeyRing([named.key for named in settings.secrets.keys])
         self.generated: dict[str, int] = {}
         """The positions in ``Robbery.short`` of codes that no call has spoken yet."""
 
     def create(self, n: int, number: str, stolen: StolenStore) -> None:
-        """One of three kinds: with a long code, with a short one, or with one that we make."""
+        """Create one of three kinds: with a long, a short or a generated code."""
+        if n % 20 == 0:
+            self.store.sweep("a dialer")  # a heartbeat, however long the creates take
         if n % 3 == 0:
             stolen.long_codes.append(str(random.randrange(5 * 10**9, 10**10)))
             self.api.create(number, code=stolen.long_codes[-1], name=NAME)
