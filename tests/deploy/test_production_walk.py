@@ -19,7 +19,9 @@ from support.processes import find_program, skip_or_fail
 ROOT = CONFIG.parent
 HERE = Path(__file__).parent / "bare_machine"
 GUIDE = (ROOT / "docs" / "production.md").read_text("utf-8")
-SOURCE = ("otpvoice", "config", "requirements", "pyproject.toml", "README.md", "LICENSE")
+SOURCE = (
+    "otpvoice", "clients", "config", "requirements", "pyproject.toml", "README.md", "LICENSE",
+)  # fmt: skip
 TOKEN = "token-of-the-provider-5b7c0d2e91"
 SEARCHED = "/etc /opt/otpvoice /run /var /srv /home /root /tmp /usr/local"
 
