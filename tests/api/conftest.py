@@ -17,7 +17,7 @@ from otpvoice.store.redis_store import RedisStore
 @pytest.fixture(scope="session")
 def lasting_store(redis_url: str) -> Iterator[RedisStore]:
     """Share one store between all tests, because they share one application."""
-    client = connect(redis_url)
+    client = connect(redis_url, timeout_s=5)  # a loaded machine does not reach it
     yield RedisStore(client)
     client.close()
 

@@ -199,7 +199,8 @@ def test_cost_of_a_create_does_not_grow_with_those_that_ended(redis: Redis) -> N
         costs.append(commands() - before)
         assert begun
         driver.cancel(begun)
-    assert max(costs[-100:]) <= max(costs[100:200])
+    clock_writes = 1  # once a second, a function also stores the time
+    assert max(costs[-100:]) <= max(costs[100:200]) + clock_writes
 
 
 def test_verification_without_a_call_is_deleted_after_an_hour(
