@@ -37,9 +37,9 @@ def address(n: int) -> str:
     return f"49.37.{n // 250}.{n % 250 + 1}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a service with the default limits."""
+    """Run a service with the default limits, alone: two would share the queue of one store."""
     with running_service(environ, tmp_path_factory.mktemp("shipped"), **SHIPPED) as stack:
         yield stack
 
